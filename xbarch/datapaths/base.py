@@ -1,0 +1,189 @@
+"""The contract of a data path: everything a pruning method changes in packing, timing and energy, in one place.
+
+A method packs a layer into blocks. A block is a rectangle of one crossbar with the inputs that drive its
+word lines; how each bit line's digital sum enters the outputs is a list of integer coefficients, so that
+slices, signs, flipped columns, unit columns and permuted filters need no special case anywhere else:
+
+    output[o] += coefficient * (digital sum of bit line c)      for every (c, o, coefficient) of the block
+
+The digital sum of a bit line is the shift-and-add over input phases of the ADC's codes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from xbarch.workload.graph import Layer, Workload
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What a crossbar offers: word lines, bit lines, bits a cell, bits a DAC drives, ADC bits.
+
+    `unit_column`: one bit line beside the `columns`, free for a reference (ISAAC's unit column).
+    """
+
+    rows: int
+    columns: int
+    cell_bits: int
+    dac_bits: int = 1
+    adc_bits: int = 8
+    unit_column: bool = True
+
+    def slices(self, bits: int) -> int:
+        """Cells that hold `bits` bits."""
+        return -(-bits // self.cell_bits)
+
+    def phases(self, bits: int) -> int:
+        """Input phases that drive `bits` bits, least significant first."""
+        return -(-bits // self.dac_bits)
+
+    def lossless_bits(self, largest_sum: int) -> int:
+        """ADC bits that hold every sum from 0 to `largest_sum`."""
+        return max(1, int(largest_sum).bit_length())
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a block stores and how it is read back. Arrays of equal length k for the three decode fields.
+
+    cells: uint8 [rows, bit lines], each below 2**cell_bits.
+    column, output, coefficient: the decode list; bit line, output index of the layer, integer factor.
+    """
+
+    cells: NDArray[np.uint8]
+    column: NDArray[np.int64]
+    output: NDArray[np.int64]
+    coefficient: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A rectangle of cells on one crossbar.
+
+    inputs: int [rows], the entry of the layer's unrolled input vector that drives each word line.
+    columns: bit lines read, references included. group: blocks of one crossbar in the same activation group
+    are read together, different groups one after another. kept: cells that hold unmasked weights.
+    cap: guaranteed largest bit-line sum in one phase, if any (None: rows * (2**cell_bits - 1) * (2**dac_bits - 1)).
+    gated: the bit lines not used are not converted. contents: makes cells and decode list, for execution.
+    """
+
+    crossbar: int
+    row0: int
+    col0: int
+    inputs: NDArray[np.int64]
+    columns: int
+    kept: int
+    contents: Callable[[], Contents] = field(compare=False, repr=False)
+    group: int = 0
+    outputs: int = 0
+    cap: int | None = None
+    gated: bool = False
+
+    @property
+    def rows(self) -> int:
+        return len(self.inputs)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one output window costs on each activation group; the one emission timing and energy share.
+
+    All arrays have one entry per activation group, ordered by (crossbar, group). `reads` may instead be
+    [windows, groups] where it depends on the data. Extra actions are per window and crossbar.
+
+    crossbar: which crossbar (0-based within the layer's one copy). rows: word lines driven. columns: bit lines
+    converted in each read. reads: sequential reads a window needs (input phases times operation-unit steps).
+    cells: cells sensed in each read. outputs: partial sums the group delivers to the output register.
+    extra: action name -> float-free int array [crossbars] of that action per window.
+    """
+
+    crossbar: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    cells: NDArray[np.int64]
+    reads: NDArray[np.int64]
+    outputs: NDArray[np.int64]
+    extra: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Added:
+    """Hardware a data path adds, per `level` ("tile" or "ima"): one instance's area and energy an action.
+
+    area in nm², energy in aJ an action; `action` is a key of `Work.extra`.
+    """
+
+    name: str
+    level: str
+    count: int
+    area: int
+    action: str
+    energy: int
+    source: str
+
+
+class Options(BaseModel):
+    """Base of every data path's options: strict, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class DataPath(ABC):
+    """A published method's way through the hardware. Subclasses are registered by name (entry points)."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    provenance: ClassVar[str]
+    Options: ClassVar[type[Options]] = Options
+
+    def __init__(self, options: Any = None) -> None:
+        self.options: Any = self.Options.model_validate(options or {})
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        """Empty when this path can run that workload on that crossbar, else the reason why not."""
+        return ""
+
+    @abstractmethod
+    def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        """Blocks of one copy of `layer`, crossbars numbered from 0 without gaps."""
+
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> Work:
+        """Per window cost of the packed layer. The default reads every activation group once per input phase."""
+        return standard_work(blocks, geometry.phases(layer.input_bits), geometry)
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """Hardware this path adds to the base machine."""
+        return []
+
+
+def standard_work(blocks: Sequence[Block], phases: int, geometry: Geometry) -> Work:
+    """Every activation group read once per phase; all columns of the array converted unless blocks are gated.
+
+    The reference (unit) column beside the array is converted where a block uses it (its `columns` reach
+    past `geometry.columns`).
+    """
+    groups: dict[tuple[int, int], list[Block]] = {}
+    for block in blocks:
+        groups.setdefault((block.crossbar, block.group), []).append(block)
+    keys = sorted(groups)
+    rows, columns, outputs = [], [], []
+    for key in keys:
+        members = groups[key]
+        rows.append(len({r for b in members for r in range(b.row0, b.row0 + b.rows)}))
+        gated = all(b.gated for b in members)
+        used = sum(b.columns for b in members)
+        columns.append(used if gated else max(used, geometry.columns))
+        outputs.append(sum(b.outputs for b in members))
+    r, c = np.array(rows, np.int64), np.array(columns, np.int64)
+    return Work(
+        crossbar=np.array([k[0] for k in keys], np.int64), rows=r, columns=c, cells=r * c,
+        reads=np.full(len(keys), phases, np.int64), outputs=np.array(outputs, np.int64),
+    )

@@ -1,0 +1,102 @@
+"""The stage graph: plain data that says what a run does. Knows no hardware; engines interpret it.
+
+A *flow* is the stream of one layer's tokens (output windows), `windows` an image, dealt round robin to its
+copies: window j of the whole run goes to copy j mod R. A token passes the stages of its copy: a stage starts
+when all stages in `after` have delivered, queues at its server, holds it for `occupancy` and delivers
+`latency` after its grant. A token is done when all its stages have delivered.
+
+Window j of a flow is issued, in order, when
+  * every input edge has delivered its first need[j] windows (counted in order, per image),
+  * every consumer's buffer has a free slot: for the edge to consumer c, j < released_c + capacity,
+  * the window `ahead` * R before it has left its gate stages (their occupancy is over).
+A consumer's window r, once its gate stages are over (in order), releases the producer's first release[r]
+windows of that image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a token. Times in ps, one value or one per window of an image.
+
+    server: index into `StageGraph.servers`, or -1 for a pure delay. after: indices of earlier stages of the
+    same copy (join of all); () starts at issue. `actions`: (action key, count a window: int or [windows]).
+    """
+
+    name: str
+    server: int
+    occupancy: int | NDArray[np.int64]
+    latency: int | NDArray[np.int64]
+    after: tuple[int, ...] = ()
+    gate: bool = False
+    actions: tuple[tuple[str, int | NDArray[np.int64]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Input of a flow from flow `producer` through a buffer of `capacity` producer windows.
+
+    need, release: int64 [windows of the consumer in an image], both non-decreasing, at most the producer's
+    windows; release ends with all of them.
+    """
+
+    producer: int
+    need: NDArray[np.int64]
+    release: NDArray[np.int64]
+    capacity: int
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A layer's stream of tokens. copies[c] lists the stages of copy c (topologically ordered)."""
+
+    name: str
+    windows: int
+    copies: tuple[tuple[Stage, ...], ...]
+    inputs: tuple[Edge, ...] = ()
+    ahead: int = 2
+
+
+@dataclass(frozen=True)
+class Server:
+    """Serves one token at a time. Simultaneous requests are granted by (request time, port, token).
+
+    A stage's port is its position in the graph: flows in order, then copies, then stages. The token is the
+    window's number in the whole run.
+    """
+
+    name: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class StageGraph:
+    servers: tuple[Server, ...]
+    flows: tuple[Flow, ...]
+    images: int = 1
+
+
+@dataclass
+class Trace:
+    """What an engine measured.
+
+    done: for every flow, ps at which each window of the run was done, int64 [images * windows].
+    issued: the same for issue times. busy: ps each server was held. served: tokens each server granted.
+    executed: tokens run through each stage, per flow, copy, stage. events: events the engine processed.
+    records: (server, flow, copy, stage, window, request, grant, finish) rows when asked for.
+    """
+
+    done: list[NDArray[np.int64]]
+    issued: list[NDArray[np.int64]]
+    busy: NDArray[np.int64]
+    served: NDArray[np.int64]
+    executed: list[list[list[int]]]
+    makespan: int
+    events: int
+    records: list[tuple[int, int, int, int, int, int, int, int]] = field(default_factory=list)

@@ -1,0 +1,79 @@
+"""Quantities with units, read exactly into integers.
+
+Time is integer picoseconds, energy integer attojoules, power integer microwatts, area integer
+square nanometres, memory integer bits. One microwatt for one picosecond is one attojoule, so static
+energy is exact too.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+_SI = {"a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12}
+
+# dimension -> (base unit, exponent of the canonical integer's unit, prefixes offered)
+_DIMENSIONS = {
+    "time": ("s", -12, "pnuµm"),
+    "energy": ("J", -18, "afpnuµm"),
+    "power": ("W", -6, "uµm"),
+    "frequency": ("Hz", 0, "kMG"),
+}
+_TABLES: dict[str, dict[str, Fraction]] = {
+    name: {p + base: Fraction(10) ** (_SI[p] - canon) for p in (*prefixes, "")}
+    for name, (base, canon, prefixes) in _DIMENSIONS.items()
+}
+_TABLES["area"] = {"nm^2": Fraction(1), "um^2": Fraction(10**6), "µm^2": Fraction(10**6), "mm^2": Fraction(10**12)}
+_TABLES["memory"] = {"b": Fraction(1), "bit": Fraction(1), "B": Fraction(8), "KB": Fraction(8192),
+                     "MB": Fraction(8 * 1024**2), "GB": Fraction(8 * 1024**3)}
+_TABLES["bandwidth"] = {"B/s": Fraction(8), "MB/s": Fraction(8 * 10**6), "GB/s": Fraction(8 * 10**9),
+                        "Gb/s": Fraction(10**9)}
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\S+)\s*\Z")
+_EXAMPLE = {"time": "100 ns", "energy": "1.5 pJ", "power": "16 mW", "frequency": "1.2 GHz", "area": "0.0096 mm^2",
+            "memory": "64 KB", "bandwidth": "6.4 GB/s"}
+
+
+def parse(text: Any, dimension: str) -> int:
+    """The quantity `text` ("100 ns") in the dimension's canonical unit, as an integer.
+
+    A value that is already an int is taken as canonical (so that a dumped spec can be read again).
+
+    Raises:
+        ValueError: not a quantity of that dimension, negative, or rounding would change it by over 1 %.
+    """
+    if isinstance(text, int) and not isinstance(text, bool):
+        if text < 0:
+            raise ValueError(f"found {text}, allowed a {dimension} of at least 0")
+        return text
+    units = _TABLES[dimension]
+    match = _NUMBER.match(text) if isinstance(text, str) and len(text) < 64 else None
+    if match is None or match[2] not in units:
+        raise ValueError(f"found {str(text)[:60]!r}, allowed a {dimension} with its unit ({', '.join(units)}), "
+                         f"such as {_EXAMPLE[dimension]!r}")
+    exact = Fraction(match[1]) * units[match[2]]
+    value = round(exact)
+    if exact < 0:
+        raise ValueError(f"found {text!r}, allowed a {dimension} of at least 0")
+    if exact and abs(value - exact) > exact / 100:
+        raise ValueError(f"found {text!r}, smaller than the finest {dimension} kept")
+    return value
+
+
+def _quantity(dimension: str, most: int) -> Any:
+    return Annotated[
+        int,
+        BeforeValidator(lambda v: parse(v, dimension)),
+        Field(ge=0, le=most, json_schema_extra={"type": ["string", "integer"], "examples": [_EXAMPLE[dimension]]}),
+    ]
+
+
+Time = _quantity("time", 10**15)            # ps, up to 1000 s
+Energy = _quantity("energy", 10**21)        # aJ, up to 1 mJ
+Power = _quantity("power", 10**12)          # µW, up to 1 MW
+Area = _quantity("area", 10**18)            # nm², up to 1 m²
+Frequency = _quantity("frequency", 10**12)  # Hz
+Memory = _quantity("memory", 2**50)         # bits
+Bandwidth = _quantity("bandwidth", 10**15)  # bits per second

@@ -1,0 +1,128 @@
+"""A network as the simulator sees it: a graph of integer layers. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Op = Literal["input", "conv", "linear", "maxpool", "avgpool", "add", "flatten"]
+Ints = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One node. Shapes are (channels, height, width); a linear layer's are (features, 1, 1).
+
+    `weights` makes the integer weights on demand, shape (F, C/groups, kh, kw), int8 or int16, signed within
+    `weight_bits`; `mask` the same shape, True where a weight is kept (None: all kept). Inputs of conv and
+    linear are unsigned integers of `input_bits`. `relu` says the activation unit clips at zero (fused).
+    """
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    in_shape: tuple[int, int, int]
+    out_shape: tuple[int, int, int]
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    relu: bool = False
+    weight_bits: int = 8
+    input_bits: int = 8
+    output_bits: int = 8
+    weights: Callable[[], Ints] | None = field(default=None, compare=False, repr=False)
+    mask: Callable[[], NDArray[np.bool_] | None] | None = field(default=None, compare=False, repr=False)
+    bias: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+    weight_scale: float = 1.0
+    input_scale: float = 1.0
+    side: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def compute(self) -> bool:
+        """Whether crossbars hold it."""
+        return self.op in ("conv", "linear")
+
+    @property
+    def windows(self) -> int:
+        """Output positions an image has: each is one matrix-vector product."""
+        return self.out_shape[1] * self.out_shape[2]
+
+    @property
+    def rows(self) -> int:
+        """Rows of one group's unrolled matrix, order channel, kernel row, kernel column."""
+        return self.in_shape[0] // self.groups * self.kernel[0] * self.kernel[1]
+
+    @property
+    def filters(self) -> int:
+        """Columns of the unrolled matrix, all groups together."""
+        return self.out_shape[0]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates an image needs, padding counted (the hardware drives those rows with zeros)."""
+        return self.windows * self.rows * self.filters if self.compute else 0
+
+    @cached_property
+    def matrix(self) -> Ints:
+        """Unrolled integer weights [rows, filters] (for groups > 1 each filter's own group's rows)."""
+        assert self.weights is not None
+        w = self.weights()
+        return w.reshape(w.shape[0], -1).T
+
+    @cached_property
+    def kept(self) -> NDArray[np.bool_]:
+        """Unrolled mask [rows, filters]."""
+        mask = self.mask() if self.mask is not None else None
+        return np.ones((self.rows, self.filters), bool) if mask is None else mask.reshape(mask.shape[0], -1).T
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network ready to run: layers in topological order, the first is the input.
+
+    `trained_on` is None for weights never trained; they are then labelled synthetic wherever they appear.
+    `activations` maps a compute layer's name to its integer inputs for a few test images, (n, C, H, W).
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    datapath: str = "dense"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    trained_on: str | None = None
+    accuracy: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
+    activations: Mapping[str, Ints] = field(default_factory=dict, compare=False, repr=False)
+    manifest: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __getitem__(self, name: str) -> Layer:
+        return self.by_name[name]
+
+    @cached_property
+    def by_name(self) -> dict[str, Layer]:
+        return {layer.name: layer for layer in self.layers}
+
+    @property
+    def compute_layers(self) -> list[Layer]:
+        return [layer for layer in self.layers if layer.compute]
+
+
+def unroll(x: Ints, layer: Layer) -> Ints:
+    """Input vectors of every window, int64 [windows, C * kh * kw], of one image `x` (C, H, W), zero padded.
+
+    For a linear layer `x` is flattened to one window. Row order as `Layer.matrix`, all groups' channels.
+    """
+    if layer.op == "linear":
+        return x.reshape(1, -1).astype(np.int64)
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = layer.kernel, layer.stride, layer.padding, layer.dilation
+    padded = np.pad(x.astype(np.int64), ((0, 0), (ph, ph), (pw, pw)))
+    _, oh, ow = layer.out_shape
+    view = np.lib.stride_tricks.sliding_window_view(padded, ((kh - 1) * dh + 1, (kw - 1) * dw + 1), axis=(1, 2))
+    view = view[:, ::sh, ::sw, ::dh, ::dw][:, :oh, :ow]
+    return np.ascontiguousarray(view.transpose(1, 2, 0, 3, 4)).reshape(oh * ow, -1)
