@@ -71,6 +71,7 @@ class Block:
     inputs: int [rows], the entry of the layer's unrolled input vector that drives each word line.
     columns: bit lines read, references included. group: blocks of one crossbar in the same activation group
     are read together, different groups one after another. kept: cells that hold unmasked weights.
+    targets: the distinct outputs of the layer this block adds to (known without its contents).
     cap: guaranteed largest bit-line sum in one phase, if any (None: rows * (2**cell_bits - 1) * (2**dac_bits - 1)).
     gated: the bit lines not used are not converted. contents: makes cells and decode list, for execution.
     """
@@ -81,15 +82,20 @@ class Block:
     inputs: NDArray[np.int64]
     columns: int
     kept: int
+    targets: NDArray[np.int64]
     contents: Callable[[], Contents] = field(compare=False, repr=False)
     group: int = 0
-    outputs: int = 0
     cap: int | None = None
     gated: bool = False
 
     @property
     def rows(self) -> int:
         return len(self.inputs)
+
+    @property
+    def outputs(self) -> int:
+        """Partial sums it delivers to the output register."""
+        return len(self.targets)
 
 
 @dataclass(frozen=True)

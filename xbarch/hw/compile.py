@@ -1,0 +1,223 @@
+"""Architecture, plan and packed layers compiled into one stage graph: the single emission of time and actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil
+
+import numpy as np
+
+from xbarch.hw.machine import Machine
+from xbarch.hw.mesh import Router
+from xbarch.mapping.pack import Ints, Packed
+from xbarch.mapping.place import Part
+from xbarch.mapping.plan import Plan
+from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
+from xbarch.workload.graph import Layer, Workload
+
+Count = int | Ints
+
+
+@dataclass
+class _Copy:
+    """The stages of one copy while they are put together."""
+
+    stages: list[Stage] = field(default_factory=list)
+
+    def add(self, stage: Stage) -> int:
+        self.stages.append(stage)
+        return len(self.stages) - 1
+
+
+@dataclass
+class Compiler:
+    """Builds the graph layer by layer; servers are made the first time they are named."""
+
+    machine: Machine
+    workload: Workload
+    packed: Mapping[str, Packed]
+    plan: Plan
+    servers: list[Server] = field(default_factory=list)
+    index: dict[str, int] = field(default_factory=dict)
+
+    def server(self, kind: str, place: str) -> int:
+        """The server of that kind at that place, -1 where the architecture declares the kind ideal."""
+        if kind in self.machine.ideal:
+            return -1
+        name = f"{kind}@{place}"
+        if name not in self.index:
+            self.index[name] = len(self.servers)
+            self.servers.append(Server(name, kind))
+        return self.index[name]
+
+    def graph(self, images: int) -> StageGraph:
+        """The stage graph of `images` images in flight."""
+        order = {name: i for i, name in enumerate(self.plan.edges)}
+        flows = []
+        for name, edges in self.plan.edges.items():
+            layer = self.workload[name]
+            copies = tuple(tuple(self.copy(layer, c).stages) for c in range(self.plan.copies[name]))
+            inputs = tuple(Edge(order[e.producer], e.need, e.release, self.plan.capacity[name, i])
+                           for i, e in enumerate(edges))
+            flows.append(Flow(name, layer.windows, copies, inputs, self.machine.ahead))
+        return StageGraph(tuple(self.servers), tuple(flows), images)
+
+    def copy(self, layer: Layer, number: int) -> _Copy:
+        built = _Copy()
+        if layer.op == "input":
+            self.arrive(built, layer)
+        elif layer.compute:
+            self.multiply(built, layer, number)
+        else:
+            self.digital(built, layer, self.plan.homes[layer.name][number])
+        return built
+
+    # -- layers -----------------------------------------------------------------------------------------
+
+    def arrive(self, built: _Copy, layer: Layer) -> None:
+        """A pixel of the image comes over the off-chip link."""
+        bits = layer.out_shape[0] * layer.output_bits
+        time = self.machine.off_chip_time(bits)
+        first = built.add(Stage(f"{layer.name}/off_chip", self.server("hypertransport", "chip0"), time, time,
+                                gate=True))
+        self.deliver(built, layer, (0, 0, 0), -1, bits, first)
+
+    def multiply(self, built: _Copy, layer: Layer, number: int) -> None:
+        """A window of a layer on crossbars: read, transfer, compute in every part; merge; activate; deliver."""
+        packed, parts = self.packed[layer.name], self.plan.parts[layer.name][number]
+        for group in _merging(packed, parts):
+            home, ends = group[0].tile, []
+            for part in group:
+                ends.append(self.part(built, layer, packed, part, number, home))
+            outputs = packed.targets([(p.start, p.stop) for p in group])
+            partial = sum(packed.partial_sums(p.start, p.stop, p.slot, self.machine.crossbars_per_ima) for p in group)
+            merged = self.merge(built, layer, home, partial - outputs, outputs, tuple(ends))
+            self.finish(built, layer, home, outputs, merged)
+
+    def part(self, built: _Copy, layer: Layer, packed: Packed, part: Part, number: int, home: int) -> int:
+        """One tile's share of a window up to its partial sums, sent to `home` if that is another tile."""
+        m, place = self.machine, f"tile{part.tile}"
+        bits = int(packed.drivers(part.start, part.stop).sum()) * layer.input_bits
+        last = self.fetch(built, layer, place, bits)
+        occupancy = packed.occupancy[..., part.start:part.stop].max(axis=-1)
+        time: Count = int(occupancy) if occupancy.ndim == 0 else occupancy
+        last = built.add(Stage(
+            f"{layer.name}/compute", self.server("crossbar", f"{layer.name}.{number}.{place}.{part.slot}"), time,
+            time + m.latency("compute"), (last,), gate=True, actions=m.crossbar_actions(packed, part.start, part.stop)))
+        if part.tile == home:
+            return last
+        width = packed.targets([(part.start, part.stop)]) * m.sum_bits(layer)
+        nodes, reached = m.mesh.tree(m.mesh.router(part.tile), [m.mesh.router(home)])
+        links = self.links(built, layer, nodes, width, last)
+        at = reached[m.mesh.router(home)]
+        return links[at] if at >= 0 else last
+
+    def fetch(self, built: _Copy, layer: Layer, place: str, bits: int) -> int:
+        """eDRAM read and bus transfer into the input registers."""
+        m = self.machine
+        words, beats = ceil(bits / m.edram_bits), ceil(bits / m.bus_bits)
+        read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
+                               m.latency("read", m.edram_time(bits)), actions=(("edram_access", words),)))
+        return built.add(Stage(f"{layer.name}/transfer", self.server("bus", place), m.bus_time(bits),
+                               m.latency("transfer", m.bus_time(bits)), (read,),
+                               actions=(("bus_transfer", beats), ("ir_access", words))))
+
+    def merge(self, built: _Copy, layer: Layer, home: int, adds: int, outputs: int, after: tuple[int, ...]) -> int:
+        """Partial sums of IMAs and tiles added in the home tile."""
+        m = self.machine
+        time = m.unit_time("merge_add", adds)
+        server = self.server("tile_shift_add", f"tile{home}") if adds else -1
+        return built.add(Stage(f"{layer.name}/merge", server, time, m.latency("merge", time), after,
+                               actions=(("merge_add", adds), ("tile_or_access", outputs))))
+
+    def finish(self, built: _Copy, layer: Layer, home: int, outputs: int, after: int) -> None:
+        """Activation, then delivery of the requantized outputs."""
+        m = self.machine
+        time = m.unit_time("activation", outputs)
+        last = built.add(Stage(f"{layer.name}/activate", self.server("activation", f"tile{home}"), time,
+                               m.latency("activate", time), (after,), actions=(("activation", outputs),)))
+        self.deliver(built, layer, m.mesh.router(home), home, outputs * layer.output_bits, last)
+
+    def digital(self, built: _Copy, layer: Layer, home: int) -> None:
+        """A window of pooling or a residual addition, executed in one tile beside its eDRAM."""
+        m, outputs = self.machine, layer.out_shape[0]
+        place = f"tile{home}"
+        bits, operations = m.digital_work(layer, [e.bits for e in self.plan.edges[layer.name]])
+        words = ceil(bits / m.edram_bits)
+        read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
+                               m.latency("transfer", m.edram_time(bits)), actions=(("edram_access", words),)))
+        kind, action = ("maxpool", "pool") if layer.op == "maxpool" else ("tile_shift_add", "merge_add")
+        time = m.unit_time(action, operations)
+        last = built.add(Stage(f"{layer.name}/{layer.op}", self.server(kind, place), time, m.latency("merge", time),
+                               (read,), gate=True, actions=((action, operations),)))
+        if layer.op == "maxpool":
+            self.deliver(built, layer, m.mesh.router(home), home, outputs * layer.output_bits, last)
+        else:
+            self.finish(built, layer, home, outputs, last)
+
+    # -- interconnect -----------------------------------------------------------------------------------
+
+    def deliver(self, built: _Copy, layer: Layer, source: Router, home: int, bits: int, after: int) -> None:
+        """Outputs to the eDRAM of every tile that consumes them, each link of the multicast tree once."""
+        m = self.machine
+        tiles = sorted(self.consumers(layer)) or [max(home, 0)]
+        routers = list(dict.fromkeys(m.mesh.router(t) for t in tiles))
+        nodes, reached = m.mesh.tree(source, routers)
+        links = self.links(built, layer, nodes, bits, after)
+        words, time = ceil(bits / m.edram_bits), m.edram_time(bits)
+        for tile in tiles:
+            at = reached[m.mesh.router(tile)]
+            tail = 0 if tile == home else m.link_time(bits)
+            built.add(Stage(f"{layer.name}/write", self.server("edram", f"tile{tile}"), time,
+                            m.latency("write", time) + tail, (links[at] if at >= 0 else after,),
+                            actions=(("edram_access", words), ("flit_hop", 0 if tile == home else m.flits(bits)))))
+
+    def links(self, built: _Copy, layer: Layer, nodes: list[tuple[tuple[Router, Router], int]], bits: int,
+              after: int) -> list[int]:
+        """Stages of a multicast tree's links; heads cut through, tails hold each link for all flits."""
+        m, made = self.machine, list[int]()
+        for (a, b), parent in nodes:
+            before = after if parent < 0 else made[parent]
+            if a[0] != b[0]:
+                time = m.off_chip_time(bits)
+                made.append(built.add(Stage(f"{layer.name}/chip_link", self.server("hypertransport", f"{a[0]}-{b[0]}"),
+                                            time, time, (before,))))
+                continue
+            place = f"{a[0]}:{a[1]},{a[2]}-{b[1]},{b[2]}"
+            made.append(built.add(Stage(f"{layer.name}/link", self.server("link", place), m.link_time(bits),
+                                        m.router_latency, (before,), actions=(("flit_hop", m.flits(bits)),))))
+        return made
+
+    def consumers(self, layer: Layer) -> set[int]:
+        """Tiles that buffer this layer's outputs."""
+        found: set[int] = set()
+        for name, edges in self.plan.edges.items():
+            if any(e.producer == layer.name for e in edges):
+                if name in self.plan.parts:
+                    found |= {p.tile for copy in self.plan.parts[name] for p in copy}
+                else:
+                    found |= set(self.plan.homes[name])
+        return found
+
+
+def _merging(packed: Packed, parts: list[Part]) -> list[list[Part]]:
+    """Parts that share outputs, together; the first of each is where they merge."""
+    groups: list[list[Part]] = []
+    for part in parts:
+        if groups and packed.share([(p.start, p.stop) for p in groups[-1]], (part.start, part.stop)):
+            groups[-1].append(part)
+        else:
+            groups.append([part])
+    return groups
+
+
+def compile_graph(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,
+                  images: int) -> StageGraph:
+    """The stage graph of a planned workload. Times in ps, actions per window on every stage."""
+    return Compiler(machine, workload, packed, plan).graph(images)
+
+
+def total(count: Count, windows: int) -> int:
+    """An action count summed over an image's windows."""
+    return int(np.sum(count)) if isinstance(count, np.ndarray) else count * windows

@@ -1,0 +1,46 @@
+"""How often each layer is replicated so that the pipeline is balanced within a crossbar budget."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What one copy of a layer asks for: crossbars, output windows an image, ps a window occupies it (mean)."""
+
+    name: str
+    crossbars: int
+    windows: int
+    occupancy: Fraction
+
+
+def balance(demands: Sequence[Demand], budget: int) -> list[int]:
+    """Copies of each layer for the smallest interval T whose crossbars fit `budget`.
+
+    copies_i = min(P_i, ceil(P_i * tau_i / T)), ISAAC's balanced pipeline (Shafiee et al., ISCA 2016, section
+    on replication) with a real T instead of a whole number of windows. Lowering T always starts with the
+    slowest layer, so raising that one layer until the next copy does not fit finds the smallest T exactly.
+    One copy of each layer is given even where the budget is smaller.
+    """
+    copies = [1] * len(demands)
+    used = sum(d.crossbars for d in demands)
+    slowest = [(-d.windows * d.occupancy, i) for i, d in enumerate(demands)]
+    heapq.heapify(slowest)
+    while slowest:
+        time, i = heapq.heappop(slowest)
+        demand = demands[i]
+        if time == 0 or copies[i] >= demand.windows or used + demand.crossbars > budget:
+            break
+        copies[i] += 1
+        used += demand.crossbars
+        heapq.heappush(slowest, (-Fraction(demand.windows * demand.occupancy, copies[i]), i))
+    return copies
+
+
+def interval_bound(demands: Sequence[Demand], budget: int) -> Fraction:
+    """The un-rounded interval, sum(crossbars * P * tau) / budget: no whole copies can do better (ps)."""
+    return sum((d.crossbars * d.windows * d.occupancy for d in demands), Fraction(0)) / budget

@@ -1,0 +1,126 @@
+"""A layer packed by its data path, with the sums that placing and costing need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.datapaths.base import Block, DataPath, Geometry, Work
+from xbarch.workload.graph import Layer
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One copy of `layer` on crossbars. occupancy: ps each crossbar is busy for a window, [crossbars] or
+    [windows, crossbars]."""
+
+    layer: Layer
+    blocks: Sequence[Block]
+    work: Work
+    occupancy: Ints
+
+    @property
+    def crossbars(self) -> int:
+        return self.occupancy.shape[-1]
+
+    @cached_property
+    def mean_occupancy(self) -> Fraction:
+        """Mean over windows of the slowest crossbar's time (ps)."""
+        slowest = self.occupancy.max(axis=-1)
+        return Fraction(int(slowest.sum()), slowest.size)
+
+    @cached_property
+    def kept(self) -> Ints:
+        """Cells of unmasked weights on each crossbar."""
+        return np.bincount([b.crossbar for b in self.blocks], [b.kept for b in self.blocks],
+                           self.crossbars).astype(np.int64)
+
+    @cached_property
+    def cuts(self) -> list[int]:
+        """Crossbar indices between which no output is shared: borders of column blocks."""
+        first = np.full(self.layer.filters, self.crossbars, np.int64)
+        last = np.full(self.layer.filters, -1, np.int64)
+        for block in self.blocks:
+            first[block.targets] = np.minimum(first[block.targets], block.crossbar)
+            last[block.targets] = np.maximum(last[block.targets], block.crossbar)
+        inside = np.zeros(self.crossbars + 1, np.int64)
+        np.add.at(inside, first[last >= 0] + 1, 1)
+        np.add.at(inside, last[last >= 0] + 1, -1)
+        crossed = np.cumsum(inside)
+        return [i for i in range(self.crossbars + 1) if i in (0, self.crossbars) or crossed[i] == 0]
+
+    def drivers(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """Which entries of the input vector drive crossbars [start, stop); bool [groups * rows]."""
+        used = np.zeros(self.layer.rows * self.layer.groups, bool)
+        for block in self.blocks:
+            if start <= block.crossbar < stop:
+                used[block.inputs] = True
+        return used
+
+    def channels(self, start: int, stop: int) -> int:
+        """Distinct input channels crossbars [start, stop) read: what their tile must buffer."""
+        kernel = self.layer.kernel[0] * self.layer.kernel[1]
+        return int(self.drivers(start, stop).reshape(-1, kernel).any(axis=1).sum())
+
+    def reached(self, spans: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+        """Which outputs the crossbars of the half-open `spans` add to; bool [filters]."""
+        used = np.zeros(self.layer.filters, bool)
+        for block in self.blocks:
+            if any(start <= block.crossbar < stop for start, stop in spans):
+                used[block.targets] = True
+        return used
+
+    def targets(self, spans: Sequence[tuple[int, int]]) -> int:
+        """Number of distinct outputs of the crossbars in `spans`."""
+        return int(self.reached(spans).sum())
+
+    def share(self, spans: Sequence[tuple[int, int]], other: tuple[int, int]) -> bool:
+        """Whether crossbars of `spans` and of `other` add to a common output."""
+        return bool((self.reached(spans) & self.reached([other])).any())
+
+    def partial_sums(self, start: int, stop: int, slot: int, per_ima: int) -> int:
+        """Sums the IMAs deliver for crossbars [start, stop), the first of which is crossbar `slot` of its tile.
+
+        Crossbars of one IMA that add to the same output share its output register entry.
+        """
+        borders = [start, *range(start + per_ima - slot % per_ima, stop, per_ima), stop]
+        return sum(self.targets([(a, b)]) for a, b in zip(borders, borders[1:], strict=False))
+
+
+class Occupancy:
+    """Times of the base machine: maps `Work` to ps each crossbar is busy for a window.
+
+    A read takes the array's read time or its columns' conversions, whichever is longer; groups of one
+    crossbar follow one another. On a machine with fixed slots every read is a whole number of slots; the
+    reference column's conversion is hidden in the slot (ISAAC's unit column).
+    """
+
+    def __init__(self, geometry: Geometry, read: int, conversion: Fraction, adcs_per_crossbar: Fraction, slot: int) -> None:
+        self.geometry, self.read, self.conversion = geometry, read, conversion
+        self.adcs, self.slot = adcs_per_crossbar, slot
+
+    def __call__(self, work: Work) -> Ints:
+        columns = np.minimum(work.columns, self.geometry.columns)
+        convert = np.array([ceil(int(c) * self.conversion / self.adcs) for c in columns], np.int64)
+        each = np.maximum(convert, self.read)
+        if self.slot:
+            each = -(-each // self.slot) * self.slot
+        time = work.reads * each
+        crossbars = int(work.crossbar.max()) + 1
+        starts = np.searchsorted(work.crossbar, np.arange(crossbars))
+        return np.add.reduceat(time, starts, axis=-1)
+
+
+def pack(layer: Layer, path: DataPath, geometry: Geometry, occupancy: Occupancy) -> Packed:
+    """Pack `layer` and derive each crossbar's time a window from the emitted work."""
+    blocks = path.pack(layer, geometry)
+    work = path.work(blocks, layer, geometry)
+    return Packed(layer, blocks, work, occupancy(work))

@@ -1,0 +1,103 @@
+"""First-fit placement of layer copies on tiles, under crossbars and buffer bits at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Part:
+    """The crossbars [start, stop) of one copy that lie on one tile; `slot` is the first crossbar's place there."""
+
+    tile: int
+    start: int
+    stop: int
+    slot: int
+
+    @property
+    def crossbars(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass
+class Tiles:
+    """Free room on every tile of the machine, filled first-fit."""
+
+    crossbars: int
+    buffer: int
+    limit: int
+    used: list[int] = field(default_factory=list)
+    filled: list[int] = field(default_factory=list)
+    buffered: list[dict[str, int]] = field(default_factory=list)
+
+    def open(self) -> int | None:
+        """A fresh tile, or None when the machine is full."""
+        if len(self.used) >= self.limit:
+            return None
+        self.used.append(0)
+        self.filled.append(0)
+        self.buffered.append({})
+        return len(self.used) - 1
+
+    def holds(self, tile: int, crossbars: int, layer: str, bits: int) -> bool:
+        """Whether the tile has room for that many crossbars and, once a layer, its input buffer."""
+        extra = 0 if layer in self.buffered[tile] else bits
+        return self.used[tile] + crossbars <= self.crossbars and self.filled[tile] + extra <= self.buffer
+
+    def take(self, tile: int, crossbars: int, layer: str, bits: int) -> int:
+        slot = self.used[tile]
+        self.used[tile] += crossbars
+        if layer not in self.buffered[tile]:
+            self.buffered[tile][layer] = bits
+            self.filled[tile] += bits
+        return slot
+
+    def fit(self, crossbars: int, layer: str, bits: int, first: int = 0) -> int | None:
+        """The first tile with room, opened if need be, from tile `first` on."""
+        for tile in range(first, len(self.used)):
+            if self.holds(tile, crossbars, layer, bits):
+                return tile
+        return self.open()
+
+
+def place(
+    crossbars: Mapping[str, int], cuts: Mapping[str, Sequence[int]], buffers: Mapping[str, int],
+    copies: Mapping[str, int], tiles: Tiles,
+) -> dict[str, list[list[Part]]] | None:
+    """Parts of every copy of every layer, or None when the tiles run out.
+
+    crossbars, copies: by layer. cuts: crossbar indices at which a layer may be cut between tiles without
+    splitting a column block (ascending, 0 and the total included); a column block larger than a tile is cut
+    anywhere. buffers: bits of line buffer each tile that holds a part of the layer must set aside.
+    """
+    result: dict[str, list[list[Part]]] = {}
+    for layer, total in crossbars.items():
+        pieces = _pieces(total, cuts[layer], tiles.crossbars)
+        first, parts = 0, []
+        for _ in range(copies[layer]):
+            copy = []
+            for start, stop in pieces:
+                tile = tiles.fit(stop - start, layer, buffers[layer], first)
+                if tile is None:
+                    return None
+                slot = tiles.take(tile, stop - start, layer, buffers[layer])
+                copy.append(Part(tile, start, stop, slot))
+            if len(pieces) == 1:
+                first = copy[0].tile  # equal pieces never fit an earlier tile again
+            parts.append(copy)
+        result[layer] = parts
+    return result
+
+
+def _pieces(total: int, cuts: Sequence[int], room: int) -> list[tuple[int, int]]:
+    """Cut `total` crossbars into pieces of at most `room`, at column-block borders where possible."""
+    if total <= room:
+        return [(0, total)]
+    pieces, start = [], 0
+    while start < total:
+        reach = start + room
+        border = max((c for c in cuts if start < c <= reach), default=min(reach, total))
+        pieces.append((start, border))
+        start = border
+    return pieces

@@ -1,0 +1,105 @@
+"""Which pixels of its producer an output window needs, and when a pixel is no longer needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.workload.graph import Layer, Workload
+
+Progress = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a layer, flatten nodes skipped. need, release: see `xbarch.sim.graph.Edge`.
+
+    `words` is the number of activations a producer window holds, `bits` the size of each.
+    """
+
+    producer: str
+    need: Progress
+    release: Progress
+    words: int
+    bits: int
+
+    @property
+    def least(self) -> int:
+        """Smallest buffer, in producer windows, with which no single window can wait for ever.
+
+        For a convolution this is ISAAC's line buffer, (W * (Ky - 1) + Kx) windows (Shafiee et al., ISCA 2016).
+        """
+        before = np.concatenate(([0], self.release[:-1]))
+        return int((self.need - before).max())
+
+
+def _span(size: int, kernel: int, stride: int, padding: int, dilation: int, count: int) -> tuple[Progress, Progress]:
+    """First and last input coordinate of each output coordinate, clipped to the image."""
+    start = np.arange(count, dtype=np.int64) * stride - padding
+    last = np.minimum(start + (kernel - 1) * dilation, size - 1)
+    return np.maximum(start, 0), np.maximum(last, 0)
+
+
+def footprint(layer: Layer, height: int, width: int) -> tuple[Progress, Progress]:
+    """(need, release) of each output window over a producer of height x width pixels in raster order."""
+    pixels = height * width
+    if layer.op in ("linear", "flatten"):
+        return np.full(1, pixels, np.int64), np.full(1, pixels, np.int64)
+    if layer.op == "add":
+        ramp = np.arange(1, pixels + 1, dtype=np.int64)
+        return ramp, ramp
+    _, oh, ow = layer.out_shape
+    y0, y1 = _span(height, layer.kernel[0], layer.stride[0], layer.padding[0], layer.dilation[0], oh)
+    x0, x1 = _span(width, layer.kernel[1], layer.stride[1], layer.padding[1], layer.dilation[1], ow)
+    need = np.maximum.accumulate((y1[:, None] * width + x1[None, :] + 1).ravel())
+    first = (y0[:, None] * width + x0[None, :]).ravel()
+    # A pixel is released once no later window reaches back to it.
+    later = np.minimum.accumulate(first[::-1])[::-1]
+    return need, np.append(np.minimum(later[1:], need[:-1]), pixels)
+
+
+def inputs(workload: Workload) -> dict[str, list[Input]]:
+    """Inputs of every layer but the flatten nodes, which only rename their producer."""
+    def source(name: str) -> Layer:
+        layer = workload[name]
+        return source(layer.inputs[0]) if layer.op == "flatten" else layer
+
+    result: dict[str, list[Input]] = {}
+    for layer in workload.layers:
+        if layer.op == "flatten":
+            continue
+        entries = []
+        for name in layer.inputs:
+            producer = source(name)
+            channels, height, width = producer.out_shape
+            need, release = footprint(layer, height, width)
+            entries.append(Input(producer.name, need, release, channels, producer.output_bits))
+        result[layer.name] = entries
+    return result
+
+
+def slack_needed(edges: dict[str, list[Input]]) -> dict[tuple[str, int], int]:
+    """Smallest buffer of every edge (consumer, index), joins of branches taken into account.
+
+    Where two paths from one producer meet again (a residual block), the short path must buffer what the long
+    path needs before its own first window leaves: its receptive field. For edge (p, c) and window j of c the
+    producer must have run as far as any input of c, followed back to p, asks; what c has released by then
+    is the rest.
+    """
+    reach: dict[str, dict[str, Progress]] = {}  # layer -> ancestor -> progress of the ancestor each window needs
+    least: dict[tuple[str, int], int] = {}
+    for layer, entries in edges.items():
+        total: dict[str, Progress] = {}
+        for edge in entries:
+            for ancestor, progress in {**reach[edge.producer], edge.producer: None}.items():
+                asked = edge.need if progress is None else progress[edge.need - 1]
+                total[ancestor] = np.maximum(total[ancestor], asked) if ancestor in total else asked
+        reach[layer] = total
+        for index, edge in enumerate(entries):
+            before = np.concatenate(([0], edge.release[:-1]))
+            least[layer, index] = max(edge.least, int((total[edge.producer] - before).max()))
+    # A fork whose branches meet only at one join is covered at the join; the producer's other consumers
+    # release independently, so nothing else can starve it.
+    return least

@@ -1,0 +1,34 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+_STEPS = [(10**18, ""), (10**15, "m"), (10**12, "µ"), (10**9, "n"), (10**6, "p"), (10**3, "f"), (1, "a")]
+_TIMES = [(10**12, "s"), (10**9, "ms"), (10**6, "µs"), (10**3, "ns"), (1, "ps")]
+
+
+def energy(aj: float) -> str:
+    """Attojoules with a fitting prefix."""
+    for size, prefix in _STEPS:
+        if abs(aj) >= size:
+            return f"{aj / size:,.3g} {prefix}J"
+    return "0 J"
+
+
+def time(ps: float) -> str:
+    """Picoseconds with a fitting unit."""
+    for size, unit in _TIMES:
+        if abs(ps) >= size:
+            return f"{ps / size:,.4g} {unit}"
+    return "0 ps"
+
+
+def number(value: float) -> str:
+    """Thousands separated, four significant digits where it is not whole."""
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.4g}" if abs(value) < 10**6 else f"{value:,.0f}"
+
+
+def plain(text: object) -> str:
+    """A name from a file made safe for a terminal: no control characters."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))
