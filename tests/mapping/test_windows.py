@@ -54,7 +54,6 @@ def test_line_buffer_is_isaacs():
     layer = conv("c", "i", (1, 10, 12), (1, 8, 10), 3, 1, 0)
     need, release = footprint(layer, 10, 12)
     before = np.concatenate(([0], release[:-1]))
-    # At the end of a row the window after next still starts one row above: two columns more than the paper's.
     assert (need - before).max() == 12 * 2 + 3
     assert need[0] == 12 * 2 + 3
 

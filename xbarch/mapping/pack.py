@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Block, DataPath, Geometry, Work
-from xbarch.workload.graph import Layer
+from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
 
@@ -124,3 +124,15 @@ def pack(layer: Layer, path: DataPath, geometry: Geometry, occupancy: Occupancy)
     blocks = path.pack(layer, geometry)
     work = path.work(blocks, layer, geometry)
     return Packed(layer, blocks, work, occupancy(work))
+
+
+def dense_crossbars(network: Workload, geometry: Geometry) -> int:
+    """Crossbars of one dense copy: sum over layers of groups * ceil(R / rows) * ceil(F * S / columns).
+
+    S cells a weight, single sign copy (ISAAC, ISCA 2016). The reference every crossbar budget is a multiple of.
+    """
+    count = 0
+    for layer in network.compute_layers:
+        cells = layer.filters // layer.groups * geometry.slices(layer.weight_bits)
+        count += layer.groups * ceil(layer.rows / geometry.rows) * ceil(cells / geometry.columns)
+    return count

@@ -114,3 +114,45 @@ def comparison(results: Sequence[Result]) -> list[list[Any]]:
             row += [value, top / bottom if bottom else None]
         rows.append(row)
     return rows
+
+
+def show_comparison(results: Sequence[Result], console: Console | None = None) -> None:
+    """Print `comparison`: every value, and after it the gain over the first result."""
+    heads = ["", results[0].name]
+    for other in results[1:]:
+        heads += [other.name, "gain"]
+    rows = []
+    for label, base, *rest in comparison(results):
+        cells = [label, units.number(base)]
+        for value, gain in zip(rest[::2], rest[1::2], strict=True):
+            cells += [units.number(value), "–" if gain is None else f"{gain:.3g}×"]
+        rows.append(cells)
+    (console or Console()).print(table("Comparison", heads, rows))
+
+
+def show_verification(rows: Sequence[dict[str, Any]], console: Console | None = None) -> None:
+    """Print what `verify` found, layer by layer."""
+    made = table("Packed crossbars against int64", ["layer", "windows", "mismatches", "clipped conversions",
+                                                   "largest sum", "ADC bits"],
+                 [(r["layer"], units.number(r["windows"]), units.number(r["mismatches"]), units.number(r["clips"]),
+                   r["max_sum"], r["adc_bits"]) for r in rows])
+    wrong = sum(1 for r in rows if r["mismatches"])
+    verdict = f"{len(rows) - wrong} of {len(rows)} layers exact"
+    (console or Console()).print(made, Text(verdict, style="bold red" if wrong else "bold green"))
+
+
+def show_catalog(entries: dict[str, list[dict[str, str]]], console: Console | None = None) -> None:
+    """Print what `list` names."""
+    (console or Console()).print(Group(*(
+        table(kind, ["name", "what", "source"], [(e["name"], e["summary"], e["source"]) for e in rows])
+        for kind, rows in entries.items())))
+
+
+def show_tree(tree: dict[str, Any], console: Console | None = None) -> None:
+    """Print an architecture's components with counts, area and power."""
+    (console or Console()).print(Group(
+        table(tree["name"], ["level", "component", "count", "area mm²", "power mW", "action", "energy", "source"],
+              [(r["level"], r["component"], r["count"], f"{r['area_mm2']:.5g}", f"{r['power_mw']:.5g}", r["action"],
+                units.energy(r["energy_aj"]) if r["energy_aj"] else "", r["source"]) for r in tree["components"]]),
+        table("Nameplate (every unit at full activity)", ["", "value"],
+              [(k, f"{v:.5g}") for k, v in tree["nameplate"].items()])))

@@ -70,6 +70,12 @@ class Layer:
         return self.windows * self.rows * self.filters if self.compute else 0
 
     @cached_property
+    def kept_weights(self) -> int:
+        """Unmasked weights."""
+        mask = self.mask() if self.mask is not None else None
+        return self.rows * self.filters if mask is None else int(mask.sum())
+
+    @cached_property
     def matrix(self) -> Ints:
         """Unrolled integer weights [rows, filters] (for groups > 1 each filter's own group's rows)."""
         assert self.weights is not None

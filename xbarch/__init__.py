@@ -1,0 +1,30 @@
+"""xbarch: a discrete-event, system-level simulator of crossbar DNN accelerators.
+
+>>> import xbarch
+>>> result = xbarch.simulate("isaac_like", "resnet18_pruned")
+>>> result["throughput.images_per_second"]
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["compress", "execute", "read", "simulate", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: `xbarch --help` and `validate` stay quick, and simulating needs no torch.
+    if name in ("simulate", "execute", "verify"):
+        from xbarch import run
+
+        return getattr(run, name)
+    if name == "compress":
+        from xbarch.compress.run import compress
+
+        return compress
+    if name == "read":
+        from xbarch.report.result import read
+
+        return read
+    raise AttributeError(f"module 'xbarch' has no attribute {name!r}")

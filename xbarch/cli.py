@@ -1,0 +1,226 @@
+"""The command line. Parses, calls `xbarch.run`, prints; imports nothing heavy before it is needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xbarch.errors import InputError, XbarchError
+
+if TYPE_CHECKING:
+    from xbarch.report.result import Result
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="Simulate crossbar (in-memory computing) DNN accelerators running pruned, quantized networks.")
+
+Arch = Annotated[str, typer.Option("--arch", "-a", help="Architecture: a YAML file or a bundled name.")]
+Load = Annotated[str, typer.Option("--workload", "-w", help="Workload: a stored folder, a recipe or a bundled name.")]
+Policy = Annotated[str, typer.Option(help="fit | one_copy | crossbars:K | chip | area")]
+Images = Annotated[int, typer.Option(help="Images in flight.")]
+Chips = Annotated[int, typer.Option(help="Chips in a chain.")]
+DataPath = Annotated[str | None, typer.Option(help="Data path; the workload's own if not given.")]
+Option = Annotated[list[str], typer.Option("--option", "-o", help="Option of the data path, name=value.")]
+Set = Annotated[list[str], typer.Option("--set", help="Change the architecture: a.b.c=value.")]
+Plugin = Annotated[list[Path], typer.Option("--plugin", help="A Python file that defines data paths.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for result.json and the pictures.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output and nothing else.")]
+
+
+@app.command()
+def simulate(
+    arch: Arch, workload: Load, policy: Policy = "fit", images: Images = 8, chips: Chips = 1,
+    datapath: DataPath = None, option: Option = [], set: Set = [], plugin: Plugin = [],  # noqa: B006, A002
+    out: Out = None, as_json: Json = False,
+) -> None:
+    """Simulate a workload on an architecture."""
+    from xbarch import run
+
+    _plugins(plugin)
+    with _bar("simulate", as_json) as progress:
+        result = run.simulate(arch, workload, policy=policy, images=images, chips=chips, datapath=datapath,
+                              options=_options(option), overrides=set, progress=progress)
+    if out is not None:
+        _save(result, out)
+    if as_json:
+        sys.stdout.write(result.to_json())
+        return
+    from xbarch.report import tables
+
+    tables.show(result)
+    if out is not None:
+        print(f"written: {out}/result.json and pictures")
+
+
+@app.command()
+def compare(
+    results: Annotated[list[Path], typer.Argument(help="result.json files, or folders that hold one.")],
+    out: Annotated[Path | None, typer.Option(help="HTML page to write.")] = None, as_json: Json = False,
+) -> None:
+    """Put saved results side by side, with ratios over the first."""
+    from xbarch.report import result, tables
+
+    records = [result.read(p / "result.json" if p.is_dir() else p) for p in results]
+    if len(records) < 2:
+        raise InputError(f"found {len(records)} result, allowed two or more", field="results")
+    rows = tables.comparison(records)
+    if out is not None:
+        from xbarch.report.page import page
+
+        result.write(out, page(records, "xbarch comparison"))
+    if as_json:
+        print(json.dumps({"results": [r.name for r in records], "rows": rows}, indent=1))
+        return
+    tables.show_comparison(records)
+
+
+@app.command()
+def verify(
+    arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [],  # noqa: B006, A002
+    plugin: Plugin = [], lossless: Annotated[bool, typer.Option(help="ADCs of sufficient resolution.")] = False,  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Execute the packed crossbars on integers and compare with int64, layer by layer."""
+    from xbarch import run
+
+    _plugins(plugin)
+    rows = run.verify(arch, workload, datapath=datapath, options=_options(option), overrides=set, lossless=lossless)
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        from xbarch.report import tables
+
+        tables.show_verification(rows)
+    if any(row["mismatches"] for row in rows):
+        raise typer.Exit(5)
+
+
+@app.command()
+def compress(
+    recipe: Annotated[str, typer.Argument(help="Training recipe, a YAML file or a bundled name.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the stored workload.")] = None,
+    fresh: Annotated[bool, typer.Option(help="Start anew instead of resuming.")] = False,
+) -> None:
+    """Train, prune and quantize a network and store it as a workload. Resumes where it was interrupted."""
+    from xbarch.compress.run import compress as train
+
+    print(f"written: {train(recipe, out=out, resume=not fresh)}")
+
+
+@app.command()
+def validate(file: Annotated[Path, typer.Argument(help="Architecture YAML.")], set: Set = []) -> None:  # noqa: B006, A002
+    """Check an architecture file."""
+    from xbarch.spec.architecture import Architecture
+    from xbarch.spec.load import load
+
+    architecture = load(file, Architecture, set)
+    print(f"{file}: valid, {architecture.name}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of architecture files, for editors."""
+    from xbarch.spec.architecture import Architecture
+    from xbarch.spec.schema import json_schema
+
+    print(json.dumps(json_schema(Architecture), indent=1))
+
+
+@app.command("list")
+def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:  # noqa: B006
+    """Name the architectures, workloads and data paths there are."""
+    from xbarch import catalog
+
+    _plugins(plugin)
+    entries = catalog.entries()
+    if as_json:
+        print(json.dumps(entries, indent=1))
+        return
+    from xbarch.report import tables
+
+    tables.show_catalog(entries)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="Architecture: a YAML file or a bundled name.")],
+         set: Set = [], as_json: Json = False) -> None:  # noqa: B006, A002
+    """Print the resolved tree of an architecture: counts, area and power."""
+    from xbarch import catalog
+
+    tree = catalog.tree(name, set)
+    if as_json:
+        print(json.dumps(tree, indent=1))
+        return
+    from xbarch.report import tables
+
+    tables.show_tree(tree)
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    """name=value pairs; values are read as JSON where they are JSON, else as text."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"found {pair[:40]!r}, allowed name=value", field="option")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def _plugins(files: list[Path]) -> None:
+    if files:
+        from xbarch import plugins
+
+        for file in files:
+            plugins.load_file(file)
+
+
+def _save(result: Result, out: Path) -> None:
+    from xbarch.report import pictures
+    from xbarch.report.result import write
+
+    result.save(out / "result.json")
+    for name, draw in pictures.PICTURES.items():
+        write(out / f"{name}.svg", pictures.render(draw, result))
+        write(out / f"{name}.png", pictures.render(draw, result, "png"))
+
+
+class _bar:
+    """A progress bar on standard error, only for people (a terminal, no --json)."""
+
+    def __init__(self, what: str, quiet: bool) -> None:
+        self.what, self.quiet = what, quiet or not sys.stderr.isatty()
+
+    def __enter__(self) -> Any:
+        if self.quiet:
+            return None
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self.progress = Progress(console=Console(stderr=True), transient=True)
+        self.progress.start()
+        task = self.progress.add_task(self.what, total=None)
+        return lambda done, total: self.progress.update(task, completed=done, total=total)
+
+    def __exit__(self, *_: object) -> None:
+        if not self.quiet:
+            self.progress.stop()
+
+
+def main() -> None:
+    """Entry point: errors become one sentence on standard error and their exit code."""
+    try:
+        app()
+    except XbarchError as error:
+        text = "".join(c if c.isprintable() else "?" for c in str(error))
+        sys.stderr.write(f"xbarch: {text}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("xbarch: interrupted\n")
+        sys.exit(130)

@@ -1,0 +1,58 @@
+"""Results side by side as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+from jinja2 import Environment
+
+from xbarch.report import pictures, units
+from xbarch.report.result import Result
+from xbarch.report.tables import comparison, summary
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
+<style>
+ body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;max-width:72rem;padding:1rem;color:#1c2730}
+ h1{font-size:1.35rem} h2{font-size:1.1rem;margin-top:2rem;overflow-wrap:anywhere}
+ .wide{overflow-x:auto} table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+ th,td{padding:.25rem .6rem;border-bottom:1px solid #d9e0e5;text-align:right;vertical-align:top}
+ th:first-child,td:first-child{text-align:left} td{overflow-wrap:anywhere}
+ img{max-width:100%;height:auto} .note{color:#5a6872} .synthetic{background:#fff3d6;padding:0 .3rem}
+</style></head><body>
+<h1>{{ title }}</h1>
+<p class="note">A ratio above 1 is better than the first column. Every number comes from the runs' records.</p>
+{% if rows %}<div class="wide"><table><thead><tr><th></th>{% for r in results %}<th{% if not loop.first %} colspan="2"{% endif %}>{{ r.name }}{% if r["workload.synthetic"] %}
+ <span class="synthetic">synthetic</span>{% endif %}</th>{% endfor %}</tr></thead><tbody>
+{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>{% endif %}
+{% for r, facts, images in details %}<h2>{{ r.name }}</h2>
+<div class="wide"><table><tbody>{% for what, value in facts %}<tr><td>{{ what }}</td><td>{{ value }}</td></tr>
+{% endfor %}</tbody></table></div>
+{% for name, image in images %}<p><img alt="{{ name }} of {{ r.name }}" src="{{ image }}"></p>{% endfor %}{% endfor %}
+</body></html>
+"""
+
+
+def page(results: Sequence[Result], title: str) -> str:
+    """The page. Names are escaped; pictures are embedded."""
+    rows = [[_cell(i, cell) for i, cell in enumerate(row)] for row in comparison(results)] if len(results) > 1 else []
+    details = [(r, summary(r), [(name, _embed(r, name)) for name in pictures.PICTURES]) for r in results]
+    template = Environment(autoescape=True).from_string(_PAGE)
+    return template.render(title=title, results=results, rows=rows, details=details)
+
+
+def _cell(index: int, cell: object) -> str:
+    """Labels and values as text; every second column from the third on is a ratio."""
+    if cell is None:
+        return "–"
+    if isinstance(cell, (int, float)):
+        return f"{cell:.3g}×" if index >= 3 and index % 2 else units.number(cell)
+    return units.plain(cell)
+
+
+def _embed(result: Result, name: str) -> str:
+    data = base64.b64encode(pictures.render(pictures.PICTURES[name], result)).decode()
+    return "data:image/svg+xml;base64," + data

@@ -1,0 +1,80 @@
+"""Pictures of a run, as figures of matplotlib drawn without a screen; the same bytes for the same input."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from xbarch.report import units
+from xbarch.report.result import Result
+
+_STYLE = {"svg.hashsalt": "xbarch", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
+          "axes.spines.right": False, "axes.titlesize": 10, "axes.titleweight": "bold", "text.parse_math": False}
+_BLUE, _GREY = "#2f6f9f", "#b9c4cc"
+
+
+def energy(result: Result) -> Figure:
+    """Energy an image by component, largest first; constant powers marked."""
+    static = result["energy.static_aj"]
+    parts = sorted(result["energy.by_component_aj"].items(), key=lambda kv: kv[1])
+    figure, axes = _figure(0.26 * len(parts) + 1.1)
+    colours = [_GREY if name in static else _BLUE for name, _ in parts]
+    bars = axes.barh([name for name, _ in parts], [value / 1e12 for _, value in parts], color=colours)
+    axes.bar_label(bars, [units.energy(value) for _, value in parts], padding=3, fontsize=8)
+    axes.set_xscale("symlog", linthresh=1e-4)
+    axes.set_xlabel("µJ an image (logarithmic); grey: constant power over the interval")
+    axes.margins(x=0.25)
+    axes.set_title(f"Energy by component: {units.plain(result['workload.name'])}")
+    return figure
+
+
+def timeline(result: Result) -> Figure:
+    """When each layer worked on each image."""
+    spans: Sequence[Mapping[str, Any]] = result["timeline"]
+    figure, axes = _figure(0.22 * len(spans) + 1.2)
+    names = [span["name"] for span in spans][::-1]
+    for row, span in enumerate(reversed(spans)):
+        for image, (start, stop) in enumerate(zip(span["start_ps"], span["stop_ps"], strict=True)):
+            axes.broken_barh([(start / 1e6, (stop - start) / 1e6)], (row - 0.4, 0.8),
+                             color=f"C{image % 10}", alpha=0.75, linewidth=0)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.set_xlabel("µs since the first pixel; one colour an image")
+    axes.set_title(f"Layers over time: {units.plain(result['workload.name'])}")
+    return figure
+
+
+def utilization(result: Result) -> Figure:
+    """Share of the interval each layer's crossbars are busy."""
+    layers = [m for m in result["mapping.layers"] if m["crossbars"]]
+    figure, axes = _figure(0.22 * len(layers) + 1.2)
+    bars = axes.barh([m["name"] for m in layers][::-1], [100 * m["busy"] for m in layers][::-1], color=_BLUE)
+    axes.bar_label(bars, [f"{m['copies']}×{m['crossbars']} crossbars" for m in layers][::-1], padding=3, fontsize=7)
+    axes.set_xlim(0, 125)
+    axes.set_xticks([0, 25, 50, 75, 100])
+    axes.set_xlabel("% of the steady interval busy; copies × crossbars a copy")
+    axes.set_title(f"Crossbar time by layer: {units.plain(result['workload.name'])}")
+    return figure
+
+
+PICTURES: dict[str, Callable[[Result], Figure]] = {
+    "energy": energy, "timeline": timeline, "utilization": utilization}
+
+
+def render(draw: Callable[[Result], Figure], result: Result, kind: str = "svg") -> bytes:
+    """The picture as bytes of the format `kind` ("svg" or "png")."""
+    with matplotlib.rc_context(_STYLE):
+        figure = draw(result)
+        stream = io.BytesIO()
+        metadata = {"Date": None} if kind == "svg" else {"Software": None}
+        figure.savefig(stream, format=kind, dpi=140, metadata=metadata)
+    return stream.getvalue()
+
+
+def _figure(height: float) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(7.2, max(2.0, height)), layout="constrained")
+    return figure, figure.subplots()
