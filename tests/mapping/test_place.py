@@ -1,0 +1,39 @@
+"""First-fit placement keeps every bound and every crossbar."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xbarch.mapping.place import Tiles, place
+
+layers = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 5), st.integers(1, 4)), min_size=1, max_size=6)
+
+
+@given(layers, st.integers(2, 12), st.integers(5, 12), st.integers(1, 40))
+def test_nothing_overlaps_overflows_or_is_lost(raw, room, buffer, limit):
+    names = [f"l{i}" for i in range(len(raw))]
+    crossbars = {n: x for n, (x, _, _) in zip(names, raw, strict=True)}
+    buffers = {n: b for n, (_, b, _) in zip(names, raw, strict=True)}
+    copies = {n: c for n, (_, _, c) in zip(names, raw, strict=True)}
+    cuts = {n: list(range(0, x, 3)) + [x] for n, x in crossbars.items()}
+    tiles = Tiles(room, buffer, limit)
+    placed = place(crossbars, cuts, buffers, copies, tiles)
+    if placed is None:
+        assert len(tiles.used) == limit
+        return
+    taken: dict[int, list[int]] = {}
+    for name, layer in placed.items():
+        assert len(layer) == copies[name]
+        for copy in layer:
+            assert [c for p in copy for c in range(p.start, p.stop)] == list(range(crossbars[name]))
+            for part in copy:
+                taken.setdefault(part.tile, []).extend(range(part.slot, part.slot + part.crossbars))
+    for tile, slots in taken.items():
+        assert tile < limit and sorted(slots) == list(range(len(slots))) and len(slots) <= room
+        held = [n for n, layer in placed.items() if any(p.tile == tile for copy in layer for p in copy)]
+        assert sum(buffers[n] for n in held) == tiles.filled[tile] <= buffer
+
+
+def test_cut_at_column_blocks_where_one_fits():
+    tiles = Tiles(10, 10, 99)
+    placed = place({"a": 12}, {"a": [0, 4, 8, 12]}, {"a": 1}, {"a": 1}, tiles)
+    assert [(p.start, p.stop) for p in placed["a"][0]] == [(0, 8), (8, 12)]
