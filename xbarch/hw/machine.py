@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 
@@ -26,3 +26,158 @@ class Machine:
         self.architecture, self.chips = a, chips
         self.geometry = Geometry(a.crossbar.rows, a.crossbar.columns, a.crossbar.cell_bits, a.crossbar.dac_bits,
                                  a.crossbar.adc_bits, a.crossbar.unit_column)
+        self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
+        self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
+        self.occupancy = Occupancy(self.geometry, a.crossbar.read, a.crossbar.conversion, self.adcs_per_crossbar,
+                                   self.slot)
+        self.crossbars_per_ima = a.hierarchy.crossbars_per_ima
+        self.crossbars = a.crossbars * chips
+        self.edram_bits, self.bus_bits, self.flit_bits = a.buffer.access_bits, a.bus.wires, a.mesh.link_bits
+        self.router_latency = a.mesh.router_latency
+        self.mesh = Mesh(a.mesh.width, a.mesh.height, a.mesh.concentration, a.hierarchy.tiles)
+        self.ideal = {kind for kind, part in (("edram", a.buffer), ("bus", a.bus), ("link", a.mesh),
+                                              ("hypertransport", a.off_chip)) if part.ideal}
+        self._latency = {stage.role: stage.latency for stage in a.pipeline.stages}
+
+    # -- times ------------------------------------------------------------------------------------------
+
+    def latency(self, role: str, time: int = 0) -> int:
+        """Time from grant to result of a stage that takes `time`: at least the pipeline's, on whole slots.
+
+        A stage with latency 0 is cut through: its successor starts with its first word.
+        """
+        least = self._latency[role]
+        if not least:
+            return 0
+        longest = max(least, time)
+        return -(-longest // self.slot) * self.slot if self.slot else longest
+
+    def edram_time(self, bits: int) -> int:
+        """Time a port of a tile's buffer is held for `bits`."""
+        return ceil(bits / self.edram_bits) * self.architecture.buffer.access
+
+    def bus_time(self, bits: int) -> int:
+        return ceil(Fraction(bits * 10**12, self.architecture.bus.bandwidth))
+
+    def flits(self, bits: int) -> int:
+        return ceil(bits / self.flit_bits)
+
+    def link_time(self, bits: int) -> int:
+        """Time a mesh link is held: one flit a clock."""
+        return ceil(Fraction(self.flits(bits) * 10**12, self.architecture.mesh.clock))
+
+    def off_chip_time(self, bits: int) -> int:
+        return ceil(Fraction(bits * 10**12, self.architecture.off_chip.bandwidth))
+
+    def unit_time(self, action: str, operations: int) -> int:
+        """Time a tile's unit needs for `operations` of `action`, at the rate of its full activity."""
+        for component in self.architecture.components.values():
+            if component.action == action and component.actions and component.per is not None:
+                return ceil(Fraction(operations * component.per, component.actions))
+        return 0
+
+    def digital_work(self, layer: Layer, bits: Sequence[int]) -> tuple[int, int]:
+        """Bits read and operations done for one window of pooling or addition; `bits` of each input's words."""
+        channels, kernel = layer.out_shape[0], prod(layer.kernel)
+        if layer.op == "add":
+            return sum(bits) * channels, channels * (len(bits) - 1)
+        return bits[0] * channels * kernel, channels * max(1, kernel - 1)
+
+    def digital_time(self, layer: Layer) -> int:
+        """Time the slowest unit needs for one window of a layer without crossbars."""
+        if layer.op in ("input", "flatten"):
+            return self.off_chip_time(layer.out_shape[0] * layer.output_bits)
+        bits, operations = self.digital_work(layer, [layer.input_bits] * max(1, len(layer.inputs)))
+        unit = self.unit_time("pool" if layer.op == "maxpool" else "merge_add", operations)
+        return max(self.edram_time(bits), unit)
+
+    def read_times(self, work: Work) -> Ints:
+        """Time one read of each activation group takes."""
+        return self.occupancy.each(work)
+
+    @property
+    def conversion(self) -> Fraction:
+        """Mean time of one conversion; exact where the columns of a crossbar fill the read time."""
+        return Fraction(self.architecture.crossbar.conversion)
+
+    # -- sizes and actions ------------------------------------------------------------------------------
+
+    def sum_bits(self, layer: Layer) -> int:
+        """Bits of a partial sum, in whole bytes: weight and input bits plus the carries of all rows."""
+        return ceil((layer.weight_bits + layer.input_bits + layer.rows.bit_length()) / 8) * 8
+
+    def crossbar_actions(self, packed: Packed, start: int, stop: int) -> tuple[tuple[str, int | Ints], ...]:
+        """Actions of crossbars [start, stop) for one window, from the emitted work."""
+        w = packed.work
+        chosen = (w.crossbar >= start) & (w.crossbar < stop)
+        reads = w.reads[..., chosen]
+
+        def each(per_read: Ints) -> int | Ints:
+            counts = (reads * per_read[chosen]).sum(axis=-1)
+            return int(counts) if np.ndim(counts) == 0 else counts
+
+        conversions = each(w.columns)
+        registers = each(-(-w.rows // self.edram_bits))
+        own = tuple((name, int(counts[start:stop].sum())) for name, counts in w.extra.items())
+        return (("conversion", conversions), ("sample", conversions), ("shift_add", conversions),
+                ("row_drive", each(w.rows)), ("cell_read", each(w.cells)), ("ir_access", registers),
+                ("or_access", int(w.outputs[chosen].sum())), *own)
+
+    # -- room and cost ----------------------------------------------------------------------------------
+
+    def accept(self, network: Workload) -> None:
+        """Refuse a workload the registers cannot hold.
+
+        Raises:
+            InputError: a layer's weights or inputs are wider than the architecture's precision.
+        """
+        limits = self.architecture.precision
+        for layer in network.compute_layers:
+            for what, found, allowed in (("weight_bits", layer.weight_bits, limits.weight_bits),
+                                         ("input_bits", layer.input_bits, limits.input_bits)):
+                if found > allowed:
+                    raise InputError(f"found {found} in layer {layer.name}, allowed at most {allowed} on "
+                                     f"{self.architecture.name}", file=f"workload {network.name}", field=what)
+
+    def precision(self, network: Workload) -> tuple[int, int]:
+        """Widest weights and inputs of a workload, for its peak rate."""
+        layers = network.compute_layers
+        return max(la.weight_bits for la in layers), max(la.input_bits for la in layers)
+
+    def room(self, path: DataPath) -> Room:
+        a = self.architecture
+        base = self.tile_area()
+        return Room(a.hierarchy.tiles * self.chips, a.crossbars_per_tile, a.buffer.size,
+                    Fraction(base + self.added_area(path), base))
+
+    def tile_area(self) -> int:
+        """A tile's share of everything but chip level."""
+        a = self.architecture
+        return sum(c.area * (a.hierarchy.imas_per_tile if c.level == "ima" else 1)
+                   for c in a.components.values() if c.level != "chip")
+
+    def added_area(self, path: DataPath) -> int:
+        """What the data path adds to a tile."""
+        imas = self.architecture.hierarchy.imas_per_tile
+        return sum(c.area * c.count * (imas if c.level == "ima" else 1) for c in path.components(self.geometry))
+
+    def areas(self, tiles: int, path: DataPath) -> tuple[int, int, dict[str, int]]:
+        """(area of `tiles` tiles, of all chips, by component of all chips)."""
+        a = self.architecture
+        by = {name: int(c.area * a.instances(c)) * self.chips for name, c in a.components.items()}
+        for added in path.components(self.geometry):
+            count = a.hierarchy.tiles * (a.hierarchy.imas_per_tile if added.level == "ima" else 1)
+            by[added.name] = added.area * added.count * count * self.chips
+        return (self.tile_area() + self.added_area(path)) * tiles, sum(by.values()), by
+
+    def prices(self, path: DataPath) -> Mapping[str, Price]:
+        """The component that pays for each action and what it costs."""
+        prices = {c.action: Price(name, c.energy_aj, c.scope)
+                  for name, c in self.architecture.components.items() if c.action is not None}
+        prices.update({c.action: Price(c.name, c.energy) for c in path.components(self.geometry)})
+        return prices
+
+    def static_powers(self) -> dict[str, int]:
+        """Power drawn all the time (µW), all chips together."""
+        a = self.architecture
+        return {name: int(c.power * a.instances(c)) * self.chips for name, c in a.components.items() if c.constant}

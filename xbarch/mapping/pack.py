@@ -103,20 +103,22 @@ class Occupancy:
     reference column's conversion is hidden in the slot (ISAAC's unit column).
     """
 
-    def __init__(self, geometry: Geometry, read: int, conversion: Fraction, adcs_per_crossbar: Fraction, slot: int) -> None:
+    def __init__(self, geometry: Geometry, read: int, conversion: int, adcs_per_crossbar: Fraction,
+                 slot: int) -> None:
         self.geometry, self.read, self.conversion = geometry, read, conversion
         self.adcs, self.slot = adcs_per_crossbar, slot
 
-    def __call__(self, work: Work) -> Ints:
+    def each(self, work: Work) -> Ints:
+        """Time of one read of each activation group (ps)."""
         columns = np.minimum(work.columns, self.geometry.columns)
         convert = np.array([ceil(int(c) * self.conversion / self.adcs) for c in columns], np.int64)
         each = np.maximum(convert, self.read)
-        if self.slot:
-            each = -(-each // self.slot) * self.slot
-        time = work.reads * each
-        crossbars = int(work.crossbar.max()) + 1
-        starts = np.searchsorted(work.crossbar, np.arange(crossbars))
-        return np.add.reduceat(time, starts, axis=-1)
+        return -(-each // self.slot) * self.slot if self.slot else each
+
+    def __call__(self, work: Work) -> Ints:
+        """Time every crossbar is busy for a window (ps), [crossbars] or [windows, crossbars]."""
+        starts = np.searchsorted(work.crossbar, np.arange(int(work.crossbar.max()) + 1))
+        return np.add.reduceat(work.reads * self.each(work), starts, axis=-1)
 
 
 def pack(layer: Layer, path: DataPath, geometry: Geometry, occupancy: Occupancy) -> Packed:

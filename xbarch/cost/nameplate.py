@@ -1,0 +1,55 @@
+"""The nameplate: counts times printed power and area, arithmetic without simulation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from xbarch.spec.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class Nameplate:
+    """Roll-up of one chip. Powers in W, areas in mm², peak in TOPS (a MAC is two operations)."""
+
+    tile_power_w: float
+    tile_area_mm2: float
+    power_w: float
+    area_mm2: float
+    tops: float
+    adc_share: float
+
+    @property
+    def gops_per_w(self) -> float:
+        return 1000 * self.tops / self.power_w
+
+    @property
+    def gops_per_mm2(self) -> float:
+        return 1000 * self.tops / self.area_mm2
+
+
+def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int = 16) -> Nameplate:
+    """Every unit at full activity (ISAAC, ISCA 2016, Table I: group totals times counts).
+
+    Peak: rows * floor(columns / cells a weight) * crossbars * 2 operations every phase count of read times.
+    """
+    a = architecture
+    tile_power = tile_area = chip_power = chip_area = Fraction(0)
+    for component in a.components.values():
+        count = a.instances(component)
+        chip_power += component.power * count
+        chip_area += component.area * count
+        if component.level != "chip":
+            tile_power += component.power * count / a.hierarchy.tiles
+            tile_area += component.area * count / a.hierarchy.tiles
+    x = a.crossbar
+    convert = ceil(x.columns * Fraction(x.conversion) / Fraction(x.adcs_per_crossbar))
+    phases = ceil(input_bits / x.dac_bits)
+    weights = x.columns // ceil(weight_bits / x.cell_bits)
+    operations = 2 * x.rows * weights * a.crossbars
+    tops = Fraction(operations, phases * max(x.read, convert))
+    adc = a.components.get("adc")
+    share = adc.power * a.instances(adc) / a.hierarchy.tiles / tile_power if adc and tile_power else Fraction(0)
+    return Nameplate(float(tile_power / 10**6), float(tile_area / 10**12), float(chip_power / 10**6),
+                     float(chip_area / 10**12), float(tops), float(share))

@@ -1,0 +1,107 @@
+"""The null method: every weight of the unrolled matrix on crossbars, in the sign scheme asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xbarch.datapaths import base, cells
+from xbarch.datapaths.base import Block, Contents, DataPath, Geometry
+from xbarch.workload.graph import Layer, Workload
+
+Sign = Literal["offset", "differential", "twos"]
+_ENCODE: dict[Sign, Callable[..., Contents]] = {
+    "offset": cells.offset, "differential": cells.differential, "twos": cells.twos,
+}
+
+
+class DenseOptions(base.Options):
+    """Options of `dense`."""
+
+    sign: Sign = Field("offset", description="how signed weights are stored: offset with flipped bit lines and a "
+                       "unit column (ISAAC), differential (PRIME's positive and negative parts), twos (complement)")
+
+
+class Dense(DataPath):
+    """Row blocks x column blocks; no weight is split over crossbars. Every group of a grouped convolution has
+    its own crossbars, as in the count ceil(R / rows) * ceil(F * S / columns) a group."""
+
+    name: ClassVar[str] = "dense"
+    summary: ClassVar[str] = "every weight stored, nothing skipped (the baseline)"
+    provenance: ClassVar[str] = ("Shafiee et al., ISAAC, ISCA 2016 (offset, flipped columns, unit column); "
+                                 "Chi et al., PRIME, ISCA 2016 (differential)")
+    Options: ClassVar[type[base.Options]] = DenseOptions
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        for layer in workload.compute_layers:
+            if per_crossbar(layer.weight_bits, geometry, self.options.sign) < 1:
+                return (f"a {layer.weight_bits}-bit weight of layer {layer.name} needs "
+                        f"{per_weight(layer.weight_bits, geometry, self.options.sign)} bit lines, "
+                        f"the crossbar has {geometry.columns}")
+        return ""
+
+    def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        """Blocks of one copy, column block by column block, so that crossbars that share outputs are neighbours."""
+        return blocks(layer, geometry, self.options.sign)
+
+
+def per_weight(bits: int, geometry: Geometry, sign: Sign) -> int:
+    """Cells a weight takes."""
+    if sign == "twos":
+        return geometry.slices(bits - 1) + 1
+    return geometry.slices(bits) * (2 if sign == "differential" else 1)
+
+
+def per_crossbar(bits: int, geometry: Geometry, sign: Sign) -> int:
+    """Weights a crossbar row holds; without a bit line of its own the unit column takes one of the array's."""
+    inside = sign == "offset" and not geometry.unit_column
+    return (geometry.columns - inside) // per_weight(bits, geometry, sign)
+
+
+def largest(rows: int, geometry: Geometry, sign: Sign) -> int:
+    """Guaranteed largest sum of a bit line in one phase: half the range where bit lines are flipped."""
+    top = rows * ((1 << geometry.cell_bits) - 1)
+    return (max(top // 2, rows) if sign == "offset" else top) * ((1 << geometry.dac_bits) - 1)
+
+
+def blocks(layer: Layer, geometry: Geometry, sign: Sign = "offset", gated: bool = False) -> list[Block]:
+    """The dense packing. Weights are looked at only when a block's contents are made.
+
+    gated: bit lines that hold no weight are not converted, so the unit column follows the last used one.
+    """
+    cells_each, wide = per_weight(layer.weight_bits, geometry, sign), per_crossbar(layer.weight_bits, geometry, sign)
+    filters = layer.filters // layer.groups
+    unit = sign == "offset"
+    kept = layer.kept if layer.mask is not None else None
+    result: list[Block] = []
+    for group in range(layer.groups):
+        inputs = [np.arange(r, min(r + geometry.rows, layer.rows)) for r in range(0, layer.rows, geometry.rows)]
+        for f in range(0, filters, wide):
+            targets = group * filters + np.arange(f, min(f + wide, filters))
+            width = len(targets) * cells_each + unit
+            if not gated:
+                width = max(width, geometry.columns + (unit and geometry.unit_column))
+            for rows in inputs:
+                here = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(targets[0]), int(targets[-1]) + 1))
+                weights = len(rows) * len(targets) if kept is None else int(kept[here].sum())
+                result.append(Block(
+                    crossbar=len(result), row0=0, col0=0, inputs=rows + group * layer.rows if group else rows,
+                    columns=width, kept=weights * cells_each, targets=targets, gated=gated,
+                    cap=largest(len(rows), geometry, sign),
+                    contents=partial(_contents, layer, here, targets, geometry, sign, width),
+                ))
+    return result
+
+
+def _contents(layer: Layer, here: tuple[slice, slice], targets: NDArray[np.int64], geometry: Geometry, sign: Sign,
+              width: int) -> Contents:
+    """Cells and decode list of the part `here` of the layer's matrix."""
+    weights: NDArray[np.integer[Any]] = layer.matrix[here]
+    half = 1 << layer.weight_bits - 1
+    cells.check(weights, -half, half - 1, layer.name, "dense")
+    return _ENCODE[sign](weights, targets, layer.weight_bits, geometry.cell_bits, width)

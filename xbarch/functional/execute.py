@@ -1,0 +1,198 @@
+"""Packed blocks executed on integers: bit slices, bit-serial inputs, analog sums, ADCs that saturate.
+
+Analog sums run through floating-point matrix products, exact because every partial result is an integer
+below 2**24 (single) or 2**53 (double precision); the bounds are checked before each product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.datapaths.base import Block, Contents, DataPath, Geometry
+from xbarch.errors import ConservationError, InputError
+from xbarch.workload.graph import Layer, Workload, unroll
+
+Ints = NDArray[np.int64]
+Resolution = int | Literal["lossless"] | None
+
+
+@dataclass(frozen=True)
+class Executed:
+    """out: int64 [windows, filters]. clips: conversions that saturated. largest: largest bit-line sum in a phase.
+    bits: resolution of the ADCs (the widest, where each has what its bit lines need)."""
+
+    out: Ints
+    clips: int
+    largest: int
+    bits: int
+
+
+def execute(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np.integer[Any]],
+            adc_bits: Resolution = None) -> tuple[Ints, int]:
+    """Outputs [windows, filters] of the packed layer for input vectors x [windows, groups * rows], and how many
+    conversions clipped. adc_bits: None takes the geometry's, "lossless" what the blocks can reach at most."""
+    done = run(blocks, layer, geometry, x, adc_bits)
+    return done.out, done.clips
+
+
+def ceiling(block: Block, geometry: Geometry) -> int:
+    """Largest sum a bit line of the block can reach in one phase."""
+    if block.cap is not None:
+        return block.cap
+    return block.rows * ((1 << geometry.cell_bits) - 1) * ((1 << geometry.dac_bits) - 1)
+
+
+def lossless_bits(blocks: Sequence[Block], geometry: Geometry) -> int:
+    """ADC bits with which no bit line of these blocks can saturate, whatever the inputs."""
+    return max(geometry.lossless_bits(ceiling(b, geometry)) for b in blocks)
+
+
+def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np.integer[Any]],
+        adc_bits: Resolution = None) -> Executed:
+    """`execute` with the largest sum seen and the resolution used.
+
+    Raises:
+        InputError: inputs outside 0 .. 2**input_bits - 1.
+        ConservationError: the blocks contradict one another (overlapping cells, two inputs on one word line).
+    """
+    if x.size and (x.min() < 0 or int(x.max()) >> layer.input_bits):
+        raise InputError(f"layer {layer.name} has input {int(x.min() if x.min() < 0 else x.max())}, allowed 0 to "
+                         f"{(1 << layer.input_bits) - 1} ({layer.input_bits} bits)")
+    windows, phases = len(x), geometry.phases(layer.input_bits)
+    shift = np.arange(phases) * geometry.dac_bits
+    drive = (x.astype(np.int64)[None] >> shift[:, None, None]) & ((1 << geometry.dac_bits) - 1)
+    drive = drive.reshape(phases * windows, -1).astype(np.float32)
+    digit = np.ldexp(1.0, shift)[:, None, None]
+    out, clips, largest, widest = np.zeros((windows, layer.filters)), 0, 0, 0
+    bound = np.zeros(layer.filters)
+    for read in _reads(blocks, geometry):
+        bits = lossless_bits(read.blocks, geometry) if adc_bits == "lossless" else adc_bits or geometry.adc_bits
+        full = float((1 << bits) - 1)
+        sums = _exact(drive[:, read.inputs], read.cells, (1 << geometry.dac_bits) - 1, 24)
+        peak = int(sums.max(initial=0))
+        if peak > full:
+            clips += int((sums > full).sum())
+            np.minimum(sums, full, out=sums)
+        digital = (sums.reshape(phases, windows, -1) * digit).sum(axis=0)
+        factor = np.zeros((read.cells.shape[1], len(read.targets)))
+        np.add.at(factor, (read.column, np.searchsorted(read.targets, read.output)), read.coefficient)
+        bound[read.targets] += np.abs(factor).sum(axis=0) * float(digital.max(initial=0))
+        out[:, read.targets] += digital @ factor
+        largest, widest = max(largest, peak), max(widest, bits)
+    if bound.max(initial=0) >= 2.0**53:
+        raise ConservationError(f"layer {layer.name}: sums beyond 2**53 cannot be executed exactly")
+    return Executed(out.astype(np.int64), clips, largest, widest)
+
+
+def verify(workload: Workload, geometry: Geometry, path: DataPath, *, images: int | None = None,
+           lossless: bool = False, adc_bits: int | None = None) -> list[dict[str, Any]]:
+    """Execute every layer on its stored activations and compare with integer arithmetic.
+
+    Args:
+        images: of how many stored images (None: all). lossless: ADCs of sufficient resolution.
+        adc_bits: ADC resolution instead of the geometry's.
+
+    Returns:
+        One row a layer: layer, windows, mismatches (outputs that differ), clips (conversions that saturated),
+        max_sum (largest bit-line sum in a phase), adc_bits.
+
+    Raises:
+        InputError: no activations are stored, or a layer's have another shape than its inputs.
+    """
+    if not workload.activations:
+        raise InputError(f"workload {workload.name} stores no activations, so there is nothing to verify on")
+    rows = []
+    for layer in workload.compute_layers:
+        if layer.name not in workload.activations:
+            raise InputError(f"workload {workload.name} stores no activations of layer {layer.name}")
+        stored = workload.activations[layer.name][:images]
+        if int(np.prod(stored.shape[1:])) != int(np.prod(layer.in_shape)):
+            raise InputError(f"activations of layer {layer.name} have shape {stored.shape[1:]}, allowed {layer.in_shape}")
+        x = np.concatenate([unroll(image.reshape(layer.in_shape), layer) for image in stored])
+        done = run(path.pack(layer, geometry), layer, geometry, x, "lossless" if lossless else adc_bits)
+        rows.append({
+            "layer": layer.name, "windows": len(x), "mismatches": int((done.out != reference(layer, x)).sum()),
+            "clips": done.clips, "max_sum": done.largest, "adc_bits": done.bits,
+        })
+    return rows
+
+
+def reference(layer: Layer, x: NDArray[np.integer[Any]]) -> Ints:
+    """x [windows, groups * rows] times the layer's integer matrix, group by group: int64 [windows, filters]."""
+    filters, parts = layer.filters // layer.groups, []
+    for g in range(layer.groups):
+        mine = layer.matrix[:, g * filters:(g + 1) * filters].astype(np.float64)
+        driven = x[:, g * layer.rows:(g + 1) * layer.rows].astype(np.float64)
+        parts.append(_exact(driven, mine, (1 << layer.input_bits) - 1, 53))
+    return np.concatenate(parts, axis=1).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One activation of one crossbar: what drives its word lines, the cells sensed, how they decode."""
+
+    blocks: list[Block]
+    inputs: Ints
+    cells: NDArray[np.float32]
+    column: Ints
+    output: Ints
+    coefficient: Ints
+    targets: Ints
+
+
+def _reads(blocks: Sequence[Block], geometry: Geometry) -> Iterator[_Read]:
+    """Every (crossbar, activation group) with the whole crossbar behind it, so that a cell of another block that
+    lies on a driven word line and a read bit line disturbs the result as it would in the array."""
+    for crossbar, members in groupby(sorted(blocks, key=lambda b: b.crossbar), key=lambda b: b.crossbar):
+        stored = [(b, b.contents()) for b in members]
+        array = _array(crossbar, stored, geometry)
+        for group in sorted({b.group for b, _ in stored}):
+            yield _read(crossbar, array, [s for s in stored if s[0].group == group])
+
+
+def _array(crossbar: int, stored: list[tuple[Block, Contents]], geometry: Geometry) -> NDArray[np.float32]:
+    """The crossbar's cells, reference column included."""
+    array = np.full((geometry.rows, geometry.columns + geometry.unit_column), -1, np.float32)
+    for block, contents in stored:
+        here = array[block.row0:block.row0 + block.rows, block.col0:block.col0 + block.columns]
+        if here.shape != contents.cells.shape or contents.cells.max(initial=0) >> geometry.cell_bits:
+            raise ConservationError(f"crossbar {crossbar}: a block does not fit its place or its cells")
+        if (here >= 0).any():
+            raise ConservationError(f"crossbar {crossbar}: two blocks overlap")
+        here[:] = contents.cells
+    return np.maximum(array, 0)
+
+
+def _read(crossbar: int, array: NDArray[np.float32], stored: list[tuple[Block, Contents]]) -> _Read:
+    lines = np.full(len(array), -1, np.int64)
+    columns: list[Ints] = []
+    for block, _ in stored:
+        here = lines[block.row0:block.row0 + block.rows]
+        if ((here >= 0) & (here != block.inputs)).any():
+            raise ConservationError(f"crossbar {crossbar}: one word line would be driven by two inputs at once")
+        here[:] = block.inputs
+        columns.append(np.arange(block.col0, block.col0 + block.columns))
+    read = np.concatenate(columns)
+    if len(np.unique(read)) != len(read):
+        raise ConservationError(f"crossbar {crossbar}: two blocks of one activation group share a bit line")
+    driven = np.flatnonzero(lines >= 0)
+    starts = np.cumsum([0, *(len(c) for c in columns)])
+    output = np.concatenate([c.output for _, c in stored])
+    return _Read(
+        [b for b, _ in stored], lines[driven], array[np.ix_(driven, read)],
+        np.concatenate([c.column + s for (_, c), s in zip(stored, starts, strict=False)]),
+        output, np.concatenate([c.coefficient for _, c in stored]), np.unique(output),
+    )
+
+
+def _exact(a: NDArray[Any], b: NDArray[Any], largest: int, mantissa: int) -> NDArray[Any]:
+    """a @ b where no partial sum can reach 2**mantissa; |a| is at most `largest`."""
+    if float(np.abs(b).sum(axis=0, dtype=np.float64).max(initial=0)) * largest >= 2.0**mantissa:
+        raise ConservationError("a matrix product beyond the exact range of floating point")
+    return np.asarray(a @ b)

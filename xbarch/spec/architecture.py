@@ -1,0 +1,234 @@
+"""An accelerator as data: crossbars, hierarchy, components with prices, buffers, interconnect, pipeline.
+
+Every model refuses unknown keys, bounds every number and, where it holds published constants, demands a source.
+Quantities carry units in the YAML and are integers here: ps, aJ, µW, nm², bits, Hz (see `xbarch.units`).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from xbarch.units import Area, Bandwidth, Energy, Frequency, Memory, Power, Time
+
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+Text = Annotated[str, Field(min_length=1, max_length=600)]
+Source = Annotated[str, Field(min_length=3, max_length=600, description="Citation: paper and table or section, or 'assumed: why'.")]
+
+
+def _ratio(value: object) -> object:
+    """A positive whole number or a fraction such as "1/4", kept as text in lowest terms."""
+    text = str(value)
+    if isinstance(value, bool) or len(text) > 24:
+        raise ValueError(f"found {text[:40]!r}, allowed a whole number or a fraction such as 1/4")
+    try:
+        ratio = Fraction(text) if "." not in text and "e" not in text.lower() else None
+    except (ValueError, ZeroDivisionError):
+        ratio = None
+    if ratio is None or not 0 < ratio <= 10**7:
+        raise ValueError(f"found {text!r}, allowed a whole number from 1 to 10,000,000 or a fraction such as 1/4")
+    return str(ratio)
+
+
+Ratio = Annotated[str, BeforeValidator(_ratio), Field(json_schema_extra={"type": ["integer", "string"]})]
+
+
+class Spec(BaseModel):
+    """Base of all models: strict, frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False,
+                              hide_input_in_errors=True)
+
+
+class Crossbar(Spec):
+    """One array and its converters."""
+
+    rows: int = Field(ge=1, le=4096, description="word lines")
+    columns: int = Field(ge=1, le=4096, description="bit lines")
+    cell_bits: int = Field(ge=1, le=8)
+    unit_column: bool = Field(description="one more bit line beside the columns, for a reference")
+    dac_bits: int = Field(ge=1, le=8)
+    adc_bits: int = Field(ge=1, le=16)
+    adcs_per_crossbar: Ratio = Field(description="converters a crossbar has to itself; 1/8: eight crossbars share one")
+    read: Time = Field(ge=1, description="time of one array read")
+    conversion: Time = Field(ge=1, description="time of one conversion")
+    source: Source
+
+
+class Hierarchy(Spec):
+    """How many of what."""
+
+    tiles: int = Field(ge=1, le=65536, description="tiles a chip")
+    imas_per_tile: int = Field(ge=1, le=4096)
+    crossbars_per_ima: int = Field(ge=1, le=4096)
+    source: Source
+
+
+class Precision(Spec):
+    """Largest integers the machine's registers and shift-and-add units hold; the workload chooses within."""
+
+    weight_bits: int = Field(ge=1, le=16)
+    input_bits: int = Field(ge=1, le=16)
+    source: Source
+
+
+class Buffer(Spec):
+    """A tile's eDRAM: `access_bits` every `access`. ideal: no contention at its port."""
+
+    size: Memory = Field(ge=1)
+    access_bits: int = Field(ge=1, le=65536)
+    access: Time = Field(ge=1)
+    ideal: bool = False
+    source: Source
+
+
+class Bus(Spec):
+    """The tile's bus from eDRAM to the input registers. ideal: no contention."""
+
+    wires: int = Field(ge=1, le=65536)
+    bandwidth: Bandwidth = Field(ge=1, description="what it moves at most")
+    ideal: bool = False
+    source: Source
+
+
+class MeshSpec(Spec):
+    """Routers of one chip, `concentration` tiles on each. ideal: links without contention."""
+
+    width: int = Field(ge=1, le=1024)
+    height: int = Field(ge=1, le=1024)
+    concentration: int = Field(ge=1, le=1024)
+    link_bits: int = Field(ge=1, le=4096)
+    clock: Frequency = Field(ge=1)
+    router_latency: Time
+    ideal: bool = False
+    source: Source
+
+
+class OffChip(Spec):
+    """Links out of the chip: images come in here, chips of a chain talk over it."""
+
+    bandwidth: Bandwidth = Field(ge=1)
+    ideal: bool = False
+    source: Source
+
+
+class Component(Spec):
+    """Hardware of one kind in one parent of its level.
+
+    `power` and `area` are totals of the `count` instances. An action costs `energy`, or, where only the power
+    at full activity is published, power * per / actions: the group does `actions` of them in `per` then.
+    `constant: true` marks power drawn all the time (no action).
+    """
+
+    level: Literal["chip", "tile", "ima"]
+    count: Ratio
+    area: Area
+    power: Power
+    action: Name | None = None
+    actions: int | None = Field(default=None, ge=1, le=10**12)
+    per: Time | None = None
+    energy: Energy | None = None
+    constant: bool = False
+    scope: Literal["compute", "chip", "whole"] = "compute"
+    note: Text | None = None
+    source: Source
+
+    @model_validator(mode="after")
+    def _priced(self) -> Component:
+        rated = self.actions is not None and self.per is not None
+        if self.constant:
+            if self.action or rated or self.energy is not None:
+                raise ValueError("constant power has no action, actions, per or energy")
+        elif self.action is None or rated == (self.energy is not None):
+            raise ValueError("allowed an action with either energy, or actions and per; or constant: true")
+        return self
+
+    @property
+    def energy_aj(self) -> int:
+        """Energy of one action (aJ), rounded once. 1 µW * 1 ps = 1 aJ."""
+        if self.energy is not None:
+            return self.energy
+        if self.actions is None or self.per is None:
+            return 0
+        return round(Fraction(self.power * self.per, self.actions))
+
+
+class Stage(Spec):
+    """One step a window passes. `role` says what happens, `unit` which component serves it.
+
+    latency: time from grant to result where it is fixed; on a machine with slots results come on whole slots.
+    For role compute it is added to the crossbars' occupancy.
+    """
+
+    role: Literal["read", "transfer", "compute", "merge", "activate", "write"]
+    unit: Name
+    latency: Time
+    note: Text | None = None
+    source: Source
+
+
+class Pipeline(Spec):
+    """slot: results and crossbar occupancies are rounded up to whole slots (0: no slots). ahead: windows a
+    copy may have between issue and the end of its crossbars' work (2: input registers double buffered)."""
+
+    slot: Time
+    ahead: int = Field(ge=1, le=1024)
+    stages: list[Stage] = Field(min_length=6, max_length=6)
+    source: Source
+
+    @model_validator(mode="after")
+    def _each_role_once(self) -> Pipeline:
+        roles = [stage.role for stage in self.stages]
+        wanted = ["read", "transfer", "compute", "merge", "activate", "write"]
+        if roles != wanted:
+            raise ValueError(f"found the roles {roles}, allowed {wanted} in this order")
+        return self
+
+
+class Architecture(Spec):
+    """A whole accelerator."""
+
+    schema_: Literal["xbarch.architecture/1"] = Field(alias="schema")
+    name: Name
+    summary: Text
+    source: Source
+    technology: Text
+    crossbar: Crossbar
+    hierarchy: Hierarchy
+    precision: Precision
+    buffer: Buffer
+    bus: Bus
+    mesh: MeshSpec
+    off_chip: OffChip
+    pipeline: Pipeline
+    components: dict[Name, Component] = Field(min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Architecture:
+        routers = self.mesh.width * self.mesh.height * self.mesh.concentration
+        if routers < self.hierarchy.tiles:
+            raise ValueError(f"mesh: found room for {routers} tiles, allowed at least hierarchy.tiles = "
+                             f"{self.hierarchy.tiles}")
+        for number, stage in enumerate(self.pipeline.stages):
+            if stage.unit not in self.components:
+                raise ValueError(f"pipeline.stages.{number}.unit: found {stage.unit!r}, allowed a component: "
+                                 f"{', '.join(self.components)}")
+        if self.crossbars > 10**8:
+            raise ValueError(f"hierarchy: found {self.crossbars:,} crossbars, allowed at most 100,000,000")
+        return self
+
+    @property
+    def crossbars_per_tile(self) -> int:
+        return self.hierarchy.imas_per_tile * self.hierarchy.crossbars_per_ima
+
+    @property
+    def crossbars(self) -> int:
+        """Crossbars of a chip."""
+        return self.hierarchy.tiles * self.crossbars_per_tile
+
+    def instances(self, component: Component) -> Fraction:
+        """Parents of a component's level on a chip: tiles, IMAs or one."""
+        return Fraction({"chip": 1, "tile": self.hierarchy.tiles,
+                         "ima": self.hierarchy.tiles * self.hierarchy.imas_per_tile}[component.level])
