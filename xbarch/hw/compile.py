@@ -90,7 +90,7 @@ class Compiler:
             home, ends = group[0].tile, []
             for part in group:
                 ends.append(self.part(built, layer, packed, part, number, home))
-            outputs = packed.targets([(p.start, p.stop) for p in group])
+            outputs = packed.targets(group[0].start, group[-1].stop)
             partial = sum(packed.partial_sums(p.start, p.stop, p.slot, self.machine.crossbars_per_ima) for p in group)
             merged = self.merge(built, layer, home, partial - outputs, outputs, tuple(ends))
             self.finish(built, layer, home, outputs, merged)
@@ -98,7 +98,7 @@ class Compiler:
     def part(self, built: _Copy, layer: Layer, packed: Packed, part: Part, number: int, home: int) -> int:
         """One tile's share of a window up to its partial sums, sent to `home` if that is another tile."""
         m, place = self.machine, f"tile{part.tile}"
-        bits = int(packed.drivers(part.start, part.stop).sum()) * layer.input_bits
+        bits = packed.drivers(part.start, part.stop) * layer.input_bits
         last = self.fetch(built, layer, place, bits)
         occupancy = packed.occupancy[..., part.start:part.stop].max(axis=-1)
         time: Count = int(occupancy) if occupancy.ndim == 0 else occupancy
@@ -107,7 +107,7 @@ class Compiler:
             time + m.latency("compute"), (last,), gate=True, actions=m.crossbar_actions(packed, part.start, part.stop)))
         if part.tile == home:
             return last
-        width = packed.targets([(part.start, part.stop)]) * m.sum_bits(layer)
+        width = packed.targets(part.start, part.stop) * m.sum_bits(layer)
         nodes, reached = m.mesh.tree(m.mesh.router(part.tile), [m.mesh.router(home)])
         links = self.links(built, layer, nodes, width, last)
         at = reached[m.mesh.router(home)]
@@ -205,7 +205,7 @@ def _merging(packed: Packed, parts: list[Part]) -> list[list[Part]]:
     """Parts that share outputs, together; the first of each is where they merge."""
     groups: list[list[Part]] = []
     for part in parts:
-        if groups and packed.share([(p.start, p.stop) for p in groups[-1]], (part.start, part.stop)):
+        if groups and packed.share((groups[-1][0].start, groups[-1][-1].stop), (part.start, part.stop)):
             groups[-1].append(part)
         else:
             groups.append([part])

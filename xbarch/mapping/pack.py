@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from xbarch.workload.graph import Layer, Workload
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Packed:
     """One copy of `layer` on crossbars. occupancy: ps each crossbar is busy for a window, [crossbars] or
     [windows, crossbars]."""
@@ -57,34 +58,42 @@ class Packed:
         crossed = np.cumsum(inside)
         return [i for i in range(self.crossbars + 1) if i in (0, self.crossbars) or crossed[i] == 0]
 
-    def drivers(self, start: int, stop: int) -> NDArray[np.bool_]:
-        """Which entries of the input vector drive crossbars [start, stop); bool [groups * rows]."""
-        used = np.zeros(self.layer.rows * self.layer.groups, bool)
-        for block in self.blocks:
-            if start <= block.crossbar < stop:
-                used[block.inputs] = True
-        return used
+    @cached_property
+    def _memo(self) -> dict[tuple[str, int, int], Any]:
+        return {}
 
-    def channels(self, start: int, stop: int) -> int:
-        """Distinct input channels crossbars [start, stop) read: what their tile must buffer."""
-        kernel = self.layer.kernel[0] * self.layer.kernel[1]
-        return int(self.drivers(start, stop).reshape(-1, kernel).any(axis=1).sum())
+    def _union(self, what: Literal["inputs", "targets"], start: int, stop: int) -> NDArray[np.bool_]:
+        """Which inputs or outputs the blocks of crossbars [start, stop) name; remembered, as copies repeat it."""
+        key = (what, start, stop)
+        if key not in self._memo:
+            size = self.layer.rows * self.layer.groups if what == "inputs" else self.layer.filters
+            used = np.zeros(size, bool)
+            for block in self._sorted[self._first[start]:self._first[stop]]:
+                used[getattr(block, what)] = True
+            self._memo[key] = used
+        found: NDArray[np.bool_] = self._memo[key]
+        return found
 
-    def reached(self, spans: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
-        """Which outputs the crossbars of the half-open `spans` add to; bool [filters]."""
-        used = np.zeros(self.layer.filters, bool)
-        for block in self.blocks:
-            if any(start <= block.crossbar < stop for start, stop in spans):
-                used[block.targets] = True
-        return used
+    @cached_property
+    def _sorted(self) -> list[Block]:
+        return sorted(self.blocks, key=lambda b: b.crossbar)
 
-    def targets(self, spans: Sequence[tuple[int, int]]) -> int:
-        """Number of distinct outputs of the crossbars in `spans`."""
-        return int(self.reached(spans).sum())
+    @cached_property
+    def _first(self) -> Ints:
+        """Index of each crossbar's first block in `_sorted`, and the end."""
+        return np.searchsorted([b.crossbar for b in self._sorted], np.arange(self.crossbars + 1))
 
-    def share(self, spans: Sequence[tuple[int, int]], other: tuple[int, int]) -> bool:
-        """Whether crossbars of `spans` and of `other` add to a common output."""
-        return bool((self.reached(spans) & self.reached([other])).any())
+    def drivers(self, start: int, stop: int) -> int:
+        """Number of distinct inputs that drive crossbars [start, stop)."""
+        return int(self._union("inputs", start, stop).sum())
+
+    def targets(self, start: int, stop: int) -> int:
+        """Number of distinct outputs crossbars [start, stop) add to."""
+        return int(self._union("targets", start, stop).sum())
+
+    def share(self, first: tuple[int, int], second: tuple[int, int]) -> bool:
+        """Whether two spans of crossbars add to a common output."""
+        return bool((self._union("targets", *first) & self._union("targets", *second)).any())
 
     def partial_sums(self, start: int, stop: int, slot: int, per_ima: int) -> int:
         """Sums the IMAs deliver for crossbars [start, stop), the first of which is crossbar `slot` of its tile.
@@ -92,7 +101,7 @@ class Packed:
         Crossbars of one IMA that add to the same output share its output register entry.
         """
         borders = [start, *range(start + per_ima - slot % per_ima, stop, per_ima), stop]
-        return sum(self.targets([(a, b)]) for a, b in zip(borders, borders[1:], strict=False))
+        return sum(self.targets(a, b) for a, b in zip(borders, borders[1:], strict=False))
 
 
 class Occupancy:

@@ -74,6 +74,7 @@ def record(run: Run) -> dict[str, Any]:
         "dense_equivalent": _rates(dense_ops, seconds, joules, total),
         "utilization": _utilization(run, interval),
         "counts": _counts(run),
+        "timeline": _timeline(run),
     }
 
 
@@ -173,3 +174,13 @@ def _counts(run: Run) -> dict[str, Any]:
         "link_bytes": actions.get("flit_hop", 0) * machine.flit_bits // 8,
         "events": run.trace.events,
     }
+
+
+def _timeline(run: Run) -> list[dict[str, Any]]:
+    """First issue and last completion of every layer for every image (ps)."""
+    spans = []
+    for flow, issued, done in zip(run.graph.flows, run.trace.issued, run.trace.done, strict=True):
+        shape = (run.graph.images, flow.windows)
+        spans.append({"name": flow.name, "start_ps": issued.reshape(shape).min(axis=1).tolist(),
+                      "stop_ps": done.reshape(shape).max(axis=1).tolist()})
+    return spans

@@ -1,0 +1,318 @@
+"""Nine reference networks as layer graphs, and workloads made of them with seeded random weights. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from xbarch.errors import InputError
+from xbarch.workload.graph import Ints, Layer, Op, Workload
+
+Shape = tuple[int, int, int]
+Bits = Annotated[int, Field(ge=1, le=16)]
+
+
+# -- networks -------------------------------------------------------------------------------------------------
+
+@dataclass
+class Net:
+    """A network while it is written down: every method adds a node and returns its name."""
+
+    image: Shape
+    layers: list[Layer] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.layers.append(Layer("input", "input", (), self.image, self.image))
+
+    def shape(self, name: str) -> Shape:
+        return next(la.out_shape for la in reversed(self.layers) if la.name == name)
+
+    def conv(self, name: str, source: str, filters: int, kernel: int = 3, stride: int = 1, padding: int | None = None,
+             relu: bool = True) -> str:
+        pad = kernel // 2 if padding is None else padding
+        return self._window("conv", name, source, filters, kernel, stride, pad, relu)
+
+    def pool(self, name: str, source: str, kernel: int = 2, stride: int = 2, padding: int = 0,
+             op: Literal["maxpool", "avgpool"] = "maxpool") -> str:
+        return self._window(op, name, source, self.shape(source)[0], kernel, stride, padding, False)
+
+    def average(self, name: str, source: str) -> str:
+        """Global average pooling."""
+        size = self.shape(source)[1]
+        return self.pool(name, source, size, size, op="avgpool")
+
+    def add(self, name: str, main: str, shortcut: str) -> str:
+        """Residual addition, then ReLU. A shortcut of fewer channels is padded with zero channels."""
+        shape = self.shape(main)
+        return self._node(Layer(name, "add", (main, shortcut), shape, shape, relu=True))
+
+    def flatten(self, name: str, source: str) -> str:
+        shape = self.shape(source)
+        return self._node(Layer(name, "flatten", (source,), shape, (shape[0] * shape[1] * shape[2], 1, 1)))
+
+    def linear(self, name: str, source: str, filters: int, relu: bool = False) -> str:
+        return self._node(Layer(name, "linear", (source,), self.shape(source), (filters, 1, 1), relu=relu))
+
+    def _window(self, op: Op, name: str, source: str, filters: int, kernel: int, stride: int, padding: int,
+                relu: bool) -> str:
+        channels, height, width = self.shape(source)
+        size = [(n + 2 * padding - kernel) // stride + 1 for n in (height, width)]
+        return self._node(Layer(name, op, (source,), (channels, height, width), (filters, *size), (kernel, kernel),
+                                (stride, stride), (padding, padding), relu=relu))
+
+    def _node(self, layer: Layer) -> str:
+        self.layers.append(layer)
+        return layer.name
+
+
+def lenet5() -> Net:
+    """Caffe's LeNet for MNIST, 20 and 50 filters, 500 hidden units (LeCun et al., Proc. IEEE 1998, enlarged)."""
+    net = Net((1, 28, 28))
+    at = net.pool("pool1", net.conv("conv1", "input", 20, 5, padding=0, relu=False))
+    at = net.pool("pool2", net.conv("conv2", at, 50, 5, padding=0, relu=False))
+    net.linear("fc2", net.linear("fc1", net.flatten("flatten", at), 500, relu=True), 10)
+    return net
+
+
+def vgg7() -> Net:
+    """VGG-7 for CIFAR-10 as NeuroSim and Meng et al. use it: 2 x 128, 2 x 256, 2 x 512, 1024 hidden units."""
+    net = Net((3, 32, 32))
+    at = _convs(net, "input", ((128, 2), (256, 2), (512, 2)))
+    net.linear("fc2", net.linear("fc1", net.flatten("flatten", at), 1024, relu=True), 10)
+    return net
+
+
+def vgg16() -> Net:
+    """VGG-16's thirteen convolutions for CIFAR-10 with one linear layer (Simonyan and Zisserman, ICLR 2015)."""
+    net = Net((3, 32, 32))
+    at = _convs(net, "input", ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)))
+    net.linear("fc", net.flatten("flatten", at), 10)
+    return net
+
+
+def vgg16_imagenet() -> Net:
+    """VGG-16, configuration D (Simonyan and Zisserman, ICLR 2015)."""
+    net = Net((3, 224, 224))
+    at = net.flatten("flatten", _convs(net, "input", ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))))
+    at = net.linear("fc7", net.linear("fc6", at, 4096, relu=True), 4096, relu=True)
+    net.linear("fc8", at, 1000)
+    return net
+
+
+def _convs(net: Net, at: str, plan: tuple[tuple[int, int], ...]) -> str:
+    for stage, (filters, count) in enumerate(plan, 1):
+        for i in range(1, count + 1):
+            at = net.conv(f"conv{stage}_{i}", at, filters)
+        at = net.pool(f"pool{stage}", at)
+    return at
+
+
+def cifar_resnet(blocks: int) -> Net:
+    """6 * blocks + 2 layers of 16, 32, 64 filters; shortcuts without weights, subsampled and padded with zero
+    channels, option A (He et al., CVPR 2016, section 4.2)."""
+    net = Net((3, 32, 32))
+    at = net.conv("conv1", "input", 16)
+    for stage, filters in enumerate((16, 32, 64), 1):
+        for i in range(blocks):
+            name, stride = f"layer{stage}.{i}", 2 if stage > 1 and i == 0 else 1
+            short = net.pool(f"{name}.shortcut", at, 1, 2) if stride == 2 else at
+            main = net.conv(f"{name}.conv2", net.conv(f"{name}.conv1", at, filters, stride=stride), filters, relu=False)
+            at = net.add(f"{name}.add", main, short)
+    net.linear("fc", net.flatten("flatten", net.average("avgpool", at)), 10)
+    return net
+
+
+def resnet18() -> Net:
+    """ResNet-18 for CIFAR-10: a 3 x 3 first layer, no first pooling, 64 to 512 filters."""
+    net = Net((3, 32, 32))
+    return _residual(net, net.conv("conv1", "input", 64), (2, 2, 2, 2), _basic, 10)
+
+
+def resnet18_imagenet() -> Net:
+    """ResNet-18 (He et al., CVPR 2016, table 1)."""
+    net = Net((3, 224, 224))
+    return _residual(net, _stem(net), (2, 2, 2, 2), _basic, 1000)
+
+
+def resnet50_imagenet() -> Net:
+    """ResNet-50 with the stride in the 3 x 3 layers, as torchvision has it (He et al., CVPR 2016, table 1)."""
+    net = Net((3, 224, 224))
+    return _residual(net, _stem(net), (3, 4, 6, 3), _bottleneck, 1000)
+
+
+def _stem(net: Net) -> str:
+    return net.pool("maxpool", net.conv("conv1", "input", 64, 7, 2), 3, 2, 1)
+
+
+def _residual(net: Net, at: str, depths: tuple[int, ...], block: Callable[..., str], classes: int) -> Net:
+    for stage, depth in enumerate(depths):
+        for i in range(depth):
+            at = block(net, f"layer{stage + 1}.{i}", at, 64 << stage, 2 if stage and i == 0 else 1)
+    net.linear("fc", net.flatten("flatten", net.average("avgpool", at)), classes)
+    return net
+
+
+def _basic(net: Net, name: str, at: str, width: int, stride: int) -> str:
+    main = net.conv(f"{name}.conv2", net.conv(f"{name}.conv1", at, width, stride=stride), width, relu=False)
+    return net.add(f"{name}.add", main, _shortcut(net, name, at, main, stride))
+
+
+def _bottleneck(net: Net, name: str, at: str, width: int, stride: int) -> str:
+    middle = net.conv(f"{name}.conv2", net.conv(f"{name}.conv1", at, width, 1), width, stride=stride)
+    main = net.conv(f"{name}.conv3", middle, 4 * width, 1, relu=False)
+    return net.add(f"{name}.add", main, _shortcut(net, name, at, main, stride))
+
+
+def _shortcut(net: Net, name: str, at: str, main: str, stride: int) -> str:
+    """The identity, or a 1 x 1 convolution where the shape changes (option B)."""
+    if net.shape(at) == net.shape(main):
+        return at
+    return net.conv(f"{name}.downsample", at, net.shape(main)[0], 1, stride, relu=False)
+
+
+NETWORKS: dict[str, Callable[[], Net]] = {
+    "lenet5": lenet5, "resnet20": lambda: cifar_resnet(3), "resnet56": lambda: cifar_resnet(9), "vgg7": vgg7,
+    "resnet18": resnet18, "vgg16": vgg16, "resnet18_imagenet": resnet18_imagenet,
+    "resnet50_imagenet": resnet50_imagenet, "vgg16_imagenet": vgg16_imagenet,
+}
+
+
+def network(name: str) -> tuple[Layer, ...]:
+    """Layers of a reference network, without weights.
+
+    Raises:
+        InputError: not one of `NETWORKS`.
+    """
+    if name not in NETWORKS:
+        raise InputError(f"found {name[:40]!r}, allowed {', '.join(NETWORKS)}", field="network")
+    return tuple(NETWORKS[name]().layers)
+
+
+# -- synthetic workloads --------------------------------------------------------------------------------------
+
+class GroupPruning(BaseModel):
+    """Whole groups of `group_ch` input channels x kernel of one filter, the lowest L2 norms of each layer removed;
+    first layer, 1 x 1 convolutions and linear layers whole (granularity of Meng et al., TCAS-II 2021)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    method: Literal["meng"]
+    group_ch: Literal[16, 8, 4] = 16
+    sparsity: float = Field(ge=0, lt=1, description="share of the groups of each pruned layer that are removed")
+
+
+class SyntheticRecipe(BaseModel):
+    """A workload made on the fly: a reference network with seeded random weights, never trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    kind: Literal["synthetic"]
+    network: str = Field(description="one of the reference networks")
+    weight_bits: Bits = Field(ge=2, description="bits of every weight, sign included")
+    input_bits: Bits = Field(description="bits of every activation")
+    first_layer_bits: Bits | None = Field(None, ge=2, description="weight bits of the first layer, if others")
+    image_bits: Bits | None = Field(None, description="bits of the input image, if others")
+    seed: int = Field(0, ge=0, lt=2**32)
+    pruning: GroupPruning | None = None
+    description: str = Field("", description="one line shown in listings")
+
+    @model_validator(mode="after")
+    def _known(self) -> SyntheticRecipe:
+        if self.network not in NETWORKS:
+            raise ValueError(f"network: found {self.network[:40]!r}, allowed {', '.join(NETWORKS)}")
+        return self
+
+    def build(self, name: str) -> Workload:
+        """The workload, under that name."""
+        return synthetic(name, self.network, self.weight_bits, self.input_bits, self.seed, self.pruning,
+                         self.first_layer_bits, self.image_bits)
+
+
+def synthetic(name: str, network_name: str, weight_bits: int, input_bits: int, seed: int = 0,
+              pruning: GroupPruning | None = None, first_layer_bits: int | None = None,
+              image_bits: int | None = None) -> Workload:
+    """A reference network with seeded random integer weights, made when they are first looked at.
+
+    Weights are normal with a third of the range as deviation, rounded and clipped to the odd-symmetric levels
+    -(2**(bits-1) - 1) .. 2**(bits-1) - 1. The numbers of a layer depend on the seed and its position alone.
+    """
+    layers: list[Layer] = []
+    first = True
+    for position, layer in enumerate(network(network_name)):
+        if layer.op == "input":
+            layer = replace(layer, output_bits=image_bits or input_bits)
+        else:
+            layer = replace(layer, input_bits=input_bits, output_bits=input_bits, weight_bits=weight_bits)
+        if layer.compute:
+            if first:
+                layer = replace(layer, weight_bits=first_layer_bits or weight_bits, input_bits=image_bits or input_bits)
+            group = pruning if pruning and not first and layer.op == "conv" and layer.kernel != (1, 1) else None
+            tensor = Tensor(layer, seed, position, group)
+            layer = replace(layer, weights=tensor.ints, mask=tensor.mask if group else None,
+                            side={"group_ch": group.group_ch} if group else {})
+            first = False
+        layers.append(layer)
+    return Workload(
+        name, tuple(layers), pruning.method if pruning else "dense",
+        {"group_ch": pruning.group_ch} if pruning else {},
+        source=f"{network_name} with random weights, seed {seed}",
+    )
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Random weights of one layer, kept once made."""
+
+    layer: Layer
+    seed: int
+    position: int
+    pruning: GroupPruning | None
+
+    def ints(self) -> Ints:
+        """Integer weights (F, C/groups, kh, kw), int8 or int16, zero where pruned."""
+        return self._pruned[0]
+
+    def mask(self) -> NDArray[np.bool_]:
+        """True where a weight is kept, the shape of the weights."""
+        mask = self._pruned[1]
+        assert mask is not None
+        shape = self._random.shape
+        wide = np.repeat(mask, self.pruning.group_ch if self.pruning else 1, axis=1)[:, :shape[1]]
+        return np.broadcast_to(wide[:, :, None, None], shape)
+
+    @cached_property
+    def _random(self) -> Ints:
+        layer, top = self.layer, (1 << self.layer.weight_bits - 1) - 1
+        shape = (layer.filters, layer.in_shape[0] // layer.groups, *layer.kernel)
+        generator = np.random.default_rng([self.seed, self.position])
+        weights = np.empty(shape, np.int8 if layer.weight_bits <= 8 else np.int16)
+        for row in weights:  # one filter at a time: a large layer is never held in floating point
+            row[:] = np.clip(np.rint(generator.standard_normal(row.shape, np.float32) * (max(top, 1.5) / 3)), -top, top)
+        return weights
+
+    @cached_property
+    def _pruned(self) -> tuple[Ints, NDArray[np.bool_] | None]:
+        """Weights, and which groups [filters, groups of channels] are kept."""
+        weights = self._random
+        if self.pruning is None:
+            return weights, None
+        starts = np.arange(0, weights.shape[1], self.pruning.group_ch)
+        energy = np.add.reduceat((weights.astype(np.int32) ** 2).sum(axis=(2, 3)), starts, axis=1)
+        kept = np.ones(energy.size, bool)
+        kept[np.argsort(energy.ravel(), kind="stable")[:round(self.pruning.sparsity * energy.size)]] = False
+        mask = kept.reshape(energy.shape)
+        wide = np.repeat(mask, self.pruning.group_ch, axis=1)[:, :weights.shape[1]]
+        return weights * wide[:, :, None, None], mask
+
+
+def describe(recipe: SyntheticRecipe) -> dict[str, Any]:
+    """One line for a catalogue."""
+    pruned = f", {recipe.pruning.sparsity:.0%} of groups pruned" if recipe.pruning else ""
+    return {"summary": recipe.description or f"{recipe.network}, {recipe.weight_bits}-bit weights{pruned}",
+            "trained_on": None}
