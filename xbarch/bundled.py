@@ -14,8 +14,8 @@ def folder(kind: str) -> Path:
 
 
 def names(kind: str) -> list[str]:
-    """Sorted names (stems) of what is bundled."""
-    return sorted({p.stem for p in folder(kind).iterdir() if not p.name.startswith((".", "_"))})
+    """Sorted names of what is bundled: YAML files and stored folders."""
+    return sorted({p.stem for p in folder(kind).iterdir() if p.suffix == ".yaml" or (p / "manifest.json").is_file()})
 
 
 def find(name: str, kind: str, suffixes: tuple[str, ...]) -> Path | None:
