@@ -33,7 +33,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard outpu
 @app.command()
 def simulate(
     arch: Arch, workload: Load, policy: Policy = "fit", images: Images = 8, chips: Chips = 1,
-    datapath: DataPath = None, option: Option = [], set: Set = [], plugin: Plugin = [],  # noqa: B006, A002
+    datapath: DataPath = None, option: Option = [], set: Set = [], plugin: Plugin = [],
     out: Out = None, as_json: Json = False,
 ) -> None:
     """Simulate a workload on an architecture."""
@@ -79,8 +79,8 @@ def compare(
 
 @app.command()
 def verify(
-    arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [],  # noqa: B006, A002
-    plugin: Plugin = [], lossless: Annotated[bool, typer.Option(help="ADCs of sufficient resolution.")] = False,  # noqa: B006
+    arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [],
+    plugin: Plugin = [], lossless: Annotated[bool, typer.Option(help="ADCs of sufficient resolution.")] = False,
     as_json: Json = False,
 ) -> None:
     """Execute the packed crossbars on integers and compare with int64, layer by layer."""
@@ -111,7 +111,7 @@ def compress(
 
 
 @app.command()
-def validate(file: Annotated[Path, typer.Argument(help="Architecture YAML.")], set: Set = []) -> None:  # noqa: B006, A002
+def validate(file: Annotated[Path, typer.Argument(help="Architecture YAML.")], set: Set = []) -> None:
     """Check an architecture file."""
     from xbarch.spec.architecture import Architecture
     from xbarch.spec.load import load
@@ -130,7 +130,7 @@ def schema() -> None:
 
 
 @app.command("list")
-def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:  # noqa: B006
+def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:
     """Name the architectures, workloads and data paths there are."""
     from xbarch import catalog
 
@@ -146,7 +146,7 @@ def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:  # noqa: B006
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="Architecture: a YAML file or a bundled name.")],
-         set: Set = [], as_json: Json = False) -> None:  # noqa: B006, A002
+         set: Set = [], as_json: Json = False) -> None:
     """Print the resolved tree of an architecture: counts, area and power."""
     from xbarch import catalog
 

@@ -14,7 +14,7 @@ def test_nothing_overlaps_overflows_or_is_lost(raw, room, buffer, limit):
     crossbars = {n: x for n, (x, _, _) in zip(names, raw, strict=True)}
     buffers = {n: b for n, (_, b, _) in zip(names, raw, strict=True)}
     copies = {n: c for n, (_, _, c) in zip(names, raw, strict=True)}
-    cuts = {n: list(range(0, x, 3)) + [x] for n, x in crossbars.items()}
+    cuts = {n: [*range(0, x, 3), x] for n, x in crossbars.items()}
     tiles = Tiles(room, buffer, limit)
     placed = place(crossbars, cuts, buffers, copies, tiles)
     if placed is None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from math import ceil
 from typing import Any, Literal
 
@@ -101,7 +102,7 @@ class Packed:
         Crossbars of one IMA that add to the same output share its output register entry.
         """
         borders = [start, *range(start + per_ima - slot % per_ima, stop, per_ima), stop]
-        return sum(self.targets(a, b) for a, b in zip(borders, borders[1:], strict=False))
+        return sum(self.targets(a, b) for a, b in pairwise(borders))
 
 
 class Occupancy:

@@ -24,7 +24,9 @@ _PAGE = """<!doctype html>
 </style></head><body>
 <h1>{{ title }}</h1>
 <p class="note">A ratio above 1 is better than the first column. Every number comes from the runs' records.</p>
-{% if rows %}<div class="wide"><table><thead><tr><th></th>{% for r in results %}<th{% if not loop.first %} colspan="2"{% endif %}>{{ r.name }}{% if r["workload.synthetic"] %}
+{% if rows %}<div class="wide"><table><thead><tr><th></th>
+{% for r in results %}
+ <th{% if not loop.first %} colspan="2"{% endif %}>{{ r.name }}{% if r["workload.synthetic"] %}
  <span class="synthetic">synthetic</span>{% endif %}</th>{% endfor %}</tr></thead><tbody>
 {% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>{% endif %}

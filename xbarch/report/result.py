@@ -93,6 +93,8 @@ def write(path: Path, text: str | bytes) -> Path:
             temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
-        raise InputError(f"cannot be written ({error.strerror}), allowed a folder you may write to", file=path) from None
+        if temporary.parent.is_dir():
+            temporary.unlink(missing_ok=True)
+        raise InputError(f"cannot be written ({error.strerror}), allowed a folder you may write to",
+                         file=path) from None
     return path

@@ -15,7 +15,8 @@ from xbarch.units import Area, Bandwidth, Energy, Frequency, Memory, Power, Time
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1, max_length=600)]
-Source = Annotated[str, Field(min_length=3, max_length=600, description="Citation: paper and table or section, or 'assumed: why'.")]
+Source = Annotated[str, Field(min_length=3, max_length=600,
+                              description="Citation: paper and table or section, or 'assumed: why'.")]
 
 
 def _ratio(value: object) -> object:
