@@ -28,6 +28,7 @@ class Geometry:
     """What a crossbar offers: word lines, bit lines, bits a cell, bits a DAC drives, ADC bits.
 
     `unit_column`: one bit line beside the `columns`, free for a reference (ISAAC's unit column).
+    `crossbars_per_ima`: how many crossbars share what a data path adds to an IMA.
     """
 
     rows: int
@@ -36,6 +37,7 @@ class Geometry:
     dac_bits: int = 1
     adc_bits: int = 8
     unit_column: bool = True
+    crossbars_per_ima: int = 8
 
     def slices(self, bits: int) -> int:
         """Cells that hold `bits` bits."""
@@ -157,6 +159,10 @@ class DataPath(ABC):
         """Empty when this path can run that workload on that crossbar, else the reason why not."""
         return ""
 
+    def levels(self, bits: int) -> tuple[int, int]:
+        """Smallest and largest weight it can store at that many bits."""
+        return -(1 << bits - 1), (1 << bits - 1) - 1
+
     @abstractmethod
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
         """Blocks of one copy of `layer`, crossbars numbered from 0 without gaps."""
@@ -183,7 +189,8 @@ def standard_work(blocks: Sequence[Block], phases: int, geometry: Geometry) -> W
     rows, columns, outputs = [], [], []
     for key in keys:
         members = groups[key]
-        rows.append(len({r for b in members for r in range(b.row0, b.row0 + b.rows)}))
+        rows.append(members[0].rows if len(members) == 1 else
+                    len({r for b in members for r in range(b.row0, b.row0 + b.rows)}))
         gated = all(b.gated for b in members)
         used = sum(b.columns for b in members)
         columns.append(used if gated else max(used, geometry.columns))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from xbarch.errors import InputError
 from xbarch.workload.graph import Ints, Layer, Op, Workload
@@ -196,6 +196,12 @@ def network(name: str) -> tuple[Layer, ...]:
 
 # -- synthetic workloads --------------------------------------------------------------------------------------
 
+def _known(name: str) -> str:
+    if name not in NETWORKS:
+        raise ValueError(f"found {name[:40]!r}, allowed {', '.join(NETWORKS)}")
+    return name
+
+
 class GroupPruning(BaseModel):
     """Whole groups of `group_ch` input channels x kernel of one filter, the lowest L2 norms of each layer removed;
     first layer, 1 x 1 convolutions and linear layers whole (granularity of Meng et al., TCAS-II 2021)."""
@@ -213,7 +219,8 @@ class SyntheticRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     kind: Literal["synthetic"]
-    network: str = Field(description="one of the reference networks")
+    network: Annotated[str, AfterValidator(_known)] = Field(
+        description="one of the reference networks")
     weight_bits: Bits = Field(ge=2, description="bits of every weight, sign included")
     input_bits: Bits = Field(description="bits of every activation")
     first_layer_bits: Bits | None = Field(None, ge=2, description="weight bits of the first layer, if others")
@@ -221,12 +228,6 @@ class SyntheticRecipe(BaseModel):
     seed: int = Field(0, ge=0, lt=2**32)
     pruning: GroupPruning | None = None
     description: str = Field("", description="one line shown in listings")
-
-    @model_validator(mode="after")
-    def _known(self) -> SyntheticRecipe:
-        if self.network not in NETWORKS:
-            raise ValueError(f"network: found {self.network[:40]!r}, allowed {', '.join(NETWORKS)}")
-        return self
 
     def build(self, name: str) -> Workload:
         """The workload, under that name."""
@@ -309,10 +310,3 @@ class Tensor:
         mask = kept.reshape(energy.shape)
         wide = np.repeat(mask, self.pruning.group_ch, axis=1)[:, :weights.shape[1]]
         return weights * wide[:, :, None, None], mask
-
-
-def describe(recipe: SyntheticRecipe) -> dict[str, Any]:
-    """One line for a catalogue."""
-    pruned = f", {recipe.pruning.sparsity:.0%} of groups pruned" if recipe.pruning else ""
-    return {"summary": recipe.description or f"{recipe.network}, {recipe.weight_bits}-bit weights{pruned}",
-            "trained_on": None}

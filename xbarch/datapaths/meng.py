@@ -1,0 +1,268 @@
+"""Meng et al.: whole column segments removed by multi-group lasso, the rest packed left and read sub-group by
+sub-group, an output DeMUX behind the ADCs putting every column's sum where its filter is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xbarch.datapaths import base, cells, dense
+from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Work, standard_work
+from xbarch.workload.graph import Layer, Workload
+
+Ints = NDArray[np.int64]
+_INDEX_BITS = 10  # names a filter among up to 1024
+# ISAAC's 2 KB input register (Table I): 0.0021 mm² for 16384 bits; 1.24 mW at 1.2 GHz, 64 bits an access.
+_AREA_PER_KBIT, _ENERGY_PER_WORD, _WORD = 2_100_000_000 // 16, 1_033_333, 64
+
+
+class MengOptions(base.Options):
+    """Options of `meng`."""
+
+    group_ch: Literal[16, 8, 4] = Field(16, description="input channels of a sub-group; a group that was pruned "
+                                        "together is these x kernel height x kernel width of one filter")
+    unroll: Literal["im2col", "kernel_pos"] = Field(
+        "im2col", description="rows in the order channel, kernel position (sub-groups are whole), or every kernel "
+        "position on crossbars of its own with the channels down the rows (NeuroSim)")
+    side_by_side: bool = Field(
+        True, description="stacks that leave bit lines free share their crossbars with further stacks to the right, "
+        "read after them: fewer crossbars, more reads of each (this project's reading)")
+    diagonal: bool = Field(
+        False, description="sub-groups stacked on one crossbar that fit beside one another are shifted right until "
+        "they share no bit line, and are read together: fewer reads, no more conversions (this project's reading)")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A sub-group's kept segments, or the part of them one crossbar holds. inputs: what drives its rows."""
+
+    inputs: Ints
+    filters: Ints
+
+    @property
+    def width(self) -> int:
+        """Weights a row holds, the dummy included."""
+        return len(self.filters) + 1
+
+
+@dataclass(frozen=True)
+class Page:
+    """Pieces stacked down the rows of one crossbar. slot: each piece's first column, in weights. group: pieces
+    of one number are read together. width: columns taken, in weights."""
+
+    pieces: tuple[Piece, ...]
+    slot: tuple[int, ...]
+    group: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        return max(s + p.width for s, p in zip(self.slot, self.pieces, strict=True))
+
+    @property
+    def reads(self) -> int:
+        return self.group[-1] + 1
+
+
+class Routed(Block):
+    """A block whose bit lines come in an order of its own, so its sums pass the DeMUX."""
+
+
+class Meng(DataPath):
+    """Sub-groups stacked down the rows and cut at a crossbar's last row, the parts' sums merged digitally.
+
+    A stored weight is w + 2**(bits-1) - 1; a dummy weight 0, stored in the block's first digit columns, delivers
+    the sum that undoes the offset. Sub-groups are read one after another, unused bit lines are not converted.
+    """
+
+    name: ClassVar[str] = "meng"
+    summary: ClassVar[str] = "column segments removed by group lasso, packed left, output DeMUX (Meng et al. 2021)"
+    provenance: ClassVar[str] = (
+        "Meng et al., IEEE TCAS-II 2021, and the authors' code GroupLasso_Quant (groups, offset, dummy column, one "
+        "sub-group read at a time, compaction, DeMUX). This project's reading: sub-groups stacked and cut at the last "
+        "row, dummy weight as digit columns, side_by_side, DeMUX as an index table, layers without removed "
+        "segments on the base machine's dense packing")
+    Options: ClassVar[type[base.Options]] = MengOptions
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        for layer in workload.compute_layers:
+            if layer.weight_bits < 2:
+                return f"layer {layer.name} has {layer.weight_bits}-bit weights, odd-symmetric levels need 2 bits"
+            if geometry.columns // geometry.slices(layer.weight_bits) < 2:
+                return (f"layer {layer.name} needs {2 * geometry.slices(layer.weight_bits)} bit lines for a weight and "
+                        f"the dummy, the crossbar has {geometry.columns}")
+        return ""
+
+    def levels(self, bits: int) -> tuple[int, int]:
+        """Odd-symmetric: as many negative as positive levels (15 at 4 bits)."""
+        top = (1 << bits - 1) - 1
+        return -top, top
+
+    def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        slots = geometry.columns // geometry.slices(layer.weight_bits)
+        stacks = self.stacks(layer, slots - 1)
+        if stacks is None:
+            return dense.blocks(layer, geometry, gated=True)
+        room = slots if self.options.diagonal else 0
+        pages = [_page(pieces, room) for stack in stacks for pieces in _cut(stack, geometry.rows)]
+        shelves = _shelve(pages, slots) if self.options.side_by_side else [[page] for page in pages]
+        return [block for number, shelf in enumerate(shelves) for block in self._blocks(layer, geometry, number, shelf)]
+
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> Work:
+        """Every sub-group read once per phase; each of its sums looks up its filter once a window."""
+        work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
+        steered = np.zeros(int(work.crossbar.max(initial=-1)) + 1, np.int64)
+        for block in blocks:
+            steered[block.crossbar] += block.outputs if isinstance(block, Routed) else 0
+        return replace(work, extra={"demux": steered})
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """The column -> filter table of an IMA, as large as 4-bit weights and 3 x 3 kernels can need."""
+        reads = -(-(geometry.rows - 1) // (9 * self.options.group_ch)) + 1
+        entries = reads * (geometry.columns // geometry.slices(4) - 1)
+        bits = entries * _INDEX_BITS * geometry.crossbars_per_ima
+        return [Added("demux", "ima", 1, bits * _AREA_PER_KBIT // 1024, "demux",
+                      _ENERGY_PER_WORD * _INDEX_BITS // _WORD,
+                      "scaled from ISAAC's input register (Shafiee et al., ISCA 2016, Table I); this project's reading")]
+
+    def stacks(self, layer: Layer, most: int) -> list[list[Piece]] | None:
+        """Sub-groups in the order they are stacked, at most `most` filters each; widest first, so that stacks
+        beside one another waste little. None where no segment was removed."""
+        if layer.mask is None or layer.kernel == (1, 1):
+            return None
+        found, complete = [], True
+        for positions in self._positions(layer):
+            stack = []
+            for inputs, filters, alive in self._subgroups(layer, positions):
+                complete &= bool(alive.all())
+                kept = filters[alive]
+                stack += [Piece(inputs, kept[i:i + most]) for i in range(0, len(kept), most)]
+            found.append(sorted(stack, key=lambda p: -len(p.filters)))
+        if complete:
+            return None
+        if not any(found):  # nothing left: one dummy keeps the layer's outputs defined
+            return [[Piece(np.arange(1), np.arange(0))]]
+        return found
+
+    def _positions(self, layer: Layer) -> list[Ints]:
+        """Kernel positions that are unrolled together."""
+        every = np.arange(layer.kernel[0] * layer.kernel[1])
+        return [every] if self.options.unroll == "im2col" else [every[i:i + 1] for i in every]
+
+    def _subgroups(self, layer: Layer, positions: Ints) -> Iterator[tuple[Ints, Ints, NDArray[np.bool_]]]:
+        """(rows of the input vector, filters, which of them keep a weight there) of every sub-group."""
+        area = layer.kernel[0] * layer.kernel[1]
+        channels, per_group = layer.rows // area, layer.filters // layer.groups
+        kept = layer.kept.reshape(channels, area, layer.filters)
+        for group in range(layer.groups):
+            filters = group * per_group + np.arange(per_group)
+            for first in range(0, channels, self.options.group_ch):
+                own = np.arange(first, min(first + self.options.group_ch, channels))
+                rows = (own[:, None] * area + positions).ravel()
+                alive = kept[own[0]:own[-1] + 1][:, positions][:, :, filters].any(axis=(0, 1))
+                yield rows + group * layer.rows, filters, alive
+
+    def _blocks(self, layer: Layer, geometry: Geometry, crossbar: int, shelf: list[Page]) -> Iterator[Block]:
+        """The blocks of one crossbar: pages from left to right, their pieces from top to bottom."""
+        slices = geometry.slices(layer.weight_bits)
+        col0, read = 0, 0
+        for page in shelf:
+            row0 = 0
+            for piece, slot, group in zip(page.pieces, page.slot, page.group, strict=True):
+                local = piece.inputs % layer.rows
+                yield Routed(
+                    crossbar, row0, col0 + slot * slices, piece.inputs, piece.width * slices,
+                    int(layer.kept[local][:, piece.filters].sum()) * slices, piece.filters,
+                    partial(self._contents, layer, geometry, local, piece.filters), group=read + group, gated=True)
+                row0 += len(piece.inputs)
+            col0, read = col0 + page.width * slices, read + page.reads
+
+    def _contents(self, layer: Layer, geometry: Geometry, rows: Ints, filters: Ints) -> Contents:
+        """The dummy, then the kept segments; every filter's digits minus the dummy's."""
+        slices, n = geometry.slices(layer.weight_bits), len(filters)
+        weights = layer.matrix[rows][:, filters]
+        low, high = self.levels(layer.weight_bits)
+        cells.check(weights, low, high, layer.name, self.name)
+        stored = np.pad(weights.astype(np.int64), ((0, 0), (1, 0))) + high
+        value = cells.weights_of(slices, geometry.cell_bits, n)
+        return Contents(
+            cells.digits(stored, slices, geometry.cell_bits),
+            column=np.concatenate((np.arange(slices, slices * (n + 1)), np.tile(np.arange(slices), n))),
+            output=np.tile(np.repeat(filters, slices), 2), coefficient=np.concatenate((value, -value)),
+        )
+
+
+def index_bits(blocks: Sequence[Block], filters: int) -> int:
+    """Bits of the column -> filter tables: one index per stored column segment."""
+    return sum(b.outputs for b in blocks if isinstance(b, Routed)) * max(1, (filters - 1).bit_length())
+
+
+def _cut(stack: list[Piece], rows: int) -> Iterator[list[Piece]]:
+    """Lay pieces end to end down the rows, starting a new page, and cutting, at the crossbar's last row."""
+    page: list[Piece] = []
+    free = rows
+    for piece in stack:
+        inputs = piece.inputs
+        while len(inputs):
+            page.append(Piece(inputs[:free], piece.filters))
+            inputs, free = inputs[free:], free - len(page[-1].inputs)
+            if not free:
+                yield page
+                page, free = [], rows
+    if page:
+        yield page
+
+
+def _page(pieces: list[Piece], room: int) -> Page:
+    """Every piece shifted right of the one above it, and read with it, while that fits into `room` weights;
+    otherwise it starts again at the left, in a read of its own."""
+    slot, group = [0], [0]
+    for above, piece in pairwise(pieces):
+        beside = slot[-1] + above.width
+        fits = beside + piece.width <= room
+        slot.append(beside if fits else 0)
+        group.append(group[-1] + (not fits))
+    return Page(tuple(pieces), tuple(slot), tuple(group))
+
+
+def _shelve(pages: Sequence[Page], slots: int) -> list[list[Page]]:
+    """Pages on as few crossbars as first-fit decreasing finds, then dealt so that the reads of the busiest
+    crossbar stay few: each page, widest first, goes to the crossbar with the fewest reads that has room."""
+    order = sorted(pages, key=lambda p: (-p.width, -p.reads))
+    first = _first_fit(order, slots)
+    return _deal(order, slots, len(first)) or first
+
+
+def _deal(order: Sequence[Page], slots: int, count: int) -> list[list[Page]] | None:
+    """Pages over `count` crossbars with reads balanced, or None where one finds no room that way."""
+    shelves: list[list[Page]] = [[] for _ in range(count)]
+    room, reads = [slots] * count, [0] * count
+    for page in order:
+        fits = [i for i in range(count) if room[i] >= page.width]
+        if not fits:
+            return None
+        at = min(fits, key=lambda i: (reads[i], room[i], i))
+        shelves[at].append(page)
+        room[at] -= page.width
+        reads[at] += page.reads
+    return shelves
+
+
+def _first_fit(order: Sequence[Page], slots: int) -> list[list[Page]]:
+    """First-fit decreasing: each page on the first crossbar with room."""
+    shelves: list[list[Page]] = []
+    room: list[int] = []
+    for page in order:
+        at = next((i for i, r in enumerate(room) if r >= page.width), len(room))
+        if at == len(room):
+            shelves.append([])
+            room.append(slots)
+        shelves[at].append(page)
+        room[at] -= page.width
+    return shelves
