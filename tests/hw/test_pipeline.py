@@ -49,3 +49,15 @@ def test_one_window_takes_22_cycles_and_the_next_starts_16_later(bits):
     slots = bits  # one-bit DACs: a phase a slot
     assert done[0] - issued[0] == (slots + 6) * SLOT  # read 1, crossbar, 2 behind it, merge, activate, write
     assert set(np.diff(done)) == {slots * SLOT}
+
+
+@pytest.mark.parametrize(("rows", "filters", "share"), [(512, 32, 1), (1024, 16, 2 / 3)])
+def test_a_tile_holds_its_peak_or_the_buss(rows, filters, share):
+    """Twelve IMAs as 4 x 2 crossbars ask the bus for 12 KB in 16 slots of 1 KB, as 8 x 1 for 24 KB: two thirds."""
+    machine = isaac(off_chip__ideal=True, mesh__ideal=True)
+    planned, graph, trace = simulated(machine, rows, filters, 1500, "fit")
+    assert planned.tiles == 1 and planned.copies["conv"] == 12
+    done = np.sort(trace.done[1])
+    rate = 900 / (done[1199] - done[299])
+    peak = 12 / (16 * SLOT)
+    assert 0.98 * share <= rate / peak <= share * 1.0001
