@@ -122,7 +122,8 @@ def _refused(name: str, kind: type[DataPath], error: ValidationError) -> InputEr
     allowed = ", ".join(kind.Options.model_fields) or "no options"
     if first["type"] == "extra_forbidden":
         near = get_close_matches(place, list(kind.Options.model_fields), 1)
-        text = f"data path {name} has no such option, allowed {allowed}" + (f"; did you mean {near[0]!r}?" if near else "")
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        text = f"data path {name} has no such option, allowed {allowed}{hint}"
     else:
         text = f"found {str(first.get('input'))[:40]!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"
     return InputError(text, field=f"options.{place}" if place else "options")

@@ -129,7 +129,7 @@ class Meng(DataPath):
         bits = entries * _INDEX_BITS * geometry.crossbars_per_ima
         return [Added("demux", "ima", 1, bits * _AREA_PER_KBIT // 1024, "demux",
                       _ENERGY_PER_WORD * _INDEX_BITS // _WORD,
-                      "scaled from ISAAC's input register (Shafiee et al., ISCA 2016, Table I); this project's reading")]
+                      "this project's reading, scaled from ISAAC's input register (Shafiee et al., ISCA 2016, Table I)")]
 
     def stacks(self, layer: Layer, most: int) -> list[list[Piece]] | None:
         """Sub-groups in the order they are stacked, at most `most` filters each; widest first, so that stacks
@@ -161,12 +161,12 @@ class Meng(DataPath):
         channels, per_group = layer.rows // area, layer.filters // layer.groups
         kept = layer.kept.reshape(channels, area, layer.filters)
         for group in range(layer.groups):
-            filters = group * per_group + np.arange(per_group)
+            filters = np.arange(group * per_group, (group + 1) * per_group, dtype=np.int64)
             for first in range(0, channels, self.options.group_ch):
                 own = np.arange(first, min(first + self.options.group_ch, channels))
                 rows = (own[:, None] * area + positions).ravel()
-                alive = kept[own[0]:own[-1] + 1][:, positions][:, :, filters].any(axis=(0, 1))
-                yield rows + group * layer.rows, filters, alive
+                alive = kept[own[0]:own[-1] + 1][:, positions][:, :, filters].reshape(-1, per_group).any(axis=0)
+                yield rows + group * layer.rows, filters, np.asarray(alive, np.bool_)
 
     def _blocks(self, layer: Layer, geometry: Geometry, crossbar: int, shelf: list[Page]) -> Iterator[Block]:
         """The blocks of one crossbar: pages from left to right, their pieces from top to bottom."""

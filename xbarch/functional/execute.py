@@ -113,7 +113,8 @@ def verify(workload: Workload, geometry: Geometry, path: DataPath, *, images: in
             raise InputError(f"workload {workload.name} stores no activations of layer {layer.name}")
         stored = workload.activations[layer.name][:images]
         if int(np.prod(stored.shape[1:])) != int(np.prod(layer.in_shape)):
-            raise InputError(f"activations of layer {layer.name} have shape {stored.shape[1:]}, allowed {layer.in_shape}")
+            raise InputError(f"activations of layer {layer.name} have shape {stored.shape[1:]}, "
+                             f"allowed {layer.in_shape}")
         x = np.concatenate([unroll(image.reshape(layer.in_shape), layer) for image in stored])
         done = run(path.pack(layer, geometry), layer, geometry, x, "lossless" if lossless else adc_bits)
         rows.append({

@@ -83,23 +83,28 @@ def inputs(workload: Workload) -> dict[str, list[Input]]:
 def slack_needed(edges: dict[str, list[Input]]) -> dict[tuple[str, int], int]:
     """Smallest buffer of every edge (consumer, index), joins of branches taken into account.
 
-    Where two paths from one producer meet again (a residual block), the short path must buffer what the long
-    path needs before its own first window leaves: its receptive field. For edge (p, c) and window j of c the
-    producer must have run as far as any input of c, followed back to p, asks; what c has released by then
-    is the rest.
+    Where paths from one layer meet again (a residual block), the short one must not block their common
+    ancestor while the long one still asks it for more: its last buffer, in front of the join, holds whatever
+    the short path makes of the ancestor's windows that the long path needs for the join's next window. That is
+    the receptive field of the long path, less what the join has released.
     """
-    reach: dict[str, dict[str, Progress]] = {}  # layer -> ancestor -> progress of the ancestor each window needs
+    reach: dict[str, dict[str, Progress]] = {}  # layer -> ancestor -> its progress each window asks for
     least: dict[tuple[str, int], int] = {}
     for layer, entries in edges.items():
         total: dict[str, Progress] = {}
         for edge in entries:
-            for ancestor, progress in {**reach[edge.producer], edge.producer: None}.items():
-                asked = edge.need if progress is None else progress[edge.need - 1]
+            for ancestor, progress in reach[edge.producer].items():
+                asked = progress[edge.need - 1]
                 total[ancestor] = np.maximum(total[ancestor], asked) if ancestor in total else asked
+            total[edge.producer] = np.maximum(total.get(edge.producer, edge.need), edge.need)
         reach[layer] = total
         for index, edge in enumerate(entries):
             before = np.concatenate(([0], edge.release[:-1]))
-            least[layer, index] = max(edge.least, int((total[edge.producer] - before).max()))
-    # A fork whose branches meet only at one join is covered at the join; the producer's other consumers
-    # release independently, so nothing else can starve it.
+            ahead = total[edge.producer]
+            branches = reach[edge.producer]
+            if len(entries) > 1 and branches:
+                possible = np.min([np.searchsorted(progress, total[ancestor], side="right")
+                                   for ancestor, progress in branches.items()], axis=0)
+                ahead = np.maximum(ahead, possible)
+            least[layer, index] = int((ahead - before).max())
     return least

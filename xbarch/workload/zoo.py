@@ -62,8 +62,8 @@ class Net:
     def _window(self, op: Op, name: str, source: str, filters: int, kernel: int, stride: int, padding: int,
                 relu: bool) -> str:
         channels, height, width = self.shape(source)
-        size = [(n + 2 * padding - kernel) // stride + 1 for n in (height, width)]
-        return self._node(Layer(name, op, (source,), (channels, height, width), (filters, *size), (kernel, kernel),
+        out = (filters, (height + 2 * padding - kernel) // stride + 1, (width + 2 * padding - kernel) // stride + 1)
+        return self._node(Layer(name, op, (source,), (channels, height, width), out, (kernel, kernel),
                                 (stride, stride), (padding, padding), relu=relu))
 
     def _node(self, layer: Layer) -> str:

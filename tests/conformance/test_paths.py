@@ -1,0 +1,222 @@
+"""Every registered data path, with every option it has: exact on random and extreme layers, and lawful."""
+
+import typing
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from xbarch import plugins
+from xbarch.datapaths.base import Geometry
+from xbarch.functional.execute import lossless_bits, run
+from xbarch.workload.graph import Layer, Workload
+
+LAYERS = 260  # a variant; with at least eight variants over 2,000 in all
+
+
+def values(annotation):
+    """All values of a Literal or bool option."""
+    if annotation is bool:
+        return [False, True]
+    return list(typing.get_args(annotation)) if typing.get_origin(annotation) is typing.Literal else []
+
+
+def variants():
+    """The defaults, then each enumerable option changed alone, of every registered data path."""
+    for name, kind in plugins.datapaths().items():
+        yield name, {}
+        for field, info in kind.Options.model_fields.items():
+            for value in values(info.annotation):
+                if value != info.default:
+                    yield name, {field: value}
+
+
+VARIANTS = list(variants())
+IDS = [name + "".join(f"-{k}={v}" for k, v in options.items()) for name, options in VARIANTS]
+
+
+@dataclass
+class Case:
+    path: object
+    layer: Layer
+    geometry: Geometry
+    x: np.ndarray
+
+    @property
+    def matrix(self):
+        """The whole unrolled matrix [groups * rows, filters], zero between groups: the oracle's weights."""
+        layer = self.layer
+        full = np.zeros((layer.groups * layer.rows, layer.filters), np.int64)
+        for f in range(layer.filters):
+            g = f // (layer.filters // layer.groups)
+            full[g * layer.rows:(g + 1) * layer.rows, f] = layer.matrix[:, f]
+        return full
+
+    @property
+    def kept(self):
+        """The mask in the form of `matrix`."""
+        one = replace(self.layer, weights=lambda: self.layer.kept.T.astype(np.int64))
+        return Case(self.path, one, self.geometry, self.x).matrix.astype(bool)
+
+
+def pruned(rng, shape, style):
+    """A mask: whole groups of 16, 8 or 4 channels, single weights, or nothing left at all."""
+    if style == "elements":
+        return rng.random(shape) < 0.4
+    if style == "all":
+        return np.zeros(shape, bool)
+    channels = int(rng.choice([16, 8, 4]))
+    keep = rng.random((shape[0], -(-shape[1] // channels))) < rng.choice([0.1, 0.5])
+    return np.broadcast_to(np.repeat(keep, channels, axis=1)[:, :shape[1], None, None], shape)
+
+
+def stored(rng, path, layer_bits, shape):
+    """Integer weights: random over all levels, all the largest, all the smallest, or a mixture of extremes."""
+    low, high = path.levels(layer_bits)
+    style = rng.integers(6)
+    if style < 2:
+        return np.full(shape, high if style else low, np.int32)
+    if style == 2:
+        return rng.choice([low, high], shape).astype(np.int32)
+    return rng.integers(low, high + 1, shape, dtype=np.int32)
+
+
+def draw(rng, path):
+    """A random layer on a random crossbar that the data path accepts, and input vectors for it."""
+    while True:
+        groups = int(rng.choice([1, 1, 1, 2, 3]))
+        channels, filters = groups * int(rng.integers(1, 40)), groups * int(rng.integers(1, 40))
+        linear = rng.random() < 0.25
+        kernel = (1, 1) if linear else tuple(int(k) for k in rng.choice([1, 2, 3, 3, 5], 2))
+        groups = 1 if linear else groups
+        weight_bits, input_bits = int(rng.choice([2, 3, 4, 5, 6, 7, 8, 16])), int(rng.integers(1, 9))
+        shape = (filters, channels // groups, *kernel)
+        weights = stored(rng, path, weight_bits, shape)
+        mask = None if rng.random() < 0.3 else pruned(rng, shape, rng.choice(["groups"] * 8 + ["elements"] * 3 + ["all"]))
+        if mask is not None:
+            weights = weights * mask
+        stride, dilation = int(rng.integers(1, 3)), int(rng.integers(1, 3))
+        layer = Layer(
+            "layer", "linear" if linear else "conv", ("input",), (channels, 9, 9) if not linear else (channels, 1, 1),
+            (filters, 1, 1), kernel, (stride, stride), dilation=(dilation, dilation), groups=groups,
+            weight_bits=weight_bits, input_bits=input_bits, weights=lambda: weights,
+            mask=None if mask is None else lambda: mask)
+        geometry = Geometry(int(rng.integers(16, 145)), int(rng.integers(16, 161)), int(rng.integers(1, 5)),
+                            int(rng.choice([1, 1, 2, 4])), 8, bool(rng.integers(2)))
+        if not path.accepts(Workload("w", (layer,)), geometry):
+            break
+    most, size = (1 << input_bits) - 1, groups * layer.rows
+    x = rng.integers(0, most + 1, (5, size))
+    x[0], x[1] = most, 0                            # every word line driven in every phase; none
+    x[2] = most * (rng.random(size) < 0.5)
+    return Case(path, layer, geometry, x)
+
+
+def cases(index, count):
+    """The same layers for the same variant in every run."""
+    name, options = VARIANTS[index]
+    path, rng = plugins.datapath(name, options), np.random.default_rng([2, index])
+    return (draw(rng, path) for _ in range(count))
+
+
+def test_two_thousand_layers_and_more():
+    assert len(VARIANTS) * LAYERS >= 2000
+    assert {"dense", "meng"} <= {name for name, _ in VARIANTS}
+
+
+@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+def test_exact_and_never_clipped_at_the_lossless_resolution(index):
+    for case in cases(index, LAYERS):
+        blocks = case.path.pack(case.layer, case.geometry)
+        done = run(blocks, case.layer, case.geometry, case.x, "lossless")
+        assert np.array_equal(done.out, case.x @ case.matrix), case
+        assert done.clips == 0, case
+        assert done.bits == lossless_bits(blocks, case.geometry)
+
+
+@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+def test_an_adc_one_bit_short_of_the_sums_is_reported(index):
+    """Windows without a clipped conversion are exact, the others are counted; some output really differs."""
+    wrong = 0
+    for case in cases(index, 40):
+        blocks = case.path.pack(case.layer, case.geometry)
+        needed = int(run(blocks, case.layer, case.geometry, case.x, "lossless").largest).bit_length()
+        if needed < 2:
+            continue
+        expected = case.x @ case.matrix
+        clips = 0
+        for vector, right in zip(case.x, expected, strict=True):
+            done = run(blocks, case.layer, case.geometry, vector[None], needed - 1)
+            assert done.clips or np.array_equal(done.out[0], right), case
+            clips += done.clips
+            wrong += not np.array_equal(done.out[0], right)
+        assert clips > 0, case
+    assert wrong > 0
+
+
+@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+def test_cells_are_disjoint_and_hold_every_kept_weight_once(index):
+    for case in cases(index, 60):
+        layer, geometry = case.layer, case.geometry
+        blocks = case.path.pack(layer, geometry)
+        crossbars = {b.crossbar for b in blocks}
+        assert crossbars == set(range(len(crossbars)))
+        wide = geometry.columns + geometry.unit_column
+        painted = np.zeros((len(crossbars), geometry.rows, wide), np.int64)
+        covered = np.zeros(case.matrix.shape, np.int64)
+        for b in blocks:
+            assert b.row0 + b.rows <= geometry.rows and b.col0 + b.columns <= wide
+            painted[b.crossbar, b.row0:b.row0 + b.rows, b.col0:b.col0 + b.columns] += 1
+            covered[np.ix_(b.inputs, b.targets)] += 1
+            contents = b.contents()
+            assert contents.cells.shape == (b.rows, b.columns)
+            assert set(contents.output.tolist()) <= set(b.targets.tolist())
+        assert painted.max() <= 1
+        assert (covered[case.kept] == 1).all()
+        kept, cells = int(layer.kept.sum()), sum(b.kept for b in blocks)
+        assert cells == 0 if kept == 0 else cells % kept == 0 and cells // kept >= geometry.slices(layer.weight_bits)
+        assert len(crossbars) >= -(-cells // (geometry.rows * geometry.columns))
+
+
+@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+def test_work_equals_its_closed_form(index):
+    for case in cases(index, 60):
+        geometry, phases = case.geometry, -(-case.layer.input_bits // case.geometry.dac_bits)
+        blocks = case.path.pack(case.layer, geometry)
+        work = case.path.work(blocks, case.layer, geometry)
+        keys = sorted({(b.crossbar, b.group) for b in blocks})
+        assert work.crossbar.tolist() == [k[0] for k in keys]
+        members = [[b for b in blocks if (b.crossbar, b.group) == key] for key in keys]
+        used = [sum(b.columns for b in m) for m in members]
+        charged = [u if all(b.gated for b in m) else max(u, geometry.columns) for u, m in zip(used, members, strict=True)]
+        assert (work.columns * work.reads).sum() == phases * sum(charged)
+        driven = [len({row for b in m for row in range(b.row0, b.row0 + b.rows)}) for m in members]
+        assert work.rows.tolist() == driven and max(driven) <= geometry.rows
+        assert (work.cells == work.rows * work.columns).all()
+        assert work.outputs.sum() == sum(len(b.targets) for b in blocks)
+        assert all(len(counts) == len({b.crossbar for b in blocks}) for counts in work.extra.values())
+
+
+@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+def test_hardware_it_adds_is_priced_and_counted(index):
+    for case in cases(index, 3):
+        added = case.path.components(case.geometry)
+        work = case.path.work(case.path.pack(case.layer, case.geometry), case.layer, case.geometry)
+        assert {a.action for a in added} == set(work.extra)
+        assert all(a.area > 0 and a.energy > 0 and a.count > 0 and a.source for a in added)
+
+
+def test_a_wrong_coefficient_would_be_caught():
+    """The check itself: a data path that misreads one bit line fails it."""
+    case = next(iter(cases(0, 1)))
+    blocks = case.path.pack(case.layer, case.geometry)
+
+    def spoiled(contents):
+        made = contents()
+        coefficient = made.coefficient.copy()
+        coefficient[-1] += 1
+        return replace(made, coefficient=coefficient)
+
+    blocks[0] = replace(blocks[0], contents=lambda make=blocks[0].contents: spoiled(make))
+    done = run(blocks, case.layer, case.geometry, case.x, "lossless")
+    assert not np.array_equal(done.out, case.x @ case.matrix)
