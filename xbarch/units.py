@@ -62,18 +62,18 @@ def parse(text: Any, dimension: str) -> int:
     return value
 
 
-def _quantity(dimension: str, most: int) -> Any:
-    return Annotated[
-        int,
-        BeforeValidator(lambda v: parse(v, dimension)),
-        Field(ge=0, le=most, json_schema_extra={"type": ["string", "integer"], "examples": [_EXAMPLE[dimension]]}),
-    ]
+def _reads(dimension: str) -> BeforeValidator:
+    return BeforeValidator(lambda v: parse(v, dimension))
 
 
-Time = _quantity("time", 10**15)            # ps, up to 1000 s
-Energy = _quantity("energy", 10**21)        # aJ, up to 1 mJ
-Power = _quantity("power", 10**12)          # µW, up to 1 MW
-Area = _quantity("area", 10**18)            # nm², up to 1 m²
-Frequency = _quantity("frequency", 10**12)  # Hz
-Memory = _quantity("memory", 2**50)         # bits
-Bandwidth = _quantity("bandwidth", 10**15)  # bits per second
+def _within(dimension: str, most: int) -> Any:
+    return Field(ge=0, le=most, json_schema_extra={"type": ["string", "integer"], "examples": [_EXAMPLE[dimension]]})
+
+
+Time = Annotated[int, _reads("time"), _within("time", 10**15)]                     # ps, up to 1000 s
+Energy = Annotated[int, _reads("energy"), _within("energy", 10**21)]               # aJ, up to 1 mJ
+Power = Annotated[int, _reads("power"), _within("power", 10**12)]                  # µW, up to 1 MW
+Area = Annotated[int, _reads("area"), _within("area", 10**18)]                     # nm², up to 1 m²
+Frequency = Annotated[int, _reads("frequency"), _within("frequency", 10**12)]      # Hz
+Memory = Annotated[int, _reads("memory"), _within("memory", 2**50)]                # bits
+Bandwidth = Annotated[int, _reads("bandwidth"), _within("bandwidth", 10**15)]      # bits per second

@@ -37,7 +37,7 @@ class Machine:
         self.mesh = Mesh(a.mesh.width, a.mesh.height, a.mesh.concentration, a.hierarchy.tiles)
         self.ideal = {kind for kind, part in (("edram", a.buffer), ("bus", a.bus), ("link", a.mesh),
                                               ("hypertransport", a.off_chip)) if part.ideal}
-        self._latency = {stage.role: stage.latency for stage in a.pipeline.stages}
+        self._latency: dict[str, int] = {stage.role: stage.latency for stage in a.pipeline.stages}
 
     # -- times ------------------------------------------------------------------------------------------
 

@@ -163,9 +163,7 @@ class _Engine:
         self.after(delay, lambda _: self.deliver(token, stage))
 
     def after(self, delay: int, do: Callable[[Any], None]) -> None:
-        if not delay:
-            do(None)
-            return
+        # An event even when nothing is to wait for: calling would nest as deep as zero-time tokens follow each other.
         event = Event(self.env)
         event._ok, event._value = True, None
         event.callbacks.append(do)
@@ -260,7 +258,8 @@ class _Engine:
             [np.array(s.done_at, np.int64) for s in self.streams],
             [np.array(s.issued_at, np.int64) for s in self.streams],
             np.array(self.busy, np.int64), np.array(self.served, np.int64),
-            [[c.executed for c in s.copies] for s in self.streams], int(self.env.now), self.events, self.rows)
+            [[c.executed for c in s.copies] for s in self.streams], max(int(self.env.now), *self.free, 0), self.events,
+            self.rows)
 
 
 def run(graph: StageGraph, *, record: bool = False, progress: Callable[[int, int], None] | None = None) -> Trace:

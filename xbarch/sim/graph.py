@@ -68,7 +68,8 @@ class Server:
     """Serves one token at a time. Simultaneous requests are granted by (request time, port, token).
 
     A stage's port is its position in the graph: flows in order, then copies, then stages. The token is the
-    window's number in the whole run.
+    window's number in the whole run. At one instant servers grant in the order of their numbers, a token at a time;
+    what a grant causes at that same instant (zero times) is in before the next grant.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Trace:
     done: for every flow, ps at which each window of the run was done, int64 [images * windows].
     issued: the same for issue times. busy: ps each server was held. served: tokens each server granted.
     executed: tokens run through each stage, per flow, copy, stage. events: events the engine processed.
+    makespan: ps from 0 until every token is done, every gate left and every server free.
     records: (server, flow, copy, stage, window, request, grant, finish) rows when asked for.
     """
 

@@ -21,6 +21,8 @@ class Layer:
     `weights` makes the integer weights on demand, shape (F, C/groups, kh, kw), int8 or int16, signed within
     `weight_bits`; `mask` the same shape, True where a weight is kept (None: all kept). Inputs of conv and
     linear are unsigned integers of `input_bits`. `relu` says the activation unit clips at zero (fused).
+    With `scale` and `bias` [F], batch norm folded in, an accumulated sum a of filter f leaves as the level
+    round(scale[f] * a + bias[f]), clipped to the output's range (the last layer's stay real).
     """
 
     name: str
@@ -39,9 +41,8 @@ class Layer:
     output_bits: int = 8
     weights: Callable[[], Ints] | None = field(default=None, compare=False, repr=False)
     mask: Callable[[], NDArray[np.bool_] | None] | None = field(default=None, compare=False, repr=False)
+    scale: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
     bias: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
-    weight_scale: float = 1.0
-    input_scale: float = 1.0
     side: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

@@ -1,0 +1,158 @@
+"""Conservation notices every number that is changed, and bounds hold and are met."""
+
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pytest
+from simoracles import alone, graphs, shared
+
+from xbarch.errors import ConservationError, StuckError
+from xbarch.sim.bounds import conserve, lower, upper
+from xbarch.sim.engine import run
+from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
+
+
+def ramp(windows):
+    return np.arange(1, windows + 1)
+
+
+def pipeline():
+    """Two flows of two copies; the second's windows take different times on one shared server."""
+    def copy(name, server, held):
+        return (Stage(f"{name}/read", 2, 3, 4), Stage(f"{name}/compute", server, held, held, (0,), gate=True))
+    one = Flow("one", 6, (copy("one", 0, 7), copy("one", 0, 7)))
+    two = Flow("two", 6, (copy("two", 1, np.arange(5, 11)), copy("two", 1, np.arange(5, 11))),
+               (Edge(0, ramp(6), ramp(6), 2),), 1)
+    graph = StageGraph((Server("first"), Server("second"), Server("port")), (one, two), 3)
+    return graph, run(graph)
+
+
+@pytest.mark.parametrize("make", [alone, shared])
+def test_random_runs_keep_the_laws_and_the_bounds(make):
+    kept = 0
+    for graph in graphs(make, 1_000, start=50_000):
+        try:
+            trace = run(graph)
+        except StuckError:
+            continue
+        conserve(graph, trace)
+        assert lower(graph) <= trace.makespan <= upper(graph)
+        kept += 1
+    assert kept > 700
+
+
+def test_bounds_are_met():
+    """One token: lower = upper = its path. One busy server and nothing else: both its work."""
+    one = (Stage("a", 0, 5, 5), Stage("b", 1, 7, 7, (0,)), Stage("c", -1, 0, 2, (1,)))
+    graph = StageGraph((Server("x"), Server("y")), (Flow("f", 1, (one,)),))
+    assert lower(graph) == upper(graph) == run(graph).makespan == 14
+    times = np.array([3, 1, 4, 1, 5])
+    graph = StageGraph((Server("x"),), (Flow("f", 5, ((Stage("a", 0, times, times),),)),), 2)
+    assert lower(graph) == upper(graph) == run(graph).makespan == 28
+
+
+def test_the_path_bound_goes_through_gates_and_flows():
+    """Gates let one window in every 10; the next flow needs all 4 and takes 6: 46, with no server at all."""
+    first = Flow("a", 4, ((Stage("a", -1, 10, 10, gate=True),),), ahead=1)
+    last = Flow("b", 1, ((Stage("b", -1, 6, 6, gate=True),),), (Edge(0, np.array([4]), np.array([4]), 4),))
+    graph = StageGraph((), (first, last))
+    assert lower(graph) == run(graph).makespan == 46
+
+
+def test_a_bound_from_one_path_of_many_windows():
+    """The gate recurrence, for every `ahead`, against the loop it stands for."""
+    for seed in range(200):
+        rng = Random(seed)
+        n, images, ahead, copies = rng.randint(1, 9), rng.randint(1, 3), rng.randint(1, 3), rng.randint(1, 3)
+        held = np.array([rng.randint(0, 9) for _ in range(n)])
+        stage = (Stage("a", -1, held, held, gate=True),)
+        issue, left = [], []
+        for j in range(n * images):
+            back = j - ahead * copies
+            issue.append(max([0, *issue[-1:], left[back] if back >= 0 else 0]))
+            left.append(issue[-1] + int(held[j % n]))
+        graph = StageGraph((), (Flow("a", n, (stage,) * copies, (), ahead),), images)
+        assert run(graph).makespan == max(left)
+        assert max(left) >= lower(graph) >= max(held)
+        if ahead * copies == 1:
+            assert lower(graph) == max(left)
+
+
+def test_the_run_as_it_was_is_accepted():
+    conserve(*pipeline())
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+@pytest.mark.parametrize("server", [0, 1, 2])
+@pytest.mark.parametrize("what", ["busy", "served"])
+def test_a_changed_server_is_named(what, server, by):
+    graph, trace = pipeline()
+    getattr(trace, what)[server] += by
+    with pytest.raises(ConservationError, match=f"{what}: server {graph.servers[server].name} found"):
+        conserve(graph, trace)
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+def test_a_changed_count_of_a_stage_is_named(by):
+    graph, trace = pipeline()
+    trace.executed[1][1][0] += by
+    with pytest.raises(ConservationError, match=r"executed: flow two copy 1 stage two/read ran (8|10) windows, .* 9"):
+        conserve(graph, trace)
+
+
+def test_every_window_done_too_soon_is_named():
+    graph, clean = pipeline()
+    span = [[11] * 18, [4 + 5 + j % 6 for j in range(18)]]
+    for flow, times in enumerate(span):
+        for window, took in enumerate(times):
+            _, trace = pipeline()
+            trace.done[flow][window] = clean.issued[flow][window] + took - 1
+            with pytest.raises(ConservationError, match=f"take: flow {graph.flows[flow].name} window {window},"):
+                conserve(graph, trace)
+
+
+@pytest.mark.parametrize(("flow", "window", "to", "law"), [
+    (0, 5, 0, r"in order: flow one window 5,"),
+    (0, 0, -1, r"issued: flow one starts at -1"),
+    (1, 0, 0, r"of one that it needs: flow two window 0,"),
+    (0, 2, "previous", r"free slot of the buffer of two: flow one window 2,"),
+])
+def test_a_changed_issue_is_named(flow, window, to, law):
+    graph, trace = pipeline()
+    trace.issued[flow][window] = trace.issued[flow][window - 1] if to == "previous" else to
+    with pytest.raises(ConservationError, match=law):
+        conserve(graph, trace)
+
+
+def test_an_issue_before_the_window_ahead_left_is_named():
+    stage = (Stage("a", -1, 10, 10, gate=True),)
+    graph = StageGraph((), (Flow("a", 4, (stage,), ahead=2),))
+    trace = run(graph)
+    assert trace.issued[0].tolist() == [0, 0, 10, 10]
+    trace.issued[0][2] = 9
+    with pytest.raises(ConservationError, match=r"window 2 before it left its gates: flow a window 2, found 9, .* 10"):
+        conserve(graph, trace)
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+def test_a_changed_makespan_is_named(by):
+    graph, trace = pipeline()
+    trace.makespan += by
+    with pytest.raises(ConservationError, match="makespan"):
+        conserve(graph, trace)
+
+
+def test_a_window_too_few_is_named():
+    graph, trace = pipeline()
+    trace.done[1] = trace.done[1][:-1]
+    with pytest.raises(ConservationError, match="done: flow two"):
+        conserve(graph, trace)
+
+
+def test_a_run_of_another_graph_is_refused():
+    graph, trace = pipeline()
+    one, two = graph.flows
+    slower = replace(one.copies[0][1], occupancy=8, latency=8)
+    with pytest.raises(ConservationError):
+        conserve(replace(graph, flows=(replace(one, copies=((one.copies[0][0], slower), one.copies[1])), two)), trace)

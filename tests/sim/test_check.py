@@ -1,0 +1,77 @@
+"""Every rule of a stage graph, broken one at a time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from simoracles import graphs, shared
+
+from xbarch.errors import ConservationError, InputError
+from xbarch.sim.check import check
+from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
+
+RAMP = np.arange(1, 5)
+STAGE = Stage("s", 0, 2, np.array([3, 3, 3, 3]), (), True, (("read", np.array([1, 2, 3, 4])), ("add", 5)))
+EDGE = Edge(0, RAMP, RAMP, 1)
+FIRST = Flow("a", 4, ((STAGE,),))
+SECOND = Flow("b", 4, ((STAGE, replace(STAGE, after=(0,))),), (EDGE,))
+
+
+def graph(first=FIRST, second=SECOND, **changes):
+    return replace(StageGraph((Server("x"),), (first, second)), **changes)
+
+
+def edge(**changes):
+    return graph(second=replace(SECOND, inputs=(replace(EDGE, **changes),)))
+
+
+def stage(**changes):
+    return graph(first=replace(FIRST, copies=((replace(STAGE, **changes),),)))
+
+
+def test_good_graphs_pass():
+    check(graph())
+    for one in graphs(shared, 200):
+        check(one)
+
+
+@pytest.mark.parametrize(("bad", "says"), [
+    (graph(images=0), "found 0 images"),
+    (graph(flows=()), "no flow"),
+    (graph(first=replace(FIRST, windows=0)), "flow a has 0 windows"),
+    (graph(first=replace(FIRST, ahead=0)), "flow a runs 0 windows ahead"),
+    (graph(first=replace(FIRST, copies=())), "flow a has no copy"),
+    (graph(first=replace(FIRST, copies=((STAGE,), ()))), "flow a copy 1 has no stage"),
+    (graph(second=replace(SECOND, copies=((replace(STAGE, gate=False),),))), "flow b copy 0 has inputs but no gate"),
+    (edge(producer=1), "flow b reads flow 1"),
+    (edge(producer=-1), "flow b reads flow -1"),
+    (edge(capacity=0), "flow b from a: a buffer of 0 windows"),
+    (edge(need=np.array([1, 3, 2, 4])), "flow b from a: need decreases"),
+    (edge(need=np.array([-1, 1, 2, 4])), "flow b from a: need is -1 to 4"),
+    (edge(need=np.array([1, 2, 3, 5])), "flow b from a: need is 1 to 5"),
+    (edge(need=RAMP[:3]), "flow b from a: need is int64"),
+    (edge(need=RAMP * 1.0), "flow b from a: need is float64"),
+    (edge(release=np.array([2, 1, 3, 4])), "flow b from a: release decreases"),
+    (edge(release=np.array([1, 2, 3, 3])), "flow b from a: 3 windows released in all, allowed only 4"),
+    (stage(server=1), "flow a copy 0 stage s asks for server 1 of 1"),
+    (stage(server=-2), "asks for server -2"),
+    (stage(after=(0,)), "stage s at 0 comes after"),
+    (stage(after=(-1,)), "stage s at 0 comes after"),
+    (graph(second=replace(SECOND, copies=((STAGE, replace(STAGE, after=(0, 0))),))), "waits twice"),
+    (stage(occupancy=-1), "occupancy is -1"),
+    (stage(latency=np.array([1, 2, -3, 4])), "latency is -3"),
+    (stage(latency=np.array([1, 2, 3])), "latency is int64"),
+    (stage(occupancy=np.ones(4)), "occupancy is float64"),
+    (stage(actions=(("read", -1),)), "action read is -1"),
+])
+def test_a_malformed_graph_is_xbarchs_own_mistake(bad, says):
+    with pytest.raises(ConservationError) as error:
+        check(bad)
+    assert says in str(error.value)
+
+
+def test_a_buffer_too_small_for_a_window_says_need_and_capacity():
+    with pytest.raises(InputError) as error:
+        check(edge(need=np.array([1, 4, 4, 4]), capacity=2))
+    assert str(error.value) == "b could never start: its window 1 needs 3 windows of a at once and its buffer holds 2"
+    check(edge(need=np.array([1, 4, 4, 4]), capacity=3))

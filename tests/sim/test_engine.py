@@ -1,0 +1,183 @@
+"""The SimPy engine against interpreters of its contract that share no code with it."""
+
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pytest
+from simoracles import Cycle, Step, alone, at, graphs, recur, shared
+
+from xbarch.errors import InputError, StuckError
+from xbarch.sim.bounds import conserve, lower, upper
+from xbarch.sim.check import check
+from xbarch.sim.engine import _Engine, run
+from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
+
+
+def result(graph, simulate=run):
+    """Everything a run measured, as plain lists; None where it is stuck."""
+    try:
+        trace = simulate(graph)
+    except StuckError:
+        return None
+    return {"issued": [x.tolist() for x in trace.issued], "done": [x.tolist() for x in trace.done],
+            "busy": trace.busy.tolist(), "served": trace.served.tolist(), "executed": trace.executed,
+            "makespan": trace.makespan}
+
+
+def test_pipelines_equal_the_recurrence():
+    """Finite buffers, copies, windows ahead, joins of stages and flows, per-window times: every time equal."""
+    stuck = 0
+    for graph in graphs(alone, 10_000):
+        try:
+            expected = recur(graph)
+        except Cycle:
+            expected = None
+            stuck += 1
+        found = result(graph)
+        assert (found and [found["issued"], found["done"]]) == expected, graph
+    assert 200 < stuck < 3000
+
+
+def test_a_buffer_that_is_too_small_alone_is_refused_exactly_where_a_chain_gets_stuck():
+    refused = 0
+    for graph in graphs(alone, 2_000, branches=False, slack=(-1, 0, 1)):
+        try:
+            check(graph)
+        except InputError:
+            refused += 1
+            assert result(graph) is None
+        else:
+            assert result(graph) is not None
+    assert 200 < refused < 1800
+
+
+def test_shared_servers_equal_the_time_steps():
+    """Contention, ties, forks and joins, zero times, deadlock: every number of the run equal, and within bounds."""
+    stuck = 0
+    for graph in graphs(shared, 1_500):
+        check(graph)
+        step, found = Step(graph).run(), result(graph)
+        if step.stuck:
+            stuck += 1
+            assert found is None
+            with pytest.raises(StuckError) as error:
+                run(graph)
+            named = {part.split()[0] for part in str(error.value).removeprefix("the simulation is stuck: ").split("; ")}
+            assert named == set(step.stuck)
+            continue
+        assert found == {"issued": step.issued, "done": step.done, "busy": step.busy, "served": step.served,
+                         "executed": step.executed, "makespan": step.makespan}, graph
+        conserve(graph, run(graph))
+        assert lower(graph) <= found["makespan"] <= upper(graph)
+    assert 20 < stuck < 500
+
+
+def test_the_order_of_simultaneous_events_does_not_matter():
+    """SimPy breaks ties by the order of insertion; shuffle it, and nothing changes."""
+    def shuffled(graph):
+        engine = _Engine(graph, False, None)
+        rng = Random(7)
+        engine.env._eid = iter(lambda: rng.random(), None)
+        return engine.run()
+
+    for graph in graphs(shared, 500):
+        assert result(graph, shuffled) == result(graph)
+
+
+def test_a_run_repeats_itself_and_recording_changes_nothing():
+    for graph in graphs(shared, 100):
+        first = result(graph)
+        assert result(graph) == first
+        assert result(graph, lambda g: run(g, record=True, progress=lambda done, of: None)) == first
+
+
+def test_numbers_of_servers_and_order_of_inputs_do_not_matter():
+    """With no zero times, nothing a server does is seen by another at the same instant."""
+    for seed, graph in enumerate(graphs(shared, 300, least=1)):
+        rng = Random(seed)
+        number = list(range(len(graph.servers)))
+        rng.shuffle(number)
+        flows = tuple(replace(f, inputs=f.inputs[::-1], copies=tuple(
+            tuple(replace(s, server=number[s.server] if s.server >= 0 else -1, after=s.after[::-1]) for s in c)
+            for c in f.copies)) for f in graph.flows)
+        first, other = result(graph), result(replace(graph, flows=flows))
+        if first is None:
+            assert other is None
+            continue
+        for key in ("issued", "done", "executed", "makespan"):
+            assert other[key] == first[key]
+        for key in ("busy", "served"):
+            assert [other[key][n] for n in number] == first[key]
+
+
+def test_records_show_every_server_busy_with_one_token_at_a_time():
+    for graph in graphs(shared, 200):
+        try:
+            trace = run(graph, record=True)
+        except StuckError:
+            continue
+        assert len(trace.records) == sum(sum(map(sum, f)) for f in trace.executed)
+        free = [0] * len(graph.servers)
+        for server, flow, copy, stage, window, request, grant, _ in trace.records:
+            if server >= 0:
+                assert grant >= max(free[server], request)
+                phase = window % graph.flows[flow].windows
+                free[server] = grant + at(graph.flows[flow].copies[copy][stage].occupancy, phase)
+
+
+def ramp(windows):
+    return np.arange(1, windows + 1)
+
+
+def chain(*layers, capacity=2, images=1):
+    """Flows one behind the other, window for window: (server, occupancy, latency) each."""
+    flows = []
+    windows = 6
+    for i, (server, held, delay) in enumerate(layers):
+        inputs = (Edge(i - 1, ramp(windows), ramp(windows), capacity),) if i else ()
+        flows.append(Flow(f"f{i}", windows, ((Stage("s", server, held, delay, gate=True),),), inputs))
+    return StageGraph(tuple(Server(f"s{i}") for i in range(len(layers))), tuple(flows), images)
+
+
+def test_a_deadlock_names_who_waits_for_what():
+    """A fork and a join: the short branch's buffer (1) fills before the long one (needs 4) can deliver anything."""
+    n = 4
+    stage = (Stage("s", -1, 1, 1, gate=True),)
+    source = Flow("source", n, (stage,))
+    long = Flow("long", 1, (stage,), (Edge(0, np.array([n]), np.array([n]), n),))
+    join = Flow("join", n, (stage,), (Edge(0, ramp(n), ramp(n), 1), Edge(1, np.ones(n, int), np.array([0, 0, 0, 1]), 1)))
+    graph = StageGraph((), (source, long, join))
+    check(graph)  # each buffer alone is large enough
+    with pytest.raises(StuckError) as error:
+        run(graph)
+    text = str(error.value)
+    assert "source window 1 waits for room in the buffer of join (1 windows)" in text
+    assert "long window 0 waits for window 3 of source" in text
+    assert "join window 0 waits for window 0 of long" in text
+    wide = replace(join, inputs=(replace(join.inputs[0], capacity=n), join.inputs[1]))
+    assert result(replace(graph, flows=(source, long, wide))) is not None
+
+
+def test_time_that_stands_still_ends():
+    """No livelock: a window visits a stage once, so all-zero times mean finitely many events, all at 0."""
+    n = 20_000
+    zero = (Stage("s", -1, 0, 0, gate=True), Stage("t", 0, 0, 0, (0,)), Stage("u", 0, 0, 0, (0, 1), gate=True))
+    flows = (Flow("a", n, (zero,)), Flow("b", n, (zero, zero), (Edge(0, ramp(n), ramp(n), 1),)))
+    trace = run(StageGraph((Server("s"),), flows))
+    visits = sum(sum(map(sum, f)) for f in trace.executed)
+    assert trace.makespan == 0 and visits == 6 * n and trace.events <= 3 * visits
+
+
+def test_a_server_held_after_its_last_result_counts():
+    """Cut through: the result is out after 1, the server free after 10."""
+    graph = StageGraph((Server("s"),), (Flow("a", 3, ((Stage("s", 0, 10, 1),),)),))
+    trace = run(graph)
+    assert trace.done[0].tolist() == [1, 11, 21] and trace.makespan == 30 == trace.busy[0]
+    conserve(graph, trace)
+
+
+def test_a_chain_by_hand():
+    trace = run(chain((0, 5, 5), (1, 11, 13), (2, 7, 7)))
+    assert trace.done[2].tolist() == [5 + 13 + 7 + 11 * j for j in range(6)]
+    assert trace.busy.tolist() == [30, 66, 42]

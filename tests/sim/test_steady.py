@@ -1,0 +1,102 @@
+"""Intervals known in closed form, found and not assumed."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from xbarch.sim.engine import run
+from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
+from xbarch.sim.steady import Steady, steady
+
+
+def ramp(windows):
+    return np.arange(1, windows + 1)
+
+
+def chain(times, windows, images, capacity):
+    """Flows one behind the other, window for window, each with a server of its own."""
+    flows = [Flow(f"f{i}", windows, ((Stage("s", i, t, t, gate=True),),),
+                  (Edge(i - 1, ramp(windows), ramp(windows), capacity),) if i else ()) for i, t in enumerate(times)]
+    return StageGraph(tuple(Server(f"s{i}") for i in range(len(times))), tuple(flows), images)
+
+
+def measured(graph):
+    return steady(graph, run(graph))
+
+
+@pytest.mark.parametrize("times", [(5, 11, 7), (11, 5, 7), (5, 7, 11), (3, 3, 3)])
+def test_the_bottleneck_sets_the_interval(times):
+    """n windows: a image every n * max(times), the first after the sum of times and n - 1 times the slowest."""
+    for windows in (1, 2, 7):
+        found = measured(chain(times, windows, 10, 2))
+        assert found == Steady(Fraction(windows * max(times)), True, sum(times) + (windows - 1) * max(times))
+
+
+def test_a_source_that_runs_away_is_not_a_steady_state():
+    """Large buffers: the first flow is never held back, so nothing repeats as a whole; the mean is still right."""
+    found = measured(chain((5, 11, 7), 4, 8, 1000))
+    assert found == Steady(Fraction(44), False, 5 + 4 * 11 + 7)
+
+
+def test_a_pattern_of_two_images():
+    """A copy of 10 and one of 31 take images in turn, each held until the one before it in order is issued."""
+    copies = ((Stage("fast", 0, 10, 10, gate=True),), (Stage("slow", 1, 31, 31, gate=True),))
+    graph = StageGraph((Server("x"), Server("y")), (Flow("f", 1, copies, ahead=1),), 12)
+    trace = run(graph)
+    gaps = np.diff(np.maximum.accumulate(trace.done[0]))
+    assert len(set(gaps[4:].tolist())) == 2  # not the same gap twice
+    assert steady(graph, trace) == Steady(Fraction(31, 2), True, 10)
+
+
+@pytest.mark.parametrize("period", [3, 5, 16])
+def test_longer_patterns(period):
+    """Images dealt to as many copies, one after the other through one window in flight: the mean of their times."""
+    held = [7 + 3 * i * i for i in range(period)]
+    first = Flow("f", 1, tuple((Stage("s", 0, h, h, gate=True),) for h in held), ahead=1)
+    graph = StageGraph((Server("x"),), (first,), 4 * period)
+    found = measured(graph)
+    assert found.exact and found.interval_ps == Fraction(sum(held), period)
+
+
+def test_one_server_shared_by_two_flows():
+    """All windows of both flows pass it: an image every 4 * (6 + 9) whatever the order."""
+    need = np.array([4, 4, 4, 4])
+    flows = (Flow("a", 4, ((Stage("s", 0, 6, 6, gate=True),),)),
+             Flow("b", 4, ((Stage("s", 0, 9, 9, gate=True),),), (Edge(0, need, ramp(4), 6),)))
+    found = measured(StageGraph((Server("x"),), flows, 12))
+    assert found.exact and found.interval_ps == 60
+
+
+def test_images_that_drain_do_not_count():
+    """Ten images: 100 apart, but the last two, with nothing behind them, 60 apart; they are left out of the mean."""
+    flows = (Flow("a", 1, ((Stage("s", 0, 1, 1, gate=True),),)),
+             Flow("b", 1, ((Stage("s", 1, 1, 1, gate=True),),), (Edge(0, ramp(1), ramp(1), 3),)))
+    graph = StageGraph((Server("x"), Server("y")), flows, 10)
+    trace = run(graph)
+    gaps = [100, 101, 99, 102, 98, 100, 103, 60, 60]  # never the same pattern over
+    trace.done[1] = 500 + np.cumsum([0, *gaps])
+    trace.done[0] = trace.done[1] - np.arange(300, 290, -1) ** 2 // 300
+    trace.issued[0] = np.minimum(trace.done[0], trace.done[1][7])
+    found = steady(graph, trace)
+    assert not found.exact and found.first_image_ps == 500
+    assert found.interval_ps == Fraction(98 + 100 + 103, 3)
+
+
+def test_one_image_has_only_its_own_time():
+    assert measured(chain((5, 11, 7), 4, 1, 2)) == Steady(Fraction(5 + 44 + 7), False, 56)
+
+
+def test_an_image_is_complete_when_every_last_flow_is_done_with_it_and_with_those_before():
+    """A fork: two flows that nobody reads, the slower one counts."""
+    flows = (Flow("a", 2, ((Stage("s", 0, 4, 4, gate=True),),)),
+             *(Flow(f"b{i}", 2, ((Stage("s", i, t, t, gate=True),),), (Edge(0, ramp(2), ramp(2), 2),))
+               for i, t in ((1, 9), (2, 5))))
+    found = measured(StageGraph((Server("x"), Server("y"), Server("z")), flows, 6))
+    assert found == Steady(Fraction(18), True, 4 + 9 * 2)
+
+
+@pytest.mark.parametrize("images", [1, 2, 5])
+def test_no_time_at_all_still_gives_a_positive_interval(images):
+    graph = StageGraph((), (Flow("a", 3, ((Stage("s", -1, 0, 0, gate=True),),)),), images)
+    assert measured(graph).interval_ps > 0

@@ -1,0 +1,49 @@
+"""ISAAC's printed figures by nameplate roll-up: counts times power and area, arithmetic without simulation.
+
+Shafiee et al., "ISAAC: A Convolutional Neural Network Accelerator with In-Situ Analog Arithmetic in Crossbars",
+ISCA 2016, Table I as corrected in October 2016, and the peak figures of ISAAC-CE in its evaluation.
+"""
+
+import pytest
+
+from xbarch.cost.nameplate import nameplate
+from xbarch.spec.architecture import Architecture
+from xbarch.spec.load import load
+
+
+@pytest.fixture(scope="module")
+def isaac():
+    return nameplate(load("isaac_like", Architecture), weight_bits=16, input_bits=16)
+
+
+@pytest.mark.parametrize("figure, printed, tolerance", [
+    ("tile_power_w", 0.330, 0.005),
+    ("tile_area_mm2", 0.372, 0.005),
+    ("power_w", 65.8, 0.005),
+    ("area_mm2", 85.4, 0.005),
+    ("tops", 41.3, 0.005),
+    ("gops_per_mm2", 479, 0.015),
+    ("gops_per_w", 627.5, 0.005),
+])
+def test_printed(isaac, figure, printed, tolerance):
+    assert getattr(isaac, figure) == pytest.approx(printed, rel=tolerance)
+
+
+def test_adcs_take_58_percent_of_tile_power(isaac):
+    # 12 IMAs x 16 mW of 330 mW; the text says 58 %
+    assert isaac.adc_share == pytest.approx(0.58, abs=0.01)
+
+
+def test_peak_halves_with_twice_the_input_bits_and_doubles_with_half_the_weight_bits():
+    a = load("isaac_like", Architecture)
+    whole = nameplate(a, 16, 16).tops
+    assert nameplate(a, 16, 8).tops == pytest.approx(2 * whole)
+    assert nameplate(a, 8, 16).tops == pytest.approx(2 * whole)
+
+
+def test_one_tile_more_costs_one_tile_more():
+    a = load("isaac_like", Architecture)
+    b = load("isaac_like", Architecture, ["hierarchy.tiles=167"])
+    one, less = nameplate(a), nameplate(b)
+    assert one.power_w - less.power_w == pytest.approx(one.tile_power_w)
+    assert one.area_mm2 - less.area_mm2 == pytest.approx(one.tile_area_mm2)

@@ -1,0 +1,97 @@
+"""A trained network becomes a workload: integers, scales, masks, activations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from xbarch.compress.network import Network, Node
+from xbarch.errors import InputError
+from xbarch.workload.graph import Ints, Layer, Workload
+
+Reals = NDArray[np.float64]
+
+
+def layers(network: Network) -> tuple[Layer, ...]:
+    """Layers with integer weights, masks, and batch norm folded into scale and bias."""
+    steps: dict[str, float] = {}
+    bits: dict[str, int] = {}
+    made: list[Layer] = []
+    spec = network.spec
+    for la in network.layers:
+        node = network.node(la.name)
+        before = [steps[i] for i in la.inputs]
+        here = float(getattr(node.out, "step", 0) or (before[0] if la.op in ("maxpool", "flatten") else 1.0))
+        unsigned = spec.image_bits if la.op == "input" else spec.activation_bits
+        out = bits[la.inputs[0]] if la.op in ("maxpool", "flatten") else (
+            unsigned if la.op == "input" or la.relu or la.op == "avgpool" else spec.branch_bits)
+        steps[la.name], bits[la.name] = here, out
+        layer = replace(la, output_bits=out, weight_bits=spec.weight_bits,
+                        input_bits=bits[la.inputs[0]] if la.inputs else out)
+        if la.compute:
+            layer = _compute(layer, node, before[0], here)
+        elif la.op == "add":
+            layer = replace(layer, scale=np.array([before[0] / here, before[1] / here]))
+        elif la.op == "avgpool":
+            layer = replace(layer, scale=np.array([before[0] / here / (la.kernel[0] * la.kernel[1])]))
+        made.append(layer)
+    return tuple(made)
+
+
+def _compute(layer: Layer, node: Node, step_in: float, step_out: float) -> Layer:
+    """Real output of filter f: step_w * step_in * sum, through batch norm; in levels of step_out."""
+    with torch.no_grad():
+        weights, step = node.levels.integers(node.weight * node.mask)
+        if not bool(torch.isfinite(node.weight).all()):
+            raise InputError(f"layer {layer.name} has weights that are not finite numbers", field="model")
+    gain, shift = np.ones(layer.filters), np.zeros(layer.filters)
+    if node.bias is not None:
+        shift = _array(node.bias)
+    if node.norm is not None:
+        n = node.norm
+        assert n.running_var is not None and n.running_mean is not None
+        gain = _array(n.weight) / np.sqrt(_array(n.running_var) + n.eps)
+        shift = (shift - _array(n.running_mean)) * gain + _array(n.bias)
+    shape = weights.shape if weights.dim() == 4 else (*weights.shape, 1, 1)
+    ints = weights.reshape(shape).numpy().astype(np.int8)
+    mask = node.mask.reshape(shape).numpy()
+    return replace(layer, weights=partial(_same, ints), mask=None if mask.all() else partial(_same, mask),
+                   scale=gain * (step * step_in / step_out), bias=shift / step_out)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _array(tensor: torch.Tensor) -> Reals:
+    return tensor.detach().double().numpy()
+
+
+def activations(network: Network, made: tuple[Layer, ...], images: torch.Tensor) -> dict[str, Ints]:
+    """Integer inputs of every compute layer for `images` [n, C, H, W] in [0, 1]."""
+    kept: dict[str, torch.Tensor] = {}
+    network.eval()
+    with torch.no_grad():
+        network(images, keep=kept)
+    steps: dict[str, float] = {}
+    found: dict[str, Ints] = {}
+    for la in made:
+        node = network.node(la.name)
+        steps[la.name] = float(getattr(node.out, "step", 0) or (steps[la.inputs[0]] if la.inputs else 1.0))
+        if la.compute:
+            source = la.inputs[0]
+            levels = (kept[source].double() / steps[source]).round()
+            kind = np.uint8 if la.input_bits <= 8 else np.uint16
+            found[la.name] = levels.numpy().astype(kind).reshape(len(images), *la.in_shape)
+    return found
+
+
+def workload(name: str, network: Network, images: torch.Tensor, **about: Any) -> Workload:
+    """The network as a workload. about: fields of `Workload` such as datapath, trained_on, accuracy."""
+    made = layers(network)
+    return Workload(name, made, activations=activations(network, made, images), **about)

@@ -1,0 +1,186 @@
+"""Phases of training. Each epoch depends on the recipe and its own number alone, so an interrupted run that resumes
+ends with the same bytes as an unbroken one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from xbarch.compress.data import Images, Parts, augmented
+from xbarch.compress.lasso import Lasso
+from xbarch.compress.network import Network
+from xbarch.errors import InputError
+from xbarch.spec.recipe import Pruning, Recipe, Training
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass
+class Phase:
+    """A stretch of training: `key` names its checkpoint, derived from all that its result depends on."""
+
+    name: str
+    key: str
+    training: Training
+    pruning: Pruning | None = None
+
+
+def phases(recipe: Recipe, source: str) -> list[Phase]:
+    """The baseline, then the pruning. Recipes with equal baselines share its checkpoint.
+
+    source: digest of a user's model and checkpoint files ("" for reference models).
+    """
+    parts = recipe.model_dump(mode="json", include={"model", "width", "data", "quantization", "baseline", "seed",
+                                                    "threads"})
+    base = _digest({**parts, "source": source, "torch": torch.__version__})
+    made = [Phase("baseline", base, recipe.baseline)]
+    if recipe.pruning is not None:
+        key = _digest({"base": base, **recipe.pruning.model_dump(mode="json")})
+        made.append(Phase("pruning", key, recipe.pruning.training, recipe.pruning))
+    return made
+
+
+def _digest(what: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass
+class Trainer:
+    """Runs phases of one network. folder: where checkpoints live."""
+
+    network: Network
+    parts: Parts
+    recipe: Recipe
+    folder: Path
+    progress: Progress | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self, phase: Phase, resume: bool = True) -> None:
+        """Train `phase` from its checkpoint, or from where the network stands."""
+        optimizer = self.optimizer(phase.training)
+        lasso = Lasso(self.network, phase.pruning) if phase.pruning else None
+        start = self.restore(phase, optimizer) if resume else 0
+        for epoch in range(start, phase.training.epochs):
+            row = self.epoch(phase, epoch, optimizer, lasso)
+            if lasso is not None and phase.pruning is not None and epoch + 1 == phase.pruning.cut_after:
+                lasso.cut()
+            if lasso is not None and epoch + 1 == phase.training.epochs:
+                lasso.settle()
+            row["val_accuracy"] = self.accuracy(self.parts.val)
+            if lasso is not None:
+                found = lasso.sparsity()
+                row["group_sparsity"] = sum(found.values()) / max(len(found), 1)
+            self.history.append(row)
+            self.save(phase, epoch + 1, optimizer)
+            if self.progress is not None:
+                text = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float))
+                self.progress(epoch + 1, phase.training.epochs, f"{phase.name}: {text}")
+
+    def optimizer(self, training: Training) -> torch.optim.SGD:
+        return torch.optim.SGD(self.network.parameters(), training.rate, training.momentum,
+                               weight_decay=training.weight_decay)
+
+    def epoch(self, phase: Phase, epoch: int, optimizer: torch.optim.SGD, lasso: Lasso | None) -> dict[str, Any]:
+        """One pass over the training images in an order drawn for this epoch."""
+        t, train = phase.training, self.parts.train
+        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
+        order = torch.randperm(len(train), generator=generator)
+        batches = [b for b in order.split(t.batch) if len(b) > 1]
+        before_cut = phase.pruning.cut_after or t.epochs if phase.pruning else t.epochs
+        active = lasso if epoch < before_cut else None
+        self.network.train()
+        total = 0.0
+        for step, index in enumerate(batches):
+            rate = _rate(t, epoch + step / len(batches))
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            x, y = train[index]
+            if self.recipe.data.augment:
+                x = augmented(x, generator)
+            loss = F.cross_entropy(self.network(x), y)
+            total += float(loss.detach()) * len(index)
+            loss = loss + self.recipe.quantization.clip_penalty * self.network.clips()
+            channels = active.channels((epoch + step / len(batches)) / before_cut) if active else 0
+            if active is not None and active.spec.form == "gradient":
+                loss = loss + active.penalty(channels)
+            if not math.isfinite(float(loss.detach())):
+                raise InputError(f"the loss is not finite in epoch {epoch + 1} of {phase.name}; allowed a smaller "
+                                 "learning rate or penalty", field=f"{phase.name}.rate")
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if active is not None and active.spec.form == "proximal":
+                active.shrink(rate, channels)
+        return {"phase": phase.name, "epoch": epoch + 1, "loss": total / len(train)}
+
+    # -- accuracy ---------------------------------------------------------------------------------------
+
+    def accuracy(self, images: Images) -> float:
+        """Share of right answers, batch norm recalibrated first on training images."""
+        self.recalibrate()
+        return self.score(images)
+
+    def recalibrate(self) -> None:
+        """A fixed draw of up to 1,024 training images; the same for every caller."""
+        generator = torch.Generator().manual_seed(self.recipe.seed)
+        index = torch.randperm(len(self.parts.train), generator=generator)[:1024]
+        self.network.recalibrate([self.parts.train[i][0] for i in index.split(128) if len(i) > 1])
+
+    def score(self, images: Images) -> float:
+        self.network.eval()
+        right = 0
+        with torch.no_grad():
+            for i in range(0, len(images), 250):
+                x, y = images[slice(i, i + 250)]
+                right += int((self.network(x).argmax(1) == y).sum())
+        return right / len(images)
+
+    # -- checkpoints ------------------------------------------------------------------------------------
+
+    def path(self, phase: Phase) -> Path:
+        return self.folder / f"{phase.name}-{phase.key}.pt"
+
+    def save(self, phase: Phase, epoch: int, optimizer: torch.optim.SGD) -> None:
+        path = self.path(phase)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            torch.save({"epoch": epoch, "network": self.network.state_dict(), "optimizer": optimizer.state_dict(),
+                        "history": json.dumps(self.history)}, temporary)
+            os.replace(temporary, path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise InputError(f"cannot be written ({error.strerror}), allowed a folder you may write to",
+                             file=path) from None
+
+    def restore(self, phase: Phase, optimizer: torch.optim.SGD) -> int:
+        """Epochs already done."""
+        path = self.path(phase)
+        if not path.is_file():
+            return 0
+        try:
+            found = torch.load(path, weights_only=True)
+            self.network.load_state_dict(found["network"])
+            optimizer.load_state_dict(found["optimizer"])
+            self.history[:] = json.loads(found["history"])
+            return int(found["epoch"])
+        except Exception as error:
+            raise InputError(f"is not a checkpoint of this recipe ({type(error).__name__}); delete it to start anew",
+                             file=path) from None
+
+
+def _rate(t: Training, epoch: float) -> float:
+    if t.schedule == "cosine":
+        return t.rate * 0.5 * (1 + math.cos(math.pi * epoch / t.epochs))
+    if t.schedule == "steps":
+        return t.rate * t.factor ** sum(epoch >= s for s in t.steps)
+    return t.rate

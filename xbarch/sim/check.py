@@ -1,0 +1,91 @@
+"""A stage graph looked over before it runs.
+
+What cannot go wrong afterwards, and why. *Livelock*: a window passes each stage of its copy once, stages only come
+after earlier ones and the windows of a run are counted, so there are finitely many visits and an engine makes at most
+three events of one (turn, result, gate): time that stands still ends, even if every time in the graph is zero.
+*Deadlock* on one edge: refused here, exactly (`_room`). Deadlock over several edges (branches that meet again)
+depends on the whole run; the engine finds it and says who waits for what.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.errors import ConservationError, InputError
+from xbarch.sim.graph import Edge, Flow, Stage, StageGraph
+
+
+def check(graph: StageGraph) -> None:
+    """Refuse a stage graph that breaks the rules of `xbarch.sim.graph`.
+
+    Raises:
+        ConservationError: a malformed graph, which is xbarch's own mistake.
+        InputError: a buffer so small that a window could never be issued.
+    """
+    _rule(graph.images >= 1, f"found {graph.images} images, allowed 1 or more")
+    _rule(bool(graph.flows), "it has no flow")
+    for number, flow in enumerate(graph.flows):
+        name = f"flow {flow.name}"
+        _rule(flow.windows >= 1, f"{name} has {flow.windows} windows, allowed 1 or more")
+        _rule(flow.ahead >= 1, f"{name} runs {flow.ahead} windows ahead, allowed 1 or more")
+        _rule(len(flow.copies) >= 1, f"{name} has no copy")
+        for edge in flow.inputs:
+            _rule(0 <= edge.producer < number, f"{name} reads flow {edge.producer}, allowed are flows before {number}")
+            _edge(flow, edge, graph.flows[edge.producer])
+        for copy, stages in enumerate(flow.copies):
+            _rule(bool(stages), f"{name} copy {copy} has no stage")
+            _rule(not flow.inputs or any(s.gate for s in stages),
+                  f"{name} copy {copy} has inputs but no gate stage to release them")
+            for index, stage in enumerate(stages):
+                _stage(stage, index, flow.windows, len(graph.servers), f"{name} copy {copy} stage {stage.name}")
+
+
+def _rule(holds: bool, message: str) -> None:
+    if not holds:
+        raise ConservationError(f"malformed stage graph: {message}")
+
+
+def _stage(stage: Stage, index: int, windows: int, servers: int, name: str) -> None:
+    _rule(-1 <= stage.server < servers, f"{name} asks for server {stage.server} of {servers}")
+    _rule(all(0 <= a < index for a in stage.after), f"{name} at {index} comes after {stage.after}, allowed are earlier")
+    _rule(len(set(stage.after)) == len(stage.after), f"{name} waits twice for one stage: {stage.after}")
+    _amount(stage.occupancy, windows, f"{name}: occupancy")
+    _amount(stage.latency, windows, f"{name}: latency")
+    for key, count in stage.actions:
+        _amount(count, windows, f"{name}: action {key}")
+
+
+def _amount(value: int | NDArray[np.int64], windows: int, name: str) -> None:
+    """A count or time: one, or one per window of an image; never negative."""
+    if isinstance(value, np.ndarray):
+        _rule(value.shape == (windows,) and value.dtype.kind in "iu",
+              f"{name} is {value.dtype}{list(value.shape)}, allowed one integer for each of {windows} windows")
+        _rule(int(value.min()) >= 0, f"{name} is {int(value.min())}, allowed 0 or more")
+    else:
+        _rule(value >= 0, f"{name} is {value}, allowed 0 or more")
+
+
+def _edge(flow: Flow, edge: Edge, producer: Flow) -> None:
+    name = f"flow {flow.name} from {producer.name}"
+    _rule(edge.capacity >= 1, f"{name}: a buffer of {edge.capacity} windows, allowed 1 or more")
+    for label, marks in (("need", edge.need), ("release", edge.release)):
+        _rule(marks.shape == (flow.windows,) and marks.dtype.kind in "iu",
+              f"{name}: {label} is {marks.dtype}{list(marks.shape)}, allowed one integer a window ({flow.windows})")
+        _rule(bool((marks[1:] >= marks[:-1]).all()), f"{name}: {label} decreases")
+        _rule(int(marks[0]) >= 0 and int(marks[-1]) <= producer.windows,
+              f"{name}: {label} is {int(marks[0])} to {int(marks[-1])}, allowed 0 to {producer.windows}")
+    _rule(int(edge.release[-1]) == producer.windows,
+          f"{name}: {int(edge.release[-1])} windows released in all, allowed only {producer.windows}")
+    _room(flow, edge, producer)
+
+
+def _room(flow: Flow, edge: Edge, producer: Flow) -> None:
+    """Window r needs its first need[r] to fit beside what the window before it has not released: no less will do."""
+    held = edge.need.astype(np.int64)
+    held[1:] -= edge.release[:-1]
+    worst = int(held.argmax())
+    if held[worst] > edge.capacity:
+        raise InputError(
+            f"{flow.name} could never start: its window {worst} needs {int(held[worst])} windows of {producer.name} "
+            f"at once and its buffer holds {edge.capacity}")

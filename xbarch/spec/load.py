@@ -1,0 +1,170 @@
+"""Specs from YAML: read a file, apply `a.b.c=value` overrides, validate with a pydantic model.
+
+Everything that is refused is one `InputError` with file, line and field; a value that came from an override is
+placed at that override instead of a line.
+"""
+
+from __future__ import annotations
+
+import copy
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from xbarch import bundled
+from xbarch.errors import InputError
+from xbarch.spec.text import BYTES, Trail, brief, decode, dotted, parse
+from xbarch.spec.words import explain, guess
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file as plain data.
+
+    lines: 1-based line of every key and list item. overridden: text of the override a value came from.
+    """
+
+    file: str
+    data: dict[str, Any]
+    lines: Mapping[Trail, int] = field(default_factory=dict)
+    overridden: Mapping[Trail, str] = field(default_factory=dict)
+
+    def error(self, message: str, *trail: str | int) -> InputError:
+        """An error at the value `trail`: at the override that made it or changed a part of it, else at its line
+        or its parent's."""
+        n, name = len(trail), dotted(trail)
+        for end in range(n, 0, -1):
+            if (at := trail[:end]) in self.overridden:
+                return InputError(message, file=_place(self.overridden[at]), field=name if end < n else "")
+            if at in self.lines:
+                break
+        else:
+            at = ()
+        for part, text in reversed(list(self.overridden.items())):
+            if trail and part[:n] == trail:
+                return InputError(message, file=_place(text), field=name)
+        return InputError(message, file=self.file, line=self.lines.get(at, 1), field=name)
+
+
+def load(source: str | Path, model: type[M], overrides: Sequence[str] = (), *, kind: str = "architectures") -> M:
+    """The spec in the YAML file `source`, a path or the name of a bundled one (a path wins).
+
+    Args:
+        source: path or bundled name.
+        model: pydantic model to validate with.
+        overrides: changes "a.b.c=value" made before validation, the later ones last.
+        kind: folder of bundled files, "architectures" or "workloads".
+
+    Raises:
+        InputError: no such file, not the YAML accepted, or refused by the model.
+    """
+    return validate(document(source, kind=kind), model, overrides)
+
+
+def document(source: str | Path, *, kind: str = "architectures") -> Document:
+    """The YAML file `source` (path or bundled name), read but not validated; its top is a mapping."""
+    path = _find(source, kind)
+    data, lines = read(path)
+    if not isinstance(data, dict):
+        raise InputError("found no mapping at the top, allowed key: value lines", file=str(path), line=1)
+    return Document(str(path), data, lines)
+
+
+def read(path: str | Path) -> tuple[Any, dict[Trail, int]]:
+    """Plain data of the YAML file `path`, and the line of every key and list item."""
+    path = Path(path)
+    place = str(path)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError("found a folder or device, allowed a YAML file", file=place)
+        with path.open("rb") as stream:
+            data = stream.read(BYTES + 1)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", file=place) from None
+    return parse(decode(data, place), place)
+
+
+def validate(document: Document, model: type[M], overrides: Sequence[str] = ()) -> M:
+    """The model of a document, after the overrides."""
+    for text in overrides:
+        document = override(document, text)
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        message, trail = explain(error, document.data, model)
+        raise document.error(message + _misspelt(document, trail), *trail) from None
+
+
+def override(document: Document, text: str) -> Document:
+    """The document with one value changed. `text` is "a.b.c=value", the value YAML; list positions are numbers."""
+    path, equals, value = text.partition("=")
+    steps = path.strip().split(".")
+    if not (equals and value.strip() and all(steps)) or len(steps) > 32:
+        raise InputError(f"found {brief(text)!r}, allowed a.b.c=value", field="--set")
+    place = _place(text)
+    parsed, _ = parse(decode(value.encode(errors="replace"), place, False), place, False)
+    data = copy.deepcopy(document.data)
+    at: Any = data
+    trail: Trail = ()
+    overridden = dict(document.overridden)
+    for number, step in enumerate(steps):
+        key = _step(at, step, place, trail)
+        trail = (*trail, key)
+        if number == len(steps) - 1:
+            at[key] = parsed
+        elif isinstance(at, dict) and at.get(step) is None:
+            at[key] = {}
+            overridden[trail] = text
+        at = at[key]
+    n = len(trail)
+    overridden = {t: o for t, o in overridden.items() if t[:n] != trail} | {trail: text}
+    return Document(document.file, data, {t: line for t, line in document.lines.items() if t[:n] != trail}, overridden)
+
+
+def _place(text: str) -> str:
+    """Where an override stands, for messages."""
+    return f"--set {brief(text, 120)}"
+
+
+def _step(at: Any, step: str, place: str, trail: Trail) -> str | int:
+    """The key or list position `step` of `at`."""
+    if isinstance(at, dict):
+        return step
+    if isinstance(at, list):
+        if step.isdecimal() and len(step) < 10 and int(step) < len(at):
+            return int(step)
+        raise InputError(f"found the position {brief(step)!r}, allowed 0 to {len(at) - 1}", file=place,
+                         field=dotted(trail))
+    raise InputError(f"found the key {brief(step)!r} in a single value, allowed none", file=place, field=dotted(trail))
+
+
+def _misspelt(document: Document, trail: Trail) -> str:
+    """A hint where an override made the mapping at fault: the user may have meant one that was there."""
+    for end in range(len(trail) - 1, 0, -1):
+        if (at := trail[:end]) in document.overridden:
+            level: Any = document.data
+            for step in at[:-1]:
+                level = level[step]
+            if isinstance(level, dict):
+                others = [key for key in level if (*at[:-1], key) not in document.overridden]
+                return guess(at[-1], others)
+    return ""
+
+
+def _find(source: str | Path, kind: str) -> Path:
+    """The file a path or bundled name means."""
+    try:
+        path = bundled.find(str(source), kind, (".yaml",))
+    except (OSError, ValueError):  # a name too long, or with a NUL
+        path = None
+    if path is None:
+        names = bundled.names(kind)
+        raise InputError(f"no such file, and bundled {kind} are {', '.join(names)}"
+                         f"{guess(Path(source).stem, names)}", file=brief(source, 200))
+    return path

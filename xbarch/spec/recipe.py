@@ -1,0 +1,117 @@
+"""Recipes of trained workloads as data: model, data, quantization, baseline, pruning. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Text = Annotated[str, Field(max_length=600)]
+Bits = Annotated[int, Field(ge=1, le=8)]
+
+
+class Spec(BaseModel):
+    """Base of all models: strict, frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False,
+                              hide_input_in_errors=True)
+
+
+class Data(Spec):
+    """Images, scaled to [0, 1], in three parts: training, validation, test.
+
+    digits: scikit-learn's 1,797 digits resized to 3 x 32 x 32. digit_pairs: two overlapping, shifted, rotated,
+    noisy digits, 100 classes. cifar10: the python or binary version's folder at `path`. folder: images in
+    path/{train,test}/CLASS/*, resized to `size`.
+    """
+
+    name: Literal["digits", "digit_pairs", "cifar10", "folder"]
+    path: Annotated[str, Field(max_length=4096)] | None = Field(None, description="for cifar10 and folder")
+    train_images: int | None = Field(None, ge=16, le=10**7, description="digit_pairs: how many are composed")
+    test_images: int = Field(10_000, ge=16, le=10**6, description="digit_pairs: how many are composed")
+    noise: float = Field(0.25, ge=0, le=1, description="digit_pairs: deviation of the Gaussian noise")
+    channels: Literal[1, 3] = 3
+    size: int = Field(32, ge=8, le=512, description="height and width in pixels")
+    augment: bool = Field(False, description="random flips and shifts by up to 4 pixels in training")
+
+    @model_validator(mode="after")
+    def _placed(self) -> Data:
+        if (self.path is None) == (self.name in ("cifar10", "folder")):
+            raise ValueError(f"data {self.name} needs {'a' if self.path is None else 'no'} path")
+        return self
+
+
+class Quantization(Spec):
+    """Bits of weights and activations; see `xbarch.compress.quant` for the formulas."""
+
+    weight_bits: Bits = Field(4, ge=2)
+    activation_bits: Bits = 4
+    image_bits: Bits = Field(8, description="bits of the input image's pixels")
+    branch_bits: Bits = Field(8, ge=2, description="bits of a residual branch before its addition")
+    weight_scale: Literal["mean", "nonzero_mean", "sawb"] = "mean"
+    scale_factor: float = Field(2.0, gt=0, le=100, description="k in clip = k * mean|w|")
+    clip: float = Field(10.0, gt=0, le=1000, description="first value of PACT's learned clip")
+    clip_penalty: float = Field(0.01, ge=0, le=10, description="weight of the sum of squared clips in the loss")
+
+
+class Training(Spec):
+    """Stochastic gradient descent with momentum."""
+
+    epochs: int = Field(ge=1, le=10_000)
+    rate: float = Field(gt=0, le=10, description="learning rate at the start")
+    schedule: Literal["cosine", "steps", "constant"] = "cosine"
+    steps: list[int] = Field(default_factory=list, description="steps: epochs after which the rate falls")
+    factor: float = Field(0.1, gt=0, lt=1, description="steps: what the rate is multiplied by")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0, le=1)
+    batch: int = Field(64, ge=2, le=65_536)
+
+
+class Pruning(Spec):
+    """Multi-group lasso (Meng et al., TCAS-II 2021), first layer and 1 x 1 convolutions unpruned.
+
+    Groups are `group_ch` input channels x kernel of one filter. threshold tau: `layer`, ratio * mean group norm of
+    a layer; `layer_quantile`, the ratio-quantile of a layer's norms; `global`, the ratio-quantile of mean|w| over
+    all layers' groups. form: `gradient` adds the penalty to the loss; `proximal` shrinks groups below tau after
+    each step instead. sparsity: after `cut_after` epochs the lowest share of each layer's groups is removed for
+    good (None: what quantizes to zero counts as removed).
+    """
+
+    method: Literal["meng"]
+    group_ch: Literal[16, 8, 4] = 16
+    reading: Literal["sub_groups", "size_schedule"] = Field(
+        "sub_groups", description="sub_groups: all groups of group_ch; size_schedule: the size doubles from 4 up to "
+                                  "group_ch during the epochs before the cut")
+    threshold: Literal["layer", "layer_quantile", "global"] = "layer"
+    ratio: float = Field(0.7, gt=0, le=10)
+    strength: float = Field(2e-3, ge=0, le=10, description="lambda")
+    form: Literal["gradient", "proximal"] = "gradient"
+    sparsity: float | None = Field(None, ge=0, lt=1)
+    cut_after: int | None = Field(None, ge=0, le=10_000)
+    training: Training
+
+    @model_validator(mode="after")
+    def _cut(self) -> Pruning:
+        if (self.sparsity is None) != (self.cut_after is None):
+            raise ValueError("sparsity and cut_after go together: allowed both or neither")
+        if self.cut_after is not None and self.cut_after >= self.training.epochs:
+            raise ValueError(f"cut_after: found {self.cut_after}, allowed less than training.epochs = "
+                             f"{self.training.epochs}")
+        return self
+
+
+class Recipe(Spec):
+    """A trained workload: `xbarch compress` runs it."""
+
+    kind: Literal["trained"]
+    description: Text = Field("", description="one line shown in listings")
+    model: str = Field(max_length=4096, description="a reference model, path.py:factory or module:factory")
+    width: int | None = Field(None, ge=1, le=4096, description="filters of a reference model's first stage")
+    checkpoint: str | None = Field(None, max_length=4096, description="weights to start from (a state dict)")
+    data: Data
+    quantization: Quantization = Quantization()
+    baseline: Training
+    pruning: Pruning | None = None
+    seed: int = Field(0, ge=0, lt=2**31)
+    threads: int = Field(1, ge=1, le=1024, description="CPU threads; sums, and so weights, differ between counts")
+    stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
