@@ -17,7 +17,7 @@ def entries() -> dict[str, list[dict[str, str]]]:
     """{"architectures": [...], "workloads": [...], "datapaths": [...]}, each entry with name, summary, source."""
     found: dict[str, list[dict[str, str]]] = {"architectures": [], "workloads": [], "datapaths": []}
     for name in bundled.names("architectures"):
-        a = load(name, Architecture)
+        a = load(bundled.folder("architectures") / f"{name}.yaml", Architecture)
         found["architectures"].append({"name": name, "summary": a.summary, "source": a.source})
     for name in bundled.names("workloads"):
         summary, source = headline(name)

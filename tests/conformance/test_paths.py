@@ -8,10 +8,11 @@ import pytest
 
 from xbarch import plugins
 from xbarch.datapaths.base import Geometry
-from xbarch.functional.execute import lossless_bits, run
+from xbarch.functional.execute import ceiling, lossless_bits, run
 from xbarch.workload.graph import Layer, Workload
 
-LAYERS = 260  # a variant; with at least eight variants over 2,000 in all
+LAYERS = 300  # a variant; with at least eight variants over 2,000 in all
+MIXED = 150   # a data path, with every option drawn at random
 
 
 def values(annotation):
@@ -33,6 +34,11 @@ def variants():
 
 VARIANTS = list(variants())
 IDS = [name + "".join(f"-{k}={v}" for k, v in options.items()) for name, options in VARIANTS]
+
+
+def each_phase(path):
+    """Whether the data path reads every activation group once per input phase, as published."""
+    return path.name in ("dense", "meng")
 
 
 @dataclass
@@ -86,13 +92,13 @@ def draw(rng, path):
     while True:
         groups = int(rng.choice([1, 1, 1, 2, 3]))
         channels, filters = groups * int(rng.integers(1, 40)), groups * int(rng.integers(1, 40))
-        linear = rng.random() < 0.25
+        linear = rng.random() < 0.15
         kernel = (1, 1) if linear else tuple(int(k) for k in rng.choice([1, 2, 3, 3, 5], 2))
         groups = 1 if linear else groups
         weight_bits, input_bits = int(rng.choice([2, 3, 4, 5, 6, 7, 8, 16])), int(rng.integers(1, 9))
         shape = (filters, channels // groups, *kernel)
         weights = stored(rng, path, weight_bits, shape)
-        mask = None if rng.random() < 0.3 else pruned(rng, shape, rng.choice(["groups"] * 8 + ["elements"] * 3 + ["all"]))
+        mask = None if rng.random() < 0.2 else pruned(rng, shape, rng.choice(["groups"] * 8 + ["elements"] * 3 + ["all"]))
         if mask is not None:
             weights = weights * mask
         stride, dilation = int(rng.integers(1, 3)), int(rng.integers(1, 3))
@@ -119,6 +125,63 @@ def cases(index, count):
     return (draw(rng, path) for _ in range(count))
 
 
+def extremes(path):
+    """Layers that drive bit lines as hard as any can: inputs all at their largest, weights all high, all low, or
+    high and low in equal shares (the worst case of flipped bit lines), whole and with segments removed."""
+    rng = np.random.default_rng(3)
+    for rows, cell_bits, dac_bits, unit in ((128, 2, 1, True), (128, 1, 1, True), (64, 2, 2, False), (36, 3, 1, True)):
+        geometry = Geometry(rows, 128, cell_bits, dac_bits, 8, unit)
+        for style in ("high", "low", "halves"):
+            for pruning in (False, True):
+                low, high = path.levels(8)
+                shape = (24, 32, 3, 3)
+                weights = np.full(shape, low if style == "low" else high, np.int32)
+                if style == "halves":
+                    weights.reshape(24, -1)[:, ::2] = low
+                mask = np.repeat(rng.random((24, 2)) < 0.5, 16, axis=1)[:, :, None, None] & np.ones(shape, bool)
+                layer = Layer(
+                    f"{style}", "conv", ("input",), (32, 3, 3), (24, 1, 1), (3, 3), weight_bits=8, input_bits=4,
+                    weights=lambda w=weights, m=mask, p=pruning: w * m if p else w,
+                    mask=(lambda m=mask: m) if pruning else None)
+                if not path.accepts(Workload("w", (layer,)), geometry):
+                    yield Case(path, layer, geometry, np.full((1, 288), 15))
+
+
+def saturated(blocks, case, bits):
+    """Oracle of the ADCs: the array in int64, one conversion after another. Outputs [windows, filters], clipped
+    conversions [windows], and the outputs that a clipped bit line enters."""
+    geometry, full = case.geometry, (1 << bits) - 1
+    out = np.zeros((len(case.x), case.layer.filters), np.int64)
+    clips, touched = np.zeros(len(case.x), np.int64), np.zeros(out.shape, bool)
+    arrays, made = {}, [(b, b.contents()) for b in blocks]
+    for b, c in made:
+        array = arrays.setdefault(b.crossbar, np.zeros((geometry.rows, geometry.columns + 1), np.int64))
+        array[b.row0:b.row0 + b.rows, b.col0:b.col0 + b.columns] = c.cells
+    for b, c in made:
+        lines = np.zeros((len(case.x), geometry.rows), np.int64)
+        for other in blocks:
+            if (other.crossbar, other.group) == (b.crossbar, b.group):
+                lines[:, other.row0:other.row0 + other.rows] = case.x[:, other.inputs]
+        for shift in range(0, case.layer.input_bits, geometry.dac_bits):
+            sums = (lines >> shift & (1 << geometry.dac_bits) - 1) @ arrays[b.crossbar]
+            sums = sums[:, b.col0:b.col0 + b.columns]
+            clips += (sums > full).sum(axis=1)
+            codes = np.minimum(sums, full) << shift
+            for column, output, coefficient in zip(c.column, c.output, c.coefficient, strict=True):
+                out[:, output] += coefficient * codes[:, column]
+                touched[:, output] |= sums[:, column] > full
+    return out, clips, touched
+
+
+def cells_a_weight(path, layer, geometry):
+    """Cells each weight takes, for the data paths whose paper says so; else None."""
+    whole = -(-layer.weight_bits // geometry.cell_bits)
+    if path.name == "dense":
+        return {"offset": whole, "differential": 2 * whole,
+                "twos": -(-(layer.weight_bits - 1) // geometry.cell_bits) + 1}[path.options.sign]
+    return whole if path.name == "meng" else None
+
+
 def test_two_thousand_layers_and_more():
     assert len(VARIANTS) * LAYERS >= 2000
     assert {"dense", "meng"} <= {name for name, _ in VARIANTS}
@@ -132,6 +195,70 @@ def test_exact_and_never_clipped_at_the_lossless_resolution(index):
         assert np.array_equal(done.out, case.x @ case.matrix), case
         assert done.clips == 0, case
         assert done.bits == lossless_bits(blocks, case.geometry)
+
+
+@pytest.mark.parametrize("name", sorted(plugins.datapaths()))
+def test_exact_with_any_mixture_of_options(name):
+    rng = np.random.default_rng(4)
+    fields = plugins.datapaths()[name].Options.model_fields
+    choices = {field: values(info.annotation) for field, info in fields.items() if values(info.annotation)}
+    for _ in range(MIXED):
+        options = {field: allowed[rng.integers(len(allowed))] for field, allowed in choices.items()}
+        case = draw(rng, plugins.datapath(name, options))
+        blocks = case.path.pack(case.layer, case.geometry)
+        done = run(blocks, case.layer, case.geometry, case.x, "lossless")
+        assert np.array_equal(done.out, case.x @ case.matrix) and done.clips == 0, (options, case)
+
+
+@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+def test_unit_vectors_read_back_every_weight(index):
+    """One input alone at one: the outputs are that row of the matrix, so each weight is stored, and stored once."""
+    for case in cases(index, 25):
+        blocks = case.path.pack(case.layer, case.geometry)
+        done = run(blocks, case.layer, case.geometry, np.eye(len(case.matrix), dtype=np.int64), "lossless")
+        assert np.array_equal(done.out, case.matrix), case
+
+
+@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+def test_guaranteed_sums_are_never_exceeded(index):
+    """The cap of a block bounds its bit lines when every word line is driven as hard as it can be."""
+    for case in cases(index, 100):
+        drive = (1 << case.geometry.dac_bits) - 1
+        for block in case.path.pack(case.layer, case.geometry):
+            sums = block.contents().cells.sum(axis=0, dtype=np.int64) * drive
+            assert sums.max(initial=0) <= ceiling(block, case.geometry), case
+
+
+@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+def test_an_adc_one_bit_short_of_lossless_is_caught(index):
+    """The extreme layers need every bit of the lossless resolution: with one fewer, conversions clip, their number
+    and the wrong outputs are those of the oracle, and no output is wrong but through a clipped bit line."""
+    caught = set()
+    for case in extremes(plugins.datapath(*VARIANTS[index])):
+        blocks = case.path.pack(case.layer, case.geometry)
+        bits = lossless_bits(blocks, case.geometry)
+        expected = case.x @ case.matrix
+        good = run(blocks, case.layer, case.geometry, case.x, bits)
+        assert np.array_equal(good.out, expected) and good.clips == 0, case
+        short = run(blocks, case.layer, case.geometry, case.x, bits - 1)
+        out, clips, touched = saturated(blocks, case, bits - 1)
+        assert short.clips == clips.sum() and np.array_equal(short.out, out), case
+        wrong = short.out != expected
+        assert not (wrong & ~touched).any() and wrong.any() == (short.clips > 0), case
+        if short.clips:
+            caught.add(case.geometry)
+    assert len(caught) == 4  # on every one of the crossbars
+
+
+@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+def test_saturation_equals_the_oracle(index):
+    """Any resolution, random layers: the same codes as converting one sum after another in int64."""
+    for case in cases(index, 12):
+        blocks = case.path.pack(case.layer, case.geometry)
+        for bits in (1, 3, 5):
+            done = run(blocks, case.layer, case.geometry, case.x, bits)
+            out, clips, _ = saturated(blocks, case, bits)
+            assert np.array_equal(done.out, out) and done.clips == clips.sum(), case
 
 
 @pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
@@ -174,7 +301,10 @@ def test_cells_are_disjoint_and_hold_every_kept_weight_once(index):
         assert painted.max() <= 1
         assert (covered[case.kept] == 1).all()
         kept, cells = int(layer.kept.sum()), sum(b.kept for b in blocks)
-        assert cells == 0 if kept == 0 else cells % kept == 0 and cells // kept >= geometry.slices(layer.weight_bits)
+        each = cells_a_weight(case.path, layer, geometry)
+        if each is not None:
+            assert cells == kept * each
+        assert cells == 0 if kept == 0 else cells % kept == 0 and cells >= kept
         assert len(crossbars) >= -(-cells // (geometry.rows * geometry.columns))
 
 
@@ -189,11 +319,15 @@ def test_work_equals_its_closed_form(index):
         members = [[b for b in blocks if (b.crossbar, b.group) == key] for key in keys]
         used = [sum(b.columns for b in m) for m in members]
         charged = [u if all(b.gated for b in m) else max(u, geometry.columns) for u, m in zip(used, members, strict=True)]
-        assert (work.columns * work.reads).sum() == phases * sum(charged)
+        assert work.columns.tolist() == charged
+        assert (work.reads >= 1).all()
+        if each_phase(case.path):
+            assert (work.reads == phases).all()
+            assert (work.columns * work.reads).sum() == phases * sum(charged)
         driven = [len({row for b in m for row in range(b.row0, b.row0 + b.rows)}) for m in members]
         assert work.rows.tolist() == driven and max(driven) <= geometry.rows
         assert (work.cells == work.rows * work.columns).all()
-        assert work.outputs.sum() == sum(len(b.targets) for b in blocks)
+        assert work.outputs.tolist() == [sum(len(set(b.targets.tolist())) for b in m) for m in members]
         assert all(len(counts) == len({b.crossbar for b in blocks}) for counts in work.extra.values())
 
 

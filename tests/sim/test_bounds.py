@@ -126,12 +126,26 @@ def test_a_changed_issue_is_named(flow, window, to, law):
 
 
 def test_an_issue_before_the_window_ahead_left_is_named():
-    stage = (Stage("a", -1, 10, 10, gate=True),)
-    graph = StageGraph((), (Flow("a", 4, (stage,), ahead=2),))
+    """Read 4, then the gate 6: a copy is left 10 after an issue."""
+    stages = (Stage("read", -1, 1, 4), Stage("compute", -1, 6, 6, (0,), gate=True))
+    graph = StageGraph((), (Flow("a", 4, (stages,), ahead=2),))
     trace = run(graph)
     assert trace.issued[0].tolist() == [0, 0, 10, 10]
     trace.issued[0][2] = 9
     with pytest.raises(ConservationError, match=r"window 2 before it left its gates: flow a window 2, found 9, .* 10"):
+        conserve(graph, trace)
+
+
+@pytest.mark.parametrize("window", range(3, 6))
+def test_an_issue_before_a_slot_is_free_is_named(window):
+    """A buffer of 3 in front of a stage of 10: window j goes in when window j - 3 has left."""
+    flows = (Flow("a", 6, ((Stage("a", -1, 1, 1, gate=True),),), ahead=9),
+             Flow("b", 6, ((Stage("b", -1, 10, 10, gate=True),),), (Edge(0, ramp(6), ramp(6), 3),), 1))
+    graph = StageGraph((), flows)
+    trace = run(graph)
+    assert trace.issued[0].tolist() == [0, 0, 0, 11, 21, 31]
+    trace.issued[0][window] -= 1
+    with pytest.raises(ConservationError, match=f"free slot of the buffer of b: flow a window {window},"):
         conserve(graph, trace)
 
 

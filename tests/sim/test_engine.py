@@ -146,7 +146,8 @@ def test_a_deadlock_names_who_waits_for_what():
     stage = (Stage("s", -1, 1, 1, gate=True),)
     source = Flow("source", n, (stage,))
     long = Flow("long", 1, (stage,), (Edge(0, np.array([n]), np.array([n]), n),))
-    join = Flow("join", n, (stage,), (Edge(0, ramp(n), ramp(n), 1), Edge(1, np.ones(n, int), np.array([0, 0, 0, 1]), 1)))
+    whole = Edge(1, np.ones(n, int), np.array([0, 0, 0, 1]), 1)
+    join = Flow("join", n, (stage,), (Edge(0, ramp(n), ramp(n), 1), whole))
     graph = StageGraph((), (source, long, join))
     check(graph)  # each buffer alone is large enough
     with pytest.raises(StuckError) as error:

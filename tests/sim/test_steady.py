@@ -51,7 +51,7 @@ def test_a_pattern_of_two_images():
 
 @pytest.mark.parametrize("period", [3, 5, 16])
 def test_longer_patterns(period):
-    """Images dealt to as many copies, one after the other through one window in flight: the mean of their times."""
+    """Images dealt to as many copies that take turns at one server: the mean of their times there."""
     held = [7 + 3 * i * i for i in range(period)]
     first = Flow("f", 1, tuple((Stage("s", 0, h, h, gate=True),) for h in held), ahead=1)
     graph = StageGraph((Server("x"),), (first,), 4 * period)
@@ -68,19 +68,37 @@ def test_one_server_shared_by_two_flows():
     assert found.exact and found.interval_ps == 60
 
 
-def test_images_that_drain_do_not_count():
-    """Ten images: 100 apart, but the last two, with nothing behind them, 60 apart; they are left out of the mean."""
+def edited(gaps, last_issue):
+    """A run of two flows whose images were complete at these gaps from 500 on; the second follows by 7."""
     flows = (Flow("a", 1, ((Stage("s", 0, 1, 1, gate=True),),)),
              Flow("b", 1, ((Stage("s", 1, 1, 1, gate=True),),), (Edge(0, ramp(1), ramp(1), 3),)))
-    graph = StageGraph((Server("x"), Server("y")), flows, 10)
+    graph = StageGraph((Server("x"), Server("y")), flows, len(gaps) + 1)
     trace = run(graph)
-    gaps = [100, 101, 99, 102, 98, 100, 103, 60, 60]  # never the same pattern over
     trace.done[1] = 500 + np.cumsum([0, *gaps])
-    trace.done[0] = trace.done[1] - np.arange(300, 290, -1) ** 2 // 300
-    trace.issued[0] = np.minimum(trace.done[0], trace.done[1][7])
-    found = steady(graph, trace)
-    assert not found.exact and found.first_image_ps == 500
-    assert found.interval_ps == Fraction(98 + 100 + 103, 3)
+    trace.done[0] = trace.done[1] - 7
+    trace.issued[0][-1] = trace.done[1][last_issue]
+    return steady(graph, trace)
+
+
+def test_images_that_drain_do_not_count():
+    """Ten images: 100 apart, but the last two, with nothing behind them, 60 apart; they are left out of the mean."""
+    found = edited([100, 101, 99, 102, 98, 100, 103, 60, 60], 7)
+    assert found == Steady(Fraction(98 + 100 + 103, 3), False, 500)
+
+
+def test_a_repetition_that_only_the_drain_ends_is_exact():
+    assert edited([90, 95, 100, 100, 100, 100, 60, 50], 6) == Steady(Fraction(100), True, 500)
+
+
+def test_a_repetition_that_ended_before_the_drain_is_none():
+    found = edited([100] * 5 + [103, 98, 104, 97, 105, 96, 106, 95], 13)
+    assert found == Steady(Fraction(98 + 104 + 97 + 105 + 96 + 106 + 95, 7), False, 500)
+
+
+def test_what_was_seen_once_is_no_repetition():
+    assert not edited([10, 20], 2).exact
+    assert not edited([10, 20, 10], 3).exact
+    assert edited([10, 20, 10, 20], 4) == Steady(Fraction(15), True, 500)
 
 
 def test_one_image_has_only_its_own_time():

@@ -196,7 +196,7 @@ HOSTILE = {
     "self alias": ("a: &a [*a]\n", "spec.yaml:1: a: found the anchor &a"),
     "alias alone": ("\na: *b\n", "spec.yaml:2: a: found the alias *b"),
     "deep lists": ("a: " + "[" * 40_000, f"spec.yaml:1: a.0.0: found nesting deeper than {DEPTH}"),
-    "deep mappings": ("a: " + "{a: " * 40_000, f"spec.yaml:1: a.a.a: found nesting deeper than {DEPTH}"),
+    "deep mappings": ("a: " + "{a: " * 30_000, f"spec.yaml:1: a.a.a: found nesting deeper than {DEPTH}"),
     "deep dashes": ("a:\n " + "- " * 40_000, f"spec.yaml:2: a.0.0: found nesting deeper than {DEPTH}"),
     "deep keys": ("? " * 40_000, "spec.yaml:1: found a list or mapping as a key"),
     "deep indentation": ("".join(" " * i + "a:\n" for i in range(400)), "spec.yaml:33: a.a.a: found nesting deeper"),

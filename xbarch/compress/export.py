@@ -26,7 +26,7 @@ def layers(network: Network) -> tuple[Layer, ...]:
     for la in network.layers:
         node = network.node(la.name)
         before = [steps[i] for i in la.inputs]
-        here = float(getattr(node.out, "step", 0) or (before[0] if la.op in ("maxpool", "flatten") else 1.0))
+        here = _step(node, before)
         unsigned = spec.image_bits if la.op == "input" else spec.activation_bits
         out = bits[la.inputs[0]] if la.op in ("maxpool", "flatten") else (
             unsigned if la.op == "input" or la.relu or la.op == "avgpool" else spec.branch_bits)
@@ -41,6 +41,14 @@ def layers(network: Network) -> tuple[Layer, ...]:
             layer = replace(layer, scale=np.array([before[0] / here / (la.kernel[0] * la.kernel[1])]))
         made.append(layer)
     return tuple(made)
+
+
+@torch.no_grad()
+def _step(node: Node, before: list[float]) -> float:
+    """Real value of one output level: its quantizer's, else its input's (pooling, flatten), else one (scores)."""
+    if node.out is not None:
+        return float(node.out.step)
+    return before[0] if node.layer.op in ("maxpool", "flatten") else 1.0
 
 
 def _compute(layer: Layer, node: Node, step_in: float, step_out: float) -> Layer:
@@ -82,7 +90,7 @@ def activations(network: Network, made: tuple[Layer, ...], images: torch.Tensor)
     found: dict[str, Ints] = {}
     for la in made:
         node = network.node(la.name)
-        steps[la.name] = float(getattr(node.out, "step", 0) or (steps[la.inputs[0]] if la.inputs else 1.0))
+        steps[la.name] = _step(node, [steps[i] for i in la.inputs])
         if la.compute:
             source = la.inputs[0]
             levels = (kept[source].double() / steps[source]).round()

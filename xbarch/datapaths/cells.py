@@ -82,7 +82,7 @@ def twos(weights: NDArray[np.integer[Any]], outputs: Ints, bits: int, cell_bits:
     """
     slices = -(-(bits - 1) // cell_bits)
     w = weights.astype(np.int64)
-    low = digits(w & ((1 << bits - 1) - 1), slices, cell_bits).reshape(len(w), -1, slices)
+    low = digits(w & ((1 << bits - 1) - 1), slices, cell_bits).reshape(*w.shape, slices)
     cells = np.concatenate((low, (w < 0).astype(np.uint8)[:, :, None]), axis=2).reshape(len(w), -1)
     value = np.append(weights_of(slices, cell_bits, 1), -(1 << bits - 1))
     return Contents(

@@ -40,8 +40,9 @@ class Dense(DataPath):
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         for layer in workload.compute_layers:
             if per_crossbar(layer.weight_bits, geometry, self.options.sign) < 1:
-                return (f"a {layer.weight_bits}-bit weight of layer {layer.name} needs "
-                        f"{per_weight(layer.weight_bits, geometry, self.options.sign)} bit lines, "
+                needed = (per_weight(layer.weight_bits, geometry, self.options.sign)
+                          + reference(geometry, self.options.sign))
+                return (f"a {layer.weight_bits}-bit weight of layer {layer.name} needs {needed} bit lines, "
                         f"the crossbar has {geometry.columns}")
         return ""
 
@@ -57,10 +58,14 @@ def per_weight(bits: int, geometry: Geometry, sign: Sign) -> int:
     return geometry.slices(bits) * (2 if sign == "differential" else 1)
 
 
+def reference(geometry: Geometry, sign: Sign) -> int:
+    """Bit lines of the array that the unit column takes: one where the crossbar has none beside the array."""
+    return int(sign == "offset" and not geometry.unit_column)
+
+
 def per_crossbar(bits: int, geometry: Geometry, sign: Sign) -> int:
-    """Weights a crossbar row holds; without a bit line of its own the unit column takes one of the array's."""
-    inside = sign == "offset" and not geometry.unit_column
-    return (geometry.columns - inside) // per_weight(bits, geometry, sign)
+    """Weights a crossbar row holds."""
+    return (geometry.columns - reference(geometry, sign)) // per_weight(bits, geometry, sign)
 
 
 def largest(rows: int, geometry: Geometry, sign: Sign) -> int:

@@ -124,7 +124,8 @@ class Meng(DataPath):
 
     def components(self, geometry: Geometry) -> list[Added]:
         """The column -> filter table of an IMA, as large as 4-bit weights and 3 x 3 kernels can need."""
-        reads = -(-(geometry.rows - 1) // (9 * self.options.group_ch)) + 1
+        height = self.options.group_ch * (9 if self.options.unroll == "im2col" else 1)
+        reads = -(-(geometry.rows - 1) // height) + 1
         entries = reads * (geometry.columns // geometry.slices(4) - 1)
         bits = entries * _INDEX_BITS * geometry.crossbars_per_ima
         return [Added("demux", "ima", 1, bits * _AREA_PER_KBIT // 1024, "demux",

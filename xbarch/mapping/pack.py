@@ -31,7 +31,7 @@ class Packed:
 
     @property
     def crossbars(self) -> int:
-        return self.occupancy.shape[-1]
+        return int(self.occupancy.shape[-1])
 
     @cached_property
     def mean_occupancy(self) -> Fraction:

@@ -31,51 +31,57 @@ class Steady:
 def steady(graph: StageGraph, trace: Trace) -> Steady:
     """Find the interval between images; nothing about it is assumed.
 
-    An image is complete when it and those before it have left every flow that nobody reads. If, from some image on,
-    p successive images repeat the p before them with one and the same shift of *every* window of every flow, the
-    interval is that shift / p, exact. Otherwise it is a mean (`_mean`). A run of one image has only its own time.
+    An image is complete when it and those before it have left every flow that nobody reads. Where images repeat
+    those a period before them exactly (`_repetition`), the interval is the mean over a period, exact. Otherwise it
+    is a mean over part of the run (`_mean`). A run of one image has only its own time.
     """
     done = np.concatenate([d.reshape(graph.images, -1) for d in trace.done], axis=1)
     read = {e.producer for flow in graph.flows for e in flow.inputs}
     last = [d.reshape(graph.images, -1).max(axis=1) for i, d in enumerate(trace.done) if i not in read]
     complete: Times = np.maximum.accumulate(np.max(last, axis=0))
     first = int(complete[0])
-    found = _repetition(done)
+    full = _full(graph, trace, complete)
+    found = _repetition(done, full)
     if found is not None and found > 0:
         return Steady(found, True, first)
-    mean = _mean(complete, _sources(graph, trace)) if graph.images > 1 else Fraction(first)
+    mean = _mean(complete, full) if graph.images > 1 else Fraction(first)
     # Only a graph without any time in it gets here with nothing: a picosecond is the clock's resolution.
     return Steady(mean if mean > 0 else Fraction(max(trace.makespan, 1), graph.images), False, first)
 
 
-def _repetition(done: Times) -> Fraction | None:
-    """Shift / period of the shortest exact repetition, the latest of its length; None if there is none.
+def _full(graph: StageGraph, trace: Trace, complete: Times) -> int:
+    """The last image complete before the machine drains, -1 if none.
 
-    done: [images, windows of all flows].
+    It drains from when the last window was issued to the flows that read nobody. Images then find servers idle that
+    later ones would have used, and are faster than in the steady state.
     """
-    for period in range(1, min(LONGEST, len(done) // 2) + 1):
+    drain = max(int(issued[-1]) for flow, issued in zip(graph.flows, trace.issued, strict=True) if not flow.inputs)
+    return int(np.searchsorted(complete, drain, side="right")) - 1
+
+
+def _repetition(done: Times, full: int) -> Fraction | None:
+    """Mean interval of the exact repetition that covers most images, the shortest of those; None if there is none.
+
+    done: [images, windows of all flows]. A repetition of period p: successive images, image `full` among them,
+    each of which has *every* window of every flow one and the same shift after the image p before it. It must go on
+    for more than a period, so that the gaps between images, too, have been seen twice.
+    """
+    best, interval = 0, None
+    for period in range(1, min(LONGEST, (len(done) - 1) // 2) + 1):
         shift = done[period:] - done[:-period]
         whole = (shift == shift[:, :1]).all(axis=1)
-        for end in range(len(shift), period - 1, -1):
-            run = slice(end - period, end)
-            if whole[run].all() and (shift[run, 0] == shift[end - 1, 0]).all():
-                return Fraction(int(shift[end - 1, 0]), period)
-    return None
+        rows = 0
+        for row in range(len(shift)):
+            same = bool(whole[row]) and rows > 0 and shift[row, 0] == shift[row - 1, 0]
+            rows = rows + 1 if same else int(whole[row])
+            through = row - rows < full - period <= row or full < period
+            if through and rows > period and rows + period > best:
+                best, interval = rows + period, Fraction(int(shift[row, 0]), period)
+    return interval
 
 
-def _sources(graph: StageGraph, trace: Trace) -> int:
-    """When the last window of the run was issued to the flows that read nobody: from then on the machine drains."""
-    return max(int(issued[-1]) for flow, issued in zip(graph.flows, trace.issued, strict=True) if not flow.inputs)
-
-
-def _mean(complete: Times, drain: int) -> Fraction:
-    """Mean interval over the second half of the run, less the images that drain through an emptying machine.
-
-    Those are faster than in the steady state. They count only where fewer than two others are left.
-    """
-    images = len(complete)
-    start = (images - 1) // 2
-    stop = int(np.searchsorted(complete, drain, side="right")) - 1
-    if stop <= start:
-        stop = images - 1
+def _mean(complete: Times, full: int) -> Fraction:
+    """Mean interval over the second half of the run up to image `full`, or its end where `full` is not in it."""
+    start = (len(complete) - 1) // 2
+    stop = full if full > start else len(complete) - 1
     return Fraction(int(complete[stop] - complete[start]), stop - start)

@@ -138,12 +138,15 @@ def unpack_mask(data: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.b
 
 def _expand(data: NDArray[np.uint8], size: int) -> bytes:
     try:
-        raw = zlib.decompressobj().decompress(data.tobytes(), size + 1)
+        stream = zlib.decompressobj()
+        raw = stream.decompress(data.tobytes(), size + 1)
     except zlib.error as error:
         raise ValueError(f"cannot be expanded ({error})") from None
     if len(raw) != size:
         raise ValueError(f"found {'more than ' if len(raw) > size else ''}{min(len(raw), size)} bytes of numbers, "
                          f"allowed {size}")
+    if not stream.eof:
+        raise ValueError("the compressed bytes break off")
     return raw
 
 
@@ -209,6 +212,7 @@ def load(folder: Path) -> Workload:
     activations: dict[str, Any] = {}
     for number, stored in enumerate(manifest.layers):
         layer = Layer(**{n: getattr(stored, n) for n in StoredLayer.model_fields})
+        _fits(layer, layers, f"layers.{number}", folder / _MANIFEST)
         if layer.compute:
             shape = weight_shape(layer)
             object.__setattr__(layer, "weights", partial(tensors.ints, layer, "weights", shape))
@@ -218,7 +222,6 @@ def load(folder: Path) -> Workload:
                 activations[layer.name] = partial(tensors.ints, layer, "inputs", (manifest.images, *layer.in_shape))
         for part in ("scale", "bias"):
             object.__setattr__(layer, part, tensors.reals(layer, part))
-        _fits(layer, layers, f"layers.{number}", folder / _MANIFEST)
         layers.append(layer)
     return Workload(
         manifest.name, tuple(layers), manifest.datapath, manifest.options, manifest.trained_on, manifest.accuracy,
@@ -382,8 +385,9 @@ def read_recipe(source: str | Path) -> SyntheticRecipe | Recipe:
 
 def headline(name: str) -> tuple[str, str]:
     """(one line, source) of a bundled workload, for listings; reads no tensors."""
-    path = _find(name)
+    path = bundled.folder("workloads") / name
     if not path.is_dir():
+        path = path.with_name(f"{name}.yaml")
         recipe = read_recipe(path)
         if isinstance(recipe, SyntheticRecipe):
             return f"synthetic: {recipe.description}", f"{recipe.network} with random weights, seed {recipe.seed}"

@@ -1,0 +1,126 @@
+"""PyTorch models as layer graphs."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from xbarch.compress import models
+from xbarch.compress.intake import intake
+from xbarch.compress.network import Network
+from xbarch.errors import InputError
+from xbarch.spec.recipe import Quantization
+from xbarch.workload.zoo import network
+
+torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("name, shape", [("resnet18", (3, 32, 32)), ("resnet20", (3, 32, 32)), ("vgg7", (3, 32, 32)),
+                                         ("vgg16", (3, 32, 32)), ("lenet5", (1, 28, 28))])
+def test_models_have_the_shapes_of_the_reference_networks(name, shape):
+    """The trainable models and the torch-free graphs of the zoo were written apart; their layers must agree."""
+    taken = intake(models.build(name, 10, None, 0), shape)
+
+    def window(la):
+        return la.op, la.in_shape, la.out_shape, la.kernel, la.stride, la.padding
+
+    ours = [window(la) for la in taken.layers if la.op in ("conv", "linear", "add", "maxpool")]
+    zoo = [window(la) for la in network(name) if la.op in ("conv", "linear", "add", "maxpool")]
+    assert sorted(ours) == sorted(zoo)
+    weights = sum(p.weight.numel() for p in taken.parameters.values())
+    assert weights == sum(la.rows * la.filters for la in network(name) if la.compute)
+    if name == "resnet18":
+        assert 11.1e6 < weights < 11.2e6
+
+
+class Everything(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 8, (3, 1), stride=(2, 1), padding=(2, 0), dilation=(2, 1), groups=2)
+        self.norm = nn.BatchNorm2d(8)
+        self.same = nn.Conv2d(8, 8, 3, padding="same", bias=False)
+        self.pool = nn.AvgPool2d(2)
+        self.drop = nn.Dropout()
+        self.fc = nn.Linear(8 * 4 * 6, 5)
+
+    def forward(self, x):
+        x = F.relu(self.norm(self.conv(x)))
+        y = F.relu(self.same(x))
+        y += x
+        return self.fc(self.drop(self.pool(F.relu(y)).flatten(1)))
+
+
+def test_every_operation_and_its_numbers():
+    """Without quantization error (many bits, wide clips) the graph computes what the model computes."""
+    torch.manual_seed(3)
+    model = Everything().eval()
+    model.norm.running_mean.normal_()
+    model.norm.running_var.uniform_(0.5, 2)
+    taken = intake(model, (4, 15, 12))
+    conv = next(la for la in taken.layers if la.name == "conv")
+    assert (conv.groups, conv.stride, conv.padding, conv.dilation, conv.kernel) == (2, (2, 1), (2, 0), (2, 1), (3, 1))
+    assert [la.op for la in taken.layers] == ["input", "conv", "conv", "add", "avgpool", "flatten", "linear"]
+    net = Network(taken, Quantization()).eval()
+    for node in net.nodes.values():
+        node.out = None
+        if node.layer.compute:
+            node.levels = nn.Identity()
+    x = torch.rand(3, 4, 15, 12)
+    for node in net.nodes.values():  # only ReLU is left of the quantizers
+        if node.layer.relu:
+            node.out = nn.ReLU()
+    torch.testing.assert_close(net(x), model(x))
+
+
+def test_global_average_by_mean():
+    class Mean(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(1, 4, 3), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.fc(F.relu(self.conv(x)).mean((2, 3)))
+
+    taken = intake(Mean(), (1, 8, 8))
+    assert [(la.op, la.kernel) for la in taken.layers][2] == ("avgpool", (6, 6))
+
+
+class Bad(nn.Module):
+    def __init__(self, do):
+        super().__init__()
+        self.conv, self.other, self.do = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), do
+
+    def forward(self, x):
+        return self.do(self, x)
+
+
+@pytest.mark.parametrize("do, says", [
+    (lambda m, x: torch.sigmoid(m.conv(x)), "uses sigmoid"),
+    (lambda m, x: m.other(F.relu(m.other(F.relu(m.conv(x))))), "used more than once"),
+    (lambda m, x: F.relu(m.conv(x)) + 1, "has a constant"),
+    (lambda m, x: F.relu(m.conv(x)).transpose(2, 3), "uses "),
+    (lambda m, x: F.max_pool2d(F.relu(m.conv(x)), 3, ceil_mode=True), "ceil_mode"),
+    (lambda m, x: F.relu(m.conv(x)) if x.sum() > 0 else x, "cannot be exported"),
+    (lambda m, x: (lambda y: F.relu(y) + y)(m.conv(x)), "ReLU follows conv"),
+], ids=["sigmoid", "shared", "constant", "transpose", "ceil", "branch", "relu"])
+def test_what_has_no_place_is_refused(do, says):
+    with pytest.raises(InputError, match=says):
+        intake(Bad(do), (3, 8, 8))
+
+
+def test_negative_inputs_are_refused():
+    taken = intake(Bad(lambda m, x: m.other(m.conv(x))), (3, 8, 8))
+    with pytest.raises(InputError, match="other may see negative inputs"):
+        Network(taken, Quantization())
+
+
+def test_own_model(tmp_path):
+    place = tmp_path / "mine.py"
+    place.write_text("from torch import nn\ndef make():\n    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())\n"
+                     "def broken():\n    raise RuntimeError('no')\nnumber = int\n")
+    assert [la.op for la in intake(models.build(f"{place}:make", 10, None, 0), (3, 8, 8)).layers] == ["input", "conv"]
+    for name, says in [(f"{place}:broken", "RuntimeError"), (f"{place}:absent", "AttributeError"),
+                       (f"{place}:number", "returned int"), (f"{tmp_path}/no.py:make", "found no file"),
+                       ("no_such_module:make", "ModuleNotFoundError"), ("resnet", "resnet18")]:
+        with pytest.raises(InputError, match=says):
+            models.build(name, 10, None, 0)

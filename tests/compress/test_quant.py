@@ -1,0 +1,66 @@
+"""Quantizers against their formulas."""
+
+import numpy as np
+import pytest
+import torch
+
+from xbarch.compress.quant import OddSymmetric, Pact, Signed
+
+torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+@pytest.mark.parametrize("scale", ["mean", "nonzero_mean", "sawb"])
+def test_odd_symmetric_levels(bits, scale):
+    w = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    w[::3] = 0
+    q = OddSymmetric(bits, scale, 2.0)
+    size, top = w.abs().double(), 2 ** (bits - 1) - 1
+    clip = {"mean": 2 * size.mean(), "nonzero_mean": 2 * size[size > 0].mean(),
+            "sawb": w.double().std() / 0.077 - 1.013 / 0.077 * size.mean()}[scale]
+    ints, step = q.integers(w)
+    assert step == pytest.approx(float(clip) / top, rel=1e-5)
+    assert set(np.unique(ints)) <= set(range(-top, top + 1))
+    torch.testing.assert_close(q(w), ints * step, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(q(-w), -q(w))
+    nearest = (w / step).clamp(-top, top)
+    assert float((ints - nearest).abs().max()) <= 0.5 + 1e-4
+    if bits == 4 and scale == "nonzero_mean":
+        assert len(np.unique(ints)) == 15
+
+
+def test_weights_all_zero_stay_zero():
+    for scale in ("mean", "nonzero_mean", "sawb"):
+        ints, step = OddSymmetric(4, scale, 2.0).integers(torch.zeros(8))
+        assert not ints.any() and step > 0
+
+
+def test_straight_through():
+    w = torch.tensor([-3.0, 0.1, 5.0], requires_grad=True)
+    OddSymmetric(4, "mean", 2.0)(w).sum().backward()
+    assert w.grad.tolist() == [1, 1, 1]
+
+
+def test_pact_values_and_gradients():
+    """dy/dx = 1 inside (0, alpha); alpha takes the gradient of clipped values (Choi et al., 2018, equation 3), and
+    of the rounding inside."""
+    p = Pact(2, 3.0)
+    x = torch.tensor([-1.0, 0.4, 1.6, 9.0], requires_grad=True)
+    y = p(x)
+    assert y.tolist() == [0, 0, 2, 3]
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 1, 1, 0]
+    # y = round(x / (alpha/3)) * alpha/3: (round(u) - u)/3 for the inner two, 1 for the clipped one
+    assert float(p.alpha.grad) == pytest.approx((-0.4 + 0.4) / 3 + 1, abs=1e-5)
+
+
+def test_signed_follows_the_largest():
+    s = Signed(8)
+    s.train()
+    for _ in range(200):
+        s(torch.tensor([-6.35, 1.0]))
+    assert float(s.most) == pytest.approx(6.35, rel=1e-3)
+    s.eval()
+    out = s(torch.tensor([-6.35, 0.026, 99.0]))
+    step = float(s.step)
+    assert out.tolist() == pytest.approx([-127 * step, step, 127 * step])

@@ -1,0 +1,159 @@
+"""Training: resuming changes nothing, checkpoints of other recipes are refused, the stored result is the network."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from xbarch.compress import data
+from xbarch.compress.run import build, compress
+from xbarch.compress.train import Trainer, phases
+from xbarch.errors import InputError
+from xbarch.spec.recipe import Recipe
+from xbarch.workload import store
+from xbarch.workload.infer import infer
+
+torch.set_num_threads(1)
+
+RECIPE = """
+kind: trained
+description: a small network for tests
+model: resnet20
+width: 4
+data: {name: digits, size: 16}
+baseline: {epochs: 2, rate: 0.05}
+pruning:
+  {method: meng, group_ch: 4, threshold: layer_quantile, ratio: 0.5, strength: 0.04, form: proximal, sparsity: 0.5,
+   cut_after: 1, training: {epochs: 3, rate: 0.02}}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("train")
+
+
+@pytest.fixture(scope="module")
+def recipe(place):
+    path = place / "small.yaml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def stored(place, recipe):
+    return compress(recipe, cache=place / "whole")
+
+
+def test_result_is_the_network(stored, recipe):
+    """Integer inference from the stored file equals the fake-quantized model: every stored activation, every class."""
+    w = store.load(stored)
+    assert stored == recipe.with_suffix("")
+    assert w.trained_on == "digits" and w.datapath == "meng" and w.options == {"group_ch": 4}
+    spec = store.read_recipe(recipe)
+    parts = data.load(spec.data, spec.seed)
+    right, checked = 0, 120
+    for i in range(checked):
+        values = infer(w, parts.test.pixels[i].numpy())
+        right += int(np.argmax(values["fc"])) == int(parts.test.labels[i])
+        if i < spec.stored_images:
+            for la in w.compute_layers:
+                np.testing.assert_array_equal(w.activations[la.name][i].ravel(), values[la.inputs[0]].ravel())
+    assert abs(right / checked - w.accuracy["pruning"]) < 0.12  # 120 of 359 images: three standard errors
+    manifest = store.read_manifest(stored)
+    assert manifest.sparsity["conv1"]["masked"] == 0
+    for name in ("layer2.0.conv1", "layer3.2.conv2"):
+        assert manifest.sparsity[name]["masked"] == pytest.approx(0.5, abs=0.02)
+        kept = w[name].kept
+        assert not w[name].matrix[~kept].any()
+    assert [row["epoch"] for row in manifest.history] == [1, 2, 1, 2, 3]
+
+
+def test_interrupted_run_ends_with_the_same_bytes(place, recipe, stored):
+    """A run stopped by Ctrl-C, then killed, then finished."""
+    out, cache = place / "again", place / "parts"
+    code = f"from xbarch.compress.run import compress; from pathlib import Path\n" \
+           f"compress({str(recipe)!r}, out=Path({str(out)!r}), cache=Path({str(cache)!r}))"
+    for stop in (signal.SIGINT, signal.SIGKILL):
+        seen = len(list(cache.rglob("*.pt")))
+        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and len(list(cache.rglob("*.pt"))) <= seen and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(process.pid, stop)
+        process.wait()
+        assert not (out / "manifest.json").exists() or process.returncode == 0
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert (out / "tensors.safetensors").read_bytes() == (stored / "tensors.safetensors").read_bytes()
+    assert store.read_manifest(out).model_copy(update={"name": "", "source": ""}) == \
+        store.read_manifest(stored).model_copy(update={"name": "", "source": ""})
+
+
+def test_equal_baselines_share_a_checkpoint(recipe):
+    pruned = store.read_recipe(recipe)
+    dense = pruned.model_copy(update={"pruning": None, "description": "other"})
+    assert phases(dense, "")[0].key == phases(pruned, "")[0].key
+    for change in ({"seed": 1}, {"width": 8}, {"baseline": pruned.baseline.model_copy(update={"rate": 0.1})}):
+        assert phases(pruned.model_copy(update=change), "")[0].key != phases(dense, "")[0].key
+    assert phases(pruned, "other model file")[0].key != phases(pruned, "")[0].key
+
+
+def test_damaged_checkpoint_is_refused(place, recipe):
+    spec = store.read_recipe(recipe)
+    parts = data.load(spec.data, spec.seed)
+    trainer = Trainer(build(spec, parts), parts, spec, place / "bad")
+    phase = phases(spec, "")[0]
+    (place / "bad").mkdir()
+    trainer.path(phase).write_bytes(b"PK\x03\x04 not a checkpoint")
+    with pytest.raises(InputError, match="is not a checkpoint of this recipe"):
+        trainer.run(phase)
+
+
+@pytest.mark.parametrize("tamper, says", [
+    ({"conv1.weight": torch.full((4, 3, 3, 3), float("nan"))}, "not finite"),
+    ({"conv1.weight": torch.zeros(4, 3, 5, 5)}, "conv1.weight has shape"),
+    ({"conv1.weight": torch.zeros(1).expand(4, 3, 3, 3)}, "conv1.weight has shape"),
+    ({"no.such": torch.zeros(3)}, "no.such has shape"),
+    ([1, 2, 3], "no state dict"),
+])
+def test_hostile_checkpoints(place, tamper, says):
+    spec = Recipe.model_validate({
+        "kind": "trained", "model": "resnet20", "width": 4, "data": {"name": "digits", "size": 16},
+        "baseline": {"epochs": 1, "rate": 0.1}, "checkpoint": str(place / "weights.pt")})
+    torch.save(tamper, place / "weights.pt")
+    parts = data.load(spec.data, spec.seed)
+    if isinstance(tamper, dict):
+        fresh = spec.model_copy(update={"checkpoint": None})
+        from xbarch.compress import models
+        state = models.build(fresh.model, 10, fresh.width, 0).state_dict()
+        torch.save({**state, **tamper}, place / "weights.pt")
+    with pytest.raises(InputError, match=says):
+        build(spec, parts)
+
+
+def test_checkpoint_that_would_run_code(place):
+    class Evil:
+        def __reduce__(self):
+            return os.system, (f"touch {place}/executed",)
+
+    torch.save({"x": Evil()}, place / "evil.pt")
+    spec = Recipe.model_validate({
+        "kind": "trained", "model": "resnet20", "width": 4, "data": {"name": "digits", "size": 16},
+        "baseline": {"epochs": 1, "rate": 0.1}, "checkpoint": str(place / "evil.pt")})
+    with pytest.raises(InputError, match="cannot be read"):
+        build(spec, data.load(spec.data, 0))
+    assert not (place / "executed").exists()
+
+
+def test_loss_that_explodes_is_refused(place, recipe):
+    spec = store.read_recipe(recipe)
+    wild = spec.model_copy(update={"baseline": spec.baseline.model_copy(update={"rate": 9.9, "momentum": 0.99}),
+                                   "quantization": spec.quantization.model_copy(update={"clip_penalty": 10.0})})
+    parts = data.load(wild.data, wild.seed)
+    with pytest.raises(InputError, match="loss is not finite"):
+        Trainer(build(wild, parts), parts, wild, place / "wild").run(phases(wild, "")[0])

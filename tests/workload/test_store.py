@@ -1,0 +1,171 @@
+"""Stored workloads: nothing lost, nothing hostile taken, nothing half-written."""
+
+import json
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+
+from xbarch.errors import InputError
+from xbarch.workload import store
+from xbarch.workload.graph import Layer, Workload
+
+
+def example(bits=4):
+    rng = np.random.default_rng(1)
+    top = (1 << bits - 1) - 1
+    weights = rng.integers(-top, top + 1, (6, 3, 3, 3)).astype(np.int16)
+    mask = rng.random((6, 3, 3, 3)) < 0.5
+    fc = rng.integers(-top, top + 1, (5, 6 * 4 * 4, 1, 1)).astype(np.int16)
+    layers = (
+        Layer("input", "input", (), (3, 4, 4), (3, 4, 4), output_bits=8),
+        Layer("conv", "conv", ("input",), (3, 4, 4), (6, 4, 4), (3, 3), padding=(1, 1), relu=True, weight_bits=bits,
+              input_bits=8, output_bits=4, weights=lambda: weights * mask, mask=lambda: mask,
+              scale=rng.random(6), bias=rng.random(6)),
+        Layer("flatten", "flatten", ("conv",), (6, 4, 4), (96, 1, 1), output_bits=4),
+        Layer("fc", "linear", ("flatten",), (96, 1, 1), (5, 1, 1), weight_bits=bits, input_bits=4,
+              weights=lambda: fc, scale=rng.random(5), bias=rng.random(5)),
+    )
+    return Workload("w", layers, "meng", {"group_ch": 4}, "digits", {"baseline": 0.9}, "a test",
+                    {"conv": rng.integers(0, 256, (2, 3, 4, 4)).astype(np.uint8),
+                     "fc": rng.integers(0, 16, (2, 96, 1, 1)).astype(np.uint8)})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return store.save(example(), tmp_path / "w", {"description": "a test", "seed": 3})
+
+
+@pytest.mark.parametrize("bits", [2, 4, 5, 8, 12, 16])
+def test_round_trip(tmp_path, bits):
+    before, after = example(bits), store.load(store.save(example(bits), tmp_path / "w", {}))
+    assert after == before and after.datapath == "meng" and after.accuracy == {"baseline": 0.9}
+    for a, b in zip(before.compute_layers, after.compute_layers, strict=True):
+        np.testing.assert_array_equal(a.weights(), b.weights())
+        np.testing.assert_array_equal(a.kept, b.kept)
+        np.testing.assert_array_equal(a.scale, b.scale)
+        np.testing.assert_array_equal(before.activations[a.name], after.activations[a.name])
+
+
+def test_same_bytes_twice(tmp_path):
+    a, b = (store.save(example(), tmp_path / x, {}) for x in "ab")
+    assert all((a / f).read_bytes() == (b / f).read_bytes() for f in ("manifest.json", "tensors.safetensors"))
+
+
+@given(st.integers(1, 16), st.booleans(), st.integers(0, 40), st.integers(0, 2**32 - 1))
+@settings(max_examples=300, deadline=None)
+def test_packing_loses_nothing(bits, signed, count, seed):
+    bits = max(bits, 2) if signed else bits
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    values = np.random.default_rng(seed).integers(low, high + 1, count)
+    np.testing.assert_array_equal(store.unpack(store.pack(values, bits, signed), (count,), bits, signed), values)
+
+
+def tensors(folder, change):
+    """Rewrite the tensor file and its digest."""
+    import hashlib
+    found = load_file(folder / "tensors.safetensors")
+    change(found)
+    save_file(found, folder / "tensors.safetensors")
+    text = json.loads((folder / "manifest.json").read_text())
+    text["sha256"] = hashlib.sha256((folder / "tensors.safetensors").read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(text))
+
+
+def touch(workload):
+    for la in workload.compute_layers:
+        la.weights()
+        la.kept
+        workload.activations[la.name]
+
+
+def _bomb(found):
+    found["conv/weights"] = np.frombuffer(zlib.compress(b"\0" * 10**8), np.uint8)
+
+
+@pytest.mark.parametrize("change, says", [
+    (_bomb, "found more than"),
+    (lambda t: t.update({"conv/weights": t["conv/weights"][:-5]}), "weights of layer conv"),
+    (lambda t: t.update({"conv/weights": np.frombuffer(b"junk", np.uint8)}), "cannot be expanded"),
+    (lambda t: t.update({"conv/weights": np.zeros((3, 3), np.float32)}), "allowed packed bytes"),
+    (lambda t: t.pop("fc/weights"), "has no weights of layer fc"),
+    (lambda t: t.update({"conv/scale": np.full(6, np.nan)}), "scale of layer conv"),
+    (lambda t: t.update({"conv/bias": np.zeros(7)}), "bias of layer conv"),
+    (lambda t: t.update({"conv/mask": np.frombuffer(zlib.compress(b"x"), np.uint8)}), "mask of layer conv"),
+])
+def test_damaged_numbers(folder, change, says):
+    tensors(folder, change)
+    with pytest.raises(InputError, match=says):
+        touch(store.load(folder))
+
+
+def test_truncated_file(folder):
+    data = (folder / "tensors.safetensors").read_bytes()
+    (folder / "tensors.safetensors").write_bytes(data[:-10])
+    with pytest.raises(InputError, match=r"tensors.safetensors: found the digest .* truncated or was changed"):
+        store.load(folder)
+    (folder / "tensors.safetensors").unlink()
+    with pytest.raises(InputError, match="cannot be read as safetensors"):
+        store.load(folder)
+
+
+def _set(path, value):
+    def change(text):
+        *rest, last = path
+        for key in rest:
+            text = text[key]
+        text[last] = value
+    return change
+
+
+@pytest.mark.parametrize("change, says", [
+    (_set(["layers", 1, "out_shape"], [6, 5, 4]), r"layers.1.out_shape: found \(6, 5, 4\)"),
+    (_set(["layers", 1, "inputs"], ["nowhere"]), "layers.1.inputs"),
+    (_set(["layers", 1, "groups"], 4), "layers.1.groups|layers.1.out"),
+    (_set(["layers", 1, "kernel"], [0, 3]), "layers.1.kernel"),
+    (_set(["layers", 1, "in_shape"], [10**12, 4, 4]), "layers.1.in_shape"),
+    (_set(["layers", 3, "name"], "conv"), "found 'conv' twice"),
+    (_set(["layers", 1, "name"], "../../etc"), "layers.1.name"),
+    (_set(["schema"], "other/9"), "schema"),
+    (_set(["surprise"], 1), "surprise"),
+    (_set(["sha256"], "zz"), "sha256"),
+])
+def test_manifest_that_does_not_fit(folder, change, says):
+    text = json.loads((folder / "manifest.json").read_text())
+    change(text)
+    (folder / "manifest.json").write_text(json.dumps(text))
+    with pytest.raises(InputError, match=says):
+        store.load(folder)
+
+
+@pytest.mark.parametrize("content", ["", "[", "[]", "{}", '{"schema": NaN}', "[" * 100_000, "\0", "null"])
+def test_manifest_that_is_none(folder, content):
+    (folder / "manifest.json").write_text(content)
+    with pytest.raises(InputError, match=r"manifest.json"):
+        store.load(folder)
+
+
+def test_finding(tmp_path, folder, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert store.resolve("w").name == "w"  # a path wins
+    (tmp_path / "w.yaml").write_text("kind: trained\nmodel: resnet20\ndata: {name: digits}\nbaseline: {epochs: 1, rate: 0.1}\n")
+    assert store.resolve("w.yaml").name == "w"  # a recipe finds its stored result
+    (tmp_path / "x.yaml").write_text((tmp_path / "w.yaml").read_text())
+    with pytest.raises(InputError, match="xbarch compress x.yaml"):
+        store.resolve("x.yaml")
+    assert store.resolve("vgg16_imagenet_dense16").trained_on is None
+    for bad in ("resnet18_prund", "a" * 5000, "x\0y"):
+        with pytest.raises(InputError, match="no such workload"):
+            store.resolve(bad)
+    (tmp_path / "x.yaml").write_text("kind: other\n")
+    with pytest.raises(InputError, match=r"x.yaml:1: kind: found 'other', allowed trained or synthetic"):
+        store.resolve("x.yaml")
+
+
+def test_unwritable(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        store.save(example(), tmp_path / "file" / "w", {})
