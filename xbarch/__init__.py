@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__version__ = "0.1.0"
-__all__ = ["compress", "execute", "read", "simulate", "verify"]
+from xbarch.about import __version__
+
+__all__ = ["__version__", "compress", "execute", "read", "simulate", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -66,13 +66,14 @@ def compare(
     records = [result.read(p / "result.json" if p.is_dir() else p) for p in results]
     if len(records) < 2:
         raise InputError(f"found {len(records)} result, allowed two or more", field="results")
-    rows = tables.comparison(records)
     if out is not None:
         from xbarch.report.page import page
 
         result.write(out, page(records, "xbarch comparison"))
     if as_json:
-        print(json.dumps({"results": [r.name for r in records], "rows": rows}, indent=1))
+        lines = [{"field": line.figure.key, "values": line.values, "gains": line.gains}
+                 for line in tables.comparison(records)]
+        print(json.dumps({"results": [r.name for r in records], "figures": lines}, indent=1))
         return
     tables.show_comparison(records)
 
@@ -107,7 +108,15 @@ def compress(
     """Train, prune and quantize a network and store it as a workload. Resumes where it was interrupted."""
     from xbarch.compress.run import compress as train
 
-    print(f"written: {train(recipe, out=out, resume=not fresh)}")
+    with _bar("compress", False) as bar:
+        def progress(done: int, total: int, text: str) -> None:
+            if bar is None:
+                print(f"{text} (epoch {done} of {total})", file=sys.stderr, flush=True)
+            else:
+                bar(done, total, text)
+
+        folder = train(recipe, out=out, resume=not fresh, progress=progress)
+    print(f"written: {folder}")
 
 
 @app.command()
@@ -203,10 +212,16 @@ class _bar:
         from rich.console import Console
         from rich.progress import Progress
 
+        what = self.what
+
         self.progress = Progress(console=Console(stderr=True), transient=True)
         self.progress.start()
-        task = self.progress.add_task(self.what, total=None)
-        return lambda done, total: self.progress.update(task, completed=done, total=total)
+        task = self.progress.add_task(what, total=None)
+
+        def show(done: int, total: int, text: str = what) -> None:
+            self.progress.update(task, completed=done, total=total, description=text)
+
+        return show
 
     def __exit__(self, *_: object) -> None:
         if not self.quiet:

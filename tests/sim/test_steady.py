@@ -118,3 +118,12 @@ def test_an_image_is_complete_when_every_last_flow_is_done_with_it_and_with_thos
 def test_no_time_at_all_still_gives_a_positive_interval(images):
     graph = StageGraph((), (Flow("a", 3, ((Stage("s", -1, 0, 0, gate=True),),)),), images)
     assert measured(graph).interval_ps > 0
+
+
+def test_every_window_counts_for_an_exact_repetition():
+    """One window in the middle of the flow in the middle never falls into step: the mean, not exact."""
+    graph = chain((5, 11, 7), 3, 9, 2)
+    trace = run(graph)
+    assert steady(graph, trace).exact
+    trace.done[1][1::3] += np.arange(9) ** 2
+    assert steady(graph, trace) == Steady(Fraction(33), False, 5 + 33 + 7)

@@ -74,7 +74,7 @@ def digit_pairs(spec: Data, seed: int) -> Parts:
     every pixel, Gaussian noise. Source digits are split before they are composed."""
     source, labels = _source()
     made = []
-    wanted = (spec.train_images or 20_000, 2_000, spec.test_images)
+    wanted = (spec.train_images or 12_000, 2_000, spec.test_images)
     for part, (index, count) in enumerate(zip(_split(labels, (0.6, 0.1), seed), wanted, strict=True)):
         generator = torch.Generator().manual_seed(seed * 3 + part)
         pairs = index[torch.randint(len(index), (count, 2), generator=generator)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from jinja2 import Environment
 
-from xbarch.report import pictures, units
+from xbarch.report import pictures
 from xbarch.report.result import Result
 from xbarch.report.tables import comparison, summary
 
@@ -40,19 +40,10 @@ _PAGE = """<!doctype html>
 
 def page(results: Sequence[Result], title: str) -> str:
     """The page. Names are escaped; pictures are embedded."""
-    rows = [[_cell(i, cell) for i, cell in enumerate(row)] for row in comparison(results)] if len(results) > 1 else []
+    rows = [line.cells() for line in comparison(results)]
     details = [(r, summary(r), [(name, _embed(r, name)) for name in pictures.PICTURES]) for r in results]
     template = Environment(autoescape=True).from_string(_PAGE)
     return template.render(title=title, results=results, rows=rows, details=details)
-
-
-def _cell(index: int, cell: object) -> str:
-    """Labels and values as text; every second column from the third on is a ratio."""
-    if cell is None:
-        return "–"
-    if isinstance(cell, (int, float)):
-        return f"{cell:.3g}×" if index >= 3 and index % 2 else units.number(cell)
-    return units.plain(cell)
 
 
 def _embed(result: Result, name: str) -> str:

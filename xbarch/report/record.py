@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from xbarch.about import __version__
 from xbarch.cost.ledger import Ledger
 from xbarch.cost.nameplate import Nameplate
 from xbarch.datapaths.base import DataPath
@@ -80,8 +81,6 @@ def record(run: Run) -> dict[str, Any]:
 
 def provenance(run: Run) -> dict[str, Any]:
     """Versions that made the record (no clock, no machine: the same input gives the same bytes)."""
-    from xbarch import __version__
-
     return {"xbarch": __version__, "engine": "simpy", "weights": "trained" if run.workload.trained_on else "synthetic",
             "seed": run.workload.manifest.get("seed")}
 
@@ -132,7 +131,7 @@ def _mapping(run: Run, interval: Fraction) -> dict[str, Any]:
         "crossbars": plan.crossbars, "tiles": plan.tiles, "layers": layers, "budget": plan.budget,
         "one_copy_crossbars": sum(p.crossbars for p in run.packed.values()),
         "dense_crossbars": plan.dense_crossbars, "interval_bound_ps": float(plan.interval_bound),
-        "window_weighted_crossbars": float(sum(p.crossbars * p.layer.windows * p.mean_occupancy
+        "window_weighted_ps": float(sum(p.crossbars * p.layer.windows * p.mean_occupancy
                                                for p in run.packed.values())),
     }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console, Group
@@ -13,11 +14,11 @@ from xbarch.report import units
 from xbarch.report.result import Result
 
 
-def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table whose first column is text and whose others are aligned right."""
+def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> Table:
+    """A table whose first `words` columns are text and whose others are aligned right."""
     made = Table(title=title, title_justify="left", title_style="bold", header_style="")
     for i, head in enumerate(heads):
-        made.add_column(head, justify="left" if i == 0 else "right", overflow="fold")
+        made.add_column(head, justify="left" if i < words else "right", overflow="fold", no_wrap=i == 0)
     for row in rows:
         made.add_row(*(Text(units.plain(cell)) for cell in row))
     return made
@@ -47,7 +48,7 @@ def summary(result: Result) -> list[tuple[str, str]]:
                              f"{r['dense_equivalent.tops_per_mm2']:.4g} TOPS/mm²"),
         ("utilization", f"cells {r['utilization.cells']:.1%}, crossbar time {r['utilization.crossbar_time']:.1%}, "
                         f"ADC time {r['utilization.adc_time']:.1%}"),
-        ("busiest server", f"{r['utilization.busiest.name']}, {r['utilization.busiest.share']:.1%} of the interval"),
+        ("busiest server", f"{r['utilization.busiest.name']}, {r['utilization.busiest.share']:.1%} of the run"),
     ]
     accuracy = r["workload.accuracy"]
     if accuracy:
@@ -72,7 +73,7 @@ def show(result: Result, console: Console | None = None) -> None:
          units.time(m["occupancy_ps"]), f"{m['busy']:.1%}", units.energy(by_layer[m["name"]]))
         for m in r["mapping.layers"]
     ]
-    (console or Console()).print(Group(
+    _print(console, Group(
         table("Result", ["", "value"], summary(r)),
         table("Energy an image, by component", ["component", "energy", "share"],
               [(k, units.energy(v), f"{v / total:.1%}") for k, v in energies]),
@@ -80,54 +81,80 @@ def show(result: Result, console: Console | None = None) -> None:
     ))
 
 
-FIGURES: list[tuple[str, str, bool]] = [
-    ("mapping.one_copy_crossbars", "crossbars, one copy", False),
-    ("mapping.crossbars", "crossbars used", False),
-    ("mapping.tiles", "tiles used", False),
-    ("throughput.images_per_second", "images/s", True),
-    ("latency.interval_ps", "interval (ps)", False),
-    ("latency.first_image_ps", "first image (ps)", False),
-    ("energy.scopes_aj.compute", "energy an image, compute (aJ)", False),
-    ("energy.scopes_aj.chip", "energy an image, chip (aJ)", False),
-    ("energy.scopes_aj.whole", "energy an image, whole (aJ)", False),
-    ("area.used_mm2", "area used (mm²)", False),
-    ("dense_equivalent.tops_per_w", "dense-equivalent TOPS/W", True),
-    ("utilization.cells", "cells utilized", True),
-    ("utilization.crossbar_time", "crossbar time utilized", True),
-    ("utilization.adc_time", "ADC time utilized", True),
+@dataclass(frozen=True)
+class Figure:
+    """A line of a comparison. large: more is better. gains: whether the ratio of two values means anything."""
+
+    key: str
+    label: str
+    large: bool
+    text: Callable[[float], str] = units.number
+    gains: bool = True
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1%}"
+
+
+FIGURES = [
+    Figure("mapping.one_copy_crossbars", "crossbars, one copy", False),
+    Figure("mapping.window_weighted_ps", "crossbar time an image (bound)", False, units.time),
+    Figure("mapping.crossbars", "crossbars used", False),
+    Figure("mapping.tiles", "tiles used", False),
+    Figure("throughput.images_per_second", "images/s", True),
+    Figure("latency.interval_ps", "interval", False, units.time),
+    Figure("latency.first_image_ps", "first image", False, units.time),
+    Figure("energy.scopes_aj.compute", "energy an image, compute", False, units.energy),
+    Figure("energy.scopes_aj.chip", "energy an image, chip", False, units.energy),
+    Figure("energy.scopes_aj.whole", "energy an image, whole", False, units.energy),
+    Figure("area.used_mm2", "area used (mm²)", False),
+    Figure("dense_equivalent.tops_per_w", "dense-equivalent TOPS/W", True),
+    Figure("utilization.cells", "cells utilized", True, _percent, False),
+    Figure("utilization.crossbar_time", "crossbar time utilized", True, _percent, False),
+    Figure("utilization.adc_time", "ADC time utilized", True, _percent, False),
 ]
 
 
-def comparison(results: Sequence[Result]) -> list[list[Any]]:
-    """Rows of [figure, value of the first, (value, gain over the first) of the others ...].
+@dataclass(frozen=True)
+class Line:
+    """values: one a result. gains: over the first result, one for every other; above 1 is better, None where it
+    has no meaning. A value that should be large is divided by the first's, one that should be small divides it."""
 
-    A gain above 1 is better than the first: values that should be large are divided by the first's, values
-    that should be small divide it. None where the division has no meaning.
-    """
-    rows: list[list[Any]] = []
-    for key, label, large in FIGURES:
-        base = results[0][key]
-        row: list[Any] = [label, base]
-        for other in results[1:]:
-            value = other[key]
-            top, bottom = (value, base) if large else (base, value)
-            row += [value, top / bottom if bottom else None]
-        rows.append(row)
-    return rows
+    figure: Figure
+    values: list[float]
+    gains: list[float | None]
+
+    def cells(self) -> list[str]:
+        """Label, first value, then value and gain of every other."""
+        made = [self.figure.label, self.figure.text(self.values[0])]
+        for value, gain in zip(self.values[1:], self.gains, strict=True):
+            made += [self.figure.text(value), "" if gain is None else f"{gain:.3g}×"]
+        return made
+
+
+def comparison(results: Sequence[Result]) -> list[Line]:
+    """Every figure of `FIGURES` for all results, with gains over the first."""
+    lines = []
+    for figure in FIGURES:
+        base, *others = values = [float(r[figure.key]) for r in results]
+        gains: list[float | None] = []
+        for value in others:
+            top, bottom = (value, base) if figure.large else (base, value)
+            gains.append(top / bottom if bottom and figure.gains else None)
+        lines.append(Line(figure, values, gains))
+    return lines
 
 
 def show_comparison(results: Sequence[Result], console: Console | None = None) -> None:
     """Print `comparison`: every value, and after it the gain over the first result."""
-    heads = ["", results[0].name]
+    heads = ["", _titled(results[0])]
     for other in results[1:]:
-        heads += [other.name, "gain"]
-    rows = []
-    for label, base, *rest in comparison(results):
-        cells = [label, units.number(base)]
-        for value, gain in zip(rest[::2], rest[1::2], strict=True):
-            cells += [units.number(value), "–" if gain is None else f"{gain:.3g}×"]
-        rows.append(cells)
-    (console or Console()).print(table("Comparison", heads, rows))
+        heads += [_titled(other), "gain"]
+    _print(console, table("Comparison", heads, [line.cells() for line in comparison(results)]))
+
+
+def _titled(result: Result) -> str:
+    return f"{result.name} ({_weights(result)})"
 
 
 def show_verification(rows: Sequence[dict[str, Any]], console: Console | None = None) -> None:
@@ -138,21 +165,33 @@ def show_verification(rows: Sequence[dict[str, Any]], console: Console | None = 
                    r["max_sum"], r["adc_bits"]) for r in rows])
     wrong = sum(1 for r in rows if r["mismatches"])
     verdict = f"{len(rows) - wrong} of {len(rows)} layers exact"
-    (console or Console()).print(made, Text(verdict, style="bold red" if wrong else "bold green"))
+    _print(console, made, Text(verdict, style="bold red" if wrong else "bold green"))
 
 
 def show_catalog(entries: dict[str, list[dict[str, str]]], console: Console | None = None) -> None:
     """Print what `list` names."""
-    (console or Console()).print(Group(*(
-        table(kind, ["name", "what", "source"], [(e["name"], e["summary"], e["source"]) for e in rows])
+    _print(console, Group(*(
+        table(kind, ["name", "what", "source"], [(e["name"], e["summary"], e["source"]) for e in rows], 3)
         for kind, rows in entries.items())))
 
 
 def show_tree(tree: dict[str, Any], console: Console | None = None) -> None:
     """Print an architecture's components with counts, area and power."""
-    (console or Console()).print(Group(
-        table(tree["name"], ["level", "component", "count", "area mm²", "power mW", "action", "energy", "source"],
-              [(r["level"], r["component"], r["count"], f"{r['area_mm2']:.5g}", f"{r['power_mw']:.5g}", r["action"],
-                units.energy(r["energy_aj"]) if r["energy_aj"] else "", r["source"]) for r in tree["components"]]),
+    components = [(r["component"], r["level"], r["action"], r["count"], r["instances"], f"{r['area_mm2']:.5g}",
+                   f"{r['power_mw']:.5g}", units.energy(r["energy_aj"]) if r["energy_aj"] else "")
+                  for r in tree["components"]]
+    heads = ["component", "level", "action", "a level", "levels", "area mm²", "power mW", "energy an action"]
+    _print(console, Group(
+        Text(f"{tree['name']}: {tree['summary']} ({tree['source']})"),
+        table("Components of a chip; area and power of all together", heads, components, 3),
         table("Nameplate (every unit at full activity)", ["", "value"],
-              [(k, f"{v:.5g}") for k, v in tree["nameplate"].items()])))
+              [(k, f"{v:.5g}") for k, v in tree["nameplate"].items()]),
+        table("Sources", ["component", "source"], [(r["component"], r["source"]) for r in tree["components"]], 2)))
+
+
+def _print(console: Console | None, *what: Any) -> None:
+    """To the terminal's width; 120 columns where there is no terminal."""
+    made = console or Console()
+    if console is None and not made.is_terminal:
+        made = Console(width=120)
+    made.print(*what)

@@ -29,7 +29,7 @@ class Data(Spec):
     path: Annotated[str, Field(max_length=4096)] | None = Field(None, description="for cifar10 and folder")
     train_images: int | None = Field(None, ge=16, le=10**7, description="digit_pairs: how many are composed")
     test_images: int = Field(10_000, ge=16, le=10**6, description="digit_pairs: how many are composed")
-    noise: float = Field(0.25, ge=0, le=1, description="digit_pairs: deviation of the Gaussian noise")
+    noise: float = Field(0.3, ge=0, le=1, description="digit_pairs: deviation of the Gaussian noise")
     channels: Literal[1, 3] = 3
     size: int = Field(32, ge=8, le=512, description="height and width in pixels")
     augment: bool = Field(False, description="random flips and shifts by up to 4 pixels in training")

@@ -1,0 +1,22 @@
+"""Small machines and networks that several tests use."""
+
+import numpy as np
+
+import xbarch
+from xbarch.workload.graph import Layer, Workload
+
+
+def single(rows, filters, windows, bits=16):
+    """One 1 x 1 convolution of `rows` channels over `windows` positions, all weights one."""
+    shape = (rows, 1, windows)
+    return Workload("single", (
+        Layer("input", "input", (), shape, shape, output_bits=bits),
+        Layer("conv", "conv", ("input",), shape, (filters, 1, windows), weight_bits=bits, input_bits=bits,
+              output_bits=bits, weights=lambda: np.ones((filters, rows, 1, 1), np.int16)),
+    ))
+
+
+def isaac(workload, policy="fit", images=1, ideal=("off_chip",), **more):
+    """A run on ISAAC with the named parts free of contention."""
+    return xbarch.execute("isaac_like", workload, policy=policy, images=images,
+                          overrides=[f"{part}.ideal=true" for part in ideal], **more)
