@@ -11,7 +11,7 @@ from typing import Any
 
 from xbarch.about import __version__
 
-__all__ = ["__version__", "compress", "execute", "read", "simulate", "verify"]
+__all__ = ["__version__", "compress", "execute", "read", "simulate", "verify", "workload"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,6 +24,10 @@ def __getattr__(name: str) -> Any:
         from xbarch.compress.run import compress
 
         return compress
+    if name == "workload":
+        from xbarch.workload.store import resolve
+
+        return resolve
     if name == "read":
         from xbarch.report.result import read
 

@@ -40,6 +40,10 @@ def simulate(
     from xbarch import run
 
     _plugins(plugin)
+    if out is not None:
+        from xbarch.report.result import writable
+
+        writable(out)
     with _bar("simulate", as_json) as progress:
         result = run.simulate(arch, workload, policy=policy, images=images, chips=chips, datapath=datapath,
                               options=_options(option), overrides=set, progress=progress)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
+from inspect import isabstract
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,22 +56,33 @@ def load_file(path: str | Path) -> list[str]:
     """Register the data paths a Python file defines; their names.
 
     Raises:
-        InputError: no such file, it does not import, it defines none, or a name is taken.
+        InputError: no such file, it does not import, it defines none, one is incomplete, or a name is taken.
     """
     file = Path(path).resolve()
     if not file.is_file():
         raise InputError("no such plugin file", file=path)
     module = _executed(file)
-    kinds = [k for k in vars(module).values() if isinstance(k, type) and issubclass(k, DataPath)
-             and k.__module__ == module.__name__ and "name" in vars(k)]
+    kinds = dict.fromkeys(k for k in vars(module).values() if isinstance(k, type) and issubclass(k, DataPath)
+                          and k.__module__ == module.__name__ and "name" in vars(k))
     if not kinds:
         raise InputError("defines no data path, allowed a file with a subclass of DataPath that has a name", file=path)
+    found: dict[str, type[DataPath]] = {}
     for kind in kinds:
+        if not isinstance(kind.name, str):
+            raise InputError(f"the name of data path {kind.__name__} is {kind.name!r}, allowed a text", file=path)
         taken = _loaded.get(kind.name)
-        if kind.name in _points() or (taken is not None and taken.__module__ != module.__name__):
+        if kind.name in _points() or kind.name in found or (
+                taken is not None and taken.__module__ != module.__name__):
             raise InputError(f"the data path name {kind.name!r} is taken", file=path)
-    _loaded.update({kind.name: kind for kind in kinds})
-    return [kind.name for kind in kinds]
+        if isabstract(kind):
+            raise InputError(f"the data path {kind.name!r} {_lacks(kind)}", file=path)
+        found[kind.name] = kind
+    _loaded.update(found)
+    return list(found)
+
+
+def _lacks(kind: type[DataPath]) -> str:
+    return f"does not define {', '.join(sorted(kind.__abstractmethods__))}"
 
 
 def _points() -> dict[str, EntryPoint]:
@@ -96,6 +108,8 @@ def _imported(point: EntryPoint) -> type[DataPath]:
                          f"{type(error).__name__}: {error}") from error
     if not (isinstance(kind, type) and issubclass(kind, DataPath)):
         raise InputError(f"data path plugin {point.name!r} ({point.value}) is not a subclass of DataPath")
+    if isabstract(kind):
+        raise InputError(f"data path plugin {point.name!r} ({point.value}) {_lacks(kind)}")
     return kind
 
 
@@ -109,7 +123,7 @@ def _executed(file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's file raises is reported by its name
+    except (Exception, SystemExit) as error:  # whatever the user's file raises is reported by its name
         del sys.modules[name]
         raise InputError(f"cannot be imported: {type(error).__name__}: {error}", file=file) from error
     return module

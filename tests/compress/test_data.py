@@ -81,7 +81,8 @@ class Evil:
         return exec, ("raise SystemExit('executed')",)
 
 
-@pytest.mark.parametrize("content", [pickle.dumps(Evil()), b"garbage", b"", pickle.dumps([1]), pickle.dumps({b"data": 1})])
+@pytest.mark.parametrize("content", [pickle.dumps(Evil()), b"garbage", b"", pickle.dumps([1]),
+                                     pickle.dumps({b"data": 1})])
 def test_hostile_pickles(tmp_path, content):
     cifar(tmp_path)
     (tmp_path / "data_batch_3").write_bytes(content)

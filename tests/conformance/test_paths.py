@@ -98,15 +98,16 @@ def draw(rng, path):
         weight_bits, input_bits = int(rng.choice([2, 3, 4, 5, 6, 7, 8, 16])), int(rng.integers(1, 9))
         shape = (filters, channels // groups, *kernel)
         weights = stored(rng, path, weight_bits, shape)
-        mask = None if rng.random() < 0.2 else pruned(rng, shape, rng.choice(["groups"] * 8 + ["elements"] * 3 + ["all"]))
+        style = rng.choice(["groups"] * 8 + ["elements"] * 3 + ["all"])
+        mask = None if rng.random() < 0.2 else pruned(rng, shape, style)
         if mask is not None:
             weights = weights * mask
         stride, dilation = int(rng.integers(1, 3)), int(rng.integers(1, 3))
         layer = Layer(
             "layer", "linear" if linear else "conv", ("input",), (channels, 9, 9) if not linear else (channels, 1, 1),
             (filters, 1, 1), kernel, (stride, stride), dilation=(dilation, dilation), groups=groups,
-            weight_bits=weight_bits, input_bits=input_bits, weights=lambda: weights,
-            mask=None if mask is None else lambda: mask)
+            weight_bits=weight_bits, input_bits=input_bits, weights=lambda w=weights: w,
+            mask=None if mask is None else lambda m=mask: m)
         geometry = Geometry(int(rng.integers(16, 145)), int(rng.integers(16, 161)), int(rng.integers(1, 5)),
                             int(rng.choice([1, 1, 2, 4])), 8, bool(rng.integers(2)))
         if not path.accepts(Workload("w", (layer,)), geometry):
@@ -318,7 +319,8 @@ def test_work_equals_its_closed_form(index):
         assert work.crossbar.tolist() == [k[0] for k in keys]
         members = [[b for b in blocks if (b.crossbar, b.group) == key] for key in keys]
         used = [sum(b.columns for b in m) for m in members]
-        charged = [u if all(b.gated for b in m) else max(u, geometry.columns) for u, m in zip(used, members, strict=True)]
+        charged = [u if all(b.gated for b in m) else max(u, geometry.columns)
+                   for u, m in zip(used, members, strict=True)]
         assert work.columns.tolist() == charged
         assert (work.reads >= 1).all()
         if each_phase(case.path):

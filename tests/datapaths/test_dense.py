@@ -78,7 +78,7 @@ def test_offset_count_is_the_reference_count_where_slices_divide_columns(precisi
 # -- encodings ------------------------------------------------------------------------------------------------
 
 def test_a_weight_in_each_scheme():
-    """-3 of 4 bits in 2-bit cells, by hand: 5 = 1 + 1*4 offset by 8; 3 = 3 + 0*4 subtracted; 5 - 8 with the sign apart."""
+    """-3 of 4 bits in 2-bit cells, by hand: 5 = 1 + 1*4 less 8; 3 = 3 + 0*4 subtracted; 5 with the sign's -8 apart."""
     w, out = np.array([[-3]]), np.array([0])
     two = cells.twos(w, out, 4, 2, 3)
     assert two.cells.tolist() == [[1, 1, 1]] and two.coefficient.tolist() == [1, 4, -8]
@@ -214,7 +214,8 @@ def test_only_weights_in_the_wrong_block_are_refused():
 
 @pytest.mark.parametrize(("sign", "unit", "columns", "fits"), [
     ("offset", True, 8, True), ("offset", True, 7, False), ("offset", False, 9, True), ("offset", False, 8, False),
-    ("differential", True, 16, True), ("differential", True, 15, False), ("twos", True, 9, True), ("twos", True, 8, False),
+    ("differential", True, 16, True), ("differential", True, 15, False), ("twos", True, 9, True),
+    ("twos", True, 8, False),
 ])
 def test_a_crossbar_too_narrow_is_refused_with_the_bit_lines_needed(sign, unit, columns, fits):
     """16-bit weights in 2-bit cells: 8 bit lines and the reference; 16; 8 for 15 bits and one for the sign."""

@@ -1,5 +1,6 @@
 """The nine networks against a printed table, and synthetic weights: seeded, in range, pruned to the exact share."""
 
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -38,7 +39,7 @@ CONV_LISTS = {
                 + [(64, 32, 3, 8)] + 5 * [(64, 64, 3, 8)] + [(10, 64, 1, 1)],
     "resnet18": [(64, 3, 3, 32)] + 4 * [(64, 64, 3, 32)]
                 + [s for f, side in ((128, 16), (256, 8), (512, 4))
-                   for s in [(f, f // 2, 3, side), (f, f, 3, side), (f, f // 2, 1, side), (f, f, 3, side), (f, f, 3, side)]]
+                   for s in [(f, f // 2, 3, side), *3 * [(f, f, 3, side)], (f, f // 2, 1, side)]]
                 + [(10, 512, 1, 1)],
 }
 
@@ -124,9 +125,9 @@ def test_the_same_seed_gives_the_same_weights_in_whatever_order():
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not any(np.array_equal(first[name], other[name]) for name in first)
     shapes = {}
-    for name, w in first.items():  # layers of one shape differ from one another
+    for w in first.values():  # layers of one shape differ from one another
         shapes.setdefault(w.shape, []).append(w)
-    assert all(not np.array_equal(a, b) for same in shapes.values() for a, b in zip(same, same[1:], strict=False))
+    assert all(not np.array_equal(a, b) for same in shapes.values() for a, b in pairwise(same))
 
 
 def test_one_layer_alone_is_what_it_is_among_all():
@@ -191,9 +192,10 @@ def test_a_workload_says_what_it_is():
 
 
 @pytest.mark.parametrize("wrong", [
-    {"network": "resnet19"}, {"weight_bits": 1}, {"weight_bits": 17}, {"weight_bits": 4.0}, {"seed": -1},
-    {"input_bits": 0}, {"pruning": {"method": "meng", "sparsity": 1.0}}, {"pruning": {"method": "meng", "group_ch": 5,
-                                                                                     "sparsity": 0.5}}, {"extra": 1},
+    {"network": "resnet19"}, {"first_layer_bits": 1}, {"weight_bits": 17},
+    {"weight_bits": 1}, {"weight_bits": 4.0},
+    {"seed": -1}, {"input_bits": 0}, {"extra": 1}, {"pruning": {"method": "meng", "sparsity": 1.0}},
+    {"pruning": {"method": "meng", "group_ch": 5, "sparsity": 0.5}},
 ])
 def test_wrong_recipes_are_refused(wrong):
     recipe = {"kind": "synthetic", "network": "lenet5", "weight_bits": 4, "input_bits": 4}

@@ -130,7 +130,8 @@ class Meng(DataPath):
         bits = entries * _INDEX_BITS * geometry.crossbars_per_ima
         return [Added("demux", "ima", 1, bits * _AREA_PER_KBIT // 1024, "demux",
                       _ENERGY_PER_WORD * _INDEX_BITS // _WORD,
-                      "this project's reading, scaled from ISAAC's input register (Shafiee et al., ISCA 2016, Table I)")]
+                      "this project's reading, scaled from ISAAC's input register "
+                      "(Shafiee et al., ISCA 2016, Table I)")]
 
     def stacks(self, layer: Layer, most: int) -> list[list[Piece]] | None:
         """Sub-groups in the order they are stacked, at most `most` filters each; widest first, so that stacks

@@ -58,12 +58,14 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
     """`execute` with the largest sum seen and the resolution used.
 
     Raises:
-        InputError: inputs outside 0 .. 2**input_bits - 1.
+        InputError: inputs outside 0 .. 2**input_bits - 1, or a resolution outside 1 .. 32 bits.
         ConservationError: the blocks contradict one another (overlapping cells, two inputs on one word line).
     """
     if x.size and (x.min() < 0 or int(x.max()) >> layer.input_bits):
         raise InputError(f"layer {layer.name} has input {int(x.min() if x.min() < 0 else x.max())}, allowed 0 to "
                          f"{(1 << layer.input_bits) - 1} ({layer.input_bits} bits)")
+    if isinstance(adc_bits, int) and not 1 <= adc_bits <= 32:
+        raise InputError(f"found {adc_bits}, allowed 1 to 32", field="adc_bits")
     windows, phases = len(x), geometry.phases(layer.input_bits)
     shift = np.arange(phases) * geometry.dac_bits
     drive = (x.astype(np.int64)[None] >> shift[:, None, None]) & ((1 << geometry.dac_bits) - 1)

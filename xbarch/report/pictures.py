@@ -14,20 +14,21 @@ from xbarch.report.result import Result
 
 _STYLE = {"svg.hashsalt": "xbarch", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
           "axes.spines.right": False, "axes.titlesize": 10, "axes.titleweight": "bold", "text.parse_math": False}
-_BLUE, _GREY = "#2f6f9f", "#b9c4cc"
+_BLUE = "#2f6f9f"
 
 
 def energy(result: Result) -> Figure:
-    """Energy an image by component, largest first; constant powers marked."""
+    """Dynamic energy an image by component, largest first; what constant powers add is said below."""
     static = result["energy.static_aj"]
-    parts = sorted(result["energy.by_component_aj"].items(), key=lambda kv: kv[1])
-    figure, axes = _figure(0.26 * len(parts) + 1.1)
-    colours = [_GREY if name in static else _BLUE for name, _ in parts]
-    bars = axes.barh([name for name, _ in parts], [value / 1e12 for _, value in parts], color=colours)
+    dynamic = {k: v - static.get(k, 0) for k, v in result["energy.by_component_aj"].items()}
+    parts = sorted(((k, v) for k, v in dynamic.items() if v), key=lambda kv: kv[1])
+    figure, axes = _figure(0.26 * len(parts) + 1.3)
+    bars = axes.barh([name for name, _ in parts], [value / 1e12 for _, value in parts], color=_BLUE)
     axes.bar_label(bars, [units.energy(value) for _, value in parts], padding=3, fontsize=8)
-    axes.set_xscale("symlog", linthresh=1e-4)
-    axes.set_xlabel("µJ an image (logarithmic); grey: constant power over the interval")
-    axes.margins(x=0.25)
+    constant = ", ".join(f"{units.plain(k)} {units.energy(v)}" for k, v in static.items())
+    axes.set_xlabel("µJ an image, dynamic" + (f"\nnot drawn, constant power over the interval: {constant}" if static
+                                              else ""))
+    axes.margins(x=0.15)
     axes.set_title(f"Energy by component: {units.plain(result['workload.name'])}")
     return figure
 

@@ -78,6 +78,19 @@ def read(path: Path) -> Result:
     return Result(data)
 
 
+def writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written, before a long run; makes nothing.
+
+    Raises:
+        InputError: the folder, or the nearest parent there is, is no folder one may write to.
+    """
+    there = folder.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InputError("cannot be written, allowed a folder you may write to", file=folder)
+
+
 def write(path: Path, text: str | bytes) -> Path:
     """Write a file whole or not at all (a temporary file beside it, then a rename).
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Text = Annotated[str, Field(max_length=600)]
 Bits = Annotated[int, Field(ge=1, le=8)]
+SignedBits = Annotated[int, Field(ge=2, le=8)]
 
 
 class Spec(BaseModel):
@@ -44,10 +45,10 @@ class Data(Spec):
 class Quantization(Spec):
     """Bits of weights and activations; see `xbarch.compress.quant` for the formulas."""
 
-    weight_bits: Bits = Field(4, ge=2)
+    weight_bits: SignedBits = 4
     activation_bits: Bits = 4
     image_bits: Bits = Field(8, description="bits of the input image's pixels")
-    branch_bits: Bits = Field(8, ge=2, description="bits of a residual branch before its addition")
+    branch_bits: SignedBits = Field(8, description="bits of a residual branch before its addition")
     weight_scale: Literal["mean", "nonzero_mean", "sawb"] = "mean"
     scale_factor: float = Field(2.0, gt=0, le=100, description="k in clip = k * mean|w|")
     clip: float = Field(10.0, gt=0, le=1000, description="first value of PACT's learned clip")

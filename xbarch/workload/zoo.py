@@ -16,6 +16,7 @@ from xbarch.workload.graph import Ints, Layer, Op, Workload
 
 Shape = tuple[int, int, int]
 Bits = Annotated[int, Field(ge=1, le=16)]
+SignedBits = Annotated[int, Field(ge=2, le=16)]
 
 
 # -- networks -------------------------------------------------------------------------------------------------
@@ -221,9 +222,9 @@ class SyntheticRecipe(BaseModel):
     kind: Literal["synthetic"]
     network: Annotated[str, AfterValidator(_known)] = Field(
         description="one of the reference networks")
-    weight_bits: Bits = Field(ge=2, description="bits of every weight, sign included")
+    weight_bits: SignedBits = Field(description="bits of every weight, sign included")
     input_bits: Bits = Field(description="bits of every activation")
-    first_layer_bits: Bits | None = Field(None, ge=2, description="weight bits of the first layer, if others")
+    first_layer_bits: SignedBits | None = Field(None, description="weight bits of the first layer, if others")
     image_bits: Bits | None = Field(None, description="bits of the input image, if others")
     seed: int = Field(0, ge=0, lt=2**32)
     pruning: GroupPruning | None = None

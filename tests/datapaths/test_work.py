@@ -1,0 +1,50 @@
+"""The default emission of work, and geometry's small arithmetic, by hand."""
+
+import numpy as np
+import pytest
+
+from xbarch.datapaths.base import Block, Geometry, standard_work
+
+GEOMETRY = Geometry(8, 16, 2)
+
+
+def block(crossbar, group, rows, columns, targets, row0=0, gated=False):
+    def unread():
+        raise AssertionError("counting work must not look at weights")
+    return Block(crossbar, row0, 0, np.arange(rows), columns, 0, np.arange(targets), unread, group, gated=gated)
+
+
+def test_all_bit_lines_are_converted_unless_every_block_read_is_gated():
+    """A narrow block costs the whole array of 16; gated it costs its own; the reference beside the array is a 17th."""
+    blocks = [block(0, 0, 8, 6, 3), block(1, 0, 8, 6, 3, gated=True), block(2, 0, 8, 17, 8),
+              block(3, 0, 4, 6, 3, gated=True), block(3, 0, 4, 6, 3, row0=4)]
+    work = standard_work(blocks, 4, GEOMETRY)
+    assert work.columns.tolist() == [16, 6, 17, 16]
+    assert work.rows.tolist() == [8, 8, 8, 8] and work.cells.tolist() == [128, 48, 136, 128]
+    assert work.reads.tolist() == [4] * 4 and work.outputs.tolist() == [3, 3, 8, 6]
+
+
+def test_groups_come_sorted_and_word_lines_count_once():
+    """Two blocks of one group side by side share their word lines; another group is a read of its own."""
+    blocks = [block(1, 1, 5, 4, 2, gated=True), block(0, 0, 8, 4, 1, gated=True), block(1, 0, 6, 4, 2, gated=True),
+              block(1, 0, 3, 5, 2, row0=5, gated=True)]
+    work = standard_work(blocks, 1, GEOMETRY)
+    assert work.crossbar.tolist() == [0, 1, 1]
+    assert work.rows.tolist() == [8, 8, 5]  # rows 0..5 and 5..7 are eight, not nine
+    assert work.columns.tolist() == [4, 9, 4] and work.outputs.tolist() == [1, 4, 2]
+
+
+@pytest.mark.parametrize(("bits", "cell_bits", "slices"), [(16, 2, 8), (4, 2, 2), (5, 2, 3), (1, 4, 1), (16, 1, 16)])
+def test_slices(bits, cell_bits, slices):
+    assert Geometry(8, 8, cell_bits).slices(bits) == slices
+
+
+@pytest.mark.parametrize(("bits", "dac_bits", "phases"), [(16, 1, 16), (5, 2, 3), (1, 4, 1), (8, 4, 2)])
+def test_phases(bits, dac_bits, phases):
+    assert Geometry(8, 8, 2, dac_bits).phases(bits) == phases
+
+
+@pytest.mark.parametrize(("largest", "bits"), [(0, 1), (1, 1), (2, 2), (255, 8), (256, 9), (384, 9)])
+def test_lossless_bits_hold_every_sum(largest, bits):
+    assert GEOMETRY.lossless_bits(largest) == bits
+    assert (1 << bits) - 1 >= largest and (bits == 1 or (1 << bits - 1) - 1 < largest)

@@ -1,0 +1,301 @@
+"""The documents are true: their blocks run, and the reference names everything there is."""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import typer.main
+from pydantic import BaseModel
+
+import xbarch
+from xbarch import errors
+from xbarch.cli import app
+from xbarch.mapping.plan import POLICIES
+from xbarch.plugins import datapaths
+from xbarch.spec.architecture import Architecture
+from xbarch.spec.recipe import Recipe
+from xbarch.workload.store import Manifest
+from xbarch.workload.zoo import NETWORKS, SyntheticRecipe
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
+RUN = ["tutorial.md", "howto/model.md", "howto/datapath.md", "howto/architecture.md"]
+FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
+CAPTION = re.compile(r"\A:caption: (\S+)\n\n")
+
+
+def blocks(page):
+    """(kind, body) of every fenced block; kind is bash, python, text or file:NAME."""
+    for found in FENCE.finditer((DOCS / page).read_text(encoding="utf-8")):
+        body = found["body"]
+        if named := CAPTION.match(body):
+            yield f"file:{named[1]}", body[named.end():]
+        elif found["kind"] in ("bash", "python", "text"):
+            yield found["kind"], body
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Runs bash or Python in an empty folder, where `xbarch` and `python` are those of this interpreter."""
+    programs, work = tmp_path / "bin", tmp_path / "work"
+    programs.mkdir()
+    work.mkdir()
+    for name, arguments in (("xbarch", " -m xbarch"), ("python", "")):
+        script = programs / name
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n')
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(places),
+                   "XBARCH_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+
+    def run(kind, body):
+        command = ["bash", "-euo", "pipefail", "-c", body] if kind == "bash" else [sys.executable, "-c", body]
+        done = subprocess.run(command, cwd=work, env=environment, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=300, check=False)
+        assert done.returncode == 0, f"{body}\n{done.stdout}"
+        return done.stdout
+
+    run.folder = work
+    return run
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_every_block_runs(page, shell):
+    """In order, in one folder; each line of a text block is in the output of the block before it."""
+    said, ran = "", 0
+    for kind, body in blocks(page):
+        if kind == "text":
+            for line in body.splitlines():
+                assert line in said, f"{line!r} is not in\n{said}"
+        elif kind.startswith("file:"):
+            (shell.folder / kind[5:]).write_text(body, encoding="utf-8")
+        else:
+            said, ran = shell(kind, body), ran + 1
+    assert ran
+    left = {p.name for p in shell.folder.iterdir()}
+    for kind, body in blocks(page):
+        for name in re.findall(r"--out (\S+)", body) if kind == "bash" else []:
+            assert name in left
+
+
+def test_wrong_documents_fail(shell):
+    """The checks themselves: a failing command is seen, and only blocks meant to run are run."""
+    with pytest.raises(AssertionError):
+        shell("bash", "xbarch show nothing | cat\n")
+    with pytest.raises(AssertionError):
+        shell("python", "raise SystemExit(1)")
+    assert [kind for kind, _ in blocks("howto/datapath.md")][:2] == ["file:opunits.py", "bash"]
+
+
+# -- the reference --------------------------------------------------------------------------------------------
+
+def section(title):
+    """The part of the reference under a heading of two hashes."""
+    parts = re.split(r"^## ", REFERENCE, flags=re.M)
+    return next(p for p in parts if p.startswith(title + "\n"))
+
+
+def rows(text):
+    """Names in code style in the first cells of the tables of `text`."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith("| `"):
+            found += re.findall(r"`([^`]+)`", line.split(" | ")[0])
+    return found
+
+
+OPEN = {"datapath.options", "workload.accuracy", "energy.by_component_aj", "energy.by_layer_aj", "energy.static_aj",
+        "area.by_component_mm2", "counts.actions"}
+
+
+def paths(value, at=""):
+    """Key paths of a document: [] for list items, <name> below the maps whose keys depend on the run."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from paths(inner, f"{at}.<name>" if at in OPEN else f"{at}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        assert value, at
+        for inner in value:
+            yield from paths(inner, f"{at}[]")
+    else:
+        yield at
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    recipe = tmp_path_factory.mktemp("lenet") / "lenet.yaml"
+    recipe.write_text("{kind: synthetic, network: lenet5, weight_bits: 4, input_bits: 4, "
+                      "pruning: {method: meng, sparsity: 0.5}}\n")
+    return xbarch.simulate("isaac_like", recipe, images=2)
+
+
+def test_result_fields_are_documented_and_exist(result):
+    named = rows(section("result.json").partition("### Actions")[0])
+    real = set(paths(dict(result.data)))
+    assert sorted(real - set(named)) == []
+    assert sorted(set(named) - real) == ["workload.accuracy.<name>"]  # random weights have no accuracy
+    assert len(named) == len(set(named))
+
+
+def test_actions_are_documented(result):
+    assert set(rows(section("result.json").partition("### Actions")[2])) == set(result["counts.actions"])
+
+
+def test_formulas_of_the_reference_hold(result):
+    """Definitions with a closed form, recomputed from other fields."""
+    r = result
+    interval = r["latency.interval_ps"] / 1e12
+    layers = r["mapping.layers"]
+    for m in layers:
+        assert m["busy"] == pytest.approx(m["occupancy_ps"] * m["windows"] / m["copies"] / interval / 1e12)
+    assert r["throughput.images_per_second"] == pytest.approx(1 / interval)
+    assert r["mapping.crossbars"] == sum(m["crossbars"] * m["copies"] for m in layers)
+    assert r["mapping.one_copy_crossbars"] == sum(m["crossbars"] for m in layers)
+    work = sum(m["crossbars"] * m["occupancy_ps"] * m["windows"] for m in layers)
+    assert r["mapping.window_weighted_ps"] == pytest.approx(work)
+    assert r["mapping.interval_bound_ps"] == pytest.approx(work / r["mapping.budget"])
+    assert r["energy.per_image_aj"] == r["energy.scopes_aj.whole"] == sum(r["energy.by_component_aj"].values())
+    assert r["energy.dynamic_aj"] == sum(r["energy.by_layer_aj"].values()) == r["energy.scopes_aj.chip"]
+    assert r["energy.scopes_aj.whole"] - r["energy.scopes_aj.chip"] == sum(r["energy.static_aj"].values())
+    assert r["area.total_mm2"] == pytest.approx(sum(r["area.by_component_mm2"].values()))
+    joules = r["energy.per_image_aj"] / 1e18
+    assert r["power.average_w"] == pytest.approx(joules / interval)
+    for part, macs in (("effective", "counts.kept_macs"), ("dense_equivalent", "counts.macs")):
+        assert r[f"{part}.tops"] == pytest.approx(2 * r[macs] / interval / 1e12)
+        assert r[f"{part}.tops_per_w"] == pytest.approx(2 * r[macs] / joules / 1e12)
+        assert r[f"{part}.tops_per_mm2"] == pytest.approx(r[f"{part}.tops"] / r["area.total_mm2"])
+    spec = xbarch_architecture()
+    adc = r["counts.conversions"] * spec.crossbar.conversion / 1e12 / (interval * r["mapping.crossbars"])
+    assert r["utilization.adc_time"] == pytest.approx(adc)
+    driven = r["counts.actions.row_drive"] * spec.crossbar.read / 1e12
+    assert r["utilization.crossbar_time"] == pytest.approx(
+        driven / (spec.crossbar.rows * interval * r["mapping.crossbars"]))
+    assert r["counts.buffer_bytes"] == r["counts.actions.edram_access"] * spec.buffer.access_bits // 8
+    assert r["counts.link_bytes"] == r["counts.actions.flit_hop"] * spec.mesh.link_bits // 8
+
+
+def xbarch_architecture():
+    from xbarch.spec.load import load
+
+    return load("isaac_like", Architecture)
+
+
+def fields(model, at=""):
+    """Key paths of a pydantic model; leaves only."""
+    for name, info in model.model_fields.items():
+        path = f"{at}.{info.alias or name}".lstrip(".")
+        inner = models(info.annotation)
+        mark = {dict: ".<name>", list: "[]"}.get(getattr(info.annotation, "__origin__", None), "")
+        if inner is None:
+            yield path
+        else:
+            yield from fields(inner, path + mark)
+
+
+def models(hint):
+    """The pydantic model a type holds, if any."""
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return hint
+    return next((m for m in map(models, get_args(hint)) if m is not None), None)
+
+
+def test_architecture_fields_are_documented():
+    text = section("Architecture")
+    named = rows(text)
+    assert sorted(set(fields(Architecture)) ^ set(named)) == []
+
+
+def test_recipe_fields_are_documented():
+    named = rows(section("Recipe of a trained workload"))
+    real = [f for f in fields(Recipe) if not f.startswith("pruning.training.")]  # the fields of `baseline`
+    assert sorted({*real, "pruning.training", "data", "quantization", "baseline", "pruning"} ^ set(named)) == []
+    assert sorted(set(fields(SyntheticRecipe)) ^ set(rows(section("Recipe of a synthetic workload")))) == []
+
+
+def test_defaults_of_recipes_are_as_documented():
+    """A default written as a plain value in the table is the model's."""
+    table = section("Recipe of a trained workload") + section("Recipe of a synthetic workload")
+    checked = 0
+    for line in table.splitlines():
+        cells = [c.strip() for c in line.strip("|").split(" | ")]
+        if not line.startswith("| `") or not cells[1] or not re.fullmatch(r"`\w+`|[\d.e-]+|true|false", cells[1]):
+            continue
+        *owners, name = cells[0].strip("`").split(".")
+        found = {models_default(model, owners, name) for model in (Recipe, SyntheticRecipe)} - {None}
+        default = cells[1].strip("`")
+        if default in ("weight_bits", "input_bits"):  # that of another field
+            continue
+        wanted = float(default) if any(isinstance(f, float) for f in found) else default
+        assert wanted in found or default in {str(f).lower() for f in found}, cells[0]
+        checked += 1
+    assert checked > 20
+
+
+def models_default(model, owners, name):
+    for owner in owners:
+        if owner not in model.model_fields:
+            return None
+        model = models(model.model_fields[owner].annotation)
+    return model.model_fields[name].get_default() if name in model.model_fields else None
+
+
+def test_manifest_fields_are_documented():
+    assert sorted(set(fields(Manifest)) ^ set(rows(section("Stored workload")))) == ["layers"]
+
+
+def test_commands_options_and_exit_codes_are_documented():
+    text = section("Commands")
+    commands = typer.main.get_command(app).commands
+    assert {r.split()[1] for r in rows(text) if r.startswith("xbarch ")} == set(commands)
+    table = [line.split(" | ") for line in text.splitlines() if line.startswith("| `-")]
+    documented = {(option, command.strip()) for first, second, *_ in table
+                  for option in re.findall(r"`(-[^`]+)`", first) for command in second.split(",")}
+    real = {(option, name) for name, command in commands.items() for p in command.params for option in p.opts
+            if option.startswith("-") and option != "--help"}
+    assert sorted(real ^ documented) == []
+    codes = {int(line.split("|")[1]) for line in text.splitlines() if re.match(r"\| \d+ \|", line)}
+    kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, errors.XbarchError)]
+    assert codes == {0, 5, 130} | {k.exit_code for k in kinds}
+
+
+def test_policies_networks_and_methods_are_named():
+    assert set(rows(section("Policies"))) == set(POLICIES)
+    assert all(f"`{name}`" in section("Recipe of a synthetic workload") for name in NETWORKS)
+    methods = (DOCS / "methods.md").read_text(encoding="utf-8")
+    for name, path in datapaths().items():
+        part = methods.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        assert part, name
+        for option in path.Options.model_fields:
+            assert f"`{option}" in part, f"{name}: {option}"
+
+
+def test_bundled_files_are_listed():
+    for kind in ("architectures", "workloads"):
+        listed = set(rows((ROOT / kind / "README.md").read_text(encoding="utf-8")))
+        assert {name.removesuffix(".yaml") for name in listed} == {p.stem for p in (ROOT / kind).glob("*.yaml")}
+
+
+def test_documents_keep_to_the_line():
+    """120 characters; tables and commands, which cannot be broken, aside."""
+    own = (DOCS / "conf.py", *DOCS.rglob("*.md"), ROOT / "CONTRIBUTING.md", *ROOT.glob("*s/README.md"))
+    for page in own:
+        commands = False
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+            commands = line == "```bash" or (commands and line != "```")
+            assert len(line) <= 120 or commands or line.startswith("|"), f"{page}:{number}"
+
+
+def test_pages_build_without_warnings(tmp_path):
+    pytest.importorskip("sphinx")
+    pytest.importorskip("furo")
+    done = subprocess.run([sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(DOCS), str(tmp_path / "html"),
+                           "-d", str(tmp_path / "trees")], text=True, capture_output=True, check=False, timeout=300,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "html/reference.html").is_file()

@@ -1,0 +1,92 @@
+"""What a record says of itself adds up."""
+
+import json
+
+import pytest
+from rigs import isaac, single
+
+import xbarch
+from xbarch.errors import InputError
+from xbarch.report import units
+from xbarch.report.page import page
+from xbarch.report.record import record
+from xbarch.report.result import Result, read
+
+
+@pytest.fixture(scope="module")
+def result():
+    return xbarch.simulate("isaac_like", "vgg7_pruned", images=4)
+
+
+def test_energy_adds_up(result):
+    e = result["energy"]
+    assert sum(e["by_component_aj"].values()) == e["per_image_aj"] == e["scopes_aj"]["whole"]
+    assert sum(e["by_layer_aj"].values()) == e["dynamic_aj"] == e["scopes_aj"]["chip"]
+    assert e["scopes_aj"]["whole"] - e["scopes_aj"]["chip"] == sum(e["static_aj"].values())
+    # 1 W for the interval, in attojoules: 10.4 W * interval
+    assert e["static_aj"]["hypertransport"] == pytest.approx(10.4e6 * result["latency.interval_ps"], rel=1e-9)
+    assert e["scopes_aj"]["chip"] - e["scopes_aj"]["compute"] == e["by_component_aj"].get("router", 0)
+
+
+def test_rates_follow_from_the_interval(result):
+    seconds = result["latency.interval_ps"] / 1e12
+    assert result["throughput.images_per_second"] == pytest.approx(1 / seconds)
+    assert result["power.average_w"] == pytest.approx(result["energy.per_image_aj"] / 1e18 / seconds)
+    network = xbarch.workload("vgg7_pruned")
+    macs = sum(la.windows * la.rows * la.filters for la in network.compute_layers)
+    assert result["counts.macs"] == macs
+    assert result["dense_equivalent.tops"] == pytest.approx(2 * macs / seconds / 1e12)
+    assert result["effective.tops"] < result["dense_equivalent.tops"]
+    low, high = result["latency.bounds_ps"]
+    assert low <= result["latency.makespan_ps"] <= high
+
+
+def test_areas(result):
+    a = result["area"]
+    assert sum(a["by_component_mm2"].values()) == pytest.approx(a["total_mm2"])
+    assert a["used_mm2"] < a["total_mm2"]
+    dense = xbarch.simulate("isaac_like", "vgg7_pruned", images=1, datapath="dense")
+    assert dense["area.total_mm2"] == pytest.approx(85.4, rel=5e-3)
+    assert "demux" in a["by_component_mm2"] and "demux" not in dense["area.by_component_mm2"]
+
+
+def test_utilization_by_hand():
+    """512 x 32 of 16 bits fills every crossbar of a tile at peak rate: cells full, word lines busy, ADCs 129/128."""
+    run = isaac(single(512, 32, 600), images=1, ideal=("off_chip", "mesh"))
+    u = record(run)["utilization"]
+    interval = float(run.steady.interval_ps)
+    busy = 600 * 16 * 100_000 / 12 / interval  # a copy's share of the interval
+    assert u["cells"] == 1
+    assert u["cells_chip"] == pytest.approx(1 / 168)
+    assert u["crossbar_time"] == pytest.approx(busy)
+    assert u["adc_time"] == pytest.approx(busy * 129 / 128)
+
+
+def test_tables_and_files(result, tmp_path):
+    layers, components = result.layers(), result.components()
+    assert layers["energy_aj"].sum() == result["energy.dynamic_aj"]
+    assert components["area_mm2"].sum() == pytest.approx(result["area.total_mm2"])
+    saved = read(result.save(tmp_path / "r.json"))
+    assert saved.data == json.loads(result.to_json()) and saved.name == result.name
+    (tmp_path / "r.json").write_text('{"schema": "other"}')
+    with pytest.raises(InputError, match=r"found 'other', allowed 'xbarch.result/1'"):
+        read(tmp_path / "r.json")
+    with pytest.raises(InputError, match="cannot be read as a result"):
+        read(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize("payload", ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "\x1b[31mred",
+                                     "</title><svg onload=alert(1)>", "{{ 7 * 7 }}", "javascript:alert(1)"])
+def test_names_do_not_come_alive(result, payload):
+    data = json.loads(result.to_json())
+    data["workload"]["name"] = data["architecture"]["name"] = data["policy"] = payload
+    html = page([Result(data), result], payload)
+    for live in ("<script", "<img src=x", "<svg onload", "\x1b", ">49<"):
+        assert live not in html
+
+
+def test_units():
+    assert units.energy(0) == "0 J" and units.energy(1.5e12) == "1.5 µJ" and units.energy(10**18) == "1 J"
+    assert units.time(999) == "999 ps" and units.time(1.5e6) == "1.5 µs"
+    assert units.number(1234567) == "1,234,567" and units.number(0.12345) == "0.1234"
+    assert units.plain("a\x1b[0mb\n") == "a?[0mb?"

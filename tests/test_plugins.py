@@ -1,0 +1,194 @@
+"""Data paths by name, from installed packages and from files named on the command line."""
+
+import itertools
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+
+from xbarch import plugins
+from xbarch.datapaths.base import Geometry
+from xbarch.datapaths.dense import Dense
+from xbarch.errors import InputError
+from xbarch.functional.execute import run
+from xbarch.workload.graph import Layer
+
+GOOD = '''
+from typing import ClassVar
+from pydantic import Field
+from xbarch.datapaths import base
+from xbarch.datapaths.dense import Dense, blocks
+
+class Options(base.Options):
+    gated: bool = Field(False, description="unused bit lines are not converted")
+    step: int = Field(1, ge=1, le=9, description="nothing")
+
+class Mine(Dense):
+    name: ClassVar[str] = "NAME"
+    summary: ClassVar[str] = "dense again"
+    provenance: ClassVar[str] = "a test"
+    Options: ClassVar[type[base.Options]] = Options
+
+    def pack(self, layer, geometry):
+        return blocks(layer, geometry, gated=self.options.gated)
+'''
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch):
+    """Plugins of one test are unknown to the next."""
+    monkeypatch.setattr(plugins, "_loaded", {})
+
+
+@pytest.fixture
+def write(tmp_path):
+    numbers = itertools.count()
+
+    def make(text, name=None):
+        file = tmp_path / (name or f"plugin{next(numbers)}.py")
+        file.write_text(text)
+        return file
+    return make
+
+
+def refused(action, *args, **kwargs):
+    """The sentence of the refusal, which must be one line."""
+    with pytest.raises(InputError) as caught:
+        action(*args, **kwargs)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# -- files ----------------------------------------------------------------------------------------------------
+
+def test_a_file_registers_its_data_path(write):
+    assert "mine" not in plugins.datapaths()
+    assert plugins.load_file(write(GOOD.replace("NAME", "mine"))) == ["mine"]
+    assert list(plugins.datapaths()) == ["dense", "meng", "mine"]
+    path = plugins.datapath("mine", {"gated": True})
+    weights = np.full((3, 5, 1, 1), -8, np.int8)
+    layer = Layer("fc", "linear", ("input",), (5, 1, 1), (3, 1, 1), weight_bits=4, input_bits=2,
+                  weights=lambda: weights)
+    geometry, x = Geometry(16, 16, 2), np.array([[3, 0, 1, 2, 3]])
+    blocks = path.pack(layer, geometry)
+    assert blocks[0].gated and run(blocks, layer, geometry, x).out.tolist() == [[-72, -72, -72]]
+
+
+def test_what_a_file_imports_is_not_registered_again(write):
+    """Dense, imported by the file, keeps its own registration; helpers without a name are no data paths."""
+    text = GOOD.replace("NAME", "mine") + "\nclass Helper(Mine):\n    pass\n"
+    assert plugins.load_file(write(text)) == ["mine"]
+    assert plugins.datapaths()["dense"] is Dense
+
+
+def test_several_in_one_file_and_in_several_files(write):
+    text = GOOD.replace("NAME", "one") + GOOD.replace("NAME", "two").replace("Mine", "Other")
+    assert plugins.load_file(write(text)) == ["one", "two"]
+    assert plugins.load_file(write(GOOD.replace("NAME", "three"))) == ["three"]
+    assert list(plugins.datapaths()) == ["dense", "meng", "one", "three", "two"]
+
+
+def test_the_same_file_may_be_loaded_again_and_is_read_again(write):
+    file = write(GOOD.replace("NAME", "mine"))
+    plugins.load_file(file)
+    file.write_text(GOOD.replace("NAME", "mine").replace("dense again", "the second version, longer"))
+    assert plugins.load_file(file) == ["mine"]
+    assert plugins.datapaths()["mine"].summary == "the second version, longer"
+
+
+def test_an_alias_counts_once(write):
+    assert plugins.load_file(write(GOOD.replace("NAME", "mine") + "\nAlias = Mine\n")) == ["mine"]
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    ("1 / 0\n", "cannot be imported: ZeroDivisionError: division by zero"),
+    ("def broken(:\n", "cannot be imported: SyntaxError"),
+    ("import no_such_module_at_all\n", "cannot be imported: ModuleNotFoundError"),
+    ("import sys\nsys.exit(3)\n", "cannot be imported: SystemExit: 3"),
+    ("x = 1\n", "defines no data path, allowed a file with a subclass of DataPath that has a name"),
+    ("", "defines no data path"),
+    ("from xbarch.datapaths.dense import Dense\n", "defines no data path"),
+    ("class Mine:\n    name = 'mine'\n", "defines no data path"),
+    (GOOD.replace("NAME", "dense"), "the data path name 'dense' is taken"),
+    (GOOD.replace("NAME", "one") + GOOD.replace("NAME", "one").replace("Mine", "Other"),
+     "the data path name 'one' is taken"),
+    ("from xbarch.datapaths.base import DataPath\nclass Mine(DataPath):\n    name = 'mine'\n",
+     "the data path 'mine' does not define pack"),
+    ("from xbarch.datapaths.base import DataPath\nclass Mine(DataPath):\n    name = 7\n"
+     "    def pack(self, layer, geometry): return []\n", "the name of data path Mine is 7, allowed a text"),
+])
+def test_files_that_are_refused(write, text, why):
+    file = write(text)
+    sentence = refused(plugins.load_file, file)
+    assert sentence.startswith(str(file)) and why in sentence
+    assert list(plugins.datapaths()) == ["dense", "meng"]  # nothing half registered
+
+
+def test_a_name_taken_by_another_file_is_refused(write):
+    plugins.load_file(write(GOOD.replace("NAME", "mine")))
+    assert "the data path name 'mine' is taken" in refused(plugins.load_file, write(GOOD.replace("NAME", "mine")))
+
+
+def test_files_that_are_not_there_or_not_python(write, tmp_path):
+    assert "no such plugin file" in refused(plugins.load_file, tmp_path / "nowhere.py")
+    assert "no such plugin file" in refused(plugins.load_file, tmp_path)
+    assert "a name that ends in .py" in refused(plugins.load_file, write(GOOD, "plugin.txt"))
+
+
+# -- names and options ----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("name", "meant"), [("dnse", "dense"), ("Meng", "meng"), ("mneg", "meng")])
+def test_a_misspelt_name_is_answered_with_the_near_one(name, meant):
+    sentence = refused(plugins.datapath, name)
+    assert sentence == f"datapath: found {name!r}, allowed dense, meng; did you mean {meant!r}?"
+
+
+def test_a_name_like_none_has_no_hint(write):
+    assert refused(plugins.datapath, "zzz") == "datapath: found 'zzz', allowed dense, meng"
+    plugins.load_file(write(GOOD.replace("NAME", "mine")))
+    assert "allowed dense, meng, mine; did you mean 'mine'?" in refused(plugins.datapath, "min")
+
+
+@pytest.mark.parametrize(("options", "why"), [
+    ({"gatd": True}, "options.gatd: data path mine has no such option, allowed gated, step; did you mean 'gated'?"),
+    ({"zzz": 1}, "options.zzz: data path mine has no such option, allowed gated, step"),
+    ({"gated": "yes"}, "options.gated: found 'yes'"),
+    ({"step": 10}, "options.step: found '10': input should be less than or equal to 9"),
+    ({"step": 1.5}, "options.step: found '1.5'"),
+])
+def test_wrong_options_are_refused_by_name(write, options, why):
+    plugins.load_file(write(GOOD.replace("NAME", "mine")))
+    assert refused(plugins.datapath, "mine", options).startswith(why)
+
+
+# -- installed packages ---------------------------------------------------------------------------------------
+
+def offer(monkeypatch, *points):
+    found = [EntryPoint(name, value, plugins.GROUP) for name, value in points]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: found)
+
+
+def test_packages_are_found_by_entry_point(monkeypatch):
+    offer(monkeypatch, ("other", "xbarch.datapaths.dense:Dense"), ("dense", "xbarch.datapaths.dense:Dense"))
+    assert list(plugins.datapaths()) == ["dense", "other"]
+    assert isinstance(plugins.datapath("other"), Dense)
+
+
+@pytest.mark.parametrize(("value", "why"), [
+    ("no_such_package:Thing", "(no_such_package:Thing) cannot be imported: ModuleNotFoundError"),
+    ("xbarch.datapaths.dense:Nothing", "cannot be imported: AttributeError"),
+    ("xbarch.datapaths.dense:blocks", "is not a subclass of DataPath"),
+    ("xbarch.datapaths.base:DataPath", "does not define pack"),
+])
+def test_broken_packages_are_named(monkeypatch, value, why):
+    offer(monkeypatch, ("bad", value), ("dense", "xbarch.datapaths.dense:Dense"))
+    for asked in (plugins.datapaths, lambda: plugins.datapath("bad")):
+        sentence = refused(asked)
+        assert "'bad'" in sentence and why in sentence
+    assert isinstance(plugins.datapath("dense"), Dense)  # the others still work by name
+
+
+def test_two_packages_with_one_name_are_refused(monkeypatch):
+    offer(monkeypatch, ("dense", "xbarch.datapaths.dense:Dense"), ("dense", "elsewhere:Dense"))
+    sentence = refused(plugins.datapaths)
+    assert "offered twice" in sentence and "elsewhere:Dense" in sentence and "xbarch.datapaths.dense:Dense" in sentence
