@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
 
         return compress
     if name == "workload":
-        from xbarch.workload.store import resolve
+        from xbarch.workload.find import resolve
 
         return resolve
     if name == "read":

@@ -10,7 +10,7 @@ from xbarch.cost.nameplate import nameplate
 from xbarch.errors import InputError
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import load
-from xbarch.workload.store import headline
+from xbarch.workload.find import headline
 
 
 def entries() -> dict[str, list[dict[str, str]]]:

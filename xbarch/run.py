@@ -24,8 +24,8 @@ from xbarch.sim.engine import run
 from xbarch.sim.steady import steady
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import load
+from xbarch.workload.find import resolve
 from xbarch.workload.graph import Workload
-from xbarch.workload.store import resolve
 
 Progress = Callable[[int, int], None]
 

@@ -15,7 +15,7 @@ from xbarch.compress.run import build, compress
 from xbarch.compress.train import Trainer, phases
 from xbarch.errors import InputError
 from xbarch.spec.recipe import Recipe
-from xbarch.workload import store
+from xbarch.workload import find, store
 from xbarch.workload.infer import infer
 
 torch.set_num_threads(1)
@@ -55,7 +55,7 @@ def test_result_is_the_network(stored, recipe):
     w = store.load(stored)
     assert stored == recipe.with_suffix("")
     assert w.trained_on == "digits" and w.datapath == "meng" and w.options == {"group_ch": 4}
-    spec = store.read_recipe(recipe)
+    spec = find.read_recipe(recipe)
     parts = data.load(spec.data, spec.seed)
     right, checked = 0, 120
     for i in range(checked):
@@ -95,7 +95,7 @@ def test_interrupted_run_ends_with_the_same_bytes(place, recipe, stored):
 
 
 def test_equal_baselines_share_a_checkpoint(recipe):
-    pruned = store.read_recipe(recipe)
+    pruned = find.read_recipe(recipe)
     dense = pruned.model_copy(update={"pruning": None, "description": "other"})
     assert phases(dense, "")[0].key == phases(pruned, "")[0].key
     for change in ({"seed": 1}, {"width": 8}, {"baseline": pruned.baseline.model_copy(update={"rate": 0.1})}):
@@ -104,7 +104,7 @@ def test_equal_baselines_share_a_checkpoint(recipe):
 
 
 def test_damaged_checkpoint_is_refused(place, recipe):
-    spec = store.read_recipe(recipe)
+    spec = find.read_recipe(recipe)
     parts = data.load(spec.data, spec.seed)
     trainer = Trainer(build(spec, parts), parts, spec, place / "bad")
     phase = phases(spec, "")[0]
@@ -151,7 +151,7 @@ def test_checkpoint_that_would_run_code(place):
 
 
 def test_loss_that_explodes_is_refused(place, recipe):
-    spec = store.read_recipe(recipe)
+    spec = find.read_recipe(recipe)
     wild = spec.model_copy(update={"baseline": spec.baseline.model_copy(update={"rate": 9.9, "momentum": 0.99}),
                                    "quantization": spec.quantization.model_copy(update={"clip_penalty": 10.0})})
     parts = data.load(wild.data, wild.seed)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from xbarch.errors import InputError
-from xbarch.workload import store
+from xbarch.workload import find, packing, store
 from xbarch.workload.graph import Layer, Workload
 
 
@@ -61,7 +61,7 @@ def test_packing_loses_nothing(bits, signed, count, seed):
     bits = max(bits, 2) if signed else bits
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     values = np.random.default_rng(seed).integers(low, high + 1, count)
-    np.testing.assert_array_equal(store.unpack(store.pack(values, bits, signed), (count,), bits, signed), values)
+    np.testing.assert_array_equal(packing.unpack(packing.pack(values, bits, signed), (count,), bits, signed), values)
 
 
 def tensors(folder, change):
@@ -78,7 +78,7 @@ def tensors(folder, change):
 def touch(workload):
     for la in workload.compute_layers:
         la.weights()
-        la.kept
+        assert la.kept.shape == la.matrix.shape
         workload.activations[la.name]
 
 
@@ -150,19 +150,20 @@ def test_manifest_that_is_none(folder, content):
 
 def test_finding(tmp_path, folder, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert store.resolve("w").name == "w"  # a path wins
-    (tmp_path / "w.yaml").write_text("kind: trained\nmodel: resnet20\ndata: {name: digits}\nbaseline: {epochs: 1, rate: 0.1}\n")
-    assert store.resolve("w.yaml").name == "w"  # a recipe finds its stored result
+    assert find.resolve("w").name == "w"  # a path wins
+    (tmp_path / "w.yaml").write_text(
+        "kind: trained\nmodel: resnet20\ndata: {name: digits}\nbaseline: {epochs: 1, rate: 0.1}\n")
+    assert find.resolve("w.yaml").name == "w"  # a recipe finds its stored result
     (tmp_path / "x.yaml").write_text((tmp_path / "w.yaml").read_text())
-    with pytest.raises(InputError, match="xbarch compress x.yaml"):
-        store.resolve("x.yaml")
-    assert store.resolve("vgg16_imagenet_dense16").trained_on is None
+    with pytest.raises(InputError, match=r"xbarch compress x\.yaml"):
+        find.resolve("x.yaml")
+    assert find.resolve("vgg16_imagenet_dense16").trained_on is None
     for bad in ("resnet18_prund", "a" * 5000, "x\0y"):
         with pytest.raises(InputError, match="no such workload"):
-            store.resolve(bad)
+            find.resolve(bad)
     (tmp_path / "x.yaml").write_text("kind: other\n")
     with pytest.raises(InputError, match=r"x.yaml:1: kind: found 'other', allowed trained or synthetic"):
-        store.resolve("x.yaml")
+        find.resolve("x.yaml")
 
 
 def test_unwritable(tmp_path):

@@ -18,7 +18,8 @@ from xbarch.compress.network import Network
 from xbarch.compress.train import Progress, Trainer, phases
 from xbarch.errors import InputError
 from xbarch.spec.recipe import Recipe
-from xbarch.workload.store import read_recipe, save
+from xbarch.workload.find import read_recipe
+from xbarch.workload.store import save
 
 
 def compress(source: str | Path, *, out: Path | None = None, resume: bool = True, cache: Path | None = None,

@@ -1,4 +1,4 @@
-"""Stored workloads: a folder of `manifest.json` and `tensors.safetensors`, and finding a workload by path or name.
+"""Stored workloads: a folder of `manifest.json` and `tensors.safetensors`.
 
 Integers are packed (two of up to 4 bits a byte), compressed with zlib and kept as byte tensors; what they unpack
 to is known from the manifest before a byte is expanded, so a hostile file cannot grow.
@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import os
-import zlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -20,15 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from xbarch import bundled
 from xbarch.errors import InputError
-from xbarch.spec.load import document, validate
-from xbarch.spec.recipe import Recipe
 from xbarch.spec.text import brief
 from xbarch.workload.graph import Ints, Layer, Op, Workload
-from xbarch.workload.zoo import SyntheticRecipe
+from xbarch.workload.packing import pack, pack_mask, unpack, unpack_mask
 
-_MANIFEST, _TENSORS = "manifest.json", "tensors.safetensors"
+MANIFEST, _TENSORS = "manifest.json", "tensors.safetensors"
 _MOST_JSON, _MOST_WEIGHTS = 2**24, 2**31
 
 Size = Annotated[int, Field(ge=1, le=2**20)]
@@ -84,72 +80,6 @@ class Manifest(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of tensors.safetensors")
 
 
-# -- numbers as bytes -----------------------------------------------------------------------------------------
-
-def _narrow(bits: int, signed: bool) -> Any:
-    return np.dtype(f"{'i' if signed else 'u'}{1 if bits <= 8 else 2}")
-
-
-def pack(values: Ints, bits: int, signed: bool) -> NDArray[np.uint8]:
-    """Integers of `bits` bits as compressed bytes."""
-    flat = np.ascontiguousarray(values).ravel()
-    if bits <= 4:
-        codes = (flat.astype(np.int16) + (8 if signed else 0)).astype(np.uint8)
-        codes = np.append(codes, np.zeros(len(codes) % 2, np.uint8))
-        raw = (codes[::2] | codes[1::2] << 4).tobytes()
-    else:
-        raw = flat.astype(_narrow(bits, signed)).tobytes()
-    return np.frombuffer(zlib.compress(raw, 9), np.uint8)
-
-
-def unpack(data: NDArray[np.uint8], shape: tuple[int, ...], bits: int, signed: bool) -> Ints:
-    """The inverse of `pack`.
-
-    Raises:
-        ValueError: not as many numbers as `shape` has, or some outside their bits.
-    """
-    count = math.prod(shape)
-    size = (count + 1) // 2 if bits <= 4 else count * _narrow(bits, signed).itemsize
-    raw = _expand(data, size)
-    if bits <= 4:
-        codes = np.frombuffer(raw, np.uint8)
-        flat: Ints = np.empty(2 * len(codes), np.int8)
-        flat[::2], flat[1::2] = codes & 15, codes >> 4
-        flat = flat[:count] - np.int8(8 if signed else 0)
-    else:
-        flat = np.frombuffer(raw, _narrow(bits, signed))
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-    if flat.size and (flat.min() < low or flat.max() > high):
-        raise ValueError(f"found numbers from {flat.min()} to {flat.max()}, allowed {low} to {high}")
-    return flat.reshape(shape)
-
-
-def pack_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """A mask as compressed bits."""
-    return np.frombuffer(zlib.compress(np.packbits(mask.ravel()).tobytes(), 9), np.uint8)
-
-
-def unpack_mask(data: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The inverse of `pack_mask`."""
-    count = math.prod(shape)
-    bits = np.unpackbits(np.frombuffer(_expand(data, -(-count // 8)), np.uint8), count=count)
-    return bits.astype(bool).reshape(shape)
-
-
-def _expand(data: NDArray[np.uint8], size: int) -> bytes:
-    try:
-        stream = zlib.decompressobj()
-        raw = stream.decompress(data.tobytes(), size + 1)
-    except zlib.error as error:
-        raise ValueError(f"cannot be expanded ({error})") from None
-    if len(raw) != size:
-        raise ValueError(f"found {'more than ' if len(raw) > size else ''}{min(len(raw), size)} bytes of numbers, "
-                         f"allowed {size}")
-    if not stream.eof:
-        raise ValueError("the compressed bytes break off")
-    return raw
-
-
 # -- saving and loading ---------------------------------------------------------------------------------------
 
 def weight_shape(layer: Layer) -> tuple[int, int, int, int]:
@@ -190,7 +120,7 @@ def save(workload: Workload, folder: Path, manifest: Mapping[str, Any]) -> Path:
     text = json.dumps(full.model_dump(mode="json", by_alias=True), indent=1) + "\n"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in ((_TENSORS, data), (_MANIFEST, text.encode())):
+        for name, content in ((_TENSORS, data), (MANIFEST, text.encode())):
             temporary = folder / f".{name}.{os.getpid()}.tmp"
             temporary.write_bytes(content)
             os.replace(temporary, folder / name)
@@ -212,7 +142,7 @@ def load(folder: Path) -> Workload:
     activations: dict[str, Any] = {}
     for number, stored in enumerate(manifest.layers):
         layer = Layer(**{n: getattr(stored, n) for n in StoredLayer.model_fields})
-        _fits(layer, layers, f"layers.{number}", folder / _MANIFEST)
+        _fits(layer, layers, f"layers.{number}", folder / MANIFEST)
         if layer.compute:
             shape = weight_shape(layer)
             object.__setattr__(layer, "weights", partial(tensors.ints, layer, "weights", shape))
@@ -246,7 +176,7 @@ class _Lazy(dict[str, Any]):
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest alone."""
-    path = folder / _MANIFEST
+    path = folder / MANIFEST
     try:
         if path.stat().st_size > _MOST_JSON:
             raise InputError(f"found {path.stat().st_size:,} bytes, allowed {_MOST_JSON:,}", file=path)
@@ -348,65 +278,3 @@ def _fits(layer: Layer, before: list[Layer], place: str, path: Path) -> None:
                      "groups")
     if layer.compute and math.prod(weight_shape(layer)) > _MOST_WEIGHTS:
         raise refuse(f"found {math.prod(weight_shape(layer)):,} weights, allowed {_MOST_WEIGHTS:,}", "out_shape")
-
-
-# -- finding --------------------------------------------------------------------------------------------------
-
-def resolve(source: str | Path) -> Workload:
-    """The workload a path or bundled name means: a stored folder, a synthetic recipe, or a training recipe whose
-    stored result lies beside it. A path wins over a bundled name.
-
-    Raises:
-        InputError: nothing of that name, refused, or not trained yet.
-    """
-    path = _find(source)
-    if path.is_dir():
-        return load(path)
-    recipe = read_recipe(path)
-    if isinstance(recipe, SyntheticRecipe):
-        return recipe.build(path.stem)
-    stored = path.with_suffix("")
-    if (stored / _MANIFEST).is_file():
-        return load(stored)
-    raise InputError(f"is a training recipe without a stored result, allowed after `xbarch compress {path}`",
-                     file=path)
-
-
-def read_recipe(source: str | Path) -> SyntheticRecipe | Recipe:
-    """The recipe in a YAML file or bundled under that name."""
-    found = document(source, kind="workloads")
-    kind = found.data.get("kind")
-    if kind == "synthetic":
-        return validate(found, SyntheticRecipe)
-    if kind == "trained":
-        return validate(found, Recipe)
-    raise found.error(f"found {brief(kind)!r}, allowed trained or synthetic", "kind")
-
-
-def headline(name: str) -> tuple[str, str]:
-    """(one line, source) of a bundled workload, for listings; reads no tensors."""
-    path = bundled.folder("workloads") / name
-    if not path.is_dir():
-        path = path.with_name(f"{name}.yaml")
-        recipe = read_recipe(path)
-        if isinstance(recipe, SyntheticRecipe):
-            return f"synthetic: {recipe.description}", f"{recipe.network} with random weights, seed {recipe.seed}"
-        if not (path.with_suffix("") / _MANIFEST).is_file():
-            return f"to be trained: {recipe.description}", f"xbarch compress {path.name}"
-        path = path.with_suffix("")
-    manifest = read_manifest(path)
-    return f"trained: {manifest.description}", manifest.source
-
-
-def _find(source: str | Path) -> Path:
-    try:
-        path = bundled.find(str(source), "workloads", ("", ".yaml"))
-    except (OSError, ValueError):
-        path = None
-    if path is None:
-        from xbarch.spec.words import guess
-
-        names = bundled.names("workloads")
-        raise InputError(f"no such workload, allowed a path or {', '.join(names)}{guess(Path(source).stem, names)}",
-                         file=brief(source, 200))
-    return path

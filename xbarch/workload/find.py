@@ -1,0 +1,73 @@
+"""The workload that a path or a bundled name means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xbarch import bundled
+from xbarch.errors import InputError
+from xbarch.spec.load import document, validate
+from xbarch.spec.recipe import Recipe
+from xbarch.spec.text import brief
+from xbarch.spec.words import guess
+from xbarch.workload.graph import Workload
+from xbarch.workload.store import MANIFEST, load, read_manifest
+from xbarch.workload.zoo import SyntheticRecipe
+
+
+def resolve(source: str | Path) -> Workload:
+    """The workload a path or bundled name means: a stored folder, a synthetic recipe, or a training recipe whose
+    stored result lies beside it. A path wins over a bundled name.
+
+    Raises:
+        InputError: nothing of that name, refused, or not trained yet.
+    """
+    path = _find(source)
+    if path.is_dir():
+        return load(path)
+    recipe = read_recipe(path)
+    if isinstance(recipe, SyntheticRecipe):
+        return recipe.build(path.stem)
+    stored = path.with_suffix("")
+    if (stored / MANIFEST).is_file():
+        return load(stored)
+    raise InputError(f"is a training recipe without a stored result, allowed after `xbarch compress {path}`",
+                     file=path)
+
+
+def read_recipe(source: str | Path) -> SyntheticRecipe | Recipe:
+    """The recipe in a YAML file or bundled under that name."""
+    found = document(source, kind="workloads")
+    kind = found.data.get("kind")
+    if kind == "synthetic":
+        return validate(found, SyntheticRecipe)
+    if kind == "trained":
+        return validate(found, Recipe)
+    raise found.error(f"found {brief(kind)!r}, allowed trained or synthetic", "kind")
+
+
+def headline(name: str) -> tuple[str, str]:
+    """(one line, source) of a bundled workload, for listings; reads no tensors."""
+    path = bundled.folder("workloads") / name
+    if not path.is_dir():
+        path = path.with_name(f"{name}.yaml")
+        recipe = read_recipe(path)
+        if isinstance(recipe, SyntheticRecipe):
+            return f"synthetic: {recipe.description}", f"{recipe.network} with random weights, seed {recipe.seed}"
+        if not (path.with_suffix("") / MANIFEST).is_file():
+            return f"to be trained: {recipe.description}", f"xbarch compress {path.name}"
+        path = path.with_suffix("")
+    manifest = read_manifest(path)
+    return f"trained: {manifest.description}", manifest.source
+
+
+def _find(source: str | Path) -> Path:
+    try:
+        path = bundled.find(str(source), "workloads", ("", ".yaml"))
+    except (OSError, ValueError):
+        path = None
+    if path is None:
+        names = bundled.names("workloads")
+        raise InputError(f"no such workload, allowed a path or {', '.join(names)}{guess(Path(source).stem, names)}",
+                         file=brief(source, 200))
+    return path
