@@ -27,7 +27,7 @@ def rows() -> tuple[list[dict[str, object]], list[Result]]:
     for policy in POLICIES:
         dense, pruned = (xbarch.simulate("isaac_like", w, policy=policy)
                          for w in ("resnet18_dense", "resnet18_pruned"))
-        weights = [sum(la.kept_weights for la in xbarch.workload(w).compute_layers)
+        weights = [sum(la.kept_weights for la in xbarch.load(w).compute_layers)
                    for w in ("resnet18_dense", "resnet18_pruned")]
         energy = dense["energy.scopes_aj.compute"] / pruned["energy.scopes_aj.compute"]
         structure = weights[0] / weights[1]

@@ -11,7 +11,7 @@ from typing import Any
 
 from xbarch.about import __version__
 
-__all__ = ["__version__", "compress", "execute", "read", "simulate", "verify", "workload"]
+__all__ = ["__version__", "compress", "execute", "load", "read", "simulate", "verify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,7 +24,7 @@ def __getattr__(name: str) -> Any:
         from xbarch.compress.run import compress
 
         return compress
-    if name == "workload":
+    if name == "load":
         from xbarch.workload.find import resolve
 
         return resolve

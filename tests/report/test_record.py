@@ -32,7 +32,7 @@ def test_rates_follow_from_the_interval(result):
     seconds = result["latency.interval_ps"] / 1e12
     assert result["throughput.images_per_second"] == pytest.approx(1 / seconds)
     assert result["power.average_w"] == pytest.approx(result["energy.per_image_aj"] / 1e18 / seconds)
-    network = xbarch.workload("vgg7_pruned")
+    network = xbarch.load("vgg7_pruned")
     macs = sum(la.windows * la.rows * la.filters for la in network.compute_layers)
     assert result["counts.macs"] == macs
     assert result["dense_equivalent.tops"] == pytest.approx(2 * macs / seconds / 1e12)
