@@ -69,8 +69,8 @@ def execute(
     machine = Machine(architecture, chips)
     packed = fit(network, path, machine)
     dense = dense_crossbars(network, machine.geometry)
-    digital = {la.name: machine.digital_time(la) for la in network.layers if not la.compute}
-    planned = plan(network, packed, digital, dense, machine.room(path), policy)
+    paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
+    planned = plan(network, packed, paces, dense, machine.room(path), policy, machine.ahead)
     graph = compile_graph(machine, network, packed, planned, images)
     check(graph)
     trace = run(graph, progress=progress)

@@ -70,7 +70,7 @@ class Compiler:
         elif layer.compute:
             self.multiply(built, layer, number)
         else:
-            self.digital(built, layer, self.plan.homes[layer.name][number])
+            self.digital(built, layer, number)
         return built
 
     # -- layers -----------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ class Compiler:
         time = self.machine.off_chip_time(bits)
         first = built.add(Stage(f"{layer.name}/off_chip", self.server("hypertransport", "chip0"), time, time,
                                 gate=True))
-        self.deliver(built, layer, (0, 0, 0), -1, bits, first)
+        self.deliver(built, layer, 0, (0, 0, 0), -1, bits, first)
 
     def multiply(self, built: _Copy, layer: Layer, number: int) -> None:
         """A window of a layer on crossbars: read, transfer, compute in every part; merge; activate; deliver."""
@@ -93,7 +93,7 @@ class Compiler:
             outputs = packed.targets(group[0].start, group[-1].stop)
             partial = sum(packed.partial_sums(p.start, p.stop, p.slot, self.machine.crossbars_per_ima) for p in group)
             merged = self.merge(built, layer, home, partial - outputs, outputs, tuple(ends))
-            self.finish(built, layer, home, outputs, merged)
+            self.finish(built, layer, number, home, outputs, merged)
 
     def part(self, built: _Copy, layer: Layer, packed: Packed, part: Part, number: int, home: int) -> int:
         """One tile's share of a window up to its partial sums, sent to `home` if that is another tile."""
@@ -131,37 +131,39 @@ class Compiler:
         return built.add(Stage(f"{layer.name}/merge", server, time, m.latency("merge", time), after,
                                actions=(("merge_add", adds), ("tile_or_access", outputs))))
 
-    def finish(self, built: _Copy, layer: Layer, home: int, outputs: int, after: int) -> None:
+    def finish(self, built: _Copy, layer: Layer, number: int, home: int, outputs: int, after: int) -> None:
         """Activation, then delivery of the requantized outputs."""
         m = self.machine
         time = m.unit_time("activation", outputs)
         last = built.add(Stage(f"{layer.name}/activate", self.server("activation", f"tile{home}"), time,
                                m.latency("activate", time), (after,), actions=(("activation", outputs),)))
-        self.deliver(built, layer, m.mesh.router(home), home, outputs * layer.output_bits, last)
+        self.deliver(built, layer, number, m.mesh.router(home), home, outputs * layer.output_bits, last)
 
-    def digital(self, built: _Copy, layer: Layer, home: int) -> None:
+    def digital(self, built: _Copy, layer: Layer, number: int) -> None:
         """A window of pooling or a residual addition, executed in one tile beside its eDRAM."""
         m, outputs = self.machine, layer.out_shape[0]
+        home = self.plan.homes[layer.name][number]
         place = f"tile{home}"
         bits, operations = m.digital_work(layer, [e.bits for e in self.plan.edges[layer.name]])
         words = ceil(bits / m.edram_bits)
         read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
-                               m.latency("transfer", m.edram_time(bits)), actions=(("edram_access", words),)))
+                               m.latency("transfer", m.edram_time(bits)), gate=True, actions=(("edram_access", words),)))
         kind, action = ("maxpool", "pool") if layer.op == "maxpool" else ("tile_shift_add", "merge_add")
         time = m.unit_time(action, operations)
         last = built.add(Stage(f"{layer.name}/{layer.op}", self.server(kind, place), time, m.latency("merge", time),
-                               (read,), gate=True, actions=((action, operations),)))
+                               (read,), actions=((action, operations),)))
         if layer.op == "maxpool":
-            self.deliver(built, layer, m.mesh.router(home), home, outputs * layer.output_bits, last)
+            self.deliver(built, layer, number, m.mesh.router(home), home, outputs * layer.output_bits, last)
         else:
-            self.finish(built, layer, home, outputs, last)
+            self.finish(built, layer, number, home, outputs, last)
 
     # -- interconnect -----------------------------------------------------------------------------------
 
-    def deliver(self, built: _Copy, layer: Layer, source: Router, home: int, bits: int, after: int) -> None:
+    def deliver(self, built: _Copy, layer: Layer, number: int, source: Router, home: int, bits: int,
+                after: int) -> None:
         """Outputs to the eDRAM of every tile that consumes them, each link of the multicast tree once."""
         m = self.machine
-        tiles = sorted(self.consumers(layer)) or [max(home, 0)]
+        tiles = sorted(self.consumers(layer, number)) or [max(home, 0)]
         routers = list(dict.fromkeys(m.mesh.router(t) for t in tiles))
         nodes, reached = m.mesh.tree(source, routers)
         links = self.links(built, layer, nodes, bits, after)
@@ -189,12 +191,16 @@ class Compiler:
                                         m.router_latency, (before,), actions=(("flit_hop", m.flits(bits)),))))
         return made
 
-    def consumers(self, layer: Layer) -> set[int]:
-        """Tiles that buffer this layer's outputs."""
+    def consumers(self, layer: Layer, number: int) -> set[int]:
+        """Tiles that buffer what copy `number` of this layer makes."""
         found: set[int] = set()
         for name, edges in self.plan.edges.items():
-            if any(e.producer == layer.name for e in edges):
-                if name in self.plan.parts:
+            for index, edge in enumerate(edges):
+                if edge.producer != layer.name:
+                    continue
+                if index == 0 and name in self.plan.rides:
+                    found.add(self.plan.homes[name][number])
+                elif name in self.plan.parts:
                     found |= {p.tile for copy in self.plan.parts[name] for p in copy}
                 else:
                     found |= set(self.plan.homes[name])

@@ -13,7 +13,7 @@ from xbarch.datapaths.base import DataPath, Geometry, Work
 from xbarch.errors import InputError
 from xbarch.hw.mesh import Mesh
 from xbarch.mapping.pack import Ints, Occupancy, Packed
-from xbarch.mapping.plan import Room
+from xbarch.mapping.plan import Pace, Room
 from xbarch.spec.architecture import Architecture
 from xbarch.workload.graph import Layer, Workload
 
@@ -83,13 +83,20 @@ class Machine:
             return sum(bits) * channels, channels * (len(bits) - 1)
         return bits[0] * channels * kernel, channels * max(1, kernel - 1)
 
-    def digital_time(self, layer: Layer) -> int:
-        """Time the slowest unit needs for one window of a layer without crossbars."""
+    def pace(self, layer: Layer, packed: Packed | None) -> Pace:
+        """What a window of the layer asks of its tile's shared units, and how many windows a copy has under way."""
+        written = self.edram_time(layer.out_shape[0] * layer.output_bits)
+        activated = 0 if layer.op in ("input", "maxpool") else self.unit_time("activation", layer.out_shape[0])
         if layer.op in ("input", "flatten"):
-            return self.off_chip_time(layer.out_shape[0] * layer.output_bits)
-        bits, operations = self.digital_work(layer, [layer.input_bits] * max(1, len(layer.inputs)))
-        unit = self.unit_time("pool" if layer.op == "maxpool" else "merge_add", operations)
-        return max(self.edram_time(bits), unit)
+            time = self.off_chip_time(layer.out_shape[0] * layer.output_bits)
+        elif packed is not None:
+            time = max(activated, written)
+        else:
+            bits, operations = self.digital_work(layer, [layer.input_bits] * max(1, len(layer.inputs)))
+            unit = self.unit_time("pool" if layer.op == "maxpool" else "merge_add", operations)
+            time = max(self.edram_time(bits) + written, unit, activated)
+        latency, held = sum(self._latency.values()), time if packed is None else ceil(packed.mean_occupancy)
+        return Pace(time, self.ahead + ceil(latency / max(1, held)))
 
     def read_times(self, work: Work) -> Ints:
         """Time one read of each activation group takes."""

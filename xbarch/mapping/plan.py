@@ -23,6 +23,10 @@ POLICIES = {
 }
 
 
+# A layer asks for at most this part of a tile's buffer beyond what it cannot do without: others live there too.
+_SHARE = 4
+
+
 @dataclass(frozen=True)
 class Room:
     """What the machine offers the plan. buffer: bits of a tile's eDRAM. overhead: factor by which the data
@@ -38,14 +42,34 @@ class Room:
         return self.tiles * self.crossbars_per_tile
 
 
-_Placement = tuple[dict[str, list[list[Part]]], dict[str, list[int]], Tiles]
+@dataclass(frozen=True)
+class Pace:
+    """How a layer uses its tile. time: ps the slowest of the tile's shared units (activation, pooling, adder, buffer
+    port) needs for a window. flight: windows a copy has under way, from issue to delivery, at full rate."""
+
+    time: int
+    flight: int
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """A placement that was found. rides: layers whose copies sit where their first producer's copies are."""
+
+    parts: dict[str, list[list[Part]]]
+    homes: dict[str, list[int]]
+    rides: frozenset[str]
+    tiles: Tiles
+
+
+_Found = tuple[_Placement, dict[tuple[str, int], int]]  # and the buffers
 
 
 @dataclass(frozen=True)
 class Plan:
     """Where everything lies. parts[layer][copy] lists that copy's parts; homes[layer][copy] the tile that
     merges or, for layers without crossbars, executes it. least: smallest buffers, capacity: those given,
-    in producer windows, by (consumer, input index). interval_bound: un-rounded interval in ps."""
+    in producer windows, by (consumer, input index). rides: layers whose copy c takes its first input from copy c of
+    its producer on the same tile. interval_bound: un-rounded interval in ps."""
 
     policy: str
     budget: int
@@ -55,6 +79,7 @@ class Plan:
     edges: Mapping[str, list[Input]]
     least: Mapping[tuple[str, int], int]
     capacity: Mapping[tuple[str, int], int]
+    rides: frozenset[str]
     tiles: int
     crossbars: int
     dense_crossbars: int
@@ -77,13 +102,13 @@ def parse_policy(text: str) -> tuple[str, int]:
 
 
 def plan(
-    workload: Workload, packed: Mapping[str, Packed], digital: Mapping[str, int], dense_crossbars: int, room: Room,
-    policy: str,
+    workload: Workload, packed: Mapping[str, Packed], paces: Mapping[str, Pace], dense_crossbars: int, room: Room,
+    policy: str, ahead: int = 2,
 ) -> Plan:
     """Copies and places of every layer.
 
-    digital: ps a window takes in the layers without crossbars. dense_crossbars: crossbars of one copy of the
-    same network packed densely on the same machine.
+    paces: of every layer. dense_crossbars: crossbars of one copy of the same network packed densely on the same
+    machine. ahead: windows a copy may have between issue and the end of its crossbars' work.
 
     Raises:
         CapacityError: one copy of each layer does not fit, with need, limit and remedy.
@@ -93,11 +118,8 @@ def plan(
     demands = [Demand(name, p.crossbars, p.layer.windows, p.mean_occupancy) for name, p in packed.items()]
     single = sum(d.crossbars for d in demands)
     edges = inputs(workload)
-    least = slack_needed(edges)
-    buffers = {layer: sum(least[layer, i] * e.words * e.bits for i, e in enumerate(edges[layer]))
-               for layer in edges}
-    _refuse_early(packed, buffers, single, room)
-    site = _Site(workload, packed, demands, digital, edges, buffers, room)
+    site = _Site(workload, packed, demands, paces, edges, slack_needed(edges), room, ahead)
+    _refuse_early(packed, site.buffers(site.least), single, room)
     limit = int(room.tiles / room.overhead) if kind == "area" else room.tiles
     if kind == "fit":
         limit = site.smallest()
@@ -105,10 +127,10 @@ def plan(
     if budget < single:
         raise CapacityError(f"one copy of each layer needs {single} crossbars, the policy allows {budget}; "
                             f"crossbars:{ceil(single / dense_crossbars)} would hold it", field="policy")
-    parts, homes, tiles = site.fill(budget, limit)
+    placed, capacity = site.fill(budget, limit)
     return Plan(
-        policy, budget, {name: len(h) for name, h in homes.items()}, parts, homes, edges, least,
-        site.capacities(least, parts, homes, tiles), len(tiles.used), sum(tiles.used), dense_crossbars,
+        policy, budget, {name: len(h) for name, h in placed.homes.items()}, placed.parts, placed.homes, edges,
+        site.least, capacity, placed.rides, len(placed.tiles.used), sum(placed.tiles.used), dense_crossbars,
         interval_bound(demands, budget),
     )
 
@@ -132,54 +154,88 @@ class _Site:
     workload: Workload
     packed: Mapping[str, Packed]
     demands: list[Demand]
-    digital: Mapping[str, int]
+    paces: Mapping[str, Pace]
     edges: Mapping[str, list[Input]]
-    buffers: Mapping[str, int]
+    least: Mapping[tuple[str, int], int]
     room: Room
+    ahead: int
 
-    def attempt(self, copies: list[int], limit: int) -> _Placement | None:
-        tiles = Tiles(self.room.crossbars_per_tile, self.room.buffer, limit)
-        placed = place({d.name: d.crossbars for d in self.demands}, {n: p.cuts for n, p in self.packed.items()},
-                       self.buffers, dict(zip(self.packed, copies, strict=True)), tiles)
-        if placed is None:
-            return None
-        homes = {name: [copy[0].tile for copy in layer] for name, layer in placed.items()}
-        interval = max(Fraction(d.windows * d.occupancy, c) for d, c in zip(self.demands, copies, strict=True))
+    def buffers(self, capacity: Mapping[tuple[str, int], int]) -> dict[str, int]:
+        """Bits of buffer of every layer."""
+        return {layer: sum(capacity[layer, i] * e.words * e.bits for i, e in enumerate(edges))
+                for layer, edges in self.edges.items()}
+
+    def wanted(self, copies: Mapping[str, int]) -> dict[tuple[str, int], int]:
+        """Buffers with which no copy waits for room at full rate: the least, the windows the producer's copies have
+        under way, those the consumer's crossbars work on, and in front of a join those by which another branch has
+        more under way; as far as a share of a tile's buffer reaches."""
+        result = {}
+        under_way = self.under_way(copies)
+        for (layer, index), smallest in self.least.items():
+            edge, la = self.edges[layer][index], self.workload[layer]
+            behind = copies.get(edge.producer, 1) * self.paces[edge.producer].flight
+            before = copies.get(layer, 1) * self.ahead * la.stride[1]
+            beside = max(under_way[e.producer] for e in self.edges[layer]) - under_way[edge.producer]
+            most = max(smallest, self.room.buffer // (_SHARE * len(self.edges[layer]) * edge.words * edge.bits))
+            result[layer, index] = min(smallest + behind + before + beside, most)
+        return result
+
+    def under_way(self, copies: Mapping[str, int]) -> dict[str, int]:
+        """Windows under way from the input to a layer along its longest branch, in windows of that layer."""
+        found: dict[str, int] = {}
         for layer, edges in self.edges.items():
-            if layer in placed:
-                continue
-            if not edges:  # the input comes from outside
-                homes[layer] = [0]
-                continue
-            wanted = ceil(self.digital[layer] * self.workload[layer].windows / interval) if interval else 1
-            near = list(dict.fromkeys(homes[edges[0].producer]))
-            chosen: list[int] = []
-            for number in range(max(1, wanted)):
-                options = [t for t in near[number:] if t not in chosen
-                           and tiles.holds(t, 0, layer, self.buffers[layer])]
-                tile = options[0] if options else tiles.fit(0, layer, self.buffers[layer], 0)
-                if tile is None:
+            windows = self.workload[layer].windows
+            before = max((ceil(Fraction(found[e.producer] * windows, self.workload[e.producer].windows))
+                          for e in edges), default=0)
+            found[layer] = before + copies.get(layer, 1) * self.paces[layer].flight
+        return found
+
+    def attempt(self, copies: list[int], limit: int, roomy: bool) -> _Found | None:
+        """Places and buffers, or None. roomy: buffers as wanted, else the least."""
+        number = dict(zip(self.packed, copies, strict=True))
+        capacity = self.wanted(number) if roomy else dict(self.least)
+        buffers = self.buffers(capacity)
+        if max(buffers.values()) > self.room.buffer:
+            return None
+        tiles = Tiles(self.room.crossbars_per_tile, self.room.buffer, limit)
+        parts = place({d.name: d.crossbars for d in self.demands}, {n: p.cuts for n, p in self.packed.items()},
+                      buffers, number, tiles)
+        if parts is None:
+            return None
+        interval = max(Fraction(d.windows * d.occupancy, c) for d, c in zip(self.demands, copies, strict=True))
+        digital = _Digital(self, tiles, buffers, interval)
+        homes = {name: [copy[0].tile for copy in layer] for name, layer in parts.items()}
+        for name, tile in homes.items():
+            digital.add(name, tile)
+        for layer, edges in self.edges.items():
+            if layer not in parts:
+                found = digital.place(layer, homes[edges[0].producer]) if edges else [0]  # pixels come in at tile 0
+                if found is None:
                     return None
-                if tile in chosen:
-                    break
-                tiles.take(tile, 0, layer, self.buffers[layer])
-                chosen.append(tile)
-            homes[layer] = chosen
-        return placed, {layer: homes[layer] for layer in self.edges}, tiles
+                homes[layer] = found
+        homes = {layer: homes[layer] for layer in self.edges}
+        placed = _Placement(parts, homes, frozenset(digital.rides), tiles)
+        return placed, self.capacities(capacity, placed)
 
     def smallest(self) -> int:
         """Fewest tiles that hold one copy of each layer and its buffers."""
-        placement = self.attempt([1] * len(self.demands), self.room.tiles)
-        return self.room.tiles if placement is None else len(placement[2].used)
+        ones = [1] * len(self.demands)
+        for roomy in (True, False):
+            found = self.attempt(ones, self.room.tiles, roomy)
+            if found is not None:
+                return len(found[0].tiles.used)
+        return self.room.tiles
 
-    def fill(self, budget: int, limit: int) -> _Placement:
+    def fill(self, budget: int, limit: int) -> _Found:
         """As many copies as the budget gives and the tiles really hold."""
         ones = [1] * len(self.demands)
         while True:
             copies = balance(self.demands, budget)
-            placement = self.attempt(copies, limit)
-            if placement is not None:
-                return placement
+            found = self.attempt(copies, limit, True)
+            if found is None and copies == ones:
+                found = self.attempt(copies, limit, False)
+            if found is not None:
+                return found
             if copies == ones:
                 raise CapacityError(f"one copy of each layer and its line buffers do not fit {limit} tiles of "
                                     f"{self.room.crossbars_per_tile} crossbars and {self.room.buffer // 8192} KB; "
@@ -188,14 +244,67 @@ class _Site:
             budget = min(budget, sum(c * d.crossbars for c, d in zip(copies, self.demands, strict=True)))
             budget -= max(1, budget // 100)
 
-    def capacities(self, least: Mapping[tuple[str, int], int], parts: Mapping[str, list[list[Part]]],
-                   homes: Mapping[str, list[int]], tiles: Tiles) -> dict[tuple[str, int], int]:
+    def capacities(self, wanted: Mapping[tuple[str, int], int], placed: _Placement) -> dict[tuple[str, int], int]:
         """The room each tile has left, shared out in proportion to need; the scarcest tile of a layer decides."""
+        tiles = placed.tiles
         share = [Fraction(tiles.buffer, max(1, filled)) for filled in tiles.filled]
         result = {}
-        for (layer, index), smallest in least.items():
-            used = {p.tile for copy in parts[layer] for p in copy} if layer in parts else set(homes[layer])
+        for (layer, index), size in wanted.items():
+            used = {p.tile for copy in placed.parts[layer] for p in copy} if layer in placed.parts \
+                else set(placed.homes[layer])
             scale = min(share[tile] for tile in sorted(used))
             windows = self.workload[self.edges[layer][index].producer].windows
-            result[layer, index] = max(smallest, min(int(smallest * scale), 2 * windows))
+            result[layer, index] = max(size, min(int(size * scale), 2 * windows))
         return result
+
+
+class _Digital:
+    """Homes of layers without crossbars: where their producer is, and where shared units are least busy."""
+
+    def __init__(self, site: _Site, tiles: Tiles, buffers: Mapping[str, int], interval: Fraction) -> None:
+        self.site, self.tiles, self.buffers, self.interval = site, tiles, buffers, interval
+        self.load: dict[int, Fraction] = {}  # ps an image a tile's busiest unit works
+        self.rides: list[str] = []
+
+    def add(self, layer: str, homes: list[int]) -> None:
+        """Book a layer's work on its homes."""
+        share = Fraction(self.site.paces[layer].time * self.site.workload[layer].windows, len(homes))
+        for tile in homes:
+            self.load[tile] = self.load.get(tile, Fraction(0)) + share
+
+    def place(self, layer: str, near: list[int]) -> list[int] | None:
+        """Tiles of the layer's copies, or None where no buffer is free. near: homes of its first producer."""
+        homes = self.ride(layer, near) or self.spread(layer, near)
+        if homes:
+            self.add(layer, homes)
+        return homes
+
+    def ride(self, layer: str, near: list[int]) -> list[int] | None:
+        """An addition takes window j where its producer's copy makes it: that input never leaves the tile."""
+        tiles = list(dict.fromkeys(near))
+        if self.site.workload[layer].op != "add" or not all(
+                self.tiles.holds(t, 0, layer, self.buffers[layer]) for t in tiles):
+            return None
+        for tile in tiles:
+            self.tiles.take(tile, 0, layer, self.buffers[layer])
+        self.rides.append(layer)
+        return list(near)
+
+    def spread(self, layer: str, near: list[int]) -> list[int] | None:
+        """As many copies as keep up with the crossbars, on the least busy tiles, near ones first."""
+        work = self.site.paces[layer].time * self.site.workload[layer].windows
+        count = max(1, ceil(work / self.interval)) if self.interval else 1
+        share = Fraction(work, count)
+
+        def cost(tile: int) -> tuple[bool, bool, Fraction, int]:
+            load = self.load.get(tile, Fraction(0))
+            return load + share > self.interval, tile not in near, load, tile
+
+        free = [t for t in range(len(self.tiles.used)) if self.tiles.holds(t, 0, layer, self.buffers[layer])]
+        chosen = sorted(free, key=cost)[:count]
+        if not chosen:
+            opened = self.tiles.open()
+            chosen = [] if opened is None else [opened]
+        for tile in chosen:
+            self.tiles.take(tile, 0, layer, self.buffers[layer])
+        return chosen or None
