@@ -39,13 +39,20 @@ def bare(events: int = 1_000_000) -> float:
     return time.process_time() - start
 
 
+_CHILD = """
+import json, resource, subprocess, sys
+command = [sys.executable, "-m", "xbarch", "simulate", "-a", "isaac_like", "-w", sys.argv[1]]
+command += ["--images", sys.argv[2], "--json"]
+out = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, out["counts"]["events"]]))
+"""
+
+
 def measured(workload: str, images: int) -> tuple[float, float, int]:
     """(CPU seconds, peak MB, events) of one command; a helper process measures its only child."""
-    code = ("import resource, subprocess, sys; r = subprocess.run([sys.executable, '-m', 'xbarch', 'simulate', '-a', "
-            f"'isaac_like', '-w', {workload!r}, '--images', '{images}', '--json'], stdout=subprocess.PIPE, check=True); "
-            "u = resource.getrusage(resource.RUSAGE_CHILDREN); import json; "
-            "print(json.dumps([u.ru_utime + u.ru_stime, u.ru_maxrss / 1024, json.loads(r.stdout)['counts']['events']]))")
-    found = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True).stdout
+    command = [sys.executable, "-c", _CHILD, workload, str(images)]
+    found = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
     seconds, megabytes, events = json.loads(found)
     return seconds, megabytes, events
 
@@ -64,9 +71,12 @@ def main() -> None:
         lines.append(f"| {workload} | {images} | {seconds:.2f} | {seconds_goal:g} | {seconds / reference:.2f} | "
                      f"{megabytes:.0f} | {memory_goal or '–'} | {events:,} |")
         print(lines[-1], flush=True)
-    text = "\n".join(["# Performance", "", "Whole commands, `xbarch simulate` on `isaac_like`, policy `fit`, fastest of "
-                      f"{arguments.repeat}; a million SimPy timeouts took {reference:.2f} s of CPU in the same run "
-                      "(`python benchmarks/simulate.py --out docs/performance.md`).", "", *lines, ""])
+    text = "\n".join([
+        "# Performance", "",
+        f"Whole commands, `xbarch simulate` on `isaac_like`, policy `fit`, fastest of {arguments.repeat}; a million",
+        f"SimPy timeouts took {reference:.2f} s of CPU in the same run",
+        "(`python benchmarks/simulate.py --out docs/performance.md`).",
+        "", *lines, ""])
     print(text)
     if arguments.out:
         arguments.out.write_text(text)

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import csv
+from functools import cache
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 import xbarch
-from xbarch.report import units
 from xbarch.report.page import page
 from xbarch.report.result import Result
 
@@ -19,105 +19,143 @@ HERE = Path(__file__).resolve().parent
 POLICIES = ["crossbars:2", "crossbars:4", "crossbars:8", "crossbars:16", "chip", "fit"]
 # Meng et al., TCAS-II 2021, abstract: 7x energy. 65.4x compression over 32 bits is 8.175x fewer weights at 4 bits.
 PUBLISHED_ENERGY, PUBLISHED_STRUCTURE = 7.0, 65.4 / 8
+DENSE, PRUNED = "resnet18_dense", "resnet18_pruned"
+VARIANTS = [  # title, rows of a crossbar, options of the data path
+    ("as shipped: strips side by side", 128, {}),
+    ("stacked only", 128, {"side_by_side": False}),
+    ("stacked, strips shifted apart and read together", 128, {"side_by_side": False, "diagonal": True}),
+    ("144 rows: a group a crossbar", 144, {"side_by_side": False}),
+]
 
 
-def rows() -> tuple[list[dict[str, object]], list[Result]]:
-    """One row a policy; the results under `fit`, dense first."""
-    table, kept = [], []
+@cache
+def simulated(workload: str, policy: str, rows: int = 128, options: tuple[tuple[str, bool], ...] = ()) -> Result:
+    overrides = [] if rows == 128 else [f"crossbar.rows={rows}"]
+    return xbarch.simulate("isaac_like", workload, policy=policy, options=dict(options), overrides=overrides)
+
+
+def weight_gain() -> float:
+    dense, pruned = (sum(la.kept_weights for la in xbarch.load(w).compute_layers) for w in (DENSE, PRUNED))
+    return dense / pruned
+
+
+def gains(dense: Result, pruned: Result) -> dict[str, float]:
+    """Dense over pruned where small is good, pruned over dense where large is."""
+    return {
+        "speed gain": pruned["throughput.images_per_second"] / dense["throughput.images_per_second"],
+        "bound gain": dense["mapping.interval_bound_ps"] / pruned["mapping.interval_bound_ps"],
+        "one-copy crossbar gain": dense["mapping.one_copy_crossbars"] / pruned["mapping.one_copy_crossbars"],
+        "window-weighted gain": dense["mapping.window_weighted_ps"] / pruned["mapping.window_weighted_ps"],
+        "conversion gain": dense["counts.conversions"] / pruned["counts.conversions"],
+        **{f"energy gain ({scope})": dense["energy.scopes_aj"][scope] / pruned["energy.scopes_aj"][scope]
+           for scope in ("compute", "chip", "whole")},
+    }
+
+
+def policy_rows() -> list[dict[str, object]]:
+    rows = []
     for policy in POLICIES:
-        dense, pruned = (xbarch.simulate("isaac_like", w, policy=policy)
-                         for w in ("resnet18_dense", "resnet18_pruned"))
-        weights = [sum(la.kept_weights for la in xbarch.load(w).compute_layers)
-                   for w in ("resnet18_dense", "resnet18_pruned")]
-        energy = dense["energy.scopes_aj.compute"] / pruned["energy.scopes_aj.compute"]
-        structure = weights[0] / weights[1]
-        table.append({
-            "policy": policy, "dense crossbars": dense["mapping.crossbars"],
-            "pruned crossbars": pruned["mapping.crossbars"],
-            "dense tiles": dense["mapping.tiles"], "pruned tiles": pruned["mapping.tiles"],
-            "dense images/s": dense["throughput.images_per_second"],
-            "pruned images/s": pruned["throughput.images_per_second"],
-            "speed gain": pruned["throughput.images_per_second"] / dense["throughput.images_per_second"],
-            "bound gain": dense["mapping.window_weighted_ps"] / dense["mapping.budget"]
-                          / (pruned["mapping.window_weighted_ps"] / pruned["mapping.budget"]),
-            "one-copy crossbar gain": dense["mapping.one_copy_crossbars"] / pruned["mapping.one_copy_crossbars"],
-            "window-weighted gain": dense["mapping.window_weighted_ps"] / pruned["mapping.window_weighted_ps"],
-            "dense energy": units.energy(dense["energy.scopes_aj.compute"]),
-            "pruned energy": units.energy(pruned["energy.scopes_aj.compute"]),
-            "energy gain (compute)": energy,
-            "energy gain (chip)": dense["energy.scopes_aj.chip"] / pruned["energy.scopes_aj.chip"],
-            "energy gain (whole)": dense["energy.scopes_aj.whole"] / pruned["energy.scopes_aj.whole"],
-            "weight gain": structure, "energy gain / weight gain": energy / structure,
-        })
-        if policy == "fit":
-            kept = [dense, pruned]
-    return table, kept
+        dense, pruned = simulated(DENSE, policy), simulated(PRUNED, policy)
+        row: dict[str, object] = {"policy": policy}
+        for what, key in (("crossbars", "mapping.crossbars"), ("tiles", "mapping.tiles"),
+                          ("images/s", "throughput.images_per_second")):
+            row |= {f"dense {what}": dense[key], f"pruned {what}": pruned[key]}
+        found = gains(dense, pruned)
+        rows.append({**row, **found, "energy gain (compute) / weight gain":
+                     found["energy gain (compute)"] / weight_gain()})
+    return rows
 
 
-def breakdown(dense: Result, pruned: Result) -> list[tuple[str, int, int]]:
-    """(component, dense aJ, pruned aJ) of the compute scope, largest first."""
-    a, b = dense["energy.by_component_aj"], pruned["energy.by_component_aj"]
-    outside = {"router", *dense["energy.static_aj"]}
-    return sorted(((c, a.get(c, 0), b.get(c, 0)) for c in {**a, **b} if c not in outside), key=lambda r: -r[1])
+def table(rows: list[dict[str, object]], corner: str) -> list[str]:
+    """Markdown, a column a row of `rows`."""
+    lines = ["| | " + " | ".join(str(r[corner]) for r in rows) + " |", "|---" * (len(rows) + 1) + "|"]
+    for head in rows[0]:
+        if head != corner:
+            lines.append(f"| {head} | " + " | ".join(_number(r[head]) for r in rows) + " |")
+    return lines
 
 
-def by_layer(dense: Result, pruned: Result) -> list[tuple[str, int, int]]:
-    a, b = dense["energy.by_layer_aj"], pruned["energy.by_layer_aj"]
-    return sorted(((la, a[la], b[la]) for la in a), key=lambda r: -r[1])
+def _number(value: object) -> str:
+    return f"{value:,.3f}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"
 
 
-def markdown(table: list[dict[str, object]], dense: Result, pruned: Result) -> str:
-    heads = list(table[0])
-    lines = ["# Meng et al.'s pruning of ResNet-18, on ISAAC", "",
-             f"Both networks were trained here on {dense['workload.trained_on']}, 4-bit weights and activations; test "
-             f"accuracy {dense['workload.accuracy.baseline']:.2%} dense, {pruned['workload.accuracy.pruning']:.2%} "
-             "pruned (359 images). Eight images in flight. Written by `reports/meng.py`; every number is from its runs.",
-             "", "| | " + " | ".join(str(r["policy"]) for r in table) + " |", "|---" * (len(table) + 1) + "|"]
-    for head in heads[1:]:
-        cells = [f"{r[head]:,.3f}" if isinstance(r[head], float) and r[head] < 100 else
-                 f"{r[head]:,.0f}" if isinstance(r[head], (int, float)) else str(r[head]) for r in table]
-        lines.append(f"| {head} | " + " | ".join(cells) + " |")
-    fit = table[-1]
-    ratio = PUBLISHED_ENERGY / PUBLISHED_STRUCTURE
-    lines += ["", "## Beside the publication", "",
-              f"Meng et al. (TCAS-II 2021, abstract) report {PUBLISHED_ENERGY:g}× energy; their 65.4× compression over "
-              f"32-bit weights is {PUBLISHED_STRUCTURE:.3g}× fewer 4-bit weights, so energy gain / structural gain is "
-              f"{ratio:.2f}. Here, under `fit` and in the compute scope: {fit['energy gain (compute)']:.2f}× energy for "
-              f"{fit['weight gain']:.2f}× fewer weights, {fit['energy gain / weight gain']:.2f}.", "",
-              "Why they differ, in µJ an image:", "", "| component | dense | pruned | gain |", "|---|---|---|---|"]
-    for name, a, b in breakdown(dense, pruned):
-        lines.append(f"| {name} | {a / 1e12:,.3f} | {b / 1e12:,.3f} | {f'{a / b:.2f}×' if b and a else '–'} |")
-    lines += ["", "| layer | dense | pruned | gain |", "|---|---|---|---|"]
-    for name, a, b in by_layer(dense, pruned):
-        lines.append(f"| {name} | {a / 1e12:,.3f} | {b / 1e12:,.3f} | {f'{a / b:.2f}×' if b else '–'} |")
-    return "\n".join([*lines, ""])
+def differences(key: str, dense: Result, pruned: Result, without: set[str]) -> list[str]:
+    a, b = dense[key], pruned[key]
+    lines = ["| µJ an image | dense | pruned | gain |", "|---|---|---|---|"]
+    for name in sorted({**a, **b}, key=lambda n: -a.get(n, 0)):
+        if name not in without:
+            x, y = a.get(name, 0), b.get(name, 0)
+            lines.append(f"| {name} | {x / 1e12:,.3f} | {y / 1e12:,.3f} | {f'{x / y:.2f}×' if x and y else '–'} |")
+    return lines
 
 
-def picture(table: list[dict[str, object]]) -> Figure:
+def markdown(rows: list[dict[str, object]]) -> str:
+    dense, pruned = simulated(DENSE, "fit"), simulated(PRUNED, "fit")
+    fit, weights = rows[-1], weight_gain()
+    variants = []
+    for title, height, options in VARIANTS:
+        pairs = {p: (simulated(DENSE, p, height), simulated(PRUNED, p, height, tuple(options.items())))
+                 for p in ("fit", "crossbars:2")}
+        found = gains(*pairs["fit"])
+        variants.append({"variant": title, **{k: found[k] for k in (
+            "one-copy crossbar gain", "window-weighted gain", "conversion gain", "energy gain (compute)")},
+            "speed gain, fit": found["speed gain"],
+            "speed gain, crossbars:2": gains(*pairs["crossbars:2"])["speed gain"],
+            "energy gain / weight gain": found["energy gain (compute)"] / weights})
+    return "\n".join([
+        "# Meng et al.'s pruning of ResNet-18, on ISAAC", "",
+        f"Both networks were trained here on {dense['workload.trained_on']}, with 4-bit weights and activations: test "
+        f"accuracy {dense['workload.accuracy.baseline']:.2%} dense, {pruned['workload.accuracy.pruning']:.2%} pruned "
+        "(359 images). Eight images in flight. Written by `reports/meng.py`; every number comes from its runs.", "",
+        *table(rows, "policy"), "",
+        "Bound gain: ratio of the un-rounded intervals Σ crossbars · windows · time / budget (under `fit` the budgets are "
+        "each network's own tiles). Window-weighted gain: "
+        "ratio of Σ crossbars · windows · time. Above about twice the dense network's crossbars the mesh, the "
+        "activation units and the line buffers bind, not the crossbars, and further copies change little.", "",
+        "## Beside the publication", "",
+        f"Meng et al. (TCAS-II 2021, abstract) report {PUBLISHED_ENERGY:g}× energy; their 65.4× compression over "
+        f"32-bit weights is {PUBLISHED_STRUCTURE:.3g}× fewer 4-bit weights: energy gain / structural gain "
+        f"{PUBLISHED_ENERGY / PUBLISHED_STRUCTURE:.2f}. Here, under `fit` and in the compute scope, "
+        f"{fit['energy gain (compute)']:.2f}× energy for {weights:.2f}× fewer weights: "
+        f"{fit['energy gain (compute) / weight gain']:.2f}. Three things lie between them:", "",
+        "- A group of 16 × 3 × 3 weights is 144 rows tall. On 128-row crossbars it is cut, and its columns and dummy "
+        "columns are converted twice; crossbars of 144 rows hold it whole (last column below).",
+        "- Each part converts the dummy weight's digit columns, a cost of two columns beside 8 to 60 pairs kept.",
+        "- Word lines are driven once for each sub-group, however few columns it keeps, and the first layer, the "
+        "1 × 1 convolutions and the classifier are not pruned.", "",
+        *table(variants, "variant"), "",
+        "The published figure comes from NeuroSim's periphery and its own area and energy per array, which are not "
+        "public in that detail; ISAAC's converters dominate here.", "",
+        "## By component (compute scope, `fit`)", "",
+        *differences("energy.by_component_aj", dense, pruned, {"router", *dense["energy.static_aj"]}), "",
+        "## By layer", "", *differences("energy.by_layer_aj", dense, pruned, set()), ""])
+
+
+def picture(rows: list[dict[str, object]]) -> Figure:
     figure = Figure(figsize=(7.2, 3.4), layout="constrained")
     axes = figure.subplots()
-    names = [str(r["policy"]) for r in table]
-    for offset, key in enumerate(("speed gain", "energy gain (compute)", "window-weighted gain")):
-        bars = axes.bar([i + 0.27 * (offset - 1) for i in range(len(names))], [r[key] for r in table], 0.25, label=key)
+    names = [str(r["policy"]) for r in rows]
+    for offset, key in enumerate(("speed gain", "energy gain (compute)", "one-copy crossbar gain")):
+        bars = axes.bar([i + 0.27 * (offset - 1) for i in range(len(names))], [r[key] for r in rows], 0.25, label=key)
         axes.bar_label(bars, fmt="%.1f", fontsize=7)
-    axes.axhline(PUBLISHED_ENERGY, color="grey", linewidth=0.8, linestyle="--")
-    axes.text(len(names) - 0.5, PUBLISHED_ENERGY, "published energy 7×", fontsize=7, ha="right", va="bottom")
+    axes.axhline(PUBLISHED_ENERGY, color="grey", linewidth=0.8, linestyle="--", label="published energy gain")
     axes.set_xticks(range(len(names)), names)
-    axes.set_ylabel("gain of pruned over dense")
-    axes.legend(fontsize=7, ncols=3, loc="upper center")
+    axes.set_ylabel("pruned over dense")
+    axes.legend(fontsize=7, ncols=4, loc="upper center")
     axes.margins(y=0.2)
     return figure
 
 
 def main() -> None:
-    table, (dense, pruned) = rows()
-    (HERE / "meng.md").write_text(markdown(table, dense, pruned))
+    rows = policy_rows()
+    (HERE / "meng.md").write_text(markdown(rows))
     with (HERE / "meng.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(table[0]))
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(table)
-    picture(table).savefig(HERE / "meng.svg", metadata={"Date": None})
-    (HERE / "meng.html").write_text(page([dense, pruned], "ResNet-18, dense and pruned by Meng et al., on ISAAC (fit)"))
+        writer.writerows(rows)
+    picture(rows).savefig(HERE / "meng.svg", metadata={"Date": None})
+    (HERE / "meng.html").write_text(page([simulated(DENSE, "fit"), simulated(PRUNED, "fit")],
+                                         "ResNet-18, dense and pruned by Meng et al., on ISAAC (fit)"))
 
 
 if __name__ == "__main__":

@@ -27,12 +27,15 @@ def call(capsys, monkeypatch):
 
 
 RUN = ("simulate", "--arch", "isaac_like.yaml", "--workload", "vgg7_pruned", "--images", 2)
-REQUIRED = """schema provenance workload.name workload.trained_on workload.synthetic workload.accuracy policy
-mapping.crossbars mapping.tiles mapping.layers throughput.images_per_second latency.first_image_ps latency.interval_ps
-energy.per_image_aj energy.scopes_aj.compute energy.scopes_aj.chip energy.scopes_aj.whole energy.by_component_aj
-energy.by_layer_aj area.total_mm2 area.used_mm2 area.by_component_mm2 power.average_w power.peak_w peak.tops
-peak.tops_per_w peak.tops_per_mm2 utilization.cells utilization.crossbar_time utilization.adc_time counts.macs
-counts.conversions counts.buffer_bytes counts.link_bytes""".split()
+REQUIRED = [
+    "schema", "provenance", "workload.name", "workload.trained_on", "workload.synthetic", "workload.accuracy",
+    "policy", "mapping.crossbars", "mapping.tiles", "mapping.layers", "throughput.images_per_second",
+    "latency.first_image_ps", "latency.interval_ps", "energy.per_image_aj", "energy.scopes_aj.compute",
+    "energy.scopes_aj.chip", "energy.scopes_aj.whole", "energy.by_component_aj", "energy.by_layer_aj",
+    "area.total_mm2", "area.used_mm2", "area.by_component_mm2", "power.average_w", "power.peak_w", "peak.tops",
+    "peak.tops_per_w", "peak.tops_per_mm2", "utilization.cells", "utilization.crossbar_time", "utilization.adc_time",
+    "counts.macs", "counts.conversions", "counts.buffer_bytes", "counts.link_bytes",
+]
 
 
 def test_main_job(call, tmp_path):
@@ -149,7 +152,9 @@ BAD = [
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "-o", "group_ch"), "name=value"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--set", "crossbar.rows=0"), "crossbar.rows"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--set", "crossbr.rows=9"), "crossbar"),
-    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--set", "hierarchy.tiles=1000000000000"), "hierarchy.tiles"),
+    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--set", "hierarchy.tiles=1000000000000"),
+     "hierarchy.tiles"),
+    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--set", "crossbar.read=50"), "with its unit"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--set", "crossbar.read=100 nm"), "100 nm"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--set", "precision.weight_bits=2"), "weight_bits"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--set", "hierarchy.tiles=1", "--set",

@@ -41,7 +41,7 @@ def simulate(
 
     _plugins(plugin)
     if out is not None:
-        from xbarch.report.result import writable
+        from xbarch.files import writable
 
         writable(out)
     with _bar("simulate", as_json) as progress:
@@ -71,9 +71,10 @@ def compare(
     if len(records) < 2:
         raise InputError(f"found {len(records)} result, allowed two or more", field="results")
     if out is not None:
+        from xbarch.files import write
         from xbarch.report.page import page
 
-        result.write(out, page(records, "xbarch comparison"))
+        write(out, page(records, "xbarch comparison"))
     if as_json:
         lines = [{"field": line.figure.key, "values": line.values, "gains": line.gains}
                  for line in tables.comparison(records)]
@@ -195,8 +196,8 @@ def _plugins(files: list[Path]) -> None:
 
 
 def _save(result: Result, out: Path) -> None:
+    from xbarch.files import write
     from xbarch.report import pictures
-    from xbarch.report.result import write
 
     result.save(out / "result.json")
     for name, draw in pictures.PICTURES.items():

@@ -77,7 +77,7 @@ def execute(
     conserve(graph, trace)
     return Run(machine, network, path, packed, planned, graph, trace, steady(graph, trace),
                (lower(graph), upper(graph)), ledger(graph, trace, machine.prices(path)),
-               nameplate(architecture, *machine.precision(network)))
+               nameplate(architecture, *machine.precision(network)), tuple(overrides))
 
 
 def choose(network: Workload, datapath: str | None, options: Mapping[str, Any] | None) -> DataPath:

@@ -11,7 +11,7 @@ import re
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 _SI = {"a": -18, "f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12}
 
@@ -29,8 +29,8 @@ _TABLES: dict[str, dict[str, Fraction]] = {
 _TABLES["area"] = {"nm^2": Fraction(1), "um^2": Fraction(10**6), "µm^2": Fraction(10**6), "mm^2": Fraction(10**12)}
 _TABLES["memory"] = {"b": Fraction(1), "bit": Fraction(1), "B": Fraction(8), "KB": Fraction(8192),
                      "MB": Fraction(8 * 1024**2), "GB": Fraction(8 * 1024**3)}
-_TABLES["bandwidth"] = {"B/s": Fraction(8), "MB/s": Fraction(8 * 10**6), "GB/s": Fraction(8 * 10**9),
-                        "Gb/s": Fraction(10**9)}
+_TABLES["bandwidth"] = {"b/s": Fraction(1), "Gb/s": Fraction(10**9), "B/s": Fraction(8), "MB/s": Fraction(8 * 10**6),
+                        "GB/s": Fraction(8 * 10**9)}
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\S+)\s*\Z")
 _EXAMPLE = {"time": "100 ns", "energy": "1.5 pJ", "power": "16 mW", "frequency": "1.2 GHz", "area": "0.0096 mm^2",
             "memory": "64 KB", "bandwidth": "6.4 GB/s"}
@@ -39,15 +39,13 @@ _EXAMPLE = {"time": "100 ns", "energy": "1.5 pJ", "power": "16 mW", "frequency":
 def parse(text: Any, dimension: str) -> int:
     """The quantity `text` ("100 ns") in the dimension's canonical unit, as an integer.
 
-    A value that is already an int is taken as canonical (so that a dumped spec can be read again).
+    A bare 0 needs no unit.
 
     Raises:
         ValueError: not a quantity of that dimension, negative, or rounding would change it by over 1 %.
     """
-    if isinstance(text, int) and not isinstance(text, bool):
-        if text < 0:
-            raise ValueError(f"found {text}, allowed a {dimension} of at least 0")
-        return text
+    if isinstance(text, int) and not isinstance(text, bool) and text == 0:
+        return 0
     units = _TABLES[dimension]
     match = _NUMBER.match(text) if isinstance(text, str) and len(text) < 64 else None
     if match is None or match[2] not in units:
@@ -66,14 +64,20 @@ def _reads(dimension: str) -> BeforeValidator:
     return BeforeValidator(lambda v: parse(v, dimension))
 
 
+def _writes(dimension: str) -> PlainSerializer:
+    """Dumped as JSON a quantity has its unit, so that it can be read again."""
+    unit = next(name for name, size in _TABLES[dimension].items() if size == 1)
+    return PlainSerializer(lambda v: f"{v} {unit}", str, when_used="json")
+
+
 def _within(dimension: str, most: int) -> Any:
-    return Field(ge=0, le=most, json_schema_extra={"type": ["string", "integer"], "examples": [_EXAMPLE[dimension]]})
+    return Field(ge=0, le=most, json_schema_extra={"type": "string", "examples": [_EXAMPLE[dimension]]})
 
 
-Time = Annotated[int, _reads("time"), _within("time", 10**15)]                     # ps, up to 1000 s
-Energy = Annotated[int, _reads("energy"), _within("energy", 10**21)]               # aJ, up to 1 mJ
-Power = Annotated[int, _reads("power"), _within("power", 10**12)]                  # µW, up to 1 MW
-Area = Annotated[int, _reads("area"), _within("area", 10**18)]                     # nm², up to 1 m²
-Frequency = Annotated[int, _reads("frequency"), _within("frequency", 10**12)]      # Hz
-Memory = Annotated[int, _reads("memory"), _within("memory", 2**50)]                # bits
-Bandwidth = Annotated[int, _reads("bandwidth"), _within("bandwidth", 10**15)]      # bits per second
+Time = Annotated[int, _reads("time"), _writes("time"), _within("time", 10**15)]  # ps, up to 1000 s
+Energy = Annotated[int, _reads("energy"), _writes("energy"), _within("energy", 10**21)]  # aJ, up to 1 mJ
+Power = Annotated[int, _reads("power"), _writes("power"), _within("power", 10**12)]  # µW, up to 1 MW
+Area = Annotated[int, _reads("area"), _writes("area"), _within("area", 10**18)]  # nm², up to 1 m²
+Frequency = Annotated[int, _reads("frequency"), _writes("frequency"), _within("frequency", 10**12)]  # Hz
+Memory = Annotated[int, _reads("memory"), _writes("memory"), _within("memory", 2**50)]  # bits
+Bandwidth = Annotated[int, _reads("bandwidth"), _writes("bandwidth"), _within("bandwidth", 10**15)]  # bits per second

@@ -132,7 +132,7 @@ def result(tmp_path_factory):
     recipe = tmp_path_factory.mktemp("lenet") / "lenet.yaml"
     recipe.write_text("{kind: synthetic, network: lenet5, weight_bits: 4, input_bits: 4, "
                       "pruning: {method: meng, sparsity: 0.5}}\n")
-    return xbarch.simulate("isaac_like", recipe, images=2)
+    return xbarch.simulate("isaac_like", recipe, images=2, overrides=["hierarchy.tiles=160"])
 
 
 def test_result_fields_are_documented_and_exist(result):

@@ -59,7 +59,7 @@ def test_utilization_by_hand():
     assert u["cells"] == 1
     assert u["cells_chip"] == pytest.approx(1 / 168)
     assert u["crossbar_time"] == pytest.approx(busy)
-    assert u["adc_time"] == pytest.approx(busy * 129 / 128)
+    assert u["adc_time"] == pytest.approx(busy * 129 * 781 / 100_000)  # 1.28 GS/s is 781 whole picoseconds
 
 
 def test_tables_and_files(result, tmp_path):
@@ -87,6 +87,7 @@ def test_names_do_not_come_alive(result, payload):
 
 def test_units():
     assert units.energy(0) == "0 J" and units.energy(1.5e12) == "1.5 µJ" and units.energy(10**18) == "1 J"
+    assert units.number(31750.4) == "31,750"
     assert units.time(999) == "999 ps" and units.time(1.5e6) == "1.5 µs"
-    assert units.number(1234567) == "1,234,567" and units.number(0.12345) == "0.1234"
+    assert units.number(1234567) == "1,234,567" and units.number(0.125) == "0.125"
     assert units.plain("a\x1b[0mb\n") == "a?[0mb?"

@@ -102,7 +102,7 @@ def test_recipes_too():
     ("  rows: 128", "  rows: 128\n  clok: 3", "crossbar.clok", "unknown key 'clok', allowed rows, columns"),
     ("  columns: 128", "  rows: 64", "crossbar.rows", "found the key 'rows' twice (first in line "),
     ("  read: 100 ns", "  read: 100 lightyears", "crossbar.read", "found '100 lightyears', allowed a time with"),
-    ("  read: 100 ns", "  read: 100", "crossbar.read", ""),
+    ("  read: 100 ns", "  read: 100", "crossbar.read", "found '100', allowed a time with its unit"),
     ("  read: 100 ns", "  read: -100 ns", "crossbar.read", "found '-100 ns', allowed a time of at least 0"),
     ("  read: 100 ns", "  read: 0 ns", "crossbar.read", "found '0 ns', allowed at least 1"),
     ("  read: 100 ns", "  read: 1e30 s", "crossbar.read", "found '1e30 s', allowed at most"),
@@ -136,9 +136,6 @@ def test_recipes_too():
 def test_one_wrong_line(write, old, new, field, says):
     content, line = changed(old, new)
     path = write(content)
-    if not says:  # a whole number is the quantity in its canonical unit
-        assert load(path, Architecture).crossbar.read == 100
-        return
     line += new.count("\n")
     error = refused(path)
     assert str(error).startswith(f"{path}:{line}: {field}: "), error

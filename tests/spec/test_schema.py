@@ -109,7 +109,7 @@ def test_what_the_schema_refuses(path, value):
 
 
 @pytest.mark.parametrize("section, key, value", [
-    ("crossbar", "read", "100 ns"), ("crossbar", "read", 100_000), ("crossbar", "adcs_per_crossbar", "1/8"),
+    ("crossbar", "read", "100 ns"), ("crossbar", "read", "100000 ps"), ("crossbar", "adcs_per_crossbar", "1/8"),
     ("crossbar", "adcs_per_crossbar", 2), ("buffer", "ideal", True), ("bus", "bandwidth", "10.24 GB/s"),
 ])
 def test_what_it_accepts(section, key, value):

@@ -17,6 +17,7 @@ from xbarch.compress.intake import intake
 from xbarch.compress.network import Network
 from xbarch.compress.train import Progress, Trainer, phases
 from xbarch.errors import InputError
+from xbarch.files import writable
 from xbarch.spec.recipe import Recipe
 from xbarch.workload.find import read_recipe
 from xbarch.workload.store import save
@@ -40,6 +41,7 @@ def compress(source: str | Path, *, out: Path | None = None, resume: bool = True
     name = Path(source).stem
     if out is None:
         out = Path(source).with_suffix("") if Path(source).exists() else Path(name)
+    writable(out)
     torch.set_num_threads(recipe.threads)
     parts = data.load(recipe.data, recipe.seed)
     network = build(recipe, parts)

@@ -147,7 +147,8 @@ class Compiler:
         bits, operations = m.digital_work(layer, [e.bits for e in self.plan.edges[layer.name]])
         words = ceil(bits / m.edram_bits)
         read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
-                               m.latency("transfer", m.edram_time(bits)), gate=True, actions=(("edram_access", words),)))
+                               m.latency("transfer", m.edram_time(bits)), gate=True,
+                               actions=(("edram_access", words),)))
         kind, action = ("maxpool", "pool") if layer.op == "maxpool" else ("tile_shift_add", "merge_add")
         time = m.unit_time(action, operations)
         last = built.add(Stage(f"{layer.name}/{layer.op}", self.server(kind, place), time, m.latency("merge", time),

@@ -80,6 +80,7 @@ class Plan:
     least: Mapping[tuple[str, int], int]
     capacity: Mapping[tuple[str, int], int]
     rides: frozenset[str]
+    paces: Mapping[str, Pace]
     tiles: int
     crossbars: int
     dense_crossbars: int
@@ -130,7 +131,7 @@ def plan(
     placed, capacity = site.fill(budget, limit)
     return Plan(
         policy, budget, {name: len(h) for name, h in placed.homes.items()}, placed.parts, placed.homes, edges,
-        site.least, capacity, placed.rides, len(placed.tiles.used), sum(placed.tiles.used), dense_crossbars,
+        site.least, capacity, placed.rides, paces, len(placed.tiles.used), sum(placed.tiles.used), dense_crossbars,
         interval_bound(demands, budget),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from jinja2 import Environment
 
-from xbarch.report import pictures
+from xbarch.report import pictures, units
 from xbarch.report.result import Result
 from xbarch.report.tables import comparison, summary
 
@@ -42,8 +42,12 @@ def page(results: Sequence[Result], title: str) -> str:
     """The page. Names are escaped; pictures are embedded."""
     rows = [line.cells() for line in comparison(results)]
     details = [(r, summary(r), [(name, _embed(r, name)) for name in pictures.PICTURES]) for r in results]
-    template = Environment(autoescape=True).from_string(_PAGE)
+    template = Environment(autoescape=True, finalize=_printable).from_string(_PAGE)
     return template.render(title=title, results=results, rows=rows, details=details)
+
+
+def _printable(value: object) -> object:
+    return units.plain(value) if isinstance(value, str) else value
 
 
 def _embed(result: Result, name: str) -> str:

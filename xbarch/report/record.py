@@ -37,6 +37,7 @@ class Run:
     bounds: tuple[int, int]
     ledger: Ledger
     nameplate: Nameplate
+    overrides: tuple[str, ...] = ()
 
 
 def record(run: Run) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def record(run: Run) -> dict[str, Any]:
         "schema": SCHEMA,
         "provenance": provenance(run),
         "architecture": {"name": run.machine.architecture.name, "chips": run.machine.chips,
-                         "source": run.machine.architecture.source},
+                         "overrides": list(run.overrides), "source": run.machine.architecture.source},
         "datapath": {"name": run.path.name, "options": run.path.options.model_dump(),
                      "provenance": run.path.provenance},
         "workload": {"name": run.workload.name, "trained_on": run.workload.trained_on,
@@ -68,8 +69,9 @@ def record(run: Run) -> dict[str, Any]:
         "energy": {"per_image_aj": scopes["whole"], "scopes_aj": scopes, **_energy(run, interval)},
         "area": {"total_mm2": total / 1e12, "used_mm2": used / 1e12,
                  "by_component_mm2": {k: v / 1e12 for k, v in by_component.items()}},
-        "power": {"average_w": joules / seconds, "peak_w": run.nameplate.power_w},
-        "peak": {"tops": run.nameplate.tops, "tops_per_w": run.nameplate.tops / run.nameplate.power_w,
+        "power": {"average_w": joules / seconds, "peak_w": run.nameplate.power_w * run.machine.chips},
+        "peak": {"tops": run.nameplate.tops * run.machine.chips,
+                 "tops_per_w": run.nameplate.tops / run.nameplate.power_w,
                  "tops_per_mm2": run.nameplate.tops / run.nameplate.area_mm2},
         "effective": _rates(kept_ops, seconds, joules, total),
         "dense_equivalent": _rates(dense_ops, seconds, joules, total),
@@ -81,8 +83,8 @@ def record(run: Run) -> dict[str, Any]:
 
 def provenance(run: Run) -> dict[str, Any]:
     """Versions that made the record (no clock, no machine: the same input gives the same bytes)."""
-    return {"xbarch": __version__, "engine": "simpy", "weights": "trained" if run.workload.trained_on else "synthetic",
-            "seed": run.workload.manifest.get("seed")}
+    weights = "trained" if run.workload.trained_on else "synthetic"
+    return {"xbarch": __version__, "engine": "simpy", "weights": weights, "seed": run.workload.manifest.get("seed")}
 
 
 def _scopes(run: Run, interval: Fraction) -> dict[str, int]:
@@ -119,7 +121,7 @@ def _mapping(run: Run, interval: Fraction) -> dict[str, Any]:
     layers = []
     for name in run.plan.edges:
         packed, layer = run.packed.get(name), run.workload[name]
-        occupancy = float(packed.mean_occupancy) if packed else 0.0
+        occupancy = float(packed.mean_occupancy if packed else run.plan.paces[name].time)
         copies = run.plan.copies[name]
         layers.append({
             "name": name, "op": layer.op, "crossbars": packed.crossbars if packed else 0, "copies": copies,

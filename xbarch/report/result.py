@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xbarch.errors import InputError
+from xbarch.files import write
 
 if TYPE_CHECKING:
     import pandas
@@ -33,18 +33,22 @@ class Result:
     @property
     def name(self) -> str:
         """Short title: workload, data path and architecture."""
-        return f"{self['workload.name']} · {self['datapath.name']} · {self['architecture.name']} · {self['policy']}"
+        parts = [self["workload.name"], self["datapath.name"], self["architecture.name"],
+                 *self["architecture.overrides"], self["policy"]]
+        if self["architecture.chips"] > 1:
+            parts.append(f"{self['architecture.chips']} chips")
+        return " · ".join(parts)
 
     def to_json(self) -> str:
         return json.dumps(self.data, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
-    def save(self, path: Path) -> Path:
+    def save(self, path: str | Path) -> Path:
         """Write `result.json` whole or not at all.
 
         Raises:
             InputError: the place cannot be written.
         """
-        return write(path, self.to_json())
+        return write(Path(path), self.to_json())
 
     def layers(self) -> pandas.DataFrame:
         """Per layer table: crossbars, copies, windows, energy (aJ). Needs pandas."""
@@ -61,12 +65,13 @@ class Result:
                              "area_mm2": pd.Series(self["area.by_component_mm2"])})
 
 
-def read(path: Path) -> Result:
+def read(path: str | Path) -> Result:
     """A saved record.
 
     Raises:
         InputError: not a result of a schema this version reads.
     """
+    path = Path(path)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -76,38 +81,3 @@ def read(path: Path) -> Result:
         found = data.get("schema") if isinstance(data, dict) else type(data).__name__
         raise InputError(f"found {str(found)[:40]!r}, allowed {SCHEMA!r}", file=path, field="schema")
     return Result(data)
-
-
-def writable(folder: Path) -> None:
-    """Refuse a folder that cannot be written, before a long run; makes nothing.
-
-    Raises:
-        InputError: the folder, or the nearest parent there is, is no folder one may write to.
-    """
-    there = folder.absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError("cannot be written, allowed a folder you may write to", file=folder)
-
-
-def write(path: Path, text: str | bytes) -> Path:
-    """Write a file whole or not at all (a temporary file beside it, then a rename).
-
-    Raises:
-        InputError: the folder cannot be made or written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(text, bytes):
-            temporary.write_bytes(text)
-        else:
-            temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary.parent.is_dir():
-            temporary.unlink(missing_ok=True)
-        raise InputError(f"cannot be written ({error.strerror}), allowed a folder you may write to",
-                         file=path) from None
-    return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +29,11 @@ def summary(result: Result) -> list[tuple[str, str]]:
     r = result
     rows = [
         ("workload", f"{r['workload.name']} ({_weights(r)})"),
-        ("architecture", f"{r['architecture.name']}, {r['architecture.chips']} chip(s)"),
+        ("architecture", ", ".join([f"{r['architecture.name']}, {units.count(r['architecture.chips'], 'chip')}",
+                                   *r["architecture.overrides"]])),
         ("data path", r["datapath.name"]),
         ("policy", r["policy"]),
-        ("crossbars", f"{units.number(r['mapping.crossbars'])} on {units.number(r['mapping.tiles'])} tiles "
+        ("crossbars", f"{units.number(r['mapping.crossbars'])} on {units.count(r['mapping.tiles'], 'tile')} "
                       f"(one copy: {units.number(r['mapping.one_copy_crossbars'])}, "
                       f"dense: {units.number(r['mapping.dense_crossbars'])})"),
         ("throughput", f"{units.number(r['throughput.images_per_second'])} images/s"),
@@ -42,10 +43,8 @@ def summary(result: Result) -> list[tuple[str, str]]:
         ("energy an image", ", ".join(f"{k} {units.energy(v)}" for k, v in r["energy.scopes_aj"].items())),
         ("power", f"average {r['power.average_w']:.4g} W, nameplate {r['power.peak_w']:.4g} W"),
         ("area", f"used {r['area.used_mm2']:.4g} mm², chip {r['area.total_mm2']:.4g} mm²"),
-        ("effective", f"{r['effective.tops']:.4g} TOPS, {r['effective.tops_per_w']:.4g} TOPS/W, "
-                      f"{r['effective.tops_per_mm2']:.4g} TOPS/mm² (kept weights)"),
-        ("dense-equivalent", f"{r['dense_equivalent.tops']:.4g} TOPS, {r['dense_equivalent.tops_per_w']:.4g} TOPS/W, "
-                             f"{r['dense_equivalent.tops_per_mm2']:.4g} TOPS/mm²"),
+        ("effective, whole chip", _rates(r["effective"]) + " (kept weights)"),
+        ("dense-equivalent, whole", _rates(r["dense_equivalent"])),
         ("utilization", f"cells {r['utilization.cells']:.1%}, crossbar time {r['utilization.crossbar_time']:.1%}, "
                         f"ADC time {r['utilization.adc_time']:.1%}"),
         ("busiest server", f"{r['utilization.busiest.name']}, {r['utilization.busiest.share']:.1%} of the run"),
@@ -54,6 +53,10 @@ def summary(result: Result) -> list[tuple[str, str]]:
     if accuracy:
         rows.append(("accuracy", ", ".join(f"{k} {v:.2%}" if v <= 1 else f"{k} {v:g}" for k, v in accuracy.items())))
     return rows
+
+
+def _rates(rates: Mapping[str, float]) -> str:
+    return f"{rates['tops']:.4g} TOPS, {rates['tops_per_w']:.4g} TOPS/W, {rates['tops_per_mm2']:.4g} TOPS/mm²"
 
 
 def _weights(result: Result) -> str:
@@ -165,6 +168,9 @@ def show_verification(rows: Sequence[dict[str, Any]], console: Console | None = 
                    r["max_sum"], r["adc_bits"]) for r in rows])
     wrong = sum(1 for r in rows if r["mismatches"])
     verdict = f"{len(rows) - wrong} of {len(rows)} layers exact"
+    if any(r["clips"] for r in rows):
+        needed = max(int(r["max_sum"]) for r in rows).bit_length()
+        verdict += f"; no conversion clips with {needed}-bit ADCs (--set crossbar.adc_bits={needed}, or --lossless)"
     _print(console, made, Text(verdict, style="bold red" if wrong else "bold green"))
 
 

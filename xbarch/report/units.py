@@ -26,7 +26,12 @@ def number(value: float) -> str:
     """Thousands separated, four significant digits where it is not whole."""
     if isinstance(value, int) or float(value).is_integer():
         return f"{int(value):,}"
-    return f"{value:,.4g}" if abs(value) < 10**6 else f"{value:,.0f}"
+    return f"{value:,.4g}" if abs(value) < 10**4 else f"{value:,.0f}"
+
+
+def count(value: int, what: str) -> str:
+    """The number and what it counts: 3 tiles, 1 tile."""
+    return f"{number(value)} {what}{'' if value == 1 else 's'}"
 
 
 def plain(text: object) -> str:

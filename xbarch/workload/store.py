@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xbarch.errors import InputError
+from xbarch.files import write
 from xbarch.spec.text import brief
 from xbarch.workload.graph import Ints, Layer, Op, Workload
 from xbarch.workload.packing import pack, pack_mask, unpack, unpack_mask
@@ -118,15 +118,8 @@ def save(workload: Workload, folder: Path, manifest: Mapping[str, Any]) -> Path:
         layers=[StoredLayer(**{n: getattr(la, n) for n in names}) for la in workload.layers],
         sha256=hashlib.sha256(data).hexdigest(), **manifest)
     text = json.dumps(full.model_dump(mode="json", by_alias=True), indent=1) + "\n"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in ((_TENSORS, data), (MANIFEST, text.encode())):
-            temporary = folder / f".{name}.{os.getpid()}.tmp"
-            temporary.write_bytes(content)
-            os.replace(temporary, folder / name)
-    except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror}), allowed a folder you may write to",
-                         file=folder) from None
+    write(folder / _TENSORS, data)
+    write(folder / MANIFEST, text)  # last: its digest makes the tensors valid
     return folder
 
 

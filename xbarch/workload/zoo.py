@@ -263,7 +263,7 @@ def synthetic(name: str, network_name: str, weight_bits: int, input_bits: int, s
     return Workload(
         name, tuple(layers), pruning.method if pruning else "dense",
         {"group_ch": pruning.group_ch} if pruning else {},
-        source=f"{network_name} with random weights, seed {seed}",
+        source=f"{network_name} with random weights, seed {seed}", manifest={"seed": seed},
     )
 
 
