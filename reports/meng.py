@@ -108,10 +108,10 @@ def markdown(rows: list[dict[str, object]]) -> str:
         f"accuracy {dense['workload.accuracy.baseline']:.2%} dense, {pruned['workload.accuracy.pruning']:.2%} pruned "
         "(359 images). Eight images in flight. Written by `reports/meng.py`; every number comes from its runs.", "",
         *table(rows, "policy"), "",
-        "Bound gain: ratio of the un-rounded intervals Σ crossbars · windows · time / budget (under `fit` the budgets are "
-        "each network's own tiles). Window-weighted gain: "
-        "ratio of Σ crossbars · windows · time. Above about twice the dense network's crossbars the mesh, the "
-        "activation units and the line buffers bind, not the crossbars, and further copies change little.", "",
+        "Bound gain: ratio of the un-rounded intervals Σ crossbars · windows · time / budget (under `fit` each network "
+        "has a budget of its own). Window-weighted gain: ratio of Σ crossbars · windows · time. Above about twice the "
+        "dense network's crossbars the mesh, the activation units and the line buffers bind, not the crossbars, and "
+        "further copies change little.", "",
         "## Beside the publication", "",
         f"Meng et al. (TCAS-II 2021, abstract) report {PUBLISHED_ENERGY:g}× energy; their 65.4× compression over "
         f"32-bit weights is {PUBLISHED_STRUCTURE:.3g}× fewer 4-bit weights: energy gain / structural gain "

@@ -1,0 +1,79 @@
+"""The stored workloads are what they are said to be."""
+
+import numpy as np
+import pytest
+
+from xbarch import bundled, plugins
+from xbarch.functional.execute import verify
+from xbarch.hw.machine import Machine
+from xbarch.spec.architecture import Architecture
+from xbarch.spec.load import load
+from xbarch.workload import find, store
+from xbarch.workload.infer import infer
+
+NAMES = ["resnet18_dense", "resnet18_pruned", "vgg7_pruned"]
+
+
+def groups(layer, channels=16):
+    """Share of `channels` x kernel groups without an unmasked weight."""
+    kept = layer.kept.T.reshape(layer.filters, -1, channels, layer.kernel[0] * layer.kernel[1])
+    return 1 - kept.any(axis=(2, 3)).mean()
+
+
+def exact(name, images):
+    network = find.resolve(name)
+    machine = Machine(load("isaac_like", Architecture))
+    path = plugins.datapath(network.datapath, network.options)
+    rows = verify(network, machine.geometry, path, images=images, lossless=True)
+    assert [r["layer"] for r in rows] == [la.name for la in network.compute_layers]
+    assert not any(r["mismatches"] or r["clips"] for r in rows)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_packed_crossbars_are_exact(name):
+    exact(name, 1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NAMES)
+def test_packed_crossbars_are_exact_on_all_stored_images(name):
+    exact(name, 64)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_small_and_labelled(name):
+    folder = bundled.folder("workloads") / name
+    assert sum(p.stat().st_size for p in folder.iterdir()) <= 8 * 2**20
+    manifest = store.read_manifest(folder)
+    recipe = find.read_recipe(bundled.folder("workloads") / f"{name}.yaml")
+    assert manifest.recipe == recipe.model_dump(mode="json")  # made by the recipe beside it
+    assert manifest.trained_on == recipe.data.name and manifest.versions["torch"]
+    network = find.resolve(name)
+    for layer in network.compute_layers:
+        assert layer.weight_bits == 4 and layer.input_bits == (8 if layer.inputs == ("input",) else 4)
+        assert layer.matrix.min() >= -7 and layer.matrix.max() <= 7
+        assert not layer.matrix[~layer.kept].any()
+
+
+def test_pruned_resnet18_meets_its_target():
+    dense, pruned = (find.resolve(f"resnet18_{k}") for k in ("dense", "pruned"))
+    layers = [la for la in pruned.compute_layers[1:] if la.op == "conv" and la.kernel == (3, 3)]
+    assert len(layers) == 16 and min(groups(la) for la in layers) >= 0.85
+    assert pruned.compute_layers[0].kept.all()
+    assert 11.1e6 < sum(la.rows * la.filters for la in pruned.compute_layers) < 11.2e6
+    assert dense.accuracy["baseline"] - pruned.accuracy["pruning"] <= 0.015
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stored_activations_are_those_of_the_integer_network(name):
+    """Layer by layer, from what is stored: the integers a layer makes are those the next one was given."""
+    network = find.resolve(name)
+    image = network.activations[network.compute_layers[0].name][0]
+    values = infer(network, image)
+    different = total = 0
+    for layer in network.compute_layers:
+        want = np.asarray(network.activations[layer.name][0]).ravel()
+        got = np.asarray(values[layer.inputs[0]]).ravel()
+        different, total = different + int((want != got).sum()), total + want.size
+    # Training rounds in single precision: a value on the edge of two levels may fall on the other, and spread.
+    assert different <= total * 2e-3
