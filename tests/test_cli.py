@@ -164,7 +164,7 @@ BAD = [
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--plugin", "/no/such.py"), "no/such.py"),
     (("simulate", "-a", "/", "-w", "vgg7_pruned"), "/"),
     (("validate", "/no/such.yaml"), "no such file"),
-    (("compare", "/no/a.json", "/no/b.json"), "cannot be read as a result"),
+    (("compare", "/no/a.json", "/no/b.json"), "/no/a.json: cannot be read"),
     (("compress", "vgg16_imagenet_dense16"), "synthetic recipe"),
     (("compress", "no_such_recipe"), "no_such_recipe"),
     (("verify", "-a", "isaac_like", "-w", "vgg16_imagenet_dense16"), "stores no activations"),

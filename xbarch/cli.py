@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,20 +18,45 @@ from xbarch.errors import InputError, XbarchError
 if TYPE_CHECKING:
     from xbarch.report.result import Result
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-                  help="Simulate crossbar (in-memory computing) DNN accelerators running pruned, quantized networks.")
+
+def _whole(field: str) -> Callable[[str], int]:
+    """Reads a whole number."""
+    def read(text: str) -> int:
+        try:
+            return int(text)
+        except ValueError:
+            raise InputError(f"found {text[:40]!r}, allowed a whole number", field=field) from None
+    return read
+
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Arch = Annotated[str, typer.Option("--arch", "-a", help="Architecture: a YAML file or a bundled name.")]
 Load = Annotated[str, typer.Option("--workload", "-w", help="Workload: a stored folder, a recipe or a bundled name.")]
-Policy = Annotated[str, typer.Option(help="fit | one_copy | crossbars:K | chip | area")]
-Images = Annotated[int, typer.Option(help="Images in flight.")]
-Chips = Annotated[int, typer.Option(help="Chips in a chain.")]
+Policy = Annotated[str, typer.Option(help="Copies of each layer: fit | one_copy | crossbars:K | chip | area")]
+Images = Annotated[int, typer.Option(parser=_whole("images"), metavar="N", help="Images that flow through.")]
+Chips = Annotated[int, typer.Option(parser=_whole("chips"), metavar="N", help="Chips in a chain.")]
 DataPath = Annotated[str | None, typer.Option(help="Data path; the workload's own if not given.")]
 Option = Annotated[list[str], typer.Option("--option", "-o", help="Option of the data path, name=value.")]
 Set = Annotated[list[str], typer.Option("--set", help="Change the architecture: a.b.c=value.")]
 Plugin = Annotated[list[Path], typer.Option("--plugin", help="A Python file that defines data paths.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for result.json and the pictures.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output and nothing else.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from xbarch.about import __version__
+
+        print(f"xbarch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Simulate crossbar (in-memory computing) DNN accelerators running pruned, quantized networks."""
 
 
 @app.command()
@@ -43,7 +72,7 @@ def simulate(
     if out is not None:
         from xbarch.files import writable
 
-        writable(out)
+        writable(out, "result.json", *(f"{name}.{kind}" for name in _PICTURES for kind in _KINDS))
     with _bar("simulate", as_json) as progress:
         result = run.simulate(arch, workload, policy=policy, images=images, chips=chips, datapath=datapath,
                               options=_options(option), overrides=set, progress=progress)
@@ -71,9 +100,10 @@ def compare(
     if len(records) < 2:
         raise InputError(f"found {len(records)} result, allowed two or more", field="results")
     if out is not None:
-        from xbarch.files import write
+        from xbarch.files import writable, write
         from xbarch.report.page import page
 
+        writable(out.parent, out.name)
         write(out, page(records, "xbarch comparison"))
     if as_json:
         lines = [{"field": line.figure.key, "values": line.values, "gains": line.gains}
@@ -111,6 +141,9 @@ def compress(
     fresh: Annotated[bool, typer.Option(help="Start anew instead of resuming.")] = False,
 ) -> None:
     """Train, prune and quantize a network and store it as a workload. Resumes where it was interrupted."""
+    from xbarch.compress.ask import ask
+
+    ask(recipe, out)  # a wrong recipe is refused before torch is loaded
     from xbarch.compress.run import compress as train
 
     with _bar("compress", False) as bar:
@@ -182,7 +215,7 @@ def _options(pairs: list[str]) -> dict[str, Any]:
             raise InputError(f"found {pair[:40]!r}, allowed name=value", field="option")
         try:
             found[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             found[name] = value
     return found
 
@@ -195,14 +228,19 @@ def _plugins(files: list[Path]) -> None:
             plugins.load_file(file)
 
 
+_PICTURES, _KINDS = ("energy", "timeline", "utilization"), ("svg", "png")
+
+
 def _save(result: Result, out: Path) -> None:
+    """The record and the pictures; everything is drawn before anything is written."""
     from xbarch.files import write
     from xbarch.report import pictures
 
+    drawn = {f"{name}.{kind}": pictures.render(pictures.PICTURES[name], result, kind)
+             for name in _PICTURES for kind in _KINDS}
     result.save(out / "result.json")
-    for name, draw in pictures.PICTURES.items():
-        write(out / f"{name}.svg", pictures.render(draw, result))
-        write(out / f"{name}.png", pictures.render(draw, result, "png"))
+    for name, image in drawn.items():
+        write(out / name, image)
 
 
 class _bar:
@@ -233,14 +271,55 @@ class _bar:
             self.progress.stop()
 
 
+_SPELT = {"µ": "u", "²": "^2", "×": "x", "·": "*", "…": "...", "–": "-", "—": "-"}
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal's encoding lacks, in letters it has."""
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(_SPELT.get(c, "?") for c in error.object[error.start:error.end]), error.end
+
+
 def main() -> None:
     """Entry point: errors become one sentence on standard error and their exit code."""
+    codecs.register_error("spell", _spell)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="spell")
     try:
-        app()
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()
+        if code == 130:  # how typer says that it was interrupted
+            raise KeyboardInterrupt
+        sys.exit(code)
     except XbarchError as error:
-        text = "".join(c if c.isprintable() else "?" for c in str(error))
-        sys.stderr.write(f"xbarch: {text}\n")
+        _complain(str(error))
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader has seen enough (| head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError:
+        _complain("out of memory; fewer images or a smaller workload would fit")
+        sys.exit(1)
     except KeyboardInterrupt:
-        sys.stderr.write("xbarch: interrupted\n")
+        _complain("interrupted")
         sys.exit(130)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        _misused(error)
+        sys.exit(2)
+
+
+def _misused(error: Any) -> None:
+    """A command line that typer refuses, in one line."""
+    says, context = " ".join(error.format_message().split()), getattr(error, "ctx", None)
+    if says:  # empty where the help was printed instead
+        command = context.info_name if context is not None and context.parent is not None else ""
+        where = f"{command}: " if command else ""
+        full = " ".join(["xbarch", command]).strip()
+        _complain(f"{where}{says[:1].lower()}{says[1:].rstrip('.')} (see `{full} --help`)")
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"xbarch: {''.join(c if c.isprintable() else '?' for c in text)}\n")

@@ -28,7 +28,7 @@ def conv(keep, group_ch, kernel=(3, 3), bits=4, seed=0, groups=1):
                  weight_bits=bits, input_bits=4, weights=lambda: weights, mask=lambda: mask)
 
 
-def rule(layer, geometry, group_ch, unroll="im2col", side_by_side=True, diagonal=False):
+def rule(layer, geometry, group_ch, unroll="im2col", side_by_side=False, diagonal=False):
     """The stacking rule again: (crossbars, conversions a phase, reads a phase, filter indices stored).
 
     Sub-groups of `group_ch` channels keep the filters that have a weight there, at most one fewer than the
@@ -133,14 +133,15 @@ def test_sub_groups_of_the_paper_by_hand():
     """
     keep = np.array([[0, 1], [1, 0], [0, 1], [1, 1], [0, 0]], bool)
     layer, geometry = conv(keep, 4, (1, 2)), Geometry(12, 16, 2)
-    blocks = Meng({"group_ch": 4, "side_by_side": False}).pack(layer, geometry)
+    blocks = Meng({"group_ch": 4}).pack(layer, geometry)
     assert [(b.crossbar, b.group, b.row0, b.rows, b.columns) for b in blocks] == [
         (0, 0, 0, 8, 8), (0, 1, 8, 4, 6), (1, 0, 0, 4, 6)]
     assert [b.targets.tolist() for b in blocks] == [[0, 2, 3], [1, 3], [1, 3]]
     assert [b.inputs.tolist() for b in blocks] == [list(range(8, 16)), [0, 1, 2, 3], [4, 5, 6, 7]]
-    beside = Meng({"group_ch": 4}).pack(layer, geometry)  # 8 + 6 of 16 bit lines: the second stack fits beside
+    # 8 + 6 of 16 bit lines: the second stack fits beside
+    beside = Meng({"group_ch": 4, "side_by_side": True}).pack(layer, geometry)
     assert [(b.crossbar, b.group, b.row0, b.col0) for b in beside] == [(0, 0, 0, 0), (0, 1, 8, 0), (0, 2, 0, 8)]
-    slanted = Meng({"group_ch": 4, "diagonal": True, "side_by_side": False}).pack(layer, geometry)
+    slanted = Meng({"group_ch": 4, "diagonal": True}).pack(layer, geometry)
     assert [(b.crossbar, b.group, b.row0, b.col0) for b in slanted] == [(0, 0, 0, 0), (0, 0, 8, 8), (1, 0, 0, 0)]
 
 
@@ -165,7 +166,7 @@ def test_kernel_positions_have_crossbars_of_their_own():
     """Nine positions, 64 channels down the rows: sub-groups of 16 rows, none cut, nine crossbars without sharing."""
     keep = np.random.default_rng(2).random((40, 4)) < 0.5
     layer = conv(keep, 16)
-    blocks = Meng({"unroll": "kernel_pos", "side_by_side": False}).pack(layer, ISAAC)
+    blocks = Meng({"unroll": "kernel_pos"}).pack(layer, ISAAC)
     assert len(blocks) == 9 * 4 and {b.rows for b in blocks} == {16}
     for crossbar in range(9):
         inputs = np.concatenate([b.inputs for b in blocks if b.crossbar == crossbar])
@@ -197,7 +198,7 @@ def test_pruned_resnet18_needs_far_fewer_crossbars_than_dense(group_ch, unroll):
         dense += full
     assert dense == 1371
     assert used == expected, f"{used} crossbars, the rule gives {expected}"
-    assert used * 4 < dense, f"ratio {dense / used:.2f} of 8.2 that the removed groups would give at most"
+    assert used * 3 < dense, f"ratio {dense / used:.2f} of 8.2 that the removed groups would give at most"
 
 
 # -- contents -------------------------------------------------------------------------------------------------
@@ -233,9 +234,9 @@ def test_sums_are_the_filters_less_the_dummy():
 def test_one_column_belongs_to_different_filters_in_different_sub_groups():
     """What the DeMUX is for: packed left, bit line 2 holds filter 0 in one sub-group and filter 1 in the other."""
     keep = np.array([[1, 0], [0, 1]], bool)
-    blocks = Meng({"group_ch": 4, "side_by_side": False}).pack(conv(keep, 4, (1, 2)), Geometry(64, 64, 2))
+    blocks = Meng({"group_ch": 4}).pack(conv(keep, 4, (1, 2)), Geometry(64, 64, 2))
     assert [(b.col0, b.targets.tolist()) for b in blocks] == [(0, [0]), (0, [1])]
-    path = Meng({"group_ch": 4, "side_by_side": False})
+    path = Meng({"group_ch": 4})
     work = path.work(blocks, conv(keep, 4, (1, 2)), Geometry(64, 64, 2))
     assert work.extra["demux"].tolist() == [2]  # one look-up a sum and window
 

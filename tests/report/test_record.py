@@ -71,7 +71,7 @@ def test_tables_and_files(result, tmp_path):
     (tmp_path / "r.json").write_text('{"schema": "other"}')
     with pytest.raises(InputError, match=r"found 'other', allowed 'xbarch.result/1'"):
         read(tmp_path / "r.json")
-    with pytest.raises(InputError, match="cannot be read as a result"):
+    with pytest.raises(InputError, match="cannot be read"):
         read(tmp_path / "absent.json")
 
 

@@ -62,6 +62,7 @@ def load(spec: Data, seed: int) -> Parts:
 
 def digits(spec: Data, seed: int) -> Parts:
     """scikit-learn's 8 x 8 digits (Alpaydin and Kaynak, UCI 1998), resized: 70 % train, 10 % val, 20 % test."""
+    _room(1797, spec)
     source, labels = _source()
     pixels = F.interpolate(source, (spec.size, spec.size), mode="bilinear", align_corners=False)
     whole = _grey(pixels, spec.channels)
@@ -72,9 +73,10 @@ def digits(spec: Data, seed: int) -> Parts:
 def digit_pairs(spec: Data, seed: int) -> Parts:
     """Pairs of digits: class 10 * left + right, each shifted, rotated and scaled at random, the larger of both at
     every pixel, Gaussian noise. Source digits are split before they are composed."""
+    wanted = (spec.train_images or 12_000, 2_000, spec.test_images)
+    _room(sum(wanted), spec)
     source, labels = _source()
     made = []
-    wanted = (spec.train_images or 12_000, 2_000, spec.test_images)
     for part, (index, count) in enumerate(zip(_split(labels, (0.6, 0.1), seed), wanted, strict=True)):
         generator = torch.Generator().manual_seed(seed * 3 + part)
         pairs = index[torch.randint(len(index), (count, 2), generator=generator)]
@@ -98,6 +100,12 @@ def _compose(source: Tensor, pairs: Tensor, spec: Data, generator: torch.Generat
         canvas = torch.maximum(canvas, F.grid_sample(source[pairs[:, side]], grid, align_corners=False))
     canvas = canvas + spec.noise * torch.randn(canvas.shape, generator=generator)
     return _grey(canvas, spec.channels)
+
+
+def _room(images: int, spec: Data) -> None:
+    if images * spec.channels * spec.size**2 > _MOST:
+        raise InputError(f"found {images:,} images of {spec.channels} x {spec.size} x {spec.size}, allowed "
+                         f"{_MOST >> 30} GiB of pixels", field="data.size")
 
 
 def _source() -> tuple[Tensor, Tensor]:
@@ -191,9 +199,7 @@ def _folder(place: Path, names: list[str], spec: Data) -> Images:
              for p in sorted((place / name).iterdir()) if p.is_file()]
     if not files:
         raise InputError("found no images, allowed CLASS/* of the training classes", file=place)
-    if len(files) * spec.channels * spec.size**2 > _MOST:
-        raise InputError(f"found {len(files)} images of {spec.size} pixels, allowed {_MOST >> 30} GiB of pixels",
-                         file=place, field="data.size")
+    _room(len(files), spec)
     pixels = np.empty((len(files), spec.channels, spec.size, spec.size), np.uint8)
     for i, (path, _) in enumerate(files):
         try:
@@ -211,6 +217,7 @@ def _join(batches: list[Images]) -> Images:
 
 def _parts(train: Images, test: Images, classes: int, seed: int, spec: Data) -> Parts:
     """Split validation off the training images; resize where the recipe asks for another size."""
+    _room(len(train) + len(test), spec)
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
     cut = max(1, len(train) // 10)
     first, second = (Images(train.pixels[i], train.labels[i]) for i in (order[cut:], order[:cut]))
@@ -220,8 +227,9 @@ def _parts(train: Images, test: Images, classes: int, seed: int, spec: Data) -> 
 def _sized(images: Images, size: int) -> Images:
     if images.pixels.shape[-1] == size:
         return images
-    pixels = F.interpolate(images.pixels.float(), (size, size), mode="bilinear")
-    return Images(pixels.round().to(torch.uint8), images.labels)
+    pixels = [F.interpolate(p.float(), (size, size), mode="bilinear").round().to(torch.uint8)
+              for p in images.pixels.split(1000)]
+    return Images(torch.cat(pixels), images.labels)
 
 
 def augmented(x: Tensor, generator: torch.Generator) -> Tensor:

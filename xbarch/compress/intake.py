@@ -34,6 +34,11 @@ class Parameters:
     bias: Tensor | None = None
     norm: Norm | None = None
 
+    def tensors(self) -> list[Tensor]:
+        """All there are."""
+        n = self.norm
+        return [t for t in (self.weight, self.bias, *((n.gamma, n.beta, n.mean, n.var) if n else ())) if t is not None]
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -56,12 +61,14 @@ def intake(model: nn.Module, shape: Shape) -> Taken:
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            logging.getLogger("torch.export").setLevel(logging.ERROR)
+            logging.disable(logging.CRITICAL)  # what goes wrong is said below, in one sentence
             model.eval()(example)  # shapes of lazy modules
             program = torch.export.export(model, (example,)).run_decompositions({})
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise InputError(f"cannot be exported for images of {shape}: {text}", field="model") from None
+    finally:
+        logging.disable(logging.NOTSET)
     return _Reader(program, shape).read()
 
 
@@ -87,6 +94,11 @@ class _Reader:
         for node in self.program.graph.nodes:
             if node.op == "call_function":
                 self.take(node)
+        if len(signature.user_outputs) != 1:
+            raise InputError(f"found a model of {len(signature.user_outputs)} outputs, allowed the class scores alone",
+                             field="model")
+        if not self.parameters:
+            raise InputError("found no convolution or linear layer, allowed at least one", field="model")
         return Taken(tuple(self.layers.values()), self.parameters)
 
     def take(self, node: fx.Node) -> None:

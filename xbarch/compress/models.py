@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from xbarch.errors import InputError
 
+_MOST = 2**28  # weights
+
 
 class Basic(nn.Module):
     """Residual block of two 3 x 3 convolutions (He et al., CVPR 2016). `projected`: a 1 x 1 convolution where the
@@ -128,6 +130,8 @@ def vgg16(classes: int, width: int = 64) -> nn.Module:
 
 def lenet5(classes: int, width: int = 1) -> nn.Module:
     """LeNet-5; `width` is the number of input channels' multiple and must be 1."""
+    if width != 1:
+        raise InputError(f"found {width}, allowed 1 for lenet5", field="width")
     return LeNet5(classes)
 
 
@@ -146,16 +150,26 @@ def build(name: str, classes: int, width: int | None, seed: int) -> nn.Module:
     """
     torch.manual_seed(seed)
     if name in MODELS:
-        return MODELS[name](classes) if width is None else MODELS[name](classes, width)
+        def make() -> nn.Module:
+            return MODELS[name](classes) if width is None else MODELS[name](classes, width)
+
+        with torch.device("meta"):  # shapes alone
+            lazy = nn.parameter.UninitializedParameter
+            count = sum(p.numel() for p in make().parameters() if not isinstance(p, lazy))
+        if count > _MOST:
+            raise InputError(f"found {width}, which makes {count:,} weights of {name}, allowed {_MOST:,}",
+                             field="width")
+        torch.manual_seed(seed)
+        return make()
     place, colon, factory = name.rpartition(":")
     if not colon:
         raise InputError(f"found {name[:60]!r}, allowed {', '.join(MODELS)}, path.py:factory or module:factory",
                          field="model")
     try:
         made = getattr(_module(place), factory)()
-    except InputError:
+    except (InputError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # the user's code may do anything, leave the interpreter too
         raise InputError(f"{name[:80]} failed with {type(error).__name__}: {str(error)[:200]}", field="model") from None
     if not isinstance(made, nn.Module):
         raise InputError(f"{name[:80]} returned {type(made).__name__}, allowed a torch.nn.Module", field="model")

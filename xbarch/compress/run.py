@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 from xbarch.compress import data, models
+from xbarch.compress.ask import ask
 from xbarch.compress.export import workload
 from xbarch.compress.intake import intake
 from xbarch.compress.network import Network
@@ -19,7 +21,6 @@ from xbarch.compress.train import Progress, Trainer, phases
 from xbarch.errors import InputError
 from xbarch.files import writable
 from xbarch.spec.recipe import Recipe
-from xbarch.workload.find import read_recipe
 from xbarch.workload.store import save
 
 
@@ -35,17 +36,14 @@ def compress(source: str | Path, *, out: Path | None = None, resume: bool = True
     Raises:
         InputError: bad recipe, model, data or weights; something cannot be written.
     """
-    recipe = read_recipe(source)
-    if not isinstance(recipe, Recipe):
-        raise InputError("is a synthetic recipe, made on the fly; allowed kind: trained", file=source)
+    recipe, out = ask(source, out)
     name = Path(source).stem
-    if out is None:
-        out = Path(source).with_suffix("") if Path(source).exists() else Path(name)
-    writable(out)
+    cache = cache or _cache()
+    writable(cache / "train")
     torch.set_num_threads(recipe.threads)
     parts = data.load(recipe.data, recipe.seed)
     network = build(recipe, parts)
-    trainer = Trainer(network, parts, recipe, (cache or _cache()) / "train", progress)
+    trainer = Trainer(network, parts, recipe, cache / "train", progress)
     accuracy: dict[str, float] = {}
     for phase in phases(recipe, _source(recipe)):
         trainer.run(phase, resume)
@@ -71,30 +69,52 @@ def build(recipe: Recipe, parts: data.Parts) -> Network:
         _restore(model, recipe.checkpoint)
         taken = intake(model, parts.shape)
     for name, parameters in taken.parameters.items():
-        if not bool(torch.isfinite(parameters.weight).all()):
-            raise InputError(f"layer {name} has weights that are not finite numbers (NaN or infinite)", field="model")
+        if not all(bool(torch.isfinite(t).all()) for t in parameters.tensors()):
+            raise InputError(f"layer {name} has weights that are not finite numbers (NaN or infinite)",
+                             file=recipe.checkpoint, field="" if recipe.checkpoint else "model")
+    _scores(taken.layers[-1].out_shape, parts.classes)
     return Network(taken, recipe.quantization)
+
+
+def _scores(shape: tuple[int, int, int], classes: int) -> None:
+    if shape[0] < classes or shape[1:] != (1, 1):
+        found = f"{shape[0]} scores" if shape[1:] == (1, 1) else f"values of shape {shape}"
+        raise InputError(f"makes {found}, allowed one score for each of {classes} classes", field="model")
 
 
 def _restore(model: torch.nn.Module, checkpoint: str) -> None:
     """A state dict of dense tensors; nothing of the file is executed."""
     try:
-        found = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        state = found.get("state_dict", found) if isinstance(found, dict) else None
-        if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-            raise InputError("found no state dict, allowed names and tensors", file=checkpoint)
-        wanted = {k: v.shape for k, v in model.state_dict().items()}
-        for key, tensor in state.items():
-            if tensor.layout != torch.strided or tensor.shape != wanted.get(key) \
-                    or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
-                raise InputError(f"{key[:80]} has shape {tuple(tensor.shape)}, allowed "
-                                 f"{tuple(wanted[key]) if key in wanted else 'no such tensor'}", file=checkpoint)
-        model.load_state_dict(state)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = torch.load(checkpoint, map_location="cpu", weights_only=True)
+            state = found.get("state_dict", found) if isinstance(found, dict) else None
+            if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+                raise InputError("found no state dict, allowed names and tensors", file=checkpoint)
+            wanted = model.state_dict()
+            for key, tensor in state.items():
+                _alike(str(key), tensor, wanted.get(key), checkpoint)
+            for key in wanted:
+                if key not in state:
+                    raise InputError(f"has no tensor {key}, which the model needs", file=checkpoint)
+            model.load_state_dict(state)
     except InputError:
         raise
     except Exception as error:
         raise InputError(f"cannot be read as a state dict of the model ({type(error).__name__})",
                          file=checkpoint) from None
+
+
+def _alike(key: str, tensor: torch.Tensor, wanted: torch.Tensor | None, checkpoint: str) -> None:
+    """A tensor of a checkpoint is dense, whole, and of its place's shape and kind."""
+    if wanted is None or tensor.shape != wanted.shape:
+        raise InputError(f"{key[:80]} has shape {tuple(tensor.shape)}, allowed "
+                         f"{'no such tensor' if wanted is None else tuple(wanted.shape)}", file=checkpoint)
+    if tensor.is_quantized or tensor.dtype.is_floating_point != wanted.dtype.is_floating_point or tensor.is_complex():
+        raise InputError(f"{key[:80]} is {tensor.dtype}, allowed {wanted.dtype}", file=checkpoint)
+    if tensor.layout != torch.strided or tensor.is_meta \
+            or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+        raise InputError(f"{key[:80]} has no numbers of its own, allowed a dense tensor", file=checkpoint)
 
 
 def _source(recipe: Recipe) -> str:
@@ -107,7 +127,11 @@ def _source(recipe: Recipe) -> str:
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XBARCH_CACHE") or Path.home() / ".cache" / "xbarch")
+    given = os.environ.get("XBARCH_CACHE")
+    try:
+        return Path(given) if given else Path.home() / ".cache" / "xbarch"
+    except RuntimeError:  # no home
+        raise InputError("found no home folder for checkpoints, allowed a folder in XBARCH_CACHE") from None
 
 
 def _versions() -> dict[str, str]:

@@ -32,7 +32,8 @@ class Nameplate:
 def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int = 16) -> Nameplate:
     """Every unit at full activity (ISAAC, ISCA 2016, Table I: group totals times counts).
 
-    Peak: rows * floor(columns / cells a weight) * crossbars * 2 operations every phase count of read times.
+    Peak: rows * floor(columns / cells a weight) * crossbars * 2 operations every phase count of read times, each on
+    whole slots where the machine has them.
     """
     a = architecture
     tile_power = tile_area = chip_power = chip_area = Fraction(0)
@@ -47,8 +48,10 @@ def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int
     convert = ceil(x.columns * Fraction(x.conversion) / Fraction(x.adcs_per_crossbar))
     phases = ceil(input_bits / x.dac_bits)
     weights = x.columns // ceil(weight_bits / x.cell_bits)
+    read, slot = max(x.read, convert), a.pipeline.slot
+    read = ceil(Fraction(read, slot)) * slot if slot else read
     operations = 2 * x.rows * weights * a.crossbars
-    tops = Fraction(operations, phases * max(x.read, convert))
+    tops = Fraction(operations, phases * read)
     adc = a.components.get("adc")
     share = adc.power * a.instances(adc) / a.hierarchy.tiles / tile_power if adc and tile_power else Fraction(0)
     return Nameplate(float(tile_power / 10**6), float(tile_area / 10**12), float(chip_power / 10**6),

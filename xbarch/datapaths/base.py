@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from xbarch.errors import InputError
 from xbarch.workload.graph import Layer, Workload
 
 
@@ -138,6 +139,16 @@ class Added:
     source: str
 
 
+@dataclass(frozen=True)
+class Projection:
+    """The nearest weights a method's hardware can hold. weights: shape of those given; mask: True where kept;
+    side: what packing or a report needs to know of it, JSON values."""
+
+    weights: NDArray[np.float64]
+    mask: NDArray[np.bool_]
+    side: dict[str, Any] = field(default_factory=dict)
+
+
 class Options(BaseModel):
     """Base of every data path's options: strict, unknown keys refused."""
 
@@ -170,6 +181,16 @@ class DataPath(ABC):
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> Work:
         """Per window cost of the packed layer. The default reads every activation group once per input phase."""
         return standard_work(blocks, geometry.phases(layer.input_bits), geometry)
+
+    def project(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Euclidean projection of `weights` (F, C / groups, kh, kw) on what this method may keep, for training.
+
+        density: share of the weights to keep, 0 to 1.
+
+        Raises:
+            InputError: the method has none, or cannot reach that density on that crossbar.
+        """
+        raise InputError(f"data path {self.name} has no projection, allowed a method that prunes", field="method")
 
     def components(self, geometry: Geometry) -> list[Added]:
         """Hardware this path adds to the base machine."""

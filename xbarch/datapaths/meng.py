@@ -32,7 +32,7 @@ class MengOptions(base.Options):
         "im2col", description="rows in the order channel, kernel position (sub-groups are whole), or every kernel "
         "position on crossbars of its own with the channels down the rows (NeuroSim)")
     side_by_side: bool = Field(
-        True, description="stacks that leave bit lines free share their crossbars with further stacks to the right, "
+        False, description="stacks that leave bit lines free share their crossbars with further stacks to the right, "
         "read after them: fewer crossbars, more reads of each (this project's reading)")
     diagonal: bool = Field(
         False, description="sub-groups stacked on one crossbar that fit beside one another are shifted right until "

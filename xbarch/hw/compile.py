@@ -91,7 +91,7 @@ class Compiler:
             for part in group:
                 ends.append(self.part(built, layer, packed, part, number, home))
             outputs = packed.targets(group[0].start, group[-1].stop)
-            partial = sum(packed.partial_sums(p.start, p.stop, p.slot, self.machine.crossbars_per_ima) for p in group)
+            partial = sum(packed.partial_sums(*self.span(p)) for p in group)
             merged = self.merge(built, layer, home, partial - outputs, outputs, tuple(ends))
             self.finish(built, layer, number, home, outputs, merged)
 
@@ -99,7 +99,7 @@ class Compiler:
         """One tile's share of a window up to its partial sums, sent to `home` if that is another tile."""
         m, place = self.machine, f"tile{part.tile}"
         bits = packed.drivers(part.start, part.stop) * layer.input_bits
-        last = self.fetch(built, layer, place, bits)
+        last = self.fetch(built, layer, place, bits, packed.registered(*self.span(part)) * layer.input_bits)
         occupancy = packed.occupancy[..., part.start:part.stop].max(axis=-1)
         time: Count = int(occupancy) if occupancy.ndim == 0 else occupancy
         last = built.add(Stage(
@@ -111,17 +111,22 @@ class Compiler:
         nodes, reached = m.mesh.tree(m.mesh.router(part.tile), [m.mesh.router(home)])
         links = self.links(built, layer, nodes, width, last)
         at = reached[m.mesh.router(home)]
-        return links[at] if at >= 0 else last
+        return built.add(Stage(f"{layer.name}/arrive", -1, 0, m.link_time(width), (links[at] if at >= 0 else last,),
+                               actions=(("flit_hop", m.flits(width)),)))
 
-    def fetch(self, built: _Copy, layer: Layer, place: str, bits: int) -> int:
-        """eDRAM read and bus transfer into the input registers."""
+    def span(self, part: Part) -> tuple[int, int, int, int]:
+        """A part's crossbars, its first one's place in the tile, and how many make an IMA."""
+        return part.start, part.stop, part.slot, self.machine.crossbars_per_ima
+
+    def fetch(self, built: _Copy, layer: Layer, place: str, bits: int, registered: int) -> int:
+        """eDRAM read and one bus transfer into the input registers of all IMAs, `registered` bits together."""
         m = self.machine
         words, beats = ceil(bits / m.edram_bits), ceil(bits / m.bus_bits)
         read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
                                m.latency("read", m.edram_time(bits)), actions=(("edram_access", words),)))
         return built.add(Stage(f"{layer.name}/transfer", self.server("bus", place), m.bus_time(bits),
                                m.latency("transfer", m.bus_time(bits)), (read,),
-                               actions=(("bus_transfer", beats), ("ir_access", words))))
+                               actions=(("bus_transfer", beats), ("ir_access", ceil(registered / m.edram_bits)))))
 
     def merge(self, built: _Copy, layer: Layer, home: int, adds: int, outputs: int, after: tuple[int, ...]) -> int:
         """Partial sums of IMAs and tiles added in the home tile."""
@@ -209,13 +214,13 @@ class Compiler:
 
 
 def _merging(packed: Packed, parts: list[Part]) -> list[list[Part]]:
-    """Parts that share outputs, together; the first of each is where they merge."""
+    """Parts between which no output is shared, apart; the first of each group is where it merges."""
     groups: list[list[Part]] = []
     for part in parts:
-        if groups and packed.share((groups[-1][0].start, groups[-1][-1].stop), (part.start, part.stop)):
-            groups[-1].append(part)
-        else:
+        if part.start in packed.cuts:
             groups.append([part])
+        else:
+            groups[-1].append(part)
     return groups
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from fractions import Fraction
 from math import ceil, prod
 
@@ -85,18 +85,22 @@ class Machine:
 
     def pace(self, layer: Layer, packed: Packed | None) -> Pace:
         """What a window of the layer asks of its tile's shared units, and how many windows a copy has under way."""
-        written = self.edram_time(layer.out_shape[0] * layer.output_bits)
-        activated = 0 if layer.op in ("input", "maxpool") else self.unit_time("activation", layer.out_shape[0])
+        held = ceil(packed.mean_occupancy) if packed is not None else self.asked(layer, False, set())
+        return Pace(self.asked(layer, packed is not None, self.ideal),
+                    self.ahead + ceil(sum(self._latency.values()) / max(1, held)))
+
+    def asked(self, layer: Layer, crossbars: bool, ideal: Container[str]) -> int:
+        """Time a window of the layer, on crossbars or not, holds the slowest shared unit that is not `ideal`."""
+        produced = layer.out_shape[0] * layer.output_bits
         if layer.op in ("input", "flatten"):
-            time = self.off_chip_time(layer.out_shape[0] * layer.output_bits)
-        elif packed is not None:
-            time = max(activated, written)
-        else:
-            bits, operations = self.digital_work(layer, [layer.input_bits] * max(1, len(layer.inputs)))
-            unit = self.unit_time("pool" if layer.op == "maxpool" else "merge_add", operations)
-            time = max(self.edram_time(bits) + written, unit, activated)
-        latency, held = sum(self._latency.values()), time if packed is None else ceil(packed.mean_occupancy)
-        return Pace(time, self.ahead + ceil(latency / max(1, held)))
+            return 0 if "hypertransport" in ideal else self.off_chip_time(produced)
+        port = 0 if "edram" in ideal else self.edram_time(produced)
+        activated = 0 if layer.op == "maxpool" else self.unit_time("activation", layer.out_shape[0])
+        if crossbars:
+            return max(activated, port)
+        bits, operations = self.digital_work(layer, [layer.input_bits] * max(1, len(layer.inputs)))
+        unit = self.unit_time("pool" if layer.op == "maxpool" else "merge_add", operations)
+        return max(port + self.edram_time(bits) if "edram" not in ideal else 0, unit, activated)
 
     def read_times(self, work: Work) -> Ints:
         """Time one read of each activation group takes."""
@@ -136,8 +140,10 @@ class Machine:
         """Refuse a workload the registers cannot hold.
 
         Raises:
-            InputError: a layer's weights or inputs are wider than the architecture's precision.
+            InputError: a layer's weights or inputs are wider than the architecture's precision, or there is none.
         """
+        if not network.compute_layers:
+            raise InputError("found no layer with weights, allowed one or more", file=f"workload {network.name}")
         limits = self.architecture.precision
         for layer in network.compute_layers:
             for what, found, allowed in (("weight_bits", layer.weight_bits, limits.weight_bits),
@@ -168,13 +174,12 @@ class Machine:
         imas = self.architecture.hierarchy.imas_per_tile
         return sum(c.area * c.count * (imas if c.level == "ima" else 1) for c in path.components(self.geometry))
 
-    def areas(self, tiles: int, path: DataPath) -> tuple[int, int, dict[str, int]]:
-        """(area of `tiles` tiles, of all chips, by component of all chips)."""
-        a = self.architecture
-        by = {name: int(c.area * a.instances(c)) * self.chips for name, c in a.components.items()}
+    def areas(self, tiles: int, offered: int, path: DataPath) -> tuple[int, int, dict[str, int]]:
+        """(area of `tiles` tiles, of a machine of `offered` tiles on all its chips, of that by component)."""
+        instances = self.instances(offered)
+        by = {name: c.area * instances[c.level] for name, c in self.architecture.components.items()}
         for added in path.components(self.geometry):
-            count = a.hierarchy.tiles * (a.hierarchy.imas_per_tile if added.level == "ima" else 1)
-            by[added.name] = added.area * added.count * count * self.chips
+            by[added.name] = added.area * added.count * instances[added.level]
         return (self.tile_area() + self.added_area(path)) * tiles, sum(by.values()), by
 
     def prices(self, path: DataPath) -> Mapping[str, Price]:
@@ -184,7 +189,11 @@ class Machine:
         prices.update({c.action: Price(c.name, c.energy) for c in path.components(self.geometry)})
         return prices
 
-    def static_powers(self) -> dict[str, int]:
-        """Power drawn all the time (µW), all chips together."""
-        a = self.architecture
-        return {name: int(c.power * a.instances(c)) * self.chips for name, c in a.components.items() if c.constant}
+    def static_powers(self, tiles: int) -> dict[str, int]:
+        """Power drawn all the time (µW) by `tiles` tiles and what all chips have beside tiles."""
+        instances = self.instances(tiles)
+        return {name: c.power * instances[c.level] for name, c in self.architecture.components.items() if c.constant}
+
+    def instances(self, tiles: int) -> dict[str, int]:
+        """Parents of a component's level in all chips where they have `tiles` tiles together."""
+        return {"chip": self.chips, "tile": tiles, "ima": tiles * self.architecture.hierarchy.imas_per_tile}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -92,17 +92,21 @@ class Packed:
         """Number of distinct outputs crossbars [start, stop) add to."""
         return int(self._union("targets", start, stop).sum())
 
-    def share(self, first: tuple[int, int], second: tuple[int, int]) -> bool:
-        """Whether two spans of crossbars add to a common output."""
-        return bool((self._union("targets", *first) & self._union("targets", *second)).any())
-
     def partial_sums(self, start: int, stop: int, slot: int, per_ima: int) -> int:
         """Sums the IMAs deliver for crossbars [start, stop), the first of which is crossbar `slot` of its tile.
 
         Crossbars of one IMA that add to the same output share its output register entry.
         """
-        borders = [start, *range(start + per_ima - slot % per_ima, stop, per_ima), stop]
-        return sum(self.targets(a, b) for a, b in pairwise(borders))
+        return sum(self.targets(a, b) for a, b in _imas(start, stop, slot, per_ima))
+
+    def registered(self, start: int, stop: int, slot: int, per_ima: int) -> int:
+        """Inputs written into input registers for crossbars [start, stop): once in each IMA they drive."""
+        return sum(self.drivers(a, b) for a, b in _imas(start, stop, slot, per_ima))
+
+
+def _imas(start: int, stop: int, slot: int, per_ima: int) -> Iterable[tuple[int, int]]:
+    """Crossbars [start, stop), the first of which is crossbar `slot` of its tile, cut at the borders of IMAs."""
+    return pairwise([start, *range(start + per_ima - slot % per_ima, stop, per_ima), stop])
 
 
 class Occupancy:

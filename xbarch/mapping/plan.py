@@ -68,7 +68,8 @@ _Found = tuple[_Placement, dict[tuple[str, int], int]]  # and the buffers
 class Plan:
     """Where everything lies. parts[layer][copy] lists that copy's parts; homes[layer][copy] the tile that
     merges or, for layers without crossbars, executes it. least: smallest buffers, capacity: those given,
-    in producer windows, by (consumer, input index). rides: layers whose copy c takes its first input from copy c of
+    in producer windows, by (consumer, input index). offered: tiles of the whole machine, under `area` those its area
+    holds. rides: layers whose copy c takes its first input from copy c of
     its producer on the same tile. interval_bound: un-rounded interval in ps."""
 
     policy: str
@@ -82,6 +83,7 @@ class Plan:
     rides: frozenset[str]
     paces: Mapping[str, Pace]
     tiles: int
+    offered: int
     crossbars: int
     dense_crossbars: int
     interval_bound: Fraction
@@ -121,18 +123,19 @@ def plan(
     edges = inputs(workload)
     site = _Site(workload, packed, demands, paces, edges, slack_needed(edges), room, ahead)
     _refuse_early(packed, site.buffers(site.least), single, room)
-    limit = int(room.tiles / room.overhead) if kind == "area" else room.tiles
-    if kind == "fit":
-        limit = site.smallest()
-    budget = {"one_copy": single, "crossbars": factor * dense_crossbars}.get(kind, limit * room.crossbars_per_tile)
+    offered = int(room.tiles / room.overhead) if kind == "area" else room.tiles
+    limit = site.smallest() if kind == "fit" else offered
+    most = limit * room.crossbars_per_tile
+    budget = {"one_copy": single, "crossbars": min(factor * dense_crossbars, most)}.get(kind, most)
     if budget < single:
+        remedy = f"crossbars:{ceil(single / dense_crossbars)}" if kind == "crossbars" else "chip, or more tiles,"
         raise CapacityError(f"one copy of each layer needs {single} crossbars, the policy allows {budget}; "
-                            f"crossbars:{ceil(single / dense_crossbars)} would hold it", field="policy")
+                            f"{remedy} would hold it", field="policy")
     placed, capacity = site.fill(budget, limit)
     return Plan(
         policy, budget, {name: len(h) for name, h in placed.homes.items()}, placed.parts, placed.homes, edges,
-        site.least, capacity, placed.rides, paces, len(placed.tiles.used), sum(placed.tiles.used), dense_crossbars,
-        interval_bound(demands, budget),
+        site.least, capacity, placed.rides, paces, len(placed.tiles.used), offered,
+        sum(placed.tiles.used), dense_crossbars, interval_bound(demands, budget),
     )
 
 

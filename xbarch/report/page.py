@@ -19,7 +19,8 @@ _PAGE = """<!doctype html>
  h1{font-size:1.35rem} h2{font-size:1.1rem;margin-top:2rem;overflow-wrap:anywhere}
  .wide{overflow-x:auto} table{border-collapse:collapse;font-variant-numeric:tabular-nums}
  th,td{padding:.25rem .6rem;border-bottom:1px solid #d9e0e5;text-align:right;vertical-align:top}
- th:first-child,td:first-child{text-align:left} td{overflow-wrap:anywhere}
+ th:first-child,td:first-child{text-align:left;min-width:7.5rem} td,th{overflow-wrap:break-word}
+ .facts td{overflow-wrap:anywhere;text-align:left}
  img{max-width:100%;height:auto} .note{color:#5a6872} .synthetic{background:#fff3d6;padding:0 .3rem}
 </style></head><body>
 <h1>{{ title }}</h1>
@@ -31,7 +32,8 @@ _PAGE = """<!doctype html>
 {% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>{% endif %}
 {% for r, facts, images in details %}<h2>{{ r.name }}</h2>
-<div class="wide"><table><tbody>{% for what, value in facts %}<tr><td>{{ what }}</td><td>{{ value }}</td></tr>
+<div class="wide"><table class="facts"><tbody>
+{% for what, value in facts %}<tr><td>{{ what }}</td><td>{{ value }}</td></tr>
 {% endfor %}</tbody></table></div>
 {% for name, image in images %}<p><img alt="{{ name }} of {{ r.name }}" src="{{ image }}"></p>{% endfor %}{% endfor %}
 </body></html>

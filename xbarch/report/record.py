@@ -16,7 +16,7 @@ from xbarch.datapaths.base import DataPath
 from xbarch.hw.machine import Machine
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.plan import Plan
-from xbarch.report.result import SCHEMA
+from xbarch.report.schema import SCHEMA
 from xbarch.sim.graph import StageGraph, Trace
 from xbarch.sim.steady import Steady
 from xbarch.workload.graph import Workload
@@ -45,7 +45,7 @@ def record(run: Run) -> dict[str, Any]:
     interval = run.steady.interval_ps
     seconds = float(interval) / 1e12
     scopes = _scopes(run, interval)
-    used, total, by_component = run.machine.areas(run.plan.tiles, run.path)
+    used, total, by_component = run.machine.areas(run.plan.tiles, run.plan.offered, run.path)
     dense_ops = 2 * sum(p.layer.macs for p in run.packed.values())
     kept_ops = 2 * sum(p.layer.windows * p.layer.kept_weights for p in run.packed.values())
     joules = scopes["whole"] / 1e18
@@ -88,21 +88,23 @@ def provenance(run: Run) -> dict[str, Any]:
 
 
 def _scopes(run: Run, interval: Fraction) -> dict[str, int]:
-    """Energy an image: compute (dynamic, occupied tiles), chip (and routers), whole (and constant powers)."""
-    dynamic = run.ledger.by_component()
-    compute = sum(e for c, e in dynamic.items() if run.ledger.scope[c] == "compute")
-    chip = sum(dynamic.values())
-    static = sum(_static(run, interval).values())
-    return {"compute": compute, "chip": chip, "whole": chip + static}
+    """Energy an image of components of scope compute in occupied tiles; compute and chip; everything."""
+    components, dynamic = run.machine.architecture.components, run.ledger.by_component()
+    scopes, wider = {}, {"compute": ("compute",), "chip": ("compute", "chip"), "whole": ("compute", "chip", "whole")}
+    for name, inside in wider.items():
+        static = _static(run, interval, run.plan.tiles if name == "compute" else run.plan.offered)
+        scopes[name] = sum(e for c, e in dynamic.items() if run.ledger.scope[c] in inside) \
+            + sum(e for c, e in static.items() if components[c].scope in inside)
+    return scopes
 
 
-def _static(run: Run, interval: Fraction) -> dict[str, int]:
-    """Constant powers over one steady interval; a microwatt for a picosecond is an attojoule."""
-    return {name: int(power * interval) for name, power in run.machine.static_powers().items()}
+def _static(run: Run, interval: Fraction, tiles: int) -> dict[str, int]:
+    """Constant powers of so many tiles over one steady interval; a microwatt for a picosecond is an attojoule."""
+    return {name: int(power * interval) for name, power in run.machine.static_powers(tiles).items()}
 
 
 def _energy(run: Run, interval: Fraction) -> dict[str, Any]:
-    static = _static(run, interval)
+    static = _static(run, interval, run.plan.offered)
     dynamic = run.ledger.by_component()
     return {
         "by_component_aj": {**dynamic, **{k: dynamic.get(k, 0) + v for k, v in static.items()}},
@@ -143,7 +145,9 @@ def _utilization(run: Run, interval: Fraction) -> dict[str, Any]:
     machine, plan = run.machine, run.plan
     geometry = machine.geometry
     capacity = geometry.rows * geometry.columns
+    offered = plan.offered * machine.architecture.crossbars_per_tile
     cells = sum(int(p.kept.sum()) * plan.copies[n] for n, p in run.packed.items())
+    zero = sum(int(p.kept.sum()) * plan.copies[n] * _zeros(p) for n, p in run.packed.items())
     row_time = conversions = 0
     for packed in run.packed.values():
         work, windows = packed.work, packed.layer.windows
@@ -155,12 +159,24 @@ def _utilization(run: Run, interval: Fraction) -> dict[str, Any]:
     most, name = max(busy)
     return {
         "cells": cells / (plan.crossbars * capacity),
-        "cells_chip": cells / (machine.crossbars * capacity),
+        "cells_zero": float(zero / (plan.crossbars * capacity)),
+        "cells_chip": cells / (offered * capacity),
         "crossbar_time": row_time / (geometry.rows * float(interval) * plan.crossbars),
         "adc_time": float(conversions * machine.conversion / machine.adcs_per_crossbar)
                     / (float(interval) * plan.crossbars),
         "busiest": {"name": name, "share": most / run.trace.makespan},
     }
+
+
+def _zeros(packed: Packed) -> Fraction:
+    """Share of a layer's kept weights that are zero all the same."""
+    layer = packed.layer
+    if layer.weights is None or not layer.kept_weights:
+        return Fraction(0)
+    mask = layer.mask() if layer.mask is not None else None
+    weights = layer.weights()
+    found = sum(int(np.count_nonzero(w if mask is None else w * mask[f])) for f, w in enumerate(weights))
+    return 1 - Fraction(found, layer.kept_weights)
 
 
 def _counts(run: Run) -> dict[str, Any]:

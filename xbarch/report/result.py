@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from xbarch.errors import InputError
-from xbarch.files import write
+from xbarch.files import read_json, write
+from xbarch.report.schema import SCHEMA, Record
+from xbarch.spec.text import dotted
+from xbarch.spec.words import explain, shown
 
 if TYPE_CHECKING:
     import pandas
 
-SCHEMA = "xbarch.result/1"
+_MOST = 2**26  # bytes of a saved record; a hundred images through a thousand layers take about 4 MB
 
 
 @dataclass(frozen=True)
@@ -69,15 +74,16 @@ def read(path: str | Path) -> Result:
     """A saved record.
 
     Raises:
-        InputError: not a result of a schema this version reads.
+        InputError: not a result of a schema this version reads, or a field is missing or of the wrong kind.
     """
     path = Path(path)
+    data = read_json(path, _MOST)
+    found = data.get("schema") if isinstance(data, dict) else data
+    if not isinstance(data, dict) or found != SCHEMA:
+        raise InputError(f"found {shown(found)}, allowed {SCHEMA!r}", file=path, field="schema")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"cannot be read as a result ({type(error).__name__}), allowed a file that "
-                         "`xbarch simulate --out` wrote", file=path) from None
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        found = data.get("schema") if isinstance(data, dict) else type(data).__name__
-        raise InputError(f"found {str(found)[:40]!r}, allowed {SCHEMA!r}", file=path, field="schema")
+        Record.model_validate(data)
+    except ValidationError as error:
+        message, trail = explain(error, data, Record)
+        raise InputError(message, file=path, field=dotted(trail)) from None
     return Result(data)

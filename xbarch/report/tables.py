@@ -18,7 +18,8 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], wo
     """A table whose first `words` columns are text and whose others are aligned right."""
     made = Table(title=title, title_justify="left", title_style="bold", header_style="")
     for i, head in enumerate(heads):
-        made.add_column(head, justify="left" if i < words else "right", overflow="fold", no_wrap=i == 0)
+        made.add_column(Text(units.plain(head)), justify="left" if i < words else "right", overflow="fold",
+                        no_wrap=i == 0)
     for row in rows:
         made.add_row(*(Text(units.plain(cell)) for cell in row))
     return made
@@ -188,7 +189,7 @@ def show_tree(tree: dict[str, Any], console: Console | None = None) -> None:
                   for r in tree["components"]]
     heads = ["component", "level", "action", "a level", "levels", "area mm²", "power mW", "energy an action"]
     _print(console, Group(
-        Text(f"{tree['name']}: {tree['summary']} ({tree['source']})"),
+        Text(units.plain(f"{tree['name']}: {tree['summary']} ({tree['source']})")),
         table("Components of a chip; area and power of all together", heads, components, 3),
         table("Nameplate (every unit at full activity)", ["", "value"],
               [(k, f"{v:.5g}") for k, v in tree["nameplate"].items()]),

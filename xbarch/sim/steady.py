@@ -44,9 +44,10 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
     found = _repetition(done, full)
     if found is not None and found > 0:
         return Steady(found, True, first)
-    mean = Fraction(first)
-    if graph.images > 1:  # a mean of few images may fall below what the busiest server needs for one; no rate can
-        mean = max(_mean(complete, full), Fraction(int(trace.busy.max(initial=0)), graph.images))
+    # A mean of few images may fall below what the busiest server needs for one; no rate can. Nor may the time of one
+    # image, which is complete before windows that nobody needs.
+    mean = max(_mean(complete, full) if graph.images > 1 else Fraction(first),
+               Fraction(int(trace.busy.max(initial=0)), graph.images))
     # Only a graph without any time in it gets here with nothing: a picosecond is the clock's resolution.
     return Steady(mean if mean > 0 else Fraction(max(trace.makespan, 1), graph.images), False, first)
 

@@ -9,7 +9,7 @@ from xbarch.errors import InputError
 from xbarch.spec.load import document, validate
 from xbarch.spec.recipe import Recipe
 from xbarch.spec.text import brief
-from xbarch.spec.words import guess
+from xbarch.spec.words import guess, shown
 from xbarch.workload.graph import Workload
 from xbarch.workload.store import MANIFEST, load, read_manifest
 from xbarch.workload.zoo import SyntheticRecipe
@@ -43,7 +43,7 @@ def read_recipe(source: str | Path) -> SyntheticRecipe | Recipe:
         return validate(found, SyntheticRecipe)
     if kind == "trained":
         return validate(found, Recipe)
-    raise found.error(f"found {brief(kind)!r}, allowed trained or synthetic", "kind")
+    raise found.error(f"found {shown(kind)}, allowed trained or synthetic", "kind")
 
 
 def headline(name: str) -> tuple[str, str]:
@@ -63,7 +63,7 @@ def headline(name: str) -> tuple[str, str]:
 
 def _find(source: str | Path) -> Path:
     try:
-        path = bundled.find(str(source), "workloads", ("", ".yaml"))
+        path = bundled.find(str(source), "workloads", ("", ".yaml")) if str(source) else None
     except (OSError, ValueError):
         path = None
     if path is None:

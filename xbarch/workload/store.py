@@ -19,13 +19,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xbarch.errors import InputError
-from xbarch.files import write
-from xbarch.spec.text import brief
+from xbarch.files import read, read_json, write
+from xbarch.spec.text import brief, dotted
+from xbarch.spec.words import explain
 from xbarch.workload.graph import Ints, Layer, Op, Workload
 from xbarch.workload.packing import pack, pack_mask, unpack, unpack_mask
 
 MANIFEST, _TENSORS = "manifest.json", "tensors.safetensors"
-_MOST_JSON, _MOST_WEIGHTS = 2**24, 2**31
+_MOST_JSON, _MOST = 2**24, 2**28  # bytes; weights of a network, values of a feature map or of stored activations
+
+_MOST_BYTES = 2**32  # of the tensor file
 
 Size = Annotated[int, Field(ge=1, le=2**20)]
 Pair = tuple[Size, Size]
@@ -124,31 +127,44 @@ def save(workload: Workload, folder: Path, manifest: Mapping[str, Any]) -> Path:
 
 
 def load(folder: Path) -> Workload:
-    """A stored workload; its numbers are unpacked when they are first asked for.
+    """A stored workload. Weights and masks are unpacked once to check them, and again whenever they are asked for.
 
     Raises:
         InputError: not a workload, damaged, or its shapes do not fit together.
     """
     manifest = read_manifest(folder)
     tensors = _Tensors(folder / _TENSORS, manifest.sha256)
-    layers: list[Layer] = []
+    layers: dict[str, Layer] = {}
+    weights = 0
     activations: dict[str, Any] = {}
     for number, stored in enumerate(manifest.layers):
         layer = Layer(**{n: getattr(stored, n) for n in StoredLayer.model_fields})
         _fits(layer, layers, f"layers.{number}", folder / MANIFEST)
         if layer.compute:
             shape = weight_shape(layer)
-            object.__setattr__(layer, "weights", partial(tensors.ints, layer, "weights", shape))
+            weights += math.prod(shape)
+            if weights > _MOST:
+                raise InputError(f"found {weights:,} weights up to here, allowed {_MOST:,}", file=folder / MANIFEST,
+                                 field=f"layers.{number}.out_shape")
+            numbers: dict[str, Any] = {"weights": partial(tensors.ints, layer, "weights", shape)}
             if tensors.has(layer, "mask"):
-                object.__setattr__(layer, "mask", partial(tensors.mask, layer, shape))
+                numbers["mask"] = partial(tensors.mask, layer, shape)
+            for part, make in numbers.items():
+                make()  # refused now if it is damaged
+                object.__setattr__(layer, part, make)
             if manifest.images and tensors.has(layer, "inputs"):
+                if (size := manifest.images * math.prod(layer.in_shape)) > _MOST:
+                    raise InputError(f"found {size:,} stored inputs of layer {layer.name}, allowed {_MOST:,}",
+                                     file=folder / MANIFEST, field="images")
                 activations[layer.name] = partial(tensors.ints, layer, "inputs", (manifest.images, *layer.in_shape))
         for part in ("scale", "bias"):
             object.__setattr__(layer, part, tensors.reals(layer, part))
-        layers.append(layer)
+        layers[layer.name] = layer
+    if not any(layer.compute for layer in layers.values()):
+        raise InputError("found no conv or linear layer, allowed at least one", file=folder / MANIFEST, field="layers")
     return Workload(
-        manifest.name, tuple(layers), manifest.datapath, manifest.options, manifest.trained_on, manifest.accuracy,
-        manifest.source, _Lazy(activations), manifest.model_dump(mode="json", exclude={"layers"}))
+        manifest.name, tuple(layers.values()), manifest.datapath, manifest.options, manifest.trained_on,
+        manifest.accuracy, manifest.source, _Lazy(activations), manifest.model_dump(mode="json", exclude={"layers"}))
 
 
 class _Lazy(dict[str, Any]):
@@ -170,22 +186,14 @@ class _Lazy(dict[str, Any]):
 def read_manifest(folder: Path) -> Manifest:
     """The manifest alone."""
     path = folder / MANIFEST
+    if folder.is_dir() and not path.exists():
+        raise InputError(f"has no {MANIFEST}, allowed the folder of a stored workload", file=folder)
+    data = read_json(path, _MOST_JSON)
     try:
-        if path.stat().st_size > _MOST_JSON:
-            raise InputError(f"found {path.stat().st_size:,} bytes, allowed {_MOST_JSON:,}", file=path)
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"cannot be read as a workload's manifest ({type(error).__name__})", file=path) from None
-    try:
-        return Manifest.model_validate(data)
+        return Manifest.model_validate_json(json.dumps(data), strict=True)  # strict, and lists for tuples
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise InputError(brief(first["msg"], 200), file=path,
-                         field=brief(".".join(str(p) for p in first["loc"]), 100)) from None
-
-
-def _refused(name: str) -> float:
-    raise ValueError(f"{name} is not allowed")
+        message, trail = explain(error, data, Manifest)
+        raise InputError(message, file=path, field=dotted(trail)) from None
 
 
 class _Tensors:
@@ -196,14 +204,14 @@ class _Tensors:
 
         self.path = path
         try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            found = hashlib.sha256(read(path, _MOST_BYTES)).hexdigest()
             if found != digest:
                 raise InputError(f"found the digest {found[:12]}, allowed the manifest's {digest[:12]}: the file is "
                                  "truncated or was changed", file=path)
             self.open: Any = safe_open(str(path), framework="numpy")
             self.names = frozenset(self.open.keys())  # type: ignore[no-untyped-call]
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"cannot be read as safetensors ({type(error).__name__})", file=path) from None
+        except SafetensorError as error:
+            raise InputError(f"cannot be read as safetensors: {brief(error, 100)}", file=path) from None
 
     def has(self, layer: Layer, part: str) -> bool:
         return f"{layer.name}/{part}" in self.names
@@ -236,14 +244,14 @@ class _Tensors:
         data = self.open.get_tensor(f"{layer.name}/{part}")
         count = layer.filters if layer.compute else {"add": 2, "avgpool": 1}.get(layer.op, 0)
         if data.dtype != np.float64 or data.shape != (count,) or not np.isfinite(data).all():
-            raise InputError(f"{part} of layer {layer.name}: found {data.dtype} {data.shape}, allowed {count} finite "
-                             "float64", file=self.path)
+            found = f"{data.dtype} {data.shape}" if data.dtype != np.float64 or data.shape != (count,) else "NaN or inf"
+            raise InputError(f"{part} of layer {layer.name}: found {found}, allowed {count} finite float64",
+                             file=self.path)
         return np.array(data)
 
 
-def _fits(layer: Layer, before: list[Layer], place: str, path: Path) -> None:
-    """Shapes agree with the layers before and with the layer's own window."""
-    known = {la.name: la for la in before}
+def _fits(layer: Layer, known: Mapping[str, Layer], place: str, path: Path) -> None:
+    """Shapes agree with the layers before, `known`, and with the layer's own window."""
 
     def refuse(message: str, part: str) -> InputError:
         return InputError(message, file=path, field=f"{place}.{part}")
@@ -251,7 +259,7 @@ def _fits(layer: Layer, before: list[Layer], place: str, path: Path) -> None:
     if layer.name in known:
         raise refuse(f"found {layer.name!r} twice, allowed once", "name")
     wanted = {"input": 0, "add": 2}.get(layer.op, 1)
-    if len(layer.inputs) != wanted or (layer.op == "input") != (not before):
+    if len(layer.inputs) != wanted or (layer.op == "input") != (not known):
         raise refuse(f"found {len(layer.inputs)} inputs, allowed {wanted}; one input layer, the first", "inputs")
     for position, name in enumerate(layer.inputs):
         if name not in known:
@@ -261,6 +269,9 @@ def _fits(layer: Layer, before: list[Layer], place: str, path: Path) -> None:
     c, h, w = layer.in_shape
     window = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip(
         (h, w), layer.padding, layer.dilation, layer.kernel, layer.stride, strict=True))
+    if min(window) < 1:
+        raise refuse(f"found {layer.kernel} with dilation {layer.dilation}, allowed at most the padded input {h} x {w}",
+                     "kernel")
     out = {"input": layer.in_shape, "add": layer.in_shape, "flatten": (c * h * w, 1, 1),
            "conv": (layer.filters, *window), "maxpool": (c, *window), "avgpool": (c, *window),
            "linear": (layer.filters, 1, 1)}[layer.op]
@@ -269,5 +280,6 @@ def _fits(layer: Layer, before: list[Layer], place: str, path: Path) -> None:
     if c % layer.groups or layer.filters % layer.groups:
         raise refuse(f"found {layer.groups} for {c} channels and {layer.filters} filters, allowed a divisor of both",
                      "groups")
-    if layer.compute and math.prod(weight_shape(layer)) > _MOST_WEIGHTS:
-        raise refuse(f"found {math.prod(weight_shape(layer)):,} weights, allowed {_MOST_WEIGHTS:,}", "out_shape")
+    for part, shape in (("in_shape", layer.in_shape), ("out_shape", layer.out_shape)):
+        if math.prod(shape) > _MOST:
+            raise refuse(f"found {math.prod(shape):,} values, allowed {_MOST:,}", part)

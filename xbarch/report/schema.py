@@ -1,0 +1,179 @@
+"""The shape of `result.json` as a model: what a saved record must have before anything is made of it.
+
+`docs/reference.md` defines the fields. Keys that are not here are left alone; a test keeps this file and what a run
+writes the same.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA = "xbarch.result/1"
+
+Text = Annotated[str, Field(max_length=2000)]
+Amount = Annotated[float, Field(ge=0, le=1e100)]  # whole numbers too
+Count = Annotated[int, Field(ge=0, le=10**60)]
+Time = Annotated[int, Field(ge=0, le=10**30)]  # ps
+Amounts = dict[Text, Amount]
+
+
+class Part(BaseModel):
+    """Base of all: strict, unknown keys left alone."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False,
+                              hide_input_in_errors=True)
+
+
+class Provenance(Part):
+    xbarch: Text
+    engine: Text
+    weights: Literal["trained", "synthetic"]
+    seed: int | None
+
+
+class Architecture(Part):
+    name: Text
+    chips: Count
+    overrides: list[Text]
+    source: Text
+
+
+class Path(Part):
+    name: Text
+    options: dict[str, Any]
+    provenance: Text
+
+
+class Workload(Part):
+    name: Text
+    trained_on: Text | None
+    synthetic: bool
+    accuracy: Amounts
+    source: Text
+
+
+class Layer(Part):
+    name: Text
+    op: Text
+    crossbars: Count
+    copies: Count
+    windows: Count
+    occupancy_ps: Amount
+    busy: Amount
+
+
+class Mapping(Part):
+    crossbars: Count
+    tiles: Count
+    layers: list[Layer] = Field(min_length=1, max_length=10_000)
+    budget: Count
+    one_copy_crossbars: Count
+    dense_crossbars: Count
+    interval_bound_ps: Amount
+    window_weighted_ps: Amount
+
+
+class Throughput(Part):
+    images_per_second: Amount
+
+
+class Latency(Part):
+    first_image_ps: Time
+    interval_ps: Amount
+    steady: bool
+    makespan_ps: Time
+    bounds_ps: list[Time]
+
+
+class Scopes(Part):
+    compute: Amount
+    chip: Amount
+    whole: Amount
+
+
+class Energy(Part):
+    per_image_aj: Amount
+    scopes_aj: Scopes
+    by_component_aj: Amounts
+    by_layer_aj: Amounts
+    static_aj: Amounts
+    dynamic_aj: Amount
+
+
+class Area(Part):
+    total_mm2: Amount
+    used_mm2: Amount
+    by_component_mm2: Amounts
+
+
+class Power(Part):
+    average_w: Amount
+    peak_w: Amount
+
+
+class Rates(Part):
+    tops: Amount
+    tops_per_w: Amount
+    tops_per_mm2: Amount
+
+
+class Busiest(Part):
+    name: Text
+    share: Amount
+
+
+class Utilization(Part):
+    cells: Amount
+    cells_zero: Amount
+    cells_chip: Amount
+    crossbar_time: Amount
+    adc_time: Amount
+    busiest: Busiest
+
+
+class Counts(Part):
+    macs: Count
+    kept_macs: Count
+    actions: dict[Text, Count]
+    conversions: Count
+    buffer_bytes: Count
+    link_bytes: Count
+    events: Count
+
+
+class Span(Part):
+    name: Text
+    start_ps: list[Time]
+    stop_ps: list[Time]
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Span:
+        if len(self.start_ps) != len(self.stop_ps):
+            raise ValueError(f"stop_ps: found {len(self.stop_ps)} times, allowed {len(self.start_ps)} as in start_ps")
+        return self
+
+
+class Record(Part):
+    """The whole document."""
+
+    schema_: Literal["xbarch.result/1"] = Field(alias="schema")
+    provenance: Provenance
+    architecture: Architecture
+    datapath: Path
+    workload: Workload
+    policy: Text
+    images: Count
+    mapping: Mapping
+    throughput: Throughput
+    latency: Latency
+    energy: Energy
+    area: Area
+    power: Power
+    peak: Rates
+    effective: Rates
+    dense_equivalent: Rates
+    utilization: Utilization
+    counts: Counts
+    timeline: list[Span] = Field(max_length=10_000)
