@@ -11,7 +11,7 @@ from typing import Any
 
 from xbarch.about import __version__
 
-__all__ = ["__version__", "compress", "execute", "load", "read", "simulate", "verify"]
+__all__ = ["__version__", "compress", "execute", "load", "read", "simulate", "take", "verify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,6 +24,10 @@ def __getattr__(name: str) -> Any:
         from xbarch.compress.run import compress
 
         return compress
+    if name == "take":
+        from xbarch.compress.take import take
+
+        return take
     if name == "load":
         from xbarch.workload.find import resolve
 

@@ -157,6 +157,57 @@ def compress(
     print(f"written: {folder}")
 
 
+@app.command("import")
+def import_(
+    model: Annotated[str, typer.Argument(help="Reference model, path.py:factory or module:factory.")],
+    weights: Annotated[Path, typer.Option(help="Checkpoint: a state dict of the model, in floating point.")],
+    method: Annotated[str, typer.Option(help="Data path that the weights are for.")],
+    out: Annotated[Path, typer.Option(help="Folder for the stored workload.")],
+    data: Annotated[list[str], typer.Option(help="Images: digits, digit_pairs or a folder; field=value.")] = [],
+    option: Option = [],
+    apply: Annotated[bool, typer.Option("--apply", help="Prune for the method instead of checking.")] = False,
+    density: Annotated[float | None, typer.Option(help="With --apply: share of weights to keep.")] = None,
+    layer: Annotated[list[str], typer.Option(help="With --apply: density of one layer, name=share.")] = [],
+    width: Annotated[int | None, typer.Option(
+        parser=_whole("width"), metavar="N", help="Filters of a reference model's first stage.")] = None,
+    classes: Annotated[int | None, typer.Option(
+        parser=_whole("classes"), metavar="N", help="Scores of a reference model; the data's classes.")] = None,
+    size: Annotated[int | None, typer.Option(
+        parser=_whole("size"), metavar="N", help="Height and width of the images.")] = None,
+    weight_bits: Annotated[int, typer.Option(parser=_whole("weight_bits"), metavar="N", help="Sign included.")] = 4,
+    activation_bits: Annotated[int, typer.Option(
+        parser=_whole("activation_bits"), metavar="N", help="Unsigned.")] = 4,
+    weight_scale: Annotated[str, typer.Option(help="lsq (least squared error) | mean | nonzero_mean | sawb")] = "lsq",
+    chain: Annotated[str, typer.Option(help="Scales: real | power_of_two")] = "real",
+    rows: Annotated[int, typer.Option(parser=_whole("rows"), metavar="N", help="Word lines of a crossbar.")] = 128,
+    columns: Annotated[int, typer.Option(parser=_whole("columns"), metavar="N", help="Its bit lines.")] = 128,
+    cell_bits: Annotated[int, typer.Option(parser=_whole("cell_bits"), metavar="N", help="Bits of a cell.")] = 2,
+    seed: Annotated[int, typer.Option(parser=_whole("seed"), metavar="N", help="Of splits and calibration.")] = 0,
+    threads: Annotated[int, typer.Option(parser=_whole("threads"), metavar="N", help="CPU threads.")] = 1,
+    plugin: Plugin = [],
+) -> None:
+    """Quantize a checkpoint of your own, check it for a method or prune it, and store it as a workload."""
+    if apply == (density is None):
+        raise InputError(f"found {'none' if apply else 'one without --apply'}, allowed a share above 0 up to 1 "
+                         "together with --apply", field="density")
+    _plugins(plugin)
+    from xbarch.compress.take import data_words, take
+    from xbarch.workload.store import read_manifest
+
+    images = data_words(data)
+    if size is not None:
+        images["size"] = size
+    folder = take(
+        model, weights, method, out=out, data=images, options=_options(option), density=density,
+        layers=_options(layer, "layer"), width=width, classes=classes, seed=seed, threads=threads,
+        quantization={"weight_bits": weight_bits, "activation_bits": activation_bits, "weight_scale": weight_scale,
+                      "chain": chain},
+        geometry={"rows": rows, "columns": columns, "cell_bits": cell_bits})
+    found = read_manifest(folder).accuracy
+    print(f"accuracy {found['imported']:.2%}, in floating point {found['float']:.2%}")
+    print(f"written: {folder}")
+
+
 @app.command()
 def validate(file: Annotated[Path, typer.Argument(help="Architecture YAML.")], set: Set = []) -> None:
     """Check an architecture file."""
@@ -206,13 +257,13 @@ def show(name: Annotated[str, typer.Argument(help="Architecture: a YAML file or 
     tables.show_tree(tree)
 
 
-def _options(pairs: list[str]) -> dict[str, Any]:
+def _options(pairs: list[str], field: str = "option") -> dict[str, Any]:
     """name=value pairs; values are read as JSON where they are JSON, else as text."""
     found: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise InputError(f"found {pair[:40]!r}, allowed name=value", field="option")
+            raise InputError(f"found {pair[:40]!r}, allowed name=value", field=field)
         try:
             found[name] = json.loads(value)
         except (ValueError, RecursionError):

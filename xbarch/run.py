@@ -14,6 +14,7 @@ from xbarch.errors import InputError
 from xbarch.functional.execute import verify as functional_verify
 from xbarch.hw.compile import compile_graph
 from xbarch.hw.machine import Machine
+from xbarch.hw.variant import variant
 from xbarch.mapping.pack import Packed, dense_crossbars, pack
 from xbarch.mapping.plan import plan
 from xbarch.report.record import Run, record
@@ -66,18 +67,18 @@ def execute(
     architecture = arch if isinstance(arch, Architecture) else load(arch, Architecture, overrides)
     network = workload if isinstance(workload, Workload) else resolve(workload)
     path = choose(network, datapath, options)
-    machine = Machine(architecture, chips)
+    machine = build(architecture, network, path, policy, chips)
     packed = fit(network, path, machine)
     dense = dense_crossbars(network, machine.geometry)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
-    planned = plan(network, packed, paces, dense, machine.room(path), policy, machine.ahead)
+    planned = plan(network, packed, paces, dense, machine.room(), policy, machine.ahead)
     graph = compile_graph(machine, network, packed, planned, images)
     check(graph)
     trace = run(graph, progress=progress)
     conserve(graph, trace)
     return Run(machine, network, path, packed, planned, graph, trace, steady(graph, trace),
-               (lower(graph), upper(graph)), ledger(graph, trace, machine.prices(path)),
-               nameplate(architecture, *machine.precision(network)), tuple(overrides))
+               (lower(graph), upper(graph)), ledger(graph, trace, machine.prices()),
+               nameplate(machine.architecture, *machine.precision(network)), tuple(overrides))
 
 
 def choose(network: Workload, datapath: str | None, options: Mapping[str, Any] | None) -> DataPath:
@@ -87,12 +88,18 @@ def choose(network: Workload, datapath: str | None, options: Mapping[str, Any] |
     return plugins.datapath(name, {**own, **(options or {})})
 
 
-def fit(network: Workload, path: DataPath, machine: Machine) -> dict[str, Packed]:
-    """Every compute layer packed, after asking machine and data path whether they take the workload."""
-    machine.accept(network)
-    reason = path.accepts(network, machine.geometry)
+def build(architecture: Architecture, network: Workload, path: DataPath, policy: str = "", chips: int = 1) -> Machine:
+    """The machine with what workload and data path need, after asking both whether they take each other."""
+    published = Machine(architecture, chips)
+    published.accept(network)
+    reason = path.accepts(network, published.geometry)
     if reason:
         raise InputError(f"data path {path.name} does not take workload {network.name} here: {reason}")
+    return Machine(variant(architecture, network, path, published.geometry, policy), chips)
+
+
+def fit(network: Workload, path: DataPath, machine: Machine) -> dict[str, Packed]:
+    """Every compute layer packed."""
     return {layer.name: pack(layer, path, machine.geometry, machine.occupancy) for layer in network.compute_layers}
 
 
@@ -114,7 +121,7 @@ def verify(
     """
     architecture = arch if isinstance(arch, Architecture) else load(arch, Architecture, overrides)
     network = workload if isinstance(workload, Workload) else resolve(workload)
-    machine = Machine(architecture, 1)
     path = choose(network, datapath, options)
+    machine = build(architecture, network, path)
     fit(network, path, machine)
     return functional_verify(network, machine.geometry, path, lossless=lossless)

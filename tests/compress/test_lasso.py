@@ -8,16 +8,18 @@ from xbarch.compress import models
 from xbarch.compress.intake import intake
 from xbarch.compress.lasso import Lasso, grouped, spread
 from xbarch.compress.network import Network
+from xbarch.datapaths.meng import Meng
 from xbarch.spec.recipe import Pruning, Quantization, Training
 
 torch.set_num_threads(1)
 
 
-def lasso(**changes):
+def lasso(group_ch=8, density=None, cut_after=None, **algorithm):
     torch.manual_seed(0)
     net = Network(intake(models.build("resnet20", 10, 8, 0), (3, 16, 16)), Quantization())
-    spec = {"method": "meng", "group_ch": 8, "training": Training(epochs=6, rate=0.1, momentum=0.5), **changes}
-    return Lasso(net, Pruning(**spec))
+    spec = Pruning(method="meng", density=density, cut_after=cut_after, algorithm={"name": "lasso", **algorithm},
+                   training=Training(epochs=6, rate=0.1, momentum=0.5))
+    return Lasso(net, spec, Meng({"group_ch": group_ch}))
 
 
 def groups(weight, size):
@@ -34,14 +36,14 @@ def test_only_the_right_layers_are_pruned():
 @pytest.mark.parametrize("size", [16, 8, 4])
 def test_groups_and_spread(size):
     w = torch.randn(5, 20, 3, 3)
-    norms = grouped(w, size).norm(dim=2)
+    norms = grouped(w, (1, size)).norm(dim=2)
     for (f, g), values in groups(w, size).items():
         assert float(norms[f, g]) == pytest.approx(np.linalg.norm(values), rel=1e-5)
-    wide = spread(norms, w, size)
+    wide = spread(norms, w, (1, size))
     assert wide.shape == w.shape and float(wide[2, 19, 1, 1]) == float(norms[2, 19 // size])
 
 
-@pytest.mark.parametrize("threshold", ["layer", "layer_quantile", "global"])
+@pytest.mark.parametrize("threshold", ["layer", "layer_quantile", "global", "none"])
 def test_penalties(threshold):
     la = lasso(threshold=threshold, ratio=0.6, strength=0.5)
     want, everything = 0.0, []
@@ -54,9 +56,10 @@ def test_penalties(threshold):
         if threshold == "global":
             want += sum(np.linalg.norm(v) for v in found.values() if np.abs(v).mean() < level - 1e-9)
         else:
-            tau = 0.6 * np.mean(norms) if threshold == "layer" else norms[int(0.6 * len(norms))]
+            tau = {"layer": 0.6 * np.mean(norms), "layer_quantile": norms[int(0.6 * len(norms))],
+                   "none": np.inf}[threshold]
             want += sum(min(n, tau) for n in norms)
-    penalty = la.penalty(8)
+    penalty = la.penalty(0.5)
     assert float(penalty.detach()) == pytest.approx(0.5 * want, rel=1e-3)
     penalty.backward()
     assert all(torch.isfinite(n.weight.grad).all() for n in la.nodes)
@@ -66,8 +69,8 @@ def test_proximal_step_is_the_minimiser():
     """argmin_v |v - w|²/2 + t |v| shrinks the norm by t; only below tau; never past zero."""
     la = lasso(threshold="layer_quantile", ratio=0.5, strength=0.3, form="proximal")
     before = [n.weight.detach().clone() for n in la.nodes]
-    taus = la.thresholds(8)
-    la.shrink(0.1, 8)
+    taus = la.thresholds(la.whole)
+    la.step(0.1, 0.5, 1)
     step = 0.1 * 0.3 / (1 - 0.5)
     for node, old, tau in zip(la.nodes, before, taus, strict=True):
         for (f, g), values in groups(old, 8).items():
@@ -78,12 +81,12 @@ def test_proximal_step_is_the_minimiser():
             np.testing.assert_allclose(new, values * factor, atol=1e-6)
 
 
-@pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.88])
+@pytest.mark.parametrize("sparsity", [0.0, 0.25, 0.75])
 def test_cut_reaches_the_target_in_every_layer(sparsity):
-    la = lasso(sparsity=sparsity, cut_after=1)
-    la.cut()
+    la = lasso(density=1 - sparsity, cut_after=1)
+    la.harden()
     for node in la.nodes:
-        count = grouped(node.weight, 8).shape[0] * grouped(node.weight, 8).shape[1]
+        count = len(groups(node.weight, 8))
         removed = {k for k, v in groups(node.mask.float(), 8).items() if not v.any()}
         assert len(removed) == round(sparsity * count)
         norms = {k: np.linalg.norm(v) for k, v in groups(node.weight, 8).items()}
@@ -99,10 +102,22 @@ def test_settle_masks_what_quantizes_to_zero():
         node.weight[3] *= 1e-6
     la.settle()
     assert not node.mask[3].any() and node.mask[0].all()
-    assert la.sparsity()[node.layer.name] == pytest.approx(1 / 8)
+    assert la.figures()["group_sparsity"] == pytest.approx(1 / 8 / len(la.nodes))
 
 
 def test_size_schedule():
-    la = lasso(reading="size_schedule", group_ch=16)
-    assert [la.channels(p) for p in (0, 0.3, 0.34, 0.6, 0.67, 0.99)] == [4, 4, 8, 8, 16, 16]
-    assert lasso(group_ch=16).channels(0.1) == 16
+    la = lasso(16, reading="size_schedule")
+    assert [la.sizes(p)[0][1] for p in (0, 0.3, 0.34, 0.6, 0.67, 0.99)] == [4, 4, 8, 8, 16, 16]
+    assert lasso(16).sizes(0.1)[0] == (1, 16)
+
+
+@pytest.mark.parametrize("size", [(3, 4), (2, 1), (7, 20), (5, 16)])
+def test_groups_of_filters_and_channels(size):
+    w = torch.randn(7, 20, 3, 3)
+    norms = grouped(w, size).norm(dim=2)
+    wide = spread(norms, w, size)
+    for f in range(7):
+        for c in range(20):
+            f0, c0 = f // size[0] * size[0], c // size[1] * size[1]
+            want = np.linalg.norm(w[f0:f0 + size[0], c0:c0 + size[1]].numpy())
+            assert float(wide[f, c, 0, 2]) == pytest.approx(want, rel=1e-5)

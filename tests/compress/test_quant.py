@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from xbarch.compress.quant import OddSymmetric, Pact, Signed
+from xbarch.compress.quant import Pact, Signed, Weights
 
 torch.set_num_threads(1)
 
@@ -14,7 +14,7 @@ torch.set_num_threads(1)
 def test_odd_symmetric_levels(bits, scale):
     w = torch.randn(1000, generator=torch.Generator().manual_seed(0))
     w[::3] = 0
-    q = OddSymmetric(bits, scale, 2.0)
+    q = Weights(bits, scale, 2.0)
     size, top = w.abs().double(), 2 ** (bits - 1) - 1
     clip = {"mean": 2 * size.mean(), "nonzero_mean": 2 * size[size > 0].mean(),
             "sawb": w.double().std() / 0.077 - 1.013 / 0.077 * size.mean()}[scale]
@@ -31,13 +31,13 @@ def test_odd_symmetric_levels(bits, scale):
 
 def test_weights_all_zero_stay_zero():
     for scale in ("mean", "nonzero_mean", "sawb"):
-        ints, step = OddSymmetric(4, scale, 2.0).integers(torch.zeros(8))
+        ints, step = Weights(4, scale, 2.0).integers(torch.zeros(8))
         assert not ints.any() and step > 0
 
 
 def test_straight_through():
     w = torch.tensor([-3.0, 0.1, 5.0], requires_grad=True)
-    OddSymmetric(4, "mean", 2.0)(w).sum().backward()
+    Weights(4, "mean", 2.0)(w).sum().backward()
     assert w.grad.tolist() == [1, 1, 1]
 
 

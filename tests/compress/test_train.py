@@ -28,8 +28,12 @@ width: 4
 data: {name: digits, size: 16}
 baseline: {epochs: 2, rate: 0.05}
 pruning:
-  {method: meng, group_ch: 4, threshold: layer_quantile, ratio: 0.5, strength: 0.04, form: proximal, sparsity: 0.5,
-   cut_after: 1, training: {epochs: 3, rate: 0.02}}
+  method: meng
+  options: {group_ch: 4}
+  algorithm: {name: lasso, threshold: layer_quantile, ratio: 0.5, strength: 0.04, form: proximal}
+  density: 0.5
+  cut_after: 1
+  training: {epochs: 3, rate: 0.02}
 """
 
 

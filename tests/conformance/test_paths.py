@@ -38,7 +38,7 @@ IDS = [name + "".join(f"-{k}={v}" for k, v in options.items()) for name, options
 
 def each_phase(path):
     """Whether the data path reads every activation group once per input phase, as published."""
-    return path.name in ("dense", "meng")
+    return path.name in ("dense", "meng", "huai", "segprune", "xue")
 
 
 @dataclass
@@ -177,7 +177,7 @@ def saturated(blocks, case, bits):
 def cells_a_weight(path, layer, geometry):
     """Cells each weight takes, for the data paths whose paper says so; else None."""
     whole = -(-layer.weight_bits // geometry.cell_bits)
-    if path.name == "dense":
+    if path.name in ("dense", "huai"):
         return {"offset": whole, "differential": 2 * whole,
                 "twos": -(-(layer.weight_bits - 1) // geometry.cell_bits) + 1}[path.options.sign]
     return whole if path.name == "meng" else None
@@ -245,8 +245,8 @@ def test_an_adc_one_bit_short_of_lossless_is_caught(index):
         out, clips, touched = saturated(blocks, case, bits - 1)
         assert short.clips == clips.sum() and np.array_equal(short.out, out), case
         wrong = short.out != expected
-        assert not (wrong & ~touched).any() and wrong.any() == (short.clips > 0), case
-        if short.clips:
+        assert not (wrong & ~touched).any() and (short.clips > 0 or not wrong.any()), case
+        if wrong.any():  # clipped sums of opposite sign may cancel
             caught.add(case.geometry)
     assert len(caught) == 4  # on every one of the crossbars
 

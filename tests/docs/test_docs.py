@@ -15,6 +15,7 @@ from pydantic import BaseModel
 import xbarch
 from xbarch import errors
 from xbarch.cli import app
+from xbarch.datapaths.base import Geometry
 from xbarch.mapping.plan import POLICIES
 from xbarch.plugins import datapaths
 from xbarch.spec.architecture import Architecture
@@ -144,7 +145,14 @@ def test_result_fields_are_documented_and_exist(result):
 
 
 def test_actions_are_documented(result):
-    assert set(rows(section("result.json").partition("### Actions")[2])) == set(result["counts.actions"])
+    """Those of the machine, whatever the workload, and of every data path's own hardware with all switches on."""
+    switched = [path({k: True for k, f in path.Options.model_fields.items() if f.annotation is bool})
+                for path in datapaths().values()]
+    own = {added.action for path in switched for added in path.components(Geometry(128, 128, 2))}
+    machine = {c.action for c in xbarch_architecture().components.values()} - {None}
+    assert {"demux", "gather", "skip"} <= own
+    named = set(rows(section("result.json").partition("### Actions")[2]))
+    assert named == set(result["counts.actions"]) | own | machine
 
 
 def test_formulas_of_the_reference_hold(result):
@@ -187,22 +195,29 @@ def xbarch_architecture():
 
 
 def fields(model, at=""):
-    """Key paths of a pydantic model; leaves only."""
+    """Key paths of a pydantic model; leaves only, those of every member of a union."""
     for name, info in model.model_fields.items():
         path = f"{at}.{info.alias or name}".lstrip(".")
         inner = models(info.annotation)
         mark = {dict: ".<name>", list: "[]"}.get(getattr(info.annotation, "__origin__", None), "")
-        if inner is None:
+        if not inner:
             yield path
-        else:
-            yield from fields(inner, path + mark)
+        for member in inner:
+            yield from fields(member, path + mark)
 
 
 def models(hint):
-    """The pydantic model a type holds, if any."""
+    """The pydantic models a type holds: one, those of a union, or none."""
     if isinstance(hint, type) and issubclass(hint, BaseModel):
-        return hint
-    return next((m for m in map(models, get_args(hint)) if m is not None), None)
+        return [hint]
+    return [m for part in get_args(hint) for m in models(part)]
+
+
+def test_fields_of_unions_are_found():
+    """The check itself: every algorithm's fields, not only the first one's."""
+    found = set(fields(Recipe))
+    assert {f"pruning.algorithm.{name}" for name in ("form", "freeze_after", "ramp", "name")} <= found
+    assert {"pruning.options", "pruning.training.rate", "baseline.rate"} <= found
 
 
 def test_architecture_fields_are_documented():
@@ -227,7 +242,7 @@ def test_defaults_of_recipes_are_as_documented():
         if not line.startswith("| `") or not cells[1] or not re.fullmatch(r"`\w+`|[\d.e-]+|true|false", cells[1]):
             continue
         *owners, name = cells[0].strip("`").split(".")
-        found = {models_default(model, owners, name) for model in (Recipe, SyntheticRecipe)} - {None}
+        found = {d for model in (Recipe, SyntheticRecipe) for d in defaults([model], owners, name)} - {None}
         default = cells[1].strip("`")
         if default in ("weight_bits", "input_bits"):  # that of another field
             continue
@@ -237,12 +252,12 @@ def test_defaults_of_recipes_are_as_documented():
     assert checked > 20
 
 
-def models_default(model, owners, name):
+def defaults(found, owners, name):
+    """Of the field `name` below `owners`, in every model of `found` that has it."""
     for owner in owners:
-        if owner not in model.model_fields:
-            return None
-        model = models(model.model_fields[owner].annotation)
-    return model.model_fields[name].get_default() if name in model.model_fields else None
+        found = [m for model in found if owner in model.model_fields
+                 for m in models(model.model_fields[owner].annotation)]
+    return [m.model_fields[name].get_default() for m in found if name in m.model_fields]
 
 
 def test_manifest_fields_are_documented():

@@ -80,7 +80,7 @@ def test_isaac_components(name, count, power_uw, area_mm2):
 
 
 def test_isaac_has_no_other_component():
-    assert len(load("isaac_like", Architecture).components) == 15
+    assert len(load("isaac_like", Architecture).components) == 16
 
 
 def test_isaac_pipeline_is_22_cycles_for_16_bits():

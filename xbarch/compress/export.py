@@ -26,7 +26,7 @@ def layers(network: Network) -> tuple[Layer, ...]:
     for la in network.layers:
         node = network.node(la.name)
         before = [steps[i] for i in la.inputs]
-        here = _step(node, before)
+        here = float(network.step(la.name).detach())
         unsigned = spec.image_bits if la.op == "input" else spec.activation_bits
         out = bits[la.inputs[0]] if la.op in ("maxpool", "flatten") else (
             unsigned if la.op == "input" or la.relu or la.op == "avgpool" else spec.branch_bits)
@@ -38,17 +38,9 @@ def layers(network: Network) -> tuple[Layer, ...]:
         elif la.op == "add":
             layer = replace(layer, scale=np.array([before[0] / here, before[1] / here]))
         elif la.op == "avgpool":
-            layer = replace(layer, scale=np.array([before[0] / here / (la.kernel[0] * la.kernel[1])]))
+            layer = replace(layer, scale=np.array([before[0] / here / node.divisor]))
         made.append(layer)
     return tuple(made)
-
-
-@torch.no_grad()
-def _step(node: Node, before: list[float]) -> float:
-    """Real value of one output level: its quantizer's, else its input's (pooling, flatten), else one (scores)."""
-    if node.out is not None:
-        return float(node.out.step)
-    return before[0] if node.layer.op in ("maxpool", "flatten") else 1.0
 
 
 def _compute(layer: Layer, node: Node, step_in: float, step_out: float) -> Layer:
@@ -57,16 +49,11 @@ def _compute(layer: Layer, node: Node, step_in: float, step_out: float) -> Layer
         weights, step = node.levels.integers(node.weight * node.mask)
         if not bool(torch.isfinite(node.weight).all()):
             raise InputError(f"layer {layer.name} has weights that are not finite numbers", field="model")
-    gain, shift = np.ones(layer.filters), np.zeros(layer.filters)
-    if node.bias is not None:
-        shift = _array(node.bias)
-    if node.norm is not None:
-        n = node.norm
-        assert n.running_var is not None and n.running_mean is not None
-        gain = _array(n.weight) / np.sqrt(_array(n.running_var) + n.eps)
-        shift = (shift - _array(n.running_mean)) * gain + _array(n.bias)
+        gain, shift = (_array(t) for t in node.folded())
     shape = weights.shape if weights.dim() == 4 else (*weights.shape, 1, 1)
     ints = weights.reshape(shape).numpy().astype(np.int8)
+    if node.chain:  # a negative gain becomes the weights' sign, so that what is left is a shift
+        ints, gain = ints * np.sign(gain).astype(np.int8)[:, None, None, None], abs(gain)
     mask = node.mask.reshape(shape).numpy()
     return replace(layer, weights=partial(_same, ints), mask=None if mask.all() else partial(_same, mask),
                    scale=gain * (step * step_in / step_out), bias=shift / step_out)
@@ -86,14 +73,11 @@ def activations(network: Network, made: tuple[Layer, ...], images: torch.Tensor)
     network.eval()
     with torch.no_grad():
         network(images, keep=kept)
-    steps: dict[str, float] = {}
     found: dict[str, Ints] = {}
     for la in made:
-        node = network.node(la.name)
-        steps[la.name] = _step(node, [steps[i] for i in la.inputs])
         if la.compute:
             source = la.inputs[0]
-            levels = (kept[source].double() / steps[source]).round()
+            levels = (kept[source].double() / float(network.step(source).detach())).round()
             kind = np.uint8 if la.input_bits <= 8 else np.uint16
             found[la.name] = levels.numpy().astype(kind).reshape(len(images), *la.in_shape)
     return found

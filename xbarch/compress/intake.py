@@ -124,7 +124,7 @@ class _Reader:
         path = self.path(node)
         stack = list((node.meta.get("nn_module_stack") or {"": ("", "")}).values())
         own = str(stack[-1][1]).rpartition(".")[2].lower()
-        base = path if "pool" in own or own == "flatten" else f"{path}.{kind}" if path else kind
+        base = path if path and (own.endswith("pool2d") or own == "flatten") else f"{path}.{kind}" if path else kind
         name, count = base, 2
         while name in self.layers:
             name, count = f"{base}{count}", count + 1

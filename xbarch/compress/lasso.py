@@ -1,119 +1,127 @@
-"""Multi-group lasso on a network's weights (Meng et al., TCAS-II 2021; penalties as in the authors' public code)."""
+"""Group lasso on a method's groups (Meng et al., TCAS-II 2021; penalties as in the authors' public code)."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from xbarch.compress.network import Network, Node
+from xbarch.compress.pruner import Pruner
+from xbarch.datapaths.base import DataPath
+from xbarch.errors import InputError
+from xbarch.spec.recipe import Lasso as Spec
 from xbarch.spec.recipe import Pruning
 
-
-def grouped(weight: Tensor, channels: int) -> Tensor:
-    """View of [F, C, kh, kw] as groups [F, ceil(C / channels), channels * kh * kw]; a last, smaller group is
-    filled with zeros."""
-    filters, depth = weight.shape[:2]
-    padded = F.pad(weight, (0, 0, 0, 0, 0, -depth % channels))
-    return padded.reshape(filters, -1, channels * weight.shape[2] * weight.shape[3])
+Size = tuple[int, int]  # filters and channels of a group
 
 
-def spread(groups: Tensor, weight: Tensor, channels: int) -> Tensor:
-    """One value a group [F, G] as one a weight, the shape of `weight`."""
-    return groups.repeat_interleave(channels, 1)[:, :weight.shape[1], None, None].expand(weight.shape)
+def grouped(weight: Tensor, size: Size) -> Tensor:
+    """[F, C, kh, kw] (or [F, C]) as groups [ceil(F / f), ceil(C / c), f * c * kh * kw]; smaller groups at the borders
+    are filled with zeros."""
+    w = weight if weight.dim() == 4 else weight[:, :, None, None]
+    f, c = size
+    w = F.pad(w, (0, 0, 0, 0, 0, -w.shape[1] % c, 0, -w.shape[0] % f))
+    q, p = w.shape[0] // f, w.shape[1] // c
+    return w.reshape(q, f, p, -1).transpose(1, 2).reshape(q, p, -1)
 
 
-@dataclass
-class Lasso:
-    """The penalty, the proximal step and the cut of a recipe on the prunable layers of `network`."""
+def spread(groups: Tensor, weight: Tensor, size: Size) -> Tensor:
+    """One value a group [Q, P] as one a weight, the shape of `weight`."""
+    wide = groups.repeat_interleave(size[0], 0)[:weight.shape[0]].repeat_interleave(size[1], 1)[:, :weight.shape[1]]
+    return wide.view(*wide.shape, *(1,) * (weight.dim() - 2)).expand(weight.shape)
 
-    network: Network
-    spec: Pruning
 
-    def __post_init__(self) -> None:
-        convolutions = [n for n in self.network.compute_nodes() if n.layer.op == "conv"]
-        first = self.network.compute_nodes()[0]
-        self.nodes: list[Node] = [n for n in convolutions if n is not first and n.layer.kernel != (1, 1)]
+class Lasso(Pruner):
+    """The penalty, or the proximal step, until the cut."""
 
-    def channels(self, progress: float) -> int:
-        """Group size when `progress` (0 to 1) of the epochs before the cut is over."""
-        top = self.spec.group_ch
-        if self.spec.reading == "sub_groups":
-            return top
-        sizes = [c for c in (4, 8, 16) if c <= top]
-        return sizes[min(int(progress * len(sizes)), len(sizes) - 1)]
+    def __init__(self, network: Network, spec: Pruning, path: DataPath) -> None:
+        super().__init__(network, spec, path)
+        assert isinstance(spec.algorithm, Spec)
+        self.lasso = spec.algorithm
+        sizes = [path.group(n.layer, self.geometry) for n in self.nodes]
+        self.whole = [size for size in sizes if size is not None]
+        if len(self.whole) < len(sizes):
+            raise InputError(f"found lasso, allowed another algorithm: {path.name} removes no groups",
+                             field="pruning.algorithm.name")
 
-    def thresholds(self, channels: int) -> list[Tensor]:
+    def sizes(self, progress: float) -> list[Size]:
+        """Of every layer's groups when `progress` (0 to 1) of the epochs before the cut is over."""
+        if self.lasso.reading == "sub_groups":
+            return self.whole
+        return [(f, steps[min(int(progress * len(steps)), len(steps) - 1)])
+                for f, c in self.whole for steps in [[s for s in (4, 8) if s < c] + [c]]]
+
+    def thresholds(self, sizes: list[Size]) -> list[Tensor]:
         """tau of every layer, without gradient."""
         with torch.no_grad():
-            norms = [grouped(n.weight, channels).norm(dim=2) for n in self.nodes]
-            if self.spec.threshold == "layer":
-                return [self.spec.ratio * norm.mean() for norm in norms]
-            share = min(self.spec.ratio, 1.0)
-            if self.spec.threshold == "layer_quantile":
+            norms = [grouped(n.weight, s).norm(dim=2) for n, s in zip(self.nodes, sizes, strict=True)]
+            if self.lasso.threshold == "none":
+                return [torch.tensor(torch.inf) for _ in norms]
+            if self.lasso.threshold == "layer":
+                return [self.lasso.ratio * norm.mean() for norm in norms]
+            share = min(self.lasso.ratio, 1.0)
+            if self.lasso.threshold == "layer_quantile":
                 return [_quantile(norm, share) for norm in norms]
-            means = [grouped(n.weight.abs(), channels).mean(dim=2) for n in self.nodes]
-            level = _quantile(torch.cat([m.flatten() for m in means]), share)
+            means, level = self.means(sizes)
             # Both readings compare norms; a layer's mean|w| below the level is a norm below its own bound.
             return [torch.where(m < level, norm, torch.zeros_like(norm)).max() * (1 + 1e-6)
                     for m, norm in zip(means, norms, strict=True)]
 
-    def penalty(self, channels: int) -> Tensor:
-        """lambda * sum of min(norm, tau) over groups ("layer..."), or of the norms of the groups whose mean|w| is
-        below the global quantile ("global")."""
-        terms = []
-        if self.spec.threshold == "global":
-            means = [grouped(n.weight.detach().abs(), channels).mean(dim=2) for n in self.nodes]
-            level = _quantile(torch.cat([m.flatten() for m in means]), min(self.spec.ratio, 1.0))
-            for node, mean in zip(self.nodes, means, strict=True):
-                terms.append(_norms(node.weight, channels)[mean < level].sum())
+    def means(self, sizes: list[Size]) -> tuple[list[Tensor], Tensor]:
+        """mean|w| of every layer's groups, and the `ratio`-quantile of all of them."""
+        with torch.no_grad():
+            means = [grouped(n.weight.abs(), s).mean(dim=2) for n, s in zip(self.nodes, sizes, strict=True)]
+            return means, _quantile(torch.cat([m.flatten() for m in means]), min(self.lasso.ratio, 1.0))
+
+    def penalty(self, progress: float) -> Tensor | None:
+        """lambda * sum of min(norm, tau) over groups ("layer...", "none"), or of the norms of the groups whose mean|w|
+        is below the global quantile ("global")."""
+        if self.lasso.form == "proximal":
+            return None
+        sizes = self.sizes(progress)
+        norms = [_norms(n.weight, s) for n, s in zip(self.nodes, sizes, strict=True)]
+        if self.lasso.threshold == "global":
+            means, level = self.means(sizes)
+            terms = [norm[mean < level].sum() for norm, mean in zip(norms, means, strict=True)]
         else:
-            for node, tau in zip(self.nodes, self.thresholds(channels), strict=True):
-                terms.append(torch.minimum(_norms(node.weight, channels), tau).sum())
-        return self.spec.strength * torch.stack(terms).sum()
+            terms = [torch.minimum(norm, tau).sum() for norm, tau in zip(norms, self.thresholds(sizes), strict=True)]
+        return self.lasso.strength * torch.stack(terms).sum()
 
     @torch.no_grad()
-    def shrink(self, rate: float, channels: int) -> None:
+    def step(self, rate: float, progress: float, epoch: int) -> None:
         """Proximal step after an update: w_g *= max(0, 1 - rate * lambda / (1 - momentum) / |w_g|) where |w_g| < tau.
 
         1 / (1 - momentum) is how much longer the momentum optimizer's steps are than `rate`.
         """
-        step = rate * self.spec.strength / (1 - self.spec.training.momentum)
-        for node, tau in zip(self.nodes, self.thresholds(channels), strict=True):
-            norm = grouped(node.weight, channels).norm(dim=2)
-            keep = (1 - step / norm.clamp(min=1e-12)).clamp(min=0)
-            node.weight.mul_(spread(torch.where(norm < tau, keep, torch.ones_like(keep)), node.weight, channels))
-
-    @torch.no_grad()
-    def cut(self) -> None:
-        """Remove the lowest `sparsity` of each layer's groups for good."""
-        assert self.spec.sparsity is not None
-        for node in self.nodes:
-            norm = grouped(node.weight, self.spec.group_ch).norm(dim=2)
-            lowest = norm.flatten().argsort(stable=True)[:round(self.spec.sparsity * norm.numel())]
-            kept = torch.ones(norm.numel(), dtype=torch.bool)
-            kept[lowest] = False
-            node.mask.copy_(spread(kept.reshape(norm.shape), node.weight, self.spec.group_ch))
+        if self.lasso.form == "gradient":
+            return
+        size = rate * self.lasso.strength / (1 - self.spec.training.momentum)
+        sizes = self.sizes(progress)
+        for node, s, tau in zip(self.nodes, sizes, self.thresholds(sizes), strict=True):
+            norm = grouped(node.weight, s).norm(dim=2)
+            keep = (1 - size / norm.clamp(min=1e-12)).clamp(min=0)
+            node.weight.mul_(spread(torch.where(norm < tau, keep, torch.ones_like(keep)), node.weight, s))
 
     @torch.no_grad()
     def settle(self) -> None:
         """Groups whose quantized weights are all zero count as removed."""
-        for node in self.nodes:
-            alive = grouped(node.quantized(), self.spec.group_ch).abs().amax(dim=2) > 0
-            node.mask.logical_and_(spread(alive, node.weight, self.spec.group_ch))
+        for node, size in zip(self.nodes, self.whole, strict=True):
+            node.mask.logical_and_(spread(_alive(node, size), node.weight, size))
 
     @torch.no_grad()
-    def sparsity(self) -> dict[str, float]:
-        """Share of removed groups of every layer."""
-        return {n.layer.name: float((grouped(n.quantized(), self.spec.group_ch).abs().amax(dim=2) == 0).float().mean())
-                for n in self.nodes}
+    def figures(self) -> dict[str, float]:
+        found = [1 - float(_alive(n, s).float().mean()) for n, s in zip(self.nodes, self.whole, strict=True)]
+        return {"group_sparsity": sum(found) / max(len(found), 1)}
 
 
-def _norms(weight: Tensor, channels: int) -> Tensor:
+def _alive(node: Node, size: Size) -> Tensor:
+    return grouped(node.quantized(), size).abs().amax(dim=2) > 0
+
+
+def _norms(weight: Tensor, size: Size) -> Tensor:
     """Group norms with a gradient that stays finite at zero."""
-    return (grouped(weight, channels).square().sum(dim=2) + 1e-12).sqrt()
+    return (grouped(weight, size).square().sum(dim=2) + 1e-12).sqrt()
 
 
 def _quantile(values: Tensor, share: float) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from math import log2
 from typing import Any
 
 import torch
@@ -9,29 +12,57 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xbarch.compress.intake import Parameters, Taken, unsigned
-from xbarch.compress.quant import OddSymmetric, Pact, Signed, rounded
+from xbarch.compress.quant import Pact, Quantizer, Signed, Weights, power, rounded
 from xbarch.errors import InputError
 from xbarch.spec.recipe import Quantization
 from xbarch.workload.graph import Layer
 
 
+class ShiftNorm(nn.BatchNorm2d):
+    """Batch norm whose gain gamma / sigma is a power of two, so that hardware shifts instead of multiplying; this is
+    its training, `folded` what it comes to."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.running_mean is not None and self.running_var is not None
+        factor = self.momentum
+        if factor is None:
+            assert self.num_batches_tracked is not None
+            self.num_batches_tracked.add_(1)
+            factor = 1 / float(self.num_batches_tracked)
+        sigma = (x.detach().transpose(0, 1).flatten(1).var(dim=1, correction=0) + self.eps).sqrt()
+        gamma = _gain(self.weight, sigma) * sigma
+        return F.batch_norm(x, self.running_mean, self.running_var, gamma, self.bias, True, factor, self.eps)
+
+
+
+def _gain(gamma: Tensor, sigma: Tensor) -> Tensor:
+    """Signed power of two nearest to gamma / sigma; gradient as without the rounding."""
+    size = (gamma.abs() / sigma).clamp(min=2.0**-16)
+    return torch.where(gamma < 0, -1.0, 1.0) * power(size)
+
+
 class Node(nn.Module):
-    """One layer: weight under its mask, quantized; batch norm; quantizer of its output (None: passes on)."""
+    """One layer: weight under its mask, quantized; batch norm; quantizer of its output (None: passes on).
+
+    source: step of its input's levels, asked for when a chain of powers of two must round biases as integers do.
+    """
 
     mask: Tensor
 
-    def __init__(self, layer: Layer, parameters: Parameters | None, out: nn.Module | None, spec: Quantization) -> None:
+    def __init__(self, layer: Layer, parameters: Parameters | None, out: Quantizer | Image | None, spec: Quantization,
+                 source: Callable[[], Tensor]) -> None:
         super().__init__()
-        self.layer, self.out = layer, out
+        self.layer, self.out, self.source, self.chain = layer, out, source, spec.chain == "power_of_two"
         self.norm: nn.modules.batchnorm._BatchNorm | None = None
         if parameters is None:
             return
         self.weight = nn.Parameter(parameters.weight)
         self.bias = None if parameters.bias is None else nn.Parameter(parameters.bias)
         self.register_buffer("mask", torch.ones_like(parameters.weight, dtype=torch.bool))
-        self.levels = OddSymmetric(spec.weight_bits, spec.weight_scale, spec.scale_factor)
+        self.levels = Weights(spec.weight_bits, spec.weight_scale, spec.scale_factor, self.chain, self.weight)
         if parameters.norm is not None:
-            self.norm = (nn.BatchNorm2d if layer.op == "conv" else nn.BatchNorm1d)(layer.filters, parameters.norm.eps)
+            kind = ShiftNorm if self.chain else nn.BatchNorm2d if layer.op == "conv" else nn.BatchNorm1d
+            self.norm = kind(layer.filters, parameters.norm.eps)
             self.norm.load_state_dict({
                 "weight": parameters.norm.gamma, "bias": parameters.norm.beta, "running_mean": parameters.norm.mean,
                 "running_var": parameters.norm.var, "num_batches_tracked": torch.tensor(0)})
@@ -43,20 +74,53 @@ class Node(nn.Module):
     def compute(self, *inputs: Tensor) -> Tensor:
         """The layer before its output is quantized."""
         la, x = self.layer, inputs[0]
-        if la.op == "conv":
-            x = F.conv2d(x, self.quantized(), self.bias, la.stride, la.padding, la.dilation, la.groups)
-        elif la.op == "linear":
-            x = F.linear(x.flatten(1), self.quantized(), self.bias)
-        elif la.op == "maxpool":
+        if la.compute:
+            return self.biased(self.sums(x))
+        if la.op == "maxpool":
             return F.max_pool2d(x, la.kernel, la.stride, la.padding, la.dilation)
-        elif la.op == "avgpool":
-            return F.avg_pool2d(x, la.kernel, la.stride, la.padding)
-        elif la.op == "add":
+        if la.op == "avgpool":
+            return F.avg_pool2d(x, la.kernel, la.stride, la.padding, divisor_override=self.divisor)
+        if la.op == "add":
             short = inputs[1]
             return x + F.pad(short, (0, 0, 0, 0, 0, x.shape[1] - short.shape[1]))
-        elif la.op == "flatten":
-            return x.flatten(1)
-        return x if self.norm is None else self.norm(x)
+        return x.flatten(1) if la.op == "flatten" else x
+
+    @property
+    def divisor(self) -> int:
+        """Of average pooling; a chain takes the nearest power of two, and the weights behind it learn the rest."""
+        window = self.layer.kernel[0] * self.layer.kernel[1]
+        return 1 << round(log2(window)) if self.chain else window
+
+    def sums(self, x: Tensor) -> Tensor:
+        """Products with the quantized weights."""
+        la = self.layer
+        if la.op == "linear":
+            return F.linear(x.flatten(1), self.quantized())
+        return F.conv2d(x, self.quantized(), None, la.stride, la.padding, la.dilation, la.groups)
+
+    def biased(self, y: Tensor) -> Tensor:
+        """Bias and batch norm; in evaluation a chain rounds the bias to the step of the sums, as integers do."""
+        if self.chain and not self.training:
+            gain, shift = (t.to(y.dtype).view(-1, *(1,) * (y.dim() - 2)) for t in self.folded())
+            return y * gain + shift
+        if self.bias is not None:
+            y = y + self.bias.view(-1, *(1,) * (y.dim() - 2))
+        return y if self.norm is None else self.norm(y)
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Gain and shift [F], float64, of bias and running batch norm statistics."""
+        shift = torch.zeros(self.layer.filters) if self.bias is None else self.bias
+        gain, shift = torch.ones(self.layer.filters, dtype=torch.float64), shift.double()
+        if self.norm is not None:
+            n = self.norm
+            assert n.running_var is not None and n.running_mean is not None
+            sigma = (n.running_var.double() + n.eps).sqrt()
+            gain = _gain(n.weight.double(), sigma) if self.chain else n.weight.double() / sigma
+            shift = (shift - n.running_mean.double()) * gain + n.bias.double()
+        if self.chain:
+            unit = gain.abs() * (self.levels.step(self.weight * self.mask) * self.source()).double()
+            shift = rounded(shift / unit) * unit
+        return gain, shift
 
     def quantized(self) -> Tensor:
         out: Tensor = self.levels(self.weight * self.mask)
@@ -64,18 +128,15 @@ class Node(nn.Module):
 
 
 class Image(nn.Module):
-    """Pixels in [0, 1] on 2**bits levels."""
+    """Pixels in [0, 1] on 2**bits levels; a level is 1 / (2**bits - 1), in a chain 2**-bits."""
 
-    def __init__(self, bits: int) -> None:
+    def __init__(self, bits: int, chain: bool) -> None:
         super().__init__()
         self.top = (1 << bits) - 1
-
-    @property
-    def step(self) -> float:
-        return 1 / self.top
+        self.step = torch.tensor(1 / (self.top + chain))
 
     def forward(self, x: Tensor) -> Tensor:
-        return rounded(x * self.top) / self.top
+        return rounded(x * self.top) * self.step.to(x.dtype)
 
 
 class Network(nn.Module):
@@ -97,16 +158,28 @@ class Network(nn.Module):
                                  "behind ReLU", field="model")
         self.nodes = nn.ModuleDict()
         for la in taken.layers:
-            self.nodes[_key(la.name)] = Node(la, taken.parameters.get(la.name), self._out(la, la.name in used), spec)
+            self.nodes[_key(la.name)] = Node(la, taken.parameters.get(la.name), self._out(la, la.name in used), spec,
+                                             partial(self.step, la.inputs[0] if la.inputs else la.name))
 
-    def _out(self, layer: Layer, used: bool) -> nn.Module | None:
+    def _out(self, layer: Layer, used: bool) -> Quantizer | Image | None:
         if layer.op == "input":
-            return Image(self.spec.image_bits)
+            return Image(self.spec.image_bits, self.spec.chain == "power_of_two")
         if not used or layer.op in ("maxpool", "flatten"):
             return None
+        chain = self.spec.chain == "power_of_two"
         if layer.relu or layer.op == "avgpool":
-            return Pact(self.spec.activation_bits, self.spec.clip)
-        return Signed(self.spec.branch_bits)
+            return Pact(self.spec.activation_bits, self.spec.clip, chain)
+        return Signed(self.spec.branch_bits, chain)
+
+    def step(self, name: str) -> Tensor:
+        """Real value of one level of a layer's output: its quantizer's, else its input's (pooling, flatten), else one
+        (scores)."""
+        node = self.node(name)
+        if node.out is not None:
+            return node.out.step
+        if node.layer.op in ("maxpool", "flatten"):
+            return self.step(node.layer.inputs[0])
+        return torch.tensor(1.0)
 
     def node(self, name: str) -> Node:
         found: Any = self.nodes[_key(name)]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-Scale = Literal["mean", "nonzero_mean", "sawb"]
+Scale = Literal["mean", "nonzero_mean", "sawb", "lsq"]
 
 
 class _Round(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.round()
+        return (x + 0.5).floor()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -21,64 +22,130 @@ class _Round(torch.autograd.Function):
 
 
 def rounded(x: Tensor) -> Tensor:
-    """Nearest integers, gradient one (straight through)."""
+    """Nearest integers, halves up as an adder and a shift do; gradient one (straight through)."""
     return _Round.apply(x)
 
 
+def power(x: Tensor) -> Tensor:
+    """The nearest power of two (in the logarithm) of positive values, gradient one (straight through)."""
+    with torch.no_grad():
+        nearest = torch.exp2(x.log2().round())
+    return x + (nearest - x).detach()
+
+
 class _Levels(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, w: Tensor, clip: Tensor, top: int) -> Tensor:
-        return (w / clip).clamp(-1, 1).mul(top).round().mul(clip / top)
+    """Integers times the step. The weights' gradient passes; the step's is that of LSQ."""
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return gradient, None, None
+    def forward(ctx: Any, w: Tensor, step: Tensor, levels: Tensor, top: int, bounded: bool) -> Tensor:
+        ctx.save_for_backward(w, step, levels)
+        ctx.top, ctx.bounded = top, bounded
+        return levels * step
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
+        if not ctx.needs_input_grad[1]:
+            return gradient, None, None, None, None
+        w, step, levels = ctx.saved_tensors
+        real = w / step
+        inside = real.abs() <= ctx.top
+        of_step = (gradient * torch.where(inside, levels - real, levels)).sum() / (w.numel() * ctx.top) ** 0.5
+        return gradient * inside if ctx.bounded else gradient, of_step, None, None, None
 
 
-class OddSymmetric(nn.Module):
-    """Weights on 2**bits - 1 levels, symmetric about zero: w = clip/top * round(top * clamp(w/clip, -1, 1)).
+class Weights(nn.Module):
+    """Weights on 2**bits - 1 levels, symmetric about zero: w = step * clamp(round(w / step), -top, top).
 
-    clip is k * mean|w| ("mean"; Meng et al.'s published code, k = 2 on CIFAR-10), k * mean over non-zero weights
-    ("nonzero_mean": this project's variant; with most groups pruned the plain mean collapses), or SAWB's
-    std/0.077 - (1.013/0.077) * mean|w| ("sawb", 4 bit; Choi et al., SysML 2019, as in Meng et al.'s code).
+    step, the real value of a level, follows the weights as clip / top with clip = k * mean|w| ("mean"; Meng et al.'s
+    published code, k = 2 on CIFAR-10), k * mean over non-zero weights ("nonzero_mean": this project's variant; with
+    most groups pruned the plain mean collapses), SAWB's std/0.077 - (1.013/0.077) * mean|w| ("sawb", 4 bit; Choi et
+    al., SysML 2019, as in Meng et al.'s code); or it is learned ("lsq": Esser et al., ICLR 2020, started at
+    2 * mean|w| / sqrt(top), its gradient divided by sqrt(weights * top)). `chain`: rounded to a power of two.
+
+    allowed: None, or for every weight its sign times the bits its magnitude may use; then a weight is the nearest
+    level of that sign in those bits.
     """
 
-    def __init__(self, bits: int, scale: Scale, factor: float) -> None:
+    allowed: Tensor | None = None
+
+    def __init__(self, bits: int, scale: Scale, factor: float, chain: bool = False,
+                 start: Tensor | None = None) -> None:
         super().__init__()
-        self.top, self.scale, self.factor = (1 << bits - 1) - 1, scale, factor
+        self.top, self.scale, self.factor, self.chain = (1 << bits - 1) - 1, scale, factor, chain
+        if scale == "lsq":
+            assert start is not None
+            self.learned = nn.Parameter(2 * start.detach().abs().mean().clamp(min=1e-8) / self.top**0.5)
+
+    def step(self, w: Tensor) -> Tensor:
+        """Real value of a level; positive even for weights all zero."""
+        if self.scale == "lsq":
+            found = self.learned.abs().clamp(min=1e-8)
+        else:
+            with torch.no_grad():
+                found = self.clip(w).clamp(min=1e-8) / self.top
+        return power(found) if self.chain else found
 
     def clip(self, w: Tensor) -> Tensor:
-        """The largest representable magnitude, without gradient; positive even for weights all zero."""
-        with torch.no_grad():
-            size = w.abs()
-            if self.scale == "sawb":
-                clip = w.std() / 0.077 - 1.013 / 0.077 * size.mean()
-            elif self.scale == "nonzero_mean":
-                clip = self.factor * size.sum() / (size > 0).sum().clamp(min=1)
-            else:
-                clip = self.factor * size.mean()
-            return clip.clamp(min=1e-8)
+        size = w.abs()
+        if self.scale == "sawb":
+            return w.std() / 0.077 - 1.013 / 0.077 * size.mean()
+        if self.scale == "nonzero_mean":
+            return self.factor * size.sum() / (size > 0).sum().clamp(min=1)
+        return self.factor * size.mean()
 
     def forward(self, w: Tensor) -> Tensor:
-        return _Levels.apply(w, self.clip(w), self.top)
+        step = self.step(w)
+        out: Tensor = _Levels.apply(w, step, self.levels(w, step), self.top, self.scale == "lsq")
+        return out
+
+    @torch.no_grad()
+    def levels(self, w: Tensor, step: Tensor) -> Tensor:
+        """Whole numbers, as reals."""
+        nearest = (w / step).round().clamp(-self.top, self.top)
+        if self.allowed is None:
+            return nearest
+        sign, bits = self.allowed.sign(), self.allowed.abs().long()
+        size = (nearest * sign).clamp(min=0).long()
+        return _within(self.top)[bits, size].to(w.dtype) * sign
 
     def integers(self, w: Tensor) -> tuple[Tensor, float]:
         """(int16 levels, real value of one level)."""
-        clip = self.clip(w)
-        return (w / clip).clamp(-1, 1).mul(self.top).round().to(torch.int16), float(clip) / self.top
+        with torch.no_grad():
+            step = self.step(w)
+            return self.levels(w, step).to(torch.int16), float(step)
 
 
-class Pact(nn.Module):
+@cache
+def _within(top: int) -> Tensor:
+    """[bits, level]: the magnitude nearest to `level` that uses no other bits; of two the smaller."""
+    values = torch.arange(top + 1)
+    fits = (values[None] & ~values[:, None]) == 0
+    apart = (values[:, None] - values[None]).abs().to(torch.float64)
+    return torch.where(fits[:, None], apart[None], torch.inf).argmin(dim=2)
+
+
+class Quantizer(nn.Module):
+    """Base of what quantizes a layer's output. `chain`: its step is a power of two."""
+
+    def __init__(self, chain: bool = False) -> None:
+        super().__init__()
+        self.chain = chain
+
+    def chained(self, step: Tensor) -> Tensor:
+        return power(step) if self.chain else step
+
+
+class Pact(Quantizer):
     """Unsigned activations on 2**bits levels over [0, alpha], alpha learned (PACT, Choi et al., 2018)."""
 
-    def __init__(self, bits: int, alpha: float) -> None:
-        super().__init__()
+    def __init__(self, bits: int, alpha: float, chain: bool = False) -> None:
+        super().__init__(chain)
         self.top = (1 << bits) - 1
         self.alpha = nn.Parameter(torch.tensor(alpha))
 
     @property
     def step(self) -> Tensor:
-        return self.alpha.abs().clamp(min=1e-4) / self.top
+        return self.chained(self.alpha.abs().clamp(min=1e-4) / self.top)
 
     def forward(self, x: Tensor) -> Tensor:
         step = self.step
@@ -86,19 +153,19 @@ class Pact(nn.Module):
         return rounded(clipped / step) * step
 
 
-class Signed(nn.Module):
+class Signed(Quantizer):
     """Signed values on 2**bits - 1 levels over the running largest magnitude (a branch before its addition)."""
 
     most: Tensor
 
-    def __init__(self, bits: int) -> None:
-        super().__init__()
+    def __init__(self, bits: int, chain: bool = False) -> None:
+        super().__init__(chain)
         self.top = (1 << bits - 1) - 1
         self.register_buffer("most", torch.tensor(1.0))
 
     @property
     def step(self) -> Tensor:
-        return self.most / self.top
+        return self.chained(self.most / self.top)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:

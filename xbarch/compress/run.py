@@ -48,11 +48,13 @@ def compress(source: str | Path, *, out: Path | None = None, resume: bool = True
     for phase in phases(recipe, _source(recipe)):
         trainer.run(phase, resume)
         accuracy[phase.name] = trainer.accuracy(parts.test)
+        cut = [row["test_accuracy_cut"] for row in trainer.history if "test_accuracy_cut" in row]
+        accuracy.update(dict(zip(["cut"], cut, strict=False)))
     images, _ = parts.test[slice(0, recipe.stored_images)]
     pruning = recipe.pruning
     made = workload(
         name, network, images, datapath=pruning.method if pruning else "dense",
-        options={"group_ch": pruning.group_ch} if pruning else {},
+        options=pruning.options if pruning else {},
         trained_on=recipe.data.name, accuracy=accuracy,
         source=f"{recipe.model} trained on {recipe.data.name} by the recipe {name}, seed {recipe.seed}")
     return save(made, out, {

@@ -15,13 +15,18 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from xbarch import plugins
+from xbarch.compress.admm import Admm
 from xbarch.compress.data import Images, Parts, augmented
 from xbarch.compress.lasso import Lasso
 from xbarch.compress.network import Network
+from xbarch.compress.pruner import Pruner
+from xbarch.compress.recover import Recover
 from xbarch.errors import InputError
 from xbarch.spec.recipe import Pruning, Recipe, Training
 
 Progress = Callable[[int, int, str], None]
+ALGORITHMS: dict[str, type[Pruner]] = {"lasso": Lasso, "admm": Admm, "recover": Recover, "cut": Pruner}
 
 
 @dataclass
@@ -66,41 +71,62 @@ class Trainer:
 
     def run(self, phase: Phase, resume: bool = True) -> None:
         """Train `phase` from its checkpoint, or from where the network stands."""
-        optimizer = self.optimizer(phase.training)
-        lasso = Lasso(self.network, phase.pruning) if phase.pruning else None
-        start = self.restore(phase, optimizer) if resume else 0
-        for epoch in range(start, phase.training.epochs):
-            row = self.epoch(phase, epoch, optimizer, lasso)
-            if lasso is not None and phase.pruning is not None and epoch + 1 == phase.pruning.cut_after:
-                lasso.cut()
-            if lasso is not None and epoch + 1 == phase.training.epochs:
-                lasso.settle()
+        optimizer, pruner = self.optimizer(phase.training), self.pruner(phase)
+        start = self.restore(phase, optimizer, pruner) if resume else 0
+        for epoch in range(start + 1, phase.training.epochs + 1):
+            row = self.epoch(phase, epoch, optimizer, None if pruner is None or pruner.hard else pruner)
+            if pruner is not None:
+                row.update(self.close(phase, epoch, pruner))
             row["val_accuracy"] = self.accuracy(self.parts.val)
-            if lasso is not None:
-                found = lasso.sparsity()
-                row["group_sparsity"] = sum(found.values()) / max(len(found), 1)
             self.history.append(row)
-            self.save(phase, epoch + 1, optimizer)
+            self.save(phase, epoch, optimizer, pruner)
             if self.progress is not None:
                 text = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float))
-                self.progress(epoch + 1, phase.training.epochs, f"{phase.name}: {text}")
+                self.progress(epoch, phase.training.epochs, f"{phase.name}: {text}")
+
+    def pruner(self, phase: Phase) -> Pruner | None:
+        """The phase's algorithm on its method's data path."""
+        if phase.pruning is None:
+            return None
+        path = plugins.datapath(phase.pruning.method, phase.pruning.options)
+        return ALGORITHMS[phase.pruning.algorithm.name](self.network, phase.pruning, path)
+
+    def close(self, phase: Phase, epoch: int, pruner: Pruner) -> dict[str, float]:
+        """What the algorithm does after an epoch; accuracy on validation images right after the cut."""
+        found: dict[str, float] = {}
+        assert phase.pruning is not None
+        if epoch == phase.pruning.cut_after:
+            pruner.harden()
+            found["val_accuracy_cut"] = self.accuracy(self.parts.val)
+            found["test_accuracy_cut"] = self.score(self.parts.test)
+        elif not pruner.hard:
+            pruner.close(epoch)
+        if epoch == phase.training.epochs:
+            pruner.settle()
+        return {**found, **pruner.figures()}
 
     def optimizer(self, training: Training) -> torch.optim.SGD:
-        return torch.optim.SGD(self.network.parameters(), training.rate, training.momentum,
-                               weight_decay=training.weight_decay)
+        """Learned steps of weights do not decay."""
+        named = list(self.network.named_parameters())
+        steps = [p for name, p in named if name.endswith("levels.learned")]
+        others = [p for name, p in named if not name.endswith("levels.learned")]
+        groups: list[dict[str, Any]] = [{"params": others}]
+        if steps:
+            groups.append({"params": steps, "weight_decay": 0.0})
+        return torch.optim.SGD(groups, training.rate, training.momentum, weight_decay=training.weight_decay)
 
-    def epoch(self, phase: Phase, epoch: int, optimizer: torch.optim.SGD, lasso: Lasso | None) -> dict[str, Any]:
-        """One pass over the training images in an order drawn for this epoch."""
+    def epoch(self, phase: Phase, epoch: int, optimizer: torch.optim.SGD, pruner: Pruner | None) -> dict[str, Any]:
+        """Pass number `epoch`, from 1, over the training images in an order drawn for it."""
         t, train = phase.training, self.parts.train
-        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch)
+        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch - 1)
         order = torch.randperm(len(train), generator=generator)
         batches = [b for b in order.split(t.batch) if len(b) > 1]
-        before_cut = phase.pruning.cut_after or t.epochs if phase.pruning else t.epochs
-        active = lasso if epoch < before_cut else None
+        soft = phase.pruning.cut_after or t.epochs if phase.pruning else t.epochs
         self.network.train()
         total = 0.0
         for step, index in enumerate(batches):
-            rate = _rate(t, epoch + step / len(batches))
+            done = epoch - 1 + step / len(batches)
+            rate = _rate(t, done)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             x, y = train[index]
@@ -109,18 +135,18 @@ class Trainer:
             loss = F.cross_entropy(self.network(x), y)
             total += float(loss.detach()) * len(index)
             loss = loss + self.recipe.quantization.clip_penalty * self.network.clips()
-            channels = active.channels((epoch + step / len(batches)) / before_cut) if active else 0
-            if active is not None and active.spec.form == "gradient":
-                loss = loss + active.penalty(channels)
+            penalty = pruner.penalty(done / soft) if pruner is not None else None
+            if penalty is not None:
+                loss = loss + penalty
             if not math.isfinite(float(loss.detach())):
-                raise InputError(f"the loss is not finite in epoch {epoch + 1} of {phase.name}; allowed a smaller "
+                raise InputError(f"the loss is not finite in epoch {epoch} of {phase.name}; allowed a smaller "
                                  "learning rate or penalty", field=f"{phase.name}.rate")
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            if active is not None and active.spec.form == "proximal":
-                active.shrink(rate, channels)
-        return {"phase": phase.name, "epoch": epoch + 1, "loss": total / len(train)}
+            if pruner is not None:
+                pruner.step(rate, done / soft, epoch)
+        return {"phase": phase.name, "epoch": epoch, "loss": total / len(train)}
 
     # -- accuracy ---------------------------------------------------------------------------------------
 
@@ -149,20 +175,20 @@ class Trainer:
     def path(self, phase: Phase) -> Path:
         return self.folder / f"{phase.name}-{phase.key}.pt"
 
-    def save(self, phase: Phase, epoch: int, optimizer: torch.optim.SGD) -> None:
+    def save(self, phase: Phase, epoch: int, optimizer: torch.optim.SGD, pruner: Pruner | None) -> None:
         path = self.path(phase)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             torch.save({"epoch": epoch, "network": self.network.state_dict(), "optimizer": optimizer.state_dict(),
-                        "history": json.dumps(self.history)}, temporary)
+                        "history": json.dumps(self.history), "pruner": pruner.state() if pruner else None}, temporary)
             os.replace(temporary, path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise InputError(f"cannot be written ({error.strerror}), allowed a folder you may write to",
                              file=path) from None
 
-    def restore(self, phase: Phase, optimizer: torch.optim.SGD) -> int:
+    def restore(self, phase: Phase, optimizer: torch.optim.SGD, pruner: Pruner | None) -> int:
         """Epochs already done."""
         path = self.path(phase)
         if not path.is_file():
@@ -171,6 +197,8 @@ class Trainer:
             found = torch.load(path, weights_only=True)
             self.network.load_state_dict(found["network"])
             optimizer.load_state_dict(found["optimizer"])
+            if pruner is not None:
+                pruner.restore(found["pruner"])
             self.history[:] = json.loads(found["history"])
             return int(found["epoch"])
         except Exception as error:

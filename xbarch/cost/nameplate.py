@@ -37,7 +37,7 @@ def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int
     """
     a = architecture
     tile_power = tile_area = chip_power = chip_area = Fraction(0)
-    for component in a.components.values():
+    for component in [c for c in a.components.values() if c.when is None]:
         count = a.instances(component)
         chip_power += component.power * count
         chip_area += component.area * count

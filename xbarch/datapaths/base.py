@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from pydantic import BaseModel, ConfigDict
 
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer, Workload
+
+Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ class Work:
     crossbar: which crossbar (0-based within the layer's one copy). rows: word lines driven. columns: bit lines
     converted in each read. reads: sequential reads a window needs (input phases times operation-unit steps).
     cells: cells sensed in each read. outputs: partial sums the group delivers to the output register.
-    extra: action name -> float-free int array [crossbars] of that action per window.
+    extra: action name -> float-free int array [crossbars] of that action per window. interval: time (ps) a crossbar
+    needs between windows for what the data path adds, [crossbars]; latency: time (ps) until a window's first read is
+    later than the base machine's.
     """
 
     crossbar: NDArray[np.int64]
@@ -121,6 +125,8 @@ class Work:
     reads: NDArray[np.int64]
     outputs: NDArray[np.int64]
     extra: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    interval: NDArray[np.int64] | None = None
+    latency: int = 0
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,7 @@ class Added:
     """
 
     name: str
-    level: str
+    level: Literal["tile", "ima"]
     count: int
     area: int
     action: str
@@ -142,11 +148,17 @@ class Added:
 @dataclass(frozen=True)
 class Projection:
     """The nearest weights a method's hardware can hold. weights: shape of those given; mask: True where kept;
-    side: what packing or a report needs to know of it, JSON values."""
+    side: what packing or a report needs to know of it, JSON values. allowed: int8, shape of the weights, where single
+    bits are removed: the sign of a weight times the bits its magnitude may use (None: every level).
+    """
 
-    weights: NDArray[np.float64]
+    weights: Reals
     mask: NDArray[np.bool_]
     side: dict[str, Any] = field(default_factory=dict)
+    allowed: NDArray[np.int8] | None = None
+
+
+Project = Callable[[Reals, Layer, Geometry, float], Projection]
 
 
 class Options(BaseModel):
@@ -182,19 +194,70 @@ class DataPath(ABC):
         """Per window cost of the packed layer. The default reads every activation group once per input phase."""
         return standard_work(blocks, geometry.phases(layer.input_bits), geometry)
 
-    def project(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Euclidean projection of `weights` (F, C / groups, kh, kw) on what this method may keep, for training.
+    # -- what training needs to know ----------------------------------------------------------------------
 
-        density: share of the weights to keep, 0 to 1.
+    def prunes(self, layer: Layer) -> bool:
+        """Whether the method prunes such a layer."""
+        return True
+
+    def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int] | None:
+        """Filters and input channels, whole kernels, of what is removed together; None if the method has no such."""
+        return None
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Euclidean projection of `weights` (F, C / groups, kh, kw) on what this method may keep.
+
+        weights: in levels, real numbers. density: share of the weights to keep, 0 to 1. The default keeps the groups
+        of largest norm.
 
         Raises:
             InputError: the method has none, or cannot reach that density on that crossbar.
         """
-        raise InputError(f"data path {self.name} has no projection, allowed a method that prunes", field="method")
+        size = self.group(layer, geometry)
+        if size is None:
+            raise InputError(f"data path {self.name} has no projection, allowed a method that prunes", field="method")
+        return strongest(weights, size, density)
+
+    def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
+        """The projection when what is kept is settled by an earlier one. The default: its mask."""
+        return Projection(weights * before.mask, before.mask, before.side)
+
+    def projections(self) -> Sequence[Project]:
+        """The constraints of the method, for an ADMM that splits them; `project` satisfies all at once."""
+        return [self.project]
+
+    def share(self, weights: Sequence[Reals], layers: Sequence[Layer], geometry: Geometry,
+              density: float) -> list[float]:
+        """Densities of single layers that keep `density` of all their weights. The default: all alike."""
+        return [density] * len(layers)
+
+    def adc_bits(self, layer: Layer, geometry: Geometry) -> int | None:
+        """ADC bits that lose nothing of this layer whatever its inputs, where the method guarantees fewer than the
+        array could need; None: it guarantees none."""
+        return None
+
+    def check(self, layer: Layer, geometry: Geometry) -> str:
+        """Empty when the layer's weights keep what the method promises on that crossbar, else what does not: the layer,
+        found and allowed. The default promises nothing: every mask packs exactly."""
+        return ""
 
     def components(self, geometry: Geometry) -> list[Added]:
         """Hardware this path adds to the base machine."""
         return []
+
+
+def strongest(weights: Reals, size: tuple[int, int], density: float) -> Projection:
+    """The groups of largest Euclidean norm, `density` of them (at least one); groups of `size` filters and channels,
+    smaller at the borders."""
+    filters, channels = weights.shape[:2]
+    f, c = size
+    norms = np.add.reduceat(np.add.reduceat(np.square(weights).sum(axis=(2, 3)), np.arange(0, filters, f), axis=0),
+                            np.arange(0, channels, c), axis=1)
+    kept = np.ones(norms.size, bool)
+    kept[np.argsort(norms.ravel(), kind="stable")[:norms.size - max(1, round(density * norms.size))]] = False
+    wide = kept.reshape(norms.shape).repeat(f, axis=0)[:filters].repeat(c, axis=1)[:, :channels]
+    mask = np.broadcast_to(wide[:, :, None, None], weights.shape).copy()
+    return Projection(weights * mask, mask)
 
 
 def standard_work(blocks: Sequence[Block], phases: int, geometry: Geometry) -> Work:

@@ -46,6 +46,14 @@ class Dense(DataPath):
                         f"the crossbar has {geometry.columns}")
         return ""
 
+    def project(self, weights: base.Reals, layer: Layer, geometry: Geometry, density: float) -> base.Projection:
+        """Unstructured magnitude pruning: the largest weights, wherever they are. Saves nothing on this data path."""
+        size = np.abs(weights).ravel()
+        mask = np.zeros(size.size, bool)
+        mask[np.argsort(-size, kind="stable")[:max(1, round(density * size.size))]] = True
+        shaped = mask.reshape(weights.shape)
+        return base.Projection(weights * shaped, shaped)
+
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
         """Blocks of one copy, column block by column block, so that crossbars that share outputs are neighbours."""
         return blocks(layer, geometry, self.options.sign)

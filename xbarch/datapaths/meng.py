@@ -104,6 +104,13 @@ class Meng(DataPath):
         top = (1 << bits - 1) - 1
         return -top, top
 
+    def prunes(self, layer: Layer) -> bool:
+        """Convolutions but those of 1 x 1 (code)."""
+        return layer.op == "conv" and layer.kernel != (1, 1)
+
+    def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
+        return 1, int(self.options.group_ch)
+
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
         slots = geometry.columns // geometry.slices(layer.weight_bits)
         stacks = self.stacks(layer, slots - 1)

@@ -15,6 +15,7 @@ from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
 from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
 from xbarch.workload.graph import Layer, Workload
+from xbarch.workload.infer import multiplies
 
 Count = int | Ints
 
@@ -104,7 +105,8 @@ class Compiler:
         time: Count = int(occupancy) if occupancy.ndim == 0 else occupancy
         last = built.add(Stage(
             f"{layer.name}/compute", self.server("crossbar", f"{layer.name}.{number}.{place}.{part.slot}"), time,
-            time + m.latency("compute"), (last,), gate=True, actions=m.crossbar_actions(packed, part.start, part.stop)))
+            time + m.latency("compute") + packed.work.latency, (last,), gate=True,
+            actions=m.crossbar_actions(packed, part.start, part.stop)))
         if part.tile == home:
             return last
         width = packed.targets(part.start, part.stop) * m.sum_bits(layer)
@@ -137,11 +139,14 @@ class Compiler:
                                actions=(("merge_add", adds), ("tile_or_access", outputs))))
 
     def finish(self, built: _Copy, layer: Layer, number: int, home: int, outputs: int, after: int) -> None:
-        """Activation, then delivery of the requantized outputs."""
+        """Scaling and activation, then delivery of the outputs."""
         m = self.machine
         time = m.unit_time("activation", outputs)
+        actions: tuple[tuple[str, Count], ...] = (("activation", outputs),)
+        if multiplies(layer):
+            actions = (*actions, ("requantize", outputs * max(1, len(layer.inputs))))
         last = built.add(Stage(f"{layer.name}/activate", self.server("activation", f"tile{home}"), time,
-                               m.latency("activate", time), (after,), actions=(("activation", outputs),)))
+                               m.latency("activate", time), (after,), actions=actions))
         self.deliver(built, layer, number, m.mesh.router(home), home, outputs * layer.output_bits, last)
 
     def digital(self, built: _Copy, layer: Layer, number: int) -> None:

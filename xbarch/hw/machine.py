@@ -9,9 +9,10 @@ from math import ceil, prod
 import numpy as np
 
 from xbarch.cost.ledger import Price
-from xbarch.datapaths.base import DataPath, Geometry, Work
+from xbarch.datapaths.base import Geometry, Work
 from xbarch.errors import InputError
 from xbarch.hw.mesh import Mesh
+from xbarch.hw.variant import tile_area
 from xbarch.mapping.pack import Ints, Occupancy, Packed
 from xbarch.mapping.plan import Pace, Room
 from xbarch.spec.architecture import Architecture
@@ -157,37 +158,25 @@ class Machine:
         layers = network.compute_layers
         return max(la.weight_bits for la in layers), max(la.input_bits for la in layers)
 
-    def room(self, path: DataPath) -> Room:
+    @property
+    def tiles(self) -> int:
+        """Of all chips."""
+        return self.architecture.hierarchy.tiles * self.chips
+
+    def room(self) -> Room:
         a = self.architecture
-        base = self.tile_area()
-        return Room(a.hierarchy.tiles * self.chips, a.crossbars_per_tile, a.buffer.size,
-                    Fraction(base + self.added_area(path), base))
+        return Room(self.tiles, a.crossbars_per_tile, a.buffer.size)
 
-    def tile_area(self) -> int:
-        """A tile's share of everything but chip level."""
-        a = self.architecture
-        return sum(c.area * (a.hierarchy.imas_per_tile if c.level == "ima" else 1)
-                   for c in a.components.values() if c.level != "chip")
+    def areas(self, tiles: int) -> tuple[int, int, dict[str, int]]:
+        """(area of `tiles` tiles, of all chips, of that by component)."""
+        a, instances = self.architecture, self.instances(self.tiles)
+        by = {name: c.area * instances[c.level] for name, c in a.components.items()}
+        return tile_area(a.components.values(), a.hierarchy.imas_per_tile) * tiles, sum(by.values()), by
 
-    def added_area(self, path: DataPath) -> int:
-        """What the data path adds to a tile."""
-        imas = self.architecture.hierarchy.imas_per_tile
-        return sum(c.area * c.count * (imas if c.level == "ima" else 1) for c in path.components(self.geometry))
-
-    def areas(self, tiles: int, offered: int, path: DataPath) -> tuple[int, int, dict[str, int]]:
-        """(area of `tiles` tiles, of a machine of `offered` tiles on all its chips, of that by component)."""
-        instances = self.instances(offered)
-        by = {name: c.area * instances[c.level] for name, c in self.architecture.components.items()}
-        for added in path.components(self.geometry):
-            by[added.name] = added.area * added.count * instances[added.level]
-        return (self.tile_area() + self.added_area(path)) * tiles, sum(by.values()), by
-
-    def prices(self, path: DataPath) -> Mapping[str, Price]:
+    def prices(self) -> Mapping[str, Price]:
         """The component that pays for each action and what it costs."""
-        prices = {c.action: Price(name, c.energy_aj, c.scope)
-                  for name, c in self.architecture.components.items() if c.action is not None}
-        prices.update({c.action: Price(c.name, c.energy) for c in path.components(self.geometry)})
-        return prices
+        return {c.action: Price(name, c.energy_aj, c.scope)
+                for name, c in self.architecture.components.items() if c.action is not None}
 
     def static_powers(self, tiles: int) -> dict[str, int]:
         """Power drawn all the time (µW) by `tiles` tiles and what all chips have beside tiles."""

@@ -132,7 +132,8 @@ class Occupancy:
     def __call__(self, work: Work) -> Ints:
         """Time every crossbar is busy for a window (ps), [crossbars] or [windows, crossbars]."""
         starts = np.searchsorted(work.crossbar, np.arange(int(work.crossbar.max()) + 1))
-        return np.add.reduceat(work.reads * self.each(work), starts, axis=-1)
+        busy: Ints = np.add.reduceat(work.reads * self.each(work), starts, axis=-1)
+        return busy if work.interval is None else np.maximum(busy, work.interval)
 
 
 def pack(layer: Layer, path: DataPath, geometry: Geometry, occupancy: Occupancy) -> Packed:

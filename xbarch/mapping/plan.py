@@ -35,7 +35,6 @@ class Room:
     tiles: int
     crossbars_per_tile: int
     buffer: int
-    overhead: Fraction = Fraction(1)
 
     @property
     def crossbars(self) -> int:
@@ -83,7 +82,6 @@ class Plan:
     rides: frozenset[str]
     paces: Mapping[str, Pace]
     tiles: int
-    offered: int
     crossbars: int
     dense_crossbars: int
     interval_bound: Fraction
@@ -123,8 +121,7 @@ def plan(
     edges = inputs(workload)
     site = _Site(workload, packed, demands, paces, edges, slack_needed(edges), room, ahead)
     _refuse_early(packed, site.buffers(site.least), single, room)
-    offered = int(room.tiles / room.overhead) if kind == "area" else room.tiles
-    limit = site.smallest() if kind == "fit" else offered
+    limit = site.smallest() if kind == "fit" else room.tiles
     most = limit * room.crossbars_per_tile
     budget = {"one_copy": single, "crossbars": min(factor * dense_crossbars, most)}.get(kind, most)
     if budget < single:
@@ -134,7 +131,7 @@ def plan(
     placed, capacity = site.fill(budget, limit)
     return Plan(
         policy, budget, {name: len(h) for name, h in placed.homes.items()}, placed.parts, placed.homes, edges,
-        site.least, capacity, placed.rides, paces, len(placed.tiles.used), offered,
+        site.least, capacity, placed.rides, paces, len(placed.tiles.used),
         sum(placed.tiles.used), dense_crossbars, interval_bound(demands, budget),
     )
 

@@ -45,7 +45,7 @@ def record(run: Run) -> dict[str, Any]:
     interval = run.steady.interval_ps
     seconds = float(interval) / 1e12
     scopes = _scopes(run, interval)
-    used, total, by_component = run.machine.areas(run.plan.tiles, run.plan.offered, run.path)
+    used, total, by_component = run.machine.areas(run.plan.tiles)
     dense_ops = 2 * sum(p.layer.macs for p in run.packed.values())
     kept_ops = 2 * sum(p.layer.windows * p.layer.kept_weights for p in run.packed.values())
     joules = scopes["whole"] / 1e18
@@ -92,7 +92,7 @@ def _scopes(run: Run, interval: Fraction) -> dict[str, int]:
     components, dynamic = run.machine.architecture.components, run.ledger.by_component()
     scopes, wider = {}, {"compute": ("compute",), "chip": ("compute", "chip"), "whole": ("compute", "chip", "whole")}
     for name, inside in wider.items():
-        static = _static(run, interval, run.plan.tiles if name == "compute" else run.plan.offered)
+        static = _static(run, interval, run.plan.tiles if name == "compute" else run.machine.tiles)
         scopes[name] = sum(e for c, e in dynamic.items() if run.ledger.scope[c] in inside) \
             + sum(e for c, e in static.items() if components[c].scope in inside)
     return scopes
@@ -104,7 +104,7 @@ def _static(run: Run, interval: Fraction, tiles: int) -> dict[str, int]:
 
 
 def _energy(run: Run, interval: Fraction) -> dict[str, Any]:
-    static = _static(run, interval, run.plan.offered)
+    static = _static(run, interval, run.machine.tiles)
     dynamic = run.ledger.by_component()
     return {
         "by_component_aj": {**dynamic, **{k: dynamic.get(k, 0) + v for k, v in static.items()}},
@@ -145,7 +145,7 @@ def _utilization(run: Run, interval: Fraction) -> dict[str, Any]:
     machine, plan = run.machine, run.plan
     geometry = machine.geometry
     capacity = geometry.rows * geometry.columns
-    offered = plan.offered * machine.architecture.crossbars_per_tile
+    offered = machine.tiles * machine.architecture.crossbars_per_tile
     cells = sum(int(p.kept.sum()) * plan.copies[n] for n, p in run.packed.items())
     zero = sum(int(p.kept.sum()) * plan.copies[n] * _zeros(p) for n, p in run.packed.items())
     row_time = conversions = 0

@@ -36,6 +36,9 @@ def _ratio(value: object) -> object:
 Ratio = Annotated[str, BeforeValidator(_ratio), Field(json_schema_extra={"type": ["integer", "string"]})]
 
 
+Scaling = Literal["isaac_split", "capdac"]  # xbarch.cost.adc has the formulas
+
+
 class Spec(BaseModel):
     """Base of all models: strict, frozen, unknown keys refused."""
 
@@ -133,6 +136,11 @@ class Component(Spec):
     energy: Energy | None = None
     constant: bool = False
     scope: Literal["compute", "chip", "whole"] = "compute"
+    bits: int | None = Field(default=None, ge=1, le=16, description="of an ADC: the resolution its price is for")
+    scaling: Scaling | None = Field(default=None, description="of an ADC: how its price follows crossbar.adc_bits")
+    when: Literal["scales"] | None = Field(
+        default=None, description="built only where needed, no part of the nameplate; scales: the workload multiplies "
+                                  "sums by scales that are no powers of two")
     note: Text | None = None
     source: Source
 
@@ -144,6 +152,8 @@ class Component(Spec):
                 raise ValueError("constant power has no action, actions, per or energy")
         elif self.action is None or rated == (self.energy is not None):
             raise ValueError("allowed an action with either energy, or actions and per; or constant: true")
+        if (self.bits is None) != (self.scaling is None):
+            raise ValueError("bits and scaling go together: allowed both or neither")
         return self
 
     @property

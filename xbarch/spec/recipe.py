@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -49,7 +49,11 @@ class Quantization(Spec):
     activation_bits: Bits = 4
     image_bits: Bits = Field(8, description="bits of the input image's pixels")
     branch_bits: SignedBits = Field(8, description="bits of a residual branch before its addition")
-    weight_scale: Literal["mean", "nonzero_mean", "sawb"] = "mean"
+    weight_scale: Literal["mean", "nonzero_mean", "sawb", "lsq"] = Field(
+        "mean", description="lsq: a learned step (Esser et al., ICLR 2020); the others follow the weights")
+    chain: Literal["real", "power_of_two"] = Field(
+        "real", description="power_of_two: every scale is a power of two of the one before it, so that integers and "
+                            "shifts suffice (Huai et al., DATE 2023)")
     scale_factor: float = Field(2.0, gt=0, le=100, description="k in clip = k * mean|w|")
     clip: float = Field(10.0, gt=0, le=1000, description="first value of PACT's learned clip")
     clip_penalty: float = Field(0.01, ge=0, le=10, description="weight of the sum of squared clips in the loss")
@@ -68,36 +72,86 @@ class Training(Spec):
     batch: int = Field(64, ge=2, le=65_536)
 
 
-class Pruning(Spec):
-    """Multi-group lasso (Meng et al., TCAS-II 2021), first layer and 1 x 1 convolutions unpruned.
+class Shape(Spec):
+    """The crossbar a network is pruned for; `xbarch simulate` may use another, at the price of its own packing."""
 
-    Groups are `group_ch` input channels x kernel of one filter. threshold tau: `layer`, ratio * mean group norm of
-    a layer; `layer_quantile`, the ratio-quantile of a layer's norms; `global`, the ratio-quantile of mean|w| over
-    all layers' groups. form: `gradient` adds the penalty to the loss; `proximal` shrinks groups below tau after
-    each step instead. sparsity: after `cut_after` epochs the lowest share of each layer's groups is removed for
-    good (None: what quantizes to zero counts as removed).
+    rows: int = Field(128, ge=1, le=65_536)
+    columns: int = Field(128, ge=1, le=65_536)
+    cell_bits: int = Field(2, ge=1, le=8)
+
+
+class Lasso(Spec):
+    """Group lasso on the groups of the method, clipped where `ratio` < 1 (Meng et al., TCAS-II 2021).
+
+    threshold tau: `layer`, ratio * mean group norm of a layer; `layer_quantile`, the ratio-quantile of a layer's
+    norms; `global`, the ratio-quantile of mean|w| over all layers' groups; `none`, plain group lasso. form:
+    `gradient` adds the penalty to the loss; `proximal` shrinks groups below tau after each step instead.
     """
 
-    method: Literal["meng"]
-    group_ch: Literal[16, 8, 4] = 16
+    name: Literal["lasso"]
     reading: Literal["sub_groups", "size_schedule"] = Field(
-        "sub_groups", description="sub_groups: all groups of group_ch; size_schedule: the size doubles from 4 up to "
-                                  "group_ch during the epochs before the cut")
-    threshold: Literal["layer", "layer_quantile", "global"] = "layer"
+        "sub_groups", description="sub_groups: all groups whole; size_schedule: the channels of a group double from 4 "
+                                  "up to their number during the epochs before the cut")
+    threshold: Literal["layer", "layer_quantile", "global", "none"] = "layer"
     ratio: float = Field(0.7, gt=0, le=10)
     strength: float = Field(2e-3, ge=0, le=10, description="lambda")
     form: Literal["gradient", "proximal"] = "gradient"
-    sparsity: float | None = Field(None, ge=0, lt=1)
+
+
+class Admm(Spec):
+    """ADMM with the method's projections (Boyd et al., 2011, scaled form)."""
+
+    name: Literal["admm"]
+    rho: float = Field(1e-3, gt=0, le=100, description="penalty at the start")
+    growth: float = Field(1.5, ge=1, le=100, description="what rho is multiplied by at every update of the projections")
+    every: int = Field(1, ge=1, le=1000, description="epochs between updates")
+    freeze_after: int | None = Field(None, ge=0, le=10_000, description="epochs after which what is kept is kept for "
+                                     "good (SegPrune: shapes frozen) while ADMM goes on")
+
+
+class Recover(Spec):
+    """Zeroize and recover (as in ZeroBN, Huai et al.): in every other epoch what the projection removes is set to zero
+    after each step, in the others it may grow back. The density falls linearly to its target over `ramp` epochs."""
+
+    name: Literal["recover"]
+    ramp: int = Field(4, ge=1, le=10_000)
+
+
+class Cut(Spec):
+    """The projection once, at `cut_after` (magnitude pruning, one shot)."""
+
+    name: Literal["cut"]
+
+
+class Pruning(Spec):
+    """What is removed (method), how the weights are brought there (algorithm), how much is kept (density).
+
+    The first layer is left dense unless `layers` names it. After `cut_after` epochs the weights become their
+    projection for good and the remaining epochs train what is kept.
+    """
+
+    method: str = Field(max_length=100, description="data path with a projection")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the data path")
+    geometry: Shape = Shape()
+    algorithm: Annotated[Lasso | Admm | Recover | Cut, Field(discriminator="name")]
+    density: float | None = Field(None, gt=0, le=1, description="share of the pruned layers' weights that is kept; "
+                                  "lasso may leave it open: what quantizes to zero counts as removed")
+    layers: dict[str, float] = Field(default_factory=dict, description="densities of single layers; 1 leaves it dense")
     cut_after: int | None = Field(None, ge=0, le=10_000)
     training: Training
 
     @model_validator(mode="after")
     def _cut(self) -> Pruning:
-        if (self.sparsity is None) != (self.cut_after is None):
-            raise ValueError("sparsity and cut_after go together: allowed both or neither")
+        if (self.density is None) != (self.cut_after is None):
+            raise ValueError("density and cut_after go together: allowed both or neither")
+        if self.density is None and self.algorithm.name != "lasso":
+            raise ValueError(f"algorithm {self.algorithm.name} needs density and cut_after")
         if self.cut_after is not None and self.cut_after >= self.training.epochs:
             raise ValueError(f"cut_after: found {self.cut_after}, allowed less than training.epochs = "
                              f"{self.training.epochs}")
+        for name, density in self.layers.items():
+            if not 0 < density <= 1:
+                raise ValueError(f"layers.{name[:60]}: found {density}, allowed more than 0, at most 1")
         return self
 
 

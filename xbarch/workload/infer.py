@@ -13,48 +13,108 @@ from xbarch.workload.graph import Ints, Layer, Workload, unroll
 Reals = NDArray[np.float64]
 
 
-def infer(workload: Workload, image: Ints) -> dict[str, NDArray[np.int64] | Reals]:
+def infer(workload: Workload, image: Ints, *, shifts: bool = False) -> dict[str, NDArray[np.int64] | Reals]:
     """Outputs of every layer for one image of integer pixels (C, H, W): levels, int64; the last layer's are real.
 
+    shifts: no multiplication by a scale anywhere: every scale is a power of two, and integers are added and shifted
+    (Huai et al., DATE 2023); the last layer's outputs are then whole numbers in the finest of its filters' units.
+
     Raises:
-        InputError: the workload stores no scales (it was never trained).
+        InputError: the workload stores no scales (it was never trained); `shifts` and one is no power of two.
     """
     values: dict[str, NDArray[np.int64] | Reals] = {}
     last = workload.layers[-1].name
+    scaled = _shifted if shifts else _scaled
     for layer in workload.layers:
         if layer.op == "input":
             values[layer.name] = image.astype(np.int64)
             continue
-        inputs = [np.asarray(values[name]) for name in layer.inputs]
-        values[layer.name] = _layer(layer, inputs, layer.name == last)
+        terms = _terms(layer, [np.asarray(values[name]) for name in layer.inputs])
+        if layer.op in ("flatten", "maxpool"):
+            values[layer.name] = terms[0]
+        elif layer.scale is None:
+            raise InputError(f"layer {layer.name} stores no scale, allowed a trained workload")
+        else:
+            values[layer.name] = scaled(layer, layer.scale, terms, layer.name == last)
     return values
 
 
-def _layer(layer: Layer, inputs: list[Any], last: bool) -> NDArray[np.int64] | Reals:
+def multiplies(layer: Layer) -> bool:
+    """Whether a multiplier must scale what the layer accumulates. Without stored scales the network is fixed point,
+    ISAAC's, whose scaling is a shift."""
+    return layer.scale is not None and _exponents(layer.scale) is None
+
+
+def _terms(layer: Layer, inputs: list[Any]) -> list[NDArray[np.int64]]:
+    """What is scaled and added up."""
     x: NDArray[np.int64] = inputs[0]
     if layer.op == "flatten":
-        return x.reshape(-1, 1, 1)
+        return [x.reshape(-1, 1, 1)]
     if layer.op == "maxpool":
-        largest: NDArray[np.int64] = _windows(x, layer, -1 << 62).max(axis=(3, 4))
-        return largest
-    if layer.scale is None:
-        raise InputError(f"layer {layer.name} stores no scale, allowed a trained workload")
+        return [_windows(x, layer, -1 << 62).max(axis=(3, 4))]
     if layer.compute:
-        sums = _products(layer, unroll(x, layer)).T.reshape(layer.out_shape)
-        real = layer.scale[:, None, None] * sums
+        return [_products(layer, unroll(x, layer)).T.reshape(layer.out_shape)]
+    if layer.op == "avgpool":
+        return [_windows(x, layer, 0).sum(axis=(3, 4))]
+    short = np.zeros_like(x)
+    short[:inputs[1].shape[0]] = inputs[1]
+    return [x, short]
+
+
+def _scaled(layer: Layer, scale: Reals, terms: list[NDArray[np.int64]], last: bool) -> NDArray[np.int64] | Reals:
+    """Real scales, one rounding."""
+    if layer.compute:
+        real = scale[:, None, None] * terms[0]
         if layer.bias is not None:
             real = real + layer.bias[:, None, None]
-    elif layer.op == "avgpool":
-        real = layer.scale[0] * _windows(x, layer, 0).sum(axis=(3, 4))
     else:
-        short = np.zeros_like(x)
-        short[:inputs[1].shape[0]] = inputs[1]
-        real = layer.scale[0] * x + layer.scale[1] * short
+        real = scale[0] * terms[0]
+        for factor, term in zip(scale[1:], terms[1:], strict=True):
+            real = real + factor * term
+    return real if last else _clipped(layer, np.floor(real + 0.5)).astype(np.int64)
+
+
+def _shifted(layer: Layer, scale: Reals, terms: list[NDArray[np.int64]], last: bool) -> NDArray[np.int64]:
+    """Integers alone: sums aligned by left shifts, half a level added, one right shift."""
+    exponents = _exponents(scale)
+    if exponents is None:
+        raise InputError(f"layer {layer.name} has a scale that is no power of two, allowed shifts alone")
+    down = np.maximum(-exponents, 0)
+    if layer.compute:
+        if last:  # filters share one unit, the finest
+            down = np.full_like(down, down.max(initial=0))
+        up, down = (down + exponents)[:, None, None], down[:, None, None]
+        total = terms[0] << up
+        if layer.bias is not None:
+            bias = layer.bias[:, None, None] * np.exp2(down)
+            total = total + _whole(layer, bias)
+    else:
+        down = down.max()
+        total = terms[0] << (down + exponents[0])
+        for term, exponent in zip(terms[1:], exponents[1:], strict=True):
+            total = total + (term << (down + exponent))
     if last:
-        return real
+        return np.asarray(total)
+    levels: NDArray[np.int64] = _clipped(layer, (total + ((1 << down) >> 1)) >> down)
+    return levels
+
+
+def _whole(layer: Layer, bias: Reals) -> NDArray[np.int64]:
+    if not np.array_equal(bias, np.rint(bias)):
+        raise InputError(f"layer {layer.name} has a bias that is no whole number of its sums' unit, allowed whole ones")
+    return bias.astype(np.int64)
+
+
+def _exponents(scale: Reals) -> NDArray[np.int64] | None:
+    """Of exact powers of two."""
+    mantissa, exponent = np.frexp(scale)
+    return exponent.astype(np.int64) - 1 if (mantissa == 0.5).all() else None
+
+
+def _clipped(layer: Layer, levels: Any) -> Any:
     positive = layer.relu or layer.op == "avgpool"
     top = (1 << layer.output_bits) - 1 if positive else (1 << layer.output_bits - 1) - 1
-    return np.clip(np.rint(real), 0 if positive else -top, top).astype(np.int64)
+    return np.clip(levels, 0 if positive else -top, top)
 
 
 def _products(layer: Layer, x: Ints) -> NDArray[np.int64]:

@@ -1,0 +1,126 @@
+"""What a pruning algorithm does while a network trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xbarch.compress.network import Network, Node
+from xbarch.datapaths.base import DataPath, Geometry, Project, Projection, Reals
+from xbarch.errors import InputError
+from xbarch.spec.recipe import Pruning
+
+
+class Pruner:
+    """Base of the algorithms, itself the one that cuts once: the weights train freely until they become their
+    projection. `progress` is the share of the epochs before the cut that is over.
+
+    nodes: the layers pruned; the first one of the network and those with a density of 1 are not.
+
+    Raises:
+        InputError: the recipe names a layer that is not there; the method cannot reach the density.
+    """
+
+    def __init__(self, network: Network, spec: Pruning, path: DataPath) -> None:
+        self.network, self.spec, self.path = network, spec, path
+        g = spec.geometry
+        self.geometry = Geometry(g.rows, g.columns, g.cell_bits)
+        compute = network.compute_nodes()
+        names = [n.layer.name for n in compute]
+        for name in spec.layers:
+            if name not in names:
+                raise InputError(f"found {name[:60]!r}, allowed {', '.join(names)}", field="pruning.layers")
+        self.nodes: list[Node] = [
+            n for n in compute if spec.layers.get(n.layer.name, 0) != 1
+            and (n.layer.name in spec.layers or (n is not compute[0] and path.prunes(n.layer)))]
+        self.hard = False
+
+    # -- what algorithms differ in --------------------------------------------------------------------------
+
+    def penalty(self, progress: float) -> Tensor | None:
+        """What is added to the loss of a batch."""
+        return None
+
+    def step(self, rate: float, progress: float, epoch: int) -> None:
+        """After an update of the weights at learning rate `rate` in epoch number `epoch`, from 1."""
+
+    def close(self, epoch: int) -> None:
+        """After epoch number `epoch`."""
+
+    def own_state(self) -> dict[str, Any]:
+        """What a checkpoint must hold besides the network."""
+        return {}
+
+    def own_restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `own_state`."""
+
+    # -- what they share ------------------------------------------------------------------------------------
+
+    def densities(self, target: float, weights: Sequence[Reals]) -> list[float]:
+        """Of every pruned layer, `target` being that of those the recipe does not set."""
+        free = [i for i, n in enumerate(self.nodes) if n.layer.name not in self.spec.layers]
+        shares = self.path.share([weights[i] for i in free], [self.nodes[i].layer for i in free], self.geometry, target)
+        by_place = dict(zip(free, shares, strict=True))
+        return [by_place[i] if i in by_place else self.spec.layers[n.layer.name] for i, n in enumerate(self.nodes)]
+
+    @torch.no_grad()
+    def projected(self, weights: Sequence[Tensor], density: float, how: Project | None = None) -> list[Projection]:
+        """The projections of `weights`, one a node, in levels of the layers' quantizers."""
+        levels = [self.levels(n, w) for n, w in zip(self.nodes, weights, strict=True)]
+        shares = self.densities(density, levels)
+        return [(how or self.path.project)(w, n.layer, self.geometry, share)
+                for n, w, share in zip(self.nodes, levels, shares, strict=True)]
+
+    @torch.no_grad()
+    def levels(self, node: Node, weight: Tensor) -> Reals:
+        """Weights [F, C, kh, kw] in levels of the node's quantizer, float64."""
+        found: Reals = (weight / node.levels.step(node.weight * node.mask)).double().numpy()
+        return found if found.ndim == 4 else found[:, :, None, None]
+
+    @torch.no_grad()
+    def back(self, node: Node, values: Reals) -> Tensor:
+        """Levels as weights of a node, in its shape."""
+        shaped = torch.from_numpy(np.ascontiguousarray(values)).to(node.weight.dtype).reshape(node.weight.shape)
+        return shaped * node.levels.step(node.weight * node.mask)
+
+    @torch.no_grad()
+    def harden(self) -> None:
+        """The weights become their projection; what it removed stays removed."""
+        assert self.spec.density is not None
+        self.hard = True
+        for node, found in zip(self.nodes, self.projected([n.weight for n in self.nodes], self.spec.density),
+                               strict=True):
+            if found.allowed is not None:
+                if node.levels.scale != "lsq":
+                    raise InputError(f"{self.path.name} removes single bits of the levels, allowed weight_scale: lsq, "
+                                     "whose levels stay where they are", field="quantization.weight_scale")
+                node.levels.allowed = torch.from_numpy(found.allowed.copy()).reshape(node.weight.shape)
+            node.weight.copy_(self.back(node, found.weights))
+            node.mask.copy_(torch.from_numpy(found.mask.copy()).reshape(node.mask.shape))
+
+    def settle(self) -> None:
+        """After the last epoch."""
+
+    @torch.no_grad()
+    def sparsity(self) -> dict[str, float]:
+        """Share of removed weights of every pruned layer."""
+        return {n.layer.name: 1 - float((n.mask & (n.quantized() != 0)).float().mean()) for n in self.nodes}
+
+    def figures(self) -> dict[str, float]:
+        """Of the epoch, for the history."""
+        found = self.sparsity()
+        return {"sparsity": sum(found.values()) / max(len(found), 1)}
+
+    def state(self) -> dict[str, Any]:
+        return {"hard": self.hard, "allowed": [n.levels.allowed for n in self.nodes], "own": self.own_state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.hard = bool(state["hard"])
+        for node, allowed in zip(self.nodes, state["allowed"], strict=True):
+            node.levels.allowed = allowed
+        self.own_restore(state["own"])
+

@@ -1,0 +1,301 @@
+"""Huai et al.: input channels removed block by block of filters, in numbers that fill whole crossbars, so that what is
+left packs densely without an index, a routing network or any other hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import ceil
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xbarch.datapaths import base, cells, dense
+from xbarch.datapaths.base import Block, Contents, DataPath, Geometry, Projection
+from xbarch.errors import InputError
+from xbarch.workload.graph import Layer, Workload
+
+Ints = NDArray[np.int64]
+_SHARED = "shared_rows: every filter block keeps the same channels: channel pruning, coarser than the method"
+
+
+class HuaiOptions(base.Options):
+    """Options of `huai`."""
+
+    sign: dense.Sign = Field("offset", description="how signed weights are stored, as for dense: offset, differential, "
+                             "twos (the paper's abstract does not say)")
+    fill: Literal["rows", "kernels"] = Field(
+        "rows", description="kept kernels laid end to end down the word lines and cut at a crossbar's last row, as the "
+        "base machine does with a whole layer, or only whole kernels on a crossbar, the rows left over unused")
+    shared_rows: bool = Field(
+        False, description="the machine drives a whole row of crossbars with one input vector, so every filter block "
+        "keeps the same channels (channel pruning)")
+    importance: Literal["l2", "l1"] = Field(
+        "l2", description="what a projection keeps most of: squares (the Euclidean projection) or absolute values")
+
+
+class Huai(DataPath):
+    """A kernel group is the weights of one input channel for the filters of one column block of crossbars.
+
+    Every filter block q keeps n_q channels, as many whole kernels as some number of crossbars holds, or all; the rest
+    of its kernel groups are removed. No column is moved, so sums need no routing, and the kept channels of a block
+    are addresses of the input register loads the machine makes anyway: nothing is stored, nothing is added. With
+    fill "rows" a layer that keeps everything costs what it costs on `dense`.
+
+    A mask that is not aligned (trained for another crossbar) packs exactly all the same and pays for every crossbar it
+    begins; `aligned` tells. A linear layer has kernels of 1 x 1; groups of a convolution have blocks of their own.
+    """
+
+    name: ClassVar[str] = "huai"
+    summary: ClassVar[str] = "kernel groups removed in whole crossbars, nothing added (Huai et al. 2023)"
+    provenance: ClassVar[str] = (
+        "Huai et al., DATE 2023, abstract (crossbar-aligned pruning without hardware overhead), and the abstract of "
+        "its extension CRIMP, ACM TECS 2023 (kernel-group and crossbar pruning). This project's reading: kernel group, "
+        "alignment of kept counts, fill, greedy projection, shared_rows, sign")
+    Options: ClassVar[type[base.Options]] = HuaiOptions
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        for layer in workload.compute_layers:
+            height, width = layer.kernel
+            if height * width > geometry.rows:
+                return (f"a {height} x {width} kernel of layer {layer.name} needs {height * width} word lines, "
+                        f"the crossbar has {geometry.rows}")
+        return dense.Dense({"sign": self.options.sign}).accepts(workload, geometry)
+
+    def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        """Blocks of one copy, filter block by filter block, so that crossbars that share outputs are neighbours.
+        A layer with nothing left keeps one kernel group of zeros, so that it still has a crossbar."""
+        grid = self._grid(layer, geometry)
+        counts = _counts(layer, grid)
+        alive = self._alive(counts, layer, grid)
+        each = dense.per_weight(layer.weight_bits, geometry, self.options.sign)
+        tall = grid.bounds[1] * grid.area if self.options.fill == "kernels" else geometry.rows
+        unit = self.options.sign == "offset"
+        result: list[Block] = []
+        for q, count in enumerate(counts):
+            targets = grid.starts[q] + np.arange(grid.sizes[q])
+            rows = (np.flatnonzero(alive[q])[:, None] * grid.area + np.arange(grid.area)).ravel()
+            width = max(len(targets) * each + unit, geometry.columns + (unit and geometry.unit_column))
+            for start in range(0, len(rows), tall):
+                here = rows[start:start + tall]
+                result.append(Block(
+                    crossbar=len(result), row0=0, col0=0, inputs=here + grid.groups[q] * layer.rows, columns=width,
+                    kept=int(count[here].sum()) * each, targets=targets,
+                    cap=dense.largest(len(here), geometry, self.options.sign),
+                    contents=partial(self._contents, layer, geometry, here, targets, width)))
+        return result
+
+    def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
+        """A kernel group: one input channel for the filters of one column block."""
+        filters = layer.filters // layer.groups
+        return filters if self.options.shared_rows else min(
+            filters, dense.per_crossbar(layer.weight_bits, geometry, self.options.sign)), 1
+
+    def project(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Greedy aligned cut. Each filter block sorts its channels by importance and cuts them into runs that fill one
+        more crossbar each; the layer's best runs by importance a weight are kept, as many as come nearest to `density`.
+
+        With squares as importance it is the Euclidean projection on all aligned sets that keep no more weights than it
+        does: runs of a block never get better, so a prefix of their order solves that knapsack. Runs of zeros are
+        removed whatever the density. `side`: density reached, crossbars, channels kept a filter block.
+
+        Args:
+            weights: (F, C / groups, kh, kw). density: 0, or `least(layer, geometry)` to 1.
+
+        Raises:
+            InputError: a density, shape or value not allowed, or a crossbar too small for a kernel or a weight.
+        """
+        ranking = self._rank(weights, layer, geometry)
+        least = self.least(layer, geometry)
+        if density != 0 and not least <= density <= 1:
+            raise InputError(f"found {density:g} for layer {layer.name}, allowed 0, or {_up(least):g} (one crossbar of "
+                             f"{geometry.rows} x {geometry.columns} cells) to 1", field="density")
+        grid = ranking.grid
+        keep = min(_nearest(ranking.size, density * weights.size), int(np.count_nonzero(ranking.score)))
+        count = np.bincount(ranking.block[:keep], minlength=len(grid.sizes))
+        kept = np.zeros_like(ranking.order, bool)
+        np.put_along_axis(kept, ranking.order, np.arange(ranking.order.shape[1]) < grid.bounds[count][:, None], axis=1)
+        mask = np.broadcast_to(np.repeat(kept, grid.sizes, axis=0)[:, :, None, None], weights.shape).copy()
+        together = len(self._grid(layer, geometry).sizes) // len(grid.sizes)  # filter blocks with the same channels
+        side: dict[str, Any] = {
+            "density": float(mask.mean()), "crossbars": int(count.sum()) * together,
+            "channels": np.repeat(kept.sum(axis=1), together).tolist(),
+        }
+        if self.options.shared_rows:
+            side["warning"] = _SHARED
+        return Projection(np.where(mask, weights, 0.0), mask, side)
+
+    def share(self, weights: Sequence[NDArray[np.float64]], layers: Sequence[Layer], geometry: Geometry,
+              density: float) -> list[float]:
+        """Density of each layer when the greedy cut is made over the whole network: the best runs of all layers, as
+        many as come nearest to `density` of all weights; `project` at these densities keeps just those runs.
+
+        Every layer first gets its own best runs, as many weights as one crossbar for each of its filter blocks holds,
+        so that no layer dies however small its weights are.
+
+        Args:
+            weights: one (F, C / groups, kh, kw) a layer. density: of all layers together.
+
+        Raises:
+            InputError: a density below that minimum or above 1; see also `project`.
+        """
+        rankings = [self._rank(w, la, geometry) for w, la in zip(weights, layers, strict=True)]
+        if not rankings:
+            return []
+        first = [int(r.grid.bounds[1] * r.grid.area * la.filters) for r, la in zip(rankings, layers, strict=True)]
+        total = sum(la.rows * la.filters for la in layers)
+        least = sum(first) / total
+        if not least <= density <= 1:
+            raise InputError(f"found {density:g}, allowed {_up(least):g} (one crossbar of {geometry.rows} x "
+                             f"{geometry.columns} cells for each filter block of every layer) to 1", field="density")
+        scores = [np.where(np.cumsum(r.size) <= f, np.inf, r.score) for r, f in zip(rankings, first, strict=True)]
+        sizes, owner = (np.concatenate(list(parts)) for parts in (
+            (r.size for r in rankings), (np.full(len(r.size), i) for i, r in enumerate(rankings))))
+        order = np.argsort(-np.concatenate(scores), kind="stable")
+        chosen = order[:_nearest(sizes[order], density * total)]
+        kept = np.bincount(owner[chosen], sizes[chosen], len(layers))
+        return [int(k) / (la.rows * la.filters) for k, la in zip(kept, layers, strict=True)]
+
+    def least(self, layer: Layer, geometry: Geometry) -> float:
+        """Smallest density above 0 that an aligned layer can have: one crossbar of its narrowest filter block (one of
+        every block with `shared_rows`)."""
+        grid = self._grid(layer, geometry, self.options.shared_rows)
+        return int(grid.sizes.min() * grid.bounds[1] * grid.area) / (layer.rows * layer.filters)
+
+    def check(self, layer: Layer, geometry: Geometry) -> str:
+        return self.aligned(layer, geometry)
+
+    def aligned(self, layer: Layer, geometry: Geometry) -> str:
+        """Empty when every filter block keeps a number of channels that fills whole crossbars of this geometry, or all
+        (and all blocks the same ones with `shared_rows`), else the reason why not. Weights masked inside a kernel
+        group that is kept count as kept."""
+        reason = self.accepts(Workload(layer.name, (layer,)), geometry)
+        if reason:
+            return reason
+        grid = self._grid(layer, geometry)
+        alive = _channels(_counts(layer, grid), grid)
+        numbers = alive.sum(axis=1)
+        wrong = np.flatnonzero(~np.isin(numbers, grid.bounds))
+        if len(wrong):
+            return (f"filter block {wrong[0]} of layer {layer.name} keeps {numbers[wrong[0]]} channels, whole "
+                    f"crossbars of {geometry.rows} x {geometry.columns} cells hold {_hold(grid.bounds)}")
+        blocks = alive.reshape(layer.groups, -1, alive.shape[1])
+        if self.options.shared_rows and (blocks != blocks[:, :1]).any():
+            return f"filter blocks of layer {layer.name} keep different channels, shared_rows allows one set for all"
+        return ""
+
+    def _grid(self, layer: Layer, geometry: Geometry, shared: bool = False) -> Grid:
+        """The layer's filter blocks; `shared`: those that keep the same channels taken as one.
+
+        Raises:
+            InputError: the crossbar is too small for a kernel or a weight.
+        """
+        reason = self.accepts(Workload(layer.name, (layer,)), geometry)
+        if reason:
+            raise InputError(reason)
+        area, per_group = layer.kernel[0] * layer.kernel[1], layer.filters // layer.groups
+        channels = layer.rows // area
+        wide = dense.per_crossbar(layer.weight_bits, geometry, self.options.sign)
+        starts = (np.arange(layer.groups)[:, None] * per_group
+                  + np.arange(0, per_group, per_group if shared else wide)).ravel()
+        if self.options.fill == "rows":
+            bounds = np.arange(-(-layer.rows // geometry.rows) + 1) * geometry.rows // area
+        else:
+            bounds = np.arange(-(-channels // (geometry.rows // area)) + 1) * (geometry.rows // area)
+        return Grid(area, starts, np.diff(starts, append=layer.filters), starts // per_group,
+                    np.minimum(bounds, channels))
+
+    def _alive(self, counts: Ints, layer: Layer, grid: Grid) -> NDArray[np.bool_]:
+        """Channels each filter block stores, [blocks, channels]: those with an unmasked weight."""
+        alive = _channels(counts, grid)
+        if not alive.any():
+            alive[0, 0] = True
+        if self.options.shared_rows:
+            together = alive.reshape(layer.groups, -1, alive.shape[1])
+            together |= together.any(axis=1, keepdims=True)
+        return alive
+
+    def _rank(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry) -> Ranking:
+        """Runs of every filter block, best first.
+
+        Raises:
+            InputError: a shape or value not allowed, or a crossbar too small for a kernel or a weight.
+        """
+        grid = self._grid(layer, geometry, self.options.shared_rows)
+        expected = (layer.filters, layer.rows // grid.area, *layer.kernel)
+        if np.shape(weights) != expected:
+            raise InputError(f"weights of layer {layer.name} have shape {np.shape(weights)}, allowed {expected}")
+        exact = np.asarray(weights, np.float64)
+        value = (np.abs(exact) if self.options.importance == "l1" else exact ** 2).sum(axis=(2, 3))
+        value = np.add.reduceat(value, grid.starts, axis=0)
+        if not np.isfinite(value).all():
+            raise InputError(f"weights of layer {layer.name} hold nan or infinity, allowed finite numbers")
+        order = np.argsort(-value, axis=1, kind="stable")
+        sums = np.add.reduceat(np.take_along_axis(value, order, axis=1), grid.bounds[:-1], axis=1)
+        size = grid.sizes[:, None] * np.diff(grid.bounds) * grid.area
+        score = np.minimum.accumulate(sums / size, axis=1)  # runs of a block only get worse; equal ones not by rounding
+        best = np.argsort(-score, axis=None, kind="stable")
+        return Ranking(grid, order, best // size.shape[1], size.ravel()[best], score.ravel()[best])
+
+    def _contents(self, layer: Layer, geometry: Geometry, rows: Ints, targets: Ints, width: int) -> Contents:
+        """Cells and decode list of these rows of a filter block."""
+        weights = layer.matrix[:, targets[0]:targets[-1] + 1][rows]
+        low, high = self.levels(layer.weight_bits)
+        cells.check(weights, low, high, layer.name, self.name)
+        return dense._ENCODE[self.options.sign](weights, targets, layer.weight_bits, geometry.cell_bits, width)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Filter blocks of a layer. area: rows of a kernel. starts, sizes, groups: first filter, number of filters and
+    group of each block. bounds: channels that 0, 1, 2, ... crossbars of a block hold, the last all."""
+
+    area: int
+    starts: Ints
+    sizes: Ints
+    groups: Ints
+    bounds: Ints
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Importance of a layer's weights. order: each filter block's channels, best first, [blocks, channels]. Then the
+    runs of all blocks, best first: the block of each, its weights (number), its importance a weight."""
+
+    grid: Grid
+    order: Ints
+    block: Ints
+    size: Ints
+    score: NDArray[np.float64]
+
+
+def _counts(layer: Layer, grid: Grid) -> Ints:
+    """Unmasked weights of every row in each filter block, [blocks, rows]."""
+    if layer.mask is None:
+        return np.broadcast_to(grid.sizes[:, None], (len(grid.sizes), layer.rows))
+    counts: Ints = np.add.reduceat(layer.kept.T, grid.starts, axis=0, dtype=np.int64)
+    return counts
+
+
+def _channels(counts: Ints, grid: Grid) -> NDArray[np.bool_]:
+    """Channels with an unmasked weight in each filter block, [blocks, channels]."""
+    return np.asarray(counts.reshape(len(counts), -1, grid.area).max(axis=2) > 0)
+
+
+def _hold(bounds: Ints) -> str:
+    """The numbers of channels that fill whole crossbars, in words."""
+    some = ", ".join(str(b) for b in bounds[:4]) + (", ..." if len(bounds) > 5 else "")
+    return f"{some} or all {bounds[-1]}" if len(bounds) > 4 else some
+
+
+def _nearest(sizes: Ints, target: float) -> int:
+    """How many of the first runs come nearest to `target` weights together, at least one unless it is 0."""
+    return int(np.argmin(np.abs(np.cumsum(sizes) - target))) + 1 if target else 0
+
+
+def _up(density: float) -> float:
+    """A density to four decimals that is not below the one given."""
+    return min(1.0, ceil(density * 10**4) / 10**4)

@@ -1,0 +1,129 @@
+"""What SegPrune adds to the machine: indices, indexed reads of inputs, sums scattered to their filters.
+
+The paper gives one figure, less than 0.27 % of area; parts, sizes and prices below are this project's reading.
+Prices are those of ISAAC's own registers and adders (Shafiee et al., ISCA 2016, Table I, corrected October 2016),
+at its clock of 1.2 GHz:
+
+    eDRAM buffer            20.7 mW, an access of 256 bits a clock: 17.25 pJ
+    input register 2 KB     0.0021 mm², 1.24 mW: 1.0333 pJ an access
+    output register 256 B   0.23 mW: 0.1917 pJ an access
+    shift-and-add, one of 4 0.00006 mm², 0.05 mW: 0.0417 pJ an addition
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.datapaths.base import Added, Block, Geometry
+from xbarch.workload.graph import Layer
+
+Ints = NDArray[np.int64]
+Store = Literal["buffer", "sram"]
+
+_CLOCK = 833  # ps, 1.2 GHz
+_EDRAM_READ, _REGISTER_READ, _OUTPUT_WRITE, _ADD = 17_250_000, 1_033_333, 191_667, 41_667  # aJ
+_ADDER_AREA, _REGISTER_AREA, _REGISTER_BITS = 60_000_000, 2_100_000_000, 16_384  # nm², nm², bits
+_WORD: dict[Store, int] = {"buffer": 256, "sram": 64}  # bits an index fetch brings
+_ID_BITS = 10  # names a filter among up to 1024, or a row of a band of as many
+_SOURCE = "this project's reading; price from ISAAC (Shafiee et al., ISCA 2016, Table I, corrected October 2016), "
+
+
+@dataclass(frozen=True)
+class Delay:
+    """Time the added hardware takes for a window. latency: ps until its first result is later than the base
+    machine's; interval: ps each crossbar needs between windows to gather its inputs, [crossbars]."""
+
+    latency: int
+    interval: Ints
+
+
+def gathered(block: Block) -> int:
+    """Inputs read by index: all of the block's, unless they follow one another."""
+    return 0 if _run(block.inputs) else block.rows
+
+
+def scattered(block: Block) -> int:
+    """Sums written by index: all of the block's, unless their filters follow one another."""
+    return 0 if _run(block.targets) else block.outputs
+
+
+def index_bits(block: Block, layer: Layer) -> int:
+    """Bits stored for the block: which rows of its span it keeps, as a mask or a list, whichever is smaller, after
+    the span's first row; and the filter of each weight column. Nothing of what follows in order."""
+    bits = 0
+    if gathered(block):
+        inputs = layer.rows * layer.groups
+        span = int(block.inputs[-1] - block.inputs[0]) + 1
+        bits += _bits(inputs) + min(span, block.rows * _bits(span))
+    if scattered(block):
+        bits += block.outputs * _bits(layer.filters)
+    return bits
+
+
+def counted(blocks: Sequence[Block], layer: Layer, store: Store) -> dict[str, Ints]:
+    """Actions a window, each [crossbars]: index words fetched, inputs gathered, sums scattered."""
+    crossbar = np.array([b.crossbar for b in blocks])
+    each = {
+        "index": [-(-index_bits(b, layer) // _WORD[store]) for b in blocks],
+        "gather": [gathered(b) for b in blocks],
+        "scatter": [scattered(b) for b in blocks],
+    }
+    return {action: np.bincount(crossbar, counts).astype(np.int64) for action, counts in each.items()}
+
+
+def delay(blocks: Sequence[Block], layer: Layer, geometry: Geometry, store: Store, gathers: int) -> Delay:
+    """Index fetch, gathering and scattering as a pipeline in front of and behind the crossbars.
+
+    An address generator gathers one input a clock; an IMA's `gathers` generators serve its crossbars as if each had
+    as many inputs to gather. One more clock fetches the first index word, one more writes the scattered sums.
+    """
+    inputs = counted(blocks, layer, store)["gather"]
+    interval = -(-inputs * geometry.crossbars_per_ima // gathers) * _CLOCK
+    return Delay(int(interval.max(initial=0)) + 2 * _CLOCK if inputs.any() else 0, interval)
+
+
+def components(geometry: Geometry, store: Store, gathers: int, weights: int, reads: int) -> list[Added]:
+    """The added hardware of an IMA. weights: weight columns of a crossbar; reads: pieces stacked on one."""
+    crossbars = geometry.crossbars_per_ima
+    if store == "buffer":
+        held, energy = _WORD[store], _EDRAM_READ
+        text = "the indices lie in the tile's eDRAM buffer, an access brings 256 bits into a latch (area of the " \
+               "input register, a bit)"
+    else:
+        held, energy = (geometry.rows + weights * reads) * _ID_BITS * crossbars, _REGISTER_READ
+        text = "10 bits for each row and weight column of 8-bit weights, area of the input register a bit, energy " \
+               "of its access for 64 bits"
+    return [
+        Added("index", "ima", 1, _area(held), "index", energy, _SOURCE + text),
+        Added("gather", "ima", gathers, _ADDER_AREA, "gather", _REGISTER_READ + _ADD,
+              _SOURCE + "an adder of the shift-and-add size makes the address, then an access of the input register"),
+        Added("scatter", "ima", 1, _area(_ID_BITS * crossbars), "scatter", _OUTPUT_WRITE,
+              _SOURCE + "a latch for the filter of each crossbar's sum, then an access of the output register"),
+    ]
+
+
+def overhead(added: Sequence[Added], area: int, tiles: int, imas: int) -> Fraction:
+    """Added area as a share of `area` (nm²), that of `tiles` tiles of `imas` IMAs each, with or without what a chip
+    has beside them. The paper's figure is below 0.0027."""
+    instances = {"tile": tiles, "ima": tiles * imas}
+    return Fraction(sum(a.area * a.count * instances[a.level] for a in added), area)
+
+
+def _area(bits: int) -> int:
+    return bits * _REGISTER_AREA // _REGISTER_BITS
+
+
+def _bits(values: int) -> int:
+    """Bits that tell `values` values apart."""
+    return max(1, (values - 1).bit_length())
+
+
+def _run(numbers: Ints) -> bool:
+    """Whether the ascending `numbers` follow one another."""
+    return len(numbers) < 2 or int(numbers[-1] - numbers[0]) + 1 == len(numbers)

@@ -1,0 +1,234 @@
+"""SegPrune's data path: options, projection, packing, work and what it adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xbarch.datapaths import base, cells, dense
+from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Work, standard_work
+from xbarch.datapaths.segprune import costs, packing, voting
+from xbarch.datapaths.segprune.packing import Piece, Placed
+from xbarch.datapaths.segprune.voting import Band
+from xbarch.errors import InputError
+from xbarch.workload.graph import Layer, Workload
+
+Ints = NDArray[np.int64]
+Reals = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+class SegPruneOptions(base.Options):
+    """Options of `segprune`."""
+
+    mode: Literal["xbar", "cluster", "ou"] = Field(
+        "xbar", description="xbar: a crossbar holds one shape of one row band; cluster: the same with segments as tall "
+        "as the layer, so filters are grouped once; ou: pieces of a few rows, stacked and read one after another")
+    sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`")
+    segment: int = Field(0, ge=0, description="rows of a segment; 0: what fills a crossbar (in mode ou, a read) at "
+                         "the density asked for when training, and what packs best when packing")
+    shapes: int = Field(0, ge=0, le=1024, description="shapes of a row band; 0: one for every crossbar's worth of "
+                        "filters (in mode ou 16)")
+    variable_k: bool = Field(True, description="shapes compete for rows instead of keeping as many each")
+    balance: bool = Field(True, description="no shape has more filters than its share of crossbars holds (not in ou)")
+    ou_rows: int = Field(8, ge=1, le=1024, description="word lines read together in mode ou")
+    index: costs.Store = Field("buffer", description="where indices are kept: in the tile's eDRAM buffer, or in an "
+                               "SRAM of every IMA")
+    gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+
+
+class SegPrune(DataPath):
+    """Segments of equal shape on the same crossbar, their kept rows only. Shapes are found in the mask, so any mask
+    is packed exactly; one that saves no crossbar is packed as `dense` is (except in mode ou)."""
+
+    name: ClassVar[str] = "segprune"
+    summary: ClassVar[str] = "segments of equal shape share crossbars, indexed inputs and outputs (Zheng et al. 2022)"
+    provenance: ClassVar[str] = (
+        "Zheng et al., SegPrune, IEEE TCAD 41(11), 2022, abstract (segments, shapes, equal shapes on one crossbar, "
+        "projection-based shape voting, added area below 0.27 %). This project's reading: the election's rules, "
+        "balance, variable k, band height, the three packing modes, where indices are kept, all prices")
+    Options: ClassVar[type[base.Options]] = SegPruneOptions
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        return dense.Dense({"sign": self.options.sign}).accepts(workload, geometry)
+
+    # -- training ---------------------------------------------------------------------------------------
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Shapes elected on `weights` (F, C / groups, kh, kw), the rest set to zero.
+
+        side: segment (rows), groups: for each group of the convolution its bands {row0, shapes: the rows kept of
+        each, from row0, sizes: its filters}. At most density * rows * filters weights of each group are kept.
+
+        Raises:
+            InputError: density outside 0 to 1 or less than a row of a segment, or a crossbar too narrow.
+        """
+        if not 0 < density <= 1:
+            raise InputError(f"layer {layer.name}: found {density:g}, allowed above 0 up to 1", field="density")
+        per = self._per(layer, geometry)
+        if per < 1:
+            raise InputError(self._narrow(layer, geometry), field="crossbar.columns")
+        unit = self._unit(geometry)
+        h = self._segment(layer.rows, unit, density)
+        if int(density * h + 1e-9) < 1:
+            raise InputError(f"layer {layer.name}: {density:g} keeps no row of a segment of {h} rows, allowed at "
+                             f"least 1/{h}", field="density")
+        return _projected(weights, layer, h, [self._elected(energy, h, unit, per, density)
+                                              for energy in _energies(weights, layer)])
+
+    def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
+        """The nearest weights with the frozen shapes of an earlier projection: every filter takes the shape
+        that keeps most of it, where balanced each shape as many filters as before; no more weights are kept."""
+        balanced = self._seats(layer.filters // layer.groups, self._per(layer, geometry))[1] is not None
+        side = before.side
+        return _projected(weights, layer, side["segment"], [
+            voting.deal(energy, _thawed(stored, layer.rows), balanced)
+            for energy, stored in zip(_energies(weights, layer), side["groups"], strict=True)])
+
+    def _elected(self, energy: Reals, h: int, unit: int, per: int, density: float) -> list[Band]:
+        """The bands of one group's energy [R, F]."""
+        rows, filters = energy.shape
+        count, sizes = self._seats(filters, per)
+        bands = []
+        for row0 in range(0, rows, h):
+            part = energy[row0:row0 + h]
+            keep = int(density * len(part) + 1e-9)
+            bands.append(voting.vote(part, row0, max(keep, 1) if self.options.variable_k else keep, count, sizes))
+        if not self.options.variable_k:
+            return bands
+        cells = int(density * rows * filters + 1e-6)
+        return voting.settle(energy, bands, unit, per, cells, density, sizes is not None)
+
+    def _segment(self, rows: int, unit: int, density: float) -> int:
+        """Rows of a segment: kept rows fill a crossbar (or a read), bands of about the same height."""
+        if self.options.segment or self.options.mode == "cluster":
+            return min(self.options.segment or rows, rows)
+        bands = max(1, rows // (unit * int(np.ceil(1 / density - 1e-9))))
+        return min(rows, unit * -(-rows // (bands * unit)))
+
+    def _seats(self, filters: int, per: int) -> tuple[int, Ints | None]:
+        """(shapes of a band, most filters of each or None)."""
+        free = self.options.mode == "ou"
+        count = min(filters, self.options.shapes or (16 if free else -(-filters // per)))
+        most = per * -(-filters // (count * per))
+        return count, np.full(count, most) if self.options.balance and not free else None
+
+    # -- packing ----------------------------------------------------------------------------------------
+
+    def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        ou = self.options.mode == "ou"
+        if not ou and (layer.mask is None or layer.kept.all()):
+            return dense.blocks(layer, geometry, self.options.sign)
+        placed = self._placed(layer, geometry)
+        if not ou:
+            whole = dense.blocks(layer, geometry, self.options.sign)
+            if not placed or len(placed) >= len(whole):
+                return whole
+        return [self._block(layer, geometry, p) for p in placed]
+
+    def _placed(self, layer: Layer, geometry: Geometry) -> list[Placed]:
+        """Every piece of the layer at its place; rows of a piece are entries of the unrolled input vector."""
+        unit, per = self._unit(geometry), self._per(layer, geometry)
+        pieces: list[Piece] = []
+        for group in range(layer.groups):
+            pieces += self._pieces(layer, group, unit, per)
+        if self.options.mode != "ou":
+            return packing.alone(pieces)
+        offset = self.options.sign == "offset"
+        return packing.shelved(pieces or [Piece(np.arange(1), np.arange(1))],
+                               dense.per_weight(layer.weight_bits, geometry, self.options.sign), int(offset),
+                               geometry.rows, geometry.columns + (offset and geometry.unit_column))
+
+    def _pieces(self, layer: Layer, group: int, unit: int, per: int) -> Iterator[Piece]:
+        filters = layer.filters // layer.groups
+        mask = layer.kept.T[group * filters:(group + 1) * filters]
+        if not mask.any():
+            return
+        fixed = self.options.segment or (layer.rows if self.options.mode == "cluster" else 0)
+        h = min(fixed, layer.rows) or packing.height(mask, unit, per)
+        for piece in packing.cut(packing.shapes(mask, h), unit, per):
+            yield Piece(piece.rows + group * layer.rows, piece.filters + group * filters)
+
+    def _block(self, layer: Layer, geometry: Geometry, placed: Placed) -> Block:
+        rows, filters, sign, ou = placed.piece.rows, placed.piece.filters, self.options.sign, self.options.mode == "ou"
+        each = dense.per_weight(layer.weight_bits, geometry, sign)
+        width = len(filters) * each + (sign == "offset")
+        if not ou:
+            width = max(width, geometry.columns + (sign == "offset" and geometry.unit_column))
+        kept = int(layer.kept[rows % layer.rows][:, filters].sum()) * each
+        return Block(
+            placed.crossbar, placed.row0, placed.col0, rows, width, kept, filters,
+            partial(_contents, layer, rows % layer.rows, filters, geometry, sign, width),
+            group=placed.read, cap=dense.largest(len(rows), geometry, sign), gated=ou)
+
+    # -- costs ------------------------------------------------------------------------------------------
+
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> Work:
+        """Every read once per phase; once a window the indices are fetched, inputs gathered and sums scattered."""
+        work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
+        delay = costs.delay(blocks, layer, geometry, self.options.index, self.options.gathers)
+        return replace(work, extra=costs.counted(blocks, layer, self.options.index), latency=delay.latency,
+                       interval=delay.interval)
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """Index storage, address generators and filter latches of an IMA, sized for 8-bit weights."""
+        weights = max(1, dense.per_crossbar(8, geometry, self.options.sign))
+        reads = -(-geometry.rows // self._unit(geometry))
+        return costs.components(geometry, self.options.index, self.options.gathers, weights, reads)
+
+    # -- sizes ------------------------------------------------------------------------------------------
+
+    def _unit(self, geometry: Geometry) -> int:
+        """Word lines read together."""
+        return min(self.options.ou_rows, geometry.rows) if self.options.mode == "ou" else geometry.rows
+
+    def _per(self, layer: Layer, geometry: Geometry) -> int:
+        """Filters whose weights lie side by side."""
+        return dense.per_crossbar(layer.weight_bits, geometry, self.options.sign)
+
+    def _narrow(self, layer: Layer, geometry: Geometry) -> str:
+        return self.accepts(Workload(layer.name, (layer,)), geometry)
+
+
+def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign: dense.Sign, width: int) -> Contents:
+    """Cells and decode list of these rows and filters of the layer's matrix."""
+    weights = layer.matrix[rows][:, filters]
+    half = 1 << layer.weight_bits - 1
+    cells.check(weights, -half, half - 1, layer.name, SegPrune.name)
+    encode = {"offset": cells.offset, "differential": cells.differential, "twos": cells.twos}[sign]
+    return encode(weights, filters, layer.weight_bits, geometry.cell_bits, width)
+
+
+def _energies(weights: Reals, layer: Layer) -> Iterator[Reals]:
+    """Squared weights of each group, [R, F / groups]."""
+    filters = layer.filters // layer.groups
+    flat = np.square(np.asarray(weights, np.float64).reshape(layer.filters, -1))
+    for group in range(layer.groups):
+        yield np.ascontiguousarray(flat[group * filters:(group + 1) * filters].T)
+
+
+def _projected(weights: Reals, layer: Layer, segment: int, groups: Sequence[Sequence[Band]]) -> Projection:
+    """Weights where the bands keep them, with the shapes as JSON values."""
+    mask = np.concatenate([np.concatenate([band.mask for band in bands]) for bands in groups], axis=1).T
+    mask = np.ascontiguousarray(mask).reshape(weights.shape)
+    frozen = [[{"row0": band.row0, "shapes": [np.flatnonzero(s).tolist() for s in band.shapes],
+                "sizes": band.sizes.tolist()} for band in bands] for bands in groups]
+    return Projection(np.where(mask, weights, 0.0), mask, {"segment": segment, "groups": frozen})
+
+
+def _thawed(stored: Sequence[Mapping[str, Any]], rows: int) -> list[Band]:
+    """The bands kept as JSON values, each shape with as many filters as it had, whichever they were."""
+    ends = [*(band["row0"] for band in stored[1:]), rows]
+    bands = []
+    for band, end in zip(stored, ends, strict=True):
+        shapes = np.zeros((len(band["shapes"]), end - band["row0"]), bool)
+        for shape, kept in zip(shapes, band["shapes"], strict=True):
+            shape[kept] = True
+        bands.append(Band(band["row0"], shapes, np.repeat(np.arange(len(shapes)), band["sizes"])))
+    return bands

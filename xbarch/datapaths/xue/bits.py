@@ -1,0 +1,267 @@
+"""The two sets of Xue et al. (DATE 2023) and the projections on them, in integers, for all columns at once.
+
+Of a column segment (the rows of one crossbar column that are active together):
+
+    value level     at most a share of the weights is not zero
+    bit level       sum_i digit_p(m_i) <= cap     for every digit p, of the magnitudes m_i of one sign
+
+where digit p is what the p-th cell of a magnitude stores. With every input at its largest a bit line then sums
+to cap * (2**dac_bits - 1) at most, so an ADC of k bits with cap <= (2**k - 1) / (2**dac_bits - 1) never saturates.
+The abstract names the two levels; the sets and the solver of the second are this project's reading.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.errors import InputError
+
+Ints = NDArray[np.int64]
+Reals = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
+_STEPS, _LAST = 20, 0.01    # subgradient steps for each digit, and what the last is of the first
+_SLOPE = 0.25              # of magnitudes in the relaxation, from the first weight of a column to the last
+_PAIRED = 32               # changes of which pairs are tried
+_WORDS = 1 << 18           # entries of the largest arrays at work
+
+
+def budget(adc_bits: int, dac_bits: int = 1) -> int:
+    """Largest digit sum of a column that an ADC of `adc_bits` holds while every input drives `dac_bits` of ones.
+
+    Raises:
+        InputError: not even one cell of value one fits.
+    """
+    most = ((1 << adc_bits) - 1) // ((1 << dac_bits) - 1)
+    if most < 1:
+        raise InputError(f"found {adc_bits}, allowed at least {dac_bits}: one cell driven by {dac_bits}-bit inputs "
+                         f"already sums to {(1 << dac_bits) - 1}", field="adc_bits")
+    return most
+
+
+def value_level(weights: Reals, rows: int, density: float) -> NDArray[np.bool_]:
+    """The largest weights of every column segment: mask of the shape of `weights` [R, columns].
+
+    Of every `rows` consecutive rows at most that share stays, rounded down but one weight at least. Of equal
+    magnitudes the first stay.
+    """
+    mask = np.zeros(weights.shape, bool)
+    for start in range(0, len(weights), rows):
+        part = np.abs(weights[start:start + rows])
+        order = np.argsort(-part, axis=0, kind="stable")[:share(density, len(part))]
+        np.put_along_axis(mask[start:start + rows], order, True, axis=0)
+    return mask
+
+
+def share(density: float, rows: int) -> int:
+    """Weights that stay of a segment of `rows`; a millionth of one more is taken for rounding of `density`."""
+    return max(1, int(density * rows + 1e-6))
+
+
+def bit_level(magnitudes: Reals, bits: int, cell_bits: int, cap: int) -> Ints:
+    """Nearest integers whose digits sum to `cap` at most in every column: int64 of the shape given.
+
+    Magnitudes are rounded to integers, halves up, to at most 2**bits - 1. A column is solved by Lagrangian relaxation
+    of its digit sums, repair of what is over the cap and improvement weight by weight. The result always is within
+    the cap; its squared error is near the least possible, not proven least. Integers within the cap come back as they
+    are, and what rounds to zero is zero. Columns are solved together, equal ones once. Only the
+    ceil(bits / cell_bits) * cap largest magnitudes of a column matter: every weight that stays takes at least 1 of
+    some digit's sum, and of two weights the larger may always have the larger value.
+
+    Args:
+        magnitudes: [rows, columns], not negative, in units of the scale, of weights of one sign that are active
+            together; integers at most 2**bits - 1. Reals break ties of the integers they round to (in steps of
+            2**(bits - 16)).
+
+    Raises:
+        InputError: a magnitude outside that range, or a cap below one.
+    """
+    if cap < 1:
+        raise InputError(f"found {cap}, allowed 1 or more", field="cap")
+    top, fraction = (1 << bits) - 1, 16 - bits
+    low, high = (magnitudes.min(), magnitudes.max()) if magnitudes.size else (0, 0)
+    if not low >= 0 or not np.isfinite(high) or (high > top and magnitudes.dtype.kind in "iu"):
+        raise InputError(f"found magnitude {high if low >= 0 else low}, allowed 0 to {top} ({bits} bits)")
+    # 16-bit fixed point sorts by radix, and the integers it rounds to are in the same order
+    fixed = np.ascontiguousarray((np.minimum(magnitudes, top) * float(1 << fraction)).T.astype(np.uint16))
+    lines: NDArray[Any] = fixed.astype(np.uint32) + (1 << fraction - 1) >> fraction
+    lines = lines.astype(np.uint8 if bits <= 8 else np.uint32)
+    table = _digits(bits, cell_bits)
+    rows = min(int((lines > 0).sum(axis=1).max(initial=0)), table.shape[1] * cap)
+    result = np.zeros(lines.shape, np.int64)
+    if rows:
+        order = np.argsort(np.uint16(0xFFFF) - fixed, axis=1, kind="stable")[:, :rows]
+        distinct, back = _distinct(np.take_along_axis(lines, order, axis=1))
+        chunk = max(1, _WORDS // max(rows * len(table), _PAIRED**2))
+        solved = [_solve(distinct[i:i + chunk].astype(np.int64), table, cap) for i in range(0, len(distinct), chunk)]
+        # the larger magnitude gets the larger value: least error of all orders, and the sums stay
+        descending = -np.sort(-np.concatenate(solved), axis=1)
+        np.put_along_axis(result, order, descending[back], axis=1)
+    return result.T
+
+
+def hold(codes: Reals, rows: int, bits: int, cell_bits: int, cap: int) -> Ints:
+    """`bit_level` of signed weights [R, columns] in units of the scale: every segment of `rows` rows, each sign on its
+    own.
+
+    Args:
+        bits: of a magnitude, the sign apart.
+    """
+    height = max(1, min(rows, len(codes)))
+    segments = -(-len(codes) // height)
+    padded = np.zeros((segments * height, codes.shape[1]), np.promote_types(codes.dtype, np.int16))
+    padded[:len(codes)] = codes
+    tall = padded.reshape(segments, height, -1).transpose(1, 0, 2).reshape(height, -1)
+    both = bit_level(np.concatenate((np.maximum(tall, 0), np.maximum(-tall, 0)), axis=1), bits, cell_bits, cap)
+    held = both[:, :tall.shape[1]] - both[:, tall.shape[1]:]
+    return held.reshape(height, segments, -1).transpose(1, 0, 2).reshape(padded.shape)[:len(codes)]
+
+
+def largest_sums(codes: NDArray[np.integer[Any]], rows: int, bits: int, cell_bits: int) -> Ints:
+    """Digit sums of signed weights [R, columns] by segment: [segments, columns, sign, digit], positive first.
+
+    Times 2**dac_bits - 1 it is the worst-case sum of that bit line in a phase, reached with every input at its
+    largest; no input pattern gives more, since no cell holds less than nothing.
+    """
+    starts, top = range(0, len(codes), rows), (1 << cell_bits) - 1
+    digits = -(-bits // cell_bits)
+    sums = np.zeros((len(starts), codes.shape[1], 2, digits), np.int64)
+    for segment, start in enumerate(starts):
+        part = np.ascontiguousarray(codes[start:start + rows].T)
+        for sign, magnitudes in enumerate((np.maximum(part, 0), np.maximum(-part, 0))):
+            for p in range(digits):
+                cells = magnitudes >> p * cell_bits & top
+                sums[segment, :, sign, p] = cells.sum(axis=1, dtype=np.int32)
+    return sums
+
+
+def _digits(bits: int, cell_bits: int) -> Ints:
+    """What each cell of a magnitude stores: [2**bits, digits]."""
+    shifts = np.arange(0, bits, cell_bits)
+    return np.asarray(np.arange(1 << bits)[:, None] >> shifts & ((1 << cell_bits) - 1), np.int64)
+
+
+def _distinct(lines: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
+    """The distinct rows of `lines`, and which of them each row is."""
+    packed = np.ascontiguousarray(lines)
+    keys = packed.view(np.dtype((np.void, packed.shape[1] * packed.itemsize))).ravel()
+    _, first, back = np.unique(keys, return_index=True, return_inverse=True)
+    return packed[first], back.astype(np.int64)
+
+
+def _solve(m: Ints, table: Ints, cap: int) -> Ints:
+    """Values of the magnitudes m [columns, n] within the cap."""
+    best, relaxed, price = _relax(m, table, cap)
+    repaired = _repair(m, relaxed, table, cap)
+    ends = [_improve(m, v, price, table, cap) for v in (best, repaired, _greedy(m, table, cap))]
+    least = np.array([((v - m) ** 2).sum(axis=1) for v in ends]).argmin(axis=0)
+    return np.asarray(np.choose(least[:, None], ends), np.int64)
+
+
+def _greedy(m: Ints, table: Ints, cap: int) -> Ints:
+    """The highest digit first, to the largest magnitudes first; who gets less than asked asks for all below."""
+    v, rest = np.zeros_like(m), m.copy()
+    for p in reversed(range(table.shape[1])):
+        unit = int(np.flatnonzero(table[:, p])[0])
+        order = np.argsort(-rest, axis=1, kind="stable")
+        asked = np.take_along_axis(rest // unit, order, 1)
+        given = np.zeros_like(m)
+        np.put_along_axis(given, order, np.clip(cap - (np.cumsum(asked, axis=1) - asked), 0, asked), axis=1)
+        rest = np.where(given < rest // unit, unit - 1, rest % unit)
+        v += given * unit
+    return v
+
+
+def _relax(m: Ints, table: Ints, cap: int) -> tuple[Ints, Ints, NDArray[np.float32]]:
+    """Subgradient ascent on the prices of the digits: the best solution within the cap, that of the largest lower
+    bound (which may be over the cap) for repair, and its prices.
+
+    Equal magnitudes would all change their value at the same price; a slope of less than one from the first weight
+    to the last, in the order of the magnitudes, lets them change one after another.
+    """
+    slope = np.linspace(_SLOPE, -_SLOPE, m.shape[1], dtype=np.float32)
+    distance = ((m + slope)[:, :, None] - np.arange(len(table))).astype(np.float32) ** 2
+    digits = table.astype(np.float32)
+    step = (len(table) ** (2 * np.arange(table.shape[1]) / table.shape[1])).astype(np.float32) / cap
+    price = np.zeros((len(m), table.shape[1]), np.float32)
+    best, relaxed, prices = np.zeros_like(m), m, price
+    least, bound = (m**2).sum(axis=1), np.full(len(m), -np.inf, np.float32)
+    steps = _STEPS * max(3, table.shape[1])
+    for t in range(steps):
+        priced = distance + (price @ digits.T)[:, None, :]
+        v: Ints = priced.argmin(axis=2)
+        v[m == 0] = 0
+        over = table[v].sum(axis=1) - cap
+        dual = np.take_along_axis(priced, v[:, :, None], 2)[:, :, 0].sum(axis=1) - cap * price.sum(axis=1)
+        error = ((m - v) ** 2).sum(axis=1)
+        won = (over <= 0).all(axis=1) & (error < least)
+        best[won], least[won] = v[won], error[won]
+        tighter = dual > bound
+        relaxed, prices = np.where(tighter[:, None], v, relaxed), np.where(tighter[:, None], price, prices)
+        bound = np.maximum(bound, dual)
+        price = np.maximum(0, price + step * np.float32(_LAST ** (t / steps)) * over.astype(np.float32))
+    return best, relaxed, prices
+
+
+def _repair(m: Ints, v: Ints, table: Ints, cap: int) -> Ints:
+    """One weight at a time, the change that costs least per unit of excess removed, until none is left."""
+    v = v.copy()
+    todo = np.flatnonzero((table[v].sum(axis=1) > cap).any(axis=1))
+    while len(todo):
+        cost, rise, room = _changes(m[todo], v[todo], table, cap)
+        excess = np.maximum(-room, 0).sum(axis=0)
+        gain = excess - np.maximum(rise - room, 0).sum(axis=0)
+        rate = np.where(gain > 0, cost / np.maximum(gain, 1), np.inf)
+        # an excess digit is always on some weight, and dropping that weight to 0 removes a part of it
+        item, value = np.divmod(rate.reshape(len(todo), -1).argmin(axis=1), len(table))
+        v[todo, item] = value
+        todo = todo[(table[v[todo]].sum(axis=1) > cap).any(axis=1)]
+    return v
+
+
+def _improve(m: Ints, v: Ints, price: NDArray[np.float32], table: Ints, cap: int) -> Ints:
+    """The change of one weight, or of two together, that lowers the error most and stays within the cap, again
+    until there is none. Pairs are made of the _PAIRED changes that are cheapest at the prices of the digits."""
+    v = v.copy()
+    todo = np.arange(len(v))
+    while len(todo):
+        cost, rise, room = _changes(m[todo], v[todo], table, cap)
+        every = np.arange(len(todo))
+        alone = np.where((rise <= room).all(axis=0), cost, 0).reshape(len(todo), -1)
+        one = alone.argmin(axis=1)
+        item, value, pair = _pairs(cost, rise, room, v[todo], price[todo])
+        two = pair.argmin(axis=1)
+        lone, saved = alone[every, one], pair[every, two]
+        double = np.flatnonzero(saved < lone)
+        single = np.flatnonzero((lone <= saved) & (lone < 0))
+        for pick in np.divmod(two, item.shape[1]):
+            v[todo[double], item[double, pick[double]]] = value[double, pick[double]]
+        v[todo[single], one[single] // len(table)] = one[single] % len(table)
+        todo = np.sort(todo[np.concatenate((double, single))])
+    return v
+
+
+def _pairs(cost: Ints, rise: Ints, room: Ints, v: Ints, price: NDArray[np.float32]) -> tuple[Ints, Ints, Ints]:
+    """The cheapest changes of a column, weight and value of each [columns, k], and what two of them cost together
+    [columns, k * k]: 0 where they do not fit or change the same weight."""
+    columns, _, values = cost.shape
+    priced = cost + np.einsum("pcnv,cp->cnv", rise, price)
+    priced[np.arange(values) == v[:, :, None]] = np.inf
+    flat = priced.reshape(columns, -1)
+    count = min(_PAIRED, flat.shape[1])
+    near = np.argpartition(flat, count - 1, axis=1)[:, :count]
+    item, value = np.divmod(near, values)
+    alone = np.take_along_axis(cost.reshape(columns, -1), near, 1)
+    step = np.take_along_axis(rise.reshape(len(rise), columns, -1), near[None], 2)
+    fits = (step[:, :, :, None] <= room - step[:, :, None]).all(axis=0) & (item[:, :, None] != item[:, None])
+    pair = np.where(fits, alone[:, :, None] + alone[:, None], 0)
+    return item, value, pair.reshape(columns, -1)
+
+
+def _changes(m: Ints, v: Ints, table: Ints, cap: int) -> tuple[Ints, Ints, Ints]:
+    """What giving weight i the value u costs [columns, n, values], by how much the digit sums grow then [digits,
+    columns, n, values], and by how much they may [digits, columns, 1, 1]."""
+    cost = (m[:, :, None] - np.arange(len(table))) ** 2 - ((m - v) ** 2)[:, :, None]
+    own = table.T[:, v]
+    return cost, table.T[:, None, None] - own[..., None], (cap - own.sum(axis=2))[:, :, None, None]

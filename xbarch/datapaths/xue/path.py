@@ -1,0 +1,255 @@
+"""The data path of Xue et al.: dense crossbars, differential signs, and what the projections promise the ADCs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from xbarch.datapaths import base, cells
+from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Work, standard_work
+from xbarch.datapaths.xue.bits import budget, hold, largest_sums, value_level
+from xbarch.errors import InputError
+from xbarch.workload.graph import Layer, Workload
+
+Ints = NDArray[np.int64]
+# ISAAC's 2 KB input register (Table I): 0.0021 mm² for 16384 bits; 1.24 mW at 1.2 GHz, 64 bits an access.
+_AREA_PER_KBIT, _ENERGY_PER_WORD, _WORD = 2_100_000_000 // 16, 1_033_333, 64
+_ADC_BITS, _MOST = 3, 8
+_REFUSED = {
+    "offset": "zeros would be stored as 2**(bits - 1), a one in every row of the highest bit line",
+    "twos": "small negative weights would be stored with ones in nearly every bit line",
+}
+
+
+class XueOptions(base.Options):
+    """Options of `xue`."""
+
+    sign: str = Field("differential", description="how signed weights are stored: only differential (positive and "
+                      "negative parts in bit lines of their own) keeps the zeros that pruning makes")
+    adc_bits: int | dict[str, int] = Field(_ADC_BITS, description="ADC resolution that the projection prunes for, 1 "
+                                           "to 8 (the paper: 2 or 3); or a mapping of layer names to it, '*' for all "
+                                           "others (3 if absent)")
+    single_bit: bool = Field(True, description="one bit in each cell, whatever the machine's cells hold; else as many "
+                             "as they hold")
+    value: Literal["column", "layer"] = Field(
+        "column", description="value level: the largest weights of every crossbar column segment, or of the layer")
+    skip: bool = Field(False, description="all-zero bit lines are not converted and crossbars without a kept weight "
+                       "not used, by a map of the bit lines to convert beside each crossbar (this project's reading)")
+
+    @field_validator("adc_bits", mode="before")
+    @classmethod
+    def _few(cls, found: object) -> object:
+        numbers = list(found.values()) if isinstance(found, dict) else [found]
+        if not all(type(n) is int and 1 <= n <= _MOST for n in numbers):
+            raise ValueError(f"allowed 1 to {_MOST}, or a mapping of layer names to such numbers")
+        return found
+
+    @field_validator("sign")
+    @classmethod
+    def _differential(cls, sign: str) -> str:
+        if sign != "differential":
+            reason = _REFUSED.get(sign)
+            raise ValueError(f"allowed differential{f'; with {sign} {reason}' if reason else ''}")
+        return sign
+
+
+class Xue(DataPath):
+    """Every row stays and every bit line has its place, so there is no index and no routing; only the ADCs shrink.
+
+    A weight of b bits is a sign and b - 1 magnitude bits. A block's cap is read off the weights it stores, so
+    the promise to the ADC holds for any weights, pruned or not. Training first removes whole weights (`value`), then
+    single bits of those left (`bit`), and then keeps every weight within the bits it has (`refit`).
+    """
+
+    name: ClassVar[str] = "xue"
+    summary: ClassVar[str] = "weights, then single bits pruned so that 2- or 3-bit ADCs suffice (Xue et al. 2023)"
+    provenance: ClassVar[str] = (
+        "Xue et al., DATE 2023, abstract: joint value-level and bit-level non-structured pruning by ADMM for low "
+        "ADC resolution. This project's reading: the two sets, the worst-case bound, the Lagrangian projection, "
+        "differential signs, one bit a cell, skip")
+    Options: ClassVar[type[base.Options]] = XueOptions
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        named = self.options.adc_bits if isinstance(self.options.adc_bits, dict) else {}
+        for name in named:
+            if name != "*" and name not in {layer.name for layer in workload.compute_layers}:
+                return f"option adc_bits names layer {name}, which the workload has not"
+        for layer in workload.compute_layers:
+            if layer.weight_bits < 2:
+                return f"layer {layer.name} has {layer.weight_bits}-bit weights, a sign and a magnitude need 2 bits"
+            if self._per_weight(layer, geometry) > geometry.columns:
+                return (f"a {layer.weight_bits}-bit weight of layer {layer.name} needs "
+                        f"{self._per_weight(layer, geometry)} bit lines, the crossbar has {geometry.columns}")
+        return ""
+
+    def levels(self, bits: int) -> tuple[int, int]:
+        """A sign and bits - 1 magnitude bits."""
+        top = (1 << bits - 1) - 1
+        return -top, top
+
+    def cell_bits(self, geometry: Geometry) -> int:
+        """Bits it uses of each cell."""
+        return 1 if self.options.single_bit else geometry.cell_bits
+
+    def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        """Row blocks x column blocks as in `dense`, each with the largest sum its weights can make in a phase."""
+        cells.check(layer.matrix, *self.levels(layer.weight_bits), layer.name, self.name)
+        sums = largest_sums(layer.matrix, geometry.rows, layer.weight_bits - 1, self.cell_bits(geometry))
+        per_group = layer.filters // layer.groups
+        wide = geometry.columns // self._per_weight(layer, geometry)
+        kept = layer.kept if layer.mask is not None else None
+        result: list[Block] = []
+        for first in range(0, layer.filters, per_group):
+            for f in range(first, first + per_group, wide):
+                targets = np.arange(f, min(f + wide, first + per_group))
+                for segment, start in enumerate(range(0, layer.rows, geometry.rows)):
+                    here = (slice(start, min(start + geometry.rows, layer.rows)), slice(f, int(targets[-1]) + 1))
+                    count = (here[0].stop - start) * len(targets) if kept is None else int(kept[here].sum())
+                    if count or not self.options.skip:
+                        result.append(self._block(layer, geometry, len(result), here, count, sums[segment, here[1]]))
+        # a layer with nothing left still has outputs, so that one block stays
+        return result or [self._block(layer, geometry, 0, (slice(0, 1), slice(0, 1)), 0, np.zeros_like(sums[0, :1]))]
+
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> Work:
+        """Every crossbar read once per phase; with `skip` the map of its bit lines is looked up in each read."""
+        work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
+        if not self.options.skip:
+            return work
+        return replace(work, extra={"skip": work.reads * -(-geometry.columns // _WORD)})
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """Nothing, but with `skip` one bit a bit line."""
+        if not self.options.skip:
+            return []
+        bits = geometry.columns * geometry.crossbars_per_ima
+        return [Added("skip map", "ima", 1, bits * _AREA_PER_KBIT // 1024, "skip", _ENERGY_PER_WORD,
+                      "this project's reading, scaled from ISAAC's input register "
+                      "(Shafiee et al., ISCA 2016, Table I)")]
+
+    def target(self, layer: Layer) -> int:
+        """ADC bits that the layer is to be pruned for."""
+        bits = self.options.adc_bits
+        named: dict[str, int] = bits if isinstance(bits, dict) else {"*": bits}
+        return named.get(layer.name, named.get("*", _ADC_BITS))
+
+    def adc_bits(self, layer: Layer, geometry: Geometry) -> int:
+        """ADC bits that lose nothing whatever the inputs are, from the weights stored: at most `target` where the
+        layer was projected for this geometry.
+
+        Raises:
+            InputError: a weight outside `levels`.
+        """
+        cells.check(layer.matrix, *self.levels(layer.weight_bits), layer.name, self.name)
+        sums = largest_sums(layer.matrix, geometry.rows, layer.weight_bits - 1, self.cell_bits(geometry))
+        return geometry.lossless_bits(int(sums.max(initial=0)) * ((1 << geometry.dac_bits) - 1))
+
+    def check(self, layer: Layer, geometry: Geometry) -> str:
+        """Whether ADCs of `target` bits hold the largest sum of every bit line."""
+        found, allowed = self.adc_bits(layer, geometry), self.target(layer)
+        return "" if found <= allowed else (
+            f"the weights of layer {layer.name} need {found}-bit ADCs, allowed {allowed} (option adc_bits)")
+
+    def project(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """`value`, then `bit` of what is left: the hierarchical projection. The bit level may zero more weights, so
+        `density` is the largest share kept. side: as of `bit`.
+
+        Raises:
+            InputError: as `value` and `bit`.
+        """
+        return self.bit(self.value(weights, layer, geometry, density).weights, layer, geometry)
+
+    def value(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """The value level alone: of every column segment (or of the layer, option `value`) the largest weights, at
+        most `density` of them, one at least.
+
+        Raises:
+            InputError: a density outside 0 to 1 or below one weight a segment, weights of another shape than the
+                layer's or not finite.
+        """
+        matrix = _matrix(weights, layer)
+        whole = self.options.value == "layer"
+        column = matrix.reshape(-1, 1) if whole else matrix
+        height = len(column) if whole else min(geometry.rows, len(column))
+        if not (density <= 1 and density * height + 1e-6 >= 1):
+            raise InputError(f"found {density:g} for layer {layer.name}, allowed {1 / height:.2g} to 1: "
+                             f"{'a layer' if whole else 'a segment'} of {height} weights keeps at least one",
+                             field="density")
+        mask = _shaped(value_level(column, height, density).reshape(matrix.shape), weights)
+        return Projection(np.where(mask, weights, 0.0), mask)
+
+    def projections(self) -> Sequence[base.Project]:
+        """The two levels, for an ADMM that splits them."""
+        return [self.value, self.bit]
+
+    def bit(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float = 1.0) -> Projection:
+        """The bit level alone: the nearest levels whose bit lines never exceed the ADC; zeros stay, larger weights
+        saturate. `density` is the value level's matter.
+
+        Returns:
+            side: adc_bits, the resolution it was made for, and cap, the largest digit sum allowed. allowed: sign and
+            bits of each weight; retraining within them lets no digit sum grow.
+
+        Raises:
+            InputError: ADCs that cannot hold the sum of a single driven cell, 1-bit weights or more than 8 bits,
+                weights of another shape than the layer's or not finite.
+        """
+        target, bits = self.target(layer), layer.weight_bits - 1
+        if not 1 <= bits <= 7:
+            raise InputError(f"found {layer.weight_bits} for layer {layer.name}, allowed 2 to 8: a sign and a "
+                             "magnitude", field="weight_bits")
+        cap = budget(target, geometry.dac_bits)
+        codes = _shaped(hold(_matrix(weights, layer), geometry.rows, bits, self.cell_bits(geometry), cap), weights)
+        return Projection(codes.astype(np.float64), codes != 0, {"adc_bits": target, "cap": cap},
+                          codes.astype(np.int8))
+
+    def _per_weight(self, layer: Layer, geometry: Geometry) -> int:
+        """Cells a weight takes: the digits of its magnitude, once for each sign."""
+        return 2 * -(-(layer.weight_bits - 1) // self.cell_bits(geometry))
+
+    def _block(self, layer: Layer, geometry: Geometry, crossbar: int, here: tuple[slice, slice], kept: int,
+               sums: Ints) -> Block:
+        """The block of the part `here` of the matrix; sums: its digit sums [filters, sign, digit]."""
+        targets = np.arange(here[1].start, here[1].stop)
+        inputs = np.arange(here[0].start, here[0].stop) + targets[0] // (layer.filters // layer.groups) * layer.rows
+        skip = self.options.skip
+        used = np.flatnonzero(sums) if skip and sums.any() else np.arange(1 if skip else sums.size)
+        width = len(used) if skip else geometry.columns
+        return Block(
+            crossbar, 0, 0, inputs, width, kept * self._per_weight(layer, geometry), targets, gated=skip,
+            cap=int(sums.max(initial=0)) * ((1 << geometry.dac_bits) - 1),
+            contents=partial(_contents, layer, here, targets, self.cell_bits(geometry), used, width))
+
+
+def _matrix(weights: NDArray[np.float64], layer: Layer) -> NDArray[np.float64]:
+    """Unrolled weights [R, F].
+
+    Raises:
+        InputError: another number of weights than the layer has, or one that is not finite.
+    """
+    if weights.shape[:1] != (layer.filters,) or weights.size != layer.rows * layer.filters:
+        raise InputError(f"found shape {weights.shape} for layer {layer.name}, allowed {layer.filters} filters of "
+                         f"{layer.rows} weights", field="weights")
+    if not np.isfinite(weights).all():
+        raise InputError(f"layer {layer.name} has a weight that is not finite, allowed numbers", field="weights")
+    return weights.reshape(len(weights), -1).T
+
+
+def _shaped(matrix: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
+    """Unrolled values in the shape of `weights`."""
+    return np.ascontiguousarray(matrix.T).reshape(weights.shape)
+
+
+def _contents(layer: Layer, here: tuple[slice, slice], targets: Ints, cell_bits: int, used: Ints,
+              width: int) -> Contents:
+    """Positive and negative digits of every weight, of which the bit lines `used` are stored side by side."""
+    weights: NDArray[np.integer[Any]] = layer.matrix[here]
+    bits = layer.weight_bits - 1
+    whole = cells.differential(weights, targets, bits, cell_bits, 2 * -(-bits // cell_bits) * len(targets))
+    stored = np.pad(whole.cells[:, used], ((0, 0), (0, width - len(used))))
+    return Contents(stored, np.arange(len(used)), whole.output[used], whole.coefficient[used])

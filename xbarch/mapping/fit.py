@@ -1,0 +1,84 @@
+"""The smallest chip that holds a network, and the largest network that a chip holds: what pruning in whole crossbars
+is for (Huai et al., DATE 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from xbarch.errors import CapacityError
+from xbarch.mapping.pack import Packed
+from xbarch.mapping.plan import Pace, Plan, Room, plan
+from xbarch.workload.graph import Workload
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network packed by its data path. paces: of every layer. ahead: as for `plan`."""
+
+    workload: Workload
+    packed: Mapping[str, Packed]
+    paces: Mapping[str, Pace]
+    ahead: int = 2
+
+    @property
+    def crossbars(self) -> int:
+        """Crossbars of one copy of each layer."""
+        return sum(p.crossbars for p in self.packed.values())
+
+    @property
+    def weights(self) -> int:
+        """Weights of the network before pruning."""
+        return sum(la.rows * la.filters for la in self.workload.compute_layers)
+
+    def place(self, room: Room) -> Plan:
+        """One copy of each layer, on the tiles the policy `fit` would take.
+
+        Raises:
+            CapacityError: it does not fit.
+        """
+        return plan(self.workload, self.packed, self.paces, self.crossbars, room, "one_copy", self.ahead)
+
+
+@dataclass(frozen=True)
+class Chip:
+    """tiles: how many it has. area: mm². used: crossbars occupied by one copy of each layer."""
+
+    tiles: int
+    area: float
+    used: int
+
+
+def smallest(candidate: Candidate, room: Room, area: Callable[[int], int]) -> Chip:
+    """The smallest chip of such tiles that holds one copy of each layer and its line buffers.
+
+    Line buffers are as large as full rate asks for where that takes no further tile, else the least that work.
+
+    Args:
+        room: a tile of this machine; how many it has does not matter. area: nm² of a chip of that many tiles.
+
+    Raises:
+        CapacityError: no number of tiles would do: a line buffer is larger than a tile's.
+    """
+    most = candidate.crossbars + len(candidate.workload.layers)  # a tile for every crossbar and layer is ample
+    found = candidate.place(replace(room, tiles=most))
+    try:
+        while found.tiles > 1:
+            found = candidate.place(replace(room, tiles=found.tiles - 1))
+    except CapacityError:
+        pass
+    return Chip(found.tiles, area(found.tiles) / 10**12, candidate.crossbars)
+
+
+def largest(candidates: Iterable[Candidate], room: Room) -> Candidate | None:
+    """The network with most weights before pruning that fits the tiles of `room`, the first of equals; None: none."""
+    fitting = [c for c in candidates if _fits(c, room)]
+    return max(fitting, key=lambda c: c.weights, default=None)
+
+
+def _fits(candidate: Candidate, room: Room) -> bool:
+    try:
+        candidate.place(room)
+    except CapacityError:
+        return False
+    return True
