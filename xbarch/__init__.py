@@ -11,7 +11,7 @@ from typing import Any
 
 from xbarch.about import __version__
 
-__all__ = ["__version__", "compress", "execute", "load", "read", "simulate", "take", "verify"]
+__all__ = ["__version__", "execute", "load", "read", "simulate", "take", "train", "verify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,10 +20,10 @@ def __getattr__(name: str) -> Any:
         from xbarch import run
 
         return getattr(run, name)
-    if name == "compress":
-        from xbarch.compress.run import compress
+    if name == "train":
+        from xbarch.compress.run import train
 
-        return compress
+        return train
     if name == "take":
         from xbarch.compress.take import take
 
@@ -32,6 +32,10 @@ def __getattr__(name: str) -> Any:
         from xbarch.workload.find import resolve
 
         return resolve
+    if name == "claims":
+        import importlib
+
+        return importlib.import_module("xbarch.claims")
     if name == "read":
         from xbarch.report.result import read
 

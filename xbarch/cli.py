@@ -139,12 +139,14 @@ def compress(
     recipe: Annotated[str, typer.Argument(help="Training recipe, a YAML file or a bundled name.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the stored workload.")] = None,
     fresh: Annotated[bool, typer.Option(help="Start anew instead of resuming.")] = False,
+    plugin: Plugin = [],
 ) -> None:
     """Train, prune and quantize a network and store it as a workload. Resumes where it was interrupted."""
     from xbarch.compress.ask import ask
 
+    _plugins(plugin)
     ask(recipe, out)  # a wrong recipe is refused before torch is loaded
-    from xbarch.compress.run import compress as train
+    from xbarch.compress.run import train
 
     with _bar("compress", False) as bar:
         def progress(done: int, total: int, text: str) -> None:
@@ -225,6 +227,33 @@ def schema() -> None:
     from xbarch.spec.schema import json_schema
 
     print(json.dumps(json_schema(Architecture), indent=1))
+
+
+report = typer.Typer(no_args_is_help=True, help="Write a report from stored workloads.")
+app.add_typer(report, name="report")
+
+
+@report.callback()
+def _reports() -> None:
+    """Write a report from stored workloads."""
+
+
+@report.command("claims")
+def claims_(
+    out: Annotated[Path, typer.Option(help="Folder for claims.html, .md, .csv and .svg.")] = Path("reports/claims"),
+    workloads: Annotated[Path | None, typer.Option(help="Folder of stored workloads; the bundled ones.")] = None,
+    policy: Annotated[list[str], typer.Option(help="Instead of each claim's own; repeatable.")] = [],
+    images: Images = 8,
+) -> None:
+    """Put the published claims of four papers beside what is simulated."""
+    from xbarch.claims.report import claims
+
+    with _bar("claims", False) as progress:
+        rows = claims(out, workloads=workloads, policies=policy, images=images, progress=progress)
+    lacking = dict.fromkeys(r.status for r in rows if r.status.startswith("not available"))
+    for status in lacking:
+        print(status)
+    print(f"written: {out}/claims.html, .md, .csv and .svg")
 
 
 @app.command("list")

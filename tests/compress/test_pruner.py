@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from xbarch import plugins
 from xbarch.compress import data, models
 from xbarch.compress.admm import Admm
 from xbarch.compress.intake import intake
 from xbarch.compress.network import Network
 from xbarch.compress.pruner import Pruner
 from xbarch.compress.recover import Recover
-from xbarch.compress.run import build, compress
+from xbarch.compress.run import build, train
 from xbarch.compress.train import Trainer, phases
-from xbarch.datapaths.base import strongest
+from xbarch.datapaths.base import Geometry, strongest
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.meng import Meng
 from xbarch.errors import InputError
@@ -146,12 +147,14 @@ def test_every_method_with_every_algorithm_that_fits(tmp_path, method, options, 
     """Trains, reaches the density, stores; interrupted after any epoch it ends with the same bytes."""
     recipe = tmp_path / "small.yaml"
     recipe.write_text(RECIPE.format(method=method, options=options, algorithm=algorithm))
-    whole = compress(recipe, out=tmp_path / "a", cache=tmp_path / "one")
+    whole = train(recipe, out=tmp_path / "a", cache=tmp_path / "one")
     loaded = store.load(whole)
     assert loaded.datapath == method and {"baseline", "cut", "pruning"} <= set(loaded.accuracy)
     pruned = [la for la in loaded.compute_layers if la.mask is not None]
     kept = sum(la.kept_weights for la in pruned) / sum(la.rows * la.filters for la in pruned)
     assert kept == pytest.approx(0.5, abs=0.1)
+    path = plugins.datapath(loaded.datapath, loaded.options)
+    assert not [reason for la in pruned if (reason := path.check(la, Geometry(36, 16, 2)))]
     spec = find.read_recipe(recipe)
     parts = data.load(spec.data, spec.seed)
     stop = [0]
@@ -163,7 +166,7 @@ def test_every_method_with_every_algorithm_that_fits(tmp_path, method, options, 
 
     for _ in range(3):
         try:
-            again = compress(recipe, out=tmp_path / "b", cache=tmp_path / "two", progress=interrupt)
+            again = train(recipe, out=tmp_path / "b", cache=tmp_path / "two", progress=interrupt)
         except KeyboardInterrupt:
             continue
     assert parts.classes == 10

@@ -135,7 +135,7 @@ def test_density_of_a_layer(place):
 def test_zeros_are_the_mask(place):
     def cut(state):
         for name in ("layer1.0.conv1.weight", "layer3.2.conv2.weight"):
-            state[name][state[name].abs() < state[name].abs().median()] = 0
+            state[name].view(-1)[::2] = 0
 
     found = imported(place, "zeros", "meng", changed(place, "zeros.pt", cut))
     state = torch.load(place / "zeros.pt")
@@ -182,7 +182,7 @@ def test_huai_of_ones_own(place):
     def spoilt(state):
         masked(state)
         weight = state["layer3.1.conv1.weight"]
-        weight[:7, int(weight[:7].abs().sum(dim=(0, 2, 3)).argmax())] = 0
+        weight[:8, int(weight[:8].abs().sum(dim=(0, 2, 3)).argmax())] = 0
 
     with pytest.raises(InputError, match=r"filter block 0 of layer layer3\.1\.conv1 keeps (3|7|11|15) channels"):
         imported(place, "no", "huai", changed(place, "spoilt.pt", spoilt), geometry=SMALL)

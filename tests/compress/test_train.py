@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from xbarch.compress import data
-from xbarch.compress.run import build, compress
+from xbarch.compress.run import build, train
 from xbarch.compress.train import Trainer, phases
 from xbarch.errors import InputError
 from xbarch.spec.recipe import Recipe
@@ -51,7 +51,7 @@ def recipe(place):
 
 @pytest.fixture(scope="module")
 def stored(place, recipe):
-    return compress(recipe, cache=place / "whole")
+    return train(recipe, cache=place / "whole")
 
 
 def test_result_is_the_network(stored, recipe):
@@ -81,8 +81,8 @@ def test_result_is_the_network(stored, recipe):
 def test_interrupted_run_ends_with_the_same_bytes(place, recipe, stored):
     """A run stopped by Ctrl-C, then killed, then finished."""
     out, cache = place / "again", place / "parts"
-    code = f"from xbarch.compress.run import compress; from pathlib import Path\n" \
-           f"compress({str(recipe)!r}, out=Path({str(out)!r}), cache=Path({str(cache)!r}))"
+    code = f"from xbarch.compress.run import train; from pathlib import Path\n" \
+           f"train({str(recipe)!r}, out=Path({str(out)!r}), cache=Path({str(cache)!r}))"
     for stop in (signal.SIGINT, signal.SIGKILL):
         seen = len(list(cache.rglob("*.pt")))
         process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)

@@ -26,7 +26,7 @@ from xbarch.workload.zoo import NETWORKS, SyntheticRecipe
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
-RUN = ["tutorial.md", "howto/model.md", "howto/datapath.md", "howto/architecture.md"]
+RUN = ["tutorial.md", "howto/model.md", "howto/datapath.md", "howto/architecture.md", "howto/import.md"]
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n")
 

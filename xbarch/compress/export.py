@@ -20,19 +20,12 @@ Reals = NDArray[np.float64]
 def layers(network: Network) -> tuple[Layer, ...]:
     """Layers with integer weights, masks, and batch norm folded into scale and bias."""
     steps: dict[str, float] = {}
-    bits: dict[str, int] = {}
     made: list[Layer] = []
-    spec = network.spec
     for la in network.layers:
         node = network.node(la.name)
         before = [steps[i] for i in la.inputs]
         here = float(network.step(la.name).detach())
-        unsigned = spec.image_bits if la.op == "input" else spec.activation_bits
-        out = bits[la.inputs[0]] if la.op in ("maxpool", "flatten") else (
-            unsigned if la.op == "input" or la.relu or la.op == "avgpool" else spec.branch_bits)
-        steps[la.name], bits[la.name] = here, out
-        layer = replace(la, output_bits=out, weight_bits=spec.weight_bits,
-                        input_bits=bits[la.inputs[0]] if la.inputs else out)
+        steps[la.name], layer = here, la
         if la.compute:
             layer = _compute(layer, node, before[0], here)
         elif la.op == "add":

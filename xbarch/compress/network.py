@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import log2
 from typing import Any
@@ -149,15 +150,15 @@ class Network(nn.Module):
 
     def __init__(self, taken: Taken, spec: Quantization) -> None:
         super().__init__()
-        self.spec, self.layers = spec, taken.layers
-        by_name = {la.name: la for la in taken.layers}
-        used = {name for la in taken.layers for name in la.inputs}
-        for la in taken.layers:
+        self.spec, self.layers = spec, _sized(taken.layers, spec)
+        by_name = {la.name: la for la in self.layers}
+        used = {name for la in self.layers for name in la.inputs}
+        for la in self.layers:
             if la.compute and not unsigned(by_name[la.inputs[0]], by_name):
                 raise InputError(f"layer {la.name} may see negative inputs (from {la.inputs[0]}), allowed inputs "
                                  "behind ReLU", field="model")
         self.nodes = nn.ModuleDict()
-        for la in taken.layers:
+        for la in self.layers:
             self.nodes[_key(la.name)] = Node(la, taken.parameters.get(la.name), self._out(la, la.name in used), spec,
                                              partial(self.step, la.inputs[0] if la.inputs else la.name))
 
@@ -220,6 +221,19 @@ class Network(nn.Module):
                 self(batch)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
+
+
+def _sized(layers: tuple[Layer, ...], spec: Quantization) -> tuple[Layer, ...]:
+    """The layers with the bits of their weights, inputs and outputs."""
+    bits: dict[str, int] = {}
+    sized = []
+    for la in layers:
+        before = bits[la.inputs[0]] if la.inputs else spec.image_bits
+        signed = not (la.relu or la.op == "avgpool")
+        bits[la.name] = before if la.op in ("input", "maxpool", "flatten") else (
+            spec.branch_bits if signed else spec.activation_bits)
+        sized.append(replace(la, weight_bits=spec.weight_bits, input_bits=before, output_bits=bits[la.name]))
+    return tuple(sized)
 
 
 def _key(name: str) -> str:

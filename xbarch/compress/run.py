@@ -24,7 +24,7 @@ from xbarch.spec.recipe import Recipe
 from xbarch.workload.store import save
 
 
-def compress(source: str | Path, *, out: Path | None = None, resume: bool = True, cache: Path | None = None,
+def train(source: str | Path, *, out: Path | None = None, resume: bool = True, cache: Path | None = None,
              progress: Progress | None = None) -> Path:
     """Train, prune and quantize as the recipe `source` (path or bundled name) says; returns the folder written.
 
@@ -44,6 +44,7 @@ def compress(source: str | Path, *, out: Path | None = None, resume: bool = True
     parts = data.load(recipe.data, recipe.seed)
     network = build(recipe, parts)
     trainer = Trainer(network, parts, recipe, cache / "train", progress)
+    trainer.ask()
     accuracy: dict[str, float] = {}
     for phase in phases(recipe, _source(recipe)):
         trainer.run(phase, resume)

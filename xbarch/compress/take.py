@@ -33,7 +33,7 @@ from xbarch.workload.store import MANIFEST, save
 _NONE = Training(epochs=1, rate=1.0)  # what recipes must have and nothing here runs
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}")
 _IMAGES, _VALUES = 512, 2**26  # calibration images; values of a feature map of all of them
-_SAMPLE = 2**18  # values that a scale is fitted on
+_SAMPLE = 2**16  # values that a scale is fitted on
 
 
 class Import(Spec):
@@ -216,7 +216,6 @@ def _round(network: Network) -> None:
             raise InputError(f"found a layer named {brief(layer.name)!r}, allowed letters, digits, '_', '.' and '-'",
                              field="model")
     for node in network.compute_nodes():
-        node.layer = replace(node.layer, weight_bits=network.spec.weight_bits)
         node.mask.copy_(node.weight != 0)
         _fit_step(node, node.weight)
 

@@ -84,6 +84,13 @@ class Trainer:
                 text = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float))
                 self.progress(epoch, phase.training.epochs, f"{phase.name}: {text}")
 
+    def ask(self) -> None:
+        """Refuse what the pruning phase would refuse, before hours are spent on the baseline."""
+        for phase in phases(self.recipe, ""):
+            pruner = self.pruner(phase)
+            if pruner is not None and phase.pruning is not None and phase.pruning.density is not None:
+                pruner.projected([n.weight for n in pruner.nodes], phase.pruning.density)
+
     def pruner(self, phase: Phase) -> Pruner | None:
         """The phase's algorithm on its method's data path."""
         if phase.pruning is None:

@@ -106,7 +106,13 @@ class Admm(Spec):
     growth: float = Field(1.5, ge=1, le=100, description="what rho is multiplied by at every update of the projections")
     every: int = Field(1, ge=1, le=1000, description="epochs between updates")
     freeze_after: int | None = Field(None, ge=0, le=10_000, description="epochs after which what is kept is kept for "
-                                     "good (SegPrune: shapes frozen) while ADMM goes on")
+                                     "good (SegPrune: shapes frozen) while ADMM goes on; a multiple of `every`")
+
+    @model_validator(mode="after")
+    def _met(self) -> Admm:
+        if self.freeze_after is not None and self.freeze_after % self.every:
+            raise ValueError(f"freeze_after: found {self.freeze_after}, allowed a multiple of every = {self.every}")
+        return self
 
 
 class Recover(Spec):

@@ -187,6 +187,10 @@ class Xue(DataPath):
         """The two levels, for an ADMM that splits them."""
         return [self.value, self.bit]
 
+    def refit(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, before: Projection) -> Projection:
+        """The weights kept before, their bits projected anew."""
+        return self.bit(weights * before.mask, layer, geometry)
+
     def bit(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float = 1.0) -> Projection:
         """The bit level alone: the nearest levels whose bit lines never exceed the ADC; zeros stay, larger weights
         saturate. `density` is the value level's matter.

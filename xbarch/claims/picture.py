@@ -1,0 +1,64 @@
+"""One picture: published and simulated gains on a logarithmic scale."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from xbarch.claims.figures import SCOPES
+from xbarch.claims.published import PAPERS
+from xbarch.claims.rows import Row
+
+_STYLE = {"svg.hashsalt": "xbarch", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
+          "axes.spines.right": False, "text.parse_math": False}
+_COLOURS = {"own": "#2f6f9f", "matched": "#3f9142", "8-bit": "#8a5fb0"}
+_PUBLISHED = "#c2452d"
+
+
+def draw(rows: Sequence[Row]) -> bytes:
+    """SVG, the same bytes for the same rows. A diamond is published (hollow: over another base, the comparison is
+    pending), a dot simulated where the claim is judged, a line everything else simulated in the same scope."""
+    with matplotlib.rc_context(_STYLE):
+        stream = io.BytesIO()
+        _figure(_lines(rows)).savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()
+
+
+def _lines(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Row]]:
+    """Measured gains by paper, figure and workload."""
+    names = {p.key: p.name for p in PAPERS}
+    found: dict[tuple[str, str, str], list[Row]] = {}
+    for r in rows:
+        if r.unit == "×" and r.published is not None and r.simulated is not None and r.scope in ("", SCOPES[0]):
+            found.setdefault((names[r.paper], r.figure, r.workload), []).append(r)
+    return found
+
+
+def _figure(lines: dict[tuple[str, str, str], list[Row]]) -> Figure:
+    figure = Figure(figsize=(7.6, max(2.0, 0.27 * len(lines) + 1.2)), layout="constrained")
+    axes = figure.subplots()
+    for place, group in enumerate(lines.values()):
+        for shift, base in enumerate(dict.fromkeys(r.base for r in group)):
+            own, y = [r for r in group if r.base == base], place + 0.22 * shift
+            values = [r.simulated for r in own if r.simulated is not None]
+            axes.plot([min(values), max(values)], [y, y], color=_COLOURS[base], linewidth=1.5, alpha=0.45)
+            axes.plot(values[0], y, "o", color=_COLOURS[base], markersize=5)
+        for published, pending in dict.fromkeys((r.published, r.status == "pending") for r in group):
+            assert published is not None
+            axes.plot(published, place, "D", color=_PUBLISHED, markersize=5,
+                      markerfacecolor="none" if pending else _PUBLISHED)
+    axes.set_yticks(range(len(lines)), [f"{paper}: {figure}, {workload}" for paper, figure, workload in lines])
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlabel("gain over the dense network (hollow diamonds: over another paper's method)")
+    axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}×")
+    axes.axvline(1, color="grey", linewidth=0.8)
+    axes.grid(axis="x", which="both", linewidth=0.3)
+    for base, colour in _COLOURS.items():
+        axes.plot([], [], "o", color=colour, label=f"simulated, base {base}")
+    axes.plot([], [], "D", color=_PUBLISHED, label="published")
+    axes.legend(fontsize=7.5, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    return figure
