@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import simpy
+from page import put
 
 JOBS = [  # workload, images, CPU seconds and MB aimed at
     ("resnet18_pruned", 8, 6.0, 350),
@@ -71,15 +72,12 @@ def main() -> None:
         lines.append(f"| {workload} | {images} | {seconds:.2f} | {seconds_goal:g} | {seconds / reference:.2f} | "
                      f"{megabytes:.0f} | {memory_goal or '–'} | {events:,} |")
         print(lines[-1], flush=True)
-    text = "\n".join([
-        "# Performance", "",
-        f"Whole commands, `xbarch simulate` on `isaac_like`, policy `fit`, fastest of {arguments.repeat}; a million",
-        f"SimPy timeouts took {reference:.2f} s of CPU in the same run",
-        "(`python benchmarks/simulate.py --out docs/performance.md`).",
-        "", *lines, ""])
-    print(text)
     if arguments.out:
-        arguments.out.write_text(text)
+        put(arguments.out, "Simulation", [
+            f"Whole commands, `xbarch simulate` on `isaac_like`, policy `fit`, fastest of {arguments.repeat};",
+            f"a million SimPy timeouts took {reference:.2f} s of CPU in the same run",
+            "(`python benchmarks/simulate.py --out docs/performance.md`).",
+            "", *lines])
 
 
 if __name__ == "__main__":

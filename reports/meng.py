@@ -119,12 +119,13 @@ def markdown(rows: list[dict[str, object]]) -> str:
         f"32-bit weights is {PUBLISHED_STRUCTURE:.3g}× fewer 4-bit weights: energy gain / structural gain "
         f"{PUBLISHED_ENERGY / PUBLISHED_STRUCTURE:.2f}. Here, under `fit` and in the compute scope, "
         f"{fit['energy gain (compute)']:.2f}× energy for {weights:.2f}× fewer weights: "
-        f"{fit['energy gain (compute) / weight gain']:.2f}. Three things lie between them:", "",
+        f"{fit['energy gain (compute) / weight gain']:.2f}. Four things lie between them:", "",
         "- A group of 16 × 3 × 3 weights is 144 rows tall. On 128-row crossbars it is cut, and its columns and dummy "
         "columns are converted twice; crossbars of 144 rows hold it whole (last column below).",
         "- Each part converts the dummy weight's digit columns, a cost of two columns beside 8 to 60 pairs kept.",
         "- Word lines are driven once for each sub-group, however few columns it keeps, and the first layer, the "
-        "1 × 1 convolutions and the classifier are not pruned.", "",
+        "1 × 1 convolutions and the classifier are not pruned.",
+        "- Scaling an output, activating and buffering it cost nearly the same in both networks.", "",
         *table(variants, "variant"), "",
         "The published figure comes from NeuroSim's periphery and its own area and energy per array, which are not "
         "public in that detail; ISAAC's converters dominate here.", "",

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -165,7 +167,13 @@ BAD = [
     (("simulate", "-a", "/", "-w", "vgg7_pruned"), "/"),
     (("validate", "/no/such.yaml"), "no such file"),
     (("compare", "/no/a.json", "/no/b.json"), "/no/a.json: cannot be read"),
-    (("compress", "vgg16_imagenet_dense16"), "synthetic recipe"),
+    (("compress", "vgg16_imagenet_dense16"), "vgg16_imagenet_dense16.yaml:2: kind: found synthetic"),
+    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--datapath", ""), "datapath: found ''"),
+    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--out", ""), "out: found ''"),
+    (("compare", "a", "b", "--out", ""), "out: found ''"),
+    (("compress", "vgg7_pruned", "--out", ""), "out: found ''"),
+    (("simulate", "-a", "isaac_like", "-w", ""), "no such workload"),
+    (("simulate", "-a", "", "-w", "vgg7_pruned"), "no such file"),
     (("compress", "no_such_recipe"), "no_such_recipe"),
     (("verify", "-a", "isaac_like", "-w", "vgg16_imagenet_dense16"), "stores no activations"),
 ]
@@ -195,3 +203,176 @@ def test_nothing_half_written(call, tmp_path):
     assert code == 2 and "cannot be written" in err
     code, _, err = call(*RUN, "--policy", "most", "--out", tmp_path / "o")
     assert code == 2 and sorted(p.name for p in tmp_path.iterdir()) == ["file"]
+    code, _, err = call(*RUN, "--out", "/proc/o")
+    assert code == 2 and "/proc/o/result.json: cannot be written" in err
+
+
+def test_results_and_pictures_together(call, tmp_path, monkeypatch):
+    """A disk that fills up at the last file leaves what was there before."""
+    out = tmp_path / "o"
+    assert call(*RUN, "--out", out)[0] == 0
+    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    whole = Path.write_bytes
+
+    def full(path, data):
+        if "result.json" in path.name:
+            whole(path, data[:100])
+            raise OSError(28, "No space left on device")
+        return whole(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    code, _, err = call(*RUN, "--policy", "crossbars:4", "--out", out)
+    assert code == 2 and "result.json: cannot be written (No space left on device)" in err
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+
+
+def test_pages_replace_files_alone(call, tmp_path):
+    assert call(*RUN, "--out", tmp_path / "o")[0] == 0
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        code, _, err = call("compare", tmp_path / "o", tmp_path / "o", "--out", tmp_path / name)
+        assert code == 2 and "found a folder, device or pipe" in err and err.count("\n") == 1
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink()
+
+
+def test_a_folder_of_results_hides_no_bundled_name(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "isaac_like").mkdir()
+    again = ("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", 1, "--out", "vgg7_pruned")
+    assert call(*again)[0] == 0
+    assert call(*again)[0] == 0
+    code, _, err = call("simulate", "-a", "isaac_like", "-w", "./vgg7_pruned")
+    assert code == 2 and "has no manifest.json" in err
+
+
+@pytest.mark.parametrize("change, says", [
+    ({"datapath": "mang"}, "manifest.json: datapath: found 'mang', allowed "),
+    ({"options": {"group": 4}}, "manifest.json: options.group: "),
+])
+def test_a_stored_data_path_that_is_none(call, tmp_path, change, says):
+    place = tmp_path / "w"
+    shutil.copytree(bundled.folder("workloads") / "vgg7_pruned", place)
+    stored = json.loads((place / "manifest.json").read_text())
+    (place / "manifest.json").write_text(json.dumps({**stored, **change}))
+    for command in ("simulate", "verify"):
+        code, out, err = call(command, "-a", "isaac_like", "-w", place)
+        assert code == 2 and not out and f"{place}/{says}" in err
+    code, _, err = call("simulate", "-a", "isaac_like", "-w", place, "--images", 1, "--datapath", "dense")
+    assert code == 0
+
+
+# -- streams and signals, in processes of their own ----------------------------------------------------------------
+
+def shell(words, folder="/", **env):
+    """A command line of bash with `xbarch` for the command: (exit code, standard output, standard error)."""
+    root = Path(bundled.__file__).parents[1]
+    line = words.replace("xbarch", f"{sys.executable} -m xbarch", 1)
+    done = subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, env={
+        **os.environ, "PYTHONPATH": f"{folder}:{root}", **env})
+    return done.returncode, done.stdout, done.stderr
+
+
+FULL = "xbarch: standard output: cannot be read or written (No space left on device)\n"
+
+
+@pytest.mark.parametrize("words, code, says", [
+    ("xbarch schema > /dev/full", 2, FULL), ("xbarch list > /dev/full", 2, FULL),
+    ("xbarch --version > /dev/full", 2, FULL), ("xbarch schema > /dev/full 2> /dev/full", 2, ""),
+    ("xbarch validate /no.yaml 2> /dev/full", 2, ""), ("xbarch validate /no.yaml 2>&-", 2, ""),
+    ("xbarch simulat 2>&-", 2, ""), ("xbarch list >&-", 0, ""), ("xbarch list --json <&- >&- 2>&-", 0, ""),
+])
+def test_streams_that_take_nothing(words, code, says):
+    assert shell(words) == (code, "", says)
+
+
+def test_output_is_whole_without_standard_error():
+    assert shell("xbarch schema 2>&-") == shell("xbarch schema")
+
+
+@pytest.mark.parametrize("module, words", [
+    ("typer", "xbarch list"), ("simpy", "xbarch simulate -a isaac_like -w vgg7_pruned")])
+def test_interrupted_while_modules_load(tmp_path, module, words):
+    """130 and one line, also where the interrupt strikes inside exec(), which dataclasses use."""
+    (tmp_path / f"{module}.py").write_text(
+        "import os, signal\nexec('os.kill(os.getpid(), signal.SIGINT)\\nfor _ in range(10**6): pass')\n")
+    assert shell(words, tmp_path) == (130, "", "xbarch: interrupted\n")
+
+
+def test_the_entry_point_is_guarded():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"xbarch": "xbarch.__main__:main"}
+
+
+# -- recipes of training -------------------------------------------------------------------------------------------
+
+RECIPE = ("# mine\nkind: trained\nmodel: resnet20\ndata: {name: digits}\n"
+          "baseline: {epochs: 1, rate: 0.1}\n")
+OWN = "model: m.py:make"
+
+
+@pytest.mark.parametrize("old, new, says", [
+    ("model: resnet20", "model: resnet", "r.yaml:3: model: found 'resnet', allowed resnet18"),
+    ("model: resnet20", "model: n.py:make", "r.yaml:3: model: found no file 'n.py'"),
+    ("model: resnet20", "model: m.py:mak", "r.yaml:3: model: found no 'mak' in m.py, allowed what it defines: os"),
+    ("model: resnet20", "model: bad.py:make", "bad.py:2: is not Python: "),
+    ("model: resnet20", "model: no_such.module:make", "r.yaml:3: model: found no module 'no_such.module'"),
+    ("model: resnet20", "model: torch.nn.modles:make", "r.yaml:3: model: found no module 'torch.nn.modles'"),
+    ("model: resnet20", "model: .:make", "r.yaml:3: model: found no module '.'"),
+    ("model: resnet20", f"{OWN}\nwidth: 8", "r.yaml:4: width: found 8, allowed only for reference models"),
+    ("model: resnet20", f"{OWN}\ncheckpoint: no.pt", "r.yaml:4: checkpoint: found no file 'no.pt'"),
+    ("model: resnet20", f"{OWN}\ncheckpoint: m.py", "m.py: found no archive or a truncated one"),
+    ("name: digits", "name: folder, path: no", "r.yaml:4: data.path: found no folder 'no'"),
+    ("name: digits", "name: folder, path: images", "r.yaml:4: data.path: found 1 classes in images/train"),
+    ("name: digits", "name: cifar10, path: images", "r.yaml:4: data.path: found neither data_batch_1 nor"),
+    ("kind: trained", "kind: trained\npruning: {method: mang, algorithm: {name: cut}, density: 0.5, cut_after: 0, "
+     "training: {epochs: 1, rate: 0.1}}", "r.yaml:3: pruning.method: found 'mang'"),
+    ("kind: trained", "kind: trained\npruning: {method: meng, options: {group: 4}, algorithm: {name: cut}, "
+     "density: 0.5, cut_after: 0, training: {epochs: 1, rate: 0.1}}", "r.yaml:3: pruning.options.group: "),
+])
+def test_a_wrong_recipe_is_refused_before_torch_is_loaded(call, tmp_path, monkeypatch, old, new, says):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "xbarch.compress.run", None)  # importing it fails
+    (tmp_path / "m.py").write_text("import os\ndef make():\n    helper = 1\n")
+    (tmp_path / "bad.py").write_text("def make():\n    return (\n")
+    (tmp_path / "images" / "train" / "a").mkdir(parents=True)
+    (tmp_path / "r.yaml").write_text(RECIPE.replace(old, new))
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = call("compress", "r.yaml")
+    assert code == 2 and not out and err.startswith(f"xbarch: {says}") and err.count("\n") == 1, err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("variable, words, says", [
+    ("", ("r.yaml", "--out", "/proc/o"), "/proc/o/tensors.safetensors: cannot be written"),
+    ("", ("r.yaml", "--out", "taken"), "taken/manifest.json: found a folder"),
+    ("/proc/cache", ("r.yaml",), "/proc/cache/train"),
+    ("", ("my recipe.yaml",), "my recipe.yaml: found the name 'my recipe'"),
+])
+def test_places_of_training_are_asked_for_first(call, tmp_path, monkeypatch, variable, words, says):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XBARCH_CACHE", variable or str(tmp_path / "cache"))
+    monkeypatch.setitem(sys.modules, "xbarch.compress.run", None)
+    (tmp_path / "taken" / "manifest.json").mkdir(parents=True)
+    for name in ("r.yaml", "my recipe.yaml"):
+        (tmp_path / name).write_text(RECIPE)
+    code, out, err = call("compress", *words)
+    assert code == 2 and not out and err.startswith(f"xbarch: {says}") and err.count("\n") == 1, err
+
+
+@pytest.mark.parametrize("body, says", [
+    ("    raise ValueError('no\\nway')\n", "r.yaml:3: model: m.py:make failed in line 3 with ValueError: no way"),
+    ("    return 3\n", "r.yaml:3: model: m.py:make returned int, allowed a torch.nn.Module"),
+    ("    return Odd()\n", "r.yaml:3: model: cannot be exported for images of (3, 32, 32): "),
+])
+def test_a_model_of_ones_own_that_fails(call, tmp_path, monkeypatch, body, says):
+    """One line on standard error, whatever torch prints of what it could not export."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XBARCH_CACHE", str(tmp_path / "cache"))
+    odd = ("from torch import nn\nclass Odd(nn.Linear):\n    def __init__(self):\n        super().__init__(32, 10)\n"
+           "    def forward(self, x):\n        y = super().forward(x)\n        return y if y.sum() > 0 else -y\n")
+    (tmp_path / "odd.py").write_text(odd)
+    (tmp_path / "m.py").write_text(f"import sys; sys.path.insert(0, '.'); from odd import Odd\ndef make():\n{body}")
+    (tmp_path / "r.yaml").write_text(RECIPE.replace("model: resnet20", OWN))
+    code, out, err = call("compress", "r.yaml")
+    assert code == 2 and not out and err.startswith(f"xbarch: {says}") and err.count("\n") == 1, err

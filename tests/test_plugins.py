@@ -13,6 +13,7 @@ from xbarch.errors import InputError
 from xbarch.functional.execute import run
 from xbarch.workload.graph import Layer
 
+SHIPPED = ["dense", "huai", "meng", "segprune", "xue"]
 GOOD = '''
 from typing import ClassVar
 from pydantic import Field
@@ -64,7 +65,7 @@ def refused(action, *args, **kwargs):
 def test_a_file_registers_its_data_path(write):
     assert "mine" not in plugins.datapaths()
     assert plugins.load_file(write(GOOD.replace("NAME", "mine"))) == ["mine"]
-    assert list(plugins.datapaths()) == ["dense", "meng", "mine"]
+    assert list(plugins.datapaths()) == sorted([*SHIPPED, "mine"])
     path = plugins.datapath("mine", {"gated": True})
     weights = np.full((3, 5, 1, 1), -8, np.int8)
     layer = Layer("fc", "linear", ("input",), (5, 1, 1), (3, 1, 1), weight_bits=4, input_bits=2,
@@ -85,7 +86,7 @@ def test_several_in_one_file_and_in_several_files(write):
     text = GOOD.replace("NAME", "one") + GOOD.replace("NAME", "two").replace("Mine", "Other")
     assert plugins.load_file(write(text)) == ["one", "two"]
     assert plugins.load_file(write(GOOD.replace("NAME", "three"))) == ["three"]
-    assert list(plugins.datapaths()) == ["dense", "meng", "one", "three", "two"]
+    assert list(plugins.datapaths()) == sorted([*SHIPPED, "one", "three", "two"])
 
 
 def test_the_same_file_may_be_loaded_again_and_is_read_again(write):
@@ -105,6 +106,8 @@ def test_an_alias_counts_once(write):
     ("def broken(:\n", "cannot be imported: SyntaxError"),
     ("import no_such_module_at_all\n", "cannot be imported: ModuleNotFoundError"),
     ("import sys\nsys.exit(3)\n", "cannot be imported: SystemExit: 3"),
+    ("raise KeyboardInterrupt\n", "cannot be imported: KeyboardInterrupt"),
+    ("raise ValueError('two\\nlines')\n", "cannot be imported: ValueError: two?lines"),
     ("x = 1\n", "defines no data path, allowed a file with a subclass of DataPath that has a name"),
     ("", "defines no data path"),
     ("from xbarch.datapaths.dense import Dense\n", "defines no data path"),
@@ -121,7 +124,7 @@ def test_files_that_are_refused(write, text, why):
     file = write(text)
     sentence = refused(plugins.load_file, file)
     assert sentence.startswith(str(file)) and why in sentence
-    assert list(plugins.datapaths()) == ["dense", "meng"]  # nothing half registered
+    assert list(plugins.datapaths()) == SHIPPED  # nothing half registered
 
 
 def test_a_name_taken_by_another_file_is_refused(write):
@@ -130,8 +133,9 @@ def test_a_name_taken_by_another_file_is_refused(write):
 
 
 def test_files_that_are_not_there_or_not_python(write, tmp_path):
-    assert "no such plugin file" in refused(plugins.load_file, tmp_path / "nowhere.py")
-    assert "no such plugin file" in refused(plugins.load_file, tmp_path)
+    assert "cannot be read: No such file" in refused(plugins.load_file, tmp_path / "nowhere.py")
+    assert "found a folder or device, allowed a file" in refused(plugins.load_file, tmp_path)
+    assert "cannot be read: embedded null" in refused(plugins.load_file, "a\0.py")
     assert "a name that ends in .py" in refused(plugins.load_file, write(GOOD, "plugin.txt"))
 
 
@@ -140,25 +144,42 @@ def test_files_that_are_not_there_or_not_python(write, tmp_path):
 @pytest.mark.parametrize(("name", "meant"), [("dnse", "dense"), ("Meng", "meng"), ("mneg", "meng")])
 def test_a_misspelt_name_is_answered_with_the_near_one(name, meant):
     sentence = refused(plugins.datapath, name)
-    assert sentence == f"datapath: found {name!r}, allowed dense, meng; did you mean {meant!r}?"
+    assert sentence == f"datapath: found {name!r}, allowed dense, huai, meng, segprune, xue; did you mean {meant!r}?"
 
 
 def test_a_name_like_none_has_no_hint(write):
-    assert refused(plugins.datapath, "zzz") == "datapath: found 'zzz', allowed dense, meng"
+    assert refused(plugins.datapath, "zzz") == "datapath: found 'zzz', allowed dense, huai, meng, segprune, xue"
     plugins.load_file(write(GOOD.replace("NAME", "mine")))
-    assert "allowed dense, meng, mine; did you mean 'mine'?" in refused(plugins.datapath, "min")
+    assert "allowed dense, huai, meng, mine, segprune, xue; did you mean 'mine'?" in refused(plugins.datapath, "min")
 
 
 @pytest.mark.parametrize(("options", "why"), [
-    ({"gatd": True}, "options.gatd: data path mine has no such option, allowed gated, step; did you mean 'gated'?"),
-    ({"zzz": 1}, "options.zzz: data path mine has no such option, allowed gated, step"),
+    ({"gatd": True}, "options.gatd: unknown key 'gatd', allowed gated, step; did you mean 'gated'?"),
+    ({"zzz": 1}, "options.zzz: unknown key 'zzz', allowed gated, step"),
     ({"gated": "yes"}, "options.gated: found 'yes'"),
-    ({"step": 10}, "options.step: found '10': input should be less than or equal to 9"),
-    ({"step": 1.5}, "options.step: found '1.5'"),
+    ({"step": 10}, "options.step: found 10, allowed at most 9"),
+    ({"step": 1.5}, "options.step: found 1.5, allowed a whole number"),
 ])
 def test_wrong_options_are_refused_by_name(write, options, why):
     plugins.load_file(write(GOOD.replace("NAME", "mine")))
     assert refused(plugins.datapath, "mine", options).startswith(why)
+
+
+@pytest.mark.parametrize(("body", "why"), [
+    ("raise ValueError('no licence')", "__init__ raised ValueError: no licence, allowed no error"),
+    ("raise SystemExit(3)", "__init__ raised SystemExit: 3, allowed no error"),
+    ("pass", "__init__ made no options, allowed those that DataPath.__init__ makes"),
+])
+def test_a_constructor_that_misbehaves_is_named_with_its_file(write, body, why):
+    file = write(GOOD.replace("NAME", "mine") + f"\n    def __init__(self, options=None):\n        {body}\n")
+    plugins.load_file(file)
+    assert refused(plugins.datapath, "mine") == f"{file}: data path mine: {why}"
+
+
+def test_a_data_path_without_its_source_is_refused(write):
+    text = GOOD.replace("NAME", "mine").replace("(Dense)", "(base.DataPath)").replace(
+        '    provenance: ClassVar[str] = "a test"\n', "")
+    assert "the data path 'mine' does not define provenance" in refused(plugins.load_file, write(text))
 
 
 # -- installed packages ---------------------------------------------------------------------------------------

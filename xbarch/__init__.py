@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from xbarch.about import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is here
+    from typing import Any
 
 __all__ = ["__version__", "execute", "load", "read", "simulate", "take", "train", "verify"]
 

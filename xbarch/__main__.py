@@ -1,6 +1,20 @@
-"""`python -m xbarch` is the command `xbarch`."""
+"""The command `xbarch`, also as `python -m xbarch`. An interrupt is one line, also while modules are loaded."""
 
-from xbarch.cli import main
+import os
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        from xbarch.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        try:
+            os.write(2, b"xbarch: interrupted\n")
+        finally:  # at once: Python would end itself by the signal if it struck inside exec(), as dataclasses use it
+            os._exit(130)
+
 
 if __name__ == "__main__":
     main()

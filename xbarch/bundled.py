@@ -19,18 +19,18 @@ def names(kind: str) -> list[str]:
 
 
 def find(name: str, kind: str, suffixes: tuple[str, ...]) -> Path | None:
-    """The path `name` itself if it exists, else the bundled entry of that name, else None.
+    """The path `name` itself if it is one of those, else the bundled entry of that name, else whatever is at the path.
 
-    `suffixes` are tried in order on the bundled stem; "" means a folder of that name.
+    `suffixes` are tried in order on the bundled stem; "" means a folder with a manifest. Other folders, such as the
+    results of an earlier run, hide no bundled name.
     """
     given = Path(name)
-    if given.exists():
+    if given.is_file() or ("" in suffixes and (given / "manifest.json").is_file()):
         return given
-    stem = given.name.removesuffix(".yaml")
-    if given.parent != Path("."):
-        return None
-    for suffix in suffixes:
-        candidate = folder(kind) / (stem + suffix)
-        if candidate.exists():
-            return candidate
-    return None
+    stem = name.removesuffix(".yaml")
+    if stem and given.name == name:
+        for suffix in suffixes:
+            candidate = folder(kind) / (stem + suffix)
+            if candidate.exists():
+                return candidate
+    return given if name and given.exists() else None

@@ -29,6 +29,13 @@ def _whole(field: str) -> Callable[[str], int]:
     return read
 
 
+def _place(text: str) -> Path:
+    """Where something is to be written."""
+    if not text:
+        raise InputError("found '', allowed a path", field="out")
+    return Path(text)
+
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Arch = Annotated[str, typer.Option("--arch", "-a", help="Architecture: a YAML file or a bundled name.")]
@@ -40,7 +47,7 @@ DataPath = Annotated[str | None, typer.Option(help="Data path; the workload's ow
 Option = Annotated[list[str], typer.Option("--option", "-o", help="Option of the data path, name=value.")]
 Set = Annotated[list[str], typer.Option("--set", help="Change the architecture: a.b.c=value.")]
 Plugin = Annotated[list[Path], typer.Option("--plugin", help="A Python file that defines data paths.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for result.json and the pictures.")]
+Out = Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help="Folder for result.json and pictures.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output and nothing else.")]
 
 
@@ -91,7 +98,8 @@ def simulate(
 @app.command()
 def compare(
     results: Annotated[list[Path], typer.Argument(help="result.json files, or folders that hold one.")],
-    out: Annotated[Path | None, typer.Option(help="HTML page to write.")] = None, as_json: Json = False,
+    out: Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help="HTML page to write.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Put saved results side by side, with ratios over the first."""
     from xbarch.report import result, tables
@@ -137,7 +145,7 @@ def verify(
 @app.command()
 def compress(
     recipe: Annotated[str, typer.Argument(help="Training recipe, a YAML file or a bundled name.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for the stored workload.")] = None,
+    out: Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help="Folder for the workload.")] = None,
     fresh: Annotated[bool, typer.Option(help="Start anew instead of resuming.")] = False,
     plugin: Plugin = [],
 ) -> None:
@@ -164,7 +172,7 @@ def import_(
     model: Annotated[str, typer.Argument(help="Reference model, path.py:factory or module:factory.")],
     weights: Annotated[Path, typer.Option(help="Checkpoint: a state dict of the model, in floating point.")],
     method: Annotated[str, typer.Option(help="Data path that the weights are for.")],
-    out: Annotated[Path, typer.Option(help="Folder for the stored workload.")],
+    out: Annotated[Path, typer.Option(parser=_place, metavar="PATH", help="Folder for the stored workload.")],
     data: Annotated[list[str], typer.Option(help="Images: digits, digit_pairs or a folder; field=value.")] = [],
     option: Option = [],
     apply: Annotated[bool, typer.Option("--apply", help="Prune for the method instead of checking.")] = False,
@@ -240,7 +248,8 @@ def _reports() -> None:
 
 @report.command("claims")
 def claims_(
-    out: Annotated[Path, typer.Option(help="Folder for claims.html, .md, .csv and .svg.")] = Path("reports/claims"),
+    out: Annotated[Path, typer.Option(parser=_place, metavar="PATH", help="Folder for claims.html, .md, .csv and .svg.")
+                   ] = Path("reports/claims"),
     workloads: Annotated[Path | None, typer.Option(help="Folder of stored workloads; the bundled ones.")] = None,
     policy: Annotated[list[str], typer.Option(help="Instead of each claim's own; repeatable.")] = [],
     images: Images = 8,
@@ -312,15 +321,14 @@ _PICTURES, _KINDS = ("energy", "timeline", "utilization"), ("svg", "png")
 
 
 def _save(result: Result, out: Path) -> None:
-    """The record and the pictures; everything is drawn before anything is written."""
-    from xbarch.files import write
+    """The record and the pictures, together or not at all."""
+    from xbarch.files import write_all
     from xbarch.report import pictures
 
-    drawn = {f"{name}.{kind}": pictures.render(pictures.PICTURES[name], result, kind)
-             for name in _PICTURES for kind in _KINDS}
-    result.save(out / "result.json")
-    for name, image in drawn.items():
-        write(out / name, image)
+    drawn: dict[Path, str | bytes] = {
+        out / f"{name}.{kind}": pictures.render(pictures.PICTURES[name], result, kind)
+        for name in _PICTURES for kind in _KINDS}
+    write_all({**drawn, out / "result.json": result.to_json()})
 
 
 class _bar:
@@ -361,11 +369,8 @@ def _spell(error: UnicodeError) -> tuple[str, int]:
 
 
 def main() -> None:
-    """Entry point: errors become one sentence on standard error and their exit code."""
-    codecs.register_error("spell", _spell)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="spell")
+    """Errors become one sentence on standard error and their exit code; interrupts are `xbarch.__main__`'s."""
+    _streams()
     try:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()
@@ -376,14 +381,15 @@ def main() -> None:
         _complain(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader has seen enough (| head)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop(sys.stdout)
         sys.exit(1)
+    except OSError as error:
+        _drop(sys.stdout)
+        _complain(f"{error.filename or 'standard output'}: cannot be read or written ({error.strerror})")
+        sys.exit(2)
     except MemoryError:
         _complain("out of memory; fewer images or a smaller workload would fit")
         sys.exit(1)
-    except KeyboardInterrupt:
-        _complain("interrupted")
-        sys.exit(130)
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
@@ -402,4 +408,23 @@ def _misused(error: Any) -> None:
 
 
 def _complain(text: str) -> None:
-    sys.stderr.write(f"xbarch: {''.join(c if c.isprintable() else '?' for c in text)}\n")
+    try:
+        sys.stderr.write(f"xbarch: {''.join(c if c.isprintable() else '?' for c in text)}\n")
+    except OSError:  # no one can be told, but the exit code still says it
+        _drop(sys.stderr)
+
+
+def _streams() -> None:
+    """Standard output and error as they are written here: closed ones lead nowhere, no character is refused."""
+    codecs.register_error("spell", _spell)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # open to the end
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="spell")
+
+
+def _drop(stream: Any) -> None:
+    """What is still held for a stream that failed leads nowhere, or leaving would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

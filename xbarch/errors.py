@@ -25,7 +25,7 @@ class InputError(XbarchError):
         place = ":".join(str(part) for part in (file, line) if part is not None)
         head = ": ".join(part for part in (place, field) if part)
         super().__init__(f"{head}: {message}" if head else message)
-        self.file, self.line, self.field = file, line, field
+        self.message, self.file, self.line, self.field = message, file, line, field
 
 
 class CapacityError(InputError):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from xbarch.errors import InputError
+
+_DIGITS = 100  # of a whole number in JSON
 
 
 def read(path: Path, most: int) -> bytes:
@@ -36,9 +39,10 @@ def read_json(path: Path, most: int) -> Any:
         InputError: as `read`, or not such a document.
     """
     try:
-        return json.loads(read(path, most).decode(), parse_constant=_refused, object_pairs_hook=_once)
+        return json.loads(read(path, most).decode(), parse_constant=_refused, parse_int=_whole,
+                          object_pairs_hook=_once)
     except json.JSONDecodeError as error:
-        raise InputError(f"is not JSON: {error.msg.lower()} at column {error.colno}", file=path,
+        raise InputError(f"is not JSON: {error.msg.lower().removesuffix(' at')} at column {error.colno}", file=path,
                          line=error.lineno) from None
     except UnicodeDecodeError as error:
         raise InputError(f"found the byte 0x{error.object[error.start]:02x}, allowed UTF-8 text", file=path) from None
@@ -52,6 +56,12 @@ def _refused(name: str) -> float:
     raise ValueError(f"{name}, allowed finite numbers")
 
 
+def _whole(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"a number of {len(digits):,} characters, allowed at most {_DIGITS}")
+    return int(digits)
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
@@ -62,47 +72,75 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def writable(folder: Path, *names: str) -> None:
-    """Refuse a folder that cannot be written, before a long run; makes nothing.
+    """Refuse, before a long run, files `names` that could not be written in `folder`; any file if none is named.
 
-    Args:
-        names: files that are to be written in it.
-
-    Raises:
-        InputError: the folder, or the nearest parent there is, is no folder one may write to; a name is a folder.
-    """
-    try:
-        there = folder.absolute()
-        while not there.exists() and there != there.parent:
-            there = there.parent
-        good = there.is_dir() and os.access(there, os.W_OK)
-        taken = next((name for name in names if (folder / name).is_dir()), None)
-    except (OSError, ValueError):  # a name too long, or with a NUL
-        good, taken = False, None
-    if not good:
-        raise InputError("cannot be written, allowed a folder you may write to", file=folder)
-    if taken is not None:
-        raise InputError("found a folder, allowed a file to write", file=folder / taken)
-
-
-def write(path: Path, text: str | bytes) -> Path:
-    """Write a file whole or not at all (a temporary file beside it, then a rename).
+    Asks the file system itself: a temporary file is made in the nearest folder there is, and removed.
 
     Raises:
-        InputError: the folder cannot be made or written.
+        InputError: as `write`.
     """
-    if not path.name:
-        raise InputError("found a folder, allowed a file to write", file=path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(text, bytes):
-            temporary.write_bytes(text)
-        else:
-            temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary.parent.is_dir():
-            temporary.unlink(missing_ok=True)
-        raise InputError(f"cannot be written ({error.strerror}), allowed a folder you may write to",
-                         file=path) from None
+    for path in [folder / name for name in names or ("probe",)]:
+        try:
+            target = _target(path)
+            probe = _beside(_nearest(target.parent) / target.name)
+            os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            probe.unlink()
+        except (OSError, ValueError) as error:
+            raise _unwritable(path, error) from None
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """`write_all` for one file."""
+    write_all({path: content})
     return path
+
+
+def write_all(contents: Mapping[Path, str | bytes]) -> None:
+    """Write files together, whole or not at all: temporary files beside them first, then renames in the order given.
+    Text is stored as UTF-8. A symbolic link stays one; what it points to is written.
+
+    Raises:
+        InputError: a folder cannot be made or written; there is something else than a file in a file's place.
+    """
+    staged: dict[Path, Path] = {}
+    path = Path()
+    try:
+        for path, content in contents.items():
+            target = _target(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            staged[target] = _beside(target)
+            staged[target].write_bytes(content.encode() if isinstance(content, str) else content)
+        for target, temporary in staged.items():
+            os.replace(temporary, target)
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error) from None
+    finally:  # an interrupt too leaves nothing behind
+        for temporary in staged.values():
+            if temporary.parent.is_dir():
+                temporary.unlink(missing_ok=True)
+
+
+def _target(path: Path) -> Path:
+    """The file that `path` means, symbolic links followed; it is not there yet, or is a file."""
+    target = Path(os.path.realpath(path))
+    if os.path.lexists(target) and not target.is_file():
+        raise InputError("found a folder, device or pipe, allowed a file to write", file=path)
+    return target
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the first above it that is there."""
+    try:
+        os.lstat(folder)
+    except FileNotFoundError:
+        return _nearest(folder.parent)
+    return folder
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}.tmp")
+
+
+def _unwritable(path: Path, error: Exception) -> InputError:
+    reason = error.strerror if isinstance(error, OSError) else error  # ValueError: a NUL in the name
+    return InputError(f"cannot be written ({reason}), allowed a place you may write to", file=path)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
-from inspect import isabstract
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
 
-from xbarch.datapaths.base import DataPath
-from xbarch.errors import InputError
+from xbarch.datapaths.base import DataPath, Options
+from xbarch.errors import InputError, XbarchError
+from xbarch.files import read
+from xbarch.spec.text import brief, dotted
+from xbarch.spec.words import explain
 
 GROUP = "xbarch.datapaths"
+_MOST = 2**24  # bytes of a plugin file
 _loaded: dict[str, type[DataPath]] = {}
 
 
@@ -46,10 +51,51 @@ def datapath(name: str, options: Mapping[str, Any] | None = None) -> DataPath:
         raise InputError(f"found {name[:40]!r}, allowed {', '.join(known) or 'none: is xbarch installed?'}{hint}",
                          field="datapath")
     kind = _loaded[name] if name in _loaded else _imported(points[name])
+    asked = dict(options or {})
+    with asking(kind, "__init__") as wrong:
+        try:
+            path = kind(asked)
+        except ValidationError as error:
+            message, trail = explain(error, asked, kind.Options)
+            raise InputError(message, field=dotted(("options", *trail))) from None
+        if not isinstance(getattr(path, "options", None), Options):
+            raise wrong("made no options, allowed those that DataPath.__init__ makes")
+    return path
+
+
+@contextmanager
+def asking(path: DataPath | type[DataPath], method: str, layer: str = "") -> Iterator[Callable[[str], InputError]]:
+    """Calls `method` of a data path: whatever it raises becomes one sentence with its file, method and layer. Gives
+    what makes such a sentence of what the method did wrong ("returned ..., allowed ...").
+
+    Raises:
+        InputError: the method raised something that is no error of xbarch.
+    """
+    kind = path if isinstance(path, type) else type(path)
+
+    def wrong(does: str) -> InputError:
+        where = f" of layer {brief(layer)}" if layer else ""
+        return InputError(f"{method}{where} {does}", file=_file(kind), field=f"data path {brief(kind.name)}")
+
     try:
-        return kind(dict(options or {}))
-    except ValidationError as error:
-        raise _refused(name, kind, error) from None
+        yield wrong
+    except XbarchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise wrong(f"raised {_said(error)}, allowed no error") from error
+
+
+def _file(kind: type[DataPath]) -> str | None:
+    try:
+        return inspect.getfile(kind)
+    except (TypeError, OSError):  # made in no file
+        return None
+
+
+def _said(error: BaseException) -> str:
+    """An error in one line."""
+    text = brief(error, 300)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def load_file(path: str | Path) -> list[str]:
@@ -58,9 +104,8 @@ def load_file(path: str | Path) -> list[str]:
     Raises:
         InputError: no such file, it does not import, it defines none, one is incomplete, or a name is taken.
     """
+    read(Path(path), _MOST)
     file = Path(path).resolve()
-    if not file.is_file():
-        raise InputError("no such plugin file", file=path)
     module = _executed(file)
     kinds = dict.fromkeys(k for k in vars(module).values() if isinstance(k, type) and issubclass(k, DataPath)
                           and k.__module__ == module.__name__ and "name" in vars(k))
@@ -68,21 +113,25 @@ def load_file(path: str | Path) -> list[str]:
         raise InputError("defines no data path, allowed a file with a subclass of DataPath that has a name", file=path)
     found: dict[str, type[DataPath]] = {}
     for kind in kinds:
-        if not isinstance(kind.name, str):
-            raise InputError(f"the name of data path {kind.__name__} is {kind.name!r}, allowed a text", file=path)
+        if lacks := _lacks(kind):
+            raise InputError(lacks, file=path)
         taken = _loaded.get(kind.name)
         if kind.name in _points() or kind.name in found or (
                 taken is not None and taken.__module__ != module.__name__):
             raise InputError(f"the data path name {kind.name!r} is taken", file=path)
-        if isabstract(kind):
-            raise InputError(f"the data path {kind.name!r} {_lacks(kind)}", file=path)
         found[kind.name] = kind
     _loaded.update(found)
     return list(found)
 
 
 def _lacks(kind: type[DataPath]) -> str:
-    return f"does not define {', '.join(sorted(kind.__abstractmethods__))}"
+    """What a subclass lacks to be a data path; empty if nothing."""
+    if not isinstance(getattr(kind, "name", ""), str):
+        return f"the name of data path {kind.__name__} is {brief(kind.name)}, allowed a text"
+    absent = [name for name in ("name", "summary", "provenance") if not isinstance(getattr(kind, name, None), str)]
+    absent = sorted(kind.__abstractmethods__) or absent
+    name = getattr(kind, "name", kind.__name__)
+    return f"the data path {name!r} does not define {', '.join(absent)}" if absent else ""
 
 
 def _points() -> dict[str, EntryPoint]:
@@ -103,13 +152,13 @@ def _points() -> dict[str, EntryPoint]:
 def _imported(point: EntryPoint) -> type[DataPath]:
     try:
         kind = point.load()
-    except Exception as error:  # whatever an outside package raises is reported by its name
+    except BaseException as error:  # whatever an outside package raises is reported by its name
         raise InputError(f"data path plugin {point.name!r} ({point.value}) cannot be imported: "
-                         f"{type(error).__name__}: {error}") from error
+                         f"{_said(error)}") from error
     if not (isinstance(kind, type) and issubclass(kind, DataPath)):
         raise InputError(f"data path plugin {point.name!r} ({point.value}) is not a subclass of DataPath")
-    if isabstract(kind):
-        raise InputError(f"data path plugin {point.name!r} ({point.value}) {_lacks(kind)}")
+    if lacks := _lacks(kind):
+        raise InputError(f"data path plugin {point.name!r} ({point.value}): {lacks}")
     return kind
 
 
@@ -123,21 +172,7 @@ def _executed(file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever the user's file raises is reported by its name
-        del sys.modules[name]
-        raise InputError(f"cannot be imported: {type(error).__name__}: {error}", file=file) from error
+    except BaseException as error:  # whatever the user's file raises, an interrupt too, is reported by its name
+        sys.modules.pop(name, None)
+        raise InputError(f"cannot be imported: {_said(error)}", file=file) from error
     return module
-
-
-def _refused(name: str, kind: type[DataPath], error: ValidationError) -> InputError:
-    """The first complaint about options as one sentence."""
-    first = error.errors()[0]
-    place = ".".join(str(p) for p in first["loc"])
-    allowed = ", ".join(kind.Options.model_fields) or "no options"
-    if first["type"] == "extra_forbidden":
-        near = get_close_matches(place, list(kind.Options.model_fields), 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        text = f"data path {name} has no such option, allowed {allowed}{hint}"
-    else:
-        text = f"found {str(first.get('input'))[:40]!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"
-    return InputError(text, field=f"options.{place}" if place else "options")

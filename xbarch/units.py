@@ -49,15 +49,30 @@ def parse(text: Any, dimension: str) -> int:
     units = _TABLES[dimension]
     match = _NUMBER.match(text) if isinstance(text, str) and len(text) < 64 else None
     if match is None or match[2] not in units:
-        raise ValueError(f"found {str(text)[:60]!r}, allowed a {dimension} with its unit ({', '.join(units)}), "
+        raise ValueError(f"found {str(text)[:60]!r}, allowed {_named(dimension)} with its unit ({', '.join(units)}), "
                          f"such as {_EXAMPLE[dimension]!r}")
     exact = Fraction(match[1]) * units[match[2]]
     value = round(exact)
     if exact < 0:
-        raise ValueError(f"found {text!r}, allowed a {dimension} of at least 0")
+        raise ValueError(f"found {text!r}, allowed {_named(dimension)} of at least 0")
     if exact and abs(value - exact) > exact / 100:
         raise ValueError(f"found {text!r}, smaller than the finest {dimension} kept")
     return value
+
+
+def alike(text: str, limit: int) -> str | None:
+    """`limit`, in canonical units, as a quantity of the dimension that `text` ("0 GB/s") has, in the largest unit that
+    keeps it whole; None if `text` is no quantity."""
+    match = _NUMBER.match(text)
+    for units in _TABLES.values():
+        if match is not None and match[2] in units:
+            unit = max((u for u in units if limit % units[u] == 0), key=lambda u: units[u])
+            return f"{limit / units[unit]} {unit}"
+    return None
+
+
+def _named(dimension: str) -> str:
+    return f"{'an' if dimension[0] in 'ae' else 'a'} {dimension}"
 
 
 def _reads(dimension: str) -> BeforeValidator:

@@ -106,6 +106,46 @@ def test_folder(tmp_path):
         load(Data(name="folder", path=str(tmp_path / "test"), size=16), 0)
 
 
+def images(place, **counts):
+    """An image folder: part__CLASS=number of images."""
+    for name, count in counts.items():
+        folder = place.joinpath(*name.split("__"))
+        folder.mkdir(parents=True)
+        for i in range(count):
+            Image.new("RGB", (8, 8), (i, 0, 0)).save(folder / f"{i}.png")
+    return Data(name="folder", path=str(place), size=8)
+
+
+@pytest.mark.parametrize(("counts", "says"), [
+    ({"train__a": 5, "train__b": 0, "test__a": 1, "test__b": 1},
+     "found 0 images of class b in train, allowed at least 2 of every class"),
+    ({"train__a": 1, "train__b": 1, "test__a": 1, "test__b": 1},
+     "found 1 images of class a in train, allowed at least 2 of every class"),
+    ({"train__a": 5, "train__b": 5, "test__a": 1}, "found 0 images of class b in test, allowed at least 1 of every"),
+    ({"train__a": 5, "train__b": 5, "test__a": 1, "test__b": 0}, "found 0 images of class b in test"),
+    ({"train__a": 5, "train__b": 5, "test__a": 1, "test__b": 1, "test__c": 1},
+     "found the class c in test, allowed those of train: a, b"),
+])
+def test_folders_with_classes_missing(tmp_path, counts, says):
+    with pytest.raises(InputError, match=says):
+        load(images(tmp_path, **counts), 0)
+
+
+def test_the_smallest_folder(tmp_path):
+    parts = load(images(tmp_path, train__a=2, train__b=2, test__a=1, test__b=1), 0)
+    assert (len(parts.train), len(parts.val), len(parts.test)) == (3, 1, 2)
+
+
+@pytest.mark.parametrize("batch", [{b"data": np.zeros((0, 3072), np.uint8), b"labels": []},
+                                   {b"data": np.zeros((1, 3072), np.uint8), b"labels": [-1]},
+                                   {b"data": np.zeros((1, 3072), np.uint8), b"labels": ["cat"]}])
+def test_cifar_labels(tmp_path, batch):
+    cifar(tmp_path)
+    (tmp_path / "test_batch").write_bytes(pickle.dumps(batch, protocol=2))
+    with pytest.raises(InputError, match="test_batch"):
+        load(Data(name="cifar10", path=str(tmp_path)), 0)
+
+
 def test_augmentation_moves_and_flips():
     x = torch.zeros(400, 1, 8, 8)
     x[:, 0, 4, 2] = 1

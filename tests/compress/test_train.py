@@ -1,5 +1,6 @@
 """Training: resuming changes nothing, checkpoints of other recipes are refused, the stored result is the network."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -9,8 +10,9 @@ import time
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from xbarch.compress import data
+from xbarch.compress import data, run
 from xbarch.compress.run import build, train
 from xbarch.compress.train import Trainer, phases
 from xbarch.errors import InputError
@@ -105,6 +107,63 @@ def test_equal_baselines_share_a_checkpoint(recipe):
     for change in ({"seed": 1}, {"width": 8}, {"baseline": pruned.baseline.model_copy(update={"rate": 0.1})}):
         assert phases(pruned.model_copy(update=change), "")[0].key != phases(dense, "")[0].key
     assert phases(pruned, "other model file")[0].key != phases(pruned, "")[0].key
+
+
+LINEAR = """
+kind: trained
+model: net.py:make
+data: {name: folder, path: pictures, size: 8}
+baseline: {epochs: 1, rate: 0.01, batch: 4}
+crossbar_images: 0
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A user's folder: recipe, model with a helper module, no ReLU anywhere, and images."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "linear.yaml").write_text(LINEAR)
+    (tmp_path / "helper.py").write_text("classes = 2\n")
+    (tmp_path / "net.py").write_text("from torch import nn\n\ndef make():\n"
+                                     "    return nn.Sequential(nn.Flatten(), nn.Linear(192, 2))\n")
+    for part in ("train", "test"):
+        for level, name in enumerate("ab"):
+            (tmp_path / "pictures" / part / name).mkdir(parents=True)
+            for i in range(6):
+                Image.new("RGB", (8, 8), (200 * level + i, 9 * i, 0)).save(tmp_path / f"pictures/{part}/{name}/{i}.png")
+    return tmp_path
+
+
+def test_a_model_without_relu_trains(own):
+    made = store.load(train("linear.yaml", cache=own / "cache"))
+    assert [la.op for la in made.layers] == ["input", "flatten", "linear"]
+    assert set(made.accuracy) == {"baseline"} and len(store.read_manifest(own / "linear").history) == 1
+
+
+def test_nothing_is_resumed_from_other_files_of_the_user(own):
+    """The keys of the phases change with every pixel, label and line of Python, and with nothing else."""
+    spec = find.read_recipe("linear.yaml")
+
+    def key():
+        parts = data.load(spec.data, spec.seed)
+        return phases(spec, run._source(spec, parts))[0].key
+
+    seen = [key()]
+    os.utime("pictures/train/a/0.png")
+    assert key() == seen[0]
+    for name, content in (("net.py", (own / "net.py").read_text() + "# other\n"), ("helper.py", "classes = 3\n")):
+        (own / name).write_text(content)
+        seen.append(key())
+    Image.new("RGB", (8, 8), (1, 2, 3)).save("pictures/train/a/0.png")
+    seen.append(key())
+    os.rename("pictures/test/a/5.png", "pictures/test/b/6.png")
+    seen.append(key())
+    assert len(set(seen)) == 5
+
+
+def test_reference_models_on_reference_data_have_no_files_of_their_own(recipe):
+    spec = find.read_recipe(recipe)
+    assert run._source(spec, data.load(spec.data, spec.seed)) == hashlib.sha256(b"").hexdigest()[:16]
 
 
 def test_damaged_checkpoint_is_refused(place, recipe):

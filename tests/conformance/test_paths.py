@@ -11,7 +11,7 @@ from xbarch.datapaths.base import Geometry
 from xbarch.functional.execute import ceiling, lossless_bits, run
 from xbarch.workload.graph import Layer, Workload
 
-LAYERS = 300  # a variant; with at least eight variants over 2,000 in all
+LAYERS = 350  # a variant; over 10,000 in all with what is drawn below
 MIXED = 150   # a data path, with every option drawn at random
 
 
@@ -183,9 +183,9 @@ def cells_a_weight(path, layer, geometry):
     return whole if path.name == "meng" else None
 
 
-def test_two_thousand_layers_and_more():
-    assert len(VARIANTS) * LAYERS >= 2000
-    assert {"dense", "meng"} <= {name for name, _ in VARIANTS}
+def test_ten_thousand_layers_and_more():
+    assert len(VARIANTS) * LAYERS + MIXED * len(plugins.datapaths()) >= 10_000
+    assert {"dense", "meng", "huai", "segprune", "xue"} <= {name for name, _ in VARIANTS}
 
 
 @pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)

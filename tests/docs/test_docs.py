@@ -264,10 +264,19 @@ def test_manifest_fields_are_documented():
     assert sorted(set(fields(Manifest)) ^ set(rows(section("Stored workload")))) == ["layers"]
 
 
+def leaves(group, at=""):
+    """Commands of a group and of the groups in it, by the words that call them."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command, f"{at}{name} ")
+        else:
+            yield at + name, command
+
+
 def test_commands_options_and_exit_codes_are_documented():
     text = section("Commands")
-    commands = typer.main.get_command(app).commands
-    assert {r.split()[1] for r in rows(text) if r.startswith("xbarch ")} == set(commands)
+    commands = dict(leaves(typer.main.get_command(app)))
+    assert {r.removeprefix("xbarch ") for r in rows(text) if r.startswith("xbarch ")} == set(commands)
     table = [line.split(" | ") for line in text.splitlines() if line.startswith("| `-")]
     documented = {(option, command.strip()) for first, second, *_ in table
                   for option in re.findall(r"`(-[^`]+)`", first) for command in second.split(",")}

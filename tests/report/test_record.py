@@ -76,6 +76,71 @@ def test_tables_and_files(result, tmp_path):
         read(tmp_path / "absent.json")
 
 
+def test_a_folder_is_read_by_its_record(result, tmp_path):
+    result.save(tmp_path / "result.json")
+    assert read(tmp_path).data == read(str(tmp_path / "result.json")).data
+    with pytest.raises(InputError, match=r"result.json: cannot be read"):
+        read(tmp_path.parent)
+    with pytest.raises(InputError, match=r"path: found nothing, allowed a result.json or its folder"):
+        read(None)
+
+
+@pytest.mark.parametrize(("key", "says"), [
+    ("energy.per_image", "no figure 'energy.per_image'; did you mean energy.per_image_aj"),
+    ("throughput.image_per_second", "did you mean throughput.images_per_second"),
+    ("latency.interval_ps.mean", "did you mean latency.interval_ps"),
+    ("zzzzzzzz", "allowed architecture, area, counts, datapath"),
+    ("", "no figure ''"), (3, "no figure '3'"),
+])
+def test_a_figure_that_is_not_there(result, key, says):
+    data = Result(json.loads(result.to_json()))
+    with pytest.raises(KeyError) as caught:
+        data[key]
+    assert says in caught.value.args[0]
+
+
+def damaged(result, place, **changes):
+    """The refusal of a saved record with fields changed, by dotted path."""
+    data = json.loads(result.to_json())
+    for path, value in changes.items():
+        *above, last = path.split("__")
+        at = data
+        for step in above:
+            at = at[step]
+        at[last] = value
+    (place / "r.json").write_text(json.dumps(data))
+    with pytest.raises(InputError) as caught:
+        read(place / "r.json")
+    return str(caught.value).removeprefix(f"{place / 'r.json'}: ")
+
+
+def test_records_too_large_to_show(result, tmp_path):
+    span = {"name": "x", "start_ps": [1] * 6_000, "stop_ps": [2] * 6_000}
+    assert damaged(result, tmp_path, timeline=[span, span]) == (
+        "timeline: found 12,000 spans in all, allowed at most 10,000")
+    assert damaged(result, tmp_path, timeline=[{**span, "start_ps": [], "stop_ps": []}] * 2_001) == (
+        "timeline: found 2,001 items, allowed at most 2000")
+    layer = result["mapping.layers"][0]
+    assert "mapping.layers: found 2,001 items" in damaged(result, tmp_path, mapping__layers=[layer] * 2_001)
+
+
+def test_a_record_that_is_untrue_of_its_weights(result, tmp_path):
+    assert damaged(result, tmp_path, provenance__weights="synthetic") == (
+        "provenance.weights: found 'synthetic', allowed 'trained' as workload.trained_on says")
+    assert damaged(result, tmp_path, workload__synthetic=True) == (
+        "workload.synthetic: found true, allowed false where trained_on names data")
+    assert damaged(result, tmp_path, workload__trained_on=None) == (
+        "workload.synthetic: found false, allowed true where trained_on is null")
+    assert damaged(result, tmp_path, workload__accuracy={"baseline": 98.0}) == (
+        "workload.accuracy.baseline: found 98.0, allowed at most 1.0")
+
+
+def test_a_record_of_many_images_holds_the_spans_of_the_first(tmp_path):
+    many = xbarch.simulate("isaac_like", single(1, 1, 1), images=6_000)
+    assert [len(span["start_ps"]) for span in many["timeline"]] == [5_000, 5_000] and many["images"] == 6_000
+    assert read(many.save(tmp_path / "r.json")).data == json.loads(many.to_json())
+
+
 @pytest.mark.parametrize("payload", ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "\x1b[31mred",
                                      "</title><svg onload=alert(1)>", "{{ 7 * 7 }}", "javascript:alert(1)"])
 def test_names_do_not_come_alive(result, payload):

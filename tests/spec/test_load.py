@@ -104,7 +104,7 @@ def test_recipes_too():
     ("  read: 100 ns", "  read: 100 lightyears", "crossbar.read", "found '100 lightyears', allowed a time with"),
     ("  read: 100 ns", "  read: 100", "crossbar.read", "found '100', allowed a time with its unit"),
     ("  read: 100 ns", "  read: -100 ns", "crossbar.read", "found '-100 ns', allowed a time of at least 0"),
-    ("  read: 100 ns", "  read: 0 ns", "crossbar.read", "found '0 ns', allowed at least 1"),
+    ("  read: 100 ns", "  read: 0 ns", "crossbar.read", "found '0 ns', allowed at least 1 ps"),
     ("  read: 100 ns", "  read: 1e30 s", "crossbar.read", "found '1e30 s', allowed at most"),
     ("  read: 100 ns", "  read: true", "crossbar.read", "found 'True', allowed a time"),
     ("  unit_column: true", "  unit_column: yes", "crossbar.unit_column", "found 'yes', allowed true or false"),
@@ -112,7 +112,7 @@ def test_recipes_too():
     ("  adcs_per_crossbar: 1", "  adcs_per_crossbar: 1/0", "crossbar.adcs_per_crossbar", "found '1/0', allowed"),
     ("name: isaac_like", "name: 3", "name", "found 3, allowed text"),
     ("name: isaac_like", "name: ISAAC", "name", "found 'ISAAC', allowed text of the form"),
-    ("name: isaac_like", "name: ''", "name", "found '', allowed a length of at least 1"),
+    ("name: isaac_like", "name: ''", "name", "found 0 characters, allowed at least 1"),
     ("schema: xbarch.architecture/1", "schema: xbarch.architecture/9", "schema",
      "found 'xbarch.architecture/9', allowed 'xbarch.architecture/1'; did you mean 'xbarch.architecture/1'?"),
     ("    level: tile", "    level: tle", "components.edram.level",
@@ -199,7 +199,7 @@ HOSTILE = {
     "deep indentation": ("".join(" " * i + "a:\n" for i in range(400)), "spec.yaml:33: a.a.a: found nesting deeper"),
     "closing brackets": ("a: " + "]" * 40_000, "spec.yaml:1: not YAML: "),
     "many values": ("a: [" + "1," * (NODES + 1) + "]", f"found more than {NODES:,} values"),
-    "large": ("a: " + "x" * BYTES, f"spec.yaml: found more than {BYTES:,} bytes"),
+    "large": ("a: " + "x" * BYTES, f"spec.yaml: found {BYTES + 3:,} bytes, allowed at most {BYTES:,}"),
     "long key": ("x" * 100_000 + ": 1\n", "spec.yaml:1: not YAML: "),
     "long quoted key": ('? "' + "x" * 100_000 + '"\n: 1\n', "unknown key '" + "x" * 57 + "...'"),
     "NUL": ("a: 1\nb: \0\n", "spec.yaml:2: found the control character U+0000"),
@@ -352,8 +352,38 @@ def test_override(text, reach, value):
 
 
 def test_overrides_apply_in_order():
-    a = load("isaac_like", Architecture, ["crossbar.rows=1", "crossbar.columns=7", "crossbar.rows=2"])
-    assert (a.crossbar.rows, a.crossbar.columns) == (2, 7)
+    a = load("isaac_like", Architecture, ["buffer={size: 1 KB, access_bits: 8, access: 1 ns, source: here}",
+                                          "crossbar.columns=7", "buffer.access_bits=9"])
+    assert (a.buffer.access_bits, a.buffer.access, a.crossbar.columns) == (9, 1000, 7)
+
+
+def test_one_field_twice_is_refused():
+    assert str(refused("isaac_like", "crossbar.rows=64", "crossbar.columns=7", " crossbar.rows =64")) == (
+        "--set: found crossbar.rows twice, as 'crossbar.rows=64' and ' crossbar.rows =64', allowed once")
+
+
+def test_an_override_is_blamed_for_what_no_longer_fits_it():
+    error = refused("isaac_like", "crossbar.rows=64", "hierarchy.tiles=65536")
+    assert str(error) == ("--set hierarchy.tiles=65536: mesh: found room for 168 tiles, allowed at least "
+                          "hierarchy.tiles = 65536")
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("off_chip.bandwidth=0 GB/s", "found '0 GB/s', allowed at least 1 b/s"),
+    ("crossbar.read=0.0 ns", "found '0.0 ns', allowed at least 1 ps"),
+    ("crossbar.read=2000 s", "found '2000 s', allowed at most 1000 s"),
+    ("components.edram.area=3 GHz", "found '3 GHz', allowed an area with its unit (nm^2, um^2, µm^2, mm^2), "
+     "such as '0.0096 mm^2'"),
+    ("name=" + "a" * 70, "found 70 characters, allowed at most 64"),
+    ("pipeline.stages=[]", "found 0 items, allowed at least 6"),
+])
+def test_bounds_have_units_and_lengths_are_counted(text, message):
+    assert str(refused("isaac_like", text)).endswith(message)
+
+
+@pytest.mark.parametrize("source", [None, 5, ["isaac_like"]])
+def test_a_source_that_is_no_path(source):
+    assert "allowed a path or a bundled name" in str(refused(source))
 
 
 def test_override_mends_a_file(write):

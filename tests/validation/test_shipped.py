@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from xbarch import bundled, plugins
+from xbarch.datapaths.base import Geometry
 from xbarch.functional.execute import verify
-from xbarch.hw.machine import Machine
+from xbarch.run import build
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import load
 from xbarch.workload import find, store
-from xbarch.workload.infer import infer
+from xbarch.workload.infer import infer, multiplies
 
-NAMES = ["resnet18_dense", "resnet18_pruned", "vgg7_pruned"]
+NAMES = sorted(p.parent.name for p in bundled.folder("workloads").glob("*/manifest.json"))
 
 
 def groups(layer, channels=16):
@@ -22,9 +23,9 @@ def groups(layer, channels=16):
 
 def exact(name, images):
     network = find.resolve(name)
-    machine = Machine(load("isaac_like", Architecture))
     path = plugins.datapath(network.datapath, network.options)
-    rows = verify(network, machine.geometry, path, images=images, lossless=True)
+    machine = build(load("isaac_like", Architecture), network, path)
+    rows = verify(network, machine.geometry, path, images=images)
     assert [r["layer"] for r in rows] == [la.name for la in network.compute_layers]
     assert not any(r["mismatches"] or r["clips"] for r in rows)
 
@@ -43,7 +44,8 @@ def test_packed_crossbars_are_exact_on_all_stored_images(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_small_and_labelled(name):
     folder = bundled.folder("workloads") / name
-    assert sum(p.stat().st_size for p in folder.iterdir()) <= 8 * 2**20
+    dense = find.resolve(name).datapath == "dense"
+    assert sum(p.stat().st_size for p in folder.iterdir()) <= (8 if dense else 4) * 2**20
     manifest = store.read_manifest(folder)
     recipe = find.read_recipe(bundled.folder("workloads") / f"{name}.yaml")
     assert manifest.recipe == recipe.model_dump(mode="json")  # made by the recipe beside it
@@ -53,6 +55,54 @@ def test_small_and_labelled(name):
         assert layer.weight_bits == 4 and layer.input_bits == (8 if layer.inputs == ("input",) else 4)
         assert layer.matrix.min() >= -7 and layer.matrix.max() <= 7
         assert not layer.matrix[~layer.kept].any()
+
+
+def test_all_of_them_are_small_enough():
+    files = bundled.folder("workloads").glob("*/*")
+    assert {"resnet18_dense", "resnet18_pruned", "vgg7_pruned"} <= set(NAMES)
+    assert sum(p.stat().st_size for p in files) <= 28 * 2**20
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_constraint_of_the_method_holds(name):
+    """On every pruned layer, for the crossbar it was trained for."""
+    network = find.resolve(name)
+    pruning = network.manifest["recipe"]["pruning"]
+    if pruning is None:
+        assert all(la.kept.all() for la in network.compute_layers)
+        return
+    path, g = plugins.datapath(network.datapath, network.options), pruning["geometry"]
+    geometry = Geometry(g["rows"], g["columns"], g["cell_bits"])
+    pruned = [la for la in network.compute_layers if la.mask is not None]
+    assert pruned and not [reason for la in pruned if (reason := path.check(la, geometry))]
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n.endswith("_xue")])
+def test_no_bit_line_of_xue_can_exceed_its_adc(name):
+    """Every column and slice, all word lines driven: from the weights' bits, not from the data path."""
+    network = find.resolve(name)
+    bits = network.options["adc_bits"]
+    for layer in network.compute_layers:
+        cap = 2 ** bits.get(layer.name, bits["*"]) - 1
+        matrix = layer.matrix.astype(int)
+        for start in range(0, layer.rows, 128):
+            part = matrix[start:start + 128]
+            for sign in (1, -1):
+                for bit in range(layer.weight_bits - 1):
+                    ones = (np.where(part * sign > 0, abs(part), 0) >> bit & 1).sum(axis=0)
+                    assert ones.max() <= cap, (layer.name, start, sign, bit)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n.endswith("_huai")])
+def test_integers_and_shifts_are_the_whole_of_huai(name):
+    """No scale is anything but a power of two, and shifting gives every level that real arithmetic gives."""
+    network = find.resolve(name)
+    assert not any(multiplies(la) for la in network.layers)
+    for image in network.activations[network.compute_layers[0].name]:
+        shifted, real = infer(network, image, shifts=True), infer(network, image)
+        last = network.layers[-1].name
+        assert all(np.array_equal(shifted[la.name], real[la.name]) for la in network.layers if la.name != last)
+        assert np.array_equal(np.argsort(shifted[last].ravel()), np.argsort(real[last].ravel()))
 
 
 def test_pruned_resnet18_meets_its_target():

@@ -102,6 +102,12 @@ def test_damaged_numbers(folder, change, says):
         touch(store.load(folder))
 
 
+def test_images_that_are_not_stored(folder):
+    tensors(folder, lambda t: t.pop("fc/inputs"))
+    with pytest.raises(InputError, match=r"manifest.json: images: found 2, but no inputs of layer fc are stored"):
+        store.load(folder)
+
+
 def test_truncated_file(folder):
     data = (folder / "tensors.safetensors").read_bytes()
     (folder / "tensors.safetensors").write_bytes(data[:-10])
@@ -132,6 +138,11 @@ def _set(path, value):
     (_set(["schema"], "other/9"), "schema"),
     (_set(["surprise"], 1), "surprise"),
     (_set(["sha256"], "zz"), "sha256"),
+    (_set(["accuracy", "baseline"], 98.3), r"accuracy.baseline: found 98.3, allowed at most 1"),
+    (_set(["accuracy", "baseline"], -0.1), r"accuracy.baseline: found -0.1, allowed at least 0"),
+    (_set(["images"], 1), r"inputs of layer conv: found more than 48 bytes of numbers, allowed 48"),
+    (_set(["images"], 3), r"inputs of layer conv: found 96 bytes of numbers, allowed 144"),
+    (_set(["images"], 0), r"images: found 0, but inputs of layer conv are stored"),
 ])
 def test_manifest_that_does_not_fit(folder, change, says):
     text = json.loads((folder / "manifest.json").read_text())

@@ -23,6 +23,7 @@ from xbarch.report.result import Result
 from xbarch.workload.graph import Workload
 
 SCOPES = ("compute", "chip", "whole")
+MINUS = "\N{MINUS SIGN}"
 _CONVERTER = "adc"  # the component that pays for conversions
 _FULL = 32          # bits of a weight before quantization
 
@@ -126,7 +127,8 @@ def _area(pair: Pair, scope: str) -> list[Step]:
 
 
 def _density(pair: Pair, scope: str) -> list[Step]:
-    return [Step(pair.speed, "speed"), Step(pair.speed * pair.gain("area.used_mm2"), "the area of the occupied tiles")]
+    return [Step(pair.bound, "un-rounded speed"), Step(pair.speed, "whole copies, waiting and shared units"),
+            Step(pair.speed * pair.gain("area.used_mm2"), "the area of the occupied tiles")]
 
 
 def _over(chain: Callable[[Pair, str], list[Step]], link: int) -> Callable[[Pair, str], list[Step]]:
@@ -226,7 +228,7 @@ def sentence(steps: list[Step], figure: Figure) -> str:
     if not steps:
         return ""
     unit = figure.unit
-    text = f"{number(steps[0].gain)}{unit} {steps[0].words}"
+    text = f"{number(steps[0].gain)}{unit or ' for'} {steps[0].words}"
     for before, after in pairwise(steps):
         factor = after.gain / before.gain
         if abs(factor - 1) >= 0.005:
@@ -236,4 +238,4 @@ def sentence(steps: list[Step], figure: Figure) -> str:
 
 def number(value: float) -> str:
     """Three significant digits."""
-    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+    return (f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}").replace("-", MINUS)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from jinja2 import Environment
 
 from xbarch.claims.chips import Choice
-from xbarch.claims.figures import SCOPES, number
+from xbarch.claims.figures import MINUS, SCOPES, number
 from xbarch.claims.published import ADCS, ARCHITECTURE, PAPERS, Paper
 from xbarch.claims.rows import Row
 from xbarch.report import units
@@ -23,11 +23,13 @@ _NONE = "–"
 
 @dataclass(frozen=True)
 class Table:
-    """cells as text; the first `words` columns are words, the others numbers."""
+    """cells as text; the first `words` columns are words, the others numbers. cards: on a narrow screen a row is a
+    card instead of a line."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     words: int = 1
+    cards: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,16 +117,16 @@ def _distinct(rows: Sequence[Row]) -> list[Row]:
 
 def _claims(rows: Sequence[Row]) -> Table:
     several = len({r.base for r in rows}) > 1
-    heads = ["claim", "published", "workload", *(["base"] if several else []), "policy", "simulated",
-             "published / simulated", "how sure"]
+    heads = ["claim", "published", "how sure", "workload", *(["base"] if several else []), "policy", "simulated",
+             "published / simulated"]
     cells = []
     for r in rows:
         state = "pending" if r.status == "pending" else _NONE
         cells.append([
-            r.claim, _published(r), r.workload, *([r.base] if several else []), r.policy or _NONE,
+            r.claim, _published(r), r.sure, r.workload, *([r.base] if several else []), r.policy or _NONE,
             value(r.simulated, r.unit) if r.simulated is not None else r.status,
-            number(r.ratio) if r.ratio is not None else state, r.sure])
-    return Table(heads, cells, 5 if several else 4)
+            number(r.ratio) if r.ratio is not None else state])
+    return Table(heads, cells, len(heads) - 2, cards=True)
 
 
 def _accuracy(rows: Sequence[Row], report: Report) -> Table:
@@ -169,7 +171,7 @@ def value(found: float | None, unit: str) -> str:
     if found is None:
         return _NONE
     if unit == " points":
-        return f"{found:+.2f} points".replace("-", "\N{MINUS SIGN}")
+        return f"{found:+.2f} points".replace("-", MINUS)
     return (f"{found:.2f}" if unit == " %" else number(found)) + unit
 
 
@@ -207,7 +209,10 @@ _PAGE = """<!doctype html>
  .wide{overflow-x:auto} table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
  th,td{padding:.25rem .6rem;border-bottom:1px solid #d9e0e5;text-align:right;vertical-align:top}
  th{white-space:nowrap} .w{text-align:left} td.w:first-child{min-width:8.5rem} summary{cursor:pointer}
- code{background:#eef2f5;padding:0 .2rem;overflow-wrap:anywhere} img{width:100%;min-width:36rem;max-width:56rem}
+ @media(max-width:40rem){.cards thead{display:none} .cards tr{display:block;border:1px solid #d9e0e5;margin:.6rem 0;
+ border-radius:.3rem} .cards td{display:flex;justify-content:space-between;gap:1rem;border:0;text-align:right}
+ .cards td::before{content:attr(data-head);color:#5a6872;text-align:left;flex:0 0 6.5rem}}
+ code{background:#eef2f5;padding:0 .2rem;overflow-wrap:anywhere} img{width:100%;min-width:32rem;max-width:56rem}
 </style></head><body>
 <h1>{{ title }}</h1>
 <div class="wide"><img alt="Published and simulated gains" src="{{ picture }}"></div>
@@ -215,11 +220,12 @@ _PAGE = """<!doctype html>
 {% else %}<h{{ s.level }}>{{ s.title }}</h{{ s.level }}>{% endif %}
 {% for text in s.text %}<p>{{ text | marked }}</p>{% endfor %}
 {% if s.bullets %}<ul>{% for text in s.bullets %}<li>{{ text | marked }}</li>{% endfor %}</ul>{% endif %}
-{% if s.table %}<div class="wide"><table><thead><tr>
+{% if s.table %}<div class="wide"><table{% if s.table.cards %} class="cards"{% endif %}><thead><tr>
 {% for head in s.table.heads %}<th{% if loop.index <= s.table.words %} class="w"{% endif %}>{{ head }}</th>{% endfor %}
 </tr></thead><tbody>
 {% for row in s.table.rows %}<tr>
-{% for cell in row %}<td{% if loop.index <= s.table.words %} class="w"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
+{% for cell in row %}<td{% if loop.index <= s.table.words %} class="w"{% endif %}
+ data-head="{{ s.table.heads[loop.index0] }}">{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>{% endif %}{% if s.folded %}</details>{% endif %}
 {% endfor %}
 </body></html>

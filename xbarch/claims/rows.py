@@ -122,7 +122,7 @@ def _rows(bench: Bench, case: Case, held: Callable[[Job], Held]) -> Iterator[Row
         for scope in SCOPES if case.figure.scoped else ("",):
             yield _row(bench, case, scope, pair, "pending" if case.claim.pending else "measured")
     except CapacityError as error:
-        yield _row(bench, case, "", None, f"does not fit: {error}")
+        yield _row(bench, case, "", None, f"does not fit: {str(error).removeprefix(f'{error.field}: ')}")
 
 
 def _pair(bench: Bench, case: Case, held: Callable[[Job], Held]) -> Pair:

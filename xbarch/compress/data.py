@@ -13,6 +13,7 @@ from torch import Tensor
 
 from xbarch.errors import InputError
 from xbarch.spec.recipe import Data
+from xbarch.spec.text import brief
 
 _MOST = 8 * 2**30  # bytes of pixels kept in memory
 
@@ -140,7 +141,7 @@ def cifar10(spec: Data, seed: int) -> Parts:
     place = Path(spec.path)
     train = _join([_cifar_file(place, f"data_batch_{i}") for i in range(1, 6)])
     test = _cifar_file(place, "test_batch")
-    return _parts(train, test, 10, seed, spec)
+    return _parts(train, test, [str(i) for i in range(10)], seed, spec)
 
 
 def _cifar_file(place: Path, name: str) -> Images:
@@ -156,16 +157,16 @@ def _cifar_file(place: Path, name: str) -> Images:
         try:
             with python.open("rb") as stream:
                 found = _Arrays(stream, encoding="bytes").load()
-            pixels, labels = np.asarray(found[b"data"], np.uint8), np.asarray(found[b"labels"])
+            pixels, labels = np.asarray(found[b"data"], np.uint8), np.asarray(found[b"labels"], int)
             pixels.reshape(-1, 3072)
         except (pickle.UnpicklingError, KeyError, TypeError, ValueError, EOFError, AttributeError, IndexError) as error:
             raise InputError(f"is not a CIFAR-10 batch ({type(error).__name__})", file=python) from None
     else:
         raise InputError(f"found neither {name} nor {name}.bin, allowed CIFAR-10's python or binary files",
                          file=place, field="data.path")
-    if labels.max() > 9 or len(labels) != len(pixels):
-        raise InputError(f"found {len(labels)} labels up to {labels.max()} for {len(pixels)} images, allowed 0 to 9",
-                         file=place / name)
+    if not len(labels) or labels.min() < 0 or labels.max() > 9 or len(labels) != len(pixels):
+        raise InputError(f"found {len(labels)} labels up to {max(labels, default=0)} for {len(pixels)} images, allowed "
+                         "0 to 9 and one an image", file=place / name)
     return Images(torch.from_numpy(pixels.reshape(-1, 3, 32, 32).copy()), torch.from_numpy(labels.astype(np.int64)))
 
 
@@ -185,11 +186,15 @@ def folder(spec: Data, seed: int) -> Parts:
     """path/train/CLASS/* and path/test/CLASS/*, any image format Pillow reads, resized to size x size."""
     assert spec.path is not None
     place = Path(spec.path)
-    names = sorted(p.name for p in (place / "train").iterdir() if p.is_dir()) if (place / "train").is_dir() else []
+    names, tested = (sorted(p.name for p in (place / part).iterdir() if p.is_dir()) if (place / part).is_dir() else []
+                     for part in ("train", "test"))
     if len(names) < 2:
         raise InputError("found fewer than two classes in train/, allowed train/CLASS/* and test/CLASS/*",
                          file=place, field="data.path")
-    return _parts(_folder(place / "train", names, spec), _folder(place / "test", names, spec), len(names), seed, spec)
+    if other := [name for name in tested if name not in names]:
+        raise InputError(f"found the class {brief(other[0])} in test, allowed those of train: "
+                         f"{brief(', '.join(names), 200)}", file=place, field="data.path")
+    return _parts(_folder(place / "train", names, spec), _folder(place / "test", names, spec), names, seed, spec)
 
 
 def _folder(place: Path, names: list[str], spec: Data) -> Images:
@@ -215,13 +220,23 @@ def _join(batches: list[Images]) -> Images:
     return Images(torch.cat([b.pixels for b in batches]), torch.cat([b.labels for b in batches]))
 
 
-def _parts(train: Images, test: Images, classes: int, seed: int, spec: Data) -> Parts:
-    """Split validation off the training images; resize where the recipe asks for another size."""
+def _parts(train: Images, test: Images, names: list[str], seed: int, spec: Data) -> Parts:
+    """Split validation off the training images; resize where the recipe asks for another size.
+
+    Raises:
+        InputError: a class of `names` has fewer than two training images or no test image.
+    """
+    for part, images, least in (("train", train, 2), ("test", test, 1)):
+        counts = torch.bincount(images.labels, minlength=len(names)).tolist()
+        for name, count in zip(names, counts, strict=True):
+            if count < least:
+                raise InputError(f"found {count} images of class {brief(name)} in {part}, allowed at least {least} of "
+                                 "every class", file=spec.path, field="data.path")
     _room(len(train) + len(test), spec)
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
     cut = max(1, len(train) // 10)
     first, second = (Images(train.pixels[i], train.labels[i]) for i in (order[cut:], order[:cut]))
-    return Parts(_sized(first, spec.size), _sized(second, spec.size), _sized(test, spec.size), classes)
+    return Parts(_sized(first, spec.size), _sized(second, spec.size), _sized(test, spec.size), len(names))
 
 
 def _sized(images: Images, size: int) -> Images:

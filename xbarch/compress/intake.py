@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
+from xbarch.compress.ask import NAME
 from xbarch.errors import InputError
+from xbarch.spec.text import brief
 from xbarch.workload.graph import Layer, Op
 
 Shape = tuple[int, int, int]
@@ -59,12 +63,12 @@ def intake(model: nn.Module, shape: Shape) -> Taken:
     """
     example = torch.zeros(1, *shape)
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()), torch.no_grad():  # torch prints its graphs
             warnings.simplefilter("ignore")
             logging.disable(logging.CRITICAL)  # what goes wrong is said below, in one sentence
             model.eval()(example)  # shapes of lazy modules
             program = torch.export.export(model, (example,)).run_decompositions({})
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the user's code may leave the interpreter
         text = " ".join(str(error).split())[:200]
         raise InputError(f"cannot be exported for images of {shape}: {text}", field="model") from None
     finally:
@@ -144,6 +148,9 @@ class _Reader:
         return got if len(got) == 3 else (got[0], 1, 1)
 
     def put(self, node: fx.Node, layer: Layer) -> None:
+        if not NAME.fullmatch(layer.name):
+            raise InputError(f"found a layer named {brief(layer.name)!r}, allowed letters, digits, '_', '.' and '-'",
+                             field="model")
         self.layers[layer.name] = layer
         self.names[node] = layer.name
 

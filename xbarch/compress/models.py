@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from xbarch.compress.ask import python
 from xbarch.errors import InputError
+from xbarch.spec.text import brief
 
 _MOST = 2**28  # weights
 
@@ -170,18 +173,24 @@ def build(name: str, classes: int, width: int | None, seed: int) -> nn.Module:
     except (InputError, KeyboardInterrupt):
         raise
     except BaseException as error:  # the user's code may do anything, leave the interpreter too
-        raise InputError(f"{name[:80]} failed with {type(error).__name__}: {str(error)[:200]}", field="model") from None
+        raise InputError(f"{brief(name, 80)} failed{_line(error, place)} with {type(error).__name__}: "
+                         f"{brief(' '.join(str(error).split()), 200)}", field="model") from None
     if not isinstance(made, nn.Module):
         raise InputError(f"{name[:80]} returned {type(made).__name__}, allowed a torch.nn.Module", field="model")
     return made
 
 
+def _line(error: BaseException, place: str) -> str:
+    """The last line of the user's own file that was run."""
+    own = Path(str(python(place))).absolute()
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).absolute() == own]
+    return f" in line {lines[-1]}" if lines else ""
+
+
 def _module(place: str) -> object:
-    if not place.endswith(".py"):
+    path = python(place)
+    if path is None or not place.endswith(".py"):
         return importlib.import_module(place)
-    path = Path(place)
-    if not path.is_file():
-        raise InputError(f"found no file {place[:80]!r}", field="model")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -204,8 +204,9 @@ class Network(nn.Module):
         return values[self.layers[-1].name]
 
     def clips(self) -> Tensor:
-        """Sum of squared PACT clips, for the penalty on them."""
-        return torch.stack([m.alpha**2 for m in self.modules() if isinstance(m, Pact)]).sum()
+        """Sum of squared PACT clips, for the penalty on them; zero without ReLU or average pooling."""
+        clips = [m.alpha**2 for m in self.modules() if isinstance(m, Pact)]
+        return torch.stack(clips).sum() if clips else torch.zeros(())
 
     def recalibrate(self, batches: list[Tensor]) -> None:
         """Batch norm statistics afresh as plain means over `batches`: while weights move fast, the running ones

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from xbarch import plugins
 from xbarch.compress.admm import Admm
@@ -42,14 +43,14 @@ class Phase:
 def phases(recipe: Recipe, source: str) -> list[Phase]:
     """The baseline, then the pruning. Recipes with equal baselines share its checkpoint.
 
-    source: digest of a user's model and checkpoint files ("" for reference models).
+    source: digest of a user's own model, checkpoint and images.
     """
-    parts = recipe.model_dump(mode="json", include={"model", "width", "data", "quantization", "baseline", "seed",
-                                                    "threads"})
+    parts = recipe.model_dump(mode="json", exclude_none=True, include={
+        "model", "width", "data", "quantization", "baseline", "seed", "threads"})
     base = _digest({**parts, "source": source, "torch": torch.__version__})
     made = [Phase("baseline", base, recipe.baseline)]
     if recipe.pruning is not None:
-        key = _digest({"base": base, **recipe.pruning.model_dump(mode="json")})
+        key = _digest({"base": base, **recipe.pruning.model_dump(mode="json", exclude_none=True)})
         made.append(Phase("pruning", key, recipe.pruning.training, recipe.pruning))
     return made
 
@@ -169,13 +170,14 @@ class Trainer:
         self.network.recalibrate([self.parts.train[i][0] for i in index.split(128) if len(i) > 1])
 
     def score(self, images: Images) -> float:
+        return float(self.right(images).double().mean())
+
+    @torch.no_grad()
+    def right(self, images: Images) -> Tensor:
+        """Which images are classified rightly, bool [images]."""
         self.network.eval()
-        right = 0
-        with torch.no_grad():
-            for i in range(0, len(images), 250):
-                x, y = images[slice(i, i + 250)]
-                right += int((self.network(x).argmax(1) == y).sum())
-        return right / len(images)
+        batches = [images[slice(i, i + 250)] for i in range(0, len(images), 250)]
+        return torch.cat([self.network(x).argmax(1) == y for x, y in batches])
 
     # -- checkpoints ------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from math import ceil
 from xbarch.cost.adc import MODELS
 from xbarch.datapaths.base import Added, DataPath, Geometry
 from xbarch.errors import CapacityError
+from xbarch.mapping import lawful
 from xbarch.spec.architecture import Architecture, Component
 from xbarch.workload.graph import Workload
 from xbarch.workload.infer import multiplies
@@ -28,7 +29,7 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
                   if c.when is None or c.when in needs}
     bits = min([architecture.crossbar.adc_bits, *_enough(network, path, geometry)])
     components = {name: _resized(c, bits) for name, c in components.items()}
-    components.update({a.name: _component(a) for a in path.components(geometry)})
+    components.update({a.name: _component(a) for a in lawful.hardware(path, geometry)})
     built = architecture.model_copy(update={
         "components": components, "crossbar": architecture.crossbar.model_copy(update={"adc_bits": bits})})
     return _same_area(built, architecture) if policy == "area" else built
@@ -36,7 +37,7 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
 
 def _enough(network: Workload, path: DataPath, geometry: Geometry) -> list[int]:
     """ADC bits that suffice every layer, in a list; empty where the data path guarantees none."""
-    found = [path.adc_bits(la, geometry) for la in network.compute_layers]
+    found = [lawful.adc_bits(path, la, geometry) for la in network.compute_layers]
     known = [bits for bits in found if bits is not None]
     return [max(known)] if len(known) == len(found) else []
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Block, DataPath, Geometry, Work
+from xbarch.mapping import lawful
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -137,10 +138,19 @@ class Occupancy:
 
 
 def pack(layer: Layer, path: DataPath, geometry: Geometry, occupancy: Occupancy) -> Packed:
-    """Pack `layer` and derive each crossbar's time a window from the emitted work."""
-    blocks = path.pack(layer, geometry)
-    work = path.work(blocks, layer, geometry)
+    """Pack `layer` and derive each crossbar's time a window from the emitted work.
+
+    Raises:
+        InputError: the data path fails, or its packing breaks the contract.
+    """
+    blocks = lawful.blocks(path, layer, geometry)
+    work = lawful.work(path, blocks, layer, geometry)
     return Packed(layer, blocks, work, occupancy(work))
+
+
+def least_crossbars(network: Workload, geometry: Geometry) -> int:
+    """Crossbars that one copy of each layer needs on any data path: a cell for every kept weight."""
+    return sum(ceil(la.kept_weights / (geometry.rows * geometry.columns)) for la in network.compute_layers)
 
 
 def dense_crossbars(network: Workload, geometry: Geometry) -> int:

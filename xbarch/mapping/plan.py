@@ -94,11 +94,11 @@ def parse_policy(text: str) -> tuple[str, int]:
         InputError: not a policy.
     """
     name, _, number = text.partition(":")
-    if name == "crossbars" and number.strip().isdecimal() and 1 <= int(number) <= 10**6:
+    if name == "crossbars" and number.strip().isdecimal() and len(number) < 10 and 1 <= int(number) <= 10**6:
         return name, int(number)
     if text in POLICIES:
         return text, 0
-    raise InputError(f"found {text[:40]!r}, allowed {', '.join(POLICIES)} with a whole K of at least 1",
+    raise InputError(f"found {text[:40]!r}, allowed {', '.join(POLICIES)} with a whole K from 1 to 1,000,000",
                      field="policy")
 
 

@@ -9,7 +9,7 @@ from jinja2 import Environment
 
 from xbarch.report import pictures, units
 from xbarch.report.result import Result
-from xbarch.report.tables import comparison, summary
+from xbarch.report.tables import comparison, headings, summary
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -21,14 +21,12 @@ _PAGE = """<!doctype html>
  th,td{padding:.25rem .6rem;border-bottom:1px solid #d9e0e5;text-align:right;vertical-align:top}
  th:first-child,td:first-child{text-align:left;min-width:7.5rem} td,th{overflow-wrap:break-word}
  .facts td{overflow-wrap:anywhere;text-align:left}
- img{max-width:100%;height:auto} .note{color:#5a6872} .synthetic{background:#fff3d6;padding:0 .3rem}
+ img{max-width:100%;height:auto} .note{color:#5a6872}
 </style></head><body>
 <h1>{{ title }}</h1>
 <p class="note">A ratio above 1 is better than the first column. Every number comes from the runs' records.</p>
-{% if rows %}<div class="wide"><table><thead><tr><th></th>
-{% for r in results %}
- <th{% if not loop.first %} colspan="2"{% endif %}>{{ r.name }}{% if r["workload.synthetic"] %}
- <span class="synthetic">synthetic</span>{% endif %}</th>{% endfor %}</tr></thead><tbody>
+{% if rows %}<div class="wide"><table><thead><tr>
+{% for head in heads %}<th>{{ head }}</th>{% endfor %}</tr></thead><tbody>
 {% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>{% endif %}
 {% for r, facts, images in details %}<h2>{{ r.name }}</h2>
@@ -45,7 +43,7 @@ def page(results: Sequence[Result], title: str) -> str:
     rows = [line.cells() for line in comparison(results)]
     details = [(r, summary(r), [(name, _embed(r, name)) for name in pictures.PICTURES]) for r in results]
     template = Environment(autoescape=True, finalize=_printable).from_string(_PAGE)
-    return template.render(title=title, results=results, rows=rows, details=details)
+    return template.render(title=title, heads=headings(results), rows=rows, details=details)
 
 
 def _printable(value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,17 +16,18 @@ from xbarch.report.result import Result
 _STYLE = {"svg.hashsalt": "xbarch", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
           "axes.spines.right": False, "axes.titlesize": 10, "axes.titleweight": "bold", "text.parse_math": False}
 _BLUE = "#2f6f9f"
+_LEAST = 0.004  # of the run's time: a bar of about two pixels
 
 
 def energy(result: Result) -> Figure:
     """Dynamic energy an image by component, largest first; what constant powers add is said below."""
     static = result["energy.static_aj"]
     dynamic = {k: v - static.get(k, 0) for k, v in result["energy.by_component_aj"].items()}
-    parts = sorted(((k, v) for k, v in dynamic.items() if v), key=lambda kv: kv[1])
+    parts = sorted(((k, v) for k, v in dynamic.items() if v), key=lambda kv: (kv[1], kv[0]))
     figure, axes = _figure(0.26 * len(parts) + 1.3)
     bars = axes.barh([name for name, _ in parts], [value / 1e12 for _, value in parts], color=_BLUE)
     axes.bar_label(bars, [units.energy(value) for _, value in parts], padding=3, fontsize=8)
-    constant = ", ".join(f"{units.plain(k)} {units.energy(v)}" for k, v in static.items())
+    constant = ", ".join(f"{units.plain(k)} {units.energy(v)}" for k, v in sorted(static.items()))
     axes.set_xlabel("µJ an image, dynamic" + (f"\nnot drawn, constant power over the interval: {constant}" if static
                                               else ""))
     axes.margins(x=0.15)
@@ -34,17 +36,18 @@ def energy(result: Result) -> Figure:
 
 
 def timeline(result: Result) -> Figure:
-    """When each layer worked on each image."""
+    """When each layer worked on each image; bars too short to be seen are drawn a little longer."""
     spans: Sequence[Mapping[str, Any]] = result["timeline"]
+    least = max(stop for span in spans for stop in span["stop_ps"]) * _LEAST
     figure, axes = _figure(0.22 * len(spans) + 1.2)
     names = [span["name"] for span in spans][::-1]
     for row, span in enumerate(reversed(spans)):
         for image, (start, stop) in enumerate(zip(span["start_ps"], span["stop_ps"], strict=True)):
-            axes.broken_barh([(start / 1e6, (stop - start) / 1e6)], (row - 0.4, 0.8),
+            axes.broken_barh([(start / 1e6, max(stop - start, least) / 1e6)], (row - 0.4, 0.8),
                              color=f"C{image % 10}", alpha=0.75, linewidth=0)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.set_xlabel("µs since the first pixel; one colour an image")
+    axes.set_xlabel(f"µs since the first pixel; one colour an image; bars at least {_LEAST:.1%} of the run wide")
     axes.set_title(f"Layers over time: {units.plain(result['workload.name'])}")
     return figure
 
@@ -68,7 +71,8 @@ PICTURES: dict[str, Callable[[Result], Figure]] = {
 
 def render(draw: Callable[[Result], Figure], result: Result, kind: str = "svg") -> bytes:
     """The picture as bytes of the format `kind` ("svg" or "png")."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a letter no font here has is drawn as a box
         figure = draw(result)
         stream = io.BytesIO()
         metadata = {"Date": None} if kind == "svg" else {"Software": None}

@@ -16,7 +16,7 @@ from xbarch.datapaths.base import DataPath
 from xbarch.hw.machine import Machine
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.plan import Plan
-from xbarch.report.schema import SCHEMA
+from xbarch.report.schema import SCHEMA, SPANS
 from xbarch.sim.graph import StageGraph, Trace
 from xbarch.sim.steady import Steady
 from xbarch.workload.graph import Workload
@@ -194,10 +194,11 @@ def _counts(run: Run) -> dict[str, Any]:
 
 
 def _timeline(run: Run) -> list[dict[str, Any]]:
-    """First issue and last completion of every layer for every image (ps)."""
-    spans = []
+    """First issue and last completion of every layer (ps) for every image, or for the first as far as a record has
+    room."""
+    spans, images = [], max(1, SPANS // len(run.graph.flows))
     for flow, issued, done in zip(run.graph.flows, run.trace.issued, run.trace.done, strict=True):
         shape = (run.graph.images, flow.windows)
-        spans.append({"name": flow.name, "start_ps": issued.reshape(shape).min(axis=1).tolist(),
-                      "stop_ps": done.reshape(shape).max(axis=1).tolist()})
+        spans.append({"name": flow.name, "start_ps": issued.reshape(shape)[:images].min(axis=1).tolist(),
+                      "stop_ps": done.reshape(shape)[:images].max(axis=1).tolist()})
     return spans

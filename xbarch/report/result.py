@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from xbarch.errors import InputError
+from xbarch.errors import InputError, XbarchError
 from xbarch.files import read_json, write
 from xbarch.report.schema import SCHEMA, Record
-from xbarch.spec.text import dotted
+from xbarch.spec.text import brief, dotted
 from xbarch.spec.words import explain, shown
 
 if TYPE_CHECKING:
@@ -29,9 +31,17 @@ class Result:
     data: Mapping[str, Any]
 
     def __getitem__(self, key: str) -> Any:
-        """A field by its dotted path: result["energy.per_image_aj"]."""
+        """A field by its dotted path: result["energy.per_image_aj"].
+
+        Raises:
+            KeyError: there is none; names the nearest there are.
+        """
         value: Any = self.data
-        for part in key.split("."):
+        for part in str(key).split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                near = get_close_matches(str(key), _names(self.data), 3)
+                raise KeyError(f"no figure {brief(key)!r}; " + (f"did you mean {' or '.join(near)}?" if near else
+                                                               f"allowed {', '.join(self.data)} and what is in them"))
             value = value[part]
         return value
 
@@ -57,26 +67,41 @@ class Result:
 
     def layers(self) -> pandas.DataFrame:
         """Per layer table: crossbars, copies, windows, energy (aJ). Needs pandas."""
-        import pandas as pd
-
+        pd = _pandas()
         frame = pd.DataFrame(self["mapping.layers"]).set_index("name")
         return frame.assign(energy_aj=pd.Series(self["energy.by_layer_aj"]))
 
     def components(self) -> pandas.DataFrame:
         """Per component table: energy an image (aJ) and area (mm²). Needs pandas."""
-        import pandas as pd
-
+        pd = _pandas()
         return pd.DataFrame({"energy_aj": pd.Series(self["energy.by_component_aj"]),
                              "area_mm2": pd.Series(self["area.by_component_mm2"])})
 
 
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError:
+        raise XbarchError("found no pandas, which tables need: pip install 'xbarch[tables]'") from None
+    return pandas
+
+
+def _names(data: Mapping[str, Any], above: str = "") -> list[str]:
+    """Dotted paths of all fields."""
+    return [name for key, value in data.items() for name in (
+        f"{above}{key}", *(_names(value, f"{above}{key}.") if isinstance(value, Mapping) else ()))]
+
+
 def read(path: str | Path) -> Result:
-    """A saved record.
+    """A saved record: the file, or the folder with its `result.json`.
 
     Raises:
         InputError: not a result of a schema this version reads, or a field is missing or of the wrong kind.
     """
+    if not isinstance(path, str | Path):
+        raise InputError(f"found {shown(path)}, allowed a result.json or its folder", field="path")
     path = Path(path)
+    path = path / "result.json" if os.path.isdir(path) else path
     data = read_json(path, _MOST)
     found = data.get("schema") if isinstance(data, dict) else data
     if not isinstance(data, dict) or found != SCHEMA:

@@ -11,11 +11,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA = "xbarch.result/1"
+LAYERS = 2_000   # as many as a stored workload may have
+SPANS = 10_000   # of the time line, all layers together
 
 Text = Annotated[str, Field(max_length=2000)]
 Amount = Annotated[float, Field(ge=0, le=1e100)]  # whole numbers too
 Count = Annotated[int, Field(ge=0, le=10**60)]
 Time = Annotated[int, Field(ge=0, le=10**30)]  # ps
+Share = Annotated[float, Field(ge=0, le=1)]
 Amounts = dict[Text, Amount]
 
 
@@ -50,7 +53,7 @@ class Workload(Part):
     name: Text
     trained_on: Text | None
     synthetic: bool
-    accuracy: Amounts
+    accuracy: dict[Text, Share]
     source: Text
 
 
@@ -67,7 +70,7 @@ class Layer(Part):
 class Mapping(Part):
     crossbars: Count
     tiles: Count
-    layers: list[Layer] = Field(min_length=1, max_length=10_000)
+    layers: list[Layer] = Field(min_length=1, max_length=LAYERS)
     budget: Count
     one_copy_crossbars: Count
     dense_crossbars: Count
@@ -176,4 +179,23 @@ class Record(Part):
     dense_equivalent: Rates
     utilization: Utilization
     counts: Counts
-    timeline: list[Span] = Field(max_length=10_000)
+    timeline: list[Span] = Field(max_length=LAYERS)
+
+    @model_validator(mode="after")
+    def _few(self) -> Record:
+        spans = sum(len(span.start_ps) for span in self.timeline)
+        if spans > SPANS:
+            raise ValueError(f"timeline: found {spans:,} spans in all, allowed at most {SPANS:,}")
+        return self
+
+    @model_validator(mode="after")
+    def _honest(self) -> Record:
+        """Synthetic numbers are labelled so wherever they appear."""
+        synthetic = self.workload.trained_on is None
+        if self.workload.synthetic != synthetic:
+            raise ValueError(f"workload.synthetic: found {str(self.workload.synthetic).lower()}, allowed "
+                             f"{str(synthetic).lower()} where trained_on {'is null' if synthetic else 'names data'}")
+        if (self.provenance.weights == "synthetic") != synthetic:
+            raise ValueError(f"provenance.weights: found {self.provenance.weights!r}, allowed "
+                             f"{'synthetic' if synthetic else 'trained'!r} as workload.trained_on says")
+        return self

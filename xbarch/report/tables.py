@@ -41,7 +41,8 @@ def summary(result: Result) -> list[tuple[str, str]]:
         ("interval", f"{units.time(r['latency.interval_ps'])} an image"
                      + ("" if r["latency.steady"] else " (mean: no exact steady state)")),
         ("first image", units.time(r["latency.first_image_ps"])),
-        ("energy an image", ", ".join(f"{k} {units.energy(v)}" for k, v in r["energy.scopes_aj"].items())),
+        ("energy an image", ", ".join(f"{k} {units.energy(r['energy.scopes_aj'][k])}"
+                                       for k in ("compute", "chip", "whole"))),
         ("power", f"average {r['power.average_w']:.4g} W, nameplate {r['power.peak_w']:.4g} W"),
         ("area", f"used {r['area.used_mm2']:.4g} mm², chip {r['area.total_mm2']:.4g} mm²"),
         ("effective, whole chip", _rates(r["effective"]) + " (kept weights)"),
@@ -70,7 +71,7 @@ def show(result: Result, console: Console | None = None) -> None:
     r = result
     compute = r["energy.by_component_aj"]
     total = sum(compute.values()) or 1
-    energies = sorted(compute.items(), key=lambda kv: -kv[1])
+    energies = sorted(compute.items(), key=lambda kv: (-kv[1], kv[0]))
     by_layer = r["energy.by_layer_aj"]
     layers = [
         (m["name"], units.number(m["crossbars"]), m["copies"], units.number(m["windows"]),
@@ -149,16 +150,15 @@ def comparison(results: Sequence[Result]) -> list[Line]:
     return lines
 
 
+def headings(results: Sequence[Result]) -> list[str]:
+    """Over the columns of `Line.cells`."""
+    first, *others = (f"{r.name} ({_weights(r)})" for r in results)
+    return ["", first, *(head for title in others for head in (title, "gain"))]
+
+
 def show_comparison(results: Sequence[Result], console: Console | None = None) -> None:
     """Print `comparison`: every value, and after it the gain over the first result."""
-    heads = ["", _titled(results[0])]
-    for other in results[1:]:
-        heads += [_titled(other), "gain"]
-    _print(console, table("Comparison", heads, [line.cells() for line in comparison(results)]))
-
-
-def _titled(result: Result) -> str:
-    return f"{result.name} ({_weights(result)})"
+    _print(console, table("Comparison", headings(results), [line.cells() for line in comparison(results)]))
 
 
 def show_verification(rows: Sequence[dict[str, Any]], console: Console | None = None) -> None:

@@ -7,18 +7,19 @@ placed at that override instead of a line.
 from __future__ import annotations
 
 import copy
-import stat
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from xbarch import bundled
+from xbarch import bundled, files
 from xbarch.errors import InputError
 from xbarch.spec.text import BYTES, Trail, brief, decode, dotted, parse
-from xbarch.spec.words import explain, guess
+from xbarch.spec.words import explain, guess, shown
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -39,6 +40,10 @@ class Document:
         """An error at the value `trail`: at the override that made it or changed a part of it, else at its line
         or its parent's."""
         n, name = len(trail), dotted(trail)
+        for part, text in self.overridden.items():  # a sentence about one field may blame "a.b", another
+            named = len(part) > 1 and re.search(rf"(?<![\w.]){re.escape(dotted(part))}(?![\w.])", message)
+            if named and trail[:len(part)] != part:
+                return InputError(message, file=_place(text), field=name)
         for end in range(n, 0, -1):
             if (at := trail[:end]) in self.overridden:
                 return InputError(message, file=_place(self.overridden[at]), field=name if end < n else "")
@@ -50,6 +55,17 @@ class Document:
             if trail and part[:n] == trail:
                 return InputError(message, file=_place(text), field=name)
         return InputError(message, file=self.file, line=self.lines.get(at, 1), field=name)
+
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Errors about a field that name no file become this document's."""
+        try:
+            yield
+        except InputError as error:
+            if error.file is not None or not error.field:
+                raise
+            raise self.error(error.message, *error.field.split(".")) from None
 
 
 def load(source: str | Path, model: type[M], overrides: Sequence[str] = (), *, kind: str = "architectures") -> M:
@@ -78,21 +94,19 @@ def document(source: str | Path, *, kind: str = "architectures") -> Document:
 
 def read(path: str | Path) -> tuple[Any, dict[Trail, int]]:
     """Plain data of the YAML file `path`, and the line of every key and list item."""
-    path = Path(path)
     place = str(path)
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError("found a folder or device, allowed a YAML file", file=place)
-        with path.open("rb") as stream:
-            data = stream.read(BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", file=place) from None
-    return parse(decode(data, place), place)
+    return parse(decode(files.read(Path(path), BYTES), place), place)
 
 
 def validate(document: Document, model: type[M], overrides: Sequence[str] = ()) -> M:
     """The model of a document, after the overrides."""
+    places: dict[str, str] = {}
     for text in overrides:
+        place = text.partition("=")[0].strip()
+        if place in places:
+            raise InputError(f"found {brief(place)} twice, as {brief(places[place])!r} and {brief(text)!r}, allowed "
+                             "once", field="--set")
+        places[place] = text
         document = override(document, text)
     try:
         return model.model_validate(document.data)
@@ -159,6 +173,8 @@ def _misspelt(document: Document, trail: Trail) -> str:
 
 def _find(source: str | Path, kind: str) -> Path:
     """The file a path or bundled name means."""
+    if not isinstance(source, str | Path):
+        raise InputError(f"found {shown(source)}, allowed a path or a bundled name", field=kind)
     try:
         path = bundled.find(str(source), kind, (".yaml",))
     except (OSError, ValueError):  # a name too long, or with a NUL

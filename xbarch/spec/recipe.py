@@ -129,6 +129,15 @@ class Cut(Spec):
     name: Literal["cut"]
 
 
+class Search(Spec):
+    """An option of the method found for every layer alone: the first of `values` that costs at most `guard` of the
+    validation accuracy when that layer is projected and nothing is trained, else the last."""
+
+    option: str = Field(max_length=100, description="one that may be a mapping of layer names to whole numbers")
+    values: list[int] = Field(min_length=1, max_length=16, description="tried in this order")
+    guard: float = Field(ge=0, le=1)
+
+
 class Pruning(Spec):
     """What is removed (method), how the weights are brought there (algorithm), how much is kept (density).
 
@@ -138,6 +147,7 @@ class Pruning(Spec):
 
     method: str = Field(max_length=100, description="data path with a projection")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the data path")
+    search: Search | None = None
     geometry: Shape = Shape()
     algorithm: Annotated[Lasso | Admm | Recover | Cut, Field(discriminator="name")]
     density: float | None = Field(None, gt=0, le=1, description="share of the pruned layers' weights that is kept; "
@@ -155,6 +165,8 @@ class Pruning(Spec):
         if self.cut_after is not None and self.cut_after >= self.training.epochs:
             raise ValueError(f"cut_after: found {self.cut_after}, allowed less than training.epochs = "
                              f"{self.training.epochs}")
+        if self.search is not None and self.density is None:
+            raise ValueError("search needs density and cut_after")
         for name, density in self.layers.items():
             if not 0 < density <= 1:
                 raise ValueError(f"layers.{name[:60]}: found {density}, allowed more than 0, at most 1")
@@ -176,3 +188,5 @@ class Recipe(Spec):
     seed: int = Field(0, ge=0, lt=2**31)
     threads: int = Field(1, ge=1, le=1024, description="CPU threads; sums, and so weights, differ between counts")
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
+    crossbar_images: int = Field(32, ge=0, le=10**6, description="test images classified through packed crossbars and "
+                                 "ADCs, for the accuracy `crossbars`")

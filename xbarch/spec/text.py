@@ -57,7 +57,7 @@ def decode(data: bytes, file: object, numbered: bool = True) -> str:
         InputError: too large, not UTF-8, or characters YAML does not allow.
     """
     if len(data) > BYTES:
-        raise InputError(f"found more than {BYTES:,} bytes, allowed at most {BYTES:,}", file=file)
+        raise InputError(f"found {len(data):,} bytes, allowed at most {BYTES:,}", file=file)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

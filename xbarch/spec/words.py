@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from xbarch.spec.text import Trail, brief
+from xbarch.units import alike
 
 # error type of pydantic -> what is allowed, with the names of its context
 _ALLOWED = {
@@ -26,9 +27,11 @@ _ALLOWED = {
     "less_than_equal": "at most {le}", "less_than": "less than {lt}", "multiple_of": "multiples of {multiple_of}",
     "literal_error": "{expected}", "enum": "{expected}", "union_tag_invalid": "{expected_tags}",
     "string_pattern_mismatch": "text of the form {pattern}",
-    "string_too_short": "a length of at least {min_length}", "string_too_long": "a length of at most {max_length}",
-    "too_short": "a length of at least {min_length}", "too_long": "a length of at most {max_length}",
+    "string_too_short": "at least {min_length}", "string_too_long": "at most {max_length}",
+    "too_short": "at least {min_length}", "too_long": "at most {max_length}",
 }
+_COUNTED = {"string_too_short": "characters", "string_too_long": "characters", "too_short": "items",
+            "too_long": "items"}
 _FIELD = re.compile(r"([a-z_][\w.]*): ")
 
 
@@ -57,6 +60,12 @@ def _sentence(error: ErrorDetails, trail: Trail, data: Any) -> str:
     value = trail[-1] if error["loc"][-1:] == ("[key]",) else _value(data, trail)
     if kind not in _ALLOWED:
         return f"found {shown(value)}: {brief(error['msg'], 200)}"
+    if kind in _COUNTED and isinstance(value, str | list | dict):
+        count, what = len(value), _COUNTED[kind]
+        return f"found {count:,} {what if count != 1 else what[:-1]}, allowed {_ALLOWED[kind].format(**context)}"
+    if isinstance(value, str):  # a quantity is bounded in units of its own
+        context = {name: alike(value, limit) or limit if isinstance(limit, int) else limit
+                   for name, limit in context.items()}
     allowed = brief(_ALLOWED[kind].format(**context), 300)
     options = re.findall(r"'([^']*)'", allowed) if kind in ("literal_error", "enum", "union_tag_invalid") else []
     return f"found {shown(value)}, allowed {allowed}{guess(value, options)}"

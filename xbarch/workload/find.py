@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xbarch import bundled
 from xbarch.errors import InputError
-from xbarch.spec.load import document, validate
+from xbarch.spec.load import Document, document, validate
 from xbarch.spec.recipe import Recipe
 from xbarch.spec.text import brief
 from xbarch.spec.words import guess, shown
@@ -25,9 +25,9 @@ def resolve(source: str | Path) -> Workload:
     path = _find(source)
     if path.is_dir():
         return load(path)
-    recipe = read_recipe(path)
-    if isinstance(recipe, SyntheticRecipe):
-        return recipe.build(path.stem)
+    asked = read_recipe(path)
+    if isinstance(asked, SyntheticRecipe):
+        return asked.build(path.stem)
     stored = path.with_suffix("")
     if (stored / MANIFEST).is_file():
         return load(stored)
@@ -37,7 +37,11 @@ def resolve(source: str | Path) -> Workload:
 
 def read_recipe(source: str | Path) -> SyntheticRecipe | Recipe:
     """The recipe in a YAML file or bundled under that name."""
-    found = document(source, kind="workloads")
+    return recipe(document(source, kind="workloads"))
+
+
+def recipe(found: Document) -> SyntheticRecipe | Recipe:
+    """The recipe in a document."""
     kind = found.data.get("kind")
     if kind == "synthetic":
         return validate(found, SyntheticRecipe)
@@ -51,11 +55,11 @@ def headline(name: str) -> tuple[str, str]:
     path = bundled.folder("workloads") / name
     if not path.is_dir():
         path = path.with_name(f"{name}.yaml")
-        recipe = read_recipe(path)
-        if isinstance(recipe, SyntheticRecipe):
-            return f"synthetic: {recipe.description}", f"{recipe.network} with random weights, seed {recipe.seed}"
+        asked = read_recipe(path)
+        if isinstance(asked, SyntheticRecipe):
+            return f"synthetic: {asked.description}", f"{asked.network} with random weights, seed {asked.seed}"
         if not (path.with_suffix("") / MANIFEST).is_file():
-            return f"to be trained: {recipe.description}", f"xbarch compress {path.name}"
+            return f"to be trained: {asked.description}", f"xbarch compress {path.name}"
         path = path.with_suffix("")
     manifest = read_manifest(path)
     return f"trained: {manifest.description}", manifest.source
@@ -63,7 +67,7 @@ def headline(name: str) -> tuple[str, str]:
 
 def _find(source: str | Path) -> Path:
     try:
-        path = bundled.find(str(source), "workloads", ("", ".yaml")) if str(source) else None
+        path = bundled.find(str(source), "workloads", ("", ".yaml"))
     except (OSError, ValueError):
         path = None
     if path is None:

@@ -95,7 +95,8 @@ class Workload:
     """A network ready to run: layers in topological order, the first is the input.
 
     `trained_on` is None for weights never trained; they are then labelled synthetic wherever they appear.
-    `activations` maps a compute layer's name to its integer inputs for a few test images, (n, C, H, W).
+    `activations` maps a compute layer's name to its integer inputs for a few test images, (n, C, H, W). `file` is the
+    manifest it came from, for messages.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Workload:
     source: str = ""
     activations: Mapping[str, Ints] = field(default_factory=dict, compare=False, repr=False)
     manifest: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    file: str = field(default="", compare=False, repr=False)
 
     def __getitem__(self, name: str) -> Layer:
         return self.by_name[name]

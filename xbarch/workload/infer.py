@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from xbarch.errors import InputError
 from xbarch.workload.graph import Ints, Layer, Workload, unroll
 
 Reals = NDArray[np.float64]
+Products = Callable[[Layer, Ints], NDArray[np.int64]]
+Values = dict[str, NDArray[np.int64] | Reals]
 
 
-def infer(workload: Workload, image: Ints, *, shifts: bool = False) -> dict[str, NDArray[np.int64] | Reals]:
+def infer(workload: Workload, image: Ints, *, shifts: bool = False) -> Values:
     """Outputs of every layer for one image of integer pixels (C, H, W): levels, int64; the last layer's are real.
 
     shifts: no multiplication by a scale anywhere: every scale is a power of two, and integers are added and shifted
@@ -22,21 +25,39 @@ def infer(workload: Workload, image: Ints, *, shifts: bool = False) -> dict[str,
     Raises:
         InputError: the workload stores no scales (it was never trained); `shifts` and one is no power of two.
     """
-    values: dict[str, NDArray[np.int64] | Reals] = {}
-    last = workload.layers[-1].name
-    scaled = _shifted if shifts else _scaled
+    return inferred(workload, [image], shifts=shifts)[0]
+
+
+def inferred(workload: Workload, images: Sequence[Ints], *, shifts: bool = False,
+             products: Products | None = None) -> list[Values]:
+    """`infer` of several images, layer by layer. products: sums [windows, filters] of a layer for the input vectors of
+    all images, instead of matrix products."""
+    found: list[Values] = [{} for _ in images]
+    last, scaled = workload.layers[-1].name, _shifted if shifts else _scaled
     for layer in workload.layers:
         if layer.op == "input":
-            values[layer.name] = image.astype(np.int64)
+            for values, image in zip(found, images, strict=True):
+                values[layer.name] = image.astype(np.int64)
             continue
-        terms = _terms(layer, [np.asarray(values[name]) for name in layer.inputs])
-        if layer.op in ("flatten", "maxpool"):
-            values[layer.name] = terms[0]
-        elif layer.scale is None:
-            raise InputError(f"layer {layer.name} stores no scale, allowed a trained workload")
+        inputs: list[list[Any]] = [[np.asarray(values[name]) for name in layer.inputs] for values in found]
+        if layer.compute:
+            vectors = np.concatenate([unroll(x, layer) for x, in inputs])
+            sums = np.split((products or _products)(layer, vectors), len(images))
+            terms = [[part.T.reshape(layer.out_shape)] for part in sums]
         else:
-            values[layer.name] = scaled(layer, layer.scale, terms, layer.name == last)
-    return values
+            terms = [_terms(layer, each) for each in inputs]
+        for values, each in zip(found, terms, strict=True):
+            values[layer.name] = _out(layer, each, scaled, layer.name == last)
+    return found
+
+
+def _out(layer: Layer, terms: list[NDArray[np.int64]], scaled: Any, last: bool) -> NDArray[np.int64] | Reals:
+    if layer.op in ("flatten", "maxpool"):
+        return terms[0]
+    if layer.scale is None:
+        raise InputError(f"layer {layer.name} stores no scale, allowed a trained workload")
+    out: NDArray[np.int64] | Reals = scaled(layer, layer.scale, terms, last)
+    return out
 
 
 def multiplies(layer: Layer) -> bool:
@@ -46,14 +67,12 @@ def multiplies(layer: Layer) -> bool:
 
 
 def _terms(layer: Layer, inputs: list[Any]) -> list[NDArray[np.int64]]:
-    """What is scaled and added up."""
+    """What is scaled and added up in a layer without weights."""
     x: NDArray[np.int64] = inputs[0]
     if layer.op == "flatten":
         return [x.reshape(-1, 1, 1)]
     if layer.op == "maxpool":
         return [_windows(x, layer, -1 << 62).max(axis=(3, 4))]
-    if layer.compute:
-        return [_products(layer, unroll(x, layer)).T.reshape(layer.out_shape)]
     if layer.op == "avgpool":
         return [_windows(x, layer, 0).sum(axis=(3, 4))]
     short = np.zeros_like(x)

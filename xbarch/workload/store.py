@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xbarch.errors import InputError
-from xbarch.files import read, read_json, write
+from xbarch.files import read, read_json, write_all
 from xbarch.spec.text import brief, dotted
 from xbarch.spec.words import explain
 from xbarch.workload.graph import Ints, Layer, Op, Workload
 from xbarch.workload.packing import pack, pack_mask, unpack, unpack_mask
 
-MANIFEST, _TENSORS = "manifest.json", "tensors.safetensors"
+MANIFEST, TENSORS = "manifest.json", "tensors.safetensors"
 _MOST_JSON, _MOST = 2**24, 2**28  # bytes; weights of a network, values of a feature map or of stored activations
 
 _MOST_BYTES = 2**32  # of the tensor file
@@ -33,6 +33,7 @@ _MOST_BYTES = 2**32  # of the tensor file
 Size = Annotated[int, Field(ge=1, le=2**20)]
 Pair = tuple[Size, Size]
 Offset = Annotated[int, Field(ge=0, le=2**16)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")]
 
 
@@ -70,16 +71,18 @@ class Manifest(BaseModel):
     datapath: Name
     options: dict[str, Any] = Field(default_factory=dict, max_length=50)
     trained_on: str | None = Field(None, max_length=600)
-    accuracy: dict[str, float] = Field(default_factory=dict, max_length=50)
+    accuracy: dict[str, Share] = Field(default_factory=dict, max_length=50)
     source: str = Field("", max_length=600)
     seed: int = 0
     recipe: dict[str, Any] = Field(default_factory=dict)
     data: dict[str, Any] = Field(default_factory=dict)
+    change: dict[str, float] = Field(default_factory=dict, max_length=10, description="of accuracy by pruning: mean, "
+                                     "low and high end of its 95 % interval")
     versions: dict[str, str] = Field(default_factory=dict, max_length=50)
     sparsity: dict[str, dict[str, float]] = Field(default_factory=dict)
     history: list[dict[str, Any]] = Field(default_factory=list, max_length=100_000)
     images: int = Field(0, ge=0, le=1024)
-    layers: list[StoredLayer] = Field(min_length=2, max_length=10_000)
+    layers: list[StoredLayer] = Field(min_length=2, max_length=2_000)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of tensors.safetensors")
 
 
@@ -121,8 +124,7 @@ def save(workload: Workload, folder: Path, manifest: Mapping[str, Any]) -> Path:
         layers=[StoredLayer(**{n: getattr(la, n) for n in names}) for la in workload.layers],
         sha256=hashlib.sha256(data).hexdigest(), **manifest)
     text = json.dumps(full.model_dump(mode="json", by_alias=True), indent=1) + "\n"
-    write(folder / _TENSORS, data)
-    write(folder / MANIFEST, text)  # last: its digest makes the tensors valid
+    write_all({folder / TENSORS: data, folder / MANIFEST: text})
     return folder
 
 
@@ -133,7 +135,7 @@ def load(folder: Path) -> Workload:
         InputError: not a workload, damaged, or its shapes do not fit together.
     """
     manifest = read_manifest(folder)
-    tensors = _Tensors(folder / _TENSORS, manifest.sha256)
+    tensors = _Tensors(folder / TENSORS, manifest.sha256)
     layers: dict[str, Layer] = {}
     weights = 0
     activations: dict[str, Any] = {}
@@ -157,6 +159,12 @@ def load(folder: Path) -> Workload:
                     raise InputError(f"found {size:,} stored inputs of layer {layer.name}, allowed {_MOST:,}",
                                      file=folder / MANIFEST, field="images")
                 activations[layer.name] = partial(tensors.ints, layer, "inputs", (manifest.images, *layer.in_shape))
+                if len(activations) == 1:
+                    activations[layer.name]()  # as many images as the manifest says; the others when asked for
+            elif manifest.images or tensors.has(layer, "inputs"):
+                are = "" if tensors.has(layer, "inputs") else "no "
+                raise InputError(f"found {manifest.images}, but {are}inputs of layer {layer.name} are stored, allowed "
+                                 "the number of stored images", file=folder / MANIFEST, field="images")
         for part in ("scale", "bias"):
             object.__setattr__(layer, part, tensors.reals(layer, part))
         layers[layer.name] = layer
@@ -164,7 +172,8 @@ def load(folder: Path) -> Workload:
         raise InputError("found no conv or linear layer, allowed at least one", file=folder / MANIFEST, field="layers")
     return Workload(
         manifest.name, tuple(layers.values()), manifest.datapath, manifest.options, manifest.trained_on,
-        manifest.accuracy, manifest.source, _Lazy(activations), manifest.model_dump(mode="json", exclude={"layers"}))
+        manifest.accuracy, manifest.source, _Lazy(activations), manifest.model_dump(mode="json", exclude={"layers"}),
+        str(folder / MANIFEST))
 
 
 class _Lazy(dict[str, Any]):

@@ -1,0 +1,173 @@
+"""Data paths that break the contract are refused in one sentence; those that keep it are let through."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rigs import single
+
+from xbarch import plugins
+from xbarch.datapaths.base import Added, Geometry
+from xbarch.datapaths.dense import Dense
+from xbarch.errors import InputError
+from xbarch.mapping import lawful
+
+GEOMETRY = Geometry(128, 128, 2)
+NETWORK = single(300, 40, 4)
+LAYER = NETWORK["conv"]
+WHERE = f"{__file__}: data path odd: "
+
+
+class Odd(Dense):
+    """Dense, with any of its answers replaced."""
+
+    name: ClassVar[str] = "odd"
+
+    def __init__(self, **answers):
+        super().__init__()
+        for method, answer in answers.items():
+            setattr(self, method, answer)
+
+
+def refused(action, path, *args):
+    with pytest.raises(InputError) as caught:
+        action(path, *args)
+    sentence = str(caught.value)
+    assert sentence.startswith(WHERE) and "\n" not in sentence and len(sentence) < 600
+    return sentence.removeprefix(WHERE)
+
+
+def good():
+    """Nine crossbars of one block each."""
+    return Dense().pack(LAYER, GEOMETRY)
+
+
+def changed(number, **fields):
+    blocks = good()
+    return [*blocks[:number], replace(blocks[number], **fields), *blocks[number + 1:]]
+
+
+def endless():
+    while True:
+        yield good()[0]
+
+
+@pytest.mark.parametrize(("answer", "says"), [
+    (lambda: None, "pack of layer conv returned NoneType, allowed a list of one or more blocks"),
+    (lambda: [], "returned an empty list"),
+    (lambda: ["a", "b"], "returned a list of str"),
+    (lambda: "abc", "returned str"),
+    (lambda: {"a": 1}, "returned dict"),
+    (endless, "returned generator"),
+    (lambda: 1 // 0, "pack of layer conv raised ZeroDivisionError"),
+    (lambda: exit(3), "pack of layer conv raised SystemExit: 3, allowed no error"),
+    (lambda: changed(0, crossbar=-1), "returned block 0 of 9 with crossbar = -1, allowed 0 to 8"),
+    (lambda: changed(8, crossbar=10**12), "returned block 8 of 9 with crossbar = 1000000000000, allowed 0 to 8"),
+    (lambda: changed(2, crossbar=10**30), "no whole number of 64 bits"),
+    (lambda: changed(2, crossbar=1.5), "no whole number of 64 bits"),
+    (lambda: changed(2, crossbar="x"), "no whole number of 64 bits"),
+    (lambda: good()[1:], "crossbar = 8, allowed 0 to 7"),
+    (lambda: [*good()[1:], good()[1]], "none on crossbar 0, allowed crossbars numbered from 0 without gaps"),
+    (lambda: changed(1, row0=500), "returned block 1 of 9 with row0 = 500, allowed 0 to 0"),
+    (lambda: changed(2, row0=85), "returned block 2 of 9 with row0 = 85, allowed 0 to 84"),
+    (lambda: changed(1, col0=1), "with col0 = 1, allowed 0 to 0"),
+    (lambda: changed(1, columns=130), "with columns = 130, allowed 1 to 129"),
+    (lambda: changed(1, columns=0), "with columns = 0, allowed 1 to 129"),
+    (lambda: changed(1, kept=-1), "with kept = -1"),
+    (lambda: changed(1, inputs=np.zeros(0, np.int64)), "with rows = 0, allowed 1 to 128"),
+    (lambda: changed(1, inputs=np.arange(299, 301)), "inputs from 299 to 300, allowed 0 to 299"),
+    (lambda: changed(1, targets=np.array([-1])), "targets from -1 to -1, allowed 0 to 39"),
+    (lambda: changed(1, targets=[1, 2]), "targets are a list of int, allowed an array of whole numbers"),
+    (lambda: changed(1, targets=np.array([0.5])), "targets are ndarray"),
+    (lambda: [replace(b, crossbar=0) for b in good()], "that share cells of crossbar 0"),
+    (lambda: changed(8, crossbar=7), "returned blocks 7 and 8 that share cells of crossbar 7"),
+])
+def test_packing_that_breaks_the_contract(answer, says):
+    assert says in refused(lawful.blocks, Odd(pack=lambda layer, geometry: answer()), LAYER, GEOMETRY)
+
+
+@pytest.mark.parametrize("name", plugins.datapaths())
+def test_answers_that_keep_it(name):
+    path, random = plugins.datapath(name), np.random.default_rng(0)
+    mask = np.repeat(random.random((40, 4, 1, 1)) < 0.5, 75, axis=1)
+    low, high = path.levels(4)
+    weights = random.integers(low, high + 1, mask.shape) * mask
+    layer = replace(LAYER, weights=lambda: weights, mask=lambda: mask, weight_bits=4, input_bits=4)
+    network = replace(NETWORK, layers=(NETWORK["input"], layer))
+    assert lawful.reason(path, network, GEOMETRY) == ""
+    blocks = lawful.blocks(path, layer, GEOMETRY)
+    assert len(blocks) >= 1 and lawful.work(path, blocks, layer, GEOMETRY).crossbar[-1] < len(blocks)
+    assert {a.action for a in lawful.hardware(path, GEOMETRY)} == set(path.work(blocks, layer, GEOMETRY).extra)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 7), st.integers(1, 4), st.integers(0, 7),
+                          st.integers(1, 4)), min_size=1, max_size=12))
+@settings(max_examples=500, deadline=None)
+def test_overlap_is_found_where_painting_finds_it(blocks):
+    painted = np.zeros((3, 12, 12), int)
+    for c, row, rows, col, columns in blocks:
+        painted[c, row:row + rows, col:col + columns] += 1
+    found = lawful._overlap(*np.array(blocks).T)
+    assert (found is not None) == (painted.max() > 1)
+    if found is not None:
+        alone = np.zeros((3, 12, 12), int)
+        for c, row, rows, col, columns in (blocks[i] for i in found):
+            alone[c, row:row + rows, col:col + columns] += 1
+        assert found[0] < found[1] and alone.max() == 2
+
+
+def spoiled(**fields):
+    def work(blocks, layer, geometry):
+        return replace(Dense().work(blocks, layer, geometry), **fields)
+    return work
+
+
+@pytest.mark.parametrize(("answer", "says"), [
+    (lambda *_: None, "work of layer conv returned NoneType, allowed a Work"),
+    (lambda *_: {}["x"], "work of layer conv raised KeyError: 'x', allowed no error"),
+    (spoiled(crossbar=np.arange(8)), "activation groups of other crossbars than 0 to 8"),
+    (spoiled(crossbar=np.arange(9)[::-1]), "activation groups of other crossbars than 0 to 8"),
+    (spoiled(rows=np.ones(8, int)), "returned rows as int64 (8,), allowed 9 whole numbers"),
+    (spoiled(cells=np.ones(9)), "returned cells as float64 (9,), allowed 9 whole numbers"),
+    (spoiled(columns=-np.ones(9, int)), "returned columns from -1 to -1, allowed 0 to 2,147,483,648"),
+    (spoiled(reads=np.zeros(9, int)), "returned reads from 0 to 0, allowed 1 to 2,147,483,648"),
+    (spoiled(reads=None), "raised AttributeError"),
+    (spoiled(extra={"demux": np.ones(3, int)}), "returned extra['demux'] as int64 (3,), allowed 9 whole numbers"),
+    (spoiled(interval=np.full(9, 2**40)), "returned interval from 1099511627776 to 1099511627776"),
+    (spoiled(latency=-5), "returned latency from -5 to -5"),
+])
+def test_work_that_breaks_the_contract(answer, says):
+    assert says in refused(lawful.work, Odd(work=answer), good(), LAYER, GEOMETRY)
+
+
+def test_reads_may_depend_on_the_window():
+    answer = spoiled(reads=np.ones((LAYER.windows, 9), int))
+    assert lawful.work(Odd(work=answer), good(), LAYER, GEOMETRY).reads.shape == (4, 9)
+
+
+@pytest.mark.parametrize(("answer", "says"), [
+    ({"area": 3}, "components returned dict, allowed a list of Added"),
+    ([3], "components returned a list of int"),
+    ([Added("mux", "chip", 1, 1, "mux", 1, "here")], "returned mux with level chip, count 1, area 1, energy 1"),
+    ([Added("mux", "ima", 1, -1, "mux", 1, "here")], "area -1"),
+    ([Added("mux", "ima", 1, 1, "mux", 0.5, "here")], "energy 0.5"),
+])
+def test_hardware_that_breaks_the_contract(answer, says):
+    assert says in refused(lawful.hardware, Odd(components=lambda geometry: answer), GEOMETRY)
+
+
+@pytest.mark.parametrize("answer", [0, -3, 33, 2.5, "eight"])
+def test_adc_bits_that_break_the_contract(answer):
+    assert refused(lawful.adc_bits, Odd(adc_bits=lambda *_: answer), LAYER, GEOMETRY) == (
+        f"adc_bits of layer conv returned {answer}, allowed None or a whole number from 1 to 32")
+
+
+@pytest.mark.parametrize(("answer", "says"), [
+    (lambda *_: None, "accepts returned NoneType, allowed a text, empty if it takes the workload"),
+    (lambda *_: 1 // 0, "accepts raised ZeroDivisionError"),
+])
+def test_accepting_that_breaks_the_contract(answer, says):
+    assert says in refused(lawful.reason, Odd(accepts=answer), NETWORK, GEOMETRY)

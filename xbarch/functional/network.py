@@ -1,0 +1,34 @@
+"""A whole network through packed crossbars and their ADCs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.datapaths.base import DataPath, Geometry
+from xbarch.functional.execute import Resolution, execute
+from xbarch.workload.graph import Ints, Layer, Workload
+from xbarch.workload.infer import Values, inferred
+
+_TOGETHER = 8  # images: cells are made once for all of them, input vectors of all of them are held
+
+
+def through(workload: Workload, path: DataPath, geometry: Geometry, images: Sequence[NDArray[np.integer[Any]]],
+            adc_bits: Resolution = None) -> Iterator[Values]:
+    """Outputs of every layer for each image of integer pixels (C, H, W), all sums made by the packed crossbars.
+
+    adc_bits: None takes the geometry's, clipping included; "lossless" what the blocks can reach at most.
+
+    Raises:
+        InputError: the workload stores no scales (it was never trained).
+    """
+    packed = {layer.name: path.pack(layer, geometry) for layer in workload.compute_layers}
+
+    def products(layer: Layer, x: Ints) -> NDArray[np.int64]:
+        return execute(packed[layer.name], layer, geometry, x, adc_bits)[0]
+
+    for start in range(0, len(images), _TOGETHER):
+        yield from inferred(workload, images[start:start + _TOGETHER], products=products)

@@ -1,0 +1,155 @@
+"""What a data path answers, checked against the contract: whatever it does wrong is refused in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Work
+from xbarch.errors import InputError
+from xbarch.plugins import asking
+from xbarch.spec.text import brief
+from xbarch.workload.graph import Layer, Workload
+
+Ints = NDArray[np.int64]
+Wrong = Callable[[str], InputError]
+_MOST = 2**31  # of every number in a `Work`
+
+
+def reason(path: DataPath, network: Workload, geometry: Geometry) -> str:
+    """Why the data path does not take the workload; empty if it does."""
+    with asking(path, "accepts") as wrong:
+        found = path.accepts(network, geometry)
+        if not isinstance(found, str):
+            raise wrong(f"returned {_kind(found)}, allowed a text, empty if it takes the workload")
+        return brief(found, 400)
+
+
+def hardware(path: DataPath, geometry: Geometry) -> list[Added]:
+    """The hardware it adds."""
+    with asking(path, "components") as wrong:
+        found = path.components(geometry)
+        if not _listed(found, Added):
+            raise wrong(f"returned {_kind(found)}, allowed a list of Added")
+        for added in found:
+            if added.level not in ("tile", "ima") or not all(isinstance(n, int) and n >= 0 for n in (
+                    added.count, added.area, added.energy)):
+                raise wrong(f"returned {brief(added.name)} with level {brief(added.level)}, count {brief(added.count)}"
+                            f", area {brief(added.area)}, energy {brief(added.energy)}, allowed tile or ima and whole "
+                            "numbers of at least 0")
+        return found
+
+
+def adc_bits(path: DataPath, layer: Layer, geometry: Geometry) -> int | None:
+    """ADC bits it guarantees to suffice, if any."""
+    with asking(path, "adc_bits", layer.name) as wrong:
+        found = path.adc_bits(layer, geometry)
+        if found is not None and not (isinstance(found, int | np.integer) and 1 <= found <= 32):
+            raise wrong(f"returned {brief(found)}, allowed None or a whole number from 1 to 32")
+        return found
+
+
+def blocks(path: DataPath, layer: Layer, geometry: Geometry) -> Sequence[Block]:
+    """One packed copy: blocks inside their crossbars, crossbars numbered from 0 without gaps, no cell used twice."""
+    with asking(path, "pack", layer.name) as wrong:
+        found = path.pack(layer, geometry)
+        if not found or not _listed(found, Block):
+            raise wrong(f"returned {_kind(found)}, allowed a list of one or more blocks")
+        table = np.array([(b.crossbar, b.row0, b.col0, len(b.inputs), b.columns, b.kept, b.group) for b in found])
+        if table.dtype.kind != "i":
+            raise wrong("returned a block whose place or size is no whole number of 64 bits")
+        crossbar, row0, col0, rows, columns, kept, _ = table.T
+        wide = geometry.columns + geometry.unit_column
+        for name, values, low, high in (
+                ("crossbar", crossbar, 0, len(found) - 1), ("rows", rows, 1, geometry.rows),
+                ("columns", columns, 1, wide), ("row0", row0, 0, geometry.rows - rows),
+                ("col0", col0, 0, wide - columns), ("kept", kept, 0, geometry.rows * wide)):
+            bad = np.flatnonzero((values < low) | (values > high))
+            if bad.size:
+                first = int(bad[0])
+                most = int(np.broadcast_to(high, values.shape)[first])
+                raise wrong(f"returned block {first} of {len(found)} with {name} = {values[first]}, "
+                            f"allowed {low} to {most}")
+        used = np.bincount(crossbar)
+        if not used.all():
+            raise wrong(f"returned blocks up to crossbar {len(used) - 1} but none on crossbar {int(used.argmin())}, "
+                        "allowed crossbars numbered from 0 without gaps")
+        for what, most in (("inputs", layer.rows * layer.groups), ("targets", layer.filters)):
+            _within(what, [getattr(b, what) for b in found], most, wrong)
+        if (clash := _overlap(crossbar, row0, rows, col0, columns)) is not None:
+            raise wrong(f"returned blocks {clash[0]} and {clash[1]} that share cells of crossbar {crossbar[clash[0]]}, "
+                        "allowed blocks that do not overlap")
+        return found
+
+
+def work(path: DataPath, packed: Sequence[Block], layer: Layer, geometry: Geometry) -> Work:
+    """What a window costs: whole numbers for every activation group and crossbar."""
+    with asking(path, "work", layer.name) as wrong:
+        found = path.work(packed, layer, geometry)
+        if not isinstance(found, Work):
+            raise wrong(f"returned {_kind(found)}, allowed a Work")
+        crossbars = np.arange(1 + max(b.crossbar for b in packed))
+        if not np.array_equal(np.unique(found.crossbar), crossbars) or (np.diff(found.crossbar) < 0).any():
+            raise wrong(f"returned activation groups of other crossbars than 0 to {len(crossbars) - 1} in order, "
+                        "allowed those of the blocks")
+        groups = len(found.crossbar)
+        for name, values, size, least in (
+                *((n, getattr(found, n), groups, 0) for n in ("rows", "columns", "cells", "outputs")),
+                ("reads", found.reads, groups, 1),
+                *((f"extra[{brief(n)!r}]", v, len(crossbars), 0) for n, v in found.extra.items()),
+                *((("interval", found.interval, len(crossbars), 0),) if found.interval is not None else ()),
+                ("latency", np.array([found.latency]), 1, 0)):
+            if values.dtype.kind not in "iu" or values.ndim > 1 + (name == "reads") or values.shape[-1] != size:
+                raise wrong(f"returned {name} as {values.dtype} {values.shape}, allowed {size} whole numbers")
+            low, high = int(values.min()), int(values.max())
+            if low < least or high > _MOST:
+                raise wrong(f"returned {name} from {low} to {high}, allowed {least} to {_MOST:,}")
+        return found
+
+
+def _within(what: str, arrays: list[Any], most: int, wrong: Wrong) -> None:
+    """Indices 0 to most - 1. Blocks share arrays; each is looked at once."""
+    for indices in {id(a): a for a in arrays}.values():
+        if not isinstance(indices, np.ndarray) or indices.ndim != 1 or indices.dtype.kind not in "iu":
+            raise wrong(f"returned a block whose {what} are {_kind(indices)}, allowed an array of whole numbers")
+        if indices.size and (indices.min() < 0 or indices.max() >= most):
+            raise wrong(f"returned a block with {what} from {indices.min()} to {indices.max()}, "
+                        f"allowed 0 to {most - 1}")
+
+
+def _overlap(crossbar: Ints, row0: Ints, rows: Ints, col0: Ints, columns: Ints) -> tuple[int, int] | None:
+    """Two blocks that share a cell, if any do.
+
+    By crossbar and first row, each block is compared with the next, the one after and so on, as long as their rows
+    meet; the comparisons of one distance are made at once.
+    """
+    order = np.lexsort((row0, crossbar))
+    crossbar, top, bottom = crossbar[order], row0[order], (row0 + rows)[order]
+    left, right = col0[order], (col0 + columns)[order]
+    first, distance = np.arange(len(order) - 1), 1
+    while first.size:
+        second = first + distance
+        near = (crossbar[first] == crossbar[second]) & (top[second] < bottom[first])
+        first, second = first[near], second[near]
+        clash = np.flatnonzero((left[first] < right[second]) & (left[second] < right[first]))
+        if clash.size:
+            a, b = sorted((int(order[first[clash[0]]]), int(order[second[clash[0]]])))
+            return a, b
+        distance += 1
+        first = first[first + distance < len(order)]
+    return None
+
+
+def _listed(found: object, kind: type) -> bool:
+    return isinstance(found, list | tuple) and all(isinstance(item, kind) for item in found)
+
+
+def _kind(value: object) -> str:
+    """A value of the wrong kind in words."""
+    if isinstance(value, list | tuple):
+        odd = dict.fromkeys(type(item).__name__ for item in value)
+        return f"a list of {', '.join(odd)}" if odd else "an empty list"
+    return type(value).__name__
