@@ -305,7 +305,10 @@ def test_cells_are_disjoint_and_hold_every_kept_weight_once(index):
         each = cells_a_weight(case.path, layer, geometry)
         if each is not None:
             assert cells == kept * each
-        assert cells == 0 if kept == 0 else cells % kept == 0 and cells >= kept
+        if getattr(case.path.options, "skip", False):  # bit lines without a one are not stored at all
+            assert cells <= kept * 2 * layer.weight_bits
+        else:
+            assert cells == 0 if kept == 0 else cells % kept == 0 and cells >= kept
         assert len(crossbars) >= -(-cells // (geometry.rows * geometry.columns))
 
 

@@ -336,3 +336,15 @@ def test_registered_and_refusals_are_one_sentence():
     assert plugins.datapaths()["xue"] is Xue
     with pytest.raises(InputError, match=r"options\.sign.*allowed differential.*zeros would"):
         plugins.datapath("xue", {"sign": "offset"})
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_kept_cells_are_those_stored(skip):
+    """A kept weight has a cell in each of its bit lines; with `skip` in those that are stored."""
+    weights, layer = trained(21)
+    path = Xue({"adc_bits": 2, "skip": skip})
+    layer = filled(layer, path.project(weights, layer, ISAAC, 0.05))
+    blocks = path.pack(layer, ISAAC)
+    assert all(0 <= b.kept <= b.rows * b.columns for b in blocks)
+    total = sum(b.kept for b in blocks)
+    assert total < int(layer.kept.sum()) * 6 if skip else total == int(layer.kept.sum()) * 6

@@ -110,11 +110,12 @@ class Xue(DataPath):
                 targets = np.arange(f, min(f + wide, first + per_group))
                 for segment, start in enumerate(range(0, layer.rows, geometry.rows)):
                     here = (slice(start, min(start + geometry.rows, layer.rows)), slice(f, int(targets[-1]) + 1))
-                    count = (here[0].stop - start) * len(targets) if kept is None else int(kept[here].sum())
-                    if count or not self.options.skip:
+                    count = np.full(len(targets), here[0].stop - start) if kept is None else kept[here].sum(axis=0)
+                    if count.any() or not self.options.skip:
                         result.append(self._block(layer, geometry, len(result), here, count, sums[segment, here[1]]))
         # a layer with nothing left still has outputs, so that one block stays
-        return result or [self._block(layer, geometry, 0, (slice(0, 1), slice(0, 1)), 0, np.zeros_like(sums[0, :1]))]
+        return result or [self._block(layer, geometry, 0, (slice(0, 1), slice(0, 1)), np.zeros(1, np.int64),
+                                      np.zeros_like(sums[0, :1]))]
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> Work:
         """Every crossbar read once per phase; with `skip` the map of its bit lines is looked up in each read."""
@@ -216,16 +217,18 @@ class Xue(DataPath):
         """Cells a weight takes: the digits of its magnitude, once for each sign."""
         return 2 * -(-(layer.weight_bits - 1) // self.cell_bits(geometry))
 
-    def _block(self, layer: Layer, geometry: Geometry, crossbar: int, here: tuple[slice, slice], kept: int,
+    def _block(self, layer: Layer, geometry: Geometry, crossbar: int, here: tuple[slice, slice], kept: Ints,
                sums: Ints) -> Block:
-        """The block of the part `here` of the matrix; sums: its digit sums [filters, sign, digit]."""
+        """The block of the part `here` of the matrix; kept: its unmasked weights [filters]; sums: its digit sums
+        [filters, sign, digit]."""
         targets = np.arange(here[1].start, here[1].stop)
         inputs = np.arange(here[0].start, here[0].stop) + targets[0] // (layer.filters // layer.groups) * layer.rows
         skip = self.options.skip
         used = np.flatnonzero(sums) if skip and sums.any() else np.arange(1 if skip else sums.size)
         width = len(used) if skip else geometry.columns
+        stored = int(kept[used // sums[0].size].sum())
         return Block(
-            crossbar, 0, 0, inputs, width, kept * self._per_weight(layer, geometry), targets, gated=skip,
+            crossbar, 0, 0, inputs, width, stored, targets, gated=skip,
             cap=int(sums.max(initial=0)) * ((1 << geometry.dac_bits) - 1),
             contents=partial(_contents, layer, here, targets, self.cell_bits(geometry), used, width))
 
