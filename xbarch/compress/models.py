@@ -191,9 +191,10 @@ def _module(place: str) -> object:
     path = python(place)
     if path is None or not place.endswith(".py"):
         return importlib.import_module(place)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    own = f"xbarch_model_{path.stem}"  # hides no module of that name, whoever imports it
+    spec = importlib.util.spec_from_file_location(own, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[own] = module
     spec.loader.exec_module(module)
     return module
