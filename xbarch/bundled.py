@@ -22,13 +22,13 @@ def find(name: str, kind: str, suffixes: tuple[str, ...]) -> Path | None:
     """The path `name` itself if it is one of those, else the bundled entry of that name, else whatever is at the path.
 
     `suffixes` are tried in order on the bundled stem; "" means a folder with a manifest. Other folders, such as the
-    results of an earlier run, hide no bundled name.
+    results of an earlier run, hide no bundled name. Workloads of a grid are named GRID/NAME.
     """
     given = Path(name)
     if given.is_file() or ("" in suffixes and (given / "manifest.json").is_file()):
         return given
     stem = name.removesuffix(".yaml")
-    if stem and given.name == name:
+    if stem and not given.is_absolute() and ".." not in given.parts:
         for suffix in suffixes:
             candidate = folder(kind) / (stem + suffix)
             if candidate.exists():

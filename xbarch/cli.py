@@ -144,16 +144,17 @@ def verify(
 
 @app.command()
 def compress(
-    recipe: Annotated[str, typer.Argument(help="Training recipe, a YAML file or a bundled name.")],
+    recipe: Annotated[str, typer.Argument(help="Training recipe or grid of them, a YAML file or a bundled name.")],
     out: Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help="Folder for the workload.")] = None,
     fresh: Annotated[bool, typer.Option(help="Start anew instead of resuming.")] = False,
+    only: Annotated[str, typer.Option(metavar="PATTERN", help="Of a grid: the recipes to train, as 'vgg7_*'.")] = "*",
     plugin: Plugin = [],
 ) -> None:
-    """Train, prune and quantize a network and store it as a workload. Resumes where it was interrupted."""
+    """Train, prune and quantize a network, or each of a grid, and store it. Resumes where it was interrupted."""
     from xbarch.compress.ask import ask
 
     _plugins(plugin)
-    ask(recipe, out)  # a wrong recipe is refused before torch is loaded
+    ask(recipe, out, only=only)  # a wrong recipe is refused before torch is loaded
     from xbarch.compress.run import train
 
     with _bar("compress", False) as bar:
@@ -163,7 +164,7 @@ def compress(
             else:
                 bar(done, total, text)
 
-        folder = train(recipe, out=out, resume=not fresh, progress=progress)
+        folder = train(recipe, out=out, resume=not fresh, only=only, progress=progress)
     print(f"written: {folder}")
 
 

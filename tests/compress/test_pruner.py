@@ -227,6 +227,6 @@ def test_search_takes_the_fewest_bits_the_guard_allows(tmp_path):
         pruned = [la for la in loaded.compute_layers if la.mask is not None]
         assert set(bits) == {"*", *(la.name for la in pruned)}
         assert all(path.adc_bits(la, Geometry(36, 16, 2)) <= bits[la.name] for la in pruned)
-        assert set(bits.values()) == {1, 4} if guard == 0 else {v for k, v in bits.items() if k != "*"} == {1}
+        assert 4 in bits.values() if guard == 0 else {v for k, v in bits.items() if k != "*"} == {1}
         again = store.load(train(recipe, cache=tmp_path / "ck"))
         assert again.options == loaded.options

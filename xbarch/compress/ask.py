@@ -8,6 +8,7 @@ import symtable
 import warnings
 import zipfile
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,8 @@ from pathlib import Path
 from xbarch import plugins
 from xbarch.errors import InputError
 from xbarch.files import read, writable
-from xbarch.spec.load import Document, document
+from xbarch.spec.grid import Grid, members
+from xbarch.spec.load import Document, document, validate
 from xbarch.spec.recipe import Data, Pruning, Recipe
 from xbarch.spec.text import brief
 from xbarch.workload.find import recipe
@@ -28,31 +30,55 @@ _MOST = 2**24  # bytes of a user's Python file
 
 @dataclass(frozen=True)
 class Asked:
-    """name: of the workload. out: the folder it goes to. cache: of checkpoints. document: the recipe's, for errors."""
+    """name: of the workload. out: the folder it goes to. cache: of checkpoints. document: the recipe's, for errors.
+    grid: whether it is one of a grid's."""
 
     recipe: Recipe
     name: str
     out: Path
     cache: Path
     document: Document
+    grid: bool = False
 
 
-def ask(source: str | Path, out: Path | None = None, cache: Path | None = None) -> Asked:
-    """The training recipe `source` means (path or bundled name), and where its results go.
+def ask(source: str | Path, out: Path | None = None, cache: Path | None = None, only: str = "*") -> list[Asked]:
+    """The training recipes that `source` (path or bundled name) means, one or those of a grid, and where their results
+    go.
 
     Args:
-        out: default: a folder of the recipe's name beside it, or here for a bundled one.
+        out: default: a folder of the recipe's name beside it, or here for a bundled one. The recipes of a grid go to
+            folders of their names in it.
         cache: default: $XBARCH_CACHE or ~/.cache/xbarch.
+        only: recipes of a grid whose names match this pattern (`fnmatch`); of a single recipe, its own name.
 
     Raises:
-        InputError: no training recipe; its model, checkpoint, data or method are not there or not what they should be;
+        InputError: no training recipe, or none that matches; its model, checkpoint, data or method are not there or not what they should be;
             a folder cannot be written.
     """
     found = document(source, kind="workloads")
+    name = Path(source).stem
+    if out is None:
+        out = Path(source).with_suffix("") if Path(source).exists() else Path(name)
+    cache = cache or _cache()
+    if found.data.get("kind") != "grid":
+        asked = [_asked(found, name, out, cache)]
+    else:
+        asked = [_asked(each, key, out / key, cache, grid=True)
+                 for key, each in members(validate(found, Grid), found).items()]
+    names = [each.name for each in asked]
+    asked = [each for each in asked if fnmatchcase(each.name, only)]
+    if not asked:
+        raise InputError(f"found {brief(only)!r}, which matches none of {brief(', '.join(names), 400)}", field="only")
+    for each in asked:
+        writable(each.out, TENSORS, MANIFEST)
+    writable(cache / "train")
+    return asked
+
+
+def _asked(found: Document, name: str, out: Path, cache: Path, grid: bool = False) -> Asked:
     asked = recipe(found)
     if not isinstance(asked, Recipe):
         raise found.error("found synthetic, made on the fly, allowed trained", "kind")
-    name = Path(source).stem
     if not NAME.fullmatch(name):
         raise InputError(f"found the name {brief(name)!r}, allowed letters, digits, '_', '.' and '-'", file=found.file)
     with found.blamed():
@@ -63,12 +89,7 @@ def ask(source: str | Path, out: Path | None = None, cache: Path | None = None) 
             _images(asked.data, Path(asked.data.path))
         if asked.pruning is not None:
             _method(asked.pruning)
-    if out is None:
-        out = Path(source).with_suffix("") if Path(source).exists() else Path(name)
-    cache = cache or _cache()
-    writable(out, TENSORS, MANIFEST)
-    writable(cache / "train")
-    return Asked(asked, name, out, cache, found)
+    return Asked(asked, name, out, cache, found, grid)
 
 
 # -- the model ----------------------------------------------------------------------------------------------------

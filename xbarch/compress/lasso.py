@@ -39,6 +39,9 @@ class Lasso(Pruner):
         super().__init__(network, spec, path)
         assert isinstance(spec.algorithm, Spec)
         self.lasso = spec.algorithm
+        self.ratio = self.lasso.ratio
+        if self.ratio is None:
+            self.ratio = 0.7 if spec.density is None else max(1 - spec.density, 1e-6)
         sizes = [path.group(n.layer, self.geometry) for n in self.nodes]
         self.whole = [size for size in sizes if size is not None]
         if len(self.whole) < len(sizes):
@@ -59,8 +62,8 @@ class Lasso(Pruner):
             if self.lasso.threshold == "none":
                 return [torch.tensor(torch.inf) for _ in norms]
             if self.lasso.threshold == "layer":
-                return [self.lasso.ratio * norm.mean() for norm in norms]
-            share = min(self.lasso.ratio, 1.0)
+                return [self.ratio * norm.mean() for norm in norms]
+            share = min(self.ratio, 1.0)
             if self.lasso.threshold == "layer_quantile":
                 return [_quantile(norm, share) for norm in norms]
             means, level = self.means(sizes)
@@ -72,7 +75,7 @@ class Lasso(Pruner):
         """mean|w| of every layer's groups, and the `ratio`-quantile of all of them."""
         with torch.no_grad():
             means = [grouped(n.weight.abs(), s).mean(dim=2) for n, s in zip(self.nodes, sizes, strict=True)]
-            return means, _quantile(torch.cat([m.flatten() for m in means]), min(self.lasso.ratio, 1.0))
+            return means, _quantile(torch.cat([m.flatten() for m in means]), min(self.ratio, 1.0))
 
     def penalty(self, progress: float) -> Tensor | None:
         """lambda * sum of min(norm, tau) over groups ("layer...", "none"), or of the norms of the groups whose mean|w|

@@ -148,9 +148,27 @@ class Pact(Quantizer):
         return self.chained(self.alpha.abs().clamp(min=1e-4) / self.top)
 
     def forward(self, x: Tensor) -> Tensor:
-        step = self.step
-        clipped = torch.minimum(x.relu(), step * self.top)
-        return rounded(clipped / step) * step
+        out: Tensor = _Clipped.apply(x, self.step, self.top)
+        return out
+
+
+class _Clipped(torch.autograd.Function):
+    """step * round(clamp(x, 0, top * step) / step) in few passes over memory; values pass their gradient where they
+    are not clipped, the step's is that of LSQ (Esser et al., ICLR 2020), without its scaling."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, step: Tensor, top: int) -> Tensor:
+        real = (x / step).clamp_(0, top)
+        levels = (real + 0.5).floor_()
+        ctx.save_for_backward(real, levels)
+        ctx.top = top
+        return levels * step
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        real, levels = ctx.saved_tensors
+        of_step = torch.dot(gradient.flatten(), (levels - real).add_(real >= ctx.top, alpha=ctx.top).flatten())
+        return gradient * ((real > 0) & (real < ctx.top)), of_step, None
 
 
 class Signed(Quantizer):

@@ -6,6 +6,7 @@ import hashlib
 import platform
 import warnings
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 
 from xbarch import plugins
 from xbarch.compress import data, models
-from xbarch.compress.ask import ask, python
+from xbarch.compress.ask import Asked, ask, python
 from xbarch.compress.export import workload
 from xbarch.compress.intake import intake
 from xbarch.compress.network import Network
@@ -26,29 +27,55 @@ from xbarch.errors import InputError
 from xbarch.functional.network import through
 from xbarch.spec.recipe import Pruning, Recipe, Shape
 from xbarch.workload.graph import Workload
-from xbarch.workload.store import save
+from xbarch.workload.store import read_manifest, save
 
 
 def train(source: str | Path, *, out: Path | None = None, resume: bool = True, cache: Path | None = None,
-             progress: Progress | None = None) -> Path:
-    """Train, prune and quantize as the recipe `source` (path or bundled name) says; returns the folder written.
+          only: str = "*", progress: Progress | None = None) -> Path:
+    """Train, prune and quantize as the recipe or grid of recipes `source` (path or bundled name) says; returns the
+    folder written, of a grid the one that holds its workloads' folders.
 
     Args:
         out: folder for the stored workload; default: the recipe's name beside it, or here for a bundled one.
-        resume: continue from checkpoints in `cache` (default ~/.cache/xbarch, or $XBARCH_CACHE).
+        resume: continue from checkpoints in `cache` (default ~/.cache/xbarch, or $XBARCH_CACHE), and leave workloads
+            of a grid that are stored already.
+        only: recipes of a grid whose names match this pattern (`fnmatch`).
         progress: called with (epochs done, epochs of the phase, text).
 
     Raises:
         InputError: bad recipe, model, data or weights; something cannot be written.
     """
-    asked = ask(source, out, cache)
+    asked = ask(source, out, cache, only)
+    for number, each in enumerate(asked, 1):
+        if resume and each.grid and _stored(each):
+            continue
+        counted = progress
+        if progress is not None and each.grid:
+            counted = partial(_counted, progress, f"{each.name}, {number} of {len(asked)}: ")
+        with each.document.blamed():
+            _trained(each, resume, counted)
+    return asked[0].out.parent if asked[0].grid else asked[0].out
+
+
+def _stored(asked: Asked) -> bool:
+    """Whether the workload lies there as this recipe makes it."""
+    try:
+        return read_manifest(asked.out).recipe == asked.recipe.model_dump(mode="json")
+    except InputError:
+        return False
+
+
+def _counted(progress: Progress, lead: str, done: int, total: int, text: str) -> None:
+    progress(done, total, lead + text)
+
+
+def _trained(asked: Asked, resume: bool, progress: Progress | None) -> Path:
     recipe, name = asked.recipe, asked.name
     torch.set_num_threads(recipe.threads)
-    with asked.document.blamed():
-        parts = data.load(recipe.data, recipe.seed)
-        network = build(recipe, parts)
-        trainer = Trainer(network, parts, recipe, asked.cache / "train", progress)
-        trainer.ask()
+    parts = data.load(recipe.data, recipe.seed)
+    network = build(recipe, parts)
+    trainer = Trainer(network, parts, recipe, asked.cache / "train", progress)
+    trainer.ask()
     accuracy: dict[str, float] = {}
     pruning: Pruning | None = None
     right: list[torch.Tensor] = []

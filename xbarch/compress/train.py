@@ -74,8 +74,10 @@ class Trainer:
         """Train `phase` from its checkpoint, or from where the network stands."""
         optimizer, pruner = self.optimizer(phase.training), self.pruner(phase)
         start = self.restore(phase, optimizer, pruner) if resume else 0
+        first = self.cut(pruner) if pruner is not None and start == 0 and pruner.spec.cut_after == 0 else {}
         for epoch in range(start + 1, phase.training.epochs + 1):
             row = self.epoch(phase, epoch, optimizer, None if pruner is None or pruner.hard else pruner)
+            row.update(first if epoch == 1 else {})
             if pruner is not None:
                 row.update(self.close(phase, epoch, pruner))
             row["val_accuracy"] = self.accuracy(self.parts.val)
@@ -99,14 +101,17 @@ class Trainer:
         path = plugins.datapath(phase.pruning.method, phase.pruning.options)
         return ALGORITHMS[phase.pruning.algorithm.name](self.network, phase.pruning, path)
 
+    def cut(self, pruner: Pruner) -> dict[str, float]:
+        """The projection for good; accuracy right after it, before anything is trained again."""
+        pruner.harden()
+        return {"val_accuracy_cut": self.accuracy(self.parts.val), "test_accuracy_cut": self.score(self.parts.test)}
+
     def close(self, phase: Phase, epoch: int, pruner: Pruner) -> dict[str, float]:
-        """What the algorithm does after an epoch; accuracy on validation images right after the cut."""
+        """What the algorithm does after an epoch."""
         found: dict[str, float] = {}
         assert phase.pruning is not None
         if epoch == phase.pruning.cut_after:
-            pruner.harden()
-            found["val_accuracy_cut"] = self.accuracy(self.parts.val)
-            found["test_accuracy_cut"] = self.score(self.parts.test)
+            found = self.cut(pruner)
         elif not pruner.hard:
             pruner.close(epoch)
         if epoch == phase.training.epochs:

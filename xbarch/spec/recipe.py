@@ -93,7 +93,7 @@ class Lasso(Spec):
         "sub_groups", description="sub_groups: all groups whole; size_schedule: the channels of a group double from 4 "
                                   "up to their number during the epochs before the cut")
     threshold: Literal["layer", "layer_quantile", "global", "none"] = "layer"
-    ratio: float = Field(0.7, gt=0, le=10)
+    ratio: float | None = Field(None, gt=0, le=10, description="default: 1 - density; 0.7 without a density")
     strength: float = Field(2e-3, ge=0, le=10, description="lambda")
     form: Literal["gradient", "proximal"] = "gradient"
 

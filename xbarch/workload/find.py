@@ -6,6 +6,7 @@ from pathlib import Path
 
 from xbarch import bundled
 from xbarch.errors import InputError
+from xbarch.spec.grid import Grid, members
 from xbarch.spec.load import Document, document, validate
 from xbarch.spec.recipe import Recipe
 from xbarch.spec.text import brief
@@ -25,7 +26,12 @@ def resolve(source: str | Path) -> Workload:
     path = _find(source)
     if path.is_dir():
         return load(path)
-    asked = read_recipe(path)
+    found = document(path, kind="workloads")
+    if found.data.get("kind") == "grid":
+        stored = sorted(p.parent.name for p in path.with_suffix("").glob(f"*/{MANIFEST}"))
+        raise found.error(f"found a grid of recipes, allowed one of its stored workloads, as {path.stem}/NAME: "
+                          f"{brief(', '.join(stored), 400) or 'none yet'}", "kind")
+    asked = recipe(found)
     if isinstance(asked, SyntheticRecipe):
         return asked.build(path.stem)
     stored = path.with_suffix("")
@@ -55,7 +61,10 @@ def headline(name: str) -> tuple[str, str]:
     path = bundled.folder("workloads") / name
     if not path.is_dir():
         path = path.with_name(f"{name}.yaml")
-        asked = read_recipe(path)
+        found = document(path, kind="workloads")
+        if found.data.get("kind") == "grid":
+            return _headline(found)
+        asked = recipe(found)
         if isinstance(asked, SyntheticRecipe):
             return f"synthetic: {asked.description}", f"{asked.network} with random weights, seed {asked.seed}"
         if not (path.with_suffix("") / MANIFEST).is_file():
@@ -63,6 +72,13 @@ def headline(name: str) -> tuple[str, str]:
         path = path.with_suffix("")
     manifest = read_manifest(path)
     return f"trained: {manifest.description}", manifest.source
+
+
+def _headline(found: Document) -> tuple[str, str]:
+    grid, folder = validate(found, Grid), Path(found.file).with_suffix("")
+    recipes = members(grid, found)
+    stored = sum((folder / name / MANIFEST).is_file() for name in recipes)
+    return f"grid: {grid.description}", f"{stored} of {len(recipes)} workloads stored, named {folder.name}/NAME"
 
 
 def _find(source: str | Path) -> Path:

@@ -1,0 +1,70 @@
+"""Grids of training recipes: networks x methods x points, each recipe the parts that it is merged from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from xbarch.spec.load import Document
+from xbarch.spec.recipe import Spec, Text
+from xbarch.spec.text import Trail
+
+Word = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9]+$")]
+Part = dict[str, Any]
+
+
+class Method(Spec):
+    """What all points of a method share, and what each has besides."""
+
+    shared: Part
+    points: dict[Word, Part] = Field(min_length=1, max_length=100)
+
+
+class Grid(Spec):
+    """Recipes NETWORK_METHOD_POINT: `recipe`, the network's part, the method's, the point's; later parts win."""
+
+    kind: Literal["grid"]
+    description: Text = ""
+    recipe: Part = Field(description="what all recipes share")
+    networks: dict[Word, Part] = Field(min_length=1, max_length=100)
+    methods: dict[Word, Method] = Field(min_length=1, max_length=100)
+
+
+def members(grid: Grid, document: Document) -> dict[str, Document]:
+    """The recipes by name, networks first; their values keep the lines they stand in.
+
+    grid: of `document`.
+    """
+    found = {}
+    for network in grid.networks:
+        for method, spec in grid.methods.items():
+            for point in spec.points:
+                data: Part = {}
+                lines: dict[Trail, int] = {}
+                for trail in (("recipe",), ("networks", network), ("methods", method, "shared"),
+                              ("methods", method, "points", point)):
+                    _merge(data, lines, document, trail)
+                found[f"{network}_{method}_{point}"] = Document(document.file, {**data, "kind": "trained"}, lines)
+    return found
+
+
+def _merge(data: Part, lines: dict[Trail, int], document: Document, trail: Trail) -> None:
+    """The mapping at `trail` of the document over `data`, key by key."""
+    part: Any = document.data
+    for step in trail:
+        part = part[step]
+    _over(data, part)
+    for at, line in document.lines.items():
+        if at[:len(trail)] == trail:
+            lines[at[len(trail):]] = line
+
+
+def _over(data: Part, part: Mapping[str, Any]) -> None:
+    for key, value in part.items():
+        if isinstance(value, Mapping):
+            below = data[key] = dict(data[key]) if isinstance(data.get(key), Mapping) else {}
+            _over(below, value)
+        else:
+            data[key] = value
