@@ -17,7 +17,7 @@ from xbarch.hw.compile import compile_graph
 from xbarch.hw.machine import Machine
 from xbarch.hw.variant import variant
 from xbarch.mapping import lawful
-from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars, pack
+from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars, pack, stream
 from xbarch.mapping.plan import parse_policy, plan
 from xbarch.report.record import Run, record
 from xbarch.report.result import Result
@@ -133,7 +133,8 @@ def _room(network: Workload, machine: Machine) -> None:
 
 def fit(network: Workload, path: DataPath, machine: Machine) -> dict[str, Packed]:
     """Every compute layer packed."""
-    packed = {layer.name: pack(layer, path, machine.geometry, machine.occupancy) for layer in network.compute_layers}
+    packed = {layer.name: pack(layer, path, machine.geometry, machine.occupancy, stream(network, layer))
+              for layer in network.compute_layers}
     prices = machine.prices()
     for name, layer in packed.items():
         with plugins.asking(path, "work", name) as wrong:

@@ -120,7 +120,7 @@ def test_overlap_is_found_where_painting_finds_it(blocks):
 
 
 def spoiled(**fields):
-    def work(blocks, layer, geometry):
+    def work(blocks, layer, geometry, stream=None):
         return replace(Dense().work(blocks, layer, geometry), **fields)
     return work
 

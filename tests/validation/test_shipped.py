@@ -5,14 +5,20 @@ import pytest
 
 from xbarch import bundled, plugins
 from xbarch.datapaths.base import Geometry
+from xbarch.errors import InputError
 from xbarch.functional.execute import verify
 from xbarch.run import build
 from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.spec.grid import Grid, members
+from xbarch.spec.load import document, load, validate
+from xbarch.spec.recipe import Recipe
 from xbarch.workload import find, store
 from xbarch.workload.infer import infer, multiplies
 
-NAMES = sorted(p.parent.name for p in bundled.folder("workloads").glob("*/manifest.json"))
+FOLDER = bundled.folder("workloads")
+NAMES = sorted(p.parent.name for p in FOLDER.glob("*/tensors.safetensors"))
+ALONE = sorted({p.parent.name for p in FOLDER.glob("*/manifest.json")} - set(NAMES))  # manifests without numbers
+IN_GRIDS = sorted(str(p.parent.relative_to(FOLDER)) for p in FOLDER.glob("*/*/manifest.json"))
 
 
 def groups(layer, channels=16):
@@ -48,7 +54,7 @@ def test_small_and_labelled(name):
     assert sum(p.stat().st_size for p in folder.iterdir()) <= (8 if dense else 4) * 2**20
     manifest = store.read_manifest(folder)
     recipe = find.read_recipe(bundled.folder("workloads") / f"{name}.yaml")
-    assert manifest.recipe == recipe.model_dump(mode="json")  # made by the recipe beside it
+    assert Recipe.model_validate(manifest.recipe) == recipe  # made by the recipe beside it
     assert manifest.trained_on == recipe.data.name and manifest.versions["torch"]
     network = find.resolve(name)
     for layer in network.compute_layers:
@@ -57,8 +63,45 @@ def test_small_and_labelled(name):
         assert not layer.matrix[~layer.kept].any()
 
 
+@pytest.mark.parametrize("name", ALONE)
+def test_a_manifest_alone_tells_of_accuracy_and_inputs(name):
+    manifest = store.read_manifest(FOLDER / name)
+    assert Recipe.model_validate(manifest.recipe) == find.read_recipe(FOLDER / f"{name}.yaml")
+    compute = [la.name for la in manifest.layers if la.op in ("conv", "linear")]
+    assert manifest.accuracy["baseline"] > 0.9 and list(manifest.inputs) == compute
+    for layer in manifest.layers:
+        if layer.name in manifest.inputs:
+            found = manifest.inputs[layer.name]
+            assert 0 <= found["zeros"] <= 1 and 0 <= found["ones"] <= 1 - found["zeros"]
+            assert (1 - found["zeros"]) <= found["significant_bits"] <= layer.input_bits * (1 - found["zeros"])
+    with pytest.raises(InputError, match=f"manifest alone.*xbarch compress {name}"):
+        find.resolve(name)
+
+
+@pytest.mark.parametrize("name", IN_GRIDS)
+def test_workloads_of_grids_are_theirs_and_keep_their_constraint(name):
+    grid = document(FOLDER / f"{name.split('/')[0]}.yaml", kind="workloads")
+    recipe = find.recipe(members(validate(grid, Grid), grid)[name.split("/")[1]])
+    manifest = store.read_manifest(FOLDER / name)
+    assert Recipe.model_validate(manifest.recipe) == recipe
+    network, g = find.resolve(name), recipe.pruning.geometry
+    path = plugins.datapath(network.datapath, network.options)
+    geometry = Geometry(g.rows, g.columns, g.cell_bits)
+    assert not [reason for la in network.compute_layers if la.mask is not None and (reason := path.check(la, geometry))]
+    pruned = [la for la in network.compute_layers[1:] if path.prunes(la)]
+    kept, weights = sum(int(la.kept.sum()) for la in pruned), sum(la.kept.size for la in pruned)
+    assert kept <= weights * recipe.pruning.density * 1.02
+    low, mean, high = (manifest.change[k] for k in ("low", "mean", "high"))
+    assert low <= mean <= high and mean == pytest.approx(manifest.accuracy["pruning"] - manifest.accuracy["baseline"])
+
+
+@pytest.mark.parametrize("name", [n for n in IN_GRIDS if n.split("_")[-1] in ("8x", "2bit")])
+def test_workloads_of_grids_are_exact(name):
+    exact(name, 1)
+
+
 def test_all_of_them_are_small_enough():
-    files = bundled.folder("workloads").glob("*/*")
+    files = [p for p in FOLDER.glob("**/*") if p.is_file()]
     assert {"resnet18_dense", "resnet18_pruned", "vgg7_pruned"} <= set(NAMES)
     assert sum(p.stat().st_size for p in files) <= 28 * 2**20
 

@@ -1,47 +1,21 @@
-"""The report as Markdown, as HTML for any screen, and as CSV; all from the same sections."""
+"""The report's sections and its table."""
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-
-from jinja2 import Environment
 
 from xbarch.claims.chips import Choice
 from xbarch.claims.figures import MINUS, SCOPES, number
 from xbarch.claims.published import ADCS, ARCHITECTURE, PAPERS, Paper
 from xbarch.claims.rows import Row
 from xbarch.report import units
+from xbarch.report.document import Document, Picture, Section, Table
+from xbarch.report.document import table as csv
 
 TITLE = "Four papers' claims beside what xbarch simulates"
 _PHASES = ("baseline", "cut", "pruning")
 _NONE = "–"
-
-
-@dataclass(frozen=True)
-class Table:
-    """cells as text; the first `words` columns are words, the others numbers. cards: on a narrow screen a row is a
-    card instead of a line."""
-
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    words: int = 1
-    cards: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading with paragraphs, bullets and a table, in that order. folded: of interest to few."""
-
-    title: str
-    level: int
-    text: Sequence[str] = ()
-    bullets: Sequence[str] = ()
-    table: Table | None = None
-    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +26,12 @@ class Report:
     choices: Sequence[Choice]
     trained: dict[str, tuple[str, int]]
     images: int
+
+
+def document(report: Report, drawn: bytes) -> Document:
+    """The report with its picture, claims.svg."""
+    picture = Picture("claims.svg", "Published and simulated", "Published and simulated gains", drawn)
+    return Document(TITLE, "xbarch report claims", [picture], sections(report))
 
 
 def sections(report: Report) -> list[Section]:
@@ -175,94 +155,8 @@ def value(found: float | None, unit: str) -> str:
     return (f"{found:.2f}" if unit == " %" else number(found)) + unit
 
 
-# -- Markdown -------------------------------------------------------------------------------------------------
-
-def markdown(report: Report) -> str:
-    """The report with a link to its picture."""
-    lines = [f"# {TITLE}", "", "Written by `xbarch report claims`.", "", "![Published and simulated](claims.svg)", ""]
-    for section in sections(report):
-        lines += [f"{'#' * section.level} {section.title}", ""]
-        for text in section.text:
-            lines += [text, ""]
-        if section.bullets:
-            lines += [*(f"- {b}" for b in section.bullets), ""]
-        if section.table:
-            lines += [*_rows(section.table), ""]
-    return "\n".join(lines[:-1]) + "\n"
-
-
-def _rows(table: Table) -> list[str]:
-    marks = ["---" if i < table.words else "---:" for i in range(len(table.heads))]
-    cells = [[str(c).replace("|", "\\|") for c in row] for row in table.rows]
-    return ["| " + " | ".join(row) + " |" for row in (table.heads, marks, *cells)]
-
-
-# -- HTML -----------------------------------------------------------------------------------------------------
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>
- body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;max-width:72rem;padding:1rem;color:#1c2730}
- h1{font-size:1.35rem} h2{font-size:1.15rem;margin-top:2.2rem;border-top:2px solid #d9e0e5;padding-top:1rem}
- h3{font-size:1rem;margin:1.2rem 0 .3rem} p,li{overflow-wrap:anywhere} li{margin:.3rem 0} ul{padding-left:1.2rem}
- .wide{overflow-x:auto} table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
- th,td{padding:.25rem .6rem;border-bottom:1px solid #d9e0e5;text-align:right;vertical-align:top}
- th{white-space:nowrap} .w{text-align:left} td.w:first-child{min-width:8.5rem} summary{cursor:pointer}
- @media(max-width:40rem){.cards thead{display:none} .cards tr{display:block;border:1px solid #d9e0e5;margin:.6rem 0;
- border-radius:.3rem} .cards td{display:flex;justify-content:space-between;gap:1rem;border:0;text-align:right}
- .cards td::before{content:attr(data-head);color:#5a6872;text-align:left;flex:0 0 6.5rem}}
- code{background:#eef2f5;padding:0 .2rem;overflow-wrap:anywhere} img{width:100%;min-width:32rem;max-width:56rem}
-</style></head><body>
-<h1>{{ title }}</h1>
-<div class="wide"><img alt="Published and simulated gains" src="{{ picture }}"></div>
-{% for s in sections %}{% if s.folded %}<details><summary>{{ s.title }}</summary>
-{% else %}<h{{ s.level }}>{{ s.title }}</h{{ s.level }}>{% endif %}
-{% for text in s.text %}<p>{{ text | marked }}</p>{% endfor %}
-{% if s.bullets %}<ul>{% for text in s.bullets %}<li>{{ text | marked }}</li>{% endfor %}</ul>{% endif %}
-{% if s.table %}<div class="wide"><table{% if s.table.cards %} class="cards"{% endif %}><thead><tr>
-{% for head in s.table.heads %}<th{% if loop.index <= s.table.words %} class="w"{% endif %}>{{ head }}</th>{% endfor %}
-</tr></thead><tbody>
-{% for row in s.table.rows %}<tr>
-{% for cell in row %}<td{% if loop.index <= s.table.words %} class="w"{% endif %}
- data-head="{{ s.table.heads[loop.index0] }}">{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}</tbody></table></div>{% endif %}{% if s.folded %}</details>{% endif %}
-{% endfor %}
-</body></html>
-"""
-
-
-def html(report: Report, picture: bytes) -> str:
-    """The report as one file, its picture embedded."""
-    environment = Environment(autoescape=True, finalize=lambda v: units.plain(v) if type(v) is str else v)
-    environment.filters["marked"] = _marked
-    source = "data:image/svg+xml;base64," + base64.b64encode(picture).decode()
-    return environment.from_string(_PAGE).render(title=TITLE, sections=sections(report), picture=source)
-
-
-def _marked(text: str) -> object:
-    """Code and emphasis of Markdown as HTML; everything else escaped."""
-    from markupsafe import Markup, escape
-
-    parts = [Markup("<code>{}</code>").format(p) if i % 2 else _emphasized(p) for i, p in enumerate(text.split("`"))]
-    return Markup("").join(escape(p) for p in parts)
-
-
-def _emphasized(text: str) -> object:
-    from markupsafe import Markup, escape
-
-    return Markup("").join(Markup("<em>{}</em>").format(p) if i % 2 else escape(p)
-                           for i, p in enumerate(text.split("*")))
-
-
-# -- CSV ------------------------------------------------------------------------------------------------------
-
 def table(report: Report) -> str:
     """A line a row, every field a column, accuracy by phase."""
-    stream = io.StringIO()
     names = [f.name for f in fields(Row) if f.name != "accuracy"]
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*names, *(f"accuracy_{p}" for p in _PHASES)])
-    for row in report.rows:
-        writer.writerow([*(getattr(row, n) for n in names), *(row.accuracy.get(p, "") for p in _PHASES)])
-    return stream.getvalue()
+    return csv([*names, *(f"accuracy_{p}" for p in _PHASES)], (
+        [*(getattr(row, n) for n in names), *(row.accuracy.get(p, "") for p in _PHASES)] for row in report.rows))

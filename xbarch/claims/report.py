@@ -11,8 +11,9 @@ from xbarch.claims.chips import Choice, choices, hold
 from xbarch.claims.published import CLAIMS, DENSE
 from xbarch.claims.rows import Row, cases, rows
 from xbarch.errors import InputError
-from xbarch.files import writable, write
+from xbarch.files import writable, write_all
 from xbarch.mapping.plan import parse_policy
+from xbarch.report.document import html, markdown
 from xbarch.run import choose
 
 OUT = Path("reports/claims")
@@ -74,8 +75,8 @@ def trained(bench: Bench) -> dict[str, tuple[str, int]]:
 
 
 def _write(out: Path, report: pages.Report) -> None:
-    """The four files; all are made before any is written."""
+    """The four files, together or not at all."""
     drawn = picture.draw(report.rows)
-    made: tuple[str | bytes, ...] = (pages.markdown(report), pages.html(report, drawn), pages.table(report), drawn)
-    for name, content in zip(_FILES, made, strict=True):
-        write(out / name, content)
+    document = pages.document(report, drawn)
+    made: tuple[str | bytes, ...] = (markdown(document), html(document), pages.table(report), drawn)
+    write_all({out / name: content for name, content in zip(_FILES, made, strict=True)})

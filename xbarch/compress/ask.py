@@ -52,8 +52,8 @@ def ask(source: str | Path, out: Path | None = None, cache: Path | None = None, 
         only: recipes of a grid whose names match this pattern (`fnmatch`); of a single recipe, its own name.
 
     Raises:
-        InputError: no training recipe, or none that matches; its model, checkpoint, data or method are not there or not what they should be;
-            a folder cannot be written.
+        InputError: no training recipe, or none that matches; its model, checkpoint, data or method are not there or
+            not what they should be; a folder cannot be written.
     """
     found = document(source, kind="workloads")
     name = Path(source).stem

@@ -76,6 +76,20 @@ def activations(network: Network, made: tuple[Layer, ...], images: torch.Tensor)
     return found
 
 
+def statistics(network: Network, made: tuple[Layer, ...], images: torch.Tensor) -> dict[str, dict[str, float]]:
+    """What zero skipping meets at every compute layer's inputs on `images`: share of zeros, mean number of significant
+    bits, share of ones among the bits."""
+    found = {}
+    bits = {la.name: la.input_bits for la in made}
+    for name, levels in activations(network, made, images).items():
+        counts = np.bincount(levels.ravel(), minlength=1 << bits[name])
+        shares, values = counts / counts.sum(), np.arange(len(counts))
+        length = np.ceil(np.log2(values + 1))
+        found[name] = {"zeros": float(shares[0]), "significant_bits": float(shares @ length),
+                       "ones": float(shares @ np.bitwise_count(values)) / bits[name]}
+    return found
+
+
 def workload(name: str, network: Network, images: torch.Tensor, **about: Any) -> Workload:
     """The network as a workload. about: fields of `Workload` such as datapath, trained_on, accuracy."""
     made = layers(network)

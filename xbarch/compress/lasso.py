@@ -39,9 +39,7 @@ class Lasso(Pruner):
         super().__init__(network, spec, path)
         assert isinstance(spec.algorithm, Spec)
         self.lasso = spec.algorithm
-        self.ratio = self.lasso.ratio
-        if self.ratio is None:
-            self.ratio = 0.7 if spec.density is None else max(1 - spec.density, 1e-6)
+        self.ratio: float = self.lasso.ratio or (0.7 if spec.density is None else max(1 - spec.density, 1e-6))
         sizes = [path.group(n.layer, self.geometry) for n in self.nodes]
         self.whole = [size for size in sizes if size is not None]
         if len(self.whole) < len(sizes):

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from xbarch import plugins
 from xbarch.compress import data, models
 from xbarch.compress.ask import Asked, ask, python
-from xbarch.compress.export import workload
+from xbarch.compress.export import statistics, workload
 from xbarch.compress.intake import intake
 from xbarch.compress.network import Network
 from xbarch.compress.search import searched
@@ -60,8 +61,8 @@ def train(source: str | Path, *, out: Path | None = None, resume: bool = True, c
 def _stored(asked: Asked) -> bool:
     """Whether the workload lies there as this recipe makes it."""
     try:
-        return read_manifest(asked.out).recipe == asked.recipe.model_dump(mode="json")
-    except InputError:
+        return Recipe.model_validate(read_manifest(asked.out).recipe) == asked.recipe
+    except (InputError, ValidationError):
         return False
 
 
@@ -100,7 +101,11 @@ def _trained(asked: Asked, resume: bool, progress: Progress | None) -> Path:
         "description": recipe.description, "seed": recipe.seed, "recipe": recipe.model_dump(mode="json"),
         "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes},
         "change": change(right[0], right[-1], recipe.seed),
-        "versions": _versions(), "sparsity": _sparsity(network), "history": trainer.history})
+        "versions": _versions(), "sparsity": _sparsity(network),
+        "inputs": statistics(network, made.layers, parts.test[slice(0, _SEEN)][0]), "history": trainer.history})
+
+
+_SEEN = 64  # test images behind the statistics of inputs
 
 
 def change(before: torch.Tensor, after: torch.Tensor, seed: int) -> dict[str, float]:

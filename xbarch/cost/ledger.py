@@ -58,7 +58,7 @@ def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Price]) -> Ledg
             for stage, tokens in zip(stages, counts, strict=True):
                 for action, count in stage.actions:
                     if isinstance(count, np.ndarray):
-                        windows = np.arange(copy, total, len(flow.copies)) % flow.windows
+                        windows = np.arange(copy, total, len(flow.copies)) % len(count)
                         amount = int(count[windows].sum())
                     else:
                         amount = count * tokens

@@ -33,7 +33,7 @@ def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int
     """Every unit at full activity (ISAAC, ISCA 2016, Table I: group totals times counts).
 
     Peak: rows * floor(columns / cells a weight) * crossbars * 2 operations every phase count of read times, each on
-    whole slots where the machine has them.
+    whole slots where the machine has them, as often as operation units fit into the array.
     """
     a = architecture
     tile_power = tile_area = chip_power = chip_area = Fraction(0)
@@ -44,14 +44,16 @@ def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int
         if component.level != "chip":
             tile_power += component.power * count / a.hierarchy.tiles
             tile_area += component.area * count / a.hierarchy.tiles
-    x = a.crossbar
-    convert = ceil(x.columns * Fraction(x.conversion) / Fraction(x.adcs_per_crossbar))
+    x, unit = a.crossbar, a.crossbar.operation_unit
+    high, wide, sense = (unit.rows, unit.columns, unit.read) if unit else (x.rows, x.columns, x.read)
+    reads = ceil(x.rows / high) * ceil(x.columns / wide)
+    convert = ceil(wide * Fraction(x.conversion) / Fraction(x.adcs_per_crossbar))
     phases = ceil(input_bits / x.dac_bits)
     weights = x.columns // ceil(weight_bits / x.cell_bits)
-    read, slot = max(x.read, convert), a.pipeline.slot
+    read, slot = max(sense, convert), a.pipeline.slot
     read = ceil(Fraction(read, slot)) * slot if slot else read
     operations = 2 * x.rows * weights * a.crossbars
-    tops = Fraction(operations, phases * read)
+    tops = Fraction(operations, phases * reads * read)
     adc = a.components.get("adc")
     share = adc.power * a.instances(adc) / a.hierarchy.tiles / tile_power if adc and tile_power else Fraction(0)
     return Nameplate(float(tile_power / 10**6), float(tile_area / 10**12), float(chip_power / 10**6),

@@ -31,6 +31,7 @@ class Geometry:
     """What a crossbar offers: word lines, bit lines, bits a cell, bits a DAC drives, ADC bits.
 
     `unit_column`: one bit line beside the `columns`, free for a reference (ISAAC's unit column).
+    `ou_rows`, `ou_columns`: the operation unit, the largest part of an array that one read senses; 0: the whole array.
     `crossbars_per_ima`: how many crossbars share what a data path adds to an IMA.
     """
 
@@ -41,6 +42,13 @@ class Geometry:
     adc_bits: int = 8
     unit_column: bool = True
     crossbars_per_ima: int = 8
+    ou_rows: int = 0
+    ou_columns: int = 0
+
+    @property
+    def operation_units(self) -> bool:
+        """Whether a read senses less than the whole array."""
+        return self.ou_rows > 0
 
     def slices(self, bits: int) -> int:
         """Cells that hold `bits` bits."""
@@ -53,6 +61,19 @@ class Geometry:
     def lossless_bits(self, largest_sum: int) -> int:
         """ADC bits that hold every sum from 0 to `largest_sum`."""
         return max(1, int(largest_sum).bit_length())
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What a layer will be given: the input vectors of all windows of `images` images, whole numbers of `bits` bits."""
+
+    images: int
+    bits: int
+    make: Callable[[], NDArray[np.unsignedinteger[Any]]] = field(compare=False, repr=False)
+
+    def vectors(self) -> NDArray[np.unsignedinteger[Any]]:
+        """[images * windows, groups * rows], image by image, windows in their order."""
+        return self.make()
 
 
 @dataclass(frozen=True)
@@ -107,11 +128,12 @@ class Block:
 class Work:
     """What one output window costs on each activation group; the one emission timing and energy share.
 
-    All arrays have one entry per activation group, ordered by (crossbar, group). `reads` may instead be
-    [windows, groups] where it depends on the data. Extra actions are per window and crossbar.
+    All arrays have one entry per activation group, ordered by (crossbar, group); where a group is read in several
+    operation units, one entry per kind of unit. `reads` may instead be [images * windows, groups] where it depends on
+    the data of a `Stream`. Extra actions are per window and crossbar.
 
     crossbar: which crossbar (0-based within the layer's one copy). rows: word lines driven. columns: bit lines
-    converted in each read. reads: sequential reads a window needs (input phases times operation-unit steps).
+    converted in each read. reads: sequential reads a window needs (input phases times operation units).
     cells: cells sensed in each read. outputs: partial sums the group delivers to the output register.
     extra: action name -> float-free int array [crossbars] of that action per window. interval: time (ps) a crossbar
     needs between windows for what the data path adds, [crossbars]; latency: time (ps) until a window's first read is
@@ -190,8 +212,13 @@ class DataPath(ABC):
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
         """Blocks of one copy of `layer`, crossbars numbered from 0 without gaps."""
 
-    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> Work:
-        """Per window cost of the packed layer. The default reads every activation group once per input phase."""
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
+        """Per window cost of the packed layer. The default reads every activation group once per input phase, in as
+        many operation units as it takes.
+
+        stream: the layer's inputs, for what depends on them; None where the workload stores none: then nothing is
+        skipped.
+        """
         return standard_work(blocks, geometry.phases(layer.input_bits), geometry)
 
     # -- what training needs to know ----------------------------------------------------------------------
@@ -264,23 +291,33 @@ def standard_work(blocks: Sequence[Block], phases: int, geometry: Geometry) -> W
     """Every activation group read once per phase; all columns of the array converted unless blocks are gated.
 
     The reference (unit) column beside the array is converted where a block uses it (its `columns` reach
-    past `geometry.columns`).
+    past `geometry.columns`). An operation unit senses its own bit lines only: groups are read unit by unit, whole
+    units first, those that the group's last rows and bit lines leave incomplete after them.
     """
     groups: dict[tuple[int, int], list[Block]] = {}
     for block in blocks:
         groups.setdefault((block.crossbar, block.group), []).append(block)
-    keys = sorted(groups)
-    rows, columns, outputs = [], [], []
-    for key in keys:
+    rows: list[tuple[int, int, int, int, int]] = []
+    for key in sorted(groups):
         members = groups[key]
-        rows.append(members[0].rows if len(members) == 1 else
-                    len({r for b in members for r in range(b.row0, b.row0 + b.rows)}))
-        gated = all(b.gated for b in members)
-        used = sum(b.columns for b in members)
-        columns.append(used if gated else max(used, geometry.columns))
-        outputs.append(sum(b.outputs for b in members))
-    r, c = np.array(rows, np.int64), np.array(columns, np.int64)
-    return Work(
-        crossbar=np.array([k[0] for k in keys], np.int64), rows=r, columns=c, cells=r * c,
-        reads=np.full(len(keys), phases, np.int64), outputs=np.array(outputs, np.int64),
-    )
+        lines = members[0].rows if len(members) == 1 else \
+            len({r for b in members for r in range(b.row0, b.row0 + b.rows)})
+        used, outputs = sum(b.columns for b in members), sum(b.outputs for b in members)
+        gated = geometry.operation_units or all(b.gated for b in members)
+        for number, (r, c, count) in enumerate(units(lines, used if gated else max(used, geometry.columns), geometry)):
+            rows.append((key[0], r, c, phases * count, 0 if number else outputs))
+    crossbar, r_, c_, reads, outs = np.array(rows, np.int64).T
+    return Work(crossbar=crossbar, rows=r_, columns=c_, cells=r_ * c_, reads=reads, outputs=outs)
+
+
+def units(rows: int, columns: int, geometry: Geometry) -> list[tuple[int, int, int]]:
+    """(rows, bit lines, count) of the kinds of operation units that cover so many rows and bit lines."""
+    if not geometry.operation_units:
+        return [(rows, columns, 1)]
+    high, wide = _chunks(rows, geometry.ou_rows), _chunks(columns, geometry.ou_columns)
+    return [(r, c, m * n) for r, m in high for c, n in wide]
+
+
+def _chunks(size: int, most: int) -> list[tuple[int, int]]:
+    """(length, count) of pieces of `most`, and of the rest."""
+    return [piece for piece in ((most, size // most), (size % most, 1)) if piece[0] and piece[1]]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from xbarch.datapaths import base, cells, dense
-from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Work, standard_work
+from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Stream, Work, standard_work
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -121,7 +121,7 @@ class Meng(DataPath):
         shelves = _shelve(pages, slots) if self.options.side_by_side else [[page] for page in pages]
         return [block for number, shelf in enumerate(shelves) for block in self._blocks(layer, geometry, number, shelf)]
 
-    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> Work:
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
         """Every sub-group read once per phase; each of its sums looks up its filter once a window."""
         work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
         steered = np.zeros(int(work.crossbar.max(initial=-1)) + 1, np.int64)

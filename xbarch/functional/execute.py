@@ -42,10 +42,10 @@ def execute(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArra
 
 
 def ceiling(block: Block, geometry: Geometry) -> int:
-    """Largest sum a bit line of the block can reach in one phase."""
-    if block.cap is not None:
-        return block.cap
-    return block.rows * ((1 << geometry.cell_bits) - 1) * ((1 << geometry.dac_bits) - 1)
+    """Largest sum a bit line of the block can reach in one read."""
+    rows = min(block.rows, geometry.ou_rows or block.rows)
+    most = rows * ((1 << geometry.cell_bits) - 1) * ((1 << geometry.dac_bits) - 1)
+    return most if block.cap is None else min(block.cap, most)
 
 
 def lossless_bits(blocks: Sequence[Block], geometry: Geometry) -> int:
@@ -76,17 +76,22 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
     for read in _reads(blocks, geometry):
         bits = lossless_bits(read.blocks, geometry) if adc_bits == "lossless" else adc_bits or geometry.adc_bits
         full = float((1 << bits) - 1)
-        sums = _exact(drive[:, read.inputs], read.cells, (1 << geometry.dac_bits) - 1, 24)
-        peak = int(sums.max(initial=0))
-        if peak > full:
-            clips += int((sums > full).sum())
-            np.minimum(sums, full, out=sums)
-        digital = (sums.reshape(phases, windows, -1) * digit).sum(axis=0)
+        digital = np.zeros((windows, read.cells.shape[1]))
+        step = geometry.ou_rows or len(read.inputs)
+        for first in range(0, len(read.inputs), step):  # operation units: sums of few word lines, converted apart
+            unit = slice(first, first + step)
+            sums = _exact(drive[:, read.inputs[unit]], read.cells[unit], (1 << geometry.dac_bits) - 1, 24)
+            peak = int(sums.max(initial=0))
+            if peak > full:
+                clips += int((sums > full).sum())
+                np.minimum(sums, full, out=sums)
+            digital += (sums.reshape(phases, windows, -1) * digit).sum(axis=0)
+            largest = max(largest, peak)
         factor = np.zeros((read.cells.shape[1], len(read.targets)))
         np.add.at(factor, (read.column, np.searchsorted(read.targets, read.output)), read.coefficient)
         bound[read.targets] += np.abs(factor).sum(axis=0) * float(digital.max(initial=0))
         out[:, read.targets] += digital @ factor
-        largest, widest = max(largest, peak), max(widest, bits)
+        widest = max(widest, bits)
     if bound.max(initial=0) >= 2.0**53:
         raise ConservationError(f"layer {layer.name}: sums beyond 2**53 cannot be executed exactly")
     return Executed(out.astype(np.int64), clips, largest, widest)

@@ -25,12 +25,14 @@ class Machine:
     def __init__(self, architecture: Architecture, chips: int = 1) -> None:
         a = architecture
         self.architecture, self.chips = a, chips
+        unit = a.crossbar.operation_unit
         self.geometry = Geometry(a.crossbar.rows, a.crossbar.columns, a.crossbar.cell_bits, a.crossbar.dac_bits,
-                                 a.crossbar.adc_bits, a.crossbar.unit_column)
+                                 a.crossbar.adc_bits, a.crossbar.unit_column,
+                                 **({"ou_rows": unit.rows, "ou_columns": unit.columns} if unit else {}))
         self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
         self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
-        self.occupancy = Occupancy(self.geometry, a.crossbar.read, a.crossbar.conversion, self.adcs_per_crossbar,
-                                   self.slot)
+        self.occupancy = Occupancy(self.geometry, unit.read if unit else a.crossbar.read, a.crossbar.conversion,
+                                   self.adcs_per_crossbar, self.slot)
         self.crossbars_per_ima = a.hierarchy.crossbars_per_ima
         self.crossbars = a.crossbars * chips
         self.edram_bits, self.bus_bits, self.flit_bits = a.buffer.access_bits, a.bus.wires, a.mesh.link_bits

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Work
+from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work
 from xbarch.errors import InputError
 from xbarch.plugins import asking
 from xbarch.spec.text import brief
@@ -85,10 +85,11 @@ def blocks(path: DataPath, layer: Layer, geometry: Geometry) -> Sequence[Block]:
         return found
 
 
-def work(path: DataPath, packed: Sequence[Block], layer: Layer, geometry: Geometry) -> Work:
+def work(path: DataPath, packed: Sequence[Block], layer: Layer, geometry: Geometry,
+         stream: Stream | None = None) -> Work:
     """What a window costs: whole numbers for every activation group and crossbar."""
     with asking(path, "work", layer.name) as wrong:
-        found = path.work(packed, layer, geometry)
+        found = path.work(packed, layer, geometry, stream)
         if not isinstance(found, Work):
             raise wrong(f"returned {_kind(found)}, allowed a Work")
         crossbars = np.arange(1 + max(b.crossbar for b in packed))
@@ -98,12 +99,14 @@ def work(path: DataPath, packed: Sequence[Block], layer: Layer, geometry: Geomet
         groups = len(found.crossbar)
         for name, values, size, least in (
                 *((n, getattr(found, n), groups, 0) for n in ("rows", "columns", "cells", "outputs")),
-                ("reads", found.reads, groups, 1),
+                ("reads", found.reads, groups, 2 - found.reads.ndim),
                 *((f"extra[{brief(n)!r}]", v, len(crossbars), 0) for n, v in found.extra.items()),
                 *((("interval", found.interval, len(crossbars), 0),) if found.interval is not None else ()),
                 ("latency", np.array([found.latency]), 1, 0)):
             if values.dtype.kind not in "iu" or values.ndim > 1 + (name == "reads") or values.shape[-1] != size:
                 raise wrong(f"returned {name} as {values.dtype} {values.shape}, allowed {size} whole numbers")
+            if values.ndim > 1 and len(values) != (windows := layer.windows * (stream.images if stream else 1)):
+                raise wrong(f"returned {name} of {len(values)} windows, allowed {windows}")
             low, high = int(values.min()), int(values.max())
             if low < least or high > _MOST:
                 raise wrong(f"returned {name} from {low} to {high}, allowed {least} to {_MOST:,}")

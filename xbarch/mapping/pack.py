@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Block, DataPath, Geometry, Work
+from xbarch.datapaths.base import Block, DataPath, Geometry, Stream, Work
 from xbarch.mapping import lawful
-from xbarch.workload.graph import Layer, Workload
+from xbarch.workload.graph import Layer, Workload, unroll
 
 Ints = NDArray[np.int64]
 
@@ -137,15 +137,29 @@ class Occupancy:
         return busy if work.interval is None else np.maximum(busy, work.interval)
 
 
-def pack(layer: Layer, path: DataPath, geometry: Geometry, occupancy: Occupancy) -> Packed:
-    """Pack `layer` and derive each crossbar's time a window from the emitted work.
+def pack(layer: Layer, path: DataPath, geometry: Geometry, occupancy: Occupancy,
+         stream: Stream | None = None) -> Packed:
+    """Pack `layer` and derive each crossbar's time a window from the emitted work; stream: the layer's inputs.
 
     Raises:
         InputError: the data path fails, or its packing breaks the contract.
     """
     blocks = lawful.blocks(path, layer, geometry)
-    work = lawful.work(path, blocks, layer, geometry)
+    work = lawful.work(path, blocks, layer, geometry, stream)
     return Packed(layer, blocks, work, occupancy(work))
+
+
+def stream(network: Workload, layer: Layer) -> Stream | None:
+    """The stored inputs of a layer."""
+    if layer.name not in network.activations:
+        return None
+    images = int(network.manifest["images"]) if "images" in network.manifest else len(network.activations[layer.name])
+
+    def make() -> NDArray[Any]:
+        stored = network.activations[layer.name].reshape(-1, *layer.in_shape)
+        return np.concatenate([unroll(image, layer) for image in stored])
+
+    return Stream(images, layer.input_bits, make)
 
 
 def least_crossbars(network: Workload, geometry: Geometry) -> int:

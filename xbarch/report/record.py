@@ -148,20 +148,20 @@ def _utilization(run: Run, interval: Fraction) -> dict[str, Any]:
     offered = machine.tiles * machine.architecture.crossbars_per_tile
     cells = sum(int(p.kept.sum()) * plan.copies[n] for n, p in run.packed.items())
     zero = sum(int(p.kept.sum()) * plan.copies[n] * _zeros(p) for n, p in run.packed.items())
-    row_time = conversions = 0
+    row_time = conversions = Fraction(0)
     for packed in run.packed.values():
         work, windows = packed.work, packed.layer.windows
         reads = work.reads if work.reads.ndim == 2 else np.broadcast_to(work.reads, (windows, len(work.reads)))
-        per_group = reads.sum(axis=0)
-        row_time += int((per_group * work.rows * machine.read_times(work)).sum())
-        conversions += int((per_group * work.columns).sum())
+        per_group, images = reads.sum(axis=0), Fraction(len(reads), windows)
+        row_time += int((per_group * work.rows * machine.read_times(work)).sum()) / images
+        conversions += int((per_group * work.columns).sum()) / images
     busy = [(int(b), s.name) for b, s in zip(run.trace.busy, run.graph.servers, strict=True)]
     most, name = max(busy)
     return {
         "cells": cells / (plan.crossbars * capacity),
         "cells_zero": float(zero / (plan.crossbars * capacity)),
         "cells_chip": cells / (offered * capacity),
-        "crossbar_time": row_time / (geometry.rows * float(interval) * plan.crossbars),
+        "crossbar_time": float(row_time) / (geometry.rows * float(interval) * plan.crossbars),
         "adc_time": float(conversions * machine.conversion / machine.adcs_per_crossbar)
                     / (float(interval) * plan.crossbars),
         "busiest": {"name": name, "share": most / run.trace.makespan},

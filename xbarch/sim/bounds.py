@@ -55,7 +55,7 @@ def _survey(graph: StageGraph) -> _Load:
         for marks in (load.span, load.gate, load.tail):
             marks.append(np.zeros(total, np.int64))
         for number, stages in enumerate(flow.copies):
-            windows = np.arange(number, total, len(flow.copies)) % flow.windows
+            windows = np.arange(number, total, len(flow.copies))
             if len(windows):
                 mine = slice(number, None, len(flow.copies))
                 load.span[-1][mine], load.gate[-1][mine], load.tail[-1][mine] = _pass(stages, windows, load)
@@ -63,7 +63,7 @@ def _survey(graph: StageGraph) -> _Load:
 
 
 def _pass(stages: tuple[Stage, ...], windows: Times, load: _Load) -> tuple[int | Times, int | Times, int | Times]:
-    """(span, gate, tail) of the given windows of an image in one copy; counts the copy's work on the way."""
+    """(span, gate, tail) of the given windows of the run in one copy; counts the copy's work on the way."""
     out: list[int | Times] = []
     gate: int | Times = 0
     tail: int | Times = 0
@@ -90,7 +90,7 @@ def _pass(stages: tuple[Stage, ...], windows: Times, load: _Load) -> tuple[int |
 
 
 def _at(value: int | Times, windows: Times) -> int | Times:
-    return value[windows] if isinstance(value, np.ndarray) else value
+    return value[windows % len(value)] if isinstance(value, np.ndarray) else value
 
 
 def _later(a: int | Times, b: int | Times) -> int | Times:

@@ -57,10 +57,11 @@ def _stage(stage: Stage, index: int, windows: int, servers: int, name: str) -> N
 
 
 def _amount(value: int | NDArray[np.int64], windows: int, name: str) -> None:
-    """A count or time: one, or one per window of an image; never negative."""
+    """A count or time: one, or one per window of one or more images; never negative."""
     if isinstance(value, np.ndarray):
-        _rule(value.shape == (windows,) and value.dtype.kind in "iu",
-              f"{name} is {value.dtype}{list(value.shape)}, allowed one integer for each of {windows} windows")
+        _rule(value.ndim == 1 and len(value) > 0 and len(value) % windows == 0 and value.dtype.kind in "iu",
+              f"{name} is {value.dtype}{list(value.shape)}, allowed one integer for each of {windows} windows "
+              "of one or more images")
         _rule(int(value.min()) >= 0, f"{name} is {int(value.min())}, allowed 0 or more")
     else:
         _rule(value >= 0, f"{name} is {value}, allowed 0 or more")

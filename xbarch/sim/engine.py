@@ -128,16 +128,15 @@ class _Engine:
             self.events += 1
             now = int(self.env.now)
             asked, _, window, stage, token = heappop(queue)
-            copy, phase = token.copy, window % token.flow.windows
-            held = copy.occupancy[stage]
+            held = token.copy.occupancy[stage]
             if held.__class__ is list:
-                held = held[phase]
+                held = held[window % len(held)]
             self.busy[number] += held
             self.served[number] += 1
             self.free[number] = now + held
             if queue:
                 self.call(number)
-            self.granted(token, stage, phase, held, number, asked)
+            self.granted(token, stage, held, number, asked)
 
     def call(self, number: int) -> None:
         """Give the server a turn as soon as it is free."""
@@ -148,12 +147,12 @@ class _Engine:
             now = int(self.env.now)
             self.env.schedule(turn, _TURN + number, max(0, self.free[number] - now))
 
-    def granted(self, token: _Token, stage: int, phase: int, held: int, number: int, asked: int) -> None:
+    def granted(self, token: _Token, stage: int, held: int, number: int, asked: int) -> None:
         copy = token.copy
         copy.executed[stage] += 1
         delay = copy.latency[stage]
         if delay.__class__ is list:
-            delay = delay[phase]
+            delay = delay[token.window % len(delay)]
         if self.record:
             now = int(self.env.now)
             self.rows.append((number, token.flow.number, token.flow.copies.index(copy), stage, token.window, asked,
@@ -178,9 +177,8 @@ class _Engine:
         server = copy.server[stage]
         now = int(self.env.now)
         if server < 0:
-            phase = token.window % token.flow.windows
             held = copy.occupancy[stage]
-            self.granted(token, stage, phase, held[phase] if held.__class__ is list else held, -1, now)
+            self.granted(token, stage, held[token.window % len(held)] if held.__class__ is list else held, -1, now)
             return
         heappush(self.queues[server], (now, copy.ports[stage], token.window, stage, token))
         self.call(server)

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a token. Times in ps, one value or one per window of an image.
+    """One step of a token. Times in ps, one value or one per window of one or more images (repeated in turn).
 
     server: index into `StageGraph.servers`, or -1 for a pure delay. after: indices of earlier stages of the
-    same copy (join of all); () starts at issue. `actions`: (action key, count a window: int or [windows]).
+    same copy (join of all); () starts at issue. `actions`: (action key, count a window: int or one per window).
     """
 
     name: str

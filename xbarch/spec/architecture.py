@@ -46,6 +46,15 @@ class Spec(BaseModel):
                               hide_input_in_errors=True)
 
 
+class OperationUnit(Spec):
+    """The largest part of an array that is sensed at a time (SRE, ISCA 2019)."""
+
+    rows: int = Field(ge=1, le=4096, description="word lines driven together")
+    columns: int = Field(ge=1, le=4096, description="bit lines converted together")
+    read: Time = Field(ge=1, description="time of one read, until its sums can be converted")
+    source: Source
+
+
 class Crossbar(Spec):
     """One array and its converters."""
 
@@ -58,7 +67,16 @@ class Crossbar(Spec):
     adcs_per_crossbar: Ratio = Field(description="converters a crossbar has to itself; 1/8: eight crossbars share one")
     read: Time = Field(ge=1, description="time of one array read")
     conversion: Time = Field(ge=1, description="time of one conversion")
+    operation_unit: OperationUnit | None = Field(None, description="none: a read senses the whole array")
     source: Source
+
+    @model_validator(mode="after")
+    def _units_fit(self) -> Crossbar:
+        unit = self.operation_unit
+        if unit is not None and (unit.rows > self.rows or unit.columns > self.columns):
+            raise ValueError(f"operation_unit: found {unit.rows} x {unit.columns}, allowed at most the crossbar's "
+                             f"{self.rows} x {self.columns}")
+        return self
 
 
 class Hierarchy(Spec):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from xbarch.spec.load import Document
+from xbarch.spec.load import Document, merged
 from xbarch.spec.recipe import Spec, Text
 from xbarch.spec.text import Trail
 
@@ -45,26 +44,17 @@ def members(grid: Grid, document: Document) -> dict[str, Document]:
                 lines: dict[Trail, int] = {}
                 for trail in (("recipe",), ("networks", network), ("methods", method, "shared"),
                               ("methods", method, "points", point)):
-                    _merge(data, lines, document, trail)
+                    data = _merge(data, lines, document, trail)
                 found[f"{network}_{method}_{point}"] = Document(document.file, {**data, "kind": "trained"}, lines)
     return found
 
 
-def _merge(data: Part, lines: dict[Trail, int], document: Document, trail: Trail) -> None:
+def _merge(data: Part, lines: dict[Trail, int], document: Document, trail: Trail) -> Part:
     """The mapping at `trail` of the document over `data`, key by key."""
     part: Any = document.data
     for step in trail:
         part = part[step]
-    _over(data, part)
     for at, line in document.lines.items():
         if at[:len(trail)] == trail:
             lines[at[len(trail):]] = line
-
-
-def _over(data: Part, part: Mapping[str, Any]) -> None:
-    for key, value in part.items():
-        if isinstance(value, Mapping):
-            below = data[key] = dict(data[key]) if isinstance(data.get(key), Mapping) else {}
-            _over(below, value)
-        else:
-            data[key] = value
+    return merged(data, part)

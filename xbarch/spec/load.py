@@ -84,12 +84,37 @@ def load(source: str | Path, model: type[M], overrides: Sequence[str] = (), *, k
 
 
 def document(source: str | Path, *, kind: str = "architectures") -> Document:
-    """The YAML file `source` (path or bundled name), read but not validated; its top is a mapping."""
-    path = _find(source, kind)
+    """The YAML file `source` (path or bundled name), read but not validated; its top is a mapping.
+
+    `extends: NAME` (a bundled name, or a path from the file's own folder) puts it over that one, key by key.
+    """
+    return _extended(_find(source, kind), kind, ())
+
+
+def _extended(path: Path, kind: str, before: tuple[Path, ...]) -> Document:
     data, lines = read(path)
     if not isinstance(data, dict):
         raise InputError("found no mapping at the top, allowed key: value lines", file=str(path), line=1)
-    return Document(str(path), data, lines)
+    own = Document(str(path), data, lines)
+    if "extends" not in data:
+        return own
+    name = data.pop("extends")
+    if not isinstance(name, str):
+        raise own.error(f"found {shown(name)}, allowed a bundled name or a path", "extends")
+    beside = path.parent / name
+    below = _find(beside if beside.is_file() else name, kind).resolve()
+    if below in (*before, path.resolve()):
+        raise own.error(f"found {brief(name)!r}, which comes back to this file, allowed another", "extends")
+    return Document(str(path), merged(_extended(below, kind, (*before, path.resolve())).data, data), lines)
+
+
+def merged(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` on top of `below`: mappings key by key, everything else whole."""
+    found = dict(below)
+    for key, value in over.items():
+        under = found.get(key)
+        found[key] = merged(under if isinstance(under, Mapping) else {}, value) if isinstance(value, Mapping) else value
+    return found
 
 
 def read(path: str | Path) -> tuple[Any, dict[Trail, int]]:

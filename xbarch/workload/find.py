@@ -28,9 +28,9 @@ def resolve(source: str | Path) -> Workload:
         return load(path)
     found = document(path, kind="workloads")
     if found.data.get("kind") == "grid":
-        stored = sorted(p.parent.name for p in path.with_suffix("").glob(f"*/{MANIFEST}"))
+        own = sorted(p.parent.name for p in path.with_suffix("").glob(f"*/{MANIFEST}"))
         raise found.error(f"found a grid of recipes, allowed one of its stored workloads, as {path.stem}/NAME: "
-                          f"{brief(', '.join(stored), 400) or 'none yet'}", "kind")
+                          f"{brief(', '.join(own), 400) or 'none yet'}", "kind")
     asked = recipe(found)
     if isinstance(asked, SyntheticRecipe):
         return asked.build(path.stem)

@@ -80,6 +80,8 @@ class Manifest(BaseModel):
                                      "low and high end of its 95 % interval")
     versions: dict[str, str] = Field(default_factory=dict, max_length=50)
     sparsity: dict[str, dict[str, float]] = Field(default_factory=dict)
+    inputs: dict[str, dict[str, float]] = Field(default_factory=dict, description="statistics of every compute layer's "
+                                                "inputs on test images: zeros, significant_bits, ones")
     history: list[dict[str, Any]] = Field(default_factory=list, max_length=100_000)
     images: int = Field(0, ge=0, le=1024)
     layers: list[StoredLayer] = Field(min_length=2, max_length=2_000)
@@ -135,6 +137,9 @@ def load(folder: Path) -> Workload:
         InputError: not a workload, damaged, or its shapes do not fit together.
     """
     manifest = read_manifest(folder)
+    if not (folder / TENSORS).exists():
+        raise InputError(f"has the manifest alone, no {TENSORS}, allowed after `xbarch compress {manifest.name}`",
+                         file=folder)
     tensors = _Tensors(folder / TENSORS, manifest.sha256)
     layers: dict[str, Layer] = {}
     weights = 0

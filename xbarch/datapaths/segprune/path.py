@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from xbarch.datapaths import base, cells, dense
-from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Work, standard_work
+from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
 from xbarch.datapaths.segprune import costs, packing, voting
 from xbarch.datapaths.segprune.packing import Piece, Placed
 from xbarch.datapaths.segprune.voting import Band
@@ -169,7 +169,7 @@ class SegPrune(DataPath):
 
     # -- costs ------------------------------------------------------------------------------------------
 
-    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> Work:
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
         """Every read once per phase; once a window the indices are fetched, inputs gathered and sums scattered."""
         work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
         delay = costs.delay(blocks, layer, geometry, self.options.index, self.options.gathers)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from xbarch.datapaths import base, cells
-from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Work, standard_work
+from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
 from xbarch.datapaths.xue.bits import budget, hold, largest_sums, value_level
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer, Workload
@@ -117,7 +117,7 @@ class Xue(DataPath):
         return result or [self._block(layer, geometry, 0, (slice(0, 1), slice(0, 1)), np.zeros(1, np.int64),
                                       np.zeros_like(sums[0, :1]))]
 
-    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> Work:
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
         """Every crossbar read once per phase; with `skip` the map of its bit lines is looked up in each read."""
         work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
         if not self.options.skip:
