@@ -38,6 +38,10 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return importlib.import_module("xbarch.claims")
+    if name == "accuracy":
+        from xbarch.curves.report import accuracy
+
+        return accuracy
     if name == "read":
         from xbarch.report.result import read
 

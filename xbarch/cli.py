@@ -266,6 +266,24 @@ def claims_(
     print(f"written: {out}/claims.html, .md, .csv and .svg")
 
 
+@report.command("accuracy")
+def accuracy_(
+    out: Annotated[Path, typer.Option(parser=_place, metavar="PATH",
+                                      help="Folder for accuracy.html, .md, .csv and .svg.")] = Path("reports/accuracy"),
+    workloads: Annotated[Path | None, typer.Option(
+        help="Folder of a grid's stored workloads; those of the bundled digit_pairs.")] = None,
+) -> None:
+    """Put accuracy beside what is kept, for the stored workloads of a grid."""
+    from xbarch.curves import accuracy
+
+    with _bar("accuracy", False) as progress:
+        rows = accuracy(out, workloads=workloads, progress=progress)
+    missing = [row.name for row in rows if row.measured is None]
+    if missing:
+        print(f"not trained yet: {', '.join(missing)}")
+    print(f"written: {out}/accuracy.html, .md, .csv and .svg")
+
+
 @app.command("list")
 def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:
     """Name the architectures, workloads and data paths there are."""

@@ -17,9 +17,8 @@ from xbarch.claims.published import ADCS, CLAIMS, DENSE, MATCHED, OWN, PAPERS
 from xbarch.claims.report import claims, held
 from xbarch.claims.rows import cases
 from xbarch.cost.adc import MODELS
-from xbarch.datapaths import dense
+from xbarch.datapaths import dense, indices
 from xbarch.datapaths.base import Geometry
-from xbarch.datapaths.segprune import costs
 from xbarch.errors import InputError
 from xbarch.hw.machine import Machine
 from xbarch.spec.architecture import Architecture
@@ -194,7 +193,7 @@ def test_added_area_is_the_share_of_the_chip(written):
     base = machine.areas(machine.tiles)[1]
     multiplier = machine.architecture.components["requantizer"].area * machine.tiles
     assert machine.architecture.components["requantizer"].when == "scales" and base > multiplier  # built here too
-    share = costs.overhead(path.components(GEOMETRY), base, machine.tiles, 12)
+    share = indices.overhead(path.components(GEOMETRY), base, machine.tiles, 12)
     assert row.simulated == pytest.approx(float(100 * share)) and row.simulated < 0.27
     assert row.ratio == pytest.approx(0.27 / row.simulated)
 

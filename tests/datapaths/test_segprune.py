@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xbarch.datapaths import dense
+from xbarch.datapaths import dense, indices
 from xbarch.datapaths.base import Geometry
-from xbarch.datapaths.segprune import SegPrune, costs, packing, voting
+from xbarch.datapaths.segprune import SegPrune, packing, voting
 from xbarch.errors import InputError
 from xbarch.functional.execute import run
 from xbarch.workload.graph import Layer, Workload
@@ -333,7 +333,7 @@ def test_actions_of_an_example_by_hand():
     blocks = path.pack(layer, ISAAC)
     assert [b.rows for b in blocks] == [72, 20]
     bits = [ceil(log2(144)) + 143 + 32 * 6, 32 * 6]
-    assert [costs.index_bits(b, layer) for b in blocks] == bits
+    assert [indices.index_bits(b, layer) for b in blocks] == bits
     extra = path.work(blocks, layer, ISAAC).extra
     assert {k: v.tolist() for k, v in extra.items()} == {
         "index": [ceil(b / 256) for b in bits], "gather": [72, 0], "scatter": [32, 32]}
@@ -368,12 +368,12 @@ def test_prices_are_isaacs():
 def test_added_area_beside_the_papers_figure():
     """Of ISAAC's chip of 85.4 mm² less than the published 0.27 % with indices in the eDRAM buffer; with an SRAM of
     their own in every IMA more. Of a tile it is the same sum over 0.372 mm²."""
-    small, large = (costs.overhead(SegPrune(o).components(ISAAC), 85_400_000_000_000, 168, 12)
+    small, large = (indices.overhead(SegPrune(o).components(ISAAC), 85_400_000_000_000, 168, 12)
                     for o in ({}, {"index": "sram"}))
     assert float(small) == pytest.approx(168 * 12 * (256 + 80 + 0.00006 / 0.0021 * 16384) * 0.0021 / 16384 / 85.4,
                                          rel=1e-6)
     assert small < 0.0027 < large
-    of_tile = costs.overhead(SegPrune().components(ISAAC), 372_000_000_000, 1, 12)
+    of_tile = indices.overhead(SegPrune().components(ISAAC), 372_000_000_000, 1, 12)
     assert float(of_tile / small) == pytest.approx(85.4 / 168 / 0.372)
 
 

@@ -13,14 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, cells, dense
+from xbarch.datapaths import base, cells, dense, indices
 from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Stream, Work, standard_work
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
 _INDEX_BITS = 10  # names a filter among up to 1024
-# ISAAC's 2 KB input register (Table I): 0.0021 mm² for 16384 bits; 1.24 mW at 1.2 GHz, 64 bits an access.
-_AREA_PER_KBIT, _ENERGY_PER_WORD, _WORD = 2_100_000_000 // 16, 1_033_333, 64
 
 
 class MengOptions(base.Options):
@@ -135,10 +133,7 @@ class Meng(DataPath):
         reads = -(-(geometry.rows - 1) // height) + 1
         entries = reads * (geometry.columns // geometry.slices(4) - 1)
         bits = entries * _INDEX_BITS * geometry.crossbars_per_ima
-        return [Added("demux", "ima", 1, bits * _AREA_PER_KBIT // 1024, "demux",
-                      _ENERGY_PER_WORD * _INDEX_BITS // _WORD,
-                      "this project's reading, scaled from ISAAC's input register "
-                      "(Shafiee et al., ISCA 2016, Table I)")]
+        return [indices.table("demux", "demux", bits, _INDEX_BITS, "this project's reading, ")]
 
     def stacks(self, layer: Layer, most: int) -> list[list[Piece]] | None:
         """Sub-groups in the order they are stacked, at most `most` filters each; widest first, so that stacks

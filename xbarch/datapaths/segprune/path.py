@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, cells, dense
+from xbarch.datapaths import base, cells, dense, indices
 from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
-from xbarch.datapaths.segprune import costs, packing, voting
+from xbarch.datapaths.segprune import packing, voting
 from xbarch.datapaths.segprune.packing import Piece, Placed
 from xbarch.datapaths.segprune.voting import Band
 from xbarch.errors import InputError
@@ -38,7 +38,7 @@ class SegPruneOptions(base.Options):
     variable_k: bool = Field(True, description="shapes compete for rows instead of keeping as many each")
     balance: bool = Field(True, description="no shape has more filters than its share of crossbars holds (not in ou)")
     ou_rows: int = Field(8, ge=1, le=1024, description="word lines read together in mode ou")
-    index: costs.Store = Field("buffer", description="where indices are kept: in the tile's eDRAM buffer, or in an "
+    index: indices.Store = Field("buffer", description="where indices are kept: in the tile's eDRAM buffer, or in an "
                                "SRAM of every IMA")
     gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
 
@@ -172,15 +172,15 @@ class SegPrune(DataPath):
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
         """Every read once per phase; once a window the indices are fetched, inputs gathered and sums scattered."""
         work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
-        delay = costs.delay(blocks, layer, geometry, self.options.index, self.options.gathers)
-        return replace(work, extra=costs.counted(blocks, layer, self.options.index), latency=delay.latency,
+        delay = indices.delay(blocks, layer, geometry, self.options.index, self.options.gathers)
+        return replace(work, extra=indices.counted(blocks, layer, self.options.index), latency=delay.latency,
                        interval=delay.interval)
 
     def components(self, geometry: Geometry) -> list[Added]:
         """Index storage, address generators and filter latches of an IMA, sized for 8-bit weights."""
         weights = max(1, dense.per_crossbar(8, geometry, self.options.sign))
         reads = -(-geometry.rows // self._unit(geometry))
-        return costs.components(geometry, self.options.index, self.options.gathers, weights, reads)
+        return indices.components(geometry, self.options.index, self.options.gathers, weights, reads)
 
     # -- sizes ------------------------------------------------------------------------------------------
 

@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from xbarch.datapaths import base, cells
+from xbarch.datapaths import base, cells, indices
 from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
 from xbarch.datapaths.xue.bits import budget, hold, largest_sums, value_level
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
-# ISAAC's 2 KB input register (Table I): 0.0021 mm² for 16384 bits; 1.24 mW at 1.2 GHz, 64 bits an access.
-_AREA_PER_KBIT, _ENERGY_PER_WORD, _WORD = 2_100_000_000 // 16, 1_033_333, 64
+_WORD = 64  # bits of the map that a look-up brings
 _ADC_BITS, _MOST = 3, 8
 _REFUSED = {
     "offset": "zeros would be stored as 2**(bits - 1), a one in every row of the highest bit line",
@@ -129,9 +128,7 @@ class Xue(DataPath):
         if not self.options.skip:
             return []
         bits = geometry.columns * geometry.crossbars_per_ima
-        return [Added("skip map", "ima", 1, bits * _AREA_PER_KBIT // 1024, "skip", _ENERGY_PER_WORD,
-                      "this project's reading, scaled from ISAAC's input register "
-                      "(Shafiee et al., ISCA 2016, Table I)")]
+        return [indices.table("skip map", "skip", bits, _WORD, "this project's reading, ")]
 
     def target(self, layer: Layer) -> int:
         """ADC bits that the layer is to be pruned for."""

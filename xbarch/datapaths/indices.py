@@ -1,7 +1,7 @@
-"""What SegPrune adds to the machine: indices, indexed reads of inputs, sums scattered to their filters.
+"""What indices cost: their storage and fetching, indexed reads of inputs, sums scattered to their filters.
 
-The paper gives one figure, less than 0.27 % of area; parts, sizes and prices below are this project's reading.
-Prices are those of ISAAC's own registers and adders (Shafiee et al., ISCA 2016, Table I, corrected October 2016),
+For every method whose crossbars hold rows or filters out of order. Parts, sizes and prices are this project's reading
+(SegPrune publishes one figure, less than 0.27 % of area); prices are those of ISAAC's own registers and adders (Shafiee et al., ISCA 2016, Table I, corrected October 2016),
 at its clock of 1.2 GHz:
 
     eDRAM buffer            20.7 mW, an access of 256 bits a clock: 17.25 pJ
@@ -106,6 +106,13 @@ def components(geometry: Geometry, store: Store, gathers: int, weights: int, rea
         Added("scatter", "ima", 1, _area(_ID_BITS * crossbars), "scatter", _OUTPUT_WRITE,
               _SOURCE + "a latch for the filter of each crossbar's sum, then an access of the output register"),
     ]
+
+
+def table(name: str, action: str, bits: int, word: int, source: str) -> Added:
+    """A small memory of an IMA of so many bits: the area of the input register a bit; an action reads `word` of the 64
+    bits that an access of it brings."""
+    return Added(name, "ima", 1, _area(bits), action, _REGISTER_READ * word // _WORD["sram"], source + "scaled from "
+                 "ISAAC's input register (Shafiee et al., ISCA 2016, Table I)")
 
 
 def overhead(added: Sequence[Added], area: int, tiles: int, imas: int) -> Fraction:

@@ -1,0 +1,230 @@
+"""What every workload of a grid keeps, and what that costs in accuracy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from xbarch import bundled
+from xbarch.errors import InputError
+from xbarch.mapping.pack import dense_crossbars
+from xbarch.run import build, choose, fit
+from xbarch.spec.architecture import Architecture
+from xbarch.spec.grid import Grid, members
+from xbarch.spec.load import document, load, validate
+from xbarch.spec.recipe import Recipe
+from xbarch.spec.text import brief, dotted
+from xbarch.spec.words import explain
+from xbarch.workload.graph import Workload
+from xbarch.workload.store import MANIFEST
+from xbarch.workload.store import load as stored
+
+ARCHITECTURE = "isaac_like"
+LONGER = "dense_longer"  # of each network: removes nothing and trains on for as many epochs
+GRID = "digit_pairs"
+_NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+){2}")
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A trained network of a grid.
+
+    weights, kept: of all conv and linear layers, before and after pruning. dense_crossbars, crossbars: of one copy of
+    each layer, the dense network's on data path `dense` and this one's on its own. adc_bits: of the machine as built
+    for it. accuracy_*: shares of the test images, `dense` before pruning, `cut` right after it, `pruned` after
+    retraining, `crossbars` the same through packed crossbars and ADCs on the first `crossbar_images`; None: not
+    measured. change: pruned - dense, with the ends of its 95 % interval (paired bootstrap over test images).
+    against_longer: pruned - that of the network that trained on without removing anything; unpaired.
+    """
+
+    weights: int
+    kept: int
+    dense_crossbars: int
+    crossbars: int
+    adc_bits: int
+    accuracy_dense: float
+    accuracy_cut: float | None
+    accuracy_pruned: float
+    accuracy_crossbars: float | None
+    crossbar_images: int
+    test_images: int
+    change: float
+    change_low: float
+    change_high: float
+    against_longer: float | None
+    data: str
+    epochs_dense: int
+    epochs_pruning: int
+    seed: int
+    rows: int
+    columns: int
+    cell_bits: int
+
+    @property
+    def ratio(self) -> float:
+        """All weights over those kept."""
+        return self.weights / self.kept
+
+    @property
+    def crossbar_ratio(self) -> float:
+        """Crossbars of the dense network over this one's; below 1 where the data path takes more."""
+        return self.dense_crossbars / self.crossbars
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing measurable is lost: the interval of the change reaches 0 or lies above it."""
+        return self.change_high >= 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recipe of a grid. measured: None where it is not trained yet."""
+
+    network: str
+    method: str
+    point: str
+    measured: Measured | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.network}_{self.method}_{self.point}"
+
+    @property
+    def longer(self) -> bool:
+        """Whether it is its network's reference: trained on without removing anything."""
+        return f"{self.method}_{self.point}" == LONGER
+
+
+def rows(folder: Path, progress: Progress | None = None) -> list[Row]:
+    """Those of the grid in its order, then others that are stored there, by name.
+
+    Raises:
+        InputError: none is stored; a damaged one, or one that was not trained dense and then pruned.
+    """
+    there = [p.parent.name for p in sorted(folder.glob(f"*/{MANIFEST}")) if _NAME.fullmatch(p.parent.name)]
+    if not there:
+        raise InputError(f"found no stored workload NETWORK_METHOD_POINT, allowed after `xbarch compress {GRID}` or "
+                         "one of a grid of your own", file=folder)
+    found = []
+    names = list(dict.fromkeys([*planned(folder), *there]))
+    for number, name in enumerate(names):
+        if progress is not None:
+            progress(number, len(names), name)
+        network, method, point = name.split("_")
+        found.append(Row(network, method, point, measure(folder / name) if name in there else None))
+    if progress is not None:
+        progress(len(names), len(names), "done")
+    longer = references(found)
+    return [_against(row, longer.get(row.network)) for row in found]
+
+
+def planned(folder: Path) -> list[str]:
+    """Names of the recipes of the grid whose workloads lie in `folder`: the grid beside it, or the bundled one, of its
+    name; none where there is no such grid."""
+    for place in (folder.resolve().parent, bundled.folder("workloads")):
+        path = place / f"{folder.resolve().name}.yaml"
+        if path.is_file() and (read := document(path, kind="workloads")).data.get("kind") == "grid":
+            return list(members(validate(read, Grid), read))
+    return []
+
+
+def measure(folder: Path) -> Measured:
+    """A stored workload, packed to count its crossbars.
+
+    Raises:
+        InputError: it is damaged, or was not trained dense and then pruned.
+    """
+    network = stored(folder)
+    facts = _facts(network)
+    recipe, pruning = facts.recipe, facts.recipe.pruning
+    assert pruning is not None
+    shape, path = pruning.geometry, choose(network, None, None)
+    architecture = load(ARCHITECTURE, Architecture, [f"crossbar.{k}={v}" for k, v in shape.model_dump().items()])
+    machine = build(architecture, network, path)
+    layers = network.compute_layers
+    kept = sum(la.kept_weights for la in layers)
+    if not kept:
+        raise InputError("found masks that keep no weight, allowed at least one", file=network.file)
+    found, change = facts.accuracy, facts.change
+    return Measured(
+        sum(la.rows * la.filters for la in layers), kept,
+        dense_crossbars(network, machine.geometry), sum(p.crossbars for p in fit(network, path, machine).values()),
+        machine.geometry.adc_bits, found.baseline, found.cut, found.pruning, found.crossbars,
+        min(recipe.crossbar_images, facts.data.test), facts.data.test, change.mean, change.low, change.high, None,
+        recipe.data.name, recipe.baseline.epochs, pruning.training.epochs, recipe.seed,
+        shape.rows, shape.columns, shape.cell_bits)
+
+
+def references(found: Sequence[Row]) -> dict[str, Measured]:
+    """By network, the one that trained on without removing anything; where it is trained."""
+    return {r.network: r.measured for r in found if r.longer and r.measured is not None}
+
+
+def _against(row: Row, longer: Measured | None) -> Row:
+    if row.measured is None or longer is None:
+        return row
+    difference = row.measured.accuracy_pruned - longer.accuracy_pruned
+    return replace(row, measured=replace(row.measured, against_longer=difference))
+
+
+# -- what a manifest must have ------------------------------------------------------------------------------------
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Change = Annotated[float, Field(ge=-1, le=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class _Accuracy(_Part):
+    baseline: Share
+    pruning: Share
+    cut: Share | None = None
+    crossbars: Share | None = None
+
+
+class _Interval(_Part):
+    mean: Change
+    low: Change
+    high: Change
+
+    @model_validator(mode="after")
+    def _ordered(self) -> _Interval:
+        if not self.low <= self.mean <= self.high:
+            raise ValueError(f"found {self.low:g}, {self.mean:g}, {self.high:g}, allowed low, mean, high in ascending "
+                             "order")
+        return self
+
+
+class _Data(_Part):
+    test: Annotated[int, Field(ge=1)]
+
+
+class _Facts(_Part):
+    accuracy: _Accuracy
+    change: _Interval
+    data: _Data
+    recipe: Recipe
+
+    @model_validator(mode="after")
+    def _pruned(self) -> _Facts:
+        if self.recipe.pruning is None:
+            raise ValueError("recipe: found one without pruning, allowed one that prunes")
+        return self
+
+
+def _facts(network: Workload) -> _Facts:
+    data: dict[str, Any] = dict(network.manifest)
+    try:
+        return _Facts.model_validate(data)
+    except ValidationError as error:
+        message, trail = explain(error, data, _Facts)
+        raise InputError(brief(message, 400), file=network.file, field=dotted(trail)) from None
