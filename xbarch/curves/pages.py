@@ -25,9 +25,12 @@ def document(rows: Sequence[Row], drawn: bytes) -> Document:
         own = [r for r in rows if r.network == network and r.measured]
         sections += [Section(network, 2), Section("What is kept", 3, table=_measured(own, _KEPT)),
                      Section("Accuracy", 3, table=_measured(own, _ACCURACY))]
-    missing = [f"`{r.name}`" for r in rows if r.measured is None]
+    missing: dict[str, list[str]] = {}
+    for row in rows:
+        if row.measured is None:
+            missing.setdefault(row.network, []).append(f"`{row.name}`")
     if missing:
-        sections.append(Section("Not trained yet", 2, bullets=missing))
+        sections.append(Section(MISSING.capitalize(), 2, bullets=[", ".join(names) for names in missing.values()]))
     return Document("Accuracy against what is kept", "xbarch report accuracy",
                     [Picture("accuracy.svg", "Change of accuracy", alt, drawn, narrow=True)], sections)
 
@@ -95,7 +98,7 @@ _ACCURACY: Mapping[str, Callable[[Measured], str]] = {
     "dense": lambda m: _share(m.accuracy_dense),
     "after the cut": lambda m: _share(m.accuracy_cut),
     "after retraining": lambda m: _share(m.accuracy_pruned),
-    "through crossbars": lambda m: _share(m.accuracy_crossbars),
+    "through crossbars": lambda m: _share(m.accuracy_crossbars, m.crossbar_images),
     "change, points": lambda m: _points(m.change),
     "95 % interval": lambda m: _interval(m),
     "nothing measurable lost": lambda m: "yes" if m.holds else "no",
@@ -135,8 +138,9 @@ def _times(value: float) -> str:
     return f"{units.number(value)}×"
 
 
-def _share(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.2%}"
+def _share(value: float | None, images: int = 0) -> str:
+    """images: how many, where it is not all."""
+    return _NONE if value is None else f"{value:.2%}" + (f" of {units.number(images)}" if images else "")
 
 
 def _points(value: float | None) -> str:

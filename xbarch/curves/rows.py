@@ -41,7 +41,7 @@ class Measured:
     for it. accuracy_*: shares of the test images, `dense` before pruning, `cut` right after it, `pruned` after
     retraining, `crossbars` the same through packed crossbars and ADCs on the first `crossbar_images`; None: not
     measured. change: pruned - dense, with the ends of its 95 % interval (paired bootstrap over test images).
-    against_longer: pruned - that of the network that trained on without removing anything; unpaired.
+    against_longer: pruned - that of the network that trained on without removing anything; unpaired, None for that one itself.
     """
 
     weights: int
@@ -168,7 +168,7 @@ def references(found: Sequence[Row]) -> dict[str, Measured]:
 
 
 def _against(row: Row, longer: Measured | None) -> Row:
-    if row.measured is None or longer is None:
+    if row.measured is None or longer is None or row.longer:
         return row
     difference = row.measured.accuracy_pruned - longer.accuracy_pruned
     return replace(row, measured=replace(row.measured, against_longer=difference))

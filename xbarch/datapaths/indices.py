@@ -1,8 +1,8 @@
 """What indices cost: their storage and fetching, indexed reads of inputs, sums scattered to their filters.
 
 For every method whose crossbars hold rows or filters out of order. Parts, sizes and prices are this project's reading
-(SegPrune publishes one figure, less than 0.27 % of area); prices are those of ISAAC's own registers and adders (Shafiee et al., ISCA 2016, Table I, corrected October 2016),
-at its clock of 1.2 GHz:
+(SegPrune publishes one figure, less than 0.27 % of area); prices are those of ISAAC's own registers and adders
+(Shafiee et al., ISCA 2016, Table I, corrected October 2016), at its clock of 1.2 GHz:
 
     eDRAM buffer            20.7 mW, an access of 256 bits a clock: 17.25 pJ
     input register 2 KB     0.0021 mm², 1.24 mW: 1.0333 pJ an access
