@@ -31,6 +31,6 @@ def find(name: str, kind: str, suffixes: tuple[str, ...]) -> Path | None:
     if stem and not given.is_absolute() and ".." not in given.parts:
         for suffix in suffixes:
             candidate = folder(kind) / (stem + suffix)
-            if candidate.exists():
+            if candidate.is_file() or (candidate / "manifest.json").is_file():
                 return candidate
     return given if name and given.exists() else None

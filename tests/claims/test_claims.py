@@ -10,7 +10,7 @@ import pytest
 
 import xbarch
 from xbarch import cli, plugins
-from xbarch.claims import pages
+from xbarch.claims import pages, report
 from xbarch.claims.bench import Bench, Job, chips, widened
 from xbarch.claims.figures import FIGURES, Figure, Step, sentence
 from xbarch.claims.published import ADCS, CLAIMS, DENSE, MATCHED, OWN, PAPERS
@@ -349,9 +349,17 @@ def test_files(written):
     assert (out / "claims.svg").read_bytes().startswith(b"<?xml")
 
 
+def test_all_four_files_or_none(written, tmp_path, monkeypatch):
+    """Even where the last cannot be written only after the runs."""
+    monkeypatch.setattr(report, "writable", lambda *_: (tmp_path / "claims.svg").mkdir())
+    with pytest.raises(InputError, match=r"claims\.svg: found a folder"):
+        claims(tmp_path, workloads=tmp_path, images=1)
+    assert [p.name for p in tmp_path.iterdir()] == ["claims.svg"]
+
+
 def test_tables_are_rectangular(written, folder):
-    report = pages.Report(written[0], held(Bench(folder, IMAGES)), dict.fromkeys(DENSE, ("digits", 359)), IMAGES)
-    tables = [s.table for s in pages.sections(report) if s.table]
+    made = pages.Report(written[0], held(Bench(folder, IMAGES)), dict.fromkeys(DENSE, ("digits", 359)), IMAGES)
+    tables = [s.table for s in pages.sections(made) if s.table]
     assert len(tables) >= 12
     assert all(len(row) == len(t.heads) for t in tables for row in t.rows)
 

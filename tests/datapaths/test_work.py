@@ -48,3 +48,14 @@ def test_phases(bits, dac_bits, phases):
 def test_lossless_bits_hold_every_sum(largest, bits):
     assert GEOMETRY.lossless_bits(largest) == bits
     assert (1 << bits) - 1 >= largest and (bits == 1 or (1 << bits - 1) - 1 < largest)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(8, 16), (5, 16), (8, 3), (7, 11), (3, 5), (1, 1), (6, 12)])
+def test_operation_units_cover_every_cell_once(rows, columns):
+    """Against tiling by loops: units of 3 x 5 of a group that leaves incomplete ones at both borders."""
+    geometry = Geometry(8, 16, 2, ou_rows=3, ou_columns=5)
+    tiles = [(min(3, rows - r), min(5, columns - c)) for r in range(0, rows, 3) for c in range(0, columns, 5)]
+    work = standard_work([block(0, 0, rows, columns, 4)], 2, geometry)
+    found = sorted((r, c, n) for r, c, n in zip(work.rows, work.columns, work.reads, strict=True))
+    assert found == sorted((r, c, 2 * tiles.count((r, c))) for r, c in set(tiles))
+    assert (work.cells * work.reads).sum() == 2 * rows * columns and work.outputs.sum() == 4

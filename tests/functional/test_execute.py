@@ -7,6 +7,7 @@ import pytest
 
 from xbarch import plugins
 from xbarch.datapaths.base import Block, Contents, Geometry
+from xbarch.datapaths.dense import Dense
 from xbarch.errors import ConservationError, InputError
 from xbarch.functional.execute import execute, lossless_bits, reference, run, verify
 from xbarch.workload.graph import Layer, Workload
@@ -191,3 +192,20 @@ def test_reference_is_the_matrix_product_of_each_group():
     grouped = Layer("c", "conv", ("input",), (4, 1, 1), (4, 1, 1), groups=2, input_bits=4, weights=lambda: weights)
     x = np.array([[1, 2, 3, 4]])
     assert reference(grouped, x).tolist() == [[0 + 2, 2 + 6, 12 + 20, 18 + 28]]
+
+
+@pytest.mark.parametrize("sign", ["offset", "differential", "twos"])
+def test_operation_units_convert_apart(sign):
+    """Sums of 4 word lines of 2-bit cells reach 12: 4 bits lose nothing where the whole column of 32 would."""
+    rng = np.random.default_rng(3)
+    weights = rng.integers(-8, 8, (12, 5, 3, 3))
+    layer = Layer("conv", "conv", ("in",), (5, 4, 4), (12, 4, 4), (3, 3), (1, 1), (1, 1), weight_bits=4, input_bits=4,
+                  output_bits=4, weights=lambda: weights)
+    geometry = Geometry(32, 24, 2, 1, 4, False, ou_rows=4, ou_columns=6)
+    x = rng.integers(12, 16, (16, layer.rows))
+    blocks = Dense({"sign": sign}).pack(layer, geometry)
+    done = run(blocks, layer, geometry, x)
+    assert np.array_equal(done.out, reference(layer, x)) and done.clips == 0 and 6 < done.largest <= 12
+    assert lossless_bits(blocks, geometry) == 4
+    whole = run(blocks, layer, replace(geometry, ou_rows=0, ou_columns=0), x)
+    assert whole.clips and whole.largest > 15

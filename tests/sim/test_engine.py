@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from simoracles import Cycle, Step, alone, at, graphs, recur, shared
 
-from xbarch.errors import InputError, StuckError
+from xbarch.cost.ledger import Price, ledger
+from xbarch.errors import ConservationError, InputError, StuckError
 from xbarch.sim.bounds import conserve, lower, upper
 from xbarch.sim.check import check
 from xbarch.sim.engine import _Engine, run
@@ -182,3 +183,21 @@ def test_a_chain_by_hand():
     trace = run(chain((0, 5, 5), (1, 11, 13), (2, 7, 7)))
     assert trace.done[2].tolist() == [5 + 13 + 7 + 11 * j for j in range(6)]
     assert trace.busy.tolist() == [30, 66, 42]
+
+
+def test_times_of_several_images_are_taken_in_turn():
+    """Two windows an image, times of two images: three images take the first image's again at the end."""
+    held = np.array([5, 7, 11, 13], np.int64)
+    stage = Stage("s", 0, held, held + 1, gate=True, actions=(("a", held),))
+    graph = StageGraph((Server("x"),), (Flow("f", 2, ((stage,),)),), 3)
+    check(graph)
+    trace = run(graph)
+    conserve(graph, trace)
+    assert trace.busy.tolist() == [5 + 7 + 11 + 13 + 5 + 7] and lower(graph) >= 48
+    ends = np.cumsum([5, 7, 11, 13, 5, 7]) + 1
+    assert trace.done[0].tolist() == ends.tolist()
+    booked = ledger(graph, trace, {"a": Price("part", 2)})
+    assert booked.actions == {("f", "a"): 48 // 3} and booked.energy == {("f", "part"): 96 // 3}
+    odd = replace(stage, occupancy=np.array([5, 7, 11], np.int64))
+    with pytest.raises(ConservationError, match="one integer for each of 2 windows of one or more images"):
+        check(replace(graph, flows=(replace(graph.flows[0], copies=((odd,),)),)))

@@ -43,6 +43,36 @@ def refused(source, *overrides, model=Architecture):
     return caught.value
 
 
+# -- one file over another ----------------------------------------------------------------------------------------
+
+def test_extends_puts_one_file_over_another(write):
+    """Key by key: what is not named stays, a whole value replaces a whole value; chains end in the last."""
+    first = write("extends: isaac_like\nname: first\ncrossbar: {adc_bits: 7}\n", "first.yaml")
+    second = write("extends: first.yaml\nname: second\nhierarchy: {tiles: 9}\n", "second.yaml")
+    below, a = load(ISAAC, Architecture), load(second, Architecture)
+    assert (a.name, a.crossbar.adc_bits, a.hierarchy.tiles) == ("second", 7, 9)
+    assert a.crossbar.rows == below.crossbar.rows and a.components == below.components
+    assert load(first, Architecture).hierarchy == below.hierarchy
+    assert load(second, Architecture, ["crossbar.adc_bits=5"]).crossbar.adc_bits == 5
+
+
+@pytest.mark.parametrize("text, says", [
+    ("name: x\nextends: 3\n", ":2: extends: found 3, allowed a bundled name or a path"),
+    ("extends: spec.yaml\n", ":1: extends: found 'spec.yaml', which comes back to this file, allowed another"),
+    ("extends: nowhere\n", "nowhere: no such file"),
+    ("extends: isaac_like\nname: x\ncrossbar:\n  adc_bits: 99\n", ":4: crossbar.adc_bits: found 99"),
+    ("extends: isaac_like\nname: x\ncrossbar:\n  wide: 9\n", ":4: crossbar.wide: unknown"),
+])
+def test_extends_refused(write, text, says):
+    assert says in str(refused(write(text)))
+
+
+def test_operation_unit_larger_than_its_crossbar(write):
+    unit = "operation_unit: {rows: 16, columns: 129, read: 15 ns, source: here}"
+    path = write(f"extends: isaac_like\ncrossbar:\n  {unit}\n")
+    assert "operation_unit: found 16 x 129, allowed at most the crossbar's 128 x 128" in str(refused(path))
+
+
 # -- values -------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("text, value", [
@@ -98,7 +128,7 @@ def test_recipes_too():
     ("  rows: 128", "  rows: [1]", "crossbar.rows", "found a list, allowed a whole number"),
     ("  rows: 128", "  rows: {a: 1}", "crossbar.rows", "found a mapping, allowed a whole number"),
     ("  rows: 128", "  row: 128", "crossbar.row", "unknown key 'row', allowed rows, columns, cell_bits, unit_column, "
-     "dac_bits, adc_bits, adcs_per_crossbar, read, conversion, source; did you mean 'rows'?"),
+     "dac_bits, adc_bits, adcs_per_crossbar, read, conversion, operation_unit, source; did you mean 'rows'?"),
     ("  rows: 128", "  rows: 128\n  clok: 3", "crossbar.clok", "unknown key 'clok', allowed rows, columns"),
     ("  columns: 128", "  rows: 64", "crossbar.rows", "found the key 'rows' twice (first in line "),
     ("  read: 100 ns", "  read: 100 lightyears", "crossbar.read", "found '100 lightyears', allowed a time with"),
@@ -401,7 +431,7 @@ def test_override_opens_an_empty_section(write):
     ("crossbar.rows=abc", "--set crossbar.rows=abc: found 'abc', allowed a whole number"),
     ("crossbar.rows=0", "--set crossbar.rows=0: found 0, allowed at least 1"),
     ("crossbar.row=3", "--set crossbar.row=3: unknown key 'row', allowed rows, columns, cell_bits, unit_column, "
-     "dac_bits, adc_bits, adcs_per_crossbar, read, conversion, source; did you mean 'rows'?"),
+     "dac_bits, adc_bits, adcs_per_crossbar, read, conversion, operation_unit, source; did you mean 'rows'?"),
     ("crosbar.rows=3", "--set crosbar.rows=3: unknown key 'crosbar', allowed schema, name, summary, source, "
      "technology, crossbar, hierarchy, precision, buffer, bus, mesh, off_chip, pipeline, components; "
      "did you mean 'crossbar'?"),

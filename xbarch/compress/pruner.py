@@ -101,6 +101,18 @@ class Pruner:
                 node.levels.allowed = torch.from_numpy(found.allowed.copy()).reshape(node.weight.shape)
             node.weight.copy_(self.back(node, found.weights))
             node.mask.copy_(torch.from_numpy(found.mask.copy()).reshape(node.mask.shape))
+        self.reduce()
+
+    @torch.no_grad()
+    def reduce(self) -> None:
+        """What the cut means for the rest of the network, layers that are not pruned themselves included."""
+        nodes = {n.layer.name: n for n in self.network.compute_nodes()}
+        weights = {name: self.levels(n, n.weight * n.mask) for name, n in nodes.items()}
+        masks = {name: n.mask.numpy().reshape(weights[name].shape) for name, n in nodes.items()}
+        for name, mask in self.path.reduce(self.network.layers, masks, weights).items():
+            if not np.array_equal(mask, masks[name]):
+                nodes[name].mask.copy_(torch.from_numpy(mask.copy()).reshape(nodes[name].mask.shape))
+                nodes[name].weight.mul_(nodes[name].mask)
 
     def settle(self) -> None:
         """After the last epoch."""

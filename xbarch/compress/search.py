@@ -1,10 +1,9 @@
-"""Options of a method chosen layer by layer under an accuracy guard."""
+"""Options or densities of a method chosen layer by layer under an accuracy guard."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,13 +13,16 @@ from xbarch.compress.pruner import Pruner
 from xbarch.compress.train import Trainer
 from xbarch.spec.recipe import Pruning
 
+Found = dict[str, int | float]
+
 
 def searched(trainer: Trainer, pruning: Pruning, key: str) -> Pruning:
-    """`pruning` with the options its `search` finds on the trained, dense network.
+    """`pruning` with the options, or the densities of layers, that its `search` finds on the trained, dense network.
 
     Every pruned layer is projected alone, all others as they are, with one value after the other; the first whose
     validation accuracy (batch norm recalibrated, nothing trained) is at most `guard` below the dense network's is the
-    layer's, else the last. The result is kept beside the checkpoints under `key`.
+    layer's, else the last. Layers whose density the recipe sets keep it. The result is kept beside the checkpoints
+    under `key`.
     """
     search = pruning.search
     if search is None:
@@ -29,8 +31,8 @@ def searched(trainer: Trainer, pruning: Pruning, key: str) -> Pruning:
     found = _kept(place)
     if found is None:
         dense = trainer.accuracy(trainer.parts.val)
-        found = {"*": search.values[-1]}
-        for node in _pruner(trainer, pruning, search.values[-1]).nodes:
+        found = {}
+        for node in _nodes(trainer, pruning):
             for value in search.values:
                 found[node.layer.name] = value
                 if trainer.progress is not None:
@@ -39,27 +41,42 @@ def searched(trainer: Trainer, pruning: Pruning, key: str) -> Pruning:
                     break
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(json.dumps(found))
-    return pruning.model_copy(update={"options": {**pruning.options, search.option: found}, "search": None})
+    return _with(pruning, found)
 
 
-def _kept(place: Path) -> dict[str, int] | None:
+def _kept(place: Path) -> Found | None:
     try:
-        found: dict[str, int] = json.loads(place.read_text())
+        found: Found = json.loads(place.read_text())
     except (OSError, ValueError):
         return None
     return found
 
 
-def _pruner(trainer: Trainer, pruning: Pruning, value: int) -> Pruner:
+def _with(pruning: Pruning, found: Found) -> Pruning:
+    """The recipe with what the search found, or tries, in place of the search."""
+    search = pruning.search
+    assert search is not None
+    if search.option == "density":
+        return pruning.model_copy(update={"layers": {**found, **pruning.layers}, "search": None})
+    each = {"*": search.values[-1], **found}
+    return pruning.model_copy(update={"options": {**pruning.options, search.option: each}, "search": None})
+
+
+def _pruner(trainer: Trainer, pruning: Pruning) -> Pruner:
+    return Pruner(trainer.network, pruning, plugins.datapath(pruning.method, pruning.options))
+
+
+def _nodes(trainer: Trainer, pruning: Pruning) -> list[Node]:
+    """The layers searched."""
     assert pruning.search is not None
-    options: dict[str, Any] = {**pruning.options, pruning.search.option: {"*": value}}
-    return Pruner(trainer.network, pruning, plugins.datapath(pruning.method, options))
+    given = pruning.layers if pruning.search.option == "density" else {}
+    return [n for n in _pruner(trainer, _with(pruning, {})).nodes if n.layer.name not in given]
 
 
-def _alone(trainer: Trainer, pruning: Pruning, node: Node, value: int) -> float:
+def _alone(trainer: Trainer, pruning: Pruning, node: Node, value: int | float) -> float:
     """Validation accuracy with this layer projected and nothing else."""
     before = node.weight.detach().clone(), node.mask.clone()
-    pruner = _pruner(trainer, pruning, value)
+    pruner = _pruner(trainer, _with(pruning, {node.layer.name: value}))
     pruner.nodes = [node]
     pruner.harden()
     accuracy = trainer.accuracy(trainer.parts.val)

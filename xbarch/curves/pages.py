@@ -38,7 +38,7 @@ def document(rows: Sequence[Row], drawn: bytes) -> Document:
 def table(rows: Sequence[Row]) -> str:
     """A line a recipe, every field a column; those of recipes that are not trained yet are empty."""
     names = [f.name for f in fields(Measured)]
-    derived = ["ratio", "crossbar_ratio", "holds"]
+    derived = ["ratio", "pruned_ratio", "crossbar_ratio", "holds"]
     return csv(["network", "method", "point", "status", *names, *derived], (
         [r.network, r.method, r.point, "trained" if r.measured else MISSING,
          *(getattr(r.measured, n, None) for n in (*names, *derived))] for r in rows))
@@ -63,10 +63,13 @@ def _introduction(found: Sequence[Measured]) -> list[str]:
         "reference; its own change tells what longer training alone brings. The column is accuracy after retraining "
         "less that of this network: an unpaired difference of two accuracies, without an interval. A method that also "
         "quantizes otherwise, as Huai with its powers of two, differs from it in this too.",
-        "*Ratio of weights*: those of all conv and linear layers over the unmasked ones. The first layer is left "
-        "dense, so it may differ from the point's name. *Ratio of crossbars*: one copy of each layer, the dense "
-        f"network on data path `dense` over this one on its own, on `{ARCHITECTURE}` with crossbars of {crossbars}; "
-        "below 1 the method takes more. *ADC bits*: those the machine is built with for it.",
+        "*Ratio of weights*: those of all conv and linear layers over the unmasked ones. A point such as `4x` names "
+        "the ratio aimed at where the method prunes; the first layer and those it does not take (for Meng linear ones "
+        "and 1 × 1 ones) stay dense, so the ratio of all weights is lower. *Where any is removed*: the same ratio "
+        "of the other layers alone.",
+        "*Ratio of crossbars*: one copy of each layer, the dense network on data path `dense` over this one on its "
+        f"own, on `{ARCHITECTURE}` with crossbars of {crossbars}; below 1 the method takes more. *ADC bits*: those the "
+        "machine is built with for it.",
     ]
     if through:
         text.append(
@@ -89,6 +92,7 @@ _KEPT: Mapping[str, Callable[[Measured], str]] = {
     "weights": lambda m: units.number(m.weights),
     "kept": lambda m: units.number(m.kept),
     "ratio of weights": lambda m: _times(m.ratio),
+    "where any is removed": lambda m: _times(m.pruned_ratio),
     "crossbars, dense": lambda m: units.number(m.dense_crossbars),
     "crossbars": lambda m: units.number(m.crossbars),
     "ratio of crossbars": lambda m: _times(m.crossbar_ratio),

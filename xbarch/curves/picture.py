@@ -17,6 +17,7 @@ _STYLE = {"svg.hashsalt": "xbarch", "svg.fonttype": "path", "font.size": 9, "axe
 _COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00")
 _MARKS = "osD^vP*X"
 _GREY = "#7a868e"
+_MARGIN = 1.15
 _AXES: tuple[tuple[str, Callable[[Measured], float]], ...] = (
     ("times fewer weights", lambda m: m.ratio), ("times fewer crossbars", lambda m: m.crossbar_ratio))
 
@@ -62,6 +63,9 @@ def _panel(axes: Any, rows: Sequence[Row], methods: Sequence[str], across: Calla
             axes.errorbar([across(m) for m in points], [100 * m.change for m in points], [below, above],
                           color=_colour(i), marker=_mark(i), markersize=4, linewidth=1, capsize=2)
     axes.set_xscale("log", base=2)
+    axes.axvline(1, color="black", linewidth=0.8)
+    places = [across(r.measured) for r in rows if r.measured]
+    axes.set_xlim(min([1, *places]) / _MARGIN, max([2, *places]) * _MARGIN)
     axes.xaxis.set_major_locator(LogLocator(2, numticks=6))
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}×")
     axes.xaxis.set_minor_locator(NullLocator())

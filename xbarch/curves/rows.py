@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,16 +37,18 @@ Progress = Callable[[int, int, str], None]
 class Measured:
     """A trained network of a grid.
 
-    weights, kept: of all conv and linear layers, before and after pruning. dense_crossbars, crossbars: of one copy of
+    weights, kept: of all conv and linear layers, before and after pruning; pruned_weights: before, of those layers from
+    which any is removed. dense_crossbars, crossbars: of one copy of
     each layer, the dense network's on data path `dense` and this one's on its own. adc_bits: of the machine as built
     for it. accuracy_*: shares of the test images, `dense` before pruning, `cut` right after it, `pruned` after
     retraining, `crossbars` the same through packed crossbars and ADCs on the first `crossbar_images`; None: not
     measured. change: pruned - dense, with the ends of its 95 % interval (paired bootstrap over test images).
-    against_longer: pruned - that of the network that trained on without removing anything; unpaired, None for that one itself.
+    against_longer: pruned - that of the network that trained on without removing anything (unpaired); None for itself.
     """
 
     weights: int
     kept: int
+    pruned_weights: int
     dense_crossbars: int
     crossbars: int
     adc_bits: int
@@ -71,6 +74,12 @@ class Measured:
     def ratio(self) -> float:
         """All weights over those kept."""
         return self.weights / self.kept
+
+    @property
+    def pruned_ratio(self) -> float:
+        """The same of those layers only from which any is removed; 1 where there is none."""
+        left = self.pruned_weights - (self.weights - self.kept)
+        return self.pruned_weights / left if left else inf if self.pruned_weights else 1.0
 
     @property
     def crossbar_ratio(self) -> float:
@@ -149,12 +158,13 @@ def measure(folder: Path) -> Measured:
     architecture = load(ARCHITECTURE, Architecture, [f"crossbar.{k}={v}" for k, v in shape.model_dump().items()])
     machine = build(architecture, network, path)
     layers = network.compute_layers
+    sizes = {la.name: la.rows * la.filters for la in layers}
     kept = sum(la.kept_weights for la in layers)
     if not kept:
         raise InputError("found masks that keep no weight, allowed at least one", file=network.file)
     found, change = facts.accuracy, facts.change
     return Measured(
-        sum(la.rows * la.filters for la in layers), kept,
+        sum(sizes.values()), kept, sum(sizes[la.name] for la in layers if la.kept_weights < sizes[la.name]),
         dense_crossbars(network, machine.geometry), sum(p.crossbars for p in fit(network, path, machine).values()),
         machine.geometry.adc_bits, found.baseline, found.cut, found.pruning, found.crossbars,
         min(recipe.crossbar_images, facts.data.test), facts.data.test, change.mean, change.low, change.high, None,

@@ -12,7 +12,7 @@ The digital sum of a bit line is the shift-and-add over input phases of the ADC'
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -257,6 +257,15 @@ class DataPath(ABC):
               density: float) -> list[float]:
         """Densities of single layers that keep `density` of all their weights. The default: all alike."""
         return [density] * len(layers)
+
+    def reduce(self, layers: Sequence[Layer], masks: Mapping[str, NDArray[np.bool_]],
+               weights: Mapping[str, Reals]) -> dict[str, NDArray[np.bool_]]:
+        """The masks with their consequences for the rest of the network, asked once when the cut is made for good.
+
+        layers: all, in topological order. masks, weights: (F, C / groups, kh, kw) of every layer on crossbars. Only
+        removes. The default: none.
+        """
+        return dict(masks)
 
     def adc_bits(self, layer: Layer, geometry: Geometry) -> int | None:
         """ADC bits that lose nothing of this layer whatever its inputs, where the method guarantees fewer than the

@@ -12,7 +12,7 @@ For every method whose crossbars hold rows or filters out of order. Parts, sizes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -66,11 +66,13 @@ def index_bits(block: Block, layer: Layer) -> int:
     return bits
 
 
-def counted(blocks: Sequence[Block], layer: Layer, store: Store) -> dict[str, Ints]:
-    """Actions a window, each [crossbars]: index words fetched, inputs gathered, sums scattered."""
+def counted(blocks: Sequence[Block], layer: Layer, store: Store,
+            bits: Callable[[Block, Layer], int] = index_bits) -> dict[str, Ints]:
+    """Actions a window, each [crossbars]: index words fetched, inputs gathered, sums scattered. bits: stored for a
+    block."""
     crossbar = np.array([b.crossbar for b in blocks])
     each = {
-        "index": [-(-index_bits(b, layer) // _WORD[store]) for b in blocks],
+        "index": [-(-bits(b, layer) // _WORD[store]) for b in blocks],
         "gather": [gathered(b) for b in blocks],
         "scatter": [scattered(b) for b in blocks],
     }
@@ -113,6 +115,12 @@ def table(name: str, action: str, bits: int, word: int, source: str) -> Added:
     bits that an access of it brings."""
     return Added(name, "ima", 1, _area(bits), action, _REGISTER_READ * word // _WORD["sram"], source + "scaled from "
                  "ISAAC's input register (Shafiee et al., ISCA 2016, Table I)")
+
+
+def adder(name: str, action: str, count: int, source: str) -> Added:
+    """`count` adders of an IMA, each of the shift-and-add's size; an action is an addition."""
+    return Added(name, "ima", count, _ADDER_AREA, action, _ADD, source + "area and energy of ISAAC's shift-and-add "
+                 "(Shafiee et al., ISCA 2016, Table I)")
 
 
 def overhead(added: Sequence[Added], area: int, tiles: int, imas: int) -> Fraction:

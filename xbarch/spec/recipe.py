@@ -130,12 +130,25 @@ class Cut(Spec):
 
 
 class Search(Spec):
-    """An option of the method found for every layer alone: the first of `values` that costs at most `guard` of the
-    validation accuracy when that layer is projected and nothing is trained, else the last."""
+    """An option of the method, or its density, found for every layer alone: the first of `values` that costs at most
+    `guard` of the validation accuracy when that layer is projected and nothing is trained, else the last."""
 
-    option: str = Field(max_length=100, description="one that may be a mapping of layer names to whole numbers")
-    values: list[int] = Field(min_length=1, max_length=16, description="tried in this order")
+    option: str = Field(max_length=100, description="one that may be a mapping of layer names to whole numbers; or "
+                        "density: that of every pruned layer `layers` does not name")
+    values: list[int | float] = Field(min_length=1, max_length=16, description="tried in this order; whole numbers, of "
+                                      "a density above 0 up to 1, the least first")
     guard: float = Field(ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _fit(self) -> Search:
+        for value in self.values:
+            if self.option == "density" and not 0 < value <= 1:
+                raise ValueError(f"values: found {value:g}, allowed more than 0, at most 1")
+            if self.option != "density" and not isinstance(value, int):
+                raise ValueError(f"values: found {value:g}, allowed whole numbers")
+        if self.option == "density" and self.values != sorted(self.values):
+            raise ValueError("values: densities come in another order than the least first")
+        return self
 
 
 class Pruning(Spec):

@@ -59,7 +59,7 @@ def recipe(found: Document) -> SyntheticRecipe | Recipe:
 def headline(name: str) -> tuple[str, str]:
     """(one line, source) of a bundled workload, for listings; reads no tensors."""
     path = bundled.folder("workloads") / name
-    if not path.is_dir():
+    if not (path / MANIFEST).is_file():
         path = path.with_name(f"{name}.yaml")
         found = document(path, kind="workloads")
         if found.data.get("kind") == "grid":

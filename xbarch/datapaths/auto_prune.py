@@ -1,0 +1,101 @@
+"""AUTO-PRUNE and APQ: densities found layer by layer, what is kept moved together in operation units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from xbarch.datapaths import base, dense, indices, sparse_units
+from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Projection, Reals, Stream, Work, standard_work
+from xbarch.datapaths.segprune import packing
+from xbarch.datapaths.segprune.packing import Piece
+from xbarch.workload.graph import Layer, Workload
+
+
+class AutoPruneOptions(base.Options):
+    """Options of `auto_prune`."""
+
+    grain: Literal["vectors", "rows"] = Field(
+        "vectors", description="vectors: a column of an operation unit is kept or removed (APQ), those kept move "
+        "together along the rows; rows: a row of an operation unit (AUTO-PRUNE), those kept move up as in `sre`")
+    sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`; offset weights have "
+                             "a reference beside the weights of every piece")
+    delta_bits: int = Field(5, ge=1, le=16, description="bits of a code of a row id, as for `sre`")
+    gathers: int = Field(8, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+    ou_rows: int = Field(16, ge=1, le=4096, description="word lines of an operation unit to prune for, where the "
+                         "crossbar has none (in training); a machine's own otherwise")
+    ou_columns: int = Field(16, ge=1, le=4096, description="the same for bit lines")
+
+
+class AutoPrune(DataPath):
+    """Every layer has a density of its own; a recipe's `search` with option `density` finds them.
+
+    Grain "vectors": in each strip of rows as tall as an operation unit the filters with an unmasked weight stand side
+    by side; sums go to their filters by index. Grain "rows": column groups keep rows of their own, as in `sre`. Either
+    way pieces share crossbars, are driven by inputs of their own and read one after another; a layer of which that
+    saves nothing stays in place.
+    """
+
+    name: ClassVar[str] = "auto_prune"
+    summary: ClassVar[str] = "column vectors of operation units, densities searched (AUTO-PRUNE, ICS 2021; APQ)"
+    provenance: ClassVar[str] = (
+        "Yang et al., AUTO-PRUNE, ICS 2021 (densities by layer, rewarded by accuracy and occupied crossbars; only kept "
+        "elements stored, inputs indexed by operation units) and APQ, IEEE TPDS 2023 (column vectors), abstracts. "
+        "Assumed, as the full texts could not be read: a vector is one column of an operation unit. This project's "
+        "reading: the papers' reinforcement learning is replaced by a search of each layer alone, the first of given "
+        "densities within an accuracy guard; kept by norm; packing, ids as in `sre`, sign schemes, all prices; APQ's "
+        "bit widths are not searched")
+    Options: ClassVar[type[base.Options]] = AutoPruneOptions
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        return sparse_units.refused(workload, geometry, self.options.sign)
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Vectors (or rows of column groups) of largest norm kept, `density` of them.
+
+        Raises:
+            InputError: a density that cannot be reached.
+        """
+        size = (1, self._wide(layer, geometry)) if self.options.grain == "rows" else (self._high(geometry), 1)
+        return sparse_units.strongest_slices(weights, layer, size, density)
+
+    def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        return sparse_units.packed(layer, geometry, self.options.sign, lambda: self._compact(layer, geometry))
+
+    def _compact(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        sign = self.options.sign
+        each, offset = dense.per_weight(layer.weight_bits, geometry, sign), sign == "offset"
+        columns = geometry.columns + (offset and geometry.unit_column)
+        nothing = [Piece(np.arange(1), np.arange(1))]
+        if self.options.grain == "rows":
+            wide = self._wide(layer, geometry)
+            pieces = list(sparse_units.column_groups(layer, wide, geometry.rows))
+            placed = sparse_units.stacked(pieces or nothing, wide * each + offset, geometry, columns)
+        else:
+            pieces = list(sparse_units.strips(layer, self._high(geometry), (columns - offset) // each))
+            placed = packing.shelved(pieces or nothing, each, int(offset), geometry.rows, columns)
+        return sparse_units.blocks(placed, layer, geometry, sign, self.name)
+
+    def _high(self, geometry: Geometry) -> int:
+        return sparse_units.unit_rows(geometry, self.options.ou_rows)
+
+    def _wide(self, layer: Layer, geometry: Geometry) -> int:
+        return sparse_units.group_weights(layer, geometry, self.options.sign, self.options.ou_columns)
+
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
+        """Every piece read unit by unit in each phase; once a window ids are fetched, inputs gathered, sums scattered.
+        Zero inputs are not skipped."""
+        delay = indices.delay(blocks, layer, geometry, "sram", self.options.gathers)
+        return replace(standard_work(blocks, geometry.phases(layer.input_bits), geometry),
+                       extra=sparse_units.counted(blocks, layer, self.options.delta_bits), latency=delay.latency,
+                       interval=delay.interval)
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """Row ids, address generators and filter latches of an IMA."""
+        o = self.options
+        return [sparse_units.id_table(geometry, o.sign, o.delta_bits, o.ou_columns),
+                *sparse_units.moved(geometry, o.gathers)]

@@ -1,0 +1,415 @@
+"""FORMS: fragments of a few rows and one sign, so that magnitudes alone are stored, sums stay small, and inputs are
+driven only as long as one of a fragment has bits left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xbarch.datapaths import base, cells, indices
+from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
+from xbarch.datapaths.xue.path import _matrix, _shaped
+from xbarch.errors import InputError
+from xbarch.workload.graph import Layer, Workload
+
+Ints = NDArray[np.int64]
+Reals = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+_READING = "this project's reading, "
+_SIZED = 8  # bits of the weights that the added memories are sized for
+
+
+class FormsOptions(base.Options):
+    """Options of `forms`."""
+
+    fragment: Literal[0, 4, 8, 16] = Field(
+        0, description="rows of a fragment; 0: those of the machine's operation unit, which no fragment exceeds; the "
+        "others are also for training on a crossbar without operation units, which then reads fragment by fragment")
+    order: Literal["width", "height", "channel"] = Field(
+        "width", description="what follows what down the word lines before fragments are cut: the columns of a kernel "
+        "(the order of the unrolled matrix), its rows, or the channels at one place of the kernel")
+    rows: Literal["layer", "block"] = Field(
+        "layer", description="what shares its kept rows: all filters of the layer (filter shapes), or those of one "
+        "column of crossbars, which then reads its inputs by index")
+    sign: Literal["sum", "energy"] = Field(
+        "sum", description="sign of a fragment: that of the sum of its weights (the paper), or the one whose weights "
+        "have the larger sum of squares (the nearest)")
+    zero_skip: bool = Field(True, description="a fragment is read only as often as the longest of its inputs has "
+                            "significant bits")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Filters that share their kept rows: `filters` [n] of group `group`, `rows` [r] of its matrix, in the order of
+    the word lines."""
+
+    group: int
+    filters: Ints
+    rows: Ints
+
+
+class Forms(DataPath):
+    """A row block of a crossbar is a stack of fragments, read one after another, each with a sign for every weight
+    column. A filter with a fragment of both signs is stored as its positive and its negative weights, in two columns.
+    """
+
+    name: ClassVar[str] = "forms"
+    summary: ClassVar[str] = "fragments of few rows and one sign, input zeros skipped (Yuan et al., FORMS, 2021)"
+    provenance: ClassVar[str] = (
+        "Yuan et al., FORMS, ISCA 2021 (structured pruning by ADMM, fragments of one sign, magnitudes in 2-bit cells, "
+        "4-bit ADCs, zero skipping); recalled: sign by the sum of a fragment, order of rows, effective input cycles. "
+        "This project's reading: how filters and rows share a density, kept counts that fill crossbars, rows of a "
+        "block, two columns where signs mix, where signs are kept, all prices")
+    Options: ClassVar[type[base.Options]] = FormsOptions
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        if not (geometry.operation_units or self.options.fragment):
+            return "needs an architecture with operation units, such as forms_like (or option fragment)"
+        if geometry.operation_units and geometry.ou_columns < geometry.columns:
+            return (f"operation units of {geometry.ou_columns} bit lines, a fragment is read on all "
+                    f"{geometry.columns} of the crossbar, as on forms_like")
+        for layer in workload.compute_layers:
+            if layer.weight_bits < 2:
+                return f"layer {layer.name} has {layer.weight_bits}-bit weights, a sign and a magnitude need 2 bits"
+            if self._per(layer, geometry) < 2:
+                return (f"a {layer.weight_bits}-bit weight of layer {layer.name} needs "
+                        f"{2 * geometry.slices(layer.weight_bits - 1)} bit lines where signs mix, the crossbar has "
+                        f"{geometry.columns}")
+        return ""
+
+    def levels(self, bits: int) -> tuple[int, int]:
+        """A sign and bits - 1 magnitude bits."""
+        top = (1 << bits - 1) - 1
+        return -top, top
+
+    def height(self, geometry: Geometry) -> int:
+        """Rows of a fragment.
+
+        Raises:
+            InputError: neither the crossbar nor the option says.
+        """
+        asked, unit = self.options.fragment, geometry.ou_rows
+        if not (asked or unit):
+            raise InputError(self.accepts(Workload("", ()), geometry))
+        return int(min(asked or unit, unit or asked, geometry.rows))
+
+    # -- training ---------------------------------------------------------------------------------------
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """`structure`, then every fragment of what is left polarized: weights of the other sign become zero, but stay
+        unmasked, since they keep their cells.
+
+        side: as of `structure`, and signs: one bit a fragment and filter, set where positive, in hexadecimal.
+        allowed: the sign of its fragment with every magnitude.
+
+        Raises:
+            InputError: as `structure`; 1-bit weights or more than 8 bits.
+        """
+        kept = self.structure(weights, layer, geometry, density)
+        return self._polarized(kept, layer, geometry, self._signs(kept, layer, geometry))
+
+    def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
+        """Filters, rows and signs as before."""
+        frozen = Projection(weights * before.mask, before.mask, before.side)
+        parts = self._parts(_flat(before.mask), layer, geometry)
+        shapes = [(len(self._cuts(len(p.rows), geometry)), len(p.filters)) for p in parts]
+        bits = np.unpackbits(np.frombuffer(bytes.fromhex(before.side["signs"]), np.uint8))
+        ends = np.cumsum([0, *(a * b for a, b in shapes)])
+        signs = [bits[s:s + a * b].reshape(a, b).astype(bool) for s, (a, b) in zip(ends, shapes, strict=False)]
+        return self._polarized(frozen, layer, geometry, signs)
+
+    def projections(self) -> Sequence[base.Project]:
+        """The two constraints, for an ADMM that splits them."""
+        return [self.structure, self.polarize]
+
+    def structure(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Whole filters and whole rows removed, at most `density` of each group's weights kept: of all pairs of
+        counts the one that keeps the largest sum of squares. Counts fill crossbars: from one crossbar on multiples of
+        its rows (and weight columns), below whole fragments (and filters), or all there are.
+
+        side: density reached; filters and rows kept in each group.
+
+        Raises:
+            InputError: a density outside 0 to 1 or less than a fragment of one filter, weights of another shape or
+                not finite.
+        """
+        energy = np.square(_matrix(weights, layer))
+        per_group = layer.filters // layer.groups
+        least, all_ = min(self.height(geometry), layer.rows), layer.rows * per_group
+        if not least / all_ - 1e-9 <= density <= 1:
+            raise InputError(f"found {density:g} for layer {layer.name}, allowed {least}/{all_} (a fragment of one "
+                             "filter) to 1", field="density")
+        kept, sizes = np.zeros(energy.shape, bool), []
+        for f in range(0, layer.filters, per_group):
+            mask, size = self._densest(energy[:, f:f + per_group], density, self._per(layer, geometry), geometry)
+            kept[:, f:f + per_group] = mask
+            sizes.append(size)
+        mask = _shaped(kept, weights)
+        return Projection(np.where(mask, weights, 0.0), mask, {
+            "density": float(mask.mean()), "filters": [f for f, _ in sizes], "rows": [r for _, r in sizes]})
+
+    def polarize(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """One sign for every fragment of the rows that `structure` keeps; weights it removes stay as they are.
+
+        Raises:
+            InputError: as `project`.
+        """
+        kept = self.structure(weights, layer, geometry, density)
+        signed = self._polarized(kept, layer, geometry, self._signs(kept, layer, geometry))
+        mixed = np.where(kept.mask, signed.weights, weights)
+        return Projection(mixed, mixed != 0)
+
+    def check(self, layer: Layer, geometry: Geometry) -> str:
+        """Whether every fragment has one sign."""
+        for part in self._parts(layer.kept, layer, geometry):
+            wrong = part.filters[self._mixed(layer, part, geometry)]
+            if len(wrong):
+                return (f"filter {wrong[0]} of layer {layer.name} has weights of both signs in a fragment of "
+                        f"{self.height(geometry)} rows, allowed one ({len(wrong)} of {len(part.filters)} filters)")
+        return ""
+
+    def _densest(self, energy: Reals, density: float, per: int, geometry: Geometry) -> tuple[Bools, tuple[int, int]]:
+        """The mask of one group's energy [R, F] and how many filters and rows it keeps."""
+        rows, filters = energy.shape
+        allowed = _counts(rows, geometry.rows, self.height(geometry))
+        best: tuple[float, Bools, tuple[int, int]] | None = None
+        for f in _counts(filters, per, 1):
+            fits = allowed[allowed * f <= density * energy.size + 1e-6]
+            if len(fits):
+                mask = self._chosen(energy, int(f), int(fits[-1]), per)
+                kept = float(energy[mask].sum())
+                if best is None or kept > best[0]:
+                    best = kept, mask, (int(f), int(fits[-1]))
+        assert best is not None  # one filter of one fragment fits
+        return best[1], best[2]
+
+    def _chosen(self, energy: Reals, filters: int, rows: int, per: int) -> Bools:
+        """Mask of so many filters and rows: filters of the most energy, rows of the most in these, filters of the
+        most in those, and so on once more; then, if asked, rows anew for every column of crossbars."""
+        chosen = _top(energy.sum(axis=0), filters)
+        for _ in range(2):
+            kept = _top(energy @ chosen, rows)
+            chosen = _top(kept @ energy, filters)
+        kept = _top(energy @ chosen, rows)
+        mask = np.outer(kept, chosen)
+        if self.options.rows == "block":
+            where = np.flatnonzero(chosen)
+            for members in np.split(where, np.arange(per, len(where), per)):
+                mask[:, members] = _top(energy[:, members].sum(axis=1), rows)[:, None]
+        return mask
+
+    def _signs(self, kept: Projection, layer: Layer, geometry: Geometry) -> list[Bools]:
+        """Of every part, which fragments [fragments, filters] are positive."""
+        matrix = _flat(kept.weights)
+        value = matrix if self.options.sign == "sum" else matrix * np.abs(matrix)
+        return [np.add.reduceat(value[np.ix_(p.rows, p.filters)], self._cuts(len(p.rows), geometry), axis=0) >= 0
+                for p in self._parts(_flat(kept.mask), layer, geometry)]
+
+    def _polarized(self, kept: Projection, layer: Layer, geometry: Geometry, signs: Sequence[Bools]) -> Projection:
+        """`kept` with these signs of its parts' fragments."""
+        if not 2 <= layer.weight_bits <= 8:
+            raise InputError(f"found {layer.weight_bits} for layer {layer.name}, allowed 2 to 8: a sign and a "
+                             "magnitude", field="weight_bits")
+        sign = np.zeros(_flat(kept.mask).shape, np.int8)
+        for part, positive in zip(self._parts(_flat(kept.mask), layer, geometry), signs, strict=True):
+            starts = self._cuts(len(part.rows), geometry)
+            tall = np.repeat(positive, np.diff(starts, append=len(part.rows)), axis=0)
+            sign[np.ix_(part.rows, part.filters)] = np.where(tall, 1, -1)
+        sign = _shaped(sign, kept.weights) * kept.mask
+        packed = np.packbits(np.concatenate([s.ravel() for s in signs])) if signs else np.zeros(0, np.uint8)
+        return Projection(np.where(kept.weights * sign > 0, kept.weights, 0.0), kept.mask,
+                          {**kept.side, "signs": packed.tobytes().hex()},
+                          sign * np.int8(self.levels(layer.weight_bits)[1]))
+
+    # -- packing ----------------------------------------------------------------------------------------
+
+    def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        """A block is a fragment on the filters of one crossbar, an activation group of its own."""
+        cells.check(layer.matrix, *self.levels(layer.weight_bits), layer.name, self.name)
+        parts = self._parts(layer.kept, layer, geometry) or [Part(0, np.zeros(1, np.int64), np.zeros(1, np.int64))]
+        result: list[Block] = []
+        crossbar = 0
+        for part in parts:
+            mixed = self._mixed(layer, part, geometry)
+            for here in _columns(mixed, self._per(layer, geometry)):
+                for start in range(0, len(part.rows), geometry.rows):
+                    tall = replace(part, filters=part.filters[here], rows=part.rows[start:start + geometry.rows])
+                    result += self._stack(layer, tall, mixed[here], crossbar, geometry)
+                    crossbar += 1
+        return result
+
+    def _stack(self, layer: Layer, part: Part, mixed: Bools, crossbar: int, geometry: Geometry) -> list[Block]:
+        """The fragments of one crossbar."""
+        height, slices = self.height(geometry), geometry.slices(layer.weight_bits - 1)
+        kept = layer.kept[np.ix_(part.rows, part.filters)].sum(axis=1)
+        width = (len(mixed) + int(mixed.sum())) * slices
+        return [Block(crossbar, row0, 0, part.rows[row0:row0 + height] + part.group * layer.rows, width,
+                      int(kept[row0:row0 + height].sum()) * slices, part.filters, group=number,
+                      contents=partial(_contents, layer, part.rows[row0:row0 + height], part.filters, mixed,
+                                       slices, geometry.cell_bits))
+                for number, row0 in enumerate(range(0, len(part.rows), height))]
+
+    def _parts(self, kept: Bools, layer: Layer, geometry: Geometry) -> list[Part]:
+        """What is left of the mask [rows, filters] of all groups."""
+        per_group, parts = layer.filters // layer.groups, []
+        order = self._order(layer)
+        for group in range(layer.groups):
+            here = kept[:, group * per_group:(group + 1) * per_group]
+            alive = np.flatnonzero(here.any(axis=0))
+            per = self._per(layer, geometry) if self.options.rows == "block" else max(1, len(alive))
+            for start in range(0, len(alive), per):
+                members = alive[start:start + per]
+                rows = order[here[np.ix_(order, members)].any(axis=1)]
+                parts.append(Part(group, members + group * per_group, rows))
+        return parts
+
+    def _order(self, layer: Layer) -> Ints:
+        """Rows of a group's matrix in the order of the word lines."""
+        height, width = layer.kernel
+        axes = {"width": (0, 1, 2), "height": (0, 2, 1), "channel": (1, 2, 0)}[self.options.order]
+        return np.arange(layer.rows).reshape(-1, height, width).transpose(axes).ravel()
+
+    def _mixed(self, layer: Layer, part: Part, geometry: Geometry) -> Bools:
+        """Which filters have a fragment of both signs."""
+        weights = layer.matrix[np.ix_(part.rows, part.filters)]
+        starts = self._cuts(len(part.rows), geometry)
+        both = (np.maximum.reduceat(weights, starts, axis=0) > 0) & (np.minimum.reduceat(weights, starts, axis=0) < 0)
+        return np.asarray(both.any(axis=0))
+
+    def _cuts(self, rows: int, geometry: Geometry) -> Ints:
+        return cuts(rows, geometry.rows, self.height(geometry))
+
+    def _per(self, layer: Layer, geometry: Geometry) -> int:
+        """Weight columns of a crossbar."""
+        return geometry.columns // geometry.slices(layer.weight_bits - 1)
+
+    # -- costs ------------------------------------------------------------------------------------------
+
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
+        """Fragments read one after another, each `effective` times where inputs are known, else once per phase. On
+        operation units a crossbar's sums meet in its shift-and-add, which adds or subtracts, and leave it once;
+        without them every read stands alone and none is skipped."""
+        stacks = [list(members) for _, members in groupby(blocks, key=lambda b: b.crossbar)]
+        phases = geometry.phases(layer.input_bits)
+        work = _stacked(stacks, phases, geometry, stream if self.options.zero_skip else None) \
+            if geometry.operation_units else standard_work(blocks, phases, geometry)
+        word = _signs_held(geometry)
+        per = geometry.slices(layer.weight_bits - 1)
+        extra = {"sign": np.array([sum(-(-b.columns // per // word) for b in s) for s in stacks], np.int64)}
+        if self._skips(geometry):
+            extra["skip"] = np.array([sum(b.rows for b in s) for s in stacks], np.int64)
+        if self.options.rows == "layer":
+            return replace(work, extra=extra)
+        whole = [replace(s[0], inputs=np.sort(np.concatenate([b.inputs for b in s]))) for s in stacks]
+        delay = indices.delay(whole, layer, geometry, "buffer", 1)
+        return replace(work, extra={**extra, **indices.counted(whole, layer, "buffer")}, latency=delay.latency,
+                       interval=delay.interval)
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """Sign bits of all fragments, sized for 8-bit weights; with `zero_skip` an OR of the inputs of a fragment,
+        which tells how many phases it needs; with rows "block" the indices."""
+        word, crossbars = _signs_held(geometry), geometry.crossbars_per_ima
+        fragments = len(self._cuts(geometry.rows, geometry))
+        added = [indices.table("signs", "sign", word * fragments * crossbars, word, _READING)]
+        if self._skips(geometry):
+            added.append(indices.adder("zero skipping", "skip", crossbars,
+                                       _READING + "one OR an input of a fragment, no more than an addition; "))
+        return added + (indices.components(geometry, "buffer", 1, word, 1) if self.options.rows == "block" else [])
+
+    def _skips(self, geometry: Geometry) -> bool:
+        return bool(self.options.zero_skip and geometry.operation_units)
+
+
+def effective(vectors: NDArray[Any], inputs: Ints, starts: Ints, dac_bits: int) -> Ints:
+    """Effective input cycles of fragments: phases until the longest input of each has no bit left.
+
+    EIC = ceil(max_i bit length(x_i) / dac_bits) (Yuan et al., FORMS, ISCA 2021); none where all inputs are zero.
+
+    Args:
+        vectors: unsigned [windows, inputs of the layer]. inputs: which of them drive the word lines. starts: first
+            word line of each fragment.
+
+    Returns:
+        [windows, fragments].
+    """
+    longest = np.frexp(np.maximum.reduceat(vectors[:, inputs], starts, axis=1))[1]
+    return -(-longest.astype(np.int64) // dac_bits)
+
+
+def cuts(rows: int, tall: int, height: int) -> Ints:
+    """First rows of the pieces of at most `height` that crossbars of `tall` rows are cut into."""
+    return np.array([s for start in range(0, rows, tall) for s in range(start, min(start + tall, rows), height)])
+
+
+def _stacked(stacks: Sequence[list[Block]], phases: int, geometry: Geometry, stream: Stream | None) -> Work:
+    """One entry for all fragments of a crossbar of the same height: whole ones, then what is left."""
+    vectors = None if stream is None else stream.vectors()
+    table: list[tuple[int, int, int, int]] = []
+    reads: list[Any] = []
+    known: dict[bytes, Ints] = {}
+    for stack in stacks:
+        rows = np.array([b.rows for b in stack])
+        if vectors is not None:
+            inputs = np.concatenate([b.inputs for b in stack])
+            key = inputs.tobytes()
+            if key not in known:
+                known[key] = effective(vectors, inputs, np.cumsum(rows) - rows, geometry.dac_bits)
+        for height in dict.fromkeys(rows.tolist()):
+            same = rows == height
+            table.append((stack[0].crossbar, height, stack[0].columns, stack[0].outputs * int(same[0])))
+            reads.append(phases * int(same.sum()) if vectors is None else known[key][:, same].sum(axis=1))
+    crossbar, high, columns, outputs = np.array(table, np.int64).T
+    return Work(crossbar, high, columns, high * columns, np.array(reads, np.int64).T, outputs)
+
+
+def _signs_held(geometry: Geometry) -> int:
+    """Weight columns of a crossbar: sign bits of a fragment."""
+    return max(1, geometry.columns // geometry.slices(_SIZED - 1))
+
+
+def _contents(layer: Layer, rows: Ints, filters: Ints, mixed: Bools, slices: int, cell_bits: int) -> Contents:
+    """Digits of the magnitudes of one fragment, negative columns read back with a minus. mixed: filters stored as
+    their positive and their negative weights side by side."""
+    weights = layer.matrix[np.ix_(rows, filters)].astype(np.int64)
+    which = np.repeat(np.arange(len(filters)), 1 + mixed)
+    second = np.diff(which, prepend=-1) == 0
+    negative = np.where(mixed[which], second, weights[:, which].min(axis=0) < 0)
+    sign = np.where(negative, -1, 1)
+    stored = cells.digits(np.maximum(weights[:, which] * sign, 0), slices, cell_bits)
+    return Contents(stored, np.arange(stored.shape[1]), np.repeat(filters[which], slices),
+                    np.repeat(sign, slices) * cells.weights_of(slices, cell_bits, len(which)))
+
+
+def _columns(mixed: Bools, per: int) -> Iterator[slice]:
+    """Filters of one crossbar after another, of `per` weight columns; a mixed filter takes two of one crossbar."""
+    first, used = 0, 0
+    for number, width in enumerate((1 + mixed).tolist()):
+        if used + width > per:
+            yield slice(first, number)
+            first, used = number, 0
+        used += width
+    yield slice(first, len(mixed))
+
+
+def _counts(size: int, unit: int, fine: int) -> Ints:
+    """Counts that fill crossbars: multiples of `unit`, below one of `fine`, or all; ascending."""
+    return np.unique([*range(fine, min(unit, size), fine), *range(unit, size, unit), size])
+
+
+def _top(values: Reals, count: int) -> Bools:
+    """The `count` largest; of equal ones the first."""
+    mask = np.zeros(len(values), bool)
+    mask[np.argsort(-values, kind="stable")[:count]] = True
+    return mask
+
+
+def _flat(weights: NDArray[Any]) -> NDArray[Any]:
+    """Unrolled [R, F]."""
+    return weights.reshape(len(weights), -1).T

@@ -1,0 +1,113 @@
+"""Hybrid-P, assumed: filters, and rows shared by the filters of a crossbar, in numbers that fill crossbars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from xbarch.datapaths import base
+from xbarch.datapaths.base import Geometry, Projection, Reals
+from xbarch.datapaths.compact import (
+    Bools,
+    Compact,
+    ListOptions,
+    at_least,
+    best,
+    by_columns_of_blocks,
+    projected,
+    whole,
+)
+from xbarch.datapaths.segprune.packing import Piece
+from xbarch.workload.graph import Layer, Workload
+
+
+class HybridPOptions(ListOptions):
+    """Options of `hybrid_p`."""
+
+    filters: float = Field(0.5, ge=0, le=1, description="share of the pruning given to filters: density ** filters of "
+                           "them are kept, rounded up to what fills crossbars")
+    unit: Literal["rows", "kernels"] = Field(
+        "rows", description="what is kept of a column block: rows, as many as fill crossbars, or whole kernels, as "
+        "many as fit whole on crossbars")
+
+
+class HybridP(Compact):
+    """No public text defines the Hybrid-P that SegPrune compares itself with. Assumed here: filters are removed until
+    those left fill whole crossbars; of every column block of them rows are removed, the same for all its filters,
+    until those left fill whole crossbars. One list of rows a block."""
+
+    name: ClassVar[str] = "hybrid_p"
+    summary: ClassVar[str] = "filters and block rows in whole crossbars (assumed definition of SegPrune's baseline)"
+    provenance: ClassVar[str] = (
+        "assumed: Zheng et al., SegPrune, IEEE TCAD 41(11), 2022, compare themselves with a Hybrid-P whose definition "
+        "could not be found in public text. All of this is this project's definition")
+    Options: ClassVar[type[base.Options]] = HybridPOptions
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        for layer in workload.compute_layers:
+            height, width = layer.kernel
+            if self.options.unit == "kernels" and height * width > geometry.rows:
+                return (f"a {height} x {width} kernel of layer {layer.name} needs {height * width} word lines, "
+                        f"the crossbar has {geometry.rows}")
+        return super().accepts(workload, geometry)
+
+    def ways(self, mask: Bools, layer: Layer, geometry: Geometry) -> list[Iterable[Piece]]:
+        return [by_columns_of_blocks(mask, geometry.rows, self._per(layer, geometry))]
+
+    def least(self, layer: Layer, geometry: Geometry) -> float:
+        """One crossbar of every group."""
+        filters = layer.filters // layer.groups
+        unit, step = self._unit(layer, geometry)
+        return min(self._per(layer, geometry), filters) * min(unit * step, layer.rows) / (layer.rows * filters)
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """The filters of largest norm, then of every column block the rows of largest norm; both rounded to what fills
+        crossbars, rows so that `density` is kept as nearly as can be. side: density reached, filters and rows kept.
+
+        Raises:
+            InputError: a density below one crossbar a group or above 1, shape or values not allowed, or a crossbar
+                too small.
+        """
+        per, (unit, step) = self._per(layer, geometry), self._unit(layer, geometry)
+        masks = []
+        for energy in self._energies(weights, layer, geometry, density):
+            rows, filters = energy.shape
+            wide = min(filters, -(-at_least(density ** self.options.filters, filters) // per) * per)
+            chosen = np.flatnonzero(best(energy.sum(axis=0), wide))
+            tall = whole(density * rows * filters / wide / unit, step, rows // unit)
+            mask = np.zeros(energy.shape, bool)
+            for f in range(0, wide, per):
+                block = chosen[f:f + per]
+                value = energy[:, block].sum(axis=1).reshape(-1, unit).sum(axis=1)
+                mask[np.ix_(np.repeat(best(value, tall), unit), block)] = True
+            masks.append(mask)
+        return projected(weights, masks, filters=wide, rows=tall * unit)
+
+    def check(self, layer: Layer, geometry: Geometry) -> str:
+        """Whether filters and the rows of every column block fill crossbars, the same rows for all its filters."""
+        reason = self.accepts(Workload(layer.name, (layer,)), geometry)
+        if reason:
+            return reason
+        per, (unit, step) = self._per(layer, geometry), self._unit(layer, geometry)
+        for mask in np.split(layer.kept, layer.groups, axis=1):
+            filters = np.flatnonzero(mask.any(axis=0))
+            if len(filters) % per and len(filters) < mask.shape[1]:
+                return (f"layer {layer.name} keeps {len(filters)} filters of a group, allowed multiples of {per} or "
+                        f"all {mask.shape[1]}")
+            for f in range(0, len(filters), per):
+                part = mask[:, filters[f:f + per]].reshape(-1, unit, len(filters[f:f + per]))
+                units = part.any(axis=(1, 2))
+                if not part[units].all():
+                    return f"filters of a column block of layer {layer.name} keep different rows, allowed the same"
+                if units.sum() % step and not units.all():
+                    return (f"a column block of layer {layer.name} keeps {int(units.sum()) * unit} rows, allowed "
+                            f"multiples of {step * unit} or all {layer.rows}")
+        return ""
+
+    def _unit(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
+        """(rows removed together, how many of these fill a crossbar)."""
+        area = layer.kernel[0] * layer.kernel[1]
+        return (1, geometry.rows) if self.options.unit == "rows" else (area, max(1, geometry.rows // area))

@@ -1,0 +1,112 @@
+"""Liang et al.: whole crossbars, or columns of them, by L0-constrained projection; feature maps put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from xbarch.datapaths import base
+from xbarch.datapaths.base import Geometry, Projection, Reals, strongest
+from xbarch.datapaths.compact import Bools, Compact, CompactOptions, Ints, by_columns_of_blocks, projected
+from xbarch.datapaths.segprune.packing import Piece, cut
+from xbarch.workload.graph import Layer
+
+
+class LiangOptions(CompactOptions):
+    """Options of `liang`."""
+
+    grain: Literal["crossbar", "column"] = Field(
+        "crossbar", description="what is removed: blocks of kin channels and kout filters, or of kin channels and one "
+        "filter")
+    kin: int = Field(0, ge=0, le=4096, description="input channels of a block; 0: those that fill a crossbar's rows "
+                     "(the paper: 8 to 16)")
+    kout: int = Field(0, ge=0, le=4096, description="filters of a block at grain crossbar; 0: those that fill a "
+                      "crossbar's columns (the paper: 4)")
+    reorder: bool = Field(True, description="input feature maps are put in the order of their importance before they "
+                          "are cut in blocks of kin")
+
+
+class Liang(Compact):
+    """Blocks of largest norm stay. Whole feature maps are read or not, in an order fixed when the layer is mapped, so
+    inputs need no list. At grain column the columns left of a block of channels are recombined side by side, and a
+    list says which filter each adds to."""
+
+    lists: ClassVar[Literal["both", "outputs", "none"]] = "outputs"
+    name: ClassVar[str] = "liang"
+    summary: ClassVar[str] = "whole crossbars or their columns, feature maps reordered (Liang et al. 2018)"
+    provenance: ClassVar[str] = (
+        "Liang et al., Crossbar-aware neural network pruning, IEEE Access 2018 (crossbar and column grain, L0-"
+        "constrained projection, feature maps in the order of importance). This project's reading: blocks sized by "
+        "the crossbar on the unrolled instead of the semi-folded mapping, the exact instead of the relaxant "
+        "probabilistic projection, importance as norm, the list of outputs and its price")
+    Options: ClassVar[type[base.Options]] = LiangOptions
+
+    def ways(self, mask: Bools, layer: Layer, geometry: Geometry) -> list[Iterable[Piece]]:
+        tall, per, area = geometry.rows, self._per(layer, geometry), layer.kernel[0] * layer.kernel[1]
+        maps: Bools = np.logical_or.reduce(mask.reshape(-1, area, mask.shape[1]), axis=1)
+        whole = np.repeat(maps, area, axis=0)
+        return [by_columns_of_blocks(whole, tall, per), cut(_alike(maps, area), tall, per)]
+
+    def size(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
+        """Filters and channels of a block."""
+        area = layer.kernel[0] * layer.kernel[1]
+        kin = min(self.options.kin or max(1, geometry.rows // area), layer.rows // area)
+        kout = 1 if self.options.grain == "column" else self.options.kout or self._per(layer, geometry)
+        return min(kout, layer.filters // layer.groups), kin
+
+    def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int] | None:
+        """A block, where its channels follow one another."""
+        return None if self.options.reorder or layer.groups > 1 else self.size(layer, geometry)
+
+    def least(self, layer: Layer, geometry: Geometry) -> float:
+        """The smallest block of every group."""
+        kout, kin = self.size(layer, geometry)
+        filters, channels = layer.filters // layer.groups, layer.rows // (layer.kernel[0] * layer.kernel[1])
+        return min(kout, filters % kout or kout) * min(kin, channels % kin or kin) / (filters * channels)
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """The blocks of largest norm, `density` of them, one at least. side: density reached, size of a block.
+
+        Raises:
+            InputError: density, shape or values not allowed, or a crossbar too narrow.
+        """
+        size, area, masks = self.size(layer, geometry), layer.kernel[0] * layer.kernel[1], []
+        for energy in self._energies(weights, layer, geometry, density):
+            maps = np.sqrt(energy.reshape(-1, area, energy.shape[1]).sum(axis=1))  # [channels, filters]
+            order = np.argsort(-np.square(maps).sum(axis=1), kind="stable") if self.options.reorder \
+                else np.arange(len(maps))
+            kept = np.empty(maps.shape, bool)
+            kept[order] = strongest(maps.T[:, order, None, None], size, density).mask[:, :, 0, 0].T
+            masks.append(np.repeat(kept, area, axis=0))
+        return projected(weights, masks, block=list(size))
+
+    def check(self, layer: Layer, geometry: Geometry) -> str:
+        """Whether whole blocks are kept or removed: the same of `kout` filters, and of channels in numbers that make up
+        blocks of `kin`."""
+        (kout, kin), area = self.size(layer, geometry), layer.kernel[0] * layer.kernel[1]
+        for mask in np.split(layer.kept, layer.groups, axis=1):
+            starts = np.arange(0, mask.shape[1], kout)
+            sizes = np.diff(starts, append=mask.shape[1])
+            kept = np.add.reduceat(mask.reshape(-1, area, mask.shape[1]).sum(axis=1), starts, axis=1)
+            if (kept % (sizes * area)).any():
+                return (f"layer {layer.name} keeps parts of blocks, allowed whole ones of {kin} channels and {kout} "
+                        "filters")
+            _, alike = np.unique(kept, axis=0, return_counts=True)
+            over = alike % kin
+            if int((over > 0).sum()) > (len(kept) % kin > 0):
+                return (f"layer {layer.name} keeps the same filters of {int(alike[over > 0][0])} channels, allowed "
+                        f"multiples of {kin}, once with the rest")
+        return ""
+
+
+def _alike(maps: Bools, area: int) -> Iterator[Piece]:
+    """Channels that keep the same filters, with these; maps [channels, filters]."""
+    _, first, kind = np.unique(np.packbits(maps, axis=1), axis=0, return_index=True, return_inverse=True)
+    for k in np.argsort(first):
+        filters = np.flatnonzero(maps[first[k]])
+        if len(filters):
+            channels: Ints = np.flatnonzero(kind.ravel() == k)
+            yield Piece((channels[:, None] * area + np.arange(area)).ravel(), filters)

@@ -1,0 +1,225 @@
+"""Yu et al.: a layer's kernels keep one of few patterns of positions; kernels are reordered by pattern, so that rows
+that are zero in a pattern vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xbarch.datapaths import base, dense
+from xbarch.datapaths.base import Block, Geometry, Projection, Reals
+from xbarch.datapaths.pieces import Pieces, PiecesOptions, unit
+from xbarch.datapaths.segprune import packing
+from xbarch.datapaths.segprune.packing import Piece
+from xbarch.datapaths.segprune.voting import ballots
+from xbarch.errors import InputError
+from xbarch.workload.graph import Layer
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+class PatternOptions(PiecesOptions):
+    """Options of `pattern`."""
+
+    patterns: int = Field(8, ge=1, le=256, description="patterns to choose from, beside the empty one")
+    channels: int = Field(0, ge=0, le=1024, description="consecutive input channels whose kernels of a filter keep the "
+                          "same pattern; 0: as many as fill the word lines read together")
+    scope: Literal["layer", "channel"] = Field("layer", description="patterns are elected once for a layer, or for "
+                                               "every `channels` input channels")
+    importance: Literal["l2", "l1"] = Field("l2", description="what an election and a choice of pattern keep most of: "
+                                            "squares (the Euclidean projection) or absolute values")
+    read_rows: int = Field(16, ge=1, le=1024, description="word lines read together to train for, where the crossbar "
+                           "has no operation units; a machine's own otherwise")
+
+
+class Pattern(Pieces):
+    """A segment is the kernels of `channels` consecutive input channels of one filter, all with one pattern. Segments of
+    the same channels are reordered by pattern; each pattern's segments are a dense piece of the positions kept. Inputs
+    are chosen by pattern, sums added to the filter that an index names.
+
+    Patterns are found in the mask. Where reordering takes more crossbars, reads or conversions than the dense packing,
+    the layer is packed as `dense`: kernels of few positions that do not fill an operation unit cost reads.
+    """
+
+    name: ClassVar[str] = "pattern"
+    summary: ClassVar[str] = "few patterns of kernel positions, kernels reordered by pattern (Yu et al. 2020)"
+    provenance: ClassVar[str] = (
+        "Yu et al., arXiv 2010.06156, 2020, abstract (kernel-reordering weight mapping, pattern pruning, operation "
+        "units); voting as in the public code of PRAP-PIM (every kernel proposes its largest positions, the most "
+        "frequent shapes win, channels that share a pattern fill an operation unit). Assumed, as the full text could "
+        "not be read: one layer-wide election of 8 patterns. This project's reading: whole segments removed for what "
+        "positions cannot express, the choice of channels, shelf packing, index storage, all prices")
+    Options: ClassVar[type[base.Options]] = PatternOptions
+
+    def prunes(self, layer: Layer) -> bool:
+        """Kernels of more than one position."""
+        return layer.kernel != (1, 1)
+
+    # -- training ---------------------------------------------------------------------------------------
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Patterns elected, every segment on the one that keeps most of it, the weakest segments removed.
+
+        With a kernel of K positions each pattern keeps k = ceil(density * K) of them, and round(density * K / k) of the
+        segments stay, so that no other density is reached than asked for but by rounding.
+
+        Args:
+            weights: (F, C / groups, kh, kw). density: above 0 (one segment) to 1.
+
+        Returns:
+            side: channels of a segment, kept positions k, segments kept, patterns: for each election the lists of
+            positions.
+
+        Raises:
+            InputError: a density out of reach, or weights of another shape.
+        """
+        value, area = self._value(weights, layer), layer.kernel[0] * layer.kernel[1]
+        if not 0 < density <= 1:
+            raise InputError(f"layer {layer.name}: found {density:g}, allowed above 0 up to 1", field="density")
+        keep = min(area, max(1, int(np.ceil(density * area - 1e-9))))
+        together = self._together(layer, geometry, keep)
+        sums = _segments(value, together)
+        segments = round(density * area / keep * sums.shape[0] * sums.shape[1])
+        if segments < 1:
+            raise InputError(f"layer {layer.name}: {density:g} keeps none of {sums.shape[0] * sums.shape[1]} segments of "
+                             f"{together} channels, allowed at least {keep / area / sums[:, :, 0].size:g}",
+                             field="density")
+        elected = [self._elected(part, keep) for part in self._electorates(sums)]
+        return self._chosen(weights, sums, elected, {"channels": together, "positions": keep, "segments": segments})
+
+    def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
+        """The nearest weights with the patterns of an earlier projection and as many segments."""
+        side = before.side
+        sums = _segments(self._value(weights, layer), side["channels"])
+        elected = [_shapes(lists, sums.shape[2]) for lists in side["patterns"]]
+        return self._chosen(weights, sums, elected, {k: side[k] for k in ("channels", "positions", "segments")})
+
+    def check(self, layer: Layer, geometry: Geometry) -> str:
+        """Whether the kernels of no election have more than `patterns` patterns, the empty one apart."""
+        if not self.prunes(layer):
+            return ""
+        area = layer.kernel[0] * layer.kernel[1]
+        kernels = layer.kept.T.reshape(layer.filters, -1, area)
+        parts = [kernels] if self.options.scope == "layer" else np.split(kernels, kernels.shape[1], axis=1)
+        found = max(int(np.unique(part.reshape(-1, area), axis=0).any(axis=1).sum()) for part in parts)
+        return "" if found <= self.options.patterns else (
+            f"layer {layer.name} has {found} patterns, allowed {self.options.patterns} (option patterns)")
+
+    def _value(self, weights: Reals, layer: Layer) -> Reals:
+        """Importance of every weight, [F, C / groups, positions]."""
+        area = layer.kernel[0] * layer.kernel[1]
+        expected = (layer.filters, layer.rows // area, *layer.kernel)
+        if np.shape(weights) != expected:
+            raise InputError(f"weights of layer {layer.name} have shape {np.shape(weights)}, allowed {expected}")
+        exact = np.asarray(weights, np.float64).reshape(*expected[:2], area)
+        return np.abs(exact) if self.options.importance == "l1" else np.square(exact)
+
+    def _together(self, layer: Layer, geometry: Geometry, keep: int) -> int:
+        """Channels of a segment."""
+        lines = unit(geometry) if geometry.operation_units else min(self.options.read_rows, geometry.rows)
+        channels = layer.rows // (layer.kernel[0] * layer.kernel[1])
+        return min(self.options.channels or max(1, lines // keep), channels)
+
+    def _electorates(self, sums: Reals) -> list[Reals]:
+        """Importance [segments, positions] of those that elect patterns together."""
+        if self.options.scope == "layer":
+            return [sums.reshape(-1, sums.shape[2])]
+        return [sums[:, c] for c in range(sums.shape[1])]
+
+    def _elected(self, value: Reals, keep: int) -> Bools:
+        """The most frequent ballots [patterns, positions]; of equally frequent ones those that keep more."""
+        cast = ballots(value, keep)
+        _, first, kind = np.unique(np.packbits(cast, axis=1), axis=0, return_index=True, return_inverse=True)
+        votes = np.bincount(kind.ravel())
+        kept = np.bincount(kind.ravel(), (cast * value).sum(axis=1))
+        order = np.lexsort((first, -kept, -votes))
+        return np.asarray(cast[first[order[:self.options.patterns]]], np.bool_)
+
+    def _chosen(self, weights: Reals, sums: Reals, elected: list[Bools], side: dict[str, Any]) -> Projection:
+        """Every segment on its best pattern, the best `side["segments"]` of them kept."""
+        filters, bands, area = sums.shape
+        shapes = np.empty(sums.shape, bool)
+        worth = np.empty((filters, bands))
+        for number, patterns in enumerate(elected):
+            here = slice(None) if len(elected) == 1 else slice(number, number + 1)
+            kept = sums[:, here] @ patterns.T.astype(np.float64)
+            shapes[:, here], worth[:, here] = patterns[kept.argmax(axis=2)], kept.max(axis=2)
+        stay = np.zeros(worth.size, bool)
+        stay[np.argsort(-worth, axis=None, kind="stable")[:side["segments"]]] = True
+        shapes &= stay.reshape(filters, bands, 1)
+        channels = weights.shape[1]
+        mask = np.repeat(shapes, side["channels"], axis=1)[:, :channels].reshape(weights.shape)
+        lists = [[np.flatnonzero(p).tolist() for p in patterns] for patterns in elected]
+        return Projection(np.where(mask, weights, 0.0), mask, {**side, "patterns": lists})
+
+    # -- packing ----------------------------------------------------------------------------------------
+
+    def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
+        """Bands of as many channels as promise the fewest conversions: patterns are told apart band by band."""
+        per = layer.filters // layer.groups
+        masks = [layer.kept.T[g * per:(g + 1) * per] for g in range(layer.groups)]
+        if not any(mask.any() for mask in masks):
+            yield self.blocks(self.shelved([], layer, geometry), layer, geometry)
+            return
+        area = layer.kernel[0] * layer.kernel[1]
+        each, own = dense.per_weight(layer.weight_bits, geometry, self.options.sign), self.options.sign == "offset"
+        wide, dense_cost = self.per(layer, geometry), layer.rows * layer.filters * each
+        tried = {h: sum(_conversions(mask, h * area, unit(geometry), each, int(own), wide) for mask in masks)
+                 for h in self._heights(layer, geometry)}
+        for height in sorted(tried, key=lambda h: (tried[h], h))[:2]:
+            if tried[height] <= -(-layer.rows // unit(geometry)) * (dense_cost // layer.rows + layer.filters):
+                yield self.blocks(self.shelved(self._pieces(masks, height * area, layer, geometry), layer, geometry),
+                                  layer, geometry)
+
+    def _heights(self, layer: Layer, geometry: Geometry) -> list[int]:
+        """Channels a band may have: as the option says, or those in which patterns of any size fill a read."""
+        channels = layer.rows // (layer.kernel[0] * layer.kernel[1])
+        if self.options.channels:
+            return [min(self.options.channels, channels)]
+        area, lines = layer.kernel[0] * layer.kernel[1], unit(geometry)
+        return sorted({min(max(1, lines // k), channels) for k in range(1, area + 1)})
+
+    def _pieces(self, masks: list[Bools], height: int, layer: Layer, geometry: Geometry) -> Iterator[Piece]:
+        """Dense pieces of each pattern of each band of `height` rows."""
+        for g, mask in enumerate(masks):
+            for piece in packing.cut(packing.shapes(mask, height), unit(geometry), self.per(layer, geometry)):
+                yield Piece(piece.rows + g * layer.rows, piece.filters + g * len(mask))
+
+
+def _segments(value: Reals, together: int) -> Reals:
+    """Importance of the positions of segments, [F, bands, positions]."""
+    return np.asarray(np.add.reduceat(value, np.arange(0, value.shape[1], together), axis=1))
+
+
+def _shapes(lists: list[list[int]], area: int) -> Bools:
+    """Patterns [patterns, positions] out of their lists of positions."""
+    shapes = np.zeros((len(lists), area), bool)
+    for shape, positions in zip(shapes, lists, strict=True):
+        shape[positions] = True
+    return shapes
+
+
+def _conversions(mask: Bools, height: int, lines: int, each: int, own: int, wide: int) -> int:
+    """Conversions of a phase when mask [F, R] is cut in bands of `height` rows: sum over shapes of ceil(rows / lines) *
+    (filters * each + own for every `wide` filters). Shapes are told apart by a hash: a collision could only choose a
+    height that is less good."""
+    filters, rows = mask.shape
+    bands = -(-rows // height)
+    padded = np.zeros((filters, bands * height), bool)
+    padded[:, :rows] = mask
+    packed = np.packbits(padded.reshape(filters, bands, height), axis=2).astype(np.uint64)
+    salt = np.random.default_rng(0).integers(1, 1 << 63, packed.shape[2], np.uint64) * 2 + 1
+    name = np.sort((packed * salt).sum(axis=2).T * (1 << 0), axis=1)
+    kept = padded.reshape(filters, bands, height).sum(axis=2).T
+    order = np.argsort((packed * salt).sum(axis=2).T, axis=1)
+    kept = np.take_along_axis(kept, order, axis=1)
+    first = np.ones(name.shape, bool)
+    first[:, 1:] = name[:, 1:] != name[:, :-1]
+    at = np.flatnonzero(first)
+    members = np.diff(at, append=name.size)
+    return int((-(-kept.ravel()[at] // lines) * (members * each + own * -(-members // wide))).sum())

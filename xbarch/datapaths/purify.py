@@ -1,0 +1,117 @@
+"""What removed filters mean for the rest of a network: channels without a producer, filters that nobody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.datapaths.base import Reals
+from xbarch.workload.graph import Layer
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A layer on crossbars reads channels that `producers` make; channel c is filter c of each that has so many (the
+    image is a producer too). span: inputs of the reader a channel, its positions where it was flattened."""
+
+    reader: Layer
+    producers: frozenset[str]
+    span: int
+
+
+def edges(layers: Sequence[Layer]) -> list[Edge]:
+    """One for every layer on crossbars. Additions join the channels of their branches from the first on; pooling and
+    flattening pass channels on."""
+    producers: dict[str, frozenset[str]] = {}
+    channels: dict[str, int] = {}
+    found = []
+    for layer in layers:
+        if layer.compute:
+            source = layer.inputs[0]
+            found.append(Edge(layer, producers[source], layer.in_shape[0] // channels[source]))
+        if layer.compute or layer.op == "input":
+            producers[layer.name], channels[layer.name] = frozenset({layer.name}), layer.out_shape[0]
+        else:
+            producers[layer.name] = frozenset().union(*(producers[name] for name in layer.inputs))
+            channels[layer.name] = max(channels[name] for name in layer.inputs)
+    return found
+
+
+def purified(layers: Sequence[Layer], masks: Mapping[str, Bools], weights: Mapping[str, Reals], emptiness: float,
+             importance: float) -> dict[str, Bools]:
+    """Masks with the graph's consequences, until nothing changes (Ma et al., Tiny but accurate, ASP-DAC 2020, network
+    purification and unused path removal):
+
+    - a reader's weights on a channel are removed when no producer of it keeps a weight;
+    - a filter is removed when more than `emptiness` of its readers' weights on it are, and the largest norm of what is
+      left, relative to the reader's largest channel, is below `importance`; or when all are removed.
+
+    A channel without a producer is a constant; removing it changes nothing where that is zero, else what comes after
+    is trained again. The first channels of the image and the filters of the network's output are never removed.
+
+    Args:
+        layers: the network's, in topological order. masks, weights: (F, C / groups, kh, kw) of layers on crossbars.
+    """
+    graph, kept = edges(layers), {name: mask.copy() for name, mask in masks.items()}
+    outputs = {layer.name for layer in layers} - {name for layer in layers for name in layer.inputs}
+    fixed = {name for layer in layers if layer.name in outputs for name in _makers(layer, layers)}
+    while True:
+        before = sum(int(mask.sum()) for mask in kept.values())
+        for edge in graph:
+            _unfed(edge, kept)
+        for layer in layers:
+            if layer.compute and layer.name not in fixed:
+                readers = [edge for edge in graph if layer.name in edge.producers]
+                kept[layer.name][_unread(layer, readers, kept, weights, emptiness, importance)] = False
+        if sum(int(mask.sum()) for mask in kept.values()) == before:
+            return kept
+
+
+def _makers(last: Layer, layers: Sequence[Layer]) -> set[str]:
+    """Layers on crossbars whose filters a layer's output shows."""
+    if last.compute:
+        return {last.name}
+    by_name = {layer.name: layer for layer in layers}
+    return {name for source in last.inputs for name in _makers(by_name[source], layers)}
+
+
+def _unfed(edge: Edge, kept: dict[str, Bools]) -> None:
+    """Remove the reader's weights on channels that no producer makes."""
+    if not all(name in kept for name in edge.producers):
+        return  # the image, or a layer nothing is known of
+    channels = edge.reader.in_shape[0] // edge.span
+    fed = np.zeros(channels, bool)
+    for name in edge.producers:
+        made: Bools = np.logical_or.reduce(kept[name], axis=(1, 2, 3))
+        fed[:len(made)] |= made[:channels]
+    mask = kept[edge.reader.name]
+    by_group = np.repeat(fed, edge.span).reshape(edge.reader.groups, 1, mask.shape[1], 1, 1)
+    kept[edge.reader.name] = (mask.reshape(edge.reader.groups, -1, *mask.shape[1:]) & by_group).reshape(mask.shape)
+
+
+def _unread(layer: Layer, readers: Sequence[Edge], kept: Mapping[str, Bools], weights: Mapping[str, Reals],
+            emptiness: float, importance: float) -> Bools:
+    """Filters of a layer that hardly anything reads, [F]."""
+    whole, left = np.zeros(layer.filters), np.zeros(layer.filters)
+    most = np.zeros(layer.filters)
+    for edge in readers:
+        mask = kept[edge.reader.name]
+        count, energy = (_channels(edge, values) for values in (mask, np.square(weights[edge.reader.name]) * mask))
+        here = slice(0, min(layer.filters, len(count)))
+        whole[here] += mask.size / len(count)
+        left[here] += count[here]
+        most[here] = np.maximum(most[here], np.sqrt(energy[here] / max(float(energy.max()), 1e-300)))
+    empty = 1 - left / np.maximum(whole, 1)
+    return np.asarray((left == 0) | (empty > emptiness) & (most < importance))
+
+
+def _channels(edge: Edge, values: Reals | Bools) -> Reals:
+    """Sums over the reader's weights on each channel of its producers."""
+    by_group = values.reshape(edge.reader.groups, -1, *values.shape[1:]).sum(axis=(1, 3, 4))
+    sums: Reals = by_group.reshape(-1, edge.span).sum(axis=1).astype(np.float64)
+    return sums

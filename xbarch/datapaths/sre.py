@@ -1,0 +1,113 @@
+"""Sparse ReRAM Engine: rows of operation units left out where all weights are, inputs left out where a bit is zero."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from xbarch.datapaths import base, dense, indices, sparse_units
+from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Projection, Reals, Stream, Work, standard_work
+from xbarch.datapaths.segprune.packing import Piece
+from xbarch.workload.graph import Layer, Workload
+
+
+class SreOptions(base.Options):
+    """Options of `sre`."""
+
+    orc: bool = Field(True, description="operation-unit row compression: of each column group the rows masked for all "
+                      "its weights are left out, the others move up")
+    dof: bool = Field(True, description="dynamic operation units: in each input phase units take the next rows whose "
+                      "bit is one")
+    sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`; offset weights have "
+                             "a reference in every column group, as each has rows of its own")
+    delta_bits: int = Field(5, ge=1, le=16, description="bits of a code of a row id, which says how many rows are "
+                            "skipped; the largest is an escape")
+    gathers: int = Field(8, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+    ou_columns: int = Field(16, ge=1, le=4096, description="bit lines of an operation unit to prune for, where the "
+                            "crossbar has none (in training); a machine's own otherwise")
+
+
+class Sre(DataPath):
+    """A column group is the weights an operation unit holds side by side. With `orc` its rows with an unmasked weight
+    move up, are cut at a crossbar's last row and stacked with those of other groups, which are driven by other inputs,
+    so that each is read alone: every group fetches its inputs anew. A masked row of a group takes no cell, whatever
+    level its sign scheme gives to zero; a masked weight beside unmasked ones is stored as zero.
+
+    A layer is compacted where that takes no more crossbars, reads and conversions than leaving all in place. With `dof`
+    a group of which n1 rows have a one at an input bit takes ceil(n1 / rows of a unit) reads for it; where a workload
+    stores no inputs nothing is skipped.
+    """
+
+    name: ClassVar[str] = "sre"
+    summary: ClassVar[str] = "rows of operation units and zero input bits skipped (Sparse ReRAM Engine, ISCA 2019)"
+    provenance: ClassVar[str] = (
+        "Yang et al., Sparse ReRAM Engine, ISCA 2019 (operation units, row compression, dynamic operation units, "
+        "delta-coded row ids). Assumed, as the full text could not be read: 5-bit codes, each column group read alone. "
+        "This project's reading: masked weights, not zero cells, decide what is left out; the escape code; "
+        "rows stacked across row blocks; sign schemes; projection (the paper prunes nothing itself); all prices")
+    Options: ClassVar[type[base.Options]] = SreOptions
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        return sparse_units.refused(workload, geometry, self.options.sign)
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Rows of column groups of largest norm kept, `density` of them: this project's, for training.
+
+        Raises:
+            InputError: a density that cannot be reached.
+        """
+        return sparse_units.strongest_slices(weights, layer, (1, self._wide(layer, geometry)), density)
+
+    def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        if not self.options.orc:
+            return dense.blocks(layer, geometry, self.options.sign)
+        return sparse_units.packed(layer, geometry, self.options.sign, lambda: self._compact(layer, geometry))
+
+    def _compact(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        sign, wide = self.options.sign, self._wide(layer, geometry)
+        pieces = list(sparse_units.column_groups(layer, wide, geometry.rows))
+        offset = sign == "offset"
+        placed = sparse_units.stacked(
+            pieces or [Piece(np.arange(1), np.arange(1))],
+            wide * dense.per_weight(layer.weight_bits, geometry, sign) + offset, geometry,
+            geometry.columns + (offset and geometry.unit_column))
+        return sparse_units.blocks(placed, layer, geometry, sign, self.name)
+
+    def _wide(self, layer: Layer, geometry: Geometry) -> int:
+        return sparse_units.group_weights(layer, geometry, self.options.sign, self.options.ou_columns)
+
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
+        """With `dof` and a stream, reads of every window by its inputs' bits; once a window the ids are fetched and
+        each group's inputs gathered; once a phase each group's word lines are formed."""
+        phases = geometry.phases(layer.input_bits)
+        if self.options.dof and stream is not None:
+            work = sparse_units.dynamic(blocks, layer, geometry, stream)
+        else:
+            work = standard_work(blocks, phases, geometry)
+        extra: dict[str, sparse_units.Ints] = {}
+        if self.options.dof:
+            extra["form"] = np.bincount([b.crossbar for b in blocks]) * phases
+        if not self.options.orc:
+            return replace(work, extra=extra)
+        moved = sparse_units.counted(blocks, layer, self.options.delta_bits)
+        delay = indices.delay(blocks, layer, geometry, "sram", self.options.gathers)
+        return replace(work, extra={**extra, "index": moved["index"], "gather": moved["gather"]},
+                       latency=delay.latency, interval=delay.interval)
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """Of an IMA: `orc`, row ids and address generators; `dof`, word-line vectors. Sums need no routing."""
+        added: list[Added] = []
+        if self.options.dof:
+            added.append(indices.table(
+                "word lines", "form", 2 * geometry.rows * geometry.crossbars_per_ima, geometry.rows, "this project's "
+                "reading: rows still to be read and rows of the unit, a bit each for every word line, passed once for "
+                "every column group and input phase; "))
+        if self.options.orc:
+            o = self.options
+            added.append(sparse_units.id_table(geometry, o.sign, o.delta_bits, o.ou_columns))
+            added += [a for a in sparse_units.moved(geometry, o.gathers) if a.action == "gather"]
+        return added

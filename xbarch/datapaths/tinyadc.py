@@ -1,0 +1,119 @@
+"""TinyADC: few weights left in every crossbar column, anywhere in it, so that its sum needs fewer ADC bits."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from xbarch.datapaths import base, cells
+from xbarch.datapaths.base import Block, DataPath, Geometry, Projection
+from xbarch.datapaths.forms import cuts
+from xbarch.datapaths.xue import Xue
+from xbarch.datapaths.xue.path import _matrix, _shaped
+from xbarch.errors import InputError
+from xbarch.workload.graph import Layer, Workload
+
+Ints = NDArray[np.int64]
+Reals = NDArray[np.float64]
+_CELLS = Xue({"single_bit": False})  # differential digits in whole cells, every row in its place
+
+
+class TinyAdcOptions(base.Options):
+    """Options of `tinyadc`."""
+
+    most: int = Field(0, ge=0, le=1 << 16, description="l, non-zero weights of a crossbar column, a power of two; "
+                      "0: the largest one within the density asked for")
+
+    @field_validator("most")
+    @classmethod
+    def _power(cls, found: int) -> int:
+        if found & (found - 1):
+            raise ValueError("allowed 0 or a power of two")
+        return found
+
+
+class TinyAdc(DataPath):
+    """Every row and column stays in its place: no index, no routing, no crossbar saved; only the ADCs shrink.
+
+    Signs are differential, so a zero weight is a zero cell. Read by operation units, a column is that of a unit.
+    """
+
+    name: ClassVar[str] = "tinyadc"
+    summary: ClassVar[str] = "few weights a crossbar column, so that smaller ADCs suffice (Yuan et al., TinyADC, 2021)"
+    provenance: ClassVar[str] = (
+        "Yuan et al., TinyADC, DATE 2021, abstract (pruning by which ADCs need fewer bits without any inaccuracy) and "
+        "its description in Yuan et al., FORMS, ISCA 2021 (at most l non-zero weights a column, anywhere). This "
+        "project's reading: l a power of two taken from the density, differential signs, columns of operation units")
+    Options: ClassVar[type[base.Options]] = TinyAdcOptions
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        return _CELLS.accepts(workload, geometry)
+
+    def levels(self, bits: int) -> tuple[int, int]:
+        """A sign and bits - 1 magnitude bits."""
+        return _CELLS.levels(bits)
+
+    def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        """Row blocks x column blocks, each with the largest sum its weights can make in a phase."""
+        cells.check(layer.matrix, *self.levels(layer.weight_bits), layer.name, self.name)
+        return _CELLS.pack(layer, geometry)
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """The l largest weights of every column segment: the nearest weights with no more of them.
+
+        l: option `most`, or the largest power of two that is at most `density` of a segment's rows; all rows at a
+        density of 1. Segments shorter than the others keep as many, so a little more than `density` may stay.
+
+        side: most, l; density reached.
+
+        Raises:
+            InputError: a density outside 0 to 1 or below one weight a segment, weights of another shape than the
+                layer's or not finite.
+        """
+        matrix = np.abs(_matrix(weights, layer))
+        most = self._most(layer, geometry, density)
+        kept = np.zeros(matrix.shape, bool)
+        starts = self._starts(layer, geometry)
+        for part, mask in zip(np.split(matrix, starts[1:]), np.split(kept, starts[1:]), strict=True):
+            np.put_along_axis(mask, np.argsort(-part, axis=0, kind="stable")[:most], True, axis=0)
+        mask = _shaped(kept, weights)
+        return Projection(np.where(mask, weights, 0.0), mask, {"most": most, "density": float(mask.mean())})
+
+    def adc_bits(self, layer: Layer, geometry: Geometry) -> int:
+        """ADC bits that hold l * (2**cell_bits - 1) * (2**dac_bits - 1), l counted in the weights stored: the promise
+        made for whatever values they have.
+
+        Raises:
+            InputError: a weight outside `levels`.
+        """
+        cells.check(layer.matrix, *self.levels(layer.weight_bits), layer.name, self.name)
+        largest = ((1 << geometry.cell_bits) - 1) * ((1 << geometry.dac_bits) - 1)
+        return geometry.lossless_bits(int(self.counted(layer, geometry).max(initial=0)) * largest)
+
+    def check(self, layer: Layer, geometry: Geometry) -> str:
+        """Whether no column has more than `most` non-zero weights; nothing is promised where that is 0."""
+        found = int(self.counted(layer, geometry).max(initial=0))
+        return "" if not self.options.most or found <= self.options.most else (
+            f"layer {layer.name} has {found} non-zero weights in a crossbar column, allowed {self.options.most} "
+            "(option most)")
+
+    def counted(self, layer: Layer, geometry: Geometry) -> Ints:
+        """Non-zero weights of every column segment, [segments, filters]."""
+        return np.asarray(np.add.reduceat(layer.matrix != 0, self._starts(layer, geometry), axis=0, dtype=np.int64))
+
+    def _most(self, layer: Layer, geometry: Geometry, density: float) -> int:
+        """l of a layer."""
+        height = int(np.diff(self._starts(layer, geometry), append=layer.rows).max())
+        if not (density <= 1 and density * height + 1e-6 >= 1):
+            raise InputError(f"found {density:g} for layer {layer.name}, allowed 1/{height} to 1: a segment of "
+                             f"{height} weights keeps at least one", field="density")
+        kept = int(density * height + 1e-6)
+        from_density = height if kept == height else 1 << kept.bit_length() - 1
+        return min(self.options.most or height, from_density)
+
+    def _starts(self, layer: Layer, geometry: Geometry) -> Ints:
+        """First rows of the segments."""
+        return cuts(layer.rows, geometry.rows, min(geometry.ou_rows or geometry.rows, geometry.rows))
