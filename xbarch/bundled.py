@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def folder(kind: str) -> Path:
-    """The bundled folder `kind` ("architectures" or "workloads")."""
+    """The bundled folder `kind` ("architectures", "workloads" or "studies")."""
     installed = _PACKAGE / "_data" / kind
     return installed if installed.is_dir() else _PACKAGE.parent / kind
 

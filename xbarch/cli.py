@@ -97,14 +97,30 @@ def simulate(
 
 @app.command()
 def compare(
-    results: Annotated[list[Path], typer.Argument(help="result.json files, or folders that hold one.")],
-    out: Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help="HTML page to write.")] = None,
+    results: Annotated[list[Path] | None, typer.Argument(
+        help="result.json files, or folders that hold one; or a study (YAML).")] = None,
+    arch: Annotated[list[str], typer.Option("--arch", "-a", help="Architectures to run, the first is the base.")] = [],
+    workloads: Annotated[list[str], typer.Option("--workloads", "-w", help="Workloads to run, commas between.")] = [],
+    datapaths: Annotated[str, typer.Option(help="Data paths to run, commas between; own | all.")] = "own",
+    policies: Annotated[str, typer.Option(help="Policies to run under, commas between.")] = "fit",
+    images: Images = 8, plugin: Plugin = [],
+    out: Annotated[Path | None, typer.Option(
+        parser=_place, metavar="PATH", help="HTML page to write; of runs a folder.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Put saved results side by side, with ratios over the first."""
+    """Put saved results side by side, or run data paths, workloads and architectures and put those side by side."""
     from xbarch.report import result, tables
 
-    records = [result.read(p / "result.json" if p.is_dir() else p) for p in results]
+    given = results or []
+    study = given[0] if len(given) == 1 and (given[0].suffix == ".yaml" or _bundled(given[0])) else None
+    if arch or workloads or study is not None:
+        if (study is None) == (not (arch and workloads)) or (study is None and given):
+            raise InputError("found only some of what is to be run, allowed --arch and --workloads, or one study file",
+                             field="compare")
+        _plugins(plugin)
+        _studied(study, arch, _words(workloads), datapaths, policies, images, out, as_json)
+        return
+    records = [result.read(p / "result.json" if p.is_dir() else p) for p in given]
     if len(records) < 2:
         raise InputError(f"found {len(records)} result, allowed two or more", field="results")
     if out is not None:
@@ -119,6 +135,37 @@ def compare(
         print(json.dumps({"results": [r.name for r in records], "figures": lines}, indent=1))
         return
     tables.show_comparison(records)
+
+
+def _studied(study: Path | None, arch: list[str], workloads: list[str], datapaths: str, policies: str, images: int,
+             out: Path | None, as_json: bool) -> None:
+    """Run a comparison, write its report where asked to, and print its gains."""
+    from xbarch import study as studies
+    from xbarch.report import tables
+
+    with _bar("compare", as_json) as progress:
+        if study is not None:
+            rows = studies.study(study, out=out, progress=progress)
+        else:
+            rows = studies.compare(_words(arch), workloads, datapaths=_words([datapaths]),
+                                   policies=_words([policies]), images=images, out=out, progress=progress)
+    if as_json:
+        print(json.dumps(studies.plain(rows), indent=1))
+        return
+    tables.show_study(studies.plain(rows))
+    if out is not None:
+        print(f"written: {out}/comparison.html, .md, .csv and pictures")
+
+
+def _bundled(study: Path) -> bool:
+    from xbarch import bundled
+
+    return not study.exists() and str(study) in bundled.names("studies")
+
+
+def _words(texts: list[str]) -> list[str]:
+    """What commas separate, and what options repeat."""
+    return [word for text in texts for word in text.split(",") if word]
 
 
 @app.command()

@@ -72,8 +72,12 @@ class Pruner:
         """The projections of `weights`, one a node, in levels of the layers' quantizers."""
         levels = [self.levels(n, w) for n, w in zip(self.nodes, weights, strict=True)]
         shares = self.densities(density, levels)
-        return [(how or self.path.project)(w, n.layer, self.geometry, share)
+        made = [(how or self.path.project)(w, n.layer, self.geometry, share)
                 for n, w, share in zip(self.nodes, levels, shares, strict=True)]
+        if any(f.allowed is not None and n.levels.scale != "lsq" for n, f in zip(self.nodes, made, strict=True)):
+            raise InputError(f"{self.path.name} removes single bits of the levels, allowed weight_scale: lsq, "
+                             "whose levels stay where they are", field="quantization.weight_scale")
+        return made
 
     @torch.no_grad()
     def levels(self, node: Node, weight: Tensor) -> Reals:
@@ -95,9 +99,6 @@ class Pruner:
         for node, found in zip(self.nodes, self.projected([n.weight for n in self.nodes], self.spec.density),
                                strict=True):
             if found.allowed is not None:
-                if node.levels.scale != "lsq":
-                    raise InputError(f"{self.path.name} removes single bits of the levels, allowed weight_scale: lsq, "
-                                     "whose levels stay where they are", field="quantization.weight_scale")
                 node.levels.allowed = torch.from_numpy(found.allowed.copy()).reshape(node.weight.shape)
             node.weight.copy_(self.back(node, found.weights))
             node.mask.copy_(torch.from_numpy(found.mask.copy()).reshape(node.mask.shape))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import torch
 
 from xbarch import plugins
 from xbarch.compress.network import Node
@@ -30,7 +30,8 @@ def searched(trainer: Trainer, pruning: Pruning, key: str) -> Pruning:
     place = trainer.folder / f"search-{key}.json"
     found = _kept(place)
     if found is None:
-        dense = trainer.accuracy(trainer.parts.val)
+        with _unchanged(trainer):
+            dense = trainer.accuracy(trainer.parts.val)
         found = {}
         for node in _nodes(trainer, pruning):
             for value in search.values:
@@ -75,13 +76,19 @@ def _nodes(trainer: Trainer, pruning: Pruning) -> list[Node]:
 
 def _alone(trainer: Trainer, pruning: Pruning, node: Node, value: int | float) -> float:
     """Validation accuracy with this layer projected and nothing else."""
-    before = node.weight.detach().clone(), node.mask.clone()
-    pruner = _pruner(trainer, _with(pruning, {node.layer.name: value}))
-    pruner.nodes = [node]
-    pruner.harden()
-    accuracy = trainer.accuracy(trainer.parts.val)
-    with torch.no_grad():
-        node.weight.copy_(before[0])
-        node.mask.copy_(before[1])
+    with _unchanged(trainer):
+        pruner = _pruner(trainer, _with(pruning, {node.layer.name: value}))
+        pruner.nodes = [node]
+        pruner.harden()
+        accuracy = trainer.accuracy(trainer.parts.val)
     node.levels.allowed = None
     return accuracy
+
+
+@contextmanager
+def _unchanged(trainer: Trainer) -> Iterator[None]:
+    """The network afterwards as it was: measuring moves the statistics of batch norm and the ranges of branches, on
+    which the next measurement would depend."""
+    before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+    yield
+    trainer.network.load_state_dict(before)

@@ -23,8 +23,10 @@ from xbarch.compress.lasso import Lasso
 from xbarch.compress.network import Network
 from xbarch.compress.pruner import Pruner
 from xbarch.compress.recover import Recover
+from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.spec.recipe import Pruning, Recipe, Training
+from xbarch.workload.graph import Workload
 
 Progress = Callable[[int, int, str], None]
 ALGORITHMS: dict[str, type[Pruner]] = {"lasso": Lasso, "admm": Admm, "recover": Recover, "cut": Pruner}
@@ -90,15 +92,24 @@ class Trainer:
     def ask(self) -> None:
         """Refuse what the pruning phase would refuse, before hours are spent on the baseline."""
         for phase in phases(self.recipe, ""):
-            pruner = self.pruner(phase)
-            if pruner is not None and phase.pruning is not None and phase.pruning.density is not None:
-                pruner.projected([n.weight for n in pruner.nodes], phase.pruning.density)
+            try:
+                pruner = self.pruner(phase)
+                if pruner is not None and phase.pruning is not None and phase.pruning.density is not None:
+                    pruner.projected([n.weight for n in pruner.nodes], phase.pruning.density)
+            except InputError as error:  # data paths know no recipes
+                if error.field not in ("density", "method"):
+                    raise
+                raise InputError(error.message, field=f"pruning.{error.field}") from None
 
     def pruner(self, phase: Phase) -> Pruner | None:
         """The phase's algorithm on its method's data path."""
         if phase.pruning is None:
             return None
-        path = plugins.datapath(phase.pruning.method, phase.pruning.options)
+        path, g = plugins.datapath(phase.pruning.method, phase.pruning.options), phase.pruning.geometry
+        layers = tuple(n.layer for n in self.network.compute_nodes())
+        reason = path.accepts(Workload("pruned", layers), Geometry(g.rows, g.columns, g.cell_bits))
+        if reason:
+            raise InputError(reason, field="pruning.method")
         return ALGORITHMS[phase.pruning.algorithm.name](self.network, phase.pruning, path)
 
     def cut(self, pruner: Pruner) -> dict[str, float]:

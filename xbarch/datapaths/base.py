@@ -281,6 +281,18 @@ class DataPath(ABC):
         """Hardware this path adds to the base machine."""
         return []
 
+    # -- what comparisons need to know --------------------------------------------------------------------
+
+    def index_bits(self, blocks: Sequence[Block], layer: Layer) -> int:
+        """Bits stored beside the weights of one copy: indices, maps, signs."""
+        return 0
+
+    def matched(self) -> tuple[dict[str, str], list[str]]:
+        """(options of `dense`, changes of the machine "a.b.c=value") of a dense network with this method's cells and
+        signs, for gains that are not owed to these."""
+        sign = getattr(self.options, "sign", None)
+        return ({"sign": sign} if sign in ("offset", "differential", "twos") else {}), []
+
 
 def strongest(weights: Reals, size: tuple[int, int], density: float) -> Projection:
     """The groups of largest Euclidean norm, `density` of them (at least one); groups of `size` filters and channels,

@@ -60,8 +60,8 @@ class Compact(DataPath):
         return False
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
-        """The way that takes the fewest crossbars, of these the fewest conversions; `dense` where none is better (without
-        lists: as good). A layer with nothing left keeps one row of one filter."""
+        """The way that takes the fewest crossbars, of these the fewest conversions; `dense` where none is better
+        (without lists: as good). A layer with nothing left keeps one row of one filter."""
         whole = dense.blocks(layer, geometry, self.options.sign)
         if layer.mask is None or layer.kept.all():
             return whole
@@ -104,15 +104,17 @@ class Compact(DataPath):
     def _conversions(self, placed: Sequence[Placed], layer: Layer, geometry: Geometry) -> int:
         """Conversions of a phase."""
         shared = np.bincount([p.crossbar for p in placed]) > 1
-        return sum(int(columns * count) for p in placed for _, columns, count in base.units(
-            len(p.piece.rows), self._width(p.piece, layer, geometry, geometry.operation_units or shared[p.crossbar]),
-            geometry))
+        total = 0
+        for p in placed:
+            width = self._width(p.piece, layer, geometry, bool(shared[p.crossbar]))
+            total += sum(columns * count for _, columns, count in base.units(len(p.piece.rows), width, geometry))
+        return total
 
     def _width(self, piece: Piece, layer: Layer, geometry: Geometry, gated: bool) -> int:
         """Bit lines of a piece; unused ones are converted unless gated."""
-        unit = self.options.sign == "offset"
+        unit = int(self.options.sign == "offset")
         used = len(piece.filters) * dense.per_weight(layer.weight_bits, geometry, self.options.sign) + unit
-        return used if gated else max(used, geometry.columns + (unit and geometry.unit_column))
+        return used if gated else max(used, geometry.columns + unit * geometry.unit_column)
 
     def _block(self, layer: Layer, geometry: Geometry, placed: Placed, shared: bool) -> Block:
         """shared: its crossbar holds further pieces, so that only its own bit lines are converted in its read."""
@@ -138,14 +140,21 @@ class Compact(DataPath):
         work = base.standard_work(blocks, geometry.phases(layer.input_bits), geometry)
         if self.lists == "none":
             return work
-        near = ranked(blocks, layer)
-        if self.lists == "outputs":
-            near = [replace(b, inputs=np.arange(b.rows)) for b in near]
+        near = self._listed(blocks, layer)
         extra = indices.counted(near, layer, "buffer")
         if self.lists == "outputs":
             return replace(work, extra={action: extra[action] for action in ("index", "scatter")})
         delay = indices.delay(near, layer, geometry, "buffer", self.options.gathers)
         return replace(work, extra=extra, latency=delay.latency, interval=delay.interval)
+
+    def index_bits(self, blocks: Sequence[Block], layer: Layer) -> int:
+        """Bits of the lists of one copy."""
+        return 0 if self.lists == "none" else sum(indices.index_bits(b, layer) for b in self._listed(blocks, layer))
+
+    def _listed(self, blocks: Sequence[Block], layer: Layer) -> list[Block]:
+        """The blocks as lists see them."""
+        near = ranked(blocks, layer)
+        return near if self.lists == "both" else [replace(b, inputs=np.arange(b.rows)) for b in near]
 
     def components(self, geometry: Geometry) -> list[Added]:
         """What looks up the lists, which lie in the tile's buffer; sized for 8-bit weights."""

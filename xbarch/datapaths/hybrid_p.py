@@ -65,7 +65,8 @@ class HybridP(Compact):
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
         """The filters of largest norm, then of every column block the rows of largest norm; both rounded to what fills
-        crossbars, rows so that `density` is kept as nearly as can be. side: density reached, filters and rows kept.
+        crossbars, rows so that `density` is kept as nearly as can be; filters alone where all rows fit one crossbar.
+        side: density reached, filters and rows kept.
 
         Raises:
             InputError: a density below one crossbar a group or above 1, shape or values not allowed, or a crossbar
@@ -75,7 +76,8 @@ class HybridP(Compact):
         masks = []
         for energy in self._energies(weights, layer, geometry, density):
             rows, filters = energy.shape
-            wide = min(filters, -(-at_least(density ** self.options.filters, filters) // per) * per)
+            given = self.options.filters if rows > unit * step else 1.0  # else no row can be removed
+            wide = min(filters, -(-at_least(density ** given, filters) // per) * per)
             chosen = np.flatnonzero(best(energy.sum(axis=0), wide))
             tall = whole(density * rows * filters / wide / unit, step, rows // unit)
             mask = np.zeros(energy.shape, bool)

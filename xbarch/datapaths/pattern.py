@@ -38,9 +38,9 @@ class PatternOptions(PiecesOptions):
 
 
 class Pattern(Pieces):
-    """A segment is the kernels of `channels` consecutive input channels of one filter, all with one pattern. Segments of
-    the same channels are reordered by pattern; each pattern's segments are a dense piece of the positions kept. Inputs
-    are chosen by pattern, sums added to the filter that an index names.
+    """A segment is the kernels of `channels` consecutive input channels of one filter, all with one pattern. Segments
+    of the same channels are reordered by pattern; each pattern's segments are a dense piece of the positions kept.
+    Inputs are chosen by pattern, sums added to the filter that an index names.
 
     Patterns are found in the mask. Where reordering takes more crossbars, reads or conversions than the dense packing,
     the layer is packed as `dense`: kernels of few positions that do not fill an operation unit cost reads.
@@ -65,15 +65,15 @@ class Pattern(Pieces):
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
         """Patterns elected, every segment on the one that keeps most of it, the weakest segments removed.
 
-        With a kernel of K positions each pattern keeps k = ceil(density * K) of them, and round(density * K / k) of the
-        segments stay, so that no other density is reached than asked for but by rounding.
+        With a kernel of K positions each pattern keeps k = ceil(density * K) of them; of the segments as many stay, the
+        best by importance a weight, as hold no more than `density` of the weights.
 
         Args:
             weights: (F, C / groups, kh, kw). density: above 0 (one segment) to 1.
 
         Returns:
-            side: channels of a segment, kept positions k, segments kept, patterns: for each election the lists of
-            positions.
+            side: channels of a segment, kept positions k, weights (most that are kept), patterns: for each election
+            the lists of positions.
 
         Raises:
             InputError: a density out of reach, or weights of another shape.
@@ -84,20 +84,19 @@ class Pattern(Pieces):
         keep = min(area, max(1, int(np.ceil(density * area - 1e-9))))
         together = self._together(layer, geometry, keep)
         sums = _segments(value, together)
-        segments = round(density * area / keep * sums.shape[0] * sums.shape[1])
-        if segments < 1:
-            raise InputError(f"layer {layer.name}: {density:g} keeps none of {sums.shape[0] * sums.shape[1]} segments of "
-                             f"{together} channels, allowed at least {keep / area / sums[:, :, 0].size:g}",
-                             field="density")
+        most, least = int(density * value.size + 1e-6), keep * int(_sizes(value.shape[1], together).min())
+        if most < least:
+            raise InputError(f"layer {layer.name}: {density:g} keeps no segment of {together} channels, allowed at "
+                             f"least {least}/{value.size}", field="density")
         elected = [self._elected(part, keep) for part in self._electorates(sums)]
-        return self._chosen(weights, sums, elected, {"channels": together, "positions": keep, "segments": segments})
+        return self._chosen(weights, sums, elected, {"channels": together, "positions": keep, "weights": most})
 
     def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
         """The nearest weights with the patterns of an earlier projection and as many segments."""
         side = before.side
         sums = _segments(self._value(weights, layer), side["channels"])
         elected = [_shapes(lists, sums.shape[2]) for lists in side["patterns"]]
-        return self._chosen(weights, sums, elected, {k: side[k] for k in ("channels", "positions", "segments")})
+        return self._chosen(weights, sums, elected, {k: side[k] for k in ("channels", "positions", "weights")})
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
         """Whether the kernels of no election have more than `patterns` patterns, the empty one apart."""
@@ -141,18 +140,20 @@ class Pattern(Pieces):
         return np.asarray(cast[first[order[:self.options.patterns]]], np.bool_)
 
     def _chosen(self, weights: Reals, sums: Reals, elected: list[Bools], side: dict[str, Any]) -> Projection:
-        """Every segment on its best pattern, the best `side["segments"]` of them kept."""
-        filters, bands, area = sums.shape
+        """Every segment on its best pattern, the best of them kept, at most `side["weights"]` weights."""
+        filters, bands, _ = sums.shape
+        channels = weights.shape[1]
         shapes = np.empty(sums.shape, bool)
         worth = np.empty((filters, bands))
         for number, patterns in enumerate(elected):
             here = slice(None) if len(elected) == 1 else slice(number, number + 1)
             kept = sums[:, here] @ patterns.T.astype(np.float64)
             shapes[:, here], worth[:, here] = patterns[kept.argmax(axis=2)], kept.max(axis=2)
+        size = np.broadcast_to(_sizes(channels, side["channels"]), worth.shape)
+        order = np.argsort(-worth / size, axis=None, kind="stable")
         stay = np.zeros(worth.size, bool)
-        stay[np.argsort(-worth, axis=None, kind="stable")[:side["segments"]]] = True
+        stay[order] = np.cumsum(size.ravel()[order]) * side["positions"] <= side["weights"]
         shapes &= stay.reshape(filters, bands, 1)
-        channels = weights.shape[1]
         mask = np.repeat(shapes, side["channels"], axis=1)[:, :channels].reshape(weights.shape)
         lists = [[np.flatnonzero(p).tolist() for p in patterns] for patterns in elected]
         return Projection(np.where(mask, weights, 0.0), mask, {**side, "patterns": lists})
@@ -166,13 +167,14 @@ class Pattern(Pieces):
         if not any(mask.any() for mask in masks):
             yield self.blocks(self.shelved([], layer, geometry), layer, geometry)
             return
-        area = layer.kernel[0] * layer.kernel[1]
-        each, own = dense.per_weight(layer.weight_bits, geometry, self.options.sign), self.options.sign == "offset"
-        wide, dense_cost = self.per(layer, geometry), layer.rows * layer.filters * each
-        tried = {h: sum(_conversions(mask, h * area, unit(geometry), each, int(own), wide) for mask in masks)
-                 for h in self._heights(layer, geometry)}
-        for height in sorted(tried, key=lambda h: (tried[h], h))[:2]:
-            if tried[height] <= -(-layer.rows // unit(geometry)) * (dense_cost // layer.rows + layer.filters):
+        each = dense.per_weight(layer.weight_bits, geometry, self.options.sign)
+        own, wide = int(self.options.sign == "offset"), self.per(layer, geometry)
+        area, lines = layer.kernel[0] * layer.kernel[1], unit(geometry)
+        whole = -(-layer.rows // lines) * layer.filters * (each + own)
+        promise = {h: sum(_conversions(mask, h * area, lines, each, own, wide) for mask in masks)
+                   for h in self._heights(layer, geometry)}
+        for height in sorted(promise, key=lambda h: (promise[h], h))[:2]:
+            if promise[height] <= whole:
                 yield self.blocks(self.shelved(self._pieces(masks, height * area, layer, geometry), layer, geometry),
                                   layer, geometry)
 
@@ -196,6 +198,11 @@ def _segments(value: Reals, together: int) -> Reals:
     return np.asarray(np.add.reduceat(value, np.arange(0, value.shape[1], together), axis=1))
 
 
+def _sizes(channels: int, together: int) -> Ints:
+    """Channels of every band."""
+    return np.diff(np.arange(0, channels, together), append=channels)
+
+
 def _shapes(lists: list[list[int]], area: int) -> Bools:
     """Patterns [patterns, positions] out of their lists of positions."""
     shapes = np.zeros((len(lists), area), bool)
@@ -212,12 +219,12 @@ def _conversions(mask: Bools, height: int, lines: int, each: int, own: int, wide
     bands = -(-rows // height)
     padded = np.zeros((filters, bands * height), bool)
     padded[:, :rows] = mask
-    packed = np.packbits(padded.reshape(filters, bands, height), axis=2).astype(np.uint64)
+    padded = padded.reshape(filters, bands, height)
+    packed = np.packbits(padded, axis=2).astype(np.uint64)
     salt = np.random.default_rng(0).integers(1, 1 << 63, packed.shape[2], np.uint64) * 2 + 1
-    name = np.sort((packed * salt).sum(axis=2).T * (1 << 0), axis=1)
-    kept = padded.reshape(filters, bands, height).sum(axis=2).T
-    order = np.argsort((packed * salt).sum(axis=2).T, axis=1)
-    kept = np.take_along_axis(kept, order, axis=1)
+    name = (packed * salt).sum(axis=2).T
+    order = np.argsort(name, axis=1)
+    name, kept = (np.take_along_axis(a, order, axis=1) for a in (name, padded.sum(axis=2).T))
     first = np.ones(name.shape, bool)
     first[:, 1:] = name[:, 1:] != name[:, :-1]
     at = np.flatnonzero(first)

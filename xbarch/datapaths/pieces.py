@@ -1,5 +1,5 @@
-"""Layers as pieces, rows of the unrolled matrix with the filters that keep something of them: shelved on crossbars, read
-one after another, skipped in windows that need no new result. Shared by the methods that move weights together.
+"""Layers as pieces, rows of the unrolled matrix with the filters that keep something of them: shelved on crossbars,
+read one after another, skipped in windows that need no new result. Shared by the methods that move weights together.
 
 A packing of pieces is taken only where it needs no more crossbars, reads and conversions than the dense one.
 """
@@ -9,13 +9,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, compact, compaction, dense, indices
+from xbarch.datapaths import base, compact, dense, indices, sparse_units
 from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work, standard_work, units
 from xbarch.datapaths.segprune.packing import Piece, Placed, shelved
 from xbarch.workload.graph import Layer, Workload
@@ -45,7 +45,7 @@ class Pieces(DataPath):
 
     @abstractmethod
     def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
-        """Packings of a layer of which something was removed; an empty one is no packing."""
+        """Packings of a layer that `saves`."""
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
         """The way that takes the fewest crossbars, of these the fewest reads, then conversions, among those that take
@@ -55,7 +55,8 @@ class Pieces(DataPath):
             return chosen
         limit = best = cost(chosen, geometry)
         for found in self.ways(layer, geometry):
-            if found and (here := cost(found, geometry)) < best and all(a <= b for a, b in zip(here, limit, strict=True)):
+            here = cost(found, geometry)
+            if here < best and all(a <= b for a, b in zip(here, limit, strict=True)):
                 chosen, best = found, here
         return chosen
 
@@ -71,7 +72,7 @@ class Pieces(DataPath):
                        geometry.rows, geometry.columns + (offset and geometry.unit_column))
 
     def blocks(self, placed: Sequence[Placed], layer: Layer, geometry: Geometry) -> list[Block]:
-        return compaction.blocks(placed, layer, geometry, self.options.sign, self.name)
+        return sparse_units.blocks(placed, layer, geometry, self.options.sign, self.name)
 
     def per(self, layer: Layer, geometry: Geometry) -> int:
         """Filters that lie side by side on a crossbar."""
@@ -107,24 +108,25 @@ class Pieces(DataPath):
 class ActivationOptions(PiecesOptions):
     """Options of the data paths that skip zero activations."""
 
-    skip: bool = Field(True, description="reads of word lines whose inputs are all zero are left out, window by window "
-                       "(where the workload stores inputs)")
+    skip_zeros: bool = Field(True, description="reads of word lines whose inputs are all zero are left out, window by "
+                             "window (where the workload stores inputs)")
 
 
 class Activations(Pieces):
     """Base of those that skip reads of inputs that are all zero."""
 
     def live(self, vectors: Vectors) -> Bools | None:
-        return vectors != 0 if self.options.skip else None
+        return vectors != 0 if self.options.skip_zeros else None
 
     def components(self, geometry: Geometry) -> list[Added]:
-        return [*super().components(geometry), indices.adder(
-            "zero detectors", "zero", 1, "this project's reading: an input is compared with zero as it is registered; ")]
+        added = super().components(geometry)
+        return [*added, indices.adder("zero detectors", "zero", 1, "this project's reading: an input is compared with "
+                                      "zero as it is registered; ")] if self.options.skip_zeros else added
 
     def actions(self, blocks: Sequence[Block], near: Sequence[Block], layer: Layer) -> dict[str, Ints]:
         """And each input of a block compared with zero."""
-        compared = per_crossbar(blocks, [b.rows if self.options.skip else 0 for b in blocks])
-        return {**super().actions(blocks, near, layer), "zero": compared}
+        extra = super().actions(blocks, near, layer)
+        return {**extra, "zero": per_crossbar(blocks, [b.rows for b in blocks])} if self.options.skip_zeros else extra
 
 
 def unit(geometry: Geometry) -> int:
@@ -160,7 +162,7 @@ def skipping(blocks: Sequence[Block], live: Bools, phases: int, geometry: Geomet
             chunk = block.inputs[r:r + rows]
             name = chunk.tobytes()
             if name not in needed:
-                needed[name] = live[:, chunk].any(axis=1)
+                needed[name] = np.asarray(live[:, chunk].any(axis=1), np.bool_)
             for _, wide, count in units(1, columns, geometry):
                 kind = (block.crossbar, len(chunk), wide)
                 if kind not in reads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -57,9 +58,9 @@ class TinyAdc(DataPath):
         return _CELLS.levels(bits)
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
-        """Row blocks x column blocks, each with the largest sum its weights can make in a phase."""
-        cells.check(layer.matrix, *self.levels(layer.weight_bits), layer.name, self.name)
-        return _CELLS.pack(layer, geometry)
+        """Row blocks x column blocks, each with the largest sum its weights can make in a phase, at most that of l."""
+        promised = self.promised(layer, geometry)
+        return [replace(b, cap=min(b.cap or 0, promised)) for b in _CELLS.pack(layer, geometry)]
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
         """The l largest weights of every column segment: the nearest weights with no more of them.
@@ -83,15 +84,22 @@ class TinyAdc(DataPath):
         return Projection(np.where(mask, weights, 0.0), mask, {"most": most, "density": float(mask.mean())})
 
     def adc_bits(self, layer: Layer, geometry: Geometry) -> int:
-        """ADC bits that hold l * (2**cell_bits - 1) * (2**dac_bits - 1), l counted in the weights stored: the promise
-        made for whatever values they have.
+        """ADC bits that hold every sum of a bit line, whatever the values of weights and inputs.
+
+        Raises:
+            InputError: a weight outside `levels`.
+        """
+        return geometry.lossless_bits(self.promised(layer, geometry))
+
+    def promised(self, layer: Layer, geometry: Geometry) -> int:
+        """Largest sum of a bit line in a phase, l * (2**cell_bits - 1) * (2**dac_bits - 1), l counted in the weights.
 
         Raises:
             InputError: a weight outside `levels`.
         """
         cells.check(layer.matrix, *self.levels(layer.weight_bits), layer.name, self.name)
         largest = ((1 << geometry.cell_bits) - 1) * ((1 << geometry.dac_bits) - 1)
-        return geometry.lossless_bits(int(self.counted(layer, geometry).max(initial=0)) * largest)
+        return int(self.counted(layer, geometry).max(initial=0)) * largest
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
         """Whether no column has more than `most` non-zero weights; nothing is promised where that is 0."""

@@ -175,6 +175,28 @@ def show_verification(rows: Sequence[dict[str, Any]], console: Console | None = 
     _print(console, made, Text(verdict, style="bold red" if wrong else "bold green"))
 
 
+def show_study(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Gains of a comparison over its base, and what did not run."""
+    ran = [r for r in rows if not r["why"]]
+    parts = [k for k in ("workload", "datapath", "architecture", "policy") if len({r[k] for r in rows}) > 1]
+
+    def name(row: Mapping[str, Any]) -> str:
+        return ", ".join(row[k] for k in parts or ["datapath"])
+
+    shown = [[name(r), f"{r['figures']['ratio']:.3g}×", units.number(r["figures"]["crossbars"]),
+              units.number(r["figures"]["images_per_second"]),
+              *(_times(r["gains"]["base"][k]) for k in ("speed", "energy", "area"))] for r in ran]
+    _print(None, table("Gains over dense on the first architecture (energy: compute scope)",
+                       ["", "ratio", "crossbars", "images/s", "speed", "energy", "area"], shown))
+    refused = [[name(r), r["why"]] for r in rows if r["why"]]
+    if refused:
+        _print(None, table("Not simulated", ["", "why"], refused, 2))
+
+
+def _times(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}×"
+
+
 def show_catalog(entries: dict[str, list[dict[str, str]]], console: Console | None = None) -> None:
     """Print what `list` names."""
     _print(console, Group(*(

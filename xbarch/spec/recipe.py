@@ -147,7 +147,7 @@ class Search(Spec):
             if self.option != "density" and not isinstance(value, int):
                 raise ValueError(f"values: found {value:g}, allowed whole numbers")
         if self.option == "density" and self.values != sorted(self.values):
-            raise ValueError("values: densities come in another order than the least first")
+            raise ValueError(f"values: found {self.values}, allowed the least first")
         return self
 
 

@@ -1,0 +1,95 @@
+"""Densities found layer by layer, measured again; what a recipe may ask for."""
+
+import json
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from xbarch import plugins
+from xbarch.compress import data
+from xbarch.compress.pruner import Pruner
+from xbarch.compress.run import build, train
+from xbarch.compress.search import searched
+from xbarch.compress.train import Trainer
+from xbarch.spec.recipe import Recipe, Search
+from xbarch.workload import store
+
+torch.set_num_threads(1)
+VALUES = [0.05, 0.5, 0.75]
+SEARCHED = ("layer1.0.conv1", "layer2.1.conv2", "layer3.2.conv1", "fc")
+DENSE = {f"layer{s}.{b}.conv{c}": 1.0 for s in (1, 2, 3) for b in (0, 1, 2) for c in (1, 2)
+         if f"layer{s}.{b}.conv{c}" not in SEARCHED}
+
+
+def recipe(guard, layers):
+    return {
+        "kind": "trained", "model": "resnet20", "width": 4, "data": {"name": "digits", "size": 16},
+        "quantization": {"weight_scale": "lsq"}, "baseline": {"epochs": 1, "rate": 0.05}, "crossbar_images": 0,
+        "pruning": {"method": "dense", "geometry": {"rows": 36, "columns": 16, "cell_bits": 2},
+                    "algorithm": {"name": "cut"}, "density": 0.5, "cut_after": 0, "layers": layers,
+                    "search": {"option": "density", "values": VALUES, "guard": guard},
+                    "training": {"epochs": 1, "rate": 0.02}}}
+
+
+def trainer(folder, guard, layers=DENSE):
+    """A network that was never trained: its accuracy moves with what is removed, up or down."""
+    spec = Recipe.model_validate(recipe(guard, layers))
+    parts = data.load(spec.data, spec.seed)
+    return Trainer(build(spec, parts), parts, spec, folder, None), spec.pruning
+
+
+def test_densities_are_the_first_within_the_guard(tmp_path):
+    made, pruning = trainer(tmp_path, 0.0)
+    untouched = {name: tensor.clone() for name, tensor in made.network.state_dict().items()}
+    found = searched(made, pruning, "k")
+    assert found.search is None and found.options == {} and found.density == 0.5
+    assert set(found.layers) == {*SEARCHED, *DENSE} and all(found.layers[name] == 1 for name in DENSE)
+    state = made.network.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in untouched.items())
+
+    def accuracy(*density):
+        made.network.load_state_dict(untouched)
+        for node, value in density:
+            one = Pruner(made.network, pruning.model_copy(update={"layers": {node.layer.name: value}}),
+                         plugins.datapath("dense"))
+            one.nodes = [node]
+            one.harden()
+        return made.accuracy(made.parts.val)
+
+    full, measured = accuracy(), 0
+    for node in (n for n in made.network.compute_nodes() if n.layer.name in SEARCHED):
+        losses = [full - accuracy((node, value)) for value in VALUES]
+        within = [v for v, loss in zip(VALUES, losses, strict=True) if loss <= 0]
+        assert found.layers[node.layer.name] == (within or VALUES[-1:])[0]
+        measured += max(losses) > 0
+    assert measured  # the guard decides somewhere
+    made.accuracy = None  # kept beside the checkpoints: not measured again
+    assert searched(made, pruning, "k") == found
+
+
+def test_a_searched_workload_keeps_what_was_found(tmp_path):
+    """Guard 1 takes the least density of every layer that the recipe does not set; those it sets keep theirs."""
+    file = tmp_path / "small.yaml"
+    file.write_text(json.dumps(recipe(1.0, {**DENSE, "fc": 0.9})))
+    loaded = store.load(train(file, out=tmp_path / "out", cache=tmp_path / "cache"))
+    kept = {la.name: la.kept_weights / (la.rows * la.filters) for la in loaded.compute_layers}
+    assert kept.pop("conv1") == 1 and kept.pop("fc") == pytest.approx(0.9, abs=0.01)
+    assert {name: kept.pop(name) for name in DENSE} == DENSE
+    assert set(kept) == {*SEARCHED} - {"fc"} and all(k == pytest.approx(0.05, abs=0.01) for k in kept.values())
+
+
+@pytest.mark.parametrize("option, values", [("adc_bits", [1, 4]), ("density", [0.1, 1]), ("density", [1])])
+def test_values_allowed_stay_as_they_are_written(option, values):
+    found = Search.model_validate({"option": option, "values": values, "guard": 0.0})
+    assert [(type(v), v) for v in found.values] == [(type(v), v) for v in values]
+    assert Search.model_validate(found.model_dump(mode="json")) == found
+
+
+@pytest.mark.parametrize("option, values, says", [
+    ("adc_bits", [1, 2.5], "found 2.5, allowed whole numbers"),
+    ("density", [0.0, 0.5], "found 0, allowed more than 0"), ("density", [1.5], "found 1.5, allowed more than 0"),
+    ("density", [0.5, 0.25], "allowed the least first"), ("density", [True], "values"), ("density", [], "values")])
+def test_values_refused(option, values, says):
+    with pytest.raises(ValidationError, match=says):
+        Search.model_validate({"option": option, "values": values, "guard": 0.0})

@@ -1,0 +1,179 @@
+"""Lin et al.: filters clustered by the support of their weights, whole crossbars with few weights removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xbarch.datapaths import base
+from xbarch.datapaths.base import Block, Geometry, Projection, Reals
+from xbarch.datapaths.compact import by_layer
+from xbarch.datapaths.pieces import Pieces, PiecesOptions
+from xbarch.datapaths.segprune.packing import Piece, Placed
+from xbarch.errors import InputError
+from xbarch.workload.graph import Layer
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+_ROUNDS = 10  # Lloyd
+
+
+class LinOptions(PiecesOptions):
+    """Options of `lin`."""
+
+    theta: float = Field(0.0, ge=0, le=1, description="crossbars of which fewer cells than this share belong to the "
+                         "layer's largest weights are removed, whatever the density asked for")
+
+
+class Lin(Pieces):
+    """Filters change places so that those whose weights lie in the same rows share crossbars: recursive k-means over
+    the supports of filters, of each cluster the filters nearest to its centre, a crossbar's worth of them. Crossbars
+    that hold nothing vanish; rows that a cluster has nothing of are left out. Index units name the filters of each
+    crossbar and the inputs that are left.
+    """
+
+    name: ClassVar[str] = "lin"
+    summary: ClassVar[str] = "filters clustered, whole sparse crossbars removed (Lin et al. 2019)"
+    provenance: ClassVar[str] = (
+        "Lin et al., Learning the sparsity for ReRAM, ASP-DAC 2019 (recursive k-means over weight columns, the most "
+        "concentrated columns of a cluster on a crossbar, column exchange, crossbars of low utilization pruned, "
+        "index units), as described in public notes. Assumed, as the full text could not be read: features are "
+        "supports. This project's reading: the largest weights as support while training, crossbars ranked by energy, "
+        "rows left out inside a cluster, deterministic start of k-means, all prices")
+    Options: ClassVar[type[base.Options]] = LinOptions
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Filters clustered by their largest weights, `density` of the layer's; the crossbars of most energy a weight
+        kept whole, as many as hold no more than `density` of the weights, one at least.
+
+        side: clusters (filters of each, for every group of the convolution), crossbars kept, of (how many there are).
+
+        Raises:
+            InputError: a density that not even one crossbar reaches, or weights of another shape.
+        """
+        energy = self._energy(weights, layer, density)
+        support = np.zeros(energy.size, bool)
+        support[np.argsort(-energy, axis=None, kind="stable")[:max(1, round(density * energy.size))]] = True
+        found = [clusters(part, self.per(layer, geometry))
+                 for part in np.split(support.reshape(energy.shape), layer.groups)]
+        return self._cut(weights, energy, support.reshape(energy.shape), found, layer, geometry, density)
+
+    def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
+        """The nearest weights with the clusters of an earlier projection and as large a share of weights."""
+        density = float(before.mask.mean())
+        energy = self._energy(weights, layer, density)
+        found = [[np.array(c) for c in group] for group in before.side["clusters"]]
+        return self._cut(weights, energy, np.ones(energy.shape, bool), found, layer, geometry, density)
+
+    def _energy(self, weights: Reals, layer: Layer, density: float) -> Reals:
+        """Squared weights [F, R]."""
+        expected = (layer.filters, layer.rows // (layer.kernel[0] * layer.kernel[1]), *layer.kernel)
+        if np.shape(weights) != expected:
+            raise InputError(f"weights of layer {layer.name} have shape {np.shape(weights)}, allowed {expected}")
+        if not 0 < density <= 1:
+            raise InputError(f"layer {layer.name}: found {density:g}, allowed above 0 up to 1", field="density")
+        return np.square(np.asarray(weights, np.float64)).reshape(layer.filters, -1)
+
+    def _cut(self, weights: Reals, energy: Reals, support: Bools, found: list[list[Ints]], layer: Layer,
+             geometry: Geometry, density: float) -> Projection:
+        """The crossbars of most energy of the clusters `found`, theirs and no other weights."""
+        starts, per = np.arange(0, layer.rows, geometry.rows), layer.filters // layer.groups
+        owners = [cluster + g * per for g, group in enumerate(found) for cluster in group]
+        tall = np.diff(starts, append=layer.rows)
+        worth, used = (np.array([np.add.reduceat(a[own].sum(axis=0), starts) for own in owners])
+                       for a in (energy, support))
+        size = np.outer([len(own) for own in owners], tall)
+        order = np.argsort(-(worth / size), axis=None, kind="stable")
+        fits = np.cumsum(size.ravel()[order]) <= density * energy.size * (1 + 1e-9)
+        fits &= used.ravel()[order] >= self.options.theta * size.ravel()[order]
+        if not fits.any():
+            least = int(size.min()) / energy.size
+            raise InputError(f"layer {layer.name}: {density:g} keeps none of its {size.size} crossbars of "
+                             f"{geometry.rows} x {geometry.columns} cells, allowed at least {least:g} (and the option "
+                             f"theta no more than {float((used / size).max()):g})", field="density")
+        kept = np.zeros(size.size, bool)
+        kept[order[fits]] = True
+        mask = np.zeros(energy.shape, bool)
+        for own, here in zip(owners, kept.reshape(size.shape), strict=True):
+            mask[own] = np.repeat(here, tall)
+        shaped = mask.reshape(weights.shape)
+        return Projection(np.where(shaped, weights, 0.0), shaped, {
+            "crossbars": int(kept.sum()), "of": kept.size,
+            "clusters": [[c.tolist() for c in group] for group in found]})
+
+    # -- packing ----------------------------------------------------------------------------------------
+
+    def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
+        """Clusters of filters found in the mask, each without the rows it has nothing of, cut at a crossbar's last
+        row: by which row blocks filters keep something of, then by which rows."""
+        per, wide = layer.filters // layer.groups, self.per(layer, geometry)
+        starts = np.arange(0, layer.rows, geometry.rows)
+        for whole in (True, False):
+            pieces: list[Piece] = []
+            for g in range(layer.groups):
+                own = layer.kept[:, g * per:(g + 1) * per]
+                alive = np.flatnonzero(own.any(axis=0))
+                if not len(alive):
+                    continue
+                support = np.logical_or.reduceat(own, starts, axis=0) if whole else own
+                for cluster in clusters(support[:, alive].T, wide):
+                    filters = np.sort(alive[cluster])
+                    part = own[:, filters]
+                    pieces += [Piece(p.rows + g * layer.rows, filters[p.filters] + g * per)
+                               for p in by_layer(part, geometry.rows, wide)]
+            alone = [Placed(piece, n, 0, 0, 0) for n, piece in enumerate(pieces or [Piece(np.arange(1), np.arange(1))])]
+            yield self.blocks(alone, layer, geometry)
+
+
+def clusters(support: Bools, size: int) -> list[Ints]:
+    """Filters in clusters of `size`, the last one smaller; support [F, n].
+
+    As many filters of equal support as fill clusters first. Of the others recursive k-means: as many clusters as are
+    needed; of each that has enough filters the `size` nearest to its centre, or, where none has, of the largest
+    those and the nearest others; and again with the filters that are left.
+    """
+    left, found = np.arange(len(support)), list[Ints]()
+    _, kind = np.unique(np.packbits(support, axis=1), axis=0, return_inverse=True)
+    order = np.argsort(kind.ravel(), kind="stable")
+    rest = []
+    for alike in np.split(order, np.cumsum(np.bincount(kind.ravel()))[:-1]):
+        full = len(alike) // size * size
+        found += [np.sort(c) for c in np.split(alike[:full], range(size, full, size)) if len(c)]
+        rest.append(alike[full:])
+    left = np.sort(np.concatenate(rest))
+    while len(left) > size:
+        features = support[left].astype(np.float32)
+        distance, member = kmeans(features, -(-len(left) // size))
+        counts = np.bincount(member, minlength=distance.shape[1])
+        taken = np.zeros(len(left), bool)
+        for c in np.flatnonzero(counts >= size) if counts.max() >= size else [int(counts.argmax())]:
+            mine = np.where(member == c, distance[:, c] - distance.max() - 1, distance[:, c])
+            chosen = np.argsort(mine, kind="stable")[:size]
+            found.append(np.sort(left[chosen]))
+            taken[chosen] = True
+        left = left[~taken]
+    return [*found, left] if len(left) else found
+
+
+def kmeans(points: NDArray[np.float32], count: int) -> tuple[Reals, Ints]:
+    """Lloyd's algorithm on points [n, d] from farthest-first centres: squared distances [n, count] to the centres and
+    the cluster of each point. Deterministic: the first centre is the point of largest norm, ties go to the first."""
+    norm = np.square(points).sum(axis=1, dtype=np.float64)
+    near, start = np.full(len(points), np.inf), [int(norm.argmax())]
+    for _ in range(count - 1):
+        near = np.minimum(near, norm + norm[start[-1]] - 2 * (points @ points[start[-1]]))
+        start.append(int(near.argmax()))
+    centres, member = points[start], np.full(len(points), -1)
+    for _ in range(_ROUNDS):
+        distance = norm[:, None] + np.square(centres).sum(axis=1, dtype=np.float64) - 2 * (points @ centres.T)
+        chosen = distance.argmin(axis=1)
+        if (chosen == member).all():
+            break
+        member = chosen
+        for c in np.unique(member):
+            centres[c] = points[member == c].mean(axis=0)
+    return np.asarray(distance, np.float64), member

@@ -1,0 +1,67 @@
+"""ReCom: whole rows and filters of a layer removed, inputs fetched for the rows left, zero activations skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import sqrt
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from xbarch.datapaths import base, sparse_units
+from xbarch.datapaths.base import Block, Geometry, Projection, Reals
+from xbarch.datapaths.compact import by_layer
+from xbarch.datapaths.pieces import ActivationOptions, Activations
+from xbarch.datapaths.segprune.packing import Piece, Placed
+from xbarch.workload.graph import Layer
+
+
+class ReComOptions(ActivationOptions):
+    """Options of `recom`."""
+
+    grain: Literal["rows", "filters", "both"] = Field(
+        "rows", description="what a projection removes: rows of the unrolled matrix, filters, or filters first and "
+        "rows of those left, the same share of each")
+
+
+class ReCom(Activations):
+    """What is left of a layer's matrix, without the rows and filters that it has nothing of, is packed as `dense` packs
+    a smaller layer: every crossbar full but the last. Inputs are fetched for the rows stored (structurally-compressed
+    weight oriented fetching); reads whose inputs are all zero are skipped where a workload stores inputs.
+    """
+
+    name: ClassVar[str] = "recom"
+    summary: ClassVar[str] = "rows and filters of layers removed, zero activations skipped (ReCom 2018)"
+    provenance: ClassVar[str] = (
+        "Ji et al., ReCom, DATE 2018, abstract (structurally compressed weights, fetching oriented by them, zero "
+        "activations skipped, in-layer pipeline). Assumed, as the full text could not be read: what is removed is rows "
+        "and columns of whole layers, a read is skipped when all its inputs are zero. This project's reading: "
+        "projection, zero detectors, index lists, all prices; windows are pipelined by the machine")
+    Options: ClassVar[type[base.Options]] = ReComOptions
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Rows, or filters, of largest norm kept, `density` of them: the nearest weights with no more. With `both`
+        sqrt(density) of the filters, then of their rows.
+
+        Raises:
+            InputError: a density that cannot be reached.
+        """
+        rows, filters = (1, layer.filters // layer.groups), (layer.rows, 1)
+        if self.options.grain != "both":
+            return sparse_units.strongest_slices(weights, layer, rows if self.options.grain == "rows" else filters,
+                                                 density)
+        first = sparse_units.strongest_slices(weights, layer, filters, sqrt(density) if density > 0 else density)
+        then = sparse_units.strongest_slices(first.weights, layer, rows, sqrt(density))
+        mask = first.mask & then.mask
+        return Projection(np.where(mask, weights, 0.0), mask, {"filters": first.side, "rows": then.side})
+
+    def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
+        """The matrix that is left, cut as on `dense`, group of the convolution by group."""
+        per, pieces = layer.filters // layer.groups, list[Piece]()
+        for g in range(layer.groups):
+            own = layer.kept[:, g * per:(g + 1) * per]
+            pieces += [Piece(p.rows + g * layer.rows, p.filters + g * per)
+                       for p in by_layer(own, geometry.rows, self.per(layer, geometry))]
+        alone = [Placed(piece, n, 0, 0, 0) for n, piece in enumerate(pieces or [Piece(np.arange(1), np.arange(1))])]
+        yield self.blocks(alone, layer, geometry)

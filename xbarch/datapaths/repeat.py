@@ -1,0 +1,221 @@
+"""PattPIM and RePIM: columns that repeat within a row group are stored and computed once, their results reused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xbarch.datapaths import base, cells, dense, indices, sparse_units
+from xbarch.datapaths.base import Added, Block, Contents, Geometry, Projection, Reals
+from xbarch.datapaths.pieces import Pieces, PiecesOptions, per_crossbar, unit
+from xbarch.datapaths.segprune.packing import Piece, Placed
+from xbarch.workload.graph import Layer
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+_RESULT_BITS = 24  # of a pattern's result: 16 rows of 8-bit weights and 8-bit inputs sum to 20 bits
+_INPUT_BITS = 8
+_READING = "this project's reading: "
+
+
+class RepeatOptions(PiecesOptions):
+    """Options of `pattpim` and `repim`."""
+
+    height: int = Field(0, ge=0, le=1024, description="rows of a row group, in which columns are compared; 0: the word "
+                        "lines read together")
+    read_rows: int = Field(16, ge=1, le=1024, description="word lines read together to train for, where the crossbar "
+                           "has no operation units; a machine's own otherwise")
+
+
+@dataclass(frozen=True)
+class Shared(Block):
+    """A block whose stored weight columns, `patterns` of them, each add to one filter or several."""
+
+    patterns: int = 0
+
+    @property
+    def repeats(self) -> int:
+        """Filters that use a result another filter computed."""
+        return self.outputs - self.patterns
+
+
+@dataclass(frozen=True)
+class Group:
+    """Patterns of a row group: the first filter of each, and the pattern of each filter that has one.
+
+    rows: entries of the unrolled input vector. first: [patterns]. filters, pattern: [filters that keep something].
+    """
+
+    rows: Ints
+    first: Ints
+    filters: Ints
+    pattern: Ints
+
+
+class PattPim(Pieces):
+    """A row group is as many consecutive rows as an operation unit reads. A filter's integers in it are a pattern;
+    equal patterns are stored once and read once, every other filter that has them takes the result from a buffer.
+    Patterns that are masked altogether are not stored.
+
+    The bit lines of a stored pattern simply add to all its filters, so the outputs are exact. A layer whose patterns do
+    not repeat enough to save crossbars, reads or conversions is packed as `dense`.
+    """
+
+    name: ClassVar[str] = "pattpim"
+    summary: ClassVar[str] = "repeated weight patterns stored and computed once, results reused (PattPIM 2020)"
+    provenance: ClassVar[str] = (
+        "PattPIM, DAC 2020 and IEEE TCAD 2022, abstracts (repetitions of non-zero weight patterns mapped once to "
+        "operation units, computation reuse). Assumed, as the full texts could not be read: whole weights are "
+        "compared, over all filters of a layer, in consecutive rows; a 24-bit result buffer. This project's reading: "
+        "no approximate pattern transform, so no weight is changed; the projection; packing, index storage, all prices")
+    Options: ClassVar[type[base.Options]] = RepeatOptions
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Patterns (a filter's weights in a row group) of largest norm kept, `density` of them: this project's, for
+        training.
+
+        Raises:
+            InputError: a density that cannot be reached.
+        """
+        return sparse_units.strongest_slices(weights, layer, (self._height(layer, geometry), 1), density)
+
+    def _height(self, layer: Layer, geometry: Geometry) -> int:
+        lines = unit(geometry) if geometry.operation_units else min(self.options.read_rows, geometry.rows)
+        return min(self.options.height or lines, layer.rows)
+
+    # -- packing ----------------------------------------------------------------------------------------
+
+    def saves(self, layer: Layer) -> bool:
+        """Patterns may repeat in a layer of which nothing was removed."""
+        return layer.weights is not None
+
+    def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
+        height = min(self.options.height or unit(geometry), unit(geometry))
+        pieces: dict[int, tuple[Group, slice]] = {}  # by the piece's identity
+        stored: list[Piece] = []
+        found = list(groups(layer, height))
+        if sum(len(group.first) for group in found) == layer.filters * -(-layer.rows // height):
+            return  # every column of every row group is stored
+        for group in found:
+            for p in range(0, len(group.first), self.per(layer, geometry)):
+                part = slice(p, min(p + self.per(layer, geometry), len(group.first)))
+                stored.append(Piece(group.rows, group.first[part]))
+                pieces[id(stored[-1])] = group, part
+        if not stored:
+            yield self.blocks(self.shelved([], layer, geometry), layer, geometry)
+            return
+        placed = self.shelved(stored, layer, geometry)
+        yield [self._block(layer, geometry, p, *pieces[id(p.piece)])
+               for p in sorted(placed, key=lambda p: (p.crossbar, p.read))]
+
+    def _block(self, layer: Layer, geometry: Geometry, placed: Placed, group: Group, part: slice) -> Block:
+        """The block of patterns `part` of a row group."""
+        mine = (group.pattern >= part.start) & (group.pattern < part.stop)
+        filters, pattern = group.filters[mine], group.pattern[mine] - part.start
+        rows, count, sign = placed.piece.rows % layer.rows, len(placed.piece.filters), self.options.sign
+        each = dense.per_weight(layer.weight_bits, geometry, sign)
+        width = count * each + (sign == "offset")
+        kept = np.zeros((len(rows), count), bool)
+        np.logical_or.at(kept.T, pattern, layer.kept[rows][:, filters].T)
+        return Shared(
+            placed.crossbar, placed.row0, placed.col0, placed.piece.rows, width, int(kept.sum()) * each, filters,
+            partial(self._contents, layer, geometry, rows, placed.piece.filters, filters, pattern, width),
+            group=placed.read, cap=dense.largest(len(rows), geometry, sign), gated=True, patterns=count)
+
+    def _contents(self, layer: Layer, geometry: Geometry, rows: Ints, first: Ints, filters: Ints, pattern: Ints,
+                  width: int) -> Contents:
+        """Every pattern's cells once, its decode list once for each of its filters."""
+        weights = layer.matrix[np.ix_(rows, first)]
+        cells.check(weights, *self.levels(layer.weight_bits), layer.name, self.name)
+        once = dense._ENCODE[self.options.sign](weights, np.arange(len(first)), layer.weight_bits, geometry.cell_bits,
+                                                width)
+        entries = np.argsort(once.output, kind="stable").reshape(len(first), -1)[pattern]
+        return Contents(once.cells, once.column[entries.ravel()], np.repeat(filters, entries.shape[1]),
+                        once.coefficient[entries.ravel()])
+
+    # -- costs ------------------------------------------------------------------------------------------
+
+    def actions(self, blocks: Sequence[Block], near: Sequence[Block], layer: Layer) -> dict[str, Ints]:
+        """Words of the map from filters to patterns and of row ids, inputs gathered, sums scattered, and results taken
+        from the buffer by the filters that repeat a pattern."""
+        named = [b.outputs * max(1, (b.patterns - 1).bit_length()) if isinstance(b, Shared) and b.repeats else 0
+                 for b in blocks]
+        extra = indices.counted(near, layer, self.options.index)
+        extra["map"] = per_crossbar(blocks, [-(-bits // 64) for bits in named])
+        extra["reuse"] = per_crossbar(blocks, [b.repeats if isinstance(b, Shared) else 0 for b in blocks])
+        return extra
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """A map of 5-bit pattern numbers, four filters a pattern, and a buffer of one row group's results."""
+        weights, reads = max(1, dense.per_crossbar(8, geometry, self.options.sign)), -(-geometry.rows // unit(geometry))
+        crossbars = geometry.crossbars_per_ima
+        return [
+            *super().components(geometry),
+            indices.table("pattern map", "map", 4 * weights * reads * crossbars * 5, 64, _READING + "5-bit numbers of "
+                          "patterns for four filters a stored pattern; "),
+            indices.table("result buffer", "reuse", weights * crossbars * _RESULT_BITS, _RESULT_BITS, _READING +
+                          "24 bits for each pattern of a crossbar's row group; "),
+        ]
+
+
+class RePim(PattPim):
+    """And activation repetition: where the inputs of a row group are those of the window before, no read is made and
+    the results held from that window are used again."""
+
+    name: ClassVar[str] = "repim"
+    summary: ClassVar[str] = "weight patterns and activations that repeat are computed once (RePIM 2021)"
+    provenance: ClassVar[str] = (
+        "RePIM, DAC 2021 (joint use of activation and weight repetitions, from its title and abstract). Assumed, as "
+        "the full text could not be read: an activation repetition is a row group whose inputs equal those of the "
+        "window before. Weight repetition as in `pattpim`, with its readings. This project's reading: comparison and "
+        "results held for one window, packing, all prices")
+
+    def live(self, vectors: NDArray[np.unsignedinteger[Any]]) -> Bools | None:
+        """Inputs that differ from those of the window before, in the order of the stream."""
+        changed = np.ones(vectors.shape, bool)
+        changed[1:] = vectors[1:] != vectors[:-1]
+        return changed
+
+    def actions(self, blocks: Sequence[Block], near: Sequence[Block], layer: Layer) -> dict[str, Ints]:
+        """And inputs compared with the window before, results held or taken again."""
+        held = [b.patterns if isinstance(b, Shared) else b.outputs for b in blocks]
+        return {**super().actions(blocks, near, layer), "compare": per_crossbar(blocks, [b.rows for b in blocks]),
+                "hold": per_crossbar(blocks, held)}
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """Inputs and results of the window before, for every word line and pattern of an IMA."""
+        weights, reads = max(1, dense.per_crossbar(8, geometry, self.options.sign)), -(-geometry.rows // unit(geometry))
+        crossbars = geometry.crossbars_per_ima
+        return [
+            *super().components(geometry),
+            indices.table("previous inputs", "compare", geometry.rows * crossbars * _INPUT_BITS, _INPUT_BITS, _READING +
+                          "8 bits for each word line; "),
+            indices.table("previous results", "hold", weights * reads * crossbars * _RESULT_BITS, _RESULT_BITS,
+                          _READING + "24 bits for each stored pattern; "),
+        ]
+
+
+def groups(layer: Layer, height: int) -> Iterator[Group]:
+    """The row groups of a layer, `height` consecutive rows each, that keep something, patterns in the order of their
+    first filters."""
+    per = layer.filters // layer.groups
+    for g in range(layer.groups):
+        own = slice(g * per, (g + 1) * per)
+        for r in range(0, layer.rows, height):
+            rows = np.arange(r, min(r + height, layer.rows))
+            filters = np.flatnonzero(layer.kept[rows[0]:rows[-1] + 1, own].any(axis=0)) + g * per
+            if not len(filters):
+                continue
+            band = np.ascontiguousarray(layer.matrix[rows[0]:rows[-1] + 1][:, filters].T)
+            _, first, found = np.unique(band.view(f"V{band.shape[1] * band.itemsize}").ravel(), return_index=True,
+                                        return_inverse=True)
+            order = np.argsort(first)
+            rank = np.empty(len(order), np.int64)
+            rank[order] = np.arange(len(order))
+            yield Group(rows + g * layer.rows, filters[first[order]], filters, rank[found.ravel()])

@@ -1,0 +1,52 @@
+"""SNrram: trivial columns and rows of blocks are not stored, reads of trivial inputs not made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from xbarch.datapaths import base, sparse_units
+from xbarch.datapaths.base import Block, Geometry, Projection, Reals
+from xbarch.datapaths.pieces import ActivationOptions, Activations, unit
+from xbarch.workload.graph import Layer
+
+
+class SNrramOptions(ActivationOptions):
+    """Options of `snrram`."""
+
+    grain: Literal["column", "row"] = Field("column", description="what a projection removes: a filter's weights in a "
+                                            "block's rows, or a row's weights in a block's filters")
+
+
+class SNrram(Activations):
+    """A block is as many rows as are read together. What is left of a block after its filters and rows without a weight
+    move together is packed on shelves and read alone; indexing registers name its inputs and filters. Reads whose
+    inputs are all zero are skipped where a workload stores inputs.
+    """
+
+    name: ClassVar[str] = "snrram"
+    summary: ClassVar[str] = "zero columns and rows of blocks not stored, zero inputs not read (SNrram 2018)"
+    provenance: ClassVar[str] = (
+        "Wang et al., SNrram, DAC 2018, abstract (weight and activation sparsity, only non-trivial weights stored). "
+        "Assumed, as the full text could not be read: columns of blocks of as many rows as are read together, indexing "
+        "registers as index lists. This project's reading: no sparsity transfer, projection, packing, zero detectors, "
+        "all prices")
+    Options: ClassVar[type[base.Options]] = SNrramOptions
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Columns (or rows) of blocks of largest norm kept, `density` of them: the nearest weights with no more.
+
+        Raises:
+            InputError: a density that cannot be reached.
+        """
+        wide = min(self.per(layer, geometry), layer.filters // layer.groups)
+        size = (min(unit(geometry), layer.rows), 1) if self.options.grain == "column" else (1, wide)
+        return sparse_units.strongest_slices(weights, layer, size, density)
+
+    def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
+        """Filters of row strips moved together, or rows of column strips."""
+        lines, wide = unit(geometry), self.per(layer, geometry)
+        for pieces in (sparse_units.strips(layer, lines, wide), sparse_units.column_groups(layer, wide, lines)):
+            yield self.blocks(self.shelved(pieces, layer, geometry), layer, geometry)

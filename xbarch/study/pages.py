@@ -1,0 +1,128 @@
+"""A comparison as sections of a report, and as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xbarch.report import units
+from xbarch.report.document import Document, Picture, Section, Table, table
+from xbarch.spec.study import Study
+from xbarch.study.rows import SCOPES, Row
+
+_NONE = "–"
+_GAINS = ("speed", "energy", "area", "density")
+
+
+def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], command: str) -> Document:
+    """The report."""
+    ran, refused = [r for r in rows if r.figures], [r for r in rows if not r.figures]
+    sections = [Section("How to read it", 2, _introduction(asked))]
+    for policy in asked.policies:
+        for workload in asked.workloads:
+            own = [r for r in ran if r.job.workload == workload and r.job.policy == policy]
+            if own:
+                sections += _sections(asked, workload, policy, own)
+    sections.append(Section("Accuracy", 2, table=_accuracy(asked, rows)))
+    if refused:
+        sections.append(Section("Not simulated", 2, ["Pairs that do not take each other, with the reason."],
+                                table=Table(("architecture", "workload", "data path", "policy", "why"), [
+                                    (r.job.architecture, r.job.workload, r.job.datapath, r.job.policy, r.why)
+                                    for r in refused], 5, cards=True)))
+    sections.append(Section("Where the data paths come from", 2, bullets=[
+        f"`{name}`: {text}" for name, text in dict((r.job.datapath, r.provenance) for r in rows).items()]))
+    sections += _layers(ran)
+    return Document(asked.title, command, pictures, sections)
+
+
+def _introduction(asked: Study) -> list[str]:
+    first = asked.architectures[0]
+    return [
+        *([asked.description] if asked.description else []),
+        f"{units.count(asked.images, 'image')} in flight. Every number comes from these runs; weights and accuracy are "
+        "those of the stored workloads, whose training the table *Accuracy* tells of.",
+        f"Gains, above 1 is better, are over two dense networks: *base*, `dense` on `{first}`; *own*, `dense` on the "
+        "row's architecture with the method's cells and signs and ADCs that lose nothing. *Density* is speed at equal "
+        "area of the occupied tiles. Energy is of scope *compute* (occupied tiles) in the gains; *chip* has the mesh "
+        "as well, *whole* the off-chip links.",
+        "*Index bits* lie beside the weights of one copy; *added area* is the data path's own hardware over all tiles.",
+    ]
+
+
+def _sections(asked: Study, workload: str, policy: str, rows: Sequence[Row]) -> list[Section]:
+    several = len(asked.architectures) > 1
+    lead = ["data path", *(["architecture"] if several else [])]
+
+    def named(row: Row) -> list[str]:
+        return [row.job.datapath, *([row.job.architecture] if several else [])]
+
+    gains = [[*named(r), *(_gain(r.gain(what, over)) for over in ("base", "own") for what in _GAINS)] for r in rows]
+    absolute = []
+    for r in rows:
+        f = r.figures
+        assert f is not None
+        absolute.append([
+            *named(r), _times(f.ratio), units.number(f.crossbars), units.number(f.images_per_second),
+            *(units.energy(f.energy[s]) for s in SCOPES), f"{f.area:.3g}", str(f.adc_bits),
+            units.number(f.index_bits), f"{100 * f.added:.2f} %"])
+    title = f"{workload}, {policy}"
+    return [
+        Section(title, 2),
+        Section("Gains", 3, table=Table([*lead, *(f"{what}, {over}" for over in ("base", "own") for what in _GAINS)],
+                                        gains, len(lead), cards=True)),
+        Section("Absolute", 3, table=Table(
+            [*lead, "ratio", "crossbars", "images/s", *(f"energy, {s}" for s in SCOPES), "area, mm²", "ADC bits",
+             "index bits", "added area"], absolute, len(lead), cards=True)),
+    ]
+
+
+def _accuracy(asked: Study, rows: Sequence[Row]) -> Table:
+    of = {r.job.workload: r for r in rows}
+    phases = [p for p in ("baseline", "cut", "pruning", "crossbars") if any(p in r.accuracy for r in of.values())]
+    heads = {"baseline": "dense", "cut": "before retraining", "pruning": "after retraining",
+             "crossbars": "through crossbars"}
+    return Table(["workload", "trained on", *(heads[p] for p in phases)], [
+        [name, of[name].trained or "synthetic weights",
+         *(f"{of[name].accuracy[p]:.2%}" if p in of[name].accuracy else _NONE for p in phases)]
+        for name in asked.workloads if name in of], 2, cards=True)
+
+
+def _layers(rows: Sequence[Row]) -> list[Section]:
+    made = []
+    for r in rows:
+        assert r.figures is not None
+        job = r.job
+        made.append(Section(
+            f"Layers: {job.workload}, {job.datapath}, {job.architecture}, {job.policy}", 3, table=Table(
+                ("layer", "crossbars", "copies", "windows", "occupancy", "busy"), [
+                    (la["name"], str(la["crossbars"]), str(la["copies"]), units.number(la["windows"]),
+                     units.time(round(la["occupancy_ps"])), f"{la['busy']:.1%}")
+                    for la in r.figures.layers if la["crossbars"]]), folded=True))
+    return made
+
+
+def _gain(value: float | None) -> str:
+    return _NONE if value is None else _times(value)
+
+
+def _times(value: float) -> str:
+    return f"{value:.3g}×" if value < 999.5 else f"{value:,.0f}×"
+
+
+_COLUMNS = ("ratio", "crossbars", "images_per_second", "area", "added", "adc_bits", "index_bits", "conversions")
+
+
+def sheet(rows: Sequence[Row]) -> str:
+    """CSV: a line a row, energies in aJ an image, area in mm²."""
+    heads = ["architecture", "workload", "datapath", "policy", "why", "trained_on", *_COLUMNS,
+             *(f"energy_{s}_aj" for s in SCOPES),
+             *(f"{what}_gain_{over}" for over in ("base", "own") for what in (*_GAINS, "crossbars")),
+             *(f"accuracy_{p}" for p in ("baseline", "cut", "pruning"))]
+    lines = []
+    for r in rows:
+        f, job = r.figures, r.job
+        lines.append([
+            job.architecture, job.workload, job.datapath, job.policy, r.why, r.trained,
+            *(getattr(f, c) if f else None for c in _COLUMNS), *(f.energy[s] if f else None for s in SCOPES),
+            *(r.gain(what, over) for over in ("base", "own") for what in (*_GAINS, "crossbars")),
+            *(r.accuracy.get(p) for p in ("baseline", "cut", "pruning"))])
+    return table(heads, lines)

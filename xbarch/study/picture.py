@@ -1,0 +1,109 @@
+"""Pictures of a comparison: accuracy against energy, speed against ratio, energy by component."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from xbarch.study.rows import DENSE, Row, front
+
+_STYLE = {"svg.hashsalt": "xbarch", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
+          "axes.spines.right": False, "axes.titlesize": 9, "axes.titleweight": "bold", "text.parse_math": False}
+_COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00", "#444444",
+            "#d98b4a")
+_MARKS = "osD^vP*X<>hp"
+_SHOWN = 9  # components told apart; the rest is one
+
+
+def draw(rows: Sequence[Row]) -> dict[str, Figure]:
+    """Figures by name, of the width of a phone."""
+    ran = [r for r in rows if r.figures]
+    pruned = [r for r in ran if r.job.datapath != DENSE]  # dense is what they are put over
+    with matplotlib.rc_context(_STYLE):
+        found = {"ratio_speed": _scatter(
+            [(r, r.figures.ratio, r.gain("speed")) for r in pruned if r.figures and r.gain("speed")],
+            "times fewer weights", "times faster than the dense base")}
+        trained = [(r, r.gain("energy"), _change(r)) for r in pruned if r.gain("energy") and _change(r) is not None]
+        if trained:
+            found["accuracy_energy"] = _scatter(trained, "times less energy than the dense base",
+                                                "change of accuracy, points", log=False)
+        found["energy"] = _bars(ran)
+    return found
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """"svg" or "png"; the same bytes for the same figure."""
+    with matplotlib.rc_context(_STYLE):
+        stream = io.BytesIO()
+        figure.savefig(stream, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else {"Software": None})
+    return stream.getvalue()
+
+
+def _change(row: Row) -> float | None:
+    a = row.accuracy
+    return 100 * (a["pruning"] - a["baseline"]) if {"pruning", "baseline"} <= set(a) else None
+
+
+def _scatter(points: Sequence[tuple[Row, Any, Any]], across: str, up: str, log: bool = True) -> Figure:
+    """Points by data path; the line joins those that no other surpasses in both."""
+    figure = Figure(figsize=(4.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    names = list(dict.fromkeys(r.job.datapath for r, _, _ in points))
+    for i, name in enumerate(names):
+        own = [(x, y) for r, x, y in points if r.job.datapath == name]
+        axes.plot([x for x, _ in own], [y for _, y in own], _MARKS[i % len(_MARKS)], markersize=5, label=name,
+                  color=_COLOURS[i % len(_COLOURS)], linestyle="none")
+    best = front([(x, y) for _, x, y in points])
+    axes.plot([points[i][1] for i in best], [points[i][2] for i in best], "-", color="#7a868e", linewidth=0.8, zorder=0,
+              label="not surpassed")
+    axes.set_xscale("log")
+    if log:
+        axes.set_yscale("log")
+    for axis in [axes.xaxis, axes.yaxis] if log else [axes.xaxis]:
+        axis.set_major_locator(LogLocator(10, (1, 1.5, 2, 3, 5, 7)))
+        axis.set_major_formatter(lambda v, _: f"{v:g}×")
+        axis.set_minor_locator(NullLocator())
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.grid(linewidth=0.3)
+    figure.legend(fontsize=8, ncols=3, loc="outside upper center", frameon=False)
+    return figure
+
+
+def _bars(rows: Sequence[Row]) -> Figure:
+    """Energy an image of every run by component, relative to its dense base."""
+    totals: dict[str, int] = {}
+    for r in rows:
+        assert r.figures is not None
+        for name, energy in r.figures.components.items():
+            totals[name] = totals.get(name, 0) + energy
+    shown = sorted((n for n in totals if n != "hypertransport"), key=lambda n: -totals[n])[:_SHOWN]
+    figure = Figure(figsize=(4.4, max(2.2, 0.24 * len(rows) + 1.4)), layout="constrained")
+    axes = figure.subplots()
+    several = len({r.job.architecture for r in rows}) > 1, len({r.job.workload for r in rows}) > 1
+    labels = []
+    for place, r in enumerate(rows):
+        f, base, left = r.figures, r.base or r.figures, 0.0
+        assert f is not None and base is not None
+        whole = sum(base.components.get(n, 0) for n in totals if n != "hypertransport") or 1
+        for i, name in enumerate(shown):
+            width = f.components.get(name, 0) / whole
+            axes.barh(place, width, left=left, color=_COLOURS[i % len(_COLOURS)], height=0.7)
+            left += width
+        axes.barh(place, sum(e for n, e in f.components.items() if n in totals and n not in shown
+                             and n != "hypertransport") / whole, left=left, color="#c5ccd1", height=0.7)
+        labels.append(", ".join([r.job.datapath, *([r.job.architecture] if several[0] else []),
+                                 *([r.job.workload] if several[1] else [])]))
+    axes.set_yticks(range(len(rows)), labels, fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel("energy an image over the dense base's, without off-chip links")
+    for i, name in enumerate(shown):
+        axes.barh(0, 0, color=_COLOURS[i % len(_COLOURS)], label=name)
+    axes.barh(0, 0, color="#c5ccd1", label="all else")
+    figure.legend(fontsize=7, ncols=3, loc="outside upper center", frameon=False)
+    return figure
