@@ -159,7 +159,8 @@ def test_lists_by_hand():
     assert [b.targets.tolist() for b in near] == [[0, 1, 2, 3]] * 2
     assert [indices.gathered(b) for b in near] == [4, 0] and [indices.scattered(b) for b in near] == [0, 0]
     # first row of 18 (5 bits), then a mask of rows 0 to 6; of nothing else
-    assert PimPrune().index_bits(blocks, layer) == 5 + 7 and TinyButAccurate().index_bits(blocks, layer) == 0
+    assert PimPrune().index_bits(blocks, layer, SMALL) == 5 + 7
+    assert TinyButAccurate().index_bits(blocks, layer, SMALL) == 0
     extra = PimPrune().work(blocks, layer, Geometry(4, 17, 2)).extra
     assert {k: v.tolist() for k, v in extra.items()} == {"index": [1, 0], "gather": [4, 0], "scatter": [0, 0]}
 

@@ -94,6 +94,10 @@ class AutoPrune(DataPath):
                        extra=sparse_units.counted(blocks, layer, self.options.delta_bits), latency=delay.latency,
                        interval=delay.interval)
 
+    def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
+        """Bits of the coded row ids and the filter ids."""
+        return sum(sparse_units.id_bits(b, layer, self.options.delta_bits) for b in blocks)
+
     def components(self, geometry: Geometry) -> list[Added]:
         """Row ids, address generators and filter latches of an IMA."""
         o = self.options

@@ -283,7 +283,7 @@ class DataPath(ABC):
 
     # -- what comparisons need to know --------------------------------------------------------------------
 
-    def index_bits(self, blocks: Sequence[Block], layer: Layer) -> int:
+    def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
         """Bits stored beside the weights of one copy: indices, maps, signs."""
         return 0
 

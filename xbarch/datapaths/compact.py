@@ -147,7 +147,7 @@ class Compact(DataPath):
         delay = indices.delay(near, layer, geometry, "buffer", self.options.gathers)
         return replace(work, extra=extra, latency=delay.latency, interval=delay.interval)
 
-    def index_bits(self, blocks: Sequence[Block], layer: Layer) -> int:
+    def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
         """Bits of the lists of one copy."""
         return 0 if self.lists == "none" else sum(indices.index_bits(b, layer) for b in self._listed(blocks, layer))
 

@@ -292,6 +292,12 @@ class Forms(DataPath):
 
     # -- costs ------------------------------------------------------------------------------------------
 
+    def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
+        """A sign for every weight column of a fragment, and the lists of rows where column blocks keep their own."""
+        signs = sum(-(-b.columns // geometry.slices(layer.weight_bits - 1)) for b in blocks)
+        listed = sum(indices.index_bits(b, layer) for b in blocks) if self.options.rows == "block" else 0
+        return signs + listed
+
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
         """Fragments read one after another, each `effective` times where inputs are known, else once per phase. On
         operation units a crossbar's sums meet in its shift-and-add, which adds or subtracts, and leave it once;

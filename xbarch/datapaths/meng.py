@@ -135,6 +135,10 @@ class Meng(DataPath):
         bits = entries * _INDEX_BITS * geometry.crossbars_per_ima
         return [indices.table("demux", "demux", bits, _INDEX_BITS, "this project's reading, ")]
 
+    def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
+        """Bits of the column -> filter tables."""
+        return index_bits(blocks, layer.filters)
+
     def stacks(self, layer: Layer, most: int) -> list[list[Piece]] | None:
         """Sub-groups in the order they are stacked, at most `most` filters each; widest first, so that stacks
         beside one another waste little. None where no segment was removed."""

@@ -98,6 +98,10 @@ class Pieces(DataPath):
         """Extra actions a window, each [crossbars]. near: the blocks as `compact.ranked` numbers them."""
         return indices.counted(near, layer, self.options.index)
 
+    def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
+        """Bits of the row and filter lists of all pieces."""
+        return sum(indices.index_bits(b, layer) for b in compact.ranked(blocks, layer))
+
     def components(self, geometry: Geometry) -> list[Added]:
         """Index storage, address generators and filter latches of an IMA, sized for 8-bit weights."""
         weights = max(1, dense.per_crossbar(8, geometry, self.options.sign))

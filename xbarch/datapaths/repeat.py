@@ -144,12 +144,15 @@ class PattPim(Pieces):
     def actions(self, blocks: Sequence[Block], near: Sequence[Block], layer: Layer) -> dict[str, Ints]:
         """Words of the map from filters to patterns and of row ids, inputs gathered, sums scattered, and results taken
         from the buffer by the filters that repeat a pattern."""
-        named = [b.outputs * max(1, (b.patterns - 1).bit_length()) if isinstance(b, Shared) and b.repeats else 0
-                 for b in blocks]
+        named = [_map_bits(b) for b in blocks]
         extra = indices.counted(near, layer, self.options.index)
         extra["map"] = per_crossbar(blocks, [-(-bits // 64) for bits in named])
         extra["reuse"] = per_crossbar(blocks, [b.repeats if isinstance(b, Shared) else 0 for b in blocks])
         return extra
+
+    def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
+        """And those of the maps from filters to patterns."""
+        return super().index_bits(blocks, layer, geometry) + sum(_map_bits(b) for b in blocks)
 
     def components(self, geometry: Geometry) -> list[Added]:
         """A map of 5-bit pattern numbers, four filters a pattern, and a buffer of one row group's results."""
@@ -219,3 +222,9 @@ def groups(layer: Layer, height: int) -> Iterator[Group]:
             rank = np.empty(len(order), np.int64)
             rank[order] = np.arange(len(order))
             yield Group(rows + g * layer.rows, filters[first[order]], filters, rank[found.ravel()])
+
+
+def _map_bits(block: Block) -> int:
+    """Of the pattern of every filter, where one is used more than once."""
+    return block.outputs * max(1, (block.patterns - 1).bit_length()) \
+        if isinstance(block, Shared) and block.repeats else 0

@@ -98,6 +98,10 @@ class Sre(DataPath):
         return replace(work, extra={**extra, "index": moved["index"], "gather": moved["gather"]},
                        latency=delay.latency, interval=delay.interval)
 
+    def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
+        """Bits of the coded row ids."""
+        return sum(sparse_units.id_bits(b, layer, self.options.delta_bits) for b in blocks) if self.options.orc else 0
+
     def components(self, geometry: Geometry) -> list[Added]:
         """Of an IMA: `orc`, row ids and address generators; `dof`, word-line vectors. Sums need no routing."""
         added: list[Added] = []

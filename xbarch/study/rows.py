@@ -131,7 +131,7 @@ def measured(run: Run) -> Figures:
         r["mapping.one_copy_crossbars"], r["throughput.images_per_second"],
         {s: int(r["energy.scopes_aj"][s]) for s in SCOPES}, {k: int(v) for k, v in r["energy.by_component_aj"].items()},
         r["area.used_mm2"], added, machine.geometry.adc_bits,
-        sum(path.index_bits(p.blocks, p.layer) for p in run.packed.values()), r["counts.conversions"],
+        sum(path.index_bits(p.blocks, p.layer, machine.geometry) for p in run.packed.values()), r["counts.conversions"],
         r["mapping.layers"])
 
 

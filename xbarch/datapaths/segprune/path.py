@@ -182,6 +182,10 @@ class SegPrune(DataPath):
         reads = -(-geometry.rows // self._unit(geometry))
         return indices.components(geometry, self.options.index, self.options.gathers, weights, reads)
 
+    def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
+        """Bits of the rows and filters of all segments."""
+        return sum(indices.index_bits(b, layer) for b in blocks)
+
     # -- sizes ------------------------------------------------------------------------------------------
 
     def _unit(self, geometry: Geometry) -> int:

@@ -130,6 +130,14 @@ class Xue(DataPath):
         bits = geometry.columns * geometry.crossbars_per_ima
         return [indices.table("skip map", "skip", bits, _WORD, "this project's reading, ")]
 
+    def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
+        """With `skip`, a bit for every bit line that could be left out."""
+        return sum(b.columns for b in blocks) if self.options.skip else 0
+
+    def matched(self) -> tuple[dict[str, str], list[str]]:
+        """Differential, a bit a cell where single bits are pruned."""
+        return {"sign": "differential"}, ["crossbar.cell_bits=1"] if self.options.single_bit else []
+
     def target(self, layer: Layer) -> int:
         """ADC bits that the layer is to be pruned for."""
         bits = self.options.adc_bits
