@@ -6,6 +6,7 @@ import math
 import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -210,6 +211,16 @@ def test_nothing_is_lost_where_the_interval_reaches_zero(written):
     assert not replace(m, change_high=-1e-9).holds and replace(m, change_low=0.1, change_high=0.2).holds
 
 
+def test_intervals_of_two_accuracies_overlap(written):
+    """Of 10,000 images each: 80 % has a half width of 0.784 points, 79 % one of 0.798."""
+    m = replace(written[0]["one_meng_4x"].measured, test_images=10_000, accuracy_dense=0.8)
+    half = [NormalDist().inv_cdf(0.975) * (a * (1 - a) / 10_000) ** 0.5 for a in (0.8, 0.785)]
+    border = 0.8 - sum(half)
+    assert 0.784 < border < 0.7845
+    assert replace(m, accuracy_pruned=border + 5e-5).overlaps and not replace(m, accuracy_pruned=border - 5e-5).overlaps
+    assert replace(m, accuracy_pruned=0.9).overlaps
+
+
 def test_against_longer_training(written):
     """The difference of two accuracies; none of the reference itself, nor where it is not trained."""
     found = {n: row.measured.against_longer for n, row in written[0].items() if row.measured}
@@ -244,7 +255,7 @@ def test_tables_hold_every_trained_network(text):
     assert row == {"method": "meng", "point": "8x", "dense": "80.00%", "after the cut": "30.00%",
                    "after retraining": "79.00%", "through crossbars": "62.50% of 32", "change, points": "−1.00",
                    "95 % interval": "−1.50 to −0.50", "nothing measurable lost": "no",
-                   "against longer training": "−2.00"}
+                   "intervals overlap": "yes", "against longer training": "−2.00"}
 
 
 def test_words_that_must_be_said(written, text):
@@ -287,7 +298,7 @@ def test_files(written, folder, tmp_path):
 
 def test_tables_are_rectangular(written):
     tables = [s.table for s in pages.document(list(written[0].values()), b"").sections if s.table]
-    assert len(tables) == 5
+    assert len(tables) == 6
     assert all(len(row) == len(t.heads) for t in tables for row in t.rows)
 
 

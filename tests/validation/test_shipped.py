@@ -27,11 +27,11 @@ def groups(layer, channels=16):
     return 1 - kept.any(axis=(2, 3)).mean()
 
 
-def exact(name, images):
+def exact(name, images, lossless=False):
     network = find.resolve(name)
     path = plugins.datapath(network.datapath, network.options)
     machine = build(load("isaac_like", Architecture), network, path)
-    rows = verify(network, machine.geometry, path, images=images)
+    rows = verify(network, machine.geometry, path, images=images, lossless=lossless)
     assert [r["layer"] for r in rows] == [la.name for la in network.compute_layers]
     assert not any(r["mismatches"] or r["clips"] for r in rows)
 
@@ -97,7 +97,8 @@ def test_workloads_of_grids_are_theirs_and_keep_their_constraint(name):
 
 @pytest.mark.parametrize("name", [n for n in IN_GRIDS if n.split("_")[-1] in ("8x", "2bit")])
 def test_workloads_of_grids_are_exact(name):
-    exact(name, 1)
+    """Meng's offset is not flipped: up to 3 * 128 in a bit line, which ISAAC's 8 bits do not always hold."""
+    exact(name, 1, lossless="_meng_" in name)
 
 
 def test_all_of_them_are_small_enough():

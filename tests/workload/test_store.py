@@ -83,14 +83,14 @@ def touch(workload):
 
 
 def _bomb(found):
-    found["conv/weights"] = np.frombuffer(zlib.compress(b"\0" * 10**8), np.uint8)
+    found["conv/kept"] = np.frombuffer(zlib.compress(b"\0" * 10**8), np.uint8)
 
 
 @pytest.mark.parametrize("change, says", [
     (_bomb, "found more than"),
-    (lambda t: t.update({"conv/weights": t["conv/weights"][:-5]}), "weights of layer conv"),
-    (lambda t: t.update({"conv/weights": np.frombuffer(b"junk", np.uint8)}), "cannot be expanded"),
-    (lambda t: t.update({"conv/weights": np.zeros((3, 3), np.float32)}), "allowed packed bytes"),
+    (lambda t: t.update({"conv/kept": t["conv/kept"][:-5]}), "kept of layer conv"),
+    (lambda t: t.update({"conv/kept": np.frombuffer(b"junk", np.uint8)}), "cannot be expanded"),
+    (lambda t: t.update({"conv/kept": np.zeros((3, 3), np.float32)}), "allowed packed bytes"),
     (lambda t: t.pop("fc/weights"), "has no weights of layer fc"),
     (lambda t: t.update({"conv/scale": np.full(6, np.nan)}), "scale of layer conv"),
     (lambda t: t.update({"conv/bias": np.zeros(7)}), "bias of layer conv"),
@@ -114,7 +114,7 @@ def test_truncated_file(folder):
     with pytest.raises(InputError, match=r"tensors.safetensors: found the digest .* truncated or was changed"):
         store.load(folder)
     (folder / "tensors.safetensors").unlink()
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="manifest alone"):
         store.load(folder)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, sqrt
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +28,7 @@ from xbarch.workload.store import load as stored
 ARCHITECTURE = "isaac_like"
 LONGER = "dense_longer"  # of each network: removes nothing and trains on for as many epochs
 GRID = "digit_pairs"
+_NORMAL = 1.959964  # of the standard normal distribution's mass, 95 % lie within as many deviations
 _NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+){2}")
 
 Progress = Callable[[int, int, str], None]
@@ -90,6 +91,13 @@ class Measured:
     def holds(self) -> bool:
         """Whether nothing measurable is lost: the interval of the change reaches 0 or lies above it."""
         return self.change_high >= 0
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether the accuracy's own 95 % interval still holds the lower end of the dense one's (binomial, normal
+        approximation; unpaired, so weaker than `holds`)."""
+        half = [_NORMAL * sqrt(a * (1 - a) / self.test_images) for a in (self.accuracy_pruned, self.accuracy_dense)]
+        return self.accuracy_pruned + half[0] >= self.accuracy_dense - half[1]
 
 
 @dataclass(frozen=True)

@@ -108,10 +108,12 @@ def save(workload: Workload, folder: Path, manifest: Mapping[str, Any]) -> Path:
     for layer in workload.layers:
         if layer.compute:
             assert layer.weights is not None
-            found[f"{layer.name}/weights"] = pack(layer.weights(), layer.weight_bits, True)
             mask = layer.mask() if layer.mask is not None else None
-            if mask is not None:
+            if mask is None:
+                found[f"{layer.name}/weights"] = pack(layer.weights(), layer.weight_bits, True)
+            else:
                 found[f"{layer.name}/mask"] = pack_mask(mask)
+                found[f"{layer.name}/kept"] = pack(layer.weights()[mask], layer.weight_bits, True)
             if layer.name in workload.activations:
                 found[f"{layer.name}/inputs"] = pack(workload.activations[layer.name], layer.input_bits, False)
         for part in ("scale", "bias"):
@@ -153,7 +155,7 @@ def load(folder: Path) -> Workload:
             if weights > _MOST:
                 raise InputError(f"found {weights:,} weights up to here, allowed {_MOST:,}", file=folder / MANIFEST,
                                  field=f"layers.{number}.out_shape")
-            numbers: dict[str, Any] = {"weights": partial(tensors.ints, layer, "weights", shape)}
+            numbers: dict[str, Any] = {"weights": partial(tensors.weights, layer, shape)}
             if tensors.has(layer, "mask"):
                 numbers["mask"] = partial(tensors.mask, layer, shape)
             for part, make in numbers.items():
@@ -239,8 +241,18 @@ class _Tensors:
                              file=self.path)
         return data
 
+    def weights(self, layer: Layer, shape: tuple[int, ...]) -> Ints:
+        """All weights of a layer; where it has a mask, zero but for the kept ones."""
+        if not self.has(layer, "kept"):
+            return self.ints(layer, "weights", shape)
+        mask = self.mask(layer, shape)
+        kept = self.ints(layer, "kept", (int(mask.sum()),))
+        found = np.zeros(shape, kept.dtype)
+        found[mask] = kept
+        return found
+
     def ints(self, layer: Layer, part: str, shape: tuple[int, ...]) -> Ints:
-        bits, signed = (layer.weight_bits, True) if part == "weights" else (layer.input_bits, False)
+        bits, signed = (layer.input_bits, False) if part == "inputs" else (layer.weight_bits, True)
         try:
             return unpack(self.bytes(layer, part), shape, bits, signed)
         except ValueError as error:
