@@ -13,7 +13,9 @@ from xbarch.errors import InputError
 from xbarch.functional.execute import run
 from xbarch.workload.graph import Layer
 
-SHIPPED = ["dense", "huai", "meng", "segprune", "xue"]
+SHIPPED = ["auto_prune", "dense", "forms", "huai", "hybrid_p", "liang", "lin", "meng", "pattern", "pattpim", "pim_prune",
+           "recom", "repim", "segprune", "snrram", "sre", "tiny_but_accurate", "tinyadc", "xue"]
+NAMES = ", ".join(SHIPPED)
 GOOD = '''
 from typing import ClassVar
 from pydantic import Field
@@ -144,13 +146,14 @@ def test_files_that_are_not_there_or_not_python(write, tmp_path):
 @pytest.mark.parametrize(("name", "meant"), [("dnse", "dense"), ("Meng", "meng"), ("mneg", "meng")])
 def test_a_misspelt_name_is_answered_with_the_near_one(name, meant):
     sentence = refused(plugins.datapath, name)
-    assert sentence == f"datapath: found {name!r}, allowed dense, huai, meng, segprune, xue; did you mean {meant!r}?"
+    assert sentence == f"datapath: found {name!r}, allowed {NAMES}; did you mean {meant!r}?"
 
 
 def test_a_name_like_none_has_no_hint(write):
-    assert refused(plugins.datapath, "zzz") == "datapath: found 'zzz', allowed dense, huai, meng, segprune, xue"
+    assert refused(plugins.datapath, "zzz") == f"datapath: found 'zzz', allowed {NAMES}"
     plugins.load_file(write(GOOD.replace("NAME", "mine")))
-    assert "allowed dense, huai, meng, mine, segprune, xue; did you mean 'mine'?" in refused(plugins.datapath, "min")
+    known = ", ".join(sorted([*SHIPPED, "mine"]))
+    assert f"allowed {known}; did you mean 'mine'?" in refused(plugins.datapath, "min")
 
 
 @pytest.mark.parametrize(("options", "why"), [

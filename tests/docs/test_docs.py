@@ -148,7 +148,8 @@ def test_actions_are_documented(result):
     """Those of the machine, whatever the workload, and of every data path's own hardware with all switches on."""
     switched = [path({k: True for k, f in path.Options.model_fields.items() if f.annotation is bool})
                 for path in datapaths().values()]
-    own = {added.action for path in switched for added in path.components(Geometry(128, 128, 2))}
+    units = Geometry(128, 128, 2, ou_rows=16, ou_columns=128)
+    own = {added.action for path in switched for added in path.components(units)}
     machine = {c.action for c in xbarch_architecture().components.values()} - {None}
     assert {"demux", "gather", "skip"} <= own
     named = set(rows(section("result.json").partition("### Actions")[2]))
