@@ -13,8 +13,8 @@ from xbarch.errors import InputError
 from xbarch.functional.execute import run
 from xbarch.workload.graph import Layer
 
-SHIPPED = ["auto_prune", "dense", "forms", "huai", "hybrid_p", "liang", "lin", "meng", "pattern", "pattpim", "pim_prune",
-           "recom", "repim", "segprune", "snrram", "sre", "tiny_but_accurate", "tinyadc", "xue"]
+SHIPPED = ["auto_prune", "dense", "forms", "huai", "hybrid_p", "liang", "lin", "meng", "pattern", "pattpim",
+           "pim_prune", "recom", "repim", "segprune", "snrram", "sre", "tiny_but_accurate", "tinyadc", "xue"]
 NAMES = ", ".join(SHIPPED)
 GOOD = '''
 from typing import ClassVar

@@ -28,7 +28,7 @@ def find(name: str, kind: str, suffixes: tuple[str, ...]) -> Path | None:
     if given.is_file() or ("" in suffixes and (given / "manifest.json").is_file()):
         return given
     stem = name.removesuffix(".yaml")
-    if stem and not given.is_absolute() and ".." not in given.parts:
+    if stem and given.as_posix() == name and not given.is_absolute() and ".." not in given.parts:  # "./x" is a path
         for suffix in suffixes:
             candidate = folder(kind) / (stem + suffix)
             if candidate.is_file() or (candidate / "manifest.json").is_file():

@@ -98,7 +98,7 @@ class Block:
     columns: bit lines read, references included. group: blocks of one crossbar in the same activation group
     are read together, different groups one after another. kept: cells that hold unmasked weights.
     targets: the distinct outputs of the layer this block adds to (known without its contents).
-    cap: guaranteed largest bit-line sum in one phase, if any (None: rows * (2**cell_bits - 1) * (2**dac_bits - 1)).
+    cap: guaranteed largest bit-line sum in one read, if any (None: rows * (2**cell_bits - 1) * (2**dac_bits - 1)).
     gated: the bit lines not used are not converted. contents: makes cells and decode list, for execution.
     """
 
