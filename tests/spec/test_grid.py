@@ -388,3 +388,11 @@ def test_a_fault_of_one_member_names_its_line(tiny, tmp_path):
     with pytest.raises(InputError, match=rf"g\.yaml:{where}: pruning\.layers: found 'nine', allowed 0, 3"):
         train(tiny, only="*_tenth")
     assert not (tmp_path / "g").exists()
+
+
+def test_recipes_left_out(grid):
+    """They are not there for anybody; one that there is not is refused."""
+    out = "without:\n  big_cut_half: takes too long\nmethods:"
+    assert [a.name for a in ask(grid("methods:", out))] == [n for n in NAMES if n != "big_cut_half"]
+    with pytest.raises(InputError, match="without.big_cut_third: no such recipe"):
+        ask(grid("methods:", "without:\n  big_cut_third: not there\nmethods:"))

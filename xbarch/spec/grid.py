@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xbarch.spec.load import Document, merged
 from xbarch.spec.recipe import Spec, Text
@@ -29,6 +29,16 @@ class Grid(Spec):
     recipe: Part = Field(description="what all recipes share")
     networks: dict[Word, Part] = Field(min_length=1, max_length=100)
     methods: dict[Word, Method] = Field(min_length=1, max_length=100)
+    without: dict[str, Text] = Field(default_factory=dict, description="recipes left out, with the reason")
+
+    @model_validator(mode="after")
+    def _known(self) -> Grid:
+        names = {f"{network}_{method}_{point}" for network in self.networks
+                 for method, spec in self.methods.items() for point in spec.points}
+        for name in self.without:
+            if name not in names:
+                raise ValueError(f"without.{name[:60]}: no such recipe, allowed NETWORK_METHOD_POINT of those here")
+        return self
 
 
 def members(grid: Grid, document: Document) -> dict[str, Document]:
@@ -40,12 +50,15 @@ def members(grid: Grid, document: Document) -> dict[str, Document]:
     for network in grid.networks:
         for method, spec in grid.methods.items():
             for point in spec.points:
+                name = f"{network}_{method}_{point}"
+                if name in grid.without:
+                    continue
                 data: Part = {}
                 lines: dict[Trail, int] = {}
                 for trail in (("recipe",), ("networks", network), ("methods", method, "shared"),
                               ("methods", method, "points", point)):
                     data = _merge(data, lines, document, trail)
-                found[f"{network}_{method}_{point}"] = Document(document.file, {**data, "kind": "trained"}, lines)
+                found[name] = Document(document.file, {**data, "kind": "trained"}, lines)
     return found
 
 
