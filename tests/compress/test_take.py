@@ -341,7 +341,7 @@ BAD = [
     (bad("--classes", 5), "classes: found 5, allowed at least the 10"),
     (bad(model="resnet21"), "model: found 'resnet21', allowed resnet18"),
     (bad(model="none.py:net"), "none.py"),
-    (bad(method="mang"), "found 'mang', allowed dense"),
+    (bad(method="mang"), "found 'mang', allowed auto_prune, dense"),
     (bad("-o", "group_ch=5", method="meng"), "options.group_ch"),
     (bad("-o", "adc_bits", method="xue"), "name=value"),
     (bad("-o", 'adc_bits={"conv9": 2}', method="xue"), "conv9"),

@@ -121,7 +121,8 @@ class Xue(DataPath):
         work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
         if not self.options.skip:
             return work
-        return replace(work, extra={"skip": work.reads * -(-geometry.columns // _WORD)})
+        words = np.bincount(work.crossbar, work.reads * -(-geometry.columns // _WORD)).astype(np.int64)
+        return replace(work, extra={"skip": words})
 
     def components(self, geometry: Geometry) -> list[Added]:
         """Nothing, but with `skip` one bit a bit line."""
