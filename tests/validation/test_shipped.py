@@ -68,7 +68,7 @@ def test_a_manifest_alone_tells_of_accuracy_and_inputs(name):
     manifest = store.read_manifest(FOLDER / name)
     assert Recipe.model_validate(manifest.recipe) == find.read_recipe(FOLDER / f"{name}.yaml")
     compute = [la.name for la in manifest.layers if la.op in ("conv", "linear")]
-    assert manifest.accuracy["baseline"] > 0.9 and list(manifest.inputs) == compute
+    assert manifest.accuracy["baseline"] > 0.8 and list(manifest.inputs) == compute
     for layer in manifest.layers:
         if layer.name in manifest.inputs:
             found = manifest.inputs[layer.name]
