@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -264,12 +265,17 @@ def test_a_stored_data_path_that_is_none(call, tmp_path, change, says):
 
 # -- streams and signals, in processes of their own ----------------------------------------------------------------
 
+def _interruptible():
+    """Tests that run in the background of a shell ignore interrupts, and what they start would too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def shell(words, folder="/", **env):
     """A command line of bash with `xbarch` for the command: (exit code, standard output, standard error)."""
     root = Path(bundled.__file__).parents[1]
     line = words.replace("xbarch", f"{sys.executable} -m xbarch", 1)
     done = subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, env={
-        **os.environ, "PYTHONPATH": f"{folder}:{root}", **env})
+        **os.environ, "PYTHONPATH": f"{folder}:{root}", **env}, preexec_fn=_interruptible)
     return done.returncode, done.stdout, done.stderr
 
 
