@@ -11,23 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from xbarch import bundled, cli
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Run a command in this process: (exit code, standard output, standard error)."""
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["xbarch", *map(str, words)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-    return run
-
+from xbarch import bundled
 
 RUN = ("simulate", "--arch", "isaac_like.yaml", "--workload", "vgg7_pruned", "--images", 2)
 REQUIRED = [

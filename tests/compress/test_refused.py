@@ -1,13 +1,10 @@
 """Training recipes that cannot end well are refused before anything is trained: one sentence, nothing written."""
 
-import sys
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-
-from xbarch import cli
 
 torch.set_num_threads(1)
 
@@ -28,21 +25,6 @@ pruning:
   cut_after: 0
   training: {epochs: 1, rate: 0.1}
 """
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Run a command in this process: (exit code, standard output, standard error)."""
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["xbarch", *map(str, words)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-    return run
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from xbarch import bundled, cli
+from xbarch import bundled
 from xbarch.compress.ask import ask
 from xbarch.errors import InputError
 from xbarch.spec.grid import Grid, members
@@ -76,21 +76,6 @@ def grid(tmp_path, monkeypatch):
         (tmp_path / "g.yaml").write_text(text.replace(old, new, 1) if old else text)
         return tmp_path / "g.yaml"
     return make
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Run a command in this process: (exit code, standard output, standard error)."""
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["xbarch", *map(str, words)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-    return run
 
 
 def merged(path):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
-import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from xbarch.claims.figures import SCOPES
 from xbarch.claims.published import PAPERS
 from xbarch.claims.rows import Row
+from xbarch.report.pictures import saved, styled
 
-_STYLE = {"svg.hashsalt": "xbarch", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
-          "axes.spines.right": False, "text.parse_math": False}
 _COLOURS = {"own": "#2f6f9f", "matched": "#3f9142", "8-bit": "#8a5fb0"}
 _PUBLISHED = "#c2452d"
 
@@ -22,10 +19,8 @@ _PUBLISHED = "#c2452d"
 def draw(rows: Sequence[Row]) -> bytes:
     """SVG, the same bytes for the same rows. A diamond is published (hollow: over another base, the comparison is
     pending), a dot simulated where the claim is judged, a line everything else simulated in the same scope."""
-    with matplotlib.rc_context(_STYLE):
-        stream = io.BytesIO()
-        _figure(_lines(rows)).savefig(stream, format="svg", metadata={"Date": None})
-    return stream.getvalue()
+    with styled():
+        return saved(_figure(_lines(rows)))
 
 
 def _lines(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Row]]:

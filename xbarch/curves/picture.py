@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from xbarch.curves.rows import Measured, Row, references
+from xbarch.report.pictures import saved, styled
 
-_STYLE = {"svg.hashsalt": "xbarch", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
-          "axes.spines.right": False, "axes.titlesize": 9, "axes.titleweight": "bold", "text.parse_math": False}
 _COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00")
 _MARKS = "osD^vP*X"
 _GREY = "#7a868e"
@@ -25,10 +22,8 @@ _AXES: tuple[tuple[str, Callable[[Measured], float]], ...] = (
 def draw(rows: Sequence[Row]) -> bytes:
     """SVG, the same bytes for the same rows, of the width of a phone. Bars: 95 % intervals. The dashed line: what
     training longer alone brings."""
-    with matplotlib.rc_context(_STYLE):
-        stream = io.BytesIO()
-        _figure(rows).savefig(stream, format="svg", metadata={"Date": None})
-    return stream.getvalue()
+    with styled(axes__titlesize=9):
+        return saved(_figure(rows))
 
 
 def _figure(rows: Sequence[Row]) -> Figure:

@@ -9,10 +9,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base, dense, indices, sparse_units
+from xbarch.datapaths import base, dense, indices, packing, sparse_units
 from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Projection, Reals, Stream, Work, standard_work
-from xbarch.datapaths.segprune import packing
-from xbarch.datapaths.segprune.packing import Piece
+from xbarch.datapaths.packing import Piece
 from xbarch.workload.graph import Layer, Workload
 
 

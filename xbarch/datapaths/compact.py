@@ -16,7 +16,7 @@ from pydantic import Field
 
 from xbarch.datapaths import base, cells, dense, indices
 from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Reals, Stream, Work
-from xbarch.datapaths.segprune.packing import Piece, Placed, shelved
+from xbarch.datapaths.packing import Piece, Placed, alone, shelved
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer, Workload
 
@@ -65,7 +65,7 @@ class Compact(DataPath):
         whole = dense.blocks(layer, geometry, self.options.sign)
         if layer.mask is None or layer.kept.all():
             return whole
-        best = (len(whole), self._conversions(_alone(_dense(layer, geometry, self.options.sign)), layer, geometry))
+        best = (len(whole), self._conversions(alone(_dense(layer, geometry, self.options.sign)), layer, geometry))
         chosen: list[Placed] = []
         for placed in self._placings(layer, geometry):
             cost = (placed[-1].crossbar + 1, self._conversions(placed, layer, geometry))
@@ -86,7 +86,7 @@ class Compact(DataPath):
         for way in cut:
             if not any(way):
                 way[0].append(Piece(np.arange(1), np.arange(1)))
-            yield _alone([p for pieces in way for p in pieces])
+            yield alone([p for pieces in way for p in pieces])
             if self.stacks():
                 yield self._stacked(way, layer, geometry)
 
@@ -131,7 +131,7 @@ class Compact(DataPath):
         """Cells and decode list of these rows and filters of the layer's matrix."""
         weights = layer.matrix[rows][:, filters]
         cells.check(weights, *self.levels(layer.weight_bits), layer.name, self.name)
-        return dense._ENCODE[self.options.sign](weights, filters, layer.weight_bits, geometry.cell_bits, width)
+        return dense.ENCODE[self.options.sign](weights, filters, layer.weight_bits, geometry.cell_bits, width)
 
     # -- costs ------------------------------------------------------------------------------------------
 
@@ -265,11 +265,6 @@ def _dense(layer: Layer, geometry: Geometry, sign: dense.Sign) -> list[Piece]:
     whole = by_layer(np.ones((layer.rows, filters), bool), geometry.rows,
                      dense.per_crossbar(layer.weight_bits, geometry, sign))
     return list(whole) * layer.groups
-
-
-def _alone(pieces: Sequence[Piece]) -> list[Placed]:
-    """Every piece on a crossbar of its own."""
-    return [Placed(piece, number, 0, 0, 0) for number, piece in enumerate(pieces)]
 
 
 # -- lists ----------------------------------------------------------------------------------------------------

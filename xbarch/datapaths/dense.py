@@ -15,7 +15,7 @@ from xbarch.datapaths.base import Block, Contents, DataPath, Geometry
 from xbarch.workload.graph import Layer, Workload
 
 Sign = Literal["offset", "differential", "twos"]
-_ENCODE: dict[Sign, Callable[..., Contents]] = {
+ENCODE: dict[Sign, Callable[..., Contents]] = {
     "offset": cells.offset, "differential": cells.differential, "twos": cells.twos,
 }
 
@@ -117,4 +117,4 @@ def _contents(layer: Layer, here: tuple[slice, slice], targets: NDArray[np.int64
     weights: NDArray[np.integer[Any]] = layer.matrix[here]
     half = 1 << layer.weight_bits - 1
     cells.check(weights, -half, half - 1, layer.name, "dense")
-    return _ENCODE[sign](weights, targets, layer.weight_bits, geometry.cell_bits, width)
+    return ENCODE[sign](weights, targets, layer.weight_bits, geometry.cell_bits, width)

@@ -245,7 +245,7 @@ class Huai(DataPath):
         weights = layer.matrix[:, targets[0]:targets[-1] + 1][rows]
         low, high = self.levels(layer.weight_bits)
         cells.check(weights, low, high, layer.name, self.name)
-        return dense._ENCODE[self.options.sign](weights, targets, layer.weight_bits, geometry.cell_bits, width)
+        return dense.ENCODE[self.options.sign](weights, targets, layer.weight_bits, geometry.cell_bits, width)
 
 
 @dataclass(frozen=True)

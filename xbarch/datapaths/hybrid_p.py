@@ -20,7 +20,7 @@ from xbarch.datapaths.compact import (
     projected,
     whole,
 )
-from xbarch.datapaths.segprune.packing import Piece
+from xbarch.datapaths.packing import Piece
 from xbarch.workload.graph import Layer, Workload
 
 

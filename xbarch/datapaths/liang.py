@@ -11,7 +11,7 @@ from pydantic import Field
 from xbarch.datapaths import base
 from xbarch.datapaths.base import Geometry, Projection, Reals, strongest
 from xbarch.datapaths.compact import Bools, Compact, CompactOptions, Ints, by_columns_of_blocks, projected
-from xbarch.datapaths.segprune.packing import Piece, cut
+from xbarch.datapaths.packing import Piece, cut
 from xbarch.workload.graph import Layer
 
 

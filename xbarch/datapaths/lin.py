@@ -12,8 +12,8 @@ from pydantic import Field
 from xbarch.datapaths import base
 from xbarch.datapaths.base import Block, Geometry, Projection, Reals
 from xbarch.datapaths.compact import by_layer
+from xbarch.datapaths.packing import Piece, Placed
 from xbarch.datapaths.pieces import Pieces, PiecesOptions
-from xbarch.datapaths.segprune.packing import Piece, Placed
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer
 

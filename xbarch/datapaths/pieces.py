@@ -17,7 +17,7 @@ from pydantic import Field
 
 from xbarch.datapaths import base, compact, dense, indices, sparse_units
 from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work, standard_work, units
-from xbarch.datapaths.segprune.packing import Piece, Placed, shelved
+from xbarch.datapaths.packing import Piece, Placed, shelved
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]

@@ -12,8 +12,8 @@ from pydantic import Field
 from xbarch.datapaths import base, sparse_units
 from xbarch.datapaths.base import Block, Geometry, Projection, Reals
 from xbarch.datapaths.compact import by_layer
+from xbarch.datapaths.packing import Piece, Placed
 from xbarch.datapaths.pieces import ActivationOptions, Activations
-from xbarch.datapaths.segprune.packing import Piece, Placed
 from xbarch.workload.graph import Layer
 
 

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from xbarch.datapaths import base, cells, dense, indices, sparse_units
 from xbarch.datapaths.base import Added, Block, Contents, Geometry, Projection, Reals
+from xbarch.datapaths.packing import Piece, Placed
 from xbarch.datapaths.pieces import Pieces, PiecesOptions, per_crossbar, unit
-from xbarch.datapaths.segprune.packing import Piece, Placed
 from xbarch.workload.graph import Layer
 
 Ints = NDArray[np.int64]
@@ -133,7 +133,7 @@ class PattPim(Pieces):
         """Every pattern's cells once, its decode list once for each of its filters."""
         weights = layer.matrix[np.ix_(rows, first)]
         cells.check(weights, *self.levels(layer.weight_bits), layer.name, self.name)
-        once = dense._ENCODE[self.options.sign](weights, np.arange(len(first)), layer.weight_bits, geometry.cell_bits,
+        once = dense.ENCODE[self.options.sign](weights, np.arange(len(first)), layer.weight_bits, geometry.cell_bits,
                                                 width)
         entries = np.argsort(once.output, kind="stable").reshape(len(first), -1)[pattern]
         return Contents(once.cells, once.column[entries.ravel()], np.repeat(filters, entries.shape[1]),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths import base, cells, dense, indices
 from xbarch.datapaths.base import Added, Block, Contents, Geometry, Projection, Reals, Stream, Work
-from xbarch.datapaths.segprune.packing import Piece, Placed
+from xbarch.datapaths.packing import Piece, Placed
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer, Workload
 
@@ -142,7 +142,7 @@ def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign:
     weights = layer.matrix[np.ix_(rows, filters)]
     half = 1 << layer.weight_bits - 1
     cells.check(weights, -half, half - 1, layer.name, path)
-    return dense._ENCODE[sign](weights, filters, layer.weight_bits, geometry.cell_bits, width)
+    return dense.ENCODE[sign](weights, filters, layer.weight_bits, geometry.cell_bits, width)
 
 
 def packed(layer: Layer, geometry: Geometry, sign: dense.Sign, compact: Callable[[], list[Block]]) -> list[Block]:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from xbarch.datapaths import base, dense, indices, sparse_units
 from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Projection, Reals, Stream, Work, standard_work
-from xbarch.datapaths.segprune.packing import Piece
+from xbarch.datapaths.packing import Piece
 from xbarch.workload.graph import Layer, Workload
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from xbarch.datapaths import base, purify
 from xbarch.datapaths.base import Geometry, Projection, Reals
 from xbarch.datapaths.compact import Bools, Compact, CompactOptions, at_least, best, by_layer, projected
-from xbarch.datapaths.segprune.packing import Piece
+from xbarch.datapaths.packing import Piece
 from xbarch.workload.graph import Layer
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
@@ -13,8 +14,9 @@ from matplotlib.figure import Figure
 from xbarch.report import units
 from xbarch.report.result import Result
 
-_STYLE = {"svg.hashsalt": "xbarch", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
-          "axes.spines.right": False, "axes.titlesize": 10, "axes.titleweight": "bold", "text.parse_math": False}
+_STYLE: dict[str, Any] = {
+    "svg.hashsalt": "xbarch", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.titlesize": 10, "axes.titleweight": "bold", "text.parse_math": False}
 _BLUE = "#2f6f9f"
 _LEAST = 0.004  # of the run's time: a bar of about two pixels
 
@@ -71,12 +73,23 @@ PICTURES: dict[str, Callable[[Result], Figure]] = {
 
 def render(draw: Callable[[Result], Figure], result: Result, kind: str = "svg") -> bytes:
     """The picture as bytes of the format `kind` ("svg" or "png")."""
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+    with styled():
+        return saved(draw(result), kind)
+
+
+@contextmanager
+def styled(**own: Any) -> Iterator[None]:
+    """The look of every picture; own: settings of matplotlib besides, dots as double underscores."""
+    with matplotlib.rc_context({**_STYLE, **{k.replace("__", "."): v for k, v in own.items()}}), \
+            warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a letter no font here has is drawn as a box
-        figure = draw(result)
-        stream = io.BytesIO()
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(stream, format=kind, dpi=140, metadata=metadata)
+        yield
+
+
+def saved(figure: Figure, kind: str = "svg", dpi: int = 140) -> bytes:
+    """A figure as bytes of the format `kind`, the same for the same figure; inside `styled`."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else {"Software": None})
     return stream.getvalue()
 
 

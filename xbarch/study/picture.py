@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from xbarch.report.pictures import saved, styled
 from xbarch.study.rows import DENSE, Row, front
 
-_STYLE = {"svg.hashsalt": "xbarch", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
-          "axes.spines.right": False, "axes.titlesize": 9, "axes.titleweight": "bold", "text.parse_math": False}
 _COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00", "#444444",
             "#d98b4a")
 _MARKS = "osD^vP*X<>hp"
@@ -24,7 +21,7 @@ def draw(rows: Sequence[Row]) -> dict[str, Figure]:
     """Figures by name, of the width of a phone."""
     ran = [r for r in rows if r.figures]
     pruned = [r for r in ran if r.job.datapath != DENSE]  # dense is what they are put over
-    with matplotlib.rc_context(_STYLE):
+    with styled():
         found = {"ratio_speed": _scatter(
             [(r, r.figures.ratio, r.gain("speed")) for r in pruned if r.figures and r.gain("speed")],
             "times fewer weights", "times faster than the dense base")}
@@ -38,10 +35,8 @@ def draw(rows: Sequence[Row]) -> dict[str, Figure]:
 
 def render(figure: Figure, kind: str) -> bytes:
     """"svg" or "png"; the same bytes for the same figure."""
-    with matplotlib.rc_context(_STYLE):
-        stream = io.BytesIO()
-        figure.savefig(stream, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else {"Software": None})
-    return stream.getvalue()
+    with styled():
+        return saved(figure, kind, dpi=160)
 
 
 def _change(row: Row) -> float | None:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, cells, dense, indices
+from xbarch.datapaths import base, cells, dense, indices, packing
 from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
-from xbarch.datapaths.segprune import packing, voting
-from xbarch.datapaths.segprune.packing import Piece, Placed
+from xbarch.datapaths.packing import Piece, Placed
+from xbarch.datapaths.segprune import voting
 from xbarch.datapaths.segprune.voting import Band
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer, Workload

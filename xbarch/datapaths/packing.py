@@ -1,4 +1,4 @@
-"""Shapes found again in a mask, and segments of equal shape packed on crossbars."""
+"""Shapes found again in a mask, and pieces of a layer laid on crossbars."""
 
 from __future__ import annotations
 
