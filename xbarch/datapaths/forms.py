@@ -38,6 +38,8 @@ class FormsOptions(base.Options):
     rows: Literal["layer", "block"] = Field(
         "layer", description="what shares its kept rows: all filters of the layer (filter shapes), or those of one "
         "column of crossbars, which then reads its inputs by index")
+    polarize: bool = Field(True, description="a projection gives every fragment one sign; without, only filters and "
+                           "rows are removed, which trains the base that the paper compares with")
     sign: Literal["sum", "energy"] = Field(
         "sum", description="sign of a fragment: that of the sum of its weights (the paper), or the one whose weights "
         "have the larger sum of squares (the nearest)")
@@ -107,17 +109,21 @@ class Forms(DataPath):
         unmasked, since they keep their cells.
 
         side: as of `structure`, and signs: one bit a fragment and filter, set where positive, in hexadecimal.
-        allowed: the sign of its fragment with every magnitude.
+        allowed: the sign of its fragment with every magnitude. Without `polarize` that of `structure` alone.
 
         Raises:
             InputError: as `structure`; 1-bit weights or more than 8 bits.
         """
         kept = self.structure(weights, layer, geometry, density)
+        if not self.options.polarize:
+            return kept
         return self._polarized(kept, layer, geometry, self._signs(kept, layer, geometry))
 
     def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
         """Filters, rows and signs as before."""
         frozen = Projection(weights * before.mask, before.mask, before.side)
+        if not self.options.polarize:
+            return frozen
         parts = self._parts(_flat(before.mask), layer, geometry)
         shapes = [(len(self._cuts(len(p.rows), geometry)), len(p.filters)) for p in parts]
         bits = np.unpackbits(np.frombuffer(bytes.fromhex(before.side["signs"]), np.uint8))
@@ -127,7 +133,7 @@ class Forms(DataPath):
 
     def projections(self) -> Sequence[base.Project]:
         """The two constraints, for an ADMM that splits them."""
-        return [self.structure, self.polarize]
+        return [self.structure, self.polarize] if self.options.polarize else [self.structure]
 
     def structure(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
         """Whole filters and whole rows removed, at most `density` of each group's weights kept: of all pairs of
@@ -168,7 +174,7 @@ class Forms(DataPath):
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
         """Whether every fragment has one sign."""
-        for part in self._parts(layer.kept, layer, geometry):
+        for part in self._parts(layer.kept, layer, geometry) if self.options.polarize else ():
             wrong = part.filters[self._mixed(layer, part, geometry)]
             if len(wrong):
                 return (f"filter {wrong[0]} of layer {layer.name} has weights of both signs in a fragment of "
