@@ -18,6 +18,8 @@ class Method(Spec):
     """What all points of a method share, and what each has besides."""
 
     shared: Part
+    networks: list[Word] | None = Field(None, min_length=1, max_length=100, description="those it is tried on; all if "
+                                        "not given")
     points: dict[Word, Part] = Field(min_length=1, max_length=100)
 
 
@@ -33,12 +35,21 @@ class Grid(Spec):
 
     @model_validator(mode="after")
     def _known(self) -> Grid:
-        names = {f"{network}_{method}_{point}" for network in self.networks
-                 for method, spec in self.methods.items() for point in spec.points}
+        for method, spec in self.methods.items():
+            for network in spec.networks or ():
+                if network not in self.networks:
+                    raise ValueError(f"methods.{method}.networks: found {network}, allowed {', '.join(self.networks)}")
+        names = set(self.names())
         for name in self.without:
             if name not in names:
                 raise ValueError(f"without.{name[:60]}: no such recipe, allowed NETWORK_METHOD_POINT of those here")
         return self
+
+    def names(self) -> dict[str, tuple[str, str, str]]:
+        """Network, method and point of every recipe by its name, those left out too, networks first."""
+        return {f"{network}_{method}_{point}": (network, method, point) for network in self.networks
+                for method, spec in self.methods.items() if network in (spec.networks or self.networks)
+                for point in spec.points}
 
 
 def members(grid: Grid, document: Document) -> dict[str, Document]:
@@ -47,18 +58,15 @@ def members(grid: Grid, document: Document) -> dict[str, Document]:
     grid: of `document`.
     """
     found = {}
-    for network in grid.networks:
-        for method, spec in grid.methods.items():
-            for point in spec.points:
-                name = f"{network}_{method}_{point}"
-                if name in grid.without:
-                    continue
-                data: Part = {}
-                lines: dict[Trail, int] = {}
-                for trail in (("recipe",), ("networks", network), ("methods", method, "shared"),
-                              ("methods", method, "points", point)):
-                    data = _merge(data, lines, document, trail)
-                found[name] = Document(document.file, {**data, "kind": "trained"}, lines)
+    for name, (network, method, point) in grid.names().items():
+        if name in grid.without:
+            continue
+        data: Part = {}
+        lines: dict[Trail, int] = {}
+        for trail in (("recipe",), ("networks", network), ("methods", method, "shared"),
+                      ("methods", method, "points", point)):
+            data = _merge(data, lines, document, trail)
+        found[name] = Document(document.file, {**data, "kind": "trained"}, lines)
     return found
 
 
