@@ -36,10 +36,10 @@ def test_only_the_right_layers_are_pruned():
 @pytest.mark.parametrize("size", [16, 8, 4])
 def test_groups_and_spread(size):
     w = torch.randn(5, 20, 3, 3)
-    norms = grouped(w, (1, size)).norm(dim=2)
+    norms = grouped(w, (1, size * 9)).norm(dim=2)
     for (f, g), values in groups(w, size).items():
         assert float(norms[f, g]) == pytest.approx(np.linalg.norm(values), rel=1e-5)
-    wide = spread(norms, w, (1, size))
+    wide = spread(norms, w, (1, size * 9))
     assert wide.shape == w.shape and float(wide[2, 19, 1, 1]) == float(norms[2, 19 // size])
 
 
@@ -107,15 +107,16 @@ def test_settle_masks_what_quantizes_to_zero():
 
 def test_size_schedule():
     la = lasso(16, reading="size_schedule")
-    assert [la.sizes(p)[0][1] for p in (0, 0.3, 0.34, 0.6, 0.67, 0.99)] == [4, 4, 8, 8, 16, 16]
-    assert lasso(16).sizes(0.1)[0] == (1, 16)
+    assert [la.sizes(p)[0][1] for p in (0, 0.3, 0.34, 0.6, 0.67, 0.99)] == [36, 36, 72, 72, 144, 144]
+    assert lasso(16).sizes(0.1)[0] == (1, 144)
 
 
 @pytest.mark.parametrize("size", [(3, 4), (2, 1), (7, 20), (5, 16)])
 def test_groups_of_filters_and_channels(size):
     w = torch.randn(7, 20, 3, 3)
-    norms = grouped(w, size).norm(dim=2)
-    wide = spread(norms, w, size)
+    tall = size[0], size[1] * 9
+    norms = grouped(w, tall).norm(dim=2)
+    wide = spread(norms, w, tall)
     for f in range(7):
         for c in range(20):
             f0, c0 = f // size[0] * size[0], c // size[1] * size[1]

@@ -161,7 +161,7 @@ def test_size_schedule_doubles_the_channels_before_the_cut(start):
 @pytest.mark.parametrize("group_ch, wanted", [(4, [4] * 5), (8, [4, 4, 8, 8, 8]), (16, [4, 8, 8, 16, 16])])
 def test_the_schedule_ends_at_the_groups_own_size(start, group_ch, wanted):
     pruner = Lasso(deepcopy(start.network), asked(group_ch, reading="size_schedule"), Meng({"group_ch": group_ch}))
-    assert [pruner.sizes(p)[-1] for p in (0, 0.4, 0.5, 0.9, 1)] == [(1, s) for s in wanted]
+    assert [pruner.sizes(p)[-1] for p in (0, 0.4, 0.5, 0.9, 1)] == [(1, 9 * s) for s in wanted]
 
 
 # -- thresholds ---------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from xbarch.datapaths.meng import Meng
 from xbarch.errors import InputError
 from xbarch.spec.recipe import Pruning, Quantization, Training
 from xbarch.workload import find, store
+from xbarch.workload.graph import Layer
 
 torch.set_num_threads(1)
 
@@ -54,11 +55,12 @@ def spec(algorithm, **more):
 def test_strongest_keeps_the_largest_groups(size):
     rng = np.random.default_rng(0)
     w = rng.normal(size=(5, 7, 3, 3))
-    found = strongest(w, size, 0.4)
+    layer = Layer("layer", "conv", ("input",), (7, 8, 8), (5, 6, 6), (3, 3))
+    found = strongest(w, layer, (size[0], size[1] * 9), 0.6)
     norms = {(f, c): np.linalg.norm(w[f:f + size[0], c:c + size[1]])
              for f in range(0, 5, size[0]) for c in range(0, 7, size[1])}
     kept = {k for k in norms if found.mask[k[0]:k[0] + size[0], k[1]:k[1] + size[1]].any()}
-    assert len(kept) == max(1, round(0.4 * len(norms)))
+    assert len(kept) == round(0.6 * len(norms)) and found.side == {"groups": len(kept), "of": len(norms)}
     assert min(norms[k] for k in kept) >= max((v for k, v in norms.items() if k not in kept), default=0)
     assert np.array_equal(found.weights, w * found.mask)
 

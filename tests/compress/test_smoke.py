@@ -71,7 +71,7 @@ def test_constraint_density_and_accuracy(trained, method):
         assert not layer.matrix[~layer.kept].any() and layer.matrix.any()
     kept, weights = sum(la.kept_weights for la in pruned), sum(la.kept.size for la in pruned)
     # Groups are whole: a layer keeps the number of them that is nearest, at most half a group more than asked.
-    more = sum(path.group(la, CROSSBAR)[1] * 9 / 2 for la in pruned) if method == "meng" else 0
+    more = sum(path.group(la, CROSSBAR)[1] / 2 for la in pruned) if method == "meng" else 0
     more += 72 * 16 / 2 if method == "huai" else 0  # the last of all crossbars that are filled
     assert 0 < kept <= DENSITY * weights + more
     assert made.accuracy["baseline"] >= 0.93

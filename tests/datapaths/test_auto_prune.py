@@ -66,13 +66,14 @@ def test_grain_rows_projects_as_sre():
     assert np.array_equal(ours.mask, Sre().project(weights, layer, SMALL, 0.3).mask)
 
 
-def test_units_to_prune_for_where_the_crossbar_has_none():
+def test_without_operation_units_the_array_is_one():
     weights, layer = np.random.default_rng(0).normal(size=(4, 20, 1, 1)), matrix(np.ones((20, 4)))
     bare = Geometry(128, 128, 2)
-    assert AutoPrune({"ou_rows": 5}).project(weights, layer, bare, 0.5).side["of"] == 16
-    assert AutoPrune({"ou_rows": 5}).project(weights, layer, SMALL, 0.5).side["of"] == 20
-    rows = AutoPrune({"grain": "rows", "ou_columns": 6})
-    assert rows.project(weights, layer, bare, 0.5).side["of"] == 40
+    assert AutoPrune().project(weights, layer, bare, 0.5).side["of"] == 4    # the array is one unit of 128 rows
+    assert AutoPrune().project(weights, layer, SMALL, 0.5).side["of"] == 20  # four rows
+    rows = AutoPrune({"grain": "rows"})
+    assert rows.project(weights, layer, bare, 0.5).side["of"] == 20          # all four filters beside one another
+    assert rows.project(weights, layer, SMALL, 0.5).side["of"] == 40         # two
 
 
 @pytest.mark.parametrize("density", [0, 2, 1e-3])

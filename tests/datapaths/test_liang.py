@@ -74,5 +74,5 @@ def test_blocks_that_are_no_multiple_break_the_promise():
 
 
 def test_lasso_groups_are_blocks():
-    assert Liang({"reorder": False}).group(blank(64, 64, (3, 3)), Geometry(128, 128, 2)) == (32, 14)
+    assert Liang({"reorder": False}).group(blank(64, 64, (3, 3)), Geometry(128, 128, 2)) == (32, 126)
     assert Liang().group(blank(64, 64, (3, 3)), Geometry(128, 128, 2)) is None

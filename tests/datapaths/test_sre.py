@@ -61,7 +61,7 @@ def test_projection_is_the_best_of_all(seed, keep):
     energy = weights[:, :, 0, 0].T ** 2
     slices = [energy[r, f:f + 2].sum() for r in range(4) for f in (0, 2)]
     best = max(sum(chosen) for chosen in combinations(slices, keep))
-    assert (found.weights ** 2).sum() == pytest.approx(best) and found.side == {"slices": keep, "of": 8}
+    assert (found.weights ** 2).sum() == pytest.approx(best) and found.side == {"groups": keep, "of": 8}
     assert np.array_equal(found.weights, weights * found.mask)
     assert (found.mask[0] == found.mask[1]).all()
 
@@ -69,7 +69,7 @@ def test_projection_is_the_best_of_all(seed, keep):
 def test_projection_of_a_grouped_convolution_stays_inside_its_groups():
     layer = conv(np.ones((6, 2, 1, 1)), 4, groups=2)  # three filters a group: slices of two and of one
     found = Sre().project(np.arange(1.0, 13).reshape(6, 2, 1, 1), layer, SMALL, 3 / 8)
-    assert found.side == {"slices": 3, "of": 8}  # 8, 10 with norm² 164, 7, 9 with 130 and 12 alone with 144
+    assert found.side == {"groups": 3, "of": 8}  # 8, 10 with norm² 164, 7, 9 with 130 and 12 alone with 144
     assert found.weights[:, :, 0, 0].tolist() == [[0, 0], [0, 0], [0, 0], [7, 8], [9, 10], [0, 12]]
 
 
@@ -126,9 +126,6 @@ def test_stays_in_place_where_nothing_is_saved():
     whole = matrix(np.ones((256, 62)))
     assert [b.columns for b in Sre({"orc": False}).pack(whole, MACHINE)] == \
         [b.columns for b in Dense().pack(whole, MACHINE)]
-    without = Geometry(128, 128, 2)  # in training: a read senses all, so a group alone would take a read of its own
-    sparse = matrix(np.arange(62 * 256).reshape(256, 62) // 62 % 2 == 0)
-    assert len(Sre().pack(sparse, without)) == len(Dense().pack(sparse, without))
 
 
 def test_nothing_left_still_has_a_crossbar():

@@ -11,15 +11,24 @@ from torch import Tensor
 
 from xbarch.compress.network import Network, Node
 from xbarch.datapaths.base import DataPath, Geometry, Project, Projection, Reals
+from xbarch.datapaths.purify import shown
 from xbarch.errors import InputError
-from xbarch.spec.recipe import Pruning
+from xbarch.spec.recipe import Pruning, Shape
+
+
+def crossbar(shape: Shape) -> Geometry:
+    """The crossbar of a recipe, as data paths see it."""
+    unit = shape.operation_unit
+    return Geometry(shape.rows, shape.columns, shape.cell_bits, ou_rows=unit.rows if unit else 0,
+                    ou_columns=unit.columns if unit else 0)
 
 
 class Pruner:
     """Base of the algorithms, itself the one that cuts once: the weights train freely until they become their
     projection. `progress` is the share of the epochs before the cut that is over.
 
-    nodes: the layers pruned; the first one of the network and those with a density of 1 are not.
+    nodes: the layers pruned; the first one of the network and those with a density of 1 are not, nor the last one
+    where whole filters are removed, which are the network's outputs; if the recipe does not name them.
 
     Raises:
         InputError: the recipe names a layer that is not there; the method cannot reach the density.
@@ -27,16 +36,16 @@ class Pruner:
 
     def __init__(self, network: Network, spec: Pruning, path: DataPath) -> None:
         self.network, self.spec, self.path = network, spec, path
-        g = spec.geometry
-        self.geometry = Geometry(g.rows, g.columns, g.cell_bits)
+        self.geometry = crossbar(spec.geometry)
         compute = network.compute_nodes()
         names = [n.layer.name for n in compute]
         for name in spec.layers:
             if name not in names:
                 raise InputError(f"found {name[:60]!r}, allowed {', '.join(names)}", field="pruning.layers")
+        spared = {compute[0].layer.name, *(shown(network.layers) if path.whole_filters else ())}
         self.nodes: list[Node] = [
             n for n in compute if spec.layers.get(n.layer.name, 0) != 1
-            and (n.layer.name in spec.layers or (n is not compute[0] and path.prunes(n.layer)))]
+            and (n.layer.name in spec.layers or (n.layer.name not in spared and path.prunes(n.layer)))]
         self.hard = False
 
     # -- what algorithms differ in --------------------------------------------------------------------------

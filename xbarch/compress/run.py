@@ -21,9 +21,9 @@ from xbarch.compress.ask import Asked, ask, python
 from xbarch.compress.export import statistics, workload
 from xbarch.compress.intake import intake
 from xbarch.compress.network import Network
+from xbarch.compress.pruner import crossbar
 from xbarch.compress.search import searched
 from xbarch.compress.train import Progress, Trainer, phases
-from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.network import through
 from xbarch.spec.recipe import Pruning, Recipe, Shape
@@ -122,8 +122,7 @@ def change(before: torch.Tensor, after: torch.Tensor, seed: int) -> dict[str, fl
 def _through(made: Workload, recipe: Recipe, test: data.Images) -> float:
     """Share of the first test images classified rightly through packed crossbars and the ADCs of the method."""
     path = plugins.datapath(made.datapath, made.options)
-    g = recipe.pruning.geometry if recipe.pruning else Shape()
-    geometry = Geometry(g.rows, g.columns, g.cell_bits)
+    geometry = crossbar(recipe.pruning.geometry if recipe.pruning else Shape())
     enough = [path.adc_bits(la, geometry) for la in made.compute_layers]
     bits = max((b for b in enough if b is not None), default=geometry.adc_bits)
     x, y = test[slice(0, recipe.crossbar_images)]

@@ -18,7 +18,7 @@ from xbarch import plugins
 from xbarch.compress import data, export, models
 from xbarch.compress.ask import REFERENCE
 from xbarch.compress.network import Network, Node
-from xbarch.compress.pruner import Pruner
+from xbarch.compress.pruner import Pruner, crossbar
 from xbarch.compress.quant import Pact, Signed
 from xbarch.compress.run import _restore, _sparsity, _versions, build
 from xbarch.datapaths.base import DataPath, Geometry
@@ -88,9 +88,8 @@ def take(model: str, weights: str | Path, method: str, *, out: str | Path, data:
     torch.set_num_threads(asked.threads)
     parts = _images(asked)
     network = build(_recipe(asked), parts)
-    crossbar = Geometry(asked.geometry.rows, asked.geometry.columns, asked.geometry.cell_bits)
     _round(network)
-    _settle(network, path, crossbar, asked)
+    _settle(network, path, crossbar(asked.geometry), asked)
     used = calibrate(network, _drawn(parts.train, network, asked.seed))
     images, _ = parts.test[slice(0, asked.stored_images)]
     digest = _digest(asked.checkpoint)

@@ -21,9 +21,8 @@ from xbarch.compress.admm import Admm
 from xbarch.compress.data import Images, Parts, augmented
 from xbarch.compress.lasso import Lasso
 from xbarch.compress.network import Network
-from xbarch.compress.pruner import Pruner
+from xbarch.compress.pruner import Pruner, crossbar
 from xbarch.compress.recover import Recover
-from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.spec.recipe import Pruning, Recipe, Training
 from xbarch.workload.graph import Workload
@@ -105,9 +104,9 @@ class Trainer:
         """The phase's algorithm on its method's data path."""
         if phase.pruning is None:
             return None
-        path, g = plugins.datapath(phase.pruning.method, phase.pruning.options), phase.pruning.geometry
+        path = plugins.datapath(phase.pruning.method, phase.pruning.options)
         layers = tuple(n.layer for n in self.network.compute_nodes())
-        reason = path.accepts(Workload("pruned", layers), Geometry(g.rows, g.columns, g.cell_bits))
+        reason = path.accepts(Workload("pruned", layers), crossbar(phase.pruning.geometry))
         if reason:
             raise InputError(reason, field="pruning.method")
         return ALGORITHMS[phase.pruning.algorithm.name](self.network, phase.pruning, path)

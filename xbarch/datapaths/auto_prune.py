@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from xbarch.datapaths import base, dense, indices, packing, sparse_units
-from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Projection, Reals, Stream, Work, standard_work
+from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work, standard_work
 from xbarch.datapaths.packing import Piece
+from xbarch.datapaths.pieces import unit
 from xbarch.workload.graph import Layer, Workload
 
 
@@ -25,9 +26,6 @@ class AutoPruneOptions(base.Options):
                              "a reference beside the weights of every piece")
     delta_bits: int = Field(5, ge=1, le=16, description="bits of a code of a row id, as for `sre`")
     gathers: int = Field(8, ge=1, le=64, description="address generators of an IMA, one input a clock each")
-    ou_rows: int = Field(16, ge=1, le=4096, description="word lines of an operation unit to prune for, where the "
-                         "crossbar has none (in training); a machine's own otherwise")
-    ou_columns: int = Field(16, ge=1, le=4096, description="the same for bit lines")
 
 
 class AutoPrune(DataPath):
@@ -53,14 +51,9 @@ class AutoPrune(DataPath):
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         return sparse_units.refused(workload, geometry, self.options.sign)
 
-    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Vectors (or rows of column groups) of largest norm kept, `density` of them.
-
-        Raises:
-            InputError: a density that cannot be reached.
-        """
-        size = (1, self._wide(layer, geometry)) if self.options.grain == "rows" else (self._high(geometry), 1)
-        return sparse_units.strongest_slices(weights, layer, size, density)
+    def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
+        """A vector, or a row of a column group."""
+        return (self._wide(layer, geometry), 1) if self.options.grain == "rows" else (1, unit(geometry))
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
         return sparse_units.packed(layer, geometry, self.options.sign, lambda: self._compact(layer, geometry))
@@ -75,15 +68,12 @@ class AutoPrune(DataPath):
             pieces = list(sparse_units.column_groups(layer, wide, geometry.rows))
             placed = sparse_units.stacked(pieces or nothing, wide * each + offset, geometry, columns)
         else:
-            pieces = list(sparse_units.strips(layer, self._high(geometry), (columns - offset) // each))
+            pieces = list(sparse_units.strips(layer, unit(geometry), (columns - offset) // each))
             placed = packing.shelved(pieces or nothing, each, int(offset), geometry.rows, columns)
         return sparse_units.blocks(placed, layer, geometry, sign, self.name)
 
-    def _high(self, geometry: Geometry) -> int:
-        return sparse_units.unit_rows(geometry, self.options.ou_rows)
-
     def _wide(self, layer: Layer, geometry: Geometry) -> int:
-        return sparse_units.group_weights(layer, geometry, self.options.sign, self.options.ou_columns)
+        return sparse_units.group_weights(layer, geometry, self.options.sign)
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
         """Every piece read unit by unit in each phase; once a window ids are fetched, inputs gathered, sums scattered.
@@ -100,5 +90,5 @@ class AutoPrune(DataPath):
     def components(self, geometry: Geometry) -> list[Added]:
         """Row ids, address generators and filter latches of an IMA."""
         o = self.options
-        return [sparse_units.id_table(geometry, o.sign, o.delta_bits, o.ou_columns),
+        return [sparse_units.id_table(geometry, o.sign, o.delta_bits),
                 *sparse_units.moved(geometry, o.gathers)]

@@ -196,6 +196,9 @@ class DataPath(ABC):
     summary: ClassVar[str]
     provenance: ClassVar[str]
     Options: ClassVar[type[Options]] = Options
+    # Whether projections remove whole filters: then a network's last layer, whose filters are its outputs, is not
+    # pruned unless a recipe names it.
+    whole_filters: bool = False
 
     def __init__(self, options: Any = None) -> None:
         self.options: Any = self.Options.model_validate(options or {})
@@ -228,7 +231,9 @@ class DataPath(ABC):
         return True
 
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int] | None:
-        """Filters and input channels, whole kernels, of what is removed together; None if the method has no such."""
+        """What is removed together: filters, and consecutive rows of the unrolled matrix; None if the method has no
+        such groups. Groups begin with the first filter and row, of each group of the convolution, and are smaller at
+        the borders."""
         return None
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
@@ -243,7 +248,7 @@ class DataPath(ABC):
         size = self.group(layer, geometry)
         if size is None:
             raise InputError(f"data path {self.name} has no projection, allowed a method that prunes", field="method")
-        return strongest(weights, size, density)
+        return strongest(weights, layer, size, density)
 
     def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
         """The projection when what is kept is settled by an earlier one. The default: its mask."""
@@ -294,18 +299,42 @@ class DataPath(ABC):
         return ({"sign": sign} if sign in ("offset", "differential", "twos") else {}), []
 
 
-def strongest(weights: Reals, size: tuple[int, int], density: float) -> Projection:
-    """The groups of largest Euclidean norm, `density` of them (at least one); groups of `size` filters and channels,
-    smaller at the borders."""
-    filters, channels = weights.shape[:2]
-    f, c = size
-    norms = np.add.reduceat(np.add.reduceat(np.square(weights).sum(axis=(2, 3)), np.arange(0, filters, f), axis=0),
-                            np.arange(0, channels, c), axis=1)
-    kept = np.ones(norms.size, bool)
-    kept[np.argsort(norms.ravel(), kind="stable")[:norms.size - max(1, round(density * norms.size))]] = False
-    wide = kept.reshape(norms.shape).repeat(f, axis=0)[:filters].repeat(c, axis=1)[:, :channels]
-    mask = np.broadcast_to(wide[:, :, None, None], weights.shape).copy()
-    return Projection(weights * mask, mask)
+def strongest(weights: Reals, layer: Layer, size: tuple[int, int], density: float) -> Projection:
+    """The groups of largest Euclidean norm, `density` of them: `size` filters and rows of the unrolled matrix, smaller
+    at its borders. The nearest weights with no more groups than that.
+
+    weights: (F, C / groups, kh, kw). side: {groups: how many are kept, of: how many there are}.
+
+    Raises:
+        InputError: density outside 0 to 1, or too small for a single group.
+    """
+    flat = np.asarray(weights, np.float64).reshape(layer.groups, layer.filters // layer.groups, layer.rows)
+    norms = energies(flat, size)
+    keep = round(density * norms.size) if 0 < density <= 1 else 0
+    if keep < 1:
+        raise InputError(f"layer {layer.name}: found {density:g}, allowed 1/{norms.size} to 1, a group of {size[0]} "
+                         f"filters and {size[1]} rows at least", field="density")
+    mask = widened(largest(norms, keep), size, flat.shape).reshape(np.shape(weights))
+    return Projection(np.where(mask, weights, 0.0), mask, {"groups": keep, "of": norms.size})
+
+
+def energies(values: Reals, size: tuple[int, int]) -> Reals:
+    """Sums of squares of blocks of `size` of the last two axes."""
+    sums = np.add.reduceat(np.square(values), np.arange(0, values.shape[-2], size[0]), axis=-2)
+    return np.asarray(np.add.reduceat(sums, np.arange(0, values.shape[-1], size[1]), axis=-1))
+
+
+def largest(values: Reals, count: int) -> NDArray[np.bool_]:
+    """Where the `count` largest are; of equal ones the first."""
+    found = np.zeros(values.size, bool)
+    found[np.argsort(-values, axis=None, kind="stable")[:count]] = True
+    return found.reshape(values.shape)
+
+
+def widened(blocks: NDArray[np.bool_], size: tuple[int, int], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The inverse of `energies`: one value a block as one an entry."""
+    wide = blocks.repeat(size[0], axis=-2)[..., :shape[-2], :].repeat(size[1], axis=-1)[..., :shape[-1]]
+    return np.ascontiguousarray(wide)
 
 
 def standard_work(blocks: Sequence[Block], phases: int, geometry: Geometry) -> Work:

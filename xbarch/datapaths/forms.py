@@ -70,6 +70,7 @@ class Forms(DataPath):
         "This project's reading: how filters and rows share a density, kept counts that fill crossbars, rows of a "
         "block, two columns where signs mix, where signs are kept, all prices")
     Options: ClassVar[type[base.Options]] = FormsOptions
+    whole_filters = True
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         if not (geometry.operation_units or self.options.fragment):

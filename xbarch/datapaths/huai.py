@@ -91,8 +91,9 @@ class Huai(DataPath):
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
         """A kernel group: one input channel for the filters of one column block."""
         filters = layer.filters // layer.groups
-        return filters if self.options.shared_rows else min(
-            filters, dense.per_crossbar(layer.weight_bits, geometry, self.options.sign)), 1
+        if not self.options.shared_rows:
+            filters = min(filters, dense.per_crossbar(layer.weight_bits, geometry, self.options.sign))
+        return filters, layer.kernel[0] * layer.kernel[1]
 
     def project(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float) -> Projection:
         """Greedy aligned cut. Each filter block sorts its channels by importance and cuts them into runs that fill one

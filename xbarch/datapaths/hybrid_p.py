@@ -45,6 +45,7 @@ class HybridP(Compact):
         "assumed: Zheng et al., SegPrune, IEEE TCAD 41(11), 2022, compare themselves with a Hybrid-P whose definition "
         "could not be found in public text. All of this is this project's definition")
     Options: ClassVar[type[base.Options]] = HybridPOptions
+    whole_filters = True
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         for layer in workload.compute_layers:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from xbarch.datapaths import base
-from xbarch.datapaths.base import Geometry, Projection, Reals, strongest
+from xbarch.datapaths.base import Geometry, Projection, Reals, energies, largest, widened
 from xbarch.datapaths.compact import Bools, Compact, CompactOptions, Ints, by_columns_of_blocks, projected
 from xbarch.datapaths.packing import Piece, cut
 from xbarch.workload.graph import Layer
@@ -59,7 +59,8 @@ class Liang(Compact):
 
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int] | None:
         """A block, where its channels follow one another."""
-        return None if self.options.reorder or layer.groups > 1 else self.size(layer, geometry)
+        kout, kin = self.size(layer, geometry)
+        return None if self.options.reorder else (kout, kin * layer.kernel[0] * layer.kernel[1])
 
     def least(self, layer: Layer, geometry: Geometry) -> float:
         """The smallest block of every group."""
@@ -79,7 +80,8 @@ class Liang(Compact):
             order = np.argsort(-np.square(maps).sum(axis=1), kind="stable") if self.options.reorder \
                 else np.arange(len(maps))
             kept = np.empty(maps.shape, bool)
-            kept[order] = strongest(maps.T[:, order, None, None], size, density).mask[:, :, 0, 0].T
+            norms = energies(maps[order].T, size)
+            kept[order] = widened(largest(norms, max(1, round(density * norms.size))), size, maps.T.shape).T
             masks.append(np.repeat(kept, area, axis=0))
         return projected(weights, masks, block=list(size))
 

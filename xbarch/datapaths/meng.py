@@ -107,7 +107,8 @@ class Meng(DataPath):
         return layer.op == "conv" and layer.kernel != (1, 1)
 
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
-        return 1, int(self.options.group_ch)
+        """`group_ch` channels of one filter, whole kernels."""
+        return 1, int(self.options.group_ch) * layer.kernel[0] * layer.kernel[1]
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
         slots = geometry.columns // geometry.slices(layer.weight_bits)

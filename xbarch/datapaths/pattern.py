@@ -32,8 +32,6 @@ class PatternOptions(PiecesOptions):
                                                "every `channels` input channels")
     importance: Literal["l2", "l1"] = Field("l2", description="what an election and a choice of pattern keep most of: "
                                             "squares (the Euclidean projection) or absolute values")
-    read_rows: int = Field(16, ge=1, le=1024, description="word lines read together to train for, where the crossbar "
-                           "has no operation units; a machine's own otherwise")
 
 
 class Pattern(Pieces):
@@ -119,9 +117,8 @@ class Pattern(Pieces):
 
     def _together(self, layer: Layer, geometry: Geometry, keep: int) -> int:
         """Channels of a segment."""
-        lines = unit(geometry) if geometry.operation_units else min(self.options.read_rows, geometry.rows)
         channels = layer.rows // (layer.kernel[0] * layer.kernel[1])
-        return min(self.options.channels or max(1, lines // keep), channels)
+        return min(self.options.channels or max(1, unit(geometry) // keep), channels)
 
     def _electorates(self, sums: Reals) -> list[Reals]:
         """Importance [segments, positions] of those that elect patterns together."""

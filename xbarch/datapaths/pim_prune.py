@@ -51,6 +51,7 @@ class PimPrune(Compact):
         "crossbar-row or crossbar-column pruning by comparing with the crossbar). This project's reading: how the "
         "pruning is shared by the stages, as many rows kept of every block, stacking, row and column lists, prices")
     Options: ClassVar[type[base.Options]] = PimPruneOptions
+    whole_filters = True
 
     def stacks(self) -> bool:
         return bool(self.options.stack)

@@ -58,8 +58,7 @@ def purified(layers: Sequence[Layer], masks: Mapping[str, Bools], weights: Mappi
         layers: the network's, in topological order. masks, weights: (F, C / groups, kh, kw) of layers on crossbars.
     """
     graph, kept = edges(layers), {name: mask.copy() for name, mask in masks.items()}
-    outputs = {layer.name for layer in layers} - {name for layer in layers for name in layer.inputs}
-    fixed = {name for layer in layers if layer.name in outputs for name in _makers(layer, layers)}
+    fixed = shown(layers)
     while True:
         before = sum(int(mask.sum()) for mask in kept.values())
         for edge in graph:
@@ -70,6 +69,12 @@ def purified(layers: Sequence[Layer], masks: Mapping[str, Bools], weights: Mappi
                 kept[layer.name][_unread(layer, readers, kept, weights, emptiness, importance)] = False
         if sum(int(mask.sum()) for mask in kept.values()) == before:
             return kept
+
+
+def shown(layers: Sequence[Layer]) -> set[str]:
+    """Layers on crossbars whose filters the network's outputs show."""
+    read = {name for layer in layers for name in layer.inputs}
+    return {name for layer in layers if layer.name not in read for name in _makers(layer, layers)}
 
 
 def _makers(last: Layer, layers: Sequence[Layer]) -> set[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import sqrt
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base, sparse_units
+from xbarch.datapaths import base
 from xbarch.datapaths.base import Block, Geometry, Projection, Reals
 from xbarch.datapaths.compact import by_layer
 from xbarch.datapaths.packing import Piece, Placed
@@ -40,6 +40,15 @@ class ReCom(Activations):
         "projection, zero detectors, index lists, all prices; windows are pipelined by the machine")
     Options: ClassVar[type[base.Options]] = ReComOptions
 
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.whole_filters = self.options.grain != "rows"
+
+    def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int] | None:
+        """A row, or a filter, of a group of the convolution."""
+        per = layer.filters // layer.groups
+        return {"rows": (per, 1), "filters": (1, layer.rows)}.get(self.options.grain)
+
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
         """Rows, or filters, of largest norm kept, `density` of them: the nearest weights with no more. With `both`
         sqrt(density) of the filters, then of their rows.
@@ -47,12 +56,11 @@ class ReCom(Activations):
         Raises:
             InputError: a density that cannot be reached.
         """
-        rows, filters = (1, layer.filters // layer.groups), (layer.rows, 1)
         if self.options.grain != "both":
-            return sparse_units.strongest_slices(weights, layer, rows if self.options.grain == "rows" else filters,
-                                                 density)
-        first = sparse_units.strongest_slices(weights, layer, filters, sqrt(density) if density > 0 else density)
-        then = sparse_units.strongest_slices(first.weights, layer, rows, sqrt(density))
+            return super().project(weights, layer, geometry, density)
+        share = sqrt(max(density, 0))
+        first = base.strongest(weights, layer, (1, layer.rows), share)
+        then = base.strongest(first.weights, layer, (layer.filters // layer.groups, 1), share)
         mask = first.mask & then.mask
         return Projection(np.where(mask, weights, 0.0), mask, {"filters": first.side, "rows": then.side})
 

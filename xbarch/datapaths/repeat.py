@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, cells, dense, indices, sparse_units
-from xbarch.datapaths.base import Added, Block, Contents, Geometry, Projection, Reals
+from xbarch.datapaths import base, cells, dense, indices
+from xbarch.datapaths.base import Added, Block, Contents, Geometry
 from xbarch.datapaths.packing import Piece, Placed
 from xbarch.datapaths.pieces import Pieces, PiecesOptions, per_crossbar, unit
 from xbarch.workload.graph import Layer
@@ -29,8 +29,6 @@ class RepeatOptions(PiecesOptions):
 
     height: int = Field(0, ge=0, le=1024, description="rows of a row group, in which columns are compared; 0: the word "
                         "lines read together")
-    read_rows: int = Field(16, ge=1, le=1024, description="word lines read together to train for, where the crossbar "
-                           "has no operation units; a machine's own otherwise")
 
 
 @dataclass(frozen=True)
@@ -76,18 +74,12 @@ class PattPim(Pieces):
         "no approximate pattern transform, so no weight is changed; the projection; packing, index storage, all prices")
     Options: ClassVar[type[base.Options]] = RepeatOptions
 
-    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Patterns (a filter's weights in a row group) of largest norm kept, `density` of them: this project's, for
-        training.
-
-        Raises:
-            InputError: a density that cannot be reached.
-        """
-        return sparse_units.strongest_slices(weights, layer, (self._height(layer, geometry), 1), density)
+    def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
+        """A pattern: a filter's weights in a row group. This project's, for training."""
+        return 1, self._height(layer, geometry)
 
     def _height(self, layer: Layer, geometry: Geometry) -> int:
-        lines = unit(geometry) if geometry.operation_units else min(self.options.read_rows, geometry.rows)
-        return min(self.options.height or lines, layer.rows)
+        return min(self.options.height or unit(geometry), layer.rows)
 
     # -- packing ----------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from xbarch.datapaths import base, sparse_units
-from xbarch.datapaths.base import Block, Geometry, Projection, Reals
+from xbarch.datapaths.base import Block, Geometry
 from xbarch.datapaths.pieces import ActivationOptions, Activations, unit
 from xbarch.workload.graph import Layer
 
@@ -35,15 +35,11 @@ class SNrram(Activations):
         "all prices")
     Options: ClassVar[type[base.Options]] = SNrramOptions
 
-    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Columns (or rows) of blocks of largest norm kept, `density` of them: the nearest weights with no more.
-
-        Raises:
-            InputError: a density that cannot be reached.
-        """
-        wide = min(self.per(layer, geometry), layer.filters // layer.groups)
-        size = (min(unit(geometry), layer.rows), 1) if self.options.grain == "column" else (1, wide)
-        return sparse_units.strongest_slices(weights, layer, size, density)
+    def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
+        """A filter's weights in a block's rows, or a row's in a block's filters."""
+        if self.options.grain == "column":
+            return 1, min(unit(geometry), layer.rows)
+        return min(self.per(layer, geometry), layer.filters // layer.groups), 1
 
     def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
         """Filters of row strips moved together, or rows of column strips."""

@@ -1,4 +1,4 @@
-"""What methods of operation units share: slices removed, what is left moved together, row ids, units formed as inputs
+"""What methods of operation units share: what is left of column groups moved together, row ids, units formed as inputs
 come.
 
 A column group is as many weights as lie side by side in one operation unit. Its kept rows are moved up, whatever rows
@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths import base, cells, dense, indices
-from xbarch.datapaths.base import Added, Block, Contents, Geometry, Projection, Reals, Stream, Work
+from xbarch.datapaths.base import Added, Block, Contents, Geometry, Stream, Work
 from xbarch.datapaths.packing import Piece, Placed
-from xbarch.errors import InputError
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -30,48 +29,11 @@ def refused(workload: Workload, geometry: Geometry, sign: dense.Sign) -> str:
     return dense.Dense({"sign": sign}).accepts(workload, geometry) if geometry.operation_units else NEEDED
 
 
-def unit_rows(geometry: Geometry, trained: int) -> int:
-    """Word lines of an operation unit; `trained`: where the crossbar has none."""
-    return min(geometry.ou_rows or trained, geometry.rows)
-
-
-def group_weights(layer: Layer, geometry: Geometry, sign: dense.Sign, trained: int) -> int:
+def group_weights(layer: Layer, geometry: Geometry, sign: dense.Sign) -> int:
     """Weights of a column group: what an operation unit holds beside the group's reference, at least one, at most the
-    filters of a group of the convolution.
-
-    trained: bit lines of a unit where the crossbar has none.
-    """
-    columns = min(geometry.ou_columns or trained, geometry.columns) - (sign == "offset")
+    filters of a group of the convolution."""
+    columns = min(geometry.ou_columns or geometry.columns, geometry.columns) - (sign == "offset")
     return max(1, min(columns // dense.per_weight(layer.weight_bits, geometry, sign), layer.filters // layer.groups))
-
-
-# -- projection -----------------------------------------------------------------------------------------------
-
-def strongest_slices(weights: Reals, layer: Layer, size: tuple[int, int], density: float) -> Projection:
-    """The slices of largest Euclidean norm, `density` of them: slices of `size` rows and filters of the unrolled matrix
-    of each group of the convolution, smaller at its borders. The nearest weights with no more slices than that.
-
-    weights: (F, C / groups, kh, kw). side: {slices: how many are kept, of: how many there are}.
-
-    Raises:
-        InputError: density outside 0 to 1, or too small for a single slice.
-    """
-    if not 0 < density <= 1:
-        raise InputError(f"layer {layer.name}: found {density:g}, allowed above 0 up to 1", field="density")
-    rows, filters = size
-    per = layer.filters // layer.groups
-    flat = np.asarray(weights, np.float64).reshape(layer.groups, per, layer.rows)
-    norms = np.add.reduceat(np.square(flat), np.arange(0, per, filters), axis=1)
-    norms = np.add.reduceat(norms, np.arange(0, layer.rows, rows), axis=2)
-    keep = round(density * norms.size)
-    if keep < 1:
-        raise InputError(f"layer {layer.name}: {density:g} keeps none of its {norms.size} slices of {rows} x {filters} "
-                         f"weights, allowed at least 1/{norms.size}", field="density")
-    kept = np.zeros(norms.size, bool)
-    kept[np.argsort(-norms, axis=None, kind="stable")[:keep]] = True
-    wide = kept.reshape(norms.shape).repeat(filters, axis=1)[:, :per].repeat(rows, axis=2)[:, :, :layer.rows]
-    mask = np.ascontiguousarray(wide).reshape(np.shape(weights))
-    return Projection(np.where(mask, weights, 0.0), mask, {"slices": keep, "of": norms.size})
 
 
 # -- packing --------------------------------------------------------------------------------------------------
@@ -188,12 +150,12 @@ def counted(found: Sequence[Block], layer: Layer, bits: int) -> dict[str, Ints]:
     return indices.counted(found, layer, "sram", partial(id_bits, bits=bits))
 
 
-def id_table(geometry: Geometry, sign: dense.Sign, bits: int, trained: int) -> Added:
+def id_table(geometry: Geometry, sign: dense.Sign, bits: int) -> Added:
     """Memory of an IMA for ids: a code for each word line of every column group of 8-bit weights. Escapes have no room
-    of their own; trained: as for `group_weights`."""
+    of their own."""
     offset = sign == "offset"
     each = dense.per_weight(8, geometry, sign)
-    wide = max(1, (min(geometry.ou_columns or trained, geometry.columns) - offset) // each) * each + offset
+    wide = max(1, (min(geometry.ou_columns or geometry.columns, geometry.columns) - offset) // each) * each + offset
     stacks = max(1, (geometry.columns + (offset and geometry.unit_column)) // wide)
     return indices.table("row ids", "index", geometry.crossbars_per_ima * stacks * geometry.rows * bits, 64,
                          f"this project's reading: {bits} bits for each word line of every column group of 8-bit "

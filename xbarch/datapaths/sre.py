@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from xbarch.datapaths import base, dense, indices, sparse_units
-from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Projection, Reals, Stream, Work, standard_work
+from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work, standard_work
 from xbarch.datapaths.packing import Piece
 from xbarch.workload.graph import Layer, Workload
 
@@ -27,8 +27,6 @@ class SreOptions(base.Options):
     delta_bits: int = Field(5, ge=1, le=16, description="bits of a code of a row id, which says how many rows are "
                             "skipped; the largest is an escape")
     gathers: int = Field(8, ge=1, le=64, description="address generators of an IMA, one input a clock each")
-    ou_columns: int = Field(16, ge=1, le=4096, description="bit lines of an operation unit to prune for, where the "
-                            "crossbar has none (in training); a machine's own otherwise")
 
 
 class Sre(DataPath):
@@ -54,13 +52,9 @@ class Sre(DataPath):
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         return sparse_units.refused(workload, geometry, self.options.sign)
 
-    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Rows of column groups of largest norm kept, `density` of them: this project's, for training.
-
-        Raises:
-            InputError: a density that cannot be reached.
-        """
-        return sparse_units.strongest_slices(weights, layer, (1, self._wide(layer, geometry)), density)
+    def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
+        """A row of a column group."""
+        return self._wide(layer, geometry), 1
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
         if not self.options.orc:
@@ -78,7 +72,7 @@ class Sre(DataPath):
         return sparse_units.blocks(placed, layer, geometry, sign, self.name)
 
     def _wide(self, layer: Layer, geometry: Geometry) -> int:
-        return sparse_units.group_weights(layer, geometry, self.options.sign, self.options.ou_columns)
+        return sparse_units.group_weights(layer, geometry, self.options.sign)
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
         """With `dof` and a stream, reads of every window by its inputs' bits; once a window the ids are fetched and
@@ -112,6 +106,6 @@ class Sre(DataPath):
                 "every column group and input phase; "))
         if self.options.orc:
             o = self.options
-            added.append(sparse_units.id_table(geometry, o.sign, o.delta_bits, o.ou_columns))
+            added.append(sparse_units.id_table(geometry, o.sign, o.delta_bits))
             added += [a for a in sparse_units.moved(geometry, o.gathers) if a.action == "gather"]
         return added

@@ -42,6 +42,7 @@ class TinyButAccurate(Compact):
         "unused path removal by emptiness and importance). This project's reading: how the pruning is shared, what "
         "emptiness and importance are measured on, their thresholds")
     Options: ClassVar[type[base.Options]] = TinyButAccurateOptions
+    whole_filters = True
 
     def ways(self, mask: Bools, layer: Layer, geometry: Geometry) -> list[Iterable[Piece]]:
         return [by_layer(mask, geometry.rows, self._per(layer, geometry))]

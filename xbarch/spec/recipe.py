@@ -72,20 +72,39 @@ class Training(Spec):
     batch: int = Field(64, ge=2, le=65_536)
 
 
+class Unit(Spec):
+    """Cells that one read senses."""
+
+    rows: int = Field(ge=1, le=65_536)
+    columns: int = Field(ge=1, le=65_536)
+
+
 class Shape(Spec):
     """The crossbar a network is pruned for; `xbarch simulate` may use another, at the price of its own packing."""
 
     rows: int = Field(128, ge=1, le=65_536)
     columns: int = Field(128, ge=1, le=65_536)
     cell_bits: int = Field(2, ge=1, le=8)
+    operation_unit: Unit | None = Field(None, description="none: the whole array is read at a time")
+
+    @model_validator(mode="after")
+    def _inside(self) -> Shape:
+        unit = self.operation_unit
+        if unit is not None and (unit.rows > self.rows or unit.columns > self.columns):
+            raise ValueError(f"operation_unit: found {unit.rows} x {unit.columns}, allowed at most the crossbar's "
+                             f"{self.rows} x {self.columns}")
+        return self
 
 
 class Lasso(Spec):
-    """Group lasso on the groups of the method, clipped where `ratio` < 1 (Meng et al., TCAS-II 2021).
+    """Group lasso on the groups of the method, clipped where `ratio` < 1 (Meng et al., TCAS-II 2021); with threshold
+    `none` and whole rows or filters structured sparsity learning (Wen et al., NIPS 2016).
 
     threshold tau: `layer`, ratio * mean group norm of a layer; `layer_quantile`, the ratio-quantile of a layer's
     norms; `global`, the ratio-quantile of mean|w| over all layers' groups; `none`, plain group lasso. form:
-    `gradient` adds the penalty to the loss; `proximal` shrinks groups below tau after each step instead.
+    `gradient` adds the penalty to the loss; `proximal` shrinks groups below tau after each step instead; `reweighted`
+    adds strength * sum of |w_g|² / (|w_g|² + e), the denominators those of the epoch before, for all groups (BLK-REW,
+    Ma et al., 2020).
     """
 
     name: Literal["lasso"]
@@ -95,7 +114,7 @@ class Lasso(Spec):
     threshold: Literal["layer", "layer_quantile", "global", "none"] = "layer"
     ratio: float | None = Field(None, gt=0, le=10, description="default: 1 - density; 0.7 without a density")
     strength: float = Field(2e-3, ge=0, le=10, description="lambda")
-    form: Literal["gradient", "proximal"] = "gradient"
+    form: Literal["gradient", "proximal", "reweighted"] = "gradient"
 
 
 class Admm(Spec):
