@@ -19,16 +19,19 @@ from torch import Tensor
 from xbarch import plugins
 from xbarch.compress.admm import Admm
 from xbarch.compress.data import Images, Parts, augmented
+from xbarch.compress.hoyer import Hoyer
 from xbarch.compress.lasso import Lasso
 from xbarch.compress.network import Network
 from xbarch.compress.pruner import Pruner, crossbar
 from xbarch.compress.recover import Recover
+from xbarch.compress.slices import Slices
 from xbarch.errors import InputError
 from xbarch.spec.recipe import Pruning, Recipe, Training
 from xbarch.workload.graph import Workload
 
 Progress = Callable[[int, int, str], None]
-ALGORITHMS: dict[str, type[Pruner]] = {"lasso": Lasso, "admm": Admm, "recover": Recover, "cut": Pruner}
+ALGORITHMS: dict[str, type[Pruner]] = {"lasso": Lasso, "admm": Admm, "recover": Recover, "cut": Pruner,
+                                     "slices": Slices, "hoyer": Hoyer}
 
 
 @dataclass

@@ -148,6 +148,21 @@ class Cut(Spec):
     name: Literal["cut"]
 
 
+class Slices(Spec):
+    """The cut after training with bit-slice L1 (Zhang et al., 2019): the digits that cells store are made small."""
+
+    name: Literal["slices"]
+    strength: float = Field(1e-5, ge=0, le=10, description="weight of the sum of all weights' mean digits in the loss")
+
+
+class Hoyer(Spec):
+    """The cut after training for even column sparsity (D.U.B., 2024): the variance of the columns' Hoyer measures
+    within a crossbar is made small."""
+
+    name: Literal["hoyer"]
+    strength: float = Field(1e-2, ge=0, le=1e4, description="weight of the sum of all crossbars' variances in the loss")
+
+
 class Search(Spec):
     """An option of the method, or its density, found for every layer alone: the first of `values` that costs at most
     `guard` of the validation accuracy when that layer is projected and nothing is trained, else the last."""
@@ -181,7 +196,7 @@ class Pruning(Spec):
     options: dict[str, Any] = Field(default_factory=dict, description="options of the data path")
     search: Search | None = None
     geometry: Shape = Shape()
-    algorithm: Annotated[Lasso | Admm | Recover | Cut, Field(discriminator="name")]
+    algorithm: Annotated[Lasso | Admm | Recover | Cut | Slices | Hoyer, Field(discriminator="name")]
     density: float | None = Field(None, gt=0, le=1, description="share of the pruned layers' weights that is kept; "
                                   "lasso may leave it open: what quantizes to zero counts as removed")
     layers: dict[str, float] = Field(default_factory=dict, description="densities of single layers; 1 leaves it dense")

@@ -1,0 +1,95 @@
+"""The penalties of the reference points, against loops over columns and digits."""
+
+import numpy as np
+import pytest
+import torch
+
+from xbarch.compress import models
+from xbarch.compress.hoyer import Hoyer
+from xbarch.compress.intake import intake
+from xbarch.compress.lasso import Lasso
+from xbarch.compress.network import Network
+from xbarch.compress.slices import Slices
+from xbarch.datapaths.dense import Dense
+from xbarch.datapaths.recom import ReCom
+from xbarch.datapaths.snrram import SNrram
+from xbarch.spec.recipe import Pruning, Quantization, Shape, Training
+
+
+def pruner(kind, path, algorithm, **more):
+    network = Network(intake(models.build("resnet20", 10, 8, 0), (3, 16, 16)), Quantization(weight_scale="lsq"))
+    return kind(network, Pruning(method="dense", algorithm=algorithm, density=0.25, cut_after=4,
+                                 training=Training(epochs=6, rate=0.1), **more), path)
+
+
+def levels(node):
+    step = float(node.levels.step(node.weight).detach())
+    return node.weight.detach().numpy().astype(np.float64) / step
+
+
+def test_bit_slices_are_the_cells_digits():
+    p = pruner(Slices, Dense(), {"name": "slices", "strength": 0.5})
+    want = 0.0
+    for node in p.nodes:
+        with torch.no_grad():
+            node.weight.mul_(3)  # some past the last level
+        whole = np.minimum(np.floor(np.abs(levels(node)) + 0.5), 7).astype(int)  # a sign and three bits in 2-bit cells
+        want += ((whole % 4) + whole // 4).sum() / 2
+    penalty = p.penalty(0.1)
+    assert float(penalty.detach()) == pytest.approx(0.5 * want, rel=1e-5)
+    penalty.backward()
+    node = p.nodes[0]
+    flat = np.abs(levels(node)).ravel()
+    at = int(np.flatnonzero((flat > 4.6) & (flat < 6.4))[0])  # 5 or 6: both digits not zero
+    step = float(node.levels.step(node.weight).detach())
+    assert abs(float(node.weight.grad.ravel()[at])) == pytest.approx(0.5 * (1 + 1 / 4) / 2 / step, rel=1e-4)
+
+
+def test_even_columns_cost_nothing_and_uneven_ones_their_variance():
+    p = pruner(Hoyer, Dense(), {"name": "hoyer", "strength": 2.0}, geometry=Shape(rows=16, columns=6))  # 3 filters each
+    want = 0.0
+    for node in p.nodes:
+        w = node.weight.detach().numpy().reshape(len(node.weight), -1).astype(np.float64)
+        rows = min(16, w.shape[1])
+        for r in range(0, w.shape[1], rows):
+            part = w[:, r:r + rows]
+            measure = np.abs(part).sum(1)**2 / np.square(part).sum(1) / rows
+            want += sum(measure[f:f + 3].var() for f in range(0, len(w), 3))
+    assert float(p.penalty(0.1).detach()) == pytest.approx(2 * want, rel=1e-4)
+    with torch.no_grad():
+        for node in p.nodes:
+            node.weight.fill_(0.3)
+    even = p.penalty(0.1)
+    even.backward()
+    assert float(even.detach()) == pytest.approx(0, abs=1e-6)
+    assert all(torch.isfinite(n.weight.grad).all() for n in p.nodes)
+
+
+def test_reweighted_lasso_renews_its_weights():
+    p = pruner(Lasso, SNrram({"grain": "row"}), {"name": "lasso", "strength": 0.5, "form": "reweighted"})
+
+    def squares():
+        found = []
+        for node, (f, r) in zip(p.nodes, p.whole, strict=True):
+            w = node.weight.detach().numpy().reshape(len(node.weight), -1).astype(np.float64)
+            found.append(np.array([np.square(w[i:i + f, j:j + r]).sum() for i in range(0, len(w), f)
+                                   for j in range(0, w.shape[1], r)]))
+        return found
+
+    first = squares()
+    with torch.no_grad():
+        for node in p.nodes:
+            node.weight.mul_(2)
+    want = sum((4 * s / (s + 1e-3 * s.mean())).sum() for s in first)
+    assert float(p.penalty(0.1).detach()) == pytest.approx(0.5 * want, rel=1e-4)
+    p.close(1)
+    want = sum((s / (s + 1e-3 * s.mean())).sum() for s in squares())
+    assert float(p.penalty(0.1).detach()) == pytest.approx(0.5 * want, rel=1e-4)
+
+
+def test_a_networks_outputs_are_spared_where_whole_filters_go():
+    cut = {"name": "lasso"}
+    names = [[n.layer.name for n in pruner(Lasso, ReCom({"grain": grain}), cut).nodes] for grain in ("rows", "filters")]
+    assert names[0][-1] == "fc" and names[0][:-1] == names[1]
+    named = pruner(Lasso, ReCom({"grain": "filters"}), cut, layers={"fc": 0.5})
+    assert named.nodes[-1].layer.name == "fc"
