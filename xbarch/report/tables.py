@@ -32,7 +32,7 @@ def summary(result: Result) -> list[tuple[str, str]]:
         ("workload", f"{r['workload.name']} ({_weights(r)})"),
         ("architecture", ", ".join([f"{r['architecture.name']}, {units.count(r['architecture.chips'], 'chip')}",
                                    *r["architecture.overrides"]])),
-        ("data path", r["datapath.name"]),
+        ("data path", units.path(r["datapath.name"], r["datapath.provenance"])),
         ("policy", r["policy"]),
         ("crossbars", f"{units.number(r['mapping.crossbars'])} on {units.count(r['mapping.tiles'], 'tile')} "
                       f"(one copy: {units.number(r['mapping.one_copy_crossbars'])}, "
@@ -181,7 +181,8 @@ def show_study(rows: Sequence[Mapping[str, Any]]) -> None:
     parts = [k for k in ("workload", "datapath", "architecture", "policy") if len({r[k] for r in rows}) > 1]
 
     def name(row: Mapping[str, Any]) -> str:
-        return ", ".join(row[k] for k in parts or ["datapath"])
+        return ", ".join(units.path(row[k], row["provenance"]) if k == "datapath" else row[k]
+                         for k in parts or ["datapath"])
 
     shown = [[name(r), f"{r['figures']['ratio']:.3g}×", units.number(r["figures"]["crossbars"]),
               units.number(r["figures"]["images_per_second"]),

@@ -34,6 +34,16 @@ def count(value: int, what: str) -> str:
     return f"{number(value)} {what}{'' if value == 1 else 's'}"
 
 
+def path(name: str, provenance: str) -> str:
+    """A data path's name in tables; a definition that is a guess as a whole says so wherever it stands."""
+    return f"{name} (assumed)" if provenance.startswith("assumed") else name
+
+
+def area(nm2: float) -> str:
+    """Square nanometres as mm²."""
+    return f"{nm2 / 1e12:.4g} mm²"
+
+
 def plain(text: object) -> str:
     """A name from a file made safe for a terminal: no control characters."""
     return "".join(c if c.isprintable() else "?" for c in str(text))

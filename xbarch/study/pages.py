@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from xbarch.hw.machine import Machine
 from xbarch.report import units
 from xbarch.report.document import Document, Picture, Section, Table, table
+from xbarch.spec.architecture import Architecture
+from xbarch.spec.load import load
 from xbarch.spec.study import Study
 from xbarch.study.rows import GAINS, SCOPES, Row
 
@@ -16,7 +19,7 @@ _GAINS = GAINS[:4]  # crossbars stand among the absolute figures
 def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], command: str) -> Document:
     """The report."""
     ran, refused = [r for r in rows if r.figures], [r for r in rows if not r.figures]
-    sections = [Section("How to read it", 2, _introduction(asked))]
+    sections = [Section("How to read it", 2, _introduction(asked)), _machines(asked)]
     for policy in asked.policies:
         for workload in asked.workloads:
             own = [r for r in ran if r.job.workload == workload and r.job.policy == policy]
@@ -26,10 +29,10 @@ def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], com
     if refused:
         sections.append(Section("Not simulated", 2, ["Pairs that do not take each other, with the reason."],
                                 table=Table(("architecture", "workload", "data path", "policy", "why"), [
-                                    (r.job.architecture, r.job.workload, r.job.datapath, r.job.policy, r.why)
+                                    (r.job.architecture, r.job.workload, r.label, r.job.policy, r.why)
                                     for r in refused], 5, cards=True)))
     sections.append(Section("Where the data paths come from", 2, bullets=[
-        f"`{name}`: {text}" for name, text in dict((r.job.datapath, r.provenance) for r in rows).items()]))
+        f"`{name}`: {text}" for name, text in dict((r.label, r.provenance) for r in rows).items()]))
     sections += _layers(ran)
     return Document(asked.title, command, pictures, sections)
 
@@ -48,12 +51,29 @@ def _introduction(asked: Study) -> list[str]:
     ]
 
 
+def _machines(asked: Study) -> Section:
+    """What the architectures share and what not: a method that needs its own machine runs on a variant of the base."""
+    found, first = list[tuple[str, ...]](), 0
+    for name in asked.architectures:
+        spec = load(name, Architecture)
+        machine = Machine(spec)
+        tile = machine.areas(1)[0]
+        first = first or tile
+        g, unit = machine.geometry, spec.crossbar.operation_unit
+        found.append((name, f"{g.rows} × {g.columns}, {g.cell_bits}-bit cells",
+                      f"{unit.rows} × {unit.columns}" if unit else "whole array", str(g.adc_bits),
+                      f"{machine.crossbars:,}", units.area(tile), f"{tile / first:.3f}", spec.summary))
+    return Section("Machines", 2, table=Table(
+        ("architecture", "crossbar", "read at a time", "ADC bits", "crossbars", "area of a tile", "of the base's",
+         "what"), found, 3, cards=True))
+
+
 def _sections(asked: Study, workload: str, policy: str, rows: Sequence[Row]) -> list[Section]:
     several = len(asked.architectures) > 1
     lead = ["data path", *(["architecture"] if several else [])]
 
     def named(row: Row) -> list[str]:
-        return [row.job.datapath, *([row.job.architecture] if several else [])]
+        return [row.label, *([row.job.architecture] if several else [])]
 
     gains = [[*named(r), *(_gain(r.gain(what, over)) for over in ("base", "own") for what in _GAINS)] for r in rows]
     absolute = []
@@ -113,7 +133,7 @@ _COLUMNS = ("ratio", "crossbars", "images_per_second", "area", "added", "adc_bit
 
 def sheet(rows: Sequence[Row]) -> str:
     """CSV: a line a row, energies in aJ an image, area in mm²."""
-    heads = ["architecture", "workload", "datapath", "policy", "why", "trained_on", *_COLUMNS,
+    heads = ["architecture", "workload", "datapath", "policy", "why", "trained_on", "assumed", *_COLUMNS,
              *(f"energy_{s}_aj" for s in SCOPES),
              *(f"{what}_gain_{over}" for over in ("base", "own") for what in GAINS),
              *(f"accuracy_{p}" for p in ("baseline", "cut", "pruning"))]
@@ -121,7 +141,7 @@ def sheet(rows: Sequence[Row]) -> str:
     for r in rows:
         f, job = r.figures, r.job
         lines.append([
-            job.architecture, job.workload, job.datapath, job.policy, r.why, r.trained,
+            job.architecture, job.workload, job.datapath, job.policy, r.why, r.trained, r.label != job.datapath,
             *(getattr(f, c) if f else None for c in _COLUMNS), *(f.energy[s] if f else None for s in SCOPES),
             *(r.gain(what, over) for over in ("base", "own") for what in GAINS),
             *(r.accuracy.get(p) for p in ("baseline", "cut", "pruning"))])

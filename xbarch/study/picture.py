@@ -48,9 +48,9 @@ def _scatter(points: Sequence[tuple[Row, Any, Any]], across: str, up: str, log: 
     """Points by data path; the line joins those that no other surpasses in both."""
     figure = Figure(figsize=(4.4, 4.2), layout="constrained")
     axes = figure.subplots()
-    names = list(dict.fromkeys(r.job.datapath for r, _, _ in points))
+    names = list(dict.fromkeys(r.label for r, _, _ in points))
     for i, name in enumerate(names):
-        own = [(x, y) for r, x, y in points if r.job.datapath == name]
+        own = [(x, y) for r, x, y in points if r.label == name]
         axes.plot([x for x, _ in own], [y for _, y in own], _MARKS[i % len(_MARKS)], markersize=5, label=name,
                   color=_COLOURS[i % len(_COLOURS)], linestyle="none")
     best = front([(x, y) for _, x, y in points])
@@ -92,7 +92,7 @@ def _bars(rows: Sequence[Row]) -> Figure:
             left += width
         axes.barh(place, sum(e for n, e in f.components.items() if n in totals and n not in shown
                              and n != "hypertransport") / whole, left=left, color="#c5ccd1", height=0.7)
-        labels.append(", ".join([r.job.datapath, *([r.job.architecture] if several[0] else []),
+        labels.append(", ".join([r.label, *([r.job.architecture] if several[0] else []),
                                  *([r.job.workload] if several[1] else [])]))
     axes.set_yticks(range(len(rows)), labels, fontsize=7)
     axes.invert_yaxis()

@@ -10,6 +10,7 @@ from xbarch import plugins
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import InputError, XbarchError
 from xbarch.mapping.plan import parse_policy
+from xbarch.report import units
 from xbarch.report.record import Run, record
 from xbarch.report.result import Result
 from xbarch.run import choose, execute
@@ -75,6 +76,11 @@ class Row:
     trained: str = ""
     accuracy: dict[str, float] = field(default_factory=dict)
     provenance: str = ""
+
+    @property
+    def label(self) -> str:
+        """The data path's name in tables."""
+        return units.path(self.job.datapath, self.provenance)
 
     def gain(self, what: str, over: str = "base") -> float | None:
         """Over a base, above 1 is better: speed, energy (scope compute), area, crossbars, density (speed at equal
@@ -213,7 +219,7 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
         f, job = r.figures, r.job
         found.append({
             "architecture": job.architecture, "workload": job.workload, "datapath": job.datapath, "policy": job.policy,
-            "why": r.why, "trained_on": r.trained, "accuracy": r.accuracy,
+            "provenance": r.provenance, "why": r.why, "trained_on": r.trained, "accuracy": r.accuracy,
             "figures": f and {"ratio": f.ratio, **{k: v for k, v in asdict(f).items() if k != "layers"}},
             "gains": f and {over: {what: r.gain(what, over) for what in GAINS} for over in ("base", "own")}})
     return found
