@@ -28,7 +28,10 @@ from xbarch.workload import store
 from xbarch.workload.graph import Layer, Workload
 
 GEOMETRY = Geometry(128, 128, 2, 1, 8, True)
-METHODS = {"resnet18_pruned": "meng", "resnet18_huai": "huai", "resnet18_segprune": "segprune", "resnet18_xue": "xue"}
+METHODS = {"resnet18_pruned": "meng", "resnet18_huai": "huai", "resnet18_segprune": "segprune", "resnet18_xue": "xue",
+           "vgg16_segprune": "segprune", "field/vgg16_sre_8x": "sre"}
+DENSES = ("resnet18_dense", "vgg16_dense")
+RIVALS = {"field/vgg16_hybridp_8x": "hybrid_p"}  # a base of claims on other workloads
 IMAGES = 2
 
 
@@ -64,8 +67,8 @@ def network(name, method):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("workloads")
-    for name, method in {"resnet18_dense": "dense", **METHODS}.items():
-        store.save(network(name, method), made / name, {"data": {"test": 359}})
+    for name, method in {**dict.fromkeys(DENSES, "dense"), **METHODS, **RIVALS}.items():
+        store.save(network(name.rpartition("/")[2], method), made / name, {"data": {"test": 359}})
     return made
 
 
@@ -84,13 +87,13 @@ def pick(rows, workload, figure, **wanted):
     return found[0]
 
 
-def simulate(folder, workload, policy="fit", overrides=(), **more):
-    return xbarch.simulate("isaac_like", folder / workload, policy=policy, images=IMAGES, overrides=overrides, **more)
+def simulate(folder, workload, policy="fit", overrides=(), architecture="isaac_like", **more):
+    return xbarch.simulate(architecture, folder / workload, policy=policy, images=IMAGES, overrides=overrides, **more)
 
 
 # -- figures --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("workload", METHODS)
+@pytest.mark.parametrize("workload", [name for name in METHODS if "/" not in name])
 @pytest.mark.parametrize("policy", ["fit", "more"])
 def test_gains_are_those_of_direct_runs(folder, written, workload, policy):
     rows, _ = written
@@ -205,7 +208,7 @@ def test_smallest_chip_is_that_of_fit(folder, written):
     assert f"{before} tiles" in row.why
     found = held(Bench(folder, IMAGES))
     assert [c.tiles for c in found] == sorted({before, after})
-    assert found[-1].before == "resnet18_dense" and {c.after for c in found} == {"resnet18_huai"}
+    assert found[-1].before in DENSES and {c.after for c in found} == {"resnet18_huai"}
 
 
 def test_the_eight_bit_base_grows_cells_and_phases(folder, written):
@@ -251,7 +254,9 @@ def test_workloads_that_are_not_stored_are_named(written):
     for row in rows:
         lacking = row.workload not in METHODS
         assert (row.status == f"not available: workload {row.workload} is not stored") == lacking
-        assert (row.simulated is None) == lacking
+        assert (row.simulated is None) == (lacking or row.base == "forms")
+        if row.base == "forms":
+            assert lacking or row.status == "not available: workload field/vgg16_forms_8x is not stored"
     assert {r.workload for r in rows} == set(DENSE)
 
 
@@ -263,11 +268,28 @@ def test_a_missing_base_is_named(tmp_path, folder):
         "not available: workload resnet18_dense is not stored"}
 
 
-def test_rivals_are_pending_with_own_gains(written):
-    rows = [r for r in written[0] if "Hybrid-P" in r.claim or "FORMS" in r.claim]
-    own = [r for r in rows if r.workload == "resnet18_segprune"]
-    assert {r.figure for r in own} == {"weight ratio", "speed gain", "energy gain"}
-    assert all(r.status == "pending" and r.ratio is None and r.simulated > 0 and "waits for" in r.why for r in own)
+def test_a_rival_is_the_base_of_its_claims(folder, written):
+    """SegPrune's gain over Hybrid-P is between two pruned networks, each by its own data path."""
+    rows = [r for r in written[0] if r.base == "hybrid_p"]
+    assert {r.figure for r in rows} == {"weight ratio", "speed gain", "energy gain"}
+    a, b = simulate(folder, "field/vgg16_hybridp_8x"), simulate(folder, "vgg16_segprune")
+    found = pick(written[0], "vgg16_segprune", "energy gain", base="hybrid_p", policy="fit", scope="compute")
+    assert found.simulated == pytest.approx(a["energy.scopes_aj.compute"] / b["energy.scopes_aj.compute"])
+    kept = [sum(la.kept_weights for la in store.load(folder / n).compute_layers)
+            for n in ("field/vgg16_hybridp_8x", "vgg16_segprune")]
+    assert pick(written[0], "vgg16_segprune", "weight ratio", base="hybrid_p").simulated == kept[0] / kept[1]
+
+
+def test_methods_run_on_machines_of_their_own(folder, written):
+    """SRE on operation units against the dense network on them, and on full rows of another machine."""
+    own = simulate(folder, "field/vgg16_sre_8x", architecture="sre_like")
+    for base, architecture in (("units", "sre_like"), ("full rows", "isaac_like")):
+        dense_ = simulate(folder, "vgg16_dense", architecture=architecture)
+        found = pick(written[0], "field/vgg16_sre_8x", "speed gain", base=base, policy="fit")
+        assert found.simulated == pytest.approx(own["throughput.images_per_second"]
+                                                / dense_["throughput.images_per_second"])
+    rows = [r for r in written[0] if r.workload == "field/vgg16_sre_8x" and r.base == "full rows"]
+    assert not any(r.policy.startswith("crossbars") for r in rows)
 
 
 def test_what_does_not_fit_says_so(folder):
@@ -285,7 +307,7 @@ def test_claims_are_well_formed():
         assert set(claim.workloads) <= set(DENSE) and set(claim.adcs) <= {a.name for a in ADCS}
         assert not claim.adcs or (FIGURES[claim.figure].runs and len(claim.adcs) >= 2)
     assert {p.key for p in PAPERS} == {c.paper for c in CLAIMS}
-    assert all(p.bases[0] is OWN for p in PAPERS)
+    assert all(p.bases[0] is OWN for p in PAPERS[:4]) and len({p.key for p in PAPERS}) == len(PAPERS)
 
 
 def test_bases_are_lossless_as_they_say():

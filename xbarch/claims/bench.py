@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 
 from xbarch import bundled
-from xbarch.claims.published import ARCHITECTURE
+from xbarch.claims.claim import ARCHITECTURE
 from xbarch.errors import CapacityError
 from xbarch.hw.machine import Machine
 from xbarch.mapping.pack import dense_crossbars
@@ -34,6 +34,7 @@ class Job:
     options: tuple[tuple[str, str], ...] = ()
     overrides: tuple[str, ...] = ()
     bits: int | None = None
+    architecture: str = ARCHITECTURE
 
 
 @dataclass
@@ -80,19 +81,19 @@ class Bench:
         network = self.network(job.workload, job.bits)
         assert network is not None
         path = choose(network, job.datapath or None, dict(job.options))
-        return build(load(ARCHITECTURE, Architecture, job.overrides), network, path, job.policy)
+        return build(load(job.architecture, Architecture, job.overrides), network, path, job.policy)
 
     def _simulated(self, job: Job) -> Result:
         network = self.network(job.workload, job.bits)
         assert network is not None
-        return simulate(ARCHITECTURE, network, policy=job.policy, images=self.images, chips=chips(job, network),
+        return simulate(job.architecture, network, policy=job.policy, images=self.images, chips=chips(job, network),
                         datapath=job.datapath or None, options=dict(job.options), overrides=job.overrides)
 
 
 def chips(job: Job, network: Workload) -> int:
     """As many as hold the budget of a `crossbars` policy, else one."""
     factor = parse_policy(job.policy)[1]
-    machine = Machine(load(ARCHITECTURE, Architecture, job.overrides))
+    machine = Machine(load(job.architecture, Architecture, job.overrides))
     return max(1, ceil(factor * dense_crossbars(network, machine.geometry) / machine.crossbars))
 
 

@@ -206,6 +206,7 @@ def accuracy(network: Workload) -> dict[str, float]:
 FIGURES: Mapping[str, Figure] = {
     "compression": Figure("compression", "×", _compression, runs=False),
     "weights": Figure("weight ratio", "×", lambda pair, scope: _packed(pair)[:1]),
+    "crossbars": Figure("crossbar gain", "×", lambda pair, scope: _packed(pair)),
     "sparsity": Figure("weights removed", " %", _sparsity, runs=False),
     "accuracy": Figure("change of accuracy", " points", _accuracy, runs=False, ratio=False),
     "ADC bits": Figure("ADC bits", " bits", _adc_bits, runs=False, ratio=False, detail=_bits_by_layer),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
@@ -12,13 +13,14 @@ from xbarch.claims.published import PAPERS
 from xbarch.claims.rows import Row
 from xbarch.report.pictures import saved, styled
 
-_COLOURS = {"own": "#2f6f9f", "matched": "#3f9142", "8-bit": "#8a5fb0"}
+_COLOURS = ("#2f6f9f", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00", "#444444",
+            "#d98b4a", "#7a868e")
 _PUBLISHED = "#c2452d"
 
 
 def draw(rows: Sequence[Row]) -> bytes:
-    """SVG, the same bytes for the same rows. A diamond is published (hollow: over another base, the comparison is
-    pending), a dot simulated where the claim is judged, a line everything else simulated in the same scope."""
+    """SVG, the same bytes for the same rows. A diamond is published, a dot simulated where the claim is judged, a line
+    everything else simulated in the same scope."""
     with styled():
         return saved(_figure(_lines(rows)))
 
@@ -36,28 +38,28 @@ def _lines(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Row]]:
 def _figure(lines: dict[tuple[str, str, str], list[Row]]) -> Figure:
     figure = Figure(figsize=(7.6, max(2.0, 0.27 * len(lines) + 1.2)), layout="constrained")
     axes = figure.subplots()
+    bases = dict.fromkeys(r.base for group in lines.values() for r in group)
+    colours = dict(zip(bases, cycle(_COLOURS), strict=False))
     for place, group in enumerate(lines.values()):
         for shift, base in enumerate(dict.fromkeys(r.base for r in group)):
             own, y = [r for r in group if r.base == base], place + 0.22 * shift
             values = [r.simulated for r in own if r.simulated is not None]
-            axes.plot([min(values), max(values)], [y, y], color=_COLOURS[base], linewidth=1.5, alpha=0.45)
-            axes.plot(values[0], y, "o", color=_COLOURS[base], markersize=5)
-        for published, pending in dict.fromkeys((r.published, r.status == "pending") for r in group):
+            axes.plot([min(values), max(values)], [y, y], color=colours[base], linewidth=1.5, alpha=0.45)
+            axes.plot(values[0], y, "o", color=colours[base], markersize=5)
+        for published in dict.fromkeys(r.published for r in group):
             assert published is not None
-            axes.plot(published, place, "D", color=_PUBLISHED, markersize=5,
-                      markerfacecolor="none" if pending else _PUBLISHED)
+            axes.plot(published, place, "D", color=_PUBLISHED, markersize=5)
     axes.set_yticks(range(len(lines)), [f"{paper}: {figure}, {workload}" for paper, figure, workload in lines])
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.set_xlabel("gain over the dense network")
+    axes.set_xlabel("gain over the base")
     axes.xaxis.set_major_locator(LogLocator(10, (1, 2, 5)))
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}×")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.grid(axis="x", linewidth=0.3)
-    for base, colour in _COLOURS.items():
+    for base, colour in colours.items():
         axes.plot([], [], "o", color=colour, label=f"simulated, base {base}")
     axes.plot([], [], "D", color=_PUBLISHED, label="published")
-    axes.plot([], [], "D", color=_PUBLISHED, markerfacecolor="none", label="published, over another method (pending)")
     figure.legend(fontsize=8, ncols=2, loc="outside upper center", frameon=False)
     return figure

@@ -8,20 +8,19 @@ from functools import cache, partial
 
 from xbarch.claims.bench import Bench, Job, Progress
 from xbarch.claims.chips import Held, hold
+from xbarch.claims.claim import Adc, Base, Claim, Paper
 from xbarch.claims.figures import FIGURES, SCOPES, Figure, Pair, Side, accuracy, sentence
-from xbarch.claims.published import ADCS, CLAIMS, DENSE, PAPERS, Adc, Base, Claim, Paper
+from xbarch.claims.published import ADCS, CLAIMS, DENSE, PAPERS
 from xbarch.errors import CapacityError
 from xbarch.report.result import Result
 from xbarch.run import choose
-
-_DENSE = "dense"
 
 
 @dataclass(frozen=True)
 class Row:
     """published, simulated: in the figure's unit, None where there is none. ratio: published / simulated. *_gain: the
     dense network's over the pruned one's of un-rounded interval, crossbars of one copy, window-weighted crossbar time.
-    why: one sentence. accuracy: shares by phase of the training. status: measured, pending, or why it is neither."""
+    why: one sentence. accuracy: shares by phase of the training. status: measured, or why not."""
 
     paper: str
     claim: str
@@ -67,11 +66,13 @@ class Case:
 
     @property
     def after(self) -> Job:
-        return Job(self.workload, self.policy, overrides=self.overrides)
+        return Job(self.workload, self.policy, self.claim.datapath, overrides=self.overrides,
+                   bits=self.base.bits if self.base.both else None, architecture=paper(self.claim).architecture)
 
     @property
     def before(self) -> Job:
-        return Job(DENSE[self.workload], self.policy, _DENSE, self.base.options, self.overrides, self.base.bits)
+        return Job(self.base.workload or DENSE[self.workload], self.policy, self.base.datapath, self.base.options,
+                   self.overrides, self.base.bits, self.base.architecture or paper(self.claim).architecture)
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -80,16 +81,16 @@ class Case:
 
 def cases(claims: Sequence[Claim] = CLAIMS, policies: Sequence[str] = ()) -> list[Case]:
     """Every comparison of the claims. policies: instead of each claim's own. Other prices of conversion than the first
-    are asked for under the first policy only, and bases of other bits under no `crossbars` policy, whose budget is a
-    multiple of each network's own."""
+    are asked for under the first policy only, and bases of other bits or machines under no `crossbars` policy, whose
+    budget is a multiple of each network's own."""
     found: list[Case] = []
     for claim in claims:
         runs = FIGURES[claim.figure].runs
-        bases = paper(claim).bases if runs else paper(claim).bases[:1]
+        bases = claim.bases or (paper(claim).bases if runs else paper(claim).bases[:1])
         for workload in claim.workloads:
             for base in bases:
                 for i, policy in enumerate(tuple(policies) or claim.policies) if runs else [(0, "")]:
-                    if base.bits is None or not policy.startswith("crossbars"):
+                    if (base.bits is None and not base.architecture) or not policy.startswith("crossbars"):
                         prices = [a for a in ADCS if a.name in claim.adcs] if i == 0 else []
                         found += [Case(claim, workload, base, policy, adc) for adc in prices or ADCS[:1]]
     return found
@@ -109,7 +110,7 @@ def rows(bench: Bench, found: Sequence[Case], progress: Progress | None = None) 
 
 def missing(bench: Bench, case: Case) -> str:
     """The workload of a case that is not stored, "" none."""
-    return next((name for name in (case.workload, DENSE[case.workload]) if bench.network(name) is None), "")
+    return next((job.workload for job in (case.after, case.before) if bench.network(job.workload) is None), "")
 
 
 def _rows(bench: Bench, case: Case, held: Callable[[Job], Held]) -> Iterator[Row]:
@@ -120,7 +121,7 @@ def _rows(bench: Bench, case: Case, held: Callable[[Job], Held]) -> Iterator[Row
     try:
         pair = _pair(bench, case, held)
         for scope in SCOPES if case.figure.scoped else ("",):
-            yield _row(bench, case, scope, pair, "pending" if case.claim.pending else "measured")
+            yield _row(bench, case, scope, pair, "measured")
     except CapacityError as error:
         yield _row(bench, case, "", None, f"does not fit: {str(error).removeprefix(f'{error.field}: ')}")
 
@@ -154,7 +155,7 @@ def _row(bench: Bench, case: Case, scope: str, pair: Pair | None, status: str) -
     steps = figure.chain(pair, scope) if pair else []
     simulated = steps[-1].gain if steps else None
     comparable = simulated and claim.value is not None and figure.ratio and status == "measured"
-    words = [sentence(steps, figure), figure.detail(pair) if pair else "", claim.pending or claim.note]
+    words = [sentence(steps, figure), figure.detail(pair) if pair else "", claim.note]
     runs = pair is not None and isinstance(pair.after.result, Result)
     network = bench.network(case.workload)
     return Row(
