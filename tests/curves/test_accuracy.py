@@ -14,12 +14,13 @@ import pytest
 import xbarch
 from xbarch import bundled, cli, plugins
 from xbarch.curves import accuracy, pages, picture
-from xbarch.curves.rows import planned
+from xbarch.curves.rows import machine_for, planned, reach
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
+from xbarch.spec.architecture import Architecture
 from xbarch.spec.grid import Grid, members
-from xbarch.spec.load import document, validate
-from xbarch.spec.recipe import Recipe
+from xbarch.spec.load import document, load, validate
+from xbarch.spec.recipe import Recipe, Shape
 from xbarch.workload import store
 from xbarch.workload.graph import Layer, Workload
 
@@ -298,7 +299,7 @@ def test_files(written, folder, tmp_path):
 
 def test_tables_are_rectangular(written):
     tables = [s.table for s in pages.document(list(written[0].values()), b"").sections if s.table]
-    assert len(tables) == 6
+    assert len(tables) == 8
     assert all(len(row) == len(t.heads) for t in tables for row in t.rows)
 
 
@@ -438,3 +439,28 @@ def test_a_manifest_without_tensors(call, folder, tmp_path):
     (place / store.MANIFEST).symlink_to(folder / "one_meng_2x" / store.MANIFEST)
     code, _, err = call("--workloads", tmp_path / "w")
     assert code == 2 and "manifest alone" in err and err.count("\n") == 1
+
+
+# -- ratios at equal loss -----------------------------------------------------------------------------------------
+
+def test_reach_is_where_the_lines_fall_below_the_loss(written):
+    """Halfway between two points in change is halfway in the logarithm of the ratio."""
+    one = written[0]["one_meng_2x"].measured
+    points = [replace(one, weights=800, kept=kept, change=c, change_low=c - 0.01, change_high=c + 0.01)
+              for kept, c in ((100, -0.05), (400, -0.01))]
+    found = reach(points, 0.03, pages.ratio)
+    assert found.ratio == pytest.approx(2 * 2 ** (2 * 0.5)) and found.most == 8
+    assert found.low == pytest.approx(2 * 2 ** (2 * 0.25)) and found.high == pytest.approx(2 * 2 ** (2 * 0.75))
+    assert reach(points, 0.005, pages.ratio).ratio == pytest.approx(2 ** 0.5)  # from the unpruned network on
+    beyond = reach(points, 0.05, pages.ratio)
+    assert beyond.ratio == math.inf and math.isfinite(beyond.low)
+    assert pages.reached(beyond) == f"beyond 8× [{beyond.low:.3g}, beyond]"
+    assert pages.reached(reach(points, 0.5, pages.ratio)) == "beyond 8×"
+
+
+def test_methods_of_operation_units_are_counted_on_them():
+    assert machine_for(Shape())[0] == "isaac_like"
+    assert machine_for(Shape(operation_unit={"rows": 16, "columns": 16}))[0] == "sre_like"
+    home, changes = machine_for(Shape(operation_unit={"rows": 4, "columns": 128}))
+    spec = load(home, Architecture, changes)
+    assert home == "forms_like" and (spec.crossbar.operation_unit.rows, spec.crossbar.operation_unit.columns) == (4, 128)

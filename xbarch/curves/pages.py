@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from math import isfinite, isinf
 
-from xbarch.curves.rows import ARCHITECTURE, LONGER, Measured, Row
+from xbarch.curves.rows import ARCHITECTURE, LONGER, Measured, Reach, Row, reach
 from xbarch.report import units
 from xbarch.report.document import Document, Picture, Section, Table
 from xbarch.report.document import table as csv
@@ -13,6 +14,7 @@ from xbarch.report.document import table as csv
 MISSING = "not trained yet"
 _MADE = {"digit_pairs": "digit_pairs: two overlapping digits, 100 classes, made from scikit-learn's digits"}
 _NONE = "–"
+LOSSES = (0.005, 0.01, 0.02, 0.04)  # of accuracy
 
 
 def document(rows: Sequence[Row], drawn: bytes) -> Document:
@@ -23,6 +25,7 @@ def document(rows: Sequence[Row], drawn: bytes) -> Document:
                 Section("Highest ratio that loses nothing measurable", 2, table=_highest(rows, lambda m: m.holds)),
                 Section("Highest ratio whose interval holds the dense one's lower end", 2,
                         table=_highest(rows, lambda m: m.overlaps))]
+    sections += _at_losses(rows)
     for network in dict.fromkeys(r.network for r in rows if r.measured):
         own = [r for r in rows if r.network == network and r.measured]
         sections += [Section(network, 2), Section("What is kept", 3, table=_measured(own, _KEPT)),
@@ -71,8 +74,8 @@ def _introduction(found: Sequence[Measured]) -> list[str]:
         "and 1 × 1 ones) stay dense, so the ratio of all weights is lower. *Where any is removed*: the same ratio "
         "of the other layers alone.",
         "*Ratio of crossbars*: one copy of each layer, the dense network on data path `dense` over this one on its "
-        f"own, on `{ARCHITECTURE}` with crossbars of {crossbars}; below 1 the method takes more. *ADC bits*: those the "
-        "machine is built with for it.",
+        f"own, on `{ARCHITECTURE}` with crossbars of {crossbars}; below 1 the method takes more. A method that was "
+        "trained for operation units is on `sre_like` or `forms_like`. *ADC bits*: those the machine is built with.",
     ]
     if through:
         text.append(
@@ -130,6 +133,45 @@ def _highest(rows: Sequence[Row], good: Callable[[Measured], bool]) -> Table:
                   "95 % interval", "against longer training"], [
         [*key, f"{sum(r.measured is not None for r in own)} of {len(own)}", *_best(own, good)]
         for key, own in groups.items()], 3, cards=True)
+
+
+def _at_losses(rows: Sequence[Row]) -> list[Section]:
+    """Ratios of weights and crossbars at equal losses."""
+    groups: dict[tuple[str, str], list[Measured]] = {}
+    for row in rows:
+        if row.measured is not None and not row.longer:
+            groups.setdefault((row.network, row.method), []).append(row.measured)
+    text = ("Between the points of a method its curve is a straight line over the logarithm of the ratio, from the "
+            "unpruned network on; given is where it falls below the loss, and in brackets where the lower and upper "
+            "ends of the 95 % intervals do. *Beyond*: not within what was trained.")
+    made: list[Section] = []
+    for title, across in (("weights", ratio), ("crossbars", crossbar_ratio)):
+        made.append(Section(f"Ratio of {title} at equal loss of accuracy", 2, [text] if not made else [], table=Table(
+            ["network", "method", "points", *(f"{100 * loss:g} points" for loss in LOSSES)], [
+                [*key, str(len(found)), *(_reached(found, loss, across) for loss in LOSSES)]
+                for key, found in groups.items()], 2, cards=True)))
+    return made
+
+
+def ratio(m: Measured) -> float:
+    return m.ratio
+
+
+def crossbar_ratio(m: Measured) -> float:
+    return m.crossbar_ratio
+
+
+def _reached(found: Sequence[Measured], loss: float, across: Callable[[Measured], float]) -> str:
+    return reached(reach(found, loss, across)) if min(map(across, found)) >= 1 else "below 1×"
+
+
+def reached(found: Reach) -> str:
+    """A reach in words: 3.1× [2.6, 3.7]."""
+    def shown(value: float) -> str:
+        return f"{value:.3g}" if isfinite(value) else "beyond"
+
+    middle = f"{found.ratio:.3g}×" if isfinite(found.ratio) else f"beyond {found.most:.3g}×"
+    return middle if isinf(found.low) else f"{middle} [{shown(found.low)}, {shown(found.high)}]"
 
 
 def _best(rows: Sequence[Row], good: Callable[[Measured], bool]) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import inf, sqrt
+from itertools import pairwise
+from math import inf, log2, sqrt
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from xbarch import bundled
 from xbarch.errors import InputError
+from xbarch.hw.machine import Machine
 from xbarch.mapping.pack import dense_crossbars
 from xbarch.run import build, choose, fit
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.grid import Grid, members
 from xbarch.spec.load import document, load, validate
-from xbarch.spec.recipe import Recipe
+from xbarch.spec.recipe import Recipe, Shape
 from xbarch.spec.text import brief, dotted
 from xbarch.spec.words import explain
 from xbarch.workload.graph import Workload
@@ -163,8 +165,9 @@ def measure(folder: Path) -> Measured:
     recipe, pruning = facts.recipe, facts.recipe.pruning
     assert pruning is not None
     shape, path = pruning.geometry, choose(network, None, None)
-    architecture = load(ARCHITECTURE, Architecture, [f"crossbar.{k}={v}" for k, v in shape.model_dump().items()])
-    machine = build(architecture, network, path)
+    home, sizes_ = machine_for(shape)
+    machine = build(load(home, Architecture, sizes_), network, path)
+    dense = Machine(load(ARCHITECTURE, Architecture, machine_for(shape.model_copy(update={"operation_unit": None}))[1]))
     layers = network.compute_layers
     sizes = {la.name: la.rows * la.filters for la in layers}
     kept = sum(la.kept_weights for la in layers)
@@ -173,11 +176,55 @@ def measure(folder: Path) -> Measured:
     found, change = facts.accuracy, facts.change
     return Measured(
         sum(sizes.values()), kept, sum(sizes[la.name] for la in layers if la.kept_weights < sizes[la.name]),
-        dense_crossbars(network, machine.geometry), sum(p.crossbars for p in fit(network, path, machine).values()),
+        dense_crossbars(network, dense.geometry), sum(p.crossbars for p in fit(network, path, machine).values()),
         machine.geometry.adc_bits, found.baseline, found.cut, found.pruning, found.crossbars,
         min(recipe.crossbar_images, facts.data.test), facts.data.test, change.mean, change.low, change.high, None,
         recipe.data.name, recipe.baseline.epochs, pruning.training.epochs, recipe.seed,
         shape.rows, shape.columns, shape.cell_bits)
+
+
+def machine_for(shape: Shape) -> tuple[str, list[str]]:
+    """The bundled architecture that is read as a recipe's crossbar is, with the changes that give it that size: whole
+    arrays on the base machine, operation units of all bit lines on FORMS's, others on SRE's."""
+    unit = shape.operation_unit
+    sizes = [f"crossbar.{k}={v}" for k, v in shape.model_dump(exclude={"operation_unit"}).items()]
+    if unit is None:
+        return ARCHITECTURE, sizes
+    sizes += [f"crossbar.operation_unit.{k}={v}" for k, v in unit.model_dump().items()]
+    return ("forms_like" if unit.columns == shape.columns else "sre_like"), sizes
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A ratio at which a curve falls below a loss, and those at which the curves of its intervals' ends do; inf: not
+    within what was trained, up to `most`."""
+
+    ratio: float
+    low: float
+    high: float
+    most: float
+
+
+def reach(found: Sequence[Measured], loss: float, across: Callable[[Measured], float]) -> Reach:
+    """How far one method's points go at a loss of accuracy, a share: straight lines over the logarithm of the ratio
+    from the unpruned network (ratio 1, no change) to each point, of the changes and of both ends of their intervals.
+
+    found: of one network and method, one at least.
+    """
+    points = sorted(found, key=across)
+    ratios = [1.0, *(across(m) for m in points)]
+    curves = ([m.change for m in points], [m.change_low for m in points], [m.change_high for m in points])
+    middle, low, high = (_crossing(ratios, [0.0, *curve], -loss) for curve in curves)
+    return Reach(middle, low, high, ratios[-1])
+
+
+def _crossing(ratios: Sequence[float], changes: Sequence[float], level: float) -> float:
+    """The first ratio at which the changes fall below the level."""
+    for (a, before), (b, after) in pairwise(zip(ratios, changes, strict=True)):
+        if after < level:
+            share = (before - level) / (before - after)
+            return float(2 ** (log2(a) + share * (log2(b) - log2(a))))
+    return inf
 
 
 def references(found: Sequence[Row]) -> dict[str, Measured]:
