@@ -58,6 +58,7 @@ def test_same_bytes_whatever_the_process(tmp_path):
     (("--help",), {"torch", "sklearn", "matplotlib", "pandas", "numpy", "simpy"}),
     (("validate", bundled.folder("architectures") / "isaac_like.yaml"),
      {"torch", "sklearn", "matplotlib", "pandas", "simpy"}),
+    (("validate", "digit_pairs"), {"torch", "sklearn", "matplotlib", "pandas", "simpy"}),
     (("list",), {"torch", "sklearn", "matplotlib", "pandas", "simpy"}),
 ])
 def test_nothing_heavy_is_imported(words, heavy):

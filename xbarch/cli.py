@@ -267,13 +267,14 @@ def import_(
 
 
 @app.command()
-def validate(file: Annotated[Path, typer.Argument(help="Architecture YAML.")], set: Set = []) -> None:
-    """Check an architecture file."""
-    from xbarch.spec.architecture import Architecture
-    from xbarch.spec.load import load
+def validate(file: Annotated[Path, typer.Argument(
+                 help="Architecture, recipe, grid or study: a YAML file or a bundled name.")], set: Set = []) -> None:
+    """Check an architecture, a recipe, a grid with every recipe in it, or a study."""
+    from xbarch.spec.kinds import check
+    from xbarch.workload.zoo import SyntheticRecipe
 
-    architecture = load(file, Architecture, set)
-    print(f"{file}: valid, {architecture.name}")
+    for found in check(file, set, {"synthetic": SyntheticRecipe}):
+        print(f"{file}: valid, {found}")
 
 
 @app.command()
@@ -302,7 +303,7 @@ def claims_(
     policy: Annotated[list[str], typer.Option(help="Instead of each claim's own; repeatable.")] = [],
     images: Images = 8,
 ) -> None:
-    """Put the published claims of four papers beside what is simulated."""
+    """Put published claims beside what is simulated."""
     from xbarch.claims.report import claims
 
     with _bar("claims", False) as progress:
@@ -329,6 +330,47 @@ def accuracy_(
     if missing:
         print(f"not trained yet: {', '.join(missing)}")
     print(f"written: {out}/accuracy.html, .md, .csv and .svg")
+
+
+@report.command("field")
+def field_(
+    out: Annotated[Path, typer.Option(parser=_place, metavar="PATH",
+                                      help="Folder for field.html, .md, .csv and pictures.")] = Path("reports/field"),
+    workloads: Annotated[Path | None, typer.Option(
+        parser=_place, metavar="PATH", help="Folder with a folder for each point of the curves.")] = None,
+    study: Annotated[str, typer.Option(help="Study of the large network: a file or a bundled name.")] = "field",
+    plugin: Plugin = [],
+) -> None:
+    """Put every trained method at equal loss of accuracy and equal crossbars side by side."""
+    from xbarch.field import field
+    from xbarch.field.pages import said
+
+    _plugins(plugin)
+    with _bar("report", False) as progress:
+        found = field(out, workloads=workloads, study=study, progress=progress)
+    for sentence in said(found):
+        print(sentence)
+    print(f"written: {out}/field.html, .md, .csv and pictures")
+
+
+new = typer.Typer(no_args_is_help=True, help="Write a working skeleton of something of your own.")
+app.add_typer(new, name="new")
+
+
+@new.callback()
+def _skeletons() -> None:
+    """Write a working skeleton of something of your own."""
+
+
+@new.command("datapath")
+def new_datapath(
+    name: Annotated[str, typer.Argument(help="Of the data path and of its package: a_b1.")],
+    out: Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help="Its folder; NAME here.")] = None,
+) -> None:
+    """Write a Python package with a data path that works, and its conformance test."""
+    from xbarch.new import new
+
+    print(f"written: {new('datapath', name, out)}")
 
 
 @app.command("list")

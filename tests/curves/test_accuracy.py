@@ -463,4 +463,5 @@ def test_methods_of_operation_units_are_counted_on_them():
     assert machine_for(Shape(operation_unit={"rows": 16, "columns": 16}))[0] == "sre_like"
     home, changes = machine_for(Shape(operation_unit={"rows": 4, "columns": 128}))
     spec = load(home, Architecture, changes)
-    assert home == "forms_like" and (spec.crossbar.operation_unit.rows, spec.crossbar.operation_unit.columns) == (4, 128)
+    unit = spec.crossbar.operation_unit
+    assert home == "forms_like" and (unit.rows, unit.columns) == (4, 128)

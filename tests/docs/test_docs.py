@@ -1,5 +1,7 @@
 """The documents are true: their blocks run, and the reference names everything there is."""
 
+import ast
+import json
 import os
 import re
 import stat
@@ -43,15 +45,18 @@ def blocks(page):
 
 @pytest.fixture
 def shell(tmp_path):
-    """Runs bash or Python in an empty folder, where `xbarch` and `python` are those of this interpreter."""
-    programs, work = tmp_path / "bin", tmp_path / "work"
+    """Runs bash or Python in an empty folder, where `xbarch`, `python`, `pytest` and `pip` are those of this
+    interpreter; pip installs into a folder of its own, which all of them see, and fetches nothing."""
+    programs, work, site = tmp_path / "bin", tmp_path / "work", tmp_path / "site"
     programs.mkdir()
     work.mkdir()
-    for name, arguments in (("xbarch", " -m xbarch"), ("python", "")):
+    own = f' --no-deps --no-build-isolation --no-index --disable-pip-version-check --target "{site}"'
+    for name, before, after in (("xbarch", "-m xbarch", ""), ("python", "", ""), ("pytest", "-m pytest", ""),
+                                ("pip", "-m pip", own)):
         script = programs / name
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n')
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {before} "$@"{after}\n')
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    places = [str(ROOT), str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(places),
                    "XBARCH_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
 
@@ -62,8 +67,15 @@ def shell(tmp_path):
         assert done.returncode == 0, f"{body}\n{done.stdout}"
         return done.stdout
 
-    run.folder = work
+    run.folder, run.site = work, site
     return run
+
+
+def statements(source):
+    """Statements that do something: no imports, names and texts."""
+    plain = (ast.Import, ast.ImportFrom, ast.AnnAssign)
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt) and not isinstance(node, plain)
+            and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
 
 
 @pytest.mark.parametrize("page", RUN)
@@ -91,7 +103,25 @@ def test_wrong_documents_fail(shell):
         shell("bash", "xbarch show nothing | cat\n")
     with pytest.raises(AssertionError):
         shell("python", "raise SystemExit(1)")
-    assert [kind for kind, _ in blocks("howto/datapath.md")][:2] == ["file:opunits.py", "bash"]
+    assert [kind for kind, _ in blocks("howto/datapath.md")][:3] == ["bash", "text", "file:one_by_n/one_by_n.py"]
+
+
+def test_the_data_path_of_the_page_is_an_outside_package(shell):
+    """Installed by pip from the folder that `xbarch new` wrote, the folder then gone: registered like xbarch's own,
+    exact, and its own tests pass. Its code is the page's, of some thirty lines."""
+    page = dict(blocks("howto/datapath.md"))["file:one_by_n/one_by_n.py"]
+    shell("bash", "xbarch new datapath one_by_n\n")
+    (shell.folder / "one_by_n/one_by_n.py").write_text(page, encoding="utf-8")
+    said = shell("bash", "pip install ./one_by_n\n").replace("-", "_")  # how pip spells a name is its own affair
+    assert "uccessfully installed one_by_n_0.1.0" in said
+    shell("bash", "mv one_by_n/tests . && rm -r one_by_n\n")
+    assert sorted(p.name for p in shell.site.glob("*.py")) == ["one_by_n.py"]
+    known = json.loads(shell("bash", "xbarch list --json\n"))["datapaths"]
+    assert {"dense", "one_by_n"} <= {entry["name"] for entry in known}
+    rows = json.loads(shell("bash", "xbarch verify -a isaac_like -w vgg7_pruned --datapath one_by_n --json\n"))
+    assert rows and all(row["mismatches"] == 0 for row in rows)
+    assert "4 passed" in shell("bash", "pytest tests\n")
+    assert len(statements(page)) <= 35
 
 
 # -- the reference --------------------------------------------------------------------------------------------

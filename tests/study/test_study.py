@@ -124,3 +124,31 @@ def test_bundled_studies_are_whole():
     for name in bundled.names("studies"):
         asked = load(name, Study, kind="studies")
         assert all(xbarch.load(w) for w in asked.workloads) and asked.title
+
+
+def test_dense_runs_are_shared_by_networks_of_equal_layers(made):
+    """Dense packing looks at no weight: what a pruned network's dense run measures is what its baseline's does."""
+    from xbarch.study.rows import Bench
+
+    bench = Bench(1)
+    first, second = (bench.figures(Job("isaac_like", w, "dense", "fit")) for w in ("resnet18_dense", "resnet18_xue"))
+    assert len(bench._dense) == 1 and first.kept > second.kept and first.energy == second.energy
+    run = xbarch.simulate("isaac_like", "resnet18_xue", images=1, datapath="dense")
+    assert second.energy["compute"] == run["energy.scopes_aj.compute"]
+    assert second.images_per_second == run["throughput.images_per_second"]
+    bench.figures(Job("isaac_like", "resnet18_huai", "dense", "fit"))  # powers of two need no multiplier
+    assert len(bench._dense) == 2
+
+
+def test_the_own_base_loses_nothing():
+    """Differential signs on 128 rows of 2-bit cells need nine bits, more than the machine's eight."""
+    from xbarch import plugins
+    from xbarch.spec.study import Study
+    from xbarch.study.rows import Bench, bases
+
+    asked = Study(architectures=["isaac_like"], workloads=[WORKLOAD])
+    found = {name: list(bases(asked, Job("isaac_like", WORKLOAD, name, "fit"), plugins.datapath(name), Bench(1)))[1]
+             for name in ("tinyadc", "xue", "meng")}
+    assert found["tinyadc"].options == (("sign", "differential"),)
+    assert found["tinyadc"].overrides == ("crossbar.adc_bits=9",)
+    assert found["xue"].overrides == ("crossbar.cell_bits=1",) and found["meng"].overrides == ()

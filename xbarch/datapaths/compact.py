@@ -60,17 +60,20 @@ class Compact(DataPath):
         return False
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
-        """The way that takes the fewest crossbars, of these the fewest conversions; `dense` where none is better
-        (without lists: as good). A layer with nothing left keeps one row of one filter."""
+        """The way that takes the fewest crossbars, of these the fewest conversions, among those that take no more of
+        either, nor of reads, than `dense`; `dense` where none is better (without lists: as good). A layer with nothing
+        left keeps one row of one filter."""
         whole = dense.blocks(layer, geometry, self.options.sign)
         if layer.mask is None or layer.kept.all():
             return whole
-        best = (len(whole), self._conversions(alone(_dense(layer, geometry, self.options.sign)), layer, geometry))
-        chosen: list[Placed] = []
+        limit = self._cost(alone(_dense(layer, geometry, self.options.sign)), layer, geometry)
+        best, chosen = limit[:2], list[Placed]()
         for placed in self._placings(layer, geometry):
-            cost = (placed[-1].crossbar + 1, self._conversions(placed, layer, geometry))
-            if cost < best or (cost == best and not chosen and self.lists == "none"):
-                best, chosen = cost, placed
+            here = self._cost(placed, layer, geometry)
+            if any(a > b for a, b in zip(here, limit, strict=True)):
+                continue
+            if here[:2] < best or (here[:2] == best and not chosen and self.lists == "none"):
+                best, chosen = here[:2], placed
         shared = np.bincount([p.crossbar for p in chosen], minlength=1) > 1
         return [self._block(layer, geometry, p, bool(shared[p.crossbar])) for p in chosen] or whole
 
@@ -101,14 +104,15 @@ class Compact(DataPath):
             placed += sorted((replace(p, crossbar=p.crossbar + first) for p in here), key=lambda p: p.crossbar)
         return placed
 
-    def _conversions(self, placed: Sequence[Placed], layer: Layer, geometry: Geometry) -> int:
-        """Conversions of a phase."""
+    def _cost(self, placed: Sequence[Placed], layer: Layer, geometry: Geometry) -> tuple[int, int, int]:
+        """Crossbars, and conversions and reads of a phase."""
         shared = np.bincount([p.crossbar for p in placed]) > 1
-        total = 0
+        conversions = reads = 0
         for p in placed:
             width = self._width(p.piece, layer, geometry, bool(shared[p.crossbar]))
-            total += sum(columns * count for _, columns, count in base.units(len(p.piece.rows), width, geometry))
-        return total
+            for _, columns, count in base.units(len(p.piece.rows), width, geometry):
+                conversions, reads = conversions + columns * count, reads + count
+        return placed[-1].crossbar + 1, conversions, reads
 
     def _width(self, piece: Piece, layer: Layer, geometry: Geometry, gated: bool) -> int:
         """Bit lines of a piece; unused ones are converted unless gated."""

@@ -101,6 +101,10 @@ class TinyAdc(DataPath):
         largest = ((1 << geometry.cell_bits) - 1) * ((1 << geometry.dac_bits) - 1)
         return int(self.counted(layer, geometry).max(initial=0)) * largest
 
+    def matched(self) -> tuple[dict[str, str], list[str]]:
+        """Differential."""
+        return {"sign": "differential"}, []
+
     def check(self, layer: Layer, geometry: Geometry) -> str:
         """Whether no column has more than `most` non-zero weights; nothing is promised where that is 0."""
         found = int(self.counted(layer, geometry).max(initial=0))

@@ -15,7 +15,8 @@ class Study(Spec):
     """Every workload on every architecture by every data path under every policy, as far as they take each other.
 
     datapaths: names; `own`, each workload's own; `all`, every registered one. Dense packing is always added: it is
-    what gains are over. The first architecture is the base machine.
+    what gains are over. The first architecture is the base machine. machines: architectures of their own for data
+    paths that need one, which then run on no other.
     """
 
     kind: Literal["study"] = "study"
@@ -24,5 +25,6 @@ class Study(Spec):
     architectures: list[Name] = Field(min_length=1, max_length=50)
     workloads: list[Name] = Field(min_length=1, max_length=500)
     datapaths: list[Name] = Field(["own"], min_length=1, max_length=200)
+    machines: dict[Name, Name] = Field({}, max_length=200, description="data path: architecture")
     policies: list[Name] = Field(["fit"], min_length=1, max_length=20)
     images: int = Field(8, ge=1, le=10_000)

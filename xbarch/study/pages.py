@@ -10,7 +10,7 @@ from xbarch.report.document import Document, Picture, Section, Table, table
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import load
 from xbarch.spec.study import Study
-from xbarch.study.rows import GAINS, SCOPES, Row
+from xbarch.study.rows import DENSE, GAINS, SCOPES, Row, machines
 
 _NONE = "–"
 _GAINS = GAINS[:4]  # crossbars stand among the absolute figures
@@ -21,11 +21,9 @@ def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], com
     ran, refused = [r for r in rows if r.figures], [r for r in rows if not r.figures]
     sections = [Section("How to read it", 2, _introduction(asked)), _machines(asked)]
     for policy in asked.policies:
-        for workload in asked.workloads:
-            own = [r for r in ran if r.job.workload == workload and r.job.policy == policy]
-            if own:
-                sections += _sections(asked, workload, policy, own)
-    sections.append(Section("Accuracy", 2, table=_accuracy(asked, rows)))
+        for title, own in _parts([r for r in ran if r.job.policy == policy]):
+            sections += tables(asked, f"{title}, {policy}" if title else policy, own)
+    sections.append(accuracy(asked, rows))
     if refused:
         sections.append(Section("Not simulated", 2, ["Pairs that do not take each other, with the reason."],
                                 table=Table(("architecture", "workload", "data path", "policy", "why"), [
@@ -54,7 +52,7 @@ def _introduction(asked: Study) -> list[str]:
 def _machines(asked: Study) -> Section:
     """What the architectures share and what not: a method that needs its own machine runs on a variant of the base."""
     found, first = list[tuple[str, ...]](), 0
-    for name in asked.architectures:
+    for name in machines(asked):
         spec = load(name, Architecture)
         machine = Machine(spec)
         tile = machine.areas(1)[0]
@@ -68,12 +66,24 @@ def _machines(asked: Study) -> Section:
          "what"), found, 3, cards=True))
 
 
-def _sections(asked: Study, workload: str, policy: str, rows: Sequence[Row]) -> list[Section]:
-    several = len(asked.architectures) > 1
-    lead = ["data path", *(["architecture"] if several else [])]
+def _parts(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """The rows workload by workload; together, dense ones of one workload, where each has one method to show."""
+    by: dict[str, list[Row]] = {}
+    for r in rows:
+        by.setdefault(r.job.workload, []).append(r)
+    if len(by) == 1 or any(len({r.job.datapath for r in own} - {DENSE}) > 1 for own in by.values()):
+        return list(by.items())
+    first = next(iter(by), "")
+    return [("", [r for r in rows if r.job.datapath != DENSE or r.job.workload == first])] if rows else []
+
+
+def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
+    """Gains and absolute figures of rows that ran."""
+    several, mixed = len(machines(asked)) > 1, len({r.job.workload for r in rows}) > 1
+    lead = [*(["workload"] if mixed else []), "data path", *(["architecture"] if several else [])]
 
     def named(row: Row) -> list[str]:
-        return [row.label, *([row.job.architecture] if several else [])]
+        return [*([row.job.workload] if mixed else []), row.label, *([row.job.architecture] if several else [])]
 
     gains = [[*named(r), *(_gain(r.gain(what, over)) for over in ("base", "own") for what in _GAINS)] for r in rows]
     absolute = []
@@ -84,7 +94,6 @@ def _sections(asked: Study, workload: str, policy: str, rows: Sequence[Row]) -> 
             *named(r), _times(f.ratio), units.number(f.crossbars), units.number(f.images_per_second),
             *(units.energy(f.energy[s]) for s in SCOPES), f"{f.area:.3g}", str(f.adc_bits),
             units.number(f.index_bits), f"{100 * f.added:.2f} %"])
-    title = f"{workload}, {policy}"
     return [
         Section(title, 2),
         Section("Gains", 3, table=Table([*lead, *(f"{what}, {over}" for over in ("base", "own") for what in _GAINS)],
@@ -93,6 +102,11 @@ def _sections(asked: Study, workload: str, policy: str, rows: Sequence[Row]) -> 
             [*lead, "ratio", "crossbars", "images/s", *(f"energy, {s}" for s in SCOPES), "area, mm²", "ADC bits",
              "index bits", "added area"], absolute, len(lead), cards=True)),
     ]
+
+
+def accuracy(asked: Study, rows: Sequence[Row]) -> Section:
+    """Accuracy by phase of every workload."""
+    return Section("Accuracy", 2, table=_accuracy(asked, rows))
 
 
 def _accuracy(asked: Study, rows: Sequence[Row]) -> Table:

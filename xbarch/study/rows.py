@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, cast
 
 from xbarch import plugins
 from xbarch.datapaths.base import DataPath
+from xbarch.datapaths.dense import Sign, largest
 from xbarch.errors import InputError, XbarchError
+from xbarch.hw.machine import Machine
 from xbarch.mapping.plan import parse_policy
 from xbarch.report import units
 from xbarch.report.record import Run, record
@@ -19,6 +21,7 @@ from xbarch.spec.load import load
 from xbarch.spec.study import Study
 from xbarch.workload.find import resolve
 from xbarch.workload.graph import Workload
+from xbarch.workload.infer import multiplies
 
 Progress = Callable[[int, int, str], None]
 SCOPES = ("compute", "chip", "whole")
@@ -96,12 +99,14 @@ class Row:
 
 @dataclass
 class Bench:
-    """Runs each job once; architectures and workloads are read once."""
+    """Runs each job once; architectures and workloads are read once. Dense packing looks at no weight, so networks of
+    equal layers share their dense runs."""
 
     images: int
     _architectures: dict[tuple[str, tuple[str, ...]], Architecture] = field(default_factory=dict)
     _workloads: dict[str, Workload] = field(default_factory=dict)
     _done: dict[Job, Figures | str] = field(default_factory=dict)
+    _dense: dict[tuple[Any, ...], Figures] = field(default_factory=dict)
 
     def architecture(self, name: str, overrides: tuple[str, ...] = ()) -> Architecture:
         key = (name, overrides)
@@ -117,14 +122,26 @@ class Bench:
     def figures(self, job: Job) -> Figures | str:
         """What the run measured, or why it does not take place."""
         if job not in self._done:
-            network = self.workload(job.workload)
             try:
-                self._done[job] = measured(execute(
-                    self.architecture(job.architecture, job.overrides), network, policy=job.policy, images=self.images,
-                    datapath=None if job.datapath == network.datapath else job.datapath, options=dict(job.options)))
+                self._done[job] = self._dense_run(job) if job.datapath == DENSE else self._run(job)
             except XbarchError as error:
                 self._done[job] = _reason(error, job)
         return self._done[job]
+
+    def _run(self, job: Job) -> Figures:
+        network = self.workload(job.workload)
+        return measured(execute(
+            self.architecture(job.architecture, job.overrides), network, policy=job.policy, images=self.images,
+            datapath=None if job.datapath == network.datapath else job.datapath, options=dict(job.options)))
+
+    def _dense_run(self, job: Job) -> Figures:
+        """The run of equal layers with equal need of multipliers, if there was one."""
+        network = self.workload(job.workload)
+        own = network.options if network.datapath == DENSE else {}
+        key = (replace(job, workload=""), network.layers, tuple(map(multiplies, network.layers)), repr(own))
+        if key not in self._dense:
+            self._dense[key] = self._run(job)
+        return replace(self._dense[key], kept=sum(la.kept_weights for la in network.compute_layers))
 
 
 def measured(run: Run) -> Figures:
@@ -157,9 +174,12 @@ def jobs(asked: Study, bench: Bench) -> list[Job]:
     for number, name in enumerate(asked.datapaths):
         if name not in ("own", "all") and name not in known:
             raise InputError(f"found {name[:60]!r}, allowed own, all, {', '.join(known)}", field=f"datapaths.{number}")
+    for name in asked.machines:
+        if name not in known:
+            raise InputError(f"found data path {name[:60]!r}, allowed {', '.join(known)}", field="machines")
     for policy in asked.policies:
         parse_policy(policy)
-    for architecture in asked.architectures:
+    for architecture in machines(asked):
         bench.architecture(architecture)
     found: dict[Job, None] = {}
     for workload in asked.workloads:
@@ -167,10 +187,15 @@ def jobs(asked: Study, bench: Bench) -> list[Job]:
         names = dict.fromkeys([DENSE, *(n for asked_for in asked.datapaths for n in (
             known if asked_for == "all" else [network.datapath] if asked_for == "own" else [asked_for]))])
         for name in names:
-            for architecture in asked.architectures:
+            for architecture in [asked.machines[name]] if name in asked.machines else asked.architectures:
                 for policy in asked.policies:
                     found[Job(architecture, workload, name, policy)] = None
     return list(found)
+
+
+def machines(asked: Study) -> list[str]:
+    """Every architecture of a study, the base first."""
+    return list(dict.fromkeys([*asked.architectures, *asked.machines.values()]))
 
 
 def rows(asked: Study, progress: Progress | None = None) -> list[Row]:
@@ -197,14 +222,20 @@ def _row(asked: Study, bench: Bench, job: Job) -> Row:
     accuracy = {k: v for k, v in network.accuracy.items() if v <= 1}
     done = bench.figures(job)
     why = done if isinstance(done, str) else ""
-    base, own = (None if why else _ran(bench.figures(j)) for j in bases(asked, job, path))
+    base, own = (None if why else _ran(bench.figures(j)) for j in bases(asked, job, path, bench))
     return Row(job, why, _ran(done), base, own, network.trained_on or "", accuracy, path.provenance)
 
 
-def bases(asked: Study, job: Job, path: DataPath) -> Iterator[Job]:
-    """The two dense runs that a row is compared with."""
+def bases(asked: Study, job: Job, path: DataPath, bench: Bench) -> Iterator[Job]:
+    """The two dense runs that a row is compared with: on the base machine; and on the row's own with the method's
+    cells and signs, and with ADCs of as many bits as lose nothing of these, where its own have fewer."""
     yield Job(asked.architectures[0], job.workload, DENSE, job.policy)
     options, overrides = path.matched()
+    geometry = Machine(bench.architecture(job.architecture, tuple(overrides))).geometry
+    needed = geometry.lossless_bits(largest(geometry.ou_rows or geometry.rows, geometry,
+                                            cast(Sign, options.get("sign", "offset"))))
+    if needed > geometry.adc_bits:
+        overrides = [*overrides, f"crossbar.adc_bits={needed}"]
     yield Job(job.architecture, job.workload, DENSE, job.policy, tuple(options.items()), tuple(overrides))
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, cells, dense, indices, packing
+from xbarch.datapaths import base, cells, dense, indices, packing, sparse_units
 from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
 from xbarch.datapaths.packing import Piece, Placed
+from xbarch.datapaths.pieces import cost
 from xbarch.datapaths.segprune import voting
 from xbarch.datapaths.segprune.voting import Band
 from xbarch.errors import InputError
@@ -45,7 +46,9 @@ class SegPruneOptions(base.Options):
 
 class SegPrune(DataPath):
     """Segments of equal shape on the same crossbar, their kept rows only. Shapes are found in the mask, so any mask
-    is packed exactly; one that saves no crossbar is packed as `dense` is (except in mode ou)."""
+    is packed exactly. One that saves no crossbar, or takes more reads of operation units, is packed as `dense` is; in
+    mode ou so is one that takes more of anything, on machines with operation units alone: without, reads of a few rows
+    are the mode's own."""
 
     name: ClassVar[str] = "segprune"
     summary: ClassVar[str] = "segments of equal shape share crossbars, indexed inputs and outputs (Zheng et al. 2022)"
@@ -122,27 +125,32 @@ class SegPrune(DataPath):
     # -- packing ----------------------------------------------------------------------------------------
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
-        ou = self.options.mode == "ou"
-        if not ou and (layer.mask is None or layer.kept.all()):
-            return dense.blocks(layer, geometry, self.options.sign)
-        placed = self._placed(layer, geometry)
-        if not ou:
-            whole = dense.blocks(layer, geometry, self.options.sign)
-            if not placed or len(placed) >= len(whole):
-                return whole
-        return [self._block(layer, geometry, p) for p in placed]
+        if self.options.mode == "ou":
+            pieces = partial(self._blocks, layer, geometry)
+            return sparse_units.packed(layer, geometry, self.options.sign, pieces) \
+                if geometry.operation_units else pieces()
+        whole = dense.blocks(layer, geometry, self.options.sign)
+        if layer.mask is None or layer.kept.all():
+            return whole
+        found = self._blocks(layer, geometry)
+        saved = [a - b for a, b in zip(cost(whole, geometry), cost(found, geometry), strict=True)]
+        return found if saved[0] > 0 and min(saved) >= 0 else whole
+
+    def _blocks(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        return [self._block(layer, geometry, placed) for placed in self._placed(layer, geometry)]
 
     def _placed(self, layer: Layer, geometry: Geometry) -> list[Placed]:
-        """Every piece of the layer at its place; rows of a piece are entries of the unrolled input vector."""
+        """Every piece of the layer at its place; rows of a piece are entries of the unrolled input vector. A layer with
+        nothing left keeps one weight, so that it still has a crossbar."""
         unit, per = self._unit(geometry), self._per(layer, geometry)
         pieces: list[Piece] = []
         for group in range(layer.groups):
             pieces += self._pieces(layer, group, unit, per)
+        pieces = pieces or [Piece(np.arange(1), np.arange(1))]
         if self.options.mode != "ou":
             return packing.alone(pieces)
         offset = self.options.sign == "offset"
-        return packing.shelved(pieces or [Piece(np.arange(1), np.arange(1))],
-                               dense.per_weight(layer.weight_bits, geometry, self.options.sign), int(offset),
+        return packing.shelved(pieces, dense.per_weight(layer.weight_bits, geometry, self.options.sign), int(offset),
                                geometry.rows, geometry.columns + (offset and geometry.unit_column))
 
     def _pieces(self, layer: Layer, group: int, unit: int, per: int) -> Iterator[Piece]:

@@ -1,0 +1,159 @@
+"""The conformance checks themselves: each broken promise is found and named."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from xbarch.conformance import bounded, conform, conserved, draw, extremes, variants
+from xbarch.datapaths.base import Added, Projection
+from xbarch.datapaths.dense import Dense
+from xbarch.errors import InputError
+
+
+class Broken(Dense):
+    """Dense, with one thing wrong on every layer."""
+
+    name = "broken"
+
+
+def changed(path, **change):
+    """The last block of each layer with other fields."""
+    return lambda layer, geometry: [*(b := Dense.pack(path, layer, geometry))[:-1], replace(b[-1], **change)]
+
+
+def contents(path, spoil):
+    """The first block of each layer with other contents."""
+    def pack(layer, geometry):
+        first, *others = Dense.pack(path, layer, geometry)
+        return [replace(first, contents=lambda: spoil(first.contents())), *others]
+    return pack
+
+
+def coefficient(made):
+    wrong = made.coefficient.copy()
+    wrong[-1] += 1
+    return replace(made, coefficient=wrong)
+
+
+def work(path, **change):
+    def counted(*args):
+        done = Dense.work(path, *args)
+        return replace(done, **{name: make(done) for name, make in change.items()})
+    return counted
+
+
+def raises(*_):
+    raise RuntimeError("no\nsuch luck")
+
+
+PART = Added("part", "ima", 1, 5, "act", 5, "a test")
+BREAKS = {
+    "a coefficient": ("pack", lambda p: contents(p, coefficient), "the outputs differ in"),
+    "cells of another shape": ("pack", lambda p: contents(p, lambda m: replace(m, cells=m.cells[:, :-1])),
+                               "does not fit its place"),
+    "contents raise": ("pack", lambda p: contents(p, raises), "contents of layer"),
+    "pack raises": ("pack", lambda _: raises, "pack of layer"),
+    "a block twice": ("pack", lambda p: lambda *a: [*(b := Dense.pack(p, *a)), b[-1]], "that share cells of crossbar"),
+    "a crossbar left out": ("pack", lambda p: lambda *a: [replace(b, crossbar=2 * b.crossbar) for b in
+                                                          Dense.pack(p, *a)], r"with crossbar = \d+, allowed 0 to"),
+    "a cap too low": ("pack", lambda p: changed(p, cap=1), "the outputs differ in"),
+    "ADC bits too few": ("adc_bits", lambda _: lambda *_: 2, "the outputs at 2 ADC bits"),
+    "kept beyond the block": ("pack", lambda p: changed(p, kept=16 * 160), "allowed at most its"),
+    "a target too few": ("pack", lambda p: changed(p, targets=np.arange(0)), "adds to output .*, allowed those of"),
+    "rows": ("work", lambda p: work(p, rows=lambda w: w.rows - 1), "work counts rows"),
+    "columns": ("work", lambda p: work(p, columns=lambda w: w.columns + 1), "work counts columns"),
+    "reads": ("work", lambda p: work(p, reads=lambda w: 0 * w.reads), "work of layer .* returned reads from 0"),
+    "an action without price": ("work", lambda p: work(p, extra=lambda w: {"act": np.unique(w.crossbar)}),
+                                "'act' is only counted or only priced"),
+    "a price without action": ("components", lambda _: lambda _: [PART], "'act' is only counted or only priced"),
+    "a masked weight left": ("project", lambda _: lambda w, *_: Projection(w + 1, np.zeros(w.shape, bool)),
+                             "masked but not zero"),
+    "a projection of another shape": ("project", lambda _: lambda w, *_: Projection(w[0], w[0] != 0), "no Projection"),
+    "its own promise": ("check", lambda _: lambda *_: "too many", "breaks the method's own promise: too many"),
+}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_broken_promises_are_named(what):
+    method, make, says = BREAKS[what]
+    path = Broken()
+    setattr(path, method, make(path))
+    with pytest.raises(InputError, match=says) as caught:
+        conform(path, 20)
+    assert "\n" not in str(caught.value) and "data path broken" in str(caught.value)
+    assert "layer with weights all" in str(caught.value) or "layer conv" in str(caught.value) \
+        or method == "components", str(caught.value)
+
+
+def test_a_part_without_source_is_found():
+    path = Broken()
+    path.components = lambda _: [replace(PART, source="")]
+    path.work = work(path, extra=lambda w: {"act": 1 + np.unique(w.crossbar)})
+    with pytest.raises(InputError, match="'part' lacks a count, area, energy or source"):
+        conform(path, 0)
+
+
+def test_kept_weights_without_a_cell_are_found():
+    """Weights that are zero but kept, and left out: the outputs are right all the same."""
+    path = Broken()
+    case = next(extremes(path))
+    case.layer = replace(case.layer, weights=lambda: np.zeros((24, 32, 3, 3), np.int32))
+    path.pack = lambda layer, geometry: Dense.pack(Broken(), layer, geometry)[:1]
+    with pytest.raises(InputError, match=r"\d+ of 6912 kept weights are in no block"):
+        conserved(case, case.packed())
+    case.layer = replace(case.layer, mask=lambda: np.zeros((24, 32, 3, 3), bool))
+    path.pack = changed(path, kept=1)
+    with pytest.raises(InputError, match="1 cells are said to hold kept weights where none is kept"):
+        conserved(case, case.packed())
+
+
+def test_a_cap_below_what_cells_can_sum_to_is_found():
+    path = Broken({"sign": "twos"})
+    case = next(extremes(path))
+    path.pack = changed(path, cap=2)
+    with pytest.raises(InputError, match=r"can sum to \d+, allowed its cap of 2"):
+        bounded(case, case.packed())
+
+
+def test_units_are_counted():
+    """Operation units read too seldom; only some of the random crossbars have them."""
+    path = Broken()
+
+    def lazy(blocks, layer, geometry, stream=None):
+        done = Dense.work(path, blocks, layer, geometry, stream)
+        return replace(done, reads=done.reads + 1) if geometry.operation_units else done
+
+    path.work = lazy
+    with pytest.raises(InputError, match=r"work counts reads \d+, allowed \d+"):
+        conform(path, 60)
+
+
+def test_a_data_path_that_takes_nothing_says_why(monkeypatch):
+    path = Broken()
+    path.accepts = lambda *_: "it is Monday"
+    monkeypatch.setattr("xbarch.conformance._TRIES", 20)
+    with pytest.raises(InputError, match=r"data path broken: accepts none of 20 .* it is Monday"):
+        conform(path)
+
+
+def test_what_keeps_every_promise_passes_with_the_same_layers_for_a_seed():
+    assert variants(Dense) == [{}, {"sign": "differential"}, {"sign": "twos"}]
+    assert conform(Broken(), 10) == 34  # 4 crossbars x 3 kinds of weights, whole and pruned
+    rngs = [np.random.default_rng(n) for n in (1, 1, 2)]
+    first, again, other = (draw(rng, Broken()) for rng in rngs)
+    assert first.layer == again.layer and first.geometry == again.geometry and (first.x == again.x).all()
+    assert (first.matrix == again.matrix).all() and first.layer != other.layer
+
+
+def test_the_oracle_knows_groups():
+    """`Case.matrix` against sums written out: a filter sees its own group's inputs alone."""
+    rng, grouped = np.random.default_rng(8), 0
+    for case in (draw(rng, Broken()) for _ in range(12)):
+        layer = case.layer
+        width = layer.filters // layer.groups
+        for f in range(layer.filters):
+            own = range(f // width * layer.rows, (f // width + 1) * layer.rows)
+            assert (case.x[:, own] @ layer.matrix[:, f] == (case.x @ case.matrix)[:, f]).all()
+        grouped += layer.groups > 1
+    assert grouped

@@ -1,0 +1,191 @@
+"""Skeletons of users' own packages: they work as they are written, and wrong names and places leave nothing behind."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import xbarch
+from xbarch import plugins
+from xbarch.conformance import conform
+from xbarch.errors import InputError
+from xbarch.new import new
+from xbarch.workload import store
+
+ROOT = Path(__file__).resolve().parents[1]
+RECIPE = """
+kind: trained
+model: resnet20
+width: 4
+data: {name: digits, size: 8}
+quantization: {weight_scale: lsq}
+baseline: {epochs: 1, rate: 0.05, batch: 256}
+crossbar_images: 0
+stored_images: 1
+pruning:
+  method: my_rows
+  geometry: {rows: 36, columns: 16, cell_bits: 2}
+  algorithm: {name: admm, rho: 0.05}
+  density: 0.5
+  cut_after: 0
+  training: {epochs: 1, rate: 0.02, batch: 256}
+"""
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch):
+    """Plugins of one test are unknown to the next."""
+    monkeypatch.setattr(plugins, "_loaded", {})
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return work
+
+
+def left(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*"))
+
+
+# -- it works -------------------------------------------------------------------------------------------------
+
+def test_the_package_is_whole_and_has_its_name_everywhere(here, call):
+    assert call("new", "datapath", "my_rows") == (0, "written: my_rows\n", "")
+    assert left(here / "my_rows") == ["README.md", "my_rows.py", "pyproject.toml", "tests", "tests/test_my_rows.py"]
+    files = [p for p in (here / "my_rows").rglob("*") if p.is_file()]
+    assert not any("skeleton" in p.read_text().lower() for p in files)
+    project = tomllib.loads((here / "my_rows/pyproject.toml").read_text())["project"]
+    assert project["name"] == "my_rows" and project["dependencies"] == ["xbarch"]
+    assert project["entry-points"][plugins.GROUP] == {"my_rows": "my_rows:MyRowsMethod"}
+    assert plugins.load_file("my_rows/my_rows.py") == ["my_rows"]
+    assert type(plugins.datapath("my_rows")).__name__ == "MyRowsMethod"
+
+
+def test_it_conforms_verifies_and_simulates_as_a_file(here, call):
+    new("datapath", "my_rows", here / "a" / "package")
+    plugin = ("--plugin", here / "a/package/my_rows.py", "--datapath", "my_rows")
+    code, out, _ = call("verify", "-a", "isaac_like", "-w", "vgg7_pruned", *plugin)
+    assert code == 0 and "8 of 8 layers exact" in out
+    assert conform(plugins.datapath("my_rows", {"close_up": False}), 10) > 10
+    closed, whole = (xbarch.simulate("isaac_like", "vgg7_pruned", datapath="my_rows", options={"close_up": c}, images=2)
+                     for c in (True, False))
+    dense = xbarch.simulate("isaac_like", "vgg7_pruned", datapath="dense", options={"sign": "differential"}, images=2)
+    crossbars = [r["mapping.one_copy_crossbars"] for r in (closed, whole, dense)]
+    assert crossbars[0] < crossbars[1] == crossbars[2]  # uncompressed it is dense, each weight as two parts
+
+
+def test_it_trains_and_rows_are_removed(here):
+    """Every group that training left is all there or all gone, and the crossbars are fewer for it."""
+    plugins.load_file(new("datapath", "my_rows") / "my_rows.py")
+    (here / "rows.yaml").write_text(RECIPE)
+    workload = store.load(xbarch.train(here / "rows.yaml", cache=here / "cache"))
+    path = plugins.datapath("my_rows")
+    geometry = xbarch.datapaths.base.Geometry(36, 16, 2)
+    kept = total = 0
+    for layer in workload.compute_layers:
+        if layer.mask is None:
+            continue
+        wide, mask = path.filters(layer, geometry), layer.mask()
+        for first in range(0, layer.filters, wide):
+            part = layer.kept[:, first:first + wide]
+            assert (part.any(axis=1) == part.all(axis=1)).all()
+        kept, total = kept + mask.sum(), total + mask.size
+        assert sum(b.rows for b in path.pack(layer, geometry)) <= sum(
+            b.rows for b in plugins.datapath("my_rows", {"close_up": False}).pack(layer, geometry))
+    assert 0 < kept < 0.6 * total
+    rows = xbarch.verify("isaac_like", here / "rows", datapath="my_rows")
+    assert rows and all(row["mismatches"] == 0 for row in rows)
+
+
+def test_installed_by_pip_its_own_test_passes(here):
+    """An outside package, unchanged, the folder it came from out of reach; pip fetches nothing."""
+    new("datapath", "my_rows", here / "package")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(
+        [str(here / "site"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+    def python(*words):
+        done = subprocess.run([sys.executable, *map(str, words)], cwd=here, env=environment, text=True, timeout=120,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    python("-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check",
+           "--target", "site", "./package")
+    (here / "package/my_rows.py").unlink()
+    assert "2 passed" in python("-m", "pytest", "-q", "-p", "no:cacheprovider", "package/tests")
+    assert "my_rows" in python("-m", "xbarch", "list")
+
+
+@pytest.mark.parametrize("name", ["options", "data_path", "block2", "a"])
+def test_names_that_meet_names_in_the_file(here, name):
+    assert plugins.load_file(new("datapath", name) / f"{name}.py") == [name]
+    assert conform(plugins.datapath(name), 2) > 2
+
+
+# -- it is refused --------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name, says", [
+    ("9lives", "found '9lives', allowed lower-case letters"), ("My", "found 'My', allowed lower-case"),
+    ("a-b", "allowed lower-case"), ("a__b", "allowed lower-case"), ("_a", "allowed lower-case"), ("", "found ''"),
+    ("../up", "allowed lower-case"), ("a\nb", "found 'a?b'"), ("a" * 61, "at most 60"), ("è", "allowed lower-case"),
+    ("class", "found 'class'"), ("dense", "found 'dense', which is a data path already"),
+    ("json", "found 'json', which is a Python module already"),
+])
+def test_wrong_names(here, call, name, says):
+    code, out, err = call("new", "datapath", "--", name)
+    assert code == 2 and out == "" and err.count("\n") == 1 and says in err and "name: " in err
+    assert left(here) == []
+
+
+def test_a_name_that_a_plugin_took(here):
+    plugins.load_file(new("datapath", "mine", here / "first") / "mine.py")
+    with pytest.raises(InputError, match="found 'mine', which is a data path already"):
+        new("datapath", "mine", here / "second")
+    assert not (here / "second").exists()
+
+
+@pytest.mark.parametrize("make", [
+    lambda p: p.mkdir(), lambda p: p.write_text("mine"), lambda p: p.symlink_to("nowhere")])
+def test_what_is_there_stays(here, call, make):
+    make(here / "my_rows")
+    before = left(here)
+    code, _, err = call("new", "datapath", "my_rows")
+    assert code == 2 and err == "xbarch: my_rows: is there already, allowed a folder that is not\n"
+    assert left(here) == before
+
+
+@pytest.mark.parametrize("out", ["file/x", "file/x/y", "bad\0name", "n" * 300])
+def test_places_that_cannot_be_written(here, call, out):
+    (here / "file").write_text("mine")
+    code, _, err = call("new", "datapath", "my_rows", "--out", out)
+    assert code == 2 and err.count("\n") == 1 and "cannot be written" in err and "allowed a place" in err
+    assert left(here) == ["file"]
+
+
+def test_a_failure_half_way_leaves_nothing(here, monkeypatch):
+    """The third file cannot be written: neither folder nor files remain, nor the folders above."""
+    real, count = Path.write_text, iter(range(9))
+
+    def full(self, *args, **kwargs):
+        if next(count) == 2:
+            raise OSError(28, "No space left on device")
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        new("datapath", "my_rows", here / "a/b/c")
+    assert left(here) == []
+
+
+def test_the_skeleton_itself_is_clean():
+    """It is read as an example: the same style as everything else."""
+    folder = ROOT / "xbarch/new"
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", folder], text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout

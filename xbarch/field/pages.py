@@ -1,0 +1,184 @@
+"""The finding as sections of a report, and as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from math import inf, isfinite
+
+from xbarch.curves.pages import reached
+from xbarch.field.rows import BUDGET, LOSSES, NETWORK, Field, Method
+from xbarch.report import units
+from xbarch.report.document import Document, Picture, Section, Table, table
+from xbarch.study import pages as study
+from xbarch.study.rows import DENSE, Row
+
+_NONE = "–"
+_TINY = 1.02  # gains nearer to 1 than this are none
+
+
+def document(found: Field, pictures: Sequence[Picture], command: str) -> Document:
+    """The report."""
+    sections = [Section("What it says", 2, bullets=said(found)), Section("How to read it", 2, _introduction(found)),
+                Section("How far at equal loss", 2, table=_reaches(found.methods))]
+    for place, loss in enumerate(LOSSES):
+        sections.append(Section(f"Hardware at a loss of at most {100 * loss:g} points", 2, [
+            f"Each method's trained point of the highest ratio whose change of accuracy is {_points(-loss)} or better, "
+            f"under `{BUDGET}`, on its own machine; gains over the dense network on `{found.asked.architectures[0]}`, "
+            "as many crossbars each times its machine's dense count."], table=_hardware(found.methods, place)))
+    for policy in found.asked.policies:
+        rows = [r for r in found.large if r.figures and r.job.policy == policy and r.job.datapath != DENSE]
+        if rows:
+            sections.append(Section(f"VGG-16 at about one ratio, {policy}", 2, [_LARGE[policy]] if policy in _LARGE
+                                    else []))
+            sections += study.tables(found.asked, policy, rows)[1:]
+    if found.large:
+        sections.append(study.accuracy(found.asked, found.large))
+        refused = [r for r in found.large if r.why]
+        if refused:
+            sections.append(Section("Not simulated", 2, table=Table(("workload", "data path", "why"), [
+                (r.job.workload, r.label, r.why) for r in refused], 3, cards=True)))
+    sections += [Section("What this cannot tell", 2, bullets=_limits(found)),
+                 Section("Where the data paths come from", 2, bullets=[
+                     f"`{label}`: {text}" for label, text in dict(
+                         (r.label, r.provenance) for r in [*found.curves, *found.large]).items()])]
+    return Document("The field side by side", command, pictures, sections)
+
+
+_LARGE = {
+    "fit": "Each network on the smallest whole number of tiles that holds one copy of it.",
+    "crossbars:4": "Every method has four times the crossbars of its machine's dense network, for copies.",
+}
+
+
+# -- sentences ----------------------------------------------------------------------------------------------------
+
+def said(found: Field) -> list[str]:
+    """Sentences whose every name and number is computed."""
+    said = []
+    for place, loss in enumerate(LOSSES):
+        order = sorted(found.methods, key=lambda m: -_far(m, place))
+        said.append(f"At {100 * loss:g} points lost on {NETWORK}: " + ", ".join(
+            f"{m.name} {reached(m.reaches[place])}" for m in order[:4]) + " go farthest in weights; "
+            + ", ".join(f"{m.name} {reached(m.reaches[place])}" for m in order[-2:]) + " least far.")
+    for place, loss in enumerate(LOSSES):
+        for what, text in (("speed", "fastest"), ("energy", "most frugal")):
+            ranked = _ranked(((m, m.runs[place]) for m in found.methods), what)
+            if ranked:
+                said.append(f"Within {100 * loss:g} points and under `{BUDGET}`, {text} over dense: " + ", ".join(
+                    f"{m.name} {_times(g)}" for m, g in ranked[:4]) + ".")
+    lost = [m.name for m in found.methods for r in m.runs[-1:] if r is not None and (r.gain("energy") or inf) < _TINY]
+    if lost:
+        said.append(f"Saves no energy over the dense network within {100 * LOSSES[-1]:g} points: {', '.join(lost)}.")
+    pairs = [(r.figures.ratio, r.gain("energy") or 0, r.gain("speed") or 0) for r in found.large
+             if r.figures and r.job.policy == found.asked.policies[-1] and r.job.datapath != DENSE]
+    if pairs:
+        ratios, energies, speeds = zip(*pairs, strict=True)
+        said.append(
+            f"On VGG-16, with {units.number(min(ratios))} to {units.number(max(ratios))} times fewer weights and the "
+            f"same number of crossbars, energy gains spread from {_times(min(energies))} to {_times(max(energies))} "
+            f"and speed gains from {_times(min(speeds))} to {_times(max(speeds))}: the ratio of weights alone says "
+            "little about a crossbar machine.")
+    return said
+
+
+def _far(method: Method, place: int) -> float:
+    found = method.reaches[place]
+    return found.ratio if isfinite(found.ratio) else found.most
+
+
+def _ranked(found: Iterable[tuple[Method, Row | None]], what: str) -> list[tuple[Method, float]]:
+    gains = [(m, g) for m, r in found if r is not None and (g := r.gain(what)) is not None]
+    return sorted(gains, key=lambda pair: -pair[1])
+
+
+def _introduction(found: Field) -> list[str]:
+    data = next((m.data for method in found.methods for m in method.measured if m), "")
+    return [
+        f"Two benches. Accuracy is judged on {NETWORK} with {data}, which tells half a point; every method is trained "
+        "there at several ratios, all with the same epochs and seed. A method is then taken at equal loss, not at "
+        "equal ratio, and that network is simulated. VGG-16 on digits is large enough for crossbars to matter, but "
+        "its accuracy hardly moves, so there all methods keep about the same share.",
+        "Between a method's points its curve is a straight line over the logarithm of the ratio, from the unpruned "
+        "network on; in brackets where the lower and upper ends of the 95 % intervals of the change (test images, not "
+        "seeds) fall below the loss. *Beyond*: not within what was trained.",
+        "A method that reads operation units runs on a variant of the base machine; the table *Machines* has the area "
+        "of a tile of each. Names are those of the recipes: `magnitude`, `unstructured`, `filters`, `channel`, `ssl`, "
+        "`blkrew`, `slices` and `dub` know no crossbar and are references; `hybridp` is an assumed definition.",
+    ]
+
+
+def _limits(found: Field) -> list[str]:
+    rows = [r for r in found.large if r.figures and {"pruning", "baseline"} <= set(r.accuracy)]
+    changes = [100 * (r.accuracy["pruning"] - r.accuracy["baseline"]) for r in rows]
+    spread = f": VGG-16 changes by {min(changes):+.2f} to {max(changes):+.2f} points over all methods, and one test " \
+             "image is 0.28 points" if changes else ""
+    return [
+        f"Digits cannot rank methods by accuracy{spread}. For that one needs CIFAR-10 or ImageNet (`data: {{name: "
+        "cifar10, path: ...}` in the recipes) and the papers' hundreds of epochs.",
+        f"{NETWORK} has crossbars' worth of few filters in its layers, so methods that remove whole crossbars or align "
+        "to them have fewer choices there than on the papers' networks.",
+        "One seed, few epochs: differences of less than about a point between methods are not established here; an "
+        "interval covers the choice of test images alone.",
+        "FORMS has 8-bit weights and activations as published, all others 4 bits: its energy and area carry that. "
+        "Definitions of methods whose full text is not public are readings; *Where the data paths come from* says "
+        "which.",
+    ]
+
+
+# -- tables -------------------------------------------------------------------------------------------------------
+
+def _reaches(methods: Sequence[Method]) -> Table:
+    order = sorted(methods, key=lambda m: -_far(m, 0))
+    return Table(["method", "trained points", *(f"weights at {100 * loss:g} points" for loss in LOSSES)], [
+        [m.name, str(m.points), *(reached(r) for r in m.reaches)] for m in order], 1, cards=True)
+
+
+_COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
+    ("ratio", lambda r: _times(r.figures.ratio) if r.figures else _NONE),
+    ("speed", lambda r: _times(r.gain("speed"))),
+    ("energy", lambda r: _times(r.gain("energy"))),
+    ("crossbars", lambda r: _times(r.gain("crossbars"))),
+    ("speed, own base", lambda r: _times(r.gain("speed", "own"))),
+    ("energy, own base", lambda r: _times(r.gain("energy", "own"))),
+    ("ADC bits", lambda r: str(r.figures.adc_bits) if r.figures else _NONE),
+    ("index bits", lambda r: units.number(r.figures.index_bits) if r.figures else _NONE),
+)
+
+
+def _hardware(methods: Sequence[Method], place: int) -> Table:
+    """The chosen points, the most frugal first."""
+    heads = ["method", "data path", "machine", "point's change, points", *(head for head, _ in _COLUMNS)]
+    found = [(m, m.runs[place], m.measured[place]) for m in methods]
+    order = sorted(found, key=lambda t: -((t[1].gain("energy") if t[1] else None) or 0))
+    return Table(heads, [[
+        m.name, r.label if r else "no point within the loss", r.job.architecture if r else _NONE,
+        _points(p.change) if p else _NONE, *(show(r) if r and r.figures else _NONE for _, show in _COLUMNS)]
+        for m, r, p in order], 3, cards=True)
+
+
+def _times(value: float | None) -> str:
+    return _NONE if value is None else f"{value:.3g}×"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def sheet(found: Field) -> str:
+    """CSV: a line a method and loss."""
+    heads = ["method", "points", "loss", "ratio_at_loss", "ratio_low", "ratio_high", "ratio_most", "workload",
+             "datapath", "architecture", "change", "ratio", "speed", "energy", "crossbars", "speed_own", "energy_own",
+             "adc_bits", "index_bits"]
+    lines = []
+    for m in found.methods:
+        for loss, far, r, p in zip(LOSSES, m.reaches, m.runs, m.measured, strict=True):
+            f = r.figures if r else None
+            lines.append([
+                m.name, m.points, loss, *(v if isfinite(v) else None for v in (far.ratio, far.low, far.high)), far.most,
+                r.job.workload.rpartition("/")[2] if r else None, r.job.datapath if r else None,
+                r.job.architecture if r else None, p.change if p else None, f.ratio if f else None,
+                *(r.gain(what, over) if r else None for what, over in (
+                    ("speed", "base"), ("energy", "base"), ("crossbars", "base"), ("speed", "own"),
+                    ("energy", "own"))),
+                f.adc_bits if f else None, f.index_bits if f else None])
+    return table(heads, lines)
