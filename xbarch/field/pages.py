@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from math import inf, isfinite
 
 from xbarch.curves.pages import reached
@@ -10,7 +10,7 @@ from xbarch.field.rows import BUDGET, LOSSES, NETWORK, Field, Method
 from xbarch.report import units
 from xbarch.report.document import Document, Picture, Section, Table, table
 from xbarch.study import pages as study
-from xbarch.study.rows import DENSE, Row
+from xbarch.study.rows import DENSE, Figures, Row
 
 _NONE = "–"
 _TINY = 1.02  # gains nearer to 1 than this are none
@@ -21,10 +21,10 @@ def document(found: Field, pictures: Sequence[Picture], command: str) -> Documen
     sections = [Section("What it says", 2, bullets=said(found)), Section("How to read it", 2, _introduction(found)),
                 Section("How far at equal loss", 2, table=_reaches(found.methods))]
     for place, loss in enumerate(LOSSES):
-        sections.append(Section(f"Hardware at a loss of at most {100 * loss:g} points", 2, [
+        sections.append(Section(f"Hardware at a loss of at most {_lost(loss)}", 2, [
             f"Each method's trained point of the highest ratio whose change of accuracy is {_points(-loss)} or better, "
-            f"under `{BUDGET}`, on its own machine; gains over the dense network on `{found.asked.architectures[0]}`, "
-            "as many crossbars each times its machine's dense count."], table=_hardware(found.methods, place)))
+            f"under `{BUDGET}`, on its own machine. Gains are over the dense network of the same bits on "
+            f"`{found.asked.architectures[0]}`: FORMS has 8, the others 4."], table=_hardware(found.methods, place)))
     for policy in found.asked.policies:
         rows = [r for r in found.large if r.figures and r.job.policy == policy and r.job.datapath != DENSE]
         if rows:
@@ -54,41 +54,50 @@ _LARGE = {
 
 def said(found: Field) -> list[str]:
     """Sentences whose every name and number is computed."""
-    said = []
+    made = []
     for place, loss in enumerate(LOSSES):
         order = sorted(found.methods, key=lambda m: -_far(m, place))
-        said.append(f"At {100 * loss:g} points lost on {NETWORK}: " + ", ".join(
-            f"{m.name} {reached(m.reaches[place])}" for m in order[:4]) + " go farthest in weights; "
-            + ", ".join(f"{m.name} {reached(m.reaches[place])}" for m in order[-2:]) + " least far.")
+        made.append(f"With {_lost(loss)} lost on {NETWORK} these go farthest in weights: " + ", ".join(
+            f"{m.name} {reached(m.reaches[place])}" for m in order[:4]) + "; and these least far: "
+            + ", ".join(f"{m.name} {reached(m.reaches[place])}" for m in order[-2:]) + ".")
     for place, loss in enumerate(LOSSES):
-        for what, text in (("speed", "fastest"), ("energy", "most frugal")):
-            ranked = _ranked(((m, m.runs[place]) for m in found.methods), what)
-            if ranked:
-                said.append(f"Within {100 * loss:g} points and under `{BUDGET}`, {text} over dense: " + ", ".join(
-                    f"{m.name} {_times(g)}" for m, g in ranked[:4]) + ".")
+        for text, figure, shown, what in _BEST:
+            ran = [(m.name, r.figures, r.gain(what)) for m in found.methods
+                   if (r := m.runs[place]) is not None and r.figures is not None]
+            best = sorted(ran, key=lambda each: figure(each[1]))[:4]
+            if best:
+                made.append(f"Within {_lost(loss)} and under `{BUDGET}`, {text}: " + ", ".join(
+                    f"{name} {shown(figures)} ({_times(gain)})" for name, figures, gain in best) + ".")
     lost = [m.name for m in found.methods for r in m.runs[-1:] if r is not None and (r.gain("energy") or inf) < _TINY]
     if lost:
-        said.append(f"Saves no energy over the dense network within {100 * LOSSES[-1]:g} points: {', '.join(lost)}.")
+        made.append(f"No less energy than the dense network, within {_lost(LOSSES[-1])}: {', '.join(lost)}.")
     pairs = [(r.figures.ratio, r.gain("energy") or 0, r.gain("speed") or 0) for r in found.large
              if r.figures and r.job.policy == found.asked.policies[-1] and r.job.datapath != DENSE]
     if pairs:
         ratios, energies, speeds = zip(*pairs, strict=True)
-        said.append(
-            f"On VGG-16, with {units.number(min(ratios))} to {units.number(max(ratios))} times fewer weights and the "
-            f"same number of crossbars, energy gains spread from {_times(min(energies))} to {_times(max(energies))} "
-            f"and speed gains from {_times(min(speeds))} to {_times(max(speeds))}: the ratio of weights alone says "
-            "little about a crossbar machine.")
-    return said
+        made.append(
+            f"On VGG-16, with {min(ratios):.3g} to {max(ratios):.3g} times fewer weights and under "
+            f"`{found.asked.policies[-1]}`, energy gains over the dense network of the same bits spread from "
+            f"{_times(min(energies))} to {_times(max(energies))} and speed gains from {_times(min(speeds))} to "
+            f"{_times(max(speeds))}: the ratio of weights alone says little about a crossbar machine.")
+    return made
+
+
+_BEST: tuple[tuple[str, Callable[[Figures], float], Callable[[Figures], str], str], ...] = (
+    ("most images a second (and over dense)", lambda f: -f.images_per_second,
+     lambda f: units.number(f.images_per_second), "speed"),
+    ("least energy an image (and over dense)", lambda f: f.energy["compute"],
+     lambda f: units.energy(f.energy["compute"]), "energy"),
+)
+
+
+def _lost(loss: float) -> str:
+    return units.count(round(100 * loss), "point")
 
 
 def _far(method: Method, place: int) -> float:
     found = method.reaches[place]
     return found.ratio if isfinite(found.ratio) else found.most
-
-
-def _ranked(found: Iterable[tuple[Method, Row | None]], what: str) -> list[tuple[Method, float]]:
-    gains = [(m, g) for m, r in found if r is not None and (g := r.gain(what)) is not None]
-    return sorted(gains, key=lambda pair: -pair[1])
 
 
 def _introduction(found: Field) -> list[str]:
@@ -129,12 +138,14 @@ def _limits(found: Field) -> list[str]:
 
 def _reaches(methods: Sequence[Method]) -> Table:
     order = sorted(methods, key=lambda m: -_far(m, 0))
-    return Table(["method", "trained points", *(f"weights at {100 * loss:g} points" for loss in LOSSES)], [
+    return Table(["method", "trained points", *(f"weights at {_lost(loss)}" for loss in LOSSES)], [
         [m.name, str(m.points), *(reached(r) for r in m.reaches)] for m in order], 1, cards=True)
 
 
 _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("ratio", lambda r: _times(r.figures.ratio) if r.figures else _NONE),
+    ("images/s", lambda r: units.number(r.figures.images_per_second) if r.figures else _NONE),
+    ("energy an image", lambda r: units.energy(r.figures.energy["compute"]) if r.figures else _NONE),
     ("speed", lambda r: _times(r.gain("speed"))),
     ("energy", lambda r: _times(r.gain("energy"))),
     ("crossbars", lambda r: _times(r.gain("crossbars"))),
@@ -146,10 +157,10 @@ _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
 
 
 def _hardware(methods: Sequence[Method], place: int) -> Table:
-    """The chosen points, the most frugal first."""
+    """The chosen points, those of the least energy first."""
     heads = ["method", "data path", "machine", "point's change, points", *(head for head, _ in _COLUMNS)]
     found = [(m, m.runs[place], m.measured[place]) for m in methods]
-    order = sorted(found, key=lambda t: -((t[1].gain("energy") if t[1] else None) or 0))
+    order = sorted(found, key=lambda t: t[1].figures.energy["compute"] if t[1] and t[1].figures else inf)
     return Table(heads, [[
         m.name, r.label if r else "no point within the loss", r.job.architecture if r else _NONE,
         _points(p.change) if p else _NONE, *(show(r) if r and r.figures else _NONE for _, show in _COLUMNS)]

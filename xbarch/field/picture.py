@@ -10,6 +10,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from xbarch.curves.rows import Reach
 from xbarch.field.rows import LOSSES, Method
+from xbarch.report import units
 from xbarch.report.pictures import saved, styled
 
 _COLOURS = ("#2f6f9f", "#c2452d")
@@ -36,7 +37,7 @@ def draw(methods: Sequence[Method]) -> Figure:
         axes.set_xlabel("times fewer weights; an arrow: beyond what was trained")
         axes.grid(axis="x", linewidth=0.3)
         for loss, colour in zip(LOSSES, _COLOURS, strict=True):
-            axes.plot([], [], "o-", color=colour, markersize=4, label=f"{100 * loss:g} points lost")
+            axes.plot([], [], "o-", color=colour, markersize=4, label=f"{units.count(round(100 * loss), 'point')} lost")
         figure.legend(fontsize=8, ncols=2, loc="outside upper center", frameon=False)
         return figure
 

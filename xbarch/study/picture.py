@@ -70,18 +70,17 @@ def _scatter(points: Sequence[tuple[Row, Any, Any]], across: str, up: str, log: 
     return figure
 
 
-def _bars(rows: Sequence[Row]) -> Figure:
-    """Energy an image of every run by component, relative to its dense base."""
+def _bars(ran: Sequence[Row]) -> Figure:
+    """Energy an image of every run by component, relative to its dense base, which is the line at 1."""
+    rows = [r for r in ran if r.base is not r.figures] or ran
     totals: dict[str, int] = {}
     for r in rows:
         assert r.figures is not None
         for name, energy in r.figures.components.items():
             totals[name] = totals.get(name, 0) + energy
     shown = sorted((n for n in totals if n != "hypertransport"), key=lambda n: -totals[n])[:_SHOWN]
-    figure = Figure(figsize=(4.4, max(2.2, 0.24 * len(rows) + 1.4)), layout="constrained")
+    figure = Figure(figsize=(4.4, max(2.2, 0.24 * len(rows) + 1.6)), layout="constrained")
     axes = figure.subplots()
-    several = len({r.job.architecture for r in rows}) > 1, len({r.job.workload for r in rows}) > 1
-    labels = []
     for place, r in enumerate(rows):
         f, base, left = r.figures, r.base or r.figures, 0.0
         assert f is not None and base is not None
@@ -92,13 +91,20 @@ def _bars(rows: Sequence[Row]) -> Figure:
             left += width
         axes.barh(place, sum(e for n, e in f.components.items() if n in totals and n not in shown
                              and n != "hypertransport") / whole, left=left, color="#c5ccd1", height=0.7)
-        labels.append(", ".join([r.label, *([r.job.architecture] if several[0] else []),
-                                 *([r.job.workload] if several[1] else [])]))
-    axes.set_yticks(range(len(rows)), labels, fontsize=7)
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(rows)), _names(rows), fontsize=7)
     axes.invert_yaxis()
-    axes.set_xlabel("energy an image over the dense base's, without off-chip links")
+    axes.set_xlabel("energy an image over the dense base's,\nwithout off-chip links")
     for i, name in enumerate(shown):
         axes.barh(0, 0, color=_COLOURS[i % len(_COLOURS)], label=name)
     axes.barh(0, 0, color="#c5ccd1", label="all else")
     figure.legend(fontsize=7, ncols=3, loc="outside upper center", frameon=False)
     return figure
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    """As short as tells the rows apart: data path, its machine where there are several, its workload where needed."""
+    machines = len({r.job.architecture for r in rows}) > 1
+    short = [r.label + (f", {r.job.architecture}" if machines else "") for r in rows]
+    return [name if short.count(name) == 1 else f"{name}, {r.job.workload}"
+            for name, r in zip(short, rows, strict=True)]
