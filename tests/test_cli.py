@@ -29,7 +29,8 @@ def test_main_job(call, tmp_path):
     code, out, _ = call(*RUN, "--out", tmp_path / "o")
     assert code == 0 and "images/s" in out and "features.3" in out
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
-        "energy.png", "energy.svg", "result.json", "timeline.png", "timeline.svg", "utilization.png", "utilization.svg"]
+        "chip.png", "chip.svg", "energy.png", "energy.svg", "result.json", "timeline.png", "timeline.svg",
+        "utilization.png", "utilization.svg"]
     code, out, _ = call(*RUN, "--json")
     assert code == 0 and out == (tmp_path / "o" / "result.json").read_text()
     data = json.loads(out)
@@ -73,7 +74,7 @@ def test_nothing_heavy_is_imported(words, heavy):
 def test_list_show_schema_validate(call):
     code, out, _ = call("list", "--json")
     entries = json.loads(out)
-    assert code == 0 and set(entries) == {"architectures", "workloads", "datapaths"}
+    assert code == 0 and set(entries) == {"architectures", "workloads", "datapaths", "sensing"}
     assert {"resnet18_pruned", "resnet18_dense", "vgg7_pruned"} <= {e["name"] for e in entries["workloads"]}
     assert {"dense", "meng"} <= {e["name"] for e in entries["datapaths"]}
     for rows in entries.values():

@@ -189,3 +189,47 @@ def test_the_skeleton_itself_is_clean():
     folder = ROOT / "xbarch/new"
     done = subprocess.run([sys.executable, "-m", "ruff", "check", folder], text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+# -- sensing units and architectures ------------------------------------------------------------------------------
+
+def test_a_unit_is_whole_and_passes_its_own_test(here, call):
+    assert call("new", "unit", "my_sense") == (0, "written: my_sense\n", "")
+    assert left(here / "my_sense") == ["README.md", "my_sense.py", "pyproject.toml", "tests", "tests/test_my_sense.py"]
+    assert plugins.load_file("my_sense/my_sense.py") == ["my_sense"]
+    code, out, _ = call("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", "1", "--plugin",
+                        here / "my_sense/my_sense.py", "--set", "crossbar.sensing.unit=my_sense")
+    assert code == 0 and "images/s" in out
+    tests = here / "my_sense" / "tests"
+    (tests / "conftest.py").write_text("from xbarch import plugins\nplugins.load_file('my_sense.py')\n"
+                                       "import sys\nsys.path.insert(0, '.')\n")
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=here / "my_sense",
+                          text=True, capture_output=True, check=False,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stdout
+
+
+def test_an_architecture_is_valid_and_simulates(here, call):
+    assert call("new", "architecture", "my_chip") == (0, "written: my_chip.yaml\n", "")
+    assert "skeleton" not in (here / "my_chip.yaml").read_text()
+    assert call("validate", "my_chip.yaml")[0] == 0
+    result = xbarch.simulate("my_chip.yaml", "vgg7_pruned", images=1)
+    assert result["architecture.name"] == "my_chip" and result["throughput.images_per_second"] > 0
+    code, out, _ = call("verify", "-a", "my_chip.yaml", "-w", "vgg7_pruned", "--datapath", "dense")
+    assert code == 0 and "8 of 8 layers exact" in out  # its ADCs lose nothing of dense packing
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (("architecture", "isaac_like"), "which is an architecture already"),
+    (("architecture", "My"), "lower-case letters"),
+    (("unit", "adc"), "which is a sensing unit already"), (("unit", "json"), "is a Python module already"),
+])
+def test_other_wrong_names_leave_nothing(here, call, words, message):
+    code, out, said = call("new", *words)
+    assert code == 2 and not out and message in " ".join(said.split()) and left(here) == []
+
+
+def test_a_file_that_is_there_is_left_alone(here, call):
+    (here / "my_chip.yaml").write_text("mine")
+    code, _, said = call("new", "architecture", "my_chip")
+    assert code == 2 and "is there already" in said and (here / "my_chip.yaml").read_text() == "mine"

@@ -1,4 +1,4 @@
-"""What there is: architectures, workloads, data paths; and the resolved tree of one architecture."""
+"""What there is: architectures, workloads, data paths, sensing units; and the resolved tree of one architecture."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from xbarch.workload.find import headline
 
 
 def entries() -> dict[str, list[dict[str, str]]]:
-    """{"architectures": [...], "workloads": [...], "datapaths": [...]}, each entry with name, summary, source."""
-    found: dict[str, list[dict[str, str]]] = {"architectures": [], "workloads": [], "datapaths": []}
+    """{"architectures": [...], "workloads": [...], "datapaths": [...], "sensing": [...]}, each entry with name,
+    summary, source."""
+    found: dict[str, list[dict[str, str]]] = {"architectures": [], "workloads": [], "datapaths": [], "sensing": []}
     for name in bundled.names("architectures"):
         a = load(bundled.folder("architectures") / f"{name}.yaml", Architecture)
         found["architectures"].append({"name": name, "summary": a.summary, "source": a.source})
@@ -24,6 +25,8 @@ def entries() -> dict[str, list[dict[str, str]]]:
         found["workloads"].append({"name": name, "summary": summary, "source": source})
     for name, path in sorted(plugins.datapaths().items()):
         found["datapaths"].append({"name": name, "summary": path.summary, "source": path.provenance})
+    for name, unit in plugins.sensing().items():
+        found["sensing"].append({"name": name, "summary": unit.summary, "source": unit.provenance})
     return found
 
 

@@ -42,6 +42,11 @@ Arch = Annotated[str, typer.Option("--arch", "-a", help="Architecture: a YAML fi
 Load = Annotated[str, typer.Option("--workload", "-w", help="Workload: a stored folder, a recipe or a bundled name.")]
 Policy = Annotated[str, typer.Option(help="Copies of each layer: fit | one_copy | crossbars:K | chip | area")]
 Images = Annotated[int, typer.Option(parser=_whole("images"), metavar="N", help="Images that flow through.")]
+Mode = Annotated[str, typer.Option(help="What may run at a time: pipelined | layer_by_layer | batch")]
+Reload = Annotated[bool, typer.Option("--reload", help="Run a network larger than the machine in segments.")]
+Batch = Annotated[int | None, typer.Option(
+    parser=_whole("batch"), metavar="N", help="Images between two programmings of the crossbars.")]
+Placement = Annotated[str, typer.Option(help="Tiles on the chip: row_major | snake | greedy")]
 Chips = Annotated[int, typer.Option(parser=_whole("chips"), metavar="N", help="Chips in a chain.")]
 DataPath = Annotated[str | None, typer.Option(help="Data path; the workload's own if not given.")]
 Option = Annotated[list[str], typer.Option("--option", "-o", help="Option of the data path, name=value.")]
@@ -69,7 +74,8 @@ def common(
 @app.command()
 def simulate(
     arch: Arch, workload: Load, policy: Policy = "fit", images: Images = 8, chips: Chips = 1,
-    datapath: DataPath = None, option: Option = [], set: Set = [], plugin: Plugin = [],
+    datapath: DataPath = None, option: Option = [], set: Set = [], batch: Batch = None,
+    placement: Placement = "row_major", mode: Mode = "pipelined", reload: Reload = False, plugin: Plugin = [],
     out: Out = None, as_json: Json = False,
 ) -> None:
     """Simulate a workload on an architecture."""
@@ -82,7 +88,8 @@ def simulate(
         writable(out, "result.json", *(f"{name}.{kind}" for name in _PICTURES for kind in _KINDS))
     with _bar("simulate", as_json) as progress:
         result = run.simulate(arch, workload, policy=policy, images=images, chips=chips, datapath=datapath,
-                              options=_options(option), overrides=set, progress=progress)
+                              options=_options(option), overrides=set, batch=batch, placement=placement,
+                              mode=mode, reload=reload, progress=progress)
     if out is not None:
         _save(result, out)
     if as_json:
@@ -166,6 +173,29 @@ def _bundled(study: Path) -> bool:
 def _words(texts: list[str]) -> list[str]:
     """What commas separate, and what options repeat."""
     return [word for text in texts for word in text.split(",") if word]
+
+
+@app.command()
+def matrix(
+    arch: Annotated[list[str], typer.Option("--arch", "-a", help="Architectures; all that are bundled.")] = [],
+    workload: Annotated[str, typer.Option("--workload", "-w", help="What they run.")] = "digit_pairs/vgg7_segprune_8x",
+    images: Images = 2, plugin: Plugin = [],
+    out: Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help=".md or .html file to write.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run every data path on every architecture and say which take each other."""
+    from xbarch import study
+    from xbarch.report import tables
+
+    _plugins(plugin)
+    with _bar("matrix", as_json) as progress:
+        rows = study.matrix(_words(arch), workload, images=images, out=out, progress=progress)
+    if as_json:
+        print(json.dumps(study.plain(rows), indent=1))
+        return
+    tables.show_sections(study.sections(rows))
+    if out is not None:
+        print(f"written: {out}")
 
 
 @app.command()
@@ -373,6 +403,28 @@ def new_datapath(
     print(f"written: {new('datapath', name, out)}")
 
 
+@new.command("unit")
+def new_unit(
+    name: Annotated[str, typer.Argument(help="Of the sensing unit and of its package: a_b1.")],
+    out: Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help="Its folder; NAME here.")] = None,
+) -> None:
+    """Write a Python package with a sensing unit that works, and its test."""
+    from xbarch.new import new
+
+    print(f"written: {new('unit', name, out)}")
+
+
+@new.command("architecture")
+def new_architecture(
+    name: Annotated[str, typer.Argument(help="Of the architecture: a_b1.")],
+    out: Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help="Its file; NAME.yaml here.")] = None,
+) -> None:
+    """Write a valid architecture with comments to start from."""
+    from xbarch.new import new
+
+    print(f"written: {new('architecture', name, out)}")
+
+
 @app.command("list")
 def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:
     """Name the architectures, workloads and data paths there are."""
@@ -425,7 +477,7 @@ def _plugins(files: list[Path]) -> None:
             plugins.load_file(file)
 
 
-_PICTURES, _KINDS = ("energy", "timeline", "utilization"), ("svg", "png")
+_PICTURES, _KINDS = ("energy", "timeline", "utilization", "chip"), ("svg", "png")
 
 
 def _save(result: Result, out: Path) -> None:

@@ -1,4 +1,5 @@
-"""Data paths by name. The ones that come with xbarch are registered exactly as an outside package's would be."""
+"""Data paths and sensing units by name. Those that come with xbarch are registered exactly as an outside package's
+would be."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
+from fractions import Fraction
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -19,12 +22,31 @@ from pydantic import ValidationError
 from xbarch.datapaths.base import DataPath, Options
 from xbarch.errors import InputError, XbarchError
 from xbarch.files import read
+from xbarch.sensing.base import Array, Sensing
+from xbarch.spec.architecture import Crossbar
 from xbarch.spec.text import brief, dotted
 from xbarch.spec.words import explain
 
+Plugin = Any  # a class of one of the kinds
 GROUP = "xbarch.datapaths"
+UNITS = "xbarch.sensing"
 _MOST = 2**24  # bytes of a plugin file
-_loaded: dict[str, type[DataPath]] = {}
+_loaded: dict[str, dict[str, Plugin]] = {}  # of files, by group and name
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What may be plugged in: the group of its entry points, the class it extends, what it is called."""
+
+    group: str
+    base: type[Any]
+    noun: str
+    field: str
+
+
+PATHS = Kind(GROUP, DataPath, "data path", "datapath")
+SENSING = Kind(UNITS, Sensing, "sensing unit", "crossbar.sensing.unit")
+KINDS = (PATHS, SENSING)
 
 
 def datapaths() -> dict[str, type[DataPath]]:
@@ -33,8 +55,16 @@ def datapaths() -> dict[str, type[DataPath]]:
     Raises:
         InputError: one cannot be imported, or two have the same name.
     """
-    found = {name: _imported(point) for name, point in _points().items()}
-    return dict(sorted({**found, **_loaded}.items()))
+    return _all(PATHS)
+
+
+def sensing() -> dict[str, type[Sensing]]:
+    """Every registered sensing unit by name, sorted.
+
+    Raises:
+        InputError: as `datapaths`.
+    """
+    return _all(SENSING)
 
 
 def datapath(name: str, options: Mapping[str, Any] | None = None) -> DataPath:
@@ -43,39 +73,73 @@ def datapath(name: str, options: Mapping[str, Any] | None = None) -> DataPath:
     Raises:
         InputError: no such data path, or an option it does not take.
     """
-    points = _points()
-    if name not in points and name not in _loaded:
-        known = sorted({*points, *_loaded})
-        near = get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"found {name[:40]!r}, allowed {', '.join(known) or 'none: is xbarch installed?'}{hint}",
-                         field="datapath")
-    kind = _loaded[name] if name in _loaded else _imported(points[name])
-    asked = dict(options or {})
-    with asking(kind, "__init__") as wrong:
-        try:
-            path = kind(asked)
-        except ValidationError as error:
-            message, trail = explain(error, asked, kind.Options)
-            raise InputError(message, field=dotted(("options", *trail))) from None
-        if not isinstance(getattr(path, "options", None), Options):
-            raise wrong("made no options, allowed those that DataPath.__init__ makes")
+    path: DataPath = _made(PATHS, name, dict(options or {}), "options", lambda kind, asked: kind(asked))
     return path
 
 
+def sense(name: str, options: Mapping[str, Any], array: Array) -> Sensing:
+    """The sensing unit `name` with its options, for an array.
+
+    Raises:
+        InputError: no such unit, or an option it does not take.
+    """
+    unit: Sensing = _made(SENSING, name, dict(options), "crossbar.sensing.options",
+                          lambda kind, asked: kind(array, asked))
+    return unit
+
+
+def sensed(crossbar: Crossbar, slot: int) -> Sensing:
+    """The sensing unit of an architecture's crossbar, on a machine with slots of `slot` ps (0: none).
+
+    Raises:
+        InputError: as `sense`.
+    """
+    unit = crossbar.operation_unit
+    return sense(crossbar.sensing.unit, crossbar.sensing.options, Array(
+        crossbar.columns, unit.read if unit else crossbar.read, crossbar.conversion,
+        Fraction(crossbar.adcs_per_crossbar), crossbar.adc_bits, slot))
+
+
+def _all(kind: Kind) -> dict[str, Any]:
+    found = {name: _imported(kind, point) for name, point in _points(kind.group).items()}
+    return dict(sorted({**found, **_loaded.get(kind.group, {})}.items()))
+
+
+def _made(kind: Kind, name: str, asked: dict[str, Any], field: str, make: Callable[[Any, dict[str, Any]], Any]) -> Any:
+    """One plugin of a kind with its options; whatever it raises is reported by its name."""
+    points, loaded = _points(kind.group), _loaded.get(kind.group, {})
+    if name not in points and name not in loaded:
+        known = sorted({*points, *loaded})
+        near = get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InputError(f"found {name[:40]!r}, allowed {', '.join(known) or 'none: is xbarch installed?'}{hint}",
+                         field=kind.field)
+    found = loaded[name] if name in loaded else _imported(kind, points[name])
+    with asking(found, "__init__") as wrong:
+        try:
+            made = make(found, asked)
+        except ValidationError as error:
+            message, trail = explain(error, asked, found.Options)
+            raise InputError(message, field=dotted((field, *trail))) from None
+        if not isinstance(getattr(made, "options", None), Options):
+            raise wrong(f"made no options, allowed those that {kind.base.__name__}.__init__ makes")
+    return made
+
+
 @contextmanager
-def asking(path: DataPath | type[DataPath], method: str, layer: str = "") -> Iterator[Callable[[str], InputError]]:
-    """Calls `method` of a data path: whatever it raises becomes one sentence with its file, method and layer. Gives
-    what makes such a sentence of what the method did wrong ("returned ..., allowed ...").
+def asking(path: Any, method: str, layer: str = "") -> Iterator[Callable[[str], InputError]]:
+    """Calls `method` of a plugin, a class or one made of it: whatever it raises becomes one sentence with its file,
+    method and layer. Gives what makes such a sentence of what the method did wrong ("returned ..., allowed ...").
 
     Raises:
         InputError: the method raised something that is no error of xbarch.
     """
-    kind = path if isinstance(path, type) else type(path)
+    found: Plugin = path if isinstance(path, type) else type(path)
+    noun = next((kind.noun for kind in KINDS if issubclass(found, kind.base)), "plugin")
 
     def wrong(does: str) -> InputError:
         where = f" of layer {brief(layer)}" if layer else ""
-        return InputError(f"{method}{where} {does}", file=_file(kind), field=f"data path {brief(kind.name)}")
+        return InputError(f"{method}{where} {does}", file=_file(found), field=f"{noun} {brief(found.name)}")
 
     try:
         yield wrong
@@ -85,7 +149,7 @@ def asking(path: DataPath | type[DataPath], method: str, layer: str = "") -> Ite
         raise wrong(f"raised {_said(error)}, allowed no error") from error
 
 
-def _file(kind: type[DataPath]) -> str | None:
+def _file(kind: Plugin) -> str | None:
     try:
         return inspect.getfile(kind)
     except (TypeError, OSError):  # made in no file
@@ -99,7 +163,7 @@ def _said(error: BaseException) -> str:
 
 
 def load_file(path: str | Path) -> list[str]:
-    """Register the data paths a Python file defines; their names.
+    """Register the data paths and sensing units a Python file defines; their names.
 
     Raises:
         InputError: no such file, it does not import, it defines none, one is incomplete, or a name is taken.
@@ -107,59 +171,68 @@ def load_file(path: str | Path) -> list[str]:
     read(Path(path), _MOST)
     file = Path(path).resolve()
     module = _executed(file)
-    kinds = dict.fromkeys(k for k in vars(module).values() if isinstance(k, type) and issubclass(k, DataPath)
-                          and k.__module__ == module.__name__ and "name" in vars(k))
-    if not kinds:
-        raise InputError("defines no data path, allowed a file with a subclass of DataPath that has a name", file=path)
-    found: dict[str, type[DataPath]] = {}
-    for kind in kinds:
-        if lacks := _lacks(kind):
+    found: dict[str, dict[str, Plugin]] = {}
+    for kind, plugin in _own(module):
+        if lacks := _lacks(kind, plugin):
             raise InputError(lacks, file=path)
-        taken = _loaded.get(kind.name)
-        if kind.name in _points() or kind.name in found or (
+        taken = _loaded.get(kind.group, {}).get(plugin.name)
+        if plugin.name in _points(kind.group) or plugin.name in found.get(kind.group, {}) or (
                 taken is not None and taken.__module__ != module.__name__):
-            raise InputError(f"the data path name {kind.name!r} is taken", file=path)
-        found[kind.name] = kind
-    _loaded.update(found)
-    return list(found)
+            raise InputError(f"the {kind.noun} name {plugin.name!r} is taken", file=path)
+        found.setdefault(kind.group, {})[plugin.name] = plugin
+    if not found:
+        raise InputError("defines no data path, allowed a file with a subclass of DataPath (or of Sensing) that has a "
+                         "name", file=path)
+    for group, plugins in found.items():
+        _loaded.setdefault(group, {}).update(plugins)
+    return [name for plugins in found.values() for name in plugins]
 
 
-def _lacks(kind: type[DataPath]) -> str:
-    """What a subclass lacks to be a data path; empty if nothing."""
-    if not isinstance(getattr(kind, "name", ""), str):
-        return f"the name of data path {kind.__name__} is {brief(kind.name)}, allowed a text"
-    absent = [name for name in ("name", "summary", "provenance") if not isinstance(getattr(kind, name, None), str)]
-    absent = sorted(kind.__abstractmethods__) or absent
-    name = getattr(kind, "name", kind.__name__)
-    return f"the data path {name!r} does not define {', '.join(absent)}" if absent else ""
+def _own(module: ModuleType) -> list[tuple[Kind, Plugin]]:
+    """What a module defines itself of every kind."""
+    classes = dict.fromkeys(k for k in vars(module).values() if isinstance(k, type)
+                            and k.__module__ == module.__name__ and "name" in vars(k))
+    return [(kind, k) for k in classes for kind in KINDS if issubclass(k, kind.base)]
 
 
-def _points() -> dict[str, EntryPoint]:
-    """Entry points by name.
+def _lacks(kind: Kind, plugin: Plugin) -> str:
+    """What a subclass lacks to be a plugin; empty if nothing."""
+    if not isinstance(getattr(plugin, "name", ""), str):
+        return f"the name of {kind.noun} {plugin.__name__} is {brief(plugin.name)}, allowed a text"
+    absent = [name for name in ("name", "summary", "provenance") if not isinstance(getattr(plugin, name, None), str)]
+    absent = sorted(plugin.__abstractmethods__) or absent
+    name = getattr(plugin, "name", plugin.__name__)
+    return f"the {kind.noun} {name!r} does not define {', '.join(absent)}" if absent else ""
+
+
+def _points(group: str) -> dict[str, EntryPoint]:
+    """Entry points of a group by name.
 
     Raises:
         InputError: two packages offer the same name.
     """
+    noun = next(kind.noun for kind in KINDS if kind.group == group)
     points: dict[str, EntryPoint] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
+    for point in sorted(entry_points(group=group), key=lambda p: (p.name, p.value)):
         if points.get(point.name, point).value != point.value:
-            raise InputError(f"the data path {point.name!r} is offered twice, as {points[point.name].value} and as "
+            raise InputError(f"the {noun} {point.name!r} is offered twice, as {points[point.name].value} and as "
                              f"{point.value}; uninstall one")
         points[point.name] = point
     return points
 
 
-def _imported(point: EntryPoint) -> type[DataPath]:
+def _imported(kind: Kind, point: EntryPoint) -> Any:
     try:
-        kind = point.load()
+        found = point.load()
     except BaseException as error:  # whatever an outside package raises is reported by its name
-        raise InputError(f"data path plugin {point.name!r} ({point.value}) cannot be imported: "
+        raise InputError(f"{kind.noun} plugin {point.name!r} ({point.value}) cannot be imported: "
                          f"{_said(error)}") from error
-    if not (isinstance(kind, type) and issubclass(kind, DataPath)):
-        raise InputError(f"data path plugin {point.name!r} ({point.value}) is not a subclass of DataPath")
-    if lacks := _lacks(kind):
-        raise InputError(f"data path plugin {point.name!r} ({point.value}): {lacks}")
-    return kind
+    if not (isinstance(found, type) and issubclass(found, kind.base)):
+        raise InputError(f"{kind.noun} plugin {point.name!r} ({point.value}) is not a subclass of "
+                         f"{kind.base.__name__}")
+    if lacks := _lacks(kind, found):
+        raise InputError(f"{kind.noun} plugin {point.name!r} ({point.value}): {lacks}")
+    return found
 
 
 def _executed(file: Path) -> ModuleType:

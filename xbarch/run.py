@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -14,21 +15,26 @@ from xbarch.datapaths.base import DataPath
 from xbarch.errors import CapacityError, InputError
 from xbarch.functional.execute import verify as functional_verify
 from xbarch.hw.compile import compile_graph
+from xbarch.hw.leave import compile_leaving
 from xbarch.hw.machine import Machine
 from xbarch.hw.variant import variant
-from xbarch.mapping import lawful
+from xbarch.mapping import lawful, maps
 from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars, pack, stream
-from xbarch.mapping.plan import parse_policy, plan
+from xbarch.mapping.placement import arrange, parse_placement
+from xbarch.mapping.plan import Plan, parse_policy, plan
+from xbarch.mapping.traffic import traffic
+from xbarch.report.joined import joined
 from xbarch.report.record import Run, record
 from xbarch.report.result import Result
+from xbarch.segments import cut, goes_on
 from xbarch.sim.bounds import conserve, lower, upper
 from xbarch.sim.check import check
 from xbarch.sim.engine import run
-from xbarch.sim.steady import steady
+from xbarch.sim.modes import MODES, arranged, settled
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import load
 from xbarch.spec.text import brief
-from xbarch.spec.words import shown
+from xbarch.spec.words import guess, shown
 from xbarch.workload.find import resolve
 from xbarch.workload.graph import Workload
 
@@ -38,7 +44,8 @@ Progress = Callable[[int, int], None]
 def simulate(
     arch: str | Path | Architecture, workload: str | Path | Workload, *, policy: str = "fit", images: int = 8,
     chips: int = 1, datapath: str | None = None, options: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (), progress: Progress | None = None,
+    overrides: Sequence[str] = (), batch: int | None = None, placement: str = "row_major",
+    mode: str = "pipelined", reload: bool = False, progress: Progress | None = None,
 ) -> Result:
     """Run `workload` on `arch` and measure it.
 
@@ -50,27 +57,102 @@ def simulate(
         chips: chips in a chain, at least 1.
         datapath: data path to pack with; None takes the workload's own. options: its options.
         overrides: changes of the architecture, "a.b.c=value".
+        batch: images between two programmings of the crossbars, over which one is shared; None: not said.
+        placement: which tile of the chip takes which of the plan's (see `xbarch.mapping.placement.PLACEMENTS`).
+        mode: what may run at a time (see `xbarch.sim.modes.MODES`).
+        reload: whether a network larger than the machine runs in segments, whose weights replace one another every
+            `batch` images (see `xbarch.segments`).
         progress: called with (windows done, windows in all).
 
     Raises:
         InputError: bad input; CapacityError: it does not fit; StuckError: the simulation cannot go on.
     """
-    return Result(record(execute(arch, workload, policy=policy, images=images, chips=chips, datapath=datapath,
-                                 options=options, overrides=overrides, progress=progress)))
+    given: dict[str, Any] = {"policy": policy, "images": images, "chips": chips, "datapath": datapath,
+                             "options": options, "overrides": overrides, "batch": batch, "placement": placement,
+                             "mode": mode, "progress": progress}
+    if not reload:
+        return Result(record(execute(arch, workload, **given)))
+    if batch is None:
+        raise InputError("found no batch, allowed the images that a segment runs before the next is loaded",
+                         field="batch")
+    return Result(joined(reloaded(arch, workload, **given), batch))
 
 
 def execute(
     arch: str | Path | Architecture, workload: str | Path | Workload, *, policy: str = "fit", images: int = 8,
     chips: int = 1, datapath: str | None = None, options: Mapping[str, Any] | None = None,
-    overrides: Sequence[str] = (), progress: Progress | None = None,
+    overrides: Sequence[str] = (), batch: int | None = None, placement: str = "row_major",
+    mode: str = "pipelined", progress: Progress | None = None,
 ) -> Run:
     """`simulate` with everything it made on the way: plan, stage graph, trace, ledger."""
+    machine, network, path, how = _prepared(
+        arch, workload, policy=policy, images=images, chips=chips, datapath=datapath, options=options,
+        overrides=overrides, batch=batch, placement=placement, mode=mode, progress=progress)
+    _room(network, machine)
+    return _perform(machine, network, path, fit(network, path, machine), how)
+
+
+def reloaded(
+    arch: str | Path | Architecture, workload: str | Path | Workload, *, policy: str = "fit", images: int = 8,
+    chips: int = 1, datapath: str | None = None, options: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (), batch: int | None = None, placement: str = "row_major",
+    mode: str = "pipelined", progress: Progress | None = None,
+) -> list[Run]:
+    """A run of each segment of a network (see `xbarch.segments`), a single one where the machine holds it all."""
+    machine, network, path, how = _prepared(
+        arch, workload, policy=policy, images=images, chips=chips, datapath=datapath, options=options,
+        overrides=overrides, batch=batch, placement=placement, mode=mode, progress=progress)
+    known: dict[tuple[str, int], Packed] = {}  # parts of a layer are told apart by how large they are
+
+    def packed(segment: Workload) -> dict[str, Packed]:
+        for layer in segment.compute_layers:
+            if (layer.name, layer.filters) not in known:
+                known[layer.name, layer.filters] = fit(replace(segment, layers=(layer,)), path, machine)[layer.name]
+        return {layer.name: known[layer.name, layer.filters] for layer in segment.compute_layers}
+
+    def fits(segment: Workload) -> str:
+        if not segment.compute_layers:
+            return ""
+        try:
+            _room(segment, machine)
+            _planned(machine, segment, packed(segment), replace(how, policy="one_copy", placement="row_major"))
+        except CapacityError as error:
+            return error.message
+        return ""
+
+    segments = cut(network, fits)
+    return [_perform(machine, segment, path, packed(segment), how, goes_on(network, segment)) for segment in segments]
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a network is run."""
+
+    policy: str
+    images: int
+    chips: int
+    overrides: tuple[str, ...]
+    batch: int | None
+    placement: str
+    mode: str
+    progress: Progress | None
+
+
+def _prepared(
+    arch: str | Path | Architecture, workload: str | Path | Workload, *, policy: str, images: int, chips: int,
+    datapath: str | None, options: Mapping[str, Any] | None, overrides: Sequence[str], batch: int | None,
+    placement: str, mode: str, progress: Progress | None,
+) -> tuple[Machine, Workload, DataPath, _How]:
+    """Everything looked over and loaded, the machine built."""
     _kinds(arch=arch, workload=workload, policy=policy, images=images, chips=chips, datapath=datapath,
-           options=options, overrides=overrides)
-    for field, value in (("images", images), ("chips", chips)):
-        if not 1 <= value <= 10_000:
-            raise InputError(f"found {value}, allowed 1 to 10,000", field=field)
+           options=options, overrides=overrides, batch=batch, placement=placement, mode=mode)
+    for field, value, most in (("images", images, 10_000), ("chips", chips, 10_000), ("batch", batch, 10**9)):
+        if value is not None and not 1 <= value <= most:
+            raise InputError(f"found {value}, allowed 1 to {most:,}", field=field)
     parse_policy(policy)
+    parse_placement(placement)
+    if mode not in MODES:
+        raise InputError(f"found {brief(mode)!r}, allowed {', '.join(MODES)}{guess(mode, list(MODES))}", field="mode")
     architecture = arch if isinstance(arch, Architecture) else load(arch, Architecture, overrides)
     network = workload if isinstance(workload, Workload) else resolve(workload)
     windows = sum(layer.windows for layer in network.layers)
@@ -79,18 +161,33 @@ def execute(
                          f"{_WINDOWS // windows:,} images", field="images")
     path = choose(network, datapath, options)
     machine = build(architecture, network, path, policy, chips)
-    _room(network, machine)
-    packed = fit(network, path, machine)
-    dense = dense_crossbars(network, machine.geometry)
+    return machine, network, path, _How(policy, images, chips, tuple(overrides), batch, placement, mode, progress)
+
+
+def _planned(machine: Machine, network: Workload, packed: Mapping[str, Packed], how: _How) -> Plan:
+    """Copies and places of every layer."""
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
-    planned = plan(network, packed, paces, dense, machine.room(), policy, machine.ahead)
-    graph = compile_graph(machine, network, packed, planned, images)
+    found = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), how.policy,
+                 machine.ahead)
+    return arrange(found, how.placement, machine.mesh, how.chips,
+                   lambda p: traffic(network, packed, p, machine.sum_bits))
+
+
+def _perform(machine: Machine, network: Workload, path: DataPath, packed: Mapping[str, Packed], how: _How,
+             leaving: bool = False) -> Run:
+    """Plan, compile, simulate, cost. leaving: whether the outputs go off the chip."""
+    planned = _planned(machine, network, packed, how)
+    if how.mode != "pipelined":
+        maps.refuse(planned, network, machine.room().buffer, how.images if how.mode == "batch" else 1)
+    plain = (compile_leaving if leaving else compile_graph)(machine, network, packed, planned, how.images)
+    graph = arranged(plain, how.mode)
     check(graph)
-    trace = run(graph, progress=progress)
+    trace = run(graph, progress=how.progress)
     conserve(graph, trace)
-    return Run(machine, network, path, packed, planned, graph, trace, steady(graph, trace),
-               (lower(graph), upper(graph)), ledger(graph, trace, machine.prices()),
-               nameplate(machine.architecture, *machine.precision(network)), tuple(overrides))
+    told = plain if how.mode == "batch" else graph
+    return Run(machine, network, path, packed, planned, told, trace, settled(graph, plain, trace, how.mode),
+               (lower(graph), upper(graph)), ledger(told, trace, machine.prices()),
+               nameplate(machine.architecture, *machine.precision(network)), how.overrides, how.batch, how.mode)
 
 
 def choose(network: Workload, datapath: str | None, options: Mapping[str, Any] | None) -> DataPath:
@@ -178,7 +275,10 @@ _NUMBER = "a whole number from 1 to 10,000"
 _ALLOWED: dict[str, tuple[Any, str]] = {
     "arch": (str | Path | Architecture, "a path, a bundled name or a loaded architecture"),
     "workload": (str | Path | Workload, "a path, a bundled name or a loaded workload"),
-    "policy": (str, "a text such as 'fit'"), "images": (int, _NUMBER), "chips": (int, _NUMBER),
+    "policy": (str, "a text such as 'fit'"), "mode": (str, "a text such as 'pipelined'"),
+    "images": (int, _NUMBER), "chips": (int, _NUMBER),
+    "batch": (int | None, "a whole number from 1 to 1,000,000,000 or None"),
+    "placement": (str, "a name such as 'snake'"),
     "datapath": (str | None, "a name or None"), "options": (Mapping | None, "a dict of names and values or None"),
     "overrides": (list | tuple, "a list of texts 'a.b.c=value'"),
 }

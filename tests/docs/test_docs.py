@@ -20,6 +20,7 @@ from xbarch.cli import app
 from xbarch.datapaths.base import Geometry
 from xbarch.mapping.plan import POLICIES
 from xbarch.plugins import datapaths
+from xbarch.sim.modes import MODES
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.recipe import Recipe
 from xbarch.workload.store import Manifest
@@ -142,7 +143,7 @@ def rows(text):
 
 
 OPEN = {"datapath.options", "workload.accuracy", "energy.by_component_aj", "energy.by_layer_aj", "energy.static_aj",
-        "area.by_component_mm2", "counts.actions"}
+        "area.by_component_mm2", "counts.actions", "programming.by_part_aj"}
 
 
 def paths(value, at=""):
@@ -163,7 +164,7 @@ def result(tmp_path_factory):
     recipe = tmp_path_factory.mktemp("lenet") / "lenet.yaml"
     recipe.write_text("{kind: synthetic, network: lenet5, weight_bits: 4, input_bits: 4, "
                       "pruning: {method: meng, sparsity: 0.5}}\n")
-    return xbarch.simulate("isaac_like", recipe, images=2, overrides=["hierarchy.tiles=160"])
+    return xbarch.simulate("isaac_like", recipe, images=2, batch=50, overrides=["hierarchy.tiles=160"])
 
 
 def test_result_fields_are_documented_and_exist(result):
@@ -321,6 +322,7 @@ def test_commands_options_and_exit_codes_are_documented():
 
 def test_policies_networks_and_methods_are_named():
     assert set(rows(section("Policies"))) == set(POLICIES)
+    assert set(rows(section("Modes"))) == set(MODES)
     assert all(f"`{name}`" in section("Recipe of a synthetic workload") for name in NETWORKS)
     methods = (DOCS / "methods.md").read_text(encoding="utf-8")
     for name, path in datapaths().items():

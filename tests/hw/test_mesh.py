@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xbarch.hw.mesh import Mesh
+from xbarch.mapping.mesh import Mesh
 
 MESH = Mesh(width=7, height=6, concentration=4, tiles=168)
 routers = st.tuples(st.integers(0, 1), st.integers(0, 6), st.integers(0, 5))

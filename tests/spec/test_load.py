@@ -128,7 +128,8 @@ def test_recipes_too():
     ("  rows: 128", "  rows: [1]", "crossbar.rows", "found a list, allowed a whole number"),
     ("  rows: 128", "  rows: {a: 1}", "crossbar.rows", "found a mapping, allowed a whole number"),
     ("  rows: 128", "  row: 128", "crossbar.row", "unknown key 'row', allowed rows, columns, cell_bits, unit_column, "
-     "dac_bits, adc_bits, adcs_per_crossbar, read, conversion, operation_unit, source; did you mean 'rows'?"),
+     "dac_bits, adc_bits, adcs_per_crossbar, read, conversion, sensing, operation_unit, programming, source; "
+     "did you mean 'rows'?"),
     ("  rows: 128", "  rows: 128\n  clok: 3", "crossbar.clok", "unknown key 'clok', allowed rows, columns"),
     ("  columns: 128", "  rows: 64", "crossbar.rows", "found the key 'rows' twice (first in line "),
     ("  read: 100 ns", "  read: 100 lightyears", "crossbar.read", "found '100 lightyears', allowed a time with"),
@@ -431,7 +432,8 @@ def test_override_opens_an_empty_section(write):
     ("crossbar.rows=abc", "--set crossbar.rows=abc: found 'abc', allowed a whole number"),
     ("crossbar.rows=0", "--set crossbar.rows=0: found 0, allowed at least 1"),
     ("crossbar.row=3", "--set crossbar.row=3: unknown key 'row', allowed rows, columns, cell_bits, unit_column, "
-     "dac_bits, adc_bits, adcs_per_crossbar, read, conversion, operation_unit, source; did you mean 'rows'?"),
+     "dac_bits, adc_bits, adcs_per_crossbar, read, conversion, sensing, operation_unit, programming, source; "
+     "did you mean 'rows'?"),
     ("crosbar.rows=3", "--set crosbar.rows=3: unknown key 'crosbar', allowed schema, name, summary, source, "
      "technology, crossbar, hierarchy, precision, buffer, bus, mesh, off_chip, pipeline, components; "
      "did you mean 'crossbar'?"),
@@ -444,7 +446,7 @@ def test_override_opens_an_empty_section(write):
     ("pipeline.stages.x=1", "--set pipeline.stages.x=1: pipeline.stages: found the position 'x', allowed 0 to 5"),
     ("name.x=3", "--set name.x=3: name: found the key 'x' in a single value, allowed none"),
     ("components.edram.constant=true", "--set components.edram.constant=true: components.edram: constant power has no "
-     "action, actions, per or energy"),
+     "action, actions, per, energy or covers"),
     ("crossbar.rows", "--set: found 'crossbar.rows', allowed a.b.c=value"),
     ("=3", "--set: found '=3', allowed a.b.c=value"),
     ("a..b=3", "--set: found 'a..b=3', allowed a.b.c=value"),

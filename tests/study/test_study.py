@@ -152,3 +152,22 @@ def test_the_own_base_loses_nothing():
     assert found["tinyadc"].options == (("sign", "differential"),)
     assert found["tinyadc"].overrides == ("crossbar.adc_bits=9",)
     assert found["xue"].overrides == ("crossbar.cell_bits=1",) and found["meng"].overrides == ()
+
+
+def test_matrix_has_every_pair_or_its_reason(tmp_path):
+    from xbarch import plugins
+    from xbarch.study import sections
+    from xbarch.study.matrix import table
+
+    rows = study.matrix(["isaac_like", "sre_like"], WORKLOAD, images=1, out=tmp_path / "matrix.md")
+    lines = {line[0]: line[1:] for line in table(rows)}
+    assert len(lines) == len(plugins.datapaths()) and lines["dense"] == ["1× / 1×", "1× / 1×"]
+    assert lines["sre"][0] == "–" and "/" in lines["sre"][1] and "hybrid_p (assumed)" in lines
+    own, dense = (next(r for r in rows if (r.job.architecture, r.job.datapath) == ("sre_like", d))
+                  for d in ("sre", "dense"))
+    speed = own.figures.images_per_second / dense.figures.images_per_second
+    assert lines["sre"][1].startswith(f"{speed:.3g}×")
+    text = (tmp_path / "matrix.md").read_text()
+    assert "needs an architecture with operation units" in text and "SegPrune on every machine" in text
+    machines = sections(rows)[1].table.rows
+    assert [line[0] for line in machines] == ["isaac_like", "sre_like"]

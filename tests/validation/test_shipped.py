@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from xbarch import bundled, plugins
+from xbarch.compress.pruner import crossbar
+from xbarch.curves.rows import machine_for
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.execute import verify
@@ -11,7 +13,7 @@ from xbarch.run import build
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.grid import Grid, members
 from xbarch.spec.load import document, load, validate
-from xbarch.spec.recipe import Recipe
+from xbarch.spec.recipe import Recipe, Shape
 from xbarch.workload import find, store
 from xbarch.workload.infer import infer, multiplies
 
@@ -27,10 +29,12 @@ def groups(layer, channels=16):
     return 1 - kept.any(axis=(2, 3)).mean()
 
 
-def exact(name, images, lossless=False):
+def exact(name, images, lossless=False, shape=None):
+    """shape: the crossbar of the recipe, whose machine it runs on."""
     network = find.resolve(name)
     path = plugins.datapath(network.datapath, network.options)
-    machine = build(load("isaac_like", Architecture), network, path)
+    home, changes = machine_for(shape or Shape())
+    machine = build(load(home, Architecture, changes), network, path)
     rows = verify(network, machine.geometry, path, images=images, lossless=lossless)
     assert [r["layer"] for r in rows] == [la.name for la in network.compute_layers]
     assert not any(r["mismatches"] or r["clips"] for r in rows)
@@ -86,25 +90,28 @@ def test_workloads_of_grids_are_theirs_and_keep_their_constraint(name):
     assert Recipe.model_validate(manifest.recipe) == recipe
     network, g = find.resolve(name), recipe.pruning.geometry
     path = plugins.datapath(network.datapath, network.options)
-    geometry = Geometry(g.rows, g.columns, g.cell_bits)
+    geometry = crossbar(g)
     assert not [reason for la in network.compute_layers if la.mask is not None and (reason := path.check(la, geometry))]
-    pruned = [la for la in network.compute_layers[1:] if path.prunes(la)]
+    pruned = [la for la in network.compute_layers[1:-1 if path.whole_filters else None] if path.prunes(la)]
     kept, weights = sum(int(la.kept.sum()) for la in pruned), sum(la.kept.size for la in pruned)
-    assert kept <= weights * recipe.pruning.density * 1.02
+    rounded = 1.02 if network.datapath in ("dense", "meng", "huai", "segprune", "xue") else 1.6  # to whole groups
+    assert recipe.pruning.search or kept <= weights * recipe.pruning.density * rounded
     low, mean, high = (manifest.change[k] for k in ("low", "mean", "high"))
     assert low <= mean <= high and mean == pytest.approx(manifest.accuracy["pruning"] - manifest.accuracy["baseline"])
 
 
 @pytest.mark.parametrize("name", [n for n in IN_GRIDS if n.split("_")[-1] in ("8x", "2bit")])
 def test_workloads_of_grids_are_exact(name):
-    """Meng's offset is not flipped: up to 3 * 128 in a bit line, which ISAAC's 8 bits do not always hold."""
-    exact(name, 1, lossless="_meng_" in name)
+    """On the machine they are for. Meng's offset is not flipped: up to 3 * 128 in a bit line, which ISAAC's 8 bits do
+    not always hold; eight rows of FORMS sum to 24, more than its 4 bits."""
+    shape = Recipe.model_validate(store.read_manifest(FOLDER / name).recipe).pruning.geometry
+    exact(name, 1, lossless="_meng_" in name or "_forms_" in name, shape=shape)
 
 
 def test_all_of_them_are_small_enough():
     files = [p for p in FOLDER.glob("**/*") if p.is_file()]
     assert {"resnet18_dense", "resnet18_pruned", "vgg7_pruned"} <= set(NAMES)
-    assert sum(p.stat().st_size for p in files) <= 28 * 2**20
+    assert sum(p.stat().st_size for p in files) <= 50 * 2**20
 
 
 @pytest.mark.parametrize("name", NAMES)

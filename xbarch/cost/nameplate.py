@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.datapaths.base import Work
+from xbarch.mapping.pack import Occupancy
+from xbarch.plugins import sensed
 from xbarch.spec.architecture import Architecture
 
 
@@ -32,8 +38,8 @@ class Nameplate:
 def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int = 16) -> Nameplate:
     """Every unit at full activity (ISAAC, ISCA 2016, Table I: group totals times counts).
 
-    Peak: rows * floor(columns / cells a weight) * crossbars * 2 operations every phase count of read times, each on
-    whole slots where the machine has them, as often as operation units fit into the array.
+    Peak: rows * floor(columns / cells a weight) * crossbars * 2 operations in the time a full array takes for a window,
+    operation unit by operation unit where it is read so.
     """
     a = architecture
     tile_power = tile_area = chip_power = chip_area = Fraction(0)
@@ -45,16 +51,17 @@ def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int
             tile_power += component.power * count / a.hierarchy.tiles
             tile_area += component.area * count / a.hierarchy.tiles
     x, unit = a.crossbar, a.crossbar.operation_unit
-    high, wide, sense = (unit.rows, unit.columns, unit.read) if unit else (x.rows, x.columns, x.read)
-    reads = ceil(x.rows / high) * ceil(x.columns / wide)
-    convert = ceil(wide * Fraction(x.conversion) / Fraction(x.adcs_per_crossbar))
-    phases = ceil(input_bits / x.dac_bits)
+    high, wide = (unit.rows, unit.columns) if unit else (x.rows, x.columns)
+    reads = ceil(x.rows / high) * ceil(x.columns / wide) * ceil(input_bits / x.dac_bits)
+    full = Work(_one(0), _one(high), _one(wide), _one(high * wide), _one(reads), _one(0))
+    window = Occupancy(sensed(x, a.pipeline.slot))(full)
     weights = x.columns // ceil(weight_bits / x.cell_bits)
-    read, slot = max(sense, convert), a.pipeline.slot
-    read = ceil(Fraction(read, slot)) * slot if slot else read
-    operations = 2 * x.rows * weights * a.crossbars
-    tops = Fraction(operations, phases * reads * read)
+    tops = Fraction(2 * x.rows * weights * a.crossbars, int(window[0]))
     adc = a.components.get("adc")
     share = adc.power * a.instances(adc) / a.hierarchy.tiles / tile_power if adc and tile_power else Fraction(0)
     return Nameplate(float(tile_power / 10**6), float(tile_area / 10**12), float(chip_power / 10**6),
                      float(chip_area / 10**12), float(tops), float(share))
+
+
+def _one(value: int) -> NDArray[np.int64]:
+    return np.array([value], np.int64)

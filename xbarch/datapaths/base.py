@@ -99,7 +99,8 @@ class Block:
     are read together, different groups one after another. kept: cells that hold unmasked weights.
     targets: the distinct outputs of the layer this block adds to (known without its contents).
     cap: guaranteed largest bit-line sum in one read, if any (None: rows * (2**cell_bits - 1) * (2**dac_bits - 1)).
-    gated: the bit lines not used are not converted. contents: makes cells and decode list, for execution.
+    gated: the bit lines not used are not converted. idle: bit lines that hold nothing, read with the others; they are
+    not programmed. contents: makes cells and decode list, for execution.
     """
 
     crossbar: int
@@ -113,6 +114,7 @@ class Block:
     group: int = 0
     cap: int | None = None
     gated: bool = False
+    idle: int = 0
 
     @property
     def rows(self) -> int:

@@ -129,7 +129,8 @@ class Compact(DataPath):
             placed.crossbar, placed.row0, placed.col0, rows, width,
             kept * dense.per_weight(layer.weight_bits, geometry, self.options.sign), filters,
             partial(self._contents, layer, rows % layer.rows, filters, geometry, width),
-            group=placed.read, cap=dense.largest(len(rows), geometry, self.options.sign), gated=shared)
+            group=placed.read, cap=dense.largest(len(rows), geometry, self.options.sign), gated=shared,
+            idle=width - self._width(placed.piece, layer, geometry, True))
 
     def _contents(self, layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, width: int) -> Contents:
         """Cells and decode list of these rows and filters of the layer's matrix."""

@@ -96,15 +96,15 @@ def blocks(layer: Layer, geometry: Geometry, sign: Sign = "offset", gated: bool 
         inputs = [np.arange(r, min(r + geometry.rows, layer.rows)) for r in range(0, layer.rows, geometry.rows)]
         for f in range(0, filters, wide):
             targets = group * filters + np.arange(f, min(f + wide, filters))
-            width = len(targets) * cells_each + unit
+            width = used = len(targets) * cells_each + unit
             if not gated:
-                width = max(width, geometry.columns + (unit and geometry.unit_column))
+                width = max(used, geometry.columns + (unit and geometry.unit_column))
             for rows in inputs:
                 here = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(targets[0]), int(targets[-1]) + 1))
                 weights = len(rows) * len(targets) if kept is None else int(kept[here].sum())
                 result.append(Block(
                     crossbar=len(result), row0=0, col0=0, inputs=rows + group * layer.rows if group else rows,
-                    columns=width, kept=weights * cells_each, targets=targets, gated=gated,
+                    columns=width, kept=weights * cells_each, targets=targets, gated=gated, idle=width - used,
                     cap=largest(len(rows), geometry, sign),
                     contents=partial(_contents, layer, here, targets, geometry, sign, width),
                 ))

@@ -78,12 +78,13 @@ class Huai(DataPath):
         for q, count in enumerate(counts):
             targets = grid.starts[q] + np.arange(grid.sizes[q])
             rows = (np.flatnonzero(alive[q])[:, None] * grid.area + np.arange(grid.area)).ravel()
-            width = max(len(targets) * each + unit, geometry.columns + (unit and geometry.unit_column))
+            used = len(targets) * each + unit
+            width = max(used, geometry.columns + (unit and geometry.unit_column))
             for start in range(0, len(rows), tall):
                 here = rows[start:start + tall]
                 result.append(Block(
                     crossbar=len(result), row0=0, col0=0, inputs=here + grid.groups[q] * layer.rows, columns=width,
-                    kept=int(count[here].sum()) * each, targets=targets,
+                    kept=int(count[here].sum()) * each, targets=targets, idle=width - used,
                     cap=dense.largest(len(here), geometry, self.options.sign),
                     contents=partial(self._contents, layer, geometry, here, targets, width)))
         return result

@@ -9,10 +9,11 @@ from math import ceil
 import numpy as np
 
 from xbarch.hw.machine import Machine
-from xbarch.hw.mesh import Router
+from xbarch.mapping.mesh import Router, label
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
+from xbarch.mapping.traffic import destinations, merging
 from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.infer import multiplies
@@ -21,7 +22,7 @@ Count = int | Ints
 
 
 @dataclass
-class _Copy:
+class Stages:
     """The stages of one copy while they are put together."""
 
     stages: list[Stage] = field(default_factory=list)
@@ -64,8 +65,8 @@ class Compiler:
             flows.append(Flow(name, layer.windows, copies, inputs, self.machine.ahead))
         return StageGraph(tuple(self.servers), tuple(flows), images)
 
-    def copy(self, layer: Layer, number: int) -> _Copy:
-        built = _Copy()
+    def copy(self, layer: Layer, number: int) -> Stages:
+        built = Stages()
         if layer.op == "input":
             self.arrive(built, layer)
         elif layer.compute:
@@ -76,7 +77,7 @@ class Compiler:
 
     # -- layers -----------------------------------------------------------------------------------------
 
-    def arrive(self, built: _Copy, layer: Layer) -> None:
+    def arrive(self, built: Stages, layer: Layer) -> None:
         """A pixel of the image comes over the off-chip link."""
         bits = layer.out_shape[0] * layer.output_bits
         time = self.machine.off_chip_time(bits)
@@ -84,10 +85,10 @@ class Compiler:
                                 gate=True))
         self.deliver(built, layer, 0, (0, 0, 0), -1, bits, first)
 
-    def multiply(self, built: _Copy, layer: Layer, number: int) -> None:
+    def multiply(self, built: Stages, layer: Layer, number: int) -> None:
         """A window of a layer on crossbars: read, transfer, compute in every part; merge; activate; deliver."""
         packed, parts = self.packed[layer.name], self.plan.parts[layer.name][number]
-        for group in _merging(packed, parts):
+        for group in merging(packed, parts):
             home, ends = group[0].tile, []
             for part in group:
                 ends.append(self.part(built, layer, packed, part, number, home))
@@ -96,7 +97,7 @@ class Compiler:
             merged = self.merge(built, layer, home, partial - outputs, outputs, tuple(ends))
             self.finish(built, layer, number, home, outputs, merged)
 
-    def part(self, built: _Copy, layer: Layer, packed: Packed, part: Part, number: int, home: int) -> int:
+    def part(self, built: Stages, layer: Layer, packed: Packed, part: Part, number: int, home: int) -> int:
         """One tile's share of a window up to its partial sums, sent to `home` if that is another tile."""
         m, place = self.machine, f"tile{part.tile}"
         bits = packed.drivers(part.start, part.stop) * layer.input_bits
@@ -120,7 +121,7 @@ class Compiler:
         """A part's crossbars, its first one's place in the tile, and how many make an IMA."""
         return part.start, part.stop, part.slot, self.machine.crossbars_per_ima
 
-    def fetch(self, built: _Copy, layer: Layer, place: str, bits: int, registered: int) -> int:
+    def fetch(self, built: Stages, layer: Layer, place: str, bits: int, registered: int) -> int:
         """eDRAM read and one bus transfer into the input registers of all IMAs, `registered` bits together."""
         m = self.machine
         words, beats = ceil(bits / m.edram_bits), ceil(bits / m.bus_bits)
@@ -130,7 +131,7 @@ class Compiler:
                                m.latency("transfer", m.bus_time(bits)), (read,),
                                actions=(("bus_transfer", beats), ("ir_access", ceil(registered / m.edram_bits)))))
 
-    def merge(self, built: _Copy, layer: Layer, home: int, adds: int, outputs: int, after: tuple[int, ...]) -> int:
+    def merge(self, built: Stages, layer: Layer, home: int, adds: int, outputs: int, after: tuple[int, ...]) -> int:
         """Partial sums of IMAs and tiles added in the home tile."""
         m = self.machine
         time = m.unit_time("merge_add", adds)
@@ -138,7 +139,7 @@ class Compiler:
         return built.add(Stage(f"{layer.name}/merge", server, time, m.latency("merge", time), after,
                                actions=(("merge_add", adds), ("tile_or_access", outputs))))
 
-    def finish(self, built: _Copy, layer: Layer, number: int, home: int, outputs: int, after: int) -> None:
+    def finish(self, built: Stages, layer: Layer, number: int, home: int, outputs: int, after: int) -> None:
         """Scaling and activation, then delivery of the outputs."""
         m = self.machine
         time = m.unit_time("activation", outputs)
@@ -149,7 +150,7 @@ class Compiler:
                                m.latency("activate", time), (after,), actions=actions))
         self.deliver(built, layer, number, m.mesh.router(home), home, outputs * layer.output_bits, last)
 
-    def digital(self, built: _Copy, layer: Layer, number: int) -> None:
+    def digital(self, built: Stages, layer: Layer, number: int) -> None:
         """A window of pooling or a residual addition, executed in one tile beside its eDRAM."""
         m, outputs = self.machine, layer.out_shape[0]
         home = self.plan.homes[layer.name][number]
@@ -170,11 +171,11 @@ class Compiler:
 
     # -- interconnect -----------------------------------------------------------------------------------
 
-    def deliver(self, built: _Copy, layer: Layer, number: int, source: Router, home: int, bits: int,
+    def deliver(self, built: Stages, layer: Layer, number: int, source: Router, home: int, bits: int,
                 after: int) -> None:
         """Outputs to the eDRAM of every tile that consumes them, each link of the multicast tree once."""
         m = self.machine
-        tiles = sorted(self.consumers(layer, number)) or [max(home, 0)]
+        tiles = destinations(self.plan, layer.name, number) or (max(home, 0),)
         routers = list(dict.fromkeys(m.mesh.router(t) for t in tiles))
         nodes, reached = m.mesh.tree(source, routers)
         links = self.links(built, layer, nodes, bits, after)
@@ -186,7 +187,7 @@ class Compiler:
                             m.latency("write", time) + tail, (links[at] if at >= 0 else after,),
                             actions=(("edram_access", words), ("flit_hop", 0 if tile == home else m.flits(bits)))))
 
-    def links(self, built: _Copy, layer: Layer, nodes: list[tuple[tuple[Router, Router], int]], bits: int,
+    def links(self, built: Stages, layer: Layer, nodes: list[tuple[tuple[Router, Router], int]], bits: int,
               after: int) -> list[int]:
         """Stages of a multicast tree's links; heads cut through, tails hold each link for all flits."""
         m, made = self.machine, list[int]()
@@ -194,39 +195,12 @@ class Compiler:
             before = after if parent < 0 else made[parent]
             if a[0] != b[0]:
                 time = m.off_chip_time(bits)
-                made.append(built.add(Stage(f"{layer.name}/chip_link", self.server("hypertransport", f"{a[0]}-{b[0]}"),
+                made.append(built.add(Stage(f"{layer.name}/chip_link", self.server("hypertransport", label((a, b))),
                                             time, time, (before,))))
                 continue
-            place = f"{a[0]}:{a[1]},{a[2]}-{b[1]},{b[2]}"
-            made.append(built.add(Stage(f"{layer.name}/link", self.server("link", place), m.link_time(bits),
+            made.append(built.add(Stage(f"{layer.name}/link", self.server("link", label((a, b))), m.link_time(bits),
                                         m.router_latency, (before,), actions=(("flit_hop", m.flits(bits)),))))
         return made
-
-    def consumers(self, layer: Layer, number: int) -> set[int]:
-        """Tiles that buffer what copy `number` of this layer makes."""
-        found: set[int] = set()
-        for name, edges in self.plan.edges.items():
-            for index, edge in enumerate(edges):
-                if edge.producer != layer.name:
-                    continue
-                if index == 0 and name in self.plan.rides:
-                    found.add(self.plan.homes[name][number])
-                elif name in self.plan.parts:
-                    found |= {p.tile for copy in self.plan.parts[name] for p in copy}
-                else:
-                    found |= set(self.plan.homes[name])
-        return found
-
-
-def _merging(packed: Packed, parts: list[Part]) -> list[list[Part]]:
-    """Parts between which no output is shared, apart; the first of each group is where it merges."""
-    groups: list[list[Part]] = []
-    for part in parts:
-        if part.start in packed.cuts:
-            groups.append([part])
-        else:
-            groups[-1].append(part)
-    return groups
 
 
 def compile_graph(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,

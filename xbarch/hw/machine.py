@@ -11,10 +11,11 @@ import numpy as np
 from xbarch.cost.ledger import Price
 from xbarch.datapaths.base import Geometry, Work
 from xbarch.errors import InputError
-from xbarch.hw.mesh import Mesh
 from xbarch.hw.variant import tile_area
+from xbarch.mapping.mesh import Mesh
 from xbarch.mapping.pack import Ints, Occupancy, Packed
 from xbarch.mapping.plan import Pace, Room
+from xbarch.plugins import sensed
 from xbarch.spec.architecture import Architecture
 from xbarch.workload.graph import Layer, Workload
 
@@ -31,8 +32,8 @@ class Machine:
                                  **({"ou_rows": unit.rows, "ou_columns": unit.columns} if unit else {}))
         self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
         self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
-        self.occupancy = Occupancy(self.geometry, unit.read if unit else a.crossbar.read, a.crossbar.conversion,
-                                   self.adcs_per_crossbar, self.slot)
+        self.sensing = sensed(a.crossbar, self.slot)
+        self.occupancy = Occupancy(self.sensing)
         self.crossbars_per_ima = a.hierarchy.crossbars_per_ima
         self.crossbars = a.crossbars * chips
         self.edram_bits, self.bus_bits, self.flit_bits = a.buffer.access_bits, a.bus.wires, a.mesh.link_bits
@@ -112,7 +113,7 @@ class Machine:
     @property
     def conversion(self) -> Fraction:
         """Mean time of one conversion; exact where the columns of a crossbar fill the read time."""
-        return Fraction(self.architecture.crossbar.conversion)
+        return Fraction(self.sensing.conversion)
 
     # -- sizes and actions ------------------------------------------------------------------------------
 
@@ -126,15 +127,15 @@ class Machine:
         chosen = (w.crossbar >= start) & (w.crossbar < stop)
         reads = w.reads[..., chosen]
 
-        def each(per_read: Ints) -> int | Ints:
-            counts = (reads * per_read[chosen]).sum(axis=-1)
-            return int(counts) if np.ndim(counts) == 0 else counts
+        def total(counts: Ints) -> int | Ints:
+            found = counts.sum(axis=-1)
+            return int(found) if np.ndim(found) == 0 else found
 
-        conversions = each(w.columns)
-        registers = each(-(-w.rows // self.edram_bits))
+        sensed = tuple((name, total(counts[..., chosen])) for name, counts in self.sensing.actions(w).items())
+        driven, read, registers = (total(reads * each[chosen]) for each in (
+            w.rows, w.cells, -(-w.rows // self.edram_bits)))
         own = tuple((name, int(counts[start:stop].sum())) for name, counts in w.extra.items())
-        return (("conversion", conversions), ("sample", conversions), ("shift_add", conversions),
-                ("row_drive", each(w.rows)), ("cell_read", each(w.cells)), ("ir_access", registers),
+        return (*sensed, ("row_drive", driven), ("cell_read", read), ("ir_access", registers),
                 ("or_access", int(w.outputs[chosen].sum())), *own)
 
     # -- room and cost ----------------------------------------------------------------------------------
@@ -176,9 +177,11 @@ class Machine:
         return tile_area(a.components.values(), a.hierarchy.imas_per_tile) * tiles, sum(by.values()), by
 
     def prices(self) -> Mapping[str, Price]:
-        """The component that pays for each action and what it costs."""
-        return {c.action: Price(name, c.energy_aj, c.scope)
-                for name, c in self.architecture.components.items() if c.action is not None}
+        """The component that pays for each action and what it costs; nothing more where another action's price covers
+        it."""
+        named = self.architecture.components.items()
+        covered = {action: Price(name, 0, c.scope) for name, c in named for action in c.covers}
+        return {**covered, **{c.action: Price(name, c.energy_aj, c.scope) for name, c in named if c.action is not None}}
 
     def static_powers(self, tiles: int) -> dict[str, int]:
         """Power drawn all the time (µW) by `tiles` tiles and what all chips have beside tiles."""

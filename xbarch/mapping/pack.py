@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Block, DataPath, Geometry, Stream, Work
 from xbarch.mapping import lawful
+from xbarch.sensing.base import Sensing
 from xbarch.workload.graph import Layer, Workload, unroll
 
 Ints = NDArray[np.int64]
@@ -111,29 +112,21 @@ def _imas(start: int, stop: int, slot: int, per_ima: int) -> Iterable[tuple[int,
 
 
 class Occupancy:
-    """Times of the base machine: maps `Work` to ps each crossbar is busy for a window.
+    """Maps `Work` to ps each crossbar is busy for a window: reads as long as its sensing unit takes, one after another,
+    groups of one crossbar too, and what the unit does behind them."""
 
-    A read takes the array's read time or its columns' conversions, whichever is longer; groups of one
-    crossbar follow one another. On a machine with fixed slots every read is a whole number of slots; the
-    reference column's conversion is hidden in the slot (ISAAC's unit column).
-    """
-
-    def __init__(self, geometry: Geometry, read: int, conversion: int, adcs_per_crossbar: Fraction,
-                 slot: int) -> None:
-        self.geometry, self.read, self.conversion = geometry, read, conversion
-        self.adcs, self.slot = adcs_per_crossbar, slot
+    def __init__(self, sensing: Sensing) -> None:
+        self.sensing = sensing
 
     def each(self, work: Work) -> Ints:
         """Time of one read of each activation group (ps)."""
-        columns = np.minimum(work.columns, self.geometry.columns)
-        convert = np.array([ceil(int(c) * self.conversion / self.adcs) for c in columns], np.int64)
-        each = np.maximum(convert, self.read)
-        return -(-each // self.slot) * self.slot if self.slot else each
+        return self.sensing.each(work)
 
     def __call__(self, work: Work) -> Ints:
         """Time every crossbar is busy for a window (ps), [crossbars] or [windows, crossbars]."""
         starts = np.searchsorted(work.crossbar, np.arange(int(work.crossbar.max()) + 1))
-        busy: Ints = np.add.reduceat(work.reads * self.each(work), starts, axis=-1)
+        taken, rest = work.reads * self.each(work), self.sensing.rest(work)
+        busy: Ints = np.add.reduceat(taken if rest is None else taken + rest, starts, axis=-1)
         return busy if work.interval is None else np.maximum(busy, work.interval)
 
 

@@ -85,6 +85,7 @@ class Plan:
     crossbars: int
     dense_crossbars: int
     interval_bound: Fraction
+    placement: str = "row_major"
 
 
 def parse_policy(text: str) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """Skeletons of what users add: working packages with their tests, copied under a new name.
 
-Every folder beside this file is a kind; its files are a package named `skeleton`, which works as it lies here.
+Every folder beside this file is a kind; its files are a package named `skeleton`, or a single file of that name, which
+works as it lies here.
 """
 
 from __future__ import annotations
@@ -11,39 +12,50 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
-from xbarch import plugins
+from xbarch import bundled, plugins
 from xbarch.errors import InputError
+from xbarch.files import write
 from xbarch.spec.text import brief
 
 _HERE = Path(__file__).resolve().parent
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _LONGEST = 60
-_WORDS = {"datapath": "data path"}
-_TAKEN: dict[str, Callable[[], Iterable[str]]] = {"datapath": plugins.datapaths}  # names there are of a kind
+_WORDS = {"datapath": "a data path", "unit": "a sensing unit", "architecture": "an architecture"}
+_TAKEN: dict[str, Callable[[], Iterable[str]]] = {  # names there are of a kind
+    "datapath": plugins.datapaths, "unit": plugins.sensing, "architecture": partial(bundled.names, "architectures")}
 
 
 def new(kind: str, name: str, out: Path | None = None) -> Path:
-    """Write the package `name` of a kind ("datapath") to the folder `out` (NAME here), whole or not at all.
+    """Write the package `name` of a kind ("datapath", "unit") to the folder `out` (NAME here), whole or not at all; an
+    "architecture" to the file `out` (NAME.yaml here).
 
     Returns:
-        The folder.
+        The folder, or the file.
 
     Raises:
         InputError: no such name is allowed, it is taken, or there is something at `out` or it cannot be written.
     """
     _check(kind, name)
-    folder = Path(name) if out is None else out
-    if os.path.lexists(folder):
-        raise InputError("is there already, allowed a folder that is not", file=folder)
-    camel = "".join(word.capitalize() for word in name.split("_"))
-    source = _HERE / kind
-    _write(folder, {
-        file.relative_to(source).as_posix().replace("skeleton", name):
+    contents = _named(kind, name)
+    single = len(contents) == 1
+    place = Path(next(iter(contents)) if single else name) if out is None else out
+    if os.path.lexists(place):
+        raise InputError(f"is there already, allowed a {'file' if single else 'folder'} that is not", file=place)
+    if single:
+        return write(place, next(iter(contents.values())))
+    _write(place, contents)
+    return place
+
+
+def _named(kind: str, name: str) -> dict[str, str]:
+    """The files of a kind, with the name in place of the skeleton's."""
+    camel, source = "".join(word.capitalize() for word in name.split("_")), _HERE / kind
+    return {file.relative_to(source).as_posix().replace("skeleton", name):
             file.read_text(encoding="utf-8").replace("skeleton", name).replace("Skeleton", camel)
-        for file in sorted(source.rglob("*")) if file.is_file() and "__pycache__" not in file.parts})
-    return folder
+            for file in sorted(source.rglob("*")) if file.is_file() and "__pycache__" not in file.parts}
 
 
 def _check(kind: str, name: str) -> None:
@@ -52,8 +64,8 @@ def _check(kind: str, name: str) -> None:
         raise InputError(f"found {brief(name)!r}, allowed lower-case letters, digits and single underscores between "
                          f"them, a letter first, at most {_LONGEST}, no word of Python", field="name")
     if name in _TAKEN[kind]():
-        raise InputError(f"found {name!r}, which is a {_WORDS[kind]} already, allowed a new name", field="name")
-    found = importlib.util.find_spec(name)
+        raise InputError(f"found {name!r}, which is {_WORDS[kind]} already, allowed a new name", field="name")
+    found = None if kind == "architecture" else importlib.util.find_spec(name)
     if found is not None and found.origin is not None:  # a mere folder of that name in the way is no module
         raise InputError(f"found {name!r}, which is a Python module already, allowed a new name", field="name")
 

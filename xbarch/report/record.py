@@ -13,9 +13,12 @@ from xbarch.about import __version__
 from xbarch.cost.ledger import Ledger
 from xbarch.cost.nameplate import Nameplate
 from xbarch.datapaths.base import DataPath
+from xbarch.hw.leakage import leakage
 from xbarch.hw.machine import Machine
+from xbarch.hw.programming import amortized, programming
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.plan import Plan
+from xbarch.report.interconnect import interconnect
 from xbarch.report.schema import SCHEMA, SPANS
 from xbarch.sim.graph import StageGraph, Trace
 from xbarch.sim.steady import Steady
@@ -38,6 +41,8 @@ class Run:
     ledger: Ledger
     nameplate: Nameplate
     overrides: tuple[str, ...] = ()
+    batch: int | None = None  # images between two programmings
+    mode: str = "pipelined"
 
 
 def record(run: Run) -> dict[str, Any]:
@@ -60,6 +65,7 @@ def record(run: Run) -> dict[str, Any]:
                      "synthetic": run.workload.trained_on is None, "accuracy": dict(run.workload.accuracy),
                      "source": run.workload.source},
         "policy": run.plan.policy,
+        "mode": run.mode,
         "images": run.graph.images,
         "mapping": _mapping(run, interval),
         "throughput": {"images_per_second": 1 / seconds},
@@ -77,6 +83,8 @@ def record(run: Run) -> dict[str, Any]:
         "dense_equivalent": _rates(dense_ops, seconds, joules, total),
         "utilization": _utilization(run, interval),
         "counts": _counts(run),
+        "programming": _programming(run),
+        "interconnect": interconnect(run),
         "timeline": _timeline(run),
     }
 
@@ -99,8 +107,10 @@ def _scopes(run: Run, interval: Fraction) -> dict[str, int]:
 
 
 def _static(run: Run, interval: Fraction, tiles: int) -> dict[str, int]:
-    """Constant powers of so many tiles over one steady interval; a microwatt for a picosecond is an attojoule."""
-    return {name: int(power * interval) for name, power in run.machine.static_powers(tiles).items()}
+    """Constant powers of so many tiles over one steady interval, and the leakage of occupied ones; a microwatt for a
+    picosecond is an attojoule."""
+    constant = {name: int(power * interval) for name, power in run.machine.static_powers(tiles).items()}
+    return {**constant, **leakage(run.machine, run.plan, run.graph, run.trace, interval)}
 
 
 def _energy(run: Run, interval: Fraction) -> dict[str, Any]:
@@ -193,11 +203,21 @@ def _counts(run: Run) -> dict[str, Any]:
     }
 
 
+def _programming(run: Run) -> dict[str, Any]:
+    """Writing the weights once; no part of any other figure."""
+    done = programming(run.machine, run.packed, run.plan)
+    return {"cells": done.cells, "energy_aj": done.total, "by_part_aj": dict(done.energy), "time_ps": done.time,
+            "write_ps": done.write, "load_ps": done.load, "batch": run.batch,
+            "per_image": None if run.batch is None else amortized(done, run.batch)}
+
+
 def _timeline(run: Run) -> list[dict[str, Any]]:
     """First issue and last completion of every layer (ps) for every image, or for the first as far as a record has
     room."""
     spans, images = [], max(1, SPANS // len(run.graph.flows))
     for flow, issued, done in zip(run.graph.flows, run.trace.issued, run.trace.done, strict=True):
+        if flow.name not in run.plan.edges:  # no layer
+            continue
         shape = (run.graph.images, flow.windows)
         spans.append({"name": flow.name, "start_ps": issued.reshape(shape)[:images].min(axis=1).tolist(),
                       "stop_ps": done.reshape(shape)[:images].max(axis=1).tolist()})

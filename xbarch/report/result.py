@@ -50,6 +50,10 @@ class Result:
         """Short title: workload, data path and architecture."""
         parts = [self["workload.name"], self["datapath.name"], self["architecture.name"],
                  *self["architecture.overrides"], self["policy"]]
+        if self.data.get("mode", "pipelined") != "pipelined":
+            parts.append(self["mode"])
+        if (placed := (self.data.get("interconnect") or {}).get("placement", "row_major")) != "row_major":
+            parts.append(placed)
         if self["architecture.chips"] > 1:
             parts.append(f"{self['architecture.chips']} chips")
         return " · ".join(parts)

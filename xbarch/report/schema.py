@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SCHEMA = "xbarch.result/1"
 LAYERS = 2_000   # as many as a stored workload may have
 SPANS = 10_000   # of the time line, all layers together
+LINKS = 20_000   # of the first chips that a record has room for
+TILES = 20_000
 
 Text = Annotated[str, Field(max_length=2000)]
 Amount = Annotated[float, Field(ge=0, le=1e100)]  # whole numbers too
@@ -146,6 +148,77 @@ class Counts(Part):
     events: Count
 
 
+class Amortized(Part):
+    cells: Amount
+    time_ps: Amount
+    energy_aj: Amount
+
+
+class Programming(Part):
+    cells: Count
+    energy_aj: Amount
+    by_part_aj: Amounts
+    time_ps: Time
+    write_ps: Time
+    load_ps: Time
+    batch: Count | None
+    per_image: Amortized | None
+
+
+Routers = Annotated[int, Field(ge=1, le=1024)]  # along a side, as an architecture may have
+
+
+class MeshSize(Part):
+    width: Routers
+    height: Routers
+    concentration: Routers
+    tiles: Annotated[int, Field(ge=1, le=10**6)]
+
+
+class Link(Part):
+    name: Annotated[str, Field(pattern=r"^(\d{1,5}:\d{1,4},\d{1,4}-\d{1,4},\d{1,4}|\d{1,5}-\d{1,5})$")]
+    bits: Count
+    need_gbs: Amount
+    busy: Amount
+
+
+class BusiestLink(Part):
+    name: Text
+    busy: Amount
+    need_gbs: Amount
+
+
+class Tile(Part):
+    tile: Annotated[int, Field(ge=0, le=10**9)]
+    crossbars: Count
+    busy: Amount
+
+
+class Interconnect(Part):
+    placement: Text
+    mesh: MeshSize
+    bit_hops: Count
+    link_gbs: Amount
+    busiest: BusiestLink
+    links: list[Link] = Field(max_length=LINKS)
+    tiles: list[Tile] = Field(min_length=1, max_length=TILES)
+
+
+class Segment(Part):
+    layers: list[Text] = Field(min_length=1, max_length=LAYERS)
+    crossbars: Count
+    tiles: Count
+    interval_ps: Amount
+    first_image_ps: Time
+    programming_ps: Time
+    cells: Count
+    time_ps: Amount
+    energy_aj: Amount
+    programming_aj: Amount
+    bits_in: Count
+    bits_out: Count
+
+
 class Span(Part):
     name: Text
     start_ps: list[Time]
@@ -167,6 +240,7 @@ class Record(Part):
     datapath: Path
     workload: Workload
     policy: Text
+    mode: Text = "pipelined"
     images: Count
     mapping: Mapping
     throughput: Throughput
@@ -179,6 +253,9 @@ class Record(Part):
     dense_equivalent: Rates
     utilization: Utilization
     counts: Counts
+    programming: Programming | None = None  # records of before it was counted
+    segments: list[Segment] | None = Field(None, max_length=LAYERS)  # of a network that is reloaded
+    interconnect: Interconnect | None = None  # the same
     timeline: list[Span] = Field(max_length=LAYERS)
 
     @model_validator(mode="after")

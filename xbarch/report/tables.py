@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xbarch.report import units
+from xbarch.report.document import Section
 from xbarch.report.result import Result
 
 
@@ -51,6 +52,14 @@ def summary(result: Result) -> list[tuple[str, str]]:
                         f"ADC time {r['utilization.adc_time']:.1%}"),
         ("busiest server", f"{r['utilization.busiest.name']}, {r['utilization.busiest.share']:.1%} of the run"),
     ]
+    if net := r.data.get("interconnect"):
+        worst = net["busiest"]
+        rows.append(("busiest link", f"{worst['name']}, {worst['busy']:.1%} of the interval, needs "
+                     f"{worst['need_gbs']:.3g} of {net['link_gbs']:.3g} GB/s (placement {net['placement']})"))
+    if writes := r.data.get("programming"):
+        cells, energy, time = writes["cells"], writes["energy_aj"], writes["time_ps"]
+        rows.append(("programming, apart",
+                     f"{units.number(cells)} cells, {units.energy(energy)}, {units.time(time)}"))
     accuracy = r["workload.accuracy"]
     if accuracy:
         rows.append(("accuracy", ", ".join(f"{k} {v:.2%}" if v <= 1 else f"{k} {v:g}" for k, v in accuracy.items())))
@@ -64,6 +73,15 @@ def _rates(rates: Mapping[str, float]) -> str:
 def _weights(result: Result) -> str:
     trained = result["workload.trained_on"]
     return f"trained on {trained}" if trained else "SYNTHETIC weights, never trained"
+
+
+def _segments(result: Result) -> list[Table]:
+    """Of a network that was reloaded: a table of its segments."""
+    rows = [(f"{s['layers'][0]} to {s['layers'][-1]}", units.number(s["crossbars"]), units.time(s["interval_ps"]),
+             units.time(s["programming_ps"]), units.time(s["time_ps"]), units.energy(s["energy_aj"]),
+             units.energy(s["programming_aj"])) for s in result.data.get("segments") or []]
+    heads = ["layers", "crossbars", "interval", "programming", "an image's share", "energy", "programming an image"]
+    return [table("Segments", heads, rows)] if rows else []
 
 
 def show(result: Result, console: Console | None = None) -> None:
@@ -83,6 +101,7 @@ def show(result: Result, console: Console | None = None) -> None:
         table("Energy an image, by component", ["component", "energy", "share"],
               [(k, units.energy(v), f"{v / total:.1%}") for k, v in energies]),
         table("Layers", ["layer", "crossbars a copy", "copies", "windows", "a window", "busy", "energy"], layers),
+        *_segments(r),
     ))
 
 
@@ -196,6 +215,15 @@ def show_study(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _times(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g}×"
+
+
+def show_sections(sections: Sequence[Section]) -> None:
+    """Print the tables and bullets of a report's sections."""
+    for section in sections:
+        if section.table is not None:
+            _print(None, table(section.title, section.table.heads, section.table.rows, section.table.words))
+        for text in section.bullets:
+            _print(None, Text(units.plain(text)))
 
 
 def show_catalog(entries: dict[str, list[dict[str, str]]], console: Console | None = None) -> None:

@@ -7,7 +7,7 @@ Quantities carry units in the YAML and are integers here: ps, aJ, µW, nm², bit
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -55,6 +55,54 @@ class OperationUnit(Spec):
     source: Source
 
 
+class Parallel(Spec):
+    """How much is written at a time: at most so many cells of a row, crossbars of an IMA, IMAs of a tile, tiles of a
+    chip."""
+
+    cells: int = Field(ge=1, le=8192)
+    crossbars: int = Field(ge=1, le=4096)
+    imas: int = Field(ge=1, le=4096)
+    tiles: int = Field(ge=1, le=65536)
+    source: Source
+
+
+class Verify(Spec):
+    """Program and verify: a read after every pulse, until the cell holds its level.
+
+    pulses: mean of a cell, for energy. rounds: until the last of the cells written together is done, for time.
+    read, energy: time of a read, energy of it for one cell.
+    """
+
+    pulses: Ratio
+    rounds: int = Field(ge=1, le=10**6)
+    read: Time
+    energy: Energy
+    source: Source
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Verify:
+        if not 1 <= Fraction(self.pulses) <= self.rounds:
+            raise ValueError(f"pulses: found {self.pulses}, allowed 1 to rounds = {self.rounds}")
+        return self
+
+
+class Programming(Spec):
+    """Writing cells. energy: of one write pulse of one cell. pulse: its time, of all cells written together."""
+
+    energy: Energy
+    pulse: Time = Field(ge=1)
+    parallel: Parallel
+    verify: Verify | None = Field(None, description="none: one pulse writes a cell for good")
+    source: Source
+
+
+class Sensed(Spec):
+    """How sums on bit lines become numbers: a registered unit with its options."""
+
+    unit: Name = Field("adc", description="as `xbarch list` names them")
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class Crossbar(Spec):
     """One array and its converters."""
 
@@ -67,7 +115,9 @@ class Crossbar(Spec):
     adcs_per_crossbar: Ratio = Field(description="converters a crossbar has to itself; 1/8: eight crossbars share one")
     read: Time = Field(ge=1, description="time of one array read")
     conversion: Time = Field(ge=1, description="time of one conversion")
+    sensing: Sensed = Sensed()
     operation_unit: OperationUnit | None = Field(None, description="none: a read senses the whole array")
+    programming: Programming
     source: Source
 
     @model_validator(mode="after")
@@ -136,6 +186,9 @@ class OffChip(Spec):
     source: Source
 
 
+_SERVING = ("edram", "bus", "tile_shift_add", "activation", "maxpool")  # what of a tile is known to be busy or not
+
+
 class Component(Spec):
     """Hardware of one kind in one parent of its level.
 
@@ -153,6 +206,9 @@ class Component(Spec):
     per: Time | None = None
     energy: Energy | None = None
     constant: bool = False
+    covers: list[Name] = Field(default=[], max_length=50, description="further actions whose price is in this one's")
+    leakage: Power = Field(0, description="drawn by all `count` in an occupied parent, beside the actions' energy")
+    gated: bool = Field(False, description="leaks only while it works")
     scope: Literal["compute", "chip", "whole"] = "compute"
     bits: int | None = Field(default=None, ge=1, le=16, description="of an ADC: the resolution its price is for")
     scaling: Scaling | None = Field(default=None, description="of an ADC: how its price follows crossbar.adc_bits")
@@ -166,12 +222,16 @@ class Component(Spec):
     def _priced(self) -> Component:
         rated = self.actions is not None and self.per is not None
         if self.constant:
-            if self.action or rated or self.energy is not None:
-                raise ValueError("constant power has no action, actions, per or energy")
+            if self.action or rated or self.energy is not None or self.covers:
+                raise ValueError("constant power has no action, actions, per, energy or covers")
         elif self.action is None or rated == (self.energy is not None):
             raise ValueError("allowed an action with either energy, or actions and per; or constant: true")
         if (self.bits is None) != (self.scaling is None):
             raise ValueError("bits and scaling go together: allowed both or neither")
+        if self.constant and self.leakage:
+            raise ValueError("constant power is drawn all the time, allowed no leakage")
+        if self.gated and not self.leakage:
+            raise ValueError("gated: found true without leakage, allowed both")
         return self
 
     @property
@@ -244,6 +304,10 @@ class Architecture(Spec):
             if stage.unit not in self.components:
                 raise ValueError(f"pipeline.stages.{number}.unit: found {stage.unit!r}, allowed a component: "
                                  f"{', '.join(self.components)}")
+        for name, component in self.components.items():
+            if component.gated and component.level != "ima" and name not in _SERVING:
+                raise ValueError(f"components.{name}.gated: found true at level {component.level}, allowed in an IMA "
+                                 f"and of {', '.join(_SERVING)}")
         if self.crossbars > 10**8:
             raise ValueError(f"hierarchy: found {self.crossbars:,} crossbars, allowed at most 100,000,000")
         return self

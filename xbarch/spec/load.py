@@ -86,7 +86,8 @@ def load(source: str | Path, model: type[M], overrides: Sequence[str] = (), *, k
 def document(source: str | Path, *, kind: str = "architectures") -> Document:
     """The YAML file `source` (path or bundled name), read but not validated; its top is a mapping.
 
-    `extends: NAME` (a bundled name, or a path from the file's own folder) puts it over that one, key by key.
+    `extends: NAME` (a bundled name, or a path from the file's own folder) puts it over that one, key by key; null takes
+    an inherited key away.
     """
     return _extended(_find(source, kind), kind, ())
 
@@ -105,7 +106,13 @@ def _extended(path: Path, kind: str, before: tuple[Path, ...]) -> Document:
     below = _find(beside if beside.is_file() else name, kind).resolve()
     if below in (*before, path.resolve()):
         raise own.error(f"found {brief(name)!r}, which comes back to this file, allowed another", "extends")
-    return Document(str(path), merged(_extended(below, kind, (*before, path.resolve())).data, data), lines)
+    whole = _present(merged(_extended(below, kind, (*before, path.resolve())).data, data))
+    return Document(str(path), whole, lines)
+
+
+def _present(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping without keys that are null."""
+    return {k: _present(v) if isinstance(v, Mapping) else v for k, v in data.items() if v is not None}
 
 
 def merged(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

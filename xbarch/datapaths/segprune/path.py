@@ -166,14 +166,14 @@ class SegPrune(DataPath):
     def _block(self, layer: Layer, geometry: Geometry, placed: Placed) -> Block:
         rows, filters, sign, ou = placed.piece.rows, placed.piece.filters, self.options.sign, self.options.mode == "ou"
         each = dense.per_weight(layer.weight_bits, geometry, sign)
-        width = len(filters) * each + (sign == "offset")
+        width = used = len(filters) * each + (sign == "offset")
         if not ou:
-            width = max(width, geometry.columns + (sign == "offset" and geometry.unit_column))
+            width = max(used, geometry.columns + (sign == "offset" and geometry.unit_column))
         kept = int(layer.kept[rows % layer.rows][:, filters].sum()) * each
         return Block(
             placed.crossbar, placed.row0, placed.col0, rows, width, kept, filters,
             partial(_contents, layer, rows % layer.rows, filters, geometry, sign, width),
-            group=placed.read, cap=dense.largest(len(rows), geometry, sign), gated=ou)
+            group=placed.read, cap=dense.largest(len(rows), geometry, sign), gated=ou, idle=width - used)
 
     # -- costs ------------------------------------------------------------------------------------------
 

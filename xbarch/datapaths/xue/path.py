@@ -234,7 +234,7 @@ class Xue(DataPath):
         width = len(used) if skip else geometry.columns
         stored = int(kept[used // sums[0].size].sum())
         return Block(
-            crossbar, 0, 0, inputs, width, stored, targets, gated=skip,
+            crossbar, 0, 0, inputs, width, stored, targets, gated=skip, idle=width - len(used),
             cap=int(sums.max(initial=0)) * ((1 << geometry.dac_bits) - 1),
             contents=partial(_contents, layer, here, targets, self.cell_bits(geometry), used, width))
 

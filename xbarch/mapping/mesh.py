@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from xbarch.mapping.traffic import GATE, Transfer
 
 Router = tuple[int, int, int]  # chip, x, y
 Link = tuple[Router, Router]
+
+
+def label(link: Link) -> str:
+    """Of the server: chip:x,y-x,y, or chip-chip of a link of the chain."""
+    (chip, x, y), (other, u, v) = link
+    return f"{chip}:{x},{y}-{u},{v}" if chip == other else f"{chip}-{other}"
 
 
 @dataclass(frozen=True)
@@ -58,3 +67,25 @@ class Mesh:
                     reached[link[1]] = len(nodes) - 1
                 before = reached[link[1]]
         return nodes, reached
+
+    def links(self, chip: int) -> list[Link]:
+        """All links between routers of a chip that hold tiles, both ways."""
+        there = {self.router(chip * self.tiles + t): None for t in range(self.tiles)}
+        return [(a, b) for a in there for b in ((chip, a[1] + 1, a[2]), (chip, a[1] - 1, a[2]),
+                                                (chip, a[1], a[2] + 1), (chip, a[1], a[2] - 1)) if b in there]
+
+    def loads(self, transfers: Iterable[Transfer], cost: Callable[[int], int] = int) -> dict[Link, int]:
+        """Sum of `cost(bits)`, as bits themselves, over all that cross each link; each link of a multicast once."""
+        alike: Counter[tuple[int, tuple[int, ...], int]] = Counter()
+        for t in transfers:
+            alike[t.source, t.targets, t.bits] += t.windows
+        found: dict[Link, int] = {}
+        for (source, targets, bits), windows in alike.items():
+            start = (0, 0, 0) if source == GATE else self.router(source)
+            for link, _ in self.tree(start, dict.fromkeys(self.router(t) for t in targets))[0]:
+                found[link] = found.get(link, 0) + cost(bits) * windows
+        return found
+
+    def bit_hops(self, transfers: Iterable[Transfer]) -> int:
+        """Bits times links crossed, those between chips not counted."""
+        return sum(bits for (a, b), bits in self.loads(transfers).items() if a[0] == b[0])

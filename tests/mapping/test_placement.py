@@ -1,0 +1,213 @@
+"""Placements: permutations that change routes and nothing else; traffic by closed form is what a run sends."""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import xbarch
+from xbarch import run
+from xbarch.errors import InputError
+from xbarch.mapping import placement
+from xbarch.mapping.mesh import Mesh, label
+from xbarch.mapping.pack import dense_crossbars
+from xbarch.mapping.placement import PLACEMENTS, arrange, moved
+from xbarch.mapping.plan import plan
+from xbarch.mapping.traffic import GATE, Transfer, traffic
+from xbarch.spec.architecture import Architecture
+from xbarch.spec.load import load
+from xbarch.workload.find import resolve
+
+
+def chain(tiles):
+    """Tile after tile sends 100 bits to the next."""
+    return [Transfer("x", t, (t + 1,), 100, 1) for t in range(tiles - 1)]
+
+
+@st.composite
+def cases(draw):
+    """A mesh, chips, and what is sent; the last row of routers may be partly empty."""
+    width, height, concentration = draw(st.integers(1, 4)), draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    most = width * height * concentration
+    mesh = Mesh(width, height, concentration, draw(st.integers(max(1, most - 3), most)))
+    chips = draw(st.integers(1, 2))
+    tile = st.integers(0, mesh.tiles * chips - 1)
+    transfers = draw(st.lists(st.builds(
+        Transfer, st.just("x"), st.one_of(st.just(GATE), tile), st.lists(tile, min_size=1, max_size=6).map(tuple),
+        st.integers(1, 1000), st.integers(1, 50)), max_size=12))
+    return mesh, chips, transfers
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases())
+def test_every_placement_is_a_permutation_within_chips(case):
+    mesh, chips, transfers = case
+    between = {}
+    for name, order in PLACEMENTS.items():
+        found = order(mesh, chips, transfers)
+        assert sorted(found) == list(range(mesh.tiles * chips))
+        assert [t // mesh.tiles for t in found] == [t // mesh.tiles for t in range(mesh.tiles * chips)]
+        loads = mesh.loads(moved(transfers, found))
+        between[name] = {link: bits for link, bits in loads.items() if link[0][0] != link[1][0]}
+    assert between["snake"] == between["greedy"] == between["row_major"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases())
+def test_greedy_has_never_more_bit_hops(case):
+    mesh, chips, transfers = case
+    hops = {name: mesh.bit_hops(moved(transfers, order(mesh, chips, transfers)))
+            for name, order in PLACEMENTS.items()}
+    assert hops["greedy"] <= min(hops["row_major"], hops["snake"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(), st.randoms(use_true_random=False))
+def test_links_of_trees_counted_without_making_them(case, random):
+    """`_hops` on places of any kind against the routes themselves."""
+    mesh, chips, transfers = case
+    order = list(range(mesh.tiles * chips))
+    for chip in range(chips):
+        part = order[chip * mesh.tiles:(chip + 1) * mesh.tiles]
+        random.shuffle(part)
+        order[chip * mesh.tiles:(chip + 1) * mesh.tiles] = part
+    counted = sum(placement._cost(mesh, np.array(order[c * mesh.tiles:(c + 1) * mesh.tiles]) - c * mesh.tiles,
+                                  *placement._talk(mesh, c, transfers)) for c in range(chips))
+    assert counted == mesh.bit_hops(moved(transfers, order))
+
+
+def test_a_chain_by_hand():
+    """Six tiles on 3 x 2 routers: five links if neighbours follow each other, seven if the second row starts left."""
+    mesh, sent = Mesh(3, 2, 1, 6), chain(6)
+    hops = {name: mesh.bit_hops(moved(sent, order(mesh, 1, sent))) for name, order in PLACEMENTS.items()}
+    assert hops == {"row_major": 700, "snake": 500, "greedy": 500}
+    assert PLACEMENTS["snake"](mesh, 1, sent) == [0, 1, 2, 5, 4, 3]
+
+
+def test_what_talks_most_lies_together():
+    """Tile 0 talks to tile 11 of 12 alone: they become neighbours of one another; pixels draw a tile to the gate."""
+    mesh, far = Mesh(4, 3, 1, 12), [Transfer("x", 0, (11,), 8, 1)]
+    assert mesh.bit_hops(far) == 8 * 5
+    assert mesh.bit_hops(moved(far, PLACEMENTS["greedy"](mesh, 1, far))) == 8
+    pixels = [Transfer("input", GATE, (7,), 8, 100)]
+    assert PLACEMENTS["greedy"](mesh, 1, pixels)[7] == 0
+
+
+def test_placements_are_documented():
+    text = (Path(__file__).resolve().parents[2] / "docs/reference.md").read_text(encoding="utf-8")
+    table = text.partition("\n## Placements\n")[2].partition("\n(resultjson)=")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.M) == list(PLACEMENTS)
+
+
+def test_refusals():
+    with pytest.raises(InputError, match=r"placement: found 'spiral', allowed row_major, snake, greedy"):
+        xbarch.simulate("isaac_like", "vgg7_pruned", placement="spiral")
+    with pytest.raises(InputError, match=r"placement: found 3, allowed a name"):
+        xbarch.simulate("isaac_like", "vgg7_pruned", placement=3)
+    with pytest.raises(InputError, match=r"greedy for a chip of 1,024 tiles, allowed at most 512: row_major or snake"):
+        PLACEMENTS["greedy"](Mesh(16, 16, 4, 1024), 1, chain(8))
+
+
+def test_a_mesh_much_larger_than_its_tiles():
+    """Only the part that holds tiles is looked at."""
+    assert sorted(PLACEMENTS["greedy"](Mesh(1024, 1024, 1, 4), 1, chain(4))) == [0, 1, 2, 3]
+
+
+# -- on networks ----------------------------------------------------------------------------------------------
+
+@lru_cache
+def planned(workload, policy, chips=1):
+    """(machine, plan, what a plan sends) without simulating."""
+    network = resolve(workload)
+    path = run.choose(network, None, None)
+    machine = run.build(load("isaac_like", Architecture), network, path, policy, chips)
+    packed = run.fit(network, path, machine)
+    paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
+    made = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy,
+                machine.ahead)
+    return machine, made, lambda p: traffic(network, packed, p, machine.sum_bits)
+
+
+# Most bit-hops of greedy over those of row_major; three tiles share one router, so there is nothing to gain.
+@pytest.mark.parametrize(("workload", "policy", "bound"), [
+    ("resnet18_segprune", "fit", 1.0), ("vgg16_segprune", "fit", 1.0),
+    ("resnet18_segprune", "crossbars:4", 0.70), ("vgg16_segprune", "crossbars:4", 0.76), ("vgg16_dense", "fit", 0.35)])
+def test_greedy_saves_bit_hops_on_networks(workload, policy, bound):
+    machine, made, sent = planned(workload, policy)
+    hops = {name: machine.mesh.bit_hops(sent(arrange(made, name, machine.mesh, 1, sent))) for name in PLACEMENTS}
+    assert hops["greedy"] <= bound * hops["row_major"] and hops["greedy"] <= hops["snake"] <= hops["row_major"]
+    if policy != "fit":
+        assert hops["snake"] < 0.95 * hops["row_major"]
+    if bound == 1.0:
+        assert made.tiles <= 4 and not any(hops.values())
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return {name: xbarch.execute("isaac_like", "vgg7_pruned", policy="crossbars:4", images=3, placement=name)
+            for name in PLACEMENTS}
+
+
+@pytest.mark.parametrize("name", PLACEMENTS)
+def test_traffic_by_closed_form_is_what_the_run_sends(runs, name):
+    """Time every link was held and tokens' flits, link by link, against the plan's transfers."""
+    done = runs[name]
+    sent = traffic(done.workload, done.packed, done.plan, done.machine.sum_bits, done.graph.images)
+    held = {f"link@{label(k)}": v for k, v in done.machine.mesh.loads(sent, done.machine.link_time).items()}
+    measured = {s.name: int(b) for s, b in zip(done.graph.servers, done.trace.busy, strict=True) if s.kind == "link"}
+    assert held == measured and len(held) >= 1
+
+
+def test_traffic_over_two_chips_is_what_the_run_sends():
+    done = xbarch.execute("isaac_like", "vgg7_pruned", policy="chip", chips=2, images=1, placement="snake",
+                          overrides=["hierarchy.tiles=6"])
+    machine = done.machine
+    sent = traffic(done.workload, done.packed, done.plan, machine.sum_bits)
+    on, off = machine.mesh.loads(sent, machine.link_time), machine.mesh.loads(sent, machine.off_chip_time)
+    held = {f"link@{label(k)}": v for k, v in on.items() if k[0][0] == k[1][0]} \
+        | {f"hypertransport@{label(k)}": v for k, v in off.items() if k[0][0] != k[1][0]}
+    measured = {s.name: int(b) for s, b in zip(done.graph.servers, done.trace.busy, strict=True)
+                if s.kind in ("link", "hypertransport") and s.name != "hypertransport@chip0"}
+    assert held == measured and any(name.startswith("hypertransport") for name in held)
+
+
+def test_a_placement_changes_routes_only(runs):
+    """Same crossbars, copies and actions but those of the mesh; fewer flits with fewer bit-hops, and less energy."""
+    records = {name: xbarch.report.record.record(done) for name, done in runs.items()}
+    base = records["row_major"]
+    for other in records.values():
+        assert other["mapping"]["crossbars"] == base["mapping"]["crossbars"]
+        assert [m["copies"] for m in other["mapping"]["layers"]] == [m["copies"] for m in base["mapping"]["layers"]]
+        actions, before = dict(other["counts"]["actions"]), dict(base["counts"]["actions"])
+        hops, hops_before = actions.pop("flit_hop"), before.pop("flit_hop")
+        assert actions == before
+        saved = base["energy"]["dynamic_aj"] - other["energy"]["dynamic_aj"]
+        routers = [r["energy"]["by_component_aj"]["router"] for r in (base, other)]
+        assert saved == routers[0] - routers[1] and (saved > 0) == (hops < hops_before)
+    greedy = records["greedy"]
+    assert greedy["interconnect"]["bit_hops"] < base["interconnect"]["bit_hops"]
+    assert greedy["energy"]["by_component_aj"]["router"] < 0.95 * base["energy"]["by_component_aj"]["router"]
+    assert greedy["interconnect"]["busiest"]["busy"] < base["interconnect"]["busiest"]["busy"]
+
+
+def test_row_major_is_the_plan_itself():
+    machine, made, sent = planned("vgg7_pruned", "crossbars:4")
+    assert arrange(made, "row-major", machine.mesh, 1, sent) is made
+    placed = arrange(made, "snake", machine.mesh, 1, sent)
+    assert placed.placement == "snake" and placed.tiles == made.tiles and placed.capacity == made.capacity
+
+
+def test_placements_make_a_measured_difference():
+    """Where links bound the rate, shorter routes make it faster: dense VGG-16 with four copies' worth of crossbars."""
+    by = {name: xbarch.simulate("isaac_like", "vgg16_dense", policy="crossbars:4", images=2, placement=name)
+          for name in ("row_major", "greedy")}
+    base, placed = by["row_major"], by["greedy"]
+    assert base["interconnect.busiest.busy"] > 0.9
+    assert placed["interconnect.bit_hops"] < 0.55 * base["interconnect.bit_hops"]
+    assert placed["throughput.images_per_second"] > 1.15 * base["throughput.images_per_second"]
+    routers = [r["energy.by_component_aj"]["router"] for r in (base, placed)]
+    assert routers[1] < 0.8 * routers[0]

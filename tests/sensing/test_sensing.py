@@ -1,0 +1,127 @@
+"""Sensing units: times and actions against closed forms, and as parts of a machine described in YAML."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from rigs import single
+
+import xbarch
+from xbarch import plugins
+from xbarch.datapaths.base import Work
+from xbarch.errors import ConservationError, InputError
+from xbarch.sensing.base import Array
+
+UNITS = ["adc", "analog_accumulation", "integrate_fire", "sense_amplifier"]
+
+
+def work(columns, reads, rows=128):
+    n = len(columns)
+    return Work(np.arange(n), np.full(n, rows), np.array(columns), np.array(columns) * rows, np.array(reads),
+                np.zeros(n, np.int64))
+
+
+def array(**more):
+    return Array(**{"columns": 128, "read": 100_000, "conversion": 781, "converters": Fraction(1), "bits": 8, **more})
+
+
+def test_they_are_registered():
+    assert list(plugins.sensing()) == UNITS
+    assert all(kind.summary and kind.provenance for kind in plugins.sensing().values())
+
+
+@pytest.mark.parametrize(("columns", "converters", "slot", "time"), [
+    (128, 1, 0, 100_000), (129, 1, 0, 100_000),   # the reference column's conversion is hidden
+    (128, Fraction(1, 2), 0, 2 * 128 * 781), (64, Fraction(1, 2), 0, 100_000), (128, 4, 0, 100_000),
+    (128, Fraction(1, 2), 100_000, 200_000), (128, Fraction(2, 3), 0, -(-128 * 781 * 3 // 2)),
+])
+def test_converters_take_turns(columns, converters, slot, time):
+    unit = plugins.sense("adc", {}, array(converters=Fraction(converters), slot=slot))
+    w = work([columns], [16])
+    assert unit.each(w).tolist() == [time] and unit.rest(w) is None
+    assert {k: v.tolist() for k, v in unit.actions(w).items()} == {
+        "conversion": [16 * columns], "sample": [16 * columns], "shift_add": [16 * columns]}
+
+
+@pytest.mark.parametrize("bits", [1, 4, 6])
+def test_amplifiers_count_up_to_the_sum(bits):
+    """PRIME: 256 bit lines are 128 differences, eight amplifiers sense 16 each, one after another."""
+    a = array(columns=256, read=10_000, conversion=1_000, converters=Fraction(8), bits=bits)
+    unit = plugins.sense("sense_amplifier", {}, a)
+    w = work([256], [2])
+    assert unit.each(w).tolist() == [10_000 + 16 * 2**bits * 1_000]
+    assert unit.actions(w)["conversion"].tolist() == [2 * 128] and unit.conversion == 2**bits * 1_000
+    alone = plugins.sense("sense_amplifier", {"subtracted": False}, a)
+    assert alone.actions(w)["conversion"].tolist() == [2 * 256]
+
+
+def test_counters_take_no_turns():
+    """PipeLayer: a read is as long as the array's, however many columns; nothing is converted."""
+    unit = plugins.sense("integrate_fire", {}, array(read=29_310))
+    w = work([128, 3], [16, 16])
+    assert unit.each(w).tolist() == [29_310, 29_310]
+    assert unit.actions(w)["fire"].tolist() == [16 * 128, 16 * 3] and "conversion" not in unit.actions(w)
+
+
+def test_sums_are_converted_once_a_window():
+    """CASCADE: the 256 partial sums of a 16-bit weight, 16 columns times 16 phases, take ten conversions."""
+    unit = plugins.sense("analog_accumulation", {}, array(converters=Fraction(7, 80)))
+    w = work([16, 64], [16, 16])
+    assert unit.actions(w)["conversion"].tolist() == [10, 40] and unit.actions(w)["interface"].tolist() == [256, 1024]
+    assert unit.each(w).tolist() == [100_000, 100_000]
+    assert unit.rest(w).tolist() == [-(-10 * 781 * 80 // 7), -(-40 * 781 * 80 // 7)]
+
+
+def test_reads_that_depend_on_the_data_keep_their_windows():
+    w = work([128, 64], [[16, 8], [4, 0], [1, 1]])
+    for name in UNITS:
+        unit = plugins.sense(name, {}, array())
+        assert all(counts.shape == (3, 2) for counts in unit.actions(w).values())
+        assert unit.rest(w) is None or unit.rest(w).shape == (3, 2)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A machine of its own, without Python: ISAAC's with another unit and what pays for it."""
+    def make(unit, *actions):
+        part = "{level: ima, count: 8, area: 0.001 mm^2, power: 1 mW, energy: 1 pJ, source: assumed, action: "
+        file = tmp_path / f"{unit}.yaml"
+        file.write_text(f"extends: isaac_like\nname: {unit}_like\ncrossbar: {{sensing: {{unit: {unit}}}}}\n"
+                        "components:\n  router: {level: tile}\n"
+                        + "".join(f"  own_{a}: {part}{a}}}\n" for a in actions))
+        return file
+    return make
+
+
+def test_a_machine_takes_a_unit_from_its_yaml(machine):
+    """A window of a full array, 16 phases: 16 reads, on ISAAC's slots, no conversion; what is counted is paid for."""
+    run = xbarch.execute(machine("integrate_fire", "fire"), single(128, 16, 4), policy="one_copy", images=1)
+    assert run.packed["conv"].occupancy.tolist() == [16 * 100_000]
+    actions = run.ledger.by_action()
+    assert "conversion" not in actions and actions["fire"] == 4 * 16 * 129
+
+
+def test_accumulation_on_a_machine_saves_conversions(machine):
+    """Ten of 256: the ledger charges exactly the shares, and the crossbar is held for the conversions behind."""
+    before = xbarch.execute("isaac_like", single(128, 16, 4), policy="one_copy", images=1)
+    after = xbarch.execute(machine("analog_accumulation", "interface", "buffer_write"), single(128, 16, 4),
+                           policy="one_copy", images=1)
+    assert before.ledger.by_action()["conversion"] == 4 * 16 * 129
+    assert after.ledger.by_action()["conversion"] == 4 * -(-16 * 129 * 10 // 256)
+    assert after.packed["conv"].occupancy.tolist() == [16 * 100_000 + 100_000]
+
+
+def test_what_nobody_pays_for_is_refused(machine):
+    with pytest.raises(ConservationError, match="action fire of layer conv has no component that pays for it"):
+        xbarch.execute(machine("integrate_fire"), single(128, 16, 4), policy="one_copy", images=1)
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    (["crossbar.sensing.unit=acd"], "crossbar.sensing.unit: found 'acd', allowed adc, analog_accumulation"),
+    (["crossbar.sensing.options={bits: 3}"], "crossbar.sensing.options"),
+    (["crossbar.sensing.unit=analog_accumulation", "crossbar.sensing.options={sums: 0}"], "sums: found 0"),
+])
+def test_wrong_units_are_refused(changes, message):
+    with pytest.raises(InputError) as caught:
+        xbarch.simulate("isaac_like", single(128, 16, 4), policy="one_copy", images=1, overrides=changes)
+    assert message in str(caught.value) and "\n" not in str(caught.value)

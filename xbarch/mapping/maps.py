@@ -1,0 +1,42 @@
+"""Whole feature maps in the tiles' buffers, as a barrier between layers needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+
+from xbarch.errors import CapacityError
+from xbarch.mapping.plan import Plan
+from xbarch.workload.graph import Workload
+
+
+def refuse(plan: Plan, workload: Workload, buffer: int, images: int = 1) -> None:
+    """Refuse a plan whose tiles cannot hold the feature maps of `images` images.
+
+    A map lies in every tile that reads it, from the start of the layer that makes it to the end of the one that reads
+    it; layers follow one another in their order. buffer: bits of a tile.
+
+    Raises:
+        CapacityError: with the layer during which a tile would need more, what it needs and what it has.
+    """
+    need, layer = max(((bits, name) for name, held in _held(plan, workload, images).items()
+                       for bits in held.values()), default=(0, ""))
+    if need > buffer:
+        raise CapacityError(f"while layer {layer} runs a tile would hold feature maps of {ceil(need / 8192):,} KB, it "
+                            f"has {buffer // 8192:,} KB; a larger eDRAM (buffer.size) or the mode pipelined would do",
+                            field="mode")
+
+
+def _held(plan: Plan, workload: Workload, images: int) -> Mapping[str, Mapping[int, int]]:
+    """Bits of feature maps by layer that runs and tile."""
+    order = {name: number for number, name in enumerate(plan.edges)}
+    names = list(plan.edges)
+    held: dict[str, dict[int, int]] = {name: {} for name in names}
+    for name, edges in plan.edges.items():
+        tiles = {p.tile for copy in plan.parts[name] for p in copy} if name in plan.parts else set(plan.homes[name])
+        for edge in edges:
+            bits = images * workload[edge.producer].windows * edge.words * edge.bits
+            for during in names[order[edge.producer]:order[name] + 1]:
+                for tile in tiles:
+                    held[during][tile] = held[during].get(tile, 0) + bits
+    return held

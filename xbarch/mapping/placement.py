@@ -1,0 +1,187 @@
+"""Placements: which tile of the chip takes the place of each tile that the plan fills.
+
+The plan fills tiles in the order of their numbers and never looks at the mesh; a placement renumbers them. It moves
+tiles within their chip only, so what crosses between chips stays the same. The gate, router (0, 0), stays too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.errors import InputError
+from xbarch.mapping.mesh import Mesh
+from xbarch.mapping.place import Part
+from xbarch.mapping.plan import Plan
+from xbarch.mapping.traffic import GATE, Transfer
+from xbarch.spec.text import brief
+
+Ints = NDArray[np.int64]
+_TILES = 512  # a chip's tiles through all of their swaps: a minute or so
+Placement = Callable[[Mesh, int, Sequence[Transfer]], list[int]]  # (mesh, chips, traffic) -> a tile for every tile
+
+
+def row_major(mesh: Mesh, chips: int, transfers: Sequence[Transfer]) -> list[int]:
+    """tiles in the order of the plan, row after row"""
+    return list(range(mesh.tiles * chips))
+
+
+def snake(mesh: Mesh, chips: int, transfers: Sequence[Transfer]) -> list[int]:
+    """as row_major, every second row from right to left: tiles that follow each other are neighbours"""
+    def along(tile: int) -> tuple[int, int, int, int]:
+        chip, x, y = mesh.router(tile)
+        return chip, y, -x if y % 2 else x, tile
+
+    return sorted(range(mesh.tiles * chips), key=along)
+
+
+def greedy(mesh: Mesh, chips: int, transfers: Sequence[Transfer]) -> list[int]:
+    """swaps of two tiles that save bit-hops, until none does; never more of them than row_major or snake"""
+    if mesh.tiles > _TILES:
+        raise InputError(f"found greedy for a chip of {mesh.tiles:,} tiles, allowed at most {_TILES:,}: "
+                         "row_major or snake", field="placement")
+    routers = -(-mesh.tiles // mesh.concentration)
+    mesh = replace(mesh, width=min(mesh.width, routers), height=-(-routers // mesh.width))  # with tiles on them
+    rows, winding = (np.array(order(mesh, 1, ())) for order in (row_major, snake))
+    found = []
+    for chip in range(chips):
+        takes, sends = _talk(mesh, chip, transfers)
+        # Moving one tile rarely shortens a wide multicast, so what talks is drawn together first, as if in pairs.
+        starts = [min(rows, winding, key=lambda place: _cost(mesh, place, takes, sends)),
+                  _paired(mesh, takes.T @ sends, rows)]
+        ends = [_swapped(mesh, takes, sends, start) for start in starts] if len(takes) else [rows]
+        best = min(ends, key=lambda place: _cost(mesh, place, takes, sends))
+        found += [chip * mesh.tiles + int(t) for t in best]
+    return found
+
+
+PLACEMENTS: dict[str, Placement] = {"row_major": row_major, "snake": snake, "greedy": greedy}
+
+
+def parse_placement(text: str) -> Placement:
+    """The placement of that name, words joined by _ or -.
+
+    Raises:
+        InputError: there is none.
+    """
+    if text.replace("-", "_") not in PLACEMENTS:
+        raise InputError(f"found {brief(text)!r}, allowed {', '.join(PLACEMENTS)}", field="placement")
+    return PLACEMENTS[text.replace("-", "_")]
+
+
+def arrange(plan: Plan, name: str, mesh: Mesh, chips: int, traffic: Callable[[Plan], Sequence[Transfer]]) -> Plan:
+    """The plan placed by `name`. traffic: what a plan sends, an image.
+
+    Raises:
+        InputError: no such placement.
+    """
+    if parse_placement(name) is row_major:
+        return plan
+    order = parse_placement(name)(mesh, chips, traffic(plan))
+
+    def there(part: Part) -> Part:
+        return replace(part, tile=order[part.tile])
+
+    parts = {layer: [[there(p) for p in copy] for copy in copies] for layer, copies in plan.parts.items()}
+    homes = {layer: [order[t] for t in tiles] for layer, tiles in plan.homes.items()}
+    return replace(plan, parts=parts, homes=homes, placement=name.replace("-", "_"))
+
+
+def moved(transfers: Sequence[Transfer], order: Sequence[int]) -> Iterator[Transfer]:
+    """The same transfers between tiles placed so."""
+    for t in transfers:
+        yield replace(t, source=t.source if t.source == GATE else order[t.source],
+                      targets=tuple(order[target] for target in t.targets))
+
+
+def _talk(mesh: Mesh, chip: int, transfers: Sequence[Transfer]) -> tuple[Ints, Ints]:
+    """(takes, sends), int64 [sets, tiles + 1]: the sets of tiles of a chip that are sent to together, and the bits each
+    tile sends to each set. The last column is the gate, where all that comes from or goes to another chip passes."""
+    gate, first = mesh.tiles, chip * mesh.tiles
+    sent: dict[frozenset[int], Counter[int]] = {}
+    for t in transfers:
+        inside = {target - first for target in t.targets if first <= target < first + gate}
+        source = t.source - first if first <= t.source < first + gate else gate
+        if source != gate and len(inside) < len(set(t.targets)):
+            inside.add(gate)
+        if inside - {source}:
+            sent.setdefault(frozenset(inside), Counter())[source] += t.bits * t.windows
+    takes, sends = np.zeros((2, len(sent), gate + 1), np.int64)
+    for row, (targets, sources) in enumerate(sent.items()):
+        takes[row, list(targets)] = 1
+        sends[row, list(sources)] = list(sources.values())
+    return takes, sends
+
+
+def _paired(mesh: Mesh, sent: Ints, place: Ints) -> Ints:
+    """Places after the swaps that save most while each target is sent to by itself. sent: [to, from], gate last.
+
+    Swapping r and s changes the sum of talk times distance over all pairs by M[r,s] + M[s,r] - M[r,r] - M[s,s]
+    + 2 talk[r,s] distance[r,s], with M = talk @ distance.
+    """
+    place, talk = np.append(place, len(place)), sent + sent.T
+    np.fill_diagonal(talk, 0)
+    at = np.array([(x, y) for _, x, y in map(mesh.router, range(mesh.tiles))] + [(0, 0)])
+    distance = np.abs(at[:, None] - at).sum(axis=-1)
+    while True:
+        now = distance[np.ix_(place, place)]
+        m = talk @ now
+        change = (m + m.T - np.diag(m)[:, None] - np.diag(m) + 2 * talk * now)[:-1, :-1]
+        best = np.unravel_index(int(change.argmin()), change.shape)
+        if change[best] >= 0:
+            return place[:-1]
+        place[list(best)] = place[list(best)[::-1]]
+
+
+def _swapped(mesh: Mesh, takes: Ints, sends: Ints, place: Ints) -> Ints:
+    """Places after swaps, each the best for its tile, busiest tiles first, until none saves anything."""
+    place, routers = place.copy(), np.eye(mesh.width * mesh.height, dtype=np.int64)
+    at = _at(mesh, np.arange(len(place)))
+    traffic = (takes * sends.sum(axis=1)[:, None] + sends).sum(axis=0)[:-1]
+    busy = [int(t) for t in np.argsort(-traffic, kind="stable") if traffic[t]]
+    least, before = _cost(mesh, place, takes, sends), -1
+    while least != before:
+        before = least
+        for tile in busy:
+            others = np.flatnonzero(at[place] != at[place[tile]])
+            step = (routers[at[place[others]]] - routers[at[place[tile]]])[:, None]  # [others, 1, routers]
+            held = [(count @ routers[_at(mesh, place)], count) for count in (takes, sends)]
+            after = _hops(mesh, *(now + (count[:, tile] - count[:, others].T)[..., None] * step for now, count in held))
+            if len(others) and (fewest := int(after.min())) < least:
+                least, other = fewest, int(others[after.argmin()])
+                place[[tile, other]] = place[[other, tile]]
+    return place
+
+
+def _at(mesh: Mesh, place: Ints) -> Ints:
+    """Numbers of the routers that tiles placed so hang on, and of the gate."""
+    return np.array([y * mesh.width + x for _, x, y in map(mesh.router, place.tolist())] + [0])
+
+
+def _cost(mesh: Mesh, place: Ints, takes: Ints, sends: Ints) -> int:
+    """Bit-hops on the chip."""
+    routers = np.eye(mesh.width * mesh.height, dtype=np.int64)[_at(mesh, place)]
+    return int(_hops(mesh, takes @ routers, sends @ routers))
+
+
+def _hops(mesh: Mesh, takes: Ints, sends: Ints) -> Ints:
+    """Bit-hops of the multicast trees, from what routers take and send, [..., sets, routers] each.
+
+    A link of the source's row is in the tree if a target lies in a column beyond it, one of a target's column if a
+    target of that column lies beyond it; so each is counted with all the sources on this side of it.
+    """
+    grid = (*takes.shape[:-1], mesh.height, mesh.width)
+    there, sent = (takes > 0).reshape(grid), sends.reshape(grid)
+    total = np.zeros(takes.shape[:-2], np.int64)
+    for turn in (1, -1):  # east and south, west and north
+        there, sent = there[..., ::turn, ::turn], sent[..., ::turn, ::turn]
+        columns, across, down = np.asarray(there.any(axis=-2)), sent.sum(axis=-2), sent.sum(axis=-1)
+        beyond = np.logical_or.accumulate(columns[..., ::-1], axis=-1)[..., ::-1][..., 1:]
+        below = np.logical_or.accumulate(there[..., ::-1, :], axis=-2)[..., ::-1, :][..., 1:, :].sum(axis=-1)
+        total += (across.cumsum(axis=-1)[..., :-1] * beyond).sum(axis=(-1, -2))
+        total += (down.cumsum(axis=-1)[..., :-1] * below).sum(axis=(-1, -2))
+    return total

@@ -1,0 +1,1 @@
+"""How the sums on bit lines become numbers: converters, sense amplifiers, counters."""
