@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -34,6 +34,10 @@ class SNrram(Activations):
         "registers as index lists. This project's reading: no sparsity transfer, projection, packing, zero detectors, "
         "all prices")
     Options: ClassVar[type[base.Options]] = SNrramOptions
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.whole_filters = self.options.grain == "column"  # a filter may lose all of its columns
 
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
         """A filter's weights in a block's rows, or a row's in a block's filters."""
