@@ -308,7 +308,8 @@ def test_command(call, place):
                           "--activation-bits", 5, "--out", "cmd")
     assert code == 0 and "written: cmd" in out and "accuracy" in out and not err
     recipe = json.loads((place / "cmd" / "manifest.json").read_text())["recipe"]
-    assert recipe["layers"] == {"conv1": 0.9} and recipe["geometry"] == SMALL and recipe["data"]["size"] == 16
+    assert recipe["layers"] == {"conv1": 0.9} and recipe["data"]["size"] == 16
+    assert recipe["geometry"] == {**SMALL, "operation_unit": None}
     assert recipe["quantization"]["weight_bits"] == 3 and recipe["quantization"]["activation_bits"] == 5
     code, out, _ = call("verify", "-a", "isaac_like", "-w", "./cmd", "--json")
     assert code == 0 and not any(r["mismatches"] for r in json.loads(out))
