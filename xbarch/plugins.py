@@ -101,13 +101,13 @@ def sensed(crossbar: Crossbar, slot: int) -> Sensing:
 
 
 def _all(kind: Kind) -> dict[str, Any]:
-    found = {name: _imported(kind, point) for name, point in _points(kind.group).items()}
+    found = {name: _imported(kind, point) for name, point in _points(kind).items()}
     return dict(sorted({**found, **_loaded.get(kind.group, {})}.items()))
 
 
 def _made(kind: Kind, name: str, asked: dict[str, Any], field: str, make: Callable[[Any, dict[str, Any]], Any]) -> Any:
     """One plugin of a kind with its options; whatever it raises is reported by its name."""
-    points, loaded = _points(kind.group), _loaded.get(kind.group, {})
+    points, loaded = _points(kind), _loaded.get(kind.group, {})
     if name not in points and name not in loaded:
         known = sorted({*points, *loaded})
         near = get_close_matches(name, known, 1)
@@ -176,7 +176,7 @@ def load_file(path: str | Path) -> list[str]:
         if lacks := _lacks(kind, plugin):
             raise InputError(lacks, file=path)
         taken = _loaded.get(kind.group, {}).get(plugin.name)
-        if plugin.name in _points(kind.group) or plugin.name in found.get(kind.group, {}) or (
+        if plugin.name in _points(kind) or plugin.name in found.get(kind.group, {}) or (
                 taken is not None and taken.__module__ != module.__name__):
             raise InputError(f"the {kind.noun} name {plugin.name!r} is taken", file=path)
         found.setdefault(kind.group, {})[plugin.name] = plugin
@@ -205,17 +205,16 @@ def _lacks(kind: Kind, plugin: Plugin) -> str:
     return f"the {kind.noun} {name!r} does not define {', '.join(absent)}" if absent else ""
 
 
-def _points(group: str) -> dict[str, EntryPoint]:
-    """Entry points of a group by name.
+def _points(kind: Kind) -> dict[str, EntryPoint]:
+    """Entry points of a kind by name.
 
     Raises:
         InputError: two packages offer the same name.
     """
-    noun = next(kind.noun for kind in KINDS if kind.group == group)
     points: dict[str, EntryPoint] = {}
-    for point in sorted(entry_points(group=group), key=lambda p: (p.name, p.value)):
+    for point in sorted(entry_points(group=kind.group), key=lambda p: (p.name, p.value)):
         if points.get(point.name, point).value != point.value:
-            raise InputError(f"the {noun} {point.name!r} is offered twice, as {points[point.name].value} and as "
+            raise InputError(f"the {kind.noun} {point.name!r} is offered twice, as {points[point.name].value} and as "
                              f"{point.value}; uninstall one")
         points[point.name] = point
     return points

@@ -19,7 +19,7 @@ _TINY = 1.02  # gains nearer to 1 than this are none
 def document(found: Field, pictures: Sequence[Picture], command: str) -> Document:
     """The report."""
     sections = [Section("What it says", 2, bullets=said(found)), Section("How to read it", 2, _introduction(found)),
-                Section("How far at equal loss", 2, table=_reaches(found.methods))]
+                study.machinery(found.asked), Section("How far at equal loss", 2, table=_reaches(found.methods))]
     for place, loss in enumerate(LOSSES):
         sections.append(Section(f"Hardware at a loss of at most {_lost(loss)}", 2, [
             f"Each method's trained point of the highest ratio whose change of accuracy is {_points(-loss)} or better, "

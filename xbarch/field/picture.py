@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from xbarch.curves.rows import Reach
 from xbarch.field.rows import LOSSES, Method
 from xbarch.report import units
-from xbarch.report.pictures import saved, styled
+from xbarch.report.pictures import styled
 
 _COLOURS = ("#2f6f9f", "#c2452d")
 
@@ -44,9 +44,3 @@ def draw(methods: Sequence[Method]) -> Figure:
 
 def _within(value: float, found: Reach) -> float:
     return value if isfinite(value) else found.most
-
-
-def render(figure: Figure, kind: str) -> bytes:
-    """"svg" or "png"."""
-    with styled():
-        return saved(figure, kind, dpi=160)

@@ -52,7 +52,7 @@ def _write(out: Path, found: Field) -> None:
     last = [r for r in found.large if r.job.policy == found.asked.policies[-1]]
     figures |= {f"large_{name}": figure for name, figure in study.draw(last).items() if f"large_{name}" in _DRAWN} \
         if last else {}
-    drawn = {name: picture.render(figure, "svg") for name, figure in figures.items()}
+    drawn = {name: study.render(figure, "svg") for name, figure in figures.items()}
     pictures = [Picture(f"{name}.svg", _DRAWN[name], f"{_DRAWN[name]}; the numbers are in the tables", svg, narrow=True)
                 for name, svg in drawn.items()]
     document = pages.document(found, pictures, "xbarch report field")
@@ -60,5 +60,5 @@ def _write(out: Path, found: Field) -> None:
                                          out / "field.csv": pages.sheet(found)}
     for name, figure in figures.items():
         contents[out / f"{name}.svg"] = drawn[name]
-        contents[out / f"{name}.png"] = picture.render(figure, "png")
+        contents[out / f"{name}.png"] = study.render(figure, "png")
     write_all(contents)

@@ -34,8 +34,7 @@ class AnalogAccumulation(Sensing):
         return self.array.slotted(np.full(len(work.columns), self.array.read, np.int64))
 
     def rest(self, work: Work) -> Ints:
-        a = self.array
-        return a.slotted(-(-self._converted(work) * a.conversion * a.converters.denominator // a.converters.numerator))
+        return self.array.slotted(self.array.converting(self._converted(work)))
 
     def actions(self, work: Work) -> dict[str, Ints]:
         sums, converted = work.reads * work.columns, self._converted(work)

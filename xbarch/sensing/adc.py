@@ -20,10 +20,7 @@ class Adc(Sensing):
 
     def each(self, work: Work) -> Ints:
         a = self.array
-        columns = np.minimum(work.columns, a.columns)
-        convert = np.array([-(-int(c) * a.conversion * a.converters.denominator // a.converters.numerator)
-                            for c in columns], np.int64)
-        return a.slotted(np.maximum(convert, a.read))
+        return a.slotted(np.maximum(a.converting(np.minimum(work.columns, a.columns)), a.read))
 
     def actions(self, work: Work) -> dict[str, Ints]:
         converted = work.reads * work.columns

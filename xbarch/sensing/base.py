@@ -27,6 +27,10 @@ class Array:
     bits: int
     slot: int = 0
 
+    def converting(self, sums: Ints) -> Ints:
+        """Time (ps) the crossbar's converters take for so many sums, in turn, rounded up."""
+        return -(-sums * self.conversion * self.converters.denominator // self.converters.numerator)
+
     def slotted(self, times: Ints) -> Ints:
         """Times rounded up to whole slots."""
         return -(-times // self.slot) * self.slot if self.slot else times

@@ -19,7 +19,7 @@ _GAINS = GAINS[:4]  # crossbars stand among the absolute figures
 def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], command: str) -> Document:
     """The report."""
     ran, refused = [r for r in rows if r.figures], [r for r in rows if not r.figures]
-    sections = [Section("How to read it", 2, _introduction(asked)), _machines(asked)]
+    sections = [Section("How to read it", 2, _introduction(asked)), machinery(asked)]
     for policy in asked.policies:
         for title, own in _parts([r for r in ran if r.job.policy == policy]):
             sections += tables(asked, f"{title}, {policy}" if title else policy, own)
@@ -49,7 +49,7 @@ def _introduction(asked: Study) -> list[str]:
     ]
 
 
-def _machines(asked: Study) -> Section:
+def machinery(asked: Study) -> Section:
     """What the architectures share and what not: a method that needs its own machine runs on a variant of the base."""
     found, first = list[tuple[str, ...]](), 0
     for name in machines(asked):

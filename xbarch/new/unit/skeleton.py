@@ -30,8 +30,7 @@ class SkeletonUnit(Sensing):
         """ps of one read of each entry: settling, then the columns over the crossbar's converters, in turn."""
         a = self.array
         columns = np.minimum(work.columns, a.columns)  # a reference column beside the array is hidden
-        convert = -(-columns * a.conversion * a.converters.denominator // a.converters.numerator)
-        return a.slotted(np.maximum(self.options.settling + convert, a.read))
+        return a.slotted(np.maximum(self.options.settling + a.converting(columns), a.read))
 
     def actions(self, work: Work) -> dict[str, Ints]:
         """What components of the architecture must pay for: a conversion a column and read."""
