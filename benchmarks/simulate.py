@@ -46,16 +46,16 @@ command = [sys.executable, "-m", "xbarch", "simulate", "-a", "isaac_like", "-w",
 command += ["--images", sys.argv[2], "--json"]
 out = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, out["counts"]["events"]]))
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, out["counts"]["visits"]]))
 """
 
 
 def measured(workload: str, images: int) -> tuple[float, float, int]:
-    """(CPU seconds, peak MB, events) of one command; a helper process measures its only child."""
+    """(CPU seconds, peak MB, visits of stages) of one command; a helper process measures its only child."""
     command = [sys.executable, "-c", _CHILD, workload, str(images)]
     found = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
-    seconds, megabytes, events = json.loads(found)
-    return seconds, megabytes, events
+    seconds, megabytes, visits = json.loads(found)
+    return seconds, megabytes, visits
 
 
 def main() -> None:
@@ -64,13 +64,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     arguments = parser.parse_args()
     reference = min(bare() for _ in range(arguments.repeat))
-    lines = ["| workload | images | CPU s | goal | × a million SimPy timeouts | peak MB | goal | events |",
+    lines = ["| workload | images | CPU s | goal | × a million SimPy timeouts | peak MB | goal | visits |",
              "|---|---|---|---|---|---|---|---|"]
     for workload, images, seconds_goal, memory_goal in JOBS:
         runs = [measured(workload, images) for _ in range(arguments.repeat)]
-        seconds, megabytes, events = min(runs)
+        seconds, megabytes, visits = min(runs)
         lines.append(f"| {workload} | {images} | {seconds:.2f} | {seconds_goal:g} | {seconds / reference:.2f} | "
-                     f"{megabytes:.0f} | {memory_goal or '–'} | {events:,} |")
+                     f"{megabytes:.0f} | {memory_goal or '–'} | {visits:,} |")
         print(lines[-1], flush=True)
     if arguments.out:
         put(arguments.out, "Simulation", [

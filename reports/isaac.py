@@ -38,7 +38,7 @@ def rate(run: object) -> Fraction:
 
 def main() -> None:
     runs = {shape: xbarch.execute("isaac_like", single(*shape), images=1,
-                                  overrides=["off_chip.ideal=true", "mesh.ideal=true"])
+                                  overrides=["off_chip.ideal=true", "network.ideal=true"])
             for shape in ((512, 32), (1024, 16))}
     run = runs[512, 32]
     machine = run.machine.architecture

@@ -1,5 +1,6 @@
 """What tests of several folders use."""
 
+import importlib
 import sys
 
 import pytest
@@ -20,3 +21,21 @@ def call(capsys, monkeypatch):
         out = capsys.readouterr()
         return code, out.out, out.err
     return run
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """A package as pip leaves it: its files, METADATA and entry points, on Python's path."""
+    def make(name, files, points):
+        site = tmp_path / "site"
+        for file, text in files.items():
+            (site / file).parent.mkdir(parents=True, exist_ok=True)
+            (site / file).write_text(text)
+        info = site / f"{name}-1.2.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text("".join(
+            f"[xbarch.{group}]\n{key} = {value}\n" for group, key, value in points))
+        monkeypatch.syspath_prepend(site)
+        importlib.invalidate_caches()
+    return make

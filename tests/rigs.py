@@ -16,7 +16,7 @@ def single(rows, filters, windows, bits=16):
     ))
 
 
-def isaac(workload, policy="fit", images=1, ideal=("off_chip",), **more):
-    """A run on ISAAC with the named parts free of contention."""
+def isaac(workload, policy="fit", images=1, ideal=("off_chip",), more=(), **how):
+    """A run on ISAAC with the named parts free of contention, and more overrides."""
     return xbarch.execute("isaac_like", workload, policy=policy, images=images,
-                          overrides=[f"{part}.ideal=true" for part in ideal], **more)
+                          overrides=[*(f"{part}.ideal=true" for part in ideal), *more], **how)

@@ -1,4 +1,4 @@
-"""What there is: architectures, workloads, data paths, sensing units; and the resolved tree of one architecture."""
+"""What there is, whose it is, and what one of them is: architectures, workloads, and every kind of plugin."""
 
 from __future__ import annotations
 
@@ -6,42 +6,86 @@ from collections.abc import Sequence
 from typing import Any
 
 from xbarch import bundled, plugins
+from xbarch.cost.built import repriced
 from xbarch.cost.nameplate import nameplate
 from xbarch.errors import InputError
+from xbarch.hw.machine import buildable
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import load
+from xbarch.spec.text import brief
 from xbarch.workload.find import headline
 
 
 def entries() -> dict[str, list[dict[str, str]]]:
-    """{"architectures": [...], "workloads": [...], "datapaths": [...], "sensing": [...]}, each entry with name,
-    summary, source."""
-    found: dict[str, list[dict[str, str]]] = {"architectures": [], "workloads": [], "datapaths": [], "sensing": []}
-    for name in bundled.names("architectures"):
-        a = load(bundled.folder("architectures") / f"{name}.yaml", Architecture)
-        found["architectures"].append({"name": name, "summary": a.summary, "source": a.source})
-    for name in bundled.names("workloads"):
-        summary, source = headline(name)
-        found["workloads"].append({"name": name, "summary": summary, "source": source})
-    for name, path in sorted(plugins.datapaths().items()):
-        found["datapaths"].append({"name": name, "summary": path.summary, "source": path.provenance})
-    for name, unit in plugins.sensing().items():
-        found["sensing"].append({"name": name, "summary": unit.summary, "source": unit.provenance})
+    """Lists by kind ("architectures", "workloads", "datapaths", "sensing" and the others of `plugins.KINDS`), each
+    entry with name, summary, source, from: "xbarch", the package or the file it comes with."""
+    found = {"architectures": [_architecture(n, o) for n, o in bundled.known("architectures").items()],
+             "workloads": [_workload(n, o) for n, o in bundled.known("workloads").items()]}
+    for kind in plugins.KINDS:
+        found[kind.group.partition(".")[2]] = [_class(kind, name) for name in plugins.classes(kind)]
     return found
 
 
+def _architecture(name: str, origin: str) -> dict[str, str]:
+    a = load(bundled.entry(name, "architectures", (".yaml",)), Architecture)
+    return {"name": name, "summary": a.summary, "source": a.source, "from": origin}
+
+
+def _workload(name: str, origin: str) -> dict[str, str]:
+    summary, source = headline(name)
+    return {"name": name, "summary": summary, "source": source, "from": origin}
+
+
+def _class(kind: plugins.Kind, name: str) -> dict[str, str]:
+    found: plugins.Plugin = plugins.find(kind, name)
+    return {"name": name, "summary": found.summary, "source": found.provenance, "from": plugins.origin(kind, name)}
+
+
+def described(name: str, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Everything that is called `name`: an architecture as `tree`, a workload, a data path, a sensing unit or another
+    plugin with its options. Each has a key "kind".
+
+    Raises:
+        InputError: nothing has that name, or one cannot be read; overrides of what is no architecture.
+    """
+    found: list[dict[str, Any]] = []
+    for kind in plugins.KINDS:
+        if (plugin := plugins.find(kind, name)) is not None:
+            found.append({"kind": kind.noun, **_class(kind, name), "options": _options(plugin)})
+    workloads = bundled.known("workloads")
+    if name in workloads:
+        found.append({"kind": "workload", **_workload(name, workloads[name])})
+    if not found or bundled.find(name, "architectures", (".yaml",)) is not None:
+        return [{"kind": "architecture", **tree(name, overrides)}, *found]
+    if overrides:
+        raise InputError(f"found {brief(overrides[0])!r} for the {found[0]['kind']} {name}, allowed for architectures",
+                         field="--set")
+    return found
+
+
+def _options(plugin: plugins.Plugin) -> list[dict[str, str]]:
+    fields = getattr(getattr(plugin, "Options", None), "model_fields", {})
+    return [{"name": name, "default": "required" if f.is_required() else str(f.get_default(call_default_factory=True)),
+             "what": f.description or ""} for name, f in fields.items()]
+
+
 def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The architecture's components with counts over a chip, area, power and energy an action; its nameplate."""
-    a = load(name, Architecture, overrides)
+    """The architecture's components with counts over a chip, area, power and energy an action; its nameplate. Prices
+    are of what is built (`xbarch.cost.built`)."""
+    written = load(name, Architecture, overrides, check=buildable)
+    a = repriced(written)
     rows = [{
         "level": c.level, "component": key, "count": c.count, "instances": str(a.instances(c)),
         "area_mm2": float(c.area * a.instances(c)) / 1e12, "power_mw": float(c.power * a.instances(c)) / 1e3,
         "action": c.action or "constant", "energy_aj": c.energy_aj, "source": c.source,
+        "scaling": written.components[key].scaling_model,
     } for key, c in a.components.items()]
     if not rows:
         raise InputError("has no components", file=name)
     n = nameplate(a, a.precision.weight_bits, a.precision.input_bits)
-    return {"name": a.name, "summary": a.summary, "source": a.source, "components": rows, "nameplate": {
+    origin = bundled.known("architectures").get(name.removesuffix(".yaml"))
+    return {"name": a.name, "summary": a.summary, "source": a.source, "from": origin or name, "components": rows,
+            "nameplate": {
         "tile power (mW)": 1000 * n.tile_power_w, "tile area (mm²)": n.tile_area_mm2, "chip power (W)": n.power_w,
         "chip area (mm²)": n.area_mm2, "peak (TOPS)": n.tops, "GOPS/W": n.gops_per_w, "GOPS/s/mm²": n.gops_per_mm2,
         "ADC share of tile power": n.adc_share}}

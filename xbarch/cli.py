@@ -29,6 +29,14 @@ def _whole(field: str) -> Callable[[str], int]:
     return read
 
 
+def _unit(text: str) -> dict[str, int]:
+    """An operation unit, ROWSxCOLUMNS."""
+    rows, _, columns = text.partition("x")
+    if not (rows.isdecimal() and columns.isdecimal()):
+        raise InputError(f"found {text[:40]!r}, allowed word lines x bit lines, as 16x16", field="operation_unit")
+    return {"rows": int(rows), "columns": int(columns)}
+
+
 def _place(text: str) -> Path:
     """Where something is to be written."""
     if not text:
@@ -43,6 +51,7 @@ Load = Annotated[str, typer.Option("--workload", "-w", help="Workload: a stored 
 Policy = Annotated[str, typer.Option(help="Copies of each layer: fit | one_copy | crossbars:K | chip | area")]
 Images = Annotated[int, typer.Option(parser=_whole("images"), metavar="N", help="Images that flow through.")]
 Mode = Annotated[str, typer.Option(help="What may run at a time: pipelined | layer_by_layer | batch")]
+Engine = Annotated[str, typer.Option(help="What simulates, with the same result: auto | simpy | fast")]
 Reload = Annotated[bool, typer.Option("--reload", help="Run a network larger than the machine in segments.")]
 Batch = Annotated[int | None, typer.Option(
     parser=_whole("batch"), metavar="N", help="Images between two programmings of the crossbars.")]
@@ -51,7 +60,8 @@ Chips = Annotated[int, typer.Option(parser=_whole("chips"), metavar="N", help="C
 DataPath = Annotated[str | None, typer.Option(help="Data path; the workload's own if not given.")]
 Option = Annotated[list[str], typer.Option("--option", "-o", help="Option of the data path, name=value.")]
 Set = Annotated[list[str], typer.Option("--set", help="Change the architecture: a.b.c=value.")]
-Plugin = Annotated[list[Path], typer.Option("--plugin", help="A Python file that defines data paths.")]
+Plugin = Annotated[list[Path], typer.Option(
+    "--plugin", help="A Python file that defines data paths or parts of machines, or an architecture's YAML.")]
 Out = Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help="Folder for result.json and pictures.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output and nothing else.")]
 
@@ -75,8 +85,8 @@ def common(
 def simulate(
     arch: Arch, workload: Load, policy: Policy = "fit", images: Images = 8, chips: Chips = 1,
     datapath: DataPath = None, option: Option = [], set: Set = [], batch: Batch = None,
-    placement: Placement = "row_major", mode: Mode = "pipelined", reload: Reload = False, plugin: Plugin = [],
-    out: Out = None, as_json: Json = False,
+    placement: Placement = "row_major", mode: Mode = "pipelined", engine: Engine = "auto", reload: Reload = False,
+    plugin: Plugin = [], out: Out = None, as_json: Json = False,
 ) -> None:
     """Simulate a workload on an architecture."""
     from xbarch import run
@@ -89,7 +99,7 @@ def simulate(
     with _bar("simulate", as_json) as progress:
         result = run.simulate(arch, workload, policy=policy, images=images, chips=chips, datapath=datapath,
                               options=_options(option), overrides=set, batch=batch, placement=placement,
-                              mode=mode, reload=reload, progress=progress)
+                              mode=mode, engine=engine, reload=reload, progress=progress)
     if out is not None:
         _save(result, out)
     if as_json:
@@ -270,6 +280,8 @@ def import_(
     rows: Annotated[int, typer.Option(parser=_whole("rows"), metavar="N", help="Word lines of a crossbar.")] = 128,
     columns: Annotated[int, typer.Option(parser=_whole("columns"), metavar="N", help="Its bit lines.")] = 128,
     cell_bits: Annotated[int, typer.Option(parser=_whole("cell_bits"), metavar="N", help="Bits of a cell.")] = 2,
+    operation_unit: Annotated[dict[str, int] | None, typer.Option(
+        parser=_unit, metavar="ROWSxCOLUMNS", help="Cells that one read senses; the whole crossbar.")] = None,
     seed: Annotated[int, typer.Option(parser=_whole("seed"), metavar="N", help="Of splits and calibration.")] = 0,
     threads: Annotated[int, typer.Option(parser=_whole("threads"), metavar="N", help="CPU threads.")] = 1,
     plugin: Plugin = [],
@@ -290,7 +302,7 @@ def import_(
         layers=_options(layer, "layer"), width=width, classes=classes, seed=seed, threads=threads,
         quantization={"weight_bits": weight_bits, "activation_bits": activation_bits, "weight_scale": weight_scale,
                       "chain": chain},
-        geometry={"rows": rows, "columns": columns, "cell_bits": cell_bits})
+        geometry={"rows": rows, "columns": columns, "cell_bits": cell_bits, "operation_unit": operation_unit})
     found = read_manifest(folder).accuracy
     print(f"accuracy {found['imported']:.2%}, in floating point {found['float']:.2%}")
     print(f"written: {folder}")
@@ -300,10 +312,11 @@ def import_(
 def validate(file: Annotated[Path, typer.Argument(
                  help="Architecture, recipe, grid or study: a YAML file or a bundled name.")], set: Set = []) -> None:
     """Check an architecture, a recipe, a grid with every recipe in it, or a study."""
+    from xbarch.cost.built import repriced
     from xbarch.spec.kinds import check
     from xbarch.workload.zoo import SyntheticRecipe
 
-    for found in check(file, set, {"synthetic": SyntheticRecipe}):
+    for found in check(file, set, {"synthetic": SyntheticRecipe}, repriced):
         print(f"{file}: valid, {found}")
 
 
@@ -383,6 +396,21 @@ def field_(
     print(f"written: {out}/field.html, .md, .csv and pictures")
 
 
+@report.command("architectures")
+def architectures_(
+    arch: Annotated[list[str], typer.Option("--arch", "-a", help="Architectures; all that are bundled.")] = [],
+    out: Annotated[Path, typer.Option(parser=_place, metavar="PATH", help="Folder for NAME.md, NAME.svg and index.md.")
+                   ] = Path("docs/architectures"),
+    plugin: Plugin = [],
+) -> None:
+    """Describe architectures: block diagram, pipeline, what is published, what is assumed."""
+    _plugins(plugin)
+    from xbarch.report.architectures import architectures
+
+    written = architectures(out, _words(arch))
+    print(f"written: {len(written)} files in {out}")
+
+
 new = typer.Typer(no_args_is_help=True, help="Write a working skeleton of something of your own.")
 app.add_typer(new, name="new")
 
@@ -427,7 +455,7 @@ def new_architecture(
 
 @app.command("list")
 def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:
-    """Name the architectures, workloads and data paths there are."""
+    """Name the architectures, workloads, data paths and other plugins there are, and whose they are."""
     from xbarch import catalog
 
     _plugins(plugin)
@@ -441,18 +469,36 @@ def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="Architecture: a YAML file or a bundled name.")],
-         set: Set = [], as_json: Json = False) -> None:
-    """Print the resolved tree of an architecture: counts, area and power."""
+def show(
+    name: Annotated[str, typer.Argument(help="A YAML file of an architecture, or a name that `list` prints.")],
+    set: Set = [], as_json: Json = False, plugin: Plugin = [],
+    diagram: Annotated[Path | None, typer.Option(
+        parser=_place, metavar="PATH", help="SVG file to write: the architecture's blocks and pipeline.")] = None,
+) -> None:
+    """Print what has a name: an architecture's counts, area and power; what a plugin is, its options, whose it is."""
     from xbarch import catalog
 
-    tree = catalog.tree(name, set)
+    _plugins(plugin)
+    found = catalog.described(name, set)
+    if diagram is not None:
+        _diagram(name, set, diagram)
     if as_json:
-        print(json.dumps(tree, indent=1))
+        print(json.dumps(found[0] if len(found) == 1 else found, indent=1))
         return
     from xbarch.report import tables
 
-    tables.show_tree(tree)
+    tables.show_described(found)
+    if diagram is not None:
+        print(f"written: {diagram}")
+
+
+def _diagram(name: str, overrides: list[str], out: Path) -> None:
+    from xbarch.files import write
+    from xbarch.report.diagram import diagram
+    from xbarch.spec.architecture import Architecture
+    from xbarch.spec.load import load
+
+    write(out, diagram(load(name, Architecture, overrides)))
 
 
 def _options(pairs: list[str], field: str = "option") -> dict[str, Any]:

@@ -115,6 +115,8 @@ def draw(rng: np.random.Generator, path: DataPath) -> Case:
                             int(rng.choice([1, 1, 2, 4])), 8, bool(rng.integers(2)))
         if _needs(path, Geometry(128, 128, 2), ou_rows=16, ou_columns=128) or rng.random() < 0.15:
             geometry = _with_units(rng, path, geometry)
+        if rng.random() < 0.15:
+            geometry = replace(geometry, signed=True)
         if not (reason := _refused(path, layer, geometry)):
             break
     else:
@@ -129,10 +131,13 @@ def draw(rng: np.random.Generator, path: DataPath) -> Case:
 
 def extremes(path: DataPath) -> Iterator[Case]:
     """Layers that drive bit lines as hard as any can: inputs all at their largest, weights all high, all low, or
-    high and low in equal shares (the worst case of flipped bit lines), whole and with segments removed."""
+    high and low in equal shares (the worst case of flipped bit lines), whole and with segments removed; cells that
+    hold a sign too."""
     rng = np.random.default_rng(3)
-    for rows, cell_bits, dac_bits, unit in ((128, 2, 1, True), (128, 1, 1, True), (64, 2, 2, False), (36, 3, 1, True)):
-        geometry = Geometry(rows, 128, cell_bits, dac_bits, 8, unit)
+    for rows, cell_bits, dac_bits, unit, signed in (
+            (128, 2, 1, True, False), (128, 1, 1, True, False), (64, 2, 2, False, False), (36, 3, 1, True, False),
+            (64, 4, 3, False, True)):
+        geometry = Geometry(rows, 128, cell_bits, dac_bits, 8, unit, signed=signed)
         if _needs(path, geometry, ou_rows=rows // 4, ou_columns=128):
             geometry = replace(geometry, ou_rows=rows // 4, ou_columns=128)
         for style in ("high", "low", "halves"):
@@ -216,7 +221,8 @@ def _described(layer: Layer, geometry: Geometry) -> str:
     height, width = layer.kernel
     return (f"{layer.op} {height}x{width} {layer.in_shape[0]} to {layer.filters} in {layer.groups} of "
             f"{layer.weight_bits} and {layer.input_bits} bits on {geometry.rows}x{geometry.columns}x"
-            f"{geometry.cell_bits}" + f" by {geometry.ou_rows}x{geometry.ou_columns}" * geometry.operation_units)
+            f"{geometry.cell_bits}" + " with signs" * geometry.signed
+            + f" by {geometry.ou_rows}x{geometry.ou_columns}" * geometry.operation_units)
 
 
 # -- promises -------------------------------------------------------------------------------------------------
@@ -267,7 +273,8 @@ def bounded(case: Case, packed: Sequence[Block]) -> None:
     geometry, drive = case.geometry, (1 << case.geometry.dac_bits) - 1
     for number, block in enumerate(packed):
         cells, step = block.contents().cells.astype(np.int64) * drive, geometry.ou_rows or block.rows
-        largest = max(int(cells[r:r + step].sum(axis=0).max(initial=0)) for r in range(0, block.rows, step))
+        largest = max(int(part[r:r + step].sum(axis=0).max(initial=0)) for r in range(0, block.rows, step)
+                      for part in (np.maximum(cells, 0), np.maximum(-cells, 0)))
         if largest > ceiling(block, geometry):
             raise case.wrong(f"a bit line of block {number} can sum to {largest}, allowed its cap of {block.cap}")
     bits = lawful.adc_bits(case.path, case.layer, geometry)

@@ -1,5 +1,5 @@
-"""Data paths and sensing units by name. Those that come with xbarch are registered exactly as an outside package's
-would be."""
+"""Data paths, sensing units and other classes by name. Those that come with xbarch are registered exactly as an outside
+package's would be. Architectures and workloads, which are files, are `xbarch.bundled`'s."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fractions import Fraction
 from importlib.metadata import EntryPoint, entry_points
@@ -19,17 +19,23 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from xbarch import bundled, watch
 from xbarch.datapaths.base import DataPath, Options
 from xbarch.errors import InputError, XbarchError
 from xbarch.files import read
+from xbarch.scaling.base import Scaling
 from xbarch.sensing.base import Array, Sensing
-from xbarch.spec.architecture import Crossbar
+from xbarch.spec.architecture import Architecture, Crossbar, NetworkSpec, Scaled
+from xbarch.spec.load import load
 from xbarch.spec.text import brief, dotted
 from xbarch.spec.words import explain
+from xbarch.topologies.base import Topology
 
 Plugin = Any  # a class of one of the kinds
 GROUP = "xbarch.datapaths"
 UNITS = "xbarch.sensing"
+WIRES = "xbarch.topologies"
+MODELS = "xbarch.scaling"
 _MOST = 2**24  # bytes of a plugin file
 _loaded: dict[str, dict[str, Plugin]] = {}  # of files, by group and name
 
@@ -46,7 +52,37 @@ class Kind:
 
 PATHS = Kind(GROUP, DataPath, "data path", "datapath")
 SENSING = Kind(UNITS, Sensing, "sensing unit", "crossbar.sensing.unit")
-KINDS = (PATHS, SENSING)
+SCALING = Kind(MODELS, Scaling, "scaling model", "scaling")
+TOPOLOGIES = Kind(WIRES, Topology, "topology", "network.topology")
+KINDS = (PATHS, SENSING, SCALING, TOPOLOGIES)
+
+
+def classes(kind: Kind) -> dict[str, Plugin]:
+    """Every registered class of a kind by name, sorted.
+
+    Raises:
+        InputError: as `datapaths`.
+    """
+    return _all(kind)
+
+
+def find(kind: Kind, name: str) -> Plugin | None:
+    """The class of a kind that is registered under a name, if one is; no other is imported.
+
+    Raises:
+        InputError: it cannot be imported, or is none of the kind.
+    """
+    if (found := _loaded.get(kind.group, {}).get(name)) is not None:
+        return found
+    point = _points(kind).get(name)
+    return None if point is None else _imported(kind, point)
+
+
+def origin(kind: Kind, name: str) -> str:
+    """Where a registered class is from: "xbarch", the package with its version, or the file."""
+    if (found := _loaded.get(kind.group, {}).get(name)) is not None:
+        return _file(found) or "this program"
+    return bundled.whose(_points(kind)[name])
 
 
 def datapaths() -> dict[str, type[DataPath]]:
@@ -88,6 +124,26 @@ def sense(name: str, options: Mapping[str, Any], array: Array) -> Sensing:
     return unit
 
 
+def scaling() -> dict[str, type[Scaling]]:
+    """Every registered scaling model by name, sorted.
+
+    Raises:
+        InputError: as `datapaths`.
+    """
+    return _all(SCALING)
+
+
+def scaled(asked: Scaled, field: str) -> Scaling:
+    """The scaling model that a component names, with its options. field: where it names it, for messages.
+
+    Raises:
+        InputError: no such model, or an option it does not take.
+    """
+    model: Scaling = _made(replace(SCALING, field=field), asked.model, asked.options, field,
+                           lambda kind, options: kind(options))
+    return model
+
+
 def sensed(crossbar: Crossbar, slot: int) -> Sensing:
     """The sensing unit of an architecture's crossbar, on a machine with slots of `slot` ps (0: none).
 
@@ -97,7 +153,19 @@ def sensed(crossbar: Crossbar, slot: int) -> Sensing:
     unit = crossbar.operation_unit
     return sense(crossbar.sensing.unit, crossbar.sensing.options, Array(
         crossbar.columns, unit.read if unit else crossbar.read, crossbar.conversion,
-        Fraction(crossbar.adcs_per_crossbar), crossbar.adc_bits, slot))
+        Fraction(crossbar.adcs_per_crossbar), crossbar.adc_bits, slot, unit.rows if unit else crossbar.rows,
+        crossbar.cell_bits, crossbar.dac_bits))
+
+
+def wired(network: NetworkSpec, tiles: int) -> Topology:
+    """The topology of an architecture's network, for a chip of so many tiles.
+
+    Raises:
+        InputError: no such topology, or an option it does not take.
+    """
+    made: Topology = _made(TOPOLOGIES, network.topology, dict(network.options), "network.options",
+                           lambda kind, asked: kind(tiles, asked))
+    return made
 
 
 def _all(kind: Kind) -> dict[str, Any]:
@@ -107,14 +175,13 @@ def _all(kind: Kind) -> dict[str, Any]:
 
 def _made(kind: Kind, name: str, asked: dict[str, Any], field: str, make: Callable[[Any, dict[str, Any]], Any]) -> Any:
     """One plugin of a kind with its options; whatever it raises is reported by its name."""
-    points, loaded = _points(kind), _loaded.get(kind.group, {})
-    if name not in points and name not in loaded:
-        known = sorted({*points, *loaded})
+    found = find(kind, name)
+    if found is None:
+        known = sorted({*_points(kind), *_loaded.get(kind.group, {})})
         near = get_close_matches(name, known, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"found {name[:40]!r}, allowed {', '.join(known) or 'none: is xbarch installed?'}{hint}",
                          field=kind.field)
-    found = loaded[name] if name in loaded else _imported(kind, points[name])
     with asking(found, "__init__") as wrong:
         try:
             made = make(found, asked)
@@ -127,12 +194,14 @@ def _made(kind: Kind, name: str, asked: dict[str, Any], field: str, make: Callab
 
 
 @contextmanager
-def asking(path: Any, method: str, layer: str = "") -> Iterator[Callable[[str], InputError]]:
+def asking(path: Any, method: str, layer: str = "", *, limited: bool = True) -> Iterator[Callable[[str], InputError]]:
     """Calls `method` of a plugin, a class or one made of it: whatever it raises becomes one sentence with its file,
     method and layer. Gives what makes such a sentence of what the method did wrong ("returned ..., allowed ...").
 
+    limited: the body is one call, which ends or is ended by `xbarch.watch`; not, where it is many.
+
     Raises:
-        InputError: the method raised something that is no error of xbarch.
+        InputError: the method raised something that is no error of xbarch, or did not end.
     """
     found: Plugin = path if isinstance(path, type) else type(path)
     noun = next((kind.noun for kind in KINDS if issubclass(found, kind.base)), "plugin")
@@ -142,9 +211,12 @@ def asking(path: Any, method: str, layer: str = "") -> Iterator[Callable[[str], 
         return InputError(f"{method}{where} {does}", file=_file(found), field=f"{noun} {brief(found.name)}")
 
     try:
-        yield wrong
+        with watch.limited() if limited else nullcontext():
+            yield wrong
     except XbarchError:
         raise
+    except watch.OverrunError as error:
+        raise wrong(str(error)) from None
     except (Exception, SystemExit) as error:
         raise wrong(f"raised {_said(error)}, allowed no error") from error
 
@@ -159,16 +231,22 @@ def _file(kind: Plugin) -> str | None:
 def _said(error: BaseException) -> str:
     """An error in one line."""
     text = brief(error, 300)
+    if isinstance(error, watch.OverrunError):
+        return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def load_file(path: str | Path) -> list[str]:
-    """Register the data paths and sensing units a Python file defines; their names.
+    """Register the data paths and sensing units a Python file defines, or the architecture in a YAML file; their names.
 
     Raises:
         InputError: no such file, it does not import, it defines none, one is incomplete, or a name is taken.
     """
     read(Path(path), _MOST)
+    if Path(path).suffix == ".yaml":
+        name = load(path, Architecture).name
+        bundled.register("architectures", name, Path(path))
+        return [name]
     file = Path(path).resolve()
     module = _executed(file)
     found: dict[str, dict[str, Plugin]] = {}
@@ -181,8 +259,8 @@ def load_file(path: str | Path) -> list[str]:
             raise InputError(f"the {kind.noun} name {plugin.name!r} is taken", file=path)
         found.setdefault(kind.group, {})[plugin.name] = plugin
     if not found:
-        raise InputError("defines no data path, allowed a file with a subclass of DataPath (or of Sensing) that has a "
-                         "name", file=path)
+        raise InputError("defines no data path, allowed a file with a subclass of DataPath (or of "
+                         f"{', '.join(k.base.__name__ for k in KINDS if k is not PATHS)}) that has a name", file=path)
     for group, plugins in found.items():
         _loaded.setdefault(group, {}).update(plugins)
     return [name for plugins in found.values() for name in plugins]
@@ -222,7 +300,8 @@ def _points(kind: Kind) -> dict[str, EntryPoint]:
 
 def _imported(kind: Kind, point: EntryPoint) -> Any:
     try:
-        found = point.load()
+        with watch.limited():
+            found = point.load()
     except BaseException as error:  # whatever an outside package raises is reported by its name
         raise InputError(f"{kind.noun} plugin {point.name!r} ({point.value}) cannot be imported: "
                          f"{_said(error)}") from error
@@ -243,7 +322,8 @@ def _executed(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with watch.limited():
+            spec.loader.exec_module(module)
     except BaseException as error:  # whatever the user's file raises, an interrupt too, is reported by its name
         sys.modules.pop(name, None)
         raise InputError(f"cannot be imported: {_said(error)}", file=file) from error

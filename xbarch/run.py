@@ -16,7 +16,7 @@ from xbarch.errors import CapacityError, InputError
 from xbarch.functional.execute import verify as functional_verify
 from xbarch.hw.compile import compile_graph
 from xbarch.hw.leave import compile_leaving
-from xbarch.hw.machine import Machine
+from xbarch.hw.machine import Machine, buildable
 from xbarch.hw.variant import variant
 from xbarch.mapping import lawful, maps
 from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars, pack, stream
@@ -29,7 +29,8 @@ from xbarch.report.result import Result
 from xbarch.segments import cut, goes_on
 from xbarch.sim.bounds import conserve, lower, upper
 from xbarch.sim.check import check
-from xbarch.sim.engine import run
+from xbarch.sim.engines import ENGINES
+from xbarch.sim.engines import simulate as run
 from xbarch.sim.modes import MODES, arranged, settled
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import load
@@ -45,7 +46,7 @@ def simulate(
     arch: str | Path | Architecture, workload: str | Path | Workload, *, policy: str = "fit", images: int = 8,
     chips: int = 1, datapath: str | None = None, options: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (), batch: int | None = None, placement: str = "row_major",
-    mode: str = "pipelined", reload: bool = False, progress: Progress | None = None,
+    mode: str = "pipelined", engine: str = "auto", reload: bool = False, progress: Progress | None = None,
 ) -> Result:
     """Run `workload` on `arch` and measure it.
 
@@ -60,6 +61,7 @@ def simulate(
         batch: images between two programmings of the crossbars, over which one is shared; None: not said.
         placement: which tile of the chip takes which of the plan's (see `xbarch.mapping.placement.PLACEMENTS`).
         mode: what may run at a time (see `xbarch.sim.modes.MODES`).
+        engine: what interprets the stage graph, with the same result (see `xbarch.sim.engines.ENGINES`).
         reload: whether a network larger than the machine runs in segments, whose weights replace one another every
             `batch` images (see `xbarch.segments`).
         progress: called with (windows done, windows in all).
@@ -69,7 +71,7 @@ def simulate(
     """
     given: dict[str, Any] = {"policy": policy, "images": images, "chips": chips, "datapath": datapath,
                              "options": options, "overrides": overrides, "batch": batch, "placement": placement,
-                             "mode": mode, "progress": progress}
+                             "mode": mode, "engine": engine, "progress": progress}
     if not reload:
         return Result(record(execute(arch, workload, **given)))
     if batch is None:
@@ -82,12 +84,12 @@ def execute(
     arch: str | Path | Architecture, workload: str | Path | Workload, *, policy: str = "fit", images: int = 8,
     chips: int = 1, datapath: str | None = None, options: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (), batch: int | None = None, placement: str = "row_major",
-    mode: str = "pipelined", progress: Progress | None = None,
+    mode: str = "pipelined", engine: str = "auto", progress: Progress | None = None,
 ) -> Run:
     """`simulate` with everything it made on the way: plan, stage graph, trace, ledger."""
     machine, network, path, how = _prepared(
         arch, workload, policy=policy, images=images, chips=chips, datapath=datapath, options=options,
-        overrides=overrides, batch=batch, placement=placement, mode=mode, progress=progress)
+        overrides=overrides, batch=batch, placement=placement, mode=mode, engine=engine, progress=progress)
     _room(network, machine)
     return _perform(machine, network, path, fit(network, path, machine), how)
 
@@ -96,12 +98,12 @@ def reloaded(
     arch: str | Path | Architecture, workload: str | Path | Workload, *, policy: str = "fit", images: int = 8,
     chips: int = 1, datapath: str | None = None, options: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (), batch: int | None = None, placement: str = "row_major",
-    mode: str = "pipelined", progress: Progress | None = None,
+    mode: str = "pipelined", engine: str = "auto", progress: Progress | None = None,
 ) -> list[Run]:
     """A run of each segment of a network (see `xbarch.segments`), a single one where the machine holds it all."""
     machine, network, path, how = _prepared(
         arch, workload, policy=policy, images=images, chips=chips, datapath=datapath, options=options,
-        overrides=overrides, batch=batch, placement=placement, mode=mode, progress=progress)
+        overrides=overrides, batch=batch, placement=placement, mode=mode, engine=engine, progress=progress)
     known: dict[tuple[str, int], Packed] = {}  # parts of a layer are told apart by how large they are
 
     def packed(segment: Workload) -> dict[str, Packed]:
@@ -135,25 +137,28 @@ class _How:
     batch: int | None
     placement: str
     mode: str
+    engine: str
     progress: Progress | None
 
 
 def _prepared(
     arch: str | Path | Architecture, workload: str | Path | Workload, *, policy: str, images: int, chips: int,
     datapath: str | None, options: Mapping[str, Any] | None, overrides: Sequence[str], batch: int | None,
-    placement: str, mode: str, progress: Progress | None,
+    placement: str, mode: str, engine: str, progress: Progress | None,
 ) -> tuple[Machine, Workload, DataPath, _How]:
     """Everything looked over and loaded, the machine built."""
     _kinds(arch=arch, workload=workload, policy=policy, images=images, chips=chips, datapath=datapath,
-           options=options, overrides=overrides, batch=batch, placement=placement, mode=mode)
+           options=options, overrides=overrides, batch=batch, placement=placement, mode=mode, engine=engine)
     for field, value, most in (("images", images, 10_000), ("chips", chips, 10_000), ("batch", batch, 10**9)):
         if value is not None and not 1 <= value <= most:
             raise InputError(f"found {value}, allowed 1 to {most:,}", field=field)
     parse_policy(policy)
     parse_placement(placement)
-    if mode not in MODES:
-        raise InputError(f"found {brief(mode)!r}, allowed {', '.join(MODES)}{guess(mode, list(MODES))}", field="mode")
-    architecture = arch if isinstance(arch, Architecture) else load(arch, Architecture, overrides)
+    for field, chosen, known in (("mode", mode, MODES), ("engine", engine, ENGINES)):
+        if chosen not in known:
+            raise InputError(f"found {brief(chosen)!r}, allowed {', '.join(known)}{guess(chosen, list(known))}",
+                             field=field)
+    architecture = arch if isinstance(arch, Architecture) else load(arch, Architecture, overrides, check=buildable)
     network = workload if isinstance(workload, Workload) else resolve(workload)
     windows = sum(layer.windows for layer in network.layers)
     if images * windows > _WINDOWS:
@@ -161,7 +166,8 @@ def _prepared(
                          f"{_WINDOWS // windows:,} images", field="images")
     path = choose(network, datapath, options)
     machine = build(architecture, network, path, policy, chips)
-    return machine, network, path, _How(policy, images, chips, tuple(overrides), batch, placement, mode, progress)
+    return machine, network, path, _How(policy, images, chips, tuple(overrides), batch, placement, mode, engine,
+                                           progress)
 
 
 def _planned(machine: Machine, network: Workload, packed: Mapping[str, Packed], how: _How) -> Plan:
@@ -169,7 +175,7 @@ def _planned(machine: Machine, network: Workload, packed: Mapping[str, Packed], 
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     found = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), how.policy,
                  machine.ahead)
-    return arrange(found, how.placement, machine.mesh, how.chips,
+    return arrange(found, how.placement, machine.network, how.chips,
                    lambda p: traffic(network, packed, p, machine.sum_bits))
 
 
@@ -182,12 +188,13 @@ def _perform(machine: Machine, network: Workload, path: DataPath, packed: Mappin
     plain = (compile_leaving if leaving else compile_graph)(machine, network, packed, planned, how.images)
     graph = arranged(plain, how.mode)
     check(graph)
-    trace = run(graph, progress=how.progress)
+    trace, engine = run(graph, how.engine, how.progress)
     conserve(graph, trace)
     told = plain if how.mode == "batch" else graph
     return Run(machine, network, path, packed, planned, told, trace, settled(graph, plain, trace, how.mode),
                (lower(graph), upper(graph)), ledger(told, trace, machine.prices()),
-               nameplate(machine.architecture, *machine.precision(network)), how.overrides, how.batch, how.mode)
+               nameplate(machine.architecture, *machine.precision(network)), how.overrides, how.batch, how.mode,
+               engine)
 
 
 def choose(network: Workload, datapath: str | None, options: Mapping[str, Any] | None) -> DataPath:
@@ -230,7 +237,7 @@ def _room(network: Workload, machine: Machine) -> None:
 
 def fit(network: Workload, path: DataPath, machine: Machine) -> dict[str, Packed]:
     """Every compute layer packed."""
-    packed = {layer.name: pack(layer, path, machine.geometry, machine.occupancy, stream(network, layer))
+    packed = {layer.name: pack(layer, path, machine.geometry, machine.sensing, stream(network, layer))
               for layer in network.compute_layers}
     prices = machine.prices()
     for name, layer in packed.items():
@@ -238,6 +245,10 @@ def fit(network: Workload, path: DataPath, machine: Machine) -> dict[str, Packed
             if free := [action for action in layer.work.extra if action not in prices]:
                 raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component pays for: "
                             f"{', '.join(prices)}")
+        with plugins.asking(machine.sensing, "actions", name) as wrong:
+            if free := [action for action in lawful.actions(layer.sensing, layer.work) if action not in prices]:
+                raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component of "
+                            f"{machine.architecture.name} pays for: {', '.join(prices)}")
     return packed
 
 
@@ -251,21 +262,22 @@ def verify(
         lossless: ADCs of sufficient resolution instead of the architecture's.
 
     Returns:
-        One row a layer: layer, windows, mismatches (outputs that differ), clips (conversions that saturated),
-        max_sum (largest bit-line sum), adc_bits.
+        One row a layer: layer, windows, mismatches (outputs that differ), error (the differences' magnitudes over the
+        outputs', both summed), clips (conversions that saturated), drops (that lost low bits), max_sum (largest
+        magnitude of a bit line's sum), adc_bits.
 
     Raises:
         InputError: as `simulate`; the workload stores no activations.
     """
     _kinds(arch=arch, workload=workload, datapath=datapath, options=options, overrides=overrides)
-    architecture = arch if isinstance(arch, Architecture) else load(arch, Architecture, overrides)
+    architecture = arch if isinstance(arch, Architecture) else load(arch, Architecture, overrides, check=buildable)
     network = workload if isinstance(workload, Workload) else resolve(workload)
     path = choose(network, datapath, options)
     machine = build(architecture, network, path)
     _room(network, machine)
     fit(network, path, machine)
-    with plugins.asking(path, "contents"):
-        return functional_verify(network, machine.geometry, path, lossless=lossless)
+    with plugins.asking(path, "contents", limited=False):
+        return functional_verify(network, machine.geometry, path, lossless=lossless, sensing=machine.sensing)
 
 
 _WINDOWS = 5 * 10**7  # of all layers and images: some minutes
@@ -278,7 +290,7 @@ _ALLOWED: dict[str, tuple[Any, str]] = {
     "policy": (str, "a text such as 'fit'"), "mode": (str, "a text such as 'pipelined'"),
     "images": (int, _NUMBER), "chips": (int, _NUMBER),
     "batch": (int | None, "a whole number from 1 to 1,000,000,000 or None"),
-    "placement": (str, "a name such as 'snake'"),
+    "placement": (str, "a name such as 'snake'"), "engine": (str, "a name such as 'fast'"),
     "datapath": (str | None, "a name or None"), "options": (Mapping | None, "a dict of names and values or None"),
     "overrides": (list | tuple, "a list of texts 'a.b.c=value'"),
 }

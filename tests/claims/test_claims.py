@@ -16,11 +16,11 @@ from xbarch.claims.figures import FIGURES, Figure, Step, sentence
 from xbarch.claims.published import ADCS, CLAIMS, DENSE, MATCHED, OWN, PAPERS
 from xbarch.claims.report import claims, held
 from xbarch.claims.rows import cases
-from xbarch.cost.adc import MODELS
 from xbarch.datapaths import dense, indices
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.hw.machine import Machine
+from xbarch.scaling.adc import IsaacSplit
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import load
 from xbarch.units import parse
@@ -321,7 +321,7 @@ def test_bases_are_lossless_as_they_say():
 
 def test_the_price_of_forms_is_its_converter_scaled():
     """0.226 pJ and 284 um² at 4 bits, taken to 8 bits as isaac_split does."""
-    energy, area = MODELS["isaac_split"].energy(4), MODELS["isaac_split"].area(4)
+    energy, area = IsaacSplit().energy(4), IsaacSplit().area(4)
     overrides = dict(o.split("=") for o in ADCS[2].overrides)
     assert parse(overrides["components.adc.power"], "power") / parse("16 mW", "power") == pytest.approx(
         float(Fraction("0.22619") / energy), rel=1e-3)

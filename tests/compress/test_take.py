@@ -124,6 +124,15 @@ def test_projection_when_asked(place, method, options, density):
         assert max(path.adc_bits(la, geometry) for la in found.compute_layers) == 2
 
 
+def test_for_operation_units(place):
+    unit = {"rows": 4, "columns": 8}
+    found = imported(place, "units", "sre", density=0.6, geometry={**SMALL, "operation_unit": unit})
+    path, geometry = plugins.datapath("sre"), Geometry(**SMALL, ou_rows=4, ou_columns=8)
+    assert all(path.check(la, geometry) == "" for la in found.compute_layers)
+    assert not any(r["mismatches"] for r in verify(found, geometry, path, images=1, lossless=True))
+    assert found.manifest["recipe"]["geometry"]["operation_unit"] == unit
+
+
 def test_density_of_a_layer(place):
     found = imported(place, "named", "segprune", density=0.5, layers={"conv1": 0.75, "fc": 1.0}, geometry=SMALL)
     share = {la.name: la.kept_weights / la.rows / la.filters for la in found.compute_layers}

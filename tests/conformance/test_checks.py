@@ -22,6 +22,12 @@ def changed(path, **change):
     return lambda layer, geometry: [*(b := Dense.pack(path, layer, geometry))[:-1], replace(b[-1], **change)]
 
 
+def overfull(path):
+    """`pack` whose last block keeps a cell more than it has."""
+    return lambda layer, geometry: [*(b := Dense.pack(path, layer, geometry))[:-1],
+                                    replace(b[-1], kept=b[-1].rows * b[-1].columns + 1)]
+
+
 def contents(path, spoil):
     """The first block of each layer with other contents."""
     def pack(layer, geometry):
@@ -59,7 +65,7 @@ BREAKS = {
                                                           Dense.pack(p, *a)], r"with crossbar = \d+, allowed 0 to"),
     "a cap too low": ("pack", lambda p: changed(p, cap=1), "the outputs differ in"),
     "ADC bits too few": ("adc_bits", lambda _: lambda *_: 2, "the outputs at 2 ADC bits"),
-    "kept beyond the block": ("pack", lambda p: changed(p, kept=16 * 160), "allowed at most its"),
+    "kept beyond the block": ("pack", overfull, "allowed at most its"),
     "a target too few": ("pack", lambda p: changed(p, targets=np.arange(0)), "adds to output .*, allowed those of"),
     "rows": ("work", lambda p: work(p, rows=lambda w: w.rows - 1), "work counts rows"),
     "columns": ("work", lambda p: work(p, columns=lambda w: w.columns + 1), "work counts columns"),
@@ -139,7 +145,7 @@ def test_a_data_path_that_takes_nothing_says_why(monkeypatch):
 
 def test_what_keeps_every_promise_passes_with_the_same_layers_for_a_seed():
     assert variants(Dense) == [{}, {"sign": "differential"}, {"sign": "twos"}]
-    assert conform(Broken(), 10) == 34  # 4 crossbars x 3 kinds of weights, whole and pruned
+    assert conform(Broken(), 10) == 40  # 5 crossbars x 3 kinds of weights, whole and pruned
     rngs = [np.random.default_rng(n) for n in (1, 1, 2)]
     first, again, other = (draw(rng, Broken()) for rng in rngs)
     assert first.layer == again.layer and first.geometry == again.geometry and (first.x == again.x).all()

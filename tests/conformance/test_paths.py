@@ -63,21 +63,29 @@ def saturated(blocks, case, bits):
             for shift in range(0, case.layer.input_bits, geometry.dac_bits):
                 drive = lines[:, together] >> shift & (1 << geometry.dac_bits) - 1
                 sums = (drive @ arrays[b.crossbar][together])[:, b.col0:b.col0 + b.columns]
-                clips += (sums > full).sum(axis=1)
-                codes = np.minimum(sums, full) << shift
+                clips += (abs(sums) > full).sum(axis=1)
+                codes = np.minimum(np.maximum(sums, -full), full) << shift
                 for column, output, coefficient in zip(c.column, c.output, c.coefficient, strict=True):
                     out[:, output] += coefficient * codes[:, column]
-                    touched[:, output] |= sums[:, column] > full
+                    touched[:, output] |= abs(sums[:, column]) > full
     return out, clips, touched
 
 
 def cells_a_weight(path, layer, geometry):
     """Cells each weight takes, for the data paths whose paper says so; else None."""
     whole = -(-layer.weight_bits // geometry.cell_bits)
+    if geometry.signed and path.name in ("dense", "huai"):
+        return whole
     if path.name in ("dense", "huai"):
         return {"offset": whole, "differential": 2 * whole,
                 "twos": -(-(layer.weight_bits - 1) // geometry.cell_bits) + 1}[path.options.sign]
     return whole if path.name == "meng" else None
+
+
+def test_some_cells_hold_a_sign():
+    """Also for data paths that have a sign scheme of their own."""
+    for index in range(len(VARIANTS)):
+        assert {case.geometry.signed for case in cases(index, 40)} == {False, True}
 
 
 def test_ten_thousand_layers_and_more():
@@ -134,7 +142,7 @@ def test_an_adc_one_bit_short_of_lossless_is_caught(index):
         assert not (wrong & ~touched).any() and (short.clips > 0 or not wrong.any()), case
         if wrong.any():  # clipped sums of opposite sign may cancel
             caught.add(case.geometry)
-    assert len(caught) == 4  # on every one of the crossbars
+    assert len(caught) == 5  # on every one of the crossbars
 
 
 @pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)

@@ -92,10 +92,9 @@ def test_every_block_runs(page, shell):
         else:
             said, ran = shell(kind, body), ran + 1
     assert ran
-    left = {p.name for p in shell.folder.iterdir()}
     for kind, body in blocks(page):
         for name in re.findall(r"--out (\S+)", body) if kind == "bash" else []:
-            assert name in left
+            assert (shell.folder / name).exists()
 
 
 def test_wrong_documents_fail(shell):
@@ -123,6 +122,30 @@ def test_the_data_path_of_the_page_is_an_outside_package(shell):
     assert rows and all(row["mismatches"] == 0 for row in rows)
     assert "4 passed" in shell("bash", "pytest tests\n")
     assert len(statements(page)) <= 35
+
+
+def test_the_architecture_of_the_page_is_an_outside_package(shell):
+    """YAML, sensing unit and data path installed by pip from the folder the page writes, which is then gone: all three
+    are known by name and whose they are, and run together."""
+    for kind, body in blocks("howto/architecture.md"):
+        if kind.startswith("file:"):
+            (shell.folder / kind[5:]).parent.mkdir(parents=True, exist_ok=True)
+            (shell.folder / kind[5:]).write_text(body, encoding="utf-8")
+    [change] = [body.splitlines()[0] for kind, body in blocks("howto/architecture.md") if "pip install" in body]
+    shell("bash", f"{change}\npip install ./pebble\nrm -r pebble\n")
+    assert sorted(p.name for p in (shell.site / "pebble").iterdir() if p.is_file()) == ["__init__.py", "pebble.yaml"]
+    known = json.loads(shell("bash", "xbarch list --json\n"))
+    for kind, name in (("architectures", "pebble"), ("sensing", "ramp"), ("datapaths", "resting")):
+        [entry] = [e for e in known[kind] if e["name"] == name]
+        assert entry["from"] == "package pebble 0.1.0" and entry["source"]
+    shown = json.loads(shell("bash", "xbarch show pebble --json\n"))
+    assert (shown["kind"], shown["name"], shown["from"]) == ("architecture", "pebble", "package pebble 0.1.0")
+    assert "package pebble 0.1.0" in shell("bash", "xbarch show resting\n")
+    rows = json.loads(shell("bash", "xbarch verify -a pebble -w vgg7_pruned --datapath resting --json\n"))
+    assert rows and all(row["mismatches"] == 0 for row in rows)
+    result = json.loads(shell("bash", "xbarch simulate -a pebble -w vgg7_pruned --datapath resting --images 1 "
+                                      "--json\n"))
+    assert result["architecture"]["name"] == "pebble" and "sample" not in result["counts"]["actions"]
 
 
 # -- the reference --------------------------------------------------------------------------------------------
@@ -217,7 +240,7 @@ def test_formulas_of_the_reference_hold(result):
     assert r["utilization.crossbar_time"] == pytest.approx(
         driven / (spec.crossbar.rows * interval * r["mapping.crossbars"]))
     assert r["counts.buffer_bytes"] == r["counts.actions.edram_access"] * spec.buffer.access_bits // 8
-    assert r["counts.link_bytes"] == r["counts.actions.flit_hop"] * spec.mesh.link_bits // 8
+    assert r["counts.link_bytes"] == r["counts.actions.flit_hop"] * spec.network.link_bits // 8
 
 
 def xbarch_architecture():

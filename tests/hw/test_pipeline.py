@@ -19,7 +19,7 @@ def test_one_window_takes_22_cycles_and_the_next_starts_16_later(bits):
 @pytest.mark.parametrize(("rows", "filters", "share"), [(512, 32, 1), (1024, 16, 2 / 3)])
 def test_a_tile_holds_its_peak_or_the_buss(rows, filters, share):
     """Twelve IMAs as 4 x 2 crossbars ask the bus for 12 KB in 16 slots of 1 KB, as 8 x 1 for 24 KB: two thirds."""
-    run = isaac(single(rows, filters, 1500), ideal=("off_chip", "mesh"))
+    run = isaac(single(rows, filters, 1500), ideal=("off_chip", "network"))
     assert run.plan.tiles == 1 and run.plan.copies["conv"] == 12
     done = np.sort(run.trace.done[1])
     rate = 900 / (done[1199] - done[299])

@@ -118,7 +118,7 @@ def test_weights_come_over_the_narrowest_way():
     assert cost(network, "off_chip.bandwidth=1 GB/s", policy="one_copy").load == bits * 125
     assert cost(network, "bus.ideal=true", policy="one_copy").load == ceil(bits * 10**12 / 204.8e9)
     assert cost(network, "bus.ideal=true", "off_chip.ideal=true", policy="one_copy").load == 0
-    far = cost(network, "mesh.concentration=1", "mesh.width=14", "mesh.height=12", "bus.ideal=true", policy="one_copy")
+    far = cost(network, "network.options={width: 14, height: 12}", "bus.ideal=true", policy="one_copy")
     assert far.load == ceil(bits / 2 / 32) * 1000  # the second tile's half over one link of 32 Gb/s
 
 

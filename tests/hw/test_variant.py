@@ -2,20 +2,19 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import get_args
 
 import numpy as np
 import pytest
 
 import xbarch
-from xbarch.cost.adc import MODELS
 from xbarch.cost.nameplate import nameplate
 from xbarch.datapaths.base import Added, Geometry
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.xue import Xue
 from xbarch.errors import CapacityError
 from xbarch.hw.variant import tile_area, variant
-from xbarch.spec.architecture import Architecture, Scaling
+from xbarch.scaling.adc import CapDac, IsaacSplit
+from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import load
 from xbarch.workload.graph import Layer, Workload
 
@@ -42,16 +41,12 @@ class Wide(Dense):
                 Added("less", "ima", 1, self.ima, "conversion", 1, "test")]
 
 
-def test_models_are_named_in_the_spec():
-    assert set(get_args(Scaling)) == set(MODELS)
-
-
 @pytest.mark.parametrize("bits", range(1, 11))
 def test_adc_models_by_their_formulas(bits):
-    energy, area = MODELS["isaac_split"].ratios(bits, 8)
+    energy, area = IsaacSplit().ratios(bits, 8)
     assert float(energy) == pytest.approx((0.19488 * bits + 4.2005e-4 * 2**bits) / (0.19488 * 8 + 4.2005e-4 * 256))
     assert float(area) == pytest.approx((81.727 * bits + 2.13353 * 2**bits) / (81.727 * 8 + 2.13353 * 256))
-    energy, area = MODELS["capdac"].ratios(bits, 8)
+    energy, area = CapDac().ratios(bits, 8)
     assert energy == area == Fraction(2**bits * 9, 256 * (bits + 1))
 
 
@@ -79,7 +74,7 @@ def test_adcs_follow_what_xue_guarantees(ones, bits):
     codes[:, :ones] = 1
     made = variant(ISAAC, single(weights=codes), Xue(), GEOMETRY)
     assert made.crossbar.adc_bits == bits
-    energy, area = MODELS["isaac_split"].ratios(bits, 8)
+    energy, area = IsaacSplit().ratios(bits, 8)
     adc, before = made.components["adc"], ISAAC.components["adc"]
     assert adc.area == round(before.area * area) and adc.energy_aj == round(before.energy_aj * energy)
     result = xbarch.simulate("isaac_like", single(weights=codes), datapath="xue", images=1)
@@ -111,7 +106,8 @@ def test_smaller_adcs_leave_room_for_more_tiles():
     codes[:, :3] = 1
     made = variant(ISAAC, single(weights=codes), Xue(), GEOMETRY, "area")
     assert made.hierarchy.tiles > 168
-    assert made.mesh.width * made.mesh.height * made.mesh.concentration >= made.hierarchy.tiles
+    options = made.network.options
+    assert options["width"] * options["height"] * options["concentration"] >= made.hierarchy.tiles
     result = xbarch.simulate("isaac_like", single(weights=codes), datapath="xue", policy="area", images=1)
     assert result["area.total_mm2"] <= nameplate(ISAAC).area_mm2
 

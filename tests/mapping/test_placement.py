@@ -13,14 +13,21 @@ import xbarch
 from xbarch import run
 from xbarch.errors import InputError
 from xbarch.mapping import placement
-from xbarch.mapping.mesh import Mesh, label
+from xbarch.mapping.network import Network, label
 from xbarch.mapping.pack import dense_crossbars
 from xbarch.mapping.placement import PLACEMENTS, arrange, moved
 from xbarch.mapping.plan import plan
 from xbarch.mapping.traffic import GATE, Transfer, traffic
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import load
+from xbarch.topologies.bus import Bus
+from xbarch.topologies.htree import HTree
+from xbarch.topologies.mesh import Mesh
 from xbarch.workload.find import resolve
+
+
+def mesh_of(width, height, concentration, tiles):
+    return Network(Mesh(tiles, {"width": width, "height": height, "concentration": concentration}))
 
 
 def chain(tiles):
@@ -33,7 +40,7 @@ def cases(draw):
     """A mesh, chips, and what is sent; the last row of routers may be partly empty."""
     width, height, concentration = draw(st.integers(1, 4)), draw(st.integers(1, 4)), draw(st.integers(1, 3))
     most = width * height * concentration
-    mesh = Mesh(width, height, concentration, draw(st.integers(max(1, most - 3), most)))
+    mesh = mesh_of(width, height, concentration, draw(st.integers(max(1, most - 3), most)))
     chips = draw(st.integers(1, 2))
     tile = st.integers(0, mesh.tiles * chips - 1)
     transfers = draw(st.lists(st.builds(
@@ -75,14 +82,15 @@ def test_links_of_trees_counted_without_making_them(case, random):
         part = order[chip * mesh.tiles:(chip + 1) * mesh.tiles]
         random.shuffle(part)
         order[chip * mesh.tiles:(chip + 1) * mesh.tiles] = part
-    counted = sum(placement._cost(mesh, np.array(order[c * mesh.tiles:(c + 1) * mesh.tiles]) - c * mesh.tiles,
+    rows = placement.grid(mesh)
+    counted = sum(placement._cost(rows, np.array(order[c * mesh.tiles:(c + 1) * mesh.tiles]) - c * mesh.tiles,
                                   *placement._talk(mesh, c, transfers)) for c in range(chips))
     assert counted == mesh.bit_hops(moved(transfers, order))
 
 
 def test_a_chain_by_hand():
     """Six tiles on 3 x 2 routers: five links if neighbours follow each other, seven if the second row starts left."""
-    mesh, sent = Mesh(3, 2, 1, 6), chain(6)
+    mesh, sent = mesh_of(3, 2, 1, 6), chain(6)
     hops = {name: mesh.bit_hops(moved(sent, order(mesh, 1, sent))) for name, order in PLACEMENTS.items()}
     assert hops == {"row_major": 700, "snake": 500, "greedy": 500}
     assert PLACEMENTS["snake"](mesh, 1, sent) == [0, 1, 2, 5, 4, 3]
@@ -90,7 +98,7 @@ def test_a_chain_by_hand():
 
 def test_what_talks_most_lies_together():
     """Tile 0 talks to tile 11 of 12 alone: they become neighbours of one another; pixels draw a tile to the gate."""
-    mesh, far = Mesh(4, 3, 1, 12), [Transfer("x", 0, (11,), 8, 1)]
+    mesh, far = mesh_of(4, 3, 1, 12), [Transfer("x", 0, (11,), 8, 1)]
     assert mesh.bit_hops(far) == 8 * 5
     assert mesh.bit_hops(moved(far, PLACEMENTS["greedy"](mesh, 1, far))) == 8
     pixels = [Transfer("input", GATE, (7,), 8, 100)]
@@ -109,12 +117,23 @@ def test_refusals():
     with pytest.raises(InputError, match=r"placement: found 3, allowed a name"):
         xbarch.simulate("isaac_like", "vgg7_pruned", placement=3)
     with pytest.raises(InputError, match=r"greedy for a chip of 1,024 tiles, allowed at most 512: row_major or snake"):
-        PLACEMENTS["greedy"](Mesh(16, 16, 4, 1024), 1, chain(8))
+        PLACEMENTS["greedy"](mesh_of(16, 16, 4, 1024), 1, chain(8))
+
+
+def test_topologies_without_rows():
+    """A tree's tiles are drawn together where they talk (two of the same node: two hops); on a bus all are as near."""
+    tree, bus, far = Network(HTree(8)), Network(Bus(8)), [Transfer("x", 0, (7,), 8, 1)]
+    assert tree.bit_hops(far) == 8 * 6 and bus.bit_hops(far) == 8
+    for network, hops in ((tree, 8 * 2), (bus, 8)):
+        assert PLACEMENTS["snake"](network, 2, far) == list(range(16))
+        order = PLACEMENTS["greedy"](network, 2, far)
+        assert sorted(order[:8]) == list(range(8)) and sorted(order[8:]) == list(range(8, 16))
+        assert network.bit_hops(moved(far, order)) == hops
 
 
 def test_a_mesh_much_larger_than_its_tiles():
     """Only the part that holds tiles is looked at."""
-    assert sorted(PLACEMENTS["greedy"](Mesh(1024, 1024, 1, 4), 1, chain(4))) == [0, 1, 2, 3]
+    assert sorted(PLACEMENTS["greedy"](mesh_of(1024, 1024, 1, 4), 1, chain(4))) == [0, 1, 2, 3]
 
 
 # -- on networks ----------------------------------------------------------------------------------------------
@@ -138,7 +157,7 @@ def planned(workload, policy, chips=1):
     ("resnet18_segprune", "crossbars:4", 0.70), ("vgg16_segprune", "crossbars:4", 0.76), ("vgg16_dense", "fit", 0.35)])
 def test_greedy_saves_bit_hops_on_networks(workload, policy, bound):
     machine, made, sent = planned(workload, policy)
-    hops = {name: machine.mesh.bit_hops(sent(arrange(made, name, machine.mesh, 1, sent))) for name in PLACEMENTS}
+    hops = {name: machine.network.bit_hops(sent(arrange(made, name, machine.network, 1, sent))) for name in PLACEMENTS}
     assert hops["greedy"] <= bound * hops["row_major"] and hops["greedy"] <= hops["snake"] <= hops["row_major"]
     if policy != "fit":
         assert hops["snake"] < 0.95 * hops["row_major"]
@@ -157,7 +176,7 @@ def test_traffic_by_closed_form_is_what_the_run_sends(runs, name):
     """Time every link was held and tokens' flits, link by link, against the plan's transfers."""
     done = runs[name]
     sent = traffic(done.workload, done.packed, done.plan, done.machine.sum_bits, done.graph.images)
-    held = {f"link@{label(k)}": v for k, v in done.machine.mesh.loads(sent, done.machine.link_time).items()}
+    held = {f"link@{label(k)}": v for k, v in done.machine.network.loads(sent, done.machine.link_time).items()}
     measured = {s.name: int(b) for s, b in zip(done.graph.servers, done.trace.busy, strict=True) if s.kind == "link"}
     assert held == measured and len(held) >= 1
 
@@ -167,7 +186,7 @@ def test_traffic_over_two_chips_is_what_the_run_sends():
                           overrides=["hierarchy.tiles=6"])
     machine = done.machine
     sent = traffic(done.workload, done.packed, done.plan, machine.sum_bits)
-    on, off = machine.mesh.loads(sent, machine.link_time), machine.mesh.loads(sent, machine.off_chip_time)
+    on, off = machine.network.loads(sent, machine.link_time), machine.network.loads(sent, machine.off_chip_time)
     held = {f"link@{label(k)}": v for k, v in on.items() if k[0][0] == k[1][0]} \
         | {f"hypertransport@{label(k)}": v for k, v in off.items() if k[0][0] != k[1][0]}
     measured = {s.name: int(b) for s, b in zip(done.graph.servers, done.trace.busy, strict=True)
@@ -196,8 +215,8 @@ def test_a_placement_changes_routes_only(runs):
 
 def test_row_major_is_the_plan_itself():
     machine, made, sent = planned("vgg7_pruned", "crossbars:4")
-    assert arrange(made, "row-major", machine.mesh, 1, sent) is made
-    placed = arrange(made, "snake", machine.mesh, 1, sent)
+    assert arrange(made, "row-major", machine.network, 1, sent) is made
+    placed = arrange(made, "snake", machine.network, 1, sent)
     assert placed.placement == "snake" and placed.tiles == made.tiles and placed.capacity == made.capacity
 
 

@@ -122,12 +122,15 @@ def overrides(dice: Random) -> list[str]:
         "hierarchy.crossbars_per_ima": dice.choice([1, 2, 8]),
         "buffer.size": f"{dice.choice([1, 2, 8, 64])} KB", "buffer.access_bits": dice.choice([8, 256]),
         "bus.wires": dice.choice([16, 384]), "bus.bandwidth": f"{dice.choice([1, 10])} GB/s",
-        "mesh.width": width, "mesh.height": height, "mesh.concentration": concentration,
-        "mesh.link_bits": dice.choice([1, 32]), "off_chip.bandwidth": f"{dice.choice([0.1, 25.6])} GB/s",
+        "network.options": f"{{width: {width}, height: {height}, concentration: {concentration}}}",
+        "network.link_bits": dice.choice([1, 32]), "off_chip.bandwidth": f"{dice.choice([0.1, 25.6])} GB/s",
         "pipeline.slot": dice.choice(["0 ns", "100 ns", "30 ns"]), "pipeline.ahead": dice.choice([1, 2, 5]),
     }
-    ideal = [f"{part}.ideal=true" for part in ("buffer", "bus", "mesh", "off_chip") if dice.random() < 0.15]
-    return [f"{key}={value}" for key, value in chosen.items()] + ideal
+    ideal = [f"{part}.ideal=true" for part in ("buffer", "bus", "network", "off_chip") if dice.random() < 0.15]
+    other = dice.choice([{}, {}, {"network.topology": "bus", "network.options": "{}"},
+                         {"network.topology": "htree", "network.options": "{arity: 4}"}])
+    queue = {"network.queue": dice.choice(["null", 40, 256])}
+    return [f"{key}={value}" for key, value in {**chosen, **other, **queue}.items()] + ideal
 
 
 def case(number: int):
@@ -219,8 +222,8 @@ def traffic(run) -> dict[str, Counter]:
 def routers(machine, source: int | None, tiles: set[int]) -> int:
     """Routers a flit passes from one tile, or the way into the chip, to several: each router of the tree once for
     every way out of it that is taken, to a neighbour or to a tile."""
-    start = (0, 0, 0) if source is None else machine.mesh.router(source)
-    links = {link for tile in tiles for link in machine.mesh.path(start, machine.mesh.router(tile))}
+    start = machine.network.gate() if source is None else machine.network.router(source)
+    links = {link for tile in tiles for link in machine.network.path(start, machine.network.router(tile))}
     return sum(a[0] == b[0] for a, b in links) + len(tiles - {source})
 
 

@@ -53,7 +53,7 @@ def test_tiles_of_a_run(result):
 def test_one_layer_by_hand():
     """512 channels of 16 bits come from the gate, router (0, 0), to the one tile there: no link is crossed. Where the
     layer fills five tiles, each pixel goes to the second router too, over one link."""
-    done = isaac(single(512, 32, 600), images=1, ideal=("off_chip", "mesh"))
+    done = isaac(single(512, 32, 600), images=1, ideal=("off_chip", "network"))
     net = record(done)["interconnect"]
     assert net["bit_hops"] == 0 and net["busiest"]["busy"] == 0
     interval = float(done.steady.interval_ps)
@@ -68,7 +68,7 @@ def test_one_layer_by_hand():
 
 def test_an_ideal_mesh_needs_the_same(result):
     free = xbarch.simulate("isaac_like", "vgg7_pruned", policy="crossbars:4", images=3,
-                           overrides=["mesh.ideal=true"])
+                           overrides=["network.ideal=true"])
     bits = [[link["bits"] for link in r["interconnect.links"]] for r in (result, free)]
     assert bits[0] == bits[1] and free["interconnect.bit_hops"] == result["interconnect.bit_hops"]
 
@@ -84,7 +84,7 @@ def isaac_peaks(policy, chips):
     made = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy,
                 machine.ahead)
     interval = max(Fraction(p.layer.windows) * p.mean_occupancy / made.copies[n] for n, p in packed.items())
-    loads = machine.mesh.loads(traffic(network, packed, made, machine.sum_bits))
+    loads = machine.network.loads(traffic(network, packed, made, machine.sum_bits))
     return max(bits for (a, b), bits in loads.items() if a[0] == b[0]) * 125 / interval, interval
 
 
@@ -144,7 +144,7 @@ def test_chips_of_a_chain():
 
 def test_a_chip_of_one_router():
     small = xbarch.simulate("isaac_like", single(8, 8, 4), images=1, overrides=[
-        "mesh.width=1", "mesh.height=1", "hierarchy.tiles=4"])
+        "network.options.width=1", "network.options.height=1", "hierarchy.tiles=4"])
     assert small["interconnect.links"] == [] and small["interconnect.busiest.name"] == "none"
     assert pictures.render(pictures.chip, small).startswith(b"<?xml")
 
@@ -159,9 +159,9 @@ def test_records_of_before_have_no_such_picture(result):
 
 
 @pytest.mark.parametrize(("field", "value"), [
-    ("links", [{"name": "0:0,0->1,0", "bits": 1, "need_gbs": 0.0, "busy": 0.0}]),
-    ("links", [{"name": "0:0,0-1,0", "bits": -1, "need_gbs": 0.0, "busy": 0.0}]),
-    ("mesh", {"width": 0, "height": 1, "concentration": 1, "tiles": 1}), ("link_gbs", None)])
+    ("links", [{"name": "0:0,0->1,0", "bits": 1, "need_gbs": 0.0, "busy": 0.0, "line": []}]),
+    ("links", [{"name": "0:0,0-1,0", "bits": -1, "need_gbs": 0.0, "busy": 0.0, "line": []}]),
+    ("network", {"topology": "mesh", "shape": "a mesh", "tiles": 0, "spots": []}), ("link_gbs", None)])
 def test_damaged_records_are_refused(result, tmp_path, field, value):
     data = copy.deepcopy(json.loads(result.to_json()))
     data["interconnect"][field] = value

@@ -53,7 +53,7 @@ def test_areas(result):
 
 def test_utilization_by_hand():
     """512 x 32 of 16 bits fills every crossbar of a tile at peak rate: cells full, word lines busy, ADCs 129/128."""
-    run = isaac(single(512, 32, 600), images=1, ideal=("off_chip", "mesh"))
+    run = isaac(single(512, 32, 600), images=1, ideal=("off_chip", "network"))
     u = record(run)["utilization"]
     interval = float(run.steady.interval_ps)
     busy = 600 * 16 * 100_000 / 12 / interval  # a copy's share of the interval

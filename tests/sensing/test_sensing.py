@@ -9,10 +9,10 @@ from rigs import single
 import xbarch
 from xbarch import plugins
 from xbarch.datapaths.base import Work
-from xbarch.errors import ConservationError, InputError
+from xbarch.errors import InputError
 from xbarch.sensing.base import Array
 
-UNITS = ["adc", "analog_accumulation", "integrate_fire", "sense_amplifier"]
+UNITS = ["adc", "analog_accumulation", "integrate_fire", "sar_adc", "sense_amplifier"]
 
 
 def work(columns, reads, rows=128):
@@ -43,16 +43,47 @@ def test_converters_take_turns(columns, converters, slot, time):
         "conversion": [16 * columns], "sample": [16 * columns], "shift_add": [16 * columns]}
 
 
+@pytest.mark.parametrize(("bits", "time"), [(8, 2 * 128 * 781), (4, 2 * 128 * 391), (2, 100_000)])
+def test_successive_approximation_takes_a_step_a_bit(bits, time):
+    """Half the bits, half the time, rounded up to a picosecond; what the array's read takes stays."""
+    unit = plugins.sense("sar_adc", {"of": 8}, array(bits=bits, converters=Fraction(1, 2)))
+    assert unit.each(work([128], [16])).tolist() == [time]
+
+
+PRIME = {"columns": 256, "read": 10_000, "conversion": 1_000, "converters": Fraction(8), "bits": 6, "rows": 256,
+         "cell_bits": 4, "dac_bits": 3}
+
+
 @pytest.mark.parametrize("bits", [1, 4, 6])
 def test_amplifiers_count_up_to_the_sum(bits):
-    """PRIME: 256 bit lines are 128 differences, eight amplifiers sense 16 each, one after another."""
-    a = array(columns=256, read=10_000, conversion=1_000, converters=Fraction(8), bits=bits)
-    unit = plugins.sense("sense_amplifier", {}, a)
-    w = work([256], [2])
-    assert unit.each(w).tolist() == [10_000 + 16 * 2**bits * 1_000]
-    assert unit.actions(w)["conversion"].tolist() == [2 * 128] and unit.conversion == 2**bits * 1_000
-    alone = plugins.sense("sense_amplifier", {"subtracted": False}, a)
-    assert alone.actions(w)["conversion"].tolist() == [2 * 256]
+    """Eight amplifiers sense 32 bit lines each, one after another, in 2^bits steps."""
+    unit = plugins.sense("sense_amplifier", {"keeps": "low"}, array(**{**PRIME, "bits": bits})).adjusted(8, 6)
+    w = work([256, 9], [2, 2])
+    assert unit.each(w).tolist() == [10_000 + 32 * 2**bits * 1_000, 10_000 + 2 * 2**bits * 1_000]
+    assert unit.actions(w)["conversion"].tolist() == [2 * 256, 2 * 9] and unit.conversion == 2**bits * 1_000
+    assert unit.dropped(np.arange(8), bits) is None
+
+
+def test_amplifiers_are_set_to_the_bits_that_are_kept():
+    """PRIME, section III-D1: of the four partial sums of 8-bit weights and 6-bit inputs 6, 3, 2 and no bits. A read of
+    the upper input digit takes 64 + 4 steps for two bit lines, of the lower one 8: a mean of 19 a bit line."""
+    plain = plugins.sense("sense_amplifier", {}, array(**PRIME))
+    unit = plain.adjusted(8, 6)
+    assert unit.sensed() == [0, 2, 3, 6]  # low x low, low weight x high input, high weight x low input, high x high
+    assert unit.dropped(np.array([0, 3, 4, 7]), 6).tolist() == [16, 13, 12, 9]
+    assert unit.conversion == 19_000
+    w = work([256, 255], [2, 2])
+    assert unit.each(w).tolist() == [10_000 + 32 * 19_000] * 2
+    assert unit.actions(w)["conversion"].tolist() == [2 * 256 * 3 // 4, -(-2 * 255 * 3 // 4)]
+    assert plain.sensed() == [6] and plain.adjusted(4, 3).sensed() == [6] and plain.adjusted(4, 4).sensed() == [5, 6]
+    wide = plugins.sense("sense_amplifier", {"headroom": 3}, array(**PRIME)).adjusted(8, 6)
+    assert wide.sensed() == [2, 5, 6, 6] and wide.dropped(np.array([0, 7]), 6).tolist() == [13, 6]
+
+
+@pytest.mark.parametrize("name", ["adc", "analog_accumulation", "integrate_fire"])
+def test_other_units_have_nothing_to_set_and_drop_no_bit(name):
+    unit = plugins.sense(name, {}, array())
+    assert unit.adjusted(8, 6) is unit and unit.dropped(np.arange(3), 8) is None
 
 
 def test_counters_take_no_turns():
@@ -112,12 +143,12 @@ def test_accumulation_on_a_machine_saves_conversions(machine):
 
 
 def test_what_nobody_pays_for_is_refused(machine):
-    with pytest.raises(ConservationError, match="action fire of layer conv has no component that pays for it"):
+    with pytest.raises(InputError, match="actions of layer conv returned the action 'fire', allowed those that a comp"):
         xbarch.execute(machine("integrate_fire"), single(128, 16, 4), policy="one_copy", images=1)
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    (["crossbar.sensing.unit=acd"], "crossbar.sensing.unit: found 'acd', allowed adc, analog_accumulation"),
+    (["crossbar.sensing.unit=acd"], "--set crossbar.sensing.unit=acd: found 'acd', allowed adc, analog_accumulation"),
     (["crossbar.sensing.options={bits: 3}"], "crossbar.sensing.options"),
     (["crossbar.sensing.unit=analog_accumulation", "crossbar.sensing.options={sums: 0}"], "sums: found 0"),
 ])

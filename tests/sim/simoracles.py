@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 
-from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
+from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
 
 
 def at(value, phase):
@@ -149,6 +149,27 @@ class Step:
         self.out[f, j, s] = self.now + at(stage.latency, phase)
         return held
 
+    def left_of(self, pool):
+        """Capacity less what is taken now, from all grants there have been."""
+        free = self.graph.pools[pool].capacity
+        for f, j, s in self.out:
+            stages = self.stages(f, j)
+            if any(not self.has(self.over, f, j, x) for x in range(len(stages)) if x == s or s in stages[x].after):
+                free -= dict(stages[s].room).get(pool, 0)
+        assert free >= 0
+        return free
+
+    def eligible(self, server):
+        """The request that the server would grant now, None if there is none."""
+        claimed = set()
+        for request in sorted(self.waiting[server]):
+            _, _, j, f, s = request
+            room = self.stages(f, j)[s].room
+            if all(p not in claimed and self.left_of(p) >= amount for p, amount in room):
+                return request
+            claimed |= {p for p, _ in room}
+        return None
+
     def something(self):
         """Do one thing that can happen at this instant; False when there is none. Grants come last."""
         for f in range(len(self.graph.flows)):
@@ -171,8 +192,7 @@ class Step:
                     self.done[f][j] = self.now
                     return True
         for server, queue in enumerate(self.waiting):
-            if queue and self.free[server] <= self.now:
-                request = min(queue)
+            if queue and self.free[server] <= self.now and (request := self.eligible(server)):
                 queue.remove(request)
                 _, _, j, f, s = request
                 held = self.start(f, j, s)
@@ -190,7 +210,8 @@ class Step:
             if not ahead and max([0, *self.free]) <= self.now:
                 break
             self.now += 1
-        self.stuck = [self.graph.flows[f].name for f in range(len(self.total)) if len(self.issued[f]) < self.total[f]]
+        self.stuck = [self.graph.flows[f].name for f in range(len(self.total)) if len(self.issued[f]) < self.total[f]
+                      or None in self.done[f]]
         # The occupancy of a pure delay that is no gate holds nothing and nobody waits for its end.
         holding = [t for (f, j, s), t in self.over.items()
                    if self.stages(f, j)[s].gate or self.stages(f, j)[s].server >= 0]
@@ -250,8 +271,18 @@ def alone(rng, branches=True, slack=(0, 0, 1, 2, 50, -1)):
     return StageGraph(tuple(servers), tuple(flows), rng.randint(1, 2))
 
 
-def shared(rng, least=0):
-    """A graph whose stages share few servers; every occupancy and latency at least `least`."""
+def shared(rng, least=0, most=0):
+    """A graph whose stages share few servers, and up to `most` pools; occupancies and latencies at least `least`."""
+    pools = tuple(Pool(f"pool{i}", rng.randint(2, 5)) for i in range(rng.randint(1, most) if most else 0))
+
+    def stage(s, depth, windows, gate):
+        server = rng.randint(-1, len(servers) - 1)
+        held, delay = times(rng, windows, least, 3), times(rng, windows, least, 4)
+        after = tuple(a for a in range(s) if rng.random() < 0.6)
+        wanted = [p for p in range(len(pools)) if server >= 0 and rng.random() < 0.5]
+        return Stage(f"s{s}", server, held, delay, after, gate,
+                     room=tuple((p, rng.randint(1, pools[p].capacity)) for p in wanted))
+
     servers = tuple(Server(f"server{i}") for i in range(rng.randint(1, 3)))
     flows = []
     for f in range(rng.randint(1, 4)):
@@ -262,13 +293,10 @@ def shared(rng, least=0):
             gates = [rng.random() < 0.4 for _ in range(depth)]
             if read and not any(gates):
                 gates[rng.randrange(depth)] = True
-            copies.append(tuple(
-                Stage(f"s{s}", rng.randint(-1, len(servers) - 1), times(rng, windows, least, 3),
-                      times(rng, windows, least, 4), tuple(a for a in range(s) if rng.random() < 0.6), gates[s])
-                for s in range(depth)))
+            copies.append(tuple(stage(s, depth, windows, gates[s]) for s in range(depth)))
         inputs = tuple(edge(rng, p, flows[p], windows) for p in read)
         flows.append(Flow(f"f{f}", windows, tuple(copies), inputs, rng.randint(1, 3)))
-    return StageGraph(servers, tuple(flows), rng.randint(1, 2))
+    return StageGraph(servers, tuple(flows), rng.randint(1, 2), pools)
 
 
 def graphs(make, count, start=0, **options):

@@ -18,7 +18,7 @@ from xbarch.sim.modes import END, MODES, arranged, settled
 from xbarch.workload.graph import Layer, Workload
 
 SLOT = 100_000
-IDEAL = [f"{part}.ideal=true" for part in ("off_chip", "buffer", "bus", "mesh")]
+IDEAL = [f"{part}.ideal=true" for part in ("off_chip", "buffer", "bus", "network")]
 
 
 def spans(graph, trace, images):

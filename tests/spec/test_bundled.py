@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from xbarch import bundled
-from xbarch.spec.architecture import Architecture, Sensed
+from xbarch.spec.architecture import Architecture, Scaled, Sensed
 from xbarch.spec.load import load
 
 NAMES = bundled.names("architectures")
@@ -36,7 +36,7 @@ def test_everything_has_a_source(name):
     found = list(models(architecture))
     assert len(found) >= 10 + len(architecture.components)
     for model in found:
-        assert isinstance(model, Sensed) or model.source.strip(), model  # a name, no number
+        assert isinstance(model, Sensed | Scaled) or model.source.strip(), model  # a name, no number
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -248,7 +248,7 @@ def test_list_shows_the_grid(call, shipped):
     code, out, _ = call("list", "--json")
     assert code == 0
     assert json.loads(out)["workloads"] == [{"name": "g", "summary": "grid: two networks, two methods",
-                                             "source": "2 of 8 workloads stored, named g/NAME"}]
+                                             "source": "2 of 8 workloads stored, named g/NAME", "from": "xbarch"}]
     code, out, _ = call("list")
     assert code == 0 and "grid: two networks" in out and "2 of 8" in out
 

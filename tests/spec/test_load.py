@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from xbarch import bundled
 from xbarch.errors import InputError
+from xbarch.hw.machine import buildable
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import document, load, read, validate
 from xbarch.spec.text import BYTES, DEPTH, NODES, parse
@@ -35,9 +36,9 @@ def changed(old, new):
     return TEXT.replace(old, new, 1), TEXT[:TEXT.index(old)].count("\n") + 1
 
 
-def refused(source, *overrides, model=Architecture):
+def refused(source, *overrides, model=Architecture, check=None):
     with pytest.raises(InputError) as caught:
-        load(source, model, overrides)
+        load(source, model, overrides, check=check)
     message = str(caught.value)
     assert len(message.splitlines()) == 1 and message.isprintable(), message
     return caught.value
@@ -127,9 +128,9 @@ def test_recipes_too():
     ("  rows: 128", "  rows:", "crossbar.rows", "found nothing, allowed a whole number"),
     ("  rows: 128", "  rows: [1]", "crossbar.rows", "found a list, allowed a whole number"),
     ("  rows: 128", "  rows: {a: 1}", "crossbar.rows", "found a mapping, allowed a whole number"),
-    ("  rows: 128", "  row: 128", "crossbar.row", "unknown key 'row', allowed rows, columns, cell_bits, unit_column, "
-     "dac_bits, adc_bits, adcs_per_crossbar, read, conversion, sensing, operation_unit, programming, source; "
-     "did you mean 'rows'?"),
+    ("  rows: 128", "  row: 128", "crossbar.row", "unknown key 'row', allowed rows, columns, cell_bits, "
+     "unit_column, subtraction, dac_bits, adc_bits, adcs_per_crossbar, read, conversion, sensing, operation_unit, "
+     "programming, source; did you mean 'rows'?"),
     ("  rows: 128", "  rows: 128\n  clok: 3", "crossbar.clok", "unknown key 'clok', allowed rows, columns"),
     ("  columns: 128", "  rows: 64", "crossbar.rows", "found the key 'rows' twice (first in line "),
     ("  read: 100 ns", "  read: 100 lightyears", "crossbar.read", "found '100 lightyears', allowed a time with"),
@@ -189,10 +190,9 @@ def test_missing_at_the_top(write):
 
 
 def test_consistency_between_sections(write):
-    content, _ = changed("  width: 7", "  width: 1")
-    line = TEXT[:TEXT.index("mesh:\n")].count("\n") + 1
-    error = refused(write(content))
-    assert (error.line, error.field) == (line, "mesh") and "found room for 24 tiles" in str(error)
+    content, line = changed("  options: {width: 7,", "  options: {width: 1,")
+    error = refused(write(content), check=buildable)
+    assert (error.line, error.field) == (line, "network.options") and "found room for 24 tiles" in str(error)
 
 
 def test_absurd_number_of_crossbars(write):
@@ -394,8 +394,8 @@ def test_one_field_twice_is_refused():
 
 
 def test_an_override_is_blamed_for_what_no_longer_fits_it():
-    error = refused("isaac_like", "crossbar.rows=64", "hierarchy.tiles=65536")
-    assert str(error) == ("--set hierarchy.tiles=65536: mesh: found room for 168 tiles, allowed at least "
+    error = refused("isaac_like", "crossbar.rows=64", "hierarchy.tiles=65536", check=buildable)
+    assert str(error) == ("--set hierarchy.tiles=65536: network.options: found room for 168 tiles, allowed at least "
                           "hierarchy.tiles = 65536")
 
 
@@ -431,11 +431,11 @@ def test_override_opens_an_empty_section(write):
 @pytest.mark.parametrize("text, message", [
     ("crossbar.rows=abc", "--set crossbar.rows=abc: found 'abc', allowed a whole number"),
     ("crossbar.rows=0", "--set crossbar.rows=0: found 0, allowed at least 1"),
-    ("crossbar.row=3", "--set crossbar.row=3: unknown key 'row', allowed rows, columns, cell_bits, unit_column, "
-     "dac_bits, adc_bits, adcs_per_crossbar, read, conversion, sensing, operation_unit, programming, source; "
-     "did you mean 'rows'?"),
+    ("crossbar.row=3", "--set crossbar.row=3: unknown key 'row', allowed rows, columns, cell_bits, "
+     "unit_column, subtraction, dac_bits, adc_bits, adcs_per_crossbar, read, conversion, sensing, operation_unit, "
+     "programming, source; did you mean 'rows'?"),
     ("crosbar.rows=3", "--set crosbar.rows=3: unknown key 'crosbar', allowed schema, name, summary, source, "
-     "technology, crossbar, hierarchy, precision, buffer, bus, mesh, off_chip, pipeline, components; "
+     "technology, crossbar, hierarchy, precision, buffer, bus, network, off_chip, pipeline, components; "
      "did you mean 'crossbar'?"),
     ("components.edrm.power=3 mW", "--set components.edrm.power=3 mW: components.edrm.level: found no key 'level', "
      "which is required; did you mean 'edram'?"),

@@ -6,6 +6,7 @@ ISCA 2016, Table I as corrected in October 2016, and the peak figures of ISAAC-C
 
 import pytest
 
+from xbarch.cost.explore import headline
 from xbarch.cost.nameplate import nameplate
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import load
@@ -32,6 +33,26 @@ def test_printed(isaac, figure, printed, tolerance):
 def test_adcs_take_58_percent_of_tile_power(isaac):
     # 12 IMAs x 16 mW of 330 mW; the text says 58 %
     assert isaac.adc_share == pytest.approx(0.58, abs=0.01)
+
+
+@pytest.mark.parametrize("times, power, area, tolerance", [
+    # Table I: a tile without its IMAs, its twelve IMAs, all tiles (mW, mm²)
+    ({"tile": 1}, 40.9, 0.215, 0.0015), ({"ima": 12}, 289, 0.157, 0.003),
+    ({"tile": 168, "ima": 12 * 168}, 55_400, 62.5, 0.001),
+])
+def test_printed_sums(times, power, area, tolerance):
+    rows = [c for c in load("isaac_like", Architecture).components.values() if c.level in times and c.when is None]
+    assert sum(c.power * times[c.level] for c in rows) / 1000 == pytest.approx(power, rel=tolerance)
+    assert sum(c.area * times[c.level] for c in rows) / 1e12 == pytest.approx(area, rel=tolerance)
+
+
+def test_shares_of_tile_area_and_the_density():
+    """Text of the paper: ADCs 31 %, eDRAM and bus 47 % of a tile's area; Table IV: 0.74 MiB/mm²."""
+    a = load("isaac_like", Architecture)
+    tile = nameplate(a).tile_area_mm2 * 1e12
+    assert a.components["adc"].area * 12 / tile == pytest.approx(0.31, rel=0.002)
+    assert (a.components["edram"].area + a.components["bus"].area) / tile == pytest.approx(0.47, rel=0.012)
+    assert headline(a).se == pytest.approx(0.74, rel=0.004)
 
 
 def test_peak_halves_with_twice_the_input_bits_and_doubles_with_half_the_weight_bits():

@@ -39,7 +39,7 @@ ACTIVITY = {
 
 @pytest.fixture(scope="module")
 def run():
-    return isaac(single(512, 32, WINDOWS), ideal=("off_chip", "mesh"))
+    return isaac(single(512, 32, WINDOWS), ideal=("off_chip", "network"))
 
 
 def test_actions_are_the_closed_form(run):

@@ -12,6 +12,7 @@ from torch import Tensor
 from xbarch.compress.network import Network
 from xbarch.compress.pruner import Pruner
 from xbarch.datapaths.base import DataPath, Project, Projection
+from xbarch.plugins import asking
 from xbarch.spec.recipe import Admm as Spec
 from xbarch.spec.recipe import Pruning
 
@@ -28,7 +29,9 @@ class Admm(Pruner):
         super().__init__(network, spec, path)
         assert isinstance(spec.algorithm, Spec) and spec.density is not None
         self.admm, self.rho, self.moved = spec.algorithm, spec.algorithm.rho, 0.0
-        self.constraints, self.density = list(path.projections()), spec.density
+        with asking(path, "projections"):
+            self.constraints = list(path.projections())
+        self.density = spec.density
         self.frozen: list[Projection] | None = None
         weights = [n.weight for n in self.nodes]
         self.z = [self.nearest(i, weights) for i in range(len(self.constraints))]
@@ -66,8 +69,11 @@ class Admm(Pruner):
     def projected(self, weights: Sequence[Tensor], density: float, how: Project | None = None) -> list[Projection]:
         if self.frozen is None:
             return super().projected(weights, density, how)
-        return [self.path.refit(self.levels(n, w), n.layer, self.geometry, before)
-                for n, w, before in zip(self.nodes, weights, self.frozen, strict=True)]
+        made = []
+        for n, w, before in zip(self.nodes, weights, self.frozen, strict=True):
+            with asking(self.path, "refit", n.layer.name):
+                made.append(self.path.refit(self.levels(n, w), n.layer, self.geometry, before))
+        return made
 
     def distance(self, first: list[Tensor], second: list[Tensor]) -> float:
         apart = sum(float((a - b).square().sum()) for a, b in zip(first, second, strict=True))

@@ -12,6 +12,7 @@ from xbarch.compress.network import Network, Node
 from xbarch.compress.pruner import Pruner
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import InputError
+from xbarch.plugins import asking
 from xbarch.spec.recipe import Lasso as Spec
 from xbarch.spec.recipe import Pruning
 
@@ -50,7 +51,8 @@ class Lasso(Pruner):
         assert isinstance(spec.algorithm, Spec)
         self.lasso = spec.algorithm
         self.ratio: float = self.lasso.ratio or (0.7 if spec.density is None else max(1 - spec.density, 1e-6))
-        sizes = [path.group(n.layer, self.geometry) for n in self.nodes]
+        with asking(path, "group"):
+            sizes = [path.group(n.layer, self.geometry) for n in self.nodes]
         self.whole = [size for size in sizes if size is not None]
         self.inverse: list[Tensor] = []
         if len(self.whole) < len(sizes):

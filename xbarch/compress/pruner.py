@@ -13,6 +13,7 @@ from xbarch.compress.network import Network, Node
 from xbarch.datapaths.base import DataPath, Geometry, Project, Projection, Reals
 from xbarch.datapaths.purify import shown
 from xbarch.errors import InputError
+from xbarch.plugins import asking
 from xbarch.spec.recipe import Pruning, Shape
 
 
@@ -43,9 +44,10 @@ class Pruner:
             if name not in names:
                 raise InputError(f"found {name[:60]!r}, allowed {', '.join(names)}", field="pruning.layers")
         spared = {compute[0].layer.name, *(shown(network.layers) if path.whole_filters else ())}
-        self.nodes: list[Node] = [
-            n for n in compute if spec.layers.get(n.layer.name, 0) != 1
-            and (n.layer.name in spec.layers or (n.layer.name not in spared and path.prunes(n.layer)))]
+        with asking(path, "prunes"):
+            self.nodes: list[Node] = [
+                n for n in compute if spec.layers.get(n.layer.name, 0) != 1
+                and (n.layer.name in spec.layers or (n.layer.name not in spared and path.prunes(n.layer)))]
         self.hard = False
 
     # -- what algorithms differ in --------------------------------------------------------------------------
@@ -72,7 +74,9 @@ class Pruner:
     def densities(self, target: float, weights: Sequence[Reals]) -> list[float]:
         """Of every pruned layer, `target` being that of those the recipe does not set."""
         free = [i for i, n in enumerate(self.nodes) if n.layer.name not in self.spec.layers]
-        shares = self.path.share([weights[i] for i in free], [self.nodes[i].layer for i in free], self.geometry, target)
+        with asking(self.path, "share"):
+            shares = self.path.share([weights[i] for i in free], [self.nodes[i].layer for i in free], self.geometry,
+                                     target)
         by_place = dict(zip(free, shares, strict=True))
         return [by_place[i] if i in by_place else self.spec.layers[n.layer.name] for i, n in enumerate(self.nodes)]
 
@@ -81,12 +85,19 @@ class Pruner:
         """The projections of `weights`, one a node, in levels of the layers' quantizers."""
         levels = [self.levels(n, w) for n, w in zip(self.nodes, weights, strict=True)]
         shares = self.densities(density, levels)
-        made = [(how or self.path.project)(w, n.layer, self.geometry, share)
+        made = [self._projection(how or self.path.project, w, n, share)
                 for n, w, share in zip(self.nodes, levels, shares, strict=True)]
         if any(f.allowed is not None and n.levels.scale != "lsq" for n, f in zip(self.nodes, made, strict=True)):
             raise InputError(f"{self.path.name} removes single bits of the levels, allowed weight_scale: lsq, "
                              "whose levels stay where they are", field="quantization.weight_scale")
         return made
+
+    def _projection(self, how: Project, levels: Reals, node: Node, share: float) -> Projection:
+        with asking(self.path, "project", node.layer.name) as wrong:
+            found = how(levels, node.layer, self.geometry, share)
+            if not isinstance(found, Projection) or np.shape(found.mask) != np.shape(levels):
+                raise wrong("returned no Projection of the weights' shape, allowed one")
+            return found
 
     @torch.no_grad()
     def levels(self, node: Node, weight: Tensor) -> Reals:
@@ -119,7 +130,9 @@ class Pruner:
         nodes = {n.layer.name: n for n in self.network.compute_nodes()}
         weights = {name: self.levels(n, n.weight * n.mask) for name, n in nodes.items()}
         masks = {name: n.mask.numpy().reshape(weights[name].shape) for name, n in nodes.items()}
-        for name, mask in self.path.reduce(self.network.layers, masks, weights).items():
+        with asking(self.path, "reduce"):
+            reduced = self.path.reduce(self.network.layers, masks, weights)
+        for name, mask in reduced.items():
             if not np.array_equal(mask, masks[name]):
                 nodes[name].mask.copy_(torch.from_numpy(mask.copy()).reshape(nodes[name].mask.shape))
                 nodes[name].weight.mul_(nodes[name].mask)

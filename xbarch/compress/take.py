@@ -58,7 +58,7 @@ class Import(Spec):
 
 def take(model: str, weights: str | Path, method: str, *, out: str | Path, data: Mapping[str, Any] | None = None,
          options: Mapping[str, Any] | None = None, density: float | None = None,
-         quantization: Mapping[str, Any] | None = None, geometry: Mapping[str, int] | None = None,
+         quantization: Mapping[str, Any] | None = None, geometry: Mapping[str, Any] | None = None,
          **more: Any) -> Path:
     """Store a checkpoint as a workload of `method`; returns the folder written.
 
@@ -68,7 +68,8 @@ def take(model: str, weights: str | Path, method: str, *, out: str | Path, data:
     Args:
         model: reference name, path.py:factory or module:factory. weights: its state dict.
         data: fields of `xbarch.spec.recipe.Data`: the images to calibrate and to measure accuracy on.
-        options: of the data path. geometry: rows, columns and cell_bits of the crossbar to check and prune for.
+        options: of the data path. geometry: rows, columns, cell_bits and operation_unit of the crossbar to check and
+            prune for.
         density: None checks the method's constraint on the weights as they are; a number applies its projection,
             keeping that share of the pruned layers' weights.
         quantization: fields of `xbarch.spec.recipe.Quantization`; weight_scale is by default "lsq", a step of each
@@ -226,17 +227,24 @@ def _settle(network: Network, path: DataPath, crossbar: Geometry, asked: Import)
         InputError: the method does not take the network, its constraint is broken, or the density is out of reach.
     """
     shapes = tuple(n.layer for n in network.compute_nodes())
-    reason = path.accepts(Workload("imported", shapes), crossbar)
+    with plugins.asking(path, "accepts"):
+        reason = path.accepts(Workload("imported", shapes), crossbar)
     if reason:
         raise InputError(reason, field="method")
     if asked.density is not None:
         _prune(network, path, crossbar, asked)
     for node in network.compute_nodes():
-        reason = path.check(stored(node), crossbar)
+        reason = _broken(path, node, crossbar)
         if reason:
             hint = f"--apply --density D would prune it for {path.name}" if asked.density is None else (
                 f"allowed --layer {node.layer.name}=D with a D below 1")
             raise InputError(f"{reason}; {hint}", file=asked.checkpoint)
+
+
+def _broken(path: DataPath, node: Node, crossbar: Geometry) -> str:
+    """What the layer's weights break of the method's promise; empty if nothing."""
+    with plugins.asking(path, "check", node.layer.name):
+        return path.check(stored(node), crossbar)
 
 
 def _prune(network: Network, path: DataPath, crossbar: Geometry, asked: Import) -> None:
@@ -248,7 +256,7 @@ def _prune(network: Network, path: DataPath, crossbar: Geometry, asked: Import) 
     _cut(pruner)
     done = {n.layer.name for n in pruner.nodes} | set(asked.layers)
     rest = [n for n in network.compute_nodes()
-            if n.layer.name not in done and path.check(stored(n), crossbar)]
+            if n.layer.name not in done and _broken(path, n, crossbar)]
     if rest:
         pruner = Pruner(network, spec.model_copy(update={"layers": {n.layer.name: 1.0 for n in rest}}), path)
         pruner.nodes = rest
@@ -261,7 +269,8 @@ def _cut(pruner: Pruner) -> None:
     density = pruner.spec.density
     assert density is not None
     weights = [n.weight for n in pruner.nodes]
-    first = pruner.path.projections()[0]
+    with plugins.asking(pruner.path, "projections"):
+        first = pruner.path.projections()[0]
     for node, found in zip(pruner.nodes, pruner.projected(weights, density, first), strict=True):
         _fit_step(node, node.weight * torch.from_numpy(found.mask.copy()).reshape(node.weight.shape))
     pruner.harden()

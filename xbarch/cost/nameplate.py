@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Work
-from xbarch.mapping.pack import Occupancy
+from xbarch.mapping.lawful import adjusted
+from xbarch.mapping.pack import occupied
 from xbarch.plugins import sensed
 from xbarch.spec.architecture import Architecture
 
@@ -38,8 +39,7 @@ class Nameplate:
 def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int = 16) -> Nameplate:
     """Every unit at full activity (ISAAC, ISCA 2016, Table I: group totals times counts).
 
-    Peak: rows * floor(columns / cells a weight) * crossbars * 2 operations in the time a full array takes for a window,
-    operation unit by operation unit where it is read so.
+    Peak: rows * floor(columns / cells a weight) * crossbars * 2 operations in the time a full array takes for a window.
     """
     a = architecture
     tile_power = tile_area = chip_power = chip_area = Fraction(0)
@@ -50,17 +50,22 @@ def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int
         if component.level != "chip":
             tile_power += component.power * count / a.hierarchy.tiles
             tile_area += component.area * count / a.hierarchy.tiles
-    x, unit = a.crossbar, a.crossbar.operation_unit
-    high, wide = (unit.rows, unit.columns) if unit else (x.rows, x.columns)
-    reads = ceil(x.rows / high) * ceil(x.columns / wide) * ceil(input_bits / x.dac_bits)
-    full = Work(_one(0), _one(high), _one(wide), _one(high * wide), _one(reads), _one(0))
-    window = Occupancy(sensed(x, a.pipeline.slot))(full)
-    weights = x.columns // ceil(weight_bits / x.cell_bits)
-    tops = Fraction(2 * x.rows * weights * a.crossbars, int(window[0]))
+    weights = a.crossbar.columns // ceil(weight_bits / a.crossbar.cell_bits)
+    tops = Fraction(2 * a.crossbar.rows * weights * a.crossbars, window(a, weight_bits, input_bits))
     adc = a.components.get("adc")
     share = adc.power * a.instances(adc) / a.hierarchy.tiles / tile_power if adc and tile_power else Fraction(0)
     return Nameplate(float(tile_power / 10**6), float(tile_area / 10**12), float(chip_power / 10**6),
                      float(chip_area / 10**12), float(tops), float(share))
+
+
+def window(architecture: Architecture, weight_bits: int, input_bits: int) -> int:
+    """Time (ps) a full array takes for a window of weights and inputs of so many bits, operation unit by operation unit
+    where it is read so."""
+    x, unit = architecture.crossbar, architecture.crossbar.operation_unit
+    high, wide = (unit.rows, unit.columns) if unit else (x.rows, x.columns)
+    reads = ceil(x.rows / high) * ceil(x.columns / wide) * ceil(input_bits / x.dac_bits)
+    full = Work(_one(0), _one(high), _one(wide), _one(high * wide), _one(reads), _one(0))
+    return int(occupied(adjusted(sensed(x, architecture.pipeline.slot), weight_bits, input_bits), full)[0])
 
 
 def _one(value: int) -> NDArray[np.int64]:

@@ -60,16 +60,16 @@ class AutoPrune(DataPath):
 
     def _compact(self, layer: Layer, geometry: Geometry) -> list[Block]:
         sign = self.options.sign
-        each, offset = dense.per_weight(layer.weight_bits, geometry, sign), sign == "offset"
-        columns = geometry.columns + (offset and geometry.unit_column)
+        each, own = dense.per_weight(layer.weight_bits, geometry, sign), dense.reference(geometry, sign)
+        columns = dense.across(geometry, sign)
         nothing = [Piece(np.arange(1), np.arange(1))]
         if self.options.grain == "rows":
             wide = self._wide(layer, geometry)
             pieces = list(sparse_units.column_groups(layer, wide, geometry.rows))
-            placed = sparse_units.stacked(pieces or nothing, wide * each + offset, geometry, columns)
+            placed = sparse_units.stacked(pieces or nothing, wide * each + own, geometry, columns)
         else:
-            pieces = list(sparse_units.strips(layer, unit(geometry), (columns - offset) // each))
-            placed = packing.shelved(pieces or nothing, each, int(offset), geometry.rows, columns)
+            pieces = list(sparse_units.strips(layer, unit(geometry), (columns - own) // each))
+            placed = packing.shelved(pieces or nothing, each, own, geometry.rows, columns)
         return sparse_units.blocks(placed, layer, geometry, sign, self.name)
 
     def _wide(self, layer: Layer, geometry: Geometry) -> int:

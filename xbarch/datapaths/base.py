@@ -32,6 +32,8 @@ class Geometry:
 
     `unit_column`: one bit line beside the `columns`, free for a reference (ISAAC's unit column).
     `ou_rows`, `ou_columns`: the operation unit, the largest part of an array that one read senses; 0: the whole array.
+    `signed`: a cell is two, of arrays that share word lines and whose bit lines are subtracted before they are sensed:
+    it holds -(2**cell_bits - 1) to 2**cell_bits - 1, and converters give a magnitude of `adc_bits` and a sign.
     `crossbars_per_ima`: how many crossbars share what a data path adds to an IMA.
     """
 
@@ -44,6 +46,7 @@ class Geometry:
     crossbars_per_ima: int = 8
     ou_rows: int = 0
     ou_columns: int = 0
+    signed: bool = False
 
     @property
     def operation_units(self) -> bool:
@@ -59,7 +62,7 @@ class Geometry:
         return -(-bits // self.dac_bits)
 
     def lossless_bits(self, largest_sum: int) -> int:
-        """ADC bits that hold every sum from 0 to `largest_sum`."""
+        """ADC bits that hold every sum of magnitude 0 to `largest_sum`."""
         return max(1, int(largest_sum).bit_length())
 
 
@@ -80,11 +83,11 @@ class Stream:
 class Contents:
     """What a block stores and how it is read back. Arrays of equal length k for the three decode fields.
 
-    cells: uint8 [rows, bit lines], each below 2**cell_bits.
+    cells: [rows, bit lines], 0 to 2**cell_bits - 1, and as far below zero where the crossbar's cells are signed.
     column, output, coefficient: the decode list; bit line, output index of the layer, integer factor.
     """
 
-    cells: NDArray[np.uint8]
+    cells: NDArray[np.integer[Any]]
     column: NDArray[np.int64]
     output: NDArray[np.int64]
     coefficient: NDArray[np.int64]
@@ -98,7 +101,8 @@ class Block:
     columns: bit lines read, references included. group: blocks of one crossbar in the same activation group
     are read together, different groups one after another. kept: cells that hold unmasked weights.
     targets: the distinct outputs of the layer this block adds to (known without its contents).
-    cap: guaranteed largest bit-line sum in one read, if any (None: rows * (2**cell_bits - 1) * (2**dac_bits - 1)).
+    cap: guaranteed largest magnitude of a bit line's sum in one read, if any (None: rows * (2**cell_bits - 1) *
+    (2**dac_bits - 1)).
     gated: the bit lines not used are not converted. idle: bit lines that hold nothing, read with the others; they are
     not programmed. contents: makes cells and decode list, for execution.
     """

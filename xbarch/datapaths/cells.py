@@ -63,7 +63,7 @@ def offset(weights: NDArray[np.integer[Any]], outputs: Ints, bits: int, cell_bit
 def differential(weights: NDArray[np.integer[Any]], outputs: Ints, bits: int, cell_bits: int, width: int) -> Contents:
     """Positive and negative parts of `weights` in adjacent bit lines, subtracted after conversion.
 
-    Each part has the digits of a whole weight, twice the cells (PRIME's two arrays: Chi et al., ISCA 2016).
+    Each part has the digits of a whole weight, twice the cells.
     """
     slices = -(-bits // cell_bits)
     w = weights.astype(np.int64)
@@ -88,6 +88,18 @@ def twos(weights: NDArray[np.integer[Any]], outputs: Ints, bits: int, cell_bits:
     return Contents(
         _padded(cells, width), np.arange((slices + 1) * len(outputs)),
         np.repeat(outputs, slices + 1), np.tile(value, len(outputs)),
+    )
+
+
+def signed(weights: NDArray[np.integer[Any]], outputs: Ints, bits: int, cell_bits: int, width: int) -> Contents:
+    """Digits of the magnitude of `weights`, each with the sign of its weight: cells of two arrays whose bit lines are
+    subtracted before they are sensed, the positive and the negative part (PRIME: Chi et al., ISCA 2016)."""
+    slices = -(-bits // cell_bits)
+    w = weights.astype(np.int64)
+    cells = digits(np.abs(w), slices, cell_bits).astype(np.int16) * np.repeat(np.sign(w), slices, axis=1)
+    return Contents(
+        np.pad(cells, ((0, 0), (0, width - cells.shape[1]))).astype(np.int16), np.arange(slices * len(outputs)),
+        np.repeat(outputs, slices), weights_of(slices, cell_bits, len(outputs)),
     )
 
 

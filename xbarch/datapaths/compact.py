@@ -95,12 +95,12 @@ class Compact(DataPath):
 
     def _stacked(self, way: Cuts, layer: Layer, geometry: Geometry) -> list[Placed]:
         """Pieces of a group of the convolution share crossbars; groups do not, as on `dense`."""
-        unit = self.options.sign == "offset"
+        sign = self.options.sign
         placed: list[Placed] = []
         for pieces in way:
             first = placed[-1].crossbar + 1 if placed else 0
-            here = shelved(pieces, dense.per_weight(layer.weight_bits, geometry, self.options.sign), int(unit),
-                           geometry.rows, geometry.columns + (unit and geometry.unit_column))
+            here = shelved(pieces, dense.per_weight(layer.weight_bits, geometry, sign),
+                           dense.reference(geometry, sign), geometry.rows, dense.across(geometry, sign))
             placed += sorted((replace(p, crossbar=p.crossbar + first) for p in here), key=lambda p: p.crossbar)
         return placed
 
@@ -116,9 +116,9 @@ class Compact(DataPath):
 
     def _width(self, piece: Piece, layer: Layer, geometry: Geometry, gated: bool) -> int:
         """Bit lines of a piece; unused ones are converted unless gated."""
-        unit = int(self.options.sign == "offset")
-        used = len(piece.filters) * dense.per_weight(layer.weight_bits, geometry, self.options.sign) + unit
-        return used if gated else max(used, geometry.columns + unit * geometry.unit_column)
+        sign, count = self.options.sign, len(piece.filters)
+        used = count * dense.per_weight(layer.weight_bits, geometry, sign) + dense.reference(geometry, sign)
+        return used if gated else max(used, dense.across(geometry, sign))
 
     def _block(self, layer: Layer, geometry: Geometry, placed: Placed, shared: bool) -> Block:
         """shared: its crossbar holds further pieces, so that only its own bit lines are converted in its read."""
@@ -136,7 +136,7 @@ class Compact(DataPath):
         """Cells and decode list of these rows and filters of the layer's matrix."""
         weights = layer.matrix[rows][:, filters]
         cells.check(weights, *self.levels(layer.weight_bits), layer.name, self.name)
-        return dense.ENCODE[self.options.sign](weights, filters, layer.weight_bits, geometry.cell_bits, width)
+        return dense.encoded(weights, filters, layer.weight_bits, geometry, self.options.sign, width)
 
     # -- costs ------------------------------------------------------------------------------------------
 

@@ -15,8 +15,9 @@ from xbarch.datapaths.base import Block, Contents, DataPath, Geometry
 from xbarch.workload.graph import Layer, Workload
 
 Sign = Literal["offset", "differential", "twos"]
-ENCODE: dict[Sign, Callable[..., Contents]] = {
-    "offset": cells.offset, "differential": cells.differential, "twos": cells.twos,
+Scheme = Literal["offset", "differential", "twos", "signed"]
+_ENCODE: dict[Scheme, Callable[..., Contents]] = {
+    "offset": cells.offset, "differential": cells.differential, "twos": cells.twos, "signed": cells.signed,
 }
 
 
@@ -24,7 +25,8 @@ class DenseOptions(base.Options):
     """Options of `dense`."""
 
     sign: Sign = Field("offset", description="how signed weights are stored: offset with flipped bit lines and a "
-                       "unit column (ISAAC), differential (PRIME's positive and negative parts), twos (complement)")
+                       "unit column (ISAAC), differential (positive and negative parts, subtracted as numbers), twos "
+                       "(complement); where the crossbar subtracts in analog, cells hold signed digits instead (PRIME)")
 
 
 class Dense(DataPath):
@@ -34,14 +36,14 @@ class Dense(DataPath):
     name: ClassVar[str] = "dense"
     summary: ClassVar[str] = "every weight stored, nothing skipped (the baseline)"
     provenance: ClassVar[str] = ("Shafiee et al., ISAAC, ISCA 2016 (offset, flipped columns, unit column); "
-                                 "Chi et al., PRIME, ISCA 2016 (differential)")
+                                 "Chi et al., PRIME, ISCA 2016 (positive and negative arrays, subtracted in analog)")
     Options: ClassVar[type[base.Options]] = DenseOptions
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         for layer in workload.compute_layers:
             if per_crossbar(layer.weight_bits, geometry, self.options.sign) < 1:
                 needed = (per_weight(layer.weight_bits, geometry, self.options.sign)
-                          + reference(geometry, self.options.sign))
+                          + _taken(geometry, self.options.sign))
                 return (f"a {layer.weight_bits}-bit weight of layer {layer.name} needs {needed} bit lines, "
                         f"the crossbar has {geometry.columns}")
         return ""
@@ -59,27 +61,49 @@ class Dense(DataPath):
         return blocks(layer, geometry, self.options.sign)
 
 
+def scheme(geometry: Geometry, sign: Sign) -> Scheme:
+    """How weights are stored: as asked for, but as signed digits where cells hold a sign."""
+    return "signed" if geometry.signed else sign
+
+
 def per_weight(bits: int, geometry: Geometry, sign: Sign) -> int:
     """Cells a weight takes."""
-    if sign == "twos":
+    stored = scheme(geometry, sign)
+    if stored == "twos":
         return geometry.slices(bits - 1) + 1
-    return geometry.slices(bits) * (2 if sign == "differential" else 1)
+    return geometry.slices(bits) * (2 if stored == "differential" else 1)
 
 
 def reference(geometry: Geometry, sign: Sign) -> int:
+    """Bit lines beside a block's weights that undo their offset: the unit column, or none."""
+    return int(scheme(geometry, sign) == "offset")
+
+
+def across(geometry: Geometry, sign: Sign) -> int:
+    """Bit lines of a crossbar that blocks may take, references included."""
+    return geometry.columns + (geometry.unit_column and reference(geometry, sign))
+
+
+def _taken(geometry: Geometry, sign: Sign) -> int:
     """Bit lines of the array that the unit column takes: one where the crossbar has none beside the array."""
-    return int(sign == "offset" and not geometry.unit_column)
+    return geometry.columns + reference(geometry, sign) - across(geometry, sign)
 
 
 def per_crossbar(bits: int, geometry: Geometry, sign: Sign) -> int:
     """Weights a crossbar row holds."""
-    return (geometry.columns - reference(geometry, sign)) // per_weight(bits, geometry, sign)
+    return (geometry.columns - _taken(geometry, sign)) // per_weight(bits, geometry, sign)
 
 
 def largest(rows: int, geometry: Geometry, sign: Sign) -> int:
-    """Guaranteed largest sum of a bit line in one phase: half the range where bit lines are flipped."""
+    """Guaranteed largest magnitude of a bit line's sum in one phase: half the range where bit lines are flipped."""
     top = rows * ((1 << geometry.cell_bits) - 1)
-    return (max(top // 2, rows) if sign == "offset" else top) * ((1 << geometry.dac_bits) - 1)
+    return (max(top // 2, rows) if reference(geometry, sign) else top) * ((1 << geometry.dac_bits) - 1)
+
+
+def encoded(weights: NDArray[np.integer[Any]], outputs: NDArray[np.int64], bits: int, geometry: Geometry, sign: Sign,
+            width: int) -> Contents:
+    """Cells [rows, width] and decode list of `weights` [rows, outputs] of `bits` bits."""
+    return _ENCODE[scheme(geometry, sign)](weights, outputs, bits, geometry.cell_bits, width)
 
 
 def blocks(layer: Layer, geometry: Geometry, sign: Sign = "offset", gated: bool = False) -> list[Block]:
@@ -89,16 +113,15 @@ def blocks(layer: Layer, geometry: Geometry, sign: Sign = "offset", gated: bool 
     """
     cells_each, wide = per_weight(layer.weight_bits, geometry, sign), per_crossbar(layer.weight_bits, geometry, sign)
     filters = layer.filters // layer.groups
-    unit = sign == "offset"
     kept = layer.kept if layer.mask is not None else None
     result: list[Block] = []
     for group in range(layer.groups):
         inputs = [np.arange(r, min(r + geometry.rows, layer.rows)) for r in range(0, layer.rows, geometry.rows)]
         for f in range(0, filters, wide):
             targets = group * filters + np.arange(f, min(f + wide, filters))
-            width = used = len(targets) * cells_each + unit
+            width = used = len(targets) * cells_each + reference(geometry, sign)
             if not gated:
-                width = max(used, geometry.columns + (unit and geometry.unit_column))
+                width = max(used, across(geometry, sign))
             for rows in inputs:
                 here = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(targets[0]), int(targets[-1]) + 1))
                 weights = len(rows) * len(targets) if kept is None else int(kept[here].sum())
@@ -117,4 +140,4 @@ def _contents(layer: Layer, here: tuple[slice, slice], targets: NDArray[np.int64
     weights: NDArray[np.integer[Any]] = layer.matrix[here]
     half = 1 << layer.weight_bits - 1
     cells.check(weights, -half, half - 1, layer.name, "dense")
-    return ENCODE[sign](weights, targets, layer.weight_bits, geometry.cell_bits, width)
+    return encoded(weights, targets, layer.weight_bits, geometry, sign, width)

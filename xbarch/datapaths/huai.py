@@ -73,13 +73,12 @@ class Huai(DataPath):
         alive = self._alive(counts, layer, grid)
         each = dense.per_weight(layer.weight_bits, geometry, self.options.sign)
         tall = grid.bounds[1] * grid.area if self.options.fill == "kernels" else geometry.rows
-        unit = self.options.sign == "offset"
         result: list[Block] = []
         for q, count in enumerate(counts):
             targets = grid.starts[q] + np.arange(grid.sizes[q])
             rows = (np.flatnonzero(alive[q])[:, None] * grid.area + np.arange(grid.area)).ravel()
-            used = len(targets) * each + unit
-            width = max(used, geometry.columns + (unit and geometry.unit_column))
+            used = len(targets) * each + dense.reference(geometry, self.options.sign)
+            width = max(used, dense.across(geometry, self.options.sign))
             for start in range(0, len(rows), tall):
                 here = rows[start:start + tall]
                 result.append(Block(
@@ -247,7 +246,7 @@ class Huai(DataPath):
         weights = layer.matrix[:, targets[0]:targets[-1] + 1][rows]
         low, high = self.levels(layer.weight_bits)
         cells.check(weights, low, high, layer.name, self.name)
-        return dense.ENCODE[self.options.sign](weights, targets, layer.weight_bits, geometry.cell_bits, width)
+        return dense.encoded(weights, targets, layer.weight_bits, geometry, self.options.sign, width)
 
 
 @dataclass(frozen=True)

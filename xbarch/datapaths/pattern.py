@@ -164,7 +164,7 @@ class Pattern(Pieces):
             yield self.blocks(self.shelved([], layer, geometry), layer, geometry)
             return
         each = dense.per_weight(layer.weight_bits, geometry, self.options.sign)
-        own, wide = int(self.options.sign == "offset"), self.per(layer, geometry)
+        own, wide = dense.reference(geometry, self.options.sign), self.per(layer, geometry)
         area, lines = layer.kernel[0] * layer.kernel[1], unit(geometry)
         whole = -(-layer.rows // lines) * layer.filters * (each + own)
         promise = {h: sum(_conversions(mask, h * area, lines, each, own, wide) for mask in masks)

@@ -66,10 +66,10 @@ class Pieces(DataPath):
 
     def shelved(self, pieces: Iterable[Piece], layer: Layer, geometry: Geometry) -> list[Placed]:
         """Pieces of a layer side by side and stacked, a read each; of a layer with nothing left one zero weight."""
-        offset = self.options.sign == "offset"
+        sign = self.options.sign
         return shelved(list(pieces) or [Piece(np.arange(1), np.arange(1))],
-                       dense.per_weight(layer.weight_bits, geometry, self.options.sign), int(offset),
-                       geometry.rows, geometry.columns + (offset and geometry.unit_column))
+                       dense.per_weight(layer.weight_bits, geometry, sign), dense.reference(geometry, sign),
+                       geometry.rows, dense.across(geometry, sign))
 
     def blocks(self, placed: Sequence[Placed], layer: Layer, geometry: Geometry) -> list[Block]:
         return sparse_units.blocks(placed, layer, geometry, self.options.sign, self.name)

@@ -112,7 +112,7 @@ class PattPim(Pieces):
         filters, pattern = group.filters[mine], group.pattern[mine] - part.start
         rows, count, sign = placed.piece.rows % layer.rows, len(placed.piece.filters), self.options.sign
         each = dense.per_weight(layer.weight_bits, geometry, sign)
-        width = count * each + (sign == "offset")
+        width = count * each + dense.reference(geometry, sign)
         kept = np.zeros((len(rows), count), bool)
         np.logical_or.at(kept.T, pattern, layer.kept[rows][:, filters].T)
         return Shared(
@@ -125,8 +125,7 @@ class PattPim(Pieces):
         """Every pattern's cells once, its decode list once for each of its filters."""
         weights = layer.matrix[np.ix_(rows, first)]
         cells.check(weights, *self.levels(layer.weight_bits), layer.name, self.name)
-        once = dense.ENCODE[self.options.sign](weights, np.arange(len(first)), layer.weight_bits, geometry.cell_bits,
-                                                width)
+        once = dense.encoded(weights, np.arange(len(first)), layer.weight_bits, geometry, self.options.sign, width)
         entries = np.argsort(once.output, kind="stable").reshape(len(first), -1)[pattern]
         return Contents(once.cells, once.column[entries.ravel()], np.repeat(filters, entries.shape[1]),
                         once.coefficient[entries.ravel()])

@@ -32,7 +32,7 @@ def refused(workload: Workload, geometry: Geometry, sign: dense.Sign) -> str:
 def group_weights(layer: Layer, geometry: Geometry, sign: dense.Sign) -> int:
     """Weights of a column group: what an operation unit holds beside the group's reference, at least one, at most the
     filters of a group of the convolution."""
-    columns = min(geometry.ou_columns or geometry.columns, geometry.columns) - (sign == "offset")
+    columns = min(geometry.ou_columns or geometry.columns, geometry.columns) - dense.reference(geometry, sign)
     return max(1, min(columns // dense.per_weight(layer.weight_bits, geometry, sign), layer.filters // layer.groups))
 
 
@@ -90,7 +90,7 @@ def blocks(placed: Sequence[Placed], layer: Layer, geometry: Geometry, sign: den
     found = []
     for p in sorted(placed, key=lambda p: (p.crossbar, p.read)):
         rows, filters = p.piece.rows % layer.rows, p.piece.filters
-        width = len(filters) * each + (sign == "offset")
+        width = len(filters) * each + dense.reference(geometry, sign)
         found.append(Block(
             p.crossbar, p.row0, p.col0, p.piece.rows, width, int(layer.kept[np.ix_(rows, filters)].sum()) * each,
             filters, partial(_contents, layer, rows, filters, geometry, sign, width, path), group=p.read,
@@ -104,7 +104,7 @@ def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign:
     weights = layer.matrix[np.ix_(rows, filters)]
     half = 1 << layer.weight_bits - 1
     cells.check(weights, -half, half - 1, layer.name, path)
-    return dense.ENCODE[sign](weights, filters, layer.weight_bits, geometry.cell_bits, width)
+    return dense.encoded(weights, filters, layer.weight_bits, geometry, sign, width)
 
 
 def packed(layer: Layer, geometry: Geometry, sign: dense.Sign, compact: Callable[[], list[Block]]) -> list[Block]:
@@ -153,10 +153,9 @@ def counted(found: Sequence[Block], layer: Layer, bits: int) -> dict[str, Ints]:
 def id_table(geometry: Geometry, sign: dense.Sign, bits: int) -> Added:
     """Memory of an IMA for ids: a code for each word line of every column group of 8-bit weights. Escapes have no room
     of their own."""
-    offset = sign == "offset"
-    each = dense.per_weight(8, geometry, sign)
-    wide = max(1, (min(geometry.ou_columns or geometry.columns, geometry.columns) - offset) // each) * each + offset
-    stacks = max(1, (geometry.columns + (offset and geometry.unit_column)) // wide)
+    own, each = dense.reference(geometry, sign), dense.per_weight(8, geometry, sign)
+    wide = max(1, (min(geometry.ou_columns or geometry.columns, geometry.columns) - own) // each) * each + own
+    stacks = max(1, dense.across(geometry, sign) // wide)
     return indices.table("row ids", "index", geometry.crossbars_per_ima * stacks * geometry.rows * bits, 64,
                          f"this project's reading: {bits} bits for each word line of every column group of 8-bit "
                          "weights, 64 bits an access; ")

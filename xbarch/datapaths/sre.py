@@ -64,11 +64,9 @@ class Sre(DataPath):
     def _compact(self, layer: Layer, geometry: Geometry) -> list[Block]:
         sign, wide = self.options.sign, self._wide(layer, geometry)
         pieces = list(sparse_units.column_groups(layer, wide, geometry.rows))
-        offset = sign == "offset"
-        placed = sparse_units.stacked(
-            pieces or [Piece(np.arange(1), np.arange(1))],
-            wide * dense.per_weight(layer.weight_bits, geometry, sign) + offset, geometry,
-            geometry.columns + (offset and geometry.unit_column))
+        width = wide * dense.per_weight(layer.weight_bits, geometry, sign) + dense.reference(geometry, sign)
+        placed = sparse_units.stacked(pieces or [Piece(np.arange(1), np.arange(1))], width, geometry,
+                                      dense.across(geometry, sign))
         return sparse_units.blocks(placed, layer, geometry, sign, self.name)
 
     def _wide(self, layer: Layer, geometry: Geometry) -> int:

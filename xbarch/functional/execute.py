@@ -1,4 +1,5 @@
-"""Packed blocks executed on integers: bit slices, bit-serial inputs, analog sums, ADCs that saturate.
+"""Packed blocks executed on integers: bit slices, bit-serial inputs, analog sums, converters that saturate or drop low
+bits.
 
 Analog sums run through floating-point matrix products, exact because every partial result is an integer
 below 2**24 (single) or 2**53 (double precision); the bounds are checked before each product.
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Block, Contents, DataPath, Geometry
 from xbarch.errors import ConservationError, InputError
+from xbarch.plugins import asking
+from xbarch.sensing.base import Sensing
+from xbarch.watch import limited
 from xbarch.workload.graph import Layer, Workload, unroll
 
 Ints = NDArray[np.int64]
@@ -24,25 +28,28 @@ Resolution = int | Literal["lossless"] | None
 
 @dataclass(frozen=True)
 class Executed:
-    """out: int64 [windows, filters]. clips: conversions that saturated. largest: largest bit-line sum in a phase.
-    bits: resolution of the ADCs (the widest, where each has what its bit lines need)."""
+    """out: int64 [windows, filters]. clips: conversions that saturated. drops: those that lost low bits other than
+    zeros. largest: largest magnitude of a bit line's sum in a phase. bits: resolution of the ADCs (the widest, where
+    each has what its bit lines need)."""
 
     out: Ints
     clips: int
+    drops: int
     largest: int
     bits: int
 
 
 def execute(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np.integer[Any]],
-            adc_bits: Resolution = None) -> tuple[Ints, int]:
+            adc_bits: Resolution = None, sensing: Sensing | None = None) -> tuple[Ints, int]:
     """Outputs [windows, filters] of the packed layer for input vectors x [windows, groups * rows], and how many
-    conversions clipped. adc_bits: None takes the geometry's, "lossless" what the blocks can reach at most."""
-    done = run(blocks, layer, geometry, x, adc_bits)
+    conversions clipped. adc_bits: None takes the geometry's, "lossless" what the blocks can reach at most.
+    sensing: what converts (None: converters that saturate)."""
+    done = run(blocks, layer, geometry, x, adc_bits, sensing)
     return done.out, done.clips
 
 
 def ceiling(block: Block, geometry: Geometry) -> int:
-    """Largest sum a bit line of the block can reach in one read."""
+    """Largest magnitude a bit line of the block can sum to in one read."""
     rows = min(block.rows, geometry.ou_rows or block.rows)
     most = rows * ((1 << geometry.cell_bits) - 1) * ((1 << geometry.dac_bits) - 1)
     return most if block.cap is None else min(block.cap, most)
@@ -54,7 +61,7 @@ def lossless_bits(blocks: Sequence[Block], geometry: Geometry) -> int:
 
 
 def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np.integer[Any]],
-        adc_bits: Resolution = None) -> Executed:
+        adc_bits: Resolution = None, sensing: Sensing | None = None) -> Executed:
     """`execute` with the largest sum seen and the resolution used.
 
     Raises:
@@ -71,43 +78,45 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
     drive = (x.astype(np.int64)[None] >> shift[:, None, None]) & ((1 << geometry.dac_bits) - 1)
     drive = drive.reshape(phases * windows, -1).astype(np.float32)
     digit = np.ldexp(1.0, shift)[:, None, None]
-    out, clips, largest, widest = np.zeros((windows, layer.filters)), 0, 0, 0
+    out, clips, drops, largest, widest = np.zeros((windows, layer.filters)), 0, 0, 0, 0
     bound = np.zeros(layer.filters)
     for read in _reads(blocks, geometry):
         bits = lossless_bits(read.blocks, geometry) if adc_bits == "lossless" else adc_bits or geometry.adc_bits
-        full = float((1 << bits) - 1)
+        worth = shift[:, None, None] + _significance(read)
+        low = None if adc_bits == "lossless" else _lowest(sensing, layer, worth, bits)
         digital = np.zeros((windows, read.cells.shape[1]))
         step = geometry.ou_rows or len(read.inputs)
         for first in range(0, len(read.inputs), step):  # operation units: sums of few word lines, converted apart
-            unit = slice(first, first + step)
-            sums = _exact(drive[:, read.inputs[unit]], read.cells[unit], (1 << geometry.dac_bits) - 1, 24)
-            peak = int(sums.max(initial=0))
-            if peak > full:
-                clips += int((sums > full).sum())
-                np.minimum(sums, full, out=sums)
-            digital += (sums.reshape(phases, windows, -1) * digit).sum(axis=0)
-            largest = max(largest, peak)
+            chunk = slice(first, first + step)
+            sums = _exact(drive[:, read.inputs[chunk]], read.cells[chunk], (1 << geometry.dac_bits) - 1, 24)
+            sums = sums.reshape(phases, windows, -1)
+            largest = max(largest, int(sums.max(initial=0)), -int(sums.min(initial=0)))
+            codes = _converted(sums, bits, low)
+            clips, drops = clips + codes.clips, drops + codes.drops
+            digital += (codes.values * digit).sum(axis=0)
         factor = np.zeros((read.cells.shape[1], len(read.targets)))
         np.add.at(factor, (read.column, np.searchsorted(read.targets, read.output)), read.coefficient)
-        bound[read.targets] += np.abs(factor).sum(axis=0) * float(digital.max(initial=0))
+        bound[read.targets] += np.abs(factor).sum(axis=0) * float(np.abs(digital).max(initial=0))
         out[:, read.targets] += digital @ factor
         widest = max(widest, bits)
     if bound.max(initial=0) >= 2.0**53:
         raise ConservationError(f"layer {layer.name}: sums beyond 2**53 cannot be executed exactly")
-    return Executed(out.astype(np.int64), clips, largest, widest)
+    return Executed(out.astype(np.int64), clips, drops, largest, widest)
 
 
 def verify(workload: Workload, geometry: Geometry, path: DataPath, *, images: int | None = None,
-           lossless: bool = False, adc_bits: int | None = None) -> list[dict[str, Any]]:
+           lossless: bool = False, adc_bits: int | None = None,
+           sensing: Sensing | None = None) -> list[dict[str, Any]]:
     """Execute every layer on its stored activations and compare with integer arithmetic.
 
     Args:
         images: of how many stored images (None: all). lossless: ADCs of sufficient resolution.
-        adc_bits: ADC resolution instead of the geometry's.
+        adc_bits: ADC resolution instead of the geometry's. sensing: what converts (None: converters that saturate).
 
     Returns:
-        One row a layer: layer, windows, mismatches (outputs that differ), clips (conversions that saturated),
-        max_sum (largest bit-line sum in a phase), adc_bits.
+        One row a layer: layer, windows, mismatches (outputs that differ), error (the differences' magnitudes over the
+        outputs', both summed), clips (conversions that saturated), drops (that lost low bits), max_sum (largest
+        magnitude of a bit line's sum in a phase), adc_bits.
 
     Raises:
         InputError: no activations are stored, or a layer's have another shape than its inputs.
@@ -123,10 +132,13 @@ def verify(workload: Workload, geometry: Geometry, path: DataPath, *, images: in
             raise InputError(f"activations of layer {layer.name} have shape {stored.shape[1:]}, "
                              f"allowed {layer.in_shape}")
         x = np.concatenate([unroll(image.reshape(layer.in_shape), layer) for image in stored])
-        done = run(path.pack(layer, geometry), layer, geometry, x, "lossless" if lossless else adc_bits)
+        done = run(path.pack(layer, geometry), layer, geometry, x, "lossless" if lossless else adc_bits, sensing)
+        right = reference(layer, x)
+        wrong, whole = np.abs(done.out - right), int(np.abs(right).sum())
         rows.append({
-            "layer": layer.name, "windows": len(x), "mismatches": int((done.out != reference(layer, x)).sum()),
-            "clips": done.clips, "max_sum": done.largest, "adc_bits": done.bits,
+            "layer": layer.name, "windows": len(x), "mismatches": int(np.count_nonzero(wrong)),
+            "error": int(wrong.sum()) / max(1, whole), "clips": done.clips, "drops": done.drops,
+            "max_sum": done.largest, "adc_bits": done.bits,
         })
     return rows
 
@@ -139,6 +151,37 @@ def reference(layer: Layer, x: NDArray[np.integer[Any]]) -> Ints:
         driven = x[:, g * layer.rows:(g + 1) * layer.rows].astype(np.float64)
         parts.append(_exact(driven, mine, (1 << layer.input_bits) - 1, 53))
     return np.concatenate(parts, axis=1).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Codes:
+    """What conversions deliver; how many saturated, and how many dropped low bits other than zeros."""
+
+    values: NDArray[np.float32]
+    clips: int
+    drops: int
+
+
+def _converted(sums: NDArray[np.float32], bits: int, low: Ints | None) -> _Codes:
+    """Sums [phases, windows, bit lines] as codes: magnitudes of at most `bits` bits above the `low` lowest ones, which
+    are dropped [phases, 1, bit lines]. Scaling by powers of two is exact."""
+    full = float((1 << bits) - 1)
+    if low is None:
+        wide = max(sums.max(initial=0), -sums.min(initial=0)) > full
+        clips = int(np.count_nonzero(np.abs(sums) > full)) if wide else 0
+        return _Codes(np.clip(sums, -full, full) if clips else sums, clips, 0)
+    scaled = np.ldexp(sums, -low)
+    kept = np.trunc(scaled)
+    return _Codes(np.ldexp(np.clip(kept, -full, full), low), int(np.count_nonzero(np.abs(kept) > full)),
+                  int(np.count_nonzero(kept != scaled)))
+
+
+def _lowest(sensing: Sensing | None, layer: Layer, worth: Ints, bits: int) -> Ints | None:
+    """Low bits that the unit drops of sums of such worth; None: it drops none."""
+    if sensing is None:
+        return None
+    with asking(sensing, "dropped", layer.name):
+        return sensing.adjusted(layer.weight_bits, layer.input_bits).dropped(worth, bits)
 
 
 @dataclass(frozen=True)
@@ -158,7 +201,8 @@ def _reads(blocks: Sequence[Block], geometry: Geometry) -> Iterator[_Read]:
     """Every (crossbar, activation group) with the whole crossbar behind it, so that a cell of another block that
     lies on a driven word line and a read bit line disturbs the result as it would in the array."""
     for crossbar, members in groupby(sorted(blocks, key=lambda b: b.crossbar), key=lambda b: b.crossbar):
-        stored = [(b, b.contents()) for b in members]
+        with limited():
+            stored = [(b, b.contents()) for b in members]
         array = _array(crossbar, stored, geometry)
         for group in sorted({b.group for b, _ in stored}):
             yield _read(crossbar, array, [s for s in stored if s[0].group == group])
@@ -166,15 +210,25 @@ def _reads(blocks: Sequence[Block], geometry: Geometry) -> Iterator[_Read]:
 
 def _array(crossbar: int, stored: list[tuple[Block, Contents]], geometry: Geometry) -> NDArray[np.float32]:
     """The crossbar's cells, reference column included."""
-    array = np.full((geometry.rows, geometry.columns + geometry.unit_column), -1, np.float32)
+    array = np.full((geometry.rows, geometry.columns + geometry.unit_column), np.nan, np.float32)
+    largest = (1 << geometry.cell_bits) - 1
     for block, contents in stored:
         here = array[block.row0:block.row0 + block.rows, block.col0:block.col0 + block.columns]
-        if here.shape != contents.cells.shape or contents.cells.max(initial=0) >> geometry.cell_bits:
+        lowest = -largest if geometry.signed else 0
+        if here.shape != contents.cells.shape or contents.cells.max(initial=0) > largest \
+                or contents.cells.min(initial=0) < lowest:
             raise ConservationError(f"crossbar {crossbar}: a block does not fit its place or its cells")
-        if (here >= 0).any():
+        if not np.isnan(here).all():
             raise ConservationError(f"crossbar {crossbar}: two blocks overlap")
         here[:] = contents.cells
-    return np.maximum(array, 0)
+    return np.nan_to_num(array)
+
+
+def _significance(read: _Read) -> Ints:
+    """log2 of what a sum of each bit line counts at most in an output, rounded down, [bit lines]."""
+    most = np.ones(read.cells.shape[1], np.int64)
+    np.maximum.at(most, read.column, np.abs(read.coefficient))
+    return np.frexp(most.astype(np.float64))[1].astype(np.int64) - 1
 
 
 def _read(crossbar: int, array: NDArray[np.float32], stored: list[tuple[Block, Contents]]) -> _Read:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.functional.execute import Resolution, execute
+from xbarch.sensing.base import Sensing
 from xbarch.workload.graph import Ints, Layer, Workload
 from xbarch.workload.infer import Values, inferred
 
@@ -17,10 +18,11 @@ _TOGETHER = 8  # images: cells are made once for all of them, input vectors of a
 
 
 def through(workload: Workload, path: DataPath, geometry: Geometry, images: Sequence[NDArray[np.integer[Any]]],
-            adc_bits: Resolution = None) -> Iterator[Values]:
+            adc_bits: Resolution = None, sensing: Sensing | None = None) -> Iterator[Values]:
     """Outputs of every layer for each image of integer pixels (C, H, W), all sums made by the packed crossbars.
 
-    adc_bits: None takes the geometry's, clipping included; "lossless" what the blocks can reach at most.
+    adc_bits: None takes the geometry's, clipping included; "lossless" what the blocks can reach at most. sensing: what
+    converts (None: converters that saturate).
 
     Raises:
         InputError: the workload stores no scales (it was never trained).
@@ -28,7 +30,7 @@ def through(workload: Workload, path: DataPath, geometry: Geometry, images: Sequ
     packed = {layer.name: path.pack(layer, geometry) for layer in workload.compute_layers}
 
     def products(layer: Layer, x: Ints) -> NDArray[np.int64]:
-        return execute(packed[layer.name], layer, geometry, x, adc_bits)[0]
+        return execute(packed[layer.name], layer, geometry, x, adc_bits, sensing)[0]
 
     for start in range(0, len(images), _TOGETHER):
         yield from inferred(workload, images[start:start + _TOGETHER], products=products)

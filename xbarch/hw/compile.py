@@ -9,12 +9,12 @@ from math import ceil
 import numpy as np
 
 from xbarch.hw.machine import Machine
-from xbarch.mapping.mesh import Router, label
+from xbarch.mapping.network import Hop, Router, label
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
 from xbarch.mapping.traffic import destinations, merging
-from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
+from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.infer import multiplies
 
@@ -42,6 +42,8 @@ class Compiler:
     plan: Plan
     servers: list[Server] = field(default_factory=list)
     index: dict[str, int] = field(default_factory=dict)
+    pools: list[Pool] = field(default_factory=list)
+    queues: dict[str, int] = field(default_factory=dict)
 
     def server(self, kind: str, place: str) -> int:
         """The server of that kind at that place, -1 where the architecture declares the kind ideal."""
@@ -63,7 +65,7 @@ class Compiler:
             inputs = tuple(Edge(order[e.producer], e.need, e.release, self.plan.capacity[name, i])
                            for i, e in enumerate(edges))
             flows.append(Flow(name, layer.windows, copies, inputs, self.machine.ahead))
-        return StageGraph(tuple(self.servers), tuple(flows), images)
+        return StageGraph(tuple(self.servers), tuple(flows), images, tuple(self.pools))
 
     def copy(self, layer: Layer, number: int) -> Stages:
         built = Stages()
@@ -83,7 +85,7 @@ class Compiler:
         time = self.machine.off_chip_time(bits)
         first = built.add(Stage(f"{layer.name}/off_chip", self.server("hypertransport", "chip0"), time, time,
                                 gate=True))
-        self.deliver(built, layer, 0, (0, 0, 0), -1, bits, first)
+        self.deliver(built, layer, 0, self.machine.network.gate(), -1, bits, first)
 
     def multiply(self, built: Stages, layer: Layer, number: int) -> None:
         """A window of a layer on crossbars: read, transfer, compute in every part; merge; activate; deliver."""
@@ -91,14 +93,16 @@ class Compiler:
         for group in merging(packed, parts):
             home, ends = group[0].tile, []
             for part in group:
-                ends.append(self.part(built, layer, packed, part, number, home))
+                ends += self.part(built, layer, packed, part, number, home)
             outputs = packed.targets(group[0].start, group[-1].stop)
             partial = sum(packed.partial_sums(*self.span(p)) for p in group)
             merged = self.merge(built, layer, home, partial - outputs, outputs, tuple(ends))
             self.finish(built, layer, number, home, outputs, merged)
 
-    def part(self, built: Stages, layer: Layer, packed: Packed, part: Part, number: int, home: int) -> int:
-        """One tile's share of a window up to its partial sums, sent to `home` if that is another tile."""
+    def part(self, built: Stages, layer: Layer, packed: Packed, part: Part, number: int,
+             home: int) -> list[int]:
+        """One tile's share of a window up to its partial sums, sent to `home` if that is another tile; the last stages
+        of it."""
         m, place = self.machine, f"tile{part.tile}"
         bits = packed.drivers(part.start, part.stop) * layer.input_bits
         last = self.fetch(built, layer, place, bits, packed.registered(*self.span(part)) * layer.input_bits)
@@ -109,13 +113,16 @@ class Compiler:
             time + m.latency("compute") + packed.work.latency, (last,), gate=True,
             actions=m.crossbar_actions(packed, part.start, part.stop)))
         if part.tile == home:
-            return last
+            return [last]
         width = packed.targets(part.start, part.stop) * m.sum_bits(layer)
-        nodes, reached = m.mesh.tree(m.mesh.router(part.tile), [m.mesh.router(home)])
-        links = self.links(built, layer, nodes, width, last)
-        at = reached[m.mesh.router(home)]
-        return built.add(Stage(f"{layer.name}/arrive", -1, 0, m.link_time(width), (links[at] if at >= 0 else last,),
-                               actions=(("flit_hop", m.flits(width)),)))
+        hops, reached = m.network.tree(m.network.router(part.tile), [m.network.router(home)])
+        at, ends = reached[m.network.router(home)], list[int]()
+        for packet in m.packets(width):
+            links = self.links(built, layer, hops, packet, last)
+            ends.append(built.add(Stage(
+                f"{layer.name}/arrive", -1, 0, m.link_time(packet), (links[at] if at >= 0 else last,),
+                actions=(("flit_hop", m.flits(packet)),))))
+        return ends
 
     def span(self, part: Part) -> tuple[int, int, int, int]:
         """A part's crossbars, its first one's place in the tile, and how many make an IMA."""
@@ -148,7 +155,7 @@ class Compiler:
             actions = (*actions, ("requantize", outputs * max(1, len(layer.inputs))))
         last = built.add(Stage(f"{layer.name}/activate", self.server("activation", f"tile{home}"), time,
                                m.latency("activate", time), (after,), actions=actions))
-        self.deliver(built, layer, number, m.mesh.router(home), home, outputs * layer.output_bits, last)
+        self.deliver(built, layer, number, m.network.router(home), home, outputs * layer.output_bits, last)
 
     def digital(self, built: Stages, layer: Layer, number: int) -> None:
         """A window of pooling or a residual addition, executed in one tile beside its eDRAM."""
@@ -165,7 +172,7 @@ class Compiler:
         last = built.add(Stage(f"{layer.name}/{layer.op}", self.server(kind, place), time, m.latency("merge", time),
                                (read,), actions=((action, operations),)))
         if layer.op == "maxpool":
-            self.deliver(built, layer, number, m.mesh.router(home), home, outputs * layer.output_bits, last)
+            self.deliver(built, layer, number, m.network.router(home), home, outputs * layer.output_bits, last)
         else:
             self.finish(built, layer, number, home, outputs, last)
 
@@ -176,31 +183,46 @@ class Compiler:
         """Outputs to the eDRAM of every tile that consumes them, each link of the multicast tree once."""
         m = self.machine
         tiles = destinations(self.plan, layer.name, number) or (max(home, 0),)
-        routers = list(dict.fromkeys(m.mesh.router(t) for t in tiles))
-        nodes, reached = m.mesh.tree(source, routers)
-        links = self.links(built, layer, nodes, bits, after)
-        words, time = ceil(bits / m.edram_bits), m.edram_time(bits)
-        for tile in tiles:
-            at = reached[m.mesh.router(tile)]
-            tail = 0 if tile == home else m.link_time(bits)
-            built.add(Stage(f"{layer.name}/write", self.server("edram", f"tile{tile}"), time,
-                            m.latency("write", time) + tail, (links[at] if at >= 0 else after,),
-                            actions=(("edram_access", words), ("flit_hop", 0 if tile == home else m.flits(bits)))))
+        routers = list(dict.fromkeys(m.network.router(t) for t in tiles))
+        hops, reached = m.network.tree(source, routers)
+        for packet in m.packets(bits) if hops else [bits]:
+            links = self.links(built, layer, hops, packet, after)
+            words, time = ceil(packet / m.edram_bits), m.edram_time(packet)
+            for tile in tiles:
+                at = reached[m.network.router(tile)]
+                tail = 0 if tile == home else m.link_time(packet)
+                built.add(Stage(f"{layer.name}/write", self.server("edram", f"tile{tile}"), time,
+                                m.latency("write", time) + tail, (links[at] if at >= 0 else after,), actions=(
+                                    ("edram_access", words), ("flit_hop", 0 if tile == home else m.flits(packet)))))
 
-    def links(self, built: Stages, layer: Layer, nodes: list[tuple[tuple[Router, Router], int]], bits: int,
-              after: int) -> list[int]:
-        """Stages of a multicast tree's links; heads cut through, tails hold each link for all flits."""
+    def links(self, built: Stages, layer: Layer, hops: list[Hop], bits: int, after: int) -> list[int]:
+        """Stages of a packet on a multicast tree's links; heads cut through, tails hold each link for all flits, and a
+        packet only starts where the queues behind the link have room for all of it (virtual cut-through)."""
         m, made = self.machine, list[int]()
-        for (a, b), parent in nodes:
-            before = after if parent < 0 else made[parent]
-            if a[0] != b[0]:
+        for hop in hops:
+            before, name = after if hop.before < 0 else made[hop.before], label(hop.link)
+            if hop.link[0][0] != hop.link[1][0]:
                 time = m.off_chip_time(bits)
-                made.append(built.add(Stage(f"{layer.name}/chip_link", self.server("hypertransport", label((a, b))),
-                                            time, time, (before,))))
+                made.append(built.add(Stage(f"{layer.name}/chip_link", self.server("hypertransport", name), time, time,
+                                            (before,))))
                 continue
-            made.append(built.add(Stage(f"{layer.name}/link", self.server("link", label((a, b))), m.link_time(bits),
-                                        m.router_latency, (before,), actions=(("flit_hop", m.flits(bits)),))))
+            server = self.server("link", name)
+            made.append(built.add(Stage(f"{layer.name}/link", server, m.link_time(bits), m.router_latency, (before,),
+                                        actions=(("flit_hop", m.flits(bits)),),
+                                        room=self.room(hop, m.flits(bits)) if server >= 0 else ())))
         return made
+
+    def room(self, hop: Hop, flits: int) -> tuple[tuple[int, int], ...]:
+        """What a packet takes of the queues behind a link; nothing where they have no limit."""
+        queue = self.machine.queue
+        if queue is None or not flits:
+            return ()
+        names = [f"queue@{label(link)}" for link in hop.queues]
+        for name in names:
+            if name not in self.queues:
+                self.queues[name] = len(self.pools)
+                self.pools.append(Pool(name, queue))
+        return tuple((self.queues[name], flits) for name in names)
 
 
 def compile_graph(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,

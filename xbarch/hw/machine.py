@@ -8,14 +8,16 @@ from math import ceil, prod
 
 import numpy as np
 
+from xbarch.cost.built import repriced
 from xbarch.cost.ledger import Price
-from xbarch.datapaths.base import Geometry, Work
+from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.hw.variant import tile_area
-from xbarch.mapping.mesh import Mesh
-from xbarch.mapping.pack import Ints, Occupancy, Packed
+from xbarch.mapping import lawful
+from xbarch.mapping.network import Network
+from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.plan import Pace, Room
-from xbarch.plugins import sensed
+from xbarch.plugins import sensed, wired
 from xbarch.spec.architecture import Architecture
 from xbarch.workload.graph import Layer, Workload
 
@@ -29,17 +31,17 @@ class Machine:
         unit = a.crossbar.operation_unit
         self.geometry = Geometry(a.crossbar.rows, a.crossbar.columns, a.crossbar.cell_bits, a.crossbar.dac_bits,
                                  a.crossbar.adc_bits, a.crossbar.unit_column,
-                                 **({"ou_rows": unit.rows, "ou_columns": unit.columns} if unit else {}))
+                                 ou_rows=unit.rows if unit else 0, ou_columns=unit.columns if unit else 0,
+                                 signed=a.crossbar.subtraction == "analog")
         self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
         self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
         self.sensing = sensed(a.crossbar, self.slot)
-        self.occupancy = Occupancy(self.sensing)
         self.crossbars_per_ima = a.hierarchy.crossbars_per_ima
         self.crossbars = a.crossbars * chips
-        self.edram_bits, self.bus_bits, self.flit_bits = a.buffer.access_bits, a.bus.wires, a.mesh.link_bits
-        self.router_latency = a.mesh.router_latency
-        self.mesh = Mesh(a.mesh.width, a.mesh.height, a.mesh.concentration, a.hierarchy.tiles)
-        self.ideal = {kind for kind, part in (("edram", a.buffer), ("bus", a.bus), ("link", a.mesh),
+        self.edram_bits, self.bus_bits, self.flit_bits = a.buffer.access_bits, a.bus.wires, a.network.link_bits
+        self.router_latency, self.queue = a.network.router_latency, a.network.queue
+        self.network = Network(wired(a.network, a.hierarchy.tiles))
+        self.ideal = {kind for kind, part in (("edram", a.buffer), ("bus", a.bus), ("link", a.network),
                                               ("hypertransport", a.off_chip)) if part.ideal}
         self._latency: dict[str, int] = {stage.role: stage.latency for stage in a.pipeline.stages}
 
@@ -66,9 +68,16 @@ class Machine:
     def flits(self, bits: int) -> int:
         return ceil(bits / self.flit_bits)
 
+    def packets(self, bits: int) -> list[int]:
+        """Bits of the packets that `bits` travel in: one, or as many as the queues behind links make necessary."""
+        if self.queue is None or self.flits(bits) <= self.queue:
+            return [bits]
+        most = self.queue * self.flit_bits
+        return [*(most for _ in range((bits - 1) // most)), (bits - 1) % most + 1]
+
     def link_time(self, bits: int) -> int:
-        """Time a mesh link is held: one flit a clock."""
-        return ceil(Fraction(self.flits(bits) * 10**12, self.architecture.mesh.clock))
+        """Time a link of a chip is held: one flit a clock."""
+        return ceil(Fraction(self.flits(bits) * 10**12, self.architecture.network.clock))
 
     def off_chip_time(self, bits: int) -> int:
         return ceil(Fraction(bits * 10**12, self.architecture.off_chip.bandwidth))
@@ -106,15 +115,6 @@ class Machine:
         unit = self.unit_time("pool" if layer.op == "maxpool" else "merge_add", operations)
         return max(port + self.edram_time(bits) if "edram" not in ideal else 0, unit, activated)
 
-    def read_times(self, work: Work) -> Ints:
-        """Time one read of each activation group takes."""
-        return self.occupancy.each(work)
-
-    @property
-    def conversion(self) -> Fraction:
-        """Mean time of one conversion; exact where the columns of a crossbar fill the read time."""
-        return Fraction(self.sensing.conversion)
-
     # -- sizes and actions ------------------------------------------------------------------------------
 
     def sum_bits(self, layer: Layer) -> int:
@@ -131,7 +131,7 @@ class Machine:
             found = counts.sum(axis=-1)
             return int(found) if np.ndim(found) == 0 else found
 
-        sensed = tuple((name, total(counts[..., chosen])) for name, counts in self.sensing.actions(w).items())
+        sensed = tuple((name, total(counts[..., chosen])) for name, counts in lawful.actions(packed.sensing, w).items())
         driven, read, registers = (total(reads * each[chosen]) for each in (
             w.rows, w.cells, -(-w.rows // self.edram_bits)))
         own = tuple((name, int(counts[start:stop].sum())) for name, counts in w.extra.items())
@@ -191,3 +191,13 @@ class Machine:
     def instances(self, tiles: int) -> dict[str, int]:
         """Parents of a component's level in all chips where they have `tiles` tiles together."""
         return {"chip": self.chips, "tile": tiles, "ima": tiles * self.architecture.hierarchy.imas_per_tile}
+
+
+def buildable(architecture: Architecture) -> None:
+    """Refuse an architecture that no machine can be made of: its units, models, connections or their options.
+
+    Raises:
+        InputError: which one, and why.
+    """
+    repriced(architecture)
+    Machine(architecture)

@@ -10,7 +10,7 @@ import numpy as np
 
 from xbarch.errors import InputError
 from xbarch.hw.machine import Machine
-from xbarch.mapping.mesh import Link
+from xbarch.mapping.network import Link
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
@@ -21,7 +21,7 @@ class Programming:
     """What it takes to write every copy of every layer.
 
     cells: written. crossbars: that hold them. write: ps the crossbars take, as many at a time as the architecture
-    allows. load: ps the weights take to arrive, over the busiest of off-chip links, mesh links and tile buses; both
+    allows. load: ps the weights take to arrive, over the busiest of off-chip links, links on chip and tile buses; both
     go on together. energy: aJ by part (pulses, verify, transfer, static: constant power meanwhile).
     """
 
@@ -124,7 +124,8 @@ def _load(machine: Machine, stored: Ints) -> tuple[int, int]:
     energy, most, total = 0, 0, 0
     for tile in np.flatnonzero(stored).tolist():
         bits = int(stored[tile]) * m.geometry.cell_bits
-        hops = [link for link in m.mesh.path((0, 0, 0), m.mesh.router(tile)) if link[0][0] == link[1][0]]
+        path = m.network.path(m.network.gate(), m.network.router(tile))
+        hops = [link for link in path if link[0][0] == link[1][0]]
         for link in hops:
             on[link] = on.get(link, 0) + bits
         energy += m.flits(bits) * (len(hops) + 1) * hop + -(-bits // m.bus_bits) * beat

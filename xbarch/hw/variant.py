@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import ceil
 
-from xbarch.cost.adc import MODELS
+import numpy as np
+
+from xbarch.cost.built import repriced
 from xbarch.datapaths.base import Added, DataPath, Geometry
 from xbarch.errors import CapacityError
 from xbarch.mapping import lawful
+from xbarch.plugins import sensed, wired
 from xbarch.spec.architecture import Architecture, Component
 from xbarch.workload.graph import Workload
 from xbarch.workload.infer import multiplies
@@ -20,18 +22,21 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
 
     - Components with a `when` are built only where the workload needs them (`scales`: a layer's scale is no power of
       two, so sums are multiplied on their way out).
-    - ADCs have the bits the data path guarantees to suffice, at most the architecture's; their price follows.
+    - ADCs have the bits the data path guarantees to suffice, at most the architecture's. Units that drop low bits keep
+      theirs: small sums are what these lose.
+    - Prices follow what is built, where a component names a model (`xbarch.cost.built`).
     - The data path's own hardware stands beside the rest.
     - Under the policy `area` the chip has as many tiles as the published chip's tile area holds.
     """
     needs = {"scales"} if any(multiplies(la) for la in network.compute_layers) else set()
     components = {name: c.model_copy(update={"when": None}) for name, c in architecture.components.items()
                   if c.when is None or c.when in needs}
-    bits = min([architecture.crossbar.adc_bits, *_enough(network, path, geometry)])
-    components = {name: _resized(c, bits) for name, c in components.items()}
-    components.update({a.name: _component(a) for a in lawful.hardware(path, geometry)})
-    built = architecture.model_copy(update={
-        "components": components, "crossbar": architecture.crossbar.model_copy(update={"adc_bits": bits})})
+    bits = architecture.crossbar.adc_bits
+    if lawful.dropped(sensed(architecture.crossbar, 0), np.zeros(1, np.int64), bits) is None:
+        bits = min([bits, *_enough(network, path, geometry)])
+    built = repriced(architecture.model_copy(update={
+        "components": components, "crossbar": architecture.crossbar.model_copy(update={"adc_bits": bits})}))
+    built.components.update({a.name: _component(a) for a in lawful.hardware(path, geometry)})
     return _same_area(built, architecture) if policy == "area" else built
 
 
@@ -40,16 +45,6 @@ def _enough(network: Workload, path: DataPath, geometry: Geometry) -> list[int]:
     found = [lawful.adc_bits(path, la, geometry) for la in network.compute_layers]
     known = [bits for bits in found if bits is not None]
     return [max(known)] if len(known) == len(found) else []
-
-
-def _resized(component: Component, bits: int) -> Component:
-    """A converter at other bits than those its price is for."""
-    if component.scaling is None or component.bits is None or component.bits == bits:
-        return component
-    energy, area = MODELS[component.scaling].ratios(bits, component.bits)
-    return component.model_copy(update={
-        "power": round(component.power * energy), "area": round(component.area * area), "bits": bits,
-        "energy": round(component.energy_aj * energy), "actions": None, "per": None})
 
 
 def _component(added: Added) -> Component:
@@ -65,13 +60,13 @@ def tile_area(components: Iterable[Component], imas: int) -> int:
 
 
 def _same_area(built: Architecture, published: Architecture) -> Architecture:
-    """The tiles that fit where the published ones did, on a mesh with as many further rows as they need."""
-    h, m = built.hierarchy, built.mesh
+    """The tiles that fit where the published ones did, on a network that has grown as they need."""
+    h, network = built.hierarchy, built.network
     room = tile_area(published.components.values(), h.imas_per_tile) * h.tiles
     tiles = room // tile_area(built.components.values(), h.imas_per_tile)
     if not tiles:
         raise CapacityError("a tile with the hardware of the data path takes more area than the whole chip, allowed "
                             "the policies chip and fit", field="policy")
-    rows = max(m.height, ceil(tiles / (m.width * m.concentration)))
+    options = wired(network, h.tiles).grown(tiles)
     return built.model_copy(update={"hierarchy": h.model_copy(update={"tiles": tiles}),
-                                    "mesh": m.model_copy(update={"height": rows})})
+                                    "network": network.model_copy(update={"options": options})})

@@ -1,4 +1,5 @@
-"""What a data path answers, checked against the contract: whatever it does wrong is refused in one sentence."""
+"""What data paths and sensing units answer, checked against the contract: whatever they do wrong is refused in one
+sentence."""
 
 from __future__ import annotations
 
@@ -11,12 +12,15 @@ from numpy.typing import NDArray
 from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work
 from xbarch.errors import InputError
 from xbarch.plugins import asking
+from xbarch.sensing.base import Sensing
 from xbarch.spec.text import brief
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
 Wrong = Callable[[str], InputError]
 _MOST = 2**31  # of every number in a `Work`
+_LONGEST = 10**15  # ps a read, as of a time in a spec
+_WIDEST = 64  # bits of a sum
 
 
 def reason(path: DataPath, network: Workload, geometry: Geometry) -> str:
@@ -111,6 +115,61 @@ def work(path: DataPath, packed: Sequence[Block], layer: Layer, geometry: Geomet
             if low < least or high > _MOST:
                 raise wrong(f"returned {name} from {low} to {high}, allowed {least} to {_MOST:,}")
         return found
+
+
+def adjusted(unit: Sensing, weight_bits: int, input_bits: int) -> Sensing:
+    """The unit as it is set for a layer."""
+    with asking(unit, "adjusted") as wrong:
+        found = unit.adjusted(weight_bits, input_bits)
+        if not isinstance(found, Sensing):
+            raise wrong(f"returned {_kind(found)}, allowed a Sensing")
+        return found
+
+
+def dropped(unit: Sensing, worth: Ints, bits: int) -> Ints | None:
+    """How many low bits conversions drop, if any do."""
+    with asking(unit, "dropped") as wrong:
+        found = unit.dropped(worth, bits)
+        return None if found is None else _counted("bits", found, [worth.shape], (0, _WIDEST), wrong)
+
+
+def each(unit: Sensing, work: Work) -> Ints:
+    """Time of one read of each entry (ps): time passes with every read, or nothing would ever be late."""
+    with asking(unit, "each") as wrong:
+        return _counted("times of a read", unit.each(work), [work.crossbar.shape], (1, _LONGEST), wrong)
+
+
+def rest(unit: Sensing, work: Work) -> Ints | None:
+    """What follows the reads of a window (ps), if anything does."""
+    with asking(unit, "rest") as wrong:
+        found = unit.rest(work)
+        return None if found is None else _counted("times", found, _shapes(work), (0, _LONGEST), wrong)
+
+
+def actions(unit: Sensing, work: Work) -> dict[str, Ints]:
+    """How often each entry does what in a window."""
+    with asking(unit, "actions") as wrong:
+        found = unit.actions(work)
+        if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+            raise wrong(f"returned {_kind(found)}, allowed a dict of action names and counts")
+        return {name: _counted(f"counts of {brief(name)}", counts, _shapes(work), (0, 2**53), wrong)
+                for name, counts in found.items()}
+
+
+def _shapes(work: Work) -> list[tuple[int, ...]]:
+    """Of what is given for every entry, or for every window and entry."""
+    return list(dict.fromkeys([work.crossbar.shape, work.reads.shape]))
+
+
+def _counted(what: str, values: object, shapes: Sequence[tuple[int, ...]], bounds: tuple[int, int],
+             wrong: Wrong) -> Ints:
+    """Whole numbers of one of the shapes, within bounds."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu" or values.shape not in shapes:
+        found = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else _kind(values)
+        raise wrong(f"returned {what} as {found}, allowed whole numbers {' or '.join(map(str, shapes))}")
+    if values.size and not bounds[0] <= int(values.min()) <= int(values.max()) <= bounds[1]:
+        raise wrong(f"returned {what} from {values.min()} to {values.max()}, allowed {bounds[0]} to {bounds[1]:,}")
+    return values
 
 
 def _within(what: str, arrays: list[Any], most: int, wrong: Wrong) -> None:

@@ -23,12 +23,13 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """One copy of `layer` on crossbars. occupancy: ps each crossbar is busy for a window, [crossbars] or
-    [windows, crossbars]."""
+    """One copy of `layer` on crossbars. sensing: the unit as it is set for the layer. occupancy: ps each crossbar is
+    busy for a window, [crossbars] or [windows, crossbars]."""
 
     layer: Layer
     blocks: Sequence[Block]
     work: Work
+    sensing: Sensing
     occupancy: Ints
 
     @property
@@ -111,26 +112,16 @@ def _imas(start: int, stop: int, slot: int, per_ima: int) -> Iterable[tuple[int,
     return pairwise([start, *range(start + per_ima - slot % per_ima, stop, per_ima), stop])
 
 
-class Occupancy:
-    """Maps `Work` to ps each crossbar is busy for a window: reads as long as its sensing unit takes, one after another,
-    groups of one crossbar too, and what the unit does behind them."""
-
-    def __init__(self, sensing: Sensing) -> None:
-        self.sensing = sensing
-
-    def each(self, work: Work) -> Ints:
-        """Time of one read of each activation group (ps)."""
-        return self.sensing.each(work)
-
-    def __call__(self, work: Work) -> Ints:
-        """Time every crossbar is busy for a window (ps), [crossbars] or [windows, crossbars]."""
-        starts = np.searchsorted(work.crossbar, np.arange(int(work.crossbar.max()) + 1))
-        taken, rest = work.reads * self.each(work), self.sensing.rest(work)
-        busy: Ints = np.add.reduceat(taken if rest is None else taken + rest, starts, axis=-1)
-        return busy if work.interval is None else np.maximum(busy, work.interval)
+def occupied(sensing: Sensing, work: Work) -> Ints:
+    """Time every crossbar is busy for a window (ps), [crossbars] or [windows, crossbars]: reads as long as its sensing
+    unit takes, one after another, groups of one crossbar too, and what the unit does behind them."""
+    starts = np.searchsorted(work.crossbar, np.arange(int(work.crossbar.max()) + 1))
+    taken, rest = work.reads * lawful.each(sensing, work), lawful.rest(sensing, work)
+    busy: Ints = np.add.reduceat(taken if rest is None else taken + rest, starts, axis=-1)
+    return busy if work.interval is None else np.maximum(busy, work.interval)
 
 
-def pack(layer: Layer, path: DataPath, geometry: Geometry, occupancy: Occupancy,
+def pack(layer: Layer, path: DataPath, geometry: Geometry, sensing: Sensing,
          stream: Stream | None = None) -> Packed:
     """Pack `layer` and derive each crossbar's time a window from the emitted work; stream: the layer's inputs.
 
@@ -139,7 +130,8 @@ def pack(layer: Layer, path: DataPath, geometry: Geometry, occupancy: Occupancy,
     """
     blocks = lawful.blocks(path, layer, geometry)
     work = lawful.work(path, blocks, layer, geometry, stream)
-    return Packed(layer, blocks, work, occupancy(work))
+    unit = lawful.adjusted(sensing, layer.weight_bits, layer.input_bits)
+    return Packed(layer, blocks, work, unit, occupied(unit, work))
 
 
 def stream(network: Workload, layer: Layer) -> Stream | None:

@@ -1,62 +1,111 @@
 """Placements: which tile of the chip takes the place of each tile that the plan fills.
 
-The plan fills tiles in the order of their numbers and never looks at the mesh; a placement renumbers them. It moves
-tiles within their chip only, so what crosses between chips stays the same. The gate, router (0, 0), stays too.
+The plan fills tiles in the order of their numbers and never looks at the network; a placement renumbers them. It moves
+tiles within their chip only, so what crosses between chips stays the same. The gate stays too.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.errors import InputError
-from xbarch.mapping.mesh import Mesh
+from xbarch.mapping.network import Network
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
 from xbarch.mapping.traffic import GATE, Transfer
 from xbarch.spec.text import brief
+from xbarch.topologies.mesh import Mesh
 
 Ints = NDArray[np.int64]
 _TILES = 512  # a chip's tiles through all of their swaps: a minute or so
-Placement = Callable[[Mesh, int, Sequence[Transfer]], list[int]]  # (mesh, chips, traffic) -> a tile for every tile
+Placement = Callable[[Network, int, Sequence[Transfer]], list[int]]  # (network, chips, traffic) -> a tile for each
 
 
-def row_major(mesh: Mesh, chips: int, transfers: Sequence[Transfer]) -> list[int]:
+@dataclass(frozen=True)
+class Grid:
+    """Routers of a chip in rows, `concentration` tiles on each, numbered along the rows."""
+
+    width: int
+    height: int
+    concentration: int
+    tiles: int
+
+    def at(self, place: Ints) -> Ints:
+        """Numbers of the routers that tiles placed so hang on, and of the gate."""
+        return np.append(np.asarray(place) // self.concentration, 0)
+
+    def distances(self) -> Ints:
+        """Links between tiles, the gate last, [tiles + 1, tiles + 1]."""
+        y, x = np.divmod(self.at(np.arange(self.tiles)), self.width)
+        hops: Ints = np.abs(x[:, None] - x) + np.abs(y[:, None] - y)
+        return hops
+
+
+def grid(network: Network) -> Grid | None:
+    """The rows of a mesh that hold tiles; None of other topologies."""
+    mesh = network.topology
+    if not isinstance(mesh, Mesh):
+        return None
+    routers = -(-mesh.tiles // mesh.concentration)
+    return Grid(min(mesh.width, routers), -(-routers // mesh.width), mesh.concentration, mesh.tiles)
+
+
+def row_major(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[int]:
     """tiles in the order of the plan, row after row"""
-    return list(range(mesh.tiles * chips))
+    return list(range(network.tiles * chips))
 
 
-def snake(mesh: Mesh, chips: int, transfers: Sequence[Transfer]) -> list[int]:
+def snake(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[int]:
     """as row_major, every second row from right to left: tiles that follow each other are neighbours"""
+    if grid(network) is None:  # no rows
+        return row_major(network, chips, transfers)
+
     def along(tile: int) -> tuple[int, int, int, int]:
-        chip, x, y = mesh.router(tile)
+        chip, x, y = network.router(tile)
         return chip, y, -x if y % 2 else x, tile
 
-    return sorted(range(mesh.tiles * chips), key=along)
+    return sorted(range(network.tiles * chips), key=along)
 
 
-def greedy(mesh: Mesh, chips: int, transfers: Sequence[Transfer]) -> list[int]:
+def greedy(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[int]:
     """swaps of two tiles that save bit-hops, until none does; never more of them than row_major or snake"""
-    if mesh.tiles > _TILES:
-        raise InputError(f"found greedy for a chip of {mesh.tiles:,} tiles, allowed at most {_TILES:,}: "
+    if network.tiles > _TILES:
+        raise InputError(f"found greedy for a chip of {network.tiles:,} tiles, allowed at most {_TILES:,}: "
                          "row_major or snake", field="placement")
-    routers = -(-mesh.tiles // mesh.concentration)
-    mesh = replace(mesh, width=min(mesh.width, routers), height=-(-routers // mesh.width))  # with tiles on them
-    rows, winding = (np.array(order(mesh, 1, ())) for order in (row_major, snake))
+    mesh = grid(network)
+    return _drawn(network, chips, transfers) if mesh is None else _meshed(network, mesh, chips, transfers)
+
+
+def _meshed(network: Network, mesh: Grid, chips: int, transfers: Sequence[Transfer]) -> list[int]:
+    """Greedy on a mesh, where a multicast's cost has a closed form."""
+    rows, winding = (np.array(order(network, 1, ())) for order in (row_major, snake))
     found = []
     for chip in range(chips):
-        takes, sends = _talk(mesh, chip, transfers)
+        takes, sends = _talk(network, chip, transfers)
         # Moving one tile rarely shortens a wide multicast, so what talks is drawn together first, as if in pairs.
         starts = [min(rows, winding, key=lambda place: _cost(mesh, place, takes, sends)),
-                  _paired(mesh, takes.T @ sends, rows)]
+                  _paired(mesh.distances(), takes.T @ sends, rows)]
         ends = [_swapped(mesh, takes, sends, start) for start in starts] if len(takes) else [rows]
         best = min(ends, key=lambda place: _cost(mesh, place, takes, sends))
         found += [chip * mesh.tiles + int(t) for t in best]
     return found
+
+
+def _drawn(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[int]:
+    """Greedy on any topology: tiles that talk are drawn together in pairs, where that makes fewer bit-hops."""
+    ends = [*map(network.router, range(network.tiles)), network.gate()]
+    distances = np.array([[len(network.path(a, b)) for b in ends] for a in ends], np.int64)
+    rows, found = np.arange(network.tiles), list[int]()
+    for chip in range(chips):
+        takes, sends = _talk(network, chip, transfers)
+        found += [chip * network.tiles + int(t) for t in _paired(distances, takes.T @ sends, rows)]
+    plain = row_major(network, chips, transfers)
+    return min(plain, found, key=lambda order: network.bit_hops(moved(transfers, order)))
 
 
 PLACEMENTS: dict[str, Placement] = {"row_major": row_major, "snake": snake, "greedy": greedy}
@@ -73,7 +122,8 @@ def parse_placement(text: str) -> Placement:
     return PLACEMENTS[text.replace("-", "_")]
 
 
-def arrange(plan: Plan, name: str, mesh: Mesh, chips: int, traffic: Callable[[Plan], Sequence[Transfer]]) -> Plan:
+def arrange(plan: Plan, name: str, network: Network, chips: int,
+            traffic: Callable[[Plan], Sequence[Transfer]]) -> Plan:
     """The plan placed by `name`. traffic: what a plan sends, an image.
 
     Raises:
@@ -81,7 +131,7 @@ def arrange(plan: Plan, name: str, mesh: Mesh, chips: int, traffic: Callable[[Pl
     """
     if parse_placement(name) is row_major:
         return plan
-    order = parse_placement(name)(mesh, chips, traffic(plan))
+    order = parse_placement(name)(network, chips, traffic(plan))
 
     def there(part: Part) -> Part:
         return replace(part, tile=order[part.tile])
@@ -98,10 +148,10 @@ def moved(transfers: Sequence[Transfer], order: Sequence[int]) -> Iterator[Trans
                       targets=tuple(order[target] for target in t.targets))
 
 
-def _talk(mesh: Mesh, chip: int, transfers: Sequence[Transfer]) -> tuple[Ints, Ints]:
+def _talk(network: Network, chip: int, transfers: Sequence[Transfer]) -> tuple[Ints, Ints]:
     """(takes, sends), int64 [sets, tiles + 1]: the sets of tiles of a chip that are sent to together, and the bits each
     tile sends to each set. The last column is the gate, where all that comes from or goes to another chip passes."""
-    gate, first = mesh.tiles, chip * mesh.tiles
+    gate, first = network.tiles, chip * network.tiles
     sent: dict[frozenset[int], Counter[int]] = {}
     for t in transfers:
         inside = {target - first for target in t.targets if first <= target < first + gate}
@@ -117,7 +167,7 @@ def _talk(mesh: Mesh, chip: int, transfers: Sequence[Transfer]) -> tuple[Ints, I
     return takes, sends
 
 
-def _paired(mesh: Mesh, sent: Ints, place: Ints) -> Ints:
+def _paired(distance: Ints, sent: Ints, place: Ints) -> Ints:
     """Places after the swaps that save most while each target is sent to by itself. sent: [to, from], gate last.
 
     Swapping r and s changes the sum of talk times distance over all pairs by M[r,s] + M[s,r] - M[r,r] - M[s,s]
@@ -125,8 +175,6 @@ def _paired(mesh: Mesh, sent: Ints, place: Ints) -> Ints:
     """
     place, talk = np.append(place, len(place)), sent + sent.T
     np.fill_diagonal(talk, 0)
-    at = np.array([(x, y) for _, x, y in map(mesh.router, range(mesh.tiles))] + [(0, 0)])
-    distance = np.abs(at[:, None] - at).sum(axis=-1)
     while True:
         now = distance[np.ix_(place, place)]
         m = talk @ now
@@ -137,10 +185,10 @@ def _paired(mesh: Mesh, sent: Ints, place: Ints) -> Ints:
         place[list(best)] = place[list(best)[::-1]]
 
 
-def _swapped(mesh: Mesh, takes: Ints, sends: Ints, place: Ints) -> Ints:
+def _swapped(mesh: Grid, takes: Ints, sends: Ints, place: Ints) -> Ints:
     """Places after swaps, each the best for its tile, busiest tiles first, until none saves anything."""
     place, routers = place.copy(), np.eye(mesh.width * mesh.height, dtype=np.int64)
-    at = _at(mesh, np.arange(len(place)))
+    at = mesh.at(np.arange(len(place)))
     traffic = (takes * sends.sum(axis=1)[:, None] + sends).sum(axis=0)[:-1]
     busy = [int(t) for t in np.argsort(-traffic, kind="stable") if traffic[t]]
     least, before = _cost(mesh, place, takes, sends), -1
@@ -149,7 +197,7 @@ def _swapped(mesh: Mesh, takes: Ints, sends: Ints, place: Ints) -> Ints:
         for tile in busy:
             others = np.flatnonzero(at[place] != at[place[tile]])
             step = (routers[at[place[others]]] - routers[at[place[tile]]])[:, None]  # [others, 1, routers]
-            held = [(count @ routers[_at(mesh, place)], count) for count in (takes, sends)]
+            held = [(count @ routers[mesh.at(place)], count) for count in (takes, sends)]
             after = _hops(mesh, *(now + (count[:, tile] - count[:, others].T)[..., None] * step for now, count in held))
             if len(others) and (fewest := int(after.min())) < least:
                 least, other = fewest, int(others[after.argmin()])
@@ -157,18 +205,13 @@ def _swapped(mesh: Mesh, takes: Ints, sends: Ints, place: Ints) -> Ints:
     return place
 
 
-def _at(mesh: Mesh, place: Ints) -> Ints:
-    """Numbers of the routers that tiles placed so hang on, and of the gate."""
-    return np.array([y * mesh.width + x for _, x, y in map(mesh.router, place.tolist())] + [0])
-
-
-def _cost(mesh: Mesh, place: Ints, takes: Ints, sends: Ints) -> int:
+def _cost(mesh: Grid, place: Ints, takes: Ints, sends: Ints) -> int:
     """Bit-hops on the chip."""
-    routers = np.eye(mesh.width * mesh.height, dtype=np.int64)[_at(mesh, place)]
+    routers = np.eye(mesh.width * mesh.height, dtype=np.int64)[mesh.at(place)]
     return int(_hops(mesh, takes @ routers, sends @ routers))
 
 
-def _hops(mesh: Mesh, takes: Ints, sends: Ints) -> Ints:
+def _hops(mesh: Grid, takes: Ints, sends: Ints) -> Ints:
     """Bit-hops of the multicast trees, from what routers take and send, [..., sets, routers] each.
 
     A link of the source's row is in the tree if a target lies in a column beyond it, one of a target's column if a

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 from jinja2 import Environment
 from markupsafe import Markup, escape
@@ -62,25 +64,30 @@ class Document:
 
 # -- Markdown -------------------------------------------------------------------------------------------------
 
-def markdown(document: Document) -> str:
-    """The document with links to its pictures."""
+def markdown(document: Document, wide: int = 0) -> str:
+    """The document with links to its pictures. wide: letters at which paragraphs and bullets are folded; 0: not."""
+    def folded(text: str, indent: str = "") -> str:
+        return text if not wide else fill(text, wide, subsequent_indent=indent, break_long_words=False,
+                                          break_on_hyphens=False)
+
     lines = [f"# {document.title}", "", f"Written by `{document.command}`.", ""]
     for picture in document.pictures:
         lines += [f"![{picture.title}]({picture.file})", ""]
     for section in document.sections:
         lines += [f"{'#' * section.level} {section.title}", ""]
         for text in section.text:
-            lines += [text, ""]
+            lines += [folded(text), ""]
         if section.bullets:
-            lines += [*(f"- {b}" for b in section.bullets), ""]
+            lines += [*(folded(f"- {b}", "  ") for b in section.bullets), ""]
         if section.table:
-            lines += [*_rows(section.table), ""]
+            lines += [*lines_of(section.table), ""]
     return "\n".join(lines[:-1]) + "\n"
 
 
-def _rows(table: Table) -> list[str]:
+def lines_of(table: Table) -> list[str]:
+    """A table's lines in Markdown."""
     marks = ["---" if i < table.words else "---:" for i in range(len(table.heads))]
-    cells = [[str(c).replace("|", "\\|") for c in row] for row in table.rows]
+    cells = [[re.sub(r"(?<!\\)\|", r"\\|", str(c)) for c in row] for row in table.rows]
     return ["| " + " | ".join(row) + " |" for row in (table.heads, marks, *cells)]
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import ceil, sqrt
 from typing import Any
 
 import matplotlib
@@ -25,7 +23,6 @@ _STYLE: dict[str, Any] = {
 _BLUE = "#2f6f9f"
 _CHIPS = 3  # in the picture of the chip
 _DRAWN = 2_000  # tiles; of a larger chip only those in use
-_ENDS = re.compile(r"\d+")
 _LEAST = 0.004  # of the run's time: a bar of about two pixels
 
 
@@ -76,30 +73,29 @@ def utilization(result: Result) -> Figure:
 
 
 def chip(result: Result) -> Figure:
-    """Tiles by the share of the interval their crossbars are busy, links by theirs: the first chips in use, each tile
-    at its router; two links between neighbours, each on the right of its direction. As wide as a phone."""
+    """Tiles by the share of the interval their crossbars are busy, links by theirs, where the topology draws them: the
+    first chips in use. As wide as a phone."""
     i = result["interconnect"]
-    mesh, chips = i["mesh"], sorted({t["tile"] // i["mesh"]["tiles"] for t in i["tiles"]})[:_CHIPS]
-    lines = {c: [(tuple(map(int, _ENDS.findall(k["name"])[1:])), 100 * k["busy"]) for k in i["links"]
-                 if k["name"].startswith(f"{c}:")] for c in chips}
-    rows = -(-mesh["tiles"] // (mesh["width"] * mesh["concentration"]))
-    tall = min(1.4, max(0.3, rows / mesh["width"]))
+    each, spots = i["network"]["tiles"], i["network"]["spots"]
+    chips = sorted({t["tile"] // each for t in i["tiles"]})[:_CHIPS]
+    lines = {c: [k for k in i["links"] if k["name"].startswith(f"{c}:")] for c in chips}
+    wide, deep = (max(spot[axis] + spot[2] for spot in spots) for axis in (0, 1))
+    tall = min(1.4, max(0.3, (deep + 0.5) / (wide + 0.5)))
     figure = Figure(figsize=(4.4, 1.9 + 4 * tall * len(chips)), layout="constrained")
     panels = figure.subplots(len(chips), squeeze=False)[:, 0]
-    hot = Normalize(0, max([1.0, *(busy for own in lines.values() for _, busy in own)]))
-    deep = Normalize(0, max([1.0, *(100 * t["busy"] for t in i["tiles"])]))
+    hot = Normalize(0, max([1.0, *(100 * link["busy"] for own in lines.values() for link in own)]))
+    blue = Normalize(0, max([1.0, *(100 * t["busy"] for t in i["tiles"])]))
     for panel, number in zip(panels, chips, strict=True):
-        first = number * mesh["tiles"]
-        used = {t["tile"] - first: 100 * t["busy"] for t in i["tiles"] if 0 <= t["tile"] - first < mesh["tiles"]}
-        shown = sorted(used) if mesh["tiles"] > _DRAWN else range(mesh["tiles"])
+        first = number * each
+        used = {t["tile"] - first: 100 * t["busy"] for t in i["tiles"] if 0 <= t["tile"] - first < len(spots)}
+        shown = sorted(used) if each > _DRAWN else range(each)
         squares = panel.add_collection(PolyCollection(
-            [_square(tile, mesh["width"], mesh["concentration"]) for tile in shown], cmap=_shades("Blues"),
-            edgecolor="#9aa7b0", norm=deep, linewidth=0.4,
-            array=np.ma.masked_invalid([used.get(tile, np.nan) for tile in shown])))
+            [_square(*spots[tile]) for tile in shown], cmap=_shades("Blues"), edgecolor="#9aa7b0", norm=blue,
+            linewidth=0.4, array=np.ma.masked_invalid([used.get(tile, np.nan) for tile in shown])))
         arrows = panel.add_collection(LineCollection(
-            [_line(*ends) for ends, _ in lines[number]], cmap=_shades("YlOrRd"), norm=hot, linewidth=2.6,
-            capstyle="butt", array=np.ma.masked_equal([busy for _, busy in lines[number]], 0)))
-        panel.set(xlim=(-0.55, mesh["width"] - 0.45), ylim=(rows - 0.45, -0.55), aspect="equal", xticks=[], yticks=[])
+            [link["line"] for link in lines[number]], cmap=_shades("YlOrRd"), norm=hot, linewidth=2.6,
+            capstyle="butt", array=np.ma.masked_equal([100 * link["busy"] for link in lines[number]], 0)))
+        panel.set(xlim=(-0.55, wide + 0.2), ylim=(deep + 0.2, -0.55), aspect="equal", xticks=[], yticks=[])
         panel.spines[:].set_visible(False)
         if len(chips) > 1:
             panel.set_title(f"chip {number}", fontsize=8, fontweight="normal")
@@ -118,20 +114,9 @@ def _shades(name: str) -> Colormap:
     return ListedColormap(matplotlib.colormaps[name](np.linspace(0.15, 1, 256))).with_extremes(bad="#f4f6f7")
 
 
-def _square(tile: int, width: int, concentration: int) -> list[tuple[float, float]]:
-    """Corners of a tile, one of `concentration` around its router."""
-    y, x = divmod(tile // concentration, width)
-    side = ceil(sqrt(concentration))
-    down, right = divmod(tile % concentration, side)
-    step = 0.72 / side
-    left, top, edge = x - 0.36 + right * step, y - 0.36 + down * step, step * 0.92
+def _square(left: float, top: float, edge: float) -> list[tuple[float, float]]:
+    """Corners of a tile."""
     return [(left, top), (left + edge, top), (left + edge, top + edge), (left, top + edge)]
-
-
-def _line(x: int, y: int, u: int, v: int) -> list[tuple[float, float]]:
-    """A link in the gap between two routers' tiles, on the right of its direction."""
-    along, across = (u - x, v - y), (-(v - y) * 0.09, (u - x) * 0.09)
-    return [(x + across[0] + share * along[0], y + across[1] + share * along[1]) for share in (0.37, 0.63)]
 
 
 PICTURES: dict[str, Callable[[Result], Figure]] = {

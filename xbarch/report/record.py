@@ -16,6 +16,7 @@ from xbarch.datapaths.base import DataPath
 from xbarch.hw.leakage import leakage
 from xbarch.hw.machine import Machine
 from xbarch.hw.programming import amortized, programming
+from xbarch.mapping import lawful
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.plan import Plan
 from xbarch.report.interconnect import interconnect
@@ -43,6 +44,7 @@ class Run:
     overrides: tuple[str, ...] = ()
     batch: int | None = None  # images between two programmings
     mode: str = "pipelined"
+    engine: str = "simpy"
 
 
 def record(run: Run) -> dict[str, Any]:
@@ -92,7 +94,7 @@ def record(run: Run) -> dict[str, Any]:
 def provenance(run: Run) -> dict[str, Any]:
     """Versions that made the record (no clock, no machine: the same input gives the same bytes)."""
     weights = "trained" if run.workload.trained_on else "synthetic"
-    return {"xbarch": __version__, "engine": "simpy", "weights": weights, "seed": run.workload.manifest.get("seed")}
+    return {"xbarch": __version__, "engine": run.engine, "weights": weights, "seed": run.workload.manifest.get("seed")}
 
 
 def _scopes(run: Run, interval: Fraction) -> dict[str, int]:
@@ -158,13 +160,13 @@ def _utilization(run: Run, interval: Fraction) -> dict[str, Any]:
     offered = machine.tiles * machine.architecture.crossbars_per_tile
     cells = sum(int(p.kept.sum()) * plan.copies[n] for n, p in run.packed.items())
     zero = sum(int(p.kept.sum()) * plan.copies[n] * _zeros(p) for n, p in run.packed.items())
-    row_time = conversions = Fraction(0)
+    row_time = converting = Fraction(0)
     for packed in run.packed.values():
         work, windows = packed.work, packed.layer.windows
         reads = work.reads if work.reads.ndim == 2 else np.broadcast_to(work.reads, (windows, len(work.reads)))
         per_group, images = reads.sum(axis=0), Fraction(len(reads), windows)
-        row_time += int((per_group * work.rows * machine.read_times(work)).sum()) / images
-        conversions += int((per_group * work.columns).sum()) / images
+        row_time += int((per_group * work.rows * lawful.each(packed.sensing, work)).sum()) / images
+        converting += int((per_group * work.columns).sum()) / images * packed.sensing.conversion
     busy = [(int(b), s.name) for b, s in zip(run.trace.busy, run.graph.servers, strict=True)]
     most, name = max(busy)
     return {
@@ -172,7 +174,7 @@ def _utilization(run: Run, interval: Fraction) -> dict[str, Any]:
         "cells_zero": float(zero / (plan.crossbars * capacity)),
         "cells_chip": cells / (offered * capacity),
         "crossbar_time": float(row_time) / (geometry.rows * float(interval) * plan.crossbars),
-        "adc_time": float(conversions * machine.conversion / machine.adcs_per_crossbar)
+        "adc_time": float(converting / machine.adcs_per_crossbar)
                     / (float(interval) * plan.crossbars),
         "busiest": {"name": name, "share": most / run.trace.makespan},
     }
@@ -199,7 +201,7 @@ def _counts(run: Run) -> dict[str, Any]:
         "conversions": actions.get("conversion", 0),
         "buffer_bytes": actions.get("edram_access", 0) * machine.edram_bits // 8,
         "link_bytes": actions.get("flit_hop", 0) * machine.flit_bits // 8,
-        "events": run.trace.events,
+        "visits": run.trace.visits,
     }
 
 

@@ -145,7 +145,7 @@ class Counts(Part):
     conversions: Count
     buffer_bytes: Count
     link_bytes: Count
-    events: Count
+    visits: Count
 
 
 class Amortized(Part):
@@ -165,21 +165,22 @@ class Programming(Part):
     per_image: Amortized | None
 
 
-Routers = Annotated[int, Field(ge=1, le=1024)]  # along a side, as an architecture may have
+Position = Annotated[float, Field(ge=-10**6, le=10**6)]  # in a picture, where neighbours are 1 apart
 
 
-class MeshSize(Part):
-    width: Routers
-    height: Routers
-    concentration: Routers
+class Wiring(Part):
+    topology: Text
+    shape: Text
     tiles: Annotated[int, Field(ge=1, le=10**6)]
+    spots: list[Annotated[list[Position], Field(min_length=3, max_length=3)]] = Field(max_length=TILES)
 
 
 class Link(Part):
-    name: Annotated[str, Field(pattern=r"^(\d{1,5}:\d{1,4},\d{1,4}-\d{1,4},\d{1,4}|\d{1,5}-\d{1,5})$")]
+    name: Annotated[str, Field(pattern=r"^(\d{1,5}:\d{1,6},\d{1,6}-\d{1,6},\d{1,6}|\d{1,5}-\d{1,5})$")]
     bits: Count
     need_gbs: Amount
     busy: Amount
+    line: list[Annotated[list[Position], Field(min_length=2, max_length=2)]] = Field(max_length=10**4)
 
 
 class BusiestLink(Part):
@@ -196,7 +197,7 @@ class Tile(Part):
 
 class Interconnect(Part):
     placement: Text
-    mesh: MeshSize
+    network: Wiring
     bit_hops: Count
     link_gbs: Amount
     busiest: BusiestLink

@@ -182,13 +182,16 @@ def show_comparison(results: Sequence[Result], console: Console | None = None) -
 
 def show_verification(rows: Sequence[dict[str, Any]], console: Console | None = None) -> None:
     """Print what `verify` found, layer by layer."""
-    made = table("Packed crossbars against int64", ["layer", "windows", "mismatches", "clipped conversions",
-                                                   "largest sum", "ADC bits"],
-                 [(r["layer"], units.number(r["windows"]), units.number(r["mismatches"]), units.number(r["clips"]),
-                   r["max_sum"], r["adc_bits"]) for r in rows])
+    made = table("Packed crossbars against int64", ["layer", "windows", "mismatches", "error",
+                                                   "clipped conversions", "with bits dropped", "largest sum",
+                                                   "ADC bits"],
+                 [(r["layer"], units.number(r["windows"]), units.number(r["mismatches"]), f"{r['error']:.2%}",
+                   units.number(r["clips"]), units.number(r["drops"]), r["max_sum"], r["adc_bits"]) for r in rows])
     wrong = sum(1 for r in rows if r["mismatches"])
     verdict = f"{len(rows) - wrong} of {len(rows)} layers exact"
-    if any(r["clips"] for r in rows):
+    if any(r["drops"] for r in rows):
+        verdict += "; conversions drop low bits (exact with --lossless)"
+    elif any(r["clips"] for r in rows):
         needed = max(int(r["max_sum"]) for r in rows).bit_length()
         verdict += f"; no conversion clips with {needed}-bit ADCs (--set crossbar.adc_bits={needed}, or --lossless)"
     _print(console, made, Text(verdict, style="bold red" if wrong else "bold green"))
@@ -229,8 +232,23 @@ def show_sections(sections: Sequence[Section]) -> None:
 def show_catalog(entries: dict[str, list[dict[str, str]]], console: Console | None = None) -> None:
     """Print what `list` names."""
     _print(console, Group(*(
-        table(kind, ["name", "what", "source"], [(e["name"], e["summary"], e["source"]) for e in rows], 3)
+        table(kind, ["name", "what", "source", "from"],
+              [(e["name"], e["summary"], e["source"], e["from"]) for e in rows], 4)
         for kind, rows in entries.items())))
+
+
+def show_described(found: Sequence[dict[str, Any]], console: Console | None = None) -> None:
+    """Print everything that has a name."""
+    for each in found:
+        if each["kind"] == "architecture":
+            show_tree(each, console)
+            continue
+        parts: list[Any] = [Text(units.plain(f"{each['kind']} {each['name']}: {each['summary']} ({each['source']})")),
+                            Text(units.plain(f"from {each['from']}"))]
+        if each.get("options"):
+            parts.append(table("Options", ["name", "default", "what"],
+                               [(o["name"], o["default"], o["what"]) for o in each["options"]], 3))
+        _print(console, Group(*parts))
 
 
 def show_tree(tree: dict[str, Any], console: Console | None = None) -> None:
@@ -241,6 +259,7 @@ def show_tree(tree: dict[str, Any], console: Console | None = None) -> None:
     heads = ["component", "level", "action", "a level", "levels", "area mm²", "power mW", "energy an action"]
     _print(console, Group(
         Text(units.plain(f"{tree['name']}: {tree['summary']} ({tree['source']})")),
+        Text(units.plain(f"from {tree['from']}")),
         table("Components of a chip; area and power of all together", heads, components, 3),
         table("Nameplate (every unit at full activity)", ["", "value"],
               [(k, f"{v:.5g}") for k, v in tree["nameplate"].items()]),

@@ -18,7 +18,8 @@ Ints = NDArray[np.int64]
 @dataclass(frozen=True)
 class Array:
     """What is sensed. columns: bit lines without the reference column. read, conversion: ps. converters: those a
-    crossbar has to itself. bits: their resolution. slot: reads take whole ones, ps (0: no slots)."""
+    crossbar has to itself. bits: their resolution. slot: reads take whole ones, ps (0: no slots). rows: word lines
+    driven together at most, cell_bits, dac_bits: what a sum is made of."""
 
     columns: int
     read: int
@@ -26,6 +27,9 @@ class Array:
     converters: Fraction
     bits: int
     slot: int = 0
+    rows: int = 128
+    cell_bits: int = 2
+    dac_bits: int = 1
 
     def converting(self, sums: Ints) -> Ints:
         """Time (ps) the crossbar's converters take for so many sums, in turn, rounded up."""
@@ -49,9 +53,19 @@ class Sensing(ABC):
         self.options: Any = self.Options.model_validate(options or {})
 
     @property
-    def conversion(self) -> int:
-        """Time of one conversion (ps), for the converters' utilization."""
-        return self.array.conversion
+    def conversion(self) -> Fraction:
+        """Mean time of a conversion (ps) over all bit lines and reads, for the converters' utilization."""
+        return Fraction(self.array.conversion)
+
+    def adjusted(self, weight_bits: int, input_bits: int) -> Sensing:
+        """The unit as it is set for a layer of such weights and inputs. The default: there is nothing to set."""
+        return self
+
+    def dropped(self, worth: Ints, bits: int) -> Ints | None:
+        """How many low bits of a sum a conversion to `bits` bits drops, toward zero: of sums that count 2**worth times
+        in a result, for each of `worth`. The `bits` above are kept, larger sums saturate. None, the default: no low bit
+        is dropped, so that a method that guarantees small sums needs converters of no more bits than these."""
+        return None
 
     @abstractmethod
     def each(self, work: Work) -> Ints:

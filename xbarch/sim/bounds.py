@@ -17,13 +17,14 @@ Times = NDArray[np.int64]
 class _Load:
     """What a graph asks for, counted without simulating.
 
-    work, visits: ps and tokens for every server. serial: ps of all visits one after the other.
+    work, visits: ps and tokens for every server. taken: from every pool. serial: ps of all visits one after the other.
     Per flow, int64 [images * windows], for a window that waits for nobody: span, from issue until done; gate, until
     its gate stages are over; tail, the longest a stage is still held after its result is out.
     """
 
     work: list[int]
     visits: list[int]
+    taken: list[int]
     serial: int
     span: list[Times]
     gate: list[Times]
@@ -49,7 +50,7 @@ def upper(graph: StageGraph) -> int:
 
 
 def _survey(graph: StageGraph) -> _Load:
-    load = _Load([0] * len(graph.servers), [0] * len(graph.servers), 0, [], [], [])
+    load = _Load([0] * len(graph.servers), [0] * len(graph.servers), [0] * len(graph.pools), 0, [], [], [])
     for flow in graph.flows:
         total = graph.images * flow.windows
         for marks in (load.span, load.gate, load.tail):
@@ -67,6 +68,7 @@ def _pass(stages: tuple[Stage, ...], windows: Times, load: _Load) -> tuple[int |
     out: list[int | Times] = []
     gate: int | Times = 0
     tail: int | Times = 0
+    keeping = {before for before, stage in enumerate(stages) if stage.room}
     for stage in stages:
         held, delay = _at(stage.occupancy, windows), _at(stage.latency, windows)
         ready: int | Times = 0
@@ -79,7 +81,11 @@ def _pass(stages: tuple[Stage, ...], windows: Times, load: _Load) -> tuple[int |
         if stage.gate or stage.server >= 0:
             visit = _later(held, delay)
             tail = _later(tail, visit - delay)
+        elif not keeping.isdisjoint(stage.after):  # room is held until it is over
+            visit = _later(held, delay)
         load.serial += _sum(visit, len(windows))
+        for pool, amount in stage.room:
+            load.taken[pool] += amount * len(windows)
         if stage.server >= 0:
             load.work[stage.server] += _sum(held, len(windows))
             load.visits[stage.server] += len(windows)
@@ -158,7 +164,8 @@ def conserve(graph: StageGraph, trace: Trace) -> None:
     """Check a finished run against the laws of `xbarch.sim.graph`.
 
     Every stage ran exactly the windows of its copy; every server granted those and was held for the sum of their
-    occupancies; windows were issued in order, after their inputs, into buffers with room and behind the windows
+    occupancies; every pool gave what those stages take, never more at once than it holds, and got it back; windows were
+    issued in order, after their inputs, into buffers with room and behind the windows
     ahead of them; none was done sooner than its stages take; the run ended with its last token, within its bounds.
 
     Raises:
@@ -202,6 +209,11 @@ def _counts(graph: StageGraph, trace: Trace, load: _Load) -> None:
         if len(wrong):
             at = int(wrong[0])
             _law(False, f"{label}: server {graph.servers[at].name} found {int(found[at])}, allowed {allowed[at]}")
+    for label, amounts in (("taken", trace.taken), ("given back", trace.given)):
+        _law(amounts == load.taken, f"{label}: pools {[p.name for p in graph.pools]} found {amounts}, allowed "
+             f"{load.taken}")
+    for pool, peak in zip(graph.pools, trace.peak, strict=True):
+        _law(peak <= pool.capacity, f"room: pool {pool.name} found {peak} taken at once, allowed {pool.capacity}")
 
 
 def _stream(graph: StageGraph, trace: Trace, load: _Load, number: int, flow: Flow) -> None:

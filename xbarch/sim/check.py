@@ -3,8 +3,9 @@
 What cannot go wrong afterwards, and why. *Livelock*: a window passes each stage of its copy once, stages only come
 after earlier ones and the windows of a run are counted, so there are finitely many visits and an engine makes at most
 three events of one (turn, result, gate): time that stands still ends, even if every time in the graph is zero.
-*Deadlock* on one edge: refused here, exactly (`_room`). Deadlock over several edges (branches that meet again)
-depends on the whole run; the engine finds it and says who waits for what.
+*Deadlock* on one edge, or of a stage that takes more than a pool holds: refused here, exactly (`_room`, `_fits`).
+Deadlock over several edges (branches that meet again) or pools (each full of what waits for room in the next, in a
+ring) depends on the whole run; the engine finds it and says who waits for what.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def check(graph: StageGraph) -> None:
                   f"{name} copy {copy} has inputs but no gate stage to release them")
             for index, stage in enumerate(stages):
                 _stage(stage, index, flow.windows, len(graph.servers), f"{name} copy {copy} stage {stage.name}")
+                _fits(stage, graph, f"{name} copy {copy} stage {stage.name}")
 
 
 def _rule(holds: bool, message: str) -> None:
@@ -54,6 +56,19 @@ def _stage(stage: Stage, index: int, windows: int, servers: int, name: str) -> N
     _amount(stage.latency, windows, f"{name}: latency")
     for key, count in stage.actions:
         _amount(count, windows, f"{name}: action {key}")
+
+
+def _fits(stage: Stage, graph: StageGraph, name: str) -> None:
+    """What a stage takes from pools must be there when they are full."""
+    _rule(stage.server >= 0 or not stage.room, f"{name} takes room without a server, where it cannot wait")
+    _rule(len({pool for pool, _ in stage.room}) == len(stage.room), f"{name} takes twice from one pool: {stage.room}")
+    for index, amount in stage.room:
+        _rule(0 <= index < len(graph.pools), f"{name} takes from pool {index} of {len(graph.pools)}")
+        _rule(amount >= 1, f"{name} takes {amount} from a pool, allowed 1 or more")
+        pool = graph.pools[index]
+        if amount > pool.capacity:
+            raise InputError(f"{stage.name} could never start: it needs {amount:,} at once in {pool.name}, which holds "
+                             f"{pool.capacity:,}")
 
 
 def _amount(value: int | NDArray[np.int64], windows: int, name: str) -> None:

@@ -11,7 +11,7 @@ import simpy
 from simpy.events import Event
 
 from xbarch.errors import StuckError
-from xbarch.sim.graph import Flow, Stage, StageGraph, Trace
+from xbarch.sim.graph import Flow, Pool, Stage, StageGraph, Trace
 
 # Within one instant: arrivals, completions and credits first (any order: they only add), then each server's
 # turn in the order of its number. A turn that causes work at the same instant is seen before the next turn.
@@ -33,8 +33,13 @@ class _Copy:
             for a in s.after:
                 self.next[a].append(i)
         self.gates = sum(self.gate)
+        self.room = [s.room for s in stages]
+        self.after = [len(followers) for followers in self.next]
+        # Stages whose room a stage keeps until it is over: its own, and that of those it comes right after.
+        self.keeps = [[k for k in (i, *s.after) if stages[k].room] for i, s in enumerate(stages)]
         self.ports = [port + i for i in range(len(stages))]
         self.executed = [0] * len(stages)
+        self.queue: list[list[_Request]] = []  # where each stage's requests wait
 
 
 def _listed(value: Any) -> Any:
@@ -42,12 +47,13 @@ def _listed(value: Any) -> Any:
 
 
 class _Token:
-    __slots__ = ("copy", "flow", "gates", "left", "waits", "window")
+    __slots__ = ("copy", "flow", "gates", "kept", "left", "waits", "window")
 
     def __init__(self, flow: _Stream, copy: _Copy, window: int) -> None:
         self.flow, self.copy, self.window = flow, copy, window
         self.waits = copy.before.copy()
         self.left, self.gates = len(copy.before), copy.gates
+        self.kept: dict[int, list[int]] = {}  # stage with room: stages still to be granted, latest end of the others
 
 
 class _Prefix:
@@ -94,6 +100,36 @@ class _Stream:
         self.open_gates: set[int] = set()
 
 
+_Request = tuple[int, int, int, int, _Token]  # when asked, port, window, stage, token
+
+
+class _Pool:
+    """What is left of a pool. Room on its way back is only looked at by who needs it."""
+
+    __slots__ = ("alarm", "back", "capacity", "free", "given", "name", "peak", "taken", "waiting")
+
+    def __init__(self, pool: Pool) -> None:
+        self.name, self.capacity, self.free = pool.name, pool.capacity, pool.capacity
+        self.back: list[tuple[int, int]] = []  # (when, how much), a heap
+        self.waiting: set[int] = set()  # servers that found too little
+        self.alarm = -1  # when they will look again, -1: not set
+        self.taken, self.given, self.peak = 0, 0, 0
+
+    def has(self, amount: int, now: int) -> bool:
+        """Whether so much is left, with all that has come back by now."""
+        while self.back and self.back[0][0] <= now:
+            back = heappop(self.back)[1]
+            self.free += back
+            self.given += back
+        return self.free >= amount
+
+    def take(self, amount: int) -> None:
+        self.free -= amount
+        self.taken += amount
+        if self.capacity - self.free > self.peak:
+            self.peak = self.capacity - self.free
+
+
 class _Engine:
     def __init__(self, graph: StageGraph, record: bool, progress: Callable[[int, int], None] | None) -> None:
         self.env = simpy.Environment(initial_time=0)
@@ -106,27 +142,39 @@ class _Engine:
             for index, edge in enumerate(flow.inputs):
                 stream.producers.append(self.streams[edge.producer])
                 self.streams[edge.producer].consumers.append((stream, index))
-        self.queues: list[list[tuple[int, int, int, int, _Token]]] = [[] for _ in graph.servers]
+        self.pools = [_Pool(pool) for pool in graph.pools]
+        # A server's requests by the pools they take from: only the first of each can be granted.
+        self.queues: list[dict[tuple[int, ...], list[_Request]]] = [{} for _ in graph.servers]
         self.free = [0] * len(graph.servers)
         self.called = [False] * len(graph.servers)
         self.turns = [Event(self.env) for _ in graph.servers]
         self.busy, self.served = [0] * len(graph.servers), [0] * len(graph.servers)
-        self.finished, self.events = 0, 0
+        self.finished, self.last = 0, 0
         self.rows: list[tuple[int, int, int, int, int, int, int, int]] = []
+        for stream in self.streams:
+            for copy in stream.copies:
+                copy.queue = [self.queues[server].setdefault(tuple(pool for pool, _ in room), []) if server >= 0 else []
+                              for server, room in zip(copy.server, copy.room, strict=True)]
         for number in range(len(graph.servers)):
             self.env.process(self.serve(number))
 
     # -- servers ----------------------------------------------------------------------------------------
 
     def serve(self, number: int) -> Generator[Event, None, None]:
-        """A server: each turn grants the first of the waiting requests and holds it for its occupancy."""
-        queue = self.queues[number]
+        """A server: each turn grants the first of the waiting requests that has room, for its occupancy."""
+        queues = list(self.queues[number].values())
+        roomy, many = any(self.queues[number]), len(queues) > 1
         while True:
             yield self.turns[number]
             self.turns[number] = Event(self.env)
             self.called[number] = False
-            self.events += 1
             now = int(self.env.now)
+            queue = queues[0]
+            if roomy and (many or not self.fits(queue[0], now)):
+                found = self.first(number, now)
+                if found is None:
+                    continue
+                queue = found
             asked, _, window, stage, token = heappop(queue)
             held = token.copy.occupancy[stage]
             if held.__class__ is list:
@@ -134,9 +182,50 @@ class _Engine:
             self.busy[number] += held
             self.served[number] += 1
             self.free[number] = now + held
-            if queue:
+            if queue or (many and any(queues)):
                 self.call(number)
+            for pool, amount in token.copy.room[stage]:
+                self.pools[pool].take(amount)
             self.granted(token, stage, held, number, asked)
+
+    def fits(self, request: _Request, now: int) -> bool:
+        """Whether there is room for a request."""
+        _, _, _, stage, token = request
+        for index, amount in token.copy.room[stage]:  # noqa: SIM110 (a generator takes longer)
+            if not self.pools[index].has(amount, now):
+                return False
+        return True
+
+    def first(self, number: int, now: int) -> list[_Request] | None:
+        """The queue whose first request is granted; None where all wait for room, whose return calls the server."""
+        claimed = set[int]()
+        queues = [queue for queue in self.queues[number].values() if queue]
+        for queue in sorted(queues, key=lambda q: q[0][:3]) if len(queues) > 1 else queues:
+            _, _, _, stage, token = queue[0]
+            wanted = token.copy.room[stage]
+            lacking = [pool for index, amount in wanted if not (pool := self.pools[index]).has(amount, now)]
+            if not lacking and not (claimed and claimed.intersection(index for index, _ in wanted)):
+                return queue
+            claimed.update(index for index, _ in wanted)
+            for pool in lacking:
+                pool.waiting.add(number)
+                if pool.back:
+                    self.alarm(pool, pool.back[0][0])
+        return None
+
+    def alarm(self, pool: _Pool, when: int) -> None:
+        """Whoever found too little in the pool looks again at that time, if not sooner."""
+        now = int(self.env.now)
+        if now <= pool.alarm <= when:
+            return
+        pool.alarm = when
+        self.after(when - now, lambda _: self.wake(pool))
+
+    def wake(self, pool: _Pool) -> None:
+        pool.alarm = -1
+        for number in pool.waiting:
+            self.call(number)
+        pool.waiting.clear()
 
     def call(self, number: int) -> None:
         """Give the server a turn as soon as it is free."""
@@ -157,9 +246,33 @@ class _Engine:
             now = int(self.env.now)
             self.rows.append((number, token.flow.number, token.flow.copies.index(copy), stage, token.window, asked,
                               now, now + delay))
+        if copy.keeps[stage]:
+            self.keep(token, stage, held)
         if copy.gate[stage]:
             self.after(held, lambda _: self.left(token))
         self.after(delay, lambda _: self.deliver(token, stage))
+
+    def keep(self, token: _Token, stage: int, held: int) -> None:
+        """Room stays taken until this stage is over; when it is the last granted of those that keep it, the end is
+        known."""
+        copy, kept, now = token.copy, token.kept, int(self.env.now)
+        end = now + held
+        for holder in copy.keeps[stage]:
+            if holder == stage:
+                over = [copy.after[holder], end]
+                kept[holder] = over
+            else:
+                over = kept[holder]
+                over[0] -= 1
+                if end > over[1]:
+                    over[1] = end
+            if over[0]:
+                continue
+            for index, amount in copy.room[holder]:
+                pool = self.pools[index]
+                heappush(pool.back, (over[1], amount))
+                if pool.waiting:
+                    self.alarm(pool, over[1])
 
     def after(self, delay: int, do: Callable[[Any], None]) -> None:
         # An event even when nothing is to wait for: calling would nest as deep as zero-time tokens follow each other.
@@ -167,7 +280,6 @@ class _Engine:
         event._ok, event._value = True, None
         event.callbacks.append(do)
         self.env.schedule(event, _ARRIVE, delay)
-        self.events += 1
 
     # -- tokens -----------------------------------------------------------------------------------------
 
@@ -180,8 +292,10 @@ class _Engine:
             held = copy.occupancy[stage]
             self.granted(token, stage, held[token.window % len(held)] if held.__class__ is list else held, -1, now)
             return
-        heappush(self.queues[server], (now, copy.ports[stage], token.window, stage, token))
-        self.call(server)
+        queue, request = copy.queue[stage], (now, copy.ports[stage], token.window, stage, token)
+        heappush(queue, request)
+        if queue[0] is request:  # otherwise the server has been called, or the first of the queue waits for room
+            self.call(server)
 
     def deliver(self, token: _Token, stage: int) -> None:
         """A stage's result is ready: start what joins on it, or finish the token."""
@@ -195,6 +309,7 @@ class _Engine:
 
     def left(self, token: _Token) -> None:
         """One gate stage of the token is over; with the last one its inputs are released."""
+        self.last = int(self.env.now)
         token.gates -= 1
         if token.gates:
             return
@@ -209,7 +324,7 @@ class _Engine:
 
     def done(self, token: _Token) -> None:
         stream = token.flow
-        stream.done_at[token.window] = int(self.env.now)
+        stream.done_at[token.window] = self.last = int(self.env.now)
         self.finished += 1
         if self.progress is not None and self.finished % 1024 == 0:
             self.progress(self.finished, sum(s.total for s in self.streams))
@@ -248,16 +363,30 @@ class _Engine:
         for stream in self.streams:
             self.issue(stream)
         self.env.run()
-        waiting = [f"{s.name} window {s.issued} waits for {self.blocked(s)}" for s in self.streams
-                   if s.issued < s.total]
         if self.finished < sum(s.total for s in self.streams):
-            raise StuckError("the simulation is stuck: " + "; ".join(waiting))
+            raise StuckError("the simulation is stuck: " + "; ".join(self.waiting()))
+        for pool in self.pools:
+            pool.has(0, max((when for when, _ in pool.back), default=0))
         return Trace(
             [np.array(s.done_at, np.int64) for s in self.streams],
             [np.array(s.issued_at, np.int64) for s in self.streams],
             np.array(self.busy, np.int64), np.array(self.served, np.int64),
-            [[c.executed for c in s.copies] for s in self.streams], max(int(self.env.now), *self.free, 0), self.events,
-            self.rows)
+            [[c.executed for c in s.copies] for s in self.streams], max(self.last, *self.free, 0),
+            self.rows,
+            *([getattr(pool, key) for pool in self.pools] for key in ("taken", "given", "peak")))
+
+    def waiting(self) -> list[str]:
+        """Who waits for what when nothing moves: of each flow the next window, and the first that waits for room."""
+        found = [f"{s.name} window {s.issued} waits for {self.blocked(s)}" for s in self.streams if s.issued < s.total]
+        first: dict[int, _Request] = {}
+        for request in sorted(r for queues in self.queues for queue in queues.values() for r in queue):
+            first.setdefault(request[4].flow.number, request)
+        for _, _, window, stage, token in first.values():
+            room = " and ".join(f"{amount} in {pool.name} ({pool.free} of {pool.capacity} free)" for pool, amount in (
+                (self.pools[index], amount) for index, amount in token.copy.room[stage]))
+            server = self.graph.servers[token.copy.server[stage]].name
+            found.append(f"{token.flow.name} window {window} at {server} waits for {room}")
+        return found
 
 
 def run(graph: StageGraph, *, record: bool = False, progress: Callable[[int, int], None] | None = None) -> Trace:

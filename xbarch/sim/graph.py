@@ -11,6 +11,12 @@ Window j of a flow is issued, in order, when
   * the window `ahead` * R before it has left its gate stages (their occupancy is over).
 A consumer's window r, once its gate stages are over (in order), releases the producer's first release[r]
 windows of that image.
+
+A stage is *over* `occupancy` after its grant. A stage with `room` takes so much of each of those pools at its grant
+and is granted only when all have it; everything is given back when the stage itself and all stages that come right
+after it (those with it in `after`) are over. A server grants the first of its requests, in their order, for which
+there is room, passing over those that would take from a pool that an earlier request of that server waits for: so
+large and small requests for one pool stay in order, and one full pool does not stop requests for another.
 """
 
 from __future__ import annotations
@@ -27,6 +33,7 @@ class Stage:
 
     server: index into `StageGraph.servers`, or -1 for a pure delay. after: indices of earlier stages of the
     same copy (join of all); () starts at issue. `actions`: (action key, count a window: int or one per window).
+    room: (index into `StageGraph.pools`, amount) for each pool it takes from; only where there is a server.
     """
 
     name: str
@@ -36,6 +43,7 @@ class Stage:
     after: tuple[int, ...] = ()
     gate: bool = False
     actions: tuple[tuple[str, int | NDArray[np.int64]], ...] = ()
+    room: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,8 +76,9 @@ class Server:
     """Serves one token at a time. Simultaneous requests are granted by (request time, port, token).
 
     A stage's port is its position in the graph: flows in order, then copies, then stages. The token is the
-    window's number in the whole run. At one instant servers grant in the order of their numbers, a token at a time;
-    what a grant causes at that same instant (zero times) is in before the next grant.
+    window's number in the whole run. At one instant servers that are free and have a request with room grant in the
+    order of their numbers, a token at a time; what a grant causes at that same instant (zero times, room given back)
+    is in before the next grant.
     """
 
     name: str
@@ -77,10 +86,19 @@ class Server:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Room that stages take and give back, such as the flits of a queue."""
+
+    name: str
+    capacity: int
+
+
+@dataclass(frozen=True)
 class StageGraph:
     servers: tuple[Server, ...]
     flows: tuple[Flow, ...]
     images: int = 1
+    pools: tuple[Pool, ...] = ()
 
 
 @dataclass
@@ -89,9 +107,10 @@ class Trace:
 
     done: for every flow, ps at which each window of the run was done, int64 [images * windows].
     issued: the same for issue times. busy: ps each server was held. served: tokens each server granted.
-    executed: tokens run through each stage, per flow, copy, stage. events: events the engine processed.
+    executed: tokens run through each stage, per flow, copy, stage.
     makespan: ps from 0 until every token is done, every gate left and every server free.
     records: (server, flow, copy, stage, window, request, grant, finish) rows when asked for.
+    taken, given: of every pool, all that was taken from it and given back to it. peak: the most out of it at once.
     """
 
     done: list[NDArray[np.int64]]
@@ -100,5 +119,12 @@ class Trace:
     served: NDArray[np.int64]
     executed: list[list[list[int]]]
     makespan: int
-    events: int
     records: list[tuple[int, int, int, int, int, int, int, int]] = field(default_factory=list)
+    taken: list[int] = field(default_factory=list)
+    given: list[int] = field(default_factory=list)
+    peak: list[int] = field(default_factory=list)
+
+    @property
+    def visits(self) -> int:
+        """Tokens through stages."""
+        return sum(count for flow in self.executed for copy in flow for count in copy)

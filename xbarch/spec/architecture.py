@@ -9,7 +9,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from xbarch.units import Area, Bandwidth, Energy, Frequency, Memory, Power, Time
 
@@ -34,9 +36,6 @@ def _ratio(value: object) -> object:
 
 
 Ratio = Annotated[str, BeforeValidator(_ratio), Field(json_schema_extra={"type": ["integer", "string"]})]
-
-
-Scaling = Literal["isaac_split", "capdac"]  # xbarch.cost.adc has the formulas
 
 
 class Spec(BaseModel):
@@ -110,6 +109,9 @@ class Crossbar(Spec):
     columns: int = Field(ge=1, le=4096, description="bit lines")
     cell_bits: int = Field(ge=1, le=8)
     unit_column: bool = Field(description="one more bit line beside the columns, for a reference")
+    subtraction: Literal["none", "analog"] = Field(
+        "none", description="analog: a crossbar is a pair of arrays that share word lines, the bit lines of one are "
+                            "subtracted from those of the other before they are sensed, so that a cell holds a sign")
     dac_bits: int = Field(ge=1, le=8)
     adc_bits: int = Field(ge=1, le=16)
     adcs_per_crossbar: Ratio = Field(description="converters a crossbar has to itself; 1/8: eight crossbars share one")
@@ -165,15 +167,16 @@ class Bus(Spec):
     source: Source
 
 
-class MeshSpec(Spec):
-    """Routers of one chip, `concentration` tiles on each. ideal: links without contention."""
+class NetworkSpec(Spec):
+    """Links between the tiles of one chip, and the queues behind them. ideal: links without contention."""
 
-    width: int = Field(ge=1, le=1024)
-    height: int = Field(ge=1, le=1024)
-    concentration: int = Field(ge=1, le=1024)
+    topology: Name = Field("mesh", description="as `xbarch list` names them")
+    options: dict[str, Any] = Field(default_factory=dict)
     link_bits: int = Field(ge=1, le=4096)
     clock: Frequency = Field(ge=1)
     router_latency: Time
+    queue: int | None = Field(None, ge=1, le=10**9, description="flits that the queue behind a link holds; none: no "
+                                                                "limit")
     ideal: bool = False
     source: Source
 
@@ -184,6 +187,28 @@ class OffChip(Spec):
     bandwidth: Bandwidth = Field(ge=1)
     ideal: bool = False
     source: Source
+
+
+class Scaled(Spec):
+    """A registered model that a component's price follows, with its options beside its name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: Name = Field(description="as `xbarch list` names them")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        """The name alone means a model without options."""
+        return {"model": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, handler(core)]}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
 
 
 _SERVING = ("edram", "bus", "tile_shift_add", "activation", "maxpool")  # what of a tile is known to be busy or not
@@ -211,7 +236,9 @@ class Component(Spec):
     gated: bool = Field(False, description="leaks only while it works")
     scope: Literal["compute", "chip", "whole"] = "compute"
     bits: int | None = Field(default=None, ge=1, le=16, description="of an ADC: the resolution its price is for")
-    scaling: Scaling | None = Field(default=None, description="of an ADC: how its price follows crossbar.adc_bits")
+    scaling: Scaled | None = Field(
+        default=None, description="how its price follows what is built: a registered model, by its name or with its "
+                                  "options; none: the price stays as written")
     when: Literal["scales"] | None = Field(
         default=None, description="built only where needed, no part of the nameplate; scales: the workload multiplies "
                                   "sums by scales that are no powers of two")
@@ -226,13 +253,18 @@ class Component(Spec):
                 raise ValueError("constant power has no action, actions, per, energy or covers")
         elif self.action is None or rated == (self.energy is not None):
             raise ValueError("allowed an action with either energy, or actions and per; or constant: true")
-        if (self.bits is None) != (self.scaling is None):
-            raise ValueError("bits and scaling go together: allowed both or neither")
+        if self.bits is not None and self.scaling is None:
+            raise ValueError("bits: found them without scaling, allowed both")
         if self.constant and self.leakage:
             raise ValueError("constant power is drawn all the time, allowed no leakage")
         if self.gated and not self.leakage:
             raise ValueError("gated: found true without leakage, allowed both")
         return self
+
+    @property
+    def scaling_model(self) -> str:
+        """Name of its scaling model; empty without one."""
+        return self.scaling.model if self.scaling else ""
 
     @property
     def energy_aj(self) -> int:
@@ -289,17 +321,13 @@ class Architecture(Spec):
     precision: Precision
     buffer: Buffer
     bus: Bus
-    mesh: MeshSpec
+    network: NetworkSpec
     off_chip: OffChip
     pipeline: Pipeline
     components: dict[Name, Component] = Field(min_length=1, max_length=200)
 
     @model_validator(mode="after")
     def _consistent(self) -> Architecture:
-        routers = self.mesh.width * self.mesh.height * self.mesh.concentration
-        if routers < self.hierarchy.tiles:
-            raise ValueError(f"mesh: found room for {routers} tiles, allowed at least hierarchy.tiles = "
-                             f"{self.hierarchy.tiles}")
         for number, stage in enumerate(self.pipeline.stages):
             if stage.unit not in self.components:
                 raise ValueError(f"pipeline.stages.{number}.unit: found {stage.unit!r}, allowed a component: "

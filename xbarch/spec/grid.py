@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -31,7 +32,8 @@ class Grid(Spec):
     recipe: Part = Field(description="what all recipes share")
     networks: dict[Word, Part] = Field(min_length=1, max_length=100)
     methods: dict[Word, Method] = Field(min_length=1, max_length=100)
-    without: dict[str, Text] = Field(default_factory=dict, description="recipes left out, with the reason")
+    without: dict[str, Text] = Field(default_factory=dict, description="recipes left out, as vgg16_forms_8x or "
+                                                                       "vgg16_*, with the reason")
 
     @model_validator(mode="after")
     def _known(self) -> Grid:
@@ -39,9 +41,9 @@ class Grid(Spec):
             for network in spec.networks or ():
                 if network not in self.networks:
                     raise ValueError(f"methods.{method}.networks: found {network}, allowed {', '.join(self.networks)}")
-        names = set(self.names())
+        names = self.names()
         for name in self.without:
-            if name not in names:
+            if not fnmatch.filter(names, name):
                 raise ValueError(f"without.{name[:60]}: no such recipe, allowed NETWORK_METHOD_POINT of those here")
         return self
 
@@ -59,7 +61,7 @@ def members(grid: Grid, document: Document) -> dict[str, Document]:
     """
     found = {}
     for name, (network, method, point) in grid.names().items():
-        if name in grid.without:
+        if any(fnmatch.fnmatchcase(name, left) for left in grid.without):
             continue
         data: Part = {}
         lines: dict[Trail, int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,8 @@ class Checked:
 
 
 def check(source: str | Path, overrides: Sequence[str] = (),
-          more: Mapping[str, type[BaseModel]] | None = None) -> list[Checked]:
+          more: Mapping[str, type[BaseModel]] | None = None,
+          priced: Callable[[Architecture], object] | None = None) -> list[Checked]:
     """Check the YAML file `source`, a path or the name of bundled ones (a path wins), of whatever kind; of a grid
     every recipe in it. What a recipe or a study names elsewhere (methods, models, workloads) is not looked up.
 
@@ -48,6 +49,7 @@ def check(source: str | Path, overrides: Sequence[str] = (),
         source: path or bundled name.
         overrides: changes "a.b.c=value", of an architecture alone.
         more: models of further kinds, by kind.
+        priced: what else may refuse an architecture, by an error with a field.
 
     Returns:
         One for a path; for a name one of every folder that bundles it.
@@ -55,13 +57,14 @@ def check(source: str | Path, overrides: Sequence[str] = (),
     Raises:
         InputError: no such file, not the YAML accepted, of no known kind, or refused by its model.
     """
-    return [_checked(found, overrides, {**_MODELS, **(more or {})}) for found in _read(source)]
+    return [_checked(found, overrides, {**_MODELS, **(more or {})}, priced) for found in _read(source)]
 
 
-def _checked(found: Document, overrides: Sequence[str], models: Mapping[str, type[BaseModel]]) -> Checked:
+def _checked(found: Document, overrides: Sequence[str], models: Mapping[str, type[BaseModel]],
+             priced: Callable[[Architecture], object] | None) -> Checked:
     kind = found.data.get("kind", "study" if found.data.keys() >= _STUDY else "architecture")
     if kind == "architecture" and "kind" not in found.data:
-        return Checked(kind, validate(found, Architecture, overrides).name)
+        return Checked(kind, validate(found, Architecture, overrides, priced).name)
     if not isinstance(kind, str) or kind not in models:
         raise found.error(f"found {shown(kind)}, allowed {', '.join(sorted(models))}, or no such key in an architecture"
                           f"{guess(kind, sorted(models))}", "kind")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +68,8 @@ class Document:
             raise self.error(error.message, *error.field.split(".")) from None
 
 
-def load(source: str | Path, model: type[M], overrides: Sequence[str] = (), *, kind: str = "architectures") -> M:
+def load(source: str | Path, model: type[M], overrides: Sequence[str] = (), *, kind: str = "architectures",
+         check: Callable[[M], object] | None = None) -> M:
     """The spec in the YAML file `source`, a path or the name of a bundled one (a path wins).
 
     Args:
@@ -76,11 +77,12 @@ def load(source: str | Path, model: type[M], overrides: Sequence[str] = (), *, k
         model: pydantic model to validate with.
         overrides: changes "a.b.c=value" made before validation, the later ones last.
         kind: folder of bundled files, "architectures" or "workloads".
+        check: as for `validate`.
 
     Raises:
         InputError: no such file, not the YAML accepted, or refused by the model.
     """
-    return validate(document(source, kind=kind), model, overrides)
+    return validate(document(source, kind=kind), model, overrides, check)
 
 
 def document(source: str | Path, *, kind: str = "architectures") -> Document:
@@ -130,8 +132,12 @@ def read(path: str | Path) -> tuple[Any, dict[Trail, int]]:
     return parse(decode(files.read(Path(path), BYTES), place), place)
 
 
-def validate(document: Document, model: type[M], overrides: Sequence[str] = ()) -> M:
-    """The model of a document, after the overrides."""
+def validate(document: Document, model: type[M], overrides: Sequence[str] = (),
+             check: Callable[[M], object] | None = None) -> M:
+    """The model of a document, after the overrides.
+
+    check: what else may refuse it, by an error with a field; it is placed in the document.
+    """
     places: dict[str, str] = {}
     for text in overrides:
         place = text.partition("=")[0].strip()
@@ -141,10 +147,14 @@ def validate(document: Document, model: type[M], overrides: Sequence[str] = ()) 
         places[place] = text
         document = override(document, text)
     try:
-        return model.model_validate(document.data)
+        found = model.model_validate(document.data)
     except ValidationError as error:
         message, trail = explain(error, document.data, model)
         raise document.error(message + _misspelt(document, trail), *trail) from None
+    if check is not None:
+        with document.blamed():
+            check(found)
+    return found
 
 
 def override(document: Document, text: str) -> Document:
@@ -212,7 +222,7 @@ def _find(source: str | Path, kind: str) -> Path:
     except (OSError, ValueError):  # a name too long, or with a NUL
         path = None
     if path is None:
-        names = bundled.names(kind)
+        names = list(bundled.known(kind))
         raise InputError(f"no such file, and bundled {kind} are {', '.join(names)}"
                          f"{guess(Path(source).stem, names)}", file=brief(source, 200))
     return path

@@ -16,10 +16,12 @@ WORKLOAD = "digit_pairs/vgg7_segprune_8x"
 POLICY = "one_copy"
 FIRST = "isaac_like"
 HARDWARE = "segprune"  # claims to fit any ReRAM accelerator
+IMAGES = 2
 _NONE = "–"
+_WIDE = 120
 
 
-def matrix(architectures: Sequence[str] = (), workload: str = WORKLOAD, *, images: int = 2,
+def matrix(architectures: Sequence[str] = (), workload: str = WORKLOAD, *, images: int = IMAGES,
            out: str | Path | None = None, progress: Progress | None = None) -> list[Row]:
     """Run every registered data path on the architectures with one workload, one copy of each layer.
 
@@ -38,9 +40,30 @@ def matrix(architectures: Sequence[str] = (), workload: str = WORKLOAD, *, image
     found = ran(Study(architectures=names, workloads=[workload], datapaths=["all"], policies=[POLICY], images=images),
                 progress)
     if out is not None:
-        made = Document("Data paths on architectures", "xbarch matrix", [], sections(found))
-        write(Path(out), html(made) if Path(out).suffix == ".html" else markdown(made))
+        made = Document("Data paths on architectures", _command(architectures, workload, images), [], [
+            how(found, images), *sections(found)])
+        write(Path(out), html(made) if Path(out).suffix == ".html" else markdown(made, _WIDE))
     return found
+
+
+def _command(architectures: Sequence[str], workload: str, images: int) -> str:
+    """The command that writes such a report, without what it does anyway."""
+    given = [*(f"--arch {name}" for name in architectures),
+             *([f"--workload {workload}"] if workload != WORKLOAD else []),
+             *([f"--images {images}"] if images != IMAGES else [])]
+    return " ".join(["xbarch matrix", *given])
+
+
+def how(rows: Sequence[Row], images: int) -> Section:
+    """What was run, in words."""
+    names, paths = _architectures(rows), dict.fromkeys(r.label for r in rows)
+    ran = sum(r.figures is not None for r in rows)
+    return Section("How it was made", 2, [
+        f"Every one of the {len(paths)} data paths was asked to run the workload `{rows[0].job.workload}` on every one "
+        f"of the {len(names)} architectures, {images} images, one copy of each layer: {ran} of {len(rows)} pairs run. "
+        "A mask trained for one method says little of another's gain: the table tells what runs, and what the same "
+        "weights give there. A figure over 1 is a gain. What a machine's resolution costs is another question, which "
+        "`xbarch verify` answers."])
 
 
 def sections(rows: Sequence[Row]) -> list[Section]:

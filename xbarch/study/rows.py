@@ -149,13 +149,14 @@ def measured(run: Run) -> Figures:
     r, machine, layers, path = Result(record(run)), run.machine, run.workload.compute_layers, run.path
     tiles, _, by = machine.areas(machine.tiles)
     added = sum(by[a.name] for a in path.components(machine.geometry)) / tiles
+    with plugins.asking(path, "index_bits"):
+        index = sum(path.index_bits(p.blocks, p.layer, machine.geometry) for p in run.packed.values())
     return Figures(
         sum(la.rows * la.filters for la in layers), sum(la.kept_weights for la in layers),
         r["mapping.one_copy_crossbars"], r["throughput.images_per_second"],
         {s: int(r["energy.scopes_aj"][s]) for s in SCOPES}, {k: int(v) for k, v in r["energy.by_component_aj"].items()},
         r["area.used_mm2"], added, machine.geometry.adc_bits,
-        sum(path.index_bits(p.blocks, p.layer, machine.geometry) for p in run.packed.values()), r["counts.conversions"],
-        r["mapping.layers"])
+        index, r["counts.conversions"], r["mapping.layers"])
 
 
 def _reason(error: XbarchError, job: Job) -> str:
@@ -230,7 +231,8 @@ def bases(asked: Study, job: Job, path: DataPath, bench: Bench) -> Iterator[Job]
     """The two dense runs that a row is compared with: on the base machine; and on the row's own with the method's
     cells and signs, and with ADCs of as many bits as lose nothing of these, where its own have fewer."""
     yield Job(asked.architectures[0], job.workload, DENSE, job.policy)
-    options, overrides = path.matched()
+    with plugins.asking(path, "matched"):
+        options, overrides = path.matched()
     geometry = Machine(bench.architecture(job.architecture, tuple(overrides))).geometry
     needed = geometry.lossless_bits(largest(geometry.ou_rows or geometry.rows, geometry,
                                             cast(Sign, options.get("sign", "offset"))))

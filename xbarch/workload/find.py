@@ -57,10 +57,9 @@ def recipe(found: Document) -> SyntheticRecipe | Recipe:
 
 
 def headline(name: str) -> tuple[str, str]:
-    """(one line, source) of a bundled workload, for listings; reads no tensors."""
-    path = bundled.folder("workloads") / name
-    if not (path / MANIFEST).is_file():
-        path = path.with_name(f"{name}.yaml")
+    """(one line, source) of a workload known by name, for listings; reads no tensors."""
+    path = bundled.entry(name, "workloads", ("", ".yaml"))
+    if not path.is_dir():
         found = document(path, kind="workloads")
         if found.data.get("kind") == "grid":
             return _headline(found)
@@ -87,7 +86,7 @@ def _find(source: str | Path) -> Path:
     except (OSError, ValueError):
         path = None
     if path is None:
-        names = bundled.names("workloads")
+        names = list(bundled.known("workloads"))
         raise InputError(f"no such workload, allowed a path or {', '.join(names)}{guess(Path(source).stem, names)}",
                          file=brief(source, 200))
     return path

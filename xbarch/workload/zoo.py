@@ -82,7 +82,8 @@ def lenet5() -> Net:
 
 
 def vgg7() -> Net:
-    """VGG-7 for CIFAR-10 as NeuroSim and Meng et al. use it: 2 x 128, 2 x 256, 2 x 512, 1024 hidden units."""
+    """VGG-7 for CIFAR-10 as Meng et al. use it, VGG-8 as NeuroSim calls it: 2 x 128, 2 x 256, 2 x 512, 1024 hidden
+    units."""
     net = Net((3, 32, 32))
     at = _convs(net, "input", ((128, 2), (256, 2), (512, 2)))
     net.linear("fc2", net.linear("fc1", net.flatten("flatten", at), 1024, relu=True), 10)
@@ -97,10 +98,12 @@ def vgg16() -> Net:
     return net
 
 
-def vgg16_imagenet() -> Net:
-    """VGG-16, configuration D (Simonyan and Zisserman, ICLR 2015)."""
+def vgg_imagenet(*convolutions: int) -> Net:
+    """VGG with so many convolutions before each pooling; configurations A, B, D and E of Simonyan and Zisserman
+    (ICLR 2015) have 1 1 2 2 2, 2 2 2 2 2, 2 2 3 3 3 and 2 2 4 4 4."""
     net = Net((3, 224, 224))
-    at = net.flatten("flatten", _convs(net, "input", ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))))
+    plan = zip((64, 128, 256, 512, 512), convolutions, strict=True)
+    at = net.flatten("flatten", _convs(net, "input", tuple(plan)))
     at = net.linear("fc7", net.linear("fc6", at, 4096, relu=True), 4096, relu=True)
     net.linear("fc8", at, 1000)
     return net
@@ -180,7 +183,9 @@ def _shortcut(net: Net, name: str, at: str, main: str, stride: int) -> str:
 NETWORKS: dict[str, Callable[[], Net]] = {
     "lenet5": lenet5, "resnet20": lambda: cifar_resnet(3), "resnet56": lambda: cifar_resnet(9), "vgg7": vgg7,
     "resnet18": resnet18, "vgg16": vgg16, "resnet18_imagenet": resnet18_imagenet,
-    "resnet50_imagenet": resnet50_imagenet, "vgg16_imagenet": vgg16_imagenet,
+    "resnet50_imagenet": resnet50_imagenet,
+    "vgg11_imagenet": lambda: vgg_imagenet(1, 1, 2, 2, 2), "vgg13_imagenet": lambda: vgg_imagenet(2, 2, 2, 2, 2),
+    "vgg16_imagenet": lambda: vgg_imagenet(2, 2, 3, 3, 3), "vgg19_imagenet": lambda: vgg_imagenet(2, 2, 4, 4, 4),
 }
 
 

@@ -149,9 +149,9 @@ class SegPrune(DataPath):
         pieces = pieces or [Piece(np.arange(1), np.arange(1))]
         if self.options.mode != "ou":
             return packing.alone(pieces)
-        offset = self.options.sign == "offset"
-        return packing.shelved(pieces, dense.per_weight(layer.weight_bits, geometry, self.options.sign), int(offset),
-                               geometry.rows, geometry.columns + (offset and geometry.unit_column))
+        sign = self.options.sign
+        return packing.shelved(pieces, dense.per_weight(layer.weight_bits, geometry, sign),
+                               dense.reference(geometry, sign), geometry.rows, dense.across(geometry, sign))
 
     def _pieces(self, layer: Layer, group: int, unit: int, per: int) -> Iterator[Piece]:
         filters = layer.filters // layer.groups
@@ -166,9 +166,9 @@ class SegPrune(DataPath):
     def _block(self, layer: Layer, geometry: Geometry, placed: Placed) -> Block:
         rows, filters, sign, ou = placed.piece.rows, placed.piece.filters, self.options.sign, self.options.mode == "ou"
         each = dense.per_weight(layer.weight_bits, geometry, sign)
-        width = used = len(filters) * each + (sign == "offset")
+        width = used = len(filters) * each + dense.reference(geometry, sign)
         if not ou:
-            width = max(used, geometry.columns + (sign == "offset" and geometry.unit_column))
+            width = max(used, dense.across(geometry, sign))
         kept = int(layer.kept[rows % layer.rows][:, filters].sum()) * each
         return Block(
             placed.crossbar, placed.row0, placed.col0, rows, width, kept, filters,
@@ -213,8 +213,7 @@ def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign:
     weights = layer.matrix[rows][:, filters]
     half = 1 << layer.weight_bits - 1
     cells.check(weights, -half, half - 1, layer.name, SegPrune.name)
-    encode = {"offset": cells.offset, "differential": cells.differential, "twos": cells.twos}[sign]
-    return encode(weights, filters, layer.weight_bits, geometry.cell_bits, width)
+    return dense.encoded(weights, filters, layer.weight_bits, geometry, sign, width)
 
 
 def _energies(weights: Reals, layer: Layer) -> Iterator[Reals]:

@@ -1,0 +1,95 @@
+"""The fast engine against SimPy: every time, count and pool of every token, compiled and plain, stuck runs too."""
+
+from random import Random
+
+import numpy as np
+import pytest
+from simoracles import alone, graphs, shared
+
+import xbarch
+from xbarch.errors import InputError, StuckError
+from xbarch.sim import engine, fast
+from xbarch.sim.engines import SMALL, simulate
+from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
+
+
+def outcome(run, graph, **how):
+    """What a run says, comparable: its trace, or why it is stuck."""
+    try:
+        t = run(graph, **how)
+    except StuckError as error:
+        return str(error)
+    return ([d.tolist() for d in t.done], [i.tolist() for i in t.issued], t.busy.tolist(), t.served.tolist(),
+            t.executed, t.makespan, t.taken, t.given, t.peak)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
+@pytest.mark.parametrize(("make", "options"), [(alone, {}), (shared, {}), (shared, {"most": 3})],
+                         ids=["alone", "shared", "pools"])
+def test_random_graphs(make, options, compiled):
+    """Forks and joins, several copies, tight buffers, shared servers, zero times, ties, finite queues: 1,500 graphs."""
+    for graph in graphs(make, 500, 20_000, **options):
+        assert outcome(fast.run, graph, compiled=compiled) == outcome(engine.run, graph)
+
+
+@pytest.mark.parametrize("make", [alone, shared])
+def test_stuck_runs_say_the_same(make):
+    """Of the first thousand graphs those that stop."""
+    options = {"most": 3} if make is shared else {}
+    found = [(outcome(engine.run, g), g) for g in graphs(make, 1_000, 30_000, **options)]
+    stuck = [(says, g) for says, g in found if isinstance(says, str)]
+    assert len(stuck) > 2 and all(outcome(fast.run, g) == says for says, g in stuck)
+
+
+def test_large_graphs_outgrow_their_tables():
+    """More tokens, visits and events than the memory starts with, and many requests of one instant at one server."""
+    rng = np.random.default_rng(1)
+    servers = tuple(Server(f"s{i}") for i in range(3))
+    copies = tuple(tuple(Stage("x", int(rng.integers(-1, 3)), rng.integers(0, 3, 400), rng.integers(0, 900, 400),
+                               () if i < 6 else (i - 6, i - 5), i == 7) for i in range(8)) for _ in range(5))
+    ramp = np.arange(1, 401)
+    first = Flow("a", 400, copies, ahead=300)
+    last = Flow("b", 400, (copies[0],), (Edge(0, ramp, ramp, 350),), 200)
+    graph = StageGraph(servers, (first, last), 3)
+    assert outcome(fast.run, graph, compiled=True) == outcome(engine.run, graph)
+    assert outcome(fast.run, graph, compiled=False) == outcome(engine.run, graph)
+
+
+@pytest.mark.parametrize(("arch", "load", "more"), [
+    ("isaac_like", "vgg7_pruned", {"policy": "crossbars:4"}), ("isaac_like", "vgg7_pruned", {"mode": "layer_by_layer"}),
+    ("isaac_like", "vgg7_pruned", {"mode": "batch", "overrides": ["buffer.size=1 MB"]}),
+    ("prime_like", "vgg7_pruned", {}),
+    ("sre_like", "digit_pairs/vgg7_sre_4x", {}), ("puma_like", "vgg7_pruned", {"placement": "snake"}),
+    ("isaac_like", "vgg7_pruned", {"overrides": ["network={topology: htree, link_bits: 32, clock: 1 GHz, "
+                                                 "router_latency: 1 ns, queue: 64, source: assumed}"]}),
+])
+def test_results_are_equal_but_for_the_engines_name(arch, load, more):
+    texts = [xbarch.simulate(arch, load, images=3, engine=name, **more).to_json() for name in ("simpy", "fast")]
+    assert texts[0] != texts[1]
+    assert texts[0].replace('"engine": "simpy"', '"engine": "fast"') == texts[1]
+
+
+def test_who_runs():
+    """Small graphs on SimPy; large ones on the compiled loop where Numba is there."""
+    chain = (Stage("s", 0, 1, 1, gate=True),)
+    pytest.importorskip("numba")
+    assert simulate(StageGraph((Server("s"),), (Flow("a", SMALL - 1, (chain,)),)))[1] == "simpy"
+    assert simulate(StageGraph((Server("s"),), (Flow("a", SMALL, (chain,)),)))[1] == "fast"
+    with pytest.raises(InputError, match="engine: found 'quick', allowed auto, simpy, fast"):
+        xbarch.simulate("isaac_like", "vgg7_pruned", engine="quick")
+
+
+def test_without_numba_the_same_loop_runs(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "xbarch.sim.compiled", None)
+    graph = shared(Random(5))
+    assert outcome(fast.run, graph) == outcome(engine.run, graph)
+    with pytest.raises(ImportError):
+        fast.run(graph, compiled=True)
+
+
+def test_progress_is_told():
+    told = []
+    chain = (Stage("s", 0, 1, 1, gate=True),)
+    fast.run(StageGraph((Server("s"),), (Flow("a", 600_000, (chain,)),)), compiled=True,
+             progress=lambda done, total: told.append((done, total)))
+    assert told and all(0 < done <= total == 600_000 for done, total in told) and told == sorted(told)

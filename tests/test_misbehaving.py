@@ -1,0 +1,276 @@
+"""Plugins that crash, loop or break the contract: each is named in one sentence, exit code 2, nothing is written."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from xbarch import bundled, plugins, watch
+
+PATH = '''
+from typing import ClassVar
+import itertools, time
+from xbarch.datapaths.dense import Dense
+
+class Mine(Dense):
+    name: ClassVar[str] = "mine"
+    summary: ClassVar[str] = "dense again"
+    provenance: ClassVar[str] = "a test"
+BODY
+'''
+UNIT = '''
+from typing import ClassVar
+import numpy as np
+from xbarch.sensing.adc import Adc
+
+class Mine(Adc):
+    name: ClassVar[str] = "mine"
+    summary: ClassVar[str] = "converters again"
+    provenance: ClassVar[str] = "a test"
+BODY
+'''
+WIRES = '''
+from typing import ClassVar
+from xbarch.topologies.bus import Bus
+
+class Mine(Bus):
+    name: ClassVar[str] = "mine"
+    summary: ClassVar[str] = "a bus again"
+    provenance: ClassVar[str] = "a test"
+BODY
+'''
+MODEL = '''
+from typing import ClassVar
+from xbarch.scaling.base import Scaling
+
+class Mine(Scaling):
+    name: ClassVar[str] = "mine"
+    summary: ClassVar[str] = "a model"
+    provenance: ClassVar[str] = "a test"
+    kind: ClassVar[str] = "adc"
+BODY
+'''
+LIMIT = 0.4
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch):
+    """Plugins of one test are unknown to the next; calls may take a moment only."""
+    monkeypatch.setattr(plugins, "_loaded", {})
+    monkeypatch.setattr(bundled, "_named", {})
+    monkeypatch.setenv(watch.VARIABLE, str(LIMIT))
+
+
+def method(head, *lines):
+    return "\n".join([f"    def {head}:", *(f"        {line}" for line in lines)])
+
+
+def refused(call, tmp_path, text, *words, out=True):
+    """What the command line says of a plugin file; in one line that names file and plugin."""
+    file = tmp_path / "plugin.py"
+    file.write_text(text)
+    more = ["--out", tmp_path / "out"] if out else []
+    code, printed, said = call(*words, "--plugin", file, *more)
+    assert (code, printed, said.count("\n")) == (2, "", 1), said
+    assert str(file) in said and not (tmp_path / "out").exists()
+    return said
+
+
+SIMULATE = ("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", "1")
+OWN = (*SIMULATE, "--datapath", "mine")
+SENSED = (*SIMULATE, "--set", "crossbar.sensing.unit=mine")
+
+
+@pytest.mark.parametrize(("body", "says"), [
+    (method("pack(self, layer, geometry)", "while True: pass"), "pack of layer features.0 did not end within 0.4 s"),
+    (method("pack(self, layer, geometry)", "while True:", "    try: time.sleep(9)", "    except Exception: pass"),
+     "pack of layer features.0 did not end within 0.4 s"),
+    (method("pack(self, layer, geometry)", "for _ in itertools.count(): yield super().pack(layer, geometry)[0]"),
+     "pack of layer features.0 returned generator, allowed a list of one or more blocks"),
+    (method("pack(self, layer, geometry)", "return list(itertools.repeat(None, 3))"),
+     "pack of layer features.0 returned a list of NoneType"),
+    (method("accepts(self, workload, geometry)", "return 1 / 0"), "accepts raised ZeroDivisionError: division by zero"),
+    (method("work(self, blocks, layer, geometry, stream=None)", "return self.work(blocks, layer, geometry)"),
+     "work of layer features.0 raised RecursionError"),
+    (method("components(self, geometry)", "time.sleep(60)"), "components did not end within 0.4 s"),
+])
+def test_data_paths(call, tmp_path, body, says):
+    said = refused(call, tmp_path, PATH.replace("BODY", body), *OWN)
+    assert f"plugin.py: data path mine: {says}" in said
+
+
+@pytest.mark.parametrize(("body", "says"), [
+    (method("each(self, work)", "return np.zeros(work.crossbar.shape, int)"),
+     "each returned times of a read from 0 to 0, allowed 1 to 1,000,000,000,000,000"),
+    (method("each(self, work)", "return -super().each(work)"), "each returned times of a read from -100000"),
+    (method("each(self, work)", "return super().each(work) / 3"), "each returned times of a read as float64"),
+    (method("each(self, work)", "return 7"), "each returned times of a read as int, allowed whole numbers"),
+    (method("each(self, work)", "while True: pass"), "each did not end within 0.4 s"),
+    (method("rest(self, work)", "return np.full(3, 1)"), "rest returned times as int64 (3,), allowed whole numbers"),
+    (method("actions(self, work)", "return [1]"), "actions"),
+    (method("actions(self, work)", "return {'sparkle': work.reads}"),
+     "actions of layer features.0 returned the action 'sparkle', allowed those that a component of isaac_like pays "),
+    (method("actions(self, work)", "raise SystemExit(0)"), "actions"),
+    (method("__init__(self, array, options=None)", "raise RuntimeError('no licence')"),
+     "__init__ raised RuntimeError: no licence, allowed no error"),
+])
+def test_sensing_units(call, tmp_path, body, says):
+    said = refused(call, tmp_path, UNIT.replace("BODY", body), *SENSED)
+    assert f"plugin.py: sensing unit mine: {says}" in said
+
+
+@pytest.mark.parametrize(("body", "says"), [
+    (method("path(self, source, target)", "while True: pass"), "path did not end within 0.4 s"),
+    (method("path(self, source, target)", "return 1 / 0"), "path raised ZeroDivisionError"),
+])
+def test_topologies(call, tmp_path, body, says):
+    said = refused(call, tmp_path, WIRES.replace("BODY", body), *SIMULATE, "--policy", "chip", "--set",
+                   "network.topology=mine", "--set", "network.options={}")
+    assert f"plugin.py: topology mine: {says}" in said
+
+
+@pytest.mark.parametrize(("body", "says"), [
+    (method("scale(self, written, built)", "while True: pass"), "scale did not end within 0.4 s"),
+    (method("scale(self, written, built)", "return written.times(energy=float('nan'))"),
+     "scale returned energy nan, allowed a number from 0 to 10^21"),
+    (method("scale(self, written, built)", "return 3"), "scale returned int, allowed a Price"),
+])
+def test_scaling_models(call, tmp_path, body, says):
+    said = refused(call, tmp_path, MODEL.replace("BODY", body), *SIMULATE, "--set", "components.adc.scaling=mine")
+    assert f"plugin.py: scaling model mine: {says}" in said
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("while True: pass\n", "cannot be imported: did not end within 0.4 s (XBARCH_PLUGIN_SECONDS sets another limit)"),
+    ("import time\ntime.sleep(60)\n", "cannot be imported: did not end within 0.4 s"),
+    ("raise SystemExit(0)\n", "cannot be imported: SystemExit: 0"),
+])
+def test_imports(call, tmp_path, text, says):
+    assert f"plugin.py: {says}" in refused(call, tmp_path, text, "list", out=False)
+
+
+def test_contents_that_never_end(call, tmp_path):
+    body = method("pack(self, layer, geometry)", "from dataclasses import replace", "def endless():",
+                  "    while True: pass",
+                  "return [replace(b, contents=endless) for b in super().pack(layer, geometry)]")
+    said = refused(call, tmp_path, PATH.replace("BODY", body), "verify", "-a", "isaac_like", "-w", "vgg7_pruned",
+                   "--datapath", "mine", out=False)
+    assert "data path mine: contents did not end within 0.4 s" in said
+
+
+# -- installed packages ---------------------------------------------------------------------------------------
+
+def test_an_installed_package_that_never_ends(call, install):
+    install("endless", {"endless_module.py": "while True: pass\n"}, [("datapaths", "endless", "endless_module:Path")])
+    code, _, said = call(*SIMULATE, "--datapath", "endless")
+    assert code == 2 and "data path plugin 'endless' (endless_module:Path) cannot be imported: did not end" in said
+    assert call("show", "segprune")[0] == 0  # others still work by name
+
+
+def test_an_architecture_without_its_file(call, install):
+    install("bare", {"bare_chips/other.yaml": "a: 1\n"}, [("architectures", "bare", "bare_chips")])
+    code, _, said = call("simulate", "-a", "bare", "-w", "vgg7_pruned")
+    assert code == 2 and said == ("xbarch: architecture plugin 'bare' (bare_chips) has no file bare.yaml in the folder "
+                                  "of bare_chips; package bare 1.2 offers it\n")
+
+
+def test_an_architecture_whose_package_crashes_when_looked_for(call, install):
+    install("crash", {"crash_top/__init__.py": "raise OSError('no disk')\n"},
+            [("architectures", "crash", "crash_top.chips")])
+    code, _, said = call("show", "crash")
+    assert code == 2 and "architecture plugin 'crash' (crash_top.chips) cannot be imported: OSError: no disk" in said
+
+
+def test_an_architecture_that_is_wrong_has_its_file_and_line(call, install):
+    install("odd", {"odd_chips/odd.yaml": "extends: isaac_like\nname: odd\ncrossbar:\n  rows: 0\n"},
+            [("architectures", "odd", "odd_chips")])
+    code, _, said = call("show", "odd")
+    assert code == 2 and "odd_chips/odd.yaml:4: crossbar.rows: found 0" in said
+    code, _, said = call("list")
+    assert code == 2 and "odd.yaml:4" in said
+
+
+def test_a_name_that_is_taken(call, install, tmp_path):
+    install("taken", {"taken_chips/isaac_like.yaml": "extends: isaac_like\nname: isaac_like\n"},
+            [("architectures", "isaac_like", "taken_chips")])
+    code, _, said = call("list")
+    assert code == 2 and said == ("xbarch: the architecture 'isaac_like' is offered by xbarch and by package taken "
+                                  "1.2, allowed one of a name\n")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("extends: sre_like\nname: forms_like\n")
+    code, _, said = call("show", "sre_like", "--plugin", mine)
+    assert code == 2 and ("is offered by" in said or "is taken by xbarch" in said)
+
+
+# -- the limit ------------------------------------------------------------------------------------------------
+
+def test_what_ends_in_time_is_left_alone(monkeypatch):
+    import signal
+
+    before = signal.getsignal(signal.SIGALRM)
+    with watch.limited():
+        time.sleep(0.05)
+        with watch.limited():  # the outer one counts
+            pass
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    assert signal.getsignal(signal.SIGALRM) is before and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_other_limits(monkeypatch):
+    monkeypatch.setenv(watch.VARIABLE, "0")
+    with watch.limited():
+        time.sleep(LIMIT + 0.2)  # no limit
+    monkeypatch.setenv(watch.VARIABLE, "soon")
+    assert watch.limit() == watch.SECONDS
+    monkeypatch.setenv(watch.VARIABLE, "-1")
+    assert watch.limit() == watch.SECONDS
+    monkeypatch.setenv(watch.VARIABLE, "0.05")
+    with pytest.raises(watch.OverrunError), watch.limited():
+        while True:
+            pass
+
+
+def test_other_threads_are_not_limited(monkeypatch):
+    monkeypatch.setenv(watch.VARIABLE, "0.05")
+    said = []
+
+    def work():
+        with watch.limited():
+            time.sleep(0.2)
+        said.append("done")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert said == ["done"]
+
+
+def test_memory_is_limited_too(monkeypatch):
+    """In a process of its own: a list that grows for ever ends long before the machine's memory does."""
+    code = ("from xbarch import watch\nwatch._memory = lambda: 2**28\nfound = []\n"
+            "try:\n    with watch.limited():\n        while True: found.append(bytes(2**20) + b'1')\n"
+            "except watch.OverrunError as error: print(error, len(found))\n")
+    monkeypatch.delenv(watch.VARIABLE)
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    assert done.stdout.startswith("did not end before it took 0.1 GB of memory")
+
+
+def test_a_projection_in_training_is_named():
+    from types import SimpleNamespace
+
+    import numpy as np
+
+    from xbarch.compress.pruner import Pruner
+    from xbarch.errors import InputError
+
+    def wrong(*_):
+        raise OSError("no licence")
+
+    asked = SimpleNamespace(path=plugins.datapath("dense"), geometry=None)
+    node = SimpleNamespace(layer=SimpleNamespace(name="conv"))
+    for how, says in ((wrong, "project of layer conv raised OSError: no licence"),
+                      (lambda *_: None, "project of layer conv returned no Projection of the weights' shape")):
+        with pytest.raises(InputError, match=says):
+            Pruner._projection(asked, how, np.zeros((2, 2, 1, 1)), node, 0.5)

@@ -1,0 +1,139 @@
+"""Routes over the chips: each chip's topology, and the chain of off-chip links between their gates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from xbarch.errors import InputError
+from xbarch.mapping.traffic import GATE, Transfer
+from xbarch.plugins import asking
+from xbarch.spec.text import brief
+from xbarch.topologies.base import Node, Point, Topology
+
+Router = tuple[int, int, int]  # chip and node
+Link = tuple[Router, Router]
+
+
+def label(link: Link) -> str:
+    """Of the server: chip:x,y-x,y, or chip-chip of a link of the chain."""
+    (chip, x, y), (other, u, v) = link
+    return f"{chip}:{x},{y}-{u},{v}" if chip == other else f"{chip}-{other}"
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A link of a multicast tree: the index of the one before it (-1: from the source), and the queues behind it, none
+    behind a link between chips."""
+
+    link: Link
+    before: int
+    queues: tuple[Link, ...]
+
+
+class Network:
+    """Chips of one topology each, in a chain; a packet leaves and enters a chip at its gate."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.topology, self.tiles = topology, topology.tiles
+        self._paths: dict[tuple[Node, Node], list[tuple[Node, Node]]] = {}
+        if topology.room < self.tiles:
+            raise InputError(f"found room for {topology.room} tiles, allowed at least hierarchy.tiles = {self.tiles}",
+                             field="network.options")
+        with asking(topology, "node") as wrong:
+            self._nodes = [topology.node(tile) for tile in range(self.tiles)]
+            self._gate = topology.gate
+            for node in (*self._nodes, self._gate):
+                if not (isinstance(node, tuple) and len(node) == 2 and all(type(n) is int and n >= 0 for n in node)):
+                    raise wrong(f"returned {brief(node)}, allowed two whole numbers from 0")
+
+    def gate(self, chip: int = 0) -> Router:
+        return chip, *self._gate
+
+    def router(self, tile: int) -> Router:
+        """The node that tile `tile` (counted over all chips) hangs on."""
+        chip, local = divmod(tile, self.tiles)
+        return chip, *self._nodes[local]
+
+    def path(self, source: Router, target: Router) -> list[Link]:
+        """Links from node to node, over the chain of chips where they differ."""
+        return [link for link, _ in self._legs(source, target)]
+
+    def tree(self, source: Router, targets: Iterable[Router]) -> tuple[list[Hop], dict[Router, int]]:
+        """Multicast from `source`: each link once, those before it first; and for every target the index of the link
+        that reaches it (-1 for the source itself)."""
+        order: dict[Link, int] = {}
+        befores, ends, reached = list[int](), list[dict[Node, None]](), dict[Router, int]()
+        for target in targets:
+            before = -1
+            for link, end in self._legs(source, target):
+                if link not in order:
+                    order[link] = len(order)
+                    befores.append(before)
+                    ends.append({})
+                before = order[link]
+                ends[before][end] = None
+            reached[target] = before
+        return [Hop(link, before, self._queues(link, tuple(leads)))
+                for link, before, leads in zip(order, befores, ends, strict=True)], reached
+
+    def links(self, chip: int) -> list[Link]:
+        """All links of a chip that packets may take, both ways."""
+        with asking(self.topology, "links"):
+            return [((chip, *a), (chip, *b)) for a, b in self.topology.links()]
+
+    def spots(self, most: int) -> list[tuple[float, float, float]]:
+        """Squares of the first tiles of a chip in a picture."""
+        with asking(self.topology, "spot"):
+            return [self.topology.spot(tile) for tile in range(min(most, self.tiles))]
+
+    def line(self, link: Link) -> list[Point]:
+        """The line of a link in a picture, none between chips."""
+        (chip, *a), (other, *b) = link
+        with asking(self.topology, "line"):
+            return self.topology.line(((a[0], a[1]), (b[0], b[1]))) if chip == other else []
+
+    def loads(self, transfers: Iterable[Transfer], cost: Callable[[int], int] = int) -> dict[Link, int]:
+        """Sum of `cost(bits)`, as bits themselves, over all that cross each link; each link of a multicast once."""
+        alike: Counter[tuple[int, tuple[int, ...], int]] = Counter()
+        for t in transfers:
+            alike[t.source, t.targets, t.bits] += t.windows
+        found: dict[Link, int] = {}
+        for (source, targets, bits), windows in alike.items():
+            start = self.gate() if source == GATE else self.router(source)
+            for hop in self.tree(start, dict.fromkeys(self.router(t) for t in targets))[0]:
+                found[hop.link] = found.get(hop.link, 0) + cost(bits) * windows
+        return found
+
+    def bit_hops(self, transfers: Iterable[Transfer]) -> int:
+        """Bits times links crossed, those between chips not counted."""
+        return sum(bits for (a, b), bits in self.loads(transfers).items() if a[0] == b[0])
+
+    def _legs(self, source: Router, target: Router) -> list[tuple[Link, Node]]:
+        """Links of a path, each with the node of its chip that the path is heading for."""
+        if source[0] == target[0]:
+            chip, *end = target
+            return [(((chip, *a), (chip, *b)), (end[0], end[1])) for a, b in self._inside(source[1:], target[1:])]
+        gate, nearer = self.gate(source[0]), self.gate(source[0] + (1 if target[0] > source[0] else -1))
+        return [*self._legs(source, gate), ((gate, nearer), nearer[1:]), *self._legs(nearer, target)]
+
+    def _inside(self, source: Node, target: Node) -> list[tuple[Node, Node]]:
+        """The path within a chip, asked of the topology once."""
+        if (source, target) not in self._paths:
+            with asking(self.topology, "path") as wrong:
+                found = list(self.topology.path(source, target))
+                ends = [source, *(end for _, end in found)] if source != target else []
+                if bool(found) != (source != target) or len(set(ends)) < len(ends) - 1:
+                    raise wrong(f"returned {brief(found)} from {source} to {target}, allowed links, none twice, and "
+                                "none between a node and itself")
+            self._paths[source, target] = found
+        return self._paths[source, target]
+
+    def _queues(self, link: Link, ends: tuple[Node, ...]) -> tuple[Link, ...]:
+        (chip, *a), (other, *b) = link
+        if chip != other:
+            return ()
+        with asking(self.topology, "queues"):
+            behind = dict.fromkeys(self.topology.queues(((a[0], a[1]), (b[0], b[1])), ends))
+            return tuple(((chip, *start), (chip, *end)) for start, end in behind)

@@ -1,0 +1,223 @@
+"""The fast engine: the same stage graph, the same times to the picosecond, a fraction of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.sim import engine, kernel
+from xbarch.sim.graph import Stage, StageGraph, Trace
+from xbarch.sim.kernel import FINISHED, FIRST, FULL, OVER, SECTIONS, SIZE, SOILED
+
+Ints = NDArray[np.int64]
+Sections = dict[str, Any]
+
+PAUSE = 2**20  # events between two looks at the clock
+_GROWING = {name for name in SECTIONS if name.startswith(("EVENT_", "TOKEN_", "VISIT_"))}
+
+
+def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None,
+        compiled: bool | None = None) -> Trace:
+    """Simulate the stage graph.
+
+    compiled: whether by Numba; None: where it is installed. progress: called with (windows done, windows in all).
+
+    Raises:
+        StuckError: as `xbarch.sim.engine.run` raises it, which is asked who waits for what.
+        ImportError: compiled is true and Numba is not installed.
+    """
+    total = sum(f.windows for f in graph.flows) * graph.images
+    advance = _advance(compiled)
+    sections, widest = tables(graph)
+    memory = _laid(sections, advance is kernel.advance)
+    memory[SOILED] = len(graph.flows)  # all of them may issue
+    while (found := advance(memory, PAUSE, widest)) != OVER:
+        if found == FULL:
+            memory = _grown(memory)
+        elif progress is not None:
+            progress(int(memory[FINISHED]), total)
+    if memory[FINISHED] < total:
+        return engine.run(graph)  # stuck: it says who waits for what
+    return _trace(graph, memory)
+
+
+def _advance(compiled: bool | None) -> Callable[..., int]:
+    if compiled is False:
+        return kernel.advance
+    try:
+        from xbarch.sim.compiled import advance
+    except ImportError:
+        if compiled:
+            raise
+        return kernel.advance
+    return advance
+
+
+# -- memory -------------------------------------------------------------------------------------------------------
+
+def _laid(sections: Sections, plain: bool) -> Any:
+    """A memory of these sections, the scalars zero."""
+    parts = [np.asarray(sections[name], np.int64) for name in SECTIONS]
+    sizes = list(map(len, parts))
+    starts = [FIRST + at for at in _starts(sizes)[:-1]]
+    memory = np.concatenate((np.array([0] * 10 + starts + sizes, np.int64), *parts))
+    return memory.tolist() if plain else memory
+
+
+def _section(memory: Any, name: str) -> Ints:
+    where = 10 + SECTIONS.index(name)
+    return np.asarray(memory[memory[where]:memory[where] + memory[SIZE + where]], np.int64)
+
+
+def _grown(memory: Any) -> Any:
+    """The same with twice the room for arrivals, tokens and visits."""
+    sections = {name: _section(memory, name) for name in SECTIONS}
+    larger = _laid({name: np.concatenate((values, values)) if name in _GROWING else values
+                    for name, values in sections.items()}, isinstance(memory, list))
+    larger[:10] = memory[:10]
+    return larger
+
+
+# -- tables -------------------------------------------------------------------------------------------------------
+
+def tables(graph: StageGraph) -> tuple[Sections, int]:
+    """The sections of the kernel's memory before the first event, and the most arrivals that the stages of one token
+    can have waiting."""
+    copies = [stages for flow in graph.flows for stages in flow.copies]
+    stages = [stage for copy in copies for stage in copy]
+    windows = [flow.windows * graph.images for flow in graph.flows]
+    widest = max(sum(2 + len(stage.room) for stage in copy) for copy in copies)
+    made = {**_stages(graph, copies, stages), **_flows(graph), **_pools(graph, stages),
+            "COPY_FIRST": _starts(map(len, copies)),
+            "COPY_FLOW": [n for n, flow in enumerate(graph.flows) for _ in flow.copies],
+            "COPY_GATES": [sum(s.gate for s in copy) for copy in copies], "SPARE": _none(len(copies))}
+    made |= {name: _zeros(sum(windows)) for name in ("ISSUED_AT", "DONE_AT", "STATE")}
+    made |= {name: _zeros(len(graph.servers)) for name in ("FREE", "CALLED", "BUSY", "SERVED")}
+    made |= {name: _zeros(len(graph.servers) + 1) for name in ("TURN_TIME", "TURN_SERVER")}
+    for name in _GROWING:
+        made[name] = _zeros({"E": 8 * widest + 64, "T": 64, "V": max(64, 2 * max(map(len, copies)))}[name[0]])
+    return made, widest
+
+
+def _stages(graph: StageGraph, copies: Sequence[Sequence[Stage]], stages: Sequence[Stage]) -> Sections:
+    first = [start for start, copy in zip(_starts(map(len, copies)), copies, strict=False) for _ in copy]
+    after = [[start + a for a in stage.after] for start, stage in zip(first, stages, strict=True)]
+    following: list[list[int]] = [[] for _ in stages]
+    for number, before in enumerate(after):
+        for a in before:
+            following[a].append(number)
+    values = _Values()
+    held, delay = ([values.add(getattr(s, name)) for s in stages] for name in ("occupancy", "latency"))
+    queues, queue_at = _queues(graph, stages)
+    return {
+        "SERVER": [s.server for s in stages], "QUEUE": queues, "QUEUE_AT": queue_at,
+        "HEAD": _none(queue_at[-1]), "TAIL": _none(queue_at[-1]),
+        "HELD": [at for at, _ in held], "HELD_N": [n for _, n in held],
+        "DELAY": [at for at, _ in delay], "DELAY_N": [n for _, n in delay], "VALUES": values.joined(),
+        "GATE": [int(s.gate) for s in stages], "BEFORE": list(map(len, after)), **_ragged("NEXT", following),
+        "ROOM_AT": _starts(len(s.room) for s in stages), "ROOM_POOL": [p for s in stages for p, _ in s.room],
+        "ROOM_AMOUNT": [a for s in stages for _, a in s.room],
+        **_ragged("KEEPS", [[a for a in before if stages[a].room] for before in after]),
+        "EXECUTED": _zeros(len(stages))}
+
+
+def _flows(graph: StageGraph) -> Sections:
+    flows, marks = graph.flows, _Values()
+    edges = [(number, edge) for number, flow in enumerate(flows) for edge in flow.inputs]
+    reads = [[i for i, (_, edge) in enumerate(edges) if edge.producer == number] for number in range(len(flows))]
+    return {
+        "FLOW_WINDOWS": [f.windows for f in flows], "FLOW_TOTAL": [f.windows * graph.images for f in flows],
+        "FLOW_COPIES": [len(f.copies) for f in flows], "FLOW_COPY": _starts(len(f.copies) for f in flows),
+        "FLOW_LIMIT": [f.ahead * len(f.copies) for f in flows],
+        "FLOW_AT": _starts(f.windows * graph.images for f in flows),
+        "IN_AT": _starts(len(f.inputs) for f in flows), **_ragged("OUT", reads),
+        **{name: _zeros(len(flows)) for name in ("ISSUED", "DONE", "GATED")},
+        "DIRTY": range(len(flows)), "IS_DIRTY": [1] * len(flows),
+        "PRODUCER": [e.producer for _, e in edges], "CONSUMER": [number for number, _ in edges],
+        "CAPACITY": [e.capacity for _, e in edges], "FREED": _zeros(len(edges)),
+        "NEED": [marks.add(e.need)[0] for _, e in edges], "RELEASE": [marks.add(e.release)[0] for _, e in edges],
+        "MARKS": marks.joined()}
+
+
+def _pools(graph: StageGraph, stages: Sequence[Stage]) -> Sections:
+    takers: list[set[int]] = [set() for _ in graph.pools]
+    for stage in stages:
+        for pool, _ in stage.room:
+            takers[pool].add(stage.server)
+    return {**_ragged("TAKER", list(map(sorted, takers))), "LACKS": _zeros(sum(map(len, takers))),
+            "ROOM": [pool.capacity for pool in graph.pools],
+            **{name: _zeros(len(graph.pools)) for name in ("TAKEN", "GIVEN", "PEAK")}}
+
+
+class _Values:
+    """Numbers side by side, each array once."""
+
+    def __init__(self) -> None:
+        self.parts: list[Ints] = []
+        self.known: dict[int, tuple[int, int]] = {}
+        self.size = 0
+
+    def add(self, value: int | Ints) -> tuple[int, int]:
+        """(place, how many)."""
+        whole = isinstance(value, np.ndarray)
+        key = id(value) if whole else -1 - int(value)
+        if key not in self.known:
+            part = np.asarray(value, np.int64).reshape(-1)
+            self.known[key] = self.size, len(part)
+            self.parts.append(part)
+            self.size += len(part)
+        return self.known[key]
+
+    def joined(self) -> Ints:
+        return np.concatenate(self.parts) if self.parts else np.zeros(0, np.int64)
+
+
+def _starts(sizes: Iterable[int]) -> list[int]:
+    """[n + 1]: where each of n parts begins, and the end of the last."""
+    found = [0]
+    for size in sizes:
+        found.append(found[-1] + size)
+    return found
+
+
+def _ragged(name: str, lists: Sequence[Sequence[int]]) -> Sections:
+    return {f"{name}_AT": _starts(map(len, lists)), name: list(chain.from_iterable(lists))}
+
+
+def _zeros(size: int) -> Ints:
+    return np.zeros(size, np.int64)
+
+
+def _none(size: int) -> Ints:
+    return np.full(size, -1, np.int64)
+
+
+def _queues(graph: StageGraph, stages: Sequence[Stage]) -> tuple[list[int], list[int]]:
+    """(queue of each stage, first queue of each server): one for each set of pools that a server's requests take from;
+    -1 where there is no server."""
+    sets: list[dict[tuple[int, ...], int]] = [{} for _ in graph.servers]
+    for stage in stages:
+        if stage.server >= 0:
+            mine = sets[stage.server]
+            mine.setdefault(tuple(pool for pool, _ in stage.room), len(mine))
+    starts = _starts(map(len, sets))
+    return [starts[s.server] + sets[s.server][tuple(p for p, _ in s.room)] if s.server >= 0 else -1
+            for s in stages], starts
+
+
+def _trace(graph: StageGraph, memory: Any) -> Trace:
+    """What the memory holds after the last event."""
+    found = {name: _section(memory, name) for name in ("DONE_AT", "ISSUED_AT", "BUSY", "SERVED", "EXECUTED", "FREE")}
+    bounds = list(pairwise(_starts(f.windows * graph.images for f in graph.flows)))
+    counts, executed = iter(found["EXECUTED"].tolist()), []
+    for flow in graph.flows:
+        executed.append([[next(counts) for _ in stages] for stages in flow.copies])
+    makespan = max(int(memory[kernel.LAST]), int(found["FREE"].max(initial=0)))
+    return Trace(
+        [found["DONE_AT"][a:b].copy() for a, b in bounds], [found["ISSUED_AT"][a:b].copy() for a, b in bounds],
+        found["BUSY"].copy(), found["SERVED"].copy(), executed, makespan, [],
+        *(_section(memory, name).tolist() for name in ("TAKEN", "GIVEN", "PEAK")))

@@ -1,0 +1,498 @@
+"""The event loop of the fast engine: `xbarch.sim.graph` in one flat memory of integers, without objects.
+
+Plain Python over a list, and the same functions compiled over an array (`xbarch.sim.compiled`). Nothing here allocates:
+where a section of the memory is full the loop stops, is given a larger one and goes on (`FULL`).
+
+Two heaps drive it. Arrivals (results, ends of gates, room given back) of an instant come first, in any order: they
+only add. Then servers take turns, those of the lowest number first, a request at a time. What a turn causes at the
+same instant is seen before the next one.
+
+Memory: scalars (`EVENTS` and on), where each section starts, how long each is, the sections. So m[NOW] is the time and
+m[m[HELD] + g] the entry g of the section HELD. X_AT marks lists of lists: entries X_AT[i] to X_AT[i + 1] of X belong
+to i. Stages are numbered through flows, copies and stages, which is their port; a stage's times are the HELD_N[g]
+entries of VALUES from HELD[g] on, a window's in turn.
+
+A *visit* is one stage of one token; the visits of a token lie side by side, in the order of its copy's stages. Tokens
+that are through leave their place to the next of their copy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Memory = Any  # list[int], or an array of int64
+
+DELIVER, LEAVE, BOTH, BACK = range(4)  # what an arrival says of a visit; BOTH: result and end of the gate at once
+OVER, PAUSED, FULL = range(3)  # why the loop stopped
+
+EVENTS, TURNS, TOKENS, VISITS, SOILED, FINISHED, LAST, NOW, *_ = range(10)
+
+SECTIONS = (
+    # of stages. BEFORE: how many it waits for. NEXT: those that wait for it. KEEPS: those before it whose room it keeps
+    "SERVER", "QUEUE", "HELD", "HELD_N", "DELAY", "DELAY_N", "GATE", "BEFORE", "NEXT_AT", "NEXT", "ROOM_AT",
+    "ROOM_POOL", "ROOM_AMOUNT", "KEEPS_AT", "KEEPS", "EXECUTED", "VALUES",
+    # of copies. COPY_FIRST: first stage. SPARE: first free token, -1: none
+    "COPY_FIRST", "COPY_FLOW", "COPY_GATES", "SPARE",
+    # of flows. FLOW_COPY: first copy. FLOW_AT: first of its windows. DIRTY: flows that may issue
+    "FLOW_WINDOWS", "FLOW_TOTAL", "FLOW_COPIES", "FLOW_COPY", "FLOW_LIMIT", "FLOW_AT", "IN_AT", "OUT_AT", "OUT",
+    "ISSUED", "DONE", "GATED", "DIRTY", "IS_DIRTY",
+    # of windows. STATE: flags IS_DONE, IS_GATED, IS_OPEN
+    "ISSUED_AT", "DONE_AT", "STATE",
+    # of edges. NEED, RELEASE: first of its marks
+    "PRODUCER", "CONSUMER", "CAPACITY", "NEED", "RELEASE", "FREED", "MARKS",
+    # of servers and their queues, one for each set of pools that their requests take from
+    "QUEUE_AT", "HEAD", "TAIL", "FREE", "CALLED", "BUSY", "SERVED",
+    # of pools. TAKER: servers that may take from them. LACKS: whether those wait for room
+    "TAKER_AT", "TAKER", "LACKS", "ROOM", "TAKEN", "GIVEN", "PEAK",
+    # heaps. EVENT_CODE: visit * 4 + DELIVER, LEAVE or BOTH; entry of ROOM_POOL * 4 + BACK
+    "TURN_TIME", "TURN_SERVER", "EVENT_TIME", "EVENT_CODE",
+    # of tokens. TOKEN_NEXT: next free one of the copy
+    "TOKEN_COPY", "TOKEN_WINDOW", "TOKEN_GATES", "TOKEN_LEFT", "TOKEN_VISIT", "TOKEN_NEXT",
+    # of visits. VISIT_NEXT, VISIT_PREV: in the queue. VISIT_OPEN: stages to be granted before its room's end is known
+    "VISIT_TOKEN", "VISIT_STAGE", "VISIT_WAITS", "VISIT_TIME", "VISIT_NEXT", "VISIT_PREV", "VISIT_OPEN", "VISIT_END",
+)
+(SERVER, QUEUE, HELD, HELD_N, DELAY, DELAY_N, GATE, BEFORE, NEXT_AT, NEXT, ROOM_AT,
+ ROOM_POOL, ROOM_AMOUNT, KEEPS_AT, KEEPS, EXECUTED, VALUES,
+ COPY_FIRST, COPY_FLOW, COPY_GATES, SPARE,
+ FLOW_WINDOWS, FLOW_TOTAL, FLOW_COPIES, FLOW_COPY, FLOW_LIMIT, FLOW_AT, IN_AT, OUT_AT, OUT,
+ ISSUED, DONE, GATED, DIRTY, IS_DIRTY,
+ ISSUED_AT, DONE_AT, STATE,
+ PRODUCER, CONSUMER, CAPACITY, NEED, RELEASE, FREED, MARKS,
+ QUEUE_AT, HEAD, TAIL, FREE, CALLED, BUSY, SERVED,
+ TAKER_AT, TAKER, LACKS, ROOM, TAKEN, GIVEN, PEAK,
+ TURN_TIME, TURN_SERVER, EVENT_TIME, EVENT_CODE,
+ TOKEN_COPY, TOKEN_WINDOW, TOKEN_GATES, TOKEN_LEFT, TOKEN_VISIT, TOKEN_NEXT,
+ VISIT_TOKEN, VISIT_STAGE, VISIT_WAITS, VISIT_TIME, VISIT_NEXT, VISIT_PREV, VISIT_OPEN, VISIT_END,
+ ) = range(10, 10 + len(SECTIONS))
+SIZE = len(SECTIONS)  # from where a section starts to how long it is
+FIRST = 10 + 2 * SIZE  # of the sections themselves
+IS_DONE, IS_GATED, IS_OPEN = 1, 2, 4
+
+
+# -- heaps --------------------------------------------------------------------------------------------------------
+
+def push(m: Memory, time: int, code: int) -> None:
+    """An arrival."""
+    at = m[EVENTS]
+    m[EVENTS] = at + 1
+    while at > 0:
+        up = (at - 1) >> 1
+        if m[m[EVENT_TIME] + up] <= time:
+            break
+        m[m[EVENT_TIME] + at] = m[m[EVENT_TIME] + up]
+        m[m[EVENT_CODE] + at] = m[m[EVENT_CODE] + up]
+        at = up
+    m[m[EVENT_TIME] + at] = time
+    m[m[EVENT_CODE] + at] = code
+
+
+def pop(m: Memory) -> int:
+    """Code of the next arrival."""
+    code = m[m[EVENT_CODE]]
+    size = m[EVENTS] - 1
+    m[EVENTS] = size
+    time, last, at = m[m[EVENT_TIME] + size], m[m[EVENT_CODE] + size], 0
+    while True:
+        down = 2 * at + 1
+        if down >= size:
+            break
+        if down + 1 < size and m[m[EVENT_TIME] + down + 1] < m[m[EVENT_TIME] + down]:
+            down += 1
+        if time <= m[m[EVENT_TIME] + down]:
+            break
+        m[m[EVENT_TIME] + at] = m[m[EVENT_TIME] + down]
+        m[m[EVENT_CODE] + at] = m[m[EVENT_CODE] + down]
+        at = down
+    m[m[EVENT_TIME] + at] = time
+    m[m[EVENT_CODE] + at] = last
+    return int(code)
+
+
+def call(m: Memory, server: int) -> None:
+    """Give the server a turn as soon as it is free, if it has none yet."""
+    if m[m[CALLED] + server]:
+        return
+    m[m[CALLED] + server] = 1
+    time = max(m[m[FREE] + server], m[NOW])
+    at = m[TURNS]
+    m[TURNS] = at + 1
+    while at > 0:
+        up = (at - 1) >> 1
+        if m[m[TURN_TIME] + up] < time or (m[m[TURN_TIME] + up] == time and m[m[TURN_SERVER] + up] < server):
+            break
+        m[m[TURN_TIME] + at] = m[m[TURN_TIME] + up]
+        m[m[TURN_SERVER] + at] = m[m[TURN_SERVER] + up]
+        at = up
+    m[m[TURN_TIME] + at] = time
+    m[m[TURN_SERVER] + at] = server
+
+
+def turn(m: Memory) -> int:
+    """The server whose turn is next."""
+    server = m[m[TURN_SERVER]]
+    size = m[TURNS] - 1
+    m[TURNS] = size
+    time, last, at = m[m[TURN_TIME] + size], m[m[TURN_SERVER] + size], 0
+    while True:
+        down = 2 * at + 1
+        if down >= size:
+            break
+        early, low = m[m[TURN_TIME] + down], m[m[TURN_SERVER] + down]
+        if down + 1 < size:
+            other, number = m[m[TURN_TIME] + down + 1], m[m[TURN_SERVER] + down + 1]
+            if other < early or (other == early and number < low):
+                early, low, down = other, number, down + 1
+        if time < early or (time == early and last < low):
+            break
+        m[m[TURN_TIME] + at] = m[m[TURN_TIME] + down]
+        m[m[TURN_SERVER] + at] = m[m[TURN_SERVER] + down]
+        at = down
+    m[m[TURN_TIME] + at] = time
+    m[m[TURN_SERVER] + at] = last
+    m[m[CALLED] + server] = 0
+    return int(server)
+
+
+# -- stages -------------------------------------------------------------------------------------------------------
+
+def arrive(m: Memory, visit: int) -> None:
+    """A token asks for a stage: at its server, behind the requests before it, or right away where there is none."""
+    stage = m[m[VISIT_STAGE] + visit]
+    if m[m[SERVER] + stage] < 0:
+        grant(m, visit)
+        return
+    now, queue = m[NOW], m[m[QUEUE] + stage]
+    window = m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + visit]]
+    m[m[VISIT_TIME] + visit] = now
+    before, after = m[m[TAIL] + queue], -1
+    while before >= 0 and m[m[VISIT_TIME] + before] == now and (m[m[VISIT_STAGE] + before] > stage or (
+            m[m[VISIT_STAGE] + before] == stage and m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + before]] > window)):
+        before, after = m[m[VISIT_PREV] + before], before
+    m[m[VISIT_PREV] + visit] = before
+    m[m[VISIT_NEXT] + visit] = after
+    if after >= 0:
+        m[m[VISIT_PREV] + after] = visit
+    else:
+        m[m[TAIL] + queue] = visit
+    if before >= 0:
+        m[m[VISIT_NEXT] + before] = visit
+    else:  # otherwise the server has been called, or the first of the queue waits for room
+        m[m[HEAD] + queue] = visit
+        call(m, m[m[SERVER] + stage])
+
+
+def grant(m: Memory, visit: int) -> int:
+    """A stage begins; how long it is held."""
+    token, stage = m[m[VISIT_TOKEN] + visit], m[m[VISIT_STAGE] + visit]
+    now, window = m[NOW], m[m[TOKEN_WINDOW] + token]
+    held = m[m[VALUES] + m[m[HELD] + stage] + window % m[m[HELD_N] + stage]]
+    delay = m[m[VALUES] + m[m[DELAY] + stage] + window % m[m[DELAY_N] + stage]]
+    m[m[EXECUTED] + stage] += 1
+    keep(m, visit, now + held)
+    if not m[m[GATE] + stage]:
+        push(m, now + delay, 4 * visit + DELIVER)
+    elif held == delay:
+        push(m, now + delay, 4 * visit + BOTH)
+    else:
+        push(m, now + held, 4 * visit + LEAVE)
+        push(m, now + delay, 4 * visit + DELIVER)
+    return int(held)
+
+
+def keep(m: Memory, visit: int, end: int) -> None:
+    """Room stays taken until this stage is over; with the last granted of those that keep it the end is known."""
+    stage = m[m[VISIT_STAGE] + visit]
+    if m[m[ROOM_AT] + stage] < m[m[ROOM_AT] + stage + 1]:
+        m[m[VISIT_OPEN] + visit] = m[m[NEXT_AT] + stage + 1] - m[m[NEXT_AT] + stage]
+        m[m[VISIT_END] + visit] = end
+        if m[m[VISIT_OPEN] + visit] == 0:
+            give(m, stage, end)
+    for i in range(m[m[KEEPS_AT] + stage], m[m[KEEPS_AT] + stage + 1]):
+        holder = visit + m[m[KEEPS] + i] - stage
+        m[m[VISIT_OPEN] + holder] -= 1
+        m[m[VISIT_END] + holder] = max(m[m[VISIT_END] + holder], end)
+        if m[m[VISIT_OPEN] + holder] == 0:
+            give(m, m[m[KEEPS] + i], m[m[VISIT_END] + holder])
+
+
+def give(m: Memory, stage: int, end: int) -> None:
+    """Everything a stage took is back at `end`."""
+    for i in range(m[m[ROOM_AT] + stage], m[m[ROOM_AT] + stage + 1]):
+        push(m, end, 4 * i + BACK)
+
+
+def deliver(m: Memory, visit: int) -> None:
+    """A stage's result is ready: start what joins on it, or finish the token."""
+    stage, token = m[m[VISIT_STAGE] + visit], m[m[VISIT_TOKEN] + visit]
+    for i in range(m[m[NEXT_AT] + stage], m[m[NEXT_AT] + stage + 1]):
+        follower = visit + m[m[NEXT] + i] - stage
+        m[m[VISIT_WAITS] + follower] -= 1
+        if m[m[VISIT_WAITS] + follower] == 0:
+            arrive(m, follower)
+    m[m[TOKEN_LEFT] + token] -= 1
+    if m[m[TOKEN_LEFT] + token] == 0:
+        finish(m, token)
+
+
+def finish(m: Memory, token: int) -> None:
+    flow = m[m[COPY_FLOW] + m[m[TOKEN_COPY] + token]]
+    at, window, count = m[m[FLOW_AT] + flow], m[m[TOKEN_WINDOW] + token], m[m[DONE] + flow]
+    m[m[DONE_AT] + at + window] = m[LAST] = m[NOW]
+    m[m[STATE] + at + window] |= IS_DONE
+    m[FINISHED] += 1
+    if m[m[TOKEN_GATES] + token] == 0:
+        part(m, token)
+    if window == count:
+        while count < m[m[FLOW_TOTAL] + flow] and m[m[STATE] + at + count] & IS_DONE:
+            count += 1
+        m[m[DONE] + flow] = count
+        for i in range(m[m[OUT_AT] + flow], m[m[OUT_AT] + flow + 1]):
+            soil(m, m[m[CONSUMER] + m[m[OUT] + i]])
+
+
+def leave(m: Memory, visit: int) -> None:
+    """A gate stage of the token is over; with the last one its inputs are released."""
+    m[LAST] = m[NOW]
+    token = m[m[VISIT_TOKEN] + visit]
+    m[m[TOKEN_GATES] + token] -= 1
+    if m[m[TOKEN_GATES] + token] > 0:
+        return
+    flow = m[m[COPY_FLOW] + m[m[TOKEN_COPY] + token]]
+    at, window, count = m[m[FLOW_AT] + flow], m[m[TOKEN_WINDOW] + token], m[m[GATED] + flow]
+    m[m[STATE] + at + window] ^= IS_OPEN | IS_GATED
+    if m[m[TOKEN_LEFT] + token] == 0:
+        part(m, token)
+    if window == count:
+        while count < m[m[FLOW_TOTAL] + flow] and m[m[STATE] + at + count] & IS_GATED:
+            count += 1
+        m[m[GATED] + flow] = count
+        image, phase = (count - 1) // m[m[FLOW_WINDOWS] + flow], (count - 1) % m[m[FLOW_WINDOWS] + flow]
+        for edge in range(m[m[IN_AT] + flow], m[m[IN_AT] + flow + 1]):
+            producer = m[m[PRODUCER] + edge]
+            windows, released = m[m[FLOW_WINDOWS] + producer], m[m[MARKS] + m[m[RELEASE] + edge] + phase]
+            m[m[FREED] + edge] = image * windows + released
+            soil(m, producer)
+    soil(m, flow)
+
+
+def part(m: Memory, token: int) -> None:
+    """The token is through; its place is free."""
+    copy = m[m[TOKEN_COPY] + token]
+    m[m[TOKEN_NEXT] + token] = m[m[SPARE] + copy]
+    m[m[SPARE] + copy] = token
+
+
+def back(m: Memory, room: int) -> None:
+    """Room is given back; who found too little looks again."""
+    pool = m[m[ROOM_POOL] + room]
+    m[m[ROOM] + pool] += m[m[ROOM_AMOUNT] + room]
+    m[m[GIVEN] + pool] += m[m[ROOM_AMOUNT] + room]
+    for i in range(m[m[TAKER_AT] + pool], m[m[TAKER_AT] + pool + 1]):
+        if m[m[LACKS] + i]:
+            m[m[LACKS] + i] = 0
+            call(m, m[m[TAKER] + i])
+
+
+# -- issue --------------------------------------------------------------------------------------------------------
+
+def soil(m: Memory, flow: int) -> None:
+    """Something changed that the flow may have waited for."""
+    if not m[m[IS_DIRTY] + flow]:
+        m[m[IS_DIRTY] + flow] = 1
+        m[m[DIRTY] + m[SOILED]] = flow
+        m[SOILED] += 1
+
+
+def blocked(m: Memory, flow: int) -> bool:
+    """Whether the next window of the flow has to wait."""
+    window = m[m[ISSUED] + flow]
+    if window >= m[m[FLOW_TOTAL] + flow]:
+        return True
+    ahead = m[m[FLOW_LIMIT] + flow]
+    if window >= ahead and m[m[STATE] + m[m[FLOW_AT] + flow] + window - ahead] & IS_OPEN:
+        return True
+    image, phase = window // m[m[FLOW_WINDOWS] + flow], window % m[m[FLOW_WINDOWS] + flow]
+    for edge in range(m[m[IN_AT] + flow], m[m[IN_AT] + flow + 1]):
+        producer = m[m[PRODUCER] + edge]
+        if m[m[DONE] + producer] < image * m[m[FLOW_WINDOWS] + producer] + m[m[MARKS] + m[m[NEED] + edge] + phase]:
+            return True
+    for i in range(m[m[OUT_AT] + flow], m[m[OUT_AT] + flow + 1]):
+        if window >= m[m[FREED] + m[m[OUT] + i]] + m[m[CAPACITY] + m[m[OUT] + i]]:
+            return True
+    return False
+
+
+def issue(m: Memory, flow: int) -> bool:
+    """Admit windows while inputs, buffers and gates allow; False where a table is full first."""
+    while not blocked(m, flow):
+        window = m[m[ISSUED] + flow]
+        copy = m[m[FLOW_COPY] + flow] + window % m[m[FLOW_COPIES] + flow]
+        first, stop = m[m[COPY_FIRST] + copy], m[m[COPY_FIRST] + copy + 1]
+        token = place(m, copy)
+        if token < 0:
+            return False
+        m[m[ISSUED] + flow] = window + 1
+        m[m[ISSUED_AT] + m[m[FLOW_AT] + flow] + window] = m[NOW]
+        m[m[TOKEN_WINDOW] + token] = window
+        m[m[TOKEN_GATES] + token] = m[m[COPY_GATES] + copy]
+        m[m[TOKEN_LEFT] + token] = stop - first
+        if m[m[COPY_GATES] + copy]:
+            m[m[STATE] + m[m[FLOW_AT] + flow] + window] |= IS_OPEN
+        visit = m[m[TOKEN_VISIT] + token]
+        for i in range(stop - first):
+            m[m[VISIT_WAITS] + visit + i] = m[m[BEFORE] + first + i]
+        for i in range(stop - first):
+            if m[m[BEFORE] + first + i] == 0:
+                arrive(m, visit + i)
+    return True
+
+
+def place(m: Memory, copy: int) -> int:
+    """A place for a token of the copy, -1 where there is none."""
+    first, stop = m[m[COPY_FIRST] + copy], m[m[COPY_FIRST] + copy + 1]
+    if m[EVENTS] + 2 * (stop - first) > m[SIZE + EVENT_TIME]:
+        return -1
+    token, visit = m[m[SPARE] + copy], m[VISITS]
+    if token >= 0:
+        m[m[SPARE] + copy] = m[m[TOKEN_NEXT] + token]
+        return int(token)
+    token = m[TOKENS]
+    if token >= m[SIZE + TOKEN_COPY] or visit + stop - first > m[SIZE + VISIT_TOKEN]:
+        return -1
+    m[TOKENS] = token + 1
+    m[VISITS] = visit + stop - first
+    m[m[TOKEN_COPY] + token] = copy
+    m[m[TOKEN_VISIT] + token] = visit
+    for i in range(stop - first):
+        m[m[VISIT_TOKEN] + visit + i] = token
+        m[m[VISIT_STAGE] + visit + i] = first + i
+    return int(token)
+
+
+# -- turns --------------------------------------------------------------------------------------------------------
+
+def serve(m: Memory, server: int) -> None:
+    """A turn: the first of the waiting requests that has room is granted."""
+    queue = choose(m, server)
+    if queue < 0:
+        return
+    visit = m[m[HEAD] + queue]
+    after = m[m[VISIT_NEXT] + visit]
+    m[m[HEAD] + queue] = after
+    if after >= 0:
+        m[m[VISIT_PREV] + after] = -1
+    else:
+        m[m[TAIL] + queue] = -1
+    stage = m[m[VISIT_STAGE] + visit]
+    for i in range(m[m[ROOM_AT] + stage], m[m[ROOM_AT] + stage + 1]):
+        pool = m[m[ROOM_POOL] + i]
+        m[m[ROOM] + pool] -= m[m[ROOM_AMOUNT] + i]
+        m[m[TAKEN] + pool] += m[m[ROOM_AMOUNT] + i]
+        m[m[PEAK] + pool] = max(m[m[PEAK] + pool], m[m[TAKEN] + pool] - m[m[GIVEN] + pool])
+    held = grant(m, visit)
+    m[m[BUSY] + server] += held
+    m[m[SERVED] + server] += 1
+    m[m[FREE] + server] = m[NOW] + held
+    for other in range(m[m[QUEUE_AT] + server], m[m[QUEUE_AT] + server + 1]):
+        if m[m[HEAD] + other] >= 0:
+            call(m, server)
+            break
+
+
+def choose(m: Memory, server: int) -> int:
+    """The queue whose first request is granted, -1: all wait for room, whose return calls the server."""
+    first, stop = m[m[QUEUE_AT] + server], m[m[QUEUE_AT] + server + 1]
+    if stop == first + 1:
+        return first if m[m[HEAD] + first] >= 0 and roomy(m, server, first) else -1
+    tried = -1
+    while True:
+        queue = following(m, first, stop, tried)
+        if queue < 0:
+            return -1
+        if roomy(m, server, queue) and not claimed(m, first, stop, queue):
+            return queue
+        tried = queue
+
+
+def following(m: Memory, first: int, stop: int, tried: int) -> int:
+    """Of the queues [first, stop) the one whose first request comes next after that of `tried` (-1: the first)."""
+    found = -1
+    for queue in range(first, stop):
+        if m[m[HEAD] + queue] >= 0 and queue != tried and (tried < 0 or sooner(m, tried, queue)) and (
+                found < 0 or sooner(m, queue, found)):
+            found = queue
+    return found
+
+
+def sooner(m: Memory, queue: int, other: int) -> bool:
+    """Whether the first request of a queue comes before that of another: by time, port, token."""
+    a, b = m[m[HEAD] + queue], m[m[HEAD] + other]
+    if m[m[VISIT_TIME] + a] != m[m[VISIT_TIME] + b]:
+        return bool(m[m[VISIT_TIME] + a] < m[m[VISIT_TIME] + b])
+    if m[m[VISIT_STAGE] + a] != m[m[VISIT_STAGE] + b]:
+        return bool(m[m[VISIT_STAGE] + a] < m[m[VISIT_STAGE] + b])
+    return bool(m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + a]] < m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + b]])
+
+
+def roomy(m: Memory, server: int, queue: int) -> bool:
+    """Whether the first request of the queue finds room; where not, the server is called when some is back."""
+    stage, enough = m[m[VISIT_STAGE] + m[m[HEAD] + queue]], True
+    for i in range(m[m[ROOM_AT] + stage], m[m[ROOM_AT] + stage + 1]):
+        pool = m[m[ROOM_POOL] + i]
+        if m[m[ROOM] + pool] < m[m[ROOM_AMOUNT] + i]:
+            enough = False
+            for k in range(m[m[TAKER_AT] + pool], m[m[TAKER_AT] + pool + 1]):
+                if m[m[TAKER] + k] == server:
+                    m[m[LACKS] + k] = 1
+    return enough
+
+
+def claimed(m: Memory, first: int, stop: int, queue: int) -> bool:
+    """Whether an earlier request of the server waits for a pool that the first of this queue takes from."""
+    stage = m[m[VISIT_STAGE] + m[m[HEAD] + queue]]
+    for other in range(first, stop):
+        if m[m[HEAD] + other] >= 0 and other != queue and sooner(m, other, queue):
+            waits = m[m[VISIT_STAGE] + m[m[HEAD] + other]]
+            for i in range(m[m[ROOM_AT] + waits], m[m[ROOM_AT] + waits + 1]):
+                for k in range(m[m[ROOM_AT] + stage], m[m[ROOM_AT] + stage + 1]):
+                    if m[m[ROOM_POOL] + i] == m[m[ROOM_POOL] + k]:
+                        return True
+    return False
+
+
+# -- the loop -----------------------------------------------------------------------------------------------------
+
+def advance(m: Memory, most: int, widest: int) -> int:
+    """Go on for at most `most` events: OVER when none is left, PAUSED, or FULL. widest: most stages a copy has."""
+    margin = 4 * widest + 8
+    for _ in range(most):
+        while m[SOILED] > 0:
+            flow = m[m[DIRTY] + m[SOILED] - 1]
+            m[m[IS_DIRTY] + flow] = 0  # before it issues: what it does may concern itself
+            m[SOILED] -= 1
+            if not issue(m, flow):
+                soil(m, flow)
+                return FULL
+        if m[EVENTS] + margin > m[SIZE + EVENT_TIME]:
+            return FULL
+        if m[EVENTS] > 0 and (m[TURNS] == 0 or m[m[EVENT_TIME]] <= m[m[TURN_TIME]]):
+            m[NOW] = m[m[EVENT_TIME]]
+            code = pop(m)
+            kind, what = code & 3, code >> 2
+            if kind == BACK:
+                back(m, what)
+            else:
+                if kind != DELIVER:
+                    leave(m, what)
+                if kind != LEAVE:
+                    deliver(m, what)
+        elif m[TURNS] > 0:
+            m[NOW] = m[m[TURN_TIME]]
+            serve(m, turn(m))
+        else:
+            return OVER
+    return PAUSED
+
+
+CALLEES_FIRST = (push, pop, call, turn, give, keep, grant, arrive, part, soil, finish, deliver, leave, back, blocked,
+                 place, issue, sooner, following, roomy, claimed, choose, serve, advance)

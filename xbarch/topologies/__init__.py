@@ -1,0 +1,1 @@
+"""How the tiles of a chip are connected: mesh, bus, H-tree."""
