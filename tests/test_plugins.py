@@ -189,8 +189,8 @@ def test_a_data_path_without_its_source_is_refused(write):
 # -- installed packages ---------------------------------------------------------------------------------------
 
 def offer(monkeypatch, *points):
-    found = [EntryPoint(name, value, plugins.GROUP) for name, value in points]
-    monkeypatch.setattr(plugins, "entry_points", lambda group: found)
+    found = sorted([EntryPoint(name, value, plugins.GROUP) for name, value in points], key=lambda p: (p.name, p.value))
+    monkeypatch.setattr(plugins, "_offered", lambda group, places: found)
 
 
 def test_packages_are_found_by_entry_point(monkeypatch):

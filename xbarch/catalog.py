@@ -10,17 +10,21 @@ from xbarch.cost.built import repriced
 from xbarch.cost.nameplate import nameplate
 from xbarch.errors import InputError
 from xbarch.hw.machine import buildable
+from xbarch.report.diagram import spoken
 from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.spec.load import document, load, validate
+from xbarch.spec.study import Study
+from xbarch.spec.sweep import Sweep
 from xbarch.spec.text import brief
 from xbarch.workload.find import headline
 
 
 def entries() -> dict[str, list[dict[str, str]]]:
-    """Lists by kind ("architectures", "workloads", "datapaths", "sensing" and the others of `plugins.KINDS`), each
-    entry with name, summary, source, from: "xbarch", the package or the file it comes with."""
+    """Lists by kind ("architectures", "workloads", "studies", "datapaths", "sensing" and the others of
+    `plugins.KINDS`), each entry with name, summary, source, from: "xbarch", the package or the file it comes with."""
     found = {"architectures": [_architecture(n, o) for n, o in bundled.known("architectures").items()],
-             "workloads": [_workload(n, o) for n, o in bundled.known("workloads").items()]}
+             "workloads": [_workload(n, o) for n, o in bundled.known("workloads").items()],
+             "studies": [_study(n, o) for n, o in bundled.known("studies").items()]}
     for kind in plugins.KINDS:
         found[kind.group.partition(".")[2]] = [_class(kind, name) for name in plugins.classes(kind)]
     return found
@@ -34,6 +38,14 @@ def _architecture(name: str, origin: str) -> dict[str, str]:
 def _workload(name: str, origin: str) -> dict[str, str]:
     summary, source = headline(name)
     return {"name": name, "summary": summary, "source": source, "from": origin}
+
+
+def _study(name: str, origin: str) -> dict[str, str]:
+    found = document(bundled.entry(name, "studies", (".yaml",)), kind="studies")
+    sweep = found.data.get("kind") == "sweep"
+    title = (validate(found, Sweep) if sweep else validate(found, Study)).title
+    return {"name": name, "summary": f"{'sweep' if sweep else 'study'}: {title}",
+            "source": f"xbarch {'sweep' if sweep else 'compare'} {name}", "from": origin}
 
 
 def _class(kind: plugins.Kind, name: str) -> dict[str, str]:
@@ -88,4 +100,4 @@ def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
             "nameplate": {
         "tile power (mW)": 1000 * n.tile_power_w, "tile area (mm²)": n.tile_area_mm2, "chip power (W)": n.power_w,
         "chip area (mm²)": n.area_mm2, "peak (TOPS)": n.tops, "GOPS/W": n.gops_per_w, "GOPS/s/mm²": n.gops_per_mm2,
-        "ADC share of tile power": n.adc_share}}
+        **({f"{spoken(n.converter)} share of tile power": n.adc_share} if n.converter else {})}}

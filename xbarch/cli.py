@@ -209,6 +209,30 @@ def matrix(
 
 
 @app.command()
+def sweep(
+    study: Annotated[str, typer.Argument(help="Sweep: a YAML file or a bundled name.")],
+    out: Annotated[Path | None, typer.Option(
+        parser=_place, metavar="PATH", help="Folder for sweep.csv and the store; of the sweep's name, here.")] = None,
+    processes: Annotated[int | None, typer.Option(
+        parser=_whole("processes"), metavar="N", help="That run points; one a CPU.")] = None,
+    plugin: Plugin = [], as_json: Json = False,
+) -> None:
+    """Run every combination of an architecture's fields and a run's choices, and go on where it was interrupted."""
+    from xbarch import sweep as sweeps
+    from xbarch.report import tables
+
+    _plugins(plugin)
+    folder = out if out is not None else Path(Path(study).stem)
+    with _bar("sweep", as_json) as progress:
+        found = sweeps.sweep(study, folder, processes=processes, plugins=plugin, progress=progress)
+    if as_json:
+        print(json.dumps(found.plain(), indent=1))
+        return
+    tables.show_sections(sweeps.sections(found))
+    print(f"written: {folder}/sweep.csv, {sum(not r.why for r in found.rows):,} of {len(found.rows):,} points run")
+
+
+@app.command()
 def verify(
     arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [],
     plugin: Plugin = [], lossless: Annotated[bool, typer.Option(help="ADCs of sufficient resolution.")] = False,
@@ -309,14 +333,18 @@ def import_(
 
 
 @app.command()
-def validate(file: Annotated[Path, typer.Argument(
-                 help="Architecture, recipe, grid or study: a YAML file or a bundled name.")], set: Set = []) -> None:
-    """Check an architecture, a recipe, a grid with every recipe in it, or a study."""
-    from xbarch.cost.built import repriced
+def validate(
+    file: Annotated[Path, typer.Argument(
+        help="Architecture, recipe, grid, study or sweep: a YAML file or a bundled name.")],
+    set: Set = [], plugin: Plugin = [],
+) -> None:
+    """Check an architecture, a recipe, a grid with every recipe in it, a study or a sweep."""
+    from xbarch.hw.machine import buildable
     from xbarch.spec.kinds import check
     from xbarch.workload.zoo import SyntheticRecipe
 
-    for found in check(file, set, {"synthetic": SyntheticRecipe}, repriced):
+    _plugins(plugin)
+    for found in check(file, set, {"synthetic": SyntheticRecipe}, buildable):
         print(f"{file}: valid, {found}")
 
 
@@ -455,7 +483,7 @@ def new_architecture(
 
 @app.command("list")
 def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:
-    """Name the architectures, workloads, data paths and other plugins there are, and whose they are."""
+    """Name the architectures, workloads, studies, data paths and other plugins there are, and whose they are."""
     from xbarch import catalog
 
     _plugins(plugin)
@@ -479,6 +507,8 @@ def show(
     from xbarch import catalog
 
     _plugins(plugin)
+    if diagram is not None and diagram.suffix != ".svg":
+        raise InputError(f"found {diagram.name[-60:]!r}, allowed a name that ends in .svg", field="--diagram")
     found = catalog.described(name, set)
     if diagram is not None:
         _diagram(name, set, diagram)

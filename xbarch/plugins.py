@@ -6,12 +6,14 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fractions import Fraction
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -168,6 +170,11 @@ def wired(network: NetworkSpec, tiles: int) -> Topology:
     return made
 
 
+def own(plugin: Plugin) -> bool:
+    """Whether something made of a plugin's class comes with xbarch."""
+    return type(plugin).__module__.partition(".")[0] == "xbarch"
+
+
 def _all(kind: Kind) -> dict[str, Any]:
     found = {name: _imported(kind, point) for name, point in _points(kind).items()}
     return dict(sorted({**found, **_loaded.get(kind.group, {})}.items()))
@@ -187,7 +194,10 @@ def _made(kind: Kind, name: str, asked: dict[str, Any], field: str, make: Callab
             made = make(found, asked)
         except ValidationError as error:
             message, trail = explain(error, asked, found.Options)
-            raise InputError(message, field=dotted((field, *trail))) from None
+            chosen = f"{field}.model" if kind.group == MODELS else kind.field
+            away = f"; inherited ones go with `options: null` in a file or --set {field}={{}}" if (
+                "unknown key" in message and field.endswith(".options")) else ""
+            raise InputError(f"{message} ({chosen} is {name}{away})", field=dotted((field, *trail))) from None
         if not isinstance(getattr(made, "options", None), Options):
             raise wrong(f"made no options, allowed those that {kind.base.__name__}.__init__ makes")
     return made
@@ -290,12 +300,27 @@ def _points(kind: Kind) -> dict[str, EntryPoint]:
         InputError: two packages offer the same name.
     """
     points: dict[str, EntryPoint] = {}
-    for point in sorted(entry_points(group=kind.group), key=lambda p: (p.name, p.value)):
+    for point in _offered(kind.group, tuple((place, _changed(place)) for place in sys.path)):
         if points.get(point.name, point).value != point.value:
             raise InputError(f"the {kind.noun} {point.name!r} is offered twice, as {points[point.name].value} and as "
                              f"{point.value}; uninstall one")
         points[point.name] = point
     return points
+
+
+@lru_cache(maxsize=32)
+def _offered(group: str, places: tuple[tuple[str, int], ...]) -> list[EntryPoint]:
+    """Entry points of a group, sorted. places: where they are looked for, each with when it last changed; reading the
+    lists of every installed package takes milliseconds, and a run asks for a dozen plugins."""
+    return sorted(entry_points(group=group), key=lambda p: (p.name, p.value))
+
+
+def _changed(place: str) -> int:
+    """When a folder's entries last changed; 0: there is none. Packages that come or go change it."""
+    try:
+        return os.stat(place or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _imported(kind: Kind, point: EntryPoint) -> Any:

@@ -19,7 +19,7 @@ from xbarch.hw.leave import compile_leaving
 from xbarch.hw.machine import Machine, buildable
 from xbarch.hw.variant import variant
 from xbarch.mapping import lawful, maps
-from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars, pack, stream
+from xbarch.mapping.pack import Packed, dense_crossbars, kept, least_crossbars
 from xbarch.mapping.placement import arrange, parse_placement
 from xbarch.mapping.plan import Plan, parse_policy, plan
 from xbarch.mapping.traffic import traffic
@@ -75,8 +75,8 @@ def simulate(
     if not reload:
         return Result(record(execute(arch, workload, **given)))
     if batch is None:
-        raise InputError("found no batch, allowed the images that a segment runs before the next is loaded",
-                         field="batch")
+        raise InputError("found none with reload, allowed --batch N (batch=N): the images that a segment runs before "
+                         "the next is loaded", field="batch")
     return Result(joined(reloaded(arch, workload, **given), batch))
 
 
@@ -237,8 +237,7 @@ def _room(network: Workload, machine: Machine) -> None:
 
 def fit(network: Workload, path: DataPath, machine: Machine) -> dict[str, Packed]:
     """Every compute layer packed."""
-    packed = {layer.name: pack(layer, path, machine.geometry, machine.sensing, stream(network, layer))
-              for layer in network.compute_layers}
+    packed = kept.packed(network, path, machine.geometry, machine.sensing)
     prices = machine.prices()
     for name, layer in packed.items():
         with plugins.asking(path, "work", name) as wrong:
@@ -246,7 +245,10 @@ def fit(network: Workload, path: DataPath, machine: Machine) -> dict[str, Packed
                 raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component pays for: "
                             f"{', '.join(prices)}")
         with plugins.asking(machine.sensing, "actions", name) as wrong:
-            if free := [action for action in lawful.actions(layer.sensing, layer.work) if action not in prices]:
+            done = lawful.actions(layer.sensing, layer.work)
+            if plugins.own(machine.sensing) and (lacks := machine.lacking(done)):
+                raise InputError(lacks, file=f"architecture {machine.architecture.name}", field="components")
+            if free := [action for action in done if action not in prices]:
                 raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component of "
                             f"{machine.architecture.name} pays for: {', '.join(prices)}")
     return packed

@@ -23,13 +23,14 @@ from xbarch.plugins import datapaths
 from xbarch.sim.modes import MODES
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.recipe import Recipe
+from xbarch.spec.sweep import FIGURES, Sweep
 from xbarch.workload.store import Manifest
 from xbarch.workload.zoo import NETWORKS, SyntheticRecipe
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
-RUN = ["tutorial.md", "howto/model.md", "howto/datapath.md", "howto/architecture.md", "howto/import.md"]
+RUN = ["tutorial.md", *(f"howto/{page}.md" for page in ("model", "datapath", "architecture", "import", "sweep"))]
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n")
 
@@ -146,6 +147,8 @@ def test_the_architecture_of_the_page_is_an_outside_package(shell):
     result = json.loads(shell("bash", "xbarch simulate -a pebble -w vgg7_pruned --datapath resting --images 1 "
                                       "--json\n"))
     assert result["architecture"]["name"] == "pebble" and "sample" not in result["counts"]["actions"]
+    dense = json.loads(shell("bash", "xbarch simulate -a pebble -w vgg7_pruned --datapath dense --images 1 --json\n"))
+    assert result["counts"]["conversions"] < dense["counts"]["conversions"]
 
 
 # -- the reference --------------------------------------------------------------------------------------------
@@ -313,6 +316,11 @@ def defaults(found, owners, name):
         found = [m for model in found if owner in model.model_fields
                  for m in models(model.model_fields[owner].annotation)]
     return [m.model_fields[name].get_default() for m in found if name in m.model_fields]
+
+
+def test_sweep_fields_are_documented():
+    assert set(rows(section("Sweep"))) == set(Sweep.model_fields)
+    assert f"{len(FIGURES)} of them" in section("Sweep")
 
 
 def test_manifest_fields_are_documented():

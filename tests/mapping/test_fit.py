@@ -22,7 +22,7 @@ ISAAC = Machine(load("isaac_like", Architecture))
 
 
 def candidate(workload, path):
-    packed = {la.name: pack(la, path, ISAAC.geometry, ISAAC.occupancy) for la in workload.compute_layers}
+    packed = {la.name: pack(la, path, ISAAC.geometry, ISAAC.sensing) for la in workload.compute_layers}
     return Candidate(workload, packed, {la.name: ISAAC.pace(la, packed.get(la.name)) for la in workload.layers},
                      ISAAC.ahead)
 

@@ -195,6 +195,31 @@ def test_a_node_has_both_ends():
         "components.adc.scaling={model: dennard, of: 45 nm, to: 1 pJ}")
 
 
+# -- what a model is for --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("component", "scaling", "taken"), [
+    ("adc", "capdac", True), ("adc", "{model: cacti_sram_hp, of: 2 KB, size: 1 KB, width: 128}", False),
+    ("edram", "cacti_sram_hp", True), ("tile_output_register", "{model: puma_sram, of: 2 KB, size: 1 KB}", True),
+    ("hypertransport", "{model: puma_sram, of: 2 KB, size: 1 KB}", True), ("bus", "puma_sram", False),
+    ("dac", "puma_sram", False), ("edram", "capdac", False), ("bus", "{model: dennard, of: 45 nm, to: 32 nm}", True),
+    ("adc", "{model: dennard, of: 45 nm, to: 32 nm}", True),
+])
+def test_a_model_prices_what_it_is_a_model_of(component, scaling, taken):
+    """Converters an adc model, memories (and constant powers, of which nothing is known) a buffer model."""
+    change = f"components.{component}.scaling={scaling}"
+    if taken:
+        load("isaac_like", Architecture, [change], check=repriced)
+    else:
+        assert f"--set {change}: found '" in (says := refused(change)) and ", a model of kind " in says
+
+
+def test_bits_alone_make_no_converter():
+    """The sensing unit must do what it is paid for."""
+    says = refused("components.shift_add.scaling=capdac", "components.shift_add.bits=8",
+                   "components.shift_add.action=or_access")
+    assert "allowed on a component with `bits` and an action of the sensing unit: conversion, sample, shift_add" in says
+
+
 # -- names and plugins ----------------------------------------------------------------------------------------
 
 def test_wrong_names_and_options_are_placed():
@@ -204,7 +229,7 @@ def test_wrong_names_and_options_are_placed():
     assert "unknown key 'off', allowed size, of, width, banks" in refused(
         "components.edram.scaling={model: cacti_edram_lp, off: 64 KB}")
     assert refused("components.edram.scaling=capdac").startswith(
-        "--set components.edram.scaling=capdac: found no bits, allowed the resolution")
+        "--set components.edram.scaling=capdac: found 'capdac', a model of kind adc, allowed on a component with")
     assert "found them without scaling, allowed both" in refused("components.edram.bits=8")
 
 

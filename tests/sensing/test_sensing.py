@@ -11,6 +11,8 @@ from xbarch import plugins
 from xbarch.datapaths.base import Work
 from xbarch.errors import InputError
 from xbarch.sensing.base import Array
+from xbarch.spec.architecture import Architecture
+from xbarch.spec.load import load
 
 UNITS = ["adc", "analog_accumulation", "integrate_fire", "sar_adc", "sense_amplifier"]
 
@@ -143,8 +145,12 @@ def test_accumulation_on_a_machine_saves_conversions(machine):
 
 
 def test_what_nobody_pays_for_is_refused(machine):
-    with pytest.raises(InputError, match="actions of layer conv returned the action 'fire', allowed those that a comp"):
-        xbarch.execute(machine("integrate_fire"), single(128, 16, 4), policy="one_copy", images=1)
+    """The architecture lacks the part, in its file or as an object: it is not the unit that is at fault."""
+    path = machine("integrate_fire")
+    for arch, place in ((path, f"{path}:4: "), (load(path, Architecture), "architecture integrate_fire_like: ")):
+        with pytest.raises(InputError) as caught:
+            xbarch.execute(arch, single(128, 16, 4), policy="one_copy", images=1)
+        assert str(caught.value).startswith(f"{place}components: found none with action: fire, which ")
 
 
 @pytest.mark.parametrize(("changes", "message"), [

@@ -10,6 +10,7 @@ from xbarch.spec.kinds import check
 from xbarch.spec.load import document, load, validate
 from xbarch.spec.recipe import Recipe
 from xbarch.spec.study import Study
+from xbarch.spec.sweep import Sweep
 from xbarch.workload.zoo import SyntheticRecipe
 
 MORE = {"synthetic": SyntheticRecipe}
@@ -66,9 +67,9 @@ def test_everything_bundled_by_name_and_by_path(folder, name):
     by_name, [by_path] = (check(source, more=MORE) for source in (name, bundled.folder(folder) / f"{name}.yaml"))
     assert by_path in by_name and len(by_name) == sum(other == name for _, other in BUNDLED)
     found = document(name, kind=folder)
-    assert by_path.kind == {"architectures": "architecture", "studies": "study"}.get(folder, found.data.get("kind"))
-    model = {**MODELS, "grid": Grid, "trained": Recipe, **MORE}[
-        folder if folder in MODELS else found.data["kind"]]
+    assert by_path.kind == found.data.get("kind", {"architectures": "architecture", "studies": "study"}.get(folder))
+    model = {**MODELS, "grid": Grid, "trained": Recipe, "study": Study, "sweep": Sweep, **MORE}[
+        found.data.get("kind", folder)]
     made = load(name, model, kind=folder)
     assert by_path.name == getattr(made, "name", name)
     assert by_path.recipes == (len(members(made, found)) if model is Grid else 0)
@@ -110,8 +111,8 @@ def test_recipes_left_out_do_not_count(tmp_path):
 
 @pytest.mark.parametrize("text, old, new, says", [
     (TRAINED, "epochs: 2", "epochs: 0", "x.yaml:4: baseline.epochs: found 0, allowed at least 1"),
-    (TRAINED, "kind: trained", "kind: trianed", "x.yaml:1: kind: found 'trianed', allowed grid, study, synthetic, "
-     "trained, or no such key in an architecture; did you mean 'trained'?"),
+    (TRAINED, "kind: trained", "kind: trianed", "x.yaml:1: kind: found 'trianed', allowed grid, study, sweep, "
+     "synthetic, trained, or no such key in an architecture; did you mean 'trained'?"),
     (TRAINED, "kind: trained", "kind: [trained]", "x.yaml:1: kind: found a list"),
     (TRAINED, "kind: trained", "kind:", "x.yaml:1: kind: found nothing"),
     (TRAINED, "kind: trained", "kind: architecture", "x.yaml:1: kind: found 'architecture'"),
@@ -164,3 +165,41 @@ def test_the_command_says_what_it_is(call, tmp_path):
         assert call("validate", source) == (0, f"{source}: {says}\n", "")
     code, out, err = call("validate", write(tmp_path, GRID.replace("density: 0.9", "density: 2")))
     assert code == 2 and not out and err.count("\n") == 1 and "x.yaml:18: pruning.density" in err
+
+
+MESH = "extends: isaac_like\nname: mine\nnetwork: {topology: torus, options: null}\n"
+
+
+@pytest.mark.parametrize("text, overrides, says", [
+    (MESH, (), "x.yaml:3: network.topology: found 'torus', allowed bus, htree, mesh"),
+    (MESH.replace("torus, options: null", "htree, options: {width: null, height: null, concentration: null, arity: 3}"),
+     (), "x.yaml:3: network.options.arity: found 3, allowed 2 or 4"),
+    (MESH.replace("topology: torus, options: null", "options: {width: 2, height: 2, concentration: 1}")
+     + "hierarchy:\n  tiles: 64\n", (), "x.yaml:3: network.options: found room for 4 tiles"),
+    (MESH.replace("torus, options: null", "bus"), (), "x.yaml:3: network.options.width: unknown key 'width', allowed "
+     "none (network.topology is bus; inherited ones go with `options: null` in a file"),
+    ("extends: isaac_like\ncrossbar:\n  sensing:\n    unit: nope\n", (),
+     "x.yaml:4: crossbar.sensing.unit: found 'nope'"),
+    ("extends: isaac_like\ncomponents:\n  adc: null\n", (), "x.yaml:2: components: found none with action: conversion, "
+     "which crossbar.sensing.unit = adc does on isaac_like"),
+    ("extends: isaac_like\n", ("network.topology=torus",), "--set network.topology=torus: found 'torus'"),
+    ("extends: isaac_like\n", ("network.topology=bus",), "--set network.topology=bus: network.options.width: unknown"),
+    ("extends: isaac_like\n", ("network.topology=htree", "network.options={arity: 3}"),
+     "--set network.options={arity: 3}: network.options.arity: found 3, allowed 2 or 4"),
+    ("extends: isaac_like\ncomponents:\n  edram:\n    scaling: {model: cacti_edram_lp, of: 64 KB, banks: 2}\n",
+     ("components.edram.scaling.model=dennard",), "--set components.edram.scaling.model=dennard: "),
+], ids=["torus", "arity", "room", "bus", "unit", "no converter", "--set torus", "--set bus",
+        "--set arity", "--set model"])
+def test_validate_refuses_what_show_refuses(call, tmp_path, text, overrides, says):
+    """With file and line, or the change that is at fault."""
+    path, given = write(tmp_path, text), [word for text in overrides for word in ("--set", text)]
+    said = [call(command, path, *given) for command in ("validate", "show")]
+    assert said[0] == said[1] and said[0][0] == 2 and says in said[0][2]
+
+
+def test_a_plugins_part_is_known_to_validate(call, tmp_path):
+    path = write(tmp_path, "extends: isaac_like\nnetwork: {topology: wires, options: null}\n")
+    (tmp_path / "wires.py").write_text("from xbarch.topologies.bus import Bus\n\n\nclass Wires(Bus):\n"
+                                       "    name, summary, provenance = 'wires', 'a bus', 'a test'\n")
+    assert call("validate", path)[0] == 2
+    assert call("validate", path, "--plugin", tmp_path / "wires.py")[0] == 0

@@ -85,6 +85,17 @@ def test_a_hostile_name_is_text():
     assert "<script>" not in page and "<b>not" not in page and "&lt;script&gt;" in page
 
 
+def test_rows_say_an_architectures_own_name(tmp_path):
+    """Two of the same name are told apart by how they were asked for."""
+    for file, name in (("granite", "granite_like"), ("slate", "basalt_like"), ("chalk", "basalt_like")):
+        (tmp_path / f"{file}.yaml").write_text(f"extends: isaac_like\nname: {name}\n")
+    files = [str(tmp_path / f"{file}.yaml") for file in ("granite", "slate", "chalk")]
+    rows = study.compare(files, [WORKLOAD], datapaths=["dense"], policies=["one_copy"], images=1, out=tmp_path / "out")
+    assert [r.job.architecture for r in rows] == ["granite_like", *files[1:]]
+    assert "`dense` on `granite_like`" in (page := (tmp_path / "out/comparison.md").read_text())
+    assert "granite.yaml" not in page and "slate.yaml" in page
+
+
 def test_front_is_what_nothing_surpasses():
     points = [(1, 5), (2, 4), (2, 3), (3, 1), (0.5, 5), (3, 1), (2.5, 4)]
     best = {i for i, (x, y) in enumerate(points)
@@ -118,11 +129,13 @@ def test_studies_refused(tmp_path, text, says):
 
 def test_bundled_studies_are_whole():
     from xbarch import bundled
-    from xbarch.spec.load import load
+    from xbarch.spec.load import document, load
     from xbarch.spec.study import Study
+    from xbarch.spec.sweep import Sweep
 
     for name in bundled.names("studies"):
-        asked = load(name, Study, kind="studies")
+        model = Sweep if document(name, kind="studies").data["kind"] == "sweep" else Study
+        asked = load(name, model, kind="studies")
         assert all(xbarch.load(w) for w in asked.workloads) and asked.title
 
 

@@ -6,6 +6,7 @@ ISCA 2016, Table I as corrected in October 2016, and the peak figures of ISAAC-C
 
 import pytest
 
+from xbarch import catalog
 from xbarch.cost.explore import headline
 from xbarch.cost.nameplate import nameplate
 from xbarch.spec.architecture import Architecture
@@ -32,7 +33,7 @@ def test_printed(isaac, figure, printed, tolerance):
 
 def test_adcs_take_58_percent_of_tile_power(isaac):
     # 12 IMAs x 16 mW of 330 mW; the text says 58 %
-    assert isaac.adc_share == pytest.approx(0.58, abs=0.01)
+    assert isaac.converter == "adc" and isaac.adc_share == pytest.approx(0.58, abs=0.01)
 
 
 @pytest.mark.parametrize("times, power, area, tolerance", [
@@ -68,3 +69,13 @@ def test_one_tile_more_costs_one_tile_more():
     one, less = nameplate(a), nameplate(b)
     assert one.power_w - less.power_w == pytest.approx(one.tile_power_w)
     assert one.area_mm2 - less.area_mm2 == pytest.approx(one.tile_area_mm2)
+
+
+def test_the_share_is_of_what_converts():
+    """PRIME's amplifiers: 327.5 mW in each of its IMAs; PipeLayer converts nothing."""
+    tree, other = catalog.tree("prime_like"), catalog.tree("pipelayer_like")["nameplate"]
+    rows = {r["component"]: r for r in tree["components"]}
+    tiles = load("prime_like", Architecture).hierarchy.tiles
+    share = rows["amplifier"]["power_mw"] / tiles / tree["nameplate"]["tile power (mW)"]
+    assert 0 < share < 1 and tree["nameplate"]["amplifier share of tile power"] == pytest.approx(share)
+    assert not any("share" in key for key in other)

@@ -1,4 +1,4 @@
-"""The nine networks against a printed table, and synthetic weights: seeded, in range, pruned to the exact share."""
+"""The networks against a printed table, and synthetic weights: seeded, in range, pruned to the exact share."""
 
 from itertools import pairwise
 from math import ceil
@@ -28,6 +28,9 @@ TABLE = {
     "vgg16": ("14.72", "313.2", 1802, 3600, 7196, 14376, 906),
     "resnet18_imagenet": ("11.68", "1814.1", 1432, 2864, 5724, 11412, 727),
     "resnet50_imagenet": ("25.50", "4089.2", 3130, 6260, 12504, 24924, 1595),
+    "vgg11_imagenet": ("132.85", "7609.1", 16231, 32462, 64892, 129772, 8119),
+    "vgg13_imagenet": ("133.04", "11308.5", 16254, 32508, 64984, 129952, 8132),
+    "vgg19_imagenet": ("143.65", "19632.1", 17550, 35100, 70168, 140320, 8780),
     "vgg16_imagenet": ("138.34", "15470.3", 16902, 33804, 67576, 135136, 8456),
 }
 # The shapes again, from the papers, apart from the code under test: (filters, channels, kernel, output side).

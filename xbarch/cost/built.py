@@ -6,7 +6,9 @@ from fractions import Fraction
 from math import isfinite
 
 from xbarch import plugins
+from xbarch.cost.nameplate import full
 from xbarch.errors import InputError
+from xbarch.mapping import lawful
 from xbarch.scaling.base import Built, Price
 from xbarch.spec.architecture import Architecture, Component
 
@@ -25,11 +27,25 @@ def repriced(architecture: Architecture) -> Architecture:
     return architecture.model_copy(update={"components": priced})
 
 
+def _unlike(a: Architecture, component: Component, kind: str) -> str:
+    """What a model of that kind is allowed on, where the component is none of it; else empty."""
+    if kind == "adc":
+        done = {"conversion", *lawful.actions(plugins.sensed(a.crossbar, a.pipeline.slot), full(a, 1))}
+        of = component.bits is not None and bool(done & {component.action, *component.covers})
+        return "" if of else f"a component with `bits` and an action of the sensing unit: {', '.join(sorted(done))}"
+    memory = component.constant or any(str(x).endswith("_access") for x in (component.action, *component.covers))
+    return "a component without `bits` that is a memory: its action is an access (..._access), or its power constant" \
+        if kind == "buffer" and (component.bits is not None or not memory) else ""
+
+
 def _repriced(a: Architecture, name: str, component: Component) -> Component:
     """One component at what is built; every figure rounded once."""
     assert component.scaling is not None
     field = f"components.{name}.scaling"
     model = plugins.scaled(component.scaling, field)
+    if unlike := _unlike(a, component, model.kind):
+        raise InputError(f"found {component.scaling.model!r}, a model of kind {model.kind}, allowed on {unlike}",
+                         field=field)
     built = Built(component.bits, a.crossbar.adc_bits, a.buffer.size, a.buffer.access_bits)
     written = Price(component.energy_aj, component.area, component.power, component.leakage, component.per or 0,
                     Fraction(component.count))

@@ -18,13 +18,15 @@ from xbarch.spec.architecture import Architecture
 
 @dataclass(frozen=True)
 class Nameplate:
-    """Roll-up of one chip. Powers in W, areas in mm², peak in TOPS (a MAC is two operations)."""
+    """Roll-up of one chip. Powers in W, areas in mm², peak in TOPS (a MAC is two operations). converter: the component
+    that pays for conversions, "" where nothing is converted; adc_share: its share of a tile's power."""
 
     tile_power_w: float
     tile_area_mm2: float
     power_w: float
     area_mm2: float
     tops: float
+    converter: str
     adc_share: float
 
     @property
@@ -52,20 +54,26 @@ def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int
             tile_area += component.area * count / a.hierarchy.tiles
     weights = a.crossbar.columns // ceil(weight_bits / a.crossbar.cell_bits)
     tops = Fraction(2 * a.crossbar.rows * weights * a.crossbars, window(a, weight_bits, input_bits))
-    adc = a.components.get("adc")
+    converter = next((name for name, c in a.components.items() if "conversion" in (c.action, *c.covers)), "")
+    adc = a.components.get(converter)
     share = adc.power * a.instances(adc) / a.hierarchy.tiles / tile_power if adc and tile_power else Fraction(0)
     return Nameplate(float(tile_power / 10**6), float(tile_area / 10**12), float(chip_power / 10**6),
-                     float(chip_area / 10**12), float(tops), float(share))
+                     float(chip_area / 10**12), float(tops), converter, float(share))
 
 
 def window(architecture: Architecture, weight_bits: int, input_bits: int) -> int:
     """Time (ps) a full array takes for a window of weights and inputs of so many bits, operation unit by operation unit
     where it is read so."""
+    unit = sensed(architecture.crossbar, architecture.pipeline.slot)
+    return int(occupied(adjusted(unit, weight_bits, input_bits), full(architecture, input_bits))[0])
+
+
+def full(architecture: Architecture, input_bits: int) -> Work:
+    """A full array's window of inputs of so many bits."""
     x, unit = architecture.crossbar, architecture.crossbar.operation_unit
     high, wide = (unit.rows, unit.columns) if unit else (x.rows, x.columns)
     reads = ceil(x.rows / high) * ceil(x.columns / wide) * ceil(input_bits / x.dac_bits)
-    full = Work(_one(0), _one(high), _one(wide), _one(high * wide), _one(reads), _one(0))
-    return int(occupied(adjusted(sensed(x, architecture.pipeline.slot), weight_bits, input_bits), full)[0])
+    return Work(_one(0), _one(high), _one(wide), _one(high * wide), _one(reads), _one(0))
 
 
 def _one(value: int) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import ceil, prod
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from xbarch.cost.built import repriced
 from xbarch.cost.ledger import Price
+from xbarch.cost.nameplate import full
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.hw.variant import tile_area
@@ -17,7 +18,7 @@ from xbarch.mapping import lawful
 from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.plan import Pace, Room
-from xbarch.plugins import sensed, wired
+from xbarch.plugins import own, sensed, wired
 from xbarch.spec.architecture import Architecture
 from xbarch.workload.graph import Layer, Workload
 
@@ -183,6 +184,12 @@ class Machine:
         covered = {action: Price(name, 0, c.scope) for name, c in named for action in c.covers}
         return {**covered, **{c.action: Price(name, c.energy_aj, c.scope) for name, c in named if c.action is not None}}
 
+    def lacking(self, actions: Iterable[str]) -> str:
+        """What the architecture lacks for the sensing unit, in words; empty where every action is paid for."""
+        free = next((action for action in actions if action not in self.prices()), "")
+        return free and (f"found none with action: {free}, which crossbar.sensing.unit = {self.sensing.name} does on "
+                         f"{self.architecture.name}, allowed components that pay for it")
+
     def static_powers(self, tiles: int) -> dict[str, int]:
         """Power drawn all the time (µW) by `tiles` tiles and what all chips have beside tiles."""
         instances = self.instances(tiles)
@@ -194,10 +201,15 @@ class Machine:
 
 
 def buildable(architecture: Architecture) -> None:
-    """Refuse an architecture that no machine can be made of: its units, models, connections or their options.
+    """Refuse an architecture that no machine can be made of: its units, models, connections or their options, or a part
+    that a sensing unit of xbarch's own needs (a plugin's is asked when layers are packed).
 
     Raises:
         InputError: which one, and why.
     """
     repriced(architecture)
-    Machine(architecture)
+    machine = Machine(architecture)
+    if own(machine.sensing):
+        done = lawful.actions(machine.sensing, full(architecture, architecture.precision.input_bits))
+        if lacks := machine.lacking(done):
+            raise InputError(lacks, field="components")

@@ -38,6 +38,7 @@ class Network:
     def __init__(self, topology: Topology) -> None:
         self.topology, self.tiles = topology, topology.tiles
         self._paths: dict[tuple[Node, Node], list[tuple[Node, Node]]] = {}
+        self._behind: dict[tuple[tuple[Node, Node], tuple[Node, ...]], list[tuple[Node, Node]]] = {}
         if topology.room < self.tiles:
             raise InputError(f"found room for {topology.room} tiles, allowed at least hierarchy.tiles = {self.tiles}",
                              field="network.options")
@@ -131,9 +132,12 @@ class Network:
         return self._paths[source, target]
 
     def _queues(self, link: Link, ends: tuple[Node, ...]) -> tuple[Link, ...]:
+        """Queues behind a link, asked of the topology once; the chips are alike."""
         (chip, *a), (other, *b) = link
         if chip != other:
             return ()
-        with asking(self.topology, "queues"):
-            behind = dict.fromkeys(self.topology.queues(((a[0], a[1]), (b[0], b[1])), ends))
-            return tuple(((chip, *start), (chip, *end)) for start, end in behind)
+        inside = (a[0], a[1]), (b[0], b[1])
+        if (inside, ends) not in self._behind:
+            with asking(self.topology, "queues"):
+                self._behind[inside, ends] = list(dict.fromkeys(self.topology.queues(inside, ends)))
+        return tuple(((chip, *start), (chip, *end)) for start, end in self._behind[inside, ends])

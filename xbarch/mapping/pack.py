@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -132,6 +133,35 @@ def pack(layer: Layer, path: DataPath, geometry: Geometry, sensing: Sensing,
     work = lawful.work(path, blocks, layer, geometry, stream)
     unit = lawful.adjusted(sensing, layer.weight_bits, layer.input_bits)
     return Packed(layer, blocks, work, unit, occupied(unit, work))
+
+
+class Kept:
+    """The networks packed last, for runs that differ in nothing a packing depends on: the network's content, data path
+    and options, geometry, sensing unit. The same objects are given again; nothing in them changes but what they
+    remember. most: how many."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._found: OrderedDict[tuple[Any, ...], tuple[Workload, dict[str, Packed]]] = OrderedDict()
+
+    def packed(self, network: Workload, path: DataPath, geometry: Geometry, sensing: Sensing) -> dict[str, Packed]:
+        """Every compute layer packed. A network is the object that was loaded, whose content never changes.
+
+        Raises:
+            InputError: as `pack`.
+        """
+        key = (id(network), type(path), repr(path.options), geometry, type(sensing), sensing.array,
+               repr(sensing.options))
+        if key not in self._found:
+            while len(self._found) >= self.most:  # before there is another, for the sake of memory
+                self._found.popitem(last=False)
+            self._found[key] = network, {layer.name: pack(layer, path, geometry, sensing, stream(network, layer))
+                                         for layer in network.compute_layers}  # it is held, so its id is its own
+        self._found.move_to_end(key)
+        return self._found[key][1]
+
+
+kept = Kept(1)
 
 
 def stream(network: Workload, layer: Layer) -> Stream | None:

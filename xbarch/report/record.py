@@ -159,7 +159,7 @@ def _utilization(run: Run, interval: Fraction) -> dict[str, Any]:
     capacity = geometry.rows * geometry.columns
     offered = machine.tiles * machine.architecture.crossbars_per_tile
     cells = sum(int(p.kept.sum()) * plan.copies[n] for n, p in run.packed.items())
-    zero = sum(int(p.kept.sum()) * plan.copies[n] * _zeros(p) for n, p in run.packed.items())
+    zero = sum(int(p.kept.sum()) * plan.copies[n] * p.layer.zeros for n, p in run.packed.items())
     row_time = converting = Fraction(0)
     for packed in run.packed.values():
         work, windows = packed.work, packed.layer.windows
@@ -178,17 +178,6 @@ def _utilization(run: Run, interval: Fraction) -> dict[str, Any]:
                     / (float(interval) * plan.crossbars),
         "busiest": {"name": name, "share": most / run.trace.makespan},
     }
-
-
-def _zeros(packed: Packed) -> Fraction:
-    """Share of a layer's kept weights that are zero all the same."""
-    layer = packed.layer
-    if layer.weights is None or not layer.kept_weights:
-        return Fraction(0)
-    mask = layer.mask() if layer.mask is not None else None
-    weights = layer.weights()
-    found = sum(int(np.count_nonzero(w if mask is None else w * mask[f])) for f, w in enumerate(weights))
-    return 1 - Fraction(found, layer.kept_weights)
 
 
 def _counts(run: Run) -> dict[str, Any]:

@@ -45,7 +45,9 @@ class Built:
 class Scaling(ABC):
     """A model of how prices scale. Registered by name, named in a component's `scaling` in any architecture's YAML.
 
-    kind: what it is for, "adc", "buffer", "node" or another word. Without a model a price stays as written.
+    kind: what it is for, "adc" (a component with bits and an action of the sensing unit), "buffer" (one without bits
+    whose action is an access, or with constant power), "node" or another word (any). Without a model a price stays as
+    written.
     """
 
     name: ClassVar[str]

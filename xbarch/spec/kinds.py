@@ -1,4 +1,4 @@
-"""What a YAML file is, by its `kind`: an architecture, a recipe, a grid of recipes, a study. Reads and checks any."""
+"""What a YAML file is, by its `kind`: architecture, recipe, grid of recipes, study, sweep. Reads and checks any."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from xbarch.spec.grid import Grid, members
 from xbarch.spec.load import Document, document, validate
 from xbarch.spec.recipe import Recipe
 from xbarch.spec.study import Study
+from xbarch.spec.sweep import Sweep
 from xbarch.spec.text import brief
 from xbarch.spec.words import guess, shown
 
 _FOLDERS = ("architectures", "workloads", "studies")
 _STUDY = {"architectures", "workloads"}  # keys that a study must have and no other file may
-_MODELS: dict[str, type[BaseModel]] = {"grid": Grid, "study": Study, "trained": Recipe}
+_MODELS: dict[str, type[BaseModel]] = {"grid": Grid, "study": Study, "sweep": Sweep, "trained": Recipe}
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A file that its model takes. kind: "architecture", "trained", "grid", "study" or another that was asked for.
-    name: an architecture's own, else the file's. recipes: of a grid, how many."""
+    """A file that its model takes. kind: "architecture", "trained", "grid", "study", "sweep" or another that was
+    asked for. name: an architecture's own, else the file's. recipes: of a grid, how many."""
 
     kind: str
     name: str
@@ -35,13 +36,13 @@ class Checked:
     def __str__(self) -> str:
         if self.kind == "architecture":
             return self.name
-        what = {"grid": f"a grid of {self.recipes} recipes", "study": "a study"}
+        what = {"grid": f"a grid of {self.recipes} recipes", "study": "a study", "sweep": "a sweep"}
         return what.get(self.kind, f"a {self.kind} recipe")
 
 
 def check(source: str | Path, overrides: Sequence[str] = (),
           more: Mapping[str, type[BaseModel]] | None = None,
-          priced: Callable[[Architecture], object] | None = None) -> list[Checked]:
+          buildable: Callable[[Architecture], object] | None = None) -> list[Checked]:
     """Check the YAML file `source`, a path or the name of bundled ones (a path wins), of whatever kind; of a grid
     every recipe in it. What a recipe or a study names elsewhere (methods, models, workloads) is not looked up.
 
@@ -49,7 +50,7 @@ def check(source: str | Path, overrides: Sequence[str] = (),
         source: path or bundled name.
         overrides: changes "a.b.c=value", of an architecture alone.
         more: models of further kinds, by kind.
-        priced: what else may refuse an architecture, by an error with a field.
+        buildable: what else may refuse an architecture, by an error with a field.
 
     Returns:
         One for a path; for a name one of every folder that bundles it.
@@ -57,14 +58,14 @@ def check(source: str | Path, overrides: Sequence[str] = (),
     Raises:
         InputError: no such file, not the YAML accepted, of no known kind, or refused by its model.
     """
-    return [_checked(found, overrides, {**_MODELS, **(more or {})}, priced) for found in _read(source)]
+    return [_checked(found, overrides, {**_MODELS, **(more or {})}, buildable) for found in _read(source)]
 
 
 def _checked(found: Document, overrides: Sequence[str], models: Mapping[str, type[BaseModel]],
-             priced: Callable[[Architecture], object] | None) -> Checked:
+             buildable: Callable[[Architecture], object] | None) -> Checked:
     kind = found.data.get("kind", "study" if found.data.keys() >= _STUDY else "architecture")
     if kind == "architecture" and "kind" not in found.data:
-        return Checked(kind, validate(found, Architecture, overrides, priced).name)
+        return Checked(kind, validate(found, Architecture, overrides, buildable).name)
     if not isinstance(kind, str) or kind not in models:
         raise found.error(f"found {shown(kind)}, allowed {', '.join(sorted(models))}, or no such key in an architecture"
                           f"{guess(kind, sorted(models))}", "kind")

@@ -40,9 +40,10 @@ class Document:
         """An error at the value `trail`: at the override that made it or changed a part of it, else at its line
         or its parent's."""
         n, name = len(trail), dotted(trail)
+        own = any(trail[:end] in self.overridden for end in range(1, n + 1))
         for part, text in self.overridden.items():  # a sentence about one field may blame "a.b", another
             named = len(part) > 1 and re.search(rf"(?<![\w.]){re.escape(dotted(part))}(?![\w.])", message)
-            if named and trail[:len(part)] != part:
+            if named and not own:
                 return InputError(message, file=_place(text), field=name)
         for end in range(n, 0, -1):
             if (at := trail[:end]) in self.overridden:

@@ -45,7 +45,7 @@ def explain(error: ValidationError, data: Any, model: type[BaseModel]) -> tuple[
     trail = _trail(first["loc"], data)
     if first["type"] == "extra_forbidden":
         names = keys(model, trail[:-1])
-        return f"unknown key {shown(trail[-1])}, allowed {', '.join(names)}{guess(trail[-1], names)}", trail
+        return f"unknown key {shown(trail[-1])}, allowed {', '.join(names) or 'none'}{guess(trail[-1], names)}", trail
     if first["type"] == "union_tag_invalid":  # the key that tells the kinds apart is at fault
         trail = (*trail, first["ctx"]["discriminator"].strip("'"))
     if first["type"] in ("value_error", "assertion_error"):
@@ -97,10 +97,29 @@ def guess(word: object, options: Sequence[str]) -> str:
 
 def keys(model: type[BaseModel], trail: Trail) -> list[str]:
     """Keys the model allows in the mapping at `trail`, in its order."""
+    return list(dict.fromkeys(name for hint in _hints(model, trail) for name, _ in _fields(hint)))
+
+
+def lacking(model: type[BaseModel], path: str) -> str:
+    """Why a dotted path is none of the model's, in words; empty if it is one, or leads where other keys are allowed."""
+    steps = path.split(".")
+    for number, step in enumerate(steps):
+        above = tuple(steps[:number])
+        names = keys(model, above)
+        if not names or any(getattr(hint, "model_config", {}).get("extra") == "allow" for hint in _hints(model, above)):
+            return ""
+        if step not in names:
+            within = f" in {brief('.'.join(above))}" if above else ""
+            return f"unknown key {shown(step)}{within}, allowed {', '.join(names)}{guess(step, names)}"
+    return ""
+
+
+def _hints(model: type[BaseModel], trail: Trail) -> list[Any]:
+    """The types that what is at `trail` may have."""
     hints: list[Any] = [model]
     for step in trail:
         hints = [part for hint in hints for part in _below(hint, step)]
-    return list(dict.fromkeys(name for hint in hints for name, _ in _fields(hint)))
+    return hints
 
 
 def _fields(hint: Any) -> Iterator[tuple[str, Any]]:

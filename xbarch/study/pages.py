@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from xbarch.hw.machine import Machine
 from xbarch.report import units
@@ -10,7 +11,7 @@ from xbarch.report.document import Document, Picture, Section, Table, table
 from xbarch.spec.architecture import Architecture
 from xbarch.spec.load import load
 from xbarch.spec.study import Study
-from xbarch.study.rows import DENSE, GAINS, SCOPES, Row, machines
+from xbarch.study.rows import DENSE, GAINS, SCOPES, Row, called, machines
 
 _NONE = "–"
 _GAINS = GAINS[:4]  # crossbars stand among the absolute figures
@@ -36,7 +37,7 @@ def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], com
 
 
 def _introduction(asked: Study) -> list[str]:
-    first = asked.architectures[0]
+    first = called(asked, partial(load, model=Architecture))[asked.architectures[0]]
     return [
         *([asked.description] if asked.description else []),
         f"{units.count(asked.images, 'image')} in flight. Every number comes from these runs; weights and accuracy are "
@@ -52,13 +53,14 @@ def _introduction(asked: Study) -> list[str]:
 def machinery(asked: Study) -> Section:
     """What the architectures share and what not: a method that needs its own machine runs on a variant of the base."""
     found, first = list[tuple[str, ...]](), 0
-    for name in machines(asked):
-        spec = load(name, Architecture)
+    specs = {name: load(name, Architecture) for name in machines(asked)}
+    for name, shown in called(asked, specs.__getitem__).items():
+        spec = specs[name]
         machine = Machine(spec)
         tile = machine.areas(1)[0]
         first = first or tile
         g, unit = machine.geometry, spec.crossbar.operation_unit
-        found.append((name, f"{g.rows} × {g.columns}, {g.cell_bits}-bit cells",
+        found.append((shown, f"{g.rows} × {g.columns}, {g.cell_bits}-bit cells",
                       f"{unit.rows} × {unit.columns}" if unit else "whole array", str(g.adc_bits),
                       f"{machine.crossbars:,}", units.area(tile), f"{tile / first:.3f}", spec.summary))
     return Section("Machines", 2, table=Table(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from xbarch.report.pictures import saved, styled
 from xbarch.study.rows import DENSE, Row, front
@@ -20,14 +20,14 @@ _SHOWN = 9  # components told apart; the rest is one
 def draw(rows: Sequence[Row]) -> dict[str, Figure]:
     """Figures by name, of the width of a phone."""
     ran = [r for r in rows if r.figures]
-    pruned = [r for r in ran if r.job.datapath != DENSE]  # dense is what they are put over
+    pruned = [r for r in ran if r.job.datapath != DENSE or r.base is not r.figures]  # what they are put over aside
     with styled():
         found = {"ratio_speed": _scatter(
-            [(r, r.figures.ratio, r.gain("speed")) for r in pruned if r.figures and r.gain("speed")],
+            ran, [(r, r.figures.ratio, r.gain("speed")) for r in pruned if r.figures and r.gain("speed")],
             "times fewer weights", "times faster than the dense base")}
         trained = [(r, r.gain("energy"), _change(r)) for r in pruned if r.gain("energy") and _change(r) is not None]
         if trained:
-            found["accuracy_energy"] = _scatter(trained, "times less energy than the dense base",
+            found["accuracy_energy"] = _scatter(ran, trained, "times less energy than the dense base",
                                                 "change of accuracy, points", log=False)
         found["energy"] = _bars(ran)
     return found
@@ -44,23 +44,29 @@ def _change(row: Row) -> float | None:
     return 100 * (a["pruning"] - a["baseline"]) if {"pruning", "baseline"} <= set(a) else None
 
 
-def _scatter(points: Sequence[tuple[Row, Any, Any]], across: str, up: str, log: bool = True) -> Figure:
+def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across: str, up: str,
+             log: bool = True) -> Figure:
     """Points by data path; the line joins those that no other surpasses in both."""
     figure = Figure(figsize=(4.4, 4.2), layout="constrained")
     axes = figure.subplots()
-    names = list(dict.fromkeys(r.label for r, _, _ in points))
-    for i, name in enumerate(names):
-        own = [(x, y) for r, x, y in points if r.label == name]
+    on = _machines(ran)
+    labels = [f"{r.label}, {r.job.architecture}" if len(on[r.label]) > 1 else r.label for r, _, _ in points]
+    for i, name in enumerate(dict.fromkeys(labels)):
+        own = [(x, y) for label, (_, x, y) in zip(labels, points, strict=True) if label == name]
         axes.plot([x for x, _ in own], [y for _, y in own], _MARKS[i % len(_MARKS)], markersize=5, label=name,
                   color=_COLOURS[i % len(_COLOURS)], linestyle="none")
     best = front([(x, y) for _, x, y in points])
-    axes.plot([points[i][1] for i in best], [points[i][2] for i in best], "-", color="#7a868e", linewidth=0.8, zorder=0,
-              label="not surpassed")
+    if len(best) > 1:
+        axes.plot([points[i][1] for i in best], [points[i][2] for i in best], "-", color="#7a868e", linewidth=0.8,
+                  zorder=0, label="not surpassed")
     axes.set_xscale("log")
     if log:
         axes.set_yscale("log")
-    for axis in [axes.xaxis, axes.yaxis] if log else [axes.xaxis]:
-        axis.set_major_locator(LogLocator(10, (1, 1.5, 2, 3, 5, 7)))
+    for axis, values in ((axes.xaxis, [x for _, x, _ in points]), (axes.yaxis, [y for _, _, y in points]))[:1 + log]:
+        near = max(values) < 2 * min(values)  # hardly a tick of a logarithmic axis would lie between
+        if near:
+            axis.axes.set(**{f"{axis.axis_name}lim": (min(values) / 1.2, 1.2 * max(values))})
+        axis.set_major_locator(MaxNLocator(5) if near else LogLocator(10, (1, 1.5, 2, 3, 5, 7)))
         axis.set_major_formatter(lambda v, _: f"{v:g}×")
         axis.set_minor_locator(NullLocator())
     axes.set_xlabel(across)
@@ -68,6 +74,14 @@ def _scatter(points: Sequence[tuple[Row, Any, Any]], across: str, up: str, log: 
     axes.grid(linewidth=0.3)
     figure.legend(fontsize=8, ncols=3, loc="outside upper center", frameon=False)
     return figure
+
+
+def _machines(rows: Sequence[Row]) -> dict[str, set[str]]:
+    """On which machines each data path ran."""
+    on: dict[str, set[str]] = {}
+    for r in rows:
+        on.setdefault(r.label, set()).add(r.job.architecture)
+    return on
 
 
 def _bars(ran: Sequence[Row]) -> Figure:

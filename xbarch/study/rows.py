@@ -67,9 +67,9 @@ class Figures:
 
 @dataclass(frozen=True)
 class Row:
-    """job: what was asked. why: empty if it ran. base: dense on the study's first architecture; own: dense on this one,
-    with the method's cells and signs. trained: what the workload was trained on, "" if its weights are random.
-    accuracy: shares by phase. provenance: of the data path."""
+    """job: what was asked, its architecture as `called`. why: empty if it ran. base: dense on the study's first
+    architecture; own: dense on this one, with the method's cells and signs. trained: what the workload was trained on,
+    "" if its weights are random. accuracy: shares by phase. provenance: of the data path."""
 
     job: Job
     why: str
@@ -199,6 +199,13 @@ def machines(asked: Study) -> list[str]:
     return list(dict.fromkeys([*asked.architectures, *asked.machines.values()]))
 
 
+def called(asked: Study, spec: Callable[[str], Architecture]) -> dict[str, str]:
+    """What each of a study's architectures is called in its rows: by its own name, or, where another has the same, as
+    it was asked for. spec: reads one."""
+    own = {asked_for: spec(asked_for).name for asked_for in machines(asked)}
+    return {k: name if list(own.values()).count(name) == 1 else k for k, name in own.items()}
+
+
 def rows(asked: Study, progress: Progress | None = None) -> list[Row]:
     """Run the study.
 
@@ -214,7 +221,8 @@ def rows(asked: Study, progress: Progress | None = None) -> list[Row]:
         found.append(_row(asked, bench, job))
     if progress is not None:
         progress(len(todo), len(todo), "done")
-    return found
+    names = called(asked, bench.architecture)
+    return [replace(row, job=replace(row.job, architecture=names[row.job.architecture])) for row in found]
 
 
 def _row(asked: Study, bench: Bench, job: Job) -> Row:

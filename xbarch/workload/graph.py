@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal
 
@@ -75,6 +76,15 @@ class Layer:
         """Unmasked weights."""
         mask = self.mask() if self.mask is not None else None
         return self.rows * self.filters if mask is None else int(mask.sum())
+
+    @cached_property
+    def zeros(self) -> Fraction:
+        """Share of the unmasked weights that are zero all the same."""
+        if self.weights is None or not self.kept_weights:
+            return Fraction(0)
+        mask = self.mask() if self.mask is not None else None
+        found = sum(int(np.count_nonzero(w if mask is None else w * mask[f])) for f, w in enumerate(self.weights()))
+        return 1 - Fraction(found, self.kept_weights)
 
     @cached_property
     def matrix(self) -> Ints:
