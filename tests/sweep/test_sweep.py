@@ -196,8 +196,10 @@ def test_ended_in_the_middle_and_resumed(file, tmp_path, whole, processes, ends)
     out = tmp_path / "out"
     run = started(file, out, "--processes", str(processes))
     wait(lambda: len(known(out)) >= 3)
+    run.send_signal(signal.SIGSTOP)  # who deals the points waits while the workers are looked for
     workers = descendants(run.pid)
     run.send_signal(ends)
+    run.send_signal(signal.SIGCONT)
     said = run.communicate(timeout=60)[1]
     assert run.returncode == (130 if ends == signal.SIGINT else -ends)
     assert said == ("xbarch: interrupted\n" if ends == signal.SIGINT else "")
