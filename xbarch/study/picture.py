@@ -72,7 +72,9 @@ def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across:
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.grid(linewidth=0.3)
-    figure.legend(fontsize=8, ncols=3, loc="outside upper center", frameon=False)
+    wide = max(map(len, labels), default=0)
+    figure.legend(fontsize=8, ncols=3 if wide <= 20 else 2 if wide <= 32 else 1, loc="outside upper center",
+                  frameon=False)
     return figure
 
 
