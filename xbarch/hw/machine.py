@@ -186,7 +186,8 @@ class Machine:
 
     def lacking(self, actions: Iterable[str]) -> str:
         """What the architecture lacks for the sensing unit, in words; empty where every action is paid for."""
-        free = next((action for action in actions if action not in self.prices()), "")
+        paid = self.prices()
+        free = next((action for action in actions if action not in paid), "")
         return free and (f"found none with action: {free}, which crossbar.sensing.unit = {self.sensing.name} does on "
                          f"{self.architecture.name}, allowed components that pay for it")
 

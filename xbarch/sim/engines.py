@@ -11,7 +11,7 @@ from xbarch.sim.graph import StageGraph, Trace
 ENGINES: Mapping[str, str] = {
     "auto": "fast where Numba is installed and the run is not small, else simpy",
     "simpy": "a SimPy process for every server, in which units are written and understood",
-    "fast": "an event loop over flat tables, compiled where Numba is installed (pip install xbarch[fast])",
+    "fast": "an event loop over flat tables, compiled where Numba is installed (the extra `fast`)",
 }
 SMALL = 60_000  # visits of stages that SimPy is through with before the compiled loop is loaded
 
