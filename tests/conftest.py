@@ -5,7 +5,14 @@ import sys
 
 import pytest
 
-from xbarch import cli
+from xbarch import bundled, cli, plugins
+
+
+@pytest.fixture(autouse=True)
+def forget(monkeypatch):
+    """What one test loads from files is unknown to the next."""
+    monkeypatch.setattr(plugins, "_loaded", {})
+    monkeypatch.setattr(bundled, "_named", {})
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from xbarch import bundled, plugins, watch
+from xbarch import plugins, watch
 
 PATH = '''
 from typing import ClassVar
@@ -56,10 +56,8 @@ LIMIT = 0.4
 
 
 @pytest.fixture(autouse=True)
-def forgotten(monkeypatch):
-    """Plugins of one test are unknown to the next; calls may take a moment only."""
-    monkeypatch.setattr(plugins, "_loaded", {})
-    monkeypatch.setattr(bundled, "_named", {})
+def quick(monkeypatch):
+    """Calls of plugins may take a moment only."""
     monkeypatch.setenv(watch.VARIABLE, str(LIMIT))
 
 

@@ -35,12 +35,6 @@ pruning:
 """
 
 
-@pytest.fixture(autouse=True)
-def forgotten(monkeypatch):
-    """Plugins of one test are unknown to the next."""
-    monkeypatch.setattr(plugins, "_loaded", {})
-
-
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """An empty folder to work in."""

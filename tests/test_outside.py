@@ -35,12 +35,6 @@ components:
 RECIPE = "{kind: synthetic, network: lenet5, weight_bits: 4, input_bits: 4, description: a test}\n"
 
 
-@pytest.fixture(autouse=True)
-def forgotten(monkeypatch):
-    monkeypatch.setattr(plugins, "_loaded", {})
-    monkeypatch.setattr(bundled, "_named", {})
-
-
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     folder = tmp_path / "here"

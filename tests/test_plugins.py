@@ -37,12 +37,6 @@ class Mine(Dense):
 '''
 
 
-@pytest.fixture(autouse=True)
-def forgotten(monkeypatch):
-    """Plugins of one test are unknown to the next."""
-    monkeypatch.setattr(plugins, "_loaded", {})
-
-
 @pytest.fixture
 def write(tmp_path):
     numbers = itertools.count()

@@ -96,8 +96,7 @@ def test_crossbars_beyond_counting_are_refused_unpacked(monkeypatch):
     ("def work(self, *given): return replace(super().work(*given), extra={'warp': np.ones(9, int)})",
      "work of layer conv returned the action 'warp', allowed those that a component pays for: "),
 ])
-def test_a_data_path_that_misbehaves_is_refused_with_its_file(tmp_path, monkeypatch, body, says):
-    monkeypatch.setattr(plugins, "_loaded", {})
+def test_a_data_path_that_misbehaves_is_refused_with_its_file(tmp_path, body, says):
     file = tmp_path / "bad.py"
     file.write_text(
         "from dataclasses import replace\n"

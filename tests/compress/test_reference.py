@@ -65,26 +65,39 @@ def test_even_columns_cost_nothing_and_uneven_ones_their_variance():
     assert all(torch.isfinite(n.weight.grad).all() for n in p.nodes)
 
 
-def test_reweighted_lasso_renews_its_weights():
+def test_reweighted_lasso_shrinks_by_the_norms_of_the_epoch_before():
+    """Group by group against NumPy; and no strength makes a weight grow, change its sign or vanish into nan."""
     p = pruner(Lasso, SNrram({"grain": "row"}), {"name": "lasso", "strength": 0.5, "form": "reweighted"})
+    rate, momentum = 0.02, p.spec.training.momentum
 
-    def squares():
-        found = []
-        for node, (f, r) in zip(p.nodes, p.whole, strict=True):
-            w = node.weight.detach().numpy().reshape(len(node.weight), -1).astype(np.float64)
-            found.append(np.array([np.square(w[i:i + f, j:j + r]).sum() for i in range(0, len(w), f)
-                                   for j in range(0, w.shape[1], r)]))
-        return found
+    def weights():
+        return [n.weight.detach().numpy().reshape(len(n.weight), -1).astype(np.float64) for n in p.nodes]
 
-    first = squares()
+    def shrunk(now, then):
+        for w, old, (f, r) in zip(now, then, p.whole, strict=True):
+            blocks = [np.s_[i:i + f, j:j + r] for i in range(0, len(w), f) for j in range(0, w.shape[1], r)]
+            mean = np.mean([np.square(old[b]).sum() for b in blocks])
+            for b in blocks:
+                w[b] /= 1 + 2 * rate * 0.5 / (1 - momentum) / (np.square(old[b]).sum() + 1e-3 * mean)
+        return now
+
+    assert p.penalty(0.1) is None
+    first = weights()
     with torch.no_grad():
         for node in p.nodes:
             node.weight.mul_(2)
-    want = sum((4 * s / (s + 1e-3 * s.mean())).sum() for s in first)
-    assert float(p.penalty(0.1).detach()) == pytest.approx(0.5 * want, rel=1e-4)
-    p.close(1)
-    want = sum((s / (s + 1e-3 * s.mean())).sum() for s in squares())
-    assert float(p.penalty(0.1).detach()) == pytest.approx(0.5 * want, rel=1e-4)
+    for epoch, then in ((0, first), (1, None)):
+        if then is None:  # renewed
+            p.close(epoch)
+            then = weights()
+        want = shrunk(weights(), then)
+        p.step(rate, 0.1, epoch)
+        for found, expected in zip(weights(), want, strict=True):
+            assert np.allclose(found, expected, rtol=1e-4, atol=1e-9)
+    before = weights()
+    p.step(1e6, 0.1, 2)
+    assert all(np.all(np.abs(a) <= np.abs(b)) and np.all(a * b >= 0)
+               for a, b in zip(weights(), before, strict=True))
 
 
 def test_a_networks_outputs_are_spared_where_whole_filters_go():

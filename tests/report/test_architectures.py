@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from xbarch import bundled, plugins
+from xbarch import bundled
 from xbarch.errors import InputError
 from xbarch.report import architectures as pages
 from xbarch.report.diagram import WIDTH, diagram
@@ -18,12 +18,6 @@ NAMES = bundled.names("architectures")
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "architectures"
 SVG = "{http://www.w3.org/2000/svg}"
 ISAAC = load("isaac_like", Architecture)
-
-
-@pytest.fixture(autouse=True)
-def forgotten(monkeypatch):
-    monkeypatch.setattr(plugins, "_loaded", {})
-    monkeypatch.setattr(bundled, "_named", {})
 
 
 def texts(svg):

@@ -43,7 +43,8 @@ class Lasso(Pruner):
     """The penalty, or the proximal step, until the cut.
 
     Reweighted (BLK-REW, Ma et al., 2020; recalled): lambda * sum of a_g |w_g|², a_g = 1 / (|w_g|² + e) renewed after
-    every epoch; e, this project's reading, is a thousandth of the layer's mean |w_g|².
+    every epoch; e, this project's reading, is a thousandth of the layer's mean |w_g|². Its step is implicit: a_g of a
+    vanishing group is so large that a step along the gradient would overshoot.
     """
 
     def __init__(self, network: Network, spec: Pruning, path: DataPath) -> None:
@@ -100,13 +101,9 @@ class Lasso(Pruner):
 
     def penalty(self, progress: float) -> Tensor | None:
         """lambda * sum of min(norm, tau) over groups ("layer...", "none"), or of the norms of the groups whose mean|w|
-        is below the global quantile ("global"); or the reweighted squares."""
-        if self.lasso.form == "proximal":
+        is below the global quantile ("global"); none where `step` shrinks the groups instead."""
+        if self.lasso.form != "gradient":
             return None
-        if self.lasso.form == "reweighted":
-            squares = [(self.groups(n, s).square().sum(dim=2) * a).sum()
-                       for n, s, a in zip(self.nodes, self.whole, self.inverse, strict=True)]
-            return self.lasso.strength * torch.stack(squares).sum()
         sizes = self.sizes(progress)
         norms = [_norms(self.groups(n, s)) for n, s in zip(self.nodes, sizes, strict=True)]
         if self.lasso.threshold == "global":
@@ -118,13 +115,18 @@ class Lasso(Pruner):
 
     @torch.no_grad()
     def step(self, rate: float, progress: float, epoch: int) -> None:
-        """Proximal step after an update: w_g *= max(0, 1 - rate * lambda / (1 - momentum) / |w_g|) where |w_g| < tau.
+        """Proximal step after an update: w_g *= max(0, 1 - rate * lambda / (1 - momentum) / |w_g|) where |w_g| < tau;
+        reweighted, w_g /= 1 + 2 * rate * lambda / (1 - momentum) * a_g.
 
         1 / (1 - momentum) is how much longer the momentum optimizer's steps are than `rate`.
         """
-        if self.lasso.form != "proximal":
+        if self.lasso.form == "gradient":
             return
         size = rate * self.lasso.strength / (1 - self.spec.training.momentum)
+        if self.lasso.form == "reweighted":
+            for node, s, a in zip(self.nodes, self.whole, self.inverse, strict=True):
+                node.weight.div_(spread(1 + 2 * size * a, node.weight, s, node.layer.groups))
+            return
         sizes = self.sizes(progress)
         for node, s, tau in zip(self.nodes, sizes, self.thresholds(sizes), strict=True):
             norm = self.groups(node, s).norm(dim=2)

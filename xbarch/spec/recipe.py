@@ -103,8 +103,8 @@ class Lasso(Spec):
     threshold tau: `layer`, ratio * mean group norm of a layer; `layer_quantile`, the ratio-quantile of a layer's
     norms; `global`, the ratio-quantile of mean|w| over all layers' groups; `none`, plain group lasso. form:
     `gradient` adds the penalty to the loss; `proximal` shrinks groups below tau after each step instead; `reweighted`
-    adds strength * sum of |w_g|² / (|w_g|² + e), the denominators those of the epoch before, for all groups (BLK-REW,
-    Ma et al., 2020).
+    is strength * sum of |w_g|² / (|w_g|² + e), the denominators those of the epoch before, for all groups, with an
+    implicit step after each step (BLK-REW, Ma et al., 2020).
     """
 
     name: Literal["lasso"]
