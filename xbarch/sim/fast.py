@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, pairwise
 from typing import Any
@@ -11,13 +12,13 @@ from numpy.typing import NDArray
 
 from xbarch.sim import engine, kernel
 from xbarch.sim.graph import Stage, StageGraph, Trace
-from xbarch.sim.kernel import FINISHED, FIRST, FULL, OVER, SECTIONS, SIZE, SOILED
+from xbarch.sim.kernel import DISORDER, EVENTS, FINISHED, FIRST, FULL, OVER, SCALARS, SECTIONS, SIZE, SOILED, WIDEST
 
 Ints = NDArray[np.int64]
 Sections = dict[str, Any]
 
 PAUSE = 2**20  # events between two looks at the clock
-_GROWING = {name for name in SECTIONS if name.startswith(("EVENT_", "TOKEN_", "VISIT_"))}
+_GROWING = ("EVENT_", "TOKEN_", "VISIT_")  # what the names of sections begin with that may become too small
 
 
 def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None,
@@ -32,14 +33,15 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
     """
     total = sum(f.windows for f in graph.flows) * graph.images
     advance = _advance(compiled)
-    sections, widest = tables(graph)
-    memory = _laid(sections, advance is kernel.advance)
-    memory[SOILED] = len(graph.flows)  # all of them may issue
-    while (found := advance(memory, PAUSE, widest)) != OVER:
-        if found == FULL:
-            memory = _grown(memory)
-        elif progress is not None:
-            progress(int(memory[FINISHED]), total)
+    for ahead in (True, False):
+        memory = _laid(tables(graph, ahead), advance is kernel.go)
+        while (found := advance(memory, PAUSE)) not in (OVER, DISORDER):
+            if found == FULL:
+                memory = _grown(memory)
+            elif progress is not None:
+                progress(int(memory[FINISHED]), total)
+        if found == OVER:
+            break
     if memory[FINISHED] < total:
         return engine.run(graph)  # stuck: it says who waits for what
     return _trace(graph, memory)
@@ -47,63 +49,74 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
 
 def _advance(compiled: bool | None) -> Callable[..., int]:
     if compiled is False:
-        return kernel.advance
+        return kernel.go
     try:
-        from xbarch.sim.compiled import advance
+        from xbarch.sim.compiled import go
     except ImportError:
         if compiled:
             raise
-        return kernel.advance
-    return advance
+        return kernel.go
+    return go
 
 
 # -- memory -------------------------------------------------------------------------------------------------------
 
 def _laid(sections: Sections, plain: bool) -> Any:
-    """A memory of these sections, the scalars zero."""
+    """A memory of these sections; all flows may issue, the other scalars are zero."""
     parts = [np.asarray(sections[name], np.int64) for name in SECTIONS]
     sizes = list(map(len, parts))
     starts = [FIRST + at for at in _starts(sizes)[:-1]]
-    memory = np.concatenate((np.array([0] * 10 + starts + sizes, np.int64), *parts))
+    memory = np.concatenate((np.array([0] * SCALARS + starts + sizes, np.int64), *parts))
+    memory[SOILED] = len(sections["DIRTY"])
+    memory[WIDEST] = len(sections["READY"])
     return memory.tolist() if plain else memory
 
 
 def _section(memory: Any, name: str) -> Ints:
-    where = 10 + SECTIONS.index(name)
+    where = SCALARS + SECTIONS.index(name)
     return np.asarray(memory[memory[where]:memory[where] + memory[SIZE + where]], np.int64)
 
 
 def _grown(memory: Any) -> Any:
-    """The same with twice the room for arrivals, tokens and visits."""
-    sections = {name: _section(memory, name) for name in SECTIONS}
-    larger = _laid({name: np.concatenate((values, values)) if name in _GROWING else values
-                    for name, values in sections.items()}, isinstance(memory, list))
-    larger[:10] = memory[:10]
+    """The same with twice the room where too little is left."""
+    size = {kind: len(_section(memory, first)) for kind, first in zip(
+        _GROWING, ("EVENT_TIME", "TOKEN_COPY", "VISIT_TOKEN"), strict=True)}
+    short = {"EVENT_": memory[EVENTS] + 2 * memory[WIDEST] > size["EVENT_"],
+             "TOKEN_": 2 * memory[kernel.TOKENS] > size["TOKEN_"],
+             "VISIT_": 2 * memory[kernel.VISITS] + memory[WIDEST] > size["VISIT_"]}
+    sections = {}
+    for name in SECTIONS:
+        values = _section(memory, name)
+        sections[name] = np.concatenate((values, values)) if short.get(name[:6]) else values
+    larger = _laid(sections, isinstance(memory, list))
+    larger[:SCALARS] = memory[:SCALARS]
     return larger
 
 
 # -- tables -------------------------------------------------------------------------------------------------------
 
-def tables(graph: StageGraph) -> tuple[Sections, int]:
-    """The sections of the kernel's memory before the first event, and the most arrivals that the stages of one token
-    can have waiting."""
+def tables(graph: StageGraph, ahead: bool = True) -> Sections:
+    """The sections of the kernel's memory before the first event. ahead: whether stages with a server of their own are
+    granted ahead of time."""
     copies = [stages for flow in graph.flows for stages in flow.copies]
     stages = [stage for copy in copies for stage in copy]
     windows = [flow.windows * graph.images for flow in graph.flows]
-    widest = max(sum(2 + len(stage.room) for stage in copy) for copy in copies)
-    made = {**_stages(graph, copies, stages), **_flows(graph), **_pools(graph, stages),
+    widest = max(sum(2 + len(stage.room) for stage in copy) for copy in copies) + 2
+    made = {**_stages(graph, copies, stages, ahead), **_flows(graph), **_pools(graph, stages),
             "COPY_FIRST": _starts(map(len, copies)),
             "COPY_FLOW": [n for n, flow in enumerate(graph.flows) for _ in flow.copies],
             "COPY_GATES": [sum(s.gate for s in copy) for copy in copies], "SPARE": _none(len(copies))}
     made |= {name: _zeros(sum(windows)) for name in ("ISSUED_AT", "DONE_AT", "STATE")}
     made |= {name: _zeros(len(graph.servers)) for name in ("FREE", "CALLED", "BUSY", "SERVED")}
     made |= {name: _zeros(len(graph.servers) + 1) for name in ("TURN_TIME", "TURN_SERVER")}
-    for name in _GROWING:
-        made[name] = _zeros({"E": 8 * widest + 64, "T": 64, "V": max(64, 2 * max(map(len, copies)))}[name[0]])
-    return made, widest
+    made["READY"] = _zeros(widest)
+    sizes = zip(_GROWING, (8 * widest, 64, 2 * widest), strict=True)
+    for kind, size in sizes:
+        made |= {name: _zeros(size) for name in SECTIONS if name.startswith(kind)}
+    return made
 
 
-def _stages(graph: StageGraph, copies: Sequence[Sequence[Stage]], stages: Sequence[Stage]) -> Sections:
+def _stages(graph: StageGraph, copies: Sequence[Sequence[Stage]], stages: Sequence[Stage], ahead: bool) -> Sections:
     first = [start for start, copy in zip(_starts(map(len, copies)), copies, strict=False) for _ in copy]
     after = [[start + a for a in stage.after] for start, stage in zip(first, stages, strict=True)]
     following: list[list[int]] = [[] for _ in stages]
@@ -113,6 +126,7 @@ def _stages(graph: StageGraph, copies: Sequence[Sequence[Stage]], stages: Sequen
     values = _Values()
     held, delay = ([values.add(getattr(s, name)) for s in stages] for name in ("occupancy", "latency"))
     queues, queue_at = _queues(graph, stages)
+    keeps = [[a for a in before if stages[a].room] for before in after]
     return {
         "SERVER": [s.server for s in stages], "QUEUE": queues, "QUEUE_AT": queue_at,
         "HEAD": _none(queue_at[-1]), "TAIL": _none(queue_at[-1]),
@@ -121,8 +135,17 @@ def _stages(graph: StageGraph, copies: Sequence[Sequence[Stage]], stages: Sequen
         "GATE": [int(s.gate) for s in stages], "BEFORE": list(map(len, after)), **_ragged("NEXT", following),
         "ROOM_AT": _starts(len(s.room) for s in stages), "ROOM_POOL": [p for s in stages for p, _ in s.room],
         "ROOM_AMOUNT": [a for s in stages for _, a in s.room],
-        **_ragged("KEEPS", [[a for a in before if stages[a].room] for before in after]),
-        "EXECUTED": _zeros(len(stages))}
+        **_ragged("KEEPS", keeps), "EXECUTED": _zeros(len(stages)),
+        "AHEAD": _alone(stages, keeps, ahead), "ASKED": _zeros(len(stages)), "ASKED_WINDOW": _zeros(len(stages))}
+
+
+def _alone(stages: Sequence[Stage], keeps: Sequence[Sequence[int]], ahead: bool) -> list[bool]:
+    """Whether each stage is granted as soon as its request's time is known: pure delays, and those that share their
+    server with none and cause nothing at the instant of their grant, which is after turns of that instant."""
+    users = Counter(stage.server for stage in stages)
+    return [s.server < 0 or bool(ahead and users[s.server] == 1 and not s.room and np.min(s.latency) > 0
+                                 and (np.min(s.occupancy) > 0 or not (s.gate or kept)))
+            for s, kept in zip(stages, keeps, strict=True)]
 
 
 def _flows(graph: StageGraph) -> Sections:

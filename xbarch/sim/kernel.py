@@ -3,9 +3,14 @@
 Plain Python over a list, and the same functions compiled over an array (`xbarch.sim.compiled`). Nothing here allocates:
 where a section of the memory is full the loop stops, is given a larger one and goes on (`FULL`).
 
-Two heaps drive it. Arrivals (results, ends of gates, room given back) of an instant come first, in any order: they
-only add. Then servers take turns, those of the lowest number first, a request at a time. What a turn causes at the
-same instant is seen before the next one.
+Two heaps drive it. Arrivals (requests, ends of gates, tokens that are done, room given back) of an instant come first,
+in any order: they only add. Then servers take turns, those of the lowest number first, a request at a time. What a turn
+causes at the same instant is seen before the next one.
+
+Where nothing is arbitrated there is nothing to wait for: a stage with a server of its own (`AHEAD`) starts at
+max(request, end of its last token), so its times follow by arithmetic as soon as its request's is known, and those of
+the stages after it. That is right as long as its requests come in their order; where they do not the loop stops
+(`DISORDER`), and the run is done again with every server arbitrated.
 
 Memory: scalars (`EVENTS` and on), where each section starts, how long each is, the sections. So m[NOW] is the time and
 m[m[HELD] + g] the entry g of the section HELD. X_AT marks lists of lists: entries X_AT[i] to X_AT[i + 1] of X belong
@@ -22,15 +27,20 @@ from typing import Any
 
 Memory = Any  # list[int], or an array of int64
 
-DELIVER, LEAVE, BOTH, BACK = range(4)  # what an arrival says of a visit; BOTH: result and end of the gate at once
-OVER, PAUSED, FULL = range(3)  # why the loop stopped
+ASK, LEAVE, FINISH, BACK = range(4)  # what an arrival is: a request, the end of a token's gates, of the token, of room
+OVER, PAUSED, FULL, DISORDER = range(4)  # why the loop stopped
 
-EVENTS, TURNS, TOKENS, VISITS, SOILED, FINISHED, LAST, NOW, *_ = range(10)
+# WIDEST: the most arrivals that the stages of one token cause. PENDING: visits to be granted ahead. MIXED: requests
+# came out of order.
+EVENTS, TURNS, TOKENS, VISITS, SOILED, FINISHED, LAST, NOW, WIDEST, PENDING, MIXED = range(11)
+SCALARS = 11
 
 SECTIONS = (
-    # of stages. BEFORE: how many it waits for. NEXT: those that wait for it. KEEPS: those before it whose room it keeps
+    # of stages. BEFORE: how many it waits for. NEXT: those that wait for it. KEEPS: those before it whose room it
+    # keeps. AHEAD: granted ahead of time. ASKED, ASKED_WINDOW: its last request's, where granted so
     "SERVER", "QUEUE", "HELD", "HELD_N", "DELAY", "DELAY_N", "GATE", "BEFORE", "NEXT_AT", "NEXT", "ROOM_AT",
-    "ROOM_POOL", "ROOM_AMOUNT", "KEEPS_AT", "KEEPS", "EXECUTED", "VALUES",
+    "ROOM_POOL", "ROOM_AMOUNT", "KEEPS_AT", "KEEPS", "EXECUTED", "AHEAD", "ASKED", "ASKED_WINDOW",
+    "VALUES",
     # of copies. COPY_FIRST: first stage. SPARE: first free token, -1: none
     "COPY_FIRST", "COPY_FLOW", "COPY_GATES", "SPARE",
     # of flows. FLOW_COPY: first copy. FLOW_AT: first of its windows. DIRTY: flows that may issue
@@ -44,15 +54,18 @@ SECTIONS = (
     "QUEUE_AT", "HEAD", "TAIL", "FREE", "CALLED", "BUSY", "SERVED",
     # of pools. TAKER: servers that may take from them. LACKS: whether those wait for room
     "TAKER_AT", "TAKER", "LACKS", "ROOM", "TAKEN", "GIVEN", "PEAK",
-    # heaps. EVENT_CODE: visit * 4 + DELIVER, LEAVE or BOTH; entry of ROOM_POOL * 4 + BACK
-    "TURN_TIME", "TURN_SERVER", "EVENT_TIME", "EVENT_CODE",
-    # of tokens. TOKEN_NEXT: next free one of the copy
-    "TOKEN_COPY", "TOKEN_WINDOW", "TOKEN_GATES", "TOKEN_LEFT", "TOKEN_VISIT", "TOKEN_NEXT",
-    # of visits. VISIT_NEXT, VISIT_PREV: in the queue. VISIT_OPEN: stages to be granted before its room's end is known
+    # heaps. EVENT_CODE: visit * 4 + ASK, token * 4 + LEAVE or FINISH, entry of ROOM_POOL * 4 + BACK. READY: of PENDING
+    "TURN_TIME", "TURN_SERVER", "READY", "EVENT_TIME", "EVENT_CODE",
+    # of tokens. TOKEN_GATES, TOKEN_LEFT: gates and stages whose end is not known yet; TOKEN_GATED, TOKEN_END: the last
+    # of the others. TOKEN_NEXT: next free one of the copy
+    "TOKEN_COPY", "TOKEN_WINDOW", "TOKEN_GATES", "TOKEN_LEFT", "TOKEN_GATED", "TOKEN_END", "TOKEN_VISIT", "TOKEN_NEXT",
+    # of visits. VISIT_TIME: of its request, the latest result so far. VISIT_NEXT, VISIT_PREV: in the queue. VISIT_OPEN:
+    # stages to be granted before its room's end is known
     "VISIT_TOKEN", "VISIT_STAGE", "VISIT_WAITS", "VISIT_TIME", "VISIT_NEXT", "VISIT_PREV", "VISIT_OPEN", "VISIT_END",
 )
 (SERVER, QUEUE, HELD, HELD_N, DELAY, DELAY_N, GATE, BEFORE, NEXT_AT, NEXT, ROOM_AT,
- ROOM_POOL, ROOM_AMOUNT, KEEPS_AT, KEEPS, EXECUTED, VALUES,
+ ROOM_POOL, ROOM_AMOUNT, KEEPS_AT, KEEPS, EXECUTED, AHEAD, ASKED, ASKED_WINDOW,
+ VALUES,
  COPY_FIRST, COPY_FLOW, COPY_GATES, SPARE,
  FLOW_WINDOWS, FLOW_TOTAL, FLOW_COPIES, FLOW_COPY, FLOW_LIMIT, FLOW_AT, IN_AT, OUT_AT, OUT,
  ISSUED, DONE, GATED, DIRTY, IS_DIRTY,
@@ -60,12 +73,12 @@ SECTIONS = (
  PRODUCER, CONSUMER, CAPACITY, NEED, RELEASE, FREED, MARKS,
  QUEUE_AT, HEAD, TAIL, FREE, CALLED, BUSY, SERVED,
  TAKER_AT, TAKER, LACKS, ROOM, TAKEN, GIVEN, PEAK,
- TURN_TIME, TURN_SERVER, EVENT_TIME, EVENT_CODE,
- TOKEN_COPY, TOKEN_WINDOW, TOKEN_GATES, TOKEN_LEFT, TOKEN_VISIT, TOKEN_NEXT,
+ TURN_TIME, TURN_SERVER, READY, EVENT_TIME, EVENT_CODE,
+ TOKEN_COPY, TOKEN_WINDOW, TOKEN_GATES, TOKEN_LEFT, TOKEN_GATED, TOKEN_END, TOKEN_VISIT, TOKEN_NEXT,
  VISIT_TOKEN, VISIT_STAGE, VISIT_WAITS, VISIT_TIME, VISIT_NEXT, VISIT_PREV, VISIT_OPEN, VISIT_END,
- ) = range(10, 10 + len(SECTIONS))
+ ) = range(SCALARS, SCALARS + len(SECTIONS))
 SIZE = len(SECTIONS)  # from where a section starts to how long it is
-FIRST = 10 + 2 * SIZE  # of the sections themselves
+FIRST = SCALARS + 2 * SIZE  # of the sections themselves
 IS_DONE, IS_GATED, IS_OPEN = 1, 2, 4
 
 
@@ -155,15 +168,39 @@ def turn(m: Memory) -> int:
 
 # -- stages -------------------------------------------------------------------------------------------------------
 
+def ask(m: Memory, visit: int) -> None:
+    """A token asks for a stage, when all before it are known: right away where it is granted ahead or it is time."""
+    if m[m[AHEAD] + m[m[VISIT_STAGE] + visit]]:
+        m[m[READY] + m[PENDING]] = visit
+        m[PENDING] += 1
+    elif m[m[VISIT_TIME] + visit] == m[NOW]:
+        arrive(m, visit)
+    else:
+        push(m, m[m[VISIT_TIME] + visit], 4 * visit + ASK)
+
+
+def settle(m: Memory) -> None:
+    """Grant what is to be granted ahead of time."""
+    while m[PENDING] > 0:
+        m[PENDING] -= 1
+        visit = m[m[READY] + m[PENDING]]
+        stage, time = m[m[VISIT_STAGE] + visit], m[m[VISIT_TIME] + visit]
+        server = m[m[SERVER] + stage]
+        if server >= 0:
+            window = m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + visit]]
+            if time < m[m[ASKED] + stage] or (time == m[m[ASKED] + stage] and window < m[m[ASKED_WINDOW] + stage]):
+                m[MIXED] = 1
+            m[m[ASKED] + stage], m[m[ASKED_WINDOW] + stage] = time, window
+            grant(m, visit, server, max(time, m[m[FREE] + server]))
+        else:
+            grant(m, visit, server, time)
+
+
 def arrive(m: Memory, visit: int) -> None:
-    """A token asks for a stage: at its server, behind the requests before it, or right away where there is none."""
+    """A request at a server, behind the requests before it."""
     stage = m[m[VISIT_STAGE] + visit]
-    if m[m[SERVER] + stage] < 0:
-        grant(m, visit)
-        return
     now, queue = m[NOW], m[m[QUEUE] + stage]
     window = m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + visit]]
-    m[m[VISIT_TIME] + visit] = now
     before, after = m[m[TAIL] + queue], -1
     while before >= 0 and m[m[VISIT_TIME] + before] == now and (m[m[VISIT_STAGE] + before] > stage or (
             m[m[VISIT_STAGE] + before] == stage and m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + before]] > window)):
@@ -181,22 +218,33 @@ def arrive(m: Memory, visit: int) -> None:
         call(m, m[m[SERVER] + stage])
 
 
-def grant(m: Memory, visit: int) -> int:
-    """A stage begins; how long it is held."""
+def grant(m: Memory, visit: int, server: int, time: int) -> None:
+    """A stage begins at that time: what follows from it."""
     token, stage = m[m[VISIT_TOKEN] + visit], m[m[VISIT_STAGE] + visit]
-    now, window = m[NOW], m[m[TOKEN_WINDOW] + token]
-    held = m[m[VALUES] + m[m[HELD] + stage] + window % m[m[HELD_N] + stage]]
-    delay = m[m[VALUES] + m[m[DELAY] + stage] + window % m[m[DELAY_N] + stage]]
+    window = m[m[TOKEN_WINDOW] + token]
+    over = time + m[m[VALUES] + m[m[HELD] + stage] + window % m[m[HELD_N] + stage]]
+    out = time + m[m[VALUES] + m[m[DELAY] + stage] + window % m[m[DELAY_N] + stage]]
     m[m[EXECUTED] + stage] += 1
-    keep(m, visit, now + held)
-    if not m[m[GATE] + stage]:
-        push(m, now + delay, 4 * visit + DELIVER)
-    elif held == delay:
-        push(m, now + delay, 4 * visit + BOTH)
-    else:
-        push(m, now + held, 4 * visit + LEAVE)
-        push(m, now + delay, 4 * visit + DELIVER)
-    return int(held)
+    if server >= 0:
+        m[m[BUSY] + server] += over - time
+        m[m[SERVED] + server] += 1
+        m[m[FREE] + server] = over
+    keep(m, visit, over)
+    if m[m[GATE] + stage]:
+        m[m[TOKEN_GATED] + token] = max(m[m[TOKEN_GATED] + token], over)
+        m[m[TOKEN_GATES] + token] -= 1
+        if m[m[TOKEN_GATES] + token] == 0:
+            push(m, m[m[TOKEN_GATED] + token], 4 * token + LEAVE)
+    m[m[TOKEN_END] + token] = max(m[m[TOKEN_END] + token], out)
+    m[m[TOKEN_LEFT] + token] -= 1
+    if m[m[TOKEN_LEFT] + token] == 0:
+        push(m, m[m[TOKEN_END] + token], 4 * token + FINISH)
+    for i in range(m[m[NEXT_AT] + stage], m[m[NEXT_AT] + stage + 1]):
+        follower = visit + m[m[NEXT] + i] - stage
+        m[m[VISIT_TIME] + follower] = max(m[m[VISIT_TIME] + follower], out)
+        m[m[VISIT_WAITS] + follower] -= 1
+        if m[m[VISIT_WAITS] + follower] == 0:
+            ask(m, follower)
 
 
 def keep(m: Memory, visit: int, end: int) -> None:
@@ -221,26 +269,14 @@ def give(m: Memory, stage: int, end: int) -> None:
         push(m, end, 4 * i + BACK)
 
 
-def deliver(m: Memory, visit: int) -> None:
-    """A stage's result is ready: start what joins on it, or finish the token."""
-    stage, token = m[m[VISIT_STAGE] + visit], m[m[VISIT_TOKEN] + visit]
-    for i in range(m[m[NEXT_AT] + stage], m[m[NEXT_AT] + stage + 1]):
-        follower = visit + m[m[NEXT] + i] - stage
-        m[m[VISIT_WAITS] + follower] -= 1
-        if m[m[VISIT_WAITS] + follower] == 0:
-            arrive(m, follower)
-    m[m[TOKEN_LEFT] + token] -= 1
-    if m[m[TOKEN_LEFT] + token] == 0:
-        finish(m, token)
-
-
 def finish(m: Memory, token: int) -> None:
+    """All stages of the token have delivered."""
     flow = m[m[COPY_FLOW] + m[m[TOKEN_COPY] + token]]
     at, window, count = m[m[FLOW_AT] + flow], m[m[TOKEN_WINDOW] + token], m[m[DONE] + flow]
     m[m[DONE_AT] + at + window] = m[LAST] = m[NOW]
     m[m[STATE] + at + window] |= IS_DONE
     m[FINISHED] += 1
-    if m[m[TOKEN_GATES] + token] == 0:
+    if m[m[STATE] + at + window] & IS_OPEN == 0:
         part(m, token)
     if window == count:
         while count < m[m[FLOW_TOTAL] + flow] and m[m[STATE] + at + count] & IS_DONE:
@@ -250,17 +286,13 @@ def finish(m: Memory, token: int) -> None:
             soil(m, m[m[CONSUMER] + m[m[OUT] + i]])
 
 
-def leave(m: Memory, visit: int) -> None:
-    """A gate stage of the token is over; with the last one its inputs are released."""
+def leave(m: Memory, token: int) -> None:
+    """All gate stages of the token are over; its inputs are released."""
     m[LAST] = m[NOW]
-    token = m[m[VISIT_TOKEN] + visit]
-    m[m[TOKEN_GATES] + token] -= 1
-    if m[m[TOKEN_GATES] + token] > 0:
-        return
     flow = m[m[COPY_FLOW] + m[m[TOKEN_COPY] + token]]
     at, window, count = m[m[FLOW_AT] + flow], m[m[TOKEN_WINDOW] + token], m[m[GATED] + flow]
     m[m[STATE] + at + window] ^= IS_OPEN | IS_GATED
-    if m[m[TOKEN_LEFT] + token] == 0:
+    if m[m[STATE] + at + window] & IS_DONE:
         part(m, token)
     if window == count:
         while count < m[m[FLOW_TOTAL] + flow] and m[m[STATE] + at + count] & IS_GATED:
@@ -336,21 +368,24 @@ def issue(m: Memory, flow: int) -> bool:
         m[m[TOKEN_WINDOW] + token] = window
         m[m[TOKEN_GATES] + token] = m[m[COPY_GATES] + copy]
         m[m[TOKEN_LEFT] + token] = stop - first
+        m[m[TOKEN_GATED] + token] = m[m[TOKEN_END] + token] = m[NOW]
         if m[m[COPY_GATES] + copy]:
             m[m[STATE] + m[m[FLOW_AT] + flow] + window] |= IS_OPEN
         visit = m[m[TOKEN_VISIT] + token]
         for i in range(stop - first):
             m[m[VISIT_WAITS] + visit + i] = m[m[BEFORE] + first + i]
+            m[m[VISIT_TIME] + visit + i] = m[NOW]
         for i in range(stop - first):
             if m[m[BEFORE] + first + i] == 0:
-                arrive(m, visit + i)
+                ask(m, visit + i)
+        settle(m)
     return True
 
 
 def place(m: Memory, copy: int) -> int:
     """A place for a token of the copy, -1 where there is none."""
     first, stop = m[m[COPY_FIRST] + copy], m[m[COPY_FIRST] + copy + 1]
-    if m[EVENTS] + 2 * (stop - first) > m[SIZE + EVENT_TIME]:
+    if m[EVENTS] + m[WIDEST] > m[SIZE + EVENT_TIME]:
         return -1
     token, visit = m[m[SPARE] + copy], m[VISITS]
     if token >= 0:
@@ -389,10 +424,8 @@ def serve(m: Memory, server: int) -> None:
         m[m[ROOM] + pool] -= m[m[ROOM_AMOUNT] + i]
         m[m[TAKEN] + pool] += m[m[ROOM_AMOUNT] + i]
         m[m[PEAK] + pool] = max(m[m[PEAK] + pool], m[m[TAKEN] + pool] - m[m[GIVEN] + pool])
-    held = grant(m, visit)
-    m[m[BUSY] + server] += held
-    m[m[SERVED] + server] += 1
-    m[m[FREE] + server] = m[NOW] + held
+    grant(m, visit, server, m[NOW])
+    settle(m)
     for other in range(m[m[QUEUE_AT] + server], m[m[QUEUE_AT] + server + 1]):
         if m[m[HEAD] + other] >= 0:
             call(m, server)
@@ -462,10 +495,11 @@ def claimed(m: Memory, first: int, stop: int, queue: int) -> bool:
 
 # -- the loop -----------------------------------------------------------------------------------------------------
 
-def advance(m: Memory, most: int, widest: int) -> int:
-    """Go on for at most `most` events: OVER when none is left, PAUSED, or FULL. widest: most stages a copy has."""
-    margin = 4 * widest + 8
+def advance(m: Memory, most: int) -> int:
+    """Go on for at most `most` events: OVER when none is left, PAUSED, FULL, or DISORDER."""
     for _ in range(most):
+        if m[MIXED]:
+            return DISORDER
         while m[SOILED] > 0:
             flow = m[m[DIRTY] + m[SOILED] - 1]
             m[m[IS_DIRTY] + flow] = 0  # before it issues: what it does may concern itself
@@ -473,26 +507,37 @@ def advance(m: Memory, most: int, widest: int) -> int:
             if not issue(m, flow):
                 soil(m, flow)
                 return FULL
-        if m[EVENTS] + margin > m[SIZE + EVENT_TIME]:
+        if m[EVENTS] + m[WIDEST] > m[SIZE + EVENT_TIME]:
             return FULL
         if m[EVENTS] > 0 and (m[TURNS] == 0 or m[m[EVENT_TIME]] <= m[m[TURN_TIME]]):
             m[NOW] = m[m[EVENT_TIME]]
             code = pop(m)
             kind, what = code & 3, code >> 2
-            if kind == BACK:
-                back(m, what)
+            if kind == ASK:
+                arrive(m, what)
+            elif kind == LEAVE:
+                leave(m, what)
+            elif kind == FINISH:
+                finish(m, what)
             else:
-                if kind != DELIVER:
-                    leave(m, what)
-                if kind != LEAVE:
-                    deliver(m, what)
+                back(m, what)
         elif m[TURNS] > 0:
             m[NOW] = m[m[TURN_TIME]]
             serve(m, turn(m))
         else:
-            return OVER
+            return DISORDER if m[MIXED] else OVER
     return PAUSED
 
 
-CALLEES_FIRST = (push, pop, call, turn, give, keep, grant, arrive, part, soil, finish, deliver, leave, back, blocked,
-                 place, issue, sooner, following, roomy, claimed, choose, serve, advance)
+def bare(m: Memory) -> Memory:
+    """The memory as the functions take it: compiled, where its numbers lie."""
+    return m
+
+
+def go(m: Memory, most: int) -> int:
+    """`advance`, called from outside."""
+    return advance(bare(m), most)
+
+
+CALLEES_FIRST = (push, pop, call, turn, arrive, give, keep, ask, grant, settle, part, soil, finish, leave, back,
+                 blocked, place, issue, sooner, following, roomy, claimed, choose, serve, advance, go)
