@@ -71,6 +71,19 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def cache() -> Path:
+    """The folder for what need not be computed twice: $XBARCH_CACHE or ~/.cache/xbarch.
+
+    Raises:
+        InputError: neither is there.
+    """
+    given = os.environ.get("XBARCH_CACHE")
+    try:
+        return Path(given) if given else Path.home() / ".cache" / "xbarch"
+    except RuntimeError:
+        raise InputError("found no home folder for what is to be kept, allowed a folder in XBARCH_CACHE") from None
+
+
 def writable(folder: Path, *names: str) -> None:
     """Refuse, before a long run, files `names` that could not be written in `folder`; any file if none is named.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import symtable
 import warnings
@@ -13,7 +12,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
-from xbarch import plugins
+from xbarch import files, plugins
 from xbarch.errors import InputError
 from xbarch.files import read, writable
 from xbarch.spec.grid import Grid, members
@@ -59,7 +58,7 @@ def ask(source: str | Path, out: Path | None = None, cache: Path | None = None, 
     name = Path(source).stem
     if out is None:
         out = Path(source).with_suffix("") if Path(source).exists() else Path(name)
-    cache = cache or _cache()
+    cache = cache or files.cache()
     if found.data.get("kind") != "grid":
         asked = [_asked(found, name, out, cache)]
     else:
@@ -196,14 +195,6 @@ def _method(pruning: Pruning) -> None:
             raise
         field = {"datapath": "pruning.method"}.get(error.field, f"pruning.{error.field}")
         raise InputError(error.message, field=field) from None
-
-
-def _cache() -> Path:
-    given = os.environ.get("XBARCH_CACHE")
-    try:
-        return Path(given) if given else Path.home() / ".cache" / "xbarch"
-    except RuntimeError:  # no home
-        raise InputError("found no home folder for checkpoints, allowed a folder in XBARCH_CACHE") from None
 
 
 def _file(name: str, field: str) -> None:

@@ -13,7 +13,7 @@ ENGINES: Mapping[str, str] = {
     "simpy": "a SimPy process for every server, in which units are written and understood",
     "fast": "an event loop over flat tables, compiled where Numba is installed (the extra `fast`)",
 }
-SMALL = 60_000  # visits of stages that SimPy is through with before the compiled loop is loaded
+SMALL = 20_000  # visits of stages that SimPy is through with before the compiled loop is loaded
 
 
 def simulate(graph: StageGraph, name: str = "auto",

@@ -34,7 +34,7 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
     total = sum(f.windows for f in graph.flows) * graph.images
     advance = _advance(compiled)
     for ahead in (True, False):
-        memory = _laid(tables(graph, ahead), advance is kernel.go)
+        memory = _laid(tables(graph, ahead), advance is kernel.advance)
         while (found := advance(memory, PAUSE)) not in (OVER, DISORDER):
             if found == FULL:
                 memory = _grown(memory)
@@ -49,14 +49,15 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
 
 def _advance(compiled: bool | None) -> Callable[..., int]:
     if compiled is False:
-        return kernel.go
+        return kernel.advance
     try:
-        from xbarch.sim.compiled import go
+        from xbarch.sim.compiled import load
+
+        return load()
     except ImportError:
         if compiled:
             raise
-        return kernel.go
-    return go
+        return kernel.advance
 
 
 # -- memory -------------------------------------------------------------------------------------------------------

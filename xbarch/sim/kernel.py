@@ -529,15 +529,5 @@ def advance(m: Memory, most: int) -> int:
     return PAUSED
 
 
-def bare(m: Memory) -> Memory:
-    """The memory as the functions take it: compiled, where its numbers lie."""
-    return m
-
-
-def go(m: Memory, most: int) -> int:
-    """`advance`, called from outside."""
-    return advance(bare(m), most)
-
-
 CALLEES_FIRST = (push, pop, call, turn, arrive, give, keep, ask, grant, settle, part, soil, finish, leave, back,
-                 blocked, place, issue, sooner, following, roomy, claimed, choose, serve, advance, go)
+                 blocked, place, issue, sooner, following, roomy, claimed, choose, serve, advance)
