@@ -44,7 +44,8 @@ def test_another_kernel_machine_or_numba_has_its_own(made, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("damage", [lambda code: code[:-1], lambda code: b"", lambda code: code + b"x",
-                                    lambda code: code[:40] + b"x" + code[41:]], ids=["cut", "empty", "longer", "changed"])
+                                    lambda code: code[:40] + b"x" + code[41:]], 
+                         ids=["cut", "empty", "longer", "changed"])
 def test_damaged_code_is_never_run(made, tmp_path, damage):
     compiled._code(MACHINE)
     path, = kept(tmp_path)

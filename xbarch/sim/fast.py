@@ -12,7 +12,21 @@ from numpy.typing import NDArray
 
 from xbarch.sim import engine, kernel
 from xbarch.sim.graph import Stage, StageGraph, Trace
-from xbarch.sim.kernel import DISORDER, EVENTS, FINISHED, FIRST, FULL, OVER, SCALARS, SECTIONS, SIZE, SOILED, WIDEST
+from xbarch.sim.kernel import (
+    DISORDER,
+    EVENTS,
+    FINISHED,
+    FIRST,
+    FULL,
+    MARKED,
+    OVER,
+    SCALARS,
+    SECTIONS,
+    SIZE,
+    SOILED,
+    WIDEST,
+)
+from xbarch.sim.repeat import FEWEST, Watch
 
 Ints = NDArray[np.int64]
 Sections = dict[str, Any]
@@ -35,9 +49,12 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
     advance = _advance(compiled)
     for ahead in (True, False):
         memory = _laid(tables(graph, ahead), advance is kernel.advance)
+        watch = Watch(graph, memory) if graph.images >= FEWEST else None
         while (found := advance(memory, PAUSE)) not in (OVER, DISORDER):
             if found == FULL:
                 memory = _grown(memory)
+            elif found == MARKED and watch is not None:
+                memory = watch.look(memory)
             elif progress is not None:
                 progress(int(memory[FINISHED]), total)
         if found == OVER:

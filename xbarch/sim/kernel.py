@@ -28,12 +28,12 @@ from typing import Any
 Memory = Any  # list[int], or an array of int64
 
 ASK, LEAVE, FINISH, BACK = range(4)  # what an arrival is: a request, the end of a token's gates, of the token, of room
-OVER, PAUSED, FULL, DISORDER = range(4)  # why the loop stopped
+OVER, PAUSED, FULL, DISORDER, MARKED = range(5)  # why the loop stopped
 
 # WIDEST: the most arrivals that the stages of one token cause. PENDING: visits to be granted ahead. MIXED: requests
-# came out of order.
-EVENTS, TURNS, TOKENS, VISITS, SOILED, FINISHED, LAST, NOW, WIDEST, PENDING, MIXED = range(11)
-SCALARS = 11
+# came out of order. WATCHED: a flow, and MARK: how many of its windows are done when the loop is to stop (`MARKED`).
+(EVENTS, TURNS, TOKENS, VISITS, SOILED, FINISHED, LAST, NOW, WIDEST, PENDING, MIXED, WATCHED, MARK) = range(13)
+SCALARS = 13
 
 SECTIONS = (
     # of stages. BEFORE: how many it waits for. NEXT: those that wait for it. KEEPS: those before it whose room it
@@ -375,6 +375,7 @@ def issue(m: Memory, flow: int) -> bool:
         for i in range(stop - first):
             m[m[VISIT_WAITS] + visit + i] = m[m[BEFORE] + first + i]
             m[m[VISIT_TIME] + visit + i] = m[NOW]
+            m[m[VISIT_OPEN] + visit + i] = 0
         for i in range(stop - first):
             if m[m[BEFORE] + first + i] == 0:
                 ask(m, visit + i)
@@ -496,7 +497,7 @@ def claimed(m: Memory, first: int, stop: int, queue: int) -> bool:
 # -- the loop -----------------------------------------------------------------------------------------------------
 
 def advance(m: Memory, most: int) -> int:
-    """Go on for at most `most` events: OVER when none is left, PAUSED, FULL, or DISORDER."""
+    """Go on for at most `most` events: OVER when none is left, PAUSED, FULL, DISORDER, or MARKED."""
     for _ in range(most):
         if m[MIXED]:
             return DISORDER
@@ -509,6 +510,8 @@ def advance(m: Memory, most: int) -> int:
                 return FULL
         if m[EVENTS] + m[WIDEST] > m[SIZE + EVENT_TIME]:
             return FULL
+        if m[MARK] > 0 and m[m[DONE] + m[WATCHED]] >= m[MARK]:
+            return MARKED
         if m[EVENTS] > 0 and (m[TURNS] == 0 or m[m[EVENT_TIME]] <= m[m[TURN_TIME]]):
             m[NOW] = m[m[EVENT_TIME]]
             code = pop(m)

@@ -1,0 +1,232 @@
+"""Long runs without simulating all of them: a state that has been before repeats what followed it.
+
+An engine's next step depends on its state alone, so where everything in the memory that it will still look at is what
+it was some images ago (times counted from now, windows from the image), all later images follow those between, each
+as much later. The run is then put so many whole periods ahead as end before a flow has no more windows to issue, and
+goes on from there: times and counts are those of the whole run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from math import lcm
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.sim import kernel as k
+from xbarch.sim.graph import StageGraph
+
+Ints = NDArray[np.int64]
+
+FEWEST = 8  # images of a run that is watched: shorter ones are over before they repeat
+LONGEST = 32  # images of a period that is looked for
+_COUNTS = ("EXECUTED", "BUSY", "SERVED", "TAKEN", "GIVEN")  # that only grow
+_TIMES = ("FREE", "ASKED", "EVENT_TIME", "TURN_TIME", "TOKEN_GATED", "TOKEN_END", "VISIT_TIME", "VISIT_END")
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """The run when an image was done. done: windows of each flow, counted in order."""
+
+    image: int
+    now: int
+    done: Ints
+    issued: Ints
+    counts: dict[str, Ints]
+
+
+class Watch:
+    """Looks at the memory of a run whenever another image has left its last flow."""
+
+    def __init__(self, graph: StageGraph, memory: Any) -> None:
+        self.graph, self.image, self.known = graph, 0, dict[tuple[int, bytes], _Mark]()
+        self.windows = np.array([flow.windows for flow in graph.flows], np.int64)
+        self.period = lcm(*(len(times) // flow.windows for flow in graph.flows for copy in flow.copies
+                            for stage in copy for times in (stage.occupancy, stage.latency)
+                            if isinstance(times, np.ndarray)))
+        self.next(memory)
+
+    def next(self, memory: Any) -> None:
+        """Stop again when the next image is done, if a repetition may still be found."""
+        self.image += 1
+        memory[k.WATCHED] = len(self.windows) - 1
+        worth = self.period <= LONGEST and len(self.known) <= 3 * LONGEST
+        memory[k.MARK] = self.image * int(self.windows[-1]) if worth else 0
+
+    def look(self, memory: Any) -> Any:
+        """The memory at a mark, put ahead where its state has been before."""
+        plain = isinstance(memory, list)
+        memory = np.array(memory) if plain else memory
+        self._look(memory)
+        self.next(memory)
+        return memory.tolist() if plain else memory
+
+    def _look(self, memory: Ints) -> None:
+        view = _View(memory, self.graph, self.windows, self.image)
+        state = self.image % self.period, view.state()
+        before = self.known.get(state)
+        here = _Mark(self.image, int(memory[k.NOW]), view["DONE"].copy(), view["ISSUED"].copy(),
+                     {name: view[name].copy() for name in _COUNTS})
+        if before is not None:
+            self.image += view.ahead(before, here) * (here.image - before.image)
+            self.period = LONGEST + 1  # what is left is less than a period
+        else:
+            self.known.setdefault(state, here)
+
+
+class _View:
+    """The sections of a memory by name, and what they mean from one image on."""
+
+    def __init__(self, memory: Ints, graph: StageGraph, windows: Ints, image: int) -> None:
+        self.memory, self.graph, self.windows, self.image = memory, graph, windows, image
+        self.now = int(memory[k.NOW])
+        self.first = image * windows  # window of each flow from which is counted
+        copies = np.array([len(flow.copies) for flow in graph.flows])
+        self.flow = np.repeat(np.arange(len(windows)), copies)  # of each copy
+        sizes = np.diff(self["COPY_FIRST"])
+        self.stage_flow = np.repeat(self.flow, sizes)
+        self.reads = np.array([bool(flow.inputs) for flow in graph.flows])
+        self.token, self.low = self._live()
+
+    def __getitem__(self, name: str) -> Ints:
+        where = k.SCALARS + k.SECTIONS.index(name)
+        start = self.memory[where]
+        found: Ints = self.memory[start:start + self.memory[k.SIZE + where]]
+        return found
+
+    def state(self) -> bytes:
+        """Digest of all that later steps depend on, in an order of its own."""
+        digest = sha256()
+        for part in (*self._flows(), *self._waiting(), self._queued(), *self._tokens()):
+            digest.update(np.int64(part.size).tobytes())
+            digest.update(np.ascontiguousarray(part, np.int64).tobytes())
+        return digest.digest()
+
+    def _left(self, times: Ints) -> Ints:
+        """Times from now on; what is over counts as now."""
+        return np.maximum(times - self.now, 0)
+
+    def _flows(self) -> list[Ints]:
+        """Flows and whose turn it is of their copies, edges, pools, servers, and the marks of windows that are not all
+        through."""
+        done, gated, issued = (self[name] - self.first for name in ("DONE", "GATED", "ISSUED"))
+        at, state = self["FLOW_AT"], self["STATE"]
+        marks = [state[a + low:a + high] for a, low, high in zip(at, self.low, self["ISSUED"], strict=False)]
+        late = self["ASKED"] >= self.now
+        return [self.first % self["FLOW_COPIES"], done, gated[self.reads], issued, self.low - self.first, *marks,
+                self["FREED"] - self.first[self["PRODUCER"]], self["ROOM"], self["LACKS"], self["CALLED"],
+                self._left(self["FREE"]), late, self._left(self["ASKED"]),
+                np.where(late, self["ASKED_WINDOW"] - self.first[self.stage_flow], 0)]
+
+    def _waiting(self) -> list[Ints]:
+        """The two heaps, whatever their order."""
+        size = self.memory[k.EVENTS]
+        code = self["EVENT_CODE"][:size]
+        kind, what = code & 3, code >> 2
+        token = np.where(kind == k.ASK, self["VISIT_TOKEN"][np.where(kind == k.ASK, what, 0)], what)
+        token = np.where(kind == k.BACK, 0, token)
+        place = np.where(kind == k.ASK, self["VISIT_STAGE"][np.where(kind == k.ASK, what, 0)],
+                         np.where(kind == k.BACK, what, self["TOKEN_COPY"][token]))
+        window = np.where(kind == k.BACK, 0, self._window(token))
+        turns = self.memory[k.TURNS]
+        return [_ordered(self["EVENT_TIME"][:size] - self.now, kind, place, window),
+                _ordered(self._left(self["TURN_TIME"][:turns]), self["TURN_SERVER"][:turns])]
+
+    def _window(self, token: Ints) -> Ints:
+        """Of tokens, counted from the image."""
+        return self["TOKEN_WINDOW"][token] - self.first[self.flow[self["TOKEN_COPY"][token]]]
+
+    def _queued(self) -> Ints:
+        """Who waits in each queue, in order, since when."""
+        after = self["VISIT_NEXT"]
+        found, ends = [], []
+        for visit in self["HEAD"].tolist():
+            while visit >= 0:
+                found.append(visit)
+                visit = int(after[visit])
+            ends.append(len(found))
+        visits = np.array(found, np.int64)
+        return np.concatenate((np.array(ends, np.int64), self["VISIT_STAGE"][visits],
+                               self._window(self["VISIT_TOKEN"][visits]), self["VISIT_TIME"][visits] - self.now))
+
+    def _live(self) -> tuple[Ints, Ints]:
+        """Tokens that are not through; of every flow the first window that is not."""
+        token = np.arange(self.memory[k.TOKENS])
+        flow = self.flow[self["TOKEN_COPY"][token]]
+        marks = self["STATE"][self["FLOW_AT"][flow] + self["TOKEN_WINDOW"][token]]
+        live = (marks & (k.IS_DONE | k.IS_OPEN)) != k.IS_DONE
+        low = self["DONE"].copy()
+        np.minimum.at(low, flow[live], self["TOKEN_WINDOW"][token[live]])
+        return token[live], low
+
+    def _tokens(self) -> list[Ints]:
+        """Tokens that are not through, and what their stages still wait for."""
+        token = self.token
+        left, gates = self["TOKEN_LEFT"][token], self["TOKEN_GATES"][token]
+        rows = _ordered(self["TOKEN_COPY"][token], self._window(token), left, gates,
+                        np.where(gates > 0, self._left(self["TOKEN_GATED"][token]), 0),
+                        np.where(left > 0, self._left(self["TOKEN_END"][token]), 0))
+        alive = np.zeros(self.memory[k.TOKENS] + 1, bool)
+        alive[token] = True
+        visit = np.flatnonzero(alive[self["VISIT_TOKEN"][:self.memory[k.VISITS]]])
+        waits, opened = self["VISIT_WAITS"][visit], self["VISIT_OPEN"][visit]
+        some = (waits > 0) | (opened > 0)
+        visit, waits, opened = visit[some], waits[some], opened[some]
+        return [rows, _ordered(self["VISIT_STAGE"][visit], self._window(self["VISIT_TOKEN"][visit]), waits, opened,
+                               np.where(waits > 0, self._left(self["VISIT_TIME"][visit]), 0),
+                               np.where(opened > 0, self._left(self["VISIT_END"][visit]), 0))]
+
+    def ahead(self, before: _Mark, here: _Mark) -> int:
+        """Put the run as many periods ahead as it has windows for; how many."""
+        images, span = here.image - before.image, here.now - before.now
+        totals = self["FLOW_TOTAL"]
+        times = int(((totals - here.issued) // (images * self.windows)).min())
+        if times <= 0:
+            return 0
+        jump = times * images * self.windows
+        for flow, at in enumerate(self["FLOW_AT"][:-1].tolist()):
+            self._flow(flow, at, before, here, times, span)
+        for name in ("DONE", "GATED", "ISSUED"):
+            self[name][:] += jump
+        self["FREED"][:] += jump[self["PRODUCER"]]
+        self["ASKED_WINDOW"][:] += jump[self.stage_flow]
+        token = np.arange(self.memory[k.TOKENS])
+        self["TOKEN_WINDOW"][token] += jump[self.flow[self["TOKEN_COPY"][token]]]
+        for name in _TIMES:
+            self[name][:] += times * span
+        for name in _COUNTS:
+            self[name][:] += times * (here.counts[name] - before.counts[name])
+        self.memory[[k.NOW, k.LAST]] += times * span
+        self.memory[k.FINISHED] += jump.sum()
+        return times
+
+    def _flow(self, flow: int, at: int, before: _Mark, here: _Mark, times: int, span: int) -> None:
+        """A flow's times of the windows between, and marks of those that are not through."""
+        low, high = int(self.low[flow]), int(here.issued[flow])
+        step = high - int(before.issued[flow])
+        jump, state = times * step, self["STATE"][at:]
+        marks = state[low:high].copy()
+        state[low:low + jump] = k.IS_DONE | k.IS_GATED
+        state[low + jump:high + jump] = marks
+        known = (marks & k.IS_DONE) > 0  # some windows are done before others that were issued first
+        _filled(self["ISSUED_AT"][at:], high, high + jump, step, span, known[:0])
+        done = int(here.done[flow])
+        _filled(self["DONE_AT"][at:], done, high + jump, step, span, known[done - low:])
+
+
+def _filled(values: Ints, start: int, stop: int, step: int, span: int, known: NDArray[np.bool_]) -> None:
+    """Values from `start` on: those `step` before and `span` more, but for those known."""
+    for at in range(start, stop, step):
+        end = min(at + step, stop)
+        later, mine = values[at - step:end - step] + span, known[at - start:end - start]
+        later[:len(mine)] = np.where(mine, values[at:at + len(mine)], later[:len(mine)])
+        values[at:end] = later
+
+
+def _ordered(*columns: Any) -> Ints:
+    """Rows of these columns, sorted."""
+    rows: Ints = np.stack([np.asarray(column, np.int64) for column in columns], axis=1)
+    return rows[np.lexsort(rows.T[::-1])]
