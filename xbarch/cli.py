@@ -63,6 +63,8 @@ Set = Annotated[list[str], typer.Option("--set", help="Change the architecture: 
 Plugin = Annotated[list[Path], typer.Option(
     "--plugin", help="A Python file that defines data paths or parts of machines, or an architecture's YAML.")]
 Out = Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help="Folder for result.json and pictures.")]
+Trace = Annotated[Path | None, typer.Option(
+    parser=_place, metavar="FILE", help="CSV file (.csv, .csv.gz) for every token's times at every stage.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output and nothing else.")]
 
 
@@ -86,7 +88,7 @@ def simulate(
     arch: Arch, workload: Load, policy: Policy = "fit", images: Images = 8, chips: Chips = 1,
     datapath: DataPath = None, option: Option = [], set: Set = [], batch: Batch = None,
     placement: Placement = "row_major", mode: Mode = "pipelined", engine: Engine = "auto", reload: Reload = False,
-    plugin: Plugin = [], out: Out = None, as_json: Json = False,
+    trace: Trace = None, plugin: Plugin = [], out: Out = None, as_json: Json = False,
 ) -> None:
     """Simulate a workload on an architecture."""
     from xbarch import run
@@ -99,7 +101,7 @@ def simulate(
     with _bar("simulate", as_json) as progress:
         result = run.simulate(arch, workload, policy=policy, images=images, chips=chips, datapath=datapath,
                               options=_options(option), overrides=set, batch=batch, placement=placement,
-                              mode=mode, engine=engine, reload=reload, progress=progress)
+                              mode=mode, engine=engine, reload=reload, trace=trace, progress=progress)
     if out is not None:
         _save(result, out)
     if as_json:
@@ -110,6 +112,8 @@ def simulate(
     tables.show(result)
     if out is not None:
         print(f"written: {out}/result.json and pictures")
+    if trace is not None:
+        print(f"written: {trace}")
 
 
 @app.command()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TextIO, cast
 
 from xbarch.errors import InputError
 
@@ -100,6 +102,31 @@ def writable(folder: Path, *names: str) -> None:
             probe.unlink()
         except (OSError, ValueError) as error:
             raise _unwritable(path, error) from None
+
+
+@contextmanager
+def stream(path: Path) -> Iterator[TextIO]:
+    """A text file to write piece by piece, whole at the end or not there at all; compressed where its name ends in .gz.
+
+    Raises:
+        InputError: as `write_all`.
+    """
+    from gzip import GzipFile
+
+    try:
+        target = _target(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _beside(target)
+        try:
+            with temporary.open("wb") as raw:
+                packed = GzipFile("", "wb", 6, raw, 0) if path.suffix == ".gz" else None  # no name, no clock
+                with TextIOWrapper(cast(BinaryIO, packed or raw), encoding="utf-8", newline="\n") as text:
+                    yield text
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def write(path: Path, content: str | bytes) -> Path:

@@ -19,13 +19,15 @@ from xbarch.hw.leave import compile_leaving
 from xbarch.hw.machine import Machine, buildable
 from xbarch.hw.variant import variant
 from xbarch.mapping import lawful, maps
-from xbarch.mapping.pack import Packed, dense_crossbars, kept, least_crossbars
+from xbarch.mapping.cache import kept
+from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars
 from xbarch.mapping.placement import arrange, parse_placement
 from xbarch.mapping.plan import Plan, parse_policy, plan
 from xbarch.mapping.traffic import traffic
 from xbarch.report.joined import joined
 from xbarch.report.record import Run, record
 from xbarch.report.result import Result
+from xbarch.report.tracing import placed, tracing
 from xbarch.segments import cut, goes_on
 from xbarch.sim.bounds import conserve, lower, upper
 from xbarch.sim.check import check
@@ -46,7 +48,8 @@ def simulate(
     arch: str | Path | Architecture, workload: str | Path | Workload, *, policy: str = "fit", images: int = 8,
     chips: int = 1, datapath: str | None = None, options: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (), batch: int | None = None, placement: str = "row_major",
-    mode: str = "pipelined", engine: str = "auto", reload: bool = False, progress: Progress | None = None,
+    mode: str = "pipelined", engine: str = "auto", reload: bool = False, trace: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Run `workload` on `arch` and measure it.
 
@@ -64,6 +67,8 @@ def simulate(
         engine: what interprets the stage graph, with the same result (see `xbarch.sim.engines.ENGINES`).
         reload: whether a network larger than the machine runs in segments, whose weights replace one another every
             `batch` images (see `xbarch.segments`).
+        trace: a file (.csv or .csv.gz) to write every token's times at every stage to, as the simulation goes on (see
+            `xbarch.report.tracing.COLUMNS`).
         progress: called with (windows done, windows in all).
 
     Raises:
@@ -73,7 +78,9 @@ def simulate(
                              "options": options, "overrides": overrides, "batch": batch, "placement": placement,
                              "mode": mode, "engine": engine, "progress": progress}
     if not reload:
-        return Result(record(execute(arch, workload, **given)))
+        return Result(record(execute(arch, workload, **given, trace=trace)))
+    if trace is not None:
+        raise InputError("found one with reload, allowed without: segments are runs of their own", field="trace")
     if batch is None:
         raise InputError("found none with reload, allowed --batch N (batch=N): the images that a segment runs before "
                          "the next is loaded", field="batch")
@@ -84,14 +91,16 @@ def execute(
     arch: str | Path | Architecture, workload: str | Path | Workload, *, policy: str = "fit", images: int = 8,
     chips: int = 1, datapath: str | None = None, options: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (), batch: int | None = None, placement: str = "row_major",
-    mode: str = "pipelined", engine: str = "auto", progress: Progress | None = None,
+    mode: str = "pipelined", engine: str = "auto", trace: str | Path | None = None, progress: Progress | None = None,
 ) -> Run:
     """`simulate` with everything it made on the way: plan, stage graph, trace, ledger."""
+    _kinds(trace=trace)
+    file = None if trace is None else placed(Path(trace))
     machine, network, path, how = _prepared(
         arch, workload, policy=policy, images=images, chips=chips, datapath=datapath, options=options,
         overrides=overrides, batch=batch, placement=placement, mode=mode, engine=engine, progress=progress)
     _room(network, machine)
-    return _perform(machine, network, path, fit(network, path, machine), how)
+    return _perform(machine, network, path, fit(network, path, machine), replace(how, trace=file))
 
 
 def reloaded(
@@ -139,6 +148,7 @@ class _How:
     mode: str
     engine: str
     progress: Progress | None
+    trace: Path | None = None
 
 
 def _prepared(
@@ -188,7 +198,11 @@ def _perform(machine: Machine, network: Workload, path: DataPath, packed: Mappin
     plain = (compile_leaving if leaving else compile_graph)(machine, network, packed, planned, how.images)
     graph = arranged(plain, how.mode)
     check(graph)
-    trace, engine = run(graph, how.engine, how.progress)
+    if how.trace is None:
+        trace, engine = run(graph, how.engine, how.progress)
+    else:
+        with tracing(how.trace, graph, {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}) as sink:
+            trace, engine = run(graph, how.engine, how.progress, sink)
     conserve(graph, trace)
     told = plain if how.mode == "batch" else graph
     return Run(machine, network, path, packed, planned, told, trace, settled(graph, plain, trace, how.mode),
@@ -294,7 +308,7 @@ _ALLOWED: dict[str, tuple[Any, str]] = {
     "batch": (int | None, "a whole number from 1 to 1,000,000,000 or None"),
     "placement": (str, "a name such as 'snake'"), "engine": (str, "a name such as 'fast'"),
     "datapath": (str | None, "a name or None"), "options": (Mapping | None, "a dict of names and values or None"),
-    "overrides": (list | tuple, "a list of texts 'a.b.c=value'"),
+    "overrides": (list | tuple, "a list of texts 'a.b.c=value'"), "trace": (str | Path | None, "a path or None"),
 }
 
 

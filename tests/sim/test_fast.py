@@ -32,6 +32,23 @@ def test_random_graphs(make, options, compiled):
         assert outcome(fast.run, graph, compiled=compiled) == outcome(engine.run, graph)
 
 
+@pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
+@pytest.mark.parametrize(("make", "options"), [(alone, {}), (shared, {}), (shared, {"most": 3})],
+                         ids=["alone", "shared", "pools"])
+def test_every_visit_of_random_graphs(make, options, compiled, monkeypatch):
+    """Asked, granted, over and out at every stage; handed on a few at a time."""
+    monkeypatch.setattr(fast, "_ROWS", 40)
+    monkeypatch.setattr(engine, "_ROWS", 30)
+    for graph in graphs(make, 150, 40_000, **options):
+        found = []
+        for run, how in ((fast.run, {"compiled": compiled}), (engine.run, {})):
+            rows = []
+            says = outcome(run, graph, sink=lambda some, rows=rows: rows.extend(some.tolist()), **how)
+            found.append(says if isinstance(says, str) else (says, sorted(rows), len(rows)))
+        assert found[0] == found[1]
+        assert isinstance(found[0], str) or found[0][2] == sum(sum(map(sum, flow)) for flow in found[0][0][4])
+
+
 @pytest.mark.parametrize("make", [alone, shared])
 def test_stuck_runs_say_the_same(make):
     """Of the first thousand graphs those that stop."""

@@ -36,7 +36,7 @@ def test_the_bottleneck_sets_the_interval(times):
 def test_a_source_that_runs_away_is_not_a_steady_state():
     """Large buffers: the first flow is never held back, so nothing repeats as a whole; the mean is still right."""
     found = measured(chain((5, 11, 7), 4, 8, 1000))
-    assert found == Steady(Fraction(44), False, 5 + 4 * 11 + 7)
+    assert found == Steady(Fraction(44), False, 5 + 4 * 11 + 7, 0)
 
 
 def test_a_pattern_of_two_images():
@@ -83,7 +83,7 @@ def edited(gaps, last_issue):
 def test_images_that_drain_do_not_count():
     """Ten images: 100 apart, but the last two, with nothing behind them, 60 apart; they are left out of the mean."""
     found = edited([100, 101, 99, 102, 98, 100, 103, 60, 60], 7)
-    assert found == Steady(Fraction(98 + 100 + 103, 3), False, 500)
+    assert found == Steady(Fraction(98 + 100 + 103, 3), False, 500, 7)  # 4.303 * 2.517 / 3 ** 0.5
 
 
 def test_a_repetition_that_only_the_drain_ends_is_exact():
@@ -92,7 +92,7 @@ def test_a_repetition_that_only_the_drain_ends_is_exact():
 
 def test_a_repetition_that_ended_before_the_drain_is_none():
     found = edited([100] * 5 + [103, 98, 104, 97, 105, 96, 106, 95], 13)
-    assert found == Steady(Fraction(98 + 104 + 97 + 105 + 96 + 106 + 95, 7), False, 500)
+    assert found == Steady(Fraction(98 + 104 + 97 + 105 + 96 + 106 + 95, 7), False, 500, 5)  # 2.447 * 4.67 / 7 ** 0.5
 
 
 def test_what_was_seen_once_is_no_repetition():
@@ -126,4 +126,30 @@ def test_every_window_counts_for_an_exact_repetition():
     trace = run(graph)
     assert steady(graph, trace).exact
     trace.done[1][1::3] += np.arange(9) ** 2
-    assert steady(graph, trace) == Steady(Fraction(33), False, 5 + 33 + 7)
+    assert steady(graph, trace) == Steady(Fraction(33), False, 5 + 33 + 7, 0)
+
+
+def test_a_mean_has_its_confidence_interval():
+    """Against Student's formula by hand: images of 10 to 90 ps at one server, later ones in the second half."""
+    rng = np.random.default_rng(2)
+    held = rng.integers(10, 90, 41)
+    graph = StageGraph((Server("x"),), (Flow("f", 1, ((Stage("s", 0, held, held, gate=True),),), ahead=1),), 41)
+    found = measured(graph)
+    gaps = held[21:40].astype(float)  # after image 20; the last one starts when all others are done
+    half = 2.101 * (np.square(gaps - gaps.mean()).sum() / 18 / 19)**0.5  # 18 degrees of freedom
+    assert not found.exact and found.interval_ps == Fraction(int(held[21:40].sum()), 19)
+    assert found.spread_ps == np.ceil(half)
+    assert measured(chain((5, 11, 7), 4, 4, 1000)).spread_ps is None  # a mean of two
+    assert measured(chain((5, 11, 7), 4, 10, 2)).spread_ps is None  # exact
+
+
+def test_nineteen_of_twenty_intervals_hold_the_truth():
+    """Independent times of a known mean: the confidence interval misses it about once in twenty."""
+    rng, found = np.random.default_rng(4), []
+    for _ in range(400):
+        times = rng.integers(100, 301, 33)
+        graph = StageGraph((Server("x"),), (Flow("f", 1, ((Stage("s", 0, times, times, gate=True),),), ahead=1),), 33)
+        found.append(measured(graph))
+    means = [run for run in found if not run.exact]  # two equal times in a row are taken for a repetition
+    held = sum(abs(run.interval_ps - 200) <= run.spread_ps for run in means)
+    assert len(means) > 380 and 0.92 < held / len(means) < 0.98

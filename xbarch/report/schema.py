@@ -87,6 +87,7 @@ class Throughput(Part):
 class Latency(Part):
     first_image_ps: Time
     interval_ps: Amount
+    interval_95_ps: Amount | None = None
     steady: bool
     makespan_ps: Time
     bounds_ps: list[Time]

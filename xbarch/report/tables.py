@@ -40,7 +40,7 @@ def summary(result: Result) -> list[tuple[str, str]]:
                       f"dense: {units.number(r['mapping.dense_crossbars'])})"),
         ("throughput", f"{units.number(r['throughput.images_per_second'])} images/s"),
         ("interval", f"{units.time(r['latency.interval_ps'])} an image"
-                     + ("" if r["latency.steady"] else " (mean: no exact steady state)")),
+                     + ("" if r["latency.steady"] else _mean(r.data["latency"].get("interval_95_ps")))),
         ("first image", units.time(r["latency.first_image_ps"])),
         ("energy an image", ", ".join(f"{k} {units.energy(r['energy.scopes_aj'][k])}"
                                        for k in ("compute", "chip", "whole"))),
@@ -67,6 +67,10 @@ def summary(result: Result) -> list[tuple[str, str]]:
         rows.append(("accuracy, as stored", ", ".join(f"{told.get(k, k)} {v:.2%}" if v <= 1 else f"{k} {v:g}"
                                                       for k, v in accuracy.items())))
     return rows
+
+
+def _mean(spread: float | None) -> str:
+    return " (mean: no exact steady state" + (")" if spread is None else f"; ± {units.time(spread)} at 95 %)")
 
 
 def _rates(rates: Mapping[str, float]) -> str:

@@ -39,8 +39,8 @@ def check(graph: StageGraph) -> None:
             _rule(not flow.inputs or any(s.gate for s in stages),
                   f"{name} copy {copy} has inputs but no gate stage to release them")
             for index, stage in enumerate(stages):
-                _stage(stage, index, flow.windows, len(graph.servers), f"{name} copy {copy} stage {stage.name}")
-                _fits(stage, graph, f"{name} copy {copy} stage {stage.name}")
+                if why := _stage(stage, index, flow.windows, len(graph.servers)) or _fits(stage, graph):
+                    _rule(False, f"{name} copy {copy} stage {stage.name}{why}")
 
 
 def _rule(holds: bool, message: str) -> None:
@@ -48,38 +48,52 @@ def _rule(holds: bool, message: str) -> None:
         raise ConservationError(f"malformed stage graph: {message}")
 
 
-def _stage(stage: Stage, index: int, windows: int, servers: int, name: str) -> None:
-    _rule(-1 <= stage.server < servers, f"{name} asks for server {stage.server} of {servers}")
-    _rule(all(0 <= a < index for a in stage.after), f"{name} at {index} comes after {stage.after}, allowed are earlier")
-    _rule(len(set(stage.after)) == len(stage.after), f"{name} waits twice for one stage: {stage.after}")
-    _amount(stage.occupancy, windows, f"{name}: occupancy")
-    _amount(stage.latency, windows, f"{name}: latency")
+def _stage(stage: Stage, index: int, windows: int, servers: int) -> str:
+    """What is wrong with a stage; empty if nothing."""
+    if not -1 <= stage.server < servers:
+        return f" asks for server {stage.server} of {servers}"
+    if stage.after:
+        if min(stage.after) < 0 or max(stage.after) >= index:
+            return f" at {index} comes after {stage.after}, allowed are earlier"
+        if len(stage.after) > 1 and len(set(stage.after)) < len(stage.after):
+            return f" waits twice for one stage: {stage.after}"
+    for name in ("occupancy", "latency"):
+        if why := _amount(getattr(stage, name), windows):
+            return f": {name} is {why}"
     for key, count in stage.actions:
-        _amount(count, windows, f"{name}: action {key}")
+        if why := _amount(count, windows):
+            return f": action {key} is {why}"
+    return ""
 
 
-def _fits(stage: Stage, graph: StageGraph, name: str) -> None:
-    """What a stage takes from pools must be there when they are full."""
-    _rule(stage.server >= 0 or not stage.room, f"{name} takes room without a server, where it cannot wait")
-    _rule(len({pool for pool, _ in stage.room}) == len(stage.room), f"{name} takes twice from one pool: {stage.room}")
+def _fits(stage: Stage, graph: StageGraph) -> str:
+    """What is wrong with what a stage takes from pools, which must be there when they are full."""
+    if not stage.room:
+        return ""
+    if stage.server < 0:
+        return " takes room without a server, where it cannot wait"
+    if len({pool for pool, _ in stage.room}) < len(stage.room):
+        return f" takes twice from one pool: {stage.room}"
     for index, amount in stage.room:
-        _rule(0 <= index < len(graph.pools), f"{name} takes from pool {index} of {len(graph.pools)}")
-        _rule(amount >= 1, f"{name} takes {amount} from a pool, allowed 1 or more")
+        if not 0 <= index < len(graph.pools):
+            return f" takes from pool {index} of {len(graph.pools)}"
+        if amount < 1:
+            return f" takes {amount} from a pool, allowed 1 or more"
         pool = graph.pools[index]
         if amount > pool.capacity:
             raise InputError(f"{stage.name} could never start: it needs {amount:,} at once in {pool.name}, which holds "
                              f"{pool.capacity:,}")
+    return ""
 
 
-def _amount(value: int | NDArray[np.int64], windows: int, name: str) -> None:
-    """A count or time: one, or one per window of one or more images; never negative."""
-    if isinstance(value, np.ndarray):
-        _rule(value.ndim == 1 and len(value) > 0 and len(value) % windows == 0 and value.dtype.kind in "iu",
-              f"{name} is {value.dtype}{list(value.shape)}, allowed one integer for each of {windows} windows "
-              "of one or more images")
-        _rule(int(value.min()) >= 0, f"{name} is {int(value.min())}, allowed 0 or more")
-    else:
-        _rule(value >= 0, f"{name} is {value}, allowed 0 or more")
+def _amount(value: int | NDArray[np.int64], windows: int) -> str:
+    """What is wrong with a count or time: one, or one per window of one or more images; never negative."""
+    if not isinstance(value, np.ndarray):
+        return f"{value}, allowed 0 or more" if value < 0 else ""
+    if value.ndim != 1 or not len(value) or len(value) % windows or value.dtype.kind not in "iu":
+        return (f"{value.dtype}{list(value.shape)}, allowed one integer for each of {windows} windows of one or more "
+                "images")
+    return f"{int(value.min())}, allowed 0 or more" if value.min() < 0 else ""
 
 
 def _edge(flow: Flow, edge: Edge, producer: Flow) -> None:

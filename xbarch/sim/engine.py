@@ -11,11 +11,12 @@ import simpy
 from simpy.events import Event
 
 from xbarch.errors import StuckError
-from xbarch.sim.graph import Flow, Pool, Stage, StageGraph, Trace
+from xbarch.sim.graph import Flow, Pool, Sink, Stage, StageGraph, Trace
 
 # Within one instant: arrivals, completions and credits first (any order: they only add), then each server's
 # turn in the order of its number. A turn that causes work at the same instant is seen before the next turn.
 _ARRIVE, _TURN = 1, 2
+_ROWS = 2**16  # visits handed on at a time
 
 
 class _Copy:
@@ -131,9 +132,9 @@ class _Pool:
 
 
 class _Engine:
-    def __init__(self, graph: StageGraph, record: bool, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(self, graph: StageGraph, progress: Callable[[int, int], None] | None, sink: Sink | None) -> None:
         self.env = simpy.Environment(initial_time=0)
-        self.graph, self.record, self.progress = graph, record, progress
+        self.graph, self.progress, self.sink = graph, progress, sink
         port, self.streams = 0, list[_Stream]()
         for number, flow in enumerate(graph.flows):
             self.streams.append(_Stream(flow, number, graph.images, port))
@@ -150,7 +151,7 @@ class _Engine:
         self.turns = [Event(self.env) for _ in graph.servers]
         self.busy, self.served = [0] * len(graph.servers), [0] * len(graph.servers)
         self.finished, self.last = 0, 0
-        self.rows: list[tuple[int, int, int, int, int, int, int, int]] = []
+        self.rows: list[tuple[int, int, int, int, int, int]] = []
         for stream in self.streams:
             for copy in stream.copies:
                 copy.queue = [self.queues[server].setdefault(tuple(pool for pool, _ in room), []) if server >= 0 else []
@@ -242,15 +243,22 @@ class _Engine:
         delay = copy.latency[stage]
         if delay.__class__ is list:
             delay = delay[token.window % len(delay)]
-        if self.record:
+        if self.sink is not None:
             now = int(self.env.now)
-            self.rows.append((number, token.flow.number, token.flow.copies.index(copy), stage, token.window, asked,
-                              now, now + delay))
+            self.rows.append((copy.ports[stage], token.window, asked, now, now + held, now + delay))
+            if len(self.rows) >= _ROWS:
+                self.flush()
         if copy.keeps[stage]:
             self.keep(token, stage, held)
         if copy.gate[stage]:
             self.after(held, lambda _: self.left(token))
         self.after(delay, lambda _: self.deliver(token, stage))
+
+    def flush(self) -> None:
+        """Hand the visits so far to who asked for them."""
+        if self.sink is not None and self.rows:
+            self.sink(np.array(self.rows, np.int64))
+            self.rows.clear()
 
     def keep(self, token: _Token, stage: int, held: int) -> None:
         """Room stays taken until this stage is over; when it is the last granted of those that keep it, the end is
@@ -363,6 +371,7 @@ class _Engine:
         for stream in self.streams:
             self.issue(stream)
         self.env.run()
+        self.flush()
         if self.finished < sum(s.total for s in self.streams):
             raise StuckError("the simulation is stuck: " + "; ".join(self.waiting()))
         for pool in self.pools:
@@ -372,7 +381,6 @@ class _Engine:
             [np.array(s.issued_at, np.int64) for s in self.streams],
             np.array(self.busy, np.int64), np.array(self.served, np.int64),
             [[c.executed for c in s.copies] for s in self.streams], max(self.last, *self.free, 0),
-            self.rows,
             *([getattr(pool, key) for pool in self.pools] for key in ("taken", "given", "peak")))
 
     def waiting(self) -> list[str]:
@@ -389,6 +397,10 @@ class _Engine:
         return found
 
 
-def run(graph: StageGraph, *, record: bool = False, progress: Callable[[int, int], None] | None = None) -> Trace:
-    """Simulate the stage graph."""
-    return _Engine(graph, record, progress).run()
+def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None, sink: Sink | None = None) -> Trace:
+    """Simulate the stage graph. progress: called with (windows done, windows in all). sink: takes every visit.
+
+    Raises:
+        StuckError: it cannot go on; says who waits for what.
+    """
+    return _Engine(graph, progress, sink).run()

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.sim import engine, kernel
-from xbarch.sim.graph import Stage, StageGraph, Trace
+from xbarch.sim.graph import Sink, Stage, StageGraph, Trace
 from xbarch.sim.kernel import (
     DISORDER,
     EVENTS,
     FINISHED,
     FIRST,
     FULL,
+    LOGGED,
     MARKED,
     OVER,
     SCALARS,
@@ -32,14 +33,16 @@ Ints = NDArray[np.int64]
 Sections = dict[str, Any]
 
 PAUSE = 2**20  # events between two looks at the clock
+_ROWS = 2**16  # visits handed on at a time
 _GROWING = ("EVENT_", "TOKEN_", "VISIT_")  # what the names of sections begin with that may become too small
 
 
-def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None,
+def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None, sink: Sink | None = None,
         compiled: bool | None = None) -> Trace:
     """Simulate the stage graph.
 
     compiled: whether by Numba; None: where it is installed. progress: called with (windows done, windows in all).
+    sink: takes every visit; then all of them are simulated, in the order of their time.
 
     Raises:
         StuckError: as `xbarch.sim.engine.run` raises it, which is asked who waits for what.
@@ -47,11 +50,13 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
     """
     total = sum(f.windows for f in graph.flows) * graph.images
     advance = _advance(compiled)
-    for ahead in (True, False):
-        memory = _laid(tables(graph, ahead), advance is kernel.advance)
-        watch = Watch(graph, memory) if graph.images >= FEWEST else None
+    for ahead in (True, False) if sink is None else (False,):
+        memory = _laid(tables(graph, ahead, sink is not None), advance is kernel.advance)
+        watch = Watch(graph, memory) if graph.images >= FEWEST and sink is None else None
         while (found := advance(memory, PAUSE)) not in (OVER, DISORDER):
-            if found == FULL:
+            if found == FULL and sink is not None and memory[LOGGED]:
+                _handed(memory, sink)
+            elif found == FULL:
                 memory = _grown(memory)
             elif found == MARKED and watch is not None:
                 memory = watch.look(memory)
@@ -59,6 +64,8 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
                 progress(int(memory[FINISHED]), total)
         if found == OVER:
             break
+    if sink is not None and memory[LOGGED]:
+        _handed(memory, sink)
     if memory[FINISHED] < total:
         return engine.run(graph)  # stuck: it says who waits for what
     return _trace(graph, memory)
@@ -111,11 +118,17 @@ def _grown(memory: Any) -> Any:
     return larger
 
 
+def _handed(memory: Any, sink: Sink) -> None:
+    """Hand the visits so far to who asked for them."""
+    sink(_section(memory, "LOG")[:6 * memory[LOGGED]].reshape(-1, 6).copy())
+    memory[LOGGED] = 0
+
+
 # -- tables -------------------------------------------------------------------------------------------------------
 
-def tables(graph: StageGraph, ahead: bool = True) -> Sections:
+def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections:
     """The sections of the kernel's memory before the first event. ahead: whether stages with a server of their own are
-    granted ahead of time."""
+    granted ahead of time. log: whether every visit is asked for."""
     copies = [stages for flow in graph.flows for stages in flow.copies]
     stages = [stage for copy in copies for stage in copy]
     windows = [flow.windows * graph.images for flow in graph.flows]
@@ -127,7 +140,7 @@ def tables(graph: StageGraph, ahead: bool = True) -> Sections:
     made |= {name: _zeros(sum(windows)) for name in ("ISSUED_AT", "DONE_AT", "STATE")}
     made |= {name: _zeros(len(graph.servers)) for name in ("FREE", "CALLED", "BUSY", "SERVED")}
     made |= {name: _zeros(len(graph.servers) + 1) for name in ("TURN_TIME", "TURN_SERVER")}
-    made["READY"] = _zeros(widest)
+    made |= {"READY": _zeros(widest), "LOG": _zeros(6 * (_ROWS + widest) if log else 0)}
     sizes = zip(_GROWING, (8 * widest, 64, 2 * widest), strict=True)
     for kind, size in sizes:
         made |= {name: _zeros(size) for name in SECTIONS if name.startswith(kind)}
@@ -260,5 +273,5 @@ def _trace(graph: StageGraph, memory: Any) -> Trace:
     makespan = max(int(memory[kernel.LAST]), int(found["FREE"].max(initial=0)))
     return Trace(
         [found["DONE_AT"][a:b].copy() for a, b in bounds], [found["ISSUED_AT"][a:b].copy() for a, b in bounds],
-        found["BUSY"].copy(), found["SERVED"].copy(), executed, makespan, [],
+        found["BUSY"].copy(), found["SERVED"].copy(), executed, makespan,
         *(_section(memory, name).tolist() for name in ("TAKEN", "GIVEN", "PEAK")))

@@ -21,6 +21,7 @@ large and small requests for one pool stay in order, and one full pool does not 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -101,6 +102,11 @@ class StageGraph:
     pools: tuple[Pool, ...] = ()
 
 
+# What takes every visit of a token to a stage, some at a time: int64 [n, 6], the stage's position in the graph (its
+# port), the window's number in the run, and when it was asked for, granted, over and its result out (ps).
+Sink = Callable[[NDArray[np.int64]], None]
+
+
 @dataclass
 class Trace:
     """What an engine measured.
@@ -109,7 +115,6 @@ class Trace:
     issued: the same for issue times. busy: ps each server was held. served: tokens each server granted.
     executed: tokens run through each stage, per flow, copy, stage.
     makespan: ps from 0 until every token is done, every gate left and every server free.
-    records: (server, flow, copy, stage, window, request, grant, finish) rows when asked for.
     taken, given: of every pool, all that was taken from it and given back to it. peak: the most out of it at once.
     """
 
@@ -119,7 +124,6 @@ class Trace:
     served: NDArray[np.int64]
     executed: list[list[list[int]]]
     makespan: int
-    records: list[tuple[int, int, int, int, int, int, int, int]] = field(default_factory=list)
     taken: list[int] = field(default_factory=list)
     given: list[int] = field(default_factory=list)
     peak: list[int] = field(default_factory=list)

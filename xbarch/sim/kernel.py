@@ -32,8 +32,9 @@ OVER, PAUSED, FULL, DISORDER, MARKED = range(5)  # why the loop stopped
 
 # WIDEST: the most arrivals that the stages of one token cause. PENDING: visits to be granted ahead. MIXED: requests
 # came out of order. WATCHED: a flow, and MARK: how many of its windows are done when the loop is to stop (`MARKED`).
-(EVENTS, TURNS, TOKENS, VISITS, SOILED, FINISHED, LAST, NOW, WIDEST, PENDING, MIXED, WATCHED, MARK) = range(13)
-SCALARS = 13
+# LOGGED: visits in LOG.
+(EVENTS, TURNS, TOKENS, VISITS, SOILED, FINISHED, LAST, NOW, WIDEST, PENDING, MIXED, WATCHED, MARK, LOGGED) = range(14)
+SCALARS = 14
 
 SECTIONS = (
     # of stages. BEFORE: how many it waits for. NEXT: those that wait for it. KEEPS: those before it whose room it
@@ -62,6 +63,8 @@ SECTIONS = (
     # of visits. VISIT_TIME: of its request, the latest result so far. VISIT_NEXT, VISIT_PREV: in the queue. VISIT_OPEN:
     # stages to be granted before its room's end is known
     "VISIT_TOKEN", "VISIT_STAGE", "VISIT_WAITS", "VISIT_TIME", "VISIT_NEXT", "VISIT_PREV", "VISIT_OPEN", "VISIT_END",
+    # what happened, if that is asked for: rows of `xbarch.sim.graph.Sink`
+    "LOG",
 )
 (SERVER, QUEUE, HELD, HELD_N, DELAY, DELAY_N, GATE, BEFORE, NEXT_AT, NEXT, ROOM_AT,
  ROOM_POOL, ROOM_AMOUNT, KEEPS_AT, KEEPS, EXECUTED, AHEAD, ASKED, ASKED_WINDOW,
@@ -76,6 +79,7 @@ SECTIONS = (
  TURN_TIME, TURN_SERVER, READY, EVENT_TIME, EVENT_CODE,
  TOKEN_COPY, TOKEN_WINDOW, TOKEN_GATES, TOKEN_LEFT, TOKEN_GATED, TOKEN_END, TOKEN_VISIT, TOKEN_NEXT,
  VISIT_TOKEN, VISIT_STAGE, VISIT_WAITS, VISIT_TIME, VISIT_NEXT, VISIT_PREV, VISIT_OPEN, VISIT_END,
+ LOG,
  ) = range(SCALARS, SCALARS + len(SECTIONS))
 SIZE = len(SECTIONS)  # from where a section starts to how long it is
 FIRST = SCALARS + 2 * SIZE  # of the sections themselves
@@ -229,6 +233,8 @@ def grant(m: Memory, visit: int, server: int, time: int) -> None:
         m[m[BUSY] + server] += over - time
         m[m[SERVED] + server] += 1
         m[m[FREE] + server] = over
+    if m[SIZE + LOG] > 0:
+        log(m, stage, window, m[m[VISIT_TIME] + visit], time, over, out)
     keep(m, visit, over)
     if m[m[GATE] + stage]:
         m[m[TOKEN_GATED] + token] = max(m[m[TOKEN_GATED] + token], over)
@@ -245,6 +251,20 @@ def grant(m: Memory, visit: int, server: int, time: int) -> None:
         m[m[VISIT_WAITS] + follower] -= 1
         if m[m[VISIT_WAITS] + follower] == 0:
             ask(m, follower)
+
+
+def log(m: Memory, stage: int, window: int, asked: int, granted: int, over: int, out: int) -> None:
+    """A row for who asked for all visits."""
+    at = m[LOG] + 6 * m[LOGGED]
+    m[LOGGED] += 1
+    m[at], m[at + 1], m[at + 2] = stage, window, asked
+    m[at + 3], m[at + 4], m[at + 5] = granted, over, out
+
+
+def crowded(m: Memory) -> bool:
+    """Whether what follows from one token's next step might not find room."""
+    return bool(m[EVENTS] + m[WIDEST] > m[SIZE + EVENT_TIME]
+                or (m[SIZE + LOG] > 0 and 6 * (m[LOGGED] + m[WIDEST]) > m[SIZE + LOG]))
 
 
 def keep(m: Memory, visit: int, end: int) -> None:
@@ -386,7 +406,7 @@ def issue(m: Memory, flow: int) -> bool:
 def place(m: Memory, copy: int) -> int:
     """A place for a token of the copy, -1 where there is none."""
     first, stop = m[m[COPY_FIRST] + copy], m[m[COPY_FIRST] + copy + 1]
-    if m[EVENTS] + m[WIDEST] > m[SIZE + EVENT_TIME]:
+    if crowded(m):
         return -1
     token, visit = m[m[SPARE] + copy], m[VISITS]
     if token >= 0:
@@ -508,7 +528,7 @@ def advance(m: Memory, most: int) -> int:
             if not issue(m, flow):
                 soil(m, flow)
                 return FULL
-        if m[EVENTS] + m[WIDEST] > m[SIZE + EVENT_TIME]:
+        if crowded(m):
             return FULL
         if m[MARK] > 0 and m[m[DONE] + m[WATCHED]] >= m[MARK]:
             return MARKED
@@ -532,5 +552,5 @@ def advance(m: Memory, most: int) -> int:
     return PAUSED
 
 
-CALLEES_FIRST = (push, pop, call, turn, arrive, give, keep, ask, grant, settle, part, soil, finish, leave, back,
-                 blocked, place, issue, sooner, following, roomy, claimed, choose, serve, advance)
+CALLEES_FIRST = (push, pop, call, turn, arrive, log, crowded, give, keep, ask, grant, settle, part, soil, finish, leave,
+                 back, blocked, place, issue, sooner, following, roomy, claimed, choose, serve, advance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +16,26 @@ Times = NDArray[np.int64]
 # A pattern over more images than this is not looked for: its mean is then as good as measured.
 LONGEST = 16
 
+# Two-sided 95 % quantiles of Student's t for 2, 3, ... degrees of freedom, then by tens (NIST/SEMATECH e-Handbook of
+# Statistical Methods, 1.3.6.7.2); in between and beyond, those of fewer degrees, which are larger.
+_STUDENT = {n: t for n, t in enumerate((
+    4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110,
+    2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042), 2)} | {
+    40: 2.021, 50: 2.009, 60: 2.000, 70: 1.994, 80: 1.990, 90: 1.987, 100: 1.984}
+
 
 @dataclass(frozen=True)
 class Steady:
     """interval_ps: ps an image in the steady state. exact: the whole pattern was seen to repeat exactly.
 
-    first_image_ps: when the first image was complete, from 0.
+    first_image_ps: when the first image was complete, from 0. spread_ps: of a mean, half its 95 % confidence interval;
+    none where it is exact or of fewer than three images.
     """
 
     interval_ps: Fraction
     exact: bool
     first_image_ps: int
+    spread_ps: int | None = None
 
 
 def steady(graph: StageGraph, trace: Trace) -> Steady:
@@ -33,7 +43,7 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
 
     An image is complete when it and those before it have left every flow that nobody reads. Where images repeat
     those a period before them exactly (`_repetition`), the interval is the mean over a period, exact. Otherwise it
-    is a mean over part of the run (`_mean`). A run of one image has only its own time.
+    is a mean over part of the run (`_span`), with its confidence interval. A run of one image has only its own time.
     """
     done = np.concatenate([d.reshape(graph.images, -1) for d in trace.done], axis=1)
     read = {e.producer for flow in graph.flows for e in flow.inputs}
@@ -46,10 +56,11 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
         return Steady(found, True, first)
     # A mean of few images may fall below what the busiest server needs for one; no rate can. Nor may the time of one
     # image, which is complete before windows that nobody needs.
-    mean = max(_mean(complete, full) if graph.images > 1 else Fraction(first),
+    gaps = np.diff(complete[_span(complete, full)])
+    mean = max(Fraction(int(gaps.sum()), len(gaps)) if len(gaps) else Fraction(first),
                Fraction(int(trace.busy.max(initial=0)), graph.images))
     # Only a graph without any time in it gets here with nothing: a picosecond is the clock's resolution.
-    return Steady(mean if mean > 0 else Fraction(max(trace.makespan, 1), graph.images), False, first)
+    return Steady(mean if mean > 0 else Fraction(max(trace.makespan, 1), graph.images), False, first, _spread(gaps))
 
 
 def _full(graph: StageGraph, trace: Trace, complete: Times) -> int:
@@ -83,8 +94,19 @@ def _repetition(done: Times, full: int) -> Fraction | None:
     return interval
 
 
-def _mean(complete: Times, full: int) -> Fraction:
-    """Mean interval over the second half of the run up to image `full`, or its end where `full` is not in it."""
+def _span(complete: Times, full: int) -> slice:
+    """The second half of the run up to image `full`, or its end where `full` is not in it."""
     start = (len(complete) - 1) // 2
-    stop = full if full > start else len(complete) - 1
-    return Fraction(int(complete[stop] - complete[start]), stop - start)
+    return slice(start, 1 + (full if full > start else len(complete) - 1))
+
+
+def _spread(gaps: Times) -> int | None:
+    """Half the 95 % confidence interval of the mean of these times between images (Student's t).
+
+    As if they were independent; a late image is often followed by a short gap, which makes the interval too wide
+    rather than too narrow.
+    """
+    if len(gaps) < 3:
+        return None
+    student = _STUDENT[max(n for n in _STUDENT if n < len(gaps))]
+    return ceil(student * float(np.std(gaps, ddof=1)) / sqrt(len(gaps)))
