@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import suppress
-from ctypes import CFUNCTYPE, c_int64, c_void_p
+from ctypes import CFUNCTYPE, c_int64, c_void_p, cast, pythonapi
 from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -24,6 +24,10 @@ from xbarch.sim import kernel
 Advance = Callable[[NDArray[np.int64], int], int]
 _MOST = 2**24  # bytes of machine code; it has about 25,000
 _NAME = "advance"
+# What Numba's frame of a function calls where an exception is on its way. The kernel raises none, but whoever links the
+# code wants to know where these are; Numba, where it is imported, has told.
+_RAISING = ("NRT_Free", "numba_do_raise", "numba_gil_ensure", "numba_gil_release", "numba_runtime_build_excinfo_struct",
+            "numba_unpickle")
 
 
 @lru_cache(maxsize=1)
@@ -36,6 +40,9 @@ def load() -> Advance:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(opt=3, jit=True)
+    for name in _RAISING:
+        if llvm.address_of_symbol(name) is None:
+            llvm.add_symbol(name, cast(pythonapi.PyErr_Clear, c_void_p).value)
     holder = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     holder.add_object_file(llvm.ObjectFileRef.from_data(_code(machine)))
     holder.finalize_object()

@@ -141,7 +141,7 @@ def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections
     made |= {name: _zeros(len(graph.servers)) for name in ("FREE", "CALLED", "BUSY", "SERVED")}
     made |= {name: _zeros(len(graph.servers) + 1) for name in ("TURN_TIME", "TURN_SERVER")}
     made |= {"READY": _zeros(widest), "LOG": _zeros(6 * (_ROWS + widest) if log else 0)}
-    sizes = zip(_GROWING, (8 * widest, 64, 2 * widest), strict=True)
+    sizes = zip(_GROWING, (8 * widest, 1024, 2 * widest + 4096), strict=True)
     for kind, size in sizes:
         made |= {name: _zeros(size) for name in SECTIONS if name.startswith(kind)}
     return made

@@ -1,0 +1,63 @@
+"""The two engines on what ships: every architecture with every workload and every data path."""
+
+import pytest
+from test_fast import outcome
+
+from xbarch import bundled, plugins
+from xbarch.errors import InputError
+from xbarch.run import execute
+from xbarch.sim import engine, fast
+from xbarch.spec.grid import Grid, members
+from xbarch.spec.load import document, validate
+
+ARCHITECTURES = bundled.names("architectures")
+SMALL = "vgg7_pruned"
+
+
+def workloads():
+    """Stored ones, of grids too, and recipes of synthetic networks for small images."""
+    found = []
+    for name in bundled.names("workloads"):
+        place = bundled.folder("workloads") / name
+        if (place / "manifest.json").is_file():
+            found.append(name)
+        elif place.is_dir():
+            grid = document(name, kind="workloads")
+            found += [f"{name}/{member}" for member in members(validate(grid, Grid), grid)
+                      if (place / member / "manifest.json").is_file()]
+    return found
+
+
+def equal(architecture, workload, **more):
+    """Whether a run there is the same run on both engines; None where it is refused."""
+    try:
+        graph = execute(architecture, workload, images=2, engine="fast", **more).graph
+    except InputError:
+        return None
+    return outcome(fast.run, graph) == outcome(engine.run, graph)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture(architecture):
+    assert equal(architecture, SMALL, policy="crossbars:3")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", plugins.datapaths())
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_data_path(architecture, path):
+    assert equal(architecture, SMALL, datapath=path) is not False
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("workload", workloads())
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_workload(architecture, workload):
+    assert equal(architecture, workload) is not False
+
+
+@pytest.mark.long
+def test_most_of_it_runs():
+    """Refusals are not what the tests above are made of."""
+    ran = [equal(architecture, SMALL, datapath=path) for architecture in ARCHITECTURES for path in plugins.datapaths()]
+    assert sum(found is not None for found in ran) > len(ran) / 2
