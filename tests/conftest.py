@@ -1,11 +1,14 @@
 """What tests of several folders use."""
 
 import importlib
+import os
 import sys
 
 import pytest
 
-from xbarch import bundled, cli, plugins
+from xbarch import bundled, cache, cli, plugins
+
+os.environ[cache.VARIABLE] = "0"  # what a test computes it computes itself; the tests of the cache set another
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,14 @@
 """The command `xbarch`, also as `python -m xbarch`. An interrupt is one line, also while modules are loaded."""
 
+import gc
 import os
+
+_OBJECTS = 200_000  # made between two searches for rings of them that nobody uses: runs make many objects and no rings
 
 
 def main() -> None:
     """Entry point."""
+    gc.set_threshold(_OBJECTS)
     try:
         from xbarch.cli import main as run
 

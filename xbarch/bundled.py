@@ -4,10 +4,13 @@ installed packages offer; and files made known by name for this run."""
 from __future__ import annotations
 
 import importlib.util
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xbarch.errors import InputError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 OWN = "xbarch"
 _PACKAGE = Path(__file__).resolve().parent
@@ -128,6 +131,8 @@ def _points(kind: str) -> dict[str, EntryPoint]:
     Raises:
         InputError: two packages offer the same name.
     """
+    from importlib.metadata import entry_points  # slower to load than all that is here
+
     found: dict[str, EntryPoint] = {}
     for point in sorted(entry_points(group=f"xbarch.{kind}"), key=lambda p: (p.name, p.value)):
         if found.get(point.name, point).value != point.value:

@@ -343,12 +343,10 @@ def validate(
     set: Set = [], plugin: Plugin = [],
 ) -> None:
     """Check an architecture, a recipe, a grid with every recipe in it, a study or a sweep."""
-    from xbarch.hw.machine import buildable
-    from xbarch.spec.kinds import check
-    from xbarch.workload.zoo import SyntheticRecipe
+    from xbarch.answers import checked
 
     _plugins(plugin)
-    for found in check(file, set, {"synthetic": SyntheticRecipe}, buildable):
+    for found in checked(file, set, bool(plugin)):
         print(f"{file}: valid, {found}")
 
 
@@ -488,16 +486,18 @@ def new_architecture(
 @app.command("list")
 def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:
     """Name the architectures, workloads, studies, data paths and other plugins there are, and whose they are."""
-    from xbarch import catalog
-
     _plugins(plugin)
-    entries = catalog.entries()
+    if plugin:
+        from xbarch.catalog import entries
+    else:
+        from xbarch.answers import entries
+    found = entries()
     if as_json:
-        print(json.dumps(entries, indent=1))
+        print(json.dumps(found, indent=1))
         return
     from xbarch.report import tables
 
-    tables.show_catalog(entries)
+    tables.show_catalog(found)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import xbarch
 from xbarch.errors import InputError, XbarchError
-from xbarch.mapping.pack import Kept
+from xbarch.mapping.cache import Kept
 from xbarch.plugins import datapath
 from xbarch.spec.load import load
 from xbarch.spec.sweep import FIGURES, Sweep

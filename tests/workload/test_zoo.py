@@ -1,5 +1,7 @@
 """The networks against a printed table, and synthetic weights: seeded, in range, pruned to the exact share."""
 
+from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from math import ceil
 
@@ -205,3 +207,40 @@ def test_wrong_recipes_are_refused(wrong):
     assert SyntheticRecipe.model_validate(recipe).build("x").name == "x"
     with pytest.raises(ValidationError):
         SyntheticRecipe.model_validate({**recipe, **wrong})
+
+
+# -- what is known without drawing ------------------------------------------------------------------------------
+
+def counted(layer):
+    """(unmasked weights, those that are zero) by counting."""
+    weights, mask = layer.weights(), None if layer.mask is None else layer.mask()
+    return (weights.size, int((weights == 0).sum())) if mask is None else (
+        int(mask.sum()), int((weights[mask] == 0).sum()))
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8, 9, 16])
+@pytest.mark.parametrize("pruning", [None, GroupPruning(method="meng", group_ch=16, sparsity=0.37),
+                                     GroupPruning(method="meng", group_ch=8, sparsity=0.5)])
+def test_weights_and_zeros_are_counted_without_them(bits, pruning):
+    made = synthetic("x", "lenet5", bits, 4, 3, pruning)  # 20 channels: groups of 16 and 8 leave narrower ones
+    again = synthetic("x", "lenet5", bits, 4, 3, pruning)
+    for layer, same in zip(made.compute_layers, again.compute_layers, strict=True):
+        kept, zeros = counted(same)
+        assert layer.kept_weights == kept and layer.zeros == Fraction(zeros, kept)
+
+
+def test_numbers_drawn_many_filters_at_a_time_are_those_of_single_filters():
+    layer = synthetic("x", "resnet20", 8, 8, 5).compute_layers[3]
+    generator = np.random.default_rng([5, 5])  # the seed and its place in the network
+    rows = [np.clip(np.rint(generator.standard_normal(layer.weights().shape[1:], np.float32) * (127 / 3)), -127, 127)
+            for _ in range(layer.filters)]
+    assert np.array_equal(layer.weights(), np.array(rows, np.int8))
+
+
+def test_other_weights_or_another_mask_are_counted_anew():
+    layer = synthetic("x", "vgg7", 4, 4, 0, GroupPruning(method="meng", group_ch=16, sparsity=0.5)).compute_layers[1]
+    weights, mask = layer.weights(), np.zeros(layer.weights().shape, bool)
+    mask[0] = True
+    assert replace(layer, mask=lambda: mask).kept_weights == mask.sum()
+    assert replace(layer, mask=None).kept_weights == weights.size
+    assert replace(layer, weights=lambda: weights * 0).zeros == 1

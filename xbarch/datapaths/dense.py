@@ -116,21 +116,22 @@ def blocks(layer: Layer, geometry: Geometry, sign: Sign = "offset", gated: bool 
     kept = layer.kept if layer.mask is not None else None
     result: list[Block] = []
     for group in range(layer.groups):
-        inputs = [np.arange(r, min(r + geometry.rows, layer.rows)) for r in range(0, layer.rows, geometry.rows)]
+        chunks = [np.arange(r, min(r + geometry.rows, layer.rows)) for r in range(0, layer.rows, geometry.rows)]
+        lines = [(rows + group * layer.rows, slice(int(rows[0]), int(rows[-1]) + 1), len(rows),
+                  largest(len(rows), geometry, sign)) for rows in chunks]
         for f in range(0, filters, wide):
             targets = group * filters + np.arange(f, min(f + wide, filters))
-            width = used = len(targets) * cells_each + reference(geometry, sign)
+            beside = slice(int(targets[0]), int(targets[-1]) + 1)
+            count = len(targets)
+            width = used = count * cells_each + reference(geometry, sign)
             if not gated:
                 width = max(used, across(geometry, sign))
-            for rows in inputs:
-                here = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(targets[0]), int(targets[-1]) + 1))
-                weights = len(rows) * len(targets) if kept is None else int(kept[here].sum())
+            for inputs, down, high, cap in lines:
+                weights = high * count if kept is None else int(kept[down, beside].sum())
                 result.append(Block(
-                    crossbar=len(result), row0=0, col0=0, inputs=rows + group * layer.rows if group else rows,
-                    columns=width, kept=weights * cells_each, targets=targets, gated=gated, idle=width - used,
-                    cap=largest(len(rows), geometry, sign),
-                    contents=partial(_contents, layer, here, targets, geometry, sign, width),
-                ))
+                    crossbar=len(result), row0=0, col0=0, inputs=inputs, columns=width, kept=weights * cells_each,
+                    targets=targets, gated=gated, idle=width - used, cap=cap,
+                    contents=partial(_contents, layer, (down, beside), targets, geometry, sign, width)))
     return result
 
 

@@ -9,7 +9,7 @@ from math import ceil
 import numpy as np
 
 from xbarch.hw.machine import Machine
-from xbarch.mapping.network import Hop, Router, label
+from xbarch.mapping.network import Hop, Link, Router, label
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
@@ -44,6 +44,9 @@ class Compiler:
     index: dict[str, int] = field(default_factory=dict)
     pools: list[Pool] = field(default_factory=list)
     queues: dict[str, int] = field(default_factory=dict)
+    behind: dict[tuple[Link, ...], tuple[int, ...]] = field(default_factory=dict)  # pools of a hop's queues
+    over: dict[Link, int] = field(default_factory=dict)  # servers of links
+    acted: dict[tuple[str, int, int], tuple[tuple[str, Count], ...]] = field(default_factory=dict)  # by crossbars
 
     def server(self, kind: str, place: str) -> int:
         """The server of that kind at that place, -1 where the architecture declares the kind ideal."""
@@ -111,7 +114,7 @@ class Compiler:
         last = built.add(Stage(
             f"{layer.name}/compute", self.server("crossbar", f"{layer.name}.{number}.{place}.{part.slot}"), time,
             time + m.latency("compute") + packed.work.latency, (last,), gate=True,
-            actions=m.crossbar_actions(packed, part.start, part.stop)))
+            actions=self.actions(packed, part)))
         if part.tile == home:
             return [last]
         width = packed.targets(part.start, part.stop) * m.sum_bits(layer)
@@ -123,6 +126,13 @@ class Compiler:
                 f"{layer.name}/arrive", -1, 0, m.link_time(packet), (links[at] if at >= 0 else last,),
                 actions=(("flit_hop", m.flits(packet)),))))
         return ends
+
+    def actions(self, packed: Packed, part: Part) -> tuple[tuple[str, Count], ...]:
+        """Of a part's crossbars for a window; copies are alike."""
+        key = packed.layer.name, part.start, part.stop
+        if key not in self.acted:
+            self.acted[key] = self.machine.crossbar_actions(packed, part.start, part.stop)
+        return self.acted[key]
 
     def span(self, part: Part) -> tuple[int, int, int, int]:
         """A part's crossbars, its first one's place in the tile, and how many make an IMA."""
@@ -183,33 +193,36 @@ class Compiler:
         """Outputs to the eDRAM of every tile that consumes them, each link of the multicast tree once."""
         m = self.machine
         tiles = destinations(self.plan, layer.name, number) or (max(home, 0),)
-        routers = list(dict.fromkeys(m.network.router(t) for t in tiles))
-        hops, reached = m.network.tree(source, routers)
+        at = [m.network.router(tile) for tile in tiles]
+        hops, reached = m.network.tree(source, dict.fromkeys(at))
         for packet in m.packets(bits) if hops else [bits]:
             links = self.links(built, layer, hops, packet, after)
-            words, time = ceil(packet / m.edram_bits), m.edram_time(packet)
-            for tile in tiles:
-                at = reached[m.network.router(tile)]
-                tail = 0 if tile == home else m.link_time(packet)
-                built.add(Stage(f"{layer.name}/write", self.server("edram", f"tile{tile}"), time,
-                                m.latency("write", time) + tail, (links[at] if at >= 0 else after,), actions=(
-                                    ("edram_access", words), ("flit_hop", 0 if tile == home else m.flits(packet)))))
+            time, tail, words = m.edram_time(packet), m.link_time(packet), -(-packet // m.edram_bits)
+            latency = m.latency("write", time)
+            own, others = (latency, 0), (latency + tail, m.flits(packet))
+            for tile, router in zip(tiles, at, strict=True):
+                late, flits = own if tile == home else others
+                last = reached[router]
+                built.add(Stage(f"{layer.name}/write", self.server("edram", f"tile{tile}"), time, late,
+                                (links[last] if last >= 0 else after,),
+                                actions=(("edram_access", words), ("flit_hop", flits))))
 
     def links(self, built: Stages, layer: Layer, hops: list[Hop], bits: int, after: int) -> list[int]:
         """Stages of a packet on a multicast tree's links; heads cut through, tails hold each link for all flits, and a
         packet only starts where the queues behind the link have room for all of it (virtual cut-through)."""
         m, made = self.machine, list[int]()
+        time, far, flits = m.link_time(bits), m.off_chip_time(bits), m.flits(bits)
+        actions = (("flit_hop", flits),)
         for hop in hops:
-            before, name = after if hop.before < 0 else made[hop.before], label(hop.link)
-            if hop.link[0][0] != hop.link[1][0]:
-                time = m.off_chip_time(bits)
-                made.append(built.add(Stage(f"{layer.name}/chip_link", self.server("hypertransport", name), time, time,
-                                            (before,))))
-                continue
-            server = self.server("link", name)
-            made.append(built.add(Stage(f"{layer.name}/link", server, m.link_time(bits), m.router_latency, (before,),
-                                        actions=(("flit_hop", m.flits(bits)),),
-                                        room=self.room(hop, m.flits(bits)) if server >= 0 else ())))
+            before = after if hop.before < 0 else made[hop.before]
+            inside = hop.link[0][0] == hop.link[1][0]
+            if hop.link not in self.over:
+                self.over[hop.link] = self.server("link" if inside else "hypertransport", label(hop.link))
+            server = self.over[hop.link]
+            made.append(built.add(
+                Stage(f"{layer.name}/link", server, time, m.router_latency, (before,), actions=actions,
+                      room=self.room(hop, flits) if server >= 0 else ()) if inside else
+                Stage(f"{layer.name}/chip_link", server, far, far, (before,))))
         return made
 
     def room(self, hop: Hop, flits: int) -> tuple[tuple[int, int], ...]:
@@ -217,12 +230,14 @@ class Compiler:
         queue = self.machine.queue
         if queue is None or not flits:
             return ()
-        names = [f"queue@{label(link)}" for link in hop.queues]
-        for name in names:
-            if name not in self.queues:
-                self.queues[name] = len(self.pools)
-                self.pools.append(Pool(name, queue))
-        return tuple((self.queues[name], flits) for name in names)
+        if hop.queues not in self.behind:
+            names = [f"queue@{label(link)}" for link in hop.queues]
+            for name in names:
+                if name not in self.queues:
+                    self.queues[name] = len(self.pools)
+                    self.pools.append(Pool(name, queue))
+            self.behind[hop.queues] = tuple(self.queues[name] for name in names)
+        return tuple((pool, flits) for pool in self.behind[hop.queues])
 
 
 def compile_graph(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,

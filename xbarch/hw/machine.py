@@ -44,6 +44,7 @@ class Machine:
         self.network = Network(wired(a.network, a.hierarchy.tiles))
         self.ideal = {kind for kind, part in (("edram", a.buffer), ("bus", a.bus), ("link", a.network),
                                               ("hypertransport", a.off_chip)) if part.ideal}
+        self._rates: dict[str, Fraction] = {}  # ps an operation, of actions
         self._latency: dict[str, int] = {stage.role: stage.latency for stage in a.pipeline.stages}
 
     # -- times ------------------------------------------------------------------------------------------
@@ -61,13 +62,13 @@ class Machine:
 
     def edram_time(self, bits: int) -> int:
         """Time a port of a tile's buffer is held for `bits`."""
-        return ceil(bits / self.edram_bits) * self.architecture.buffer.access
+        return -(-bits // self.edram_bits) * self.architecture.buffer.access
 
     def bus_time(self, bits: int) -> int:
-        return ceil(Fraction(bits * 10**12, self.architecture.bus.bandwidth))
+        return -(-bits * 10**12 // self.architecture.bus.bandwidth)
 
     def flits(self, bits: int) -> int:
-        return ceil(bits / self.flit_bits)
+        return -(-bits // self.flit_bits)
 
     def packets(self, bits: int) -> list[int]:
         """Bits of the packets that `bits` travel in: one, or as many as the queues behind links make necessary."""
@@ -78,17 +79,18 @@ class Machine:
 
     def link_time(self, bits: int) -> int:
         """Time a link of a chip is held: one flit a clock."""
-        return ceil(Fraction(self.flits(bits) * 10**12, self.architecture.network.clock))
+        return -(-self.flits(bits) * 10**12 // self.architecture.network.clock)
 
     def off_chip_time(self, bits: int) -> int:
-        return ceil(Fraction(bits * 10**12, self.architecture.off_chip.bandwidth))
+        return -(-bits * 10**12 // self.architecture.off_chip.bandwidth)
 
     def unit_time(self, action: str, operations: int) -> int:
         """Time a tile's unit needs for `operations` of `action`, at the rate of its full activity."""
-        for component in self.architecture.components.values():
-            if component.action == action and component.actions and component.per is not None:
-                return ceil(Fraction(operations * component.per, component.actions))
-        return 0
+        if action not in self._rates:
+            self._rates[action] = next((
+                Fraction(c.per, c.actions) for c in self.architecture.components.values()
+                if c.action == action and c.actions and c.per is not None), Fraction(0))
+        return ceil(operations * self._rates[action])
 
     def digital_work(self, layer: Layer, bits: Sequence[int]) -> tuple[int, int]:
         """Bits read and operations done for one window of pooling or addition; `bits` of each input's words."""
@@ -124,17 +126,16 @@ class Machine:
 
     def crossbar_actions(self, packed: Packed, start: int, stop: int) -> tuple[tuple[str, int | Ints], ...]:
         """Actions of crossbars [start, stop) for one window, from the emitted work."""
-        w = packed.work
-        chosen = (w.crossbar >= start) & (w.crossbar < stop)
-        reads = w.reads[..., chosen]
+        w, chosen = packed.work, slice(packed.entries[start], packed.entries[stop])
+        reads, rows = w.reads[..., chosen], w.rows[chosen]
 
         def total(counts: Ints) -> int | Ints:
             found = counts.sum(axis=-1)
             return int(found) if np.ndim(found) == 0 else found
 
-        sensed = tuple((name, total(counts[..., chosen])) for name, counts in lawful.actions(packed.sensing, w).items())
-        driven, read, registers = (total(reads * each[chosen]) for each in (
-            w.rows, w.cells, -(-w.rows // self.edram_bits)))
+        sensed = tuple((name, total(counts[..., chosen])) for name, counts in packed.actions.items())
+        driven, read, registers = (total(reads * each) for each in (
+            rows, w.cells[chosen], -(-rows // self.edram_bits)))
         own = tuple((name, int(counts[start:stop].sum())) for name, counts in w.extra.items())
         return (*sensed, ("row_drive", driven), ("cell_read", read), ("ir_access", registers),
                 ("or_access", int(w.outputs[chosen].sum())), *own)

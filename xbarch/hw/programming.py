@@ -97,13 +97,17 @@ def _parts(plan: Plan) -> Iterator[tuple[str, Part]]:
 
 def _written(packed: Packed, rows: int, together: int) -> tuple[Ints, Ints]:
     """Cells written and pulses one after the other on every crossbar of a copy, [crossbars] each."""
-    blocks = packed.blocks
-    crossbar, top, high, wide = np.array([(b.crossbar, b.row0, b.rows, b.columns - b.idle) for b in blocks], np.int64).T
-    steps = np.zeros((packed.crossbars, rows + 1), np.int64)
-    np.add.at(steps, (crossbar, top), wide)
-    np.add.at(steps, (crossbar, top + high), -wide)
-    width = np.cumsum(steps, axis=1)[:, :rows]
-    return width.sum(axis=1), (-(-width // together)).sum(axis=1)
+    f, n = packed.layout, packed.crossbars
+    cells = np.bincount(f.crossbar, f.rows * f.columns, n).astype(np.int64)
+    pulses = np.bincount(f.crossbar, f.rows * -(-f.columns // together), n).astype(np.int64)
+    shared = np.bincount(f.crossbar, minlength=n) > 1  # blocks of these share pulses where they share rows
+    chosen = shared[f.crossbar]
+    top = (np.cumsum(shared) - 1)[f.crossbar[chosen]] * (rows + 1) + f.row0[chosen]
+    steps = np.bincount(np.concatenate((top, top + f.rows[chosen])),
+                        np.concatenate((f.columns[chosen], -f.columns[chosen])), int(shared.sum()) * (rows + 1))
+    width = np.cumsum(steps.astype(np.int64).reshape(-1, rows + 1), axis=1)[:, :rows]
+    pulses[shared] = (-(-width // together)).sum(axis=1)
+    return cells, pulses
 
 
 def _turns(times: Ints, together: int) -> Ints:

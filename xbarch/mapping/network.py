@@ -37,6 +37,7 @@ class Network:
 
     def __init__(self, topology: Topology) -> None:
         self.topology, self.tiles = topology, topology.tiles
+        self._trees: dict[tuple[Router, tuple[Router, ...]], tuple[list[Hop], dict[Router, int]]] = {}
         self._paths: dict[tuple[Node, Node], list[tuple[Node, Node]]] = {}
         self._behind: dict[tuple[tuple[Node, Node], tuple[Node, ...]], list[tuple[Node, Node]]] = {}
         if topology.room < self.tiles:
@@ -63,7 +64,13 @@ class Network:
 
     def tree(self, source: Router, targets: Iterable[Router]) -> tuple[list[Hop], dict[Router, int]]:
         """Multicast from `source`: each link once, those before it first; and for every target the index of the link
-        that reaches it (-1 for the source itself)."""
+        that reaches it (-1 for the source itself). Remembered: a run asks for each several times."""
+        key = source, tuple(targets)
+        if key not in self._trees:
+            self._trees[key] = self._tree(*key)
+        return self._trees[key]
+
+    def _tree(self, source: Router, targets: tuple[Router, ...]) -> tuple[list[Hop], dict[Router, int]]:
         order: dict[Link, int] = {}
         befores, ends, reached = list[int](), list[dict[Node, None]](), dict[Router, int]()
         for target in targets:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Block, DataPath, Geometry, Stream, Work
 from xbarch.mapping import lawful
+from xbarch.mapping.layout import Layout, Lists, starts
 from xbarch.sensing.base import Sensing
 from xbarch.workload.graph import Layer, Workload, unroll
 
@@ -24,14 +24,20 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """One copy of `layer` on crossbars. sensing: the unit as it is set for the layer. occupancy: ps each crossbar is
-    busy for a window, [crossbars] or [windows, crossbars]."""
+    """One copy of `layer` on crossbars. make: its blocks, for who needs more of them than `layout` says. sensing: the
+    unit as it is set for the layer. occupancy: ps each crossbar is busy for a window, [crossbars] or [windows,
+    crossbars]."""
 
     layer: Layer
-    blocks: Sequence[Block]
+    layout: Layout
     work: Work
     sensing: Sensing
     occupancy: Ints
+    make: Callable[[], Sequence[Block]] = field(repr=False)
+
+    @cached_property
+    def blocks(self) -> Sequence[Block]:
+        return self.make()
 
     @property
     def crossbars(self) -> int:
@@ -46,55 +52,48 @@ class Packed:
     @cached_property
     def kept(self) -> Ints:
         """Cells of unmasked weights on each crossbar."""
-        return np.bincount([b.crossbar for b in self.blocks], [b.kept for b in self.blocks],
-                           self.crossbars).astype(np.int64)
+        return np.bincount(self.layout.crossbar, self.layout.kept, self.crossbars).astype(np.int64)
 
-    @cached_property
+    @property
     def cuts(self) -> list[int]:
         """Crossbar indices between which no output is shared: borders of column blocks."""
-        first = np.full(self.layer.filters, self.crossbars, np.int64)
-        last = np.full(self.layer.filters, -1, np.int64)
-        for block in self.blocks:
-            first[block.targets] = np.minimum(first[block.targets], block.crossbar)
-            last[block.targets] = np.maximum(last[block.targets], block.crossbar)
-        inside = np.zeros(self.crossbars + 1, np.int64)
-        np.add.at(inside, first[last >= 0] + 1, 1)
-        np.add.at(inside, last[last >= 0] + 1, -1)
-        crossed = np.cumsum(inside)
-        return [i for i in range(self.crossbars + 1) if i in (0, self.crossbars) or crossed[i] == 0]
+        return self.layout.borders
 
     @cached_property
-    def _memo(self) -> dict[tuple[str, int, int], Any]:
+    def actions(self) -> dict[str, Ints]:
+        """How often each entry of `work` does what its sensing unit counts."""
+        return lawful.actions(self.sensing, self.work)
+
+    @cached_property
+    def entries(self) -> list[int]:
+        """[crossbars + 1]: each crossbar's first entry of `work`, and the end."""
+        return starts(self.work.crossbar, self.crossbars)
+
+    @cached_property
+    def _memo(self) -> dict[tuple[Any, ...], int]:
         return {}
 
-    def _union(self, what: Literal["inputs", "targets"], start: int, stop: int) -> NDArray[np.bool_]:
-        """Which inputs or outputs the blocks of crossbars [start, stop) name; remembered, as copies repeat it."""
+    def _distinct(self, what: Literal["inputs", "targets"], start: int, stop: int) -> int:
+        """How many inputs or outputs the blocks of crossbars [start, stop) name; remembered, as copies repeat it and
+        crossbars of one row or column block name the same."""
         key = (what, start, stop)
         if key not in self._memo:
-            size = self.layer.rows * self.layer.groups if what == "inputs" else self.layer.filters
-            used = np.zeros(size, bool)
-            for block in self._sorted[self._first[start]:self._first[stop]]:
-                used[getattr(block, what)] = True
-            self._memo[key] = used
-        found: NDArray[np.bool_] = self._memo[key]
-        return found
-
-    @cached_property
-    def _sorted(self) -> list[Block]:
-        return sorted(self.blocks, key=lambda b: b.crossbar)
-
-    @cached_property
-    def _first(self) -> Ints:
-        """Index of each crossbar's first block in `_sorted`, and the end."""
-        return np.searchsorted([b.crossbar for b in self._sorted], np.arange(self.crossbars + 1))
+            lists: Lists = getattr(self.layout, what)
+            first = self.layout.first
+            chosen = np.unique(lists.which[first[start]:first[stop]]).tolist()
+            same = (what, tuple(chosen))
+            if same not in self._memo:
+                self._memo[same] = lists.distinct(chosen)
+            self._memo[key] = self._memo[same]
+        return self._memo[key]
 
     def drivers(self, start: int, stop: int) -> int:
         """Number of distinct inputs that drive crossbars [start, stop)."""
-        return int(self._union("inputs", start, stop).sum())
+        return self._distinct("inputs", start, stop)
 
     def targets(self, start: int, stop: int) -> int:
         """Number of distinct outputs crossbars [start, stop) add to."""
-        return int(self._union("targets", start, stop).sum())
+        return self._distinct("targets", start, stop)
 
     def partial_sums(self, start: int, stop: int, slot: int, per_ima: int) -> int:
         """Sums the IMAs deliver for crossbars [start, stop), the first of which is crossbar `slot` of its tile.
@@ -131,37 +130,17 @@ def pack(layer: Layer, path: DataPath, geometry: Geometry, sensing: Sensing,
     """
     blocks = lawful.blocks(path, layer, geometry)
     work = lawful.work(path, blocks, layer, geometry, stream)
+    return sensed(layer, Layout.of(blocks), work, sensing, lambda: blocks)
+
+
+def sensed(layer: Layer, layout: Layout, work: Work, sensing: Sensing, make: Callable[[], Sequence[Block]]) -> Packed:
+    """A packing under a sensing unit.
+
+    Raises:
+        InputError: the unit breaks its contract.
+    """
     unit = lawful.adjusted(sensing, layer.weight_bits, layer.input_bits)
-    return Packed(layer, blocks, work, unit, occupied(unit, work))
-
-
-class Kept:
-    """The networks packed last, for runs that differ in nothing a packing depends on: the network's content, data path
-    and options, geometry, sensing unit. The same objects are given again; nothing in them changes but what they
-    remember. most: how many."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._found: OrderedDict[tuple[Any, ...], tuple[Workload, dict[str, Packed]]] = OrderedDict()
-
-    def packed(self, network: Workload, path: DataPath, geometry: Geometry, sensing: Sensing) -> dict[str, Packed]:
-        """Every compute layer packed. A network is the object that was loaded, whose content never changes.
-
-        Raises:
-            InputError: as `pack`.
-        """
-        key = (id(network), type(path), repr(path.options), geometry, type(sensing), sensing.array,
-               repr(sensing.options))
-        if key not in self._found:
-            while len(self._found) >= self.most:  # before there is another, for the sake of memory
-                self._found.popitem(last=False)
-            self._found[key] = network, {layer.name: pack(layer, path, geometry, sensing, stream(network, layer))
-                                         for layer in network.compute_layers}  # it is held, so its id is its own
-        self._found.move_to_end(key)
-        return self._found[key][1]
-
-
-kept = Kept(1)
+    return Packed(layer, layout, work, unit, occupied(unit, work), make)
 
 
 def stream(network: Workload, layer: Layer) -> Stream | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -74,17 +75,18 @@ def place(
     result: dict[str, list[list[Part]]] = {}
     for layer, total in crossbars.items():
         pieces = _pieces(total, cuts[layer], tiles.crossbars)
-        first, parts = 0, []
+        firsts, parts = dict[int, int](), []
         for _ in range(copies[layer]):
             copy = []
             for start, stop in pieces:
+                # Where a piece did not fit, no piece of the layer as large ever will.
+                first = max((tile for size, tile in firsts.items() if size <= stop - start), default=0)
                 tile = tiles.fit(stop - start, layer, buffers[layer], first)
                 if tile is None:
                     return None
+                firsts[stop - start] = tile
                 slot = tiles.take(tile, stop - start, layer, buffers[layer])
                 copy.append(Part(tile, start, stop, slot))
-            if len(pieces) == 1:
-                first = copy[0].tile  # equal pieces never fit an earlier tile again
             parts.append(copy)
         result[layer] = parts
     return result
@@ -97,7 +99,9 @@ def _pieces(total: int, cuts: Sequence[int], room: int) -> list[tuple[int, int]]
     pieces, start = [], 0
     while start < total:
         reach = start + room
-        border = max((c for c in cuts if start < c <= reach), default=min(reach, total))
+        border = cuts[bisect_right(cuts, reach) - 1]
+        if border <= start:
+            border = min(reach, total)
         pieces.append((start, border))
         start = border
     return pieces

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from xbarch.report import units
-from xbarch.report.document import Section
-from xbarch.report.result import Result
+
+if TYPE_CHECKING:
+    from xbarch.report.document import Section
+    from xbarch.report.result import Result
 
 
 def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> Table:

@@ -167,16 +167,27 @@ def _stages(graph: StageGraph, copies: Sequence[Sequence[Stage]], stages: Sequen
         "ROOM_AT": _starts(len(s.room) for s in stages), "ROOM_POOL": [p for s in stages for p, _ in s.room],
         "ROOM_AMOUNT": [a for s in stages for _, a in s.room],
         **_ragged("KEEPS", keeps), "EXECUTED": _zeros(len(stages)),
-        "AHEAD": _alone(stages, keeps, ahead), "ASKED": _zeros(len(stages)), "ASKED_WINDOW": _zeros(len(stages))}
+        "AHEAD": _alone(stages, following, keeps, ahead),
+        "ASKED": _zeros(len(stages)), "ASKED_WINDOW": _zeros(len(stages))}
 
 
-def _alone(stages: Sequence[Stage], keeps: Sequence[Sequence[int]], ahead: bool) -> list[bool]:
+def _alone(stages: Sequence[Stage], following: Sequence[Sequence[int]], keeps: Sequence[Sequence[int]],
+           ahead: bool) -> list[bool]:
     """Whether each stage is granted as soon as its request's time is known: pure delays, and those that share their
-    server with none and cause nothing at the instant of their grant, which is after turns of that instant."""
+    server with none and cause nothing, themselves or by what follows them, at the very instant of their grant. Turns of
+    an instant have an order, in which that would have to come."""
     users = Counter(stage.server for stage in stages)
-    return [s.server < 0 or bool(ahead and users[s.server] == 1 and not s.room and np.min(s.latency) > 0
-                                 and (np.min(s.occupancy) > 0 or not (s.gate or kept)))
-            for s, kept in zip(stages, keeps, strict=True)]
+    found, quiet = [False] * len(stages), [False] * len(stages)
+    for number in reversed(range(len(stages))):  # what follows a stage comes after it
+        stage, after = stages[number], following[number]
+        later = _least(stage.latency) > 0 or (bool(after) and all(found[f] and quiet[f] for f in after))
+        quiet[number] = later and (_least(stage.occupancy) > 0 or not (stage.gate or keeps[number]))
+        found[number] = stage.server < 0 or (ahead and users[stage.server] == 1 and not stage.room and quiet[number])
+    return found
+
+
+def _least(value: int | Ints) -> int:
+    return int(value.min()) if isinstance(value, np.ndarray) else value
 
 
 def _flows(graph: StageGraph) -> Sections:

@@ -92,36 +92,31 @@ def push(m: Memory, time: int, code: int) -> None:
     """An arrival."""
     at = m[EVENTS]
     m[EVENTS] = at + 1
+    rise(m, at, time, code)
+
+
+def rise(m: Memory, at: int, time: int, code: int) -> None:
+    """Put an arrival at a place of the heap, or further up."""
+    times, codes = m[EVENT_TIME], m[EVENT_CODE]
     while at > 0:
         up = (at - 1) >> 1
-        if m[m[EVENT_TIME] + up] <= time:
+        if m[times + up] <= time:
             break
-        m[m[EVENT_TIME] + at] = m[m[EVENT_TIME] + up]
-        m[m[EVENT_CODE] + at] = m[m[EVENT_CODE] + up]
+        m[times + at], m[codes + at] = m[times + up], m[codes + up]
         at = up
-    m[m[EVENT_TIME] + at] = time
-    m[m[EVENT_CODE] + at] = code
+    m[times + at], m[codes + at] = time, code
 
 
 def pop(m: Memory) -> int:
-    """Code of the next arrival."""
-    code = m[m[EVENT_CODE]]
-    size = m[EVENTS] - 1
+    """Code of the next arrival. The gap it leaves sinks to the bottom, where the last one mostly belongs."""
+    size, times, codes = m[EVENTS] - 1, m[EVENT_TIME], m[EVENT_CODE]
     m[EVENTS] = size
-    time, last, at = m[m[EVENT_TIME] + size], m[m[EVENT_CODE] + size], 0
-    while True:
-        down = 2 * at + 1
-        if down >= size:
-            break
-        if down + 1 < size and m[m[EVENT_TIME] + down + 1] < m[m[EVENT_TIME] + down]:
-            down += 1
-        if time <= m[m[EVENT_TIME] + down]:
-            break
-        m[m[EVENT_TIME] + at] = m[m[EVENT_TIME] + down]
-        m[m[EVENT_CODE] + at] = m[m[EVENT_CODE] + down]
-        at = down
-    m[m[EVENT_TIME] + at] = time
-    m[m[EVENT_CODE] + at] = last
+    code, at, down = m[codes], 0, 1
+    while down < size:  # an only child may find the last one the earlier: that is then in its place, and a copy behind
+        down += m[times + down + 1] < m[times + down]
+        m[times + at], m[codes + at] = m[times + down], m[codes + down]
+        at, down = down, 2 * down + 1
+    rise(m, at, m[times + size], m[codes + size])
     return int(code)
 
 
@@ -131,41 +126,33 @@ def call(m: Memory, server: int) -> None:
         return
     m[m[CALLED] + server] = 1
     time = max(m[m[FREE] + server], m[NOW])
-    at = m[TURNS]
+    at, times, servers = m[TURNS], m[TURN_TIME], m[TURN_SERVER]
     m[TURNS] = at + 1
     while at > 0:
         up = (at - 1) >> 1
-        if m[m[TURN_TIME] + up] < time or (m[m[TURN_TIME] + up] == time and m[m[TURN_SERVER] + up] < server):
+        if m[times + up] < time or (m[times + up] == time and m[servers + up] < server):
             break
-        m[m[TURN_TIME] + at] = m[m[TURN_TIME] + up]
-        m[m[TURN_SERVER] + at] = m[m[TURN_SERVER] + up]
+        m[times + at], m[servers + at] = m[times + up], m[servers + up]
         at = up
-    m[m[TURN_TIME] + at] = time
-    m[m[TURN_SERVER] + at] = server
+    m[times + at], m[servers + at] = time, server
 
 
 def turn(m: Memory) -> int:
     """The server whose turn is next."""
-    server = m[m[TURN_SERVER]]
-    size = m[TURNS] - 1
+    size, times, servers = m[TURNS] - 1, m[TURN_TIME], m[TURN_SERVER]
     m[TURNS] = size
-    time, last, at = m[m[TURN_TIME] + size], m[m[TURN_SERVER] + size], 0
-    while True:
-        down = 2 * at + 1
-        if down >= size:
-            break
-        early, low = m[m[TURN_TIME] + down], m[m[TURN_SERVER] + down]
+    server, time, last, at, down = m[servers], m[times + size], m[servers + size], 0, 1
+    while down < size:
+        early, low = m[times + down], m[servers + down]
         if down + 1 < size:
-            other, number = m[m[TURN_TIME] + down + 1], m[m[TURN_SERVER] + down + 1]
+            other, number = m[times + down + 1], m[servers + down + 1]
             if other < early or (other == early and number < low):
                 early, low, down = other, number, down + 1
         if time < early or (time == early and last < low):
             break
-        m[m[TURN_TIME] + at] = m[m[TURN_TIME] + down]
-        m[m[TURN_SERVER] + at] = m[m[TURN_SERVER] + down]
-        at = down
-    m[m[TURN_TIME] + at] = time
-    m[m[TURN_SERVER] + at] = last
+        m[times + at], m[servers + at] = early, low
+        at, down = down, 2 * down + 1
+    m[times + at], m[servers + at] = time, last
     m[m[CALLED] + server] = 0
     return int(server)
 
@@ -222,12 +209,17 @@ def arrive(m: Memory, visit: int) -> None:
         call(m, m[m[SERVER] + stage])
 
 
+def value(m: Memory, first: int, size: int, window: int) -> int:
+    """Of values that windows have in turn, the window's; most have one, and dividing takes long."""
+    return int(m[m[VALUES] + first + (window % size if size > 1 else 0)])
+
+
 def grant(m: Memory, visit: int, server: int, time: int) -> None:
     """A stage begins at that time: what follows from it."""
     token, stage = m[m[VISIT_TOKEN] + visit], m[m[VISIT_STAGE] + visit]
     window = m[m[TOKEN_WINDOW] + token]
-    over = time + m[m[VALUES] + m[m[HELD] + stage] + window % m[m[HELD_N] + stage]]
-    out = time + m[m[VALUES] + m[m[DELAY] + stage] + window % m[m[DELAY_N] + stage]]
+    over = time + value(m, m[m[HELD] + stage], m[m[HELD_N] + stage], window)
+    out = time + value(m, m[m[DELAY] + stage], m[m[DELAY_N] + stage], window)
     m[m[EXECUTED] + stage] += 1
     if server >= 0:
         m[m[BUSY] + server] += over - time
@@ -552,5 +544,5 @@ def advance(m: Memory, most: int) -> int:
     return PAUSED
 
 
-CALLEES_FIRST = (push, pop, call, turn, arrive, log, crowded, give, keep, ask, grant, settle, part, soil, finish, leave,
-                 back, blocked, place, issue, sooner, following, roomy, claimed, choose, serve, advance)
+CALLEES_FIRST = (rise, push, pop, call, turn, arrive, value, log, crowded, give, keep, ask, grant, settle, part, soil,
+                 finish, leave, back, blocked, place, issue, sooner, following, roomy, claimed, choose, serve, advance)

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any
 
 from xbarch import bundled
 from xbarch.errors import InputError
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.grid import Grid, members
 from xbarch.spec.load import Document, document, validate
-from xbarch.spec.recipe import Recipe
-from xbarch.spec.study import Study
-from xbarch.spec.sweep import Sweep
 from xbarch.spec.text import brief
 from xbarch.spec.words import guess, shown
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from xbarch.spec.architecture import Architecture
+
 _FOLDERS = ("architectures", "workloads", "studies")
 _STUDY = {"architectures", "workloads"}  # keys that a study must have and no other file may
-_MODELS: dict[str, type[BaseModel]] = {"grid": Grid, "study": Study, "sweep": Sweep, "trained": Recipe}
+_MODELS = {"architecture": "Architecture", "grid": "Grid", "study": "Study", "sweep": "Sweep", "recipe": "Recipe"}
+_KINDS = {"grid": "grid", "study": "study", "sweep": "sweep", "trained": "recipe"}  # and the module of each
 
 
 @dataclass(frozen=True)
@@ -58,38 +59,46 @@ def check(source: str | Path, overrides: Sequence[str] = (),
     Raises:
         InputError: no such file, not the YAML accepted, of no known kind, or refused by its model.
     """
-    return [_checked(found, overrides, {**_MODELS, **(more or {})}, buildable) for found in _read(source)]
+    return [checked(found, overrides, more, buildable) for found in read(source)]
 
 
-def _checked(found: Document, overrides: Sequence[str], models: Mapping[str, type[BaseModel]],
-             buildable: Callable[[Architecture], object] | None) -> Checked:
+def checked(found: Document, overrides: Sequence[str] = (), more: Mapping[str, type[BaseModel]] | None = None,
+            buildable: Callable[[Architecture], object] | None = None) -> Checked:
+    """`check` of a file that was read."""
+    models: dict[str, Any] = {**_KINDS, **(more or {})}
     kind = found.data.get("kind", "study" if found.data.keys() >= _STUDY else "architecture")
     if kind == "architecture" and "kind" not in found.data:
-        return Checked(kind, validate(found, Architecture, overrides, buildable).name)
+        return Checked(kind, validate(found, _model("architecture"), overrides, buildable).name)
     if not isinstance(kind, str) or kind not in models:
         raise found.error(f"found {shown(kind)}, allowed {', '.join(sorted(models))}, or no such key in an architecture"
                           f"{guess(kind, sorted(models))}", "kind")
     if overrides:
         raise InputError(f"found {brief(overrides[0])!r} for a file of kind {kind}, allowed for architectures",
                          field="--set")
-    made = validate(found, models[kind])
-    recipes = members(made, found) if isinstance(made, Grid) else {}
+    model = models[kind]
+    made: Any = validate(found, _model(model) if isinstance(model, str) else model)
+    recipes = import_module("xbarch.spec.grid").members(made, found) if kind == "grid" else {}
     for name, recipe in recipes.items():
         _member(name, recipe)
     return Checked(kind, Path(found.file).stem, len(recipes))
 
 
+def _model(module: str) -> Any:
+    """Of a module of this package; only those that are asked for are loaded."""
+    return getattr(import_module(f"xbarch.spec.{module}"), _MODELS[module])
+
+
 def _member(name: str, recipe: Document) -> None:
     """Check a recipe of a grid; the error names it, since the line is that of a part that many share."""
     try:
-        validate(recipe, Recipe)
+        validate(recipe, _model("recipe"))
     except InputError as error:
         raise InputError(f"{error.message} (recipe {name})", file=error.file, line=error.line,
                          field=error.field) from None
 
 
-def _read(source: str | Path) -> list[Document]:
-    """The file, which may extend a bundled one of any kind, or the bundled ones of that name."""
+def read(source: str | Path) -> list[Document]:
+    """The YAML file `source`, which may extend a bundled one of any kind, or the bundled ones of that name."""
     try:
         places = {folder: path for folder in _FOLDERS if (path := bundled.find(str(source), folder, (".yaml",)))}
     except (OSError, ValueError):  # a name too long, or with a NUL

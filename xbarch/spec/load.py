@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xbarch import bundled, files
 from xbarch.errors import InputError
 from xbarch.spec.text import BYTES, Trail, brief, decode, dotted, parse
 from xbarch.spec.words import explain, guess, shown
 
-M = TypeVar("M", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+M = TypeVar("M", bound="BaseModel")
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ def validate(document: Document, model: type[M], overrides: Sequence[str] = (),
 
     check: what else may refuse it, by an error with a field; it is placed in the document.
     """
+    from pydantic import ValidationError  # slower to load than most files are read
+
     places: dict[str, str] = {}
     for text in overrides:
         place = text.partition("=")[0].strip()

@@ -6,13 +6,13 @@ import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, Union, get_args, get_origin
-
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from xbarch.spec.text import Trail, brief
-from xbarch.units import alike
+
+if TYPE_CHECKING:  # pydantic is loaded by who asks for a model
+    from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
 
 # error type of pydantic -> what is allowed, with the names of its context
 _ALLOWED = {
@@ -54,6 +54,8 @@ def explain(error: ValidationError, data: Any, model: type[BaseModel]) -> tuple[
 
 
 def _sentence(error: ErrorDetails, trail: Trail, data: Any) -> str:
+    from xbarch.units import alike
+
     kind, context = error["type"], error.get("ctx", {})
     if kind == "missing":
         return f"found no key {shown(trail[-1])}, which is required"
@@ -123,6 +125,8 @@ def _hints(model: type[BaseModel], trail: Trail) -> list[Any]:
 
 
 def _fields(hint: Any) -> Iterator[tuple[str, Any]]:
+    from pydantic import BaseModel
+
     if isinstance(hint, type) and get_origin(hint) is None and issubclass(hint, BaseModel):
         for name, info in hint.model_fields.items():
             yield info.alias or name, info.annotation

@@ -9,7 +9,7 @@ from typing import Any
 
 from xbarch.errors import XbarchError
 from xbarch.hw.machine import buildable
-from xbarch.mapping.pack import kept
+from xbarch.mapping.cache import kept
 from xbarch.report.record import record
 from xbarch.run import execute
 from xbarch.spec.architecture import Architecture

@@ -3,6 +3,7 @@ answer a line on standard output. It ends with its input, and so with whoever st
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -27,4 +28,5 @@ def main(files: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(200_000)  # as `xbarch.__main__`
     main(sys.argv[1:])

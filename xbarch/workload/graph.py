@@ -6,13 +6,39 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Op = Literal["input", "conv", "linear", "maxpool", "avgpool", "add", "flatten"]
 Ints = NDArray[np.integer[Any]]
+Made = TypeVar("Made")
+
+
+class Counts(Protocol):
+    """What is known of weights and their mask sooner than they are made. kept: unmasked ones. zeros: those of them that
+    are zero all the same. masked: whether there is a mask."""
+
+    @property
+    def masked(self) -> bool: ...
+
+    @property
+    def kept(self) -> int: ...
+
+    @property
+    def zeros(self) -> int: ...
+
+
+class Named(Generic[Made]):
+    """Makes what `make` makes, whose content has a name: where that is equal, so is what is made. counts: of weights
+    and mask, the same for both."""
+
+    def __init__(self, name: str, make: Callable[[], Made], counts: Counts | None = None) -> None:
+        self.name, self.make, self.counts = name, make, counts
+
+    def __call__(self) -> Made:
+        return self.make()
 
 
 @dataclass(frozen=True)
@@ -71,9 +97,19 @@ class Layer:
         """Multiply-accumulates an image needs, padding counted (the hardware drives those rows with zeros)."""
         return self.windows * self.rows * self.filters if self.compute else 0
 
+    @property
+    def _counts(self) -> Counts | None:
+        """What the makers of the weights and the mask know, if they belong together."""
+        found: Counts | None = getattr(self.weights, "counts", None)
+        if found is None or (self.mask is None) == found.masked:
+            return None
+        return found if self.mask is None or getattr(self.mask, "counts", None) is found else None
+
     @cached_property
     def kept_weights(self) -> int:
         """Unmasked weights."""
+        if self._counts is not None:
+            return self._counts.kept
         mask = self.mask() if self.mask is not None else None
         return self.rows * self.filters if mask is None else int(mask.sum())
 
@@ -82,6 +118,8 @@ class Layer:
         """Share of the unmasked weights that are zero all the same."""
         if self.weights is None or not self.kept_weights:
             return Fraction(0)
+        if self._counts is not None:
+            return Fraction(self._counts.zeros, self.kept_weights)
         mask = self.mask() if self.mask is not None else None
         found = sum(int(np.count_nonzero(w if mask is None else w * mask[f])) for f, w in enumerate(self.weights()))
         return 1 - Fraction(found, self.kept_weights)

@@ -22,7 +22,7 @@ from xbarch.errors import InputError
 from xbarch.files import read, read_json, write_all
 from xbarch.spec.text import brief, dotted
 from xbarch.spec.words import explain
-from xbarch.workload.graph import Ints, Layer, Op, Workload
+from xbarch.workload.graph import Ints, Layer, Named, Op, Workload
 from xbarch.workload.packing import pack, pack_mask, unpack, unpack_mask
 
 MANIFEST, TENSORS = "manifest.json", "tensors.safetensors"
@@ -160,7 +160,7 @@ def load(folder: Path) -> Workload:
                 numbers["mask"] = partial(tensors.mask, layer, shape)
             for part, make in numbers.items():
                 make()  # refused now if it is damaged
-                object.__setattr__(layer, part, make)
+                object.__setattr__(layer, part, Named(f"{manifest.sha256} {layer.name} {part}", make))
             if manifest.images and tensors.has(layer, "inputs"):
                 if (size := manifest.images * math.prod(layer.in_shape)) > _MOST:
                     raise InputError(f"found {size:,} stored inputs of layer {layer.name}, allowed {_MOST:,}",
@@ -179,12 +179,16 @@ def load(folder: Path) -> Workload:
         raise InputError("found no conv or linear layer, allowed at least one", file=folder / MANIFEST, field="layers")
     return Workload(
         manifest.name, tuple(layers.values()), manifest.datapath, manifest.options, manifest.trained_on,
-        manifest.accuracy, manifest.source, _Lazy(activations), manifest.model_dump(mode="json", exclude={"layers"}),
-        str(folder / MANIFEST))
+        manifest.accuracy, manifest.source, Lazy(activations, manifest.sha256),
+        manifest.model_dump(mode="json", exclude={"layers"}), str(folder / MANIFEST))
 
 
-class _Lazy(dict[str, Any]):
-    """Values made at their first use from the functions given."""
+class Lazy(dict[str, Any]):
+    """Values made at their first use from the functions given. name: of their content, as `Named`'s."""
+
+    def __init__(self, made: Mapping[str, Any], name: str) -> None:
+        super().__init__(made)
+        self.name = name
 
     def __getitem__(self, key: str) -> Any:
         value = super().__getitem__(key)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from xbarch import cache
 from xbarch.errors import InputError
-from xbarch.workload.graph import Ints, Layer, Op, Workload
+from xbarch.workload.graph import Ints, Layer, Named, Op, Workload
 
 Shape = tuple[int, int, int]
+_AT_ONCE = 2**16  # numbers drawn, where filters are smaller
 Bits = Annotated[int, Field(ge=1, le=16)]
 SignedBits = Annotated[int, Field(ge=2, le=16)]
 
@@ -261,7 +264,8 @@ def synthetic(name: str, network_name: str, weight_bits: int, input_bits: int, s
                 layer = replace(layer, weight_bits=first_layer_bits or weight_bits, input_bits=image_bits or input_bits)
             group = pruning if pruning and not first and layer.op == "conv" and layer.kernel != (1, 1) else None
             tensor = Tensor(layer, seed, position, group)
-            layer = replace(layer, weights=tensor.ints, mask=tensor.mask if group else None,
+            layer = replace(layer, weights=Named(tensor.name, tensor.ints, tensor),
+                            mask=Named(tensor.name, tensor.mask, tensor) if group else None,
                             side={"group_ch": group.group_ch} if group else {})
             first = False
         layers.append(layer)
@@ -289,19 +293,77 @@ class Tensor:
         """True where a weight is kept, the shape of the weights."""
         mask = self._pruned[1]
         assert mask is not None
-        shape = self._random.shape
+        shape = self._shape
         wide = np.repeat(mask, self.pruning.group_ch if self.pruning else 1, axis=1)[:, :shape[1]]
         return np.broadcast_to(wide[:, :, None, None], shape)
 
+    @property
+    def masked(self) -> bool:
+        return self.pruning is not None
+
+    @cached_property
+    def kept(self) -> int:
+        """Unmasked weights. No weight is drawn where all groups are of one size."""
+        if self.pruning is None:
+            return prod(self._shape)
+        if self._shape[1] % self.pruning.group_ch:
+            return int(self.mask().sum())
+        size = self.pruning.group_ch * self._shape[2] * self._shape[3]
+        groups = prod(self._shape) // size
+        return (groups - _removed(self.pruning, groups)) * size
+
+    @cached_property
+    def zeros(self) -> int:
+        """Unmasked weights that are zero all the same; kept from run to run, since all have to be drawn for it."""
+        name = cache.key("zeros", self.name)
+        if (known := cache.get(name)) is not None:
+            return int(known)
+        found = self._drawn_zeros() if self.pruning is None else self.kept - int(np.count_nonzero(self.ints()))
+        cache.put(name, str(found).encode())
+        return found
+
+    @property
+    def name(self) -> str:
+        """What its numbers depend on."""
+        return f"numpy {np.__version__}: {self._shape} {self._top} {self.seed} {self.position} {self.pruning!r}"
+
+    @property
+    def _shape(self) -> tuple[int, int, int, int]:
+        layer = self.layer
+        return (layer.filters, layer.in_shape[0] // layer.groups, *layer.kernel)
+
+    @property
+    def _top(self) -> int:
+        """The largest weight."""
+        return (1 << self.layer.weight_bits - 1) - 1
+
+    def _drawn(self) -> Iterator[NDArray[np.float32]]:
+        """Normal numbers before they are rounded, some filters at a time [filters, C/groups * kh * kw]: a large layer
+        is never held in floating point."""
+        generator = np.random.default_rng([self.seed, self.position])
+        filters, each = self._shape[0], prod(self._shape[1:])
+        some = max(1, _AT_ONCE // each)
+        for first in range(0, filters, some):
+            yield generator.standard_normal((min(some, filters - first), each), np.float32)
+
+    def _drawn_zeros(self) -> int:
+        """How many numbers are rounded to zero."""
+        scale, found = np.float32(max(self._top, 1.5) / 3), 0
+        for numbers in self._drawn():
+            numbers *= scale
+            found += int(np.count_nonzero(np.abs(numbers, out=numbers) <= 0.5))
+        return found
+
     @cached_property
     def _random(self) -> Ints:
-        layer, top = self.layer, (1 << self.layer.weight_bits - 1) - 1
-        shape = (layer.filters, layer.in_shape[0] // layer.groups, *layer.kernel)
-        generator = np.random.default_rng([self.seed, self.position])
-        weights = np.empty(shape, np.int8 if layer.weight_bits <= 8 else np.int16)
-        for row in weights:  # one filter at a time: a large layer is never held in floating point
-            row[:] = np.clip(np.rint(generator.standard_normal(row.shape, np.float32) * (max(top, 1.5) / 3)), -top, top)
-        return weights
+        scale, top = np.float32(max(self._top, 1.5) / 3), self._top
+        kind, first = np.int8 if self.layer.weight_bits <= 8 else np.int16, 0
+        weights: Ints = np.empty((self._shape[0], prod(self._shape[1:])), kind)
+        for numbers in self._drawn():
+            numbers *= scale
+            weights[first:first + len(numbers)] = np.clip(np.rint(numbers, out=numbers), -top, top, out=numbers)
+            first += len(numbers)
+        return weights.reshape(self._shape)
 
     @cached_property
     def _pruned(self) -> tuple[Ints, NDArray[np.bool_] | None]:
@@ -312,7 +374,11 @@ class Tensor:
         starts = np.arange(0, weights.shape[1], self.pruning.group_ch)
         energy = np.add.reduceat((weights.astype(np.int32) ** 2).sum(axis=(2, 3)), starts, axis=1)
         kept = np.ones(energy.size, bool)
-        kept[np.argsort(energy.ravel(), kind="stable")[:round(self.pruning.sparsity * energy.size)]] = False
+        kept[np.argsort(energy.ravel(), kind="stable")[:_removed(self.pruning, energy.size)]] = False
         mask = kept.reshape(energy.shape)
         wide = np.repeat(mask, self.pruning.group_ch, axis=1)[:, :weights.shape[1]]
         return weights * wide[:, :, None, None], mask
+
+
+def _removed(pruning: GroupPruning, groups: int) -> int:
+    return round(pruning.sparsity * groups)

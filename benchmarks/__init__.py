@@ -1,0 +1,1 @@
+"""What xbarch costs: `python -m benchmarks`, from the root of the repository."""

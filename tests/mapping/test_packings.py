@@ -1,0 +1,163 @@
+"""Packings read from files are those that were written, to the bit, and belong to what they are asked for."""
+
+import subprocess
+import sys
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+import xbarch
+from xbarch import cache
+from xbarch.hw.machine import Machine
+from xbarch.mapping import cache as packings
+from xbarch.mapping import lawful
+from xbarch.mapping.pack import stream
+from xbarch.plugins import datapath
+from xbarch.run import choose
+from xbarch.spec.architecture import Architecture
+from xbarch.spec.load import load
+from xbarch.workload.zoo import GroupPruning, synthetic
+
+RUNS = [("isaac_like", "vgg7_pruned"), ("isaac_like", "digit_pairs/vgg7_segprune_8x"),
+        ("sre_like", "digit_pairs/vgg7_sre_4x"), ("sre_like", "digit_pairs/vgg7_pattpim_4x"),
+        ("isaac_like", "digit_pairs/vgg7_xue_2bit"), ("isaac_like", "digit_pairs/vgg7_recom_4x")]
+PLUGIN = """
+from pathlib import Path
+
+from xbarch.datapaths.dense import Dense
+
+
+class Mine(Dense):
+    name = "mine"
+    summary = provenance = "mine"
+
+    def pack(self, layer, geometry):
+        Path(__file__).with_suffix(".log").open("a").write("packed ")
+        return super().pack(layer, geometry)
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XBARCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(cache.VARIABLE, "1000")
+    monkeypatch.setattr(packings, "kept", packings.Kept(1))
+    return tmp_path / "cache" / "kept"
+
+
+def asked(arch, workload, *overrides):
+    network, machine = xbarch.load(workload), Machine(load(arch, Architecture, overrides))
+    return network, choose(network, None, None), machine.geometry, machine.sensing
+
+
+def alike(a, b):
+    """Two values, arrays and records of them too, of one type and one content."""
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(alike(a[k], b[k]) for k in a)
+    if hasattr(a, "__dataclass_fields__"):
+        return type(a) is type(b) and all(alike(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    return a == b
+
+
+def never(*_):
+    raise AssertionError("packed")
+
+
+@pytest.mark.parametrize(("arch", "workload"), RUNS)
+def test_what_is_read_is_what_was_written(arch, workload, monkeypatch):
+    given = asked(arch, workload)
+    fresh = packings.packed(*given)
+    with monkeypatch.context() as patch:
+        patch.setattr(lawful, "work", never)
+        again = packings.packed(*asked(arch, workload))
+    assert again.keys() == fresh.keys()
+    for name, found in again.items():
+        old = fresh[name]
+        assert found.layer == old.layer and alike(found.layout, old.layout) and alike(found.work, old.work)
+        assert alike(found.occupancy, old.occupancy) and found.cuts == old.cuts and alike(found.kept, old.kept)
+    name = next(iter(again))
+    assert [alike(replace(a, contents=None), replace(b, contents=None)) for a, b in zip(
+        again[name].blocks, fresh[name].blocks, strict=True)] == [True] * len(fresh[name].blocks)
+    assert alike(again[name].blocks[0].contents(), fresh[name].blocks[0].contents())
+
+
+@pytest.mark.parametrize(("arch", "workload"), RUNS[:3])
+def test_results_are_equal_to_the_byte_with_and_without(arch, workload, monkeypatch, folder):
+    def run():
+        monkeypatch.setattr("xbarch.run.kept", packings.Kept(1))
+        return xbarch.simulate(arch, workload, images=1).to_json()
+
+    cold, warm = run(), run()
+    assert list(folder.iterdir())
+    monkeypatch.setenv(cache.VARIABLE, "0")
+    assert run() == cold == warm
+    monkeypatch.setenv(cache.VARIABLE, "1000")
+    for file in folder.iterdir():
+        file.write_bytes(file.read_bytes()[:-1])
+    assert run() == cold
+
+
+def test_another_network_geometry_path_or_option_has_another_name():
+    network, path, geometry, _ = asked("isaac_like", "vgg7_pruned")
+
+    def name(network=network, path=path, geometry=geometry):
+        return packings._name(network, path, geometry, {la.name: stream(network, la) for la in network.compute_layers})
+
+    names = [name(), name(path=datapath("dense")), name(path=datapath("dense", {"sign": "differential"})),
+             name(path=datapath("meng", {"group_ch": 8})), name(geometry=replace(geometry, rows=64)),
+             name(geometry=replace(geometry, adc_bits=7)), name(network=xbarch.load("digit_pairs/vgg7_meng_2x")),
+             name(network=replace(network, activations={}))]
+    third = network.compute_layers[2].name
+    for change in ({"weight_bits": 5}, {"side": {"group_ch": 4}}, {"scale": None}):
+        layers = tuple(replace(la, **change) if la.name == third else la for la in network.layers)
+        names.append(name(network=replace(network, layers=layers)))
+    assert all(names) and len(set(names)) == len(names)
+    assert name(network=xbarch.load("vgg7_pruned")) == names[0]
+
+
+def test_weights_or_inputs_that_have_no_name_are_packed_by_every_run():
+    network, path, geometry, _ = asked("isaac_like", "vgg7_pruned")
+    first = network.compute_layers[0]
+    for changed in (replace(network, layers=(replace(first, weights=lambda: first.weights()),)),
+                    replace(network, layers=(replace(first, mask=lambda: None),)),
+                    replace(network, layers=(first,), activations=dict(network.activations))):
+        assert packings._name(changed, path, geometry, {first.name: stream(changed, first)}) == ""
+
+
+def test_a_recipe_is_known_by_its_seed_and_its_pruning(monkeypatch):
+    def drawn(**changes):
+        made = synthetic("x", "lenet5", **{"weight_bits": 4, "input_bits": 4, "seed": 1, **changes})
+        path = choose(made, None, None)
+        return made, packings._name(made, path, asked("isaac_like", "vgg7_pruned")[2],
+                                    dict.fromkeys(la.name for la in made.compute_layers))
+
+    half, most = (GroupPruning(method="meng", group_ch=4, sparsity=s) for s in (0.5, 0.9))
+    names = [drawn(**c)[1] for c in ({}, {"seed": 2}, {"weight_bits": 5}, {"pruning": half}, {"pruning": most})]
+    assert all(names) and len(set(names)) == 5 and drawn()[1] == names[0]
+
+
+def test_an_edited_plugin_packs_anew(tmp_path):
+    plugin, script = tmp_path / "mine.py", (
+        "import sys, xbarch; from xbarch import plugins; plugins.load_file(sys.argv[1])\n"
+        "print(xbarch.simulate('isaac_like', 'vgg7_pruned', images=1, datapath='mine').to_json())")
+
+    def run():
+        done = subprocess.run([sys.executable, "-c", script, str(plugin)], capture_output=True, text=True, check=True)
+        log = plugin.with_suffix(".log")
+        return done.stdout, len(log.read_text().split()) if log.exists() else 0
+
+    layers = len(xbarch.load("vgg7_pruned").compute_layers)
+    plugin.write_text(PLUGIN)
+    first, packed = run()
+    assert packed == layers and run() == (first, layers)
+    plugin.write_text(PLUGIN.replace("geometry)\n", "geometry)[:]\n"))
+    assert run()[1] == 2 * layers
+    helper = tmp_path / "helper.py"  # a module that the plugin has a name from
+    plugin.write_text("import sys\nsys.path.insert(0, sys.argv[1].rpartition('/')[0])\n"
+                      "from helper import helped\n" + PLUGIN)
+    for number in (3, 4):
+        helper.write_text(f"def helped(): return {number}\n")
+        assert run()[1] == number * layers == run()[1]

@@ -1,0 +1,135 @@
+"""What need not be computed twice, by content: a folder of small files that several processes share.
+
+A file's name is the digest of all that its content depends on, source text included, so nothing grows stale; its
+content follows its own digest, so what is damaged, cut off or foreign is as good as absent. Files are written beside
+and renamed, and those used longest ago go first. Where there is no such folder, nothing is kept, and nothing else
+differs.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+from xbarch import files
+from xbarch.about import __version__
+from xbarch.errors import InputError
+
+VARIABLE = "XBARCH_CACHE_MB"  # what is kept at most; 0: nothing is read or written
+_MB = 1000.0
+_SHARE = 8  # a single file takes at most this part of it
+_LEFT = 0.8  # of what is kept at most, where some has to go
+_ABANDONED = 3600  # s after which a file that nobody finished goes
+_DIGEST = 32  # bytes
+_FOLDERS = ("datapaths", "mapping", "workload")
+_PACKAGE = Path(__file__).parent
+_BEGUN = time.time()
+
+
+def key(*parts: object) -> str:
+    """The name of what depends on `parts` (their texts) and on how this version of xbarch makes such things; empty
+    where that cannot be known."""
+    code = _code()
+    return code and sha256("\n".join([code, *map(str, parts)]).encode()).hexdigest()
+
+
+def source(path: Path) -> bytes:
+    """A file of source text, as it was when this process began; empty where it is younger and something else may run.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return path.read_bytes() if path.stat().st_mtime < _BEGUN else b""
+
+
+def get(name: str) -> bytes | None:
+    """What was kept under a name that `key` made, if it still is and is whole."""
+    if (path := _path(name)) is None:
+        return None
+    try:
+        found = path.read_bytes()
+        if found[:_DIGEST] != _seal(name, found[_DIGEST:]):
+            return None
+        os.utime(path)  # when it was last used
+    except OSError:
+        return None
+    return found[_DIGEST:]
+
+
+def put(name: str, content: bytes) -> None:
+    """Keep `content` under a name that `key` made, where there is room."""
+    if (path := _path(name)) is None or len(content) + _DIGEST > limit() // _SHARE:
+        return
+    with suppress(InputError, OSError):
+        files.write(path, _seal(name, content) + content)
+        _bounded(path.parent, limit())
+
+
+def limit() -> int:
+    """Bytes that are kept at most, as the environment says if that is a number; 0: nothing."""
+    try:
+        found = float(os.environ.get(VARIABLE, _MB))
+    except ValueError:
+        found = _MB
+    return int(min(found, 1e9) * 1e6) if found > 0 else 0
+
+
+def _path(name: str) -> Path | None:
+    with suppress(InputError):
+        return files.cache() / "kept" / name if name and limit() else None
+    return None
+
+
+def _seal(name: str, content: bytes) -> bytes:
+    return sha256(name.encode() + content).digest()
+
+
+def _bounded(folder: Path, most: int) -> None:
+    """Those used longest ago go, until there is some room again."""
+    found, now = sorted(_listed(folder)), time.time()
+    left = sum(size for _, size, _ in found)
+    room = most if left <= most else int(most * _LEFT)
+    for used, size, path in found:
+        if left > room or (path.endswith(".tmp") and used < now - _ABANDONED):
+            with suppress(OSError):  # another process was quicker
+                os.unlink(path)
+            left -= size
+
+
+def _listed(folder: Path) -> Iterator[tuple[float, int, str]]:
+    """(last used, bytes, path) of its files."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                found = entry.stat(follow_symlinks=False)
+                if entry.is_file(follow_symlinks=False):
+                    yield found.st_mtime, found.st_size, entry.path
+
+
+def stamp(path: str) -> str:
+    """A file's path, size and time of writing; empty where it is younger than this process.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    found = os.stat(path)
+    return f"{path} {found.st_size} {found.st_mtime_ns}" if found.st_mtime < _BEGUN else ""
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """The digest of the source text that decides what packings are; empty where it is not what runs."""
+    found = sha256(__version__.encode())
+    with suppress(OSError):
+        for folder in _FOLDERS:
+            for path in sorted((_PACKAGE / folder).rglob("*.py")):
+                if not (text := source(path)) and path.stat().st_size:
+                    return ""
+                found.update(text)
+        return found.hexdigest()
+    return ""

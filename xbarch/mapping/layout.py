@@ -1,0 +1,94 @@
+"""Where the blocks of a packed layer lie, as tables: what placing, timing and costing ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.datapaths.base import Block
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Lists of indices, each stored once. which: [blocks] the number of a block's list. starts: [lists + 1] where each
+    begins in `values`."""
+
+    which: Ints
+    starts: Ints
+    values: Ints
+
+    @classmethod
+    def of(cls, lists: Sequence[Ints]) -> Lists:
+        """Of each block's list; blocks that share one share the array."""
+        distinct = {id(found): found for found in lists}
+        number = {key: n for n, key in enumerate(distinct)}
+        starts = np.cumsum([0, *map(len, distinct.values())])
+        which = np.fromiter((number[id(found)] for found in lists), np.int64, len(lists))
+        return cls(which, starts, np.concatenate([np.asarray(found, np.int64) for found in distinct.values()]))
+
+    def distinct(self, chosen: Sequence[int]) -> int:
+        """How many different indices some of the lists hold together."""
+        parts = [self.values[self.starts[n]:self.starts[n + 1]] for n in chosen]
+        return len(np.unique(np.concatenate(parts))) if parts else 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """[blocks] each, by crossbar. rows, columns: of the cells that are written. kept: cells of unmasked weights.
+    inputs, targets: what drives a block and the outputs it adds to."""
+
+    crossbar: Ints
+    row0: Ints
+    rows: Ints
+    columns: Ints
+    kept: Ints
+    inputs: Lists
+    targets: Lists
+
+    @classmethod
+    def of(cls, blocks: Sequence[Block]) -> Layout:
+        """Of a copy's blocks."""
+        ordered = sorted(blocks, key=lambda b: b.crossbar)
+        table = np.array([(b.crossbar, b.row0, len(b.inputs), b.columns - b.idle, b.kept) for b in ordered], np.int64)
+        crossbar, row0, rows, columns, kept = np.ascontiguousarray(table.T)
+        return cls(crossbar, row0, rows, columns, kept, Lists.of([b.inputs for b in ordered]),
+                   Lists.of([b.targets for b in ordered]))
+
+    @property
+    def crossbars(self) -> int:
+        return int(self.crossbar[-1]) + 1
+
+    @cached_property
+    def first(self) -> list[int]:
+        """[crossbars + 1]: each crossbar's first block, and the end."""
+        return starts(self.crossbar, self.crossbars)
+
+    @cached_property
+    def borders(self) -> list[int]:
+        """Crossbar indices between which no output is shared: borders of column blocks, 0 and the end."""
+        lists, outputs = self.targets, int(self.targets.values.max(initial=-1)) + 1
+        # Blocks are in the order of their crossbars: the first and last of each list are its lowest and highest.
+        lowest, highest = np.full(len(lists.starts) - 1, self.crossbars), np.full(len(lists.starts) - 1, -1)
+        lowest[lists.which[::-1]], highest[lists.which] = self.crossbar[::-1], self.crossbar
+        size = np.diff(lists.starts)
+        first, last = np.full(outputs, self.crossbars), np.full(outputs, -1)
+        np.minimum.at(first, lists.values, lowest.repeat(size))
+        np.maximum.at(last, lists.values, highest.repeat(size))
+        used = last >= 0
+        inside = np.bincount(first[used] + 1, minlength=self.crossbars + 2)
+        inside -= np.bincount(last[used] + 1, minlength=self.crossbars + 2)
+        crossed = np.cumsum(inside)[:self.crossbars + 1]
+        crossed[[0, self.crossbars]] = 0
+        return [int(i) for i in np.flatnonzero(crossed == 0)]
+
+
+def starts(crossbar: Ints, crossbars: int) -> list[int]:
+    """[crossbars + 1]: the first entry of each crossbar in a sorted list of them, and the end."""
+    found: list[int] = np.searchsorted(crossbar, np.arange(crossbars + 1)).tolist()
+    return found
