@@ -26,7 +26,7 @@ RUN: Watched = {
     "plan": [("xbarch.run", "_planned")],
     "compile": [("xbarch.run", name) for name in ("compile_graph", "compile_leaving", "arranged")],
     "simulate": [("xbarch.run", "run")],
-    "check": [("xbarch.run", name) for name in ("check", "conserve", "lower", "upper")],
+    "check": [("xbarch.run", name) for name in ("check", "conserve")],
     "record": [("xbarch.run", name) for name in ("settled", "ledger", "nameplate", "record")],
 }
 ENGINE: Watched = {"tables": [("xbarch.sim.fast", name) for name in ("tables", "_laid", "_grown", "_trace")]}

@@ -29,7 +29,7 @@ from xbarch.report.record import Run, record
 from xbarch.report.result import Result
 from xbarch.report.tracing import placed, tracing
 from xbarch.segments import cut, goes_on
-from xbarch.sim.bounds import conserve, lower, upper
+from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.engines import simulate as run
@@ -203,10 +203,10 @@ def _perform(machine: Machine, network: Workload, path: DataPath, packed: Mappin
     else:
         with tracing(how.trace, graph, {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}) as sink:
             trace, engine = run(graph, how.engine, how.progress, sink)
-    conserve(graph, trace)
+    bounds = conserve(graph, trace)
     told = plain if how.mode == "batch" else graph
     return Run(machine, network, path, packed, planned, told, trace, settled(graph, plain, trace, how.mode),
-               (lower(graph), upper(graph)), ledger(told, trace, machine.prices()),
+               bounds, ledger(told, trace, machine.prices()),
                nameplate(machine.architecture, *machine.precision(network)), how.overrides, how.batch, how.mode,
                engine)
 

@@ -36,7 +36,7 @@ def test_random_runs_keep_the_laws_and_the_bounds(make):
             trace = run(graph)
         except StuckError:
             continue
-        conserve(graph, trace)
+        assert conserve(graph, trace) == (lower(graph), upper(graph))
         assert lower(graph) <= trace.makespan <= upper(graph)
         kept += 1
     assert kept > 700

@@ -160,8 +160,8 @@ def _gated(issue: Times, gate: Times, ahead: int) -> Times:
 
 # -- conservation ---------------------------------------------------------------------------------------------------
 
-def conserve(graph: StageGraph, trace: Trace) -> None:
-    """Check a finished run against the laws of `xbarch.sim.graph`.
+def conserve(graph: StageGraph, trace: Trace) -> tuple[int, int]:
+    """Check a finished run against the laws of `xbarch.sim.graph`; its bounds, (`lower`, `upper`).
 
     Every stage ran exactly the windows of its copy; every server granted those and was held for the sum of their
     occupancies; every pool gave what those stages take, never more at once than it holds, and got it back; windows were
@@ -177,7 +177,7 @@ def conserve(graph: StageGraph, trace: Trace) -> None:
         _stream(graph, trace, load, number, flow)
         for edge in flow.inputs:
             _stream_edge(graph, trace, load, number, edge)
-    _makespan(graph, trace, load)
+    return _makespan(graph, trace, load)
 
 
 def _law(holds: bool, message: str) -> None:
@@ -239,7 +239,7 @@ def _stream_edge(graph: StageGraph, trace: Trace, load: _Load, number: int, edge
     _each(producer, f"issued into a free slot of the buffer of {flow.name}", inputs, room, edge.capacity)
 
 
-def _makespan(graph: StageGraph, trace: Trace, load: _Load) -> None:
+def _makespan(graph: StageGraph, trace: Trace, load: _Load) -> tuple[int, int]:
     last = max(int(done.max()) for done in trace.done)
     held = max(int((done + tail).max()) for done, tail in zip(trace.done, load.tail, strict=True))
     _law(last <= trace.makespan <= held,
@@ -248,3 +248,4 @@ def _makespan(graph: StageGraph, trace: Trace, load: _Load) -> None:
         _law(busy <= trace.makespan, f"busy: server {server.name} was held {busy} of {trace.makespan} ps")
     least, most = _lower(graph, load), load.serial
     _law(least <= trace.makespan <= most, f"bounds: makespan {trace.makespan}, allowed {least} to {most}")
+    return least, most

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -176,13 +176,16 @@ def _alone(stages: Sequence[Stage], following: Sequence[Sequence[int]], keeps: S
     """Whether each stage is granted as soon as its request's time is known: pure delays, and those that share their
     server with none and cause nothing, themselves or by what follows them, at the very instant of their grant. Turns of
     an instant have an order, in which that would have to come."""
-    users = Counter(stage.server for stage in stages)
+    users = Counter([stage.server for stage in stages])
     found, quiet = [False] * len(stages), [False] * len(stages)
-    for number in reversed(range(len(stages))):  # what follows a stage comes after it
-        stage, after = stages[number], following[number]
-        later = _least(stage.latency) > 0 or (bool(after) and all(found[f] and quiet[f] for f in after))
-        quiet[number] = later and (_least(stage.occupancy) > 0 or not (stage.gate or keeps[number]))
-        found[number] = stage.server < 0 or (ahead and users[stage.server] == 1 and not stage.room and quiet[number])
+    for number in range(len(stages) - 1, -1, -1):  # what follows a stage comes after it
+        stage = stages[number]
+        if stage.server >= 0 and (not ahead or users[stage.server] > 1 or stage.room):
+            continue
+        later = _least(stage.latency) > 0 or (bool(following[number]) and all(
+            found[f] and quiet[f] for f in following[number]))
+        quiet[number] = later and (not (stage.gate or keeps[number]) or _least(stage.occupancy) > 0)
+        found[number] = stage.server < 0 or quiet[number]
     return found
 
 
@@ -228,14 +231,14 @@ class _Values:
 
     def add(self, value: int | Ints) -> tuple[int, int]:
         """(place, how many)."""
-        whole = isinstance(value, np.ndarray)
-        key = id(value) if whole else -1 - int(value)
-        if key not in self.known:
+        key = id(value) if isinstance(value, np.ndarray) else -1 - value
+        found = self.known.get(key)
+        if found is None:
             part = np.asarray(value, np.int64).reshape(-1)
-            self.known[key] = self.size, len(part)
+            found = self.known[key] = self.size, len(part)
             self.parts.append(part)
             self.size += len(part)
-        return self.known[key]
+        return found
 
     def joined(self) -> Ints:
         return np.concatenate(self.parts) if self.parts else np.zeros(0, np.int64)
@@ -243,10 +246,7 @@ class _Values:
 
 def _starts(sizes: Iterable[int]) -> list[int]:
     """[n + 1]: where each of n parts begins, and the end of the last."""
-    found = [0]
-    for size in sizes:
-        found.append(found[-1] + size)
-    return found
+    return list(accumulate(sizes, initial=0))
 
 
 def _ragged(name: str, lists: Sequence[Sequence[int]]) -> Sections:
@@ -265,13 +265,11 @@ def _queues(graph: StageGraph, stages: Sequence[Stage]) -> tuple[list[int], list
     """(queue of each stage, first queue of each server): one for each set of pools that a server's requests take from;
     -1 where there is no server."""
     sets: list[dict[tuple[int, ...], int]] = [{} for _ in graph.servers]
-    for stage in stages:
-        if stage.server >= 0:
-            mine = sets[stage.server]
-            mine.setdefault(tuple(pool for pool, _ in stage.room), len(mine))
+    pools = [tuple([pool for pool, _ in stage.room]) if stage.room else () for stage in stages]
+    place = [sets[s.server].setdefault(needs, len(sets[s.server])) if s.server >= 0 else -1
+             for s, needs in zip(stages, pools, strict=True)]
     starts = _starts(map(len, sets))
-    return [starts[s.server] + sets[s.server][tuple(p for p, _ in s.room)] if s.server >= 0 else -1
-            for s in stages], starts
+    return [starts[s.server] + at if at >= 0 else -1 for s, at in zip(stages, place, strict=True)], starts
 
 
 def _trace(graph: StageGraph, memory: Any) -> Trace:
