@@ -105,8 +105,9 @@ def test_without_numba_the_same_loop_runs(monkeypatch):
 
 
 def test_progress_is_told():
-    told = []
-    chain = (Stage("s", 0, 1, 1, gate=True),)
-    fast.run(StageGraph((Server("s"),), (Flow("a", 600_000, (chain,)),)), compiled=True,
-             progress=lambda done, total: told.append((done, total)))
-    assert told and all(0 < done <= total == 600_000 for done, total in told) and told == sorted(told)
+    alone = Stage("s", 0, 1, 1, gate=True)
+    for chain in ((alone,), (alone, Stage("t", 0, 1, 1, (0,)))):
+        told = []
+        fast.run(StageGraph((Server("s"),), (Flow("a", 600_000, (chain,)),)), compiled=True,
+                 progress=lambda done, total, told=told: told.append((done, total)))
+        assert told and all(0 < done <= total == 600_000 for done, total in told) and told == sorted(told)

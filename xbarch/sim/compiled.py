@@ -21,9 +21,9 @@ from xbarch import files
 from xbarch.errors import InputError
 from xbarch.sim import kernel
 
-Advance = Callable[[NDArray[np.int64], int], int]
+Run = Callable[[NDArray[np.int64], int], int]
 _MOST = 2**24  # bytes of machine code; it has about 25,000
-_NAME = "advance"
+_NAME = "run"
 # What Numba's frame of a function calls where an exception is on its way. The kernel raises none, but whoever links the
 # code wants to know where these are; Numba, where it is imported, has told.
 _RAISING = ("NRT_Free", "numba_do_raise", "numba_gil_ensure", "numba_gil_release", "numba_runtime_build_excinfo_struct",
@@ -31,8 +31,8 @@ _RAISING = ("NRT_Free", "numba_do_raise", "numba_gil_ensure", "numba_gil_release
 
 
 @lru_cache(maxsize=1)
-def load() -> Advance:
-    """`xbarch.sim.kernel.advance`, on an array.
+def load() -> Run:
+    """`xbarch.sim.kernel.run`, on an array.
 
     Raises:
         ImportError: Numba is not installed.
@@ -48,10 +48,10 @@ def load() -> Advance:
     holder.finalize_object()
     inner = CFUNCTYPE(c_int64, c_void_p, c_int64)(holder.get_function_address(_NAME))
 
-    def advance(memory: NDArray[np.int64], most: int, holder: Any = holder) -> int:  # which must not go before
+    def run(memory: NDArray[np.int64], most: int, holder: Any = holder) -> int:  # which must not go before
         return int(inner(memory.ctypes.data, most))
 
-    return advance
+    return run
 
 
 def _code(machine: Any) -> bytes:
@@ -78,14 +78,14 @@ def _emitted(machine: Any) -> bytes:
 
 
 def _compiled() -> str:
-    """`kernel.advance` in LLVM's language, with everything that it calls."""
+    """`kernel.run` in LLVM's language, with everything that it calls."""
     from numba import cfunc, njit, types
 
     names: dict[str, Any] = dict(vars(kernel))
     for plain in kernel.CALLEES_FIRST:
         copy = FunctionType(plain.__code__, names, plain.__name__)
         names[plain.__name__] = njit(error_model="numpy")(copy)
-    inner = names["advance"]
+    inner = names["run"]
 
     def outer(memory: Any, most: int) -> int:
         return inner(memory, most)  # type: ignore[no-any-return]

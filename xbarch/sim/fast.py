@@ -17,6 +17,7 @@ from xbarch.sim.kernel import (
     EVENTS,
     FINISHED,
     FIRST,
+    FREELY,
     FULL,
     LOGGED,
     MARKED,
@@ -32,7 +33,7 @@ from xbarch.sim.repeat import FEWEST, Watch
 Ints = NDArray[np.int64]
 Sections = dict[str, Any]
 
-PAUSE = 2**20  # events between two looks at the clock
+PAUSE = 2**18  # events, or windows, between two looks at the clock
 _ROWS = 2**16  # visits handed on at a time
 _GROWING = ("EVENT_", "TOKEN_", "VISIT_")  # what the names of sections begin with that may become too small
 
@@ -51,8 +52,8 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
     total = sum(f.windows for f in graph.flows) * graph.images
     advance = _advance(compiled)
     for ahead in (True, False) if sink is None else (False,):
-        memory = _laid(tables(graph, ahead, sink is not None), advance is kernel.advance)
-        watch = Watch(graph, memory) if graph.images >= FEWEST and sink is None else None
+        memory = _laid(tables(graph, ahead, sink is not None), advance is kernel.run)
+        watch = Watch(graph, memory) if graph.images >= FEWEST and sink is None and not memory[FREELY] else None
         while (found := advance(memory, PAUSE)) not in (OVER, DISORDER):
             if found == FULL and sink is not None and memory[LOGGED]:
                 _handed(memory, sink)
@@ -73,7 +74,7 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
 
 def _advance(compiled: bool | None) -> Callable[..., int]:
     if compiled is False:
-        return kernel.advance
+        return kernel.run
     try:
         from xbarch.sim.compiled import load
 
@@ -81,7 +82,7 @@ def _advance(compiled: bool | None) -> Callable[..., int]:
     except ImportError:
         if compiled:
             raise
-        return kernel.advance
+        return kernel.run
 
 
 # -- memory -------------------------------------------------------------------------------------------------------
@@ -94,6 +95,7 @@ def _laid(sections: Sections, plain: bool) -> Any:
     memory = np.concatenate((np.array([0] * SCALARS + starts + sizes, np.int64), *parts))
     memory[SOILED] = len(sections["DIRTY"])
     memory[WIDEST] = len(sections["READY"])
+    memory[FREELY] = len(sections["DONE_BY"]) > 0
     return memory.tolist() if plain else memory
 
 
@@ -138,6 +140,8 @@ def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections
             "COPY_FLOW": [n for n, flow in enumerate(graph.flows) for _ in flow.copies],
             "COPY_GATES": [sum(s.gate for s in copy) for copy in copies], "SPARE": _none(len(copies))}
     made |= {name: _zeros(sum(windows)) for name in ("ISSUED_AT", "DONE_AT", "STATE")}
+    freely = ahead and not log and _freely(graph, stages)
+    made |= {name: _zeros(sum(windows) * freely) for name in ("GATED_AT", "DONE_BY", "GATED_BY")}
     made |= {name: _zeros(len(graph.servers)) for name in ("FREE", "CALLED", "BUSY", "SERVED")}
     made |= {name: _zeros(len(graph.servers) + 1) for name in ("TURN_TIME", "TURN_SERVER")}
     made |= {"READY": _zeros(widest), "LOG": _zeros(6 * (_ROWS + widest) if log else 0)}
@@ -187,6 +191,12 @@ def _alone(stages: Sequence[Stage], following: Sequence[Sequence[int]], keeps: S
         quiet[number] = later and (not (stage.gate or keeps[number]) or _least(stage.occupancy) > 0)
         found[number] = stage.server < 0 or quiet[number]
     return found
+
+
+def _freely(graph: StageGraph, stages: Sequence[Stage]) -> bool:
+    """Whether no two stages share a server and none takes room."""
+    held = [stage.server for stage in stages if stage.server >= 0]
+    return len(held) == len(set(held)) and not any(stage.room for stage in stages)
 
 
 def _least(value: int | Ints) -> int:
