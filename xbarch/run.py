@@ -199,16 +199,16 @@ def _perform(machine: Machine, network: Workload, path: DataPath, packed: Mappin
     graph = arranged(plain, how.mode)
     check(graph)
     if how.trace is None:
-        trace, engine = run(graph, how.engine, how.progress)
+        ran = run(graph, how.engine, how.progress)
     else:
         with tracing(how.trace, graph, {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}) as sink:
-            trace, engine = run(graph, how.engine, how.progress, sink)
-    bounds = conserve(graph, trace)
+            ran = run(graph, how.engine, how.progress, sink)
+    trace, bounds = ran.trace, conserve(graph, ran.trace)
     told = plain if how.mode == "batch" else graph
     return Run(machine, network, path, packed, planned, told, trace, settled(graph, plain, trace, how.mode),
                bounds, ledger(told, trace, machine.prices()),
                nameplate(machine.architecture, *machine.precision(network)), how.overrides, how.batch, how.mode,
-               engine)
+               ran.engine, ran.why)
 
 
 def choose(network: Workload, datapath: str | None, options: Mapping[str, Any] | None) -> DataPath:

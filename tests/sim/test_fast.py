@@ -90,8 +90,10 @@ def test_who_runs():
     """Small graphs on SimPy; large ones on the compiled loop where Numba is there."""
     chain = (Stage("s", 0, 1, 1, gate=True),)
     pytest.importorskip("numba")
-    assert simulate(StageGraph((Server("s"),), (Flow("a", SMALL - 1, (chain,)),)))[1] == "simpy"
-    assert simulate(StageGraph((Server("s"),), (Flow("a", SMALL, (chain,)),)))[1] == "fast"
+    small, large = (StageGraph((Server("s"),), (Flow("a", SMALL - more, (chain,)),)) for more in (1, 0))
+    assert simulate(small)[1:] == ("simpy", "auto: 19,999 visits of stages are fewer than 20,000")
+    assert simulate(large)[1:] == ("fast", "auto: 20,000 visits of stages")
+    assert simulate(small, "fast")[1:] == ("fast", "asked for")
     with pytest.raises(InputError, match="engine: found 'quick', allowed auto, simpy, fast"):
         xbarch.simulate("isaac_like", "vgg7_pruned", engine="quick")
 

@@ -45,6 +45,7 @@ class Run:
     batch: int | None = None  # images between two programmings
     mode: str = "pipelined"
     engine: str = "simpy"
+    why: str = "asked for"
 
 
 def record(run: Run) -> dict[str, Any]:
@@ -95,7 +96,8 @@ def record(run: Run) -> dict[str, Any]:
 def provenance(run: Run) -> dict[str, Any]:
     """Versions that made the record (no clock, no machine: the same input gives the same bytes)."""
     weights = "trained" if run.workload.trained_on else "synthetic"
-    return {"xbarch": __version__, "engine": run.engine, "weights": weights, "seed": run.workload.manifest.get("seed")}
+    return {"xbarch": __version__, "engine": run.engine, "engine_why": run.why, "weights": weights,
+            "seed": run.workload.manifest.get("seed")}
 
 
 def _scopes(run: Run, interval: Fraction) -> dict[str, int]:

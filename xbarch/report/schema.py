@@ -34,6 +34,7 @@ class Part(BaseModel):
 class Provenance(Part):
     xbarch: Text
     engine: Text
+    engine_why: Text = ""
     weights: Literal["trained", "synthetic"]
     seed: int | None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from typing import NamedTuple
 
 from xbarch.sim import engine, fast
 from xbarch.sim.graph import Sink, StageGraph, Trace
@@ -16,14 +17,31 @@ ENGINES: Mapping[str, str] = {
 SMALL = 20_000  # visits of stages that SimPy is through with before the compiled loop is loaded
 
 
+class Ran(NamedTuple):
+    """A finished run. engine, why: which one it was, and who or what chose it."""
+
+    trace: Trace
+    engine: str
+    why: str
+
+
 def simulate(graph: StageGraph, name: str = "auto",
-             progress: Callable[[int, int], None] | None = None, sink: Sink | None = None) -> tuple[Trace, str]:
-    """Run the graph on an engine of `ENGINES`; the trace, and which engine it was. sink: takes every visit.
+             progress: Callable[[int, int], None] | None = None, sink: Sink | None = None) -> Ran:
+    """Run the graph on an engine of `ENGINES`. sink: takes every visit.
 
     Raises:
         StuckError: the run cannot go on.
     """
+    why = "asked for"
     if name == "auto":
-        visits = sum(len(flow.copies[0]) * flow.windows for flow in graph.flows) * graph.images
-        name = "fast" if visits >= SMALL and find_spec("numba") is not None else "simpy"
-    return (fast if name == "fast" else engine).run(graph, progress=progress, sink=sink), name
+        name, why = _chosen(graph)
+    return Ran((fast if name == "fast" else engine).run(graph, progress=progress, sink=sink), name, why)
+
+
+def _chosen(graph: StageGraph) -> tuple[str, str]:
+    visits = sum(len(flow.copies[0]) * flow.windows for flow in graph.flows) * graph.images
+    if visits < SMALL:
+        return "simpy", f"auto: {visits:,} visits of stages are fewer than {SMALL:,}"
+    if find_spec("numba") is None:
+        return "simpy", "auto: Numba is not installed"
+    return "fast", f"auto: {visits:,} visits of stages"
