@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +84,11 @@ def path(text: str) -> Path:
     """Of a folder, or of a file that can be executed.
 
     Raises:
-        ValueError: it is neither.
+        ArgumentTypeError: it is neither.
     """
     found = Path(text)
-    if not (found.is_dir() or (found.is_file() and os.access(found, os.X_OK))):
-        raise ValueError(f"found {text!r}, allowed a tool's folder or an executable file")
+    if not text or not (found.is_dir() or (found.is_file() and os.access(found, os.X_OK))):
+        raise ArgumentTypeError(f"found {text!r}, allowed a tool's folder or an executable file")
     return found
 
 

@@ -62,19 +62,35 @@ def test_a_folder_in_a_files_place_is_as_good_as_absent(folder):
     assert cache.get(cache.key("x")) is None
 
 
-@pytest.mark.parametrize("value", ["0", "-1"])
-def test_switched_off_nothing_is_written_or_read(folder, monkeypatch, value):
+def test_switched_off_nothing_is_written_or_read(folder, monkeypatch):
     cache.put(cache.key("x"), b"of x")
-    monkeypatch.setenv(cache.VARIABLE, value)
+    monkeypatch.setenv(cache.VARIABLE, "0")
     assert cache.get(cache.key("x")) is None
     cache.put(cache.key("y"), b"of y")
     assert [f.name for f in folder.iterdir()] == [cache.key("x")]
 
 
-@pytest.mark.parametrize("value", ["much", ""])
-def test_a_limit_that_is_no_number_counts_as_none_set(monkeypatch, value):
+@pytest.mark.parametrize("value", ["much", "-1", "nan", "1e400"])
+def test_a_limit_that_is_no_number_is_refused(call, monkeypatch, value):
     monkeypatch.setenv(cache.VARIABLE, value)
+    code, out, err = call("list")
+    assert (code, out) == (2, "") and f"XBARCH_CACHE_MB: found '{value}', allowed a number of MB" in err
+
+
+def test_no_limit_said_is_a_gigabyte(monkeypatch):
+    monkeypatch.setenv(cache.VARIABLE, "")
     assert cache.limit() == 10**9
+
+
+def test_a_folder_of_somebody_else_is_read(folder, monkeypatch):
+    """Where what was used cannot be marked as such."""
+    cache.put(cache.key("x"), b"of x")
+
+    def refused(*given):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", refused)
+    assert cache.get(cache.key("x")) == b"of x"
 
 
 def test_what_has_no_name_is_not_kept(folder):
@@ -148,10 +164,15 @@ def test_two_that_write_at_once_and_are_killed_leave_what_is_whole(folder):
     assert cache.get(name) == b"a" * 200_000
 
 
-def test_source_younger_than_the_process_is_not_taken_for_what_runs(tmp_path):
-    file = tmp_path / "plugin.py"
-    file.write_text("x = 1")
-    os.utime(file, (time.time() + 1,) * 2)
+def test_source_younger_than_the_process_is_not_taken_for_what_runs(tmp_path, monkeypatch):
+    """Written since, or an older file put in its place."""
+    file, other = tmp_path / "source.py", tmp_path / "other.py"
+    for path in (file, other):
+        path.write_text("x = 1")
+        os.utime(path, (1000, 1000))
+    os.rename(other, file)
     assert cache.source(file) == b"" and cache.stamp(str(file)) == ""
-    os.utime(file, (1000, 1000))
-    assert cache.source(file) == b"x = 1" and cache.stamp(str(file)).endswith(" 5 1000000000000")
+    monkeypatch.setattr(cache, "_BEGUN", time.time() + 1)
+    assert cache.source(file) == b"x = 1" and " 5 1000000000000 " in cache.stamp(str(file))
+    os.utime(file, (time.time() + 9,) * 2)
+    assert cache.source(file) == b"" and cache.stamp(str(file)) == ""

@@ -21,7 +21,7 @@ from xbarch.about import __version__
 from xbarch.errors import InputError
 
 VARIABLE = "XBARCH_CACHE_MB"  # what is kept at most; 0: nothing is read or written
-_MB = 1000.0
+_MB, _MOST = "1000", 10**9
 _SHARE = 8  # a single file takes at most this part of it
 _LEFT = 0.8  # of what is kept at most, where some has to go
 _ABANDONED = 3600  # s after which a file that nobody finished goes
@@ -44,7 +44,7 @@ def source(path: Path) -> bytes:
     Raises:
         OSError: it cannot be read.
     """
-    return path.read_bytes() if path.stat().st_mtime < _BEGUN else b""
+    return path.read_bytes() if _older(path.stat()) else b""
 
 
 def get(name: str) -> bytes | None:
@@ -55,9 +55,10 @@ def get(name: str) -> bytes | None:
         found = path.read_bytes()
         if found[:_DIGEST] != _seal(name, found[_DIGEST:]):
             return None
-        os.utime(path)  # when it was last used
     except OSError:
         return None
+    with suppress(OSError):  # a folder of somebody else's
+        os.utime(path)  # when it was last used
     return found[_DIGEST:]
 
 
@@ -71,17 +72,27 @@ def put(name: str, content: bytes) -> None:
 
 
 def limit() -> int:
-    """Bytes that are kept at most, as the environment says if that is a number; 0: nothing."""
+    """Bytes that are kept at most, as the environment says; 0: nothing.
+
+    Raises:
+        InputError: it says something else than a number of MB.
+    """
+    given = os.environ.get(VARIABLE) or _MB
     try:
-        found = float(os.environ.get(VARIABLE, _MB))
+        found = float(given)
     except ValueError:
-        found = _MB
-    return int(min(found, 1e9) * 1e6) if found > 0 else 0
+        found = -1.0
+    if not 0 <= found <= _MOST:
+        raise InputError(f"found {given[:40]!r}, allowed a number of MB from 0 (nothing is kept) to {_MOST:,}",
+                         field=VARIABLE)
+    return int(found * 1e6)
 
 
 def _path(name: str) -> Path | None:
+    if not name or not limit():
+        return None
     with suppress(InputError):
-        return files.cache() / "kept" / name if name and limit() else None
+        return files.cache() / "kept" / name
     return None
 
 
@@ -112,13 +123,18 @@ def _listed(folder: Path) -> Iterator[tuple[float, int, str]]:
 
 
 def stamp(path: str) -> str:
-    """A file's path, size and time of writing; empty where it is younger than this process.
+    """A file's path, size and times of writing and of change; empty where it is younger than this process.
 
     Raises:
         OSError: there is no such file.
     """
     found = os.stat(path)
-    return f"{path} {found.st_size} {found.st_mtime_ns}" if found.st_mtime < _BEGUN else ""
+    return f"{path} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}" if _older(found) else ""
+
+
+def _older(file: os.stat_result) -> bool:
+    """Whether a file was there, with this content and at this place, when the process began."""
+    return max(file.st_mtime, file.st_ctime) < _BEGUN
 
 
 @lru_cache(maxsize=1)

@@ -37,10 +37,10 @@ def _unit(text: str) -> dict[str, int]:
     return {"rows": int(rows), "columns": int(columns)}
 
 
-def _place(text: str) -> Path:
+def _place(text: str, field: str = "out") -> Path:
     """Where something is to be written."""
     if not text:
-        raise InputError("found '', allowed a path", field="out")
+        raise InputError("found '', allowed a path", field=field)
     return Path(text)
 
 
@@ -64,7 +64,8 @@ Plugin = Annotated[list[Path], typer.Option(
     "--plugin", help="A Python file that defines data paths or parts of machines, or an architecture's YAML.")]
 Out = Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help="Folder for result.json and pictures.")]
 Trace = Annotated[Path | None, typer.Option(
-    parser=_place, metavar="FILE", help="CSV file (.csv, .csv.gz) for every token's times at every stage.")]
+    parser=lambda text: _place(text, "trace"), metavar="FILE",
+    help="CSV file (.csv, .csv.gz) for every token's times at every stage.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output and nothing else.")]
 
 
@@ -97,6 +98,8 @@ def simulate(
     if out is not None:
         from xbarch.files import writable
 
+        if trace is not None and trace.resolve() in (out.resolve(), *out.resolve().parents):
+            raise InputError(f"found {trace}, which is to be a folder, allowed a file beside or in it", field="trace")
         writable(out, "result.json", *(f"{name}.{kind}" for name in _PICTURES for kind in _KINDS))
     with _bar("simulate", as_json) as progress:
         result = run.simulate(arch, workload, policy=policy, images=images, chips=chips, datapath=datapath,

@@ -1,6 +1,7 @@
 """Other tools, played by small programs where their users would have them."""
 
 import sys
+from argparse import ArgumentTypeError
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -78,7 +79,7 @@ def test_only_folders_and_executable_files_are_taken(tmp_path):
     plain.write_text("")
     assert peers.path(str(tmp_path)) == tmp_path and peers.path(sys.executable) == Path(sys.executable)
     for wrong in (plain, tmp_path / "nothing"):
-        with pytest.raises(ValueError, match="allowed a tool's folder or an executable file"):
+        with pytest.raises(ArgumentTypeError, match="allowed a tool's folder or an executable file"):
             peers.path(str(wrong))
 
 

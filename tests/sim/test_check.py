@@ -75,3 +75,12 @@ def test_a_buffer_too_small_for_a_window_says_need_and_capacity():
         check(edge(need=np.array([1, 4, 4, 4]), capacity=2))
     assert str(error.value) == "b could never start: its window 1 needs 3 windows of a at once and its buffer holds 2"
     check(edge(need=np.array([1, 4, 4, 4]), capacity=3))
+
+
+@pytest.mark.parametrize("times", [2**62, np.array([1, 2**62]), 2**61])
+def test_times_that_would_not_fit_are_refused(times):
+    """In Python's integers; 64 bits would wrap around."""
+    flow = Flow("f", 2, ((Stage("s", 0, times, 1, gate=True),),))
+    with pytest.raises(InputError, match=r"the run might take .* s, allowed less than 4,611,686 s"):
+        check(StageGraph((Server("s"),), (flow,), 3))
+    check(StageGraph((Server("s"),), (Flow("f", 2, ((Stage("s", 0, 2**58, 1, gate=True),),)),), 3))

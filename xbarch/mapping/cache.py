@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,12 +74,12 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
 # -- names --------------------------------------------------------------------------------------------------------
 
 def _name(network: Workload, path: DataPath, geometry: Geometry, streams: Mapping[str, Stream | None]) -> str:
-    """Of the packings of a network in `xbarch.cache`; empty where not all they depend on has a name."""
-    code = _sources(path)
+    """Of the packings of a network in `xbarch.cache`; empty where not all they depend on has a name, such as what a
+    plugin's code reads and imports."""
     layers = [_content(layer, network, streams[layer.name]) for layer in network.compute_layers]
-    if code is None or None in layers:
+    if not plugins.own(path) or None in layers:
         return ""
-    return cache.key("packing", np.__version__, code, path.name, dict(path.options), geometry, *layers)
+    return cache.key("packing", np.__version__, path.name, dict(path.options), geometry, *layers)
 
 
 def _content(layer: Layer, network: Workload, given: Stream | None) -> str | None:
@@ -93,37 +91,6 @@ def _content(layer: Layer, network: Workload, given: Stream | None) -> str | Non
         return None
     scales = [None if a is None else sha256(a.tobytes()).hexdigest() for a in (layer.scale, layer.bias)]
     return f"{layer!r} {dict(layer.side)!r} {numbers} {scales} {given!r}"
-
-
-def _sources(path: DataPath) -> str | None:
-    """The digest of a data path's source text: of its modules, and of those that they have names from. What is xbarch's
-    own is in every name. None: it is not there, or younger than this process."""
-    kind = type(path)
-    if plugins.own(path):
-        return ""
-    if plugins.find(plugins.PATHS, path.name) is not kind or "<locals>" in kind.__qualname__:
-        return None
-    todo, found = {k.__module__ for k in kind.__mro__}, dict[str, str]()
-    mine = {name.partition(".")[0] for name in todo}
-    while todo:
-        name = todo.pop()
-        top, module = name.partition(".")[0], sys.modules.get(name)
-        if name in found or module is None or top == "xbarch" or top in sys.stdlib_module_names:
-            continue
-        file = getattr(module, "__file__", None)
-        if top not in mine and (file is None or {"site-packages", "dist-packages"} & set(Path(file).parts)):
-            found[name] = str(getattr(sys.modules.get(top), "__version__", ""))
-            continue
-        try:
-            text = cache.source(Path(str(file)))
-        except OSError:
-            return None
-        if not text:
-            return None
-        found[name] = sha256(text).hexdigest()
-        todo |= {value.__name__ if isinstance(value, type(sys)) else str(getattr(value, "__module__", ""))
-                 for value in vars(module).values()}
-    return repr(sorted(found.items()))
 
 
 # -- files --------------------------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from xbarch.errors import ConservationError, InputError
 from xbarch.sim.graph import Edge, Flow, Stage, StageGraph
 
+_LONGEST = 2**62  # ps
+
 
 def check(graph: StageGraph) -> None:
     """Refuse a stage graph that breaks the rules of `xbarch.sim.graph`.
@@ -26,6 +28,7 @@ def check(graph: StageGraph) -> None:
     """
     _rule(graph.images >= 1, f"found {graph.images} images, allowed 1 or more")
     _rule(bool(graph.flows), "it has no flow")
+    _countable(graph)
     for number, flow in enumerate(graph.flows):
         name = f"flow {flow.name}"
         _rule(flow.windows >= 1, f"{name} has {flow.windows} windows, allowed 1 or more")
@@ -41,6 +44,20 @@ def check(graph: StageGraph) -> None:
             for index, stage in enumerate(stages):
                 if why := _stage(stage, index, flow.windows, len(graph.servers)) or _fits(stage, graph):
                     _rule(False, f"{name} copy {copy} stage {stage.name}{why}")
+
+
+def _countable(graph: StageGraph) -> None:
+    """Times are 64-bit integers; no run takes longer than all its stages one after another."""
+    worst = sum(graph.images * flow.windows * max(sum(_most(s.occupancy) + _most(s.latency) for s in stages)
+                                                  for stages in flow.copies if stages)
+                for flow in graph.flows if any(flow.copies))
+    if worst >= _LONGEST:
+        raise InputError(f"the run might take {worst / 1e12:,.0f} s, allowed less than {_LONGEST / 1e12:,.0f} s: found "
+                         "times that cannot be meant")
+
+
+def _most(value: int | NDArray[np.int64]) -> int:
+    return int(value.max(initial=0)) if isinstance(value, np.ndarray) else value
 
 
 def _rule(holds: bool, message: str) -> None:
