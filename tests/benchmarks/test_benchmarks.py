@@ -320,10 +320,12 @@ def test_pictures_are_the_same_bytes_for_the_same_numbers():
 def test_kernels_run_are_kept_and_compared(tmp_path):
     kept = tmp_path / "kept.json"
 
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # no xdist's worker
+
     def run(*words):
         return subprocess.run([sys.executable, "-m", "pytest", "benchmarks/kernels.py", "-k",
                                "huai or segprune or (loop and compiled)", "--benchmark-columns=min", "-p",
-                               "no:cacheprovider", *words],
+                               "no:cacheprovider", *words], env=alone,
                               cwd=spent.ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     first = run(f"--benchmark-json={kept}")
     assert first.returncode == 0, first.stdout

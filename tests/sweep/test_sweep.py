@@ -193,14 +193,17 @@ def wait(condition, seconds=60):
 @pytest.mark.parametrize("processes, ends", [(1, signal.SIGKILL), (2, signal.SIGKILL), (2, signal.SIGINT)])
 def test_ended_in_the_middle_and_resumed(file, tmp_path, whole, processes, ends):
     """No point is lost, none is run twice, no worker stays behind; the table is that of a run without interruption."""
-    out = tmp_path / "out"
-    run = started(file, out, "--processes", str(processes))
-    wait(lambda: len(known(out)) >= 3)
-    run.send_signal(signal.SIGSTOP)  # who deals the points waits while the workers are looked for
-    workers = descendants(run.pid)
-    run.send_signal(ends)
-    run.send_signal(signal.SIGCONT)
-    said = run.communicate(timeout=60)[1]
+    for attempt in range(9):  # where others keep the machine busy, all points may be through before they are looked at
+        out = tmp_path / f"out{attempt}"
+        run = started(file, out, "--processes", str(processes))
+        wait(lambda out=out: len(known(out)) >= 3)
+        run.send_signal(signal.SIGSTOP)  # who deals the points waits while the workers are looked for
+        workers, few = descendants(run.pid), len(known(out)) < 9
+        run.send_signal(ends)
+        run.send_signal(signal.SIGCONT)
+        said = run.communicate(timeout=60)[1]
+        if few:
+            break
     assert run.returncode == (130 if ends == signal.SIGINT else -ends)
     assert said == ("xbarch: interrupted\n" if ends == signal.SIGINT else "")
     assert len(workers) == (processes if processes > 1 else 0)
