@@ -14,6 +14,8 @@ from typing import Any
 
 from benchmarks import checks, commands, growth, packing, page, peers, pipelined, rates, sweeps
 from benchmarks.spent import ROOT, reference, xbarch
+from xbarch.errors import InputError
+from xbarch.files import writable
 
 PARTS: dict[str, Any] = {"rates": rates, "commands": commands, "pipelined": pipelined, "growth": growth,
                          "checks": checks, "sweeps": sweeps, "packing": packing, "peers": peers}
@@ -62,7 +64,16 @@ def _asked(words: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{key}", type=peers.path, metavar="PATH",
                             help=f"folder of {peer.name}, or an executable file that runs it")
     asked = parser.parse_args(words)
-    known = page.entries(asked.page) if asked.again else PARTS
+    try:
+        if asked.page.suffix != ".md":
+            parser.error(f"found --page {asked.page}, allowed a name that ends in .md")
+        writable(asked.page.parent, asked.page.name, asked.page.with_suffix(".json").name)
+        kept = page.entries(asked.page)
+    except InputError as error:
+        parser.error(str(error))
+    if asked.again and not (kept or asked.parts):
+        parser.error(f"found no numbers beside {asked.page}, allowed --again where some are")
+    known = kept if asked.again else PARTS
     for name in asked.parts:
         if name not in PARTS:
             parser.error(f"found {name!r}, allowed {', '.join(PARTS)}")

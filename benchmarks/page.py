@@ -14,9 +14,11 @@ from textwrap import wrap
 from typing import Any
 
 from xbarch.about import __version__
-from xbarch.files import write
+from xbarch.errors import InputError
+from xbarch.files import read_json, write
 
 _WIDE = 120
+_MOST = 2**24  # bytes of raw numbers
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,17 @@ def made_by(name: str, entry: dict[str, Any]) -> list[str]:
 
 
 def entries(page: Path) -> dict[str, Any]:
-    """The raw numbers beside the page, by part."""
+    """The raw numbers beside the page, by part.
+
+    Raises:
+        InputError: they are not what `keep` writes.
+    """
     beside = page.with_suffix(".json")
-    return json.loads(beside.read_text(encoding="utf-8")) if beside.exists() else {}
+    found = read_json(beside, _MOST) if beside.exists() else {}
+    if not isinstance(found, dict) or not all(isinstance(part, dict) and {"machine", "found"} <= part.keys()
+                                              for part in found.values()):
+        raise InputError("found no numbers by part, allowed what an earlier run has written; or remove it", file=beside)
+    return found
 
 
 def keep(page: Path, name: str, entry: dict[str, Any]) -> None:

@@ -107,12 +107,21 @@ def test_sections_are_written_again_from_the_numbers(parts, tmp_path, monkeypatc
 
 @pytest.mark.parametrize("words, said", [
     (["three"], "found 'three', allowed one, two"), (["--repeat", "0"], "allowed --repeat 1 or more"),
-    (["two", "--again"], "found no numbers of 'two'"), (["--mnsim", "/nowhere"], "argument --mnsim")])
+    (["two", "--again"], "found no numbers of 'two'"), (["--again"], "found no numbers beside"),
+    (["--mnsim", "/nowhere"], "allowed a tool's folder or an executable file")])
 def test_bad_words_are_refused_before_anything_is_measured(parts, tmp_path, capsys, words, said):
     with pytest.raises(SystemExit) as stop:
         command.main([*words, "--page", str(tmp_path / "p.md")])
     assert stop.value.code == 2 and said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", ["3", "{", '{"one": 3}'])
+def test_numbers_that_nobody_wrote_are_refused_before_anything_is_measured(parts, tmp_path, capsys, text):
+    (tmp_path / "p.json").write_text(text)
+    with pytest.raises(SystemExit) as stop:
+        command.main(["one", "--page", str(tmp_path / "p.md")])
+    assert stop.value.code == 2 and "p.json" in capsys.readouterr().err and len(list(tmp_path.iterdir())) == 1
 
 
 # -- times ----------------------------------------------------------------------------------------------------------
