@@ -145,10 +145,26 @@ def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections
     made |= {name: _zeros(len(graph.servers)) for name in ("FREE", "CALLED", "BUSY", "SERVED")}
     made |= {name: _zeros(len(graph.servers) + 1) for name in ("TURN_TIME", "TURN_SERVER")}
     made |= {"READY": _zeros(widest), "LOG": _zeros(6 * (_ROWS + widest) if log else 0)}
-    sizes = zip(_GROWING, (8 * widest, 1024, 2 * widest + 4096), strict=True)
-    for kind, size in sizes:
+    tokens, visits = _expected(graph)
+    for kind, size in zip(_GROWING, (8 * widest + 1024, tokens + 64, visits + 2 * widest), strict=True):
         made |= {name: _zeros(size) for name in SECTIONS if name.startswith(kind)}
     return made
+
+
+def _expected(graph: StageGraph) -> tuple[int, int]:
+    """Tokens and visits that are likely to be under way at a time: enough mostly, for growing copies everything. A flow
+    has those that may be at its gates twice; one that waits for no other, as much as its readers have room for."""
+    room = [0] * len(graph.flows)
+    for flow in graph.flows:
+        for edge in flow.inputs:
+            room[edge.producer] = max(room[edge.producer], edge.capacity)
+    tokens = visits = 0
+    for flow, most in zip(graph.flows, room, strict=True):
+        count = 2 * flow.ahead * len(flow.copies) + (0 if flow.inputs else most)
+        count = min(count, flow.windows * graph.images)
+        tokens += count
+        visits += count * len(flow.copies[0])
+    return tokens, visits
 
 
 def _stages(graph: StageGraph, copies: Sequence[Sequence[Stage]], stages: Sequence[Stage], ahead: bool) -> Sections:
