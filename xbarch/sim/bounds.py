@@ -173,10 +173,13 @@ def conserve(graph: StageGraph, trace: Trace) -> tuple[int, int]:
     """
     load = _survey(graph)
     _counts(graph, trace, load)
+    read = {edge.producer for flow in graph.flows for edge in flow.inputs}
+    ready = {number: _prefix(done) for number, done in enumerate(trace.done) if number in read}
     for number, flow in enumerate(graph.flows):
         _stream(graph, trace, load, number, flow)
+        left = np.maximum.accumulate(trace.issued[number] + load.gate[number])
         for edge in flow.inputs:
-            _stream_edge(graph, trace, load, number, edge)
+            _stream_edge(graph, trace, ready[edge.producer], left, number, edge)
     return _makespan(graph, trace, load)
 
 
@@ -226,16 +229,16 @@ def _stream(graph: StageGraph, trace: Trace, load: _Load, number: int, flow: Flo
           (issued + load.gate[number])[:-ahead], ahead)
 
 
-def _stream_edge(graph: StageGraph, trace: Trace, load: _Load, number: int, edge: Edge) -> None:
-    """Windows issued after their inputs are done, and inputs issued only into a free slot of the buffer."""
+def _stream_edge(graph: StageGraph, trace: Trace, ready: Times, left: Times, number: int, edge: Edge) -> None:
+    """Windows issued after their inputs are done, and inputs issued only into a free slot of the buffer. ready: when
+    the producer's first windows are done; left: when the windows here, and those before them, have left their gates."""
     flow, producer = graph.flows[number], graph.flows[edge.producer]
     issued, inputs = trace.issued[number], trace.issued[edge.producer]
-    needed = _needed(_prefix(trace.done[edge.producer]), graph, edge)
+    needed = _needed(ready, graph, edge)
     _each(flow, f"issued after the windows of {producer.name} that it needs", issued, needed)
     # Window j of the producer waits for the first window here that has released j - capacity + 1 of them.
-    released = _across(graph, edge.release, producer.windows)
-    freeing = np.searchsorted(released, np.arange(1, len(inputs) - edge.capacity + 1))
-    room = np.maximum.accumulate(issued + load.gate[number])[freeing]
+    freeing = _across(graph, np.searchsorted(edge.release, np.arange(1, producer.windows + 1)), flow.windows)
+    room = left[freeing[:max(len(inputs) - edge.capacity, 0)]]
     _each(producer, f"issued into a free slot of the buffer of {flow.name}", inputs, room, edge.capacity)
 
 
