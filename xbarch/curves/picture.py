@@ -15,13 +15,14 @@ _COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#
 _MARKS = "osD^vP*X"
 _GREY = "#7a868e"
 _MARGIN = 1.15
+_FLOOR = -12  # points; what falls further is not for use, and would press the rest together
 _AXES: tuple[tuple[str, Callable[[Measured], float]], ...] = (
     ("times fewer weights", lambda m: m.ratio), ("times fewer crossbars", lambda m: m.crossbar_ratio))
 
 
 def draw(rows: Sequence[Row]) -> bytes:
     """SVG, the same bytes for the same rows, of the width of a phone. Bars: 95 % intervals. The dashed line: what
-    training longer alone brings."""
+    training longer alone brings. Lines go on below where they leave it."""
     with styled(axes__titlesize=9):
         return saved(_figure(rows))
 
@@ -29,7 +30,7 @@ def draw(rows: Sequence[Row]) -> bytes:
 def _figure(rows: Sequence[Row]) -> Figure:
     networks = list(dict.fromkeys(r.network for r in rows if r.measured))
     methods = list(dict.fromkeys(r.method for r in rows if not r.longer))
-    figure = Figure(figsize=(4.4, 2.3 * len(networks) + 0.8), layout="constrained")
+    figure = Figure(figsize=(4.4, 3 * len(networks) + 1), layout="constrained")
     panels = figure.subplots(len(networks), len(_AXES), sharey="row", squeeze=False)
     for network, line in zip(networks, panels, strict=True):
         own = [r for r in rows if r.network == network]
@@ -38,6 +39,7 @@ def _figure(rows: Sequence[Row]) -> Figure:
             axes.set_xlabel(label)
         line[0].set_title(network, loc="left")
         line[0].set_ylabel("change of accuracy, points")
+        line[0].set_ylim(bottom=max(_FLOOR, line[0].get_ylim()[0]))
     marks: list[Any] = [panels[0][0].errorbar([], [], [], color=_colour(i), marker=_mark(i), markersize=4, label=method)
                         for i, method in enumerate(methods)]
     if references(rows):
@@ -72,4 +74,5 @@ def _colour(place: int) -> str:
 
 
 def _mark(place: int) -> str:
-    return _MARKS[place % len(_MARKS)]
+    """Another than that of the last method with this colour."""
+    return _MARKS[(place + place // len(_COLOURS)) % len(_MARKS)]
