@@ -160,7 +160,9 @@ def test_the_front_is_what_nothing_surpasses(values):
 def started(file, out, *more):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([sys.executable, "-m", "xbarch", "sweep", str(file), "--out", str(out), *more],
-                            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            # A shell's background jobs ignore interrupts, and so does what they start.
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def known(out):
