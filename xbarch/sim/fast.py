@@ -24,7 +24,6 @@ from xbarch.sim.kernel import (
     OVER,
     SCALARS,
     SECTIONS,
-    SIZE,
     SOILED,
     WIDEST,
 )
@@ -100,8 +99,7 @@ def _laid(sections: Sections, plain: bool) -> Any:
 
 
 def _section(memory: Any, name: str) -> Ints:
-    where = SCALARS + SECTIONS.index(name)
-    return np.asarray(memory[memory[where]:memory[where] + memory[SIZE + where]], np.int64)
+    return np.asarray(memory[kernel.section(memory, name)], np.int64)
 
 
 def _grown(memory: Any) -> Any:

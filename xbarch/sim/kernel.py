@@ -89,6 +89,12 @@ FIRST = SCALARS + 2 * SIZE  # of the sections themselves
 IS_DONE, IS_GATED, IS_OPEN = 1, 2, 4
 
 
+def section(m: Memory, name: str) -> slice:
+    """Where a section lies in the memory."""
+    where = SCALARS + SECTIONS.index(name)
+    return slice(m[where], m[where] + m[SIZE + where])
+
+
 # -- heaps --------------------------------------------------------------------------------------------------------
 
 def push(m: Memory, time: int, code: int) -> None:

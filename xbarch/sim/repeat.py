@@ -92,9 +92,7 @@ class _View:
         self.token, self.low = self._live()
 
     def __getitem__(self, name: str) -> Ints:
-        where = k.SCALARS + k.SECTIONS.index(name)
-        start = self.memory[where]
-        found: Ints = self.memory[start:start + self.memory[k.SIZE + where]]
+        found: Ints = self.memory[k.section(self.memory, name)]
         return found
 
     def state(self) -> bytes:
