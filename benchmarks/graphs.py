@@ -94,14 +94,19 @@ def varied(graph: StageGraph, seed: int = 0) -> StageGraph:
 
     def drawn(flow: Flow) -> Flow:
         share = random.integers(500, 1001, graph.images * flow.windows)
+        known: dict[tuple[bytes, bytes], tuple[np.ndarray, np.ndarray]] = {}  # copies are alike, as a run's are
 
         def one(stage: Stage) -> Stage:
             if not stage.gate:
                 return stage
-            whole = np.resize(stage.occupancy, len(share)).astype(np.int64)
-            held = whole * share // 1000
-            latency = np.resize(stage.latency, len(share)).astype(np.int64)
-            return replace(stage, occupancy=held, latency=np.maximum(latency - (whole - held), 0))
+            key = np.asarray(stage.occupancy).tobytes(), np.asarray(stage.latency).tobytes()
+            if key not in known:
+                whole = np.resize(stage.occupancy, len(share)).astype(np.int64)
+                held = whole * share // 1000
+                latency = np.resize(stage.latency, len(share)).astype(np.int64)
+                known[key] = held, np.maximum(latency - (whole - held), 0)
+            occupancy, latency = known[key]
+            return replace(stage, occupancy=occupancy, latency=latency)
 
         return replace(flow, copies=tuple(tuple(map(one, copy)) for copy in flow.copies))
 
