@@ -11,7 +11,7 @@ from xbarch.cost.ledger import Price, ledger
 from xbarch.errors import ConservationError, InputError, StuckError
 from xbarch.sim.bounds import conserve, lower, upper
 from xbarch.sim.check import check
-from xbarch.sim.engine import _Engine, run
+from xbarch.sim.engine import Engine, run
 from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
 
 
@@ -82,7 +82,7 @@ def test_shared_servers_equal_the_time_steps(pools):
 def test_the_order_of_simultaneous_events_does_not_matter():
     """SimPy breaks ties by the order of insertion; shuffle it, and nothing changes."""
     def shuffled(graph):
-        engine = _Engine(graph, False, None)
+        engine = Engine(graph, False, None)
         rng = Random(7)
         engine.env._eid = iter(lambda: rng.random(), None)
         return engine.run()

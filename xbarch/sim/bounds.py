@@ -17,11 +17,13 @@ Times = NDArray[np.int64]
 class _Load:
     """What a graph asks for, counted without simulating.
 
+    processes: servers that are processes, whose stages may take any time: nothing here is of them but visits, taken.
     work, visits: ps and tokens for every server. taken: from every pool. serial: ps of all visits one after the other.
     Per flow, int64 [images * windows], for a window that waits for nobody: span, from issue until done; gate, until
     its gate stages are over; tail, the longest a stage is still held after its result is out.
     """
 
+    processes: frozenset[int]
     work: list[int]
     visits: list[int]
     taken: list[int]
@@ -44,13 +46,15 @@ def upper(graph: StageGraph) -> int:
     """Greatest makespan (ps) of a run that does not get stuck: all visits of stages one after the other.
 
     If at some instant no stage is held or about to deliver, no event is left and the run is over. So visits cover
-    the run without a gap, and it is no longer than their sum.
+    the run without a gap, and it is no longer than their sum. Visits to processes are left out: how long they take,
+    from their requests on, only a run shows (`Trace.attended`).
     """
     return _survey(graph).serial
 
 
 def _survey(graph: StageGraph) -> _Load:
-    load = _Load([0] * len(graph.servers), [0] * len(graph.servers), [0] * len(graph.pools), 0, [], [], [])
+    servers = len(graph.servers)
+    load = _Load(frozenset(graph.processes), [0] * servers, [0] * servers, [0] * len(graph.pools), 0, [], [], [])
     for flow in graph.flows:
         total = graph.images * flow.windows
         for marks in (load.span, load.gate, load.tail):
@@ -70,7 +74,8 @@ def _pass(stages: tuple[Stage, ...], windows: Times, load: _Load) -> tuple[int |
     tail: int | Times = 0
     keeping = {before for before, stage in enumerate(stages) if stage.room}
     for stage in stages:
-        held, delay = _at(stage.occupancy, windows), _at(stage.latency, windows)
+        held, delay = (0, 0) if stage.server in load.processes else (
+            _at(stage.occupancy, windows), _at(stage.latency, windows))
         ready: int | Times = 0
         for before in stage.after:
             ready = _later(ready, out[before])
@@ -207,7 +212,8 @@ def _counts(graph: StageGraph, trace: Trace, load: _Load) -> None:
             for stage, count in zip(flow.copies[copy], counts, strict=True):
                 _law(count == mine, f"executed: flow {flow.name} copy {copy} stage {stage.name} ran {count} windows, "
                      f"allowed {mine}")
-    for label, found, allowed in (("served", trace.served, load.visits), ("busy", trace.busy, load.work)):
+    work = [int(trace.busy[server]) if server in load.processes else held for server, held in enumerate(load.work)]
+    for label, found, allowed in (("served", trace.served, load.visits), ("busy", trace.busy, work)):
         wrong = np.flatnonzero(found != np.array(allowed, np.int64))
         if len(wrong):
             at = int(wrong[0])
@@ -244,11 +250,12 @@ def _stream_edge(graph: StageGraph, trace: Trace, ready: Times, left: Times, num
 
 def _makespan(graph: StageGraph, trace: Trace, load: _Load) -> tuple[int, int]:
     last = max(int(done.max()) for done in trace.done)
-    held = max(int((done + tail).max()) for done, tail in zip(trace.done, load.tail, strict=True))
+    least, most = _lower(graph, load), load.serial + trace.attended
+    held = most if load.processes else max(
+        int((done + tail).max()) for done, tail in zip(trace.done, load.tail, strict=True))
     _law(last <= trace.makespan <= held,
          f"makespan: found {trace.makespan}, allowed {last} (last token done) to {held} (last server free)")
     for server, busy in zip(graph.servers, trace.busy.tolist(), strict=True):
         _law(busy <= trace.makespan, f"busy: server {server.name} was held {busy} of {trace.makespan} ps")
-    least, most = _lower(graph, load), load.serial
     _law(least <= trace.makespan <= most, f"bounds: makespan {trace.makespan}, allowed {least} to {most}")
     return least, most

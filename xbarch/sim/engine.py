@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import simpy
+from simpy.core import EmptySchedule
 from simpy.events import Event
 
 from xbarch.errors import StuckError
 from xbarch.sim.graph import Flow, Pool, Sink, Stage, StageGraph, Trace
+from xbarch.sim.unit import Attended
 
 # Within one instant: arrivals, completions and credits first (any order: they only add), then each server's
 # turn in the order of its number. A turn that causes work at the same instant is seen before the next turn.
 _ARRIVE, _TURN = 1, 2
 _ROWS = 2**16  # visits handed on at a time
+_IDLE = 10**6  # events without a visit's beginning or end: units that are processes go on, the run does not
 
 
 class _Copy:
@@ -24,6 +27,7 @@ class _Copy:
 
     def __init__(self, stages: tuple[Stage, ...], port: int) -> None:
         self.server = [s.server for s in stages]
+        self.stages = stages
         self.occupancy = [_listed(s.occupancy) for s in stages]
         self.latency = [_listed(s.latency) for s in stages]
         self.gate = [s.gate for s in stages]
@@ -40,21 +44,27 @@ class _Copy:
         self.keeps = [[k for k in (i, *s.after) if stages[k].room] for i, s in enumerate(stages)]
         self.ports = [port + i for i in range(len(stages))]
         self.executed = [0] * len(stages)
-        self.queue: list[list[_Request]] = []  # where each stage's requests wait
+        self.queue: list[list[Request]] = []  # where each stage's requests wait
+
+    @staticmethod
+    def time(times: Any, window: int) -> int:
+        """The window's, of `occupancy` or `latency` of a stage."""
+        found: int = times[window % len(times)] if times.__class__ is list else times
+        return found
 
 
 def _listed(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-class _Token:
+class Token:
     __slots__ = ("copy", "flow", "gates", "kept", "left", "waits", "window")
 
     def __init__(self, flow: _Stream, copy: _Copy, window: int) -> None:
         self.flow, self.copy, self.window = flow, copy, window
         self.waits = copy.before.copy()
         self.left, self.gates = len(copy.before), copy.gates
-        self.kept: dict[int, list[int]] = {}  # stage with room: stages still to be granted, latest end of the others
+        self.kept: dict[int, list[int]] = {}  # stage with room: stages whose end is open, latest of the others
 
 
 class _Prefix:
@@ -101,7 +111,7 @@ class _Stream:
         self.open_gates: set[int] = set()
 
 
-_Request = tuple[int, int, int, int, _Token]  # when asked, port, window, stage, token
+Request = tuple[int, int, int, int, Token]  # when asked, port, window, stage, token
 
 
 class _Pool:
@@ -131,7 +141,7 @@ class _Pool:
             self.peak = self.capacity - self.free
 
 
-class _Engine:
+class Engine:
     def __init__(self, graph: StageGraph, progress: Callable[[int, int], None] | None, sink: Sink | None) -> None:
         self.env = simpy.Environment(initial_time=0)
         self.graph, self.progress, self.sink = graph, progress, sink
@@ -145,7 +155,7 @@ class _Engine:
                 self.streams[edge.producer].consumers.append((stream, index))
         self.pools = [_Pool(pool) for pool in graph.pools]
         # A server's requests by the pools they take from: only the first of each can be granted.
-        self.queues: list[dict[tuple[int, ...], list[_Request]]] = [{} for _ in graph.servers]
+        self.queues: list[dict[tuple[int, ...], list[Request]]] = [{} for _ in graph.servers]
         self.free = [0] * len(graph.servers)
         self.called = [False] * len(graph.servers)
         self.turns = [Event(self.env) for _ in graph.servers]
@@ -156,8 +166,12 @@ class _Engine:
             for copy in stream.copies:
                 copy.queue = [self.queues[server].setdefault(tuple(pool for pool, _ in room), []) if server >= 0 else []
                               for server, room in zip(copy.server, copy.room, strict=True)]
+        self.total = sum(stream.total for stream in self.streams)
+        self.attended, self.acted, self.idle = 0, dict[tuple[int, int, str], int](), 0
+        self.units = {number: Attended(self, number, server.process) for number, server in enumerate(graph.servers)
+                      if server.process is not None}
         for number in range(len(graph.servers)):
-            self.env.process(self.serve(number))
+            self.env.process(self.units[number].serve() if number in self.units else self.serve(number))
 
     # -- servers ----------------------------------------------------------------------------------------
 
@@ -167,9 +181,7 @@ class _Engine:
         roomy, many = any(self.queues[number]), len(queues) > 1
         while True:
             yield self.turns[number]
-            self.turns[number] = Event(self.env)
-            self.called[number] = False
-            now = int(self.env.now)
+            now = self.turned(number)
             queue = queues[0]
             if roomy and (many or not self.fits(queue[0], now)):
                 found = self.first(number, now)
@@ -181,15 +193,29 @@ class _Engine:
             if held.__class__ is list:
                 held = held[window % len(held)]
             self.busy[number] += held
-            self.served[number] += 1
             self.free[number] = now + held
             if queue or (many and any(queues)):
                 self.call(number)
-            for pool, amount in token.copy.room[stage]:
-                self.pools[pool].take(amount)
-            self.granted(token, stage, held, number, asked)
+            self.take(token, stage, number)
+            self.granted(token, stage, held, asked)
 
-    def fits(self, request: _Request, now: int) -> bool:
+    def turned(self, number: int) -> int:
+        """A server's turn has come; when."""
+        self.turns[number] = Event(self.env)
+        self.called[number] = False
+        return int(self.env.now)
+
+    def take(self, token: Token, stage: int, number: int) -> None:
+        """A server grants a token the room it needs."""
+        copy = token.copy
+        self.served[number] += 1
+        if copy.room[stage]:
+            for pool, amount in copy.room[stage]:
+                self.pools[pool].take(amount)
+            token.kept[stage] = [copy.after[stage] + 1, 0]
+        copy.executed[stage] += 1
+
+    def fits(self, request: Request, now: int) -> bool:
         """Whether there is room for a request."""
         _, _, _, stage, token = request
         for index, amount in token.copy.room[stage]:  # noqa: SIM110 (a generator takes longer)
@@ -197,7 +223,7 @@ class _Engine:
                 return False
         return True
 
-    def first(self, number: int, now: int) -> list[_Request] | None:
+    def first(self, number: int, now: int) -> list[Request] | None:
         """The queue whose first request is granted; None where all wait for room, whose return calls the server."""
         claimed = set[int]()
         queues = [queue for queue in self.queues[number].values() if queue]
@@ -237,22 +263,24 @@ class _Engine:
             now = int(self.env.now)
             self.env.schedule(turn, _TURN + number, max(0, self.free[number] - now))
 
-    def granted(self, token: _Token, stage: int, held: int, number: int, asked: int) -> None:
-        copy = token.copy
-        copy.executed[stage] += 1
+    def granted(self, token: Token, stage: int, held: int, asked: int) -> None:
+        copy, now = token.copy, int(self.env.now)
         delay = copy.latency[stage]
         if delay.__class__ is list:
             delay = delay[token.window % len(delay)]
-        if self.sink is not None:
-            now = int(self.env.now)
-            self.rows.append((copy.ports[stage], token.window, asked, now, now + held, now + delay))
-            if len(self.rows) >= _ROWS:
-                self.flush()
+        self.log(copy.ports[stage], token.window, asked, now, now + held, now + delay)
         if copy.keeps[stage]:
-            self.keep(token, stage, held)
+            self.keep(token, stage, now + held)
         if copy.gate[stage]:
             self.after(held, lambda _: self.left(token))
         self.after(delay, lambda _: self.deliver(token, stage))
+
+    def log(self, port: int, window: int, asked: int, granted: int, over: int, out: int) -> None:
+        """A visit, for who asked for them."""
+        if self.sink is not None:
+            self.rows.append((port, window, asked, granted, over, out))
+            if len(self.rows) >= _ROWS:
+                self.flush()
 
     def flush(self) -> None:
         """Hand the visits so far to who asked for them."""
@@ -260,20 +288,14 @@ class _Engine:
             self.sink(np.array(self.rows, np.int64))
             self.rows.clear()
 
-    def keep(self, token: _Token, stage: int, held: int) -> None:
-        """Room stays taken until this stage is over; when it is the last granted of those that keep it, the end is
-        known."""
-        copy, kept, now = token.copy, token.kept, int(self.env.now)
-        end = now + held
+    def keep(self, token: Token, stage: int, end: int) -> None:
+        """Room stays taken until this stage is over, at `end`, and all others that keep it are."""
+        copy, kept = token.copy, token.kept
         for holder in copy.keeps[stage]:
-            if holder == stage:
-                over = [copy.after[holder], end]
-                kept[holder] = over
-            else:
-                over = kept[holder]
-                over[0] -= 1
-                if end > over[1]:
-                    over[1] = end
+            over = kept[holder]
+            over[0] -= 1
+            if end > over[1]:
+                over[1] = end
             if over[0]:
                 continue
             for index, amount in copy.room[holder]:
@@ -291,21 +313,21 @@ class _Engine:
 
     # -- tokens -----------------------------------------------------------------------------------------
 
-    def arrive(self, token: _Token, stage: int) -> None:
+    def arrive(self, token: Token, stage: int) -> None:
         """A token asks for a stage: at its server, or right away where there is none."""
         copy = token.copy
         server = copy.server[stage]
         now = int(self.env.now)
         if server < 0:
-            held = copy.occupancy[stage]
-            self.granted(token, stage, held[token.window % len(held)] if held.__class__ is list else held, -1, now)
+            copy.executed[stage] += 1
+            self.granted(token, stage, copy.time(copy.occupancy[stage], token.window), now)
             return
         queue, request = copy.queue[stage], (now, copy.ports[stage], token.window, stage, token)
         heappush(queue, request)
         if queue[0] is request:  # otherwise the server has been called, or the first of the queue waits for room
             self.call(server)
 
-    def deliver(self, token: _Token, stage: int) -> None:
+    def deliver(self, token: Token, stage: int) -> None:
         """A stage's result is ready: start what joins on it, or finish the token."""
         for follower in token.copy.next[stage]:
             token.waits[follower] -= 1
@@ -315,7 +337,7 @@ class _Engine:
         if not token.left:
             self.done(token)
 
-    def left(self, token: _Token) -> None:
+    def left(self, token: Token) -> None:
         """One gate stage of the token is over; with the last one its inputs are released."""
         self.last = int(self.env.now)
         token.gates -= 1
@@ -330,12 +352,12 @@ class _Engine:
                 self.issue(producer)
         self.issue(stream)
 
-    def done(self, token: _Token) -> None:
+    def done(self, token: Token) -> None:
         stream = token.flow
         stream.done_at[token.window] = self.last = int(self.env.now)
         self.finished += 1
         if self.progress is not None and self.finished % 1024 == 0:
-            self.progress(self.finished, sum(s.total for s in self.streams))
+            self.progress(self.finished, self.total)
         if stream.done.add(token.window):
             for consumer, _ in stream.consumers:
                 self.issue(consumer)
@@ -346,7 +368,7 @@ class _Engine:
             window = stream.issued
             stream.issued += 1
             stream.issued_at[window] = int(self.env.now)
-            token = _Token(stream, stream.copies[window % len(stream.copies)], window)
+            token = Token(stream, stream.copies[window % len(stream.copies)], window)
             if token.gates:
                 stream.open_gates.add(window)
             for stage in token.copy.roots:
@@ -370,9 +392,12 @@ class _Engine:
     def run(self) -> Trace:
         for stream in self.streams:
             self.issue(stream)
-        self.env.run()
+        if self.units:
+            self.step()
+        else:
+            self.env.run()
         self.flush()
-        if self.finished < sum(s.total for s in self.streams):
+        if not self.complete():
             raise StuckError("the simulation is stuck: " + "; ".join(self.waiting()))
         for pool in self.pools:
             pool.has(0, max((when for when, _ in pool.back), default=0))
@@ -381,19 +406,38 @@ class _Engine:
             [np.array(s.issued_at, np.int64) for s in self.streams],
             np.array(self.busy, np.int64), np.array(self.served, np.int64),
             [[c.executed for c in s.copies] for s in self.streams], max(self.last, *self.free, 0),
-            *([getattr(pool, key) for pool in self.pools] for key in ("taken", "given", "peak")))
+            [pool.taken for pool in self.pools], [pool.given for pool in self.pools],
+            [pool.peak for pool in self.pools], self.attended, self.acted)
+
+    def step(self) -> None:
+        """Event by event until the run is complete: units that are processes may go on for ever."""
+        while not self.complete() and self.idle < _IDLE:
+            try:
+                self.env.step()
+            except EmptySchedule:
+                break
+            self.idle += 1
+
+    def complete(self) -> bool:
+        """Whether every token is done, has left its gates and every unit."""
+        return self.finished == self.total and not any(s.open_gates for s in self.streams) and not any(
+            unit.visits for unit in self.units.values())
 
     def waiting(self) -> list[str]:
         """Who waits for what when nothing moves: of each flow the next window, and the first that waits for room."""
         found = [f"{s.name} window {s.issued} waits for {self.blocked(s)}" for s in self.streams if s.issued < s.total]
-        first: dict[int, _Request] = {}
+        first: dict[int, Request] = {}
         for request in sorted(r for queues in self.queues for queue in queues.values() for r in queue):
             first.setdefault(request[4].flow.number, request)
         for _, _, window, stage, token in first.values():
             room = " and ".join(f"{amount} in {pool.name} ({pool.free} of {pool.capacity} free)" for pool, amount in (
                 (self.pools[index], amount) for index, amount in token.copy.room[stage]))
             server = self.graph.servers[token.copy.server[stage]].name
-            found.append(f"{token.flow.name} window {window} at {server} waits for {room}")
+            what = room or "its process to ask for it"
+            found.append(f"{token.flow.name} window {window} at {server} waits for {what}")
+        for number, unit in self.units.items():
+            found += [f"{visit.layer} window {visit.window} at {self.graph.servers[number].name} waits for its process "
+                      f"to {'deliver it' if visit.out < 0 else 'be done with it'}" for visit in unit.visits]
         return found
 
 
@@ -403,4 +447,4 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
     Raises:
         StuckError: it cannot go on; says who waits for what.
     """
-    return _Engine(graph, progress, sink).run()
+    return Engine(graph, progress, sink).run()

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import NamedTuple
 
+from xbarch.errors import InputError
 from xbarch.sim import engine, fast
 from xbarch.sim.graph import Sink, StageGraph, Trace
 
 ENGINES: Mapping[str, str] = {
-    "auto": "fast where Numba is installed and the run is not small, else simpy",
+    "auto": "fast where Numba is installed, the run is not small and no unit is a process of its own, else simpy",
     "simpy": "a SimPy process for every server, in which units are written and understood",
     "fast": "an event loop over flat tables, compiled where Numba is installed (the extra `fast`)",
 }
@@ -31,17 +32,27 @@ def simulate(graph: StageGraph, name: str = "auto",
 
     Raises:
         StuckError: the run cannot go on.
+        InputError: the fast engine is asked for, and a unit is a process that only SimPy runs.
     """
     why = "asked for"
+    if name == "fast" and graph.processes:
+        raise InputError(f"found fast, allowed simpy or auto: {_unit(graph)} is a SimPy process", field="engine")
     if name == "auto":
         name, why = _chosen(graph)
     return Ran((fast if name == "fast" else engine).run(graph, progress=progress, sink=sink), name, why)
 
 
 def _chosen(graph: StageGraph) -> tuple[str, str]:
+    if graph.processes:
+        return "simpy", f"auto: {_unit(graph)} is a SimPy process"
     visits = sum(len(flow.copies[0]) * flow.windows for flow in graph.flows) * graph.images
     if visits < SMALL:
         return "simpy", f"auto: {visits:,} visits of stages are fewer than {SMALL:,}"
     if find_spec("numba") is None:
         return "simpy", "auto: Numba is not installed"
     return "fast", f"auto: {visits:,} visits of stages"
+
+
+def _unit(graph: StageGraph) -> str:
+    """The first unit that is a process."""
+    return graph.servers[graph.processes[0]].name

@@ -23,9 +23,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from xbarch.sim.unit import Process
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,14 @@ class Server:
     window's number in the whole run. At one instant servers that are free and have a request with room grant in the
     order of their numbers, a token at a time; what a grant causes at that same instant (zero times, room given back)
     is in before the next grant.
+
+    process: a unit that is more than that. It is given its requests in this order, as many at a time and for as long as
+    it likes, and says when their results are out; what its stages' times say is a proposal. Only SimPy runs it.
     """
 
     name: str
     kind: str = ""
+    process: Process | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,11 @@ class StageGraph:
     images: int = 1
     pools: tuple[Pool, ...] = ()
 
+    @property
+    def processes(self) -> list[int]:
+        """Servers that are processes."""
+        return [number for number, server in enumerate(self.servers) if server.process is not None]
+
 
 # What takes every visit of a token to a stage, some at a time: int64 [n, 6], the stage's position in the graph (its
 # port), the window's number in the run, and when it was asked for, granted, over and its result out (ps).
@@ -112,10 +125,12 @@ class Trace:
     """What an engine measured.
 
     done: for every flow, ps at which each window of the run was done, int64 [images * windows].
-    issued: the same for issue times. busy: ps each server was held. served: tokens each server granted.
-    executed: tokens run through each stage, per flow, copy, stage.
+    issued: the same for issue times. busy: ps each server was held, a process had visits in hand.
+    served: tokens each server granted. executed: tokens run through each stage, per flow, copy, stage.
     makespan: ps from 0 until every token is done, every gate left and every server free.
     taken, given: of every pool, all that was taken from it and given back to it. peak: the most out of it at once.
+    attended: ps from request to end (over and delivered) of all visits to processes together.
+    acted: actions that processes counted beside the graph's, by (server, flow, action).
     """
 
     done: list[NDArray[np.int64]]
@@ -127,6 +142,8 @@ class Trace:
     taken: list[int] = field(default_factory=list)
     given: list[int] = field(default_factory=list)
     peak: list[int] = field(default_factory=list)
+    attended: int = 0
+    acted: dict[tuple[int, int, str], int] = field(default_factory=dict)
 
     @property
     def visits(self) -> int:

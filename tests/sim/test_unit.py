@@ -1,0 +1,268 @@
+"""Units that are SimPy processes: those that do what a server does change nothing, others what they say."""
+
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pytest
+from simoracles import graphs, shared
+
+from xbarch.errors import InputError, StuckError
+from xbarch.sim.bounds import conserve
+from xbarch.sim.check import check
+from xbarch.sim.engine import run
+from xbarch.sim.engines import simulate
+from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
+
+
+def plain(env, queue):
+    """A unit that does what a server does."""
+    while True:
+        visit = yield queue.get()
+        visit.deliver(visit.latency)
+        yield env.timeout(visit.occupancy)
+        visit.over()
+
+
+def attended(graph, process, which=lambda number: True):
+    """The graph with a process in place of servers."""
+    return replace(graph, servers=tuple(replace(server, process=process) if which(number) else server
+                                        for number, server in enumerate(graph.servers)))
+
+
+def outcome(graph):
+    """Everything an engine says of a run, visit by visit, in the order of grants."""
+    rows = []
+    try:
+        trace = run(graph, sink=lambda some: rows.extend(map(tuple, some.tolist())))
+    except StuckError:
+        return "stuck"
+    return (sorted(rows), trace.makespan, [d.tolist() for d in trace.done], [i.tolist() for i in trace.issued],
+            trace.busy.tolist(), trace.served.tolist(), trace.executed, trace.taken, trace.given, trace.peak)
+
+
+@pytest.mark.parametrize("options", [{}, {"least": 1}, {"most": 2}, {"least": 1, "most": 3}])
+def test_a_process_that_does_what_a_server_does_changes_nothing(options):
+    """Times of every visit on random graphs: zero times, ties, rooms, with processes for some or all servers."""
+    found = []
+    for seed, graph in enumerate(graphs(shared, 150, **options)):
+        expected = outcome(graph)
+        found.append(expected == "stuck")
+        for chosen in (lambda number: True, lambda number, seed=seed: (seed >> number) & 1):
+            changed = attended(graph, plain, chosen)
+            assert outcome(changed) == expected, seed
+            if expected != "stuck":
+                conserve(changed, run(changed))
+    assert not all(found) and (any(found) or "most" not in options)
+
+
+def tokens(windows, times=(0, 0), process=None, **more):
+    """Windows that all ask at once for one unit."""
+    stage = Stage("work", 0, *times, gate=True, **more)
+    return StageGraph((Server("unit", process=process),), (Flow("layer", windows, ((stage,),), ahead=windows),))
+
+
+@pytest.mark.parametrize(("servers", "windows"), [(1, 7), (3, 7), (8, 7)])
+def test_several_visits_at_a_time(servers, windows):
+    """A unit of k servers is through with n equal visits after ceil(n / k) times of one."""
+    def serve(env, queue):
+        def one():
+            while True:
+                visit = yield queue.get()
+                yield env.timeout(10)
+                visit.deliver(5)
+                visit.over()
+
+        for _ in range(servers):
+            env.process(one())
+        yield env.timeout(0)
+
+    graph = tokens(windows, process=serve)
+    trace = run(graph)
+    assert trace.done[0].tolist() == [10 * (1 + window // servers) + 5 for window in range(windows)]
+    rounds = -(-windows // servers)
+    assert (trace.makespan, trace.busy.tolist(), trace.served.tolist()) == (10 * rounds + 5, [10 * rounds], [windows])
+    assert trace.attended == sum(10 * (1 + window // servers) + 5 for window in range(windows))
+    conserve(graph, trace)
+
+
+def test_a_batch_is_collected():
+    """A unit may take visits before it begins: pairs of windows that arrive 10 apart leave together."""
+    def serve(env, queue):
+        while True:
+            pair = [(yield queue.get()), (yield queue.get())]
+            yield env.timeout(3)
+            for visit in pair:
+                visit.act("pair")
+                visit.deliver()
+                visit.over()
+
+    clock = Stage("clock", 0, 10, 10, gate=True)
+    work = Stage("work", 1, 0, 0, (0,))
+    graph = StageGraph((Server("clock"), Server("unit", process=serve)), (Flow("layer", 6, ((clock, work),), ahead=6),))
+    trace = run(graph)
+    assert trace.done[0].tolist() == [23, 23, 43, 43, 63, 63]
+    assert trace.acted == {(1, 0, "pair"): 6} and trace.busy.tolist() == [60, 3 * (10 + 3)]
+    conserve(graph, trace)
+
+
+def test_what_goes_on_for_ever_does_not_keep_the_run():
+    """A process beside the unit's own, whose state decides: every other visit takes long."""
+    ticks = []
+
+    def serve(env, queue):
+        def tick():
+            while True:
+                ticks.append(env.now)
+                yield env.timeout(4)
+
+        env.process(tick())
+        while True:
+            visit = yield queue.get()
+            yield env.timeout(9 if len(ticks) % 2 else 1)
+            visit.deliver()
+            visit.over()
+
+    # Ticks at 0, 4, 8, ...: 0-9 with one tick, 9-18 with three (0, 4, 8), then five: 18-27.
+    trace = run(tokens(3, process=serve))
+    assert trace.done[0].tolist() == [9, 18, 27] and trace.makespan == 27 and max(ticks) <= 28
+
+
+def test_room_is_held_until_the_unit_is_done_with_it():
+    """Four packets of one flit, a queue of two behind the unit: it takes two visits, the others wait for room."""
+    def serve(env, queue):
+        def one():
+            while True:
+                visit = yield queue.get()
+                visit.deliver(1)
+                yield env.timeout(7)
+                visit.over()
+
+        for _ in range(4):
+            env.process(one())
+        yield env.timeout(0)
+
+    graph = replace(tokens(4, process=serve, room=((0, 1),)), pools=(Pool("queue", 2),))
+    trace = run(graph)
+    assert trace.done[0].tolist() == [1, 1, 8, 8] and (trace.taken, trace.given, trace.peak) == ([4], [4], [2])
+    conserve(graph, trace)
+
+
+def test_inputs_are_given_back_when_the_unit_is_done():
+    """A consumer's unit that holds a window for 5 after its result is out keeps the producer's buffer slot so long."""
+    def serve(env, queue):
+        while True:
+            visit = yield queue.get()
+            visit.deliver(1)
+            yield env.timeout(6)
+            visit.over()
+
+    marks = np.arange(1, 4)
+    source = Flow("source", 3, ((Stage("make", 0, 1, 1, gate=True),),))
+    reader = Flow("reader", 3, ((Stage("use", 1, 0, 0, gate=True),),), (Edge(0, marks, marks, 1),), 1)
+    graph = StageGraph((Server("maker"), Server("unit", process=serve)), (source, reader))
+    trace = run(graph)
+    assert trace.issued[0].tolist() == [0, 7, 14] and trace.done[1].tolist() == [2, 9, 16]
+    conserve(graph, trace)
+
+
+def never(env, queue):
+    yield queue.get()
+
+
+def ends(env, queue):
+    visit = yield queue.get()
+    visit.deliver()
+    visit.over()
+
+
+def ticks(env, queue):
+    yield queue.get()
+    while True:
+        yield env.timeout(1)
+
+
+def undelivered(env, queue):
+    while True:
+        (yield queue.get()).over()
+
+
+def keeps(env, queue):
+    while True:
+        (yield queue.get()).deliver()
+
+
+@pytest.mark.parametrize(("process", "says"), [
+    (never, "layer window 1 at unit waits for its process to ask for it.*layer window 0 at unit .* to deliver it"),
+    (ends, "layer window 1 at unit waits for its process to ask for it"),
+    (ticks, "layer window 0 at unit waits for its process to deliver it"),
+    (undelivered, "layer window 0 at unit waits for its process to deliver it"),
+    (keeps, "layer window 1 at unit waits for its process to be done with it")])
+def test_who_waits_is_said(process, says, monkeypatch):
+    monkeypatch.setattr("xbarch.sim.engine._IDLE", 1000)
+    with pytest.raises(StuckError, match=says):
+        run(tokens(2, process=process))
+
+
+def twice(env, queue):
+    visit = yield queue.get()
+    visit.over()
+    visit.over()
+
+
+def late(env, queue):
+    visit = yield queue.get()
+    visit.over()
+    visit.act("x")
+
+
+def again(env, queue):
+    visit = yield queue.get()
+    visit.deliver()
+    visit.deliver(3)
+
+
+def halves(env, queue):
+    visit = yield queue.get()
+    yield env.timeout(0.5)
+    visit.over()
+
+
+def backward(env, queue):
+    visit = yield queue.get()
+    visit.deliver(-1)
+
+
+def less(env, queue):
+    visit = yield queue.get()
+    visit.act("x", -1)
+
+
+@pytest.mark.parametrize(("process", "says"), [
+    (twice, r"over\(\): window 0 of work is over already"), (late, r"act\(\): window 0 of work is over already"),
+    (again, r"deliver\(\): window 0 of work is delivered already"),
+    (halves, "time: found 0.5, allowed a whole number of ps of at least 0"),
+    (backward, r"deliver\(\): found -1, allowed a whole number of ps of at least 0"),
+    (less, r"act\(\): found -1, allowed a whole number of actions of at least 0")])
+def test_what_a_unit_may_not_do(process, says):
+    with pytest.raises(ValueError, match=says):
+        run(tokens(1, process=process))
+
+
+def test_only_simpy_runs_it():
+    large = tokens(30_000, (1, 1), process=plain)
+    check(large)
+    assert simulate(large)[1:] == ("simpy", "auto: unit is a SimPy process")
+    with pytest.raises(InputError, match="engine: found fast, allowed simpy or auto: unit is a SimPy process"):
+        simulate(large, "fast")
+
+
+def test_visits_are_told_when_they_end():
+    rows = []
+    run(attended(tokens(3, (2, 5)), plain), sink=lambda some: rows.extend(some.tolist()))
+    assert rows == [[0, w, 0, 2 * w, 2 * w + 2, 2 * w + 5] for w in range(3)]
+
+
+def test_a_run_with_processes_repeats():
+    graph = attended(shared(Random(3), least=1), plain)
+    assert outcome(graph) == outcome(graph)

@@ -1,0 +1,170 @@
+"""A unit written as a SimPy process: what it sees of a run, and how it takes part in it.
+
+    def serve(env, queue):                          # a unit that serves a token at a time, as the stage graph says
+        while True:
+            visit = yield queue.get()
+            visit.deliver(visit.latency)
+            yield env.timeout(visit.occupancy)
+            visit.over()
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from heapq import heappop
+from typing import TYPE_CHECKING, Any
+
+from simpy import Environment
+from simpy.events import Event
+
+if TYPE_CHECKING:
+    from xbarch.sim.engine import Engine, Request, Token
+
+Process = Callable[[Environment, "Queue"], Iterator[Any]]  # makes a generator of events, as SimPy runs it
+
+
+class Visit:
+    """A token at a unit, from its grant on. All times in ps.
+
+    layer, stage: names of the flow and of the stage. window: the token's number in the whole run. asked, granted: when.
+    occupancy, latency: what the stage graph says it takes from its grant until the unit is free, and until the result
+    is out; the unit decides what it does take. until, out: when it was over, when its result is out; -1: not yet.
+    acted: actions counted so far.
+    """
+
+    def __init__(self, unit: Attended, request: Request) -> None:
+        asked, _, self.window, stage, token = request
+        drawn = token.copy.stages[stage]
+        self.layer, self.stage, self.asked, self.granted = token.flow.name, drawn.name, asked, unit.now
+        self.occupancy, self.latency = (token.copy.time(times, self.window) for times in (
+            token.copy.occupancy[stage], token.copy.latency[stage]))
+        self.until, self.out = -1, -1
+        self.acted: dict[str, int] = {}
+        self._unit, self._at = unit, (token, stage)
+
+    def over(self) -> None:
+        """The token leaves the unit now: room that it takes, and the inputs that it was computed from, are given back.
+
+        Raises:
+            ValueError: it has left already, or a timeout of the unit's was no whole number of ps.
+        """
+        self._open("over()")
+        self.until = self._unit.now
+        self._unit.over(self, *self._at)
+
+    def deliver(self, after: int = 0) -> None:
+        """The token's result is out `after` ps from now.
+
+        Raises:
+            ValueError: it was delivered already, or a time is no whole number of ps of at least 0.
+        """
+        if self.out >= 0:
+            raise ValueError(f"deliver(): {self} is delivered already")
+        self.out = self._unit.now + _whole(after, "deliver()", "ps")
+        self._unit.deliver(self, *self._at)
+
+    def act(self, action: str, count: int = 1) -> None:
+        """Count an action beside those of the stage graph, booked to the token's layer; a component of the architecture
+        must pay for it.
+
+        Raises:
+            ValueError: the visit is over, or the count is no whole number of at least 0.
+        """
+        self._open("act()")
+        self.acted[action] = self.acted.get(action, 0) + _whole(count, "act()", "actions")
+
+    def _open(self, what: str) -> None:
+        if self.until >= 0:
+            raise ValueError(f"{what}: {self} is over already")
+
+    def __str__(self) -> str:
+        return f"window {self.window} of {self.stage}"
+
+
+class Queue:
+    """The requests at a unit, in the order of (when asked, port, window). name: the unit's, such as "edram@tile3"."""
+
+    def __init__(self, unit: Attended, name: str) -> None:
+        self.name, self._unit = name, unit
+
+    def get(self) -> Event:
+        """The event of being given the next visit, which is its value: the first request for which there is room, when
+        all requests of its instant are in."""
+        return self._unit.asked()
+
+
+class Attended:
+    """The engine's side of a unit that is a process: hands it visits, and does what it says of them."""
+
+    def __init__(self, engine: Engine, number: int, process: Process) -> None:
+        self.engine, self.number, self.env = engine, number, engine.env
+        self.takers: deque[Event] = deque()
+        self.visits: dict[Visit, None] = {}  # not over or not delivered
+        self.inside, self.since = 0, 0  # visits that are not over, from when there has been one
+        self.env.process(process(self.env, Queue(self, engine.graph.servers[number].name)))
+
+    @property
+    def now(self) -> int:
+        return _whole(self.env.now, "time", "ps")
+
+    def asked(self) -> Event:
+        taker = Event(self.env)
+        self.takers.append(taker)
+        self.engine.call(self.number)
+        return taker
+
+    def serve(self) -> Generator[Event, None, None]:
+        """Each turn hands over the first of the waiting requests that has room, if there is who takes it."""
+        while True:
+            yield self.engine.turns[self.number]
+            now = self.engine.turned(self.number)
+            queue = self.engine.first(self.number, now) if self.takers else None
+            if queue is None:
+                continue
+            request = heappop(queue)
+            _, _, _, stage, token = request
+            self.engine.take(token, stage, self.number)
+            visit = Visit(self, request)
+            self.visits[visit] = None
+            if not self.inside:
+                self.since = visit.granted
+            self.inside += 1
+            self.takers.popleft().succeed(visit)
+            if self.takers:
+                self.engine.call(self.number)
+
+    def over(self, visit: Visit, token: Token, stage: int) -> None:
+        engine, self.inside = self.engine, self.inside - 1
+        if not self.inside:
+            engine.busy[self.number] += visit.until - self.since
+        engine.free[self.number] = visit.until
+        for action, count in visit.acted.items():
+            key = self.number, token.flow.number, action
+            engine.acted[key] = engine.acted.get(key, 0) + count
+        if token.copy.keeps[stage]:
+            engine.keep(token, stage, visit.until)
+        self.end(visit, token, stage)
+        if token.copy.gate[stage]:
+            engine.left(token)
+
+    def deliver(self, visit: Visit, token: Token, stage: int) -> None:
+        self.end(visit, token, stage)
+        self.engine.after(visit.out - self.now, lambda _: self.engine.deliver(token, stage))
+
+    def end(self, visit: Visit, token: Token, stage: int) -> None:
+        self.engine.idle = 0
+        if visit.until >= 0 and visit.out >= 0:
+            del self.visits[visit]
+            self.engine.attended += max(visit.until, visit.out) - visit.asked
+            self.engine.log(token.copy.ports[stage], visit.window, visit.asked, visit.granted, visit.until, visit.out)
+
+
+def _whole(value: Any, what: str, unit: str) -> int:
+    try:
+        found = int(value)
+    except (TypeError, ValueError, OverflowError):
+        found = -1
+    if isinstance(value, bool) or found < 0 or found != value:
+        raise ValueError(f"{what}: found {str(value)[:40]}, allowed a whole number of {unit} of at least 0")
+    return found
