@@ -75,7 +75,8 @@ def test_list_show_schema_validate(call):
     code, out, _ = call("list", "--json")
     entries = json.loads(out)
     assert code == 0 and set(entries) == {
-        "architectures", "workloads", "studies", "datapaths", "sensing", "scaling", "topologies"}
+        "architectures", "workloads", "studies", "datapaths", "sensing", "scaling", "topologies",
+        "processes"}
     assert {"resnet18_pruned", "resnet18_dense", "vgg7_pruned"} <= {e["name"] for e in entries["workloads"]}
     assert {"dense", "meng"} <= {e["name"] for e in entries["datapaths"]}
     for rows in entries.values():

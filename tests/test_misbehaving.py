@@ -52,6 +52,16 @@ class Mine(Scaling):
     kind: ClassVar[str] = "adc"
 BODY
 '''
+PROCESS = '''
+from typing import ClassVar
+from xbarch.processes.base import UnitProcess
+
+class Mine(UnitProcess):
+    name: ClassVar[str] = "mine"
+    summary: ClassVar[str] = "a unit"
+    provenance: ClassVar[str] = "a test"
+BODY
+'''
 LIMIT = 0.4
 
 
@@ -138,6 +148,43 @@ def test_topologies(call, tmp_path, body, says):
 def test_scaling_models(call, tmp_path, body, says):
     said = refused(call, tmp_path, MODEL.replace("BODY", body), *SIMULATE, "--set", "components.adc.scaling=mine")
     assert f"plugin.py: scaling model mine: {says}" in said
+
+
+TAKEN = ("visit = yield queue.get()",)
+
+
+@pytest.mark.parametrize(("body", "says"), [
+    (method("serve(self, env, queue)", "while True: pass"), "serve did not end within 0.4 s"),
+    (method("serve(self, env, queue)", *TAKEN, "while True: pass"), "serve did not end within 0.4 s"),
+    (method("serve(self, env, queue)", "return 7"), "serve raised TypeError: 'int' object is not iterable"),
+    (method("serve(self, env, queue)", "yield 7"), "serve raised RuntimeError"),
+    (method("serve(self, env, queue)", *TAKEN, "1 / 0"), "serve raised ZeroDivisionError: division by zero"),
+    (method("serve(self, env, queue)", *TAKEN, "raise SystemExit(0)"), "serve raised SystemExit: 0"),
+    (method("serve(self, env, queue)", "def inner():", "    yield env.timeout(1)", "    raise KeyError('x')",
+            "env.process(inner())", *TAKEN), "serve raised KeyError: 'x'"),
+    (method("serve(self, env, queue)", *TAKEN, "yield env.timeout(-1)"), "serve raised ValueError: Negative delay -1"),
+    (method("serve(self, env, queue)", *TAKEN, "yield env.timeout(0.5)", "visit.over()"),
+     "serve raised ValueError: time: found "),
+    (method("serve(self, env, queue)", *TAKEN, "visit.over()", "visit.over()"),
+     "serve raised ValueError: over(): window 0 of "),
+    (method("serve(self, env, queue)", "while True:", "    visit = yield queue.get()", "    visit.act('sparkle')",
+            "    visit.deliver()", "    visit.over()"),
+     "serve counted the action 'sparkle', allowed those that a component pays for: "),
+])
+def test_unit_processes(call, tmp_path, body, says):
+    said = refused(call, tmp_path, PROCESS.replace("BODY", body), *SIMULATE, "--set", "processes={edram: {unit: mine}}")
+    assert f"plugin.py: unit process mine: {says}" in said
+
+
+@pytest.mark.parametrize(("lines", "says"), [
+    (TAKEN, "to deliver it"), ((*TAKEN, "while True: yield env.timeout(1)"), "to deliver it"),
+    ((*TAKEN, "visit.deliver()", "visit.over()"), "waits for its process to ask for it")])
+def test_unit_processes_that_stop(call, tmp_path, lines, says, monkeypatch):
+    monkeypatch.setattr("xbarch.sim.engine._IDLE", 10_000)
+    (tmp_path / "plugin.py").write_text(PROCESS.replace("BODY", method("serve(self, env, queue)", *lines)))
+    code, out, said = call(*SIMULATE, "--set", "processes={edram: {unit: mine}}", "--plugin", tmp_path / "plugin.py",
+                           "--out", tmp_path / "out")
+    assert code == 3 and not out and says in said and "edram@tile" in said and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("text", "says"), [

@@ -187,17 +187,19 @@ def test_the_skeleton_itself_is_clean():
 
 # -- sensing units and architectures ------------------------------------------------------------------------------
 
-def test_a_unit_is_whole_and_passes_its_own_test(here, call):
-    assert call("new", "unit", "my_sense") == (0, "written: my_sense\n", "")
-    assert left(here / "my_sense") == ["README.md", "my_sense.py", "pyproject.toml", "tests", "tests/test_my_sense.py"]
-    assert plugins.load_file("my_sense/my_sense.py") == ["my_sense"]
+@pytest.mark.parametrize(("kind", "change"), [
+    ("unit", "crossbar.sensing.unit=my_own"), ("process", "processes={edram: {unit: my_own}}")])
+def test_a_unit_is_whole_and_passes_its_own_test(here, call, kind, change):
+    assert call("new", kind, "my_own") == (0, "written: my_own\n", "")
+    assert left(here / "my_own") == ["README.md", "my_own.py", "pyproject.toml", "tests", "tests/test_my_own.py"]
+    assert plugins.load_file("my_own/my_own.py") == ["my_own"]
     code, out, _ = call("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", "1", "--plugin",
-                        here / "my_sense/my_sense.py", "--set", "crossbar.sensing.unit=my_sense")
+                        here / "my_own/my_own.py", "--set", change)
     assert code == 0 and "images/s" in out
-    tests = here / "my_sense" / "tests"
-    (tests / "conftest.py").write_text("from xbarch import plugins\nplugins.load_file('my_sense.py')\n"
+    tests = here / "my_own" / "tests"
+    (tests / "conftest.py").write_text("from xbarch import plugins\nplugins.load_file('my_own.py')\n"
                                        "import sys\nsys.path.insert(0, '.')\n")
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=here / "my_sense",
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=here / "my_own",
                           text=True, capture_output=True, check=False,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stdout
@@ -216,7 +218,8 @@ def test_an_architecture_is_valid_and_simulates(here, call):
 @pytest.mark.parametrize(("words", "message"), [
     (("architecture", "isaac_like"), "which is an architecture already"),
     (("architecture", "My"), "lower-case letters"),
-    (("unit", "adc"), "which is a sensing unit already"), (("unit", "json"), "is a Python module already"),
+    (("unit", "adc"), "which is a sensing unit already"), (("process", "refresh"), "which is a unit process already"),
+    (("unit", "json"), "is a Python module already"),
 ])
 def test_other_wrong_names_leave_nothing(here, call, words, message):
     code, out, said = call("new", *words)

@@ -80,7 +80,7 @@ def test_what_is_installed_is_listed_and_shown(call, here, install):
         [entry] = [e for e in listed[kind] if e["name"] == name]
         assert entry["from"] == "package quarry 1.2"
         assert {e["from"] for e in listed[kind] if e["name"] != name} == {"xbarch"}
-    assert all(e["from"] == "xbarch" for kind in ("datapaths", "sensing", "topologies", "scaling")
+    assert all(e["from"] == "xbarch" for kind in ("datapaths", "sensing", "topologies", "scaling", "processes")
                for e in listed[kind])
     shown = json.loads(call("show", "gravel", "--json")[1])
     assert (shown["kind"], shown["from"]) == ("architecture", "package quarry 1.2")

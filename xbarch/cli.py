@@ -475,6 +475,17 @@ def new_unit(
     print(f"written: {new('unit', name, out)}")
 
 
+@new.command("process")
+def new_process(
+    name: Annotated[str, typer.Argument(help="Of the process and of its package: a_b1.")],
+    out: Annotated[Path | None, typer.Option(parser=_place, metavar="PATH", help="Its folder; NAME here.")] = None,
+) -> None:
+    """Write a Python package with a unit as a SimPy process that works, and its test."""
+    from xbarch.new import new
+
+    print(f"written: {new('process', name, out)}")
+
+
 @new.command("architecture")
 def new_architecture(
     name: Annotated[str, typer.Argument(help="Of the architecture: a_b1.")],

@@ -25,9 +25,10 @@ from xbarch import bundled, watch
 from xbarch.datapaths.base import DataPath, Options
 from xbarch.errors import InputError, XbarchError
 from xbarch.files import read
+from xbarch.processes.base import UnitProcess
 from xbarch.scaling.base import Scaling
 from xbarch.sensing.base import Array, Sensing
-from xbarch.spec.architecture import Architecture, Crossbar, NetworkSpec, Scaled
+from xbarch.spec.architecture import Architecture, Crossbar, NetworkSpec, Scaled, Served
 from xbarch.spec.load import load
 from xbarch.spec.text import brief, dotted
 from xbarch.spec.words import explain
@@ -38,6 +39,7 @@ GROUP = "xbarch.datapaths"
 UNITS = "xbarch.sensing"
 WIRES = "xbarch.topologies"
 MODELS = "xbarch.scaling"
+SERVING = "xbarch.processes"
 _MOST = 2**24  # bytes of a plugin file
 _loaded: dict[str, dict[str, Plugin]] = {}  # of files, by group and name
 
@@ -56,7 +58,8 @@ PATHS = Kind(GROUP, DataPath, "data path", "datapath")
 SENSING = Kind(UNITS, Sensing, "sensing unit", "crossbar.sensing.unit")
 SCALING = Kind(MODELS, Scaling, "scaling model", "scaling")
 TOPOLOGIES = Kind(WIRES, Topology, "topology", "network.topology")
-KINDS = (PATHS, SENSING, SCALING, TOPOLOGIES)
+PROCESSES = Kind(SERVING, UnitProcess, "unit process", "processes")
+KINDS = (PATHS, SENSING, SCALING, TOPOLOGIES, PROCESSES)
 
 
 def classes(kind: Kind) -> dict[str, Plugin]:
@@ -167,6 +170,17 @@ def wired(network: NetworkSpec, tiles: int) -> Topology:
     """
     made: Topology = _made(TOPOLOGIES, network.topology, dict(network.options), "network.options",
                            lambda kind, asked: kind(tiles, asked))
+    return made
+
+
+def served(asked: Served, field: str) -> UnitProcess:
+    """The process that an architecture names for a kind of unit, with its options. field: where it does, for messages.
+
+    Raises:
+        InputError: no such process, or an option it does not take.
+    """
+    made: UnitProcess = _made(replace(PROCESSES, field=f"{field}.unit"), asked.unit, dict(asked.options),
+                              f"{field}.options", lambda kind, options: kind(options))
     return made
 
 

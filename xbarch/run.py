@@ -14,6 +14,7 @@ from xbarch.cost.nameplate import nameplate
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import CapacityError, InputError
 from xbarch.functional.execute import verify as functional_verify
+from xbarch.hw.attend import attended, paid
 from xbarch.hw.compile import compile_graph
 from xbarch.hw.leave import compile_leaving
 from xbarch.hw.machine import Machine, buildable
@@ -198,12 +199,14 @@ def _perform(machine: Machine, network: Workload, path: DataPath, packed: Mappin
     plain = (compile_leaving if leaving else compile_graph)(machine, network, packed, planned, how.images)
     graph = arranged(plain, how.mode)
     check(graph)
-    if how.trace is None:
-        ran = run(graph, how.engine, how.progress)
-    else:
-        with tracing(how.trace, graph, {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}) as sink:
-            ran = run(graph, how.engine, how.progress, sink)
+    with attended(machine.processes.values(), how.progress) as progress:
+        if how.trace is None:
+            ran = run(graph, how.engine, progress)
+        else:
+            with tracing(how.trace, graph, {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}) as sink:
+                ran = run(graph, how.engine, progress, sink)
     trace, bounds = ran.trace, conserve(graph, ran.trace)
+    paid(machine.processes, graph, trace, machine.prices())
     told = plain if how.mode == "batch" else graph
     return Run(machine, network, path, packed, planned, told, trace, settled(graph, plain, trace, how.mode),
                bounds, ledger(told, trace, machine.prices()),

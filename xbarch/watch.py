@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -36,16 +36,21 @@ def limit() -> float:
 
 
 @contextmanager
-def limited() -> Iterator[None]:
+def limited() -> Iterator[Callable[[], None]]:
     """Ends its body with `OverrunError` when that takes longer than `limit()`, or grows by half of the machine's
-    memory. Of nested ones the outermost counts. It looks twice a second, between two instructions of Python; without
+    memory; the time begins anew when what it gives is called. Of nested ones the outermost counts. It looks twice a
+    second, between two instructions of Python; without
     alarms (other systems than Unix, other threads than the main one) nothing is limited."""
     global _inside
     seconds = limit()
     if _inside or not seconds or resource is None or threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
     start, held, most = time.monotonic(), _peak(), _memory() * _SHARE
+
+    def again() -> None:
+        nonlocal start
+        start = time.monotonic()
 
     def look(number: int, frame: FrameType | None) -> None:
         if time.monotonic() - start > seconds:
@@ -57,7 +62,7 @@ def limited() -> Iterator[None]:
     before, _inside = signal.signal(signal.SIGALRM, look), True
     signal.setitimer(signal.ITIMER_REAL, tick, tick)
     try:
-        yield
+        yield again
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

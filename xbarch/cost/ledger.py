@@ -46,7 +46,8 @@ def _sums(table: Mapping[tuple[str, str], int], axis: int) -> dict[str, int]:
 
 
 def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Price]) -> Ledger:
-    """Book every executed stage. Energies are per image: run totals divided by the images, rounded down.
+    """Book every executed stage, and what processes did beside. Energies are per image: run totals divided by the
+    images, rounded down.
 
     Raises:
         ConservationError: a stage's action has no price (a component the architecture does not declare).
@@ -64,6 +65,9 @@ def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Price]) -> Ledg
                         amount = count * tokens
                     key = (flow.name, action)
                     actions[key] = actions.get(key, 0) + amount
+    for (_, number, action), count in trace.acted.items():
+        key = (graph.flows[number].name, action)
+        actions[key] = actions.get(key, 0) + count
     energy: dict[tuple[str, str], int] = {}
     for (layer, action), amount in actions.items():
         if action not in prices:

@@ -8,6 +8,7 @@ from math import ceil
 
 import numpy as np
 
+from xbarch.hw.attend import serving
 from xbarch.hw.machine import Machine
 from xbarch.mapping.network import Hop, Link, Router, label
 from xbarch.mapping.pack import Ints, Packed
@@ -55,7 +56,8 @@ class Compiler:
         name = f"{kind}@{place}"
         if name not in self.index:
             self.index[name] = len(self.servers)
-            self.servers.append(Server(name, kind))
+            unit = self.machine.processes.get(kind)
+            self.servers.append(Server(name, kind, None if unit is None else serving(unit)))
         return self.index[name]
 
     def graph(self, images: int) -> StageGraph:

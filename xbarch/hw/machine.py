@@ -18,8 +18,9 @@ from xbarch.mapping import lawful
 from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.plan import Pace, Room
-from xbarch.plugins import own, sensed, wired
-from xbarch.spec.architecture import Architecture
+from xbarch.plugins import own, sensed, served, wired
+from xbarch.processes.base import UnitProcess
+from xbarch.spec.architecture import Architecture, Unit
 from xbarch.workload.graph import Layer, Workload
 
 
@@ -44,8 +45,15 @@ class Machine:
         self.network = Network(wired(a.network, a.hierarchy.tiles))
         self.ideal = {kind for kind, part in (("edram", a.buffer), ("bus", a.bus), ("link", a.network),
                                               ("hypertransport", a.off_chip)) if part.ideal}
+        self.processes: dict[str, UnitProcess] = {kind: self._process(kind) for kind in a.processes}
         self._rates: dict[str, Fraction] = {}  # ps an operation, of actions
         self._latency: dict[str, int] = {stage.role: stage.latency for stage in a.pipeline.stages}
+
+    def _process(self, kind: Unit) -> UnitProcess:
+        if kind in self.ideal:
+            raise InputError(f"found one for {kind}, which is ideal, allowed for units that tokens wait for",
+                             field=f"processes.{kind}")
+        return served(self.architecture.processes[kind], f"processes.{kind}")
 
     # -- times ------------------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ class Architecture(Part):
     name: Text
     chips: Count
     overrides: list[Text]
+    processes: dict[Text, Text] = {}
     source: Text
 
 

@@ -44,6 +44,7 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
     An image is complete when it and those before it have left every flow that nobody reads. Where images repeat
     those a period before them exactly (`_repetition`), the interval is the mean over a period, exact. Otherwise it
     is a mean over part of the run (`_span`), with its confidence interval. A run of one image has only its own time.
+    Where units are processes nothing is exact: their state may differ where the times do not.
     """
     done = np.concatenate([d.reshape(graph.images, -1) for d in trace.done], axis=1)
     read = {e.producer for flow in graph.flows for e in flow.inputs}
@@ -51,7 +52,7 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
     complete: Times = np.maximum.accumulate(np.max(last, axis=0))
     first = int(complete[0])
     full = _full(graph, trace, complete)
-    found = _repetition(done, full)
+    found = None if graph.processes else _repetition(done, full)  # what a process has in mind is not in the times
     if found is not None and found > 0:
         return Steady(found, True, first)
     # A mean of few images may fall below what the busiest server needs for one; no rate can. Nor may the time of one

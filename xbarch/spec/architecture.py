@@ -189,6 +189,16 @@ class OffChip(Spec):
     source: Source
 
 
+class Served(Spec):
+    """A registered process that serves every unit of a kind, with its options."""
+
+    unit: Name = Field(description="as `xbarch list` names them")
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+Unit = Literal["edram", "bus", "crossbar", "tile_shift_add", "activation", "maxpool", "link", "hypertransport"]
+
+
 class Scaled(Spec):
     """A registered model that a component's price follows, with its options beside its name."""
 
@@ -325,6 +335,10 @@ class Architecture(Spec):
     off_chip: OffChip
     pipeline: Pipeline
     components: dict[Name, Component] = Field(min_length=1, max_length=200)
+    processes: dict[Unit, Served] = Field(
+        default={}, description="units that are processes of their own instead of serving a token at a time for a time "
+                                "known beforehand: `crossbar` those of a layer's copy in a tile, `edram` the port of a "
+                                "tile's buffer, `link` each of the network")
 
     @model_validator(mode="after")
     def _consistent(self) -> Architecture:

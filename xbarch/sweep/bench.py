@@ -20,19 +20,24 @@ from xbarch.workload.find import resolve
 from xbarch.workload.graph import Workload
 
 _PACKINGS = 2  # networks; points that share one follow one another
-ENGINE = "fast" if find_spec("numba") is not None else "auto"  # the same figures; loaded once for all points
+_COMPILED = find_spec("numba") is not None
 
 
 def answer(point: Point) -> Answer:
     """The numbers of a point's result, or why there is none."""
     kept.most = max(kept.most, _PACKINGS)
     try:
-        run = execute(_architecture(point.architecture, point.overrides), _workload(point.workload),
-                      policy=point.policy, images=point.images, datapath=point.datapath, options=point.options,
-                      engine=ENGINE)
+        architecture = _architecture(point.architecture, point.overrides)
+        run = execute(architecture, _workload(point.workload), policy=point.policy, images=point.images,
+                      datapath=point.datapath, options=point.options, engine=_engine(architecture))
         return Answer("", numbers(record(run)))
     except XbarchError as error:
         return Answer(str(error), {})
+
+
+def _engine(architecture: Architecture) -> str:
+    """The figures are the same; the compiled one is loaded once for all points."""
+    return "fast" if _COMPILED and not architecture.processes else "auto"
 
 
 @lru_cache(maxsize=8)

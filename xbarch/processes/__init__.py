@@ -1,0 +1,1 @@
+"""Units whose service depends on more than the token they serve, written as SimPy processes."""
