@@ -28,12 +28,18 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], wo
     return made
 
 
+def _processes(result: Result) -> dict[str, str]:
+    """Kinds of units that are processes, and which; older records do not say."""
+    return dict(result["architecture"].get("processes", {}))
+
+
 def summary(result: Result) -> list[tuple[str, str]]:
     """The head figures of a run as (what, value with unit)."""
     r = result
     rows = [
         ("workload", f"{r['workload.name']} ({_weights(r)})"),
         ("architecture", ", ".join([f"{r['architecture.name']}, {units.count(r['architecture.chips'], 'chip')}",
+                                   *(f"{kind}: {unit}" for kind, unit in _processes(r).items()),
                                    *r["architecture.overrides"]])),
         ("data path", units.path(r["datapath.name"], r["datapath.provenance"])),
         ("policy", r["policy"]),
