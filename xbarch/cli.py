@@ -232,11 +232,14 @@ def sweep(
     folder = out if out is not None else Path(Path(study).stem)
     with _bar("sweep", as_json) as progress:
         found = sweeps.sweep(study, folder, processes=processes, plugins=plugin, progress=progress)
+    ran = sum(not row.why for row in found.rows)
     if as_json:
         print(json.dumps(found.plain(), indent=1))
-        return
-    tables.show_sections(sweeps.sections(found))
-    print(f"written: {folder}/sweep.csv, {sum(not r.why for r in found.rows):,} of {len(found.rows):,} points run")
+    else:
+        tables.show_sections(sweeps.sections(found))
+        print(f"written: {folder}/sweep.csv, {ran:,} of {len(found.rows):,} points run")
+    if not ran:
+        raise InputError(f"none of {len(found.rows):,} points could be run, the first: {found.rows[0].why}", file=study)
 
 
 @app.command()

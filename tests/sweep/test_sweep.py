@@ -342,6 +342,14 @@ def test_the_command_prints_a_table_or_json(call, file, tmp_path, whole):
     assert json.loads(out) == whole[0].plain()
 
 
+def test_where_no_point_runs_the_first_reason_is_told(call, tmp_path):
+    """The table is written all the same."""
+    (tmp_path / "none.yaml").write_text(json.dumps({**SMALL, "axes": {"crossbar.adc_bits": ["many", "some"]}}))
+    code, out, error = call("sweep", tmp_path / "none.yaml", "--out", tmp_path / "out", "--processes", "1")
+    assert code == 2 and f"0 of {len((tmp_path / 'out/sweep.csv').read_text().splitlines()) - 1} points run" in out
+    assert error.count("\n") == 1 and "none.yaml: none of " in error and "found 'many'" in error
+
+
 def test_bundled_sweeps_are_listed_and_valid(call):
     _, out, _ = call("list", "--json")
     studies = {entry["name"]: entry for entry in json.loads(out)["studies"]}
