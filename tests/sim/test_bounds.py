@@ -8,9 +8,9 @@ import pytest
 from simoracles import alone, graphs, shared
 
 from xbarch.errors import ConservationError, StuckError
-from xbarch.sim.bounds import conserve, lower, upper
+from xbarch.sim.bounds import _needed, _stream_edge, conserve, lower, upper
 from xbarch.sim.engine import run
-from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
+from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph, Trace
 
 
 def ramp(windows):
@@ -40,6 +40,58 @@ def test_random_runs_keep_the_laws_and_the_bounds(make):
         assert lower(graph) <= trace.makespan <= upper(graph)
         kept += 1
     assert kept > 700
+
+
+def spelled(graph, rng, share):
+    """The graph with some of the times that all windows have alike written out for each of them."""
+    def out(stage, windows):
+        return replace(stage, **{name: np.full(windows, getattr(stage, name)) for name in ("occupancy", "latency")
+                                 if isinstance(getattr(stage, name), int) and rng.random() < share})
+    return replace(graph, flows=tuple(
+        replace(f, copies=tuple(tuple(out(s, f.windows) for s in c) for c in f.copies)) for f in graph.flows))
+
+
+@pytest.mark.parametrize("make", [alone, shared])
+@pytest.mark.parametrize("share", [0.1, 1])
+def test_one_time_for_all_windows_is_that_time_for_each(make, share):
+    rng, options = Random(1), {"most": 2} if make is shared else {}
+    for graph in graphs(make, 500, start=70_000, **options):
+        plain = replace(graph, flows=tuple(replace(f, copies=tuple(
+            tuple(replace(s, occupancy=rng.randint(0, 4), latency=rng.randint(0, 4)) if rng.random() < 0.8 else s
+                  for s in c) for c in f.copies)) for f in graph.flows))
+        other = spelled(plain, rng, share)
+        assert (lower(plain), upper(plain)) == (lower(other), upper(other))
+        try:
+            trace = run(plain)
+        except StuckError:
+            continue
+        assert conserve(plain, trace) == conserve(other, trace)
+
+
+def test_what_a_window_needs_and_whose_leaving_frees_a_slot():
+    """Of random edges, counted out: when needs are done, and the first window by which so many are released."""
+    tried = 0
+    for graph in graphs(shared, 300, start=80_000):
+        for number, flow in enumerate(graph.flows):
+            for edge in flow.inputs:
+                producer = graph.flows[edge.producer]
+                ready, left = (np.arange(graph.images * f.windows) * 3 + 5 for f in (producer, flow))
+                counts = [i * producer.windows + int(n) for i in range(graph.images) for n in edge.need]
+                assert _needed(ready, graph, edge).tolist() == [ready[n - 1] if n else 0 for n in counts]
+                released = [i * producer.windows + int(n) for i in range(graph.images) for n in edge.release]
+                free = [left[next(r for r, n in enumerate(released) if n > j - edge.capacity)]
+                        if j >= edge.capacity else 0 for j in range(len(ready))]
+                issued = [np.full(graph.images * f.windows, 10**6) for f in graph.flows]
+                issued[edge.producer] = np.array(free)
+                trace = Trace([], issued, *[None] * 4)
+                _stream_edge(graph, trace, ready, left, number, edge)
+                for j in range(edge.capacity, len(ready)):
+                    issued[edge.producer][j] -= 1
+                    with pytest.raises(ConservationError, match=f"free slot .* flow {producer.name} window {j}, "):
+                        _stream_edge(graph, trace, ready, left, number, edge)
+                    issued[edge.producer][j] += 1
+                    tried += 1
+    assert tried > 200
 
 
 def test_bounds_are_met():

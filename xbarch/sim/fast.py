@@ -30,7 +30,7 @@ from xbarch.sim.kernel import (
 from xbarch.sim.repeat import FEWEST, Watch
 
 Marks = NDArray[np.bool_]
-Sections = dict[str, Any]
+Sections = dict[str, Any]  # what is in a section, or of how many zeros it is
 
 PAUSE = 2**18  # events, or windows, between two looks at the clock
 _ROWS = 2**16  # visits handed on at a time
@@ -87,13 +87,18 @@ def _advance(compiled: bool | None) -> Callable[..., int]:
 # -- memory -------------------------------------------------------------------------------------------------------
 
 def _laid(sections: Sections, plain: bool) -> Any:
-    """A memory of these sections; all flows may issue, the other scalars are zero."""
-    parts = [np.asarray(sections[name], np.int64) for name in SECTIONS]
-    sizes = np.array([part.size for part in parts], np.int64)
-    memory = np.concatenate((_zeros(SCALARS), FIRST + starts(sizes)[:-1], sizes, *parts))
-    memory[SOILED] = len(sections["DIRTY"])
-    memory[WIDEST] = len(sections["READY"])
-    memory[FREELY] = len(sections["DONE_BY"]) > 0
+    """A memory of these sections; all flows may issue, the other scalars are zero. What is zero is not written: much of
+    it is room that few runs need."""
+    size = {name: part if isinstance(part, int) else len(part) for name in SECTIONS for part in (sections[name],)}
+    at = FIRST + starts(np.array(list(size.values()), np.int64))
+    memory = _zeros(int(at[-1]))
+    memory[SCALARS:FIRST] = *at[:-1], *size.values()
+    for name, begin in zip(SECTIONS, at.tolist(), strict=False):
+        if not isinstance(sections[name], int):
+            memory[begin:begin + size[name]] = sections[name]
+    memory[SOILED] = size["DIRTY"]
+    memory[WIDEST] = size["READY"]
+    memory[FREELY] = size["DONE_BY"] > 0
     return memory.tolist() if plain else memory
 
 
@@ -129,21 +134,21 @@ def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections
     """The sections of the kernel's memory before the first event. ahead: whether stages with a server of their own are
     granted ahead of time. log: whether every visit is asked for."""
     c = graph.columns
-    windows = [flow.windows * graph.images for flow in graph.flows]
+    windows = graph.images * sum(flow.windows for flow in graph.flows)
     taken = np.bincount(c.copy[c.taker], minlength=len(c.flow))
     widest = int((2 * np.diff(c.first) + taken).max()) + 2
     made = {**_stages(graph, c, ahead), **_flows(graph), **_pools(graph, c),
             "COPY_FIRST": c.first, "COPY_FLOW": c.flow,
             "COPY_GATES": np.bincount(c.copy[c.gate], minlength=len(c.flow)), "SPARE": _none(len(c.flow))}
-    made |= {name: _zeros(sum(windows)) for name in ("ISSUED_AT", "DONE_AT", "STATE")}
+    made |= {name: windows for name in ("ISSUED_AT", "DONE_AT", "STATE")}
     freely = ahead and not log and _freely(graph, c)
-    made |= {name: _zeros(sum(windows) * freely) for name in ("GATED_AT", "DONE_BY", "GATED_BY")}
-    made |= {name: _zeros(len(graph.servers)) for name in ("FREE", "CALLED", "BUSY", "SERVED")}
-    made |= {name: _zeros(len(graph.servers) + 1) for name in ("TURN_TIME", "TURN_SERVER")}
-    made |= {"READY": _zeros(widest), "LOG": _zeros(6 * (_ROWS + widest) if log else 0)}
+    made |= {name: windows * freely for name in ("GATED_AT", "DONE_BY", "GATED_BY")}
+    made |= {name: len(graph.servers) for name in ("FREE", "CALLED", "BUSY", "SERVED")}
+    made |= {name: len(graph.servers) + 1 for name in ("TURN_TIME", "TURN_SERVER")}
+    made |= {"READY": widest, "LOG": 6 * (_ROWS + widest) * log}
     tokens, visits = _expected(graph)
     for kind, size in zip(_GROWING, (8 * widest + 1024, tokens + 64, visits + 2 * widest), strict=True):
-        made |= {name: _zeros(size) for name in SECTIONS if name.startswith(kind)}
+        made |= {name: size for name in SECTIONS if name.startswith(kind)}
     return made
 
 
@@ -172,8 +177,8 @@ def _stages(graph: StageGraph, c: Columns, ahead: bool) -> Sections:
         "HELD": at[c.occupancy], "HELD_N": sizes[c.occupancy], "DELAY": at[c.latency], "DELAY_N": sizes[c.latency],
         "VALUES": _joined(c.times), "NEXT_AT": _begins(c.after, number), "NEXT": c.later[follow],
         "ROOM_AT": _begins(c.taker, number), "ROOM_POOL": c.pool, "ROOM_AMOUNT": c.amount,
-        "KEEPS_AT": _begins(c.later[keeps], number), "KEEPS": c.after[keeps], "EXECUTED": _zeros(number),
-        "AHEAD": _alone(graph, c, keeps, ahead), "ASKED": _zeros(number), "ASKED_WINDOW": _zeros(number)}
+        "KEEPS_AT": _begins(c.later[keeps], number), "KEEPS": c.after[keeps], "EXECUTED": number,
+        "AHEAD": _alone(graph, c, keeps, ahead), "ASKED": number, "ASKED_WINDOW": number}
 
 
 def _alone(graph: StageGraph, c: Columns, keeps: Marks, ahead: bool) -> Marks:
@@ -214,18 +219,18 @@ def _flows(graph: StageGraph) -> Sections:
         "FLOW_LIMIT": [f.ahead * len(f.copies) for f in flows], "FLOW_AT": starts(totals),
         "IN_AT": starts(lengths([f.inputs for f in flows])),
         "OUT_AT": _begins(producer, len(flows)), "OUT": np.argsort(producer, kind="stable"),
-        **{name: _zeros(len(flows)) for name in ("ISSUED", "DONE", "GATED")},
+        **{name: len(flows) for name in ("ISSUED", "DONE", "GATED")},
         "DIRTY": range(len(flows)), "IS_DIRTY": [1] * len(flows),
         "PRODUCER": producer, "CONSUMER": owners([f.inputs for f in flows]),
-        "CAPACITY": [e.capacity for e in edges], "FREED": _zeros(len(edges)),
+        "CAPACITY": [e.capacity for e in edges], "FREED": len(edges),
         "NEED": at[place[:len(edges)]], "RELEASE": at[place[len(edges):]], "MARKS": _joined(marks)}
 
 
 def _pools(graph: StageGraph, c: Columns) -> Sections:
     pool, server = np.divmod(np.unique(c.pool * len(graph.servers) + c.server[c.taker]), max(len(graph.servers), 1))
-    return {"TAKER_AT": _begins(pool, len(graph.pools)), "TAKER": server, "LACKS": _zeros(len(server)),
+    return {"TAKER_AT": _begins(pool, len(graph.pools)), "TAKER": server, "LACKS": len(server),
             "ROOM": [pool.capacity for pool in graph.pools],
-            **{name: _zeros(len(graph.pools)) for name in ("TAKEN", "GIVEN", "PEAK")}}
+            **{name: len(graph.pools) for name in ("TAKEN", "GIVEN", "PEAK")}}
 
 
 def _queues(graph: StageGraph, c: Columns) -> Sections:
