@@ -60,7 +60,7 @@ def raced(graph: StageGraph, repeat: int) -> dict[str, Any]:
 
 
 def split(graph: StageGraph, compiled: bool) -> tuple[float, float, Trace]:
-    """CPU seconds of a run of the fast engine, and those of its loop; what it measured. The columns of the graph are made
+    """CPU seconds of a run of the fast engine, and those of its loop; what it measured. The graph has its columns made
     for it, though in a run the check before has made them."""
     graph = replace(graph)
     gc.collect()
