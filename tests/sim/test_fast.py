@@ -87,6 +87,13 @@ def test_who_is_granted_ahead(make, options):
     assert {(True, True, True), (True, True, False), (False, False, True), (False, True, False)} <= set(seen)
 
 
+@pytest.mark.parametrize("last", [0, 1])
+def test_what_follows_at_once_counts_down_the_whole_chain(last):
+    chain = tuple(Stage("s", i, 1, last if i == 4 else 0, (i - 1,) * (i > 0)) for i in range(5))
+    graph = StageGraph(tuple(Server(f"s{i}") for i in range(5)), (Flow("f", 3, (chain,)),))
+    assert fast.tables(graph)["AHEAD"].tolist() == granted_ahead(graph, True) == [last == 1] * 5
+
+
 def test_a_queue_for_each_list_of_pools():
     for graph in graphs(shared, 300, 15_000, most=3):
         made, every = fast.tables(graph), [s for f in graph.flows for stages in f.copies for s in stages]
