@@ -5,12 +5,12 @@ from random import Random
 
 import numpy as np
 import pytest
-from simoracles import alone, graphs, shared
+from simoracles import alone, at, graphs, shared
 
 from xbarch.errors import ConservationError, StuckError
-from xbarch.sim.bounds import conserve, lower, upper
+from xbarch.sim.bounds import _needed, _stream_edge, conserve, lower, upper
 from xbarch.sim.engine import run
-from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
+from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph, Trace
 
 
 def ramp(windows):
@@ -40,6 +40,96 @@ def test_random_runs_keep_the_laws_and_the_bounds(make):
         assert lower(graph) <= trace.makespan <= upper(graph)
         kept += 1
     assert kept > 700
+
+
+def spelled(graph, rng, share):
+    """The graph with some of the times that all windows have alike written out for each of them."""
+    def out(stage, windows):
+        return replace(stage, **{name: np.full(windows, getattr(stage, name)) for name in ("occupancy", "latency")
+                                 if isinstance(getattr(stage, name), int) and rng.random() < share})
+    return replace(graph, flows=tuple(
+        replace(f, copies=tuple(tuple(out(s, f.windows) for s in c) for c in f.copies)) for f in graph.flows))
+
+
+@pytest.mark.parametrize("make", [alone, shared])
+@pytest.mark.parametrize("share", [0.1, 1])
+def test_one_time_for_all_windows_is_that_time_for_each(make, share):
+    rng, options = Random(1), {"most": 2} if make is shared else {}
+    for graph in graphs(make, 500, start=70_000, **options):
+        plain = replace(graph, flows=tuple(replace(f, copies=tuple(
+            tuple(replace(s, occupancy=rng.randint(0, 4), latency=rng.randint(0, 4)) if rng.random() < 0.8 else s
+                  for s in c) for c in f.copies)) for f in graph.flows))
+        other = spelled(plain, rng, share)
+        assert (lower(plain), upper(plain)) == (lower(other), upper(other))
+        try:
+            trace = run(plain)
+        except StuckError:
+            continue
+        assert conserve(plain, trace) == conserve(other, trace)
+
+
+def test_what_a_window_needs_and_whose_leaving_frees_a_slot():
+    """Of random edges, counted out: when needs are done, and the first window by which so many are released."""
+    tried = 0
+    for graph in graphs(shared, 300, start=80_000):
+        for number, flow in enumerate(graph.flows):
+            for edge in flow.inputs:
+                producer = graph.flows[edge.producer]
+                ready, left = (np.arange(graph.images * f.windows) * 3 + 5 for f in (producer, flow))
+                counts = [i * producer.windows + int(n) for i in range(graph.images) for n in edge.need]
+                assert _needed(ready, graph, edge).tolist() == [ready[n - 1] if n else 0 for n in counts]
+                released = [i * producer.windows + int(n) for i in range(graph.images) for n in edge.release]
+                free = [left[next(r for r, n in enumerate(released) if n > j - edge.capacity)]
+                        if j >= edge.capacity else 0 for j in range(len(ready))]
+                issued = [np.full(graph.images * f.windows, 10**6) for f in graph.flows]
+                issued[edge.producer] = np.array(free)
+                trace = Trace([], issued, *[None] * 4)
+                _stream_edge(graph, trace, ready, left, number, edge)
+                for j in range(edge.capacity, len(ready)):
+                    issued[edge.producer][j] -= 1
+                    with pytest.raises(ConservationError, match=f"free slot .* flow {producer.name} window {j}, "):
+                        _stream_edge(graph, trace, ready, left, number, edge)
+                    issued[edge.producer][j] += 1
+                    tried += 1
+    assert tried > 200
+
+
+def longest(graph):
+    """The longest path of dependences, window by window: no wait at servers and buffers."""
+    end, done = 0, []
+    for flow in graph.flows:
+        issue, gates, spans, ahead = [], [], [], flow.ahead * len(flow.copies)
+        for j in range(flow.windows * graph.images):
+            image, phase = divmod(j, flow.windows)
+            ready, over = [], 0
+            for stage in flow.copies[j % len(flow.copies)]:
+                start = max([0, *(ready[a] for a in stage.after)])
+                ready.append(start + at(stage.latency, phase))
+                over = max(over, (start + at(stage.occupancy, phase)) * stage.gate)
+            needs = [t for e in flow.inputs for t in done[e.producer][
+                :image * graph.flows[e.producer].windows + int(e.need[phase])]]
+            issue.append(max([0, *needs, issue[j - ahead] + gates[j - ahead] if j >= ahead else 0]))
+            gates.append(over)
+            spans.append(max(ready))
+        issue = [max(issue[:j + 1]) for j in range(len(issue))]
+        done.append([start + took for start, took in zip(issue, spans, strict=True)])
+        end = max(end, *done[-1], *(start + over for start, over in zip(issue, gates, strict=True)))
+    return end
+
+
+@pytest.mark.parametrize("make", [alone, shared])
+def test_the_path_bound_counted_out(make):
+    found = 0
+    for graph in graphs(make, 500, start=75_000):
+        work = [0] * len(graph.servers)
+        for flow in graph.flows:
+            for j in range(flow.windows * graph.images):
+                for stage in flow.copies[j % len(flow.copies)]:
+                    if stage.server >= 0:
+                        work[stage.server] += at(stage.occupancy, j % flow.windows)
+        assert lower(graph) == max([longest(graph), *work])
+        found += longest(graph) > max([0, *work])
+    assert found > 100
 
 
 def test_bounds_are_met():
@@ -170,3 +260,52 @@ def test_a_run_of_another_graph_is_refused():
     slower = replace(one.copies[0][1], occupancy=8, latency=8)
     with pytest.raises(ConservationError):
         conserve(replace(graph, flows=(replace(one, copies=((one.copies[0][0], slower), one.copies[1])), two)), trace)
+
+
+def copies_apart(latency, gate):
+    """Two copies of one flow, the first of which takes longer, and what it gives the one behind it."""
+    return tuple((Stage("s", -1, gate if c == 0 else 1, latency if c == 0 else 1, gate=True),) for c in range(2))
+
+
+def test_windows_that_are_done_out_of_order_count_in_order():
+    """The second is done at 1, but the first at 10, and both are needed."""
+    flows = (Flow("a", 2, copies_apart(10, 1)),
+             Flow("b", 1, ((Stage("b", -1, 1, 1, gate=True),),), (Edge(0, np.array([2]), np.array([2]), 2),)))
+    graph = StageGraph((), flows)
+    trace = run(graph)
+    assert trace.done[0].tolist() == [10, 1] and trace.issued[1].tolist() == [10]
+    trace.issued[1][0] = 9
+    with pytest.raises(ConservationError, match="of a that it needs: flow b window 0, found 9, allowed 10"):
+        conserve(graph, trace)
+
+
+def test_windows_that_leave_out_of_order_count_in_order():
+    """The second leaves at 1, but the first at 10, and both release what they used."""
+    flows = (Flow("a", 3, ((Stage("a", -1, 0, 0, gate=True),),), ahead=9),
+             Flow("b", 3, copies_apart(1, 10), (Edge(0, np.array([2, 2, 3]), np.array([0, 2, 3]), 2),)))
+    graph = StageGraph((), flows)
+    trace = run(graph)
+    assert trace.issued[0].tolist() == [0, 0, 10]
+    trace.issued[0][2] = 9
+    with pytest.raises(ConservationError, match="free slot of the buffer of b: flow a window 2, found 9, allowed 10"):
+        conserve(graph, trace)
+
+
+def test_a_delay_holds_nothing_after_its_result():
+    """Only gates and servers are held; room that it keeps comes back when it is over, but nobody waits for that."""
+    stages = (Stage("a", 0, 1, 1, room=((0, 1),)), Stage("b", -1, 100, 1, (0,)))
+    graph = StageGraph((Server("x"),), (Flow("a", 1, (stages,)),), 1, (Pool("p", 1),))
+    trace = run(graph)
+    conserve(graph, trace)
+    assert trace.makespan == 2 and upper(graph) == 101
+    trace.makespan = 3
+    with pytest.raises(ConservationError, match=r"makespan: found 3, allowed 2 .* to 2 \(last server free\)"):
+        conserve(graph, trace)
+
+
+def test_a_server_held_longer_than_the_run_is_named():
+    graph = StageGraph((Server("x"),), (Flow("a", 2, ((Stage("a", 0, 10, 10),),)),))
+    trace = run(graph)
+    trace.done[0][:], trace.makespan = 10, 10
+    with pytest.raises(ConservationError, match="busy: server x was held 20 of 10 ps"):
+        conserve(graph, trace)

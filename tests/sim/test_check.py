@@ -1,13 +1,14 @@
 """Every rule of a stage graph, broken one at a time."""
 
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
 from simoracles import graphs, shared
 
 from xbarch.errors import ConservationError, InputError
-from xbarch.sim.check import check
+from xbarch.sim.check import _copies, check
 from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
 
 RAMP = np.arange(1, 5)
@@ -84,3 +85,41 @@ def test_times_that_would_not_fit_are_refused(times):
     with pytest.raises(InputError, match=r"the run might take .* s, allowed less than 4,611,686 s"):
         check(StageGraph((Server("s"),), (flow,), 3))
     check(StageGraph((Server("s"),), (Flow("f", 2, ((Stage("s", 0, 2**58, 1, gate=True),),)),), 3))
+
+
+def broken(graph, rng):
+    """The graph with something about one of its stages changed, mostly for the worse."""
+    number = rng.randrange(len(graph.flows))
+    flow = graph.flows[number]
+    copy = rng.randrange(len(flow.copies))
+    stages = list(flow.copies[copy])
+    at, windows = rng.randrange(len(stages)), flow.windows
+    some = [-1, 0, 3, np.arange(windows), np.arange(windows) - 1, np.ones(windows + 1, int), np.ones(windows),
+            np.ones(2 * windows, np.uint8)]
+    stages[at] = replace(stages[at], **rng.choice([
+        {"server": rng.randint(-2, len(graph.servers))}, {"occupancy": rng.choice(some)}, {"latency": rng.choice(some)},
+        {"after": tuple(rng.randint(-1, at) for _ in range(rng.randint(0, 3)))},
+        {"actions": (("a", 1), ("b", rng.choice(some)))}, {"gate": False},
+        {"room": tuple((rng.randint(-1, len(graph.pools)), rng.randint(0, 5)) for _ in range(rng.randint(1, 2)))}]))
+    copies = (*flow.copies[:copy], tuple(stages), *flow.copies[copy + 1:])
+    return replace(graph, flows=(*graph.flows[:number], replace(flow, copies=copies), *graph.flows[number + 1:]))
+
+
+def says(look):
+    try:
+        look()
+    except (ConservationError, InputError) as error:
+        return str(error)
+    return ""
+
+
+def test_nothing_is_passed_over():
+    """What a look at every stage finds, and its words."""
+    rng, found = Random(3), []
+    for graph in graphs(shared, 2_000, 60_000, most=2):
+        bad = broken(graph, rng)
+        found.append(says(lambda bad=bad: check(bad)))
+        assert found[-1] == says(lambda bad=bad: [_copies(bad, flow) for flow in bad.flows])
+    words = ("server", "earlier", "twice for one", "twice from one", "occupancy", "latency", "action b", "no gate",
+             "from pool", "0 from a pool", "without a server", "could never start")
+    assert all(any(word in why for why in found) for word in words) and found.count("") > 200

@@ -58,6 +58,55 @@ def test_stuck_runs_say_the_same(make):
     assert len(stuck) > 2 and all(outcome(fast.run, g) == says for says, g in stuck)
 
 
+def granted_ahead(graph, ahead):
+    """`AHEAD` by its rule, from each copy's last stage to its first; by ports."""
+    every = [s for f in graph.flows for stages in f.copies for s in stages]
+    users, found = [s.server for s in every], []
+    for stages in [stages for f in graph.flows for stages in f.copies]:
+        mine, quiet = {}, {}
+        for at in reversed(range(len(stages))):
+            stage, followers = stages[at], [i for i, s in enumerate(stages) if at in s.after]
+            ends = stage.gate or any(stages[a].room for a in stage.after)
+            later = np.min(stage.latency) > 0 or (followers and all(mine[f] and quiet[f] for f in followers))
+            quiet[at] = bool(later and (not ends or np.min(stage.occupancy) > 0))
+            mine[at] = stage.server < 0 or bool(
+                quiet[at] and ahead and users.count(stage.server) == 1 and not stage.room)
+            quiet[at] = quiet[at] and mine[at]
+        found += [mine[at] for at in range(len(stages))]
+    return found
+
+
+@pytest.mark.parametrize(("make", "options"), [(alone, {}), (shared, {"most": 2})], ids=["alone", "pools"])
+def test_who_is_granted_ahead(make, options):
+    seen = []
+    for graph in graphs(make, 1_000, 10_000, **options):
+        for ahead in (True, False):
+            made = fast.tables(graph, ahead)
+            assert made["AHEAD"].tolist() == granted_ahead(graph, ahead)
+            seen += [(ahead, server >= 0, mine) for server, mine in zip(made["SERVER"], made["AHEAD"], strict=True)]
+    assert {(True, True, True), (True, True, False), (False, False, True), (False, True, False)} <= set(seen)
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_what_follows_at_once_counts_down_the_whole_chain(last):
+    chain = tuple(Stage("s", i, 1, last if i == 4 else 0, (i - 1,) * (i > 0)) for i in range(5))
+    graph = StageGraph(tuple(Server(f"s{i}") for i in range(5)), (Flow("f", 3, (chain,)),))
+    assert fast.tables(graph)["AHEAD"].tolist() == granted_ahead(graph, True) == [last == 1] * 5
+
+
+def test_a_queue_for_each_list_of_pools():
+    for graph in graphs(shared, 300, 15_000, most=3):
+        made, every = fast.tables(graph), [s for f in graph.flows for stages in f.copies for s in stages]
+        key = {}
+        for stage, queue in zip(every, made["QUEUE"].tolist(), strict=True):
+            assert (queue < 0) == (stage.server < 0)
+            if queue >= 0:
+                assert made["QUEUE_AT"][stage.server] <= queue < made["QUEUE_AT"][stage.server + 1]
+                assert key.setdefault(queue, [p for p, _ in stage.room]) == [p for p, _ in stage.room]
+        assert len(key) == made["QUEUE_AT"][-1] == len({(s.server, *(p for p, _ in s.room)) for s in every
+                                                        if s.server >= 0})
+
+
 def test_large_graphs_outgrow_their_tables():
     """More tokens, visits and events than the memory starts with, and many requests of one instant at one server."""
     rng = np.random.default_rng(1)

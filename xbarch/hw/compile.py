@@ -45,9 +45,10 @@ class Compiler:
     index: dict[str, int] = field(default_factory=dict)
     pools: list[Pool] = field(default_factory=list)
     queues: dict[str, int] = field(default_factory=dict)
-    behind: dict[tuple[Link, ...], tuple[int, ...]] = field(default_factory=dict)  # pools of a hop's queues
     over: dict[Link, int] = field(default_factory=dict)  # servers of links
     acted: dict[tuple[str, int, int], tuple[tuple[str, Count], ...]] = field(default_factory=dict)  # by crossbars
+    busy: dict[tuple[str, int, int], tuple[Count, Count]] = field(default_factory=dict)  # a part's (time, latency)
+    takes: dict[tuple[tuple[Link, ...], int], tuple[tuple[int, int], ...]] = field(default_factory=dict)  # of queues
 
     def server(self, kind: str, place: str) -> int:
         """The server of that kind at that place, -1 where the architecture declares the kind ideal."""
@@ -111,12 +112,10 @@ class Compiler:
         m, place = self.machine, f"tile{part.tile}"
         bits = packed.drivers(part.start, part.stop) * layer.input_bits
         last = self.fetch(built, layer, place, bits, packed.registered(*self.span(part)) * layer.input_bits)
-        occupancy = packed.occupancy[..., part.start:part.stop].max(axis=-1)
-        time: Count = int(occupancy) if occupancy.ndim == 0 else occupancy
+        time, latency = self.times(packed, part)
         last = built.add(Stage(
             f"{layer.name}/compute", self.server("crossbar", f"{layer.name}.{number}.{place}.{part.slot}"), time,
-            time + m.latency("compute") + packed.work.latency, (last,), gate=True,
-            actions=self.actions(packed, part)))
+            latency, (last,), gate=True, actions=self.actions(packed, part)))
         if part.tile == home:
             return [last]
         width = packed.targets(part.start, part.stop) * m.sum_bits(layer)
@@ -128,6 +127,15 @@ class Compiler:
                 f"{layer.name}/arrive", -1, 0, m.link_time(packet), (links[at] if at >= 0 else last,),
                 actions=(("flit_hop", m.flits(packet)),))))
         return ends
+
+    def times(self, packed: Packed, part: Part) -> tuple[Count, Count]:
+        """How long a part's crossbars are busy for a window, and when its sums are out; copies are alike."""
+        key = packed.layer.name, part.start, part.stop
+        if key not in self.busy:
+            longest = packed.occupancy[..., part.start:part.stop].max(axis=-1)
+            time: Count = int(longest) if longest.ndim == 0 else longest
+            self.busy[key] = time, time + self.machine.latency("compute") + packed.work.latency
+        return self.busy[key]
 
     def actions(self, packed: Packed, part: Part) -> tuple[tuple[str, Count], ...]:
         """Of a part's crossbars for a window; copies are alike."""
@@ -197,24 +205,25 @@ class Compiler:
         tiles = destinations(self.plan, layer.name, number) or (max(home, 0),)
         at = [m.network.router(tile) for tile in tiles]
         hops, reached = m.network.tree(source, dict.fromkeys(at))
+        name = f"{layer.name}/write"
         for packet in m.packets(bits) if hops else [bits]:
             links = self.links(built, layer, hops, packet, after)
             time, tail, words = m.edram_time(packet), m.link_time(packet), -(-packet // m.edram_bits)
             latency = m.latency("write", time)
-            own, others = (latency, 0), (latency + tail, m.flits(packet))
+            own, others = ((late, (("edram_access", words), ("flit_hop", flits)))
+                           for late, flits in ((latency, 0), (latency + tail, m.flits(packet))))
             for tile, router in zip(tiles, at, strict=True):
-                late, flits = own if tile == home else others
+                late, actions = own if tile == home else others
                 last = reached[router]
-                built.add(Stage(f"{layer.name}/write", self.server("edram", f"tile{tile}"), time, late,
-                                (links[last] if last >= 0 else after,),
-                                actions=(("edram_access", words), ("flit_hop", flits))))
+                built.add(Stage(name, self.server("edram", f"tile{tile}"), time, late,
+                                (links[last] if last >= 0 else after,), actions=actions))
 
     def links(self, built: Stages, layer: Layer, hops: list[Hop], bits: int, after: int) -> list[int]:
         """Stages of a packet on a multicast tree's links; heads cut through, tails hold each link for all flits, and a
         packet only starts where the queues behind the link have room for all of it (virtual cut-through)."""
         m, made = self.machine, list[int]()
         time, far, flits = m.link_time(bits), m.off_chip_time(bits), m.flits(bits)
-        actions = (("flit_hop", flits),)
+        name, actions = f"{layer.name}/link", (("flit_hop", flits),)
         for hop in hops:
             before = after if hop.before < 0 else made[hop.before]
             inside = hop.link[0][0] == hop.link[1][0]
@@ -222,24 +231,24 @@ class Compiler:
                 self.over[hop.link] = self.server("link" if inside else "hypertransport", label(hop.link))
             server = self.over[hop.link]
             made.append(built.add(
-                Stage(f"{layer.name}/link", server, time, m.router_latency, (before,), actions=actions,
+                Stage(name, server, time, m.router_latency, (before,), actions=actions,
                       room=self.room(hop, flits) if server >= 0 else ()) if inside else
                 Stage(f"{layer.name}/chip_link", server, far, far, (before,))))
         return made
 
     def room(self, hop: Hop, flits: int) -> tuple[tuple[int, int], ...]:
         """What a packet takes of the queues behind a link; nothing where they have no limit."""
-        queue = self.machine.queue
+        queue, key = self.machine.queue, (hop.queues, flits)
         if queue is None or not flits:
             return ()
-        if hop.queues not in self.behind:
+        if key not in self.takes:
             names = [f"queue@{label(link)}" for link in hop.queues]
             for name in names:
                 if name not in self.queues:
                     self.queues[name] = len(self.pools)
                     self.pools.append(Pool(name, queue))
-            self.behind[hop.queues] = tuple(self.queues[name] for name in names)
-        return tuple((pool, flits) for pool in self.behind[hop.queues])
+            self.takes[key] = tuple((self.queues[name], flits) for name in names)
+        return self.takes[key]
 
 
 def compile_graph(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.errors import ConservationError
+from xbarch.sim.columns import Columns
 from xbarch.sim.graph import Edge, Flow, Stage, StageGraph, Trace
 
 Times = NDArray[np.int64]
@@ -19,8 +20,8 @@ class _Load:
 
     processes: servers that are processes, whose stages may take any time: nothing here is of them but visits, taken.
     work, visits: ps and tokens for every server. taken: from every pool. serial: ps of all visits one after the other.
-    Per flow, int64 [images * windows], for a window that waits for nobody: span, from issue until done; gate, until
-    its gate stages are over; tail, the longest a stage is still held after its result is out.
+    Per flow, one for all or int64 [images * windows], for a window that waits for nobody: span, from issue until done;
+    gate, until its gate stages are over; tail, the longest a stage is still held after its result is out.
     """
 
     processes: frozenset[int]
@@ -28,9 +29,9 @@ class _Load:
     visits: list[int]
     taken: list[int]
     serial: int
-    span: list[Times]
-    gate: list[Times]
-    tail: list[Times]
+    span: list[int | Times]
+    gate: list[int | Times]
+    tail: list[int | Times]
 
 
 def lower(graph: StageGraph) -> int:
@@ -53,18 +54,70 @@ def upper(graph: StageGraph) -> int:
 
 
 def _survey(graph: StageGraph) -> _Load:
-    servers = len(graph.servers)
-    load = _Load(frozenset(graph.processes), [0] * servers, [0] * servers, [0] * len(graph.pools), 0, [], [], [])
-    for flow in graph.flows:
-        total = graph.images * flow.windows
-        for marks in (load.span, load.gate, load.tail):
-            marks.append(np.zeros(total, np.int64))
-        for number, stages in enumerate(flow.copies):
-            windows = np.arange(number, total, len(flow.copies))
-            if len(windows):
-                mine = slice(number, None, len(flow.copies))
-                load.span[-1][mine], load.gate[-1][mine], load.tail[-1][mine] = _pass(stages, windows, load)
+    """Copies whose times are the same for all windows together, the others one by one."""
+    c = graph.columns
+    totals = np.array([flow.windows for flow in graph.flows], np.int64)[c.flow] * graph.images
+    copies = np.array([len(flow.copies) for flow in graph.flows], np.int64)[c.flow]
+    number = np.arange(len(c.flow)) - np.searchsorted(c.flow, c.flow)  # of each copy in its flow
+    windows = np.maximum(totals - number + copies - 1, 0) // copies
+    array = np.array([isinstance(value, np.ndarray) for value in c.times], bool)
+    varying = np.bincount(c.copy[array[c.occupancy] | array[c.latency]], minlength=len(c.flow)) > 0
+    load = _constant(graph, c, np.where(varying, 0, windows))
+    for at in np.flatnonzero(varying & (windows > 0)).tolist():
+        flow, mine = int(c.flow[at]), slice(int(number[at]), None, int(copies[at]))
+        found = _pass(graph.flows[flow].copies[number[at]], np.arange(totals[at])[mine], load)
+        for marks, times in zip((load.span, load.gate, load.tail), found, strict=True):
+            known = marks[flow]
+            marks[flow] = each = np.full(totals[at], known) if isinstance(known, int) else known
+            each[mine] = times
     return load
+
+
+def _constant(graph: StageGraph, c: Columns, windows: Times) -> _Load:
+    """What copies ask for whose times are plain numbers, so many windows each; where there are arrays, spans are no
+    more than a place to write to."""
+    number = np.array([0 if isinstance(value, np.ndarray) else value for value in c.times], np.int64)
+    known = ~np.isin(c.server, graph.processes)
+    held, delay, count = number[c.occupancy] * known, number[c.latency] * known, windows[c.copy]
+    ready, holds = _ready(c, delay), c.gate | (c.server >= 0)
+    keeps = np.zeros(len(count), bool)
+    keeps[c.later[np.isin(c.after, c.taker)]] = True  # room is held until it is over
+    visit = np.where(holds | keeps, np.maximum(held, delay), delay)
+    servers = len(graph.servers) + 1  # the last is none
+    return _Load(frozenset(graph.processes),
+                 _totals(c.server, held * count, servers)[:-1], _totals(c.server, count, servers)[:-1],
+                 _totals(c.pool, c.amount * count[c.taker], len(graph.pools)), int((visit * count).sum()),
+                 _dealt(graph, c, ready + delay), _dealt(graph, c, np.where(c.gate, ready + held, 0)),
+                 _dealt(graph, c, np.where(holds, visit - delay, 0)))
+
+
+def _ready(c: Columns, delay: Times) -> Times:
+    """When all before each stage have delivered. One after the other: a path may be as long as its copy."""
+    ready, delays = [0] * len(delay), delay.tolist()
+    for before, stage in zip(c.after.tolist(), c.later.tolist(), strict=True):
+        out = ready[before] + delays[before]
+        if out > ready[stage]:
+            ready[stage] = out
+    return np.array(ready, np.int64)
+
+
+def _totals(index: Times, amounts: Times, size: int) -> list[int]:
+    """Sum of the amounts of each index."""
+    found = np.zeros(size, np.int64)
+    np.add.at(found, index, amounts)
+    totals: list[int] = found.tolist()
+    return totals
+
+
+def _dealt(graph: StageGraph, c: Columns, times: Times) -> list[int | Times]:
+    """Of every flow the greatest time in a copy, for its windows, which the copies take in turn; one number where they
+    are all alike."""
+    most, found = np.maximum.reduceat(times, c.first[:-1]), list[int | Times]()
+    for at, flow in enumerate(graph.flows):
+        copies, windows = most[c.flow == at], graph.images * flow.windows
+        alike = bool((copies == copies[0]).all())
+        found.append(int(copies[0]) if alike else np.tile(copies, -(-windows // len(copies)))[:windows])
+    return found
 
 
 def _pass(stages: tuple[Stage, ...], windows: Times, load: _Load) -> tuple[int | Times, int | Times, int | Times]:
@@ -122,42 +175,43 @@ def _path(graph: StageGraph, load: _Load) -> int:
     """End of the run if servers and buffers never made a token wait (ps): a recurrence over the flows in order."""
     end, ready = 0, list[Times]()
     for flow, span, gate in zip(graph.flows, load.span, load.gate, strict=True):
-        issue = np.zeros(len(span), np.int64)
+        issue = np.zeros(graph.images * flow.windows, np.int64)
         for edge in flow.inputs:
             issue = np.maximum(issue, _needed(ready[edge.producer], graph, edge))
-        issue = np.maximum.accumulate(_gated(issue, gate, flow.ahead * len(flow.copies)))
-        done = issue + span
-        ready.append(_prefix(done))
-        end = max(end, int(done.max()), int((issue + gate).max()))
+        issue = _rising(_gated(issue, gate, flow.ahead * len(flow.copies)))
+        ready.append(_rising(issue + span))
+        end = max(end, int(ready[-1][-1]), _latest(issue, gate))
     return end
 
 
-def _prefix(done: Times) -> Times:
-    """[n + 1]: when the first k windows, counted in order, are all done."""
-    return np.concatenate(([0], np.maximum.accumulate(done)))
+def _rising(times: Times) -> Times:
+    """The latest so far; the times themselves where they are in order."""
+    return times if (times[1:] >= times[:-1]).all() else np.maximum.accumulate(times)
 
 
-def _across(graph: StageGraph, marks: Times, windows: int) -> Times:
-    """Counts of a producer's windows within an image as counts within the run, [images * consumer's windows]."""
-    images: Times = np.arange(graph.images, dtype=np.int64)[:, None] * windows
-    return (images + marks).ravel()
+def _latest(times: Times, more: int | Times) -> int:
+    return int(times.max()) + more if isinstance(more, int) else int((times + more).max())
 
 
 def _needed(ready: Times, graph: StageGraph, edge: Edge) -> Times:
-    """When the producer's windows that each window needs are done."""
-    return ready[_across(graph, edge.need, graph.flows[edge.producer].windows)]
+    """When the producer's windows that each window needs are done. ready: when each of them and all before it are."""
+    images = ready.reshape(graph.images, -1)
+    needed: Times = images[:, np.maximum(edge.need, 1) - 1]
+    none = np.searchsorted(edge.need, 1)  # windows of an image that need none of it, but all images before
+    needed[0, :none], needed[1:, :none] = 0, images[:-1, -1:]
+    return needed.ravel()
 
 
-def _gated(issue: Times, gate: Times, ahead: int) -> Times:
+def _gated(issue: Times, gate: int | Times, ahead: int) -> Times:
     """Issue times after x[j] = max(issue[j], x[j - ahead] + gate[j - ahead]), all residues of `ahead` at once.
 
     With G the gates before a window in its residue class, x - G is a running maximum of issue - G.
     """
-    if ahead >= len(issue):
+    if (issue[ahead:] >= (issue + gate)[:-ahead]).all():  # also where there are no more than `ahead`
         return issue
     rows = -(-len(issue) // ahead)
     x, g = np.zeros(rows * ahead, np.int64), np.zeros(rows * ahead, np.int64)
-    x[:len(issue)], g[:len(gate)] = issue, gate
+    x[:len(issue)], g[:len(issue)] = issue, gate
     before = np.zeros((rows, ahead), np.int64)
     np.cumsum(g.reshape(rows, ahead)[:-1], axis=0, out=before[1:])
     return (before + np.maximum.accumulate(x.reshape(rows, ahead) - before, axis=0)).ravel()[:len(issue)]
@@ -179,10 +233,9 @@ def conserve(graph: StageGraph, trace: Trace) -> tuple[int, int]:
     load = _survey(graph)
     _counts(graph, trace, load)
     read = {edge.producer for flow in graph.flows for edge in flow.inputs}
-    ready = {number: _prefix(done) for number, done in enumerate(trace.done) if number in read}
+    ready = {number: _rising(done) for number, done in enumerate(trace.done) if number in read}
     for number, flow in enumerate(graph.flows):
-        _stream(graph, trace, load, number, flow)
-        left = np.maximum.accumulate(trace.issued[number] + load.gate[number])
+        left = _stream(graph, trace, load, number, flow)
         for edge in flow.inputs:
             _stream_edge(graph, trace, ready[edge.producer], left, number, edge)
     return _makespan(graph, trace, load)
@@ -209,9 +262,8 @@ def _counts(graph: StageGraph, trace: Trace, load: _Load) -> None:
             _law(marks.shape == (total,), f"{label}: flow {flow.name} has {marks.shape} windows, allowed ({total},)")
         for copy, counts in enumerate(trace.executed[number]):
             mine = len(range(copy, total, copies))
-            for stage, count in zip(flow.copies[copy], counts, strict=True):
-                _law(count == mine, f"executed: flow {flow.name} copy {copy} stage {stage.name} ran {count} windows, "
-                     f"allowed {mine}")
+            if counts != [mine] * len(flow.copies[copy]):
+                _stages(flow, copy, counts, mine)
     work = [int(trace.busy[server]) if server in load.processes else held for server, held in enumerate(load.work)]
     for label, found, allowed in (("served", trace.served, load.visits), ("busy", trace.busy, work)):
         wrong = np.flatnonzero(found != np.array(allowed, np.int64))
@@ -225,14 +277,23 @@ def _counts(graph: StageGraph, trace: Trace, load: _Load) -> None:
         _law(peak <= pool.capacity, f"room: pool {pool.name} found {peak} taken at once, allowed {pool.capacity}")
 
 
-def _stream(graph: StageGraph, trace: Trace, load: _Load, number: int, flow: Flow) -> None:
+def _stages(flow: Flow, copy: int, counts: list[int], allowed: int) -> None:
+    """Say which stage of a copy ran too often or too seldom."""
+    for stage, count in zip(flow.copies[copy], counts, strict=True):
+        _law(count == allowed, f"executed: flow {flow.name} copy {copy} stage {stage.name} ran {count} windows, "
+             f"allowed {allowed}")
+
+
+def _stream(graph: StageGraph, trace: Trace, load: _Load, number: int, flow: Flow) -> Times:
+    """Windows issued in order and behind those ahead of them, and done no sooner than can be; when each, and all before
+    it, can have left its gates."""
     issued, done = trace.issued[number], trace.done[number]
     _law(int(issued[0]) >= 0, f"issued: flow {flow.name} starts at {int(issued[0])}, allowed 0 or more")
     _each(flow, "issued in order", issued, issued[:-1], 1)
     _each(flow, "done no sooner than its stages take", done, issued + load.span[number])
-    ahead = flow.ahead * len(flow.copies)
-    _each(flow, f"issued after the window {ahead} before it left its gates", issued,
-          (issued + load.gate[number])[:-ahead], ahead)
+    ahead, left = flow.ahead * len(flow.copies), issued + load.gate[number]
+    _each(flow, f"issued after the window {ahead} before it left its gates", issued, left[:-ahead], ahead)
+    return _rising(left)
 
 
 def _stream_edge(graph: StageGraph, trace: Trace, ready: Times, left: Times, number: int, edge: Edge) -> None:
@@ -243,19 +304,18 @@ def _stream_edge(graph: StageGraph, trace: Trace, ready: Times, left: Times, num
     needed = _needed(ready, graph, edge)
     _each(flow, f"issued after the windows of {producer.name} that it needs", issued, needed)
     # Window j of the producer waits for the first window here that has released j - capacity + 1 of them.
-    freeing = _across(graph, np.searchsorted(edge.release, np.arange(1, producer.windows + 1)), flow.windows)
-    room = left[freeing[:max(len(inputs) - edge.capacity, 0)]]
+    freeing = np.cumsum(np.bincount(edge.release))[:-1]
+    room = left.reshape(graph.images, -1)[:, freeing].ravel()[:max(len(inputs) - edge.capacity, 0)]
     _each(producer, f"issued into a free slot of the buffer of {flow.name}", inputs, room, edge.capacity)
 
 
 def _makespan(graph: StageGraph, trace: Trace, load: _Load) -> tuple[int, int]:
     last = max(int(done.max()) for done in trace.done)
     least, most = _lower(graph, load), load.serial + trace.attended
-    held = most if load.processes else max(
-        int((done + tail).max()) for done, tail in zip(trace.done, load.tail, strict=True))
+    held = most if load.processes else max(map(_latest, trace.done, load.tail))
     _law(last <= trace.makespan <= held,
          f"makespan: found {trace.makespan}, allowed {last} (last token done) to {held} (last server free)")
-    for server, busy in zip(graph.servers, trace.busy.tolist(), strict=True):
-        _law(busy <= trace.makespan, f"busy: server {server.name} was held {busy} of {trace.makespan} ps")
+    for at in np.flatnonzero(trace.busy > trace.makespan).tolist():
+        _law(False, f"busy: server {graph.servers[at].name} was held {trace.busy[at]} of {trace.makespan} ps")
     _law(least <= trace.makespan <= most, f"bounds: makespan {trace.makespan}, allowed {least} to {most}")
     return least, most

@@ -10,10 +10,13 @@ ring) depends on the whole run; the engine finds it and says who waits for what.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.errors import ConservationError, InputError
+from xbarch.sim.columns import Ints, distinct, owners
 from xbarch.sim.graph import Edge, Flow, Stage, StageGraph
 
 _LONGEST = 2**62  # ps
@@ -29,6 +32,7 @@ def check(graph: StageGraph) -> None:
     _rule(graph.images >= 1, f"found {graph.images} images, allowed 1 or more")
     _rule(bool(graph.flows), "it has no flow")
     _countable(graph)
+    sound = _sound(graph)
     for number, flow in enumerate(graph.flows):
         name = f"flow {flow.name}"
         _rule(flow.windows >= 1, f"{name} has {flow.windows} windows, allowed 1 or more")
@@ -37,17 +41,19 @@ def check(graph: StageGraph) -> None:
         for edge in flow.inputs:
             _rule(0 <= edge.producer < number, f"{name} reads flow {edge.producer}, allowed are flows before {number}")
             _edge(flow, edge, graph.flows[edge.producer])
-        for copy, stages in enumerate(flow.copies):
-            _rule(bool(stages), f"{name} copy {copy} has no stage")
-            _rule(not flow.inputs or any(s.gate for s in stages),
-                  f"{name} copy {copy} has inputs but no gate stage to release them")
-            for index, stage in enumerate(stages):
-                if why := _stage(stage, index, flow.windows, len(graph.servers)) or _fits(stage, graph):
-                    _rule(False, f"{name} copy {copy} stage {stage.name}{why}")
+        if not sound[graph.columns.flow == number].all():
+            _copies(graph, flow)
 
 
 def _countable(graph: StageGraph) -> None:
     """Times are 64-bit integers; no run takes longer than all its stages one after another."""
+    c = graph.columns
+    most = np.array([min(_most(value), _LONGEST) for value in c.times], float)
+    longest = np.zeros(len(graph.flows))
+    np.maximum.at(longest, c.flow, np.bincount(c.copy, most[c.occupancy] + most[c.latency], len(c.flow)))
+    windows = np.array([flow.windows for flow in graph.flows], float)
+    if graph.images * float(longest @ windows) < _LONGEST / 2:  # far enough to say so in floating point
+        return
     worst = sum(graph.images * flow.windows * max(sum(_most(s.occupancy) + _most(s.latency) for s in stages)
                                                   for stages in flow.copies if stages)
                 for flow in graph.flows if any(flow.copies))
@@ -63,6 +69,57 @@ def _most(value: int | NDArray[np.int64]) -> int:
 def _rule(holds: bool, message: str) -> None:
     if not holds:
         raise ConservationError(f"malformed stage graph: {message}")
+
+
+def _sound(graph: StageGraph) -> NDArray[np.bool_]:
+    """[copies]: whether nothing can be wrong with a copy; `_copies` looks closely at the others."""
+    c = graph.columns
+    windows = np.array([max(flow.windows, 1) for flow in graph.flows], np.int64)[c.flow][c.copy]
+    wrong = (c.server < -1) | (c.server >= len(graph.servers))
+    wrong[c.later[(c.after < c.first[c.copy[c.later]]) | (c.after >= c.later)]] = True
+    wrong[_repeated(c.later, c.after)] = True
+    for places in (c.occupancy, c.latency):
+        wrong |= _odd(c.times, places, windows)
+    actions = [stage.actions for flow in graph.flows for stages in flow.copies for stage in stages]
+    doer = owners(actions)
+    wrong[doer[_odd(*distinct([count for some in actions for _, count in some]), windows[doer])]] = True
+    room = np.array([0, *(min(pool.capacity, _LONGEST) for pool in graph.pools)], np.int64)
+    known = (c.pool >= 0) & (c.pool < len(graph.pools))
+    wrong[c.taker[(c.server[c.taker] < 0) | (c.amount < 1) | (c.amount > room[np.where(known, c.pool + 1, 0)])]] = True
+    wrong[_repeated(c.taker, c.pool)] = True
+    reads = np.array([bool(flow.inputs) for flow in graph.flows])[c.flow]
+    stages, gates, faults = (np.bincount(column, minlength=len(c.flow)) for column in (
+        c.copy, c.copy[c.gate], c.copy[wrong]))
+    found: NDArray[np.bool_] = (stages > 0) & (~reads | (gates > 0)) & (faults == 0)
+    return found
+
+
+def _odd(values: Sequence[int | NDArray[np.int64]], places: Ints, windows: Ints) -> NDArray[np.bool_]:
+    """Whether a count or time, given by its place among these, is none for a flow of so many windows."""
+    wrong = np.array([bool(_amount(value, 1)) for value in values], bool)
+    sizes = np.array([value.size if isinstance(value, np.ndarray) else 0 for value in values], np.int64)
+    found: NDArray[np.bool_] = wrong[places] | (sizes[places] % windows > 0)
+    return found
+
+
+def _repeated(owner: Ints, what: Ints) -> Ints:
+    """Owners that have the same twice."""
+    order = np.lexsort((what, owner))
+    owner, what = owner[order], what[order]
+    found: Ints = owner[1:][(owner[1:] == owner[:-1]) & (what[1:] == what[:-1])]
+    return found
+
+
+def _copies(graph: StageGraph, flow: Flow) -> None:
+    """Say what is wrong with the copies of a flow."""
+    for copy, stages in enumerate(flow.copies):
+        name = f"flow {flow.name}"
+        _rule(bool(stages), f"{name} copy {copy} has no stage")
+        _rule(not flow.inputs or any(s.gate for s in stages),
+              f"{name} copy {copy} has inputs but no gate stage to release them")
+        for index, stage in enumerate(stages):
+            if why := _stage(stage, index, flow.windows, len(graph.servers)) or _fits(stage, graph):
+                _rule(False, f"{name} copy {copy} stage {stage.name}{why}")
 
 
 def _stage(stage: Stage, index: int, windows: int, servers: int) -> str:

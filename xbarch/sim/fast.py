@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate, chain, pairwise
+from collections.abc import Callable, Sequence
+from itertools import accumulate, islice, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.sim import engine, kernel
-from xbarch.sim.graph import Sink, Stage, StageGraph, Trace
+from xbarch.sim.columns import Columns, Ints, distinct, lengths, owners, starts
+from xbarch.sim.graph import Sink, StageGraph, Trace
 from xbarch.sim.kernel import (
     DISORDER,
     EVENTS,
@@ -29,8 +29,8 @@ from xbarch.sim.kernel import (
 )
 from xbarch.sim.repeat import FEWEST, Watch
 
-Ints = NDArray[np.int64]
-Sections = dict[str, Any]
+Marks = NDArray[np.bool_]
+Sections = dict[str, Any]  # what is in a section, or of how many zeros it is
 
 PAUSE = 2**18  # events, or windows, between two looks at the clock
 _ROWS = 2**16  # visits handed on at a time
@@ -87,14 +87,18 @@ def _advance(compiled: bool | None) -> Callable[..., int]:
 # -- memory -------------------------------------------------------------------------------------------------------
 
 def _laid(sections: Sections, plain: bool) -> Any:
-    """A memory of these sections; all flows may issue, the other scalars are zero."""
-    parts = [np.asarray(sections[name], np.int64) for name in SECTIONS]
-    sizes = list(map(len, parts))
-    starts = [FIRST + at for at in _starts(sizes)[:-1]]
-    memory = np.concatenate((np.array([0] * SCALARS + starts + sizes, np.int64), *parts))
-    memory[SOILED] = len(sections["DIRTY"])
-    memory[WIDEST] = len(sections["READY"])
-    memory[FREELY] = len(sections["DONE_BY"]) > 0
+    """A memory of these sections; all flows may issue, the other scalars are zero. What is zero is not written: much of
+    it is room that few runs need."""
+    size = {name: part if isinstance(part, int) else len(part) for name in SECTIONS for part in (sections[name],)}
+    at = FIRST + starts(np.array(list(size.values()), np.int64))
+    memory = _zeros(int(at[-1]))
+    memory[SCALARS:FIRST] = *at[:-1], *size.values()
+    for name, begin in zip(SECTIONS, at.tolist(), strict=False):
+        if not isinstance(sections[name], int):
+            memory[begin:begin + size[name]] = sections[name]
+    memory[SOILED] = size["DIRTY"]
+    memory[WIDEST] = size["READY"]
+    memory[FREELY] = size["DONE_BY"] > 0
     return memory.tolist() if plain else memory
 
 
@@ -129,23 +133,22 @@ def _handed(memory: Any, sink: Sink) -> None:
 def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections:
     """The sections of the kernel's memory before the first event. ahead: whether stages with a server of their own are
     granted ahead of time. log: whether every visit is asked for."""
-    copies = [stages for flow in graph.flows for stages in flow.copies]
-    stages = [stage for copy in copies for stage in copy]
-    windows = [flow.windows * graph.images for flow in graph.flows]
-    widest = max(sum(2 + len(stage.room) for stage in copy) for copy in copies) + 2
-    made = {**_stages(graph, copies, stages, ahead), **_flows(graph), **_pools(graph, stages),
-            "COPY_FIRST": _starts(map(len, copies)),
-            "COPY_FLOW": [n for n, flow in enumerate(graph.flows) for _ in flow.copies],
-            "COPY_GATES": [sum(s.gate for s in copy) for copy in copies], "SPARE": _none(len(copies))}
-    made |= {name: _zeros(sum(windows)) for name in ("ISSUED_AT", "DONE_AT", "STATE")}
-    freely = ahead and not log and _freely(graph, stages)
-    made |= {name: _zeros(sum(windows) * freely) for name in ("GATED_AT", "DONE_BY", "GATED_BY")}
-    made |= {name: _zeros(len(graph.servers)) for name in ("FREE", "CALLED", "BUSY", "SERVED")}
-    made |= {name: _zeros(len(graph.servers) + 1) for name in ("TURN_TIME", "TURN_SERVER")}
-    made |= {"READY": _zeros(widest), "LOG": _zeros(6 * (_ROWS + widest) if log else 0)}
+    c = graph.columns
+    windows = graph.images * sum(flow.windows for flow in graph.flows)
+    taken = np.bincount(c.copy[c.taker], minlength=len(c.flow))
+    widest = int((2 * np.diff(c.first) + taken).max()) + 2
+    made = {**_stages(graph, c, ahead), **_flows(graph), **_pools(graph, c),
+            "COPY_FIRST": c.first, "COPY_FLOW": c.flow,
+            "COPY_GATES": np.bincount(c.copy[c.gate], minlength=len(c.flow)), "SPARE": _none(len(c.flow))}
+    made |= {name: windows for name in ("ISSUED_AT", "DONE_AT", "STATE")}
+    freely = ahead and not log and _freely(graph, c)
+    made |= {name: windows * freely for name in ("GATED_AT", "DONE_BY", "GATED_BY")}
+    made |= {name: len(graph.servers) for name in ("FREE", "CALLED", "BUSY", "SERVED")}
+    made |= {name: len(graph.servers) + 1 for name in ("TURN_TIME", "TURN_SERVER")}
+    made |= {"READY": widest, "LOG": 6 * (_ROWS + widest) * log}
     tokens, visits = _expected(graph)
     for kind, size in zip(_GROWING, (8 * widest + 1024, tokens + 64, visits + 2 * widest), strict=True):
-        made |= {name: _zeros(size) for name in SECTIONS if name.startswith(kind)}
+        made |= {name: size for name in SECTIONS if name.startswith(kind)}
     return made
 
 
@@ -165,116 +168,108 @@ def _expected(graph: StageGraph) -> tuple[int, int]:
     return tokens, visits
 
 
-def _stages(graph: StageGraph, copies: Sequence[Sequence[Stage]], stages: Sequence[Stage], ahead: bool) -> Sections:
-    first = [start for start, copy in zip(_starts(map(len, copies)), copies, strict=False) for _ in copy]
-    after = [[start + a for a in stage.after] for start, stage in zip(first, stages, strict=True)]
-    following: list[list[int]] = [[] for _ in stages]
-    for number, before in enumerate(after):
-        for a in before:
-            following[a].append(number)
-    values = _Values()
-    held, delay = ([values.add(getattr(s, name)) for s in stages] for name in ("occupancy", "latency"))
-    queues, queue_at = _queues(graph, stages)
-    keeps = [[a for a in before if stages[a].room] for before in after]
+def _stages(graph: StageGraph, c: Columns, ahead: bool) -> Sections:
+    number, follow = len(c.server), np.argsort(c.after, kind="stable")
+    keeps = _among(c.taker, number)[c.after]
+    at, sizes = _places(c.times)
     return {
-        "SERVER": [s.server for s in stages], "QUEUE": queues, "QUEUE_AT": queue_at,
-        "HEAD": _none(queue_at[-1]), "TAIL": _none(queue_at[-1]),
-        "HELD": [at for at, _ in held], "HELD_N": [n for _, n in held],
-        "DELAY": [at for at, _ in delay], "DELAY_N": [n for _, n in delay], "VALUES": values.joined(),
-        "GATE": [int(s.gate) for s in stages], "BEFORE": list(map(len, after)), **_ragged("NEXT", following),
-        "ROOM_AT": _starts(len(s.room) for s in stages), "ROOM_POOL": [p for s in stages for p, _ in s.room],
-        "ROOM_AMOUNT": [a for s in stages for _, a in s.room],
-        **_ragged("KEEPS", keeps), "EXECUTED": _zeros(len(stages)),
-        "AHEAD": _alone(stages, following, keeps, ahead),
-        "ASKED": _zeros(len(stages)), "ASKED_WINDOW": _zeros(len(stages))}
+        "SERVER": c.server, **_queues(graph, c), "GATE": c.gate, "BEFORE": np.bincount(c.later, minlength=number),
+        "HELD": at[c.occupancy], "HELD_N": sizes[c.occupancy], "DELAY": at[c.latency], "DELAY_N": sizes[c.latency],
+        "VALUES": _joined(c.times), "NEXT_AT": _begins(c.after, number), "NEXT": c.later[follow],
+        "ROOM_AT": _begins(c.taker, number), "ROOM_POOL": c.pool, "ROOM_AMOUNT": c.amount,
+        "KEEPS_AT": _begins(c.later[keeps], number), "KEEPS": c.after[keeps], "EXECUTED": number,
+        "AHEAD": _alone(graph, c, keeps, ahead), "ASKED": number, "ASKED_WINDOW": number}
 
 
-def _alone(stages: Sequence[Stage], following: Sequence[Sequence[int]], keeps: Sequence[Sequence[int]],
-           ahead: bool) -> list[bool]:
+def _alone(graph: StageGraph, c: Columns, keeps: Marks, ahead: bool) -> Marks:
     """Whether each stage is granted as soon as its request's time is known: pure delays, and those that share their
     server with none and cause nothing, themselves or by what follows them, at the very instant of their grant. Turns of
     an instant have an order, in which that would have to come."""
-    users = Counter([stage.server for stage in stages])
-    found, quiet = [False] * len(stages), [False] * len(stages)
-    for number in range(len(stages) - 1, -1, -1):  # what follows a stage comes after it
-        stage = stages[number]
-        if stage.server >= 0 and (not ahead or users[stage.server] > 1 or stage.room):
-            continue
-        later = _least(stage.latency) > 0 or (bool(following[number]) and all(
-            found[f] and quiet[f] for f in following[number]))
-        quiet[number] = later and (not (stage.gate or keeps[number]) or _least(stage.occupancy) > 0)
-        found[number] = stage.server < 0 or quiet[number]
-    return found
+    number, served = len(c.server), c.server >= 0
+    held, delay = (np.array([np.min(value) for value in c.times])[places] for places in (c.occupancy, c.latency))
+    free = ~served | (ahead & (_users(graph, c)[c.server] == 1) & ~_among(c.taker, number))
+    ends = c.gate | _among(c.later[keeps], number)
+    quiet = free & (~ends | (held > 0)) & ((delay > 0) | _among(c.after, number))
+    at_once, found = delay[c.after] == 0, quiet.tolist()
+    for before, stage in zip(c.after[at_once][::-1].tolist(), c.later[at_once][::-1].tolist(), strict=True):
+        found[before] &= found[stage]  # what follows a stage comes after it, and is known first
+    alone: Marks = free & (~served | np.array(found, bool))
+    return alone
 
 
-def _freely(graph: StageGraph, stages: Sequence[Stage]) -> bool:
+def _users(graph: StageGraph, c: Columns) -> Ints:
+    """Stages of each server, and of none."""
+    return np.bincount(c.server % (len(graph.servers) + 1), minlength=len(graph.servers) + 1)
+
+
+def _freely(graph: StageGraph, c: Columns) -> bool:
     """Whether no two stages share a server and none takes room."""
-    held = [stage.server for stage in stages if stage.server >= 0]
-    return len(held) == len(set(held)) and not any(stage.room for stage in stages)
-
-
-def _least(value: int | Ints) -> int:
-    return int(value.min()) if isinstance(value, np.ndarray) else value
+    return bool((_users(graph, c)[:-1] <= 1).all()) and not len(c.taker)
 
 
 def _flows(graph: StageGraph) -> Sections:
-    flows, marks = graph.flows, _Values()
-    edges = [(number, edge) for number, flow in enumerate(flows) for edge in flow.inputs]
-    reads = [[i for i, (_, edge) in enumerate(edges) if edge.producer == number] for number in range(len(flows))]
+    flows, edges = graph.flows, [edge for flow in graph.flows for edge in flow.inputs]
+    producer = np.array([edge.producer for edge in edges], np.int64)
+    marks, place = distinct([edge.need for edge in edges] + [edge.release for edge in edges])
+    at, _ = _places(marks)
+    totals = np.array([f.windows * graph.images for f in flows], np.int64)
     return {
-        "FLOW_WINDOWS": [f.windows for f in flows], "FLOW_TOTAL": [f.windows * graph.images for f in flows],
-        "FLOW_COPIES": [len(f.copies) for f in flows], "FLOW_COPY": _starts(len(f.copies) for f in flows),
-        "FLOW_LIMIT": [f.ahead * len(f.copies) for f in flows],
-        "FLOW_AT": _starts(f.windows * graph.images for f in flows),
-        "IN_AT": _starts(len(f.inputs) for f in flows), **_ragged("OUT", reads),
-        **{name: _zeros(len(flows)) for name in ("ISSUED", "DONE", "GATED")},
+        "FLOW_WINDOWS": [f.windows for f in flows], "FLOW_TOTAL": totals,
+        "FLOW_COPIES": [len(f.copies) for f in flows], "FLOW_COPY": starts(lengths([f.copies for f in flows])),
+        "FLOW_LIMIT": [f.ahead * len(f.copies) for f in flows], "FLOW_AT": starts(totals),
+        "IN_AT": starts(lengths([f.inputs for f in flows])),
+        "OUT_AT": _begins(producer, len(flows)), "OUT": np.argsort(producer, kind="stable"),
+        **{name: len(flows) for name in ("ISSUED", "DONE", "GATED")},
         "DIRTY": range(len(flows)), "IS_DIRTY": [1] * len(flows),
-        "PRODUCER": [e.producer for _, e in edges], "CONSUMER": [number for number, _ in edges],
-        "CAPACITY": [e.capacity for _, e in edges], "FREED": _zeros(len(edges)),
-        "NEED": [marks.add(e.need)[0] for _, e in edges], "RELEASE": [marks.add(e.release)[0] for _, e in edges],
-        "MARKS": marks.joined()}
+        "PRODUCER": producer, "CONSUMER": owners([f.inputs for f in flows]),
+        "CAPACITY": [e.capacity for e in edges], "FREED": len(edges),
+        "NEED": at[place[:len(edges)]], "RELEASE": at[place[len(edges):]], "MARKS": _joined(marks)}
 
 
-def _pools(graph: StageGraph, stages: Sequence[Stage]) -> Sections:
-    takers: list[set[int]] = [set() for _ in graph.pools]
-    for stage in stages:
-        for pool, _ in stage.room:
-            takers[pool].add(stage.server)
-    return {**_ragged("TAKER", list(map(sorted, takers))), "LACKS": _zeros(sum(map(len, takers))),
+def _pools(graph: StageGraph, c: Columns) -> Sections:
+    pool, server = np.divmod(np.unique(c.pool * len(graph.servers) + c.server[c.taker]), max(len(graph.servers), 1))
+    return {"TAKER_AT": _begins(pool, len(graph.pools)), "TAKER": server, "LACKS": len(server),
             "ROOM": [pool.capacity for pool in graph.pools],
-            **{name: _zeros(len(graph.pools)) for name in ("TAKEN", "GIVEN", "PEAK")}}
+            **{name: len(graph.pools) for name in ("TAKEN", "GIVEN", "PEAK")}}
 
 
-class _Values:
-    """Numbers side by side, each array once."""
-
-    def __init__(self) -> None:
-        self.parts: list[Ints] = []
-        self.known: dict[int, tuple[int, int]] = {}
-        self.size = 0
-
-    def add(self, value: int | Ints) -> tuple[int, int]:
-        """(place, how many)."""
-        key = id(value) if isinstance(value, np.ndarray) else -1 - value
-        found = self.known.get(key)
-        if found is None:
-            part = np.asarray(value, np.int64).reshape(-1)
-            found = self.known[key] = self.size, len(part)
-            self.parts.append(part)
-            self.size += len(part)
-        return found
-
-    def joined(self) -> Ints:
-        return np.concatenate(self.parts) if self.parts else np.zeros(0, np.int64)
+def _queues(graph: StageGraph, c: Columns) -> Sections:
+    """A queue for each list of pools that a server's requests take from; -1 where there is no server."""
+    number = len(c.server)
+    first, count = _begins(c.taker, number), np.bincount(c.taker, minlength=number)
+    kind = c.server  # stages alike so far, the servers in their order
+    for turn in range(int(count.max())):
+        pool = np.zeros(number, np.int64)
+        pool[count > turn] = c.pool[first[:-1][count > turn] + turn] + 1
+        kind = np.unique(kind * (len(graph.pools) + 1) + pool, return_inverse=True)[1]
+    served = c.server >= 0
+    _, one, queue = np.unique(kind[served], return_index=True, return_inverse=True)
+    found = _none(number)
+    found[served] = queue
+    return {"QUEUE": found, "QUEUE_AT": _begins(c.server[served][one], len(graph.servers)),
+            "HEAD": _none(len(one)), "TAIL": _none(len(one))}
 
 
-def _starts(sizes: Iterable[int]) -> list[int]:
-    """[n + 1]: where each of n parts begins, and the end of the last."""
-    return list(accumulate(sizes, initial=0))
+def _places(values: Sequence[int | Ints]) -> tuple[Ints, Ints]:
+    """(where, how many): the entries of each of these values in `_joined`."""
+    sizes = np.array([np.size(value) for value in values], np.int64)
+    return starts(sizes)[:-1], sizes
 
 
-def _ragged(name: str, lists: Sequence[Sequence[int]]) -> Sections:
-    return {f"{name}_AT": _starts(map(len, lists)), name: list(chain.from_iterable(lists))}
+def _joined(values: Sequence[int | Ints]) -> Ints:
+    return np.concatenate([_zeros(0), *(np.asarray(value, np.int64).reshape(-1) for value in values)])
+
+
+def _begins(owner: Ints, number: int) -> Ints:
+    """Where the entries of each of so many owners begin, and the end of the last."""
+    return starts(np.bincount(owner, minlength=number))
+
+
+def _among(some: Ints, number: int) -> Marks:
+    """Whether each number is one of these."""
+    found = np.zeros(number, bool)
+    found[some] = True
+    return found
 
 
 def _zeros(size: int) -> Ints:
@@ -285,24 +280,13 @@ def _none(size: int) -> Ints:
     return np.full(size, -1, np.int64)
 
 
-def _queues(graph: StageGraph, stages: Sequence[Stage]) -> tuple[list[int], list[int]]:
-    """(queue of each stage, first queue of each server): one for each set of pools that a server's requests take from;
-    -1 where there is no server."""
-    sets: list[dict[tuple[int, ...], int]] = [{} for _ in graph.servers]
-    pools = [tuple([pool for pool, _ in stage.room]) if stage.room else () for stage in stages]
-    place = [sets[s.server].setdefault(needs, len(sets[s.server])) if s.server >= 0 else -1
-             for s, needs in zip(stages, pools, strict=True)]
-    starts = _starts(map(len, sets))
-    return [starts[s.server] + at if at >= 0 else -1 for s, at in zip(stages, place, strict=True)], starts
-
-
 def _trace(graph: StageGraph, memory: Any) -> Trace:
     """What the memory holds after the last event."""
     found = {name: _section(memory, name) for name in ("DONE_AT", "ISSUED_AT", "BUSY", "SERVED", "EXECUTED", "FREE")}
-    bounds = list(pairwise(_starts(f.windows * graph.images for f in graph.flows)))
-    counts, executed = iter(found["EXECUTED"].tolist()), []
-    for flow in graph.flows:
-        executed.append([[next(counts) for _ in stages] for stages in flow.copies])
+    bounds = list(pairwise(accumulate((f.windows * graph.images for f in graph.flows), initial=0)))
+    counts = found["EXECUTED"].tolist()
+    copies = iter([counts[a:b] for a, b in pairwise(graph.columns.first.tolist())])
+    executed = [list(islice(copies, len(flow.copies))) for flow in graph.flows]
     makespan = max(int(memory[kernel.LAST]), int(found["FREE"].max(initial=0)))
     return Trace(
         [found["DONE_AT"][a:b].copy() for a, b in bounds], [found["ISSUED_AT"][a:b].copy() for a, b in bounds],

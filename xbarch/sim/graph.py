@@ -23,16 +23,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xbarch.sim.columns import Columns, columns
+
 if TYPE_CHECKING:
     from xbarch.sim.unit import Process
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One step of a token. Times in ps, one value or one per window of one or more images (repeated in turn).
 
@@ -113,6 +116,11 @@ class StageGraph:
     def processes(self) -> list[int]:
         """Servers that are processes."""
         return [number for number, server in enumerate(self.servers) if server.process is not None]
+
+    @cached_property
+    def columns(self) -> Columns:
+        """All stages at once: made when first asked for, and kept, since a graph does not change."""
+        return columns(self.flows)
 
 
 # What takes every visit of a token to a stage, some at a time: int64 [n, 6], the stage's position in the graph (its

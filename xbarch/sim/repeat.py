@@ -44,9 +44,10 @@ class Watch:
     def __init__(self, graph: StageGraph, memory: Any) -> None:
         self.graph, self.image, self.known = graph, 0, dict[tuple[int, bytes], _Mark]()
         self.windows = np.array([flow.windows for flow in graph.flows], np.int64)
-        self.period = lcm(*(len(times) // flow.windows for flow in graph.flows for copy in flow.copies
-                            for stage in copy for times in (stage.occupancy, stage.latency)
-                            if isinstance(times, np.ndarray)))
+        c = graph.columns
+        sizes = np.array([times.size if isinstance(times, np.ndarray) else 1 for times in c.times])
+        images = sizes[[c.occupancy, c.latency]] // self.windows[c.flow[c.copy]]  # none where one time is for all
+        self.period = lcm(*set(np.maximum(images, 1).ravel().tolist()))
         self.next(memory)
 
     def next(self, memory: Any) -> None:
