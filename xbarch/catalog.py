@@ -11,7 +11,7 @@ from xbarch.cost.nameplate import nameplate
 from xbarch.errors import InputError
 from xbarch.hw.machine import buildable
 from xbarch.report.diagram import spoken
-from xbarch.spec.architecture import Architecture
+from xbarch.spec.architecture import Architecture, Served
 from xbarch.spec.load import document, load, validate
 from xbarch.spec.study import Study
 from xbarch.spec.sweep import Sweep
@@ -75,6 +75,12 @@ def described(name: str, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
     return found
 
 
+def _process(served: Served) -> str:
+    """Its name, with what its options are set to."""
+    options = ", ".join(f"{name}: {value}" for name, value in served.options.items())
+    return f"{served.unit} ({options})" if options else served.unit
+
+
 def _options(plugin: plugins.Plugin) -> list[dict[str, str]]:
     fields = getattr(getattr(plugin, "Options", None), "model_fields", {})
     return [{"name": name, "default": "required" if f.is_required() else str(f.get_default(call_default_factory=True)),
@@ -97,6 +103,7 @@ def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     n = nameplate(a, a.precision.weight_bits, a.precision.input_bits)
     origin = bundled.known("architectures").get(name.removesuffix(".yaml"))
     return {"name": a.name, "summary": a.summary, "source": a.source, "from": origin or name, "components": rows,
+            "processes": {kind: _process(served) for kind, served in a.processes.items()},
             "nameplate": {
         "tile power (mW)": 1000 * n.tile_power_w, "tile area (mm²)": n.tile_area_mm2, "chip power (W)": n.power_w,
         "chip area (mm²)": n.area_mm2, "peak (TOPS)": n.tops, "GOPS/W": n.gops_per_w, "GOPS/s/mm²": n.gops_per_mm2,

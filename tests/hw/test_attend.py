@@ -90,3 +90,12 @@ def test_an_ideal_unit_has_none():
     with pytest.raises(InputError, match=r"processes.edram: found one for edram, which is ideal, allowed for units"):
         xbarch.simulate("isaac_like", "vgg7_pruned", overrides=[
             "buffer.ideal=true", "processes={edram: {unit: refresh, options: {retention: 1 s, rows: 1, row: 1 ns}}}"])
+
+
+def test_show_names_them(call, tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "extends: isaac_like\nname: mine\nprocesses: {edram: {unit: refresh, options: {retention: 40 us, rows: 8, "
+        "row: 40 ns}}}\n")
+    code, out, _ = call("show", tmp_path / "mine.yaml")
+    assert code == 0 and "refresh (retention: 40 us, rows: 8, row: 40 ns)" in out
+    assert "processes" not in call("show", "isaac_like")[1]

@@ -275,6 +275,8 @@ def show_tree(tree: dict[str, Any], console: Console | None = None) -> None:
     _print(console, Group(
         Text(units.plain(f"{tree['name']}: {tree['summary']} ({tree['source']})")),
         Text(units.plain(f"from {tree['from']}")),
+        *([table("Units that are processes", ["unit", "process"], list(tree["processes"].items()), 2)]
+          if tree["processes"] else []),
         table("Components of a chip; area and power of all together", heads, components, 3),
         table("Nameplate (every unit at full activity)", ["", "value"],
               [(k, f"{v:.5g}") for k, v in tree["nameplate"].items()]),
