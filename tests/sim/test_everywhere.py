@@ -28,10 +28,10 @@ def workloads():
     return found
 
 
-def equal(architecture, workload, **more):
+def equal(architecture, workload, images=1, **more):
     """Whether a run there is the same run on both engines; None where it is refused."""
     try:
-        graph = execute(architecture, workload, images=2, engine="fast", **more).graph
+        graph = execute(architecture, workload, images=images, engine="fast", **more).graph
     except InputError:
         return None
     return outcome(fast.run, graph) == outcome(engine.run, graph)
@@ -39,17 +39,15 @@ def equal(architecture, workload, **more):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture(architecture):
-    assert equal(architecture, SMALL, policy="crossbars:3")
+    assert equal(architecture, SMALL, images=3, policy="crossbars:3")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("path", plugins.datapaths())
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_data_path(architecture, path):
     assert equal(architecture, SMALL, datapath=path) is not False
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("workload", workloads())
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_workload(architecture, workload):
