@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -291,6 +292,23 @@ def test_interrupted_while_modules_load(tmp_path, module, words):
     (tmp_path / f"{module}.py").write_text(
         "import os, signal\nexec('os.kill(os.getpid(), signal.SIGINT)\\nfor _ in range(10**6): pass')\n")
     assert shell(words, tmp_path) == (130, "", "xbarch: interrupted\n")
+
+
+def test_asked_to_end_in_the_middle_of_a_trace(tmp_path):
+    """By SIGTERM, as a cluster does: 143, one line, no trace and no temporary file of one."""
+    words = [sys.executable, "-m", "xbarch", "simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", "2000",
+             "--engine", "simpy", "--trace", "trace.csv"]
+    run = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={
+        **os.environ, "PYTHONPATH": str(Path(bundled.__file__).parents[1])})
+    for _ in range(600):
+        if any(file.stat().st_size for file in tmp_path.iterdir()):
+            break
+        time.sleep(0.1)
+    assert [file.suffix for file in tmp_path.iterdir()] and run.poll() is None
+    run.terminate()
+    out, error = run.communicate(timeout=60)
+    assert (run.returncode, out) == (143, "") and error.endswith("xbarch: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_entry_point_is_guarded():

@@ -349,7 +349,7 @@ def test_commands_options_and_exit_codes_are_documented():
     assert sorted(real ^ documented) == []
     codes = {int(line.split("|")[1]) for line in text.splitlines() if re.match(r"\| \d+ \|", line)}
     kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, errors.XbarchError)]
-    assert codes == {0, 5, 130} | {k.exit_code for k in kinds}
+    assert codes == {0, 5, 130, 143} | {k.exit_code for k in kinds}
 
 
 def test_policies_networks_and_methods_are_named():
