@@ -268,7 +268,8 @@ class Engine:
         delay = copy.latency[stage]
         if delay.__class__ is list:
             delay = delay[token.window % len(delay)]
-        self.log(copy.ports[stage], token.window, asked, now, now + held, now + delay)
+        if self.sink is not None:
+            self.log(copy.ports[stage], token.window, asked, now, now + held, now + delay)
         if copy.keeps[stage]:
             self.keep(token, stage, now + held)
         if copy.gate[stage]:
@@ -276,11 +277,10 @@ class Engine:
         self.after(delay, lambda _: self.deliver(token, stage))
 
     def log(self, port: int, window: int, asked: int, granted: int, over: int, out: int) -> None:
-        """A visit, for who asked for them."""
-        if self.sink is not None:
-            self.rows.append((port, window, asked, granted, over, out))
-            if len(self.rows) >= _ROWS:
-                self.flush()
+        """A visit, for who asks for them."""
+        self.rows.append((port, window, asked, granted, over, out))
+        if len(self.rows) >= _ROWS:
+            self.flush()
 
     def flush(self) -> None:
         """Hand the visits so far to who asked for them."""

@@ -153,11 +153,13 @@ class Attended:
         self.engine.after(visit.out - self.now, lambda _: self.engine.deliver(token, stage))
 
     def end(self, visit: Visit, token: Token, stage: int) -> None:
-        self.engine.idle = 0
+        engine, port = self.engine, token.copy.ports[stage]
+        engine.idle = 0
         if visit.until >= 0 and visit.out >= 0:
             del self.visits[visit]
-            self.engine.attended += max(visit.until, visit.out) - visit.asked
-            self.engine.log(token.copy.ports[stage], visit.window, visit.asked, visit.granted, visit.until, visit.out)
+            engine.attended += max(visit.until, visit.out) - visit.asked
+            if engine.sink is not None:
+                engine.log(port, visit.window, visit.asked, visit.granted, visit.until, visit.out)
 
 
 def _whole(value: Any, what: str, unit: str) -> int:
