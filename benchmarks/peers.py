@@ -19,6 +19,7 @@ from benchmarks.spent import Cost, command, xbarch
 
 TITLE = "Other tools"
 LIMIT = 3600.0  # s
+SHORT = 60.0  # s; what takes less is run as often as xbarch is, the least of them counts: the first reads from the disk
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,13 @@ class Peer:
 
 
 PEERS = {
-    # github.com/thu-nics/MNSIM-2.0, main.py: hardware model alone
+    # github.com/thu-nics/MNSIM-2.0, main.py: hardware model alone. It reads weights all the same, by default those of
+    # VGG-8, which the repository lacks too; untrained ones do. In its folder:
+    #   python -c "import torch; from MNSIM.Interface.interface import TrainTestInterface as Net; torch.save(Net(
+    #   'resnet18', 'MNSIM.Interface.cifar10', 'SimConfig.ini').net.state_dict(), 'cifar10_resnet18_params.pth')"
     "mnsim": Peer("MNSIM 2.0", "ResNet-18, 32×32", ".",
-                  (sys.executable, "main.py", "-NN", "resnet18", "-DisAccu"), ("main.py", "SimConfig.ini")),
+                  (sys.executable, "main.py", "-NN", "resnet18", "-DisAccu", "-Weights", "cifar10_resnet18_params.pth"),
+                  ("main.py", "SimConfig.ini", "cifar10_resnet18_params.pth")),
     # github.com/neurosim/DNN_NeuroSim_V1.4: inference.py records the layers and then runs this, which can be run again
     "neurosim": Peer("NeuroSim V1.4", "ResNet-18, 224×224", "Inference_pytorch",
                      ("bash", "layer_record_ResNet18/trace_command.sh"),
@@ -61,8 +66,18 @@ def measure(asked: Any, say: Any) -> dict[str, Any]:
             rows.append({"tool": peer.name, "network": peer.network, "why": "not run here"})
             continue
         say(f"{peer.name} at {given}")
-        rows.append(ran(peer, given))
+        rows.append(least(peer, given, asked.repeat))
     return {"rows": rows}
+
+
+def least(peer: Peer, given: Path, more: int) -> dict[str, Any]:
+    """`ran`, and where that is short, the run that took least CPU time of it and so many more."""
+    first = ran(peer, given)
+    if "why" in first or first["wall_s"] > SHORT:
+        return first
+    found = [first, *(ran(peer, given) for _ in range(more))]
+    failed = [row for row in found if "why" in row]
+    return failed[0] if failed else min(found, key=lambda row: row["cpu_s"])
 
 
 def ran(peer: Peer, given: Path, limit: float = LIMIT) -> dict[str, Any]:
@@ -107,7 +122,8 @@ def lines(found: dict[str, Any]) -> list[str]:
 
     return [
         "A process from the shell each, every tool with its own defaults (xbarch: one image, every packet on the",
-        "network on chip). Networks of one name are not always the same, nor is what the tools model.",
+        f"network on chip), the least of several where one takes less than {SHORT:g} s. Networks of one name are not",
+        "always the same, nor is what the tools model.",
         "`--mnsim`, `--neurosim` and `--pimsim` say where a tool is installed, or name a script that runs it.",
         *table(["tool", "network", "CPU s", "wall s", "peak MB", "× xbarch at 224×224"],
                [[row["tool"], row["network"], *cells(row)] for row in rows], left=2)]
