@@ -57,6 +57,7 @@ def _asked(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all if none is named")
     parser.add_argument("--page", type=Path, default=ROOT / "docs/performance.md",
                         help="whose sections are replaced; the raw numbers go into a JSON beside it")
+    parser.add_argument("--note", default="", help="on how the other tools were set up, for their section")
     parser.add_argument("--repeat", type=int, default=3, help="runs of what is short")
     parser.add_argument("--quick", action="store_true", help="small sizes, to try it")
     parser.add_argument("--again", action="store_true", help="write sections from the raw numbers, measure nothing")

@@ -67,7 +67,7 @@ def measure(asked: Any, say: Any) -> dict[str, Any]:
             continue
         say(f"{peer.name} at {given}")
         rows.append(least(peer, given, asked.repeat))
-    return {"rows": rows}
+    return {"rows": rows, "note": asked.note}
 
 
 def least(peer: Peer, given: Path, more: int) -> dict[str, Any]:
@@ -125,5 +125,6 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"network on chip), the least of several where one takes less than {SHORT:g} s. Networks of one name are not",
         "always the same, nor is what the tools model.",
         "`--mnsim`, `--neurosim` and `--pimsim` say where a tool is installed, or name a script that runs it.",
+        *([f"Here: {found['note']}."] if found.get("note") else []),
         *table(["tool", "network", "CPU s", "wall s", "peak MB", "× xbarch at 224×224"],
                [[row["tool"], row["network"], *cells(row)] for row in rows], left=2)]

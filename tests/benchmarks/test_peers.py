@@ -102,10 +102,12 @@ def test_only_folders_and_executable_files_are_taken(tmp_path):
 def test_the_section_says_what_was_not_run_and_what_failed(tools, monkeypatch):
     monkeypatch.setattr(peers, "xbarch", lambda *words: Cost(0, 0.5, 0.6, 150.0, ""))
     put(tools / "pimsim/build/ChipTest", "#!/bin/sh\nexit 4\n")
-    found = peers.measure(SimpleNamespace(repeat=1, mnsim=None, neurosim=tools / "neurosim", pimsim=tools / "pimsim"),
-                          lambda text: None)
+    asked = SimpleNamespace(repeat=1, note="as it comes", mnsim=None, neurosim=tools / "neurosim",
+                            pimsim=tools / "pimsim")
+    found = peers.measure(asked, lambda text: None)
     found["rows"][-2].update(cpu_s=2.0, wall_s=3.0, peak_mb=540.0)
     text = peers.lines(found)
+    assert "Here: as it comes." in text and "Here:" not in "".join(peers.lines({**found, "note": ""}))
     assert "| MNSIM 2.0 | ResNet-18, 32×32 | not run here |  |  |  |" in text
     assert "| NeuroSim V1.4 | ResNet-18, 224×224 | 2 | 3 | 540 | 4.00 |" in text
     assert "| pimsim-nn | ResNet-18, 224×224, compiled before | exit code 4 |  |  |  |" in text
