@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
-import io
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xbarch.errors import InputError, XbarchError
+from xbarch.errors import InputError
+from xbarch.terminal import Bar, guarded
 
 if TYPE_CHECKING:
     from xbarch.report.result import Result
@@ -101,7 +99,7 @@ def simulate(
         if trace is not None and trace.resolve() in (out.resolve(), *out.resolve().parents):
             raise InputError(f"found {trace}, which is to be a folder, allowed a file beside or in it", field="trace")
         writable(out, "result.json", *(f"{name}.{kind}" for name in _PICTURES for kind in _KINDS))
-    with _bar("simulate", as_json) as progress:
+    with Bar("simulate", as_json) as progress:
         result = run.simulate(arch, workload, policy=policy, images=images, chips=chips, datapath=datapath,
                               options=_options(option), overrides=set, batch=batch, placement=placement,
                               mode=mode, engine=engine, reload=reload, trace=trace, progress=progress)
@@ -167,7 +165,7 @@ def _studied(study: Path | None, arch: list[str], workloads: list[str], datapath
     from xbarch import study as studies
     from xbarch.report import tables
 
-    with _bar("compare", as_json) as progress:
+    with Bar("compare", as_json) as progress:
         if study is not None:
             rows = studies.study(study, out=out, progress=progress)
         else:
@@ -205,7 +203,7 @@ def matrix(
     from xbarch.report import tables
 
     _plugins(plugin)
-    with _bar("matrix", as_json) as progress:
+    with Bar("matrix", as_json) as progress:
         rows = study.matrix(_words(arch), workload, images=images, out=out, progress=progress)
     if as_json:
         print(json.dumps(study.plain(rows), indent=1))
@@ -230,7 +228,7 @@ def sweep(
 
     _plugins(plugin)
     folder = out if out is not None else Path(Path(study).stem)
-    with _bar("sweep", as_json) as progress:
+    with Bar("sweep", as_json) as progress:
         found = sweeps.sweep(study, folder, processes=processes, plugins=plugin, progress=progress)
     ran = sum(not row.why for row in found.rows)
     if as_json:
@@ -278,7 +276,7 @@ def compress(
     ask(recipe, out, only=only)  # a wrong recipe is refused before torch is loaded
     from xbarch.compress.run import train
 
-    with _bar("compress", False) as bar:
+    with Bar("compress", False) as bar:
         def progress(done: int, total: int, text: str) -> None:
             if bar is None:
                 print(f"{text} (epoch {done} of {total})", file=sys.stderr, flush=True)
@@ -385,7 +383,7 @@ def claims_(
     """Put published claims beside what is simulated."""
     from xbarch.claims.report import claims
 
-    with _bar("claims", False) as progress:
+    with Bar("claims", False) as progress:
         rows = claims(out, workloads=workloads, policies=policy, images=images, progress=progress)
     lacking = dict.fromkeys(r.status for r in rows if r.status.startswith("not available"))
     for status in lacking:
@@ -403,7 +401,7 @@ def accuracy_(
     """Put accuracy beside what is kept, for the stored workloads of a grid."""
     from xbarch.curves import accuracy
 
-    with _bar("accuracy", False) as progress:
+    with Bar("accuracy", False) as progress:
         rows = accuracy(out, workloads=workloads, progress=progress)
     missing = [row.name for row in rows if row.measured is None]
     if missing:
@@ -425,7 +423,7 @@ def field_(
     from xbarch.field.pages import said
 
     _plugins(plugin)
-    with _bar("report", False) as progress:
+    with Bar("report", False) as progress:
         found = field(out, workloads=workloads, study=study, progress=progress)
     for sentence in said(found):
         print(sentence)
@@ -588,100 +586,6 @@ def _save(result: Result, out: Path) -> None:
     write_all({**drawn, out / "result.json": result.to_json()})
 
 
-class _bar:
-    """A progress bar on standard error, only for people (a terminal, no --json)."""
-
-    def __init__(self, what: str, quiet: bool) -> None:
-        self.what, self.quiet = what, quiet or not sys.stderr.isatty()
-
-    def __enter__(self) -> Any:
-        if self.quiet:
-            return None
-        from rich.console import Console
-        from rich.progress import Progress
-
-        what = self.what
-
-        self.progress = Progress(console=Console(stderr=True), transient=True)
-        self.progress.start()
-        task = self.progress.add_task(what, total=None)
-
-        def show(done: int, total: int, text: str = what) -> None:
-            self.progress.update(task, completed=done, total=total, description=text)
-
-        return show
-
-    def __exit__(self, *_: object) -> None:
-        if not self.quiet:
-            self.progress.stop()
-
-
-_SPELT = {"µ": "u", "²": "^2", "×": "x", "·": "*", "…": "...", "–": "-", "—": "-"}
-
-
-def _spell(error: UnicodeError) -> tuple[str, int]:
-    """What a terminal's encoding lacks, in letters it has."""
-    assert isinstance(error, UnicodeEncodeError)
-    return "".join(_SPELT.get(c, "?") for c in error.object[error.start:error.end]), error.end
-
-
 def main() -> None:
-    """Errors become one sentence on standard error and their exit code; interrupts are `xbarch.__main__`'s."""
-    _streams()
-    try:
-        code = app(standalone_mode=False) or 0
-        sys.stdout.flush()
-        if code == 130:  # how typer says that it was interrupted
-            raise KeyboardInterrupt
-        sys.exit(code)
-    except XbarchError as error:
-        _complain(str(error))
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # the reader has seen enough (| head)
-        _drop(sys.stdout)
-        sys.exit(1)
-    except OSError as error:
-        _drop(sys.stdout)
-        _complain(f"{error.filename or 'standard output'}: cannot be read or written ({error.strerror})")
-        sys.exit(2)
-    except MemoryError:
-        _complain("out of memory; fewer images or a smaller workload would fit")
-        sys.exit(1)
-    except Exception as error:
-        if not hasattr(error, "format_message"):
-            raise
-        _misused(error)
-        sys.exit(2)
-
-
-def _misused(error: Any) -> None:
-    """A command line that typer refuses, in one line."""
-    says, context = " ".join(error.format_message().split()), getattr(error, "ctx", None)
-    if says:  # empty where the help was printed instead
-        command = context.info_name if context is not None and context.parent is not None else ""
-        where = f"{command}: " if command else ""
-        full = " ".join(["xbarch", command]).strip()
-        _complain(f"{where}{says[:1].lower()}{says[1:].rstrip('.')} (see `{full} --help`)")
-
-
-def _complain(text: str) -> None:
-    try:
-        sys.stderr.write(f"xbarch: {''.join(c if c.isprintable() else '?' for c in text)}\n")
-    except OSError:  # no one can be told, but the exit code still says it
-        _drop(sys.stderr)
-
-
-def _streams() -> None:
-    """Standard output and error as they are written here: closed ones lead nowhere, no character is refused."""
-    codecs.register_error("spell", _spell)
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # open to the end
-        stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="spell")
-
-
-def _drop(stream: Any) -> None:
-    """What is still held for a stream that failed leads nowhere, or leaving would fail once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    """The command line as `xbarch.__main__` calls it."""
+    guarded(app)

@@ -1,0 +1,112 @@
+"""The terminal: streams that take what they are given, a progress bar, errors as one sentence with an exit code."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from xbarch.errors import XbarchError
+
+
+class Bar:
+    """A progress bar on standard error, only for people (a terminal, no --json)."""
+
+    def __init__(self, what: str, quiet: bool) -> None:
+        self.what, self.quiet = what, quiet or not sys.stderr.isatty()
+
+    def __enter__(self) -> Any:
+        if self.quiet:
+            return None
+        from rich.console import Console
+        from rich.progress import Progress
+
+        what = self.what
+
+        self.progress = Progress(console=Console(stderr=True), transient=True)
+        self.progress.start()
+        task = self.progress.add_task(what, total=None)
+
+        def show(done: int, total: int, text: str = what) -> None:
+            self.progress.update(task, completed=done, total=total, description=text)
+
+        return show
+
+    def __exit__(self, *_: object) -> None:
+        if not self.quiet:
+            self.progress.stop()
+
+
+_SPELT = {"µ": "u", "²": "^2", "×": "x", "·": "*", "…": "...", "–": "-", "—": "-"}
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal's encoding lacks, in letters it has."""
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(_SPELT.get(c, "?") for c in error.object[error.start:error.end]), error.end
+
+
+def guarded(app: Callable[..., Any]) -> None:
+    """Run a command line of typer and exit. Errors become one sentence on standard error and their exit code;
+    interrupts are `xbarch.__main__`'s."""
+    _streams()
+    try:
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()
+        if code == 130:  # how typer says that it was interrupted
+            raise KeyboardInterrupt
+        sys.exit(code)
+    except XbarchError as error:
+        _complain(str(error))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader has seen enough (| head)
+        _drop(sys.stdout)
+        sys.exit(1)
+    except OSError as error:
+        _drop(sys.stdout)
+        _complain(f"{error.filename or 'standard output'}: cannot be read or written ({error.strerror})")
+        sys.exit(2)
+    except MemoryError:
+        _complain("out of memory; fewer images or a smaller workload would fit")
+        sys.exit(1)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        _misused(error)
+        sys.exit(2)
+
+
+def _misused(error: Any) -> None:
+    """A command line that typer refuses, in one line."""
+    says, context = " ".join(error.format_message().split()), getattr(error, "ctx", None)
+    if says:  # empty where the help was printed instead
+        command = context.info_name if context is not None and context.parent is not None else ""
+        where = f"{command}: " if command else ""
+        full = " ".join(["xbarch", command]).strip()
+        _complain(f"{where}{says[:1].lower()}{says[1:].rstrip('.')} (see `{full} --help`)")
+
+
+def _complain(text: str) -> None:
+    try:
+        sys.stderr.write(f"xbarch: {''.join(c if c.isprintable() else '?' for c in text)}\n")
+    except OSError:  # no one can be told, but the exit code still says it
+        _drop(sys.stderr)
+
+
+def _streams() -> None:
+    """Standard output and error as they are written here: closed ones lead nowhere, no character is refused."""
+    codecs.register_error("spell", _spell)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # open to the end
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="spell")
+
+
+def _drop(stream: Any) -> None:
+    """What is still held for a stream that failed leads nowhere, or leaving would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
