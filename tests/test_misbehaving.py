@@ -156,12 +156,18 @@ TAKEN = ("visit = yield queue.get()",)
 @pytest.mark.parametrize(("body", "says"), [
     (method("serve(self, env, queue)", "while True: pass"), "serve did not end within 0.4 s"),
     (method("serve(self, env, queue)", *TAKEN, "while True: pass"), "serve did not end within 0.4 s"),
-    (method("serve(self, env, queue)", "return 7"), "serve raised TypeError: 'int' object is not iterable"),
+    (method("serve(self, env, queue)", "return 7"), "serve raised ValueError: 7 is not a generator."),
     (method("serve(self, env, queue)", "yield 7"), "serve raised RuntimeError"),
     (method("serve(self, env, queue)", *TAKEN, "1 / 0"), "serve raised ZeroDivisionError: division by zero"),
     (method("serve(self, env, queue)", *TAKEN, "raise SystemExit(0)"), "serve raised SystemExit: 0"),
     (method("serve(self, env, queue)", "def inner():", "    yield env.timeout(1)", "    raise KeyError('x')",
             "env.process(inner())", *TAKEN), "serve raised KeyError: 'x'"),
+    (method("serve(self, env, queue)", *TAKEN, "raise GeneratorExit"), "serve raised GeneratorExit: , allowed no err"),
+    (method("serve(self, env, queue)", *TAKEN, "from xbarch.errors import InputError", "raise InputError('mine')"),
+     "serve raised InputError: mine, allowed no error"),
+    (method("serve(self, env, queue)", "class Odd(Exception):", "    def __init__(self, a, b):",
+            "        super().__init__(a + b)", "def inner():", "    yield env.timeout(1)", "    raise Odd('x', 'y')",
+            "env.process(inner())", *TAKEN), "serve raised Odd: xy"),
     (method("serve(self, env, queue)", *TAKEN, "yield env.timeout(-1)"), "serve raised ValueError: Negative delay -1"),
     (method("serve(self, env, queue)", *TAKEN, "yield env.timeout(0.5)", "visit.over()"),
      "serve raised ValueError: time: found "),
@@ -172,8 +178,21 @@ TAKEN = ("visit = yield queue.get()",)
      "serve counted the action 'sparkle', allowed those that a component pays for: "),
 ])
 def test_unit_processes(call, tmp_path, body, says):
-    said = refused(call, tmp_path, PROCESS.replace("BODY", body), *SIMULATE, "--set", "processes={edram: {unit: mine}}")
-    assert f"plugin.py: unit process mine: {says}" in said
+    said = refused(call, tmp_path, PROCESS.replace("BODY", body), *SIMULATE, "--set", "processes={edram: {unit: mine}}",
+                   "--trace", tmp_path / "trace.csv")
+    assert f"plugin.py: unit process mine: {says}" in said and not (tmp_path / "trace.csv").exists()
+
+
+def test_of_two_unit_processes_the_right_one_is_named(call, tmp_path):
+    good = method("serve(self, env, queue)", "while True:", "    visit = yield queue.get()", "    visit.deliver()",
+                  "    visit.over()").replace("mine", "good")
+    (tmp_path / "good.py").write_text(PROCESS.replace("BODY", good).replace("mine", "good"))
+    bad = method("serve(self, env, queue)", "def inner():", "    yield env.timeout(1)", "    raise KeyError('x')",
+                 "env.process(inner())", *TAKEN)
+    for first, second in (("good", "mine"), ("mine", "good")):
+        said = refused(call, tmp_path, PROCESS.replace("BODY", bad), *SIMULATE, "--plugin", tmp_path / "good.py",
+                       "--set", f"processes={{edram: {{unit: {first}}}, bus: {{unit: {second}}}}}")
+        assert "plugin.py: unit process mine: serve raised KeyError: 'x'" in said
 
 
 @pytest.mark.parametrize(("lines", "says"), [
@@ -185,6 +204,7 @@ def test_unit_processes_that_stop(call, tmp_path, lines, says, monkeypatch):
     code, out, said = call(*SIMULATE, "--set", "processes={edram: {unit: mine}}", "--plugin", tmp_path / "plugin.py",
                            "--out", tmp_path / "out")
     assert code == 3 and not out and says in said and "edram@tile" in said and not (tmp_path / "out").exists()
+    assert f"; units that are processes: edram mine ({tmp_path}/plugin.py)" in said
 
 
 @pytest.mark.parametrize(("text", "says"), [

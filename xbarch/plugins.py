@@ -90,6 +90,12 @@ def origin(kind: Kind, name: str) -> str:
     return bundled.whose(_points(kind)[name])
 
 
+def packages() -> list[str]:
+    """Installed packages, with their versions, that offer parts of machines beside xbarch's own, sorted."""
+    points = [point for kind in KINDS if kind is not PATHS for point in _points(kind).values()]
+    return sorted({bundled.whose(point) for point in points} - {"xbarch"})
+
+
 def datapaths() -> dict[str, type[DataPath]]:
     """Every registered data path by name, sorted: entry points of installed packages and loaded files.
 

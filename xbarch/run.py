@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -199,14 +200,12 @@ def _perform(machine: Machine, network: Workload, path: DataPath, packed: Mappin
     plain = (compile_leaving if leaving else compile_graph)(machine, network, packed, planned, how.images)
     graph = arranged(plain, how.mode)
     check(graph)
-    with attended(machine.processes.values(), how.progress) as progress:
-        if how.trace is None:
-            ran = run(graph, how.engine, progress)
-        else:
-            with tracing(how.trace, graph, {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}) as sink:
-                ran = run(graph, how.engine, progress, sink)
+    windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}
+    traced = nullcontext() if how.trace is None else tracing(how.trace, graph, windows)
+    with traced as sink, attended(machine.processes, graph) as beat:
+        ran = run(graph, how.engine, how.progress, sink, beat)
+        paid(machine.processes, graph, ran.trace, machine.prices())
     trace, bounds = ran.trace, conserve(graph, ran.trace)
-    paid(machine.processes, graph, trace, machine.prices())
     told = plain if how.mode == "batch" else graph
     return Run(machine, network, path, packed, planned, told, trace, settled(graph, plain, trace, how.mode),
                bounds, ledger(told, trace, machine.prices()),

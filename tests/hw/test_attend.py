@@ -43,6 +43,8 @@ def figures(*changes, **more):
     del found["provenance"], found["architecture"]
     for key in ("bounds_ps", "steady", "interval_95_ps"):
         del found["latency"][key]
+    for key in ("crossbar_time", "adc_time"):  # told below
+        del found["utilization"][key]
     return found
 
 
@@ -51,6 +53,17 @@ def figures(*changes, **more):
 def test_a_process_that_does_what_the_unit_does_changes_nothing(plain, kinds, policy):
     processes = ", ".join(f"{kind}: {{unit: plain}}" for kind in kinds)
     assert figures(f"processes={{{processes}}}", policy=policy) == figures(policy=policy)
+
+
+def test_how_long_crossbars_read_is_not_known_where_they_are_processes(plain, call, tmp_path):
+    crossbar, edram = (xbarch.simulate("isaac_like", "vgg7_pruned", images=1, overrides=[
+        f"processes={{{kind}: {{unit: plain}}}}"]) for kind in ("crossbar", "edram"))
+    assert crossbar["utilization.crossbar_time"] is crossbar["utilization.adc_time"] is None
+    assert edram["utilization.crossbar_time"] > 0 and edram["utilization.adc_time"] > 0
+    for name, result in (("a", crossbar), ("b", edram)):
+        result.save(tmp_path / f"{name}.json")
+    code, out, _ = call("compare", tmp_path / "a.json", tmp_path / "b.json", "--out", tmp_path / "c.html")
+    assert code == 0 and "not known" in out and "not known" in (tmp_path / "c.html").read_text()
 
 
 @pytest.mark.parametrize("mode", ["layer_by_layer", "batch"])

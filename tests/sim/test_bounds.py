@@ -9,6 +9,7 @@ from simoracles import alone, at, graphs, shared
 
 from xbarch.errors import ConservationError, StuckError
 from xbarch.sim.bounds import _needed, _stream_edge, conserve, lower, upper
+from xbarch.sim.check import check
 from xbarch.sim.engine import run
 from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph, Trace
 
@@ -309,3 +310,12 @@ def test_a_server_held_longer_than_the_run_is_named():
     trace.done[0][:], trace.makespan = 10, 10
     with pytest.raises(ConservationError, match="busy: server x was held 20 of 10 ps"):
         conserve(graph, trace)
+
+
+def test_times_in_a_byte_each():
+    """250 ps a window over 3 images: sums are beyond a byte."""
+    held = np.full(4, 250, np.uint8)
+    graph = StageGraph((Server("x"),), (Flow("f", 4, ((Stage("s", 0, held, held, gate=True),),)),), 3)
+    check(graph)
+    trace = run(graph)
+    assert conserve(graph, trace) == (3000, 3000) and trace.makespan == 3000

@@ -9,7 +9,7 @@ from simoracles import graphs, shared
 
 from xbarch.errors import ConservationError, InputError
 from xbarch.sim.check import _copies, check
-from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
+from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
 
 RAMP = np.arange(1, 5)
 STAGE = Stage("s", 0, 2, np.array([3, 3, 3, 3]), (), True, (("read", np.array([1, 2, 3, 4])), ("add", 5)))
@@ -76,6 +76,16 @@ def test_a_buffer_too_small_for_a_window_says_need_and_capacity():
         check(edge(need=np.array([1, 4, 4, 4]), capacity=2))
     assert str(error.value) == "b could never start: its window 1 needs 3 windows of a at once and its buffer holds 2"
     check(edge(need=np.array([1, 4, 4, 4]), capacity=3))
+
+
+@pytest.mark.parametrize(("broken", "error", "says"), [
+    (graph(first=replace(FIRST, windows=2**70, copies=())), ConservationError, "flow a has no copy"),
+    (replace(stage(room=((0, 1),)), pools=(Pool("p", -2**70),)), InputError, "could never start: it needs 1 at once"),
+    (replace(stage(room=((0, 2**70),)), pools=(Pool("p", 1),)), InputError, "could never start: it needs 1,180,591,"),
+    (stage(server=2**70), ConservationError, "asks for server 1180591620717411303424 of 1")])
+def test_numbers_beyond_any_machine(broken, error, says):
+    with pytest.raises(error, match=says):
+        check(broken)
 
 
 @pytest.mark.parametrize("times", [2**62, np.array([1, 2**62]), 2**61])

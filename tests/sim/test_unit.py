@@ -1,5 +1,6 @@
 """Units that are SimPy processes: those that do what a server does change nothing, others what they say."""
 
+import re
 from dataclasses import replace
 from random import Random
 
@@ -7,12 +8,14 @@ import numpy as np
 import pytest
 from simoracles import graphs, shared
 
-from xbarch.errors import InputError, StuckError
+from xbarch.errors import ConservationError, InputError, StuckError
 from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
 from xbarch.sim.engine import run
 from xbarch.sim.engines import simulate
 from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
+from xbarch.sim.steady import steady
+from xbarch.sim.unit import UnitError
 
 
 def plain(env, queue):
@@ -166,6 +169,80 @@ def test_inputs_are_given_back_when_the_unit_is_done():
     conserve(graph, trace)
 
 
+def test_a_long_way_to_the_first_visit_is_no_standstill(monkeypatch):
+    """Windows elsewhere are progress too."""
+    monkeypatch.setattr("xbarch.sim.engine._IDLE", 20)
+    source = Flow("source", 200, ((Stage("make", 0, 1, 1, gate=True),),))
+    whole = Edge(0, np.array([200]), np.array([200]), 200)
+    reader = Flow("reader", 1, ((Stage("use", 1, 3, 3, gate=True),),), (whole,))
+    graph = StageGraph((Server("maker"), Server("unit", process=plain)), (source, reader))
+    assert run(graph).done[1].tolist() == [203]
+
+
+def held(env, queue):
+    """Any number of tokens, a microsecond each."""
+    def one(visit):
+        yield env.timeout(1000)
+        visit.deliver()
+        visit.over()
+
+    while True:
+        env.process(one((yield queue.get())))
+
+
+def test_the_interval_is_not_limited_by_a_unit_that_has_many_tokens_at_once():
+    """Four windows an image, one every 10 ps: 40 ps an image, though the unit keeps each for 1000."""
+    clock, work = Stage("clock", 0, 10, 10, gate=True), Stage("work", 1, 0, 0, (0,))
+    graph = StageGraph((Server("clock"), Server("unit", process=held)),
+                       (Flow("layer", 4, ((clock, work),), ahead=100),), 20)
+    trace = run(graph)
+    assert trace.inside == {1: 80} and trace.busy[1] > 40 * 20
+    assert steady(graph, trace).interval_ps == 40
+    one = replace(graph, servers=(Server("clock"), Server("unit", process=plain)))
+    assert run(one).inside == {1: 1}
+
+
+def crash(env, queue):
+    def inner():
+        yield env.timeout(7)
+        raise KeyError("inside")
+
+    env.process(inner())
+    while True:
+        visit = yield queue.get()
+        visit.deliver()
+        visit.over()
+
+
+def test_whose_process_failed_is_known():
+    """Also of processes that the unit's started."""
+    first, second = Stage("a", 0, 5, 5), Stage("b", 1, 5, 5, (0,), gate=True)
+    for bad in (0, 1):
+        servers = tuple(Server(f"s{n}", process=crash if n == bad else plain) for n in range(2))
+        with pytest.raises(UnitError) as caught:
+            run(StageGraph(servers, (Flow("f", 9, ((first, second),)),)))
+        assert caught.value.server == bad and repr(caught.value.__cause__) == "KeyError('inside')"
+
+
+def test_what_others_raise_is_not_the_units():
+    def progress(done, total):
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        run(tokens(2000, (1, 1), process=plain), progress=progress)
+
+
+@pytest.mark.parametrize(("damage", "says"), [
+    ({"makespan": 40 + 1}, "makespan"), ({"makespan": 40 - 1}, "makespan"), ({"attended": 10**9}, "attended"),
+    ({"attended": -1}, "attended"), ({"served": np.array([5])}, "served"), ({"busy": np.array([41])}, "busy")])
+def test_laws_hold_for_processes_too(damage, says):
+    graph = tokens(4, (10, 10), process=plain)
+    trace = run(graph)
+    conserve(graph, trace)
+    with pytest.raises(ConservationError, match=says):
+        conserve(graph, replace(trace, **damage))
+
+
 def never(env, queue):
     yield queue.get()
 
@@ -245,8 +322,9 @@ def less(env, queue):
     (backward, r"deliver\(\): found -1, allowed a whole number of ps of at least 0"),
     (less, r"act\(\): found -1, allowed a whole number of actions of at least 0")])
 def test_what_a_unit_may_not_do(process, says):
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(UnitError) as caught:
         run(tokens(1, process=process))
+    assert caught.value.server == 0 and re.fullmatch(says, str(caught.value.__cause__))
 
 
 def test_only_simpy_runs_it():

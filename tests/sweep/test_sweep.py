@@ -342,6 +342,20 @@ def test_the_command_prints_a_table_or_json(call, file, tmp_path, whole):
     assert json.loads(out) == whole[0].plain()
 
 
+def test_a_package_of_parts_with_another_version_makes_other_points(install, tmp_path):
+    """What it does may have changed, be it a sensing unit, a topology or a process; of data paths only those asked."""
+    before = names()
+    path = "from xbarch.datapaths.dense import Dense\n\nclass Path(Dense):\n    name = 'other'\n"
+    install("other", {"other.py": path}, [("datapaths", "other", "other:Path")])
+    assert names() == before
+    install("wires", {"wires.py": ""}, [("topologies", "wires", "wires:Wires")])
+    with_wires = names()
+    meta = next(Path(tmp_path).rglob("wires-1.2.dist-info")) / "METADATA"
+    meta.write_text(meta.read_text().replace("1.2", "1.3"))
+    os.utime(meta.parents[1])
+    assert len({*before, *with_wires, *names()}) == 3 * len(before)
+
+
 def test_where_no_point_runs_the_first_reason_is_told(call, tmp_path):
     """The table is written all the same."""
     (tmp_path / "none.yaml").write_text(json.dumps({**SMALL, "axes": {"crossbar.adc_bits": ["many", "some"]}}))

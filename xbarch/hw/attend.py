@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import NoReturn
 
 from xbarch import watch
-from xbarch.plugins import asking, own
+from xbarch.errors import StuckError, XbarchError
+from xbarch.plugins import PROCESSES, asking, origin, own
 from xbarch.processes.base import UnitProcess
 from xbarch.sim.graph import StageGraph, Trace
+from xbarch.sim.unit import UnitError
 from xbarch.spec.text import brief
-
-if TYPE_CHECKING:
-    from simpy import Environment
-    from simpy.events import Event
-
-    from xbarch.sim.unit import Process, Queue
-
-Progress = Callable[[int, int], None]
-
-
-def serving(unit: UnitProcess) -> Process:
-    """The unit as the engine runs it."""
-    def serve(env: Environment, queue: Queue) -> Generator[Event, Any, None]:
-        with asking(unit, "serve", limited=False):
-            yield from unit.serve(env, queue)
-    return serve
 
 
 @contextmanager
-def attended(units: Collection[UnitProcess], progress: Progress | None) -> Iterator[Progress | None]:
-    """A run of a machine with these units; gives how its progress is to be told. What is raised by what they start
-    beside `serve`, and a run without progress, is theirs too.
+def attended(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[Callable[[], None] | None]:
+    """A run of a graph with these units, by kind; gives what is to be called before every event.
 
     Raises:
-        InputError: a unit raised something, or nothing was finished for `xbarch.watch.limit` seconds.
+        InputError: a unit raised something, or took longer than `xbarch.watch.limit` for an event.
+        StuckError: the run's own, with whose the units are.
     """
     if not units:
-        yield progress
+        yield None
         return
-    foreign = [unit for unit in units if not own(unit)]
-    with asking((foreign or list(units))[0], "serve", limited=False), watch.limited() as again:
-        def told(done: int, total: int) -> None:
-            again()
-            if progress is not None:
-                progress(done, total)
+    try:
+        with watch.limited() as again:
+            yield again
+    except UnitError as error:
+        _blame(units[graph.servers[error.server].kind], error.__cause__)
+    except watch.OverrunError as error:
+        _blame(next((unit for unit in units.values() if not own(unit)), next(iter(units.values()))), error)
+    except StuckError as error:
+        whose = ", ".join(f"{kind} {unit.name} ({origin(PROCESSES, unit.name)})" for kind, unit in units.items())
+        raise StuckError(f"{error}; units that are processes: {whose}") from None
 
-        yield told
+
+def _blame(unit: UnitProcess, error: BaseException | None) -> NoReturn:
+    with asking(unit, "serve", limited=False) as wrong:
+        if isinstance(error, Exception | watch.OverrunError) and not isinstance(error, XbarchError):
+            raise error
+        raise wrong(f"raised {type(error).__name__}: {brief(error, 300)}, allowed no error") from error
 
 
 def paid(units: Mapping[str, UnitProcess], graph: StageGraph, trace: Trace, prices: Collection[str]) -> None:

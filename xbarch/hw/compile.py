@@ -8,7 +8,6 @@ from math import ceil
 
 import numpy as np
 
-from xbarch.hw.attend import serving
 from xbarch.hw.machine import Machine
 from xbarch.mapping.network import Hop, Link, Router, label
 from xbarch.mapping.pack import Ints, Packed
@@ -58,7 +57,7 @@ class Compiler:
         if name not in self.index:
             self.index[name] = len(self.servers)
             unit = self.machine.processes.get(kind)
-            self.servers.append(Server(name, kind, None if unit is None else serving(unit)))
+            self.servers.append(Server(name, kind, None if unit is None else unit.serve))
         return self.index[name]
 
     def graph(self, images: int) -> StageGraph:

@@ -123,7 +123,9 @@ def _utilization(parts: Sequence[Mapping[str, Any]], working: Sequence[Fraction]
     tables = [part["utilization"] for part in parts]
     crossbars = [part["mapping"]["crossbars"] for part in parts]
 
-    def mean(key: str, times: Sequence[Fraction], weights: Sequence[int]) -> float:
+    def mean(key: str, times: Sequence[Fraction], weights: Sequence[int]) -> float | None:
+        if any(u[key] is None for u in tables):
+            return None
         whole = sum(float(t) * w for t, w in zip(taken, weights, strict=True))
         return float(sum(u[key] * float(t) * w for u, t, w in zip(tables, times, weights, strict=True)) / whole)
 

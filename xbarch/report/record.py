@@ -172,15 +172,16 @@ def _utilization(run: Run, interval: Fraction) -> dict[str, Any]:
         per_group, images = reads.sum(axis=0), Fraction(len(reads), windows)
         row_time += int((per_group * work.rows * lawful.each(packed.sensing, work)).sum()) / images
         converting += int((per_group * work.columns).sum()) / images * packed.sensing.conversion
+    known = "crossbar" not in machine.processes  # else how long reads took is its own affair
     busy = [(int(b), s.name) for b, s in zip(run.trace.busy, run.graph.servers, strict=True)]
     most, name = max(busy)
     return {
         "cells": cells / (plan.crossbars * capacity),
         "cells_zero": float(zero / (plan.crossbars * capacity)),
         "cells_chip": cells / (offered * capacity),
-        "crossbar_time": float(row_time) / (geometry.rows * float(interval) * plan.crossbars),
+        "crossbar_time": float(row_time) / (geometry.rows * float(interval) * plan.crossbars) if known else None,
         "adc_time": float(converting / machine.adcs_per_crossbar)
-                    / (float(interval) * plan.crossbars),
+                    / (float(interval) * plan.crossbars) if known else None,
         "busiest": {"name": name, "share": most / run.trace.makespan},
     }
 

@@ -136,8 +136,8 @@ class Utilization(Part):
     cells: Amount
     cells_zero: Amount
     cells_chip: Amount
-    crossbar_time: Amount
-    adc_time: Amount
+    crossbar_time: Amount | None
+    adc_time: Amount | None
     busiest: Busiest
 
 

@@ -56,8 +56,8 @@ def summary(result: Result) -> list[tuple[str, str]]:
         ("area", f"used {r['area.used_mm2']:.4g} mm², chip {r['area.total_mm2']:.4g} mm²"),
         ("effective, whole chip", _rates(r["effective"]) + " (kept weights)"),
         ("dense-equivalent, whole", _rates(r["dense_equivalent"])),
-        ("utilization", f"cells {r['utilization.cells']:.1%}, crossbar time {r['utilization.crossbar_time']:.1%}, "
-                        f"ADC time {r['utilization.adc_time']:.1%}"),
+        ("utilization", ", ".join(f"{said} {_TIME.said(r[f'utilization.{key}'])}" for key, said in (
+            ("cells", "cells"), ("crossbar_time", "crossbar time"), ("adc_time", "ADC time")))),
         ("busiest server", f"{r['utilization.busiest.name']}, {r['utilization.busiest.share']:.1%} of the run"),
     ]
     if net := r.data.get("interconnect"):
@@ -130,11 +130,15 @@ class Figure:
     text: Callable[[float], str] = units.number
     gains: bool = True
 
+    def said(self, value: float | None) -> str:
+        return "not known" if value is None else self.text(value)
+
 
 def _percent(value: float) -> str:
     return f"{value:.1%}"
 
 
+_TIME = Figure("utilization.crossbar_time", "crossbar time utilized", True, _percent, False)
 FIGURES = [
     Figure("mapping.one_copy_crossbars", "crossbars, one copy", False),
     Figure("mapping.window_weighted_ps", "crossbar time an image (bound)", False, units.time),
@@ -149,7 +153,7 @@ FIGURES = [
     Figure("area.used_mm2", "area used (mm²)", False),
     Figure("dense_equivalent.tops_per_w", "dense-equivalent TOPS/W", True),
     Figure("utilization.cells", "cells utilized", True, _percent, False),
-    Figure("utilization.crossbar_time", "crossbar time utilized", True, _percent, False),
+    _TIME,
     Figure("utilization.adc_time", "ADC time utilized", True, _percent, False),
 ]
 
@@ -160,14 +164,14 @@ class Line:
     has no meaning. A value that should be large is divided by the first's, one that should be small divides it."""
 
     figure: Figure
-    values: list[float]
+    values: list[float | None]
     gains: list[float | None]
 
     def cells(self) -> list[str]:
         """Label, first value, then value and gain of every other."""
-        made = [self.figure.label, self.figure.text(self.values[0])]
+        made = [self.figure.label, self.figure.said(self.values[0])]
         for value, gain in zip(self.values[1:], self.gains, strict=True):
-            made += [self.figure.text(value), "" if gain is None else f"{gain:.3g}×"]
+            made += [self.figure.said(value), "" if gain is None else f"{gain:.3g}×"]
         return made
 
 
@@ -175,11 +179,11 @@ def comparison(results: Sequence[Result]) -> list[Line]:
     """Every figure of `FIGURES` for all results, with gains over the first."""
     lines = []
     for figure in FIGURES:
-        base, *others = values = [float(r[figure.key]) for r in results]
+        base, *others = values = [None if (found := r[figure.key]) is None else float(found) for r in results]
         gains: list[float | None] = []
         for value in others:
             top, bottom = (value, base) if figure.large else (base, value)
-            gains.append(top / bottom if bottom and figure.gains else None)
+            gains.append(top / bottom if top is not None and bottom and figure.gains else None)
         lines.append(Line(figure, values, gains))
     return lines
 

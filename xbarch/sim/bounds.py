@@ -154,7 +154,7 @@ def _pass(stages: tuple[Stage, ...], windows: Times, load: _Load) -> tuple[int |
 
 
 def _at(value: int | Times, windows: Times) -> int | Times:
-    return value[windows % len(value)] if isinstance(value, np.ndarray) else value
+    return value[windows % len(value)].astype(np.int64) if isinstance(value, np.ndarray) else value
 
 
 def _later(a: int | Times, b: int | Times) -> int | Times:
@@ -311,8 +311,11 @@ def _stream_edge(graph: StageGraph, trace: Trace, ready: Times, left: Times, num
 
 def _makespan(graph: StageGraph, trace: Trace, load: _Load) -> tuple[int, int]:
     last = max(int(done.max()) for done in trace.done)
+    visits = sum(load.visits[server] for server in load.processes)
+    _law(0 <= trace.attended <= visits * trace.makespan, f"attended: {visits} visits to processes took "
+         f"{trace.attended} ps of a run of {trace.makespan} ps")
     least, most = _lower(graph, load), load.serial + trace.attended
-    held = most if load.processes else max(map(_latest, trace.done, load.tail))
+    held = max(trace.parted, *map(_latest, trace.done, load.tail))
     _law(last <= trace.makespan <= held,
          f"makespan: found {trace.makespan}, allowed {last} (last token done) to {held} (last server free)")
     for at in np.flatnonzero(trace.busy > trace.makespan).tolist():

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.errors import ConservationError, InputError
-from xbarch.sim.columns import Ints, distinct, owners
+from xbarch.sim.columns import Ints, distinct, ints, owners
 from xbarch.sim.graph import Edge, Flow, Stage, StageGraph
 
 _LONGEST = 2**62  # ps
@@ -74,7 +74,7 @@ def _rule(holds: bool, message: str) -> None:
 def _sound(graph: StageGraph) -> NDArray[np.bool_]:
     """[copies]: whether nothing can be wrong with a copy; `_copies` looks closely at the others."""
     c = graph.columns
-    windows = np.array([max(flow.windows, 1) for flow in graph.flows], np.int64)[c.flow][c.copy]
+    windows = ints([max(flow.windows, 1) for flow in graph.flows])[c.flow][c.copy]
     wrong = (c.server < -1) | (c.server >= len(graph.servers))
     wrong[c.later[(c.after < c.first[c.copy[c.later]]) | (c.after >= c.later)]] = True
     wrong[_repeated(c.later, c.after)] = True
@@ -83,7 +83,7 @@ def _sound(graph: StageGraph) -> NDArray[np.bool_]:
     actions = [stage.actions for flow in graph.flows for stages in flow.copies for stage in stages]
     doer = owners(actions)
     wrong[doer[_odd(*distinct([count for some in actions for _, count in some]), windows[doer])]] = True
-    room = np.array([0, *(min(pool.capacity, _LONGEST) for pool in graph.pools)], np.int64)
+    room = ints([0, *(pool.capacity for pool in graph.pools)])
     known = (c.pool >= 0) & (c.pool < len(graph.pools))
     wrong[c.taker[(c.server[c.taker] < 0) | (c.amount < 1) | (c.amount > room[np.where(known, c.pool + 1, 0)])]] = True
     wrong[_repeated(c.taker, c.pool)] = True

@@ -58,13 +58,13 @@ def columns(flows: Sequence[Flow]) -> Columns:
     copy = np.repeat(np.arange(len(copies)), np.diff(first))
     after, room = [stage.after for stage in stages], [stage.room for stage in stages]
     later, taker = owners(after), owners(room)
-    taken = _ints(list(chain.from_iterable(chain.from_iterable(room)))).reshape(-1, 2)
+    taken = ints(list(chain.from_iterable(chain.from_iterable(room)))).reshape(-1, 2)
     times, place = distinct([stage.occupancy for stage in stages] + [stage.latency for stage in stages])
     return Columns(
         first, np.repeat(np.arange(len(flows)), lengths([flow.copies for flow in flows])), copy,
-        _ints([stage.server for stage in stages]), np.array([stage.gate for stage in stages], bool),
+        ints([stage.server for stage in stages]), np.array([stage.gate for stage in stages], bool),
         place[:len(stages)], place[len(stages):], times,
-        later, _ints(list(chain.from_iterable(after))) + first[copy[later]],
+        later, ints(list(chain.from_iterable(after))) + first[copy[later]],
         taker, taken[:, 0], taken[:, 1])
 
 
@@ -91,7 +91,8 @@ def owners(lists: Sequence[Sequence[Any]]) -> Ints:
     return np.repeat(np.arange(len(lists)), lengths(lists))
 
 
-def _ints(values: list[int]) -> Ints:
+def ints(values: list[int]) -> Ints:
+    """The numbers, those beyond 2**62 as 2**62."""
     try:
         return np.array(values, np.int64)
     except OverflowError:

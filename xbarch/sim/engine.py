@@ -13,7 +13,7 @@ from simpy.events import Event
 
 from xbarch.errors import StuckError
 from xbarch.sim.graph import Flow, Pool, Sink, Stage, StageGraph, Trace
-from xbarch.sim.unit import Attended
+from xbarch.sim.unit import Attended, Environment
 
 # Within one instant: arrivals, completions and credits first (any order: they only add), then each server's
 # turn in the order of its number. A turn that causes work at the same instant is seen before the next turn.
@@ -142,9 +142,10 @@ class _Pool:
 
 
 class Engine:
-    def __init__(self, graph: StageGraph, progress: Callable[[int, int], None] | None, sink: Sink | None) -> None:
-        self.env = simpy.Environment(initial_time=0)
-        self.graph, self.progress, self.sink = graph, progress, sink
+    def __init__(self, graph: StageGraph, progress: Callable[[int, int], None] | None, sink: Sink | None,
+                 beat: Callable[[], None] | None) -> None:
+        self.env = Environment() if graph.processes else simpy.Environment()
+        self.graph, self.progress, self.sink, self.beat = graph, progress, sink, beat
         port, self.streams = 0, list[_Stream]()
         for number, flow in enumerate(graph.flows):
             self.streams.append(_Stream(flow, number, graph.images, port))
@@ -167,7 +168,8 @@ class Engine:
                 copy.queue = [self.queues[server].setdefault(tuple(pool for pool, _ in room), []) if server >= 0 else []
                               for server, room in zip(copy.server, copy.room, strict=True)]
         self.total = sum(stream.total for stream in self.streams)
-        self.attended, self.acted, self.idle = 0, dict[tuple[int, int, str], int](), 0
+        self.attended, self.parted, self.idle = 0, 0, 0
+        self.acted: dict[tuple[int, int, str], int] = {}
         self.units = {number: Attended(self, number, server.process) for number, server in enumerate(graph.servers)
                       if server.process is not None}
         for number in range(len(graph.servers)):
@@ -264,23 +266,19 @@ class Engine:
             self.env.schedule(turn, _TURN + number, max(0, self.free[number] - now))
 
     def granted(self, token: Token, stage: int, held: int, asked: int) -> None:
-        copy, now = token.copy, int(self.env.now)
+        copy, now, self.idle = token.copy, int(self.env.now), 0
         delay = copy.latency[stage]
         if delay.__class__ is list:
             delay = delay[token.window % len(delay)]
         if self.sink is not None:
-            self.log(copy.ports[stage], token.window, asked, now, now + held, now + delay)
+            self.rows.append((copy.ports[stage], token.window, asked, now, now + held, now + delay))
+            if len(self.rows) >= _ROWS:
+                self.flush()
         if copy.keeps[stage]:
             self.keep(token, stage, now + held)
         if copy.gate[stage]:
             self.after(held, lambda _: self.left(token))
         self.after(delay, lambda _: self.deliver(token, stage))
-
-    def log(self, port: int, window: int, asked: int, granted: int, over: int, out: int) -> None:
-        """A visit, for who asks for them."""
-        self.rows.append((port, window, asked, granted, over, out))
-        if len(self.rows) >= _ROWS:
-            self.flush()
 
     def flush(self) -> None:
         """Hand the visits so far to who asked for them."""
@@ -407,16 +405,21 @@ class Engine:
             np.array(self.busy, np.int64), np.array(self.served, np.int64),
             [[c.executed for c in s.copies] for s in self.streams], max(self.last, *self.free, 0),
             [pool.taken for pool in self.pools], [pool.given for pool in self.pools],
-            [pool.peak for pool in self.pools], self.attended, self.acted)
+            [pool.peak for pool in self.pools], self.attended, self.parted, self.acted,
+            {number: unit.most for number, unit in self.units.items()})
 
     def step(self) -> None:
         """Event by event until the run is complete: units that are processes may go on for ever."""
         while not self.complete() and self.idle < _IDLE:
+            if self.beat is not None:
+                self.beat()
             try:
                 self.env.step()
             except EmptySchedule:
                 break
             self.idle += 1
+            if len(self.rows) >= _ROWS:
+                self.flush()
 
     def complete(self) -> bool:
         """Whether every token is done, has left its gates and every unit."""
@@ -433,18 +436,23 @@ class Engine:
             room = " and ".join(f"{amount} in {pool.name} ({pool.free} of {pool.capacity} free)" for pool, amount in (
                 (self.pools[index], amount) for index, amount in token.copy.room[stage]))
             server = self.graph.servers[token.copy.server[stage]].name
-            what = room or "its process to ask for it"
+            what = room or ("its process to ask for it" if token.copy.server[stage] in self.units else "its turn")
             found.append(f"{token.flow.name} window {window} at {server} waits for {what}")
+        if self.idle >= _IDLE:
+            found.append(f"units go on by themselves, {_IDLE:,} events without a token's beginning or end")
         for number, unit in self.units.items():
             found += [f"{visit.layer} window {visit.window} at {self.graph.servers[number].name} waits for its process "
                       f"to {'deliver it' if visit.out < 0 else 'be done with it'}" for visit in unit.visits]
         return found
 
 
-def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None, sink: Sink | None = None) -> Trace:
-    """Simulate the stage graph. progress: called with (windows done, windows in all). sink: takes every visit.
+def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None, sink: Sink | None = None,
+        beat: Callable[[], None] | None = None) -> Trace:
+    """Simulate the stage graph. progress: called with (windows done, windows in all). sink: takes every visit. beat:
+    called before every event where units are processes.
 
     Raises:
         StuckError: it cannot go on; says who waits for what.
+        UnitError: what a unit that is a process did raised something.
     """
-    return Engine(graph, progress, sink).run()
+    return Engine(graph, progress, sink, beat).run()

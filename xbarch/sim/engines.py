@@ -27,8 +27,10 @@ class Ran(NamedTuple):
 
 
 def simulate(graph: StageGraph, name: str = "auto",
-             progress: Callable[[int, int], None] | None = None, sink: Sink | None = None) -> Ran:
-    """Run the graph on an engine of `ENGINES`. sink: takes every visit.
+             progress: Callable[[int, int], None] | None = None, sink: Sink | None = None,
+             beat: Callable[[], None] | None = None) -> Ran:
+    """Run the graph on an engine of `ENGINES`. sink: takes every visit. beat: called before every event where units are
+    processes.
 
     Raises:
         StuckError: the run cannot go on.
@@ -39,7 +41,9 @@ def simulate(graph: StageGraph, name: str = "auto",
         raise InputError(f"found fast, allowed simpy or auto: {_unit(graph)} is a SimPy process", field="engine")
     if name == "auto":
         name, why = _chosen(graph)
-    return Ran((fast if name == "fast" else engine).run(graph, progress=progress, sink=sink), name, why)
+    trace = fast.run(graph, progress=progress, sink=sink) if name == "fast" else engine.run(
+        graph, progress=progress, sink=sink, beat=beat)
+    return Ran(trace, name, why)
 
 
 def _chosen(graph: StageGraph) -> tuple[str, str]:

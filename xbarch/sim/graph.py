@@ -137,8 +137,10 @@ class Trace:
     served: tokens each server granted. executed: tokens run through each stage, per flow, copy, stage.
     makespan: ps from 0 until every token is done, every gate left and every server free.
     taken, given: of every pool, all that was taken from it and given back to it. peak: the most out of it at once.
-    attended: ps from request to end (over and delivered) of all visits to processes together.
-    acted: actions that processes counted beside the graph's, by (server, flow, action).
+    attended: ps from request to end (over and delivered) of all visits to processes together. parted: when the last of
+    them was over; 0: there was none.
+    acted: actions that processes counted beside the graph's, by (server, flow, action). inside: the most visits that
+    each process had in hand at once.
     """
 
     done: list[NDArray[np.int64]]
@@ -151,7 +153,9 @@ class Trace:
     given: list[int] = field(default_factory=list)
     peak: list[int] = field(default_factory=list)
     attended: int = 0
+    parted: int = 0
     acted: dict[tuple[int, int, str], int] = field(default_factory=dict)
+    inside: dict[int, int] = field(default_factory=dict)
 
     @property
     def visits(self) -> int:

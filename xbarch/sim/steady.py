@@ -56,10 +56,11 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
     if found is not None and found > 0:
         return Steady(found, True, first)
     # A mean of few images may fall below what the busiest server needs for one; no rate can. Nor may the time of one
-    # image, which is complete before windows that nobody needs.
+    # image, which is complete before windows that nobody needs. What had several visits in hand sets no such limit.
     gaps = np.diff(complete[_span(complete, full)])
     mean = max(Fraction(int(gaps.sum()), len(gaps)) if len(gaps) else Fraction(first),
-               Fraction(int(trace.busy.max(initial=0)), graph.images))
+               Fraction(max((held for server, held in enumerate(trace.busy.tolist())
+                             if trace.inside.get(server, 1) <= 1), default=0), graph.images))
     # Only a graph without any time in it gets here with nothing: a picosecond is the clock's resolution.
     return Steady(mean if mean > 0 else Fraction(max(trace.makespan, 1), graph.images), False, first, _spread(gaps))
 

@@ -15,13 +15,54 @@ from collections.abc import Callable, Generator, Iterator
 from heapq import heappop
 from typing import TYPE_CHECKING, Any
 
-from simpy import Environment
+import simpy
 from simpy.events import Event
 
 if TYPE_CHECKING:
     from xbarch.sim.engine import Engine, Request, Token
 
-Process = Callable[[Environment, "Queue"], Iterator[Any]]  # makes a generator of events, as SimPy runs it
+Process = Callable[[simpy.Environment, "Queue"], Iterator[Any]]  # makes a generator of events, as SimPy runs it
+
+
+class UnitError(Exception):
+    """A unit raised something, its cause. server: the unit's number."""
+
+    def __init__(self, server: int) -> None:
+        super().__init__(f"server {server}")
+        self.server = server
+
+
+class Environment(simpy.Environment):  # type: ignore[misc]
+    """An environment that knows whose its processes are: what a unit's process starts is the unit's."""
+
+    def process(self, generator: Any) -> Any:
+        made = super().process(generator)
+        made.unit = self.unit(self.active_process)
+        return made
+
+    @staticmethod
+    def unit(event: Any) -> int | None:
+        """The unit whose process this is; None of any other event."""
+        return getattr(event, "unit", None)
+
+    def step(self) -> None:
+        """The next event.
+
+        Raises:
+            EmptySchedule: there is none.
+            UnitError: what a unit did raised something.
+        """
+        event: Any = self._queue[0][3] if self._queue else None
+        try:
+            super().step()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a unit raises
+            if (unit := self.unit(event)) is not None:  # its process ended so; SimPy raises a copy
+                raise UnitError(unit) from event.value
+            if (unit := self.unit(self.active_process)) is not None:
+                raise UnitError(unit) from error
+            raise
 
 
 class Visit:
@@ -90,7 +131,7 @@ class Queue:
 
     def get(self) -> Event:
         """The event of being given the next visit, which is its value: the first request for which there is room, when
-        all requests of its instant are in."""
+        all requests of its instant are in. A visit is given to the event even if nobody waits for that any longer."""
         return self._unit.asked()
 
 
@@ -101,8 +142,13 @@ class Attended:
         self.engine, self.number, self.env = engine, number, engine.env
         self.takers: deque[Event] = deque()
         self.visits: dict[Visit, None] = {}  # not over or not delivered
-        self.inside, self.since = 0, 0  # visits that are not over, from when there has been one
-        self.env.process(process(self.env, Queue(self, engine.graph.servers[number].name)))
+        self.inside, self.most, self.since = 0, 0, 0  # visits that are not over, the most so far; since when one is
+        try:
+            self.env.process(process(self.env, Queue(self, engine.graph.servers[number].name))).unit = number
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise UnitError(number) from error
 
     @property
     def now(self) -> int:
@@ -130,6 +176,7 @@ class Attended:
             if not self.inside:
                 self.since = visit.granted
             self.inside += 1
+            self.most = max(self.most, self.inside)
             self.takers.popleft().succeed(visit)
             if self.takers:
                 self.engine.call(self.number)
@@ -138,7 +185,7 @@ class Attended:
         engine, self.inside = self.engine, self.inside - 1
         if not self.inside:
             engine.busy[self.number] += visit.until - self.since
-        engine.free[self.number] = visit.until
+        engine.free[self.number] = engine.parted = visit.until
         for action, count in visit.acted.items():
             key = self.number, token.flow.number, action
             engine.acted[key] = engine.acted.get(key, 0) + count
@@ -159,7 +206,7 @@ class Attended:
             del self.visits[visit]
             engine.attended += max(visit.until, visit.out) - visit.asked
             if engine.sink is not None:
-                engine.log(port, visit.window, visit.asked, visit.granted, visit.until, visit.out)
+                engine.rows.append((port, visit.window, visit.asked, visit.granted, visit.until, visit.out))
 
 
 def _whole(value: Any, what: str, unit: str) -> int:

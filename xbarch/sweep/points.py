@@ -70,7 +70,7 @@ def points(asked: Sweep, files: Sequence[str | Path] = ()) -> list[Point]:
     if count > MOST:
         raise InputError(f"found {count:,} points, allowed at most {MOST:,}", field="axes")
     machines = [(name, list(_changed(document(name), asked.axes))) for name in asked.architectures]
-    shared = {"xbarch": __version__, "images": asked.images,
+    shared = {"xbarch": __version__, "images": asked.images, "packages": plugins.packages(),
               "plugins": sorted(hashlib.sha256(read(Path(f), _BYTES)).hexdigest() for f in files)}
     found = []
     for (name, changed), (workload, datapath, content) in product(machines, runs):
