@@ -104,8 +104,8 @@ def test_an_alias_counts_once(write):
     ("import sys\nsys.exit(3)\n", "cannot be imported: SystemExit: 3"),
     ("raise KeyboardInterrupt\n", "cannot be imported: KeyboardInterrupt"),
     ("raise ValueError('two\\nlines')\n", "cannot be imported: ValueError: two?lines"),
-    ("x = 1\n", "defines no data path, allowed a file with a subclass of DataPath (or of Sensing, Scaling, Topology) "
-     "that has a name"),
+    ("x = 1\n", "defines no data path, allowed a file with a subclass of DataPath (or of Sensing, Scaling, "
+     "Topology, UnitProcess) that has a name"),
     ("", "defines no data path"),
     ("from xbarch.datapaths.dense import Dense\n", "defines no data path"),
     ("class Mine:\n    name = 'mine'\n", "defines no data path"),

@@ -82,7 +82,7 @@ def test_shared_servers_equal_the_time_steps(pools):
 def test_the_order_of_simultaneous_events_does_not_matter():
     """SimPy breaks ties by the order of insertion; shuffle it, and nothing changes."""
     def shuffled(graph):
-        engine = Engine(graph, False, None)
+        engine = Engine(graph)
         rng = Random(7)
         engine.env._eid = iter(lambda: rng.random(), None)
         return engine.run()

@@ -142,8 +142,8 @@ class _Pool:
 
 
 class Engine:
-    def __init__(self, graph: StageGraph, progress: Callable[[int, int], None] | None, sink: Sink | None,
-                 beat: Callable[[], None] | None) -> None:
+    def __init__(self, graph: StageGraph, progress: Callable[[int, int], None] | None = None, sink: Sink | None = None,
+                 beat: Callable[[], None] | None = None) -> None:
         self.env = Environment() if graph.processes else simpy.Environment()
         self.graph, self.progress, self.sink, self.beat = graph, progress, sink, beat
         port, self.streams = 0, list[_Stream]()
