@@ -435,7 +435,7 @@ def test_override_opens_an_empty_section(write):
      "unit_column, subtraction, dac_bits, adc_bits, adcs_per_crossbar, read, conversion, sensing, operation_unit, "
      "programming, source; did you mean 'rows'?"),
     ("crosbar.rows=3", "--set crosbar.rows=3: unknown key 'crosbar', allowed schema, name, summary, source, "
-     "technology, crossbar, hierarchy, precision, buffer, bus, network, off_chip, pipeline, components; "
+     "technology, crossbar, hierarchy, precision, buffer, bus, network, off_chip, pipeline, components, processes; "
      "did you mean 'crossbar'?"),
     ("components.edrm.power=3 mW", "--set components.edrm.power=3 mW: components.edrm.level: found no key 'level', "
      "which is required; did you mean 'edram'?"),
