@@ -144,7 +144,7 @@ class _Pool:
 class Engine:
     def __init__(self, graph: StageGraph, progress: Callable[[int, int], None] | None = None, sink: Sink | None = None,
                  beat: Callable[[], None] | None = None) -> None:
-        self.env = Environment() if graph.processes else simpy.Environment()
+        self.env = Environment(graph.processes[0]) if graph.processes else simpy.Environment()
         self.graph, self.progress, self.sink, self.beat = graph, progress, sink, beat
         port, self.streams = 0, list[_Stream]()
         for number, flow in enumerate(graph.flows):

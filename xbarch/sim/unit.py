@@ -33,16 +33,26 @@ class UnitError(Exception):
 
 
 class Environment(simpy.Environment):  # type: ignore[misc]
-    """An environment that knows whose its processes are: what a unit's process starts is the unit's."""
+    """An environment that knows whose its processes and events are: what a unit's process makes is the unit's. first:
+    the unit whose the rest is."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.first = first
 
     def process(self, generator: Any) -> Any:
-        made = super().process(generator)
+        return self._marked(super().process(generator))
+
+    def event(self) -> Any:
+        return self._marked(super().event())
+
+    def _marked(self, made: Any) -> Any:
         made.unit = self.unit(self.active_process)
         return made
 
     @staticmethod
     def unit(event: Any) -> int | None:
-        """The unit whose process this is; None of any other event."""
+        """The unit that made this; None: nobody knows."""
         return getattr(event, "unit", None)
 
     def step(self) -> None:
@@ -58,8 +68,9 @@ class Environment(simpy.Environment):  # type: ignore[misc]
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever a unit raises
-            if (unit := self.unit(event)) is not None:  # its process ended so; SimPy raises a copy
-                raise UnitError(unit) from event.value
+            if event is not None and not event.ok:  # it failed, or a process ended so; SimPy raises a copy
+                unit = self.unit(event)
+                raise UnitError(self.first if unit is None else unit) from event.value
             if (unit := self.unit(self.active_process)) is not None:
                 raise UnitError(unit) from error
             raise
