@@ -327,6 +327,31 @@ def test_what_a_unit_may_not_do(process, says):
     assert caught.value.server == 0 and re.fullmatch(says, str(caught.value.__cause__))
 
 
+def test_processes_end_with_the_run():
+    """Those of units too, and those they started, whether the run ended well or not."""
+    ended = []
+
+    def inner(env, name):
+        try:
+            while True:
+                yield env.timeout(3)
+        finally:
+            ended.append(name)
+
+    def serve(env, queue):
+        env.process(inner(env, "inner"))
+        try:
+            yield from plain(env, queue)
+        finally:
+            ended.append("serve")
+
+    run(tokens(3, (1, 1), process=serve))
+    assert sorted(ended) == ["inner", "serve"]
+    with pytest.raises(ZeroDivisionError):
+        run(tokens(2000, (1, 1), process=serve), progress=lambda done, total: 1 // 0)
+    assert sorted(ended) == ["inner", "inner", "serve", "serve"]
+
+
 def test_only_simpy_runs_it():
     large = tokens(30_000, (1, 1), process=plain)
     check(large)

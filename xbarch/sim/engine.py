@@ -172,8 +172,10 @@ class Engine:
         self.acted: dict[tuple[int, int, str], int] = {}
         self.units = {number: Attended(self, number, server.process) for number, server in enumerate(graph.servers)
                       if server.process is not None}
-        for number in range(len(graph.servers)):
-            self.env.process(self.units[number].serve() if number in self.units else self.serve(number))
+        self.loops = [self.units[number].serve() if number in self.units else self.serve(number)
+                      for number in range(len(graph.servers))]
+        for loop in self.loops:
+            self.env.process(loop)
 
     # -- servers ----------------------------------------------------------------------------------------
 
@@ -408,6 +410,13 @@ class Engine:
             [pool.peak for pool in self.pools], self.attended, self.parted, self.acted,
             {number: unit.most for number, unit in self.units.items()})
 
+    def close(self) -> None:
+        """End what goes on for ever here and now, not wherever its memory happens to be taken back."""
+        for loop in self.loops:
+            loop.close()
+        if isinstance(self.env, Environment):
+            self.env.close()
+
     def step(self) -> None:
         """Event by event until the run is complete: units that are processes may go on for ever."""
         while not self.complete() and self.idle < _IDLE:
@@ -455,4 +464,8 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
         StuckError: it cannot go on; says who waits for what.
         UnitError: what a unit that is a process did raised something.
     """
-    return Engine(graph, progress, sink, beat).run()
+    engine = Engine(graph, progress, sink, beat)
+    try:
+        return engine.run()
+    finally:
+        engine.close()

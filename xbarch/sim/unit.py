@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from heapq import heappop
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import simpy
 from simpy.events import Event
@@ -39,9 +41,18 @@ class Environment(simpy.Environment):  # type: ignore[misc]
     def __init__(self, first: int) -> None:
         super().__init__()
         self.first = first
+        self._loops: WeakSet[Any] = WeakSet()
 
     def process(self, generator: Any) -> Any:
-        return self._marked(super().process(generator))
+        made = self._marked(super().process(generator))
+        self._loops.add(generator)
+        return made
+
+    def close(self) -> None:
+        """End all processes. What they raise then concerns no one."""
+        for loop in list(self._loops):
+            with suppress(Exception):
+                loop.close()
 
     def event(self) -> Any:
         return self._marked(super().event())
