@@ -68,8 +68,8 @@ LIMIT = 0.4
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Calls of plugins may take a moment only. As in the command, whose threshold is hardly reached, no memory of others
-    is taken back in the middle of one: where that is deep in a recursion, Python says so on standard error."""
+    """Calls of plugins may take a moment only. As in the command, whose threshold is hardly reached, no memory of
+    others is taken back in the middle of one: where that is deep in a recursion, Python says so on standard error."""
     monkeypatch.setenv(watch.VARIABLE, str(LIMIT))
     gc.collect()
     gc.disable()
