@@ -39,8 +39,8 @@ def limit() -> float:
 def limited() -> Iterator[Callable[[], None]]:
     """Ends its body with `OverrunError` when that takes longer than `limit()`, or grows by half of the machine's
     memory; the time begins anew when what it gives is called. Of nested ones the outermost counts. It looks twice a
-    second, between two instructions of Python; without
-    alarms (other systems than Unix, other threads than the main one) nothing is limited."""
+    second, between two instructions of Python; without alarms (other systems than Unix, other threads than the main
+    one) nothing is limited."""
     global _inside
     seconds = limit()
     if _inside or not seconds or resource is None or threading.current_thread() is not threading.main_thread():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # naming the processes there are takes no SimPy
 
 
 class UnitProcess(ABC):
-    """A kind of unit of the machine (`xbarch.spec.architecture.SERVING`) as a process, where the time that a token
+    """A kind of unit of the machine (`xbarch.spec.architecture.Unit`) as a process, where the time that a token
     holds it depends on its state. Registered by name, used from any architecture's YAML; only the SimPy engine runs it.
 
     One object serves all units of a kind: what belongs to one of them is local to its `serve`.

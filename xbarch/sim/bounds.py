@@ -154,7 +154,7 @@ def _pass(stages: tuple[Stage, ...], windows: Times, load: _Load) -> tuple[int |
 
 
 def _at(value: int | Times, windows: Times) -> int | Times:
-    return value[windows % len(value)].astype(np.int64) if isinstance(value, np.ndarray) else value
+    return value[windows % len(value)].astype(np.int64, copy=False) if isinstance(value, np.ndarray) else value
 
 
 def _later(a: int | Times, b: int | Times) -> int | Times:
