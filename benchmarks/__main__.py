@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import checks, commands, growth, packing, page, peers, pipelined, rates, sweeps
 from benchmarks.spent import ROOT, reference, xbarch
 from xbarch.errors import InputError
-from xbarch.files import writable
+from xbarch.support.files import writable
 
 PARTS: dict[str, Any] = {"rates": rates, "commands": commands, "pipelined": pipelined, "growth": growth,
                          "checks": checks, "sweeps": sweeps, "packing": packing, "peers": peers}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from xbarch.about import __version__
+from xbarch.support.about import __version__
 
 _NAMED = ("group", "name", "fullname", "param", "params", "extra_info")
 _STATS = ("min", "max", "mean", "stddev", "median", "iqr", "outliers", "ops", "rounds", "iterations")

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.spent import cpu
-from xbarch import plugins, run
-from xbarch.hw.compile import compile_graph
-from xbarch.hw.machine import buildable
+from xbarch import run
+from xbarch.machine.compile import compile_graph
+from xbarch.machine.machine import buildable
 from xbarch.mapping.pack import dense_crossbars
 from xbarch.mapping.plan import Plan, plan
+from xbarch.plugins import registry
 from xbarch.sim.graph import Flow, Server, Stage, StageGraph
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 from xbarch.workload.find import resolve
 from xbarch.workload.graph import Workload
 from xbarch.workload.zoo import Net
@@ -36,7 +37,7 @@ def made(workload: str | Workload, *, images: int = 1, chips: int = 1, policy: s
     """The stage graph that a run of the workload on `isaac_like` would simulate, packets and all."""
     def ready():
         network = workload if isinstance(workload, Workload) else resolve(workload)
-        path = plugins.datapath(network.datapath, network.options)
+        path = registry.datapath(network.datapath, network.options)
         architecture = load(ARCHITECTURE, Architecture, (), check=buildable)
         return network, path, run.build(architecture, network, path, policy, chips)
 

@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.graphs import chain, made, uncontended
 from benchmarks.packing import ISAAC
-from xbarch import plugins
+from xbarch.plugins import registry
 from xbarch.sim import engine, fast
 from xbarch.workload.graph import Layer
 
@@ -48,7 +48,7 @@ def test_contention_free(benchmark: Any, graph: Any, kind: str) -> None:
 
 def drawn(name: str) -> tuple[Any, Any, Any]:
     """(data path, weights as floats, what its projection keeps of them); None where it prunes nothing."""
-    path = plugins.datapath(name, {})
+    path = registry.datapath(name, {})
     weights = np.random.default_rng(0).laplace(size=(256, 128, 3, 3)) * 2
     return path, weights, path.project(weights, LAYER, ISAAC, DENSITY[name]) if path.prunes(LAYER) else None
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from benchmarks.page import Goal, goals, number, table
 from benchmarks.spent import cpu
-from xbarch import plugins
 from xbarch.datapaths.base import Geometry
+from xbarch.plugins import registry
 from xbarch.workload.graph import Layer
 from xbarch.workload.zoo import synthetic
 
@@ -52,7 +52,7 @@ def drawn() -> tuple[list[Layer], list[Weights]]:
 def packed(name: str, options: Mapping[str, Any], density: float, layers: Sequence[Layer],
            weights: Sequence[Weights]) -> dict[str, Any]:
     """CPU seconds of projecting and of packing all layers, and how many crossbars they take."""
-    path = plugins.datapath(name, options)
+    path = registry.datapath(name, options)
     pruned = [la for la in layers[1:] if path.prunes(la)]
     chosen = [w for w, la in zip(weights, layers, strict=True) if la in pruned]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from xbarch.about import __version__
 from xbarch.errors import InputError
-from xbarch.files import read_json, write
+from xbarch.support.about import __version__
+from xbarch.support.files import read_json, write
 
 _WIDE = 120
 _MOST = 2**24  # bytes of raw numbers

@@ -11,9 +11,9 @@ from typing import Any
 
 from benchmarks.page import Goal, goals, number, table
 from benchmarks.spent import xbarch
-from xbarch.spec.load import document
-from xbarch.spec.sweep import Sweep
-from xbarch.sweep.points import points
+from xbarch.specs.load import document
+from xbarch.specs.sweep import Sweep
+from xbarch.studies.sweep.points import points
 
 TITLE = "Sweeps"
 STUDY = "resnet18_sweep"

@@ -12,8 +12,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import xbarch
-from xbarch.report.page import page
-from xbarch.report.result import Result
+from xbarch.render.page import page
+from xbarch.result.result import Result
 
 HERE = Path(__file__).resolve().parent
 POLICIES = ["crossbars:2", "crossbars:4", "crossbars:8", "crossbars:16", "chip", "fit"]

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from xbarch import bundled, cache, cli, plugins
+from xbarch.cli import app
+from xbarch.plugins import registry
+from xbarch.support import bundled, cache
 
 os.environ[cache.VARIABLE] = "0"  # what a test computes it computes itself; the tests of the cache set another
 
@@ -14,7 +16,7 @@ os.environ[cache.VARIABLE] = "0"  # what a test computes it computes itself; the
 @pytest.fixture(autouse=True)
 def forget(monkeypatch):
     """What one test loads from files is unknown to the next."""
-    monkeypatch.setattr(plugins, "_loaded", {})
+    monkeypatch.setattr(registry, "_loaded", {})
     monkeypatch.setattr(bundled, "_named", {})
 
 
@@ -25,7 +27,7 @@ def call(capsys, monkeypatch):
         monkeypatch.setattr(sys, "argv", ["xbarch", *map(str, words)])
         code = 0
         try:
-            cli.main()
+            app.main()
         except SystemExit as stop:
             code = stop.code or 0
         out = capsys.readouterr()

@@ -1,10 +1,10 @@
 """Packets of given sizes between given tiles over a machine's real network, as a stage graph."""
 
-from xbarch.hw.compile import Compiler, Stages
-from xbarch.hw.machine import Machine
+from xbarch.machine.compile import Compiler, Stages
+from xbarch.machine.machine import Machine
 from xbarch.sim.graph import Flow, Pool, Stage, StageGraph
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 from xbarch.workload.graph import Layer
 
 CYCLE = 1000  # ps of a flit on isaac_like's links

@@ -5,9 +5,10 @@ import os
 
 import pytest
 
-from xbarch import answers, bundled, cache, catalog
+from xbarch.cli import answers, catalog
 from xbarch.errors import InputError
-from xbarch.spec import kinds
+from xbarch.specs import kinds
+from xbarch.support import bundled, cache
 
 
 @pytest.fixture(autouse=True)

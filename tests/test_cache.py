@@ -1,4 +1,5 @@
-"""`xbarch.cache`: what is whole comes back, whatever is not is as good as absent, and it stays within its bounds."""
+"""`xbarch.support.cache`: what is whole comes back, whatever is not is as good as absent, and it stays
+within its bounds."""
 
 import os
 import subprocess
@@ -8,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from xbarch import cache
+from xbarch.support import cache
 
 WRITER = """
 import sys
-from xbarch import cache
+from xbarch.support import cache
 name, mine = sys.argv[1], sys.argv[2].encode()
 print("ready", flush=True)
 while True:

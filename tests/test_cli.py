@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from xbarch import bundled
+from xbarch.support import bundled
 
 RUN = ("simulate", "--arch", "isaac_like.yaml", "--workload", "vgg7_pruned", "--images", 2)
 REQUIRED = [
@@ -50,7 +50,7 @@ def test_same_bytes_whatever_the_process(tmp_path):
         done = subprocess.run(
             [sys.executable, "-m", "xbarch", *map(str, RUN), "--json"], cwd=folder, capture_output=True, check=True,
             env={**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads, "LC_ALL": "C", "PYTHONUTF8": "0",
-                 "PYTHONPATH": str(Path(bundled.__file__).parents[1])})
+                 "PYTHONPATH": str(Path(bundled.__file__).parents[2])})
         found.add(done.stdout)
     assert len(found) == 1
 
@@ -64,7 +64,7 @@ def test_same_bytes_whatever_the_process(tmp_path):
     (("list",), {"torch", "sklearn", "matplotlib", "pandas", "simpy"}),
 ])
 def test_nothing_heavy_is_imported(words, heavy):
-    code = f"import sys; sys.argv = ['xbarch', *{[str(w) for w in words]!r}]\nfrom xbarch import cli\n" \
+    code = f"import sys; sys.argv = ['xbarch', *{[str(w) for w in words]!r}]\nfrom xbarch.cli import app as cli\n" \
            "try:\n    cli.main()\nexcept SystemExit:\n    pass\n" \
            "print('\\nLOADED', *sorted({m.split('.')[0] for m in sys.modules}))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -261,7 +261,7 @@ def _interruptible():
 
 def shell(words, folder="/", **env):
     """A command line of bash with `xbarch` for the command: (exit code, standard output, standard error)."""
-    root = Path(bundled.__file__).parents[1]
+    root = Path(bundled.__file__).parents[2]
     line = words.replace("xbarch", f"{sys.executable} -m xbarch", 1)
     done = subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, env={
         **os.environ, "PYTHONPATH": f"{folder}:{root}", **env}, preexec_fn=_interruptible)
@@ -299,7 +299,7 @@ def test_asked_to_end_in_the_middle_of_a_trace(tmp_path):
     words = [sys.executable, "-m", "xbarch", "simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", "2000",
              "--engine", "simpy", "--trace", "trace.csv"]
     run = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={
-        **os.environ, "PYTHONPATH": str(Path(bundled.__file__).parents[1])})
+        **os.environ, "PYTHONPATH": str(Path(bundled.__file__).parents[2])})
     for _ in range(600):
         if any(file.stat().st_size for file in tmp_path.iterdir()):
             break
@@ -344,7 +344,7 @@ OWN = "model: m.py:make"
 ])
 def test_a_wrong_recipe_is_refused_before_torch_is_loaded(call, tmp_path, monkeypatch, old, new, says):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "xbarch.compress.run", None)  # importing it fails
+    monkeypatch.setitem(sys.modules, "xbarch.compress.training.run", None)  # importing it fails
     (tmp_path / "m.py").write_text("import os\ndef make():\n    helper = 1\n")
     (tmp_path / "bad.py").write_text("def make():\n    return (\n")
     (tmp_path / "images" / "train" / "a").mkdir(parents=True)
@@ -364,7 +364,7 @@ def test_a_wrong_recipe_is_refused_before_torch_is_loaded(call, tmp_path, monkey
 def test_places_of_training_are_asked_for_first(call, tmp_path, monkeypatch, variable, words, says):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XBARCH_CACHE", variable or str(tmp_path / "cache"))
-    monkeypatch.setitem(sys.modules, "xbarch.compress.run", None)
+    monkeypatch.setitem(sys.modules, "xbarch.compress.training.run", None)
     (tmp_path / "taken" / "manifest.json").mkdir(parents=True)
     for name in ("r.yaml", "my recipe.yaml"):
         (tmp_path / name).write_text(RECIPE)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from xbarch.errors import InputError
-from xbarch.files import read_json, writable, write, write_all
+from xbarch.support.files import read_json, writable, write, write_all
 
 
 def left(folder):

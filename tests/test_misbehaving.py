@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from xbarch import plugins, watch
+from xbarch.plugins import limits, registry
 
 PATH = '''
 from typing import ClassVar
@@ -24,7 +24,7 @@ BODY
 UNIT = '''
 from typing import ClassVar
 import numpy as np
-from xbarch.sensing.adc import Adc
+from xbarch.parts.sensing.adc import Adc
 
 class Mine(Adc):
     name: ClassVar[str] = "mine"
@@ -34,7 +34,7 @@ BODY
 '''
 WIRES = '''
 from typing import ClassVar
-from xbarch.topologies.bus import Bus
+from xbarch.parts.topologies.bus import Bus
 
 class Mine(Bus):
     name: ClassVar[str] = "mine"
@@ -44,7 +44,7 @@ BODY
 '''
 MODEL = '''
 from typing import ClassVar
-from xbarch.scaling.base import Scaling
+from xbarch.parts.scaling.base import Scaling
 
 class Mine(Scaling):
     name: ClassVar[str] = "mine"
@@ -55,7 +55,7 @@ BODY
 '''
 PROCESS = '''
 from typing import ClassVar
-from xbarch.processes.base import UnitProcess
+from xbarch.parts.processes.base import UnitProcess
 
 class Mine(UnitProcess):
     name: ClassVar[str] = "mine"
@@ -70,7 +70,7 @@ LIMIT = 0.4
 def quick(monkeypatch):
     """Calls of plugins may take a moment only. As in the command, whose threshold is hardly reached, no memory of
     others is taken back in the middle of one: where that is deep in a recursion, Python says so on standard error."""
-    monkeypatch.setenv(watch.VARIABLE, str(LIMIT))
+    monkeypatch.setenv(limits.VARIABLE, str(LIMIT))
     gc.collect()
     gc.disable()
     yield
@@ -287,34 +287,34 @@ def test_what_ends_in_time_is_left_alone(monkeypatch):
     import signal
 
     before = signal.getsignal(signal.SIGALRM)
-    with watch.limited():
+    with limits.limited():
         time.sleep(0.05)
-        with watch.limited():  # the outer one counts
+        with limits.limited():  # the outer one counts
             pass
         assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
     assert signal.getsignal(signal.SIGALRM) is before and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_other_limits(monkeypatch):
-    monkeypatch.setenv(watch.VARIABLE, "0")
-    with watch.limited():
+    monkeypatch.setenv(limits.VARIABLE, "0")
+    with limits.limited():
         time.sleep(LIMIT + 0.2)  # no limit
-    monkeypatch.setenv(watch.VARIABLE, "soon")
-    assert watch.limit() == watch.SECONDS
-    monkeypatch.setenv(watch.VARIABLE, "-1")
-    assert watch.limit() == watch.SECONDS
-    monkeypatch.setenv(watch.VARIABLE, "0.05")
-    with pytest.raises(watch.OverrunError), watch.limited():
+    monkeypatch.setenv(limits.VARIABLE, "soon")
+    assert limits.limit() == limits.SECONDS
+    monkeypatch.setenv(limits.VARIABLE, "-1")
+    assert limits.limit() == limits.SECONDS
+    monkeypatch.setenv(limits.VARIABLE, "0.05")
+    with pytest.raises(limits.OverrunError), limits.limited():
         while True:
             pass
 
 
 def test_other_threads_are_not_limited(monkeypatch):
-    monkeypatch.setenv(watch.VARIABLE, "0.05")
+    monkeypatch.setenv(limits.VARIABLE, "0.05")
     said = []
 
     def work():
-        with watch.limited():
+        with limits.limited():
             time.sleep(0.2)
         said.append("done")
 
@@ -327,9 +327,9 @@ def test_other_threads_are_not_limited(monkeypatch):
 def test_memory_is_limited_too(monkeypatch):
     """In a process of its own: a list that grows for ever ends long before the machine's memory does."""
     code = ("from xbarch import watch\nwatch._memory = lambda: 2**28\nfound = []\n"
-            "try:\n    with watch.limited():\n        while True: found.append(bytes(2**20) + b'1')\n"
-            "except watch.OverrunError as error: print(error, len(found))\n")
-    monkeypatch.delenv(watch.VARIABLE)
+            "try:\n    with limits.limited():\n        while True: found.append(bytes(2**20) + b'1')\n"
+            "except limits.OverrunError as error: print(error, len(found))\n")
+    monkeypatch.delenv(limits.VARIABLE)
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert done.stdout.startswith("did not end before it took 0.1 GB of memory")
 
@@ -339,13 +339,13 @@ def test_a_projection_in_training_is_named():
 
     import numpy as np
 
-    from xbarch.compress.pruner import Pruner
+    from xbarch.compress.methods.pruner import Pruner
     from xbarch.errors import InputError
 
     def wrong(*_):
         raise OSError("no licence")
 
-    asked = SimpleNamespace(path=plugins.datapath("dense"), geometry=None)
+    asked = SimpleNamespace(path=registry.datapath("dense"), geometry=None)
     node = SimpleNamespace(layer=SimpleNamespace(name="conv"))
     for how, says in ((wrong, "project of layer conv raised OSError: no licence"),
                       (lambda *_: None, "project of layer conv returned no Projection of the weights' shape")):

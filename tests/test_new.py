@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import xbarch
-from xbarch import plugins
 from xbarch.conformance import conform
 from xbarch.errors import InputError
-from xbarch.new import new
+from xbarch.plugins import registry
+from xbarch.plugins.new import new
 from xbarch.workload import store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,9 +57,9 @@ def test_the_package_is_whole_and_has_its_name_everywhere(here, call):
     assert not any("skeleton" in p.read_text().lower() for p in files)
     project = tomllib.loads((here / "my_rows/pyproject.toml").read_text())["project"]
     assert project["name"] == "my_rows" and project["dependencies"] == ["xbarch"]
-    assert project["entry-points"][plugins.GROUP] == {"my_rows": "my_rows:MyRowsMethod"}
-    assert plugins.load_file("my_rows/my_rows.py") == ["my_rows"]
-    assert type(plugins.datapath("my_rows")).__name__ == "MyRowsMethod"
+    assert project["entry-points"][registry.GROUP] == {"my_rows": "my_rows:MyRowsMethod"}
+    assert registry.load_file("my_rows/my_rows.py") == ["my_rows"]
+    assert type(registry.datapath("my_rows")).__name__ == "MyRowsMethod"
 
 
 def test_it_conforms_verifies_and_simulates_as_a_file(here, call):
@@ -67,7 +67,7 @@ def test_it_conforms_verifies_and_simulates_as_a_file(here, call):
     plugin = ("--plugin", here / "a/package/my_rows.py", "--datapath", "my_rows")
     code, out, _ = call("verify", "-a", "isaac_like", "-w", "vgg7_pruned", *plugin)
     assert code == 0 and "8 of 8 layers exact" in out
-    assert conform(plugins.datapath("my_rows", {"close_up": False}), 10) > 10
+    assert conform(registry.datapath("my_rows", {"close_up": False}), 10) > 10
     closed, whole = (xbarch.simulate("isaac_like", "vgg7_pruned", datapath="my_rows", options={"close_up": c}, images=2)
                      for c in (True, False))
     dense = xbarch.simulate("isaac_like", "vgg7_pruned", datapath="dense", options={"sign": "differential"}, images=2)
@@ -77,10 +77,10 @@ def test_it_conforms_verifies_and_simulates_as_a_file(here, call):
 
 def test_it_trains_and_rows_are_removed(here):
     """Every group that training left is all there or all gone, and the crossbars are fewer for it."""
-    plugins.load_file(new("datapath", "my_rows") / "my_rows.py")
+    registry.load_file(new("datapath", "my_rows") / "my_rows.py")
     (here / "rows.yaml").write_text(RECIPE)
     workload = store.load(xbarch.train(here / "rows.yaml", cache=here / "cache"))
-    path = plugins.datapath("my_rows")
+    path = registry.datapath("my_rows")
     geometry = xbarch.datapaths.base.Geometry(36, 16, 2)
     kept = total = 0
     for layer in workload.compute_layers:
@@ -92,7 +92,7 @@ def test_it_trains_and_rows_are_removed(here):
             assert (part.any(axis=1) == part.all(axis=1)).all()
         kept, total = kept + mask.sum(), total + mask.size
         assert sum(b.rows for b in path.pack(layer, geometry)) <= sum(
-            b.rows for b in plugins.datapath("my_rows", {"close_up": False}).pack(layer, geometry))
+            b.rows for b in registry.datapath("my_rows", {"close_up": False}).pack(layer, geometry))
     assert 0 < kept < 0.6 * total
     rows = xbarch.verify("isaac_like", here / "rows", datapath="my_rows")
     assert rows and all(row["mismatches"] == 0 for row in rows)
@@ -119,8 +119,8 @@ def test_installed_by_pip_its_own_test_passes(here):
 
 @pytest.mark.parametrize("name", ["options", "data_path", "block2", "a"])
 def test_names_that_meet_names_in_the_file(here, name):
-    assert plugins.load_file(new("datapath", name) / f"{name}.py") == [name]
-    assert conform(plugins.datapath(name), 2) > 2
+    assert registry.load_file(new("datapath", name) / f"{name}.py") == [name]
+    assert conform(registry.datapath(name), 2) > 2
 
 
 # -- it is refused --------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def test_wrong_names(here, call, name, says):
 
 
 def test_a_name_that_a_plugin_took(here):
-    plugins.load_file(new("datapath", "mine", here / "first") / "mine.py")
+    registry.load_file(new("datapath", "mine", here / "first") / "mine.py")
     with pytest.raises(InputError, match="found 'mine', which is a data path already"):
         new("datapath", "mine", here / "second")
     assert not (here / "second").exists()
@@ -192,7 +192,7 @@ def test_the_skeleton_itself_is_clean():
 def test_a_unit_is_whole_and_passes_its_own_test(here, call, kind, change):
     assert call("new", kind, "my_own") == (0, "written: my_own\n", "")
     assert left(here / "my_own") == ["README.md", "my_own.py", "pyproject.toml", "tests", "tests/test_my_own.py"]
-    assert plugins.load_file("my_own/my_own.py") == ["my_own"]
+    assert registry.load_file("my_own/my_own.py") == ["my_own"]
     code, out, _ = call("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", "1", "--plugin",
                         here / "my_own/my_own.py", "--set", change)
     assert code == 0 and "images/s" in out

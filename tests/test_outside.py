@@ -6,8 +6,9 @@ import json
 import pytest
 
 import xbarch
-from xbarch import bundled, plugins
 from xbarch.errors import InputError
+from xbarch.plugins import registry
+from xbarch.support import bundled
 
 CHIP = """
 extends: isaac_like
@@ -118,8 +119,8 @@ def test_plugins_are_shown_with_their_options(call, name, kind, option):
 
 def test_what_a_file_defines_is_shown_with_the_file(call, here):
     (here / "own.py").write_text(
-        "from typing import ClassVar\nfrom xbarch.sensing.adc import Adc\nclass Own(Adc):\n    name: ClassVar[str] = "
-        "'own'\n    summary: ClassVar[str] = 'mine'\n    provenance: ClassVar[str] = 'a test'\n")
+        "from typing import ClassVar\nfrom xbarch.parts.sensing.adc import Adc\nclass Own(Adc):\n    name: "
+        "ClassVar[str] = 'own'\n    summary: ClassVar[str] = 'mine'\n    provenance: ClassVar[str] = 'a test'\n")
     code, out, _ = call("show", "own", "--plugin", "own.py", "--json")
     assert code == 0 and json.loads(out)["from"] == str(here / "own.py")
     code, out, _ = call("list", "--plugin", "own.py", "--json")
@@ -142,10 +143,10 @@ def test_nothing_of_that_name(call):
 
 def test_the_same_file_may_be_registered_again(here):
     (here / "gravel.yaml").write_text(CHIP)
-    assert plugins.load_file("gravel.yaml") == plugins.load_file(here / "gravel.yaml") == ["gravel"]
+    assert registry.load_file("gravel.yaml") == registry.load_file(here / "gravel.yaml") == ["gravel"]
     (here / "other.yaml").write_text(CHIP)
     with pytest.raises(InputError, match="the architecture name 'gravel' is taken by"):
-        plugins.load_file("other.yaml")
+        registry.load_file("other.yaml")
 
 
 def test_a_bundled_name_is_no_file_here(here):

@@ -6,11 +6,11 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 
-from xbarch import plugins
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.dense import Dense
 from xbarch.errors import InputError
 from xbarch.functional.execute import run
+from xbarch.plugins import registry
 from xbarch.workload.graph import Layer
 
 SHIPPED = ["auto_prune", "dense", "forms", "huai", "hybrid_p", "liang", "lin", "meng", "pattern", "pattpim",
@@ -59,10 +59,10 @@ def refused(action, *args, **kwargs):
 # -- files ----------------------------------------------------------------------------------------------------
 
 def test_a_file_registers_its_data_path(write):
-    assert "mine" not in plugins.datapaths()
-    assert plugins.load_file(write(GOOD.replace("NAME", "mine"))) == ["mine"]
-    assert list(plugins.datapaths()) == sorted([*SHIPPED, "mine"])
-    path = plugins.datapath("mine", {"gated": True})
+    assert "mine" not in registry.datapaths()
+    assert registry.load_file(write(GOOD.replace("NAME", "mine"))) == ["mine"]
+    assert list(registry.datapaths()) == sorted([*SHIPPED, "mine"])
+    path = registry.datapath("mine", {"gated": True})
     weights = np.full((3, 5, 1, 1), -8, np.int8)
     layer = Layer("fc", "linear", ("input",), (5, 1, 1), (3, 1, 1), weight_bits=4, input_bits=2,
                   weights=lambda: weights)
@@ -74,27 +74,27 @@ def test_a_file_registers_its_data_path(write):
 def test_what_a_file_imports_is_not_registered_again(write):
     """Dense, imported by the file, keeps its own registration; helpers without a name are no data paths."""
     text = GOOD.replace("NAME", "mine") + "\nclass Helper(Mine):\n    pass\n"
-    assert plugins.load_file(write(text)) == ["mine"]
-    assert plugins.datapaths()["dense"] is Dense
+    assert registry.load_file(write(text)) == ["mine"]
+    assert registry.datapaths()["dense"] is Dense
 
 
 def test_several_in_one_file_and_in_several_files(write):
     text = GOOD.replace("NAME", "one") + GOOD.replace("NAME", "two").replace("Mine", "Other")
-    assert plugins.load_file(write(text)) == ["one", "two"]
-    assert plugins.load_file(write(GOOD.replace("NAME", "three"))) == ["three"]
-    assert list(plugins.datapaths()) == sorted([*SHIPPED, "one", "three", "two"])
+    assert registry.load_file(write(text)) == ["one", "two"]
+    assert registry.load_file(write(GOOD.replace("NAME", "three"))) == ["three"]
+    assert list(registry.datapaths()) == sorted([*SHIPPED, "one", "three", "two"])
 
 
 def test_the_same_file_may_be_loaded_again_and_is_read_again(write):
     file = write(GOOD.replace("NAME", "mine"))
-    plugins.load_file(file)
+    registry.load_file(file)
     file.write_text(GOOD.replace("NAME", "mine").replace("dense again", "the second version, longer"))
-    assert plugins.load_file(file) == ["mine"]
-    assert plugins.datapaths()["mine"].summary == "the second version, longer"
+    assert registry.load_file(file) == ["mine"]
+    assert registry.datapaths()["mine"].summary == "the second version, longer"
 
 
 def test_an_alias_counts_once(write):
-    assert plugins.load_file(write(GOOD.replace("NAME", "mine") + "\nAlias = Mine\n")) == ["mine"]
+    assert registry.load_file(write(GOOD.replace("NAME", "mine") + "\nAlias = Mine\n")) == ["mine"]
 
 
 @pytest.mark.parametrize(("text", "why"), [
@@ -119,36 +119,36 @@ def test_an_alias_counts_once(write):
 ])
 def test_files_that_are_refused(write, text, why):
     file = write(text)
-    sentence = refused(plugins.load_file, file)
+    sentence = refused(registry.load_file, file)
     assert sentence.startswith(str(file)) and why in sentence
-    assert list(plugins.datapaths()) == SHIPPED  # nothing half registered
+    assert list(registry.datapaths()) == SHIPPED  # nothing half registered
 
 
 def test_a_name_taken_by_another_file_is_refused(write):
-    plugins.load_file(write(GOOD.replace("NAME", "mine")))
-    assert "the data path name 'mine' is taken" in refused(plugins.load_file, write(GOOD.replace("NAME", "mine")))
+    registry.load_file(write(GOOD.replace("NAME", "mine")))
+    assert "the data path name 'mine' is taken" in refused(registry.load_file, write(GOOD.replace("NAME", "mine")))
 
 
 def test_files_that_are_not_there_or_not_python(write, tmp_path):
-    assert "cannot be read: No such file" in refused(plugins.load_file, tmp_path / "nowhere.py")
-    assert "found a folder or device, allowed a file" in refused(plugins.load_file, tmp_path)
-    assert "cannot be read: embedded null" in refused(plugins.load_file, "a\0.py")
-    assert "a name that ends in .py" in refused(plugins.load_file, write(GOOD, "plugin.txt"))
+    assert "cannot be read: No such file" in refused(registry.load_file, tmp_path / "nowhere.py")
+    assert "found a folder or device, allowed a file" in refused(registry.load_file, tmp_path)
+    assert "cannot be read: embedded null" in refused(registry.load_file, "a\0.py")
+    assert "a name that ends in .py" in refused(registry.load_file, write(GOOD, "plugin.txt"))
 
 
 # -- names and options ----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("name", "meant"), [("dnse", "dense"), ("Meng", "meng"), ("mneg", "meng")])
 def test_a_misspelt_name_is_answered_with_the_near_one(name, meant):
-    sentence = refused(plugins.datapath, name)
+    sentence = refused(registry.datapath, name)
     assert sentence == f"datapath: found {name!r}, allowed {NAMES}; did you mean {meant!r}?"
 
 
 def test_a_name_like_none_has_no_hint(write):
-    assert refused(plugins.datapath, "zzz") == f"datapath: found 'zzz', allowed {NAMES}"
-    plugins.load_file(write(GOOD.replace("NAME", "mine")))
+    assert refused(registry.datapath, "zzz") == f"datapath: found 'zzz', allowed {NAMES}"
+    registry.load_file(write(GOOD.replace("NAME", "mine")))
     known = ", ".join(sorted([*SHIPPED, "mine"]))
-    assert f"allowed {known}; did you mean 'mine'?" in refused(plugins.datapath, "min")
+    assert f"allowed {known}; did you mean 'mine'?" in refused(registry.datapath, "min")
 
 
 @pytest.mark.parametrize(("options", "why"), [
@@ -159,8 +159,8 @@ def test_a_name_like_none_has_no_hint(write):
     ({"step": 1.5}, "options.step: found 1.5, allowed a whole number"),
 ])
 def test_wrong_options_are_refused_by_name(write, options, why):
-    plugins.load_file(write(GOOD.replace("NAME", "mine")))
-    assert refused(plugins.datapath, "mine", options).startswith(why)
+    registry.load_file(write(GOOD.replace("NAME", "mine")))
+    assert refused(registry.datapath, "mine", options).startswith(why)
 
 
 @pytest.mark.parametrize(("body", "why"), [
@@ -170,27 +170,27 @@ def test_wrong_options_are_refused_by_name(write, options, why):
 ])
 def test_a_constructor_that_misbehaves_is_named_with_its_file(write, body, why):
     file = write(GOOD.replace("NAME", "mine") + f"\n    def __init__(self, options=None):\n        {body}\n")
-    plugins.load_file(file)
-    assert refused(plugins.datapath, "mine") == f"{file}: data path mine: {why}"
+    registry.load_file(file)
+    assert refused(registry.datapath, "mine") == f"{file}: data path mine: {why}"
 
 
 def test_a_data_path_without_its_source_is_refused(write):
     text = GOOD.replace("NAME", "mine").replace("(Dense)", "(base.DataPath)").replace(
         '    provenance: ClassVar[str] = "a test"\n', "")
-    assert "the data path 'mine' does not define provenance" in refused(plugins.load_file, write(text))
+    assert "the data path 'mine' does not define provenance" in refused(registry.load_file, write(text))
 
 
 # -- installed packages ---------------------------------------------------------------------------------------
 
 def offer(monkeypatch, *points):
-    found = sorted([EntryPoint(name, value, plugins.GROUP) for name, value in points], key=lambda p: (p.name, p.value))
-    monkeypatch.setattr(plugins, "_offered", lambda group, places: found)
+    found = sorted([EntryPoint(name, value, registry.GROUP) for name, value in points], key=lambda p: (p.name, p.value))
+    monkeypatch.setattr(registry, "_offered", lambda group, places: found)
 
 
 def test_packages_are_found_by_entry_point(monkeypatch):
     offer(monkeypatch, ("other", "xbarch.datapaths.dense:Dense"), ("dense", "xbarch.datapaths.dense:Dense"))
-    assert list(plugins.datapaths()) == ["dense", "other"]
-    assert isinstance(plugins.datapath("other"), Dense)
+    assert list(registry.datapaths()) == ["dense", "other"]
+    assert isinstance(registry.datapath("other"), Dense)
 
 
 @pytest.mark.parametrize(("value", "why"), [
@@ -201,13 +201,13 @@ def test_packages_are_found_by_entry_point(monkeypatch):
 ])
 def test_broken_packages_are_named(monkeypatch, value, why):
     offer(monkeypatch, ("bad", value), ("dense", "xbarch.datapaths.dense:Dense"))
-    for asked in (plugins.datapaths, lambda: plugins.datapath("bad")):
+    for asked in (registry.datapaths, lambda: registry.datapath("bad")):
         sentence = refused(asked)
         assert "'bad'" in sentence and why in sentence
-    assert isinstance(plugins.datapath("dense"), Dense)  # the others still work by name
+    assert isinstance(registry.datapath("dense"), Dense)  # the others still work by name
 
 
 def test_two_packages_with_one_name_are_refused(monkeypatch):
     offer(monkeypatch, ("dense", "xbarch.datapaths.dense:Dense"), ("dense", "elsewhere:Dense"))
-    sentence = refused(plugins.datapaths)
+    sentence = refused(registry.datapaths)
     assert "offered twice" in sentence and "elsewhere:Dense" in sentence and "xbarch.datapaths.dense:Dense" in sentence

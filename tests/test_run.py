@@ -6,13 +6,13 @@ import pytest
 from rigs import single
 
 import xbarch
-from xbarch import plugins
 from xbarch.datapaths.dense import Dense
 from xbarch.errors import CapacityError, InputError
 from xbarch.mapping.pack import dense_crossbars, least_crossbars
+from xbarch.plugins import registry
 from xbarch.run import build, fit
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 
 SMALL = single(300, 40, 4)
 
@@ -60,7 +60,7 @@ def test_the_least_crossbars_are_no_more_than_any_data_path_takes():
     architecture = load("isaac_like", Architecture)
     network = xbarch.load("resnet18_pruned")
     for name in ("dense", "meng"):
-        path = plugins.datapath(name)
+        path = registry.datapath(name)
         machine = build(architecture, network, path)
         used = sum(p.crossbars for p in fit(network, path, machine).values())
         assert 0 < least_crossbars(network, machine.geometry) <= used
@@ -105,6 +105,6 @@ def test_a_data_path_that_misbehaves_is_refused_with_its_file(tmp_path, body, sa
         "class Bad(Dense):\n"
         "    name, summary, provenance = 'bad', 'breaks', 'a test'\n"
         f"    {body}\n")
-    plugins.load_file(file)
+    registry.load_file(file)
     found = refused("isaac_like", SMALL, datapath="bad", overrides=["crossbar.columns=128"])
     assert found.startswith(f"{file}: data path bad: {says}")

@@ -8,10 +8,10 @@ import pytest
 
 import xbarch
 from xbarch.errors import CapacityError, InputError
-from xbarch.hw.programming import programming
-from xbarch.report.result import read
+from xbarch.mapping.segments import cut, goes_on
+from xbarch.result.programming import programming
+from xbarch.result.result import read
 from xbarch.run import reloaded
-from xbarch.segments import cut, goes_on
 from xbarch.workload.graph import Layer, Workload
 
 
@@ -174,7 +174,7 @@ def test_from_the_command_line(tmp_path):
     """The segments stand in the table, in the record and in its pictures' folder."""
     from typer.testing import CliRunner
 
-    from xbarch.cli import app
+    from xbarch.cli.app import app
 
     command = ["simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--datapath", "dense", "--set",
                "hierarchy.tiles=1", "--images", "1", "--batch", "64", "--out", str(tmp_path / "out")]

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from xbarch.about import __version__
+from xbarch.support.about import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is here
@@ -23,11 +23,11 @@ def __getattr__(name: str) -> Any:
 
         return getattr(run, name)
     if name == "train":
-        from xbarch.compress.run import train
+        from xbarch.compress.training.run import train
 
         return train
     if name == "take":
-        from xbarch.compress.take import take
+        from xbarch.compress.intake.checkpoint import take
 
         return take
     if name == "load":
@@ -39,11 +39,11 @@ def __getattr__(name: str) -> Any:
 
         return importlib.import_module("xbarch.claims")
     if name == "accuracy":
-        from xbarch.curves.report import accuracy
+        from xbarch.studies.accuracy.report import accuracy
 
         return accuracy
     if name == "read":
-        from xbarch.report.result import read
+        from xbarch.result.result import read
 
         return read
     raise AttributeError(f"module 'xbarch' has no attribute {name!r}")

@@ -15,7 +15,7 @@ def main() -> None:
     try:
         if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _asked_to_end)
-        from xbarch.cli import main as run
+        from xbarch.cli.app import main as run
 
         run()
     except KeyboardInterrupt:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from xbarch.datapaths.base import Block, DataPath, Geometry, Projection
 from xbarch.errors import InputError, XbarchError
 from xbarch.functional.execute import Executed, Resolution, ceiling, run
-from xbarch.mapping import lawful
-from xbarch.plugins import asking
+from xbarch.plugins import checked
+from xbarch.plugins.registry import asking
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -77,7 +77,7 @@ class Case:
 
     def packed(self) -> Sequence[Block]:
         """The blocks of one copy, lawful in themselves: inside their crossbars, no cell used twice."""
-        return lawful.blocks(self.path, self.layer, self.geometry)
+        return checked.blocks(self.path, self.layer, self.geometry)
 
     @property
     def matrix(self) -> Ints:
@@ -213,7 +213,7 @@ def _needs(path: DataPath, geometry: Geometry, **change: Any) -> bool:
 
 
 def _refused(path: DataPath, layer: Layer, geometry: Geometry) -> str:
-    return lawful.reason(path, Workload("random", (layer,)), geometry)
+    return checked.reason(path, Workload("random", (layer,)), geometry)
 
 
 def _described(layer: Layer, geometry: Geometry) -> str:
@@ -277,7 +277,7 @@ def bounded(case: Case, packed: Sequence[Block]) -> None:
                       for part in (np.maximum(cells, 0), np.maximum(-cells, 0)))
         if largest > ceiling(block, geometry):
             raise case.wrong(f"a bit line of block {number} can sum to {largest}, allowed its cap of {block.cap}")
-    bits = lawful.adc_bits(case.path, case.layer, geometry)
+    bits = checked.adc_bits(case.path, case.layer, geometry)
     if bits is not None and not _broken(case):
         _same(case, _executed(case, packed, case.x, bits), case.x @ case.matrix, f"the outputs at {bits} ADC bits")
 
@@ -289,7 +289,7 @@ def counted(case: Case, packed: Sequence[Block]) -> None:
     sums, one read or more. In operation units all entries together sense what the group tiled into units does.
     """
     geometry, phases = case.geometry, case.geometry.phases(case.layer.input_bits)
-    work = lawful.work(case.path, packed, case.layer, geometry)
+    work = checked.work(case.path, packed, case.layer, geometry)
     keys = sorted({(b.crossbar, b.group) for b in packed})
     members = [[b for b in packed if (b.crossbar, b.group) == key] for key in keys]
     driven = [len({row for b in m for row in range(b.row0, b.row0 + b.rows)}) for m in members]
@@ -317,8 +317,8 @@ def counted(case: Case, packed: Sequence[Block]) -> None:
 
 def priced(case: Case, packed: Sequence[Block]) -> None:
     """Actions of its own and hardware of its own belong together; each part has a number, area, energy, a source."""
-    added = lawful.hardware(case.path, case.geometry)
-    extra = lawful.work(case.path, packed, case.layer, case.geometry).extra
+    added = checked.hardware(case.path, case.geometry)
+    extra = checked.work(case.path, packed, case.layer, case.geometry).extra
     if odd := sorted({a.action for a in added} ^ set(extra)):
         raise case.wrong(f"the action {odd[0]!r} is only counted or only priced, allowed both")
     for a in added:

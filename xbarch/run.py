@@ -9,37 +9,37 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from xbarch import plugins
-from xbarch.cost.ledger import ledger
 from xbarch.cost.nameplate import nameplate
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import CapacityError, InputError
 from xbarch.functional.execute import verify as functional_verify
-from xbarch.hw.attend import attended, paid
-from xbarch.hw.compile import compile_graph
-from xbarch.hw.leave import compile_leaving
-from xbarch.hw.machine import Machine, buildable
-from xbarch.hw.variant import variant
-from xbarch.mapping import lawful, maps
-from xbarch.mapping.cache import kept
+from xbarch.machine.compile import compile_graph
+from xbarch.machine.egress import compile_leaving
+from xbarch.machine.machine import Machine, buildable
+from xbarch.machine.supervise import attended, paid
+from xbarch.machine.variant import variant
+from xbarch.mapping import barriers
 from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars
+from xbarch.mapping.packings import kept
 from xbarch.mapping.placement import arrange, parse_placement
 from xbarch.mapping.plan import Plan, parse_policy, plan
+from xbarch.mapping.segments import cut, goes_on
 from xbarch.mapping.traffic import traffic
-from xbarch.report.joined import joined
-from xbarch.report.record import Run, record
-from xbarch.report.result import Result
-from xbarch.report.tracing import placed, tracing
-from xbarch.segments import cut, goes_on
+from xbarch.plugins import checked, registry
+from xbarch.result.joined import joined
+from xbarch.result.ledger import ledger
+from xbarch.result.record import Run, record
+from xbarch.result.result import Result
+from xbarch.result.tracing import placed, tracing
 from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.engines import simulate as run
 from xbarch.sim.modes import MODES, arranged, settled
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
-from xbarch.spec.text import brief
-from xbarch.spec.words import guess, shown
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.explain import guess, shown
+from xbarch.specs.load import load
+from xbarch.specs.text import brief
 from xbarch.workload.find import resolve
 from xbarch.workload.graph import Workload
 
@@ -68,9 +68,9 @@ def simulate(
         mode: what may run at a time (see `xbarch.sim.modes.MODES`).
         engine: what interprets the stage graph, with the same result (see `xbarch.sim.engines.ENGINES`).
         reload: whether a network larger than the machine runs in segments, whose weights replace one another every
-            `batch` images (see `xbarch.segments`).
+            `batch` images (see `xbarch.mapping.segments`).
         trace: a file (.csv or .csv.gz) to write every token's times at every stage to, as the simulation goes on (see
-            `xbarch.report.tracing.COLUMNS`).
+            `xbarch.result.tracing.COLUMNS`).
         progress: called with (windows done, windows in all).
 
     Raises:
@@ -111,7 +111,8 @@ def reloaded(
     overrides: Sequence[str] = (), batch: int | None = None, placement: str = "row_major",
     mode: str = "pipelined", engine: str = "auto", progress: Progress | None = None,
 ) -> list[Run]:
-    """A run of each segment of a network (see `xbarch.segments`), a single one where the machine holds it all."""
+    """A run of each segment of a network (see `xbarch.mapping.segments`), a single one where the machine holds it
+    all."""
     machine, network, path, how = _prepared(
         arch, workload, policy=policy, images=images, chips=chips, datapath=datapath, options=options,
         overrides=overrides, batch=batch, placement=placement, mode=mode, engine=engine, progress=progress)
@@ -196,7 +197,7 @@ def _perform(machine: Machine, network: Workload, path: DataPath, packed: Mappin
     """Plan, compile, simulate, cost. leaving: whether the outputs go off the chip."""
     planned = _planned(machine, network, packed, how)
     if how.mode != "pipelined":
-        maps.refuse(planned, network, machine.room().buffer, how.images if how.mode == "batch" else 1)
+        barriers.refuse(planned, network, machine.room().buffer, how.images if how.mode == "batch" else 1)
     plain = (compile_leaving if leaving else compile_graph)(machine, network, packed, planned, how.images)
     graph = arranged(plain, how.mode)
     check(graph)
@@ -217,21 +218,21 @@ def choose(network: Workload, datapath: str | None, options: Mapping[str, Any] |
     """The data path asked for, or the workload's own with its own options."""
     name = network.datapath if datapath is None else datapath
     if name != network.datapath:
-        return plugins.datapath(name, options)
+        return registry.datapath(name, options)
     try:
-        own = plugins.datapath(name, network.options)
+        own = registry.datapath(name, network.options)
     except InputError as error:  # the fault of who stored it
         if error.file is not None or not network.file:
             raise
         raise InputError(error.message, file=network.file, field=error.field) from None
-    return plugins.datapath(name, {**network.options, **options}) if options else own
+    return registry.datapath(name, {**network.options, **options}) if options else own
 
 
 def build(architecture: Architecture, network: Workload, path: DataPath, policy: str = "", chips: int = 1) -> Machine:
     """The machine with what workload and data path need, after asking both whether they take each other."""
     published = Machine(architecture, chips)
     published.accept(network)
-    reason = lawful.reason(path, network, published.geometry)
+    reason = checked.reason(path, network, published.geometry)
     if reason:
         raise InputError(f"data path {path.name} does not take workload {network.name} here: {reason}")
     return Machine(variant(architecture, network, path, published.geometry, policy), chips)
@@ -256,13 +257,13 @@ def fit(network: Workload, path: DataPath, machine: Machine) -> dict[str, Packed
     packed = kept.packed(network, path, machine.geometry, machine.sensing)
     prices = machine.prices()
     for name, layer in packed.items():
-        with plugins.asking(path, "work", name) as wrong:
+        with registry.asking(path, "work", name) as wrong:
             if free := [action for action in layer.work.extra if action not in prices]:
                 raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component pays for: "
                             f"{', '.join(prices)}")
-        with plugins.asking(machine.sensing, "actions", name) as wrong:
-            done = lawful.actions(layer.sensing, layer.work)
-            if plugins.own(machine.sensing) and (lacks := machine.lacking(done)):
+        with registry.asking(machine.sensing, "actions", name) as wrong:
+            done = checked.actions(layer.sensing, layer.work)
+            if registry.own(machine.sensing) and (lacks := machine.lacking(done)):
                 raise InputError(lacks, file=f"architecture {machine.architecture.name}", field="components")
             if free := [action for action in done if action not in prices]:
                 raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component of "
@@ -294,7 +295,7 @@ def verify(
     machine = build(architecture, network, path)
     _room(network, machine)
     fit(network, path, machine)
-    with plugins.asking(path, "contents", limited=False):
+    with registry.asking(path, "contents", limited=False):
         return functional_verify(network, machine.geometry, path, lossless=lossless, sensing=machine.sensing)
 
 

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from xbarch.compress import data
-from xbarch.compress.export import workload
-from xbarch.compress.intake import intake
-from xbarch.compress.network import Network
-from xbarch.compress.quant import Weights, power, rounded
-from xbarch.compress.run import build
-from xbarch.compress.train import Trainer, phases
+from xbarch.compress.intake.graph import intake
+from xbarch.compress.quantizers.levels import Weights, power, rounded
+from xbarch.compress.quantizers.network import Network
+from xbarch.compress.training import data
+from xbarch.compress.training.export import workload
+from xbarch.compress.training.run import build
+from xbarch.compress.training.train import Trainer, phases
 from xbarch.errors import InputError
-from xbarch.spec.recipe import Quantization, Recipe
+from xbarch.specs.recipe import Quantization, Recipe
 from xbarch.workload.infer import infer, multiplies
 
 torch.set_num_threads(1)

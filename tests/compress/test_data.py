@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from xbarch.compress.data import augmented, load
+from xbarch.compress.training.data import augmented, load
 from xbarch.errors import InputError
-from xbarch.spec.recipe import Data
+from xbarch.specs.recipe import Data
 
 torch.set_num_threads(1)
 

@@ -5,11 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from xbarch.compress import models
-from xbarch.compress.intake import intake
-from xbarch.compress.network import Network
+from xbarch.compress.intake import models
+from xbarch.compress.intake.graph import intake
+from xbarch.compress.quantizers.network import Network
 from xbarch.errors import InputError
-from xbarch.spec.recipe import Quantization
+from xbarch.specs.recipe import Quantization
 from xbarch.workload.zoo import network
 
 torch.set_num_threads(1)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from xbarch.compress import models
-from xbarch.compress.intake import intake
-from xbarch.compress.lasso import Lasso, grouped, spread
-from xbarch.compress.network import Network
+from xbarch.compress.intake import models
+from xbarch.compress.intake.graph import intake
+from xbarch.compress.methods.lasso import Lasso, grouped, spread
+from xbarch.compress.quantizers.network import Network
 from xbarch.datapaths.meng import Meng
-from xbarch.spec.recipe import Pruning, Quantization, Training
+from xbarch.specs.recipe import Pruning, Quantization, Training
 
 torch.set_num_threads(1)
 

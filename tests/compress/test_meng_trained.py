@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from xbarch.compress import data, export
-from xbarch.compress.data import Images
-from xbarch.compress.lasso import Lasso
-from xbarch.compress.run import build
-from xbarch.compress.train import Trainer, phases
+from xbarch.compress.methods.lasso import Lasso
+from xbarch.compress.training import data, export
+from xbarch.compress.training.data import Images
+from xbarch.compress.training.run import build
+from xbarch.compress.training.train import Trainer, phases
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.meng import Meng, Routed
 from xbarch.functional.execute import run
-from xbarch.spec.recipe import Pruning, Recipe
+from xbarch.specs.recipe import Pruning, Recipe
 
 torch.set_num_threads(1)
 

@@ -4,20 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from xbarch import plugins
-from xbarch.compress import data, models
-from xbarch.compress.admm import Admm
-from xbarch.compress.intake import intake
-from xbarch.compress.network import Network
-from xbarch.compress.pruner import Pruner
-from xbarch.compress.recover import Recover
-from xbarch.compress.run import build, change, train
-from xbarch.compress.train import Trainer, phases
+from xbarch.compress.intake import models
+from xbarch.compress.intake.graph import intake
+from xbarch.compress.methods.admm import Admm
+from xbarch.compress.methods.pruner import Pruner
+from xbarch.compress.methods.zeroize import Recover
+from xbarch.compress.quantizers.network import Network
+from xbarch.compress.training import data
+from xbarch.compress.training.run import build, change, train
+from xbarch.compress.training.train import Trainer, phases
 from xbarch.datapaths.base import Geometry, strongest
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.meng import Meng
 from xbarch.errors import InputError
-from xbarch.spec.recipe import Pruning, Quantization, Training
+from xbarch.plugins import registry
+from xbarch.specs.recipe import Pruning, Quantization, Training
 from xbarch.workload import find, store
 from xbarch.workload.graph import Layer
 
@@ -155,7 +156,7 @@ def test_every_method_with_every_algorithm_that_fits(tmp_path, method, options, 
     pruned = [la for la in loaded.compute_layers if la.mask is not None]
     kept = sum(la.kept_weights for la in pruned) / sum(la.rows * la.filters for la in pruned)
     assert kept == pytest.approx(0.5, abs=0.1)
-    path = plugins.datapath(loaded.datapath, loaded.options)
+    path = registry.datapath(loaded.datapath, loaded.options)
     assert not [reason for la in pruned if (reason := path.check(la, Geometry(36, 16, 2)))]
     spec = find.read_recipe(recipe)
     parts = data.load(spec.data, spec.seed)
@@ -183,7 +184,7 @@ def test_refusals(tmp_path):
             if kind:
                 kind(network(), spec(algorithm, layers=layers), Dense())
             else:
-                from xbarch.compress.lasso import Lasso
+                from xbarch.compress.methods.lasso import Lasso
 
                 Lasso(network(), spec(algorithm), Dense())
     for bad in ({"density": None, "cut_after": None}, {"cut_after": 6}, {"layers": {"fc": 0.0}}, {"density": 1.5}):
@@ -225,7 +226,7 @@ def test_search_takes_the_fewest_bits_the_guard_allows(tmp_path):
                                        f"search: {{option: adc_bits, values: [1, 4], guard: {guard}}}"))
         loaded = store.load(train(recipe, cache=tmp_path / "ck"))
         bits = loaded.options["adc_bits"]
-        path = plugins.datapath("xue", loaded.options)
+        path = registry.datapath("xue", loaded.options)
         pruned = [la for la in loaded.compute_layers if la.mask is not None]
         assert set(bits) == {"*", *(la.name for la in pruned)}
         assert all(path.adc_bits(la, Geometry(36, 16, 2)) <= bits[la.name] for la in pruned)

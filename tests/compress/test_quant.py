@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from xbarch.compress.quant import Pact, Signed, Weights
+from xbarch.compress.quantizers.levels import Pact, Signed, Weights
 
 torch.set_num_threads(1)
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from xbarch.compress import models
-from xbarch.compress.export import layers as exported
-from xbarch.compress.intake import intake
-from xbarch.compress.network import Network
-from xbarch.compress.pruner import Pruner
-from xbarch.datapaths import purify
+from xbarch.compress.intake import models
+from xbarch.compress.intake.graph import intake
+from xbarch.compress.methods.pruner import Pruner
+from xbarch.compress.quantizers.network import Network
+from xbarch.compress.training.export import layers as exported
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.tiny_but_accurate import TinyButAccurate
-from xbarch.spec.recipe import Pruning, Quantization, Training
+from xbarch.datapaths.tools import purify
+from xbarch.specs.recipe import Pruning, Quantization, Training
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.infer import infer
 

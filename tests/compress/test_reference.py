@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from xbarch.compress import models
-from xbarch.compress.hoyer import Hoyer
-from xbarch.compress.intake import intake
-from xbarch.compress.lasso import Lasso
-from xbarch.compress.network import Network
-from xbarch.compress.slices import Slices
+from xbarch.compress.intake import models
+from xbarch.compress.intake.graph import intake
+from xbarch.compress.methods.hoyer import Hoyer
+from xbarch.compress.methods.lasso import Lasso
+from xbarch.compress.methods.slices import Slices
+from xbarch.compress.quantizers.network import Network
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.recom import ReCom
 from xbarch.datapaths.snrram import SNrram
-from xbarch.spec.recipe import Pruning, Quantization, Shape, Training
+from xbarch.specs.recipe import Pruning, Quantization, Shape, Training
 
 
 def pruner(kind, path, algorithm, **more):

@@ -6,13 +6,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from xbarch import plugins
-from xbarch.compress import data
-from xbarch.compress.pruner import Pruner
-from xbarch.compress.run import build, train
-from xbarch.compress.search import searched
-from xbarch.compress.train import Trainer
-from xbarch.spec.recipe import Recipe, Search
+from xbarch.compress.methods.pruner import Pruner
+from xbarch.compress.methods.search import searched
+from xbarch.compress.training import data
+from xbarch.compress.training.run import build, train
+from xbarch.compress.training.train import Trainer
+from xbarch.plugins import registry
+from xbarch.specs.recipe import Recipe, Search
 from xbarch.workload import store
 
 torch.set_num_threads(1)
@@ -52,7 +52,7 @@ def test_densities_are_the_first_within_the_guard(tmp_path):
         made.network.load_state_dict(untouched)
         for node, value in density:
             one = Pruner(made.network, pruning.model_copy(update={"layers": {node.layer.name: value}}),
-                         plugins.datapath("dense"))
+                         registry.datapath("dense"))
             one.nodes = [node]
             one.harden()
         return made.accuracy(made.parts.val)

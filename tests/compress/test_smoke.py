@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import xbarch
-from xbarch import plugins
 from xbarch.datapaths.base import Geometry
+from xbarch.plugins import registry
 from xbarch.workload import store
 from xbarch.workload.infer import multiplies
 
@@ -59,7 +59,7 @@ def trained(tmp_path_factory):
 @pytest.mark.parametrize("method", METHODS)
 def test_constraint_density_and_accuracy(trained, method):
     made = trained(method)
-    path = plugins.datapath(made.datapath, made.options)
+    path = registry.datapath(made.datapath, made.options)
     first, *others = made.compute_layers
     pruned = [la for la in others if path.prunes(la)]
     assert made.datapath == method and len(pruned) >= 5 and first.kept.all()

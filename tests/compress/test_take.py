@@ -11,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xbarch
-from xbarch import cli, plugins
-from xbarch.compress import data, models, take
-from xbarch.compress.quant import Weights
+from xbarch.cli import app
+from xbarch.compress.intake.graph import checkpoint, models
+from xbarch.compress.quantizers.levels import Weights
+from xbarch.compress.training import data
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.execute import verify
-from xbarch.spec.recipe import Data
+from xbarch.plugins import registry
+from xbarch.specs.recipe import Data
 from xbarch.workload import store
 from xbarch.workload.infer import infer
 
@@ -87,7 +89,7 @@ def test_accuracy_is_that_of_the_integers(place, parts):
     recipe = found.manifest["recipe"]
     assert recipe["kind"] == "imported" and len(recipe["sha256"]) == 64 and recipe["calibration_images"] == 512
     assert found.trained_on and recipe["method"] == found.datapath == "dense" and recipe["density"] is None
-    assert not any(r["mismatches"] for r in verify(found, Geometry(128, 128, 2), plugins.datapath("dense")))
+    assert not any(r["mismatches"] for r in verify(found, Geometry(128, 128, 2), registry.datapath("dense")))
     assert all(la.weight_bits == 4 and np.abs(la.weights()).max() == 7 for la in found.compute_layers)
 
 
@@ -112,7 +114,7 @@ def test_more_bits_and_a_chain_of_shifts(place, parts):
 def test_projection_when_asked(place, method, options, density):
     """The constraint holds on every layer, the packed form is exact, no more is kept than was asked for."""
     found = imported(place, f"pruned_{method}", method, options=options, density=density, geometry=SMALL)
-    path, geometry = plugins.datapath(method, options), Geometry(**SMALL)
+    path, geometry = registry.datapath(method, options), Geometry(**SMALL)
     assert all(path.check(la, geometry) == "" for la in found.compute_layers)
     assert not any(r["mismatches"] for r in verify(found, geometry, path, images=1, lossless=True))
     pruned = [la for la in found.compute_layers[1:] if path.prunes(la)]
@@ -127,7 +129,7 @@ def test_projection_when_asked(place, method, options, density):
 def test_for_operation_units(place):
     unit = {"rows": 4, "columns": 8}
     found = imported(place, "units", "sre", density=0.6, geometry={**SMALL, "operation_unit": unit})
-    path, geometry = plugins.datapath("sre"), Geometry(**SMALL, ou_rows=4, ou_columns=8)
+    path, geometry = registry.datapath("sre"), Geometry(**SMALL, ou_rows=4, ou_columns=8)
     assert all(path.check(la, geometry) == "" for la in found.compute_layers)
     assert not any(r["mismatches"] for r in verify(found, geometry, path, images=1, lossless=True))
     assert found.manifest["recipe"]["geometry"]["operation_unit"] == unit
@@ -209,7 +211,7 @@ def test_weights_on_levels_stay(bits, step, seed):
     levels = np.append(rng.integers(-largest, largest, 40, endpoint=True), largest)
     w = torch.from_numpy((levels * step).astype(np.float32))
     node = type("Node", (), {"levels": Weights(bits, "lsq", 2.0, False, w)})
-    take._fit_step(node, w)
+    checkpoint._fit_step(node, w)
     found, real = node.levels.integers(w)
     assert np.allclose(found.numpy() * real, w.numpy(), rtol=1e-5, atol=0)
     assert np.array_equal(found.numpy() * np.gcd.reduce(levels), levels)
@@ -220,7 +222,7 @@ def test_step_errs_little_more_than_the_best(bits):
     """Against ten times as many steps, tried one by one."""
     w = torch.randn(4000, generator=torch.Generator().manual_seed(bits))
     node = type("Node", (), {"levels": Weights(bits, "lsq", 2.0, False, w)})
-    take._fit_step(node, w)
+    checkpoint._fit_step(node, w)
     top = 2 ** (bits - 1) - 1
 
     def error(step):
@@ -233,12 +235,12 @@ def test_step_errs_little_more_than_the_best(bits):
 def test_statistics_are_those_of_the_quantized_network(place, parts):
     """Behind the imported weights every normalized channel has its beta as mean and its gamma as deviation, and no
     clip tried at random errs less."""
-    asked = take._asked({"model": "resnet20", "checkpoint": str(place / "w.pt"), "width": 4, "data": DIGITS,
+    asked = checkpoint._asked({"model": "resnet20", "checkpoint": str(place / "w.pt"), "width": 4, "data": DIGITS,
                          "method": "dense", "density": None, "options": {}})
-    network = take.build(take._recipe(asked), parts)
-    take._round(network)
+    network = checkpoint.build(checkpoint._recipe(asked), parts)
+    checkpoint._round(network)
     x = parts.train[slice(0, 200)][0]
-    assert take.calibrate(network, x) == 200
+    assert checkpoint.calibrate(network, x) == 200
     keep = {}
     with torch.no_grad():
         network.eval()(x, keep=keep)
@@ -279,7 +281,7 @@ def test_own_model_own_images(tmp_path):
     (tmp_path / "net.py").write_text(NET)
     model = models.build(f"{tmp_path}/net.py:net", 2, None, 0)
     torch.save({"state_dict": model.state_dict()}, tmp_path / "net.pt")
-    words = take.data_words([str(tmp_path / "images"), "size=8"])
+    words = checkpoint.data_words([str(tmp_path / "images"), "size=8"])
     assert words == {"name": "folder", "path": str(tmp_path / "images"), "size": 8}
     folder = xbarch.take(f"{tmp_path}/net.py:net", tmp_path / "net.pt", "meng", out=tmp_path / "mine", data=words,
                          stored_images=3)
@@ -287,7 +289,7 @@ def test_own_model_own_images(tmp_path):
     assert found.manifest["data"] == {"train": 11, "val": 1, "test": 12, "classes": 2}
     assert found.manifest["recipe"]["calibration_images"] == 11 and found.manifest["images"] == 3
     (tmp_path / "images" / "data_batch_1.bin").write_bytes(b"")
-    assert take.data_words([str(tmp_path / "images")])["name"] == "cifar10"
+    assert checkpoint.data_words([str(tmp_path / "images")])["name"] == "cifar10"
 
 
 # -- the command --------------------------------------------------------------------------------------------------
@@ -300,7 +302,7 @@ def call(capsys, monkeypatch, place):
         monkeypatch.setattr(sys, "argv", ["xbarch", *map(str, words)])
         code = 0
         try:
-            cli.main()
+            app.main()
         except SystemExit as stop:
             code = stop.code or 0
         out = capsys.readouterr()

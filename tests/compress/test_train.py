@@ -12,11 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from xbarch.compress import data, run
-from xbarch.compress.run import build, train
-from xbarch.compress.train import Trainer, phases
+from xbarch.compress.training import data, run
+from xbarch.compress.training.run import build, train
+from xbarch.compress.training.train import Trainer, phases
 from xbarch.errors import InputError
-from xbarch.spec.recipe import Recipe
+from xbarch.specs.recipe import Recipe
 from xbarch.workload import find, store
 from xbarch.workload.infer import infer
 
@@ -83,7 +83,7 @@ def test_result_is_the_network(stored, recipe):
 def test_interrupted_run_ends_with_the_same_bytes(place, recipe, stored):
     """A run stopped by Ctrl-C, then killed, then finished."""
     out, cache = place / "again", place / "parts"
-    code = f"from xbarch.compress.run import train; from pathlib import Path\n" \
+    code = f"from xbarch.compress.training.run import train; from pathlib import Path\n" \
            f"train({str(recipe)!r}, out=Path({str(out)!r}), cache=Path({str(cache)!r}))"
     for stop in (signal.SIGINT, signal.SIGKILL):
         seen = len(list(cache.rglob("*.pt")))
@@ -192,7 +192,7 @@ def test_hostile_checkpoints(place, tamper, says):
     parts = data.load(spec.data, spec.seed)
     if isinstance(tamper, dict):
         fresh = spec.model_copy(update={"checkpoint": None})
-        from xbarch.compress import models
+        from xbarch.compress.intake import models
         state = models.build(fresh.model, 10, fresh.width, 0).state_dict()
         torch.save({**state, **tamper}, place / "weights.pt")
     with pytest.raises(InputError, match=says):

@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 
 import xbarch
-from xbarch import bundled, plugins
 from xbarch.conformance import Case, _layer, _refused, exact
 from xbarch.errors import InputError
 from xbarch.functional.execute import run
-from xbarch.hw.machine import Machine
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.machine.machine import Machine
+from xbarch.plugins import registry
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
+from xbarch.support import bundled
 from xbarch.workload.graph import Layer, Workload
 
 MACHINES = {name: Machine(load(name, Architecture)) for name in sorted(bundled.names("architectures"))}
-PAIRS = [(machine, path) for machine in MACHINES for path in sorted(plugins.datapaths())]
+PAIRS = [(machine, path) for machine in MACHINES for path in sorted(registry.datapaths())]
 LAYERS = 3
 
 
@@ -109,7 +110,7 @@ def network(machine, path):
 
 @pytest.mark.parametrize("name, kind", PAIRS)
 def test_pair(name, kind):
-    machine, path = MACHINES[name], plugins.datapath(kind)
+    machine, path = MACHINES[name], registry.datapath(kind)
     cases = drawn(machine, path, LAYERS)
     asked = network(machine, path)
     reason = path.accepts(asked, machine.geometry)
@@ -134,7 +135,7 @@ def test_pair(name, kind):
 def test_what_is_refused_needs_operation_units():
     """All that is refused is what reads units on a machine that has none, or units of fewer bit lines than it takes."""
     left_out = {(name, kind) for name, kind in PAIRS
-                if plugins.datapath(kind).accepts(network(MACHINES[name], plugins.datapath(kind)),
+                if registry.datapath(kind).accepts(network(MACHINES[name], registry.datapath(kind)),
                                                   MACHINES[name].geometry)}
     units = {name for name, machine in MACHINES.items() if machine.geometry.operation_units}
     assert left_out == {(name, kind) for name in set(MACHINES) - units for kind in ("auto_prune", "sre", "forms")} | {

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from xbarch import plugins
 from xbarch.conformance import (
     bounded,
     conserved,
@@ -18,10 +17,11 @@ from xbarch.conformance import (
     variants,
 )
 from xbarch.functional.execute import lossless_bits, run
+from xbarch.plugins import registry
 
 MIXED = 60   # layers a data path, with every option drawn at random
-VARIANTS = [(name, options) for name, kind in plugins.datapaths().items() for options in variants(kind)]
-LAYERS = -(-(10_000 - MIXED * len(plugins.datapaths())) // len(VARIANTS))  # a variant; 10,000 in all
+VARIANTS = [(name, options) for name, kind in registry.datapaths().items() for options in variants(kind)]
+LAYERS = -(-(10_000 - MIXED * len(registry.datapaths())) // len(VARIANTS))  # a variant; 10,000 in all
 IDS = [name + "".join(f"-{k}={v}" for k, v in options.items()) for name, options in VARIANTS]
 
 
@@ -39,7 +39,7 @@ def chunks(geometry, lines):
 def cases(index, count):
     """The same layers for the same variant in every run."""
     name, options = VARIANTS[index]
-    path, rng = plugins.datapath(name, options), np.random.default_rng([2, index])
+    path, rng = registry.datapath(name, options), np.random.default_rng([2, index])
     return (draw(rng, path) for _ in range(count))
 
 
@@ -89,7 +89,7 @@ def test_some_cells_hold_a_sign():
 
 
 def test_ten_thousand_layers_and_more():
-    assert len(VARIANTS) * LAYERS + MIXED * len(plugins.datapaths()) >= 10_000
+    assert len(VARIANTS) * LAYERS + MIXED * len(registry.datapaths()) >= 10_000
     assert {"dense", "meng", "huai", "segprune", "xue"} <= {name for name, _ in VARIANTS}
 
 
@@ -100,14 +100,14 @@ def test_exact_and_never_clipped_at_the_lossless_resolution(index):
         assert exact(case, blocks).bits == lossless_bits(blocks, case.geometry)
 
 
-@pytest.mark.parametrize("name", sorted(plugins.datapaths()))
+@pytest.mark.parametrize("name", sorted(registry.datapaths()))
 def test_exact_with_any_mixture_of_options(name):
     rng = np.random.default_rng(4)
-    fields = plugins.datapaths()[name].Options.model_fields
+    fields = registry.datapaths()[name].Options.model_fields
     choices = {field: values(info.annotation) for field, info in fields.items() if values(info.annotation)}
     for _ in range(MIXED):
         options = {field: allowed[rng.integers(len(allowed))] for field, allowed in choices.items()}
-        case = draw(rng, plugins.datapath(name, options))
+        case = draw(rng, registry.datapath(name, options))
         exact(case, case.packed())
 
 
@@ -129,7 +129,7 @@ def test_an_adc_one_bit_short_of_lossless_is_caught(index):
     """The extreme layers need every bit of the lossless resolution: with one fewer, conversions clip, their number
     and the wrong outputs are those of the oracle, and no output is wrong but through a clipped bit line."""
     caught = set()
-    for case in extremes(plugins.datapath(*VARIANTS[index])):
+    for case in extremes(registry.datapath(*VARIANTS[index])):
         blocks = case.path.pack(case.layer, case.geometry)
         bits = lossless_bits(blocks, case.geometry)
         expected = case.x @ case.matrix
@@ -211,7 +211,7 @@ def test_hardware_it_adds_is_priced_and_counted(index):
         priced(case, case.packed())
 
 
-@pytest.mark.parametrize("name", sorted(plugins.datapaths()))
+@pytest.mark.parametrize("name", sorted(registry.datapaths()))
 def test_projections_pack_and_keep_their_promise(name):
-    rng, path = np.random.default_rng(6), plugins.datapath(name)
+    rng, path = np.random.default_rng(6), registry.datapath(name)
     assert any([projected(draw(rng, path), 0.6) for _ in range(3 if name == "xue" else 12)])

@@ -8,8 +8,8 @@ import pytest
 
 from xbarch.cost.explore import headline, point
 from xbarch.cost.nameplate import nameplate
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 
 ISAAC = load("isaac_like", Architecture)
 SE = (256, 8, 512, 4)

@@ -4,8 +4,9 @@ from math import ceil
 
 import numpy as np
 
-from xbarch.datapaths import dense, pieces
+from xbarch.datapaths import dense
 from xbarch.datapaths.base import Geometry, Stream
+from xbarch.datapaths.tools import pieces
 from xbarch.functional.execute import run
 from xbarch.workload.graph import Layer
 

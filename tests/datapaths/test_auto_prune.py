@@ -13,7 +13,7 @@ from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.sre import Sre
 from xbarch.errors import InputError
 from xbarch.functional.execute import run
-from xbarch.mapping import lawful
+from xbarch.plugins import checked
 from xbarch.workload.graph import Layer, Workload
 
 MACHINE = Geometry(128, 128, 2, 1, 6, False, ou_rows=16, ou_columns=16)
@@ -115,8 +115,8 @@ def test_exact(options):
     compacted, path = 0, AutoPrune(options)
     for _ in range(40):
         layer = drawn(rng)
-        blocks = lawful.blocks(path, layer, SMALL)
-        lawful.work(path, blocks, layer, SMALL)
+        blocks = checked.blocks(path, layer, SMALL)
+        checked.work(path, blocks, layer, SMALL)
         compacted += max(b.crossbar for b in blocks) + 1 < len(blocks)
         x = rng.integers(0, 8, (4, layer.rows * layer.groups))
         x[0] = 7

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xbarch.datapaths import dense, indices
+from xbarch.datapaths import dense
 from xbarch.datapaths.base import Geometry
-from xbarch.datapaths.compact import by_blocks, by_columns_of_blocks, by_layer, by_rows_of_blocks, ranked, whole
 from xbarch.datapaths.hybrid_p import HybridP
 from xbarch.datapaths.liang import Liang
 from xbarch.datapaths.pim_prune import PimPrune
 from xbarch.datapaths.tiny_but_accurate import TinyButAccurate
+from xbarch.datapaths.tools import indices
+from xbarch.datapaths.tools.compact import by_blocks, by_columns_of_blocks, by_layer, by_rows_of_blocks, ranked, whole
 from xbarch.errors import InputError
 from xbarch.functional.execute import reference, run
 from xbarch.workload.graph import Layer

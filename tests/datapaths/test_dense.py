@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from xbarch import plugins
-from xbarch.datapaths import cells
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.dense import Dense
+from xbarch.datapaths.tools import cells
 from xbarch.errors import InputError
 from xbarch.functional.execute import lossless_bits, run
 from xbarch.mapping.pack import dense_crossbars
+from xbarch.plugins import registry
 from xbarch.workload.graph import Layer, Workload
 
 SIGNS = ["offset", "differential", "twos"]
@@ -231,4 +231,4 @@ def test_wrong_options_are_refused(options):
     with pytest.raises(ValidationError):
         Dense(options)
     with pytest.raises(InputError, match="options"):
-        plugins.datapath("dense", options)
+        registry.datapath("dense", options)

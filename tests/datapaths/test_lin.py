@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from piecerigs import FULL, SMALL, SRE, conv, emitted, exact, lawful, recounted
 
-from xbarch.datapaths import dense, pieces
+from xbarch.datapaths import dense
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.lin import Lin, clusters, kmeans
+from xbarch.datapaths.tools import pieces
 from xbarch.errors import InputError
 
 ISAAC = Geometry(128, 128, 2)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xbarch import plugins
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.meng import Meng, Routed, index_bits
 from xbarch.errors import InputError
 from xbarch.functional.execute import run
+from xbarch.plugins import registry
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.zoo import GroupPruning, synthetic
 
@@ -345,4 +345,4 @@ def test_levels_are_odd_symmetric(bad):
                                      {"groups": 16}])
 def test_wrong_options_are_refused(options):
     with pytest.raises(InputError, match=f"options.{next(iter(options))}"):
-        plugins.datapath("meng", options)
+        registry.datapath("meng", options)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from piecerigs import FULL, SMALL, SRE, conv, emitted, exact, lawful, recounted
 
-from xbarch.datapaths import pieces
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.pattern import Pattern
+from xbarch.datapaths.tools import pieces
 from xbarch.errors import InputError
 
 

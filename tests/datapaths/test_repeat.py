@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from piecerigs import FULL, SMALL, SRE, conv, emitted, exact, lawful, recounted, stream
 
-from xbarch.datapaths import dense, pieces
+from xbarch.datapaths import dense
 from xbarch.datapaths.repeat import PattPim, RePim, Shared, groups
+from xbarch.datapaths.tools import pieces
 
 
 def repeating(rng, filters, channels, kinds, kernel=3, height=16):

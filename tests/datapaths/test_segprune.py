@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xbarch.datapaths import dense, indices, packing
+from xbarch.datapaths import dense
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.segprune import SegPrune, voting
+from xbarch.datapaths.tools import indices, packing
 from xbarch.errors import InputError
 from xbarch.functional.execute import run
 from xbarch.workload.graph import Layer, Workload

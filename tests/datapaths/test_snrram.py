@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from piecerigs import FULL, SMALL, SRE, conv, emitted, exact, lawful, recounted, stream
 
-from xbarch.datapaths import dense, pieces
+from xbarch.datapaths import dense
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.recom import ReCom
 from xbarch.datapaths.snrram import SNrram
+from xbarch.datapaths.tools import pieces
 from xbarch.errors import InputError
 
 ISAAC = Geometry(128, 128, 2)

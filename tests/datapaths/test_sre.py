@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xbarch.datapaths import indices, sparse_units
 from xbarch.datapaths.base import Geometry, Stream, standard_work
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.sre import Sre
+from xbarch.datapaths.tools import indices, sparse_units
 from xbarch.errors import InputError
 from xbarch.functional.execute import run
-from xbarch.mapping import lawful
+from xbarch.plugins import checked
 from xbarch.workload.graph import Layer, Workload
 
 MACHINE = Geometry(128, 128, 2, 1, 6, False, ou_rows=16, ou_columns=16)
@@ -107,7 +107,7 @@ def test_exact(options):
     for _ in range(40):
         layer = random_layer(rng, SMALL)
         blocks = Sre(options).pack(layer, SMALL)
-        lawful.blocks(Sre(options), layer, SMALL)
+        checked.blocks(Sre(options), layer, SMALL)
         compacted += len({b.crossbar for b in blocks}) < len(blocks)
         x = rng.integers(0, 1 << layer.input_bits, (4, layer.rows * layer.groups))
         x[0] = (1 << layer.input_bits) - 1
@@ -180,7 +180,7 @@ def test_dynamic_units_by_loops(dac_bits):
             blocks = path.pack(layer, geometry)
             x = rng.integers(0, 1 << layer.input_bits, (5, layer.rows * layer.groups)) * (rng.random((5, 1)) < 0.8)
             work = path.work(blocks, layer, geometry, stream(x, layer.input_bits))
-            lawful.work(path, blocks, layer, geometry, stream(x, layer.input_bits))
+            checked.work(path, blocks, layer, geometry, stream(x, layer.input_bits))
             assert (np.diff(work.crossbar) >= 0).all()
             assert work.outputs.sum() == sum(b.outputs for b in blocks)
             for w, vector in enumerate(x):

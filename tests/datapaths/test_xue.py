@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from xbarch import plugins
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.xue import Xue, bit_level, budget, hold, largest_sums, value_level
 from xbarch.errors import InputError
 from xbarch.functional.execute import ceiling, lossless_bits, run
+from xbarch.plugins import registry
 from xbarch.workload.graph import Layer, Workload
 
 ISAAC = Geometry(128, 128, 2)
@@ -333,9 +333,9 @@ def test_extreme_layers():
 
 
 def test_registered_and_refusals_are_one_sentence():
-    assert plugins.datapaths()["xue"] is Xue
+    assert registry.datapaths()["xue"] is Xue
     with pytest.raises(InputError, match=r"options\.sign.*allowed differential.*zeros would"):
-        plugins.datapath("xue", {"sign": "offset"})
+        registry.datapath("xue", {"sign": "offset"})
 
 
 @pytest.mark.parametrize("skip", [False, True])

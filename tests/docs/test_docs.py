@@ -16,14 +16,14 @@ from pydantic import BaseModel
 
 import xbarch
 from xbarch import errors
-from xbarch.cli import app
+from xbarch.cli.app import app
 from xbarch.datapaths.base import Geometry
 from xbarch.mapping.plan import POLICIES
-from xbarch.plugins import datapaths
+from xbarch.plugins.registry import datapaths
 from xbarch.sim.modes import MODES
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.recipe import Recipe
-from xbarch.spec.sweep import FIGURES, Sweep
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.recipe import Recipe
+from xbarch.specs.sweep import FIGURES, Sweep
 from xbarch.workload.store import Manifest
 from xbarch.workload.zoo import NETWORKS, SyntheticRecipe
 
@@ -249,7 +249,7 @@ def test_formulas_of_the_reference_hold(result):
 
 
 def xbarch_architecture():
-    from xbarch.spec.load import load
+    from xbarch.specs.load import load
 
     return load("isaac_like", Architecture)
 

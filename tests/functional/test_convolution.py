@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from xbarch import plugins
 from xbarch.datapaths.base import Geometry
 from xbarch.functional.execute import reference, run
+from xbarch.plugins import registry
 from xbarch.workload.graph import Layer, unroll
 
 torch = pytest.importorskip("torch")
@@ -60,7 +60,7 @@ def test_packed_layers_are_the_convolution(path, stride, padding, dilation, grou
     weights = layer.weights() * mask
     layer = Layer(**{**vars(layer), "weights": lambda: weights, "mask": lambda: mask & np.ones(weights.shape, bool)})
     geometry = Geometry(25, 30, 2)
-    done = run(plugins.datapath(path).pack(layer, geometry), layer, geometry, unroll(image, layer), "lossless")
+    done = run(registry.datapath(path).pack(layer, geometry), layer, geometry, unroll(image, layer), "lossless")
     assert np.array_equal(done.out, convolved(layer, image)) and done.clips == 0
 
 

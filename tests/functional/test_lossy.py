@@ -7,17 +7,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from xbarch import plugins
 from xbarch.datapaths.base import Block, Contents, Geometry
 from xbarch.datapaths.dense import Dense
 from xbarch.errors import ConservationError
 from xbarch.functional.execute import lossless_bits, reference, run, verify
-from xbarch.sensing.base import Array
+from xbarch.parts.sensing.base import Array
+from xbarch.plugins import registry
 from xbarch.workload.graph import Layer, Workload
 
 
 def unit(geometry, name="sense_amplifier", **options):
-    return plugins.sense(name, options, Array(
+    return registry.sense(name, options, Array(
         geometry.columns, 9_800, 1_876, Fraction(8), geometry.adc_bits, 0, geometry.rows, geometry.cell_bits,
         geometry.dac_bits))
 
@@ -145,7 +145,7 @@ def test_amplifiers_that_keep_low_bits_are_converters_that_saturate():
 def test_cells_without_a_sign_lose_bits_the_same_way(name):
     """Any data path on any array: what a bit line counts in an output is read off the decode list."""
     rng = np.random.default_rng(6)
-    path, compared = plugins.datapath(name), 0
+    path, compared = registry.datapath(name), 0
     for signed in (False, True):
         geometry = Geometry(64, 64, 2, 1, 4, True, signed=signed)
         if name == "forms":

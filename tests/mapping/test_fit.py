@@ -9,12 +9,12 @@ import pytest
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.huai import Huai
 from xbarch.errors import CapacityError
-from xbarch.hw.machine import Machine
+from xbarch.machine.machine import Machine
 from xbarch.mapping.fit import Candidate, largest, smallest
 from xbarch.mapping.pack import pack
 from xbarch.mapping.plan import plan
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 from xbarch.workload.graph import Workload
 from xbarch.workload.zoo import synthetic
 

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rigs import single
 
-from xbarch import plugins
 from xbarch.datapaths.base import Added, Geometry
 from xbarch.datapaths.dense import Dense
 from xbarch.errors import InputError
-from xbarch.mapping import lawful
+from xbarch.plugins import checked, registry
 
 GEOMETRY = Geometry(128, 128, 2)
 NETWORK = single(300, 40, 4)
@@ -86,23 +85,23 @@ def endless():
     (lambda: changed(8, crossbar=7), "returned blocks 7 and 8 that share cells of crossbar 7"),
 ])
 def test_packing_that_breaks_the_contract(answer, says):
-    assert says in refused(lawful.blocks, Odd(pack=lambda layer, geometry: answer()), LAYER, GEOMETRY)
+    assert says in refused(checked.blocks, Odd(pack=lambda layer, geometry: answer()), LAYER, GEOMETRY)
 
 
-@pytest.mark.parametrize("name", plugins.datapaths())
+@pytest.mark.parametrize("name", registry.datapaths())
 def test_answers_that_keep_it(name):
-    path, random = plugins.datapath(name), np.random.default_rng(0)
+    path, random = registry.datapath(name), np.random.default_rng(0)
     mask = np.repeat(random.random((40, 4, 1, 1)) < 0.5, 75, axis=1)
     low, high = path.levels(4)
     weights = random.integers(low, high + 1, mask.shape) * mask
     layer = replace(LAYER, weights=lambda: weights, mask=lambda: mask, weight_bits=4, input_bits=4)
     network = replace(NETWORK, layers=(NETWORK["input"], layer))
-    needs = "operation units" in lawful.reason(path, network, GEOMETRY)
+    needs = "operation units" in checked.reason(path, network, GEOMETRY)
     geometry = replace(GEOMETRY, ou_rows=8, ou_columns=GEOMETRY.columns) if needs else GEOMETRY
-    assert lawful.reason(path, network, geometry) == ""
-    blocks = lawful.blocks(path, layer, geometry)
-    assert len(blocks) >= 1 and lawful.work(path, blocks, layer, geometry).crossbar[-1] < len(blocks)
-    assert {a.action for a in lawful.hardware(path, geometry)} == set(path.work(blocks, layer, geometry).extra)
+    assert checked.reason(path, network, geometry) == ""
+    blocks = checked.blocks(path, layer, geometry)
+    assert len(blocks) >= 1 and checked.work(path, blocks, layer, geometry).crossbar[-1] < len(blocks)
+    assert {a.action for a in checked.hardware(path, geometry)} == set(path.work(blocks, layer, geometry).extra)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 7), st.integers(1, 4), st.integers(0, 7),
@@ -112,7 +111,7 @@ def test_overlap_is_found_where_painting_finds_it(blocks):
     painted = np.zeros((3, 12, 12), int)
     for c, row, rows, col, columns in blocks:
         painted[c, row:row + rows, col:col + columns] += 1
-    found = lawful._overlap(*np.array(blocks).T)
+    found = checked._overlap(*np.array(blocks).T)
     assert (found is not None) == (painted.max() > 1)
     if found is not None:
         alone = np.zeros((3, 12, 12), int)
@@ -142,12 +141,12 @@ def spoiled(**fields):
     (spoiled(latency=-5), "returned latency from -5 to -5"),
 ])
 def test_work_that_breaks_the_contract(answer, says):
-    assert says in refused(lawful.work, Odd(work=answer), good(), LAYER, GEOMETRY)
+    assert says in refused(checked.work, Odd(work=answer), good(), LAYER, GEOMETRY)
 
 
 def test_reads_may_depend_on_the_window():
     answer = spoiled(reads=np.ones((LAYER.windows, 9), int))
-    assert lawful.work(Odd(work=answer), good(), LAYER, GEOMETRY).reads.shape == (4, 9)
+    assert checked.work(Odd(work=answer), good(), LAYER, GEOMETRY).reads.shape == (4, 9)
 
 
 @pytest.mark.parametrize(("answer", "says"), [
@@ -158,12 +157,12 @@ def test_reads_may_depend_on_the_window():
     ([Added("mux", "ima", 1, 1, "mux", 0.5, "here")], "energy 0.5"),
 ])
 def test_hardware_that_breaks_the_contract(answer, says):
-    assert says in refused(lawful.hardware, Odd(components=lambda geometry: answer), GEOMETRY)
+    assert says in refused(checked.hardware, Odd(components=lambda geometry: answer), GEOMETRY)
 
 
 @pytest.mark.parametrize("answer", [0, -3, 33, 2.5, "eight"])
 def test_adc_bits_that_break_the_contract(answer):
-    assert refused(lawful.adc_bits, Odd(adc_bits=lambda *_: answer), LAYER, GEOMETRY) == (
+    assert refused(checked.adc_bits, Odd(adc_bits=lambda *_: answer), LAYER, GEOMETRY) == (
         f"adc_bits of layer conv returned {answer}, allowed None or a whole number from 1 to 32")
 
 
@@ -172,4 +171,4 @@ def test_adc_bits_that_break_the_contract(answer):
     (lambda *_: 1 // 0, "accepts raised ZeroDivisionError"),
 ])
 def test_accepting_that_breaks_the_contract(answer, says):
-    assert says in refused(lawful.reason, Odd(accepts=answer), NETWORK, GEOMETRY)
+    assert says in refused(checked.reason, Odd(accepts=answer), NETWORK, GEOMETRY)

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 import xbarch
-from xbarch import cache, plugins
-from xbarch.hw.machine import Machine
-from xbarch.mapping import cache as packings
-from xbarch.mapping import lawful
+from xbarch.machine.machine import Machine
+from xbarch.mapping import packings
 from xbarch.mapping.pack import stream
-from xbarch.plugins import datapath
+from xbarch.plugins import checked, registry
+from xbarch.plugins.registry import datapath
 from xbarch.run import choose
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
+from xbarch.support import cache
 from xbarch.workload.zoo import GroupPruning, synthetic
 
 RUNS = [("isaac_like", "vgg7_pruned"), ("isaac_like", "digit_pairs/vgg7_segprune_8x"),
@@ -53,7 +53,7 @@ def test_what_is_read_is_what_was_written(arch, workload, monkeypatch):
     given = asked(arch, workload)
     fresh = packings.packed(*given)
     with monkeypatch.context() as patch:
-        patch.setattr(lawful, "work", never)
+        patch.setattr(checked, "work", never)
         again = packings.packed(*asked(arch, workload))
     assert again.keys() == fresh.keys()
     for name, found in again.items():
@@ -125,7 +125,7 @@ def test_what_plugins_pack_is_not_kept(tmp_path):
     """Their code may read and import what nobody knows of."""
     (tmp_path / "mine.py").write_text("from xbarch.datapaths.dense import Dense\n\n\nclass Mine(Dense):\n"
                                       "    name, summary, provenance = 'mine', 'dense again', 'a test'\n")
-    plugins.load_file(tmp_path / "mine.py")
+    registry.load_file(tmp_path / "mine.py")
     network, path, geometry, _ = asked("isaac_like", "vgg7_pruned")
     streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
     assert packings._name(network, path, geometry, streams)

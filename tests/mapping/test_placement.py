@@ -18,11 +18,11 @@ from xbarch.mapping.pack import dense_crossbars
 from xbarch.mapping.placement import PLACEMENTS, arrange, moved
 from xbarch.mapping.plan import plan
 from xbarch.mapping.traffic import GATE, Transfer, traffic
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
-from xbarch.topologies.bus import Bus
-from xbarch.topologies.htree import HTree
-from xbarch.topologies.mesh import Mesh
+from xbarch.parts.topologies.bus import Bus
+from xbarch.parts.topologies.htree import HTree
+from xbarch.parts.topologies.mesh import Mesh
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 from xbarch.workload.find import resolve
 
 
@@ -196,7 +196,7 @@ def test_traffic_over_two_chips_is_what_the_run_sends():
 
 def test_a_placement_changes_routes_only(runs):
     """Same crossbars, copies and actions but those of the mesh; fewer flits with fewer bit-hops, and less energy."""
-    records = {name: xbarch.report.record.record(done) for name, done in runs.items()}
+    records = {name: xbarch.result.record.record(done) for name, done in runs.items()}
     base = records["row_major"]
     for other in records.values():
         assert other["mapping"]["crossbars"] == base["mapping"]["crossbars"]

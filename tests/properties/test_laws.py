@@ -21,10 +21,10 @@ from math import ceil
 import numpy as np
 import pytest
 
-from xbarch import plugins
 from xbarch.datapaths.base import Geometry, Stream
 from xbarch.datapaths.forms import cuts, effective
 from xbarch.errors import InputError
+from xbarch.plugins import registry
 from xbarch.workload.graph import Layer, Workload
 
 LAYERS = 10  # a variant and law; three where a packing looks for the largest sum of every bit line
@@ -37,7 +37,7 @@ REPEATS = ("pattpim", "repim")
 
 def variants():
     """The defaults of every registered data path, then each of its enumerable options changed alone."""
-    for name, kind in plugins.datapaths().items():
+    for name, kind in registry.datapaths().items():
         yield name, {}
         for field, info in kind.Options.model_fields.items():
             listed = typing.get_args(info.annotation) if typing.get_origin(info.annotation) is typing.Literal else ()
@@ -188,7 +188,7 @@ def above_zero_sparsity(name, options, geometry):
 
 @everywhere
 def test_kept_cells_never_rise_nor_work_above_zero_sparsity(name, options):
-    path, rng, fell = plugins.datapath(name, options), np.random.default_rng(11), 0
+    path, rng, fell = registry.datapath(name, options), np.random.default_rng(11), 0
     for _ in layers(name):
         case = draw(rng, path)
         for chain in chains(rng, case):
@@ -207,7 +207,7 @@ def test_kept_cells_never_rise_nor_work_above_zero_sparsity(name, options):
 def test_work_never_rises_before_packing(name, options):
     """On a crossbar that holds the layer. One filter is removed from the start, so that a method that packs what was
     never pruned as `dense` has its own way from the first mask on."""
-    path, rng = plugins.datapath(name, {**options, **fixed(name, options)}), np.random.default_rng(12)
+    path, rng = registry.datapath(name, {**options, **fixed(name, options)}), np.random.default_rng(12)
     for _ in layers(name):
         case = whole_layer(draw(rng, path))
         for chain in grouped(rng, case) if fixed(name, options) else chains(rng, case):
@@ -251,7 +251,7 @@ def grouped(rng, case):
 def test_crossbars_hold_what_is_kept(name, options):
     """Kept cells as the path counts them, and by an oracle: no weight of b bits takes less than its magnitude's
     cells, single bits where the path stores one in each cell."""
-    path, rng = plugins.datapath(name, options), np.random.default_rng(13)
+    path, rng = registry.datapath(name, options), np.random.default_rng(13)
     for _ in layers(name):
         case = draw(rng, path)
         g, bits = case.geometry, 1 if getattr(path.options, "single_bit", False) else case.geometry.cell_bits
@@ -299,7 +299,7 @@ def test_a_machine_of_larger_fragments_waits_longer_a_row():
     """The same through the data path: cycles of a window summed over its word lines, as its work says."""
     rng, grew = np.random.default_rng(15), 0
     for number in range(40):
-        case = draw(rng, plugins.datapath("forms"), True)
+        case = draw(rng, registry.datapath("forms"), True)
         mask = next(m for i, m in enumerate(removed(rng, case.weights.shape)) if i == number % 5)
         layer, before = case.layer(mask), np.zeros(6, np.int64)
         x = vectors(rng, 6, case.groups * layer.rows, case.input_bits)
@@ -334,7 +334,7 @@ STEPPED = [(n, o) for n, o in VARIANTS if n != "meng" and o != {"fill": "kernels
 @pytest.mark.parametrize("name, options", STEPPED, ids=[IDS[VARIANTS.index(v)] for v in STEPPED])
 def test_steps_never_exceed_the_dense_packing(name, options):
     """With nothing skipped, and in every window of given inputs: what is skipped only lowers the steps."""
-    path, rng, saved = plugins.datapath(name, options), np.random.default_rng(16), 0
+    path, rng, saved = registry.datapath(name, options), np.random.default_rng(16), 0
     for number in layers(name):
         case = draw(rng, path, True)
         mixed = name in REPEATS or (name == "forms" and options.get("rows") != "block")
@@ -360,7 +360,7 @@ def small(name, options, values, geometry, kernel=(1, 1)):
     """A case of weights given as rows of a matrix [rows, filters]."""
     matrix = np.array(values, np.int32)
     shape = (matrix.shape[1], matrix.shape[0] // (kernel[0] * kernel[1]), *kernel)
-    return Case(plugins.datapath(name, options), geometry, matrix.T.reshape(shape), 1, 4, 1)
+    return Case(registry.datapath(name, options), geometry, matrix.T.reshape(shape), 1, 4, 1)
 
 
 def counts(case, kept=None):

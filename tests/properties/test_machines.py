@@ -13,9 +13,9 @@ import pytest
 
 import xbarch
 from xbarch.errors import InputError
-from xbarch.report.record import record
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.result.record import record
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.zoo import Net
 

@@ -6,13 +6,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from xbarch import bundled
 from xbarch.errors import InputError
-from xbarch.report import architectures as pages
-from xbarch.report.diagram import WIDTH, diagram
-from xbarch.report.published import About, about, beside
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.render import architectures as pages
+from xbarch.render.diagram import WIDTH, diagram
+from xbarch.render.published import About, about, beside
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
+from xbarch.support import bundled
 
 NAMES = bundled.names("architectures")
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "architectures"

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from xbarch.report.document import Document, Picture, Section, Table, html, markdown, page, table
+from xbarch.render.document import Document, Picture, Section, Table, html, markdown, page, table
 
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
 DOCUMENT = Document("A & <b>", "xbarch report x", [

@@ -14,12 +14,12 @@ from xbarch import run
 from xbarch.mapping.pack import dense_crossbars
 from xbarch.mapping.plan import plan
 from xbarch.mapping.traffic import traffic
-from xbarch.report import pictures
-from xbarch.report.page import page
-from xbarch.report.record import record
-from xbarch.report.result import Result, read
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.render import pictures
+from xbarch.render.page import page
+from xbarch.result.record import record
+from xbarch.result.result import Result, read
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 from xbarch.workload.find import resolve
 
 

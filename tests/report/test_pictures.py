@@ -9,9 +9,9 @@ import pytest
 
 import xbarch
 from xbarch.errors import XbarchError
-from xbarch.report import pictures, tables
-from xbarch.report.page import page
-from xbarch.report.result import Result, read
+from xbarch.render import pictures, tables
+from xbarch.render.page import page
+from xbarch.result.result import Result, read
 
 
 @pytest.fixture(scope="module")

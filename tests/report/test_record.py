@@ -7,10 +7,10 @@ from rigs import isaac, single
 
 import xbarch
 from xbarch.errors import InputError
-from xbarch.report import units
-from xbarch.report.page import page
-from xbarch.report.record import record
-from xbarch.report.result import Result, read
+from xbarch.render import numbers
+from xbarch.render.page import page
+from xbarch.result.record import record
+from xbarch.result.result import Result, read
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +152,8 @@ def test_names_do_not_come_alive(result, payload):
 
 
 def test_units():
-    assert units.energy(0) == "0 J" and units.energy(1.5e12) == "1.5 µJ" and units.energy(10**18) == "1 J"
-    assert units.number(31750.4) == "31,750"
-    assert units.time(999) == "999 ps" and units.time(1.5e6) == "1.5 µs"
-    assert units.number(1234567) == "1,234,567" and units.number(0.125) == "0.125"
-    assert units.plain("a\x1b[0mb\n") == "a?[0mb?"
+    assert numbers.energy(0) == "0 J" and numbers.energy(1.5e12) == "1.5 µJ" and numbers.energy(10**18) == "1 J"
+    assert numbers.number(31750.4) == "31,750"
+    assert numbers.time(999) == "999 ps" and numbers.time(1.5e6) == "1.5 µs"
+    assert numbers.number(1234567) == "1,234,567" and numbers.number(0.125) == "0.125"
+    assert numbers.plain("a\x1b[0mb\n") == "a?[0mb?"

@@ -7,7 +7,7 @@ import pytest
 
 import xbarch
 from xbarch.errors import InputError
-from xbarch.report.tracing import COLUMNS
+from xbarch.result.tracing import COLUMNS
 from xbarch.run import execute
 
 

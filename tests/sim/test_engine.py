@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from simoracles import Cycle, Step, alone, at, graphs, recur, shared
 
-from xbarch.cost.ledger import Price, ledger
+from xbarch.cost.price import Price
 from xbarch.errors import ConservationError, InputError, StuckError
+from xbarch.result.ledger import ledger
 from xbarch.sim.bounds import conserve, lower, upper
 from xbarch.sim.check import check
 from xbarch.sim.engine import Engine, run

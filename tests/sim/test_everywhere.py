@@ -3,12 +3,13 @@
 import pytest
 from test_fast import outcome
 
-from xbarch import bundled, plugins
 from xbarch.errors import InputError
+from xbarch.plugins import registry
 from xbarch.run import execute
 from xbarch.sim import engine, fast
-from xbarch.spec.grid import Grid, members
-from xbarch.spec.load import document, validate
+from xbarch.specs.grid import Grid, members
+from xbarch.specs.load import document, validate
+from xbarch.support import bundled
 
 ARCHITECTURES = bundled.names("architectures")
 SMALL = "vgg7_pruned"
@@ -42,7 +43,7 @@ def test_every_architecture(architecture):
     assert equal(architecture, SMALL, images=3, policy="crossbars:3")
 
 
-@pytest.mark.parametrize("path", plugins.datapaths())
+@pytest.mark.parametrize("path", registry.datapaths())
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_data_path(architecture, path):
     assert equal(architecture, SMALL, datapath=path) is not False
@@ -57,5 +58,5 @@ def test_every_workload(architecture, workload):
 @pytest.mark.long
 def test_most_of_it_runs():
     """Refusals are not what the tests above are made of."""
-    ran = [equal(architecture, SMALL, datapath=path) for architecture in ARCHITECTURES for path in plugins.datapaths()]
+    ran = [equal(architecture, SMALL, datapath=path) for architecture in ARCHITECTURES for path in registry.datapaths()]
     assert sum(found is not None for found in ran) > len(ran) / 2

@@ -9,7 +9,7 @@ from simoracles import alone, graphs
 
 import xbarch
 from xbarch.errors import CapacityError, InputError
-from xbarch.report.record import record
+from xbarch.result.record import record
 from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
 from xbarch.sim.engine import run

@@ -5,9 +5,9 @@ from rigs import single
 
 import xbarch
 from xbarch.cost.nameplate import nameplate
-from xbarch.hw.machine import Machine
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.machine.machine import Machine
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 
 CASCADE, ISAAC = load("cascade_like", Architecture), load("isaac_like", Architecture)
 

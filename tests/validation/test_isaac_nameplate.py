@@ -6,11 +6,11 @@ ISCA 2016, Table I as corrected in October 2016, and the peak figures of ISAAC-C
 
 import pytest
 
-from xbarch import catalog
+from xbarch.cli import catalog
 from xbarch.cost.explore import headline
 from xbarch.cost.nameplate import nameplate
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 
 
 @pytest.fixture(scope="module")

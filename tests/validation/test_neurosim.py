@@ -12,8 +12,8 @@ import pytest
 
 import xbarch
 from xbarch.cost.nameplate import nameplate
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 from xbarch.workload.find import resolve
 
 CHIPS = ["neurosim_rram_like", "neurosim_sram_like"]

@@ -5,11 +5,11 @@ import pytest
 from rigs import single
 
 import xbarch
-from xbarch import plugins
 from xbarch.cost.nameplate import nameplate
-from xbarch.hw.machine import Machine
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.machine.machine import Machine
+from xbarch.plugins import registry
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 from xbarch.workload.graph import Layer
 
 PIPELAYER = load("pipelayer_like", Architecture)
@@ -35,7 +35,7 @@ def test_mapping_examples(copies, cycles):
     shape = (128, 112, 112)
     layer = Layer("conv", "conv", ("input",), shape, (256, 112, 112), (3, 3), padding=(1, 1), weight_bits=4,
                   input_bits=4, output_bits=4, weights=lambda: np.ones((256, 128, 3, 3), np.int8))
-    packed = plugins.datapath("dense").pack(layer, Machine(PIPELAYER).geometry)
+    packed = registry.datapath("dense").pack(layer, Machine(PIPELAYER).geometry)
     assert len(packed) == 18 and layer.windows == 12_544 and -(-layer.windows // copies) == cycles
 
 

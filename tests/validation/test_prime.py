@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import xbarch
-from xbarch import plugins
 from xbarch.cost.nameplate import nameplate, window
 from xbarch.datapaths.dense import Dense
 from xbarch.errors import InputError
-from xbarch.hw.machine import Machine
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.machine.machine import Machine
+from xbarch.plugins import registry
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 from xbarch.workload.graph import Layer, Workload
 
 PRIME = load("prime_like", Architecture)
@@ -132,7 +132,7 @@ def test_a_method_that_needs_few_bits_does_not_make_amplifiers_lose_more():
     layer = replace(linear(256, 16, 4, 4), weights=lambda: np.eye(16, 256, dtype=np.int8).reshape(16, 256, 1, 1),
                     mask=lambda: np.eye(16, 256, dtype=bool).reshape(16, 256, 1, 1))
     network = Workload("net", (Layer("input", "input", (), (256, 1, 1), (256, 1, 1)), layer))
-    path = plugins.datapath("tinyadc")
+    path = registry.datapath("tinyadc")
     needed = path.adc_bits(layer, replace(Machine(PRIME).geometry, dac_bits=1))
     found = [xbarch.execute("prime_like", network, datapath="tinyadc", policy="one_copy", images=1, overrides=[
         "crossbar.dac_bits=1", f"crossbar.sensing.options={{keeps: {keeps}}}"]).machine.geometry.adc_bits

@@ -7,9 +7,9 @@ from rigs import single
 
 import xbarch
 from xbarch.cost.nameplate import nameplate
-from xbarch.hw.machine import Machine
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.machine.machine import Machine
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 
 PUMA = load("puma_like", Architecture)
 MVMU_MW, PRODUCT_NJ = 19.09, 43.97

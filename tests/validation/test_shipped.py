@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from xbarch import bundled, plugins
-from xbarch.compress.pruner import crossbar
-from xbarch.curves.rows import machine_for
+from xbarch.compress.methods.pruner import crossbar
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.execute import verify
+from xbarch.plugins import registry
 from xbarch.run import build
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.grid import Grid, members
-from xbarch.spec.load import document, load, validate
-from xbarch.spec.recipe import Recipe, Shape
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.grid import Grid, members
+from xbarch.specs.load import document, load, validate
+from xbarch.specs.recipe import Recipe, Shape
+from xbarch.studies.accuracy.rows import machine_for
+from xbarch.support import bundled
 from xbarch.workload import find, store
 from xbarch.workload.infer import infer, multiplies
 
@@ -32,7 +33,7 @@ def groups(layer, channels=16):
 def exact(name, images, lossless=False, shape=None):
     """shape: the crossbar of the recipe, whose machine it runs on."""
     network = find.resolve(name)
-    path = plugins.datapath(network.datapath, network.options)
+    path = registry.datapath(network.datapath, network.options)
     home, changes = machine_for(shape or Shape())
     machine = build(load(home, Architecture, changes), network, path)
     rows = verify(network, machine.geometry, path, images=images, lossless=lossless)
@@ -89,7 +90,7 @@ def test_workloads_of_grids_are_theirs_and_keep_their_constraint(name):
     manifest = store.read_manifest(FOLDER / name)
     assert Recipe.model_validate(manifest.recipe) == recipe
     network, g = find.resolve(name), recipe.pruning.geometry
-    path = plugins.datapath(network.datapath, network.options)
+    path = registry.datapath(network.datapath, network.options)
     geometry = crossbar(g)
     assert not [reason for la in network.compute_layers if la.mask is not None and (reason := path.check(la, geometry))]
     pruned = [la for la in network.compute_layers[1:-1 if path.whole_filters else None] if path.prunes(la)]
@@ -122,7 +123,7 @@ def test_the_constraint_of_the_method_holds(name):
     if pruning is None:
         assert all(la.kept.all() for la in network.compute_layers)
         return
-    path, g = plugins.datapath(network.datapath, network.options), pruning["geometry"]
+    path, g = registry.datapath(network.datapath, network.options), pruning["geometry"]
     geometry = Geometry(g["rows"], g["columns"], g["cell_bits"])
     pruned = [la for la in network.compute_layers if la.mask is not None]
     assert pruned and not [reason for la in pruned if (reason := path.check(la, geometry))]

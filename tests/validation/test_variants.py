@@ -4,8 +4,8 @@ import pytest
 
 import xbarch
 from xbarch.cost.nameplate import nameplate
-from xbarch.spec.architecture import Architecture
-from xbarch.spec.load import load
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 
 
 @pytest.mark.parametrize("name, step_ns, reads, adc_pj", [

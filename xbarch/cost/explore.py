@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from xbarch.cost.built import repriced
 from xbarch.cost.nameplate import nameplate, window
-from xbarch.spec.architecture import Architecture, Component
+from xbarch.cost.pricing import repriced
+from xbarch.specs.architecture import Architecture, Component
 
 _PER_ROW, _PER_COLUMN = ("dac", "input_register"), ("sample_hold", "output_register")
 _REGISTERS = ("input_register", "output_register")

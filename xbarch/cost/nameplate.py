@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Work
-from xbarch.mapping.lawful import adjusted
 from xbarch.mapping.pack import occupied
-from xbarch.plugins import sensed
-from xbarch.spec.architecture import Architecture
+from xbarch.plugins.checked import adjusted
+from xbarch.plugins.registry import sensed
+from xbarch.specs.architecture import Architecture
 
 
 @dataclass(frozen=True)

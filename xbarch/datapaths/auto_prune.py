@@ -9,10 +9,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base, dense, indices, packing, sparse_units
+from xbarch.datapaths import base, dense
 from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work, standard_work
-from xbarch.datapaths.packing import Piece
-from xbarch.datapaths.pieces import unit
+from xbarch.datapaths.tools import indices, packing, sparse_units
+from xbarch.datapaths.tools.packing import Piece
+from xbarch.datapaths.tools.pieces import unit
 from xbarch.workload.graph import Layer, Workload
 
 

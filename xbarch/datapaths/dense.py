@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, cells
+from xbarch.datapaths import base
 from xbarch.datapaths.base import Block, Contents, DataPath, Geometry
+from xbarch.datapaths.tools import cells
 from xbarch.workload.graph import Layer, Workload
 
 Sign = Literal["offset", "differential", "twos"]

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, cells, dense
+from xbarch.datapaths import base, dense
 from xbarch.datapaths.base import Block, Contents, DataPath, Geometry, Projection
+from xbarch.datapaths.tools import cells
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer, Workload
 

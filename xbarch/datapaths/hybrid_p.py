@@ -10,7 +10,7 @@ from pydantic import Field
 
 from xbarch.datapaths import base
 from xbarch.datapaths.base import Geometry, Projection, Reals
-from xbarch.datapaths.compact import (
+from xbarch.datapaths.tools.compact import (
     Bools,
     Compact,
     ListOptions,
@@ -20,7 +20,7 @@ from xbarch.datapaths.compact import (
     projected,
     whole,
 )
-from xbarch.datapaths.packing import Piece
+from xbarch.datapaths.tools.packing import Piece
 from xbarch.workload.graph import Layer, Workload
 
 

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from xbarch.datapaths import base
 from xbarch.datapaths.base import Geometry, Projection, Reals, energies, largest, widened
-from xbarch.datapaths.compact import Bools, Compact, CompactOptions, Ints, by_columns_of_blocks, projected
-from xbarch.datapaths.packing import Piece, cut
+from xbarch.datapaths.tools.compact import Bools, Compact, CompactOptions, Ints, by_columns_of_blocks, projected
+from xbarch.datapaths.tools.packing import Piece, cut
 from xbarch.workload.graph import Layer
 
 

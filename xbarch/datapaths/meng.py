@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, cells, dense, indices
+from xbarch.datapaths import base, dense
 from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Stream, Work, standard_work
+from xbarch.datapaths.tools import cells, indices
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, dense, packing
+from xbarch.datapaths import base, dense
 from xbarch.datapaths.base import Block, Geometry, Projection, Reals
-from xbarch.datapaths.packing import Piece
-from xbarch.datapaths.pieces import Pieces, PiecesOptions, unit
 from xbarch.datapaths.segprune.voting import ballots
+from xbarch.datapaths.tools import packing
+from xbarch.datapaths.tools.packing import Piece
+from xbarch.datapaths.tools.pieces import Pieces, PiecesOptions, unit
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer
 

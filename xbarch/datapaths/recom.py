@@ -11,9 +11,9 @@ from pydantic import Field
 
 from xbarch.datapaths import base
 from xbarch.datapaths.base import Block, Geometry, Projection, Reals
-from xbarch.datapaths.compact import by_layer
-from xbarch.datapaths.packing import Piece, Placed
-from xbarch.datapaths.pieces import ActivationOptions, Activations
+from xbarch.datapaths.tools.compact import by_layer
+from xbarch.datapaths.tools.packing import Piece, Placed
+from xbarch.datapaths.tools.pieces import ActivationOptions, Activations
 from xbarch.workload.graph import Layer
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, cells, dense, indices
+from xbarch.datapaths import base, dense
 from xbarch.datapaths.base import Added, Block, Contents, Geometry
-from xbarch.datapaths.packing import Piece, Placed
-from xbarch.datapaths.pieces import Pieces, PiecesOptions, per_crossbar, unit
+from xbarch.datapaths.tools import cells, indices
+from xbarch.datapaths.tools.packing import Piece, Placed
+from xbarch.datapaths.tools.pieces import Pieces, PiecesOptions, per_crossbar, unit
 from xbarch.workload.graph import Layer
 
 Ints = NDArray[np.int64]

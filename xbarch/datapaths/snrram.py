@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from xbarch.datapaths import base, sparse_units
+from xbarch.datapaths import base
 from xbarch.datapaths.base import Block, Geometry
-from xbarch.datapaths.pieces import ActivationOptions, Activations, unit
+from xbarch.datapaths.tools import sparse_units
+from xbarch.datapaths.tools.pieces import ActivationOptions, Activations, unit
 from xbarch.workload.graph import Layer
 
 

@@ -9,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base, dense, indices, sparse_units
+from xbarch.datapaths import base, dense
 from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work, standard_work
-from xbarch.datapaths.packing import Piece
+from xbarch.datapaths.tools import indices, sparse_units
+from xbarch.datapaths.tools.packing import Piece
 from xbarch.workload.graph import Layer, Workload
 
 

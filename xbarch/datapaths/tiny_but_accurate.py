@@ -8,10 +8,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base, purify
+from xbarch.datapaths import base
 from xbarch.datapaths.base import Geometry, Projection, Reals
-from xbarch.datapaths.compact import Bools, Compact, CompactOptions, at_least, best, by_layer, projected
-from xbarch.datapaths.packing import Piece
+from xbarch.datapaths.tools import purify
+from xbarch.datapaths.tools.compact import Bools, Compact, CompactOptions, at_least, best, by_layer, projected
+from xbarch.datapaths.tools.packing import Piece
 from xbarch.workload.graph import Layer
 
 

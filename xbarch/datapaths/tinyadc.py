@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from xbarch.datapaths import base, cells
+from xbarch.datapaths import base
 from xbarch.datapaths.base import Block, DataPath, Geometry, Projection
 from xbarch.datapaths.forms import cuts
+from xbarch.datapaths.tools import cells
 from xbarch.datapaths.xue import Xue
 from xbarch.datapaths.xue.path import _matrix, _shaped
 from xbarch.errors import InputError

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Block, Contents, DataPath, Geometry
 from xbarch.errors import ConservationError, InputError
-from xbarch.plugins import asking
-from xbarch.sensing.base import Sensing
-from xbarch.watch import limited
+from xbarch.parts.sensing.base import Sensing
+from xbarch.plugins.limits import limited
+from xbarch.plugins.registry import asking
 from xbarch.workload.graph import Layer, Workload, unroll
 
 Ints = NDArray[np.int64]

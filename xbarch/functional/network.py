@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.functional.execute import Resolution, execute
-from xbarch.sensing.base import Sensing
+from xbarch.parts.sensing.base import Sensing
 from xbarch.workload.graph import Ints, Layer, Workload
 from xbarch.workload.infer import Values, inferred
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from xbarch.errors import InputError
 from xbarch.mapping.traffic import GATE, Transfer
-from xbarch.plugins import asking
-from xbarch.spec.text import brief
-from xbarch.topologies.base import Node, Point, Topology
+from xbarch.parts.topologies.base import Node, Point, Topology
+from xbarch.plugins.registry import asking
+from xbarch.specs.text import brief
 
 Router = tuple[int, int, int]  # chip and node
 Link = tuple[Router, Router]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Block, DataPath, Geometry, Stream, Work
-from xbarch.mapping import lawful
 from xbarch.mapping.layout import Layout, Lists, starts
-from xbarch.sensing.base import Sensing
+from xbarch.parts.sensing.base import Sensing
+from xbarch.plugins import checked
 from xbarch.workload.graph import Layer, Workload, unroll
 
 Ints = NDArray[np.int64]
@@ -62,7 +62,7 @@ class Packed:
     @cached_property
     def actions(self) -> dict[str, Ints]:
         """How often each entry of `work` does what its sensing unit counts."""
-        return lawful.actions(self.sensing, self.work)
+        return checked.actions(self.sensing, self.work)
 
     @cached_property
     def entries(self) -> list[int]:
@@ -116,7 +116,7 @@ def occupied(sensing: Sensing, work: Work) -> Ints:
     """Time every crossbar is busy for a window (ps), [crossbars] or [windows, crossbars]: reads as long as its sensing
     unit takes, one after another, groups of one crossbar too, and what the unit does behind them."""
     starts = np.searchsorted(work.crossbar, np.arange(int(work.crossbar.max()) + 1))
-    taken, rest = work.reads * lawful.each(sensing, work), lawful.rest(sensing, work)
+    taken, rest = work.reads * checked.each(sensing, work), checked.rest(sensing, work)
     busy: Ints = np.add.reduceat(taken if rest is None else taken + rest, starts, axis=-1)
     return busy if work.interval is None else np.maximum(busy, work.interval)
 
@@ -128,8 +128,8 @@ def pack(layer: Layer, path: DataPath, geometry: Geometry, sensing: Sensing,
     Raises:
         InputError: the data path fails, or its packing breaks the contract.
     """
-    blocks = lawful.blocks(path, layer, geometry)
-    work = lawful.work(path, blocks, layer, geometry, stream)
+    blocks = checked.blocks(path, layer, geometry)
+    work = checked.work(path, blocks, layer, geometry, stream)
     return sensed(layer, Layout.of(blocks), work, sensing, lambda: blocks)
 
 
@@ -139,7 +139,7 @@ def sensed(layer: Layer, layout: Layout, work: Work, sensing: Sensing, make: Cal
     Raises:
         InputError: the unit breaks its contract.
     """
-    unit = lawful.adjusted(sensing, layer.weight_bits, layer.input_bits)
+    unit = checked.adjusted(sensing, layer.weight_bits, layer.input_bits)
     return Packed(layer, layout, work, unit, occupied(unit, work), make)
 
 

@@ -18,8 +18,8 @@ from xbarch.mapping.network import Network
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
 from xbarch.mapping.traffic import GATE, Transfer
-from xbarch.spec.text import brief
-from xbarch.topologies.mesh import Mesh
+from xbarch.parts.topologies.mesh import Mesh
+from xbarch.specs.text import brief
 
 Ints = NDArray[np.int64]
 _TILES = 512  # a chip's tiles through all of their swaps: a minute or so

@@ -17,9 +17,9 @@ import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch import files
 from xbarch.errors import InputError
 from xbarch.sim import kernel
+from xbarch.support import files
 
 Run = Callable[[NDArray[np.int64], int], int]
 _MOST = 2**24  # bytes of machine code; it has about 25,000

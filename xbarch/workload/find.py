@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xbarch import bundled
 from xbarch.errors import InputError
-from xbarch.spec.grid import Grid, members
-from xbarch.spec.load import Document, document, validate
-from xbarch.spec.recipe import Recipe
-from xbarch.spec.text import brief
-from xbarch.spec.words import guess, shown
+from xbarch.specs.explain import guess, shown
+from xbarch.specs.grid import Grid, members
+from xbarch.specs.load import Document, document, validate
+from xbarch.specs.recipe import Recipe
+from xbarch.specs.text import brief
+from xbarch.support import bundled
 from xbarch.workload.graph import Workload
 from xbarch.workload.store import MANIFEST, load, read_manifest
 from xbarch.workload.zoo import SyntheticRecipe

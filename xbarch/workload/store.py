@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xbarch.errors import InputError
-from xbarch.files import read, read_json, write_all
-from xbarch.spec.text import brief, dotted
-from xbarch.spec.words import explain
+from xbarch.specs.explain import explain
+from xbarch.specs.text import brief, dotted
+from xbarch.support.files import read, read_json, write_all
 from xbarch.workload.graph import Ints, Layer, Named, Op, Workload
 from xbarch.workload.packing import pack, pack_mask, unpack, unpack_mask
 

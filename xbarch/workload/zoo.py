@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from xbarch import cache
 from xbarch.errors import InputError
+from xbarch.support import cache
 from xbarch.workload.graph import Ints, Layer, Named, Op, Workload
 
 Shape = tuple[int, int, int]

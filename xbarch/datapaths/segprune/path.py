@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, cells, dense, indices, packing, sparse_units
+from xbarch.datapaths import base, dense
 from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
-from xbarch.datapaths.packing import Piece, Placed
-from xbarch.datapaths.pieces import cost
 from xbarch.datapaths.segprune import voting
 from xbarch.datapaths.segprune.voting import Band
+from xbarch.datapaths.tools import cells, indices, packing, sparse_units
+from xbarch.datapaths.tools.packing import Piece, Placed
+from xbarch.datapaths.tools.pieces import cost
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer, Workload
 

@@ -1,0 +1,260 @@
+"""Scaling models against their published tables and formulas, by themselves and through a machine described in YAML."""
+
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+
+import xbarch
+from xbarch.cli import catalog
+from xbarch.cost.pricing import repriced
+from xbarch.errors import InputError
+from xbarch.parts.scaling.adc import Murmann
+from xbarch.parts.scaling.base import Built, Price
+from xbarch.parts.scaling.buffer import CactiEdram, CactiHp, CactiLop, PumaSram, Table
+from xbarch.parts.scaling.node import Dennard, PostDennard
+from xbarch.plugins import registry
+from xbarch.specs.architecture import Architecture, Scaled
+from xbarch.specs.load import load
+
+KB = 8192  # bits
+NAMES = ["cacti_edram_lp", "cacti_sram_hp", "cacti_sram_lop", "capdac", "dennard", "flash", "isaac_split",
+         "linear", "mnsim_table", "murmann_fit", "post_dennard", "puma_sram"]
+PRICE = Price(2_000_000, 10**10, 1000, 50, 1000, Fraction(1))
+PLUGIN = '''
+from typing import ClassVar
+from pydantic import Field
+from xbarch.datapaths.base import Options
+from xbarch.parts.scaling.base import Price, Scaling
+
+class MineOptions(Options):
+    times: int = Field(2, ge=1, le=9, description="factor")
+
+class Mine(Scaling):
+    name: ClassVar[str] = "mine"
+    summary: ClassVar[str] = "so many times dearer"
+    provenance: ClassVar[str] = "a test"
+    kind: ClassVar[str] = "buffer"
+    Options: ClassVar[type[Options]] = MineOptions
+
+    def scale(self, written, built):
+        return BODY
+'''
+
+
+@pytest.fixture
+def plugin(monkeypatch, tmp_path):
+    """A plugin file with a model `mine` whose method returns the text given."""
+    monkeypatch.setattr(registry, "_loaded", {})
+
+    def make(body="written.times(energy=self.options.times, area=self.options.times)"):
+        file = tmp_path / "mine.py"
+        file.write_text(PLUGIN.replace("BODY", body))
+        return file
+    return make
+
+
+def model(name, **options):
+    return registry.scaled(Scaled(model=name, **options), "here")
+
+
+def built(of=None, adc=8, buffer=64 * KB, access=256):
+    return Built(of, adc, buffer, access)
+
+
+def refused(*overrides, arch="isaac_like"):
+    with pytest.raises(InputError) as caught:
+        load(arch, Architecture, overrides, check=repriced)
+    return str(caught.value)
+
+
+def edram(*overrides):
+    """ISAAC's eDRAM with a model of that size's price as written."""
+    return repriced(load("isaac_like", Architecture, [
+        "components.edram.scaling={model: cacti_edram_lp, of: 64 KB, banks: 2}", *overrides])).components["edram"]
+
+
+def test_they_are_registered():
+    assert list(registry.scaling()) == NAMES
+    assert all(m.summary and m.provenance and m.kind in ("adc", "buffer", "node") for m in registry.scaling().values())
+    assert [e["name"] for e in catalog.entries()["scaling"]] == NAMES
+
+
+# -- converters -----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("name", "energy", "area"), [
+    ("isaac_split", (0.19488 * 6 + 4.2005e-4 * 64) / (0.19488 * 8 + 4.2005e-4 * 256),
+     (81.727 * 6 + 2.13353 * 64) / (81.727 * 8 + 2.13353 * 256)),
+    ("capdac", 64 / 7 / (256 / 9), 64 / 7 / (256 / 9)), ("linear", 6 / 8, 6 / 8), ("flash", 63 / 255, 63 / 255),
+    ("mnsim_table", 1.26 / (4 / 1.1), 580 / 1650), ("murmann_fit", 1.064 / 1.846, 5352 / 6311)])
+def test_converters_of_six_bits_from_eight(name, energy, area):
+    price = model(name).scale(PRICE, built(8, 6))
+    assert float(price.energy) == pytest.approx(2_000_000 * energy)
+    assert float(price.area) == pytest.approx(10**10 * area)
+    assert float(price.power) == pytest.approx(1000 * energy)
+    assert model(name).scale(PRICE, built(6, 6)) == PRICE  # as written
+
+
+@pytest.mark.parametrize(("bits", "energy", "area"), [
+    (4, 0.79, 361.04), (5, 0.99, 476.91), (6, 1.20, 626.91), (7, 1.42, 845.18)])
+def test_isaacs_split_against_the_points_it_was_not_fitted_to_exactly(bits, energy, area):
+    """pJ and um² of the Accelergy library's ISAAC converters (Wu et al., ICCAD 2019, library/isaac)."""
+    found = model("isaac_split")
+    assert float(found.energy(bits)) == pytest.approx(energy, rel=0.005)
+    assert float(found.area(bits)) == pytest.approx(area, rel=0.0005)
+
+
+def test_a_table_of_converters_is_linear_between_its_points_and_ends():
+    assert float(model("mnsim_table").scale(PRICE, built(8, 5)).area) == pytest.approx(10**10 * 540 / 1650)
+    with pytest.raises(InputError, match="found 3 bits, allowed 4 to 10"):
+        model("murmann_fit").scale(PRICE, built(8, 3))
+    with pytest.raises(InputError, match="found no bits"):
+        model("linear").scale(PRICE, built(None, 3))
+    assert [float(Murmann().energy(n)) for n in (4, 9, 10)] == [0.923, 5.291, 15.707]
+
+
+@pytest.mark.parametrize("name", ["isaac_split", "capdac", "flash", "linear", "mnsim_table", "murmann_fit"])
+def test_isaacs_converters_under_every_model(name):
+    change = [f"components.adc.scaling={name}", "crossbar.adc_bits=6"]
+    adc = repriced(load("isaac_like", Architecture, change)).components["adc"]
+    energy, area = model(name).ratios(6, 8)
+    assert (adc.energy_aj, adc.area) == (round(1_562_500 * energy), round(9_600_000_000 * area))
+    result = xbarch.simulate("isaac_like", "vgg7_pruned", images=1, overrides=change)
+    assert result["energy.by_component_aj.adc"] == result["counts.conversions"] * adc.energy_aj
+
+
+# -- buffers --------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("table", [CactiHp, CactiLop, CactiEdram, PumaSram])
+def test_buffers_are_exact_at_the_points_and_a_power_between(table):
+    assert issubclass(table, Table)
+    for (width, banks), rows in table.ROWS.items():
+        for size, energy, leakage, area in rows:
+            found = table().look(size, width, banks)
+            assert (found.energy, found.leakage, found.area) == (Fraction(energy), Fraction(leakage) * banks,
+                                                                 Fraction(area))
+        for low, high in pairwise(rows):  # half way in logarithms: the geometric mean
+            middle = table().look(round((low[0] * high[0]) ** 0.5), width, banks)
+            for found, at in ((middle.energy, 1), (middle.area, 3)):
+                assert float(found) == pytest.approx((float(low[at]) * float(high[at])) ** 0.5, rel=2e-3)
+
+
+@pytest.mark.parametrize(("options", "buffer", "says"), [
+    ({}, 512 * KB, r"found 524,288 bytes, allowed 1,024 to 131,072"),
+    ({"width": 512}, 64 * KB, r"found accesses of 512 bits and 1 bank, allowed 64 bits in 1 bank, 128 bits in 1 bank"),
+    ({"banks": 2}, 64 * KB, r"found accesses of 256 bits and 2 banks"),
+    ({"of": "1 MB"}, 64 * KB, r"found 1,048,576 bytes")])
+def test_buffers_outside_the_table_are_refused(options, buffer, says):
+    with pytest.raises(InputError, match=says):
+        model("cacti_sram_hp", **options).scale(PRICE, built(buffer=buffer))
+
+
+def test_a_buffer_follows_buffer_size_only_with_a_model():
+    """CACTI's 128 KB over its 64 KB in two banks: 31.41 / 25.59 pJ, 0.13158 / 0.05312 mm²."""
+    as_written = load("isaac_like", Architecture).components["edram"]
+    same, larger = edram(), edram("buffer.size=128 KB")
+    assert (same.area, same.power, same.energy_aj) == (as_written.area, as_written.power, as_written.energy_aj)
+    assert larger.area == round(as_written.area * Fraction(13158, 5312))
+    assert larger.energy_aj == round(as_written.energy_aj * Fraction(3141, 2559))
+    alone = repriced(load("isaac_like", Architecture, ["buffer.size=128 KB"])).components["edram"]
+    assert (alone.area, alone.energy_aj) == (as_written.area, as_written.energy_aj)
+
+
+def test_a_model_without_a_size_of_the_price_replaces_it():
+    """CACTI's 64 KB of low operating power: 12.16 pJ, 0.13778 mm², 6.445 mW of leakage."""
+    made = repriced(load("isaac_like", Architecture, ["components.edram.scaling=cacti_sram_lop"])).components["edram"]
+    assert (made.energy_aj, made.area, made.leakage) == (12_160_000, 137_780_000_000, 6445)
+    assert made.power == pytest.approx(12.16e-12 * 120 / 100e-9 * 1e6, rel=1e-3)  # µW at its 120 accesses in 100 ns
+    own = repriced(load("isaac_like", Architecture, [
+        "components.output_register.scaling={model: puma_sram, size: 256 B}"])).components["output_register"]
+    assert (own.energy_aj, own.area) == (160_000, 560_000_000)
+
+
+def test_the_simulation_pays_the_models_price():
+    change = ["components.edram.scaling={model: cacti_edram_lp, of: 64 KB, banks: 2}", "buffer.size=128 KB"]
+    before, after = (xbarch.simulate("isaac_like", "vgg7_pruned", images=1, overrides=c) for c in (change[1:], change))
+    assert after["counts.actions.edram_access"] == before["counts.actions.edram_access"]
+    assert after["energy.by_component_aj.edram"] == before["counts.actions.edram_access"] * edram(change[1]).energy_aj
+    assert after["energy.by_component_aj.adc"] == before["energy.by_component_aj.adc"]
+    assert after["area.total_mm2"] - before["area.total_mm2"] == pytest.approx(
+        168 * 0.083 * (0.13158 / 0.05312 - 1), rel=1e-6)
+
+
+# -- nodes ----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("kind", "energy"), [(Dennard, 1 / 8), (PostDennard, 1 / 2)])
+def test_nodes_by_their_rules(kind, energy):
+    price = kind({"of": "64 nm", "to": "32 nm"}).scale(PRICE, built())
+    assert (price.area, price.per, price.leakage) == (10**10 / 4, 500, 50)
+    assert price.energy == 2_000_000 * energy
+    assert price.power == 1000 * energy * 2  # twice the rate
+
+
+def test_a_node_has_both_ends():
+    assert "found no key 'to', which is required" in refused("components.adc.scaling={model: dennard, of: 45 nm}")
+    assert "allowed a length with its unit (nm, um, µm, m)" in refused(
+        "components.adc.scaling={model: dennard, of: 45 nm, to: 1 pJ}")
+
+
+# -- what a model is for --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("component", "scaling", "taken"), [
+    ("adc", "capdac", True), ("adc", "{model: cacti_sram_hp, of: 2 KB, size: 1 KB, width: 128}", False),
+    ("edram", "cacti_sram_hp", True), ("tile_output_register", "{model: puma_sram, of: 2 KB, size: 1 KB}", True),
+    ("hypertransport", "{model: puma_sram, of: 2 KB, size: 1 KB}", True), ("bus", "puma_sram", False),
+    ("dac", "puma_sram", False), ("edram", "capdac", False), ("bus", "{model: dennard, of: 45 nm, to: 32 nm}", True),
+    ("adc", "{model: dennard, of: 45 nm, to: 32 nm}", True),
+])
+def test_a_model_prices_what_it_is_a_model_of(component, scaling, taken):
+    """Converters an adc model, memories (and constant powers, of which nothing is known) a buffer model."""
+    change = f"components.{component}.scaling={scaling}"
+    if taken:
+        load("isaac_like", Architecture, [change], check=repriced)
+    else:
+        assert f"--set {change}: found '" in (says := refused(change)) and ", a model of kind " in says
+
+
+def test_bits_alone_make_no_converter():
+    """The sensing unit must do what it is paid for."""
+    says = refused("components.shift_add.scaling=capdac", "components.shift_add.bits=8",
+                   "components.shift_add.action=or_access")
+    assert "allowed on a component with `bits` and an action of the sensing unit: conversion, sample, shift_add" in says
+
+
+# -- names and plugins ----------------------------------------------------------------------------------------
+
+def test_wrong_names_and_options_are_placed():
+    says = refused("components.adc.scaling=capdak")
+    assert says.startswith("--set components.adc.scaling=capdak: found 'capdak', allowed cacti_edram_lp, ")
+    assert says.endswith("did you mean 'capdac'?")
+    assert "unknown key 'off', allowed size, of, width, banks" in refused(
+        "components.edram.scaling={model: cacti_edram_lp, off: 64 KB}")
+    assert refused("components.edram.scaling=capdac").startswith(
+        "--set components.edram.scaling=capdac: found 'capdac', a model of kind adc, allowed on a component with")
+    assert "found them without scaling, allowed both" in refused("components.edram.bits=8")
+
+
+def test_a_wrong_name_in_a_file_has_its_line(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: isaac_like\ncomponents:\n  adc:\n    scaling: capdak\n")
+    assert refused(arch=file).startswith(f"{file}:4: components.adc.scaling: found 'capdak'")
+
+
+def test_a_model_of_ones_own(plugin):
+    assert registry.load_file(plugin()) == ["mine"]
+    assert list(registry.scaling()) == sorted([*NAMES, "mine"])
+    made = repriced(load("isaac_like", Architecture, ["components.edram.scaling={model: mine, times: 3}"]))
+    assert made.components["edram"].area == 3 * 83_000_000_000
+    assert "found 10, allowed at most 9" in refused("components.edram.scaling={model: mine, times: 10}")
+
+
+@pytest.mark.parametrize(("body", "says"), [
+    ("1 / 0", "scale raised ZeroDivisionError"), ("None", "scale returned NoneType, allowed a Price"),
+    ("written.times(energy=-1)", "allowed a number from 0 to 10^21"),
+    ("written.times(area=float('inf'))", "returned area inf, allowed a number"),
+    ("Price(1, 'x', 1, 1, 1)", "returned area 'x', allowed a number")])
+def test_a_model_that_breaks_is_named(plugin, body, says):
+    file = plugin(body)
+    registry.load_file(file)
+    sentence = refused("components.edram.scaling=mine")
+    assert says in sentence and str(file) in sentence and "scaling model mine" in sentence

@@ -1,0 +1,187 @@
+"""Comparisons: every pair run or refused with its reason, gains recomputed from plain runs, files whole."""
+
+import csv
+import json
+from types import SimpleNamespace
+
+import pytest
+
+import xbarch
+from xbarch.errors import InputError
+from xbarch.studies import comparison
+from xbarch.studies.comparison.rows import Figures, Job, Row, front
+
+ARCHES, WORKLOAD = ["isaac_like", "forms_like"], "vgg7_pruned"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A comparison with its report's folder."""
+    out = tmp_path_factory.mktemp("study") / "report"
+    rows = comparison.compare(ARCHES, [WORKLOAD], datapaths=["own", "forms", "xue"], images=2, out=out)
+    return SimpleNamespace(rows=rows, out=out)
+
+
+def test_every_pair_is_run_or_refused_with_a_reason(made):
+    jobs = [(r.job.architecture, r.job.datapath) for r in made.rows]
+    assert sorted(jobs) == sorted((a, d) for a in ARCHES for d in ("dense", "meng", "forms", "xue"))
+    refused = {j: r.why for j, r in zip(jobs, made.rows, strict=True) if r.why}
+    assert set(refused) == {("isaac_like", "forms")} and "operation units" in refused["isaac_like", "forms"]
+    assert all((r.figures is None) == bool(r.why) for r in made.rows)
+
+
+def test_gains_are_those_of_plain_runs(made):
+    """Over dense on the first architecture, and over dense with the method's signs and cells on its own."""
+    row = next(r for r in made.rows if (r.job.architecture, r.job.datapath) == ("forms_like", "xue"))
+    run, base, own = (xbarch.simulate(a, WORKLOAD, images=2, datapath=d, options=o, overrides=c) for a, d, o, c in (
+        ("forms_like", "xue", None, []), ("isaac_like", "dense", None, []),
+        ("forms_like", "dense", {"sign": "differential"}, ["crossbar.cell_bits=1"])))
+    for over, rival in (("base", base), ("own", own)):
+        speed = run["throughput.images_per_second"] / rival["throughput.images_per_second"]
+        assert row.gain("speed", over) == pytest.approx(speed)
+        energy = rival["energy.scopes_aj.compute"] / run["energy.scopes_aj.compute"]
+        assert row.gain("energy", over) == pytest.approx(energy)
+        area = rival["area.used_mm2"] / run["area.used_mm2"]
+        assert row.gain("area", over) == pytest.approx(area)
+        assert row.gain("density", over) == pytest.approx(speed * area)
+    assert row.figures.adc_bits == 4 and row.figures.crossbars == run["mapping.one_copy_crossbars"]
+
+
+def test_figures_of_the_network(made):
+    network = xbarch.load(WORKLOAD)
+    for row in made.rows:
+        if row.figures:
+            assert row.figures.weights == sum(la.rows * la.filters for la in network.compute_layers)
+            assert row.figures.kept == sum(int(la.kept.sum()) for la in network.compute_layers)
+            assert (row.figures.index_bits > 0) == (row.job.datapath in ("meng", "forms"))
+            assert row.trained == "digit_pairs" and row.accuracy["pruning"] < row.accuracy["baseline"]
+
+
+def test_files(made):
+    names = {p.name for p in made.out.iterdir()}
+    assert names == {"comparison.md", "comparison.html", "comparison.csv",
+                     *(f"{n}.{k}" for n in ("ratio_speed", "accuracy_energy", "energy") for k in ("svg", "png"))}
+    with (made.out / "comparison.csv").open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert len(lines) == len(made.rows)
+    for line, row in zip(lines, made.rows, strict=True):
+        assert line["datapath"] == row.job.datapath and line["why"] == row.why
+        assert float(line["speed_gain_base"] or 0) == pytest.approx(row.gain("speed") or 0)
+    page = (made.out / "comparison.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "") and "<script" not in page
+    assert "needs an architecture with operation units" in page and "reading" in page
+    assert json.loads(json.dumps(comparison.plain(made.rows)))[0]["gains"]["base"]["speed"] == 1
+
+
+def test_a_hostile_name_is_text():
+    from xbarch.render.document import html
+    from xbarch.specs.study import Study
+    from xbarch.studies.comparison import pages
+
+    name = "<script>alert(1)</script>|`"
+    row = Row(Job("isaac_like", name, "dense", "fit"), "why <b>not</b>")
+    asked = Study(architectures=["isaac_like"], workloads=[name], title=name)
+    page = html(pages.document(asked, [row], [], "xbarch compare"))
+    assert "<script>" not in page and "<b>not" not in page and "&lt;script&gt;" in page
+
+
+def test_rows_say_an_architectures_own_name(tmp_path):
+    """Two of the same name are told apart by how they were asked for."""
+    for file, name in (("granite", "granite_like"), ("slate", "basalt_like"), ("chalk", "basalt_like")):
+        (tmp_path / f"{file}.yaml").write_text(f"extends: isaac_like\nname: {name}\n")
+    files = [str(tmp_path / f"{file}.yaml") for file in ("granite", "slate", "chalk")]
+    rows = comparison.compare(files, [WORKLOAD], datapaths=["dense"], policies=["one_copy"], images=1,
+                              out=tmp_path / "out")
+    assert [r.job.architecture for r in rows] == ["granite_like", *files[1:]]
+    assert "`dense` on `granite_like`" in (page := (tmp_path / "out/comparison.md").read_text())
+    assert "granite.yaml" not in page and "slate.yaml" in page
+
+
+def test_front_is_what_nothing_surpasses():
+    points = [(1, 5), (2, 4), (2, 3), (3, 1), (0.5, 5), (3, 1), (2.5, 4)]
+    best = {i for i, (x, y) in enumerate(points)
+            if not any((a >= x and b >= y) and (a > x or b > y) for a, b in points)}
+    found = front(points)
+    assert {points[i] for i in found} == {points[i] for i in best} and len(found) == len({points[i] for i in best})
+    assert [points[i][0] for i in found] == sorted(points[i][0] for i in found)
+
+
+def test_ratio_of_nothing_kept():
+    figures = Figures(10, 0, 1, 1.0, {}, {}, 1.0, 0.0, 8, 0, 0, [])
+    assert figures.ratio == 10
+
+
+@pytest.mark.parametrize("text, says", [
+    ("kind: study\narchitectures: [isaac_like]\nworkloads: [vgg7_pruned]\ndatapaths: [own, nope]\n",
+     ":4: datapaths.1: found 'nope', allowed own, all, "),
+    ("kind: study\narchitectures: [nowhere]\nworkloads: [vgg7_pruned]\n", "nowhere: no such file"),
+    ("kind: study\narchitectures: [isaac_like]\nworkloads: [nothing]\n", "nothing: no such workload"),
+    ("kind: study\narchitectures: [isaac_like]\nworkloads: []\n", ":3: workloads: "),
+    ("kind: study\narchitectures: [isaac_like]\nworkloads: [vgg7_pruned]\npolicies: [huge]\n", "huge"),
+    ("kind: study\narchitectures: [isaac_like]\nworkloads: [vgg7_pruned]\ncolour: red\n", ":4: colour: unknown key"),
+])
+def test_studies_refused(tmp_path, text, says):
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        comparison.study(path, out=tmp_path / "out")
+    assert says in str(caught.value) and not (tmp_path / "out").exists()
+
+
+def test_bundled_studies_are_whole():
+    from xbarch.specs.load import document, load
+    from xbarch.specs.study import Study
+    from xbarch.specs.sweep import Sweep
+    from xbarch.support import bundled
+
+    for name in bundled.names("studies"):
+        model = Sweep if document(name, kind="studies").data["kind"] == "sweep" else Study
+        asked = load(name, model, kind="studies")
+        assert all(xbarch.load(w) for w in asked.workloads) and asked.title
+
+
+def test_dense_runs_are_shared_by_networks_of_equal_layers(made):
+    """Dense packing looks at no weight: what a pruned network's dense run measures is what its baseline's does."""
+    from xbarch.studies.comparison.rows import Bench
+
+    bench = Bench(1)
+    first, second = (bench.figures(Job("isaac_like", w, "dense", "fit")) for w in ("resnet18_dense", "resnet18_xue"))
+    assert len(bench._dense) == 1 and first.kept > second.kept and first.energy == second.energy
+    run = xbarch.simulate("isaac_like", "resnet18_xue", images=1, datapath="dense")
+    assert second.energy["compute"] == run["energy.scopes_aj.compute"]
+    assert second.images_per_second == run["throughput.images_per_second"]
+    bench.figures(Job("isaac_like", "resnet18_huai", "dense", "fit"))  # powers of two need no multiplier
+    assert len(bench._dense) == 2
+
+
+def test_the_own_base_loses_nothing():
+    """Differential signs on 128 rows of 2-bit cells need nine bits, more than the machine's eight."""
+    from xbarch.plugins import registry
+    from xbarch.specs.study import Study
+    from xbarch.studies.comparison.rows import Bench, bases
+
+    asked = Study(architectures=["isaac_like"], workloads=[WORKLOAD])
+    found = {name: list(bases(asked, Job("isaac_like", WORKLOAD, name, "fit"), registry.datapath(name), Bench(1)))[1]
+             for name in ("tinyadc", "xue", "meng")}
+    assert found["tinyadc"].options == (("sign", "differential"),)
+    assert found["tinyadc"].overrides == ("crossbar.adc_bits=9",)
+    assert found["xue"].overrides == ("crossbar.cell_bits=1",) and found["meng"].overrides == ()
+
+
+def test_matrix_has_every_pair_or_its_reason(tmp_path):
+    from xbarch.plugins import registry
+    from xbarch.studies.comparison import sections
+    from xbarch.studies.comparison.matrix import table
+
+    rows = comparison.matrix(["isaac_like", "sre_like"], WORKLOAD, images=1, out=tmp_path / "matrix.md")
+    lines = {line[0]: line[1:] for line in table(rows)}
+    assert len(lines) == len(registry.datapaths()) and lines["dense"] == ["1× / 1×", "1× / 1×"]
+    assert lines["sre"][0] == "–" and "/" in lines["sre"][1] and "hybrid_p (assumed)" in lines
+    own, dense = (next(r for r in rows if (r.job.architecture, r.job.datapath) == ("sre_like", d))
+                  for d in ("sre", "dense"))
+    speed = own.figures.images_per_second / dense.figures.images_per_second
+    assert lines["sre"][1].startswith(f"{speed:.3g}×")
+    text = (tmp_path / "matrix.md").read_text()
+    assert "needs an architecture with operation units" in text and "SegPrune on every machine" in text
+    machines = sections(rows)[1].table.rows
+    assert [line[0] for line in machines] == ["isaac_like", "sre_like"]

@@ -1,0 +1,376 @@
+"""Sweeps: every combination a point with a name of its own, run or refused, whatever happens to the processes."""
+
+import csv
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import xbarch
+from xbarch.errors import InputError, XbarchError
+from xbarch.mapping.packings import Kept
+from xbarch.plugins.registry import datapath
+from xbarch.specs.load import load
+from xbarch.specs.sweep import FIGURES, Sweep
+from xbarch.studies.runs.store import Answer, Store
+from xbarch.studies.sweep import Point, Row, Swept, points, sweep
+from xbarch.studies.sweep.sheet import AREA, ENERGY, SPEED
+
+ROOT = Path(__file__).resolve().parents[3]
+AXES = {"crossbar.rows, crossbar.columns": [64, 128], "crossbar.adc_bits": [6, 8, 99], "hierarchy.tiles": [2, 168]}
+SMALL = {"kind": "sweep", "architectures": ["isaac_like"], "workloads": ["vgg7_pruned"], "images": 1}
+
+
+def asked(**changes):
+    return Sweep.model_validate({**SMALL, "axes": AXES, **changes})
+
+
+def names(**changes):
+    return [p.name for p in points(asked(**changes))]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A sweep run without interruption in this process: (what was found, its CSV)."""
+    folder = tmp_path_factory.mktemp("whole")
+    return sweep(asked(), folder, processes=1), (folder / "sweep.csv").read_bytes()
+
+
+@pytest.fixture
+def file(tmp_path):
+    """The same sweep as a file."""
+    path = tmp_path / "small.yaml"
+    path.write_text(json.dumps({**SMALL, "axes": AXES}))
+    return path
+
+
+# -- points ---------------------------------------------------------------------------------------------------
+
+def test_every_combination_is_a_point():
+    found = points(asked(policies=["fit", "one_copy"], datapaths=["own", "dense"]))
+    values = [(p.datapath, *p.values, p.policy) for p in found]
+    assert sorted(values) == sorted((d, n, n, b, t, p) for d, n, b, t, p in product(
+        ["meng", "dense"], [64, 128], [6, 8, 99], [2, 168], ["fit", "one_copy"]))
+    assert len({p.name for p in found}) == len(found) == 48
+    assert found[0].overrides == ("crossbar.rows=64", "crossbar.columns=64", "crossbar.adc_bits=6", "hierarchy.tiles=2")
+    assert all(Point.from_json(p.to_json()) == p for p in found)
+
+
+def test_names_follow_the_content(monkeypatch, tmp_path):
+    """The same content the same name, whatever order or file it comes from; any other content another name."""
+    one = {"axes": {"crossbar.adc_bits": [8]}}
+    name, = names(**one)
+    assert names(axes={}) == [name]  # ISAAC's own 8 bits
+    copy = tmp_path / "copy.yaml"
+    copy.write_text((ROOT / "architectures/isaac_like.yaml").read_text() + "\n# a remark\n")
+    assert names(axes={}, architectures=[str(copy)]) == [name]
+    assert names(axes={"hierarchy.tiles": [160], "crossbar.rows": [64]}) == names(
+        axes={"crossbar.rows": [64], "hierarchy.tiles": [160]})
+    assert names(axes={}, options={"meng": {"group_ch": 16}}) == [name]  # the workload's own option
+    others = [names(**{**one, **change}) for change in (
+        {"images": 2}, {"policies": ["one_copy"]}, {"datapaths": ["dense"]}, {"options": {"meng": {"group_ch": 8}}},
+        {"workloads": ["resnet18_pruned"]}, {"architectures": ["isaac_8bit"]}, {"axes": {"crossbar.adc_bits": [7]}})]
+    monkeypatch.setattr(sys.modules["xbarch.studies.sweep.points"], "__version__", "another")
+    others.append(names(**one))
+    assert all(len(found) == 1 for found in others) and len({name, *(found[0] for found in others)}) == 9
+
+
+def test_fields_of_an_axis_change_together_or_each_to_its_own():
+    found = points(asked(axes={"crossbar.rows, crossbar.columns": [64, [32, 128]]}))
+    assert [p.values for p in found] == [(64, 64), (32, 128)]
+
+
+@pytest.mark.parametrize("change, says", [
+    ({"axes": {"crossbar.adc_bit": [8]}}, "unknown key 'adc_bit' in crossbar"),
+    ({"axes": {"crossbr.rows": [8]}}, "did you mean 'crossbar'"),
+    ({"axes": {"crossbar.rows": [8], "crossbar.columns,crossbar.rows": [8]}}, "'crossbar.rows' twice"),
+    ({"axes": {"crossbar.rows,crossbar.columns": [[1, 2, 3]]}}, "3 values"),
+    ({"axes": {"crossbar.rows": []}}, "at least 1"),
+    ({"axes": {"crossbar.rows.x": [1]}}, "in crossbar.rows.x=1"),
+    ({"policies": ["fit", "some"]}, "policies.1: found 'some'"),
+    ({"datapaths": ["mng"]}, "datapaths.0: found 'mng'"),
+    ({"options": {"own": {}}}, "found 'own'"),
+    ({"options": {"meng": {"group": 8}}}, "group_ch"),
+    ({"figures": ["throughput.image"]}, "figures.0: unknown key 'image' in throughput"),
+    ({"workloads": ["vgg"]}, "no such workload"),
+    ({"axes": {"crossbar.rows": list(range(1, 1001)), "crossbar.columns": list(range(1, 1001))}}, "1,000,000 points"),
+])
+def test_wrong_sweeps_are_refused_before_anything_runs(call, tmp_path, change, says):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(json.dumps({**SMALL, **change}))
+    code, out, error = call("sweep", path, "--out", tmp_path / "out")
+    assert (code, out) == (2, "") and says in error and error.count("\n") == 1
+    assert says.startswith("no such") or f"{path}:1" in error
+    assert not (tmp_path / "out").exists()
+
+
+# -- answers --------------------------------------------------------------------------------------------------
+
+def test_figures_are_those_of_plain_runs(whole):
+    """Whatever was packed before: the shared packings change nothing."""
+    for row in whole[0].rows:
+        if not row.why:
+            run = xbarch.simulate("isaac_like", "vgg7_pruned", images=1, overrides=row.point.overrides)
+            assert {name: run[name] for name in FIGURES} == {name: row.figures[name] for name in FIGURES}
+
+
+def test_what_cannot_be_built_or_does_not_fit_is_a_row_with_its_reason(whole):
+    why = {row.point.values[2:]: row.why for row in whole[0].rows if row.point.values[0] == 64}
+    assert {key for key, text in why.items() if not text} == {(6, 168), (8, 168)}
+    assert "found 99, allowed" in why[99, 2] and "found 99, allowed" in why[99, 168]
+    assert "the machine has 192" in why[6, 2]
+    lines = list(csv.DictReader(whole[1].decode().splitlines()))
+    assert [line["why"] for line in lines] == [row.why for row in whole[0].rows] and len(lines) == 12
+    assert all((line[SPEED] == "") == bool(line["why"]) for line in lines)
+    assert lines[1]["crossbar.rows"] == lines[1]["crossbar.columns"] == "64"
+
+
+def test_known_points_are_not_run_again_and_others_join_them(tmp_path, monkeypatch):
+    ran = []
+    monkeypatch.setattr("xbarch.studies.runs.workers.answer",
+                        lambda point: ran.append(point) or Answer("", {SPEED: 1.5}))
+    sweep(asked(axes={"crossbar.adc_bits": [7, 8]}), tmp_path, processes=1)
+    assert [p.values for p in ran] == [(7,), (8,)]
+    found = sweep(asked(axes={"crossbar.adc_bits": [8, 9, 8]}), tmp_path, processes=1)
+    assert [p.values for p in ran] == [(7,), (8,), (9,)]
+    assert [r.point.values for r in found.rows] == [(8,), (9,), (8,)]
+    assert len({r.point.name for r in found.rows}) == 2
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=12))
+def test_the_front_is_what_nothing_surpasses(values):
+    """Against the definition, over all pairs."""
+    rows = [Row(Point("", (), "", "", {}, "", n), "", dict(zip((SPEED, ENERGY, AREA), v, strict=True)))
+            for n, v in enumerate(values)]
+    kept = {v for v in values if not any(o != v and o[0] >= v[0] and o[1] <= v[1] and o[2] <= v[2] for o in values)}
+    found = [tuple(r.figures[k] for k in (SPEED, ENERGY, AREA)) for r in Swept(asked(), rows).front()]
+    assert set(found) == kept and len(found) == len(kept)
+
+
+# -- interruptions --------------------------------------------------------------------------------------------
+
+def started(file, out, *more):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-m", "xbarch", "sweep", str(file), "--out", str(out), *more],
+                            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            # A shell's background jobs ignore interrupts, and so does what they start.
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+
+
+def known(out):
+    """Names in the store of `out`, which another process may be writing."""
+    if not (out / "sweep.sqlite").exists():
+        return []
+    base = sqlite3.connect(out / "sweep.sqlite", timeout=20)
+    try:
+        return [name for name, in base.execute("SELECT name FROM points")]
+    except sqlite3.OperationalError:  # the table is not there yet
+        return []
+    finally:
+        base.close()
+
+
+def descendants(parent):
+    """Processes that another started; of None all that run. Zombies, which nobody has asked about, do not."""
+    lines = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
+    return [int(pid) for pid, above, state in map(str.split, lines.splitlines())
+            if parent in (None, int(above)) and not state.startswith("Z")]
+
+
+def wait(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("processes, ends", [(1, signal.SIGKILL), (2, signal.SIGKILL), (2, signal.SIGINT)])
+def test_ended_in_the_middle_and_resumed(file, tmp_path, whole, processes, ends):
+    """No point is lost, none is run twice, no worker stays behind; the table is that of a run without interruption."""
+    for attempt in range(9):  # where others keep the machine busy, all points may be through before they are looked at
+        out = tmp_path / f"out{attempt}"
+        run = started(file, out, "--processes", str(processes))
+        wait(lambda out=out: len(known(out)) >= 3)
+        run.send_signal(signal.SIGSTOP)  # who deals the points waits while the workers are looked for
+        workers, few = descendants(run.pid), len(known(out)) < 9
+        run.send_signal(ends)
+        run.send_signal(signal.SIGCONT)
+        said = run.communicate(timeout=60)[1]
+        if few:
+            break
+    assert run.returncode == (130 if ends == signal.SIGINT else -ends)
+    assert said == ("xbarch: interrupted\n" if ends == signal.SIGINT else "")
+    assert len(workers) == (processes if processes > 1 else 0)
+    wait(lambda: not set(workers) & set(descendants(None)))
+    before = known(out)
+    assert 3 <= len(before) < 12 and not (out / "sweep.csv").exists()
+    told = []
+    sweep(file, out, processes=1, progress=lambda done, total, text: told.append((done, total)))
+    assert told == [(done, 12) for done in range(len(before), 13)]
+    assert len(set(known(out))) == len(known(out)) == 12
+    assert (out / "sweep.csv").read_bytes() == whole[1]
+
+
+def test_two_sweeps_share_a_store(file, tmp_path, whole):
+    out = tmp_path / "out"
+    runs = [started(file, out, "--processes", "1") for _ in range(2)]
+    assert [(run.communicate(timeout=120)[1], run.returncode) for run in runs] == [("", 0)] * 2
+    assert len(known(out)) == 12
+    assert (out / "sweep.csv").read_bytes() == whole[1]
+
+
+DEADLY = '''
+import os
+from xbarch.datapaths.dense import Dense
+
+class Deadly(Dense):
+    name, summary, provenance = "deadly", "ends its process on small crossbars", "test"
+
+    def pack(self, layer, geometry):
+        print("what a plugin prints is no answer")
+        if geometry.rows == 64 and not os.path.exists("healed"):
+            os._exit(7)
+        return super().pack(layer, geometry)
+'''
+
+
+def test_a_point_that_ends_its_process_costs_no_other(call, tmp_path, monkeypatch):
+    """It is named, tried twice in a process of its own, and tried again by the next call."""
+    monkeypatch.chdir(tmp_path)
+    Path("deadly.py").write_text(DEADLY)
+    Path("deadly.yaml").write_text(json.dumps({**SMALL, "datapaths": ["deadly"], "axes": {
+        "crossbar.rows, crossbar.columns": [128, 64, 256]}}))
+    words = ("sweep", "deadly.yaml", "--plugin", "deadly.py", "--processes", "2")
+    code, _, error = call(*words)
+    assert code == 1 and error.startswith("xbarch: the process of 1 of 3 points died") and "crossbar.rows=64" in error
+    assert len(known(Path("deadly"))) == 2 and len(Path("deadly/sweep.csv").read_text().splitlines()) == 3
+    Path("healed").touch()
+    code, out, _ = call(*words)
+    assert code == 0 and "3 of 3 points run" in out
+    assert len(known(Path("deadly"))) == 3
+
+
+def test_processes_that_cannot_start_end_the_sweep(tmp_path, monkeypatch):
+    monkeypatch.setattr("xbarch.studies.runs.workers._CRASHES", 1)
+    file = tmp_path / "gone.py"
+    file.write_text("raise ValueError\n")
+    with pytest.raises(XbarchError, match="end before they answer: exit code 1"):
+        sweep(asked(), tmp_path / "out", processes=2, plugins=[file])
+    assert known(tmp_path / "out") == []
+
+
+# -- store ----------------------------------------------------------------------------------------------------
+
+def test_the_first_answer_of_a_point_stays(tmp_path):
+    with Store(tmp_path / "new" / "s.sqlite") as store:
+        store.add("a", "{}", Answer("", {"x": 0.1 + 0.2, "n": 10**15 + 1}))
+        store.add("a", "{}", Answer("late", {}))
+        store.add("b", "{}", Answer("why", {}))
+    with Store(tmp_path / "new" / "s.sqlite") as store:
+        assert store.names() == {"a", "b"}
+        assert store.answers() == {"a": Answer("", {"x": 0.1 + 0.2, "n": 10**15 + 1}), "b": Answer("why", {})}
+
+
+def test_a_store_that_is_none_is_refused(call, file, tmp_path):
+    (tmp_path / "out").mkdir()
+    other = tmp_path / "out/sweep.sqlite"
+    other.write_text("my notes, long enough to be no header of a database at all\n" * 40)
+    before = other.read_bytes()
+    code, out, error = call("sweep", file, "--out", tmp_path / "out")
+    assert (code, out) == (2, "") and "cannot be used as the store of a sweep" in error
+    assert other.read_bytes() == before
+    other.unlink()
+    base = sqlite3.connect(other)
+    base.execute("CREATE TABLE points (other TEXT)")
+    base.commit()
+    base.close()
+    assert call("sweep", file, "--out", tmp_path / "out")[0] == 2
+
+
+def test_places_that_cannot_be_written_are_refused(call, file, tmp_path):
+    (tmp_path / "out").write_text("a file")
+    code, _, error = call("sweep", file, "--out", tmp_path / "out")
+    assert code == 2 and "cannot be written" in error
+    with pytest.raises(InputError, match="processes"):
+        sweep(asked(), tmp_path / "x", processes=0)
+
+
+# -- packings that are shared ---------------------------------------------------------------------------------
+
+def test_packings_are_shared_as_far_as_they_are_equal():
+    from xbarch.machine.machine import Machine
+    from xbarch.specs.architecture import Architecture
+
+    def machine(*overrides):
+        return Machine(load("isaac_like", Architecture, overrides))
+
+    network, again, path = xbarch.load("vgg7_pruned"), xbarch.load("vgg7_pruned"), datapath("dense")
+    kept = Kept(2)
+
+    def packed(network=network, path=path, machine=machine()):
+        return kept.packed(network, path, machine.geometry, machine.sensing)
+
+    first = packed()
+    assert packed(machine=machine("hierarchy.tiles=20"), path=datapath("dense")) is first
+    assert first.keys() == {layer.name for layer in network.compute_layers}
+    for other in ({"network": again}, {"path": datapath("dense", {"sign": "differential"})},
+                  {"machine": machine("crossbar.rows=64")}, {"machine": machine("crossbar.adc_bits=7")},
+                  {"machine": machine("crossbar.read=200 ns")}):
+        first = packed()
+        assert packed(**other) is not first and packed() is first
+    packed(network=again)
+    packed(machine=machine("crossbar.rows=64"))
+    assert packed() is not first  # two others came in between
+
+
+# -- the command ----------------------------------------------------------------------------------------------
+
+def test_the_command_prints_a_table_or_json(call, file, tmp_path, whole):
+    code, out, error = call("sweep", file, "--out", tmp_path / "out", "--processes", "1")
+    assert (code, error) == (0, "")
+    ran = sum(not r.why for r in whole[0].rows)
+    assert "Not simulated" in out and f"written: {tmp_path}/out/sweep.csv, {ran} of 12 points run" in out
+    code, out, _ = call("sweep", file, "--out", tmp_path / "out", "--json")
+    assert json.loads(out) == whole[0].plain()
+
+
+def test_a_package_of_parts_with_another_version_makes_other_points(install, tmp_path):
+    """What it does may have changed, be it a sensing unit, a topology or a process; of data paths only those asked."""
+    before = names()
+    path = "from xbarch.datapaths.dense import Dense\n\nclass Path(Dense):\n    name = 'other'\n"
+    install("other", {"other.py": path}, [("datapaths", "other", "other:Path")])
+    assert names() == before
+    install("wires", {"wires.py": ""}, [("topologies", "wires", "wires:Wires")])
+    with_wires = names()
+    meta = next(Path(tmp_path).rglob("wires-1.2.dist-info")) / "METADATA"
+    meta.write_text(meta.read_text().replace("1.2", "1.3"))
+    os.utime(meta.parents[1])
+    assert len({*before, *with_wires, *names()}) == 3 * len(before)
+
+
+def test_where_no_point_runs_the_first_reason_is_told(call, tmp_path):
+    """The table is written all the same."""
+    (tmp_path / "none.yaml").write_text(json.dumps({**SMALL, "axes": {"crossbar.adc_bits": ["many", "some"]}}))
+    code, out, error = call("sweep", tmp_path / "none.yaml", "--out", tmp_path / "out", "--processes", "1")
+    assert code == 2 and f"0 of {len((tmp_path / 'out/sweep.csv').read_text().splitlines()) - 1} points run" in out
+    assert error.count("\n") == 1 and "none.yaml: none of " in error and "found 'many'" in error
+
+
+def test_bundled_sweeps_are_listed_and_valid(call):
+    _, out, _ = call("list", "--json")
+    studies = {entry["name"]: entry for entry in json.loads(out)["studies"]}
+    assert studies.keys() == {p.stem for p in (ROOT / "studies").glob("*.yaml")}
+    assert studies["resnet18_sweep"]["source"] == "xbarch sweep resnet18_sweep"
+    assert studies["methods"]["source"] == "xbarch compare methods"
+    assert call("validate", "resnet18_sweep")[1] == "resnet18_sweep: valid, a sweep\n"
+    assert len({p.name for p in points(load("resnet18_sweep", Sweep, kind="studies"))}) == 1008
+    assert "found 'sweep', allowed" in call("compare", "resnet18_sweep")[2]

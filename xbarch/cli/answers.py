@@ -1,0 +1,115 @@
+"""What `list` and `validate` say, known again where nothing that it depends on has changed: most of their time is
+loading what reads specs and makes machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xbarch.support import bundled, cache
+
+if TYPE_CHECKING:
+    from xbarch.specs.architecture import Architecture
+    from xbarch.specs.load import Document
+
+_PACKAGE = Path(__file__).parents[1]
+_FOLDERS = ("architectures", "workloads", "studies")
+Entries = dict[str, list[dict[str, str]]]
+
+
+def entries() -> Entries:
+    """`xbarch.cli.catalog.entries`, where no file was registered as a plugin."""
+    name = _key("list", *map(bundled.folder, _FOLDERS))
+    if (known := cache.get(name)) is not None:
+        found: Entries = json.loads(known)
+        return found
+    from xbarch.cli import catalog
+
+    found = catalog.entries()
+    if _alone():
+        cache.put(name, json.dumps(found).encode())
+    return found
+
+
+def checked(source: str | Path, overrides: Sequence[str], plugins: bool) -> list[str]:
+    """`xbarch.specs.kinds.check` in words, every architecture buildable. plugins: whether files were
+    registered as such.
+
+    Raises:
+        InputError: as there.
+    """
+    from xbarch.specs import kinds
+
+    found = []
+    for document in kinds.read(source):
+        name = "" if plugins else _key("valid", file=document.file, data=document.data, overrides=tuple(overrides))
+        known = cache.get(name)
+        text = _checked(document, overrides) if known is None else known.decode()
+        if known is None and _alone():
+            cache.put(name, text.encode())
+        found.append(text)
+    return found
+
+
+def _checked(document: Document, overrides: Sequence[str]) -> str:
+    from xbarch.specs.kinds import checked
+    from xbarch.workload.zoo import SyntheticRecipe
+
+    return str(checked(document, overrides, {"synthetic": SyntheticRecipe}, _buildable))
+
+
+def _buildable(architecture: Architecture) -> None:
+    from xbarch.machine.machine import buildable
+
+    buildable(architecture)
+
+
+def _key(*parts: Any, **named: Any) -> str:
+    """The name of an answer that depends on `parts` (files below paths among them), and on xbarch and the packages that
+    are installed; empty where something is younger than this process."""
+    found = sha256(repr((named, [p for p in parts if not isinstance(p, Path)])).encode())
+    for line in (*_stamps(_PACKAGE), *(s for p in parts if isinstance(p, Path) for s in _stamps(p)), *_installed()):
+        if not line:
+            return ""
+        found.update(line.encode())
+    return cache.key("answer", found.hexdigest())
+
+
+def _stamps(folder: Path | str) -> Iterator[str]:
+    """Of every file below a folder: its path, size and when it was written; empty for one younger than this process."""
+    with os.scandir(folder) as listed:
+        for entry in sorted(listed, key=lambda e: e.name):
+            if entry.is_dir():
+                if entry.name != "__pycache__":
+                    yield from _stamps(entry.path)
+            else:
+                yield cache.stamp(entry.path)
+
+
+def _installed() -> Iterator[str]:
+    """What installed packages offer to others: the stamps of their lists."""
+    for place in dict.fromkeys(map(os.path.abspath, sys.path)):
+        with suppress(OSError):
+            if not os.path.isdir(place):
+                yield cache.stamp(place)
+                continue
+            for name in sorted(os.listdir(place)):
+                if name.endswith((".dist-info", ".egg-info", ".egg-link")):
+                    with suppress(OSError):
+                        yield cache.stamp(os.path.join(place, name, "entry_points.txt"))
+
+
+def _alone() -> bool:
+    """Whether all plugins are xbarch's own: of others the source text is not looked after."""
+    from importlib.metadata import entry_points
+
+    from xbarch.plugins.registry import KINDS
+
+    groups = [*(f"xbarch.{folder}" for folder in _FOLDERS), *(kind.group for kind in KINDS)]
+    return all(bundled.whose(point) == bundled.OWN for group in groups for point in entry_points(group=group))

@@ -1,0 +1,111 @@
+"""What there is, whose it is, and what one of them is: architectures, workloads, and every kind of plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from xbarch.cost.nameplate import nameplate
+from xbarch.cost.pricing import repriced
+from xbarch.errors import InputError
+from xbarch.machine.machine import buildable
+from xbarch.plugins import registry
+from xbarch.render.diagram import spoken
+from xbarch.specs.architecture import Architecture, Served
+from xbarch.specs.load import document, load, validate
+from xbarch.specs.study import Study
+from xbarch.specs.sweep import Sweep
+from xbarch.specs.text import brief
+from xbarch.support import bundled
+from xbarch.workload.find import headline
+
+
+def entries() -> dict[str, list[dict[str, str]]]:
+    """Lists by kind ("architectures", "workloads", "studies", "datapaths", "sensing" and the others of
+    `registry.KINDS`), each entry with name, summary, source, from: "xbarch", the package or the file it comes with."""
+    found = {"architectures": [_architecture(n, o) for n, o in bundled.known("architectures").items()],
+             "workloads": [_workload(n, o) for n, o in bundled.known("workloads").items()],
+             "studies": [_study(n, o) for n, o in bundled.known("studies").items()]}
+    for kind in registry.KINDS:
+        found[kind.group.partition(".")[2]] = [_class(kind, name) for name in registry.classes(kind)]
+    return found
+
+
+def _architecture(name: str, origin: str) -> dict[str, str]:
+    a = load(bundled.entry(name, "architectures", (".yaml",)), Architecture)
+    return {"name": name, "summary": a.summary, "source": a.source, "from": origin}
+
+
+def _workload(name: str, origin: str) -> dict[str, str]:
+    summary, source = headline(name)
+    return {"name": name, "summary": summary, "source": source, "from": origin}
+
+
+def _study(name: str, origin: str) -> dict[str, str]:
+    found = document(bundled.entry(name, "studies", (".yaml",)), kind="studies")
+    sweep = found.data.get("kind") == "sweep"
+    title = (validate(found, Sweep) if sweep else validate(found, Study)).title
+    return {"name": name, "summary": f"{'sweep' if sweep else 'study'}: {title}",
+            "source": f"xbarch {'sweep' if sweep else 'compare'} {name}", "from": origin}
+
+
+def _class(kind: registry.Kind, name: str) -> dict[str, str]:
+    found: registry.Plugin = registry.find(kind, name)
+    return {"name": name, "summary": found.summary, "source": found.provenance, "from": registry.origin(kind, name)}
+
+
+def described(name: str, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Everything that is called `name`: an architecture as `tree`, a workload, a data path, a sensing unit or another
+    plugin with its options. Each has a key "kind".
+
+    Raises:
+        InputError: nothing has that name, or one cannot be read; overrides of what is no architecture.
+    """
+    found: list[dict[str, Any]] = []
+    for kind in registry.KINDS:
+        if (plugin := registry.find(kind, name)) is not None:
+            found.append({"kind": kind.noun, **_class(kind, name), "options": _options(plugin)})
+    workloads = bundled.known("workloads")
+    if name in workloads:
+        found.append({"kind": "workload", **_workload(name, workloads[name])})
+    if not found or bundled.find(name, "architectures", (".yaml",)) is not None:
+        return [{"kind": "architecture", **tree(name, overrides)}, *found]
+    if overrides:
+        raise InputError(f"found {brief(overrides[0])!r} for the {found[0]['kind']} {name}, allowed for architectures",
+                         field="--set")
+    return found
+
+
+def _process(served: Served) -> str:
+    """Its name, with what its options are set to."""
+    options = ", ".join(f"{name}: {value}" for name, value in served.options.items())
+    return f"{served.unit} ({options})" if options else served.unit
+
+
+def _options(plugin: registry.Plugin) -> list[dict[str, str]]:
+    fields = getattr(getattr(plugin, "Options", None), "model_fields", {})
+    return [{"name": name, "default": "required" if f.is_required() else str(f.get_default(call_default_factory=True)),
+             "what": f.description or ""} for name, f in fields.items()]
+
+
+def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The architecture's components with counts over a chip, area, power and energy an action; its nameplate. Prices
+    are of what is built (`xbarch.cost.pricing`)."""
+    written = load(name, Architecture, overrides, check=buildable)
+    a = repriced(written)
+    rows = [{
+        "level": c.level, "component": key, "count": c.count, "instances": str(a.instances(c)),
+        "area_mm2": float(c.area * a.instances(c)) / 1e12, "power_mw": float(c.power * a.instances(c)) / 1e3,
+        "action": c.action or "constant", "energy_aj": c.energy_aj, "source": c.source,
+        "scaling": written.components[key].scaling_model,
+    } for key, c in a.components.items()]
+    if not rows:
+        raise InputError("has no components", file=name)
+    n = nameplate(a, a.precision.weight_bits, a.precision.input_bits)
+    origin = bundled.known("architectures").get(name.removesuffix(".yaml"))
+    return {"name": a.name, "summary": a.summary, "source": a.source, "from": origin or name, "components": rows,
+            "processes": {kind: _process(served) for kind, served in a.processes.items()},
+            "nameplate": {
+        "tile power (mW)": 1000 * n.tile_power_w, "tile area (mm²)": n.tile_area_mm2, "chip power (W)": n.power_w,
+        "chip area (mm²)": n.area_mm2, "peak (TOPS)": n.tops, "GOPS/W": n.gops_per_w, "GOPS/s/mm²": n.gops_per_mm2,
+        **({f"{spoken(n.converter)} share of tile power": n.adc_share} if n.converter else {})}}

@@ -1,0 +1,1 @@
+"""From a PyTorch model, or a checkpoint, to a graph of integer layers."""

@@ -1,0 +1,161 @@
+"""What a pruning algorithm does while a network trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xbarch.compress.quantizers.network import Network, Node
+from xbarch.datapaths.base import DataPath, Geometry, Project, Projection, Reals
+from xbarch.datapaths.tools.purify import shown
+from xbarch.errors import InputError
+from xbarch.plugins.registry import asking
+from xbarch.specs.recipe import Pruning, Shape
+
+
+def crossbar(shape: Shape) -> Geometry:
+    """The crossbar of a recipe, as data paths see it."""
+    unit = shape.operation_unit
+    return Geometry(shape.rows, shape.columns, shape.cell_bits, ou_rows=unit.rows if unit else 0,
+                    ou_columns=unit.columns if unit else 0)
+
+
+class Pruner:
+    """Base of the algorithms, itself the one that cuts once: the weights train freely until they become their
+    projection. `progress` is the share of the epochs before the cut that is over.
+
+    nodes: the layers pruned; the first one of the network and those with a density of 1 are not, nor the last one
+    where whole filters are removed, which are the network's outputs; if the recipe does not name them.
+
+    Raises:
+        InputError: the recipe names a layer that is not there; the method cannot reach the density.
+    """
+
+    def __init__(self, network: Network, spec: Pruning, path: DataPath) -> None:
+        self.network, self.spec, self.path = network, spec, path
+        self.geometry = crossbar(spec.geometry)
+        compute = network.compute_nodes()
+        names = [n.layer.name for n in compute]
+        for name in spec.layers:
+            if name not in names:
+                raise InputError(f"found {name[:60]!r}, allowed {', '.join(names)}", field="pruning.layers")
+        spared = {compute[0].layer.name, *(shown(network.layers) if path.whole_filters else ())}
+        with asking(path, "prunes"):
+            self.nodes: list[Node] = [
+                n for n in compute if spec.layers.get(n.layer.name, 0) != 1
+                and (n.layer.name in spec.layers or (n.layer.name not in spared and path.prunes(n.layer)))]
+        self.hard = False
+
+    # -- what algorithms differ in --------------------------------------------------------------------------
+
+    def penalty(self, progress: float) -> Tensor | None:
+        """What is added to the loss of a batch."""
+        return None
+
+    def step(self, rate: float, progress: float, epoch: int) -> None:
+        """After an update of the weights at learning rate `rate` in epoch number `epoch`, from 1."""
+
+    def close(self, epoch: int) -> None:
+        """After epoch number `epoch`."""
+
+    def own_state(self) -> dict[str, Any]:
+        """What a checkpoint must hold besides the network."""
+        return {}
+
+    def own_restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `own_state`."""
+
+    # -- what they share ------------------------------------------------------------------------------------
+
+    def densities(self, target: float, weights: Sequence[Reals]) -> list[float]:
+        """Of every pruned layer, `target` being that of those the recipe does not set."""
+        free = [i for i, n in enumerate(self.nodes) if n.layer.name not in self.spec.layers]
+        with asking(self.path, "share"):
+            shares = self.path.share([weights[i] for i in free], [self.nodes[i].layer for i in free], self.geometry,
+                                     target)
+        by_place = dict(zip(free, shares, strict=True))
+        return [by_place[i] if i in by_place else self.spec.layers[n.layer.name] for i, n in enumerate(self.nodes)]
+
+    @torch.no_grad()
+    def projected(self, weights: Sequence[Tensor], density: float, how: Project | None = None) -> list[Projection]:
+        """The projections of `weights`, one a node, in levels of the layers' quantizers."""
+        levels = [self.levels(n, w) for n, w in zip(self.nodes, weights, strict=True)]
+        shares = self.densities(density, levels)
+        made = [self._projection(how or self.path.project, w, n, share)
+                for n, w, share in zip(self.nodes, levels, shares, strict=True)]
+        if any(f.allowed is not None and n.levels.scale != "lsq" for n, f in zip(self.nodes, made, strict=True)):
+            raise InputError(f"{self.path.name} removes single bits of the levels, allowed weight_scale: lsq, "
+                             "whose levels stay where they are", field="quantization.weight_scale")
+        return made
+
+    def _projection(self, how: Project, levels: Reals, node: Node, share: float) -> Projection:
+        with asking(self.path, "project", node.layer.name) as wrong:
+            found = how(levels, node.layer, self.geometry, share)
+            if not isinstance(found, Projection) or np.shape(found.mask) != np.shape(levels):
+                raise wrong("returned no Projection of the weights' shape, allowed one")
+            return found
+
+    @torch.no_grad()
+    def levels(self, node: Node, weight: Tensor) -> Reals:
+        """Weights [F, C, kh, kw] in levels of the node's quantizer, float64."""
+        found: Reals = (weight / node.levels.step(node.weight * node.mask)).double().numpy()
+        return found if found.ndim == 4 else found[:, :, None, None]
+
+    @torch.no_grad()
+    def back(self, node: Node, values: Reals) -> Tensor:
+        """Levels as weights of a node, in its shape."""
+        shaped = torch.from_numpy(np.ascontiguousarray(values)).to(node.weight.dtype).reshape(node.weight.shape)
+        return shaped * node.levels.step(node.weight * node.mask)
+
+    @torch.no_grad()
+    def harden(self) -> None:
+        """The weights become their projection; what it removed stays removed."""
+        assert self.spec.density is not None
+        self.hard = True
+        for node, found in zip(self.nodes, self.projected([n.weight for n in self.nodes], self.spec.density),
+                               strict=True):
+            if found.allowed is not None:
+                node.levels.allowed = torch.from_numpy(found.allowed.copy()).reshape(node.weight.shape)
+            node.weight.copy_(self.back(node, found.weights))
+            node.mask.copy_(torch.from_numpy(found.mask.copy()).reshape(node.mask.shape))
+        self.reduce()
+
+    @torch.no_grad()
+    def reduce(self) -> None:
+        """What the cut means for the rest of the network, layers that are not pruned themselves included."""
+        nodes = {n.layer.name: n for n in self.network.compute_nodes()}
+        weights = {name: self.levels(n, n.weight * n.mask) for name, n in nodes.items()}
+        masks = {name: n.mask.numpy().reshape(weights[name].shape) for name, n in nodes.items()}
+        with asking(self.path, "reduce"):
+            reduced = self.path.reduce(self.network.layers, masks, weights)
+        for name, mask in reduced.items():
+            if not np.array_equal(mask, masks[name]):
+                nodes[name].mask.copy_(torch.from_numpy(mask.copy()).reshape(nodes[name].mask.shape))
+                nodes[name].weight.mul_(nodes[name].mask)
+
+    def settle(self) -> None:
+        """After the last epoch."""
+
+    @torch.no_grad()
+    def sparsity(self) -> dict[str, float]:
+        """Share of removed weights of every pruned layer."""
+        return {n.layer.name: 1 - float((n.mask & (n.quantized() != 0)).float().mean()) for n in self.nodes}
+
+    def figures(self) -> dict[str, float]:
+        """Of the epoch, for the history."""
+        found = self.sparsity()
+        return {"sparsity": sum(found.values()) / max(len(found), 1)}
+
+    def state(self) -> dict[str, Any]:
+        return {"hard": self.hard, "allowed": [n.levels.allowed for n in self.nodes], "own": self.own_state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.hard = bool(state["hard"])
+        for node, allowed in zip(self.nodes, state["allowed"], strict=True):
+            node.levels.allowed = allowed
+        self.own_restore(state["own"])
+

@@ -1,0 +1,1 @@
+"""Quantizers, and the network with quantizers where the integers will be rounded."""

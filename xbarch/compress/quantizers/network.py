@@ -1,0 +1,241 @@
+"""The layer graph as a trainable, fake-quantized network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from math import log2
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from xbarch.compress.intake.graph import Parameters, Taken, unsigned
+from xbarch.compress.quantizers.levels import Pact, Quantizer, Signed, Weights, power, rounded
+from xbarch.errors import InputError
+from xbarch.specs.recipe import Quantization
+from xbarch.workload.graph import Layer
+
+
+class ShiftNorm(nn.BatchNorm2d):
+    """Batch norm whose gain gamma / sigma is a power of two, so that hardware shifts instead of multiplying; this is
+    its training, `folded` what it comes to."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.running_mean is not None and self.running_var is not None
+        factor = self.momentum
+        if factor is None:
+            assert self.num_batches_tracked is not None
+            self.num_batches_tracked.add_(1)
+            factor = 1 / float(self.num_batches_tracked)
+        sigma = (x.detach().transpose(0, 1).flatten(1).var(dim=1, correction=0) + self.eps).sqrt()
+        gamma = _gain(self.weight, sigma) * sigma
+        return F.batch_norm(x, self.running_mean, self.running_var, gamma, self.bias, True, factor, self.eps)
+
+
+
+def _gain(gamma: Tensor, sigma: Tensor) -> Tensor:
+    """Signed power of two nearest to gamma / sigma; gradient as without the rounding."""
+    size = (gamma.abs() / sigma).clamp(min=2.0**-16)
+    return torch.where(gamma < 0, -1.0, 1.0) * power(size)
+
+
+class Node(nn.Module):
+    """One layer: weight under its mask, quantized; batch norm; quantizer of its output (None: passes on).
+
+    source: step of its input's levels, asked for when a chain of powers of two must round biases as integers do.
+    """
+
+    mask: Tensor
+
+    def __init__(self, layer: Layer, parameters: Parameters | None, out: Quantizer | Image | None, spec: Quantization,
+                 source: Callable[[], Tensor]) -> None:
+        super().__init__()
+        self.layer, self.out, self.source, self.chain = layer, out, source, spec.chain == "power_of_two"
+        self.norm: nn.modules.batchnorm._BatchNorm | None = None
+        if parameters is None:
+            return
+        self.weight = nn.Parameter(parameters.weight)
+        self.bias = None if parameters.bias is None else nn.Parameter(parameters.bias)
+        self.register_buffer("mask", torch.ones_like(parameters.weight, dtype=torch.bool))
+        self.levels = Weights(spec.weight_bits, spec.weight_scale, spec.scale_factor, self.chain, self.weight)
+        if parameters.norm is not None:
+            kind = ShiftNorm if self.chain else nn.BatchNorm2d if layer.op == "conv" else nn.BatchNorm1d
+            self.norm = kind(layer.filters, parameters.norm.eps)
+            self.norm.load_state_dict({
+                "weight": parameters.norm.gamma, "bias": parameters.norm.beta, "running_mean": parameters.norm.mean,
+                "running_var": parameters.norm.var, "num_batches_tracked": torch.tensor(0)})
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        y = self.compute(*inputs)
+        return y if self.out is None else self.out(y)
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        """The layer before its output is quantized."""
+        la, x = self.layer, inputs[0]
+        if la.compute:
+            return self.biased(self.sums(x))
+        if la.op == "maxpool":
+            return F.max_pool2d(x, la.kernel, la.stride, la.padding, la.dilation)
+        if la.op == "avgpool":
+            return F.avg_pool2d(x, la.kernel, la.stride, la.padding, divisor_override=self.divisor)
+        if la.op == "add":
+            short = inputs[1]
+            return x + F.pad(short, (0, 0, 0, 0, 0, x.shape[1] - short.shape[1]))
+        return x.flatten(1) if la.op == "flatten" else x
+
+    @property
+    def divisor(self) -> int:
+        """Of average pooling; a chain takes the nearest power of two, and the weights behind it learn the rest."""
+        window = self.layer.kernel[0] * self.layer.kernel[1]
+        return 1 << round(log2(window)) if self.chain else window
+
+    def sums(self, x: Tensor) -> Tensor:
+        """Products with the quantized weights."""
+        la = self.layer
+        if la.op == "linear":
+            return F.linear(x.flatten(1), self.quantized())
+        return F.conv2d(x, self.quantized(), None, la.stride, la.padding, la.dilation, la.groups)
+
+    def biased(self, y: Tensor) -> Tensor:
+        """Bias and batch norm; in evaluation a chain rounds the bias to the step of the sums, as integers do."""
+        if self.chain and not self.training:
+            gain, shift = (t.to(y.dtype).view(-1, *(1,) * (y.dim() - 2)) for t in self.folded())
+            return y * gain + shift
+        if self.bias is not None:
+            y = y + self.bias.view(-1, *(1,) * (y.dim() - 2))
+        return y if self.norm is None else self.norm(y)
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Gain and shift [F], float64, of bias and running batch norm statistics."""
+        shift = torch.zeros(self.layer.filters) if self.bias is None else self.bias
+        gain, shift = torch.ones(self.layer.filters, dtype=torch.float64), shift.double()
+        if self.norm is not None:
+            n = self.norm
+            assert n.running_var is not None and n.running_mean is not None
+            sigma = (n.running_var.double() + n.eps).sqrt()
+            gain = _gain(n.weight.double(), sigma) if self.chain else n.weight.double() / sigma
+            shift = (shift - n.running_mean.double()) * gain + n.bias.double()
+        if self.chain:
+            unit = gain.abs() * (self.levels.step(self.weight * self.mask) * self.source()).double()
+            shift = rounded(shift / unit) * unit
+        return gain, shift
+
+    def quantized(self) -> Tensor:
+        out: Tensor = self.levels(self.weight * self.mask)
+        return out
+
+
+class Image(nn.Module):
+    """Pixels in [0, 1] on 2**bits levels; a level is 1 / (2**bits - 1), in a chain 2**-bits."""
+
+    def __init__(self, bits: int, chain: bool) -> None:
+        super().__init__()
+        self.top = (1 << bits) - 1
+        self.step = torch.tensor(1 / (self.top + chain))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return rounded(x * self.top) * self.step.to(x.dtype)
+
+
+class Network(nn.Module):
+    """Executes the graph of `Taken`. Quantizers: unsigned (PACT) behind ReLU and average pooling, signed where a
+    branch goes into an addition, none behind the last layer.
+
+    Raises:
+        InputError: a layer on crossbars may see negative inputs.
+    """
+
+    def __init__(self, taken: Taken, spec: Quantization) -> None:
+        super().__init__()
+        self.spec, self.layers = spec, _sized(taken.layers, spec)
+        by_name = {la.name: la for la in self.layers}
+        used = {name for la in self.layers for name in la.inputs}
+        for la in self.layers:
+            if la.compute and not unsigned(by_name[la.inputs[0]], by_name):
+                raise InputError(f"layer {la.name} may see negative inputs (from {la.inputs[0]}), allowed inputs "
+                                 "behind ReLU", field="model")
+        self.nodes = nn.ModuleDict()
+        for la in self.layers:
+            self.nodes[_key(la.name)] = Node(la, taken.parameters.get(la.name), self._out(la, la.name in used), spec,
+                                             partial(self.step, la.inputs[0] if la.inputs else la.name))
+
+    def _out(self, layer: Layer, used: bool) -> Quantizer | Image | None:
+        if layer.op == "input":
+            return Image(self.spec.image_bits, self.spec.chain == "power_of_two")
+        if not used or layer.op in ("maxpool", "flatten"):
+            return None
+        chain = self.spec.chain == "power_of_two"
+        if layer.relu or layer.op == "avgpool":
+            return Pact(self.spec.activation_bits, self.spec.clip, chain)
+        return Signed(self.spec.branch_bits, chain)
+
+    def step(self, name: str) -> Tensor:
+        """Real value of one level of a layer's output: its quantizer's, else its input's (pooling, flatten), else one
+        (scores)."""
+        node = self.node(name)
+        if node.out is not None:
+            return node.out.step
+        if node.layer.op in ("maxpool", "flatten"):
+            return self.step(node.layer.inputs[0])
+        return torch.tensor(1.0)
+
+    def node(self, name: str) -> Node:
+        found: Any = self.nodes[_key(name)]
+        assert isinstance(found, Node)
+        return found
+
+    def compute_nodes(self) -> list[Node]:
+        return [self.node(la.name) for la in self.layers if la.compute]
+
+    def forward(self, x: Tensor, keep: dict[str, Tensor] | None = None) -> Tensor:
+        """Class scores. keep: filled with every layer's (quantized) output when given."""
+        last = {name: la.name for la in self.layers for name in la.inputs}
+        values: dict[str, Tensor] = {}
+        for la in self.layers:
+            values[la.name] = self.node(la.name)(*(values[i] for i in la.inputs) if la.inputs else (x,))
+            if keep is not None:
+                keep[la.name] = values[la.name]
+            for name in la.inputs:
+                if last[name] == la.name:
+                    values.pop(name, None)
+        return values[self.layers[-1].name]
+
+    def clips(self) -> Tensor:
+        """Sum of squared PACT clips, for the penalty on them; zero without ReLU or average pooling."""
+        clips = [m.alpha**2 for m in self.modules() if isinstance(m, Pact)]
+        return torch.stack(clips).sum() if clips else torch.zeros(())
+
+    def recalibrate(self, batches: list[Tensor]) -> None:
+        """Batch norm statistics afresh as plain means over `batches`: while weights move fast, the running ones
+        are stale and accuracy read with them is chance."""
+        norms = [n.norm for n in self.compute_nodes() if n.norm is not None]
+        momenta = [n.momentum for n in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+        self.train()
+        with torch.no_grad():
+            for batch in batches:
+                self(batch)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+
+def _sized(layers: tuple[Layer, ...], spec: Quantization) -> tuple[Layer, ...]:
+    """The layers with the bits of their weights, inputs and outputs."""
+    bits: dict[str, int] = {}
+    sized = []
+    for la in layers:
+        before = bits[la.inputs[0]] if la.inputs else spec.image_bits
+        signed = not (la.relu or la.op == "avgpool")
+        bits[la.name] = before if la.op in ("input", "maxpool", "flatten") else (
+            spec.branch_bits if signed else spec.activation_bits)
+        sized.append(replace(la, weight_bits=spec.weight_bits, input_bits=before, output_bits=bits[la.name]))
+    return tuple(sized)
+
+
+def _key(name: str) -> str:
+    return name.replace(".", "/")

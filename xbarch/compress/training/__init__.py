@@ -1,0 +1,1 @@
+"""Training: data, the loop, checkpoints, and the export of the stored workload."""

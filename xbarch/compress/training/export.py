@@ -1,0 +1,96 @@
+"""A trained network becomes a workload: integers, scales, masks, activations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from xbarch.compress.quantizers.network import Network, Node
+from xbarch.errors import InputError
+from xbarch.workload.graph import Ints, Layer, Workload
+
+Reals = NDArray[np.float64]
+
+
+def layers(network: Network) -> tuple[Layer, ...]:
+    """Layers with integer weights, masks, and batch norm folded into scale and bias."""
+    steps: dict[str, float] = {}
+    made: list[Layer] = []
+    for la in network.layers:
+        node = network.node(la.name)
+        before = [steps[i] for i in la.inputs]
+        here = float(network.step(la.name).detach())
+        steps[la.name], layer = here, la
+        if la.compute:
+            layer = _compute(layer, node, before[0], here)
+        elif la.op == "add":
+            layer = replace(layer, scale=np.array([before[0] / here, before[1] / here]))
+        elif la.op == "avgpool":
+            layer = replace(layer, scale=np.array([before[0] / here / node.divisor]))
+        made.append(layer)
+    return tuple(made)
+
+
+def _compute(layer: Layer, node: Node, step_in: float, step_out: float) -> Layer:
+    """Real output of filter f: step_w * step_in * sum, through batch norm; in levels of step_out."""
+    with torch.no_grad():
+        weights, step = node.levels.integers(node.weight * node.mask)
+        if not bool(torch.isfinite(node.weight).all()):
+            raise InputError(f"layer {layer.name} has weights that are not finite numbers", field="model")
+        gain, shift = (_array(t) for t in node.folded())
+    shape = weights.shape if weights.dim() == 4 else (*weights.shape, 1, 1)
+    ints = weights.reshape(shape).numpy().astype(np.int8)
+    if node.chain:  # a negative gain becomes the weights' sign, so that what is left is a shift
+        ints, gain = ints * np.sign(gain).astype(np.int8)[:, None, None, None], abs(gain)
+    mask = node.mask.reshape(shape).numpy()
+    return replace(layer, weights=partial(_same, ints), mask=None if mask.all() else partial(_same, mask),
+                   scale=gain * (step * step_in / step_out), bias=shift / step_out)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _array(tensor: torch.Tensor) -> Reals:
+    return tensor.detach().double().numpy()
+
+
+def activations(network: Network, made: tuple[Layer, ...], images: torch.Tensor) -> dict[str, Ints]:
+    """Integer inputs of every compute layer for `images` [n, C, H, W] in [0, 1]."""
+    kept: dict[str, torch.Tensor] = {}
+    network.eval()
+    with torch.no_grad():
+        network(images, keep=kept)
+    found: dict[str, Ints] = {}
+    for la in made:
+        if la.compute:
+            source = la.inputs[0]
+            levels = (kept[source].double() / float(network.step(source).detach())).round()
+            kind = np.uint8 if la.input_bits <= 8 else np.uint16
+            found[la.name] = levels.numpy().astype(kind).reshape(len(images), *la.in_shape)
+    return found
+
+
+def statistics(network: Network, made: tuple[Layer, ...], images: torch.Tensor) -> dict[str, dict[str, float]]:
+    """What zero skipping meets at every compute layer's inputs on `images`: share of zeros, mean number of significant
+    bits, share of ones among the bits."""
+    found = {}
+    bits = {la.name: la.input_bits for la in made}
+    for name, levels in activations(network, made, images).items():
+        counts = np.bincount(levels.ravel(), minlength=1 << bits[name])
+        shares, values = counts / counts.sum(), np.arange(len(counts))
+        length = np.ceil(np.log2(values + 1))
+        found[name] = {"zeros": float(shares[0]), "significant_bits": float(shares @ length),
+                       "ones": float(shares @ np.bitwise_count(values)) / bits[name]}
+    return found
+
+
+def workload(name: str, network: Network, images: torch.Tensor, **about: Any) -> Workload:
+    """The network as a workload. about: fields of `Workload` such as datapath, trained_on, accuracy."""
+    made = layers(network)
+    return Workload(name, made, activations=activations(network, made, images), **about)

@@ -1,8 +1,0 @@
-"""Accuracy against what is kept, from the stored workloads of a grid of recipes: data in `rows`, files in `report` and
-`picture`."""
-
-from __future__ import annotations
-
-from xbarch.curves.report import accuracy
-
-__all__ = ["accuracy"]

@@ -1,0 +1,324 @@
+"""Masks packed by crossbar-sized blocks: rows and columns that hold nothing within a block are left out, and what is
+left moves together. Shared by the methods that remove rows and columns of blocks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from math import ceil, floor, log10
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xbarch.datapaths import base, dense
+from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Reals, Stream, Work
+from xbarch.datapaths.tools import cells, indices
+from xbarch.datapaths.tools.packing import Piece, Placed, alone, shelved
+from xbarch.errors import InputError
+from xbarch.workload.graph import Layer, Workload
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Cuts = list[list[Piece]]  # of every group of the convolution
+
+
+class CompactOptions(base.Options):
+    """Options of every data path that leaves out rows and columns of blocks."""
+
+    sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`")
+
+
+class ListOptions(CompactOptions):
+    """Options of those that keep lists of rows and filters."""
+
+    gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+
+
+class Compact(DataPath):
+    """Base of the methods: packs any mask the best of several ways, `dense` among them.
+
+    `lists`: which orders must be stored and looked up: of inputs and outputs, of outputs alone, none. Channels and
+    filters that hold nothing at all are in no buffer; what follows one another among the others needs no list.
+    """
+
+    lists: ClassVar[Literal["both", "outputs", "none"]] = "both"
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        return dense.Dense({"sign": self.options.sign}).accepts(workload, geometry)
+
+    # -- packing ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def ways(self, mask: Bools, layer: Layer, geometry: Geometry) -> list[Iterable[Piece]]:
+        """How one group's mask [rows, filters] may be cut in pieces of at most a crossbar, the best liked first."""
+
+    def stacks(self) -> bool:
+        """Whether pieces may share a crossbar, read one after another."""
+        return False
+
+    def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        """The way that takes the fewest crossbars, of these the fewest conversions, among those that take no more of
+        either, nor of reads, than `dense`; `dense` where none is better (without lists: as good). A layer with nothing
+        left keeps one row of one filter."""
+        whole = dense.blocks(layer, geometry, self.options.sign)
+        if layer.mask is None or layer.kept.all():
+            return whole
+        limit = self._cost(alone(_dense(layer, geometry, self.options.sign)), layer, geometry)
+        best, chosen = limit[:2], list[Placed]()
+        for placed in self._placings(layer, geometry):
+            here = self._cost(placed, layer, geometry)
+            if any(a > b for a, b in zip(here, limit, strict=True)):
+                continue
+            if here[:2] < best or (here[:2] == best and not chosen and self.lists == "none"):
+                best, chosen = here[:2], placed
+        shared = np.bincount([p.crossbar for p in chosen], minlength=1) > 1
+        return [self._block(layer, geometry, p, bool(shared[p.crossbar])) for p in chosen] or whole
+
+    def _placings(self, layer: Layer, geometry: Geometry) -> Iterator[list[Placed]]:
+        """Every way of every kind, all groups of the convolution cut alike."""
+        filters, cut = layer.filters // layer.groups, list[Cuts]()
+        for g in range(layer.groups):
+            mask = layer.kept[:, g * filters:(g + 1) * filters]
+            found = self.ways(mask, layer, geometry)
+            cut = cut or [[] for _ in found]
+            for way, pieces in zip(cut, found, strict=True):
+                way.append([Piece(p.rows + g * layer.rows, p.filters + g * filters) for p in pieces])
+        for way in cut:
+            if not any(way):
+                way[0].append(Piece(np.arange(1), np.arange(1)))
+            yield alone([p for pieces in way for p in pieces])
+            if self.stacks():
+                yield self._stacked(way, layer, geometry)
+
+    def _stacked(self, way: Cuts, layer: Layer, geometry: Geometry) -> list[Placed]:
+        """Pieces of a group of the convolution share crossbars; groups do not, as on `dense`."""
+        sign = self.options.sign
+        placed: list[Placed] = []
+        for pieces in way:
+            first = placed[-1].crossbar + 1 if placed else 0
+            here = shelved(pieces, dense.per_weight(layer.weight_bits, geometry, sign),
+                           dense.reference(geometry, sign), geometry.rows, dense.across(geometry, sign))
+            placed += sorted((replace(p, crossbar=p.crossbar + first) for p in here), key=lambda p: p.crossbar)
+        return placed
+
+    def _cost(self, placed: Sequence[Placed], layer: Layer, geometry: Geometry) -> tuple[int, int, int]:
+        """Crossbars, and conversions and reads of a phase."""
+        shared = np.bincount([p.crossbar for p in placed]) > 1
+        conversions = reads = 0
+        for p in placed:
+            width = self._width(p.piece, layer, geometry, bool(shared[p.crossbar]))
+            for _, columns, count in base.units(len(p.piece.rows), width, geometry):
+                conversions, reads = conversions + columns * count, reads + count
+        return placed[-1].crossbar + 1, conversions, reads
+
+    def _width(self, piece: Piece, layer: Layer, geometry: Geometry, gated: bool) -> int:
+        """Bit lines of a piece; unused ones are converted unless gated."""
+        sign, count = self.options.sign, len(piece.filters)
+        used = count * dense.per_weight(layer.weight_bits, geometry, sign) + dense.reference(geometry, sign)
+        return used if gated else max(used, dense.across(geometry, sign))
+
+    def _block(self, layer: Layer, geometry: Geometry, placed: Placed, shared: bool) -> Block:
+        """shared: its crossbar holds further pieces, so that only its own bit lines are converted in its read."""
+        rows, filters = placed.piece.rows, placed.piece.filters
+        width = self._width(placed.piece, layer, geometry, shared)
+        kept = int(layer.kept[rows % layer.rows][:, filters].sum())
+        return Block(
+            placed.crossbar, placed.row0, placed.col0, rows, width,
+            kept * dense.per_weight(layer.weight_bits, geometry, self.options.sign), filters,
+            partial(self._contents, layer, rows % layer.rows, filters, geometry, width),
+            group=placed.read, cap=dense.largest(len(rows), geometry, self.options.sign), gated=shared,
+            idle=width - self._width(placed.piece, layer, geometry, True))
+
+    def _contents(self, layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, width: int) -> Contents:
+        """Cells and decode list of these rows and filters of the layer's matrix."""
+        weights = layer.matrix[rows][:, filters]
+        cells.check(weights, *self.levels(layer.weight_bits), layer.name, self.name)
+        return dense.encoded(weights, filters, layer.weight_bits, geometry, self.options.sign, width)
+
+    # -- costs ------------------------------------------------------------------------------------------
+
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
+        """Every read once per phase; once a window the lists are fetched, inputs gathered and sums scattered."""
+        work = base.standard_work(blocks, geometry.phases(layer.input_bits), geometry)
+        if self.lists == "none":
+            return work
+        near = self._listed(blocks, layer)
+        extra = indices.counted(near, layer, "buffer")
+        if self.lists == "outputs":
+            return replace(work, extra={action: extra[action] for action in ("index", "scatter")})
+        delay = indices.delay(near, layer, geometry, "buffer", self.options.gathers)
+        return replace(work, extra=extra, latency=delay.latency, interval=delay.interval)
+
+    def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
+        """Bits of the lists of one copy."""
+        return 0 if self.lists == "none" else sum(indices.index_bits(b, layer) for b in self._listed(blocks, layer))
+
+    def _listed(self, blocks: Sequence[Block], layer: Layer) -> list[Block]:
+        """The blocks as lists see them."""
+        near = ranked(blocks, layer)
+        return near if self.lists == "both" else [replace(b, inputs=np.arange(b.rows)) for b in near]
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """What looks up the lists, which lie in the tile's buffer; sized for 8-bit weights."""
+        if self.lists == "none":
+            return []
+        weights = max(1, dense.per_crossbar(8, geometry, self.options.sign))
+        gathers = self.options.gathers if self.lists == "both" else 1
+        added = indices.components(geometry, "buffer", gathers, weights, 1)
+        return [a for a in added if self.lists == "both" or a.action != "gather"]
+
+    # -- training ---------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def least(self, layer: Layer, geometry: Geometry) -> float:
+        """Smallest density that `project` can reach."""
+
+    def share(self, weights: Sequence[Reals], layers: Sequence[Layer], geometry: Geometry,
+              density: float) -> list[float]:
+        """All layers alike, but none below the least it can reach.
+
+        Raises:
+            InputError: a density below that of all layers at their least, or above 1.
+        """
+        if not layers:
+            return []
+        size = np.array([layer.rows * layer.filters for layer in layers], np.float64)
+        least = np.array([self.least(layer, geometry) for layer in layers])
+        bottom = float(size @ least / size.sum())
+        if not bottom <= density <= 1:
+            raise InputError(f"found {density:g}, allowed {_up(bottom):g} (every layer at its least) to 1",
+                             field="density")
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if size @ np.maximum(least, middle) <= density * size.sum() else (low, middle)
+        return [float(d) for d in np.maximum(least, low)] if density < 1 else [1.0] * len(layers)
+
+    def _energies(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> list[Reals]:
+        """Squared weights of every group, [rows, filters of the group].
+
+        Raises:
+            InputError: a density out of reach, weights of another shape than the layer's or not finite, a crossbar
+                too narrow.
+        """
+        reason = self.accepts(Workload(layer.name, (layer,)), geometry)
+        if reason:
+            raise InputError(reason, field="crossbar")
+        least = self.least(layer, geometry)
+        if not least <= density <= 1:
+            raise InputError(f"layer {layer.name}: found {density:g}, allowed {_up(least):g} to 1", field="density")
+        shape = (layer.filters, layer.rows // (layer.kernel[0] * layer.kernel[1]), *layer.kernel)
+        if weights.shape != shape:
+            raise InputError(f"layer {layer.name}: found shape {weights.shape}, allowed {shape}", field="weights")
+        if not np.isfinite(weights).all():
+            raise InputError(f"layer {layer.name} has a weight that is not finite, allowed numbers", field="weights")
+        energy = np.square(weights.reshape(layer.groups, -1, layer.rows))
+        return [np.ascontiguousarray(part.T) for part in energy]
+
+    def _per(self, layer: Layer, geometry: Geometry) -> int:
+        """Filters that fill a crossbar."""
+        return dense.per_crossbar(layer.weight_bits, geometry, self.options.sign)
+
+
+# -- cutting a mask [rows, filters] in pieces -----------------------------------------------------------------
+
+
+def by_columns_of_blocks(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
+    """Column blocks of `per` filters: the rows that any of them keeps, end to end and cut at a crossbar's last row."""
+    filters = np.flatnonzero(mask.any(axis=0))
+    for f in range(0, len(filters), per):
+        block = filters[f:f + per]
+        rows = np.flatnonzero(mask[:, block].any(axis=1))
+        for r in range(0, len(rows), tall):
+            yield Piece(rows[r:r + tall], block)
+
+
+def by_rows_of_blocks(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
+    """Row blocks of `tall` rows: the filters that any of them keeps, side by side."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    for r in range(0, len(rows), tall):
+        filters = np.flatnonzero(mask[rows[r:r + tall]].any(axis=0))
+        for f in range(0, len(filters), per):
+            yield Piece(rows[r:r + tall], filters[f:f + per])
+
+
+def by_blocks(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
+    """Blocks of `tall` rows and `per` filters, each without the rows and the filters it has nothing of."""
+    rows, filters = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    for f in range(0, len(filters), per):
+        for r in range(0, len(rows), tall):
+            here, block = rows[r:r + tall], filters[f:f + per]
+            part = mask[np.ix_(here, block)]
+            if part.any():
+                yield Piece(here[part.any(axis=1)], block[part.any(axis=0)])
+
+
+def by_layer(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
+    """Rows and filters that the layer has nothing of left out, the rest cut as it is on `dense`."""
+    rows, filters = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    for f in range(0, len(filters), per):
+        for r in range(0, len(rows), tall):
+            yield Piece(rows[r:r + tall], filters[f:f + per])
+
+
+def _dense(layer: Layer, geometry: Geometry, sign: dense.Sign) -> list[Piece]:
+    """The dense packing as pieces."""
+    filters = layer.filters // layer.groups
+    whole = by_layer(np.ones((layer.rows, filters), bool), geometry.rows,
+                     dense.per_crossbar(layer.weight_bits, geometry, sign))
+    return list(whole) * layer.groups
+
+
+# -- lists ----------------------------------------------------------------------------------------------------
+
+
+def ranked(blocks: Sequence[Block], layer: Layer) -> list[Block]:
+    """The blocks with rows and filters numbered without the channels and filters that hold nothing, where they do not
+    follow one another as they are."""
+    kept, area = layer.kept, layer.kernel[0] * layer.kernel[1]
+    alive = kept.reshape(layer.rows, layer.groups, -1).any(axis=2).T.reshape(-1, area).any(axis=1)  # channels
+    row, filter_ = np.cumsum(np.repeat(alive, area)) - 1, np.cumsum(kept.any(axis=0)) - 1
+
+    def named(numbers: Ints, rank: Ints) -> Ints:
+        return numbers if numbers[-1] - numbers[0] + 1 == len(numbers) else rank[numbers]
+
+    return [replace(b, inputs=named(b.inputs, row), targets=named(b.targets, filter_)) for b in blocks]
+
+
+# -- projections ----------------------------------------------------------------------------------------------
+
+
+def best(values: Reals, count: int) -> Bools:
+    """True at the `count` largest; of equal ones at the first."""
+    kept = np.zeros(len(values), bool)
+    kept[np.argsort(-values, kind="stable")[:count]] = True
+    return kept
+
+
+def whole(wanted: float, unit: int, most: int) -> int:
+    """The multiple of `unit` from 1 * unit, or all `most`, that is nearest to `wanted`; of two the smaller."""
+    allowed = np.minimum(np.arange(1, -(-most // unit) + 1) * unit, most)
+    return int(allowed[np.argmin(np.abs(allowed - wanted))])
+
+
+def at_least(share: float, size: int) -> int:
+    """How many of `size` are no less than that share, one at least."""
+    return max(1, ceil(share * size - 1e-9))
+
+
+def projected(weights: Reals, masks: Sequence[Bools], **side: Any) -> Projection:
+    """The weights under the masks [rows, filters] of every group; side: and the density reached."""
+    mask = np.ascontiguousarray(np.concatenate(masks, axis=1).T).reshape(weights.shape)
+    return Projection(np.where(mask, weights, 0.0), mask, {"density": float(mask.mean()), **side})
+
+
+def _up(density: float) -> float:
+    """To two significant digits, not below."""
+    if density <= 0:
+        return 0.0
+    digit = 10.0 ** (floor(log10(density)) - 1)
+    return min(1.0, ceil(density / digit - 1e-9) * digit)

@@ -1,0 +1,182 @@
+"""Layers as pieces, rows of the unrolled matrix with the filters that keep something of them: shelved on crossbars,
+read one after another, skipped in windows that need no new result. Shared by the methods that move weights together.
+
+A packing of pieces is taken only where it needs no more crossbars, reads and conversions than the dense one.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from xbarch.datapaths import base, dense
+from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work, standard_work, units
+from xbarch.datapaths.tools import compact, indices, sparse_units
+from xbarch.datapaths.tools.packing import Piece, Placed, shelved
+from xbarch.workload.graph import Layer, Workload
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Vectors = NDArray[np.unsignedinteger[Any]]
+
+
+class PiecesOptions(base.Options):
+    """Options of every data path that packs pieces."""
+
+    sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`; offset weights have "
+                             "a reference in every piece")
+    index: indices.Store = Field("buffer", description="where indices are kept: in the tile's eDRAM buffer, or in an "
+                               "SRAM of every IMA")
+    gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+
+
+class Pieces(DataPath):
+    """Base of these methods. Packs any mask exactly: the best of `ways`, `dense` among them."""
+
+    def accepts(self, workload: Workload, geometry: Geometry) -> str:
+        return dense.Dense({"sign": self.options.sign}).accepts(workload, geometry)
+
+    # -- packing ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
+        """Packings of a layer that `saves`."""
+
+    def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
+        """The way that takes the fewest crossbars, of these the fewest reads, then conversions, among those that take
+        no more of any than the dense packing; else the dense packing."""
+        chosen = dense.blocks(layer, geometry, self.options.sign, gated=geometry.operation_units)
+        if not self.saves(layer):
+            return chosen
+        limit = best = cost(chosen, geometry)
+        for found in self.ways(layer, geometry):
+            here = cost(found, geometry)
+            if here < best and all(a <= b for a, b in zip(here, limit, strict=True)):
+                chosen, best = found, here
+        return chosen
+
+    def saves(self, layer: Layer) -> bool:
+        """Whether the layer can be packed otherwise than `dense` at all."""
+        return layer.mask is not None and not bool(layer.kept.all())
+
+    def shelved(self, pieces: Iterable[Piece], layer: Layer, geometry: Geometry) -> list[Placed]:
+        """Pieces of a layer side by side and stacked, a read each; of a layer with nothing left one zero weight."""
+        sign = self.options.sign
+        return shelved(list(pieces) or [Piece(np.arange(1), np.arange(1))],
+                       dense.per_weight(layer.weight_bits, geometry, sign), dense.reference(geometry, sign),
+                       geometry.rows, dense.across(geometry, sign))
+
+    def blocks(self, placed: Sequence[Placed], layer: Layer, geometry: Geometry) -> list[Block]:
+        return sparse_units.blocks(placed, layer, geometry, self.options.sign, self.name)
+
+    def per(self, layer: Layer, geometry: Geometry) -> int:
+        """Filters that lie side by side on a crossbar."""
+        return dense.per_crossbar(layer.weight_bits, geometry, self.options.sign)
+
+    # -- costs ------------------------------------------------------------------------------------------
+
+    def live(self, vectors: Vectors) -> Bools | None:
+        """Which inputs [windows, inputs] make a read necessary that has them on its word lines; None: every read is."""
+        return None
+
+    def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
+        """Every read once per phase, less those that `live` makes unnecessary; once a window indices are fetched,
+        inputs gathered and sums scattered."""
+        phases = geometry.phases(layer.input_bits)
+        live = None if stream is None else self.live(stream.vectors())
+        work = standard_work(blocks, phases, geometry) if live is None else skipping(blocks, live, phases, geometry)
+        near = compact.ranked(blocks, layer)
+        delay = indices.delay(near, layer, geometry, self.options.index, self.options.gathers)
+        return replace(work, extra=self.actions(blocks, near, layer), latency=delay.latency, interval=delay.interval)
+
+    def actions(self, blocks: Sequence[Block], near: Sequence[Block], layer: Layer) -> dict[str, Ints]:
+        """Extra actions a window, each [crossbars]. near: the blocks as `compact.ranked` numbers them."""
+        return indices.counted(near, layer, self.options.index)
+
+    def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
+        """Bits of the row and filter lists of all pieces."""
+        return sum(indices.index_bits(b, layer) for b in compact.ranked(blocks, layer))
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """Index storage, address generators and filter latches of an IMA, sized for 8-bit weights."""
+        weights = max(1, dense.per_crossbar(8, geometry, self.options.sign))
+        return indices.components(geometry, self.options.index, self.options.gathers, weights,
+                                  -(-geometry.rows // unit(geometry)))
+
+
+class ActivationOptions(PiecesOptions):
+    """Options of the data paths that skip zero activations."""
+
+    skip_zeros: bool = Field(True, description="reads of word lines whose inputs are all zero are left out, window by "
+                             "window (where the workload stores inputs)")
+
+
+class Activations(Pieces):
+    """Base of those that skip reads of inputs that are all zero."""
+
+    def live(self, vectors: Vectors) -> Bools | None:
+        return vectors != 0 if self.options.skip_zeros else None
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        added = super().components(geometry)
+        return [*added, indices.adder("zero detectors", "zero", 1, "this project's reading: an input is compared with "
+                                      "zero as it is registered; ")] if self.options.skip_zeros else added
+
+    def actions(self, blocks: Sequence[Block], near: Sequence[Block], layer: Layer) -> dict[str, Ints]:
+        """And each input of a block compared with zero."""
+        extra = super().actions(blocks, near, layer)
+        return {**extra, "zero": per_crossbar(blocks, [b.rows for b in blocks])} if self.options.skip_zeros else extra
+
+
+def unit(geometry: Geometry) -> int:
+    """Word lines read together."""
+    return min(geometry.ou_rows or geometry.rows, geometry.rows)
+
+
+def per_crossbar(blocks: Sequence[Block], counts: Sequence[int]) -> Ints:
+    """Sums of what each block counts, [crossbars]."""
+    return np.bincount([b.crossbar for b in blocks], counts).astype(np.int64)
+
+
+def cost(blocks: Sequence[Block], geometry: Geometry) -> tuple[int, int, int]:
+    """Crossbars, and reads and conversions of an input phase with nothing skipped."""
+    work = standard_work(blocks, 1, geometry)
+    return int(work.crossbar[-1]) + 1, int(work.reads.sum()), int((work.reads * work.columns).sum())
+
+
+def skipping(blocks: Sequence[Block], live: Bools, phases: int, geometry: Geometry) -> Work:
+    """Work where word lines read together are read in windows in which any of their inputs is live, in every phase.
+
+    live: [windows, inputs]. Every block is an activation group of its own. Units of a crossbar with as many word and
+    bit lines are counted together: reads [windows, kinds of units].
+    """
+    rows = unit(geometry)
+    needed: dict[bytes, Bools] = {}  # whether a chunk of inputs is read, [windows]
+    reads: dict[tuple[int, int, int], NDArray[np.int64]] = {}
+    outputs: dict[tuple[int, int, int], int] = {}
+    for block in blocks:
+        columns = block.columns if block.gated or geometry.operation_units else max(block.columns, geometry.columns)
+        first = True
+        for r in range(0, block.rows, rows):
+            chunk = block.inputs[r:r + rows]
+            name = chunk.tobytes()
+            if name not in needed:
+                needed[name] = np.asarray(live[:, chunk].any(axis=1), np.bool_)
+            for _, wide, count in units(1, columns, geometry):
+                kind = (block.crossbar, len(chunk), wide)
+                if kind not in reads:
+                    reads[kind], outputs[kind] = np.zeros(len(live), np.int64), 0
+                reads[kind] += needed[name] * (count * phases)
+                outputs[kind] += block.outputs if first else 0
+                first = False
+    order = sorted(reads)
+    crossbar, lines, wide_ = np.array(order, np.int64).T
+    return Work(crossbar=crossbar, rows=lines, columns=wide_, cells=lines * wide_,
+                reads=np.stack([reads[kind] for kind in order], axis=1),
+                outputs=np.array([outputs[kind] for kind in order], np.int64))

@@ -1,0 +1,261 @@
+"""Architecture, plan and packed layers compiled into one stage graph: the single emission of time and actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil
+
+import numpy as np
+
+from xbarch.machine.machine import Machine
+from xbarch.mapping.network import Hop, Link, Router, label
+from xbarch.mapping.pack import Ints, Packed
+from xbarch.mapping.place import Part
+from xbarch.mapping.plan import Plan
+from xbarch.mapping.traffic import destinations, merging
+from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
+from xbarch.workload.graph import Layer, Workload
+from xbarch.workload.infer import multiplies
+
+Count = int | Ints
+
+
+@dataclass
+class Stages:
+    """The stages of one copy while they are put together."""
+
+    stages: list[Stage] = field(default_factory=list)
+
+    def add(self, stage: Stage) -> int:
+        self.stages.append(stage)
+        return len(self.stages) - 1
+
+
+@dataclass
+class Compiler:
+    """Builds the graph layer by layer; servers are made the first time they are named."""
+
+    machine: Machine
+    workload: Workload
+    packed: Mapping[str, Packed]
+    plan: Plan
+    servers: list[Server] = field(default_factory=list)
+    index: dict[str, int] = field(default_factory=dict)
+    pools: list[Pool] = field(default_factory=list)
+    queues: dict[str, int] = field(default_factory=dict)
+    over: dict[Link, int] = field(default_factory=dict)  # servers of links
+    acted: dict[tuple[str, int, int], tuple[tuple[str, Count], ...]] = field(default_factory=dict)  # by crossbars
+    busy: dict[tuple[str, int, int], tuple[Count, Count]] = field(default_factory=dict)  # a part's (time, latency)
+    takes: dict[tuple[tuple[Link, ...], int], tuple[tuple[int, int], ...]] = field(default_factory=dict)  # of queues
+
+    def server(self, kind: str, place: str) -> int:
+        """The server of that kind at that place, -1 where the architecture declares the kind ideal."""
+        if kind in self.machine.ideal:
+            return -1
+        name = f"{kind}@{place}"
+        if name not in self.index:
+            self.index[name] = len(self.servers)
+            unit = self.machine.processes.get(kind)
+            self.servers.append(Server(name, kind, None if unit is None else unit.serve))
+        return self.index[name]
+
+    def graph(self, images: int) -> StageGraph:
+        """The stage graph of `images` images in flight."""
+        order = {name: i for i, name in enumerate(self.plan.edges)}
+        flows = []
+        for name, edges in self.plan.edges.items():
+            layer = self.workload[name]
+            copies = tuple(tuple(self.copy(layer, c).stages) for c in range(self.plan.copies[name]))
+            inputs = tuple(Edge(order[e.producer], e.need, e.release, self.plan.capacity[name, i])
+                           for i, e in enumerate(edges))
+            flows.append(Flow(name, layer.windows, copies, inputs, self.machine.ahead))
+        return StageGraph(tuple(self.servers), tuple(flows), images, tuple(self.pools))
+
+    def copy(self, layer: Layer, number: int) -> Stages:
+        built = Stages()
+        if layer.op == "input":
+            self.arrive(built, layer)
+        elif layer.compute:
+            self.multiply(built, layer, number)
+        else:
+            self.digital(built, layer, number)
+        return built
+
+    # -- layers -----------------------------------------------------------------------------------------
+
+    def arrive(self, built: Stages, layer: Layer) -> None:
+        """A pixel of the image comes over the off-chip link."""
+        bits = layer.out_shape[0] * layer.output_bits
+        time = self.machine.off_chip_time(bits)
+        first = built.add(Stage(f"{layer.name}/off_chip", self.server("hypertransport", "chip0"), time, time,
+                                gate=True))
+        self.deliver(built, layer, 0, self.machine.network.gate(), -1, bits, first)
+
+    def multiply(self, built: Stages, layer: Layer, number: int) -> None:
+        """A window of a layer on crossbars: read, transfer, compute in every part; merge; activate; deliver."""
+        packed, parts = self.packed[layer.name], self.plan.parts[layer.name][number]
+        for group in merging(packed, parts):
+            home, ends = group[0].tile, []
+            for part in group:
+                ends += self.part(built, layer, packed, part, number, home)
+            outputs = packed.targets(group[0].start, group[-1].stop)
+            partial = sum(packed.partial_sums(*self.span(p)) for p in group)
+            merged = self.merge(built, layer, home, partial - outputs, outputs, tuple(ends))
+            self.finish(built, layer, number, home, outputs, merged)
+
+    def part(self, built: Stages, layer: Layer, packed: Packed, part: Part, number: int,
+             home: int) -> list[int]:
+        """One tile's share of a window up to its partial sums, sent to `home` if that is another tile; the last stages
+        of it."""
+        m, place = self.machine, f"tile{part.tile}"
+        bits = packed.drivers(part.start, part.stop) * layer.input_bits
+        last = self.fetch(built, layer, place, bits, packed.registered(*self.span(part)) * layer.input_bits)
+        time, latency = self.times(packed, part)
+        last = built.add(Stage(
+            f"{layer.name}/compute", self.server("crossbar", f"{layer.name}.{number}.{place}.{part.slot}"), time,
+            latency, (last,), gate=True, actions=self.actions(packed, part)))
+        if part.tile == home:
+            return [last]
+        width = packed.targets(part.start, part.stop) * m.sum_bits(layer)
+        hops, reached = m.network.tree(m.network.router(part.tile), [m.network.router(home)])
+        at, ends = reached[m.network.router(home)], list[int]()
+        for packet in m.packets(width):
+            links = self.links(built, layer, hops, packet, last)
+            ends.append(built.add(Stage(
+                f"{layer.name}/arrive", -1, 0, m.link_time(packet), (links[at] if at >= 0 else last,),
+                actions=(("flit_hop", m.flits(packet)),))))
+        return ends
+
+    def times(self, packed: Packed, part: Part) -> tuple[Count, Count]:
+        """How long a part's crossbars are busy for a window, and when its sums are out; copies are alike."""
+        key = packed.layer.name, part.start, part.stop
+        if key not in self.busy:
+            longest = packed.occupancy[..., part.start:part.stop].max(axis=-1)
+            time: Count = int(longest) if longest.ndim == 0 else longest
+            self.busy[key] = time, time + self.machine.latency("compute") + packed.work.latency
+        return self.busy[key]
+
+    def actions(self, packed: Packed, part: Part) -> tuple[tuple[str, Count], ...]:
+        """Of a part's crossbars for a window; copies are alike."""
+        key = packed.layer.name, part.start, part.stop
+        if key not in self.acted:
+            self.acted[key] = self.machine.crossbar_actions(packed, part.start, part.stop)
+        return self.acted[key]
+
+    def span(self, part: Part) -> tuple[int, int, int, int]:
+        """A part's crossbars, its first one's place in the tile, and how many make an IMA."""
+        return part.start, part.stop, part.slot, self.machine.crossbars_per_ima
+
+    def fetch(self, built: Stages, layer: Layer, place: str, bits: int, registered: int) -> int:
+        """eDRAM read and one bus transfer into the input registers of all IMAs, `registered` bits together."""
+        m = self.machine
+        words, beats = ceil(bits / m.edram_bits), ceil(bits / m.bus_bits)
+        read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
+                               m.latency("read", m.edram_time(bits)), actions=(("edram_access", words),)))
+        return built.add(Stage(f"{layer.name}/transfer", self.server("bus", place), m.bus_time(bits),
+                               m.latency("transfer", m.bus_time(bits)), (read,),
+                               actions=(("bus_transfer", beats), ("ir_access", ceil(registered / m.edram_bits)))))
+
+    def merge(self, built: Stages, layer: Layer, home: int, adds: int, outputs: int, after: tuple[int, ...]) -> int:
+        """Partial sums of IMAs and tiles added in the home tile."""
+        m = self.machine
+        time = m.unit_time("merge_add", adds)
+        server = self.server("tile_shift_add", f"tile{home}") if adds else -1
+        return built.add(Stage(f"{layer.name}/merge", server, time, m.latency("merge", time), after,
+                               actions=(("merge_add", adds), ("tile_or_access", outputs))))
+
+    def finish(self, built: Stages, layer: Layer, number: int, home: int, outputs: int, after: int) -> None:
+        """Scaling and activation, then delivery of the outputs."""
+        m = self.machine
+        time = m.unit_time("activation", outputs)
+        actions: tuple[tuple[str, Count], ...] = (("activation", outputs),)
+        if multiplies(layer):
+            actions = (*actions, ("requantize", outputs * max(1, len(layer.inputs))))
+        last = built.add(Stage(f"{layer.name}/activate", self.server("activation", f"tile{home}"), time,
+                               m.latency("activate", time), (after,), actions=actions))
+        self.deliver(built, layer, number, m.network.router(home), home, outputs * layer.output_bits, last)
+
+    def digital(self, built: Stages, layer: Layer, number: int) -> None:
+        """A window of pooling or a residual addition, executed in one tile beside its eDRAM."""
+        m, outputs = self.machine, layer.out_shape[0]
+        home = self.plan.homes[layer.name][number]
+        place = f"tile{home}"
+        bits, operations = m.digital_work(layer, [e.bits for e in self.plan.edges[layer.name]])
+        words = ceil(bits / m.edram_bits)
+        read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
+                               m.latency("transfer", m.edram_time(bits)), gate=True,
+                               actions=(("edram_access", words),)))
+        kind, action = ("maxpool", "pool") if layer.op == "maxpool" else ("tile_shift_add", "merge_add")
+        time = m.unit_time(action, operations)
+        last = built.add(Stage(f"{layer.name}/{layer.op}", self.server(kind, place), time, m.latency("merge", time),
+                               (read,), actions=((action, operations),)))
+        if layer.op == "maxpool":
+            self.deliver(built, layer, number, m.network.router(home), home, outputs * layer.output_bits, last)
+        else:
+            self.finish(built, layer, number, home, outputs, last)
+
+    # -- interconnect -----------------------------------------------------------------------------------
+
+    def deliver(self, built: Stages, layer: Layer, number: int, source: Router, home: int, bits: int,
+                after: int) -> None:
+        """Outputs to the eDRAM of every tile that consumes them, each link of the multicast tree once."""
+        m = self.machine
+        tiles = destinations(self.plan, layer.name, number) or (max(home, 0),)
+        at = [m.network.router(tile) for tile in tiles]
+        hops, reached = m.network.tree(source, dict.fromkeys(at))
+        name = f"{layer.name}/write"
+        for packet in m.packets(bits) if hops else [bits]:
+            links = self.links(built, layer, hops, packet, after)
+            time, tail, words = m.edram_time(packet), m.link_time(packet), -(-packet // m.edram_bits)
+            latency = m.latency("write", time)
+            own, others = ((late, (("edram_access", words), ("flit_hop", flits)))
+                           for late, flits in ((latency, 0), (latency + tail, m.flits(packet))))
+            for tile, router in zip(tiles, at, strict=True):
+                late, actions = own if tile == home else others
+                last = reached[router]
+                built.add(Stage(name, self.server("edram", f"tile{tile}"), time, late,
+                                (links[last] if last >= 0 else after,), actions=actions))
+
+    def links(self, built: Stages, layer: Layer, hops: list[Hop], bits: int, after: int) -> list[int]:
+        """Stages of a packet on a multicast tree's links; heads cut through, tails hold each link for all flits, and a
+        packet only starts where the queues behind the link have room for all of it (virtual cut-through)."""
+        m, made = self.machine, list[int]()
+        time, far, flits = m.link_time(bits), m.off_chip_time(bits), m.flits(bits)
+        name, actions = f"{layer.name}/link", (("flit_hop", flits),)
+        for hop in hops:
+            before = after if hop.before < 0 else made[hop.before]
+            inside = hop.link[0][0] == hop.link[1][0]
+            if hop.link not in self.over:
+                self.over[hop.link] = self.server("link" if inside else "hypertransport", label(hop.link))
+            server = self.over[hop.link]
+            made.append(built.add(
+                Stage(name, server, time, m.router_latency, (before,), actions=actions,
+                      room=self.room(hop, flits) if server >= 0 else ()) if inside else
+                Stage(f"{layer.name}/chip_link", server, far, far, (before,))))
+        return made
+
+    def room(self, hop: Hop, flits: int) -> tuple[tuple[int, int], ...]:
+        """What a packet takes of the queues behind a link; nothing where they have no limit."""
+        queue, key = self.machine.queue, (hop.queues, flits)
+        if queue is None or not flits:
+            return ()
+        if key not in self.takes:
+            names = [f"queue@{label(link)}" for link in hop.queues]
+            for name in names:
+                if name not in self.queues:
+                    self.queues[name] = len(self.pools)
+                    self.pools.append(Pool(name, queue))
+            self.takes[key] = tuple((self.queues[name], flits) for name in names)
+        return self.takes[key]
+
+
+def compile_graph(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,
+                  images: int) -> StageGraph:
+    """The stage graph of a planned workload. Times in ps, actions per window on every stage."""
+    return Compiler(machine, workload, packed, plan).graph(images)
+
+
+def total(count: Count, windows: int) -> int:
+    """An action count summed over an image's windows."""
+    return int(np.sum(count)) if isinstance(count, np.ndarray) else count * windows

@@ -1,0 +1,48 @@
+"""The way out of the chip: what a segment of a network makes leaves over the off-chip link, to come back later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+
+import numpy as np
+
+from xbarch.machine.compile import Compiler, Stages
+from xbarch.machine.machine import Machine
+from xbarch.mapping.pack import Packed
+from xbarch.mapping.plan import Plan
+from xbarch.sim.graph import Edge, Flow, Stage, StageGraph
+from xbarch.workload.graph import Workload
+
+
+def compile_leaving(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,
+                    images: int) -> StageGraph:
+    """The stage graph of a planned workload whose last layer's outputs leave the chip.
+
+    Each window is read from the eDRAM of the tile that made it, crosses the network to the gate of the first chip and
+    holds that chip's off-chip link, on which images come in too.
+    """
+    compiler = Compiler(machine, workload, packed, plan)
+    graph = compiler.graph(images)
+    last = graph.flows[-1]
+    layer = workload[last.name]
+    bits = layer.out_shape[0] * layer.output_bits
+    read = machine.edram_time(bits)
+    copies = []
+    for home in plan.homes[layer.name]:
+        built = Stages()
+        first = built.add(Stage(f"{layer.name}/fetch", compiler.server("edram", f"tile{home}"), read, read, gate=True,
+                                actions=(("edram_access", ceil(bits / machine.edram_bits)),)))
+        gate = machine.network.gate()
+        hops, reached = machine.network.tree(machine.network.router(home), [gate])
+        for packet in machine.packets(bits):
+            links, out = compiler.links(built, layer, hops, packet, first), machine.off_chip_time(packet)
+            built.add(Stage(f"{layer.name}/leave", compiler.server("hypertransport", "chip0"), out,
+                            out + machine.link_time(packet), (links[reached[gate]] if reached[gate] >= 0 else first,),
+                            actions=(("flit_hop", machine.flits(packet)),)))
+        copies.append(tuple(built.stages))
+    ramp = np.arange(1, layer.windows + 1, dtype=np.int64)
+    room = len(copies) * (plan.paces[layer.name].flight + machine.ahead)
+    leaving = Flow(f"{layer.name}.out", layer.windows, tuple(copies),
+                   (Edge(len(graph.flows) - 1, ramp, ramp, room),), machine.ahead)
+    return StageGraph(tuple(compiler.servers), (*graph.flows, leaving), images, tuple(compiler.pools))

@@ -1,0 +1,225 @@
+"""An architecture as the compiler needs it: times and sizes of every unit, prices of every action."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from fractions import Fraction
+from math import ceil, prod
+
+import numpy as np
+
+from xbarch.cost.nameplate import full
+from xbarch.cost.price import Price
+from xbarch.cost.pricing import repriced
+from xbarch.datapaths.base import Geometry
+from xbarch.errors import InputError
+from xbarch.machine.variant import tile_area
+from xbarch.mapping.network import Network
+from xbarch.mapping.pack import Ints, Packed
+from xbarch.mapping.plan import Pace, Room
+from xbarch.parts.processes.base import UnitProcess
+from xbarch.plugins import checked
+from xbarch.plugins.registry import own, sensed, served, wired
+from xbarch.specs.architecture import Architecture, Unit
+from xbarch.workload.graph import Layer, Workload
+
+
+class Machine:
+    """`chips` chips of `architecture`. All times in ps, sizes in bits, energies in aJ, areas in nm²."""
+
+    def __init__(self, architecture: Architecture, chips: int = 1) -> None:
+        a = architecture
+        self.architecture, self.chips = a, chips
+        unit = a.crossbar.operation_unit
+        self.geometry = Geometry(a.crossbar.rows, a.crossbar.columns, a.crossbar.cell_bits, a.crossbar.dac_bits,
+                                 a.crossbar.adc_bits, a.crossbar.unit_column,
+                                 ou_rows=unit.rows if unit else 0, ou_columns=unit.columns if unit else 0,
+                                 signed=a.crossbar.subtraction == "analog")
+        self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
+        self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
+        self.sensing = sensed(a.crossbar, self.slot)
+        self.crossbars_per_ima = a.hierarchy.crossbars_per_ima
+        self.crossbars = a.crossbars * chips
+        self.edram_bits, self.bus_bits, self.flit_bits = a.buffer.access_bits, a.bus.wires, a.network.link_bits
+        self.router_latency, self.queue = a.network.router_latency, a.network.queue
+        self.network = Network(wired(a.network, a.hierarchy.tiles))
+        self.ideal = {kind for kind, part in (("edram", a.buffer), ("bus", a.bus), ("link", a.network),
+                                              ("hypertransport", a.off_chip)) if part.ideal}
+        self.processes: dict[str, UnitProcess] = {kind: self._process(kind) for kind in a.processes}
+        self._rates: dict[str, Fraction] = {}  # ps an operation, of actions
+        self._latency: dict[str, int] = {stage.role: stage.latency for stage in a.pipeline.stages}
+
+    def _process(self, kind: Unit) -> UnitProcess:
+        if kind in self.ideal:
+            raise InputError(f"found one for {kind}, which is ideal, allowed for units that tokens wait for",
+                             field=f"processes.{kind}")
+        return served(self.architecture.processes[kind], f"processes.{kind}")
+
+    # -- times ------------------------------------------------------------------------------------------
+
+    def latency(self, role: str, time: int = 0) -> int:
+        """Time from grant to result of a stage that takes `time`: at least the pipeline's, on whole slots.
+
+        A stage with latency 0 is cut through: its successor starts with its first word.
+        """
+        least = self._latency[role]
+        if not least:
+            return 0
+        longest = max(least, time)
+        return -(-longest // self.slot) * self.slot if self.slot else longest
+
+    def edram_time(self, bits: int) -> int:
+        """Time a port of a tile's buffer is held for `bits`."""
+        return -(-bits // self.edram_bits) * self.architecture.buffer.access
+
+    def bus_time(self, bits: int) -> int:
+        return -(-bits * 10**12 // self.architecture.bus.bandwidth)
+
+    def flits(self, bits: int) -> int:
+        return -(-bits // self.flit_bits)
+
+    def packets(self, bits: int) -> list[int]:
+        """Bits of the packets that `bits` travel in: one, or as many as the queues behind links make necessary."""
+        if self.queue is None or self.flits(bits) <= self.queue:
+            return [bits]
+        most = self.queue * self.flit_bits
+        return [*(most for _ in range((bits - 1) // most)), (bits - 1) % most + 1]
+
+    def link_time(self, bits: int) -> int:
+        """Time a link of a chip is held: one flit a clock."""
+        return -(-self.flits(bits) * 10**12 // self.architecture.network.clock)
+
+    def off_chip_time(self, bits: int) -> int:
+        return -(-bits * 10**12 // self.architecture.off_chip.bandwidth)
+
+    def unit_time(self, action: str, operations: int) -> int:
+        """Time a tile's unit needs for `operations` of `action`, at the rate of its full activity."""
+        if action not in self._rates:
+            self._rates[action] = next((
+                Fraction(c.per, c.actions) for c in self.architecture.components.values()
+                if c.action == action and c.actions and c.per is not None), Fraction(0))
+        return ceil(operations * self._rates[action])
+
+    def digital_work(self, layer: Layer, bits: Sequence[int]) -> tuple[int, int]:
+        """Bits read and operations done for one window of pooling or addition; `bits` of each input's words."""
+        channels, kernel = layer.out_shape[0], prod(layer.kernel)
+        if layer.op == "add":
+            return sum(bits) * channels, channels * (len(bits) - 1)
+        return bits[0] * channels * kernel, channels * max(1, kernel - 1)
+
+    def pace(self, layer: Layer, packed: Packed | None) -> Pace:
+        """What a window of the layer asks of its tile's shared units, and how many windows a copy has under way."""
+        held = ceil(packed.mean_occupancy) if packed is not None else self.asked(layer, False, set())
+        return Pace(self.asked(layer, packed is not None, self.ideal),
+                    self.ahead + ceil(sum(self._latency.values()) / max(1, held)))
+
+    def asked(self, layer: Layer, crossbars: bool, ideal: Container[str]) -> int:
+        """Time a window of the layer, on crossbars or not, holds the slowest shared unit that is not `ideal`."""
+        produced = layer.out_shape[0] * layer.output_bits
+        if layer.op in ("input", "flatten"):
+            return 0 if "hypertransport" in ideal else self.off_chip_time(produced)
+        port = 0 if "edram" in ideal else self.edram_time(produced)
+        activated = 0 if layer.op == "maxpool" else self.unit_time("activation", layer.out_shape[0])
+        if crossbars:
+            return max(activated, port)
+        bits, operations = self.digital_work(layer, [layer.input_bits] * max(1, len(layer.inputs)))
+        unit = self.unit_time("pool" if layer.op == "maxpool" else "merge_add", operations)
+        return max(port + self.edram_time(bits) if "edram" not in ideal else 0, unit, activated)
+
+    # -- sizes and actions ------------------------------------------------------------------------------
+
+    def sum_bits(self, layer: Layer) -> int:
+        """Bits of a partial sum, in whole bytes: weight and input bits plus the carries of all rows."""
+        return ceil((layer.weight_bits + layer.input_bits + layer.rows.bit_length()) / 8) * 8
+
+    def crossbar_actions(self, packed: Packed, start: int, stop: int) -> tuple[tuple[str, int | Ints], ...]:
+        """Actions of crossbars [start, stop) for one window, from the emitted work."""
+        w, chosen = packed.work, slice(packed.entries[start], packed.entries[stop])
+        reads, rows = w.reads[..., chosen], w.rows[chosen]
+
+        def total(counts: Ints) -> int | Ints:
+            found = counts.sum(axis=-1)
+            return int(found) if np.ndim(found) == 0 else found
+
+        sensed = tuple((name, total(counts[..., chosen])) for name, counts in packed.actions.items())
+        driven, read, registers = (total(reads * each) for each in (
+            rows, w.cells[chosen], -(-rows // self.edram_bits)))
+        own = tuple((name, int(counts[start:stop].sum())) for name, counts in w.extra.items())
+        return (*sensed, ("row_drive", driven), ("cell_read", read), ("ir_access", registers),
+                ("or_access", int(w.outputs[chosen].sum())), *own)
+
+    # -- room and cost ----------------------------------------------------------------------------------
+
+    def accept(self, network: Workload) -> None:
+        """Refuse a workload the registers cannot hold.
+
+        Raises:
+            InputError: a layer's weights or inputs are wider than the architecture's precision, or there is none.
+        """
+        if not network.compute_layers:
+            raise InputError("found no layer with weights, allowed one or more", file=f"workload {network.name}")
+        limits = self.architecture.precision
+        for layer in network.compute_layers:
+            for what, found, allowed in (("weight_bits", layer.weight_bits, limits.weight_bits),
+                                         ("input_bits", layer.input_bits, limits.input_bits)):
+                if found > allowed:
+                    raise InputError(f"found {found} in layer {layer.name}, allowed at most {allowed} on "
+                                     f"{self.architecture.name}", file=f"workload {network.name}", field=what)
+
+    def precision(self, network: Workload) -> tuple[int, int]:
+        """Widest weights and inputs of a workload, for its peak rate."""
+        layers = network.compute_layers
+        return max(la.weight_bits for la in layers), max(la.input_bits for la in layers)
+
+    @property
+    def tiles(self) -> int:
+        """Of all chips."""
+        return self.architecture.hierarchy.tiles * self.chips
+
+    def room(self) -> Room:
+        a = self.architecture
+        return Room(self.tiles, a.crossbars_per_tile, a.buffer.size)
+
+    def areas(self, tiles: int) -> tuple[int, int, dict[str, int]]:
+        """(area of `tiles` tiles, of all chips, of that by component)."""
+        a, instances = self.architecture, self.instances(self.tiles)
+        by = {name: c.area * instances[c.level] for name, c in a.components.items()}
+        return tile_area(a.components.values(), a.hierarchy.imas_per_tile) * tiles, sum(by.values()), by
+
+    def prices(self) -> Mapping[str, Price]:
+        """The component that pays for each action and what it costs; nothing more where another action's price covers
+        it."""
+        named = self.architecture.components.items()
+        covered = {action: Price(name, 0, c.scope) for name, c in named for action in c.covers}
+        return {**covered, **{c.action: Price(name, c.energy_aj, c.scope) for name, c in named if c.action is not None}}
+
+    def lacking(self, actions: Iterable[str]) -> str:
+        """What the architecture lacks for the sensing unit, in words; empty where every action is paid for."""
+        paid = self.prices()
+        free = next((action for action in actions if action not in paid), "")
+        return free and (f"found none with action: {free}, which crossbar.sensing.unit = {self.sensing.name} does on "
+                         f"{self.architecture.name}, allowed components that pay for it")
+
+    def static_powers(self, tiles: int) -> dict[str, int]:
+        """Power drawn all the time (µW) by `tiles` tiles and what all chips have beside tiles."""
+        instances = self.instances(tiles)
+        return {name: c.power * instances[c.level] for name, c in self.architecture.components.items() if c.constant}
+
+    def instances(self, tiles: int) -> dict[str, int]:
+        """Parents of a component's level in all chips where they have `tiles` tiles together."""
+        return {"chip": self.chips, "tile": tiles, "ima": tiles * self.architecture.hierarchy.imas_per_tile}
+
+
+def buildable(architecture: Architecture) -> None:
+    """Refuse an architecture that no machine can be made of: its units, models, connections or their options, or a part
+    that a sensing unit of xbarch's own needs (a plugin's is asked when layers are packed).
+
+    Raises:
+        InputError: which one, and why.
+    """
+    repriced(architecture)
+    machine = Machine(architecture)
+    if own(machine.sensing):
+        done = checked.actions(machine.sensing, full(architecture, architecture.precision.input_bits))
+        if lacks := machine.lacking(done):
+            raise InputError(lacks, field="components")

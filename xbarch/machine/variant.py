@@ -1,0 +1,72 @@
+"""The machine a run needs: the architecture with what workload and data path add, take away or resize."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from xbarch.cost.pricing import repriced
+from xbarch.datapaths.base import Added, DataPath, Geometry
+from xbarch.errors import CapacityError
+from xbarch.plugins import checked
+from xbarch.plugins.registry import sensed, wired
+from xbarch.specs.architecture import Architecture, Component
+from xbarch.workload.graph import Workload
+from xbarch.workload.infer import multiplies
+
+
+def variant(architecture: Architecture, network: Workload, path: DataPath, geometry: Geometry,
+            policy: str = "") -> Architecture:
+    """`architecture` as built for `network` on `path`.
+
+    - Components with a `when` are built only where the workload needs them (`scales`: a layer's scale is no power of
+      two, so sums are multiplied on their way out).
+    - ADCs have the bits the data path guarantees to suffice, at most the architecture's. Units that drop low bits keep
+      theirs: small sums are what these lose.
+    - Prices follow what is built, where a component names a model (`xbarch.cost.pricing`).
+    - The data path's own hardware stands beside the rest.
+    - Under the policy `area` the chip has as many tiles as the published chip's tile area holds.
+    """
+    needs = {"scales"} if any(multiplies(la) for la in network.compute_layers) else set()
+    components = {name: c.model_copy(update={"when": None}) for name, c in architecture.components.items()
+                  if c.when is None or c.when in needs}
+    bits = architecture.crossbar.adc_bits
+    if checked.dropped(sensed(architecture.crossbar, 0), np.zeros(1, np.int64), bits) is None:
+        bits = min([bits, *_enough(network, path, geometry)])
+    built = repriced(architecture.model_copy(update={
+        "components": components, "crossbar": architecture.crossbar.model_copy(update={"adc_bits": bits})}))
+    built.components.update({a.name: _component(a) for a in checked.hardware(path, geometry)})
+    return _same_area(built, architecture) if policy == "area" else built
+
+
+def _enough(network: Workload, path: DataPath, geometry: Geometry) -> list[int]:
+    """ADC bits that suffice every layer, in a list; empty where the data path guarantees none."""
+    found = [checked.adc_bits(path, la, geometry) for la in network.compute_layers]
+    known = [bits for bits in found if bits is not None]
+    return [max(known)] if len(known) == len(found) else []
+
+
+def _component(added: Added) -> Component:
+    """A data path's hardware; its power at full activity is not known."""
+    return Component.model_construct(
+        level=added.level, count=str(added.count), area=added.area * added.count, power=0, action=added.action,
+        energy=added.energy, source=added.source)
+
+
+def tile_area(components: Iterable[Component], imas: int) -> int:
+    """Area (nm²) of one tile's share of everything but chip level."""
+    return sum(c.area * (imas if c.level == "ima" else 1) for c in components if c.level != "chip" and c.when is None)
+
+
+def _same_area(built: Architecture, published: Architecture) -> Architecture:
+    """The tiles that fit where the published ones did, on a network that has grown as they need."""
+    h, network = built.hierarchy, built.network
+    room = tile_area(published.components.values(), h.imas_per_tile) * h.tiles
+    tiles = room // tile_area(built.components.values(), h.imas_per_tile)
+    if not tiles:
+        raise CapacityError("a tile with the hardware of the data path takes more area than the whole chip, allowed "
+                            "the policies chip and fit", field="policy")
+    options = wired(network, h.tiles).grown(tiles)
+    return built.model_copy(update={"hierarchy": h.model_copy(update={"tiles": tiles}),
+                                    "network": network.model_copy(update={"options": options})})

@@ -1,0 +1,157 @@
+"""Packings that were made before: the networks packed last, and files of `xbarch.support.cache` that any process may
+read."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.datapaths.base import DataPath, Geometry, Stream, Work
+from xbarch.mapping.layout import Layout, Lists
+from xbarch.mapping.pack import Packed, pack, sensed, stream
+from xbarch.parts.sensing.base import Sensing
+from xbarch.plugins import checked, registry
+from xbarch.support import cache
+from xbarch.workload.graph import Layer, Workload
+
+Arrays = dict[str, NDArray[Any]]
+_TABLES = ("crossbar", "row0", "rows", "columns", "kept")  # of a layout
+_LISTS, _PARTS = ("inputs", "targets"), ("which", "starts", "values")
+_COUNTS = ("crossbar", "rows", "columns", "cells", "reads", "outputs")  # of a work
+_EXTRA = "extra/"
+
+
+class Kept:
+    """The networks packed last, for runs that differ in nothing a packing depends on: the network's content, data path
+    and options, geometry, sensing unit. The same objects are given again; nothing in them changes but what they
+    remember. most: how many."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._found: OrderedDict[tuple[Any, ...], tuple[Workload, dict[str, Packed]]] = OrderedDict()
+
+    def packed(self, network: Workload, path: DataPath, geometry: Geometry, sensing: Sensing) -> dict[str, Packed]:
+        """Every compute layer packed. A network is the object that was loaded, whose content never changes.
+
+        Raises:
+            InputError: as `pack`.
+        """
+        key = (id(network), type(path), repr(path.options), geometry, type(sensing), sensing.array,
+               repr(sensing.options))
+        if key not in self._found:
+            while len(self._found) >= self.most:  # before there is another, for the sake of memory
+                self._found.popitem(last=False)
+            self._found[key] = network, packed(network, path, geometry, sensing)  # it is held, so its id is its own
+        self._found.move_to_end(key)
+        return self._found[key][1]
+
+
+kept = Kept(1)
+
+
+def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensing) -> dict[str, Packed]:
+    """Every compute layer packed, by this run or an earlier one.
+
+    Raises:
+        InputError: as `pack`.
+    """
+    streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
+    name = _name(network, path, geometry, streams)
+    if (found := cache.get(name)) is not None and (known := _read(found, network, path, geometry, sensing)):
+        return known
+    made = {layer.name: pack(layer, path, geometry, sensing, streams[layer.name]) for layer in network.compute_layers}
+    if name:
+        cache.put(name, b"".join(_written(made)))
+    return made
+
+
+# -- names --------------------------------------------------------------------------------------------------------
+
+def _name(network: Workload, path: DataPath, geometry: Geometry, streams: Mapping[str, Stream | None]) -> str:
+    """Of the packings of a network in `xbarch.support.cache`; empty where not all they depend on has a name, such as
+    what a plugin's code reads and imports."""
+    layers = [_content(layer, network, streams[layer.name]) for layer in network.compute_layers]
+    if not registry.own(path) or None in layers:
+        return ""
+    return cache.key("packing", np.__version__, path.name, dict(path.options), geometry, *layers)
+
+
+def _content(layer: Layer, network: Workload, given: Stream | None) -> str | None:
+    """All of a layer that a data path may look at, in a text; None where its numbers have no name."""
+    numbers = [getattr(made, "name", None) for made in (layer.weights, layer.mask) if made is not None]
+    if given is not None:
+        numbers.append(getattr(network.activations, "name", None))
+    if layer.weights is None or None in numbers:
+        return None
+    scales = [None if a is None else sha256(a.tobytes()).hexdigest() for a in (layer.scale, layer.bias)]
+    return f"{layer!r} {dict(layer.side)!r} {numbers} {scales} {given!r}"
+
+
+# -- files --------------------------------------------------------------------------------------------------------
+
+def _written(made: Mapping[str, Packed]) -> Iterator[bytes]:
+    """The length of a head in JSON, the head, and the arrays that it lists one behind another."""
+    head, parts = [], []
+    for layer in made.values():
+        listed = []
+        for name, values in _arrays(layer).items():
+            small = _narrow(values)
+            listed.append([name, small.dtype.str, values.dtype.str, values.shape])
+            parts.append(small.tobytes())
+        head.append({"latency": int(layer.work.latency), "arrays": listed})
+    text = json.dumps(head).encode()
+    yield len(text).to_bytes(8, "little")
+    yield text
+    yield from parts
+
+
+def _read(content: bytes, network: Workload, path: DataPath, geometry: Geometry,
+          sensing: Sensing) -> dict[str, Packed]:
+    """The packings in a file; none where it is not as `_written` writes it."""
+    found: dict[str, Packed] = {}
+    try:
+        at = 8 + int.from_bytes(content[:8], "little")
+        for layer, described in zip(network.compute_layers, json.loads(content[8:at]), strict=True):
+            arrays: Arrays = {}
+            for name, small, wide, shape in described["arrays"]:
+                values = np.frombuffer(content, small, int(np.prod(shape)), at)
+                arrays[name] = values.reshape(shape).astype(wide)
+                at += values.nbytes
+            lists = {n: Lists(*(arrays[f"{n}/{part}"] for part in _PARTS)) for n in _LISTS}
+            crossbar, row0, rows, columns, stored = (arrays[n] for n in _TABLES)
+            layout = Layout(crossbar, row0, rows, columns, stored, lists["inputs"], lists["targets"])
+            extra = {n.removeprefix(_EXTRA): values for n, values in arrays.items() if n.startswith(_EXTRA)}
+            work = Work(**{n: arrays[f"work/{n}"] for n in _COUNTS}, extra=extra, interval=arrays.get("work/interval"),
+                        latency=described["latency"])
+            found[layer.name] = sensed(layer, layout, work, sensing, partial(checked.blocks, path, layer, geometry))
+    except (ValueError, TypeError, KeyError):
+        return {}
+    return found
+
+
+def _arrays(layer: Packed) -> Arrays:
+    found: Arrays = {name: getattr(layer.layout, name) for name in _TABLES}
+    for name in _LISTS:
+        lists: Lists = getattr(layer.layout, name)
+        found |= {f"{name}/{part}": getattr(lists, part) for part in _PARTS}
+    found |= {f"work/{name}": getattr(layer.work, name) for name in _COUNTS}
+    if layer.work.interval is not None:
+        found["work/interval"] = layer.work.interval
+    return found | {_EXTRA + name: values for name, values in layer.work.extra.items()}
+
+
+def _narrow(values: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers in the smallest integers that hold them."""
+    if not values.size:
+        return values
+    low, high = int(values.min()), int(values.max())
+    small = next((t for t in (np.int8, np.int16, np.int32)
+                  if np.iinfo(t).min <= low and high <= np.iinfo(t).max), values.dtype)
+    return np.ascontiguousarray(values, small)

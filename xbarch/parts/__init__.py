@@ -1,0 +1,1 @@
+"""Parts of machines that are plugins: sensing units, scaling models, topologies, unit processes."""

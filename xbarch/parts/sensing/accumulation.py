@@ -1,0 +1,44 @@
+"""Partial sums kept analog in buffer cells and converted once a window (CASCADE)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from xbarch.datapaths.base import Options, Work
+from xbarch.parts.sensing.base import Ints, Sensing
+
+
+class AccumulationOptions(Options):
+    """Options of `analog_accumulation`: of so many sums of a column and phase, so many are converted."""
+
+    conversions: int = Field(10, ge=1, le=4096, description="conversions of a window")
+    sums: int = Field(256, ge=1, le=65_536, description="for so many partial sums: columns of a weight times phases")
+
+
+class AnalogAccumulation(Sensing):
+    """In every phase a transimpedance amplifier writes each column's sum into buffer cells, where sums of equal weight
+    add up; behind the last phase the buffer's columns are converted. A read takes the array's read time (the write
+    into the buffer hides in it), the conversions follow the window's reads."""
+
+    name: ClassVar[str] = "analog_accumulation"
+    summary: ClassVar[str] = "partial sums accumulated in analog buffer cells, few conversions a window (CASCADE)"
+    provenance: ClassVar[str] = (
+        "Chou et al., CASCADE, MICRO 2019 (16 x 16 partial sums of a weight take 10 conversions). This project's "
+        "reading: the same share for other precisions; conversions after the reads")
+    Options: ClassVar[type[Options]] = AccumulationOptions
+
+    def each(self, work: Work) -> Ints:
+        return self.array.slotted(np.full(len(work.columns), self.array.read, np.int64))
+
+    def rest(self, work: Work) -> Ints:
+        return self.array.slotted(self.array.converting(self._converted(work)))
+
+    def actions(self, work: Work) -> dict[str, Ints]:
+        sums, converted = work.reads * work.columns, self._converted(work)
+        return {"interface": sums, "buffer_write": sums, "conversion": converted, "shift_add": converted}
+
+    def _converted(self, work: Work) -> Ints:
+        return np.asarray(-(-work.reads * work.columns * self.options.conversions // self.options.sums), np.int64)

@@ -1,0 +1,48 @@
+"""Converters that a crossbar's columns share, one after another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from xbarch.datapaths.base import Options, Work
+from xbarch.parts.sensing.base import Array, Ints, Sensing
+
+
+class Adc(Sensing):
+    """A read takes the array's read time or its columns' conversions, whichever is longer: columns are held while the
+    next read goes on. The reference column's conversion is hidden (ISAAC's unit column)."""
+
+    name: ClassVar[str] = "adc"
+    summary: ClassVar[str] = "converters shared by columns in turn, as fast at any resolution (flash, or at a set rate)"
+    provenance: ClassVar[str] = "Shafiee et al., ISAAC, ISCA 2016 (one 8-bit SAR converter a crossbar, sample and hold)"
+
+    def each(self, work: Work) -> Ints:
+        a = self.array
+        return a.slotted(np.maximum(a.converting(np.minimum(work.columns, a.columns)), a.read))
+
+    def actions(self, work: Work) -> dict[str, Ints]:
+        converted = work.reads * work.columns
+        return {"conversion": converted, "sample": converted, "shift_add": converted}
+
+
+class SarOptions(Options):
+    """Options of `sar_adc`."""
+
+    of: int = Field(8, ge=1, le=16, description="resolution that `conversion` is the time for")
+
+
+class SarAdc(Adc):
+    """A successive-approximation converter decides a bit in a step, so one of fewer bits is as much faster."""
+
+    name: ClassVar[str] = "sar_adc"
+    summary: ClassVar[str] = "successive-approximation converters, shared by columns in turn, a step a bit"
+    provenance: ClassVar[str] = "Kull et al., JSSC 2013 (8-bit asynchronous SAR, that of ISAAC); a step a bit assumed"
+    Options: ClassVar[type[Options]] = SarOptions
+
+    def __init__(self, array: Array, options: Any = None) -> None:
+        super().__init__(array, options)
+        self.array = replace(array, conversion=-(-array.conversion * array.bits // self.options.of))

@@ -1,0 +1,27 @@
+"""Integrate-and-fire counters in place of converters (PipeLayer)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from xbarch.datapaths.base import Work
+from xbarch.parts.sensing.base import Ints, Sensing
+
+
+class IntegrateFire(Sensing):
+    """Every bit line charges a capacitor that fires a spike a unit of charge; a counter of its own counts them, so all
+    columns are read together and a read takes the array's read time alone. Inputs are spikes of weighted time slots,
+    one a phase, so there is no converter at the word lines either. Nothing is rounded: a counter has as many bits as
+    the sum (this project's reading)."""
+
+    name: ClassVar[str] = "integrate_fire"
+    summary: ClassVar[str] = "integrate-and-fire circuits and counters on every bit line (PipeLayer)"
+    provenance: ClassVar[str] = "Song et al., PipeLayer, HPCA 2017 (spike-coded inputs, integrate and fire, no ADC)"
+
+    def each(self, work: Work) -> Ints:
+        return self.array.slotted(np.full(len(work.columns), self.array.read, np.int64))
+
+    def actions(self, work: Work) -> dict[str, Ints]:
+        return {"fire": work.reads * work.columns, "shift_add": work.reads * work.columns}

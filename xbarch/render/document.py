@@ -1,0 +1,179 @@
+"""Any report as Markdown and as one HTML file for any screen, from the same sections; its tables as CSV."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from textwrap import fill
+
+from jinja2 import Environment
+from markupsafe import Markup, escape
+
+from xbarch.render import numbers
+
+
+@dataclass(frozen=True)
+class Table:
+    """cells as text; the first `words` columns are words, the others numbers. cards: on a narrow screen a row is a
+    card instead of a line."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: int = 1
+    cards: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with paragraphs, bullets and a table, in that order; their text may have `code` and *emphasis*.
+    folded: of interest to few."""
+
+    title: str
+    level: int
+    text: Sequence[str] = ()
+    bullets: Sequence[str] = ()
+    table: Table | None = None
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """file: its name beside the Markdown. title: a few words; alt: what stands for it where it is not seen. svg: the
+    drawing. narrow: made for the width of a phone, so it is neither scrolled there nor widened much elsewhere."""
+
+    file: str
+    title: str
+    alt: str
+    svg: bytes
+    narrow: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """A report. command: that writes it."""
+
+    title: str
+    command: str
+    pictures: Sequence[Picture]
+    sections: Sequence[Section]
+
+
+# -- Markdown -------------------------------------------------------------------------------------------------
+
+def markdown(document: Document, wide: int = 0) -> str:
+    """The document with links to its pictures. wide: letters at which paragraphs and bullets are folded; 0: not."""
+    def folded(text: str, indent: str = "") -> str:
+        return text if not wide else fill(text, wide, subsequent_indent=indent, break_long_words=False,
+                                          break_on_hyphens=False)
+
+    lines = [f"# {document.title}", "", f"Written by `{document.command}`.", ""]
+    for picture in document.pictures:
+        lines += [f"![{picture.title}]({picture.file})", ""]
+    for section in document.sections:
+        lines += [f"{'#' * section.level} {section.title}", ""]
+        for text in section.text:
+            lines += [folded(text), ""]
+        if section.bullets:
+            lines += [*(folded(f"- {b}", "  ") for b in section.bullets), ""]
+        if section.table:
+            lines += [*lines_of(section.table), ""]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def lines_of(table: Table) -> list[str]:
+    """A table's lines in Markdown."""
+    marks = ["---" if i < table.words else "---:" for i in range(len(table.heads))]
+    cells = [[re.sub(r"(?<!\\)\|", r"\\|", str(c)) for c in row] for row in table.rows]
+    return ["| " + " | ".join(row) + " |" for row in (table.heads, marks, *cells)]
+
+
+# -- HTML -----------------------------------------------------------------------------------------------------
+
+_TOP = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
+<style>
+ body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;max-width:72rem;padding:1rem;color:#1c2730}
+{{ style }}</style></head><body>
+<h1>{{ title }}</h1>
+"""
+_BOTTOM = """</body></html>
+"""
+
+_STYLE = """\
+ h1{font-size:1.35rem} h2{font-size:1.15rem;margin-top:2.2rem;border-top:2px solid #d9e0e5;padding-top:1rem}
+ h3{font-size:1rem;margin:1.2rem 0 .3rem} p,li{overflow-wrap:anywhere} li{margin:.3rem 0} ul{padding-left:1.2rem}
+ .wide{overflow-x:auto} table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
+ th,td{padding:.25rem .6rem;border-bottom:1px solid #d9e0e5;text-align:right;vertical-align:top}
+ th{white-space:nowrap} .w{text-align:left} td.w:first-child{min-width:8.5rem} summary{cursor:pointer}
+ @media(max-width:40rem){.cards thead{display:none} .cards tr{display:block;border:1px solid #d9e0e5;margin:.6rem 0;
+ border-radius:.3rem} .cards td{display:flex;justify-content:space-between;gap:1rem;border:0;text-align:right}
+ .cards td::before{content:attr(data-head);color:#5a6872;text-align:left;flex:0 0 6.5rem}}
+ code{background:#eef2f5;padding:0 .2rem;overflow-wrap:anywhere} img{width:100%;min-width:32rem;max-width:56rem}
+"""
+
+_BODY = """\
+{% for p in pictures %}<div class="wide"><img alt="{{ p.alt }}"{% if p.narrow %} \
+style="min-width:0;max-width:42rem"{% endif %} src="{{ p.svg | embedded }}"></div>
+{% endfor %}\
+{% for s in sections %}{% if s.folded %}<details><summary>{{ s.title }}</summary>
+{% else %}<h{{ s.level }}>{{ s.title }}</h{{ s.level }}>{% endif %}
+{% for text in s.text %}<p>{{ text | marked }}</p>{% endfor %}
+{% if s.bullets %}<ul>{% for text in s.bullets %}<li>{{ text | marked }}</li>{% endfor %}</ul>{% endif %}
+{% if s.table %}<div class="wide"><table{% if s.table.cards %} class="cards"{% endif %}><thead><tr>
+{% for head in s.table.heads %}<th{% if loop.index <= s.table.words %} class="w"{% endif %}>{{ head }}</th>{% endfor %}
+</tr></thead><tbody>
+{% for row in s.table.rows %}<tr>
+{% for cell in row %}<td{% if loop.index <= s.table.words %} class="w"{% endif %}
+ data-head="{{ s.table.heads[loop.index0] }}">{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>{% endif %}{% if s.folded %}</details>{% endif %}
+{% endfor %}
+"""
+
+
+def html(document: Document) -> str:
+    """The document as one file, its pictures embedded."""
+    return page(document.title, _STYLE, _BODY, pictures=document.pictures, sections=document.sections)
+
+
+def page(title: str, style: str, body: str, **values: object) -> str:
+    """A self-contained page. body: a template, in which `marked` makes code and emphasis of Markdown to HTML and
+    `embedded` the address of a picture; values: what it is rendered with, escaped."""
+    environment = Environment(autoescape=True, finalize=_printable)
+    environment.filters.update(marked=_marked, embedded=_embedded)
+    template = environment.from_string(_TOP + body + _BOTTOM)
+    return template.render(title=title, style=Markup(style), **values)
+
+
+def _printable(value: object) -> object:
+    return numbers.plain(value) if type(value) is str else value
+
+
+def _embedded(svg: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
+
+
+def _marked(text: str) -> Markup:
+    """Code and emphasis of Markdown as HTML; everything else escaped."""
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else _emphasized(p)
+                           for i, p in enumerate(text.split("`")))
+
+
+def _emphasized(text: str) -> Markup:
+    return Markup("").join(Markup("<em>{}</em>").format(p) if i % 2 else escape(p)
+                           for i, p in enumerate(text.split("*")))
+
+
+# -- CSV ------------------------------------------------------------------------------------------------------
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Comma-separated values (RFC 4180, lines ended by a line feed); None is an empty field."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(heads)
+    writer.writerows(rows)
+    return stream.getvalue()

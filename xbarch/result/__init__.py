@@ -1,0 +1,1 @@
+"""What a run says: energies, static power, the record behind `result.json`, and its Python form."""

@@ -1,0 +1,71 @@
+"""Energy from counted actions: every count of the stage graph times one energy, by component and layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from xbarch.cost.price import Price
+from xbarch.errors import ConservationError
+from xbarch.sim.graph import StageGraph, Trace
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Per image: actions by (layer, action), dynamic energy in aJ by (layer, component)."""
+
+    actions: Mapping[tuple[str, str], int]
+    energy: Mapping[tuple[str, str], int]
+    scope: Mapping[str, str] = field(default_factory=dict)
+
+    def by_component(self) -> dict[str, int]:
+        return _sums(self.energy, 1)
+
+    def by_layer(self) -> dict[str, int]:
+        return _sums(self.energy, 0)
+
+    def by_action(self) -> dict[str, int]:
+        return _sums(self.actions, 1)
+
+
+def _sums(table: Mapping[tuple[str, str], int], axis: int) -> dict[str, int]:
+    result: dict[str, int] = {}
+    for key, value in table.items():
+        result[key[axis]] = result.get(key[axis], 0) + value
+    return result
+
+
+def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Price]) -> Ledger:
+    """Book every executed stage, and what processes did beside. Energies are per image: run totals divided by the
+    images, rounded down.
+
+    Raises:
+        ConservationError: a stage's action has no price (a component the architecture does not declare).
+    """
+    actions: dict[tuple[str, str], int] = {}
+    for flow, executed in zip(graph.flows, trace.executed, strict=True):
+        total = graph.images * flow.windows
+        for copy, (stages, counts) in enumerate(zip(flow.copies, executed, strict=True)):
+            for stage, tokens in zip(stages, counts, strict=True):
+                for action, count in stage.actions:
+                    if isinstance(count, np.ndarray):
+                        windows = np.arange(copy, total, len(flow.copies)) % len(count)
+                        amount = int(count[windows].sum())
+                    else:
+                        amount = count * tokens
+                    key = (flow.name, action)
+                    actions[key] = actions.get(key, 0) + amount
+    for (_, number, action), count in trace.acted.items():
+        key = (graph.flows[number].name, action)
+        actions[key] = actions.get(key, 0) + count
+    energy: dict[tuple[str, str], int] = {}
+    for (layer, action), amount in actions.items():
+        if action not in prices:
+            raise ConservationError(f"action {action} of layer {layer} has no component that pays for it")
+        price = prices[action]
+        energy[layer, price.component] = energy.get((layer, price.component), 0) + amount * price.energy
+    images = graph.images
+    return Ledger({k: v // images for k, v in actions.items()}, {k: v // images for k, v in energy.items()},
+                  {p.component: p.scope for p in prices.values()})

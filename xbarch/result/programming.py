@@ -1,0 +1,139 @@
+"""Writing the weights into the crossbars, once: cells, time and energy, apart from every figure of inference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from xbarch.errors import InputError
+from xbarch.machine.machine import Machine
+from xbarch.mapping.network import Link
+from xbarch.mapping.pack import Ints, Packed
+from xbarch.mapping.place import Part
+from xbarch.mapping.plan import Plan
+
+
+@dataclass(frozen=True)
+class Programming:
+    """What it takes to write every copy of every layer.
+
+    cells: written. crossbars: that hold them. write: ps the crossbars take, as many at a time as the architecture
+    allows. load: ps the weights take to arrive, over the busiest of off-chip links, links on chip and tile buses; both
+    go on together. energy: aJ by part (pulses, verify, transfer, static: constant power meanwhile).
+    """
+
+    cells: int
+    crossbars: int
+    write: int
+    load: int
+    energy: Mapping[str, int]
+
+    @property
+    def time(self) -> int:
+        """ps until all is written: writing and loading overlap."""
+        return max(self.write, self.load)
+
+    @property
+    def total(self) -> int:
+        """aJ of all parts."""
+        return sum(self.energy.values())
+
+
+def programming(machine: Machine, packed: Mapping[str, Packed], plan: Plan) -> Programming:
+    """The cost of programming a planned workload.
+
+    A block's bit lines are written, zeros, reference and dummy columns included, since what a cell held before is not
+    known; idle ones are not. The rows of a crossbar follow one another, `parallel.cells` of a row take a pulse. With
+    program and verify a cell takes `verify.pulses` of them in the mean and the cells written together
+    `verify.rounds`, each followed by a read. Crossbars, IMAs and tiles take turns in their order, `parallel` at a
+    time; a turn takes as long as the longest in it; chips work at once.
+    """
+    spec = machine.architecture.crossbar.programming
+    counted = {name: _written(p, machine.geometry.rows, spec.parallel.cells) for name, p in packed.items()}
+    step = spec.pulse + (spec.verify.read if spec.verify else 0)
+    step *= spec.verify.rounds if spec.verify else 1
+    per_ima, per_tile = machine.crossbars_per_ima, machine.architecture.crossbars_per_tile
+    used = 1 + max(part.tile for _, part in _parts(plan))
+    chips = -(-used // machine.architecture.hierarchy.tiles)
+    tiles = chips * machine.architecture.hierarchy.tiles
+    busy, stored = np.zeros((tiles, per_tile), np.int64), np.zeros(tiles, np.int64)
+    for name, part in _parts(plan):
+        cells, pulses = counted[name]
+        busy[part.tile, part.slot:part.slot + part.crossbars] = pulses[part.start:part.stop] * step
+        stored[part.tile] += int(cells[part.start:part.stop].sum())
+    turns = _turns(busy.reshape(tiles, -1, per_ima), spec.parallel.crossbars)
+    turns = _turns(turns, spec.parallel.imas)
+    write = int(_turns(turns.reshape(chips, -1), spec.parallel.tiles).max())
+    load, transfer = _load(machine, stored)
+    cells_written = int(stored.sum())
+    mean = Fraction(spec.verify.pulses) if spec.verify else Fraction(1)
+    powers = machine.static_powers(machine.tiles)
+    energy = {"pulses": round(cells_written * mean * spec.energy),
+              "verify": round(cells_written * mean * spec.verify.energy) if spec.verify else 0,
+              "transfer": transfer, "static": sum(powers.values()) * max(write, load)}
+    return Programming(cells_written, plan.crossbars, write, load, energy)
+
+
+def amortized(done: Programming, images: int) -> dict[str, float]:
+    """Cells, time (ps) and energy (aJ) of one programming for each of the `images` between it and the next.
+
+    Raises:
+        InputError: fewer than one image.
+    """
+    if images < 1:
+        raise InputError(f"found {images}, allowed at least 1", field="batch")
+    return {"cells": done.cells / images, "time_ps": done.time / images, "energy_aj": done.total / images}
+
+
+def _parts(plan: Plan) -> Iterator[tuple[str, Part]]:
+    for name, copies in plan.parts.items():
+        for copy in copies:
+            for part in copy:
+                yield name, part
+
+
+def _written(packed: Packed, rows: int, together: int) -> tuple[Ints, Ints]:
+    """Cells written and pulses one after the other on every crossbar of a copy, [crossbars] each."""
+    f, n = packed.layout, packed.crossbars
+    cells = np.bincount(f.crossbar, f.rows * f.columns, n).astype(np.int64)
+    pulses = np.bincount(f.crossbar, f.rows * -(-f.columns // together), n).astype(np.int64)
+    shared = np.bincount(f.crossbar, minlength=n) > 1  # blocks of these share pulses where they share rows
+    chosen = shared[f.crossbar]
+    top = (np.cumsum(shared) - 1)[f.crossbar[chosen]] * (rows + 1) + f.row0[chosen]
+    steps = np.bincount(np.concatenate((top, top + f.rows[chosen])),
+                        np.concatenate((f.columns[chosen], -f.columns[chosen])), int(shared.sum()) * (rows + 1))
+    width = np.cumsum(steps.astype(np.int64).reshape(-1, rows + 1), axis=1)[:, :rows]
+    pulses[shared] = (-(-width // together)).sum(axis=1)
+    return cells, pulses
+
+
+def _turns(times: Ints, together: int) -> Ints:
+    """Time of the last axis in turns of so many, each as long as its longest."""
+    size = times.shape[-1]
+    wide = min(together, size)
+    padded = np.pad(times, [(0, 0)] * (times.ndim - 1) + [(0, -size % wide)])
+    found: Ints = padded.reshape(*times.shape[:-1], -1, wide).max(axis=-1).sum(axis=-1)
+    return found
+
+
+def _load(machine: Machine, stored: Ints) -> tuple[int, int]:
+    """(ps the weights take to come in, aJ of moving them): from the first chip's gate to every tile along its route,
+    each tile's own, `stored` cells [tiles]. Places that the architecture calls ideal make nobody wait."""
+    m, on = machine, dict[Link, int]()
+    prices = m.prices()
+    hop, beat = (prices[a].energy if a in prices else 0 for a in ("flit_hop", "bus_transfer"))
+    energy, most, total = 0, 0, 0
+    for tile in np.flatnonzero(stored).tolist():
+        bits = int(stored[tile]) * m.geometry.cell_bits
+        path = m.network.path(m.network.gate(), m.network.router(tile))
+        hops = [link for link in path if link[0][0] == link[1][0]]
+        for link in hops:
+            on[link] = on.get(link, 0) + bits
+        energy += m.flits(bits) * (len(hops) + 1) * hop + -(-bits // m.bus_bits) * beat
+        most, total = max(most, bits), total + bits
+    times = {"hypertransport": m.off_chip_time(total), "link": m.link_time(max(on.values(), default=0)),
+             "bus": m.bus_time(most)}
+    return max((t for kind, t in times.items() if kind not in m.ideal), default=0), energy

@@ -1,0 +1,57 @@
+"""Every visit of a token to a stage, written to a CSV file while the simulation goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.errors import InputError
+from xbarch.sim.graph import Sink, StageGraph
+from xbarch.support import files
+
+COLUMNS = ("layer", "copy", "stage", "server", "image", "window", "asked_ps", "granted_ps", "over_ps", "out_ps")
+
+
+def placed(path: Path) -> Path:
+    """The path, where a trace may be written there.
+
+    Raises:
+        InputError: it does not end in .csv or .csv.gz, or could not be written.
+    """
+    if not path.name.endswith((".csv", ".csv.gz")):
+        raise InputError(f"found {path.name!r}, allowed a name that ends in .csv or .csv.gz", field="trace")
+    files.writable(path.parent, path.name)
+    return path
+
+
+@contextmanager
+def tracing(path: Path, graph: StageGraph, windows: dict[str, int]) -> Iterator[Sink]:
+    """What writes visits to `path` as they come, a line each: `COLUMNS`. windows: of each flow in an image.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    places = [(flow.name, number, stage.name.removeprefix(f"{flow.name}/"),
+               graph.servers[stage.server].name if stage.server >= 0 else "")
+              for flow in graph.flows for number, stages in enumerate(flow.copies) for stage in stages]
+    heads = [",".join(map(_quoted, map(str, place))) for place in places]
+    per = np.repeat([windows[flow.name] for flow in graph.flows],
+                    [sum(map(len, flow.copies)) for flow in graph.flows]).astype(np.int64)
+    with files.stream(path) as text:
+        text.write(",".join(COLUMNS) + "\n")
+
+        def sink(rows: NDArray[np.int64]) -> None:
+            image, window = np.divmod(rows[:, 1], per[rows[:, 0]])
+            numbers = np.column_stack((image, window, rows[:, 2:])).tolist()
+            text.writelines(f"{heads[stage]},{','.join(map(str, row))}\n"
+                            for stage, row in zip(rows[:, 0].tolist(), numbers, strict=True))
+
+        yield sink
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace('"', '""') + '"' if any(c in word for c in ',"\r\n') else word

@@ -1,0 +1,232 @@
+"""Specs from YAML: read a file, apply `a.b.c=value` overrides, validate with a pydantic model.
+
+Everything that is refused is one `InputError` with file, line and field; a value that came from an override is
+placed at that override instead of a line.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from xbarch.errors import InputError
+from xbarch.specs.explain import explain, guess, shown
+from xbarch.specs.text import BYTES, Trail, brief, decode, dotted, parse
+from xbarch.support import bundled, files
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+M = TypeVar("M", bound="BaseModel")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file as plain data.
+
+    lines: 1-based line of every key and list item. overridden: text of the override a value came from.
+    """
+
+    file: str
+    data: dict[str, Any]
+    lines: Mapping[Trail, int] = field(default_factory=dict)
+    overridden: Mapping[Trail, str] = field(default_factory=dict)
+
+    def error(self, message: str, *trail: str | int) -> InputError:
+        """An error at the value `trail`: at the override that made it or changed a part of it, else at its line
+        or its parent's."""
+        n, name = len(trail), dotted(trail)
+        own = any(trail[:end] in self.overridden for end in range(1, n + 1))
+        for part, text in self.overridden.items():  # a sentence about one field may blame "a.b", another
+            named = len(part) > 1 and re.search(rf"(?<![\w.]){re.escape(dotted(part))}(?![\w.])", message)
+            if named and not own:
+                return InputError(message, file=_place(text), field=name)
+        for end in range(n, 0, -1):
+            if (at := trail[:end]) in self.overridden:
+                return InputError(message, file=_place(self.overridden[at]), field=name if end < n else "")
+            if at in self.lines:
+                break
+        else:
+            at = ()
+        for part, text in reversed(list(self.overridden.items())):
+            if trail and part[:n] == trail:
+                return InputError(message, file=_place(text), field=name)
+        return InputError(message, file=self.file, line=self.lines.get(at, 1), field=name)
+
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Errors about a field that name no file become this document's."""
+        try:
+            yield
+        except InputError as error:
+            if error.file is not None or not error.field:
+                raise
+            raise self.error(error.message, *error.field.split(".")) from None
+
+
+def load(source: str | Path, model: type[M], overrides: Sequence[str] = (), *, kind: str = "architectures",
+         check: Callable[[M], object] | None = None) -> M:
+    """The spec in the YAML file `source`, a path or the name of a bundled one (a path wins).
+
+    Args:
+        source: path or bundled name.
+        model: pydantic model to validate with.
+        overrides: changes "a.b.c=value" made before validation, the later ones last.
+        kind: folder of bundled files, "architectures" or "workloads".
+        check: as for `validate`.
+
+    Raises:
+        InputError: no such file, not the YAML accepted, or refused by the model.
+    """
+    return validate(document(source, kind=kind), model, overrides, check)
+
+
+def document(source: str | Path, *, kind: str = "architectures") -> Document:
+    """The YAML file `source` (path or bundled name), read but not validated; its top is a mapping.
+
+    `extends: NAME` (a bundled name, or a path from the file's own folder) puts it over that one, key by key; null takes
+    an inherited key away.
+    """
+    return _extended(_find(source, kind), kind, ())
+
+
+def _extended(path: Path, kind: str, before: tuple[Path, ...]) -> Document:
+    data, lines = read(path)
+    if not isinstance(data, dict):
+        raise InputError("found no mapping at the top, allowed key: value lines", file=str(path), line=1)
+    own = Document(str(path), data, lines)
+    if "extends" not in data:
+        return own
+    name = data.pop("extends")
+    if not isinstance(name, str):
+        raise own.error(f"found {shown(name)}, allowed a bundled name or a path", "extends")
+    beside = path.parent / name
+    below = _find(beside if beside.is_file() else name, kind).resolve()
+    if below in (*before, path.resolve()):
+        raise own.error(f"found {brief(name)!r}, which comes back to this file, allowed another", "extends")
+    whole = _present(merged(_extended(below, kind, (*before, path.resolve())).data, data))
+    return Document(str(path), whole, lines)
+
+
+def _present(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping without keys that are null."""
+    return {k: _present(v) if isinstance(v, Mapping) else v for k, v in data.items() if v is not None}
+
+
+def merged(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` on top of `below`: mappings key by key, everything else whole."""
+    found = dict(below)
+    for key, value in over.items():
+        under = found.get(key)
+        found[key] = merged(under if isinstance(under, Mapping) else {}, value) if isinstance(value, Mapping) else value
+    return found
+
+
+def read(path: str | Path) -> tuple[Any, dict[Trail, int]]:
+    """Plain data of the YAML file `path`, and the line of every key and list item."""
+    place = str(path)
+    return parse(decode(files.read(Path(path), BYTES), place), place)
+
+
+def validate(document: Document, model: type[M], overrides: Sequence[str] = (),
+             check: Callable[[M], object] | None = None) -> M:
+    """The model of a document, after the overrides.
+
+    check: what else may refuse it, by an error with a field; it is placed in the document.
+    """
+    from pydantic import ValidationError  # slower to load than most files are read
+
+    places: dict[str, str] = {}
+    for text in overrides:
+        place = text.partition("=")[0].strip()
+        if place in places:
+            raise InputError(f"found {brief(place)} twice, as {brief(places[place])!r} and {brief(text)!r}, allowed "
+                             "once", field="--set")
+        places[place] = text
+        document = override(document, text)
+    try:
+        found = model.model_validate(document.data)
+    except ValidationError as error:
+        message, trail = explain(error, document.data, model)
+        raise document.error(message + _misspelt(document, trail), *trail) from None
+    if check is not None:
+        with document.blamed():
+            check(found)
+    return found
+
+
+def override(document: Document, text: str) -> Document:
+    """The document with one value changed. `text` is "a.b.c=value", the value YAML; list positions are numbers."""
+    path, equals, value = text.partition("=")
+    steps = path.strip().split(".")
+    if not (equals and value.strip() and all(steps)) or len(steps) > 32:
+        raise InputError(f"found {brief(text)!r}, allowed a.b.c=value", field="--set")
+    place = _place(text)
+    parsed, _ = parse(decode(value.encode(errors="replace"), place, False), place, False)
+    data = copy.deepcopy(document.data)
+    at: Any = data
+    trail: Trail = ()
+    overridden = dict(document.overridden)
+    for number, step in enumerate(steps):
+        key = _step(at, step, place, trail)
+        trail = (*trail, key)
+        if number == len(steps) - 1:
+            at[key] = parsed
+        elif isinstance(at, dict) and at.get(step) is None:
+            at[key] = {}
+            overridden[trail] = text
+        at = at[key]
+    n = len(trail)
+    overridden = {t: o for t, o in overridden.items() if t[:n] != trail} | {trail: text}
+    return Document(document.file, data, {t: line for t, line in document.lines.items() if t[:n] != trail}, overridden)
+
+
+def _place(text: str) -> str:
+    """Where an override stands, for messages."""
+    return f"--set {brief(text, 120)}"
+
+
+def _step(at: Any, step: str, place: str, trail: Trail) -> str | int:
+    """The key or list position `step` of `at`."""
+    if isinstance(at, dict):
+        return step
+    if isinstance(at, list):
+        if step.isdecimal() and len(step) < 10 and int(step) < len(at):
+            return int(step)
+        raise InputError(f"found the position {brief(step)!r}, allowed 0 to {len(at) - 1}", file=place,
+                         field=dotted(trail))
+    raise InputError(f"found the key {brief(step)!r} in a single value, allowed none", file=place, field=dotted(trail))
+
+
+def _misspelt(document: Document, trail: Trail) -> str:
+    """A hint where an override made the mapping at fault: the user may have meant one that was there."""
+    for end in range(len(trail) - 1, 0, -1):
+        if (at := trail[:end]) in document.overridden:
+            level: Any = document.data
+            for step in at[:-1]:
+                level = level[step]
+            if isinstance(level, dict):
+                others = [key for key in level if (*at[:-1], key) not in document.overridden]
+                return guess(at[-1], others)
+    return ""
+
+
+def _find(source: str | Path, kind: str) -> Path:
+    """The file a path or bundled name means."""
+    if not isinstance(source, str | Path):
+        raise InputError(f"found {shown(source)}, allowed a path or a bundled name", field=kind)
+    try:
+        path = bundled.find(str(source), kind, (".yaml",))
+    except (OSError, ValueError):  # a name too long, or with a NUL
+        path = None
+    if path is None:
+        names = list(bundled.known(kind))
+        raise InputError(f"no such file, and bundled {kind} are {', '.join(names)}"
+                         f"{guess(Path(source).stem, names)}", file=brief(source, 200))
+    return path

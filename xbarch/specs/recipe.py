@@ -1,0 +1,239 @@
+"""Recipes of trained workloads as data: model, data, quantization, baseline, pruning. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Text = Annotated[str, Field(max_length=600)]
+Bits = Annotated[int, Field(ge=1, le=8)]
+SignedBits = Annotated[int, Field(ge=2, le=8)]
+
+
+class Spec(BaseModel):
+    """Base of all models: strict, frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False,
+                              hide_input_in_errors=True)
+
+
+class Data(Spec):
+    """Images, scaled to [0, 1], in three parts: training, validation, test.
+
+    digits: scikit-learn's 1,797 digits resized to 3 x 32 x 32. digit_pairs: two overlapping, shifted, rotated,
+    noisy digits, 100 classes. cifar10: the python or binary version's folder at `path`. folder: images in
+    path/{train,test}/CLASS/*, resized to `size`.
+    """
+
+    name: Literal["digits", "digit_pairs", "cifar10", "folder"]
+    path: Annotated[str, Field(max_length=4096)] | None = Field(None, description="for cifar10 and folder")
+    train_images: int | None = Field(None, ge=16, le=10**7, description="digit_pairs: how many are composed")
+    test_images: int = Field(10_000, ge=16, le=10**6, description="digit_pairs: how many are composed")
+    noise: float = Field(0.3, ge=0, le=1, description="digit_pairs: deviation of the Gaussian noise")
+    channels: Literal[1, 3] = 3
+    size: int = Field(32, ge=8, le=512, description="height and width in pixels")
+    augment: bool = Field(False, description="random flips and shifts by up to 4 pixels in training")
+
+    @model_validator(mode="after")
+    def _placed(self) -> Data:
+        if (self.path is None) == (self.name in ("cifar10", "folder")):
+            raise ValueError(f"data {self.name} needs {'a' if self.path is None else 'no'} path")
+        return self
+
+
+class Quantization(Spec):
+    """Bits of weights and activations; see `xbarch.compress.quantizers.levels` for the formulas."""
+
+    weight_bits: SignedBits = 4
+    activation_bits: Bits = 4
+    image_bits: Bits = Field(8, description="bits of the input image's pixels")
+    branch_bits: SignedBits = Field(8, description="bits of a residual branch before its addition")
+    weight_scale: Literal["mean", "nonzero_mean", "sawb", "lsq"] = Field(
+        "mean", description="lsq: a learned step (Esser et al., ICLR 2020); the others follow the weights")
+    chain: Literal["real", "power_of_two"] = Field(
+        "real", description="power_of_two: every scale is a power of two of the one before it, so that integers and "
+                            "shifts suffice (Huai et al., DATE 2023)")
+    scale_factor: float = Field(2.0, gt=0, le=100, description="k in clip = k * mean|w|")
+    clip: float = Field(10.0, gt=0, le=1000, description="first value of PACT's learned clip")
+    clip_penalty: float = Field(0.01, ge=0, le=10, description="weight of the sum of squared clips in the loss")
+
+
+class Training(Spec):
+    """Stochastic gradient descent with momentum."""
+
+    epochs: int = Field(ge=1, le=10_000)
+    rate: float = Field(gt=0, le=10, description="learning rate at the start")
+    schedule: Literal["cosine", "steps", "constant"] = "cosine"
+    steps: list[int] = Field(default_factory=list, description="steps: epochs after which the rate falls")
+    factor: float = Field(0.1, gt=0, lt=1, description="steps: what the rate is multiplied by")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0, le=1)
+    batch: int = Field(64, ge=2, le=65_536)
+
+
+class Unit(Spec):
+    """Cells that one read senses."""
+
+    rows: int = Field(ge=1, le=65_536)
+    columns: int = Field(ge=1, le=65_536)
+
+
+class Shape(Spec):
+    """The crossbar a network is pruned for; `xbarch simulate` may use another, at the price of its own packing."""
+
+    rows: int = Field(128, ge=1, le=65_536)
+    columns: int = Field(128, ge=1, le=65_536)
+    cell_bits: int = Field(2, ge=1, le=8)
+    operation_unit: Unit | None = Field(None, description="none: the whole array is read at a time")
+
+    @model_validator(mode="after")
+    def _inside(self) -> Shape:
+        unit = self.operation_unit
+        if unit is not None and (unit.rows > self.rows or unit.columns > self.columns):
+            raise ValueError(f"operation_unit: found {unit.rows} x {unit.columns}, allowed at most the crossbar's "
+                             f"{self.rows} x {self.columns}")
+        return self
+
+
+class Lasso(Spec):
+    """Group lasso on the groups of the method, clipped where `ratio` < 1 (Meng et al., TCAS-II 2021); with threshold
+    `none` and whole rows or filters structured sparsity learning (Wen et al., NIPS 2016).
+
+    threshold tau: `layer`, ratio * mean group norm of a layer; `layer_quantile`, the ratio-quantile of a layer's
+    norms; `global`, the ratio-quantile of mean|w| over all layers' groups; `none`, plain group lasso. form:
+    `gradient` adds the penalty to the loss; `proximal` shrinks groups below tau after each step instead; `reweighted`
+    is strength * sum of |w_g|² / (|w_g|² + e), the denominators those of the epoch before, for all groups, with an
+    implicit step after each step (BLK-REW, Ma et al., 2020).
+    """
+
+    name: Literal["lasso"]
+    reading: Literal["sub_groups", "size_schedule"] = Field(
+        "sub_groups", description="sub_groups: all groups whole; size_schedule: the channels of a group double from 4 "
+                                  "up to their number during the epochs before the cut")
+    threshold: Literal["layer", "layer_quantile", "global", "none"] = "layer"
+    ratio: float | None = Field(None, gt=0, le=10, description="default: 1 - density; 0.7 without a density")
+    strength: float = Field(2e-3, ge=0, le=10, description="lambda")
+    form: Literal["gradient", "proximal", "reweighted"] = "gradient"
+
+
+class Admm(Spec):
+    """ADMM with the method's projections (Boyd et al., 2011, scaled form)."""
+
+    name: Literal["admm"]
+    rho: float = Field(1e-3, gt=0, le=100, description="penalty at the start")
+    growth: float = Field(1.5, ge=1, le=100, description="what rho is multiplied by at every update of the projections")
+    every: int = Field(1, ge=1, le=1000, description="epochs between updates")
+    freeze_after: int | None = Field(None, ge=0, le=10_000, description="epochs after which what is kept is kept for "
+                                     "good (SegPrune: shapes frozen) while ADMM goes on; a multiple of `every`")
+
+    @model_validator(mode="after")
+    def _met(self) -> Admm:
+        if self.freeze_after is not None and self.freeze_after % self.every:
+            raise ValueError(f"freeze_after: found {self.freeze_after}, allowed a multiple of every = {self.every}")
+        return self
+
+
+class Recover(Spec):
+    """Zeroize and recover (as in ZeroBN, Huai et al.): in every other epoch what the projection removes is set to zero
+    after each step, in the others it may grow back. The density falls linearly to its target over `ramp` epochs."""
+
+    name: Literal["recover"]
+    ramp: int = Field(4, ge=1, le=10_000)
+
+
+class Cut(Spec):
+    """The projection once, at `cut_after` (magnitude pruning, one shot)."""
+
+    name: Literal["cut"]
+
+
+class Slices(Spec):
+    """The cut after training with bit-slice L1 (Zhang et al., 2019): the digits that cells store are made small."""
+
+    name: Literal["slices"]
+    strength: float = Field(1e-5, ge=0, le=10, description="weight of the sum of all weights' mean digits in the loss")
+
+
+class Hoyer(Spec):
+    """The cut after training for even column sparsity (D.U.B., 2024): the variance of the columns' Hoyer measures
+    within a crossbar is made small."""
+
+    name: Literal["hoyer"]
+    strength: float = Field(1e-2, ge=0, le=1e4, description="weight of the sum of all crossbars' variances in the loss")
+
+
+class Search(Spec):
+    """An option of the method, or its density, found for every layer alone: the first of `values` that costs at most
+    `guard` of the validation accuracy when that layer is projected and nothing is trained, else the last."""
+
+    option: str = Field(max_length=100, description="one that may be a mapping of layer names to whole numbers; or "
+                        "density: that of every pruned layer `layers` does not name")
+    values: list[int | float] = Field(min_length=1, max_length=16, description="tried in this order; whole numbers, of "
+                                      "a density above 0 up to 1, the least first")
+    guard: float = Field(ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _fit(self) -> Search:
+        for value in self.values:
+            if self.option == "density" and not 0 < value <= 1:
+                raise ValueError(f"values: found {value:g}, allowed more than 0, at most 1")
+            if self.option != "density" and not isinstance(value, int):
+                raise ValueError(f"values: found {value:g}, allowed whole numbers")
+        if self.option == "density" and self.values != sorted(self.values):
+            raise ValueError(f"values: found {self.values}, allowed the least first")
+        return self
+
+
+class Pruning(Spec):
+    """What is removed (method), how the weights are brought there (algorithm), how much is kept (density).
+
+    The first layer is left dense unless `layers` names it. After `cut_after` epochs the weights become their
+    projection for good and the remaining epochs train what is kept.
+    """
+
+    method: str = Field(max_length=100, description="data path with a projection")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the data path")
+    search: Search | None = None
+    geometry: Shape = Shape()
+    algorithm: Annotated[Lasso | Admm | Recover | Cut | Slices | Hoyer, Field(discriminator="name")]
+    density: float | None = Field(None, gt=0, le=1, description="share of the pruned layers' weights that is kept; "
+                                  "lasso may leave it open: what quantizes to zero counts as removed")
+    layers: dict[str, float] = Field(default_factory=dict, description="densities of single layers; 1 leaves it dense")
+    cut_after: int | None = Field(None, ge=0, le=10_000)
+    training: Training
+
+    @model_validator(mode="after")
+    def _cut(self) -> Pruning:
+        if (self.density is None) != (self.cut_after is None):
+            raise ValueError("density and cut_after go together: allowed both or neither")
+        if self.density is None and self.algorithm.name != "lasso":
+            raise ValueError(f"algorithm {self.algorithm.name} needs density and cut_after")
+        if self.cut_after is not None and self.cut_after >= self.training.epochs:
+            raise ValueError(f"cut_after: found {self.cut_after}, allowed less than training.epochs = "
+                             f"{self.training.epochs}")
+        if self.search is not None and self.density is None:
+            raise ValueError("search needs density and cut_after")
+        for name, density in self.layers.items():
+            if not 0 < density <= 1:
+                raise ValueError(f"layers.{name[:60]}: found {density}, allowed more than 0, at most 1")
+        return self
+
+
+class Recipe(Spec):
+    """A trained workload: `xbarch compress` runs it."""
+
+    kind: Literal["trained"]
+    description: Text = Field("", description="one line shown in listings")
+    model: str = Field(max_length=4096, description="a reference model, path.py:factory or module:factory")
+    width: int | None = Field(None, ge=1, le=4096, description="filters of a reference model's first stage")
+    checkpoint: str | None = Field(None, max_length=4096, description="weights to start from (a state dict)")
+    data: Data
+    quantization: Quantization = Quantization()
+    baseline: Training
+    pruning: Pruning | None = None
+    seed: int = Field(0, ge=0, lt=2**31)
+    threads: int = Field(1, ge=1, le=1024, description="CPU threads; sums, and so weights, differ between counts")
+    stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
+    crossbar_images: int = Field(32, ge=0, le=10**6, description="test images classified through packed crossbars and "
+                                 "ADCs, for the accuracy `crossbars`")

@@ -1,0 +1,164 @@
+"""The report's sections and its table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from xbarch.render import numbers
+from xbarch.render.document import Document, Picture, Section, Table
+from xbarch.render.document import table as csv
+from xbarch.studies.claims.chips import Choice
+from xbarch.studies.claims.claim import ARCHITECTURE, Paper
+from xbarch.studies.claims.figures import MINUS, SCOPES, number
+from xbarch.studies.claims.published import ADCS, CLAIMS, PAPERS
+from xbarch.studies.claims.rows import Row
+
+TITLE = "Published claims beside what xbarch simulates"
+_PHASES = ("baseline", "cut", "pruning")
+_NONE = "–"
+
+
+@dataclass(frozen=True)
+class Report:
+    """rows: all. choices: what chips hold before and after pruning. trained: workload -> (data, test images)."""
+
+    rows: Sequence[Row]
+    choices: Sequence[Choice]
+    trained: dict[str, tuple[str, int]]
+    images: int
+
+
+def document(report: Report, drawn: bytes) -> Document:
+    """The report with its picture, claims.svg."""
+    picture = Picture("claims.svg", "Published and simulated", "Published and simulated gains", drawn)
+    return Document(TITLE, "xbarch report claims", [picture], sections(report))
+
+
+def sections(report: Report) -> list[Section]:
+    """Everything below the title and the picture."""
+    made = [Section("How to read it", 2, _introduction(report))]
+    for paper in PAPERS:
+        own = [r for r in report.rows if r.paper == paper.key]
+        if own:
+            made += _sections(paper, own, report)
+    return made
+
+
+def _introduction(report: Report) -> list[str]:
+    prices = "; ".join(f"`{a.name}`: {a.text}" for a in ADCS)
+    return [
+        f"Every network was trained here, for minutes, on small data, and simulated, on `{ARCHITECTURE}` where nothing "
+        f"else is said, with {report.images} images in flight. Numbers published for other data and machines are put "
+        "beside, not reproduced. Every simulated number comes from these runs.",
+        "Gains are the base's over the pruned network's, above 1 is better. *Published / simulated* above 1: the "
+        "paper reports more. Energy has three scopes: *compute* (occupied tiles), *chip* (with the mesh), *whole* "
+        "(with the off-chip links' constant power); claims are judged by the first. Policies: `fit`, each network on "
+        "its smallest chip; `one_copy`; `crossbars:K`, each has K times the crossbars of the dense one; `chip`; "
+        "`area`, the area of ISAAC's tiles for both.",
+        "*Bound*, *crossbars*, *window-weighted*: the same comparison by un-rounded interval, crossbars of one copy, "
+        "and crossbar time an image; where they differ much from the speed, rounding or waiting decides.",
+        f"Prices of conversion: {prices}. Only bits other than 8 make the first two differ.",
+    ]
+
+
+def _sections(paper: Paper, rows: Sequence[Row], report: Report) -> list[Section]:
+    rivals = [b for claim in CLAIMS if claim.paper == paper.key for b in claim.bases]
+    bases = [f"Base `{b.name}`: {b.text}." for b in dict.fromkeys([*paper.bases, *rivals])]
+    machine = [] if paper.architecture == ARCHITECTURE else [f"The method runs on `{paper.architecture}`."]
+    heads = _first(rows)
+    made = [
+        Section(paper.name, 2, [f"{paper.cite}.", paper.base, *machine, *bases]),
+        Section("Claims", 3, table=_claims(heads)),
+        Section("Why they differ", 3, bullets=[
+            f"{r.figure}, {r.workload}{_against(r)}: {r.why}." for r in _distinct(heads) if r.why]),
+        Section("Accuracy", 3, table=_accuracy(rows, report)),
+    ]
+    if paper.key == "huai" and report.choices:
+        made.append(Section("Largest network that a chip holds", 3, table=Table(
+            ("tiles", "dense", "pruned"),
+            [(str(c.tiles), c.before or "none", c.after or "none") for c in report.choices], 3)))
+    measured = [r for r in rows if r.policy]
+    if measured:
+        made.append(Section("Every policy, scope and price", 3, table=_matrix(measured), folded=True))
+    return made
+
+
+def _first(rows: Sequence[Row]) -> list[Row]:
+    """Of every claim, workload and base the rows it is judged by: under its first policy."""
+    found: dict[tuple[str, str, str], Row] = {}
+    for row in rows:
+        if row.judged:
+            found.setdefault((row.claim, row.workload, row.base), row)
+    return list(found.values())
+
+
+def _distinct(rows: Sequence[Row]) -> list[Row]:
+    """Without a figure's repetition for another rival."""
+    return list({(r.figure, r.workload, r.base): r for r in reversed(rows)}.values())[::-1]
+
+
+def _claims(rows: Sequence[Row]) -> Table:
+    several = len({r.base for r in rows}) > 1
+    heads = ["claim", "published", "how sure", "workload", *(["base"] if several else []), "policy", "simulated",
+             "published / simulated"]
+    cells = []
+    for r in rows:
+        cells.append([
+            r.claim, _published(r), r.sure, r.workload, *([r.base] if several else []), r.policy or _NONE,
+            value(r.simulated, r.unit) if r.simulated is not None else r.status,
+            number(r.ratio) if r.ratio is not None else _NONE])
+    return Table(heads, cells, len(heads) - 2, cards=True)
+
+
+def _accuracy(rows: Sequence[Row], report: Report) -> Table:
+    found = {r.workload: r for r in rows if r.accuracy}
+    phases = [p for p in _PHASES if any(p in r.accuracy for r in found.values())]
+    heads = {"baseline": "dense", "cut": "pruned, before retraining", "pruning": "after retraining"}
+    return Table(["workload", "trained on", "test images", *(heads[p] for p in phases)], [
+        [name, report.trained[name][0], numbers.number(report.trained[name][1]),
+         *(f"{r.accuracy[p]:.2%}" if p in r.accuracy else _NONE for p in phases)] for name, r in found.items()], 2)
+
+
+def _matrix(rows: Sequence[Row]) -> Table:
+    """A line a figure, workload, base, policy and price; scopes side by side."""
+    lines: dict[tuple[str, ...], dict[str, Row]] = {}
+    for r in rows:
+        lines.setdefault((r.figure, r.workload, r.base, r.policy, r.adc or _NONE), {})[r.scope] = r
+    cells = []
+    for key, by_scope in lines.items():
+        any_ = next(iter(by_scope.values()))
+        if any_.simulated is None:
+            cells.append([*key, any_.status, *[""] * 5])
+            continue
+        values = [value(by_scope[s].simulated, any_.unit) if s in by_scope else "" for s in SCOPES]
+        if "" in by_scope:
+            values[0] = value(any_.simulated, any_.unit)
+        beside = [value(v, "×") for v in (any_.bound_gain, any_.crossbar_gain, any_.window_gain)]
+        cells.append([*key, *values, *beside])
+    return Table(["figure", "workload", "base", "policy", "price", *SCOPES, "bound", "crossbars", "window-weighted"],
+                 cells, 5)
+
+
+def _against(row: Row) -> str:
+    return "" if row.base == "own" else f", base {row.base}"
+
+
+def _published(row: Row) -> str:
+    return _NONE if row.published is None else row.bound + value(row.published, row.unit)
+
+
+def value(found: float | None, unit: str) -> str:
+    """A number with its unit; changes with their sign."""
+    if found is None:
+        return _NONE
+    if unit == " points":
+        return f"{found:+.2f} points".replace("-", MINUS)
+    return (f"{found:.2f}" if unit == " %" else number(found)) + unit
+
+
+def table(report: Report) -> str:
+    """A line a row, every field a column, accuracy by phase."""
+    names = [f.name for f in fields(Row) if f.name != "accuracy"]
+    return csv([*names, *(f"accuracy_{p}" for p in _PHASES)], (
+        [*(getattr(row, n) for n in names), *(row.accuracy.get(p, "") for p in _PHASES)] for row in report.rows))

@@ -1,0 +1,7 @@
+"""Comparisons of data paths, workloads, architectures and policies, as one report."""
+
+from xbarch.studies.comparison.matrix import matrix, sections
+from xbarch.studies.comparison.report import compare, study
+from xbarch.studies.comparison.rows import plain
+
+__all__ = ["compare", "matrix", "plain", "sections", "study"]

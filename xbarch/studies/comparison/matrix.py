@@ -1,0 +1,112 @@
+"""`xbarch matrix`: every data path on every architecture, what it gains over the machine's own dense packing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xbarch.render.document import Document, Section, Table, html, markdown
+from xbarch.specs.study import Study
+from xbarch.studies.comparison.rows import DENSE, Figures, Progress, Row
+from xbarch.studies.comparison.rows import rows as ran
+from xbarch.support import bundled
+from xbarch.support.files import writable, write
+
+WORKLOAD = "digit_pairs/vgg7_segprune_8x"
+POLICY = "one_copy"
+FIRST = "isaac_like"
+HARDWARE = "segprune"  # claims to fit any ReRAM accelerator
+IMAGES = 2
+_NONE = "–"
+_WIDE = 120
+
+
+def matrix(architectures: Sequence[str] = (), workload: str = WORKLOAD, *, images: int = IMAGES,
+           out: str | Path | None = None, progress: Progress | None = None) -> list[Row]:
+    """Run every registered data path on the architectures with one workload, one copy of each layer.
+
+    Args:
+        architectures: names or paths; none: all that are bundled.
+        workload: name or path. A mask trained for one method says little of another's gain: the table tells what runs.
+        out: .md or .html file to write.
+        progress: called with (runs done, runs in all, what is running).
+
+    Raises:
+        InputError: something named is not there or refused; the file cannot be written.
+    """
+    names = list(architectures) or sorted(bundled.names("architectures"), key=lambda n: (n != FIRST, n))
+    if out is not None:
+        writable(Path(out).parent, Path(out).name)
+    found = ran(Study(architectures=names, workloads=[workload], datapaths=["all"], policies=[POLICY], images=images),
+                progress)
+    if out is not None:
+        made = Document("Data paths on architectures", _command(architectures, workload, images), [], [
+            how(found, images), *sections(found)])
+        write(Path(out), html(made) if Path(out).suffix == ".html" else markdown(made, _WIDE))
+    return found
+
+
+def _command(architectures: Sequence[str], workload: str, images: int) -> str:
+    """The command that writes such a report, without what it does anyway."""
+    given = [*(f"--arch {name}" for name in architectures),
+             *([f"--workload {workload}"] if workload != WORKLOAD else []),
+             *([f"--images {images}"] if images != IMAGES else [])]
+    return " ".join(["xbarch matrix", *given])
+
+
+def how(rows: Sequence[Row], images: int) -> Section:
+    """What was run, in words."""
+    names, paths = _architectures(rows), dict.fromkeys(r.label for r in rows)
+    ran = sum(r.figures is not None for r in rows)
+    return Section("How it was made", 2, [
+        f"Every one of the {len(paths)} data paths was asked to run the workload `{rows[0].job.workload}` on every one "
+        f"of the {len(names)} architectures, {images} images, one copy of each layer: {ran} of {len(rows)} pairs run. "
+        "A mask trained for one method says little of another's gain: the table tells what runs, and what the same "
+        "weights give there. A figure over 1 is a gain. What a machine's resolution costs is another question, which "
+        "`xbarch verify` answers."])
+
+
+def sections(rows: Sequence[Row]) -> list[Section]:
+    """The table, what SegPrune's hardware costs and gains on each machine, and why pairs do not run."""
+    names, workload = _architectures(rows), rows[0].job.workload
+    refused = dict.fromkeys((r.label, r.why) for r in rows if r.why)
+    hardware = [(r, dense) for r in rows if r.job.datapath == HARDWARE and r.figures
+                if (dense := _dense(rows, r.job.architecture)) is not None]
+    return [
+        Section("Gains", 2, [f"Speed / energy (scope compute) over `dense` of the same machine, workload `{workload}`, "
+                             f"policy `{POLICY}`; – where the data path does not take the machine."],
+                table=Table(["data path", *names], table(rows), 1, cards=True)),
+        Section("SegPrune on every machine", 2, table=Table(
+            ["architecture", "added area", "crossbars", "speed", "energy", "area"], [
+                [r.job.architecture, f"{100 * r.figures.added:.2f} %", *(_times(g) for g in (
+                    dense.crossbars / r.figures.crossbars, r.figures.images_per_second / dense.images_per_second,
+                    dense.energy["compute"] / r.figures.energy["compute"], dense.area / r.figures.area))]
+                for r, dense in hardware if r.figures], 1, cards=True)),
+        *([Section("Why not", 2, bullets=[f"`{label}`: {why}" for label, why in refused])] if refused else []),
+    ]
+
+
+def table(rows: Sequence[Row]) -> list[list[str]]:
+    """A line a data path, a cell an architecture."""
+    names, by = _architectures(rows), {(r.label, r.job.architecture): r for r in rows}
+    return [[label, *(_cell(by[label, name], _dense(rows, name)) for name in names)]
+            for label in dict.fromkeys(r.label for r in rows)]
+
+
+def _architectures(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(r.job.architecture for r in rows))
+
+
+def _dense(rows: Sequence[Row], architecture: str) -> Figures | None:
+    return next((r.figures for r in rows if r.job.datapath == DENSE and r.job.architecture == architecture), None)
+
+
+def _cell(row: Row, dense: Figures | None) -> str:
+    if row.figures is None or dense is None:
+        return _NONE
+    return (f"{_times(row.figures.images_per_second / dense.images_per_second)} / "
+            f"{_times(dense.energy['compute'] / row.figures.energy['compute'])}")
+
+
+def _times(value: float) -> str:
+    return f"{value:.3g}×"

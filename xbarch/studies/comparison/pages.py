@@ -1,0 +1,164 @@
+"""A comparison as sections of a report, and as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from xbarch.machine.machine import Machine
+from xbarch.render import numbers
+from xbarch.render.document import Document, Picture, Section, Table, table
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
+from xbarch.specs.study import Study
+from xbarch.studies.comparison.rows import DENSE, GAINS, SCOPES, Row, called, machines
+
+_NONE = "–"
+_GAINS = GAINS[:4]  # crossbars stand among the absolute figures
+
+
+def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], command: str) -> Document:
+    """The report."""
+    ran, refused = [r for r in rows if r.figures], [r for r in rows if not r.figures]
+    sections = [Section("How to read it", 2, _introduction(asked)), machinery(asked)]
+    for policy in asked.policies:
+        for title, own in _parts([r for r in ran if r.job.policy == policy]):
+            sections += tables(asked, f"{title}, {policy}" if title else policy, own)
+    sections.append(accuracy(asked, rows))
+    if refused:
+        sections.append(Section("Not simulated", 2, ["Pairs that do not take each other, with the reason."],
+                                table=Table(("architecture", "workload", "data path", "policy", "why"), [
+                                    (r.job.architecture, r.job.workload, r.label, r.job.policy, r.why)
+                                    for r in refused], 5, cards=True)))
+    sections.append(Section("Where the data paths come from", 2, bullets=[
+        f"`{name}`: {text}" for name, text in dict((r.label, r.provenance) for r in rows).items()]))
+    sections += _layers(ran)
+    return Document(asked.title, command, pictures, sections)
+
+
+def _introduction(asked: Study) -> list[str]:
+    first = called(asked, partial(load, model=Architecture))[asked.architectures[0]]
+    return [
+        *([asked.description] if asked.description else []),
+        f"{numbers.count(asked.images, 'image')} in flight. Every number comes from these runs; weights and accuracy "
+        "are those of the stored workloads, whose training the table *Accuracy* tells of.",
+        f"Gains, above 1 is better, are over two dense networks: *base*, `dense` on `{first}`; *own*, `dense` on the "
+        "row's architecture with the method's cells and signs and ADCs that lose nothing. *Density* is speed at equal "
+        "area of the occupied tiles. Energy is of scope *compute* (occupied tiles) in the gains; *chip* has the mesh "
+        "as well, *whole* the off-chip links.",
+        "*Index bits* lie beside the weights of one copy; *added area* is the data path's own hardware over all tiles.",
+    ]
+
+
+def machinery(asked: Study) -> Section:
+    """What the architectures share and what not: a method that needs its own machine runs on a variant of the base."""
+    found, first = list[tuple[str, ...]](), 0
+    specs = {name: load(name, Architecture) for name in machines(asked)}
+    for name, shown in called(asked, specs.__getitem__).items():
+        spec = specs[name]
+        machine = Machine(spec)
+        tile = machine.areas(1)[0]
+        first = first or tile
+        g, unit = machine.geometry, spec.crossbar.operation_unit
+        found.append((shown, f"{g.rows} × {g.columns}, {g.cell_bits}-bit cells",
+                      f"{unit.rows} × {unit.columns}" if unit else "whole array", str(g.adc_bits),
+                      f"{machine.crossbars:,}", numbers.area(tile), f"{tile / first:.3f}", spec.summary))
+    return Section("Machines", 2, table=Table(
+        ("architecture", "crossbar", "read at a time", "ADC bits", "crossbars", "area of a tile", "of the base's",
+         "what"), found, 3, cards=True))
+
+
+def _parts(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """The rows workload by workload; together, dense ones of one workload, where each has one method to show."""
+    by: dict[str, list[Row]] = {}
+    for r in rows:
+        by.setdefault(r.job.workload, []).append(r)
+    if len(by) == 1 or any(len({r.job.datapath for r in own} - {DENSE}) > 1 for own in by.values()):
+        return list(by.items())
+    first = next(iter(by), "")
+    return [("", [r for r in rows if r.job.datapath != DENSE or r.job.workload == first])] if rows else []
+
+
+def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
+    """Gains and absolute figures of rows that ran."""
+    several, mixed = len(machines(asked)) > 1, len({r.job.workload for r in rows}) > 1
+    lead = [*(["workload"] if mixed else []), "data path", *(["architecture"] if several else [])]
+
+    def named(row: Row) -> list[str]:
+        return [*([row.job.workload] if mixed else []), row.label, *([row.job.architecture] if several else [])]
+
+    gains = [[*named(r), *(_gain(r.gain(what, over)) for over in ("base", "own") for what in _GAINS)] for r in rows]
+    absolute = []
+    for r in rows:
+        f = r.figures
+        assert f is not None
+        absolute.append([
+            *named(r), _times(f.ratio), numbers.number(f.crossbars), numbers.number(f.images_per_second),
+            *(numbers.energy(f.energy[s]) for s in SCOPES), f"{f.area:.3g}", str(f.adc_bits),
+            numbers.number(f.index_bits), f"{100 * f.added:.2f} %"])
+    return [
+        Section(title, 2),
+        Section("Gains", 3, table=Table([*lead, *(f"{what}, {over}" for over in ("base", "own") for what in _GAINS)],
+                                        gains, len(lead), cards=True)),
+        Section("Absolute", 3, table=Table(
+            [*lead, "ratio", "crossbars", "images/s", *(f"energy, {s}" for s in SCOPES), "area, mm²", "ADC bits",
+             "index bits", "added area"], absolute, len(lead), cards=True)),
+    ]
+
+
+def accuracy(asked: Study, rows: Sequence[Row]) -> Section:
+    """Accuracy by phase of every workload."""
+    return Section("Accuracy", 2, table=_accuracy(asked, rows))
+
+
+def _accuracy(asked: Study, rows: Sequence[Row]) -> Table:
+    of = {r.job.workload: r for r in rows}
+    phases = [p for p in ("baseline", "cut", "pruning", "crossbars") if any(p in r.accuracy for r in of.values())]
+    heads = {"baseline": "dense", "cut": "before retraining", "pruning": "after retraining",
+             "crossbars": "through crossbars"}
+    return Table(["workload", "trained on", *(heads[p] for p in phases)], [
+        [name, of[name].trained or "synthetic weights",
+         *(f"{of[name].accuracy[p]:.2%}" if p in of[name].accuracy else _NONE for p in phases)]
+        for name in asked.workloads if name in of], 2, cards=True)
+
+
+def _layers(rows: Sequence[Row]) -> list[Section]:
+    made = []
+    for r in rows:
+        assert r.figures is not None
+        job = r.job
+        made.append(Section(
+            f"Layers: {job.workload}, {job.datapath}, {job.architecture}, {job.policy}", 3, table=Table(
+                ("layer", "crossbars", "copies", "windows", "occupancy", "busy"), [
+                    (la["name"], str(la["crossbars"]), str(la["copies"]), numbers.number(la["windows"]),
+                     numbers.time(round(la["occupancy_ps"])), f"{la['busy']:.1%}")
+                    for la in r.figures.layers if la["crossbars"]]), folded=True))
+    return made
+
+
+def _gain(value: float | None) -> str:
+    return _NONE if value is None else _times(value)
+
+
+def _times(value: float) -> str:
+    return f"{value:.3g}×" if value < 999.5 else f"{value:,.0f}×"
+
+
+_COLUMNS = ("ratio", "crossbars", "images_per_second", "area", "added", "adc_bits", "index_bits", "conversions")
+
+
+def sheet(rows: Sequence[Row]) -> str:
+    """CSV: a line a row, energies in aJ an image, area in mm²."""
+    heads = ["architecture", "workload", "datapath", "policy", "why", "trained_on", "assumed", *_COLUMNS,
+             *(f"energy_{s}_aj" for s in SCOPES),
+             *(f"{what}_gain_{over}" for over in ("base", "own") for what in GAINS),
+             *(f"accuracy_{p}" for p in ("baseline", "cut", "pruning"))]
+    lines = []
+    for r in rows:
+        f, job = r.figures, r.job
+        lines.append([
+            job.architecture, job.workload, job.datapath, job.policy, r.why, r.trained, r.label != job.datapath,
+            *(getattr(f, c) if f else None for c in _COLUMNS), *(f.energy[s] if f else None for s in SCOPES),
+            *(r.gain(what, over) for over in ("base", "own") for what in GAINS),
+            *(r.accuracy.get(p) for p in ("baseline", "cut", "pruning"))])
+    return table(heads, lines)

@@ -1,0 +1,126 @@
+"""Pictures of a comparison: accuracy against energy, speed against ratio, energy by component."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from xbarch.render.pictures import saved, styled
+from xbarch.studies.comparison.rows import DENSE, Row, front
+
+_COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00", "#444444",
+            "#d98b4a")
+_MARKS = "osD^vP*X<>hp"
+_SHOWN = 9  # components told apart; the rest is one
+
+
+def draw(rows: Sequence[Row]) -> dict[str, Figure]:
+    """Figures by name, of the width of a phone."""
+    ran = [r for r in rows if r.figures]
+    pruned = [r for r in ran if r.job.datapath != DENSE or r.base is not r.figures]  # what they are put over aside
+    with styled():
+        found = {"ratio_speed": _scatter(
+            ran, [(r, r.figures.ratio, r.gain("speed")) for r in pruned if r.figures and r.gain("speed")],
+            "times fewer weights", "times faster than the dense base")}
+        trained = [(r, r.gain("energy"), _change(r)) for r in pruned if r.gain("energy") and _change(r) is not None]
+        if trained:
+            found["accuracy_energy"] = _scatter(ran, trained, "times less energy than the dense base",
+                                                "change of accuracy, points", log=False)
+        found["energy"] = _bars(ran)
+    return found
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """"svg" or "png"; the same bytes for the same figure."""
+    with styled():
+        return saved(figure, kind, dpi=160)
+
+
+def _change(row: Row) -> float | None:
+    a = row.accuracy
+    return 100 * (a["pruning"] - a["baseline"]) if {"pruning", "baseline"} <= set(a) else None
+
+
+def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across: str, up: str,
+             log: bool = True) -> Figure:
+    """Points by data path; the line joins those that no other surpasses in both."""
+    figure = Figure(figsize=(4.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    on = _machines(ran)
+    labels = [f"{r.label}, {r.job.architecture}" if len(on[r.label]) > 1 else r.label for r, _, _ in points]
+    for i, name in enumerate(dict.fromkeys(labels)):
+        own = [(x, y) for label, (_, x, y) in zip(labels, points, strict=True) if label == name]
+        axes.plot([x for x, _ in own], [y for _, y in own], _MARKS[i % len(_MARKS)], markersize=5, label=name,
+                  color=_COLOURS[i % len(_COLOURS)], linestyle="none")
+    best = front([(x, y) for _, x, y in points])
+    if len(best) > 1:
+        axes.plot([points[i][1] for i in best], [points[i][2] for i in best], "-", color="#7a868e", linewidth=0.8,
+                  zorder=0, label="not surpassed")
+    axes.set_xscale("log")
+    if log:
+        axes.set_yscale("log")
+    for axis, values in ((axes.xaxis, [x for _, x, _ in points]), (axes.yaxis, [y for _, _, y in points]))[:1 + log]:
+        near = max(values) < 2 * min(values)  # hardly a tick of a logarithmic axis would lie between
+        if near:
+            axis.axes.set(**{f"{axis.axis_name}lim": (min(values) / 1.2, 1.2 * max(values))})
+        axis.set_major_locator(MaxNLocator(5) if near else LogLocator(10, (1, 1.5, 2, 3, 5, 7)))
+        axis.set_major_formatter(lambda v, _: f"{v:g}×")
+        axis.set_minor_locator(NullLocator())
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.grid(linewidth=0.3)
+    wide = max(map(len, labels), default=0)
+    figure.legend(fontsize=8, ncols=3 if wide <= 20 else 2 if wide <= 32 else 1, loc="outside upper center",
+                  frameon=False)
+    return figure
+
+
+def _machines(rows: Sequence[Row]) -> dict[str, set[str]]:
+    """On which machines each data path ran."""
+    on: dict[str, set[str]] = {}
+    for r in rows:
+        on.setdefault(r.label, set()).add(r.job.architecture)
+    return on
+
+
+def _bars(ran: Sequence[Row]) -> Figure:
+    """Energy an image of every run by component, relative to its dense base, which is the line at 1."""
+    rows = [r for r in ran if r.base is not r.figures] or ran
+    totals: dict[str, int] = {}
+    for r in rows:
+        assert r.figures is not None
+        for name, energy in r.figures.components.items():
+            totals[name] = totals.get(name, 0) + energy
+    shown = sorted((n for n in totals if n != "hypertransport"), key=lambda n: -totals[n])[:_SHOWN]
+    figure = Figure(figsize=(4.4, max(2.2, 0.24 * len(rows) + 1.6)), layout="constrained")
+    axes = figure.subplots()
+    for place, r in enumerate(rows):
+        f, base, left = r.figures, r.base or r.figures, 0.0
+        assert f is not None and base is not None
+        whole = sum(base.components.get(n, 0) for n in totals if n != "hypertransport") or 1
+        for i, name in enumerate(shown):
+            width = f.components.get(name, 0) / whole
+            axes.barh(place, width, left=left, color=_COLOURS[i % len(_COLOURS)], height=0.7)
+            left += width
+        axes.barh(place, sum(e for n, e in f.components.items() if n in totals and n not in shown
+                             and n != "hypertransport") / whole, left=left, color="#c5ccd1", height=0.7)
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(rows)), _names(rows), fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel("energy an image over the dense base's,\nwithout off-chip links")
+    for i, name in enumerate(shown):
+        axes.barh(0, 0, color=_COLOURS[i % len(_COLOURS)], label=name)
+    axes.barh(0, 0, color="#c5ccd1", label="all else")
+    figure.legend(fontsize=7, ncols=3, loc="outside upper center", frameon=False)
+    return figure
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    """As short as tells the rows apart: data path, its machine where there are several, its workload where needed."""
+    machines = len({r.job.architecture for r in rows}) > 1
+    short = [r.label + (f", {r.job.architecture}" if machines else "") for r in rows]
+    return [name if short.count(name) == 1 else f"{name}, {r.job.workload}"
+            for name, r in zip(short, rows, strict=True)]
