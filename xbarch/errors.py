@@ -28,6 +28,14 @@ class InputError(XbarchError):
         self.message, self.file, self.line, self.field = message, file, line, field
 
 
+class IncompatibleError(InputError):
+    """A data path cannot run a workload on a machine's crossbars. `reason` is the data path's own sentence."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(f"{message}: {reason}")
+        self.reason = reason
+
+
 class CapacityError(InputError):
     """A layer or network does not fit the machine: says need, limit and what would make it fit."""
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import xbarch
 from xbarch.cli import app
-from xbarch.compress.intake.graph import checkpoint, models
+from xbarch.compress.intake import checkpoint, models
 from xbarch.compress.quantizers.levels import Weights
 from xbarch.compress.training import data
 from xbarch.datapaths.base import Geometry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
@@ -89,6 +89,21 @@ def shown(value: object) -> str:
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
     return repr(brief(value)) if isinstance(value, str) else brief(value)
+
+
+def unknown(noun: str, value: object, known: Iterable[str]) -> str:
+    """One sentence: `value` names no `noun`; which names there are, and a guess if one is close.
+
+    >>> unknown("mode", "pipe", ["pipelined", "batch"])
+    "unknown mode 'pipe'; choose pipelined or batch; did you mean 'pipelined'?"
+    """
+    names = list(known)
+    return f"unknown {noun} {shown(value)}; choose {listed(names) or 'none: is xbarch installed?'}{guess(value, names)}"
+
+
+def listed(names: Sequence[str], last: str = "or") -> str:
+    """Names as a sentence lists them: "a, b or c"."""
+    return f" {last} ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def guess(word: object, options: Sequence[str]) -> str:
