@@ -1,6 +1,5 @@
 """The fast engine against SimPy: every time, count and pool of every token, compiled and plain, stuck runs too."""
 
-from random import Random
 
 import numpy as np
 import pytest
@@ -136,23 +135,14 @@ def test_results_are_equal_but_for_the_engines_name(arch, load, more):
 
 
 def test_who_runs():
-    """Small graphs on SimPy; large ones on the compiled loop where Numba is there."""
+    """Small graphs on SimPy; large ones on the compiled loop."""
     chain = (Stage("s", 0, 1, 1, gate=True),)
-    pytest.importorskip("numba")
     small, large = (StageGraph((Server("s"),), (Flow("a", SMALL - more, (chain,)),)) for more in (1, 0))
     assert simulate(small)[1:] == ("simpy", "auto: 19,999 visits of stages are fewer than 20,000")
     assert simulate(large)[1:] == ("fast", "auto: 20,000 visits of stages")
     assert simulate(small, "fast")[1:] == ("fast", "asked for")
     with pytest.raises(InputError, match="engine: found 'quick', allowed auto, simpy, fast"):
         xbarch.simulate("isaac_like", "vgg7_pruned", engine="quick")
-
-
-def test_without_numba_the_same_loop_runs(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "xbarch.sim.compiled", None)
-    graph = shared(Random(5))
-    assert outcome(fast.run, graph) == outcome(engine.run, graph)
-    with pytest.raises(ImportError):
-        fast.run(graph, compiled=True)
 
 
 def test_progress_is_told():

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.sim import kernel as k
 from xbarch.sim.graph import StageGraph
+from xbarch.sim.kernel import layout as k
 
 Ints = NDArray[np.int64]
 
