@@ -10,7 +10,8 @@ from xbarch.datapaths.dense import Dense
 from xbarch.errors import CapacityError, InputError
 from xbarch.mapping.pack import dense_crossbars, least_crossbars
 from xbarch.plugins import registry
-from xbarch.run import build, fit
+from xbarch.machine.build import build
+from xbarch.run import pack_network
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 

@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from xbarch.errors import InputError
 from xbarch.machine.machine import Machine
 from xbarch.mapping.pack import dense_crossbars
-from xbarch.run import build, choose, fit
+from xbarch.machine.build import build
+from xbarch.request import choose
+from xbarch.run import pack_network
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import explain
 from xbarch.specs.grid import Grid, members

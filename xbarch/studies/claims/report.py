@@ -8,7 +8,7 @@ from pathlib import Path
 from xbarch.errors import InputError
 from xbarch.mapping.plan import parse_policy
 from xbarch.render.document import html, markdown
-from xbarch.run import choose
+from xbarch.request import choose
 from xbarch.studies.claims import pages, picture
 from xbarch.studies.claims.bench import Bench, Job, Progress
 from xbarch.studies.claims.chips import Choice, choices, hold

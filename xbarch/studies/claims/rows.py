@@ -8,7 +8,7 @@ from functools import cache, partial
 
 from xbarch.errors import CapacityError
 from xbarch.result.result import Result
-from xbarch.run import choose
+from xbarch.request import choose
 from xbarch.studies.claims.bench import Bench, Job, Progress
 from xbarch.studies.claims.chips import Held, hold
 from xbarch.studies.claims.claim import Adc, Base, Claim, Paper

@@ -15,7 +15,7 @@ from xbarch.plugins import registry
 from xbarch.render import numbers
 from xbarch.result.record import Run, record
 from xbarch.result.result import Result
-from xbarch.run import choose, execute
+from xbarch.request import choose, execute
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.specs.study import Study

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from xbarch.errors import XbarchError
-from xbarch.machine.machine import buildable
+from xbarch.machine.build import buildable
 from xbarch.mapping.packings import kept
 from xbarch.result.record import record
 from xbarch.run import execute

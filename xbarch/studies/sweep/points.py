@@ -15,7 +15,7 @@ from typing import Any
 from xbarch.errors import InputError
 from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import registry
-from xbarch.run import choose
+from xbarch.request import choose
 from xbarch.specs.load import Document, document, override
 from xbarch.specs.sweep import Sweep, Value, fields
 from xbarch.specs.text import brief
