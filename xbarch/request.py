@@ -14,14 +14,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, Validat
 
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import InputError
-from xbarch.mapping.placement import PLACEMENTS, parse_placement
+from xbarch.mapping.placement import PLACEMENTS
 from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import registry
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import explain, shown, unknown
-from xbarch.specs.load import Document, document, override, overridden, validate
+from xbarch.specs.load import Document, document, overridden, override, validate
 from xbarch.specs.recipe import Spec
 from xbarch.specs.text import dotted
 from xbarch.support import about, files
@@ -250,6 +250,10 @@ class Contents:
         found = overridden(self.document(str(request.arch)), request.overrides) if len(request.overrides) < 2 \
             else self.document(str(request.arch), request.overrides)
         return validate(found, Architecture), found
+
+    def spec(self, name: str) -> Architecture:
+        """The architecture of that name, as its file says."""
+        return validate(self.document(name), Architecture)
 
     def machine(self, request: Request) -> str:
         """Digest of the architecture after the overrides."""

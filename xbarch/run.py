@@ -14,9 +14,9 @@ from xbarch.cost.nameplate import nameplate
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import CapacityError, InputError
 from xbarch.functional.execute import verify as functional_verify
+from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
 from xbarch.machine.egress import compile_leaving
-from xbarch.machine.build import build
 from xbarch.machine.machine import Machine
 from xbarch.machine.supervise import attended, paid
 from xbarch.mapping import barriers
