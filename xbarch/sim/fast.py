@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from xbarch.sim import engine
 from xbarch.sim.columns import Columns, Ints, distinct, lengths, owners, starts
-from xbarch.sim.compiled import load
 from xbarch.sim.graph import Sink, StageGraph, Trace
 from xbarch.sim.kernel import layout as k
 from xbarch.sim.kernel import loop
-from xbarch.sim.repeat import FEWEST, Watch
+from xbarch.sim.repeat import FEWEST, Repetition
 
 Marks = NDArray[np.bool_]
 Sections = dict[str, Any]  # what is in a section, or of how many zeros it is
@@ -36,17 +35,18 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
         StuckError: as `xbarch.sim.engine.run` raises it, which finds out who waits for what.
     """
     total = sum(f.windows for f in graph.flows) * graph.images
-    advance = load() if compiled else loop.run
+    advance = _compiled() if compiled else loop.run
     for ahead in (True, False) if sink is None else (False,):
         memory = _laid(tables(graph, ahead, sink is not None), plain=not compiled)
-        watch = Watch(graph, memory) if graph.images >= FEWEST and sink is None and not memory[k.FREELY] else None
+        watched = graph.images >= FEWEST and sink is None and not memory[k.FREELY]
+        repetition = Repetition(graph, memory) if watched else None
         while (found := advance(memory, PAUSE)) not in (k.OVER, k.DISORDER):
             if found == k.FULL and sink is not None and memory[k.LOGGED]:
                 _handed(memory, sink)
             elif found == k.FULL:
                 memory = _grown(memory)
-            elif found == k.MARKED and watch is not None:
-                memory = watch.look(memory)
+            elif found == k.MARKED and repetition is not None:
+                memory = repetition.look(memory)
             elif progress is not None:
                 progress(int(memory[k.FINISHED]), total)
         if found == k.OVER:
@@ -56,6 +56,12 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
     if memory[k.FINISHED] < total:
         return engine.run(graph)  # stuck: it says who waits for what
     return _trace(graph, memory)
+
+
+def _compiled() -> Callable[..., int]:
+    from xbarch.sim.compiled import load  # LLVM's loader, which runs of few visits never need
+
+    return load()
 
 
 # -- memory -------------------------------------------------------------------------------------------------------
@@ -263,6 +269,7 @@ def _trace(graph: StageGraph, memory: Any) -> Trace:
     executed = [list(islice(copies, len(flow.copies))) for flow in graph.flows]
     makespan = max(int(memory[k.LAST]), int(found["FREE"].max(initial=0)))
     return Trace(
-        [found["DONE_AT"][a:b].copy() for a, b in bounds], [found["ISSUED_AT"][a:b].copy() for a, b in bounds],
-        found["BUSY"].copy(), found["SERVED"].copy(), executed, makespan,
-        *(_section(memory, name).tolist() for name in ("TAKEN", "GIVEN", "PEAK")))
+        done=[found["DONE_AT"][a:b].copy() for a, b in bounds],
+        issued=[found["ISSUED_AT"][a:b].copy() for a, b in bounds],
+        busy=found["BUSY"].copy(), served=found["SERVED"].copy(), executed=executed, makespan=makespan,
+        **{name.lower(): _section(memory, name).tolist() for name in ("TAKEN", "GIVEN", "PEAK")})

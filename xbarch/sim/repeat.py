@@ -38,7 +38,7 @@ class _Mark:
     counts: dict[str, Ints]
 
 
-class Watch:
+class Repetition:
     """Looks at the memory of a run whenever another image has left its last flow."""
 
     def __init__(self, graph: StageGraph, memory: Any) -> None:
