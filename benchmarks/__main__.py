@@ -67,22 +67,22 @@ def _asked(words: Sequence[str] | None) -> argparse.Namespace:
     asked = parser.parse_args(words)
     try:
         if asked.page.suffix != ".md":
-            parser.error(f"found --page {asked.page}, allowed a name that ends in .md")
+            parser.error(f"--page must end in .md, not {asked.page}")
         writable(asked.page.parent, asked.page.name, asked.page.with_suffix(".json").name)
         kept = page.entries(asked.page)
     except InputError as error:
         parser.error(str(error))
     if asked.again and not (kept or asked.parts):
-        parser.error(f"found no numbers beside {asked.page}, allowed --again where some are")
+        parser.error(f"--again needs the numbers of an earlier run, and there are none beside {asked.page}")
     known = kept if asked.again else PARTS
     for name in asked.parts:
         if name not in PARTS:
-            parser.error(f"found {name!r}, allowed {', '.join(PARTS)}")
+            parser.error(f"a part must be one of {', '.join(PARTS)}, not {name!r}")
         if name not in known:
-            parser.error(f"found no numbers of {name!r} beside {asked.page}")
+            parser.error(f"there are no numbers of {name!r} beside {asked.page}")
     asked.parts = [name for name in PARTS if name in (asked.parts or known)]
     if asked.repeat < 1:
-        parser.error(f"found {asked.repeat}, allowed --repeat 1 or more")
+        parser.error(f"--repeat must be at least 1, not {asked.repeat}")
     return asked
 
 

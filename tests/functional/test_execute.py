@@ -108,7 +108,7 @@ def test_lossless_resolution_is_the_smallest_that_cannot_clip():
 
 @pytest.mark.parametrize("bits", [0, -1, 65])
 def test_a_resolution_no_adc_has_is_refused(bits):
-    with pytest.raises(InputError, match=f"adc_bits: found {bits}, allowed 1 to 32"):
+    with pytest.raises(InputError, match=f"adc_bits: must be 1 to 32, not {bits}"):
         run([block([[3]], [(0, 0, 1)])], layer_of(1, 1), SMALL, np.array([[1]]), bits)
 
 
@@ -116,7 +116,7 @@ def test_a_resolution_no_adc_has_is_refused(bits):
 
 @pytest.mark.parametrize(("x", "found"), [([[-1, 0]], "-1"), ([[0, 4]], "4"), ([[0, 300]], "300")])
 def test_inputs_outside_their_bits_are_refused(x, found):
-    with pytest.raises(InputError, match=f"layer fc has input {found}, allowed 0 to 3"):
+    with pytest.raises(InputError, match=rf"inputs of layer fc must be 0 to 3 \(2 bits\), not {found}"):
         run([block([[3], [1]], [(0, 0, 1)])], layer_of(2, 1), SMALL, np.array(x))
 
 
@@ -183,7 +183,7 @@ def test_verify_finds_what_a_short_adc_loses():
     ({}, "stores no activations, so"),
     ({"conv": np.zeros((1, 2, 5, 5), int)}, "stores no activations of layer fc"),
     ({"conv": np.zeros((1, 2, 5, 4), int), "fc": np.zeros((1, 6), int)},
-     r"have shape \(2, 5, 4\), allowed \(2, 5, 5\)"),
+     r"must have shape \(2, 5, 5\), not \(2, 5, 4\)"),
 ])
 def test_verify_refuses_activations_that_do_not_fit(activations, why):
     with pytest.raises(InputError, match=why):

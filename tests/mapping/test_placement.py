@@ -112,7 +112,7 @@ def test_placements_are_documented():
 
 
 def test_refusals():
-    with pytest.raises(InputError, match=r"placement: found 'spiral', allowed row_major, snake, greedy"):
+    with pytest.raises(InputError, match=r"placement: must be one of row_major, snake, greedy, not 'spiral'"):
         xbarch.simulate("isaac_like", "vgg7_pruned", placement="spiral")
     with pytest.raises(InputError, match=r"placement: found 3, allowed a name"):
         xbarch.simulate("isaac_like", "vgg7_pruned", placement=3)

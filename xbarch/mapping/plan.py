@@ -12,6 +12,7 @@ from xbarch.mapping.copies import Demand, balance, interval_bound
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Part, Tiles, place
 from xbarch.mapping.windows import Input, inputs, slack_needed
+from xbarch.specs.explain import guess
 from xbarch.workload.graph import Workload
 
 POLICIES = {
@@ -116,7 +117,8 @@ def parse_policy(text: str) -> tuple[str, int]:
         return name, int(number)
     if text in POLICIES:
         return text, 0
-    raise InputError(f"found {text[:40]!r}, allowed {', '.join(POLICIES)} with a whole K from 1 to 1,000,000",
+    raise InputError(f"must be one of {', '.join(POLICIES)} with a whole K from 1 to 1,000,000, not {text[:40]!r}"
+                     f"{guess(name, [p.partition(':')[0] for p in POLICIES])}",
                      field="policy")
 
 

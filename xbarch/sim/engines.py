@@ -37,7 +37,7 @@ def simulate(graph: StageGraph, name: str = "auto",
     """
     why = "asked for"
     if name == "fast" and graph.processes:
-        raise InputError(f"found fast, allowed simpy or auto: {_unit(graph)} is a SimPy process", field="engine")
+        raise InputError(f"must be simpy or auto, not fast: {_unit(graph)} is a SimPy process", field="engine")
     if name == "auto":
         name, why = _chosen(graph)
     trace = fast.run(graph, progress=progress, sink=sink) if name == "fast" else engine.run(

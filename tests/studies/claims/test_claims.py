@@ -428,7 +428,7 @@ def test_command(call, folder, tmp_path):
 
 
 @pytest.mark.parametrize("words, said", [
-    (("--policy", "best"), "policy: found 'best'"),
+    (("--policy", "best"), "not 'best'"),
     (("--images", "0"), "images: must be a whole number from 1 to 10,000, not 0"),
     (("--workloads", "nowhere"), "nowhere: no such folder"),
     (("--out", "/proc/claims"), "cannot be written"),
