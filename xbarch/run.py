@@ -16,15 +16,15 @@ from xbarch.errors import CapacityError, InputError
 from xbarch.functional.execute import verify as functional_verify
 from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
-from xbarch.machine.egress import compile_leaving
+from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
-from xbarch.machine.supervise import attended, paid
+from xbarch.machine.supervise import check_priced, supervised
 from xbarch.mapping import barriers
 from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars
 from xbarch.mapping.packings import kept
 from xbarch.mapping.placement import arrange
 from xbarch.mapping.plan import Plan, plan
-from xbarch.mapping.segments import cut, goes_on
+from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
 from xbarch.plugins import registry
 from xbarch.request import Choices, Contents, Request, choose, requested, widened
@@ -114,7 +114,7 @@ def reloaded(arch: str | Path | Architecture | Request, workload: str | Path | W
 
     segments = cut(setup.network, fits)
     _log.info("the network runs in %d segments", len(segments))
-    return [_perform(setup, segment, packed(segment), Watch(progress), goes_on(setup.network, segment))
+    return [_perform(setup, segment, packed(segment), Watch(progress), is_read_later(setup.network, segment))
             for segment in segments]
 
 
@@ -230,15 +230,15 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     planned = _planned(setup, network, packed)
     if request.mode != "pipelined":
         barriers.refuse(planned, network, machine.room().buffer, request.images if request.mode == "batch" else 1)
-    plain = (compile_leaving if leaving else compile_graph)(machine, network, packed, planned, request.images)
+    plain = (compile_with_egress if leaving else compile_graph)(machine, network, packed, planned, request.images)
     graph = arranged(plain, request.mode)
     check(graph)
     machine.refuse_unpriced(graph)
     windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}
     traced = nullcontext() if watch.trace is None else tracing(watch.trace, graph, windows)
-    with traced as sink, attended(machine.processes, graph) as beat:
+    with traced as sink, supervised(machine.processes, graph) as beat:
         ran = run(graph, request.engine, watch.progress, sink, beat)
-        paid(machine.processes, graph, ran.trace, machine.prices())
+        check_priced(machine.processes, graph, ran.trace, machine.prices())
     trace, bounds = ran.trace, conserve(graph, ran.trace)
     drawn = plain if request.mode == "batch" else graph
     return Run(machine, network, setup.path, packed, planned, drawn, trace, settled(graph, plain, trace, request.mode),
