@@ -15,11 +15,13 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Block, DataPath, Geometry, Projection
+from xbarch.datapaths.base import DataPath
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Block, Geometry, Projection
 from xbarch.errors import InputError, XbarchError
 from xbarch.functional.execute import Executed, Resolution, ceiling, run
 from xbarch.plugins import checked
-from xbarch.plugins.registry import asking
+from xbarch.plugins.guard import asking
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -112,7 +114,7 @@ def draw(rng: np.random.Generator, path: DataPath) -> Case:
     for _ in range(_TRIES):
         layer = _layer(rng, path)
         geometry = Geometry(int(rng.integers(16, 145)), int(rng.integers(16, 161)), int(rng.integers(1, 5)),
-                            int(rng.choice([1, 1, 2, 4])), 8, bool(rng.integers(2)))
+                            dac_bits=int(rng.choice([1, 1, 2, 4])), adc_bits=8, unit_column=bool(rng.integers(2)))
         if _needs(path, Geometry(128, 128, 2), ou_rows=16, ou_columns=128) or rng.random() < 0.15:
             geometry = _with_units(rng, path, geometry)
         if rng.random() < 0.15:
@@ -137,7 +139,7 @@ def extremes(path: DataPath) -> Iterator[Case]:
     for rows, cell_bits, dac_bits, unit, signed in (
             (128, 2, 1, True, False), (128, 1, 1, True, False), (64, 2, 2, False, False), (36, 3, 1, True, False),
             (64, 4, 3, False, True)):
-        geometry = Geometry(rows, 128, cell_bits, dac_bits, 8, unit, signed=signed)
+        geometry = Geometry(rows, 128, cell_bits, dac_bits=dac_bits, adc_bits=8, unit_column=unit, signed=signed)
         if _needs(path, geometry, ou_rows=rows // 4, ou_columns=128):
             geometry = replace(geometry, ou_rows=rows // 4, ou_columns=128)
         for style in ("high", "low", "halves"):
@@ -330,6 +332,8 @@ def projected(case: Case, density: float) -> bool:
     """The projection at that density, if the method has one and reaches it, is zero where it is masked, keeps what the
     method promises and packs exactly. Returns whether there was one."""
     layer, path, low, high = case.layer, case.path, *case.path.levels(case.layer.weight_bits)
+    if not isinstance(path, Pruning):
+        return False
     shape = (layer.filters, layer.rows // (layer.kernel[0] * layer.kernel[1]), *layer.kernel)
     reals = np.random.default_rng(5).normal(0, high / 2, shape).clip(low, high)
     with asking(path, "project", layer.name) as wrong:

@@ -25,7 +25,7 @@ from xbarch.mapping.placement import arrange, parse_placement
 from xbarch.mapping.plan import Plan, parse_policy, plan
 from xbarch.mapping.segments import cut, goes_on
 from xbarch.mapping.traffic import traffic
-from xbarch.plugins import checked, registry
+from xbarch.plugins import checked, guard, registry
 from xbarch.result.joined import joined
 from xbarch.result.ledger import ledger
 from xbarch.result.record import Run, record
@@ -257,13 +257,13 @@ def fit(network: Workload, path: DataPath, machine: Machine) -> dict[str, Packed
     packed = kept.packed(network, path, machine.geometry, machine.sensing)
     prices = machine.prices()
     for name, layer in packed.items():
-        with registry.asking(path, "work", name) as wrong:
+        with guard.asking(path, "work", name) as wrong:
             if free := [action for action in layer.work.extra if action not in prices]:
                 raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component pays for: "
                             f"{', '.join(prices)}")
-        with registry.asking(machine.sensing, "actions", name) as wrong:
+        with guard.asking(machine.sensing, "actions", name) as wrong:
             done = checked.actions(layer.sensing, layer.work)
-            if registry.own(machine.sensing) and (lacks := machine.lacking(done)):
+            if guard.is_builtin(machine.sensing) and (lacks := machine.lacking(done)):
                 raise InputError(lacks, file=f"architecture {machine.architecture.name}", field="components")
             if free := [action for action in done if action not in prices]:
                 raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component of "
@@ -295,7 +295,7 @@ def verify(
     machine = build(architecture, network, path)
     _room(network, machine)
     fit(network, path, machine)
-    with registry.asking(path, "contents", limited=False):
+    with guard.asking(path, "contents", limited=False):
         return functional_verify(network, machine.geometry, path, lossless=lossless, sensing=machine.sensing)
 
 

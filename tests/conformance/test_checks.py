@@ -53,7 +53,7 @@ def raises(*_):
     raise RuntimeError("no\nsuch luck")
 
 
-PART = Added("part", "ima", 1, 5, "act", 5, "a test")
+PART = Added(name="part", level="ima", count=1, area=5, action="act", energy=5, source="a test")
 BREAKS = {
     "a coefficient": ("pack", lambda p: contents(p, coefficient), "the outputs differ in"),
     "cells of another shape": ("pack", lambda p: contents(p, lambda m: replace(m, cells=m.cells[:, :-1])),

@@ -70,8 +70,8 @@ def test_adcs_of_the_promised_bits_lose_nothing(seed, unit, cell_bits, dac_bits)
     """Extreme weights on the kept places, all inputs at their largest: no clip with `adc_bits`; of the same l with all
     weights positive one bit fewer clips."""
     rng = np.random.default_rng(seed)
-    geometry = Geometry(int(rng.integers(9, 40)), 64, cell_bits, dac_bits, 8, False, ou_rows=unit,
-                        ou_columns=64 if unit else 0)
+    geometry = Geometry(int(rng.integers(9, 40)), 64, cell_bits, dac_bits=dac_bits, adc_bits=8, unit_column=False,
+                        ou_rows=unit, ou_columns=64 if unit else 0)
     shape = (int(rng.integers(1, 12)), int(rng.integers(10, 90)), 1, 1)
     path = TinyAdc()
     mask = path.project(rng.normal(size=shape), blank(*shape), geometry, 0.5).mask

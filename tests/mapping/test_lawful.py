@@ -152,9 +152,10 @@ def test_reads_may_depend_on_the_window():
 @pytest.mark.parametrize(("answer", "says"), [
     ({"area": 3}, "components returned dict, allowed a list of Added"),
     ([3], "components returned a list of int"),
-    ([Added("mux", "chip", 1, 1, "mux", 1, "here")], "returned mux with level chip, count 1, area 1, energy 1"),
-    ([Added("mux", "ima", 1, -1, "mux", 1, "here")], "area -1"),
-    ([Added("mux", "ima", 1, 1, "mux", 0.5, "here")], "energy 0.5"),
+    ([Added(name="mux", level="chip", count=1, area=1, action="mux", energy=1, source="here")],
+     "returned mux with level chip, count 1, area 1, energy 1"),
+    ([Added(name="mux", level="ima", count=1, area=-1, action="mux", energy=1, source="here")], "area -1"),
+    ([Added(name="mux", level="ima", count=1, area=1, action="mux", energy=0.5, source="here")], "energy 0.5"),
 ])
 def test_hardware_that_breaks_the_contract(answer, says):
     assert says in refused(checked.hardware, Odd(components=lambda geometry: answer), GEOMETRY)

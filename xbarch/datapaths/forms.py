@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Project, Projection, Stream, Work
 from xbarch.datapaths.tools import cells, indices
+from xbarch.datapaths.tools.reads import standard_work
 from xbarch.datapaths.xue.path import _matrix, _shaped
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -27,7 +29,7 @@ _READING = "this project's reading, "
 _SIZED = 8  # bits of the weights that the added memories are sized for
 
 
-class FormsOptions(base.Options):
+class FormsOptions(Options):
     """Options of `forms`."""
 
     fragment: Literal[0, 4, 8, 16] = Field(
@@ -58,7 +60,7 @@ class Part:
     rows: Ints
 
 
-class Forms(DataPath):
+class Forms(Pruning[FormsOptions]):
     """A row block of a crossbar is a stack of fragments, read one after another, each with a sign for every weight
     column. A filter with a fragment of both signs is stored as its positive and its negative weights, in two columns.
     """
@@ -70,7 +72,7 @@ class Forms(DataPath):
         "4-bit ADCs, zero skipping); recalled: sign by the sum of a fragment, order of rows, effective input cycles. "
         "This project's reading: how filters and rows share a density, kept counts that fill crossbars, rows of a "
         "block, two columns where signs mix, where signs are kept, all prices")
-    Options: ClassVar[type[base.Options]] = FormsOptions
+    Options: ClassVar[type[Options]] = FormsOptions
     whole_filters = True
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
@@ -133,7 +135,7 @@ class Forms(DataPath):
         signs = [bits[s:s + a * b].reshape(a, b).astype(bool) for s, (a, b) in zip(ends, shapes, strict=False)]
         return self._polarized(frozen, layer, geometry, signs)
 
-    def projections(self) -> Sequence[base.Project]:
+    def projections(self) -> Sequence[Project]:
         """The two constraints, for an ADMM that splits them."""
         return [self.structure, self.polarize] if self.options.polarize else [self.structure]
 
@@ -258,8 +260,9 @@ class Forms(DataPath):
         height, slices = self.height(geometry), geometry.slices(layer.weight_bits - 1)
         kept = layer.kept[np.ix_(part.rows, part.filters)].sum(axis=1)
         width = (len(mixed) + int(mixed.sum())) * slices
-        return [Block(crossbar, row0, 0, part.rows[row0:row0 + height] + part.group * layer.rows, width,
-                      int(kept[row0:row0 + height].sum()) * slices, part.filters, group=number,
+        return [Block(crossbar=crossbar, row0=row0, col0=0,
+                      inputs=part.rows[row0:row0 + height] + part.group * layer.rows, columns=width,
+                      kept=int(kept[row0:row0 + height].sum()) * slices, targets=part.filters, group=number,
                       contents=partial(_contents, layer, part.rows[row0:row0 + height], part.filters, mixed,
                                        slices, geometry.cell_bits))
                 for number, row0 in enumerate(range(0, len(part.rows), height))]
@@ -380,7 +383,8 @@ def _stacked(stacks: Sequence[list[Block]], phases: int, geometry: Geometry, str
             table.append((stack[0].crossbar, height, stack[0].columns, stack[0].outputs * int(same[0])))
             reads.append(phases * int(same.sum()) if vectors is None else known[key][:, same].sum(axis=1))
     crossbar, high, columns, outputs = np.array(table, np.int64).T
-    return Work(crossbar, high, columns, high * columns, np.array(reads, np.int64).T, outputs)
+    return Work(crossbar=crossbar, rows=high, columns=columns, cells=high * columns, reads=np.array(reads, np.int64).T,
+                outputs=outputs)
 
 
 def _signs_held(geometry: Geometry) -> int:

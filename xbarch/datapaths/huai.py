@@ -13,17 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Block, Contents, DataPath, Geometry, Projection
+from xbarch.datapaths import dense
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Block, Contents, Geometry, Projection
 from xbarch.datapaths.tools import cells
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
 _SHARED = "shared_rows: every filter block keeps the same channels: channel pruning, coarser than the method"
 
 
-class HuaiOptions(base.Options):
+class HuaiOptions(Options):
     """Options of `huai`."""
 
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for dense: offset, differential, "
@@ -38,7 +40,7 @@ class HuaiOptions(base.Options):
         "l2", description="what a projection keeps most of: squares (the Euclidean projection) or absolute values")
 
 
-class Huai(DataPath):
+class Huai(Pruning[HuaiOptions]):
     """A kernel group is the weights of one input channel for the filters of one column block of crossbars.
 
     Every filter block q keeps n_q channels, as many whole kernels as some number of crossbars holds, or all; the rest
@@ -56,7 +58,7 @@ class Huai(DataPath):
         "Huai et al., DATE 2023, abstract (crossbar-aligned pruning without hardware overhead), and the abstract of "
         "its extension CRIMP, ACM TECS 2023 (kernel-group and crossbar pruning). This project's reading: kernel group, "
         "alignment of kept counts, fill, greedy projection, shared_rows, sign")
-    Options: ClassVar[type[base.Options]] = HuaiOptions
+    Options: ClassVar[type[Options]] = HuaiOptions
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         for layer in workload.compute_layers:

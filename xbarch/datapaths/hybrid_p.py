@@ -8,8 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Geometry, Projection, Reals
+from xbarch.datapaths.records import Geometry, Projection, Reals
 from xbarch.datapaths.tools.compact import (
     Bools,
     Compact,
@@ -21,6 +20,7 @@ from xbarch.datapaths.tools.compact import (
     whole,
 )
 from xbarch.datapaths.tools.packing import Piece
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
 
@@ -34,7 +34,7 @@ class HybridPOptions(ListOptions):
         "many as fit whole on crossbars")
 
 
-class HybridP(Compact):
+class HybridP(Compact[HybridPOptions]):
     """No public text defines the Hybrid-P that SegPrune compares itself with. Assumed here: filters are removed until
     those left fill whole crossbars; of every column block of them rows are removed, the same for all its filters,
     until those left fill whole crossbars. One list of rows a block."""
@@ -44,7 +44,7 @@ class HybridP(Compact):
     provenance: ClassVar[str] = (
         "assumed: Zheng et al., SegPrune, IEEE TCAD 41(11), 2022, compare themselves with a Hybrid-P whose definition "
         "could not be found in public text. All of this is this project's definition")
-    Options: ClassVar[type[base.Options]] = HybridPOptions
+    Options: ClassVar[type[Options]] = HybridPOptions
     whole_filters = True
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:

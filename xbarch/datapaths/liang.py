@@ -8,10 +8,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Geometry, Projection, Reals, energies, largest, widened
+from xbarch.datapaths.records import Geometry, Projection, Reals
 from xbarch.datapaths.tools.compact import Bools, Compact, CompactOptions, Ints, by_columns_of_blocks, projected
+from xbarch.datapaths.tools.groups import energies, largest, widened
 from xbarch.datapaths.tools.packing import Piece, cut
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
 
@@ -29,7 +30,7 @@ class LiangOptions(CompactOptions):
                           "are cut in blocks of kin")
 
 
-class Liang(Compact):
+class Liang(Compact[LiangOptions]):
     """Blocks of largest norm stay. Whole feature maps are read or not, in an order fixed when the layer is mapped, so
     inputs need no list. At grain column the columns left of a block of channels are recombined side by side, and a
     list says which filter each adds to."""
@@ -42,7 +43,7 @@ class Liang(Compact):
         "constrained projection, feature maps in the order of importance). This project's reading: blocks sized by "
         "the crossbar on the unrolled instead of the semi-folded mapping, the exact instead of the relaxant "
         "probabilistic projection, importance as norm, the list of outputs and its price")
-    Options: ClassVar[type[base.Options]] = LiangOptions
+    Options: ClassVar[type[Options]] = LiangOptions
 
     def ways(self, mask: Bools, layer: Layer, geometry: Geometry) -> list[Iterable[Piece]]:
         tall, per, area = geometry.rows, self._per(layer, geometry), layer.kernel[0] * layer.kernel[1]

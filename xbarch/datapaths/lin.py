@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Block, Geometry, Projection, Reals
+from xbarch.datapaths.records import Block, Geometry, Projection, Reals
 from xbarch.datapaths.tools.compact import by_layer
 from xbarch.datapaths.tools.packing import Piece, Placed
 from xbarch.datapaths.tools.pieces import Pieces, PiecesOptions
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
 Ints = NDArray[np.int64]
@@ -29,7 +29,7 @@ class LinOptions(PiecesOptions):
                          "layer's largest weights are removed, whatever the density asked for")
 
 
-class Lin(Pieces):
+class Lin(Pieces[LinOptions]):
     """Filters change places so that those whose weights lie in the same rows share crossbars: recursive k-means over
     the supports of filters, of each cluster the filters nearest to its centre, a crossbar's worth of them. Crossbars
     that hold nothing vanish; rows that a cluster has nothing of are left out. Index units name the filters of each
@@ -44,7 +44,7 @@ class Lin(Pieces):
         "index units), as described in public notes. Assumed, as the full text could not be read: features are "
         "supports. This project's reading: the largest weights as support while training, crossbars ranked by energy, "
         "rows left out inside a cluster, deterministic start of k-means, all prices")
-    Options: ClassVar[type[base.Options]] = LinOptions
+    Options: ClassVar[type[Options]] = LinOptions
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
         """Filters clustered by their largest weights, `density` of the layer's; the crossbars of most energy a weight

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Block, Geometry, Projection, Reals
+from xbarch.datapaths import dense
+from xbarch.datapaths.records import Block, Geometry, Projection, Reals
 from xbarch.datapaths.segprune.voting import ballots
 from xbarch.datapaths.tools import packing
 from xbarch.datapaths.tools.packing import Piece
 from xbarch.datapaths.tools.pieces import Pieces, PiecesOptions, unit
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
 Ints = NDArray[np.int64]
@@ -35,7 +36,7 @@ class PatternOptions(PiecesOptions):
                                             "squares (the Euclidean projection) or absolute values")
 
 
-class Pattern(Pieces):
+class Pattern(Pieces[PatternOptions]):
     """A segment is the kernels of `channels` consecutive input channels of one filter, all with one pattern. Segments
     of the same channels are reordered by pattern; each pattern's segments are a dense piece of the positions kept.
     Inputs are chosen by pattern, sums added to the filter that an index names.
@@ -52,7 +53,7 @@ class Pattern(Pieces):
         "frequent shapes win, channels that share a pattern fill an operation unit). Assumed, as the full text could "
         "not be read: one layer-wide election of 8 patterns. This project's reading: whole segments removed for what "
         "positions cannot express, the choice of channels, shelf packing, index storage, all prices")
-    Options: ClassVar[type[base.Options]] = PatternOptions
+    Options: ClassVar[type[Options]] = PatternOptions
 
     def prunes(self, layer: Layer) -> bool:
         """Kernels of more than one position."""

@@ -9,8 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Geometry, Projection, Reals
+from xbarch.datapaths.records import Geometry, Projection, Reals
 from xbarch.datapaths.tools.compact import (
     Bools,
     Compact,
@@ -24,6 +23,7 @@ from xbarch.datapaths.tools.compact import (
     whole,
 )
 from xbarch.datapaths.tools.packing import Piece
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
 
@@ -38,7 +38,7 @@ class PimPruneOptions(ListOptions):
                         "that takes fewer crossbars")
 
 
-class PimPrune(Compact):
+class PimPrune(Compact[PimPruneOptions]):
     """Stage 1 keeps the filters and channels of largest norm. Stage 2 compares the remaining matrix with the crossbar:
     if its filters fit one crossbar it keeps whole crossbars of rows, if its rows do whole crossbars of filters, else
     as many rows (or columns) of every crossbar-sized block. What is left of the blocks is packed together; lists say
@@ -50,7 +50,7 @@ class PimPrune(Compact):
         "Chu et al., PIM-Prune, DAC 2020, abstract, and patent US 12,154,034 of the same authors (two stages; block, "
         "crossbar-row or crossbar-column pruning by comparing with the crossbar). This project's reading: how the "
         "pruning is shared by the stages, as many rows kept of every block, stacking, row and column lists, prices")
-    Options: ClassVar[type[base.Options]] = PimPruneOptions
+    Options: ClassVar[type[Options]] = PimPruneOptions
     whole_filters = True
 
     def stacks(self) -> bool:

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Added, Block, Contents, Geometry
+from xbarch.datapaths import dense
+from xbarch.datapaths.records import Added, Block, Contents, Geometry
 from xbarch.datapaths.tools import cells, indices
 from xbarch.datapaths.tools.packing import Piece, Placed
 from xbarch.datapaths.tools.pieces import Pieces, PiecesOptions, per_crossbar, unit
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
 Ints = NDArray[np.int64]
@@ -57,7 +58,7 @@ class Group:
     pattern: Ints
 
 
-class PattPim(Pieces):
+class PattPim(Pieces[RepeatOptions]):
     """A row group is as many consecutive rows as an operation unit reads. A filter's integers in it are a pattern;
     equal patterns are stored once and read once, every other filter that has them takes the result from a buffer.
     Patterns that are masked altogether are not stored.
@@ -73,7 +74,7 @@ class PattPim(Pieces):
         "operation units, computation reuse). Assumed, as the full texts could not be read: whole weights are "
         "compared, over all filters of a layer, in consecutive rows; a 24-bit result buffer. This project's reading: "
         "no approximate pattern transform, so no weight is changed; the projection; packing, index storage, all prices")
-    Options: ClassVar[type[base.Options]] = RepeatOptions
+    Options: ClassVar[type[Options]] = RepeatOptions
 
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
         """A pattern: a filter's weights in a row group. This project's, for training."""
@@ -117,8 +118,9 @@ class PattPim(Pieces):
         kept = np.zeros((len(rows), count), bool)
         np.logical_or.at(kept.T, pattern, layer.kept[rows][:, filters].T)
         return Shared(
-            placed.crossbar, placed.row0, placed.col0, placed.piece.rows, width, int(kept.sum()) * each, filters,
-            partial(self._contents, layer, geometry, rows, placed.piece.filters, filters, pattern, width),
+            crossbar=placed.crossbar, row0=placed.row0, col0=placed.col0, inputs=placed.piece.rows, columns=width,
+            kept=int(kept.sum()) * each, targets=filters,
+            contents=partial(self._contents, layer, geometry, rows, placed.piece.filters, filters, pattern, width),
             group=placed.read, cap=dense.largest(len(rows), geometry, sign), gated=True, patterns=count)
 
     def _contents(self, layer: Layer, geometry: Geometry, rows: Ints, first: Ints, filters: Ints, pattern: Ints,

@@ -8,11 +8,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Geometry, Projection, Reals
+from xbarch.datapaths.records import Geometry, Projection, Reals
 from xbarch.datapaths.tools import purify
 from xbarch.datapaths.tools.compact import Bools, Compact, CompactOptions, at_least, best, by_layer, projected
 from xbarch.datapaths.tools.packing import Piece
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
 
@@ -32,7 +32,7 @@ class TinyButAccurateOptions(CompactOptions):
                               "largest of its readers' channels")
 
 
-class TinyButAccurate(Compact):
+class TinyButAccurate(Compact[TinyButAccurateOptions]):
     """The layer becomes smaller in both directions and is mapped as any other: nothing to look up, nothing added."""
 
     lists: ClassVar[Literal["both", "outputs", "none"]] = "none"
@@ -42,7 +42,7 @@ class TinyButAccurate(Compact):
         "Ma et al., Tiny but accurate, ASP-DAC 2020 (ADMM on filters, channels and columns, network purification and "
         "unused path removal by emptiness and importance). This project's reading: how the pruning is shared, what "
         "emptiness and importance are measured on, their thresholds")
-    Options: ClassVar[type[base.Options]] = TinyButAccurateOptions
+    Options: ClassVar[type[Options]] = TinyButAccurateOptions
     whole_filters = True
 
     def ways(self, mask: Bools, layer: Layer, geometry: Geometry) -> list[Iterable[Piece]]:

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Block, DataPath, Geometry, Projection
 from xbarch.datapaths.forms import cuts
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Block, Geometry, Projection
 from xbarch.datapaths.tools import cells
 from xbarch.datapaths.xue import Xue
 from xbarch.datapaths.xue.path import _matrix, _shaped
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -23,7 +24,7 @@ Reals = NDArray[np.float64]
 _CELLS = Xue({"single_bit": False})  # differential digits in whole cells, every row in its place
 
 
-class TinyAdcOptions(base.Options):
+class TinyAdcOptions(Options):
     """Options of `tinyadc`."""
 
     most: int = Field(0, ge=0, le=1 << 16, description="l, non-zero weights of a crossbar column, a power of two; "
@@ -37,7 +38,7 @@ class TinyAdcOptions(base.Options):
         return found
 
 
-class TinyAdc(DataPath):
+class TinyAdc(Pruning[TinyAdcOptions]):
     """Every row and column stays in its place: no index, no routing, no crossbar saved; only the ADCs shrink.
 
     Signs are differential, so a zero weight is a zero cell. Read by operation units, a column is that of a unit.
@@ -49,7 +50,7 @@ class TinyAdc(DataPath):
         "Yuan et al., TinyADC, DATE 2021, abstract (pruning by which ADCs need fewer bits without any inaccuracy) and "
         "its description in Yuan et al., FORMS, ISCA 2021 (at most l non-zero weights a column, anywhere). This "
         "project's reading: l a power of two taken from the density, differential signs, columns of operation units")
-    Options: ClassVar[type[base.Options]] = TinyAdcOptions
+    Options: ClassVar[type[Options]] = TinyAdcOptions
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         return _CELLS.accepts(workload, geometry)

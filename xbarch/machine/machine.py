@@ -19,7 +19,8 @@ from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.plan import Pace, Room
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.plugins import checked
-from xbarch.plugins.registry import own, sensed, served, wired
+from xbarch.plugins.guard import is_builtin
+from xbarch.plugins.registry import sensed, served, wired
 from xbarch.specs.architecture import Architecture, Unit
 from xbarch.workload.graph import Layer, Workload
 
@@ -30,11 +31,7 @@ class Machine:
     def __init__(self, architecture: Architecture, chips: int = 1) -> None:
         a = architecture
         self.architecture, self.chips = a, chips
-        unit = a.crossbar.operation_unit
-        self.geometry = Geometry(a.crossbar.rows, a.crossbar.columns, a.crossbar.cell_bits, a.crossbar.dac_bits,
-                                 a.crossbar.adc_bits, a.crossbar.unit_column,
-                                 ou_rows=unit.rows if unit else 0, ou_columns=unit.columns if unit else 0,
-                                 signed=a.crossbar.subtraction == "analog")
+        self.geometry = Geometry.of(a.crossbar)
         self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
         self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
         self.sensing = sensed(a.crossbar, self.slot)
@@ -219,7 +216,7 @@ def buildable(architecture: Architecture) -> None:
     """
     repriced(architecture)
     machine = Machine(architecture)
-    if own(machine.sensing):
+    if is_builtin(machine.sensing):
         done = checked.actions(machine.sensing, full(architecture, architecture.precision.input_bits))
         if lacks := machine.lacking(done):
             raise InputError(lacks, field="components")

@@ -9,7 +9,9 @@ from typing import NoReturn
 from xbarch.errors import StuckError, XbarchError
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.plugins import limits
-from xbarch.plugins.registry import PROCESSES, asking, origin, own
+from xbarch.plugins.guard import asking, is_builtin, watched
+from xbarch.plugins.kinds import PROCESSES
+from xbarch.plugins.registry import origin
 from xbarch.sim.graph import StageGraph, Trace
 from xbarch.sim.unit import UnitError
 from xbarch.specs.text import brief
@@ -27,12 +29,12 @@ def attended(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[Ca
         yield None
         return
     try:
-        with limits.limited() as again:
+        with watched(*units.values()) as again:
             yield again
     except UnitError as error:
         _blame(units[graph.servers[error.server].kind], error.__cause__)
     except limits.OverrunError as error:
-        _blame(next((unit for unit in units.values() if not own(unit)), next(iter(units.values()))), error)
+        _blame(next((unit for unit in units.values() if not is_builtin(unit)), next(iter(units.values()))), error)
     except StuckError as error:
         whose = ", ".join(f"{kind} {unit.name} ({origin(PROCESSES, unit.name)})" for kind, unit in units.items())
         raise StuckError(f"{error}; units that are processes: {whose}") from None

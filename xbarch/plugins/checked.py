@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work
 from xbarch.errors import InputError
 from xbarch.parts.sensing.base import Sensing
-from xbarch.plugins.registry import asking
+from xbarch.plugins.guard import asking
 from xbarch.specs.text import brief
 from xbarch.workload.graph import Layer, Workload
 

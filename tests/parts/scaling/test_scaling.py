@@ -20,7 +20,7 @@ from xbarch.specs.load import load
 KB = 8192  # bits
 NAMES = ["cacti_edram_lp", "cacti_sram_hp", "cacti_sram_lop", "capdac", "dennard", "flash", "isaac_split",
          "linear", "mnsim_table", "murmann_fit", "post_dennard", "puma_sram"]
-PRICE = Price(2_000_000, 10**10, 1000, 50, 1000, Fraction(1))
+PRICE = Price(energy=2_000_000, area=10**10, power=1000, leakage=50, per=1000, count=Fraction(1))
 PLUGIN = '''
 from typing import ClassVar
 from pydantic import Field
@@ -43,10 +43,8 @@ class Mine(Scaling):
 
 
 @pytest.fixture
-def plugin(monkeypatch, tmp_path):
+def plugin(tmp_path):
     """A plugin file with a model `mine` whose method returns the text given."""
-    monkeypatch.setattr(registry, "_loaded", {})
-
     def make(body="written.times(energy=self.options.times, area=self.options.times)"):
         file = tmp_path / "mine.py"
         file.write_text(PLUGIN.replace("BODY", body))
@@ -59,7 +57,7 @@ def model(name, **options):
 
 
 def built(of=None, adc=8, buffer=64 * KB, access=256):
-    return Built(of, adc, buffer, access)
+    return Built(of=of, adc_bits=adc, buffer=buffer, access=access)
 
 
 def refused(*overrides, arch="isaac_like"):

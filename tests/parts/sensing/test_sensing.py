@@ -19,8 +19,8 @@ UNITS = ["adc", "analog_accumulation", "integrate_fire", "sar_adc", "sense_ampli
 
 def work(columns, reads, rows=128):
     n = len(columns)
-    return Work(np.arange(n), np.full(n, rows), np.array(columns), np.array(columns) * rows, np.array(reads),
-                np.zeros(n, np.int64))
+    return Work(crossbar=np.arange(n), rows=np.full(n, rows), columns=np.array(columns),
+                cells=np.array(columns) * rows, reads=np.array(reads), outputs=np.zeros(n, np.int64))
 
 
 def array(**more):

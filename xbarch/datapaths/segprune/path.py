@@ -11,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
+from xbarch.datapaths import dense
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Projection, Stream, Work
 from xbarch.datapaths.segprune import voting
 from xbarch.datapaths.segprune.voting import Band
 from xbarch.datapaths.tools import cells, indices, packing, sparse_units
 from xbarch.datapaths.tools.packing import Piece, Placed
 from xbarch.datapaths.tools.pieces import cost
+from xbarch.datapaths.tools.reads import standard_work
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -26,7 +29,7 @@ Reals = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-class SegPruneOptions(base.Options):
+class SegPruneOptions(Options):
     """Options of `segprune`."""
 
     mode: Literal["xbar", "cluster", "ou"] = Field(
@@ -45,7 +48,7 @@ class SegPruneOptions(base.Options):
     gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
 
 
-class SegPrune(DataPath):
+class SegPrune(Pruning[SegPruneOptions]):
     """Segments of equal shape on the same crossbar, their kept rows only. Shapes are found in the mask, so any mask
     is packed exactly. One that saves no crossbar, or takes more reads of operation units, is packed as `dense` is; in
     mode ou so is one that takes more of anything, on machines with operation units alone: without, reads of a few rows
@@ -57,7 +60,7 @@ class SegPrune(DataPath):
         "Zheng et al., SegPrune, IEEE TCAD 41(11), 2022, abstract (segments, shapes, equal shapes on one crossbar, "
         "projection-based shape voting, added area below 0.27 %). This project's reading: the election's rules, "
         "balance, variable k, band height, the three packing modes, where indices are kept, all prices")
-    Options: ClassVar[type[base.Options]] = SegPruneOptions
+    Options: ClassVar[type[Options]] = SegPruneOptions
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         return dense.Dense({"sign": self.options.sign}).accepts(workload, geometry)
@@ -172,8 +175,8 @@ class SegPrune(DataPath):
             width = max(used, dense.across(geometry, sign))
         kept = int(layer.kept[rows % layer.rows][:, filters].sum()) * each
         return Block(
-            placed.crossbar, placed.row0, placed.col0, rows, width, kept, filters,
-            partial(_contents, layer, rows % layer.rows, filters, geometry, sign, width),
+            crossbar=placed.crossbar, row0=placed.row0, col0=placed.col0, inputs=rows, columns=width, kept=kept,
+            targets=filters, contents=partial(_contents, layer, rows % layer.rows, filters, geometry, sign, width),
             group=placed.read, cap=dense.largest(len(rows), geometry, sign), gated=ou, idle=width - used)
 
     # -- costs ------------------------------------------------------------------------------------------

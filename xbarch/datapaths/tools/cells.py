@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Contents
+from xbarch.datapaths.records import Contents
 from xbarch.errors import InputError
 
 Ints = NDArray[np.int64]

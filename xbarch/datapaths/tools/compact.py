@@ -13,12 +13,16 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from typing_extensions import TypeVar
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Reals, Stream, Work
+from xbarch.datapaths import dense
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Projection, Reals, Stream, Work
 from xbarch.datapaths.tools import cells, indices
 from xbarch.datapaths.tools.packing import Piece, Placed, alone, shelved
+from xbarch.datapaths.tools.reads import operation_units, standard_work
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -26,7 +30,7 @@ Bools = NDArray[np.bool_]
 Cuts = list[list[Piece]]  # of every group of the convolution
 
 
-class CompactOptions(base.Options):
+class CompactOptions(Options):
     """Options of every data path that leaves out rows and columns of blocks."""
 
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`")
@@ -38,7 +42,10 @@ class ListOptions(CompactOptions):
     gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
 
 
-class Compact(DataPath):
+CompactT = TypeVar("CompactT", bound=CompactOptions, default=CompactOptions)
+
+
+class Compact(Pruning[CompactT]):
     """Base of the methods: packs any mask the best of several ways, `dense` among them.
 
     `lists`: which orders must be stored and looked up: of inputs and outputs, of outputs alone, none. Channels and
@@ -111,7 +118,7 @@ class Compact(DataPath):
         conversions = reads = 0
         for p in placed:
             width = self._width(p.piece, layer, geometry, bool(shared[p.crossbar]))
-            for _, columns, count in base.units(len(p.piece.rows), width, geometry):
+            for _, columns, count in operation_units(len(p.piece.rows), width, geometry):
                 conversions, reads = conversions + columns * count, reads + count
         return placed[-1].crossbar + 1, conversions, reads
 
@@ -127,9 +134,9 @@ class Compact(DataPath):
         width = self._width(placed.piece, layer, geometry, shared)
         kept = int(layer.kept[rows % layer.rows][:, filters].sum())
         return Block(
-            placed.crossbar, placed.row0, placed.col0, rows, width,
-            kept * dense.per_weight(layer.weight_bits, geometry, self.options.sign), filters,
-            partial(self._contents, layer, rows % layer.rows, filters, geometry, width),
+            crossbar=placed.crossbar, row0=placed.row0, col0=placed.col0, inputs=rows, columns=width,
+            kept=kept * dense.per_weight(layer.weight_bits, geometry, self.options.sign), targets=filters,
+            contents=partial(self._contents, layer, rows % layer.rows, filters, geometry, width),
             group=placed.read, cap=dense.largest(len(rows), geometry, self.options.sign), gated=shared,
             idle=width - self._width(placed.piece, layer, geometry, True))
 
@@ -143,14 +150,14 @@ class Compact(DataPath):
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
         """Every read once per phase; once a window the lists are fetched, inputs gathered and sums scattered."""
-        work = base.standard_work(blocks, geometry.phases(layer.input_bits), geometry)
+        work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
         if self.lists == "none":
             return work
         near = self._listed(blocks, layer)
         extra = indices.counted(near, layer, "buffer")
         if self.lists == "outputs":
             return replace(work, extra={action: extra[action] for action in ("index", "scatter")})
-        delay = indices.delay(near, layer, geometry, "buffer", self.options.gathers)
+        delay = indices.delay(near, layer, geometry, "buffer", self._gathers())
         return replace(work, extra=extra, latency=delay.latency, interval=delay.interval)
 
     def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
@@ -167,9 +174,12 @@ class Compact(DataPath):
         if self.lists == "none":
             return []
         weights = max(1, dense.per_crossbar(8, geometry, self.options.sign))
-        gathers = self.options.gathers if self.lists == "both" else 1
-        added = indices.components(geometry, "buffer", gathers, weights, 1)
+        added = indices.components(geometry, "buffer", self._gathers(), weights, 1)
         return [a for a in added if self.lists == "both" or a.action != "gather"]
+
+    def _gathers(self) -> int:
+        """Address generators of an IMA."""
+        return self.options.gathers if isinstance(self.options, ListOptions) else 1
 
     # -- training ---------------------------------------------------------------------------------------
 

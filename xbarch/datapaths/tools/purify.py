@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Reals
+from xbarch.datapaths.records import Reals
 from xbarch.workload.graph import Layer
 
 Bools = NDArray[np.bool_]

@@ -13,10 +13,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Added, Block, Contents, Geometry, Stream, Work
+from xbarch.datapaths import dense
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Stream, Work
 from xbarch.datapaths.tools import cells, indices
 from xbarch.datapaths.tools.packing import Piece, Placed
+from xbarch.datapaths.tools.reads import operation_units, standard_work
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -93,8 +94,9 @@ def blocks(placed: Sequence[Placed], layer: Layer, geometry: Geometry, sign: den
         rows, filters = p.piece.rows % layer.rows, p.piece.filters
         width = len(filters) * each + dense.reference(geometry, sign)
         found.append(Block(
-            p.crossbar, p.row0, p.col0, p.piece.rows, width, int(layer.kept[np.ix_(rows, filters)].sum()) * each,
-            filters, partial(_contents, layer, rows, filters, geometry, sign, width, path), group=p.read,
+            crossbar=p.crossbar, row0=p.row0, col0=p.col0, inputs=p.piece.rows, columns=width,
+            kept=int(layer.kept[np.ix_(rows, filters)].sum()) * each, targets=filters, group=p.read,
+            contents=partial(_contents, layer, rows, filters, geometry, sign, width, path),
             cap=dense.largest(len(rows), geometry, sign), gated=True))
     return found
 
@@ -121,7 +123,7 @@ def packed(layer: Layer, geometry: Geometry, sign: dense.Sign, compact: Callable
 
 def _cost(found: Sequence[Block], geometry: Geometry) -> tuple[int, int, int]:
     """Crossbars, reads and conversions in an input phase with nothing skipped."""
-    work = base.standard_work(found, 1, geometry)
+    work = standard_work(found, 1, geometry)
     return int(work.crossbar[-1]) + 1, int(work.reads.sum()), int((work.reads * work.columns).sum())
 
 
@@ -186,7 +188,7 @@ def dynamic(found: Sequence[Block], layer: Layer, geometry: Geometry, stream: St
     entries: list[tuple[int, int, int, int]] = []
     reads: list[Ints] = []
     for number, (crossbar, columns) in enumerate(kinds):
-        for part, (_, wide, count) in enumerate(base.units(1, columns, geometry)):
+        for part, (_, wide, count) in enumerate(operation_units(1, columns, geometry)):
             for rest in (0, *(1 + np.flatnonzero(steps[:, number, 1:].any(axis=0)))):
                 entries.append((crossbar, int(rest) or high, wide, 0 if part or rest else int(outputs[number])))
                 reads.append(steps[:, number, rest] * count)

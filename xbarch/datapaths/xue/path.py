@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Project, Projection, Stream, Work
 from xbarch.datapaths.tools import cells, indices
+from xbarch.datapaths.tools.reads import standard_work
 from xbarch.datapaths.xue.bits import budget, hold, largest_sums, value_level
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -27,7 +29,7 @@ _REFUSED = {
 }
 
 
-class XueOptions(base.Options):
+class XueOptions(Options):
     """Options of `xue`."""
 
     sign: str = Field("differential", description="how signed weights are stored: only differential (positive and "
@@ -59,7 +61,7 @@ class XueOptions(base.Options):
         return sign
 
 
-class Xue(DataPath):
+class Xue(Pruning[XueOptions]):
     """Every row stays and every bit line has its place, so there is no index and no routing; only the ADCs shrink.
 
     A weight of b bits is a sign and b - 1 magnitude bits. A block's cap is read off the weights it stores, so
@@ -73,7 +75,7 @@ class Xue(DataPath):
         "Xue et al., DATE 2023, abstract: joint value-level and bit-level non-structured pruning by ADMM for low "
         "ADC resolution. This project's reading: the two sets, the worst-case bound, the Lagrangian projection, "
         "differential signs, one bit a cell, skip")
-    Options: ClassVar[type[base.Options]] = XueOptions
+    Options: ClassVar[type[Options]] = XueOptions
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         named = self.options.adc_bits if isinstance(self.options.adc_bits, dict) else {}
@@ -191,7 +193,7 @@ class Xue(DataPath):
         mask = _shaped(value_level(column, height, density).reshape(matrix.shape), weights)
         return Projection(np.where(mask, weights, 0.0), mask)
 
-    def projections(self) -> Sequence[base.Project]:
+    def projections(self) -> Sequence[Project]:
         """The two levels, for an ADMM that splits them."""
         return [self.value, self.bit]
 
@@ -235,8 +237,8 @@ class Xue(DataPath):
         width = len(used) if skip else geometry.columns
         stored = int(kept[used // sums[0].size].sum())
         return Block(
-            crossbar, 0, 0, inputs, width, stored, targets, gated=skip, idle=width - len(used),
-            cap=int(sums.max(initial=0)) * ((1 << geometry.dac_bits) - 1),
+            crossbar=crossbar, row0=0, col0=0, inputs=inputs, columns=width, kept=stored, targets=targets,
+            gated=skip, idle=width - len(used), cap=int(sums.max(initial=0)) * ((1 << geometry.dac_bits) - 1),
             contents=partial(_contents, layer, here, targets, self.cell_bits(geometry), used, width))
 
 

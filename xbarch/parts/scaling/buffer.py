@@ -10,9 +10,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from xbarch.datapaths.base import Options
 from xbarch.errors import InputError
 from xbarch.parts.scaling.base import Built, Number, Price, Scaling
+from xbarch.specs.model import Options
 from xbarch.units import Memory
 
 
@@ -35,7 +35,7 @@ class Memo:
     leakage: Number
 
 
-class Buffer(Scaling):
+class Buffer(Scaling[BufferOptions]):
     """Price for buffer.size, or for the model's own `size`."""
 
     kind: ClassVar[str] = "buffer"
@@ -62,8 +62,9 @@ class Buffer(Scaling):
         if not written.energy:
             raise InputError("found no energy of an action to replace, allowed `of`, the size that the price is for")
         energy = Fraction(new.energy) * 10**6
-        return Price(energy, Fraction(new.area) * 10**12 * written.count, written.power * energy / written.energy,
-                     Fraction(new.leakage) * 1000 * written.count, written.per, written.count)
+        return Price(energy=energy, area=Fraction(new.area) * 10**12 * written.count,
+                     power=written.power * energy / written.energy,
+                     leakage=Fraction(new.leakage) * 1000 * written.count, per=written.per, count=written.count)
 
 
 Rows = dict[tuple[int, int], tuple[tuple[int, str, str, str], ...]]

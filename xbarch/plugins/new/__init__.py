@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from xbarch.errors import InputError
-from xbarch.plugins import registry
+from xbarch.plugins import kinds, registry
 from xbarch.specs.text import brief
 from xbarch.support import bundled
 from xbarch.support.files import write
@@ -27,7 +27,7 @@ _LONGEST = 60
 _WORDS = {"datapath": "a data path", "unit": "a sensing unit", "process": "a unit process",
           "architecture": "an architecture"}
 _TAKEN: dict[str, Callable[[], Iterable[str]]] = {  # names there are of a kind
-    "datapath": registry.datapaths, "unit": registry.sensing, "process": partial(registry.classes, registry.PROCESSES),
+    "datapath": registry.datapaths, "unit": registry.sensing, "process": partial(registry.classes, kinds.PROCESSES),
     "architecture": partial(bundled.names, "architectures")}
 
 

@@ -11,7 +11,7 @@ from xbarch.datapaths.dense import Sign, largest
 from xbarch.errors import InputError, XbarchError
 from xbarch.machine.machine import Machine
 from xbarch.mapping.plan import parse_policy
-from xbarch.plugins import registry
+from xbarch.plugins import guard, registry
 from xbarch.render import numbers
 from xbarch.result.record import Run, record
 from xbarch.result.result import Result
@@ -149,7 +149,7 @@ def measured(run: Run) -> Figures:
     r, machine, layers, path = Result(record(run)), run.machine, run.workload.compute_layers, run.path
     tiles, _, by = machine.areas(machine.tiles)
     added = sum(by[a.name] for a in path.components(machine.geometry)) / tiles
-    with registry.asking(path, "index_bits"):
+    with guard.asking(path, "index_bits"):
         index = sum(path.index_bits(p.blocks, p.layer, machine.geometry) for p in run.packed.values())
     return Figures(
         sum(la.rows * la.filters for la in layers), sum(la.kept_weights for la in layers),
@@ -239,7 +239,7 @@ def bases(asked: Study, job: Job, path: DataPath, bench: Bench) -> Iterator[Job]
     """The two dense runs that a row is compared with: on the base machine; and on the row's own with the method's
     cells and signs, and with ADCs of as many bits as lose nothing of these, where its own have fewer."""
     yield Job(asked.architectures[0], job.workload, DENSE, job.policy)
-    with registry.asking(path, "matched"):
+    with guard.asking(path, "matched"):
         options, overrides = path.matched()
     geometry = Machine(bench.architecture(job.architecture, tuple(overrides))).geometry
     needed = geometry.lossless_bits(largest(geometry.ou_rows or geometry.rows, geometry,

@@ -14,7 +14,7 @@ from typing import Any
 
 from xbarch.errors import InputError
 from xbarch.mapping.plan import parse_policy
-from xbarch.plugins import registry
+from xbarch.plugins import kinds, registry
 from xbarch.run import choose
 from xbarch.specs.load import Document, document, override
 from xbarch.specs.sweep import Sweep, Value, fields
@@ -112,7 +112,7 @@ def _runs(asked: Sweep, name: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
             known if given == "all" else [network.datapath] if given == "own" else [given])):
         with _at("options"):
             options = choose(network, path, asked.options.get(path)).options.model_dump()
-        origin = registry.origin(registry.PATHS, path)
+        origin = registry.origin(kinds.PATHS, path)
         yield name, path, {"workload": content, "datapath": path, "options": options,
                            "of": "" if Path(origin).is_file() else origin}  # a file's content is in the digest
 
