@@ -210,4 +210,5 @@ def test_broken_packages_are_named(value, why):
 def test_two_packages_with_one_name_are_refused():
     with offering(("dense", "xbarch.datapaths.dense:Dense"), ("dense", "elsewhere:Dense")):
         sentence = refused(registry.datapaths)
-    assert "two packages offer the data path 'dense'" in sentence and "elsewhere:Dense" in sentence and "xbarch.datapaths.dense:Dense" in sentence
+    assert "two packages offer the data path 'dense'" in sentence
+    assert "elsewhere:Dense" in sentence and "xbarch.datapaths.dense:Dense" in sentence

@@ -232,7 +232,7 @@ def test_refusals(kind):
     path, layer = kind(), blank(64, 64, (3, 3))
     w = np.ones((64, 64, 3, 3))
     for density in (0.0, 1.5, float("nan"), 1e-9):
-        with pytest.raises(InputError, match=r"density: layer conv: found .* allowed .* to 1"):
+        with pytest.raises(InputError, match=r"density: must be .* to 1 for layer conv, not "):
             path.project(w, layer, ISAAC, density)
     with pytest.raises(InputError, match="weights: layer conv: found shape"):
         path.project(w[:3], layer, ISAAC, 0.5)

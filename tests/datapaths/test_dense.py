@@ -189,7 +189,7 @@ def test_weights_outside_their_bits_are_refused(sign, bad, allowed):
     weights = np.zeros((5, 3), np.int16)
     weights[3, 1] = bad
     block, = Dense({"sign": sign}).pack(linear(weights, 4), ISAAC)
-    with pytest.raises(InputError, match=f"layer conv has weight {bad}, data path dense stores {allowed}"):
+    with pytest.raises(InputError, match=f"layer conv has weight {bad}; data path dense stores {allowed}"):
         block.contents()
 
 

@@ -146,7 +146,7 @@ def test_projection_keeps_both_constraints(seed, density, rows, kind):
 
 @pytest.mark.parametrize("density", [0.0, 0.01, 1.5, float("nan")])
 def test_densities_out_of_reach_are_refused(density):
-    with pytest.raises(InputError, match=r"allowed 8/640 \(a fragment of one filter\) to 1"):
+    with pytest.raises(InputError, match=r"must be 8/640 \(a fragment of one filter\) to 1"):
         Forms().project(np.ones((4, 160, 1, 1)), blank(4, 160, 1, 1), MACHINE, density)
     assert Forms().project(np.ones((4, 160, 1, 1)), blank(4, 160, 1, 1), MACHINE, 8 / 640).mask.sum() == 8
 
@@ -161,7 +161,7 @@ def test_what_it_refuses():
     assert "needs 8 bit lines where signs mix, the crossbar has 7" in reason({}, replace(MACHINE, columns=7))
     with pytest.raises(InputError, match="needs an architecture with operation units"):
         Forms().project(np.ones((4, 8, 1, 1)), blank(4, 8, 1, 1), Geometry(128, 128, 2), 0.5)
-    with pytest.raises(InputError, match="found 16 for layer conv, allowed 2 to 8"):
+    with pytest.raises(InputError, match=r"must be 2 to 8 .* for layer conv, not 16"):
         Forms().project(np.ones((4, 8, 1, 1)), blank(4, 8, 1, 1, bits=16), MACHINE, 0.5)
 
 

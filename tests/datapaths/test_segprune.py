@@ -384,12 +384,13 @@ def test_added_area_beside_the_papers_figure():
 # -- refusals -------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("options", "density", "message"), [
-    ({}, 0.0, "density: layer conv: found 0, allowed above 0 up to 1"),
-    ({}, 1.5, "density: layer conv: found 1.5, allowed above 0 up to 1"),
-    ({}, float("nan"), "density: layer conv: found nan, allowed above 0 up to 1"),
-    ({}, 0.001, "density: layer conv: 0.001 keeps no row of a segment of 288 rows, allowed at least 1/288"),
+    ({}, 0.0, "density: must be above 0 and at most 1 for layer conv, not 0"),
+    ({}, 1.5, "density: must be above 0 and at most 1 for layer conv, not 1.5"),
+    ({}, float("nan"), "density: must be above 0 and at most 1 for layer conv, not nan"),
+    ({}, 0.001,
+     "density: must be at least 1/288 for layer conv, not 0.001, which keeps no row of a segment of 288 rows"),
     ({"mode": "ou", "segment": 64}, 0.01,
-     "density: layer conv: 0.01 keeps no row of a segment of 64 rows, allowed at least 1/64")])
+     "density: must be at least 1/64 for layer conv, not 0.01, which keeps no row of a segment of 64 rows")])
 def test_densities_out_of_reach_are_refused(options, density, message):
     weights = np.ones((8, 32, 3, 3))
     with pytest.raises(InputError) as refused:

@@ -16,8 +16,8 @@ from pydantic import Field
 from xbarch.datapaths.pruning import Pruning
 from xbarch.datapaths.records import Added, Block, Contents, Geometry, Project, Projection, Stream, Work
 from xbarch.datapaths.tools import cells, indices
+from xbarch.datapaths.tools.matrix import flat, folded, unrolled
 from xbarch.datapaths.tools.reads import standard_work
-from xbarch.datapaths.xue.path import _matrix, _shaped
 from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
@@ -128,7 +128,7 @@ class Forms(Pruning[FormsOptions]):
         frozen = Projection(weights * before.mask, before.mask, before.side)
         if not self.options.polarize:
             return frozen
-        parts = self._parts(_flat(before.mask), layer, geometry)
+        parts = self._parts(flat(before.mask), layer, geometry)
         shapes = [(len(self._cuts(len(p.rows), geometry)), len(p.filters)) for p in parts]
         bits = np.unpackbits(np.frombuffer(bytes.fromhex(before.side["signs"]), np.uint8))
         ends = np.cumsum([0, *(a * b for a, b in shapes)])
@@ -150,18 +150,18 @@ class Forms(Pruning[FormsOptions]):
             InputError: a density outside 0 to 1 or less than a fragment of one filter, weights of another shape or
                 not finite.
         """
-        energy = np.square(_matrix(weights, layer))
+        energy = np.square(unrolled(weights, layer))
         per_group = layer.filters // layer.groups
         least, all_ = min(self.height(geometry), layer.rows), layer.rows * per_group
         if not least / all_ - 1e-9 <= density <= 1:
-            raise InputError(f"found {density:g} for layer {layer.name}, allowed {least}/{all_} (a fragment of one "
-                             "filter) to 1", field="density")
+            raise InputError(f"must be {least}/{all_} (a fragment of one filter) to 1 for layer {layer.name}, not "
+                             f"{density:g}", field="density")
         kept, sizes = np.zeros(energy.shape, bool), []
         for f in range(0, layer.filters, per_group):
             mask, size = self._densest(energy[:, f:f + per_group], density, self._per(layer, geometry), geometry)
             kept[:, f:f + per_group] = mask
             sizes.append(size)
-        mask = _shaped(kept, weights)
+        mask = folded(kept, weights)
         return Projection(np.where(mask, weights, 0.0), mask, {
             "density": float(mask.mean()), "filters": [f for f, _ in sizes], "rows": [r for _, r in sizes]})
 
@@ -182,7 +182,8 @@ class Forms(Pruning[FormsOptions]):
             wrong = part.filters[self._mixed(layer, part, geometry)]
             if len(wrong):
                 return (f"filter {wrong[0]} of layer {layer.name} has weights of both signs in a fragment of "
-                        f"{self.height(geometry)} rows, allowed one ({len(wrong)} of {len(part.filters)} filters)")
+                        f"{self.height(geometry)} rows, which must all have one sign ({len(wrong)} of "
+                        f"{len(part.filters)} filters)")
         return ""
 
     def _densest(self, energy: Reals, density: float, per: int, geometry: Geometry) -> tuple[Bools, tuple[int, int]]:
@@ -217,22 +218,22 @@ class Forms(Pruning[FormsOptions]):
 
     def _signs(self, kept: Projection, layer: Layer, geometry: Geometry) -> list[Bools]:
         """Of every part, which fragments [fragments, filters] are positive."""
-        matrix = _flat(kept.weights)
+        matrix = flat(kept.weights)
         value = matrix if self.options.sign == "sum" else matrix * np.abs(matrix)
         return [np.add.reduceat(value[np.ix_(p.rows, p.filters)], self._cuts(len(p.rows), geometry), axis=0) >= 0
-                for p in self._parts(_flat(kept.mask), layer, geometry)]
+                for p in self._parts(flat(kept.mask), layer, geometry)]
 
     def _polarized(self, kept: Projection, layer: Layer, geometry: Geometry, signs: Sequence[Bools]) -> Projection:
         """`kept` with these signs of its parts' fragments."""
         if not 2 <= layer.weight_bits <= 8:
-            raise InputError(f"found {layer.weight_bits} for layer {layer.name}, allowed 2 to 8: a sign and a "
-                             "magnitude", field="weight_bits")
-        sign = np.zeros(_flat(kept.mask).shape, np.int8)
-        for part, positive in zip(self._parts(_flat(kept.mask), layer, geometry), signs, strict=True):
+            raise InputError(f"must be 2 to 8 (a sign and a magnitude) for layer {layer.name}, not "
+                             f"{layer.weight_bits}", field="weight_bits")
+        sign = np.zeros(flat(kept.mask).shape, np.int8)
+        for part, positive in zip(self._parts(flat(kept.mask), layer, geometry), signs, strict=True):
             starts = self._cuts(len(part.rows), geometry)
             tall = np.repeat(positive, np.diff(starts, append=len(part.rows)), axis=0)
             sign[np.ix_(part.rows, part.filters)] = np.where(tall, 1, -1)
-        sign = _shaped(sign, kept.weights) * kept.mask
+        sign = folded(sign, kept.weights) * kept.mask
         packed = np.packbits(np.concatenate([s.ravel() for s in signs])) if signs else np.zeros(0, np.uint8)
         return Projection(np.where(kept.weights * sign > 0, kept.weights, 0.0), kept.mask,
                           {**kept.side, "signs": packed.tobytes().hex()},
@@ -426,8 +427,3 @@ def _top(values: Reals, count: int) -> Bools:
     mask = np.zeros(len(values), bool)
     mask[np.argsort(-values, kind="stable")[:count]] = True
     return mask
-
-
-def _flat(weights: NDArray[Any]) -> NDArray[Any]:
-    """Unrolled [R, F]."""
-    return weights.reshape(len(weights), -1).T

@@ -115,8 +115,8 @@ class Huai(Pruning[HuaiOptions]):
         ranking = self._rank(weights, layer, geometry)
         least = self.least(layer, geometry)
         if density != 0 and not least <= density <= 1:
-            raise InputError(f"found {density:g} for layer {layer.name}, allowed 0, or {_up(least):g} (one crossbar of "
-                             f"{geometry.rows} x {geometry.columns} cells) to 1", field="density")
+            raise InputError(f"must be 0, or {_up(least):g} (one crossbar of {geometry.rows} x {geometry.columns} "
+                             f"cells) to 1 for layer {layer.name}, not {density:g}", field="density")
         grid = ranking.grid
         keep = min(_nearest(ranking.size, density * weights.size), int(np.count_nonzero(ranking.score)))
         count = np.bincount(ranking.block[:keep], minlength=len(grid.sizes))
@@ -153,8 +153,8 @@ class Huai(Pruning[HuaiOptions]):
         total = sum(la.rows * la.filters for la in layers)
         least = sum(first) / total
         if not least <= density <= 1:
-            raise InputError(f"found {density:g}, allowed {_up(least):g} (one crossbar of {geometry.rows} x "
-                             f"{geometry.columns} cells for each filter block of every layer) to 1", field="density")
+            raise InputError(f"must be {_up(least):g} (one crossbar of {geometry.rows} x {geometry.columns} cells for "
+                             f"each filter block of every layer) to 1, not {density:g}", field="density")
         scores = [np.where(np.cumsum(r.size) <= f, np.inf, r.score) for r, f in zip(rankings, first, strict=True)]
         sizes, owner = (np.concatenate(list(parts)) for parts in (
             (r.size for r in rankings), (np.full(len(r.size), i) for i, r in enumerate(rankings))))
@@ -184,11 +184,11 @@ class Huai(Pruning[HuaiOptions]):
         numbers = alive.sum(axis=1)
         wrong = np.flatnonzero(~np.isin(numbers, grid.bounds))
         if len(wrong):
-            return (f"filter block {wrong[0]} of layer {layer.name} keeps {numbers[wrong[0]]} channels, whole "
+            return (f"filter block {wrong[0]} of layer {layer.name} keeps {numbers[wrong[0]]} channels; whole "
                     f"crossbars of {geometry.rows} x {geometry.columns} cells hold {_hold(grid.bounds)}")
         blocks = alive.reshape(layer.groups, -1, alive.shape[1])
         if self.options.shared_rows and (blocks != blocks[:, :1]).any():
-            return f"filter blocks of layer {layer.name} keep different channels, shared_rows allows one set for all"
+            return f"filter blocks of layer {layer.name} must all keep the same channels (option shared_rows)"
         return ""
 
     def _grid(self, layer: Layer, geometry: Geometry, shared: bool = False) -> Grid:
@@ -231,12 +231,12 @@ class Huai(Pruning[HuaiOptions]):
         grid = self._grid(layer, geometry, self.options.shared_rows)
         expected = (layer.filters, layer.rows // grid.area, *layer.kernel)
         if np.shape(weights) != expected:
-            raise InputError(f"weights of layer {layer.name} have shape {np.shape(weights)}, allowed {expected}")
+            raise InputError(f"weights of layer {layer.name} must have the shape {expected}, not {np.shape(weights)}")
         exact = np.asarray(weights, np.float64)
         value = (np.abs(exact) if self.options.importance == "l1" else exact ** 2).sum(axis=(2, 3))
         value = np.add.reduceat(value, grid.starts, axis=0)
         if not np.isfinite(value).all():
-            raise InputError(f"weights of layer {layer.name} hold nan or infinity, allowed finite numbers")
+            raise InputError(f"weights of layer {layer.name} must be finite numbers")
         order = np.argsort(-value, axis=1, kind="stable")
         sums = np.add.reduceat(np.take_along_axis(value, order, axis=1), grid.bounds[:-1], axis=1)
         size = grid.sizes[:, None] * np.diff(grid.bounds) * grid.area

@@ -98,16 +98,16 @@ class HybridP(Compact[HybridPOptions]):
         for mask in np.split(layer.kept, layer.groups, axis=1):
             filters = np.flatnonzero(mask.any(axis=0))
             if len(filters) % per and len(filters) < mask.shape[1]:
-                return (f"layer {layer.name} keeps {len(filters)} filters of a group, allowed multiples of {per} or "
-                        f"all {mask.shape[1]}")
+                return (f"layer {layer.name} keeps {len(filters)} filters of a group; it must keep a multiple "
+                        f"of {per}, or all {mask.shape[1]}")
             for f in range(0, len(filters), per):
                 part = mask[:, filters[f:f + per]].reshape(-1, unit, len(filters[f:f + per]))
                 units = part.any(axis=(1, 2))
                 if not part[units].all():
-                    return f"filters of a column block of layer {layer.name} keep different rows, allowed the same"
+                    return f"filters of a column block of layer {layer.name} must keep the same rows"
                 if units.sum() % step and not units.all():
-                    return (f"a column block of layer {layer.name} keeps {int(units.sum()) * unit} rows, allowed "
-                            f"multiples of {step * unit} or all {layer.rows}")
+                    return (f"a column block of layer {layer.name} keeps {int(units.sum()) * unit} rows; it "
+                            f"must keep a multiple of {step * unit}, or all {layer.rows}")
         return ""
 
     def _unit(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:

@@ -95,13 +95,13 @@ class Liang(Compact[LiangOptions]):
             sizes = np.diff(starts, append=mask.shape[1])
             kept = np.add.reduceat(mask.reshape(-1, area, mask.shape[1]).sum(axis=1), starts, axis=1)
             if (kept % (sizes * area)).any():
-                return (f"layer {layer.name} keeps parts of blocks, allowed whole ones of {kin} channels and {kout} "
-                        "filters")
+                return (f"layer {layer.name} keeps parts of blocks; it must keep whole ones of {kin} channels and "
+                        f"{kout} filters")
             _, alike = np.unique(kept, axis=0, return_counts=True)
             over = alike % kin
             if int((over > 0).sum()) > (len(kept) % kin > 0):
-                return (f"layer {layer.name} keeps the same filters of {int(alike[over > 0][0])} channels, allowed "
-                        f"multiples of {kin}, once with the rest")
+                return (f"layer {layer.name} keeps the same filters of {int(alike[over > 0][0])} channels; "
+                        f"these must be multiples of {kin}, and once the rest")
         return ""
 
 

@@ -73,9 +73,9 @@ class Lin(Pieces[LinOptions]):
         """Squared weights [F, R]."""
         expected = (layer.filters, layer.rows // (layer.kernel[0] * layer.kernel[1]), *layer.kernel)
         if np.shape(weights) != expected:
-            raise InputError(f"weights of layer {layer.name} have shape {np.shape(weights)}, allowed {expected}")
+            raise InputError(f"weights of layer {layer.name} must have the shape {expected}, not {np.shape(weights)}")
         if not 0 < density <= 1:
-            raise InputError(f"layer {layer.name}: found {density:g}, allowed above 0 up to 1", field="density")
+            raise InputError(f"must be above 0 and at most 1 for layer {layer.name}, not {density:g}", field="density")
         return np.square(np.asarray(weights, np.float64)).reshape(layer.filters, -1)
 
     def _cut(self, weights: Reals, energy: Reals, support: Bools, found: list[list[Ints]], layer: Layer,
@@ -92,9 +92,9 @@ class Lin(Pieces[LinOptions]):
         fits &= used.ravel()[order] >= self.options.theta * size.ravel()[order]
         if not fits.any():
             least = int(size.min()) / energy.size
-            raise InputError(f"layer {layer.name}: {density:g} keeps none of its {size.size} crossbars of "
-                             f"{geometry.rows} x {geometry.columns} cells, allowed at least {least:g} (and the option "
-                             f"theta no more than {float((used / size).max()):g})", field="density")
+            raise InputError(f"{density:g} keeps none of the {size.size} crossbars of layer {layer.name}; it must be "
+                             f"at least {least:g}, and option theta at most {float((used / size).max()):g}",
+                             field="density")
         kept = np.zeros(size.size, bool)
         kept[order[fits]] = True
         mask = np.zeros(energy.shape, bool)

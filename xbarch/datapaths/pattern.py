@@ -79,14 +79,14 @@ class Pattern(Pieces[PatternOptions]):
         """
         value, area = self._value(weights, layer), layer.kernel[0] * layer.kernel[1]
         if not 0 < density <= 1:
-            raise InputError(f"layer {layer.name}: found {density:g}, allowed above 0 up to 1", field="density")
+            raise InputError(f"must be above 0 and at most 1 for layer {layer.name}, not {density:g}", field="density")
         keep = min(area, max(1, int(np.ceil(density * area - 1e-9))))
         together = self._together(layer, geometry, keep)
         sums = _segments(value, together)
         most, least = int(density * value.size + 1e-6), keep * int(_sizes(value.shape[1], together).min())
         if most < least:
-            raise InputError(f"layer {layer.name}: {density:g} keeps no segment of {together} channels, allowed at "
-                             f"least {least}/{value.size}", field="density")
+            raise InputError(f"must be at least {least}/{value.size} for layer {layer.name}, not {density:g}, which "
+                             f"keeps no segment of {together} channels", field="density")
         elected = [self._elected(part, keep) for part in self._electorates(sums)]
         return self._chosen(weights, sums, elected, {"channels": together, "positions": keep, "weights": most})
 
@@ -106,14 +106,14 @@ class Pattern(Pieces[PatternOptions]):
         parts = [kernels] if self.options.scope == "layer" else np.split(kernels, kernels.shape[1], axis=1)
         found = max(int(np.unique(part.reshape(-1, area), axis=0).any(axis=1).sum()) for part in parts)
         return "" if found <= self.options.patterns else (
-            f"layer {layer.name} has {found} patterns, allowed {self.options.patterns} (option patterns)")
+            f"layer {layer.name} has {found} patterns; option patterns allows {self.options.patterns}")
 
     def _value(self, weights: Reals, layer: Layer) -> Reals:
         """Importance of every weight, [F, C / groups, positions]."""
         area = layer.kernel[0] * layer.kernel[1]
         expected = (layer.filters, layer.rows // area, *layer.kernel)
         if np.shape(weights) != expected:
-            raise InputError(f"weights of layer {layer.name} have shape {np.shape(weights)}, allowed {expected}")
+            raise InputError(f"weights of layer {layer.name} must have the shape {expected}, not {np.shape(weights)}")
         exact = np.asarray(weights, np.float64).reshape(*expected[:2], area)
         return np.abs(exact) if self.options.importance == "l1" else np.square(exact)
 

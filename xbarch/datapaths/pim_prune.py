@@ -115,7 +115,7 @@ class PimPrune(Compact[PimPruneOptions]):
                 part = mask[np.ix_(piece.rows, piece.filters)]
                 if not part.all():
                     return (f"a block of layer {layer.name} of {part.shape[0]} rows and {part.shape[1]} columns keeps "
-                            f"{int(part.sum())} weights, allowed all {part.size}")
+                            f"{int(part.sum())} weights; it must keep all {part.size}")
         return ""
 
 

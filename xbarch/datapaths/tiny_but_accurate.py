@@ -82,8 +82,8 @@ class TinyButAccurate(Compact[TinyButAccurateOptions]):
         for mask in np.split(layer.kept, layer.groups, axis=1):
             kept, whole = int(mask.sum()), int(mask.any(axis=0).sum() * mask.any(axis=1).sum())
             if kept != whole:
-                return (f"layer {layer.name} keeps {kept} weights where its filters and rows have {whole}, allowed "
-                        "whole filters and rows")
+                return (f"layer {layer.name} keeps {kept} weights; it must keep all {whole} where its filters and "
+                        "rows meet")
         return ""
 
     def _unit(self, layer: Layer) -> int:

@@ -13,8 +13,8 @@ from xbarch.datapaths.forms import cuts
 from xbarch.datapaths.pruning import Pruning
 from xbarch.datapaths.records import Block, Geometry, Projection
 from xbarch.datapaths.tools import cells
+from xbarch.datapaths.tools.matrix import folded, unrolled
 from xbarch.datapaths.xue import Xue
-from xbarch.datapaths.xue.path import _matrix, _shaped
 from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
@@ -34,7 +34,7 @@ class TinyAdcOptions(Options):
     @classmethod
     def _power(cls, found: int) -> int:
         if found & (found - 1):
-            raise ValueError("allowed 0 or a power of two")
+            raise ValueError(f"must be 0 or a power of two, not {found}")
         return found
 
 
@@ -76,13 +76,13 @@ class TinyAdc(Pruning[TinyAdcOptions]):
             InputError: a density outside 0 to 1 or below one weight a segment, weights of another shape than the
                 layer's or not finite.
         """
-        matrix = np.abs(_matrix(weights, layer))
+        matrix = np.abs(unrolled(weights, layer))
         most = self._most(layer, geometry, density)
         kept = np.zeros(matrix.shape, bool)
         starts = self._starts(layer, geometry)
         for part, mask in zip(np.split(matrix, starts[1:]), np.split(kept, starts[1:]), strict=True):
             np.put_along_axis(mask, np.argsort(-part, axis=0, kind="stable")[:most], True, axis=0)
-        mask = _shaped(kept, weights)
+        mask = folded(kept, weights)
         return Projection(np.where(mask, weights, 0.0), mask, {"most": most, "density": float(mask.mean())})
 
     def adc_bits(self, layer: Layer, geometry: Geometry) -> int:
@@ -111,8 +111,8 @@ class TinyAdc(Pruning[TinyAdcOptions]):
         """Whether no column has more than `most` non-zero weights; nothing is promised where that is 0."""
         found = int(self.counted(layer, geometry).max(initial=0))
         return "" if not self.options.most or found <= self.options.most else (
-            f"layer {layer.name} has {found} non-zero weights in a crossbar column, allowed {self.options.most} "
-            "(option most)")
+            f"layer {layer.name} has {found} non-zero weights in a crossbar column; option most allows "
+            f"{self.options.most}")
 
     def counted(self, layer: Layer, geometry: Geometry) -> Ints:
         """Non-zero weights of every column segment, [segments, filters]."""
@@ -122,7 +122,7 @@ class TinyAdc(Pruning[TinyAdcOptions]):
         """l of a layer."""
         height = int(np.diff(self._starts(layer, geometry), append=layer.rows).max())
         if not (density <= 1 and density * height + 1e-6 >= 1):
-            raise InputError(f"found {density:g} for layer {layer.name}, allowed 1/{height} to 1: a segment of "
+            raise InputError(f"must be 1/{height} to 1 for layer {layer.name}, not {density:g}: a segment of "
                              f"{height} weights keeps at least one", field="density")
         kept = int(density * height + 1e-6)
         from_density = height if kept == height else 1 << kept.bit_length() - 1

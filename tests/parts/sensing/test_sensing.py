@@ -154,7 +154,8 @@ def test_what_nobody_pays_for_is_refused(machine):
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    (["crossbar.sensing.unit=acd"], "--set crossbar.sensing.unit=acd: found 'acd', allowed adc, analog_accumulation"),
+    (["crossbar.sensing.unit=acd"],
+     "--set crossbar.sensing.unit=acd: unknown sensing unit 'acd'; choose adc, analog_accumulation"),
     (["crossbar.sensing.options={bits: 3}"], "crossbar.sensing.options"),
     (["crossbar.sensing.unit=analog_accumulation", "crossbar.sensing.options={sums: 0}"], "sums: found 0"),
 ])

@@ -77,15 +77,15 @@ class SegPrune(Pruning[SegPruneOptions]):
             InputError: density outside 0 to 1 or less than a row of a segment, or a crossbar too narrow.
         """
         if not 0 < density <= 1:
-            raise InputError(f"layer {layer.name}: found {density:g}, allowed above 0 up to 1", field="density")
+            raise InputError(f"must be above 0 and at most 1 for layer {layer.name}, not {density:g}", field="density")
         per = self._per(layer, geometry)
         if per < 1:
             raise InputError(self._narrow(layer, geometry), field="crossbar.columns")
         unit = self._unit(geometry)
         h = self._segment(layer.rows, unit, density)
         if int(density * h + 1e-9) < 1:
-            raise InputError(f"layer {layer.name}: {density:g} keeps no row of a segment of {h} rows, allowed at "
-                             f"least 1/{h}", field="density")
+            raise InputError(f"must be at least 1/{h} for layer {layer.name}, not {density:g}, which keeps no row "
+                             f"of a segment of {h} rows", field="density")
         return _projected(weights, layer, h, [self._elected(energy, h, unit, per, density)
                                               for energy in _energies(weights, layer)])
 

@@ -29,11 +29,11 @@ def check(weights: NDArray[np.integer[Any]], low: int, high: int, layer: str, pa
     """Refuse weights outside low..high.
 
     Raises:
-        InputError: with the layer, the value found and the range allowed.
+        InputError: a weight outside that range: names the layer and the weight.
     """
     if weights.size and (weights.min() < low or weights.max() > high):
         worst = int(weights.min()) if weights.min() < low else int(weights.max())
-        raise InputError(f"layer {layer} has weight {worst}, data path {path} stores {low} to {high}")
+        raise InputError(f"layer {layer} has weight {worst}; data path {path} stores {low} to {high}")
 
 
 def offset(weights: NDArray[np.integer[Any]], outputs: Ints, bits: int, cell_bits: int, width: int) -> Contents:

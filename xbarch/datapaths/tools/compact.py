@@ -200,7 +200,7 @@ class Compact(Pruning[CompactT]):
         least = np.array([self.least(layer, geometry) for layer in layers])
         bottom = float(size @ least / size.sum())
         if not bottom <= density <= 1:
-            raise InputError(f"found {density:g}, allowed {_up(bottom):g} (every layer at its least) to 1",
+            raise InputError(f"must be {_up(bottom):g} (every layer at its least) to 1, not {density:g}",
                              field="density")
         low, high = 0.0, 1.0
         for _ in range(60):
@@ -220,12 +220,13 @@ class Compact(Pruning[CompactT]):
             raise InputError(reason, field="crossbar")
         least = self.least(layer, geometry)
         if not least <= density <= 1:
-            raise InputError(f"layer {layer.name}: found {density:g}, allowed {_up(least):g} to 1", field="density")
+            raise InputError(f"must be {_up(least):g} to 1 for layer {layer.name}, not {density:g}", field="density")
         shape = (layer.filters, layer.rows // (layer.kernel[0] * layer.kernel[1]), *layer.kernel)
         if weights.shape != shape:
-            raise InputError(f"layer {layer.name}: found shape {weights.shape}, allowed {shape}", field="weights")
+            raise InputError(f"must have the shape {shape} for layer {layer.name}, not {weights.shape}",
+                             field="weights")
         if not np.isfinite(weights).all():
-            raise InputError(f"layer {layer.name} has a weight that is not finite, allowed numbers", field="weights")
+            raise InputError(f"layer {layer.name} has a weight that is not finite", field="weights")
         energy = np.square(weights.reshape(layer.groups, -1, layer.rows))
         return [np.ascontiguousarray(part.T) for part in energy]
 

@@ -23,8 +23,8 @@ def strongest(weights: Reals, layer: Layer, size: tuple[int, int], density: floa
     norms = energies(flat, size)
     keep = round(density * norms.size) if 0 < density <= 1 else 0
     if keep < 1:
-        raise InputError(f"layer {layer.name}: found {density:g}, allowed 1/{norms.size} to 1, a group of {size[0]} "
-                         f"filters and {size[1]} rows at least", field="density")
+        raise InputError(f"must be 1/{norms.size} to 1 for layer {layer.name}, not {density:g}: at least one group of "
+                         f"{size[0]} filters and {size[1]} rows is kept", field="density")
     mask = widened(largest(norms, keep), size, flat.shape).reshape(np.shape(weights))
     return Projection(np.where(mask, weights, 0.0), mask, {"groups": keep, "of": norms.size})
 

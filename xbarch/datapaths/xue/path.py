@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 from xbarch.datapaths.pruning import Pruning
 from xbarch.datapaths.records import Added, Block, Contents, Geometry, Project, Projection, Stream, Work
 from xbarch.datapaths.tools import cells, indices
+from xbarch.datapaths.tools.matrix import folded, unrolled
 from xbarch.datapaths.tools.reads import standard_work
 from xbarch.datapaths.xue.bits import budget, hold, largest_sums, value_level
 from xbarch.errors import InputError
@@ -49,7 +50,7 @@ class XueOptions(Options):
     def _few(cls, found: object) -> object:
         numbers = list(found.values()) if isinstance(found, dict) else [found]
         if not all(type(n) is int and 1 <= n <= _MOST for n in numbers):
-            raise ValueError(f"allowed 1 to {_MOST}, or a mapping of layer names to such numbers")
+            raise ValueError(f"must be 1 to {_MOST}, or a mapping of layer names to such numbers")
         return found
 
     @field_validator("sign")
@@ -57,7 +58,7 @@ class XueOptions(Options):
     def _differential(cls, sign: str) -> str:
         if sign != "differential":
             reason = _REFUSED.get(sign)
-            raise ValueError(f"allowed differential{f'; with {sign} {reason}' if reason else ''}")
+            raise ValueError(f"must be differential{f'; with {sign} {reason}' if reason else f', not {sign}'}")
         return sign
 
 
@@ -81,7 +82,7 @@ class Xue(Pruning[XueOptions]):
         named = self.options.adc_bits if isinstance(self.options.adc_bits, dict) else {}
         for name in named:
             if name != "*" and name not in {layer.name for layer in workload.compute_layers}:
-                return f"option adc_bits names layer {name}, which the workload has not"
+                return f"option adc_bits names layer {name}, which the workload does not have"
         for layer in workload.compute_layers:
             if layer.weight_bits < 2:
                 return f"layer {layer.name} has {layer.weight_bits}-bit weights, a sign and a magnitude need 2 bits"
@@ -161,9 +162,9 @@ class Xue(Pruning[XueOptions]):
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
         """Whether ADCs of `target` bits hold the largest sum of every bit line."""
-        found, allowed = self.adc_bits(layer, geometry), self.target(layer)
-        return "" if found <= allowed else (
-            f"the weights of layer {layer.name} need {found}-bit ADCs, allowed {allowed} (option adc_bits)")
+        needed, most = self.adc_bits(layer, geometry), self.target(layer)
+        return "" if needed <= most else (
+            f"the weights of layer {layer.name} need {needed}-bit ADCs; option adc_bits allows {most}")
 
     def project(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float) -> Projection:
         """`value`, then `bit` of what is left: the hierarchical projection. The bit level may zero more weights, so
@@ -182,15 +183,15 @@ class Xue(Pruning[XueOptions]):
             InputError: a density outside 0 to 1 or below one weight a segment, weights of another shape than the
                 layer's or not finite.
         """
-        matrix = _matrix(weights, layer)
+        matrix = unrolled(weights, layer)
         whole = self.options.value == "layer"
         column = matrix.reshape(-1, 1) if whole else matrix
         height = len(column) if whole else min(geometry.rows, len(column))
         if not (density <= 1 and density * height + 1e-6 >= 1):
-            raise InputError(f"found {density:g} for layer {layer.name}, allowed {1 / height:.2g} to 1: "
+            raise InputError(f"must be {1 / height:.2g} to 1 for layer {layer.name}, not {density:g}: "
                              f"{'a layer' if whole else 'a segment'} of {height} weights keeps at least one",
                              field="density")
-        mask = _shaped(value_level(column, height, density).reshape(matrix.shape), weights)
+        mask = folded(value_level(column, height, density).reshape(matrix.shape), weights)
         return Projection(np.where(mask, weights, 0.0), mask)
 
     def projections(self) -> Sequence[Project]:
@@ -215,10 +216,10 @@ class Xue(Pruning[XueOptions]):
         """
         target, bits = self.target(layer), layer.weight_bits - 1
         if not 1 <= bits <= 7:
-            raise InputError(f"found {layer.weight_bits} for layer {layer.name}, allowed 2 to 8: a sign and a "
-                             "magnitude", field="weight_bits")
+            raise InputError(f"must be 2 to 8 (a sign and a magnitude) for layer {layer.name}, not "
+                             f"{layer.weight_bits}", field="weight_bits")
         cap = budget(target, geometry.dac_bits)
-        codes = _shaped(hold(_matrix(weights, layer), geometry.rows, bits, self.cell_bits(geometry), cap), weights)
+        codes = folded(hold(unrolled(weights, layer), geometry.rows, bits, self.cell_bits(geometry), cap), weights)
         return Projection(codes.astype(np.float64), codes != 0, {"adc_bits": target, "cap": cap},
                           codes.astype(np.int8))
 
@@ -241,24 +242,6 @@ class Xue(Pruning[XueOptions]):
             gated=skip, idle=width - len(used), cap=int(sums.max(initial=0)) * ((1 << geometry.dac_bits) - 1),
             contents=partial(_contents, layer, here, targets, self.cell_bits(geometry), used, width))
 
-
-def _matrix(weights: NDArray[np.float64], layer: Layer) -> NDArray[np.float64]:
-    """Unrolled weights [R, F].
-
-    Raises:
-        InputError: another number of weights than the layer has, or one that is not finite.
-    """
-    if weights.shape[:1] != (layer.filters,) or weights.size != layer.rows * layer.filters:
-        raise InputError(f"found shape {weights.shape} for layer {layer.name}, allowed {layer.filters} filters of "
-                         f"{layer.rows} weights", field="weights")
-    if not np.isfinite(weights).all():
-        raise InputError(f"layer {layer.name} has a weight that is not finite, allowed numbers", field="weights")
-    return weights.reshape(len(weights), -1).T
-
-
-def _shaped(matrix: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
-    """Unrolled values in the shape of `weights`."""
-    return np.ascontiguousarray(matrix.T).reshape(weights.shape)
 
 
 def _contents(layer: Layer, here: tuple[slice, slice], targets: Ints, cell_bits: int, used: Ints,

@@ -34,7 +34,7 @@ class RefreshOptions(Options):
     @model_validator(mode="after")
     def _leaves_time(self) -> RefreshOptions:
         if self.every <= self.row:
-            raise ValueError(f"row: found {self.row} ps, allowed less than retention / rows = {self.every} ps")
+            raise ValueError(f"row: must be less than retention / rows = {self.every} ps, not {self.row} ps")
         return self
 
 

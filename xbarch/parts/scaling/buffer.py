@@ -60,7 +60,8 @@ class Buffer(Scaling[BufferOptions]):
             return written.times(*(Fraction(a) / Fraction(b) for a, b in (
                 (new.energy, old.energy), (new.area, old.area), (new.leakage, old.leakage))))
         if not written.energy:
-            raise InputError("found no energy of an action to replace, allowed `of`, the size that the price is for")
+            raise InputError("the component has no energy of an action that the model could replace; state `of`, the "
+                             "size that its price is for")
         energy = Fraction(new.energy) * 10**6
         return Price(energy=energy, area=Fraction(new.area) * 10**12 * written.count,
                      power=written.power * energy / written.energy,
@@ -79,12 +80,12 @@ class Table(Buffer):
     def look(self, size: int, width: int, banks: int) -> Memo:
         if (width, banks) not in self.ROWS:
             known = ", ".join(f"{w} bits in {b} bank{'s' * (b > 1)}" for w, b in self.ROWS)
-            raise InputError(f"found accesses of {width} bits and {banks} bank{'s' * (banks > 1)}, allowed {known}, "
-                             "which its table has")
+            raise InputError(f"the model's table has {known}, not accesses of {width} bits in {banks} "
+                             f"bank{'s' * (banks > 1)}")
         rows = self.ROWS[width, banks]
         if not rows[0][0] <= size <= rows[-1][0]:
-            raise InputError(f"found {size:,} bytes, allowed {rows[0][0]:,} to {rows[-1][0]:,}, which its table "
-                             f"has for accesses of {width} bits")
+            raise InputError(f"the model's table has {rows[0][0]:,} to {rows[-1][0]:,} bytes for accesses of {width} "
+                             f"bits, not {size:,}")
         low = max((r for r in rows if r[0] <= size), key=lambda r: r[0])
         high = min((r for r in rows if r[0] >= size), key=lambda r: r[0])
         energy, leakage, area = (_power(size, (low[0], a), (high[0], b))
