@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from hashlib import sha256
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from xbarch.parts.processes.base import UnitProcess
 from xbarch.parts.scaling.base import Scaling
 from xbarch.parts.sensing.base import Array, Sensing
 from xbarch.parts.topologies.base import Topology
-from xbarch.plugins import files
+from xbarch.plugins import definitions
 from xbarch.plugins.guard import described, file_of, restrained
 from xbarch.plugins.kinds import KINDS, PATHS, PROCESSES, SCALING, SENSING, TOPOLOGIES, Kind, P
 from xbarch.plugins.made import make
@@ -43,7 +44,7 @@ class Registry:
         None: none yet."""
         self._offers = offers
         self._named = bundled.Files() if named is None else named
-        self._loaded: files.Found = {}
+        self._loaded: definitions.Found = {}
 
     @contextmanager
     def active(self) -> Iterator[Registry]:
@@ -110,6 +111,12 @@ class Registry:
         points = [point for kind in KINDS if kind is not PATHS for point in self._points(kind).values()]
         return sorted({installed.origin(point) for point in points} - {installed.OWN})
 
+    def files(self) -> list[Path]:
+        """The plugin files that were loaded, in their order: what another process loads to know the same plugins."""
+        found = [file_of(plugin) for plugins in self._loaded.values() for plugin in plugins.values()]
+        named = [path for paths in self._named.paths.values() for path in paths.values()]
+        return list(dict.fromkeys([*(Path(f) for f in found if f is not None), *named]))
+
     def load_file(self, path: str | Path) -> list[str]:
         """Register the plugins that a Python file defines, or the architecture in a YAML file. Returns their names.
 
@@ -123,7 +130,7 @@ class Registry:
                 name = load(path, Architecture).name
             self._named.register("architectures", name, Path(path))
             return [name]
-        found = files.defined(Path(path).resolve())
+        found = definitions.defined(Path(path).resolve())
         for kind, plugins in found.items():
             for name, plugin in plugins.items():
                 taken = self._loaded.get(kind, {}).get(name)
@@ -169,6 +176,16 @@ def origin(kind: Kind[Any], name: str) -> str:
 def packages() -> list[str]:
     """`Registry.packages` of the active registry."""
     return active().packages()
+
+
+def files() -> list[Path]:
+    """`Registry.files` of the active registry."""
+    return active().files()
+
+
+def digests() -> list[str]:
+    """SHA-256 of every plugin file that was loaded, sorted."""
+    return sorted(sha256(read(path, _MOST)).hexdigest() for path in files())
 
 
 def sensing() -> dict[str, type[Sensing[Any]]]:
@@ -259,6 +276,6 @@ def _imported(kind: Kind[P], point: EntryPoint) -> type[P]:
         raise InputError(f"{place} cannot be imported: {described(error)}") from error
     if not (isinstance(found, type) and issubclass(found, kind.base)):
         raise InputError(f"{place} is not a subclass of {kind.base.__name__}")
-    if reason := files.lacking(kind, found):
+    if reason := definitions.lacking(kind, found):
         raise InputError(f"{place}: {reason}")
     return found

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import TextIO
 
-_own: ContextVar[TextIO | None] = ContextVar("xbarch_output", default=None)
+_own: ContextVar[Callable[[str], object] | None] = ContextVar("xbarch_output", default=None)
 
 
 @contextmanager
@@ -20,30 +21,28 @@ def reserved() -> Iterator[None]:
     What plugins print there, from other threads, from C or by `os.write(1, ...)` goes to standard error, and their
     `sys.stdout.close()` has no effect.
     """
-    before = sys.stdout
+    before, descriptor = sys.stdout, _descriptor(sys.stdout)
     before.flush()
-    descriptor = _descriptor(before)
-    copy = os.dup(descriptor) if descriptor is not None else None
-    own = before if copy is None else open(copy, "w", encoding=before.encoding, errors=before.errors, closefd=False)
-    token = _own.set(own)
+    if descriptor is None:  # a program that uses the command line has a stream of its own for it
+        token = _own.set(before.write)
+    else:
+        copy = os.dup(descriptor)
+        token = _own.set(partial(_write_all, copy, before.encoding, before.errors or "strict"))
+        os.dup2(2, descriptor)
     sys.stdout = _Aside()
     try:
-        if descriptor is not None:
-            os.dup2(2, descriptor)
         yield
     finally:
         _own.reset(token)
         sys.stdout = before
-        if copy is not None and descriptor is not None:
-            with suppress(ValueError):
-                own.flush()
+        if descriptor is not None:
             os.dup2(copy, descriptor)
             os.close(copy)
 
 
 def write(text: str) -> None:
-    """Print `text` to standard output, the reserved one if there is one."""
-    print(text, file=_own.get(), flush=True)
+    """Write `text` to standard output, the reserved one if there is one."""
+    (_own.get() or sys.stdout.write)(text)
 
 
 class _Aside(io.TextIOBase):
@@ -62,8 +61,14 @@ class _Aside(io.TextIOBase):
         self.flush()
 
 
+def _write_all(descriptor: int, encoding: str, errors: str, text: str) -> None:
+    data = memoryview(text.encode(encoding, errors))
+    while data:
+        data = data[os.write(descriptor, data):]
+
+
 def _descriptor(stream: TextIO) -> int | None:
-    """The file descriptor behind a stream, where the process really has standard output and error."""
+    """The file descriptor behind a stream; None where there is none, or no standard error to send others to."""
     with suppress(OSError, ValueError, AttributeError):
         os.fstat(2)
         return stream.fileno()
