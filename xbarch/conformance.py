@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import DataPath
 from xbarch.datapaths.pruning import Pruning
-from xbarch.datapaths.records import Block, Geometry, Projection
+from xbarch.datapaths.records import Block, Geometry, Ints, Projection
 from xbarch.errors import InputError, XbarchError
 from xbarch.functional.execute import Executed, Resolution, ceiling, run
 from xbarch.plugins import checked
 from xbarch.plugins.guard import asking
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
 _TRIES = 5_000  # draws until one is accepted
 
 

@@ -15,7 +15,8 @@ from xbarch.datapaths.liang import Liang
 from xbarch.datapaths.pim_prune import PimPrune
 from xbarch.datapaths.tiny_but_accurate import TinyButAccurate
 from xbarch.datapaths.tools import indices
-from xbarch.datapaths.tools.compact import by_blocks, by_columns_of_blocks, by_layer, by_rows_of_blocks, ranked, whole
+from xbarch.datapaths.tools.compact import ranked
+from xbarch.datapaths.tools.cuts import by_blocks, by_columns_of_blocks, by_layer, by_rows_of_blocks, whole
 from xbarch.errors import InputError
 from xbarch.functional.execute import reference, run
 from xbarch.workload.graph import Layer

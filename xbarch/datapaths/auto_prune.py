@@ -42,6 +42,7 @@ class AutoPrune(Pruning[AutoPruneOptions]):
     """
 
     name: ClassVar[str] = "auto_prune"
+    title: ClassVar[str] = "AUTO-PRUNE"
     summary: ClassVar[str] = "column vectors of operation units, densities searched (AUTO-PRUNE, ICS 2021; APQ)"
     provenance: ClassVar[str] = (
         "Yang et al., AUTO-PRUNE, ICS 2021 (densities by layer, rewarded by accuracy and occupied crossbars; only kept "

@@ -49,8 +49,12 @@ class DataPath(Plugin[OptionsT]):
     reads_every_phase: ClassVar[bool] = False
     """Whether every activation group is read once per input phase, whatever the inputs, where a read senses the whole
     array."""
-    stores_once: ClassVar[bool] = True
-    """Whether every kept weight has cells of its own; False where equal weights share cells, or zero bits have none."""
+
+    @property
+    def stores_once(self) -> bool:
+        """Whether every kept weight has cells of its own, and each as many; False where equal weights share cells, or
+        bit lines of zeros are left out."""
+        return True
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         """Why this data path cannot run the workload on that crossbar, in one sentence; empty if it can."""

@@ -36,10 +36,15 @@ class Dense(Pruning[DenseOptions]):
     its own crossbars, as in the count ceil(R / rows) * ceil(F * S / columns) a group."""
 
     name: ClassVar[str] = "dense"
+    title: ClassVar[str] = "Dense"
+    reads_every_phase: ClassVar[bool] = True
     summary: ClassVar[str] = "every weight stored, nothing skipped (the baseline)"
     provenance: ClassVar[str] = ("Shafiee et al., ISAAC, ISCA 2016 (offset, flipped columns, unit column); "
                                  "Chi et al., PRIME, ISCA 2016 (positive and negative arrays, subtracted in analog)")
     Options: ClassVar[type[Options]] = DenseOptions
+
+    def cells_per_weight(self, bits: int, geometry: Geometry) -> int:
+        return per_weight(bits, geometry, self.options.sign)
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         for layer in workload.compute_layers:

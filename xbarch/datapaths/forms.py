@@ -14,7 +14,19 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from xbarch.datapaths.pruning import Pruning
-from xbarch.datapaths.records import Added, Block, Contents, Geometry, Project, Projection, Stream, Work
+from xbarch.datapaths.records import (
+    Added,
+    Block,
+    Bools,
+    Contents,
+    Geometry,
+    Ints,
+    Project,
+    Projection,
+    Reals,
+    Stream,
+    Work,
+)
 from xbarch.datapaths.tools import cells, indices
 from xbarch.datapaths.tools.matrix import flat, folded, unrolled
 from xbarch.datapaths.tools.reads import standard_work
@@ -22,9 +34,6 @@ from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
-Reals = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 _READING = "this project's reading, "
 _SIZED = 8  # bits of the weights that the added memories are sized for
 
@@ -66,6 +75,7 @@ class Forms(Pruning[FormsOptions]):
     """
 
     name: ClassVar[str] = "forms"
+    title: ClassVar[str] = "FORMS"
     summary: ClassVar[str] = "fragments of few rows and one sign, input zeros skipped (Yuan et al., FORMS, 2021)"
     provenance: ClassVar[str] = (
         "Yuan et al., FORMS, ISCA 2021 (structured pruning by ADMM, fragments of one sign, magnitudes in 2-bit cells, "

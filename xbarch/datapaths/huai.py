@@ -15,13 +15,12 @@ from pydantic import Field
 
 from xbarch.datapaths import dense
 from xbarch.datapaths.pruning import Pruning
-from xbarch.datapaths.records import Block, Contents, Geometry, Projection
+from xbarch.datapaths.records import Block, Contents, Geometry, Ints, Projection
 from xbarch.datapaths.tools import cells
 from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
 _SHARED = "shared_rows: every filter block keeps the same channels: channel pruning, coarser than the method"
 
 
@@ -53,12 +52,17 @@ class Huai(Pruning[HuaiOptions]):
     """
 
     name: ClassVar[str] = "huai"
+    title: ClassVar[str] = "Huai et al."
+    reads_every_phase: ClassVar[bool] = True
     summary: ClassVar[str] = "kernel groups removed in whole crossbars, nothing added (Huai et al. 2023)"
     provenance: ClassVar[str] = (
         "Huai et al., DATE 2023, abstract (crossbar-aligned pruning without hardware overhead), and the abstract of "
         "its extension CRIMP, ACM TECS 2023 (kernel-group and crossbar pruning). This project's reading: kernel group, "
         "alignment of kept counts, fill, greedy projection, shared_rows, sign")
     Options: ClassVar[type[Options]] = HuaiOptions
+
+    def cells_per_weight(self, bits: int, geometry: Geometry) -> int:
+        return dense.per_weight(bits, geometry, self.options.sign)
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         for layer in workload.compute_layers:

@@ -8,17 +8,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths.records import Geometry, Projection, Reals
-from xbarch.datapaths.tools.compact import (
-    Bools,
-    Compact,
-    ListOptions,
-    at_least,
-    best,
-    by_columns_of_blocks,
-    projected,
-    whole,
-)
+from xbarch.datapaths.records import Bools, Geometry, Projection, Reals
+from xbarch.datapaths.tools.compact import Compact, ListOptions
+from xbarch.datapaths.tools.cuts import at_least, best, by_columns_of_blocks, projected, whole
 from xbarch.datapaths.tools.packing import Piece
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
@@ -40,6 +32,7 @@ class HybridP(Compact[HybridPOptions]):
     until those left fill whole crossbars. One list of rows a block."""
 
     name: ClassVar[str] = "hybrid_p"
+    title: ClassVar[str] = "Hybrid-P"
     summary: ClassVar[str] = "filters and block rows in whole crossbars (assumed definition of SegPrune's baseline)"
     provenance: ClassVar[str] = (
         "assumed: Zheng et al., SegPrune, IEEE TCAD 41(11), 2022, compare themselves with a Hybrid-P whose definition "

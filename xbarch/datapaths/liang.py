@@ -8,8 +8,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths.records import Geometry, Projection, Reals
-from xbarch.datapaths.tools.compact import Bools, Compact, CompactOptions, Ints, by_columns_of_blocks, projected
+from xbarch.datapaths.records import Bools, Geometry, Ints, Projection, Reals
+from xbarch.datapaths.tools.compact import Compact, CompactOptions
+from xbarch.datapaths.tools.cuts import by_columns_of_blocks, projected
 from xbarch.datapaths.tools.groups import energies, largest, widened
 from xbarch.datapaths.tools.packing import Piece, cut
 from xbarch.specs.model import Options
@@ -37,6 +38,7 @@ class Liang(Compact[LiangOptions]):
 
     lists: ClassVar[Literal["both", "outputs", "none"]] = "outputs"
     name: ClassVar[str] = "liang"
+    title: ClassVar[str] = "Liang et al."
     summary: ClassVar[str] = "whole crossbars or their columns, feature maps reordered (Liang et al. 2018)"
     provenance: ClassVar[str] = (
         "Liang et al., Crossbar-aware neural network pruning, IEEE Access 2018 (crossbar and column grain, L0-"

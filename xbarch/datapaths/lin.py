@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths.records import Block, Geometry, Projection, Reals
-from xbarch.datapaths.tools.compact import by_layer
+from xbarch.datapaths.records import Block, Bools, Geometry, Ints, Projection, Reals
+from xbarch.datapaths.tools.cuts import by_layer
 from xbarch.datapaths.tools.packing import Piece, Placed
 from xbarch.datapaths.tools.pieces import Pieces, PiecesOptions
 from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 _ROUNDS = 10  # Lloyd
 
 
@@ -37,6 +35,7 @@ class Lin(Pieces[LinOptions]):
     """
 
     name: ClassVar[str] = "lin"
+    title: ClassVar[str] = "Lin et al."
     summary: ClassVar[str] = "filters clustered, whole sparse crossbars removed (Lin et al. 2019)"
     provenance: ClassVar[str] = (
         "Lin et al., Learning the sparsity for ReRAM, ASP-DAC 2019 (recursive k-means over weight columns, the most "
@@ -60,14 +59,14 @@ class Lin(Pieces[LinOptions]):
         support[np.argsort(-energy, axis=None, kind="stable")[:max(1, round(density * energy.size))]] = True
         found = [clusters(part, self.per(layer, geometry))
                  for part in np.split(support.reshape(energy.shape), layer.groups)]
-        return self._cut(weights, energy, support.reshape(energy.shape), found, layer, geometry, density)
+        return self._cut(weights, support.reshape(energy.shape), found, layer, geometry, density)
 
     def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
         """The nearest weights with the clusters of an earlier projection and as large a share of weights."""
         density = float(before.mask.mean())
         energy = self._energy(weights, layer, density)
         found = [[np.array(c) for c in group] for group in before.side["clusters"]]
-        return self._cut(weights, energy, np.ones(energy.shape, bool), found, layer, geometry, density)
+        return self._cut(weights, np.ones(energy.shape, bool), found, layer, geometry, density)
 
     def _energy(self, weights: Reals, layer: Layer, density: float) -> Reals:
         """Squared weights [F, R]."""
@@ -78,9 +77,10 @@ class Lin(Pieces[LinOptions]):
             raise InputError(f"must be above 0 and at most 1 for layer {layer.name}, not {density:g}", field="density")
         return np.square(np.asarray(weights, np.float64)).reshape(layer.filters, -1)
 
-    def _cut(self, weights: Reals, energy: Reals, support: Bools, found: list[list[Ints]], layer: Layer,
-             geometry: Geometry, density: float) -> Projection:
+    def _cut(self, weights: Reals, support: Bools, found: list[list[Ints]], layer: Layer, geometry: Geometry,
+             density: float) -> Projection:
         """The crossbars of most energy of the clusters `found`, theirs and no other weights."""
+        energy = self._energy(weights, layer, density)
         starts, per = np.arange(0, layer.rows, geometry.rows), layer.filters // layer.groups
         owners = [cluster + g * per for g, group in enumerate(found) for cluster in group]
         tall = np.diff(starts, append=layer.rows)

@@ -15,13 +15,12 @@ from pydantic import Field
 
 from xbarch.datapaths import dense
 from xbarch.datapaths.pruning import Pruning
-from xbarch.datapaths.records import Added, Block, Contents, Geometry, Stream, Work
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Ints, Stream, Work
 from xbarch.datapaths.tools import cells, indices
 from xbarch.datapaths.tools.reads import standard_work
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
 _INDEX_BITS = 10  # names a filter among up to 1024
 
 
@@ -84,6 +83,8 @@ class Meng(Pruning[MengOptions]):
     """
 
     name: ClassVar[str] = "meng"
+    title: ClassVar[str] = "Meng et al."
+    reads_every_phase: ClassVar[bool] = True
     summary: ClassVar[str] = "column segments removed by group lasso, packed left, output DeMUX (Meng et al. 2021)"
     provenance: ClassVar[str] = (
         "Meng et al., IEEE TCAS-II 2021, and the authors' code GroupLasso_Quant (groups, offset, dummy column, one "
@@ -91,6 +92,9 @@ class Meng(Pruning[MengOptions]):
         "row, dummy weight as digit columns, side_by_side, DeMUX as an index table, layers without removed "
         "segments on the base machine's dense packing")
     Options: ClassVar[type[Options]] = MengOptions
+
+    def cells_per_weight(self, bits: int, geometry: Geometry) -> int:
+        return geometry.slices(bits)
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         for layer in workload.compute_layers:

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from xbarch.datapaths import dense
-from xbarch.datapaths.records import Block, Geometry, Projection, Reals
+from xbarch.datapaths.records import Block, Bools, Geometry, Ints, Projection, Reals
 from xbarch.datapaths.segprune.voting import ballots
 from xbarch.datapaths.tools import packing
 from xbarch.datapaths.tools.packing import Piece
@@ -19,9 +18,6 @@ from xbarch.datapaths.tools.pieces import Pieces, PiecesOptions, unit
 from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 class PatternOptions(PiecesOptions):
@@ -46,6 +42,7 @@ class Pattern(Pieces[PatternOptions]):
     """
 
     name: ClassVar[str] = "pattern"
+    title: ClassVar[str] = "Yu et al."
     summary: ClassVar[str] = "few patterns of kernel positions, kernels reordered by pattern (Yu et al. 2020)"
     provenance: ClassVar[str] = (
         "Yu et al., arXiv 2010.06156, 2020, abstract (kernel-reordering weight mapping, pattern pruning, operation "

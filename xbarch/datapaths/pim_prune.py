@@ -9,11 +9,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths.records import Geometry, Projection, Reals
-from xbarch.datapaths.tools.compact import (
-    Bools,
-    Compact,
-    ListOptions,
+from xbarch.datapaths.records import Bools, Geometry, Projection, Reals
+from xbarch.datapaths.tools.compact import Compact, ListOptions
+from xbarch.datapaths.tools.cuts import (
     at_least,
     best,
     by_blocks,
@@ -45,6 +43,7 @@ class PimPrune(Compact[PimPruneOptions]):
     which inputs a block reads and which filters it adds to."""
 
     name: ClassVar[str] = "pim_prune"
+    title: ClassVar[str] = "PIM-Prune"
     summary: ClassVar[str] = "filters and channels, then rows or columns of crossbar-sized blocks (Chu et al. 2020)"
     provenance: ClassVar[str] = (
         "Chu et al., PIM-Prune, DAC 2020, abstract, and patent US 12,154,034 of the same authors (two stages; block, "

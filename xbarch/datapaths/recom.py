@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from xbarch.datapaths.records import Block, Geometry, Projection, Reals
-from xbarch.datapaths.tools.compact import by_layer
+from xbarch.datapaths.tools.cuts import by_layer
 from xbarch.datapaths.tools.groups import strongest
 from xbarch.datapaths.tools.packing import Piece, Placed
 from xbarch.datapaths.tools.pieces import ActivationOptions, Activations
@@ -33,6 +33,7 @@ class ReCom(Activations[ReComOptions]):
     """
 
     name: ClassVar[str] = "recom"
+    title: ClassVar[str] = "ReCom"
     summary: ClassVar[str] = "rows and filters of layers removed, zero activations skipped (ReCom 2018)"
     provenance: ClassVar[str] = (
         "Ji et al., ReCom, DATE 2018, abstract (structurally compressed weights, fetching oriented by them, zero "

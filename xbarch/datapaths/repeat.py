@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from xbarch.datapaths import dense
-from xbarch.datapaths.records import Added, Block, Contents, Geometry
+from xbarch.datapaths.records import Added, Block, Bools, Contents, Geometry, Ints
 from xbarch.datapaths.tools import cells, indices
 from xbarch.datapaths.tools.packing import Piece, Placed
 from xbarch.datapaths.tools.pieces import Pieces, PiecesOptions, per_crossbar, unit
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 _RESULT_BITS = 24  # of a pattern's result: 16 rows of 8-bit weights and 8-bit inputs sum to 20 bits
 _INPUT_BITS = 8
 _READING = "this project's reading: "
@@ -68,6 +66,7 @@ class PattPim(Pieces[RepeatOptions]):
     """
 
     name: ClassVar[str] = "pattpim"
+    title: ClassVar[str] = "PattPIM"
     summary: ClassVar[str] = "repeated weight patterns stored and computed once, results reused (PattPIM 2020)"
     provenance: ClassVar[str] = (
         "PattPIM, DAC 2020 and IEEE TCAD 2022, abstracts (repetitions of non-zero weight patterns mapped once to "
@@ -84,6 +83,11 @@ class PattPim(Pieces[RepeatOptions]):
         return min(self.options.height or unit(geometry), layer.rows)
 
     # -- packing ----------------------------------------------------------------------------------------
+
+    @property
+    def stores_once(self) -> bool:
+        """Repeated patterns share cells."""
+        return False
 
     def saves(self, layer: Layer) -> bool:
         """Patterns may repeat in a layer of which nothing was removed."""
@@ -120,14 +124,16 @@ class PattPim(Pieces[RepeatOptions]):
         return Shared(
             crossbar=placed.crossbar, row0=placed.row0, col0=placed.col0, inputs=placed.piece.rows, columns=width,
             kept=int(kept.sum()) * each, targets=filters,
-            contents=partial(self._contents, layer, geometry, rows, placed.piece.filters, filters, pattern, width),
+            contents=partial(self._contents, layer, geometry, rows, placed.piece.filters, filters, pattern),
             group=placed.read, cap=dense.largest(len(rows), geometry, sign), gated=True, patterns=count)
 
-    def _contents(self, layer: Layer, geometry: Geometry, rows: Ints, first: Ints, filters: Ints, pattern: Ints,
-                  width: int) -> Contents:
+    def _contents(self, layer: Layer, geometry: Geometry, rows: Ints, first: Ints, filters: Ints,
+                  pattern: Ints) -> Contents:
         """Every pattern's cells once, its decode list once for each of its filters."""
         weights = layer.matrix[np.ix_(rows, first)]
         cells.check(weights, *self.levels(layer.weight_bits), layer.name, self.name)
+        width = len(first) * dense.per_weight(layer.weight_bits, geometry, self.options.sign) \
+            + dense.reference(geometry, self.options.sign)
         once = dense.encoded(weights, np.arange(len(first)), layer.weight_bits, geometry, self.options.sign, width)
         entries = np.argsort(once.output, kind="stable").reshape(len(first), -1)[pattern]
         return Contents(once.cells, once.column[entries.ravel()], np.repeat(filters, entries.shape[1]),
@@ -166,6 +172,7 @@ class RePim(PattPim):
     the results held from that window are used again."""
 
     name: ClassVar[str] = "repim"
+    title: ClassVar[str] = "RePIM"
     summary: ClassVar[str] = "weight patterns and activations that repeat are computed once (RePIM 2021)"
     provenance: ClassVar[str] = (
         "RePIM, DAC 2021 (joint use of activation and weight repetitions, from its title and abstract). Assumed, as "

@@ -28,6 +28,7 @@ class SNrram(Activations[SNrramOptions]):
     """
 
     name: ClassVar[str] = "snrram"
+    title: ClassVar[str] = "SNrram"
     summary: ClassVar[str] = "zero columns and rows of blocks not stored, zero inputs not read (SNrram 2018)"
     provenance: ClassVar[str] = (
         "Wang et al., SNrram, DAC 2018, abstract (weight and activation sparsity, only non-trivial weights stored). "

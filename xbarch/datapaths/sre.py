@@ -11,7 +11,7 @@ from pydantic import Field
 
 from xbarch.datapaths import dense
 from xbarch.datapaths.pruning import Pruning
-from xbarch.datapaths.records import Added, Block, Geometry, Stream, Work
+from xbarch.datapaths.records import Added, Block, Geometry, Ints, Stream, Work
 from xbarch.datapaths.tools import indices, sparse_units
 from xbarch.datapaths.tools.packing import Piece
 from xbarch.datapaths.tools.reads import standard_work
@@ -45,6 +45,7 @@ class Sre(Pruning[SreOptions]):
     """
 
     name: ClassVar[str] = "sre"
+    title: ClassVar[str] = "SRE"
     summary: ClassVar[str] = "rows of operation units and zero input bits skipped (Sparse ReRAM Engine, ISCA 2019)"
     provenance: ClassVar[str] = (
         "Yang et al., Sparse ReRAM Engine, ISCA 2019 (operation units, row compression, dynamic operation units, "
@@ -84,7 +85,7 @@ class Sre(Pruning[SreOptions]):
             work = sparse_units.dynamic(blocks, layer, geometry, stream)
         else:
             work = standard_work(blocks, phases, geometry)
-        extra: dict[str, sparse_units.Ints] = {}
+        extra: dict[str, Ints] = {}
         if self.options.dof:
             extra["form"] = np.bincount([b.crossbar for b in blocks]) * phases
         if not self.options.orc:

@@ -8,9 +8,10 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths.records import Geometry, Projection, Reals
+from xbarch.datapaths.records import Bools, Geometry, Projection, Reals
 from xbarch.datapaths.tools import purify
-from xbarch.datapaths.tools.compact import Bools, Compact, CompactOptions, at_least, best, by_layer, projected
+from xbarch.datapaths.tools.compact import Compact, CompactOptions
+from xbarch.datapaths.tools.cuts import at_least, best, by_layer, projected
 from xbarch.datapaths.tools.packing import Piece
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
@@ -37,6 +38,7 @@ class TinyButAccurate(Compact[TinyButAccurateOptions]):
 
     lists: ClassVar[Literal["both", "outputs", "none"]] = "none"
     name: ClassVar[str] = "tiny_but_accurate"
+    title: ClassVar[str] = "Tiny but Accurate"
     summary: ClassVar[str] = "filters, filter shapes and unused paths removed, nothing added (Ma et al. 2020)"
     provenance: ClassVar[str] = (
         "Ma et al., Tiny but accurate, ASP-DAC 2020 (ADMM on filters, channels and columns, network purification and "

@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from xbarch.datapaths.forms import cuts
 from xbarch.datapaths.pruning import Pruning
-from xbarch.datapaths.records import Block, Geometry, Projection
+from xbarch.datapaths.records import Block, Geometry, Ints, Projection, Reals
 from xbarch.datapaths.tools import cells
 from xbarch.datapaths.tools.matrix import folded, unrolled
 from xbarch.datapaths.xue import Xue
@@ -19,8 +18,6 @@ from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
-Reals = NDArray[np.float64]
 _CELLS = Xue({"single_bit": False})  # differential digits in whole cells, every row in its place
 
 
@@ -45,6 +42,7 @@ class TinyAdc(Pruning[TinyAdcOptions]):
     """
 
     name: ClassVar[str] = "tinyadc"
+    title: ClassVar[str] = "TinyADC"
     summary: ClassVar[str] = "few weights a crossbar column, so that smaller ADCs suffice (Yuan et al., TinyADC, 2021)"
     provenance: ClassVar[str] = (
         "Yuan et al., TinyADC, DATE 2021, abstract (pruning by which ADCs need fewer bits without any inaccuracy) and "

@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work
+from xbarch.datapaths.records import Ints
 from xbarch.errors import InputError
 from xbarch.parts.sensing.base import Sensing
 from xbarch.plugins.guard import asking
 from xbarch.specs.text import brief
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
 Wrong = Callable[[str], InputError]
 _MOST = 2**31  # of every number in a `Work`
 _LONGEST = 10**15  # ps a read, as of a time in a spec

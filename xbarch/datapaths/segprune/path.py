@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from xbarch.datapaths import dense
 from xbarch.datapaths.pruning import Pruning
-from xbarch.datapaths.records import Added, Block, Contents, Geometry, Projection, Stream, Work
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Ints, Projection, Reals, Stream, Work
 from xbarch.datapaths.segprune import voting
 from xbarch.datapaths.segprune.voting import Band
 from xbarch.datapaths.tools import cells, indices, packing, sparse_units
@@ -23,10 +22,6 @@ from xbarch.datapaths.tools.reads import standard_work
 from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
-
-Ints = NDArray[np.int64]
-Reals = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 class SegPruneOptions(Options):
@@ -55,6 +50,8 @@ class SegPrune(Pruning[SegPruneOptions]):
     are the mode's own."""
 
     name: ClassVar[str] = "segprune"
+    title: ClassVar[str] = "SegPrune"
+    reads_every_phase: ClassVar[bool] = True
     summary: ClassVar[str] = "segments of equal shape share crossbars, indexed inputs and outputs (Zheng et al. 2022)"
     provenance: ClassVar[str] = (
         "Zheng et al., SegPrune, IEEE TCAD 41(11), 2022, abstract (segments, shapes, equal shapes on one crossbar, "
@@ -109,8 +106,7 @@ class SegPrune(Pruning[SegPruneOptions]):
             bands.append(voting.vote(part, row0, max(keep, 1) if self.options.variable_k else keep, count, sizes))
         if not self.options.variable_k:
             return bands
-        cells = int(density * rows * filters + 1e-6)
-        return voting.settle(energy, bands, unit, per, cells, density, sizes is not None)
+        return voting.settle(energy, bands, unit, per, density, sizes is not None)
 
     def _segment(self, rows: int, unit: int, density: float) -> int:
         """Rows of a segment: kept rows fill a crossbar (or a read), bands of about the same height."""

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.records import Contents
+from xbarch.datapaths.records import Contents, Ints
 from xbarch.errors import InputError
-
-Ints = NDArray[np.int64]
 
 
 def digits(codes: NDArray[np.integer[Any]], count: int, bits: int) -> NDArray[np.uint8]:

@@ -17,12 +17,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from xbarch.datapaths.records import Added, Block, Geometry
+from xbarch.datapaths.records import Added, Block, Geometry, Ints
 from xbarch.workload.graph import Layer
 
-Ints = NDArray[np.int64]
 Store = Literal["buffer", "sram"]
 
 _CLOCK = 833  # ps, 1.2 GHz

@@ -18,15 +18,13 @@ from typing_extensions import TypeVar
 
 from xbarch.datapaths import dense
 from xbarch.datapaths.pruning import Pruning
-from xbarch.datapaths.records import Added, Block, Geometry, Stream, Work
+from xbarch.datapaths.records import Added, Block, Bools, Geometry, Ints, Stream, Work
 from xbarch.datapaths.tools import compact, indices, sparse_units
 from xbarch.datapaths.tools.packing import Piece, Placed, shelved
 from xbarch.datapaths.tools.reads import operation_units, standard_work
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Vectors = NDArray[np.unsignedinteger[Any]]
 
 

@@ -11,17 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xbarch.datapaths import dense
-from xbarch.datapaths.records import Added, Block, Contents, Geometry, Stream, Work
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Ints, Stream, Work
 from xbarch.datapaths.tools import cells, indices
 from xbarch.datapaths.tools.packing import Piece, Placed
 from xbarch.datapaths.tools.reads import operation_units, standard_work
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 NEEDED = "needs an architecture with operation units, such as sre_like"
 _ENTRIES = 2**22  # of the largest array made at a time
 
@@ -96,17 +93,17 @@ def blocks(placed: Sequence[Placed], layer: Layer, geometry: Geometry, sign: den
         found.append(Block(
             crossbar=p.crossbar, row0=p.row0, col0=p.col0, inputs=p.piece.rows, columns=width,
             kept=int(layer.kept[np.ix_(rows, filters)].sum()) * each, targets=filters, group=p.read,
-            contents=partial(_contents, layer, rows, filters, geometry, sign, width, path),
+            contents=partial(_contents, layer, rows, filters, geometry, sign, path),
             cap=dense.largest(len(rows), geometry, sign), gated=True))
     return found
 
 
-def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign: dense.Sign, width: int,
-              path: str) -> Contents:
+def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign: dense.Sign, path: str) -> Contents:
     """Cells and decode list of these rows and filters of the layer's matrix."""
     weights = layer.matrix[np.ix_(rows, filters)]
     half = 1 << layer.weight_bits - 1
     cells.check(weights, -half, half - 1, layer.name, path)
+    width = len(filters) * dense.per_weight(layer.weight_bits, geometry, sign) + dense.reference(geometry, sign)
     return dense.encoded(weights, filters, layer.weight_bits, geometry, sign, width)
 
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xbarch.datapaths.records import Ints
 from xbarch.errors import InputError
 
-Ints = NDArray[np.int64]
 Reals = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
 _STEPS, _LAST = 20, 0.01    # subgradient steps for each digit, and what the last is of the first
 _SLOPE = 0.25              # of magnitudes in the relaxation, from the first weight of a column to the last

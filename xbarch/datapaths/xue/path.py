@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from xbarch.datapaths.pruning import Pruning
-from xbarch.datapaths.records import Added, Block, Contents, Geometry, Project, Projection, Stream, Work
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Ints, Project, Projection, Stream, Work
 from xbarch.datapaths.tools import cells, indices
 from xbarch.datapaths.tools.matrix import folded, unrolled
 from xbarch.datapaths.tools.reads import standard_work
@@ -21,7 +21,6 @@ from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
 _WORD = 64  # bits of the map that a look-up brings
 _ADC_BITS, _MOST = 3, 8
 _REFUSED = {
@@ -71,12 +70,19 @@ class Xue(Pruning[XueOptions]):
     """
 
     name: ClassVar[str] = "xue"
+    title: ClassVar[str] = "Xue et al."
+    reads_every_phase: ClassVar[bool] = True
     summary: ClassVar[str] = "weights, then single bits pruned so that 2- or 3-bit ADCs suffice (Xue et al. 2023)"
     provenance: ClassVar[str] = (
         "Xue et al., DATE 2023, abstract: joint value-level and bit-level non-structured pruning by ADMM for low "
         "ADC resolution. This project's reading: the two sets, the worst-case bound, the Lagrangian projection, "
         "differential signs, one bit a cell, skip")
     Options: ClassVar[type[Options]] = XueOptions
+
+    @property
+    def stores_once(self) -> bool:
+        """With `skip`, bit lines of zeros are not stored."""
+        return not self.options.skip
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         named = self.options.adc_bits if isinstance(self.options.adc_bits, dict) else {}
@@ -241,7 +247,6 @@ class Xue(Pruning[XueOptions]):
             crossbar=crossbar, row0=0, col0=0, inputs=inputs, columns=width, kept=stored, targets=targets,
             gated=skip, idle=width - len(used), cap=int(sums.max(initial=0)) * ((1 << geometry.dac_bits) - 1),
             contents=partial(_contents, layer, here, targets, self.cell_bits(geometry), used, width))
-
 
 
 def _contents(layer: Layer, here: tuple[slice, slice], targets: Ints, cell_bits: int, used: Ints,
