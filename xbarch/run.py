@@ -26,7 +26,7 @@ from xbarch.mapping.placement import place_tiles
 from xbarch.mapping.plan import Plan, plan
 from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
-from xbarch.plugins import registry
+from xbarch.plugins import guard
 from xbarch.request import Choices, Contents, Request, choose, requested, widened
 from xbarch.result.joined import joined
 from xbarch.result.ledger import ledger
@@ -136,7 +136,7 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     setup = prepare(requested(arch, workload, choices))
     refuse_impossible(setup.network, setup.machine)
     packed = pack_network(setup)
-    with registry.asking(setup.path, "contents", limited=False):
+    with guard.asking(setup.path, "contents", limited=False):
         return functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
                                  adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
 

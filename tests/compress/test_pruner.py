@@ -13,9 +13,10 @@ from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training import data
 from xbarch.compress.training.run import build, change, train
 from xbarch.compress.training.train import Trainer, phases
-from xbarch.datapaths.base import Geometry, strongest
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.meng import Meng
+from xbarch.datapaths.records import Geometry
+from xbarch.datapaths.tools.groups import strongest
 from xbarch.errors import InputError
 from xbarch.plugins import registry
 from xbarch.specs.recipe import Pruning, Quantization, Training

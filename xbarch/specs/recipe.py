@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from xbarch.specs.model import Spec
 
 Text = Annotated[str, Field(max_length=600)]
 Bits = Annotated[int, Field(ge=1, le=8)]
 SignedBits = Annotated[int, Field(ge=2, le=8)]
-
-
-class Spec(BaseModel):
-    """Base of all models: strict, frozen, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False,
-                              hide_input_in_errors=True)
 
 
 class Data(Spec):

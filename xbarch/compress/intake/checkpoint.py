@@ -23,9 +23,10 @@ from xbarch.compress.training import data, export
 from xbarch.compress.training.run import _restore, _sparsity, _versions, build
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
-from xbarch.plugins import registry
+from xbarch.plugins import guard, registry
 from xbarch.specs.explain import explain
-from xbarch.specs.recipe import Cut, Data, Pruning, Quantization, Recipe, Shape, Spec, Training
+from xbarch.specs.model import Spec
+from xbarch.specs.recipe import Cut, Data, Pruning, Quantization, Recipe, Shape, Training
 from xbarch.specs.text import brief, dotted
 from xbarch.support.files import writable
 from xbarch.workload.graph import Layer, Workload
@@ -228,7 +229,7 @@ def _settle(network: Network, path: DataPath, crossbar: Geometry, asked: Import)
         InputError: the method does not take the network, its constraint is broken, or the density is out of reach.
     """
     shapes = tuple(n.layer for n in network.compute_nodes())
-    with registry.asking(path, "accepts"):
+    with guard.asking(path, "accepts"):
         reason = path.accepts(Workload("imported", shapes), crossbar)
     if reason:
         raise InputError(reason, field="method")
@@ -244,7 +245,7 @@ def _settle(network: Network, path: DataPath, crossbar: Geometry, asked: Import)
 
 def _broken(path: DataPath, node: Node, crossbar: Geometry) -> str:
     """What the layer's weights break of the method's promise; empty if nothing."""
-    with registry.asking(path, "check", node.layer.name):
+    with guard.asking(path, "check", node.layer.name):
         return path.check(stored(node), crossbar)
 
 
@@ -270,7 +271,7 @@ def _cut(pruner: Pruner) -> None:
     density = pruner.spec.density
     assert density is not None
     weights = [n.weight for n in pruner.nodes]
-    with registry.asking(pruner.path, "projections"):
+    with guard.asking(pruner.path, "projections"):
         first = pruner.path.projections()[0]
     for node, found in zip(pruner.nodes, pruner.projected(weights, density, first), strict=True):
         _fit_step(node, node.weight * torch.from_numpy(found.mask.copy()).reshape(node.weight.shape))
