@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is here
     from typing import Any
 
-__all__ = ["__version__", "execute", "load", "read", "simulate", "take", "train", "verify"]
+__all__ = ["__version__", "execute", "import_weights", "load", "read", "simulate", "train", "verify"]
 
 
 def __getattr__(name: str) -> Any:
@@ -26,10 +26,10 @@ def __getattr__(name: str) -> Any:
         from xbarch.compress.training.run import train
 
         return train
-    if name == "take":
-        from xbarch.compress.intake.checkpoint import take
+    if name == "import_weights":
+        from xbarch.compress.importing.weights import import_weights
 
-        return take
+        return import_weights
     if name == "load":
         from xbarch.workload.find import resolve
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from xbarch.compress.recipes import ask
+from xbarch.compress.recipes import resolve
 from xbarch.errors import InputError
 from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import document, validate
@@ -85,7 +85,7 @@ def merged(path):
 
 def refused(path, **more):
     with pytest.raises(InputError) as caught:
-        ask(path, **more)
+        resolve(path, **more)
     assert len(str(caught.value).splitlines()) == 1
     return caught.value
 
@@ -190,12 +190,12 @@ def test_a_grid_of_nothing(grid, part):
 # -- asking -------------------------------------------------------------------------------------------------------
 
 def test_asking_names_every_member_and_its_folder(grid, tmp_path):
-    asked = ask(grid())
+    asked = resolve(grid())
     assert [a.name for a in asked] == NAMES and all(a.grid for a in asked)
     assert [a.out for a in asked] == [tmp_path / "g" / n for n in NAMES]
     assert {a.cache for a in asked} == {tmp_path / "cache"}
     assert [a.recipe.pruning.density for a in asked] == [0.5, 0.9, 0.5, 0.5] * 2
-    assert [a.out for a in ask(tmp_path / "g.yaml", tmp_path / "o")] == [tmp_path / "o" / n for n in NAMES]
+    assert [a.out for a in resolve(tmp_path / "g.yaml", tmp_path / "o")] == [tmp_path / "o" / n for n in NAMES]
     assert [p.name for p in tmp_path.iterdir()] == ["g.yaml"]  # asking writes nothing
 
 
@@ -204,7 +204,7 @@ def test_asking_names_every_member_and_its_folder(grid, tmp_path):
     ("*_[hw]*", [n for n in NAMES if n.split("_")[2] in ("half", "whole")]), ("*_a?", [NAMES[2], NAMES[6]]),
 ])
 def test_only(grid, only, wanted):
-    assert [a.name for a in ask(grid(), only=only)] == wanted
+    assert [a.name for a in resolve(grid(), only=only)] == wanted
 
 
 @pytest.mark.parametrize("only", ["big", "Big_*", "", "x" * 500])
@@ -217,7 +217,7 @@ def test_only_of_a_single_recipe_is_its_own_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "one.yaml").write_text("kind: trained\nmodel: resnet20\ndata: {name: digits}\n"
                                        "baseline: {epochs: 1, rate: 0.1}\n")
-    assert [(a.name, a.grid) for a in ask("one.yaml", only="o*")] == [("one", False)]
+    assert [(a.name, a.grid) for a in resolve("one.yaml", only="o*")] == [("one", False)]
     assert refused("one.yaml", only="two").field == "only"
 
 
@@ -356,10 +356,10 @@ def test_resuming_is_what_leaves_members_alone(tiny, monkeypatch):
     from xbarch.compress.training import run
 
     made = []
-    monkeypatch.setattr(run, "_trained", lambda each, resume, progress: made.append(each.name))
+    monkeypatch.setattr(run, "train_job", lambda each, resume, progress: made.append(each.name))
     for stored, resume in itertools.product(([], ["net_cut_half"]), (True, False)):
         made.clear()
-        monkeypatch.setattr(run, "_stored", lambda each, stored=stored: each.name in stored)
+        monkeypatch.setattr(run, "_is_stored", lambda each, stored=stored: each.name in stored)
         run.train(tiny, resume=resume)
         assert made == [n for n in ("net_cut_half", "net_cut_tenth") if not (resume and n in stored)]
 
@@ -378,6 +378,6 @@ def test_a_fault_of_one_member_names_its_line(tiny, tmp_path):
 def test_recipes_left_out(grid):
     """They are not there for anybody; one that there is not is refused."""
     out = "without:\n  big_cut_half: takes too long\nmethods:"
-    assert [a.name for a in ask(grid("methods:", out))] == [n for n in NAMES if n != "big_cut_half"]
+    assert [a.name for a in resolve(grid("methods:", out))] == [n for n in NAMES if n != "big_cut_half"]
     with pytest.raises(InputError, match=r"without\.big_cut_third: no such recipe"):
-        ask(grid("methods:", "without:\n  big_cut_third: not there\nmethods:"))
+        resolve(grid("methods:", "without:\n  big_cut_third: not there\nmethods:"))

@@ -271,10 +271,10 @@ def compress(
     plugin: Plugin = [],
 ) -> None:
     """Train, prune and quantize a network, or each of a grid, and store it. Resumes where it was interrupted."""
-    from xbarch.compress.recipes import ask
+    from xbarch.compress.recipes import resolve
 
     _plugins(plugin)
-    ask(recipe, out, only=only)  # a wrong recipe is refused before torch is loaded
+    resolve(recipe, out, only=only)  # a wrong recipe is refused before torch is loaded
     from xbarch.compress.training.run import train
 
     with Bar("compress", False) as bar:
@@ -324,13 +324,14 @@ def import_(
         raise InputError(f"found {'none' if apply else 'one without --apply'}, allowed a share above 0 up to 1 "
                          "together with --apply", field="density")
     _plugins(plugin)
-    from xbarch.compress.intake.checkpoint import data_words, take
+    from xbarch.compress.importing.request import data_fields
+    from xbarch.compress.importing.weights import import_weights
     from xbarch.workload.store import read_manifest
 
-    images = data_words(data)
+    images = data_fields(data)
     if size is not None:
         images["size"] = size
-    folder = take(
+    folder = import_weights(
         model, weights, method, out=out, data=images, options=_options(option), density=density,
         layers=_options(layer, "layer"), width=width, classes=classes, seed=seed, threads=threads,
         quantization={"weight_bits": weight_bits, "activation_bits": activation_bits, "weight_scale": weight_scale,

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from xbarch.specs.load import Document, merged
-from xbarch.specs.recipe import Spec, Text
+from xbarch.specs.model import Spec
+from xbarch.specs.recipe import Text
 from xbarch.specs.text import Trail
 
 Word = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9]+$")]

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from xbarch.specs.model import Spec
 
 Text = Annotated[str, Field(max_length=600)]
 Bits = Annotated[int, Field(ge=1, le=8)]
 SignedBits = Annotated[int, Field(ge=2, le=8)]
-
-
-class Spec(BaseModel):
-    """Base of all models: strict, frozen, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False,
-                              hide_input_in_errors=True)
 
 
 class Data(Spec):
@@ -134,7 +129,7 @@ class Admm(Spec):
         return self
 
 
-class Recover(Spec):
+class Zeroize(Spec):
     """Zeroize and recover (as in ZeroBN, Huai et al.): in every other epoch what the projection removes is set to zero
     after each step, in the others it may grow back. The density falls linearly to its target over `ramp` epochs."""
 
@@ -196,7 +191,7 @@ class Pruning(Spec):
     options: dict[str, Any] = Field(default_factory=dict, description="options of the data path")
     search: Search | None = None
     geometry: Shape = Shape()
-    algorithm: Annotated[Lasso | Admm | Recover | Cut | Slices | Hoyer, Field(discriminator="name")]
+    algorithm: Annotated[Lasso | Admm | Zeroize | Cut | Slices | Hoyer, Field(discriminator="name")]
     density: float | None = Field(None, gt=0, le=1, description="share of the pruned layers' weights that is kept; "
                                   "lasso may leave it open: what quantizes to zero counts as removed")
     layers: dict[str, float] = Field(default_factory=dict, description="densities of single layers; 1 leaves it dense")

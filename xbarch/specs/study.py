@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from xbarch.specs.recipe import Spec, Text
+from xbarch.specs.model import Spec
+from xbarch.specs.recipe import Text
 
 Name = Annotated[str, Field(min_length=1, max_length=4096)]
 

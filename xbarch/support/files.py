@@ -73,6 +73,22 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def is_file(place: str | Path) -> bool:
+    """Whether a file is there; False for a name that no file can have."""
+    try:
+        return Path(place).is_file()
+    except (OSError, ValueError):  # a name too long, or with a NUL
+        return False
+
+
+def is_folder(place: str | Path) -> bool:
+    """Whether a folder is there; False for a name that no folder can have."""
+    try:
+        return Path(place).is_dir()
+    except (OSError, ValueError):  # as in `is_file`
+        return False
+
+
 def cache() -> Path:
     """The folder for what need not be computed twice: $XBARCH_CACHE or ~/.cache/xbarch.
 
