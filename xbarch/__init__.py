@@ -23,11 +23,17 @@ def __getattr__(name: str) -> Any:
 
         return getattr(run, name)
     if name == "train":
-        from xbarch.compress.training.run import train
+        from xbarch.support.extras import needs
+
+        with needs("train", "training"):
+            from xbarch.compress.training.run import train
 
         return train
     if name == "import_weights":
-        from xbarch.compress.importing.weights import import_weights
+        from xbarch.support.extras import needs
+
+        with needs("train", "importing weights"):
+            from xbarch.compress.importing.weights import import_weights
 
         return import_weights
     if name == "load":

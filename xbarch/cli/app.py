@@ -275,7 +275,7 @@ def compress(
 
     _plugins(plugin)
     resolve(recipe, out, only=only)  # a wrong recipe is refused before torch is loaded
-    from xbarch.compress.training.run import train
+    from xbarch import train
 
     with Bar("compress", False) as bar:
         def progress(done: int, total: int, text: str) -> None:
@@ -324,8 +324,8 @@ def import_(
         raise InputError(f"found {'none' if apply else 'one without --apply'}, allowed a share above 0 up to 1 "
                          "together with --apply", field="density")
     _plugins(plugin)
+    from xbarch import import_weights
     from xbarch.compress.importing.request import data_fields
-    from xbarch.compress.importing.weights import import_weights
     from xbarch.workload.store import read_manifest
 
     images = data_fields(data)

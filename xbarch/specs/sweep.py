@@ -49,14 +49,14 @@ class Sweep(Spec):
             names = fields(axis)
             for name in names:
                 if name in seen:
-                    raise ValueError(f"axes: found the field {brief(name)!r} twice, allowed once")
+                    raise ValueError(f"axes: the field {brief(name)!r} is in two axes; give it to one")
                 seen.add(name)
                 if wrong := lacking(Architecture, name):
                     raise ValueError(f"axes: {wrong}")
             for value in values:
                 if isinstance(value, list) and len(value) != len(names):
-                    raise ValueError(f"axes: found {len(value)} values for {brief(axis)!r}, allowed a single one or "
-                                     f"a list of {len(names)}, one a field")
+                    raise ValueError(f"axes: a value of {brief(axis)!r} must be single or a list of {len(names)}, one "
+                                     f"per field, not a list of {len(value)}")
         return self
 
 

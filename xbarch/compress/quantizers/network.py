@@ -155,8 +155,8 @@ class Network(nn.Module):
         used = {name for la in self.layers for name in la.inputs}
         for la in self.layers:
             if la.compute and not never_negative(by_name[la.inputs[0]], by_name):
-                raise InputError(f"layer {la.name} may see negative inputs (from {la.inputs[0]}), allowed inputs "
-                                 "behind ReLU", field="model")
+                raise InputError(f"layer {la.name} may see negative inputs (from {la.inputs[0]}); put a ReLU between "
+                                 "the two", field="model")
         self.nodes = nn.ModuleDict()
         for la in self.layers:
             self.nodes[_key(la.name)] = Node(la, graph.parameters.get(la.name), self._out(la, la.name in used), spec,

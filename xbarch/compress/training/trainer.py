@@ -165,8 +165,8 @@ class Trainer:
             if penalty is not None:
                 loss = loss + penalty
             if not math.isfinite(float(loss.detach())):
-                raise InputError(f"the loss is not finite in epoch {epoch} of {phase.name}; allowed a smaller "
-                                 "learning rate or penalty", field=f"{phase.name}.rate")
+                raise InputError(f"the loss is not finite in epoch {epoch} of {phase.name}: lower the learning rate "
+                                 "or the penalty", field=f"{phase.name}.rate")
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -212,7 +212,7 @@ class Trainer:
             os.replace(temporary, path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise InputError(f"cannot be written ({error.strerror}), allowed a folder you may write to",
+            raise InputError(f"cannot be written: {error.strerror}",
                              file=path) from None
 
     def restore(self, phase: Phase, optimizer: torch.optim.SGD, pruner: Pruner | None) -> int:
