@@ -64,6 +64,7 @@ def _sentence(error: ErrorDetails, trail: Trail, data: Any) -> str:
         return f"must have {_counted(_MUST_HAVE[kind].format(**context))}, not {len(value):,}"
     if kind not in _MUST_BE:
         return f"{brief(error['msg'], 200)}, not {shown(value)}"
+    context = {name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in context.items()}
     if isinstance(value, str):  # the limits of a quantity, in the value's own unit
         context = {name: alike(value, limit) or limit if isinstance(limit, int) else limit
                    for name, limit in context.items()}

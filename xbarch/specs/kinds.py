@@ -70,8 +70,8 @@ def checked(found: Document, overrides: Sequence[str] = (), more: Mapping[str, t
     if kind == "architecture" and "kind" not in found.data:
         return Checked(kind, validate(found, _model("architecture"), overrides, buildable).name)
     if not isinstance(kind, str) or kind not in models:
-        raise found.error(f"must be {listed(sorted(models))}, not {shown(kind)}{guess(kind, sorted(models))}; an "
-                          "architecture has no such key", "kind")
+        raise found.error(f"must be {listed(sorted(models))} (left out for an architecture), not {shown(kind)}"
+                          f"{guess(kind, sorted(models))}", "kind")
     if overrides:
         raise InputError(f"changes architectures only, and the file is of kind {kind}: {brief(overrides[0])!r}",
                          field="--set")

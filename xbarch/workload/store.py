@@ -155,8 +155,8 @@ def load(folder: Path) -> Workload:
             shape = weight_shape(layer)
             weights += math.prod(shape)
             if weights > _MOST:
-                raise InputError(f"the layers up to this one have {weights:,} weights; at most {_MOST:,} are read", file=folder / MANIFEST,
-                                 field=f"layers.{number}.out_shape")
+                raise InputError(f"the layers up to this one have {weights:,} weights; at most {_MOST:,} are read",
+                                 file=folder / MANIFEST, field=f"layers.{number}.out_shape")
             numbers: dict[str, Any] = {"weights": partial(tensors.weights, layer, shape)}
             if tensors.has(layer, "mask"):
                 numbers["mask"] = partial(tensors.mask, layer, shape)
@@ -228,8 +228,8 @@ class _Tensors:
         try:
             found = hashlib.sha256(read(path, _MOST_BYTES)).hexdigest()
             if found != digest:
-                raise InputError(f"is cut off or was changed: its digest must be {digest[:12]}, as in the manifest, not "
-                                 f"{found[:12]}", file=path)
+                raise InputError(f"is cut off or was changed: its digest must be {digest[:12]}, as in the manifest, "
+                                 f"not {found[:12]}", file=path)
             self.open: Any = safe_open(str(path), framework="numpy")
             self.names = frozenset(self.open.keys())  # type: ignore[no-untyped-call]
         except (SafetensorError, ValueError, TypeError, OSError) as error:

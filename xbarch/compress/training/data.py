@@ -233,8 +233,8 @@ def _parts(train: Images, test: Images, names: list[str], seed: int, spec: Data)
         counts = torch.bincount(images.labels, minlength=len(names)).tolist()
         for name, count in zip(names, counts, strict=True):
             if count < least:
-                raise InputError(f"{part} must have at least {least} image{'s' * (least > 1)} of every class, not {count} of "
-                                 f"{brief(name)}", file=spec.path, field="data.path")
+                raise InputError(f"{part} must have at least {least} image{'s' * (least > 1)} of every class, not "
+                                 f"{count} of {brief(name)}", file=spec.path, field="data.path")
     _room(len(train) + len(test), spec)
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
     cut = max(1, len(train) // 10)
