@@ -88,7 +88,7 @@ def test_a_crossbar_too_small(refused, method, old, new, says):
 @pytest.mark.parametrize("algorithm", ["cut", "admm", "recover", "lasso"])
 def test_a_layer_that_is_not_there(refused, algorithm):
     error = refused(recipe("meng", "layers: {}", "layers: {conv9: 0.5}", algorithm))
-    assert error.startswith("xbarch: r.yaml:13: pruning.layers: found 'conv9', allowed conv1, layer1.0.conv1, ")
+    assert error.startswith("xbarch: r.yaml:13: pruning.layers: unknown layer 'conv9'; choose conv1, layer1.0.conv1, ")
 
 
 @pytest.mark.parametrize("method, old, new, says", [
@@ -98,9 +98,9 @@ def test_a_layer_that_is_not_there(refused, algorithm):
      "r.yaml:9: pruning.options.sign: allowed differential; with offset zeros would be stored as 2**(bits - 1)"),
     ("xue", "options: {}", "options: {sign: twos}", "r.yaml:9: pruning.options.sign: allowed differential; with twos"),
     ("xue", "weight_scale: lsq", "weight_scale: mean",
-     "r.yaml:5: quantization.weight_scale: xue removes single bits of the levels, allowed weight_scale: lsq"),
+     "r.yaml:5: quantization.weight_scale: must be lsq for xue, which removes single bits of the levels"),
     ("xue", "name: cut", "name: lasso",
-     "r.yaml:11: pruning.algorithm.name: found lasso, allowed another algorithm: xue removes no groups"),
+     "r.yaml:11: pruning.algorithm.name: must be another algorithm than lasso: xue removes no groups"),
 ])
 def test_what_does_not_go_together(refused, method, old, new, says):
     assert refused(recipe(method, old, new)).startswith(f"xbarch: {says}")
@@ -149,8 +149,8 @@ def test_a_folder_that_is_missing(refused, name, path, says):
 
 @pytest.mark.parametrize("damage, says", [
     (lambda p: (p / "train" / "b" / "9.png").write_bytes(b"no image"), "images/train/b/9.png: is not an image"),
-    (lambda p: [f.unlink() for f in (p / "test" / "b").iterdir()], "found 0 images of class b in test"),
-    (lambda p: pictures(p, "test/c"), "found the class c in test, allowed those of train: a, b"),
+    (lambda p: [f.unlink() for f in (p / "test" / "b").iterdir()], "test must have at least 1 image of every class, not 0 of b"),
+    (lambda p: pictures(p, "test/c"), "test has the class c, which train has not; train has a, b"),
     (lambda p: (p / "train").rename(p / "training"), "test/CLASS/*; images has 0 classes in train"),
 ])
 def test_a_folder_of_images_not_in_the_stated_format(refused, tmp_path, damage, says):

@@ -88,9 +88,9 @@ def test_values_allowed_stay_as_they_are_written(option, values):
 
 
 @pytest.mark.parametrize("option, values, says", [
-    ("adc_bits", [1, 2.5], "found 2.5, allowed whole numbers"),
-    ("density", [0.0, 0.5], "found 0, allowed more than 0"), ("density", [1.5], "found 1.5, allowed more than 0"),
-    ("density", [0.5, 0.25], "allowed the least first"), ("density", [True], "values"), ("density", [], "values")])
+    ("adc_bits", [1, 2.5], "must be whole numbers, not 2.5"),
+    ("density", [0.0, 0.5], "must be above 0 up to 1, not 0"), ("density", [1.5], "must be above 0 up to 1, not 1.5"),
+    ("density", [0.5, 0.25], "must rise"), ("density", [True], "values"), ("density", [], "values")])
 def test_values_refused(option, values, says):
     with pytest.raises(ValidationError, match=says):
         Search.model_validate({"option": option, "values": values, "guard": 0.0})

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from xbarch.errors import InputError
-from xbarch.machine.machine import buildable
+from xbarch.machine.build import buildable
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import document, load, read, validate
 from xbarch.specs.text import BYTES, DEPTH, NODES, parse
@@ -392,7 +392,7 @@ def test_overrides_apply_in_order():
 
 def test_one_field_twice_is_refused():
     assert str(refused("isaac_like", "crossbar.rows=64", "crossbar.columns=7", " crossbar.rows =64")) == (
-        "--set: crossbar.rows is set twice, by 'crossbar.rows=64' and ' crossbar.rows =64'")
+        "--set: crossbar.rows is set twice, by 'crossbar.rows=64' and ' crossbar.rows =64'; set it once")
 
 
 def test_an_override_is_blamed_for_what_no_longer_fits_it():
