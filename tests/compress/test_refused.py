@@ -149,7 +149,7 @@ def test_a_folder_that_is_missing(refused, name, path, says):
 
 @pytest.mark.parametrize("damage, says", [
     (lambda p: (p / "train" / "b" / "9.png").write_bytes(b"no image"), "images/train/b/9.png: is not an image"),
-    (lambda p: [f.unlink() for f in (p / "test" / "b").iterdir()], "test must have at least 1 image of every class, not 0 of b"),
+    (lambda p: [f.unlink() for f in (p / "test" / "b").iterdir()], "test must have at least 1 image of every class"),
     (lambda p: pictures(p, "test/c"), "test has the class c, which train has not; train has a, b"),
     (lambda p: (p / "train").rename(p / "training"), "test/CLASS/*; images has 0 classes in train"),
 ])
