@@ -1,5 +1,8 @@
 """PyTorch models as layer graphs."""
 
+import logging
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -125,3 +128,37 @@ def test_own_model(tmp_path):
                        ("no_such_module:make", "no module named"), ("resnet", "resnet18")]:
         with pytest.raises(InputError, match=says):
             models.build(name, 10, None, 0)
+
+
+@pytest.mark.parametrize("place", ["os:abort", "builtins:breakpoint", "sys:exit", "pdb:set_trace", "code:interact"])
+def test_functions_of_python_itself_are_no_models(place):
+    """Refused before anything of theirs is called."""
+    with pytest.raises(InputError, match="is a module of Python's standard library"):
+        models.build(place, 10, None, 0)
+
+
+@pytest.mark.parametrize("body, says", [
+    ("import sys\ndef make():\n    sys.exit(3)\n", "failed in line 3 with SystemExit: 3"),
+    ("def make():\n    return make()\n", "with RecursionError"),
+    ("raise SystemExit\n", "failed in line 1 with SystemExit"),
+    ("def make():\n    raise BaseException('so')\n", "failed in line 2 with BaseException: so"),
+    ("make = abs\n", "must be a Python function or class that returns a torch.nn.Module, not a built-in function"),
+    ("make = 3\n", "must be a Python function or class that returns a torch.nn.Module, not int"),
+])
+def test_a_factory_that_does_not_return(tmp_path, body, says):
+    (tmp_path / "m.py").write_text(body)
+    with pytest.raises(InputError, match=re.escape(says)):
+        models.build(f"{tmp_path}/m.py:make", 10, None, 0)
+
+
+@pytest.mark.parametrize("level", [logging.NOTSET, logging.INFO, 70])
+def test_logging_is_left_as_it_was_found(level):
+    logging.disable(level)
+    try:
+        trace_model(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), (3, 8, 8))
+        assert logging.root.manager.disable == level
+        with pytest.raises(InputError):
+            trace_model(Bad(lambda m, x: F.relu(m.conv(x)) if x.sum() > 0 else x), (3, 8, 8))
+        assert logging.root.manager.disable == level
+    finally:
+        logging.disable(logging.NOTSET)

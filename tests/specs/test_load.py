@@ -273,6 +273,15 @@ def test_hostile(write, case):
     assert len(message) < 1000
 
 
+@pytest.mark.parametrize("text", ['a: "\\x1b[31m"', 'a: "\\0"', 'a: "\\u202e"', '"\\x1b": 1', 'a: ["\\x9b"]',
+                                  'a: "\\u2066"'])
+def test_values_are_printable_however_they_are_written(text):
+    """An escape in double quotes is printable text, what it stands for is not."""
+    with pytest.raises(InputError, match=r"x:1: .*must be printable text; the control character U\+"):
+        parse(text, "x")
+    assert parse(r'a: "1\t\n\u00e9\u4e2d\U0001F600"', "x")[0] == {"a": "1\t\n\u00e9\u4e2d\U0001F600"}
+
+
 def test_a_named_pipe_is_not_opened(tmp_path):
     import os
 

@@ -70,7 +70,7 @@ def read_state(checkpoint: str) -> dict[str, Tensor]:
 
 def _unwrapped(found: Any) -> dict[str, Tensor] | None:
     """The state dict itself, or the one under a wrapper's key; None if there is none."""
-    for _ in range(2):
+    for _ in range(3):  # the file itself, a wrapper, a wrapper in it
         if not isinstance(found, Mapping):
             return None
         if all(isinstance(v, Tensor) and isinstance(k, str) for k, v in found.items()):
