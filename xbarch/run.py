@@ -28,8 +28,9 @@ from xbarch.mapping.traffic import traffic
 from xbarch.plugins import checked, registry
 from xbarch.result.joined import joined
 from xbarch.result.ledger import ledger
-from xbarch.result.record import Run, record
+from xbarch.result.record import record
 from xbarch.result.result import Result
+from xbarch.result.run import Run
 from xbarch.result.tracing import placed, tracing
 from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
@@ -208,10 +209,11 @@ def _perform(machine: Machine, network: Workload, path: DataPath, packed: Mappin
         paid(machine.processes, graph, ran.trace, machine.prices())
     trace, bounds = ran.trace, conserve(graph, ran.trace)
     told = plain if how.mode == "batch" else graph
-    return Run(machine, network, path, packed, planned, told, trace, settled(graph, plain, trace, how.mode),
-               bounds, ledger(told, trace, machine.prices()),
-               nameplate(machine.architecture, *machine.precision(network)), how.overrides, how.batch, how.mode,
-               ran.engine, ran.why)
+    return Run(machine=machine, workload=network, path=path, packed=packed, plan=planned, graph=told, trace=trace,
+               steady=settled(graph, plain, trace, how.mode), bounds=bounds,
+               ledger=ledger(told, trace, machine.prices()),
+               nameplate=nameplate(machine.architecture, *machine.precision(network)), overrides=how.overrides,
+               batch=how.batch, mode=how.mode, engine=ran.engine, why=ran.why)
 
 
 def choose(network: Workload, datapath: str | None, options: Mapping[str, Any] | None) -> DataPath:

@@ -7,10 +7,10 @@ from rigs import isaac, single
 
 import xbarch
 from xbarch.errors import InputError
-from xbarch.render import numbers
 from xbarch.render.page import page
 from xbarch.result.record import record
 from xbarch.result.result import Result, read
+from xbarch.support import numbers
 
 
 @pytest.fixture(scope="module")

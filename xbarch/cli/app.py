@@ -131,7 +131,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Put saved results side by side, or run data paths, workloads and architectures and put those side by side."""
-    from xbarch.render import tables
+    from xbarch.render import compared, tables
     from xbarch.result import result
 
     given = results or []
@@ -154,7 +154,7 @@ def compare(
         write(out, page(records, "xbarch comparison"))
     if as_json:
         lines = [{"field": line.figure.key, "values": line.values, "gains": line.gains}
-                 for line in tables.comparison(records)]
+                 for line in compared.comparison(records)]
         print(json.dumps({"results": [r.name for r in records], "figures": lines}, indent=1))
         return
     tables.show_comparison(records)

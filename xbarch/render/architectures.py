@@ -13,13 +13,12 @@ from pydantic import BaseModel
 from xbarch.cost.nameplate import nameplate
 from xbarch.cost.pricing import repriced
 from xbarch.machine.machine import buildable
-from xbarch.render import numbers
 from xbarch.render.diagram import diagram, latency
 from xbarch.render.document import Table, lines_of
 from xbarch.render.published import FIGURES, About, Beside, about, beside
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
-from xbarch.support import bundled
+from xbarch.support import bundled, numbers
 from xbarch.support.files import writable, write_all
 
 COMMAND = "xbarch report architectures"

@@ -10,8 +10,8 @@ from textwrap import wrap
 
 from xbarch.cost.nameplate import window
 from xbarch.plugins.registry import asking, wired
-from xbarch.render import numbers
 from xbarch.specs.architecture import Architecture
+from xbarch.support import numbers
 
 WIDTH = 400
 _EDGE, _GAP, _STEP = 8, 14, 14  # around, between boxes (an arrow's length), between lines

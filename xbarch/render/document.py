@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import base64
-import csv
-import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
 
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from xbarch.render import numbers
+from xbarch.support import numbers
 
 
 @dataclass(frozen=True)
@@ -166,14 +164,3 @@ def _marked(text: str) -> Markup:
 def _emphasized(text: str) -> Markup:
     return Markup("").join(Markup("<em>{}</em>").format(p) if i % 2 else escape(p)
                            for i, p in enumerate(text.split("*")))
-
-
-# -- CSV ------------------------------------------------------------------------------------------------------
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Comma-separated values (RFC 4180, lines ended by a line feed); None is an empty field."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(heads)
-    writer.writerows(rows)
-    return stream.getvalue()

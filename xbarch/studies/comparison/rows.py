@@ -12,13 +12,14 @@ from xbarch.errors import InputError, XbarchError
 from xbarch.machine.machine import Machine
 from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import registry
-from xbarch.render import numbers
-from xbarch.result.record import Run, record
+from xbarch.result.record import record
 from xbarch.result.result import Result
+from xbarch.result.run import Run
 from xbarch.run import choose, execute
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
+from xbarch.support import numbers
 from xbarch.workload.find import resolve
 from xbarch.workload.graph import Workload
 from xbarch.workload.infer import multiplies

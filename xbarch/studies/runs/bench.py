@@ -30,7 +30,7 @@ def answer(point: Point) -> Answer:
         architecture = _architecture(point.architecture, point.overrides)
         run = execute(architecture, _workload(point.workload), policy=point.policy, images=point.images,
                       datapath=point.datapath, options=point.options, engine=_engine(architecture))
-        return Answer("", numbers(record(run)))
+        return Answer("", numbers(record(run).document()))
     except XbarchError as error:
         return Answer(str(error), {})
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xbarch.errors import InputError
-from xbarch.render import numbers
-from xbarch.render.document import Section, Table, table
+from xbarch.render.document import Section, Table
 from xbarch.result.schema import Record
 from xbarch.specs.explain import lacking
 from xbarch.specs.sweep import Sweep, fields
 from xbarch.studies.sweep.points import Point
+from xbarch.support import numbers
+from xbarch.support.sheet import sheet
 
 RUN = ("architecture", "workload", "datapath", "policy")
 SPEED, ENERGY, AREA = "throughput.images_per_second", "energy.scopes_aj.whole", "area.used_mm2"
@@ -49,7 +50,7 @@ class Swept:
     def csv(self) -> str:
         """A line a point, in the order of the sweep."""
         lines = self.plain()
-        return table(list(lines[0]), [list(line.values()) for line in lines])
+        return sheet(list(lines[0]), [list(line.values()) for line in lines])
 
     def front(self) -> list[Row]:
         """Those that ran and that no other equals or surpasses in images/s, energy an image and area used; of equal
