@@ -14,7 +14,7 @@ from xbarch.cli.terminal import Bar, guarded
 from xbarch.errors import InputError
 
 if TYPE_CHECKING:
-    from xbarch.result.result import Result
+    pass
 
 
 def _whole(field: str) -> Callable[[str], int]:
@@ -98,13 +98,17 @@ def simulate(
 
         if trace is not None and trace.resolve() in (out.resolve(), *out.resolve().parents):
             raise InputError(f"found {trace}, which is to be a folder, allowed a file beside or in it", field="trace")
-        writable(out, "result.json", *(f"{name}.{kind}" for name in _PICTURES for kind in _KINDS))
+        from xbarch.render.pictures import names
+
+        writable(out, *names())
     with Bar("simulate", as_json) as progress:
         result = run.simulate(arch, workload, policy=policy, images=images, chips=chips, datapath=datapath,
                               options=_options(option), overrides=set, batch=batch, placement=placement,
                               mode=mode, engine=engine, reload=reload, trace=trace, progress=progress)
     if out is not None:
-        _save(result, out)
+        from xbarch.render.pictures import save
+
+        save(result, out)
     if as_json:
         sys.stdout.write(result.to_json())
         return
@@ -571,20 +575,6 @@ def _plugins(files: list[Path]) -> None:
 
         for file in files:
             registry.load_file(file)
-
-
-_PICTURES, _KINDS = ("energy", "timeline", "utilization", "chip"), ("svg", "png")
-
-
-def _save(result: Result, out: Path) -> None:
-    """The record and the pictures, together or not at all."""
-    from xbarch.render import pictures
-    from xbarch.support.files import write_all
-
-    drawn: dict[Path, str | bytes] = {
-        out / f"{name}.{kind}": pictures.render(pictures.PICTURES[name], result, kind)
-        for name in _PICTURES for kind in _KINDS}
-    write_all({**drawn, out / "result.json": result.to_json()})
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ from xbarch.result.quantities import (
     Unit,
 )
 
-SCHEMA = "xbarch.result/2"
+SCHEMA: Literal["xbarch.result/2"] = "xbarch.result/2"
 LAYERS = 2_000   # as many as a stored workload may have
 SPANS = 10_000   # of the timeline, all layers together
 LINKS = 20_000   # of the first chips that a record has room for

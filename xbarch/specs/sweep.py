@@ -16,9 +16,10 @@ Value = Annotated[str, Field(max_length=4096)] | bool | int | float | None
 Axis = Annotated[list[Value | list[Value]], Field(min_length=1, max_length=10_000)]
 FIGURES = (
     "throughput.images_per_second", "latency.pipeline_interval_ps", "latency.first_image_ps",
-    "energy.scopes_aj.compute", "energy.scopes_aj.chip", "energy.scopes_aj.whole", "area.used_mm2",
-    "area.total_mm2", "power.average_w", "effective.tops_per_w", "dense_equivalent.tops_per_w", "mapping.crossbars", "mapping.one_copy_crossbars",
-    "mapping.tiles", "utilization.cells", "utilization.crossbar_time", "utilization.adc_time", "counts.conversions")
+    "energy.scopes_aj.compute", "energy.scopes_aj.chip", "energy.scopes_aj.whole", "area.used_mm2", "area.total_mm2",
+    "power.average_w", "effective.tops_per_w", "dense_equivalent.tops_per_w", "mapping.crossbars",
+    "mapping.one_copy_crossbars", "mapping.tiles", "utilization.cells", "utilization.crossbar_time",
+    "utilization.adc_time", "counts.conversions")
 
 
 class Sweep(Spec):
