@@ -29,8 +29,8 @@ def chip(result: Result) -> Canvas:
     canvas = Canvas(f"Tiles and links of the chip: {title}", WIDTH)
     canvas.heading(WIDTH / 2, 22, title, anchor="middle")
     links = {c: [link for link in net.links if link.name.startswith(f"{c}:")] for c in chips}
-    hot = max([0.01, *(link.busy for own in links.values() for link in own)])
-    blue = max([0.01, *(t.busy for t in net.tiles)])
+    hot = max([1.0, *(link.busy for own in links.values() for link in own)])  # a colour means the same in all pictures
+    blue = max([1.0, *(t.busy for t in net.tiles)])
     y = 34.0
     for number in chips:
         if len(chips) > 1:

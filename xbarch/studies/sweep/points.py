@@ -15,6 +15,7 @@ from typing import Any
 from xbarch.errors import InputError
 from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import registry
+from xbarch.result.schema import SCHEMA
 from xbarch.run import choose
 from xbarch.specs.load import Document, document, override
 from xbarch.specs.sweep import Sweep, Value, fields
@@ -70,7 +71,7 @@ def points(asked: Sweep, files: Sequence[str | Path] = ()) -> list[Point]:
     if count > MOST:
         raise InputError(f"found {count:,} points, allowed at most {MOST:,}", field="axes")
     machines = [(name, list(_changed(document(name), asked.axes))) for name in asked.architectures]
-    shared = {"xbarch": __version__, "images": asked.images, "packages": registry.packages(),
+    shared = {"xbarch": __version__, "result": SCHEMA, "images": asked.images, "packages": registry.packages(),
               "plugins": sorted(hashlib.sha256(read(Path(f), _BYTES)).hexdigest() for f in files)}
     found = []
     for (name, changed), (workload, datapath, content) in product(machines, runs):

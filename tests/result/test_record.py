@@ -24,12 +24,12 @@ def test_energy_adds_up(result):
     assert sum(e["by_layer_aj"].values()) == e["dynamic_aj"] == e["scopes_aj"]["chip"]
     assert e["scopes_aj"]["whole"] - e["scopes_aj"]["chip"] == sum(e["static_aj"].values())
     # 1 W for the interval, in attojoules: 10.4 W * interval
-    assert e["static_aj"]["hypertransport"] == pytest.approx(10.4e6 * result["latency.interval_ps"], rel=1e-9)
+    assert e["static_aj"]["hypertransport"] == pytest.approx(10.4e6 * result["latency.pipeline_interval_ps"], rel=1e-9)
     assert e["scopes_aj"]["chip"] - e["scopes_aj"]["compute"] == e["by_component_aj"].get("router", 0)
 
 
 def test_rates_follow_from_the_interval(result):
-    seconds = result["latency.interval_ps"] / 1e12
+    seconds = result["latency.pipeline_interval_ps"] / 1e12
     assert result["throughput.images_per_second"] == pytest.approx(1 / seconds)
     assert result["power.average_w"] == pytest.approx(result["energy.per_image_aj"] / 1e18 / seconds)
     network = xbarch.load("vgg7_pruned")
@@ -54,7 +54,7 @@ def test_areas(result):
 def test_utilization_by_hand():
     """512 x 32 of 16 bits fills every crossbar of a tile at peak rate: cells full, word lines busy, ADCs 129/128."""
     run = isaac(single(512, 32, 600), images=1, ideal=("off_chip", "network"))
-    u = record(run)["utilization"]
+    u = record(run).document()["utilization"]
     interval = float(run.steady.interval_ps)
     busy = 600 * 16 * 100_000 / 12 / interval  # a copy's share of the interval
     assert u["cells"] == 1
@@ -88,7 +88,7 @@ def test_a_folder_is_read_by_its_record(result, tmp_path):
 @pytest.mark.parametrize(("key", "says"), [
     ("energy.per_image", "no figure 'energy.per_image'; did you mean energy.per_image_aj"),
     ("throughput.image_per_second", "did you mean throughput.images_per_second"),
-    ("latency.interval_ps.mean", "did you mean latency.interval_ps"),
+    ("latency.pipeline_interval_ps.mean", "did you mean latency.pipeline_interval_ps"),
     ("zzzzzzzz", "allowed architecture, area, counts, datapath"),
     ("", "no figure ''"), (3, "no figure '3'"),
 ])
