@@ -89,7 +89,8 @@ def markdown(document: Document, wide: int = 0) -> str:
             lines += [*(folded(f"- {_sourced(b)}", "  ") for b in section.bullets), ""]
         if section.table:
             rows = [[escaped(str(cell)) for cell in row] for row in section.table.rows]
-            lines += [*lines_of(replace(section.table, rows=rows)), ""]
+            heads = [escaped(head) for head in section.table.heads]
+            lines += [*lines_of(replace(section.table, heads=heads, rows=rows)), ""]
     return "\n".join(lines[:-1]) + "\n"
 
 
@@ -107,8 +108,9 @@ def escaped(text: str) -> str:
 
 def _sourced(text: str) -> str:
     """Text with `code` and *emphasis* as Markdown: nothing else in it is markup."""
-    return "`".join(part if i % 2 else re.sub(r"([\\<>\[\]])", r"\\\1", part)
-                    for i, part in enumerate(_clean(text).split("`")))
+    marked = "`".join(part if i % 2 else re.sub(r"([\\<>\[\]])", r"\\\1", part)
+                      for i, part in enumerate(_clean(text).split("`")))
+    return re.sub(r"^([#+=-])", r"\\\1", marked)  # no heading, no list
 
 
 def _clean(text: str) -> str:
