@@ -24,7 +24,7 @@ RUN: Watched = {
     "load": [("xbarch.run", name) for name in ("load", "resolve", "choose", "build")],
     "pack": [("xbarch.run", "fit")],
     "plan": [("xbarch.run", "_planned")],
-    "compile": [("xbarch.run", name) for name in ("compile_graph", "compile_leaving", "arranged")],
+    "compile": [("xbarch.run", name) for name in ("compile_graph", "compile_with_egress", "arranged")],
     "simulate": [("xbarch.run", "run")],
     "check": [("xbarch.run", name) for name in ("check", "conserve")],
     "record": [("xbarch.run", name) for name in ("settled", "ledger", "nameplate", "record")],

@@ -131,7 +131,7 @@ def test_errors_are_of_the_printed_value():
     ("words\n", "odd.md:1: the published figures must stand between two lines ---"),
     ("---\npublished: 3\n---\n", "odd.md:2: published: "),
     ("---\n- a\n---\n", "odd.md:2: must be the key published: with a list"),
-    ("---\npublished:\n  - {what: a, figure: wealth, printed: 3, source: abc}\n---\n", "unknown figure 'wealth'; choose tile"),
+    ("---\npublished:\n  - {what: a, figure: wealth, printed: 3, source: abc}\n---\n", "unknown figure 'wealth'; choose"),
     ("---\npublished:\n  - {what: a, printed: 3, source: abc}\n---\n", "must be a number with a figure, a text w"),
     ("---\npublished:\n  - {what: a, figure: peak, printed: lots, source: abc}\n---\n", "must be a number with a"),
     ("---\npublished:\n  - {what: a, figure: peak, printed: 3}\n---\n", "odd.md:3: "),
@@ -173,6 +173,6 @@ def test_show_draws(call, tmp_path):
     code, _, said_ = call("show", "isaac_like", "--set", "crossbar.rows=0", "--diagram", tmp_path / "b.svg")
     assert code == 2 and not (tmp_path / "b.svg").exists()
     code, _, said_ = call("show", "isaac_like", "--diagram", tmp_path / "b.png")
-    assert code == 2 and "--diagram: found 'b.png', allowed a name that ends in .svg" in said_
+    assert code == 2 and "--diagram: must be a name that ends in .svg, not 'b.png'" in said_
     code, _, said_ = call("show", "adc", "--diagram", tmp_path / "b.svg")
     assert code == 2 and "adc" in said_ and not (tmp_path / "b.svg").exists()
