@@ -18,7 +18,7 @@ RUN = ("simulate", "--arch", "isaac_like.yaml", "--workload", "vgg7_pruned", "--
 REQUIRED = [
     "schema", "provenance", "workload.name", "workload.trained_on", "workload.synthetic", "workload.accuracy",
     "policy", "mapping.crossbars", "mapping.tiles", "mapping.layers", "throughput.images_per_second",
-    "latency.first_image_ps", "latency.interval_ps", "energy.per_image_aj", "energy.scopes_aj.compute",
+    "latency.first_image_ps", "latency.pipeline_interval_ps", "energy.per_image_aj", "energy.scopes_aj.compute",
     "energy.scopes_aj.chip", "energy.scopes_aj.whole", "energy.by_component_aj", "energy.by_layer_aj",
     "area.total_mm2", "area.used_mm2", "area.by_component_mm2", "power.average_w", "power.peak_w", "peak.tops",
     "peak.tops_per_w", "peak.tops_per_mm2", "utilization.cells", "utilization.crossbar_time", "utilization.adc_time",
