@@ -13,6 +13,22 @@ from xbarch.support import bundled, cache
 os.environ[cache.VARIABLE] = "0"  # what a test computes it computes itself; the tests of the cache set another
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Divide families of parameter sets into the tiers: `quick(n)` leaves n of them, evenly spread, to the quick tier
+    and marks the others `full`."""
+    families = {}
+    for item in items:
+        if item.get_closest_marker("quick"):
+            families.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for family in families.values():
+        count = family[0].get_closest_marker("quick").args[0]
+        kept = {len(family) * n // count for n in range(count)}
+        for number, item in enumerate(family):
+            if number not in kept:
+                item.add_marker(pytest.mark.full)
+
+
 @pytest.fixture(autouse=True)
 def forget(monkeypatch):
     """What one test loads from files is unknown to the next."""
