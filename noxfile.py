@@ -8,7 +8,7 @@ import nox
 nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 PINNED = ("-c", "constraints.txt")
-EXPLAINED = "xbarch simulate -a isaac_like -w vgg7_pruned --images 1".split()
+MAIN_JOB = ["xbarch", "simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", "1"]
 
 
 def develop(session: nox.Session) -> None:
@@ -56,7 +56,7 @@ def wheel(session: nox.Session) -> None:
     [built] = sorted(folder.glob("*.whl"), key=lambda file: file.stat().st_mtime)[-1:]
     session.install(*PINNED, "--force-reinstall", str(built))
     session.chdir(folder)
-    session.run(*EXPLAINED)
+    session.run(*MAIN_JOB)
 
 
 @nox.session
