@@ -230,7 +230,7 @@ def sweep(
     _plugins(plugin)
     folder = out if out is not None else Path(Path(study).stem)
     with Bar("sweep", as_json) as progress:
-        found = sweeps.sweep(study, folder, processes=processes, plugins=plugin, progress=progress)
+        found = sweeps.sweep(study, folder, processes=processes, progress=progress)
     ran = sum(not row.why for row in found.rows)
     if as_json:
         print(json.dumps(found.plain(), indent=1))
