@@ -104,6 +104,7 @@ def test_exact_and_never_clipped_at_the_lossless_resolution(index):
         assert exact(case, blocks).bits == lossless_bits(blocks, case.geometry)
 
 
+@pytest.mark.quick(5)
 @pytest.mark.parametrize("name", sorted(registry.datapaths()))
 def test_exact_with_any_mixture_of_options(name):
     rng = np.random.default_rng(4)
@@ -118,13 +119,13 @@ def test_exact_with_any_mixture_of_options(name):
 @pytest.mark.parametrize("index", EACH)
 def test_unit_vectors_read_back_every_weight(index):
     """One input alone at one: the outputs are that row of the matrix, so each weight is stored, and stored once."""
-    for case in cases(index, 25):
+    for case in cases(index, 10):
         retrieved(case, case.packed())
 
 
 @pytest.mark.parametrize("index", EACH)
 def test_guaranteed_sums_are_never_exceeded(index):
-    for case in cases(index, 100):
+    for case in cases(index, 50):
         bounded(case, case.packed())
 
 
@@ -152,7 +153,7 @@ def test_an_adc_one_bit_short_of_lossless_is_caught(index):
 @pytest.mark.parametrize("index", EACH)
 def test_saturation_equals_the_oracle(index):
     """Any resolution, random layers: the same codes as converting one sum after another in int64."""
-    for case in cases(index, 12):
+    for case in cases(index, 8):
         blocks = case.path.pack(case.layer, case.geometry)
         for bits in (1, 3, 5):
             done = run(blocks, case.layer, case.geometry, case.x, bits)
@@ -164,7 +165,7 @@ def test_saturation_equals_the_oracle(index):
 def test_an_adc_one_bit_short_of_the_sums_is_reported(index):
     """Windows without a clipped conversion are exact, the others are counted; some output really differs."""
     wrong = 0
-    for case in cases(index, 40):
+    for case in cases(index, 20):
         blocks = case.path.pack(case.layer, case.geometry)
         needed = int(run(blocks, case.layer, case.geometry, case.x, "lossless").largest).bit_length()
         if needed < 2:
@@ -182,7 +183,7 @@ def test_an_adc_one_bit_short_of_the_sums_is_reported(index):
 
 @pytest.mark.parametrize("index", EACH)
 def test_cells_are_disjoint_and_hold_every_kept_weight_once(index):
-    for case in cases(index, 60):
+    for case in cases(index, 30):
         layer, geometry = case.layer, case.geometry
         blocks = case.packed()
         assert (conserved(case, blocks)[case.kept] == 1).all()
@@ -201,7 +202,7 @@ def test_cells_are_disjoint_and_hold_every_kept_weight_once(index):
 
 @pytest.mark.parametrize("index", EACH)
 def test_work_equals_its_closed_form(index):
-    for case in cases(index, 60):
+    for case in cases(index, 30):
         blocks = case.packed()
         counted(case, blocks)
         if each_phase(case.path) and not case.geometry.operation_units:
