@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -13,9 +14,13 @@ from xbarch.support import bundled, cache
 os.environ[cache.VARIABLE] = "0"  # what a test computes it computes itself; the tests of the cache set another
 
 
+TRAINS = find_spec("torch") is not None
+collect_ignore = [] if TRAINS else ["compress"]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Divide families of parameter sets into the tiers: `quick(n)` leaves n of them, evenly spread, to the quick tier
+    """Skip what needs the extra `train` where it is not installed. Divide families of parameter sets into the tiers: `quick(n)` leaves n of them, evenly spread, to the quick tier
     and marks the others `full`."""
     families = {}
     for item in items:
@@ -27,6 +32,9 @@ def pytest_collection_modifyitems(items):
         for number, item in enumerate(family):
             if number not in kept:
                 item.add_marker(pytest.mark.full)
+    for item in items:
+        if not TRAINS and item.get_closest_marker("train"):
+            item.add_marker(pytest.mark.skip(reason="needs the extra train"))
 
 
 @pytest.fixture(autouse=True)

@@ -32,6 +32,7 @@ DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 RUN = ["tutorial.md", *(f"howto/{page}.md" for page in (
     "model", "datapath", "architecture", "process", "import", "sweep"))]
+TRAIN = ("tutorial.md", "howto/model.md", "howto/import.md")
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n")
 
@@ -81,7 +82,8 @@ def statements(source):
             and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
 
 
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.train) if page in TRAIN else page
+                                  for page in RUN])
 def test_every_block_runs(page, shell):
     """In order, in one folder; each line of a text block is in the output of the block before it."""
     said, ran = "", 0

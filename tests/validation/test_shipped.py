@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from xbarch.compress.methods.pruner import crossbar
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.execute import verify
@@ -24,6 +23,13 @@ QUICK = ("resnet18_pruned", "vgg7_pruned")
 SOME = [pytest.param(name, marks=() if name in QUICK else pytest.mark.full) for name in NAMES]
 ALONE = sorted({p.parent.name for p in FOLDER.glob("*/manifest.json")} - set(NAMES))  # manifests without numbers
 IN_GRIDS = sorted(str(p.parent.relative_to(FOLDER)) for p in FOLDER.glob("*/*/manifest.json"))
+
+
+def crossbar(shape):
+    """The crossbar of a recipe, as data paths see it."""
+    unit = shape.operation_unit
+    return Geometry(shape.rows, shape.columns, shape.cell_bits, ou_rows=unit.rows if unit else 0,
+                    ou_columns=unit.columns if unit else 0)
 
 
 def groups(layer, channels=16):
