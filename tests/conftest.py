@@ -11,6 +11,7 @@ from xbarch.cli import app
 from xbarch.plugins import registry
 from xbarch.support import bundled, cache
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes of pytest-xdist share the cores
 os.environ[cache.VARIABLE] = "0"  # what a test computes it computes itself; the tests of the cache set another
 
 
@@ -20,8 +21,8 @@ collect_ignore = [] if TRAINS else ["compress"]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Skip what needs the extra `train` where it is not installed. Divide families of parameter sets into the tiers: `quick(n)` leaves n of them, evenly spread, to the quick tier
-    and marks the others `full`."""
+    """Skip what needs the extra `train` where it is not installed. Divide families of parameter sets into the tiers:
+    `quick(n)` leaves n of them, evenly spread, to the quick tier and marks the others `full`."""
     families = {}
     for item in items:
         if item.get_closest_marker("quick"):

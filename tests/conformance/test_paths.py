@@ -119,7 +119,7 @@ def test_exact_with_any_mixture_of_options(name):
 @pytest.mark.parametrize("index", EACH)
 def test_unit_vectors_read_back_every_weight(index):
     """One input alone at one: the outputs are that row of the matrix, so each weight is stored, and stored once."""
-    for case in cases(index, 10):
+    for case in cases(index, 6):
         retrieved(case, case.packed())
 
 
@@ -165,7 +165,7 @@ def test_saturation_equals_the_oracle(index):
 def test_an_adc_one_bit_short_of_the_sums_is_reported(index):
     """Windows without a clipped conversion are exact, the others are counted; some output really differs."""
     wrong = 0
-    for case in cases(index, 20):
+    for case in cases(index, 12):
         blocks = case.path.pack(case.layer, case.geometry)
         needed = int(run(blocks, case.layer, case.geometry, case.x, "lossless").largest).bit_length()
         if needed < 2:

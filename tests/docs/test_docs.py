@@ -82,8 +82,13 @@ def statements(source):
             and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
 
 
-@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.train) if page in TRAIN else page
-                                  for page in RUN])
+def tier(page):
+    """Two pages that take seconds are in the quick tier."""
+    marks = [] if page in ("howto/process.md", "howto/sweep.md") else [pytest.mark.full]
+    return pytest.param(page, marks=[*marks, pytest.mark.train] if page in TRAIN else marks)
+
+
+@pytest.mark.parametrize("page", map(tier, RUN))
 def test_every_block_runs(page, shell):
     """In order, in one folder; each line of a text block is in the output of the block before it."""
     said, ran = "", 0

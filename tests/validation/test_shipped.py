@@ -20,7 +20,9 @@ from xbarch.workload.infer import infer, multiplies
 FOLDER = bundled.folder("workloads")
 NAMES = sorted(p.parent.name for p in FOLDER.glob("*/tensors.safetensors"))
 QUICK = ("resnet18_pruned", "vgg7_pruned")
-SOME = [pytest.param(name, marks=() if name in QUICK else pytest.mark.full) for name in NAMES]
+LONG = ("resnet18_dense", "vgg16_dense")
+SOME = [pytest.param(name, marks=() if name in QUICK else
+                     pytest.mark.long if name in LONG else pytest.mark.full) for name in NAMES]
 ALONE = sorted({p.parent.name for p in FOLDER.glob("*/manifest.json")} - set(NAMES))  # manifests without numbers
 IN_GRIDS = sorted(str(p.parent.relative_to(FOLDER)) for p in FOLDER.glob("*/*/manifest.json"))
 
@@ -111,9 +113,9 @@ def test_workloads_of_grids_are_theirs_and_keep_their_constraint(name):
 
 
 def tier(number, name):
-    """Small networks in the full tier, of the large ones every fourth; some of the small ones in the quick tier."""
+    """Small networks in the full tier, and one of the large ones; some of the small ones in the quick tier."""
     if name.startswith("field/"):
-        return pytest.mark.long if number % 4 else pytest.mark.full
+        return pytest.mark.full if name.endswith("liang_8x") else pytest.mark.long
     return pytest.mark.full if number % 6 else ()
 
 
