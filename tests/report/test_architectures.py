@@ -173,6 +173,6 @@ def test_show_draws(call, tmp_path):
     code, _, said_ = call("show", "isaac_like", "--set", "crossbar.rows=0", "--diagram", tmp_path / "b.svg")
     assert code == 2 and not (tmp_path / "b.svg").exists()
     code, _, said_ = call("show", "isaac_like", "--diagram", tmp_path / "b.png")
-    assert code == 2 and "--diagram: found 'b.png', allowed a name that ends in .svg" in said_
+    assert code == 2 and "--diagram: must be a name that ends in .svg, not 'b.png'" in said_
     code, _, said_ = call("show", "adc", "--diagram", tmp_path / "b.svg")
     assert code == 2 and "adc" in said_ and not (tmp_path / "b.svg").exists()

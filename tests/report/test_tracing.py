@@ -68,6 +68,6 @@ def test_a_trace_where_the_results_are_to_be_is_refused_before_the_run(tmp_path,
     for out in (tmp_path / "a.csv", tmp_path / "a.csv" / "more"):
         code, _, err = call("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--trace", tmp_path / "a.csv",
                             "--out", out)
-        assert code == 2 and "trace: found" in err and not list(tmp_path.iterdir())
+        assert code == 2 and "trace: must be a file" in err and not list(tmp_path.iterdir())
     code, _, err = call("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--trace", "")
     assert code == 2 and "trace: found ''" in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -89,10 +90,25 @@ def _misused(error: Any) -> None:
         _complain(f"{where}{says[:1].lower()}{says[1:].rstrip('.')} (see `{full} --help`)")
 
 
+def print_json(value: object) -> None:
+    """Print `value` as an indented JSON document."""
+    print(json.dumps(value, indent=1))
+
+
+def wrote(what: object) -> None:
+    """Print what a command has written."""
+    print(f"written: {printable(str(what))}")
+
+
+def printable(text: str) -> str:
+    """Return `text` with "?" for control and bidirectional characters, which could rewrite a terminal's line."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def _complain(text: str) -> None:
     try:
-        sys.stderr.write(f"xbarch: {''.join(c if c.isprintable() else '?' for c in text)}\n")
-    except OSError:  # no one can be told, but the exit code still says it
+        sys.stderr.write(f"xbarch: {printable(text)}\n")
+    except OSError:  # nobody can read it, but the exit code still says it
         _drop(sys.stderr)
 
 
