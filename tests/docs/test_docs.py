@@ -88,7 +88,7 @@ def tier(page):
     return pytest.param(page, marks=[*marks, pytest.mark.train] if page in TRAIN else marks)
 
 
-@pytest.mark.parametrize("page", map(tier, RUN))
+@pytest.mark.parametrize("page", [tier(page) for page in RUN])
 def test_every_block_runs(page, shell):
     """In order, in one folder; each line of a text block is in the output of the block before it."""
     said, ran = "", 0
@@ -104,6 +104,22 @@ def test_every_block_runs(page, shell):
     for kind, body in blocks(page):
         for name in re.findall(r"--out (\S+)", body) if kind == "bash" else []:
             assert (shell.folder / name).exists()
+
+
+def test_the_readmes_python_runs_after_its_first_command(shell):
+    """The light installation has none of the packages of the extras."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [body] = [found["body"] for found in FENCE.finditer(readme) if found["kind"] == "python"]
+    light = "import sys\nsys.modules.update(dict.fromkeys(['torch', 'sklearn', 'scipy', 'pandas']))\n"
+    assert re.fullmatch(r"[\d.]+ \d+\n", shell("python", light + body))
+
+
+def test_the_readmes_test_command_is_the_one_that_ci_runs():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    between = readme.partition("<!-- test -->")[2].partition("<!-- /test -->")[0]
+    [command] = [found["body"] for found in FENCE.finditer(between)]
+    assert command.count("\n") == 1 and "'.[dev]'" in command and command.rstrip().endswith("pytest -n 2")
+    assert "README.md" in (ROOT / ".ci/run").read_text(encoding="utf-8")
 
 
 def test_wrong_documents_fail(shell):
