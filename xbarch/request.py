@@ -16,19 +16,18 @@ from xbarch.datapaths.base import DataPath
 from xbarch.errors import InputError
 from xbarch.mapping.placement import PLACEMENTS
 from xbarch.mapping.plan import parse_policy
-from xbarch.plugins import registry
+from xbarch.plugins import kinds, registry
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import explain, shown, unknown
 from xbarch.specs.load import Document, document, overridden, override, validate
-from xbarch.specs.recipe import Spec
+from xbarch.specs.model import Spec
 from xbarch.specs.text import dotted
-from xbarch.support import about, files
+from xbarch.support import about, defaults, files
 from xbarch.workload.find import read_recipe, resolve
 from xbarch.workload.graph import Workload
 
-IMAGES, CHIPS, BATCH, BITS = 10_000, 10_000, 10**9, 16
 _BYTES = 2**26  # of a manifest
 _KEPT = 256  # documents of overridden architectures
 _OTHERS = ("policy", "images", "chips", "mode", "placement", "batch", "reload", "bits")
@@ -102,21 +101,25 @@ class Request(Spec):
     options: Annotated[dict[str, Any], BeforeValidator(_named)] = Field(
         {}, description="options of the data path, on top of the workload's own where it is the workload's own")
     policy: Annotated[str, _kind(str, "a text such as 'fit'"), AfterValidator(_policy)] = Field(
-        "fit", description="weight replication: how many copies of each layer (`xbarch.mapping.plan.POLICIES`)")
-    images: Annotated[int, _whole(IMAGES)] = Field(8, description="images that flow through")
-    chips: Annotated[int, _whole(CHIPS)] = Field(1, description="chips in a chain")
+        defaults.POLICY,
+        description="weight replication: how many copies of each layer (`xbarch.mapping.plan.POLICIES`)")
+    images: Annotated[int, _whole(defaults.MOST_IMAGES)] = Field(
+        defaults.IMAGES, description="images that flow through")
+    chips: Annotated[int, _whole(defaults.MOST_CHIPS)] = Field(
+        defaults.CHIPS, description="chips in a chain")
     mode: Annotated[str, _choice("mode", MODES)] = Field(
-        "pipelined", description="what may run at the same time (`xbarch.sim.modes.MODES`)")
+        defaults.MODE, description="what may run at the same time (`xbarch.sim.modes.MODES`)")
     placement: Annotated[str, _choice("placement", PLACEMENTS)] = Field(
-        "row_major", description="which tile of the chip takes which of the plan's (`xbarch.mapping.placement`)")
-    batch: Annotated[int | None, _whole(BATCH, none=True)] = Field(
+        defaults.PLACEMENT, description="which tile of the chip takes which of the plan's (`xbarch.mapping.placement`)")
+    batch: Annotated[int | None, _whole(defaults.MOST_BATCH, none=True)] = Field(
         None, description="images per programming of the crossbars, over which its cost is amortized; None: not "
                           "amortized")
     engine: Annotated[str, _choice("engine", ENGINES)] = Field(
-        "auto", description="what interprets the stage graph, with the same result (`xbarch.sim.engines.ENGINES`)")
+        defaults.ENGINE,
+        description="what interprets the stage graph, with the same result (`xbarch.sim.engines.ENGINES`)")
     reload: bool = Field(False, description="run a network larger than the machine in segments, whose weights replace "
                          "one another every `batch` images (`xbarch.mapping.segments`)")
-    bits: Annotated[int | None, _whole(BITS, 2, none=True)] = Field(
+    bits: Annotated[int | None, _whole(defaults.MOST_BITS, defaults.LEAST_BITS, none=True)] = Field(
         None, description="store weights and activations in at least this many bits; their values stay, cells and "
                           "input phases grow; None: as stored")
 
@@ -283,7 +286,7 @@ class Contents:
         key = network.name, request.datapath, json.dumps(request.options, sort_keys=True, default=repr)
         if key not in self._paths:
             path = choose(network, request.datapath, request.options)
-            origin = registry.origin(registry.PATHS, path.name)  # a file's content is among the parts
+            origin = registry.origin(kinds.PATHS, path.name)  # a file's content is among the parts
             self._paths[key] = {"datapath": path.name, "options": path.options.model_dump(),
                                 "of": "" if Path(origin).is_file() else origin}
         return {"workload": self._content(request.workload, network), **self._paths[key]}

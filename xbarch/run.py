@@ -16,22 +16,23 @@ from xbarch.errors import CapacityError, InputError
 from xbarch.functional.execute import verify as functional_verify
 from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
-from xbarch.machine.egress import compile_leaving
+from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
-from xbarch.machine.supervise import attended, paid
+from xbarch.machine.supervise import check_priced, supervised
 from xbarch.mapping import barriers
 from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars
 from xbarch.mapping.packings import memo
 from xbarch.mapping.placement import place_tiles
 from xbarch.mapping.plan import Plan, plan
-from xbarch.mapping.segments import cut, goes_on
+from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
-from xbarch.plugins import registry
+from xbarch.plugins import guard
 from xbarch.request import Choices, Contents, Request, choose, requested, widened
 from xbarch.result.joined import joined
 from xbarch.result.ledger import ledger
-from xbarch.result.record import Run, record
+from xbarch.result.record import record
 from xbarch.result.result import Result
+from xbarch.result.run import Run
 from xbarch.result.tracing import placed, tracing
 from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
@@ -114,7 +115,7 @@ def reloaded(arch: str | Path | Architecture | Request, workload: str | Path | W
 
     segments = cut(setup.network, fits)
     _log.info("the network runs in %d segments", len(segments))
-    return [_perform(setup, segment, packed(segment), Watch(progress), goes_on(setup.network, segment))
+    return [_perform(setup, segment, packed(segment), Watch(progress), is_read_later(setup.network, segment))
             for segment in segments]
 
 
@@ -136,7 +137,7 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     setup = prepare(requested(arch, workload, choices))
     refuse_impossible(setup.network, setup.machine)
     packed = pack_network(setup)
-    with registry.asking(setup.path, "contents", limited=False):
+    with guard.asking(setup.path, "contents", limited=False):
         return functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
                                  adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
 
@@ -229,21 +230,22 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     planned = _planned(setup, network, packed)
     if request.mode != "pipelined":
         barriers.require_room(planned, network, machine.room().buffer, request.images if request.mode == "batch" else 1)
-    plain = (compile_leaving if leaving else compile_graph)(machine, network, packed, planned, request.images)
+    plain = (compile_with_egress if leaving else compile_graph)(machine, network, packed, planned, request.images)
     graph = apply_mode(plain, request.mode)
     check(graph)
     machine.refuse_unpriced(graph)
     windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}
     traced = nullcontext() if watch.trace is None else tracing(watch.trace, graph, windows)
-    with traced as sink, attended(machine.processes, graph) as beat:
+    with traced as sink, supervised(machine.processes, graph) as beat:
         ran = run(graph, request.engine, watch.progress, sink, beat)
-        paid(machine.processes, graph, ran.trace, machine.prices())
+        check_priced(machine.processes, graph, ran.trace, machine.prices())
     trace, bounds = ran.trace, conserve(graph, ran.trace)
     drawn = plain if request.mode == "batch" else graph
-    return Run(machine, network, setup.path, packed, planned, drawn, trace,
-               interval_of(graph, plain, trace, request.mode), bounds, ledger(drawn, trace, machine.prices()),
-               nameplate(machine.architecture, *machine.precision(network)), request.overrides, request.batch,
-               request.mode, ran.engine, ran.why)
+    return Run(machine=machine, workload=network, path=setup.path, packed=packed, plan=planned, graph=drawn,
+               trace=trace, steady=interval_of(graph, plain, trace, request.mode), bounds=bounds,
+               ledger=ledger(drawn, trace, machine.prices()),
+               nameplate=nameplate(machine.architecture, *machine.precision(network)), overrides=request.overrides,
+               batch=request.batch, mode=request.mode, engine=ran.engine, why=ran.why)
 
 
 def _path(trace: object) -> Path:

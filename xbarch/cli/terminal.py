@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from xbarch.errors import XbarchError
+from xbarch.support import output
 
 
 class Bar:
@@ -54,7 +57,8 @@ def guarded(app: Callable[..., Any]) -> None:
     interrupts are `xbarch.__main__`'s."""
     _streams()
     try:
-        code = app(standalone_mode=False) or 0
+        with output.reserved() if "--json" in sys.argv else nullcontext():
+            code = app(standalone_mode=False) or 0
         sys.stdout.flush()
         if code == 130:  # how typer says that it was interrupted
             raise KeyboardInterrupt
@@ -89,10 +93,25 @@ def _misused(error: Any) -> None:
         _complain(f"{where}{says[:1].lower()}{says[1:].rstrip('.')} (see `{full} --help`)")
 
 
+def print_json(value: object) -> None:
+    """Print `value` as an indented JSON document."""
+    output.write(json.dumps(value, indent=1) + "\n")
+
+
+def wrote(what: object) -> None:
+    """Print what a command has written."""
+    print(f"written: {printable(str(what))}")
+
+
+def printable(text: str) -> str:
+    """Return `text` with "?" for control and bidirectional characters, which could rewrite a terminal's line."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def _complain(text: str) -> None:
     try:
-        sys.stderr.write(f"xbarch: {''.join(c if c.isprintable() else '?' for c in text)}\n")
-    except OSError:  # no one can be told, but the exit code still says it
+        sys.stderr.write(f"xbarch: {printable(text)}\n")
+    except OSError:  # nobody can read it, but the exit code still says it
         _drop(sys.stderr)
 
 

@@ -41,7 +41,7 @@ def cut(network: Workload, fits: Fits) -> list[Workload]:
     return [*found, _segment(network, open_)] if open_ else found
 
 
-def goes_on(network: Workload, segment: Workload) -> bool:
+def is_read_later(network: Workload, segment: Workload) -> bool:
     """Whether another layer of the network reads what the segment makes, or a part of."""
     name = segment.layers[-1].name.partition("#")[0]
     return any(name in layer.inputs for layer in network.layers)

@@ -1,0 +1,75 @@
+"""Commands that write a report on stored workloads: claims, accuracy, field, architectures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xbarch.cli.arguments import Images, Plugin, folder, load_plugins, place, words
+from xbarch.cli.terminal import Bar, wrote
+
+
+def claims(
+    out: Annotated[Path, folder("Output folder for claims.html, .md, .csv and .svg.")] = Path("reports/claims"),
+    workloads: Annotated[Path | None, typer.Option(
+        help="Folder of stored workloads (default: the bundled ones).")] = None,
+    policy: Annotated[list[str], typer.Option(help="Policy instead of each claim's own; repeatable.")] = [],
+    images: Images = 8,
+) -> None:
+    """Compare published claims with simulations."""
+    from xbarch.studies.claims.report import claims
+
+    with Bar("claims", False) as progress:
+        rows = claims(out, workloads=workloads, policies=policy, images=images, progress=progress)
+    for status in dict.fromkeys(r.status for r in rows if r.status.startswith("not available")):
+        print(status)
+    wrote(f"{out}/claims.html, .md, .csv and .svg")
+
+
+def accuracy(
+    out: Annotated[Path, folder("Output folder for accuracy.html, .md, .csv and .svg.")] = Path("reports/accuracy"),
+    workloads: Annotated[Path | None, typer.Option(
+        help="Folder of a grid's stored workloads (default: those of the bundled digit_pairs).")] = None,
+) -> None:
+    """Plot accuracy against the weights kept, for the stored workloads of a grid."""
+    from xbarch.studies.accuracy import accuracy
+
+    with Bar("accuracy", False) as progress:
+        rows = accuracy(out, workloads=workloads, progress=progress)
+    if missing := [row.name for row in rows if row.measured is None]:
+        print(f"not trained yet: {', '.join(missing)}")
+    wrote(f"{out}/accuracy.html, .md, .csv and .svg")
+
+
+def field(
+    out: Annotated[Path, folder("Output folder for field.html, .md, .csv and pictures.")] = Path("reports/field"),
+    workloads: Annotated[Path | None, typer.Option(
+        parser=place("workloads"), metavar="PATH", help="Folder with one folder per point of the curves.")] = None,
+    study: Annotated[str, typer.Option(help="Study of the large network: a file or a bundled name.")] = "field",
+    plugin: Plugin = [],
+) -> None:
+    """Compare all trained methods at equal loss of accuracy and on equal crossbars."""
+    from xbarch.studies.field import field
+    from xbarch.studies.field.pages import said
+
+    load_plugins(plugin)
+    with Bar("report", False) as progress:
+        found = field(out, workloads=workloads, study=study, progress=progress)
+    for sentence in said(found):
+        print(sentence)
+    wrote(f"{out}/field.html, .md, .csv and pictures")
+
+
+def architectures(
+    arch: Annotated[list[str], typer.Option(
+        "--arch", "-a", help="Architectures, separated by commas (default: all that are bundled).")] = [],
+    out: Annotated[Path, folder("Output folder for NAME.md, NAME.svg and index.md.")] = Path("docs/architectures"),
+    plugin: Plugin = [],
+) -> None:
+    """Describe architectures: block diagram, pipeline, published figures, assumptions."""
+    load_plugins(plugin)
+    from xbarch.render.architectures import architectures
+
+    wrote(f"{len(architectures(out, words(arch)))} files in {out}")

@@ -1,0 +1,101 @@
+"""Commands that run one workload on one architecture: simulate, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xbarch.cli.arguments import (
+    Arch,
+    Batch,
+    Bits,
+    Chips,
+    DataPath,
+    Engine,
+    Images,
+    Json,
+    Load,
+    Mode,
+    Option,
+    Out,
+    Placement,
+    Plugin,
+    Policy,
+    Reload,
+    Set,
+    Trace,
+    load_plugins,
+    pairs,
+)
+from xbarch.cli.terminal import Bar, print_json, wrote
+from xbarch.errors import InputError
+from xbarch.support import defaults, output
+
+
+def simulate(
+    arch: Arch, workload: Load, policy: Policy = defaults.POLICY, images: Images = defaults.IMAGES,
+    chips: Chips = defaults.CHIPS, datapath: DataPath = None, option: Option = [], set: Set = [], batch: Batch = None,
+    placement: Placement = defaults.PLACEMENT, mode: Mode = defaults.MODE, engine: Engine = defaults.ENGINE,
+    reload: Reload = False, bits: Bits = None, trace: Trace = None, plugin: Plugin = [], out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Simulate a workload on an architecture."""
+    from xbarch import run
+    from xbarch.request import Request
+
+    load_plugins(plugin)
+    if out is not None:
+        _require_room(out, trace)
+    with Bar("simulate", as_json) as progress:
+        request = Request(arch=arch, workload=workload, policy=policy, images=images, chips=chips, datapath=datapath,
+                          options=pairs(option), overrides=tuple(set), batch=batch, placement=placement, mode=mode,
+                          engine=engine, reload=reload, bits=bits)
+        result = run.simulate(request, trace=trace, progress=progress)
+    if out is not None:
+        from xbarch.render.pictures import save
+
+        save(result, out)
+    if as_json:
+        output.write(result.to_json())
+        return
+    from xbarch.render import tables
+
+    tables.show(result)
+    if out is not None:
+        wrote(f"{out}/result.json and pictures")
+    if trace is not None:
+        wrote(trace)
+
+
+def _require_room(out: Path, trace: Path | None) -> None:
+    """Refuse an output folder that cannot be written, before a long run."""
+    from xbarch.render.pictures import names
+    from xbarch.support.files import writable
+
+    if trace is not None and trace.resolve() in (out.resolve(), *out.resolve().parents):
+        raise InputError(f"must be a file beside or in the output folder, not {trace}, which is to be a folder",
+                         field="trace")
+    writable(out, *names())
+
+
+def verify(
+    arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [],
+    plugin: Plugin = [],
+    lossless: Annotated[bool, typer.Option(help="Use ADCs of sufficient resolution.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Execute the packed crossbars on integers and compare with int64 arithmetic, layer by layer."""
+    from xbarch import run
+
+    load_plugins(plugin)
+    rows = run.verify(arch, workload, datapath=datapath, options=pairs(option), overrides=set, lossless=lossless)
+    if as_json:
+        print_json(rows)
+    else:
+        from xbarch.render import tables
+
+        tables.show_verification(rows)
+    if any(row["mismatches"] for row in rows):
+        raise typer.Exit(5)
