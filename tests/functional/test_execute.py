@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import xbarch
 from xbarch.datapaths.base import Block, Contents, Geometry
 from xbarch.datapaths.dense import Dense
+from xbarch.datapaths.meng import Meng
 from xbarch.errors import ConservationError, InputError
 from xbarch.functional.execute import execute, lossless_bits, reference, run, verify
+from xbarch.mapping.packings import Memo
 from xbarch.workload.graph import Layer, Workload
 
 SMALL = Geometry(4, 4, 2, adc_bits=8, unit_column=False)
@@ -213,3 +216,21 @@ def test_operation_units_convert_apart(sign):
     assert lossless_bits(blocks, geometry) == 4
     whole = run(blocks, layer, replace(geometry, ou_rows=0, ou_columns=0), x)
     assert whole.clips and whole.largest > 15
+
+
+# -- the command ----------------------------------------------------------------------------------------------
+
+def test_verify_packs_each_layer_once(monkeypatch, tmp_path):
+    """Cold, and again with the packings of the files, whose cells have to be made."""
+    monkeypatch.setenv("XBARCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("XBARCH_CACHE_MB", "100")
+    names, pack = [], Meng.pack
+    monkeypatch.setattr(Meng, "pack", lambda self, layer, geometry: (names.append(layer.name),
+                                                                     pack(self, layer, geometry))[1])
+    found = []
+    for _ in range(2):
+        monkeypatch.setattr("xbarch.run.memo", Memo(1))
+        names.clear()
+        found.append(xbarch.verify("isaac_like", "vgg7_pruned"))
+        assert sorted(names) == sorted(row["layer"] for row in found[-1]) and len(names) == 8
+    assert found[0] == found[1] and not any(row["mismatches"] for row in found[0])

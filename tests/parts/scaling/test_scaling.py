@@ -216,7 +216,8 @@ def test_bits_alone_make_no_converter():
     """The sensing unit must do what it is paid for."""
     says = refused("components.shift_add.scaling=capdac", "components.shift_add.bits=8",
                    "components.shift_add.action=or_access")
-    assert "allowed on a component with `bits` and an action of the sensing unit: conversion, sample, shift_add" in says
+    assert ("applies only to a component with `bits` and an action of the sensing unit: conversion, sample, shift_add"
+            in says)
 
 
 # -- names and plugins ----------------------------------------------------------------------------------------
