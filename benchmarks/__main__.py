@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import checks, commands, growth, packing, page, peers, pipelined, rates, sweeps
-from benchmarks.spent import ROOT, reference, xbarch
+from benchmarks.spent import ROOT, reference
 from xbarch.errors import InputError
 from xbarch.support.files import writable
 
@@ -26,12 +25,6 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = _asked(words)
     start = time.monotonic()
     with TemporaryDirectory() as folder:
-        kernel = Path(folder) / "kernel"
-        kernel.mkdir()
-        if not asked.again:
-            print("compiling the kernel", file=sys.stderr, flush=True)
-            xbarch("simulate", "-a", "isaac_like", "-w", "vgg8_dense8", "--images", "1", "--engine", "fast",
-                   cache=kernel)
         for number, name in enumerate(asked.parts, 1):
             part = PARTS[name]
 
@@ -41,8 +34,7 @@ def main(words: Sequence[str] | None = None) -> None:
             if asked.again:
                 entry = page.entries(asked.page)[name]
             else:
-                os.environ["XBARCH_CACHE"] = str(Path(folder) / name)
-                shutil.copytree(kernel, Path(folder) / name)  # nothing is kept from before but the compiled kernel
+                os.environ["XBARCH_CACHE"] = str(Path(folder) / name)  # nothing is kept from before
                 load, before = os.getloadavg()[0], reference()
                 found = part.measure(asked, say)
                 entry = {"machine": page.machine(), "quick": asked.quick, "load": round(load, 2),

@@ -8,10 +8,12 @@ import pytest
 from rigs import isaac, single
 
 import xbarch
-from xbarch import run
+from xbarch.machine.build import build
 from xbarch.mapping.pack import dense_crossbars
+from xbarch.mapping.packings import memo
 from xbarch.mapping.plan import plan
 from xbarch.mapping.traffic import traffic
+from xbarch.request import choose
 from xbarch.result.record import record
 from xbarch.result.result import read
 from xbarch.specs.architecture import Architecture
@@ -73,9 +75,9 @@ def isaac_peaks(policy, chips):
     """(largest need of a mesh link in GB/s, interval in ps) of dense 16-bit VGG-16 at 224 x 224 at full rate of its
     crossbars, by closed form: a static schedule that nothing delays."""
     network = resolve("vgg16_imagenet_dense16")
-    path = run.choose(network, None, None)
-    machine = run.build(load("isaac_like", Architecture), network, path, policy, chips)
-    packed = run.fit(network, path, machine)
+    path = choose(network, None, None)
+    machine = build(load("isaac_like", Architecture), network, path, policy, chips)
+    packed = memo.packed(network, path, machine.geometry, machine.sensing)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     made = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy)
     interval = max(Fraction(p.layer.windows) * p.mean_occupancy / made.copies[n] for n, p in packed.items())

@@ -6,7 +6,6 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from typing import Any
 
 from xbarch.errors import IncompatibleError, XbarchError
@@ -21,7 +20,6 @@ from xbarch.result.schema import Record
 from xbarch.run import Setup, perform, prepare, reloaded
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share one follow one another
-_COMPILED = find_spec("numba") is not None
 _UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # what only pictures look at
 
 
@@ -100,7 +98,7 @@ def answer(request: Request, contents: Contents | None = None) -> Answer:
 def _compiled(setup: Setup) -> Setup:
     """The setup on the compiled engine where that can take it: the figures are the same, and it is loaded once for all
     requests."""
-    if setup.request.engine != "auto" or setup.machine.processes or not _COMPILED:
+    if setup.request.engine != "auto" or setup.machine.processes:
         return setup
     return replace(setup, request=setup.request.changed(engine="fast"))
 
