@@ -393,7 +393,7 @@ def test_wrong_weights_are_refused():
     with pytest.raises(InputError, match="layer conv hold nan or infinity"):
         Huai().share([spoiled], [layer], ISAAC, 0.5)
     wrong = replace(layer, weights=lambda: np.full((64, 64, 3, 3), 9))
-    with pytest.raises(InputError, match="layer conv has weight 9, data path huai stores -8 to 7"):
+    with pytest.raises(InputError, match="layer conv has weight 9; data path huai stores -8 to 7"):
         Huai().pack(wrong, ISAAC)[0].contents()
 
 

@@ -336,7 +336,7 @@ def test_levels_are_odd_symmetric(bad):
     keep = np.array([[1, 0], [1, 1]], bool)
     layer = conv(keep, 16)
     layer.weights()[0, 0, 0, 0] = bad
-    with pytest.raises(InputError, match=f"layer conv has weight {bad}, data path meng stores -7 to 7"):
+    with pytest.raises(InputError, match=f"layer conv has weight {bad}; data path meng stores -7 to 7"):
         for block in Meng().pack(layer, ISAAC):
             block.contents()
 
