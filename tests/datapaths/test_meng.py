@@ -103,7 +103,7 @@ def pruned(draw, ragged=True):
 
 
 geometries = st.builds(Geometry, st.integers(20, 160), st.integers(24, 160), st.sampled_from([1, 2, 4]),
-                       st.sampled_from([1, 2]), unit_column=st.booleans())
+                       dac_bits=st.sampled_from([1, 2]), unit_column=st.booleans())
 
 
 # -- counts ---------------------------------------------------------------------------------------------------
