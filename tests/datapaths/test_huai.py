@@ -354,7 +354,8 @@ def test_a_mask_that_is_not_aligned_is_named():
     assert path.aligned(wrong, ISAAC) == (f"filter block 1 of layer conv keeps {kept} channels; whole crossbars of "
                                           f"128 x 128 cells hold 0, 14, 28, 42, ... or all 64")
     assert len(path.pack(wrong, ISAAC)) == crossbars(wrong, ISAAC)  # runs all the same
-    assert "different channels" in Huai({"shared_rows": True}).aligned(replace(layer, mask=lambda: mask), ISAAC)
+    shared = Huai({"shared_rows": True}).aligned(replace(layer, mask=lambda: mask), ISAAC)
+    assert "must all keep the same channels" in shared
     assert "5 x 5 kernel" in path.aligned(conv(4, 4, (5, 5)), Geometry(24, 128, 2))
 
 
