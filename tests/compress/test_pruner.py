@@ -14,9 +14,10 @@ from xbarch.compress.training import data
 from xbarch.compress.training.network import build
 from xbarch.compress.training.run import change, train
 from xbarch.compress.training.trainer import Trainer, phases
-from xbarch.datapaths.base import Geometry, strongest
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.meng import Meng
+from xbarch.datapaths.records import Geometry
+from xbarch.datapaths.tools.groups import strongest
 from xbarch.errors import InputError
 from xbarch.plugins import registry
 from xbarch.specs.recipe import Pruning, Quantization, Training
@@ -138,6 +139,7 @@ def test_recover_zeroizes_in_even_epochs_only():
     assert node.mask.all()  # nothing is lost for good
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("method, options, algorithm", [
     ("meng", "{group_ch: 4}", "{name: admm, rho: 0.01}"),
     ("segprune", "{}", "{name: admm, rho: 0.01, freeze_after: 1}"),
@@ -218,6 +220,7 @@ def test_change_of_accuracy_and_its_interval():
     assert same == {"mean": 0, "low": 0, "high": 0}
 
 
+@pytest.mark.full
 def test_search_takes_the_fewest_bits_the_guard_allows(tmp_path):
     """Guard 1 takes the first value everywhere; guard 0 the first that loses nothing, by measuring again."""
     text = RECIPE.format(method="xue", options="{}", algorithm="{name: cut}")

@@ -95,7 +95,7 @@ def test_a_layer_that_is_not_there(refused, algorithm):
     ("xue", "options: {}", "options: {adc_bits: {conv9: 2}}",
      "r.yaml:8: pruning.method: option adc_bits names layer conv9, which the workload has not"),
     ("xue", "options: {}", "options: {sign: offset}",
-     "r.yaml:9: pruning.options.sign: allowed differential; with offset zeros would be stored as 2**(bits - 1)"),
+     "r.yaml:9: pruning.options.sign: must be differential; with offset zeros would be stored as 2**(bits - 1)"),
     ("xue", "options: {}", "options: {sign: twos}", "r.yaml:9: pruning.options.sign: allowed differential; with twos"),
     ("xue", "weight_scale: lsq", "weight_scale: mean",
      "r.yaml:5: quantization.weight_scale: must be lsq for xue, which removes single bits of the levels"),
@@ -113,7 +113,7 @@ def test_xue_is_simulated_with_differential_signs_only(call, tmp_path, monkeypat
     workload = ("vgg7_pruned", "--datapath", "xue") if words else ("resnet18_xue",)
     code, out, err = call("simulate", "-a", "isaac_like", "-w", *workload, "-o", "sign=offset", "--out", "o")
     assert code == 2 and not out and err.count("\n") == 1 and not list(tmp_path.iterdir())
-    assert err.startswith("xbarch: options.sign: allowed differential; with offset zeros would be stored as")
+    assert err.startswith("xbarch: options.sign: must be differential; with offset zeros would be stored as")
 
 
 # -- images -------------------------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ MESH = "extends: isaac_like\nname: mine\nnetwork: {topology: torus, options: nul
 
 
 @pytest.mark.parametrize("text, overrides, says", [
-    (MESH, (), "x.yaml:3: network.topology: found 'torus', allowed bus, htree, "),
+    (MESH, (), "x.yaml:3: network.topology: unknown topology 'torus'; choose bus, htree or "),
     (MESH.replace("torus, options: null", "htree, options: {width: null, height: null, concentration: null, arity: 3}"),
      (), "x.yaml:3: network.options.arity: must be 2 or 4, not 3"),
     (MESH.replace("topology: torus, options: null", "options: {width: 2, height: 2, concentration: 1}")

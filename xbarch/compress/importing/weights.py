@@ -20,7 +20,7 @@ from xbarch.compress.training.network import build
 from xbarch.compress.training.provenance import sparsity, versions
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
-from xbarch.plugins import registry
+from xbarch.plugins import guard, registry
 from xbarch.specs.recipe import Cut, Pruning, Recipe, Training
 from xbarch.specs.text import brief
 from xbarch.support.files import writable
@@ -150,7 +150,7 @@ def _settle(network: Network, path: DataPath, geometry: Geometry, request: Impor
         InputError: the method does not take the network, its constraint is broken, or the density is out of reach.
     """
     shapes = tuple(n.layer for n in network.compute_nodes())
-    with registry.asking(path, "accepts"):
+    with guard.asking(path, "accepts"):
         reason = path.accepts(Workload("imported", shapes), geometry)
     if reason:
         raise InputError(reason, field="method")
@@ -166,7 +166,7 @@ def _settle(network: Network, path: DataPath, geometry: Geometry, request: Impor
 
 def _violation(path: DataPath, node: Node, geometry: Geometry) -> str:
     """How the layer's weights break the method's constraint; empty if they keep it."""
-    with registry.asking(path, "check", node.layer.name):
+    with guard.asking(path, "check", node.layer.name):
         return path.check(stored(node), geometry)
 
 
@@ -192,7 +192,7 @@ def _cut(pruner: Pruner) -> None:
     density = pruner.spec.density
     assert density is not None
     weights = [n.weight for n in pruner.nodes]
-    with registry.asking(pruner.path, "projections"):
+    with guard.asking(pruner.path, "projections"):
         first = pruner.path.projections()[0]
     for node, found in zip(pruner.nodes, pruner.projected(weights, density, first), strict=True):
         fit_step(node, node.weight * torch.from_numpy(found.mask.copy()).reshape(node.weight.shape))

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.datapaths.base import DataPath, Geometry, Project, Projection, Reals
+from xbarch.datapaths.pruning import pruning
 from xbarch.datapaths.tools.purify import shown
 from xbarch.errors import InputError
-from xbarch.plugins.registry import asking
+from xbarch.plugins.guard import asking
 from xbarch.specs.explain import unknown
 from xbarch.specs.recipe import Pruning, Shape
 
@@ -37,18 +38,18 @@ class Pruner:
     """
 
     def __init__(self, network: Network, spec: Pruning, path: DataPath) -> None:
-        self.network, self.spec, self.path = network, spec, path
+        self.network, self.spec, self.path = network, spec, pruning(path)
         self.geometry = crossbar(spec.geometry)
         compute = network.compute_nodes()
         names = [n.layer.name for n in compute]
         for name in spec.layers:
             if name not in names:
                 raise InputError(unknown("layer", name, names), field="pruning.layers")
-        spared = {compute[0].layer.name, *(shown(network.layers) if path.whole_filters else ())}
-        with asking(path, "prunes"):
+        spared = {compute[0].layer.name, *(shown(network.layers) if self.path.whole_filters else ())}
+        with asking(self.path, "prunes"):
             self.nodes: list[Node] = [
                 n for n in compute if spec.layers.get(n.layer.name, 0) != 1
-                and (n.layer.name in spec.layers or (n.layer.name not in spared and path.prunes(n.layer)))]
+                and (n.layer.name in spec.layers or (n.layer.name not in spared and self.path.prunes(n.layer)))]
         self.hard = False
 
     # -- what algorithms differ in --------------------------------------------------------------------------
