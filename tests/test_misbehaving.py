@@ -268,7 +268,7 @@ def test_an_architecture_that_is_wrong_has_its_file_and_line(call, install):
     install("odd", {"odd_chips/odd.yaml": "extends: isaac_like\nname: odd\ncrossbar:\n  rows: 0\n"},
             [("architectures", "odd", "odd_chips")])
     code, _, said = call("show", "odd")
-    assert code == 2 and "odd_chips/odd.yaml:4: crossbar.rows: found 0" in said
+    assert code == 2 and "odd_chips/odd.yaml:4: crossbar.rows: must be at least 1, not 0" in said
     code, _, said = call("list")
     assert code == 2 and "odd.yaml:4" in said
 

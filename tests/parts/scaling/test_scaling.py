@@ -190,7 +190,7 @@ def test_nodes_by_their_rules(kind, energy):
 
 def test_a_node_has_both_ends():
     assert "required key 'to' is missing" in refused("components.adc.scaling={model: dennard, of: 45 nm}")
-    assert "allowed a length with its unit (nm, um, µm, m)" in refused(
+    assert "must be a length with its unit (nm, um, µm, m)" in refused(
         "components.adc.scaling={model: dennard, of: 45 nm, to: 1 pJ}")
 
 
@@ -230,7 +230,7 @@ def test_wrong_names_and_options_are_placed():
         "components.edram.scaling={model: cacti_edram_lp, off: 64 KB}")
     assert refused("components.edram.scaling=capdac").startswith(
         "--set components.edram.scaling=capdac: 'capdac' is a model of kind adc, which applies only to a component ")
-    assert "bits: needs scaling" in refused("components.edram.bits=8")
+    assert "edram.bits=8: needs scaling" in refused("components.edram.bits=8")
 
 
 def test_a_wrong_name_in_a_file_has_its_line(tmp_path):

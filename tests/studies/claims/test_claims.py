@@ -385,7 +385,7 @@ def test_files(written):
 def test_all_four_files_or_none(written, tmp_path, monkeypatch):
     """Even where the last cannot be written only after the runs."""
     monkeypatch.setattr(report, "writable", lambda *_: (tmp_path / "claims.svg").mkdir())
-    with pytest.raises(InputError, match=r"claims\.svg: found a folder"):
+    with pytest.raises(InputError, match=r"claims\.svg: cannot be written: it is a folder"):
         claims(tmp_path, workloads=tmp_path, images=1)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["claims.svg", STORE]  # answers stay for the next call
 
