@@ -22,7 +22,7 @@ from xbarch.run import Setup, perform, prepare, reloaded
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share one follow one another
 _COMPILED = find_spec("numba") is not None
-_UNDRAWN = {"timeline": [], "interconnect": None}  # what only pictures look at
+_UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # what only pictures look at
 
 
 @dataclass(frozen=True)
