@@ -68,7 +68,8 @@ def test_a_layer_that_does_not_fit_is_cut_into_its_filters():
     found = cut(scaled, of(2, 20))
     assert shown(found) == [["input", "c0"], ["c0.in", "c1#0"], ["c0.in", "c1#1"], ["c0.in", "c1#2"], ["c1.in", "c2"]]
     parts = [segment.layers[1] for segment in found[1:4]]
-    assert [p.filters for p in parts] == [17, 17, 16] and [is_read_later(scaled, s) for s in found] == [True] * 4 + [False]
+    assert [p.filters for p in parts] == [17, 17, 16]
+    assert [is_read_later(scaled, s) for s in found] == [True] * 4 + [False]
     assert found[4].layers[0].out_shape == whole.out_shape
     for made, wanted in ((lambda p: p.weights(), whole.weights()), (lambda p: p.mask(), whole.weights() > 0),
                          (lambda p: p.scale, np.arange(50.0)), (lambda p: p.bias, -np.arange(50.0))):

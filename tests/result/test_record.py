@@ -119,7 +119,7 @@ def test_records_too_large_to_show(result, tmp_path):
     assert damaged(result, tmp_path, timeline=[span, span]) == (
         "timeline: must have at most 10,000 spans in all, not 12,000")
     assert damaged(result, tmp_path, timeline=[{**span, "start_ps": [], "stop_ps": []}] * 2_001) == (
-        "timeline: found 2,001 items, allowed at most 2000")
+        "timeline: must have at most 2,000 items, not 2,001")
     layer = result["mapping.layers"][0]
     assert "mapping.layers: found 2,001 items" in damaged(result, tmp_path, mapping__layers=[layer] * 2_001)
 
@@ -132,7 +132,7 @@ def test_a_record_that_is_untrue_of_its_weights(result, tmp_path):
     assert damaged(result, tmp_path, workload__trained_on=None) == (
         "workload.synthetic: must be true where trained_on is null")
     assert damaged(result, tmp_path, workload__accuracy={"baseline": 98.0}) == (
-        "workload.accuracy.baseline: found 98.0, allowed at most 1.0")
+        "workload.accuracy.baseline: must be at most 1, not 98.0")
 
 
 def test_a_record_of_many_images_holds_the_spans_of_the_first(tmp_path):

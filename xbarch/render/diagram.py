@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xbarch.cost.nameplate import window
-from xbarch.plugins.registry import asking, wired
+from xbarch.plugins.guard import asking
+from xbarch.plugins.registry import wired
 from xbarch.render.boxes import EDGE, GAP, GREYS, LARGE, SMALL, STEP, WIDTH, Box, Drawing, draw, folded
 from xbarch.specs.architecture import Architecture
 from xbarch.support import numbers

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pydantic import ValidationError
 
-from xbarch.errors import InputError, XbarchError
+from xbarch.errors import InputError
 from xbarch.result import schema, summary
 from xbarch.result.migrate import READABLE, RENAMED, migrated
 from xbarch.result.schema import Record
 from xbarch.specs.explain import explain, listed, shown
 from xbarch.specs.text import brief, dotted
+from xbarch.support.extras import needs
 from xbarch.support.files import read_json, write
 
 if TYPE_CHECKING:
@@ -142,10 +143,8 @@ class Result:
 
 
 def _pandas() -> Any:
-    try:
+    with needs("tables", "a table of layers or components"):
         import pandas
-    except ImportError:
-        raise XbarchError("tables need pandas: pip install 'xbarch[tables]'") from None
     return pandas
 
 
