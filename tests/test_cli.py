@@ -374,6 +374,7 @@ def test_places_of_training_are_asked_for_first(call, tmp_path, monkeypatch, var
     assert code == 2 and not out and err.startswith(f"xbarch: {says}") and err.count("\n") == 1, err
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("body, says", [
     ("    raise ValueError('no\\nway')\n", "r.yaml:3: model: m.py:make failed in line 3 with ValueError: no way"),
     ("    return 3\n", "r.yaml:3: model: m.py:make must return a torch.nn.Module, not int"),

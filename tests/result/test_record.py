@@ -141,6 +141,7 @@ def test_a_record_of_many_images_holds_the_spans_of_the_first(tmp_path):
     assert read(many.save(tmp_path / "r.json")).data == json.loads(many.to_json())
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("payload", ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "\x1b[31mred",
                                      "</title><svg onload=alert(1)>", "{{ 7 * 7 }}", "javascript:alert(1)"])
 def test_names_do_not_come_alive(result, payload):

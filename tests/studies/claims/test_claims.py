@@ -96,6 +96,7 @@ def simulate(folder, workload, policy="fit", overrides=(), architecture="isaac_l
 
 # -- figures --------------------------------------------------------------------------------------------------
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("workload", [name for name in METHODS if "/" not in name])
 @pytest.mark.parametrize("policy", ["fit", "more"])
 def test_gains_are_those_of_direct_runs(folder, written, workload, policy):
@@ -396,6 +397,7 @@ def test_tables_are_rectangular(written, folder):
     assert all(len(row) == len(t.heads) for t in tables for row in t.rows)
 
 
+@pytest.mark.full
 def test_same_bytes_twice(written, folder, tmp_path):
     claims(tmp_path, workloads=folder, images=IMAGES)
     for name in ("claims.csv", "claims.html", "claims.md", "claims.svg"):
