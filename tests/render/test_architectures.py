@@ -75,7 +75,7 @@ def test_numbers_are_the_specs():
     lines = said(diagram(ISAAC))
     lines = [" ".join(lines), *lines]
     assert "2.2 µs, on slots of 100 ns" in lines[0]  # ISAAC's 22 cycles
-    for line in ("Chip: 16,128 crossbars", "128 × 128 cells of 2 bits", "inputs: 1 bit a read of 100 ns",
+    for line in ("Chip: 16,128 crossbars", "128 × 128 cells of 2 bits", "inputs: 1 bit per read of 100 ns",
                  "64 KB, 256 bits each 833 ps", "384 wires, 10.24 GB/s", "25.6 GB/s together",
                  "8 bits, 781 ps a conversion; 1 a crossbar", "1.6 µs + 200 ns"):
         assert line in lines
