@@ -30,8 +30,7 @@ def test_main_job(call, tmp_path):
     code, out, _ = call(*RUN, "--out", tmp_path / "o")
     assert code == 0 and "images/s" in out and "features.3" in out
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
-        "chip.png", "chip.svg", "energy.png", "energy.svg", "result.json", "timeline.png", "timeline.svg",
-        "utilization.png", "utilization.svg"]
+        "chip.svg", "energy.svg", "result.json", "timeline.svg", "utilization.svg"]
     code, out, _ = call(*RUN, "--json")
     assert code == 0 and out == (tmp_path / "o" / "result.json").read_text()
     data = json.loads(out)
