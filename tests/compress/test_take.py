@@ -89,7 +89,8 @@ def test_accuracy_is_that_of_the_integers(place, parts):
     recipe = found.manifest["recipe"]
     assert recipe["kind"] == "imported" and len(recipe["sha256"]) == 64 and recipe["calibration_images"] == 512
     assert found.trained_on and recipe["method"] == found.datapath == "dense" and recipe["density"] is None
-    assert not any(r["mismatches"] for r in verify(found, Geometry(128, 128, 2), registry.datapath("dense")))
+    assert not any(r["mismatches"] for r in verify(
+        found, Geometry(128, 128, 2), lambda la: registry.datapath("dense").pack(la, Geometry(128, 128, 2))))
     assert all(la.weight_bits == 4 and np.abs(la.weights()).max() == 7 for la in found.compute_layers)
 
 
@@ -116,7 +117,8 @@ def test_projection_when_asked(place, method, options, density):
     found = imported(place, f"pruned_{method}", method, options=options, density=density, geometry=SMALL)
     path, geometry = registry.datapath(method, options), Geometry(**SMALL)
     assert all(path.check(la, geometry) == "" for la in found.compute_layers)
-    assert not any(r["mismatches"] for r in verify(found, geometry, path, images=1, lossless=True))
+    assert not any(r["mismatches"] for r in verify(
+        found, geometry, lambda la: path.pack(la, geometry), images=1, adc_bits="lossless"))
     pruned = [la for la in found.compute_layers[1:] if path.prunes(la)]
     kept = sum(la.kept_weights for la in pruned) / sum(la.rows * la.filters for la in pruned)
     assert 0.2 < kept < 0.66
@@ -131,7 +133,8 @@ def test_for_operation_units(place):
     found = imported(place, "units", "sre", density=0.6, geometry={**SMALL, "operation_unit": unit})
     path, geometry = registry.datapath("sre"), Geometry(**SMALL, ou_rows=4, ou_columns=8)
     assert all(path.check(la, geometry) == "" for la in found.compute_layers)
-    assert not any(r["mismatches"] for r in verify(found, geometry, path, images=1, lossless=True))
+    assert not any(r["mismatches"] for r in verify(
+        found, geometry, lambda la: path.pack(la, geometry), images=1, adc_bits="lossless"))
     assert found.manifest["recipe"]["geometry"]["operation_unit"] == unit
 
 

@@ -9,7 +9,6 @@ from xbarch.datapaths.base import Block, Contents, Geometry
 from xbarch.datapaths.dense import Dense
 from xbarch.errors import ConservationError, InputError
 from xbarch.functional.execute import execute, lossless_bits, reference, run, verify
-from xbarch.plugins import registry
 from xbarch.workload.graph import Layer, Workload
 
 SMALL = Geometry(4, 4, 2, adc_bits=8, unit_column=False)
@@ -160,19 +159,23 @@ def stored(images=3):
     return {"conv": rng.integers(0, 16, (images, 2, 5, 5)), "fc": rng.integers(0, 16, (images, 6, 1, 1))}
 
 
+def verified(network, geometry, **how):
+    return verify(network, geometry, lambda layer: Dense().pack(layer, geometry), **how)
+
+
 def test_verify_reports_every_layer():
-    rows = verify(network(stored()), Geometry(16, 16, 2), registry.datapath("dense"), lossless=True)
+    rows = verified(network(stored()), Geometry(16, 16, 2), adc_bits="lossless")
     assert [(r["layer"], r["windows"], r["mismatches"], r["clips"]) for r in rows] == [
         ("conv", 75, 0, 0), ("fc", 3, 0, 0)]
     assert all(r["max_sum"] < 1 << r["adc_bits"] for r in rows)
-    one = verify(network(stored()), Geometry(16, 16, 2), registry.datapath("dense"), images=1, lossless=True)
+    one = verified(network(stored()), Geometry(16, 16, 2), images=1, adc_bits="lossless")
     assert [r["windows"] for r in one] == [25, 1]
 
 
 def test_verify_finds_what_a_short_adc_loses():
-    short = verify(network(stored()), Geometry(16, 16, 2), registry.datapath("dense"), adc_bits=2)
+    short = verified(network(stored()), Geometry(16, 16, 2), adc_bits=2)
     assert all(r["mismatches"] > 0 and r["clips"] > 0 and r["adc_bits"] == 2 for r in short)
-    own = verify(network(stored()), Geometry(16, 16, 2, adc_bits=2), registry.datapath("dense"))
+    own = verified(network(stored()), Geometry(16, 16, 2, adc_bits=2))
     assert own == short
 
 
@@ -184,7 +187,7 @@ def test_verify_finds_what_a_short_adc_loses():
 ])
 def test_verify_refuses_activations_that_do_not_fit(activations, why):
     with pytest.raises(InputError, match=why):
-        verify(network(activations), Geometry(16, 16, 2), registry.datapath("dense"))
+        verified(network(activations), Geometry(16, 16, 2))
 
 
 def test_reference_is_the_matrix_product_of_each_group():

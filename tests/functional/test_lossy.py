@@ -207,9 +207,10 @@ def test_verify_reports_the_loss():
     network = Workload("net", (Layer("input", "input", (), (256, 1, 1), (256, 1, 1)), layer),
                        activations={"fc": np.full((1, 256, 1, 1), 45)})
     geometry = Geometry(256, 256, 4, 3, 6, False, signed=True)
-    row, = verify(network, geometry, Dense(), sensing=unit(geometry))
+    how = {"blocks": lambda la: Dense().pack(la, geometry), "sensing": unit(geometry)}
+    row, = verify(network, geometry, **how)
     right = 256 * 77 * 45
     assert row["error"] == (right - (13 << 16)) / right and row["mismatches"] == 1
     assert (row["drops"], row["clips"], row["max_sum"], row["adc_bits"]) == (3, 0, 16640, 6)
-    exact, = verify(network, geometry, Dense(), sensing=unit(geometry), lossless=True)
+    exact, = verify(network, geometry, adc_bits="lossless", **how)
     assert (exact["mismatches"], exact["error"], exact["drops"]) == (0, 0, 0)

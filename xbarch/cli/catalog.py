@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from xbarch.cost.nameplate import nameplate
-from xbarch.cost.pricing import repriced
+from xbarch.cost.pricing import reprice
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
 from xbarch.plugins import registry
@@ -92,7 +92,7 @@ def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The architecture's components with counts over a chip, area, power and energy an action; its nameplate. Prices
     are of what is built (`xbarch.cost.pricing`)."""
     written = load(name, Architecture, overrides, check=buildable)
-    a = repriced(written)
+    a = reprice(written)
     rows = [{
         "level": c.level, "component": key, "count": c.count, "instances": str(a.instances(c)),
         "area_mm2": float(c.area * a.instances(c)) / 1e12, "power_mw": float(c.power * a.instances(c)) / 1e3,

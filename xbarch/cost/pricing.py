@@ -14,14 +14,14 @@ from xbarch.specs.architecture import Architecture, Component
 _MOST = 10**21  # of every figure, as of an energy in a spec
 
 
-def repriced(architecture: Architecture) -> Architecture:
+def reprice(architecture: Architecture) -> Architecture:
     """`architecture` with the prices of its ADC bits, buffers and nodes; a component without a model is as written.
     Prices are final then: no component of it names a model.
 
     Raises:
         InputError: no such model, an option it does not take, or what is built is beyond it.
     """
-    priced = {name: c if c.scaling is None else _repriced(architecture, name, c)
+    priced = {name: c if c.scaling is None else _reprice(architecture, name, c)
               for name, c in architecture.components.items()}
     return architecture.model_copy(update={"components": priced})
 
@@ -37,7 +37,7 @@ def _unlike(a: Architecture, component: Component, kind: str) -> str:
         if kind == "buffer" and (component.bits is not None or not memory) else ""
 
 
-def _repriced(a: Architecture, name: str, component: Component) -> Component:
+def _reprice(a: Architecture, name: str, component: Component) -> Component:
     """One component at what is built; every figure rounded once."""
     assert component.scaling is not None
     field = f"components.{name}.scaling"

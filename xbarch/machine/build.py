@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xbarch.cost.nameplate import full
-from xbarch.cost.pricing import repriced
+from xbarch.cost.pricing import reprice
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import IncompatibleError, InputError
 from xbarch.machine.machine import Machine, geometry
@@ -53,7 +53,7 @@ def buildable(architecture: Architecture) -> None:
     Raises:
         InputError: which one, and why.
     """
-    machine = Machine(repriced(architecture))
+    machine = Machine(reprice(architecture))
     if registry.is_builtin(machine.sensing):
         done = checked.actions(machine.sensing, full(architecture, architecture.precision.input_bits))
         if lacks := machine.lacking(done):

@@ -166,7 +166,7 @@ class Machine:
 
     def room(self) -> Room:
         a = self.architecture
-        return Room(self.tiles, a.crossbars_per_tile, a.buffer.size)
+        return Room(self.tiles, a.crossbars_per_tile, a.buffer.size, self.ahead)
 
     def areas(self, tiles: int) -> tuple[int, int, dict[str, int]]:
         """(area of `tiles` tiles, of all chips, of that by component)."""

@@ -16,7 +16,7 @@ from xbarch.specs.text import brief
 
 
 @contextmanager
-def attended(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[Callable[[], None] | None]:
+def supervised(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[Callable[[], None] | None]:
     """A run of a graph with these units, by kind; gives what is to be called before every event.
 
     Raises:
@@ -45,7 +45,7 @@ def _blame(unit: UnitProcess, error: BaseException | None) -> NoReturn:
         raise wrong(f"raised {type(error).__name__}: {brief(error, 300)}, allowed no error") from error
 
 
-def paid(units: Mapping[str, UnitProcess], graph: StageGraph, trace: Trace, prices: Collection[str]) -> None:
+def check_priced(units: Mapping[str, UnitProcess], graph: StageGraph, trace: Trace, prices: Collection[str]) -> None:
     """Refuse actions that a unit counted and no component pays for.
 
     Raises:

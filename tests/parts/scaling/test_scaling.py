@@ -7,7 +7,7 @@ import pytest
 
 import xbarch
 from xbarch.cli import catalog
-from xbarch.cost.pricing import repriced
+from xbarch.cost.pricing import reprice
 from xbarch.errors import InputError
 from xbarch.parts.scaling.adc import Murmann
 from xbarch.parts.scaling.base import Built, Price
@@ -64,13 +64,13 @@ def built(of=None, adc=8, buffer=64 * KB, access=256):
 
 def refused(*overrides, arch="isaac_like"):
     with pytest.raises(InputError) as caught:
-        load(arch, Architecture, overrides, check=repriced)
+        load(arch, Architecture, overrides, check=reprice)
     return str(caught.value)
 
 
 def edram(*overrides):
     """ISAAC's eDRAM with a model of that size's price as written."""
-    return repriced(load("isaac_like", Architecture, [
+    return reprice(load("isaac_like", Architecture, [
         "components.edram.scaling={model: cacti_edram_lp, of: 64 KB, banks: 2}", *overrides])).components["edram"]
 
 
@@ -116,7 +116,7 @@ def test_a_table_of_converters_is_linear_between_its_points_and_ends():
 @pytest.mark.parametrize("name", ["isaac_split", "capdac", "flash", "linear", "mnsim_table", "murmann_fit"])
 def test_isaacs_converters_under_every_model(name):
     change = [f"components.adc.scaling={name}", "crossbar.adc_bits=6"]
-    adc = repriced(load("isaac_like", Architecture, change)).components["adc"]
+    adc = reprice(load("isaac_like", Architecture, change)).components["adc"]
     energy, area = model(name).ratios(6, 8)
     assert (adc.energy_aj, adc.area) == (round(1_562_500 * energy), round(9_600_000_000 * area))
     result = xbarch.simulate("isaac_like", "vgg7_pruned", images=1, overrides=change)
@@ -156,16 +156,16 @@ def test_a_buffer_follows_buffer_size_only_with_a_model():
     assert (same.area, same.power, same.energy_aj) == (as_written.area, as_written.power, as_written.energy_aj)
     assert larger.area == round(as_written.area * Fraction(13158, 5312))
     assert larger.energy_aj == round(as_written.energy_aj * Fraction(3141, 2559))
-    alone = repriced(load("isaac_like", Architecture, ["buffer.size=128 KB"])).components["edram"]
+    alone = reprice(load("isaac_like", Architecture, ["buffer.size=128 KB"])).components["edram"]
     assert (alone.area, alone.energy_aj) == (as_written.area, as_written.energy_aj)
 
 
 def test_a_model_without_a_size_of_the_price_replaces_it():
     """CACTI's 64 KB of low operating power: 12.16 pJ, 0.13778 mm², 6.445 mW of leakage."""
-    made = repriced(load("isaac_like", Architecture, ["components.edram.scaling=cacti_sram_lop"])).components["edram"]
+    made = reprice(load("isaac_like", Architecture, ["components.edram.scaling=cacti_sram_lop"])).components["edram"]
     assert (made.energy_aj, made.area, made.leakage) == (12_160_000, 137_780_000_000, 6445)
     assert made.power == pytest.approx(12.16e-12 * 120 / 100e-9 * 1e6, rel=1e-3)  # µW at its 120 accesses in 100 ns
-    own = repriced(load("isaac_like", Architecture, [
+    own = reprice(load("isaac_like", Architecture, [
         "components.output_register.scaling={model: puma_sram, size: 256 B}"])).components["output_register"]
     assert (own.energy_aj, own.area) == (160_000, 560_000_000)
 
@@ -209,7 +209,7 @@ def test_a_model_prices_what_it_is_a_model_of(component, scaling, taken):
     """Converters an adc model, memories (and constant powers, of which nothing is known) a buffer model."""
     change = f"components.{component}.scaling={scaling}"
     if taken:
-        load("isaac_like", Architecture, [change], check=repriced)
+        load("isaac_like", Architecture, [change], check=reprice)
     else:
         assert f"--set {change}: found '" in (says := refused(change)) and ", a model of kind " in says
 
@@ -243,7 +243,7 @@ def test_a_wrong_name_in_a_file_has_its_line(tmp_path):
 def test_a_model_of_ones_own(plugin):
     assert registry.load_file(plugin()) == ["mine"]
     assert list(registry.scaling()) == sorted([*NAMES, "mine"])
-    made = repriced(load("isaac_like", Architecture, ["components.edram.scaling={model: mine, times: 3}"]))
+    made = reprice(load("isaac_like", Architecture, ["components.edram.scaling={model: mine, times: 3}"]))
     assert made.components["edram"].area == 3 * 83_000_000_000
     assert "found 10, allowed at most 9" in refused("components.edram.scaling={model: mine, times: 10}")
 

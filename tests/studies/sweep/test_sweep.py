@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import xbarch
 from xbarch.errors import InputError, XbarchError
-from xbarch.mapping.packings import Kept
+from xbarch.mapping.packings import Memo
 from xbarch.plugins import registry
 from xbarch.plugins.registry import datapath
 from xbarch.request import Request
@@ -324,10 +324,10 @@ def test_packings_are_shared_as_far_as_they_are_equal():
         return Machine(load("isaac_like", Architecture, overrides))
 
     network, again, path = xbarch.load("vgg7_pruned"), xbarch.load("vgg7_pruned"), datapath("dense")
-    kept = Kept(2)
+    memo = Memo(2)
 
     def packed(network=network, path=path, machine=machine()):
-        return kept.packed(network, path, machine.geometry, machine.sensing)
+        return memo.packed(network, path, machine.geometry, machine.sensing)
 
     first = packed()
     assert packed(machine=machine("hierarchy.tiles=20"), path=datapath("dense")) is first

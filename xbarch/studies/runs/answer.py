@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from xbarch.errors import IncompatibleError, XbarchError
-from xbarch.mapping.packings import kept
+from xbarch.mapping.packings import memo
 from xbarch.plugins import registry
 from xbarch.request import Contents, Request
 from xbarch.result.joined import joined
@@ -81,7 +81,7 @@ def answer(request: Request, contents: Contents | None = None) -> Answer:
 
     contents: what was read for other requests.
     """
-    kept.most = max(kept.most, _PACKINGS)
+    memo.most = max(memo.most, _PACKINGS)
     try:
         if not request.reload:
             run = perform(_compiled(prepare(request, contents)))
