@@ -87,10 +87,11 @@ def test_crossbars_beyond_counting_are_refused_unpacked(monkeypatch):
 
 
 @pytest.mark.parametrize(("body", "says"), [
-    ("def adc_bits(self, layer, geometry): return 'eight'", "adc_bits of layer conv returned eight, allowed None or"),
-    ("def components(self, geometry): return {}", "components returned dict, allowed a list of Added"),
+    ("def adc_bits(self, layer, geometry): return 'eight'", "adc_bits of layer conv must return None or "),
+    ("def components(self, geometry): return {}", "components must return a list of Added, not dict"),
     ("def accepts(self, workload, geometry): return 1 // 0", "accepts raised ZeroDivisionError"),
-    ("def pack(self, layer, geometry): return []", "pack of layer conv returned an empty list"),
+    ("def pack(self, layer, geometry): return []",
+     "pack of layer conv must return a list of one or more blocks, not an empty list"),
     ("def work(self, *given): return replace(super().work(*given), extra={'warp': np.ones(9, int)})",
      "work of layer conv returned the action 'warp', allowed those that a component pays for: "),
 ])

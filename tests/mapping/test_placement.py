@@ -197,7 +197,7 @@ def test_traffic_over_two_chips_is_what_the_run_sends():
 
 def test_a_placement_changes_routes_only(runs):
     """Same crossbars, copies and actions but those of the mesh; fewer flits with fewer bit-hops, and less energy."""
-    records = {name: xbarch.result.record.record(done) for name, done in runs.items()}
+    records = {name: xbarch.result.record.record(done).document() for name, done in runs.items()}
     base = records["row_major"]
     for other in records.values():
         assert other["mapping"]["crossbars"] == base["mapping"]["crossbars"]
