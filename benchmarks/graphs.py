@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.spent import cpu
 from xbarch import run
+from xbarch.machine.build import buildable
 from xbarch.machine.compile import compile_graph
-from xbarch.machine.machine import buildable
 from xbarch.mapping.pack import dense_crossbars
 from xbarch.mapping.plan import Plan, plan
 from xbarch.plugins import registry

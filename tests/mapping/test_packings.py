@@ -11,7 +11,7 @@ from xbarch.mapping import packings
 from xbarch.mapping.pack import stream
 from xbarch.plugins import checked, registry
 from xbarch.plugins.registry import datapath
-from xbarch.run import choose
+from xbarch.request import choose
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.support import cache

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from xbarch.errors import InputError
-from xbarch.machine.machine import buildable
+from xbarch.machine.build import buildable
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import document, load, read, validate
 from xbarch.specs.text import BYTES, DEPTH, NODES, parse

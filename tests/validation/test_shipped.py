@@ -7,8 +7,8 @@ from xbarch.compress.methods.pruner import crossbar
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.execute import verify
+from xbarch.machine.build import build
 from xbarch.plugins import registry
-from xbarch.run import build
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import document, load, validate

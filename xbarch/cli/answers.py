@@ -65,7 +65,7 @@ def _checked(document: Document, overrides: Sequence[str]) -> str:
 
 
 def _buildable(architecture: Architecture) -> None:
-    from xbarch.machine.machine import buildable
+    from xbarch.machine.build import buildable
 
     buildable(architecture)
 

@@ -8,7 +8,7 @@ from typing import Any
 from xbarch.cost.nameplate import nameplate
 from xbarch.cost.pricing import repriced
 from xbarch.errors import InputError
-from xbarch.machine.machine import buildable
+from xbarch.machine.build import buildable
 from xbarch.plugins import registry
 from xbarch.render.diagram import spoken
 from xbarch.specs.architecture import Architecture, Served

@@ -117,7 +117,7 @@ def sweep(
     load_plugins(plugin)
     place = out if out is not None else Path(Path(study).stem)
     with Bar("sweep", as_json) as progress:
-        done = sweeps.sweep(study, place, processes=processes, plugins=plugin, progress=progress)
+        done = sweeps.sweep(study, place, processes=processes, progress=progress)
     ran = sum(not row.why for row in done.rows)
     if as_json:
         print_json(done.plain())

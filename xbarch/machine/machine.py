@@ -8,20 +8,28 @@ from math import ceil, prod
 
 import numpy as np
 
-from xbarch.cost.nameplate import full
 from xbarch.cost.price import Price
-from xbarch.cost.pricing import repriced
-from xbarch.datapaths.base import Geometry
+from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
 from xbarch.machine.variant import tile_area
 from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.plan import Pace, Room
 from xbarch.parts.processes.base import UnitProcess
-from xbarch.plugins import checked
-from xbarch.plugins.registry import own, sensed, served, wired
-from xbarch.specs.architecture import Architecture, Unit
+from xbarch.plugins import checked, registry
+from xbarch.plugins.registry import sensed, served, wired
+from xbarch.sim.graph import StageGraph
+from xbarch.specs.architecture import Architecture, Crossbar, Unit
+from xbarch.specs.text import brief
 from xbarch.workload.graph import Layer, Workload
+
+
+def geometry(crossbar: Crossbar) -> Geometry:
+    """What data paths see of an architecture's crossbar."""
+    unit = crossbar.operation_unit
+    return Geometry(crossbar.rows, crossbar.columns, crossbar.cell_bits, crossbar.dac_bits, crossbar.adc_bits,
+                    crossbar.unit_column, ou_rows=unit.rows if unit else 0, ou_columns=unit.columns if unit else 0,
+                    signed=crossbar.subtraction == "analog")
 
 
 class Machine:
@@ -30,11 +38,7 @@ class Machine:
     def __init__(self, architecture: Architecture, chips: int = 1) -> None:
         a = architecture
         self.architecture, self.chips = a, chips
-        unit = a.crossbar.operation_unit
-        self.geometry = Geometry(a.crossbar.rows, a.crossbar.columns, a.crossbar.cell_bits, a.crossbar.dac_bits,
-                                 a.crossbar.adc_bits, a.crossbar.unit_column,
-                                 ou_rows=unit.rows if unit else 0, ou_columns=unit.columns if unit else 0,
-                                 signed=a.crossbar.subtraction == "analog")
+        self.geometry = geometry(a.crossbar)
         self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
         self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
         self.sensing = sensed(a.crossbar, self.slot)
@@ -150,22 +154,6 @@ class Machine:
 
     # -- room and cost ----------------------------------------------------------------------------------
 
-    def accept(self, network: Workload) -> None:
-        """Refuse a workload the registers cannot hold.
-
-        Raises:
-            InputError: a layer's weights or inputs are wider than the architecture's precision, or there is none.
-        """
-        if not network.compute_layers:
-            raise InputError("found no layer with weights, allowed one or more", file=f"workload {network.name}")
-        limits = self.architecture.precision
-        for layer in network.compute_layers:
-            for what, found, allowed in (("weight_bits", layer.weight_bits, limits.weight_bits),
-                                         ("input_bits", layer.input_bits, limits.input_bits)):
-                if found > allowed:
-                    raise InputError(f"found {found} in layer {layer.name}, allowed at most {allowed} on "
-                                     f"{self.architecture.name}", file=f"workload {network.name}", field=what)
-
     def precision(self, network: Workload) -> tuple[int, int]:
         """Widest weights and inputs of a workload, for its peak rate."""
         layers = network.compute_layers
@@ -197,8 +185,42 @@ class Machine:
         """What the architecture lacks for the sensing unit, in words; empty where every action is paid for."""
         paid = self.prices()
         free = next((action for action in actions if action not in paid), "")
-        return free and (f"found none with action: {free}, which crossbar.sensing.unit = {self.sensing.name} does on "
-                         f"{self.architecture.name}, allowed components that pay for it")
+        return free and (f"no component prices the action {free!r} of the sensing unit {self.sensing.name} on "
+                         f"{self.architecture.name}; add one with action: {free}")
+
+    def refuse_unpaid(self, path: DataPath, name: str, packed: Packed) -> None:
+        """Refuse a packed layer whose actions no component pays for, by the name of the plugin that counts them.
+
+        Raises:
+            InputError: which action, and whose it is.
+        """
+        prices = self.prices()
+        with registry.asking(path, "work", name) as wrong:
+            if free := [action for action in packed.work.extra if action not in prices]:
+                raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component pays for: "
+                            f"{', '.join(prices)}")
+        with registry.asking(self.sensing, "actions", name) as wrong:
+            done = checked.actions(packed.sensing, packed.work)
+            if registry.is_builtin(self.sensing) and (lacks := self.lacking(done)):
+                raise InputError(lacks, file=f"architecture {self.architecture.name}", field="components")
+            if free := [action for action in done if action not in prices]:
+                raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component of "
+                            f"{self.architecture.name} pays for: {', '.join(prices)}")
+
+    def refuse_unpriced(self, graph: StageGraph) -> None:
+        """Refuse a graph with an action that no component pays for, before it is simulated.
+
+        Raises:
+            InputError: which action, and the stage that does it.
+        """
+        prices = self.prices()
+        for flow in graph.flows:
+            for stage in (stage for copy in flow.copies for stage in copy):
+                for action, count in stage.actions:
+                    if action not in prices and np.any(count):
+                        raise InputError(f"no component prices the action {action!r}, which stage {stage.name} does; "
+                                         f"add one with action: {action}",
+                                         file=f"architecture {self.architecture.name}", field="components")
 
     def static_powers(self, tiles: int) -> dict[str, int]:
         """Power drawn all the time (µW) by `tiles` tiles and what all chips have beside tiles."""
@@ -208,18 +230,3 @@ class Machine:
     def instances(self, tiles: int) -> dict[str, int]:
         """Parents of a component's level in all chips where they have `tiles` tiles together."""
         return {"chip": self.chips, "tile": tiles, "ima": tiles * self.architecture.hierarchy.imas_per_tile}
-
-
-def buildable(architecture: Architecture) -> None:
-    """Refuse an architecture that no machine can be made of: its units, models, connections or their options, or a part
-    that a sensing unit of xbarch's own needs (a plugin's is asked when layers are packed).
-
-    Raises:
-        InputError: which one, and why.
-    """
-    repriced(architecture)
-    machine = Machine(architecture)
-    if own(machine.sensing):
-        done = checked.actions(machine.sensing, full(architecture, architecture.precision.input_bits))
-        if lacks := machine.lacking(done):
-            raise InputError(lacks, field="components")

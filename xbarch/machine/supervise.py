@@ -9,7 +9,7 @@ from typing import NoReturn
 from xbarch.errors import StuckError, XbarchError
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.plugins import limits
-from xbarch.plugins.registry import PROCESSES, asking, origin, own
+from xbarch.plugins.registry import PROCESSES, asking, is_builtin, origin
 from xbarch.sim.graph import StageGraph, Trace
 from xbarch.sim.unit import UnitError
 from xbarch.specs.text import brief
@@ -32,7 +32,7 @@ def attended(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[Ca
     except UnitError as error:
         _blame(units[graph.servers[error.server].kind], error.__cause__)
     except limits.OverrunError as error:
-        _blame(next((unit for unit in units.values() if not own(unit)), next(iter(units.values()))), error)
+        _blame(next((unit for unit in units.values() if not is_builtin(unit)), next(iter(units.values()))), error)
     except StuckError as error:
         whose = ", ".join(f"{kind} {unit.name} ({origin(PROCESSES, unit.name)})" for kind, unit in units.items())
         raise StuckError(f"{error}; units that are processes: {whose}") from None

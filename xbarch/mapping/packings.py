@@ -78,7 +78,7 @@ def _name(network: Workload, path: DataPath, geometry: Geometry, streams: Mappin
     """Of the packings of a network in `xbarch.support.cache`; empty where not all they depend on has a name, such as
     what a plugin's code reads and imports."""
     layers = [_content(layer, network, streams[layer.name]) for layer in network.compute_layers]
-    if not registry.own(path) or None in layers:
+    if not registry.is_builtin(path) or None in layers:
         return ""
     return cache.key("packing", np.__version__, path.name, dict(path.options), geometry, *layers)
 

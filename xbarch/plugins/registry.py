@@ -97,6 +97,18 @@ def packages() -> list[str]:
     return sorted({bundled.whose(point) for point in points} - {"xbarch"})
 
 
+def files() -> list[Path]:
+    """The plugin files that were loaded, in their order: what another process loads to know the same plugins."""
+    found = [_file(plugin) for plugins in _loaded.values() for plugin in plugins.values()]
+    named = [path for names in bundled._named.values() for path in names.values()]
+    return list(dict.fromkeys([*(Path(f) for f in found if f is not None), *named]))
+
+
+def digests() -> list[str]:
+    """SHA-256 of every plugin file that was loaded, sorted."""
+    return sorted(hashlib.sha256(read(path, _MOST)).hexdigest() for path in files())
+
+
 def datapaths() -> dict[str, type[DataPath]]:
     """Every registered data path by name, sorted: entry points of installed packages and loaded files.
 
@@ -191,7 +203,7 @@ def served(asked: Served, field: str) -> UnitProcess:
     return made
 
 
-def own(plugin: Plugin) -> bool:
+def is_builtin(plugin: Plugin) -> bool:
     """Whether something made of a plugin's class comes with xbarch."""
     return type(plugin).__module__.partition(".")[0] == "xbarch"
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from xbarch.cost.nameplate import nameplate
 from xbarch.cost.pricing import repriced
-from xbarch.machine.machine import buildable
+from xbarch.machine.build import buildable
 from xbarch.render import numbers
 from xbarch.render.diagram import diagram, latency
 from xbarch.render.document import Table, lines_of

@@ -142,14 +142,7 @@ def validate(document: Document, model: type[M], overrides: Sequence[str] = (),
     """
     from pydantic import ValidationError  # slower to load than most files are read
 
-    places: dict[str, str] = {}
-    for text in overrides:
-        place = text.partition("=")[0].strip()
-        if place in places:
-            raise InputError(f"found {brief(place)} twice, as {brief(places[place])!r} and {brief(text)!r}, allowed "
-                             "once", field="--set")
-        places[place] = text
-        document = override(document, text)
+    document = overridden(document, overrides)
     try:
         found = model.model_validate(document.data)
     except ValidationError as error:
@@ -159,6 +152,23 @@ def validate(document: Document, model: type[M], overrides: Sequence[str] = (),
         with document.blamed():
             check(found)
     return found
+
+
+def overridden(document: Document, overrides: Sequence[str]) -> Document:
+    """The document with all of the overrides, the later ones last.
+
+    Raises:
+        InputError: one has not the form a.b.c=value, or two change the same value.
+    """
+    places: dict[str, str] = {}
+    for text in overrides:
+        place = text.partition("=")[0].strip()
+        if place in places:
+            raise InputError(f"{brief(place)} is set twice, by {brief(places[place])!r} and {brief(text)!r}; set it "
+                             "once", field="--set")
+        places[place] = text
+        document = override(document, text)
+    return document
 
 
 def override(document: Document, text: str) -> Document:

@@ -1,18 +1,68 @@
-"""Studies: which architectures, workloads, data paths and policies a comparison puts side by side."""
+"""Studies: which architectures, workloads, data paths and policies a comparison puts side by side, and what varies."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.explain import lacking
 from xbarch.specs.recipe import Spec, Text
+from xbarch.specs.text import brief
 
 Name = Annotated[str, Field(min_length=1, max_length=4096)]
+Value = Annotated[str, Field(max_length=4096)] | bool | int | float | None
+Axis = Annotated[list[Value | list[Value]], Field(min_length=1, max_length=10_000)]
+Axes = dict[Name, Axis]
+CHOICES = ("images", "chips", "mode", "placement", "batch", "engine", "reload", "bits")  # fields of a request
+_RUN = "options."  # an axis of a data path's option
 
 
-class Study(Spec):
-    """Every workload on every architecture by every data path under every policy, as far as they take each other.
+class Runs(Spec):
+    """What is common to studies and sweeps: how every run is made, and what varies.
+
+    The fields of a request (`xbarch.Request`, where their limits and defaults stand) hold for every run. axes: a field
+    of the architecture (as of `--set`), a field of the request, or an option of the data path (`options.NAME`), and the
+    values it takes; several fields, commas between, change together: to the same value, or where the value is a list
+    each to its own.
+    """
+
+    images: int | None = None
+    chips: int | None = None
+    mode: str | None = None
+    placement: str | None = None
+    batch: int | None = None
+    engine: str | None = None
+    reload: bool | None = None
+    bits: int | None = None
+    axes: Axes = Field({}, max_length=50, description="field, or fields: values")
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """The fields of the request that are given."""
+        return {name: value for name in CHOICES if (value := getattr(self, name)) is not None}
+
+    @model_validator(mode="after")
+    def _changed(self) -> Runs:
+        seen: set[str] = set()
+        for axis, values in self.axes.items():
+            names = fields(axis)
+            for name in names:
+                if name in seen:
+                    raise ValueError(f"axes: the field {brief(name)!r} stands in two axes; name it once")
+                seen.add(name)
+                if not of_run(name) and (wrong := lacking(Architecture, name)):
+                    raise ValueError(f"axes: {wrong}")
+            for value in values:
+                if isinstance(value, list) and len(value) != len(names):
+                    raise ValueError(f"axes: {brief(axis)!r} has {len(names)} fields, but a list of {len(value)} "
+                                     "values; give a single value or one per field")
+        return self
+
+
+class Study(Runs):
+    """Every workload on every architecture by every data path under every policy, as far as they work together.
 
     datapaths: names; `own`, each workload's own; `all`, every registered one. Dense packing is always added: it is
     what gains are over. The first architecture is the base machine. machines: architectures of their own for data
@@ -27,4 +77,13 @@ class Study(Spec):
     datapaths: list[Name] = Field(["own"], min_length=1, max_length=200)
     machines: dict[Name, Name] = Field({}, max_length=200, description="data path: architecture")
     policies: list[Name] = Field(["fit"], min_length=1, max_length=20)
-    images: int = Field(8, ge=1, le=10_000)
+
+
+def fields(axis: str) -> list[str]:
+    """The fields that an axis changes."""
+    return [name.strip() for name in axis.split(",")]
+
+
+def of_run(name: str) -> bool:
+    """Whether a field is one of the request or an option of the data path, and none of the architecture."""
+    return name in CHOICES or name.startswith(_RUN)

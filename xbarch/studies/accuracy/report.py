@@ -7,8 +7,9 @@ from pathlib import Path
 from xbarch.errors import InputError
 from xbarch.render.document import html, markdown
 from xbarch.studies.accuracy import pages, picture
-from xbarch.studies.accuracy.rows import GRID, Progress, Row
+from xbarch.studies.accuracy.rows import GRID, Row
 from xbarch.studies.accuracy.rows import rows as measured
+from xbarch.studies.runs.bench import Progress
 from xbarch.support import bundled
 from xbarch.support.files import writable, write_all
 

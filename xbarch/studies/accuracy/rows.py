@@ -13,15 +13,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from xbarch.errors import InputError
-from xbarch.machine.machine import Machine
+from xbarch.machine.machine import geometry
 from xbarch.mapping.pack import dense_crossbars
-from xbarch.run import build, choose, fit
+from xbarch.request import Request
+from xbarch.run import pack_network, prepare
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import explain
 from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.recipe import Recipe, Shape
 from xbarch.specs.text import brief, dotted
+from xbarch.studies.runs.bench import Progress
 from xbarch.support import bundled
 from xbarch.workload.graph import Workload
 from xbarch.workload.store import MANIFEST
@@ -33,10 +35,9 @@ GRID = "digit_pairs"
 _NORMAL = 1.959964  # of the standard normal distribution's mass, 95 % lie within as many deviations
 _NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+){2}")
 
-Progress = Callable[[int, int, str], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measured:
     """A trained network of a grid.
 
@@ -64,7 +65,7 @@ class Measured:
     change: float
     change_low: float
     change_high: float
-    against_longer: float | None
+    against_longer: float | None = None
     data: str
     epochs_dense: int
     epochs_pruning: int
@@ -164,10 +165,11 @@ def measure(folder: Path) -> Measured:
     facts = _facts(network)
     recipe, pruning = facts.recipe, facts.recipe.pruning
     assert pruning is not None
-    shape, path = pruning.geometry, choose(network, None, None)
+    shape = pruning.geometry
     home, sizes_ = machine_for(shape)
-    machine = build(load(home, Architecture, sizes_), network, path)
-    dense = Machine(load(ARCHITECTURE, Architecture, machine_for(shape.model_copy(update={"operation_unit": None}))[1]))
+    setup = prepare(Request(arch=home, workload=network, overrides=tuple(sizes_)))
+    whole = machine_for(shape.model_copy(update={"operation_unit": None}))[1]
+    dense = geometry(load(ARCHITECTURE, Architecture, whole).crossbar)
     layers = network.compute_layers
     sizes = {la.name: la.rows * la.filters for la in layers}
     kept = sum(la.kept_weights for la in layers)
@@ -175,12 +177,15 @@ def measure(folder: Path) -> Measured:
         raise InputError("found masks that keep no weight, allowed at least one", file=network.file)
     found, change = facts.accuracy, facts.change
     return Measured(
-        sum(sizes.values()), kept, sum(sizes[la.name] for la in layers if la.kept_weights < sizes[la.name]),
-        dense_crossbars(network, dense.geometry), sum(p.crossbars for p in fit(network, path, machine).values()),
-        machine.geometry.adc_bits, found.baseline, found.cut, found.pruning, found.crossbars,
-        min(recipe.crossbar_images, facts.data.test), facts.data.test, change.mean, change.low, change.high, None,
-        recipe.data.name, recipe.baseline.epochs, pruning.training.epochs, recipe.seed,
-        shape.rows, shape.columns, shape.cell_bits)
+        weights=sum(sizes.values()), kept=kept,
+        pruned_weights=sum(sizes[la.name] for la in layers if la.kept_weights < sizes[la.name]),
+        dense_crossbars=dense_crossbars(network, dense),
+        crossbars=sum(p.crossbars for p in pack_network(setup).values()), adc_bits=setup.machine.geometry.adc_bits,
+        accuracy_dense=found.baseline, accuracy_cut=found.cut, accuracy_pruned=found.pruning,
+        accuracy_crossbars=found.crossbars, crossbar_images=min(recipe.crossbar_images, facts.data.test),
+        test_images=facts.data.test, change=change.mean, change_low=change.low, change_high=change.high,
+        data=recipe.data.name, epochs_dense=recipe.baseline.epochs, epochs_pruning=pruning.training.epochs,
+        seed=recipe.seed, rows=shape.rows, columns=shape.columns, cell_bits=shape.cell_bits)
 
 
 def machine_for(shape: Shape) -> tuple[str, list[str]]:

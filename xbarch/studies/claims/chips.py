@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from xbarch.datapaths.base import DataPath
 from xbarch.machine.machine import Machine
 from xbarch.mapping.fit import Candidate, Chip, largest, smallest
-from xbarch.run import fit
-from xbarch.workload.graph import Workload
+from xbarch.run import Setup, pack_network
 
 
 @dataclass(frozen=True)
@@ -30,13 +28,13 @@ class Choice:
     after: str
 
 
-def hold(network: Workload, path: DataPath, machine: Machine) -> Held:
+def hold(setup: Setup) -> Held:
     """The smallest chip of the machine's tiles for one copy of each layer.
 
     Raises:
         CapacityError: a line buffer is larger than a tile's.
     """
-    packed = fit(network, path, machine)
+    network, machine, packed = setup.network, setup.machine, pack_network(setup)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     candidate = Candidate(network, packed, paces, machine.ahead)
 

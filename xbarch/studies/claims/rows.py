@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from xbarch.errors import CapacityError
+from xbarch.request import Request, choose
 from xbarch.result.result import Result
-from xbarch.run import choose
-from xbarch.studies.claims.bench import Bench, Job, Progress
 from xbarch.studies.claims.chips import Held, hold
 from xbarch.studies.claims.claim import Adc, Base, Claim, Paper
+from xbarch.studies.claims.desk import Desk
 from xbarch.studies.claims.figures import FIGURES, SCOPES, Figure, Pair, Side, accuracy, sentence
 from xbarch.studies.claims.published import ADCS, CLAIMS, DENSE, PAPERS
+from xbarch.studies.runs.bench import Progress
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """published, simulated: in the figure's unit, None where there is none. ratio: published / simulated. *_gain: the
     dense network's over the pruned one's of un-rounded interval, crossbars of one copy, window-weighted crossbar time.
@@ -64,15 +65,22 @@ class Case:
     def figure(self) -> Figure:
         return FIGURES[self.claim.figure]
 
-    @property
-    def after(self) -> Job:
-        return Job(self.workload, self.policy, self.claim.datapath, overrides=self.overrides,
-                   bits=self.base.bits if self.base.both else None, architecture=paper(self.claim).architecture)
+    def after(self, desk: Desk) -> Request:
+        """The pruned network's run."""
+        return desk.request(self.workload, self.policy, self.claim.datapath, overrides=self.overrides,
+                            bits=self.base.bits if self.base.both else None,
+                            architecture=paper(self.claim).architecture)
+
+    def before(self, desk: Desk) -> Request:
+        """The run of what it is compared with."""
+        return desk.request(self.rival, self.policy, self.base.datapath, options=dict(self.base.options),
+                            overrides=self.overrides, bits=self.base.bits,
+                            architecture=self.base.architecture or paper(self.claim).architecture)
 
     @property
-    def before(self) -> Job:
-        return Job(self.base.workload or DENSE[self.workload], self.policy, self.base.datapath, self.base.options,
-                   self.overrides, self.base.bits, self.base.architecture or paper(self.claim).architecture)
+    def rival(self) -> str:
+        """The workload that it is compared with."""
+        return self.base.workload or DENSE[self.workload]
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -100,68 +108,61 @@ def paper(claim: Claim) -> Paper:
     return next(p for p in PAPERS if p.key == claim.paper)
 
 
-def rows(bench: Bench, found: Sequence[Case], progress: Progress | None = None) -> list[Row]:
+def rows(desk: Desk, found: Sequence[Case], progress: Progress | None = None) -> list[Row]:
     """Simulate what the cases need, and make their rows."""
-    bench.run((job for case in found if case.policy and not missing(bench, case) for job in (case.before, case.after)),
-              progress)
-    held = cache(partial(_held, bench))
-    return [row for case in found for row in _rows(bench, case, held)]
+    desk.run([request for case in found if case.policy and not missing(desk, case)
+              for request in (case.before(desk), case.after(desk))], progress)
+    held = cache(lambda request: hold(desk.setup(request)))
+    return [row for case in found for row in _rows(desk, case, held)]
 
 
-def missing(bench: Bench, case: Case) -> str:
+def missing(desk: Desk, case: Case) -> str:
     """The workload of a case that is not stored, "" none."""
-    return next((job.workload for job in (case.after, case.before) if bench.network(job.workload) is None), "")
+    return next((name for name in (case.workload, case.rival) if desk.network(name) is None), "")
 
 
-def _rows(bench: Bench, case: Case, held: Callable[[Job], Held]) -> Iterator[Row]:
-    lacking = missing(bench, case)
+def _rows(desk: Desk, case: Case, held: Callable[[Request], Held]) -> Iterator[Row]:
+    lacking = missing(desk, case)
     if lacking:
-        yield _row(bench, case, "", None, f"not available: workload {lacking} is not stored")
+        yield _row(desk, case, "", None, f"not available: workload {lacking} is not stored")
         return
     try:
-        pair = _pair(bench, case, held)
+        pair = _pair(desk, case, held)
         for scope in SCOPES if case.figure.scoped else ("",):
-            yield _row(bench, case, scope, pair, "measured")
+            yield _row(desk, case, scope, pair, "measured")
     except CapacityError as error:
-        yield _row(bench, case, "", None, f"does not fit: {str(error).removeprefix(f'{error.field}: ')}")
+        yield _row(desk, case, "", None, f"does not fit: {str(error).removeprefix(f'{error.field}: ')}")
 
 
-def _pair(bench: Bench, case: Case, held: Callable[[Job], Held]) -> Pair:
+def _pair(desk: Desk, case: Case, held: Callable[[Request], Held]) -> Pair:
     """Both sides of a case.
 
     Raises:
         CapacityError: one of them did not fit.
     """
     sides = []
-    for job in (case.before, case.after):
-        network = bench.network(job.workload, job.bits)
-        assert network is not None
-        result = bench.result(job) if job.policy else None
-        if isinstance(result, CapacityError):
-            raise result
-        path = choose(network, job.datapath or None, dict(job.options))
-        sides.append(Side(network, partial(bench.machine, job), path, result, partial(held, job)))
+    for request in (case.before(desk), case.after(desk)):
+        network = desk.workload(request)
+        result = desk.result(request) if case.policy else None
+        path = choose(network, request.datapath, request.options)
+        sides.append(Side(network, partial(desk.machine, request), path, result, partial(held, request)))
     return Pair(*sides)
 
 
-def _held(bench: Bench, job: Job) -> Held:
-    network = bench.network(job.workload, job.bits)
-    assert network is not None
-    return hold(network, choose(network, job.datapath or None, dict(job.options)), bench.machine(job))
-
-
-def _row(bench: Bench, case: Case, scope: str, pair: Pair | None, status: str) -> Row:
+def _row(desk: Desk, case: Case, scope: str, pair: Pair | None, status: str) -> Row:
     claim, figure = case.claim, case.figure
     steps = figure.chain(pair, scope) if pair else []
     simulated = steps[-1].gain if steps else None
     comparable = simulated and claim.value is not None and figure.ratio and status == "measured"
     words = [sentence(steps, figure), figure.detail(pair) if pair else "", claim.note]
     runs = pair is not None and isinstance(pair.after.result, Result)
-    network = bench.network(case.workload)
+    network = desk.network(case.workload)
     return Row(
-        claim.paper, claim.says, claim.value, claim.bound, figure.unit, claim.sure, paper(claim).cite, figure.label,
-        case.workload, case.base.name, case.policy, scope, case.adc.name if claim.adcs else "", simulated,
-        claim.value / simulated if comparable and claim.value and simulated else None,
-        pair.bound if pair and runs else None, pair.crossbars if pair and runs else None,
-        pair.windows if pair and runs else None, "; ".join(filter(None, words)) if steps else "",
-        accuracy(network) if network else {}, status if steps or pair is None else "not available: not measured")
+        paper=claim.paper, claim=claim.says, published=claim.value, bound=claim.bound, unit=figure.unit,
+        sure=claim.sure, citation=paper(claim).cite, figure=figure.label, workload=case.workload, base=case.base.name,
+        policy=case.policy, scope=scope, adc=case.adc.name if claim.adcs else "", simulated=simulated,
+        ratio=claim.value / simulated if comparable and claim.value and simulated else None,
+        bound_gain=pair.bound if pair and runs else None, crossbar_gain=pair.crossbars if pair and runs else None,
+        window_gain=pair.windows if pair and runs else None, why="; ".join(filter(None, words)) if steps else "",
+        accuracy=accuracy(network) if network else {},
+        status=status if steps or pair is None else "not available: not measured")

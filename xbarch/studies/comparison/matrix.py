@@ -7,8 +7,8 @@ from pathlib import Path
 
 from xbarch.render.document import Document, Section, Table, html, markdown
 from xbarch.specs.study import Study
-from xbarch.studies.comparison.rows import DENSE, Figures, Progress, Row
-from xbarch.studies.comparison.rows import rows as ran
+from xbarch.studies.comparison.rows import DENSE, Figures, Row, rows
+from xbarch.studies.runs.bench import Progress, resumable
 from xbarch.support import bundled
 from xbarch.support.files import writable, write
 
@@ -22,13 +22,15 @@ _WIDE = 120
 
 
 def matrix(architectures: Sequence[str] = (), workload: str = WORKLOAD, *, images: int = IMAGES,
-           out: str | Path | None = None, progress: Progress | None = None) -> list[Row]:
+           out: str | Path | None = None, processes: int | None = None,
+           progress: Progress | None = None) -> list[Row]:
     """Run every registered data path on the architectures with one workload, one copy of each layer.
 
     Args:
         architectures: names or paths; none: all that are bundled.
         workload: name or path. A mask trained for one method says little of another's gain: the table tells what runs.
         out: .md or .html file to write.
+        processes: worker processes; None: one per CPU.
         progress: called with (runs done, runs in all, what is running).
 
     Raises:
@@ -37,8 +39,9 @@ def matrix(architectures: Sequence[str] = (), workload: str = WORKLOAD, *, image
     names = list(architectures) or sorted(bundled.names("architectures"), key=lambda n: (n != FIRST, n))
     if out is not None:
         writable(Path(out).parent, Path(out).name)
-    found = ran(Study(architectures=names, workloads=[workload], datapaths=["all"], policies=[POLICY], images=images),
-                progress)
+    asked = Study(architectures=names, workloads=[workload], datapaths=["all"], policies=[POLICY], images=images)
+    with resumable(None, ["matrix", asked.model_dump()]) as store:
+        found = rows(asked, progress, store=store, processes=processes)
     if out is not None:
         made = Document("Data paths on architectures", _command(architectures, workload, images), [], [
             how(found, images), *sections(found)])
@@ -54,31 +57,31 @@ def _command(architectures: Sequence[str], workload: str, images: int) -> str:
     return " ".join(["xbarch matrix", *given])
 
 
-def how(rows: Sequence[Row], images: int) -> Section:
+def how(found: Sequence[Row], images: int) -> Section:
     """What was run, in words."""
-    names, paths = _architectures(rows), dict.fromkeys(r.label for r in rows)
-    ran = sum(r.figures is not None for r in rows)
+    names, paths = _architectures(found), dict.fromkeys(r.label for r in found)
+    ran = sum(r.figures is not None for r in found)
     return Section("How it was made", 2, [
-        f"Every one of the {len(paths)} data paths was asked to run the workload `{rows[0].job.workload}` on every one "
-        f"of the {len(names)} architectures, {images} images, one copy of each layer: {ran} of {len(rows)} pairs run. "
+        f"Every one of the {len(paths)} data paths was asked to run the workload `{found[0].workload}` on every one "
+        f"of the {len(names)} architectures, {images} images, one copy of each layer: {ran} of {len(found)} pairs run. "
         "A mask trained for one method says little of another's gain: the table tells what runs, and what the same "
         "weights give there. A figure over 1 is a gain. What a machine's resolution costs is another question, which "
         "`xbarch verify` answers."])
 
 
-def sections(rows: Sequence[Row]) -> list[Section]:
+def sections(found: Sequence[Row]) -> list[Section]:
     """The table, what SegPrune's hardware costs and gains on each machine, and why pairs do not run."""
-    names, workload = _architectures(rows), rows[0].job.workload
-    refused = dict.fromkeys((r.label, r.why) for r in rows if r.why)
-    hardware = [(r, dense) for r in rows if r.job.datapath == HARDWARE and r.figures
-                if (dense := _dense(rows, r.job.architecture)) is not None]
+    names, workload = _architectures(found), found[0].workload
+    refused = dict.fromkeys((r.label, r.why) for r in found if r.why)
+    hardware = [(r, dense) for r in found if r.datapath == HARDWARE and r.figures
+                if (dense := _dense(found, r.architecture)) is not None]
     return [
         Section("Gains", 2, [f"Speed / energy (scope compute) over `dense` of the same machine, workload `{workload}`, "
                              f"policy `{POLICY}`; – where the data path does not take the machine."],
-                table=Table(["data path", *names], table(rows), 1, cards=True)),
+                table=Table(["data path", *names], table(found), 1, cards=True)),
         Section("SegPrune on every machine", 2, table=Table(
             ["architecture", "added area", "crossbars", "speed", "energy", "area"], [
-                [r.job.architecture, f"{100 * r.figures.added:.2f} %", *(_times(g) for g in (
+                [r.architecture, f"{100 * r.figures.added:.2f} %", *(_times(g) for g in (
                     dense.crossbars / r.figures.crossbars, r.figures.images_per_second / dense.images_per_second,
                     dense.energy["compute"] / r.figures.energy["compute"], dense.area / r.figures.area))]
                 for r, dense in hardware if r.figures], 1, cards=True)),
@@ -86,19 +89,19 @@ def sections(rows: Sequence[Row]) -> list[Section]:
     ]
 
 
-def table(rows: Sequence[Row]) -> list[list[str]]:
+def table(found: Sequence[Row]) -> list[list[str]]:
     """A line a data path, a cell an architecture."""
-    names, by = _architectures(rows), {(r.label, r.job.architecture): r for r in rows}
-    return [[label, *(_cell(by[label, name], _dense(rows, name)) for name in names)]
-            for label in dict.fromkeys(r.label for r in rows)]
+    names, by = _architectures(found), {(r.label, r.architecture): r for r in found}
+    return [[label, *(_cell(by[label, name], _dense(found, name)) for name in names)]
+            for label in dict.fromkeys(r.label for r in found)]
 
 
-def _architectures(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(r.job.architecture for r in rows))
+def _architectures(found: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(r.architecture for r in found))
 
 
-def _dense(rows: Sequence[Row], architecture: str) -> Figures | None:
-    return next((r.figures for r in rows if r.job.datapath == DENSE and r.job.architecture == architecture), None)
+def _dense(found: Sequence[Row], architecture: str) -> Figures | None:
+    return next((r.figures for r in found if r.datapath == DENSE and r.architecture == architecture), None)
 
 
 def _cell(row: Row, dense: Figures | None) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from xbarch.machine.machine import Machine
+from xbarch.machine.machine import geometry
+from xbarch.machine.variant import tile_area
 from xbarch.render import numbers
 from xbarch.render.document import Document, Picture, Section, Table, table
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
-from xbarch.studies.comparison.rows import DENSE, GAINS, SCOPES, Row, called, machines
+from xbarch.studies.comparison.rows import DENSE, GAINS, SCOPES, Row, called, images, machines
 
 _NONE = "–"
 _GAINS = GAINS[:4]  # crossbars stand among the absolute figures
@@ -21,14 +22,14 @@ def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], com
     """The report."""
     ran, refused = [r for r in rows if r.figures], [r for r in rows if not r.figures]
     sections = [Section("How to read it", 2, _introduction(asked)), machinery(asked)]
-    for policy in asked.policies:
-        for title, own in _parts([r for r in ran if r.job.policy == policy]):
+    for policy in dict.fromkeys(r.policy for r in ran):
+        for title, own in _parts([r for r in ran if r.policy == policy]):
             sections += tables(asked, f"{title}, {policy}" if title else policy, own)
     sections.append(accuracy(asked, rows))
     if refused:
         sections.append(Section("Not simulated", 2, ["Pairs that do not take each other, with the reason."],
                                 table=Table(("architecture", "workload", "data path", "policy", "why"), [
-                                    (r.job.architecture, r.job.workload, r.label, r.job.policy, r.why)
+                                    (r.architecture, r.workload, r.label, r.policy, r.why)
                                     for r in refused], 5, cards=True)))
     sections.append(Section("Where the data paths come from", 2, bullets=[
         f"`{name}`: {text}" for name, text in dict((r.label, r.provenance) for r in rows).items()]))
@@ -40,7 +41,7 @@ def _introduction(asked: Study) -> list[str]:
     first = called(asked, partial(load, model=Architecture))[asked.architectures[0]]
     return [
         *([asked.description] if asked.description else []),
-        f"{numbers.count(asked.images, 'image')} in flight. Every number comes from these runs; weights and accuracy "
+        f"{numbers.count(images(asked), 'image')} in flight. Every number comes from these runs; weights and accuracy "
         "are those of the stored workloads, whose training the table *Accuracy* tells of.",
         f"Gains, above 1 is better, are over two dense networks: *base*, `dense` on `{first}`; *own*, `dense` on the "
         "row's architecture with the method's cells and signs and ADCs that lose nothing. *Density* is speed at equal "
@@ -56,13 +57,12 @@ def machinery(asked: Study) -> Section:
     specs = {name: load(name, Architecture) for name in machines(asked)}
     for name, shown in called(asked, specs.__getitem__).items():
         spec = specs[name]
-        machine = Machine(spec)
-        tile = machine.areas(1)[0]
+        tile = tile_area(spec.components.values(), spec.hierarchy.imas_per_tile)
         first = first or tile
-        g, unit = machine.geometry, spec.crossbar.operation_unit
+        g, unit = geometry(spec.crossbar), spec.crossbar.operation_unit
         found.append((shown, f"{g.rows} × {g.columns}, {g.cell_bits}-bit cells",
                       f"{unit.rows} × {unit.columns}" if unit else "whole array", str(g.adc_bits),
-                      f"{machine.crossbars:,}", numbers.area(tile), f"{tile / first:.3f}", spec.summary))
+                      f"{spec.crossbars:,}", numbers.area(tile), f"{tile / first:.3f}", spec.summary))
     return Section("Machines", 2, table=Table(
         ("architecture", "crossbar", "read at a time", "ADC bits", "crossbars", "area of a tile", "of the base's",
          "what"), found, 3, cards=True))
@@ -72,20 +72,20 @@ def _parts(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     """The rows workload by workload; together, dense ones of one workload, where each has one method to show."""
     by: dict[str, list[Row]] = {}
     for r in rows:
-        by.setdefault(r.job.workload, []).append(r)
-    if len(by) == 1 or any(len({r.job.datapath for r in own} - {DENSE}) > 1 for own in by.values()):
+        by.setdefault(r.workload, []).append(r)
+    if len(by) == 1 or any(len({r.datapath for r in own} - {DENSE}) > 1 for own in by.values()):
         return list(by.items())
     first = next(iter(by), "")
-    return [("", [r for r in rows if r.job.datapath != DENSE or r.job.workload == first])] if rows else []
+    return [("", [r for r in rows if r.datapath != DENSE or r.workload == first])] if rows else []
 
 
 def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
     """Gains and absolute figures of rows that ran."""
-    several, mixed = len(machines(asked)) > 1, len({r.job.workload for r in rows}) > 1
+    several, mixed = len(machines(asked)) > 1, len({r.workload for r in rows}) > 1
     lead = [*(["workload"] if mixed else []), "data path", *(["architecture"] if several else [])]
 
     def named(row: Row) -> list[str]:
-        return [*([row.job.workload] if mixed else []), row.label, *([row.job.architecture] if several else [])]
+        return [*([row.workload] if mixed else []), row.label, *([row.architecture] if several else [])]
 
     gains = [[*named(r), *(_gain(r.gain(what, over)) for over in ("base", "own") for what in _GAINS)] for r in rows]
     absolute = []
@@ -112,7 +112,7 @@ def accuracy(asked: Study, rows: Sequence[Row]) -> Section:
 
 
 def _accuracy(asked: Study, rows: Sequence[Row]) -> Table:
-    of = {r.job.workload: r for r in rows}
+    of = {r.workload: r for r in rows}
     phases = [p for p in ("baseline", "cut", "pruning", "crossbars") if any(p in r.accuracy for r in of.values())]
     heads = {"baseline": "dense", "cut": "before retraining", "pruning": "after retraining",
              "crossbars": "through crossbars"}
@@ -126,9 +126,8 @@ def _layers(rows: Sequence[Row]) -> list[Section]:
     made = []
     for r in rows:
         assert r.figures is not None
-        job = r.job
         made.append(Section(
-            f"Layers: {job.workload}, {job.datapath}, {job.architecture}, {job.policy}", 3, table=Table(
+            f"Layers: {r.workload}, {r.datapath}, {r.architecture}, {r.policy}", 3, table=Table(
                 ("layer", "crossbars", "copies", "windows", "occupancy", "busy"), [
                     (la["name"], str(la["crossbars"]), str(la["copies"]), numbers.number(la["windows"]),
                      numbers.time(round(la["occupancy_ps"])), f"{la['busy']:.1%}")
@@ -149,15 +148,18 @@ _COLUMNS = ("ratio", "crossbars", "images_per_second", "area", "added", "adc_bit
 
 def sheet(rows: Sequence[Row]) -> str:
     """CSV: a line a row, energies in aJ an image, area in mm²."""
-    heads = ["architecture", "workload", "datapath", "policy", "why", "trained_on", "assumed", *_COLUMNS,
+    varied = any(r.variant for r in rows)
+    heads = ["architecture", "workload", "datapath", "policy", *(["variant"] if varied else []), "why", "trained_on",
+             "assumed", *_COLUMNS,
              *(f"energy_{s}_aj" for s in SCOPES),
              *(f"{what}_gain_{over}" for over in ("base", "own") for what in GAINS),
              *(f"accuracy_{p}" for p in ("baseline", "cut", "pruning"))]
     lines = []
     for r in rows:
-        f, job = r.figures, r.job
+        f = r.figures
         lines.append([
-            job.architecture, job.workload, job.datapath, job.policy, r.why, r.trained, r.label != job.datapath,
+            r.architecture, r.workload, r.datapath, r.request.policy, *([r.variant] if varied else []), r.why,
+            r.trained, r.label != r.datapath,
             *(getattr(f, c) if f else None for c in _COLUMNS), *(f.energy[s] if f else None for s in SCOPES),
             *(r.gain(what, over) for over in ("base", "own") for what in GAINS),
             *(r.accuracy.get(p) for p in ("baseline", "cut", "pruning"))])

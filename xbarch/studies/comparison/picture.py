@@ -20,7 +20,7 @@ _SHOWN = 9  # components told apart; the rest is one
 def draw(rows: Sequence[Row]) -> dict[str, Figure]:
     """Figures by name, of the width of a phone."""
     ran = [r for r in rows if r.figures]
-    pruned = [r for r in ran if r.job.datapath != DENSE or r.base is not r.figures]  # what they are put over aside
+    pruned = [r for r in ran if r.datapath != DENSE or r.base is not r.figures]  # what they are put over aside
     with styled():
         found = {"ratio_speed": _scatter(
             ran, [(r, r.figures.ratio, r.gain("speed")) for r in pruned if r.figures and r.gain("speed")],
@@ -50,7 +50,7 @@ def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across:
     figure = Figure(figsize=(4.4, 4.2), layout="constrained")
     axes = figure.subplots()
     on = _machines(ran)
-    labels = [f"{r.label}, {r.job.architecture}" if len(on[r.label]) > 1 else r.label for r, _, _ in points]
+    labels = [f"{r.label}, {r.architecture}" if len(on[r.label]) > 1 else r.label for r, _, _ in points]
     for i, name in enumerate(dict.fromkeys(labels)):
         own = [(x, y) for label, (_, x, y) in zip(labels, points, strict=True) if label == name]
         axes.plot([x for x, _ in own], [y for _, y in own], _MARKS[i % len(_MARKS)], markersize=5, label=name,
@@ -82,7 +82,7 @@ def _machines(rows: Sequence[Row]) -> dict[str, set[str]]:
     """On which machines each data path ran."""
     on: dict[str, set[str]] = {}
     for r in rows:
-        on.setdefault(r.label, set()).add(r.job.architecture)
+        on.setdefault(r.label, set()).add(r.architecture)
     return on
 
 
@@ -120,7 +120,7 @@ def _bars(ran: Sequence[Row]) -> Figure:
 
 def _names(rows: Sequence[Row]) -> list[str]:
     """As short as tells the rows apart: data path, its machine where there are several, its workload where needed."""
-    machines = len({r.job.architecture for r in rows}) > 1
-    short = [r.label + (f", {r.job.architecture}" if machines else "") for r in rows]
-    return [name if short.count(name) == 1 else f"{name}, {r.job.workload}"
+    machines = len({r.architecture for r in rows}) > 1
+    short = [r.label + (f", {r.architecture}" if machines else "") for r in rows]
+    return [name if short.count(name) == 1 else f"{name}, {r.workload}"
             for name, r in zip(short, rows, strict=True)]

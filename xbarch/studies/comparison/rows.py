@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
-from xbarch.datapaths.base import DataPath
 from xbarch.datapaths.dense import Sign, largest
-from xbarch.errors import InputError, XbarchError
-from xbarch.machine.machine import Machine
+from xbarch.errors import InputError
+from xbarch.machine.build import buildable
+from xbarch.machine.machine import geometry
 from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import registry
 from xbarch.render import numbers
-from xbarch.result.record import Run, record
-from xbarch.result.result import Result
-from xbarch.run import choose, execute
+from xbarch.request import Contents, Request, choose
 from xbarch.specs.architecture import Architecture
-from xbarch.specs.load import load
+from xbarch.specs.explain import unknown
 from xbarch.specs.study import Study
-from xbarch.workload.find import resolve
+from xbarch.studies.runs.answer import Answer
+from xbarch.studies.runs.axes import Variant, at, merged, names, variants
+from xbarch.studies.runs.bench import Bench, Progress
 from xbarch.workload.graph import Workload
 from xbarch.workload.infer import multiplies
 
-Progress = Callable[[int, int, str], None]
 SCOPES = ("compute", "chip", "whole")
 GAINS = ("speed", "energy", "area", "density", "crossbars")
 DENSE = "dense"
 
 
-@dataclass(frozen=True)
-class Job:
-    """One simulation. datapath: with the workload's own options where it is the workload's own."""
-
-    architecture: str
-    workload: str
-    datapath: str
-    policy: str
-    options: tuple[tuple[str, str], ...] = ()
-    overrides: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Figures:
     """What a run measured. energies in aJ an image by scope; area of the occupied tiles in mm²; added area: share of it
     that the data path's own hardware takes; index_bits: stored beside the weights of one copy."""
@@ -65,13 +53,16 @@ class Figures:
         return self.weights / max(1, self.kept)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """job: what was asked, its architecture as `called`. why: empty if it ran. base: dense on the study's first
-    architecture; own: dense on this one, with the method's cells and signs. trained: what the workload was trained on,
-    "" if its weights are random. accuracy: shares by phase. provenance: of the data path."""
+    """request: what was asked. architecture: its name, as `called`. variant: what the axes set. why: empty if it ran.
+    base: dense on the study's first architecture; own: dense on this one, with the method's cells and signs. trained:
+    what the workload was trained on, "" if its weights are random. accuracy: shares by phase. provenance: of the data
+    path."""
 
-    job: Job
+    request: Request
+    architecture: str
+    variant: str = ""
     why: str
     figures: Figures | None = None
     base: Figures | None = None
@@ -81,9 +72,24 @@ class Row:
     provenance: str = ""
 
     @property
+    def workload(self) -> str:
+        """The workload, as it was asked for."""
+        return str(self.request.workload)
+
+    @property
+    def datapath(self) -> str:
+        """The data path's name."""
+        return self.request.datapath or ""
+
+    @property
+    def policy(self) -> str:
+        """The policy, and what the axes set."""
+        return f"{self.request.policy}, {self.variant}" if self.variant else self.request.policy
+
+    @property
     def label(self) -> str:
         """The data path's name in tables."""
-        return numbers.path(self.job.datapath, self.provenance)
+        return numbers.path(self.datapath, self.provenance)
 
     def gain(self, what: str, over: str = "base") -> float | None:
         """Over a base, above 1 is better: speed, energy (scope compute), area, crossbars, density (speed at equal
@@ -97,76 +103,36 @@ class Row:
                 "density": b.images_per_second / b.area / (a.images_per_second / a.area)}[what]
 
 
-@dataclass
-class Bench:
-    """Runs each job once; architectures and workloads are read once. Dense packing looks at no weight, so networks of
-    equal layers share their dense runs."""
+def rows(asked: Study, progress: Progress | None = None, *, store: Path | None = None,
+         processes: int | None = None) -> list[Row]:
+    """Run the study.
 
-    images: int
-    _architectures: dict[tuple[str, tuple[str, ...]], Architecture] = field(default_factory=dict)
-    _workloads: dict[str, Workload] = field(default_factory=dict)
-    _done: dict[Job, Figures | str] = field(default_factory=dict)
-    _dense: dict[tuple[Any, ...], Figures] = field(default_factory=dict)
+    store: file that answers are kept in and read from. processes: worker processes; None: one per CPU.
 
-    def architecture(self, name: str, overrides: tuple[str, ...] = ()) -> Architecture:
-        key = (name, overrides)
-        if key not in self._architectures:
-            self._architectures[key] = load(name, Architecture, overrides)
-        return self._architectures[key]
-
-    def workload(self, name: str) -> Workload:
-        if name not in self._workloads:
-            self._workloads[name] = resolve(name)
-        return self._workloads[name]
-
-    def figures(self, job: Job) -> Figures | str:
-        """What the run measured, or why it does not take place."""
-        if job not in self._done:
-            try:
-                self._done[job] = self._dense_run(job) if job.datapath == DENSE else self._run(job)
-            except XbarchError as error:
-                self._done[job] = _reason(error, job)
-        return self._done[job]
-
-    def _run(self, job: Job) -> Figures:
-        network = self.workload(job.workload)
-        return measured(execute(
-            self.architecture(job.architecture, job.overrides), network, policy=job.policy, images=self.images,
-            datapath=None if job.datapath == network.datapath else job.datapath, options=dict(job.options)))
-
-    def _dense_run(self, job: Job) -> Figures:
-        """The run of equal layers with equal need of multipliers, if there was one."""
-        network = self.workload(job.workload)
-        own = network.options if network.datapath == DENSE else {}
-        key = (replace(job, workload=""), network.layers, tuple(map(multiplies, network.layers)), repr(own))
-        if key not in self._dense:
-            self._dense[key] = self._run(job)
-        return replace(self._dense[key], kept=sum(la.kept_weights for la in network.compute_layers))
+    Raises:
+        InputError: what it names is not there or not what it should be.
+    """
+    bench = Bench(store, processes)
+    shared = _Shared(bench)
+    found = lines(asked, bench.contents)
+    bench.run((shared.of(r) for line in found for r in (line.request, line.base, line.own)), progress)
+    own = called(asked, bench.contents.spec)
+    return [_row(line, own[str(line.request.arch)], shared) for line in found]
 
 
-def measured(run: Run) -> Figures:
-    """The figures of a run."""
-    r, machine, layers, path = Result(record(run)), run.machine, run.workload.compute_layers, run.path
-    tiles, _, by = machine.areas(machine.tiles)
-    added = sum(by[a.name] for a in path.components(machine.geometry)) / tiles
-    with registry.asking(path, "index_bits"):
-        index = sum(path.index_bits(p.blocks, p.layer, machine.geometry) for p in run.packed.values())
-    return Figures(
-        sum(la.rows * la.filters for la in layers), sum(la.kept_weights for la in layers),
-        r["mapping.one_copy_crossbars"], r["throughput.images_per_second"],
-        {s: int(r["energy.scopes_aj"][s]) for s in SCOPES}, {k: int(v) for k, v in r["energy.by_component_aj"].items()},
-        r["area.used_mm2"], added, machine.geometry.adc_bits,
-        index, r["counts.conversions"], r["mapping.layers"])
+@dataclass(frozen=True)
+class Line:
+    """The requests of a row: its own, the dense run on the base machine, and the dense run on its own machine. variant:
+    what the axes set."""
+
+    request: Request
+    base: Request
+    own: Request
+    variant: str
 
 
-def _reason(error: XbarchError, job: Job) -> str:
-    text = str(error)
-    marker = f"data path {job.datapath} does not take workload"
-    return text.split(" here: ", 1)[1] if marker in text and " here: " in text else text
-
-
-def jobs(asked: Study, bench: Bench) -> list[Job]:
-    """Every combination, dense ones first.
+def lines(asked: Study, contents: Contents) -> list[Line]:
+    """Every combination, dense ones first. Everything that is named is looked over.
 
     Raises:
         InputError: an architecture, workload, data path or policy that there is not.
@@ -174,24 +140,97 @@ def jobs(asked: Study, bench: Bench) -> list[Job]:
     known = registry.datapaths()
     for number, name in enumerate(asked.datapaths):
         if name not in ("own", "all") and name not in known:
-            raise InputError(f"found {name[:60]!r}, allowed own, all, {', '.join(known)}", field=f"datapaths.{number}")
+            raise InputError(unknown("data path", name, ["own", "all", *known]), field=f"datapaths.{number}")
     for name in asked.machines:
         if name not in known:
-            raise InputError(f"found data path {name[:60]!r}, allowed {', '.join(known)}", field="machines")
-    for policy in asked.policies:
-        parse_policy(policy)
-    for architecture in machines(asked):
-        bench.architecture(architecture)
-    found: dict[Job, None] = {}
+            raise InputError(unknown("data path", name, known), field="machines")
+    for number, policy in enumerate(asked.policies):
+        with at(f"policies.{number}"):
+            parse_policy(policy)
+    for name in machines(asked):
+        _buildable(name, contents)
+    every = list(variants(asked.axes))
+    found: dict[Request, Line] = {}
     for workload in asked.workloads:
-        network = bench.workload(workload)
-        names = dict.fromkeys([DENSE, *(n for asked_for in asked.datapaths for n in (
-            known if asked_for == "all" else [network.datapath] if asked_for == "own" else [asked_for]))])
-        for name in names:
-            for architecture in [asked.machines[name]] if name in asked.machines else asked.architectures:
+        network = contents.workload(workload)
+        paths = dict.fromkeys([DENSE, *(n for given in asked.datapaths for n in (
+            known if given == "all" else [network.datapath] if given == "own" else [given]))])
+        for path in paths:
+            for arch in [asked.machines[path]] if path in asked.machines else asked.architectures:
                 for policy in asked.policies:
-                    found[Job(architecture, workload, name, policy)] = None
-    return list(found)
+                    for variant in every:
+                        request = Request(arch=arch, workload=workload, datapath=path, policy=policy,
+                                          **variant.changed(asked.choices))
+                        found[request] = _line(asked, request, variant, contents)
+    return list(found.values())
+
+
+def _buildable(name: str, contents: Contents) -> None:
+    """Refuse an architecture that no machine can be made of, by its file and line."""
+    found = contents.document(name)
+    with found.blamed():
+        buildable(contents.spec(name))
+
+
+def _line(asked: Study, request: Request, variant: Variant, contents: Contents) -> Line:
+    """A request with the two dense runs that it is compared with: on the base machine; and on its own with the
+    method's cells and signs, and with ADCs of as many bits as lose nothing of these, where its own have fewer."""
+    base = request.changed(arch=asked.architectures[0], datapath=DENSE, options={})
+    path = choose(contents.workload(request.workload), request.datapath, request.options)
+    with registry.asking(path, "matched"):
+        options, overrides = path.matched()
+    changed = request.changed(overrides=merged(request.overrides, overrides))
+    shape = geometry(contents.architecture(changed)[0].crossbar)
+    needed = shape.lossless_bits(largest(shape.ou_rows or shape.rows, shape, cast(Sign, options.get("sign", "offset"))))
+    if needed > shape.adc_bits:
+        overrides = [*overrides, f"crossbar.adc_bits={needed}"]
+    own = request.changed(datapath=DENSE, options=options, overrides=merged(request.overrides, overrides))
+    said = ", ".join(f"{name}={value}" for name, value in zip(names(asked.axes), variant.values, strict=True))
+    return Line(request, base, own, said)
+
+
+class _Shared:
+    """Dense packing looks at no weight, so networks of equal layers share their dense runs."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self._first: dict[tuple[Any, ...], Request] = {}
+        self._figures: dict[Request, Figures | str] = {}
+
+    def of(self, request: Request) -> Request:
+        """The request that is run for this one."""
+        network = self.bench.contents.workload(request.workload)
+        if request.datapath != DENSE:
+            return request
+        own = network.options if network.datapath == DENSE else {}
+        key = (request.changed(workload=""), network.layers, tuple(map(multiplies, network.layers)), repr(own))
+        return self._first.setdefault(key, request)
+
+    def figures(self, request: Request) -> Figures | str:
+        """What a request measured, or why it did not run."""
+        if request not in self._figures:
+            answer = self.bench.answer(self.of(request))
+            self._figures[request] = answer.short if answer.why else measured(
+                answer, self.bench.contents.workload(request.workload))
+        return self._figures[request]
+
+
+def measured(answer: Answer, network: Workload) -> Figures:
+    """The figures of a run; the unmasked weights are the network's own."""
+    r, facts, layers = answer.result, answer.facts, network.compute_layers
+    return Figures(
+        weights=sum(la.rows * la.filters for la in layers), kept=sum(la.kept_weights for la in layers),
+        crossbars=r["mapping.one_copy_crossbars"], images_per_second=r["throughput.images_per_second"],
+        energy={s: int(r["energy.scopes_aj"][s]) for s in SCOPES},
+        components={k: int(v) for k, v in r["energy.by_component_aj"].items()}, area=r["area.used_mm2"],
+        added=facts["added"], adc_bits=facts["adc_bits"], index_bits=facts["index_bits"],
+        conversions=r["counts.conversions"], layers=r["mapping.layers"])
+
+
+def images(asked: Study) -> int:
+    """Images in flight in every run of a study."""
+    default: int = Request.model_fields["images"].default
+    return default if asked.images is None else asked.images
 
 
 def machines(asked: Study) -> list[str]:
@@ -206,47 +245,15 @@ def called(asked: Study, spec: Callable[[str], Architecture]) -> dict[str, str]:
     return {k: name if list(own.values()).count(name) == 1 else k for k, name in own.items()}
 
 
-def rows(asked: Study, progress: Progress | None = None) -> list[Row]:
-    """Run the study.
-
-    Raises:
-        InputError: what it names is not there or not what it should be.
-    """
-    bench = Bench(asked.images)
-    todo = jobs(asked, bench)
-    found = []
-    for number, job in enumerate(todo):
-        if progress is not None:
-            progress(number, len(todo), f"{job.workload}, {job.datapath}, {job.architecture}, {job.policy}")
-        found.append(_row(asked, bench, job))
-    if progress is not None:
-        progress(len(todo), len(todo), "done")
-    names = called(asked, bench.architecture)
-    return [replace(row, job=replace(row.job, architecture=names[row.job.architecture])) for row in found]
-
-
-def _row(asked: Study, bench: Bench, job: Job) -> Row:
-    network = bench.workload(job.workload)
-    path = choose(network, None if job.datapath == network.datapath else job.datapath, None)
-    accuracy = {k: v for k, v in network.accuracy.items() if v <= 1}
-    done = bench.figures(job)
+def _row(line: Line, machine: str, shared: _Shared) -> Row:
+    request, network = line.request, shared.bench.contents.workload(line.request.workload)
+    path = choose(network, request.datapath, request.options)
+    done = shared.figures(request)
     why = done if isinstance(done, str) else ""
-    base, own = (None if why else _ran(bench.figures(j)) for j in bases(asked, job, path, bench))
-    return Row(job, why, _ran(done), base, own, network.trained_on or "", accuracy, path.provenance)
-
-
-def bases(asked: Study, job: Job, path: DataPath, bench: Bench) -> Iterator[Job]:
-    """The two dense runs that a row is compared with: on the base machine; and on the row's own with the method's
-    cells and signs, and with ADCs of as many bits as lose nothing of these, where its own have fewer."""
-    yield Job(asked.architectures[0], job.workload, DENSE, job.policy)
-    with registry.asking(path, "matched"):
-        options, overrides = path.matched()
-    geometry = Machine(bench.architecture(job.architecture, tuple(overrides))).geometry
-    needed = geometry.lossless_bits(largest(geometry.ou_rows or geometry.rows, geometry,
-                                            cast(Sign, options.get("sign", "offset"))))
-    if needed > geometry.adc_bits:
-        overrides = [*overrides, f"crossbar.adc_bits={needed}"]
-    yield Job(job.architecture, job.workload, DENSE, job.policy, tuple(options.items()), tuple(overrides))
+    base, own = (None if why else _ran(shared.figures(r)) for r in (line.base, line.own))
+    return Row(request=request, architecture=machine, variant=line.variant, why=why, figures=_ran(done), base=base,
+               own=own, trained=network.trained_on or "",
+               accuracy={k: v for k, v in network.accuracy.items() if v <= 1}, provenance=path.provenance)
 
 
 def _ran(done: Figures | str) -> Figures | None:
@@ -257,9 +264,10 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The rows as JSON values; None where nothing was run."""
     found = []
     for r in rows:
-        f, job = r.figures, r.job
+        f = r.figures
         found.append({
-            "architecture": job.architecture, "workload": job.workload, "datapath": job.datapath, "policy": job.policy,
+            "architecture": r.architecture, "workload": r.workload, "datapath": r.datapath,
+            "policy": r.request.policy, **({"variant": r.variant} if r.variant else {}),
             "provenance": r.provenance, "why": r.why, "trained_on": r.trained, "accuracy": r.accuracy,
             "figures": f and {"ratio": f.ratio, **{k: v for k, v in asdict(f).items() if k != "layers"}},
             "gains": f and {over: {what: r.gain(what, over) for what in GAINS} for over in ("base", "own")}})

@@ -26,7 +26,7 @@ def document(found: Field, pictures: Sequence[Picture], command: str) -> Documen
             f"under `{BUDGET}`, on its own machine. Gains are over the dense network of the same bits on "
             f"`{found.asked.architectures[0]}`: FORMS has 8, the others 4."], table=_hardware(found.methods, place)))
     for policy in found.asked.policies:
-        rows = [r for r in found.large if r.figures and r.job.policy == policy and r.job.datapath != DENSE]
+        rows = [r for r in found.large if r.figures and r.policy == policy and r.datapath != DENSE]
         if rows:
             sections.append(Section(f"VGG-16 at about one ratio, {policy}", 2, [_LARGE[policy]] if policy in _LARGE
                                     else []))
@@ -36,7 +36,7 @@ def document(found: Field, pictures: Sequence[Picture], command: str) -> Documen
         refused = [r for r in found.large if r.why]
         if refused:
             sections.append(Section("Not simulated", 2, table=Table(("workload", "data path", "why"), [
-                (r.job.workload, r.label, r.why) for r in refused], 3, cards=True)))
+                (r.workload, r.label, r.why) for r in refused], 3, cards=True)))
     sections += [Section("What this cannot tell", 2, bullets=_limits(found)),
                  Section("Where the data paths come from", 2, bullets=[
                      f"`{label}`: {text}" for label, text in dict(
@@ -72,7 +72,7 @@ def said(found: Field) -> list[str]:
     if lost:
         made.append(f"No less energy than the dense network, within {_lost(LOSSES[-1])}: {', '.join(lost)}.")
     pairs = [(r.figures.ratio, r.gain("energy") or 0, r.gain("speed") or 0) for r in found.large
-             if r.figures and r.job.policy == found.asked.policies[-1] and r.job.datapath != DENSE]
+             if r.figures and r.policy == found.asked.policies[-1] and r.datapath != DENSE]
     if pairs:
         ratios, energies, speeds = zip(*pairs, strict=True)
         made.append(
@@ -162,7 +162,7 @@ def _hardware(methods: Sequence[Method], place: int) -> Table:
     found = [(m, m.runs[place], m.measured[place]) for m in methods]
     order = sorted(found, key=lambda t: t[1].figures.energy["compute"] if t[1] and t[1].figures else inf)
     return Table(heads, [[
-        m.name, r.label if r else "no point within the loss", r.job.architecture if r else _NONE,
+        m.name, r.label if r else "no point within the loss", r.architecture if r else _NONE,
         _points(p.change) if p else _NONE, *(show(r) if r and r.figures else _NONE for _, show in _COLUMNS)]
         for m, r, p in order], 3, cards=True)
 
@@ -186,8 +186,8 @@ def sheet(found: Field) -> str:
             f = r.figures if r else None
             lines.append([
                 m.name, m.points, loss, *(v if isfinite(v) else None for v in (far.ratio, far.low, far.high)), far.most,
-                r.job.workload.rpartition("/")[2] if r else None, r.job.datapath if r else None,
-                r.job.architecture if r else None, p.change if p else None, f.ratio if f else None,
+                r.workload.rpartition("/")[2] if r else None, r.datapath if r else None,
+                r.architecture if r else None, p.change if p else None, f.ratio if f else None,
                 *(r.gain(what, over) if r else None for what, over in (
                     ("speed", "base"), ("energy", "base"), ("crossbars", "base"), ("speed", "own"),
                     ("energy", "own"))),

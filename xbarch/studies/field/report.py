@@ -8,7 +8,8 @@ from xbarch.errors import InputError
 from xbarch.render.document import Picture, html, markdown
 from xbarch.studies.comparison import picture as study
 from xbarch.studies.field import pages, picture
-from xbarch.studies.field.rows import STUDY, Field, Progress, measured
+from xbarch.studies.field.rows import STUDY, Field, measured
+from xbarch.studies.runs.bench import Progress, resumable
 from xbarch.support.files import writable, write_all
 
 OUT = Path("reports/field")
@@ -23,7 +24,7 @@ _DRAWN = {
 
 
 def field(out: str | Path | None = OUT, *, workloads: str | Path | None = None, study: str | Path = STUDY,
-          progress: Progress | None = None) -> Field:
+          processes: int | None = None, progress: Progress | None = None) -> Field:
     """Put every trained method at equal loss of accuracy and equal crossbars, and write `field.md`, `.html`, `.csv` and
     the pictures.
 
@@ -31,6 +32,7 @@ def field(out: str | Path | None = OUT, *, workloads: str | Path | None = None, 
         out: folder of the report; None writes nothing.
         workloads: folder with a folder NETWORK_METHOD_POINT for each point of the curves; None: the bundled grid's.
         study: the large network's study, a file or a bundled name; of its workloads those that are stored.
+        processes: worker processes; None: one per CPU.
         progress: called with (steps done, steps in all, what is running).
 
     Raises:
@@ -40,16 +42,18 @@ def field(out: str | Path | None = OUT, *, workloads: str | Path | None = None, 
         raise InputError("no such folder, allowed one with stored workloads", file=workloads)
     if out is not None:
         writable(Path(out), *_TEXT, *(f"{name}.{kind}" for name in _DRAWN for kind in ("svg", "png")))
-    found = measured(None if workloads is None else Path(workloads), study, progress)
-    if out is not None:
-        _write(Path(out), found)
+    folder = None if out is None else Path(out)
+    with resumable(folder, ["field", str(workloads), str(study)]) as store:
+        found = measured(None if workloads is None else Path(workloads), study, progress, store, processes)
+        if folder is not None:
+            _write(folder, found)
     return found
 
 
 def _write(out: Path, found: Field) -> None:
     figures = {"reach": picture.draw(found.methods), **study.draw(found.curves)}
     figures.pop("energy")  # of some fifty points: too many bars to read
-    last = [r for r in found.large if r.job.policy == found.asked.policies[-1]]
+    last = [r for r in found.large if r.policy == found.asked.policies[-1]]
     figures |= {f"large_{name}": figure for name, figure in study.draw(last).items() if f"large_{name}" in _DRAWN} \
         if last else {}
     drawn = {name: study.render(figure, "svg") for name, figure in figures.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from xbarch.studies.accuracy.rows import Row as Point
 from xbarch.studies.accuracy.rows import rows as points
 from xbarch.studies.comparison.rows import Row
 from xbarch.studies.comparison.rows import rows as ran
+from xbarch.studies.runs.bench import Progress
 from xbarch.support import bundled
 
 STUDY = "field"       # at about one ratio, on the large network
 NETWORK = "vgg7"      # of the grid whose points make the curves
 BUDGET = "crossbars:4"
 LOSSES = (0.01, 0.02)  # of accuracy
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,10 @@ class Field:
     small: Study
 
 
-def measured(folder: Path | None = None, study: str | Path = STUDY, progress: Progress | None = None) -> Field:
+def measured(folder: Path | None = None, study: str | Path = STUDY, progress: Progress | None = None,
+             store: Path | None = None, processes: int | None = None) -> Field:
     """Measure the points of the grid in `folder` and run them and the study; workloads that are not stored are left
-    out.
+    out. store, processes: as of a comparison.
 
     Raises:
         InputError: nothing is stored there; the study is refused.
@@ -63,11 +64,12 @@ def measured(folder: Path | None = None, study: str | Path = STUDY, progress: Pr
     asked = asked.model_copy(update={"workloads": [w for w in asked.workloads if _stored(w)]})
     small = asked.model_copy(update={"workloads": [str(home / p.name) for p in found], "policies": [BUDGET],
                                      "title": "Points at equal crossbars"})
-    curves = ran(small, progress)
-    runs = {Path(r.job.workload).name: r for r in curves}  # after the dense row of a workload comes its method's
+    curves = ran(small, progress, store=store, processes=processes)
+    runs = {Path(r.workload).name: r for r in curves}  # after the dense row of a workload comes its method's
     methods = [_method(name, [p for p in found if p.method == name], runs)
                for name in dict.fromkeys(p.method for p in found)]
-    return Field(methods, curves, ran(asked, progress) if asked.workloads else [], asked, small)
+    large = ran(asked, progress, store=store, processes=processes) if asked.workloads else []
+    return Field(methods, curves, large, asked, small)
 
 
 def _stored(name: str) -> bool:

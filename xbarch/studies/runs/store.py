@@ -1,34 +1,27 @@
-"""What is known of a sweep's points, in one SQLite file: a row a point, there whole or not at all."""
+"""Answers by the names of requests, in one SQLite file: a row per request, there whole or not at all."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from xbarch.errors import InputError
+from xbarch.request import Request
+from xbarch.studies.runs.answer import Answer
 
 _PATIENCE = 60.0  # s to wait for another process that writes
-_TABLE = """CREATE TABLE IF NOT EXISTS points (
-    name TEXT PRIMARY KEY, point TEXT NOT NULL, why TEXT NOT NULL, figures TEXT NOT NULL) WITHOUT ROWID"""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Of a point: why it does not run, empty if it does; then its numbers by their paths in `result.json`."""
-
-    why: str
-    figures: Mapping[str, float]
+_TABLE = """CREATE TABLE IF NOT EXISTS answers (
+    name TEXT PRIMARY KEY, request TEXT NOT NULL, why TEXT NOT NULL, reason TEXT NOT NULL, error TEXT NOT NULL,
+    packed BLOB NOT NULL) WITHOUT ROWID"""
+_COLUMNS = "name, why, reason, error, packed"
 
 
 class Store:
-    """Answers by the names of points. Every `add` is a transaction in a write-ahead log: who is killed loses at most
-    what was not added yet, and processes that share the file wait for one another."""
+    """Every `add` is a transaction in a write-ahead log: who is killed loses at most what was not added yet, and
+    processes that share the file wait for one another."""
 
     def __init__(self, path: Path) -> None:
         """Open, or make, the file.
@@ -43,24 +36,25 @@ class Store:
             self.base.execute("PRAGMA journal_mode=WAL")
             self.base.execute("PRAGMA synchronous=NORMAL")  # survives any process; a power cut may cost the last rows
             self.base.execute(_TABLE)
-            self.base.execute("SELECT name, point, why, figures FROM points LIMIT 1")
+            self.base.execute(f"SELECT {_COLUMNS}, request FROM answers LIMIT 1")
 
-    def add(self, name: str, point: str, answer: Answer) -> None:
+    def add(self, name: str, request: Request, answer: Answer) -> None:
         """Keep an answer; the first one, where another process was sooner (it is the same)."""
+        text = request.to_json() if request.plain else ""
         with self._blamed():
-            self.base.execute("INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?)", (
-                name, point, answer.why, json.dumps(dict(answer.figures), allow_nan=False)))
+            self.base.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)", (
+                name, text, answer.why, answer.reason, answer.error, answer.packed))
 
     def names(self) -> set[str]:
-        """Of the points that are known."""
+        """Of the requests that are answered."""
         with self._blamed():
-            return {name for name, in self.base.execute("SELECT name FROM points")}
+            return {name for name, in self.base.execute("SELECT name FROM answers")}
 
-    def answers(self) -> dict[str, Answer]:
-        """By name."""
+    def answers(self, wanted: Collection[str]) -> dict[str, Answer]:
+        """The answers there are, of these names."""
         with self._blamed():
-            return {name: Answer(why, json.loads(figures)) for name, why, figures in self.base.execute(
-                "SELECT name, why, figures FROM points")}
+            return {name: Answer(*rest) for name, *rest in self.base.execute(f"SELECT {_COLUMNS} FROM answers")
+                    if name in wanted}
 
     def __enter__(self) -> Store:
         return self
@@ -70,9 +64,9 @@ class Store:
         self.base.close()
 
     @contextmanager
-    def _blamed(self) -> Iterator[Any]:
+    def _blamed(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise InputError(f"cannot be used as the store of a sweep ({error}), allowed a place you may write to",
+            raise InputError(f"cannot be used as a store of answers ({error}); give a place you may write to",
                              file=self.path) from None

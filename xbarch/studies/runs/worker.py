@@ -1,16 +1,28 @@
-"""A process that runs points: `python -m xbarch.studies.runs.worker [PLUGIN FILE]...`, a point a line on standard
-input, its answer a line on standard output. It ends with its input, and so with whoever started it."""
+"""A process that runs requests: `python -m xbarch.studies.runs.worker [PLUGIN FILE]...`, a request per line on standard
+input, its answer per line on standard output. It ends with its input, and so with whoever started it."""
 
 from __future__ import annotations
 
+import base64
 import gc
 import json
 import os
 import sys
 
 from xbarch.plugins import registry
-from xbarch.studies.runs.bench import answer
-from xbarch.studies.sweep.points import Point
+from xbarch.request import Contents, Request
+from xbarch.studies.runs.answer import Answer, answer
+
+
+def encoded(answer: Answer) -> str:
+    """An answer as a line."""
+    return json.dumps([answer.why, answer.reason, answer.error, base64.b64encode(answer.packed).decode()])
+
+
+def decoded(line: str) -> Answer:
+    """The answer of such a line."""
+    why, reason, error, packed = json.loads(line)
+    return Answer(why, reason, error, base64.b64decode(packed))
 
 
 def main(files: list[str]) -> None:
@@ -19,10 +31,10 @@ def main(files: list[str]) -> None:
     os.dup2(2, 1)  # what a plugin prints is no answer
     for file in files:
         registry.load_file(file)
+    contents = Contents()
     try:
         for line in sys.stdin:
-            found = answer(Point.from_json(line))
-            print(json.dumps([found.why, dict(found.figures)]), file=out, flush=True)
+            print(encoded(answer(Request.from_json(line), contents)), file=out, flush=True)
     except BrokenPipeError:
         os._exit(1)
 

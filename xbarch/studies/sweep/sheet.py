@@ -11,18 +11,22 @@ from xbarch.render import numbers
 from xbarch.render.document import Section, Table, table
 from xbarch.result.schema import Record
 from xbarch.specs.explain import lacking
-from xbarch.specs.sweep import Sweep, fields
+from xbarch.specs.sweep import Sweep
+from xbarch.studies.runs.axes import names
 from xbarch.studies.sweep.points import Point
 
 RUN = ("architecture", "workload", "datapath", "policy")
+_LETTERS = 16  # of a name: 64 bits, of which 10^5 points share none
 SPEED, ENERGY, AREA = "throughput.images_per_second", "energy.scopes_aj.whole", "area.used_mm2"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A point with why it does not run, empty if it does, and its numbers by their paths in `result.json`."""
+    """A point with the digest that names it, why it does not run (empty if it does), and its numbers by their paths in
+    `result.json`."""
 
     point: Point
+    name: str
     why: str
     figures: Mapping[str, float]
 
@@ -37,12 +41,13 @@ class Swept:
     @property
     def changed(self) -> list[str]:
         """The architecture's fields that change."""
-        return [name for axis in self.asked.axes for name in fields(axis)]
+        return names(self.asked.axes)
 
     def plain(self) -> list[dict[str, object]]:
         """A dict a point: its name, what is run, the fields' values, why it does not run, the figures that were asked
         for; None where there is no number."""
-        return [{"point": r.point.name, **{part: getattr(r.point, part) for part in RUN}, "images": r.point.images,
+        return [{"point": r.name[:_LETTERS], **dict(zip(RUN, r.point.run, strict=True)),
+                 "images": r.point.request.images,
                  **dict(zip(self.changed, r.point.values, strict=True)), "why": r.why,
                  **{name: r.figures.get(name) for name in self.asked.figures}} for r in self.rows]
 
@@ -64,6 +69,11 @@ class Swept:
         return found
 
 
+def shown(asked: Sweep) -> list[str]:
+    """The figures of a point that tables show."""
+    return list(dict.fromkeys([*asked.figures, SPEED, ENERGY, AREA]))
+
+
 def figured(asked: Sweep) -> None:
     """Refuse figures that no result has.
 
@@ -77,12 +87,13 @@ def figured(asked: Sweep) -> None:
 
 def sections(found: Swept) -> list[Section]:
     """The front, and why points do not run."""
-    parts = [p for p in RUN if len({getattr(r.point, p) for r in found.rows}) > 1] or ["policy"]
+    parts = [i for i in range(len(RUN)) if len({r.point.run[i] for r in found.rows}) > 1] or [RUN.index("policy")]
     why = Counter(r.why for r in found.rows if r.why)
     return [
         Section(f"{found.asked.title}: no other point is faster, takes less energy and less area at once", 2,
-                table=Table([*parts, *found.changed, "images/s", "energy an image", "area used, mm²"], [
-                    [*(str(getattr(r.point, p)) for p in parts), *map(str, r.point.values),
+                table=Table([*(RUN[i] for i in parts), *found.changed, "images/s", "energy per image",
+                             "area used, mm²"], [
+                    [*(r.point.run[i] for i in parts), *map(str, r.point.values),
                      numbers.number(r.figures[SPEED]), numbers.energy(r.figures[ENERGY]), f"{r.figures[AREA]:.4g}"]
                     for r in found.front()], len(parts) + len(found.changed))),
         *([Section("Not simulated", 2, table=Table(["why", "points"], [

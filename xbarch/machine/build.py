@@ -1,0 +1,70 @@
+"""From an architecture to the machine of a run: what is refused, what is added, and then one machine."""
+
+from __future__ import annotations
+
+from xbarch.cost.nameplate import full
+from xbarch.cost.pricing import repriced
+from xbarch.datapaths.base import DataPath
+from xbarch.errors import IncompatibleError, InputError
+from xbarch.machine.machine import Machine, geometry
+from xbarch.machine.variant import variant
+from xbarch.plugins import checked, registry
+from xbarch.specs.architecture import Architecture
+from xbarch.workload.graph import Workload
+
+
+def build(architecture: Architecture, network: Workload, path: DataPath, policy: str = "", chips: int = 1) -> Machine:
+    """The machine with what the workload and the data path need.
+
+    Raises:
+        InputError: the workload is wider than the registers, or a part of the machine cannot be made.
+        IncompatibleError: the data path cannot run the workload on these crossbars.
+    """
+    refuse_wide(network, architecture)
+    published = geometry(architecture.crossbar)
+    if reason := checked.reason(path, network, published):
+        raise IncompatibleError(f"data path {path.name} cannot run workload {network.name} on "
+                                f"{architecture.name}", reason=reason)
+    return Machine(variant(architecture, network, path, published, policy), chips)
+
+
+def refuse_wide(network: Workload, architecture: Architecture) -> None:
+    """Refuse a workload that the registers cannot hold.
+
+    Raises:
+        InputError: a layer's weights or inputs are wider than the architecture's precision, or no layer has weights.
+    """
+    if not network.compute_layers:
+        raise InputError("no layer has weights; one or more is needed", file=f"workload {network.name}")
+    limits = architecture.precision
+    for layer in network.compute_layers:
+        for what, found, most in (("weight_bits", layer.weight_bits, limits.weight_bits),
+                                  ("input_bits", layer.input_bits, limits.input_bits)):
+            if found > most:
+                raise InputError(f"must be at most {most} on {architecture.name}, not {found} as in layer {layer.name}",
+                                 file=f"workload {network.name}", field=what)
+
+
+def buildable(architecture: Architecture) -> None:
+    """Refuse an architecture that no machine can be made of: its parts, models, connections or their options, an action
+    that every network needs and no component prices, or a part that a sensing unit of xbarch's own needs (a plugin's is
+    asked when layers are packed).
+
+    Raises:
+        InputError: which one, and why.
+    """
+    machine = Machine(repriced(architecture))
+    if registry.is_builtin(machine.sensing):
+        done = checked.actions(machine.sensing, full(architecture, architecture.precision.input_bits))
+        if lacks := machine.lacking(done):
+            raise InputError(lacks, field="components")
+    paid = machine.prices()
+    for action in EVERY_NETWORK:
+        if action not in paid:
+            raise InputError(f"no component prices the action {action!r}, which every network needs; add one with "
+                             f"action: {action}", field="components")
+
+
+# What the compiler emits for any network (`xbarch.machine.compile`); pooling and scaling only where a layer needs them.
+EVERY_NETWORK = ("edram_access", "bus_transfer", "ir_access", "row_drive", "cell_read", "or_access", "merge_add",
+                 "tile_or_access", "activation", "flit_hop")
