@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from xbarch.cli import names
 from xbarch.errors import InputError
 
 
@@ -41,6 +41,8 @@ def operation_unit(text: str) -> dict[str, int]:
 
 def pairs(texts: list[str], field: str = "option") -> dict[str, Any]:
     """Read name=value pairs; a value that is JSON is read as JSON, any other is text."""
+    import json
+
     read: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -77,22 +79,38 @@ def number(name: str, help: str) -> Any:
     return typer.Option(f"--{name.replace('_', '-')}", parser=whole(name), metavar="N", help=help)
 
 
-Arch = Annotated[str, typer.Option("--arch", "-a", help="Architecture: a YAML file or a bundled name.")]
-Load = Annotated[str, typer.Option("--workload", "-w", help="Workload: a stored folder, a recipe or a bundled name.")]
-Policy = Annotated[str, typer.Option(help="Weight replication: fit | one_copy | crossbars:K | chip | area.")]
+def one_of(name: str, help: str, known: Sequence[str]) -> Any:
+    """Return an option that takes one of `known`, which its help lists and tab completion offers."""
+    return typer.Option(f"--{name.replace('_', '-')}", metavar="NAME", help=f"{help}: {' | '.join(known)}.",
+                        autocompletion=names.choice(*known))
+
+
+Arch = Annotated[str, typer.Option(
+    "--arch", "-a", metavar="NAME", help="Architecture: a YAML file or a bundled name.",
+    autocompletion=names.named("architectures"))]
+Load = Annotated[str, typer.Option(
+    "--workload", "-w", metavar="NAME", help="Workload: a stored folder, a recipe or a bundled name.",
+    autocompletion=names.named("workloads"))]
+Policy = Annotated[str, typer.Option(
+    metavar="POLICY", help="Weight replication: fit | one_copy | crossbars:K | chip | area.",
+    autocompletion=names.choice(*names.POLICIES))]
 Images = Annotated[int, number("images", "Images to run.")]
-Mode = Annotated[str, typer.Option(help="Execution mode: pipelined | layer_by_layer | batch.")]
-Engine = Annotated[str, typer.Option(help="Simulation engine: auto | simpy | fast (the results are equal).")]
+Mode = Annotated[str, one_of("mode", "Execution mode", names.MODES)]
+Engine = Annotated[str, one_of("engine", "Simulation engine, with equal results", names.ENGINES)]
 Reload = Annotated[bool, typer.Option("--reload", help="Run a network larger than the machine in segments.")]
 Batch = Annotated[int | None, number("batch", "Images per programming of the crossbars.")]
-Placement = Annotated[str, typer.Option(help="Placement of tiles on the chip: row_major | snake | greedy.")]
+Placement = Annotated[str, one_of("placement", "Placement of tiles on the chip", names.PLACEMENTS)]
 Chips = Annotated[int, number("chips", "Chips in a chain.")]
-DataPath = Annotated[str | None, typer.Option(help="Data path (default: the one the workload was made for).")]
-Option = Annotated[list[str], typer.Option("--option", "-o", help="Option of the data path, name=value; repeatable.")]
-Set = Annotated[list[str], typer.Option("--set", help="Change the architecture, a.b.c=value; repeatable.")]
+DataPath = Annotated[str | None, typer.Option(
+    metavar="NAME", help="Data path (default: the one the workload was made for).",
+    autocompletion=names.named("datapaths"))]
+Option = Annotated[list[str], typer.Option(
+    "--option", "-o", metavar="NAME=VALUE", help="Option of the data path; repeatable.")]
+Set = Annotated[list[str], typer.Option(
+    "--set", metavar="FIELD=VALUE", help="Change the architecture, as in crossbar.rows=64; repeatable.")]
 Plugin = Annotated[list[Path], typer.Option(
-    "--plugin", help="Python file that defines data paths or parts of machines, or an architecture's YAML; "
-                     "repeatable.")]
+    "--plugin", metavar="FILE",
+    help="Python file that defines data paths or parts of machines, or an architecture's YAML; repeatable.")]
 Out = Annotated[Path | None, folder("Output folder for result.json and pictures.")]
 Trace = Annotated[Path | None, typer.Option(
     parser=place("trace"), metavar="FILE",

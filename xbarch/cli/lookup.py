@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from xbarch.cli import names
 from xbarch.cli.arguments import Json, Plugin, Set, load_plugins, place
 from xbarch.cli.terminal import print_json, wrote
 from xbarch.errors import InputError
@@ -14,10 +15,11 @@ from xbarch.errors import InputError
 
 def validate(
     file: Annotated[Path, typer.Argument(
-        help="Architecture, recipe, grid, study or sweep: a YAML file or a bundled name.")],
+        metavar="NAME", help="Architecture, recipe, grid, study or sweep: a YAML file or a bundled name.",
+        autocompletion=names.named(*names.FILES))],
     set: Set = [], plugin: Plugin = [],
 ) -> None:
-    """Check an architecture, a recipe, a grid with all of its recipes, a study or a sweep."""
+    """Check an architecture, recipe, grid, study or sweep."""
     from xbarch.cli.answers import checked
 
     load_plugins(plugin)
@@ -34,7 +36,7 @@ def schema() -> None:
 
 
 def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:
-    """List architectures, workloads, studies, data paths and other plugins, and where each comes from."""
+    """List architectures, workloads, studies and plugins."""
     load_plugins(plugin)
     if plugin:
         from xbarch.cli.catalog import entries
@@ -50,7 +52,9 @@ def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A YAML file of an architecture, or a name that `list` prints.")],
+    name: Annotated[str, typer.Argument(
+        metavar="NAME", help="A YAML file of an architecture, or a name that `list` prints.",
+        autocompletion=names.named(*names.KINDS))],
     set: Set = [], as_json: Json = False, plugin: Plugin = [],
     diagram: Annotated[Path | None, typer.Option(
         parser=place("diagram"), metavar="PATH",

@@ -92,10 +92,14 @@ def _save(result: Result, out: Path) -> None:
 def verify(
     arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [],
     plugin: Plugin = [],
-    lossless: Annotated[bool, typer.Option(help="Use ADCs of sufficient resolution.")] = False,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Use ADCs of sufficient resolution.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Execute the packed crossbars on integers and compare with int64 arithmetic, layer by layer."""
+    """Check the packed crossbars against int64 arithmetic.
+
+    The crossbars are executed on integers, layer by layer, with the activations stored with the workload. The exit code
+    is 5 if any output differs.
+    """
     from xbarch import run
 
     load_plugins(plugin)

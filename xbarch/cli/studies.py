@@ -7,26 +7,40 @@ from typing import Annotated
 
 import typer
 
+from xbarch.cli import names
 from xbarch.cli.arguments import Images, Json, Plugin, folder, load_plugins, number, words
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
 
+_ARCHITECTURES = names.several(names.named("architectures"))
+
 
 def compare(
     results: Annotated[list[Path] | None, typer.Argument(
+        metavar="RESULT",
         help="Two or more result.json files or folders that hold one, or one study (YAML file or bundled name).",
-    )] = None,
+        autocompletion=names.named("studies"))] = None,
     arch: Annotated[list[str], typer.Option(
-        "--arch", "-a", help="Architectures to run, separated by commas; the first is the base.")] = [],
+        "--arch", "-a", metavar="NAMES", help="Architectures to run, separated by commas; the first is the base.",
+        autocompletion=_ARCHITECTURES)] = [],
     workloads: Annotated[list[str], typer.Option(
-        "--workloads", "-w", help="Workloads to run, separated by commas.")] = [],
-    datapaths: Annotated[str, typer.Option(help="Data paths to run, separated by commas, or own | all.")] = "own",
-    policies: Annotated[str, typer.Option(help="Policies to run under, separated by commas.")] = "fit",
+        "--workloads", "-w", metavar="NAMES", help="Workloads to run, separated by commas.",
+        autocompletion=names.several(names.named("workloads")))] = [],
+    datapaths: Annotated[str, typer.Option(
+        metavar="NAMES", help="Data paths to run, separated by commas, or own | all.",
+        autocompletion=names.several(names.named("datapaths")))] = "own",
+    policies: Annotated[str, typer.Option(
+        metavar="NAMES", help="Policies to run under, separated by commas.",
+        autocompletion=names.several(names.choice(*names.POLICIES)))] = "fit",
     images: Images = 8, plugin: Plugin = [],
     out: Annotated[Path | None, folder("Of saved results, HTML page to write; of runs, output folder.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare saved results, or run data paths, workloads and architectures and compare those."""
+    """Compare saved results, or run several designs and compare them.
+
+    Of runs, every workload runs on every architecture by every data path under every policy, as far as they work
+    together.
+    """
     given = results or []
     study = given[0] if len(given) == 1 and (given[0].suffix == ".yaml" or _bundled(given[0])) else None
     if not (arch or workloads or study is not None):
@@ -82,14 +96,16 @@ def _compare_saved(places: list[Path], out: Path | None, as_json: bool) -> None:
 
 def matrix(
     arch: Annotated[list[str], typer.Option(
-        "--arch", "-a", help="Architectures, separated by commas (default: all that are bundled).")] = [],
+        "--arch", "-a", metavar="NAMES", help="Architectures, separated by commas (default: all that are bundled).",
+        autocompletion=_ARCHITECTURES)] = [],
     workload: Annotated[str, typer.Option(
-        "--workload", "-w", help="Workload to run.")] = "digit_pairs/vgg7_segprune_8x",
+        "--workload", "-w", metavar="NAME", help="Workload to run.",
+        autocompletion=names.named("workloads"))] = "digit_pairs/vgg7_segprune_8x",
     images: Images = 2, plugin: Plugin = [],
     out: Annotated[Path | None, folder("File to write, .md or .html.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Run every data path on every architecture and show which can run together."""
+    """Run every data path on every architecture."""
     from xbarch.render import tables
     from xbarch.studies import comparison
 
@@ -105,12 +121,13 @@ def matrix(
 
 
 def sweep(
-    study: Annotated[str, typer.Argument(help="Sweep: a YAML file or a bundled name.")],
+    study: Annotated[str, typer.Argument(
+        metavar="NAME", help="Sweep: a YAML file or a bundled name.", autocompletion=names.named("studies"))],
     out: Annotated[Path | None, folder("Output folder for sweep.csv and the store (default: ./NAME).")] = None,
     processes: Annotated[int | None, number("processes", "Worker processes (default: one per CPU).")] = None,
     plugin: Plugin = [], as_json: Json = False,
 ) -> None:
-    """Run every combination of an architecture's fields and a run's choices; an interrupted sweep resumes."""
+    """Run every combination of a sweep's values. An interrupted sweep resumes."""
     from xbarch.render import tables
     from xbarch.studies import sweep as sweeps
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from xbarch.errors import InputError
 from xbarch.sim import engine, fast
 from xbarch.sim.graph import Sink, StageGraph, Trace
 
+_log = logging.getLogger(__name__)
 ENGINES: Mapping[str, str] = {
     "auto": "fast where Numba is installed, the run is not small and no unit is a process of its own, else simpy",
     "simpy": "a SimPy process for every server, in which units are written and understood",
@@ -41,6 +43,7 @@ def simulate(graph: StageGraph, name: str = "auto",
         raise InputError(f"found fast, allowed simpy or auto: {_unit(graph)} is a SimPy process", field="engine")
     if name == "auto":
         name, why = _chosen(graph)
+    _log.info("engine %s (%s)", name, why)
     trace = fast.run(graph, progress=progress, sink=sink) if name == "fast" else engine.run(
         graph, progress=progress, sink=sink, beat=beat)
     return Ran(trace, name, why)

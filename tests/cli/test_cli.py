@@ -312,7 +312,7 @@ def test_asked_to_end_in_the_middle_of_a_trace(tmp_path):
 
 
 def test_the_entry_point_is_guarded():
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"xbarch": "xbarch.__main__:main"}
 
 
