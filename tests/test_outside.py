@@ -98,7 +98,7 @@ def test_a_study_of_what_is_outside(call, here, install):
     """Compared beside a bundled one, and extended by a file of one's own."""
     install("quarry", {"quarry_chips/gravel.yaml": CHIP}, [("architectures", "gravel", "quarry_chips")])
     (here / "more.yaml").write_text("extends: gravel\nname: more\n")
-    code, out, said = call("compare", "-a", "isaac_like,gravel,more.yaml", "-w", "vgg7_pruned", "--datapaths", "dense",
+    code, out, said = call("compare", "-a", "isaac_like,gravel,more.yaml", "-w", "vgg7_pruned", "--datapath", "dense",
                            "--images", "1", "--json")
     assert code == 0, said
     rows = {r["architecture"]: r["figures"]["images_per_second"] for r in json.loads(out)}

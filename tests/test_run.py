@@ -26,35 +26,36 @@ def refused(*args, error=InputError, **kwargs):
 
 
 @pytest.mark.parametrize(("field", "value", "says"), [
-    ("images", "two", "images: found 'two', allowed a whole number from 1 to 10,000"),
-    ("images", 1.5, "images: found 1.5, allowed a whole number from 1 to 10,000"),
-    ("images", True, "images: found true"),
-    ("images", 0, "images: found 0, allowed 1 to 10,000"),
-    ("chips", None, "chips: found nothing, allowed a whole number"),
-    ("policy", None, "policy: found nothing, allowed a text such as 'fit'"),
+    ("images", "two", "images: must be a whole number from 1 to 10,000, not 'two'"),
+    ("images", 1.5, "images: must be a whole number from 1 to 10,000, not 1.5"),
+    ("images", True, "images: must be a whole number from 1 to 10,000, not true"),
+    ("images", 0, "images: must be a whole number from 1 to 10,000, not 0"),
+    ("chips", None, "chips: must be a whole number from 1 to 10,000, not nothing"),
+    ("policy", None, "policy: must be a text such as 'fit', not nothing"),
     ("policy", "crossbars:99999999999999999999", "with a whole K from 1 to 1,000,000"),
     ("policy", "crossbars:" + "9" * 5000, "with a whole K from 1 to 1,000,000"),
-    ("datapath", 5, "datapath: found 5, allowed a name or None"),
-    ("options", "a=1", "options: found 'a=1', allowed a dict of names and values or None"),
-    ("options", {1: 2}, "options: found a mapping, allowed a dict of names"),
-    ("overrides", "crossbar.rows=64", "overrides: found 'crossbar.rows=64', allowed a list of texts"),
-    ("overrides", [1], "overrides: found a list, allowed a list of texts"),
+    ("datapath", 5, "datapath: must be a name or None, not 5"),
+    ("options", "a=1", "options: must be a dict of names and values, not 'a=1'"),
+    ("options", {1: 2}, "options: must be a dict of names and values, not a mapping"),
+    ("overrides", "crossbar.rows=64", "overrides: must be a list of texts 'a.b.c=value', not 'crossbar.rows=64'"),
+    ("overrides", [1], "overrides: must be a list of texts 'a.b.c=value', not a list"),
 ])
 def test_arguments_of_another_kind(field, value, says):
     assert says in refused("isaac_like", SMALL, **{field: value})
 
 
 def test_an_architecture_or_workload_of_another_kind():
-    assert refused(None, SMALL) == "arch: found nothing, allowed a path, a bundled name or a loaded architecture"
-    assert refused("isaac_like", 5) == "workload: found 5, allowed a path, a bundled name or a loaded workload"
-    with pytest.raises(InputError, match="arch: found nothing"):
+    assert refused(None, SMALL) == "arch: must be a path, a bundled name or a loaded architecture, not nothing"
+    assert refused("isaac_like", 5) == "workload: must be a path, a bundled name or a loaded workload, not 5"
+    with pytest.raises(InputError, match="arch: must be"):
         xbarch.verify(None, SMALL)
 
 
 def test_images_that_would_take_hours():
     network = single(1, 1, 50_000)
     assert refused("isaac_like", network, images=10_000) == (
-        "images: found 10,000 images of 100,000 windows each, allowed 50,000,000 windows in all: 500 images")
+        "images: 10,000 images of 100,000 output pixels each are more than the 50,000,000 output pixels that a run may "
+        "have; give at most 500 images")
 
 
 def test_the_least_crossbars_are_no_more_than_any_data_path_takes():
@@ -85,8 +86,8 @@ def test_crossbars_beyond_counting_are_refused_unpacked(monkeypatch):
     monkeypatch.setattr(Dense, "pack", lambda *_: pytest.fail("packed"))
     says = refused("isaac_like", "vgg16_imagenet_dense16", chips=10_000,
                    overrides=["crossbar.rows=1", "crossbar.columns=9"])
-    assert says.startswith("crossbar: found 1 x 9 cells, of which one dense copy of vgg16_imagenet_dense16 takes ")
-    assert says.endswith(" crossbars, allowed crossbars so large that 1,000,000 hold it")
+    assert says.startswith("crossbar: one dense copy of vgg16_imagenet_dense16 takes ")
+    assert says.endswith(" crossbars of 1 x 9 cells; use crossbars so large that 1,000,000 hold it")
 
 
 @pytest.mark.parametrize(("body", "says"), [

@@ -151,7 +151,7 @@ def test_what_fits_is_not_cut():
 
 
 def test_reloading_needs_a_batch():
-    with pytest.raises(InputError, match="batch: found none with reload, allowed --batch N"):
+    with pytest.raises(InputError, match="batch: --reload needs --batch N"):
         xbarch.simulate("isaac_like", HALVES, reload=True)
 
 

@@ -17,37 +17,53 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is here
     from typing import Any
 
-__all__ = ["__version__", "execute", "load", "read", "simulate", "take", "train", "verify"]
+    from xbarch.compress.intake.checkpoint import take as take
+    from xbarch.compress.training.run import train as train
+    from xbarch.errors import CapacityError as CapacityError
+    from xbarch.errors import IncompatibleError as IncompatibleError
+    from xbarch.errors import InputError as InputError
+    from xbarch.errors import XbarchError as XbarchError
+    from xbarch.request import Request as Request
+    from xbarch.result.result import Result as Result
+    from xbarch.result.result import read as read
+    from xbarch.run import execute as execute
+    from xbarch.run import simulate as simulate
+    from xbarch.run import verify as verify
+    from xbarch.studies.accuracy.report import accuracy as accuracy
+    from xbarch.studies.claims.report import claims as claims
+    from xbarch.studies.comparison.matrix import matrix as matrix
+    from xbarch.studies.comparison.report import compare as compare
+    from xbarch.studies.comparison.report import study as study
+    from xbarch.studies.field.report import field as field
+    from xbarch.studies.sweep.run import sweep as sweep
+    from xbarch.workload.find import resolve as load
+
+# Public names and the modules they come from. Imported on first use: `xbarch --help` and `validate` stay quick, and
+# simulating needs no PyTorch.
+_FROM = {
+    "CapacityError": "errors", "IncompatibleError": "errors", "InputError": "errors", "XbarchError": "errors",
+    "Request": "request", "Result": "result.result", "accuracy": "studies.accuracy.report",
+    "claims": "studies.claims.report", "compare": "studies.comparison.report", "execute": "run",
+    "field": "studies.field.report", "load": "workload.find", "matrix": "studies.comparison.matrix",
+    "read": "result.result", "simulate": "run", "study": "studies.comparison.report", "sweep": "studies.sweep.run",
+    "take": "compress.intake.checkpoint", "train": "compress.training.run", "verify": "run",
+}
+_CALLED = {"load": "resolve"}  # in their modules, where that is another name
+
+__all__ = [
+    "CapacityError", "IncompatibleError", "InputError", "Request", "Result", "XbarchError", "__version__", "accuracy",
+    "claims", "compare", "execute", "field", "load", "matrix", "read", "simulate", "study", "sweep", "take", "train",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
-    # Imported on first use: `xbarch --help` and `validate` stay quick, and simulating needs no torch.
-    if name in ("simulate", "execute", "verify"):
-        from xbarch import run
+    if name not in _FROM:
+        raise AttributeError(f"module 'xbarch' has no attribute {name!r}")
+    from importlib import import_module
 
-        return getattr(run, name)
-    if name == "train":
-        from xbarch.compress.training.run import train
+    return getattr(import_module(f"xbarch.{_FROM[name]}"), _CALLED.get(name, name))
 
-        return train
-    if name == "take":
-        from xbarch.compress.intake.checkpoint import take
 
-        return take
-    if name == "load":
-        from xbarch.workload.find import resolve
-
-        return resolve
-    if name == "claims":
-        import importlib
-
-        return importlib.import_module("xbarch.claims")
-    if name == "accuracy":
-        from xbarch.studies.accuracy.report import accuracy
-
-        return accuracy
-    if name == "read":
-        from xbarch.result.result import read
-
-        return read
-    raise AttributeError(f"module 'xbarch' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -24,11 +24,10 @@ from xbarch.specs.explain import explain, shown, unknown
 from xbarch.specs.load import Document, document, overridden, override, validate
 from xbarch.specs.recipe import Spec
 from xbarch.specs.text import dotted
-from xbarch.support import about, files
+from xbarch.support import about, defaults, files
 from xbarch.workload.find import read_recipe, resolve
 from xbarch.workload.graph import Workload
 
-IMAGES, CHIPS, BATCH, BITS = 10_000, 10_000, 10**9, 16
 _BYTES = 2**26  # of a manifest
 _KEPT = 256  # documents of overridden architectures
 _OTHERS = ("policy", "images", "chips", "mode", "placement", "batch", "reload", "bits")
@@ -39,6 +38,17 @@ def _kind(kind: Any, allowed: str) -> BeforeValidator:
     def check(value: object) -> object:
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f"must be {allowed}, not {shown(value)}")
+        return value
+    return BeforeValidator(check)
+
+
+def _whole(most: int, least: int = 1, none: bool = False) -> BeforeValidator:
+    """Refuse what is no whole number from `least` to `most`, nor None where that is allowed."""
+    def check(value: object) -> object:
+        if not (none and value is None) and (not isinstance(value, int) or isinstance(value, bool)
+                                             or not least <= value <= most):
+            more = " or None" if none else ""
+            raise ValueError(f"must be a whole number from {least} to {most:,}{more}, not {shown(value)}")
         return value
     return BeforeValidator(check)
 
@@ -91,21 +101,27 @@ class Request(Spec):
     options: Annotated[dict[str, Any], BeforeValidator(_named)] = Field(
         {}, description="options of the data path, on top of the workload's own where it is the workload's own")
     policy: Annotated[str, _kind(str, "a text such as 'fit'"), AfterValidator(_policy)] = Field(
-        "fit", description="weight replication: how many copies of each layer (`xbarch.mapping.plan.POLICIES`)")
-    images: int = Field(8, ge=1, le=IMAGES, description="images that flow through")
-    chips: int = Field(1, ge=1, le=CHIPS, description="chips in a chain")
+        defaults.POLICY,
+        description="weight replication: how many copies of each layer (`xbarch.mapping.plan.POLICIES`)")
+    images: Annotated[int, _whole(defaults.MOST_IMAGES)] = Field(
+        defaults.IMAGES, description="images that flow through")
+    chips: Annotated[int, _whole(defaults.MOST_CHIPS)] = Field(
+        defaults.CHIPS, description="chips in a chain")
     mode: Annotated[str, _choice("mode", MODES)] = Field(
-        "pipelined", description="what may run at the same time (`xbarch.sim.modes.MODES`)")
+        defaults.MODE, description="what may run at the same time (`xbarch.sim.modes.MODES`)")
     placement: Annotated[str, _choice("placement", PLACEMENTS)] = Field(
-        "row_major", description="which tile of the chip takes which of the plan's (`xbarch.mapping.placement`)")
-    batch: int | None = Field(None, ge=1, le=BATCH, description="images per programming of the crossbars, over which "
-                              "its cost is amortized; None: not amortized")
+        defaults.PLACEMENT, description="which tile of the chip takes which of the plan's (`xbarch.mapping.placement`)")
+    batch: Annotated[int | None, _whole(defaults.MOST_BATCH, none=True)] = Field(
+        None, description="images per programming of the crossbars, over which its cost is amortized; None: not "
+                          "amortized")
     engine: Annotated[str, _choice("engine", ENGINES)] = Field(
-        "auto", description="what interprets the stage graph, with the same result (`xbarch.sim.engines.ENGINES`)")
+        defaults.ENGINE,
+        description="what interprets the stage graph, with the same result (`xbarch.sim.engines.ENGINES`)")
     reload: bool = Field(False, description="run a network larger than the machine in segments, whose weights replace "
                          "one another every `batch` images (`xbarch.mapping.segments`)")
-    bits: int | None = Field(None, ge=2, le=BITS, description="store weights and activations in at least this many "
-                             "bits; their values stay, cells and input phases grow; None: as stored")
+    bits: Annotated[int | None, _whole(defaults.MOST_BITS, defaults.LEAST_BITS, none=True)] = Field(
+        None, description="store weights and activations in at least this many bits; their values stay, cells and "
+                          "input phases grow; None: as stored")
 
     if not TYPE_CHECKING:  # type checkers see the fields
         def __init__(self, **given: Any) -> None:

@@ -69,7 +69,7 @@ def simulate(arch: str | Path | Architecture | Request, workload: str | Path | W
     if trace is not None:
         raise InputError("--trace cannot be combined with --reload: each segment is a separate run", field="trace")
     assert request.batch is not None
-    return Result(joined(reloaded(request, progress), request.batch))
+    return Result(joined(reloaded(request, progress=progress), request.batch))
 
 
 def execute(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
@@ -86,9 +86,11 @@ def perform(setup: Setup, watch: Watch | None = None) -> Run:
     return _perform(setup, setup.network, pack_network(setup), Watch() if watch is None else watch)
 
 
-def reloaded(request: Request, progress: Progress | None = None) -> list[Run]:
+def reloaded(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
+             progress: Progress | None = None, **choices: Unpack[Choices]) -> list[Run]:
     """A run of each segment of a network (see `xbarch.mapping.segments`), a single one where the machine holds it
     all."""
+    request = requested(arch, workload, choices)
     setup = prepare(request)
     known: dict[tuple[str, int], Packed] = {}  # parts of a layer are told apart by how large they are
 

@@ -107,7 +107,10 @@ def test_compare(call, tmp_path):
         assert call(*RUN, "--policy", policy, "--out", tmp_path / policy)[0] == 0
     code, out, _ = call("compare", tmp_path / "fit", tmp_path / "crossbars:4" / "result.json", "--out",
                         tmp_path / "p.html")
-    assert code == 0 and "gain" in out
+    assert code == 0 and "gain" in out and f"written: {tmp_path}/p.html" in out
+    code, out, _ = call("compare", tmp_path / "fit", tmp_path / "crossbars:4", "--out", tmp_path / "folder")
+    assert f"written: {tmp_path}/folder/comparison.html" in out
+    assert (tmp_path / "folder" / "comparison.html").read_bytes() == (tmp_path / "p.html").read_bytes()
     html = (tmp_path / "p.html").read_text()
     assert "<svg" not in html and "data:image/svg+xml;base64," in html and "http://" not in html.replace(
         "http://www.w3.org", "")
@@ -218,12 +221,12 @@ def test_results_and_pictures_together(call, tmp_path, monkeypatch):
 
 def test_pages_replace_files_alone(call, tmp_path):
     assert call(*RUN, "--out", tmp_path / "o")[0] == 0
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "link").symlink_to("pipe")
-    for name in ("pipe", "link"):
+    os.mkfifo(tmp_path / "pipe.html")
+    (tmp_path / "link.html").symlink_to("pipe.html")
+    for name in ("pipe.html", "link.html"):
         code, _, err = call("compare", tmp_path / "o", tmp_path / "o", "--out", tmp_path / name)
         assert code == 2 and "found a folder, device or pipe" in err and err.count("\n") == 1
-    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink()
+    assert (tmp_path / "pipe.html").is_fifo() and (tmp_path / "link.html").is_symlink()
 
 
 def test_a_folder_of_results_hides_no_bundled_name(call, tmp_path, monkeypatch):

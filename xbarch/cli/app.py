@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from xbarch.cli import lookup, reports, runs, skeletons, studies, training
+from xbarch.cli import compare, lookup, reports, runs, skeletons, studies, training
 from xbarch.cli.terminal import guarded
 
 _Command = Callable[..., None]
 _RUNS: dict[str, _Command] = {
     "simulate": runs.simulate, "verify": runs.verify,
-    "compare": studies.compare, "matrix": studies.matrix, "sweep": studies.sweep,
+    "compare": compare.compare, "matrix": studies.matrix, "sweep": studies.sweep,
     "compress": training.compress, "import": training.import_,
     "validate": lookup.validate, "list": lookup.catalogue, "show": lookup.show, "schema": lookup.schema,
 }
@@ -63,7 +63,6 @@ def common(
         from xbarch.cli.log import Verbose
 
         context.call_on_close(Verbose(verbose).close)
-
 
 def main() -> None:
     """Run the command line and exit; `xbarch.__main__` calls it."""

@@ -55,6 +55,21 @@ def pairs(texts: list[str], field: str = "option") -> dict[str, Any]:
     return read
 
 
+def axes(texts: list[str]) -> dict[str, list[Any]]:
+    """Read axes, name=value,value: a value that is JSON is read as JSON, any other is text."""
+    read: dict[str, list[Any]] = {}
+    for name, value in ((name, value) for text in texts for name, value in [text.partition("=")[::2]]):
+        if not (name and value):
+            raise InputError(f"must be name=value,value, not {name[:40]!r}", field="axis")
+        read[name] = [pairs([f"value={each}"])["value"] for each in value.split(",")]
+    return read
+
+
+def given(**choices: Any) -> dict[str, Any]:
+    """Keep the choices that were made; the others have the defaults of a request."""
+    return {name: value for name, value in choices.items() if value not in (None, False, [], {})}
+
+
 def words(texts: list[str]) -> list[str]:
     """Split a repeated option at its commas."""
     return [word for text in texts for word in text.split(",") if word]
@@ -94,13 +109,20 @@ Load = Annotated[str, typer.Option(
 Policy = Annotated[str, typer.Option(
     metavar="POLICY", help="Weight replication: fit | one_copy | crossbars:K | chip | area.",
     autocompletion=names.choice(*names.POLICIES))]
-Images = Annotated[int, number("images", "Images to run.")]
-Mode = Annotated[str, one_of("mode", "Execution mode", names.MODES)]
-Engine = Annotated[str, one_of("engine", "Simulation engine, with equal results", names.ENGINES)]
 Reload = Annotated[bool, typer.Option("--reload", help="Run a network larger than the machine in segments.")]
 Batch = Annotated[int | None, number("batch", "Images per programming of the crossbars.")]
-Placement = Annotated[str, one_of("placement", "Placement of tiles on the chip", names.PLACEMENTS)]
-Chips = Annotated[int, number("chips", "Chips in a chain.")]
+Bits = Annotated[int | None, number(
+    "bits", "Store weights and activations in at least this many bits; their values stay.")]
+_IMAGES, _CHIPS = number("images", "Images to run."), number("chips", "Chips in a chain.")
+_MODE = one_of("mode", "Execution mode", names.MODES)
+_ENGINE = one_of("engine", "Simulation engine, with equal results", names.ENGINES)
+_PLACEMENT = one_of("placement", "Placement of tiles on the chip", names.PLACEMENTS)
+Images, Chips = Annotated[int, _IMAGES], Annotated[int, _CHIPS]
+Mode, Engine, Placement = Annotated[str, _MODE], Annotated[str, _ENGINE], Annotated[str, _PLACEMENT]
+# The same where a study may say it: None is the default of a request.
+GivenImages, GivenChips = Annotated[int | None, _IMAGES], Annotated[int | None, _CHIPS]
+GivenMode, GivenEngine = Annotated[str | None, _MODE], Annotated[str | None, _ENGINE]
+GivenPlacement = Annotated[str | None, _PLACEMENT]
 DataPath = Annotated[str | None, typer.Option(
     metavar="NAME", help="Data path (default: the one the workload was made for).",
     autocompletion=names.named("datapaths"))]
@@ -115,4 +137,9 @@ Out = Annotated[Path | None, folder("Output folder for result.json and pictures.
 Trace = Annotated[Path | None, typer.Option(
     parser=place("trace"), metavar="FILE",
     help="CSV file (.csv or .csv.gz) for the times of every token at every stage.")]
+Processes = Annotated[int | None, number("processes", "Worker processes (default: one per CPU).")]
+Axis = Annotated[list[str], typer.Option(
+    "--axis", metavar="FIELD=VALUES",
+    help="Vary a field of the run, an option of the data path (options.NAME) or a field of the architecture over "
+         "values separated by commas; repeatable.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output and nothing else.")]

@@ -11,6 +11,7 @@ import typer
 from xbarch.cli.arguments import (
     Arch,
     Batch,
+    Bits,
     Chips,
     DataPath,
     Engine,
@@ -31,6 +32,7 @@ from xbarch.cli.arguments import (
 )
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
+from xbarch.support import defaults
 
 if TYPE_CHECKING:
     from xbarch.result.result import Result
@@ -39,21 +41,24 @@ _PICTURES, _KINDS = ("energy", "timeline", "utilization", "chip"), ("svg", "png"
 
 
 def simulate(
-    arch: Arch, workload: Load, policy: Policy = "fit", images: Images = 8, chips: Chips = 1,
-    datapath: DataPath = None, option: Option = [], set: Set = [], batch: Batch = None,
-    placement: Placement = "row_major", mode: Mode = "pipelined", engine: Engine = "auto", reload: Reload = False,
-    trace: Trace = None, plugin: Plugin = [], out: Out = None, as_json: Json = False,
+    arch: Arch, workload: Load, policy: Policy = defaults.POLICY, images: Images = defaults.IMAGES,
+    chips: Chips = defaults.CHIPS, datapath: DataPath = None, option: Option = [], set: Set = [], batch: Batch = None,
+    placement: Placement = defaults.PLACEMENT, mode: Mode = defaults.MODE, engine: Engine = defaults.ENGINE,
+    reload: Reload = False, bits: Bits = None, trace: Trace = None, plugin: Plugin = [], out: Out = None,
+    as_json: Json = False,
 ) -> None:
     """Simulate a workload on an architecture."""
     from xbarch import run
+    from xbarch.request import Request
 
     load_plugins(plugin)
     if out is not None:
         _require_room(out, trace)
     with Bar("simulate", as_json) as progress:
-        result = run.simulate(arch, workload, policy=policy, images=images, chips=chips, datapath=datapath,
-                              options=pairs(option), overrides=set, batch=batch, placement=placement,
-                              mode=mode, engine=engine, reload=reload, trace=trace, progress=progress)
+        request = Request(arch=arch, workload=workload, policy=policy, images=images, chips=chips, datapath=datapath,
+                          options=pairs(option), overrides=tuple(set), batch=batch, placement=placement, mode=mode,
+                          engine=engine, reload=reload, bits=bits)
+        result = run.simulate(request, trace=trace, progress=progress)
     if out is not None:
         _save(result, out)
     if as_json:

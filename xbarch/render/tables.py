@@ -219,7 +219,8 @@ def show_verification(rows: Sequence[dict[str, Any]], console: Console | None = 
 def show_study(rows: Sequence[Mapping[str, Any]]) -> None:
     """Gains of a comparison over its base, and what did not run."""
     ran = [r for r in rows if not r["why"]]
-    parts = [k for k in ("workload", "datapath", "architecture", "policy") if len({r[k] for r in rows}) > 1]
+    parts = [k for k in ("workload", "datapath", "architecture", "policy", "variant")
+             if len({r.get(k, "") for r in rows}) > 1]
 
     def name(row: Mapping[str, Any]) -> str:
         return ", ".join(numbers.path(row[k], row["provenance"]) if k == "datapath" else row[k]

@@ -17,14 +17,16 @@ from xbarch.errors import InputError
 from xbarch.machine.machine import Machine
 from xbarch.parts.scaling.adc import IsaacSplit
 from xbarch.plugins import registry
+from xbarch.request import widened
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.studies.claims import pages, report
-from xbarch.studies.claims.bench import Bench, Job, chips, widened
+from xbarch.studies.claims.desk import Desk
 from xbarch.studies.claims.figures import FIGURES, Figure, Step, sentence
 from xbarch.studies.claims.published import ADCS, CLAIMS, DENSE, MATCHED, OWN, PAPERS
 from xbarch.studies.claims.report import claims, held
 from xbarch.studies.claims.rows import cases
+from xbarch.studies.runs.bench import STORE, Bench
 from xbarch.units import parse
 from xbarch.workload import store
 from xbarch.workload.graph import Layer, Workload
@@ -208,7 +210,7 @@ def test_smallest_chip_is_that_of_fit(folder, written):
     before, after = (simulate(folder, w)["mapping.tiles"] for w in ("resnet18_dense", "resnet18_huai"))
     assert row.simulated == before / after and row.published is None and row.ratio is None
     assert f"{before} tiles" in row.why
-    found = held(Bench(folder, IMAGES))
+    found = held(Desk(Bench(), folder, IMAGES))
     assert [c.tiles for c in found] == sorted({before, after})
     assert found[-1].before in DENSES and {c.after for c in found} == {"resnet18_huai"}
 
@@ -332,21 +334,26 @@ def test_the_price_of_forms_is_its_converter_scaled():
 
 
 def test_budgets_larger_than_a_chip_take_more_chips(folder):
-    network = store.load(folder / "resnet18_dense")
-    assert chips(Job("", "fit"), network) == chips(Job("", "crossbars:16"), network) == 1
+    desk = Desk(Bench(), folder)
+
+    def chips(policy):
+        return desk.request("resnet18_dense", policy).chips
+
+    assert chips("fit") == chips("crossbars:16") == 1
     single = simulate(folder, "resnet18_dense")["mapping.dense_crossbars"]
-    assert chips(Job("", f"crossbars:{16128 // single}"), network) == 1
-    assert chips(Job("", f"crossbars:{16128 // single + 1}"), network) == 2
+    assert chips(f"crossbars:{16128 // single}") == 1
+    assert chips(f"crossbars:{16128 // single + 1}") == 2
 
 
 def test_runs_are_shared(folder):
     """Claims that need the same run get the same one."""
     found = [c for c in cases() if c.policy and c.workload == "resnet18_segprune"]
-    jobs = [job for case in found for job in (case.before, case.after)]
-    bench, seen = Bench(folder, 1), []
-    bench.run(jobs, lambda done, total, text: seen.append((done, total)))
-    assert len(set(jobs)) < len(jobs) and seen[-1] == (len(set(jobs)), len(set(jobs)))
-    assert bench.result(jobs[0]) is bench.result(jobs[0])
+    desk, seen = Desk(Bench(processes=1), folder, 1), []
+    asked = [request for case in found for request in (case.before(desk), case.after(desk))]
+    desk.run(asked, lambda done, total, text: seen.append((done, total)))
+    assert len(set(asked)) < len(asked) and seen[-1] == (len(set(asked)), len(set(asked)))
+    desk.run(asked, lambda done, total, text: seen.append((done, total)))
+    assert seen[-1] == (len(set(asked)), len(set(asked))) and len(seen) == len(set(asked)) + 2
 
 
 # -- files ----------------------------------------------------------------------------------------------------
@@ -378,11 +385,11 @@ def test_all_four_files_or_none(written, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "writable", lambda *_: (tmp_path / "claims.svg").mkdir())
     with pytest.raises(InputError, match=r"claims\.svg: found a folder"):
         claims(tmp_path, workloads=tmp_path, images=1)
-    assert [p.name for p in tmp_path.iterdir()] == ["claims.svg"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["claims.svg", STORE]  # answers stay for the next call
 
 
 def test_tables_are_rectangular(written, folder):
-    made = pages.Report(written[0], held(Bench(folder, IMAGES)), dict.fromkeys(DENSE, ("digits", 359)), IMAGES)
+    made = pages.Report(written[0], held(Desk(Bench(), folder, IMAGES)), dict.fromkeys(DENSE, ("digits", 359)), IMAGES)
     tables = [s.table for s in pages.sections(made) if s.table]
     assert len(tables) >= 12
     assert all(len(row) == len(t.heads) for t in tables for row in t.rows)
@@ -397,8 +404,7 @@ def test_same_bytes_twice(written, folder, tmp_path):
 # -- how it is called -----------------------------------------------------------------------------------------
 
 def test_callable_from_python(folder, tmp_path):
-    for _ in range(2):  # the module of that name can be called before and after it is imported
-        rows = xbarch.claims(None, workloads=folder, policies=["fit"], images=1)
+    rows = xbarch.claims(None, workloads=folder, policies=["fit"], images=1)
     assert {r.policy for r in rows} == {"", "fit"} and not list(tmp_path.iterdir())
 
 
@@ -423,7 +429,7 @@ def test_command(call, folder, tmp_path):
 
 @pytest.mark.parametrize("words, said", [
     (("--policy", "best"), "policy: found 'best'"),
-    (("--images", "0"), "images: found 0"),
+    (("--images", "0"), "images: must be a whole number from 1 to 10,000, not 0"),
     (("--workloads", "nowhere"), "nowhere: no such folder"),
     (("--out", "/proc/claims"), "cannot be written"),
 ])
@@ -435,5 +441,5 @@ def test_bad_input(call, folder, tmp_path, words, said, monkeypatch):
 
 
 def test_bad_input_from_python(folder):
-    with pytest.raises(InputError, match="allowed 1 to"):
+    with pytest.raises(InputError, match="must be a whole number from 1 to"):
         claims(None, workloads=folder, images=0)

@@ -8,8 +8,10 @@ import pytest
 
 import xbarch
 from xbarch.errors import InputError
+from xbarch.request import Contents, Request
 from xbarch.studies import comparison
-from xbarch.studies.comparison.rows import Figures, Job, Row, front
+from xbarch.studies.comparison.rows import Figures, Row, _Shared, front, lines
+from xbarch.studies.runs.bench import Bench
 
 ARCHES, WORKLOAD = ["isaac_like", "forms_like"], "vgg7_pruned"
 
@@ -23,7 +25,7 @@ def made(tmp_path_factory):
 
 
 def test_every_pair_is_run_or_refused_with_a_reason(made):
-    jobs = [(r.job.architecture, r.job.datapath) for r in made.rows]
+    jobs = [(r.architecture, r.datapath) for r in made.rows]
     assert sorted(jobs) == sorted((a, d) for a in ARCHES for d in ("dense", "meng", "forms", "xue"))
     refused = {j: r.why for j, r in zip(jobs, made.rows, strict=True) if r.why}
     assert set(refused) == {("isaac_like", "forms")} and "operation units" in refused["isaac_like", "forms"]
@@ -32,7 +34,7 @@ def test_every_pair_is_run_or_refused_with_a_reason(made):
 
 def test_gains_are_those_of_plain_runs(made):
     """Over dense on the first architecture, and over dense with the method's signs and cells on its own."""
-    row = next(r for r in made.rows if (r.job.architecture, r.job.datapath) == ("forms_like", "xue"))
+    row = next(r for r in made.rows if (r.architecture, r.datapath) == ("forms_like", "xue"))
     run, base, own = (xbarch.simulate(a, WORKLOAD, images=2, datapath=d, options=o, overrides=c) for a, d, o, c in (
         ("forms_like", "xue", None, []), ("isaac_like", "dense", None, []),
         ("forms_like", "dense", {"sign": "differential"}, ["crossbar.cell_bits=1"])))
@@ -53,7 +55,7 @@ def test_figures_of_the_network(made):
         if row.figures:
             assert row.figures.weights == sum(la.rows * la.filters for la in network.compute_layers)
             assert row.figures.kept == sum(int(la.kept.sum()) for la in network.compute_layers)
-            assert (row.figures.index_bits > 0) == (row.job.datapath in ("meng", "forms"))
+            assert (row.figures.index_bits > 0) == (row.datapath in ("meng", "forms"))
             assert row.trained == "digit_pairs" and row.accuracy["pruning"] < row.accuracy["baseline"]
 
 
@@ -65,7 +67,7 @@ def test_files(made):
         lines = list(csv.DictReader(stream))
     assert len(lines) == len(made.rows)
     for line, row in zip(lines, made.rows, strict=True):
-        assert line["datapath"] == row.job.datapath and line["why"] == row.why
+        assert line["datapath"] == row.datapath and line["why"] == row.why
         assert float(line["speed_gain_base"] or 0) == pytest.approx(row.gain("speed") or 0)
     page = (made.out / "comparison.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "") and "<script" not in page
@@ -79,7 +81,8 @@ def test_a_hostile_name_is_text():
     from xbarch.studies.comparison import pages
 
     name = "<script>alert(1)</script>|`"
-    row = Row(Job("isaac_like", name, "dense", "fit"), "why <b>not</b>")
+    row = Row(request=Request(arch="isaac_like", workload=name, datapath="dense"), architecture="isaac_like",
+              why="why <b>not</b>")
     asked = Study(architectures=["isaac_like"], workloads=[name], title=name)
     page = html(pages.document(asked, [row], [], "xbarch compare"))
     assert "<script>" not in page and "<b>not" not in page and "&lt;script&gt;" in page
@@ -92,7 +95,7 @@ def test_rows_say_an_architectures_own_name(tmp_path):
     files = [str(tmp_path / f"{file}.yaml") for file in ("granite", "slate", "chalk")]
     rows = comparison.compare(files, [WORKLOAD], datapaths=["dense"], policies=["one_copy"], images=1,
                               out=tmp_path / "out")
-    assert [r.job.architecture for r in rows] == ["granite_like", *files[1:]]
+    assert [r.architecture for r in rows] == ["granite_like", *files[1:]]
     assert "`dense` on `granite_like`" in (page := (tmp_path / "out/comparison.md").read_text())
     assert "granite.yaml" not in page and "slate.yaml" in page
 
@@ -107,13 +110,14 @@ def test_front_is_what_nothing_surpasses():
 
 
 def test_ratio_of_nothing_kept():
-    figures = Figures(10, 0, 1, 1.0, {}, {}, 1.0, 0.0, 8, 0, 0, [])
+    figures = Figures(weights=10, kept=0, crossbars=1, images_per_second=1.0, energy={}, components={}, area=1.0,
+                      added=0.0, adc_bits=8, index_bits=0, conversions=0, layers=[])
     assert figures.ratio == 10
 
 
 @pytest.mark.parametrize("text, says", [
     ("kind: study\narchitectures: [isaac_like]\nworkloads: [vgg7_pruned]\ndatapaths: [own, nope]\n",
-     ":4: datapaths.1: found 'nope', allowed own, all, "),
+     ":4: datapaths.1: unknown data path 'nope'; choose own, all, "),
     ("kind: study\narchitectures: [nowhere]\nworkloads: [vgg7_pruned]\n", "nowhere: no such file"),
     ("kind: study\narchitectures: [isaac_like]\nworkloads: [nothing]\n", "nothing: no such workload"),
     ("kind: study\narchitectures: [isaac_like]\nworkloads: []\n", ":3: workloads: "),
@@ -142,28 +146,26 @@ def test_bundled_studies_are_whole():
 
 def test_dense_runs_are_shared_by_networks_of_equal_layers(made):
     """Dense packing looks at no weight: what a pruned network's dense run measures is what its baseline's does."""
-    from xbarch.studies.comparison.rows import Bench
+    def dense(workload):
+        return Request(arch="isaac_like", workload=workload, datapath="dense", images=1)
 
-    bench = Bench(1)
-    first, second = (bench.figures(Job("isaac_like", w, "dense", "fit")) for w in ("resnet18_dense", "resnet18_xue"))
-    assert len(bench._dense) == 1 and first.kept > second.kept and first.energy == second.energy
+    shared = _Shared(Bench(processes=1))
+    first, second = (shared.figures(dense(w)) for w in ("resnet18_dense", "resnet18_xue"))
+    assert shared.of(dense("resnet18_xue")) == dense("resnet18_dense")
+    assert first.kept > second.kept and first.energy == second.energy
     run = xbarch.simulate("isaac_like", "resnet18_xue", images=1, datapath="dense")
     assert second.energy["compute"] == run["energy.scopes_aj.compute"]
     assert second.images_per_second == run["throughput.images_per_second"]
-    bench.figures(Job("isaac_like", "resnet18_huai", "dense", "fit"))  # powers of two need no multiplier
-    assert len(bench._dense) == 2
+    assert shared.of(dense("resnet18_huai")) == dense("resnet18_huai")  # powers of two need no multiplier
 
 
 def test_the_own_base_loses_nothing():
     """Differential signs on 128 rows of 2-bit cells need nine bits, more than the machine's eight."""
-    from xbarch.plugins import registry
     from xbarch.specs.study import Study
-    from xbarch.studies.comparison.rows import Bench, bases
 
-    asked = Study(architectures=["isaac_like"], workloads=[WORKLOAD])
-    found = {name: list(bases(asked, Job("isaac_like", WORKLOAD, name, "fit"), registry.datapath(name), Bench(1)))[1]
-             for name in ("tinyadc", "xue", "meng")}
-    assert found["tinyadc"].options == (("sign", "differential"),)
+    asked = Study(architectures=["isaac_like"], workloads=[WORKLOAD], datapaths=["tinyadc", "xue", "meng"])
+    found = {line.request.datapath: line.own for line in lines(asked, Contents())}
+    assert found["tinyadc"].options == {"sign": "differential"}
     assert found["tinyadc"].overrides == ("crossbar.adc_bits=9",)
     assert found["xue"].overrides == ("crossbar.cell_bits=1",) and found["meng"].overrides == ()
 
@@ -177,7 +179,7 @@ def test_matrix_has_every_pair_or_its_reason(tmp_path):
     lines = {line[0]: line[1:] for line in table(rows)}
     assert len(lines) == len(registry.datapaths()) and lines["dense"] == ["1× / 1×", "1× / 1×"]
     assert lines["sre"][0] == "–" and "/" in lines["sre"][1] and "hybrid_p (assumed)" in lines
-    own, dense = (next(r for r in rows if (r.job.architecture, r.job.datapath) == ("sre_like", d))
+    own, dense = (next(r for r in rows if (r.architecture, r.datapath) == ("sre_like", d))
                   for d in ("sre", "dense"))
     speed = own.figures.images_per_second / dense.figures.images_per_second
     assert lines["sre"][1].startswith(f"{speed:.3g}×")

@@ -43,7 +43,7 @@ def test_a_method_is_taken_at_equal_loss(made):
     both = [measure(points / n) for n in POINTS[:2]]
     assert huai.reaches == tuple(reach(both, loss, lambda m: m.ratio) for loss in LOSSES)
     for loss, run, at in zip(LOSSES, huai.runs, huai.measured, strict=True):  # 2x loses little, 8x much more
-        assert run.job.workload.endswith("vgg7_huai_2x") and at == both[0] and at.change >= -loss > both[1].change
+        assert run.workload.endswith("vgg7_huai_2x") and at == both[0] and at.change >= -loss > both[1].change
     assert xue.runs == (None, None) and all(math.isfinite(r.ratio) for r in xue.reaches)
 
 
@@ -59,7 +59,7 @@ def test_gains_are_those_of_plain_runs(made):
 def test_what_is_not_stored_is_left_out(made):
     found = made[0]
     assert found.asked.workloads == ["vgg7_pruned"]
-    assert {(r.job.datapath, r.job.policy) for r in found.large} == {
+    assert {(r.datapath, r.policy) for r in found.large} == {
         (d, p) for d in ("dense", "meng") for p in ("fit", "one_copy")}
 
 

@@ -18,12 +18,17 @@ from hypothesis import strategies as st
 import xbarch
 from xbarch.errors import InputError, XbarchError
 from xbarch.mapping.packings import Kept
+from xbarch.plugins import registry
 from xbarch.plugins.registry import datapath
+from xbarch.request import Request
 from xbarch.specs.load import load
 from xbarch.specs.sweep import FIGURES, Sweep
-from xbarch.studies.runs.store import Answer, Store
+from xbarch.studies.runs.answer import Answer
+from xbarch.studies.runs.bench import STORE
+from xbarch.studies.runs.store import Store
 from xbarch.studies.sweep import Point, Row, Swept, points, sweep
 from xbarch.studies.sweep.sheet import AREA, ENERGY, SPEED
+from xbarch.support import about
 
 ROOT = Path(__file__).resolve().parents[3]
 AXES = {"crossbar.rows, crossbar.columns": [64, 128], "crossbar.adc_bits": [6, 8, 99], "hierarchy.tiles": [2, 168]}
@@ -35,7 +40,7 @@ def asked(**changes):
 
 
 def names(**changes):
-    return [p.name for p in points(asked(**changes))]
+    return [p.request.digest() for p in points(asked(**changes))]
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +62,13 @@ def file(tmp_path):
 
 def test_every_combination_is_a_point():
     found = points(asked(policies=["fit", "one_copy"], datapaths=["own", "dense"]))
-    values = [(p.datapath, *p.values, p.policy) for p in found]
+    values = [(p.request.datapath, *p.values, p.request.policy) for p in found]
     assert sorted(values) == sorted((d, n, n, b, t, p) for d, n, b, t, p in product(
         ["meng", "dense"], [64, 128], [6, 8, 99], [2, 168], ["fit", "one_copy"]))
-    assert len({p.name for p in found}) == len(found) == 48
-    assert found[0].overrides == ("crossbar.rows=64", "crossbar.columns=64", "crossbar.adc_bits=6", "hierarchy.tiles=2")
-    assert all(Point.from_json(p.to_json()) == p for p in found)
+    assert len({p.request.digest() for p in found}) == len(found) == 48
+    assert found[0].request.overrides == (
+        "crossbar.rows=64", "crossbar.columns=64", "crossbar.adc_bits=6", "hierarchy.tiles=2")
+    assert all(Request.from_json(p.request.to_json()) == p.request for p in found)
 
 
 def test_names_follow_the_content(monkeypatch, tmp_path):
@@ -79,7 +85,7 @@ def test_names_follow_the_content(monkeypatch, tmp_path):
     others = [names(**{**one, **change}) for change in (
         {"images": 2}, {"policies": ["one_copy"]}, {"datapaths": ["dense"]}, {"options": {"meng": {"group_ch": 8}}},
         {"workloads": ["resnet18_pruned"]}, {"architectures": ["isaac_8bit"]}, {"axes": {"crossbar.adc_bits": [7]}})]
-    monkeypatch.setattr(sys.modules["xbarch.studies.sweep.points"], "__version__", "another")
+    monkeypatch.setattr(about, "code", lambda: "another")
     others.append(names(**one))
     assert all(len(found) == 1 for found in others) and len({name, *(found[0] for found in others)}) == 9
 
@@ -92,13 +98,13 @@ def test_fields_of_an_axis_change_together_or_each_to_its_own():
 @pytest.mark.parametrize("change, says", [
     ({"axes": {"crossbar.adc_bit": [8]}}, "unknown key 'adc_bit' in crossbar"),
     ({"axes": {"crossbr.rows": [8]}}, "did you mean 'crossbar'"),
-    ({"axes": {"crossbar.rows": [8], "crossbar.columns,crossbar.rows": [8]}}, "'crossbar.rows' twice"),
+    ({"axes": {"crossbar.rows": [8], "crossbar.columns,crossbar.rows": [8]}}, "'crossbar.rows' stands in two axes"),
     ({"axes": {"crossbar.rows,crossbar.columns": [[1, 2, 3]]}}, "3 values"),
     ({"axes": {"crossbar.rows": []}}, "at least 1"),
     ({"axes": {"crossbar.rows.x": [1]}}, "in crossbar.rows.x=1"),
     ({"policies": ["fit", "some"]}, "policies.1: found 'some'"),
-    ({"datapaths": ["mng"]}, "datapaths.0: found 'mng'"),
-    ({"options": {"own": {}}}, "found 'own'"),
+    ({"datapaths": ["mng"]}, "datapaths.0: unknown data path 'mng'"),
+    ({"options": {"own": {}}}, "unknown data path 'own'"),
     ({"options": {"meng": {"group": 8}}}, "group_ch"),
     ({"figures": ["throughput.image"]}, "figures.0: unknown key 'image' in throughput"),
     ({"workloads": ["vgg"]}, "no such workload"),
@@ -119,7 +125,7 @@ def test_figures_are_those_of_plain_runs(whole):
     """Whatever was packed before: the shared packings change nothing."""
     for row in whole[0].rows:
         if not row.why:
-            run = xbarch.simulate("isaac_like", "vgg7_pruned", images=1, overrides=row.point.overrides)
+            run = xbarch.simulate("isaac_like", "vgg7_pruned", images=1, overrides=row.point.request.overrides)
             assert {name: run[name] for name in FIGURES} == {name: row.figures[name] for name in FIGURES}
 
 
@@ -137,19 +143,19 @@ def test_what_cannot_be_built_or_does_not_fit_is_a_row_with_its_reason(whole):
 def test_known_points_are_not_run_again_and_others_join_them(tmp_path, monkeypatch):
     ran = []
     monkeypatch.setattr("xbarch.studies.runs.workers.answer",
-                        lambda point: ran.append(point) or Answer("", {SPEED: 1.5}))
+                        lambda request, contents=None: ran.append(request.overrides) or Answer("why"))
     sweep(asked(axes={"crossbar.adc_bits": [7, 8]}), tmp_path, processes=1)
-    assert [p.values for p in ran] == [(7,), (8,)]
+    assert ran == [("crossbar.adc_bits=7",), ("crossbar.adc_bits=8",)]
     found = sweep(asked(axes={"crossbar.adc_bits": [8, 9, 8]}), tmp_path, processes=1)
-    assert [p.values for p in ran] == [(7,), (8,), (9,)]
+    assert ran[2:] == [("crossbar.adc_bits=9",)]
     assert [r.point.values for r in found.rows] == [(8,), (9,), (8,)]
-    assert len({r.point.name for r in found.rows}) == 2
+    assert len({r.name for r in found.rows}) == 2
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=12))
 def test_the_front_is_what_nothing_surpasses(values):
     """Against the definition, over all pairs."""
-    rows = [Row(Point("", (), "", "", {}, "", n), "", dict(zip((SPEED, ENERGY, AREA), v, strict=True)))
+    rows = [Row(Point(Request(arch="", workload="")), str(n), "", dict(zip((SPEED, ENERGY, AREA), v, strict=True)))
             for n, v in enumerate(values)]
     kept = {v for v in values if not any(o != v and o[0] >= v[0] and o[1] <= v[1] and o[2] <= v[2] for o in values)}
     found = [tuple(r.figures[k] for k in (SPEED, ENERGY, AREA)) for r in Swept(asked(), rows).front()]
@@ -168,11 +174,11 @@ def started(file, out, *more):
 
 def known(out):
     """Names in the store of `out`, which another process may be writing."""
-    if not (out / "sweep.sqlite").exists():
+    if not (out / STORE).exists():
         return []
-    base = sqlite3.connect(out / "sweep.sqlite", timeout=20)
+    base = sqlite3.connect(out / STORE, timeout=20)
     try:
-        return [name for name, in base.execute("SELECT name FROM points")]
+        return [name for name, in base.execute("SELECT name FROM answers")]
     except sqlite3.OperationalError:  # the table is not there yet
         return []
     finally:
@@ -263,34 +269,37 @@ def test_processes_that_cannot_start_end_the_sweep(tmp_path, monkeypatch):
     monkeypatch.setattr("xbarch.studies.runs.workers._CRASHES", 1)
     file = tmp_path / "gone.py"
     file.write_text("raise ValueError\n")
+    monkeypatch.setattr(registry, "files", lambda: [file])
     with pytest.raises(XbarchError, match="end before they answer: exit code 1"):
-        sweep(asked(), tmp_path / "out", processes=2, plugins=[file])
+        sweep(asked(), tmp_path / "out", processes=2)
     assert known(tmp_path / "out") == []
 
 
 # -- store ----------------------------------------------------------------------------------------------------
 
 def test_the_first_answer_of_a_point_stays(tmp_path):
+    request = Request(arch="a", workload="w")
     with Store(tmp_path / "new" / "s.sqlite") as store:
-        store.add("a", "{}", Answer("", {"x": 0.1 + 0.2, "n": 10**15 + 1}))
-        store.add("a", "{}", Answer("late", {}))
-        store.add("b", "{}", Answer("why", {}))
+        store.add("a", request, Answer(packed=b"\x00\xff"))
+        store.add("a", request, Answer("late"))
+        store.add("b", request, Answer("why", "reason", "error"))
     with Store(tmp_path / "new" / "s.sqlite") as store:
         assert store.names() == {"a", "b"}
-        assert store.answers() == {"a": Answer("", {"x": 0.1 + 0.2, "n": 10**15 + 1}), "b": Answer("why", {})}
+        assert store.answers({"a", "b", "c"}) == {
+            "a": Answer(packed=b"\x00\xff"), "b": Answer("why", "reason", "error")}
 
 
 def test_a_store_that_is_none_is_refused(call, file, tmp_path):
     (tmp_path / "out").mkdir()
-    other = tmp_path / "out/sweep.sqlite"
+    other = tmp_path / "out/runs.sqlite"
     other.write_text("my notes, long enough to be no header of a database at all\n" * 40)
     before = other.read_bytes()
     code, out, error = call("sweep", file, "--out", tmp_path / "out")
-    assert (code, out) == (2, "") and "cannot be used as the store of a sweep" in error
+    assert (code, out) == (2, "") and "cannot be used as a store of answers" in error
     assert other.read_bytes() == before
     other.unlink()
     base = sqlite3.connect(other)
-    base.execute("CREATE TABLE points (other TEXT)")
+    base.execute("CREATE TABLE answers (other TEXT)")
     base.commit()
     base.close()
     assert call("sweep", file, "--out", tmp_path / "out")[0] == 2
@@ -372,5 +381,5 @@ def test_bundled_sweeps_are_listed_and_valid(call):
     assert studies["resnet18_sweep"]["source"] == "xbarch sweep resnet18_sweep"
     assert studies["methods"]["source"] == "xbarch compare methods"
     assert call("validate", "resnet18_sweep")[1] == "resnet18_sweep: valid, a sweep\n"
-    assert len({p.name for p in points(load("resnet18_sweep", Sweep, kind="studies"))}) == 1008
+    assert len({p.request for p in points(load("resnet18_sweep", Sweep, kind="studies"))}) == 1008
     assert "found 'sweep', allowed" in call("compare", "resnet18_sweep")[2]

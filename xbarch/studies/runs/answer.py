@@ -42,7 +42,7 @@ class Answer:
     def of(cls, found: Mapping[str, Any], run: Run) -> Answer:
         """Of a record and one of the runs behind it."""
         slim = {key: value for key, value in found.items() if key not in _DRAWN}
-        text = json.dumps({"record": slim, "facts": facts(run)}, allow_nan=False, sort_keys=True)
+        text = json.dumps({"record": slim, "facts": facts(run)}, allow_nan=False)
         return cls(packed=zlib.compress(text.encode(), 6))
 
     @classmethod
