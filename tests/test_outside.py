@@ -114,7 +114,7 @@ def test_plugins_are_shown_with_their_options(call, name, kind, option):
     assert option is None or option in [o["name"] for o in shown["options"]]
     assert all(o["default"] for o in shown["options"])
     code, _, said = call("show", name, "--set", "crossbar.rows=64")
-    assert code == 2 and "allowed for architectures" in said
+    assert code == 2 and "only an architecture can be changed" in said
 
 
 def test_what_a_file_defines_is_shown_with_the_file(call, here):
@@ -138,7 +138,7 @@ def test_a_name_of_two_kinds_shows_both(call, here):
 
 def test_nothing_of_that_name(call):
     code, _, said = call("show", "isac_like")
-    assert code == 2 and "did you mean 'isaac_like'?" in said
+    assert code == 2 and "did you mean 'isaac_like' (an architecture)?" in said
 
 
 def test_the_same_file_may_be_registered_again(here):

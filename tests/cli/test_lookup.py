@@ -8,8 +8,8 @@ from xbarch.cli import names
 
 
 @pytest.mark.parametrize("name, kind", [
-    ("isaac_like", "architecture"), ("resnet18_pruned", "workload"), ("digit_pairs", "grid"),
-    ("digit_pairs/vgg7_segprune_8x", "workload"), ("vgg16_imagenet_dense16", "synthetic recipe"), ("field20", "study"),
+    ("isaac_like", "architecture"), ("resnet18_pruned", "workload"), ("digit_pairs", "workload"),
+    ("digit_pairs/vgg7_segprune_8x", "workload"), ("vgg16_imagenet_dense16", "workload"), ("field20", "study"),
     ("resnet18_sweep", "sweep"), ("meng", "data path"), ("sar_adc", "sensing unit"), ("flash", "scaling model"),
     ("mesh", "topology"), ("refresh", "unit process"),
 ])

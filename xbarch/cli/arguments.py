@@ -117,11 +117,16 @@ _IMAGES, _CHIPS = number("images", "Images to run."), number("chips", "Chips in 
 _MODE = one_of("mode", "Execution mode", names.MODES)
 _ENGINE = one_of("engine", "Simulation engine, with equal results", names.ENGINES)
 _PLACEMENT = one_of("placement", "Placement of tiles on the chip", names.PLACEMENTS)
-Images, Chips = Annotated[int, _IMAGES], Annotated[int, _CHIPS]
-Mode, Engine, Placement = Annotated[str, _MODE], Annotated[str, _ENGINE], Annotated[str, _PLACEMENT]
+Images = Annotated[int, _IMAGES]
+Chips = Annotated[int, _CHIPS]
+Mode = Annotated[str, _MODE]
+Engine = Annotated[str, _ENGINE]
+Placement = Annotated[str, _PLACEMENT]
 # The same where a study may say it: None is the default of a request.
-GivenImages, GivenChips = Annotated[int | None, _IMAGES], Annotated[int | None, _CHIPS]
-GivenMode, GivenEngine = Annotated[str | None, _MODE], Annotated[str | None, _ENGINE]
+GivenImages = Annotated[int | None, _IMAGES]
+GivenChips = Annotated[int | None, _CHIPS]
+GivenMode = Annotated[str | None, _MODE]
+GivenEngine = Annotated[str | None, _ENGINE]
 GivenPlacement = Annotated[str | None, _PLACEMENT]
 DataPath = Annotated[str | None, typer.Option(
     metavar="NAME", help="Data path (default: the one the workload was made for).",

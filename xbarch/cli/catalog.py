@@ -24,7 +24,7 @@ def entries() -> dict[str, list[dict[str, str]]]:
     """List every kind: "architectures", "workloads", "studies", "datapaths", "sensing" and the others of
     `registry.KINDS`. An entry has name, summary, source and from: "xbarch", or the package or file that provides it."""
     found = {"architectures": [_architecture(n, o) for n, o in bundled.known("architectures").items()],
-             "workloads": [_workload(n, o) for n, o in bundled.known("workloads").items()],
+             "workloads": [workload(n, o) for n, o in bundled.known("workloads").items()],
              "studies": [_study(n, o) for n, o in bundled.known("studies").items()]}
     for kind in registry.KINDS:
         found[kind.group.partition(".")[2]] = [plugin(kind, name) for name in registry.classes(kind)]
@@ -36,7 +36,8 @@ def _architecture(name: str, origin: str) -> dict[str, str]:
     return {"name": name, "summary": a.summary, "source": a.source, "from": origin}
 
 
-def _workload(name: str, origin: str) -> dict[str, str]:
+def workload(name: str, origin: str) -> dict[str, str]:
+    """Summarize the workload, recipe or grid that is known as `name`."""
     summary, source = headline(name)
     return {"name": name, "summary": summary, "source": source, "from": origin}
 

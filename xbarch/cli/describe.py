@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from xbarch.cli.catalog import entries, plugin, tree
+from xbarch.cli.catalog import entries, plugin, tree, workload
 from xbarch.cli.names import members
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
@@ -65,11 +65,12 @@ def _files(name: str, overrides: Sequence[str]) -> Iterator[Described]:
     if bundled.find(name, "architectures", (".yaml",)) is not None and not Path(name).is_dir():
         yield {"kind": "architecture", **tree(name, overrides)}
     if (place := bundled.find(name, "workloads", ("", ".yaml"))) is not None:
-        origin = bundled.known("workloads").get(name.partition("/")[0], str(place))
+        origins = bundled.known("workloads")
+        known = workload(name, origins[name]) if name in origins else {}
         if (place / MANIFEST).is_file():
-            yield _stored(place, name, origin)
+            yield _stored(place, name, origins.get(name.partition("/")[0], str(place))) | known
         elif place.is_file():
-            yield _file(document(place, kind="workloads"), name, origin)
+            yield _file(document(place, kind="workloads"), name, str(place)) | known | {"kind": "workload"}
     if (place := bundled.find(name, "studies", (".yaml",))) is not None and place.is_file():
         yield _file(document(place, kind="studies"), name, bundled.known("studies")[name])
 
