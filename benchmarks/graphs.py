@@ -43,8 +43,7 @@ def made(workload: str | Workload, *, images: int = 1, chips: int = 1, policy: s
 
     def planned():
         paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
-        return plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy,
-                    machine.ahead)
+        return plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy)
 
     loading, (network, path, machine) = cpu(ready)
     packing, packed = cpu(lambda: run.fit(network, path, machine))

@@ -21,13 +21,13 @@ Watched = Mapping[str, Sequence[tuple[str, str]]]  # step: (module, function) ea
 
 IMPORTS: Watched = {"import": [("importlib._bootstrap", "_find_and_load")]}
 RUN: Watched = {
-    "load": [("xbarch.run", name) for name in ("load", "resolve", "choose", "build")],
-    "pack": [("xbarch.run", "fit")],
+    "load": [("xbarch.run", name) for name in ("prepare",)],
+    "pack": [("xbarch.run", "pack_network")],
     "plan": [("xbarch.run", "_planned")],
-    "compile": [("xbarch.run", name) for name in ("compile_graph", "compile_leaving", "arranged")],
+    "compile": [("xbarch.run", name) for name in ("compile_graph", "compile_with_egress", "apply_mode")],
     "simulate": [("xbarch.run", "run")],
     "check": [("xbarch.run", name) for name in ("check", "conserve")],
-    "record": [("xbarch.run", name) for name in ("settled", "ledger", "nameplate", "record")],
+    "record": [("xbarch.run", name) for name in ("interval_of", "ledger", "nameplate", "record")],
 }
 ENGINE: Watched = {"tables": [("xbarch.sim.fast", name) for name in ("tables", "_laid", "_grown", "_trace")]}
 ORDER = ("start", "import", "load", "pack", "plan", "compile", "simulate", "check", "record", "other")

@@ -8,16 +8,16 @@ import pytest
 
 from xbarch.cli import app
 from xbarch.plugins import registry
-from xbarch.support import bundled, cache
+from xbarch.support import cache
 
 os.environ[cache.VARIABLE] = "0"  # what a test computes it computes itself; the tests of the cache set another
 
 
 @pytest.fixture(autouse=True)
-def forget(monkeypatch):
-    """What one test loads from files is unknown to the next."""
-    monkeypatch.setattr(registry, "_loaded", {})
-    monkeypatch.setattr(bundled, "_named", {})
+def forget():
+    """Plugins that one test loads from files are unknown to the next."""
+    with registry.Registry().active():
+        yield
 
 
 @pytest.fixture

@@ -65,8 +65,8 @@ def test_a_new_architecture_of_existing_units_needs_no_python(call, here, instal
     moved = file.rename(here / "elsewhere" / "gravel.yaml")
     with pytest.raises(InputError, match="no such file"):
         xbarch.simulate("gravel", "vgg7_pruned", images=1)
-    assert figures(call, "-a", "gravel", "--plugin", moved) == by_path
-    bundled._named.clear()
+    with registry.Registry().active():
+        assert figures(call, "-a", "gravel", "--plugin", moved) == by_path
     install("quarry", {"quarry_chips/gravel.yaml": CHIP}, [("architectures", "gravel", "quarry_chips")])
     moved.unlink()
     assert figures(call, "-a", "gravel") == by_path
@@ -88,7 +88,8 @@ def test_what_is_installed_is_listed_and_shown(call, here, install):
     assert "chip power (W)" in shown["nameplate"] and not any("share" in key for key in shown["nameplate"])
     assert json.loads(call("show", "pebbles", "--json")[1]) == {
         "kind": "workload", "name": "pebbles", "summary": "synthetic: a test", "from": "package quarry 1.2",
-        "source": "lenet5 with random weights, seed 0"}
+        "source": "lenet5 with random weights, seed 0",
+        "details": {"network": "lenet5", "weight_bits": "4", "input_bits": "4"}}
     assert "from package quarry 1.2" in call("show", "gravel")[1]
     assert figures(call, "-a", "gravel")["architecture"]["name"] == "gravel"
     assert xbarch.simulate("isaac_like", "pebbles", images=1)["workload.name"] == "pebbles"

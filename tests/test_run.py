@@ -10,7 +10,7 @@ from xbarch.datapaths.dense import Dense
 from xbarch.errors import CapacityError, InputError
 from xbarch.machine.build import build
 from xbarch.mapping.pack import dense_crossbars, least_crossbars
-from xbarch.mapping.packings import kept
+from xbarch.mapping.packings import memo
 from xbarch.plugins import registry
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
@@ -64,7 +64,7 @@ def test_the_least_crossbars_are_no_more_than_any_data_path_takes():
     for name in ("dense", "meng"):
         path = registry.datapath(name)
         machine = build(architecture, network, path)
-        used = sum(p.crossbars for p in kept.packed(network, path, machine.geometry, machine.sensing).values())
+        used = sum(p.crossbars for p in memo.packed(network, path, machine.geometry, machine.sensing).values())
         assert 0 < least_crossbars(network, machine.geometry) <= used
     assert least_crossbars(SMALL, machine.geometry) == 1 and dense_crossbars(SMALL, machine.geometry) == 9
 
@@ -91,10 +91,11 @@ def test_crossbars_beyond_counting_are_refused_unpacked(monkeypatch):
 
 
 @pytest.mark.parametrize(("body", "says"), [
-    ("def adc_bits(self, layer, geometry): return 'eight'", "adc_bits of layer conv returned eight, allowed None or"),
-    ("def components(self, geometry): return {}", "components returned dict, allowed a list of Added"),
+    ("def adc_bits(self, layer, geometry): return 'eight'", "adc_bits of layer conv must return None or "),
+    ("def components(self, geometry): return {}", "components must return a list of Added, not dict"),
     ("def accepts(self, workload, geometry): return 1 // 0", "accepts raised ZeroDivisionError"),
-    ("def pack(self, layer, geometry): return []", "pack of layer conv returned an empty list"),
+    ("def pack(self, layer, geometry): return []",
+     "pack of layer conv must return a list of one or more blocks, not an empty list"),
     ("def work(self, *given): return replace(super().work(*given), extra={'warp': np.ones(9, int)})",
      "work of layer conv returned the action 'warp', allowed those that a component pays for: "),
 ])

@@ -8,7 +8,7 @@ import pytest
 
 import xbarch
 from xbarch.errors import CapacityError, InputError
-from xbarch.mapping.segments import cut, goes_on
+from xbarch.mapping.segments import cut, is_read_later
 from xbarch.result.programming import programming
 from xbarch.result.result import read
 from xbarch.run import reloaded
@@ -45,7 +45,7 @@ def test_cut_into_as_many_consecutive_layers_as_fit():
     found = cut(network, of(3, 99))
     assert shown(found) == [["input", "c0", "c1", "c2"], ["c2.in", "c3"]]
     assert found[1].layers[0].out_shape == (6, 1, 10) and found[1]["c3"].inputs == ("c2.in",)
-    assert [goes_on(network, segment) for segment in found] == [True, False]
+    assert [is_read_later(network, segment) for segment in found] == [True, False]
     assert cut(network, of(4, 99))[0].layers == network.layers
 
 
@@ -68,7 +68,8 @@ def test_a_layer_that_does_not_fit_is_cut_into_its_filters():
     found = cut(scaled, of(2, 20))
     assert shown(found) == [["input", "c0"], ["c0.in", "c1#0"], ["c0.in", "c1#1"], ["c0.in", "c1#2"], ["c1.in", "c2"]]
     parts = [segment.layers[1] for segment in found[1:4]]
-    assert [p.filters for p in parts] == [17, 17, 16] and [goes_on(scaled, s) for s in found] == [True] * 4 + [False]
+    assert [p.filters for p in parts] == [17, 17, 16]
+    assert [is_read_later(scaled, s) for s in found] == [True] * 4 + [False]
     assert found[4].layers[0].out_shape == whole.out_shape
     for made, wanted in ((lambda p: p.weights(), whole.weights()), (lambda p: p.mask(), whole.weights() > 0),
                          (lambda p: p.scale, np.arange(50.0)), (lambda p: p.bias, -np.arange(50.0))):

@@ -16,17 +16,17 @@ from xbarch.errors import CapacityError, InputError
 from xbarch.functional.execute import verify as functional_verify
 from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
-from xbarch.machine.egress import compile_leaving
+from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
-from xbarch.machine.supervise import attended, paid
+from xbarch.machine.supervise import check_priced, supervised
 from xbarch.mapping import barriers
 from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars
-from xbarch.mapping.packings import kept
-from xbarch.mapping.placement import arrange
+from xbarch.mapping.packings import memo
+from xbarch.mapping.placement import place_tiles
 from xbarch.mapping.plan import Plan, plan
-from xbarch.mapping.segments import cut, goes_on
+from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
-from xbarch.plugins import registry
+from xbarch.plugins import guard
 from xbarch.request import Choices, Contents, Request, choose, requested, widened
 from xbarch.result.joined import joined
 from xbarch.result.ledger import ledger
@@ -36,7 +36,7 @@ from xbarch.result.tracing import placed, tracing
 from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
 from xbarch.sim.engines import simulate as run
-from xbarch.sim.modes import arranged, settled
+from xbarch.sim.modes import apply_mode, interval_of
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.text import brief
 from xbarch.workload.graph import Workload
@@ -114,7 +114,7 @@ def reloaded(arch: str | Path | Architecture | Request, workload: str | Path | W
 
     segments = cut(setup.network, fits)
     _log.info("the network runs in %d segments", len(segments))
-    return [_perform(setup, segment, packed(segment), Watch(progress), goes_on(setup.network, segment))
+    return [_perform(setup, segment, packed(segment), Watch(progress), is_read_later(setup.network, segment))
             for segment in segments]
 
 
@@ -135,10 +135,10 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     """
     setup = prepare(requested(arch, workload, choices))
     refuse_impossible(setup.network, setup.machine)
-    pack_network(setup)
-    with registry.asking(setup.path, "contents", limited=False):
-        return functional_verify(setup.network, setup.machine.geometry, setup.path, lossless=lossless,
-                                 sensing=setup.machine.sensing)
+    packed = pack_network(setup)
+    with guard.asking(setup.path, "contents", limited=False):
+        return functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
+                                 adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +207,7 @@ def pack_network(setup: Setup) -> dict[str, Packed]:
         InputError: the data path or the sensing unit breaks its contract, or a component is missing.
     """
     path, machine = setup.path, setup.machine
-    packed = kept.packed(setup.network, path, machine.geometry, machine.sensing)
+    packed = memo.packed(setup.network, path, machine.geometry, machine.sensing)
     for name, layer in packed.items():
         machine.refuse_unpaid(path, name, layer)
     return packed
@@ -217,9 +217,8 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> P
     """Copies and places of every layer."""
     machine, request = setup.machine, setup.request
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
-    found = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), request.policy,
-                 machine.ahead)
-    return arrange(found, request.placement, machine.network, request.chips,
+    found = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), request.policy)
+    return place_tiles(found, request.placement, machine.network, request.chips,
                    lambda p: traffic(network, packed, p, machine.sum_bits))
 
 
@@ -229,20 +228,20 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     machine, request = setup.machine, setup.request
     planned = _planned(setup, network, packed)
     if request.mode != "pipelined":
-        barriers.refuse(planned, network, machine.room().buffer, request.images if request.mode == "batch" else 1)
-    plain = (compile_leaving if leaving else compile_graph)(machine, network, packed, planned, request.images)
-    graph = arranged(plain, request.mode)
+        barriers.require_room(planned, network, machine.room().buffer, request.images if request.mode == "batch" else 1)
+    plain = (compile_with_egress if leaving else compile_graph)(machine, network, packed, planned, request.images)
+    graph = apply_mode(plain, request.mode)
     check(graph)
     machine.refuse_unpriced(graph)
     windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}
     traced = nullcontext() if watch.trace is None else tracing(watch.trace, graph, windows)
-    with traced as sink, attended(machine.processes, graph) as beat:
+    with traced as sink, supervised(machine.processes, graph) as beat:
         ran = run(graph, request.engine, watch.progress, sink, beat)
-        paid(machine.processes, graph, ran.trace, machine.prices())
+        check_priced(machine.processes, graph, ran.trace, machine.prices())
     trace, bounds = ran.trace, conserve(graph, ran.trace)
     drawn = plain if request.mode == "batch" else graph
-    return Run(machine, network, setup.path, packed, planned, drawn, trace, settled(graph, plain, trace, request.mode),
-               bounds, ledger(drawn, trace, machine.prices()),
+    return Run(machine, network, setup.path, packed, planned, drawn, trace,
+               interval_of(graph, plain, trace, request.mode), bounds, ledger(drawn, trace, machine.prices()),
                nameplate(machine.architecture, *machine.precision(network)), request.overrides, request.batch,
                request.mode, ran.engine, ran.why)
 

@@ -10,7 +10,7 @@ import pytest
 from xbarch.cli import names
 from xbarch.mapping.placement import PLACEMENTS
 from xbarch.mapping.plan import POLICIES
-from xbarch.plugins import registry
+from xbarch.plugins.kinds import KINDS
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
 from xbarch.support import bundled
@@ -63,7 +63,7 @@ def test_names_are_those_there_are():
     assert set(names.MODES) == set(MODES) and set(names.PLACEMENTS) == set(PLACEMENTS)
     assert set(names.ENGINES) == set(ENGINES)
     assert {name.partition(":")[0] for name in names.POLICIES} == {name.partition(":")[0] for name in POLICIES}
-    assert {f"xbarch.{kind}" for kind in names.PLUGINS} == {kind.group for kind in registry.KINDS}
+    assert set(names.PLUGINS) == {kind.label for kind in KINDS}
     assert all(bundled.find(name, "workloads", ("",)) for name in names.members())
 
 

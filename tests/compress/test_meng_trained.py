@@ -12,8 +12,8 @@ import torch
 from xbarch.compress.methods.lasso import Lasso
 from xbarch.compress.training import data, export
 from xbarch.compress.training.data import Images
-from xbarch.compress.training.run import build
-from xbarch.compress.training.train import Trainer, phases
+from xbarch.compress.training.network import build
+from xbarch.compress.training.trainer import Trainer, phases
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.meng import Meng, Routed
 from xbarch.functional.execute import run

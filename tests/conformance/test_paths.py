@@ -25,11 +25,6 @@ LAYERS = -(-(10_000 - MIXED * len(registry.datapaths())) // len(VARIANTS))  # a 
 IDS = [name + "".join(f"-{k}={v}" for k, v in options.items()) for name, options in VARIANTS]
 
 
-def each_phase(path):
-    """Whether the data path reads every activation group once per input phase, as published."""
-    return path.name in ("dense", "meng", "huai", "segprune", "xue")
-
-
 def chunks(geometry, lines):
     """Word lines read together, of those a group drives."""
     step = geometry.ou_rows or len(lines)
@@ -71,15 +66,14 @@ def saturated(blocks, case, bits):
     return out, clips, touched
 
 
-def cells_a_weight(path, layer, geometry):
-    """Cells each weight takes, for the data paths whose paper says so; else None."""
+def slices(path, layer, geometry):
+    """Oracle of the cells that each weight takes, by the sign scheme that the options name."""
     whole = -(-layer.weight_bits // geometry.cell_bits)
-    if geometry.signed and path.name in ("dense", "huai"):
+    sign = getattr(path.options, "sign", None)
+    if sign is None or geometry.signed:
         return whole
-    if path.name in ("dense", "huai"):
-        return {"offset": whole, "differential": 2 * whole,
-                "twos": -(-(layer.weight_bits - 1) // geometry.cell_bits) + 1}[path.options.sign]
-    return whole if path.name == "meng" else None
+    return {"offset": whole, "differential": 2 * whole,
+            "twos": -(-(layer.weight_bits - 1) // geometry.cell_bits) + 1}[sign]
 
 
 def test_some_cells_hold_a_sign():
@@ -183,13 +177,11 @@ def test_cells_are_disjoint_and_hold_every_kept_weight_once(index):
         blocks = case.packed()
         assert (conserved(case, blocks)[case.kept] == 1).all()
         kept, cells = int(layer.kept.sum()), sum(b.kept for b in blocks)
-        each = cells_a_weight(case.path, layer, geometry)
+        each = case.path.cells_per_weight(layer.weight_bits, geometry)
         if each is not None:
-            assert cells == kept * each
-        if getattr(case.path.options, "skip", False):  # bit lines without a one are not stored at all
-            assert cells <= kept * 2 * layer.weight_bits
-        elif case.path.name in ("pattpim", "repim"):  # weights that repeat are stored once
-            assert (cells > 0) == (kept > 0) and cells <= kept * 2 * layer.weight_bits
+            assert each == slices(case.path, layer, geometry) and cells == kept * each
+        if not case.path.stores_once:  # weights that repeat share cells, or bit lines of zeros have none
+            assert cells <= kept * 2 * layer.weight_bits and (cells > 0 or not case.matrix[case.kept].any())
         else:
             assert cells == 0 if kept == 0 else cells % kept == 0 and cells >= kept
         assert 1 + max(b.crossbar for b in blocks) >= -(-cells // (geometry.rows * geometry.columns))
@@ -200,7 +192,7 @@ def test_work_equals_its_closed_form(index):
     for case in cases(index, 60):
         blocks = case.packed()
         counted(case, blocks)
-        if each_phase(case.path) and not case.geometry.operation_units:
+        if case.path.reads_every_phase and not case.geometry.operation_units:
             phases = -(-case.layer.input_bits // case.geometry.dac_bits)
             assert (case.path.work(blocks, case.layer, case.geometry).reads == phases).all()
 

@@ -9,7 +9,6 @@ from xbarch.datapaths.base import Block, Contents, Geometry
 from xbarch.datapaths.dense import Dense
 from xbarch.errors import ConservationError, InputError
 from xbarch.functional.execute import execute, lossless_bits, reference, run, verify
-from xbarch.plugins import registry
 from xbarch.workload.graph import Layer, Workload
 
 SMALL = Geometry(4, 4, 2, adc_bits=8, unit_column=False)
@@ -19,9 +18,10 @@ def block(cells, decode, inputs=None, crossbar=0, row0=0, col0=0, group=0, cap=N
     """A block from rows of cells and a list of (bit line, output, coefficient)."""
     stored = np.array(cells, np.uint8)
     column, output, coefficient = (np.array(part, np.int64) for part in zip(*decode, strict=True))
-    return Block(crossbar, row0, col0, np.arange(len(stored)) if inputs is None else np.array(inputs),
-                 stored.shape[1], 0, np.unique(output), lambda: Contents(stored, column, output, coefficient), group,
-                 cap)
+    return Block(crossbar=crossbar, row0=row0, col0=col0,
+                 inputs=np.arange(len(stored)) if inputs is None else np.array(inputs),
+                 columns=stored.shape[1], kept=0, targets=np.unique(output), group=group, cap=cap,
+                 contents=lambda: Contents(stored, column, output, coefficient))
 
 
 def layer_of(inputs, filters, input_bits=2, weights=None, **more):
@@ -160,19 +160,23 @@ def stored(images=3):
     return {"conv": rng.integers(0, 16, (images, 2, 5, 5)), "fc": rng.integers(0, 16, (images, 6, 1, 1))}
 
 
+def verified(network, geometry, **how):
+    return verify(network, geometry, lambda layer: Dense().pack(layer, geometry), **how)
+
+
 def test_verify_reports_every_layer():
-    rows = verify(network(stored()), Geometry(16, 16, 2), registry.datapath("dense"), lossless=True)
+    rows = verified(network(stored()), Geometry(16, 16, 2), adc_bits="lossless")
     assert [(r["layer"], r["windows"], r["mismatches"], r["clips"]) for r in rows] == [
         ("conv", 75, 0, 0), ("fc", 3, 0, 0)]
     assert all(r["max_sum"] < 1 << r["adc_bits"] for r in rows)
-    one = verify(network(stored()), Geometry(16, 16, 2), registry.datapath("dense"), images=1, lossless=True)
+    one = verified(network(stored()), Geometry(16, 16, 2), images=1, adc_bits="lossless")
     assert [r["windows"] for r in one] == [25, 1]
 
 
 def test_verify_finds_what_a_short_adc_loses():
-    short = verify(network(stored()), Geometry(16, 16, 2), registry.datapath("dense"), adc_bits=2)
+    short = verified(network(stored()), Geometry(16, 16, 2), adc_bits=2)
     assert all(r["mismatches"] > 0 and r["clips"] > 0 and r["adc_bits"] == 2 for r in short)
-    own = verify(network(stored()), Geometry(16, 16, 2, adc_bits=2), registry.datapath("dense"))
+    own = verified(network(stored()), Geometry(16, 16, 2, adc_bits=2))
     assert own == short
 
 
@@ -184,7 +188,7 @@ def test_verify_finds_what_a_short_adc_loses():
 ])
 def test_verify_refuses_activations_that_do_not_fit(activations, why):
     with pytest.raises(InputError, match=why):
-        verify(network(activations), Geometry(16, 16, 2), registry.datapath("dense"))
+        verified(network(activations), Geometry(16, 16, 2))
 
 
 def test_reference_is_the_matrix_product_of_each_group():
@@ -201,7 +205,7 @@ def test_operation_units_convert_apart(sign):
     weights = rng.integers(-8, 8, (12, 5, 3, 3))
     layer = Layer("conv", "conv", ("in",), (5, 4, 4), (12, 4, 4), (3, 3), (1, 1), (1, 1), weight_bits=4, input_bits=4,
                   output_bits=4, weights=lambda: weights)
-    geometry = Geometry(32, 24, 2, 1, 4, False, ou_rows=4, ou_columns=6)
+    geometry = Geometry(32, 24, 2, dac_bits=1, adc_bits=4, unit_column=False, ou_rows=4, ou_columns=6)
     x = rng.integers(12, 16, (16, layer.rows))
     blocks = Dense({"sign": sign}).pack(layer, geometry)
     done = run(blocks, layer, geometry, x)

@@ -105,7 +105,7 @@ def test_program_and_verify():
     assert found.energy["pulses"] * 2 == plain.energy["pulses"] * 5
     assert found.energy["verify"] == found.cells * 5 * 200_000 // 2
     assert found.write == 128 * 7 * (PULSE + 10_000)
-    with pytest.raises(InputError, match="pulses: found 8, allowed 1 to rounds = 7"):
+    with pytest.raises(InputError, match=r"pulses: must be 1 to 7 \(rounds\), not 8"):
         run(None, verify.replace("5/2", "8"))
 
 

@@ -24,7 +24,7 @@ RUNS = [("isaac_like", "vgg7_pruned"), ("isaac_like", "digit_pairs/vgg7_segprune
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XBARCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv(cache.VARIABLE, "1000")
-    monkeypatch.setattr(packings, "kept", packings.Kept(1))
+    monkeypatch.setattr(packings, "memo", packings.Memo(1))
     return tmp_path / "cache" / "kept"
 
 
@@ -69,7 +69,7 @@ def test_what_is_read_is_what_was_written(arch, workload, monkeypatch):
 @pytest.mark.parametrize(("arch", "workload"), RUNS[:3])
 def test_results_are_equal_to_the_byte_with_and_without(arch, workload, monkeypatch, folder):
     def run():
-        monkeypatch.setattr("xbarch.run.kept", packings.Kept(1))
+        monkeypatch.setattr("xbarch.run.memo", packings.Memo(1))
         return xbarch.simulate(arch, workload, images=1).to_json()
 
     cold, warm = run(), run()

@@ -15,7 +15,7 @@ from xbarch.errors import InputError
 from xbarch.mapping import placement
 from xbarch.mapping.network import Network, label
 from xbarch.mapping.pack import dense_crossbars
-from xbarch.mapping.placement import PLACEMENTS, arrange, moved
+from xbarch.mapping.placement import PLACEMENTS, moved, place_tiles
 from xbarch.mapping.plan import plan
 from xbarch.mapping.traffic import GATE, Transfer, traffic
 from xbarch.parts.topologies.bus import Bus
@@ -146,8 +146,7 @@ def planned(workload, policy, chips=1):
     machine = run.build(load("isaac_like", Architecture), network, path, policy, chips)
     packed = run.fit(network, path, machine)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
-    made = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy,
-                machine.ahead)
+    made = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy)
     return machine, made, lambda p: traffic(network, packed, p, machine.sum_bits)
 
 
@@ -157,7 +156,8 @@ def planned(workload, policy, chips=1):
     ("resnet18_segprune", "crossbars:4", 0.70), ("vgg16_segprune", "crossbars:4", 0.76), ("vgg16_dense", "fit", 0.35)])
 def test_greedy_saves_bit_hops_on_networks(workload, policy, bound):
     machine, made, sent = planned(workload, policy)
-    hops = {name: machine.network.bit_hops(sent(arrange(made, name, machine.network, 1, sent))) for name in PLACEMENTS}
+    hops = {name: machine.network.bit_hops(sent(place_tiles(made, name, machine.network, 1, sent)))
+            for name in PLACEMENTS}
     assert hops["greedy"] <= bound * hops["row_major"] and hops["greedy"] <= hops["snake"] <= hops["row_major"]
     if policy != "fit":
         assert hops["snake"] < 0.95 * hops["row_major"]
@@ -215,8 +215,8 @@ def test_a_placement_changes_routes_only(runs):
 
 def test_row_major_is_the_plan_itself():
     machine, made, sent = planned("vgg7_pruned", "crossbars:4")
-    assert arrange(made, "row-major", machine.network, 1, sent) is made
-    placed = arrange(made, "snake", machine.network, 1, sent)
+    assert place_tiles(made, "row-major", machine.network, 1, sent) is made
+    placed = place_tiles(made, "snake", machine.network, 1, sent)
     assert placed.placement == "snake" and placed.tiles == made.tiles and placed.capacity == made.capacity
 
 

@@ -84,7 +84,7 @@ def draw(rng, path, units=None):
         shape = (groups * int(rng.integers(1, 40)), int(rng.integers(1, 24)), *kernel)
         bits = 8 if path.name in REPEATS else int(rng.choice([2, 4, 8]))
         geometry = Geometry(int(rng.choice([16, 32, 64, 128])), int(rng.choice([32, 64, 128])), int(rng.choice([1, 2])),
-                            int(rng.choice([1, 1, 2])), 8, bool(rng.integers(2)))
+                            dac_bits=int(rng.choice([1, 1, 2])), adc_bits=8, unit_column=bool(rng.integers(2)))
         if rng.integers(2) if units is None else units:
             wide = geometry.columns if path.name == "forms" else int(rng.choice([4, 8, 16]))
             geometry = replace(geometry, ou_rows=int(rng.choice([4, 8, 16])), ou_columns=wide)

@@ -81,8 +81,7 @@ def isaac_peaks(policy, chips):
     machine = run.build(load("isaac_like", Architecture), network, path, policy, chips)
     packed = run.fit(network, path, machine)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
-    made = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy,
-                machine.ahead)
+    made = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy)
     interval = max(Fraction(p.layer.windows) * p.mean_occupancy / made.copies[n] for n, p in packed.items())
     loads = machine.network.loads(traffic(network, packed, made, machine.sum_bits))
     return max(bits for (a, b), bits in loads.items() if a[0] == b[0]) * 125 / interval, interval

@@ -70,7 +70,7 @@ def test_tables_and_files(result, tmp_path):
     saved = read(result.save(tmp_path / "r.json"))
     assert saved.data == json.loads(result.to_json()) and saved.name == result.name
     (tmp_path / "r.json").write_text('{"schema": "other"}')
-    with pytest.raises(InputError, match=r"found 'other', allowed 'xbarch.result/1'"):
+    with pytest.raises(InputError, match=r"must be xbarch.result/1, not 'other'"):
         read(tmp_path / "r.json")
     with pytest.raises(InputError, match="cannot be read"):
         read(tmp_path / "absent.json")
@@ -119,7 +119,7 @@ def test_records_too_large_to_show(result, tmp_path):
     assert damaged(result, tmp_path, timeline=[span, span]) == (
         "timeline: found 12,000 spans in all, allowed at most 10,000")
     assert damaged(result, tmp_path, timeline=[{**span, "start_ps": [], "stop_ps": []}] * 2_001) == (
-        "timeline: found 2,001 items, allowed at most 2000")
+        "timeline: must have at most 2,000 items, not 2,001")
     layer = result["mapping.layers"][0]
     assert "mapping.layers: found 2,001 items" in damaged(result, tmp_path, mapping__layers=[layer] * 2_001)
 
@@ -132,7 +132,7 @@ def test_a_record_that_is_untrue_of_its_weights(result, tmp_path):
     assert damaged(result, tmp_path, workload__trained_on=None) == (
         "workload.synthetic: found false, allowed true where trained_on is null")
     assert damaged(result, tmp_path, workload__accuracy={"baseline": 98.0}) == (
-        "workload.accuracy.baseline: found 98.0, allowed at most 1.0")
+        "workload.accuracy.baseline: must be at most 1, not 98.0")
 
 
 def test_a_record_of_many_images_holds_the_spans_of_the_first(tmp_path):

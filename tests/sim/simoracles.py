@@ -263,7 +263,8 @@ def alone(rng, branches=True, slack=(0, 0, 1, 2, 50, -1)):
                 if server >= 0 and rng.random() < 0.5:
                     delay = held + delay
                 after = tuple(a for a in range(s) if rng.random() < 0.8)
-                stages.append(Stage("s", server, held, delay, after, bool(s == depth - 1 or rng.random() < 0.5)))
+                stages.append(Stage("s", server, held, delay, after,
+                                    gate=bool(s == depth - 1 or rng.random() < 0.5)))
             copies.append(tuple(stages))
         read = [p for p in range(f) if p == f - 1 or (branches and rng.random() < 0.4)]
         inputs = tuple(edge(rng, p, flows[p], windows, slack) for p in read)
@@ -280,7 +281,7 @@ def shared(rng, least=0, most=0):
         held, delay = times(rng, windows, least, 3), times(rng, windows, least, 4)
         after = tuple(a for a in range(s) if rng.random() < 0.6)
         wanted = [p for p in range(len(pools)) if server >= 0 and rng.random() < 0.5]
-        return Stage(f"s{s}", server, held, delay, after, gate,
+        return Stage(f"s{s}", server, held, delay, after, gate=gate,
                      room=tuple((p, rng.randint(1, pools[p].capacity)) for p in wanted))
 
     servers = tuple(Server(f"server{i}") for i in range(rng.randint(1, 3)))

@@ -12,7 +12,8 @@ from xbarch.sim.check import _copies, check
 from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
 
 RAMP = np.arange(1, 5)
-STAGE = Stage("s", 0, 2, np.array([3, 3, 3, 3]), (), True, (("read", np.array([1, 2, 3, 4])), ("add", 5)))
+STAGE = Stage("s", 0, 2, np.array([3, 3, 3, 3]), gate=True,
+              actions=(("read", np.array([1, 2, 3, 4])), ("add", 5)))
 EDGE = Edge(0, RAMP, RAMP, 1)
 FIRST = Flow("a", 4, ((STAGE,),))
 SECOND = Flow("b", 4, ((STAGE, replace(STAGE, after=(0,))),), (EDGE,))

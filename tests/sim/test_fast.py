@@ -1,6 +1,5 @@
 """The fast engine against SimPy: every time, count and pool of every token, compiled and plain, stuck runs too."""
 
-from random import Random
 
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ from simoracles import alone, graphs, shared
 
 import xbarch
 from xbarch.errors import InputError, StuckError
-from xbarch.sim import engine, fast
+from xbarch.sim import core, engine, fast
 from xbarch.sim.engines import SMALL, simulate
 from xbarch.sim.graph import Edge, Flow, Server, Stage, StageGraph
 
@@ -38,7 +37,7 @@ def test_random_graphs(make, options, compiled):
 def test_every_visit_of_random_graphs(make, options, compiled, monkeypatch):
     """Asked, granted, over and out at every stage; handed on a few at a time."""
     monkeypatch.setattr(fast, "_ROWS", 40)
-    monkeypatch.setattr(engine, "_ROWS", 30)
+    monkeypatch.setattr(core, "ROWS", 30)
     for graph in graphs(make, 150, 40_000, **options):
         found = []
         for run, how in ((fast.run, {"compiled": compiled}), (engine.run, {})):
@@ -112,7 +111,7 @@ def test_large_graphs_outgrow_their_tables():
     rng = np.random.default_rng(1)
     servers = tuple(Server(f"s{i}") for i in range(3))
     copies = tuple(tuple(Stage("x", int(rng.integers(-1, 3)), rng.integers(0, 3, 400), rng.integers(0, 900, 400),
-                               () if i < 6 else (i - 6, i - 5), i == 7) for i in range(8)) for _ in range(5))
+                               () if i < 6 else (i - 6, i - 5), gate=i == 7) for i in range(8)) for _ in range(5))
     ramp = np.arange(1, 401)
     first = Flow("a", 400, copies, ahead=300)
     last = Flow("b", 400, (copies[0],), (Edge(0, ramp, ramp, 350),), 200)
@@ -136,23 +135,14 @@ def test_results_are_equal_but_for_the_engines_name(arch, load, more):
 
 
 def test_who_runs():
-    """Small graphs on SimPy; large ones on the compiled loop where Numba is there."""
+    """Small graphs on SimPy; large ones on the compiled loop."""
     chain = (Stage("s", 0, 1, 1, gate=True),)
-    pytest.importorskip("numba")
     small, large = (StageGraph((Server("s"),), (Flow("a", SMALL - more, (chain,)),)) for more in (1, 0))
     assert simulate(small)[1:] == ("simpy", "auto: 19,999 visits of stages are fewer than 20,000")
     assert simulate(large)[1:] == ("fast", "auto: 20,000 visits of stages")
     assert simulate(small, "fast")[1:] == ("fast", "asked for")
     with pytest.raises(InputError, match="engine: found 'quick', allowed auto, simpy, fast"):
         xbarch.simulate("isaac_like", "vgg7_pruned", engine="quick")
-
-
-def test_without_numba_the_same_loop_runs(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "xbarch.sim.compiled", None)
-    graph = shared(Random(5))
-    assert outcome(fast.run, graph) == outcome(engine.run, graph)
-    with pytest.raises(ImportError):
-        fast.run(graph, compiled=True)
 
 
 def test_progress_is_told():

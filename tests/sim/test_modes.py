@@ -14,7 +14,7 @@ from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
 from xbarch.sim.engine import run
 from xbarch.sim.graph import StageGraph
-from xbarch.sim.modes import END, MODES, arranged, settled
+from xbarch.sim.modes import END, MODES, apply_mode, interval_of
 from xbarch.workload.graph import Layer, Workload
 
 SLOT = 100_000
@@ -36,7 +36,7 @@ def several():
 def test_layers_and_images_one_after_the_other(several):
     """No layer starts before the one before it is done, no image before the last one is; and none waits longer."""
     for plain in several:
-        graph = arranged(plain, "layer_by_layer")
+        graph = apply_mode(plain, "layer_by_layer")
         check(graph)
         trace = run(graph)
         conserve(graph, trace)
@@ -55,7 +55,7 @@ def test_an_image_takes_the_sum_of_its_layers(several):
     checked = 0
     for plain in several:
         one = replace(plain, images=1)
-        trace = run(arranged(one, "layer_by_layer"))
+        trace = run(apply_mode(one, "layer_by_layer"))
         alone_ = [run(StageGraph(one.servers, (replace(flow, inputs=()),))) for flow in one.flows]
         assert max(int(d.max()) for d in trace.done) == sum(max(int(d.max()) for d in t.done) for t in alone_)
         checked += 1
@@ -64,20 +64,20 @@ def test_an_image_takes_the_sum_of_its_layers(several):
 
 def test_a_batch_passes_a_layer_before_the_next_starts(several):
     for plain in several:
-        graph = arranged(plain, "batch")
+        graph = apply_mode(plain, "batch")
         check(graph)
         trace = run(graph)
         conserve(graph, trace)
         for before, after in zip(trace.done, trace.issued[1:], strict=False):
             assert after.min() == before.max()
-        mean = settled(graph, plain, trace, "batch")
+        mean = interval_of(graph, plain, trace, "batch")
         assert mean.interval_ps * plain.images == max(trace.makespan, 1) and not mean.exact
 
 
 def test_a_batch_of_one_is_layer_by_layer(several):
     for plain in several[:100]:
         one = replace(plain, images=1)
-        serial, batch = run(arranged(one, "layer_by_layer")), run(arranged(one, "batch"))
+        serial, batch = run(apply_mode(one, "layer_by_layer")), run(apply_mode(one, "batch"))
         assert all(np.array_equal(a, b) for a, b in zip(batch.done, serial.done, strict=False))
 
 

@@ -46,8 +46,6 @@ def longer(graph, seed):
                          ids=["alone", "shared", "pools"])
 def test_random_graphs(make, options, compiled, jumps):
     """Every time, count and pool of every token; most runs of those that end are put ahead."""
-    if compiled:
-        pytest.importorskip("numba")
     count = 0
     for number, graph in enumerate(graphs(make, 200, 50_000, **options)):
         graph = longer(graph, number)

@@ -85,7 +85,7 @@ def test_several_visits_at_a_time(servers, windows):
     assert trace.done[0].tolist() == [10 * (1 + window // servers) + 5 for window in range(windows)]
     rounds = -(-windows // servers)
     assert (trace.makespan, trace.busy.tolist(), trace.served.tolist()) == (10 * rounds + 5, [10 * rounds], [windows])
-    assert trace.attended == sum(10 * (1 + window // servers) + 5 for window in range(windows))
+    assert trace.visit_time == sum(10 * (1 + window // servers) + 5 for window in range(windows))
     conserve(graph, trace)
 
 
@@ -233,8 +233,8 @@ def test_what_others_raise_is_not_the_units():
 
 
 @pytest.mark.parametrize(("damage", "says"), [
-    ({"makespan": 40 + 1}, "makespan"), ({"makespan": 40 - 1}, "makespan"), ({"attended": 10**9}, "attended"),
-    ({"attended": -1}, "attended"), ({"served": np.array([5])}, "served"), ({"busy": np.array([41])}, "busy")])
+    ({"makespan": 40 + 1}, "makespan"), ({"makespan": 40 - 1}, "makespan"), ({"visit_time": 10**9}, "visit_time"),
+    ({"visit_time": -1}, "visit_time"), ({"served": np.array([5])}, "served"), ({"busy": np.array([41])}, "busy")])
 def test_laws_hold_for_processes_too(damage, says):
     graph = tokens(4, (10, 10), process=plain)
     trace = run(graph)

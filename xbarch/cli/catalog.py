@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from xbarch.cost.nameplate import nameplate
-from xbarch.cost.pricing import repriced
+from xbarch.cost.pricing import reprice
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
-from xbarch.plugins import registry
+from xbarch.plugins import kinds, registry
 from xbarch.render.diagram import spoken
 from xbarch.specs.architecture import Architecture, Served
 from xbarch.specs.load import document, load, validate
@@ -22,12 +22,12 @@ from xbarch.workload.find import headline
 
 def entries() -> dict[str, list[dict[str, str]]]:
     """List every kind: "architectures", "workloads", "studies", "datapaths", "sensing" and the others of
-    `registry.KINDS`. An entry has name, summary, source and from: "xbarch", or the package or file that provides it."""
+    `kinds.KINDS`. An entry has name, summary, source and from: "xbarch", or the package or file that provides it."""
     found = {"architectures": [_architecture(n, o) for n, o in bundled.known("architectures").items()],
              "workloads": [workload(n, o) for n, o in bundled.known("workloads").items()],
              "studies": [_study(n, o) for n, o in bundled.known("studies").items()]}
-    for kind in registry.KINDS:
-        found[kind.group.partition(".")[2]] = [plugin(kind, name) for name in registry.classes(kind)]
+    for kind in kinds.KINDS:
+        found[kind.label] = [plugin(kind, name) for name in registry.classes(kind)]
     return found
 
 
@@ -50,9 +50,10 @@ def _study(name: str, origin: str) -> dict[str, str]:
             "source": f"xbarch {'sweep' if sweep else 'compare'} {name}", "from": origin}
 
 
-def plugin(kind: registry.Kind, name: str) -> dict[str, str]:
+def plugin(kind: kinds.Kind[Any], name: str) -> dict[str, str]:
     """Summarize the class of a kind that is registered as `name`."""
-    found: registry.Plugin = registry.find(kind, name)
+    found = registry.find(kind, name)
+    assert found is not None, name
     return {"name": name, "summary": found.summary, "source": found.provenance, "from": registry.origin(kind, name)}
 
 
@@ -65,7 +66,7 @@ def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """List the architecture's components with their count per chip, area, power and energy per action, and its
     nameplate. Prices are those of what is built (`xbarch.cost.pricing`)."""
     written = load(name, Architecture, overrides, check=buildable)
-    a = repriced(written)
+    a = reprice(written)
     rows = [{
         "level": c.level, "component": key, "count": c.count, "instances": str(a.instances(c)),
         "area_mm2": float(c.area * a.instances(c)) / 1e12, "power_mw": float(c.power * a.instances(c)) / 1e3,

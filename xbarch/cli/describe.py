@@ -11,7 +11,7 @@ from xbarch.cli.catalog import entries, plugin, tree, workload
 from xbarch.cli.names import members
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
-from xbarch.plugins import registry
+from xbarch.plugins import kinds, registry
 from xbarch.specs.grid import Grid
 from xbarch.specs.grid import members as grid_members
 from xbarch.specs.kinds import checked, read
@@ -48,11 +48,10 @@ def described(name: str, overrides: Sequence[str] = ()) -> list[Described]:
 
 
 def _plugins(name: str) -> Iterator[Described]:
-    for kind in registry.KINDS:
+    for kind in kinds.KINDS:
         if (named := registry.find(kind, name)) is not None:
-            fields = getattr(getattr(named, "Options", None), "model_fields", {})
             options = [{"name": option, "what": f.description or "", "default": "required" if f.is_required() else str(
-                f.get_default(call_default_factory=True))} for option, f in fields.items()]
+                f.get_default(call_default_factory=True))} for option, f in named.Options.model_fields.items()]
             yield {"kind": kind.noun, **plugin(kind, name), "options": options}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +31,7 @@ from xbarch.cli.arguments import (
 )
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
-from xbarch.support import defaults
+from xbarch.support import defaults, output
 
 if TYPE_CHECKING:
     from xbarch.result.result import Result
@@ -62,7 +61,7 @@ def simulate(
     if out is not None:
         _save(result, out)
     if as_json:
-        sys.stdout.write(result.to_json())
+        output.write(result.to_json())
         return
     from xbarch.render import tables
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import ceil
 
 from xbarch.cost.nameplate import nameplate, window
-from xbarch.cost.pricing import repriced
+from xbarch.cost.pricing import reprice
 from xbarch.specs.architecture import Architecture, Component
 
 _PER_ROW, _PER_COLUMN = ("dac", "input_register"), ("sample_hold", "output_register")
@@ -57,7 +57,7 @@ def point(architecture: Architecture, rows: int, adcs: int, crossbars: int, imas
     cells = wires * Fraction(rows, a.crossbar.rows)
     parts["crossbar"] = _times(parts["crossbar"], cells, cells * rate)
     parts.update({name: _times(parts[name], converters, converters) for name in ("adc", "shift_add")})
-    return repriced(made.model_copy(update={"components": parts}))
+    return reprice(made.model_copy(update={"components": parts}))
 
 
 def headline(architecture: Architecture, weight_bits: int = 16, input_bits: int = 16) -> Headline:

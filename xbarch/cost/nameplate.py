@@ -16,10 +16,14 @@ from xbarch.plugins.registry import sensed
 from xbarch.specs.architecture import Architecture
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Nameplate:
-    """Roll-up of one chip. Powers in W, areas in mm², peak in TOPS (a MAC is two operations). converter: the component
-    that pays for conversions, "" where nothing is converted; adc_share: its share of a tile's power."""
+    """Roll-up of one chip.
+
+    tops: peak throughput; a MAC is two operations.
+    converter: the component that pays for conversions, "" where nothing is converted.
+    adc_share: the converter's share of a tile's power.
+    """
 
     tile_power_w: float
     tile_area_mm2: float
@@ -57,8 +61,10 @@ def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int
     converter = next((name for name, c in a.components.items() if "conversion" in (c.action, *c.covers)), "")
     adc = a.components.get(converter)
     share = adc.power * a.instances(adc) / a.hierarchy.tiles / tile_power if adc and tile_power else Fraction(0)
-    return Nameplate(float(tile_power / 10**6), float(tile_area / 10**12), float(chip_power / 10**6),
-                     float(chip_area / 10**12), float(tops), converter, float(share))
+    return Nameplate(
+        tile_power_w=float(tile_power / 10**6), tile_area_mm2=float(tile_area / 10**12),
+        power_w=float(chip_power / 10**6), area_mm2=float(chip_area / 10**12), tops=float(tops),
+        converter=converter, adc_share=float(share))
 
 
 def window(architecture: Architecture, weight_bits: int, input_bits: int) -> int:
@@ -73,7 +79,8 @@ def full(architecture: Architecture, input_bits: int) -> Work:
     x, unit = architecture.crossbar, architecture.crossbar.operation_unit
     high, wide = (unit.rows, unit.columns) if unit else (x.rows, x.columns)
     reads = ceil(x.rows / high) * ceil(x.columns / wide) * ceil(input_bits / x.dac_bits)
-    return Work(_one(0), _one(high), _one(wide), _one(high * wide), _one(reads), _one(0))
+    return Work(crossbar=_one(0), rows=_one(high), columns=_one(wide), cells=_one(high * wide), reads=_one(reads),
+                outputs=_one(0))
 
 
 def _one(value: int) -> NDArray[np.int64]:

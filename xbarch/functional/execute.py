@@ -7,7 +7,8 @@ below 2**24 (single) or 2**53 (double precision); the bounds are checked before 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
@@ -15,11 +16,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Block, Contents, DataPath, Geometry
+from xbarch.datapaths.base import Block, Contents, Geometry
 from xbarch.errors import ConservationError, InputError
 from xbarch.parts.sensing.base import Sensing
-from xbarch.plugins.limits import limited
-from xbarch.plugins.registry import asking
+from xbarch.plugins.guard import asking, is_builtin_call, restrained
 from xbarch.workload.graph import Layer, Workload, unroll
 
 Ints = NDArray[np.int64]
@@ -104,17 +104,19 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
     return Executed(out.astype(np.int64), clips, drops, largest, widest)
 
 
-def verify(workload: Workload, geometry: Geometry, path: DataPath, *, images: int | None = None,
-           lossless: bool = False, adc_bits: int | None = None,
-           sensing: Sensing | None = None) -> list[dict[str, Any]]:
+def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Sequence[Block]], *,
+           images: int | None = None, adc_bits: Resolution = None, sensing: Sensing | None = None,
+           ) -> list[dict[str, Any]]:
     """Execute every layer on its stored activations and compare with integer arithmetic.
 
     Args:
-        images: of how many stored images (None: all). lossless: ADCs of sufficient resolution.
-        adc_bits: ADC resolution instead of the geometry's. sensing: what converts (None: converters that saturate).
+        blocks: gives the packed blocks of a layer.
+        images: of how many stored images (None: all).
+        adc_bits: as for `run`.
+        sensing: the sensing unit that converts (None: converters that saturate).
 
     Returns:
-        One row a layer: layer, windows, mismatches (outputs that differ), error (the differences' magnitudes over the
+        One row per layer: layer, windows, mismatches (outputs that differ), error (the differences' magnitudes over the
         outputs', both summed), clips (conversions that saturated), drops (that lost low bits), max_sum (largest
         magnitude of a bit line's sum in a phase), adc_bits.
 
@@ -132,7 +134,7 @@ def verify(workload: Workload, geometry: Geometry, path: DataPath, *, images: in
             raise InputError(f"activations of layer {layer.name} have shape {stored.shape[1:]}, "
                              f"allowed {layer.in_shape}")
         x = np.concatenate([unroll(image.reshape(layer.in_shape), layer) for image in stored])
-        done = run(path.pack(layer, geometry), layer, geometry, x, "lossless" if lossless else adc_bits, sensing)
+        done = run(blocks(layer), layer, geometry, x, adc_bits, sensing)
         right = reference(layer, x)
         wrong, whole = np.abs(done.out - right), int(np.abs(right).sum())
         rows.append({
@@ -184,7 +186,7 @@ def _lowest(sensing: Sensing | None, layer: Layer, worth: Ints, bits: int) -> In
         return sensing.adjusted(layer.weight_bits, layer.input_bits).dropped(worth, bits)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Read:
     """One activation of one crossbar: what drives its word lines, the cells sensed, how they decode."""
 
@@ -201,8 +203,10 @@ def _reads(blocks: Sequence[Block], geometry: Geometry) -> Iterator[_Read]:
     """Every (crossbar, activation group) with the whole crossbar behind it, so that a cell of another block that
     lies on a driven word line and a read bit line disturbs the result as it would in the array."""
     for crossbar, members in groupby(sorted(blocks, key=lambda b: b.crossbar), key=lambda b: b.crossbar):
-        with limited():
-            stored = [(b, b.contents()) for b in members]
+        stored = []
+        for block in members:
+            with nullcontext() if is_builtin_call(block.contents) else restrained():
+                stored.append((block, block.contents()))
         array = _array(crossbar, stored, geometry)
         for group in sorted({b.group for b, _ in stored}):
             yield _read(crossbar, array, [s for s in stored if s[0].group == group])
@@ -247,10 +251,9 @@ def _read(crossbar: int, array: NDArray[np.float32], stored: list[tuple[Block, C
     starts = np.cumsum([0, *(len(c) for c in columns)])
     output = np.concatenate([c.output for _, c in stored])
     return _Read(
-        [b for b, _ in stored], lines[driven], array[np.ix_(driven, read)],
-        np.concatenate([c.column + s for (_, c), s in zip(stored, starts, strict=False)]),
-        output, np.concatenate([c.coefficient for _, c in stored]), np.unique(output),
-    )
+        blocks=[b for b, _ in stored], inputs=lines[driven], cells=array[np.ix_(driven, read)],
+        column=np.concatenate([c.column + s for (_, c), s in zip(stored, starts, strict=False)]),
+        output=output, coefficient=np.concatenate([c.coefficient for _, c in stored]), targets=np.unique(output))
 
 
 def _exact(a: NDArray[Any], b: NDArray[Any], largest: int, mantissa: int) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from xbarch.sim.graph import Edge, Flow, Stage, StageGraph
 from xbarch.workload.graph import Workload
 
 
-def compile_leaving(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,
+def compile_with_egress(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,
                     images: int) -> StageGraph:
     """The stage graph of a planned workload whose last layer's outputs leave the chip.
 

@@ -9,14 +9,16 @@ from typing import NoReturn
 from xbarch.errors import StuckError, XbarchError
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.plugins import limits
-from xbarch.plugins.registry import PROCESSES, asking, is_builtin, origin
+from xbarch.plugins.guard import asking, is_builtin, watched
+from xbarch.plugins.kinds import PROCESSES
+from xbarch.plugins.registry import origin
 from xbarch.sim.graph import StageGraph, Trace
 from xbarch.sim.unit import UnitError
 from xbarch.specs.text import brief
 
 
 @contextmanager
-def attended(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[Callable[[], None] | None]:
+def supervised(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[Callable[[], None] | None]:
     """A run of a graph with these units, by kind; gives what is to be called before every event.
 
     Raises:
@@ -27,7 +29,7 @@ def attended(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[Ca
         yield None
         return
     try:
-        with limits.limited() as again:
+        with watched(*units.values()) as again:
             yield again
     except UnitError as error:
         _blame(units[graph.servers[error.server].kind], error.__cause__)
@@ -45,7 +47,7 @@ def _blame(unit: UnitProcess, error: BaseException | None) -> NoReturn:
         raise wrong(f"raised {type(error).__name__}: {brief(error, 300)}, allowed no error") from error
 
 
-def paid(units: Mapping[str, UnitProcess], graph: StageGraph, trace: Trace, prices: Collection[str]) -> None:
+def check_priced(units: Mapping[str, UnitProcess], graph: StageGraph, trace: Trace, prices: Collection[str]) -> None:
     """Refuse actions that a unit counted and no component pays for.
 
     Raises:

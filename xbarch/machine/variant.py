@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from xbarch.cost.pricing import repriced
+from xbarch.cost.pricing import reprice
 from xbarch.datapaths.base import Added, DataPath, Geometry
 from xbarch.errors import CapacityError
 from xbarch.plugins import checked
@@ -34,7 +34,7 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
     bits = architecture.crossbar.adc_bits
     if checked.dropped(sensed(architecture.crossbar, 0), np.zeros(1, np.int64), bits) is None:
         bits = min([bits, *_enough(network, path, geometry)])
-    built = repriced(architecture.model_copy(update={
+    built = reprice(architecture.model_copy(update={
         "components": components, "crossbar": architecture.crossbar.model_copy(update={"adc_bits": bits})}))
     built.components.update({a.name: _component(a) for a in checked.hardware(path, geometry)})
     return _same_area(built, architecture) if policy == "area" else built

@@ -10,7 +10,7 @@ from xbarch.mapping.plan import Plan
 from xbarch.workload.graph import Workload
 
 
-def refuse(plan: Plan, workload: Workload, buffer: int, images: int = 1) -> None:
+def require_room(plan: Plan, workload: Workload, buffer: int, images: int = 1) -> None:
     """Refuse a plan whose tiles cannot hold the feature maps of `images` images.
 
     A map lies in every tile that reads it, from the start of the layer that makes it to the end of the one that reads

@@ -38,10 +38,15 @@ class Lists:
         return len(np.unique(np.concatenate(parts))) if parts else 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Layout:
-    """[blocks] each, by crossbar. rows, columns: of the cells that are written. kept: cells of unmasked weights.
-    inputs, targets: what drives a block and the outputs it adds to."""
+    """Tables of [blocks] entries, in the order of the crossbars.
+
+    rows, columns: size of the part that is written.
+    kept: cells that hold unmasked weights.
+    inputs: the inputs that drive each block.
+    targets: the outputs that each block adds to.
+    """
 
     crossbar: Ints
     row0: Ints
@@ -57,8 +62,8 @@ class Layout:
         ordered = sorted(blocks, key=lambda b: b.crossbar)
         table = np.array([(b.crossbar, b.row0, len(b.inputs), b.columns - b.idle, b.kept) for b in ordered], np.int64)
         crossbar, row0, rows, columns, kept = np.ascontiguousarray(table.T)
-        return cls(crossbar, row0, rows, columns, kept, Lists.of([b.inputs for b in ordered]),
-                   Lists.of([b.targets for b in ordered]))
+        return cls(crossbar=crossbar, row0=row0, rows=rows, columns=columns, kept=kept,
+                   inputs=Lists.of([b.inputs for b in ordered]), targets=Lists.of([b.targets for b in ordered]))
 
     @property
     def crossbars(self) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xbarch.errors import InputError
 from xbarch.mapping.traffic import GATE, Transfer
 from xbarch.parts.topologies.base import Node, Point, Topology
-from xbarch.plugins.registry import asking
+from xbarch.plugins.guard import asking
 from xbarch.specs.text import brief
 
 Router = tuple[int, int, int]  # chip and node

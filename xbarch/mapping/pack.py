@@ -22,11 +22,16 @@ from xbarch.workload.graph import Layer, Workload, unroll
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Packed:
-    """One copy of `layer` on crossbars. make: its blocks, for who needs more of them than `layout` says. sensing: the
-    unit as it is set for the layer. occupancy: ps each crossbar is busy for a window, [crossbars] or [windows,
-    crossbars]."""
+    """One copy of `layer` on crossbars.
+
+    layout: where its blocks lie, as tables.
+    work: what a window costs on each activation group.
+    sensing: the sensing unit as it is set for the layer.
+    occupancy: ps each crossbar is busy for a window, [crossbars] or [windows, crossbars].
+    make: rebuilds the blocks for callers that need more than `layout`.
+    """
 
     layer: Layer
     layout: Layout
@@ -140,7 +145,7 @@ def sensed(layer: Layer, layout: Layout, work: Work, sensing: Sensing, make: Cal
         InputError: the unit breaks its contract.
     """
     unit = checked.adjusted(sensing, layer.weight_bits, layer.input_bits)
-    return Packed(layer, layout, work, unit, occupied(unit, work), make)
+    return Packed(layer=layer, layout=layout, work=work, sensing=unit, occupancy=occupied(unit, work), make=make)
 
 
 def stream(network: Workload, layer: Layer) -> Stream | None:

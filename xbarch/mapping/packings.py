@@ -18,7 +18,7 @@ from xbarch.datapaths.base import DataPath, Geometry, Stream, Work
 from xbarch.mapping.layout import Layout, Lists
 from xbarch.mapping.pack import Packed, pack, sensed, stream
 from xbarch.parts.sensing.base import Sensing
-from xbarch.plugins import checked, registry
+from xbarch.plugins import checked, guard
 from xbarch.support import cache
 from xbarch.workload.graph import Layer, Workload
 
@@ -30,7 +30,7 @@ _COUNTS = ("crossbar", "rows", "columns", "cells", "reads", "outputs")  # of a w
 _EXTRA = "extra/"
 
 
-class Kept:
+class Memo:
     """The networks packed last, for runs that differ in nothing a packing depends on: the network's content, data path
     and options, geometry, sensing unit. The same objects are given again; nothing in them changes but what they
     remember. most: how many."""
@@ -55,7 +55,7 @@ class Kept:
         return self._found[key][1]
 
 
-kept = Kept(1)
+memo = Memo(1)
 
 
 def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensing) -> dict[str, Packed]:
@@ -82,7 +82,7 @@ def _name(network: Workload, path: DataPath, geometry: Geometry, streams: Mappin
     """Of the packings of a network in `xbarch.support.cache`; empty where not all they depend on has a name, such as
     what a plugin's code reads and imports."""
     layers = [_content(layer, network, streams[layer.name]) for layer in network.compute_layers]
-    if not registry.is_builtin(path) or None in layers:
+    if not guard.is_builtin(path) or None in layers:
         return ""
     return cache.key("packing", np.__version__, path.name, dict(path.options), geometry, *layers)
 
@@ -129,8 +129,8 @@ def _read(content: bytes, network: Workload, path: DataPath, geometry: Geometry,
                 arrays[name] = values.reshape(shape).astype(wide)
                 at += values.nbytes
             lists = {n: Lists(*(arrays[f"{n}/{part}"] for part in _PARTS)) for n in _LISTS}
-            crossbar, row0, rows, columns, stored = (arrays[n] for n in _TABLES)
-            layout = Layout(crossbar, row0, rows, columns, stored, lists["inputs"], lists["targets"])
+            tables: dict[str, Any] = {n: arrays[n] for n in _TABLES}
+            layout = Layout(**tables, inputs=lists["inputs"], targets=lists["targets"])
             extra = {n.removeprefix(_EXTRA): values for n, values in arrays.items() if n.startswith(_EXTRA)}
             work = Work(**{n: arrays[f"work/{n}"] for n in _COUNTS}, extra=extra, interval=arrays.get("work/interval"),
                         latency=described["latency"])

@@ -122,7 +122,7 @@ def parse_placement(text: str) -> Placement:
     return PLACEMENTS[text.replace("-", "_")]
 
 
-def arrange(plan: Plan, name: str, network: Network, chips: int,
+def place_tiles(plan: Plan, name: str, network: Network, chips: int,
             traffic: Callable[[Plan], Sequence[Transfer]]) -> Plan:
     """The plan placed by `name`. traffic: what a plan sends, an image.
 

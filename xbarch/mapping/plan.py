@@ -31,12 +31,16 @@ _SHARE = 4
 
 @dataclass(frozen=True)
 class Room:
-    """What the machine offers the plan. buffer: bits of a tile's eDRAM. overhead: factor by which the data
-    path enlarges a tile's area (1: not at all), used by the `area` policy."""
+    """What the machine offers the plan.
+
+    buffer: bits of a tile's eDRAM.
+    ahead: windows that a copy may have between issue and the end of its crossbars' work.
+    """
 
     tiles: int
     crossbars_per_tile: int
     buffer: int
+    ahead: int = 2
 
     @property
     def crossbars(self) -> int:
@@ -45,8 +49,11 @@ class Room:
 
 @dataclass(frozen=True)
 class Pace:
-    """How a layer uses its tile. time: ps the slowest of the tile's shared units (activation, pooling, adder, buffer
-    port) needs for a window. flight: windows a copy has under way, from issue to delivery, at full rate."""
+    """How a layer uses its tile.
+
+    time: ps that the slowest of the tile's shared servers (activation, pooling, adder, buffer port) needs for a window.
+    flight: windows that a copy has under way, from issue to delivery, at full rate.
+    """
 
     time: int
     flight: int
@@ -65,13 +72,23 @@ class _Placement:
 _Found = tuple[_Placement, dict[tuple[str, int], int]]  # and the buffers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Where everything lies. parts[layer][copy] lists that copy's parts; homes[layer][copy] the tile that
-    merges or, for layers without crossbars, executes it. least: smallest buffers, capacity: those given,
-    in producer windows, by (consumer, input index). offered: tiles of the whole machine, under `area` those its area
-    holds. rides: layers whose copy c takes its first input from copy c of
-    its producer on the same tile. interval_bound: un-rounded interval in ps."""
+    """Where everything lies.
+
+    budget: crossbars that the policy allows.
+    parts: parts[layer][copy] lists the parts of that copy.
+    homes: homes[layer][copy] is the tile that merges the copy or, for layers without crossbars, executes it.
+    edges: the inputs of each layer.
+    least: the smallest buffer that works, in producer windows, by (consumer, input index).
+    capacity: the buffer given, in producer windows, by (consumer, input index).
+    rides: layers whose copy c takes its first input from copy c of the producer on the same tile.
+    tiles: tiles used.
+    crossbars: crossbars used.
+    dense_crossbars: crossbars of one dense copy of the network.
+    interval_bound: the pipeline interval in ps if copies need not be whole; no plan does better.
+    placement: how the tiles are numbered (see `xbarch.mapping.placement`).
+    """
 
     policy: str
     budget: int
@@ -107,12 +124,12 @@ def parse_policy(text: str) -> tuple[str, int]:
 
 def plan(
     workload: Workload, packed: Mapping[str, Packed], paces: Mapping[str, Pace], dense_crossbars: int, room: Room,
-    policy: str, ahead: int = 2,
+    policy: str,
 ) -> Plan:
     """Copies and places of every layer.
 
     paces: of every layer. dense_crossbars: crossbars of one copy of the same network packed densely on the same
-    machine. ahead: windows a copy may have between issue and the end of its crossbars' work.
+    machine.
 
     Raises:
         CapacityError: one copy of each layer does not fit, with need, limit and remedy.
@@ -122,7 +139,8 @@ def plan(
     demands = [Demand(name, p.crossbars, p.layer.windows, p.mean_occupancy) for name, p in packed.items()]
     single = sum(d.crossbars for d in demands)
     edges = inputs(workload)
-    site = _Site(workload, packed, demands, paces, edges, slack_needed(edges), room, ahead)
+    site = _Site(workload=workload, packed=packed, demands=demands, paces=paces, edges=edges, least=slack_needed(edges),
+                 room=room)
     _refuse_early(packed, site.buffers(site.least), single, room)
     limit = site.smallest() if kind == "fit" else room.tiles
     most = limit * room.crossbars_per_tile
@@ -133,10 +151,10 @@ def plan(
                             f"{remedy} would hold it", field="policy")
     placed, capacity = site.fill(budget, limit)
     return Plan(
-        policy, budget, {name: len(h) for name, h in placed.homes.items()}, placed.parts, placed.homes, edges,
-        site.least, capacity, placed.rides, paces, len(placed.tiles.used),
-        sum(placed.tiles.used), dense_crossbars, interval_bound(demands, budget),
-    )
+        policy=policy, budget=budget, copies={name: len(h) for name, h in placed.homes.items()}, parts=placed.parts,
+        homes=placed.homes, edges=edges, least=site.least, capacity=capacity, rides=placed.rides, paces=paces,
+        tiles=len(placed.tiles.used), crossbars=sum(placed.tiles.used), dense_crossbars=dense_crossbars,
+        interval_bound=interval_bound(demands, budget))
 
 
 def _refuse_early(packed: Mapping[str, Packed], buffers: Mapping[str, int], single: int, room: Room) -> None:
@@ -151,7 +169,7 @@ def _refuse_early(packed: Mapping[str, Packed], buffers: Mapping[str, int], sing
                                 f"{room.buffer // 8192} KB; a larger eDRAM (buffer.size) would hold it")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Site:
     """Tries budgets until copies and buffers can really be placed."""
 
@@ -162,7 +180,6 @@ class _Site:
     edges: Mapping[str, list[Input]]
     least: Mapping[tuple[str, int], int]
     room: Room
-    ahead: int
 
     def buffers(self, capacity: Mapping[tuple[str, int], int]) -> dict[str, int]:
         """Bits of buffer of every layer."""
@@ -178,7 +195,7 @@ class _Site:
         for (layer, index), smallest in self.least.items():
             edge, la = self.edges[layer][index], self.workload[layer]
             behind = copies.get(edge.producer, 1) * self.paces[edge.producer].flight
-            before = copies.get(layer, 1) * self.ahead * la.stride[1]
+            before = copies.get(layer, 1) * self.room.ahead * la.stride[1]
             beside = max(under_way[e.producer] for e in self.edges[layer]) - under_way[edge.producer]
             most = max(smallest, self.room.buffer // (_SHARE * len(self.edges[layer]) * edge.words * edge.bits))
             result[layer, index] = min(smallest + behind + before + beside, most)

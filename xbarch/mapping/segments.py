@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -41,7 +41,7 @@ def cut(network: Workload, fits: Fits) -> list[Workload]:
     return [*found, _segment(network, open_)] if open_ else found
 
 
-def goes_on(network: Workload, segment: Workload) -> bool:
+def is_read_later(network: Workload, segment: Workload) -> bool:
     """Whether another layer of the network reads what the segment makes, or a part of."""
     name = segment.layers[-1].name.partition("#")[0]
     return any(name in layer.inputs for layer in network.layers)
@@ -100,9 +100,3 @@ def _part(layer: Layer, number: int, start: int, stop: int) -> Layer:
                    weights=partial(made, layer.weights) if layer.weights else None,
                    mask=partial(made, layer.mask) if layer.mask else None,
                    scale=sliced(layer.scale), bias=sliced(layer.bias))
-
-
-def names(segment: Workload) -> Sequence[str]:
-    """Layers of a segment, without its input."""
-    return [layer.name for layer in segment.layers[1:]]
-

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xbarch.workload.graph import Layer, Workload
 
-Progress = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Input:
     """
 
     producer: str
-    need: Progress
-    release: Progress
+    need: Ints
+    release: Ints
     words: int
     bits: int
 
@@ -35,14 +35,14 @@ class Input:
         return int((self.need - before).max())
 
 
-def _span(size: int, kernel: int, stride: int, padding: int, dilation: int, count: int) -> tuple[Progress, Progress]:
+def _span(size: int, kernel: int, stride: int, padding: int, dilation: int, count: int) -> tuple[Ints, Ints]:
     """First and last input coordinate of each output coordinate, clipped to the image."""
     start = np.arange(count, dtype=np.int64) * stride - padding
     last = np.minimum(start + (kernel - 1) * dilation, size - 1)
     return np.maximum(start, 0), np.maximum(last, 0)
 
 
-def footprint(layer: Layer, height: int, width: int) -> tuple[Progress, Progress]:
+def footprint(layer: Layer, height: int, width: int) -> tuple[Ints, Ints]:
     """(need, release) of each output window over a producer of height x width pixels in raster order."""
     pixels = height * width
     if layer.op in ("linear", "flatten"):
@@ -88,10 +88,10 @@ def slack_needed(edges: dict[str, list[Input]]) -> dict[tuple[str, int], int]:
     the short path makes of the ancestor's windows that the long path needs for the join's next window. That is
     the receptive field of the long path, less what the join has released.
     """
-    reach: dict[str, dict[str, Progress]] = {}  # layer -> ancestor -> its progress each window asks for
+    reach: dict[str, dict[str, Ints]] = {}  # layer -> ancestor -> its progress each window asks for
     least: dict[tuple[str, int], int] = {}
     for layer, entries in edges.items():
-        total: dict[str, Progress] = {}
+        total: dict[str, Ints] = {}
         for edge in entries:
             for ancestor, progress in reach[edge.producer].items():
                 asked = progress[edge.need - 1]

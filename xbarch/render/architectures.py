@@ -11,7 +11,7 @@ from textwrap import fill
 from pydantic import BaseModel
 
 from xbarch.cost.nameplate import nameplate
-from xbarch.cost.pricing import repriced
+from xbarch.cost.pricing import reprice
 from xbarch.machine.build import buildable
 from xbarch.render import numbers
 from xbarch.render.diagram import diagram, latency
@@ -61,7 +61,7 @@ def index(all_of: Sequence[Architecture]) -> str:
     """The list of pages, as Markdown."""
     rows = []
     for a in all_of:
-        n, h, x = nameplate(repriced(a), a.precision.weight_bits, a.precision.input_bits), a.hierarchy, a.crossbar
+        n, h, x = nameplate(reprice(a), a.precision.weight_bits, a.precision.input_bits), a.hierarchy, a.crossbar
         rows.append([f"[{a.name}]({a.name}.md)", plain(a.summary), f"{h.tiles} × {h.imas_per_tile} × "
                      f"{h.crossbars_per_ima}", f"{x.rows} × {x.columns} × {x.cell_bits}", f"{n.power_w:.4g}",
                      f"{n.area_mm2:.4g}", f"{n.tops:.4g}"])
@@ -77,7 +77,7 @@ def index(all_of: Sequence[Architecture]) -> str:
 
 def page(a: Architecture, written: About, own: bool = True) -> str:
     """The page of one architecture, as Markdown. own: it comes with xbarch."""
-    built = repriced(a)
+    built = reprice(a)
     parts = [f"# {a.name}", plain(a.summary) + ".", *([written.text] if written.text else []),
              f"Source: {plain(a.source)}. Technology: {plain(a.technology)}.",
              f"![Block diagram and pipeline of {a.name}]({a.name}.svg)",

@@ -9,7 +9,8 @@ from html import escape
 from textwrap import wrap
 
 from xbarch.cost.nameplate import window
-from xbarch.plugins.registry import asking, wired
+from xbarch.plugins.guard import asking
+from xbarch.plugins.registry import wired
 from xbarch.render import numbers
 from xbarch.specs.architecture import Architecture
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from xbarch.errors import InputError, XbarchError
+from xbarch.errors import InputError
 from xbarch.result.schema import SCHEMA, Record
 from xbarch.specs.explain import explain, shown
 from xbarch.specs.text import brief, dotted
+from xbarch.support.extras import needs
 from xbarch.support.files import read_json, write
 
 if TYPE_CHECKING:
@@ -83,10 +84,8 @@ class Result:
 
 
 def _pandas() -> Any:
-    try:
+    with needs("tables", "a table of layers or components"):
         import pandas
-    except ImportError:
-        raise XbarchError("found no pandas, which tables need: pip install 'xbarch[tables]'") from None
     return pandas
 
 

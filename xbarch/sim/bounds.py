@@ -48,7 +48,7 @@ def upper(graph: StageGraph) -> int:
 
     If at some instant no stage is held or about to deliver, no event is left and the run is over. So visits cover
     the run without a gap, and it is no longer than their sum. Visits to processes are left out: how long they take,
-    from their requests on, only a run shows (`Trace.attended`).
+    from their requests on, only a run shows (`Trace.visit_time`).
     """
     return _survey(graph).serial
 
@@ -312,9 +312,9 @@ def _stream_edge(graph: StageGraph, trace: Trace, ready: Times, left: Times, num
 def _makespan(graph: StageGraph, trace: Trace, load: _Load) -> tuple[int, int]:
     last = max(int(done.max()) for done in trace.done)
     visits = sum(load.visits[server] for server in load.processes)
-    _law(0 <= trace.attended <= visits * trace.makespan, f"attended: {visits} visits to processes took "
-         f"{trace.attended} ps of a run of {trace.makespan} ps")
-    least, most = _lower(graph, load), load.serial + trace.attended
+    _law(0 <= trace.visit_time <= visits * trace.makespan, f"visit_time: {visits} visits to processes took "
+         f"{trace.visit_time} ps of a run of {trace.makespan} ps")
+    least, most = _lower(graph, load), load.serial + trace.visit_time
     held = max(trace.parted, *map(_latest, trace.done, load.tail))
     _law(last <= trace.makespan <= held,
          f"makespan: found {trace.makespan}, allowed {last} (last token done) to {held} (last server free)")

@@ -10,20 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from xbarch.sim.graph import Flow
 
 Ints = NDArray[np.int64]
 
 _MOST = 2**62  # beyond anything that a number may be
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Columns:
     """Stages are numbered through flows, copies and stages, which is their port, and copies through flows.
 
@@ -50,9 +47,9 @@ class Columns:
     amount: Ints
 
 
-def columns(flows: Sequence[Flow]) -> Columns:
-    """The columns of all stages of these flows."""
-    copies = [stages for flow in flows for stages in flow.copies]
+def columns(flows: Sequence[Sequence[Sequence[Any]]]) -> Columns:
+    """The columns of all stages (`xbarch.sim.graph.Stage`), given by flow and copy."""
+    copies = [stages for flow in flows for stages in flow]
     stages = list(chain.from_iterable(copies))
     first = starts(lengths(copies))
     copy = np.repeat(np.arange(len(copies)), np.diff(first))
@@ -61,11 +58,11 @@ def columns(flows: Sequence[Flow]) -> Columns:
     taken = ints(list(chain.from_iterable(chain.from_iterable(room)))).reshape(-1, 2)
     times, place = distinct([stage.occupancy for stage in stages] + [stage.latency for stage in stages])
     return Columns(
-        first, np.repeat(np.arange(len(flows)), lengths([flow.copies for flow in flows])), copy,
-        ints([stage.server for stage in stages]), np.array([stage.gate for stage in stages], bool),
-        place[:len(stages)], place[len(stages):], times,
-        later, ints(list(chain.from_iterable(after))) + first[copy[later]],
-        taker, taken[:, 0], taken[:, 1])
+        first=first, flow=owners(flows), copy=copy,
+        server=ints([stage.server for stage in stages]), gate=np.array([stage.gate for stage in stages], bool),
+        occupancy=place[:len(stages)], latency=place[len(stages):], times=times,
+        later=later, after=ints(list(chain.from_iterable(after))) + first[copy[later]],
+        taker=taker, pool=taken[:, 0], amount=taken[:, 1])
 
 
 def distinct(values: Sequence[Any]) -> tuple[tuple[Any, ...], Ints]:
@@ -87,7 +84,7 @@ def lengths(lists: Sequence[Sequence[Any]]) -> Ints:
 
 
 def owners(lists: Sequence[Sequence[Any]]) -> Ints:
-    """Of all entries of these lists, side by side, whose they are."""
+    """The number of the list that each entry of all these lists, side by side, comes from."""
     return np.repeat(np.arange(len(lists)), lengths(lists))
 
 

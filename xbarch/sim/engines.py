@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from typing import NamedTuple
 
 from xbarch.errors import InputError
@@ -13,9 +12,9 @@ from xbarch.sim.graph import Sink, StageGraph, Trace
 
 _log = logging.getLogger(__name__)
 ENGINES: Mapping[str, str] = {
-    "auto": "fast where Numba is installed, the run is not small and no unit is a process of its own, else simpy",
-    "simpy": "a SimPy process for every server, in which units are written and understood",
-    "fast": "an event loop over flat tables, compiled where Numba is installed (the extra `fast`)",
+    "auto": "fast, unless the run is small or a server is a SimPy process: then simpy",
+    "simpy": "a SimPy process for every server: the reference, in which server processes are written",
+    "fast": "a compiled event loop over flat tables",
 }
 SMALL = 20_000  # visits of stages that SimPy is through with before the compiled loop is loaded
 
@@ -55,8 +54,6 @@ def _chosen(graph: StageGraph) -> tuple[str, str]:
     visits = sum(len(flow.copies[0]) * flow.windows for flow in graph.flows) * graph.images
     if visits < SMALL:
         return "simpy", f"auto: {visits:,} visits of stages are fewer than {SMALL:,}"
-    if find_spec("numba") is None:
-        return "simpy", "auto: Numba is not installed"
     return "fast", f"auto: {visits:,} visits of stages"
 
 

@@ -9,25 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.sim import engine, kernel
+from xbarch.sim import engine
 from xbarch.sim.columns import Columns, Ints, distinct, lengths, owners, starts
 from xbarch.sim.graph import Sink, StageGraph, Trace
-from xbarch.sim.kernel import (
-    DISORDER,
-    EVENTS,
-    FINISHED,
-    FIRST,
-    FREELY,
-    FULL,
-    LOGGED,
-    MARKED,
-    OVER,
-    SCALARS,
-    SECTIONS,
-    SOILED,
-    WIDEST,
-)
-from xbarch.sim.repeat import FEWEST, Watch
+from xbarch.sim.kernel import layout as k
+from xbarch.sim.kernel import loop
+from xbarch.sim.repeat import FEWEST, Repetition
 
 Marks = NDArray[np.bool_]
 Sections = dict[str, Any]  # what is in a section, or of how many zeros it is
@@ -38,50 +25,43 @@ _GROWING = ("EVENT_", "TOKEN_", "VISIT_")  # what the names of sections begin wi
 
 
 def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None, sink: Sink | None = None,
-        compiled: bool | None = None) -> Trace:
+        compiled: bool = True) -> Trace:
     """Simulate the stage graph.
 
-    compiled: whether by Numba; None: where it is installed. progress: called with (windows done, windows in all).
+    compiled: whether as machine code or as plain Python. progress: called with (windows done, windows in all).
     sink: takes every visit; then all of them are simulated, in the order of their time.
 
     Raises:
-        StuckError: as `xbarch.sim.engine.run` raises it, which is asked who waits for what.
-        ImportError: compiled is true and Numba is not installed.
+        StuckError: as `xbarch.sim.engine.run` raises it, which finds out who waits for what.
     """
     total = sum(f.windows for f in graph.flows) * graph.images
-    advance = _advance(compiled)
+    advance = _compiled() if compiled else loop.run
     for ahead in (True, False) if sink is None else (False,):
-        memory = _laid(tables(graph, ahead, sink is not None), advance is kernel.run)
-        watch = Watch(graph, memory) if graph.images >= FEWEST and sink is None and not memory[FREELY] else None
-        while (found := advance(memory, PAUSE)) not in (OVER, DISORDER):
-            if found == FULL and sink is not None and memory[LOGGED]:
+        memory = _laid(tables(graph, ahead, sink is not None), plain=not compiled)
+        watched = graph.images >= FEWEST and sink is None and not memory[k.FREELY]
+        repetition = Repetition(graph, memory) if watched else None
+        while (found := advance(memory, PAUSE)) not in (k.OVER, k.DISORDER):
+            if found == k.FULL and sink is not None and memory[k.LOGGED]:
                 _handed(memory, sink)
-            elif found == FULL:
+            elif found == k.FULL:
                 memory = _grown(memory)
-            elif found == MARKED and watch is not None:
-                memory = watch.look(memory)
+            elif found == k.MARKED and repetition is not None:
+                memory = repetition.look(memory)
             elif progress is not None:
-                progress(int(memory[FINISHED]), total)
-        if found == OVER:
+                progress(int(memory[k.FINISHED]), total)
+        if found == k.OVER:
             break
-    if sink is not None and memory[LOGGED]:
+    if sink is not None and memory[k.LOGGED]:
         _handed(memory, sink)
-    if memory[FINISHED] < total:
+    if memory[k.FINISHED] < total:
         return engine.run(graph)  # stuck: it says who waits for what
     return _trace(graph, memory)
 
 
-def _advance(compiled: bool | None) -> Callable[..., int]:
-    if compiled is False:
-        return kernel.run
-    try:
-        from xbarch.sim.compiled import load
+def _compiled() -> Callable[..., int]:
+    from xbarch.sim.compiled import load  # LLVM's loader, which runs of few visits never need
 
-        return load()
-    except ImportError:
-        if compiled:
-            raise
-        return kernel.run
+    return load()
 
 
 # -- memory -------------------------------------------------------------------------------------------------------
@@ -89,43 +69,43 @@ def _advance(compiled: bool | None) -> Callable[..., int]:
 def _laid(sections: Sections, plain: bool) -> Any:
     """A memory of these sections; all flows may issue, the other scalars are zero. What is zero is not written: much of
     it is room that few runs need."""
-    size = {name: part if isinstance(part, int) else len(part) for name in SECTIONS for part in (sections[name],)}
-    at = FIRST + starts(np.array(list(size.values()), np.int64))
+    size = {name: part if isinstance(part, int) else len(part) for name in k.SECTIONS for part in (sections[name],)}
+    at = k.FIRST + starts(np.array(list(size.values()), np.int64))
     memory = _zeros(int(at[-1]))
-    memory[SCALARS:FIRST] = *at[:-1], *size.values()
-    for name, begin in zip(SECTIONS, at.tolist(), strict=False):
+    memory[k.SCALARS:k.FIRST] = *at[:-1], *size.values()
+    for name, begin in zip(k.SECTIONS, at.tolist(), strict=False):
         if not isinstance(sections[name], int):
             memory[begin:begin + size[name]] = sections[name]
-    memory[SOILED] = size["DIRTY"]
-    memory[WIDEST] = size["READY"]
-    memory[FREELY] = size["DONE_BY"] > 0
+    memory[k.SOILED] = size["DIRTY"]
+    memory[k.WIDEST] = size["READY"]
+    memory[k.FREELY] = size["DONE_BY"] > 0
     return memory.tolist() if plain else memory
 
 
 def _section(memory: Any, name: str) -> Ints:
-    return np.asarray(memory[kernel.section(memory, name)], np.int64)
+    return np.asarray(memory[k.section(memory, name)], np.int64)
 
 
 def _grown(memory: Any) -> Any:
     """The same with twice the room where too little is left."""
     size = {kind: len(_section(memory, first)) for kind, first in zip(
         _GROWING, ("EVENT_TIME", "TOKEN_COPY", "VISIT_TOKEN"), strict=True)}
-    short = {"EVENT_": memory[EVENTS] + 2 * memory[WIDEST] > size["EVENT_"],
-             "TOKEN_": 2 * memory[kernel.TOKENS] > size["TOKEN_"],
-             "VISIT_": 2 * memory[kernel.VISITS] + memory[WIDEST] > size["VISIT_"]}
+    short = {"EVENT_": memory[k.EVENTS] + 2 * memory[k.WIDEST] > size["EVENT_"],
+             "TOKEN_": 2 * memory[k.TOKENS] > size["TOKEN_"],
+             "VISIT_": 2 * memory[k.VISITS] + memory[k.WIDEST] > size["VISIT_"]}
     sections = {}
-    for name in SECTIONS:
+    for name in k.SECTIONS:
         values = _section(memory, name)
         sections[name] = np.concatenate((values, values)) if short.get(name[:6]) else values
     larger = _laid(sections, isinstance(memory, list))
-    larger[:SCALARS] = memory[:SCALARS]
+    larger[:k.SCALARS] = memory[:k.SCALARS]
     return larger
 
 
 def _handed(memory: Any, sink: Sink) -> None:
     """Hand the visits so far to who asked for them."""
-    sink(_section(memory, "LOG")[:6 * memory[LOGGED]].reshape(-1, 6).copy())
-    memory[LOGGED] = 0
+    sink(_section(memory, "LOG")[:6 * memory[k.LOGGED]].reshape(-1, 6).copy())
+    memory[k.LOGGED] = 0
 
 
 # -- tables -------------------------------------------------------------------------------------------------------
@@ -148,7 +128,7 @@ def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections
     made |= {"READY": widest, "LOG": 6 * (_ROWS + widest) * log}
     tokens, visits = _expected(graph)
     for kind, size in zip(_GROWING, (8 * widest + 1024, tokens + 64, visits + 2 * widest), strict=True):
-        made |= {name: size for name in SECTIONS if name.startswith(kind)}
+        made |= {name: size for name in k.SECTIONS if name.startswith(kind)}
     return made
 
 
@@ -287,8 +267,9 @@ def _trace(graph: StageGraph, memory: Any) -> Trace:
     counts = found["EXECUTED"].tolist()
     copies = iter([counts[a:b] for a, b in pairwise(graph.columns.first.tolist())])
     executed = [list(islice(copies, len(flow.copies))) for flow in graph.flows]
-    makespan = max(int(memory[kernel.LAST]), int(found["FREE"].max(initial=0)))
+    makespan = max(int(memory[k.LAST]), int(found["FREE"].max(initial=0)))
     return Trace(
-        [found["DONE_AT"][a:b].copy() for a, b in bounds], [found["ISSUED_AT"][a:b].copy() for a, b in bounds],
-        found["BUSY"].copy(), found["SERVED"].copy(), executed, makespan,
-        *(_section(memory, name).tolist() for name in ("TAKEN", "GIVEN", "PEAK")))
+        done=[found["DONE_AT"][a:b].copy() for a, b in bounds],
+        issued=[found["ISSUED_AT"][a:b].copy() for a, b in bounds],
+        busy=found["BUSY"].copy(), served=found["SERVED"].copy(), executed=executed, makespan=makespan,
+        **{name.lower(): _section(memory, name).tolist() for name in ("TAKEN", "GIVEN", "PEAK")})

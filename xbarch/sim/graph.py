@@ -21,18 +21,18 @@ large and small requests for one pool stay in order, and one full pool does not 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.sim.columns import Columns, columns
 
-if TYPE_CHECKING:
-    from xbarch.sim.unit import Process
+# A server as a SimPy process: makes a generator of events from (simpy.Environment, xbarch.sim.unit.Queue).
+Process = Callable[[Any, Any], Iterator[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Stage:
     occupancy: int | NDArray[np.int64]
     latency: int | NDArray[np.int64]
     after: tuple[int, ...] = ()
+    _: KW_ONLY
     gate: bool = False
     actions: tuple[tuple[str, int | NDArray[np.int64]], ...] = ()
     room: tuple[tuple[int, int], ...] = ()
@@ -120,7 +121,7 @@ class StageGraph:
     @cached_property
     def columns(self) -> Columns:
         """All stages at once: made when first asked for, and kept, since a graph does not change."""
-        return columns(self.flows)
+        return columns([flow.copies for flow in self.flows])
 
 
 # What takes every visit of a token to a stage, some at a time: int64 [n, 6], the stage's position in the graph (its
@@ -128,19 +129,23 @@ class StageGraph:
 Sink = Callable[[NDArray[np.int64]], None]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Trace:
     """What an engine measured.
 
-    done: for every flow, ps at which each window of the run was done, int64 [images * windows].
-    issued: the same for issue times. busy: ps each server was held, a process had visits in hand.
-    served: tokens each server granted. executed: tokens run through each stage, per flow, copy, stage.
-    makespan: ps from 0 until every token is done, every gate left and every server free.
-    taken, given: of every pool, all that was taken from it and given back to it. peak: the most out of it at once.
-    attended: ps from request to end (over and delivered) of all visits to processes together. parted: when the last of
-    them was over; 0: there was none.
-    acted: actions that processes counted beside the graph's, by (server, flow, action). inside: the most visits that
-    each process had in hand at once.
+    done: for each flow, the time in ps when each window of the run was done, int64 [images * windows].
+    issued: for each flow, the time in ps when each window was issued, int64 [images * windows].
+    busy: for each server, the ps it was held; for a process, the ps during which it had visits in hand.
+    served: for each server, the tokens it granted.
+    executed: the tokens that ran through each stage, by flow, copy and stage.
+    makespan: ps from 0 until every token is done, has left its gates, and every server is free.
+    taken: for each pool, all that was taken from it.
+    given: for each pool, all that was given back to it.
+    peak: for each pool, the most that was taken and not yet given back.
+    visit_time: ps from request to end (over and delivered), summed over all visits to processes.
+    parted: ps when the last visit to a process was over; 0 if there was none.
+    acted: actions that processes counted beside those of the graph, by (server, flow, action).
+    inside: for each process, the most visits it had in hand at once.
     """
 
     done: list[NDArray[np.int64]]
@@ -152,7 +157,7 @@ class Trace:
     taken: list[int] = field(default_factory=list)
     given: list[int] = field(default_factory=list)
     peak: list[int] = field(default_factory=list)
-    attended: int = 0
+    visit_time: int = 0
     parted: int = 0
     acted: dict[tuple[int, int, str], int] = field(default_factory=dict)
     inside: dict[int, int] = field(default_factory=dict)

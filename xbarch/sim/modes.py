@@ -23,7 +23,7 @@ MODES: Mapping[str, str] = {
 END = "image"  # the flow that closes an image, not a layer
 
 
-def arranged(graph: StageGraph, mode: str) -> StageGraph:
+def apply_mode(graph: StageGraph, mode: str) -> StageGraph:
     """The graph as it runs in `mode`; buffers hold whole feature maps where there is a barrier.
 
     batch: one image of as many windows as all images have together.
@@ -35,8 +35,8 @@ def arranged(graph: StageGraph, mode: str) -> StageGraph:
     return graph
 
 
-def settled(graph: StageGraph, shown: StageGraph, trace: Trace, mode: str) -> Steady:
-    """The interval between images. shown: the graph before `arranged`. A batch has its mean, all of its time over its
+def interval_of(graph: StageGraph, shown: StageGraph, trace: Trace, mode: str) -> Steady:
+    """The interval between images. shown: the graph before `apply_mode`. A batch has its mean, all of its time over its
     images."""
     if mode != "batch":
         return steady(graph, trace)

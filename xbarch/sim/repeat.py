@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.sim import kernel as k
 from xbarch.sim.graph import StageGraph
+from xbarch.sim.kernel import layout as k
 
 Ints = NDArray[np.int64]
 
@@ -38,7 +38,7 @@ class _Mark:
     counts: dict[str, Ints]
 
 
-class Watch:
+class Repetition:
     """Looks at the memory of a run whenever another image has left its last flow."""
 
     def __init__(self, graph: StageGraph, memory: Any) -> None:

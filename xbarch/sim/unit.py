@@ -10,20 +10,24 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from heapq import heappop
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from weakref import WeakSet
 
 import simpy
 from simpy.events import Event
 
-if TYPE_CHECKING:
-    from xbarch.sim.engine import Engine, Request, Token
+from xbarch.sim.token import Request, Token
 
-Process = Callable[[simpy.Environment, "Queue"], Iterator[Any]]  # makes a generator of events, as SimPy runs it
+
+class Host(Protocol):
+    """The engine's side of a unit that is a process: what its queue and its visits call."""
+
+    @property
+    def now(self) -> int: ...
+    def get(self) -> Event: ...
+    def over(self, visit: Visit, token: Token, stage: int) -> None: ...
+    def deliver(self, visit: Visit, token: Token, stage: int) -> None: ...
 
 
 class UnitError(Exception):
@@ -96,7 +100,7 @@ class Visit:
     acted: actions counted so far.
     """
 
-    def __init__(self, unit: Attended, request: Request) -> None:
+    def __init__(self, unit: Host, request: Request) -> None:
         asked, _, self.window, stage, token = request
         drawn = token.copy.stages[stage]
         self.layer, self.stage, self.asked, self.granted = token.flow.name, drawn.name, asked, unit.now
@@ -124,7 +128,7 @@ class Visit:
         """
         if self.out >= 0:
             raise ValueError(f"deliver(): {self} is delivered already")
-        self.out = self._unit.now + _whole(after, "deliver()", "ps")
+        self.out = self._unit.now + whole(after, "deliver()", "ps")
         self._unit.deliver(self, *self._at)
 
     def act(self, action: str, count: int = 1) -> None:
@@ -135,7 +139,7 @@ class Visit:
             ValueError: the visit is over, or the count is no whole number of at least 0.
         """
         self._open("act()")
-        self.acted[action] = self.acted.get(action, 0) + _whole(count, "act()", "actions")
+        self.acted[action] = self.acted.get(action, 0) + whole(count, "act()", "actions")
 
     def _open(self, what: str) -> None:
         if self.until >= 0:
@@ -148,90 +152,16 @@ class Visit:
 class Queue:
     """The requests at a unit, in the order of (when asked, port, window). name: the unit's, such as "edram@tile3"."""
 
-    def __init__(self, unit: Attended, name: str) -> None:
+    def __init__(self, unit: Host, name: str) -> None:
         self.name, self._unit = name, unit
 
     def get(self) -> Event:
         """The event of being given the next visit, which is its value: the first request for which there is room, when
         all requests of its instant are in. A visit is given to the event even if nobody waits for that any longer."""
-        return self._unit.asked()
+        return self._unit.get()
 
 
-class Attended:
-    """The engine's side of a unit that is a process: hands it visits, and does what it says of them."""
-
-    def __init__(self, engine: Engine, number: int, process: Process) -> None:
-        self.engine, self.number, self.env = engine, number, engine.env
-        self.takers: deque[Event] = deque()
-        self.visits: dict[Visit, None] = {}  # not over or not delivered
-        self.inside, self.most, self.since = 0, 0, 0  # visits that are not over, the most so far; since when one is
-        try:
-            self.env.process(process(self.env, Queue(self, engine.graph.servers[number].name))).unit = number
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise UnitError(number) from error
-
-    @property
-    def now(self) -> int:
-        return _whole(self.env.now, "time", "ps")
-
-    def asked(self) -> Event:
-        taker = Event(self.env)
-        self.takers.append(taker)
-        self.engine.call(self.number)
-        return taker
-
-    def serve(self) -> Generator[Event, None, None]:
-        """Each turn hands over the first of the waiting requests that has room, if there is who takes it."""
-        while True:
-            yield self.engine.turns[self.number]
-            now = self.engine.turned(self.number)
-            queue = self.engine.first(self.number, now) if self.takers else None
-            if queue is None:
-                continue
-            request = heappop(queue)
-            _, _, _, stage, token = request
-            self.engine.take(token, stage, self.number)
-            visit = Visit(self, request)
-            self.visits[visit] = None
-            if not self.inside:
-                self.since = visit.granted
-            self.inside += 1
-            self.most = max(self.most, self.inside)
-            self.takers.popleft().succeed(visit)
-            if self.takers:
-                self.engine.call(self.number)
-
-    def over(self, visit: Visit, token: Token, stage: int) -> None:
-        engine, self.inside = self.engine, self.inside - 1
-        if not self.inside:
-            engine.busy[self.number] += visit.until - self.since
-        engine.free[self.number] = engine.parted = visit.until
-        for action, count in visit.acted.items():
-            key = self.number, token.flow.number, action
-            engine.acted[key] = engine.acted.get(key, 0) + count
-        if token.copy.keeps[stage]:
-            engine.keep(token, stage, visit.until)
-        self.end(visit, token, stage)
-        if token.copy.gate[stage]:
-            engine.left(token)
-
-    def deliver(self, visit: Visit, token: Token, stage: int) -> None:
-        self.end(visit, token, stage)
-        self.engine.after(visit.out - self.now, lambda _: self.engine.deliver(token, stage))
-
-    def end(self, visit: Visit, token: Token, stage: int) -> None:
-        engine, port = self.engine, token.copy.ports[stage]
-        engine.idle = 0
-        if visit.until >= 0 and visit.out >= 0:
-            del self.visits[visit]
-            engine.attended += max(visit.until, visit.out) - visit.asked
-            if engine.sink is not None:
-                engine.rows.append((port, visit.window, visit.asked, visit.granted, visit.until, visit.out))
-
-
-def _whole(value: Any, what: str, unit: str) -> int:
+def whole(value: Any, what: str, unit: str) -> int:
     try:
         found = int(value)
     except (TypeError, ValueError, OverflowError):

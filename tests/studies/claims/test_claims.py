@@ -12,7 +12,6 @@ import xbarch
 from xbarch.cli import app
 from xbarch.datapaths import dense
 from xbarch.datapaths.base import Geometry
-from xbarch.datapaths.tools import indices
 from xbarch.errors import InputError
 from xbarch.machine.machine import Machine
 from xbarch.parts.scaling.adc import IsaacSplit
@@ -31,7 +30,7 @@ from xbarch.units import parse
 from xbarch.workload import store
 from xbarch.workload.graph import Layer, Workload
 
-GEOMETRY = Geometry(128, 128, 2, 1, 8, True)
+GEOMETRY = Geometry(128, 128, 2, dac_bits=1, adc_bits=8, unit_column=True)
 METHODS = {"resnet18_pruned": "meng", "resnet18_huai": "huai", "resnet18_segprune": "segprune", "resnet18_xue": "xue",
            "vgg16_segprune": "segprune", "field/vgg16_sre_8x": "sre"}
 DENSES = ("resnet18_dense", "vgg16_dense")
@@ -200,7 +199,9 @@ def test_added_area_is_the_share_of_the_chip(written):
     base = machine.areas(machine.tiles)[1]
     multiplier = machine.architecture.components["requantizer"].area * machine.tiles
     assert machine.architecture.components["requantizer"].when == "scales" and base > multiplier  # built here too
-    share = indices.overhead(path.components(GEOMETRY), base, machine.tiles, 12)
+    added = path.components(GEOMETRY)
+    assert {part.level for part in added} == {"ima"}
+    share = Fraction(sum(part.area * part.count for part in added) * machine.tiles * 12, base)
     assert row.simulated == pytest.approx(float(100 * share)) and row.simulated < 0.27
     assert row.ratio == pytest.approx(0.27 / row.simulated)
 

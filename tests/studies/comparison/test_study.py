@@ -187,3 +187,70 @@ def test_matrix_has_every_pair_or_its_reason(tmp_path):
     assert "needs an architecture with operation units" in text and "SegPrune on every machine" in text
     machines = sections(rows)[1].table.rows
     assert [line[0] for line in machines] == ["isaac_like", "sre_like"]
+
+
+def test_a_comparison_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
+    """What was answered is not run again, and the table is that of a comparison without interruption."""
+    from xbarch.studies.runs import workers
+
+    given = {"datapaths": ["own", "xue"], "policies": ["fit", "one_copy"], "images": 1, "processes": 1}
+    whole, run, ran = comparison.compare(ARCHES, [WORKLOAD], **given), workers.answer, []
+
+    def answer(request, contents=None, *, ends=None):
+        if len(ran) == ends:
+            raise KeyboardInterrupt
+        ran.append(request)
+        return run(request, contents)
+
+    monkeypatch.setattr(workers, "answer", lambda *given: answer(*given, ends=5))
+    with pytest.raises(KeyboardInterrupt):
+        comparison.compare(ARCHES, [WORKLOAD], **given, out=tmp_path / "out")
+    assert [p.name for p in (tmp_path / "out").iterdir() if p.suffix != ".sqlite"] == []
+    monkeypatch.setattr(workers, "answer", answer)
+    told = []
+    rows = comparison.compare(ARCHES, [WORKLOAD], **given, out=tmp_path / "out",
+                              progress=lambda done, total, text: told.append((done, total)))
+    assert told[0][0] == 5 and len(ran) == len(set(ran)) == told[-1][1] > 8
+    assert rows == whole and not list((tmp_path / "out").glob("*.sqlite*"))
+
+
+def test_parallel_rows_are_those_of_one_process(made):
+    given = {"datapaths": ["own", "forms", "xue"], "images": 2}
+    assert comparison.compare(ARCHES, [WORKLOAD], **given, processes=2) == made.rows
+
+
+@pytest.mark.parametrize("command", [
+    ("simulate", "-a", "bad.yaml", "-w", WORKLOAD), ("compare", "-a", "bad.yaml", "-w", WORKLOAD),
+    ("compare", "-a", "isaac_like,bad.yaml", "-w", WORKLOAD), ("matrix", "-a", "bad.yaml"), ("validate", "bad.yaml")])
+def test_an_architecture_that_cannot_be_built_is_named_by_file_and_line(call, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.yaml").write_text("extends: isaac_like\nname: bad_like\nnetwork:\n  options: {wdth: 3}\n")
+    code, out, error = call(*command)
+    assert (code, out) == (2, "") and error.startswith("xbarch: bad.yaml:4: network.options.wdth: unknown key 'wdth'")
+    assert error.count("\n") == 1
+
+
+def test_every_choice_of_a_run_can_vary():
+    """Each variant is compared with dense of its own kind, and is the plain run."""
+    rows = comparison.compare(["isaac_like"], [WORKLOAD], policies=["one_copy"], images=2, axes={
+        "mode": ["pipelined", "layer_by_layer"], "crossbar.rows, crossbar.columns": [128, 64]})
+    assert len(rows) == 2 * 2 * 2 and len({r.variant for r in rows}) == 4
+    row = next(r for r in rows if r.datapath == "meng"
+               and r.variant == "mode=layer_by_layer, crossbar.rows=64, crossbar.columns=64")
+    run, base = (xbarch.simulate("isaac_like", WORKLOAD, policy="one_copy", images=2, mode="layer_by_layer", datapath=d,
+                                 overrides=["crossbar.rows=64", "crossbar.columns=64"]) for d in ("meng", "dense"))
+    assert row.figures.images_per_second == run["throughput.images_per_second"]
+    assert row.gain("speed") == run["throughput.images_per_second"] / base["throughput.images_per_second"]
+    assert row.policy == f"one_copy, {row.variant}"
+
+
+@pytest.mark.parametrize(("axes", "says"), [
+    ({"chips": [0]}, "chips: must be a whole number from 1 to 10,000, not 0"),
+    ({"mode": ["pipe"]}, "unknown mode 'pipe'"),
+    ({"options.group": [8]}, "unknown key 'group'"),
+    ({"imges": [8]}, "unknown key 'imges'"),
+])
+def test_wrong_axes_are_refused_before_anything_runs(axes, says, tmp_path):
+    with pytest.raises(InputError) as caught:
+        comparison.compare(["isaac_like"], [WORKLOAD], axes=axes, out=tmp_path / "out")
+    assert says in str(caught.value) and not (tmp_path / "out" / "comparison.md").exists()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import xbarch
 from xbarch.errors import InputError, XbarchError
-from xbarch.mapping.packings import Kept
+from xbarch.mapping.packings import Memo
 from xbarch.plugins import registry
 from xbarch.plugins.registry import datapath
 from xbarch.request import Request
@@ -132,7 +132,7 @@ def test_figures_are_those_of_plain_runs(whole):
 def test_what_cannot_be_built_or_does_not_fit_is_a_row_with_its_reason(whole):
     why = {row.point.values[2:]: row.why for row in whole[0].rows if row.point.values[0] == 64}
     assert {key for key, text in why.items() if not text} == {(6, 168), (8, 168)}
-    assert "found 99, allowed" in why[99, 2] and "found 99, allowed" in why[99, 168]
+    assert "must be at most 16, not 99" in why[99, 2] and "must be at most 16, not 99" in why[99, 168]
     assert "the machine has 192" in why[6, 2]
     lines = list(csv.DictReader(whole[1].decode().splitlines()))
     assert [line["why"] for line in lines] == [row.why for row in whole[0].rows] and len(lines) == 12
@@ -323,10 +323,10 @@ def test_packings_are_shared_as_far_as_they_are_equal():
         return Machine(load("isaac_like", Architecture, overrides))
 
     network, again, path = xbarch.load("vgg7_pruned"), xbarch.load("vgg7_pruned"), datapath("dense")
-    kept = Kept(2)
+    memo = Memo(2)
 
     def packed(network=network, path=path, machine=machine()):
-        return kept.packed(network, path, machine.geometry, machine.sensing)
+        return memo.packed(network, path, machine.geometry, machine.sensing)
 
     first = packed()
     assert packed(machine=machine("hierarchy.tiles=20"), path=datapath("dense")) is first
@@ -382,4 +382,4 @@ def test_bundled_sweeps_are_listed_and_valid(call):
     assert studies["methods"]["source"] == "xbarch compare methods"
     assert call("validate", "resnet18_sweep")[1] == "resnet18_sweep: valid, a sweep\n"
     assert len({p.request for p in points(load("resnet18_sweep", Sweep, kind="studies"))}) == 1008
-    assert "found 'sweep', allowed" in call("compare", "resnet18_sweep")[2]
+    assert "must be study, not 'sweep'" in call("compare", "resnet18_sweep")[2]

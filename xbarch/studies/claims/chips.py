@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from xbarch.machine.machine import Machine
-from xbarch.mapping.fit import Candidate, Chip, largest, smallest
+from xbarch.mapping.capacity import Candidate, Chip, largest, smallest
 from xbarch.run import Setup, pack_network
 
 
@@ -36,7 +36,7 @@ def hold(setup: Setup) -> Held:
     """
     network, machine, packed = setup.network, setup.machine, pack_network(setup)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
-    candidate = Candidate(network, packed, paces, machine.ahead)
+    candidate = Candidate(network, packed, paces)
 
     def area(tiles: int) -> int:
         """nm² of a chip of so many tiles, with what it has beside them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from xbarch.machine.machine import geometry
+from xbarch.datapaths.records import Geometry
 from xbarch.machine.variant import tile_area
 from xbarch.render import numbers
 from xbarch.render.document import Document, Picture, Section, Table, table
@@ -59,7 +59,7 @@ def machinery(asked: Study) -> Section:
         spec = specs[name]
         tile = tile_area(spec.components.values(), spec.hierarchy.imas_per_tile)
         first = first or tile
-        g, unit = geometry(spec.crossbar), spec.crossbar.operation_unit
+        g, unit = Geometry.of(spec.crossbar), spec.crossbar.operation_unit
         found.append((shown, f"{g.rows} × {g.columns}, {g.cell_bits}-bit cells",
                       f"{unit.rows} × {unit.columns}" if unit else "whole array", str(g.adc_bits),
                       f"{spec.crossbars:,}", numbers.area(tile), f"{tile / first:.3f}", spec.summary))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from xbarch.datapaths.dense import Sign, largest
+from xbarch.datapaths.records import Geometry
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
-from xbarch.machine.machine import geometry
 from xbarch.mapping.plan import parse_policy
-from xbarch.plugins import registry
+from xbarch.plugins import guard, registry
 from xbarch.render import numbers
 from xbarch.request import Contents, Request, choose
 from xbarch.specs.architecture import Architecture
@@ -177,10 +177,10 @@ def _line(asked: Study, request: Request, variant: Variant, contents: Contents) 
     method's cells and signs, and with ADCs of as many bits as lose nothing of these, where its own have fewer."""
     base = request.changed(arch=asked.architectures[0], datapath=DENSE, options={})
     path = choose(contents.workload(request.workload), request.datapath, request.options)
-    with registry.asking(path, "matched"):
+    with guard.asking(path, "matched"):
         options, overrides = path.matched()
     changed = request.changed(overrides=merged(request.overrides, overrides))
-    shape = geometry(contents.architecture(changed)[0].crossbar)
+    shape = Geometry.of(contents.architecture(changed)[0].crossbar)
     needed = shape.lossless_bits(largest(shape.ou_rows or shape.rows, shape, cast(Sign, options.get("sign", "offset"))))
     if needed > shape.adc_bits:
         overrides = [*overrides, f"crossbar.adc_bits={needed}"]

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from xbarch.errors import IncompatibleError, XbarchError
-from xbarch.mapping.packings import kept
-from xbarch.plugins import registry
+from xbarch.mapping.packings import memo
+from xbarch.plugins import guard
 from xbarch.request import Contents, Request
 from xbarch.result.joined import joined
 from xbarch.result.record import Run, record
@@ -81,7 +81,7 @@ def answer(request: Request, contents: Contents | None = None) -> Answer:
 
     contents: what was read for other requests.
     """
-    kept.most = max(kept.most, _PACKINGS)
+    memo.most = max(memo.most, _PACKINGS)
     try:
         if not request.reload:
             run = perform(_compiled(prepare(request, contents)))
@@ -108,7 +108,7 @@ def facts(run: Run) -> dict[str, Any]:
     path's own hardware takes, and the bits stored beside the weights of one copy."""
     machine, path = run.machine, run.path
     tiles, _, by = machine.areas(machine.tiles)
-    with registry.asking(path, "index_bits"):
+    with guard.asking(path, "index_bits"):
         index = sum(path.index_bits(p.blocks, p.layer, machine.geometry) for p in run.packed.values())
     return {"adc_bits": machine.geometry.adc_bits, "index_bits": int(index),
             "added": sum(by[a.name] for a in path.components(machine.geometry)) / tiles}

@@ -14,12 +14,11 @@ from xbarch.workload.graph import Workload
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network packed by its data path. paces: of every layer. ahead: as for `plan`."""
+    """A network packed by its data path, with the pace of each layer."""
 
     workload: Workload
     packed: Mapping[str, Packed]
     paces: Mapping[str, Pace]
-    ahead: int = 2
 
     @property
     def crossbars(self) -> int:
@@ -37,7 +36,7 @@ class Candidate:
         Raises:
             CapacityError: it does not fit.
         """
-        return plan(self.workload, self.packed, self.paces, self.crossbars, room, "one_copy", self.ahead)
+        return plan(self.workload, self.packed, self.paces, self.crossbars, room, "one_copy")
 
 
 @dataclass(frozen=True)

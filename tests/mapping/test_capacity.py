@@ -10,7 +10,7 @@ from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.huai import Huai
 from xbarch.errors import CapacityError
 from xbarch.machine.machine import Machine
-from xbarch.mapping.fit import Candidate, largest, smallest
+from xbarch.mapping.capacity import Candidate, largest, smallest
 from xbarch.mapping.pack import pack
 from xbarch.mapping.plan import plan
 from xbarch.specs.architecture import Architecture
@@ -23,8 +23,7 @@ ISAAC = Machine(load("isaac_like", Architecture))
 
 def candidate(workload, path):
     packed = {la.name: pack(la, path, ISAAC.geometry, ISAAC.sensing) for la in workload.compute_layers}
-    return Candidate(workload, packed, {la.name: ISAAC.pace(la, packed.get(la.name)) for la in workload.layers},
-                     ISAAC.ahead)
+    return Candidate(workload, packed, {la.name: ISAAC.pace(la, packed.get(la.name)) for la in workload.layers})
 
 
 def dense(name):
@@ -59,8 +58,7 @@ def room(tiles=1, **changes):
 
 def fits(found, tiles, policy="one_copy", **changes):
     try:
-        return plan(found.workload, found.packed, found.paces, found.crossbars, room(tiles, **changes), policy,
-                    found.ahead)
+        return plan(found.workload, found.packed, found.paces, found.crossbars, room(tiles, **changes), policy)
     except CapacityError:
         return None
 

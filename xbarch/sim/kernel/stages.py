@@ -1,0 +1,128 @@
+"""A token at its stages: requests, grants, and what follows from them."""
+
+from __future__ import annotations
+
+from xbarch.sim.kernel.heaps import call, push
+from xbarch.sim.kernel.layout import *
+
+
+def ask(m: Memory, visit: int) -> None:
+    """A token asks for a stage, when all before it are known: right away where it is granted ahead or it is time."""
+    if m[m[AHEAD] + m[m[VISIT_STAGE] + visit]]:
+        m[m[READY] + m[PENDING]] = visit
+        m[PENDING] += 1
+    elif m[m[VISIT_TIME] + visit] == m[NOW]:
+        arrive(m, visit)
+    else:
+        push(m, m[m[VISIT_TIME] + visit], 4 * visit + ASK)
+
+
+def settle(m: Memory) -> None:
+    """Grant what is to be granted ahead of time."""
+    while m[PENDING] > 0:
+        m[PENDING] -= 1
+        visit = m[m[READY] + m[PENDING]]
+        stage, time = m[m[VISIT_STAGE] + visit], m[m[VISIT_TIME] + visit]
+        server = m[m[SERVER] + stage]
+        if server >= 0:
+            window = m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + visit]]
+            if time < m[m[ASKED] + stage] or (time == m[m[ASKED] + stage] and window < m[m[ASKED_WINDOW] + stage]):
+                m[MIXED] = 1
+            m[m[ASKED] + stage], m[m[ASKED_WINDOW] + stage] = time, window
+            grant(m, visit, server, max(time, m[m[FREE] + server]))
+        else:
+            grant(m, visit, server, time)
+
+
+def arrive(m: Memory, visit: int) -> None:
+    """A request at a server, behind the requests before it."""
+    stage = m[m[VISIT_STAGE] + visit]
+    now, queue = m[NOW], m[m[QUEUE] + stage]
+    window = m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + visit]]
+    before, after = m[m[TAIL] + queue], -1
+    while before >= 0 and m[m[VISIT_TIME] + before] == now and (m[m[VISIT_STAGE] + before] > stage or (
+            m[m[VISIT_STAGE] + before] == stage and m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + before]] > window)):
+        before, after = m[m[VISIT_PREV] + before], before
+    m[m[VISIT_PREV] + visit] = before
+    m[m[VISIT_NEXT] + visit] = after
+    if after >= 0:
+        m[m[VISIT_PREV] + after] = visit
+    else:
+        m[m[TAIL] + queue] = visit
+    if before >= 0:
+        m[m[VISIT_NEXT] + before] = visit
+    else:  # otherwise the server has been called, or the first of the queue waits for room
+        m[m[HEAD] + queue] = visit
+        call(m, m[m[SERVER] + stage])
+
+
+def value(m: Memory, first: int, size: int, window: int) -> int:
+    """Of values that windows have in turn, the window's; most have one, and dividing takes long."""
+    return int(m[m[VALUES] + first + (window % size if size > 1 else 0)])
+
+
+def grant(m: Memory, visit: int, server: int, time: int) -> None:
+    """A stage begins at that time: what follows from it."""
+    token, stage = m[m[VISIT_TOKEN] + visit], m[m[VISIT_STAGE] + visit]
+    window = m[m[TOKEN_WINDOW] + token]
+    over = time + value(m, m[m[HELD] + stage], m[m[HELD_N] + stage], window)
+    out = time + value(m, m[m[DELAY] + stage], m[m[DELAY_N] + stage], window)
+    m[m[EXECUTED] + stage] += 1
+    if server >= 0:
+        m[m[BUSY] + server] += over - time
+        m[m[SERVED] + server] += 1
+        m[m[FREE] + server] = over
+    if m[SIZE + LOG] > 0:
+        log(m, stage, window, m[m[VISIT_TIME] + visit], time, over, out)
+    keep(m, visit, over)
+    if m[m[GATE] + stage]:
+        m[m[TOKEN_GATED] + token] = max(m[m[TOKEN_GATED] + token], over)
+        m[m[TOKEN_GATES] + token] -= 1
+        if m[m[TOKEN_GATES] + token] == 0:
+            push(m, m[m[TOKEN_GATED] + token], 4 * token + LEAVE)
+    m[m[TOKEN_END] + token] = max(m[m[TOKEN_END] + token], out)
+    m[m[TOKEN_LEFT] + token] -= 1
+    if m[m[TOKEN_LEFT] + token] == 0:
+        push(m, m[m[TOKEN_END] + token], 4 * token + FINISH)
+    for i in range(m[m[NEXT_AT] + stage], m[m[NEXT_AT] + stage + 1]):
+        follower = visit + m[m[NEXT] + i] - stage
+        m[m[VISIT_TIME] + follower] = max(m[m[VISIT_TIME] + follower], out)
+        m[m[VISIT_WAITS] + follower] -= 1
+        if m[m[VISIT_WAITS] + follower] == 0:
+            ask(m, follower)
+
+
+def log(m: Memory, stage: int, window: int, asked: int, granted: int, over: int, out: int) -> None:
+    """A row for who asked for all visits."""
+    at = m[LOG] + 6 * m[LOGGED]
+    m[LOGGED] += 1
+    m[at], m[at + 1], m[at + 2] = stage, window, asked
+    m[at + 3], m[at + 4], m[at + 5] = granted, over, out
+
+
+def crowded(m: Memory) -> bool:
+    """Whether what follows from one token's next step might not find room."""
+    return bool(m[EVENTS] + m[WIDEST] > m[SIZE + EVENT_TIME]
+                or (m[SIZE + LOG] > 0 and 6 * (m[LOGGED] + m[WIDEST]) > m[SIZE + LOG]))
+
+
+def keep(m: Memory, visit: int, end: int) -> None:
+    """Room stays taken until this stage is over; with the last granted of those that keep it the end is known."""
+    stage = m[m[VISIT_STAGE] + visit]
+    if m[m[ROOM_AT] + stage] < m[m[ROOM_AT] + stage + 1]:
+        m[m[VISIT_OPEN] + visit] = m[m[NEXT_AT] + stage + 1] - m[m[NEXT_AT] + stage]
+        m[m[VISIT_END] + visit] = end
+        if m[m[VISIT_OPEN] + visit] == 0:
+            give(m, stage, end)
+    for i in range(m[m[KEEPS_AT] + stage], m[m[KEEPS_AT] + stage + 1]):
+        holder = visit + m[m[KEEPS] + i] - stage
+        m[m[VISIT_OPEN] + holder] -= 1
+        m[m[VISIT_END] + holder] = max(m[m[VISIT_END] + holder], end)
+        if m[m[VISIT_OPEN] + holder] == 0:
+            give(m, m[m[KEEPS] + i], m[m[VISIT_END] + holder])
+
+
+def give(m: Memory, stage: int, end: int) -> None:
+    """Everything a stage took is back at `end`."""
+    for i in range(m[m[ROOM_AT] + stage], m[m[ROOM_AT] + stage + 1]):
+        push(m, end, 4 * i + BACK)
