@@ -1,87 +1,16 @@
-"""Options that several commands share, and how their texts are read."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from xbarch.cli import names
-from xbarch.errors import InputError
-
-
-def whole(field: str) -> Callable[[str], int]:
-    """Return the parser of a whole number; errors name `field`."""
-    def read(text: str) -> int:
-        try:
-            return int(text)
-        except ValueError:
-            raise InputError(f"must be a whole number, not {text[:40]!r}", field=field) from None
-    return read
-
-
-def place(field: str = "out") -> Callable[[str], Path]:
-    """Return the parser of a path that is to be written; errors name `field`."""
-    def read(text: str) -> Path:
-        if not text:
-            raise InputError("must be a path, not ''", field=field)
-        return Path(text)
-    return read
-
-
-def operation_unit(text: str) -> dict[str, int]:
-    """Read an operation unit, ROWSxCOLUMNS."""
-    rows, _, columns = text.partition("x")
-    if not (rows.isdecimal() and columns.isdecimal()):
-        raise InputError(f"must be word lines x bit lines, such as 16x16, not {text[:40]!r}", field="operation_unit")
-    return {"rows": int(rows), "columns": int(columns)}
-
-
-def pairs(texts: list[str], field: str = "option") -> dict[str, Any]:
-    """Read name=value pairs; a value that is JSON is read as JSON, any other is text."""
-    import json
-
-    read: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise InputError(f"must be name=value, not {text[:40]!r}", field=field)
-        try:
-            read[name] = json.loads(value)
-        except (ValueError, RecursionError):
-            read[name] = value
-    return read
-
-
-def axes(texts: list[str]) -> dict[str, list[Any]]:
-    """Read axes, name=value,value: a value that is JSON is read as JSON, any other is text."""
-    read: dict[str, list[Any]] = {}
-    for name, value in ((name, value) for text in texts for name, value in [text.partition("=")[::2]]):
-        if not (name and value):
-            raise InputError(f"must be name=value,value, not {name[:40]!r}", field="axis")
-        read[name] = [pairs([f"value={each}"])["value"] for each in value.split(",")]
-    return read
-
-
-def given(**choices: Any) -> dict[str, Any]:
-    """Keep the choices that were made; the others have the defaults of a request."""
-    return {name: value for name, value in choices.items() if value not in (None, False, [], {})}
-
-
-def words(texts: list[str]) -> list[str]:
-    """Split a repeated option at its commas."""
-    return [word for text in texts for word in text.split(",") if word]
-
-
-def load_plugins(files: list[Path]) -> None:
-    """Register the plugins that the files define."""
-    if files:
-        from xbarch.plugins import registry
-
-        for file in files:
-            registry.load_file(file)
+from xbarch.cli.reading import place, whole
+from xbarch.support import defaults
 
 
 def folder(help: str) -> Any:
@@ -109,11 +38,15 @@ Load = Annotated[str, typer.Option(
 Policy = Annotated[str, typer.Option(
     metavar="POLICY", help="Weight replication: fit | one_copy | crossbars:K | chip | area.",
     autocompletion=names.choice(*names.POLICIES))]
-Reload = Annotated[bool, typer.Option("--reload", help="Run a network larger than the machine in segments.")]
-Batch = Annotated[int | None, number("batch", "Images per programming of the crossbars.")]
+Reload = Annotated[bool, typer.Option(
+    "--reload", help="Run a network larger than the machine in segments; needs --batch.")]
+Batch = Annotated[int | None, number(
+    "batch", f"Images per programming of the crossbars, 1 to {defaults.MOST_BATCH:,}.")]
 Bits = Annotated[int | None, number(
-    "bits", "Store weights and activations in at least this many bits; their values stay.")]
-_IMAGES, _CHIPS = number("images", "Images to run."), number("chips", "Chips in a chain.")
+    "bits", f"Store weights and activations in at least this many bits, {defaults.LEAST_BITS} to {defaults.MOST_BITS}; "
+            "their values stay.")]
+_IMAGES = number("images", f"Images to run, 1 to {defaults.MOST_IMAGES:,}.")
+_CHIPS = number("chips", f"Chips in a chain, 1 to {defaults.MOST_CHIPS:,}.")
 _MODE = one_of("mode", "Execution mode", names.MODES)
 _ENGINE = one_of("engine", "Simulation engine, with equal results", names.ENGINES)
 _PLACEMENT = one_of("placement", "Placement of tiles on the chip", names.PLACEMENTS)

@@ -21,12 +21,9 @@ from xbarch.cli.arguments import (
     Plugin,
     Processes,
     Reload,
-    axes,
     folder,
-    given,
-    load_plugins,
-    words,
 )
+from xbarch.cli.reading import axes, given, load_plugins, words
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
 from xbarch.support import defaults

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from xbarch.cli import names
-from xbarch.cli.arguments import Json, Plugin, Set, load_plugins, place
+from xbarch.cli.arguments import Json, Plugin, Set
+from xbarch.cli.reading import load_plugins, place
 from xbarch.cli.terminal import print_json, wrote
 from xbarch.errors import InputError
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from xbarch.cli import names
-from xbarch.cli.arguments import Images, Plugin, folder, load_plugins, place, words
+from xbarch.cli.arguments import Images, Plugin, folder
+from xbarch.cli.reading import load_plugins, place, words
 from xbarch.cli.terminal import Bar, wrote
 
 

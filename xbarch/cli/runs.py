@@ -26,9 +26,8 @@ from xbarch.cli.arguments import (
     Reload,
     Set,
     Trace,
-    load_plugins,
-    pairs,
 )
+from xbarch.cli.reading import load_plugins, pairs
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
 from xbarch.support import defaults, output

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from xbarch.cli import names
-from xbarch.cli.arguments import Images, Json, Plugin, Processes, folder, load_plugins, words
+from xbarch.cli.arguments import Images, Json, Plugin, Processes, folder
+from xbarch.cli.reading import load_plugins, words
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
 

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from xbarch.cli import names
-from xbarch.cli.arguments import Option, Plugin, folder, load_plugins, number, one_of, operation_unit, pairs
+from xbarch.cli.arguments import Option, Plugin, folder, number, one_of
+from xbarch.cli.reading import load_plugins, operation_unit, pairs
 from xbarch.cli.terminal import Bar, wrote
 from xbarch.errors import InputError
 
@@ -18,7 +19,7 @@ def compress(
     recipe: Annotated[str, typer.Argument(
         metavar="NAME", help="Training recipe or grid of recipes: a YAML file or a bundled name.",
         autocompletion=names.named("workloads"))],
-    out: Annotated[Path | None, folder("Output folder for the workload (default: beside the recipe).")] = None,
+    out: Annotated[Path | None, folder("Output folder for the workload (default: beside the recipe, or here).")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again instead of resuming.")] = False,
     only: Annotated[str, typer.Option(
         metavar="PATTERN", help="Recipes of a grid to train, such as 'vgg7_*'.")] = "*",
