@@ -163,7 +163,7 @@ BAD = [
     (("validate", "/no/such.yaml"), "no such file"),
     (("compare", "/no/a.json", "/no/b.json"), "/no/a.json: cannot be read"),
     (("compress", "vgg16_imagenet_dense16"), "vgg16_imagenet_dense16.yaml:2: kind: found synthetic"),
-    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--datapath", ""), "datapath: found ''"),
+    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--datapath", ""), "datapath: unknown data path ''"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--out", ""), "out: must be a path, not ''"),
     (("compare", "a", "b", "--out", ""), "out: must be a path, not ''"),
     (("compress", "vgg7_pruned", "--out", ""), "out: must be a path, not ''"),
@@ -255,6 +255,28 @@ def test_a_stored_data_path_that_is_none(call, tmp_path, change, says):
         assert code == 2 and not out and f"{place}/{says}" in err
     code, _, err = call("simulate", "-a", "isaac_like", "-w", place, "--images", 1, "--datapath", "dense")
     assert code == 0
+
+
+@pytest.mark.parametrize("name", ["net.py", "weights.pt", "net.onnx"])
+def test_a_model_is_no_workload(call, tmp_path, name):
+    code, out, err = call("simulate", "-a", "isaac_like", "-w", write(tmp_path, name, "import torch\n"))
+    assert code == 2 and not out and err.count("\n") == 1
+    assert "xbarch compress" in err and "xbarch import" in err
+
+
+def test_control_characters_of_a_path_are_not_printed(call, tmp_path):
+    folder = tmp_path / "a\u202eb\x1b[31m"
+    code, out, _ = call(*RUN, "--out", folder)
+    assert code == 0 and (folder / "result.json").is_file()
+    assert "written: " in out and "\u202e" not in out and "\x1b" not in out
+
+
+def test_progress_of_verify(call):
+    from xbarch import run
+
+    told = []
+    rows = run.verify("isaac_like", "vgg7_pruned", progress=lambda *what: told.append(what))
+    assert told == [(number, len(rows), row["layer"]) for number, row in enumerate(rows)]
 
 
 # -- streams and signals, in processes of their own ----------------------------------------------------------------

@@ -106,7 +106,9 @@ def verify(
     from xbarch import run
 
     load_plugins(plugin)
-    rows = run.verify(arch, workload, datapath=datapath, options=pairs(option), overrides=set, lossless=lossless)
+    with Bar("verify", as_json) as progress:
+        rows = run.verify(arch, workload, datapath=datapath, options=pairs(option), overrides=set, lossless=lossless,
+                          progress=progress)
     if as_json:
         print_json(rows)
     else:

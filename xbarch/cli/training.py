@@ -82,9 +82,9 @@ def import_(
     The checkpoint is quantized, checked for a method's data path or pruned for it, and stored.
     """
     if density is not None and not apply:
-        raise InputError("--density is only valid with --apply", field="density")
+        raise InputError("--density is only valid with --apply")
     if apply and density is None:
-        raise InputError("--apply needs --density, the share of weights to keep (above 0, up to 1)", field="density")
+        raise InputError("--apply needs --density, the share of weights to keep (above 0, up to 1)")
     load_plugins(plugin)
     from xbarch import import_weights
     from xbarch.compress.importing.request import data_fields
@@ -93,12 +93,13 @@ def import_(
     images = data_fields(data)
     if size is not None:
         images["size"] = size
-    place = import_weights(
-        model, weights, method, out=out, data=images, options=pairs(option), density=density,
-        layers=pairs(layer, "layer"), width=width, classes=classes, seed=seed, threads=threads,
-        quantization={"weight_bits": weight_bits, "activation_bits": activation_bits, "weight_scale": weight_scale,
-                      "chain": chain},
-        geometry={"rows": rows, "columns": columns, "cell_bits": cell_bits, "operation_unit": ou})
+    with Bar("import", False):
+        place = import_weights(
+            model, weights, method, out=out, data=images, options=pairs(option), density=density,
+            layers=pairs(layer, "layer"), width=width, classes=classes, seed=seed, threads=threads,
+            quantization={"weight_bits": weight_bits, "activation_bits": activation_bits,
+                          "weight_scale": weight_scale, "chain": chain},
+            geometry={"rows": rows, "columns": columns, "cell_bits": cell_bits, "operation_unit": ou})
     accuracy = read_manifest(place).accuracy
     print(f"accuracy {accuracy['imported']:.2%}, in floating point {accuracy['float']:.2%}")
     wrote(place)
