@@ -391,6 +391,7 @@ def test_memory_is_limited_too(monkeypatch):
     assert done.stdout.startswith("did not end before it took 0.1 GB of memory")
 
 
+@pytest.mark.train
 def test_a_projection_in_training_is_named():
     from types import SimpleNamespace
 

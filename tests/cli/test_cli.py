@@ -18,7 +18,7 @@ RUN = ("simulate", "--arch", "isaac_like.yaml", "--workload", "vgg7_pruned", "--
 REQUIRED = [
     "schema", "provenance", "workload.name", "workload.trained_on", "workload.synthetic", "workload.accuracy",
     "policy", "mapping.crossbars", "mapping.tiles", "mapping.layers", "throughput.images_per_second",
-    "latency.first_image_ps", "latency.interval_ps", "energy.per_image_aj", "energy.scopes_aj.compute",
+    "latency.first_image_ps", "latency.pipeline_interval_ps", "energy.per_image_aj", "energy.scopes_aj.compute",
     "energy.scopes_aj.chip", "energy.scopes_aj.whole", "energy.by_component_aj", "energy.by_layer_aj",
     "area.total_mm2", "area.used_mm2", "area.by_component_mm2", "power.average_w", "power.peak_w", "peak.tops",
     "peak.tops_per_w", "peak.tops_per_mm2", "utilization.cells", "utilization.crossbar_time", "utilization.adc_time",
@@ -399,6 +399,7 @@ def test_places_of_training_are_asked_for_first(call, tmp_path, monkeypatch, var
     assert code == 2 and not out and err.startswith(f"xbarch: {says}") and err.count("\n") == 1, err
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("body, says", [
     ("    raise ValueError('no\\nway')\n", "r.yaml:3: model: m.py:make failed in line 3 with ValueError: no way"),
     ("    return 3\n", "r.yaml:3: model: m.py:make must return a torch.nn.Module, not int"),

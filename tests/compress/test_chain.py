@@ -26,6 +26,7 @@ def recipe(model, **quantization):
         "baseline": {"epochs": 1, "rate": 0.05}})
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("model, quantization", [
     ("resnet20", {}), ("resnet18", {"weight_bits": 3, "activation_bits": 5}), ("vgg7", {"weight_scale": "mean"}),
     ("lenet5", {"weight_bits": 8, "activation_bits": 8})])

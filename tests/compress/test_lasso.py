@@ -43,6 +43,7 @@ def test_groups_and_spread(size):
     assert wide.shape == w.shape and float(wide[2, 19, 1, 1]) == float(norms[2, 19 // size])
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("threshold", ["layer", "layer_quantile", "global", "none"])
 def test_penalties(threshold):
     la = lasso(threshold=threshold, ratio=0.6, strength=0.5)

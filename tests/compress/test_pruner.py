@@ -139,6 +139,7 @@ def test_recover_zeroizes_in_even_epochs_only():
     assert node.mask.all()  # nothing is lost for good
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("method, options, algorithm", [
     ("meng", "{group_ch: 4}", "{name: admm, rho: 0.01}"),
     ("segprune", "{}", "{name: admm, rho: 0.01, freeze_after: 1}"),
@@ -219,6 +220,7 @@ def test_change_of_accuracy_and_its_interval():
     assert same == {"mean": 0, "low": 0, "high": 0}
 
 
+@pytest.mark.full
 def test_search_takes_the_fewest_bits_the_guard_allows(tmp_path):
     """Guard 1 takes the first value everywhere; guard 0 the first that loses nothing, by measuring again."""
     text = RECIPE.format(method="xue", options="{}", algorithm="{name: cut}")

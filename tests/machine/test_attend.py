@@ -41,7 +41,7 @@ def figures(*changes, **more):
     found = json.loads(xbarch.simulate("isaac_like", "vgg7_pruned", images=2, overrides=[QUEUED, *changes],
                                        **more).to_json())
     del found["provenance"], found["architecture"]
-    for key in ("bounds_ps", "steady", "interval_95_ps"):
+    for key in ("bounds_ps", "steady", "pipeline_interval_95_ps"):
         del found["latency"][key]
     for key in ("crossbar_time", "adc_time"):  # told below
         del found["utilization"][key]

@@ -11,7 +11,7 @@ from xbarch.result.record import record
 def energies(*changes, images=4, policy="one_copy"):
     run = xbarch.execute("isaac_like", single(300, 40, 40), images=images, policy=policy,
                          overrides=[f"components.{c}" for c in changes])
-    return run, record(run)["energy"]
+    return run, record(run).document()["energy"]
 
 
 def test_none_by_default():

@@ -124,8 +124,8 @@ def test_weights_come_over_the_narrowest_way():
 
 def test_nothing_else_changes_with_it():
     """Programming is no part of any other figure: change its price and only `programming` differs."""
-    cheap, dear = (record(run(None, f"{AT}.energy={energy}", f"{AT}.pulse={pulse}")) for energy, pulse in
-                   (("1 pJ", "1 ns"), ("4 nJ", "1 ms")))
+    cheap, dear = (record(run(None, f"{AT}.energy={energy}", f"{AT}.pulse={pulse}")).document()
+                   for energy, pulse in (("1 pJ", "1 ns"), ("4 nJ", "1 ms")))
     assert cheap.pop("programming") != dear.pop("programming")
     for one in (cheap, dear):
         del one["architecture"]["overrides"]

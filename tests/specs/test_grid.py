@@ -311,6 +311,7 @@ def written(place):
     return {p.relative_to(place).as_posix(): p.stat().st_mtime_ns for p in sorted(place.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.train
 def test_training_a_grid(tiny, tmp_path):
     """Only what is asked for; what is stored stays; what is damaged, or of another recipe, is made anew."""
     from xbarch.compress.training.run import train
@@ -351,6 +352,7 @@ def test_training_a_grid(tiny, tmp_path):
     assert store.load(tmp_path / "g" / "net_cut_tenth").compute_layers[-1].kept_weights == 216
 
 
+@pytest.mark.train
 def test_resuming_is_what_leaves_members_alone(tiny, monkeypatch):
     """Every member asked for is trained, once, in order, unless it is stored as its recipe makes it and not to be
     made anew."""
@@ -365,6 +367,7 @@ def test_resuming_is_what_leaves_members_alone(tiny, monkeypatch):
         assert made == [n for n in ("net_cut_half", "net_cut_tenth") if not (resume and n in stored)]
 
 
+@pytest.mark.train
 def test_a_fault_of_one_member_names_its_line(tiny, tmp_path):
     """Found only when the network is there: the layer is none of its."""
     from xbarch.compress.training.run import train

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,10 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from xbarch.render import numbers
-from xbarch.render.tables import table
+from xbarch.render import tables
+from xbarch.support import numbers
 
-_WIDE = 120  # columns where neither a terminal nor COLUMNS says how many there are
 _NAME = 40  # letters of a name before texts beside it give way
 _GAP = "  "
 
@@ -22,13 +20,14 @@ Entries = Mapping[str, Sequence[Mapping[str, str]]]
 
 def show_catalog(entries: Entries, long: bool) -> None:
     """Print every kind with a line per name; long: summaries in full, sources and origins."""
-    console = _console()
+    console = tables.console()
     for number, (kind, rows) in enumerate(entries.items()):
         if number:
             console.print()
         if long:
-            console.print(table(kind, ["name", "summary", "source", "from"],
-                                [(e["name"], e["summary"], e["source"], e["from"]) for e in rows], 4))
+            tables.echo(console, tables.table(
+                kind, ["name", "summary", "source", "from"],
+                [(e["name"], e["summary"], e["source"], e["from"]) for e in rows], 4))
         else:
             _print_pairs(console, kind, [(e["name"], _summary(e)) for e in rows], brief=True)
 
@@ -51,7 +50,7 @@ def _print_pairs(console: Console, title: str, rows: Sequence[tuple[str, str]], 
 
 def show_described(found: Sequence[Mapping[str, Any]]) -> None:
     """Print everything that has a name."""
-    console = _console()
+    console = tables.console()
     for number, each in enumerate(found):
         if number:
             console.print()
@@ -64,8 +63,8 @@ def show_described(found: Sequence[Mapping[str, Any]]) -> None:
             _show_tree(console, each)
         if each.get("options"):
             console.print()
-            console.print(table("Options", ["name", "default", "meaning"],
-                                [(o["name"], o["default"], o["what"]) for o in each["options"]], 3))
+            tables.echo(console, tables.table("Options", ["name", "default", "meaning"], [
+                (o["name"], o["default"], o["what"]) for o in each["options"]], 3))
         if each.get("details"):
             console.print()
             _print_pairs(console, "Contents", list(each["details"].items()))
@@ -81,15 +80,10 @@ def _show_tree(console: Console, tree: Mapping[str, Any]) -> None:
                [(name, f"{value:.5g}") for name, value in tree["nameplate"].items()]),
               ("Sources", [(r["component"], r["source"]) for r in rows])]
     console.print()
-    console.print(table("Components of a chip; area and power of all instances together",
-                        ["component", "level", "action", "per level", "per chip", "area mm²", "power mW",
-                         "energy per action"], components, 3))
+    tables.echo(console, tables.table(
+        "Components of a chip; area and power of all instances together",
+        ["component", "level", "action", "per level", "per chip", "area mm²", "power mW", "energy per action"],
+        components, 3))
     for title, pairs in parts:
         console.print()
         _print_pairs(console, title, pairs)
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    wide = not console.is_terminal and not os.environ.get("COLUMNS")
-    return Console(width=_WIDE, highlight=False) if wide else console

@@ -199,6 +199,7 @@ def wait(condition, seconds=60):
         time.sleep(0.02)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("processes, ends", [(1, signal.SIGKILL), (2, signal.SIGKILL), (2, signal.SIGINT)])
 def test_ended_in_the_middle_and_resumed(file, tmp_path, whole, processes, ends):
     """No point is lost, none is run twice, no worker stays behind; the table is that of a run without interruption."""
