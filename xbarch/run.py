@@ -120,11 +120,13 @@ def reloaded(arch: str | Path | Architecture | Request, workload: str | Path | W
 
 
 def verify(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
-           lossless: bool = False, **choices: Unpack[Choices]) -> list[dict[str, Any]]:
+           lossless: bool = False, progress: Callable[[int, int, str], None] | None = None,
+           **choices: Unpack[Choices]) -> list[dict[str, Any]]:
     """Execute the packed blocks on the stored activations and compare with int64 arithmetic.
 
     Args:
         lossless: ADCs of sufficient resolution instead of the architecture's.
+        progress: called before each layer with (layers done, layers in all, the layer's name).
 
     Returns:
         One row per layer: layer, windows, mismatches (outputs that differ), error (the differences' magnitudes over
@@ -139,7 +141,8 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     packed = pack_network(setup)
     with guard.asking(setup.path, "contents", limited=False):
         return functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
-                                 adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
+                                 adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing,
+                                 progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True)
