@@ -142,7 +142,7 @@ def test_a_mesh_much_larger_than_its_tiles():
 def planned(workload, policy, chips=1):
     """(machine, plan, what a plan sends) without simulating."""
     network = resolve(workload)
-    path = run.choose(network, None, None)
+    path = run.choose_datapath(network, None, None)
     machine = run.build(load("isaac_like", Architecture), network, path, policy, chips)
     packed = run.fit(network, path, machine)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}

@@ -77,7 +77,7 @@ def isaac_peaks(policy, chips):
     """(largest need of a mesh link in GB/s, interval in ps) of dense 16-bit VGG-16 at 224 x 224 at full rate of its
     crossbars, by closed form: a static schedule that nothing delays."""
     network = resolve("vgg16_imagenet_dense16")
-    path = run.choose(network, None, None)
+    path = run.choose_datapath(network, None, None)
     machine = run.build(load("isaac_like", Architecture), network, path, policy, chips)
     packed = run.fit(network, path, machine)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
