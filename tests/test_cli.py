@@ -18,7 +18,7 @@ RUN = ("simulate", "--arch", "isaac_like.yaml", "--workload", "vgg7_pruned", "--
 REQUIRED = [
     "schema", "provenance", "workload.name", "workload.trained_on", "workload.synthetic", "workload.accuracy",
     "policy", "mapping.crossbars", "mapping.tiles", "mapping.layers", "throughput.images_per_second",
-    "latency.first_image_ps", "latency.interval_ps", "energy.per_image_aj", "energy.scopes_aj.compute",
+    "latency.first_image_ps", "latency.pipeline_interval_ps", "energy.per_image_aj", "energy.scopes_aj.compute",
     "energy.scopes_aj.chip", "energy.scopes_aj.whole", "energy.by_component_aj", "energy.by_layer_aj",
     "area.total_mm2", "area.used_mm2", "area.by_component_mm2", "power.average_w", "power.peak_w", "peak.tops",
     "peak.tops_per_w", "peak.tops_per_mm2", "utilization.cells", "utilization.crossbar_time", "utilization.adc_time",
@@ -137,8 +137,10 @@ BAD = [
     (("simulate", "-a", "isaac_like", "-w", "vgg7"), "vgg7_pruned"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--policy", "most"), "policy"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--policy", "crossbars:0"), "policy"),
-    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", "0"), "images: must be a whole number from 1 to 10,000, not 0"),
-    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--chips", "99999999"), "chips: must be a whole number from 1 to 10,000, not 99999999"),
+    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", "0"),
+     "images: must be a whole number from 1 to 10,000, not 0"),
+    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--chips", "99999999"),
+     "chips: must be a whole number from 1 to 10,000, not 99999999"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--datapath", "mang"), "meng"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "-o", "group=4"), "group_ch"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "-o", "group_ch"), "name=value"),
@@ -212,7 +214,7 @@ def test_results_and_pictures_together(call, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", full)
     code, _, err = call(*RUN, "--policy", "crossbars:4", "--out", out)
-    assert code == 2 and "result.json: cannot be written (No space left on device)" in err
+    assert code == 2 and "result.json: cannot be written: No space left on device" in err
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
 
 
@@ -222,7 +224,7 @@ def test_pages_replace_files_alone(call, tmp_path):
     (tmp_path / "link").symlink_to("pipe")
     for name in ("pipe", "link"):
         code, _, err = call("compare", tmp_path / "o", tmp_path / "o", "--out", tmp_path / name)
-        assert code == 2 and "found a folder, device or pipe" in err and err.count("\n") == 1
+        assert code == 2 and "cannot be written: it is a folder, device or pipe" in err and err.count("\n") == 1
     assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink()
 
 
@@ -324,19 +326,19 @@ OWN = "model: m.py:make"
 
 
 @pytest.mark.parametrize("old, new, says", [
-    ("model: resnet20", "model: resnet", "r.yaml:3: model: found 'resnet', allowed resnet18"),
-    ("model: resnet20", "model: n.py:make", "r.yaml:3: model: found no file 'n.py'"),
-    ("model: resnet20", "model: m.py:mak", "r.yaml:3: model: found no 'mak' in m.py, allowed what it defines: os"),
+    ("model: resnet20", "model: resnet", "r.yaml:3: model: must be resnet18, resnet20"),
+    ("model: resnet20", "model: n.py:make", "r.yaml:3: model: no such file: n.py"),
+    ("model: resnet20", "model: m.py:mak", "r.yaml:3: model: m.py defines no 'mak'; it defines os, make; did"),
     ("model: resnet20", "model: bad.py:make", "bad.py:2: is not Python: "),
-    ("model: resnet20", "model: no_such.module:make", "r.yaml:3: model: found no module 'no_such.module'"),
-    ("model: resnet20", "model: torch.nn.modles:make", "r.yaml:3: model: found no module 'torch.nn.modles'"),
-    ("model: resnet20", "model: .:make", "r.yaml:3: model: found no module '.'"),
-    ("model: resnet20", f"{OWN}\nwidth: 8", "r.yaml:4: width: found 8, allowed only for reference models"),
-    ("model: resnet20", f"{OWN}\ncheckpoint: no.pt", "r.yaml:4: checkpoint: found no file 'no.pt'"),
-    ("model: resnet20", f"{OWN}\ncheckpoint: m.py", "m.py: found no archive or a truncated one"),
-    ("name: digits", "name: folder, path: no", "r.yaml:4: data.path: found no folder 'no'"),
-    ("name: digits", "name: folder, path: images", "r.yaml:4: data.path: found 1 classes in images/train"),
-    ("name: digits", "name: cifar10, path: images", "r.yaml:4: data.path: found neither data_batch_1 nor"),
+    ("model: resnet20", "model: no_such.module:make", "r.yaml:3: model: no module named 'no_such.module'"),
+    ("model: resnet20", "model: torch.nn.modles:make", "r.yaml:3: model: no module named 'torch.nn.modles'"),
+    ("model: resnet20", "model: .:make", "r.yaml:3: model: no module named '.'"),
+    ("model: resnet20", f"{OWN}\nwidth: 8", "r.yaml:4: width: is for reference models"),
+    ("model: resnet20", f"{OWN}\ncheckpoint: no.pt", "r.yaml:4: checkpoint: no such file: no.pt"),
+    ("model: resnet20", f"{OWN}\ncheckpoint: m.py", "m.py: is not a checkpoint or is cut off"),
+    ("name: digits", "name: folder, path: no", "r.yaml:4: data.path: no such folder: no"),
+    ("name: digits", "name: folder, path: images", "r.yaml:4: data.path: must hold train/CLASS/*"),
+    ("name: digits", "name: cifar10, path: images", "r.yaml:4: data.path: must hold CIFAR-10's python or binary files"),
     ("kind: trained", "kind: trained\npruning: {method: mang, algorithm: {name: cut}, density: 0.5, cut_after: 0, "
      "training: {epochs: 1, rate: 0.1}}", "r.yaml:3: pruning.method: found 'mang'"),
     ("kind: trained", "kind: trained\npruning: {method: meng, options: {group: 4}, algorithm: {name: cut}, "
@@ -357,9 +359,9 @@ def test_a_wrong_recipe_is_refused_before_torch_is_loaded(call, tmp_path, monkey
 
 @pytest.mark.parametrize("variable, words, says", [
     ("", ("r.yaml", "--out", "/proc/o"), "/proc/o/tensors.safetensors: cannot be written"),
-    ("", ("r.yaml", "--out", "taken"), "taken/manifest.json: found a folder"),
+    ("", ("r.yaml", "--out", "taken"), "taken/manifest.json: cannot be written: it is a folder"),
     ("/proc/cache", ("r.yaml",), "/proc/cache/train"),
-    ("", ("my recipe.yaml",), "my recipe.yaml: found the name 'my recipe'"),
+    ("", ("my recipe.yaml",), "my recipe.yaml: the name of a workload must be"),
 ])
 def test_places_of_training_are_asked_for_first(call, tmp_path, monkeypatch, variable, words, says):
     monkeypatch.chdir(tmp_path)
@@ -372,9 +374,10 @@ def test_places_of_training_are_asked_for_first(call, tmp_path, monkeypatch, var
     assert code == 2 and not out and err.startswith(f"xbarch: {says}") and err.count("\n") == 1, err
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("body, says", [
     ("    raise ValueError('no\\nway')\n", "r.yaml:3: model: m.py:make failed in line 3 with ValueError: no way"),
-    ("    return 3\n", "r.yaml:3: model: m.py:make returned int, allowed a torch.nn.Module"),
+    ("    return 3\n", "r.yaml:3: model: m.py:make must return a torch.nn.Module, not int"),
     ("    return Odd()\n", "r.yaml:3: model: cannot be exported for images of (3, 32, 32): "),
 ])
 def test_a_model_of_ones_own_that_fails(call, tmp_path, monkeypatch, body, says):

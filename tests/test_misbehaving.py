@@ -1,6 +1,8 @@
 """Plugins that crash, loop or break the contract: each is named in one sentence, exit code 2, nothing is written."""
 
 import gc
+import json
+import os
 import subprocess
 import sys
 import threading
@@ -102,9 +104,9 @@ SENSED = (*SIMULATE, "--set", "crossbar.sensing.unit=mine")
     (method("pack(self, layer, geometry)", "while True:", "    try: time.sleep(9)", "    except Exception: pass"),
      "pack of layer features.0 did not end within 0.4 s"),
     (method("pack(self, layer, geometry)", "for _ in itertools.count(): yield super().pack(layer, geometry)[0]"),
-     "pack of layer features.0 returned generator, allowed a list of one or more blocks"),
+     "pack of layer features.0 must return a list of one or more blocks, not generator"),
     (method("pack(self, layer, geometry)", "return list(itertools.repeat(None, 3))"),
-     "pack of layer features.0 returned a list of NoneType"),
+     "pack of layer features.0 must return a list of one or more blocks, not a list of NoneType"),
     (method("accepts(self, workload, geometry)", "return 1 / 0"), "accepts raised ZeroDivisionError: division by zero"),
     (method("work(self, blocks, layer, geometry, stream=None)", "return self.work(blocks, layer, geometry)"),
      "work of layer features.0 raised RecursionError"),
@@ -117,18 +119,20 @@ def test_data_paths(call, tmp_path, body, says):
 
 @pytest.mark.parametrize(("body", "says"), [
     (method("each(self, work)", "return np.zeros(work.crossbar.shape, int)"),
-     "each returned times of a read from 0 to 0, allowed 1 to 1,000,000,000,000,000"),
-    (method("each(self, work)", "return -super().each(work)"), "each returned times of a read from -100000"),
-    (method("each(self, work)", "return super().each(work) / 3"), "each returned times of a read as float64"),
-    (method("each(self, work)", "return 7"), "each returned times of a read as int, allowed whole numbers"),
+     "each must return times of a read from 1 to 1,000,000,000,000,000, not 0 to 0"),
+    (method("each(self, work)", "return -super().each(work)"),
+     "each must return times of a read from 1 to 1,000,000,000,000,000, not -100000"),
+    (method("each(self, work)", "return super().each(work) / 3"),
+     "each must return times of a read as whole numbers ("),
+    (method("each(self, work)", "return 7"), "each must return times of a read as whole numbers ("),
     (method("each(self, work)", "while True: pass"), "each did not end within 0.4 s"),
-    (method("rest(self, work)", "return np.full(3, 1)"), "rest returned times as int64 (3,), allowed whole numbers"),
+    (method("rest(self, work)", "return np.full(3, 1)"), "rest must return times as whole numbers ("),
     (method("actions(self, work)", "return [1]"), "actions"),
     (method("actions(self, work)", "return {'sparkle': work.reads}"),
      "actions of layer features.0 returned the action 'sparkle', allowed those that a component of isaac_like pays "),
     (method("actions(self, work)", "raise SystemExit(0)"), "actions"),
     (method("__init__(self, array, options=None)", "raise RuntimeError('no licence')"),
-     "__init__ raised RuntimeError: no licence, allowed no error"),
+     "__init__ raised RuntimeError: no licence"),
 ])
 def test_sensing_units(call, tmp_path, body, says):
     said = refused(call, tmp_path, UNIT.replace("BODY", body), *SENSED)
@@ -281,6 +285,59 @@ def test_a_name_that_is_taken(call, install, tmp_path):
     assert code == 2 and ("is offered by" in said or "is taken by xbarch" in said)
 
 
+# -- output and working directory -----------------------------------------------------------------------------
+
+LOUD = "print('imported')\n" + PATH.replace("BODY", method(
+    "pack(self, layer, geometry)", "import os, sys, threading", "print('packed')", "os.write(1, b'written')",
+    "sys.stdout.write('more')", "thread = threading.Thread(target=print, args=('from a thread',))", "thread.start()",
+    "thread.join()", "sys.stdout.close()", "print('closed')", "return super().pack(layer, geometry)"))
+
+
+def run(tmp_path, text, *words):
+    """The command in a process of its own, in an empty folder."""
+    (tmp_path / "plugin.py").write_text(text)
+    here = tmp_path / "here"
+    here.mkdir()
+    return subprocess.run([sys.executable, "-m", "xbarch", *words, "--plugin", "../plugin.py"], cwd=here, text=True,
+                          capture_output=True, env={**os.environ, limits.VARIABLE: "60"})
+
+
+def test_what_a_plugin_prints_is_no_part_of_the_json(tmp_path):
+    done = run(tmp_path, LOUD, *OWN, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["datapath"]["name"] == "mine"
+    for text in ("imported", "packed", "written", "more", "from a thread", "closed"):
+        assert text in done.stderr
+
+
+def test_within_another_program_it_is_no_part_of_the_json_either(call, tmp_path):
+    (tmp_path / "plugin.py").write_text(LOUD.replace("os.write(1, b'written')", "pass"))
+    code, out, said = call(*OWN, "--json", "--plugin", tmp_path / "plugin.py")
+    assert code == 0 and json.loads(out)["datapath"]["name"] == "mine"
+    assert "packed" in said and "from a thread" in said
+
+
+def test_a_plugin_that_closes_standard_output(tmp_path):
+    done = run(tmp_path, LOUD, *OWN, "--out", "out")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and not (tmp_path / "here" / "out").exists()
+    assert "plugin.py: data path mine: pack of layer features.0 raised ValueError" in done.stderr  # by its next print
+    quiet = PATH.replace("BODY", method("pack(self, layer, geometry)", "import sys", "sys.stdout.close()",
+                                        "return super().pack(layer, geometry)"))
+    (tmp_path / "here").rmdir()
+    done = run(tmp_path, quiet, *OWN, "--out", "out")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and not (tmp_path / "here" / "out").exists()
+    assert "data path mine: pack of layer features.0 raised RuntimeError: standard output was closed" in done.stderr
+
+
+def test_a_plugin_that_changes_the_working_directory(tmp_path):
+    """Results lie where they were asked for."""
+    done = run(tmp_path, "import os\nos.chdir('/')\n" + PATH.replace("BODY", method(
+        "pack(self, layer, geometry)", "import os", "os.chdir('/')", "return super().pack(layer, geometry)")), *OWN,
+        "--out", "out")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "here" / "out" / "result.json").is_file()
+
+
 # -- the limit ------------------------------------------------------------------------------------------------
 
 def test_what_ends_in_time_is_left_alone(monkeypatch):
@@ -326,7 +383,7 @@ def test_other_threads_are_not_limited(monkeypatch):
 
 def test_memory_is_limited_too(monkeypatch):
     """In a process of its own: a list that grows for ever ends long before the machine's memory does."""
-    code = ("from xbarch import watch\nwatch._memory = lambda: 2**28\nfound = []\n"
+    code = ("from xbarch.plugins import limits\nlimits._memory = lambda: 2**28\nfound = []\n"
             "try:\n    with limits.limited():\n        while True: found.append(bytes(2**20) + b'1')\n"
             "except limits.OverrunError as error: print(error, len(found))\n")
     monkeypatch.delenv(limits.VARIABLE)
@@ -334,6 +391,7 @@ def test_memory_is_limited_too(monkeypatch):
     assert done.stdout.startswith("did not end before it took 0.1 GB of memory")
 
 
+@pytest.mark.train
 def test_a_projection_in_training_is_named():
     from types import SimpleNamespace
 

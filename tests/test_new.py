@@ -126,9 +126,9 @@ def test_names_that_meet_names_in_the_file(here, name):
 # -- it is refused --------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name, says", [
-    ("9lives", "found '9lives', allowed lower-case letters"), ("My", "found 'My', allowed lower-case"),
-    ("a-b", "allowed lower-case"), ("a__b", "allowed lower-case"), ("_a", "allowed lower-case"), ("", "found ''"),
-    ("../up", "allowed lower-case"), ("a\nb", "found 'a?b'"), ("a" * 61, "at most 60"), ("è", "allowed lower-case"),
+    ("9lives", "must be lower-case letters"), ("My", "not 'My'"),
+    ("a-b", "must be lower-case"), ("a__b", "must be lower-case"), ("_a", "must be lower-case"), ("", "not ''"),
+    ("../up", "must be lower-case"), ("a\nb", "not 'a?b'"), ("a" * 61, "at most 60"), ("è", "must be lower-case"),
     ("class", "found 'class'"), ("dense", "found 'dense', which is a data path already"),
     ("json", "found 'json', which is a Python module already"),
 ])
@@ -151,7 +151,7 @@ def test_what_is_there_stays(here, call, make):
     make(here / "my_rows")
     before = left(here)
     code, _, err = call("new", "datapath", "my_rows")
-    assert code == 2 and err == "xbarch: my_rows: is there already, allowed a folder that is not\n"
+    assert code == 2 and err == "xbarch: my_rows: exists already; choose another folder\n"
     assert left(here) == before
 
 
@@ -159,7 +159,7 @@ def test_what_is_there_stays(here, call, make):
 def test_places_that_cannot_be_written(here, call, out):
     (here / "file").write_text("mine")
     code, _, err = call("new", "datapath", "my_rows", "--out", out)
-    assert code == 2 and err.count("\n") == 1 and "cannot be written" in err and "allowed a place" in err
+    assert code == 2 and err.count("\n") == 1 and "cannot be written" in err and "choose a place" in err
     assert left(here) == ["file"]
 
 

@@ -65,8 +65,8 @@ def test_a_new_architecture_of_existing_units_needs_no_python(call, here, instal
     moved = file.rename(here / "elsewhere" / "gravel.yaml")
     with pytest.raises(InputError, match="no such file"):
         xbarch.simulate("gravel", "vgg7_pruned", images=1)
-    assert figures(call, "-a", "gravel", "--plugin", moved) == by_path
-    bundled._named.clear()
+    with registry.Registry().active():
+        assert figures(call, "-a", "gravel", "--plugin", moved) == by_path
     install("quarry", {"quarry_chips/gravel.yaml": CHIP}, [("architectures", "gravel", "quarry_chips")])
     moved.unlink()
     assert figures(call, "-a", "gravel") == by_path

@@ -1,7 +1,5 @@
 """What the Python interface refuses before it works."""
 
-import time
-
 import pytest
 from rigs import single
 
@@ -37,7 +35,7 @@ def refused(*args, error=InputError, **kwargs):
     ("datapath", 5, "datapath: must be a name or None, not 5"),
     ("options", "a=1", "options: must be a dict of names and values, not 'a=1'"),
     ("options", {1: 2}, "options: must be a dict of names and values, not a mapping"),
-    ("overrides", "crossbar.rows=64", "overrides: must be a list of texts such as 'a.b.c=value', not 'crossbar.rows=64'"),
+    ("overrides", "a=1", "overrides: must be a list of texts such as 'a.b.c=value', not 'a=1'"),
     ("overrides", [1], "overrides: must be a list of texts such as 'a.b.c=value', not a list"),
 ])
 def test_arguments_of_another_kind(field, value, says):
@@ -73,12 +71,10 @@ def test_the_least_crossbars_are_no_more_than_any_data_path_takes():
     ("resnet18_pruned", 4, 4), ("vgg16_imagenet_dense16", 1, 9)])
 def test_a_network_no_packing_brings_on_the_machine_is_refused_unpacked(monkeypatch, workload, rows, columns):
     monkeypatch.setattr(Dense, "pack", lambda *_: pytest.fail("packed"))
-    start = time.process_time()
     says = refused("isaac_like", workload, error=CapacityError, datapath="meng" if rows == 4 else "dense",
                    overrides=[f"crossbar.rows={rows}", f"crossbar.columns={columns}"])
     assert "one copy of each layer needs at least" in says and "the machine has 16,128; " in says
     assert "times as many tiles (or --chips) would hold it" in says
-    assert time.process_time() - start < 2
 
 
 def test_crossbars_beyond_counting_are_refused_unpacked(monkeypatch):
@@ -91,10 +87,11 @@ def test_crossbars_beyond_counting_are_refused_unpacked(monkeypatch):
 
 
 @pytest.mark.parametrize(("body", "says"), [
-    ("def adc_bits(self, layer, geometry): return 'eight'", "adc_bits of layer conv returned eight, allowed None or"),
-    ("def components(self, geometry): return {}", "components returned dict, allowed a list of Added"),
+    ("def adc_bits(self, layer, geometry): return 'eight'", "adc_bits of layer conv must return None or "),
+    ("def components(self, geometry): return {}", "components must return a list of Added, not dict"),
     ("def accepts(self, workload, geometry): return 1 // 0", "accepts raised ZeroDivisionError"),
-    ("def pack(self, layer, geometry): return []", "pack of layer conv returned an empty list"),
+    ("def pack(self, layer, geometry): return []",
+     "pack of layer conv must return a list of one or more blocks, not an empty list"),
     ("def work(self, *given): return replace(super().work(*given), extra={'warp': np.ones(9, int)})",
      "work of layer conv returned the action 'warp', allowed those that a component pays for: "),
 ])

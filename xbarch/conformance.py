@@ -15,14 +15,15 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Block, DataPath, Geometry, Projection
+from xbarch.datapaths.base import DataPath
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Block, Geometry, Ints, Projection
 from xbarch.errors import InputError, XbarchError
 from xbarch.functional.execute import Executed, Resolution, ceiling, run
 from xbarch.plugins import checked
-from xbarch.plugins.registry import asking
+from xbarch.plugins.guard import asking
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
 _TRIES = 5_000  # draws until one is accepted
 
 
@@ -35,7 +36,7 @@ def conform(path: DataPath, layers: int = 50, seed: int = 0) -> int:
     there is one, gives weights that pack. The same layers for the same seed.
 
     Raises:
-        InputError: the first broken promise: the data path, the layer and its crossbar, what was found, what allowed.
+        InputError: the first broken promise, with the data path, the layer and its crossbar.
     """
     rng = np.random.default_rng(seed)
     cases = [*extremes(path), *(draw(rng, path) for _ in range(layers))]
@@ -112,7 +113,7 @@ def draw(rng: np.random.Generator, path: DataPath) -> Case:
     for _ in range(_TRIES):
         layer = _layer(rng, path)
         geometry = Geometry(int(rng.integers(16, 145)), int(rng.integers(16, 161)), int(rng.integers(1, 5)),
-                            int(rng.choice([1, 1, 2, 4])), 8, bool(rng.integers(2)))
+                            dac_bits=int(rng.choice([1, 1, 2, 4])), adc_bits=8, unit_column=bool(rng.integers(2)))
         if _needs(path, Geometry(128, 128, 2), ou_rows=16, ou_columns=128) or rng.random() < 0.15:
             geometry = _with_units(rng, path, geometry)
         if rng.random() < 0.15:
@@ -137,7 +138,7 @@ def extremes(path: DataPath) -> Iterator[Case]:
     for rows, cell_bits, dac_bits, unit, signed in (
             (128, 2, 1, True, False), (128, 1, 1, True, False), (64, 2, 2, False, False), (36, 3, 1, True, False),
             (64, 4, 3, False, True)):
-        geometry = Geometry(rows, 128, cell_bits, dac_bits, 8, unit, signed=signed)
+        geometry = Geometry(rows, 128, cell_bits, dac_bits=dac_bits, adc_bits=8, unit_column=unit, signed=signed)
         if _needs(path, geometry, ou_rows=rows // 4, ou_columns=128):
             geometry = replace(geometry, ou_rows=rows // 4, ou_columns=128)
         for style in ("high", "low", "halves"):
@@ -253,17 +254,17 @@ def conserved(case: Case, packed: Sequence[Block]) -> Ints:
         with asking(case.path, "contents", case.layer.name):
             contents = b.contents()
         if contents.cells.shape != (b.rows, b.columns):
-            raise case.wrong(f"block {number} stores {contents.cells.shape} cells, allowed {(b.rows, b.columns)}")
+            raise case.wrong(f"block {number} must store {(b.rows, b.columns)} cells, not {contents.cells.shape}")
         if strange := sorted(set(contents.output.tolist()) - set(b.targets.tolist())):
-            raise case.wrong(f"block {number} adds to output {strange[0]}, allowed those of its targets")
+            raise case.wrong(f"block {number} adds to output {strange[0]}, which is not one of its targets")
         if b.kept > b.rows * b.columns:
-            raise case.wrong(f"block {number} keeps {b.kept} cells, allowed at most its {b.rows * b.columns}")
+            raise case.wrong(f"block {number} must keep at most its {b.rows * b.columns} cells, not {b.kept}")
     if painted.max() > 1 or not painted.any(axis=(1, 2)).all():
-        raise case.wrong("a crossbar is empty or a cell used twice, allowed blocks beside one another")
+        raise case.wrong("a crossbar is empty, or two blocks share a cell")
     if lost := int((covered[case.kept] == 0).sum()):
-        raise case.wrong(f"{lost} of {int(case.kept.sum())} kept weights are in no block, allowed none")
+        raise case.wrong(f"{lost} of {int(case.kept.sum())} kept weights are in no block")
     if not case.kept.any() and (cells := sum(b.kept for b in packed)):
-        raise case.wrong(f"{cells} cells are said to hold kept weights where none is kept, allowed 0")
+        raise case.wrong(f"{cells} cells are counted as holding kept weights, but none is kept")
     return covered
 
 
@@ -276,7 +277,7 @@ def bounded(case: Case, packed: Sequence[Block]) -> None:
         largest = max(int(part[r:r + step].sum(axis=0).max(initial=0)) for r in range(0, block.rows, step)
                       for part in (np.maximum(cells, 0), np.maximum(-cells, 0)))
         if largest > ceiling(block, geometry):
-            raise case.wrong(f"a bit line of block {number} can sum to {largest}, allowed its cap of {block.cap}")
+            raise case.wrong(f"a bit line of block {number} can sum to {largest}, more than its cap of {block.cap}")
     bits = checked.adc_bits(case.path, case.layer, geometry)
     if bits is not None and not _broken(case):
         _same(case, _executed(case, packed, case.x, bits), case.x @ case.matrix, f"the outputs at {bits} ADC bits")
@@ -312,7 +313,7 @@ def counted(case: Case, packed: Sequence[Block]) -> None:
                   ("outputs", work.outputs.tolist(), sums), ("groups never read", int((work.reads < 1).sum()), 0)]
     for name, found, allowed in checks:
         if found != allowed:
-            raise case.wrong(f"work counts {name} {_short(found)}, allowed {_short(allowed)} as the blocks are")
+            raise case.wrong(f"work must count {name} {_short(allowed)}, as the blocks are, not {_short(found)}")
 
 
 def priced(case: Case, packed: Sequence[Block]) -> None:
@@ -320,16 +321,18 @@ def priced(case: Case, packed: Sequence[Block]) -> None:
     added = checked.hardware(case.path, case.geometry)
     extra = checked.work(case.path, packed, case.layer, case.geometry).extra
     if odd := sorted({a.action for a in added} ^ set(extra)):
-        raise case.wrong(f"the action {odd[0]!r} is only counted or only priced, allowed both")
+        raise case.wrong(f"the action {odd[0]!r} is counted but not priced, or priced but not counted")
     for a in added:
         if not (a.area and a.energy and a.count and a.source):
-            raise case.wrong(f"the part {a.name!r} lacks a count, area, energy or source, allowed all four")
+            raise case.wrong(f"the part {a.name!r} must have a count, an area, an energy and a source")
 
 
 def projected(case: Case, density: float) -> bool:
     """The projection at that density, if the method has one and reaches it, is zero where it is masked, keeps what the
     method promises and packs exactly. Returns whether there was one."""
     layer, path, low, high = case.layer, case.path, *case.path.levels(case.layer.weight_bits)
+    if not isinstance(path, Pruning):
+        return False
     shape = (layer.filters, layer.rows // (layer.kernel[0] * layer.kernel[1]), *layer.kernel)
     reals = np.random.default_rng(5).normal(0, high / 2, shape).clip(low, high)
     with asking(path, "project", layer.name) as wrong:
@@ -340,9 +343,9 @@ def projected(case: Case, density: float) -> bool:
         except InputError:  # none, or not at that density
             return False
         if not isinstance(found, Projection) or found.mask.shape != shape or found.weights.shape != shape:
-            raise wrong(f"returned no Projection of {shape}, allowed weights and mask of the shape given")
+            raise wrong(f"must return a Projection with weights and mask of the shape {shape}")
         if not np.isfinite(found.weights).all() or found.weights[~found.mask].any():
-            raise wrong("returned weights that are not finite or masked but not zero, allowed zero where masked")
+            raise wrong("must return finite weights that are zero where they are masked")
     levels = np.rint(found.weights).clip(low, high).astype(np.int32)
     pruned = Case(path, replace(_held(layer, levels, found.mask), side=found.side), case.geometry, case.x)
     if broken := _broken(pruned):
@@ -367,10 +370,10 @@ def _executed(case: Case, packed: Sequence[Block], x: Ints, bits: Resolution) ->
 def _same(case: Case, done: Executed, expected: Ints, what: str) -> None:
     if wrong := np.argwhere(done.out != expected).tolist():
         row, output = wrong[0]
-        raise case.wrong(f"{what} differ in {len(wrong)} of {expected.size}, found {done.out[row, output]} at output "
-                         f"{output} for input vector {row}, allowed {expected[row, output]}")
+        raise case.wrong(f"{what} differ in {len(wrong)} of {expected.size}: output {output} for input vector {row} "
+                         f"must be {expected[row, output]}, not {done.out[row, output]}")
     if done.clips:
-        raise case.wrong(f"{what} clip {done.clips} conversions, allowed none")
+        raise case.wrong(f"{what} clip {done.clips} conversions; none may")
 
 
 def _short(value: Any) -> str:

@@ -16,14 +16,14 @@ from xbarch.datapaths.base import DataPath
 from xbarch.errors import InputError
 from xbarch.mapping.placement import PLACEMENTS
 from xbarch.mapping.plan import parse_policy
-from xbarch.plugins import registry
+from xbarch.plugins import kinds, registry
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.checks import choice, instance, named_values, texts, whole
 from xbarch.specs.explain import explain
 from xbarch.specs.load import Document, document, overridden, override, validate
-from xbarch.specs.recipe import Spec
+from xbarch.specs.model import Spec
 from xbarch.specs.text import dotted
 from xbarch.support import about, defaults, files
 from xbarch.workload.find import read_recipe, resolve
@@ -250,7 +250,7 @@ class Contents:
         key = network.name, request.datapath, json.dumps(request.options, sort_keys=True, default=repr)
         if key not in self._paths:
             path = choose_datapath(network, request.datapath, request.options)
-            origin = registry.origin(registry.PATHS, path.name)  # a file's content is among the parts
+            origin = registry.origin(kinds.PATHS, path.name)  # a file's content is among the parts
             self._paths[key] = {"datapath": path.name, "options": path.options.model_dump(),
                                 "of": "" if Path(origin).is_file() else origin}
         return {"workload": self._content(request.workload, network), **self._paths[key]}

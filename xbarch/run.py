@@ -26,12 +26,13 @@ from xbarch.mapping.placement import place_tiles
 from xbarch.mapping.plan import Plan, plan
 from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
-from xbarch.plugins import registry
+from xbarch.plugins import guard
 from xbarch.request import Choices, Contents, Request, choose_datapath, to_request, widen
 from xbarch.result.joined import joined
 from xbarch.result.ledger import ledger
-from xbarch.result.record import Run, record
+from xbarch.result.record import record
 from xbarch.result.result import Result
+from xbarch.result.run import Run
 from xbarch.result.tracing import placed, tracing
 from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
@@ -141,7 +142,7 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     setup = prepare(to_request(arch, workload, choices))
     refuse_impossible(setup.network, setup.machine)
     packed = pack_network(setup)
-    with registry.asking(setup.path, "contents", limited=False):
+    with guard.asking(setup.path, "contents", limited=False):
         return functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
                                  adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
 
@@ -246,10 +247,11 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
         check_priced(machine.processes, graph, ran.trace, machine.prices())
     trace, bounds = ran.trace, conserve(graph, ran.trace)
     drawn = plain if request.mode == "batch" else graph
-    return Run(machine, network, setup.path, packed, planned, drawn, trace,
-               interval_of(graph, plain, trace, request.mode), bounds, ledger(drawn, trace, machine.prices()),
-               nameplate(machine.architecture, *machine.precision(network)), request.overrides, request.batch,
-               request.mode, ran.engine, ran.why)
+    return Run(machine=machine, workload=network, path=setup.path, packed=packed, plan=planned, graph=drawn,
+               trace=trace, steady=interval_of(graph, plain, trace, request.mode), bounds=bounds,
+               ledger=ledger(drawn, trace, machine.prices()),
+               nameplate=nameplate(machine.architecture, *machine.precision(network)), overrides=request.overrides,
+               batch=request.batch, mode=request.mode, engine=ran.engine, why=ran.why)
 
 
 def _path(trace: object) -> Path:

@@ -53,7 +53,7 @@ def raises(*_):
     raise RuntimeError("no\nsuch luck")
 
 
-PART = Added("part", "ima", 1, 5, "act", 5, "a test")
+PART = Added(name="part", level="ima", count=1, area=5, action="act", energy=5, source="a test")
 BREAKS = {
     "a coefficient": ("pack", lambda p: contents(p, coefficient), "the outputs differ in"),
     "cells of another shape": ("pack", lambda p: contents(p, lambda m: replace(m, cells=m.cells[:, :-1])),
@@ -62,11 +62,11 @@ BREAKS = {
     "pack raises": ("pack", lambda _: raises, "pack of layer"),
     "a block twice": ("pack", lambda p: lambda *a: [*(b := Dense.pack(p, *a)), b[-1]], "that share cells of crossbar"),
     "a crossbar left out": ("pack", lambda p: lambda *a: [replace(b, crossbar=2 * b.crossbar) for b in
-                                                          Dense.pack(p, *a)], r"with crossbar = \d+, allowed 0 to"),
+                                                          Dense.pack(p, *a)], r"crossbar = \d+, which must be 0 to"),
     "a cap too low": ("pack", lambda p: changed(p, cap=1), "the outputs differ in"),
     "ADC bits too few": ("adc_bits", lambda _: lambda *_: 2, "the outputs at 2 ADC bits"),
-    "kept beyond the block": ("pack", overfull, "allowed at most its"),
-    "a target too few": ("pack", lambda p: changed(p, targets=np.arange(0)), "adds to output .*, allowed those of"),
+    "kept beyond the block": ("pack", overfull, "must keep at most its"),
+    "a target too few": ("pack", lambda p: changed(p, targets=np.arange(0)), "adds to output .*, which is not one of"),
     "rows": ("work", lambda p: work(p, rows=lambda w: w.rows - 1), "work counts rows"),
     "columns": ("work", lambda p: work(p, columns=lambda w: w.columns + 1), "work counts columns"),
     "reads": ("work", lambda p: work(p, reads=lambda w: 0 * w.reads), "work of layer .* returned reads from 0"),
@@ -118,7 +118,7 @@ def test_a_cap_below_what_cells_can_sum_to_is_found():
     path = Broken({"sign": "twos"})
     case = next(extremes(path))
     path.pack = changed(path, cap=2)
-    with pytest.raises(InputError, match=r"can sum to \d+, allowed its cap of 2"):
+    with pytest.raises(InputError, match=r"can sum to \d+, more than its cap of 2"):
         bounded(case, case.packed())
 
 
@@ -131,7 +131,7 @@ def test_units_are_counted():
         return replace(done, reads=done.reads + 1) if geometry.operation_units else done
 
     path.work = lazy
-    with pytest.raises(InputError, match=r"work counts reads \d+, allowed \d+"):
+    with pytest.raises(InputError, match=r"work must count reads \d+, as the blocks are, not \d+"):
         conform(path, 60)
 
 

@@ -16,8 +16,8 @@ from xbarch.functional.execute import run
 from xbarch.plugins import checked
 from xbarch.workload.graph import Layer, Workload
 
-MACHINE = Geometry(128, 128, 2, 1, 6, False, ou_rows=16, ou_columns=16)
-SMALL = Geometry(12, 20, 2, 1, 4, False, ou_rows=4, ou_columns=6)
+MACHINE = Geometry(128, 128, 2, dac_bits=1, adc_bits=6, unit_column=False, ou_rows=16, ou_columns=16)
+SMALL = Geometry(12, 20, 2, dac_bits=1, adc_bits=4, unit_column=False, ou_rows=4, ou_columns=6)
 
 
 def conv(mask, weight_bits=4, input_bits=3, groups=1):

@@ -15,7 +15,8 @@ from xbarch.datapaths.liang import Liang
 from xbarch.datapaths.pim_prune import PimPrune
 from xbarch.datapaths.tiny_but_accurate import TinyButAccurate
 from xbarch.datapaths.tools import indices
-from xbarch.datapaths.tools.compact import by_blocks, by_columns_of_blocks, by_layer, by_rows_of_blocks, ranked, whole
+from xbarch.datapaths.tools.compact import ranked
+from xbarch.datapaths.tools.cuts import by_blocks, by_columns_of_blocks, by_layer, by_rows_of_blocks, whole
 from xbarch.errors import InputError
 from xbarch.functional.execute import reference, run
 from xbarch.workload.graph import Layer
@@ -232,7 +233,7 @@ def test_refusals(kind):
     path, layer = kind(), blank(64, 64, (3, 3))
     w = np.ones((64, 64, 3, 3))
     for density in (0.0, 1.5, float("nan"), 1e-9):
-        with pytest.raises(InputError, match=r"density: layer conv: found .* allowed .* to 1"):
+        with pytest.raises(InputError, match=r"density: must be .* to 1 for layer conv, not "):
             path.project(w, layer, ISAAC, density)
     with pytest.raises(InputError, match="weights: layer conv: found shape"):
         path.project(w[:3], layer, ISAAC, 0.5)

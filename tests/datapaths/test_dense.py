@@ -45,7 +45,7 @@ def bit_lines(sign, bits, cell_bits):
 @given(st.sampled_from(SIGNS), st.integers(2, 16), st.integers(1, 4), st.integers(1, 3), st.integers(1, 90),
        st.integers(1, 150), st.integers(8, 200), st.integers(40, 200), st.booleans())
 def test_crossbars_and_work_are_closed_forms(sign, bits, cell_bits, groups, channels, filters, rows, columns, unit):
-    geometry = Geometry(rows, columns, cell_bits, 1, 8, unit)
+    geometry = Geometry(rows, columns, cell_bits, dac_bits=1, adc_bits=8, unit_column=unit)
     layer = conv(np.zeros((filters * groups, channels, 3, 1), np.int16), bits, 5, groups)
     path = Dense({"sign": sign})
     each = bit_lines(sign, bits, cell_bits)
@@ -170,7 +170,7 @@ def test_schemes_without_flipping_need_nine_bits(sign, needed):
 @given(st.integers(1, 300), st.integers(1, 4), st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_cap_holds_and_is_tight_for_offset(rows, cell_bits, dac_bits, seed):
     """floor(rows * (2**c - 1) / 2) or, for one-bit cells, the unit column's rows; reached by half-full bit lines."""
-    geometry = Geometry(rows, 64, cell_bits, dac_bits)
+    geometry = Geometry(rows, 64, cell_bits, dac_bits=dac_bits)
     top = (1 << cell_bits) - 1
     total = rows * top // 2  # exactly half full: not flipped
     codes = np.clip(total - top * np.arange(rows), 0, top)
@@ -189,7 +189,7 @@ def test_weights_outside_their_bits_are_refused(sign, bad, allowed):
     weights = np.zeros((5, 3), np.int16)
     weights[3, 1] = bad
     block, = Dense({"sign": sign}).pack(linear(weights, 4), ISAAC)
-    with pytest.raises(InputError, match=f"layer conv has weight {bad}, data path dense stores {allowed}"):
+    with pytest.raises(InputError, match=f"layer conv has weight {bad}; data path dense stores {allowed}"):
         block.contents()
 
 

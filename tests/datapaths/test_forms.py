@@ -16,7 +16,7 @@ from xbarch.errors import InputError
 from xbarch.functional.execute import run
 from xbarch.workload.graph import Layer, Workload
 
-MACHINE = Geometry(128, 128, 2, 1, 4, False, ou_rows=8, ou_columns=128)
+MACHINE = Geometry(128, 128, 2, dac_bits=1, adc_bits=4, unit_column=False, ou_rows=8, ou_columns=128)
 
 
 def conv(weights, mask=None, bits=8, input_bits=8, groups=1):
@@ -95,7 +95,8 @@ def test_sign_of_the_sum_by_hand(kind):
 def test_structure_is_the_best_of_small_layers(rows):
     """Planted filters and rows are found, and no other pair of counts keeps more."""
     rng = np.random.default_rng(0)
-    geometry = Geometry(8, 8, 2, 1, 4, False, ou_rows=4, ou_columns=8)  # 2 weights of 8 bits x 8 rows
+    geometry = Geometry(8, 8, 2, dac_bits=1, adc_bits=4, unit_column=False, ou_rows=4,
+                        ou_columns=8)  # 2 weights of 8 bits x 8 rows
     weights = rng.normal(size=(6, 24, 1, 1)) * 1e-3
     strong = np.ix_([1, 2, 4, 5], [*range(3, 11)])
     weights[strong] = rng.normal(size=(4, 8, 1, 1)) + 5
@@ -114,7 +115,8 @@ def test_projection_keeps_both_constraints(seed, density, rows, kind):
     constraints leave it as it is, and so does a refit from what is stored of it."""
     rng = np.random.default_rng(seed)
     groups = int(rng.integers(1, 3))
-    geometry = Geometry(int(rng.integers(8, 40)), int(rng.integers(8, 40)), 2, 1, 4, False, ou_rows=4, ou_columns=40)
+    geometry = Geometry(int(rng.integers(8, 40)), int(rng.integers(8, 40)), 2, dac_bits=1, adc_bits=4,
+                        unit_column=False, ou_rows=4, ou_columns=40)
     weights = rng.normal(size=(groups * int(rng.integers(4, 20)), int(rng.integers(10, 40)), 1, 2)) * 20
     layer, path = blank(*weights.shape, groups=groups), Forms({"rows": rows, "order": kind})
     found = path.project(weights, layer, geometry, density)
@@ -144,7 +146,7 @@ def test_projection_keeps_both_constraints(seed, density, rows, kind):
 
 @pytest.mark.parametrize("density", [0.0, 0.01, 1.5, float("nan")])
 def test_densities_out_of_reach_are_refused(density):
-    with pytest.raises(InputError, match=r"allowed 8/640 \(a fragment of one filter\) to 1"):
+    with pytest.raises(InputError, match=r"must be 8/640 \(a fragment of one filter\) to 1"):
         Forms().project(np.ones((4, 160, 1, 1)), blank(4, 160, 1, 1), MACHINE, density)
     assert Forms().project(np.ones((4, 160, 1, 1)), blank(4, 160, 1, 1), MACHINE, 8 / 640).mask.sum() == 8
 
@@ -159,7 +161,7 @@ def test_what_it_refuses():
     assert "needs 8 bit lines where signs mix, the crossbar has 7" in reason({}, replace(MACHINE, columns=7))
     with pytest.raises(InputError, match="needs an architecture with operation units"):
         Forms().project(np.ones((4, 8, 1, 1)), blank(4, 8, 1, 1), Geometry(128, 128, 2), 0.5)
-    with pytest.raises(InputError, match="found 16 for layer conv, allowed 2 to 8"):
+    with pytest.raises(InputError, match=r"must be 2 to 8 .* for layer conv, not 16"):
         Forms().project(np.ones((4, 8, 1, 1)), blank(4, 8, 1, 1, bits=16), MACHINE, 0.5)
 
 
@@ -230,7 +232,7 @@ def recounted(blocks, x, bits, dac_bits):
 @pytest.mark.parametrize("dac_bits", [1, 2, 3])
 @pytest.mark.parametrize("options", [{}, {"rows": "block", "order": "channel"}])
 def test_reads_are_effective_input_cycles(dac_bits, options):
-    geometry = Geometry(20, 64, 2, dac_bits, 4, False, ou_rows=8, ou_columns=64)
+    geometry = Geometry(20, 64, 2, dac_bits=dac_bits, adc_bits=4, unit_column=False, ou_rows=8, ou_columns=64)
     rng = np.random.default_rng(6)
     mask = np.repeat(rng.random((2, 30, 1, 1)) < 0.7, 12, axis=0)
     layer = held(blank(24, 30, 1, 1), Projection(trained(7, 24, 30, 1, 1), mask))

@@ -1,6 +1,5 @@
 """Huai's data path: crossbars counted a second time from the mask, the projection against every aligned set."""
 
-import time
 from dataclasses import replace
 from itertools import pairwise, product
 from math import ceil, inf, nan
@@ -295,7 +294,7 @@ def test_the_smallest_density_leaves_every_layer_alive(cases, shared_rows):
     masks = [path.project(w, la, geometry, d).mask for w, la, d in zip(weights, layers, found, strict=True)]
     assert [m.mean() for m in masks] == pytest.approx(found, abs=1e-12) and all(m.any() for m in masks)
     if sum(first) < total:
-        with pytest.raises(InputError, match=r"density: found .*, allowed .* for each filter block of every layer"):
+        with pytest.raises(InputError, match=r"density: must be .* for each filter block of every layer"):
             path.share(weights, layers, geometry, (sum(first) - 1) / total)
 
 
@@ -326,15 +325,12 @@ def test_the_papers_sparsity_of_vgg16_saves_as_many_crossbars(shared_rows):
     assert before == 1802 and 8.0 < before / after <= 8.51
 
 
-def test_packing_the_whole_of_resnet18_is_quick():
+def test_the_whole_of_resnet18_takes_as_many_crossbars_as_its_blocks_keep():
     network, path = synthetic("resnet18", "resnet18", 4, 4), Huai()
-    pruned = []
     for layer in network.compute_layers:
         mask = path.project(layer.weights().astype(float), layer, ISAAC, max(0.3, path.least(layer, ISAAC))).mask
-        pruned.append(replace(layer, mask=lambda m=mask: m))
-    start = time.process_time()
-    assert all(path.pack(layer, ISAAC) for layer in pruned)
-    assert time.process_time() - start < 2
+        pruned = replace(layer, mask=lambda m=mask: m)
+        assert 1 + max(b.crossbar for b in path.pack(pruned, ISAAC)) == crossbars(pruned, ISAAC), layer.name
 
 
 # -- alignment of stored masks, refusals ----------------------------------------------------------------------
@@ -361,10 +357,10 @@ def test_a_mask_that_is_not_aligned_is_named():
 @pytest.mark.parametrize("density", [1e-4, -0.1, 1.01, nan, inf])
 def test_densities_that_cannot_be_reached_are_refused(density):
     layer = conv(64, 64)  # 5 crossbars of 14 kernels
-    with pytest.raises(InputError, match=r"density: found .* for layer conv, allowed 0, or 0\.2188 \(one crossbar of "
+    with pytest.raises(InputError, match=r"density: must be 0, or 0\.2188 \(one crossbar of "
                                          r"128 x 128 cells\) to 1$"):
         Huai().project(real(layer), layer, ISAAC, density)
-    with pytest.raises(InputError, match=r"density: found .*, allowed 0\.2188 .* to 1$"):
+    with pytest.raises(InputError, match=r"density: must be 0\.2188 .* to 1, not "):
         Huai().share([real(layer)], [layer], ISAAC, density)
     least = Huai().project(real(layer), layer, ISAAC, 0.2188)  # the figure named is reachable
     assert least.side["crossbars"] == 1 and least.side["channels"] == [14]
@@ -386,7 +382,7 @@ def test_a_crossbar_too_small_is_refused(geometry, reason):
 
 def test_wrong_weights_are_refused():
     layer = conv(64, 64)
-    with pytest.raises(InputError, match=r"layer conv have shape \(64, 64, 9\), allowed \(64, 64, 3, 3\)"):
+    with pytest.raises(InputError, match=r"layer conv must have the shape \(64, 64, 3, 3\), not \(64, 64, 9\)"):
         Huai().project(real(layer).reshape(64, 64, 9), layer, ISAAC, 0.5)
     spoiled = real(layer)
     spoiled[0, 0, 0, 0] = nan

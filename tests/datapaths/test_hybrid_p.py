@@ -59,8 +59,8 @@ def test_check_counts_rows_and_filters():
     five, odd = np.zeros((2, 8, 6), bool)
     five[:5, :4] = True
     odd[:4, :3] = True
-    assert "keeps 5 rows, allowed multiples of 4 or all 8" in HybridP().check(stored(five), TINY)
-    assert "keeps 3 filters of a group, allowed multiples of 2 or all 6" in HybridP().check(stored(odd), TINY)
+    assert "keeps 5 rows; it must keep a multiple of 4, or all 8" in HybridP().check(stored(five), TINY)
+    assert "keeps 3 filters of a group; it must keep a multiple of 2, or all 6" in HybridP().check(stored(odd), TINY)
 
 
 def test_every_block_fills_its_crossbars():

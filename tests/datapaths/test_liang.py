@@ -69,7 +69,7 @@ def test_blocks_that_are_no_multiple_break_the_promise():
     mask = np.zeros((4, 12, 1, 1), bool)
     mask[:2, :3] = True
     mask[2:, 3:] = True
-    assert "channels, allowed multiples of 4" in Liang().check(stored(mask), TINY)
+    assert "channels; these must be multiples of 4" in Liang().check(stored(mask), TINY)
     assert Liang({"kin": 3}).check(stored(mask), TINY) == ""
 
 

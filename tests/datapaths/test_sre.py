@@ -17,8 +17,9 @@ from xbarch.functional.execute import run
 from xbarch.plugins import checked
 from xbarch.workload.graph import Layer, Workload
 
-MACHINE = Geometry(128, 128, 2, 1, 6, False, ou_rows=16, ou_columns=16)
-SMALL = Geometry(12, 20, 2, 1, 4, False, ou_rows=4, ou_columns=6)  # units of one 4-bit weight pair and a reference
+MACHINE = Geometry(128, 128, 2, dac_bits=1, adc_bits=6, unit_column=False, ou_rows=16, ou_columns=16)
+SMALL = Geometry(12, 20, 2, dac_bits=1, adc_bits=4, unit_column=False, ou_rows=4,
+                 ou_columns=6)  # units of one 4-bit weight pair and a reference
 
 
 def conv(mask, weight_bits=8, input_bits=8, groups=1, seed=0):
@@ -172,7 +173,7 @@ def test_a_gap_of_31_rows_takes_an_escape():
 
 @pytest.mark.parametrize("dac_bits", [1, 2])
 def test_dynamic_units_by_loops(dac_bits):
-    geometry = Geometry(12, 20, 2, dac_bits, 6, False, ou_rows=4, ou_columns=6)
+    geometry = Geometry(12, 20, 2, dac_bits=dac_bits, adc_bits=6, unit_column=False, ou_rows=4, ou_columns=6)
     rng = np.random.default_rng(dac_bits)
     for options in ({}, {"orc": False}, {"sign": "differential"}):
         for _ in range(12):

@@ -70,8 +70,8 @@ def test_adcs_of_the_promised_bits_lose_nothing(seed, unit, cell_bits, dac_bits)
     """Extreme weights on the kept places, all inputs at their largest: no clip with `adc_bits`; of the same l with all
     weights positive one bit fewer clips."""
     rng = np.random.default_rng(seed)
-    geometry = Geometry(int(rng.integers(9, 40)), 64, cell_bits, dac_bits, 8, False, ou_rows=unit,
-                        ou_columns=64 if unit else 0)
+    geometry = Geometry(int(rng.integers(9, 40)), 64, cell_bits, dac_bits=dac_bits, adc_bits=8, unit_column=False,
+                        ou_rows=unit, ou_columns=64 if unit else 0)
     shape = (int(rng.integers(1, 12)), int(rng.integers(10, 90)), 1, 1)
     path = TinyAdc()
     mask = path.project(rng.normal(size=shape), blank(*shape), geometry, 0.5).mask
@@ -92,11 +92,11 @@ def test_check_keeps_the_option():
     weights[2, 130:139] = 1
     path = TinyAdc({"most": 8})
     assert path.check(conv(weights), ISAAC) == (
-        "layer conv has 9 non-zero weights in a crossbar column, allowed 8 (option most)")
+        "layer conv has 9 non-zero weights in a crossbar column; option most allows 8")
     assert TinyAdc().check(conv(weights), ISAAC) == "" == path.check(conv(weights * 0), ISAAC)
     found = path.project(weights.astype(float), conv(weights), ISAAC, 1.0)
     assert path.check(conv(found.weights.astype(np.int16)), ISAAC) == ""
-    with pytest.raises(ValidationError, match="allowed 0 or a power of two"):
+    with pytest.raises(ValidationError, match="must be 0 or a power of two"):
         TinyAdc({"most": 6})
     with pytest.raises(InputError, match="has weight -128, data path tinyadc stores -127 to 127"):
         path.pack(conv(np.full((1, 4, 1, 1), -128, np.int16)), ISAAC)
@@ -104,7 +104,7 @@ def test_check_keeps_the_option():
 
 @pytest.mark.parametrize("density", [0.0, 1 / 200, 1.1, float("nan")])
 def test_densities_out_of_reach_are_refused(density):
-    with pytest.raises(InputError, match="allowed 1/128 to 1: a segment of 128 weights keeps at least one"):
+    with pytest.raises(InputError, match=r"must be 1/128 to 1 for layer .*: a segment of 128 weights keeps"):
         TinyAdc().project(np.ones((4, 300, 1, 1)), blank(4, 300, 1, 1), ISAAC, density)
 
 

@@ -11,7 +11,8 @@ GEOMETRY = Geometry(8, 16, 2)
 def block(crossbar, group, rows, columns, targets, row0=0, gated=False):
     def unread():
         raise AssertionError("counting work must not look at weights")
-    return Block(crossbar, row0, 0, np.arange(rows), columns, 0, np.arange(targets), unread, group, gated=gated)
+    return Block(crossbar=crossbar, row0=row0, col0=0, inputs=np.arange(rows), columns=columns, kept=0,
+                 targets=np.arange(targets), contents=unread, group=group, gated=gated)
 
 
 def test_all_bit_lines_are_converted_unless_every_block_read_is_gated():
@@ -41,7 +42,7 @@ def test_slices(bits, cell_bits, slices):
 
 @pytest.mark.parametrize(("bits", "dac_bits", "phases"), [(16, 1, 16), (5, 2, 3), (1, 4, 1), (8, 4, 2)])
 def test_phases(bits, dac_bits, phases):
-    assert Geometry(8, 8, 2, dac_bits).phases(bits) == phases
+    assert Geometry(8, 8, 2, dac_bits=dac_bits).phases(bits) == phases
 
 
 @pytest.mark.parametrize(("largest", "bits"), [(0, 1), (1, 1), (2, 2), (255, 8), (256, 9), (384, 9)])

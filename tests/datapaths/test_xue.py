@@ -279,19 +279,19 @@ def test_skip_leaves_out_empty_crossbars():
 def test_budget_of_drivers():
     assert [budget(k) for k in (1, 2, 3)] == [1, 3, 7]
     assert budget(3, 2) == 2 and budget(4, 2) == 5
-    with pytest.raises(InputError, match="allowed at least 4"):
+    with pytest.raises(InputError, match="must be at least 4"):
         budget(3, 4)
 
 
 @pytest.mark.parametrize("sign, reason", [("offset", "zeros would be stored"), ("twos", "small negative"), ("x", "")])
 def test_other_signs_are_refused_saying_why(sign, reason):
-    with pytest.raises(ValidationError, match=f"allowed differential.*{reason}"):
+    with pytest.raises(ValidationError, match=f"must be differential.*{reason}"):
         Xue({"sign": sign})
 
 
 @pytest.mark.parametrize("bits", [0, 9, True, "3", 2.5, {"conv": 0}, {"conv": None}])
 def test_adc_bits_out_of_range_are_refused(bits):
-    with pytest.raises(ValidationError, match="allowed 1 to 8"):
+    with pytest.raises(ValidationError, match="must be 1 to 8"):
         Xue({"adc_bits": bits})
 
 
@@ -309,7 +309,7 @@ def test_bad_input_is_named():
         path.bit(weights, replace(layer, weight_bits=1), ISAAC)
     with pytest.raises(InputError, match="stores -7 to 7"):
         path.pack(conv(np.full((2, 2, 1, 1), -8, np.int8)), ISAAC)
-    with pytest.raises(InputError, match="allowed 0 to 7"):
+    with pytest.raises(InputError, match="must be 0 to 7"):
         bit_level(np.array([[8]]), 3, 1, 3)
     with pytest.raises(InputError, match="cap"):
         bit_level(np.array([[1]]), 3, 1, 0)
@@ -334,7 +334,7 @@ def test_extreme_layers():
 
 def test_registered_and_refusals_are_one_sentence():
     assert registry.datapaths()["xue"] is Xue
-    with pytest.raises(InputError, match=r"options\.sign.*allowed differential.*zeros would"):
+    with pytest.raises(InputError, match=r"options\.sign.*must be differential.*zeros would"):
         registry.datapath("xue", {"sign": "offset"})
 
 

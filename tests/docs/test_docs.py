@@ -32,6 +32,7 @@ DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 RUN = ["tutorial.md", *(f"howto/{page}.md" for page in (
     "model", "datapath", "architecture", "process", "import", "sweep"))]
+TRAIN = ("tutorial.md", "howto/model.md", "howto/import.md")
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n")
 
@@ -81,7 +82,13 @@ def statements(source):
             and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
 
 
-@pytest.mark.parametrize("page", RUN)
+def tier(page):
+    """Two pages that take seconds are in the quick tier."""
+    marks = [] if page in ("howto/process.md", "howto/sweep.md") else [pytest.mark.full]
+    return pytest.param(page, marks=[*marks, pytest.mark.train] if page in TRAIN else marks)
+
+
+@pytest.mark.parametrize("page", [tier(page) for page in RUN])
 def test_every_block_runs(page, shell):
     """In order, in one folder; each line of a text block is in the output of the block before it."""
     said, ran = "", 0
@@ -97,6 +104,22 @@ def test_every_block_runs(page, shell):
     for kind, body in blocks(page):
         for name in re.findall(r"--out (\S+)", body) if kind == "bash" else []:
             assert (shell.folder / name).exists()
+
+
+def test_the_readmes_python_runs_after_its_first_command(shell):
+    """The light installation has none of the packages of the extras."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [body] = [found["body"] for found in FENCE.finditer(readme) if found["kind"] == "python"]
+    light = "import sys\nsys.modules.update(dict.fromkeys(['torch', 'sklearn', 'scipy', 'pandas']))\n"
+    assert re.fullmatch(r"[\d.]+ \d+\n", shell("python", light + body))
+
+
+def test_the_readmes_test_command_is_the_one_that_ci_runs():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    between = readme.partition("<!-- test -->")[2].partition("<!-- /test -->")[0]
+    [command] = [found["body"] for found in FENCE.finditer(between)]
+    assert command.count("\n") == 1 and "'.[dev]'" in command and command.rstrip().endswith("pytest -n 2")
+    assert "README.md" in (ROOT / ".ci/run").read_text(encoding="utf-8")
 
 
 def test_wrong_documents_fail(shell):
@@ -195,11 +218,11 @@ def result(tmp_path_factory):
 
 
 def test_result_fields_are_documented_and_exist(result):
-    named = rows(section("result.json").partition("### Actions")[0])
+    named = rows((DOCS / "result.md").read_text(encoding="utf-8"))
     real = set(paths(dict(result.data)))
     assert sorted(real - set(named)) == []
-    assert sorted(set(named) - real) == [  # random weights have no accuracy, and no unit is a process
-        "architecture.processes.<unit>", "workload.accuracy.<name>"]
+    assert sorted(n for n in set(named) - real if not n.startswith("segments[].")) == [
+        "architecture.processes.<name>", "workload.accuracy.<name>"]  # random weights, no unit is a process
     assert len(named) == len(set(named))
 
 
@@ -211,14 +234,14 @@ def test_actions_are_documented(result):
     own = {added.action for path in switched for added in path.components(units)}
     machine = {c.action for c in xbarch_architecture().components.values()} - {None}
     assert {"demux", "gather", "skip"} <= own
-    named = set(rows(section("result.json").partition("### Actions")[2]))
+    named = set(rows(section("Results").partition("### Actions")[2]))
     assert named == set(result["counts.actions"]) | own | machine
 
 
 def test_formulas_of_the_reference_hold(result):
     """Definitions with a closed form, recomputed from other fields."""
     r = result
-    interval = r["latency.interval_ps"] / 1e12
+    interval = r["latency.pipeline_interval_ps"] / 1e12
     layers = r["mapping.layers"]
     for m in layers:
         assert m["busy"] == pytest.approx(m["occupancy_ps"] * m["windows"] / m["copies"] / interval / 1e12)

@@ -18,9 +18,10 @@ def block(cells, decode, inputs=None, crossbar=0, row0=0, col0=0, group=0, cap=N
     """A block from rows of cells and a list of (bit line, output, coefficient)."""
     stored = np.array(cells, np.uint8)
     column, output, coefficient = (np.array(part, np.int64) for part in zip(*decode, strict=True))
-    return Block(crossbar, row0, col0, np.arange(len(stored)) if inputs is None else np.array(inputs),
-                 stored.shape[1], 0, np.unique(output), lambda: Contents(stored, column, output, coefficient), group,
-                 cap)
+    return Block(crossbar=crossbar, row0=row0, col0=col0,
+                 inputs=np.arange(len(stored)) if inputs is None else np.array(inputs),
+                 columns=stored.shape[1], kept=0, targets=np.unique(output), group=group, cap=cap,
+                 contents=lambda: Contents(stored, column, output, coefficient))
 
 
 def layer_of(inputs, filters, input_bits=2, weights=None, **more):
@@ -204,7 +205,7 @@ def test_operation_units_convert_apart(sign):
     weights = rng.integers(-8, 8, (12, 5, 3, 3))
     layer = Layer("conv", "conv", ("in",), (5, 4, 4), (12, 4, 4), (3, 3), (1, 1), (1, 1), weight_bits=4, input_bits=4,
                   output_bits=4, weights=lambda: weights)
-    geometry = Geometry(32, 24, 2, 1, 4, False, ou_rows=4, ou_columns=6)
+    geometry = Geometry(32, 24, 2, dac_bits=1, adc_bits=4, unit_column=False, ou_rows=4, ou_columns=6)
     x = rng.integers(12, 16, (16, layer.rows))
     blocks = Dense({"sign": sign}).pack(layer, geometry)
     done = run(blocks, layer, geometry, x)

@@ -18,8 +18,8 @@ from xbarch.workload.graph import Layer, Workload
 
 def unit(geometry, name="sense_amplifier", **options):
     return registry.sense(name, options, Array(
-        geometry.columns, 9_800, 1_876, Fraction(8), geometry.adc_bits, 0, geometry.rows, geometry.cell_bits,
-        geometry.dac_bits))
+        columns=geometry.columns, read=9_800, conversion=1_876, converters=Fraction(8), bits=geometry.adc_bits,
+        rows=geometry.rows, cell_bits=geometry.cell_bits, dac_bits=geometry.dac_bits))
 
 
 def linear(inputs, filters, weight_bits, input_bits, weights):
@@ -66,7 +66,8 @@ def oracle(weights, x, weight_bits, input_bits, geometry, headroom):
 
 def drawn(rng):
     geometry = Geometry(int(rng.integers(3, 40)), int(rng.integers(8, 40)), int(rng.integers(1, 5)),
-                        int(rng.integers(1, 5)), int(rng.integers(1, 9)), False, signed=True)
+                        dac_bits=int(rng.integers(1, 5)), adc_bits=int(rng.integers(1, 9)), unit_column=False,
+                        signed=True)
     weight_bits, input_bits = int(rng.integers(2, 9)), int(rng.integers(1, 9))
     inputs, filters = int(rng.integers(1, 60)), int(rng.integers(1, 5))
     low, high = -(1 << weight_bits - 1), (1 << weight_bits - 1) - 1
@@ -101,7 +102,7 @@ def test_what_is_lost_equals_the_oracle(headroom):
 def test_full_scale_itself_never_saturates():
     """Without headroom the highest bits of any result fit: the largest sums there are."""
     for sign in (-8, 7):
-        geometry = Geometry(256, 256, 4, 3, 6, False, signed=True)
+        geometry = Geometry(256, 256, 4, dac_bits=3, adc_bits=6, unit_column=False, signed=True)
         layer = linear(256, 1, 4, 6, np.full((256, 1), sign))
         done = run(Dense().pack(layer, geometry), layer, geometry, np.full((1, 256), 63), None, unit(geometry))
         assert done.clips == 0 and done.out[0, 0] * sign > 0
@@ -111,7 +112,7 @@ def test_two_phases_and_two_digits_by_hand():
     """256 word lines, 8-bit weights of -77 = -(4 * 16 + 13), inputs of 45 = 5 * 8 + 5. Sums 256 * 5 * 4 = 5120 of the
     high digits, 256 * 5 * 13 = 16640 of the low ones. Kept above bit 16 of the result: 9, 12, 13, 16 bits dropped of
     high x high, high weight x low input, low weight x high input, low x low: 10, 1, 2, 0."""
-    geometry = Geometry(256, 256, 4, 3, 6, False, signed=True)
+    geometry = Geometry(256, 256, 4, dac_bits=3, adc_bits=6, unit_column=False, signed=True)
     layer = linear(256, 1, 8, 6, np.full((256, 1), -77))
     done = run(Dense().pack(layer, geometry), layer, geometry, np.full((1, 256), 45), None, unit(geometry))
     assert done.out[0, 0] == -((10 << 16) + (1 << 16) + (2 << 16))
@@ -123,7 +124,7 @@ def test_two_phases_and_two_digits_by_hand():
 def test_more_bits_or_all_of_them_lose_less():
     """A resolution of one's own moves the lowest bit kept; at the width of the result nothing is dropped."""
     rng = np.random.default_rng(4)
-    geometry = Geometry(32, 32, 4, 3, 6, False, signed=True)
+    geometry = Geometry(32, 32, 4, dac_bits=3, adc_bits=6, unit_column=False, signed=True)
     weights = rng.integers(-128, 128, (32, 4))
     layer, x = linear(32, 4, 8, 6, weights), rng.integers(0, 64, (20, 32))
     blocks, sensing = Dense().pack(layer, geometry), unit(geometry)
@@ -147,7 +148,7 @@ def test_cells_without_a_sign_lose_bits_the_same_way(name):
     rng = np.random.default_rng(6)
     path, compared = registry.datapath(name), 0
     for signed in (False, True):
-        geometry = Geometry(64, 64, 2, 1, 4, True, signed=signed)
+        geometry = Geometry(64, 64, 2, dac_bits=1, adc_bits=4, unit_column=True, signed=signed)
         if name == "forms":
             geometry = replace(geometry, ou_rows=8, ou_columns=64)
         weights = rng.integers(-7, 8, (64, 6))
@@ -187,16 +188,18 @@ def test_cells_without_a_sign_lose_bits_the_same_way(name):
 def test_a_negative_cell_needs_an_array_that_subtracts():
     cells = np.array([[-3], [2]], np.int16)
     decode = np.array([0]), np.array([0]), np.array([1])
-    block = Block(0, 0, 0, np.arange(2), 1, 0, np.array([0]), lambda: Contents(cells, *decode))
+    block = Block(crossbar=0, row0=0, col0=0, inputs=np.arange(2), columns=1, kept=0, targets=np.array([0]),
+                  contents=lambda: Contents(cells, *decode))
     layer = linear(2, 1, 4, 2, [[-3], [2]])
-    geometry = Geometry(4, 4, 2, 1, 8, False, signed=True)
+    geometry = Geometry(4, 4, 2, dac_bits=1, adc_bits=8, unit_column=False, signed=True)
     done = run([block], layer, geometry, np.array([[3, 1], [1, 0], [0, 3]]))
     assert done.out.tolist() == [[-7], [-3], [6]] and done.largest == 3
     short = run([block], layer, geometry, np.array([[1, 0], [0, 1], [1, 1]]), 1)
     assert short.out.tolist() == [[-1], [1], [-1]] and short.clips == 2
     with pytest.raises(ConservationError, match="does not fit"):
         run([block], layer, replace(geometry, signed=False), np.array([[1, 1]]))
-    too_low = Block(0, 0, 0, np.arange(2), 1, 0, np.array([0]), lambda: Contents(cells * 2, *decode))
+    too_low = Block(crossbar=0, row0=0, col0=0, inputs=np.arange(2), columns=1, kept=0, targets=np.array([0]),
+                    contents=lambda: Contents(cells * 2, *decode))
     with pytest.raises(ConservationError, match="does not fit"):
         run([too_low], layer, geometry, np.array([[1, 1]]))
 
@@ -206,7 +209,7 @@ def test_verify_reports_the_loss():
     layer = linear(256, 1, 8, 6, weights)
     network = Workload("net", (Layer("input", "input", (), (256, 1, 1), (256, 1, 1)), layer),
                        activations={"fc": np.full((1, 256, 1, 1), 45)})
-    geometry = Geometry(256, 256, 4, 3, 6, False, signed=True)
+    geometry = Geometry(256, 256, 4, dac_bits=3, adc_bits=6, unit_column=False, signed=True)
     how = {"blocks": lambda la: Dense().pack(la, geometry), "sensing": unit(geometry)}
     row, = verify(network, geometry, **how)
     right = 256 * 77 * 45

@@ -41,7 +41,7 @@ def figures(*changes, **more):
     found = json.loads(xbarch.simulate("isaac_like", "vgg7_pruned", images=2, overrides=[QUEUED, *changes],
                                        **more).to_json())
     del found["provenance"], found["architecture"]
-    for key in ("bounds_ps", "steady", "interval_95_ps"):
+    for key in ("bounds_ps", "steady", "pipeline_interval_95_ps"):
         del found["latency"][key]
     for key in ("crossbar_time", "adc_time"):  # told below
         del found["utilization"][key]
@@ -89,9 +89,9 @@ def test_points_of_a_sweep(plain):
 
 
 @pytest.mark.parametrize(("change", "says"), [
-    ("processes={edram: {unit: nothing}}", "found 'nothing', allowed refresh"),
+    ("processes={edram: {unit: nothing}}", "unknown unit process 'nothing'; choose refresh"),
     ("processes={dram: {unit: refresh}}", "processes.dram"),
-    ("processes={edram: {unit: refresh}}", "options.retention: found no key 'retention', which is required"),
+    ("processes={edram: {unit: refresh}}", "options.retention: required key 'retention' is missing"),
     ("processes={edram: {unit: refresh, options: {retention: 40 us, rows: 0, row: 1 ns}}}", "rows: found 0")])
 def test_wrong_ones_are_refused(change, says):
     with pytest.raises(InputError) as caught:

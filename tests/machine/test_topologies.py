@@ -143,7 +143,7 @@ def test_a_window_larger_than_a_queue_travels_as_several_packets():
 
 
 def test_bad_networks_are_refused(tmp_path):
-    for override, words in (("network.topology=ring", "found 'ring', allowed bus, htree, mesh"),
+    for override, words in (("network.topology=ring", "unknown topology 'ring'; choose bus, htree or mesh"),
                             ("network.options={arity: 2}", "arity"), ("network.queue=0", "network.queue"),
                             ("network.options={width: 2, height: 2}", "found room for 4 tiles")):
         with pytest.raises(InputError) as error:

@@ -37,8 +37,8 @@ class Wide(Dense):
     tile, ima = 0, 0
 
     def components(self, geometry):
-        return [Added("more", "tile", 2, self.tile, "activation", 1, "test"),
-                Added("less", "ima", 1, self.ima, "conversion", 1, "test")]
+        return [Added(name="more", level="tile", count=2, area=self.tile, action="activation", energy=1, source="test"),
+                Added(name="less", level="ima", count=1, area=self.ima, action="conversion", energy=1, source="test")]
 
 
 @pytest.mark.parametrize("bits", range(1, 11))

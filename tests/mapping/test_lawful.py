@@ -55,31 +55,31 @@ def endless():
 
 
 @pytest.mark.parametrize(("answer", "says"), [
-    (lambda: None, "pack of layer conv returned NoneType, allowed a list of one or more blocks"),
+    (lambda: None, "pack of layer conv must return a list of one or more blocks, not NoneType"),
     (lambda: [], "returned an empty list"),
     (lambda: ["a", "b"], "returned a list of str"),
     (lambda: "abc", "returned str"),
     (lambda: {"a": 1}, "returned dict"),
     (endless, "returned generator"),
     (lambda: 1 // 0, "pack of layer conv raised ZeroDivisionError"),
-    (lambda: exit(3), "pack of layer conv raised SystemExit: 3, allowed no error"),
-    (lambda: changed(0, crossbar=-1), "returned block 0 of 9 with crossbar = -1, allowed 0 to 8"),
-    (lambda: changed(8, crossbar=10**12), "returned block 8 of 9 with crossbar = 1000000000000, allowed 0 to 8"),
+    (lambda: exit(3), "pack of layer conv raised SystemExit: 3"),
+    (lambda: changed(0, crossbar=-1), "returned block 0 of 9 with crossbar = -1, which must be 0 to 8"),
+    (lambda: changed(8, crossbar=10**12), "returned block 8 of 9 with crossbar = 1000000000000, which must be 0 to 8"),
     (lambda: changed(2, crossbar=10**30), "no whole number of 64 bits"),
     (lambda: changed(2, crossbar=1.5), "no whole number of 64 bits"),
     (lambda: changed(2, crossbar="x"), "no whole number of 64 bits"),
-    (lambda: good()[1:], "crossbar = 8, allowed 0 to 7"),
-    (lambda: [*good()[1:], good()[1]], "none on crossbar 0, allowed crossbars numbered from 0 without gaps"),
-    (lambda: changed(1, row0=500), "returned block 1 of 9 with row0 = 500, allowed 0 to 0"),
-    (lambda: changed(2, row0=85), "returned block 2 of 9 with row0 = 85, allowed 0 to 84"),
-    (lambda: changed(1, col0=1), "with col0 = 1, allowed 0 to 0"),
-    (lambda: changed(1, columns=130), "with columns = 130, allowed 1 to 129"),
-    (lambda: changed(1, columns=0), "with columns = 0, allowed 1 to 129"),
+    (lambda: good()[1:], "crossbar = 8, which must be 0 to 7"),
+    (lambda: [*good()[1:], good()[1]], "none on crossbar 0; crossbars must be numbered from 0 without gaps"),
+    (lambda: changed(1, row0=500), "returned block 1 of 9 with row0 = 500, which must be 0 to 0"),
+    (lambda: changed(2, row0=85), "returned block 2 of 9 with row0 = 85, which must be 0 to 84"),
+    (lambda: changed(1, col0=1), "with col0 = 1, which must be 0 to 0"),
+    (lambda: changed(1, columns=130), "with columns = 130, which must be 1 to 129"),
+    (lambda: changed(1, columns=0), "with columns = 0, which must be 1 to 129"),
     (lambda: changed(1, kept=-1), "with kept = -1"),
-    (lambda: changed(1, inputs=np.zeros(0, np.int64)), "with rows = 0, allowed 1 to 128"),
-    (lambda: changed(1, inputs=np.arange(299, 301)), "inputs from 299 to 300, allowed 0 to 299"),
-    (lambda: changed(1, targets=np.array([-1])), "targets from -1 to -1, allowed 0 to 39"),
-    (lambda: changed(1, targets=[1, 2]), "targets are a list of int, allowed an array of whole numbers"),
+    (lambda: changed(1, inputs=np.zeros(0, np.int64)), "with rows = 0, which must be 1 to 128"),
+    (lambda: changed(1, inputs=np.arange(299, 301)), "inputs from 299 to 300, which must be 0 to 299"),
+    (lambda: changed(1, targets=np.array([-1])), "targets from -1 to -1, which must be 0 to 39"),
+    (lambda: changed(1, targets=[1, 2]), "targets must be an array of whole numbers, not a list of int"),
     (lambda: changed(1, targets=np.array([0.5])), "targets are ndarray"),
     (lambda: [replace(b, crossbar=0) for b in good()], "that share cells of crossbar 0"),
     (lambda: changed(8, crossbar=7), "returned blocks 7 and 8 that share cells of crossbar 7"),
@@ -127,16 +127,16 @@ def spoiled(**fields):
 
 
 @pytest.mark.parametrize(("answer", "says"), [
-    (lambda *_: None, "work of layer conv returned NoneType, allowed a Work"),
-    (lambda *_: {}["x"], "work of layer conv raised KeyError: 'x', allowed no error"),
+    (lambda *_: None, "work of layer conv must return a Work, not NoneType"),
+    (lambda *_: {}["x"], "work of layer conv raised KeyError: 'x'"),
     (spoiled(crossbar=np.arange(8)), "activation groups of other crossbars than 0 to 8"),
     (spoiled(crossbar=np.arange(9)[::-1]), "activation groups of other crossbars than 0 to 8"),
-    (spoiled(rows=np.ones(8, int)), "returned rows as int64 (8,), allowed 9 whole numbers"),
-    (spoiled(cells=np.ones(9)), "returned cells as float64 (9,), allowed 9 whole numbers"),
-    (spoiled(columns=-np.ones(9, int)), "returned columns from -1 to -1, allowed 0 to 2,147,483,648"),
-    (spoiled(reads=np.zeros(9, int)), "returned reads from 0 to 0, allowed 1 to 2,147,483,648"),
+    (spoiled(rows=np.ones(8, int)), "must return rows as 9 whole numbers, not int64 (8,)"),
+    (spoiled(cells=np.ones(9)), "must return cells as 9 whole numbers, not float64 (9,)"),
+    (spoiled(columns=-np.ones(9, int)), "must return columns from 0 to 2,147,483,648, not -1 to -1"),
+    (spoiled(reads=np.zeros(9, int)), "must return reads from 1 to 2,147,483,648, not 0 to 0"),
     (spoiled(reads=None), "raised AttributeError"),
-    (spoiled(extra={"demux": np.ones(3, int)}), "returned extra['demux'] as int64 (3,), allowed 9 whole numbers"),
+    (spoiled(extra={"demux": np.ones(3, int)}), "must return extra['demux'] as 9 whole numbers, not int64 (3,)"),
     (spoiled(interval=np.full(9, 2**40)), "returned interval from 1099511627776 to 1099511627776"),
     (spoiled(latency=-5), "returned latency from -5 to -5"),
 ])
@@ -150,11 +150,12 @@ def test_reads_may_depend_on_the_window():
 
 
 @pytest.mark.parametrize(("answer", "says"), [
-    ({"area": 3}, "components returned dict, allowed a list of Added"),
-    ([3], "components returned a list of int"),
-    ([Added("mux", "chip", 1, 1, "mux", 1, "here")], "returned mux with level chip, count 1, area 1, energy 1"),
-    ([Added("mux", "ima", 1, -1, "mux", 1, "here")], "area -1"),
-    ([Added("mux", "ima", 1, 1, "mux", 0.5, "here")], "energy 0.5"),
+    ({"area": 3}, "components must return a list of Added, not dict"),
+    ([3], "components must return a list of Added, not a list of int"),
+    ([Added(name="mux", level="chip", count=1, area=1, action="mux", energy=1, source="here")],
+     "not mux with level chip, count 1, area 1, energy 1"),
+    ([Added(name="mux", level="ima", count=1, area=-1, action="mux", energy=1, source="here")], "area -1"),
+    ([Added(name="mux", level="ima", count=1, area=1, action="mux", energy=0.5, source="here")], "energy 0.5"),
 ])
 def test_hardware_that_breaks_the_contract(answer, says):
     assert says in refused(checked.hardware, Odd(components=lambda geometry: answer), GEOMETRY)
@@ -163,11 +164,11 @@ def test_hardware_that_breaks_the_contract(answer, says):
 @pytest.mark.parametrize("answer", [0, -3, 33, 2.5, "eight"])
 def test_adc_bits_that_break_the_contract(answer):
     assert refused(checked.adc_bits, Odd(adc_bits=lambda *_: answer), LAYER, GEOMETRY) == (
-        f"adc_bits of layer conv returned {answer}, allowed None or a whole number from 1 to 32")
+        f"adc_bits of layer conv must return None or a whole number from 1 to 32, not {answer}")
 
 
 @pytest.mark.parametrize(("answer", "says"), [
-    (lambda *_: None, "accepts returned NoneType, allowed a text, empty if it takes the workload"),
+    (lambda *_: None, "accepts must return text, empty if it can run the workload, not NoneType"),
     (lambda *_: 1 // 0, "accepts raised ZeroDivisionError"),
 ])
 def test_accepting_that_breaks_the_contract(answer, says):

@@ -151,6 +151,7 @@ def planned(workload, policy, chips=1):
 
 
 # Most bit-hops of greedy over those of row_major; three tiles share one router, so there is nothing to gain.
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(("workload", "policy", "bound"), [
     ("resnet18_segprune", "fit", 1.0), ("vgg16_segprune", "fit", 1.0),
     ("resnet18_segprune", "crossbars:4", 0.70), ("vgg16_segprune", "crossbars:4", 0.76), ("vgg16_dense", "fit", 0.35)])
@@ -196,7 +197,7 @@ def test_traffic_over_two_chips_is_what_the_run_sends():
 
 def test_a_placement_changes_routes_only(runs):
     """Same crossbars, copies and actions but those of the mesh; fewer flits with fewer bit-hops, and less energy."""
-    records = {name: xbarch.result.record.record(done) for name, done in runs.items()}
+    records = {name: xbarch.result.record.record(done).document() for name, done in runs.items()}
     base = records["row_major"]
     for other in records.values():
         assert other["mapping"]["crossbars"] == base["mapping"]["crossbars"]

@@ -48,7 +48,15 @@ def variants():
 
 VARIANTS = list(variants())
 IDS = [name + "".join(f"-{k}={v}" for k, v in options.items()) for name, options in VARIANTS]
-everywhere = pytest.mark.parametrize("name, options", VARIANTS, ids=IDS)
+
+
+def once(listed):
+    """Parameters of a test: the defaults of each data path in the quick tier, every variant in the full one."""
+    return [pytest.param(name, options, id=IDS[VARIANTS.index((name, options))],
+                         marks=pytest.mark.full if options else ()) for name, options in listed]
+
+
+everywhere = pytest.mark.parametrize("name, options", once(VARIANTS))
 
 
 @dataclass
@@ -84,7 +92,7 @@ def draw(rng, path, units=None):
         shape = (groups * int(rng.integers(1, 40)), int(rng.integers(1, 24)), *kernel)
         bits = 8 if path.name in REPEATS else int(rng.choice([2, 4, 8]))
         geometry = Geometry(int(rng.choice([16, 32, 64, 128])), int(rng.choice([32, 64, 128])), int(rng.choice([1, 2])),
-                            int(rng.choice([1, 1, 2])), 8, bool(rng.integers(2)))
+                            dac_bits=int(rng.choice([1, 1, 2])), adc_bits=8, unit_column=bool(rng.integers(2)))
         if rng.integers(2) if units is None else units:
             wide = geometry.columns if path.name == "forms" else int(rng.choice([4, 8, 16]))
             geometry = replace(geometry, ou_rows=int(rng.choice([4, 8, 16])), ou_columns=wide)
@@ -331,7 +339,7 @@ def dense_as_matched(case, layer):
 STEPPED = [(n, o) for n, o in VARIANTS if n != "meng" and o != {"fill": "kernels"}]  # see `test_where_the_laws_end`
 
 
-@pytest.mark.parametrize("name, options", STEPPED, ids=[IDS[VARIANTS.index(v)] for v in STEPPED])
+@pytest.mark.parametrize("name, options", once(STEPPED))
 def test_steps_never_exceed_the_dense_packing(name, options):
     """With nothing skipped, and in every window of given inputs: what is skipped only lowers the steps."""
     path, rng, saved = registry.datapath(name, options), np.random.default_rng(16), 0

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xbarch.support import bundled, cache
+from xbarch.support import bundled, cache, packages
 
 if TYPE_CHECKING:
     from xbarch.specs.architecture import Architecture
@@ -109,7 +109,7 @@ def _alone() -> bool:
     """Whether all plugins are xbarch's own: of others the source text is not looked after."""
     from importlib.metadata import entry_points
 
-    from xbarch.plugins.registry import KINDS
+    from xbarch.plugins.kinds import KINDS
 
     groups = [*(f"xbarch.{folder}" for folder in _FOLDERS), *(kind.group for kind in KINDS)]
-    return all(bundled.whose(point) == bundled.OWN for group in groups for point in entry_points(group=group))
+    return all(packages.origin(point) == packages.OWN for group in groups for point in entry_points(group=group))

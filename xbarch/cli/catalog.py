@@ -9,10 +9,11 @@ from xbarch.cost.nameplate import nameplate
 from xbarch.cost.pricing import reprice
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
-from xbarch.plugins import registry
+from xbarch.plugins import kinds, registry
 from xbarch.render.diagram import spoken
 from xbarch.specs.architecture import Architecture, Served
 from xbarch.specs.load import document, load, validate
+from xbarch.specs.model import Plugin
 from xbarch.specs.study import Study
 from xbarch.specs.sweep import Sweep
 from xbarch.specs.text import brief
@@ -22,12 +23,12 @@ from xbarch.workload.find import headline
 
 def entries() -> dict[str, list[dict[str, str]]]:
     """Lists by kind ("architectures", "workloads", "studies", "datapaths", "sensing" and the others of
-    `registry.KINDS`), each entry with name, summary, source, from: "xbarch", the package or the file it comes with."""
+    `kinds.KINDS`), each entry with name, summary, source, from: "xbarch", the package or the file it comes with."""
     found = {"architectures": [_architecture(n, o) for n, o in bundled.known("architectures").items()],
              "workloads": [_workload(n, o) for n, o in bundled.known("workloads").items()],
              "studies": [_study(n, o) for n, o in bundled.known("studies").items()]}
-    for kind in registry.KINDS:
-        found[kind.group.partition(".")[2]] = [_class(kind, name) for name in registry.classes(kind)]
+    for kind in kinds.KINDS:
+        found[kind.label] = [_class(kind, name) for name in registry.classes(kind)]
     return found
 
 
@@ -49,8 +50,9 @@ def _study(name: str, origin: str) -> dict[str, str]:
             "source": f"xbarch {'sweep' if sweep else 'compare'} {name}", "from": origin}
 
 
-def _class(kind: registry.Kind, name: str) -> dict[str, str]:
-    found: registry.Plugin = registry.find(kind, name)
+def _class(kind: kinds.Kind[Any], name: str) -> dict[str, str]:
+    found = registry.find(kind, name)
+    assert found is not None, name
     return {"name": name, "summary": found.summary, "source": found.provenance, "from": registry.origin(kind, name)}
 
 
@@ -62,7 +64,7 @@ def described(name: str, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
         InputError: nothing has that name, or one cannot be read; overrides of what is no architecture.
     """
     found: list[dict[str, Any]] = []
-    for kind in registry.KINDS:
+    for kind in kinds.KINDS:
         if (plugin := registry.find(kind, name)) is not None:
             found.append({"kind": kind.noun, **_class(kind, name), "options": _options(plugin)})
     workloads = bundled.known("workloads")
@@ -82,8 +84,8 @@ def _process(served: Served) -> str:
     return f"{served.unit} ({options})" if options else served.unit
 
 
-def _options(plugin: registry.Plugin) -> list[dict[str, str]]:
-    fields = getattr(getattr(plugin, "Options", None), "model_fields", {})
+def _options(plugin: type[Plugin[Any]]) -> list[dict[str, str]]:
+    fields = plugin.Options.model_fields
     return [{"name": name, "default": "required" if f.is_required() else str(f.get_default(call_default_factory=True)),
              "what": f.description or ""} for name, f in fields.items()]
 

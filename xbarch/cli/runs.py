@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -32,12 +31,7 @@ from xbarch.cli.arguments import (
 )
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
-from xbarch.support import defaults
-
-if TYPE_CHECKING:
-    from xbarch.result.result import Result
-
-_PICTURES, _KINDS = ("energy", "timeline", "utilization", "chip"), ("svg", "png")
+from xbarch.support import defaults, output
 
 
 def simulate(
@@ -60,9 +54,11 @@ def simulate(
                           engine=engine, reload=reload, bits=bits)
         result = run.simulate(request, trace=trace, progress=progress)
     if out is not None:
-        _save(result, out)
+        from xbarch.render.pictures import save
+
+        save(result, out)
     if as_json:
-        sys.stdout.write(result.to_json())
+        output.write(result.to_json())
         return
     from xbarch.render import tables
 
@@ -75,23 +71,13 @@ def simulate(
 
 def _require_room(out: Path, trace: Path | None) -> None:
     """Refuse an output folder that cannot be written, before a long run."""
+    from xbarch.render.pictures import names
     from xbarch.support.files import writable
 
     if trace is not None and trace.resolve() in (out.resolve(), *out.resolve().parents):
         raise InputError(f"must be a file beside or in the output folder, not {trace}, which is to be a folder",
                          field="trace")
-    writable(out, "result.json", *(f"{name}.{kind}" for name in _PICTURES for kind in _KINDS))
-
-
-def _save(result: Result, out: Path) -> None:
-    """Write the record and the pictures, together or not at all."""
-    from xbarch.render import pictures
-    from xbarch.support.files import write_all
-
-    drawn: dict[Path, str | bytes] = {
-        out / f"{name}.{kind}": pictures.render(pictures.PICTURES[name], result, kind)
-        for name in _PICTURES for kind in _KINDS}
-    write_all({**drawn, out / "result.json": result.to_json()})
+    writable(out, *names())
 
 
 def verify(

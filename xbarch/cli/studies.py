@@ -85,7 +85,7 @@ def _bundled(study: Path) -> bool:
 
 def _compare_saved(places: list[Path], out: Path | None, as_json: bool) -> None:
     """Compare results that `simulate --out` or `--json` saved."""
-    from xbarch.render import tables
+    from xbarch.render import compared, tables
     from xbarch.result import result
 
     records = [result.read(p / "result.json" if p.is_dir() else p) for p in places]
@@ -99,7 +99,7 @@ def _compare_saved(places: list[Path], out: Path | None, as_json: bool) -> None:
         write(out, page(records, "xbarch comparison"))
     if as_json:
         lines = [{"field": line.figure.key, "values": line.values, "gains": line.gains}
-                 for line in tables.comparison(records)]
+                 for line in compared.comparison(records)]
         print_json({"results": [r.name for r in records], "figures": lines})
         return
     tables.show_comparison(records)

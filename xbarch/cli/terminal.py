@@ -8,9 +8,11 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from xbarch.errors import XbarchError
+from xbarch.support import output
 
 
 class Bar:
@@ -55,7 +57,8 @@ def guarded(app: Callable[..., Any]) -> None:
     interrupts are `xbarch.__main__`'s."""
     _streams()
     try:
-        code = app(standalone_mode=False) or 0
+        with output.reserved() if "--json" in sys.argv else nullcontext():
+            code = app(standalone_mode=False) or 0
         sys.stdout.flush()
         if code == 130:  # how typer says that it was interrupted
             raise KeyboardInterrupt
@@ -92,7 +95,7 @@ def _misused(error: Any) -> None:
 
 def print_json(value: object) -> None:
     """Print `value` as an indented JSON document."""
-    print(json.dumps(value, indent=1))
+    output.write(json.dumps(value, indent=1) + "\n")
 
 
 def wrote(what: object) -> None:

@@ -23,11 +23,11 @@ def compress(
     plugin: Plugin = [],
 ) -> None:
     """Train, prune and quantize a network, or each of a grid, and store it; an interrupted training resumes."""
-    from xbarch.compress.recipes import ask
+    from xbarch.compress.recipes import resolve
 
     load_plugins(plugin)
-    ask(recipe, out, only=only)  # a wrong recipe is refused before torch is loaded
-    from xbarch.compress.training.run import train
+    resolve(recipe, out, only=only)  # a wrong recipe is refused before torch is loaded
+    from xbarch import train
 
     with Bar("compress", False) as bar:
         def progress(done: int, total: int, text: str) -> None:
@@ -76,13 +76,14 @@ def import_(
     if apply and density is None:
         raise InputError("--apply needs --density, the share of weights to keep (above 0, up to 1)", field="density")
     load_plugins(plugin)
-    from xbarch.compress.intake.checkpoint import data_words, take
+    from xbarch import import_weights
+    from xbarch.compress.importing.request import data_fields
     from xbarch.workload.store import read_manifest
 
-    images = data_words(data)
+    images = data_fields(data)
     if size is not None:
         images["size"] = size
-    place = take(
+    place = import_weights(
         model, weights, method, out=out, data=images, options=pairs(option), density=density,
         layers=pairs(layer, "layer"), width=width, classes=classes, seed=seed, threads=threads,
         quantization={"weight_bits": weight_bits, "activation_bits": activation_bits, "weight_scale": weight_scale,

@@ -79,7 +79,8 @@ def full(architecture: Architecture, input_bits: int) -> Work:
     x, unit = architecture.crossbar, architecture.crossbar.operation_unit
     high, wide = (unit.rows, unit.columns) if unit else (x.rows, x.columns)
     reads = ceil(x.rows / high) * ceil(x.columns / wide) * ceil(input_bits / x.dac_bits)
-    return Work(_one(0), _one(high), _one(wide), _one(high * wide), _one(reads), _one(0))
+    return Work(crossbar=_one(0), rows=_one(high), columns=_one(wide), cells=_one(high * wide), reads=_one(reads),
+                outputs=_one(0))
 
 
 def _one(value: int) -> NDArray[np.int64]:

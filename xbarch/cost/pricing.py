@@ -8,7 +8,7 @@ from math import isfinite
 from xbarch.cost.nameplate import full
 from xbarch.errors import InputError
 from xbarch.parts.scaling.base import Built, Price
-from xbarch.plugins import checked, registry
+from xbarch.plugins import checked, guard, registry
 from xbarch.specs.architecture import Architecture, Component
 
 _MOST = 10**21  # of every figure, as of an energy in a spec
@@ -45,11 +45,12 @@ def _reprice(a: Architecture, name: str, component: Component) -> Component:
     if unlike := _unlike(a, component, model.kind):
         raise InputError(f"found {component.scaling.model!r}, a model of kind {model.kind}, allowed on {unlike}",
                          field=field)
-    built = Built(component.bits, a.crossbar.adc_bits, a.buffer.size, a.buffer.access_bits)
-    written = Price(component.energy_aj, component.area, component.power, component.leakage, component.per or 0,
-                    Fraction(component.count))
+    built = Built(of=component.bits, adc_bits=a.crossbar.adc_bits, buffer=a.buffer.size,
+                  access=a.buffer.access_bits)
+    written = Price(energy=component.energy_aj, area=component.area, power=component.power, leakage=component.leakage,
+                    per=component.per or 0, count=Fraction(component.count))
     try:
-        with registry.asking(model, "scale") as wrong:
+        with guard.asking(model, "scale") as wrong:
             price = model.scale(written, built)
             if not isinstance(price, Price):
                 raise wrong(f"returned {type(price).__name__}, allowed a Price")

@@ -9,15 +9,18 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work, standard_work
+from xbarch.datapaths import dense
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Added, Block, Geometry, Stream, Work
 from xbarch.datapaths.tools import indices, packing, sparse_units
 from xbarch.datapaths.tools.packing import Piece
 from xbarch.datapaths.tools.pieces import unit
+from xbarch.datapaths.tools.reads import standard_work
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
 
-class AutoPruneOptions(base.Options):
+class AutoPruneOptions(Options):
     """Options of `auto_prune`."""
 
     grain: Literal["vectors", "rows"] = Field(
@@ -29,7 +32,7 @@ class AutoPruneOptions(base.Options):
     gathers: int = Field(8, ge=1, le=64, description="address generators of an IMA, one input a clock each")
 
 
-class AutoPrune(DataPath):
+class AutoPrune(Pruning[AutoPruneOptions]):
     """Every layer has a density of its own; a recipe's `search` with option `density` finds them.
 
     Grain "vectors": in each strip of rows as tall as an operation unit the filters with an unmasked weight stand side
@@ -39,6 +42,7 @@ class AutoPrune(DataPath):
     """
 
     name: ClassVar[str] = "auto_prune"
+    title: ClassVar[str] = "AUTO-PRUNE"
     summary: ClassVar[str] = "column vectors of operation units, densities searched (AUTO-PRUNE, ICS 2021; APQ)"
     provenance: ClassVar[str] = (
         "Yang et al., AUTO-PRUNE, ICS 2021 (densities by layer, rewarded by accuracy and occupied crossbars; only kept "
@@ -47,7 +51,7 @@ class AutoPrune(DataPath):
         "reading: the papers' reinforcement learning is replaced by a search of each layer alone, the first of given "
         "densities within an accuracy guard; kept by norm; packing, ids as in `sre`, sign schemes, all prices; APQ's "
         "bit widths are not searched")
-    Options: ClassVar[type[base.Options]] = AutoPruneOptions
+    Options: ClassVar[type[Options]] = AutoPruneOptions
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         return sparse_units.refused(workload, geometry, self.options.sign)

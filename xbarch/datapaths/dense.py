@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Block, Contents, DataPath, Geometry
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Block, Contents, Geometry, Projection, Reals
 from xbarch.datapaths.tools import cells
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
 Sign = Literal["offset", "differential", "twos"]
@@ -22,7 +23,7 @@ _ENCODE: dict[Scheme, Callable[..., Contents]] = {
 }
 
 
-class DenseOptions(base.Options):
+class DenseOptions(Options):
     """Options of `dense`."""
 
     sign: Sign = Field("offset", description="how signed weights are stored: offset with flipped bit lines and a "
@@ -30,15 +31,20 @@ class DenseOptions(base.Options):
                        "(complement); where the crossbar subtracts in analog, cells hold signed digits instead (PRIME)")
 
 
-class Dense(DataPath):
+class Dense(Pruning[DenseOptions]):
     """Row blocks x column blocks; no weight is split over crossbars. Every group of a grouped convolution has
     its own crossbars, as in the count ceil(R / rows) * ceil(F * S / columns) a group."""
 
     name: ClassVar[str] = "dense"
+    title: ClassVar[str] = "Dense"
+    reads_every_phase: ClassVar[bool] = True
     summary: ClassVar[str] = "every weight stored, nothing skipped (the baseline)"
     provenance: ClassVar[str] = ("Shafiee et al., ISAAC, ISCA 2016 (offset, flipped columns, unit column); "
                                  "Chi et al., PRIME, ISCA 2016 (positive and negative arrays, subtracted in analog)")
-    Options: ClassVar[type[base.Options]] = DenseOptions
+    Options: ClassVar[type[Options]] = DenseOptions
+
+    def cells_per_weight(self, bits: int, geometry: Geometry) -> int:
+        return per_weight(bits, geometry, self.options.sign)
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         for layer in workload.compute_layers:
@@ -49,13 +55,13 @@ class Dense(DataPath):
                         f"the crossbar has {geometry.columns}")
         return ""
 
-    def project(self, weights: base.Reals, layer: Layer, geometry: Geometry, density: float) -> base.Projection:
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
         """Unstructured magnitude pruning: the largest weights, wherever they are. Saves nothing on this data path."""
         size = np.abs(weights).ravel()
         mask = np.zeros(size.size, bool)
         mask[np.argsort(-size, kind="stable")[:max(1, round(density * size.size))]] = True
         shaped = mask.reshape(weights.shape)
-        return base.Projection(weights * shaped, shaped)
+        return Projection(weights * shaped, shaped)
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
         """Blocks of one copy, column block by column block, so that crossbars that share outputs are neighbours."""

@@ -13,21 +13,32 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import (
+    Added,
+    Block,
+    Bools,
+    Contents,
+    Geometry,
+    Ints,
+    Project,
+    Projection,
+    Reals,
+    Stream,
+    Work,
+)
 from xbarch.datapaths.tools import cells, indices
-from xbarch.datapaths.xue.path import _matrix, _shaped
+from xbarch.datapaths.tools.matrix import flat, folded, unrolled
+from xbarch.datapaths.tools.reads import standard_work
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
-Reals = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 _READING = "this project's reading, "
 _SIZED = 8  # bits of the weights that the added memories are sized for
 
 
-class FormsOptions(base.Options):
+class FormsOptions(Options):
     """Options of `forms`."""
 
     fragment: Literal[0, 4, 8, 16] = Field(
@@ -58,19 +69,20 @@ class Part:
     rows: Ints
 
 
-class Forms(DataPath):
+class Forms(Pruning[FormsOptions]):
     """A row block of a crossbar is a stack of fragments, read one after another, each with a sign for every weight
     column. A filter with a fragment of both signs is stored as its positive and its negative weights, in two columns.
     """
 
     name: ClassVar[str] = "forms"
+    title: ClassVar[str] = "FORMS"
     summary: ClassVar[str] = "fragments of few rows and one sign, input zeros skipped (Yuan et al., FORMS, 2021)"
     provenance: ClassVar[str] = (
         "Yuan et al., FORMS, ISCA 2021 (structured pruning by ADMM, fragments of one sign, magnitudes in 2-bit cells, "
         "4-bit ADCs, zero skipping); recalled: sign by the sum of a fragment, order of rows, effective input cycles. "
         "This project's reading: how filters and rows share a density, kept counts that fill crossbars, rows of a "
         "block, two columns where signs mix, where signs are kept, all prices")
-    Options: ClassVar[type[base.Options]] = FormsOptions
+    Options: ClassVar[type[Options]] = FormsOptions
     whole_filters = True
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
@@ -126,14 +138,14 @@ class Forms(DataPath):
         frozen = Projection(weights * before.mask, before.mask, before.side)
         if not self.options.polarize:
             return frozen
-        parts = self._parts(_flat(before.mask), layer, geometry)
+        parts = self._parts(flat(before.mask), layer, geometry)
         shapes = [(len(self._cuts(len(p.rows), geometry)), len(p.filters)) for p in parts]
         bits = np.unpackbits(np.frombuffer(bytes.fromhex(before.side["signs"]), np.uint8))
         ends = np.cumsum([0, *(a * b for a, b in shapes)])
         signs = [bits[s:s + a * b].reshape(a, b).astype(bool) for s, (a, b) in zip(ends, shapes, strict=False)]
         return self._polarized(frozen, layer, geometry, signs)
 
-    def projections(self) -> Sequence[base.Project]:
+    def projections(self) -> Sequence[Project]:
         """The two constraints, for an ADMM that splits them."""
         return [self.structure, self.polarize] if self.options.polarize else [self.structure]
 
@@ -148,18 +160,18 @@ class Forms(DataPath):
             InputError: a density outside 0 to 1 or less than a fragment of one filter, weights of another shape or
                 not finite.
         """
-        energy = np.square(_matrix(weights, layer))
+        energy = np.square(unrolled(weights, layer))
         per_group = layer.filters // layer.groups
         least, all_ = min(self.height(geometry), layer.rows), layer.rows * per_group
         if not least / all_ - 1e-9 <= density <= 1:
-            raise InputError(f"found {density:g} for layer {layer.name}, allowed {least}/{all_} (a fragment of one "
-                             "filter) to 1", field="density")
+            raise InputError(f"must be {least}/{all_} (a fragment of one filter) to 1 for layer {layer.name}, not "
+                             f"{density:g}", field="density")
         kept, sizes = np.zeros(energy.shape, bool), []
         for f in range(0, layer.filters, per_group):
             mask, size = self._densest(energy[:, f:f + per_group], density, self._per(layer, geometry), geometry)
             kept[:, f:f + per_group] = mask
             sizes.append(size)
-        mask = _shaped(kept, weights)
+        mask = folded(kept, weights)
         return Projection(np.where(mask, weights, 0.0), mask, {
             "density": float(mask.mean()), "filters": [f for f, _ in sizes], "rows": [r for _, r in sizes]})
 
@@ -180,7 +192,8 @@ class Forms(DataPath):
             wrong = part.filters[self._mixed(layer, part, geometry)]
             if len(wrong):
                 return (f"filter {wrong[0]} of layer {layer.name} has weights of both signs in a fragment of "
-                        f"{self.height(geometry)} rows, allowed one ({len(wrong)} of {len(part.filters)} filters)")
+                        f"{self.height(geometry)} rows, which must all have one sign ({len(wrong)} of "
+                        f"{len(part.filters)} filters)")
         return ""
 
     def _densest(self, energy: Reals, density: float, per: int, geometry: Geometry) -> tuple[Bools, tuple[int, int]]:
@@ -215,22 +228,22 @@ class Forms(DataPath):
 
     def _signs(self, kept: Projection, layer: Layer, geometry: Geometry) -> list[Bools]:
         """Of every part, which fragments [fragments, filters] are positive."""
-        matrix = _flat(kept.weights)
+        matrix = flat(kept.weights)
         value = matrix if self.options.sign == "sum" else matrix * np.abs(matrix)
         return [np.add.reduceat(value[np.ix_(p.rows, p.filters)], self._cuts(len(p.rows), geometry), axis=0) >= 0
-                for p in self._parts(_flat(kept.mask), layer, geometry)]
+                for p in self._parts(flat(kept.mask), layer, geometry)]
 
     def _polarized(self, kept: Projection, layer: Layer, geometry: Geometry, signs: Sequence[Bools]) -> Projection:
         """`kept` with these signs of its parts' fragments."""
         if not 2 <= layer.weight_bits <= 8:
-            raise InputError(f"found {layer.weight_bits} for layer {layer.name}, allowed 2 to 8: a sign and a "
-                             "magnitude", field="weight_bits")
-        sign = np.zeros(_flat(kept.mask).shape, np.int8)
-        for part, positive in zip(self._parts(_flat(kept.mask), layer, geometry), signs, strict=True):
+            raise InputError(f"must be 2 to 8 (a sign and a magnitude) for layer {layer.name}, not "
+                             f"{layer.weight_bits}", field="weight_bits")
+        sign = np.zeros(flat(kept.mask).shape, np.int8)
+        for part, positive in zip(self._parts(flat(kept.mask), layer, geometry), signs, strict=True):
             starts = self._cuts(len(part.rows), geometry)
             tall = np.repeat(positive, np.diff(starts, append=len(part.rows)), axis=0)
             sign[np.ix_(part.rows, part.filters)] = np.where(tall, 1, -1)
-        sign = _shaped(sign, kept.weights) * kept.mask
+        sign = folded(sign, kept.weights) * kept.mask
         packed = np.packbits(np.concatenate([s.ravel() for s in signs])) if signs else np.zeros(0, np.uint8)
         return Projection(np.where(kept.weights * sign > 0, kept.weights, 0.0), kept.mask,
                           {**kept.side, "signs": packed.tobytes().hex()},
@@ -258,8 +271,9 @@ class Forms(DataPath):
         height, slices = self.height(geometry), geometry.slices(layer.weight_bits - 1)
         kept = layer.kept[np.ix_(part.rows, part.filters)].sum(axis=1)
         width = (len(mixed) + int(mixed.sum())) * slices
-        return [Block(crossbar, row0, 0, part.rows[row0:row0 + height] + part.group * layer.rows, width,
-                      int(kept[row0:row0 + height].sum()) * slices, part.filters, group=number,
+        return [Block(crossbar=crossbar, row0=row0, col0=0,
+                      inputs=part.rows[row0:row0 + height] + part.group * layer.rows, columns=width,
+                      kept=int(kept[row0:row0 + height].sum()) * slices, targets=part.filters, group=number,
                       contents=partial(_contents, layer, part.rows[row0:row0 + height], part.filters, mixed,
                                        slices, geometry.cell_bits))
                 for number, row0 in enumerate(range(0, len(part.rows), height))]
@@ -380,7 +394,8 @@ def _stacked(stacks: Sequence[list[Block]], phases: int, geometry: Geometry, str
             table.append((stack[0].crossbar, height, stack[0].columns, stack[0].outputs * int(same[0])))
             reads.append(phases * int(same.sum()) if vectors is None else known[key][:, same].sum(axis=1))
     crossbar, high, columns, outputs = np.array(table, np.int64).T
-    return Work(crossbar, high, columns, high * columns, np.array(reads, np.int64).T, outputs)
+    return Work(crossbar=crossbar, rows=high, columns=columns, cells=high * columns, reads=np.array(reads, np.int64).T,
+                outputs=outputs)
 
 
 def _signs_held(geometry: Geometry) -> int:
@@ -422,8 +437,3 @@ def _top(values: Reals, count: int) -> Bools:
     mask = np.zeros(len(values), bool)
     mask[np.argsort(-values, kind="stable")[:count]] = True
     return mask
-
-
-def _flat(weights: NDArray[Any]) -> NDArray[Any]:
-    """Unrolled [R, F]."""
-    return weights.reshape(len(weights), -1).T

@@ -13,17 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Block, Contents, DataPath, Geometry, Projection
+from xbarch.datapaths import dense
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Block, Contents, Geometry, Ints, Projection
 from xbarch.datapaths.tools import cells
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
 _SHARED = "shared_rows: every filter block keeps the same channels: channel pruning, coarser than the method"
 
 
-class HuaiOptions(base.Options):
+class HuaiOptions(Options):
     """Options of `huai`."""
 
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for dense: offset, differential, "
@@ -38,7 +39,7 @@ class HuaiOptions(base.Options):
         "l2", description="what a projection keeps most of: squares (the Euclidean projection) or absolute values")
 
 
-class Huai(DataPath):
+class Huai(Pruning[HuaiOptions]):
     """A kernel group is the weights of one input channel for the filters of one column block of crossbars.
 
     Every filter block q keeps n_q channels, as many whole kernels as some number of crossbars holds, or all; the rest
@@ -51,12 +52,17 @@ class Huai(DataPath):
     """
 
     name: ClassVar[str] = "huai"
+    title: ClassVar[str] = "Huai et al."
+    reads_every_phase: ClassVar[bool] = True
     summary: ClassVar[str] = "kernel groups removed in whole crossbars, nothing added (Huai et al. 2023)"
     provenance: ClassVar[str] = (
         "Huai et al., DATE 2023, abstract (crossbar-aligned pruning without hardware overhead), and the abstract of "
         "its extension CRIMP, ACM TECS 2023 (kernel-group and crossbar pruning). This project's reading: kernel group, "
         "alignment of kept counts, fill, greedy projection, shared_rows, sign")
-    Options: ClassVar[type[base.Options]] = HuaiOptions
+    Options: ClassVar[type[Options]] = HuaiOptions
+
+    def cells_per_weight(self, bits: int, geometry: Geometry) -> int:
+        return dense.per_weight(bits, geometry, self.options.sign)
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         for layer in workload.compute_layers:
@@ -113,8 +119,8 @@ class Huai(DataPath):
         ranking = self._rank(weights, layer, geometry)
         least = self.least(layer, geometry)
         if density != 0 and not least <= density <= 1:
-            raise InputError(f"found {density:g} for layer {layer.name}, allowed 0, or {_up(least):g} (one crossbar of "
-                             f"{geometry.rows} x {geometry.columns} cells) to 1", field="density")
+            raise InputError(f"must be 0, or {_up(least):g} (one crossbar of {geometry.rows} x {geometry.columns} "
+                             f"cells) to 1 for layer {layer.name}, not {density:g}", field="density")
         grid = ranking.grid
         keep = min(_nearest(ranking.size, density * weights.size), int(np.count_nonzero(ranking.score)))
         count = np.bincount(ranking.block[:keep], minlength=len(grid.sizes))
@@ -151,8 +157,8 @@ class Huai(DataPath):
         total = sum(la.rows * la.filters for la in layers)
         least = sum(first) / total
         if not least <= density <= 1:
-            raise InputError(f"found {density:g}, allowed {_up(least):g} (one crossbar of {geometry.rows} x "
-                             f"{geometry.columns} cells for each filter block of every layer) to 1", field="density")
+            raise InputError(f"must be {_up(least):g} (one crossbar of {geometry.rows} x {geometry.columns} cells for "
+                             f"each filter block of every layer) to 1, not {density:g}", field="density")
         scores = [np.where(np.cumsum(r.size) <= f, np.inf, r.score) for r, f in zip(rankings, first, strict=True)]
         sizes, owner = (np.concatenate(list(parts)) for parts in (
             (r.size for r in rankings), (np.full(len(r.size), i) for i, r in enumerate(rankings))))
@@ -182,11 +188,11 @@ class Huai(DataPath):
         numbers = alive.sum(axis=1)
         wrong = np.flatnonzero(~np.isin(numbers, grid.bounds))
         if len(wrong):
-            return (f"filter block {wrong[0]} of layer {layer.name} keeps {numbers[wrong[0]]} channels, whole "
+            return (f"filter block {wrong[0]} of layer {layer.name} keeps {numbers[wrong[0]]} channels; whole "
                     f"crossbars of {geometry.rows} x {geometry.columns} cells hold {_hold(grid.bounds)}")
         blocks = alive.reshape(layer.groups, -1, alive.shape[1])
         if self.options.shared_rows and (blocks != blocks[:, :1]).any():
-            return f"filter blocks of layer {layer.name} keep different channels, shared_rows allows one set for all"
+            return f"filter blocks of layer {layer.name} must all keep the same channels (option shared_rows)"
         return ""
 
     def _grid(self, layer: Layer, geometry: Geometry, shared: bool = False) -> Grid:
@@ -229,12 +235,12 @@ class Huai(DataPath):
         grid = self._grid(layer, geometry, self.options.shared_rows)
         expected = (layer.filters, layer.rows // grid.area, *layer.kernel)
         if np.shape(weights) != expected:
-            raise InputError(f"weights of layer {layer.name} have shape {np.shape(weights)}, allowed {expected}")
+            raise InputError(f"weights of layer {layer.name} must have the shape {expected}, not {np.shape(weights)}")
         exact = np.asarray(weights, np.float64)
         value = (np.abs(exact) if self.options.importance == "l1" else exact ** 2).sum(axis=(2, 3))
         value = np.add.reduceat(value, grid.starts, axis=0)
         if not np.isfinite(value).all():
-            raise InputError(f"weights of layer {layer.name} hold nan or infinity, allowed finite numbers")
+            raise InputError(f"weights of layer {layer.name} must be finite numbers")
         order = np.argsort(-value, axis=1, kind="stable")
         sums = np.add.reduceat(np.take_along_axis(value, order, axis=1), grid.bounds[:-1], axis=1)
         size = grid.sizes[:, None] * np.diff(grid.bounds) * grid.area

@@ -8,19 +8,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Geometry, Projection, Reals
-from xbarch.datapaths.tools.compact import (
-    Bools,
-    Compact,
-    ListOptions,
-    at_least,
-    best,
-    by_columns_of_blocks,
-    projected,
-    whole,
-)
+from xbarch.datapaths.records import Bools, Geometry, Projection, Reals
+from xbarch.datapaths.tools.compact import Compact, ListOptions
+from xbarch.datapaths.tools.cuts import at_least, best, by_columns_of_blocks, projected, whole
 from xbarch.datapaths.tools.packing import Piece
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
 
@@ -34,17 +26,18 @@ class HybridPOptions(ListOptions):
         "many as fit whole on crossbars")
 
 
-class HybridP(Compact):
+class HybridP(Compact[HybridPOptions]):
     """No public text defines the Hybrid-P that SegPrune compares itself with. Assumed here: filters are removed until
     those left fill whole crossbars; of every column block of them rows are removed, the same for all its filters,
     until those left fill whole crossbars. One list of rows a block."""
 
     name: ClassVar[str] = "hybrid_p"
+    title: ClassVar[str] = "Hybrid-P"
     summary: ClassVar[str] = "filters and block rows in whole crossbars (assumed definition of SegPrune's baseline)"
     provenance: ClassVar[str] = (
         "assumed: Zheng et al., SegPrune, IEEE TCAD 41(11), 2022, compare themselves with a Hybrid-P whose definition "
         "could not be found in public text. All of this is this project's definition")
-    Options: ClassVar[type[base.Options]] = HybridPOptions
+    Options: ClassVar[type[Options]] = HybridPOptions
     whole_filters = True
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
@@ -98,16 +91,16 @@ class HybridP(Compact):
         for mask in np.split(layer.kept, layer.groups, axis=1):
             filters = np.flatnonzero(mask.any(axis=0))
             if len(filters) % per and len(filters) < mask.shape[1]:
-                return (f"layer {layer.name} keeps {len(filters)} filters of a group, allowed multiples of {per} or "
-                        f"all {mask.shape[1]}")
+                return (f"layer {layer.name} keeps {len(filters)} filters of a group; it must keep a multiple "
+                        f"of {per}, or all {mask.shape[1]}")
             for f in range(0, len(filters), per):
                 part = mask[:, filters[f:f + per]].reshape(-1, unit, len(filters[f:f + per]))
                 units = part.any(axis=(1, 2))
                 if not part[units].all():
-                    return f"filters of a column block of layer {layer.name} keep different rows, allowed the same"
+                    return f"filters of a column block of layer {layer.name} must keep the same rows"
                 if units.sum() % step and not units.all():
-                    return (f"a column block of layer {layer.name} keeps {int(units.sum()) * unit} rows, allowed "
-                            f"multiples of {step * unit} or all {layer.rows}")
+                    return (f"a column block of layer {layer.name} keeps {int(units.sum()) * unit} rows; it "
+                            f"must keep a multiple of {step * unit}, or all {layer.rows}")
         return ""
 
     def _unit(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:

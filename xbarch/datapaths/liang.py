@@ -8,10 +8,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Geometry, Projection, Reals, energies, largest, widened
-from xbarch.datapaths.tools.compact import Bools, Compact, CompactOptions, Ints, by_columns_of_blocks, projected
+from xbarch.datapaths.records import Bools, Geometry, Ints, Projection, Reals
+from xbarch.datapaths.tools.compact import Compact, CompactOptions
+from xbarch.datapaths.tools.cuts import by_columns_of_blocks, projected
+from xbarch.datapaths.tools.groups import energies, largest, widened
 from xbarch.datapaths.tools.packing import Piece, cut
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
 
@@ -29,20 +31,21 @@ class LiangOptions(CompactOptions):
                           "are cut in blocks of kin")
 
 
-class Liang(Compact):
+class Liang(Compact[LiangOptions]):
     """Blocks of largest norm stay. Whole feature maps are read or not, in an order fixed when the layer is mapped, so
     inputs need no list. At grain column the columns left of a block of channels are recombined side by side, and a
     list says which filter each adds to."""
 
     lists: ClassVar[Literal["both", "outputs", "none"]] = "outputs"
     name: ClassVar[str] = "liang"
+    title: ClassVar[str] = "Liang et al."
     summary: ClassVar[str] = "whole crossbars or their columns, feature maps reordered (Liang et al. 2018)"
     provenance: ClassVar[str] = (
         "Liang et al., Crossbar-aware neural network pruning, IEEE Access 2018 (crossbar and column grain, L0-"
         "constrained projection, feature maps in the order of importance). This project's reading: blocks sized by "
         "the crossbar on the unrolled instead of the semi-folded mapping, the exact instead of the relaxant "
         "probabilistic projection, importance as norm, the list of outputs and its price")
-    Options: ClassVar[type[base.Options]] = LiangOptions
+    Options: ClassVar[type[Options]] = LiangOptions
 
     def ways(self, mask: Bools, layer: Layer, geometry: Geometry) -> list[Iterable[Piece]]:
         tall, per, area = geometry.rows, self._per(layer, geometry), layer.kernel[0] * layer.kernel[1]
@@ -94,13 +97,13 @@ class Liang(Compact):
             sizes = np.diff(starts, append=mask.shape[1])
             kept = np.add.reduceat(mask.reshape(-1, area, mask.shape[1]).sum(axis=1), starts, axis=1)
             if (kept % (sizes * area)).any():
-                return (f"layer {layer.name} keeps parts of blocks, allowed whole ones of {kin} channels and {kout} "
-                        "filters")
+                return (f"layer {layer.name} keeps parts of blocks; it must keep whole ones of {kin} channels and "
+                        f"{kout} filters")
             _, alike = np.unique(kept, axis=0, return_counts=True)
             over = alike % kin
             if int((over > 0).sum()) > (len(kept) % kin > 0):
-                return (f"layer {layer.name} keeps the same filters of {int(alike[over > 0][0])} channels, allowed "
-                        f"multiples of {kin}, once with the rest")
+                return (f"layer {layer.name} keeps the same filters of {int(alike[over > 0][0])} channels; "
+                        f"these must be multiples of {kin}, and once the rest")
         return ""
 
 

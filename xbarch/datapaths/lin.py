@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Block, Geometry, Projection, Reals
-from xbarch.datapaths.tools.compact import by_layer
+from xbarch.datapaths.records import Block, Bools, Geometry, Ints, Projection, Reals
+from xbarch.datapaths.tools.cuts import by_layer
 from xbarch.datapaths.tools.packing import Piece, Placed
 from xbarch.datapaths.tools.pieces import Pieces, PiecesOptions
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 _ROUNDS = 10  # Lloyd
 
 
@@ -29,7 +27,7 @@ class LinOptions(PiecesOptions):
                          "layer's largest weights are removed, whatever the density asked for")
 
 
-class Lin(Pieces):
+class Lin(Pieces[LinOptions]):
     """Filters change places so that those whose weights lie in the same rows share crossbars: recursive k-means over
     the supports of filters, of each cluster the filters nearest to its centre, a crossbar's worth of them. Crossbars
     that hold nothing vanish; rows that a cluster has nothing of are left out. Index units name the filters of each
@@ -37,6 +35,7 @@ class Lin(Pieces):
     """
 
     name: ClassVar[str] = "lin"
+    title: ClassVar[str] = "Lin et al."
     summary: ClassVar[str] = "filters clustered, whole sparse crossbars removed (Lin et al. 2019)"
     provenance: ClassVar[str] = (
         "Lin et al., Learning the sparsity for ReRAM, ASP-DAC 2019 (recursive k-means over weight columns, the most "
@@ -44,7 +43,7 @@ class Lin(Pieces):
         "index units), as described in public notes. Assumed, as the full text could not be read: features are "
         "supports. This project's reading: the largest weights as support while training, crossbars ranked by energy, "
         "rows left out inside a cluster, deterministic start of k-means, all prices")
-    Options: ClassVar[type[base.Options]] = LinOptions
+    Options: ClassVar[type[Options]] = LinOptions
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
         """Filters clustered by their largest weights, `density` of the layer's; the crossbars of most energy a weight
@@ -60,27 +59,28 @@ class Lin(Pieces):
         support[np.argsort(-energy, axis=None, kind="stable")[:max(1, round(density * energy.size))]] = True
         found = [clusters(part, self.per(layer, geometry))
                  for part in np.split(support.reshape(energy.shape), layer.groups)]
-        return self._cut(weights, energy, support.reshape(energy.shape), found, layer, geometry, density)
+        return self._cut(weights, support.reshape(energy.shape), found, layer, geometry, density)
 
     def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
         """The nearest weights with the clusters of an earlier projection and as large a share of weights."""
         density = float(before.mask.mean())
         energy = self._energy(weights, layer, density)
         found = [[np.array(c) for c in group] for group in before.side["clusters"]]
-        return self._cut(weights, energy, np.ones(energy.shape, bool), found, layer, geometry, density)
+        return self._cut(weights, np.ones(energy.shape, bool), found, layer, geometry, density)
 
     def _energy(self, weights: Reals, layer: Layer, density: float) -> Reals:
         """Squared weights [F, R]."""
         expected = (layer.filters, layer.rows // (layer.kernel[0] * layer.kernel[1]), *layer.kernel)
         if np.shape(weights) != expected:
-            raise InputError(f"weights of layer {layer.name} have shape {np.shape(weights)}, allowed {expected}")
+            raise InputError(f"weights of layer {layer.name} must have the shape {expected}, not {np.shape(weights)}")
         if not 0 < density <= 1:
-            raise InputError(f"layer {layer.name}: found {density:g}, allowed above 0 up to 1", field="density")
+            raise InputError(f"must be above 0 and at most 1 for layer {layer.name}, not {density:g}", field="density")
         return np.square(np.asarray(weights, np.float64)).reshape(layer.filters, -1)
 
-    def _cut(self, weights: Reals, energy: Reals, support: Bools, found: list[list[Ints]], layer: Layer,
-             geometry: Geometry, density: float) -> Projection:
+    def _cut(self, weights: Reals, support: Bools, found: list[list[Ints]], layer: Layer, geometry: Geometry,
+             density: float) -> Projection:
         """The crossbars of most energy of the clusters `found`, theirs and no other weights."""
+        energy = self._energy(weights, layer, density)
         starts, per = np.arange(0, layer.rows, geometry.rows), layer.filters // layer.groups
         owners = [cluster + g * per for g, group in enumerate(found) for cluster in group]
         tall = np.diff(starts, append=layer.rows)
@@ -92,9 +92,9 @@ class Lin(Pieces):
         fits &= used.ravel()[order] >= self.options.theta * size.ravel()[order]
         if not fits.any():
             least = int(size.min()) / energy.size
-            raise InputError(f"layer {layer.name}: {density:g} keeps none of its {size.size} crossbars of "
-                             f"{geometry.rows} x {geometry.columns} cells, allowed at least {least:g} (and the option "
-                             f"theta no more than {float((used / size).max()):g})", field="density")
+            raise InputError(f"{density:g} keeps none of the {size.size} crossbars of layer {layer.name}; it must be "
+                             f"at least {least:g}, and option theta at most {float((used / size).max()):g}",
+                             field="density")
         kept = np.zeros(size.size, bool)
         kept[order[fits]] = True
         mask = np.zeros(energy.shape, bool)

@@ -13,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Stream, Work, standard_work
+from xbarch.datapaths import dense
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Ints, Stream, Work
 from xbarch.datapaths.tools import cells, indices
+from xbarch.datapaths.tools.reads import standard_work
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
 _INDEX_BITS = 10  # names a filter among up to 1024
 
 
-class MengOptions(base.Options):
+class MengOptions(Options):
     """Options of `meng`."""
 
     group_ch: Literal[16, 8, 4] = Field(16, description="input channels of a sub-group; a group that was pruned "
@@ -73,7 +75,7 @@ class Routed(Block):
     """A block whose bit lines come in an order of its own, so its sums pass the DeMUX."""
 
 
-class Meng(DataPath):
+class Meng(Pruning[MengOptions]):
     """Sub-groups stacked down the rows and cut at a crossbar's last row, the parts' sums merged digitally.
 
     A stored weight is w + 2**(bits-1) - 1; a dummy weight 0, stored in the block's first digit columns, delivers
@@ -81,13 +83,18 @@ class Meng(DataPath):
     """
 
     name: ClassVar[str] = "meng"
+    title: ClassVar[str] = "Meng et al."
+    reads_every_phase: ClassVar[bool] = True
     summary: ClassVar[str] = "column segments removed by group lasso, packed left, output DeMUX (Meng et al. 2021)"
     provenance: ClassVar[str] = (
         "Meng et al., IEEE TCAS-II 2021, and the authors' code GroupLasso_Quant (groups, offset, dummy column, one "
         "sub-group read at a time, compaction, DeMUX). This project's reading: sub-groups stacked and cut at the last "
         "row, dummy weight as digit columns, side_by_side, DeMUX as an index table, layers without removed "
         "segments on the base machine's dense packing")
-    Options: ClassVar[type[base.Options]] = MengOptions
+    Options: ClassVar[type[Options]] = MengOptions
+
+    def cells_per_weight(self, bits: int, geometry: Geometry) -> int:
+        return geometry.slices(bits)
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         for layer in workload.compute_layers:
@@ -187,9 +194,10 @@ class Meng(DataPath):
             for piece, slot, group in zip(page.pieces, page.slot, page.group, strict=True):
                 local = piece.inputs % layer.rows
                 yield Routed(
-                    crossbar, row0, col0 + slot * slices, piece.inputs, piece.width * slices,
-                    int(layer.kept[local][:, piece.filters].sum()) * slices, piece.filters,
-                    partial(self._contents, layer, geometry, local, piece.filters), group=read + group, gated=True)
+                    crossbar=crossbar, row0=row0, col0=col0 + slot * slices, inputs=piece.inputs,
+                    columns=piece.width * slices, kept=int(layer.kept[local][:, piece.filters].sum()) * slices,
+                    targets=piece.filters, group=read + group, gated=True,
+                    contents=partial(self._contents, layer, geometry, local, piece.filters))
                 row0 += len(piece.inputs)
             col0, read = col0 + page.width * slices, read + page.reads
 

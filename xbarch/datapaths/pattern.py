@@ -7,20 +7,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Block, Geometry, Projection, Reals
+from xbarch.datapaths import dense
+from xbarch.datapaths.records import Block, Bools, Geometry, Ints, Projection, Reals
 from xbarch.datapaths.segprune.voting import ballots
 from xbarch.datapaths.tools import packing
 from xbarch.datapaths.tools.packing import Piece
 from xbarch.datapaths.tools.pieces import Pieces, PiecesOptions, unit
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 class PatternOptions(PiecesOptions):
@@ -35,7 +32,7 @@ class PatternOptions(PiecesOptions):
                                             "squares (the Euclidean projection) or absolute values")
 
 
-class Pattern(Pieces):
+class Pattern(Pieces[PatternOptions]):
     """A segment is the kernels of `channels` consecutive input channels of one filter, all with one pattern. Segments
     of the same channels are reordered by pattern; each pattern's segments are a dense piece of the positions kept.
     Inputs are chosen by pattern, sums added to the filter that an index names.
@@ -45,6 +42,7 @@ class Pattern(Pieces):
     """
 
     name: ClassVar[str] = "pattern"
+    title: ClassVar[str] = "Yu et al."
     summary: ClassVar[str] = "few patterns of kernel positions, kernels reordered by pattern (Yu et al. 2020)"
     provenance: ClassVar[str] = (
         "Yu et al., arXiv 2010.06156, 2020, abstract (kernel-reordering weight mapping, pattern pruning, operation "
@@ -52,7 +50,7 @@ class Pattern(Pieces):
         "frequent shapes win, channels that share a pattern fill an operation unit). Assumed, as the full text could "
         "not be read: one layer-wide election of 8 patterns. This project's reading: whole segments removed for what "
         "positions cannot express, the choice of channels, shelf packing, index storage, all prices")
-    Options: ClassVar[type[base.Options]] = PatternOptions
+    Options: ClassVar[type[Options]] = PatternOptions
 
     def prunes(self, layer: Layer) -> bool:
         """Kernels of more than one position."""
@@ -78,14 +76,14 @@ class Pattern(Pieces):
         """
         value, area = self._value(weights, layer), layer.kernel[0] * layer.kernel[1]
         if not 0 < density <= 1:
-            raise InputError(f"layer {layer.name}: found {density:g}, allowed above 0 up to 1", field="density")
+            raise InputError(f"must be above 0 and at most 1 for layer {layer.name}, not {density:g}", field="density")
         keep = min(area, max(1, int(np.ceil(density * area - 1e-9))))
         together = self._together(layer, geometry, keep)
         sums = _segments(value, together)
         most, least = int(density * value.size + 1e-6), keep * int(_sizes(value.shape[1], together).min())
         if most < least:
-            raise InputError(f"layer {layer.name}: {density:g} keeps no segment of {together} channels, allowed at "
-                             f"least {least}/{value.size}", field="density")
+            raise InputError(f"must be at least {least}/{value.size} for layer {layer.name}, not {density:g}, which "
+                             f"keeps no segment of {together} channels", field="density")
         elected = [self._elected(part, keep) for part in self._electorates(sums)]
         return self._chosen(weights, sums, elected, {"channels": together, "positions": keep, "weights": most})
 
@@ -105,14 +103,14 @@ class Pattern(Pieces):
         parts = [kernels] if self.options.scope == "layer" else np.split(kernels, kernels.shape[1], axis=1)
         found = max(int(np.unique(part.reshape(-1, area), axis=0).any(axis=1).sum()) for part in parts)
         return "" if found <= self.options.patterns else (
-            f"layer {layer.name} has {found} patterns, allowed {self.options.patterns} (option patterns)")
+            f"layer {layer.name} has {found} patterns; option patterns allows {self.options.patterns}")
 
     def _value(self, weights: Reals, layer: Layer) -> Reals:
         """Importance of every weight, [F, C / groups, positions]."""
         area = layer.kernel[0] * layer.kernel[1]
         expected = (layer.filters, layer.rows // area, *layer.kernel)
         if np.shape(weights) != expected:
-            raise InputError(f"weights of layer {layer.name} have shape {np.shape(weights)}, allowed {expected}")
+            raise InputError(f"weights of layer {layer.name} must have the shape {expected}, not {np.shape(weights)}")
         exact = np.asarray(weights, np.float64).reshape(*expected[:2], area)
         return np.abs(exact) if self.options.importance == "l1" else np.square(exact)
 

@@ -9,12 +9,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Geometry, Projection, Reals
-from xbarch.datapaths.tools.compact import (
-    Bools,
-    Compact,
-    ListOptions,
+from xbarch.datapaths.records import Bools, Geometry, Projection, Reals
+from xbarch.datapaths.tools.compact import Compact, ListOptions
+from xbarch.datapaths.tools.cuts import (
     at_least,
     best,
     by_blocks,
@@ -24,6 +21,7 @@ from xbarch.datapaths.tools.compact import (
     whole,
 )
 from xbarch.datapaths.tools.packing import Piece
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
 
@@ -38,19 +36,20 @@ class PimPruneOptions(ListOptions):
                         "that takes fewer crossbars")
 
 
-class PimPrune(Compact):
+class PimPrune(Compact[PimPruneOptions]):
     """Stage 1 keeps the filters and channels of largest norm. Stage 2 compares the remaining matrix with the crossbar:
     if its filters fit one crossbar it keeps whole crossbars of rows, if its rows do whole crossbars of filters, else
     as many rows (or columns) of every crossbar-sized block. What is left of the blocks is packed together; lists say
     which inputs a block reads and which filters it adds to."""
 
     name: ClassVar[str] = "pim_prune"
+    title: ClassVar[str] = "PIM-Prune"
     summary: ClassVar[str] = "filters and channels, then rows or columns of crossbar-sized blocks (Chu et al. 2020)"
     provenance: ClassVar[str] = (
         "Chu et al., PIM-Prune, DAC 2020, abstract, and patent US 12,154,034 of the same authors (two stages; block, "
         "crossbar-row or crossbar-column pruning by comparing with the crossbar). This project's reading: how the "
         "pruning is shared by the stages, as many rows kept of every block, stacking, row and column lists, prices")
-    Options: ClassVar[type[base.Options]] = PimPruneOptions
+    Options: ClassVar[type[Options]] = PimPruneOptions
     whole_filters = True
 
     def stacks(self) -> bool:
@@ -115,7 +114,7 @@ class PimPrune(Compact):
                 part = mask[np.ix_(piece.rows, piece.filters)]
                 if not part.all():
                     return (f"a block of layer {layer.name} of {part.shape[0]} rows and {part.shape[1]} columns keeps "
-                            f"{int(part.sum())} weights, allowed all {part.size}")
+                            f"{int(part.sum())} weights; it must keep all {part.size}")
         return ""
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import sqrt
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Block, Geometry, Projection, Reals
-from xbarch.datapaths.tools.compact import by_layer
+from xbarch.datapaths.records import Block, Geometry, Projection, Reals
+from xbarch.datapaths.tools.cuts import by_layer
+from xbarch.datapaths.tools.groups import strongest
 from xbarch.datapaths.tools.packing import Piece, Placed
 from xbarch.datapaths.tools.pieces import ActivationOptions, Activations
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
 
@@ -25,22 +26,23 @@ class ReComOptions(ActivationOptions):
         "rows of those left, the same share of each")
 
 
-class ReCom(Activations):
+class ReCom(Activations[ReComOptions]):
     """What is left of a layer's matrix, without the rows and filters that it has nothing of, is packed as `dense` packs
     a smaller layer: every crossbar full but the last. Inputs are fetched for the rows stored (structurally-compressed
     weight oriented fetching); reads whose inputs are all zero are skipped where a workload stores inputs.
     """
 
     name: ClassVar[str] = "recom"
+    title: ClassVar[str] = "ReCom"
     summary: ClassVar[str] = "rows and filters of layers removed, zero activations skipped (ReCom 2018)"
     provenance: ClassVar[str] = (
         "Ji et al., ReCom, DATE 2018, abstract (structurally compressed weights, fetching oriented by them, zero "
         "activations skipped, in-layer pipeline). Assumed, as the full text could not be read: what is removed is rows "
         "and columns of whole layers, a read is skipped when all its inputs are zero. This project's reading: "
         "projection, zero detectors, index lists, all prices; windows are pipelined by the machine")
-    Options: ClassVar[type[base.Options]] = ReComOptions
+    Options: ClassVar[type[Options]] = ReComOptions
 
-    def __init__(self, options: Any = None) -> None:
+    def __init__(self, options: ReComOptions | Mapping[str, Any] | None = None) -> None:
         super().__init__(options)
         self.whole_filters = self.options.grain != "rows"
 
@@ -59,8 +61,8 @@ class ReCom(Activations):
         if self.options.grain != "both":
             return super().project(weights, layer, geometry, density)
         share = sqrt(max(density, 0))
-        first = base.strongest(weights, layer, (1, layer.rows), share)
-        then = base.strongest(first.weights, layer, (layer.filters // layer.groups, 1), share)
+        first = strongest(weights, layer, (1, layer.rows), share)
+        then = strongest(first.weights, layer, (layer.filters // layer.groups, 1), share)
         mask = first.mask & then.mask
         return Projection(np.where(mask, weights, 0.0), mask, {"filters": first.side, "rows": then.side})
 

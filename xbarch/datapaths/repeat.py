@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Added, Block, Contents, Geometry
+from xbarch.datapaths import dense
+from xbarch.datapaths.records import Added, Block, Bools, Contents, Geometry, Ints
 from xbarch.datapaths.tools import cells, indices
 from xbarch.datapaths.tools.packing import Piece, Placed
 from xbarch.datapaths.tools.pieces import Pieces, PiecesOptions, per_crossbar, unit
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 _RESULT_BITS = 24  # of a pattern's result: 16 rows of 8-bit weights and 8-bit inputs sum to 20 bits
 _INPUT_BITS = 8
 _READING = "this project's reading: "
@@ -57,7 +56,7 @@ class Group:
     pattern: Ints
 
 
-class PattPim(Pieces):
+class PattPim(Pieces[RepeatOptions]):
     """A row group is as many consecutive rows as an operation unit reads. A filter's integers in it are a pattern;
     equal patterns are stored once and read once, every other filter that has them takes the result from a buffer.
     Patterns that are masked altogether are not stored.
@@ -67,13 +66,14 @@ class PattPim(Pieces):
     """
 
     name: ClassVar[str] = "pattpim"
+    title: ClassVar[str] = "PattPIM"
     summary: ClassVar[str] = "repeated weight patterns stored and computed once, results reused (PattPIM 2020)"
     provenance: ClassVar[str] = (
         "PattPIM, DAC 2020 and IEEE TCAD 2022, abstracts (repetitions of non-zero weight patterns mapped once to "
         "operation units, computation reuse). Assumed, as the full texts could not be read: whole weights are "
         "compared, over all filters of a layer, in consecutive rows; a 24-bit result buffer. This project's reading: "
         "no approximate pattern transform, so no weight is changed; the projection; packing, index storage, all prices")
-    Options: ClassVar[type[base.Options]] = RepeatOptions
+    Options: ClassVar[type[Options]] = RepeatOptions
 
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
         """A pattern: a filter's weights in a row group. This project's, for training."""
@@ -83,6 +83,11 @@ class PattPim(Pieces):
         return min(self.options.height or unit(geometry), layer.rows)
 
     # -- packing ----------------------------------------------------------------------------------------
+
+    @property
+    def stores_once(self) -> bool:
+        """Repeated patterns share cells."""
+        return False
 
     def saves(self, layer: Layer) -> bool:
         """Patterns may repeat in a layer of which nothing was removed."""
@@ -117,15 +122,18 @@ class PattPim(Pieces):
         kept = np.zeros((len(rows), count), bool)
         np.logical_or.at(kept.T, pattern, layer.kept[rows][:, filters].T)
         return Shared(
-            placed.crossbar, placed.row0, placed.col0, placed.piece.rows, width, int(kept.sum()) * each, filters,
-            partial(self._contents, layer, geometry, rows, placed.piece.filters, filters, pattern, width),
+            crossbar=placed.crossbar, row0=placed.row0, col0=placed.col0, inputs=placed.piece.rows, columns=width,
+            kept=int(kept.sum()) * each, targets=filters,
+            contents=partial(self._contents, layer, geometry, rows, placed.piece.filters, filters, pattern),
             group=placed.read, cap=dense.largest(len(rows), geometry, sign), gated=True, patterns=count)
 
-    def _contents(self, layer: Layer, geometry: Geometry, rows: Ints, first: Ints, filters: Ints, pattern: Ints,
-                  width: int) -> Contents:
+    def _contents(self, layer: Layer, geometry: Geometry, rows: Ints, first: Ints, filters: Ints,
+                  pattern: Ints) -> Contents:
         """Every pattern's cells once, its decode list once for each of its filters."""
         weights = layer.matrix[np.ix_(rows, first)]
         cells.check(weights, *self.levels(layer.weight_bits), layer.name, self.name)
+        width = len(first) * dense.per_weight(layer.weight_bits, geometry, self.options.sign) \
+            + dense.reference(geometry, self.options.sign)
         once = dense.encoded(weights, np.arange(len(first)), layer.weight_bits, geometry, self.options.sign, width)
         entries = np.argsort(once.output, kind="stable").reshape(len(first), -1)[pattern]
         return Contents(once.cells, once.column[entries.ravel()], np.repeat(filters, entries.shape[1]),
@@ -164,6 +172,7 @@ class RePim(PattPim):
     the results held from that window are used again."""
 
     name: ClassVar[str] = "repim"
+    title: ClassVar[str] = "RePIM"
     summary: ClassVar[str] = "weight patterns and activations that repeat are computed once (RePIM 2021)"
     provenance: ClassVar[str] = (
         "RePIM, DAC 2021 (joint use of activation and weight repetitions, from its title and abstract). Assumed, as "

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Block, Geometry
+from xbarch.datapaths.records import Block, Geometry
 from xbarch.datapaths.tools import sparse_units
 from xbarch.datapaths.tools.pieces import ActivationOptions, Activations, unit
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
 
@@ -21,22 +21,23 @@ class SNrramOptions(ActivationOptions):
                                             "block's rows, or a row's weights in a block's filters")
 
 
-class SNrram(Activations):
+class SNrram(Activations[SNrramOptions]):
     """A block is as many rows as are read together. What is left of a block after its filters and rows without a weight
     move together is packed on shelves and read alone; indexing registers name its inputs and filters. Reads whose
     inputs are all zero are skipped where a workload stores inputs.
     """
 
     name: ClassVar[str] = "snrram"
+    title: ClassVar[str] = "SNrram"
     summary: ClassVar[str] = "zero columns and rows of blocks not stored, zero inputs not read (SNrram 2018)"
     provenance: ClassVar[str] = (
         "Wang et al., SNrram, DAC 2018, abstract (weight and activation sparsity, only non-trivial weights stored). "
         "Assumed, as the full text could not be read: columns of blocks of as many rows as are read together, indexing "
         "registers as index lists. This project's reading: no sparsity transfer, projection, packing, zero detectors, "
         "all prices")
-    Options: ClassVar[type[base.Options]] = SNrramOptions
+    Options: ClassVar[type[Options]] = SNrramOptions
 
-    def __init__(self, options: Any = None) -> None:
+    def __init__(self, options: SNrramOptions | Mapping[str, Any] | None = None) -> None:
         super().__init__(options)
         self.whole_filters = self.options.grain == "column"  # a filter may lose all of its columns
 

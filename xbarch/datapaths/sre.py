@@ -9,14 +9,17 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work, standard_work
+from xbarch.datapaths import dense
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Added, Block, Geometry, Ints, Stream, Work
 from xbarch.datapaths.tools import indices, sparse_units
 from xbarch.datapaths.tools.packing import Piece
+from xbarch.datapaths.tools.reads import standard_work
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
 
-class SreOptions(base.Options):
+class SreOptions(Options):
     """Options of `sre`."""
 
     orc: bool = Field(True, description="operation-unit row compression: of each column group the rows masked for all "
@@ -30,7 +33,7 @@ class SreOptions(base.Options):
     gathers: int = Field(8, ge=1, le=64, description="address generators of an IMA, one input a clock each")
 
 
-class Sre(DataPath):
+class Sre(Pruning[SreOptions]):
     """A column group is the weights an operation unit holds side by side. With `orc` its rows with an unmasked weight
     move up, are cut at a crossbar's last row and stacked with those of other groups, which are driven by other inputs,
     so that each is read alone: every group fetches its inputs anew. A masked row of a group takes no cell, whatever
@@ -42,13 +45,14 @@ class Sre(DataPath):
     """
 
     name: ClassVar[str] = "sre"
+    title: ClassVar[str] = "SRE"
     summary: ClassVar[str] = "rows of operation units and zero input bits skipped (Sparse ReRAM Engine, ISCA 2019)"
     provenance: ClassVar[str] = (
         "Yang et al., Sparse ReRAM Engine, ISCA 2019 (operation units, row compression, dynamic operation units, "
         "delta-coded row ids). Assumed, as the full text could not be read: 5-bit codes, each column group read alone. "
         "This project's reading: masked weights, not zero cells, decide what is left out; the escape code; "
         "rows stacked across row blocks; sign schemes; projection (the paper prunes nothing itself); all prices")
-    Options: ClassVar[type[base.Options]] = SreOptions
+    Options: ClassVar[type[Options]] = SreOptions
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         return sparse_units.refused(workload, geometry, self.options.sign)
@@ -81,7 +85,7 @@ class Sre(DataPath):
             work = sparse_units.dynamic(blocks, layer, geometry, stream)
         else:
             work = standard_work(blocks, phases, geometry)
-        extra: dict[str, sparse_units.Ints] = {}
+        extra: dict[str, Ints] = {}
         if self.options.dof:
             extra["form"] = np.bincount([b.crossbar for b in blocks]) * phases
         if not self.options.orc:

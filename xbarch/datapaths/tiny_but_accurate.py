@@ -8,11 +8,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Geometry, Projection, Reals
+from xbarch.datapaths.records import Bools, Geometry, Projection, Reals
 from xbarch.datapaths.tools import purify
-from xbarch.datapaths.tools.compact import Bools, Compact, CompactOptions, at_least, best, by_layer, projected
+from xbarch.datapaths.tools.compact import Compact, CompactOptions
+from xbarch.datapaths.tools.cuts import at_least, best, by_layer, projected
 from xbarch.datapaths.tools.packing import Piece
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
 
@@ -32,17 +33,18 @@ class TinyButAccurateOptions(CompactOptions):
                               "largest of its readers' channels")
 
 
-class TinyButAccurate(Compact):
+class TinyButAccurate(Compact[TinyButAccurateOptions]):
     """The layer becomes smaller in both directions and is mapped as any other: nothing to look up, nothing added."""
 
     lists: ClassVar[Literal["both", "outputs", "none"]] = "none"
     name: ClassVar[str] = "tiny_but_accurate"
+    title: ClassVar[str] = "Tiny but Accurate"
     summary: ClassVar[str] = "filters, filter shapes and unused paths removed, nothing added (Ma et al. 2020)"
     provenance: ClassVar[str] = (
         "Ma et al., Tiny but accurate, ASP-DAC 2020 (ADMM on filters, channels and columns, network purification and "
         "unused path removal by emptiness and importance). This project's reading: how the pruning is shared, what "
         "emptiness and importance are measured on, their thresholds")
-    Options: ClassVar[type[base.Options]] = TinyButAccurateOptions
+    Options: ClassVar[type[Options]] = TinyButAccurateOptions
     whole_filters = True
 
     def ways(self, mask: Bools, layer: Layer, geometry: Geometry) -> list[Iterable[Piece]]:
@@ -82,8 +84,8 @@ class TinyButAccurate(Compact):
         for mask in np.split(layer.kept, layer.groups, axis=1):
             kept, whole = int(mask.sum()), int(mask.any(axis=0).sum() * mask.any(axis=1).sum())
             if kept != whole:
-                return (f"layer {layer.name} keeps {kept} weights where its filters and rows have {whole}, allowed "
-                        "whole filters and rows")
+                return (f"layer {layer.name} keeps {kept} weights; it must keep all {whole} where its filters and "
+                        "rows meet")
         return ""
 
     def _unit(self, layer: Layer) -> int:

@@ -6,24 +6,22 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Block, DataPath, Geometry, Projection
 from xbarch.datapaths.forms import cuts
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Block, Geometry, Ints, Projection, Reals
 from xbarch.datapaths.tools import cells
+from xbarch.datapaths.tools.matrix import folded, unrolled
 from xbarch.datapaths.xue import Xue
-from xbarch.datapaths.xue.path import _matrix, _shaped
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
-Reals = NDArray[np.float64]
 _CELLS = Xue({"single_bit": False})  # differential digits in whole cells, every row in its place
 
 
-class TinyAdcOptions(base.Options):
+class TinyAdcOptions(Options):
     """Options of `tinyadc`."""
 
     most: int = Field(0, ge=0, le=1 << 16, description="l, non-zero weights of a crossbar column, a power of two; "
@@ -33,23 +31,24 @@ class TinyAdcOptions(base.Options):
     @classmethod
     def _power(cls, found: int) -> int:
         if found & (found - 1):
-            raise ValueError("allowed 0 or a power of two")
+            raise ValueError(f"must be 0 or a power of two, not {found}")
         return found
 
 
-class TinyAdc(DataPath):
+class TinyAdc(Pruning[TinyAdcOptions]):
     """Every row and column stays in its place: no index, no routing, no crossbar saved; only the ADCs shrink.
 
     Signs are differential, so a zero weight is a zero cell. Read by operation units, a column is that of a unit.
     """
 
     name: ClassVar[str] = "tinyadc"
+    title: ClassVar[str] = "TinyADC"
     summary: ClassVar[str] = "few weights a crossbar column, so that smaller ADCs suffice (Yuan et al., TinyADC, 2021)"
     provenance: ClassVar[str] = (
         "Yuan et al., TinyADC, DATE 2021, abstract (pruning by which ADCs need fewer bits without any inaccuracy) and "
         "its description in Yuan et al., FORMS, ISCA 2021 (at most l non-zero weights a column, anywhere). This "
         "project's reading: l a power of two taken from the density, differential signs, columns of operation units")
-    Options: ClassVar[type[base.Options]] = TinyAdcOptions
+    Options: ClassVar[type[Options]] = TinyAdcOptions
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         return _CELLS.accepts(workload, geometry)
@@ -75,13 +74,13 @@ class TinyAdc(DataPath):
             InputError: a density outside 0 to 1 or below one weight a segment, weights of another shape than the
                 layer's or not finite.
         """
-        matrix = np.abs(_matrix(weights, layer))
+        matrix = np.abs(unrolled(weights, layer))
         most = self._most(layer, geometry, density)
         kept = np.zeros(matrix.shape, bool)
         starts = self._starts(layer, geometry)
         for part, mask in zip(np.split(matrix, starts[1:]), np.split(kept, starts[1:]), strict=True):
             np.put_along_axis(mask, np.argsort(-part, axis=0, kind="stable")[:most], True, axis=0)
-        mask = _shaped(kept, weights)
+        mask = folded(kept, weights)
         return Projection(np.where(mask, weights, 0.0), mask, {"most": most, "density": float(mask.mean())})
 
     def adc_bits(self, layer: Layer, geometry: Geometry) -> int:
@@ -110,8 +109,8 @@ class TinyAdc(DataPath):
         """Whether no column has more than `most` non-zero weights; nothing is promised where that is 0."""
         found = int(self.counted(layer, geometry).max(initial=0))
         return "" if not self.options.most or found <= self.options.most else (
-            f"layer {layer.name} has {found} non-zero weights in a crossbar column, allowed {self.options.most} "
-            "(option most)")
+            f"layer {layer.name} has {found} non-zero weights in a crossbar column; option most allows "
+            f"{self.options.most}")
 
     def counted(self, layer: Layer, geometry: Geometry) -> Ints:
         """Non-zero weights of every column segment, [segments, filters]."""
@@ -121,7 +120,7 @@ class TinyAdc(DataPath):
         """l of a layer."""
         height = int(np.diff(self._starts(layer, geometry), append=layer.rows).max())
         if not (density <= 1 and density * height + 1e-6 >= 1):
-            raise InputError(f"found {density:g} for layer {layer.name}, allowed 1/{height} to 1: a segment of "
+            raise InputError(f"must be 1/{height} to 1 for layer {layer.name}, not {density:g}: a segment of "
                              f"{height} weights keeps at least one", field="density")
         kept = int(density * height + 1e-6)
         from_density = height if kept == height else 1 << kept.bit_length() - 1

@@ -8,6 +8,7 @@ below 2**24 (single) or 2**53 (double precision); the bounds are checked before 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
@@ -18,8 +19,7 @@ from numpy.typing import NDArray
 from xbarch.datapaths.base import Block, Contents, Geometry
 from xbarch.errors import ConservationError, InputError
 from xbarch.parts.sensing.base import Sensing
-from xbarch.plugins.limits import limited
-from xbarch.plugins.registry import asking
+from xbarch.plugins.guard import asking, is_builtin_call, restrained
 from xbarch.workload.graph import Layer, Workload, unroll
 
 Ints = NDArray[np.int64]
@@ -203,8 +203,10 @@ def _reads(blocks: Sequence[Block], geometry: Geometry) -> Iterator[_Read]:
     """Every (crossbar, activation group) with the whole crossbar behind it, so that a cell of another block that
     lies on a driven word line and a read bit line disturbs the result as it would in the array."""
     for crossbar, members in groupby(sorted(blocks, key=lambda b: b.crossbar), key=lambda b: b.crossbar):
-        with limited():
-            stored = [(b, b.contents()) for b in members]
+        stored = []
+        for block in members:
+            with nullcontext() if is_builtin_call(block.contents) else restrained():
+                stored.append((block, block.contents()))
         array = _array(crossbar, stored, geometry)
         for group in sorted({b.group for b, _ in stored}):
             yield _read(crossbar, array, [s for s in stored if s[0].group == group])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from xbarch.cost.nameplate import full
 from xbarch.cost.pricing import reprice
-from xbarch.datapaths.base import DataPath
+from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import IncompatibleError, InputError
-from xbarch.machine.machine import Machine, geometry
+from xbarch.machine.machine import Machine
 from xbarch.machine.variant import variant
-from xbarch.plugins import checked, registry
+from xbarch.plugins import checked, guard
 from xbarch.specs.architecture import Architecture
 from xbarch.workload.graph import Workload
 
@@ -21,7 +21,7 @@ def build(architecture: Architecture, network: Workload, path: DataPath, policy:
         IncompatibleError: the data path cannot run the workload on these crossbars.
     """
     refuse_wide(network, architecture)
-    published = geometry(architecture.crossbar)
+    published = Geometry.of(architecture.crossbar)
     if reason := checked.reason(path, network, published):
         raise IncompatibleError(f"data path {path.name} cannot run workload {network.name} on "
                                 f"{architecture.name}", reason=reason)
@@ -54,7 +54,7 @@ def buildable(architecture: Architecture) -> None:
         InputError: which one, and why.
     """
     machine = Machine(reprice(architecture))
-    if registry.is_builtin(machine.sensing):
+    if guard.is_builtin(machine.sensing):
         done = checked.actions(machine.sensing, full(architecture, architecture.precision.input_bits))
         if lacks := machine.lacking(done):
             raise InputError(lacks, field="components")

@@ -16,20 +16,12 @@ from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.plan import Pace, Room
 from xbarch.parts.processes.base import UnitProcess
-from xbarch.plugins import checked, registry
+from xbarch.plugins import checked, guard
 from xbarch.plugins.registry import sensed, served, wired
 from xbarch.sim.graph import StageGraph
-from xbarch.specs.architecture import Architecture, Crossbar, Unit
+from xbarch.specs.architecture import Architecture, Unit
 from xbarch.specs.text import brief
 from xbarch.workload.graph import Layer, Workload
-
-
-def geometry(crossbar: Crossbar) -> Geometry:
-    """What data paths see of an architecture's crossbar."""
-    unit = crossbar.operation_unit
-    return Geometry(crossbar.rows, crossbar.columns, crossbar.cell_bits, crossbar.dac_bits, crossbar.adc_bits,
-                    crossbar.unit_column, ou_rows=unit.rows if unit else 0, ou_columns=unit.columns if unit else 0,
-                    signed=crossbar.subtraction == "analog")
 
 
 class Machine:
@@ -38,7 +30,7 @@ class Machine:
     def __init__(self, architecture: Architecture, chips: int = 1) -> None:
         a = architecture
         self.architecture, self.chips = a, chips
-        self.geometry = geometry(a.crossbar)
+        self.geometry = Geometry.of(a.crossbar)
         self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
         self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
         self.sensing = sensed(a.crossbar, self.slot)
@@ -195,13 +187,13 @@ class Machine:
             InputError: which action, and whose it is.
         """
         prices = self.prices()
-        with registry.asking(path, "work", name) as wrong:
+        with guard.asking(path, "work", name) as wrong:
             if free := [action for action in packed.work.extra if action not in prices]:
                 raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component pays for: "
                             f"{', '.join(prices)}")
-        with registry.asking(self.sensing, "actions", name) as wrong:
+        with guard.asking(self.sensing, "actions", name) as wrong:
             done = checked.actions(packed.sensing, packed.work)
-            if registry.is_builtin(self.sensing) and (lacks := self.lacking(done)):
+            if guard.is_builtin(self.sensing) and (lacks := self.lacking(done)):
                 raise InputError(lacks, file=f"architecture {self.architecture.name}", field="components")
             if free := [action for action in done if action not in prices]:
                 raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component of "

@@ -9,7 +9,9 @@ from typing import NoReturn
 from xbarch.errors import StuckError, XbarchError
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.plugins import limits
-from xbarch.plugins.registry import PROCESSES, asking, is_builtin, origin
+from xbarch.plugins.guard import asking, is_builtin, watched
+from xbarch.plugins.kinds import PROCESSES
+from xbarch.plugins.registry import origin
 from xbarch.sim.graph import StageGraph, Trace
 from xbarch.sim.unit import UnitError
 from xbarch.specs.text import brief
@@ -27,7 +29,7 @@ def supervised(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[
         yield None
         return
     try:
-        with limits.limited() as again:
+        with watched(*units.values()) as again:
             yield again
     except UnitError as error:
         _blame(units[graph.servers[error.server].kind], error.__cause__)

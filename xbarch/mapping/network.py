@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from xbarch.errors import InputError
 from xbarch.mapping.traffic import GATE, Transfer
 from xbarch.parts.topologies.base import Node, Point, Topology
-from xbarch.plugins.registry import asking
+from xbarch.plugins.guard import asking
 from xbarch.specs.text import brief
 
 Router = tuple[int, int, int]  # chip and node
@@ -96,11 +96,11 @@ class Network:
         with asking(self.topology, "spot"):
             return [self.topology.spot(tile) for tile in range(min(most, self.tiles))]
 
-    def line(self, link: Link) -> list[Point]:
-        """The line of a link in a picture, none between chips."""
-        (chip, *a), (other, *b) = link
+    def lines(self, links: Sequence[Link]) -> list[list[Point]]:
+        """The line of each link in a picture, empty between chips."""
         with asking(self.topology, "line"):
-            return self.topology.line(((a[0], a[1]), (b[0], b[1]))) if chip == other else []
+            return [self.topology.line(((a[0], a[1]), (b[0], b[1]))) if chip == other else []
+                    for (chip, *a), (other, *b) in links]
 
     def loads(self, transfers: Iterable[Transfer], cost: Callable[[int], int] = int) -> dict[Link, int]:
         """Sum of `cost(bits)`, as bits themselves, over all that cross each link; each link of a multicast once."""

@@ -17,7 +17,7 @@ from xbarch.datapaths.base import DataPath, Geometry, Stream, Work
 from xbarch.mapping.layout import Layout, Lists
 from xbarch.mapping.pack import Packed, pack, sensed, stream
 from xbarch.parts.sensing.base import Sensing
-from xbarch.plugins import checked, registry
+from xbarch.plugins import checked, guard
 from xbarch.support import cache
 from xbarch.workload.graph import Layer, Workload
 
@@ -78,7 +78,7 @@ def _name(network: Workload, path: DataPath, geometry: Geometry, streams: Mappin
     """Of the packings of a network in `xbarch.support.cache`; empty where not all they depend on has a name, such as
     what a plugin's code reads and imports."""
     layers = [_content(layer, network, streams[layer.name]) for layer in network.compute_layers]
-    if not registry.is_builtin(path) or None in layers:
+    if not guard.is_builtin(path) or None in layers:
         return ""
     return cache.key("packing", np.__version__, path.name, dict(path.options), geometry, *layers)
 

@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work
+from xbarch.datapaths.records import Ints
 from xbarch.errors import InputError
 from xbarch.parts.sensing.base import Sensing
-from xbarch.plugins.registry import asking
+from xbarch.plugins.guard import asking
 from xbarch.specs.text import brief
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
 Wrong = Callable[[str], InputError]
 _MOST = 2**31  # of every number in a `Work`
 _LONGEST = 10**15  # ps a read, as of a time in a spec
@@ -28,7 +27,7 @@ def reason(path: DataPath, network: Workload, geometry: Geometry) -> str:
     with asking(path, "accepts") as wrong:
         found = path.accepts(network, geometry)
         if not isinstance(found, str):
-            raise wrong(f"returned {_kind(found)}, allowed a text, empty if it takes the workload")
+            raise wrong(f"must return text, empty if it can run the workload, not {_kind(found)}")
         return brief(found, 400)
 
 
@@ -37,13 +36,13 @@ def hardware(path: DataPath, geometry: Geometry) -> list[Added]:
     with asking(path, "components") as wrong:
         found = path.components(geometry)
         if not _listed(found, Added):
-            raise wrong(f"returned {_kind(found)}, allowed a list of Added")
+            raise wrong(f"must return a list of Added, not {_kind(found)}")
         for added in found:
             if added.level not in ("tile", "ima") or not all(isinstance(n, int) and n >= 0 for n in (
                     added.count, added.area, added.energy)):
-                raise wrong(f"returned {brief(added.name)} with level {brief(added.level)}, count {brief(added.count)}"
-                            f", area {brief(added.area)}, energy {brief(added.energy)}, allowed tile or ima and whole "
-                            "numbers of at least 0")
+                raise wrong(f"must return Added with level tile or ima and whole numbers of at least 0, not "
+                            f"{brief(added.name)} with level {brief(added.level)}, count {brief(added.count)}, area "
+                            f"{brief(added.area)}, energy {brief(added.energy)}")
         return found
 
 
@@ -52,7 +51,7 @@ def adc_bits(path: DataPath, layer: Layer, geometry: Geometry) -> int | None:
     with asking(path, "adc_bits", layer.name) as wrong:
         found = path.adc_bits(layer, geometry)
         if found is not None and not (isinstance(found, int | np.integer) and 1 <= found <= 32):
-            raise wrong(f"returned {brief(found)}, allowed None or a whole number from 1 to 32")
+            raise wrong(f"must return None or a whole number from 1 to 32, not {brief(found)}")
         return found
 
 
@@ -61,10 +60,10 @@ def blocks(path: DataPath, layer: Layer, geometry: Geometry) -> Sequence[Block]:
     with asking(path, "pack", layer.name) as wrong:
         found = path.pack(layer, geometry)
         if not found or not _listed(found, Block):
-            raise wrong(f"returned {_kind(found)}, allowed a list of one or more blocks")
+            raise wrong(f"must return a list of one or more blocks, not {_kind(found)}")
         table = np.array([(b.crossbar, b.row0, b.col0, len(b.inputs), b.columns, b.kept, b.group) for b in found])
         if table.dtype.kind != "i":
-            raise wrong("returned a block whose place or size is no whole number of 64 bits")
+            raise wrong("returned a block whose place or size is not a whole number of 64 bits")
         crossbar, row0, col0, rows, columns, kept, _ = table.T
         wide = geometry.columns + geometry.unit_column
         for name, values, low, high in (
@@ -75,17 +74,17 @@ def blocks(path: DataPath, layer: Layer, geometry: Geometry) -> Sequence[Block]:
             if bad.size:
                 first = int(bad[0])
                 most = int(np.broadcast_to(high, values.shape)[first])
-                raise wrong(f"returned block {first} of {len(found)} with {name} = {values[first]}, "
-                            f"allowed {low} to {most}")
+                raise wrong(f"returned block {first} of {len(found)} with {name} = {values[first]}, which "
+                            f"must be {low} to {most}")
         used = np.bincount(crossbar)
         if not used.all():
-            raise wrong(f"returned blocks up to crossbar {len(used) - 1} but none on crossbar {int(used.argmin())}, "
-                        "allowed crossbars numbered from 0 without gaps")
+            raise wrong(f"returned blocks up to crossbar {len(used) - 1} but none on crossbar {int(used.argmin())}; "
+                        "crossbars must be numbered from 0 without gaps")
         for what, most in (("inputs", layer.rows * layer.groups), ("targets", layer.filters)):
             _within(what, [getattr(b, what) for b in found], most, wrong)
         if (clash := _overlap(crossbar, row0, rows, col0, columns)) is not None:
-            raise wrong(f"returned blocks {clash[0]} and {clash[1]} that share cells of crossbar {crossbar[clash[0]]}, "
-                        "allowed blocks that do not overlap")
+            raise wrong(f"returned blocks {clash[0]} and {clash[1]}, which share cells of crossbar "
+                        f"{crossbar[clash[0]]}")
         return found
 
 
@@ -95,11 +94,11 @@ def work(path: DataPath, packed: Sequence[Block], layer: Layer, geometry: Geomet
     with asking(path, "work", layer.name) as wrong:
         found = path.work(packed, layer, geometry, stream)
         if not isinstance(found, Work):
-            raise wrong(f"returned {_kind(found)}, allowed a Work")
+            raise wrong(f"must return a Work, not {_kind(found)}")
         crossbars = np.arange(1 + max(b.crossbar for b in packed))
         if not np.array_equal(np.unique(found.crossbar), crossbars) or (np.diff(found.crossbar) < 0).any():
-            raise wrong(f"returned activation groups of other crossbars than 0 to {len(crossbars) - 1} in order, "
-                        "allowed those of the blocks")
+            raise wrong(f"must return activation groups of crossbars 0 to {len(crossbars) - 1} in order, those of the "
+                        "blocks")
         groups = len(found.crossbar)
         for name, values, size, least in (
                 *((n, getattr(found, n), groups, 0) for n in ("rows", "columns", "cells", "outputs")),
@@ -108,12 +107,12 @@ def work(path: DataPath, packed: Sequence[Block], layer: Layer, geometry: Geomet
                 *((("interval", found.interval, len(crossbars), 0),) if found.interval is not None else ()),
                 ("latency", np.array([found.latency]), 1, 0)):
             if values.dtype.kind not in "iu" or values.ndim > 1 + (name == "reads") or values.shape[-1] != size:
-                raise wrong(f"returned {name} as {values.dtype} {values.shape}, allowed {size} whole numbers")
+                raise wrong(f"must return {name} as {size} whole numbers, not {values.dtype} {values.shape}")
             if values.ndim > 1 and len(values) != (windows := layer.windows * (stream.images if stream else 1)):
-                raise wrong(f"returned {name} of {len(values)} windows, allowed {windows}")
+                raise wrong(f"must return {name} of {windows} windows, not {len(values)}")
             low, high = int(values.min()), int(values.max())
             if low < least or high > _MOST:
-                raise wrong(f"returned {name} from {low} to {high}, allowed {least} to {_MOST:,}")
+                raise wrong(f"must return {name} from {least} to {_MOST:,}, not {low} to {high}")
         return found
 
 
@@ -122,7 +121,7 @@ def adjusted(unit: Sensing, weight_bits: int, input_bits: int) -> Sensing:
     with asking(unit, "adjusted") as wrong:
         found = unit.adjusted(weight_bits, input_bits)
         if not isinstance(found, Sensing):
-            raise wrong(f"returned {_kind(found)}, allowed a Sensing")
+            raise wrong(f"must return a Sensing, not {_kind(found)}")
         return found
 
 
@@ -151,7 +150,7 @@ def actions(unit: Sensing, work: Work) -> dict[str, Ints]:
     with asking(unit, "actions") as wrong:
         found = unit.actions(work)
         if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
-            raise wrong(f"returned {_kind(found)}, allowed a dict of action names and counts")
+            raise wrong(f"must return a dict of action names and counts, not {_kind(found)}")
         return {name: _counted(f"counts of {brief(name)}", counts, _shapes(work), (0, 2**53), wrong)
                 for name, counts in found.items()}
 
@@ -166,9 +165,9 @@ def _counted(what: str, values: object, shapes: Sequence[tuple[int, ...]], bound
     """Whole numbers of one of the shapes, within bounds."""
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu" or values.shape not in shapes:
         found = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else _kind(values)
-        raise wrong(f"returned {what} as {found}, allowed whole numbers {' or '.join(map(str, shapes))}")
+        raise wrong(f"must return {what} as whole numbers {' or '.join(map(str, shapes))}, not {found}")
     if values.size and not bounds[0] <= int(values.min()) <= int(values.max()) <= bounds[1]:
-        raise wrong(f"returned {what} from {values.min()} to {values.max()}, allowed {bounds[0]} to {bounds[1]:,}")
+        raise wrong(f"must return {what} from {bounds[0]} to {bounds[1]:,}, not {values.min()} to {values.max()}")
     return values
 
 
@@ -176,10 +175,10 @@ def _within(what: str, arrays: list[Any], most: int, wrong: Wrong) -> None:
     """Indices 0 to most - 1. Blocks share arrays; each is looked at once."""
     for indices in {id(a): a for a in arrays}.values():
         if not isinstance(indices, np.ndarray) or indices.ndim != 1 or indices.dtype.kind not in "iu":
-            raise wrong(f"returned a block whose {what} are {_kind(indices)}, allowed an array of whole numbers")
+            raise wrong(f"returned a block whose {what} must be an array of whole numbers, not {_kind(indices)}")
         if indices.size and (indices.min() < 0 or indices.max() >= most):
-            raise wrong(f"returned a block with {what} from {indices.min()} to {indices.max()}, "
-                        f"allowed 0 to {most - 1}")
+            raise wrong(f"returned a block with {what} from {indices.min()} to {indices.max()}, which must be 0 to "
+                        f"{most - 1}")
 
 
 def _overlap(crossbar: Ints, row0: Ints, rows: Ints, col0: Ints, columns: Ints) -> tuple[int, int] | None:

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import lacking
-from xbarch.specs.recipe import Spec, Text
+from xbarch.specs.model import Spec
+from xbarch.specs.recipe import Text
 from xbarch.specs.text import brief
 
 Name = Annotated[str, Field(min_length=1, max_length=4096)]

@@ -1,21 +1,61 @@
 """Where architectures, workloads and studies lie: those that come with xbarch, installed or in a checkout; those that
-installed packages offer; and files made known by name for this run."""
+installed packages offer; and files registered by name."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xbarch.errors import InputError
+from xbarch.support.packages import OWN, origin, points
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-OWN = "xbarch"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _WORDS = {"architectures": "architecture", "workloads": "workload", "studies": "study"}
-_named: dict[str, dict[str, Path]] = {}  # files by kind and name, from `register`
+
+
+class Files:
+    """Files registered by name, as if they were bundled. Part of a `xbarch.plugins.registry.Registry`."""
+
+    def __init__(self) -> None:
+        self.paths: dict[str, dict[str, Path]] = {}  # by kind and name
+
+    def register(self, kind: str, name: str, path: Path) -> None:
+        """Make the file `path` known as `name` of the kind "architectures", "workloads" or "studies".
+
+        Raises:
+            InputError: another one has the name.
+        """
+        path = path.resolve()
+        with self.active():
+            taken = known(kind).get(name, str(path))
+        if taken != str(path):
+            raise InputError(f"the {_WORDS[kind]} name {name!r} is taken by {taken}", file=path)
+        self.paths.setdefault(kind, {})[name] = path
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Look names up among these files in this context."""
+        token = _active.set(self)
+        try:
+            yield
+        finally:
+            _active.reset(token)
+
+
+_DEFAULT = Files()
+_active: ContextVar[Files] = ContextVar("xbarch_files")
+
+
+def files() -> Files:
+    """The files registered by name in this context."""
+    return _active.get(_DEFAULT)
 
 
 def folder(kind: str) -> Path:
@@ -30,32 +70,20 @@ def names(kind: str) -> list[str]:
 
 
 def known(kind: str) -> dict[str, str]:
-    """Whose every name is, by name: `OWN`'s first, then those of packages and registered files, sorted.
+    """Every known name with the package or file that provides it: bundled names first, then those of packages and
+    registered files, sorted.
 
     Raises:
-        InputError: two offer the same name.
+        InputError: two provide the same name.
     """
     found = dict.fromkeys(names(kind), OWN)
-    for name, origin in sorted([*((n, whose(p)) for n, p in _points(kind).items()),
-                                *((n, str(p)) for n, p in _named.get(kind, {}).items())]):
+    for name, place in sorted([*((n, origin(p)) for n, p in _points(kind).items()),
+                               *((n, str(p)) for n, p in files().paths.get(kind, {}).items())]):
         if name in found:
-            raise InputError(f"the {_WORDS[kind]} {name!r} is offered by {found[name]} and by {origin}, allowed one of "
-                             "a name")
-        found[name] = origin
+            raise InputError(f"{found[name]} and {place} both provide the {_WORDS[kind]} {name!r}; remove or rename "
+                             "one of them")
+        found[name] = place
     return found
-
-
-def register(kind: str, name: str, path: Path) -> None:
-    """Make the file `path` known as `name` for this run.
-
-    Raises:
-        InputError: another has the name.
-    """
-    path = path.resolve()
-    origin = known(kind).get(name, str(path))
-    if origin != str(path):
-        raise InputError(f"the {_WORDS[kind]} name {name!r} is taken by {origin}", file=path)
-    _named.setdefault(kind, {})[name] = path
 
 
 def find(name: str, kind: str, suffixes: tuple[str, ...]) -> Path | None:
@@ -79,7 +107,7 @@ def find(name: str, kind: str, suffixes: tuple[str, ...]) -> Path | None:
 
 
 def entry(name: str, kind: str, suffixes: tuple[str, ...]) -> Path:
-    """What a name of `known` means, whatever lies here under that name.
+    """The file or folder of a name of `known`, whatever lies under that name in the working directory.
 
     Raises:
         InputError: as `find`.
@@ -99,7 +127,7 @@ def _entry(place: Path, stem: str, suffixes: tuple[str, ...]) -> Path | None:
 
 def _other(kind: str, stem: str, suffixes: tuple[str, ...]) -> Path | None:
     """What was registered as `stem`, or what the package that offers it has."""
-    if (path := _named.get(kind, {}).get(stem)) is not None:
+    if (path := files().paths.get(kind, {}).get(stem)) is not None:
         return path
     if (point := _points(kind).get(stem)) is None:
         return None
@@ -107,7 +135,7 @@ def _other(kind: str, stem: str, suffixes: tuple[str, ...]) -> Path | None:
         if (found := _entry(place, stem, suffixes)) is not None:
             return found
     raise InputError(f"{_WORDS[kind]} plugin {stem!r} ({point.value}) has no file {stem}.yaml in the folder of "
-                     f"{point.value}; {whose(point)} offers it")
+                     f"{point.value}; {origin(point)} offers it")
 
 
 def _places(kind: str, point: EntryPoint) -> list[Path]:
@@ -131,20 +159,4 @@ def _points(kind: str) -> dict[str, EntryPoint]:
     Raises:
         InputError: two packages offer the same name.
     """
-    from importlib.metadata import entry_points  # slower to load than all that is here
-
-    found: dict[str, EntryPoint] = {}
-    for point in sorted(entry_points(group=f"xbarch.{kind}"), key=lambda p: (p.name, p.value)):
-        if found.get(point.name, point).value != point.value:
-            raise InputError(f"the {_WORDS[kind]} {point.name!r} is offered twice, as {found[point.name].value} and as "
-                             f"{point.value}; uninstall one")
-        found[point.name] = point
-    return found
-
-
-def whose(point: EntryPoint) -> str:
-    """The package an entry point is of."""
-    if point.dist is None:
-        return point.value
-    name = point.dist.name
-    return OWN if name == OWN else f"package {name} {point.dist.version}"
+    return points(f"xbarch.{kind}", _WORDS[kind])

@@ -15,6 +15,8 @@ from xbarch.workload.graph import Workload
 from xbarch.workload.store import MANIFEST, load, read_manifest
 from xbarch.workload.zoo import SyntheticRecipe
 
+KINDS = ("trained", "synthetic")
+
 
 def resolve(source: str | Path) -> Workload:
     """The workload a path or bundled name means: a stored folder, a synthetic recipe, or a training recipe whose
@@ -29,7 +31,7 @@ def resolve(source: str | Path) -> Workload:
     found = document(path, kind="workloads")
     if found.data.get("kind") == "grid":
         own = sorted(p.parent.name for p in path.with_suffix("").glob(f"*/{MANIFEST}"))
-        raise found.error(f"found a grid of recipes, allowed one of its stored workloads, as {path.stem}/NAME: "
+        raise found.error(f"is a grid of recipes; name one of its stored workloads, as {path.stem}/NAME: "
                           f"{brief(', '.join(own), 400) or 'none yet'}", "kind")
     asked = recipe(found)
     if isinstance(asked, SyntheticRecipe):
@@ -37,7 +39,7 @@ def resolve(source: str | Path) -> Workload:
     stored = path.with_suffix("")
     if (stored / MANIFEST).is_file():
         return load(stored)
-    raise InputError(f"is a training recipe without a stored result, allowed after `xbarch compress {path}`",
+    raise InputError(f"is a training recipe whose workload is not stored yet: run `xbarch compress {path}`",
                      file=path)
 
 
@@ -53,7 +55,7 @@ def recipe(found: Document) -> SyntheticRecipe | Recipe:
         return validate(found, SyntheticRecipe)
     if kind == "trained":
         return validate(found, Recipe)
-    raise found.error(f"found {shown(kind)}, allowed trained or synthetic", "kind")
+    raise found.error(f"must be trained or synthetic, not {shown(kind)}{guess(kind, KINDS)}", "kind")
 
 
 def headline(name: str) -> tuple[str, str]:
@@ -87,6 +89,7 @@ def _find(source: str | Path) -> Path:
         path = None
     if path is None:
         names = list(bundled.known("workloads"))
-        raise InputError(f"no such workload, allowed a path or {', '.join(names)}{guess(Path(source).stem, names)}",
+        raise InputError(f"no such workload; give a path or one of {', '.join(names)}"
+                         f"{guess(Path(source).stem, names)}",
                          file=brief(source, 200))
     return path

@@ -19,8 +19,8 @@ UNITS = ["adc", "analog_accumulation", "integrate_fire", "sar_adc", "sense_ampli
 
 def work(columns, reads, rows=128):
     n = len(columns)
-    return Work(np.arange(n), np.full(n, rows), np.array(columns), np.array(columns) * rows, np.array(reads),
-                np.zeros(n, np.int64))
+    return Work(crossbar=np.arange(n), rows=np.full(n, rows), columns=np.array(columns),
+                cells=np.array(columns) * rows, reads=np.array(reads), outputs=np.zeros(n, np.int64))
 
 
 def array(**more):
@@ -154,7 +154,8 @@ def test_what_nobody_pays_for_is_refused(machine):
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    (["crossbar.sensing.unit=acd"], "--set crossbar.sensing.unit=acd: found 'acd', allowed adc, analog_accumulation"),
+    (["crossbar.sensing.unit=acd"],
+     "--set crossbar.sensing.unit=acd: unknown sensing unit 'acd'; choose adc, analog_accumulation"),
     (["crossbar.sensing.options={bits: 3}"], "crossbar.sensing.options"),
     (["crossbar.sensing.unit=analog_accumulation", "crossbar.sensing.options={sums: 0}"], "sums: found 0"),
 ])

@@ -12,7 +12,6 @@ import xbarch
 from xbarch.cli import app
 from xbarch.datapaths import dense
 from xbarch.datapaths.base import Geometry
-from xbarch.datapaths.tools import indices
 from xbarch.errors import InputError
 from xbarch.machine.machine import Machine
 from xbarch.parts.scaling.adc import IsaacSplit
@@ -31,7 +30,7 @@ from xbarch.units import parse
 from xbarch.workload import store
 from xbarch.workload.graph import Layer, Workload
 
-GEOMETRY = Geometry(128, 128, 2, 1, 8, True)
+GEOMETRY = Geometry(128, 128, 2, dac_bits=1, adc_bits=8, unit_column=True)
 METHODS = {"resnet18_pruned": "meng", "resnet18_huai": "huai", "resnet18_segprune": "segprune", "resnet18_xue": "xue",
            "vgg16_segprune": "segprune", "field/vgg16_sre_8x": "sre"}
 DENSES = ("resnet18_dense", "vgg16_dense")
@@ -97,6 +96,7 @@ def simulate(folder, workload, policy="fit", overrides=(), architecture="isaac_l
 
 # -- figures --------------------------------------------------------------------------------------------------
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("workload", [name for name in METHODS if "/" not in name])
 @pytest.mark.parametrize("policy", ["fit", "more"])
 def test_gains_are_those_of_direct_runs(folder, written, workload, policy):
@@ -134,7 +134,7 @@ def test_matched_base_and_other_prices(folder, written):
 def test_speed_power_area_and_density(folder, written):
     rows, _ = written
     a, b = simulate(folder, "resnet18_dense"), simulate(folder, "resnet18_huai")
-    seconds = a["latency.interval_ps"] / b["latency.interval_ps"]
+    seconds = a["latency.pipeline_interval_ps"] / b["latency.pipeline_interval_ps"]
     energy = a["energy.scopes_aj.compute"] / b["energy.scopes_aj.compute"]
     power = pick(rows, "resnet18_huai", "power gain", base="own", policy="fit", scope="compute")
     assert power.simulated == pytest.approx(energy / seconds)
@@ -144,7 +144,7 @@ def test_speed_power_area_and_density(folder, written):
     a, b = (simulate(folder, w, "area") for w in ("resnet18_dense", "resnet18_xue"))
     density = pick(rows, "resnet18_xue", "TOPS/mm² gain", base="own", policy="area", adc="isaac_split")
     assert density.simulated == pytest.approx(
-        a["latency.interval_ps"] * a["area.used_mm2"] / b["latency.interval_ps"] / b["area.used_mm2"])
+        a["latency.pipeline_interval_ps"] * a["area.used_mm2"] / b["latency.pipeline_interval_ps"] / b["area.used_mm2"])
     a, b = (simulate(folder, w, "crossbars:4") for w in ("resnet18_dense", "resnet18_segprune"))
     speed = pick(rows, "resnet18_segprune", "speed gain", policy="crossbars:4")
     assert speed.simulated == b["throughput.images_per_second"] / a["throughput.images_per_second"]
@@ -200,7 +200,9 @@ def test_added_area_is_the_share_of_the_chip(written):
     base = machine.areas(machine.tiles)[1]
     multiplier = machine.architecture.components["requantizer"].area * machine.tiles
     assert machine.architecture.components["requantizer"].when == "scales" and base > multiplier  # built here too
-    share = indices.overhead(path.components(GEOMETRY), base, machine.tiles, 12)
+    added = path.components(GEOMETRY)
+    assert {part.level for part in added} == {"ima"}
+    share = Fraction(sum(part.area * part.count for part in added) * machine.tiles * 12, base)
     assert row.simulated == pytest.approx(float(100 * share)) and row.simulated < 0.27
     assert row.ratio == pytest.approx(0.27 / row.simulated)
 
@@ -395,6 +397,7 @@ def test_tables_are_rectangular(written, folder):
     assert all(len(row) == len(t.heads) for t in tables for row in t.rows)
 
 
+@pytest.mark.full
 def test_same_bytes_twice(written, folder, tmp_path):
     claims(tmp_path, workloads=folder, images=IMAGES)
     for name in ("claims.csv", "claims.html", "claims.md", "claims.svg"):

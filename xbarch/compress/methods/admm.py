@@ -12,7 +12,7 @@ from torch import Tensor
 from xbarch.compress.methods.pruner import Pruner
 from xbarch.compress.quantizers.network import Network
 from xbarch.datapaths.base import DataPath, Project, Projection
-from xbarch.plugins.registry import asking
+from xbarch.plugins.guard import asking
 from xbarch.specs.recipe import Admm as Spec
 from xbarch.specs.recipe import Pruning
 
@@ -29,8 +29,8 @@ class Admm(Pruner):
         super().__init__(network, spec, path)
         assert isinstance(spec.algorithm, Spec) and spec.density is not None
         self.admm, self.rho, self.moved = spec.algorithm, spec.algorithm.rho, 0.0
-        with asking(path, "projections"):
-            self.constraints = list(path.projections())
+        with asking(self.path, "projections"):
+            self.constraints = list(self.path.projections())
         self.density = spec.density
         self.frozen: list[Projection] | None = None
         weights = [n.weight for n in self.nodes]

@@ -12,7 +12,7 @@ from xbarch.compress.methods.pruner import Pruner
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import InputError
-from xbarch.plugins.registry import asking
+from xbarch.plugins.guard import asking
 from xbarch.specs.recipe import Lasso as Spec
 from xbarch.specs.recipe import Pruning
 
@@ -52,12 +52,12 @@ class Lasso(Pruner):
         assert isinstance(spec.algorithm, Spec)
         self.lasso = spec.algorithm
         self.ratio: float = self.lasso.ratio or (0.7 if spec.density is None else max(1 - spec.density, 1e-6))
-        with asking(path, "group"):
-            sizes = [path.group(n.layer, self.geometry) for n in self.nodes]
+        with asking(self.path, "group"):
+            sizes = [self.path.group(n.layer, self.geometry) for n in self.nodes]
         self.whole = [size for size in sizes if size is not None]
         self.inverse: list[Tensor] = []
         if len(self.whole) < len(sizes):
-            raise InputError(f"found lasso, allowed another algorithm: {path.name} removes no groups",
+            raise InputError(f"must be another algorithm than lasso: {path.name} removes no groups",
                              field="pruning.algorithm.name")
         if self.lasso.form == "reweighted":
             self.close(0)

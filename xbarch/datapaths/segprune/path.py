@@ -8,25 +8,23 @@ from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
+from xbarch.datapaths import dense
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Ints, Projection, Reals, Stream, Work
 from xbarch.datapaths.segprune import voting
 from xbarch.datapaths.segprune.voting import Band
 from xbarch.datapaths.tools import cells, indices, packing, sparse_units
 from xbarch.datapaths.tools.packing import Piece, Placed
 from xbarch.datapaths.tools.pieces import cost
+from xbarch.datapaths.tools.reads import standard_work
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
-Reals = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
-
-class SegPruneOptions(base.Options):
+class SegPruneOptions(Options):
     """Options of `segprune`."""
 
     mode: Literal["xbar", "cluster", "ou"] = Field(
@@ -45,19 +43,21 @@ class SegPruneOptions(base.Options):
     gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
 
 
-class SegPrune(DataPath):
+class SegPrune(Pruning[SegPruneOptions]):
     """Segments of equal shape on the same crossbar, their kept rows only. Shapes are found in the mask, so any mask
     is packed exactly. One that saves no crossbar, or takes more reads of operation units, is packed as `dense` is; in
     mode ou so is one that takes more of anything, on machines with operation units alone: without, reads of a few rows
     are the mode's own."""
 
     name: ClassVar[str] = "segprune"
+    title: ClassVar[str] = "SegPrune"
+    reads_every_phase: ClassVar[bool] = True
     summary: ClassVar[str] = "segments of equal shape share crossbars, indexed inputs and outputs (Zheng et al. 2022)"
     provenance: ClassVar[str] = (
         "Zheng et al., SegPrune, IEEE TCAD 41(11), 2022, abstract (segments, shapes, equal shapes on one crossbar, "
         "projection-based shape voting, added area below 0.27 %). This project's reading: the election's rules, "
         "balance, variable k, band height, the three packing modes, where indices are kept, all prices")
-    Options: ClassVar[type[base.Options]] = SegPruneOptions
+    Options: ClassVar[type[Options]] = SegPruneOptions
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         return dense.Dense({"sign": self.options.sign}).accepts(workload, geometry)
@@ -74,15 +74,15 @@ class SegPrune(DataPath):
             InputError: density outside 0 to 1 or less than a row of a segment, or a crossbar too narrow.
         """
         if not 0 < density <= 1:
-            raise InputError(f"layer {layer.name}: found {density:g}, allowed above 0 up to 1", field="density")
+            raise InputError(f"must be above 0 and at most 1 for layer {layer.name}, not {density:g}", field="density")
         per = self._per(layer, geometry)
         if per < 1:
             raise InputError(self._narrow(layer, geometry), field="crossbar.columns")
         unit = self._unit(geometry)
         h = self._segment(layer.rows, unit, density)
         if int(density * h + 1e-9) < 1:
-            raise InputError(f"layer {layer.name}: {density:g} keeps no row of a segment of {h} rows, allowed at "
-                             f"least 1/{h}", field="density")
+            raise InputError(f"must be at least 1/{h} for layer {layer.name}, not {density:g}, which keeps no row "
+                             f"of a segment of {h} rows", field="density")
         return _projected(weights, layer, h, [self._elected(energy, h, unit, per, density)
                                               for energy in _energies(weights, layer)])
 
@@ -106,8 +106,7 @@ class SegPrune(DataPath):
             bands.append(voting.vote(part, row0, max(keep, 1) if self.options.variable_k else keep, count, sizes))
         if not self.options.variable_k:
             return bands
-        cells = int(density * rows * filters + 1e-6)
-        return voting.settle(energy, bands, unit, per, cells, density, sizes is not None)
+        return voting.settle(energy, bands, unit, per, density, sizes is not None)
 
     def _segment(self, rows: int, unit: int, density: float) -> int:
         """Rows of a segment: kept rows fill a crossbar (or a read), bands of about the same height."""
@@ -172,8 +171,8 @@ class SegPrune(DataPath):
             width = max(used, dense.across(geometry, sign))
         kept = int(layer.kept[rows % layer.rows][:, filters].sum()) * each
         return Block(
-            placed.crossbar, placed.row0, placed.col0, rows, width, kept, filters,
-            partial(_contents, layer, rows % layer.rows, filters, geometry, sign, width),
+            crossbar=placed.crossbar, row0=placed.row0, col0=placed.col0, inputs=rows, columns=width, kept=kept,
+            targets=filters, contents=partial(_contents, layer, rows % layer.rows, filters, geometry, sign, width),
             group=placed.read, cap=dense.largest(len(rows), geometry, sign), gated=ou, idle=width - used)
 
     # -- costs ------------------------------------------------------------------------------------------

@@ -20,11 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Reals = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from xbarch.datapaths.records import Bools, Ints, Reals
 
 _ROUNDS = 8  # Lloyd
 
@@ -112,9 +109,10 @@ def together(energy: Reals, band: Band) -> Reals:
     return np.asarray(energy @ (band.member[:, None] == np.arange(len(band.shapes))).astype(np.float64))
 
 
-def settle(energy: Reals, bands: Sequence[Band], unit: int, per: int, cells: int, share: float,
-           balanced: bool) -> list[Band]:
-    """`grow`, and again with filters dealt anew to the shapes found, while that keeps more energy."""
+def settle(energy: Reals, bands: Sequence[Band], unit: int, per: int, share: float, balanced: bool) -> list[Band]:
+    """`grow` to that share of the weights, and again with filters dealt anew to the shapes found, while that keeps
+    more energy."""
+    cells = int(share * energy.size + 1e-6)
     best, kept = list(bands), -1.0
     for _ in range(_ROUNDS):
         bands = grow(energy, bands, unit, per, cells, share)

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Contents
+from xbarch.datapaths.records import Contents, Ints
 from xbarch.errors import InputError
-
-Ints = NDArray[np.int64]
 
 
 def digits(codes: NDArray[np.integer[Any]], count: int, bits: int) -> NDArray[np.uint8]:
@@ -29,11 +27,11 @@ def check(weights: NDArray[np.integer[Any]], low: int, high: int, layer: str, pa
     """Refuse weights outside low..high.
 
     Raises:
-        InputError: with the layer, the value found and the range allowed.
+        InputError: a weight outside that range: names the layer and the weight.
     """
     if weights.size and (weights.min() < low or weights.max() > high):
         worst = int(weights.min()) if weights.min() < low else int(weights.max())
-        raise InputError(f"layer {layer} has weight {worst}, data path {path} stores {low} to {high}")
+        raise InputError(f"layer {layer} has weight {worst}; data path {path} stores {low} to {high}")
 
 
 def offset(weights: NDArray[np.integer[Any]], outputs: Ints, bits: int, cell_bits: int, width: int) -> Contents:

@@ -8,25 +8,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from math import ceil, floor, log10
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
+from typing_extensions import TypeVar
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Reals, Stream, Work
+from xbarch.datapaths import dense
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Added, Block, Bools, Contents, Geometry, Ints, Reals, Stream, Work
 from xbarch.datapaths.tools import cells, indices
+from xbarch.datapaths.tools.cuts import by_layer
 from xbarch.datapaths.tools.packing import Piece, Placed, alone, shelved
+from xbarch.datapaths.tools.reads import operation_units, standard_work
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Cuts = list[list[Piece]]  # of every group of the convolution
 
 
-class CompactOptions(base.Options):
+class CompactOptions(Options):
     """Options of every data path that leaves out rows and columns of blocks."""
 
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`")
@@ -38,7 +40,10 @@ class ListOptions(CompactOptions):
     gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
 
 
-class Compact(DataPath):
+CompactT = TypeVar("CompactT", bound=CompactOptions, default=CompactOptions)
+
+
+class Compact(Pruning[CompactT]):
     """Base of the methods: packs any mask the best of several ways, `dense` among them.
 
     `lists`: which orders must be stored and looked up: of inputs and outputs, of outputs alone, none. Channels and
@@ -111,7 +116,7 @@ class Compact(DataPath):
         conversions = reads = 0
         for p in placed:
             width = self._width(p.piece, layer, geometry, bool(shared[p.crossbar]))
-            for _, columns, count in base.units(len(p.piece.rows), width, geometry):
+            for _, columns, count in operation_units(len(p.piece.rows), width, geometry):
                 conversions, reads = conversions + columns * count, reads + count
         return placed[-1].crossbar + 1, conversions, reads
 
@@ -127,9 +132,9 @@ class Compact(DataPath):
         width = self._width(placed.piece, layer, geometry, shared)
         kept = int(layer.kept[rows % layer.rows][:, filters].sum())
         return Block(
-            placed.crossbar, placed.row0, placed.col0, rows, width,
-            kept * dense.per_weight(layer.weight_bits, geometry, self.options.sign), filters,
-            partial(self._contents, layer, rows % layer.rows, filters, geometry, width),
+            crossbar=placed.crossbar, row0=placed.row0, col0=placed.col0, inputs=rows, columns=width,
+            kept=kept * dense.per_weight(layer.weight_bits, geometry, self.options.sign), targets=filters,
+            contents=partial(self._contents, layer, rows % layer.rows, filters, geometry, width),
             group=placed.read, cap=dense.largest(len(rows), geometry, self.options.sign), gated=shared,
             idle=width - self._width(placed.piece, layer, geometry, True))
 
@@ -143,14 +148,14 @@ class Compact(DataPath):
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
         """Every read once per phase; once a window the lists are fetched, inputs gathered and sums scattered."""
-        work = base.standard_work(blocks, geometry.phases(layer.input_bits), geometry)
+        work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
         if self.lists == "none":
             return work
         near = self._listed(blocks, layer)
         extra = indices.counted(near, layer, "buffer")
         if self.lists == "outputs":
             return replace(work, extra={action: extra[action] for action in ("index", "scatter")})
-        delay = indices.delay(near, layer, geometry, "buffer", self.options.gathers)
+        delay = indices.delay(near, layer, geometry, "buffer", self._gathers())
         return replace(work, extra=extra, latency=delay.latency, interval=delay.interval)
 
     def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
@@ -167,9 +172,12 @@ class Compact(DataPath):
         if self.lists == "none":
             return []
         weights = max(1, dense.per_crossbar(8, geometry, self.options.sign))
-        gathers = self.options.gathers if self.lists == "both" else 1
-        added = indices.components(geometry, "buffer", gathers, weights, 1)
+        added = indices.components(geometry, "buffer", self._gathers(), weights, 1)
         return [a for a in added if self.lists == "both" or a.action != "gather"]
+
+    def _gathers(self) -> int:
+        """Address generators of an IMA."""
+        return self.options.gathers if isinstance(self.options, ListOptions) else 1
 
     # -- training ---------------------------------------------------------------------------------------
 
@@ -190,7 +198,7 @@ class Compact(DataPath):
         least = np.array([self.least(layer, geometry) for layer in layers])
         bottom = float(size @ least / size.sum())
         if not bottom <= density <= 1:
-            raise InputError(f"found {density:g}, allowed {_up(bottom):g} (every layer at its least) to 1",
+            raise InputError(f"must be {_up(bottom):g} (every layer at its least) to 1, not {density:g}",
                              field="density")
         low, high = 0.0, 1.0
         for _ in range(60):
@@ -210,12 +218,13 @@ class Compact(DataPath):
             raise InputError(reason, field="crossbar")
         least = self.least(layer, geometry)
         if not least <= density <= 1:
-            raise InputError(f"layer {layer.name}: found {density:g}, allowed {_up(least):g} to 1", field="density")
+            raise InputError(f"must be {_up(least):g} to 1 for layer {layer.name}, not {density:g}", field="density")
         shape = (layer.filters, layer.rows // (layer.kernel[0] * layer.kernel[1]), *layer.kernel)
         if weights.shape != shape:
-            raise InputError(f"layer {layer.name}: found shape {weights.shape}, allowed {shape}", field="weights")
+            raise InputError(f"must have the shape {shape} for layer {layer.name}, not {weights.shape}",
+                             field="weights")
         if not np.isfinite(weights).all():
-            raise InputError(f"layer {layer.name} has a weight that is not finite, allowed numbers", field="weights")
+            raise InputError(f"layer {layer.name} has a weight that is not finite", field="weights")
         energy = np.square(weights.reshape(layer.groups, -1, layer.rows))
         return [np.ascontiguousarray(part.T) for part in energy]
 
@@ -224,56 +233,12 @@ class Compact(DataPath):
         return dense.per_crossbar(layer.weight_bits, geometry, self.options.sign)
 
 
-# -- cutting a mask [rows, filters] in pieces -----------------------------------------------------------------
-
-
-def by_columns_of_blocks(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
-    """Column blocks of `per` filters: the rows that any of them keeps, end to end and cut at a crossbar's last row."""
-    filters = np.flatnonzero(mask.any(axis=0))
-    for f in range(0, len(filters), per):
-        block = filters[f:f + per]
-        rows = np.flatnonzero(mask[:, block].any(axis=1))
-        for r in range(0, len(rows), tall):
-            yield Piece(rows[r:r + tall], block)
-
-
-def by_rows_of_blocks(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
-    """Row blocks of `tall` rows: the filters that any of them keeps, side by side."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    for r in range(0, len(rows), tall):
-        filters = np.flatnonzero(mask[rows[r:r + tall]].any(axis=0))
-        for f in range(0, len(filters), per):
-            yield Piece(rows[r:r + tall], filters[f:f + per])
-
-
-def by_blocks(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
-    """Blocks of `tall` rows and `per` filters, each without the rows and the filters it has nothing of."""
-    rows, filters = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    for f in range(0, len(filters), per):
-        for r in range(0, len(rows), tall):
-            here, block = rows[r:r + tall], filters[f:f + per]
-            part = mask[np.ix_(here, block)]
-            if part.any():
-                yield Piece(here[part.any(axis=1)], block[part.any(axis=0)])
-
-
-def by_layer(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
-    """Rows and filters that the layer has nothing of left out, the rest cut as it is on `dense`."""
-    rows, filters = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    for f in range(0, len(filters), per):
-        for r in range(0, len(rows), tall):
-            yield Piece(rows[r:r + tall], filters[f:f + per])
-
-
 def _dense(layer: Layer, geometry: Geometry, sign: dense.Sign) -> list[Piece]:
     """The dense packing as pieces."""
     filters = layer.filters // layer.groups
     whole = by_layer(np.ones((layer.rows, filters), bool), geometry.rows,
                      dense.per_crossbar(layer.weight_bits, geometry, sign))
     return list(whole) * layer.groups
-
-
-# -- lists ----------------------------------------------------------------------------------------------------
 
 
 def ranked(blocks: Sequence[Block], layer: Layer) -> list[Block]:
@@ -287,33 +252,6 @@ def ranked(blocks: Sequence[Block], layer: Layer) -> list[Block]:
         return numbers if numbers[-1] - numbers[0] + 1 == len(numbers) else rank[numbers]
 
     return [replace(b, inputs=named(b.inputs, row), targets=named(b.targets, filter_)) for b in blocks]
-
-
-# -- projections ----------------------------------------------------------------------------------------------
-
-
-def best(values: Reals, count: int) -> Bools:
-    """True at the `count` largest; of equal ones at the first."""
-    kept = np.zeros(len(values), bool)
-    kept[np.argsort(-values, kind="stable")[:count]] = True
-    return kept
-
-
-def whole(wanted: float, unit: int, most: int) -> int:
-    """The multiple of `unit` from 1 * unit, or all `most`, that is nearest to `wanted`; of two the smaller."""
-    allowed = np.minimum(np.arange(1, -(-most // unit) + 1) * unit, most)
-    return int(allowed[np.argmin(np.abs(allowed - wanted))])
-
-
-def at_least(share: float, size: int) -> int:
-    """How many of `size` are no less than that share, one at least."""
-    return max(1, ceil(share * size - 1e-9))
-
-
-def projected(weights: Reals, masks: Sequence[Bools], **side: Any) -> Projection:
-    """The weights under the masks [rows, filters] of every group; side: and the density reached."""
-    mask = np.ascontiguousarray(np.concatenate(masks, axis=1).T).reshape(weights.shape)
-    return Projection(np.where(mask, weights, 0.0), mask, {"density": float(mask.mean()), **side})
 
 
 def _up(density: float) -> float:

@@ -14,16 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Added, Block, Geometry
+from xbarch.datapaths.records import Added, Block, Geometry, Ints
 from xbarch.workload.graph import Layer
 
-Ints = NDArray[np.int64]
 Store = Literal["buffer", "sram"]
 
 _CLOCK = 833  # ps, 1.2 GHz
@@ -102,32 +99,30 @@ def components(geometry: Geometry, store: Store, gathers: int, weights: int, rea
         text = "10 bits for each row and weight column of 8-bit weights, area of the input register a bit, energy " \
                "of its access for 64 bits"
     return [
-        Added("index", "ima", 1, _area(held), "index", energy, _SOURCE + text),
-        Added("gather", "ima", gathers, _ADDER_AREA, "gather", _REGISTER_READ + _ADD,
-              _SOURCE + "an adder of the shift-and-add size makes the address, then an access of the input register"),
-        Added("scatter", "ima", 1, _area(_ID_BITS * crossbars), "scatter", _OUTPUT_WRITE,
-              _SOURCE + "a latch for the filter of each crossbar's sum, then an access of the output register"),
+        Added(name="index", level="ima", count=1, area=_area(held), action="index", energy=energy,
+              source=_SOURCE + text),
+        Added(name="gather", level="ima", count=gathers, area=_ADDER_AREA, action="gather",
+              energy=_REGISTER_READ + _ADD,
+              source=_SOURCE + "an adder of the shift-and-add size makes the address, then an access of the input "
+              "register"),
+        Added(name="scatter", level="ima", count=1, area=_area(_ID_BITS * crossbars), action="scatter",
+              energy=_OUTPUT_WRITE,
+              source=_SOURCE + "a latch for the filter of each crossbar's sum, then an access of the output register"),
     ]
 
 
 def table(name: str, action: str, bits: int, word: int, source: str) -> Added:
     """A small memory of an IMA of so many bits: the area of the input register a bit; an action reads `word` of the 64
     bits that an access of it brings."""
-    return Added(name, "ima", 1, _area(bits), action, _REGISTER_READ * word // _WORD["sram"], source + "scaled from "
-                 "ISAAC's input register (Shafiee et al., ISCA 2016, Table I)")
+    return Added(name=name, level="ima", count=1, area=_area(bits), action=action,
+                 energy=_REGISTER_READ * word // _WORD["sram"],
+                 source=source + "scaled from ISAAC's input register (Shafiee et al., ISCA 2016, Table I)")
 
 
 def adder(name: str, action: str, count: int, source: str) -> Added:
     """`count` adders of an IMA, each of the shift-and-add's size; an action is an addition."""
-    return Added(name, "ima", count, _ADDER_AREA, action, _ADD, source + "area and energy of ISAAC's shift-and-add "
-                 "(Shafiee et al., ISCA 2016, Table I)")
-
-
-def overhead(added: Sequence[Added], area: int, tiles: int, imas: int) -> Fraction:
-    """Added area as a share of `area` (nm²), that of `tiles` tiles of `imas` IMAs each, with or without what a chip
-    has beside them. The paper's figure is below 0.0027."""
-    instances = {"tile": tiles, "ima": tiles * imas}
-    return Fraction(sum(a.area * a.count * instances[a.level] for a in added), area)
+    return Added(name=name, level="ima", count=count, area=_ADDER_AREA, action=action, energy=_ADD,
+                 source=source + "area and energy of ISAAC's shift-and-add (Shafiee et al., ISCA 2016, Table I)")
 
 
 def _area(bits: int) -> int:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from xbarch.datapaths.records import Bools, Ints
 
 
 @dataclass(frozen=True)
@@ -98,17 +97,18 @@ def alone(pieces: Sequence[Piece]) -> list[Placed]:
     return [Placed(piece, number, 0, 0, 0) for number, piece in enumerate(pieces)]
 
 
-def shelved(pieces: Sequence[Piece], each: int, unit: int, rows: int, columns: int) -> list[Placed]:
+def shelved(pieces: Sequence[Piece], bitlines_per_filter: int, reference_bitlines: int, rows: int,
+            columns: int) -> list[Placed]:
     """Pieces side by side on shelves, shelves stacked on crossbars of rows x columns, both best fit, tallest first.
 
-    each: bit lines a filter takes. unit: bit lines beside each piece's filters. Every piece is a read of its own.
+    reference_bitlines: bit lines beside the filters of each piece. Every piece is a read of its own.
     """
     order = sorted(pieces, key=lambda p: (-len(p.rows), -len(p.filters)))
     shelves, boards = _Bins(columns), _Bins(rows)
     placed, reads = [], list[int]()
     where: list[tuple[int, int]] = []  # crossbar and first row of each shelf
     for piece in order:
-        shelf, col0 = shelves.put(len(piece.filters) * each + unit)
+        shelf, col0 = shelves.put(len(piece.filters) * bitlines_per_filter + reference_bitlines)
         if shelf == len(where):
             where.append(boards.put(len(piece.rows)))
         crossbar, row0 = where[shelf]

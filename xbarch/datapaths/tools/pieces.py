@@ -14,19 +14,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from typing_extensions import TypeVar
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work, standard_work, units
+from xbarch.datapaths import dense
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Added, Block, Bools, Geometry, Ints, Stream, Work
 from xbarch.datapaths.tools import compact, indices, sparse_units
 from xbarch.datapaths.tools.packing import Piece, Placed, shelved
+from xbarch.datapaths.tools.reads import operation_units, standard_work
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Vectors = NDArray[np.unsignedinteger[Any]]
 
 
-class PiecesOptions(base.Options):
+class PiecesOptions(Options):
     """Options of every data path that packs pieces."""
 
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`; offset weights have "
@@ -36,7 +38,10 @@ class PiecesOptions(base.Options):
     gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
 
 
-class Pieces(DataPath):
+PiecesT = TypeVar("PiecesT", bound=PiecesOptions, default=PiecesOptions)
+
+
+class Pieces(Pruning[PiecesT]):
     """Base of these methods. Packs any mask exactly: the best of `ways`, `dense` among them."""
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
@@ -117,7 +122,10 @@ class ActivationOptions(PiecesOptions):
                              "window (where the workload stores inputs)")
 
 
-class Activations(Pieces):
+ActivationsT = TypeVar("ActivationsT", bound=ActivationOptions, default=ActivationOptions)
+
+
+class Activations(Pieces[ActivationsT]):
     """Base of those that skip reads of inputs that are all zero."""
 
     def live(self, vectors: Vectors) -> Bools | None:
@@ -168,7 +176,7 @@ def skipping(blocks: Sequence[Block], live: Bools, phases: int, geometry: Geomet
             name = chunk.tobytes()
             if name not in needed:
                 needed[name] = np.asarray(live[:, chunk].any(axis=1), np.bool_)
-            for _, wide, count in units(1, columns, geometry):
+            for _, wide, count in operation_units(1, columns, geometry):
                 kind = (block.crossbar, len(chunk), wide)
                 if kind not in reads:
                     reads[kind], outputs[kind] = np.zeros(len(live), np.int64), 0

@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Reals
+from xbarch.datapaths.records import Bools, Reals
 from xbarch.workload.graph import Layer
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

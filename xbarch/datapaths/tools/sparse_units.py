@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from xbarch.datapaths import base, dense
-from xbarch.datapaths.base import Added, Block, Contents, Geometry, Stream, Work
+from xbarch.datapaths import dense
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Ints, Stream, Work
 from xbarch.datapaths.tools import cells, indices
 from xbarch.datapaths.tools.packing import Piece, Placed
+from xbarch.datapaths.tools.reads import operation_units, standard_work
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 NEEDED = "needs an architecture with operation units, such as sre_like"
 _ENTRIES = 2**22  # of the largest array made at a time
 
@@ -93,18 +91,19 @@ def blocks(placed: Sequence[Placed], layer: Layer, geometry: Geometry, sign: den
         rows, filters = p.piece.rows % layer.rows, p.piece.filters
         width = len(filters) * each + dense.reference(geometry, sign)
         found.append(Block(
-            p.crossbar, p.row0, p.col0, p.piece.rows, width, int(layer.kept[np.ix_(rows, filters)].sum()) * each,
-            filters, partial(_contents, layer, rows, filters, geometry, sign, width, path), group=p.read,
+            crossbar=p.crossbar, row0=p.row0, col0=p.col0, inputs=p.piece.rows, columns=width,
+            kept=int(layer.kept[np.ix_(rows, filters)].sum()) * each, targets=filters, group=p.read,
+            contents=partial(_contents, layer, rows, filters, geometry, sign, path),
             cap=dense.largest(len(rows), geometry, sign), gated=True))
     return found
 
 
-def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign: dense.Sign, width: int,
-              path: str) -> Contents:
+def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign: dense.Sign, path: str) -> Contents:
     """Cells and decode list of these rows and filters of the layer's matrix."""
     weights = layer.matrix[np.ix_(rows, filters)]
     half = 1 << layer.weight_bits - 1
     cells.check(weights, -half, half - 1, layer.name, path)
+    width = len(filters) * dense.per_weight(layer.weight_bits, geometry, sign) + dense.reference(geometry, sign)
     return dense.encoded(weights, filters, layer.weight_bits, geometry, sign, width)
 
 
@@ -121,7 +120,7 @@ def packed(layer: Layer, geometry: Geometry, sign: dense.Sign, compact: Callable
 
 def _cost(found: Sequence[Block], geometry: Geometry) -> tuple[int, int, int]:
     """Crossbars, reads and conversions in an input phase with nothing skipped."""
-    work = base.standard_work(found, 1, geometry)
+    work = standard_work(found, 1, geometry)
     return int(work.crossbar[-1]) + 1, int(work.reads.sum()), int((work.reads * work.columns).sum())
 
 
@@ -186,7 +185,7 @@ def dynamic(found: Sequence[Block], layer: Layer, geometry: Geometry, stream: St
     entries: list[tuple[int, int, int, int]] = []
     reads: list[Ints] = []
     for number, (crossbar, columns) in enumerate(kinds):
-        for part, (_, wide, count) in enumerate(base.units(1, columns, geometry)):
+        for part, (_, wide, count) in enumerate(operation_units(1, columns, geometry)):
             for rest in (0, *(1 + np.flatnonzero(steps[:, number, 1:].any(axis=0)))):
                 entries.append((crossbar, int(rest) or high, wide, 0 if part or rest else int(outputs[number])))
                 reads.append(steps[:, number, rest] * count)

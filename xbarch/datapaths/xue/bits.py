@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xbarch.datapaths.records import Ints
 from xbarch.errors import InputError
 
-Ints = NDArray[np.int64]
 Reals = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
 _STEPS, _LAST = 20, 0.01    # subgradient steps for each digit, and what the last is of the first
 _SLOPE = 0.25              # of magnitudes in the relaxation, from the first weight of a column to the last
@@ -35,7 +35,7 @@ def budget(adc_bits: int, dac_bits: int = 1) -> int:
     """
     most = ((1 << adc_bits) - 1) // ((1 << dac_bits) - 1)
     if most < 1:
-        raise InputError(f"found {adc_bits}, allowed at least {dac_bits}: one cell driven by {dac_bits}-bit inputs "
+        raise InputError(f"must be at least {dac_bits}, not {adc_bits}: one cell driven by {dac_bits}-bit inputs "
                          f"already sums to {(1 << dac_bits) - 1}", field="adc_bits")
     return most
 
@@ -78,11 +78,11 @@ def bit_level(magnitudes: Reals, bits: int, cell_bits: int, cap: int) -> Ints:
         InputError: a magnitude outside that range, or a cap below one.
     """
     if cap < 1:
-        raise InputError(f"found {cap}, allowed 1 or more", field="cap")
+        raise InputError(f"must be at least 1, not {cap}", field="cap")
     top, fraction = (1 << bits) - 1, 16 - bits
     low, high = (magnitudes.min(), magnitudes.max()) if magnitudes.size else (0, 0)
     if not low >= 0 or not np.isfinite(high) or (high > top and magnitudes.dtype.kind in "iu"):
-        raise InputError(f"found magnitude {high if low >= 0 else low}, allowed 0 to {top} ({bits} bits)")
+        raise InputError(f"magnitudes must be 0 to {top} ({bits} bits), not {high if low >= 0 else low}")
     # 16-bit fixed point sorts by radix, and the integers it rounds to are in the same order
     fixed = np.ascontiguousarray((np.minimum(magnitudes, top) * float(1 << fraction)).T.astype(np.uint16))
     lines: NDArray[Any] = fixed.astype(np.uint32) + (1 << fraction - 1) >> fraction

@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Added, Block, Contents, DataPath, Geometry, Projection, Stream, Work, standard_work
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Added, Block, Contents, Geometry, Ints, Project, Projection, Stream, Work
 from xbarch.datapaths.tools import cells, indices
+from xbarch.datapaths.tools.matrix import folded, unrolled
+from xbarch.datapaths.tools.reads import standard_work
 from xbarch.datapaths.xue.bits import budget, hold, largest_sums, value_level
 from xbarch.errors import InputError
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Ints = NDArray[np.int64]
 _WORD = 64  # bits of the map that a look-up brings
 _ADC_BITS, _MOST = 3, 8
 _REFUSED = {
@@ -27,7 +29,7 @@ _REFUSED = {
 }
 
 
-class XueOptions(base.Options):
+class XueOptions(Options):
     """Options of `xue`."""
 
     sign: str = Field("differential", description="how signed weights are stored: only differential (positive and "
@@ -47,7 +49,7 @@ class XueOptions(base.Options):
     def _few(cls, found: object) -> object:
         numbers = list(found.values()) if isinstance(found, dict) else [found]
         if not all(type(n) is int and 1 <= n <= _MOST for n in numbers):
-            raise ValueError(f"allowed 1 to {_MOST}, or a mapping of layer names to such numbers")
+            raise ValueError(f"must be 1 to {_MOST}, or a mapping of layer names to such numbers")
         return found
 
     @field_validator("sign")
@@ -55,11 +57,11 @@ class XueOptions(base.Options):
     def _differential(cls, sign: str) -> str:
         if sign != "differential":
             reason = _REFUSED.get(sign)
-            raise ValueError(f"allowed differential{f'; with {sign} {reason}' if reason else ''}")
+            raise ValueError(f"must be differential{f'; with {sign} {reason}' if reason else f', not {sign}'}")
         return sign
 
 
-class Xue(DataPath):
+class Xue(Pruning[XueOptions]):
     """Every row stays and every bit line has its place, so there is no index and no routing; only the ADCs shrink.
 
     A weight of b bits is a sign and b - 1 magnitude bits. A block's cap is read off the weights it stores, so
@@ -68,18 +70,25 @@ class Xue(DataPath):
     """
 
     name: ClassVar[str] = "xue"
+    title: ClassVar[str] = "Xue et al."
+    reads_every_phase: ClassVar[bool] = True
     summary: ClassVar[str] = "weights, then single bits pruned so that 2- or 3-bit ADCs suffice (Xue et al. 2023)"
     provenance: ClassVar[str] = (
         "Xue et al., DATE 2023, abstract: joint value-level and bit-level non-structured pruning by ADMM for low "
         "ADC resolution. This project's reading: the two sets, the worst-case bound, the Lagrangian projection, "
         "differential signs, one bit a cell, skip")
-    Options: ClassVar[type[base.Options]] = XueOptions
+    Options: ClassVar[type[Options]] = XueOptions
+
+    @property
+    def stores_once(self) -> bool:
+        """With `skip`, bit lines of zeros are not stored."""
+        return not self.options.skip
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         named = self.options.adc_bits if isinstance(self.options.adc_bits, dict) else {}
         for name in named:
             if name != "*" and name not in {layer.name for layer in workload.compute_layers}:
-                return f"option adc_bits names layer {name}, which the workload has not"
+                return f"option adc_bits names layer {name}, which the workload does not have"
         for layer in workload.compute_layers:
             if layer.weight_bits < 2:
                 return f"layer {layer.name} has {layer.weight_bits}-bit weights, a sign and a magnitude need 2 bits"
@@ -159,9 +168,9 @@ class Xue(DataPath):
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
         """Whether ADCs of `target` bits hold the largest sum of every bit line."""
-        found, allowed = self.adc_bits(layer, geometry), self.target(layer)
-        return "" if found <= allowed else (
-            f"the weights of layer {layer.name} need {found}-bit ADCs, allowed {allowed} (option adc_bits)")
+        needed, most = self.adc_bits(layer, geometry), self.target(layer)
+        return "" if needed <= most else (
+            f"the weights of layer {layer.name} need {needed}-bit ADCs; option adc_bits allows {most}")
 
     def project(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float) -> Projection:
         """`value`, then `bit` of what is left: the hierarchical projection. The bit level may zero more weights, so
@@ -180,18 +189,18 @@ class Xue(DataPath):
             InputError: a density outside 0 to 1 or below one weight a segment, weights of another shape than the
                 layer's or not finite.
         """
-        matrix = _matrix(weights, layer)
+        matrix = unrolled(weights, layer)
         whole = self.options.value == "layer"
         column = matrix.reshape(-1, 1) if whole else matrix
         height = len(column) if whole else min(geometry.rows, len(column))
         if not (density <= 1 and density * height + 1e-6 >= 1):
-            raise InputError(f"found {density:g} for layer {layer.name}, allowed {1 / height:.2g} to 1: "
+            raise InputError(f"must be {1 / height:.2g} to 1 for layer {layer.name}, not {density:g}: "
                              f"{'a layer' if whole else 'a segment'} of {height} weights keeps at least one",
                              field="density")
-        mask = _shaped(value_level(column, height, density).reshape(matrix.shape), weights)
+        mask = folded(value_level(column, height, density).reshape(matrix.shape), weights)
         return Projection(np.where(mask, weights, 0.0), mask)
 
-    def projections(self) -> Sequence[base.Project]:
+    def projections(self) -> Sequence[Project]:
         """The two levels, for an ADMM that splits them."""
         return [self.value, self.bit]
 
@@ -213,10 +222,10 @@ class Xue(DataPath):
         """
         target, bits = self.target(layer), layer.weight_bits - 1
         if not 1 <= bits <= 7:
-            raise InputError(f"found {layer.weight_bits} for layer {layer.name}, allowed 2 to 8: a sign and a "
-                             "magnitude", field="weight_bits")
+            raise InputError(f"must be 2 to 8 (a sign and a magnitude) for layer {layer.name}, not "
+                             f"{layer.weight_bits}", field="weight_bits")
         cap = budget(target, geometry.dac_bits)
-        codes = _shaped(hold(_matrix(weights, layer), geometry.rows, bits, self.cell_bits(geometry), cap), weights)
+        codes = folded(hold(unrolled(weights, layer), geometry.rows, bits, self.cell_bits(geometry), cap), weights)
         return Projection(codes.astype(np.float64), codes != 0, {"adc_bits": target, "cap": cap},
                           codes.astype(np.int8))
 
@@ -235,28 +244,9 @@ class Xue(DataPath):
         width = len(used) if skip else geometry.columns
         stored = int(kept[used // sums[0].size].sum())
         return Block(
-            crossbar, 0, 0, inputs, width, stored, targets, gated=skip, idle=width - len(used),
-            cap=int(sums.max(initial=0)) * ((1 << geometry.dac_bits) - 1),
+            crossbar=crossbar, row0=0, col0=0, inputs=inputs, columns=width, kept=stored, targets=targets,
+            gated=skip, idle=width - len(used), cap=int(sums.max(initial=0)) * ((1 << geometry.dac_bits) - 1),
             contents=partial(_contents, layer, here, targets, self.cell_bits(geometry), used, width))
-
-
-def _matrix(weights: NDArray[np.float64], layer: Layer) -> NDArray[np.float64]:
-    """Unrolled weights [R, F].
-
-    Raises:
-        InputError: another number of weights than the layer has, or one that is not finite.
-    """
-    if weights.shape[:1] != (layer.filters,) or weights.size != layer.rows * layer.filters:
-        raise InputError(f"found shape {weights.shape} for layer {layer.name}, allowed {layer.filters} filters of "
-                         f"{layer.rows} weights", field="weights")
-    if not np.isfinite(weights).all():
-        raise InputError(f"layer {layer.name} has a weight that is not finite, allowed numbers", field="weights")
-    return weights.reshape(len(weights), -1).T
-
-
-def _shaped(matrix: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
-    """Unrolled values in the shape of `weights`."""
-    return np.ascontiguousarray(matrix.T).reshape(weights.shape)
 
 
 def _contents(layer: Layer, here: tuple[slice, slice], targets: Ints, cell_bits: int, used: Ints,

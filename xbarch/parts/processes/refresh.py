@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from xbarch.datapaths.base import Options
 from xbarch.parts.processes.base import UnitProcess
+from xbarch.specs.model import Options
 from xbarch.units import Time
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ class RefreshOptions(Options):
     @model_validator(mode="after")
     def _leaves_time(self) -> RefreshOptions:
         if self.every <= self.row:
-            raise ValueError(f"row: found {self.row} ps, allowed less than retention / rows = {self.every} ps")
+            raise ValueError(f"row: must be less than retention / rows = {self.every} ps, not {self.row} ps")
         return self
 
 
-class Refresh(UnitProcess):
+class Refresh(UnitProcess[RefreshOptions]):
     """A refresh is due every retention / rows from the start of the run on. It waits for an access that is under way
     and goes before those that wait. It is counted with the next access, so what follows a unit's last one is not."""
 

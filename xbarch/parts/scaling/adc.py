@@ -29,7 +29,7 @@ class Adc(Scaling):
 
     def scale(self, written: Price, built: Built) -> Price:
         if built.of is None:
-            raise InputError("found no bits, allowed the resolution that the component's price is for")
+            raise InputError("the component states no bits; state the resolution that its price is for")
         if built.of == built.adc_bits:
             return written
         energy, area = self.ratios(built.adc_bits, built.of)

@@ -1,63 +1,62 @@
-"""What a scaling model tells: a component's price for what is built, given the price as written."""
+"""The contract of a scaling model: a component's price for what is built, from the price as written."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from xbarch.datapaths.base import Options
 from xbarch.errors import InputError
+from xbarch.specs.model import OptionsT, Plugin
 
 Number = int | float | Fraction
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Price:
-    """energy: of an action, aJ. area: nm², power at full activity and leakage: µW, all of `count` units in one parent.
-    per: ps in which the group does its actions at full activity (0: no rate is known)."""
+    """The price of a component: all of its units in one parent."""
 
     energy: Number
+    """Energy of one action, aJ."""
     area: Number
+    """Area, nm²."""
     power: Number
+    """Power at full activity, µW."""
     leakage: Number
+    """Leakage, µW."""
     per: Number
+    """Time in which the group performs its actions at full activity, ps; 0: no rate is known."""
     count: Fraction = Fraction(1)
+    """Units in one parent."""
 
     def times(self, energy: Number = 1, area: Number = 1, leakage: Number = 1, delay: Number = 1) -> Price:
-        """The price with its parts multiplied; power goes with energy and rate."""
+        """The price with its parts multiplied; power follows energy and rate."""
         return replace(self, energy=self.energy * energy, area=self.area * area, leakage=self.leakage * leakage,
                        power=self.power * energy / delay, per=self.per * delay)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Built:
-    """What there is to follow. of: bits of the converter that the price is written for. adc_bits: of the converters
-    built. buffer, access: bits of a tile's buffer and of one access to it."""
+    """What is built, for a model to follow."""
 
     of: int | None
+    """Bits of the converter that the price is written for; None: the component states none."""
     adc_bits: int
+    """Bits of the converters that are built."""
     buffer: int
+    """Size of a tile's buffer, bits."""
     access: int
+    """Bits of one access to it."""
 
 
-class Scaling(ABC):
+class Scaling(Plugin[OptionsT]):
     """A model of how prices scale. Registered by name, named in a component's `scaling` in any architecture's YAML.
+    Without a model a price stays as written."""
 
-    kind: what it is for, "adc" (a component with bits and an action of the sensing unit), "buffer" (one without bits
-    whose action is an access, or with constant power), "node" or another word (any). Without a model a price stays as
-    written.
-    """
-
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    provenance: ClassVar[str]
     kind: ClassVar[str]
-    Options: ClassVar[type[Options]] = Options
-
-    def __init__(self, options: Any = None) -> None:
-        self.options: Any = self.Options.model_validate(options or {})
+    """What it is for: "adc" (a component with bits and an action of the sensing unit), "buffer" (a component without
+    bits whose action is an access, or with constant power), "node" or another word (any component)."""
 
     @abstractmethod
     def scale(self, written: Price, built: Built) -> Price:
@@ -76,7 +75,7 @@ def between(table: dict[int, Fraction], at: int, what: str) -> Fraction:
     """
     points = sorted(table)
     if not points[0] <= at <= points[-1]:
-        raise InputError(f"found {at} {what}, allowed {points[0]} to {points[-1]}, which its table has")
+        raise InputError(f"{what} must be {points[0]} to {points[-1]}, the range of the model's table, not {at}")
     low = max(p for p in points if p <= at)
     high = min(p for p in points if p >= at)
     share = Fraction(at - low, high - low) if high > low else Fraction(0)

@@ -10,9 +10,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from xbarch.datapaths.base import Options
 from xbarch.errors import InputError
 from xbarch.parts.scaling.base import Built, Number, Price, Scaling
+from xbarch.specs.model import Options
 from xbarch.units import Memory
 
 
@@ -35,7 +35,7 @@ class Memo:
     leakage: Number
 
 
-class Buffer(Scaling):
+class Buffer(Scaling[BufferOptions]):
     """Price for buffer.size, or for the model's own `size`."""
 
     kind: ClassVar[str] = "buffer"
@@ -60,10 +60,12 @@ class Buffer(Scaling):
             return written.times(*(Fraction(a) / Fraction(b) for a, b in (
                 (new.energy, old.energy), (new.area, old.area), (new.leakage, old.leakage))))
         if not written.energy:
-            raise InputError("found no energy of an action to replace, allowed `of`, the size that the price is for")
+            raise InputError("the component has no energy of an action that the model could replace; state `of`, the "
+                             "size that its price is for")
         energy = Fraction(new.energy) * 10**6
-        return Price(energy, Fraction(new.area) * 10**12 * written.count, written.power * energy / written.energy,
-                     Fraction(new.leakage) * 1000 * written.count, written.per, written.count)
+        return Price(energy=energy, area=Fraction(new.area) * 10**12 * written.count,
+                     power=written.power * energy / written.energy,
+                     leakage=Fraction(new.leakage) * 1000 * written.count, per=written.per, count=written.count)
 
 
 Rows = dict[tuple[int, int], tuple[tuple[int, str, str, str], ...]]
@@ -78,12 +80,12 @@ class Table(Buffer):
     def look(self, size: int, width: int, banks: int) -> Memo:
         if (width, banks) not in self.ROWS:
             known = ", ".join(f"{w} bits in {b} bank{'s' * (b > 1)}" for w, b in self.ROWS)
-            raise InputError(f"found accesses of {width} bits and {banks} bank{'s' * (banks > 1)}, allowed {known}, "
-                             "which its table has")
+            raise InputError(f"the model's table has {known}, not accesses of {width} bits in {banks} "
+                             f"bank{'s' * (banks > 1)}")
         rows = self.ROWS[width, banks]
         if not rows[0][0] <= size <= rows[-1][0]:
-            raise InputError(f"found {size:,} bytes, allowed {rows[0][0]:,} to {rows[-1][0]:,}, which its table "
-                             f"has for accesses of {width} bits")
+            raise InputError(f"the model's table has {rows[0][0]:,} to {rows[-1][0]:,} bytes for accesses of {width} "
+                             f"bits, not {size:,}")
         low = max((r for r in rows if r[0] <= size), key=lambda r: r[0])
         high = min((r for r in rows if r[0] >= size), key=lambda r: r[0])
         energy, leakage, area = (_power(size, (low[0], a), (high[0], b))

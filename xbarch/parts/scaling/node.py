@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from xbarch.datapaths.base import Options
 from xbarch.parts.scaling.base import Built, Price, Scaling
+from xbarch.specs.model import Options
 from xbarch.units import Length
 
 
@@ -21,7 +21,7 @@ class NodeOptions(Options):
     to: Length = Field(ge=1, description="node that is built")
 
 
-class Node(Scaling):
+class Node(Scaling[NodeOptions]):
     """Price as written, times the model's factors for s, the ratio of the two nodes. Leakage stays as written."""
 
     kind: ClassVar[str] = "node"

@@ -7,8 +7,9 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths.base import Options, Work
+from xbarch.datapaths.records import Work
 from xbarch.parts.sensing.base import Ints, Sensing
+from xbarch.specs.model import Options
 
 
 class AccumulationOptions(Options):
@@ -18,7 +19,7 @@ class AccumulationOptions(Options):
     sums: int = Field(256, ge=1, le=65_536, description="for so many partial sums: columns of a weight times phases")
 
 
-class AnalogAccumulation(Sensing):
+class AnalogAccumulation(Sensing[AccumulationOptions]):
     """In every phase a transimpedance amplifier writes each column's sum into buffer cells, where sums of equal weight
     add up; behind the last phase the buffer's columns are converted. A read takes the array's read time (the write
     into the buffer hides in it), the conversions follow the window's reads."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths.base import Options, Work
+from xbarch.datapaths.records import Work
 from xbarch.parts.sensing.base import Array, Ints, Sensing
+from xbarch.specs.model import Options, OptionsT
 
 
-class Adc(Sensing):
+class Adc(Sensing[OptionsT]):
     """A read takes the array's read time or its columns' conversions, whichever is longer: columns are held while the
     next read goes on. The reference column's conversion is hidden (ISAAC's unit column)."""
 
@@ -35,7 +37,7 @@ class SarOptions(Options):
     of: int = Field(8, ge=1, le=16, description="resolution that `conversion` is the time for")
 
 
-class SarAdc(Adc):
+class SarAdc(Adc[SarOptions]):
     """A successive-approximation converter decides a bit in a step, so one of fewer bits is as much faster."""
 
     name: ClassVar[str] = "sar_adc"
@@ -43,6 +45,6 @@ class SarAdc(Adc):
     provenance: ClassVar[str] = "Kull et al., JSSC 2013 (8-bit asynchronous SAR, that of ISAAC); a step a bit assumed"
     Options: ClassVar[type[Options]] = SarOptions
 
-    def __init__(self, array: Array, options: Any = None) -> None:
+    def __init__(self, array: Array, options: SarOptions | Mapping[str, Any] | None = None) -> None:
         super().__init__(array, options)
         self.array = replace(array, conversion=-(-array.conversion * array.bits // self.options.of))

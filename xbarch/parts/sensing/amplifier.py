@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
@@ -9,8 +10,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths.base import Options, Work
+from xbarch.datapaths.records import Work
 from xbarch.parts.sensing.base import Array, Ints, Sensing
+from xbarch.specs.model import Options
 
 
 class AmplifierOptions(Options):
@@ -23,7 +25,7 @@ class AmplifierOptions(Options):
                           "a network stay below them, for as many further low bits; what does not saturates")
 
 
-class SenseAmplifier(Sensing):
+class SenseAmplifier(Sensing[AmplifierOptions]):
     """An amplifier decides one of 2^k levels in as many steps of `conversion`; the columns of a crossbar take turns at
     its amplifiers.
 
@@ -42,7 +44,7 @@ class SenseAmplifier(Sensing):
         "headroom; a weight's digits share an amplifier")
     Options: ClassVar[type[Options]] = AmplifierOptions
 
-    def __init__(self, array: Array, options: Any = None) -> None:
+    def __init__(self, array: Array, options: AmplifierOptions | Mapping[str, Any] | None = None) -> None:
         super().__init__(array, options)
         self.precision = array.cell_bits, array.dac_bits  # bits of weights and inputs; one digit of each at first
         self.carry = (array.rows - 1).bit_length()        # bits that a sum of all word lines has beyond a product

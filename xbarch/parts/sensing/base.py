@@ -1,82 +1,104 @@
-"""What a sensing unit tells the machine: how long reads take, and what is done in them."""
+"""The contract of a sensing unit: how long reads take, and which actions they are made of."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from xbarch.datapaths.records import Ints, Work
+from xbarch.specs.architecture import Crossbar
+from xbarch.specs.model import OptionsT, Plugin
 
-from xbarch.datapaths.base import Options, Work
-
-Ints = NDArray[np.int64]
+__all__ = ["Array", "Ints", "Sensing", "Work"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Array:
-    """What is sensed. columns: bit lines without the reference column. read, conversion: ps. converters: those a
-    crossbar has to itself. bits: their resolution. slot: reads take whole ones, ps (0: no slots). rows: word lines
-    driven together at most, cell_bits, dac_bits: what a sum is made of."""
+    """The crossbar whose bit lines are sensed, with its converters."""
 
     columns: int
+    """Bit lines, the reference column excepted."""
     read: int
+    """Time of one array read, ps."""
     conversion: int
+    """Time of one conversion, ps."""
     converters: Fraction
+    """Converters that the crossbar has to itself."""
     bits: int
+    """Resolution of the converters."""
     slot: int = 0
+    """Reads take whole slots of so many ps; 0: no slots."""
     rows: int = 128
+    """Word lines driven together at most."""
     cell_bits: int = 2
+    """Bits of a cell."""
     dac_bits: int = 1
+    """Input bits that a word line is driven with in one phase."""
+
+    @classmethod
+    def of(cls, crossbar: Crossbar, slot: int) -> Array:
+        """The array of an architecture's crossbar, on a machine with slots of `slot` ps (0: no slots)."""
+        unit = crossbar.operation_unit
+        return cls(columns=crossbar.columns, read=unit.read if unit else crossbar.read, conversion=crossbar.conversion,
+                   converters=Fraction(crossbar.adcs_per_crossbar), bits=crossbar.adc_bits, slot=slot,
+                   rows=unit.rows if unit else crossbar.rows, cell_bits=crossbar.cell_bits, dac_bits=crossbar.dac_bits)
 
     def converting(self, sums: Ints) -> Ints:
-        """Time (ps) the crossbar's converters take for so many sums, in turn, rounded up."""
+        """Time (ps) that the crossbar's converters take for so many sums, one after another, rounded up."""
         return -(-sums * self.conversion * self.converters.denominator // self.converters.numerator)
 
     def slotted(self, times: Ints) -> Ints:
-        """Times rounded up to whole slots."""
+        """Times (ps) rounded up to whole slots."""
         return -(-times // self.slot) * self.slot if self.slot else times
 
 
-class Sensing(ABC):
-    """A kind of circuit at the end of the bit lines. Registered by name, used from any architecture's YAML."""
+class Sensing(Plugin[OptionsT]):
+    """A kind of circuit at the end of the bit lines. Registered by name, used from any architecture's YAML.
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    provenance: ClassVar[str]
-    Options: ClassVar[type[Options]] = Options
+    Arrays are int64. "Entries" are those of a `Work`; where its `reads` differ from window to window, results that
+    follow them may too, as [windows, entries].
+    """
 
-    def __init__(self, array: Array, options: Any = None) -> None:
+    def __init__(self, array: Array, options: OptionsT | Mapping[str, Any] | None = None) -> None:
         self.array = array
-        self.options: Any = self.Options.model_validate(options or {})
+        super().__init__(options)
 
     @property
     def conversion(self) -> Fraction:
         """Mean time of a conversion (ps) over all bit lines and reads, for the converters' utilization."""
         return Fraction(self.array.conversion)
 
-    def adjusted(self, weight_bits: int, input_bits: int) -> Sensing:
-        """The unit as it is set for a layer of such weights and inputs. The default: there is nothing to set."""
+    def adjusted(self, weight_bits: int, input_bits: int) -> Sensing[Any]:
+        """The sensing unit as set for a layer of such weights and inputs. The default: there is nothing to set."""
         return self
 
     def dropped(self, worth: Ints, bits: int) -> Ints | None:
-        """How many low bits of a sum a conversion to `bits` bits drops, toward zero: of sums that count 2**worth times
-        in a result, for each of `worth`. The `bits` above are kept, larger sums saturate. None, the default: no low bit
-        is dropped, so that a method that guarantees small sums needs converters of no more bits than these."""
+        """How many low bits of a sum a conversion to `bits` bits drops, toward zero.
+
+        The `bits` above them are kept; larger sums saturate. None, the default: no low bit is dropped, so that a method
+        that guarantees small sums needs converters of no more bits than these.
+
+        Args:
+            worth: any shape: a sum counts 2**worth times in a result.
+
+        Returns:
+            0 to 64, the shape of `worth`.
+        """
         return None
 
     @abstractmethod
     def each(self, work: Work) -> Ints:
-        """Time of one read of each entry of `work` (ps), [entries]."""
+        """Time of one read of each entry (ps), at least 1, [entries]."""
 
     def rest(self, work: Work) -> Ints | None:
-        """What follows the reads of a window on each entry's crossbar (ps), [entries] or [windows, entries]; None:
-        nothing. The next window's reads wait for it."""
+        """Time after the reads of a window on each entry's crossbar (ps), [entries] or [windows, entries]; the next
+        window's reads wait for it. None, the default: none."""
         return None
 
     @abstractmethod
     def actions(self, work: Work) -> dict[str, Ints]:
-        """How often each entry does what in a window, [entries] or [windows, entries]; keys are actions that the
-        architecture's components pay for."""
+        """Actions per window, [entries] or [windows, entries] each, by names that the architecture's components
+        price."""

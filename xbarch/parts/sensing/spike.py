@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from xbarch.datapaths.base import Work
+from xbarch.datapaths.records import Work
 from xbarch.parts.sensing.base import Ints, Sensing
 
 

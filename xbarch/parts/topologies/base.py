@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Collection
-from typing import Any, ClassVar
+from abc import abstractmethod
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from xbarch.datapaths.base import Options
+from xbarch.specs.model import OptionsT, Plugin
 
 Node = tuple[int, int]  # of a chip: two numbers from 0, what they mean is the topology's own
 Link = tuple[Node, Node]  # one direction
 Point = tuple[float, float]  # of a picture: right, down
 
 
-class Topology(ABC):
+class Topology(Plugin[OptionsT]):
     """The connections of one chip's `tiles`. Registered by name, used from any architecture's YAML.
 
     A link moves a packet at a time; behind it lies a queue. The union of the paths from one node to several must be a
@@ -21,14 +21,9 @@ class Topology(ABC):
     in a ring (Dally and Seitz, IEEE Transactions on Computers, 1987).
     """
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    provenance: ClassVar[str]
-    Options: ClassVar[type[Options]] = Options
-
-    def __init__(self, tiles: int, options: Any = None) -> None:
+    def __init__(self, tiles: int, options: OptionsT | Mapping[str, Any] | None = None) -> None:
         self.tiles = tiles
-        self.options: Any = self.Options.model_validate(options or {})
+        super().__init__(options)
 
     @property
     @abstractmethod

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from xbarch.datapaths.base import Options
 from xbarch.parts.topologies.base import Link, Node, Point, Topology
+from xbarch.specs.model import Options
 
 
 class HTreeOptions(Options):
@@ -14,7 +15,7 @@ class HTreeOptions(Options):
     arity: Literal[2, 4] = 2
 
 
-class HTree(Topology):
+class HTree(Topology[HTreeOptions]):
     """Node (n, level) is the n-th of its level; tiles are level 0, the root with the off-chip link is the last level.
     Packets go up to the nearest common node and down: no turn from down to up, no ring. Each branch has a link up and
     a link down of the same width on all levels (assumed)."""
@@ -25,7 +26,7 @@ class HTree(Topology):
                                  "(H-tree between subarrays and tiles); packets and queues on it: assumed")
     Options: ClassVar[type[Options]] = HTreeOptions
 
-    def __init__(self, tiles: int, options: Any = None) -> None:
+    def __init__(self, tiles: int, options: HTreeOptions | Mapping[str, Any] | None = None) -> None:
         super().__init__(tiles, options)
         self.arity: int = self.options.arity
         self.levels = 0

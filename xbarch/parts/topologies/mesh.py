@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil, sqrt
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from xbarch.datapaths.base import Options
 from xbarch.parts.topologies.base import Link, Node, Point, Topology
+from xbarch.specs.model import Options
 
 
 class MeshOptions(Options):
@@ -19,7 +20,7 @@ class MeshOptions(Options):
     concentration: int = Field(1, ge=1, le=1024)
 
 
-class Mesh(Topology):
+class Mesh(Topology[MeshOptions]):
     """Node (x, y) is a router. Packets go along x first, then along y (XY routing): no turn from y to x, no ring."""
 
     name: ClassVar[str] = "mesh"
@@ -28,7 +29,7 @@ class Mesh(Topology):
                                  "(dimension-order routing); concentrated: Balfour and Dally, ICS 2006")
     Options: ClassVar[type[Options]] = MeshOptions
 
-    def __init__(self, tiles: int, options: Any = None) -> None:
+    def __init__(self, tiles: int, options: MeshOptions | Mapping[str, Any] | None = None) -> None:
         super().__init__(tiles, options)
         o = self.options
         self.width: int = o.width

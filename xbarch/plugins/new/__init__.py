@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from xbarch.errors import InputError
-from xbarch.plugins import registry
+from xbarch.plugins import kinds, registry
 from xbarch.specs.text import brief
 from xbarch.support import bundled
 from xbarch.support.files import write
@@ -27,7 +27,7 @@ _LONGEST = 60
 _WORDS = {"datapath": "a data path", "unit": "a sensing unit", "process": "a unit process",
           "architecture": "an architecture"}
 _TAKEN: dict[str, Callable[[], Iterable[str]]] = {  # names there are of a kind
-    "datapath": registry.datapaths, "unit": registry.sensing, "process": partial(registry.classes, registry.PROCESSES),
+    "datapath": registry.datapaths, "unit": registry.sensing, "process": partial(registry.classes, kinds.PROCESSES),
     "architecture": partial(bundled.names, "architectures")}
 
 
@@ -39,14 +39,14 @@ def new(kind: str, name: str, out: Path | None = None) -> Path:
         The folder, or the file.
 
     Raises:
-        InputError: no such name is allowed, it is taken, or there is something at `out` or it cannot be written.
+        InputError: the name is not valid or taken, or `out` exists or cannot be written.
     """
     _check(kind, name)
     contents = _named(kind, name)
     single = len(contents) == 1
     place = Path(next(iter(contents)) if single else name) if out is None else out
     if os.path.lexists(place):
-        raise InputError(f"is there already, allowed a {'file' if single else 'folder'} that is not", file=place)
+        raise InputError(f"exists already; choose another {'file' if single else 'folder'}", file=place)
     if single:
         return write(place, next(iter(contents.values())))
     _write(place, contents)
@@ -64,13 +64,13 @@ def _named(kind: str, name: str) -> dict[str, str]:
 def _check(kind: str, name: str) -> None:
     """Refuse names that are not Python's, or not free."""
     if not _NAME.fullmatch(name) or keyword.iskeyword(name) or len(name) > _LONGEST:
-        raise InputError(f"found {brief(name)!r}, allowed lower-case letters, digits and single underscores between "
-                         f"them, a letter first, at most {_LONGEST}, no word of Python", field="name")
+        raise InputError(f"must be lower-case letters, digits and single underscores between them, a letter first, at "
+                         f"most {_LONGEST} characters and not a Python keyword, not {brief(name)!r}", field="name")
     if name in _TAKEN[kind]():
-        raise InputError(f"found {name!r}, which is {_WORDS[kind]} already, allowed a new name", field="name")
+        raise InputError(f"{name!r} is {_WORDS[kind]} already; choose another name", field="name")
     found = None if kind == "architecture" else importlib.util.find_spec(name)
     if found is not None and found.origin is not None:  # a mere folder of that name in the way is no module
-        raise InputError(f"found {name!r}, which is a Python module already, allowed a new name", field="name")
+        raise InputError(f"{name!r} is a Python module already; choose another name", field="name")
 
 
 def _write(folder: Path, contents: dict[str, str]) -> None:
@@ -91,7 +91,7 @@ def _write(folder: Path, contents: dict[str, str]) -> None:
         os.rename(staged, missing)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error  # ValueError: a NUL in the name
-        raise InputError(f"cannot be written ({reason}), allowed a place you may write to", file=folder) from None
+        raise InputError(f"cannot be written ({reason}); choose a place that you may write to", file=folder) from None
     finally:  # an interrupt too leaves nothing behind
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from xbarch.datapaths.records import Geometry
 from xbarch.errors import InputError
-from xbarch.machine.machine import geometry
 from xbarch.mapping.pack import dense_crossbars
 from xbarch.request import Request
 from xbarch.run import pack_network, prepare
@@ -169,7 +169,7 @@ def measure(folder: Path) -> Measured:
     home, sizes_ = machine_for(shape)
     setup = prepare(Request(arch=home, workload=network, overrides=tuple(sizes_)))
     whole = machine_for(shape.model_copy(update={"operation_unit": None}))[1]
-    dense = geometry(load(ARCHITECTURE, Architecture, whole).crossbar)
+    dense = Geometry.of(load(ARCHITECTURE, Architecture, whole).crossbar)
     layers = network.compute_layers
     sizes = {la.name: la.rows * la.filters for la in layers}
     kept = sum(la.kept_weights for la in layers)

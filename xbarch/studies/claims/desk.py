@@ -7,8 +7,9 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from xbarch.datapaths.records import Geometry
 from xbarch.errors import CapacityError, XbarchError
-from xbarch.machine.machine import Machine, geometry
+from xbarch.machine.machine import Machine
 from xbarch.mapping.pack import dense_crossbars
 from xbarch.mapping.plan import parse_policy
 from xbarch.request import Request, widen
@@ -70,7 +71,7 @@ class Desk:
         if not factor or network is None:
             return made
         found = self.bench.contents.architecture(made)[0]
-        return made.changed(chips=max(1, ceil(factor * dense_crossbars(network, geometry(found.crossbar))
+        return made.changed(chips=max(1, ceil(factor * dense_crossbars(network, Geometry.of(found.crossbar))
                                               / found.crossbars)))
 
     def setup(self, request: Request) -> Setup:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from xbarch.datapaths.dense import Sign, largest
+from xbarch.datapaths.records import Geometry
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
-from xbarch.machine.machine import geometry
 from xbarch.mapping.plan import parse_policy
-from xbarch.plugins import registry
-from xbarch.render import numbers
+from xbarch.plugins import guard, registry
 from xbarch.request import Contents, Request, choose_datapath
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import unknown
@@ -21,6 +20,7 @@ from xbarch.specs.study import Study
 from xbarch.studies.runs.answer import Answer
 from xbarch.studies.runs.axes import Variant, at, merged, names, variants
 from xbarch.studies.runs.bench import Bench, Progress
+from xbarch.support import numbers
 from xbarch.workload.graph import Workload
 from xbarch.workload.infer import multiplies
 
@@ -177,10 +177,10 @@ def _line(asked: Study, request: Request, variant: Variant, contents: Contents) 
     method's cells and signs, and with ADCs of as many bits as lose nothing of these, where its own have fewer."""
     base = request.changed(arch=asked.architectures[0], datapath=DENSE, options={})
     path = choose_datapath(contents.workload(request.workload), request.datapath, request.options)
-    with registry.asking(path, "matched"):
+    with guard.asking(path, "matched"):
         options, overrides = path.matched()
     changed = request.changed(overrides=merged(request.overrides, overrides))
-    shape = geometry(contents.architecture(changed)[0].crossbar)
+    shape = Geometry.of(contents.architecture(changed)[0].crossbar)
     needed = shape.lossless_bits(largest(shape.ou_rows or shape.rows, shape, cast(Sign, options.get("sign", "offset"))))
     if needed > shape.adc_bits:
         overrides = [*overrides, f"crossbar.adc_bits={needed}"]

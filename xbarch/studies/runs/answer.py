@@ -11,16 +11,18 @@ from typing import Any
 
 from xbarch.errors import IncompatibleError, XbarchError
 from xbarch.mapping.packings import memo
-from xbarch.plugins import registry
+from xbarch.plugins import guard
 from xbarch.request import Contents, Request
 from xbarch.result.joined import joined
-from xbarch.result.record import Run, record
-from xbarch.result.result import Result
+from xbarch.result.record import record
+from xbarch.result.result import Result, parse
+from xbarch.result.run import Run
+from xbarch.result.schema import Record
 from xbarch.run import Setup, execute_segments, perform, prepare
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share one follow one another
 _COMPILED = find_spec("numba") is not None
-_DRAWN = ("timeline", "interconnect")  # what only pictures look at
+_UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # what only pictures look at
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,9 @@ class Answer:
     packed: bytes = b""
 
     @classmethod
-    def of(cls, found: Mapping[str, Any], run: Run) -> Answer:
+    def of(cls, found: Record, run: Run) -> Answer:
         """Of a record and one of the runs behind it."""
-        slim = {key: value for key, value in found.items() if key not in _DRAWN}
+        slim = found.model_copy(update=_UNDRAWN).document()
         text = json.dumps({"record": slim, "facts": facts(run)}, allow_nan=False)
         return cls(packed=zlib.compress(text.encode(), 6))
 
@@ -63,7 +65,7 @@ class Answer:
     @property
     def result(self) -> Result:
         """The result, without its time line and interconnect; of a request that ran."""
-        return Result(self._unpacked()["record"])
+        return parse(self._unpacked()["record"])
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -108,7 +110,7 @@ def facts(run: Run) -> dict[str, Any]:
     path's own hardware takes, and the bits stored beside the weights of one copy."""
     machine, path = run.machine, run.path
     tiles, _, by = machine.areas(machine.tiles)
-    with registry.asking(path, "index_bits"):
+    with guard.asking(path, "index_bits"):
         index = sum(path.index_bits(p.blocks, p.layer, machine.geometry) for p in run.packed.values())
     return {"adc_bits": machine.geometry.adc_bits, "index_bits": int(index),
             "added": sum(by[a.name] for a in path.components(machine.geometry)) / tiles}

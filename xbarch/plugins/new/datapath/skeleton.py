@@ -7,19 +7,20 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths import base
-from xbarch.datapaths.base import Block, Contents, DataPath, Geometry
+from xbarch.datapaths.pruning import Pruning
+from xbarch.datapaths.records import Block, Contents, Geometry
 from xbarch.datapaths.tools import cells
+from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
 
-class Options(base.Options):
+class SkeletonOptions(Options):
     """What a user may set by `-o name=value`; other names and values are refused by name."""
 
     close_up: bool = Field(True, description="rows without a kept weight are left out, the others move up")
 
 
-class SkeletonMethod(DataPath):
+class SkeletonMethod(Pruning[SkeletonOptions]):
     """Signed weights as a positive and a negative part, `close_up`: rows of a crossbar without a kept weight left out.
 
     State here what is published and where, and what is your own reading.
@@ -28,7 +29,7 @@ class SkeletonMethod(DataPath):
     name: ClassVar[str] = "skeleton"
     summary: ClassVar[str] = "rows of a crossbar without a kept weight are left out"
     provenance: ClassVar[str] = "made by `xbarch new`; cite your paper here"
-    Options: ClassVar[type[base.Options]] = Options
+    Options: ClassVar[type[Options]] = SkeletonOptions
 
     def filters(self, layer: Layer, geometry: Geometry) -> int:
         """Filters that fit side by side on a crossbar; both parts of a weight are cut into cells."""
@@ -58,8 +59,9 @@ class SkeletonMethod(DataPath):
             for top in range(0, len(inputs), geometry.rows):
                 rows, width = inputs[top:top + geometry.rows], 2 * geometry.slices(layer.weight_bits)
                 kept = int(layer.kept[np.ix_(rows, targets)].sum()) * width
-                blocks.append(Block(len(blocks), 0, 0, rows, width * len(targets), kept, targets,
-                                    partial(self.contents, layer, rows, targets, geometry)))
+                blocks.append(Block(
+                    crossbar=len(blocks), row0=0, col0=0, inputs=rows, columns=width * len(targets), kept=kept,
+                    targets=targets, contents=partial(self.contents, layer, rows, targets, geometry)))
         return blocks
 
     def contents(self, layer: Layer, rows: np.ndarray, targets: np.ndarray, geometry: Geometry) -> Contents:

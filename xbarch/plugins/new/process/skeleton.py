@@ -7,9 +7,9 @@ from pydantic import Field
 from simpy import Environment
 from simpy.events import Event
 
-from xbarch.datapaths.base import Options
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.sim.unit import Queue
+from xbarch.specs.model import Options
 
 
 class SkeletonOptions(Options):
@@ -19,7 +19,7 @@ class SkeletonOptions(Options):
     wake: int = Field(10_000, ge=0, le=10**12, description="ps it takes to wake up")
 
 
-class SkeletonProcess(UnitProcess):
+class SkeletonProcess(UnitProcess[SkeletonOptions]):
     """A unit that falls asleep when nobody asks for it, and keeps the next token waiting while it wakes up.
 
     State here what is published and where, and what is your own reading.

@@ -5,8 +5,9 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from xbarch.datapaths.base import Options, Work
-from xbarch.parts.sensing.base import Ints, Sensing
+from xbarch.datapaths.records import Ints, Work
+from xbarch.parts.sensing.base import Sensing
+from xbarch.specs.model import Options
 
 
 class SkeletonOptions(Options):
@@ -15,7 +16,7 @@ class SkeletonOptions(Options):
     settling: int = Field(0, ge=0, le=10**9, description="ps a read waits before its columns are converted")
 
 
-class SkeletonUnit(Sensing):
+class SkeletonUnit(Sensing[SkeletonOptions]):
     """Converters that wait until the bit lines have settled, then take the columns in turn.
 
     State here what is published and where, and what is your own reading.

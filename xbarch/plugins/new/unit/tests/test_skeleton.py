@@ -7,7 +7,7 @@ import pytest
 from skeleton import SkeletonUnit
 
 import xbarch
-from xbarch.datapaths.base import Work
+from xbarch.datapaths.records import Work
 from xbarch.parts.sensing.base import Array
 
 ARRAY = Array(columns=128, read=100_000, conversion=781, converters=Fraction(1), bits=8)
@@ -15,7 +15,8 @@ ARRAY = Array(columns=128, read=100_000, conversion=781, converters=Fraction(1),
 
 def work(columns, reads):
     one = np.array
-    return Work(one([0]), one([128]), one([columns]), one([128 * columns]), one([reads]), one([0]))
+    return Work(crossbar=one([0]), rows=one([128]), columns=one([columns]), cells=one([128 * columns]),
+                reads=one([reads]), outputs=one([0]))
 
 
 @pytest.mark.parametrize(("columns", "settling", "time"), [

@@ -1,13 +1,12 @@
 """Documents as Markdown, HTML and CSV."""
 
 import base64
-import csv
-import io
+import re
 from html.parser import HTMLParser
 
 import pytest
 
-from xbarch.render.document import Document, Picture, Section, Table, html, markdown, page, table
+from xbarch.render.document import Document, Picture, Section, Table, html, markdown, page, write_report
 
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
 DOCUMENT = Document("A & <b>", "xbarch report x", [
@@ -45,7 +44,7 @@ def read():
 
 
 def test_markdown():
-    assert markdown(DOCUMENT) == """# A & <b>
+    assert markdown(DOCUMENT) == """# A & \\<b\\>
 
 Written by `xbarch report x`.
 
@@ -63,7 +62,7 @@ Written by `xbarch report x`.
 | name | value |
 | --- | ---: |
 | p\\|q | 1 |
-| <i> | 2 |
+| \\<i\\> | 2 |
 
 ### Second
 
@@ -71,7 +70,7 @@ Written by `xbarch report x`.
 | --- | --- | ---: |
 | a | b | 3 |
 
-### Bell \x07
+### Bell ?
 """
 
 
@@ -104,8 +103,31 @@ def test_pages_escape_what_they_are_given():
     assert made.said["p"] == ["<b>?"] and " p{color:red}" in made.said["style"][0]
 
 
-def test_csv():
-    rows = [["a,b", 1.5, None], ['"', True, 0]]
-    text = table(["x", "y", "z"], rows)
-    assert list(csv.reader(io.StringIO(text))) == [["x", "y", "z"], ["a,b", "1.5", ""], ['"', "True", "0"]]
-    assert "\r" not in text
+HOSTILE = ["<script>alert(1)</script>", "[x](javascript:alert(1))", "![x](http://e.org/x.png)", "a\x1b[31m\x00b",
+           "a\u202eb\u2066c", "<img src=x onerror=alert(1)>", "a | b", "# x\n\n# y", "{{ 7 * 7 }}"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_is_obeyed(text):
+    """Every field that a document has, at once."""
+    document = Document(text, "xbarch report x", [Picture("x.svg", text, text, SVG)], [
+        Section(text, 2, [text], [text], Table((text, "n"), [(text, "1")])), Section(text, 3, folded=True)])
+    for form in (markdown(document), html(document)):
+        assert form.replace("\n", "").isprintable() and ">49<" not in form
+    made = Page(html(document))
+    known = "html head meta title style body h1 h2 div img p ul li table thead tbody tr th td details summary em"
+    assert {tag for tag, _ in made.tags} <= set(known.split())
+    assert [a["src"] for tag, a in made.tags if tag == "img"] == [
+        "data:image/svg+xml;base64," + base64.b64encode(SVG).decode()]
+    lines = markdown(document)
+    assert not re.search(r"(?<!\\)<", lines) and len(re.findall(r"(?<!\\)\]\(", lines)) == 1  # the picture's own
+    assert len(re.findall(r"^#", lines, re.M)) == 3  # headings of the document, none from a text
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == 3 for line in lines.splitlines() if line.startswith("|"))
+
+
+def test_a_report_is_written_together(tmp_path):
+    write_report(tmp_path, "x", DOCUMENT, "a,b\n", {"x.svg": SVG})
+    assert {p.name for p in tmp_path.iterdir()} == {"x.md", "x.html", "x.csv", "x.svg"}
+    assert (tmp_path / "x.md").read_text(encoding="utf-8") == markdown(DOCUMENT)
+    assert (tmp_path / "x.html").read_text(encoding="utf-8") == html(DOCUMENT)
+    assert (tmp_path / "x.csv").read_text() == "a,b\n" and (tmp_path / "x.svg").read_bytes() == SVG

@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 import xbarch
 from xbarch.cli import app
-from xbarch.compress.intake import checkpoint, models
+from xbarch.compress.importing import calibrate, request, weights
+from xbarch.compress.intake import models
 from xbarch.compress.quantizers.levels import Weights
 from xbarch.compress.training import data
+from xbarch.compress.training.network import build
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.execute import verify
 from xbarch.plugins import registry
-from xbarch.specs.recipe import Data
+from xbarch.specs.recipe import Data, Quantization, Recipe, Training
 from xbarch.workload import store
 from xbarch.workload.infer import infer
 
@@ -53,7 +55,8 @@ def place(tmp_path_factory, parts):
 
 
 def imported(place, name, method, weights="w.pt", **more):
-    return xbarch.load(xbarch.take("resnet20", place / weights, method, out=place / name, data=DIGITS, width=4, **more))
+    return xbarch.load(xbarch.import_weights("resnet20", place / weights, method, out=place / name, data=DIGITS,
+                                             width=4, **more))
 
 
 def weights_of(workload):
@@ -177,7 +180,7 @@ def test_xue_of_ones_own(place):
         stepped(state)
         state["layer2.1.conv1.weight"][0] = state["layer2.1.conv1.weight"].abs().max()
 
-    with pytest.raises(InputError, match=r"layer layer2\.1\.conv1 need 6-bit ADCs, allowed 2 .*--apply --density D"):
+    with pytest.raises(InputError, match=r"conv1 need 6-bit ADCs; option adc_bits allows 2.*--apply --density D"):
         imported(place, "no", "xue", changed(place, "spoilt.pt", spoilt), **options)
     assert not (place / "no").exists()
 
@@ -214,7 +217,7 @@ def test_weights_on_levels_stay(bits, step, seed):
     levels = np.append(rng.integers(-largest, largest, 40, endpoint=True), largest)
     w = torch.from_numpy((levels * step).astype(np.float32))
     node = type("Node", (), {"levels": Weights(bits, "lsq", 2.0, False, w)})
-    checkpoint._fit_step(node, w)
+    calibrate.fit_step(node, w)
     found, real = node.levels.integers(w)
     assert np.allclose(found.numpy() * real, w.numpy(), rtol=1e-5, atol=0)
     assert np.array_equal(found.numpy() * np.gcd.reduce(levels), levels)
@@ -225,7 +228,7 @@ def test_step_errs_little_more_than_the_best(bits):
     """Against ten times as many steps, tried one by one."""
     w = torch.randn(4000, generator=torch.Generator().manual_seed(bits))
     node = type("Node", (), {"levels": Weights(bits, "lsq", 2.0, False, w)})
-    checkpoint._fit_step(node, w)
+    calibrate.fit_step(node, w)
     top = 2 ** (bits - 1) - 1
 
     def error(step):
@@ -238,12 +241,12 @@ def test_step_errs_little_more_than_the_best(bits):
 def test_statistics_are_those_of_the_quantized_network(place, parts):
     """Behind the imported weights every normalized channel has its beta as mean and its gamma as deviation, and no
     clip tried at random errs less."""
-    asked = checkpoint._asked({"model": "resnet20", "checkpoint": str(place / "w.pt"), "width": 4, "data": DIGITS,
-                         "method": "dense", "density": None, "options": {}})
-    network = checkpoint.build(checkpoint._recipe(asked), parts)
-    checkpoint._round(network)
+    recipe = Recipe(kind="trained", model="resnet20", width=4, checkpoint=str(place / "w.pt"), data=Data(**DIGITS),
+                    quantization=Quantization(weight_scale="lsq"), baseline=Training(epochs=1, rate=1.0))
+    network = build(recipe, parts)
+    weights.round_weights(network)
     x = parts.train[slice(0, 200)][0]
-    assert checkpoint.calibrate(network, x) == 200
+    assert calibrate.calibrate(network, x) == 200
     keep = {}
     with torch.no_grad():
         network.eval()(x, keep=keep)
@@ -284,15 +287,15 @@ def test_own_model_own_images(tmp_path):
     (tmp_path / "net.py").write_text(NET)
     model = models.build(f"{tmp_path}/net.py:net", 2, None, 0)
     torch.save({"state_dict": model.state_dict()}, tmp_path / "net.pt")
-    words = checkpoint.data_words([str(tmp_path / "images"), "size=8"])
+    words = request.data_fields([str(tmp_path / "images"), "size=8"])
     assert words == {"name": "folder", "path": str(tmp_path / "images"), "size": 8}
-    folder = xbarch.take(f"{tmp_path}/net.py:net", tmp_path / "net.pt", "meng", out=tmp_path / "mine", data=words,
-                         stored_images=3)
+    folder = xbarch.import_weights(f"{tmp_path}/net.py:net", tmp_path / "net.pt", "meng", out=tmp_path / "mine",
+                                   data=words, stored_images=3)
     found = store.load(folder)
     assert found.manifest["data"] == {"train": 11, "val": 1, "test": 12, "classes": 2}
     assert found.manifest["recipe"]["calibration_images"] == 11 and found.manifest["images"] == 3
     (tmp_path / "images" / "data_batch_1.bin").write_bytes(b"")
-    assert checkpoint.data_words([str(tmp_path / "images")])["name"] == "cifar10"
+    assert request.data_fields([str(tmp_path / "images")])["name"] == "cifar10"
 
 
 # -- the command --------------------------------------------------------------------------------------------------
@@ -336,51 +339,51 @@ def bad(*words, model="resnet20", weights="w.pt", data=("digits", "size=16"), me
 
 
 BAD = [
-    (bad(data=()), "data: found none, allowed digits"),
-    (bad(data=("size=16",)), "data: found none"),
-    (bad("--size", 16, data=()), "data: found none"),
-    (bad(data=("digits", "digit_pairs")), "one name or folder"),
-    (bad(data=("no/folder",)), "data: found no folder 'no/folder'"),
+    (bad(data=()), "data: an import needs images to set scales and to measure accuracy: digits"),
+    (bad(data=("size=16",)), "data: an import needs images"),
+    (bad("--size", 16, data=()), "data: an import needs images"),
+    (bad(data=("digits", "digit_pairs")), "data: must be one name or folder"),
+    (bad(data=("no/folder",)), "files or of images, not 'no/folder', which is no folder"),
     (bad(data=("cifar10",)), "data: data cifar10 needs a path"),
-    (bad(data=("digits", "size=4")), "data.size: found 4, allowed at least 8"),
+    (bad(data=("digits", "size=4")), "data.size: must be at least 8, not 4"),
     (bad(data=("digits", "siez=8")), "siez=8"),
     (bad("--size", "x"), "size: found 'x', allowed a whole number"),
-    (bad(weights="none.pt"), "weights: found no file 'none.pt'"),
-    (bad(weights="."), "weights: found no file '.'"),
-    (bad(weights="text.pt"), "text.pt: cannot be read as a state dict"),
+    (bad(weights="none.pt"), "weights: no such file: none.pt"),
+    (bad(weights="."), "weights: no such file: ."),
+    (bad(weights="text.pt"), "text.pt: is not a checkpoint or is cut off"),
     (bad(weights="nan.pt"), "nan.pt: layer layer1.0.conv1 has weights that are not finite"),
     (bad(weights="huge.pt"), "not finite"),
-    (bad(weights="short.pt"), "short.pt: has no tensor fc.bias"),
-    (bad("--width", 8), "w.pt: conv1.weight has shape (4, 3, 3, 3), allowed (8, 3, 3, 3)"),
-    (bad("--classes", 12), "w.pt: fc.weight has shape (10, 16), allowed (12, 16)"),
-    (bad("--classes", 5), "classes: found 5, allowed at least the 10"),
-    (bad(model="resnet21"), "model: found 'resnet21', allowed resnet18"),
+    (bad(weights="short.pt"), "short.pt: lacks the tensor 'fc.bias'"),
+    (bad("--width", 8), "w.pt: the shape of conv1.weight must be (8, 3, 3, 3), not (4, 3, 3, 3)"),
+    (bad("--classes", 12), "w.pt: the shape of fc.weight must be (12, 16), not (10, 16)"),
+    (bad("--classes", 5), "classes: must be at least 10, the classes of the data, not 5"),
+    (bad(model="resnet21"), "path.py:factory or module:factory, not 'resnet21'; did you mean 'resnet20'?"),
     (bad(model="none.py:net"), "none.py"),
-    (bad(method="mang"), "found 'mang', allowed auto_prune, dense"),
+    (bad(method="mang"), "unknown data path 'mang'; choose auto_prune, dense"),
     (bad("-o", "group_ch=5", method="meng"), "options.group_ch"),
     (bad("-o", "adc_bits", method="xue"), "name=value"),
     (bad("-o", 'adc_bits={"conv9": 2}', method="xue"), "conv9"),
     (bad("-o", "sign=offset", method="xue"), "differential"),
-    (bad(method="xue"), "the weights of layer conv1 need 4-bit ADCs, allowed 3 (option adc_bits); --apply --density D"),
+    (bad(method="xue"), "the weights of layer conv1 need 4-bit ADCs; option adc_bits allows 3"),
     (bad("--rows", 8, method="huai"), "a 3 x 3 kernel of layer conv1 needs 9 word lines, the crossbar has 8"),
-    (bad("--rows", 0), "geometry.rows: found 0"),
+    (bad("--rows", 0), "geometry.rows: must be at least 1, not 0"),
     (bad("--apply"), "density: --apply needs --density"),
     (bad("--density", 0.5), "density: --density is only valid with --apply"),
-    (bad("--layer", "fc=0.5"), "layers: found densities of single layers"),
-    (bad("--apply", "--density", 0), "density: found 0.0, allowed more than 0"),
-    (bad("--apply", "--density", "nan"), "density: found nan"),
+    (bad("--layer", "fc=0.5"), "layers: densities of single layers need a density"),
+    (bad("--apply", "--density", 0), "density: must be more than 0, not 0.0"),
+    (bad("--apply", "--density", "nan"), "density: must be a finite number, not nan"),
     (bad("--apply", "--density", 0.01, method="huai"), "density: found 0.01, allowed"),
     (bad("--apply", "--density", 0.001, method="xue"), "density: found 0.001"),
-    (bad("--apply", "--density", 0.5, "--layer", "conv9=0.5", method="meng"), "found 'conv9', allowed conv1"),
-    (bad("--apply", "--density", 0.5, "--layer", "fc=2", method="meng"), "layers.fc: found 2"),
-    (bad("--apply", "--density", 0.5, "--layer", "conv1=1", method="xue"), "allowed --layer conv1=D"),
-    (bad("--apply", "--density", 0.5, "--weight-scale", "mean", method="xue"), "allowed weight_scale: lsq"),
-    (bad("--weight-scale", "meen"), "quantization.weight_scale: found 'meen', allowed 'mean'"),
-    (bad("--weight-bits", 9), "quantization.weight_bits: found 9, allowed at most 8"),
+    (bad("--apply", "--density", 0.5, "--layer", "conv9=0.5", method="meng"), "unknown layer 'conv9'; choose conv1"),
+    (bad("--apply", "--density", 0.5, "--layer", "fc=2", method="meng"), "layers.fc: must be at most 1, not 2"),
+    (bad("--apply", "--density", 0.5, "--layer", "conv1=1", method="xue"), "--layer conv1=D with a D below 1"),
+    (bad("--apply", "--density", 0.5, "--weight-scale", "mean", method="xue"), "weight_scale: must be lsq for xue"),
+    (bad("--weight-scale", "meen"), "quantization.weight_scale: must be mean, nonzero_mean, sawb or lsq, not 'meen'"),
+    (bad("--weight-bits", 9), "quantization.weight_bits: must be at most 8, not 9"),
     (bad("--chain", "two"), "quantization.chain"),
     (bad(out="w.pt"), "cannot be written"),
-    (bad(out="a b"), "out: found the name 'a b'"),
-    (bad(model="odd.py:odd", weights="odd.pt", data=("digits", "size=8"), method="meng"), "layer named 'a b'"),
+    (bad(out="a b"), "out: the name of a workload must be letters"),
+    (bad(model="odd.py:odd", weights="odd.pt", data=("digits", "size=8"), method="meng"), "the name of a layer"),
 ]
 
 

@@ -53,7 +53,7 @@ def test_the_same_bytes_again_and_nothing_half_written(tmp_path, call):
 
 
 @pytest.mark.parametrize(("given", "says"), [
-    ({"trace": "a.txt"}, "trace: found 'a.txt', allowed a name that ends in .csv or .csv.gz"),
+    ({"trace": "a.txt"}, "trace: must be a file name that ends in .csv or .csv.gz, not 'a.txt'"),
     ({"trace": 3}, "trace: found 3, allowed a path or None"),
     ({"trace": "/proc/nowhere/a.csv"}, "/proc/nowhere/a.csv: cannot be written"),
     ({"trace": "a.csv", "reload": True, "batch": 4}, "trace: found one with reload, allowed without"),

@@ -21,7 +21,7 @@ from xbarch.compress.methods.hoyer import Hoyer
 from xbarch.compress.methods.lasso import Lasso
 from xbarch.compress.methods.pruner import Pruner, crossbar
 from xbarch.compress.methods.slices import Slices
-from xbarch.compress.methods.zeroize import Recover
+from xbarch.compress.methods.zeroize import Zeroize
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Images, Parts, augmented
 from xbarch.errors import InputError
@@ -30,7 +30,7 @@ from xbarch.specs.recipe import Pruning, Recipe, Training
 from xbarch.workload.graph import Workload
 
 Progress = Callable[[int, int, str], None]
-ALGORITHMS: dict[str, type[Pruner]] = {"lasso": Lasso, "admm": Admm, "recover": Recover, "cut": Pruner,
+ALGORITHMS: dict[str, type[Pruner]] = {"lasso": Lasso, "admm": Admm, "recover": Zeroize, "cut": Pruner,
                                      "slices": Slices, "hoyer": Hoyer}
 
 
@@ -91,7 +91,7 @@ class Trainer:
                 text = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float))
                 self.progress(epoch, phase.training.epochs, f"{phase.name}: {text}")
 
-    def ask(self) -> None:
+    def check(self) -> None:
         """Refuse what the pruning phase would refuse, before hours are spent on the baseline."""
         for phase in phases(self.recipe, ""):
             try:
@@ -165,8 +165,8 @@ class Trainer:
             if penalty is not None:
                 loss = loss + penalty
             if not math.isfinite(float(loss.detach())):
-                raise InputError(f"the loss is not finite in epoch {epoch} of {phase.name}; allowed a smaller "
-                                 "learning rate or penalty", field=f"{phase.name}.rate")
+                raise InputError(f"the loss is not finite in epoch {epoch} of {phase.name}: lower the learning rate "
+                                 "or the penalty", field=f"{phase.name}.rate")
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -212,7 +212,7 @@ class Trainer:
             os.replace(temporary, path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise InputError(f"cannot be written ({error.strerror}), allowed a folder you may write to",
+            raise InputError(f"cannot be written: {error.strerror}",
                              file=path) from None
 
     def restore(self, phase: Phase, optimizer: torch.optim.SGD, pruner: Pruner | None) -> int:

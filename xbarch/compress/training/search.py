@@ -9,14 +9,14 @@ from pathlib import Path
 
 from xbarch.compress.methods.pruner import Pruner
 from xbarch.compress.quantizers.network import Node
-from xbarch.compress.training.train import Trainer
+from xbarch.compress.training.trainer import Trainer
 from xbarch.plugins import registry
 from xbarch.specs.recipe import Pruning
 
 Found = dict[str, int | float]
 
 
-def searched(trainer: Trainer, pruning: Pruning, key: str) -> Pruning:
+def search(trainer: Trainer, pruning: Pruning, key: str) -> Pruning:
     """`pruning` with the options, or the densities of layers, that its `search` finds on the trained, dense network.
 
     Every pruned layer is projected alone, all others as they are, with one value after the other; the first whose
@@ -24,9 +24,9 @@ def searched(trainer: Trainer, pruning: Pruning, key: str) -> Pruning:
     layer's, else the last. Layers whose density the recipe sets keep it. The result is kept beside the checkpoints
     under `key`.
     """
-    search = pruning.search
-    if search is None:
+    if pruning.search is None:
         return pruning
+    values, guard = pruning.search.values, pruning.search.guard
     place = trainer.folder / f"search-{key}.json"
     found = _kept(place)
     if found is None:
@@ -34,11 +34,11 @@ def searched(trainer: Trainer, pruning: Pruning, key: str) -> Pruning:
             dense = trainer.accuracy(trainer.parts.val)
         found = {}
         for node in _nodes(trainer, pruning):
-            for value in search.values:
+            for value in values:
                 found[node.layer.name] = value
                 if trainer.progress is not None:
                     trainer.progress(len(found), len(trainer.network.compute_nodes()), f"search: {node.layer.name}")
-                if dense - _alone(trainer, pruning, node, value) <= search.guard:
+                if dense - _alone(trainer, pruning, node, value) <= guard:
                     break
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(json.dumps(found))
@@ -55,12 +55,12 @@ def _kept(place: Path) -> Found | None:
 
 def _with(pruning: Pruning, found: Found) -> Pruning:
     """The recipe with what the search found, or tries, in place of the search."""
-    search = pruning.search
-    assert search is not None
-    if search.option == "density":
+    spec = pruning.search
+    assert spec is not None
+    if spec.option == "density":
         return pruning.model_copy(update={"layers": {**found, **pruning.layers}, "search": None})
-    each = {"*": search.values[-1], **found}
-    return pruning.model_copy(update={"options": {**pruning.options, search.option: each}, "search": None})
+    each = {"*": spec.values[-1], **found}
+    return pruning.model_copy(update={"options": {**pruning.options, spec.option: each}, "search": None})
 
 
 def _pruner(trainer: Trainer, pruning: Pruning) -> Pruner:

@@ -128,12 +128,12 @@ def test_errors_are_of_the_printed_value():
 
 
 @pytest.mark.parametrize(("text", "says"), [
-    ("words\n", "odd.md:1: found no --- in the first line"),
+    ("words\n", "odd.md:1: the published figures must stand between two lines ---"),
     ("---\npublished: 3\n---\n", "odd.md:2: published: "),
-    ("---\n- a\n---\n", "odd.md:2: found no mapping"),
-    ("---\npublished:\n  - {what: a, figure: wealth, printed: 3, source: abc}\n---\n", "found 'wealth', allowed tile"),
-    ("---\npublished:\n  - {what: a, printed: 3, source: abc}\n---\n", "allowed a number with a figure, a text w"),
-    ("---\npublished:\n  - {what: a, figure: peak, printed: lots, source: abc}\n---\n", "allowed a number with a"),
+    ("---\n- a\n---\n", "odd.md:2: must be the key published: with a list"),
+    ("---\npublished:\n  - {what: a, figure: wealth, printed: 3, source: abc}\n---\n", "unknown figure 'wealth'"),
+    ("---\npublished:\n  - {what: a, printed: 3, source: abc}\n---\n", "must be a number with a figure, a text w"),
+    ("---\npublished:\n  - {what: a, figure: peak, printed: lots, source: abc}\n---\n", "must be a number with a"),
     ("---\npublished:\n  - {what: a, figure: peak, printed: 3}\n---\n", "odd.md:3: "),
     ("---\nsecrets: 1\n---\n", "odd.md:2: secrets: unknown key"),
 ])

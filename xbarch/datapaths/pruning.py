@@ -1,0 +1,86 @@
+"""The training half of a data path: what a pruning method removes, for `xbarch compress`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from xbarch.datapaths.base import DataPath
+from xbarch.datapaths.records import Bools, Geometry, Project, Projection, Reals
+from xbarch.datapaths.tools.groups import strongest
+from xbarch.errors import InputError
+from xbarch.specs.model import OptionsT
+from xbarch.workload.graph import Layer
+
+
+class Pruning(DataPath[OptionsT]):
+    """A data path whose method also prunes. A subclass defines `group`, or `project` itself.
+
+    Weights are in levels, real numbers; a network's layers are those on crossbars, in topological order.
+    """
+
+    whole_filters: bool = False
+    """Whether projections remove whole filters. Then a network's last layer, whose filters are its outputs, is not
+    pruned unless a recipe names it."""
+
+    def prunes(self, layer: Layer) -> bool:
+        """Whether the method prunes this layer."""
+        return True
+
+    def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int] | None:
+        """What is removed together: so many filters, and so many consecutive rows of the unrolled matrix; None if the
+        method has no such groups. Groups begin with the first filter and row of each group of the convolution, and are
+        smaller at its borders."""
+        return None
+
+    def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Euclidean projection on what this method may keep. The default keeps the groups of largest norm.
+
+        Args:
+            weights: (F, C / groups, kh, kw).
+            density: share of the weights to keep, 0 to 1.
+
+        Raises:
+            InputError: the method has no groups, or cannot reach that density on that crossbar.
+        """
+        size = self.group(layer, geometry)
+        if size is None:
+            raise InputError(f"data path {self.name} has no projection; choose a method that prunes", field="method")
+        return strongest(weights, layer, size, density)
+
+    def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
+        """The projection when an earlier one, `before`, has settled what is kept. The default: its mask."""
+        return Projection(weights * before.mask, before.mask, before.side)
+
+    def projections(self) -> Sequence[Project]:
+        """The constraints of the method one by one, for an ADMM that splits them; `project` satisfies all at once."""
+        return [self.project]
+
+    def share(self, weights: Sequence[Reals], layers: Sequence[Layer], geometry: Geometry,
+              density: float) -> list[float]:
+        """A density for each layer that together keep `density` of all their weights. The default: all alike."""
+        return [density] * len(layers)
+
+    def reduce(self, layers: Sequence[Layer], masks: Mapping[str, Bools],
+               weights: Mapping[str, Reals]) -> dict[str, Bools]:
+        """The masks with their consequences for the rest of the network; called once, when the cut is made for good.
+
+        Args:
+            layers: all layers of the network, in topological order.
+            masks: (F, C / groups, kh, kw) by the name of every layer on crossbars.
+            weights: the same shapes.
+
+        Returns:
+            Masks that keep nothing which those given remove. The default: the same.
+        """
+        return dict(masks)
+
+
+def pruning(path: DataPath) -> Pruning:
+    """The data path, as one that prunes.
+
+    Raises:
+        InputError: it does not prune.
+    """
+    if not isinstance(path, Pruning):
+        raise InputError(f"data path {path.name} does not prune; choose a method that does", field="method")
+    return path

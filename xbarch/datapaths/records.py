@@ -1,0 +1,207 @@
+"""The records that data paths exchange with the rest of xbarch: crossbar, blocks, work, added hardware, projections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.specs.architecture import Crossbar
+from xbarch.workload.graph import Layer
+
+Ints = NDArray[np.int64]
+Reals = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What a crossbar offers."""
+
+    rows: int
+    """Word lines."""
+    columns: int
+    """Bit lines, the unit column excepted."""
+    cell_bits: int
+    """Bits a cell holds."""
+    dac_bits: int = field(default=1, kw_only=True)
+    """Bits of an input that a word line is driven with in one phase."""
+    adc_bits: int = field(default=8, kw_only=True)
+    """Resolution of the converters."""
+    unit_column: bool = field(default=True, kw_only=True)
+    """Whether there is one bit line beside the `columns`, free for a reference (ISAAC's unit column)."""
+    crossbars_per_ima: int = field(default=8, kw_only=True)
+    """Crossbars that share the hardware that a data path adds to an IMA."""
+    ou_rows: int = field(default=0, kw_only=True)
+    """Word lines of an operation unit, the largest part of an array that one read senses; 0: the whole array."""
+    ou_columns: int = field(default=0, kw_only=True)
+    """Bit lines of an operation unit; 0: all."""
+    signed: bool = field(default=False, kw_only=True)
+    """A cell is two, of arrays that share word lines and whose bit lines are subtracted before they are sensed: it
+    holds -(2**cell_bits - 1) to 2**cell_bits - 1, and converters give a sign and a magnitude of `adc_bits`."""
+
+    @classmethod
+    def of(cls, crossbar: Crossbar) -> Geometry:
+        """The geometry of an architecture's crossbar."""
+        unit = crossbar.operation_unit
+        return cls(crossbar.rows, crossbar.columns, crossbar.cell_bits, dac_bits=crossbar.dac_bits,
+                   adc_bits=crossbar.adc_bits, unit_column=crossbar.unit_column, ou_rows=unit.rows if unit else 0,
+                   ou_columns=unit.columns if unit else 0, signed=crossbar.subtraction == "analog")
+
+    @property
+    def operation_units(self) -> bool:
+        """Whether a read senses less than the whole array."""
+        return self.ou_rows > 0
+
+    def slices(self, bits: int) -> int:
+        """Bit slices, one cell each, that hold `bits` bits."""
+        return -(-bits // self.cell_bits)
+
+    def phases(self, bits: int) -> int:
+        """Input phases that drive `bits` bits, least significant first."""
+        return -(-bits // self.dac_bits)
+
+    def lossless_bits(self, largest_sum: int) -> int:
+        """ADC bits that hold every sum of magnitude 0 to `largest_sum`."""
+        return max(1, int(largest_sum).bit_length())
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A layer's input vectors for all output pixels (windows) of `images` images: whole numbers of `bits` bits."""
+
+    images: int
+    bits: int
+    make: Callable[[], NDArray[np.unsignedinteger[Any]]] = field(compare=False, repr=False)
+
+    def vectors(self) -> NDArray[np.unsignedinteger[Any]]:
+        """[images * windows, groups * rows], image by image, windows in their order."""
+        return self.make()
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a block stores, and its decode list: k entries that say how bit lines are read back.
+
+    For every entry, output[output] += coefficient * (digital sum of bit line column).
+    """
+
+    cells: NDArray[np.integer[Any]]
+    """[rows, bit lines]: 0 to 2**cell_bits - 1, and as far below zero where the crossbar's cells are signed."""
+    column: Ints
+    """[k]: bit line, 0 is the block's first."""
+    output: Ints
+    """[k]: output of the layer."""
+    coefficient: Ints
+    """[k]: integer factor."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A rectangle of cells on one crossbar."""
+
+    crossbar: int
+    """Its crossbar, 0-based within the layer's one copy."""
+    row0: int
+    """Its first word line."""
+    col0: int
+    """Its first bit line."""
+    inputs: Ints
+    """[rows]: the entry of the layer's unrolled input vector that drives each word line."""
+    columns: int
+    """Bit lines read, references included."""
+    kept: int
+    """Cells that hold unmasked weights."""
+    targets: Ints
+    """The distinct outputs of the layer that the block adds to, known without its contents."""
+    contents: Callable[[], Contents] = field(compare=False, repr=False)
+    """Makes cells and decode list, for execution."""
+    group: int = 0
+    """Activation group: blocks of one crossbar in the same group are read together, groups one after another."""
+    cap: int | None = None
+    """Guaranteed largest magnitude of a bit line's sum in one read; None: rows * (2**cell_bits - 1) *
+    (2**dac_bits - 1)."""
+    gated: bool = False
+    """Whether unused bit lines of the array are not converted."""
+    idle: int = 0
+    """Bit lines that hold nothing but are read with the others; they are not programmed."""
+
+    @property
+    def rows(self) -> int:
+        """Word lines."""
+        return len(self.inputs)
+
+    @property
+    def outputs(self) -> int:
+        """Partial sums that it delivers to the output register."""
+        return len(self.targets)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What one output pixel (window) costs on each activation group: the one account that timing and energy share.
+
+    All arrays have one entry per activation group, ordered by (crossbar, group); where a group is read in several
+    operation units, one entry per size of operation unit.
+    """
+
+    crossbar: Ints
+    """[entries]: the crossbar, 0-based within the layer's one copy."""
+    rows: Ints
+    """[entries]: word lines driven in each read."""
+    columns: Ints
+    """[entries]: bit lines converted in each read."""
+    cells: Ints
+    """[entries]: cells sensed in each read."""
+    reads: Ints
+    """[entries]: sequential reads (input phases times operation units); [images * windows, entries] where they depend
+    on the data of a `Stream`."""
+    outputs: Ints
+    """[entries]: partial sums that the group delivers to the output register."""
+    extra: dict[str, Ints] = field(default_factory=dict)
+    """Further actions by name, [crossbars]: how often per window."""
+    interval: Ints | None = None
+    """[crossbars]: time (ps) that a crossbar needs between windows for what the data path adds; None: none."""
+    latency: int = 0
+    """Time (ps) by which a window's first read is later than on the base machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    """Hardware that a data path adds to every tile or IMA."""
+
+    name: str
+    """Name of the component in results."""
+    level: Literal["tile", "ima"]
+    """What it is added to."""
+    count: int
+    """Instances in each tile or IMA."""
+    area: int
+    """Area of one instance, nm²."""
+    action: str
+    """The action it performs, a key of `Work.extra`."""
+    energy: int
+    """Energy of one action, aJ."""
+    source: str
+    """Citation, or the assumption that the price rests on."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The nearest weights that a method's hardware can hold."""
+
+    weights: Reals
+    """(F, C / groups, kh, kw): as given, zero where removed."""
+    mask: Bools
+    """Same shape: True where a weight is kept."""
+    side: dict[str, Any] = field(default_factory=dict)
+    """What packing or a report needs to know of it: JSON values."""
+    allowed: NDArray[np.int8] | None = None
+    """Same shape, where single bits are removed: the sign of a weight times the bits its magnitude may use; None:
+    every level."""
+
+
+Project = Callable[[Reals, Layer, Geometry, float], Projection]

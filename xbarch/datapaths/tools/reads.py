@@ -1,0 +1,46 @@
+"""What reading blocks costs when nothing is skipped, with and without operation units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from xbarch.datapaths.records import Block, Geometry, Work
+
+
+def standard_work(blocks: Sequence[Block], phases: int, geometry: Geometry) -> Work:
+    """Every activation group read once per phase; all columns of the array converted unless blocks are gated.
+
+    The reference (unit) column beside the array is converted where a block uses it (its `columns` reach
+    past `geometry.columns`). An operation unit senses its own bit lines only: groups are read unit by unit, whole
+    units first, those that the group's last rows and bit lines leave incomplete after them.
+    """
+    groups: dict[tuple[int, int], list[Block]] = {}
+    for block in blocks:
+        groups.setdefault((block.crossbar, block.group), []).append(block)
+    rows: list[tuple[int, int, int, int, int]] = []
+    for key in sorted(groups):
+        members = groups[key]
+        lines = members[0].rows if len(members) == 1 else \
+            len({r for b in members for r in range(b.row0, b.row0 + b.rows)})
+        used, outputs = sum(b.columns for b in members), sum(b.outputs for b in members)
+        gated = geometry.operation_units or all(b.gated for b in members)
+        for number, (r, c, count) in enumerate(operation_units(lines, used if gated else max(used, geometry.columns),
+                                                               geometry)):
+            rows.append((key[0], r, c, phases * count, 0 if number else outputs))
+    crossbar, r_, c_, reads, outs = np.array(rows, np.int64).T
+    return Work(crossbar=crossbar, rows=r_, columns=c_, cells=r_ * c_, reads=reads, outputs=outs)
+
+
+def operation_units(rows: int, columns: int, geometry: Geometry) -> list[tuple[int, int, int]]:
+    """(rows, bit lines, count) of the kinds of operation units that cover so many rows and bit lines."""
+    if not geometry.operation_units:
+        return [(rows, columns, 1)]
+    high, wide = _chunks(rows, geometry.ou_rows), _chunks(columns, geometry.ou_columns)
+    return [(r, c, m * n) for r, m in high for c, n in wide]
+
+
+def _chunks(size: int, most: int) -> list[tuple[int, int]]:
+    """(length, count) of pieces of `most`, and of the rest."""
+    return [piece for piece in ((most, size // most), (size % most, 1)) if piece[0] and piece[1]]
