@@ -192,8 +192,8 @@ def test_page_has_the_heads_of_the_terminal(result):
 def test_a_saved_result_reads_as_it_was_printed(result, tmp_path):
     """Keys are sorted in the file; energies keep their order, from compute to whole."""
     saved = read(result.save(tmp_path / "r.json"))
-    assert facts(saved) == facts(result) and saved.summary() == result.summary()
-    words = [part.split()[0] for part in dict(facts(saved))["energy per image"].split(", ")]
+    assert facts(saved.record) == facts(result.record) and saved.summary() == result.summary()
+    words = [part.split()[0] for part in dict(facts(saved.record))["energy per image"].split(", ")]
     assert words == ["compute", "chip", "whole"]
 
 
