@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import csv
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 import xbarch
 from xbarch.render.page import page
 from xbarch.result.result import Result
+from xbarch.support.sheet import sheet
 
 HERE = Path(__file__).resolve().parent
 POLICIES = ["crossbars:2", "crossbars:4", "crossbars:8", "crossbars:16", "chip", "fit"]
@@ -152,10 +152,7 @@ def picture(rows: list[dict[str, object]]) -> Figure:
 def main() -> None:
     rows = policy_rows()
     (HERE / "meng.md").write_text(markdown(rows))
-    with (HERE / "meng.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    (HERE / "meng.csv").write_text(sheet(list(rows[0]), [list(row.values()) for row in rows]))
     picture(rows).savefig(HERE / "meng.svg", metadata={"Date": None})
     (HERE / "meng.html").write_text(page([simulated(DENSE, "fit"), simulated(PRUNED, "fit")],
                                          "ResNet-18, dense and pruned by Meng et al., on ISAAC (fit)"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import xbarch
 from xbarch.mapping.copies import Demand, balance
-from xbarch.result.record import Run
+from xbarch.result.run import Run
 from xbarch.workload.zoo import synthetic
 
 HERE = Path(__file__).resolve().parent

@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -10,7 +11,31 @@ from xbarch.cli import app
 from xbarch.plugins import registry
 from xbarch.support import cache
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes of pytest-xdist share the cores
 os.environ[cache.VARIABLE] = "0"  # what a test computes it computes itself; the tests of the cache set another
+
+
+TRAINS = find_spec("torch") is not None
+collect_ignore = [] if TRAINS else ["compress"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Skip what needs the extra `train` where it is not installed. Divide families of parameter sets into the tiers:
+    `quick(n)` leaves n of them, evenly spread, to the quick tier and marks the others `full`."""
+    families = {}
+    for item in items:
+        if item.get_closest_marker("quick"):
+            families.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for family in families.values():
+        count = family[0].get_closest_marker("quick").args[0]
+        kept = {len(family) * n // count for n in range(count)}
+        for number, item in enumerate(family):
+            if number not in kept:
+                item.add_marker(pytest.mark.full)
+    for item in items:
+        if not TRAINS and item.get_closest_marker("train"):
+            item.add_marker(pytest.mark.skip(reason="needs the extra train"))
 
 
 @pytest.fixture(autouse=True)

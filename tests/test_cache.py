@@ -75,7 +75,7 @@ def test_switched_off_nothing_is_written_or_read(folder, monkeypatch):
 def test_a_limit_that_is_no_number_is_refused(call, monkeypatch, value):
     monkeypatch.setenv(cache.VARIABLE, value)
     code, out, err = call("list")
-    assert (code, out) == (2, "") and f"XBARCH_CACHE_MB: found '{value}', allowed a number of MB" in err
+    assert (code, out) == (2, "") and "XBARCH_CACHE_MB: must be a number of MB" in err and f"not '{value}'" in err
 
 
 def test_no_limit_said_is_a_gigabyte(monkeypatch):

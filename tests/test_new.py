@@ -75,6 +75,7 @@ def test_it_conforms_verifies_and_simulates_as_a_file(here, call):
     assert crossbars[0] < crossbars[1] == crossbars[2]  # uncompressed it is dense, each weight as two parts
 
 
+@pytest.mark.train
 def test_it_trains_and_rows_are_removed(here):
     """Every group that training left is all there or all gone, and the crossbars are fewer for it."""
     registry.load_file(new("datapath", "my_rows") / "my_rows.py")
@@ -117,6 +118,7 @@ def test_installed_by_pip_its_own_test_passes(here):
     assert "my_rows" in python("-m", "xbarch", "list")
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("name", ["options", "data_path", "block2", "a"])
 def test_names_that_meet_names_in_the_file(here, name):
     assert registry.load_file(new("datapath", name) / f"{name}.py") == [name]
@@ -187,6 +189,7 @@ def test_the_skeleton_itself_is_clean():
 
 # -- sensing units and architectures ------------------------------------------------------------------------------
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(("kind", "change"), [
     ("unit", "crossbar.sensing.unit=my_own"), ("process", "processes={edram: {unit: my_own}}")])
 def test_a_unit_is_whole_and_passes_its_own_test(here, call, kind, change):

@@ -131,7 +131,7 @@ def test_a_name_taken_by_another_file_is_refused(write):
 
 def test_files_that_are_not_there_or_not_python(write, tmp_path):
     assert "cannot be read: No such file" in refused(registry.load_file, tmp_path / "nowhere.py")
-    assert "found a folder or device, allowed a file" in refused(registry.load_file, tmp_path)
+    assert "must be a file, not a folder or device" in refused(registry.load_file, tmp_path)
     assert "cannot be read: embedded null" in refused(registry.load_file, "a\0.py")
     assert "the name must end in .py" in refused(registry.load_file, write(GOOD, "plugin.txt"))
 
@@ -151,11 +151,11 @@ def test_a_name_like_none_has_no_hint(write):
 
 
 @pytest.mark.parametrize(("options", "why"), [
-    ({"gatd": True}, "options.gatd: unknown key 'gatd', allowed gated, step; did you mean 'gated'?"),
-    ({"zzz": 1}, "options.zzz: unknown key 'zzz', allowed gated, step"),
-    ({"gated": "yes"}, "options.gated: found 'yes'"),
-    ({"step": 10}, "options.step: found 10, allowed at most 9"),
-    ({"step": 1.5}, "options.step: found 1.5, allowed a whole number"),
+    ({"gatd": True}, "options.gatd: unknown key 'gatd'; the keys here are gated, step; did you mean 'gated'?"),
+    ({"zzz": 1}, "options.zzz: unknown key 'zzz'; the keys here are gated, step"),
+    ({"gated": "yes"}, "options.gated: must be true or false, not 'yes'"),
+    ({"step": 10}, "options.step: must be at most 9, not 10"),
+    ({"step": 1.5}, "options.step: must be a whole number, not 1.5"),
 ])
 def test_wrong_options_are_refused_by_name(write, options, why):
     registry.load_file(write(GOOD.replace("NAME", "mine")))

@@ -1,7 +1,5 @@
 """What the Python interface refuses before it works."""
 
-import time
-
 import pytest
 from rigs import single
 
@@ -32,6 +30,7 @@ def refused(*args, error=InputError, **kwargs):
     ("images", 0, "images: must be a whole number from 1 to 10,000, not 0"),
     ("chips", None, "chips: must be a whole number from 1 to 10,000, not nothing"),
     ("policy", None, "policy: must be a text such as 'fit', not nothing"),
+    ("policy", "crossbar:2", "not 'crossbar:2'; did you mean 'crossbars:2'?"),
     ("policy", "crossbars:99999999999999999999", "with a whole K from 1 to 1,000,000"),
     ("policy", "crossbars:" + "9" * 5000, "with a whole K from 1 to 1,000,000"),
     ("datapath", 5, "datapath: must be a name or None, not 5"),
@@ -73,12 +72,10 @@ def test_the_least_crossbars_are_no_more_than_any_data_path_takes():
     ("resnet18_pruned", 4, 4), ("vgg16_imagenet_dense16", 1, 9)])
 def test_a_network_no_packing_brings_on_the_machine_is_refused_unpacked(monkeypatch, workload, rows, columns):
     monkeypatch.setattr(Dense, "pack", lambda *_: pytest.fail("packed"))
-    start = time.process_time()
     says = refused("isaac_like", workload, error=CapacityError, datapath="meng" if rows == 4 else "dense",
                    overrides=[f"crossbar.rows={rows}", f"crossbar.columns={columns}"])
     assert "one copy of each layer needs at least" in says and "the machine has 16,128; " in says
     assert "times as many tiles (or --chips) would hold it" in says
-    assert time.process_time() - start < 2
 
 
 def test_crossbars_beyond_counting_are_refused_unpacked(monkeypatch):

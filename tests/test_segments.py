@@ -68,7 +68,8 @@ def test_a_layer_that_does_not_fit_is_cut_into_its_filters():
     found = cut(scaled, of(2, 20))
     assert shown(found) == [["input", "c0"], ["c0.in", "c1#0"], ["c0.in", "c1#1"], ["c0.in", "c1#2"], ["c1.in", "c2"]]
     parts = [segment.layers[1] for segment in found[1:4]]
-    assert [p.filters for p in parts] == [17, 17, 16] and [is_read_later(scaled, s) for s in found] == [True] * 4 + [False]
+    assert [p.filters for p in parts] == [17, 17, 16]
+    assert [is_read_later(scaled, s) for s in found] == [True] * 4 + [False]
     assert found[4].layers[0].out_shape == whole.out_shape
     for made, wanted in ((lambda p: p.weights(), whole.weights()), (lambda p: p.mask(), whole.weights() > 0),
                          (lambda p: p.scale, np.arange(50.0)), (lambda p: p.bias, -np.arange(50.0))):
@@ -97,7 +98,7 @@ def test_reloading_by_hand(small, tmp_path):
     written = [programming(run.machine, run.packed, run.plan) for run in runs]
     times = [w.time + run.steady.first_image_ps + (batch - 1) * run.steady.interval_ps
              for run, w in zip(runs, written, strict=True)]
-    assert result["latency.interval_ps"] == pytest.approx(float(sum(times)) / batch, rel=1e-12)
+    assert result["latency.pipeline_interval_ps"] == pytest.approx(float(sum(times)) / batch, rel=1e-12)
     assert result["latency.makespan_ps"] == sum(times)
     low, high = result["latency.bounds_ps"]
     assert low <= result["latency.makespan_ps"] <= high
@@ -113,8 +114,8 @@ def test_reloading_by_hand(small, tmp_path):
     assert e["static_aj"]["hypertransport"] == pytest.approx(10.4e6 * float(working), rel=1e-9)
     assert e["per_image_aj"] == sum(e["by_component_aj"].values()) == e["scopes_aj"]["whole"]
     both = e["per_image_aj"] + p["per_image"]["energy_aj"]
-    assert result["power.average_w"] == pytest.approx(both / 1e6 / result["latency.interval_ps"])
-    assert sum(s["time_ps"] for s in result["segments"]) == pytest.approx(result["latency.interval_ps"])
+    assert result["power.average_w"] == pytest.approx(both / 1e6 / result["latency.pipeline_interval_ps"])
+    assert sum(s["time_ps"] for s in result["segments"]) == pytest.approx(result["latency.pipeline_interval_ps"])
     assert read(result.save(tmp_path / "result.json")).data == json.loads(result.to_json())
 
 
@@ -139,8 +140,8 @@ def test_a_larger_batch_shares_the_reloading(small):
     for batch in (1, 10, 1000):
         r = xbarch.simulate("isaac_like", HALVES, images=3, batch=batch, overrides=small, policy="one_copy",
                             reload=True)
-        alone = sum(s["interval_ps"] for s in r["segments"])
-        costs.append(r["latency.interval_ps"] / alone)
+        alone = sum(s["pipeline_interval_ps"] for s in r["segments"])
+        costs.append(r["latency.pipeline_interval_ps"] / alone)
     assert costs[0] > costs[1] > costs[2] > 1 and costs[2] < 1.1 < 2 < costs[0]
 
 

@@ -7,13 +7,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from xbarch.support.about import __version__
+
+logging.getLogger("xbarch").addHandler(logging.NullHandler())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is here
     from typing import Any
 
-    from xbarch.compress.intake.checkpoint import take as take
+    from xbarch.compress.importing.weights import import_weights as import_weights
     from xbarch.compress.training.run import train as train
     from xbarch.errors import CapacityError as CapacityError
     from xbarch.errors import IncompatibleError as IncompatibleError
@@ -42,14 +46,15 @@ _FROM = {
     "claims": "studies.claims.report", "compare": "studies.comparison.report", "execute": "run",
     "field": "studies.field.report", "load": "workload.find", "matrix": "studies.comparison.matrix",
     "read": "result.result", "simulate": "run", "study": "studies.comparison.report", "sweep": "studies.sweep.run",
-    "take": "compress.intake.checkpoint", "train": "compress.training.run", "verify": "run",
+    "import_weights": "compress.importing.weights", "train": "compress.training.run", "verify": "run",
 }
+_TRAIN = {"train": "training", "import_weights": "importing weights"}  # what needs the packages of an extra
 _CALLED = {"load": "resolve"}  # in their modules, where that is another name
 
 __all__ = [
     "CapacityError", "IncompatibleError", "InputError", "Request", "Result", "XbarchError", "__version__", "accuracy",
-    "claims", "compare", "execute", "field", "load", "matrix", "read", "simulate", "study", "sweep", "take", "train",
-    "verify",
+    "claims", "compare", "execute", "field", "import_weights", "load", "matrix", "read", "simulate", "study", "sweep",
+    "train", "verify",
 ]
 
 
@@ -58,6 +63,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'xbarch' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _TRAIN:
+        from xbarch.support.extras import needs
+
+        with needs("train", _TRAIN[name]):
+            import_module(f"xbarch.{_FROM[name]}")
     return getattr(import_module(f"xbarch.{_FROM[name]}"), _CALLED.get(name, name))
 
 

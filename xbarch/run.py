@@ -30,8 +30,9 @@ from xbarch.plugins import guard
 from xbarch.request import Choices, Contents, Request, choose, requested, widened
 from xbarch.result.joined import joined
 from xbarch.result.ledger import ledger
-from xbarch.result.record import Run, record
+from xbarch.result.record import record
 from xbarch.result.result import Result
+from xbarch.result.run import Run
 from xbarch.result.tracing import placed, tracing
 from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
@@ -119,11 +120,13 @@ def reloaded(arch: str | Path | Architecture | Request, workload: str | Path | W
 
 
 def verify(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
-           lossless: bool = False, **choices: Unpack[Choices]) -> list[dict[str, Any]]:
+           lossless: bool = False, progress: Callable[[int, int, str], None] | None = None,
+           **choices: Unpack[Choices]) -> list[dict[str, Any]]:
     """Execute the packed blocks on the stored activations and compare with int64 arithmetic.
 
     Args:
         lossless: ADCs of sufficient resolution instead of the architecture's.
+        progress: called before each layer with (layers done, layers in all, the layer's name).
 
     Returns:
         One row per layer: layer, windows, mismatches (outputs that differ), error (the differences' magnitudes over
@@ -138,7 +141,8 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     packed = pack_network(setup)
     with guard.asking(setup.path, "contents", limited=False):
         return functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
-                                 adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
+                                 adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing,
+                                 progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,10 +244,11 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
         check_priced(machine.processes, graph, ran.trace, machine.prices())
     trace, bounds = ran.trace, conserve(graph, ran.trace)
     drawn = plain if request.mode == "batch" else graph
-    return Run(machine, network, setup.path, packed, planned, drawn, trace,
-               interval_of(graph, plain, trace, request.mode), bounds, ledger(drawn, trace, machine.prices()),
-               nameplate(machine.architecture, *machine.precision(network)), request.overrides, request.batch,
-               request.mode, ran.engine, ran.why)
+    return Run(machine=machine, workload=network, path=setup.path, packed=packed, plan=planned, graph=drawn,
+               trace=trace, steady=interval_of(graph, plain, trace, request.mode), bounds=bounds,
+               ledger=ledger(drawn, trace, machine.prices()),
+               nameplate=nameplate(machine.architecture, *machine.precision(network)), overrides=request.overrides,
+               batch=request.batch, mode=request.mode, engine=ran.engine, why=ran.why)
 
 
 def _path(trace: object) -> Path:

@@ -50,14 +50,15 @@ def parse(text: Any, dimension: str) -> int:
     units = _TABLES[dimension]
     match = _NUMBER.match(text) if isinstance(text, str) and len(text) < 64 else None
     if match is None or match[2] not in units:
-        raise ValueError(f"found {str(text)[:60]!r}, allowed {_named(dimension)} with its unit ({', '.join(units)}), "
-                         f"such as {_EXAMPLE[dimension]!r}")
+        raise ValueError(f"must be {_named(dimension)} with its unit ({', '.join(units)}), such as "
+                         f"{_EXAMPLE[dimension]!r}, not {str(text)[:60]!r}")
     exact = Fraction(match[1]) * units[match[2]]
     value = round(exact)
     if exact < 0:
-        raise ValueError(f"found {text!r}, allowed {_named(dimension)} of at least 0")
+        raise ValueError(f"must be {_named(dimension)} of at least 0, not {text!r}")
     if exact and abs(value - exact) > exact / 100:
-        raise ValueError(f"found {text!r}, smaller than the finest {dimension} kept")
+        finest = next(name for name, size in units.items() if size == 1)
+        raise ValueError(f"must be a whole number of {finest} to within 1 %, not {text!r}")
     return value
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from xbarch.compress.intake.graph import intake
+from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.quantizers.levels import Weights, power, rounded
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training import data
 from xbarch.compress.training.export import workload
-from xbarch.compress.training.run import build
-from xbarch.compress.training.train import Trainer, phases
+from xbarch.compress.training.network import build
+from xbarch.compress.training.trainer import Trainer, phases
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Quantization, Recipe
 from xbarch.workload.infer import infer, multiplies
@@ -26,6 +26,7 @@ def recipe(model, **quantization):
         "baseline": {"epochs": 1, "rate": 0.05}})
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("model, quantization", [
     ("resnet20", {}), ("resnet18", {"weight_bits": 3, "activation_bits": 5}), ("vgg7", {"weight_scale": "mean"}),
     ("lenet5", {"weight_bits": 8, "activation_bits": 8})])
@@ -117,7 +118,7 @@ def test_average_pooling_divides_by_a_power_of_two():
         def forward(self, x):
             return self.c(self.pool(torch.relu(self.a(x))).flatten(1))
 
-    network = Network(intake(Pooled(), (3, 8, 8)), Quantization(chain="power_of_two", clip=1.0))
+    network = Network(trace_model(Pooled(), (3, 8, 8)), Quantization(chain="power_of_two", clip=1.0))
     image = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     made = workload("w", network, image)
     kept = {}

@@ -64,7 +64,7 @@ def test_cifar_both_forms_agree(tmp_path):
 
 
 def test_cifar_refusals(tmp_path):
-    with pytest.raises(InputError, match=r"found neither data_batch_1"):
+    with pytest.raises(InputError, match=r"has neither data_batch_1"):
         load(Data(name="cifar10", path=str(tmp_path)), 0)
     cifar(tmp_path, binary=True)
     (tmp_path / "data_batch_2.bin").write_bytes(b"\0" * 100)
@@ -118,13 +118,13 @@ def images(place, **counts):
 
 @pytest.mark.parametrize(("counts", "says"), [
     ({"train__a": 5, "train__b": 0, "test__a": 1, "test__b": 1},
-     "found 0 images of class b in train, allowed at least 2 of every class"),
+     "train must have at least 2 images of every class, not 0 of b"),
     ({"train__a": 1, "train__b": 1, "test__a": 1, "test__b": 1},
-     "found 1 images of class a in train, allowed at least 2 of every class"),
-    ({"train__a": 5, "train__b": 5, "test__a": 1}, "found 0 images of class b in test, allowed at least 1 of every"),
-    ({"train__a": 5, "train__b": 5, "test__a": 1, "test__b": 0}, "found 0 images of class b in test"),
+     "train must have at least 2 images of every class, not 1 of a"),
+    ({"train__a": 5, "train__b": 5, "test__a": 1}, "test must have at least 1 image of every"),
+    ({"train__a": 5, "train__b": 5, "test__a": 1, "test__b": 0}, "test must have at least 1 image of every"),
     ({"train__a": 5, "train__b": 5, "test__a": 1, "test__b": 1, "test__c": 1},
-     "found the class c in test, allowed those of train: a, b"),
+     "test has the class c, which train has not; train has a, b"),
 ])
 def test_folders_with_classes_missing(tmp_path, counts, says):
     with pytest.raises(InputError, match=says):

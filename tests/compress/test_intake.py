@@ -1,12 +1,15 @@
 """PyTorch models as layer graphs."""
 
+import logging
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from xbarch.compress.intake import models
-from xbarch.compress.intake.graph import intake
+from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.quantizers.network import Network
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Quantization
@@ -19,7 +22,7 @@ torch.set_num_threads(1)
                                          ("vgg16", (3, 32, 32)), ("lenet5", (1, 28, 28))])
 def test_models_have_the_shapes_of_the_reference_networks(name, shape):
     """The trainable models and the torch-free graphs of the zoo were written apart; their layers must agree."""
-    taken = intake(models.build(name, 10, None, 0), shape)
+    taken = trace_model(models.build(name, 10, None, 0), shape)
 
     def window(la):
         return la.op, la.in_shape, la.out_shape, la.kernel, la.stride, la.padding
@@ -56,7 +59,7 @@ def test_every_operation_and_its_numbers():
     model = Everything().eval()
     model.norm.running_mean.normal_()
     model.norm.running_var.uniform_(0.5, 2)
-    taken = intake(model, (4, 15, 12))
+    taken = trace_model(model, (4, 15, 12))
     conv = next(la for la in taken.layers if la.name == "conv")
     assert (conv.groups, conv.stride, conv.padding, conv.dilation, conv.kernel) == (2, (2, 1), (2, 0), (2, 1), (3, 1))
     assert [la.op for la in taken.layers] == ["input", "conv", "conv", "add", "avgpool", "flatten", "linear"]
@@ -81,7 +84,7 @@ def test_global_average_by_mean():
         def forward(self, x):
             return self.fc(F.relu(self.conv(x)).mean((2, 3)))
 
-    taken = intake(Mean(), (1, 8, 8))
+    taken = trace_model(Mean(), (1, 8, 8))
     assert [(la.op, la.kernel) for la in taken.layers][2] == ("avgpool", (6, 6))
 
 
@@ -96,20 +99,20 @@ class Bad(nn.Module):
 
 @pytest.mark.parametrize("do, says", [
     (lambda m, x: torch.sigmoid(m.conv(x)), "uses sigmoid"),
-    (lambda m, x: m.other(F.relu(m.other(F.relu(m.conv(x))))), "used more than once"),
-    (lambda m, x: F.relu(m.conv(x)) + 1, "has a constant"),
+    (lambda m, x: m.other(F.relu(m.other(F.relu(m.conv(x))))), "calls layer other more than once"),
+    (lambda m, x: F.relu(m.conv(x)) + 1, "must add the outputs of two layers"),
     (lambda m, x: F.relu(m.conv(x)).transpose(2, 3), "uses "),
     (lambda m, x: F.max_pool2d(F.relu(m.conv(x)), 3, ceil_mode=True), "ceil_mode"),
     (lambda m, x: F.relu(m.conv(x)) if x.sum() > 0 else x, "cannot be exported"),
-    (lambda m, x: (lambda y: F.relu(y) + y)(m.conv(x)), "ReLU follows conv"),
+    (lambda m, x: (lambda y: F.relu(y) + y)(m.conv(x)), "ReLU must follow .* nothing else uses, not conv"),
 ], ids=["sigmoid", "shared", "constant", "transpose", "ceil", "branch", "relu"])
 def test_what_has_no_place_is_refused(do, says):
     with pytest.raises(InputError, match=says):
-        intake(Bad(do), (3, 8, 8))
+        trace_model(Bad(do), (3, 8, 8))
 
 
 def test_negative_inputs_are_refused():
-    taken = intake(Bad(lambda m, x: m.other(m.conv(x))), (3, 8, 8))
+    taken = trace_model(Bad(lambda m, x: m.other(m.conv(x))), (3, 8, 8))
     with pytest.raises(InputError, match="other may see negative inputs"):
         Network(taken, Quantization())
 
@@ -118,9 +121,44 @@ def test_own_model(tmp_path):
     place = tmp_path / "mine.py"
     place.write_text("from torch import nn\ndef make():\n    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())\n"
                      "def broken():\n    raise RuntimeError('no')\nnumber = int\n")
-    assert [la.op for la in intake(models.build(f"{place}:make", 10, None, 0), (3, 8, 8)).layers] == ["input", "conv"]
-    for name, says in [(f"{place}:broken", "RuntimeError"), (f"{place}:absent", "AttributeError"),
-                       (f"{place}:number", "returned int"), (f"{tmp_path}/no.py:make", "found no file"),
-                       ("no_such_module:make", "found no module"), ("resnet", "resnet18")]:
+    made = trace_model(models.build(f"{place}:make", 10, None, 0), (3, 8, 8))
+    assert [la.op for la in made.layers] == ["input", "conv"]
+    for name, says in [(f"{place}:broken", "RuntimeError"), (f"{place}:absent", "defines no 'absent'"),
+                       (f"{place}:number", "a torch.nn.Module, not int"), (f"{tmp_path}/no.py:make", "no such file"),
+                       ("no_such_module:make", "no module named"), ("resnet", "resnet18")]:
         with pytest.raises(InputError, match=says):
             models.build(name, 10, None, 0)
+
+
+@pytest.mark.parametrize("place", ["os:abort", "builtins:breakpoint", "sys:exit", "pdb:set_trace", "code:interact"])
+def test_functions_of_python_itself_are_no_models(place):
+    """Refused before anything of theirs is called."""
+    with pytest.raises(InputError, match="is a module of Python's standard library"):
+        models.build(place, 10, None, 0)
+
+
+@pytest.mark.parametrize("body, says", [
+    ("import sys\ndef make():\n    sys.exit(3)\n", "failed in line 3 with SystemExit: 3"),
+    ("def make():\n    return make()\n", "with RecursionError"),
+    ("raise SystemExit\n", "failed in line 1 with SystemExit"),
+    ("def make():\n    raise BaseException('so')\n", "failed in line 2 with BaseException: so"),
+    ("make = abs\n", "must be a Python function or class that returns a torch.nn.Module, not a built-in function"),
+    ("make = 3\n", "must be a Python function or class that returns a torch.nn.Module, not int"),
+])
+def test_a_factory_that_does_not_return(tmp_path, body, says):
+    (tmp_path / "m.py").write_text(body)
+    with pytest.raises(InputError, match=re.escape(says)):
+        models.build(f"{tmp_path}/m.py:make", 10, None, 0)
+
+
+@pytest.mark.parametrize("level", [logging.NOTSET, logging.INFO, 70])
+def test_logging_is_left_as_it_was_found(level):
+    logging.disable(level)
+    try:
+        trace_model(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), (3, 8, 8))
+        assert logging.root.manager.disable == level
+        with pytest.raises(InputError):
+            trace_model(Bad(lambda m, x: F.relu(m.conv(x)) if x.sum() > 0 else x), (3, 8, 8))
+        assert logging.root.manager.disable == level
+    finally:
+        logging.disable(logging.NOTSET)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from xbarch.compress.intake import models
-from xbarch.compress.intake.graph import intake
+from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.methods.lasso import Lasso, grouped, spread
 from xbarch.compress.quantizers.network import Network
 from xbarch.datapaths.meng import Meng
@@ -16,7 +16,7 @@ torch.set_num_threads(1)
 
 def lasso(group_ch=8, density=None, cut_after=None, **algorithm):
     torch.manual_seed(0)
-    net = Network(intake(models.build("resnet20", 10, 8, 0), (3, 16, 16)), Quantization())
+    net = Network(trace_model(models.build("resnet20", 10, 8, 0), (3, 16, 16)), Quantization())
     spec = Pruning(method="meng", density=density, cut_after=cut_after, algorithm={"name": "lasso", **algorithm},
                    training=Training(epochs=6, rate=0.1, momentum=0.5))
     return Lasso(net, spec, Meng({"group_ch": group_ch}))
@@ -43,6 +43,7 @@ def test_groups_and_spread(size):
     assert wide.shape == w.shape and float(wide[2, 19, 1, 1]) == float(norms[2, 19 // size])
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("threshold", ["layer", "layer_quantile", "global", "none"])
 def test_penalties(threshold):
     la = lasso(threshold=threshold, ratio=0.6, strength=0.5)

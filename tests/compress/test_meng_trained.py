@@ -12,8 +12,8 @@ import torch
 from xbarch.compress.methods.lasso import Lasso
 from xbarch.compress.training import data, export
 from xbarch.compress.training.data import Images
-from xbarch.compress.training.run import build
-from xbarch.compress.training.train import Trainer, phases
+from xbarch.compress.training.network import build
+from xbarch.compress.training.trainer import Trainer, phases
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.meng import Meng, Routed
 from xbarch.functional.execute import run
@@ -81,6 +81,7 @@ def sparsity(trainer, size):
 
 # -- sizes of groups ----------------------------------------------------------------------------------------------
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("density", [0.5, 0.2])
 @pytest.mark.parametrize("group_ch", [4, 8, 16])
 def test_masks_are_whole_groups_and_pack(start, group_ch, density):
@@ -201,6 +202,7 @@ def test_global_removes_more_where_weights_are_small(start):
 RATIO = {"layer": 1.0, "layer_quantile": 0.6, "global": 0.6, "none": 0.6}
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("reading", ["sub_groups", "size_schedule"])
 @pytest.mark.parametrize("threshold", ["layer", "layer_quantile", "global", "none"])
 def test_more_strength_never_removes_less(start, threshold, reading):
@@ -209,6 +211,7 @@ def test_more_strength_never_removes_less(start, threshold, reading):
     assert all(a <= b for a, b in pairwise(found)) and found[-1] > found[0] + 0.2, found
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("threshold, ratios", [
     ("layer", (0.8, 1.0, 2.0)), ("layer_quantile", (0.2, 0.5, 0.8)), ("global", (0.2, 0.5, 0.8))])
 def test_a_larger_ratio_never_removes_less(start, threshold, ratios):
@@ -217,6 +220,7 @@ def test_a_larger_ratio_never_removes_less(start, threshold, ratios):
     assert all(a <= b for a, b in pairwise(found)) and found[-1] > found[0] + 0.2, found
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("threshold", ["layer", "layer_quantile", "global", "none"])
 def test_the_gradient_form_shrinks_groups_the_more_the_stronger_it_is(start, threshold):
     """Sum of the norms of the weaker half of all groups."""
@@ -244,6 +248,7 @@ def test_ratio_left_open_is_what_is_to_be_removed(start, density, cut_after, rat
 
 # -- a cut before the first epoch ---------------------------------------------------------------------------------
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("algorithm", [
     {"name": "lasso", "form": "proximal", "strength": 1.0, "threshold": "none"},
     {"name": "lasso", "strength": 1.0, "threshold": "none"}, {"name": "admm", "rho": 0.1},
@@ -271,6 +276,7 @@ def test_cut_before_the_first_epoch(start, algorithm):
     assert rows[0]["test_accuracy_cut"] == trainer.accuracy(start.parts.test)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("algorithm", ["lasso", "admm", "recover"])
 def test_a_cut_at_the_start_is_made_once(start, tmp_path, algorithm):
     """Stopped after the first epoch and resumed, with weights that meanwhile would be cut otherwise."""

@@ -5,14 +5,15 @@ import pytest
 import torch
 
 from xbarch.compress.intake import models
-from xbarch.compress.intake.graph import intake
+from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.methods.admm import Admm
 from xbarch.compress.methods.pruner import Pruner
-from xbarch.compress.methods.zeroize import Recover
+from xbarch.compress.methods.zeroize import Zeroize
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training import data
-from xbarch.compress.training.run import build, change, train
-from xbarch.compress.training.train import Trainer, phases
+from xbarch.compress.training.network import build
+from xbarch.compress.training.run import change, train
+from xbarch.compress.training.trainer import Trainer, phases
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.meng import Meng
 from xbarch.datapaths.records import Geometry
@@ -45,7 +46,7 @@ pruning:
 
 def network(**quantization):
     torch.manual_seed(0)
-    return Network(intake(models.build("resnet20", 10, 8, 0), (3, 16, 16)), Quantization(**quantization))
+    return Network(trace_model(models.build("resnet20", 10, 8, 0), (3, 16, 16)), Quantization(**quantization))
 
 
 def spec(algorithm, **more):
@@ -126,7 +127,7 @@ def test_admm_frozen_masks_stay():
 
 
 def test_recover_zeroizes_in_even_epochs_only():
-    p = Recover(network(), spec({"name": "recover", "ramp": 4}), Dense())
+    p = Zeroize(network(), spec({"name": "recover", "ramp": 4}), Dense())
     node = p.nodes[0]
     p.step(0.1, 0.0, 1)
     assert int((node.weight == 0).sum()) == 0
@@ -138,6 +139,7 @@ def test_recover_zeroizes_in_even_epochs_only():
     assert node.mask.all()  # nothing is lost for good
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("method, options, algorithm", [
     ("meng", "{group_ch: 4}", "{name: admm, rho: 0.01}"),
     ("segprune", "{}", "{name: admm, rho: 0.01, freeze_after: 1}"),
@@ -218,6 +220,7 @@ def test_change_of_accuracy_and_its_interval():
     assert same == {"mean": 0, "low": 0, "high": 0}
 
 
+@pytest.mark.full
 def test_search_takes_the_fewest_bits_the_guard_allows(tmp_path):
     """Guard 1 takes the first value everywhere; guard 0 the first that loses nothing, by measuring again."""
     text = RECIPE.format(method="xue", options="{}", algorithm="{name: cut}")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from xbarch.compress.intake import models
-from xbarch.compress.intake.graph import intake
+from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.methods.pruner import Pruner
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.export import layers as exported
@@ -31,7 +31,7 @@ def built(name, size, width):
     """Levels of a step that does not follow the weights."""
     torch.manual_seed(0)
     channels = 1 if name == "lenet5" else 3
-    net = Network(intake(models.build(name, 10, width, 0), (channels, size, size)),
+    net = Network(trace_model(models.build(name, 10, width, 0), (channels, size, size)),
                   Quantization(weight_bits=8, activation_bits=8, weight_scale="lsq", clip=1.0))
     net.recalibrate([torch.rand(16, channels, size, size)])
     for node in net.compute_nodes():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from xbarch.compress.intake import models
-from xbarch.compress.intake.graph import intake
+from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.methods.hoyer import Hoyer
 from xbarch.compress.methods.lasso import Lasso
 from xbarch.compress.methods.slices import Slices
@@ -17,7 +17,7 @@ from xbarch.specs.recipe import Pruning, Quantization, Shape, Training
 
 
 def pruner(kind, path, algorithm, **more):
-    network = Network(intake(models.build("resnet20", 10, 8, 0), (3, 16, 16)), Quantization(weight_scale="lsq"))
+    network = Network(trace_model(models.build("resnet20", 10, 8, 0), (3, 16, 16)), Quantization(weight_scale="lsq"))
     return kind(network, Pruning(method="dense", algorithm=algorithm, density=0.25, cut_after=4,
                                  training=Training(epochs=6, rate=0.1), **more), path)
 

@@ -7,10 +7,11 @@ import torch
 from pydantic import ValidationError
 
 from xbarch.compress.methods.pruner import Pruner
-from xbarch.compress.methods.search import searched
 from xbarch.compress.training import data
-from xbarch.compress.training.run import build, train
-from xbarch.compress.training.train import Trainer
+from xbarch.compress.training.network import build
+from xbarch.compress.training.run import train
+from xbarch.compress.training.search import search
+from xbarch.compress.training.trainer import Trainer
 from xbarch.plugins import registry
 from xbarch.specs.recipe import Recipe, Search
 from xbarch.workload import store
@@ -42,7 +43,7 @@ def trainer(folder, guard, layers=DENSE):
 def test_densities_are_the_first_within_the_guard(tmp_path):
     made, pruning = trainer(tmp_path, 0.0)
     untouched = {name: tensor.clone() for name, tensor in made.network.state_dict().items()}
-    found = searched(made, pruning, "k")
+    found = search(made, pruning, "k")
     assert found.search is None and found.options == {} and found.density == 0.5
     assert set(found.layers) == {*SEARCHED, *DENSE} and all(found.layers[name] == 1 for name in DENSE)
     state = made.network.state_dict()
@@ -65,7 +66,7 @@ def test_densities_are_the_first_within_the_guard(tmp_path):
         measured += max(losses) > 0
     assert measured  # the guard decides somewhere
     made.accuracy = None  # kept beside the checkpoints: not measured again
-    assert searched(made, pruning, "k") == found
+    assert search(made, pruning, "k") == found
 
 
 def test_a_searched_workload_keeps_what_was_found(tmp_path):
@@ -87,9 +88,9 @@ def test_values_allowed_stay_as_they_are_written(option, values):
 
 
 @pytest.mark.parametrize("option, values, says", [
-    ("adc_bits", [1, 2.5], "found 2.5, allowed whole numbers"),
-    ("density", [0.0, 0.5], "found 0, allowed more than 0"), ("density", [1.5], "found 1.5, allowed more than 0"),
-    ("density", [0.5, 0.25], "allowed the least first"), ("density", [True], "values"), ("density", [], "values")])
+    ("adc_bits", [1, 2.5], "must be whole numbers, not 2.5"),
+    ("density", [0.0, 0.5], "must be above 0 up to 1, not 0"), ("density", [1.5], "must be above 0 up to 1, not 1.5"),
+    ("density", [0.5, 0.25], "must rise"), ("density", [True], "values"), ("density", [], "values")])
 def test_values_refused(option, values, says):
     with pytest.raises(ValidationError, match=says):
         Search.model_validate({"option": option, "values": values, "guard": 0.0})

@@ -12,9 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from xbarch.compress.training import data, run
-from xbarch.compress.training.run import build, train
-from xbarch.compress.training.train import Trainer, phases
+from xbarch.compress.training import data, provenance
+from xbarch.compress.training.network import build
+from xbarch.compress.training.run import train
+from xbarch.compress.training.trainer import Trainer, phases
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Recipe
 from xbarch.workload import find, store
@@ -146,7 +147,7 @@ def test_nothing_is_resumed_from_other_files_of_the_user(own):
 
     def key():
         parts = data.load(spec.data, spec.seed)
-        return phases(spec, run._source(spec, parts))[0].key
+        return phases(spec, provenance.source_digest(spec, parts))[0].key
 
     seen = [key()]
     os.utime("pictures/train/a/0.png")
@@ -163,7 +164,7 @@ def test_nothing_is_resumed_from_other_files_of_the_user(own):
 
 def test_reference_models_on_reference_data_have_no_files_of_their_own(recipe):
     spec = find.read_recipe(recipe)
-    assert run._source(spec, data.load(spec.data, spec.seed)) == hashlib.sha256(b"").hexdigest()[:16]
+    assert provenance.source_digest(spec, data.load(spec.data, spec.seed)) == hashlib.sha256(b"").hexdigest()[:16]
 
 
 def test_damaged_checkpoint_is_refused(place, recipe):
@@ -179,10 +180,10 @@ def test_damaged_checkpoint_is_refused(place, recipe):
 
 @pytest.mark.parametrize("tamper, says", [
     ({"conv1.weight": torch.full((4, 3, 3, 3), float("nan"))}, "not finite"),
-    ({"conv1.weight": torch.zeros(4, 3, 5, 5)}, "conv1.weight has shape"),
-    ({"conv1.weight": torch.zeros(1).expand(4, 3, 3, 3)}, "conv1.weight has no numbers of its own"),
-    ({"no.such": torch.zeros(3)}, "no.such has shape"),
-    ([1, 2, 3], "no state dict"),
+    ({"conv1.weight": torch.zeros(4, 3, 5, 5)}, r"the shape of conv1.weight must be \(4, 3, 3, 3\), not"),
+    ({"conv1.weight": torch.zeros(1).expand(4, 3, 3, 3)}, "conv1.weight must be a dense tensor"),
+    ({"no.such": torch.zeros(3)}, "holds a tensor 'no.such', which the model does not have"),
+    ([1, 2, 3], "holds no state dict"),
 ])
 def test_hostile_checkpoints(place, tamper, says):
     spec = Recipe.model_validate({

@@ -22,7 +22,11 @@ from xbarch.plugins import registry
 MIXED = 60   # layers a data path, with every option drawn at random
 VARIANTS = [(name, options) for name, kind in registry.datapaths().items() for options in variants(kind)]
 LAYERS = -(-(10_000 - MIXED * len(registry.datapaths())) // len(VARIANTS))  # a variant; 10,000 in all
-IDS = [name + "".join(f"-{k}={v}" for k, v in options.items()) for name, options in VARIANTS]
+FIRST = {name: index for index, (name, _) in reversed(list(enumerate(VARIANTS)))}  # with its defaults
+# Each data path once in the quick tier, every variant in the full one.
+EACH = [pytest.param(index, id=name + "".join(f"-{k}={v}" for k, v in options.items()),
+                     marks=() if FIRST[name] == index else pytest.mark.full)
+        for index, (name, options) in enumerate(VARIANTS)]
 
 
 def chunks(geometry, lines):
@@ -87,13 +91,14 @@ def test_ten_thousand_layers_and_more():
     assert {"dense", "meng", "huai", "segprune", "xue"} <= {name for name, _ in VARIANTS}
 
 
-@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+@pytest.mark.parametrize("index", EACH)
 def test_exact_and_never_clipped_at_the_lossless_resolution(index):
     for case in cases(index, LAYERS):
         blocks = case.packed()
         assert exact(case, blocks).bits == lossless_bits(blocks, case.geometry)
 
 
+@pytest.mark.quick(5)
 @pytest.mark.parametrize("name", sorted(registry.datapaths()))
 def test_exact_with_any_mixture_of_options(name):
     rng = np.random.default_rng(4)
@@ -105,20 +110,20 @@ def test_exact_with_any_mixture_of_options(name):
         exact(case, case.packed())
 
 
-@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+@pytest.mark.parametrize("index", EACH)
 def test_unit_vectors_read_back_every_weight(index):
     """One input alone at one: the outputs are that row of the matrix, so each weight is stored, and stored once."""
-    for case in cases(index, 25):
+    for case in cases(index, 6):
         retrieved(case, case.packed())
 
 
-@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+@pytest.mark.parametrize("index", EACH)
 def test_guaranteed_sums_are_never_exceeded(index):
-    for case in cases(index, 100):
+    for case in cases(index, 50):
         bounded(case, case.packed())
 
 
-@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+@pytest.mark.parametrize("index", EACH)
 def test_an_adc_one_bit_short_of_lossless_is_caught(index):
     """The extreme layers need every bit of the lossless resolution: with one fewer, conversions clip, their number
     and the wrong outputs are those of the oracle, and no output is wrong but through a clipped bit line."""
@@ -139,10 +144,10 @@ def test_an_adc_one_bit_short_of_lossless_is_caught(index):
     assert len(caught) == 5  # on every one of the crossbars
 
 
-@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+@pytest.mark.parametrize("index", EACH)
 def test_saturation_equals_the_oracle(index):
     """Any resolution, random layers: the same codes as converting one sum after another in int64."""
-    for case in cases(index, 12):
+    for case in cases(index, 8):
         blocks = case.path.pack(case.layer, case.geometry)
         for bits in (1, 3, 5):
             done = run(blocks, case.layer, case.geometry, case.x, bits)
@@ -150,11 +155,11 @@ def test_saturation_equals_the_oracle(index):
             assert np.array_equal(done.out, out) and done.clips == clips.sum(), case
 
 
-@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+@pytest.mark.parametrize("index", EACH)
 def test_an_adc_one_bit_short_of_the_sums_is_reported(index):
     """Windows without a clipped conversion are exact, the others are counted; some output really differs."""
     wrong = 0
-    for case in cases(index, 40):
+    for case in cases(index, 12):
         blocks = case.path.pack(case.layer, case.geometry)
         needed = int(run(blocks, case.layer, case.geometry, case.x, "lossless").largest).bit_length()
         if needed < 2:
@@ -170,9 +175,9 @@ def test_an_adc_one_bit_short_of_the_sums_is_reported(index):
     assert wrong > 0
 
 
-@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+@pytest.mark.parametrize("index", EACH)
 def test_cells_are_disjoint_and_hold_every_kept_weight_once(index):
-    for case in cases(index, 60):
+    for case in cases(index, 30):
         layer, geometry = case.layer, case.geometry
         blocks = case.packed()
         assert (conserved(case, blocks)[case.kept] == 1).all()
@@ -187,9 +192,9 @@ def test_cells_are_disjoint_and_hold_every_kept_weight_once(index):
         assert 1 + max(b.crossbar for b in blocks) >= -(-cells // (geometry.rows * geometry.columns))
 
 
-@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+@pytest.mark.parametrize("index", EACH)
 def test_work_equals_its_closed_form(index):
-    for case in cases(index, 60):
+    for case in cases(index, 30):
         blocks = case.packed()
         counted(case, blocks)
         if case.path.reads_every_phase and not case.geometry.operation_units:
@@ -197,7 +202,7 @@ def test_work_equals_its_closed_form(index):
             assert (case.path.work(blocks, case.layer, case.geometry).reads == phases).all()
 
 
-@pytest.mark.parametrize("index", range(len(VARIANTS)), ids=IDS)
+@pytest.mark.parametrize("index", EACH)
 def test_hardware_it_adds_is_priced_and_counted(index):
     for case in cases(index, 3):
         priced(case, case.packed())

@@ -1,6 +1,7 @@
 """The documents are true: their blocks run, and the reference names everything there is."""
 
 import ast
+import importlib.util
 import json
 import os
 import re
@@ -32,6 +33,7 @@ DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 RUN = ["tutorial.md", *(f"howto/{page}.md" for page in (
     "model", "datapath", "architecture", "process", "import", "sweep")), "toolbox.md"]
+TRAIN = ("tutorial.md", "howto/model.md", "howto/import.md")
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n")
 
@@ -81,7 +83,13 @@ def statements(source):
             and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
 
 
-@pytest.mark.parametrize("page", RUN)
+def tier(page):
+    """Two pages that take seconds are in the quick tier."""
+    marks = [] if page in ("howto/process.md", "howto/sweep.md") else [pytest.mark.full]
+    return pytest.param(page, marks=[*marks, pytest.mark.train] if page in TRAIN else marks)
+
+
+@pytest.mark.parametrize("page", [tier(page) for page in RUN])
 def test_every_block_runs(page, shell):
     """In order, in one folder; each line of a text block is in the output of the block before it."""
     said, ran = "", 0
@@ -97,6 +105,22 @@ def test_every_block_runs(page, shell):
     for kind, body in blocks(page):
         for name in re.findall(r"--out (\S+)", body) if kind == "bash" else []:
             assert (shell.folder / name).exists()
+
+
+def test_the_readmes_python_runs_after_its_first_command(shell):
+    """The light installation has none of the packages of the extras."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [body] = [found["body"] for found in FENCE.finditer(readme) if found["kind"] == "python"]
+    light = "import sys\nsys.modules.update(dict.fromkeys(['torch', 'sklearn', 'scipy', 'pandas']))\n"
+    assert re.fullmatch(r"[\d.]+ \d+\n", shell("python", light + body))
+
+
+def test_the_readmes_test_command_is_the_one_that_ci_runs():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    between = readme.partition("<!-- test -->")[2].partition("<!-- /test -->")[0]
+    [command] = [found["body"] for found in FENCE.finditer(between)]
+    assert command.count("\n") == 1 and "'.[dev]'" in command and command.rstrip().endswith("pytest -n 2")
+    assert "README.md" in (ROOT / ".ci/run").read_text(encoding="utf-8")
 
 
 def test_wrong_documents_fail(shell):
@@ -195,11 +219,11 @@ def result(tmp_path_factory):
 
 
 def test_result_fields_are_documented_and_exist(result):
-    named = rows(section("result.json").partition("### Actions")[0])
+    named = rows((DOCS / "result.md").read_text(encoding="utf-8"))
     real = set(paths(dict(result.data)))
     assert sorted(real - set(named)) == []
-    assert sorted(set(named) - real) == [  # random weights have no accuracy, and no unit is a process
-        "architecture.processes.<unit>", "workload.accuracy.<name>"]
+    assert sorted(n for n in set(named) - real if not n.startswith("segments[].")) == [
+        "architecture.processes.<name>", "workload.accuracy.<name>"]  # random weights, no unit is a process
     assert len(named) == len(set(named))
 
 
@@ -211,14 +235,14 @@ def test_actions_are_documented(result):
     own = {added.action for path in switched for added in path.components(units)}
     machine = {c.action for c in xbarch_architecture().components.values()} - {None}
     assert {"demux", "gather", "skip"} <= own
-    named = set(rows(section("result.json").partition("### Actions")[2]))
+    named = set(rows(section("Results").partition("### Actions")[2]))
     assert named == set(result["counts.actions"]) | own | machine
 
 
 def test_formulas_of_the_reference_hold(result):
     """Definitions with a closed form, recomputed from other fields."""
     r = result
-    interval = r["latency.interval_ps"] / 1e12
+    interval = r["latency.pipeline_interval_ps"] / 1e12
     layers = r["mapping.layers"]
     for m in layers:
         assert m["busy"] == pytest.approx(m["occupancy_ps"] * m["windows"] / m["copies"] / interval / 1e12)
@@ -329,25 +353,27 @@ def test_manifest_fields_are_documented():
     assert sorted(set(fields(Manifest)) ^ set(rows(section("Stored workload")))) == ["layers"]
 
 
-def leaves(group, at=""):
-    """Commands of a group and of the groups in it, by the words that call them."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from leaves(command, f"{at}{name} ")
-        else:
-            yield at + name, command
+def test_the_page_of_the_command_line_is_what_the_commands_say():
+    """Made by `python docs/cli.py`; with every command and option that there is."""
+    written = shown_by_docs("cli")
+    assert (DOCS / "cli.md").read_text(encoding="utf-8") == written.page()
+    for name, command in written.commands(typer.main.get_command(app)):
+        part = written.page().partition(f"\n## xbarch {name}\n")[2].partition("\n## ")[0]
+        for option in (o for p in command.params for o in p.opts if o.startswith("-") and o != "--help"):
+            assert f"`{option}`" in part, (name, option)
+        assert all(p.help for p in command.params), name
 
 
-def test_commands_options_and_exit_codes_are_documented():
+def shown_by_docs(name):
+    """The module docs/NAME.py."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_exit_codes_are_documented():
     text = section("Commands")
-    commands = dict(leaves(typer.main.get_command(app)))
-    assert {r.removeprefix("xbarch ") for r in rows(text) if r.startswith("xbarch ")} == set(commands)
-    table = [line.split(" | ") for line in text.splitlines() if line.startswith("| `-")]
-    documented = {(option, command.strip()) for first, second, *_ in table
-                  for option in re.findall(r"`(-[^`]+)`", first) for command in second.split(",")}
-    real = {(option, name) for name, command in commands.items() for p in command.params for option in p.opts
-            if option.startswith("-") and option != "--help"}
-    assert sorted(real ^ documented) == []
     codes = {int(line.split("|")[1]) for line in text.splitlines() if re.match(r"\| \d+ \|", line)}
     kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, errors.XbarchError)]
     assert codes == {0, 5, 130, 143} | {k.exit_code for k in kinds}

@@ -39,6 +39,7 @@ def convolved(layer, image):
     return result.reshape(layer.filters, -1).T.astype(np.int64)
 
 
+@pytest.mark.quick(40)
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (2, 3), (5, 1)])
 @pytest.mark.parametrize("stride", [(1, 1), (2, 2), (1, 3)])
 @pytest.mark.parametrize("padding", [(0, 0), (1, 1), (2, 0)])

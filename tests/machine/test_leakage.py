@@ -11,7 +11,7 @@ from xbarch.result.record import record
 def energies(*changes, images=4, policy="one_copy"):
     run = xbarch.execute("isaac_like", single(300, 40, 40), images=images, policy=policy,
                          overrides=[f"components.{c}" for c in changes])
-    return run, record(run)["energy"]
+    return run, record(run).document()["energy"]
 
 
 def test_none_by_default():
@@ -51,11 +51,11 @@ def test_gated_a_tile_unit_leaks_while_it_is_held():
 
 
 @pytest.mark.parametrize(("change", "says"), [
-    (["adc.gated=true"], "components.adc.gated=true: found true without leakage, allowed both"),
-    (["hypertransport.leakage=1 W"], "constant power is drawn all the time, allowed no leakage"),
+    (["adc.gated=true"], "components.adc.gated=true: needs leakage"),
+    (["hypertransport.leakage=1 W"], "must be left out of constant power"),
     (["router.gated=true", "router.leakage=1 mW"],
-     "gated=true: found true at level tile, allowed in an IMA and of edram"),
-    (["adc.leakage=-1 W"], "components.adc.leakage=-1 W: found '-1 W', allowed a power of at least 0"),
+     "gated=true: must be false at level tile; gated are components of level ima, and edram"),
+    (["adc.leakage=-1 W"], "components.adc.leakage=-1 W: must be a power of at least 0, not '-1 W'"),
 ])
 def test_what_is_refused(change, says):
     with pytest.raises(InputError) as caught:

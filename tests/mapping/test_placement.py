@@ -10,17 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xbarch
-from xbarch import run
 from xbarch.errors import InputError
+from xbarch.machine.build import build
 from xbarch.mapping import placement
 from xbarch.mapping.network import Network, label
 from xbarch.mapping.pack import dense_crossbars
+from xbarch.mapping.packings import memo
 from xbarch.mapping.placement import PLACEMENTS, moved, place_tiles
 from xbarch.mapping.plan import plan
 from xbarch.mapping.traffic import GATE, Transfer, traffic
 from xbarch.parts.topologies.bus import Bus
 from xbarch.parts.topologies.htree import HTree
 from xbarch.parts.topologies.mesh import Mesh
+from xbarch.request import choose
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.workload.find import resolve
@@ -112,7 +114,7 @@ def test_placements_are_documented():
 
 
 def test_refusals():
-    with pytest.raises(InputError, match=r"placement: found 'spiral', allowed row_major, snake, greedy"):
+    with pytest.raises(InputError, match=r"placement: must be one of row_major, snake, greedy, not 'spiral'"):
         xbarch.simulate("isaac_like", "vgg7_pruned", placement="spiral")
     with pytest.raises(InputError, match=r"placement: found 3, allowed a name"):
         xbarch.simulate("isaac_like", "vgg7_pruned", placement=3)
@@ -142,15 +144,16 @@ def test_a_mesh_much_larger_than_its_tiles():
 def planned(workload, policy, chips=1):
     """(machine, plan, what a plan sends) without simulating."""
     network = resolve(workload)
-    path = run.choose(network, None, None)
-    machine = run.build(load("isaac_like", Architecture), network, path, policy, chips)
-    packed = run.fit(network, path, machine)
+    path = choose(network, None, None)
+    machine = build(load("isaac_like", Architecture), network, path, policy, chips)
+    packed = memo.packed(network, path, machine.geometry, machine.sensing)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     made = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy)
     return machine, made, lambda p: traffic(network, packed, p, machine.sum_bits)
 
 
 # Most bit-hops of greedy over those of row_major; three tiles share one router, so there is nothing to gain.
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(("workload", "policy", "bound"), [
     ("resnet18_segprune", "fit", 1.0), ("vgg16_segprune", "fit", 1.0),
     ("resnet18_segprune", "crossbars:4", 0.70), ("vgg16_segprune", "crossbars:4", 0.76), ("vgg16_dense", "fit", 0.35)])
@@ -196,7 +199,7 @@ def test_traffic_over_two_chips_is_what_the_run_sends():
 
 def test_a_placement_changes_routes_only(runs):
     """Same crossbars, copies and actions but those of the mesh; fewer flits with fewer bit-hops, and less energy."""
-    records = {name: xbarch.result.record.record(done) for name, done in runs.items()}
+    records = {name: xbarch.result.record.record(done).document() for name, done in runs.items()}
     base = records["row_major"]
     for other in records.values():
         assert other["mapping"]["crossbars"] == base["mapping"]["crossbars"]

@@ -48,7 +48,15 @@ def variants():
 
 VARIANTS = list(variants())
 IDS = [name + "".join(f"-{k}={v}" for k, v in options.items()) for name, options in VARIANTS]
-everywhere = pytest.mark.parametrize("name, options", VARIANTS, ids=IDS)
+
+
+def once(listed):
+    """Parameters of a test: the defaults of each data path in the quick tier, every variant in the full one."""
+    return [pytest.param(name, options, id=IDS[VARIANTS.index((name, options))],
+                         marks=pytest.mark.full if options else ()) for name, options in listed]
+
+
+everywhere = pytest.mark.parametrize("name, options", once(VARIANTS))
 
 
 @dataclass
@@ -331,7 +339,7 @@ def dense_as_matched(case, layer):
 STEPPED = [(n, o) for n, o in VARIANTS if n != "meng" and o != {"fill": "kernels"}]  # see `test_where_the_laws_end`
 
 
-@pytest.mark.parametrize("name, options", STEPPED, ids=[IDS[VARIANTS.index(v)] for v in STEPPED])
+@pytest.mark.parametrize("name, options", once(STEPPED))
 def test_steps_never_exceed_the_dense_packing(name, options):
     """With nothing skipped, and in every window of given inputs: what is skipped only lowers the steps."""
     path, rng, saved = registry.datapath(name, options), np.random.default_rng(16), 0

@@ -229,7 +229,7 @@ def routers(machine, source: int | None, tiles: set[int]) -> int:
 
 def examine(run) -> None:
     """Everything that must hold whatever the dice said."""
-    document = record(run)
+    document = record(run).document()
     plan, machine, ledger = run.plan, run.machine, run.ledger
     # Time.
     least, most = run.bounds

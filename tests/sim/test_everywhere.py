@@ -43,14 +43,24 @@ def test_every_architecture(architecture):
     assert equal(architecture, SMALL, images=3, policy="crossbars:3")
 
 
+@pytest.mark.quick(19)
 @pytest.mark.parametrize("path", registry.datapaths())
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_data_path(architecture, path):
     assert equal(architecture, SMALL, datapath=path) is not False
 
 
-@pytest.mark.parametrize("workload", workloads())
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def tier(number, machine):
+    """Marks of a workload on an architecture: each runs on two, in turn, and some of these in the quick tier."""
+    turn = (machine - number) % len(ARCHITECTURES)
+    if turn not in (0, 5):
+        return pytest.mark.long
+    return pytest.mark.full if turn or number % 5 else ()
+
+
+@pytest.mark.parametrize("architecture, workload", [
+    pytest.param(architecture, workload, marks=tier(number, machine))
+    for number, workload in enumerate(workloads()) for machine, architecture in enumerate(ARCHITECTURES)])
 def test_every_workload(architecture, workload):
     assert equal(architecture, workload) is not False
 

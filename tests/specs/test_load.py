@@ -58,10 +58,10 @@ def test_extends_puts_one_file_over_another(write):
 
 
 @pytest.mark.parametrize("text, says", [
-    ("name: x\nextends: 3\n", ":2: extends: found 3, allowed a bundled name or a path"),
-    ("extends: spec.yaml\n", ":1: extends: found 'spec.yaml', which comes back to this file, allowed another"),
+    ("name: x\nextends: 3\n", ":2: extends: must be a bundled name or a path, not 3"),
+    ("extends: spec.yaml\n", ":1: extends: extends itself by way of 'spec.yaml'"),
     ("extends: nowhere\n", "nowhere: no such file"),
-    ("extends: isaac_like\nname: x\ncrossbar:\n  adc_bits: 99\n", ":4: crossbar.adc_bits: found 99"),
+    ("extends: isaac_like\nname: x\ncrossbar:\n  adc_bits: 99\n", ":4: crossbar.adc_bits: must be at most 16, not 99"),
     ("extends: isaac_like\nname: x\ncrossbar:\n  wide: 9\n", ":4: crossbar.wide: unknown"),
 ])
 def test_extends_refused(write, text, says):
@@ -71,7 +71,7 @@ def test_extends_refused(write, text, says):
 def test_operation_unit_larger_than_its_crossbar(write):
     unit = "operation_unit: {rows: 16, columns: 129, read: 15 ns, source: here}"
     path = write(f"extends: isaac_like\ncrossbar:\n  {unit}\n")
-    assert "operation_unit: found 16 x 129, allowed at most the crossbar's 128 x 128" in str(refused(path))
+    assert "operation_unit: must be at most 128 x 128, the crossbar, not 16 x 129" in str(refused(path))
 
 
 # -- values -------------------------------------------------------------------------------------------------------
@@ -116,54 +116,56 @@ def test_recipes_too():
 # -- refusals, with place -----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("old, new, field, says", [
-    ("  rows: 128", "  rows: 0", "crossbar.rows", "found 0, allowed at least 1"),
-    ("  rows: 128", "  rows: -5", "crossbar.rows", "found -5, allowed at least 1"),
-    ("  rows: 128", "  rows: 1000000000000", "crossbar.rows", "found 1000000000000, allowed at most 4096"),
-    ("  rows: 128", "  rows: true", "crossbar.rows", "found true, allowed a whole number"),
-    ("  rows: 128", "  rows: .nan", "crossbar.rows", "found nan, allowed a whole number"),
-    ("  rows: 128", "  rows: .inf", "crossbar.rows", "found inf, allowed a whole number"),
-    ("  rows: 128", "  rows: 1e30", "crossbar.rows", "found 1e+30, allowed a whole number"),
-    ("  rows: 128", "  rows: 128.0", "crossbar.rows", "found 128.0, allowed a whole number"),
-    ("  rows: 128", "  rows: '128'", "crossbar.rows", "found '128', allowed a whole number"),
-    ("  rows: 128", "  rows:", "crossbar.rows", "found nothing, allowed a whole number"),
-    ("  rows: 128", "  rows: [1]", "crossbar.rows", "found a list, allowed a whole number"),
-    ("  rows: 128", "  rows: {a: 1}", "crossbar.rows", "found a mapping, allowed a whole number"),
-    ("  rows: 128", "  row: 128", "crossbar.row", "unknown key 'row', allowed rows, columns, cell_bits, "
+    ("  rows: 128", "  rows: 0", "crossbar.rows", "must be at least 1, not 0"),
+    ("  rows: 128", "  rows: -5", "crossbar.rows", "must be at least 1, not -5"),
+    ("  rows: 128", "  rows: 1000000000000", "crossbar.rows", "must be at most 4096, not 1000000000000"),
+    ("  rows: 128", "  rows: true", "crossbar.rows", "must be a whole number, not true"),
+    ("  rows: 128", "  rows: .nan", "crossbar.rows", "must be a whole number, not nan"),
+    ("  rows: 128", "  rows: .inf", "crossbar.rows", "must be a whole number, not inf"),
+    ("  rows: 128", "  rows: 1e30", "crossbar.rows", "must be a whole number, not 1e+30"),
+    ("  rows: 128", "  rows: 128.0", "crossbar.rows", "must be a whole number, not 128.0"),
+    ("  rows: 128", "  rows: '128'", "crossbar.rows", "must be a whole number, not '128'"),
+    ("  rows: 128", "  rows:", "crossbar.rows", "must be a whole number, not nothing"),
+    ("  rows: 128", "  rows: [1]", "crossbar.rows", "must be a whole number, not a list"),
+    ("  rows: 128", "  rows: {a: 1}", "crossbar.rows", "must be a whole number, not a mapping"),
+    ("  rows: 128", "  row: 128", "crossbar.row", "unknown key 'row'; the keys here are rows, columns, cell_bits, "
      "unit_column, subtraction, dac_bits, adc_bits, adcs_per_crossbar, read, conversion, sensing, operation_unit, "
      "programming, source; did you mean 'rows'?"),
-    ("  rows: 128", "  rows: 128\n  clok: 3", "crossbar.clok", "unknown key 'clok', allowed rows, columns"),
-    ("  columns: 128", "  rows: 64", "crossbar.rows", "found the key 'rows' twice (first in line "),
-    ("  read: 100 ns", "  read: 100 lightyears", "crossbar.read", "found '100 lightyears', allowed a time with"),
-    ("  read: 100 ns", "  read: 100", "crossbar.read", "found '100', allowed a time with its unit"),
-    ("  read: 100 ns", "  read: -100 ns", "crossbar.read", "found '-100 ns', allowed a time of at least 0"),
-    ("  read: 100 ns", "  read: 0 ns", "crossbar.read", "found '0 ns', allowed at least 1 ps"),
-    ("  read: 100 ns", "  read: 1e30 s", "crossbar.read", "found '1e30 s', allowed at most"),
-    ("  read: 100 ns", "  read: true", "crossbar.read", "found 'True', allowed a time"),
-    ("  unit_column: true", "  unit_column: yes", "crossbar.unit_column", "found 'yes', allowed true or false"),
-    ("  unit_column: true", "  unit_column: 1", "crossbar.unit_column", "found 1, allowed true or false"),
-    ("  adcs_per_crossbar: 1", "  adcs_per_crossbar: 1/0", "crossbar.adcs_per_crossbar", "found '1/0', allowed"),
-    ("name: isaac_like", "name: 3", "name", "found 3, allowed text"),
-    ("name: isaac_like", "name: ISAAC", "name", "found 'ISAAC', allowed text of the form"),
-    ("name: isaac_like", "name: ''", "name", "found 0 characters, allowed at least 1"),
+    ("  rows: 128", "  rows: 128\n  clok: 3", "crossbar.clok", "unknown key 'clok'; the keys here are rows, columns"),
+    ("  columns: 128", "  rows: 64", "crossbar.rows", "the key 'rows' is given twice, first in line "),
+    ("  read: 100 ns", "  read: 100 lightyears", "crossbar.read", "such as '100 ns', not '100 lightyears'"),
+    ("  read: 100 ns", "  read: 100", "crossbar.read", "must be a time with its unit ("),
+    ("  read: 100 ns", "  read: -100 ns", "crossbar.read", "must be a time of at least 0, not '-100 ns'"),
+    ("  read: 100 ns", "  read: 0 ns", "crossbar.read", "must be at least 1 ps, not '0 ns'"),
+    ("  read: 100 ns", "  read: 1e30 s", "crossbar.read", "must be at most 1000 s, not '1e30 s'"),
+    ("  read: 100 ns", "  read: true", "crossbar.read", "such as '100 ns', not 'True'"),
+    ("  unit_column: true", "  unit_column: yes", "crossbar.unit_column", "must be true or false, not 'yes'"),
+    ("  unit_column: true", "  unit_column: 1", "crossbar.unit_column", "must be true or false, not 1"),
+    ("  adcs_per_crossbar: 1", "  adcs_per_crossbar: 1/0", "crossbar.adcs_per_crossbar",
+     "or a fraction such as 1/4, not '1/0'"),
+    ("name: isaac_like", "name: 3", "name", "must be text (in quotes if it looks like a number), not 3"),
+    ("name: isaac_like", "name: ISAAC", "name", "must be text of the form ^[a-z][a-z0-9_]*$, not 'ISAAC'"),
+    ("name: isaac_like", "name: ''", "name", "must have at least 1 character, not 0"),
     ("schema: xbarch.architecture/1", "schema: xbarch.architecture/9", "schema",
-     "found 'xbarch.architecture/9', allowed 'xbarch.architecture/1'; did you mean 'xbarch.architecture/1'?"),
+     "must be xbarch.architecture/1, not 'xbarch.architecture/9'; did you mean 'xbarch.architecture/1'?"),
     ("    level: tile", "    level: tle", "components.edram.level",
-     "allowed 'chip', 'tile' or 'ima'; did you mean 'tile'?"),
-    ("    power: 20.7 mW", "    power: 20.7 pJ", "components.edram.power", "found '20.7 pJ', allowed a power"),
-    ("  tiles: 168 ", "  tiles: 16777216 ", "hierarchy.tiles", "found 16777216, allowed at most 65536"),
-    ("unit: bus, lat", "unit: omnibus, lat", "pipeline.stages.1.unit", "found 'omnibus', allowed a component: edram"),
+     "must be chip, tile or ima, not 'tle'; did you mean 'tile'?"),
+    ("    power: 20.7 mW", "    power: 20.7 pJ", "components.edram.power", "such as '16 mW', not '20.7 pJ'"),
+    ("  tiles: 168 ", "  tiles: 16777216 ", "hierarchy.tiles", "must be at most 65536, not 16777216"),
+    ("unit: bus, lat", "unit: omnibus, lat", "pipeline.stages.1.unit", "unknown component 'omnibus'; choose edram"),
     ("role: transfer", "role: transfr", "pipeline.stages.1.role", "; did you mean 'transfer'?"),
-    ("  rows: 128", "  rows: !!python/object:os.system 1", "crossbar.rows", "found the tag"),
-    ("  rows: 128", "  rows: !!int 1", "crossbar.rows", "found the tag"),
-    ("  rows: 128", "  rows: &a 128", "crossbar.rows", "found the anchor &a"),
-    ("  rows: 128", "  rows: *a", "crossbar.rows", "found the alias *a"),
-    ("  rows: 128", "  <<: {rows: 128}", "crossbar", "found the merge key <<"),
-    ("  rows: 128", "  3: 128", "crossbar", "found '3' as a key, allowed text"),
-    ("  rows: 128", "  [1]: 128", "crossbar", "found a list or mapping as a key, allowed text"),
-    ("  rows: 128", "  rows: " + "9" * 5000, "crossbar.rows", "found a number of 5000 characters"),
-    ("  rows: 128", "  rows: " + "9" * 90, "crossbar.rows", "found " + "9" * 57 + "..., allowed"),
-    ("  rows: 128", "  rows: " + "x" * 5000, "crossbar.rows", "found '" + "x" * 57 + "...', allowed a whole number"),
-    ("  rows: 128", '  rows: "\\e[31m\\n"', "crossbar.rows", "found '?[31m?', allowed a whole number"),
+    ("  rows: 128", "  rows: !!python/object:os.system 1", "crossbar.rows", "tags are not read; remove"),
+    ("  rows: 128", "  rows: !!int 1", "crossbar.rows", "tags are not read; remove"),
+    ("  rows: 128", "  rows: &a 128", "crossbar.rows", "anchors are not read; remove &a"),
+    ("  rows: 128", "  rows: *a", "crossbar.rows", "aliases are not read; write the value of *a out"),
+    ("  rows: 128", "  <<: {rows: 128}", "crossbar", "merge keys (<<) are not read"),
+    ("  rows: 128", "  3: 128", "crossbar", "a key must be text, not '3'"),
+    ("  rows: 128", "  [1]: 128", "crossbar", "a key must be text, not a list or mapping"),
+    ("  rows: 128", "  rows: " + "9" * 5000, "crossbar.rows", "a number must have at most 100 characters, not 5000"),
+    ("  rows: 128", "  rows: " + "9" * 90, "crossbar.rows", "must be at most 4096, not " + "9" * 57 + "..."),
+    ("  rows: 128", "  rows: " + "x" * 5000, "crossbar.rows", "must be a whole number, not '" + "x" * 57 + "...'"),
+    ("  rows: 128", '  rows: "\\e[31m\\n"', "crossbar.rows",
+     "must be printable text; the control character U+001B is not"),
 ])
 def test_one_wrong_line(write, old, new, field, says):
     content, line = changed(old, new)
@@ -179,12 +181,12 @@ def test_missing_key_is_placed_at_its_parent(write):
     content = TEXT.replace("  rows: 128\n", "", 1)
     line = TEXT[:TEXT.index("crossbar:\n")].count("\n") + 1
     assert str(refused(write(content))).endswith(
-        f"spec.yaml:{line}: crossbar.rows: found no key 'rows', which is required")
+        f"spec.yaml:{line}: crossbar.rows: required key 'rows' is missing")
 
 
 def test_missing_at_the_top(write):
     error = refused(write("a: 1\n", "top.yaml"), model=SyntheticRecipe)
-    assert (error.line, error.field) == (1, "a") and "unknown key 'a', allowed kind, network" in str(error)
+    assert (error.line, error.field) == (1, "a") and "unknown key 'a'; the keys here are kind, network" in str(error)
     error = refused(write("kind: synthetic\n", "top.yaml"), model=SyntheticRecipe)
     assert (error.line, error.field) == (1, "network")
 
@@ -200,18 +202,18 @@ def test_absurd_number_of_crossbars(write):
     content = content.replace("crossbars_per_ima: 8", "crossbars_per_ima: 4096").replace("width: 7", "width: 1024")
     content = content.replace("height: 6", "height: 1024")
     error = refused(write(content))
-    assert error.field == "hierarchy" and "found 1,099,511,627,776 crossbars" in str(error)
+    assert error.field == "hierarchy" and "not 1,099,511,627,776" in str(error)
 
 
 def test_no_such_file(tmp_path):
     message = str(refused("isac_like"))
-    assert message == (f"isac_like: no such file, and bundled architectures are "
+    assert message == (f"isac_like: no such file; the bundled architectures are "
                        f"{', '.join(bundled.names('architectures'))}; did you mean 'isaac_like'?")
     assert "no such file" in str(refused(tmp_path / "none.yaml"))
     assert "no such file" in str(refused("a\0b"))
     assert "no such file" in str(refused("x" * 5000))
-    assert "found a folder or device" in str(refused(tmp_path))
-    assert "found a folder or device" in str(refused("/dev/null"))
+    assert "must be a file, not a folder or device" in str(refused(tmp_path))
+    assert "must be a file, not a folder or device" in str(refused("/dev/null"))
 
 
 # -- hostile text: bounded work, one sentence ---------------------------------------------------------------------
@@ -220,42 +222,42 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{b}: &{b} [{','.join(f'*{a}' for _ in range(9))}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
 
 HOSTILE = {
-    "alias bomb": (BOMB, "spec.yaml:1: a: found the anchor &a"),
-    "self alias": ("a: &a [*a]\n", "spec.yaml:1: a: found the anchor &a"),
-    "alias alone": ("\na: *b\n", "spec.yaml:2: a: found the alias *b"),
-    "deep lists": ("a: " + "[" * 40_000, f"spec.yaml:1: a.0.0: found nesting deeper than {DEPTH}"),
-    "deep mappings": ("a: " + "{a: " * 30_000, f"spec.yaml:1: a.a.a: found nesting deeper than {DEPTH}"),
-    "deep dashes": ("a:\n " + "- " * 40_000, f"spec.yaml:2: a.0.0: found nesting deeper than {DEPTH}"),
-    "deep keys": ("? " * 40_000, "spec.yaml:1: found a list or mapping as a key"),
-    "deep indentation": ("".join(" " * i + "a:\n" for i in range(400)), "spec.yaml:33: a.a.a: found nesting deeper"),
+    "alias bomb": (BOMB, "spec.yaml:1: a: anchors are not read; remove &a"),
+    "self alias": ("a: &a [*a]\n", "spec.yaml:1: a: anchors are not read; remove &a"),
+    "alias alone": ("\na: *b\n", "spec.yaml:2: a: aliases are not read; write the value of *b out"),
+    "deep lists": ("a: " + "[" * 40_000, f"spec.yaml:1: a.0.0: is nested deeper than {DEPTH} levels"),
+    "deep mappings": ("a: " + "{a: " * 30_000, f"spec.yaml:1: a.a.a: is nested deeper than {DEPTH} levels"),
+    "deep dashes": ("a:\n " + "- " * 40_000, f"spec.yaml:2: a.0.0: is nested deeper than {DEPTH} levels"),
+    "deep keys": ("? " * 40_000, "spec.yaml:1: a key must be text, not a list or mapping"),
+    "deep indentation": ("".join(" " * i + "a:\n" for i in range(400)), "spec.yaml:33: a.a.a: is nested deeper"),
     "closing brackets": ("a: " + "]" * 40_000, "spec.yaml:1: not YAML: "),
-    "many values": ("a: [" + "1," * (NODES + 1) + "]", f"found more than {NODES:,} values"),
-    "large": ("a: " + "x" * BYTES, f"spec.yaml: found {BYTES + 3:,} bytes, allowed at most {BYTES:,}"),
+    "many values": ("a: [" + "1," * (NODES + 1) + "]", f"has more than {NODES:,} values"),
+    "large": ("a: " + "x" * BYTES, f"spec.yaml: must be at most {BYTES:,} bytes long, not {BYTES + 3:,}"),
     "long key": ("x" * 100_000 + ": 1\n", "spec.yaml:1: not YAML: "),
     "long quoted key": ('? "' + "x" * 100_000 + '"\n: 1\n', "unknown key '" + "x" * 57 + "...'"),
-    "NUL": ("a: 1\nb: \0\n", "spec.yaml:2: found the control character U+0000"),
-    "escape": ("a: \x1b[31m\n", "spec.yaml:1: found the control character U+001B"),
-    "not UTF-8": (b"a: 1\nb: \xff\xfe\n", "spec.yaml:2: found the byte 0xff, allowed UTF-8 text"),
-    "UTF-16": ("a: 1\n".encode("utf-16"), "spec.yaml:1: found the byte 0xff, allowed UTF-8 text"),
-    "two byte order marks": (b"\xef\xbb\xbf\xef\xbb\xbfa: 1\n", "spec.yaml:1: found the control character U+FEFF"),
+    "NUL": ("a: 1\nb: \0\n", "spec.yaml:2: must be printable text; the control character U+0000"),
+    "escape": ("a: \x1b[31m\n", "spec.yaml:1: must be printable text; the control character U+001B"),
+    "not UTF-8": (b"a: 1\nb: \xff\xfe\n", "spec.yaml:2: must be UTF-8 text; the byte 0xff is not"),
+    "UTF-16": ("a: 1\n".encode("utf-16"), "spec.yaml:1: must be UTF-8 text; the byte 0xff is not"),
+    "two byte order marks": (b"\xef\xbb\xbf\xef\xbb\xbfa: 1\n", "must be printable text; the control character U+FEFF"),
     "surrogate escape": ('a: "\\ud800"\n', "spec.yaml:1: "),
     "beyond Unicode": ('a: "\\U00110000"\n', "spec.yaml:1: not YAML: "),
-    "empty": ("", "found nothing, allowed"),
-    "only comments": ("# nothing\n\n", "found nothing, allowed"),
-    "null": ("null\n", "spec.yaml:1: found no mapping at the top"),
-    "list at the top": ("- a: 1\n", "spec.yaml:1: found no mapping at the top"),
-    "text at the top": ("hello\n", "spec.yaml:1: found no mapping at the top"),
-    "two documents": ("a: 1\n---\nb: 2\n", "spec.yaml:2: found a second document"),
-    "tag": ("a: !!python/object/apply:os.system [id]\n", "spec.yaml:1: a: found the tag "),
-    "own tag": ("%TAG ! tag:x,2000:\n---\na: !x y\n", "spec.yaml:3: a: found the tag "),
+    "empty": ("", "is empty"),
+    "only comments": ("# nothing\n\n", "is empty"),
+    "null": ("null\n", "spec.yaml:1: must hold key: value lines at the top"),
+    "list at the top": ("- a: 1\n", "spec.yaml:1: must hold key: value lines at the top"),
+    "text at the top": ("hello\n", "spec.yaml:1: must hold key: value lines at the top"),
+    "two documents": ("a: 1\n---\nb: 2\n", "spec.yaml:2: has a second document"),
+    "tag": ("a: !!python/object/apply:os.system [id]\n", "spec.yaml:1: a: tags are not read; remove "),
+    "own tag": ("%TAG ! tag:x,2000:\n---\na: !x y\n", "spec.yaml:3: a: tags are not read; remove "),
     "tab": ("a:\n\tb: 1\n", "spec.yaml:2: not YAML: "),
     "open quote": ('a: "x\nb: 1\n', "not YAML: "),
     "open brace": ("a: {b: 1\n", "not YAML: "),
     "bad indentation": ("a: 1\n  b: 2\n", "spec.yaml:2: not YAML: "),
-    "duplicate": ("a: 1\nb:\n  c: 1\n  c: 2\n", "spec.yaml:4: b.c: found the key 'c' twice (first in line 3)"),
-    "duplicate, quoted": ("a: 1\n'a': 2\n", "spec.yaml:2: a: found the key 'a' twice (first in line 1)"),
-    "key true": ("true: 1\n", "spec.yaml:1: found 'true' as a key"),
-    "key null": ("~: 1\n", "spec.yaml:1: found '~' as a key"),
+    "duplicate": ("a: 1\nb:\n  c: 1\n  c: 2\n", "spec.yaml:4: b.c: the key 'c' is given twice, first in line 3"),
+    "duplicate, quoted": ("a: 1\n'a': 2\n", "spec.yaml:2: a: the key 'a' is given twice, first in line 1"),
+    "key true": ("true: 1\n", "spec.yaml:1: a key must be text, not 'true'"),
+    "key null": ("~: 1\n", "spec.yaml:1: a key must be text, not '~'"),
     "key newline": ('"a\\nb": 1\n', "spec.yaml:1: a?b: unknown key 'a?b'"),
     "key markup": ('"<script>": 1\n', "unknown key '<script>'"),
     "lone percent": ("%\n", "not YAML: "),
@@ -271,11 +273,20 @@ def test_hostile(write, case):
     assert len(message) < 1000
 
 
+@pytest.mark.parametrize("text", ['a: "\\x1b[31m"', 'a: "\\0"', 'a: "\\u202e"', '"\\x1b": 1', 'a: ["\\x9b"]',
+                                  'a: "\\u2066"'])
+def test_values_are_printable_however_they_are_written(text):
+    """An escape in double quotes is printable text, what it stands for is not."""
+    with pytest.raises(InputError, match=r"x:1: .*must be printable text; the control character U\+"):
+        parse(text, "x")
+    assert parse(r'a: "1\t\n\u00e9\u4e2d\U0001F600"', "x")[0] == {"a": "1\t\n\u00e9\u4e2d\U0001F600"}
+
+
 def test_a_named_pipe_is_not_opened(tmp_path):
     import os
 
     os.mkfifo(tmp_path / "pipe.yaml")
-    assert "found a folder or device" in str(refused(tmp_path / "pipe.yaml"))
+    assert "must be a file, not a folder or device" in str(refused(tmp_path / "pipe.yaml"))
 
 
 def test_nesting_within_the_limit():
@@ -349,11 +360,12 @@ def storm(write, text, seeds):
     return count
 
 
-def test_mutated(write):
-    seeds = range(2_000)
+@pytest.mark.parametrize("seeds", [range(300), pytest.param(range(300, 2_000), marks=pytest.mark.full)])
+def test_mutated(write, seeds):
     validate(document(write(small())), Architecture)
-    assert 200 < storm(write, small(), seeds) < 1_990
-    assert 20 < storm(write, TEXT, range(10_000, 10_200)) < 199
+    assert 0.1 < storm(write, small(), seeds) / len(seeds) < 0.995
+    some = range(10_000 + seeds.start // 10, 10_000 + seeds.stop // 10)
+    assert 0.1 < storm(write, TEXT, some) / len(some) < 0.995
 
 
 @pytest.mark.long
@@ -390,7 +402,7 @@ def test_overrides_apply_in_order():
 
 def test_one_field_twice_is_refused():
     assert str(refused("isaac_like", "crossbar.rows=64", "crossbar.columns=7", " crossbar.rows =64")) == (
-        "--set: found crossbar.rows twice, as 'crossbar.rows=64' and ' crossbar.rows =64', allowed once")
+        "--set: crossbar.rows is set twice, by 'crossbar.rows=64' and ' crossbar.rows =64'; set it once")
 
 
 def test_an_override_is_blamed_for_what_no_longer_fits_it():
@@ -400,13 +412,13 @@ def test_an_override_is_blamed_for_what_no_longer_fits_it():
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("off_chip.bandwidth=0 GB/s", "found '0 GB/s', allowed at least 1 b/s"),
-    ("crossbar.read=0.0 ns", "found '0.0 ns', allowed at least 1 ps"),
-    ("crossbar.read=2000 s", "found '2000 s', allowed at most 1000 s"),
-    ("components.edram.area=3 GHz", "found '3 GHz', allowed an area with its unit (nm^2, um^2, µm^2, mm^2), "
-     "such as '0.0096 mm^2'"),
-    ("name=" + "a" * 70, "found 70 characters, allowed at most 64"),
-    ("pipeline.stages=[]", "found 0 items, allowed at least 6"),
+    ("off_chip.bandwidth=0 GB/s", "must be at least 1 b/s, not '0 GB/s'"),
+    ("crossbar.read=0.0 ns", "must be at least 1 ps, not '0.0 ns'"),
+    ("crossbar.read=2000 s", "must be at most 1000 s, not '2000 s'"),
+    ("components.edram.area=3 GHz", "must be an area with its unit (nm^2, um^2, µm^2, mm^2), "
+     "such as '0.0096 mm^2', not '3 GHz'"),
+    ("name=" + "a" * 70, "must have at most 64 characters, not 70"),
+    ("pipeline.stages=[]", "must have at least 6 items, not 0"),
 ])
 def test_bounds_have_units_and_lengths_are_counted(text, message):
     assert str(refused("isaac_like", text)).endswith(message)
@@ -414,7 +426,7 @@ def test_bounds_have_units_and_lengths_are_counted(text, message):
 
 @pytest.mark.parametrize("source", [None, 5, ["isaac_like"]])
 def test_a_source_that_is_no_path(source):
-    assert "allowed a path or a bundled name" in str(refused(source))
+    assert "must be a path or a bundled name, not" in str(refused(source))
 
 
 def test_override_mends_a_file(write):
@@ -429,31 +441,33 @@ def test_override_opens_an_empty_section(write):
 
 
 @pytest.mark.parametrize("text, message", [
-    ("crossbar.rows=abc", "--set crossbar.rows=abc: found 'abc', allowed a whole number"),
-    ("crossbar.rows=0", "--set crossbar.rows=0: found 0, allowed at least 1"),
-    ("crossbar.row=3", "--set crossbar.row=3: unknown key 'row', allowed rows, columns, cell_bits, "
+    ("crossbar.rows=abc", "--set crossbar.rows=abc: must be a whole number, not 'abc'"),
+    ("crossbar.rows=0", "--set crossbar.rows=0: must be at least 1, not 0"),
+    ("crossbar.row=3", "--set crossbar.row=3: unknown key 'row'; the keys here are rows, columns, cell_bits, "
      "unit_column, subtraction, dac_bits, adc_bits, adcs_per_crossbar, read, conversion, sensing, operation_unit, "
      "programming, source; did you mean 'rows'?"),
-    ("crosbar.rows=3", "--set crosbar.rows=3: unknown key 'crosbar', allowed schema, name, summary, source, "
+    ("crosbar.rows=3", "--set crosbar.rows=3: unknown key 'crosbar'; the keys here are schema, name, summary, source, "
      "technology, crossbar, hierarchy, precision, buffer, bus, network, off_chip, pipeline, components, processes; "
      "did you mean 'crossbar'?"),
-    ("components.edrm.power=3 mW", "--set components.edrm.power=3 mW: components.edrm.level: found no key 'level', "
-     "which is required; did you mean 'edram'?"),
-    ("pipeline.stages.6.latency=1 ns", "--set pipeline.stages.6.latency=1 ns: pipeline.stages: found the position '6', "
-     "allowed 0 to 5"),
-    ("pipeline.stages.-1.latency=1 ns", "--set pipeline.stages.-1.latency=1 ns: pipeline.stages: found the position "
-     "'-1', allowed 0 to 5"),
-    ("pipeline.stages.x=1", "--set pipeline.stages.x=1: pipeline.stages: found the position 'x', allowed 0 to 5"),
-    ("name.x=3", "--set name.x=3: name: found the key 'x' in a single value, allowed none"),
-    ("components.edram.constant=true", "--set components.edram.constant=true: components.edram: constant power has no "
-     "action, actions, per, energy or covers"),
-    ("crossbar.rows", "--set: found 'crossbar.rows', allowed a.b.c=value"),
-    ("=3", "--set: found '=3', allowed a.b.c=value"),
-    ("a..b=3", "--set: found 'a..b=3', allowed a.b.c=value"),
-    ("crossbar.rows=", "--set: found 'crossbar.rows=', allowed a.b.c=value"),
-    ("crossbar.rows=&a 3", "--set crossbar.rows=&a 3: found the anchor &a, allowed values written out"),
-    ("crossbar.rows=# 3", "--set crossbar.rows=# 3: found nothing, allowed keys and values"),
-    ("crossbar.rows=\x1b[31m", "--set crossbar.rows=?[31m: found the control character U+001B, allowed printable text"),
+    ("components.edrm.power=3 mW", "--set components.edrm.power=3 mW: components.edrm.level: required key 'level' "
+     "is missing; did you mean 'edram'?"),
+    ("pipeline.stages.6.latency=1 ns", "--set pipeline.stages.6.latency=1 ns: pipeline.stages: a position in this list "
+     "must be 0 to 5, not '6'"),
+    ("pipeline.stages.-1.latency=1 ns", "--set pipeline.stages.-1.latency=1 ns: pipeline.stages: a position in this "
+     "list must be 0 to 5, not '-1'"),
+    ("pipeline.stages.x=1", "--set pipeline.stages.x=1: pipeline.stages: a position in this list must be 0 to 5, "
+     "not 'x'"),
+    ("name.x=3", "--set name.x=3: name: is a single value and has no key 'x'"),
+    ("components.edram.constant=true", "--set components.edram.constant=true: components.edram: constant power takes "
+     "no action, actions, per, energy or covers"),
+    ("crossbar.rows", "--set: must be a.b.c=value, not 'crossbar.rows'"),
+    ("=3", "--set: must be a.b.c=value, not '=3'"),
+    ("a..b=3", "--set: must be a.b.c=value, not 'a..b=3'"),
+    ("crossbar.rows=", "--set: must be a.b.c=value, not 'crossbar.rows='"),
+    ("crossbar.rows=&a 3", "--set crossbar.rows=&a 3: anchors are not read; remove &a and write values out"),
+    ("crossbar.rows=# 3", "--set crossbar.rows=# 3: is empty; keys and values are needed"),
+    ("crossbar.rows=\x1b[31m", "--set crossbar.rows=?[31m: must be printable text; the control character "
+     "U+001B is not"),
 ])
 def test_refused_override(text, message):
     assert str(refused("isaac_like", text)) == message
@@ -497,20 +511,20 @@ class Zoo(Strict):
 
 
 @pytest.mark.parametrize("content, line, field, says", [
-    ("guard:\n  kind: dog\n  bark: loud\n", 3, "guard.bark", "found 'loud', allowed a number"),
-    ("guard:\n  kind: dog\n  bark: 0\n", 3, "guard.bark", "found 0, allowed more than 0"),
-    ("guard:\n  kind: cat\n  lives: 10\n", 3, "guard.lives", "found 10, allowed less than 10"),
-    ("guard:\n  kind: cow\n", 2, "guard.kind", "found 'cow', allowed 'cat', 'dog'"),
+    ("guard:\n  kind: dog\n  bark: loud\n", 3, "guard.bark", "must be a number, not 'loud'"),
+    ("guard:\n  kind: dog\n  bark: 0\n", 3, "guard.bark", "must be more than 0, not 0"),
+    ("guard:\n  kind: cat\n  lives: 10\n", 3, "guard.lives", "must be less than 10, not 10"),
+    ("guard:\n  kind: cow\n", 2, "guard.kind", "must be cat or dog, not 'cow'"),
     ("guard:\n  kind: dog\n  brk: 1\n", 3, "guard.brk",
-     "unknown key 'brk', allowed kind, lives, bark; did you mean 'bark'?"),
-    ("ratio: .nan\n", 1, "ratio", "found nan, allowed a finite number"),
-    ("ratio: 1e999\n", 1, "ratio", "found inf, allowed a finite number"),
-    ("label: 3\n", 1, "label", "found 3, allowed text"),
-    ("weights:\n  a: 1\n  b: x\n", 3, "weights.b", "found 'x', allowed a number"),
-    ("weights: []\n", 1, "weights", "found a list, allowed a mapping"),
-    ("animals: {}\n", 1, "animals", "found a mapping, allowed a list"),
-    ("animals: [1]\n", 1, "animals.0", "found 1, allowed a mapping"),
-    ("animals:\n - {kind: cat, lives: 9}\n - {kind: cat}\n", 3, "animals.1.lives", "found no key 'lives'"),
+     "unknown key 'brk'; the keys here are kind, lives, bark; did you mean 'bark'?"),
+    ("ratio: .nan\n", 1, "ratio", "must be a finite number, not nan"),
+    ("ratio: 1e999\n", 1, "ratio", "must be a finite number, not inf"),
+    ("label: 3\n", 1, "label", "must be text (in quotes if it looks like a number), not 3"),
+    ("weights:\n  a: 1\n  b: x\n", 3, "weights.b", "must be a number, not 'x'"),
+    ("weights: []\n", 1, "weights", "must be a mapping (key: value lines), not a list"),
+    ("animals: {}\n", 1, "animals", "must be a list, not a mapping"),
+    ("animals: [1]\n", 1, "animals.0", "must be a mapping (key: value lines), not 1"),
+    ("animals:\n - {kind: cat, lives: 9}\n - {kind: cat}\n", 3, "animals.1.lives", "required key 'lives' is missing"),
     ("guard: 3\n", 1, "guard", ""),
 ])
 def test_unions_lists_and_mappings(write, content, line, field, says):

@@ -110,22 +110,23 @@ def test_recipes_left_out_do_not_count(tmp_path):
 # -- what is refused ----------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("text, old, new, says", [
-    (TRAINED, "epochs: 2", "epochs: 0", "x.yaml:4: baseline.epochs: found 0, allowed at least 1"),
-    (TRAINED, "kind: trained", "kind: trianed", "x.yaml:1: kind: found 'trianed', allowed grid, study, sweep, "
-     "synthetic, trained, or no such key in an architecture; did you mean 'trained'?"),
-    (TRAINED, "kind: trained", "kind: [trained]", "x.yaml:1: kind: found a list"),
-    (TRAINED, "kind: trained", "kind:", "x.yaml:1: kind: found nothing"),
-    (TRAINED, "kind: trained", "kind: architecture", "x.yaml:1: kind: found 'architecture'"),
-    (STUDY, "[vgg7_pruned]", "[]", "x.yaml:3: workloads: found 0 items"),
-    (SYNTHETIC, "lenet5", "lenet6", "x.yaml:2: network: found 'lenet6'"),
-    (GRID, "density: 0.9", "density: 1.9", "x.yaml:18: pruning.density: found 1.9, allowed at most 1.0 "
+    (TRAINED, "epochs: 2", "epochs: 0", "x.yaml:4: baseline.epochs: must be at least 1, not 0"),
+    (TRAINED, "kind: trained", "kind: trianed", "x.yaml:1: kind: must be grid, study, sweep, synthetic or "
+     "trained (left out for an architecture), not 'trianed'; did you mean 'trained'?"),
+    (TRAINED, "kind: trained", "kind: [trained]", "(left out for an architecture), not a list"),
+    (TRAINED, "kind: trained", "kind:", "(left out for an architecture), not nothing"),
+    (TRAINED, "kind: trained", "kind: architecture", "(left out for an architecture), not 'architecture'"),
+    (STUDY, "[vgg7_pruned]", "[]", "x.yaml:3: workloads: must have at least 1 item, not 0"),
+    (SYNTHETIC, "lenet5", "lenet6", "x.yaml:2: network: unknown network 'lenet6'"),
+    (GRID, "density: 0.9", "density: 1.9", "x.yaml:18: pruning.density: must be at most 1, not 1.9 "
      "(recipe small_cut_most)"),
     (GRID, "width: 64", "wdith: 64", "x.yaml:9: wdith: unknown key 'wdith'"),
     (GRID, "networks:", "network:", "x.yaml:5: network: unknown key"),
-    ("kind: grid\n", "", "", "found no key 'recipe'"),
-    ("[trained]\n", "", "", "x.yaml:1: found no mapping"), ("a: [\n", "", "", "x.yaml:"), ("", "", "", "x.yaml"),
+    ("kind: grid\n", "", "", "required key 'recipe' is missing"),
+    ("[trained]\n", "", "", "x.yaml:1: must hold key: value lines"),
+    ("a: [\n", "", "", "x.yaml:"), ("", "", "", "x.yaml"),
     ("extends: nothing\n", "", "", "nothing: no such file"), ("extends: x.yaml\n", "", "", "x.yaml:1: extends"),
-    ("name: x\n", "", "", "which is required"),
+    ("name: x\n", "", "", "required key 'schema' is missing"),
 ])
 def test_one_sentence_with_file_line_and_field(tmp_path, text, old, new, says):
     assert says in refused(write(tmp_path, text.replace(old, new, 1)))
@@ -142,16 +143,16 @@ def test_the_last_recipe_of_a_grid_is_checked(tmp_path):
 def test_no_such_file_names_what_there_is(tmp_path):
     for name in ("digit_pair", tmp_path / "nothing.yaml", "", "a" * 5000, "a\0b"):
         said = refused(name)
-        assert "no such file, and bundled are" in said and "digit_pairs" in said
+        assert "no such file; the bundled ones are" in said and "digit_pairs" in said
     assert "did you mean 'digit_pairs'?" in refused("digit_pair")
-    assert "found a folder" in refused(tmp_path)
+    assert "must be a file, not a folder" in refused(tmp_path)
 
 
 def test_overrides_change_architectures_alone(tmp_path):
     assert check("isaac_like", ["name=mine"])[0].name == "mine"
     assert "hierarchy.tiles" in refused("isaac_like", "hierarchy.tiles=0")
     for text in (TRAINED, GRID, STUDY, SYNTHETIC):
-        assert "--set: found 'seed=1' for a file of kind" in refused(write(tmp_path, text), "seed=1")
+        assert "--set: changes architectures only, and the file is of kind" in refused(write(tmp_path, text), "seed=1")
 
 
 # -- the command --------------------------------------------------------------------------------------------------
@@ -173,11 +174,11 @@ MESH = "extends: isaac_like\nname: mine\nnetwork: {topology: torus, options: nul
 @pytest.mark.parametrize("text, overrides, says", [
     (MESH, (), "x.yaml:3: network.topology: unknown topology 'torus'; choose bus, htree or "),
     (MESH.replace("torus, options: null", "htree, options: {width: null, height: null, concentration: null, arity: 3}"),
-     (), "x.yaml:3: network.options.arity: found 3, allowed 2 or 4"),
+     (), "x.yaml:3: network.options.arity: must be 2 or 4, not 3"),
     (MESH.replace("topology: torus, options: null", "options: {width: 2, height: 2, concentration: 1}")
      + "hierarchy:\n  tiles: 64\n", (), "x.yaml:3: network.options: found room for 4 tiles"),
-    (MESH.replace("torus, options: null", "bus"), (), "x.yaml:3: network.options.width: unknown key 'width', allowed "
-     "none (network.topology is bus; inherited ones go with `options: null` in a file"),
+    (MESH.replace("torus, options: null", "bus"), (), "x.yaml:3: network.options.width: unknown key 'width'; no "
+     "key is allowed here (network.topology is bus; inherited ones go with `options: null` in a file"),
     ("extends: isaac_like\ncrossbar:\n  sensing:\n    unit: nope\n", (),
      "x.yaml:4: crossbar.sensing.unit: found 'nope'"),
     ("extends: isaac_like\ncomponents:\n  adc: null\n", (), "x.yaml:2: components: found none with action: conversion, "
@@ -185,7 +186,7 @@ MESH = "extends: isaac_like\nname: mine\nnetwork: {topology: torus, options: nul
     ("extends: isaac_like\n", ("network.topology=torus",), "--set network.topology=torus: found 'torus'"),
     ("extends: isaac_like\n", ("network.topology=bus",), "--set network.topology=bus: network.options.width: unknown"),
     ("extends: isaac_like\n", ("network.topology=htree", "network.options={arity: 3}"),
-     "--set network.options={arity: 3}: network.options.arity: found 3, allowed 2 or 4"),
+     "--set network.options={arity: 3}: network.options.arity: must be 2 or 4, not 3"),
     ("extends: isaac_like\ncomponents:\n  edram:\n    scaling: {model: cacti_edram_lp, of: 64 KB, banks: 2}\n",
      ("components.edram.scaling.model=dennard",), "--set components.edram.scaling.model=dennard: "),
 ], ids=["torus", "arity", "room", "bus", "unit", "no converter", "--set torus", "--set bus",

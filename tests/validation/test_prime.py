@@ -111,6 +111,7 @@ def test_a_random_layer_is_lossy_but_near(seed):
     assert exact["mismatches"] == exact["drops"] == exact["clips"] == 0
 
 
+@pytest.mark.full
 def test_loss_falls_with_headroom_until_sums_saturate():
     """A trained network reaches a small part of the full scale: eight images' worth of error in each setting."""
     errors = []

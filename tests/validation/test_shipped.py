@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from xbarch.compress.methods.pruner import crossbar
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.execute import verify
@@ -20,8 +19,19 @@ from xbarch.workload.infer import infer, multiplies
 
 FOLDER = bundled.folder("workloads")
 NAMES = sorted(p.parent.name for p in FOLDER.glob("*/tensors.safetensors"))
+QUICK = ("resnet18_pruned", "vgg7_pruned")
+LONG = ("resnet18_dense", "vgg16_dense")
+SOME = [pytest.param(name, marks=() if name in QUICK else
+                     pytest.mark.long if name in LONG else pytest.mark.full) for name in NAMES]
 ALONE = sorted({p.parent.name for p in FOLDER.glob("*/manifest.json")} - set(NAMES))  # manifests without numbers
 IN_GRIDS = sorted(str(p.parent.relative_to(FOLDER)) for p in FOLDER.glob("*/*/manifest.json"))
+
+
+def crossbar(shape):
+    """The crossbar of a recipe, as data paths see it."""
+    unit = shape.operation_unit
+    return Geometry(shape.rows, shape.columns, shape.cell_bits, ou_rows=unit.rows if unit else 0,
+                    ou_columns=unit.columns if unit else 0)
 
 
 def groups(layer, channels=16):
@@ -42,7 +52,7 @@ def exact(name, images, lossless=False, shape=None):
     assert not any(r["mismatches"] or r["clips"] for r in rows)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SOME)
 def test_packed_crossbars_are_exact(name):
     exact(name, 1)
 
@@ -84,6 +94,7 @@ def test_a_manifest_alone_tells_of_accuracy_and_inputs(name):
         find.resolve(name)
 
 
+@pytest.mark.quick(12)
 @pytest.mark.parametrize("name", IN_GRIDS)
 def test_workloads_of_grids_are_theirs_and_keep_their_constraint(name):
     grid = document(FOLDER / f"{name.split('/')[0]}.yaml", kind="workloads")
@@ -102,7 +113,15 @@ def test_workloads_of_grids_are_theirs_and_keep_their_constraint(name):
     assert low <= mean <= high and mean == pytest.approx(manifest.accuracy["pruning"] - manifest.accuracy["baseline"])
 
 
-@pytest.mark.parametrize("name", [n for n in IN_GRIDS if n.split("_")[-1] in ("8x", "2bit")])
+def tier(number, name):
+    """Small networks in the full tier, and one of the large ones; some of the small ones in the quick tier."""
+    if name.startswith("field/"):
+        return pytest.mark.full if name.endswith("liang_8x") else pytest.mark.long
+    return pytest.mark.full if number % 6 else ()
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=tier(number, name)) for number, name in enumerate(
+    n for n in IN_GRIDS if n.split("_")[-1] in ("8x", "2bit"))])
 def test_workloads_of_grids_are_exact(name):
     """On the machine they are for. Meng's offset is not flipped: up to 3 * 128 in a bit line, which ISAAC's 8 bits do
     not always hold; eight rows of FORMS sum to 24, more than its 4 bits."""
@@ -146,6 +165,7 @@ def test_no_bit_line_of_xue_can_exceed_its_adc(name):
                     assert ones.max() <= cap, (layer.name, start, sign, bit)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("name", [n for n in NAMES if n.endswith("_huai")])
 def test_integers_and_shifts_are_the_whole_of_huai(name):
     """No scale is anything but a power of two, and shifting gives every level that real arithmetic gives."""
@@ -167,7 +187,7 @@ def test_pruned_resnet18_meets_its_target():
     assert dense.accuracy["baseline"] - pruned.accuracy["pruning"] <= 0.015
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SOME)
 def test_stored_activations_are_those_of_the_integer_network(name):
     """Layer by layer, from what is stored: the integers a layer makes are those the next one was given."""
     network = find.resolve(name)

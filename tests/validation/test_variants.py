@@ -25,6 +25,7 @@ def test_times_and_prices(name, step_ns, reads, adc_pj):
     assert layer.occupancy.min() == full // 2
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("sign", ["offset", "differential", "twos"])
 def test_six_bits_are_enough_for_units_of_sixteen_rows(sign):
     rows = xbarch.verify("sre_like", "vgg7_pruned", datapath="dense", options={"sign": sign})

@@ -114,7 +114,7 @@ def test_graphs_are_ordered_and_shapes_agree(name):
 
 
 def test_an_unknown_network_is_refused():
-    with pytest.raises(InputError, match="found 'resnet19', allowed lenet5"):
+    with pytest.raises(InputError, match="unknown network 'resnet19'; choose lenet5"):
         network("resnet19")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from xbarch.errors import InputError
@@ -41,14 +41,15 @@ class Network:
         self._paths: dict[tuple[Node, Node], list[tuple[Node, Node]]] = {}
         self._behind: dict[tuple[tuple[Node, Node], tuple[Node, ...]], list[tuple[Node, Node]]] = {}
         if topology.room < self.tiles:
-            raise InputError(f"found room for {topology.room} tiles, allowed at least hierarchy.tiles = {self.tiles}",
+            raise InputError(f"the topology has room for {topology.room} tiles; it must hold all of hierarchy.tiles "
+                             f"= {self.tiles}",
                              field="network.options")
         with asking(topology, "node") as wrong:
             self._nodes = [topology.node(tile) for tile in range(self.tiles)]
             self._gate = topology.gate
             for node in (*self._nodes, self._gate):
                 if not (isinstance(node, tuple) and len(node) == 2 and all(type(n) is int and n >= 0 for n in node)):
-                    raise wrong(f"returned {brief(node)}, allowed two whole numbers from 0")
+                    raise wrong(f"returned {brief(node)}, must return two whole numbers of at least 0")
 
     def gate(self, chip: int = 0) -> Router:
         return chip, *self._gate
@@ -96,11 +97,11 @@ class Network:
         with asking(self.topology, "spot"):
             return [self.topology.spot(tile) for tile in range(min(most, self.tiles))]
 
-    def line(self, link: Link) -> list[Point]:
-        """The line of a link in a picture, none between chips."""
-        (chip, *a), (other, *b) = link
+    def lines(self, links: Sequence[Link]) -> list[list[Point]]:
+        """The line of each link in a picture, empty between chips."""
         with asking(self.topology, "line"):
-            return self.topology.line(((a[0], a[1]), (b[0], b[1]))) if chip == other else []
+            return [self.topology.line(((a[0], a[1]), (b[0], b[1]))) if chip == other else []
+                    for (chip, *a), (other, *b) in links]
 
     def loads(self, transfers: Iterable[Transfer], cost: Callable[[int], int] = int) -> dict[Link, int]:
         """Sum of `cost(bits)`, as bits themselves, over all that cross each link; each link of a multicast once."""
@@ -133,8 +134,8 @@ class Network:
                 found = list(self.topology.path(source, target))
                 ends = [source, *(end for _, end in found)] if source != target else []
                 if bool(found) != (source != target) or len(set(ends)) < len(ends) - 1:
-                    raise wrong(f"returned {brief(found)} from {source} to {target}, allowed links, none twice, and "
-                                "none between a node and itself")
+                    raise wrong(f"returned {brief(found)} from {source} to {target}, must return "
+                                "links, none twice and none from a node to itself")
             self._paths[source, target] = found
         return self._paths[source, target]
 

@@ -13,13 +13,12 @@ from pydantic import BaseModel
 from xbarch.cost.nameplate import nameplate
 from xbarch.cost.pricing import reprice
 from xbarch.machine.build import buildable
-from xbarch.render import numbers
 from xbarch.render.diagram import diagram, latency
-from xbarch.render.document import Table, lines_of
+from xbarch.render.document import Table, escaped, lines_of
 from xbarch.render.published import FIGURES, About, Beside, about, beside
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
-from xbarch.support import bundled
+from xbarch.support import bundled, numbers
 from xbarch.support.files import writable, write_all
 
 COMMAND = "xbarch report architectures"
@@ -149,7 +148,7 @@ def _parts(a: Architecture, built: Architecture) -> str:
     for name, c in built.components.items():
         model = a.components[name].scaling_model
         rows.append([f"`{name}`", c.level, c.count, _power(c.power), _area(c.area),
-                     f"{numbers.energy(c.energy_aj)} a `{c.action}`" if c.action else "constant power",
+                     f"{numbers.energy(c.energy_aj)} per `{c.action}`" if c.action else "constant power",
                      plain(c.source) + (f"; price follows `{model}`" if model else "")])
     return _tabled(Table(["part", "in a", "count", "power", "area", "action", "source"], rows, 7))
 
@@ -163,8 +162,8 @@ def _area(nm2: int) -> str:
 
 
 def plain(text: str) -> str:
-    """A text of a spec for Markdown: in one line, nothing of it is markup."""
-    return re.sub(r"([\\`*_<>\[\]|])", r"\\\1", numbers.plain(" ".join(text.split())))
+    """A text of a spec as Markdown; underscores escaped too, as names in it begin and end with them."""
+    return escaped(text).replace("_", r"\_")
 
 
 def _tabled(table: Table) -> str:

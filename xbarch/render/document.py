@@ -1,36 +1,40 @@
-"""Any report as Markdown and as one HTML file for any screen, from the same sections; its tables as CSV."""
+"""Any report as Markdown and as one HTML file for any screen, from the same sections.
+
+Titles and cells are plain text; paragraphs and bullets may have `code` and *emphasis*. Whatever else a text holds is
+shown and never obeyed, in both forms.
+"""
 
 from __future__ import annotations
 
 import base64
-import csv
-import io
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from textwrap import fill
 
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from xbarch.render import numbers
+from xbarch.support import numbers
+from xbarch.support.files import write_all
 
 
 @dataclass(frozen=True)
 class Table:
-    """cells as text; the first `words` columns are words, the others numbers. cards: on a narrow screen a row is a
-    card instead of a line."""
+    """Cells as text."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     words: int = 1
+    """How many of the first columns are words; the others are numbers."""
     cards: bool = False
+    """Whether a row is a card instead of a line on a narrow screen."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with paragraphs, bullets and a table, in that order; their text may have `code` and *emphasis*.
-    folded: of interest to few."""
+    """A heading with paragraphs, bullets and a table, in that order."""
 
     title: str
     level: int
@@ -38,26 +42,30 @@ class Section:
     bullets: Sequence[str] = ()
     table: Table | None = None
     folded: bool = False
+    """Whether it is closed at first, as of interest to few."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """file: its name beside the Markdown. title: a few words; alt: what stands for it where it is not seen. svg: the
-    drawing. narrow: made for the width of a phone, so it is neither scrolled there nor widened much elsewhere."""
+    """A drawing of a report."""
 
     file: str
+    """Its name beside the Markdown."""
     title: str
     alt: str
+    """What stands for it where it cannot be seen."""
     svg: bytes
     narrow: bool = False
+    """Whether it is made for the width of a phone: neither scrolled there nor widened much elsewhere."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A report. command: that writes it."""
+    """A report."""
 
     title: str
     command: str
+    """The command that writes it."""
     pictures: Sequence[Picture]
     sections: Sequence[Section]
 
@@ -70,25 +78,44 @@ def markdown(document: Document, wide: int = 0) -> str:
         return text if not wide else fill(text, wide, subsequent_indent=indent, break_long_words=False,
                                           break_on_hyphens=False)
 
-    lines = [f"# {document.title}", "", f"Written by `{document.command}`.", ""]
+    lines = [f"# {escaped(document.title)}", "", f"Written by `{numbers.plain(document.command)}`.", ""]
     for picture in document.pictures:
-        lines += [f"![{picture.title}]({picture.file})", ""]
+        lines += [f"![{escaped(picture.title)}]({picture.file})", ""]
     for section in document.sections:
-        lines += [f"{'#' * section.level} {section.title}", ""]
+        lines += [f"{'#' * section.level} {escaped(section.title)}", ""]
         for text in section.text:
-            lines += [folded(text), ""]
+            lines += [folded(_sourced(text)), ""]
         if section.bullets:
-            lines += [*(folded(f"- {b}", "  ") for b in section.bullets), ""]
+            lines += [*(folded(f"- {_sourced(b)}", "  ") for b in section.bullets), ""]
         if section.table:
-            lines += [*lines_of(section.table), ""]
+            rows = [[escaped(str(cell)) for cell in row] for row in section.table.rows]
+            heads = [escaped(head) for head in section.table.heads]
+            lines += [*lines_of(replace(section.table, heads=heads, rows=rows)), ""]
     return "\n".join(lines[:-1]) + "\n"
 
 
 def lines_of(table: Table) -> list[str]:
-    """A table's lines in Markdown."""
+    """Lines of a table whose cells are Markdown."""
     marks = ["---" if i < table.words else "---:" for i in range(len(table.heads))]
     cells = [[re.sub(r"(?<!\\)\|", r"\\|", str(c)) for c in row] for row in table.rows]
     return ["| " + " | ".join(row) + " |" for row in (table.heads, marks, *cells)]
+
+
+def escaped(text: str) -> str:
+    """Plain text as Markdown: on one line, nothing in it is markup."""
+    return re.sub(r"([\\`*<>\[\]|])", r"\\\1", _clean(text))
+
+
+def _sourced(text: str) -> str:
+    """Text with `code` and *emphasis* as Markdown: nothing else in it is markup."""
+    marked = "`".join(part if i % 2 else re.sub(r"([\\<>\[\]])", r"\\\1", part)
+                      for i, part in enumerate(_clean(text).split("`")))
+    return re.sub(r"^([#+=-])", r"\\\1", marked)  # no heading, no list
+
+
+def _clean(text: str) -> str:
+    """On one line, without control characters and marks that change the direction of text."""
+    return numbers.plain(" ".join(text.split()))
 
 
 # -- HTML -----------------------------------------------------------------------------------------------------
@@ -141,8 +168,8 @@ def html(document: Document) -> str:
 
 
 def page(title: str, style: str, body: str, **values: object) -> str:
-    """A self-contained page. body: a template, in which `marked` makes code and emphasis of Markdown to HTML and
-    `embedded` the address of a picture; values: what it is rendered with, escaped."""
+    """A self-contained page. body: a template, in which `marked` turns code and emphasis of Markdown into HTML and
+    `embedded` a picture into its address; values: what the template shows, escaped."""
     environment = Environment(autoescape=True, finalize=_printable)
     environment.filters.update(marked=_marked, embedded=_embedded)
     template = environment.from_string(_TOP + body + _BOTTOM)
@@ -160,7 +187,7 @@ def _embedded(svg: bytes) -> str:
 def _marked(text: str) -> Markup:
     """Code and emphasis of Markdown as HTML; everything else escaped."""
     return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else _emphasized(p)
-                           for i, p in enumerate(text.split("`")))
+                           for i, p in enumerate(_clean(text).split("`")))
 
 
 def _emphasized(text: str) -> Markup:
@@ -168,12 +195,14 @@ def _emphasized(text: str) -> Markup:
                            for i, p in enumerate(text.split("*")))
 
 
-# -- CSV ------------------------------------------------------------------------------------------------------
+# -- files ----------------------------------------------------------------------------------------------------
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Comma-separated values (RFC 4180, lines ended by a line feed); None is an empty field."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(heads)
-    writer.writerows(rows)
-    return stream.getvalue()
+def write_report(folder: Path, name: str, document: Document, sheet: str,
+                 pictures: Mapping[str, bytes] | None = None) -> None:
+    """Write NAME.md, NAME.html, NAME.csv and the pictures, by file name, together or not at all.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    write_all({folder / f"{name}.md": markdown(document), folder / f"{name}.html": html(document),
+               folder / f"{name}.csv": sheet, **{folder / file: drawn for file, drawn in (pictures or {}).items()}})

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xbarch.render import document, pictures
-from xbarch.render.tables import comparison, headings, summary
+from xbarch.render.compared import comparison, headings
 from xbarch.result.result import Result
+from xbarch.result.summary import facts
 
 _STYLE = """\
  h1{font-size:1.35rem} h2{font-size:1.1rem;margin-top:2rem;overflow-wrap:anywhere}
@@ -18,7 +19,7 @@ _STYLE = """\
 """
 
 _BODY = """\
-<p class="note">A ratio above 1 is better than the first column. Every number comes from the runs' records.</p>
+<p class="note">A gain above 1 is better than the first column. Every number comes from the records of the runs.</p>
 {% if rows %}<div class="wide"><table><thead><tr>
 {% for head in heads %}<th>{{ head }}</th>{% endfor %}</tr></thead><tbody>
 {% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
@@ -35,6 +36,6 @@ _BODY = """\
 def page(results: Sequence[Result], title: str) -> str:
     """The page. Names are escaped; pictures are embedded."""
     rows = [line.cells() for line in comparison(results)]
-    details = [(r, summary(r), [(name, pictures.render(draw, r)) for name, draw in pictures.drawable(r).items()])
+    details = [(r, facts(r.record), [(name, pictures.render(draw, r)) for name, draw in pictures.drawable(r).items()])
                for r in results]
     return document.page(title, _STYLE, _BODY, heads=headings(results), rows=rows, details=details)

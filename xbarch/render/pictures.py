@@ -1,155 +1,200 @@
-"""Pictures of a run, as figures of matplotlib drawn without a screen; the same bytes for the same input."""
+"""Pictures of a run; the same bytes for the same record."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from math import floor, log10
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
-import numpy as np
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import Colormap, ListedColormap, Normalize
-from matplotlib.figure import Figure
-
-from xbarch.render import numbers
+from xbarch.errors import InputError
+from xbarch.render.canvas import SIZE, Canvas, width_of
+from xbarch.render.chip import chip
 from xbarch.result.result import Result
+from xbarch.specs.explain import unknown
+from xbarch.support import numbers
+from xbarch.support.files import write_all
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_WIDTH, _ROW, _TOP, _EDGE = 720, 20, 40, 14
+_BLUE = "#2f6f9f"
+_COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22",
+            "#17becf")  # of images, in turn
+_LEAST = 0.004  # of the run's time: a bar of about two pixels
+FORMATS = ("svg", "png", "pdf")
+
+
+class _Rows:
+    """Named rows over an axis from 0 to `most`. room: to the right of the axis, for labels."""
+
+    def __init__(self, title: str, names: Sequence[str], most: float, room: float = 0) -> None:
+        self.canvas = Canvas(title, _WIDTH)
+        self.left = min(_WIDTH / 2, _EDGE + 8 + max(map(width_of, names)))
+        self.scale = (_WIDTH - _EDGE - room - self.left) / most
+        self.bottom = _TOP + _ROW * len(names)
+        self.canvas.heading(_EDGE, 22, title)
+        for row, name in enumerate(names):
+            fitting = int((self.left - _EDGE - 8) / width_of("x"))
+            shown = name if len(name) <= fitting else name[:fitting - 1] + "…"
+            self.canvas.label(self.left - 8, self.middle(row) + 4, shown, anchor="end")
+
+    def middle(self, row: int) -> float:
+        return _TOP + _ROW * (row + 0.5)
+
+    def bar(self, row: int, start: float, length: float) -> tuple[float, float, float, float]:
+        return self.left + start * self.scale, _TOP + _ROW * row + 2, length * self.scale, _ROW - 4
+
+    def finished(self, ticks: Sequence[float], *captions: str) -> Canvas:
+        """Draw the axis, what it means below it, and nothing after that."""
+        canvas = self.canvas
+        canvas.stroke((self.left, _TOP), (self.left, self.bottom), (self.left + ticks[-1] * self.scale, self.bottom))
+        for tick in ticks:
+            x = self.left + tick * self.scale
+            canvas.stroke((x, self.bottom), (x, self.bottom + 4))
+            canvas.label(x, self.bottom + 17, f"{tick:,.6g}", anchor="middle")
+        letters = int((_WIDTH - 2 * _EDGE) / width_of("x"))
+        lines = [line for caption in captions for line in wrap(numbers.plain(caption), letters)]
+        for number, line in enumerate(lines):
+            canvas.label(_EDGE, self.bottom + 36 + 15 * number, line)
+        canvas.height = self.bottom + 36 + 15 * len(lines)
+        return canvas
+
+
+def _ticks(most: float) -> list[float]:
+    """0 and round numbers up to `most`, some five of them."""
+    if most <= 0:
+        return [0.0, 1.0]
+    size = 10.0 ** floor(log10(most / 5))
+    step = next(size * nice for nice in (1, 2, 5, 10) if most / (size * nice) <= 6)
+    return [step * n for n in range(floor(most / step * (1 + 1e-9)) + 1)]
+
+
+def energy(result: Result) -> Canvas:
+    """Dynamic energy per image by component, largest first; the caption names what constant powers add."""
+    static = result.energy.static_aj
+    dynamic = {k: v - static.get(k, 0) for k, v in result.energy.by_component_aj.items()}
+    parts = sorted(((k, v / 1e12) for k, v in dynamic.items() if v), key=lambda kv: (-kv[1], kv[0])) or [("none", 0.0)]
+    most = parts[0][1] or 1.0
+    rows = _Rows(f"Energy by component: {result.workload.name}", [name for name, _ in parts], most, room=70)
+    rows.canvas.boxes([rows.bar(row, 0, value) for row, (_, value) in enumerate(parts)], _BLUE)
+    for row, (_, value) in enumerate(parts):
+        rows.canvas.label(rows.left + value * rows.scale + 5, rows.middle(row) + 4, numbers.energy(value * 1e12),
+                          SIZE - 1.5)
+    constant = ", ".join(f"{k} {numbers.energy(v)}" for k, v in sorted(static.items()))
+    return rows.finished(_ticks(most), "dynamic energy per image (µJ)", *(
+        [f"not drawn, constant power over the pipeline interval: {constant}"] if static else []))
+
+
+def timeline(result: Result) -> Canvas:
+    """When each layer worked on each image; bars too short to be seen are drawn a little longer."""
+    spans = result.timeline
+    most = max([1, *(stop for span in spans for stop in span.stop_ps)])
+    least = most * _LEAST
+    rows = _Rows(f"Layers over time: {result.workload.name}", [span.name for span in spans], most / 1e6)
+    for image, colour in enumerate(_COLOURS):
+        rows.canvas.boxes(
+            [rows.bar(row, start / 1e6, max(stop - start, least) / 1e6) for row, span in enumerate(spans)
+             for start, stop in zip(span.start_ps[image::len(_COLOURS)], span.stop_ps[image::len(_COLOURS)],
+                                    strict=True)], colour, 0.75)
+    return rows.finished(_ticks(most / 1e6), "µs since the first pixel; one colour per image, repeated after ten; bars "
+                         f"at least {_LEAST:.1%} of the run wide")
+
+
+def utilization(result: Result) -> Canvas:
+    """Share of the pipeline interval that each layer's crossbars are busy."""
+    layers = [m for m in result.mapping.layers if m.crossbars]
+    most = max(100.0, *(100 * m.busy for m in layers))
+    rows = _Rows(f"Crossbar time by layer: {result.workload.name}", [m.name for m in layers], most, room=120)
+    rows.canvas.boxes([rows.bar(row, 0, 100 * m.busy) for row, m in enumerate(layers)], _BLUE)
+    for row, m in enumerate(layers):
+        rows.canvas.label(rows.left + 100 * m.busy * rows.scale + 5, rows.middle(row) + 4,
+                          f"{m.copies}×{m.crossbars} crossbars", SIZE - 1.5)
+    return rows.finished([0, 25, 50, 75, 100], "% of the pipeline interval busy; copies × crossbars per copy")
+
+
+PICTURES: dict[str, Callable[[Result], Canvas]] = {
+    "energy": energy, "timeline": timeline, "utilization": utilization, "chip": chip}
+
+
+def drawable(result: Result) -> dict[str, Callable[[Result], Canvas]]:
+    """The pictures that a record has the fields for; early records have no interconnect."""
+    return {name: draw for name, draw in PICTURES.items() if name != "chip" or result.interconnect}
+
+
+def names(formats: Sequence[str] = ("svg",)) -> list[str]:
+    """The files that `save` writes.
+
+    Raises:
+        InputError: an unknown format.
+    """
+    for chosen in formats:
+        if chosen not in FORMATS:
+            raise InputError(unknown("format", chosen, FORMATS), field="format")
+    return ["result.json", *(f"{name}.{kind}" for name in PICTURES for kind in dict.fromkeys(formats))]
+
+
+def save(result: Result, folder: str | Path, formats: Sequence[str] = ("svg",)) -> list[Path]:
+    """Write the record and its pictures, together or not at all.
+
+    Args:
+        result: what to write.
+        folder: made if it does not exist.
+        formats: of the pictures, see `FORMATS`.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: an unknown format; a file cannot be written.
+    """
+    names(formats)
+    contents: dict[Path, str | bytes] = {}
+    for name, draw in drawable(result).items():
+        canvas = draw(result)
+        contents |= {Path(folder) / f"{name}.{kind}": canvas.render(kind) for kind in formats}
+    contents[Path(folder) / "result.json"] = result.to_json()
+    write_all(contents)
+    return list(contents)
+
+
+def render(draw: Callable[[Result], Canvas], result: Result, kind: str = "svg") -> bytes:
+    """The picture as bytes of a format in `FORMATS`."""
+    return draw(result).render(kind)
+
+
+# -- pictures of matplotlib, for the reports of studies -------------------------------------------------------
 
 _STYLE: dict[str, Any] = {
     "svg.hashsalt": "xbarch", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
     "axes.spines.right": False, "axes.titlesize": 10, "axes.titleweight": "bold", "text.parse_math": False}
-_BLUE = "#2f6f9f"
-_CHIPS = 3  # in the picture of the chip
-_DRAWN = 2_000  # tiles; of a larger chip only those in use
-_LEAST = 0.004  # of the run's time: a bar of about two pixels
-
-
-def energy(result: Result) -> Figure:
-    """Dynamic energy an image by component, largest first; what constant powers add is said below."""
-    static = result["energy.static_aj"]
-    dynamic = {k: v - static.get(k, 0) for k, v in result["energy.by_component_aj"].items()}
-    parts = sorted(((k, v) for k, v in dynamic.items() if v), key=lambda kv: (kv[1], kv[0]))
-    figure, axes = _figure(0.26 * len(parts) + 1.3)
-    bars = axes.barh([name for name, _ in parts], [value / 1e12 for _, value in parts], color=_BLUE)
-    axes.bar_label(bars, [numbers.energy(value) for _, value in parts], padding=3, fontsize=8)
-    constant = ", ".join(f"{numbers.plain(k)} {numbers.energy(v)}" for k, v in sorted(static.items()))
-    axes.set_xlabel("µJ an image, dynamic" + (f"\nnot drawn, constant power over the interval: {constant}" if static
-                                              else ""))
-    axes.margins(x=0.15)
-    axes.set_title(f"Energy by component: {numbers.plain(result['workload.name'])}")
-    return figure
-
-
-def timeline(result: Result) -> Figure:
-    """When each layer worked on each image; bars too short to be seen are drawn a little longer."""
-    spans: Sequence[Mapping[str, Any]] = result["timeline"]
-    least = max(stop for span in spans for stop in span["stop_ps"]) * _LEAST
-    figure, axes = _figure(0.22 * len(spans) + 1.2)
-    names = [span["name"] for span in spans][::-1]
-    for row, span in enumerate(reversed(spans)):
-        for image, (start, stop) in enumerate(zip(span["start_ps"], span["stop_ps"], strict=True)):
-            axes.broken_barh([(start / 1e6, max(stop - start, least) / 1e6)], (row - 0.4, 0.8),
-                             color=f"C{image % 10}", alpha=0.75, linewidth=0)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.set_xlabel(f"µs since the first pixel; one colour an image; bars at least {_LEAST:.1%} of the run wide")
-    axes.set_title(f"Layers over time: {numbers.plain(result['workload.name'])}")
-    return figure
-
-
-def utilization(result: Result) -> Figure:
-    """Share of the interval each layer's crossbars are busy."""
-    layers = [m for m in result["mapping.layers"] if m["crossbars"]]
-    figure, axes = _figure(0.22 * len(layers) + 1.2)
-    bars = axes.barh([m["name"] for m in layers][::-1], [100 * m["busy"] for m in layers][::-1], color=_BLUE)
-    axes.bar_label(bars, [f"{m['copies']}×{m['crossbars']} crossbars" for m in layers][::-1], padding=3, fontsize=7)
-    axes.set_xlim(0, 125)
-    axes.set_xticks([0, 25, 50, 75, 100])
-    axes.set_xlabel("% of the steady interval busy; copies × crossbars a copy")
-    axes.set_title(f"Crossbar time by layer: {numbers.plain(result['workload.name'])}")
-    return figure
-
-
-def chip(result: Result) -> Figure:
-    """Tiles by the share of the interval their crossbars are busy, links by theirs, where the topology draws them: the
-    first chips in use. As wide as a phone."""
-    i = result["interconnect"]
-    each, spots = i["network"]["tiles"], i["network"]["spots"]
-    chips = sorted({t["tile"] // each for t in i["tiles"]})[:_CHIPS]
-    lines = {c: [k for k in i["links"] if k["name"].startswith(f"{c}:")] for c in chips}
-    wide, deep = (max(spot[axis] + spot[2] for spot in spots) for axis in (0, 1))
-    tall = min(1.4, max(0.3, (deep + 0.5) / (wide + 0.5)))
-    figure = Figure(figsize=(4.4, 1.9 + 4 * tall * len(chips)), layout="constrained")
-    panels = figure.subplots(len(chips), squeeze=False)[:, 0]
-    hot = Normalize(0, max([1.0, *(100 * link["busy"] for own in lines.values() for link in own)]))
-    blue = Normalize(0, max([1.0, *(100 * t["busy"] for t in i["tiles"])]))
-    for panel, number in zip(panels, chips, strict=True):
-        first = number * each
-        used = {t["tile"] - first: 100 * t["busy"] for t in i["tiles"] if 0 <= t["tile"] - first < len(spots)}
-        shown = sorted(used) if each > _DRAWN else range(each)
-        squares = panel.add_collection(PolyCollection(
-            [_square(*spots[tile]) for tile in shown], cmap=_shades("Blues"), edgecolor="#9aa7b0", norm=blue,
-            linewidth=0.4, array=np.ma.masked_invalid([used.get(tile, np.nan) for tile in shown])))
-        arrows = panel.add_collection(LineCollection(
-            [link["line"] for link in lines[number]], cmap=_shades("YlOrRd"), norm=hot, linewidth=2.6,
-            capstyle="butt", array=np.ma.masked_equal([100 * link["busy"] for link in lines[number]], 0)))
-        panel.set(xlim=(-0.55, wide + 0.2), ylim=(deep + 0.2, -0.55), aspect="equal", xticks=[], yticks=[])
-        panel.spines[:].set_visible(False)
-        if len(chips) > 1:
-            panel.set_title(f"chip {number}", fontsize=8, fontweight="normal")
-    under: dict[str, Any] = {"ax": panels, "orientation": "horizontal", "aspect": 40, "shrink": 0.9}
-    figure.colorbar(arrows, label=f"% of the interval a link is busy; most: {numbers.plain(i['busiest']['name'])},\n"
-                    f"{i['busiest']['busy']:.1%}, needs {i['busiest']['need_gbs']:.3g} of {i['link_gbs']:.3g} GB/s",
-                    **under)
-    figure.colorbar(squares, label="% of the interval a tile's crossbars are busy;\nwhite: not used", **under)
-    figure.suptitle(f"{numbers.plain(result['workload.name'])}, {numbers.plain(i['placement'])}", fontsize=10,
-                    fontweight="bold")
-    return figure
-
-
-def _shades(name: str) -> Colormap:
-    """The map without its palest shades; what is masked is almost white."""
-    return ListedColormap(matplotlib.colormaps[name](np.linspace(0.15, 1, 256))).with_extremes(bad="#f4f6f7")
-
-
-def _square(left: float, top: float, edge: float) -> list[tuple[float, float]]:
-    """Corners of a tile."""
-    return [(left, top), (left + edge, top), (left + edge, top + edge), (left, top + edge)]
-
-
-PICTURES: dict[str, Callable[[Result], Figure]] = {
-    "energy": energy, "timeline": timeline, "utilization": utilization, "chip": chip}
-
-
-def drawable(result: Result) -> dict[str, Callable[[Result], Figure]]:
-    """The pictures that a record has the fields for; older ones say nothing of the interconnect."""
-    return {name: draw for name, draw in PICTURES.items() if name != "chip" or result.data.get("interconnect")}
-
-
-def render(draw: Callable[[Result], Figure], result: Result, kind: str = "svg") -> bytes:
-    """The picture as bytes of the format `kind` ("svg" or "png")."""
-    with styled():
-        return saved(draw(result), kind)
 
 
 @contextmanager
 def styled(**own: Any) -> Iterator[None]:
-    """The look of every picture; own: settings of matplotlib besides, dots as double underscores."""
+    """The look of every figure. own: further settings of matplotlib, dots as double underscores."""
+    import matplotlib
+
     with matplotlib.rc_context({**_STYLE, **{k.replace("__", "."): v for k, v in own.items()}}), \
             warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a letter no font here has is drawn as a box
+        warnings.filterwarnings("ignore", message="Glyph")  # a letter that no installed font has is drawn as a box
         yield
 
 
 def saved(figure: Figure, kind: str = "svg", dpi: int = 140) -> bytes:
-    """A figure as bytes of the format `kind`, the same for the same figure; inside `styled`."""
+    """A figure as bytes of a format in `FORMATS`, the same for the same figure; inside `styled`. Whatever text it shows
+    is made harmless here, wherever it comes from."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if (lines := text.get_text()) and not lines.replace("\n", "").isprintable():
+            text.set_text("\n".join(numbers.plain(line) for line in lines.split("\n")))
+    metadata = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}[kind]
     stream = io.BytesIO()
-    figure.savefig(stream, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else {"Software": None})
+    figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
     return stream.getvalue()
-
-
-def _figure(height: float) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(7.2, max(2.0, height)), layout="constrained")
-    return figure, figure.subplots()

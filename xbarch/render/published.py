@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from xbarch.cost.nameplate import Nameplate, nameplate, window
 from xbarch.errors import InputError
 from xbarch.specs.architecture import Architecture, Source, Text
+from xbarch.specs.explain import unknown
 from xbarch.specs.load import Document, validate
 from xbarch.specs.model import Spec
 from xbarch.specs.text import BYTES, decode, parse
@@ -24,12 +25,12 @@ _MARK = "---"
 
 @dataclass(frozen=True)
 class Figure:
-    """Something that follows from a spec alone. label, unit: of the value; value: of the architecture and its nameplate
-    at the precision of its registers."""
+    """Something that follows from a spec alone."""
 
     label: str
     unit: str
     value: Callable[[Architecture, Nameplate], float]
+    """Of the architecture and its nameplate at the precision of its registers."""
 
 
 def _bytes(a: Architecture) -> float:
@@ -61,71 +62,71 @@ FIGURES: dict[str, Figure] = {
 
 
 class Published(Spec):
-    """A printed figure. what: of it; figure: a key of `FIGURES` that stands beside it, none where only a simulation or
-    nothing gives it; printed: its value in that figure's unit, or a text where there is no figure."""
+    """A printed figure."""
 
     what: Text
-    printed: float | Text
-    figure: str | None = None
+    printed: float | Text = Field(description="in the unit of `figure`; a text where there is no figure")
+    figure: str | None = Field(None, description="key of `FIGURES` to compare with; none if no arithmetic gives it")
     note: Text | None = Field(None, description="what it rests on, or why it is not reproduced")
     source: Source
 
     @model_validator(mode="after")
     def _comparable(self) -> Published:
         if self.figure is not None and self.figure not in FIGURES:
-            raise ValueError(f"figure: found {self.figure[:40]!r}, allowed {', '.join(FIGURES)}")
+            raise ValueError(f"figure: {unknown('figure', self.figure, FIGURES)}")
         if (self.figure is None) == isinstance(self.printed, float):
-            raise ValueError("printed: allowed a number with a figure, a text without")
+            raise ValueError("printed: must be a number with a figure, a text without one")
         if self.printed == 0:
-            raise ValueError("printed: found 0, allowed another number")
+            raise ValueError("printed: must not be 0")
         return self
 
 
 class About(Spec):
-    """published: figures; text: the introduction, Markdown."""
+    """What is written of an architecture beside its spec."""
 
     published: list[Published] = Field(default=[], max_length=50)
-    text: str = ""
+    text: str = Field("", description="the introduction, Markdown")
 
 
 def about(architecture: Path) -> About:
-    """What is written of the architecture in the file beside it; nothing if there is none.
+    """The words and published figures in the file beside an architecture; empty if there is no such file.
 
     Raises:
-        InputError: it has no two lines `---`, or something wrong between them.
+        InputError: the file has no two lines `---`, or something is wrong between them.
     """
     path = architecture.with_suffix(".md")
     if not path.is_file():
         return About()
     lines = decode(read(path, BYTES), path, False).splitlines()
     if lines[:1] != [_MARK] or _MARK not in lines[1:]:
-        raise InputError(f"found no {_MARK} in the first line and a second one below, allowed the published figures "
-                         "between them", file=path, line=1)
+        raise InputError(f"the published figures must stand between two lines {_MARK}, the first at the top", file=path,
+                         line=1)
     end = lines.index(_MARK, 1)
     data, places = parse("\n".join(["", *lines[1:end], ""]), path)  # a line in place of the first mark
     if data is not None and not isinstance(data, dict):
-        raise InputError("found no mapping, allowed published: and a list", file=path, line=2)
+        raise InputError("must be the key published: with a list", file=path, line=2)
     found = Document(str(path), {**(data or {}), "text": "\n".join(lines[end + 1:]).strip()}, places)
     return validate(found, About)
 
 
 @dataclass(frozen=True)
 class Beside:
-    """A printed figure and what the spec gives. ours: None where it is none of arithmetic."""
+    """A printed figure and what the spec gives."""
 
     printed: Published
     ours: float | None
+    """None where no arithmetic gives it."""
 
     @property
     def error(self) -> float | None:
-        """Of ours, as a share of what is printed."""
+        """Of ours, as a share of the printed figure."""
         if self.ours is None or not isinstance(self.printed.printed, float):
             return None
         return self.ours / self.printed.printed - 1
 
 
 def beside(architecture: Architecture, written: About) -> list[Beside]:
-    """Every published figure with the spec's own."""
+    """Every published figure with what the spec gives."""
     plate = nameplate(architecture, architecture.precision.weight_bits, architecture.precision.input_bits)
     return [Beside(p, None if p.figure is None else FIGURES[p.figure].value(architecture, plate))
             for p in written.published]

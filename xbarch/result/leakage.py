@@ -1,4 +1,4 @@
-"""Leakage over time: power of occupied hardware whether it works or not, or only while it works where it is gated."""
+"""Leakage: power that occupied hardware draws all the time, or only while it works where it is power-gated."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from xbarch.specs.architecture import Component
 
 
 def leakage(machine: Machine, plan: Plan, graph: StageGraph, trace: Trace, interval: Fraction) -> dict[str, int]:
-    """Energy an image (aJ) by component that leaks; a microwatt for a picosecond is an attojoule.
+    """Energy per image (aJ) of each component that leaks; a microwatt for a picosecond is an attojoule.
 
-    What is not occupied is off: tiles without crossbars or buffers of the network, IMAs without its crossbars. The
-    rest leaks all the interval (ps). Gated hardware of an IMA leaks while a crossbar works, each crossbar's share for
-    itself; of a tile while its server is held. A server that the architecture calls ideal is not gated.
+    Unoccupied hardware is off: tiles without crossbars or buffers of the network, IMAs without its crossbars. The rest
+    leaks for the whole pipeline interval (ps). Gated hardware of an IMA leaks while a crossbar works, in proportion to
+    the crossbars that do; gated hardware of a tile leaks while its server is held. A server that the architecture calls
+    ideal is not gated.
     """
     leaking = {name: c for name, c in machine.architecture.components.items() if c.leakage}
     if not leaking:
@@ -36,7 +37,7 @@ def leakage(machine: Machine, plan: Plan, graph: StageGraph, trace: Trace, inter
 
 
 def _busy(plan: Plan, graph: StageGraph, trace: Trace) -> dict[str, int]:
-    """ps that servers of each kind were held in the run, those of crossbars times the crossbars they stand for."""
+    """ps that servers of each kind were held in the run; a server of crossbars counts once for each of them."""
     crossbars = {f"crossbar@{name}.{number}.tile{p.tile}.{p.slot}": p.crossbars
                  for name, copies in plan.parts.items() for number, copy in enumerate(copies) for p in copy}
     found: dict[str, int] = {}

@@ -9,16 +9,20 @@ import numpy as np
 
 from xbarch.cost.price import Price
 from xbarch.errors import ConservationError
+from xbarch.result import exact
 from xbarch.sim.graph import StageGraph, Trace
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Per image: actions by (layer, action), dynamic energy in aJ by (layer, component)."""
+    """Actions and energies per image."""
 
     actions: Mapping[tuple[str, str], int]
+    """By (layer, action)."""
     energy: Mapping[tuple[str, str], int]
+    """Dynamic energy in aJ by (layer, component)."""
     scope: Mapping[str, str] = field(default_factory=dict)
+    """Of each component."""
 
     def by_component(self) -> dict[str, int]:
         return _sums(self.energy, 1)
@@ -38,7 +42,7 @@ def _sums(table: Mapping[tuple[str, str], int], axis: int) -> dict[str, int]:
 
 
 def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Price]) -> Ledger:
-    """Book every executed stage, and what processes did beside. Energies are per image: run totals divided by the
+    """Book every executed stage, and the actions of unit processes. Energies are per image: run totals divided by the
     images, rounded down.
 
     Raises:
@@ -52,7 +56,7 @@ def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Price]) -> Ledg
                 for action, count in stage.actions:
                     if isinstance(count, np.ndarray):
                         windows = np.arange(copy, total, len(flow.copies)) % len(count)
-                        amount = int(count[windows].sum())
+                        amount = exact.total(count[windows])
                     else:
                         amount = count * tokens
                     key = (flow.name, action)

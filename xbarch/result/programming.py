@@ -14,26 +14,28 @@ from xbarch.mapping.network import Link
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
+from xbarch.result import exact
+from xbarch.result.schema import Amortized
 
 
 @dataclass(frozen=True)
 class Programming:
-    """What it takes to write every copy of every layer.
-
-    cells: written. crossbars: that hold them. write: ps the crossbars take, as many at a time as the architecture
-    allows. load: ps the weights take to arrive, over the busiest of off-chip links, links on chip and tile buses; both
-    go on together. energy: aJ by part (pulses, verify, transfer, static: constant power meanwhile).
-    """
+    """The cost of writing every copy of every layer."""
 
     cells: int
+    """Written."""
     crossbars: int
+    """That hold them."""
     write: int
+    """ps to write the crossbars, as many at a time as the architecture allows."""
     load: int
+    """ps for the weights to arrive over the busiest of off-chip links, links on chip and tile buses."""
     energy: Mapping[str, int]
+    """aJ by part: pulses, verify, transfer, and static, the constant power meanwhile."""
 
     @property
     def time(self) -> int:
-        """ps until all is written: writing and loading overlap."""
+        """ps until everything is written: writing and loading overlap."""
         return max(self.write, self.load)
 
     @property
@@ -45,11 +47,11 @@ class Programming:
 def programming(machine: Machine, packed: Mapping[str, Packed], plan: Plan) -> Programming:
     """The cost of programming a planned workload.
 
-    A block's bit lines are written, zeros, reference and dummy columns included, since what a cell held before is not
-    known; idle ones are not. The rows of a crossbar follow one another, `parallel.cells` of a row take a pulse. With
-    program and verify a cell takes `verify.pulses` of them in the mean and the cells written together
+    All bit lines of a block are written except idle ones: zeros, reference and dummy columns too, since the previous
+    content of a cell is unknown. The rows of a crossbar follow one another; a pulse writes `parallel.cells` of a row.
+    With program and verify a cell takes `verify.pulses` pulses on average, and the cells written together take
     `verify.rounds`, each followed by a read. Crossbars, IMAs and tiles take turns in their order, `parallel` at a
-    time; a turn takes as long as the longest in it; chips work at once.
+    time; a turn takes as long as its longest member; chips work at the same time.
     """
     spec = machine.architecture.crossbar.programming
     counted = {name: _written(p, machine.geometry.rows, spec.parallel.cells) for name, p in packed.items()}
@@ -59,10 +61,11 @@ def programming(machine: Machine, packed: Mapping[str, Packed], plan: Plan) -> P
     used = 1 + max(part.tile for _, part in _parts(plan))
     chips = -(-used // machine.architecture.hierarchy.tiles)
     tiles = chips * machine.architecture.hierarchy.tiles
-    busy, stored = np.zeros((tiles, per_tile), np.int64), np.zeros(tiles, np.int64)
+    slowest = max(int(pulses.max()) for _, pulses in counted.values()) * step
+    busy, stored = np.zeros((tiles, per_tile), exact.safe_type(slowest * tiles * per_tile)), np.zeros(tiles, np.int64)
     for name, part in _parts(plan):
         cells, pulses = counted[name]
-        busy[part.tile, part.slot:part.slot + part.crossbars] = pulses[part.start:part.stop] * step
+        busy[part.tile, part.slot:part.slot + part.crossbars] = pulses[part.start:part.stop].astype(busy.dtype) * step
         stored[part.tile] += int(cells[part.start:part.stop].sum())
     turns = _turns(busy.reshape(tiles, -1, per_ima), spec.parallel.crossbars)
     turns = _turns(turns, spec.parallel.imas)
@@ -77,15 +80,15 @@ def programming(machine: Machine, packed: Mapping[str, Packed], plan: Plan) -> P
     return Programming(cells_written, plan.crossbars, write, load, energy)
 
 
-def amortized(done: Programming, images: int) -> dict[str, float]:
+def amortized(done: Programming, images: int) -> Amortized:
     """Cells, time (ps) and energy (aJ) of one programming for each of the `images` between it and the next.
 
     Raises:
         InputError: fewer than one image.
     """
     if images < 1:
-        raise InputError(f"found {images}, allowed at least 1", field="batch")
-    return {"cells": done.cells / images, "time_ps": done.time / images, "energy_aj": done.total / images}
+        raise InputError(f"must be at least 1, not {images}", field="batch")
+    return Amortized(cells=done.cells / images, time_ps=done.time / images, energy_aj=done.total / images)
 
 
 def _parts(plan: Plan) -> Iterator[tuple[str, Part]]:
@@ -96,7 +99,7 @@ def _parts(plan: Plan) -> Iterator[tuple[str, Part]]:
 
 
 def _written(packed: Packed, rows: int, together: int) -> tuple[Ints, Ints]:
-    """Cells written and pulses one after the other on every crossbar of a copy, [crossbars] each."""
+    """Cells written on every crossbar of a copy, and pulses that follow one another there, [crossbars] each."""
     f, n = packed.layout, packed.crossbars
     cells = np.bincount(f.crossbar, f.rows * f.columns, n).astype(np.int64)
     pulses = np.bincount(f.crossbar, f.rows * -(-f.columns // together), n).astype(np.int64)
@@ -111,7 +114,7 @@ def _written(packed: Packed, rows: int, together: int) -> tuple[Ints, Ints]:
 
 
 def _turns(times: Ints, together: int) -> Ints:
-    """Time of the last axis in turns of so many, each as long as its longest."""
+    """Time of the last axis in turns of so many, each turn as long as its longest member."""
     size = times.shape[-1]
     wide = min(together, size)
     padded = np.pad(times, [(0, 0)] * (times.ndim - 1) + [(0, -size % wide)])
@@ -120,8 +123,8 @@ def _turns(times: Ints, together: int) -> Ints:
 
 
 def _load(machine: Machine, stored: Ints) -> tuple[int, int]:
-    """(ps the weights take to come in, aJ of moving them): from the first chip's gate to every tile along its route,
-    each tile's own, `stored` cells [tiles]. Places that the architecture calls ideal make nobody wait."""
+    """(ps for the weights to arrive, aJ of moving them) from the first chip's gate along the route to every tile, which
+    holds `stored` cells [tiles]. Parts that the architecture calls ideal take no time."""
     m, on = machine, dict[Link, int]()
     prices = m.prices()
     hop, beat = (prices[a].energy if a in prices else 0 for a in ("flit_hop", "bus_transfer"))

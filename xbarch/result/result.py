@@ -1,4 +1,4 @@
-"""The result record: one JSON document, the same bytes for the same input."""
+"""A run's result: its record with what a reader does with it."""
 
 from __future__ import annotations
 
@@ -7,86 +7,139 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pydantic import ValidationError
 
-from xbarch.errors import InputError, XbarchError
-from xbarch.result.schema import SCHEMA, Record
-from xbarch.specs.explain import explain, shown
+from xbarch.errors import InputError
+from xbarch.result import schema, summary
+from xbarch.result.migrate import READABLE, RENAMED, migrated
+from xbarch.result.schema import Record
+from xbarch.specs.explain import explain, listed, shown
 from xbarch.specs.text import brief, dotted
+from xbarch.support.extras import needs
 from xbarch.support.files import read_json, write
 
 if TYPE_CHECKING:
     import pandas
 
 _MOST = 2**26  # bytes of a saved record; a hundred images through a thousand layers take about 4 MB
+Value = TypeVar("Value")
 
 
-@dataclass(frozen=True)
+class _Of(Generic[Value]):
+    """A field of the record as an attribute of the result."""
+
+    def __set_name__(self, owner: type[Result], name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, result: None, owner: type[Result]) -> _Of[Value]: ...
+    @overload
+    def __get__(self, result: Result, owner: type[Result]) -> Value: ...
+    def __get__(self, result: Result | None, owner: type[Result]) -> _Of[Value] | Value:
+        if result is None:
+            return self
+        value: Value = getattr(result.record, self.name)
+        return value
+
+
+@dataclass(frozen=True, repr=False)
 class Result:
-    """A run's record. `data` is the document that `docs/reference.md` describes field by field."""
+    """A run's record. Its parts are attributes, `result.throughput.images_per_second`, and values by dotted path,
+    `result["throughput.images_per_second"]`; `docs/result.md` describes them field by field."""
 
-    data: Mapping[str, Any]
+    record: Record
+
+    provenance = _Of[schema.Provenance]()
+    architecture = _Of[schema.Architecture]()
+    datapath = _Of[schema.Path]()
+    workload = _Of[schema.Workload]()
+    policy = _Of[str]()
+    mode = _Of[str]()
+    images = _Of[int]()
+    mapping = _Of[schema.Mapping]()
+    throughput = _Of[schema.Throughput]()
+    latency = _Of[schema.Latency]()
+    energy = _Of[schema.EnergyPerImage]()
+    area = _Of[schema.Areas]()
+    power = _Of[schema.Powers]()
+    peak = _Of[schema.Peak]()
+    effective = _Of[schema.Effective]()
+    dense_equivalent = _Of[schema.DenseEquivalent]()
+    utilization = _Of[schema.Utilization]()
+    counts = _Of[schema.Counts]()
+    programming = _Of["schema.Programming | None"]()
+    interconnect = _Of["schema.Interconnect | None"]()
+    timeline = _Of["list[schema.Span]"]()
+    segments = _Of["list[schema.Segment] | None"]()
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The record as the plain values of `result.json`."""
+        return self.record.document()
 
     def __getitem__(self, key: str) -> Any:
-        """A field by its dotted path: result["energy.per_image_aj"].
+        """A plain value by its dotted path: result["energy.per_image_aj"].
 
         Raises:
-            KeyError: there is none; names the nearest there are.
+            KeyError: the record has no such field; names the nearest.
         """
         value: Any = self.data
         for part in str(key).split("."):
             if not isinstance(value, Mapping) or part not in value:
-                near = get_close_matches(str(key), _names(self.data), 3)
-                raise KeyError(f"no figure {brief(key)!r}; " + (f"did you mean {' or '.join(near)}?" if near else
-                                                               f"allowed {', '.join(self.data)} and what is in them"))
+                near = [RENAMED[key]] if key in RENAMED else get_close_matches(str(key), _names(self.data), 3)
+                raise KeyError(f"no figure {brief(key)!r}; " + (f"did you mean {listed(near)}?" if near else
+                                                               f"the parts are {listed(list(self.data), 'and')}"))
             value = value[part]
         return value
 
     @property
     def name(self) -> str:
         """Short title: workload, data path and architecture."""
-        parts = [self["workload.name"], self["datapath.name"], self["architecture.name"],
-                 *self["architecture.overrides"], self["policy"]]
-        if self.data.get("mode", "pipelined") != "pipelined":
-            parts.append(self["mode"])
-        if (placed := (self.data.get("interconnect") or {}).get("placement", "row_major")) != "row_major":
-            parts.append(placed)
-        if self["architecture.chips"] > 1:
-            parts.append(f"{self['architecture.chips']} chips")
-        return " · ".join(parts)
+        return summary.title(self.record)
+
+    def __repr__(self) -> str:
+        """One line: name, images/s, energy per image, accuracy."""
+        return summary.line(self.record)
+
+    def summary(self) -> str:
+        """The main figures as text of at most 24 lines and 80 columns."""
+        return summary.text(self.record)
+
+    def _repr_html_(self) -> str:
+        return summary.html(self.record)
 
     def to_json(self) -> str:
+        """The content of `result.json`."""
         return json.dumps(self.data, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     def save(self, path: str | Path) -> Path:
         """Write `result.json` whole or not at all.
 
         Raises:
-            InputError: the place cannot be written.
+            InputError: the file cannot be written.
         """
         return write(Path(path), self.to_json())
 
     def layers(self) -> pandas.DataFrame:
-        """Per layer table: crossbars, copies, windows, energy (aJ). Needs pandas."""
+        """A row per layer: crossbars, copies, windows, energy (aJ). Needs pandas."""
         pd = _pandas()
         frame = pd.DataFrame(self["mapping.layers"]).set_index("name")
-        return frame.assign(energy_aj=pd.Series(self["energy.by_layer_aj"]))
+        return frame.assign(energy_aj=pd.Series(self.energy.by_layer_aj))
 
     def components(self) -> pandas.DataFrame:
-        """Per component table: energy an image (aJ) and area (mm²). Needs pandas."""
+        """A row per component: energy per image (aJ) and area (mm²). Needs pandas."""
         pd = _pandas()
-        return pd.DataFrame({"energy_aj": pd.Series(self["energy.by_component_aj"]),
-                             "area_mm2": pd.Series(self["area.by_component_mm2"])})
+        return pd.DataFrame({"energy_aj": pd.Series(self.energy.by_component_aj),
+                             "area_mm2": pd.Series(self.area.by_component_mm2)})
 
 
 def _pandas() -> Any:
-    try:
+    with needs("tables", "a table of layers or components"):
         import pandas
-    except ImportError:
-        raise XbarchError("found no pandas, which tables need: pip install 'xbarch[tables]'") from None
     return pandas
 
 
@@ -96,23 +149,31 @@ def _names(data: Mapping[str, Any], above: str = "") -> list[str]:
         f"{above}{key}", *(_names(value, f"{above}{key}.") if isinstance(value, Mapping) else ()))]
 
 
+def parse(data: object, file: object = None) -> Result:
+    """A record from the plain values of `result.json`, of any schema in `READABLE`.
+
+    Raises:
+        InputError: a schema that this version does not read; a field is missing or of the wrong kind.
+    """
+    given = data.get("schema") if isinstance(data, dict) else data
+    if not isinstance(data, dict) or given not in READABLE:
+        raise InputError(f"must be {listed(READABLE)}, not {shown(given)}", file=file, field="schema")
+    document = migrated(data)
+    try:
+        return Result(Record.model_validate(document))
+    except ValidationError as error:
+        message, trail = explain(error, document, Record)
+        raise InputError(message, file=file, field=dotted(trail)) from None
+
+
 def read(path: str | Path) -> Result:
     """A saved record: the file, or the folder with its `result.json`.
 
     Raises:
-        InputError: not a result of a schema this version reads, or a field is missing or of the wrong kind.
+        InputError: as `parse`; the file cannot be read.
     """
     if not isinstance(path, str | Path):
-        raise InputError(f"found {shown(path)}, allowed a result.json or its folder", field="path")
+        raise InputError(f"must be a result.json or its folder, not {shown(path)}", field="path")
     path = Path(path)
     path = path / "result.json" if os.path.isdir(path) else path
-    data = read_json(path, _MOST)
-    found = data.get("schema") if isinstance(data, dict) else data
-    if not isinstance(data, dict) or found != SCHEMA:
-        raise InputError(f"found {shown(found)}, allowed {SCHEMA!r}", file=path, field="schema")
-    try:
-        Record.model_validate(data)
-    except ValidationError as error:
-        message, trail = explain(error, data, Record)
-        raise InputError(message, file=path, field=dotted(trail)) from None
-    return Result(data)
+    return parse(read_json(path, _MOST), path)

@@ -1,282 +1,419 @@
-"""The shape of `result.json` as a model: what a saved record must have before anything is made of it.
+"""The shape of `result.json`: one model from which the file, its documentation and the attributes of a result come.
 
-`docs/reference.md` defines the fields. Keys that are not here are left alone; a test keeps this file and what a run
-writes the same.
+Every field states its unit and its definition; `docs/result.md` is generated from them. Keys that are not here are
+ignored when a saved record is read. `docs/schema.md` says when the number of the schema changes.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-SCHEMA = "xbarch.result/1"
+from xbarch.result.quantities import (
+    Amount,
+    Area,
+    Bandwidth,
+    Bits,
+    Bytes,
+    Cells,
+    Count,
+    Crossbars,
+    Energy,
+    Images,
+    MeanEnergy,
+    MeanTime,
+    OpenShare,
+    Part,
+    Position,
+    Power,
+    Share,
+    Text,
+    Time,
+    Unit,
+)
+
+SCHEMA: Literal["xbarch.result/2"] = "xbarch.result/2"
 LAYERS = 2_000   # as many as a stored workload may have
-SPANS = 10_000   # of the time line, all layers together
+SPANS = 10_000   # of the timeline, all layers together
 LINKS = 20_000   # of the first chips that a record has room for
 TILES = 20_000
 
-Text = Annotated[str, Field(max_length=2000)]
-Amount = Annotated[float, Field(ge=0, le=1e100)]  # whole numbers too
-Count = Annotated[int, Field(ge=0, le=10**60)]
-Time = Annotated[int, Field(ge=0, le=10**30)]  # ps
-Share = Annotated[float, Field(ge=0, le=1)]
-Amounts = dict[Text, Amount]
-
-
-class Part(BaseModel):
-    """Base of all: strict, unknown keys left alone."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False,
-                              hide_input_in_errors=True)
-
 
 class Provenance(Part):
-    xbarch: Text
-    engine: Text
-    engine_why: Text = ""
-    weights: Literal["trained", "synthetic"]
-    seed: int | None
+    """What made the record. It names no clock and no computer: the same input gives the same bytes."""
+
+    xbarch: Text = Field(description="version that made the record")
+    engine: Text = Field(
+        description="engine that ran the stage graph, `simpy` or `fast`; no field outside `provenance` depends on it")
+    engine_why: Text = Field("", description="`asked for`, or why `auto` chose this engine")
+    weights: Literal["trained", "synthetic"] = Field(description="`trained` or `synthetic`")
+    seed: int | None = Field(description="seed of the training, or of the random weights")
 
 
 class Architecture(Part):
-    name: Text
-    chips: Count
-    overrides: list[Text]
-    processes: dict[Text, Text] = {}
-    source: Text
+    """The simulated machine."""
+
+    name: Text = Field(description="name of the architecture")
+    chips: Count = Field(description="chips in the chain")
+    overrides: list[Text] = Field(description="changes made by `--set` for this run")
+    processes: dict[Text, Text] = Field(
+        {}, description="unit process that serves every unit of a kind; usually empty")
+    source: Text = Field(description="citation in the architecture file")
 
 
 class Path(Part):
-    name: Text
-    options: dict[str, Any]
-    provenance: Text
+    """The data path that packed the layers."""
+
+    name: Text = Field(description="name of the data path")
+    options: dict[str, Any] = Field(description="options of the data path, defaults included")
+    provenance: Text = Field(
+        description="which parts follow the paper, which the authors' code, and which are this project's reading")
 
 
 class Workload(Part):
-    name: Text
-    trained_on: Text | None
-    synthetic: bool
-    accuracy: dict[Text, Share]
-    source: Text
+    """The network that ran."""
+
+    name: Text = Field(description="name of the workload")
+    trained_on: Text | None = Field(description="data set; null if the weights were never trained")
+    synthetic: bool = Field(description="true if the weights were never trained")
+    accuracy: dict[Text, Share] = Field(description=(
+        "test accuracy: `baseline` after dense training; `cut` after pruning and before fine-tuning, if the recipe "
+        "prunes in one step; `pruning` after fine-tuning; `crossbars`, of some images, computed with the crossbars and "
+        "ADCs of the workload's recipe, not of this machine, which `xbarch verify` checks; of imported weights, "
+        "`float` as they came and `imported` after quantization"))
+    source: Text = Field(description="what made the workload")
 
 
 class Layer(Part):
-    name: Text
-    op: Text
-    crossbars: Count
-    copies: Count
-    windows: Count
-    occupancy_ps: Amount
-    busy: Amount
+    """A layer on the machine."""
+
+    name: Text = Field(description="layer")
+    op: Text = Field(description="`input`, `conv`, `linear`, `maxpool`, `avgpool` or `add`")
+    crossbars: Crossbars = Field(description="of one copy; 0 for layers without weights")
+    copies: Count = Field(description="weight replication: copies of the layer's weights")
+    windows: Count = Field(description="output pixels per image (P)")
+    occupancy_ps: MeanTime = Field(description=(
+        "mean time that a window holds a copy's crossbars (τ); for layers without weights, the time that the slowest "
+        "contended unit of the tile needs for one window"))
+    busy: OpenShare = Field(description="`τ · P / copies / pipeline interval`")
 
 
 class Mapping(Part):
-    crossbars: Count
-    tiles: Count
+    """Weight replication and occupied hardware."""
+
+    crossbars: Crossbars = Field(description="occupied by all copies of all layers")
+    tiles: Annotated[Count, Unit("tiles")] = Field(description="occupied tiles")
     layers: list[Layer] = Field(min_length=1, max_length=LAYERS)
-    budget: Count
-    one_copy_crossbars: Count
-    dense_crossbars: Count
-    interval_bound_ps: Amount
-    window_weighted_ps: Amount
+    budget: Crossbars = Field(description="granted by the policy, at most what the machine has")
+    one_copy_crossbars: Crossbars = Field(description="one copy of each layer on this data path")
+    dense_crossbars: Crossbars = Field(description=(
+        "one copy of each layer stored dense: `Σ groups · ceil(R / rows) · ceil(F/groups · S / columns)`, R rows of "
+        "the unrolled matrix, F filters, S cells per weight"))
+    interval_bound_ps: MeanTime = Field(
+        description="`Σ crossbars · P · τ / budget`: the pipeline interval if copies could be fractions")
+    window_weighted_ps: Annotated[Amount, Unit("crossbar · ps")] = Field(
+        description="`Σ crossbars · P · τ` over layers: the work in crossbar time")
 
 
 class Throughput(Part):
-    images_per_second: Amount
+    """Images per second."""
+
+    images_per_second: Annotated[Amount, Unit("1/s")] = Field(description="1 / pipeline interval")
 
 
 class Latency(Part):
-    first_image_ps: Time
-    interval_ps: Amount
-    interval_95_ps: Amount | None = None
-    steady: bool
-    makespan_ps: Time
-    bounds_ps: list[Time]
+    """Times of the pipeline."""
+
+    first_image_ps: Time = Field(description="from 0 until the first image is complete")
+    pipeline_interval_ps: MeanTime = Field(
+        description="from one finished image to the next in the steady state")
+    pipeline_interval_95_ps: Time | None = Field(None, description=(
+        "half the 95 % confidence interval of a mean pipeline interval (Student's t over the times between images); "
+        "null where the interval is exact, or the mean of fewer than three"))
+    steady: bool = Field(description=(
+        "true if the whole pattern of windows repeated exactly; if false, the pipeline interval is a mean over the "
+        "later part of the run"))
+    makespan_ps: Time = Field(description="length of the run")
+    bounds_ps: list[Time] = Field(
+        description="analytic lower and upper bound of the makespan, checked in every run")
 
 
 class Scopes(Part):
-    compute: Amount
-    chip: Amount
-    whole: Amount
+    """Energy per image by scope."""
+
+    compute: Energy = Field(description=(
+        "components of scope `compute`, which is everything in the tiles: dynamic energy, and constant powers of "
+        "occupied tiles"))
+    chip: Energy = Field(description="scopes `compute` and `chip` (the routers); constant powers of all tiles")
+    whole: Energy = Field(description="all scopes")
 
 
-class Energy(Part):
-    per_image_aj: Amount
+class EnergyPerImage(Part):
+    """Energy per image: of the run divided by its images, rounded down."""
+
+    per_image_aj: Energy = Field(description="scope `whole`")
     scopes_aj: Scopes
-    by_component_aj: Amounts
-    by_layer_aj: Amounts
-    static_aj: Amounts
-    dynamic_aj: Amount
+    by_component_aj: dict[Text, Energy] = Field(
+        description="dynamic energy and constant power of each component; adds up to `scopes_aj.whole`")
+    by_layer_aj: dict[Text, Energy] = Field(description="dynamic energy of each layer; adds up to `dynamic_aj`")
+    static_aj: dict[Text, Energy] = Field(description="constant powers over one pipeline interval")
+    dynamic_aj: Energy = Field(description="Σ actions · energy of an action")
 
 
-class Area(Part):
-    total_mm2: Amount
-    used_mm2: Amount
-    by_component_mm2: Amounts
+class Areas(Part):
+    """Area, including the hardware that the data path adds."""
+
+    total_mm2: Area = Field(description="all chips; with policy `area` only the tiles that fit the fixed area")
+    used_mm2: Area = Field(description="occupied tiles, without chip-level parts")
+    by_component_mm2: dict[Text, Area] = Field(description="of all chips")
 
 
-class Power(Part):
-    average_w: Amount
-    peak_w: Amount
+class Powers(Part):
+    """Power."""
+
+    average_w: Power = Field(
+        description="`energy.per_image_aj` / pipeline interval; of a reloaded network, programming included")
+    peak_w: Power = Field(description=(
+        "nameplate of all chips: every unit at full activity, without the hardware that the data path adds"))
 
 
-class Rates(Part):
-    tops: Amount
-    tops_per_w: Amount
-    tops_per_mm2: Amount
+class Peak(Part):
+    """Nameplate rates."""
+
+    tops: Annotated[Amount, Unit("TOPS")] = Field(description=(
+        "nameplate of all chips at the workload's widest weights and inputs: `2 · rows · floor(columns / S) · "
+        "crossbars / (phases · read time)`, a read lasting whole slots"))
+    tops_per_w: Annotated[Amount, Unit("TOPS/W")] = Field(
+        description="`peak.tops` / `power.peak_w`; the same for one chip and for several")
+    tops_per_mm2: Annotated[Amount, Unit("TOPS/mm²")] = Field(
+        description="`peak.tops` / the nameplate's chip area")
+
+
+class Effective(Part):
+    """Rates of the operations with kept weights."""
+
+    tops: Annotated[Amount, Unit("TOPS")] = Field(description="`2 · counts.kept_macs` / pipeline interval")
+    tops_per_w: Annotated[Amount, Unit("TOPS/W")] = Field(
+        description="the same operations / `energy.per_image_aj`, scope whole")
+    tops_per_mm2: Annotated[Amount, Unit("TOPS/mm²")] = Field(description="`effective.tops` / `area.total_mm2`")
+
+
+class DenseEquivalent(Part):
+    """Rates as if every operation of the dense network were done."""
+
+    tops: Annotated[Amount, Unit("TOPS")] = Field(description="`2 · counts.macs` / pipeline interval")
+    tops_per_w: Annotated[Amount, Unit("TOPS/W")] = Field(
+        description="the same operations / `energy.per_image_aj`, scope whole")
+    tops_per_mm2: Annotated[Amount, Unit("TOPS/mm²")] = Field(
+        description="`dense_equivalent.tops` / `area.total_mm2`")
 
 
 class Busiest(Part):
-    name: Text
-    share: Amount
+    """The server that limits the run."""
+
+    name: Text = Field(description="the server (crossbars of a part, buffer port, bus, link, adder ...) held longest")
+    share: Share = Field(description="of the makespan")
 
 
 class Utilization(Part):
-    cells: Amount
-    cells_zero: Amount
-    cells_chip: Amount
-    crossbar_time: Amount | None
-    adc_time: Amount | None
+    """How much of the hardware is used."""
+
+    cells: Share = Field(description="cells of kept weights / cells of occupied crossbars")
+    cells_zero: Share = Field(
+        description="cells of kept weights whose value is zero / cells of occupied crossbars")
+    cells_chip: Share = Field(description=(
+        "cells of kept weights / cells of all crossbars of all chips (policy `area`: of the tiles that fit)"))
+    crossbar_time: OpenShare | None = Field(description=(
+        "active rows × read time / (rows × pipeline interval), over occupied crossbars; null where a unit process "
+        "serves the crossbars. Above 1 only where `latency.steady` is false"))
+    adc_time: OpenShare | None = Field(description=(
+        "conversions × conversion time / (ADCs × pipeline interval), over occupied crossbars; null where a unit "
+        "process serves the crossbars. May pass 1 by the reference column, whose conversion is hidden in the slot"))
     busiest: Busiest
 
 
 class Counts(Part):
-    macs: Count
-    kept_macs: Count
-    actions: dict[Text, Count]
-    conversions: Count
-    buffer_bytes: Count
-    link_bytes: Count
-    visits: Count
+    """Operations, actions and traffic per image, rounded down."""
+
+    macs: Count = Field(description="multiply-accumulates of the network before pruning, padding counted")
+    kept_macs: Count = Field(description="multiply-accumulates with kept weights")
+    actions: dict[Text, Count] = Field(description="every priced action, see [actions](reference.md#actions)")
+    conversions: Count = Field(description="ADC conversions, those of reference columns included")
+    buffer_bytes: Bytes = Field(description="eDRAM accesses × access width: whole words, reads and writes")
+    link_bytes: Bytes = Field(description="flits × flit width, counted at every router passed")
+    visits: Count = Field(description="windows through stages of the stage graph, whole run")
 
 
 class Amortized(Part):
-    cells: Amount
-    time_ps: Amount
-    energy_aj: Amount
+    """Programming per image."""
+
+    cells: Annotated[Amount, Unit("cells")] = Field(description="cells of one programming / `batch`")
+    time_ps: MeanTime = Field(description="time of one programming / `batch`")
+    energy_aj: MeanEnergy = Field(description="energy of one programming / `batch`")
 
 
 class Programming(Part):
-    cells: Count
-    energy_aj: Amount
-    by_part_aj: Amounts
-    time_ps: Time
-    write_ps: Time
-    load_ps: Time
-    batch: Count | None
-    per_image: Amortized | None
+    """Writing every copy of every layer once; no other figure includes it, see the reference."""
 
-
-Position = Annotated[float, Field(ge=-10**6, le=10**6)]  # in a picture, where neighbours are 1 apart
+    cells: Cells = Field(description="cells written")
+    energy_aj: Energy = Field(description="all of `programming.by_part_aj`")
+    by_part_aj: dict[Text, Energy] = Field(description=(
+        "`pulses`; `verify`, the reads that check them; `transfer`, weights over network and buses; `static`, constant "
+        "power meanwhile"))
+    time_ps: Time = Field(description="the longer of `write_ps` and `load_ps`")
+    write_ps: Time = Field(description="time to write the crossbars")
+    load_ps: Time = Field(description="time for the weights to arrive")
+    batch: Images | None = Field(description="images per programming; null if not given")
+    per_image: Amortized | None = Field(description="null without `batch`")
 
 
 class Wiring(Part):
-    topology: Text
-    shape: Text
-    tiles: Annotated[int, Field(ge=1, le=10**6)]
-    spots: list[Annotated[list[Position], Field(min_length=3, max_length=3)]] = Field(max_length=TILES)
+    """The network on a chip."""
 
-
-class Link(Part):
-    name: Annotated[str, Field(pattern=r"^(\d{1,5}:\d{1,6},\d{1,6}-\d{1,6},\d{1,6}|\d{1,5}-\d{1,5})$")]
-    bits: Count
-    need_gbs: Amount
-    busy: Amount
-    line: list[Annotated[list[Position], Field(min_length=2, max_length=2)]] = Field(max_length=10**4)
+    topology: Text = Field(description="topology")
+    shape: Text = Field(description="the topology's shape in words")
+    tiles: Annotated[int, Field(ge=1, le=10**6)] = Field(description="tiles per chip")
+    spots: list[Annotated[list[Position], Field(min_length=3, max_length=3)]] = Field(
+        max_length=TILES, description="where a tile is drawn: right, down, side length")
 
 
 class BusiestLink(Part):
-    name: Text
-    busy: Amount
-    need_gbs: Amount
+    """The most loaded link on a chip."""
+
+    name: Text = Field(description="as in `interconnect.links`")
+    busy: OpenShare = Field(description="as in `interconnect.links`")
+    need_gbs: Bandwidth = Field(description="as in `interconnect.links`")
+
+
+class Link(Part):
+    """A link of the network or between chips."""
+
+    name: Annotated[str, Field(pattern=r"^(\d{1,5}:\d{1,6},\d{1,6}-\d{1,6},\d{1,6}|\d{1,5}-\d{1,5})$")] = Field(
+        description=("chip:x,y-x,y from router to router, all links of the chips in use; chip-chip between chips; the "
+                     "first 20,000"))
+    bits: Bits = Field(description="that cross the link per image")
+    need_gbs: Bandwidth = Field(description="`bits` over the pipeline interval")
+    busy: OpenShare = Field(description=(
+        "share of the pipeline interval that the link is held, in whole flits; above 1 only where `network.ideal` lets "
+        "transfers overlap"))
+    line: list[Annotated[list[Position], Field(min_length=2, max_length=2)]] = Field(
+        max_length=10**4, description="how the link is drawn: points (right, down); empty between chips")
 
 
 class Tile(Part):
-    tile: Annotated[int, Field(ge=0, le=10**9)]
-    crossbars: Count
-    busy: Amount
+    """An occupied tile."""
+
+    tile: Annotated[int, Field(ge=0, le=10**9)] = Field(description=(
+        "number of the tile, counted over all chips, `interconnect.network.tiles` per chip, in the order of "
+        "`row_major`; the first 20,000"))
+    crossbars: Crossbars = Field(description="occupied")
+    busy: OpenShare = Field(
+        description="Σ time its crossbars are held per image / (crossbars of a tile · pipeline interval)")
 
 
 class Interconnect(Part):
-    placement: Text
+    """Traffic in the steady state. All but times follow from the plan alone."""
+
+    placement: Text = Field(description="placement of the layers' tiles")
     network: Wiring
-    bit_hops: Count
-    link_gbs: Amount
+    bit_hops: Bits = Field(description=(
+        "Σ bits of a transfer · links that it crosses, each link of a multicast's tree once, per image"))
+    link_gbs: Bandwidth = Field(description="bandwidth of a link: `network.link_bits · network.clock / 8`")
     busiest: BusiestLink
     links: list[Link] = Field(max_length=LINKS)
     tiles: list[Tile] = Field(min_length=1, max_length=TILES)
 
 
-class Segment(Part):
-    layers: list[Text] = Field(min_length=1, max_length=LAYERS)
-    crossbars: Count
-    tiles: Count
-    interval_ps: Amount
-    first_image_ps: Time
-    programming_ps: Time
-    cells: Count
-    time_ps: Amount
-    energy_aj: Amount
-    programming_aj: Amount
-    bits_in: Count
-    bits_out: Count
-
-
 class Span(Part):
-    name: Text
-    start_ps: list[Time]
-    stop_ps: list[Time]
+    """When a layer works on each image."""
+
+    name: Text = Field(description="layer")
+    start_ps: list[Time] = Field(description=(
+        "first window issued, for each image; for the first images only where all layers together would have more than "
+        "10,000"))
+    stop_ps: list[Time] = Field(description="last window completed, for the same images")
 
     @model_validator(mode="after")
     def _pairs(self) -> Span:
         if len(self.start_ps) != len(self.stop_ps):
-            raise ValueError(f"stop_ps: found {len(self.stop_ps)} times, allowed {len(self.start_ps)} as in start_ps")
+            raise ValueError(f"stop_ps: must have as many times as start_ps, {len(self.start_ps)}, not "
+                             f"{len(self.stop_ps)}")
         return self
 
 
-class Record(Part):
-    """The whole document."""
+class Segment(Part):
+    """A part of a network that is reloaded."""
 
-    schema_: Literal["xbarch.result/1"] = Field(alias="schema")
+    layers: list[Text] = Field(min_length=1, max_length=LAYERS, description="layers of the segment")
+    crossbars: Crossbars = Field(description="occupied while the segment runs")
+    tiles: Annotated[Count, Unit("tiles")] = Field(description="occupied while the segment runs")
+    pipeline_interval_ps: MeanTime = Field(description="of the segment alone")
+    first_image_ps: Time = Field(description="of the segment alone")
+    programming_ps: Time = Field(description="time to load the segment once")
+    cells: Cells = Field(description="cells written to load the segment once")
+    time_ps: MeanTime = Field(description="time in the segment per image, programming included")
+    energy_aj: Energy = Field(description="energy of inference per image")
+    programming_aj: MeanEnergy = Field(description="energy of programming per image")
+    bits_in: Bits = Field(description="per image into the chip over the off-chip link")
+    bits_out: Bits = Field(description="per image out of the chip over the off-chip link")
+
+
+class Record(Part):
+    """The whole document. Energies and counts are per image: totals of the run divided by its images."""
+
+    schema_: Literal["xbarch.result/2"] = Field(alias="schema", description="`xbarch.result/2`")
     provenance: Provenance
     architecture: Architecture
     datapath: Path
     workload: Workload
-    policy: Text
-    mode: Text = "pipelined"
-    images: Count
+    policy: Text = Field(description="policy of weight replication")
+    mode: Text = Field("pipelined", description="execution mode, see [modes](reference.md#modes)")
+    images: Images = Field(description="images that ran")
     mapping: Mapping
     throughput: Throughput
     latency: Latency
-    energy: Energy
-    area: Area
-    power: Power
-    peak: Rates
-    effective: Rates
-    dense_equivalent: Rates
+    energy: EnergyPerImage
+    area: Areas
+    power: Powers
+    peak: Peak
+    effective: Effective
+    dense_equivalent: DenseEquivalent
     utilization: Utilization
     counts: Counts
-    programming: Programming | None = None  # records of before it was counted
-    segments: list[Segment] | None = Field(None, max_length=LAYERS)  # of a network that is reloaded
+    programming: Programming | None = None  # records made before it was counted have none
     interconnect: Interconnect | None = None  # the same
     timeline: list[Span] = Field(max_length=LAYERS)
+    segments: list[Segment] | None = Field(None, max_length=LAYERS)  # of a network that is reloaded
+
+    def document(self) -> dict[str, Any]:
+        """The record as plain values, keys as in `result.json`; those that were never set are left out."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
 
     @model_validator(mode="after")
     def _few(self) -> Record:
         spans = sum(len(span.start_ps) for span in self.timeline)
         if spans > SPANS:
-            raise ValueError(f"timeline: found {spans:,} spans in all, allowed at most {SPANS:,}")
+            raise ValueError(f"timeline: must have at most {SPANS:,} spans in all, not {spans:,}")
+        return self
+
+    @model_validator(mode="after")
+    def _possible(self) -> Record:
+        """In an exact steady state no crossbar reads for longer than the pipeline interval."""
+        read = self.utilization.crossbar_time
+        if self.latency.steady and read is not None and read > 1 + 1e-9:
+            raise ValueError(f"utilization.crossbar_time: must be at most 1 in a steady state, not {read}")
         return self
 
     @model_validator(mode="after")
     def _honest(self) -> Record:
-        """Synthetic numbers are labelled so wherever they appear."""
+        """Synthetic weights are labelled so wherever they appear."""
         synthetic = self.workload.trained_on is None
         if self.workload.synthetic != synthetic:
-            raise ValueError(f"workload.synthetic: found {str(self.workload.synthetic).lower()}, allowed "
-                             f"{str(synthetic).lower()} where trained_on {'is null' if synthetic else 'names data'}")
-        if (self.provenance.weights == "synthetic") != synthetic:
-            raise ValueError(f"provenance.weights: found {self.provenance.weights!r}, allowed "
-                             f"{'synthetic' if synthetic else 'trained'!r} as workload.trained_on says")
+            raise ValueError(f"workload.synthetic: must be {str(synthetic).lower()} where trained_on "
+                             f"{'is null' if synthetic else 'names data'}")
+        weights = "synthetic" if synthetic else "trained"
+        if self.provenance.weights != weights:
+            raise ValueError(f"provenance.weights: must be {weights!r} as workload.trained_on says, not "
+                             f"{self.provenance.weights!r}")
         return self

@@ -12,33 +12,34 @@ from numpy.typing import NDArray
 from xbarch.errors import InputError
 from xbarch.sim.graph import Sink, StageGraph
 from xbarch.support import files
+from xbarch.support.sheet import sheet
 
 COLUMNS = ("layer", "copy", "stage", "server", "image", "window", "asked_ps", "granted_ps", "over_ps", "out_ps")
 
 
 def placed(path: Path) -> Path:
-    """The path, where a trace may be written there.
+    """The path, once it is certain that a trace can be written there.
 
     Raises:
-        InputError: it does not end in .csv or .csv.gz, or could not be written.
+        InputError: the name does not end in .csv or .csv.gz, or the file could not be written.
     """
     if not path.name.endswith((".csv", ".csv.gz")):
-        raise InputError(f"found {path.name!r}, allowed a name that ends in .csv or .csv.gz", field="trace")
+        raise InputError(f"must be a file name that ends in .csv or .csv.gz, not {path.name!r}", field="trace")
     files.writable(path.parent, path.name)
     return path
 
 
 @contextmanager
 def tracing(path: Path, graph: StageGraph, windows: dict[str, int]) -> Iterator[Sink]:
-    """What writes visits to `path` as they come, a line each: `COLUMNS`. windows: of each flow in an image.
+    """A sink that writes every visit to `path` as it comes, a line each: `COLUMNS`. windows: of each flow per image.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the file cannot be written.
     """
     places = [(flow.name, number, stage.name.removeprefix(f"{flow.name}/"),
                graph.servers[stage.server].name if stage.server >= 0 else "")
               for flow in graph.flows for number, stages in enumerate(flow.copies) for stage in stages]
-    heads = [",".join(map(_quoted, map(str, place))) for place in places]
+    heads = [sheet(list(map(str, place)), ())[:-1] for place in places]
     per = np.repeat([windows[flow.name] for flow in graph.flows],
                     [sum(map(len, flow.copies)) for flow in graph.flows]).astype(np.int64)
     with files.stream(path) as text:
@@ -52,6 +53,3 @@ def tracing(path: Path, graph: StageGraph, windows: dict[str, int]) -> Iterator[
 
         yield sink
 
-
-def _quoted(word: str) -> str:
-    return '"' + word.replace('"', '""') + '"' if any(c in word for c in ',"\r\n') else word

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, m
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from xbarch.specs.explain import unknown
 from xbarch.specs.model import Spec
 from xbarch.units import Area, Bandwidth, Energy, Frequency, Memory, Power, Time
 
@@ -26,13 +27,13 @@ def _ratio(value: object) -> object:
     """A positive whole number or a fraction such as "1/4", kept as text in lowest terms."""
     text = str(value)
     if isinstance(value, bool) or len(text) > 24:
-        raise ValueError(f"found {text[:40]!r}, allowed a whole number or a fraction such as 1/4")
+        raise ValueError(f"must be a whole number or a fraction such as 1/4, not {text[:40]!r}")
     try:
         ratio = Fraction(text) if "." not in text and "e" not in text.lower() else None
     except (ValueError, ZeroDivisionError):
         ratio = None
     if ratio is None or not 0 < ratio <= 10**7:
-        raise ValueError(f"found {text!r}, allowed a whole number from 1 to 10,000,000 or a fraction such as 1/4")
+        raise ValueError(f"must be a whole number from 1 to 10,000,000 or a fraction such as 1/4, not {text!r}")
     return str(ratio)
 
 
@@ -75,7 +76,7 @@ class Verify(Spec):
     @model_validator(mode="after")
     def _ordered(self) -> Verify:
         if not 1 <= Fraction(self.pulses) <= self.rounds:
-            raise ValueError(f"pulses: found {self.pulses}, allowed 1 to rounds = {self.rounds}")
+            raise ValueError(f"pulses: must be 1 to {self.rounds} (rounds), not {self.pulses}")
         return self
 
 
@@ -120,8 +121,8 @@ class Crossbar(Spec):
     def _units_fit(self) -> Crossbar:
         unit = self.operation_unit
         if unit is not None and (unit.rows > self.rows or unit.columns > self.columns):
-            raise ValueError(f"operation_unit: found {unit.rows} x {unit.columns}, allowed at most the crossbar's "
-                             f"{self.rows} x {self.columns}")
+            raise ValueError(f"operation_unit: must be at most {self.rows} x {self.columns}, the crossbar, not "
+                             f"{unit.rows} x {unit.columns}")
         return self
 
 
@@ -254,15 +255,15 @@ class Component(Spec):
         rated = self.actions is not None and self.per is not None
         if self.constant:
             if self.action or rated or self.energy is not None or self.covers:
-                raise ValueError("constant power has no action, actions, per, energy or covers")
+                raise ValueError("constant power takes no action, actions, per, energy or covers")
         elif self.action is None or rated == (self.energy is not None):
-            raise ValueError("allowed an action with either energy, or actions and per; or constant: true")
+            raise ValueError("needs an action with energy, an action with actions and per, or constant: true")
         if self.bits is not None and self.scaling is None:
-            raise ValueError("bits: found them without scaling, allowed both")
+            raise ValueError("bits: needs scaling, the model that scales the price to other resolutions")
         if self.constant and self.leakage:
-            raise ValueError("constant power is drawn all the time, allowed no leakage")
+            raise ValueError("leakage: must be left out of constant power, which is drawn all the time anyway")
         if self.gated and not self.leakage:
-            raise ValueError("gated: found true without leakage, allowed both")
+            raise ValueError("gated: needs leakage, the power that is gated")
         return self
 
     @property
@@ -308,7 +309,7 @@ class Pipeline(Spec):
         roles = [stage.role for stage in self.stages]
         wanted = ["read", "transfer", "compute", "merge", "activate", "write"]
         if roles != wanted:
-            raise ValueError(f"found the roles {roles}, allowed {wanted} in this order")
+            raise ValueError(f"stages: the roles must be {', '.join(wanted)}, in this order, not {', '.join(roles)}")
         return self
 
 
@@ -338,14 +339,14 @@ class Architecture(Spec):
     def _consistent(self) -> Architecture:
         for number, stage in enumerate(self.pipeline.stages):
             if stage.unit not in self.components:
-                raise ValueError(f"pipeline.stages.{number}.unit: found {stage.unit!r}, allowed a component: "
-                                 f"{', '.join(self.components)}")
+                raise ValueError(f"pipeline.stages.{number}.unit: "
+                                 f"{unknown('component', stage.unit, self.components)}")
         for name, component in self.components.items():
             if component.gated and component.level != "ima" and name not in _SERVING:
-                raise ValueError(f"components.{name}.gated: found true at level {component.level}, allowed in an IMA "
-                                 f"and of {', '.join(_SERVING)}")
+                raise ValueError(f"components.{name}.gated: must be false at level {component.level}; gated are "
+                                 f"components of level ima, and {', '.join(_SERVING)}")
         if self.crossbars > 10**8:
-            raise ValueError(f"hierarchy: found {self.crossbars:,} crossbars, allowed at most 100,000,000")
+            raise ValueError(f"hierarchy: must make at most 100,000,000 crossbars, not {self.crossbars:,}")
         return self
 
     @property

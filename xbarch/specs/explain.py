@@ -1,4 +1,4 @@
-"""Pydantic's errors in the words of the person who wrote the file: what was found, what is allowed."""
+"""Pydantic's errors as one sentence for the person who wrote the file: what the value must be, and what it is."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from xbarch.specs.text import Trail, brief
 
-if TYPE_CHECKING:  # pydantic is loaded by who asks for a model
+if TYPE_CHECKING:  # pydantic is loaded only where a model is validated
     from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
-# error type of pydantic -> what is allowed, with the names of its context
-_ALLOWED = {
+# error type of pydantic: what the value must be, with the names of its context
+_MUST_BE = {
     "int_type": "a whole number", "int_from_float": "a whole number", "int_parsing": "a whole number",
     "float_type": "a number", "float_parsing": "a number", "finite_number": "a finite number",
     "bool_type": "true or false", "bool_parsing": "true or false",
     "string_type": "text (in quotes if it looks like a number)",
     "model_type": "a mapping (key: value lines)", "model_attributes_type": "a mapping (key: value lines)",
     "dict_type": "a mapping (key: value lines)", "list_type": "a list", "tuple_type": "a list",
-    "none_required": "nothing",
+    "none_required": "left out",
     "greater_than_equal": "at least {ge}", "greater_than": "more than {gt}",
-    "less_than_equal": "at most {le}", "less_than": "less than {lt}", "multiple_of": "multiples of {multiple_of}",
+    "less_than_equal": "at most {le}", "less_than": "less than {lt}", "multiple_of": "a multiple of {multiple_of}",
     "literal_error": "{expected}", "enum": "{expected}", "union_tag_invalid": "{expected_tags}",
     "string_pattern_mismatch": "text of the form {pattern}",
-    "string_too_short": "at least {min_length}", "string_too_long": "at most {max_length}",
-    "too_short": "at least {min_length}", "too_long": "at most {max_length}",
 }
-_COUNTED = {"string_too_short": "characters", "string_too_long": "characters", "too_short": "items",
-            "too_long": "items"}
+_MUST_HAVE = {
+    "string_too_short": "at least {min_length:,} characters", "string_too_long": "at most {max_length:,} characters",
+    "too_short": "at least {min_length:,} items", "too_long": "at most {max_length:,} items",
+}
+_CHOICES = ("literal_error", "enum", "union_tag_invalid")
 _FIELD = re.compile(r"([a-z_][\w.]*): ")
 
 
@@ -39,13 +40,12 @@ def explain(error: ValidationError, data: Any, model: type[BaseModel]) -> tuple[
     """One sentence on the first error, and where it is in `data`."""
     errors = error.errors(include_input=False, include_url=False)
     first = errors[0]
-    if first["type"] == "missing":  # a misspelt key is both unknown and missing: say the former
+    if first["type"] == "missing":  # a misspelt key is both unknown and missing: report the unknown one
         unknown = (e for e in errors if e["type"] == "extra_forbidden" and e["loc"][:-1] == first["loc"][:-1])
         first = next(unknown, first)
     trail = _trail(first["loc"], data)
     if first["type"] == "extra_forbidden":
-        names = keys(model, trail[:-1])
-        return f"unknown key {shown(trail[-1])}, allowed {', '.join(names) or 'none'}{guess(trail[-1], names)}", trail
+        return _unknown_key(model, trail), trail
     if first["type"] == "union_tag_invalid":  # the key that tells the kinds apart is at fault
         trail = (*trail, first["ctx"]["discriminator"].strip("'"))
     if first["type"] in ("value_error", "assertion_error"):
@@ -58,23 +58,53 @@ def _sentence(error: ErrorDetails, trail: Trail, data: Any) -> str:
 
     kind, context = error["type"], error.get("ctx", {})
     if kind == "missing":
-        return f"found no key {shown(trail[-1])}, which is required"
+        return f"required key {shown(trail[-1])} is missing"
     value = trail[-1] if error["loc"][-1:] == ("[key]",) else _value(data, trail)
-    if kind not in _ALLOWED:
-        return f"found {shown(value)}: {brief(error['msg'], 200)}"
-    if kind in _COUNTED and isinstance(value, str | list | dict):
-        count, what = len(value), _COUNTED[kind]
-        return f"found {count:,} {what if count != 1 else what[:-1]}, allowed {_ALLOWED[kind].format(**context)}"
-    if isinstance(value, str):  # a quantity is bounded in units of its own
+    if kind in _MUST_HAVE and isinstance(value, str | list | dict):
+        return f"must have {_counted(_MUST_HAVE[kind].format(**context))}, not {len(value):,}"
+    if kind not in _MUST_BE:
+        return f"{brief(error['msg'], 200)}, not {shown(value)}"
+    context = {name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in context.items()}
+    if isinstance(value, str):  # the limits of a quantity, in the value's own unit
         context = {name: alike(value, limit) or limit if isinstance(limit, int) else limit
                    for name, limit in context.items()}
-    allowed = brief(_ALLOWED[kind].format(**context), 300)
-    options = re.findall(r"'([^']*)'", allowed) if kind in ("literal_error", "enum", "union_tag_invalid") else []
-    return f"found {shown(value)}, allowed {allowed}{guess(value, options)}"
+    wanted = brief(_MUST_BE[kind].format(**context), 300)
+    options = re.findall(r"'([^']*)'", wanted) if kind in _CHOICES else []
+    return f"must be {listed(options) or wanted}, not {shown(value)}{guess(value, options)}"
+
+
+def _counted(words: str) -> str:
+    """"1 item" for "1 items"."""
+    return re.sub(r"\b1 (\w+)s$", r"1 \1", words)
+
+
+def _unknown_key(model: type[BaseModel], trail: Trail) -> str:
+    """The sentence for a key that the mapping above it does not have."""
+    key, names = trail[-1], keys(model, trail[:-1])
+    return f"unknown key {shown(key)}; {_listed_keys(names)}{guess(key, names) or _elsewhere(model, str(key))}"
+
+
+def _listed_keys(names: Sequence[str]) -> str:
+    return f"the keys here are {', '.join(names)}" if names else "no key is allowed here"
+
+
+def _elsewhere(model: type[BaseModel], key: str) -> str:
+    """"; did you mean 'a.b.key'?" where few mappings of the model have that key, else nothing."""
+    paths = [".".join(path) for path in _paths(model, ()) if path[-1] == key]
+    quoted = [repr(path) for path in paths]
+    return f"; did you mean {listed(quoted)}?" if 0 < len(paths) <= 3 else ""
+
+
+def _paths(hint: Any, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Of every field of a model and of the models in its fields; lists and free mappings are not entered."""
+    for name, annotation in _fields(hint):
+        yield (*above, name)
+        for part in _parts(annotation):
+            yield from _paths(part, (*above, name))
 
 
 def _own(message: str, trail: Trail, data: Any) -> tuple[str, Trail]:
-    """A model's own sentence. One that opens with the path of a field ("mesh.width: found ...") is about that."""
+    """A model's own sentence. One that opens with the path of a field ("mesh.width: must be ...") is about that."""
     if opening := _FIELD.match(message):
         inner = _trail((*trail, *opening[1].split(".")), data)
         if len(inner) == len(trail) + opening[1].count(".") + 1 and _value(data, inner) is not None:
@@ -83,7 +113,7 @@ def _own(message: str, trail: Trail, data: Any) -> tuple[str, Trail]:
 
 
 def shown(value: object) -> str:
-    """A value from a file, short and harmless."""
+    """A value from a file, shortened, without control characters."""
     if value is None or isinstance(value, bool):
         return {None: "nothing", True: "true", False: "false"}[value]
     if isinstance(value, dict | list):
@@ -92,7 +122,7 @@ def shown(value: object) -> str:
 
 
 def unknown(noun: str, value: object, known: Iterable[str]) -> str:
-    """One sentence: `value` names no `noun`; which names there are, and a guess if one is close.
+    """One sentence for a name that does not exist: the names that do, and a guess if one is close.
 
     >>> unknown("mode", "pipe", ["pipelined", "batch"])
     "unknown mode 'pipe'; choose pipelined or batch; did you mean 'pipelined'?"
@@ -118,7 +148,7 @@ def keys(model: type[BaseModel], trail: Trail) -> list[str]:
 
 
 def lacking(model: type[BaseModel], path: str) -> str:
-    """Why a dotted path is none of the model's, in words; empty if it is one, or leads where other keys are allowed."""
+    """Why a model has no field at a dotted path, in words; empty if it has, or if any key is allowed there."""
     steps = path.split(".")
     for number, step in enumerate(steps):
         above = tuple(steps[:number])
@@ -127,7 +157,8 @@ def lacking(model: type[BaseModel], path: str) -> str:
             return ""
         if step not in names:
             within = f" in {brief('.'.join(above))}" if above else ""
-            return f"unknown key {shown(step)}{within}, allowed {', '.join(names)}{guess(step, names)}"
+            near = guess(step, names) or _elsewhere(model, step)
+            return f"unknown key {shown(step)}{within}; {_listed_keys(names)}{near}"
     return ""
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from xbarch.specs.explain import unknown
 from xbarch.specs.load import Document, merged
 from xbarch.specs.model import Spec
 from xbarch.specs.recipe import Text
@@ -41,11 +42,12 @@ class Grid(Spec):
         for method, spec in self.methods.items():
             for network in spec.networks or ():
                 if network not in self.networks:
-                    raise ValueError(f"methods.{method}.networks: found {network}, allowed {', '.join(self.networks)}")
+                    raise ValueError(f"methods.{method}.networks: {unknown('network', network, self.networks)}")
         names = self.names()
         for name in self.without:
             if not fnmatch.filter(names, name):
-                raise ValueError(f"without.{name[:60]}: no such recipe, allowed NETWORK_METHOD_POINT of those here")
+                raise ValueError(f"without.{name[:60]}: no recipe of this grid has that name; names are "
+                                 "NETWORK_METHOD_POINT")
         return self
 
     def names(self) -> dict[str, tuple[str, str, str]]:

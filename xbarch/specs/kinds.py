@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xbarch.errors import InputError
-from xbarch.specs.explain import guess, shown
+from xbarch.specs.explain import guess, listed, shown
 from xbarch.specs.load import Document, document, validate
 from xbarch.specs.text import brief
 from xbarch.support import bundled
@@ -70,10 +70,10 @@ def checked(found: Document, overrides: Sequence[str] = (), more: Mapping[str, t
     if kind == "architecture" and "kind" not in found.data:
         return Checked(kind, validate(found, _model("architecture"), overrides, buildable).name)
     if not isinstance(kind, str) or kind not in models:
-        raise found.error(f"found {shown(kind)}, allowed {', '.join(sorted(models))}, or no such key in an architecture"
+        raise found.error(f"must be {listed(sorted(models))} (left out for an architecture), not {shown(kind)}"
                           f"{guess(kind, sorted(models))}", "kind")
     if overrides:
-        raise InputError(f"found {brief(overrides[0])!r} for a file of kind {kind}, allowed for architectures",
+        raise InputError(f"changes architectures only, and the file is of kind {kind}: {brief(overrides[0])!r}",
                          field="--set")
     model = models[kind]
     made: Any = validate(found, _model(model) if isinstance(model, str) else model)
@@ -105,7 +105,7 @@ def read(source: str | Path) -> list[Document]:
         places = {}
     if not places:
         names = [name for folder in _FOLDERS for name in bundled.names(folder)]
-        raise InputError(f"no such file, and bundled are {brief(', '.join(names), 1000)}"
+        raise InputError(f"no such file; the bundled ones are {brief(', '.join(names), 1000)}"
                          f"{guess(Path(source).stem, names)}", file=brief(source, 200))
     own = [document(source, kind=f) for f, path in places.items() if path.parent == bundled.folder(f)]
     if own and not Path(source).is_file():

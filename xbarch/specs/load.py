@@ -99,17 +99,17 @@ def document(source: str | Path, *, kind: str = "architectures") -> Document:
 def _extended(path: Path, kind: str, before: tuple[Path, ...]) -> Document:
     data, lines = read(path)
     if not isinstance(data, dict):
-        raise InputError("found no mapping at the top, allowed key: value lines", file=str(path), line=1)
+        raise InputError("must hold key: value lines at the top", file=str(path), line=1)
     own = Document(str(path), data, lines)
     if "extends" not in data:
         return own
     name = data.pop("extends")
     if not isinstance(name, str):
-        raise own.error(f"found {shown(name)}, allowed a bundled name or a path", "extends")
+        raise own.error(f"must be a bundled name or a path, not {shown(name)}", "extends")
     beside = path.parent / name
     below = _find(beside if beside.is_file() else name, kind).resolve()
     if below in (*before, path.resolve()):
-        raise own.error(f"found {brief(name)!r}, which comes back to this file, allowed another", "extends")
+        raise own.error(f"extends itself by way of {brief(name)!r}", "extends")
     whole = _present(merged(_extended(below, kind, (*before, path.resolve())).data, data))
     return Document(str(path), whole, lines)
 
@@ -176,7 +176,7 @@ def override(document: Document, text: str) -> Document:
     path, equals, value = text.partition("=")
     steps = path.strip().split(".")
     if not (equals and value.strip() and all(steps)) or len(steps) > 32:
-        raise InputError(f"found {brief(text)!r}, allowed a.b.c=value", field="--set")
+        raise InputError(f"must be a.b.c=value, not {brief(text)!r}", field="--set")
     place = _place(text)
     parsed, _ = parse(decode(value.encode(errors="replace"), place, False), place, False)
     data = copy.deepcopy(document.data)
@@ -209,9 +209,9 @@ def _step(at: Any, step: str, place: str, trail: Trail) -> str | int:
     if isinstance(at, list):
         if step.isdecimal() and len(step) < 10 and int(step) < len(at):
             return int(step)
-        raise InputError(f"found the position {brief(step)!r}, allowed 0 to {len(at) - 1}", file=place,
+        raise InputError(f"a position in this list must be 0 to {len(at) - 1}, not {brief(step)!r}", file=place,
                          field=dotted(trail))
-    raise InputError(f"found the key {brief(step)!r} in a single value, allowed none", file=place, field=dotted(trail))
+    raise InputError(f"is a single value and has no key {brief(step)!r}", file=place, field=dotted(trail))
 
 
 def _misspelt(document: Document, trail: Trail) -> str:
@@ -230,13 +230,13 @@ def _misspelt(document: Document, trail: Trail) -> str:
 def _find(source: str | Path, kind: str) -> Path:
     """The file a path or bundled name means."""
     if not isinstance(source, str | Path):
-        raise InputError(f"found {shown(source)}, allowed a path or a bundled name", field=kind)
+        raise InputError(f"must be a path or a bundled name, not {shown(source)}", field=kind)
     try:
         path = bundled.find(str(source), kind, (".yaml",))
     except (OSError, ValueError):  # a name too long, or with a NUL
         path = None
     if path is None:
         names = list(bundled.known(kind))
-        raise InputError(f"no such file, and bundled {kind} are {', '.join(names)}"
+        raise InputError(f"no such file; the bundled {kind} are {', '.join(names)}"
                          f"{guess(Path(source).stem, names)}", file=brief(source, 200))
     return path

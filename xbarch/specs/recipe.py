@@ -86,8 +86,8 @@ class Shape(Spec):
     def _inside(self) -> Shape:
         unit = self.operation_unit
         if unit is not None and (unit.rows > self.rows or unit.columns > self.columns):
-            raise ValueError(f"operation_unit: found {unit.rows} x {unit.columns}, allowed at most the crossbar's "
-                             f"{self.rows} x {self.columns}")
+            raise ValueError(f"operation_unit: must be at most {self.rows} x {self.columns}, the crossbar, not "
+                             f"{unit.rows} x {unit.columns}")
         return self
 
 
@@ -125,11 +125,11 @@ class Admm(Spec):
     @model_validator(mode="after")
     def _met(self) -> Admm:
         if self.freeze_after is not None and self.freeze_after % self.every:
-            raise ValueError(f"freeze_after: found {self.freeze_after}, allowed a multiple of every = {self.every}")
+            raise ValueError(f"freeze_after: must be a multiple of {self.every} (every), not {self.freeze_after}")
         return self
 
 
-class Recover(Spec):
+class Zeroize(Spec):
     """Zeroize and recover (as in ZeroBN, Huai et al.): in every other epoch what the projection removes is set to zero
     after each step, in the others it may grow back. The density falls linearly to its target over `ramp` epochs."""
 
@@ -172,11 +172,11 @@ class Search(Spec):
     def _fit(self) -> Search:
         for value in self.values:
             if self.option == "density" and not 0 < value <= 1:
-                raise ValueError(f"values: found {value:g}, allowed more than 0, at most 1")
+                raise ValueError(f"values: must be above 0 up to 1, not {value:g}")
             if self.option != "density" and not isinstance(value, int):
-                raise ValueError(f"values: found {value:g}, allowed whole numbers")
+                raise ValueError(f"values: must be whole numbers, not {value:g}")
         if self.option == "density" and self.values != sorted(self.values):
-            raise ValueError(f"values: found {self.values}, allowed the least first")
+            raise ValueError(f"values: must rise, not {self.values}")
         return self
 
 
@@ -191,7 +191,7 @@ class Pruning(Spec):
     options: dict[str, Any] = Field(default_factory=dict, description="options of the data path")
     search: Search | None = None
     geometry: Shape = Shape()
-    algorithm: Annotated[Lasso | Admm | Recover | Cut | Slices | Hoyer, Field(discriminator="name")]
+    algorithm: Annotated[Lasso | Admm | Zeroize | Cut | Slices | Hoyer, Field(discriminator="name")]
     density: float | None = Field(None, gt=0, le=1, description="share of the pruned layers' weights that is kept; "
                                   "lasso may leave it open: what quantizes to zero counts as removed")
     layers: dict[str, float] = Field(default_factory=dict, description="densities of single layers; 1 leaves it dense")
@@ -201,17 +201,17 @@ class Pruning(Spec):
     @model_validator(mode="after")
     def _cut(self) -> Pruning:
         if (self.density is None) != (self.cut_after is None):
-            raise ValueError("density and cut_after go together: allowed both or neither")
+            raise ValueError("density and cut_after go together: give both or neither")
         if self.density is None and self.algorithm.name != "lasso":
             raise ValueError(f"algorithm {self.algorithm.name} needs density and cut_after")
         if self.cut_after is not None and self.cut_after >= self.training.epochs:
-            raise ValueError(f"cut_after: found {self.cut_after}, allowed less than training.epochs = "
-                             f"{self.training.epochs}")
+            raise ValueError(f"cut_after: must be less than {self.training.epochs} (training.epochs), not "
+                             f"{self.cut_after}")
         if self.search is not None and self.density is None:
             raise ValueError("search needs density and cut_after")
         for name, density in self.layers.items():
             if not 0 < density <= 1:
-                raise ValueError(f"layers.{name[:60]}: found {density}, allowed more than 0, at most 1")
+                raise ValueError(f"layers.{name[:60]}: must be above 0 up to 1, not {density}")
         return self
 
 

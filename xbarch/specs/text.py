@@ -27,6 +27,7 @@ from ruamel.yaml.events import (
 )
 
 from xbarch.errors import InputError
+from xbarch.support.printable import UNPRINTABLE, unprintable
 
 Trail = tuple[str | int, ...]  # keys and list positions from the top of the file to a value
 
@@ -41,7 +42,6 @@ _WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None,
 _WHOLE = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _REAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 def brief(text: object, most: int = 60) -> str:
@@ -57,17 +57,17 @@ def decode(data: bytes, file: object, numbered: bool = True) -> str:
         InputError: too large, not UTF-8, or characters YAML does not allow.
     """
     if len(data) > BYTES:
-        raise InputError(f"found {len(data):,} bytes, allowed at most {BYTES:,}", file=file)
+        raise InputError(f"must be at most {BYTES:,} bytes long, not {len(data):,}", file=file)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before, says = data[:error.start], f"found the byte 0x{data[error.start]:02x}, allowed UTF-8 text"
+        before, says = data[:error.start], f"must be UTF-8 text; the byte 0x{data[error.start]:02x} is not"
     else:
-        bad = _UNPRINTABLE.search(text)
+        bad = UNPRINTABLE.search(text)
         if bad is None:
             return text
         before = text[:bad.start()].encode()
-        says = f"found the control character U+{ord(bad[0]):04X}, allowed printable text"
+        says = f"must be printable text; the control character U+{ord(bad[0]):04X} is not"
     raise InputError(says, file=file, line=before.count(b"\n") + 1 if numbered else None)
 
 
@@ -112,10 +112,10 @@ class _Reader:
 
     def document(self) -> Any:
         self.expect(StreamStartEvent, "")
-        self.expect(DocumentStartEvent, "found nothing, allowed keys and values")
+        self.expect(DocumentStartEvent, "is empty; keys and values are needed")
         value = self.node(next(self.events), ())
         self.expect(DocumentEndEvent, "")
-        self.expect(StreamEndEvent, "found a second document, allowed one a file")
+        self.expect(StreamEndEvent, "has a second document; one per file is read")
         return value
 
     def expect(self, kind: type, otherwise: str) -> None:
@@ -128,21 +128,21 @@ class _Reader:
         if isinstance(event, ScalarEvent):
             return self.scalar(event, trail)
         if len(trail) >= DEPTH:
-            raise self.refuse(f"found nesting deeper than {DEPTH}, allowed at most {DEPTH} levels", trail[:3])
+            raise self.refuse(f"is nested deeper than {DEPTH} levels", trail[:3])
         return self.sequence(trail) if isinstance(event, SequenceStartEvent) else self.mapping(trail)
 
     def check(self, event: Any, trail: Trail) -> None:
         self.nodes += 1
         if self.nodes > NODES:
-            raise self.refuse(f"found more than {NODES:,} values, allowed at most {NODES:,}")
+            raise self.refuse(f"has more than {NODES:,} values, the most that are read")
         if isinstance(event, AliasEvent):
-            raise self.refuse(f"found the alias *{brief(event.anchor)}, allowed values written out", trail)
+            raise self.refuse(f"aliases are not read; write the value of *{brief(event.anchor)} out", trail)
         if not isinstance(event, ScalarEvent | SequenceStartEvent | MappingStartEvent):
             raise self.refuse(f"not YAML: unexpected {type(event).__name__}", trail)
         if event.anchor is not None:
-            raise self.refuse(f"found the anchor &{brief(event.anchor)}, allowed values written out", trail)
+            raise self.refuse(f"anchors are not read; remove &{brief(event.anchor)} and write values out", trail)
         if event.tag is not None:
-            raise self.refuse(f"found the tag {brief(event.tag)}, allowed values without tags", trail)
+            raise self.refuse(f"tags are not read; remove {brief(event.tag)}", trail)
 
     def sequence(self, trail: Trail) -> list[Any]:
         items: list[Any] = []
@@ -159,26 +159,27 @@ class _Reader:
             key = self.scalar(event, trail) if isinstance(event, ScalarEvent) else event
             if not isinstance(key, str):
                 shown = repr(brief(event.value)) if isinstance(event, ScalarEvent) else "a list or mapping"
-                raise self.refuse(f"found {shown} as a key, allowed text", trail)
+                raise self.refuse(f"a key must be text, not {shown}", trail)
             if key == "<<":
-                raise self.refuse("found the merge key <<, allowed keys written out", trail)
+                raise self.refuse("merge keys (<<) are not read; write the keys out", trail)
             below = (*trail, key)
             if key in found:
-                raise self.refuse(f"found the key {brief(key)!r} twice (first in line {self.lines[below]}), "
-                                  "allowed once", below)
+                raise self.refuse(f"the key {brief(key)!r} is given twice, first in line {self.lines[below]}", below)
             self.lines[below] = self.line
             found[key] = self.node(next(self.events), below)
         return found
 
     def scalar(self, event: Any, trail: Trail) -> str | int | float | bool | None:
         value: str = event.value
+        if bad := unprintable(value):  # "\\x1b" in double quotes: the file is printable, its value is not
+            raise self.refuse(f"must be printable text; the control character {bad} is not", trail)
         if event.style:  # quoted or block: text whatever it looks like
             return value
         if value in _WORDS:
             return _WORDS[value]
         if _WHOLE.fullmatch(value) or _REAL.fullmatch(value):
             if len(value) > DIGITS:
-                raise self.refuse(f"found a number of {len(value)} characters, allowed at most {DIGITS}", trail)
+                raise self.refuse(f"a number must have at most {DIGITS} characters, not {len(value)}", trail)
             base = {"0o": 8, "0x": 16}.get(value[:2], 10)
             return int(value, base) if _WHOLE.fullmatch(value) else float(value)
         if _NOT_FINITE.fullmatch(value):

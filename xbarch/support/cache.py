@@ -83,7 +83,7 @@ def limit() -> int:
     except ValueError:
         found = -1.0
     if not 0 <= found <= _MOST:
-        raise InputError(f"found {given[:40]!r}, allowed a number of MB from 0 (nothing is kept) to {_MOST:,}",
+        raise InputError(f"must be a number of MB from 0 (nothing is kept) to {_MOST:,}, not {given[:40]!r}",
                          field=VARIABLE)
     return int(found * 1e6)
 

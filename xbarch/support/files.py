@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 from xbarch.errors import InputError
+from xbarch.support.printable import unprintable
 
 _DIGITS = 100  # of a whole number in JSON
 
@@ -25,9 +26,9 @@ def read(path: Path, most: int) -> bytes:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise InputError("found a folder or device, allowed a file", file=path)
+            raise InputError("must be a file, not a folder or device", file=path)
         if found.st_size > most:
-            raise InputError(f"found {found.st_size:,} bytes, allowed at most {most:,}", file=path)
+            raise InputError(f"must be at most {most:,} bytes long, not {found.st_size:,}", file=path)
         return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else error
@@ -35,32 +36,36 @@ def read(path: Path, most: int) -> bytes:
 
 
 def read_json(path: Path, most: int) -> Any:
-    """The JSON document in a file of at most `most` bytes; NaN, infinities and keys given twice are refused.
+    """The JSON document in a file of at most `most` bytes. NaN, infinities, keys given twice and text with control
+    characters are refused.
 
     Raises:
         InputError: as `read`, or not such a document.
     """
     try:
-        return json.loads(read(path, most).decode(), parse_constant=_refused, parse_int=_whole,
-                          object_pairs_hook=_once)
+        found = json.loads(read(path, most).decode(), parse_constant=_refused, parse_int=_whole,
+                           object_pairs_hook=_once)
+        if bad := unprintable(found):
+            raise ValueError(f"must hold printable text; the control character {bad} is not")
+        return found
     except json.JSONDecodeError as error:
         raise InputError(f"is not JSON: {error.msg.lower().removesuffix(' at')} at column {error.colno}", file=path,
                          line=error.lineno) from None
     except UnicodeDecodeError as error:
-        raise InputError(f"found the byte 0x{error.object[error.start]:02x}, allowed UTF-8 text", file=path) from None
+        raise InputError(f"must be UTF-8 text; the byte 0x{error.object[error.start]:02x} is not", file=path) from None
     except RecursionError:
         raise InputError("is not JSON: nested too deeply", file=path) from None
     except ValueError as error:
-        raise InputError(f"found {str(error)[:100]}", file=path) from None
+        raise InputError(str(error)[:150], file=path) from None
 
 
 def _refused(name: str) -> float:
-    raise ValueError(f"{name}, allowed finite numbers")
+    raise ValueError(f"numbers must be finite, not {name}")
 
 
 def _whole(digits: str) -> int:
     if len(digits) > _DIGITS:
-        raise ValueError(f"a number of {len(digits):,} characters, allowed at most {_DIGITS}")
+        raise ValueError(f"a number must have at most {_DIGITS} characters, not {len(digits):,}")
     return int(digits)
 
 
@@ -68,9 +73,25 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {key[:60]!r} twice, allowed once")
+            raise ValueError(f"the key {key[:60]!r} is given twice")
         found[key] = value
     return found
+
+
+def is_file(place: str | Path) -> bool:
+    """Whether a file is there; False for a name that no file can have."""
+    try:
+        return Path(place).is_file()
+    except (OSError, ValueError):  # a name too long, or with a NUL
+        return False
+
+
+def is_folder(place: str | Path) -> bool:
+    """Whether a folder is there; False for a name that no folder can have."""
+    try:
+        return Path(place).is_dir()
+    except (OSError, ValueError):  # as in `is_file`
+        return False
 
 
 def cache() -> Path:
@@ -83,7 +104,7 @@ def cache() -> Path:
     try:
         return Path(given) if given else Path.home() / ".cache" / "xbarch"
     except RuntimeError:
-        raise InputError("found no home folder for what is to be kept, allowed a folder in XBARCH_CACHE") from None
+        raise InputError("there is no home folder for the cache: set XBARCH_CACHE to a folder") from None
 
 
 def writable(folder: Path, *names: str) -> None:
@@ -164,7 +185,7 @@ def _target(path: Path) -> Path:
     """The file that `path` means, symbolic links followed; it is not there yet, or is a file."""
     target = Path(os.path.realpath(path))
     if os.path.lexists(target) and not target.is_file():
-        raise InputError("found a folder, device or pipe, allowed a file to write", file=path)
+        raise InputError("cannot be written: it is a folder, device or pipe", file=path)
     return target
 
 
@@ -183,4 +204,4 @@ def _beside(target: Path) -> Path:
 
 def _unwritable(path: Path, error: Exception) -> InputError:
     reason = error.strerror if isinstance(error, OSError) else error  # ValueError: a NUL in the name
-    return InputError(f"cannot be written ({reason}), allowed a place you may write to", file=path)
+    return InputError(f"cannot be written: {reason}", file=path)

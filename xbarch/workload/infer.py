@@ -55,7 +55,7 @@ def _out(layer: Layer, terms: list[NDArray[np.int64]], scaled: Any, last: bool) 
     if layer.op in ("flatten", "maxpool"):
         return terms[0]
     if layer.scale is None:
-        raise InputError(f"layer {layer.name} stores no scale, allowed a trained workload")
+        raise InputError(f"layer {layer.name} stores no scale; only a trained workload can be computed")
     out: NDArray[np.int64] | Reals = scaled(layer, layer.scale, terms, last)
     return out
 
@@ -97,7 +97,7 @@ def _shifted(layer: Layer, scale: Reals, terms: list[NDArray[np.int64]], last: b
     """Integers alone: sums aligned by left shifts, half a level added, one right shift."""
     exponents = _exponents(scale)
     if exponents is None:
-        raise InputError(f"layer {layer.name} has a scale that is no power of two, allowed shifts alone")
+        raise InputError(f"layer {layer.name} has a scale that is no power of two, so shifts cannot compute it")
     down = np.maximum(-exponents, 0)
     if layer.compute:
         if last:  # filters share one unit, the finest
@@ -120,7 +120,7 @@ def _shifted(layer: Layer, scale: Reals, terms: list[NDArray[np.int64]], last: b
 
 def _whole(layer: Layer, bias: Reals) -> NDArray[np.int64]:
     if not np.array_equal(bias, np.rint(bias)):
-        raise InputError(f"layer {layer.name} has a bias that is no whole number of its sums' unit, allowed whole ones")
+        raise InputError(f"layer {layer.name} has a bias that is not a whole number of its sums' steps")
     return bias.astype(np.int64)
 
 

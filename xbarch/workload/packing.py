@@ -46,7 +46,7 @@ def unpack(data: NDArray[np.uint8], shape: tuple[int, ...], bits: int, signed: b
         flat = np.frombuffer(raw, _narrow(bits, signed))
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     if flat.size and (flat.min() < low or flat.max() > high):
-        raise ValueError(f"found numbers from {flat.min()} to {flat.max()}, allowed {low} to {high}")
+        raise ValueError(f"numbers must be {low} to {high}, not {flat.min()} to {flat.max()}")
     return flat.reshape(shape)
 
 
@@ -69,8 +69,8 @@ def _expand(data: NDArray[np.uint8], size: int) -> bytes:
     except zlib.error as error:
         raise ValueError(f"cannot be expanded ({error})") from None
     if len(raw) != size:
-        raise ValueError(f"found {'more than ' if len(raw) > size else ''}{min(len(raw), size)} bytes of numbers, "
-                         f"allowed {size}")
+        raise ValueError(f"must have {size} bytes of numbers, not {'more than ' if len(raw) > size else ''}"
+                         f"{min(len(raw), size)}")
     if not stream.eof:
-        raise ValueError("the compressed bytes break off")
+        raise ValueError("the compressed bytes are cut off")
     return raw

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +24,7 @@ from xbarch.specs.explain import explain
 from xbarch.specs.text import brief, dotted
 from xbarch.support.files import read, read_json, write_all
 from xbarch.workload.graph import Ints, Layer, Named, Op, Workload
+from xbarch.workload.names import LONGEST, PATTERN
 from xbarch.workload.packing import pack, pack_mask, unpack, unpack_mask
 
 MANIFEST, TENSORS = "manifest.json", "tensors.safetensors"
@@ -34,7 +36,7 @@ Size = Annotated[int, Field(ge=1, le=2**20)]
 Pair = tuple[Size, Size]
 Offset = Annotated[int, Field(ge=0, le=2**16)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=PATTERN)]
 
 
 class StoredLayer(BaseModel):
@@ -140,7 +142,7 @@ def load(folder: Path) -> Workload:
     """
     manifest = read_manifest(folder)
     if not (folder / TENSORS).exists():
-        raise InputError(f"has the manifest alone, no {TENSORS}, allowed after `xbarch compress {manifest.name}`",
+        raise InputError(f"is incomplete: {TENSORS} is missing; run `xbarch compress {manifest.name}` to make it",
                          file=folder)
     tensors = _Tensors(folder / TENSORS, manifest.sha256)
     layers: dict[str, Layer] = {}
@@ -153,8 +155,8 @@ def load(folder: Path) -> Workload:
             shape = weight_shape(layer)
             weights += math.prod(shape)
             if weights > _MOST:
-                raise InputError(f"found {weights:,} weights up to here, allowed {_MOST:,}", file=folder / MANIFEST,
-                                 field=f"layers.{number}.out_shape")
+                raise InputError(f"the layers up to this one have {weights:,} weights; at most {_MOST:,} are read",
+                                 file=folder / MANIFEST, field=f"layers.{number}.out_shape")
             numbers: dict[str, Any] = {"weights": partial(tensors.weights, layer, shape)}
             if tensors.has(layer, "mask"):
                 numbers["mask"] = partial(tensors.mask, layer, shape)
@@ -163,20 +165,20 @@ def load(folder: Path) -> Workload:
                 object.__setattr__(layer, part, Named(f"{manifest.sha256} {layer.name} {part}", make))
             if manifest.images and tensors.has(layer, "inputs"):
                 if (size := manifest.images * math.prod(layer.in_shape)) > _MOST:
-                    raise InputError(f"found {size:,} stored inputs of layer {layer.name}, allowed {_MOST:,}",
+                    raise InputError(f"layer {layer.name} has {size:,} stored inputs; at most {_MOST:,} are read",
                                      file=folder / MANIFEST, field="images")
                 activations[layer.name] = partial(tensors.ints, layer, "inputs", (manifest.images, *layer.in_shape))
                 if len(activations) == 1:
                     activations[layer.name]()  # as many images as the manifest says; the others when asked for
             elif manifest.images or tensors.has(layer, "inputs"):
                 are = "" if tensors.has(layer, "inputs") else "no "
-                raise InputError(f"found {manifest.images}, but {are}inputs of layer {layer.name} are stored, allowed "
-                                 "the number of stored images", file=folder / MANIFEST, field="images")
+                raise InputError(f"must be the number of stored images, not {manifest.images}: {are}inputs of layer "
+                                 f"{layer.name} are stored", file=folder / MANIFEST, field="images")
         for part in ("scale", "bias"):
             object.__setattr__(layer, part, tensors.reals(layer, part))
         layers[layer.name] = layer
     if not any(layer.compute for layer in layers.values()):
-        raise InputError("found no conv or linear layer, allowed at least one", file=folder / MANIFEST, field="layers")
+        raise InputError("must have at least one conv or linear layer", file=folder / MANIFEST, field="layers")
     return Workload(
         manifest.name, tuple(layers.values()), manifest.datapath, manifest.options, manifest.trained_on,
         manifest.accuracy, manifest.source, Lazy(activations, manifest.sha256),
@@ -207,7 +209,7 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest alone."""
     path = folder / MANIFEST
     if folder.is_dir() and not path.exists():
-        raise InputError(f"has no {MANIFEST}, allowed the folder of a stored workload", file=folder)
+        raise InputError(f"is no stored workload: it has no {MANIFEST}", file=folder)
     data = read_json(path, _MOST_JSON)
     try:
         return Manifest.model_validate_json(json.dumps(data), strict=True)  # strict, and lists for tuples
@@ -226,11 +228,11 @@ class _Tensors:
         try:
             found = hashlib.sha256(read(path, _MOST_BYTES)).hexdigest()
             if found != digest:
-                raise InputError(f"found the digest {found[:12]}, allowed the manifest's {digest[:12]}: the file is "
-                                 "truncated or was changed", file=path)
+                raise InputError(f"is cut off or was changed: its digest must be {digest[:12]}, as in the manifest, "
+                                 f"not {found[:12]}", file=path)
             self.open: Any = safe_open(str(path), framework="numpy")
             self.names = frozenset(self.open.keys())  # type: ignore[no-untyped-call]
-        except SafetensorError as error:
+        except (SafetensorError, ValueError, TypeError, OSError) as error:
             raise InputError(f"cannot be read as safetensors: {brief(error, 100)}", file=path) from None
 
     def has(self, layer: Layer, part: str) -> bool:
@@ -239,11 +241,31 @@ class _Tensors:
     def bytes(self, layer: Layer, part: str) -> NDArray[np.uint8]:
         if not self.has(layer, part):
             raise InputError(f"has no {part} of layer {layer.name}", file=self.path)
-        data: NDArray[np.uint8] = self.open.get_tensor(f"{layer.name}/{part}")
-        if data.dtype != np.uint8 or data.ndim != 1:
-            raise InputError(f"{part} of layer {layer.name} are {data.dtype} {data.shape}, allowed packed bytes",
+        kind, shape = self.described(layer, part)
+        if kind != "U8" or len(shape) != 1:
+            raise InputError(f"{part} of layer {layer.name} must be packed bytes (U8), not {kind} {shape}",
                              file=self.path)
+        data: NDArray[np.uint8] = self.read(layer, part)
         return data
+
+    def described(self, layer: Layer, part: str) -> tuple[str, tuple[int, ...]]:
+        """(type, shape) as the file states them, before anything is read: NumPy has no type for some of them."""
+        with self.guarded(layer, part):
+            found = self.open.get_slice(f"{layer.name}/{part}")
+            return str(found.get_dtype()), tuple(found.get_shape())
+
+    def read(self, layer: Layer, part: str) -> Any:
+        with self.guarded(layer, part):
+            return self.open.get_tensor(f"{layer.name}/{part}")
+
+    @contextmanager
+    def guarded(self, layer: Layer, part: str) -> Iterator[None]:
+        """Whatever the library makes of a damaged file is one sentence."""
+        try:
+            yield
+        except Exception as error:
+            raise InputError(f"{part} of layer {layer.name} cannot be read ({type(error).__name__}: "
+                             f"{brief(error, 100)})", file=self.path) from None
 
     def weights(self, layer: Layer, shape: tuple[int, ...]) -> Ints:
         """All weights of a layer; where it has a mask, zero but for the kept ones."""
@@ -271,13 +293,15 @@ class _Tensors:
     def reals(self, layer: Layer, part: str) -> NDArray[np.float64] | None:
         if not self.has(layer, part):
             return None
-        data = self.open.get_tensor(f"{layer.name}/{part}")
+        kind, shape = self.described(layer, part)
         count = layer.filters if layer.compute else {"add": 2, "avgpool": 1}.get(layer.op, 0)
-        if data.dtype != np.float64 or data.shape != (count,) or not np.isfinite(data).all():
-            found = f"{data.dtype} {data.shape}" if data.dtype != np.float64 or data.shape != (count,) else "NaN or inf"
-            raise InputError(f"{part} of layer {layer.name}: found {found}, allowed {count} finite float64",
+        if kind != "F64" or shape != (count,):
+            raise InputError(f"{part} of layer {layer.name} must be {count} numbers of type F64, not {kind} {shape}",
                              file=self.path)
-        return np.array(data)
+        data = np.array(self.read(layer, part))
+        if not np.isfinite(data).all():
+            raise InputError(f"{part} of layer {layer.name} must be finite numbers", file=self.path)
+        return data
 
 
 def _fits(layer: Layer, known: Mapping[str, Layer], place: str, path: Path) -> None:
@@ -287,29 +311,29 @@ def _fits(layer: Layer, known: Mapping[str, Layer], place: str, path: Path) -> N
         return InputError(message, file=path, field=f"{place}.{part}")
 
     if layer.name in known:
-        raise refuse(f"found {layer.name!r} twice, allowed once", "name")
+        raise refuse(f"{layer.name!r} is the name of an earlier layer", "name")
     wanted = {"input": 0, "add": 2}.get(layer.op, 1)
     if len(layer.inputs) != wanted or (layer.op == "input") != (not known):
-        raise refuse(f"found {len(layer.inputs)} inputs, allowed {wanted}; one input layer, the first", "inputs")
+        raise refuse(f"a layer of op {layer.op} must have {wanted} inputs, not {len(layer.inputs)}, and the first "
+                     "layer alone is of op input", "inputs")
     for position, name in enumerate(layer.inputs):
         if name not in known:
-            raise refuse(f"found {name!r}, allowed an earlier layer", "inputs")
+            raise refuse(f"must be earlier layers, not {name!r}", "inputs")
         if position == 0 and known[name].out_shape != layer.in_shape:
-            raise refuse(f"found {layer.in_shape}, allowed {known[name].out_shape} as {name} makes", "in_shape")
+            raise refuse(f"must be {known[name].out_shape}, the output of {name}, not {layer.in_shape}", "in_shape")
     c, h, w = layer.in_shape
     window = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in zip(
         (h, w), layer.padding, layer.dilation, layer.kernel, layer.stride, strict=True))
     if min(window) < 1:
-        raise refuse(f"found {layer.kernel} with dilation {layer.dilation}, allowed at most the padded input {h} x {w}",
-                     "kernel")
+        raise refuse(f"must fit in the padded input, {h} x {w} before padding, which {layer.kernel} with dilation "
+                     f"{layer.dilation} does not", "kernel")
     out = {"input": layer.in_shape, "add": layer.in_shape, "flatten": (c * h * w, 1, 1),
            "conv": (layer.filters, *window), "maxpool": (c, *window), "avgpool": (c, *window),
            "linear": (layer.filters, 1, 1)}[layer.op]
     if out != layer.out_shape:
-        raise refuse(f"found {layer.out_shape}, allowed {out}", "out_shape")
+        raise refuse(f"must be {out}, not {layer.out_shape}", "out_shape")
     if c % layer.groups or layer.filters % layer.groups:
-        raise refuse(f"found {layer.groups} for {c} channels and {layer.filters} filters, allowed a divisor of both",
-                     "groups")
+        raise refuse(f"must divide {c} channels and {layer.filters} filters, which {layer.groups} does not", "groups")
     for part, shape in (("in_shape", layer.in_shape), ("out_shape", layer.out_shape)):
         if math.prod(shape) > _MOST:
-            raise refuse(f"found {math.prod(shape):,} values, allowed {_MOST:,}", part)
+            raise refuse(f"must have at most {_MOST:,} values, not {math.prod(shape):,}", part)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from xbarch.errors import InputError
+from xbarch.specs.explain import unknown
 from xbarch.support import cache
 from xbarch.workload.graph import Ints, Layer, Named, Op, Workload
 
@@ -199,7 +200,7 @@ def network(name: str) -> tuple[Layer, ...]:
         InputError: not one of `NETWORKS`.
     """
     if name not in NETWORKS:
-        raise InputError(f"found {name[:40]!r}, allowed {', '.join(NETWORKS)}", field="network")
+        raise InputError(unknown("network", name, NETWORKS), field="network")
     return tuple(NETWORKS[name]().layers)
 
 
@@ -207,7 +208,7 @@ def network(name: str) -> tuple[Layer, ...]:
 
 def _known(name: str) -> str:
     if name not in NETWORKS:
-        raise ValueError(f"found {name[:40]!r}, allowed {', '.join(NETWORKS)}")
+        raise ValueError(unknown("network", name, NETWORKS))
     return name
 
 

@@ -393,7 +393,7 @@ def test_bad_folders(call, folder, tmp_path, words, said):
 def test_all_four_files_or_none(call, folder, tmp_path):
     (tmp_path / "out" / "accuracy.svg").mkdir(parents=True)
     code, _, err = call("--workloads", folder, "--out", tmp_path / "out")
-    assert code == 2 and "accuracy.svg: found a folder" in err
+    assert code == 2 and "accuracy.svg: cannot be written: it is a folder" in err
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["accuracy.svg"]
 
 
@@ -410,15 +410,15 @@ def damage(manifest, at, value):
 
 
 @pytest.mark.parametrize("at, value, said", [
-    (("change",), {}, "change.mean: found no key 'mean'"),
+    (("change",), {}, "change.mean: required key 'mean' is missing"),
     (("change", "low"), 0.5, "change: found 0.5, "),
-    (("change", "high"), 7.0, "change.high: found 7.0, allowed at most 1"),
-    (("accuracy", "pruning"), None, "accuracy.pruning: found no key 'pruning'"),
-    (("accuracy", "baseline"), 1.5, "accuracy.baseline: found 1.5"),
-    (("data", "test"), "many", "data.test: found 'many', allowed a whole number"),
-    (("data", "test"), 0, "data.test: found 0, allowed at least 1"),
+    (("change", "high"), 7.0, "change.high: must be at most 1, not 7.0"),
+    (("accuracy", "pruning"), None, "accuracy.pruning: required key 'pruning' is missing"),
+    (("accuracy", "baseline"), 1.5, "accuracy.baseline: must be at most 1, not 1.5"),
+    (("data", "test"), "many", "data.test: must be a whole number, not 'many'"),
+    (("data", "test"), 0, "data.test: must be at least 1, not 0"),
     (("recipe", "pruning"), None, "recipe: found one without pruning"),
-    (("recipe", "model"), None, "recipe.model: found no key 'model'"),
+    (("recipe", "model"), None, "recipe.model: required key 'model' is missing"),
     (("datapath",), "nothing", "nothing"),
     (("sha256",), "0" * 64, "digest"),
     (("layers",), None, "layers"),

@@ -96,6 +96,7 @@ def simulate(folder, workload, policy="fit", overrides=(), architecture="isaac_l
 
 # -- figures --------------------------------------------------------------------------------------------------
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("workload", [name for name in METHODS if "/" not in name])
 @pytest.mark.parametrize("policy", ["fit", "more"])
 def test_gains_are_those_of_direct_runs(folder, written, workload, policy):
@@ -133,7 +134,7 @@ def test_matched_base_and_other_prices(folder, written):
 def test_speed_power_area_and_density(folder, written):
     rows, _ = written
     a, b = simulate(folder, "resnet18_dense"), simulate(folder, "resnet18_huai")
-    seconds = a["latency.interval_ps"] / b["latency.interval_ps"]
+    seconds = a["latency.pipeline_interval_ps"] / b["latency.pipeline_interval_ps"]
     energy = a["energy.scopes_aj.compute"] / b["energy.scopes_aj.compute"]
     power = pick(rows, "resnet18_huai", "power gain", base="own", policy="fit", scope="compute")
     assert power.simulated == pytest.approx(energy / seconds)
@@ -143,7 +144,7 @@ def test_speed_power_area_and_density(folder, written):
     a, b = (simulate(folder, w, "area") for w in ("resnet18_dense", "resnet18_xue"))
     density = pick(rows, "resnet18_xue", "TOPS/mm² gain", base="own", policy="area", adc="isaac_split")
     assert density.simulated == pytest.approx(
-        a["latency.interval_ps"] * a["area.used_mm2"] / b["latency.interval_ps"] / b["area.used_mm2"])
+        a["latency.pipeline_interval_ps"] * a["area.used_mm2"] / b["latency.pipeline_interval_ps"] / b["area.used_mm2"])
     a, b = (simulate(folder, w, "crossbars:4") for w in ("resnet18_dense", "resnet18_segprune"))
     speed = pick(rows, "resnet18_segprune", "speed gain", policy="crossbars:4")
     assert speed.simulated == b["throughput.images_per_second"] / a["throughput.images_per_second"]
@@ -384,7 +385,7 @@ def test_files(written):
 def test_all_four_files_or_none(written, tmp_path, monkeypatch):
     """Even where the last cannot be written only after the runs."""
     monkeypatch.setattr(report, "writable", lambda *_: (tmp_path / "claims.svg").mkdir())
-    with pytest.raises(InputError, match=r"claims\.svg: found a folder"):
+    with pytest.raises(InputError, match=r"claims\.svg: cannot be written: it is a folder"):
         claims(tmp_path, workloads=tmp_path, images=1)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["claims.svg", STORE]  # answers stay for the next call
 
@@ -396,6 +397,7 @@ def test_tables_are_rectangular(written, folder):
     assert all(len(row) == len(t.heads) for t in tables for row in t.rows)
 
 
+@pytest.mark.full
 def test_same_bytes_twice(written, folder, tmp_path):
     claims(tmp_path, workloads=folder, images=IMAGES)
     for name in ("claims.csv", "claims.html", "claims.md", "claims.svg"):
@@ -429,7 +431,7 @@ def test_command(call, folder, tmp_path):
 
 
 @pytest.mark.parametrize("words, said", [
-    (("--policy", "best"), "policy: found 'best'"),
+    (("--policy", "best"), "not 'best'"),
     (("--images", "0"), "images: must be a whole number from 1 to 10,000, not 0"),
     (("--workloads", "nowhere"), "nowhere: no such folder"),
     (("--out", "/proc/claims"), "cannot be written"),

@@ -170,6 +170,7 @@ def test_the_own_base_loses_nothing():
     assert found["xue"].overrides == ("crossbar.cell_bits=1",) and found["meng"].overrides == ()
 
 
+@pytest.mark.full
 def test_matrix_has_every_pair_or_its_reason(tmp_path):
     from xbarch.plugins import registry
     from xbarch.studies.comparison import sections

@@ -89,6 +89,7 @@ def test_sentences_name_what_was_measured(made):
     assert any("least energy" in s and "huai" in s for s in said) and not any("nan" in s or "inf" in s for s in said)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(("words", "message"), [
     (["--workloads", "nowhere"], "no such folder, allowed one with stored workloads"),
     (["--workloads", "{empty}"], "found no stored workload"),

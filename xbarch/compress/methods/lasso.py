@@ -57,7 +57,7 @@ class Lasso(Pruner):
         self.whole = [size for size in sizes if size is not None]
         self.inverse: list[Tensor] = []
         if len(self.whole) < len(sizes):
-            raise InputError(f"found lasso, allowed another algorithm: {path.name} removes no groups",
+            raise InputError(f"must be another algorithm than lasso: {path.name} removes no groups",
                              field="pruning.algorithm.name")
         if self.lasso.form == "reweighted":
             self.close(0)

@@ -15,6 +15,7 @@ from xbarch.datapaths.pruning import pruning
 from xbarch.datapaths.tools.purify import shown
 from xbarch.errors import InputError
 from xbarch.plugins.guard import asking
+from xbarch.specs.explain import unknown
 from xbarch.specs.recipe import Pruning, Shape
 
 
@@ -43,7 +44,7 @@ class Pruner:
         names = [n.layer.name for n in compute]
         for name in spec.layers:
             if name not in names:
-                raise InputError(f"found {name[:60]!r}, allowed {', '.join(names)}", field="pruning.layers")
+                raise InputError(unknown("layer", name, names), field="pruning.layers")
         spared = {compute[0].layer.name, *(shown(network.layers) if self.path.whole_filters else ())}
         with asking(self.path, "prunes"):
             self.nodes: list[Node] = [
@@ -89,15 +90,15 @@ class Pruner:
         made = [self._projection(how or self.path.project, w, n, share)
                 for n, w, share in zip(self.nodes, levels, shares, strict=True)]
         if any(f.allowed is not None and n.levels.scale != "lsq" for n, f in zip(self.nodes, made, strict=True)):
-            raise InputError(f"{self.path.name} removes single bits of the levels, allowed weight_scale: lsq, "
-                             "whose levels stay where they are", field="quantization.weight_scale")
+            raise InputError(f"must be lsq for {self.path.name}, which removes single bits of the levels: those of "
+                             "lsq stay where they are", field="quantization.weight_scale")
         return made
 
     def _projection(self, how: Project, levels: Reals, node: Node, share: float) -> Projection:
         with asking(self.path, "project", node.layer.name) as wrong:
             found = how(levels, node.layer, self.geometry, share)
             if not isinstance(found, Projection) or np.shape(found.mask) != np.shape(levels):
-                raise wrong("returned no Projection of the weights' shape, allowed one")
+                raise wrong("must return a Projection of the weights' shape")
             return found
 
     @torch.no_grad()

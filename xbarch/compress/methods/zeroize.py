@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from xbarch.compress.methods.pruner import Pruner
-from xbarch.specs.recipe import Recover as Spec
+from xbarch.specs.recipe import Zeroize as Spec
 
 
-class Recover(Pruner):
+class Zeroize(Pruner):
     """In every even epoch the weights become their projection after each step; in the odd ones what was set to zero
     gets gradients again and may come back (ZeroBN's published code; Huai et al. name it zerorize-recover).
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xbarch.compress.intake.graph import Parameters, Taken, unsigned
+from xbarch.compress.intake.graph import ModelGraph, Parameters, never_negative
 from xbarch.compress.quantizers.levels import Pact, Quantizer, Signed, Weights, power, rounded
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Quantization
@@ -141,25 +141,25 @@ class Image(nn.Module):
 
 
 class Network(nn.Module):
-    """Executes the graph of `Taken`. Quantizers: unsigned (PACT) behind ReLU and average pooling, signed where a
+    """Executes the graph of a model. Quantizers: unsigned (PACT) behind ReLU and average pooling, signed where a
     branch goes into an addition, none behind the last layer.
 
     Raises:
         InputError: a layer on crossbars may see negative inputs.
     """
 
-    def __init__(self, taken: Taken, spec: Quantization) -> None:
+    def __init__(self, graph: ModelGraph, spec: Quantization) -> None:
         super().__init__()
-        self.spec, self.layers = spec, _sized(taken.layers, spec)
+        self.spec, self.layers = spec, _sized(graph.layers, spec)
         by_name = {la.name: la for la in self.layers}
         used = {name for la in self.layers for name in la.inputs}
         for la in self.layers:
-            if la.compute and not unsigned(by_name[la.inputs[0]], by_name):
-                raise InputError(f"layer {la.name} may see negative inputs (from {la.inputs[0]}), allowed inputs "
-                                 "behind ReLU", field="model")
+            if la.compute and not never_negative(by_name[la.inputs[0]], by_name):
+                raise InputError(f"layer {la.name} may see negative inputs (from {la.inputs[0]}); put a ReLU between "
+                                 "the two", field="model")
         self.nodes = nn.ModuleDict()
         for la in self.layers:
-            self.nodes[_key(la.name)] = Node(la, taken.parameters.get(la.name), self._out(la, la.name in used), spec,
+            self.nodes[_key(la.name)] = Node(la, graph.parameters.get(la.name), self._out(la, la.name in used), spec,
                                              partial(self.step, la.inputs[0] if la.inputs else la.name))
 
     def _out(self, layer: Layer, used: bool) -> Quantizer | Image | None:

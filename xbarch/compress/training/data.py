@@ -14,6 +14,7 @@ from torch import Tensor
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Data
 from xbarch.specs.text import brief
+from xbarch.support.extras import needs
 
 _MOST = 8 * 2**30  # bytes of pixels kept in memory
 
@@ -105,12 +106,13 @@ def _compose(source: Tensor, pairs: Tensor, spec: Data, generator: torch.Generat
 
 def _room(images: int, spec: Data) -> None:
     if images * spec.channels * spec.size**2 > _MOST:
-        raise InputError(f"found {images:,} images of {spec.channels} x {spec.size} x {spec.size}, allowed "
-                         f"{_MOST >> 30} GiB of pixels", field="data.size")
+        raise InputError(f"must keep the images within {_MOST >> 30} GiB of pixels; {images:,} of {spec.channels} x "
+                         f"{spec.size} x {spec.size} are more", field="data.size")
 
 
 def _source() -> tuple[Tensor, Tensor]:
-    from sklearn.datasets import load_digits
+    with needs("train", "the data of digits"):
+        from sklearn.datasets import load_digits
 
     found = load_digits()
     return torch.tensor(found.images[:, None] / 16, dtype=torch.float32), torch.tensor(found.target, dtype=torch.int64)
@@ -150,7 +152,7 @@ def _cifar_file(place: Path, name: str) -> Images:
     if binary.is_file():
         raw = np.fromfile(binary, np.uint8)
         if not raw.size or raw.size % 3073:
-            raise InputError(f"found {raw.size} bytes, allowed a multiple of 3,073", file=binary)
+            raise InputError(f"must have a multiple of 3,073 bytes, not {raw.size:,}", file=binary)
         rows = raw.reshape(-1, 3073)
         pixels, labels = rows[:, 1:], rows[:, 0]
     elif python.is_file():
@@ -162,11 +164,11 @@ def _cifar_file(place: Path, name: str) -> Images:
         except (pickle.UnpicklingError, KeyError, TypeError, ValueError, EOFError, AttributeError, IndexError) as error:
             raise InputError(f"is not a CIFAR-10 batch ({type(error).__name__})", file=python) from None
     else:
-        raise InputError(f"found neither {name} nor {name}.bin, allowed CIFAR-10's python or binary files",
+        raise InputError(f"must hold CIFAR-10's python or binary files; it has neither {name} nor {name}.bin",
                          file=place, field="data.path")
     if not len(labels) or labels.min() < 0 or labels.max() > 9 or len(labels) != len(pixels):
-        raise InputError(f"found {len(labels)} labels up to {max(labels, default=0)} for {len(pixels)} images, allowed "
-                         "0 to 9 and one an image", file=place / name)
+        raise InputError(f"must have one label from 0 to 9 per image, not {len(labels)} labels up to "
+                         f"{max(labels, default=0)} for {len(pixels)} images", file=place / name)
     return Images(torch.from_numpy(pixels.reshape(-1, 3, 32, 32).copy()), torch.from_numpy(labels.astype(np.int64)))
 
 
@@ -189,21 +191,22 @@ def folder(spec: Data, seed: int) -> Parts:
     names, tested = (sorted(p.name for p in (place / part).iterdir() if p.is_dir()) if (place / part).is_dir() else []
                      for part in ("train", "test"))
     if len(names) < 2:
-        raise InputError("found fewer than two classes in train/, allowed train/CLASS/* and test/CLASS/*",
+        raise InputError("must hold train/CLASS/* and test/CLASS/*; train has fewer than two classes",
                          file=place, field="data.path")
     if other := [name for name in tested if name not in names]:
-        raise InputError(f"found the class {brief(other[0])} in test, allowed those of train: "
+        raise InputError(f"test has the class {brief(other[0])}, which train has not; train has "
                          f"{brief(', '.join(names), 200)}", file=place, field="data.path")
     return _parts(_folder(place / "train", names, spec), _folder(place / "test", names, spec), names, seed, spec)
 
 
 def _folder(place: Path, names: list[str], spec: Data) -> Images:
-    from PIL import Image, UnidentifiedImageError
+    with needs("train", "a folder of images"):
+        from PIL import Image, UnidentifiedImageError
 
     files = [(p, label) for label, name in enumerate(names) if (place / name).is_dir()
              for p in sorted((place / name).iterdir()) if p.is_file()]
     if not files:
-        raise InputError("found no images, allowed CLASS/* of the training classes", file=place)
+        raise InputError("has no images: they are CLASS/*, of the classes in train", file=place)
     _room(len(files), spec)
     pixels = np.empty((len(files), spec.channels, spec.size, spec.size), np.uint8)
     for i, (path, _) in enumerate(files):
@@ -230,8 +233,8 @@ def _parts(train: Images, test: Images, names: list[str], seed: int, spec: Data)
         counts = torch.bincount(images.labels, minlength=len(names)).tolist()
         for name, count in zip(names, counts, strict=True):
             if count < least:
-                raise InputError(f"found {count} images of class {brief(name)} in {part}, allowed at least {least} of "
-                                 "every class", file=spec.path, field="data.path")
+                raise InputError(f"{part} must have at least {least} image{'s' * (least > 1)} of every class, not "
+                                 f"{count} of {brief(name)}", file=spec.path, field="data.path")
     _room(len(train) + len(test), spec)
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
     cut = max(1, len(train) // 10)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from math import isfinite, isinf
 
-from xbarch.render import numbers
 from xbarch.render.document import Document, Picture, Section, Table
-from xbarch.render.document import table as csv
 from xbarch.studies.accuracy.rows import ARCHITECTURE, LONGER, Measured, Reach, Row, reach
+from xbarch.support import numbers
+from xbarch.support.sheet import sheet
 
 MISSING = "not trained yet"
 _MADE = {"digit_pairs": "digit_pairs: two overlapping digits, 100 classes, made from scikit-learn's digits"}
@@ -44,7 +44,7 @@ def table(rows: Sequence[Row]) -> str:
     """A line a recipe, every field a column; those of recipes that are not trained yet are empty."""
     names = [f.name for f in fields(Measured)]
     derived = ["ratio", "pruned_ratio", "crossbar_ratio", "holds", "overlaps"]
-    return csv(["network", "method", "point", "status", *names, *derived], (
+    return sheet(["network", "method", "point", "status", *names, *derived], (
         [r.network, r.method, r.point, "trained" if r.measured else MISSING,
          *(getattr(r.measured, n, None) for n in (*names, *derived))] for r in rows))
 

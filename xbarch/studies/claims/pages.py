@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from xbarch.render import numbers
 from xbarch.render.document import Document, Picture, Section, Table
-from xbarch.render.document import table as csv
 from xbarch.studies.claims.chips import Choice
 from xbarch.studies.claims.claim import ARCHITECTURE, Paper
 from xbarch.studies.claims.figures import MINUS, SCOPES, number
 from xbarch.studies.claims.published import ADCS, CLAIMS, PAPERS
 from xbarch.studies.claims.rows import Row
+from xbarch.support import numbers
+from xbarch.support.sheet import sheet
 
 TITLE = "Published claims beside what xbarch simulates"
 _PHASES = ("baseline", "cut", "pruning")
@@ -160,5 +160,5 @@ def value(found: float | None, unit: str) -> str:
 def table(report: Report) -> str:
     """A line a row, every field a column, accuracy by phase."""
     names = [f.name for f in fields(Row) if f.name != "accuracy"]
-    return csv([*names, *(f"accuracy_{p}" for p in _PHASES)], (
+    return sheet([*names, *(f"accuracy_{p}" for p in _PHASES)], (
         [*(getattr(row, n) for n in names), *(row.accuracy.get(p, "") for p in _PHASES)] for row in report.rows))

@@ -7,12 +7,13 @@ from functools import partial
 
 from xbarch.datapaths.records import Geometry
 from xbarch.machine.variant import tile_area
-from xbarch.render import numbers
-from xbarch.render.document import Document, Picture, Section, Table, table
+from xbarch.render.document import Document, Picture, Section, Table
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
 from xbarch.studies.comparison.rows import DENSE, GAINS, SCOPES, Row, called, images, machines
+from xbarch.support import numbers
+from xbarch.support.sheet import sheet as csv
 
 _NONE = "–"
 _GAINS = GAINS[:4]  # crossbars stand among the absolute figures
@@ -163,4 +164,4 @@ def sheet(rows: Sequence[Row]) -> str:
             *(getattr(f, c) if f else None for c in _COLUMNS), *(f.energy[s] if f else None for s in SCOPES),
             *(r.gain(what, over) for over in ("base", "own") for what in GAINS),
             *(r.accuracy.get(p) for p in ("baseline", "cut", "pruning"))])
-    return table(heads, lines)
+    return csv(heads, lines)

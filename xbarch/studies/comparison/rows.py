@@ -13,7 +13,6 @@ from xbarch.errors import InputError
 from xbarch.machine.build import buildable
 from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import guard, registry
-from xbarch.render import numbers
 from xbarch.request import Contents, Request, choose
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import unknown
@@ -21,6 +20,7 @@ from xbarch.specs.study import Study
 from xbarch.studies.runs.answer import Answer
 from xbarch.studies.runs.axes import Variant, at, merged, names, variants
 from xbarch.studies.runs.bench import Bench, Progress
+from xbarch.support import numbers
 from xbarch.workload.graph import Workload
 from xbarch.workload.infer import multiplies
 

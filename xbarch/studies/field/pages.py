@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import inf, isfinite
 
-from xbarch.render import numbers
-from xbarch.render.document import Document, Picture, Section, Table, table
+from xbarch.render.document import Document, Picture, Section, Table
 from xbarch.studies.accuracy.pages import reached
 from xbarch.studies.comparison import pages as study
 from xbarch.studies.comparison.rows import DENSE, Figures, Row
 from xbarch.studies.field.rows import BUDGET, LOSSES, NETWORK, Field, Method
+from xbarch.support import numbers
+from xbarch.support.sheet import sheet as csv
 
 _NONE = "–"
 _TINY = 1.02  # gains nearer to 1 than this are none
@@ -192,4 +193,4 @@ def sheet(found: Field) -> str:
                     ("speed", "base"), ("energy", "base"), ("crossbars", "base"), ("speed", "own"),
                     ("energy", "own"))),
                 f.adc_bits if f else None, f.index_bits if f else None])
-    return table(heads, lines)
+    return csv(heads, lines)

@@ -8,10 +8,10 @@ from math import isfinite
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from xbarch.render import numbers
 from xbarch.render.pictures import styled
 from xbarch.studies.accuracy.rows import Reach
 from xbarch.studies.field.rows import LOSSES, Method
+from xbarch.support import numbers
 
 _COLOURS = ("#2f6f9f", "#c2452d")
 

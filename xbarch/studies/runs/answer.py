@@ -6,7 +6,6 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from typing import Any
 
 from xbarch.errors import IncompatibleError, XbarchError
@@ -14,13 +13,14 @@ from xbarch.mapping.packings import memo
 from xbarch.plugins import guard
 from xbarch.request import Contents, Request
 from xbarch.result.joined import joined
-from xbarch.result.record import Run, record
-from xbarch.result.result import Result
+from xbarch.result.record import record
+from xbarch.result.result import Result, parse
+from xbarch.result.run import Run
+from xbarch.result.schema import Record
 from xbarch.run import Setup, perform, prepare, reloaded
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share one follow one another
-_COMPILED = find_spec("numba") is not None
-_DRAWN = ("timeline", "interconnect")  # what only pictures look at
+_UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # what only pictures look at
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Answer:
     packed: bytes = b""
 
     @classmethod
-    def of(cls, found: Mapping[str, Any], run: Run) -> Answer:
+    def of(cls, found: Record, run: Run) -> Answer:
         """Of a record and one of the runs behind it."""
-        slim = {key: value for key, value in found.items() if key not in _DRAWN}
+        slim = found.model_copy(update=_UNDRAWN).document()
         text = json.dumps({"record": slim, "facts": facts(run)}, allow_nan=False)
         return cls(packed=zlib.compress(text.encode(), 6))
 
@@ -63,7 +63,7 @@ class Answer:
     @property
     def result(self) -> Result:
         """The result, without its time line and interconnect; of a request that ran."""
-        return Result(self._unpacked()["record"])
+        return parse(self._unpacked()["record"])
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def answer(request: Request, contents: Contents | None = None) -> Answer:
 def _compiled(setup: Setup) -> Setup:
     """The setup on the compiled engine where that can take it: the figures are the same, and it is loaded once for all
     requests."""
-    if setup.request.engine != "auto" or setup.machine.processes or not _COMPILED:
+    if setup.request.engine != "auto" or setup.machine.processes:
         return setup
     return replace(setup, request=setup.request.changed(engine="fast"))
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xbarch.errors import InputError
-from xbarch.render import numbers
-from xbarch.render.document import Section, Table, table
+from xbarch.render.document import Section, Table
 from xbarch.result.schema import Record
 from xbarch.specs.explain import lacking
 from xbarch.specs.sweep import Sweep
 from xbarch.studies.runs.axes import names
 from xbarch.studies.sweep.points import Point
+from xbarch.support import numbers
+from xbarch.support.sheet import sheet
 
 RUN = ("architecture", "workload", "datapath", "policy")
 _LETTERS = 16  # of a name: 64 bits, of which 10^5 points share none
@@ -54,7 +55,7 @@ class Swept:
     def csv(self) -> str:
         """A line a point, in the order of the sweep."""
         lines = self.plain()
-        return table(list(lines[0]), [list(line.values()) for line in lines])
+        return sheet(list(lines[0]), [list(line.values()) for line in lines])
 
     def front(self) -> list[Row]:
         """Those that ran and that no other equals or surpasses in images/s, energy an image and area used; of equal

@@ -1,0 +1,418 @@
+"""A checkpoint of one's own: rounded, checked or pruned, stored; every wrong one refused with a sentence."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import xbarch
+from xbarch.cli import app
+from xbarch.compress.importing import calibrate, request, weights
+from xbarch.compress.intake import models
+from xbarch.compress.quantizers.levels import Weights
+from xbarch.compress.training import data
+from xbarch.compress.training.network import build
+from xbarch.datapaths.base import Geometry
+from xbarch.errors import InputError
+from xbarch.functional.execute import verify
+from xbarch.plugins import registry
+from xbarch.specs.recipe import Data, Quantization, Recipe, Training
+from xbarch.workload import store
+from xbarch.workload.infer import infer
+
+torch.set_num_threads(1)
+
+SMALL = {"rows": 36, "columns": 16, "cell_bits": 2}
+DIGITS = {"name": "digits", "size": 16}
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return data.load(Data(**DIGITS), 0)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, parts):
+    """A folder with w.pt: a ResNet-20 of width 4, trained in floating point for eight short epochs."""
+    folder = tmp_path_factory.mktemp("take")
+    model = models.build("resnet20", 10, 4, 0).train()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05, 0.9, weight_decay=5e-4)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(8):
+        for batch in torch.randperm(len(parts.train), generator=generator).split(64):
+            x, y = parts.train[batch]
+            loss = F.cross_entropy(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    torch.save(model.state_dict(), folder / "w.pt")
+    return folder
+
+
+def imported(place, name, method, weights="w.pt", **more):
+    return xbarch.load(xbarch.import_weights("resnet20", place / weights, method, out=place / name, data=DIGITS,
+                                             width=4, **more))
+
+
+def weights_of(workload):
+    return {la.name: la.weights().astype(np.int64) for la in workload.compute_layers}
+
+
+def changed(place, name, change):
+    """A copy of the checkpoint after `change` of its state dict."""
+    state = torch.load(place / "w.pt")
+    change(state)
+    torch.save(state, place / name)
+    return name
+
+
+def in_shape(levels, like):
+    return torch.from_numpy(levels.astype(np.float32)).reshape(like.shape)
+
+
+# -- what is stored -----------------------------------------------------------------------------------------------
+
+def test_accuracy_is_that_of_the_integers(place, parts):
+    """The accuracy in the manifest, from integer arithmetic without torch, image by image."""
+    found = imported(place, "dense", "dense", stored_images=2)
+    right = sum(int(np.argmax(infer(found, image)["fc"].ravel()) == label)
+                for image, label in zip(parts.test.pixels.numpy(), parts.test.labels.tolist(), strict=True))
+    assert right / len(parts.test) == found.accuracy["imported"]
+    model = models.build("resnet20", 10, 4, 0).eval()
+    model.load_state_dict(torch.load(place / "w.pt"))
+    x, y = parts.test[:]
+    with torch.no_grad():
+        assert found.accuracy["float"] == pytest.approx(float((model(x).argmax(1) == y).float().mean()))
+    assert found.accuracy["imported"] > found.accuracy["float"] - 0.05 > 0.8
+    recipe = found.manifest["recipe"]
+    assert recipe["kind"] == "imported" and len(recipe["sha256"]) == 64 and recipe["calibration_images"] == 512
+    assert found.trained_on and recipe["method"] == found.datapath == "dense" and recipe["density"] is None
+    assert not any(r["mismatches"] for r in verify(
+        found, Geometry(128, 128, 2), lambda la: registry.datapath("dense").pack(la, Geometry(128, 128, 2))))
+    assert all(la.weight_bits == 4 and np.abs(la.weights()).max() == 7 for la in found.compute_layers)
+
+
+def test_same_bytes_again(place):
+    made = [imported(place, f"again{i}", "meng", density=0.7, options={"group_ch": 4}) for i in range(2)]
+    assert made[0].manifest["sha256"] == made[1].manifest["sha256"]
+
+
+def test_more_bits_and_a_chain_of_shifts(place, parts):
+    fine = imported(place, "eight", "dense", quantization={"weight_bits": 8, "activation_bits": 8})
+    assert abs(fine.accuracy["imported"] - fine.accuracy["float"]) <= 0.02
+    chain = imported(place, "chain", "huai", quantization={"chain": "power_of_two"})
+    assert chain.accuracy["imported"] > chain.accuracy["float"] - 0.1
+    for image in parts.test.pixels.numpy()[:3]:  # shifts alone give what scales give
+        shifted, scaled = infer(chain, image, shifts=True), infer(chain, image)
+        assert all(np.array_equal(shifted[la.name], scaled[la.name]) for la in chain.layers[:-1])
+
+
+@pytest.mark.parametrize("method, options, density", [
+    ("meng", {"group_ch": 4}, 0.6), ("huai", {}, 0.6), ("segprune", {}, 0.6), ("xue", {"adc_bits": 2}, 0.6),
+    ("dense", {}, 0.6)])
+def test_projection_when_asked(place, method, options, density):
+    """The constraint holds on every layer, the packed form is exact, no more is kept than was asked for."""
+    found = imported(place, f"pruned_{method}", method, options=options, density=density, geometry=SMALL)
+    path, geometry = registry.datapath(method, options), Geometry(**SMALL)
+    assert all(path.check(la, geometry) == "" for la in found.compute_layers)
+    assert not any(r["mismatches"] for r in verify(
+        found, geometry, lambda la: path.pack(la, geometry), images=1, adc_bits="lossless"))
+    pruned = [la for la in found.compute_layers[1:] if path.prunes(la)]
+    kept = sum(la.kept_weights for la in pruned) / sum(la.rows * la.filters for la in pruned)
+    assert 0.2 < kept < 0.66
+    assert all(not la.matrix[~la.kept].any() for la in pruned)
+    assert found.manifest["recipe"]["density"] == density and found.accuracy["imported"] > 0.1
+    if method == "xue":  # 2-bit ADCs in the first layer too, which a density alone would have left dense
+        assert max(path.adc_bits(la, geometry) for la in found.compute_layers) == 2
+
+
+def test_for_operation_units(place):
+    unit = {"rows": 4, "columns": 8}
+    found = imported(place, "units", "sre", density=0.6, geometry={**SMALL, "operation_unit": unit})
+    path, geometry = registry.datapath("sre"), Geometry(**SMALL, ou_rows=4, ou_columns=8)
+    assert all(path.check(la, geometry) == "" for la in found.compute_layers)
+    assert not any(r["mismatches"] for r in verify(
+        found, geometry, lambda la: path.pack(la, geometry), images=1, adc_bits="lossless"))
+    assert found.manifest["recipe"]["geometry"]["operation_unit"] == unit
+
+
+def test_density_of_a_layer(place):
+    found = imported(place, "named", "segprune", density=0.5, layers={"conv1": 0.75, "fc": 1.0}, geometry=SMALL)
+    share = {la.name: la.kept_weights / la.rows / la.filters for la in found.compute_layers}
+    assert 0.5 < share["conv1"] <= 0.75 and share["fc"] == 1 and share["layer2.0.conv1"] <= 0.5
+
+
+# -- weights that are pruned already ------------------------------------------------------------------------------
+
+def test_zeros_are_the_mask(place):
+    def cut(state):
+        for name in ("layer1.0.conv1.weight", "layer3.2.conv2.weight"):
+            state[name].view(-1)[::2] = 0
+
+    found = imported(place, "zeros", "meng", changed(place, "zeros.pt", cut))
+    state = torch.load(place / "zeros.pt")
+    for la in found.compute_layers:
+        assert np.array_equal(la.kept.T.ravel(), state[f"{la.name}.weight"].numpy().ravel() != 0)
+    assert found["layer1.0.conv1"].kept_weights == 72 and found.manifest["sparsity"]["fc"]["masked"] == 0
+
+
+def test_xue_of_ones_own(place):
+    """Levels that keep the constraint come back as they were, whatever real value a level has; one weight more does
+    not."""
+    levels = weights_of(imported(place, "xue2", "xue", options={"adc_bits": 2}, density=0.4, geometry=SMALL))
+
+    def stepped(state):
+        for i, (name, w) in enumerate(levels.items()):
+            state[f"{name}.weight"] = in_shape(w, state[f"{name}.weight"]) * (0.01 + 0.0037 * i)
+
+    options = {"options": {"adc_bits": 2}, "geometry": SMALL}
+    again = weights_of(imported(place, "xue3", "xue", changed(place, "xue.pt", stepped), **options))
+    for name, w in levels.items():  # a layer that never uses the lowest bit may be stored in larger levels
+        factor = np.gcd.reduce(w, axis=None)
+        assert np.array_equal(again[name] * factor, w), name
+
+    def spoilt(state):
+        stepped(state)
+        state["layer2.1.conv1.weight"][0] = state["layer2.1.conv1.weight"].abs().max()
+
+    with pytest.raises(InputError, match=r"conv1 need 6-bit ADCs; option adc_bits allows 2.*--apply --density D"):
+        imported(place, "no", "xue", changed(place, "spoilt.pt", spoilt), **options)
+    assert not (place / "no").exists()
+
+
+def test_huai_of_ones_own(place):
+    """Whole crossbars pass; one kernel group less is named with the numbers."""
+    masks = {la.name: la.kept for la in imported(place, "huai1", "huai", density=0.6, geometry=SMALL).compute_layers}
+
+    def masked(state):
+        for name, mask in masks.items():
+            state[f"{name}.weight"] *= in_shape(mask.T, state[f"{name}.weight"])
+
+    again = imported(place, "huai2", "huai", changed(place, "huai.pt", masked), geometry=SMALL)
+    assert all(np.array_equal(la.kept, masks[la.name]) for la in again.compute_layers)
+
+    def spoilt(state):
+        masked(state)
+        weight = state["layer3.1.conv1.weight"]
+        weight[:8, int(weight[:8].abs().sum(dim=(0, 2, 3)).argmax())] = 0
+
+    with pytest.raises(InputError, match=r"filter block 0 of layer layer3\.1\.conv1 keeps (3|7|11|15) channels"):
+        imported(place, "no", "huai", changed(place, "spoilt.pt", spoilt), geometry=SMALL)
+    assert imported(place, "any", "segprune", "spoilt.pt", geometry=SMALL).datapath == "segprune"
+
+
+# -- scales -------------------------------------------------------------------------------------------------------
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 8), st.floats(1e-4, 1e3), st.integers(0, 10**6))
+def test_weights_on_levels_stay(bits, step, seed):
+    top = 2 ** (bits - 1) - 1
+    rng = np.random.default_rng(seed)
+    largest = rng.integers(1, top, endpoint=True)
+    levels = np.append(rng.integers(-largest, largest, 40, endpoint=True), largest)
+    w = torch.from_numpy((levels * step).astype(np.float32))
+    node = type("Node", (), {"levels": Weights(bits, "lsq", 2.0, False, w)})
+    calibrate.fit_step(node, w)
+    found, real = node.levels.integers(w)
+    assert np.allclose(found.numpy() * real, w.numpy(), rtol=1e-5, atol=0)
+    assert np.array_equal(found.numpy() * np.gcd.reduce(levels), levels)
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+def test_step_errs_little_more_than_the_best(bits):
+    """Against ten times as many steps, tried one by one."""
+    w = torch.randn(4000, generator=torch.Generator().manual_seed(bits))
+    node = type("Node", (), {"levels": Weights(bits, "lsq", 2.0, False, w)})
+    calibrate.fit_step(node, w)
+    top = 2 ** (bits - 1) - 1
+
+    def error(step):
+        return float(((w / step).round().clamp(-top, top) * step - w).square().sum())
+
+    best = min(error(float(w.abs().max()) / top * s) for s in np.linspace(0.02, 1.2, 1200))
+    assert error(float(node.levels.learned.detach())) <= 1.03 * best
+
+
+def test_statistics_are_those_of_the_quantized_network(place, parts):
+    """Behind the imported weights every normalized channel has its beta as mean and its gamma as deviation, and no
+    clip tried at random errs less."""
+    recipe = Recipe(kind="trained", model="resnet20", width=4, checkpoint=str(place / "w.pt"), data=Data(**DIGITS),
+                    quantization=Quantization(weight_scale="lsq"), baseline=Training(epochs=1, rate=1.0))
+    network = build(recipe, parts)
+    weights.round_weights(network)
+    x = parts.train[slice(0, 200)][0]
+    assert calibrate.calibrate(network, x) == 200
+    keep = {}
+    with torch.no_grad():
+        network.eval()(x, keep=keep)
+        for node in network.compute_nodes():
+            if node.norm is not None:
+                flat = node.compute(keep[node.layer.inputs[0]]).transpose(0, 1).flatten(1)
+                assert torch.allclose(flat.mean(dim=1), node.norm.bias, atol=1e-3)
+                assert torch.allclose(flat.std(dim=1), node.norm.weight.abs(), rtol=0.02, atol=0.02)
+        node = network.node("conv1")
+        y = node.compute(keep["input"])
+        before, clip = float((node.out(y) - y).square().sum()), float(node.out.alpha)
+        for factor in np.random.default_rng(0).uniform(0.3, 2, 30):
+            node.out.alpha.fill_(clip * factor)
+            assert float((node.out(y) - y).square().sum()) >= 0.98 * before
+
+
+# -- a folder of images, a model of one's own ---------------------------------------------------------------------
+
+NET = """
+from torch import nn
+
+
+def net():
+    return nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 3))
+"""
+
+
+def test_own_model_own_images(tmp_path):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for label in ("cat", "dog"):
+            (tmp_path / "images" / part / label).mkdir(parents=True)
+            for i in range(6):
+                Image.fromarray(rng.integers(0, 255, (9, 9, 3), np.uint8)).save(
+                    tmp_path / "images" / part / label / f"{i}.png")
+    (tmp_path / "net.py").write_text(NET)
+    model = models.build(f"{tmp_path}/net.py:net", 2, None, 0)
+    torch.save({"state_dict": model.state_dict()}, tmp_path / "net.pt")
+    words = request.data_fields([str(tmp_path / "images"), "size=8"])
+    assert words == {"name": "folder", "path": str(tmp_path / "images"), "size": 8}
+    folder = xbarch.import_weights(f"{tmp_path}/net.py:net", tmp_path / "net.pt", "meng", out=tmp_path / "mine",
+                                   data=words, stored_images=3)
+    found = store.load(folder)
+    assert found.manifest["data"] == {"train": 11, "val": 1, "test": 12, "classes": 2}
+    assert found.manifest["recipe"]["calibration_images"] == 11 and found.manifest["images"] == 3
+    (tmp_path / "images" / "data_batch_1.bin").write_bytes(b"")
+    assert request.data_fields([str(tmp_path / "images")])["name"] == "cifar10"
+
+
+# -- the command --------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def call(capsys, monkeypatch, place):
+    """Run a command in this process and in the checkpoint's folder: (exit code, standard output, standard error)."""
+    def run(*words):
+        monkeypatch.chdir(place)
+        monkeypatch.setattr(sys, "argv", ["xbarch", *map(str, words)])
+        code = 0
+        try:
+            app.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out = capsys.readouterr()
+        return code, out.out, out.err
+    return run
+
+
+IMPORT = ("import", "resnet20", "--weights", "w.pt", "--width", 4, "--data", "digits", "--size", 16)
+
+
+def test_command(call, place):
+    code, out, err = call(*IMPORT, "--method", "xue", "-o", "adc_bits=2", "--apply", "--density", 0.5, "--layer",
+                          "conv1=0.9", "--rows", 36, "--columns", 16, "--cell-bits", 2, "--weight-bits", 3,
+                          "--activation-bits", 5, "--out", "cmd")
+    assert code == 0 and "written: cmd" in out and "accuracy" in out and not err
+    recipe = json.loads((place / "cmd" / "manifest.json").read_text())["recipe"]
+    assert recipe["layers"] == {"conv1": 0.9} and recipe["data"]["size"] == 16
+    assert recipe["geometry"] == {**SMALL, "operation_unit": None}
+    assert recipe["quantization"]["weight_bits"] == 3 and recipe["quantization"]["activation_bits"] == 5
+    code, out, _ = call("verify", "-a", "isaac_like", "-w", "./cmd", "--json")
+    assert code == 0 and not any(r["mismatches"] for r in json.loads(out))
+
+
+def bad(*words, model="resnet20", weights="w.pt", data=("digits", "size=16"), method="dense", out="no"):
+    images = [word for d in data for word in ("--data", d)]
+    return ("import", model, "--weights", weights, "--method", method, "--out", out, *images,
+            *(("--width", 4) if "--width" not in words else ()), *words)
+
+
+BAD = [
+    (bad(data=()), "data: an import needs images to set scales and to measure accuracy: digits"),
+    (bad(data=("size=16",)), "data: an import needs images"),
+    (bad("--size", 16, data=()), "data: an import needs images"),
+    (bad(data=("digits", "digit_pairs")), "data: must be one name or folder"),
+    (bad(data=("no/folder",)), "files or of images, not 'no/folder', which is no folder"),
+    (bad(data=("cifar10",)), "data: data cifar10 needs a path"),
+    (bad(data=("digits", "size=4")), "data.size: must be at least 8, not 4"),
+    (bad(data=("digits", "siez=8")), "siez=8"),
+    (bad("--size", "x"), "size: found 'x', allowed a whole number"),
+    (bad(weights="none.pt"), "weights: no such file: none.pt"),
+    (bad(weights="."), "weights: no such file: ."),
+    (bad(weights="text.pt"), "text.pt: is not a checkpoint or is cut off"),
+    (bad(weights="nan.pt"), "nan.pt: layer layer1.0.conv1 has weights that are not finite"),
+    (bad(weights="huge.pt"), "not finite"),
+    (bad(weights="short.pt"), "short.pt: lacks the tensor 'fc.bias'"),
+    (bad("--width", 8), "w.pt: the shape of conv1.weight must be (8, 3, 3, 3), not (4, 3, 3, 3)"),
+    (bad("--classes", 12), "w.pt: the shape of fc.weight must be (12, 16), not (10, 16)"),
+    (bad("--classes", 5), "classes: must be at least 10, the classes of the data, not 5"),
+    (bad(model="resnet21"), "path.py:factory or module:factory, not 'resnet21'; did you mean 'resnet20'?"),
+    (bad(model="none.py:net"), "none.py"),
+    (bad(method="mang"), "unknown data path 'mang'; choose auto_prune, dense"),
+    (bad("-o", "group_ch=5", method="meng"), "options.group_ch"),
+    (bad("-o", "adc_bits", method="xue"), "name=value"),
+    (bad("-o", 'adc_bits={"conv9": 2}', method="xue"), "conv9"),
+    (bad("-o", "sign=offset", method="xue"), "differential"),
+    (bad(method="xue"), "the weights of layer conv1 need 4-bit ADCs; option adc_bits allows 3"),
+    (bad("--rows", 8, method="huai"), "a 3 x 3 kernel of layer conv1 needs 9 word lines, the crossbar has 8"),
+    (bad("--rows", 0), "geometry.rows: must be at least 1, not 0"),
+    (bad("--apply"), "xbarch: --apply needs --density"),
+    (bad("--density", 0.5), "xbarch: --density is only valid with --apply"),
+    (bad("--layer", "fc=0.5"), "layers: densities of single layers need a density"),
+    (bad("--apply", "--density", 0), "density: must be more than 0, not 0.0"),
+    (bad("--apply", "--density", "nan"), "density: must be a finite number, not nan"),
+    (bad("--apply", "--density", 0.01, method="huai"), "density: found 0.01, allowed"),
+    (bad("--apply", "--density", 0.001, method="xue"), "density: found 0.001"),
+    (bad("--apply", "--density", 0.5, "--layer", "conv9=0.5", method="meng"), "unknown layer 'conv9'; choose conv1"),
+    (bad("--apply", "--density", 0.5, "--layer", "fc=2", method="meng"), "layers.fc: must be at most 1, not 2"),
+    (bad("--apply", "--density", 0.5, "--layer", "conv1=1", method="xue"), "--layer conv1=D with a D below 1"),
+    (bad("--apply", "--density", 0.5, "--weight-scale", "mean", method="xue"), "weight_scale: must be lsq for xue"),
+    (bad("--weight-scale", "meen"), "quantization.weight_scale: must be mean, nonzero_mean, sawb or lsq, not 'meen'"),
+    (bad("--weight-bits", 9), "quantization.weight_bits: must be at most 8, not 9"),
+    (bad("--chain", "two"), "quantization.chain"),
+    (bad(out="w.pt"), "cannot be written"),
+    (bad(out="a b"), "out: the name of a workload must be letters"),
+    (bad(model="odd.py:odd", weights="odd.pt", data=("digits", "size=8"), method="meng"), "the name of a layer"),
+]
+
+
+@pytest.fixture(scope="module")
+def damaged(place):
+    (place / "text.pt").write_text("no tensors")
+    changed(place, "nan.pt", lambda s: s["layer1.0.conv1.weight"].view(-1)[3].fill_(torch.nan))
+    changed(place, "huge.pt", lambda s: s["layer1.0.conv1.weight"].fill_(3e38))
+    changed(place, "short.pt", lambda s: s.pop("fc.bias"))
+    (place / "odd.py").write_text(ODD)
+    torch.save(models.build(f"{place}/odd.py:odd", 10, None, 0).state_dict(), place / "odd.pt")
+
+
+ODD = """
+from torch import nn
+
+
+def odd():
+    made = nn.Sequential()
+    made.add_module("flat", nn.Flatten())
+    made.add_module("a b", nn.Linear(192, 10))
+    return made
+"""
+
+
+@pytest.mark.parametrize("words, says", BAD, ids=[f"{i}-{says[:30]}" for i, (_, says) in enumerate(BAD)])
+def test_wrong_input_is_one_sentence(call, place, damaged, words, says):
+    before = sorted(p.name for p in place.iterdir())
+    code, out, err = call(*words)
+    assert code == 2 and not out and says in err, err
+    assert err.startswith("xbarch: ") and err.count("\n") == 1 and "Traceback" not in err
+    assert sorted(p.name for p in place.iterdir()) == before

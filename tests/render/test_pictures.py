@@ -1,0 +1,204 @@
+"""Pictures and the page of a comparison: what a reader must be able to see."""
+
+import copy
+import json
+import re
+import sys
+import warnings
+import xml.etree.ElementTree as tree
+
+import pytest
+
+import xbarch
+from xbarch.errors import InputError
+from xbarch.render import compared, pictures
+from xbarch.render.canvas import Boxes, Canvas, Label
+from xbarch.render.page import page
+from xbarch.result.result import parse, read
+from xbarch.result.summary import facts
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def result():
+    return xbarch.simulate("isaac_like", "vgg7_pruned", images=2)
+
+
+def changed(result, **workload):
+    data = copy.deepcopy(result.data)
+    data["workload"].update(workload)
+    if "trained_on" in workload:
+        data["provenance"]["weights"] = "trained" if workload["trained_on"] else "synthetic"
+    return parse(data)
+
+
+def bars(canvas):
+    """Every rectangle of a picture."""
+    return [box for shape in canvas.shapes if isinstance(shape, Boxes) for box in shape.boxes]
+
+
+def labels(canvas):
+    return [shape.text for shape in canvas.shapes if isinstance(shape, Label)]
+
+
+def test_short_bars_are_seen(result):
+    data = copy.deepcopy(result.data)
+    span, end = data["timeline"][0], max(t for s in data["timeline"] for t in s["stop_ps"])
+    span["stop_ps"] = [start + 1 for start in span["start_ps"]]
+    drawn = bars(pictures.timeline(parse(data)))
+    longest = max(b - a for s in data["timeline"] for a, b in zip(s["start_ps"], s["stop_ps"], strict=True))
+    widths = [width for _, _, width, _ in drawn]
+    scale = max(widths) / longest
+    assert min(widths) == pytest.approx(0.004 * end * scale)
+    assert len(drawn) == sum(len(s["start_ps"]) for s in data["timeline"])
+    right = max(x + width for x, _, width, _ in drawn)
+    left = min(x for x, *_ in drawn)
+    assert 1 <= (right - left) / (end * scale) <= 1.004  # from 0 to the end of the run, or a short bar beyond
+
+
+def test_images_take_turns_in_ten_colours():
+    many = xbarch.simulate("isaac_like", "vgg7_pruned", images=23)
+    shapes = [s for s in pictures.timeline(many).shapes if isinstance(s, Boxes)]
+    layers = len(many.timeline)
+    assert [len(s.boxes) for s in shapes] == [3 * layers] * 3 + [2 * layers] * 7
+    assert len({s.fill for s in shapes}) == 10
+
+
+def test_bars_are_as_long_as_their_values(result):
+    static = result.energy.static_aj
+    dynamic = {k: v - static.get(k, 0) for k, v in result.energy.by_component_aj.items()}
+    drawn = pictures.energy(result)
+    expected = sorted((v for v in dynamic.values() if v), reverse=True)
+    assert [w / bars(drawn)[0][2] for _, _, w, _ in bars(drawn)] == pytest.approx([v / expected[0] for v in expected])
+    assert any("hypertransport" in text for text in labels(drawn))
+    used = [m for m in result.mapping.layers if m.crossbars]
+    drawn = pictures.utilization(result)
+    whole = max(m.busy for m in used)
+    assert [w / max(w for _, _, w, _ in bars(drawn)) for _, _, w, _ in bars(drawn)] == pytest.approx(
+        [m.busy / whole for m in used])
+
+
+def test_text_lies_inside_the_picture(result):
+    for draw in pictures.PICTURES.values():
+        canvas = draw(changed(result, name="n" * 40))
+        for shape in canvas.shapes:
+            if isinstance(shape, Label):
+                assert 0 < shape.y <= canvas.height, shape
+                width = len(shape.text) * shape.size * 0.57
+                left = shape.x - {"start": 0, "middle": width / 2, "end": width}[shape.anchor]
+                assert left >= -1 and left + width <= canvas.width + 1, shape
+
+
+@pytest.mark.parametrize("kind", pictures.FORMATS)
+def test_same_record_same_bytes(result, tmp_path, kind):
+    """Keys are sorted in a saved file; no picture depends on their order."""
+    saved = read(result.save(tmp_path / "r.json"))
+    start = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}[kind]
+    for draw in pictures.PICTURES.values():
+        drawn = pictures.render(draw, result, kind)
+        assert drawn.startswith(start) and drawn == pictures.render(draw, saved, kind)
+
+
+def test_letters_without_a_glyph_are_no_warning(result):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for draw in pictures.PICTURES.values():
+            assert pictures.render(draw, changed(result, name="網路模型"), "png").startswith(b"\x89PNG")
+
+
+HOSTILE = ["<script>alert(1)</script>", "a\x1b[31mb", "a\x00b", "a\u202eb\u2066c", "\ufffe", "a\nb\tc", "]]>",
+           "&amp;\"'"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_damages_a_picture(result, name):
+    """Every name of a record at once: the picture is well-formed, and nothing but text."""
+    data = json.loads(json.dumps(result.data))
+    for path in (("workload", "name"), ("interconnect", "placement")):
+        data[path[0]][path[1]] = name
+    for entry in (data["mapping"]["layers"][0], data["timeline"][0], data["interconnect"]["busiest"]):
+        entry["name"] = name
+    for table in ("by_component_aj", "static_aj"):
+        data["energy"][table] = {f"{name}{key}": value for key, value in data["energy"][table].items()}
+    hostile = parse(data)
+    for draw in pictures.PICTURES.values():
+        drawn = pictures.render(draw, hostile)
+        root = tree.fromstring(drawn)
+        assert {e.tag.removeprefix(SVG) for e in root.iter()} <= {"svg", "title", "rect", "path", "text"}
+        assert drawn.decode().replace("\n", "").isprintable()
+
+
+def test_figures_of_studies_show_no_control_characters():
+    from matplotlib.figure import Figure
+
+    with pictures.styled():
+        figure = Figure()
+        figure.subplots().set_title("a\x1bb\u202ec")
+        drawn = pictures.saved(figure)
+    tree.fromstring(drawn)
+    assert b"\x1b" not in drawn and "\u202e" not in drawn.decode()
+
+
+def test_text_stays_text(result):
+    texts = [t.text for t in tree.fromstring(pictures.render(pictures.energy, result)).iter(f"{SVG}text")]
+    assert "adc" in texts and "Energy by component: vgg7_pruned" in texts
+
+
+def test_saving_writes_the_formats_that_were_chosen(result, tmp_path):
+    written = pictures.save(result, tmp_path / "new")
+    names = {"energy.svg", "timeline.svg", "utilization.svg", "chip.svg", "result.json"}
+    assert {p.name for p in written} == {p.name for p in (tmp_path / "new").iterdir()} == names
+    assert set(pictures.names()) == names
+    both = pictures.save(result, tmp_path / "two", ("svg", "pdf"))
+    assert {p.suffix for p in both} == {".svg", ".pdf", ".json"}
+    assert len(both) == 9 == len(pictures.names(("svg", "pdf")))
+    with pytest.raises(InputError, match=r"format: unknown format 'jpg'; choose svg, png or pdf"):
+        pictures.save(result, tmp_path / "none", ("jpg",))
+    assert not (tmp_path / "none").exists()
+
+
+def test_svg_needs_no_matplotlib(result, monkeypatch, tmp_path):
+    """What makes `--out` fast: nothing heavy is loaded for it."""
+    for name in [n for n in sys.modules if n.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    pictures.save(result, tmp_path)
+    with pytest.raises(ImportError):
+        pictures.render(pictures.energy, result, "png")
+
+
+def test_a_drawing_grows_with_its_bars():
+    """Coordinates are stored once per bar, some thirty characters each, whatever a run has of them."""
+    sizes = []
+    for count in (1_000, 10_000):
+        canvas = Canvas("t", 100, 100)
+        canvas.boxes([(n / 7, n % 10, 3.14159, 2) for n in range(count)], "#000000")
+        sizes.append(len(canvas.render()))
+    assert 9 < sizes[1] / sizes[0] < 11.5 and sizes[1] < 350_000
+
+
+def test_page_has_the_heads_of_the_terminal(result):
+    synthetic = changed(result, trained_on=None, synthetic=True)
+    html = page([result, synthetic], "t")
+    heads = re.findall(r"<th>(.*?)</th>", html)
+    assert heads == compared.headings([result, synthetic])
+    assert heads[0] == "" and heads[3] == "gain"
+    assert heads[1].endswith("(trained on digit_pairs)") and "SYNTHETIC" in heads[2]
+    row = re.search(r"<tr>(<td>pipeline interval.*?)</tr>", html)[1]
+    assert row.count("<td>") == len(heads)
+
+
+def test_a_saved_result_reads_as_it_was_printed(result, tmp_path):
+    """Keys are sorted in the file; energies keep their order, from compute to whole."""
+    saved = read(result.save(tmp_path / "r.json"))
+    assert facts(saved.record) == facts(result.record) and saved.summary() == result.summary()
+    words = [part.split()[0] for part in dict(facts(saved.record))["energy per image"].split(", ")]
+    assert words == ["compute", "chip", "whole"]
+
+
+def test_tables_without_pandas(result, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    for table in (result.layers, result.components):
+        with pytest.raises(InputError, match=r"needs pandas, which is not installed: run `pip install .*tables\]'`"):
+            table()

@@ -1,0 +1,152 @@
+"""What a record says of itself adds up."""
+
+import json
+
+import pytest
+from rigs import isaac, single
+
+import xbarch
+from xbarch.errors import InputError
+from xbarch.render.page import page
+from xbarch.result.record import record
+from xbarch.result.result import parse, read
+
+
+@pytest.fixture(scope="module")
+def result():
+    return xbarch.simulate("isaac_like", "vgg7_pruned", images=4)
+
+
+def test_energy_adds_up(result):
+    e = result["energy"]
+    assert sum(e["by_component_aj"].values()) == e["per_image_aj"] == e["scopes_aj"]["whole"]
+    assert sum(e["by_layer_aj"].values()) == e["dynamic_aj"] == e["scopes_aj"]["chip"]
+    assert e["scopes_aj"]["whole"] - e["scopes_aj"]["chip"] == sum(e["static_aj"].values())
+    # 1 W for the interval, in attojoules: 10.4 W * interval
+    assert e["static_aj"]["hypertransport"] == pytest.approx(10.4e6 * result["latency.pipeline_interval_ps"], rel=1e-9)
+    assert e["scopes_aj"]["chip"] - e["scopes_aj"]["compute"] == e["by_component_aj"].get("router", 0)
+
+
+def test_rates_follow_from_the_interval(result):
+    seconds = result["latency.pipeline_interval_ps"] / 1e12
+    assert result["throughput.images_per_second"] == pytest.approx(1 / seconds)
+    assert result["power.average_w"] == pytest.approx(result["energy.per_image_aj"] / 1e18 / seconds)
+    network = xbarch.load("vgg7_pruned")
+    macs = sum(la.windows * la.rows * la.filters for la in network.compute_layers)
+    assert result["counts.macs"] == macs
+    assert result["dense_equivalent.tops"] == pytest.approx(2 * macs / seconds / 1e12)
+    assert result["effective.tops"] < result["dense_equivalent.tops"]
+    low, high = result["latency.bounds_ps"]
+    assert low <= result["latency.makespan_ps"] <= high
+
+
+def test_areas(result):
+    a = result["area"]
+    assert sum(a["by_component_mm2"].values()) == pytest.approx(a["total_mm2"])
+    assert a["used_mm2"] < a["total_mm2"]
+    dense = xbarch.simulate("isaac_like", "vgg7_pruned", images=1, datapath="dense")
+    scaling = 168 * 0.00699  # its scales are no powers of two
+    assert dense["area.total_mm2"] - scaling == pytest.approx(85.4, rel=5e-3)
+    assert "demux" in a["by_component_mm2"] and "demux" not in dense["area.by_component_mm2"]
+
+
+def test_utilization_by_hand():
+    """512 x 32 of 16 bits fills every crossbar of a tile at peak rate: cells full, word lines busy, ADCs 129/128."""
+    run = isaac(single(512, 32, 600), images=1, ideal=("off_chip", "network"))
+    u = record(run).document()["utilization"]
+    interval = float(run.steady.interval_ps)
+    busy = 600 * 16 * 100_000 / 12 / interval  # a copy's share of the interval
+    assert u["cells"] == 1
+    assert u["cells_chip"] == pytest.approx(1 / 168)
+    assert u["crossbar_time"] == pytest.approx(busy)
+    assert u["adc_time"] == pytest.approx(busy * 129 * 781 / 100_000)  # 1.28 GS/s is 781 whole picoseconds
+
+
+def test_tables_and_files(result, tmp_path):
+    layers, components = result.layers(), result.components()
+    assert layers["energy_aj"].sum() == result["energy.dynamic_aj"]
+    assert components["area_mm2"].sum() == pytest.approx(result["area.total_mm2"])
+    saved = read(result.save(tmp_path / "r.json"))
+    assert saved.data == json.loads(result.to_json()) and saved.name == result.name
+    (tmp_path / "r.json").write_text('{"schema": "other"}')
+    with pytest.raises(InputError, match=r"schema: must be xbarch.result/2 or xbarch.result/1, not 'other'"):
+        read(tmp_path / "r.json")
+    with pytest.raises(InputError, match="cannot be read"):
+        read(tmp_path / "absent.json")
+
+
+def test_a_folder_is_read_by_its_record(result, tmp_path):
+    result.save(tmp_path / "result.json")
+    assert read(tmp_path).data == read(str(tmp_path / "result.json")).data
+    with pytest.raises(InputError, match=r"result.json: cannot be read"):
+        read(tmp_path.parent)
+    with pytest.raises(InputError, match=r"path: must be a result.json or its folder, not nothing"):
+        read(None)
+
+
+@pytest.mark.parametrize(("key", "says"), [
+    ("energy.per_image", "no figure 'energy.per_image'; did you mean energy.per_image_aj"),
+    ("throughput.image_per_second", "did you mean throughput.images_per_second"),
+    ("latency.pipeline_interval_ps.mean", "did you mean latency.pipeline_interval_ps"),
+    ("latency.interval_ps", "did you mean latency.pipeline_interval_ps?"),
+    ("latency.interval_95_ps", "did you mean latency.pipeline_interval_95_ps?"),
+    ("zzzzzzzz", "the parts are schema, provenance, architecture, datapath"),
+    ("", "no figure ''"), (3, "no figure '3'"),
+])
+def test_a_figure_that_is_not_there(result, key, says):
+    with pytest.raises(KeyError) as caught:
+        result[key]
+    assert says in caught.value.args[0]
+
+
+def damaged(result, place, **changes):
+    """The refusal of a saved record with fields changed, by dotted path."""
+    data = json.loads(result.to_json())
+    for path, value in changes.items():
+        *above, last = path.split("__")
+        at = data
+        for step in above:
+            at = at[step]
+        at[last] = value
+    (place / "r.json").write_text(json.dumps(data))
+    with pytest.raises(InputError) as caught:
+        read(place / "r.json")
+    return str(caught.value).removeprefix(f"{place / 'r.json'}: ")
+
+
+def test_records_too_large_to_show(result, tmp_path):
+    span = {"name": "x", "start_ps": [1] * 6_000, "stop_ps": [2] * 6_000}
+    assert damaged(result, tmp_path, timeline=[span, span]) == (
+        "timeline: must have at most 10,000 spans in all, not 12,000")
+    assert damaged(result, tmp_path, timeline=[{**span, "start_ps": [], "stop_ps": []}] * 2_001) == (
+        "timeline: must have at most 2,000 items, not 2,001")
+    layer = result["mapping.layers"][0]
+    assert "mapping.layers: must have at most 2,000 items" in damaged(result, tmp_path, mapping__layers=[layer] * 2_001)
+
+
+def test_a_record_that_is_untrue_of_its_weights(result, tmp_path):
+    assert damaged(result, tmp_path, provenance__weights="synthetic") == (
+        "provenance.weights: must be 'trained' as workload.trained_on says, not 'synthetic'")
+    assert damaged(result, tmp_path, workload__synthetic=True) == (
+        "workload.synthetic: must be false where trained_on names data")
+    assert damaged(result, tmp_path, workload__trained_on=None) == (
+        "workload.synthetic: must be true where trained_on is null")
+    assert damaged(result, tmp_path, workload__accuracy={"baseline": 98.0}) == (
+        "workload.accuracy.baseline: must be at most 1, not 98.0")
+
+
+def test_a_record_of_many_images_holds_the_spans_of_the_first(tmp_path):
+    many = xbarch.simulate("isaac_like", single(1, 1, 1), images=6_000)
+    assert [len(span["start_ps"]) for span in many["timeline"]] == [5_000, 5_000] and many["images"] == 6_000
+    assert read(many.save(tmp_path / "r.json")).data == json.loads(many.to_json())
+
+
+@pytest.mark.quick(2)
+@pytest.mark.parametrize("payload", ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "\x1b[31mred",
+                                     "</title><svg onload=alert(1)>", "{{ 7 * 7 }}", "javascript:alert(1)"])
+def test_names_do_not_come_alive(result, payload):
+    data = json.loads(result.to_json())
+    data["workload"]["name"] = data["architecture"]["name"] = data["policy"] = payload
+    html = page([parse(data), result], payload)
+    for live in ("<script", "<img src=x", "<svg onload", "\x1b", ">49<"):
+        assert live not in html

@@ -1,0 +1,19 @@
+"""Numbers and names as people read them."""
+
+from xbarch.support import numbers
+
+
+def test_units():
+    assert numbers.energy(0) == "0 J" and numbers.energy(1.5e12) == "1.5 µJ" and numbers.energy(10**18) == "1 J"
+    assert numbers.number(31750.4) == "31,750"
+    assert numbers.time(999) == "999 ps" and numbers.time(1.5e6) == "1.5 µs"
+    assert numbers.number(1234567) == "1,234,567" and numbers.number(0.125) == "0.125"
+    assert numbers.plain("a\x1b[0mb\n") == "a?[0mb?"
+
+
+def test_no_character_is_obeyed():
+    """Whatever Unicode has that is no letter, mark, number, sign or space: controls, direction marks, private use."""
+    shown = numbers.plain("".join(map(chr, range(0x110000))))
+    assert shown.isprintable() and len(shown) == 0x110000
+    for bad in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\ufffe\uffff\x7f\x85\u2028":
+        assert bad not in shown

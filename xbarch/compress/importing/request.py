@@ -1,0 +1,101 @@
+"""What an import asks for, checked before PyTorch is loaded and before anything is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from xbarch.compress.factory import REFERENCE, split
+from xbarch.errors import InputError
+from xbarch.specs.explain import explain
+from xbarch.specs.model import Spec
+from xbarch.specs.recipe import Data, Quantization, Shape
+from xbarch.specs.text import brief, dotted
+from xbarch.support.files import is_file, is_folder
+
+_IMAGES = "digits, digit_pairs, or a folder of CIFAR-10's files or of images"
+
+
+class ImportRequest(Spec):
+    """One checkpoint to import; stored as the `recipe` of the workload's manifest."""
+
+    kind: Literal["imported"] = "imported"
+    model: str = Field(max_length=4096, description="a reference model, path.py:factory or module:factory")
+    width: int | None = Field(None, ge=1, le=4096, description="filters of a reference model's first stage")
+    classes: int | None = Field(None, ge=2, le=1_000_000, description="scores of a reference model; default: as many "
+                                "as the data has classes")
+    checkpoint: str = Field(max_length=4096, description="the model's state dict")
+    data: Data
+    quantization: Quantization = Quantization(weight_scale="lsq")
+    method: str = Field(max_length=100, description="data path")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the data path")
+    geometry: Shape = Field(Shape(), description="the crossbar that weights are checked and pruned for")
+    density: float | None = Field(None, gt=0, le=1, description="of the pruned layers; none: weights as they are")
+    layers: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        default_factory=dict, description="densities of single layers")
+    seed: int = Field(0, ge=0, lt=2**31, description="of the data's split and of the images calibrated on")
+    threads: int = Field(1, ge=1, le=1024, description="CPU threads")
+    stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
+
+    @model_validator(mode="after")
+    def _complete(self) -> ImportRequest:
+        if self.layers and self.density is None:
+            raise ValueError("layers: densities of single layers need a density for the others")
+        return self
+
+
+def check_request(fields: Mapping[str, Any]) -> ImportRequest:
+    """The request that `fields` describe.
+
+    Raises:
+        InputError: a field is wrong or missing, or the model or the checkpoint is not there.
+    """
+    if "name" not in fields.get("data", {}):
+        raise InputError(f"an import needs images to set scales and to measure accuracy: {_IMAGES}", field="data")
+    try:
+        request = ImportRequest.model_validate(fields)
+    except ValidationError as error:
+        message, trail = explain(error, fields, ImportRequest)
+        raise InputError(message, field=dotted(trail)) from None
+    if request.model not in REFERENCE:
+        split(request.model)
+    if not is_file(request.checkpoint):
+        raise InputError(f"no such file: {brief(request.checkpoint, 80)}", field="weights")
+    return request
+
+
+def data_fields(words: Sequence[str]) -> dict[str, Any]:
+    """Fields of a recipe's `data` from words of a command line: one name or folder, and field=value.
+
+    Raises:
+        InputError: two names, or a folder that is not there.
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        field, equals, value = word.partition("=")
+        if equals and field in Data.model_fields:
+            try:
+                found[field] = json.loads(value)
+            except (ValueError, RecursionError):
+                found[field] = value
+            continue
+        if "name" in found:
+            raise InputError(f"must be one name or folder, then field=value; {brief(word)!r} comes after "
+                             f"{brief(found['name'])!r}", field="data")
+        if word in ("digits", "digit_pairs", "cifar10", "folder"):
+            found["name"] = word
+        else:
+            found.update(_folder(word))
+    return found
+
+
+def _folder(word: str) -> dict[str, Any]:
+    """A folder of CIFAR-10's files, or of images."""
+    if not is_folder(word):
+        raise InputError(f"must be {_IMAGES}, not {brief(word, 80)!r}, which is no folder", field="data")
+    cifar = any((Path(word) / f"data_batch_1{end}").is_file() for end in ("", ".bin"))
+    return {"name": "cifar10" if cifar else "folder", "path": word}

@@ -1,0 +1,207 @@
+"""A user's own checkpoint becomes a workload: quantized and checked, or pruned in one shot, never trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xbarch.compress.importing.calibrate import calibrate, draw_images, fit_step, score
+from xbarch.compress.importing.request import ImportRequest, check_request
+from xbarch.compress.intake import models
+from xbarch.compress.intake.checkpoint import digest, restore
+from xbarch.compress.methods.pruner import Pruner, crossbar
+from xbarch.compress.quantizers.network import Network, Node
+from xbarch.compress.training import data, export
+from xbarch.compress.training.network import build
+from xbarch.compress.training.provenance import sparsity, versions
+from xbarch.datapaths.base import DataPath, Geometry
+from xbarch.errors import InputError
+from xbarch.plugins import guard, registry
+from xbarch.specs.recipe import Cut, Pruning, Recipe, Training
+from xbarch.specs.text import brief
+from xbarch.support.files import writable
+from xbarch.workload.graph import Layer, Workload
+from xbarch.workload.names import check_name
+from xbarch.workload.store import MANIFEST, save
+
+_NO_TRAINING = Training(epochs=1, rate=1.0)  # a recipe must have one; nothing here runs it
+
+
+def import_weights(model: str, weights: str | Path, method: str, *, out: str | Path,
+                   data: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None,
+                   density: float | None = None, layers: Mapping[str, float] | None = None,
+                   quantization: Mapping[str, Any] | None = None, geometry: Mapping[str, Any] | None = None,
+                   width: int | None = None, classes: int | None = None, seed: int = 0, threads: int = 1,
+                   stored_images: int = 4) -> Path:
+    """Store a checkpoint as a workload of `method`; returns the folder written.
+
+    Weights are rounded to levels, and weights that are zero count as removed. Then batch norm statistics and the
+    scales of activations are set layer by layer from training images of `data`; nothing is trained.
+
+    Args:
+        model: reference name, path.py:factory or module:factory.
+        weights: the model's state dict: a file of `torch.save` or safetensors.
+        method: data path that the weights are for.
+        out: folder for the workload; its name becomes the workload's.
+        data: fields of `xbarch.specs.recipe.Data`: the images to calibrate and to measure accuracy on.
+        options: options of the data path.
+        density: None checks the method's constraint on the weights as they are; a number applies its projection,
+            keeping that share of the pruned layers' weights.
+        layers: densities of single layers, where `density` is set.
+        quantization: fields of `xbarch.specs.recipe.Quantization`. weight_scale is "lsq" by default: every layer has a
+            step of its own, here the one of least squared error.
+        geometry: rows, columns, cell_bits and operation_unit of the crossbar to check and prune for.
+        width: filters of a reference model's first stage.
+        classes: scores of a reference model; default: as many as the data has classes.
+        seed: of the data's split and of the images calibrated on.
+        threads: CPU threads.
+        stored_images: test images whose activations are stored.
+
+    Raises:
+        InputError: bad input; the weights do not keep the method's constraint; the density cannot be reached.
+    """
+    fields: dict[str, Any] = {
+        "model": model, "checkpoint": str(weights), "method": method, "options": dict(options or {}),
+        "density": density, "layers": dict(layers or {}), "geometry": dict(geometry or {}),
+        "quantization": {"weight_scale": "lsq", **(quantization or {})},
+        "width": width, "classes": classes, "seed": seed, "threads": threads, "stored_images": stored_images}
+    return run_import(check_request({**fields, **({"data": dict(data)} if data else {})}), Path(out))
+
+
+def run_import(request: ImportRequest, folder: Path) -> Path:
+    """`import_weights` of a checked request."""
+    name = _workload_name(folder)
+    path = registry.datapath(request.method, request.options)
+    torch.set_num_threads(request.threads)
+    parts = _load_images(request)
+    network = build(_recipe(request), parts)
+    round_weights(network)
+    _settle(network, path, crossbar(request.geometry), request)
+    used = calibrate(network, draw_images(parts.train, network, request.seed))
+    images, _ = parts.test[slice(0, request.stored_images)]
+    sha256 = digest(request.checkpoint)
+    kept = "as they were" if request.density is None else f"pruned to {request.density:g} in one shot"
+    workload = export.workload(
+        name, network, images, datapath=request.method, options=request.options,
+        trained_on=f"imported weights, calibrated and measured on {request.data.name}",
+        accuracy={"float": score(_float_model(request, parts), parts.test),
+                  "imported": score(network.eval(), parts.test)},
+        source=f"{brief(request.model, 120)} with the weights of {brief(Path(request.checkpoint).name, 120)} "
+               f"(sha256 {sha256[:16]}), {kept}")
+    return save(workload, folder, {
+        "description": f"imported, {request.method}", "seed": request.seed,
+        "recipe": {**request.model_dump(mode="json"), "sha256": sha256, "calibration_images": used},
+        "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes},
+        "versions": versions(), "sparsity": sparsity(network)})
+
+
+def _workload_name(folder: Path) -> str:
+    """That of its folder."""
+    writable(folder, MANIFEST)
+    name = folder.absolute().name
+    check_name(name, "workload", field="out")
+    return name
+
+
+def _load_images(request: ImportRequest) -> data.Parts:
+    parts = data.load(request.data, request.seed)
+    if request.classes is not None and request.classes < parts.classes:
+        raise InputError(f"must be at least {parts.classes}, the classes of the data, not {request.classes}",
+                         field="classes")
+    if len(parts.train) < 2:
+        raise InputError(f"must have at least 2 training images to calibrate on, not {len(parts.train)}", field="data")
+    return parts if request.classes is None else replace(parts, classes=request.classes)
+
+
+def _recipe(request: ImportRequest) -> Recipe:
+    return Recipe(kind="trained", model=request.model, width=request.width, checkpoint=request.checkpoint,
+                  data=request.data, quantization=request.quantization, baseline=_NO_TRAINING, seed=request.seed)
+
+
+def _float_model(request: ImportRequest, parts: data.Parts) -> torch.nn.Module:
+    """The model as the user has it, in floating point."""
+    model = models.build(request.model, parts.classes, request.width, request.seed).eval()
+    with torch.no_grad():
+        model(torch.zeros(1, *parts.shape))  # shapes of lazy modules
+    restore(model, request.checkpoint)
+    return model
+
+
+# -- weights ------------------------------------------------------------------------------------------------------
+
+@torch.no_grad()
+def round_weights(network: Network) -> None:
+    """Zero weights become removed weights; the others get a step."""
+    for layer in network.layers:
+        check_name(layer.name, "layer", field="model")
+    for node in network.compute_nodes():
+        node.mask.copy_(node.weight != 0)
+        fit_step(node, node.weight)
+
+
+def _settle(network: Network, path: DataPath, geometry: Geometry, request: ImportRequest) -> None:
+    """Check the method's constraint, or apply it first.
+
+    Raises:
+        InputError: the method does not take the network, its constraint is broken, or the density is out of reach.
+    """
+    shapes = tuple(n.layer for n in network.compute_nodes())
+    with guard.asking(path, "accepts"):
+        reason = path.accepts(Workload("imported", shapes), geometry)
+    if reason:
+        raise InputError(reason, field="method")
+    if request.density is not None:
+        _prune(network, path, geometry, request)
+    for node in network.compute_nodes():
+        reason = _violation(path, node, geometry)
+        if reason:
+            cure = f"--apply --density D would prune it for {path.name}" if request.density is None else (
+                f"--layer {node.layer.name}=D with a D below 1 would prune it")
+            raise InputError(f"{reason}; {cure}", file=request.checkpoint)
+
+
+def _violation(path: DataPath, node: Node, geometry: Geometry) -> str:
+    """How the layer's weights break the method's constraint; empty if they keep it."""
+    with guard.asking(path, "check", node.layer.name):
+        return path.check(stored(node), geometry)
+
+
+def _prune(network: Network, path: DataPath, geometry: Geometry, request: ImportRequest) -> None:
+    """Project to the density asked for; then project those layers left dense that break the constraint, removing no
+    more than it demands."""
+    spec = Pruning(method=request.method, options=request.options, geometry=request.geometry, algorithm=Cut(name="cut"),
+                   density=request.density, layers=request.layers, cut_after=0, training=_NO_TRAINING)
+    pruner = Pruner(network, spec, path)
+    _cut(pruner)
+    done = {n.layer.name for n in pruner.nodes} | set(request.layers)
+    rest = [n for n in network.compute_nodes()
+            if n.layer.name not in done and _violation(path, n, geometry)]
+    if rest:
+        pruner = Pruner(network, spec.model_copy(update={"layers": {n.layer.name: 1.0 for n in rest}}), path)
+        pruner.nodes = rest
+        _cut(pruner)
+
+
+@torch.no_grad()
+def _cut(pruner: Pruner) -> None:
+    """Whole weights first, so that steps fit what is left; then for good."""
+    density = pruner.spec.density
+    assert density is not None
+    weights = [n.weight for n in pruner.nodes]
+    with guard.asking(pruner.path, "projections"):
+        first = pruner.path.projections()[0]
+    for node, found in zip(pruner.nodes, pruner.projected(weights, density, first), strict=True):
+        fit_step(node, node.weight * torch.from_numpy(found.mask.copy()).reshape(node.weight.shape))
+    pruner.harden()
+
+
+def stored(node: Node) -> Layer:
+    """The node's layer with its integer weights and mask."""
+    ints, _ = node.levels.integers(node.weight * node.mask)
+    shape = tuple(ints.shape) if ints.dim() == 4 else (*ints.shape, 1, 1)
+    weights, mask = ints.numpy().astype("int8").reshape(shape), node.mask.numpy().reshape(shape)
+    return replace(node.layer, weights=lambda: weights, mask=lambda: mask)

@@ -1,0 +1,43 @@
+"""What a stored workload says about its own making, and what its checkpoints depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from xbarch.compress.factory import python_file
+from xbarch.compress.quantizers.network import Network
+from xbarch.compress.training.data import Parts
+from xbarch.specs.recipe import Recipe
+
+
+def source_digest(recipe: Recipe, parts: Parts) -> str:
+    """Digest of the user's own files: the Python files in the model's folder, the checkpoint, the images. A training
+    checkpoint made from other versions of them is not resumed."""
+    digest = hashlib.sha256()
+    file = python_file(place) if (place := recipe.model.rpartition(":")[0]) else None
+    own = [*sorted(file.parent.glob("*.py"))] if file is not None else []
+    for path in (*own, *([Path(recipe.checkpoint)] if recipe.checkpoint else [])):
+        digest.update(path.read_bytes())
+    if recipe.data.path is not None:
+        for part in (parts.train, parts.val, parts.test):
+            for numbers in (part.pixels, part.labels):
+                digest.update(numbers.contiguous().numpy())
+    return digest.hexdigest()[:16]
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the numbers."""
+    return {"python": platform.python_version(), **{n: version(n) for n in ("xbarch", "torch", "numpy")}}
+
+
+def sparsity(network: Network) -> dict[str, dict[str, float]]:
+    """Share of weights masked and share of weights that are zero, of every convolution and linear layer."""
+    found: dict[str, dict[str, float]] = {}
+    for node in network.compute_nodes():
+        zero: Any = (node.quantized() == 0).float().mean()
+        found[node.layer.name] = {"masked": 1 - float(node.mask.float().mean()), "zero": float(zero)}
+    return found

@@ -1,0 +1,91 @@
+"""Saved results side by side: the same figures of each, and what each gains over the first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xbarch.result.summary import weights
+from xbarch.support import numbers
+
+if TYPE_CHECKING:
+    from xbarch.result.result import Result
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A line of a comparison."""
+
+    key: str
+    """Dotted path in `result.json`."""
+    label: str
+    large: bool
+    """Whether more is better."""
+    text: Callable[[float], str] = numbers.number
+    gains: bool = True
+    """Whether the ratio of two values means anything."""
+
+    def shown(self, value: float | None) -> str:
+        return "not known" if value is None else self.text(value)
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1%}"
+
+
+FIGURES = [
+    Figure("mapping.one_copy_crossbars", "crossbars, one copy", False),
+    Figure("mapping.window_weighted_ps", "crossbar time per image (bound)", False, numbers.time),
+    Figure("mapping.crossbars", "crossbars used", False),
+    Figure("mapping.tiles", "tiles used", False),
+    Figure("throughput.images_per_second", "images/s", True),
+    Figure("latency.pipeline_interval_ps", "pipeline interval", False, numbers.time),
+    Figure("latency.first_image_ps", "first image", False, numbers.time),
+    Figure("energy.scopes_aj.compute", "energy per image, compute", False, numbers.energy),
+    Figure("energy.scopes_aj.chip", "energy per image, chip", False, numbers.energy),
+    Figure("energy.scopes_aj.whole", "energy per image, whole", False, numbers.energy),
+    Figure("area.used_mm2", "area used (mm²)", False),
+    Figure("dense_equivalent.tops_per_w", "dense-equivalent TOPS/W", True),
+    Figure("utilization.cells", "cells utilized", True, _percent, False),
+    Figure("utilization.crossbar_time", "crossbar time utilized", True, _percent, False),
+    Figure("utilization.adc_time", "ADC time utilized", True, _percent, False),
+]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure of every result."""
+
+    figure: Figure
+    values: list[float | None]
+    """One per result."""
+    gains: list[float | None]
+    """Over the first result, one for every other; above 1 is better, None where a ratio has no meaning. A value that
+    should be large is divided by the first, one that should be small divides it."""
+
+    def cells(self) -> list[str]:
+        """Label, first value, then value and gain of every other."""
+        cells = [self.figure.label, self.figure.shown(self.values[0])]
+        for value, gain in zip(self.values[1:], self.gains, strict=True):
+            cells += [self.figure.shown(value), "" if gain is None else f"{gain:.3g}×"]
+        return cells
+
+
+def comparison(results: Sequence[Result]) -> list[Line]:
+    """Every figure of `FIGURES` for all results, with gains over the first."""
+    lines = []
+    for figure in FIGURES:
+        base, *others = values = [None if (value := r[figure.key]) is None else float(value) for r in results]
+        gains: list[float | None] = []
+        for other in others:
+            top, bottom = (other, base) if figure.large else (base, other)
+            gains.append(top / bottom if top is not None and bottom and figure.gains else None)
+        lines.append(Line(figure, values, gains))
+    return lines
+
+
+def headings(results: Sequence[Result]) -> list[str]:
+    """Over the columns of `Line.cells`."""
+    first, *others = (f"{r.name} ({weights(r.record)})" for r in results)
+    return ["", first, *(head for title in others for head in (title, "gain"))]

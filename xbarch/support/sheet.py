@@ -1,0 +1,35 @@
+"""Comma-separated values: every CSV file of xbarch is written here, so that no text in it can act as a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+_FORMULA = "=+-@＝＋－＠"  # a spreadsheet takes a cell for a formula that begins with one of these
+
+
+def sheet(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Lines of RFC 4180, ended by a line feed; None is an empty cell, a text that a spreadsheet would run begins with
+    an apostrophe."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    for row in (heads, *rows):
+        writer.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in row])
+    return stream.getvalue()
+
+
+def harmless(text: str) -> str:
+    """`text` as it is if a spreadsheet shows it, else after an apostrophe. Numbers stay numbers, signed ones too."""
+    bare = text.lstrip("\ufeff\u200b\u00a0 ")
+    if text[:1] in ("\t", "\r", "\n") or (bare[:1] and bare[0] in _FORMULA and not _number(text)):
+        return "'" + text
+    return text
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
