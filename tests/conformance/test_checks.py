@@ -75,7 +75,8 @@ BREAKS = {
     "a price without action": ("components", lambda _: lambda _: [PART], "'act' is counted but not priced"),
     "a masked weight left": ("project", lambda _: lambda w, *_: Projection(w + 1, np.zeros(w.shape, bool)),
                              "zero where they are masked"),
-    "a projection of another shape": ("project", lambda _: lambda w, *_: Projection(w[0], w[0] != 0), "must return a Projection"),
+    "a projection of another shape": ("project", lambda _: lambda w, *_: Projection(w[0], w[0] != 0),
+                                      "must return a Projection"),
     "its own promise": ("check", lambda _: lambda *_: "too many", "breaks the method's own promise: too many"),
 }
 
