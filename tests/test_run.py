@@ -36,8 +36,8 @@ def refused(*args, error=InputError, **kwargs):
     ("datapath", 5, "datapath: must be a name or None, not 5"),
     ("options", "a=1", "options: must be a dict of names and values, not 'a=1'"),
     ("options", {1: 2}, "options: must be a dict of names and values, not a mapping"),
-    ("overrides", "crossbar.rows=64", "overrides: must be a list of texts 'a.b.c=value', not 'crossbar.rows=64'"),
-    ("overrides", [1], "overrides: must be a list of texts 'a.b.c=value', not a list"),
+    ("overrides", "a=1", "overrides: must be a list of texts such as 'a.b.c=value', not 'a=1'"),
+    ("overrides", [1], "overrides: must be a list of texts such as 'a.b.c=value', not a list"),
 ])
 def test_arguments_of_another_kind(field, value, says):
     assert says in refused("isaac_like", SMALL, **{field: value})

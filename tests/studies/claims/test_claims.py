@@ -16,7 +16,7 @@ from xbarch.errors import InputError
 from xbarch.machine.machine import Machine
 from xbarch.parts.scaling.adc import IsaacSplit
 from xbarch.plugins import registry
-from xbarch.request import widened
+from xbarch.request import widen
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.studies.claims import pages, report
@@ -219,7 +219,7 @@ def test_smallest_chip_is_that_of_fit(folder, written):
 
 def test_the_eight_bit_base_grows_cells_and_phases(folder, written):
     narrow = store.load(folder / "resnet18_dense")
-    wide = widened(narrow, 8)
+    wide = widen(narrow, 8)
     assert [(la.weight_bits, la.input_bits) for la in wide.compute_layers] == [(8, 8)] * 3
     assert wide.layers[0] == narrow.layers[0]
     by_base = {base: pick(written[0], "resnet18_huai", "energy gain", base=base, policy="fit", scope="compute",
