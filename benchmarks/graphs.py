@@ -8,12 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.spent import cpu
-from xbarch import run
+from xbarch.machine.build import build, buildable
 from xbarch.machine.compile import compile_graph
 from xbarch.mapping.pack import dense_crossbars
+from xbarch.mapping.packings import memo
 from xbarch.mapping.plan import Plan, plan
-from xbarch.request import Request
+from xbarch.plugins import registry
 from xbarch.sim.graph import Flow, Server, Stage, StageGraph
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
+from xbarch.workload.find import resolve
 from xbarch.workload.graph import Workload
 from xbarch.workload.zoo import Net
 
@@ -31,14 +35,18 @@ class Made:
 
 def made(workload: str | Workload, *, images: int = 1, chips: int = 1, policy: str = "fit") -> Made:
     """The stage graph that a run of the workload on `isaac_like` would simulate, packets and all."""
+    def ready():
+        network = workload if isinstance(workload, Workload) else resolve(workload)
+        path = registry.datapath(network.datapath, network.options)
+        architecture = load(ARCHITECTURE, Architecture, (), check=buildable)
+        return network, path, build(architecture, network, path, policy, chips)
+
     def planned():
         paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
         return plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy)
 
-    request = Request(arch=ARCHITECTURE, workload=workload, policy=policy, chips=chips, images=images)
-    loading, setup = cpu(lambda: run.prepare(request))
-    network, machine = setup.network, setup.machine
-    packing, packed = cpu(lambda: run.pack_network(setup))
+    loading, (network, path, machine) = cpu(ready)
+    packing, packed = cpu(lambda: memo.packed(network, path, machine.geometry, machine.sensing))
     planning, placed = cpu(planned)
     compiling, graph = cpu(lambda: compile_graph(machine, network, packed, placed, images))
     return Made(graph, placed, {"load": loading, "pack": packing, "plan": planning, "compile": compiling})
