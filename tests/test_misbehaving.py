@@ -186,7 +186,7 @@ TAKEN = ("visit = yield queue.get()",)
             "env.process(inner())", *TAKEN), "serve raised Odd: xy"),
     (method("serve(self, env, queue)", *TAKEN, "yield env.timeout(-1)"), "serve raised ValueError: Negative delay -1"),
     (method("serve(self, env, queue)", *TAKEN, "yield env.timeout(0.5)", "visit.over()"),
-     "serve raised ValueError: time: found "),
+     "serve raised ValueError: time: must be "),
     (method("serve(self, env, queue)", *TAKEN, "visit.over()", "visit.over()"),
      "serve raised ValueError: over(): window 0 of "),
     (method("serve(self, env, queue)", "while True:", "    visit = yield queue.get()", "    visit.act('sparkle')",
@@ -268,7 +268,7 @@ def test_an_architecture_that_is_wrong_has_its_file_and_line(call, install):
     install("odd", {"odd_chips/odd.yaml": "extends: isaac_like\nname: odd\ncrossbar:\n  rows: 0\n"},
             [("architectures", "odd", "odd_chips")])
     code, _, said = call("show", "odd")
-    assert code == 2 and "odd_chips/odd.yaml:4: crossbar.rows: found 0" in said
+    assert code == 2 and "odd_chips/odd.yaml:4: crossbar.rows: must be at least 1, not 0" in said
     code, _, said = call("list")
     assert code == 2 and "odd.yaml:4" in said
 

@@ -22,7 +22,7 @@ from xbarch.mapping.traffic import GATE, Transfer, traffic
 from xbarch.parts.topologies.bus import Bus
 from xbarch.parts.topologies.htree import HTree
 from xbarch.parts.topologies.mesh import Mesh
-from xbarch.request import choose
+from xbarch.request import choose_datapath
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.workload.find import resolve
@@ -144,7 +144,7 @@ def test_a_mesh_much_larger_than_its_tiles():
 def planned(workload, policy, chips=1):
     """(machine, plan, what a plan sends) without simulating."""
     network = resolve(workload)
-    path = choose(network, None, None)
+    path = choose_datapath(network, None, None)
     machine = build(load("isaac_like", Architecture), network, path, policy, chips)
     packed = memo.packed(network, path, machine.geometry, machine.sensing)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}

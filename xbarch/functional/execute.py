@@ -106,7 +106,7 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
 
 def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Sequence[Block]], *,
            images: int | None = None, adc_bits: Resolution = None, sensing: Sensing | None = None,
-           ) -> list[dict[str, Any]]:
+           progress: Callable[[int, int, str], None] | None = None) -> list[dict[str, Any]]:
     """Execute every layer on its stored activations and compare with integer arithmetic.
 
     Args:
@@ -114,6 +114,7 @@ def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Seq
         images: of how many stored images (None: all).
         adc_bits: as for `run`.
         sensing: the sensing unit that converts (None: converters that saturate).
+        progress: called before each layer with (layers done, layers in all, the layer's name).
 
     Returns:
         One row per layer: layer, windows, mismatches (outputs that differ), error (the differences' magnitudes over the
@@ -126,7 +127,9 @@ def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Seq
     if not workload.activations:
         raise InputError(f"workload {workload.name} stores no activations, so there is nothing to verify on")
     rows = []
-    for layer in workload.compute_layers:
+    for number, layer in enumerate(workload.compute_layers):
+        if progress is not None:
+            progress(number, len(workload.compute_layers), layer.name)
         if layer.name not in workload.activations:
             raise InputError(f"workload {workload.name} stores no activations of layer {layer.name}")
         stored = workload.activations[layer.name][:images]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # models of recipes take longer to load than a stored workloa
 
 KINDS = ("trained", "synthetic")
 
+_MODELS = {".py", ".pt", ".pth", ".safetensors", ".onnx"}
+
 
 def resolve(source: str | Path) -> Workload:
     """The workload a path or bundled name means: a stored folder, a synthetic recipe, or a training recipe whose
@@ -30,6 +32,9 @@ def resolve(source: str | Path) -> Workload:
     path = _find(source)
     if path.is_dir():
         return load(path)
+    if path.suffix in _MODELS:
+        raise InputError("is not a workload but a model or its weights; `xbarch compress` trains a recipe with "
+                         "`model: FILE.py:FACTORY`, `xbarch import` makes a workload of weights", file=path)
     found = document(path, kind="workloads")
     if found.data.get("kind") == "grid":
         own = sorted(p.parent.name for p in path.with_suffix("").glob(f"*/{MANIFEST}"))

@@ -29,6 +29,7 @@ from xbarch.studies.runs.store import Store
 from xbarch.studies.sweep import Point, Row, Swept, points, sweep
 from xbarch.studies.sweep.sheet import AREA, ENERGY, SPEED
 from xbarch.support import about
+from xbarch.support.sheet import harmless
 
 ROOT = Path(__file__).resolve().parents[3]
 AXES = {"crossbar.rows, crossbar.columns": [64, 128], "crossbar.adc_bits": [6, 8, 99], "hierarchy.tiles": [2, 168]}
@@ -135,7 +136,7 @@ def test_what_cannot_be_built_or_does_not_fit_is_a_row_with_its_reason(whole):
     assert "must be at most 16, not 99" in why[99, 2] and "must be at most 16, not 99" in why[99, 168]
     assert "the machine has 192" in why[6, 2]
     lines = list(csv.DictReader(whole[1].decode().splitlines()))
-    assert [line["why"] for line in lines] == [row.why for row in whole[0].rows] and len(lines) == 12
+    assert [line["why"] for line in lines] == [harmless(row.why) for row in whole[0].rows] and len(lines) == 12
     assert all((line[SPEED] == "") == bool(line["why"]) for line in lines)
     assert lines[1]["crossbar.rows"] == lines[1]["crossbar.columns"] == "64"
 
@@ -372,7 +373,7 @@ def test_where_no_point_runs_the_first_reason_is_told(call, tmp_path):
     (tmp_path / "none.yaml").write_text(json.dumps({**SMALL, "axes": {"crossbar.adc_bits": ["many", "some"]}}))
     code, out, error = call("sweep", tmp_path / "none.yaml", "--out", tmp_path / "out", "--processes", "1")
     assert code == 2 and f"0 of {len((tmp_path / 'out/sweep.csv').read_text().splitlines()) - 1} points run" in out
-    assert error.count("\n") == 1 and "none.yaml: none of " in error and "found 'many'" in error
+    assert error.count("\n") == 1 and "none.yaml: none of " in error and "not 'many'" in error
 
 
 def test_bundled_sweeps_are_listed_and_valid(call):

@@ -13,7 +13,7 @@ from xbarch.specs.study import Study
 from xbarch.studies.comparison import pages, picture
 from xbarch.studies.comparison.rows import Row, rows
 from xbarch.studies.runs.bench import Progress, resumable
-from xbarch.support.files import writable, write_all
+from xbarch.support.files import writable, write, write_all
 
 _TEXT = ("comparison.md", "comparison.html", "comparison.csv")
 _DRAWN = {"ratio_speed": "Speed against the ratio of weights", "accuracy_energy": "Accuracy against energy",
@@ -40,7 +40,8 @@ def compare(architectures: Sequence[str], workloads: Sequence[str], *, out: str 
     Args:
         architectures: names or paths; the first is the base machine.
         workloads: names or paths.
-        out: folder for comparison.md, .html, .csv and the pictures; None writes nothing.
+        out: folder for comparison.md, .html, .csv and the pictures, or a file .html for the page alone; None writes
+            nothing.
         processes: worker processes; None: one per CPU.
         progress: called with (runs done, runs in all, what is running).
         more: the other fields of a study (`xbarch.specs.study.Study`): datapaths (names, "own" or "all"), policies,
@@ -63,13 +64,16 @@ def run(asked: Study, *, out: str | Path | None = None, processes: int | None = 
     Raises:
         InputError: as `compare`.
     """
-    folder = None if out is None else Path(out)
-    if folder is not None:
-        writable(folder, *_TEXT, *(f"{name}.{kind}" for name in _DRAWN for kind in ("svg", "png")))
-    with resumable(folder, ["compare", asked.model_dump()]) as store:
+    place = None if out is None else Path(out)
+    page = place is not None and place.suffix == ".html"
+    if place is not None and page:
+        writable(place.parent, place.name)
+    elif place is not None:
+        writable(place, *_TEXT, *(f"{name}.{kind}" for name in _DRAWN for kind in ("svg", "png")))
+    with resumable(None if page else place, ["compare", asked.model_dump()]) as store:
         found = rows(asked, progress, store=store, processes=processes)
-        if folder is not None:
-            _write(folder, asked, found, command)
+        if place is not None:
+            _write(place, asked, found, command)
     return found
 
 
@@ -79,6 +83,9 @@ def _write(out: Path, asked: Study, found: Sequence[Row], command: str) -> None:
     pictures = [Picture(f"{name}.svg", _DRAWN[name], f"{_DRAWN[name]}; the numbers are in the tables", svg, narrow=True)
                 for name, svg in drawn.items()]
     document = pages.document(asked, found, pictures, command)
+    if out.suffix == ".html":
+        write(out, html(document))
+        return
     contents: dict[Path, str | bytes] = {
         out / "comparison.md": markdown(document), out / "comparison.html": html(document),
         out / "comparison.csv": pages.sheet(found)}

@@ -17,7 +17,7 @@ from xbarch.result.record import record
 from xbarch.result.result import Result, parse
 from xbarch.result.run import Run
 from xbarch.result.schema import Record
-from xbarch.run import Setup, perform, prepare, reloaded
+from xbarch.run import Setup, execute_segments, perform, prepare
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share one follow one another
 _UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # what only pictures look at
@@ -86,7 +86,7 @@ def answer(request: Request, contents: Contents | None = None) -> Answer:
         if not request.reload:
             run = perform(_compiled(prepare(request, contents)))
             return Answer.of(record(run), run)
-        runs = reloaded(request)
+        runs = execute_segments(request)
         assert request.batch is not None
         return Answer.of(joined(runs, request.batch), runs[0])
     except XbarchError as error:
