@@ -54,7 +54,7 @@ def test_a_request_and_its_keywords_give_the_same_result():
 
 @pytest.mark.parametrize("more", [{"images": 2}, {"workload": "vgg7_pruned"}])
 def test_nothing_stands_beside_a_request(more):
-    with pytest.raises(InputError, match="a Request says everything about a run"):
+    with pytest.raises(InputError, match="a Request describes the whole run"):
         xbarch.simulate(Request(**ASKED), **more)
 
 

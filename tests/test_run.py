@@ -30,13 +30,14 @@ def refused(*args, error=InputError, **kwargs):
     ("images", 0, "images: must be a whole number from 1 to 10,000, not 0"),
     ("chips", None, "chips: must be a whole number from 1 to 10,000, not nothing"),
     ("policy", None, "policy: must be a text such as 'fit', not nothing"),
+    ("policy", "crossbar:2", "not 'crossbar:2'; did you mean 'crossbars:2'?"),
     ("policy", "crossbars:99999999999999999999", "with a whole K from 1 to 1,000,000"),
     ("policy", "crossbars:" + "9" * 5000, "with a whole K from 1 to 1,000,000"),
     ("datapath", 5, "datapath: must be a name or None, not 5"),
     ("options", "a=1", "options: must be a dict of names and values, not 'a=1'"),
     ("options", {1: 2}, "options: must be a dict of names and values, not a mapping"),
-    ("overrides", "crossbar.rows=64", "overrides: must be a list of texts 'a.b.c=value', not 'crossbar.rows=64'"),
-    ("overrides", [1], "overrides: must be a list of texts 'a.b.c=value', not a list"),
+    ("overrides", "a=1", "overrides: must be a list of texts such as 'a.b.c=value', not 'a=1'"),
+    ("overrides", [1], "overrides: must be a list of texts such as 'a.b.c=value', not a list"),
 ])
 def test_arguments_of_another_kind(field, value, says):
     assert says in refused("isaac_like", SMALL, **{field: value})

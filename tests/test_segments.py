@@ -11,7 +11,7 @@ from xbarch.errors import CapacityError, InputError
 from xbarch.mapping.segments import cut, is_read_later
 from xbarch.result.programming import programming
 from xbarch.result.result import read
-from xbarch.run import reloaded
+from xbarch.run import execute_segments
 from xbarch.workload.graph import Layer, Workload
 
 
@@ -92,7 +92,7 @@ def test_reloading_by_hand(small, tmp_path):
     options = {"images": 3, "batch": batch, "overrides": small, "policy": "one_copy"}
     with pytest.raises(CapacityError):
         xbarch.simulate("isaac_like", HALVES, **options)
-    runs = reloaded("isaac_like", HALVES, **options)
+    runs = execute_segments("isaac_like", HALVES, **options)
     assert [[la.name for la in run.workload.layers[1:]] for run in runs] == [["c0", "c1"], ["c2", "c3"]]
     result = xbarch.simulate("isaac_like", HALVES, reload=True, **options)
     written = [programming(run.machine, run.packed, run.plan) for run in runs]
@@ -121,7 +121,7 @@ def test_reloading_by_hand(small, tmp_path):
 
 def test_what_goes_on_leaves_and_comes_back(small):
     """The map between segments crosses the off-chip link twice, as bits and as time of that link."""
-    runs = reloaded("isaac_like", HALVES, images=2, batch=10, overrides=small, policy="one_copy")
+    runs = execute_segments("isaac_like", HALVES, images=2, batch=10, overrides=small, policy="one_copy")
     result = xbarch.simulate("isaac_like", HALVES, images=2, batch=10, overrides=small, policy="one_copy", reload=True)
     first, second = result["segments"]
     assert (first["bits_in"], first["bits_out"]) == (10 * 128 * 4, 10 * 128 * 4)
@@ -131,7 +131,7 @@ def test_what_goes_on_leaves_and_comes_back(small):
         moved = segment["bits_in"] + segment["bits_out"]
         assert run.trace.busy[link] == 2 * moved * 10**12 / (25.6e9 * 8)
     slow = [*small, "off_chip.bandwidth=0.01 GB/s"]
-    run = reloaded("isaac_like", HALVES, images=8, batch=10, overrides=slow, policy="one_copy")[0]
+    run = execute_segments("isaac_like", HALVES, images=8, batch=10, overrides=slow, policy="one_copy")[0]
     assert run.steady.interval_ps >= 2 * 10 * 128 * 4 * 10**12 / 8e7  # both ways share it
 
 

@@ -27,7 +27,7 @@ from xbarch.mapping.plan import Plan, plan
 from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
 from xbarch.plugins import guard
-from xbarch.request import Choices, Contents, Request, choose, requested, widened
+from xbarch.request import Choices, Contents, Request, choose_datapath, to_request, widen
 from xbarch.result.joined import joined
 from xbarch.result.ledger import ledger
 from xbarch.result.record import record
@@ -40,60 +40,65 @@ from xbarch.sim.engines import simulate as run
 from xbarch.sim.modes import apply_mode, interval_of
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.text import brief
+from xbarch.support.progress import WindowProgress
 from xbarch.workload.graph import Workload
 
-Progress = Callable[[int, int], None]
-_WINDOWS = 5 * 10**7  # of all layers and images: some minutes
-_CROSSBARS = 10**6  # packed one by one: some seconds
+_WINDOWS = 5 * 10**7  # most output pixels of all layers and images: some minutes
+_CROSSBARS = 10**6  # most that are packed one by one: some seconds
 _log = logging.getLogger(__name__)
 
 
 def simulate(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
-             trace: str | Path | None = None, progress: Progress | None = None, **choices: Unpack[Choices]) -> Result:
+             trace: str | Path | None = None, progress: WindowProgress | None = None,
+             **choices: Unpack[Choices]) -> Result:
     """Run a workload on an architecture and measure it: `simulate(request)`, or `simulate(arch, workload, ...)` with
     the fields of `xbarch.Request` as keywords (policy, images, chips, datapath, options, overrides, batch, placement,
     mode, engine, reload, bits).
 
     Args:
-        arch: a request, or path, bundled name or a loaded architecture.
-        workload: path or bundled name of a stored workload or recipe, or a loaded one.
-        trace: a file (.csv or .csv.gz) to write every token's times at every stage to, as the simulation goes on (see
-            `xbarch.result.tracing.COLUMNS`).
-        progress: called with (windows done, windows in all).
+        arch: a request, or an architecture: a path, a bundled name or a loaded one.
+        workload: a stored workload or recipe: a path, a bundled name or a loaded one.
+        trace: file (.csv or .csv.gz) that receives the times of every token at every stage while the simulation runs
+            (see `xbarch.result.tracing.COLUMNS`).
+        progress: called with (output pixels done, output pixels in all).
 
     Raises:
-        InputError: bad input; CapacityError: it does not fit; StuckError: the simulation cannot go on.
+        InputError: the input is wrong.
+        CapacityError: the workload does not fit on the machine.
+        StuckError: the simulation deadlocks.
     """
-    request = requested(arch, workload, choices)
+    request = to_request(arch, workload, choices)
     if not request.reload:
         return Result(record(execute(request, trace=trace, progress=progress)))
     if trace is not None:
         raise InputError("--trace cannot be combined with --reload: each segment is a separate run", field="trace")
     assert request.batch is not None
-    return Result(joined(reloaded(request, progress=progress), request.batch))
+    return Result(joined(execute_segments(request, progress=progress), request.batch))
 
 
 def execute(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
-            trace: str | Path | None = None, progress: Progress | None = None, **choices: Unpack[Choices]) -> Run:
-    """`simulate` with everything it made on the way: plan, stage graph, trace, ledger. It does not reload."""
-    request = requested(arch, workload, choices)
+            trace: str | Path | None = None, progress: WindowProgress | None = None,
+            **choices: Unpack[Choices]) -> Run:
+    """Run a workload as `simulate` does and return what was made on the way: plan, stage graph, trace, ledger. The
+    field `reload` is ignored (see `execute_segments`)."""
+    request = to_request(arch, workload, choices)
     file = None if trace is None else placed(_path(trace))
     return perform(prepare(request), Watch(progress, file))
 
 
 def perform(setup: Setup, watch: Watch | None = None) -> Run:
-    """Pack, plan, compile, simulate and cost what is prepared."""
+    """Pack, plan, compile, simulate and cost a prepared request."""
     refuse_impossible(setup.network, setup.machine)
     return _perform(setup, setup.network, pack_network(setup), Watch() if watch is None else watch)
 
 
-def reloaded(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
-             progress: Progress | None = None, **choices: Unpack[Choices]) -> list[Run]:
-    """A run of each segment of a network (see `xbarch.mapping.segments`), a single one where the machine holds it
-    all."""
-    request = requested(arch, workload, choices)
+def execute_segments(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
+                     progress: WindowProgress | None = None, **choices: Unpack[Choices]) -> list[Run]:
+    """Run every segment of a network in turn (see `xbarch.mapping.segments`); there is one segment if the machine holds
+    the whole network."""
+    request = to_request(arch, workload, choices)
     setup = prepare(request)
-    known: dict[tuple[str, int], Packed] = {}  # parts of a layer are told apart by how large they are
+    known: dict[tuple[str, int], Packed] = {}  # parts of one layer differ in their number of filters
 
     def packed(segment: Workload) -> dict[str, Packed]:
         for layer in segment.compute_layers:
@@ -122,21 +127,21 @@ def reloaded(arch: str | Path | Architecture | Request, workload: str | Path | W
 def verify(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
            lossless: bool = False, progress: Callable[[int, int, str], None] | None = None,
            **choices: Unpack[Choices]) -> list[dict[str, Any]]:
-    """Execute the packed blocks on the stored activations and compare with int64 arithmetic.
+    """Execute the packed crossbars on the stored activations and compare with int64 arithmetic.
 
     Args:
-        lossless: ADCs of sufficient resolution instead of the architecture's.
+        lossless: use ADCs of sufficient resolution instead of the architecture's.
         progress: called before each layer with (layers done, layers in all, the layer's name).
 
     Returns:
-        One row per layer: layer, windows, mismatches (outputs that differ), error (the differences' magnitudes over
-        the outputs', both summed), clips (conversions that saturated), drops (that lost low bits), max_sum (largest
-        magnitude of a bit line's sum), adc_bits.
+        One row per layer: layer, windows, mismatches (outputs that differ), error (sum of the differences' magnitudes
+        over that of the outputs), clips (conversions that saturated), drops (conversions that lost low bits), max_sum
+        (largest magnitude on a bit line), adc_bits.
 
     Raises:
-        InputError: as `simulate`; the workload stores no activations.
+        InputError: as in `simulate`; or the workload stores no activations.
     """
-    setup = prepare(requested(arch, workload, choices))
+    setup = prepare(to_request(arch, workload, choices))
     refuse_impossible(setup.network, setup.machine)
     packed = pack_network(setup)
     with guard.asking(setup.path, "contents", limited=False):
@@ -147,7 +152,7 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """A request with everything it names loaded, and the machine built for it."""
+    """A request with the workload and data path it names, loaded, and the machine built for it."""
 
     request: Request
     machine: Machine
@@ -157,55 +162,56 @@ class Setup:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who looks on while a run goes: progress is called with (windows done, in all); trace takes every visit."""
+    """What observes a run."""
 
-    progress: Progress | None = None
+    progress: WindowProgress | None = None
     trace: Path | None = None
+    """File that receives the times of every token at every stage."""
 
 
 def prepare(request: Request, contents: Contents | None = None) -> Setup:
-    """Load what the request names, and build the machine, once. contents: what was read already.
+    """Load what the request names and build the machine, once. contents: what was read before.
 
     Raises:
-        InputError: something is not there, refused, or too large to simulate; IncompatibleError: the data path cannot
-            run the workload on these crossbars.
+        InputError: something named does not exist, is refused or is too large to simulate.
+        IncompatibleError: the data path cannot run the workload on these crossbars.
     """
     known = Contents() if contents is None else contents
     architecture, found = known.architecture(request)
     network = known.workload(request.workload)
     if request.bits is not None:
-        network = widened(network, request.bits)
+        network = widen(network, request.bits)
     windows = sum(layer.windows for layer in network.layers)
     if request.images * windows > _WINDOWS:
         raise InputError(f"{request.images:,} images of {windows:,} output pixels each are more than the {_WINDOWS:,} "
                          f"output pixels that a run may have; give at most {_WINDOWS // windows:,} images",
                          field="images")
-    path = choose(network, request.datapath, request.options)
+    path = choose_datapath(network, request.datapath, request.options)
     with nullcontext() if found is None else found.blamed():
         machine = build(architecture, network, path, request.policy, request.chips)
     return Setup(request=request, machine=machine, network=network, path=path)
 
 
 def refuse_impossible(network: Workload, machine: Machine) -> None:
-    """Refuse a network that no packing brings onto the machine, or whose packing would not end, before any is made.
+    """Refuse, before anything is packed, a network that cannot fit on the machine or would take too long to pack.
 
     Raises:
-        CapacityError: one copy of each layer needs more crossbars than there are.
-        InputError: crossbars are so small that a dense copy takes more than can be packed.
+        CapacityError: one copy of each layer needs more crossbars than the machine has.
+        InputError: the crossbars are so small that a dense copy takes more of them than can be packed.
     """
     least = least_crossbars(network, machine.geometry)
     if least > machine.crossbars:
-        raise CapacityError(f"one copy of each layer needs at least {least:,} crossbars, the machine has "
+        raise CapacityError(f"one copy of each layer needs at least {least:,} crossbars, but the machine has "
                             f"{machine.crossbars:,}; {ceil(least / machine.crossbars):,} times as many tiles (or "
                             "--chips) would hold it")
     g, dense = machine.geometry, dense_crossbars(network, machine.geometry)
     if dense > _CROSSBARS:
         raise InputError(f"one dense copy of {network.name} takes {dense:,} crossbars of {g.rows} x {g.columns} cells; "
-                         f"use crossbars so large that {_CROSSBARS:,} hold it", field="crossbar")
+                         f"use larger crossbars, so that at most {_CROSSBARS:,} hold it", field="crossbar")
 
 
 def pack_network(setup: Setup) -> dict[str, Packed]:
-    """Every compute layer packed, once; actions that no component pays for are refused.
+    """Pack every layer that has weights, once, and refuse actions that no component prices.
 
     Raises:
         InputError: the data path or the sensing unit breaks its contract, or a component is missing.
@@ -218,7 +224,7 @@ def pack_network(setup: Setup) -> dict[str, Packed]:
 
 
 def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> Plan:
-    """Copies and places of every layer."""
+    """Plan the weight replication (copies) and the place of every layer."""
     machine, request = setup.machine, setup.request
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     found = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), request.policy)
@@ -228,7 +234,7 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> P
 
 def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watch: Watch,
              leaving: bool = False) -> Run:
-    """Plan, compile, simulate, cost. leaving: whether the outputs go off the chip."""
+    """Plan, compile, simulate and cost packed layers. leaving: whether the outputs leave the chip."""
     machine, request = setup.machine, setup.request
     planned = _planned(setup, network, packed)
     if request.mode != "pipelined":

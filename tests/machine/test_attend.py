@@ -8,8 +8,8 @@ import pytest
 import xbarch
 from xbarch.errors import InputError
 from xbarch.plugins import registry
+from xbarch.run import prepare
 from xbarch.specs.architecture import Unit
-from xbarch.studies.runs.bench import _engine
 
 PLAIN = '''
 from typing import ClassVar
@@ -77,15 +77,16 @@ def test_which_engine(plain):
     result = xbarch.simulate("isaac_like", "vgg7_pruned", **run)
     assert result["provenance.engine"] == "simpy" and result["provenance.engine_why"].startswith("auto: edram@")
     assert result["provenance.engine_why"].endswith(" is a SimPy process")
-    with pytest.raises(InputError, match=r"engine: found fast, allowed simpy or auto: edram@.* is a SimPy process"):
+    with pytest.raises(InputError, match=r"engine: must be simpy or auto, not fast: edram@.* is a SimPy process"):
         xbarch.simulate("isaac_like", "vgg7_pruned", engine="fast", **run)
 
 
 def test_points_of_a_sweep(plain):
-    from xbarch.specs.architecture import Architecture
-    from xbarch.specs.load import load
+    """The bench prefers the compiled engine, which cannot take processes."""
+    from xbarch.studies.runs.answer import _compiled
 
-    assert _engine(load("isaac_like", Architecture, ["processes={edram: {unit: plain}}"])) == "auto"
+    request = xbarch.Request(arch="isaac_like", workload="vgg7_pruned", overrides=["processes={edram: {unit: plain}}"])
+    assert _compiled(prepare(request)).request.engine == "auto"
 
 
 @pytest.mark.parametrize(("change", "says"), [

@@ -11,7 +11,7 @@ from xbarch.mapping import packings
 from xbarch.mapping.pack import stream
 from xbarch.plugins import checked, registry
 from xbarch.plugins.registry import datapath
-from xbarch.request import choose
+from xbarch.request import choose_datapath
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.support import cache
@@ -30,7 +30,7 @@ def folder(tmp_path, monkeypatch):
 
 def asked(arch, workload, *overrides):
     network, machine = xbarch.load(workload), Machine(load(arch, Architecture, overrides))
-    return network, choose(network, None, None), machine.geometry, machine.sensing
+    return network, choose_datapath(network, None, None), machine.geometry, machine.sensing
 
 
 def alike(a, b):
@@ -112,7 +112,7 @@ def test_weights_or_inputs_that_have_no_name_are_packed_by_every_run():
 def test_a_recipe_is_known_by_its_seed_and_its_pruning(monkeypatch):
     def drawn(**changes):
         made = synthetic("x", "lenet5", **{"weight_bits": 4, "input_bits": 4, "seed": 1, **changes})
-        path = choose(made, None, None)
+        path = choose_datapath(made, None, None)
         return made, packings._name(made, path, asked("isaac_like", "vgg7_pruned")[2],
                                     dict.fromkeys(la.name for la in made.compute_layers))
 

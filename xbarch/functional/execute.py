@@ -69,10 +69,10 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
         ConservationError: the blocks contradict one another (overlapping cells, two inputs on one word line).
     """
     if x.size and (x.min() < 0 or int(x.max()) >> layer.input_bits):
-        raise InputError(f"layer {layer.name} has input {int(x.min() if x.min() < 0 else x.max())}, allowed 0 to "
-                         f"{(1 << layer.input_bits) - 1} ({layer.input_bits} bits)")
+        most, odd = (1 << layer.input_bits) - 1, int(x.min() if x.min() < 0 else x.max())
+        raise InputError(f"inputs of layer {layer.name} must be 0 to {most} ({layer.input_bits} bits), not {odd}")
     if isinstance(adc_bits, int) and not 1 <= adc_bits <= 32:
-        raise InputError(f"found {adc_bits}, allowed 1 to 32", field="adc_bits")
+        raise InputError(f"must be 1 to 32, not {adc_bits}", field="adc_bits")
     windows, phases = len(x), geometry.phases(layer.input_bits)
     shift = np.arange(phases) * geometry.dac_bits
     drive = (x.astype(np.int64)[None] >> shift[:, None, None]) & ((1 << geometry.dac_bits) - 1)
@@ -134,8 +134,8 @@ def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Seq
             raise InputError(f"workload {workload.name} stores no activations of layer {layer.name}")
         stored = workload.activations[layer.name][:images]
         if int(np.prod(stored.shape[1:])) != int(np.prod(layer.in_shape)):
-            raise InputError(f"activations of layer {layer.name} have shape {stored.shape[1:]}, "
-                             f"allowed {layer.in_shape}")
+            raise InputError(f"activations of layer {layer.name} must have shape {layer.in_shape}, "
+                             f"not {stored.shape[1:]}")
         x = np.concatenate([unroll(image.reshape(layer.in_shape), layer) for image in stored])
         done = run(blocks(layer), layer, geometry, x, adc_bits, sensing)
         right = reference(layer, x)

@@ -13,6 +13,7 @@ from xbarch.mapping.copies import Demand, balance, interval_bound
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Part, Tiles, place
 from xbarch.mapping.windows import Input, inputs, slack_needed
+from xbarch.specs.explain import guess, listed
 from xbarch.workload.graph import Workload
 
 _log = logging.getLogger(__name__)
@@ -118,8 +119,9 @@ def parse_policy(text: str) -> tuple[str, int]:
         return name, int(number)
     if text in POLICIES:
         return text, 0
-    raise InputError(f"found {text[:40]!r}, allowed {', '.join(POLICIES)} with a whole K from 1 to 1,000,000",
-                     field="policy")
+    near = [policy.replace("K", number) if number.strip("0").isdecimal() else policy for policy in POLICIES]
+    raise InputError(f"must be {listed(list(POLICIES))} with a whole K from 1 to 1,000,000, not {text[:40]!r}"
+                     f"{guess(text, near)}", field="policy")
 
 
 def plan(

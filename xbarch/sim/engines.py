@@ -39,7 +39,7 @@ def simulate(graph: StageGraph, name: str = "auto",
     """
     why = "asked for"
     if name == "fast" and graph.processes:
-        raise InputError(f"found fast, allowed simpy or auto: {_unit(graph)} is a SimPy process", field="engine")
+        raise InputError(f"must be simpy or auto, not fast: {_unit(graph)} is a SimPy process", field="engine")
     if name == "auto":
         name, why = _chosen(graph)
     _log.info("engine %s (%s)", name, why)

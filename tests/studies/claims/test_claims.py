@@ -16,7 +16,7 @@ from xbarch.errors import InputError
 from xbarch.machine.machine import Machine
 from xbarch.parts.scaling.adc import IsaacSplit
 from xbarch.plugins import registry
-from xbarch.request import widened
+from xbarch.request import widen
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.studies.claims import pages, report
@@ -219,7 +219,7 @@ def test_smallest_chip_is_that_of_fit(folder, written):
 
 def test_the_eight_bit_base_grows_cells_and_phases(folder, written):
     narrow = store.load(folder / "resnet18_dense")
-    wide = widened(narrow, 8)
+    wide = widen(narrow, 8)
     assert [(la.weight_bits, la.input_bits) for la in wide.compute_layers] == [(8, 8)] * 3
     assert wide.layers[0] == narrow.layers[0]
     by_base = {base: pick(written[0], "resnet18_huai", "energy gain", base=base, policy="fit", scope="compute",
@@ -385,7 +385,7 @@ def test_files(written):
 def test_all_four_files_or_none(written, tmp_path, monkeypatch):
     """Even where the last cannot be written only after the runs."""
     monkeypatch.setattr(report, "writable", lambda *_: (tmp_path / "claims.svg").mkdir())
-    with pytest.raises(InputError, match=r"claims\.svg: found a folder"):
+    with pytest.raises(InputError, match=r"claims\.svg: cannot be written: it is a folder"):
         claims(tmp_path, workloads=tmp_path, images=1)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["claims.svg", STORE]  # answers stay for the next call
 
@@ -431,7 +431,7 @@ def test_command(call, folder, tmp_path):
 
 
 @pytest.mark.parametrize("words, said", [
-    (("--policy", "best"), "policy: found 'best'"),
+    (("--policy", "best"), "not 'best'"),
     (("--images", "0"), "images: must be a whole number from 1 to 10,000, not 0"),
     (("--workloads", "nowhere"), "nowhere: no such folder"),
     (("--out", "/proc/claims"), "cannot be written"),

@@ -12,7 +12,7 @@ from xbarch.errors import CapacityError, XbarchError
 from xbarch.machine.machine import Machine
 from xbarch.mapping.pack import dense_crossbars
 from xbarch.mapping.plan import parse_policy
-from xbarch.request import Request, widened
+from xbarch.request import Request, widen
 from xbarch.result.result import Result
 from xbarch.run import Setup, prepare
 from xbarch.studies.claims.claim import ARCHITECTURE
@@ -42,7 +42,7 @@ class Desk:
         if (name, bits) not in self._networks:
             if bits is not None:
                 narrow = self.network(name)
-                self._networks[name, bits] = narrow and widened(narrow, bits)
+                self._networks[name, bits] = narrow and widen(narrow, bits)
             else:
                 place = self.folder / name
                 self._networks[name, bits] = self.bench.contents.workload(place) if (place / MANIFEST).is_file() \

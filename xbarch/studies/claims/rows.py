@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from xbarch.errors import CapacityError
-from xbarch.request import Request, choose
+from xbarch.request import Request, choose_datapath
 from xbarch.result.result import Result
 from xbarch.studies.claims.chips import Held, hold
 from xbarch.studies.claims.claim import Adc, Base, Claim, Paper
@@ -144,7 +144,7 @@ def _pair(desk: Desk, case: Case, held: Callable[[Request], Held]) -> Pair:
     for request in (case.before(desk), case.after(desk)):
         network = desk.workload(request)
         result = desk.result(request) if case.policy else None
-        path = choose(network, request.datapath, request.options)
+        path = choose_datapath(network, request.datapath, request.options)
         sides.append(Side(network, partial(desk.machine, request), path, result, partial(held, request)))
     return Pair(*sides)
 

@@ -13,7 +13,7 @@ from xbarch.errors import InputError
 from xbarch.machine.build import buildable
 from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import guard, registry
-from xbarch.request import Contents, Request, choose
+from xbarch.request import Contents, Request, choose_datapath
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import unknown
 from xbarch.specs.study import Study
@@ -176,7 +176,7 @@ def _line(asked: Study, request: Request, variant: Variant, contents: Contents) 
     """A request with the two dense runs that it is compared with: on the base machine; and on its own with the
     method's cells and signs, and with ADCs of as many bits as lose nothing of these, where its own have fewer."""
     base = request.changed(arch=asked.architectures[0], datapath=DENSE, options={})
-    path = choose(contents.workload(request.workload), request.datapath, request.options)
+    path = choose_datapath(contents.workload(request.workload), request.datapath, request.options)
     with guard.asking(path, "matched"):
         options, overrides = path.matched()
     changed = request.changed(overrides=merged(request.overrides, overrides))
@@ -247,7 +247,7 @@ def called(asked: Study, spec: Callable[[str], Architecture]) -> dict[str, str]:
 
 def _row(line: Line, machine: str, shared: _Shared) -> Row:
     request, network = line.request, shared.bench.contents.workload(line.request.workload)
-    path = choose(network, request.datapath, request.options)
+    path = choose_datapath(network, request.datapath, request.options)
     done = shared.figures(request)
     why = done if isinstance(done, str) else ""
     base, own = (None if why else _ran(shared.figures(r)) for r in (line.base, line.own))

@@ -6,7 +6,6 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from typing import Any
 
 from xbarch.errors import IncompatibleError, XbarchError
@@ -18,10 +17,9 @@ from xbarch.result.record import record
 from xbarch.result.result import Result, parse
 from xbarch.result.run import Run
 from xbarch.result.schema import Record
-from xbarch.run import Setup, perform, prepare, reloaded
+from xbarch.run import Setup, execute_segments, perform, prepare
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share one follow one another
-_COMPILED = find_spec("numba") is not None
 _UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # what only pictures look at
 
 
@@ -88,7 +86,7 @@ def answer(request: Request, contents: Contents | None = None) -> Answer:
         if not request.reload:
             run = perform(_compiled(prepare(request, contents)))
             return Answer.of(record(run), run)
-        runs = reloaded(request)
+        runs = execute_segments(request)
         assert request.batch is not None
         return Answer.of(joined(runs, request.batch), runs[0])
     except XbarchError as error:
@@ -100,7 +98,7 @@ def answer(request: Request, contents: Contents | None = None) -> Answer:
 def _compiled(setup: Setup) -> Setup:
     """The setup on the compiled engine where that can take it: the figures are the same, and it is loaded once for all
     requests."""
-    if setup.request.engine != "auto" or setup.machine.processes or not _COMPILED:
+    if setup.request.engine != "auto" or setup.machine.processes:
         return setup
     return replace(setup, request=setup.request.changed(engine="fast"))
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from xbarch.errors import InputError, XbarchError
-from xbarch.request import Contents, Request, hashed
+from xbarch.request import Contents, Request, digest_of
 from xbarch.studies.runs.answer import Answer
 from xbarch.studies.runs.store import Store
 from xbarch.studies.runs.workers import answers
@@ -122,7 +122,7 @@ def resumable(out: Path | None, content: object) -> Iterator[Path | None]:
     if out is not None:
         path = out / STORE
     elif cache.limit():
-        path = files.cache() / "runs" / f"{hashed(content)[:32]}.sqlite"
+        path = files.cache() / "runs" / f"{digest_of(content)[:32]}.sqlite"
     else:
         yield None
         return
