@@ -93,7 +93,7 @@ def test_crossbars_beyond_counting_are_refused_unpacked(monkeypatch):
     ("def pack(self, layer, geometry): return []",
      "pack of layer conv must return a list of one or more blocks, not an empty list"),
     ("def work(self, *given): return replace(super().work(*given), extra={'warp': np.ones(9, int)})",
-     "work of layer conv returned the action 'warp', allowed those that a component pays for: "),
+     "work of layer conv returned the action 'warp', which no component prices; the priced ones are "),
 ])
 def test_a_data_path_that_misbehaves_is_refused_with_its_file(tmp_path, body, says):
     file = tmp_path / "bad.py"

@@ -18,7 +18,7 @@ from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
 from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
-from xbarch.machine.supervise import check_priced, supervised
+from xbarch.machine.supervise import check_priced, supervise
 from xbarch.mapping import barriers
 from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars
 from xbarch.mapping.packings import memo
@@ -242,7 +242,7 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     machine.refuse_unpriced(graph)
     windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}
     traced = nullcontext() if watch.trace is None else tracing(watch.trace, graph, windows)
-    with traced as sink, supervised(machine.processes, graph) as beat:
+    with traced as sink, supervise(machine.processes, graph) as beat:
         ran = run(graph, request.engine, watch.progress, sink, beat)
         check_priced(machine.processes, graph, ran.trace, machine.prices())
     trace, bounds = ran.trace, conserve(graph, ran.trace)

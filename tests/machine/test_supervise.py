@@ -8,8 +8,8 @@ import pytest
 import xbarch
 from xbarch.errors import InputError
 from xbarch.plugins import registry
+from xbarch.run import prepare
 from xbarch.specs.architecture import Unit
-from xbarch.studies.runs.bench import _engine
 
 PLAIN = '''
 from typing import ClassVar
@@ -81,11 +81,12 @@ def test_which_engine(plain):
         xbarch.simulate("isaac_like", "vgg7_pruned", engine="fast", **run)
 
 
-def test_points_of_a_sweep(plain):
-    from xbarch.specs.architecture import Architecture
-    from xbarch.specs.load import load
+def test_runs_of_a_study_take_the_compiled_engine_where_it_can_run(plain):
+    from xbarch.studies.runs.answer import _compiled
 
-    assert _engine(load("isaac_like", Architecture, ["processes={edram: {unit: plain}}"])) == "auto"
+    for changes, engine in (((), "fast"), (("processes={edram: {unit: plain}}",), "auto")):
+        setup = prepare(xbarch.Request(arch="isaac_like", workload="vgg7_pruned", overrides=changes))
+        assert _compiled(setup).request.engine == engine
 
 
 @pytest.mark.parametrize(("change", "says"), [
@@ -100,7 +101,7 @@ def test_wrong_ones_are_refused(change, says):
 
 
 def test_an_ideal_unit_has_none():
-    with pytest.raises(InputError, match=r"processes.edram: found one for edram, which is ideal, allowed for units"):
+    with pytest.raises(InputError, match=r"processes.edram: edram is ideal: it has no queue, so it "):
         xbarch.simulate("isaac_like", "vgg7_pruned", overrides=[
             "buffer.ideal=true", "processes={edram: {unit: refresh, options: {retention: 1 s, rows: 1, row: 1 ns}}}"])
 
