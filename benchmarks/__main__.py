@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import checks, commands, growth, packing, page, peers, pipelined, rates, sweeps
-from benchmarks.spent import ROOT, reference, xbarch
+from benchmarks.spent import ROOT, reference
 from xbarch.errors import InputError
 from xbarch.support.files import writable
 
@@ -26,12 +25,6 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = _asked(words)
     start = time.monotonic()
     with TemporaryDirectory() as folder:
-        kernel = Path(folder) / "kernel"
-        kernel.mkdir()
-        if not asked.again:
-            print("compiling the kernel", file=sys.stderr, flush=True)
-            xbarch("simulate", "-a", "isaac_like", "-w", "vgg8_dense8", "--images", "1", "--engine", "fast",
-                   cache=kernel)
         for number, name in enumerate(asked.parts, 1):
             part = PARTS[name]
 
@@ -41,8 +34,7 @@ def main(words: Sequence[str] | None = None) -> None:
             if asked.again:
                 entry = page.entries(asked.page)[name]
             else:
-                os.environ["XBARCH_CACHE"] = str(Path(folder) / name)
-                shutil.copytree(kernel, Path(folder) / name)  # nothing is kept from before but the compiled kernel
+                os.environ["XBARCH_CACHE"] = str(Path(folder) / name)  # nothing is kept from before
                 load, before = os.getloadavg()[0], reference()
                 found = part.measure(asked, say)
                 entry = {"machine": page.machine(), "quick": asked.quick, "load": round(load, 2),
@@ -67,22 +59,22 @@ def _asked(words: Sequence[str] | None) -> argparse.Namespace:
     asked = parser.parse_args(words)
     try:
         if asked.page.suffix != ".md":
-            parser.error(f"found --page {asked.page}, allowed a name that ends in .md")
+            parser.error(f"--page must end in .md, not {asked.page}")
         writable(asked.page.parent, asked.page.name, asked.page.with_suffix(".json").name)
         kept = page.entries(asked.page)
     except InputError as error:
         parser.error(str(error))
     if asked.again and not (kept or asked.parts):
-        parser.error(f"found no numbers beside {asked.page}, allowed --again where some are")
+        parser.error(f"--again needs the numbers of an earlier run, and there are none beside {asked.page}")
     known = kept if asked.again else PARTS
     for name in asked.parts:
         if name not in PARTS:
-            parser.error(f"found {name!r}, allowed {', '.join(PARTS)}")
+            parser.error(f"a part must be one of {', '.join(PARTS)}, not {name!r}")
         if name not in known:
-            parser.error(f"found no numbers of {name!r} beside {asked.page}")
+            parser.error(f"there are no numbers of {name!r} beside {asked.page}")
     asked.parts = [name for name in PARTS if name in (asked.parts or known)]
     if asked.repeat < 1:
-        parser.error(f"found {asked.repeat}, allowed --repeat 1 or more")
+        parser.error(f"--repeat must be at least 1, not {asked.repeat}")
     return asked
 
 

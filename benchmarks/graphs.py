@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.spent import cpu
-from xbarch import run
-from xbarch.machine.build import buildable
+from xbarch.machine.build import build, buildable
 from xbarch.machine.compile import compile_graph
 from xbarch.mapping.pack import dense_crossbars
+from xbarch.mapping.packings import memo
 from xbarch.mapping.plan import Plan, plan
 from xbarch.plugins import registry
 from xbarch.sim.graph import Flow, Server, Stage, StageGraph
@@ -39,14 +39,14 @@ def made(workload: str | Workload, *, images: int = 1, chips: int = 1, policy: s
         network = workload if isinstance(workload, Workload) else resolve(workload)
         path = registry.datapath(network.datapath, network.options)
         architecture = load(ARCHITECTURE, Architecture, (), check=buildable)
-        return network, path, run.build(architecture, network, path, policy, chips)
+        return network, path, build(architecture, network, path, policy, chips)
 
     def planned():
         paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
         return plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy)
 
     loading, (network, path, machine) = cpu(ready)
-    packing, packed = cpu(lambda: run.fit(network, path, machine))
+    packing, packed = cpu(lambda: memo.packed(network, path, machine.geometry, machine.sensing))
     planning, placed = cpu(planned)
     compiling, graph = cpu(lambda: compile_graph(machine, network, packed, placed, images))
     return Made(graph, placed, {"load": loading, "pack": packing, "plan": planning, "compile": compiling})

@@ -107,7 +107,7 @@ def entries(page: Path) -> dict[str, Any]:
     found = read_json(beside, _MOST) if beside.exists() else {}
     if not isinstance(found, dict) or not all(isinstance(part, dict) and {"machine", "found"} <= part.keys()
                                               for part in found.values()):
-        raise InputError("found no numbers by part, allowed what an earlier run has written; or remove it", file=beside)
+        raise InputError("does not hold the numbers of an earlier run; remove it", file=beside)
     return found
 
 

@@ -103,7 +103,7 @@ def path(text: str) -> Path:
     """
     found = Path(text)
     if not text or not (found.is_dir() or (found.is_file() and os.access(found, os.X_OK))):
-        raise ArgumentTypeError(f"found {text!r}, allowed a tool's folder or an executable file")
+        raise ArgumentTypeError(f"must be a tool's folder or an executable file, not {text!r}")
     return found
 
 

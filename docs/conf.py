@@ -13,6 +13,7 @@ html_title = f"xbarch {version}"
 highlight_language = "none"
 myst_heading_anchors = 3
 myst_enable_extensions = ["deflist"]
+autodoc_mock_imports = ["sklearn", "torch"]  # the pages need no extra but docs
 napoleon_use_rtype = False
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

@@ -152,8 +152,8 @@ def test_topologies(call, tmp_path, body, says):
 @pytest.mark.parametrize(("body", "says"), [
     (method("scale(self, written, built)", "while True: pass"), "scale did not end within 0.4 s"),
     (method("scale(self, written, built)", "return written.times(energy=float('nan'))"),
-     "scale returned energy nan, allowed a number from 0 to 10^21"),
-    (method("scale(self, written, built)", "return 3"), "scale returned int, allowed a Price"),
+     "scale returned energy nan, must return a number from 0 to 10^21"),
+    (method("scale(self, written, built)", "return 3"), "scale returned int, must return a Price"),
 ])
 def test_scaling_models(call, tmp_path, body, says):
     said = refused(call, tmp_path, MODEL.replace("BODY", body), *SIMULATE, "--set", "components.adc.scaling=mine")
@@ -268,7 +268,7 @@ def test_an_architecture_that_is_wrong_has_its_file_and_line(call, install):
     install("odd", {"odd_chips/odd.yaml": "extends: isaac_like\nname: odd\ncrossbar:\n  rows: 0\n"},
             [("architectures", "odd", "odd_chips")])
     code, _, said = call("show", "odd")
-    assert code == 2 and "odd_chips/odd.yaml:4: crossbar.rows: found 0" in said
+    assert code == 2 and "odd_chips/odd.yaml:4: crossbar.rows: must be at least 1, not 0" in said
     code, _, said = call("list")
     assert code == 2 and "odd.yaml:4" in said
 

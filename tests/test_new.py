@@ -11,7 +11,7 @@ import pytest
 import xbarch
 from xbarch.conformance import conform
 from xbarch.errors import InputError
-from xbarch.plugins import registry
+from xbarch.plugins import kinds, registry
 from xbarch.plugins.new import new
 from xbarch.workload import store
 
@@ -57,7 +57,7 @@ def test_the_package_is_whole_and_has_its_name_everywhere(here, call):
     assert not any("skeleton" in p.read_text().lower() for p in files)
     project = tomllib.loads((here / "my_rows/pyproject.toml").read_text())["project"]
     assert project["name"] == "my_rows" and project["dependencies"] == ["xbarch"]
-    assert project["entry-points"][registry.GROUP] == {"my_rows": "my_rows:MyRowsMethod"}
+    assert project["entry-points"][kinds.PATHS.group] == {"my_rows": "my_rows:MyRowsMethod"}
     assert registry.load_file("my_rows/my_rows.py") == ["my_rows"]
     assert type(registry.datapath("my_rows")).__name__ == "MyRowsMethod"
 
@@ -75,6 +75,7 @@ def test_it_conforms_verifies_and_simulates_as_a_file(here, call):
     assert crossbars[0] < crossbars[1] == crossbars[2]  # uncompressed it is dense, each weight as two parts
 
 
+@pytest.mark.train
 def test_it_trains_and_rows_are_removed(here):
     """Every group that training left is all there or all gone, and the crossbars are fewer for it."""
     registry.load_file(new("datapath", "my_rows") / "my_rows.py")
@@ -117,6 +118,7 @@ def test_installed_by_pip_its_own_test_passes(here):
     assert "my_rows" in python("-m", "xbarch", "list")
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("name", ["options", "data_path", "block2", "a"])
 def test_names_that_meet_names_in_the_file(here, name):
     assert registry.load_file(new("datapath", name) / f"{name}.py") == [name]
@@ -129,8 +131,8 @@ def test_names_that_meet_names_in_the_file(here, name):
     ("9lives", "must be lower-case letters"), ("My", "not 'My'"),
     ("a-b", "must be lower-case"), ("a__b", "must be lower-case"), ("_a", "must be lower-case"), ("", "not ''"),
     ("../up", "must be lower-case"), ("a\nb", "not 'a?b'"), ("a" * 61, "at most 60"), ("è", "must be lower-case"),
-    ("class", "found 'class'"), ("dense", "found 'dense', which is a data path already"),
-    ("json", "found 'json', which is a Python module already"),
+    ("class", "not 'class'"), ("dense", "'dense' is a data path already"),
+    ("json", "'json' is a Python module already"),
 ])
 def test_wrong_names(here, call, name, says):
     code, out, err = call("new", "datapath", "--", name)
@@ -140,7 +142,7 @@ def test_wrong_names(here, call, name, says):
 
 def test_a_name_that_a_plugin_took(here):
     registry.load_file(new("datapath", "mine", here / "first") / "mine.py")
-    with pytest.raises(InputError, match="found 'mine', which is a data path already"):
+    with pytest.raises(InputError, match="'mine' is a data path already"):
         new("datapath", "mine", here / "second")
     assert not (here / "second").exists()
 
@@ -180,13 +182,14 @@ def test_a_failure_half_way_leaves_nothing(here, monkeypatch):
 
 def test_the_skeleton_itself_is_clean():
     """It is read as an example: the same style as everything else."""
-    folder = ROOT / "xbarch/new"
+    folder = ROOT / "xbarch/plugins/new"
     done = subprocess.run([sys.executable, "-m", "ruff", "check", folder], text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
 # -- sensing units and architectures ------------------------------------------------------------------------------
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(("kind", "change"), [
     ("unit", "crossbar.sensing.unit=my_own"), ("process", "processes={edram: {unit: my_own}}")])
 def test_a_unit_is_whole_and_passes_its_own_test(here, call, kind, change):
@@ -197,7 +200,7 @@ def test_a_unit_is_whole_and_passes_its_own_test(here, call, kind, change):
                         here / "my_own/my_own.py", "--set", change)
     assert code == 0 and "images/s" in out
     tests = here / "my_own" / "tests"
-    (tests / "conftest.py").write_text("from xbarch import plugins\nplugins.load_file('my_own.py')\n"
+    (tests / "conftest.py").write_text("from xbarch.plugins import registry\nregistry.load_file('my_own.py')\n"
                                        "import sys\nsys.path.insert(0, '.')\n")
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=here / "my_own",
                           text=True, capture_output=True, check=False,

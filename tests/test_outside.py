@@ -88,7 +88,8 @@ def test_what_is_installed_is_listed_and_shown(call, here, install):
     assert "chip power (W)" in shown["nameplate"] and not any("share" in key for key in shown["nameplate"])
     assert json.loads(call("show", "pebbles", "--json")[1]) == {
         "kind": "workload", "name": "pebbles", "summary": "synthetic: a test", "from": "package quarry 1.2",
-        "source": "lenet5 with random weights, seed 0"}
+        "source": "lenet5 with random weights, seed 0",
+        "details": {"network": "lenet5", "weight_bits": "4", "input_bits": "4"}}
     assert "from package quarry 1.2" in call("show", "gravel")[1]
     assert figures(call, "-a", "gravel")["architecture"]["name"] == "gravel"
     assert xbarch.simulate("isaac_like", "pebbles", images=1)["workload.name"] == "pebbles"
@@ -98,7 +99,7 @@ def test_a_study_of_what_is_outside(call, here, install):
     """Compared beside a bundled one, and extended by a file of one's own."""
     install("quarry", {"quarry_chips/gravel.yaml": CHIP}, [("architectures", "gravel", "quarry_chips")])
     (here / "more.yaml").write_text("extends: gravel\nname: more\n")
-    code, out, said = call("compare", "-a", "isaac_like,gravel,more.yaml", "-w", "vgg7_pruned", "--datapaths", "dense",
+    code, out, said = call("compare", "-a", "isaac_like,gravel,more.yaml", "-w", "vgg7_pruned", "--datapath", "dense",
                            "--images", "1", "--json")
     assert code == 0, said
     rows = {r["architecture"]: r["figures"]["images_per_second"] for r in json.loads(out)}
@@ -114,7 +115,7 @@ def test_plugins_are_shown_with_their_options(call, name, kind, option):
     assert option is None or option in [o["name"] for o in shown["options"]]
     assert all(o["default"] for o in shown["options"])
     code, _, said = call("show", name, "--set", "crossbar.rows=64")
-    assert code == 2 and "allowed for architectures" in said
+    assert code == 2 and "only an architecture can be changed" in said
 
 
 def test_what_a_file_defines_is_shown_with_the_file(call, here):
@@ -138,7 +139,7 @@ def test_a_name_of_two_kinds_shows_both(call, here):
 
 def test_nothing_of_that_name(call):
     code, _, said = call("show", "isac_like")
-    assert code == 2 and "did you mean 'isaac_like'?" in said
+    assert code == 2 and "did you mean 'isaac_like' (an architecture)?" in said
 
 
 def test_the_same_file_may_be_registered_again(here):

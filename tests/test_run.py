@@ -30,6 +30,7 @@ def refused(*args, error=InputError, **kwargs):
     ("images", 0, "images: must be a whole number from 1 to 10,000, not 0"),
     ("chips", None, "chips: must be a whole number from 1 to 10,000, not nothing"),
     ("policy", None, "policy: must be a text such as 'fit', not nothing"),
+    ("policy", "crossbar:2", "not 'crossbar:2'; did you mean 'crossbars:2'?"),
     ("policy", "crossbars:99999999999999999999", "with a whole K from 1 to 1,000,000"),
     ("policy", "crossbars:" + "9" * 5000, "with a whole K from 1 to 1,000,000"),
     ("datapath", 5, "datapath: must be a name or None, not 5"),

@@ -7,7 +7,11 @@
 
 from __future__ import annotations
 
+import logging
+
 from xbarch.support.about import __version__
+
+logging.getLogger("xbarch").addHandler(logging.NullHandler())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is here

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import ceil
@@ -125,11 +125,13 @@ def execute_segments(arch: str | Path | Architecture | Request, workload: str | 
 
 
 def verify(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
-           lossless: bool = False, **choices: Unpack[Choices]) -> list[dict[str, Any]]:
+           lossless: bool = False, progress: Callable[[int, int, str], None] | None = None,
+           **choices: Unpack[Choices]) -> list[dict[str, Any]]:
     """Execute the packed crossbars on the stored activations and compare with int64 arithmetic.
 
     Args:
         lossless: use ADCs of sufficient resolution instead of the architecture's.
+        progress: called before each layer with (layers done, layers in all, the layer's name).
 
     Returns:
         One row per layer: layer, windows, mismatches (outputs that differ), error (sum of the differences' magnitudes
@@ -144,7 +146,8 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     packed = pack_network(setup)
     with guard.asking(setup.path, "contents", limited=False):
         return functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
-                                 adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
+                                 adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing,
+                                 progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,9 +106,10 @@ def test_sections_are_written_again_from_the_numbers(parts, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("words, said", [
-    (["three"], "found 'three', allowed one, two"), (["--repeat", "0"], "allowed --repeat 1 or more"),
-    (["two", "--again"], "found no numbers of 'two'"), (["--again"], "found no numbers beside"),
-    (["--mnsim", "/nowhere"], "allowed a tool's folder or an executable file")])
+    (["three"], "a part must be one of one, two, not 'three'"),
+    (["--repeat", "0"], "--repeat must be at least 1, not 0"),
+    (["two", "--again"], "there are no numbers of 'two'"), (["--again"], "there are none beside"),
+    (["--mnsim", "/nowhere"], "must be a tool's folder or an executable file")])
 def test_bad_words_are_refused_before_anything_is_measured(parts, tmp_path, capsys, words, said):
     with pytest.raises(SystemExit) as stop:
         command.main([*words, "--page", str(tmp_path / "p.md")])

@@ -52,6 +52,7 @@ def recipe(method, old="", new="", algorithm="cut"):
 ROWS, COLUMNS, DENSITY = "rows: 128", "columns: 128", "density: 0.5"
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("algorithm", ["cut", "admm", "recover"])
 @pytest.mark.parametrize("method, says", [
     ("huai", "one crossbar of 128 x 128 cells for each filter block of every layer"),

@@ -56,6 +56,7 @@ def trained(tmp_path_factory):
     return train
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("method", METHODS)
 def test_constraint_density_and_accuracy(trained, method):
     made = trained(method)
@@ -88,6 +89,7 @@ def test_meng_removes_whole_groups(trained):
             assert layer.kept.all()
 
 
+@pytest.mark.full
 def test_huai_keeps_whole_kernel_groups_and_needs_no_multiplier(trained):
     """A row block of a filter block is kept for all its filters or none: 16 filters of 4 bits on 32 bit lines."""
     made = trained("huai")
@@ -99,6 +101,7 @@ def test_huai_keeps_whole_kernel_groups_and_needs_no_multiplier(trained):
             assert np.array_equal(kernels.any(axis=1), kernels.all(axis=1))
 
 
+@pytest.mark.full
 def test_segprune_elects_few_shapes(trained):
     """The filters of a segment of rows that share a shape: never more shapes than crossbars' worth of filters."""
     for layer in trained("segprune").compute_layers[1:]:
@@ -108,6 +111,7 @@ def test_segprune_elects_few_shapes(trained):
         assert shapes < layer.filters
 
 
+@pytest.mark.full
 def test_no_bit_line_of_xue_exceeds_three_bits(trained):
     """Every segment of 72 rows, sign and bit, all word lines driven: at most 7."""
     found = []
@@ -120,6 +124,7 @@ def test_no_bit_line_of_xue_exceeds_three_bits(trained):
     assert max(found) <= 7 and max(found) >= 4  # and the ADCs are used
 
 
+@pytest.mark.full
 def test_one_baseline_for_equal_recipes(trained):
     """Three methods start from the very same network; huai's chain of scales makes it another."""
     accuracy = {m: trained(m).accuracy["baseline"] for m in METHODS}

@@ -60,7 +60,7 @@ BREAKS = {
                                "does not fit its place"),
     "contents raise": ("pack", lambda p: contents(p, raises), "contents of layer"),
     "pack raises": ("pack", lambda _: raises, "pack of layer"),
-    "a block twice": ("pack", lambda p: lambda *a: [*(b := Dense.pack(p, *a)), b[-1]], "that share cells of crossbar"),
+    "a block twice": ("pack", lambda p: lambda *a: [*(b := Dense.pack(p, *a)), b[-1]], "which share cells of crossbar"),
     "a crossbar left out": ("pack", lambda p: lambda *a: [replace(b, crossbar=2 * b.crossbar) for b in
                                                           Dense.pack(p, *a)], r"crossbar = \d+, which must be 0 to"),
     "a cap too low": ("pack", lambda p: changed(p, cap=1), "the outputs differ in"),

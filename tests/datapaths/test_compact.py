@@ -235,7 +235,7 @@ def test_refusals(kind):
     for density in (0.0, 1.5, float("nan"), 1e-9):
         with pytest.raises(InputError, match=r"density: must be .* to 1 for layer conv, not "):
             path.project(w, layer, ISAAC, density)
-    with pytest.raises(InputError, match="weights: layer conv: found shape"):
+    with pytest.raises(InputError, match=r"weights: must have the shape \(64, 64, 3, 3\) for layer conv, not "):
         path.project(w[:3], layer, ISAAC, 0.5)
     with pytest.raises(InputError, match="not finite"):
         path.project(w * np.inf, layer, ISAAC, 0.5)
@@ -268,7 +268,7 @@ def test_projections_keep_their_promise(seed, method):
 
 
 @pytest.mark.parametrize(("kind", "says"), [
-    (PimPrune, "a block of layer conv"), (HybridP, "filters of a column block of layer conv keep different rows"),
+    (PimPrune, "a block of layer conv"), (HybridP, "filters of a column block of layer conv must keep the same rows"),
     (Liang, "layer conv keeps parts of blocks"), (TinyButAccurate, "layer conv keeps")])
 def test_single_weights_break_the_promise(kind, says):
     mask = np.random.default_rng(0).random((72, 40)) < 0.5

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from xbarch.datapaths.base import Geometry
-from xbarch.datapaths.dense import Dense
+from xbarch.datapaths.dense import Dense, blocks
 from xbarch.datapaths.tools import cells
 from xbarch.errors import InputError
 from xbarch.functional.execute import lossless_bits, run
@@ -232,3 +232,36 @@ def test_wrong_options_are_refused(options):
         Dense(options)
     with pytest.raises(InputError, match="options"):
         registry.datapath("dense", options)
+
+
+# -- projection, by hand --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("density", "kept"), [(0.5, [[0, 3], [-4, 0]]), (0.25, [[0, 0], [-4, 0]]),
+                                               (0.01, [[0, 0], [-4, 0]]), (0.75, [[0, 3], [-4, 2]]),
+                                               (1, [[-1, 3], [-4, 2]])])
+def test_projection_keeps_the_largest_weights(density, kept):
+    """round(density * 4) of the weights, at least one, by magnitude; the others become zero."""
+    weights = np.array([[-1.0, 3.0], [-4.0, 2.0]])
+    found = Dense().project(weights, conv(np.zeros((2, 2, 1, 1), int)), ISAAC, density)
+    assert found.weights.tolist() == kept
+    assert found.mask.tolist() == [[value != 0 for value in row] for row in kept]
+
+
+def test_of_equal_weights_the_first_are_kept():
+    found = Dense().project(np.array([2.0, -2.0, 2.0, 1.0]), conv(np.zeros((4, 1, 1, 1), int)), ISAAC, 0.5)
+    assert found.weights.tolist() == [2.0, -2.0, 0.0, 0.0]
+
+
+# -- bit lines beside the weights -----------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("sign", "unit", "columns", "idle"), [
+    ("offset", True, 33, 20), ("offset", False, 32, 19), ("differential", True, 32, 8), ("twos", True, 32, 17)])
+def test_a_block_reads_its_reference_and_the_idle_bit_lines(sign, unit, columns, idle):
+    """3 filters of 8 bits in 2-bit cells on 32 bit lines: 12 (differential 24, two's complement 15) hold weights; the
+    offset's reference is one more, beside the array or in it; the rest of the crossbar is read but holds nothing."""
+    block, = Dense({"sign": sign}).pack(linear(np.zeros((5, 3), int)), Geometry(16, 32, 2, unit_column=unit))
+    assert (block.columns, block.idle) == (columns, idle)
+    used = 3 * bit_lines(sign, 8, 2) + (sign == "offset")
+    assert block.columns - block.idle == used
+    gated, = blocks(linear(np.zeros((5, 3), int)), Geometry(16, 32, 2, unit_column=unit), sign, gated=True)
+    assert (gated.columns, gated.idle) == (used, 0)

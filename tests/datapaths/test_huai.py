@@ -347,10 +347,11 @@ def test_a_mask_that_is_not_aligned_is_named():
     spoiled[64, channel, 1, 1] = True  # a single weight is a kernel group kept
     wrong = replace(layer, mask=lambda: spoiled)
     kept = int(mask[64, :, 0, 0].sum()) + 1
-    assert path.aligned(wrong, ISAAC) == (f"filter block 1 of layer conv keeps {kept} channels, whole crossbars of "
+    assert path.aligned(wrong, ISAAC) == (f"filter block 1 of layer conv keeps {kept} channels; whole crossbars of "
                                           f"128 x 128 cells hold 0, 14, 28, 42, ... or all 64")
     assert len(path.pack(wrong, ISAAC)) == crossbars(wrong, ISAAC)  # runs all the same
-    assert "different channels" in Huai({"shared_rows": True}).aligned(replace(layer, mask=lambda: mask), ISAAC)
+    shared = Huai({"shared_rows": True}).aligned(replace(layer, mask=lambda: mask), ISAAC)
+    assert "must all keep the same channels" in shared
     assert "5 x 5 kernel" in path.aligned(conv(4, 4, (5, 5)), Geometry(24, 128, 2))
 
 
@@ -358,7 +359,7 @@ def test_a_mask_that_is_not_aligned_is_named():
 def test_densities_that_cannot_be_reached_are_refused(density):
     layer = conv(64, 64)  # 5 crossbars of 14 kernels
     with pytest.raises(InputError, match=r"density: must be 0, or 0\.2188 \(one crossbar of "
-                                         r"128 x 128 cells\) to 1$"):
+                                         r"128 x 128 cells\) to 1 for layer conv, not "):
         Huai().project(real(layer), layer, ISAAC, density)
     with pytest.raises(InputError, match=r"density: must be 0\.2188 .* to 1, not "):
         Huai().share([real(layer)], [layer], ISAAC, density)
@@ -386,10 +387,10 @@ def test_wrong_weights_are_refused():
         Huai().project(real(layer).reshape(64, 64, 9), layer, ISAAC, 0.5)
     spoiled = real(layer)
     spoiled[0, 0, 0, 0] = nan
-    with pytest.raises(InputError, match="layer conv hold nan or infinity"):
+    with pytest.raises(InputError, match="weights of layer conv must be finite"):
         Huai().share([spoiled], [layer], ISAAC, 0.5)
     wrong = replace(layer, weights=lambda: np.full((64, 64, 3, 3), 9))
-    with pytest.raises(InputError, match="layer conv has weight 9, data path huai stores -8 to 7"):
+    with pytest.raises(InputError, match="layer conv has weight 9; data path huai stores -8 to 7"):
         Huai().pack(wrong, ISAAC)[0].contents()
 
 

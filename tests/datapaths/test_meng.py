@@ -103,7 +103,7 @@ def pruned(draw, ragged=True):
 
 
 geometries = st.builds(Geometry, st.integers(20, 160), st.integers(24, 160), st.sampled_from([1, 2, 4]),
-                       st.sampled_from([1, 2]), unit_column=st.booleans())
+                       dac_bits=st.sampled_from([1, 2]), unit_column=st.booleans())
 
 
 # -- counts ---------------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ def test_levels_are_odd_symmetric(bad):
     keep = np.array([[1, 0], [1, 1]], bool)
     layer = conv(keep, 16)
     layer.weights()[0, 0, 0, 0] = bad
-    with pytest.raises(InputError, match=f"layer conv has weight {bad}, data path meng stores -7 to 7"):
+    with pytest.raises(InputError, match=f"layer conv has weight {bad}; data path meng stores -7 to 7"):
         for block in Meng().pack(layer, ISAAC):
             block.contents()
 

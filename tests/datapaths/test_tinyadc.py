@@ -98,7 +98,7 @@ def test_check_keeps_the_option():
     assert path.check(conv(found.weights.astype(np.int16)), ISAAC) == ""
     with pytest.raises(ValidationError, match="must be 0 or a power of two"):
         TinyAdc({"most": 6})
-    with pytest.raises(InputError, match="has weight -128, data path tinyadc stores -127 to 127"):
+    with pytest.raises(InputError, match="has weight -128; data path tinyadc stores -127 to 127"):
         path.pack(conv(np.full((1, 4, 1, 1), -128, np.int16)), ISAAC)
 
 

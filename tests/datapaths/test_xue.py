@@ -301,7 +301,7 @@ def test_bad_input_is_named():
     for density in (-0.1, 0, 0.005, 1.1, float("nan")):
         with pytest.raises(InputError, match=r"density.*conv"):
             path.project(weights, layer, ISAAC, density)
-    with pytest.raises(InputError, match=r"shape.*20 filters of 288"):
+    with pytest.raises(InputError, match=r"20 filters of 288 weights .* shape"):
         path.project(weights[:5], layer, ISAAC, 0.5)
     with pytest.raises(InputError, match="not finite"):
         path.bit(np.where(weights > 3, np.nan, weights), layer, ISAAC)

@@ -1,6 +1,7 @@
 """The documents are true: their blocks run, and the reference names everything there is."""
 
 import ast
+import importlib.util
 import json
 import os
 import re
@@ -31,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 RUN = ["tutorial.md", *(f"howto/{page}.md" for page in (
-    "model", "datapath", "architecture", "process", "import", "sweep"))]
+    "model", "datapath", "architecture", "process", "import", "sweep")), "toolbox.md"]
 TRAIN = ("tutorial.md", "howto/model.md", "howto/import.md")
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n")
@@ -352,25 +353,27 @@ def test_manifest_fields_are_documented():
     assert sorted(set(fields(Manifest)) ^ set(rows(section("Stored workload")))) == ["layers"]
 
 
-def leaves(group, at=""):
-    """Commands of a group and of the groups in it, by the words that call them."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from leaves(command, f"{at}{name} ")
-        else:
-            yield at + name, command
+def test_the_page_of_the_command_line_is_what_the_commands_say():
+    """Made by `python docs/cli.py`; with every command and option that there is."""
+    written = shown_by_docs("cli")
+    assert (DOCS / "cli.md").read_text(encoding="utf-8") == written.page()
+    for name, command in written.commands(typer.main.get_command(app)):
+        part = written.page().partition(f"\n## xbarch {name}\n")[2].partition("\n## ")[0]
+        for option in (o for p in command.params for o in p.opts if o.startswith("-") and o != "--help"):
+            assert f"`{option}`" in part, (name, option)
+        assert all(p.help for p in command.params), name
 
 
-def test_commands_options_and_exit_codes_are_documented():
+def shown_by_docs(name):
+    """The module docs/NAME.py."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_exit_codes_are_documented():
     text = section("Commands")
-    commands = dict(leaves(typer.main.get_command(app)))
-    assert {r.removeprefix("xbarch ") for r in rows(text) if r.startswith("xbarch ")} == set(commands)
-    table = [line.split(" | ") for line in text.splitlines() if line.startswith("| `-")]
-    documented = {(option, command.strip()) for first, second, *_ in table
-                  for option in re.findall(r"`(-[^`]+)`", first) for command in second.split(",")}
-    real = {(option, name) for name, command in commands.items() for p in command.params for option in p.opts
-            if option.startswith("-") and option != "--help"}
-    assert sorted(real ^ documented) == []
     codes = {int(line.split("|")[1]) for line in text.splitlines() if re.match(r"\| \d+ \|", line)}
     kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, errors.XbarchError)]
     assert codes == {0, 5, 130, 143} | {k.exit_code for k in kinds}

@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import xbarch
 from xbarch.datapaths.base import Block, Contents, Geometry
 from xbarch.datapaths.dense import Dense
+from xbarch.datapaths.meng import Meng
 from xbarch.errors import ConservationError, InputError
 from xbarch.functional.execute import execute, lossless_bits, reference, run, verify
+from xbarch.mapping.packings import Memo
 from xbarch.workload.graph import Layer, Workload
 
 SMALL = Geometry(4, 4, 2, adc_bits=8, unit_column=False)
@@ -109,7 +112,7 @@ def test_lossless_resolution_is_the_smallest_that_cannot_clip():
 
 @pytest.mark.parametrize("bits", [0, -1, 65])
 def test_a_resolution_no_adc_has_is_refused(bits):
-    with pytest.raises(InputError, match=f"adc_bits: found {bits}, allowed 1 to 32"):
+    with pytest.raises(InputError, match=f"adc_bits: must be 1 to 32, not {bits}"):
         run([block([[3]], [(0, 0, 1)])], layer_of(1, 1), SMALL, np.array([[1]]), bits)
 
 
@@ -117,7 +120,7 @@ def test_a_resolution_no_adc_has_is_refused(bits):
 
 @pytest.mark.parametrize(("x", "found"), [([[-1, 0]], "-1"), ([[0, 4]], "4"), ([[0, 300]], "300")])
 def test_inputs_outside_their_bits_are_refused(x, found):
-    with pytest.raises(InputError, match=f"layer fc has input {found}, allowed 0 to 3"):
+    with pytest.raises(InputError, match=rf"inputs of layer fc must be 0 to 3 \(2 bits\), not {found}"):
         run([block([[3], [1]], [(0, 0, 1)])], layer_of(2, 1), SMALL, np.array(x))
 
 
@@ -184,7 +187,7 @@ def test_verify_finds_what_a_short_adc_loses():
     ({}, "stores no activations, so"),
     ({"conv": np.zeros((1, 2, 5, 5), int)}, "stores no activations of layer fc"),
     ({"conv": np.zeros((1, 2, 5, 4), int), "fc": np.zeros((1, 6), int)},
-     r"have shape \(2, 5, 4\), allowed \(2, 5, 5\)"),
+     r"must have shape \(2, 5, 5\), not \(2, 5, 4\)"),
 ])
 def test_verify_refuses_activations_that_do_not_fit(activations, why):
     with pytest.raises(InputError, match=why):
@@ -213,3 +216,21 @@ def test_operation_units_convert_apart(sign):
     assert lossless_bits(blocks, geometry) == 4
     whole = run(blocks, layer, replace(geometry, ou_rows=0, ou_columns=0), x)
     assert whole.clips and whole.largest > 15
+
+
+# -- the command ----------------------------------------------------------------------------------------------
+
+def test_verify_packs_each_layer_once(monkeypatch, tmp_path):
+    """Cold, and again with the packings of the files, whose cells have to be made."""
+    monkeypatch.setenv("XBARCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("XBARCH_CACHE_MB", "100")
+    names, pack = [], Meng.pack
+    monkeypatch.setattr(Meng, "pack", lambda self, layer, geometry: (names.append(layer.name),
+                                                                     pack(self, layer, geometry))[1])
+    found = []
+    for _ in range(2):
+        monkeypatch.setattr("xbarch.run.memo", Memo(1))
+        names.clear()
+        found.append(xbarch.verify("isaac_like", "vgg7_pruned"))
+        assert sorted(names) == sorted(row["layer"] for row in found[-1]) and len(names) == 8
+    assert found[0] == found[1] and not any(row["mismatches"] for row in found[0])

@@ -52,7 +52,7 @@ def test_gated_a_tile_unit_leaks_while_it_is_held():
 
 @pytest.mark.parametrize(("change", "says"), [
     (["adc.gated=true"], "components.adc.gated=true: needs leakage"),
-    (["hypertransport.leakage=1 W"], "constant power is drawn all the time, allowed no leakage"),
+    (["hypertransport.leakage=1 W"], "must be left out of constant power"),
     (["router.gated=true", "router.leakage=1 mW"],
      "gated=true: must be false at level tile; gated are components of level ima, and edram"),
     (["adc.leakage=-1 W"], "components.adc.leakage=-1 W: must be a power of at least 0, not '-1 W'"),

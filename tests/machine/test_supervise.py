@@ -77,7 +77,7 @@ def test_which_engine(plain):
     result = xbarch.simulate("isaac_like", "vgg7_pruned", **run)
     assert result["provenance.engine"] == "simpy" and result["provenance.engine_why"].startswith("auto: edram@")
     assert result["provenance.engine_why"].endswith(" is a SimPy process")
-    with pytest.raises(InputError, match=r"engine: found fast, allowed simpy or auto: edram@.* is a SimPy process"):
+    with pytest.raises(InputError, match=r"engine: must be simpy or auto, not fast: edram@.* is a SimPy process"):
         xbarch.simulate("isaac_like", "vgg7_pruned", engine="fast", **run)
 
 

@@ -145,7 +145,7 @@ def test_a_window_larger_than_a_queue_travels_as_several_packets():
 def test_bad_networks_are_refused(tmp_path):
     for override, words in (("network.topology=ring", "unknown topology 'ring'; choose bus, htree or mesh"),
                             ("network.options={arity: 2}", "arity"), ("network.queue=0", "network.queue"),
-                            ("network.options={width: 2, height: 2}", "found room for 4 tiles")):
+                            ("network.options={width: 2, height: 2}", "has room for 4 tiles")):
         with pytest.raises(InputError) as error:
             xbarch.simulate("isaac_like", "vgg7_pruned", overrides=[override])
         assert words in str(error.value), str(error.value)

@@ -42,6 +42,26 @@ def test_closed_form_of_the_copies(raw, spare):
                      min(d.windows, ceil(d.windows * d.occupancy / t)) + 1)
 
 
+@settings(max_examples=100, deadline=None)
+@given(demands, st.integers(1, 400))
+def test_the_bound_is_the_work_over_the_budget(raw, budget):
+    """sum of crossbars * windows * occupancy, added up one window of one crossbar at a time."""
+    ds = [Demand(str(i), x, p, Fraction(t, 7)) for i, (x, p, t) in enumerate(raw)]
+    work = sum(d.occupancy for d in ds for _ in range(d.crossbars) for _ in range(d.windows))
+    assert interval_bound(ds, budget) * budget == work
+
+
+def test_the_bound_by_hand():
+    ds = [Demand("a", 2, 3, Fraction(5, 2)), Demand("b", 7, 1, Fraction(4))]
+    assert interval_bound(ds, 10) == Fraction(43, 10)  # (2 * 3 * 2.5 + 7 * 1 * 4) / 10
+
+
+def test_a_layer_of_one_picosecond_is_replicated_and_one_of_none_is_not():
+    assert balance([Demand("a", 1, 4, Fraction(1))], 3) == [3]
+    assert balance([Demand("a", 1, 1, Fraction(1)), Demand("b", 1, 4, Fraction(1))], 9) == [1, 4]
+    assert balance([Demand("a", 1, 4, Fraction(0))], 3) == [1]
+
+
 def test_first_layer_of_vgg_at_one_window_an_interval():
     """224 x 224 windows of conv1 need 50,176 copies where the last layer has one window ("more than 50K",
     ISAAC, ISCA 2016)."""

@@ -56,18 +56,18 @@ def endless():
 
 @pytest.mark.parametrize(("answer", "says"), [
     (lambda: None, "pack of layer conv must return a list of one or more blocks, not NoneType"),
-    (lambda: [], "returned an empty list"),
-    (lambda: ["a", "b"], "returned a list of str"),
-    (lambda: "abc", "returned str"),
-    (lambda: {"a": 1}, "returned dict"),
-    (endless, "returned generator"),
+    (lambda: [], "blocks, not an empty list"),
+    (lambda: ["a", "b"], "blocks, not a list of str"),
+    (lambda: "abc", "blocks, not str"),
+    (lambda: {"a": 1}, "blocks, not dict"),
+    (endless, "blocks, not generator"),
     (lambda: 1 // 0, "pack of layer conv raised ZeroDivisionError"),
     (lambda: exit(3), "pack of layer conv raised SystemExit: 3"),
     (lambda: changed(0, crossbar=-1), "returned block 0 of 9 with crossbar = -1, which must be 0 to 8"),
     (lambda: changed(8, crossbar=10**12), "returned block 8 of 9 with crossbar = 1000000000000, which must be 0 to 8"),
-    (lambda: changed(2, crossbar=10**30), "no whole number of 64 bits"),
-    (lambda: changed(2, crossbar=1.5), "no whole number of 64 bits"),
-    (lambda: changed(2, crossbar="x"), "no whole number of 64 bits"),
+    (lambda: changed(2, crossbar=10**30), "is not a whole number of 64 bits"),
+    (lambda: changed(2, crossbar=1.5), "is not a whole number of 64 bits"),
+    (lambda: changed(2, crossbar="x"), "is not a whole number of 64 bits"),
     (lambda: good()[1:], "crossbar = 8, which must be 0 to 7"),
     (lambda: [*good()[1:], good()[1]], "none on crossbar 0; crossbars must be numbered from 0 without gaps"),
     (lambda: changed(1, row0=500), "returned block 1 of 9 with row0 = 500, which must be 0 to 0"),
@@ -80,9 +80,9 @@ def endless():
     (lambda: changed(1, inputs=np.arange(299, 301)), "inputs from 299 to 300, which must be 0 to 299"),
     (lambda: changed(1, targets=np.array([-1])), "targets from -1 to -1, which must be 0 to 39"),
     (lambda: changed(1, targets=[1, 2]), "targets must be an array of whole numbers, not a list of int"),
-    (lambda: changed(1, targets=np.array([0.5])), "targets are ndarray"),
-    (lambda: [replace(b, crossbar=0) for b in good()], "that share cells of crossbar 0"),
-    (lambda: changed(8, crossbar=7), "returned blocks 7 and 8 that share cells of crossbar 7"),
+    (lambda: changed(1, targets=np.array([0.5])), "targets must be an array of whole numbers, not ndarray"),
+    (lambda: [replace(b, crossbar=0) for b in good()], "which share cells of crossbar 0"),
+    (lambda: changed(8, crossbar=7), "returned blocks 7 and 8, which share cells of crossbar 7"),
 ])
 def test_packing_that_breaks_the_contract(answer, says):
     assert says in refused(checked.blocks, Odd(pack=lambda layer, geometry: answer()), LAYER, GEOMETRY)
@@ -129,16 +129,17 @@ def spoiled(**fields):
 @pytest.mark.parametrize(("answer", "says"), [
     (lambda *_: None, "work of layer conv must return a Work, not NoneType"),
     (lambda *_: {}["x"], "work of layer conv raised KeyError: 'x'"),
-    (spoiled(crossbar=np.arange(8)), "activation groups of other crossbars than 0 to 8"),
-    (spoiled(crossbar=np.arange(9)[::-1]), "activation groups of other crossbars than 0 to 8"),
+    (spoiled(crossbar=np.arange(8)), "must return activation groups of crossbars 0 to 8 in order"),
+    (spoiled(crossbar=np.arange(9)[::-1]), "must return activation groups of crossbars 0 to 8 in order"),
     (spoiled(rows=np.ones(8, int)), "must return rows as 9 whole numbers, not int64 (8,)"),
     (spoiled(cells=np.ones(9)), "must return cells as 9 whole numbers, not float64 (9,)"),
     (spoiled(columns=-np.ones(9, int)), "must return columns from 0 to 2,147,483,648, not -1 to -1"),
     (spoiled(reads=np.zeros(9, int)), "must return reads from 1 to 2,147,483,648, not 0 to 0"),
     (spoiled(reads=None), "raised AttributeError"),
     (spoiled(extra={"demux": np.ones(3, int)}), "must return extra['demux'] as 9 whole numbers, not int64 (3,)"),
-    (spoiled(interval=np.full(9, 2**40)), "returned interval from 1099511627776 to 1099511627776"),
-    (spoiled(latency=-5), "returned latency from -5 to -5"),
+    (spoiled(interval=np.full(9, 2**40)),
+     "must return interval from 0 to 2,147,483,648, not 1099511627776 to 1099511627776"),
+    (spoiled(latency=-5), "must return latency from 0 to 2,147,483,648, not -5 to -5"),
 ])
 def test_work_that_breaks_the_contract(answer, says):
     assert says in refused(checked.work, Odd(work=answer), good(), LAYER, GEOMETRY)

@@ -10,17 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xbarch
-from xbarch import run
 from xbarch.errors import InputError
+from xbarch.machine.build import build
 from xbarch.mapping import placement
 from xbarch.mapping.network import Network, label
 from xbarch.mapping.pack import dense_crossbars
+from xbarch.mapping.packings import memo
 from xbarch.mapping.placement import PLACEMENTS, moved, place_tiles
 from xbarch.mapping.plan import plan
 from xbarch.mapping.traffic import GATE, Transfer, traffic
 from xbarch.parts.topologies.bus import Bus
 from xbarch.parts.topologies.htree import HTree
 from xbarch.parts.topologies.mesh import Mesh
+from xbarch.request import choose_datapath
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.workload.find import resolve
@@ -112,7 +114,7 @@ def test_placements_are_documented():
 
 
 def test_refusals():
-    with pytest.raises(InputError, match=r"placement: found 'spiral', allowed row_major, snake, greedy"):
+    with pytest.raises(InputError, match=r"placement: must be one of row_major, snake, greedy, not 'spiral'"):
         xbarch.simulate("isaac_like", "vgg7_pruned", placement="spiral")
     with pytest.raises(InputError, match=r"placement: found 3, allowed a name"):
         xbarch.simulate("isaac_like", "vgg7_pruned", placement=3)
@@ -142,9 +144,9 @@ def test_a_mesh_much_larger_than_its_tiles():
 def planned(workload, policy, chips=1):
     """(machine, plan, what a plan sends) without simulating."""
     network = resolve(workload)
-    path = run.choose_datapath(network, None, None)
-    machine = run.build(load("isaac_like", Architecture), network, path, policy, chips)
-    packed = run.fit(network, path, machine)
+    path = choose_datapath(network, None, None)
+    machine = build(load("isaac_like", Architecture), network, path, policy, chips)
+    packed = memo.packed(network, path, machine.geometry, machine.sensing)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     made = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy)
     return machine, made, lambda p: traffic(network, packed, p, machine.sum_bits)

@@ -75,12 +75,12 @@ def test_numbers_are_the_specs():
     lines = said(diagram(ISAAC))
     lines = [" ".join(lines), *lines]
     assert "2.2 µs, on slots of 100 ns" in lines[0]  # ISAAC's 22 cycles
-    for line in ("Chip: 16,128 crossbars", "128 × 128 cells of 2 bits", "inputs: 1 bit a read of 100 ns",
-                 "64 KB, 256 bits each 833 ps", "384 wires, 10.24 GB/s", "25.6 GB/s together",
-                 "8 bits, 781 ps a conversion; 1 a crossbar", "1.6 µs + 200 ns"):
+    for line in ("Chip: 16,128 crossbars", "128 × 128 cells of 2 bits", "inputs: 1 bit per read of 100 ns",
+                 "64 KB, 256 bits per 833 ps", "384 wires, 10.24 GB/s", "25.6 GB/s together",
+                 "8 bits, 781 ps per conversion; 1 per crossbar", "1.6 µs + 200 ns"):
         assert line in lines
     changed = said(diagram(load("isaac_like", Architecture, ["hierarchy.tiles=84", "crossbar.dac_bits=2"])))
-    assert "Tile ×84" in changed and "inputs: 2 bits a read of 100 ns" in changed and "800 ns + 200 ns" in changed
+    assert "Tile ×84" in changed and "inputs: 2 bits per read of 100 ns" in changed and "800 ns + 200 ns" in changed
 
 
 def test_texts_are_escaped_and_the_bytes_are_the_same():
@@ -176,3 +176,13 @@ def test_show_draws(call, tmp_path):
     assert code == 2 and "--diagram: must be a name that ends in .svg, not 'b.png'" in said_
     code, _, said_ = call("show", "adc", "--diagram", tmp_path / "b.svg")
     assert code == 2 and "adc" in said_ and not (tmp_path / "b.svg").exists()
+
+
+@pytest.mark.parametrize("text", ["a\x1b[31mb", "a\x00b", "a\u202eb", "\uffff", "]]><b>"])
+def test_no_text_of_a_spec_damages_a_diagram(text):
+    """Whatever got into a spec: the picture is well-formed and shows nothing but text."""
+    hostile = ISAAC.model_copy(update={"summary": text, "technology": text, "name": text})
+    svg = diagram(hostile)
+    assert svg.replace("\n", "").isprintable()
+    assert {e.tag.removeprefix(SVG) for e in ElementTree.fromstring(svg).iter()} <= {"svg", "title", "rect", "text",
+                                                                                     "path"}

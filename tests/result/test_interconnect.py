@@ -12,11 +12,9 @@ from xbarch import run
 from xbarch.mapping.pack import dense_crossbars
 from xbarch.mapping.plan import plan
 from xbarch.mapping.traffic import traffic
+from xbarch.request import Request
 from xbarch.result.record import record
 from xbarch.result.result import read
-from xbarch.specs.architecture import Architecture
-from xbarch.specs.load import load
-from xbarch.workload.find import resolve
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +70,8 @@ def test_an_ideal_mesh_needs_the_same(result):
 def isaac_peaks(policy, chips):
     """(largest need of a mesh link in GB/s, interval in ps) of dense 16-bit VGG-16 at 224 x 224 at full rate of its
     crossbars, by closed form: a static schedule that nothing delays."""
-    network = resolve("vgg16_imagenet_dense16")
-    path = run.choose_datapath(network, None, None)
-    machine = run.build(load("isaac_like", Architecture), network, path, policy, chips)
-    packed = run.fit(network, path, machine)
+    setup = run.prepare(Request(arch="isaac_like", workload="vgg16_imagenet_dense16", policy=policy, chips=chips))
+    network, machine, packed = setup.network, setup.machine, run.pack_network(setup)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     made = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), policy)
     interval = max(Fraction(p.layer.windows) * p.mean_occupancy / made.copies[n] for n, p in packed.items())

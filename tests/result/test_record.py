@@ -121,7 +121,7 @@ def test_records_too_large_to_show(result, tmp_path):
     assert damaged(result, tmp_path, timeline=[{**span, "start_ps": [], "stop_ps": []}] * 2_001) == (
         "timeline: must have at most 2,000 items, not 2,001")
     layer = result["mapping.layers"][0]
-    assert "mapping.layers: found 2,001 items" in damaged(result, tmp_path, mapping__layers=[layer] * 2_001)
+    assert "mapping.layers: must have at most 2,000 items" in damaged(result, tmp_path, mapping__layers=[layer] * 2_001)
 
 
 def test_a_record_that_is_untrue_of_its_weights(result, tmp_path):

@@ -46,7 +46,7 @@ def test_it_fits_one_screen_whatever_names_there_are(result):
     for each in (result, long(result)):
         lines = each.summary().splitlines()
         assert len(lines) <= 24 and max(map(len, lines)) <= 80
-        labels = [label for label, _ in facts(each)]
+        labels = [label for label, _ in facts(each.record)]
         starts = [line[:17].strip() for line in lines[1:] if line[:17].strip()]
         assert starts == labels  # no figure is left out
 
@@ -56,7 +56,7 @@ def test_records_of_before_have_one_too(result):
     del data["interconnect"], data["programming"]
     data["workload"]["accuracy"] = {}
     old = parse(data)
-    labels = {label for label, _ in facts(old)}
+    labels = {label for label, _ in facts(old.record)}
     assert not labels & {"busiest link", "programming", "accuracy"} and "accuracy" not in repr(old)
 
 

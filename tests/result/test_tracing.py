@@ -54,9 +54,9 @@ def test_the_same_bytes_again_and_nothing_half_written(tmp_path, call):
 
 @pytest.mark.parametrize(("given", "says"), [
     ({"trace": "a.txt"}, "trace: must be a file name that ends in .csv or .csv.gz, not 'a.txt'"),
-    ({"trace": 3}, "trace: found 3, allowed a path or None"),
+    ({"trace": 3}, "trace: must be a path or None, not 3"),
     ({"trace": "/proc/nowhere/a.csv"}, "/proc/nowhere/a.csv: cannot be written"),
-    ({"trace": "a.csv", "reload": True, "batch": 4}, "trace: found one with reload, allowed without"),
+    ({"trace": "a.csv", "reload": True, "batch": 4}, "trace: --trace cannot be combined with --reload"),
 ])
 def test_refusals(given, says):
     with pytest.raises(InputError) as error:
@@ -70,4 +70,4 @@ def test_a_trace_where_the_results_are_to_be_is_refused_before_the_run(tmp_path,
                             "--out", out)
         assert code == 2 and "trace: must be a file" in err and not list(tmp_path.iterdir())
     code, _, err = call("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--trace", "")
-    assert code == 2 and "trace: found ''" in err
+    assert code == 2 and "trace: must be a path, not ''" in err

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from simoracles import graphs, shared
 
+from xbarch.cost.price import Price
 from xbarch.errors import ConservationError, InputError
+from xbarch.result.ledger import ledger
+from xbarch.sim import engine, fast
+from xbarch.sim.bounds import conserve
 from xbarch.sim.check import _copies, check
 from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
 
@@ -38,27 +42,27 @@ def test_good_graphs_pass():
 
 
 @pytest.mark.parametrize(("bad", "says"), [
-    (graph(images=0), "found 0 images"),
+    (graph(images=0), "images must be at least 1, not 0"),
     (graph(flows=()), "no flow"),
-    (graph(first=replace(FIRST, windows=0)), "flow a has 0 windows"),
-    (graph(first=replace(FIRST, ahead=0)), "flow a runs 0 windows ahead"),
+    (graph(first=replace(FIRST, windows=0)), "flow a must have at least 1 window, not 0"),
+    (graph(first=replace(FIRST, ahead=0)), "flow a must run at least 1 window ahead, not 0"),
     (graph(first=replace(FIRST, copies=())), "flow a has no copy"),
     (graph(first=replace(FIRST, copies=((STAGE,), ()))), "flow a copy 1 has no stage"),
     (graph(second=replace(SECOND, copies=((replace(STAGE, gate=False),),))), "flow b copy 0 has inputs but no gate"),
-    (edge(producer=1), "flow b reads flow 1"),
-    (edge(producer=-1), "flow b reads flow -1"),
-    (edge(capacity=0), "flow b from a: a buffer of 0 windows"),
+    (edge(producer=1), "flow b must read a flow before 1, not flow 1"),
+    (edge(producer=-1), "flow b must read a flow before 1, not flow -1"),
+    (edge(capacity=0), "flow b from a: the buffer must hold at least 1 window, not 0"),
     (edge(need=np.array([1, 3, 2, 4])), "flow b from a: need decreases"),
-    (edge(need=np.array([-1, 1, 2, 4])), "flow b from a: need is -1 to 4"),
-    (edge(need=np.array([1, 2, 3, 5])), "flow b from a: need is 1 to 5"),
-    (edge(need=RAMP[:3]), "flow b from a: need is int64"),
-    (edge(need=RAMP * 1.0), "flow b from a: need is float64"),
+    (edge(need=np.array([-1, 1, 2, 4])), "flow b from a: need must lie in 0 to 4, not -1 to 4"),
+    (edge(need=np.array([1, 2, 3, 5])), "flow b from a: need must lie in 0 to 4, not 1 to 5"),
+    (edge(need=RAMP[:3]), "flow b from a: need must be one integer per window (4), not int64[3]"),
+    (edge(need=RAMP * 1.0), "flow b from a: need must be one integer per window (4), not float64[4]"),
     (edge(release=np.array([2, 1, 3, 4])), "flow b from a: release decreases"),
-    (edge(release=np.array([1, 2, 3, 3])), "flow b from a: 3 windows released in all, allowed only 4"),
+    (edge(release=np.array([1, 2, 3, 3])), "flow b from a: all 4 windows must be released in the end, not 3"),
     (stage(server=1), "flow a copy 0 stage s asks for server 1 of 1"),
     (stage(server=-2), "asks for server -2"),
-    (stage(after=(0,)), "stage s at 0 comes after"),
-    (stage(after=(-1,)), "stage s at 0 comes after"),
+    (stage(after=(0,)), "stage s at 0 must come after earlier stages"),
+    (stage(after=(-1,)), "stage s at 0 must come after earlier stages"),
     (graph(second=replace(SECOND, copies=((STAGE, replace(STAGE, after=(0, 0))),))), "waits twice"),
     (stage(occupancy=-1), "occupancy is -1"),
     (stage(latency=np.array([1, 2, -3, 4])), "latency is -3"),
@@ -93,7 +97,7 @@ def test_numbers_beyond_any_machine(broken, error, says):
 def test_times_that_would_not_fit_are_refused(times):
     """In Python's integers; 64 bits would wrap around."""
     flow = Flow("f", 2, ((Stage("s", 0, times, 1, gate=True),),))
-    with pytest.raises(InputError, match=r"the run might take .* s, allowed less than 4,611,686 s"):
+    with pytest.raises(InputError, match=r"the run could last .* s, more than the 4,611,686 s that can be counted"):
         check(StageGraph((Server("s"),), (flow,), 3))
     check(StageGraph((Server("s"),), (Flow("f", 2, ((Stage("s", 0, 2**58, 1, gate=True),),)),), 3))
 
@@ -132,5 +136,45 @@ def test_nothing_is_passed_over():
         found.append(says(lambda bad=bad: check(bad)))
         assert found[-1] == says(lambda bad=bad: [_copies(bad, flow) for flow in bad.flows])
     words = ("server", "earlier", "twice for one", "twice from one", "occupancy", "latency", "action b", "no gate",
-             "from pool", "0 from a pool", "without a server", "could never start")
+             "from pool", "pool, not 0", "without a server", "could never start")
     assert all(any(word in why for why in found) for word in words) and found.count("") > 200
+
+
+KINDS = [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("field", ["need", "release", "occupancy", "latency", "actions"])
+def test_integers_of_any_kind_are_what_they_say(field, kind):
+    """Checked, run by both engines and bounded as the same numbers of 64 bits are."""
+    times = np.array([3, 0, 120, 7])
+    stage = replace(STAGE, occupancy=times, latency=times, actions=(("read", times),))
+
+    def made(kind):
+        if field in ("need", "release"):
+            edge = replace(EDGE, capacity=4, **{field: RAMP.astype(kind)})
+            return graph(first=replace(FIRST, copies=((stage,),)), second=replace(SECOND, inputs=(edge,)), images=3)
+        value = (("read", times.astype(kind)),) if field == "actions" else times.astype(kind)
+        edge = replace(EDGE, capacity=4)
+        return graph(first=replace(FIRST, copies=((replace(stage, **{field: value}),),)),
+                     second=replace(SECOND, inputs=(edge,)), images=3)
+
+    plain, other = made(np.int64), made(kind)
+    check(other)
+    prices = {"read": Price("cells", 2), "add": Price("adder", 3)}
+    for run in (engine.run, fast.run):
+        right, found = run(plain), run(other)
+        assert [d.tolist() for d in found.done] == [d.tolist() for d in right.done]
+        assert (found.busy.tolist(), found.makespan) == (right.busy.tolist(), right.makespan)
+        assert conserve(other, found) == conserve(plain, right)
+        assert ledger(other, found, prices) == ledger(plain, right, prices)
+
+
+@pytest.mark.parametrize("kind", [bool, np.float32, np.float64, np.complex128, "M8[s]", "U1", object])
+@pytest.mark.parametrize("field", ["need", "release", "occupancy", "latency", "actions"])
+def test_what_is_no_integer_is_refused(field, kind):
+    values = RAMP.astype(kind)
+    value = (("read", values),) if field == "actions" else values
+    bad = edge(**{field: value}) if field in ("need", "release") else stage(**{field: value})
+    with pytest.raises(ConservationError, match="must be one integer"):
+        check(bad)

@@ -64,10 +64,10 @@ FLOW = Flow("f", 2, ((Stage("s", 0, 1, 1, gate=True),),))
 @pytest.mark.parametrize(("changes", "error", "says"), [
     ({"server": HUGE}, ConservationError, f"asks for server {HUGE} of 1"),
     ({"server": -HUGE}, ConservationError, f"asks for server {-HUGE} of 1"),
-    ({"after": (HUGE,)}, ConservationError, f"at 0 comes after ({HUGE},), allowed are earlier"),
+    ({"after": (HUGE,)}, ConservationError, f"at 0 must come after earlier stages, not ({HUGE},)"),
     ({"room": ((HUGE, 1),)}, ConservationError, f"takes from pool {HUGE} of 1"),
     ({"room": ((0, HUGE),)}, InputError, f"it needs {HUGE:,} at once in p, which holds 5"),
-    ({"occupancy": HUGE}, InputError, "the run might take"),
+    ({"occupancy": HUGE}, InputError, "the run could last"),
     ({"latency": -HUGE}, ConservationError, f"latency is {-HUGE}"),
     ({"occupancy": np.ones((2, 2), int)}, ConservationError, "occupancy is int64[2, 2]"),
     ({"latency": np.array(3)}, ConservationError, "latency is int64[]"),

@@ -318,9 +318,9 @@ def less(env, queue):
 @pytest.mark.parametrize(("process", "says"), [
     (twice, r"over\(\): window 0 of work is over already"), (late, r"act\(\): window 0 of work is over already"),
     (again, r"deliver\(\): window 0 of work is delivered already"),
-    (halves, "time: found 0.5, allowed a whole number of ps of at least 0"),
-    (backward, r"deliver\(\): found -1, allowed a whole number of ps of at least 0"),
-    (less, r"act\(\): found -1, allowed a whole number of actions of at least 0")])
+    (halves, "time: must be a whole number of ps of at least 0, not 0.5"),
+    (backward, r"deliver\(\): must be a whole number of ps of at least 0, not -1"),
+    (less, r"act\(\): must be a whole number of actions of at least 0, not -1")])
 def test_what_a_unit_may_not_do(process, says):
     with pytest.raises(UnitError) as caught:
         run(tokens(1, process=process))
@@ -356,7 +356,7 @@ def test_only_simpy_runs_it():
     large = tokens(30_000, (1, 1), process=plain)
     check(large)
     assert simulate(large)[1:] == ("simpy", "auto: unit is a SimPy process")
-    with pytest.raises(InputError, match="engine: found fast, allowed simpy or auto: unit is a SimPy process"):
+    with pytest.raises(InputError, match="engine: must be simpy or auto, not fast: unit is a SimPy process"):
         simulate(large, "fast")
 
 

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from xbarch.cli import lookup, reports, runs, skeletons, studies, training
+from xbarch.cli import compare, lookup, reports, runs, skeletons, studies, training
 from xbarch.cli.terminal import guarded
 
 _Command = Callable[..., None]
 _RUNS: dict[str, _Command] = {
     "simulate": runs.simulate, "verify": runs.verify,
-    "compare": studies.compare, "matrix": studies.matrix, "sweep": studies.sweep,
+    "compare": compare.compare, "matrix": studies.matrix, "sweep": studies.sweep,
     "compress": training.compress, "import": training.import_,
     "validate": lookup.validate, "list": lookup.catalogue, "show": lookup.show, "schema": lookup.schema,
 }
@@ -23,13 +23,12 @@ _REPORTS: dict[str, _Command] = {
 }
 
 
-def _group(help: str | None = None) -> typer.Typer:
+def _group(help: str) -> typer.Typer:
     """Make a group of commands. Help texts are plain: rich would take longer to import than all that is here."""
-    return typer.Typer(help=help, no_args_is_help=True, add_completion=False, rich_markup_mode=None,
-                       pretty_exceptions_enable=False)
+    return typer.Typer(help=help, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-app = _group()
+app = _group("Simulate crossbar (in-memory computing) DNN accelerators running pruned, quantized networks.")
 report = _group("Write a report on stored workloads.")
 new = _group("Write a working skeleton of a plugin or an architecture.")
 for _name, _command in _RUNS.items():
@@ -52,11 +51,18 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def common(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
                                           help="Print the version and exit.")] = False,
+    verbose: Annotated[int, typer.Option(
+        "--verbose", "-v", count=True, show_default=False,
+        help="Print what is done to standard error; -vv for details.")] = 0,
 ) -> None:
-    """Simulate crossbar (in-memory computing) DNN accelerators running pruned, quantized networks."""
+    """Handle the options that stand before the command."""
+    if verbose and not context.resilient_parsing:
+        from xbarch.cli.log import Verbose
 
+        context.call_on_close(Verbose(verbose).close)
 
 def main() -> None:
     """Run the command line and exit; `xbarch.__main__` calls it."""

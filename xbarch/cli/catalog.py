@@ -1,4 +1,5 @@
-"""What there is, whose it is, and what one of them is: architectures, workloads, and every kind of plugin."""
+"""Catalogue of architectures, workloads, studies and plugins: names, one-line summaries, origins; and the tree of an
+architecture."""
 
 from __future__ import annotations
 
@@ -13,22 +14,20 @@ from xbarch.plugins import kinds, registry
 from xbarch.render.diagram import spoken
 from xbarch.specs.architecture import Architecture, Served
 from xbarch.specs.load import document, load, validate
-from xbarch.specs.model import Plugin
 from xbarch.specs.study import Study
 from xbarch.specs.sweep import Sweep
-from xbarch.specs.text import brief
 from xbarch.support import bundled
 from xbarch.workload.find import headline
 
 
 def entries() -> dict[str, list[dict[str, str]]]:
-    """Lists by kind ("architectures", "workloads", "studies", "datapaths", "sensing" and the others of
-    `kinds.KINDS`), each entry with name, summary, source, from: "xbarch", the package or the file it comes with."""
+    """List every kind: "architectures", "workloads", "studies", "datapaths", "sensing" and the others of
+    `kinds.KINDS`. An entry has name, summary, source and from: "xbarch", or the package or file that provides it."""
     found = {"architectures": [_architecture(n, o) for n, o in bundled.known("architectures").items()],
-             "workloads": [_workload(n, o) for n, o in bundled.known("workloads").items()],
+             "workloads": [workload(n, o) for n, o in bundled.known("workloads").items()],
              "studies": [_study(n, o) for n, o in bundled.known("studies").items()]}
     for kind in kinds.KINDS:
-        found[kind.label] = [_class(kind, name) for name in registry.classes(kind)]
+        found[kind.label] = [plugin(kind, name) for name in registry.classes(kind)]
     return found
 
 
@@ -37,7 +36,8 @@ def _architecture(name: str, origin: str) -> dict[str, str]:
     return {"name": name, "summary": a.summary, "source": a.source, "from": origin}
 
 
-def _workload(name: str, origin: str) -> dict[str, str]:
+def workload(name: str, origin: str) -> dict[str, str]:
+    """Summarize the workload, recipe or grid that is known as `name`."""
     summary, source = headline(name)
     return {"name": name, "summary": summary, "source": source, "from": origin}
 
@@ -50,49 +50,21 @@ def _study(name: str, origin: str) -> dict[str, str]:
             "source": f"xbarch {'sweep' if sweep else 'compare'} {name}", "from": origin}
 
 
-def _class(kind: kinds.Kind[Any], name: str) -> dict[str, str]:
+def plugin(kind: kinds.Kind[Any], name: str) -> dict[str, str]:
+    """Summarize the class of a kind that is registered as `name`."""
     found = registry.find(kind, name)
     assert found is not None, name
     return {"name": name, "summary": found.summary, "source": found.provenance, "from": registry.origin(kind, name)}
 
 
-def described(name: str, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Everything that is called `name`: an architecture as `tree`, a workload, a data path, a sensing unit or another
-    plugin with its options. Each has a key "kind".
-
-    Raises:
-        InputError: nothing has that name, or one cannot be read; overrides of what is no architecture.
-    """
-    found: list[dict[str, Any]] = []
-    for kind in kinds.KINDS:
-        if (plugin := registry.find(kind, name)) is not None:
-            found.append({"kind": kind.noun, **_class(kind, name), "options": _options(plugin)})
-    workloads = bundled.known("workloads")
-    if name in workloads:
-        found.append({"kind": "workload", **_workload(name, workloads[name])})
-    if not found or bundled.find(name, "architectures", (".yaml",)) is not None:
-        return [{"kind": "architecture", **tree(name, overrides)}, *found]
-    if overrides:
-        raise InputError(f"found {brief(overrides[0])!r} for the {found[0]['kind']} {name}, allowed for architectures",
-                         field="--set")
-    return found
-
-
 def _process(served: Served) -> str:
-    """Its name, with what its options are set to."""
     options = ", ".join(f"{name}: {value}" for name, value in served.options.items())
     return f"{served.unit} ({options})" if options else served.unit
 
 
-def _options(plugin: type[Plugin[Any]]) -> list[dict[str, str]]:
-    fields = plugin.Options.model_fields
-    return [{"name": name, "default": "required" if f.is_required() else str(f.get_default(call_default_factory=True)),
-             "what": f.description or ""} for name, f in fields.items()]
-
-
 def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The architecture's components with counts over a chip, area, power and energy an action; its nameplate. Prices
-    are of what is built (`xbarch.cost.pricing`)."""
+    """List the architecture's components with their count per chip, area, power and energy per action, and its
+    nameplate. Prices are those of what is built (`xbarch.cost.pricing`)."""
     written = load(name, Architecture, overrides, check=buildable)
     a = reprice(written)
     rows = [{
@@ -102,7 +74,7 @@ def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
         "scaling": written.components[key].scaling_model,
     } for key, c in a.components.items()]
     if not rows:
-        raise InputError("has no components", file=name)
+        raise InputError("the architecture has no components", file=name)
     n = nameplate(a, a.precision.weight_bits, a.precision.input_bits)
     origin = bundled.known("architectures").get(name.removesuffix(".yaml"))
     return {"name": a.name, "summary": a.summary, "source": a.source, "from": origin or name, "components": rows,

@@ -7,17 +7,20 @@ from typing import Annotated
 
 import typer
 
-from xbarch.cli.arguments import Json, Plugin, Set, load_plugins, place
+from xbarch.cli import names
+from xbarch.cli.arguments import Json, Plugin, Set
+from xbarch.cli.reading import load_plugins, place
 from xbarch.cli.terminal import print_json, wrote
 from xbarch.errors import InputError
 
 
 def validate(
     file: Annotated[Path, typer.Argument(
-        help="Architecture, recipe, grid, study or sweep: a YAML file or a bundled name.")],
+        metavar="NAME", help="Architecture, recipe, grid, study or sweep: a YAML file or a bundled name.",
+        autocompletion=names.named(*names.FILES))],
     set: Set = [], plugin: Plugin = [],
 ) -> None:
-    """Check an architecture, a recipe, a grid with all of its recipes, a study or a sweep."""
+    """Check an architecture, recipe, grid, study or sweep."""
     from xbarch.cli.answers import checked
 
     load_plugins(plugin)
@@ -33,44 +36,55 @@ def schema() -> None:
     print_json(json_schema(Architecture))
 
 
-def catalogue(as_json: Json = False, plugin: Plugin = []) -> None:
-    """List architectures, workloads, studies, data paths and other plugins, and where each comes from."""
+def catalogue(
+    kind: Annotated[str | None, typer.Argument(
+        help=f"Only this kind: {' | '.join(names.KINDS)}.", autocompletion=names.choice(*names.KINDS))] = None,
+    long: Annotated[bool, typer.Option("--long", "-l", help="Print summaries in full, sources and origins.")] = False,
+    as_json: Json = False, plugin: Plugin = [],
+) -> None:
+    """List architectures, workloads, studies and plugins."""
+    if kind is not None and kind not in names.KINDS:
+        from xbarch.specs.explain import unknown
+
+        raise InputError(unknown("kind", kind, names.KINDS), field="list")
     load_plugins(plugin)
     if plugin:
         from xbarch.cli.catalog import entries
     else:
         from xbarch.cli.answers import entries
-    found = entries()
+    found = {name: rows for name, rows in entries().items() if kind in (None, name)}
     if as_json:
         print_json(found)
         return
-    from xbarch.render import tables
+    from xbarch.cli.screens import show_catalog
 
-    tables.show_catalog(found)
+    show_catalog(found, long)
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A YAML file of an architecture, or a name that `list` prints.")],
+    name: Annotated[str, typer.Argument(
+        metavar="NAME", help="A name that `list` prints, GRID/NAME of a grid's workload, or a file or stored workload.",
+        autocompletion=names.named(*names.KINDS))],
     set: Set = [], as_json: Json = False, plugin: Plugin = [],
     diagram: Annotated[Path | None, typer.Option(
         parser=place("diagram"), metavar="PATH",
         help="SVG file to write: the architecture's blocks and pipeline.")] = None,
 ) -> None:
-    """Describe an architecture, workload or plugin by name."""
-    from xbarch.cli import catalog
+    """Describe an architecture, workload, study or plugin by name."""
+    from xbarch.cli.describe import described
 
     load_plugins(plugin)
     if diagram is not None and diagram.suffix != ".svg":
         raise InputError(f"must be a name that ends in .svg, not {diagram.name[-60:]!r}", field="--diagram")
-    found = catalog.described(name, set)
+    found = described(name, set)
     if diagram is not None:
         _draw(name, set, diagram)
     if as_json:
         print_json(found[0] if len(found) == 1 else found)
         return
-    from xbarch.render import tables
+    from xbarch.cli.screens import show_described
 
-    tables.show_described(found)
+    show_described(found)
     if diagram is not None:
         wrote(diagram)
 

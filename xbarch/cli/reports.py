@@ -7,15 +7,19 @@ from typing import Annotated
 
 import typer
 
-from xbarch.cli.arguments import Images, Plugin, folder, load_plugins, place, words
+from xbarch.cli import names
+from xbarch.cli.arguments import Images, Plugin, folder
+from xbarch.cli.reading import load_plugins, place, words
 from xbarch.cli.terminal import Bar, wrote
 
 
 def claims(
     out: Annotated[Path, folder("Output folder for claims.html, .md, .csv and .svg.")] = Path("reports/claims"),
     workloads: Annotated[Path | None, typer.Option(
-        help="Folder of stored workloads (default: the bundled ones).")] = None,
-    policy: Annotated[list[str], typer.Option(help="Policy instead of each claim's own; repeatable.")] = [],
+        metavar="PATH", help="Folder of stored workloads (default: the bundled ones).")] = None,
+    policy: Annotated[list[str], typer.Option(
+        metavar="POLICY", help="Policy instead of each claim's own; repeatable.",
+        autocompletion=names.choice(*names.POLICIES))] = [],
     images: Images = 8,
 ) -> None:
     """Compare published claims with simulations."""
@@ -31,6 +35,7 @@ def claims(
 def accuracy(
     out: Annotated[Path, folder("Output folder for accuracy.html, .md, .csv and .svg.")] = Path("reports/accuracy"),
     workloads: Annotated[Path | None, typer.Option(
+        metavar="PATH",
         help="Folder of a grid's stored workloads (default: those of the bundled digit_pairs).")] = None,
 ) -> None:
     """Plot accuracy against the weights kept, for the stored workloads of a grid."""
@@ -47,7 +52,9 @@ def field(
     out: Annotated[Path, folder("Output folder for field.html, .md, .csv and pictures.")] = Path("reports/field"),
     workloads: Annotated[Path | None, typer.Option(
         parser=place("workloads"), metavar="PATH", help="Folder with one folder per point of the curves.")] = None,
-    study: Annotated[str, typer.Option(help="Study of the large network: a file or a bundled name.")] = "field",
+    study: Annotated[str, typer.Option(
+        metavar="NAME", help="Study of the large network: a file or a bundled name.",
+        autocompletion=names.named("studies"))] = "field",
     plugin: Plugin = [],
 ) -> None:
     """Compare all trained methods at equal loss of accuracy and on equal crossbars."""
@@ -64,7 +71,8 @@ def field(
 
 def architectures(
     arch: Annotated[list[str], typer.Option(
-        "--arch", "-a", help="Architectures, separated by commas (default: all that are bundled).")] = [],
+        "--arch", "-a", metavar="NAMES", help="Architectures, separated by commas (default: all that are bundled).",
+        autocompletion=names.several(names.named("architectures")))] = [],
     out: Annotated[Path, folder("Output folder for NAME.md, NAME.svg and index.md.")] = Path("docs/architectures"),
     plugin: Plugin = [],
 ) -> None:

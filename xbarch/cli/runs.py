@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from xbarch.cli import names
 from xbarch.cli.arguments import (
     Arch,
     Batch,
@@ -26,9 +27,8 @@ from xbarch.cli.arguments import (
     Reload,
     Set,
     Trace,
-    load_plugins,
-    pairs,
 )
+from xbarch.cli.reading import load_plugins, pairs, words
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
 from xbarch.support import defaults, output
@@ -39,6 +39,11 @@ def simulate(
     chips: Chips = defaults.CHIPS, datapath: DataPath = None, option: Option = [], set: Set = [], batch: Batch = None,
     placement: Placement = defaults.PLACEMENT, mode: Mode = defaults.MODE, engine: Engine = defaults.ENGINE,
     reload: Reload = False, bits: Bits = None, trace: Trace = None, plugin: Plugin = [], out: Out = None,
+    format: Annotated[list[str], typer.Option(
+        metavar="FORMATS", help=f"With --out: formats of the pictures, of {', '.join(names.FORMATS)} (default: svg).",
+        autocompletion=names.several(names.choice(*names.FORMATS)))] = [],
+    layers: Annotated[bool, typer.Option(
+        "--layers", help="Print energy by component, layers and segments too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Simulate a workload on an architecture."""
@@ -46,8 +51,11 @@ def simulate(
     from xbarch.request import Request
 
     load_plugins(plugin)
+    formats = words(format) or ["svg"]
     if out is not None:
-        _require_room(out, trace)
+        _require_room(out, formats, trace)
+    elif format:
+        raise InputError("--format needs --out, the folder for the pictures")
     with Bar("simulate", as_json) as progress:
         request = Request(arch=arch, workload=workload, policy=policy, images=images, chips=chips, datapath=datapath,
                           options=pairs(option), overrides=tuple(set), batch=batch, placement=placement, mode=mode,
@@ -56,41 +64,47 @@ def simulate(
     if out is not None:
         from xbarch.render.pictures import save
 
-        save(result, out)
+        save(result, out, formats)
     if as_json:
         output.write(result.to_json())
         return
     from xbarch.render import tables
 
-    tables.show(result)
+    tables.show(result, layers)
     if out is not None:
         wrote(f"{out}/result.json and pictures")
     if trace is not None:
         wrote(trace)
 
 
-def _require_room(out: Path, trace: Path | None) -> None:
+def _require_room(out: Path, formats: list[str], trace: Path | None) -> None:
     """Refuse an output folder that cannot be written, before a long run."""
-    from xbarch.render.pictures import names
+    from xbarch.render import pictures
     from xbarch.support.files import writable
 
     if trace is not None and trace.resolve() in (out.resolve(), *out.resolve().parents):
         raise InputError(f"must be a file beside or in the output folder, not {trace}, which is to be a folder",
                          field="trace")
-    writable(out, *names())
+    writable(out, *pictures.names(formats))
 
 
 def verify(
     arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [],
     plugin: Plugin = [],
-    lossless: Annotated[bool, typer.Option(help="Use ADCs of sufficient resolution.")] = False,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Use ADCs of sufficient resolution.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Execute the packed crossbars on integers and compare with int64 arithmetic, layer by layer."""
+    """Check the packed crossbars against int64 arithmetic.
+
+    The crossbars are executed on integers, layer by layer, with the activations stored with the workload. The exit code
+    is 5 if any output differs.
+    """
     from xbarch import run
 
     load_plugins(plugin)
-    rows = run.verify(arch, workload, datapath=datapath, options=pairs(option), overrides=set, lossless=lossless)
+    with Bar("verify", as_json) as progress:
+        rows = run.verify(arch, workload, datapath=datapath, options=pairs(option), overrides=set, lossless=lossless,
+                          progress=progress)
     if as_json:
         print_json(rows)
     else:

@@ -11,16 +11,16 @@ from xbarch.cli.arguments import folder
 from xbarch.cli.terminal import wrote
 
 KINDS = {  # command -> what it does; the command's name is the kind of skeleton
-    "datapath": "Write a Python package with a working data path and its conformance test.",
-    "unit": "Write a Python package with a working sensing unit and its test.",
-    "process": "Write a Python package with a working unit process (in SimPy) and its test.",
+    "datapath": "Write a Python package with a working data path.",
+    "unit": "Write a Python package with a working sensing unit.",
+    "process": "Write a Python package with a working unit process.",
     "architecture": "Write a valid architecture with comments to start from.",
 }
 
 
 def skeleton(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Its name, and the package's: lower case, such as a_b1.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, and the package's: lower case, such as a_b1.")],
     out: Annotated[Path | None, folder(
         "Output folder (default: ./NAME); of an architecture, output file (default: ./NAME.yaml).")] = None,
 ) -> None:

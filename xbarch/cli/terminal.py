@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -85,8 +84,12 @@ def guarded(app: Callable[..., Any]) -> None:
 
 def _misused(error: Any) -> None:
     """A command line that typer refuses, in one line."""
-    says, context = " ".join(error.format_message().split()), getattr(error, "ctx", None)
-    if says:  # empty where the help was printed instead
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    if message.startswith("Usage:"):  # a group without a command answers with its help
+        print(message, file=sys.stderr)
+    elif says := " ".join(message.split()):
+        if getattr(error, "option_name", "") in ("-v", "--verbose"):
+            says = "no such option here; write it before the command, as in `xbarch -v simulate`"
         command = context.info_name if context is not None and context.parent is not None else ""
         where = f"{command}: " if command else ""
         full = " ".join(["xbarch", command]).strip()
@@ -95,6 +98,8 @@ def _misused(error: Any) -> None:
 
 def print_json(value: object) -> None:
     """Print `value` as an indented JSON document."""
+    import json
+
     output.write(json.dumps(value, indent=1) + "\n")
 
 

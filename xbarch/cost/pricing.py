@@ -27,7 +27,7 @@ def reprice(architecture: Architecture) -> Architecture:
 
 
 def _unlike(a: Architecture, component: Component, kind: str) -> str:
-    """What a model of that kind is allowed on, where the component is none of it; else empty."""
+    """Why a scaling model of this kind cannot apply to the component: what it applies to; empty if it can."""
     if kind == "adc":
         done = {"conversion", *checked.actions(registry.sensed(a.crossbar, a.pipeline.slot), full(a, 1))}
         of = component.bits is not None and bool(done & {component.action, *component.covers})
@@ -43,7 +43,7 @@ def _reprice(a: Architecture, name: str, component: Component) -> Component:
     field = f"components.{name}.scaling"
     model = registry.scaled(component.scaling, field)
     if unlike := _unlike(a, component, model.kind):
-        raise InputError(f"found {component.scaling.model!r}, a model of kind {model.kind}, allowed on {unlike}",
+        raise InputError(f"{component.scaling.model!r} is a model of kind {model.kind}, which applies only to {unlike}",
                          field=field)
     built = Built(of=component.bits, adc_bits=a.crossbar.adc_bits, buffer=a.buffer.size,
                   access=a.buffer.access_bits)
@@ -53,11 +53,11 @@ def _reprice(a: Architecture, name: str, component: Component) -> Component:
         with guard.asking(model, "scale") as wrong:
             price = model.scale(written, built)
             if not isinstance(price, Price):
-                raise wrong(f"returned {type(price).__name__}, allowed a Price")
+                raise wrong(f"returned {type(price).__name__}, must return a Price")
             figures = {key: getattr(price, key) for key in ("energy", "area", "power", "leakage", "per")}
             for key, value in figures.items():
                 if not isinstance(value, int | float | Fraction) or not isfinite(value) or not 0 <= value <= _MOST:
-                    raise wrong(f"returned {key} {value!r:.40}, allowed a number from 0 to 10^21")
+                    raise wrong(f"returned {key} {value!r:.40}, must return a number from 0 to 10^21")
     except InputError as error:  # of the model itself, which knows no field
         raise error if error.field else InputError(error.message, field=field) from None
     at = {key: round(value) for key, value in figures.items()}

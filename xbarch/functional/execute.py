@@ -69,10 +69,10 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
         ConservationError: the blocks contradict one another (overlapping cells, two inputs on one word line).
     """
     if x.size and (x.min() < 0 or int(x.max()) >> layer.input_bits):
-        raise InputError(f"layer {layer.name} has input {int(x.min() if x.min() < 0 else x.max())}, allowed 0 to "
-                         f"{(1 << layer.input_bits) - 1} ({layer.input_bits} bits)")
+        most, odd = (1 << layer.input_bits) - 1, int(x.min() if x.min() < 0 else x.max())
+        raise InputError(f"inputs of layer {layer.name} must be 0 to {most} ({layer.input_bits} bits), not {odd}")
     if isinstance(adc_bits, int) and not 1 <= adc_bits <= 32:
-        raise InputError(f"found {adc_bits}, allowed 1 to 32", field="adc_bits")
+        raise InputError(f"must be 1 to 32, not {adc_bits}", field="adc_bits")
     windows, phases = len(x), geometry.phases(layer.input_bits)
     shift = np.arange(phases) * geometry.dac_bits
     drive = (x.astype(np.int64)[None] >> shift[:, None, None]) & ((1 << geometry.dac_bits) - 1)
@@ -106,7 +106,7 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
 
 def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Sequence[Block]], *,
            images: int | None = None, adc_bits: Resolution = None, sensing: Sensing | None = None,
-           ) -> list[dict[str, Any]]:
+           progress: Callable[[int, int, str], None] | None = None) -> list[dict[str, Any]]:
     """Execute every layer on its stored activations and compare with integer arithmetic.
 
     Args:
@@ -114,6 +114,7 @@ def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Seq
         images: of how many stored images (None: all).
         adc_bits: as for `run`.
         sensing: the sensing unit that converts (None: converters that saturate).
+        progress: called before each layer with (layers done, layers in all, the layer's name).
 
     Returns:
         One row per layer: layer, windows, mismatches (outputs that differ), error (the differences' magnitudes over the
@@ -126,13 +127,15 @@ def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Seq
     if not workload.activations:
         raise InputError(f"workload {workload.name} stores no activations, so there is nothing to verify on")
     rows = []
-    for layer in workload.compute_layers:
+    for number, layer in enumerate(workload.compute_layers):
+        if progress is not None:
+            progress(number, len(workload.compute_layers), layer.name)
         if layer.name not in workload.activations:
             raise InputError(f"workload {workload.name} stores no activations of layer {layer.name}")
         stored = workload.activations[layer.name][:images]
         if int(np.prod(stored.shape[1:])) != int(np.prod(layer.in_shape)):
-            raise InputError(f"activations of layer {layer.name} have shape {stored.shape[1:]}, "
-                             f"allowed {layer.in_shape}")
+            raise InputError(f"activations of layer {layer.name} must have shape {layer.in_shape}, "
+                             f"not {stored.shape[1:]}")
         x = np.concatenate([unroll(image.reshape(layer.in_shape), layer) for image in stored])
         done = run(blocks(layer), layer, geometry, x, adc_bits, sensing)
         right = reference(layer, x)

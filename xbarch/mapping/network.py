@@ -41,14 +41,15 @@ class Network:
         self._paths: dict[tuple[Node, Node], list[tuple[Node, Node]]] = {}
         self._behind: dict[tuple[tuple[Node, Node], tuple[Node, ...]], list[tuple[Node, Node]]] = {}
         if topology.room < self.tiles:
-            raise InputError(f"found room for {topology.room} tiles, allowed at least hierarchy.tiles = {self.tiles}",
+            raise InputError(f"the topology has room for {topology.room} tiles; it must hold all of hierarchy.tiles "
+                             f"= {self.tiles}",
                              field="network.options")
         with asking(topology, "node") as wrong:
             self._nodes = [topology.node(tile) for tile in range(self.tiles)]
             self._gate = topology.gate
             for node in (*self._nodes, self._gate):
                 if not (isinstance(node, tuple) and len(node) == 2 and all(type(n) is int and n >= 0 for n in node)):
-                    raise wrong(f"returned {brief(node)}, allowed two whole numbers from 0")
+                    raise wrong(f"returned {brief(node)}, must return two whole numbers of at least 0")
 
     def gate(self, chip: int = 0) -> Router:
         return chip, *self._gate
@@ -133,8 +134,8 @@ class Network:
                 found = list(self.topology.path(source, target))
                 ends = [source, *(end for _, end in found)] if source != target else []
                 if bool(found) != (source != target) or len(set(ends)) < len(ends) - 1:
-                    raise wrong(f"returned {brief(found)} from {source} to {target}, allowed links, none twice, and "
-                                "none between a node and itself")
+                    raise wrong(f"returned {brief(found)} from {source} to {target}, must return "
+                                "links, none twice and none from a node to itself")
             self._paths[source, target] = found
         return self._paths[source, target]
 

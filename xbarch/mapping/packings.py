@@ -4,6 +4,7 @@ read."""
 from __future__ import annotations
 
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -21,6 +22,7 @@ from xbarch.plugins import checked, guard
 from xbarch.support import cache
 from xbarch.workload.graph import Layer, Workload
 
+_log = logging.getLogger(__name__)
 Arrays = dict[str, NDArray[Any]]
 _TABLES = ("crossbar", "row0", "rows", "columns", "kept")  # of a layout
 _LISTS, _PARTS = ("inputs", "targets"), ("which", "starts", "values")
@@ -65,7 +67,9 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
     streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
     name = _name(network, path, geometry, streams)
     if (found := cache.get(name)) is not None and (known := _read(found, network, path, geometry, sensing)):
+        _log.info("packings of %s: from the cache", network.name)
         return known
+    _log.info("packing %d layers of %s by %s", len(network.compute_layers), network.name, path.name)
     made = {layer.name: pack(layer, path, geometry, sensing, streams[layer.name]) for layer in network.compute_layers}
     if name:
         cache.put(name, b"".join(_written(made)))

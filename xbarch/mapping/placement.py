@@ -19,6 +19,7 @@ from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
 from xbarch.mapping.traffic import GATE, Transfer
 from xbarch.parts.topologies.mesh import Mesh
+from xbarch.specs.explain import guess
 from xbarch.specs.text import brief
 
 Ints = NDArray[np.int64]
@@ -75,8 +76,8 @@ def snake(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[i
 def greedy(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[int]:
     """swaps of two tiles that save bit-hops, until none does; never more of them than row_major or snake"""
     if network.tiles > _TILES:
-        raise InputError(f"found greedy for a chip of {network.tiles:,} tiles, allowed at most {_TILES:,}: "
-                         "row_major or snake", field="placement")
+        raise InputError(f"must be row_major or snake for a chip of {network.tiles:,} tiles; greedy takes at most "
+                         f"{_TILES:,}", field="placement")
     mesh = grid(network)
     return _drawn(network, chips, transfers) if mesh is None else _meshed(network, mesh, chips, transfers)
 
@@ -118,7 +119,8 @@ def parse_placement(text: str) -> Placement:
         InputError: there is none.
     """
     if text.replace("-", "_") not in PLACEMENTS:
-        raise InputError(f"found {brief(text)!r}, allowed {', '.join(PLACEMENTS)}", field="placement")
+        raise InputError(f"must be one of {', '.join(PLACEMENTS)}, not {brief(text)!r}{guess(text, list(PLACEMENTS))}",
+                         field="placement")
     return PLACEMENTS[text.replace("-", "_")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,8 +13,10 @@ from xbarch.mapping.copies import Demand, balance, interval_bound
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Part, Tiles, place
 from xbarch.mapping.windows import Input, inputs, slack_needed
+from xbarch.specs.explain import guess, listed
 from xbarch.workload.graph import Workload
 
+_log = logging.getLogger(__name__)
 POLICIES = {
     "fit": "the smallest whole number of tiles that holds one copy of each layer, filled with copies",
     "one_copy": "one copy of each layer",
@@ -116,8 +119,9 @@ def parse_policy(text: str) -> tuple[str, int]:
         return name, int(number)
     if text in POLICIES:
         return text, 0
-    raise InputError(f"found {text[:40]!r}, allowed {', '.join(POLICIES)} with a whole K from 1 to 1,000,000",
-                     field="policy")
+    near = [policy.replace("K", number) if number.strip("0").isdecimal() else policy for policy in POLICIES]
+    raise InputError(f"must be {listed(list(POLICIES))} with a whole K from 1 to 1,000,000, not {text[:40]!r}"
+                     f"{guess(text, near)}", field="policy")
 
 
 def plan(
@@ -262,6 +266,7 @@ class _Site:
             # Fragments of tiles stay empty; give up about one percent and try again.
             budget = min(budget, sum(c * d.crossbars for c, d in zip(copies, self.demands, strict=True)))
             budget -= max(1, budget // 100)
+            _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{budget:,}")
 
     def capacities(self, wanted: Mapping[tuple[str, int], int], placed: _Placement) -> dict[tuple[str, int], int]:
         """The room each tile has left, shared out in proportion to need; the scarcest tile of a layer decides."""

@@ -87,5 +87,5 @@ def comparison(results: Sequence[Result]) -> list[Line]:
 
 def headings(results: Sequence[Result]) -> list[str]:
     """Over the columns of `Line.cells`."""
-    first, *others = (f"{r.name} ({weights(r)})" for r in results)
+    first, *others = (f"{r.name} ({weights(r.record)})" for r in results)
     return ["", first, *(head for title in others for head in (title, "gain"))]

@@ -36,6 +36,6 @@ _BODY = """\
 def page(results: Sequence[Result], title: str) -> str:
     """The page. Names are escaped; pictures are embedded."""
     rows = [line.cells() for line in comparison(results)]
-    details = [(r, facts(r), [(name, pictures.render(draw, r)) for name, draw in pictures.drawable(r).items()])
+    details = [(r, facts(r.record), [(name, pictures.render(draw, r)) for name, draw in pictures.drawable(r).items()])
                for r in results]
     return document.page(title, _STYLE, _BODY, heads=headings(results), rows=rows, details=details)

@@ -42,20 +42,27 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], wo
     return made
 
 
-def show(result: Result, console: Console | None = None) -> None:
-    """Print a run: its summary, energy by component, layers, and segments of a network that was reloaded."""
+def show(result: Result, layers: bool = False, on: Console | None = None) -> None:
+    """Print a run: its summary; layers: also energy by component, layers, and segments of a network that was
+    reloaded."""
+    echo(on, Text(result.summary(), no_wrap=True, overflow="ignore"))
+    if layers:
+        _show_layers(result, on)
+
+
+def _show_layers(result: Result, on: Console | None) -> None:
     by_component, by_layer = result.energy.by_component_aj, result.energy.by_layer_aj
     whole = sum(by_component.values()) or 1
     energies = sorted(by_component.items(), key=lambda item: (-item[1], item[0]))
-    layers = [(m.name, numbers.number(m.crossbars), m.copies, numbers.number(m.windows),
-               numbers.time(m.occupancy_ps), f"{m.busy:.1%}", numbers.energy(by_layer[m.name]))
-              for m in result.mapping.layers]
-    _print(
-        console, Text(result.summary(), no_wrap=True, overflow="ignore"), Text(),
+    rows = [(m.name, numbers.number(m.crossbars), m.copies, numbers.number(m.windows),
+             numbers.time(m.occupancy_ps), f"{m.busy:.1%}", numbers.energy(by_layer[m.name]))
+            for m in result.mapping.layers]
+    echo(
+        on, Text(),
         table("Energy per image by component", ["component", "energy", "share"],
               [(name, numbers.energy(energy), f"{energy / whole:.1%}") for name, energy in energies]),
         table("Layers", ["layer", "crossbars per copy", "copies", "windows", "time per window", "busy", "energy"],
-              layers),
+              rows),
         *_segments(result))
 
 
@@ -68,12 +75,12 @@ def _segments(result: Result) -> list[Table]:
     return [table("Segments", heads, rows)] if rows else []
 
 
-def show_comparison(results: Sequence[Result], console: Console | None = None) -> None:
+def show_comparison(results: Sequence[Result], on: Console | None = None) -> None:
     """Print `comparison`: every value, followed by its gain over the first result."""
-    _print(console, table("Comparison", headings(results), [line.cells() for line in comparison(results)]))
+    echo(on, table("Comparison", headings(results), [line.cells() for line in comparison(results)]))
 
 
-def show_verification(rows: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
+def show_verification(rows: Sequence[Mapping[str, Any]], on: Console | None = None) -> None:
     """Print what `verify` found, layer by layer."""
     heads = ["layer", "windows", "mismatches", "error", "clipped conversions", "with bits dropped", "largest sum",
              "ADC bits"]
@@ -87,7 +94,7 @@ def show_verification(rows: Sequence[Mapping[str, Any]], console: Console | None
     elif any(r["clips"] for r in rows):
         needed = max(int(r["max_sum"]) for r in rows).bit_length()
         verdict += f"; no conversion clips with {needed}-bit ADCs (--set crossbar.adc_bits={needed}, or --lossless)"
-    _print(console, made, Text(verdict, style="bold red" if wrong else "bold green"))
+    echo(on, made, Text(verdict, style="bold red" if wrong else "bold green"))
 
 
 def show_study(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -102,12 +109,12 @@ def show_study(rows: Sequence[Mapping[str, Any]]) -> None:
     ran = [[name(r), f"{r['figures']['ratio']:.3g}×", numbers.number(r["figures"]["crossbars"]),
             numbers.number(r["figures"]["images_per_second"]),
             *(_times(r["gains"]["base"][k]) for k in ("speed", "energy", "area"))] for r in rows if not r["why"]]
-    _print(None, table("Gains over dense on the first architecture (energy: compute scope)",
+    echo(None, table("Gains over dense on the first architecture (energy: compute scope)",
                        ["", "compression ratio", "crossbars", "images/s", "speed-up", "energy saving", "area saving"],
                        ran))
     refused = [[name(r), r["why"]] for r in rows if r["why"]]
     if refused:
-        _print(None, table("Not simulated", ["", "why"], refused, 2))
+        echo(None, table("Not simulated", ["", "why"], refused, 2))
 
 
 def _times(value: float | None) -> str:
@@ -118,56 +125,23 @@ def show_sections(sections: Sequence[Section]) -> None:
     """Print the tables and bullets of a report's sections."""
     for section in sections:
         if section.table is not None:
-            _print(None, table(section.title, section.table.heads, section.table.rows, section.table.words))
+            echo(None, table(section.title, section.table.heads, section.table.rows, section.table.words))
         for text in section.bullets:
-            _print(None, Text(numbers.plain(text)))
+            echo(None, Text(numbers.plain(text)))
 
 
-def show_catalog(entries: Mapping[str, Sequence[Mapping[str, str]]], console: Console | None = None) -> None:
-    """Print the names that `list` knows."""
-    _print(console, *(
-        table(kind, ["name", "what", "source", "from"],
-              [(e["name"], e["summary"], e["source"], e["from"]) for e in rows], 4)
-        for kind, rows in entries.items()))
+def console() -> Console:
+    """A console as wide as the terminal; where there is none, as COLUMNS says, or of 120 columns."""
+    made = Console(highlight=False)
+    if made.is_terminal or os.environ.get("COLUMNS", "").isdecimal():
+        return made
+    return Console(width=_WIDE, highlight=False)
 
 
-def show_described(described: Sequence[dict[str, Any]], console: Console | None = None) -> None:
-    """Print everything of one name."""
-    for each in described:
-        if each["kind"] == "architecture":
-            show_tree(each, console)
-            continue
-        parts: list[Any] = [Text(numbers.plain(f"{each['kind']} {each['name']}: {each['summary']} ({each['source']})")),
-                            Text(numbers.plain(f"from {each['from']}"))]
-        if each.get("options"):
-            parts.append(table("Options", ["name", "default", "what"],
-                               [(o["name"], o["default"], o["what"]) for o in each["options"]], 3))
-        _print(console, *parts)
-
-
-def show_tree(tree: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print an architecture's components with counts, area and power."""
-    components = [(r["component"], r["level"], r["action"], r["count"], r["instances"], f"{r['area_mm2']:.5g}",
-                   f"{r['power_mw']:.5g}", numbers.energy(r["energy_aj"]) if r["energy_aj"] else "")
-                  for r in tree["components"]]
-    heads = ["component", "level", "action", "per level", "levels", "area mm²", "power mW", "energy per action"]
-    _print(
-        console, Text(numbers.plain(f"{tree['name']}: {tree['summary']} ({tree['source']})")),
-        Text(numbers.plain(f"from {tree['from']}")),
-        *([table("Unit processes", ["unit", "process"], list(tree["processes"].items()), 2)]
-          if tree["processes"] else []),
-        table("Components of a chip; area and power of all together", heads, components, 3),
-        table("Nameplate (every unit at full activity)", ["", "value"],
-              [(k, f"{v:.5g}") for k, v in tree["nameplate"].items()]),
-        table("Sources", ["component", "source"], [(r["component"], r["source"]) for r in tree["components"]], 2))
-
-
-def _print(console: Console | None, *what: Any) -> None:
-    """To the width of the terminal; where there is none, of COLUMNS or 120 columns. A table whose numbers need more is
-    printed as wide as it must be: nothing is left out."""
-    made = console or Console()
-    if console is None and not made.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
-        made = Console(width=_WIDE)
+def echo(on: Console | None, *what: Any) -> None:
+    """Print to a console, by default `console`. A table whose numbers need more than its width is printed as wide as
+    it must be: nothing is left out."""
+    made = on or console()
     for part in what:
         least = sum(c.min_width or 0 for c in part.columns) + 2 * len(part.columns) if isinstance(part, Table) else 0
         made.print(part, width=max(made.width, least), crop=False)

@@ -99,23 +99,18 @@ class Result:
     @property
     def name(self) -> str:
         """Short title: workload, data path and architecture."""
-        placement = self.interconnect.placement if self.interconnect else "row_major"
-        chips = self.architecture.chips
-        return " · ".join([
-            self.workload.name, self.datapath.name, self.architecture.name, *self.architecture.overrides, self.policy,
-            *([self.mode] if self.mode != "pipelined" else []), *([placement] if placement != "row_major" else []),
-            *([f"{chips} chips"] if chips > 1 else [])])
+        return summary.title(self.record)
 
     def __repr__(self) -> str:
         """One line: name, images/s, energy per image, accuracy."""
-        return summary.line(self)
+        return summary.line(self.record)
 
     def summary(self) -> str:
         """The main figures as text of at most 24 lines and 80 columns."""
-        return summary.text(self)
+        return summary.text(self.record)
 
     def _repr_html_(self) -> str:
-        return summary.html(self)
+        return summary.html(self.record)
 
     def to_json(self) -> str:
         """The content of `result.json`."""

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
+from xbarch.result.schema import Record
 from xbarch.support import numbers
-
-if TYPE_CHECKING:
-    from xbarch.result.result import Result
 
 _LINES, _COLUMNS, _LABEL = 24, 80, 17
 _LARGEST = 5  # components named
@@ -20,15 +17,24 @@ _PHASES = {  # of stored accuracies, in the order of a workload's making
 _FINAL = ("pruning", "imported", "baseline", "float")  # the accuracy that stands for a workload: the first there is
 
 
-def line(result: Result) -> str:
+def title(r: Record) -> str:
+    """Workload, data path, architecture and what else tells the run from others."""
+    placement, chips = r.interconnect.placement if r.interconnect else "row_major", r.architecture.chips
+    return " · ".join([
+        r.workload.name, r.datapath.name, r.architecture.name, *r.architecture.overrides, r.policy,
+        *([r.mode] if r.mode != "pipelined" else []), *([placement] if placement != "row_major" else []),
+        *([f"{chips} chips"] if chips > 1 else [])])
+
+
+def line(result: Record) -> str:
     """Name, images/s, energy per image and accuracy."""
     measured = result.workload.accuracy
     accuracy = next((f", accuracy {measured[phase]:.2%}" for phase in _FINAL if phase in measured), "")
-    return numbers.plain(f"{result.name}: {_speed(result)}, {numbers.energy(result.energy.per_image_aj)} per image "
+    return numbers.plain(f"{title(result)}: {_speed(result)}, {numbers.energy(result.energy.per_image_aj)} per image "
                          f"(scope whole){accuracy}")
 
 
-def facts(result: Result) -> list[tuple[str, str]]:
+def facts(result: Record) -> list[tuple[str, str]]:
     """The main figures of a run as (what, value with unit)."""
     r = result
     return [
@@ -56,12 +62,12 @@ def facts(result: Result) -> list[tuple[str, str]]:
         *_binds(r), *_programmed(r), *_accuracy(r.workload.accuracy)]
 
 
-def text(result: Result) -> str:
+def text(result: Record) -> str:
     """The facts on one screen: at most 24 lines of at most 80 columns."""
     rows = [(label, wrap(numbers.plain(value), _COLUMNS - _LABEL, max_lines=2, placeholder=" …",
                          break_on_hyphens=False))
             for label, value in facts(result)]
-    lines, left = [_cut(numbers.plain(result.name), _COLUMNS)], _LINES - 1
+    lines, left = [_cut(numbers.plain(title(result)), _COLUMNS)], _LINES - 1
     for number, (label, parts) in enumerate(rows):
         room = left - (len(rows) - number - 1)  # every later row has at least one line
         kept = parts if len(parts) <= room else [_cut(" ".join(parts), _COLUMNS - _LABEL)]
@@ -70,15 +76,15 @@ def text(result: Result) -> str:
     return "\n".join(lines)
 
 
-def html(result: Result) -> str:
+def html(result: Record) -> str:
     """The facts as a table, for notebooks."""
     rows = "".join(f"<tr><th style='text-align:left'>{escape(label)}</th>"
                    f"<td style='text-align:left'>{escape(numbers.plain(value))}</td></tr>"
                    for label, value in facts(result))
-    return f"<table><caption>{escape(numbers.plain(result.name))}</caption><tbody>{rows}</tbody></table>"
+    return f"<table><caption>{escape(numbers.plain(title(result)))}</caption><tbody>{rows}</tbody></table>"
 
 
-def weights(result: Result) -> str:
+def weights(result: Record) -> str:
     """Where the weights come from."""
     trained = result.workload.trained_on
     return f"trained on {trained}" if trained else "SYNTHETIC weights, never trained"
@@ -89,11 +95,11 @@ def share(value: float | None) -> str:
     return "not known" if value is None else f"{value:.1%}"
 
 
-def _speed(result: Result) -> str:
+def _speed(result: Record) -> str:
     return f"{numbers.number(result.throughput.images_per_second)} images/s"
 
 
-def _architecture(r: Result) -> str:
+def _architecture(r: Record) -> str:
     a = r.architecture
     return ", ".join([f"{a.name}, {numbers.count(a.chips, 'chip')}",
                       *(f"{kind}: {unit}" for kind, unit in a.processes.items()), *a.overrides])
@@ -107,14 +113,14 @@ def _rates(tops: float, per_w: float, per_mm2: float) -> str:
     return f"{tops:.4g} TOPS, {per_w:.4g} TOPS/W, {per_mm2:.4g} TOPS/mm²"
 
 
-def _largest(r: Result) -> str:
+def _largest(r: Record) -> str:
     energies = r.energy.by_component_aj
     whole = sum(energies.values()) or 1
     ranked = sorted(energies.items(), key=lambda item: (-item[1], item[0]))[:_LARGEST]
     return ", ".join(f"{name} {energy / whole:.1%}" for name, energy in ranked) + " (of scope whole)"
 
 
-def _binds(r: Result) -> list[tuple[str, str]]:
+def _binds(r: Record) -> list[tuple[str, str]]:
     busiest = r.utilization.busiest
     rows = [("busiest server", f"{busiest.name}, {busiest.share:.1%} of the run")]
     if net := r.interconnect:
@@ -123,7 +129,7 @@ def _binds(r: Result) -> list[tuple[str, str]]:
     return rows
 
 
-def _programmed(r: Result) -> list[tuple[str, str]]:
+def _programmed(r: Record) -> list[tuple[str, str]]:
     done = r.programming
     return [("programming", f"{numbers.number(done.cells)} cells, {numbers.energy(done.energy_aj)}, "
              f"{numbers.time(done.time_ps)} (not included above)")] if done else []

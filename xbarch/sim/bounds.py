@@ -246,49 +246,49 @@ def _law(holds: bool, message: str) -> None:
         raise ConservationError(f"a run broke a law of conservation: {message}")
 
 
-def _each(flow: Flow, law: str, found: Times, allowed: Times, start: int = 0) -> None:
-    """found >= allowed for the windows of a flow from `start` on; the first that breaks it is named."""
-    holds = found[start:] >= allowed
+def _each(flow: Flow, law: str, found: Times, least: Times, start: int = 0) -> None:
+    """found >= least for the windows of a flow from `start` on; the first that breaks it is named."""
+    holds = found[start:] >= least
     if not holds.all():
         at = int(holds.argmin())
-        _law(False, f"{law}: flow {flow.name} window {start + at}, found {int(found[start + at])}, "
-             f"allowed {int(allowed[at])} or more")
+        _law(False, f"{law}: flow {flow.name} window {start + at} at {int(found[start + at])}, "
+             f"must be at least {int(least[at])}")
 
 
 def _counts(graph: StageGraph, trace: Trace, load: _Load) -> None:
     for number, flow in enumerate(graph.flows):
         total, copies = graph.images * flow.windows, len(flow.copies)
         for label, marks in (("issued", trace.issued[number]), ("done", trace.done[number])):
-            _law(marks.shape == (total,), f"{label}: flow {flow.name} has {marks.shape} windows, allowed ({total},)")
+            _law(marks.shape == (total,), f"{label}: flow {flow.name} must have ({total},) windows, not {marks.shape}")
         for copy, counts in enumerate(trace.executed[number]):
             mine = len(range(copy, total, copies))
             if counts != [mine] * len(flow.copies[copy]):
                 _stages(flow, copy, counts, mine)
     work = [int(trace.busy[server]) if server in load.processes else held for server, held in enumerate(load.work)]
-    for label, found, allowed in (("served", trace.served, load.visits), ("busy", trace.busy, work)):
-        wrong = np.flatnonzero(found != np.array(allowed, np.int64))
+    for label, found, right in (("served", trace.served, load.visits), ("busy", trace.busy, work)):
+        wrong = np.flatnonzero(found != np.array(right, np.int64))
         if len(wrong):
             at = int(wrong[0])
-            _law(False, f"{label}: server {graph.servers[at].name} found {int(found[at])}, allowed {allowed[at]}")
+            _law(False, f"{label}: server {graph.servers[at].name} must have {right[at]}, not {int(found[at])}")
     for label, amounts in (("taken", trace.taken), ("given back", trace.given)):
-        _law(amounts == load.taken, f"{label}: pools {[p.name for p in graph.pools]} found {amounts}, allowed "
-             f"{load.taken}")
+        _law(amounts == load.taken, f"{label}: pools {[p.name for p in graph.pools]} must have "
+             f"{load.taken}, not {amounts}")
     for pool, peak in zip(graph.pools, trace.peak, strict=True):
-        _law(peak <= pool.capacity, f"room: pool {pool.name} found {peak} taken at once, allowed {pool.capacity}")
+        _law(peak <= pool.capacity, f"room: {peak} taken at once from pool {pool.name}, which holds {pool.capacity}")
 
 
-def _stages(flow: Flow, copy: int, counts: list[int], allowed: int) -> None:
+def _stages(flow: Flow, copy: int, counts: list[int], windows: int) -> None:
     """Say which stage of a copy ran too often or too seldom."""
     for stage, count in zip(flow.copies[copy], counts, strict=True):
-        _law(count == allowed, f"executed: flow {flow.name} copy {copy} stage {stage.name} ran {count} windows, "
-             f"allowed {allowed}")
+        _law(count == windows, f"executed: flow {flow.name} copy {copy} stage {stage.name} must run {windows} windows, "
+             f"not {count}")
 
 
 def _stream(graph: StageGraph, trace: Trace, load: _Load, number: int, flow: Flow) -> Times:
     """Windows issued in order and behind those ahead of them, and done no sooner than can be; when each, and all before
     it, can have left its gates."""
     issued, done = trace.issued[number], trace.done[number]
-    _law(int(issued[0]) >= 0, f"issued: flow {flow.name} starts at {int(issued[0])}, allowed 0 or more")
+    _law(int(issued[0]) >= 0, f"issued: flow {flow.name} must start at 0 or later, not {int(issued[0])}")
     _each(flow, "issued in order", issued, issued[:-1], 1)
     _each(flow, "done no sooner than its stages take", done, issued + load.span[number])
     ahead, left = flow.ahead * len(flow.copies), issued + load.gate[number]
@@ -317,8 +317,8 @@ def _makespan(graph: StageGraph, trace: Trace, load: _Load) -> tuple[int, int]:
     least, most = _lower(graph, load), load.serial + trace.visit_time
     held = max(trace.parted, *map(_latest, trace.done, load.tail))
     _law(last <= trace.makespan <= held,
-         f"makespan: found {trace.makespan}, allowed {last} (last token done) to {held} (last server free)")
+         f"makespan: must be {last} (last token done) to {held} (last server free), not {trace.makespan}")
     for at in np.flatnonzero(trace.busy > trace.makespan).tolist():
         _law(False, f"busy: server {graph.servers[at].name} was held {trace.busy[at]} of {trace.makespan} ps")
-    _law(least <= trace.makespan <= most, f"bounds: makespan {trace.makespan}, allowed {least} to {most}")
+    _law(least <= trace.makespan <= most, f"bounds: makespan must be {least} to {most}, not {trace.makespan}")
     return least, most

@@ -29,17 +29,17 @@ def check(graph: StageGraph) -> None:
         ConservationError: a malformed graph, which is xbarch's own mistake.
         InputError: a buffer so small that a window could never be issued.
     """
-    _rule(graph.images >= 1, f"found {graph.images} images, allowed 1 or more")
+    _rule(graph.images >= 1, f"images must be at least 1, not {graph.images}")
     _rule(bool(graph.flows), "it has no flow")
     _countable(graph)
     sound = _sound(graph)
     for number, flow in enumerate(graph.flows):
         name = f"flow {flow.name}"
-        _rule(flow.windows >= 1, f"{name} has {flow.windows} windows, allowed 1 or more")
-        _rule(flow.ahead >= 1, f"{name} runs {flow.ahead} windows ahead, allowed 1 or more")
+        _rule(flow.windows >= 1, f"{name} must have at least 1 window, not {flow.windows}")
+        _rule(flow.ahead >= 1, f"{name} must run at least 1 window ahead, not {flow.ahead}")
         _rule(len(flow.copies) >= 1, f"{name} has no copy")
         for edge in flow.inputs:
-            _rule(0 <= edge.producer < number, f"{name} reads flow {edge.producer}, allowed are flows before {number}")
+            _rule(0 <= edge.producer < number, f"{name} must read a flow before {number}, not flow {edge.producer}")
             _edge(flow, edge, graph.flows[edge.producer])
         if not sound[graph.columns.flow == number].all():
             _copies(graph, flow)
@@ -58,12 +58,14 @@ def _countable(graph: StageGraph) -> None:
                                                   for stages in flow.copies if stages)
                 for flow in graph.flows if any(flow.copies))
     if worst >= _LONGEST:
-        raise InputError(f"the run might take {worst / 1e12:,.0f} s, allowed less than {_LONGEST / 1e12:,.0f} s: found "
-                         "times that cannot be meant")
+        raise InputError(f"the run could last {worst / 1e12:,.0f} s, more than the {_LONGEST / 1e12:,.0f} s that can "
+                         "be counted; check the times in the architecture")
 
 
 def _most(value: int | NDArray[np.int64]) -> int:
-    return int(value.max(initial=0)) if isinstance(value, np.ndarray) else value
+    if not isinstance(value, np.ndarray):
+        return value
+    return int(value.max(initial=0)) if value.dtype.kind in "iu" else 0  # anything else is refused later
 
 
 def _rule(holds: bool, message: str) -> None:
@@ -128,7 +130,7 @@ def _stage(stage: Stage, index: int, windows: int, servers: int) -> str:
         return f" asks for server {stage.server} of {servers}"
     if stage.after:
         if min(stage.after) < 0 or max(stage.after) >= index:
-            return f" at {index} comes after {stage.after}, allowed are earlier"
+            return f" at {index} must come after earlier stages, not {stage.after}"
         if len(stage.after) > 1 and len(set(stage.after)) < len(stage.after):
             return f" waits twice for one stage: {stage.after}"
     for name in ("occupancy", "latency"):
@@ -152,7 +154,7 @@ def _fits(stage: Stage, graph: StageGraph) -> str:
         if not 0 <= index < len(graph.pools):
             return f" takes from pool {index} of {len(graph.pools)}"
         if amount < 1:
-            return f" takes {amount} from a pool, allowed 1 or more"
+            return f" must take at least 1 from a pool, not {amount}"
         pool = graph.pools[index]
         if amount > pool.capacity:
             raise InputError(f"{stage.name} could never start: it needs {amount:,} at once in {pool.name}, which holds "
@@ -163,24 +165,24 @@ def _fits(stage: Stage, graph: StageGraph) -> str:
 def _amount(value: int | NDArray[np.int64], windows: int) -> str:
     """What is wrong with a count or time: one, or one per window of one or more images; never negative."""
     if not isinstance(value, np.ndarray):
-        return f"{value}, allowed 0 or more" if value < 0 else ""
+        return f"{value}, must be at least 0" if value < 0 else ""
     if value.ndim != 1 or not len(value) or len(value) % windows or value.dtype.kind not in "iu":
-        return (f"{value.dtype}{list(value.shape)}, allowed one integer for each of {windows} windows of one or more "
+        return (f"{value.dtype}{list(value.shape)}, must be one integer for each of {windows} windows of one or more "
                 "images")
-    return f"{int(value.min())}, allowed 0 or more" if value.min() < 0 else ""
+    return f"{int(value.min())}, must be at least 0" if value.min() < 0 else ""
 
 
 def _edge(flow: Flow, edge: Edge, producer: Flow) -> None:
     name = f"flow {flow.name} from {producer.name}"
-    _rule(edge.capacity >= 1, f"{name}: a buffer of {edge.capacity} windows, allowed 1 or more")
+    _rule(edge.capacity >= 1, f"{name}: the buffer must hold at least 1 window, not {edge.capacity}")
     for label, marks in (("need", edge.need), ("release", edge.release)):
         _rule(marks.shape == (flow.windows,) and marks.dtype.kind in "iu",
-              f"{name}: {label} is {marks.dtype}{list(marks.shape)}, allowed one integer a window ({flow.windows})")
+              f"{name}: {label} must be one integer per window ({flow.windows}), not {marks.dtype}{list(marks.shape)}")
         _rule(bool((marks[1:] >= marks[:-1]).all()), f"{name}: {label} decreases")
         _rule(int(marks[0]) >= 0 and int(marks[-1]) <= producer.windows,
-              f"{name}: {label} is {int(marks[0])} to {int(marks[-1])}, allowed 0 to {producer.windows}")
+              f"{name}: {label} must lie in 0 to {producer.windows}, not {int(marks[0])} to {int(marks[-1])}")
     _rule(int(edge.release[-1]) == producer.windows,
-          f"{name}: {int(edge.release[-1])} windows released in all, allowed only {producer.windows}")
+          f"{name}: all {producer.windows} windows must be released in the end, not {int(edge.release[-1])}")
     _room(flow, edge, producer)
 
 

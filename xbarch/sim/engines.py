@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from xbarch.errors import InputError
 from xbarch.sim import engine, fast
 from xbarch.sim.graph import Sink, StageGraph, Trace
 
+_log = logging.getLogger(__name__)
 ENGINES: Mapping[str, str] = {
     "auto": "fast, unless the run is small or a server is a SimPy process: then simpy",
     "simpy": "a SimPy process for every server: the reference, in which server processes are written",
@@ -37,9 +39,10 @@ def simulate(graph: StageGraph, name: str = "auto",
     """
     why = "asked for"
     if name == "fast" and graph.processes:
-        raise InputError(f"found fast, allowed simpy or auto: {_unit(graph)} is a SimPy process", field="engine")
+        raise InputError(f"must be simpy or auto, not fast: {_unit(graph)} is a SimPy process", field="engine")
     if name == "auto":
         name, why = _chosen(graph)
+    _log.info("engine %s (%s)", name, why)
     trace = fast.run(graph, progress=progress, sink=sink) if name == "fast" else engine.run(
         graph, progress=progress, sink=sink, beat=beat)
     return Ran(trace, name, why)

@@ -55,18 +55,27 @@ class Stage:
     room: tuple[tuple[int, int], ...] = ()
 
 
+def _as_int64(values: NDArray[Any]) -> NDArray[Any]:
+    """Integers of another width or without sign as int64, whose differences are right; anything else as it is."""
+    return values.astype(np.int64) if values.dtype.kind in "iu" and values.dtype != np.int64 else values
+
+
 @dataclass(frozen=True)
 class Edge:
     """Input of a flow from flow `producer` through a buffer of `capacity` producer windows.
 
     need, release: int64 [windows of the consumer in an image], both non-decreasing, at most the producer's
-    windows; release ends with all of them.
+    windows; release ends with all of them. Other integers are converted.
     """
 
     producer: int
     need: NDArray[np.int64]
     release: NDArray[np.int64]
     capacity: int
+
+    def __post_init__(self) -> None:
+        for name in ("need", "release"):
+            object.__setattr__(self, name, _as_int64(getattr(self, name)))
 
 
 @dataclass(frozen=True)

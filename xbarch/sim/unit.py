@@ -167,5 +167,5 @@ def whole(value: Any, what: str, unit: str) -> int:
     except (TypeError, ValueError, OverflowError):
         found = -1
     if isinstance(value, bool) or found < 0 or found != value:
-        raise ValueError(f"{what}: found {str(value)[:40]}, allowed a whole number of {unit} of at least 0")
+        raise ValueError(f"{what}: must be a whole number of {unit} of at least 0, not {str(value)[:40]}")
     return found

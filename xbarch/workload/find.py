@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xbarch.errors import InputError
 from xbarch.specs.explain import guess, shown
-from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import Document, document, validate
-from xbarch.specs.recipe import Recipe
 from xbarch.specs.text import brief
 from xbarch.support import bundled
 from xbarch.workload.graph import Workload
 from xbarch.workload.store import MANIFEST, load, read_manifest
-from xbarch.workload.zoo import SyntheticRecipe
+
+if TYPE_CHECKING:  # models of recipes take longer to load than a stored workload
+    from xbarch.specs.recipe import Recipe
+    from xbarch.workload.zoo import SyntheticRecipe
 
 KINDS = ("trained", "synthetic")
+
+_MODELS = {".py", ".pt", ".pth", ".safetensors", ".onnx"}
 
 
 def resolve(source: str | Path) -> Workload:
@@ -28,13 +32,16 @@ def resolve(source: str | Path) -> Workload:
     path = _find(source)
     if path.is_dir():
         return load(path)
+    if path.suffix in _MODELS:
+        raise InputError("is not a workload but a model or its weights; `xbarch compress` trains a recipe with "
+                         "`model: FILE.py:FACTORY`, `xbarch import` makes a workload of weights", file=path)
     found = document(path, kind="workloads")
     if found.data.get("kind") == "grid":
         own = sorted(p.parent.name for p in path.with_suffix("").glob(f"*/{MANIFEST}"))
         raise found.error(f"is a grid of recipes; name one of its stored workloads, as {path.stem}/NAME: "
                           f"{brief(', '.join(own), 400) or 'none yet'}", "kind")
     asked = recipe(found)
-    if isinstance(asked, SyntheticRecipe):
+    if asked.kind == "synthetic":
         return asked.build(path.stem)
     stored = path.with_suffix("")
     if (stored / MANIFEST).is_file():
@@ -52,8 +59,12 @@ def recipe(found: Document) -> SyntheticRecipe | Recipe:
     """The recipe in a document."""
     kind = found.data.get("kind")
     if kind == "synthetic":
+        from xbarch.workload.zoo import SyntheticRecipe
+
         return validate(found, SyntheticRecipe)
     if kind == "trained":
+        from xbarch.specs.recipe import Recipe
+
         return validate(found, Recipe)
     raise found.error(f"must be trained or synthetic, not {shown(kind)}{guess(kind, KINDS)}", "kind")
 
@@ -66,7 +77,7 @@ def headline(name: str) -> tuple[str, str]:
         if found.data.get("kind") == "grid":
             return _headline(found)
         asked = recipe(found)
-        if isinstance(asked, SyntheticRecipe):
+        if asked.kind == "synthetic":
             return f"synthetic: {asked.description}", f"{asked.network} with random weights, seed {asked.seed}"
         if not (path.with_suffix("") / MANIFEST).is_file():
             return f"to be trained: {asked.description}", f"xbarch compress {path.name}"
@@ -76,6 +87,8 @@ def headline(name: str) -> tuple[str, str]:
 
 
 def _headline(found: Document) -> tuple[str, str]:
+    from xbarch.specs.grid import Grid, members
+
     grid, folder = validate(found, Grid), Path(found.file).with_suffix("")
     recipes = members(grid, found)
     stored = sum((folder / name / MANIFEST).is_file() for name in recipes)

@@ -71,5 +71,5 @@ def test_a_machine_with_it_is_slower_and_pays_for_it():
 def test_refreshes_that_leave_no_time_are_refused():
     asked = Served(unit="refresh", options={"retention": "1 us", "rows": 100, "row": "10 ns"})
     with pytest.raises(InputError, match=r"processes.edram.options.*row: must be less than retention / "
-                                         r"rows = 10000 ps \(processes.edram.unit is refresh\)"):
+                                         r"rows = 10000 ps, not 10000 ps \(processes.edram.unit is refresh\)"):
         served(asked, "processes.edram")

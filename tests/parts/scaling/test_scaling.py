@@ -106,7 +106,7 @@ def test_a_table_of_converters_is_linear_between_its_points_and_ends():
     assert float(model("mnsim_table").scale(PRICE, built(8, 5)).area) == pytest.approx(10**10 * 540 / 1650)
     with pytest.raises(InputError, match=r"bits must be 4 to 10, .*, not 3"):
         model("murmann_fit").scale(PRICE, built(8, 3))
-    with pytest.raises(InputError, match="found no bits"):
+    with pytest.raises(InputError, match="states no bits"):
         model("linear").scale(PRICE, built(None, 3))
     assert [float(Murmann().energy(n)) for n in (4, 9, 10)] == [0.923, 5.291, 15.707]
 
@@ -140,8 +140,8 @@ def test_buffers_are_exact_at_the_points_and_a_power_between(table):
 @pytest.mark.parametrize(("options", "buffer", "says"), [
     ({}, 512 * KB, r"table has 1,024 to 131,072 bytes .*, not 524,288"),
     ({"width": 512}, 64 * KB, r"table has 64 bits in 1 bank, 128 bits in 1 bank.*, not accesses of 512 bits in 1 bank"),
-    ({"banks": 2}, 64 * KB, r"found accesses of 256 bits and 2 banks"),
-    ({"of": "1 MB"}, 64 * KB, r"found 1,048,576 bytes")])
+    ({"banks": 2}, 64 * KB, r"not accesses of 256 bits in 2 banks"),
+    ({"of": "1 MB"}, 64 * KB, r"not 1,048,576")])
 def test_buffers_outside_the_table_are_refused(options, buffer, says):
     with pytest.raises(InputError, match=says):
         model("cacti_sram_hp", **options).scale(PRICE, built(buffer=buffer))
@@ -190,7 +190,7 @@ def test_nodes_by_their_rules(kind, energy):
 
 def test_a_node_has_both_ends():
     assert "required key 'to' is missing" in refused("components.adc.scaling={model: dennard, of: 45 nm}")
-    assert "allowed a length with its unit (nm, um, µm, m)" in refused(
+    assert "must be a length with its unit (nm, um, µm, m)" in refused(
         "components.adc.scaling={model: dennard, of: 45 nm, to: 1 pJ}")
 
 
@@ -209,14 +209,15 @@ def test_a_model_prices_what_it_is_a_model_of(component, scaling, taken):
     if taken:
         load("isaac_like", Architecture, [change], check=reprice)
     else:
-        assert f"--set {change}: found '" in (says := refused(change)) and ", a model of kind " in says
+        assert f"--set {change}: '" in (says := refused(change)) and " is a model of kind " in says
 
 
 def test_bits_alone_make_no_converter():
     """The sensing unit must do what it is paid for."""
     says = refused("components.shift_add.scaling=capdac", "components.shift_add.bits=8",
                    "components.shift_add.action=or_access")
-    assert "allowed on a component with `bits` and an action of the sensing unit: conversion, sample, shift_add" in says
+    assert ("applies only to a component with `bits` and an action of the sensing unit: conversion, sample, shift_add"
+            in says)
 
 
 # -- names and plugins ----------------------------------------------------------------------------------------
@@ -228,14 +229,14 @@ def test_wrong_names_and_options_are_placed():
     assert "unknown key 'off'; the keys here are size, of, width, banks" in refused(
         "components.edram.scaling={model: cacti_edram_lp, off: 64 KB}")
     assert refused("components.edram.scaling=capdac").startswith(
-        "--set components.edram.scaling=capdac: found 'capdac', a model of kind adc, allowed on a component with")
-    assert "bits: needs scaling" in refused("components.edram.bits=8")
+        "--set components.edram.scaling=capdac: 'capdac' is a model of kind adc, which applies only to a component ")
+    assert "edram.bits=8: needs scaling" in refused("components.edram.bits=8")
 
 
 def test_a_wrong_name_in_a_file_has_its_line(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("extends: isaac_like\ncomponents:\n  adc:\n    scaling: capdak\n")
-    assert refused(arch=file).startswith(f"{file}:4: components.adc.scaling: found 'capdak'")
+    assert refused(arch=file).startswith(f"{file}:4: components.adc.scaling: unknown scaling model 'capdak'")
 
 
 def test_a_model_of_ones_own(plugin):
@@ -247,10 +248,10 @@ def test_a_model_of_ones_own(plugin):
 
 
 @pytest.mark.parametrize(("body", "says"), [
-    ("1 / 0", "scale raised ZeroDivisionError"), ("None", "scale returned NoneType, allowed a Price"),
-    ("written.times(energy=-1)", "allowed a number from 0 to 10^21"),
-    ("written.times(area=float('inf'))", "returned area inf, allowed a number"),
-    ("Price(energy=1, area='x', power=1, leakage=1, per=1)", "returned area 'x', allowed a number")])
+    ("1 / 0", "scale raised ZeroDivisionError"), ("None", "scale returned NoneType, must return a Price"),
+    ("written.times(energy=-1)", "must return a number from 0 to 10^21"),
+    ("written.times(area=float('inf'))", "returned area inf, must return a number"),
+    ("Price(energy=1, area='x', power=1, leakage=1, per=1)", "returned area 'x', must return a number")])
 def test_a_model_that_breaks_is_named(plugin, body, says):
     file = plugin(body)
     registry.load_file(file)

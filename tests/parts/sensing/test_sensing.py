@@ -150,7 +150,7 @@ def test_what_nobody_pays_for_is_refused(machine):
     for arch, place in ((path, f"{path}:4: "), (load(path, Architecture), "architecture integrate_fire_like: ")):
         with pytest.raises(InputError) as caught:
             xbarch.execute(arch, single(128, 16, 4), policy="one_copy", images=1)
-        assert str(caught.value).startswith(f"{place}components: found none with action: fire, which ")
+        assert str(caught.value).startswith(f"{place}components: no component prices the action 'fire' of ")
 
 
 @pytest.mark.parametrize(("changes", "message"), [

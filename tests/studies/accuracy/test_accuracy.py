@@ -393,7 +393,7 @@ def test_bad_folders(call, folder, tmp_path, words, said):
 def test_all_four_files_or_none(call, folder, tmp_path):
     (tmp_path / "out" / "accuracy.svg").mkdir(parents=True)
     code, _, err = call("--workloads", folder, "--out", tmp_path / "out")
-    assert code == 2 and "accuracy.svg: found a folder" in err
+    assert code == 2 and "accuracy.svg: cannot be written: it is a folder" in err
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["accuracy.svg"]
 
 

@@ -385,7 +385,7 @@ def test_files(written):
 def test_all_four_files_or_none(written, tmp_path, monkeypatch):
     """Even where the last cannot be written only after the runs."""
     monkeypatch.setattr(report, "writable", lambda *_: (tmp_path / "claims.svg").mkdir())
-    with pytest.raises(InputError, match=r"claims\.svg: found a folder"):
+    with pytest.raises(InputError, match=r"claims\.svg: cannot be written: it is a folder"):
         claims(tmp_path, workloads=tmp_path, images=1)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["claims.svg", STORE]  # answers stay for the next call
 
@@ -431,7 +431,7 @@ def test_command(call, folder, tmp_path):
 
 
 @pytest.mark.parametrize("words, said", [
-    (("--policy", "best"), "policy: found 'best'"),
+    (("--policy", "best"), "not 'best'"),
     (("--images", "0"), "images: must be a whole number from 1 to 10,000, not 0"),
     (("--workloads", "nowhere"), "nowhere: no such folder"),
     (("--out", "/proc/claims"), "cannot be written"),

@@ -1,4 +1,4 @@
-"""`xbarch compare` of architectures, workloads and data paths: run them and write the report."""
+"""`xbarch compare` with architectures, workloads and data paths: run them and write the report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xbarch.specs.study import Study
 from xbarch.studies.comparison import pages, picture
 from xbarch.studies.comparison.rows import Row, rows
 from xbarch.studies.runs.bench import Progress, resumable
-from xbarch.support.files import writable, write_all
+from xbarch.support.files import writable, write, write_all
 
 _TEXT = ("comparison.md", "comparison.html", "comparison.csv")
 _DRAWN = {"ratio_speed": "Speed against the ratio of weights", "accuracy_energy": "Accuracy against energy",
@@ -22,10 +22,10 @@ _DRAWN = {"ratio_speed": "Speed against the ratio of weights", "accuracy_energy"
 
 def study(source: str | Path, *, out: str | Path | None = None, processes: int | None = None,
           progress: Progress | None = None) -> list[Row]:
-    """`compare` as a study file (YAML, `kind: study`) says.
+    """Run the comparison described by a study file (YAML, `kind: study`).
 
     Raises:
-        InputError: no such file, refused, or something it names is not there.
+        InputError: there is no such file, it is refused, or something it names does not exist.
     """
     found = read(source, kind="studies")
     with found.blamed():
@@ -35,20 +35,21 @@ def study(source: str | Path, *, out: str | Path | None = None, processes: int |
 
 def compare(architectures: Sequence[str], workloads: Sequence[str], *, out: str | Path | None = None,
             processes: int | None = None, progress: Progress | None = None, **more: Any) -> list[Row]:
-    """Put data paths side by side on architectures and workloads, and write one report.
+    """Compare data paths on architectures and workloads, and write one report.
 
     Args:
         architectures: names or paths; the first is the base machine.
         workloads: names or paths.
-        out: folder for comparison.md, .html, .csv and the pictures; None writes nothing.
+        out: folder for comparison.md, .html, .csv and the pictures, or a file .html for the page alone; None writes
+            nothing.
         processes: worker processes; None: one per CPU.
-        progress: called with (runs done, runs in all, what is running).
+        progress: called with (runs done, runs in all, what was run).
         more: the other fields of a study (`xbarch.specs.study.Study`): datapaths (names, "own" or "all"), policies,
             machines, axes, and fields of a request for every run: images, chips, mode, placement, batch, engine,
             reload, bits.
 
     Raises:
-        InputError: something named is not there or refused; the folder cannot be written.
+        InputError: something named does not exist or is refused, or the folder cannot be written.
     """
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in more.items()}
     asked = validate(Document("compare", {"architectures": [str(a) for a in architectures],
@@ -58,18 +59,21 @@ def compare(architectures: Sequence[str], workloads: Sequence[str], *, out: str 
 
 def run(asked: Study, *, out: str | Path | None = None, processes: int | None = None,
         progress: Progress | None = None, command: str = "xbarch compare") -> list[Row]:
-    """Run a study, resumable, and write its report. command: what the report says it was made by.
+    """Run a study, resuming an interrupted one, and write its report. command: named in the report.
 
     Raises:
-        InputError: as `compare`.
+        InputError: as in `compare`.
     """
-    folder = None if out is None else Path(out)
-    if folder is not None:
-        writable(folder, *_TEXT, *(f"{name}.{kind}" for name in _DRAWN for kind in ("svg", "png")))
-    with resumable(folder, ["compare", asked.model_dump()]) as store:
+    place = None if out is None else Path(out)
+    page = place is not None and place.suffix == ".html"
+    if place is not None and page:
+        writable(place.parent, place.name)
+    elif place is not None:
+        writable(place, *_TEXT, *(f"{name}.{kind}" for name in _DRAWN for kind in ("svg", "png")))
+    with resumable(None if page else place, ["compare", asked.model_dump()]) as store:
         found = rows(asked, progress, store=store, processes=processes)
-        if folder is not None:
-            _write(folder, asked, found, command)
+        if place is not None:
+            _write(place, asked, found, command)
     return found
 
 
@@ -79,6 +83,9 @@ def _write(out: Path, asked: Study, found: Sequence[Row], command: str) -> None:
     pictures = [Picture(f"{name}.svg", _DRAWN[name], f"{_DRAWN[name]}; the numbers are in the tables", svg, narrow=True)
                 for name, svg in drawn.items()]
     document = pages.document(asked, found, pictures, command)
+    if out.suffix == ".html":
+        write(out, html(document))
+        return
     contents: dict[Path, str | bytes] = {
         out / "comparison.md": markdown(document), out / "comparison.html": html(document),
         out / "comparison.csv": pages.sheet(found)}

@@ -6,7 +6,6 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from typing import Any
 
 from xbarch.errors import IncompatibleError, XbarchError
@@ -21,7 +20,6 @@ from xbarch.result.schema import Record
 from xbarch.run import Setup, execute_segments, perform, prepare
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share a packing are run one after the other
-_COMPILED = find_spec("numba") is not None
 _UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # used by pictures only
 
 
@@ -98,7 +96,7 @@ def answer(request: Request, contents: Contents | None = None) -> Answer:
 def _compiled(setup: Setup) -> Setup:
     """Return the setup with the compiled engine if that can run it: figures are the same, and loading the engine pays
     off over many requests."""
-    if setup.request.engine != "auto" or setup.machine.processes or not _COMPILED:
+    if setup.request.engine != "auto" or setup.machine.processes:
         return setup
     return replace(setup, request=setup.request.changed(engine="fast"))
 

@@ -30,8 +30,7 @@ def test_main_job(call, tmp_path):
     code, out, _ = call(*RUN, "--out", tmp_path / "o")
     assert code == 0 and "images/s" in out and "features.3" in out
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
-        "chip.png", "chip.svg", "energy.png", "energy.svg", "result.json", "timeline.png", "timeline.svg",
-        "utilization.png", "utilization.svg"]
+        "chip.svg", "energy.svg", "result.json", "timeline.svg", "utilization.svg"]
     code, out, _ = call(*RUN, "--json")
     assert code == 0 and out == (tmp_path / "o" / "result.json").read_text()
     data = json.loads(out)
@@ -107,7 +106,10 @@ def test_compare(call, tmp_path):
         assert call(*RUN, "--policy", policy, "--out", tmp_path / policy)[0] == 0
     code, out, _ = call("compare", tmp_path / "fit", tmp_path / "crossbars:4" / "result.json", "--out",
                         tmp_path / "p.html")
-    assert code == 0 and "gain" in out
+    assert code == 0 and "gain" in out and f"written: {tmp_path}/p.html" in out
+    code, out, _ = call("compare", tmp_path / "fit", tmp_path / "crossbars:4", "--out", tmp_path / "folder")
+    assert f"written: {tmp_path}/folder/comparison.html" in out
+    assert (tmp_path / "folder" / "comparison.html").read_bytes() == (tmp_path / "p.html").read_bytes()
     html = (tmp_path / "p.html").read_text()
     assert "<svg" not in html and "data:image/svg+xml;base64," in html and "http://" not in html.replace(
         "http://www.w3.org", "")
@@ -160,7 +162,7 @@ BAD = [
     (("validate", "/no/such.yaml"), "no such file"),
     (("compare", "/no/a.json", "/no/b.json"), "/no/a.json: cannot be read"),
     (("compress", "vgg16_imagenet_dense16"), "vgg16_imagenet_dense16.yaml:2: kind: found synthetic"),
-    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--datapath", ""), "datapath: found ''"),
+    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--datapath", ""), "datapath: unknown data path ''"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--out", ""), "out: must be a path, not ''"),
     (("compare", "a", "b", "--out", ""), "out: must be a path, not ''"),
     (("compress", "vgg7_pruned", "--out", ""), "out: must be a path, not ''"),
@@ -220,12 +222,12 @@ def test_results_and_pictures_together(call, tmp_path, monkeypatch):
 
 def test_pages_replace_files_alone(call, tmp_path):
     assert call(*RUN, "--out", tmp_path / "o")[0] == 0
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "link").symlink_to("pipe")
-    for name in ("pipe", "link"):
+    os.mkfifo(tmp_path / "pipe.html")
+    (tmp_path / "link.html").symlink_to("pipe.html")
+    for name in ("pipe.html", "link.html"):
         code, _, err = call("compare", tmp_path / "o", tmp_path / "o", "--out", tmp_path / name)
         assert code == 2 and "cannot be written: it is a folder, device or pipe" in err and err.count("\n") == 1
-    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink()
+    assert (tmp_path / "pipe.html").is_fifo() and (tmp_path / "link.html").is_symlink()
 
 
 def test_a_folder_of_results_hides_no_bundled_name(call, tmp_path, monkeypatch):
@@ -252,6 +254,28 @@ def test_a_stored_data_path_that_is_none(call, tmp_path, change, says):
         assert code == 2 and not out and f"{place}/{says}" in err
     code, _, err = call("simulate", "-a", "isaac_like", "-w", place, "--images", 1, "--datapath", "dense")
     assert code == 0
+
+
+@pytest.mark.parametrize("name", ["net.py", "weights.pt", "net.onnx"])
+def test_a_model_is_no_workload(call, tmp_path, name):
+    code, out, err = call("simulate", "-a", "isaac_like", "-w", write(tmp_path, name, "import torch\n"))
+    assert code == 2 and not out and err.count("\n") == 1
+    assert "xbarch compress" in err and "xbarch import" in err
+
+
+def test_control_characters_of_a_path_are_not_printed(call, tmp_path):
+    folder = tmp_path / "a\u202eb\x1b[31m"
+    code, out, _ = call(*RUN, "--out", folder)
+    assert code == 0 and (folder / "result.json").is_file()
+    assert "written: " in out and "\u202e" not in out and "\x1b" not in out
+
+
+def test_progress_of_verify(call):
+    from xbarch import run
+
+    told = []
+    rows = run.verify("isaac_like", "vgg7_pruned", progress=lambda *what: told.append(what))
+    assert told == [(number, len(rows), row["layer"]) for number, row in enumerate(rows)]
 
 
 # -- streams and signals, in processes of their own ----------------------------------------------------------------
@@ -314,7 +338,7 @@ def test_asked_to_end_in_the_middle_of_a_trace(tmp_path):
 
 
 def test_the_entry_point_is_guarded():
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"xbarch": "xbarch.__main__:main"}
 
 

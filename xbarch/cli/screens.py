@@ -1,0 +1,89 @@
+"""What `list` and `show` print, to the width of the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from xbarch.render import tables
+from xbarch.support import numbers
+
+_NAME = 40  # letters of a name before texts beside it give way
+_GAP = "  "
+
+Entries = Mapping[str, Sequence[Mapping[str, str]]]
+
+
+def show_catalog(entries: Entries, long: bool) -> None:
+    """Print every kind with a line per name; long: summaries in full, sources and origins."""
+    console = tables.console()
+    for number, (kind, rows) in enumerate(entries.items()):
+        if number:
+            console.print()
+        if long:
+            tables.echo(console, tables.table(
+                kind, ["name", "summary", "source", "from"],
+                [(e["name"], e["summary"], e["source"], e["from"]) for e in rows], 4))
+        else:
+            _print_pairs(console, kind, [(e["name"], _summary(e)) for e in rows], brief=True)
+
+
+def _summary(entry: Mapping[str, str]) -> str:
+    """Of what does not come with xbarch, after its origin."""
+    return entry["summary"] if entry["from"] == "xbarch" else f"[{entry['from']}] {entry['summary']}"
+
+
+def _print_pairs(console: Console, title: str, rows: Sequence[tuple[str, str]], brief: bool = False) -> None:
+    """Print names with their texts beside them; brief: a text is cut to the line."""
+    names = min(max((len(name) for name, _ in rows), default=0), _NAME)
+    room = max(console.width - names - len(_GAP), len(_GAP))
+    console.print(Text(title, style="bold"))
+    for name, text in rows:
+        lines = textwrap.wrap(numbers.plain(text), room, max_lines=1 if brief else None, placeholder="…") or [""]
+        for number, line in enumerate(lines):
+            console.print(Text(f"{numbers.plain(name) if number == 0 else '':{names}}{_GAP}{line}".rstrip()))
+
+
+def show_described(found: Sequence[Mapping[str, Any]]) -> None:
+    """Print everything that has a name."""
+    console = tables.console()
+    for number, each in enumerate(found):
+        if number:
+            console.print()
+        architecture = each["kind"] == "architecture"
+        source = f" ({each['source']})" if each["source"] else ""
+        name = each["name"] if architecture else f"{each['kind']} {each['name']}"
+        console.print(Text(numbers.plain(f"{name}: {each['summary']}{source}")))
+        console.print(Text(numbers.plain(f"from {each['from']}")))
+        if architecture:
+            _show_tree(console, each)
+        if each.get("options"):
+            console.print()
+            tables.echo(console, tables.table("Options", ["name", "default", "meaning"], [
+                (o["name"], o["default"], o["what"]) for o in each["options"]], 3))
+        if each.get("details"):
+            console.print()
+            _print_pairs(console, "Contents", list(each["details"].items()))
+
+
+def _show_tree(console: Console, tree: Mapping[str, Any]) -> None:
+    """Print an architecture's components with counts, area and power."""
+    rows = tree["components"]
+    components = [(r["component"], r["level"], r["action"], r["count"], r["instances"], f"{r['area_mm2']:.5g}",
+                   f"{r['power_mw']:.5g}", numbers.energy(r["energy_aj"]) if r["energy_aj"] else "") for r in rows]
+    parts = [("Components run by a unit process", list(tree["processes"].items()))] if tree["processes"] else []
+    parts += [("Nameplate, all components at full activity",
+               [(name, f"{value:.5g}") for name, value in tree["nameplate"].items()]),
+              ("Sources", [(r["component"], r["source"]) for r in rows])]
+    console.print()
+    tables.echo(console, tables.table(
+        "Components of a chip; area and power of all instances together",
+        ["component", "level", "action", "per level", "per chip", "area mm²", "power mW", "energy per action"],
+        components, 3))
+    for title, pairs in parts:
+        console.print()
+        _print_pairs(console, title, pairs)
