@@ -84,7 +84,7 @@ def test_crossbars_beyond_counting_are_refused_unpacked(monkeypatch):
     says = refused("isaac_like", "vgg16_imagenet_dense16", chips=10_000,
                    overrides=["crossbar.rows=1", "crossbar.columns=9"])
     assert says.startswith("crossbar: one dense copy of vgg16_imagenet_dense16 takes ")
-    assert says.endswith(" crossbars of 1 x 9 cells; use crossbars so large that 1,000,000 hold it")
+    assert says.endswith(" crossbars of 1 x 9 cells; use larger crossbars, so that at most 1,000,000 hold it")
 
 
 @pytest.mark.parametrize(("body", "says"), [

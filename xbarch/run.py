@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import ceil
@@ -40,7 +40,7 @@ from xbarch.sim.engines import simulate as run
 from xbarch.sim.modes import apply_mode, interval_of
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.text import brief
-from xbarch.support.progress import WindowProgress
+from xbarch.support.progress import Progress, WindowProgress
 from xbarch.workload.graph import Workload
 
 _WINDOWS = 5 * 10**7  # most output pixels of all layers and images: some minutes
@@ -125,7 +125,7 @@ def execute_segments(arch: str | Path | Architecture | Request, workload: str | 
 
 
 def verify(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
-           lossless: bool = False, progress: Callable[[int, int, str], None] | None = None,
+           lossless: bool = False, progress: Progress | None = None,
            **choices: Unpack[Choices]) -> list[dict[str, Any]]:
     """Execute the packed crossbars on the stored activations and compare with int64 arithmetic.
 

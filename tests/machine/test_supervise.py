@@ -93,7 +93,8 @@ def test_runs_of_a_study_take_the_compiled_engine_where_it_can_run(plain):
     ("processes={edram: {unit: nothing}}", "unknown unit process 'nothing'; choose refresh"),
     ("processes={dram: {unit: refresh}}", "processes.dram"),
     ("processes={edram: {unit: refresh}}", "options.retention: required key 'retention' is missing"),
-    ("processes={edram: {unit: refresh, options: {retention: 40 us, rows: 0, row: 1 ns}}}", "rows: found 0")])
+    ("processes={edram: {unit: refresh, options: {retention: 40 us, rows: 0, row: 1 ns}}}",
+     "rows: must be at least 1, not 0")])
 def test_wrong_ones_are_refused(change, says):
     with pytest.raises(InputError) as caught:
         xbarch.simulate("isaac_like", "vgg7_pruned", overrides=[change])

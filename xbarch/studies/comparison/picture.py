@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from xbarch.render.pictures import saved, styled
+from xbarch.render.pictures import styled
 from xbarch.studies.comparison.rows import DENSE, Row, front
 
 _COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00", "#444444",
@@ -31,12 +31,6 @@ def draw(rows: Sequence[Row]) -> dict[str, Figure]:
                                                 "change in accuracy, points", log=False)
         found["energy"] = _bars(ran)
     return found
-
-
-def render(figure: Figure, kind: str) -> bytes:
-    """Return a figure as "svg" or "png", with the same bytes for the same figure."""
-    with styled():
-        return saved(figure, kind, dpi=160)
 
 
 def _change(row: Row) -> float | None:

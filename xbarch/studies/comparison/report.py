@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xbarch.render.document import Picture, html, markdown
+from xbarch.render.document import html, write_report
 from xbarch.specs.load import Document, validate
 from xbarch.specs.load import document as read
 from xbarch.specs.study import Study
 from xbarch.studies.comparison import pages, picture
 from xbarch.studies.comparison.rows import Row, rows
-from xbarch.studies.runs.bench import Progress, resumable
-from xbarch.support.files import writable, write, write_all
+from xbarch.studies.drawn import draw_files, file_names, to_pictures
+from xbarch.studies.runs.bench import resumable_store
+from xbarch.support.files import writable, write
+from xbarch.support.progress import Progress
 
-_TEXT = ("comparison.md", "comparison.html", "comparison.csv")
-_DRAWN = {"ratio_speed": "Speed against the ratio of weights", "accuracy_energy": "Accuracy against energy",
-          "energy": "Energy by component"}
+_DRAWN = {"ratio_speed": "Speed-up against compression ratio", "accuracy_energy": "Accuracy against energy saving",
+          "energy": "Energy per image by component"}
 
 
 def study(source: str | Path, *, out: str | Path | None = None, processes: int | None = None,
@@ -69,8 +70,8 @@ def run(asked: Study, *, out: str | Path | None = None, processes: int | None = 
     if place is not None and page:
         writable(place.parent, place.name)
     elif place is not None:
-        writable(place, *_TEXT, *(f"{name}.{kind}" for name in _DRAWN for kind in ("svg", "png")))
-    with resumable(None if page else place, ["compare", asked.model_dump()]) as store:
+        writable(place, *file_names("comparison", _DRAWN))
+    with resumable_store(None if page else place, ["compare", asked.model_dump()]) as store:
         found = rows(asked, progress, store=store, processes=processes)
         if place is not None:
             _write(place, asked, found, command)
@@ -78,18 +79,10 @@ def run(asked: Study, *, out: str | Path | None = None, processes: int | None = 
 
 
 def _write(out: Path, asked: Study, found: Sequence[Row], command: str) -> None:
-    figures = picture.draw(found)
-    drawn = {name: picture.render(figure, "svg") for name, figure in figures.items()}
-    pictures = [Picture(f"{name}.svg", _DRAWN[name], f"{_DRAWN[name]}; the numbers are in the tables", svg, narrow=True)
-                for name, svg in drawn.items()]
-    document = pages.document(asked, found, pictures, command)
+    """Write the page alone if `out` is an .html file, else all files into that folder."""
+    files = draw_files(picture.draw(found))
+    document = pages.document(asked, found, to_pictures(files, _DRAWN), command)
     if out.suffix == ".html":
         write(out, html(document))
-        return
-    contents: dict[Path, str | bytes] = {
-        out / "comparison.md": markdown(document), out / "comparison.html": html(document),
-        out / "comparison.csv": pages.sheet(found)}
-    for name, figure in figures.items():
-        contents[out / f"{name}.svg"] = drawn[name]
-        contents[out / f"{name}.png"] = picture.render(figure, "png")
-    write_all(contents)
+    else:
+        write_report(out, "comparison", document, pages.sheet(found), files)
