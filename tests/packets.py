@@ -27,7 +27,7 @@ def graph(made, sends, flits, gap, packets, port=None):
     a packet every `gap` cycles (or so many for each window) until there are `packets`. Each is taken in at the speed of
     a link. port: flits of the queue between a source and the network, none without limit: a full one stops the source.
     """
-    compiler, flows = Compiler(made, None, {}, None), []
+    compiler, flows = Compiler(machine=made, workload=None, packed={}, plan=None), []
     bits, wait = flits * made.flit_bits, gap * CYCLE
     for source, targets in sends:
         room, copies = (), []

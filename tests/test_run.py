@@ -84,7 +84,7 @@ def test_crossbars_beyond_counting_are_refused_unpacked(monkeypatch):
     says = refused("isaac_like", "vgg16_imagenet_dense16", chips=10_000,
                    overrides=["crossbar.rows=1", "crossbar.columns=9"])
     assert says.startswith("crossbar: one dense copy of vgg16_imagenet_dense16 takes ")
-    assert says.endswith(" crossbars of 1 x 9 cells; use crossbars so large that 1,000,000 hold it")
+    assert says.endswith(" crossbars of 1 x 9 cells; use larger crossbars, so that at most 1,000,000 hold it")
 
 
 @pytest.mark.parametrize(("body", "says"), [
@@ -94,7 +94,7 @@ def test_crossbars_beyond_counting_are_refused_unpacked(monkeypatch):
     ("def pack(self, layer, geometry): return []",
      "pack of layer conv must return a list of one or more blocks, not an empty list"),
     ("def work(self, *given): return replace(super().work(*given), extra={'warp': np.ones(9, int)})",
-     "work of layer conv returned the action 'warp', allowed those that a component pays for: "),
+     "work of layer conv returned the action 'warp', which no component prices; the priced ones are "),
 ])
 def test_a_data_path_that_misbehaves_is_refused_with_its_file(tmp_path, body, says):
     file = tmp_path / "bad.py"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import ceil
@@ -18,7 +18,7 @@ from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
 from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
-from xbarch.machine.supervise import check_priced, supervised
+from xbarch.machine.supervise import check_priced, supervise
 from xbarch.mapping import barriers
 from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars
 from xbarch.mapping.packings import memo
@@ -40,7 +40,7 @@ from xbarch.sim.engines import simulate as run
 from xbarch.sim.modes import apply_mode, interval_of
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.text import brief
-from xbarch.support.progress import WindowProgress
+from xbarch.support.progress import Progress, WindowProgress
 from xbarch.workload.graph import Workload
 
 _WINDOWS = 5 * 10**7  # most output pixels of all layers and images: some minutes
@@ -125,7 +125,7 @@ def execute_segments(arch: str | Path | Architecture | Request, workload: str | 
 
 
 def verify(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
-           lossless: bool = False, progress: Callable[[int, int, str], None] | None = None,
+           lossless: bool = False, progress: Progress | None = None,
            **choices: Unpack[Choices]) -> list[dict[str, Any]]:
     """Execute the packed crossbars on the stored activations and compare with int64 arithmetic.
 
@@ -245,7 +245,7 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     machine.refuse_unpriced(graph)
     windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}
     traced = nullcontext() if watch.trace is None else tracing(watch.trace, graph, windows)
-    with traced as sink, supervised(machine.processes, graph) as beat:
+    with traced as sink, supervise(machine.processes, graph) as beat:
         ran = run(graph, request.engine, watch.progress, sink, beat)
         check_priced(machine.processes, graph, ran.trace, machine.prices())
     trace, bounds = ran.trace, conserve(graph, ran.trace)

@@ -143,7 +143,7 @@ def test_amortized_over_a_batch(tmp_path):
     assert plain["programming.per_image"] is None
     with pytest.raises(InputError, match="batch: must be a whole number from 1 to 1,000,000,000 or None, not 0"):
         run(batch=0)
-    with pytest.raises(InputError, match="batch: found 0"):
+    with pytest.raises(InputError, match="batch: must be at least 1, not 0"):
         amortized(cost(), 0)
 
 

@@ -19,7 +19,7 @@ from xbarch.result.record import record
 from xbarch.result.result import Result, parse, read
 from xbarch.result.schema import SCHEMA, Record
 from xbarch.specs.sweep import Sweep
-from xbarch.studies.sweep.sheet import figured
+from xbarch.studies.sweep.sheet import check_figures
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
@@ -130,7 +130,7 @@ def test_a_sweep_of_a_renamed_figure_is_told_the_new_name():
     asked = Sweep(kind="sweep", architectures=["isaac_like"], workloads=["vgg7_pruned"],
                   figures=["latency.interval_ps"])
     with pytest.raises(InputError, match=r"figures.0.*did you mean 'pipeline_interval_ps'"):
-        figured(asked)
+        check_figures(asked)
 
 
 # -- figures that cannot be -----------------------------------------------------------------------------------

@@ -59,12 +59,12 @@ def field(
 ) -> None:
     """Compare all trained methods at equal loss of accuracy and on equal crossbars."""
     from xbarch.studies.field import field
-    from xbarch.studies.field.pages import said
+    from xbarch.studies.field.pages import sentences
 
     load_plugins(plugin)
     with Bar("report", False) as progress:
         found = field(out, workloads=workloads, study=study, progress=progress)
-    for sentence in said(found):
+    for sentence in sentences(found):
         print(sentence)
     wrote(f"{out}/field.html, .md, .csv and pictures")
 

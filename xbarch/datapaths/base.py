@@ -111,5 +111,7 @@ class DataPath(Plugin[OptionsT]):
 
 
 def title_of(path: DataPath | type[DataPath]) -> str:
-    """The name of a data path as reports print it, such as "Hybrid-P"."""
-    return path.title or path.name
+    """Return the name of a data path as reports print it, such as "Hybrid-P". A class inherits no title: it is another
+    method than its base."""
+    own = path if isinstance(path, type) else type(path)
+    return own.__dict__.get("title") or path.name

@@ -1,4 +1,4 @@
-"""From an architecture to the machine of a run: what is refused, what is added, and then one machine."""
+"""Build the one machine of a run from an architecture: refuse what cannot run, add what the workload needs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from xbarch.workload.graph import Workload
 
 
 def build(architecture: Architecture, network: Workload, path: DataPath, policy: str = "", chips: int = 1) -> Machine:
-    """The machine with what the workload and the data path need.
+    """Build the machine with what the workload and the data path need.
 
     Raises:
-        InputError: the workload is wider than the registers, or a part of the machine cannot be made.
+        InputError: the workload is wider than the registers, or a part of the machine cannot be built.
         IncompatibleError: the data path cannot run the workload on these crossbars.
     """
     refuse_wide(network, architecture)
@@ -29,10 +29,11 @@ def build(architecture: Architecture, network: Workload, path: DataPath, policy:
 
 
 def refuse_wide(network: Workload, architecture: Architecture) -> None:
-    """Refuse a workload that the registers cannot hold.
+    """Refuse a workload whose values are too wide for the registers.
 
     Raises:
-        InputError: a layer's weights or inputs are wider than the architecture's precision, or no layer has weights.
+        InputError: a layer's weights or inputs have more bits than the architecture's precision, or no layer has
+            weights.
     """
     if not network.compute_layers:
         raise InputError("no layer has weights; one or more is needed", file=f"workload {network.name}")
@@ -46,9 +47,9 @@ def refuse_wide(network: Workload, architecture: Architecture) -> None:
 
 
 def buildable(architecture: Architecture) -> None:
-    """Refuse an architecture that no machine can be made of: its parts, models, connections or their options, an action
-    that every network needs and no component prices, or a part that a sensing unit of xbarch's own needs (a plugin's is
-    asked when layers are packed).
+    """Refuse an architecture from which no machine can be built: a part, scaling model, topology or option is wrong,
+    or no component prices an action that every network or the bundled sensing unit needs. (The actions of a plugin's
+    sensing unit are known only when layers are packed.)
 
     Raises:
         InputError: which one, and why.
@@ -56,7 +57,7 @@ def buildable(architecture: Architecture) -> None:
     machine = Machine(reprice(architecture))
     if guard.is_builtin(machine.sensing):
         done = checked.actions(machine.sensing, full(architecture, architecture.precision.input_bits))
-        if lacks := machine.lacking(done):
+        if lacks := machine.find_unpriced(done):
             raise InputError(lacks, field="components")
     paid = machine.prices()
     for action in EVERY_NETWORK:
@@ -65,6 +66,6 @@ def buildable(architecture: Architecture) -> None:
                              f"action: {action}", field="components")
 
 
-# What the compiler emits for any network (`xbarch.machine.compile`); pooling and scaling only where a layer needs them.
+# Actions that the compiler emits for every network (`xbarch.machine.compile`); others only where a layer needs them.
 EVERY_NETWORK = ("edram_access", "bus_transfer", "ir_access", "row_drive", "cell_read", "or_access", "merge_add",
                  "tile_or_access", "activation", "flit_hop")

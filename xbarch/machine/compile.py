@@ -1,4 +1,5 @@
-"""Architecture, plan and packed layers compiled into one stage graph: the single emission of time and actions."""
+"""Compile architecture, plan and packed layers into one stage graph. Times and actions are emitted here only, so that
+time and energy rest on the same work."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from math import ceil
 import numpy as np
 
 from xbarch.machine.machine import Machine
-from xbarch.mapping.network import Hop, Link, Router, label
+from xbarch.mapping.network import Hop, Link, label
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
@@ -19,11 +20,12 @@ from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.infer import multiplies
 
 Count = int | Ints
+_OUTSIDE = -1  # the home of the image
 
 
 @dataclass
 class Stages:
-    """The stages of one copy while they are put together."""
+    """The stages of one copy while they are being assembled."""
 
     stages: list[Stage] = field(default_factory=list)
 
@@ -32,9 +34,9 @@ class Stages:
         return len(self.stages) - 1
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Compiler:
-    """Builds the graph layer by layer; servers are made the first time they are named."""
+    """Builds the graph layer by layer; a server is created the first time it is named."""
 
     machine: Machine
     workload: Workload
@@ -44,13 +46,14 @@ class Compiler:
     index: dict[str, int] = field(default_factory=dict)
     pools: list[Pool] = field(default_factory=list)
     queues: dict[str, int] = field(default_factory=dict)
-    over: dict[Link, int] = field(default_factory=dict)  # servers of links
-    acted: dict[tuple[str, int, int], tuple[tuple[str, Count], ...]] = field(default_factory=dict)  # by crossbars
-    busy: dict[tuple[str, int, int], tuple[Count, Count]] = field(default_factory=dict)  # a part's (time, latency)
-    takes: dict[tuple[tuple[Link, ...], int], tuple[tuple[int, int], ...]] = field(default_factory=dict)  # of queues
+    over: dict[Link, int] = field(default_factory=dict)  # link -> its server
+    acted: dict[tuple[str, int, int], tuple[tuple[str, Count], ...]] = field(default_factory=dict)  # part -> actions
+    busy: dict[tuple[str, int, int], tuple[Count, Count]] = field(default_factory=dict)  # part -> (time, latency)
+    takes: dict[tuple[tuple[Link, ...], int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    """(links, flits) -> (queue, flits that a packet takes of it)"""
 
     def server(self, kind: str, place: str) -> int:
-        """The server of that kind at that place, -1 where the architecture declares the kind ideal."""
+        """Return the server of that kind at that place; -1 if the architecture declares the kind ideal."""
         if kind in self.machine.ideal:
             return -1
         name = f"{kind}@{place}"
@@ -61,7 +64,7 @@ class Compiler:
         return self.index[name]
 
     def graph(self, images: int) -> StageGraph:
-        """The stage graph of `images` images in flight."""
+        """Return the stage graph for `images` images."""
         order = {name: i for i, name in enumerate(self.plan.edges)}
         flows = []
         for name, edges in self.plan.edges.items():
@@ -85,15 +88,16 @@ class Compiler:
     # -- layers -----------------------------------------------------------------------------------------
 
     def arrive(self, built: Stages, layer: Layer) -> None:
-        """A pixel of the image comes over the off-chip link."""
+        """A pixel of the image arrives over the off-chip link."""
         bits = layer.out_shape[0] * layer.output_bits
         time = self.machine.off_chip_time(bits)
         first = built.add(Stage(f"{layer.name}/off_chip", self.server("hypertransport", "chip0"), time, time,
                                 gate=True))
-        self.deliver(built, layer, 0, self.machine.network.gate(), -1, bits, first)
+        self.deliver(built, layer, 0, _OUTSIDE, bits, first)
 
     def multiply(self, built: Stages, layer: Layer, number: int) -> None:
-        """A window of a layer on crossbars: read, transfer, compute in every part; merge; activate; deliver."""
+        """Compute one output pixel (window) of a layer on crossbars: read, transfer, compute in every part; merge;
+        activate; deliver."""
         packed, parts = self.packed[layer.name], self.plan.parts[layer.name][number]
         for group in merging(packed, parts):
             home, ends = group[0].tile, []
@@ -106,8 +110,8 @@ class Compiler:
 
     def part(self, built: Stages, layer: Layer, packed: Packed, part: Part, number: int,
              home: int) -> list[int]:
-        """One tile's share of a window up to its partial sums, sent to `home` if that is another tile; the last stages
-        of it."""
+        """Compute one tile's share of a window up to its partial sums and send them to `home` if that is another tile.
+        Returns the last stages."""
         m, place = self.machine, f"tile{part.tile}"
         bits = packed.drivers(part.start, part.stop) * layer.input_bits
         last = self.fetch(built, layer, place, bits, packed.registered(*self.span(part)) * layer.input_bits)
@@ -128,7 +132,8 @@ class Compiler:
         return ends
 
     def times(self, packed: Packed, part: Part) -> tuple[Count, Count]:
-        """How long a part's crossbars are busy for a window, and when its sums are out; copies are alike."""
+        """Return how long a part's crossbars are busy for one window and when its sums are ready; the same for all
+        copies."""
         key = packed.layer.name, part.start, part.stop
         if key not in self.busy:
             longest = packed.occupancy[..., part.start:part.stop].max(axis=-1)
@@ -137,18 +142,19 @@ class Compiler:
         return self.busy[key]
 
     def actions(self, packed: Packed, part: Part) -> tuple[tuple[str, Count], ...]:
-        """Of a part's crossbars for a window; copies are alike."""
+        """Return the actions of a part's crossbars for one window; the same for all copies."""
         key = packed.layer.name, part.start, part.stop
         if key not in self.acted:
             self.acted[key] = self.machine.crossbar_actions(packed, part.start, part.stop)
         return self.acted[key]
 
     def span(self, part: Part) -> tuple[int, int, int, int]:
-        """A part's crossbars, its first one's place in the tile, and how many make an IMA."""
+        """Return a part's first and last crossbar, the first one's place in the tile, and the crossbars per IMA."""
         return part.start, part.stop, part.slot, self.machine.crossbars_per_ima
 
     def fetch(self, built: Stages, layer: Layer, place: str, bits: int, registered: int) -> int:
-        """eDRAM read and one bus transfer into the input registers of all IMAs, `registered` bits together."""
+        """Read `bits` from the eDRAM and transfer them once over the bus into the input registers of all IMAs, which
+        store `registered` bits in total."""
         m = self.machine
         words, beats = ceil(bits / m.edram_bits), ceil(bits / m.bus_bits)
         read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
@@ -158,7 +164,7 @@ class Compiler:
                                actions=(("bus_transfer", beats), ("ir_access", ceil(registered / m.edram_bits)))))
 
     def merge(self, built: Stages, layer: Layer, home: int, adds: int, outputs: int, after: tuple[int, ...]) -> int:
-        """Partial sums of IMAs and tiles added in the home tile."""
+        """Add the partial sums of IMAs and tiles in the home tile."""
         m = self.machine
         time = m.unit_time("merge_add", adds)
         server = self.server("tile_shift_add", f"tile{home}") if adds else -1
@@ -166,7 +172,7 @@ class Compiler:
                                actions=(("merge_add", adds), ("tile_or_access", outputs))))
 
     def finish(self, built: Stages, layer: Layer, number: int, home: int, outputs: int, after: int) -> None:
-        """Scaling and activation, then delivery of the outputs."""
+        """Scale and activate, then deliver the outputs."""
         m = self.machine
         time = m.unit_time("activation", outputs)
         actions: tuple[tuple[str, Count], ...] = (("activation", outputs),)
@@ -174,10 +180,10 @@ class Compiler:
             actions = (*actions, ("requantize", outputs * max(1, len(layer.inputs))))
         last = built.add(Stage(f"{layer.name}/activate", self.server("activation", f"tile{home}"), time,
                                m.latency("activate", time), (after,), actions=actions))
-        self.deliver(built, layer, number, m.network.router(home), home, outputs * layer.output_bits, last)
+        self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
 
     def digital(self, built: Stages, layer: Layer, number: int) -> None:
-        """A window of pooling or a residual addition, executed in one tile beside its eDRAM."""
+        """Compute one window of a pooling layer or residual addition in one tile, from its eDRAM."""
         m, outputs = self.machine, layer.out_shape[0]
         home = self.plan.homes[layer.name][number]
         place = f"tile{home}"
@@ -191,16 +197,16 @@ class Compiler:
         last = built.add(Stage(f"{layer.name}/{layer.op}", self.server(kind, place), time, m.latency("merge", time),
                                (read,), actions=((action, operations),)))
         if layer.op == "maxpool":
-            self.deliver(built, layer, number, m.network.router(home), home, outputs * layer.output_bits, last)
+            self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
         else:
             self.finish(built, layer, number, home, outputs, last)
 
     # -- interconnect -----------------------------------------------------------------------------------
 
-    def deliver(self, built: Stages, layer: Layer, number: int, source: Router, home: int, bits: int,
-                after: int) -> None:
-        """Outputs to the eDRAM of every tile that consumes them, each link of the multicast tree once."""
+    def deliver(self, built: Stages, layer: Layer, number: int, home: int, bits: int, after: int) -> None:
+        """Send outputs to the eDRAM of every tile that consumes them, over each link of the multicast tree once."""
         m = self.machine
+        source = m.network.gate() if home == _OUTSIDE else m.network.router(home)
         tiles = destinations(self.plan, layer.name, number) or (max(home, 0),)
         at = [m.network.router(tile) for tile in tiles]
         hops, reached = m.network.tree(source, dict.fromkeys(at))
@@ -218,8 +224,9 @@ class Compiler:
                                 (links[last] if last >= 0 else after,), actions=actions))
 
     def links(self, built: Stages, layer: Layer, hops: list[Hop], bits: int, after: int) -> list[int]:
-        """Stages of a packet on a multicast tree's links; heads cut through, tails hold each link for all flits, and a
-        packet only starts where the queues behind the link have room for all of it (virtual cut-through)."""
+        """Add the stages of a packet on the links of a multicast tree. Virtual cut-through: the head moves on at once,
+        a link is occupied for all flits, and a packet starts only when the queues behind the link have room for all of
+        it."""
         m, made = self.machine, list[int]()
         time, far, flits = m.link_time(bits), m.off_chip_time(bits), m.flits(bits)
         name, actions = f"{layer.name}/link", (("flit_hop", flits),)
@@ -236,7 +243,7 @@ class Compiler:
         return made
 
     def room(self, hop: Hop, flits: int) -> tuple[tuple[int, int], ...]:
-        """What a packet takes of the queues behind a link; nothing where they have no limit."""
+        """Return the room that a packet takes in the queues behind a link; empty if they are unlimited."""
         queue, key = self.machine.queue, (hop.queues, flits)
         if queue is None or not flits:
             return ()
@@ -252,10 +259,10 @@ class Compiler:
 
 def compile_graph(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,
                   images: int) -> StageGraph:
-    """The stage graph of a planned workload. Times in ps, actions per window on every stage."""
-    return Compiler(machine, workload, packed, plan).graph(images)
+    """Compile a planned workload into its stage graph, with times in ps and actions per window on every stage."""
+    return Compiler(machine=machine, workload=workload, packed=packed, plan=plan).graph(images)
 
 
 def total(count: Count, windows: int) -> int:
-    """An action count summed over an image's windows."""
+    """Sum an action count over the windows of an image."""
     return int(np.sum(count)) if isinstance(count, np.ndarray) else count * windows

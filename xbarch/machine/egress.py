@@ -1,4 +1,4 @@
-"""The way out of the chip: what a segment of a network makes leaves over the off-chip link, to come back later."""
+"""Egress: the outputs of a segment of a network leave the chip over the off-chip link, to be read back later."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from xbarch.workload.graph import Workload
 
 def compile_with_egress(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,
                     images: int) -> StageGraph:
-    """The stage graph of a planned workload whose last layer's outputs leave the chip.
+    """Compile a planned workload whose last layer's outputs leave the chip into a stage graph.
 
-    Each window is read from the eDRAM of the tile that made it, crosses the network to the gate of the first chip and
-    holds that chip's off-chip link, on which images come in too.
+    Each output pixel (window) is read from the eDRAM of the tile that computed it, crosses the network to the gate of
+    the first chip and occupies that chip's off-chip link, which also brings in the images.
     """
-    compiler = Compiler(machine, workload, packed, plan)
+    compiler = Compiler(machine=machine, workload=workload, packed=packed, plan=plan)
     graph = compiler.graph(images)
     last = graph.flows[-1]
     layer = workload[last.name]

@@ -1,4 +1,4 @@
-"""An architecture as the compiler needs it: times and sizes of every unit, prices of every action."""
+"""An architecture as the compiler needs it: times and sizes of every component, prices of every action."""
 
 from __future__ import annotations
 
@@ -47,16 +47,17 @@ class Machine:
 
     def _process(self, kind: Unit) -> UnitProcess:
         if kind in self.ideal:
-            raise InputError(f"found one for {kind}, which is ideal, allowed for units that tokens wait for",
+            raise InputError(f"{kind} is ideal: it has no queue, so it cannot be a unit process",
                              field=f"processes.{kind}")
         return served(self.architecture.processes[kind], f"processes.{kind}")
 
     # -- times ------------------------------------------------------------------------------------------
 
     def latency(self, role: str, time: int = 0) -> int:
-        """Time from grant to result of a stage that takes `time`: at least the pipeline's, on whole slots.
+        """Return the time from grant to result of a stage that takes `time`: at least the pipeline's latency, rounded
+        up to whole slots.
 
-        A stage with latency 0 is cut through: its successor starts with its first word.
+        A stage with latency 0 is cut through: the next stage starts with its first word.
         """
         least = self._latency[role]
         if not least:
@@ -65,7 +66,7 @@ class Machine:
         return -(-longest // self.slot) * self.slot if self.slot else longest
 
     def edram_time(self, bits: int) -> int:
-        """Time a port of a tile's buffer is held for `bits`."""
+        """Return how long `bits` occupy a port of a tile's buffer."""
         return -(-bits // self.edram_bits) * self.architecture.buffer.access
 
     def bus_time(self, bits: int) -> int:
@@ -75,21 +76,21 @@ class Machine:
         return -(-bits // self.flit_bits)
 
     def packets(self, bits: int) -> list[int]:
-        """Bits of the packets that `bits` travel in: one, or as many as the queues behind links make necessary."""
+        """Return the bits of each packet that `bits` are sent in: one, or as many as fit in the queues behind links."""
         if self.queue is None or self.flits(bits) <= self.queue:
             return [bits]
         most = self.queue * self.flit_bits
         return [*(most for _ in range((bits - 1) // most)), (bits - 1) % most + 1]
 
     def link_time(self, bits: int) -> int:
-        """Time a link of a chip is held: one flit a clock."""
+        """Return how long `bits` occupy a link of a chip: one clock cycle per flit."""
         return -(-self.flits(bits) * 10**12 // self.architecture.network.clock)
 
     def off_chip_time(self, bits: int) -> int:
         return -(-bits * 10**12 // self.architecture.off_chip.bandwidth)
 
     def unit_time(self, action: str, operations: int) -> int:
-        """Time a tile's unit needs for `operations` of `action`, at the rate of its full activity."""
+        """Return how long a component needs for `operations` of `action`, at the rate of its full activity."""
         if action not in self._rates:
             self._rates[action] = next((
                 Fraction(c.per, c.actions) for c in self.architecture.components.values()
@@ -97,20 +98,23 @@ class Machine:
         return ceil(operations * self._rates[action])
 
     def digital_work(self, layer: Layer, bits: Sequence[int]) -> tuple[int, int]:
-        """Bits read and operations done for one window of pooling or addition; `bits` of each input's words."""
+        """Return the bits read and the operations done for one window of pooling or addition, from the word width of
+        each input."""
         channels, kernel = layer.out_shape[0], prod(layer.kernel)
         if layer.op == "add":
             return sum(bits) * channels, channels * (len(bits) - 1)
         return bits[0] * channels * kernel, channels * max(1, kernel - 1)
 
     def pace(self, layer: Layer, packed: Packed | None) -> Pace:
-        """What a window of the layer asks of its tile's shared units, and how many windows a copy has under way."""
-        held = ceil(packed.mean_occupancy) if packed is not None else self.asked(layer, False, set())
-        return Pace(self.asked(layer, packed is not None, self.ideal),
+        """Return how long a window of the layer occupies the components its tile shares, and how many windows of a copy
+        are in flight."""
+        held = ceil(packed.mean_occupancy) if packed is not None else self.shared_time(layer, False, set())
+        return Pace(self.shared_time(layer, packed is not None, self.ideal),
                     self.ahead + ceil(sum(self._latency.values()) / max(1, held)))
 
-    def asked(self, layer: Layer, crossbars: bool, ideal: Container[str]) -> int:
-        """Time a window of the layer, on crossbars or not, holds the slowest shared unit that is not `ideal`."""
+    def shared_time(self, layer: Layer, crossbars: bool, ideal: Container[str]) -> int:
+        """Return how long a window of the layer, on crossbars or not, occupies the slowest shared component that is not
+        `ideal`."""
         produced = layer.out_shape[0] * layer.output_bits
         if layer.op in ("input", "flatten"):
             return 0 if "hypertransport" in ideal else self.off_chip_time(produced)
@@ -125,11 +129,11 @@ class Machine:
     # -- sizes and actions ------------------------------------------------------------------------------
 
     def sum_bits(self, layer: Layer) -> int:
-        """Bits of a partial sum, in whole bytes: weight and input bits plus the carries of all rows."""
+        """Return the bits of a partial sum, in whole bytes: weight and input bits plus the carries of all rows."""
         return ceil((layer.weight_bits + layer.input_bits + layer.rows.bit_length()) / 8) * 8
 
     def crossbar_actions(self, packed: Packed, start: int, stop: int) -> tuple[tuple[str, int | Ints], ...]:
-        """Actions of crossbars [start, stop) for one window, from the emitted work."""
+        """Return the actions of crossbars [start, stop) for one window."""
         w, chosen = packed.work, slice(packed.entries[start], packed.entries[stop])
         reads, rows = w.reads[..., chosen], w.rows[chosen]
 
@@ -147,13 +151,13 @@ class Machine:
     # -- room and cost ----------------------------------------------------------------------------------
 
     def precision(self, network: Workload) -> tuple[int, int]:
-        """Widest weights and inputs of a workload, for its peak rate."""
+        """Return the widest weights and inputs of a workload, which set the peak rate."""
         layers = network.compute_layers
         return max(la.weight_bits for la in layers), max(la.input_bits for la in layers)
 
     @property
     def tiles(self) -> int:
-        """Of all chips."""
+        """Tiles of all chips."""
         return self.architecture.hierarchy.tiles * self.chips
 
     def room(self) -> Room:
@@ -161,46 +165,45 @@ class Machine:
         return Room(self.tiles, a.crossbars_per_tile, a.buffer.size, self.ahead)
 
     def areas(self, tiles: int) -> tuple[int, int, dict[str, int]]:
-        """(area of `tiles` tiles, of all chips, of that by component)."""
+        """Return the area of `tiles` tiles, the area of all chips, and the latter by component."""
         a, instances = self.architecture, self.instances(self.tiles)
         by = {name: c.area * instances[c.level] for name, c in a.components.items()}
         return tile_area(a.components.values(), a.hierarchy.imas_per_tile) * tiles, sum(by.values()), by
 
     def prices(self) -> Mapping[str, Price]:
-        """The component that pays for each action and what it costs; nothing more where another action's price covers
-        it."""
+        """Return the component that prices each action, and the price; 0 if the price of another action covers it."""
         named = self.architecture.components.items()
         covered = {action: Price(name, 0, c.scope) for name, c in named for action in c.covers}
         return {**covered, **{c.action: Price(name, c.energy_aj, c.scope) for name, c in named if c.action is not None}}
 
-    def lacking(self, actions: Iterable[str]) -> str:
-        """What the architecture lacks for the sensing unit, in words; empty where every action is paid for."""
+    def find_unpriced(self, actions: Iterable[str]) -> str:
+        """Return why the architecture lacks a component for the sensing unit's actions; "" if all are priced."""
         paid = self.prices()
         free = next((action for action in actions if action not in paid), "")
         return free and (f"no component prices the action {free!r} of the sensing unit {self.sensing.name} on "
                          f"{self.architecture.name}; add one with action: {free}")
 
     def refuse_unpaid(self, path: DataPath, name: str, packed: Packed) -> None:
-        """Refuse a packed layer whose actions no component pays for, by the name of the plugin that counts them.
+        """Refuse a packed layer whose actions no component prices.
 
         Raises:
-            InputError: which action, and whose it is.
+            InputError: which action, and the plugin that counts it.
         """
         prices = self.prices()
         with guard.asking(path, "work", name) as wrong:
             if free := [action for action in packed.work.extra if action not in prices]:
-                raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component pays for: "
+                raise wrong(f"returned the action {brief(free[0])!r}, which no component prices; the priced ones are "
                             f"{', '.join(prices)}")
         with guard.asking(self.sensing, "actions", name) as wrong:
             done = checked.actions(packed.sensing, packed.work)
-            if guard.is_builtin(self.sensing) and (lacks := self.lacking(done)):
+            if guard.is_builtin(self.sensing) and (lacks := self.find_unpriced(done)):
                 raise InputError(lacks, file=f"architecture {self.architecture.name}", field="components")
             if free := [action for action in done if action not in prices]:
-                raise wrong(f"returned the action {brief(free[0])!r}, allowed those that a component of "
-                            f"{self.architecture.name} pays for: {', '.join(prices)}")
+                raise wrong(f"returned the action {brief(free[0])!r}, which no component of {self.architecture.name} "
+                            f"prices; the priced ones are {', '.join(prices)}")
 
     def refuse_unpriced(self, graph: StageGraph) -> None:
-        """Refuse a graph with an action that no component pays for, before it is simulated.
+        """Refuse, before it is simulated, a graph with an action that no component prices.
 
         Raises:
             InputError: which action, and the stage that does it.
@@ -215,10 +218,10 @@ class Machine:
                                          file=f"architecture {self.architecture.name}", field="components")
 
     def static_powers(self, tiles: int) -> dict[str, int]:
-        """Power drawn all the time (µW) by `tiles` tiles and what all chips have beside tiles."""
+        """Return the constant power (µW) by component of `tiles` tiles and of what all chips have besides tiles."""
         instances = self.instances(tiles)
         return {name: c.power * instances[c.level] for name, c in self.architecture.components.items() if c.constant}
 
     def instances(self, tiles: int) -> dict[str, int]:
-        """Parents of a component's level in all chips where they have `tiles` tiles together."""
+        """Return how many chips, tiles and IMAs there are if all chips together have `tiles` tiles."""
         return {"chip": self.chips, "tile": tiles, "ima": tiles * self.architecture.hierarchy.imas_per_tile}

@@ -1,4 +1,4 @@
-"""Units of the machine that are processes of plugins: whatever one does wrong is said by its name."""
+"""Run a graph whose units are unit processes of plugins, and attribute whatever goes wrong to the process at fault."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from xbarch.specs.text import brief
 
 
 @contextmanager
-def supervised(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[Callable[[], None] | None]:
-    """A run of a graph with these units, by kind; gives what is to be called before every event.
+def supervise(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[Callable[[], None] | None]:
+    """Supervise the run of a graph with these unit processes, by kind; yields a function to call before every event,
+    or None if there are no unit processes.
 
     Raises:
-        InputError: a unit raised something, or took longer than `xbarch.plugins.limits.limit` for an event.
-        StuckError: the run's own, with whose the units are.
+        InputError: a unit process raised an error, or took longer than `xbarch.plugins.limits.limit` for an event.
+        StuckError: the run deadlocked; the message names the unit processes.
     """
     if not units:
         yield None
@@ -36,25 +37,25 @@ def supervised(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[
     except limits.OverrunError as error:
         _blame(next((unit for unit in units.values() if not is_builtin(unit)), next(iter(units.values()))), error)
     except StuckError as error:
-        whose = ", ".join(f"{kind} {unit.name} ({origin(PROCESSES, unit.name)})" for kind, unit in units.items())
-        raise StuckError(f"{error}; units that are processes: {whose}") from None
+        names = ", ".join(f"{kind} {unit.name} ({origin(PROCESSES, unit.name)})" for kind, unit in units.items())
+        raise StuckError(f"{error}; unit processes: {names}") from None
 
 
 def _blame(unit: UnitProcess, error: BaseException | None) -> NoReturn:
     with asking(unit, "serve", limited=False) as wrong:
         if isinstance(error, Exception | limits.OverrunError) and not isinstance(error, XbarchError):
             raise error
-        raise wrong(f"raised {type(error).__name__}: {brief(error, 300)}, allowed no error") from error
+        raise wrong(f"raised {type(error).__name__}: {brief(error, 300)}") from error
 
 
 def check_priced(units: Mapping[str, UnitProcess], graph: StageGraph, trace: Trace, prices: Collection[str]) -> None:
-    """Refuse actions that a unit counted and no component pays for.
+    """Refuse actions that a unit process counted and no component prices.
 
     Raises:
-        InputError: which unit, which action.
+        InputError: which unit process, which action.
     """
     for server, _, action in trace.acted:
         if action not in prices:
             with asking(units[graph.servers[server].kind], "serve", limited=False) as wrong:
-                raise wrong(f"counted the action {brief(action)!r}, allowed those that a component pays for: "
+                raise wrong(f"counted the action {brief(action)!r}, which no component prices; the priced ones are "
                             f"{', '.join(prices)}")

@@ -1,4 +1,4 @@
-"""The machine a run needs: the architecture with what workload and data path add, take away or resize."""
+"""The architecture that a run needs: the published one with what workload and data path add, remove or resize."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from xbarch.workload.infer import multiplies
 
 def variant(architecture: Architecture, network: Workload, path: DataPath, geometry: Geometry,
             policy: str = "") -> Architecture:
-    """`architecture` as built for `network` on `path`.
+    """Return `architecture` as built for `network` on `path`.
 
-    - Components with a `when` are built only where the workload needs them (`scales`: a layer's scale is no power of
+    - Components with a `when` are built only if the workload needs them (`scales`: a layer's scale is not a power of
       two, so sums are multiplied on their way out).
-    - ADCs have the bits the data path guarantees to suffice, at most the architecture's. Units that drop low bits keep
-      theirs: small sums are what these lose.
-    - Prices follow what is built, where a component names a model (`xbarch.cost.pricing`).
-    - The data path's own hardware stands beside the rest.
-    - Under the policy `area` the chip has as many tiles as the published chip's tile area holds.
+    - ADCs have as many bits as the data path guarantees to suffice, at most the architecture's. Sensing units that drop
+      low bits keep the architecture's resolution: with fewer bits they would lose small sums.
+    - Prices follow what is built if a component names a scaling model (`xbarch.cost.pricing`).
+    - The hardware of the data path is added.
+    - Under the policy `area` the chip has as many tiles as fit in the tile area of the published chip.
     """
     needs = {"scales"} if any(multiplies(la) for la in network.compute_layers) else set()
     components = {name: c.model_copy(update={"when": None}) for name, c in architecture.components.items()
@@ -41,32 +41,32 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
 
 
 def _enough(network: Workload, path: DataPath, geometry: Geometry) -> list[int]:
-    """ADC bits that suffice every layer, in a list; empty where the data path guarantees none."""
+    """Return a list with the ADC bits that suffice for every layer; empty if the data path guarantees none."""
     found = [checked.adc_bits(path, la, geometry) for la in network.compute_layers]
     known = [bits for bits in found if bits is not None]
     return [max(known)] if len(known) == len(found) else []
 
 
 def _component(added: Added) -> Component:
-    """A data path's hardware; its power at full activity is not known."""
+    """Return a data path's hardware as a component; its power at full activity is not known."""
     return Component.model_construct(
         level=added.level, count=str(added.count), area=added.area * added.count, power=0, action=added.action,
         energy=added.energy, source=added.source)
 
 
 def tile_area(components: Iterable[Component], imas: int) -> int:
-    """Area (nm²) of one tile's share of everything but chip level."""
+    """Return the area of one tile (nm²): all components but those at chip level."""
     return sum(c.area * (imas if c.level == "ima" else 1) for c in components if c.level != "chip" and c.when is None)
 
 
 def _same_area(built: Architecture, published: Architecture) -> Architecture:
-    """The tiles that fit where the published ones did, on a network that has grown as they need."""
+    """Return the architecture with as many tiles as fit in the published tiles' area, on a large enough network."""
     h, network = built.hierarchy, built.network
     room = tile_area(published.components.values(), h.imas_per_tile) * h.tiles
     tiles = room // tile_area(built.components.values(), h.imas_per_tile)
     if not tiles:
-        raise CapacityError("a tile with the hardware of the data path takes more area than the whole chip, allowed "
-                            "the policies chip and fit", field="policy")
+        raise CapacityError("a tile with the hardware of the data path takes more area than the whole chip; use the "
+                            "policy chip or fit", field="policy")
     options = wired(network, h.tiles).grown(tiles)
     return built.model_copy(update={"hierarchy": h.model_copy(update={"tiles": tiles}),
                                     "network": network.model_copy(update={"options": options})})

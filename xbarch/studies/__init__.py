@@ -1,1 +1,1 @@
-"""Many runs side by side: the bench that runs requests, and the studies and reports that are made of its answers."""
+"""Many runs side by side: the bench that runs requests, and the studies and reports built from its answers."""

@@ -21,7 +21,7 @@ from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.recipe import Recipe, Shape
 from xbarch.studies.accuracy import accuracy, pages, picture
-from xbarch.studies.accuracy.rows import machine_for, planned, reach
+from xbarch.studies.accuracy.rows import list_recipes, machine_for, reach
 from xbarch.support import bundled
 from xbarch.workload import store
 from xbarch.workload.graph import Layer, Workload
@@ -235,16 +235,16 @@ def test_against_longer_training(written):
 # -- the report -----------------------------------------------------------------------------------------------
 
 def test_highest_ratios(written, text):
-    table = {(r["network"], r["method"]): r for r in section(text, "Highest ratio that loses nothing measurable")}
+    table = {(r["network"], r["method"]): r for r in section(text, "Highest compression ratio without measurable loss")}
     assert set(table) == {(n, m) for n in ("one", "two") for m in ("meng", "huai", "xue")}
     best = table["one", "meng"]
     m = written[0]["one_meng_4x"].measured
     assert best["point"] == "4x" and best["trained"] == "3 of 3" and best["against longer training"] == "−2.00"
-    assert float(best["ratio of weights"].rstrip("×")) == pytest.approx(m.ratio, rel=1e-3)
-    assert float(best["ratio of crossbars"].rstrip("×")) == pytest.approx(m.crossbar_ratio, rel=1e-3)
-    assert table["one", "huai"]["ratio of weights"] == "none of those trained"
+    assert float(best["compression ratio"].rstrip("×")) == pytest.approx(m.ratio, rel=1e-3)
+    assert float(best["crossbar saving"].rstrip("×")) == pytest.approx(m.crossbar_ratio, rel=1e-3)
+    assert table["one", "huai"]["compression ratio"] == "no trained point"
     assert table["one", "huai"]["trained"] == "1 of 2"
-    assert table["two", "huai"]["ratio of weights"] == "not trained yet"
+    assert table["two", "huai"]["compression ratio"] == "not trained yet"
     assert table["two", "meng"]["against longer training"] == "–"
 
 
@@ -252,18 +252,18 @@ def test_tables_hold_every_trained_network(text):
     for network in ("one", "two"):
         part = text.partition(f"## {network}\n")[2]
         points = [tuple(n.split("_")[1:]) for n in TRAINED if n.startswith(network)]
-        for title in ("What is kept", "Accuracy"):
+        for title in ("Weights and crossbars", "Accuracy"):
             assert [(r["method"], r["point"]) for r in section(part, title)] == points
     row = next(r for r in section(text.partition("## one\n")[2], "Accuracy") if r["point"] == "8x")
-    assert row == {"method": "meng", "point": "8x", "dense": "80.00%", "after the cut": "30.00%",
+    assert row == {"method": "meng", "point": "8x", "dense": "80.00%", "before retraining": "30.00%",
                    "after retraining": "79.00%", "through crossbars": "62.50% of 32", "change, points": "−1.00",
-                   "95 % interval": "−1.50 to −0.50", "nothing measurable lost": "no",
+                   "95 % interval": "−1.50 to −0.50", "no measurable loss": "no",
                    "intervals overlap": "yes", "against longer training": "−2.00"}
 
 
 def test_words_that_must_be_said(written, text):
     page = (written[1] / "accuracy.html").read_text(encoding="utf-8")
-    for said in ("for few epochs (9 dense, then 6 by its method)", "one seed each (0)", "two overlapping digits",
+    for said in ("for a few epochs (9 dense, then 6 with its method)", "one seed each (0)", "two overlapping digits",
                  "100 classes", "made from scikit-learn", "choice of test images only, not the seed",
                  "the first 32 test images", "One image is 3.12 points", "over the 500 test images",
                  "an unpaired difference"):
@@ -331,9 +331,9 @@ def test_the_bundled_grid_is_the_default(folder, tmp_path, monkeypatch):
     """And other workloads of a folder without a grid are all there is."""
     monkeypatch.setattr(bundled, "folder", lambda kind: tmp_path if kind == "workloads" else real(kind))
     (tmp_path / "digit_pairs").symlink_to(folder)
-    assert {r.name for r in xbarch.accuracy(None)} == {*planned(folder)}  # the link leads beside its grid
+    assert {r.name for r in xbarch.accuracy(None)} == {*list_recipes(folder)}  # the link leads beside its grid
     (tmp_path / "digit_pairs").unlink()
-    with pytest.raises(InputError, match="digit_pairs: found no stored workload"):
+    with pytest.raises(InputError, match="digit_pairs: no workload NETWORK_METHOD_POINT is stored here"):
         xbarch.accuracy(None)
     (tmp_path / "digit_pairs").mkdir()
     for name in ("two_meng_2x", "one_meng_4x"):
@@ -345,10 +345,10 @@ real = bundled.folder
 
 
 def test_the_bundled_grid_is_known(tmp_path):
-    names = planned(bundled.folder("workloads") / "digit_pairs")
+    names = list_recipes(bundled.folder("workloads") / "digit_pairs")
     assert {"vgg7_dense_longer", "resnet20_xue_2bit"} <= set(names)
-    assert planned(tmp_path / "digit_pairs") == names  # elsewhere, under its name
-    assert planned(bundled.folder("workloads") / "vgg7_pruned") == []  # a recipe is no grid
+    assert list_recipes(tmp_path / "digit_pairs") == names  # elsewhere, under its name
+    assert list_recipes(bundled.folder("workloads") / "vgg7_pruned") == []  # a recipe is no grid
 
 
 def test_progress(folder):
@@ -380,9 +380,9 @@ def test_command(call, folder, tmp_path):
 
 @pytest.mark.parametrize("words, said", [
     (("--workloads", "nowhere"), "nowhere: no such folder"),
-    (("--workloads", "."), ".: found no stored workload NETWORK_METHOD_POINT"),
+    (("--workloads", "."), ".: no workload NETWORK_METHOD_POINT is stored here"),
     (("--out", "/proc/accuracy"), "cannot be written"),
-    (("--out", ""), "out: found ''"),
+    (("--out", ""), "out: must be a path, not ''"),
 ])
 def test_bad_folders(call, folder, tmp_path, words, said):
     code, _, err = call("--workloads", folder, *words)
@@ -411,13 +411,13 @@ def damage(manifest, at, value):
 
 @pytest.mark.parametrize("at, value, said", [
     (("change",), {}, "change.mean: required key 'mean' is missing"),
-    (("change", "low"), 0.5, "change: found 0.5, "),
+    (("change", "low"), 0.5, "change: low, mean, high must be in ascending order, not 0.5, "),
     (("change", "high"), 7.0, "change.high: must be at most 1, not 7.0"),
     (("accuracy", "pruning"), None, "accuracy.pruning: required key 'pruning' is missing"),
     (("accuracy", "baseline"), 1.5, "accuracy.baseline: must be at most 1, not 1.5"),
     (("data", "test"), "many", "data.test: must be a whole number, not 'many'"),
     (("data", "test"), 0, "data.test: must be at least 1, not 0"),
-    (("recipe", "pruning"), None, "recipe: found one without pruning"),
+    (("recipe", "pruning"), None, "recipe: must have a section pruning"),
     (("recipe", "model"), None, "recipe.model: required key 'model' is missing"),
     (("datapath",), "nothing", "nothing"),
     (("sha256",), "0" * 64, "digest"),
@@ -440,7 +440,7 @@ def test_a_manifest_without_tensors(call, folder, tmp_path):
     place.mkdir(parents=True)
     (place / store.MANIFEST).symlink_to(folder / "one_meng_2x" / store.MANIFEST)
     code, _, err = call("--workloads", tmp_path / "w")
-    assert code == 2 and "manifest alone" in err and err.count("\n") == 1
+    assert code == 2 and "is incomplete: tensors.safetensors is missing" in err and err.count("\n") == 1
 
 
 # -- ratios at equal loss -----------------------------------------------------------------------------------------
@@ -450,14 +450,14 @@ def test_reach_is_where_the_lines_fall_below_the_loss(written):
     one = written[0]["one_meng_2x"].measured
     points = [replace(one, weights=800, kept=kept, change=c, change_low=c - 0.01, change_high=c + 0.01)
               for kept, c in ((100, -0.05), (400, -0.01))]
-    found = reach(points, 0.03, pages.ratio)
+    found = reach(points, 0.03, lambda m: m.ratio)
     assert found.ratio == pytest.approx(2 * 2 ** (2 * 0.5)) and found.most == 8
     assert found.low == pytest.approx(2 * 2 ** (2 * 0.25)) and found.high == pytest.approx(2 * 2 ** (2 * 0.75))
-    assert reach(points, 0.005, pages.ratio).ratio == pytest.approx(2 ** 0.5)  # from the unpruned network on
-    beyond = reach(points, 0.05, pages.ratio)
+    assert reach(points, 0.005, lambda m: m.ratio).ratio == pytest.approx(2 ** 0.5)  # from the unpruned network on
+    beyond = reach(points, 0.05, lambda m: m.ratio)
     assert beyond.ratio == math.inf and math.isfinite(beyond.low)
-    assert pages.reached(beyond) == f"beyond 8× [{beyond.low:.3g}, beyond]"
-    assert pages.reached(reach(points, 0.5, pages.ratio)) == "beyond 8×"
+    assert pages.format_reach(beyond) == f"beyond 8× [{beyond.low:.3g}, beyond]"
+    assert pages.format_reach(reach(points, 0.5, lambda m: m.ratio)) == "beyond 8×"
 
 
 def test_methods_of_operation_units_are_counted_on_them():

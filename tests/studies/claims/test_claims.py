@@ -23,7 +23,7 @@ from xbarch.studies.claims import pages, report
 from xbarch.studies.claims.desk import Desk
 from xbarch.studies.claims.figures import FIGURES, Figure, Step, sentence
 from xbarch.studies.claims.published import ADCS, CLAIMS, DENSE, MATCHED, OWN, PAPERS
-from xbarch.studies.claims.report import claims, held
+from xbarch.studies.claims.report import claims, largest_networks
 from xbarch.studies.claims.rows import cases
 from xbarch.studies.runs.bench import STORE, Bench
 from xbarch.units import parse
@@ -212,7 +212,7 @@ def test_smallest_chip_is_that_of_fit(folder, written):
     before, after = (simulate(folder, w)["mapping.tiles"] for w in ("resnet18_dense", "resnet18_huai"))
     assert row.simulated == before / after and row.published is None and row.ratio is None
     assert f"{before} tiles" in row.why
-    found = held(Desk(Bench(), folder, IMAGES))
+    found = largest_networks(Desk(Bench(), folder, IMAGES))
     assert [c.tiles for c in found] == sorted({before, after})
     assert found[-1].before in DENSES and {c.after for c in found} == {"resnet18_huai"}
 
@@ -247,7 +247,7 @@ def test_the_factors_of_a_sentence_explain_the_figure(written):
 
 
 def test_sentence():
-    figure = Figure("gain", "×", lambda pair, scope: [])
+    figure = Figure(label="gain", unit="×", chain=lambda pair, scope: [])
     steps = [Step(8.0, "fewer weights"), Step(4.0, "packing"), Step(4.0, "nothing"), Step(5.0, "rest")]
     assert sentence(steps, figure) == "8× fewer weights, × 0.5 for packing, × 1.25 for rest: 5×"
     assert sentence([], figure) == "" and sentence(steps[:1], figure) == "8× fewer weights"
@@ -339,7 +339,7 @@ def test_budgets_larger_than_a_chip_take_more_chips(folder):
     desk = Desk(Bench(), folder)
 
     def chips(policy):
-        return desk.request("resnet18_dense", policy).chips
+        return desk.request("resnet18_dense", policy=policy).chips
 
     assert chips("fit") == chips("crossbars:16") == 1
     single = simulate(folder, "resnet18_dense")["mapping.dense_crossbars"]
@@ -391,7 +391,8 @@ def test_all_four_files_or_none(written, tmp_path, monkeypatch):
 
 
 def test_tables_are_rectangular(written, folder):
-    made = pages.Report(written[0], held(Desk(Bench(), folder, IMAGES)), dict.fromkeys(DENSE, ("digits", 359)), IMAGES)
+    made = pages.Report(written[0], largest_networks(Desk(Bench(), folder, IMAGES)),
+                        dict.fromkeys(DENSE, ("digits", 359)), IMAGES)
     tables = [s.table for s in pages.sections(made) if s.table]
     assert len(tables) >= 12
     assert all(len(row) == len(t.heads) for t in tables for row in t.rows)

@@ -85,14 +85,14 @@ def test_tables_are_rectangular(made):
 
 
 def test_sentences_name_what_was_measured(made):
-    said = pages.said(made[0])
+    said = pages.sentences(made[0])
     assert any("least energy" in s and "huai" in s for s in said) and not any("nan" in s or "inf" in s for s in said)
 
 
 @pytest.mark.quick(1)
 @pytest.mark.parametrize(("words", "message"), [
-    (["--workloads", "nowhere"], "no such folder, allowed one with stored workloads"),
-    (["--workloads", "{empty}"], "found no stored workload"),
+    (["--workloads", "nowhere"], "no such folder; give one with stored workloads"),
+    (["--workloads", "{empty}"], "no workload vgg7_METHOD_POINT is stored here"),
     (["--study", "nowhere"], "no such"),
     (["--out", "{file}/x"], "cannot be written"),
 ])
@@ -113,5 +113,5 @@ def test_bad_input(tmp_path, monkeypatch, capsys, words, message):
 
 def test_nothing_stored_is_said(tmp_path):
     (tmp_path / "vgg7_huai_2x").mkdir()
-    with pytest.raises(InputError, match="found no stored workload"):
+    with pytest.raises(InputError, match="no workload vgg7_METHOD_POINT is stored here"):
         field(None, workloads=tmp_path)

@@ -259,7 +259,7 @@ def test_a_point_that_ends_its_process_costs_no_other(call, tmp_path, monkeypatc
         "crossbar.rows, crossbar.columns": [128, 64, 256]}}))
     words = ("sweep", "deadly.yaml", "--plugin", "deadly.py", "--processes", "2")
     code, _, error = call(*words)
-    assert code == 1 and error.startswith("xbarch: the process of 1 of 3 points died") and "crossbar.rows=64" in error
+    assert code == 1 and error.startswith("xbarch: the process of 1 of 3 runs died") and "crossbar.rows=64" in error
     assert len(known(Path("deadly"))) == 2 and len(Path("deadly/sweep.csv").read_text().splitlines()) == 3
     Path("healed").touch()
     code, out, _ = call(*words)

@@ -1,5 +1,4 @@
-"""Accuracy against what is kept, from the stored workloads of a grid of recipes: data in `rows`, files in `report` and
-`picture`."""
+"""Accuracy against compression, from the stored workloads of a grid of recipes."""
 
 from __future__ import annotations
 

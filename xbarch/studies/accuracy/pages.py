@@ -18,17 +18,18 @@ LOSSES = (0.005, 0.01, 0.02, 0.04)  # of accuracy
 
 
 def document(rows: Sequence[Row], drawn: bytes) -> Document:
-    """The report with its picture, accuracy.svg."""
-    alt = ("Change of accuracy with its 95 % interval against times fewer weights and times fewer crossbars, by "
-           "network and method; the numbers are in the tables")
+    """Return the report with its picture, accuracy.svg."""
+    alt = ("Change in accuracy with its 95 % interval against compression ratio and crossbar saving, by network and "
+           "method; the numbers are in the tables")
     sections = [Section("How to read it", 2, _introduction([r.measured for r in rows if r.measured])),
-                Section("Highest ratio that loses nothing measurable", 2, table=_highest(rows, lambda m: m.holds)),
-                Section("Highest ratio whose interval holds the dense one's lower end", 2,
+                Section("Highest compression ratio without measurable loss", 2,
+                        table=_highest(rows, lambda m: m.holds)),
+                Section("Highest compression ratio whose interval overlaps the dense network's", 2,
                         table=_highest(rows, lambda m: m.overlaps))]
     sections += _at_losses(rows)
     for network in dict.fromkeys(r.network for r in rows if r.measured):
         own = [r for r in rows if r.network == network and r.measured]
-        sections += [Section(network, 2), Section("What is kept", 3, table=_measured(own, _KEPT)),
+        sections += [Section(network, 2), Section("Weights and crossbars", 3, table=_measured(own, _KEPT)),
                      Section("Accuracy", 3, table=_measured(own, _ACCURACY))]
     missing: dict[str, list[str]] = {}
     for row in rows:
@@ -36,12 +37,12 @@ def document(rows: Sequence[Row], drawn: bytes) -> Document:
             missing.setdefault(row.network, []).append(f"`{row.name}`")
     if missing:
         sections.append(Section(MISSING.capitalize(), 2, bullets=[", ".join(names) for names in missing.values()]))
-    return Document("Accuracy against what is kept", "xbarch report accuracy",
-                    [Picture("accuracy.svg", "Change of accuracy", alt, drawn, narrow=True)], sections)
+    return Document("Accuracy against compression", "xbarch report accuracy",
+                    [Picture("accuracy.svg", "Change in accuracy", alt, drawn, narrow=True)], sections)
 
 
 def table(rows: Sequence[Row]) -> str:
-    """A line a recipe, every field a column; those of recipes that are not trained yet are empty."""
+    """Return the CSV table: one line per recipe, one column per field, empty for recipes not trained yet."""
     names = [f.name for f in fields(Measured)]
     derived = ["ratio", "pruned_ratio", "crossbar_ratio", "holds", "overlaps"]
     return sheet(["network", "method", "point", "status", *names, *derived], (
@@ -56,38 +57,40 @@ def _introduction(found: Sequence[Measured]) -> list[str]:
     crossbars = ", ".join(dict.fromkeys(f"{m.rows} × {m.columns} cells of {m.cell_bits} bits" for m in found))
     through = [m for m in found if m.crossbar_images and m.accuracy_crossbars is not None]
     text = [
-        f"Every network was trained here for few epochs ({_range(m.epochs_dense for m in found)} dense, then "
-        f"{_range(m.epochs_pruning for m in found)} by its method) on {data}; one seed each "
+        f"Every network was trained here for a few epochs ({_range(m.epochs_dense for m in found)} dense, then "
+        f"{_range(m.epochs_pruning for m in found)} with its method) on {data}, with one seed each "
         f"({_range(m.seed for m in found)}). The figures compare methods at this scale and are not those of the "
         "papers.",
-        "*Change*: accuracy after retraining less that of the same network dense, before pruning, in points, with its "
-        f"95 % interval by paired bootstrap over the {_range(m.test_images for m in found)} test images. The interval "
-        "covers the choice of test images only, not the seed. *Nothing measurable lost*: the interval reaches 0, its "
-        "upper end is 0 or above. *Intervals overlap*: the accuracy's own 95 % interval (unpaired) still holds the "
-        "lower end of the dense one's, a weaker demand.",
-        f"*Against longer training*: `{LONGER}` trains on for as many epochs and removes nothing, so it is the fair "
-        "reference; its own change tells what longer training alone brings. The column is accuracy after retraining "
-        "less that of this network: an unpaired difference of two accuracies, without an interval. A method that also "
-        "quantizes otherwise, as Huai with its powers of two, differs from it in this too.",
-        "*Ratio of weights*: those of all conv and linear layers over the unmasked ones. A point such as `4x` names "
-        "the ratio aimed at where the method prunes; the first layer and those it does not take (for Meng linear ones "
-        "and 1 × 1 ones) stay dense, so the ratio of all weights is lower. *Where any is removed*: the same ratio "
-        "of the other layers alone.",
-        "*Ratio of crossbars*: one copy of each layer, the dense network on data path `dense` over this one on its "
-        f"own, on `{ARCHITECTURE}` with crossbars of {crossbars}; below 1 the method takes more. A method that was "
-        "trained for operation units is on `sre_like` or `forms_like`. *ADC bits*: those the machine is built with.",
+        "*Change* is the accuracy after retraining minus that of the same dense network before pruning, in points, "
+        f"with its 95 % interval by paired bootstrap over the {_range(m.test_images for m in found)} test images. The "
+        "interval covers the choice of test images only, not the seed. *No measurable loss* means that the interval "
+        "reaches 0: its upper end is 0 or above. *Intervals overlap* means that the accuracy's own 95 % interval "
+        "(unpaired) still reaches the lower end of the dense network's, a weaker requirement.",
+        f"*Against longer training*: `{LONGER}` trains for the same number of additional epochs and removes nothing, "
+        "so it is the fair reference; its own change is the effect of longer training alone. The column is the "
+        "accuracy after retraining minus that of this network: an unpaired difference of two accuracies, without an "
+        "interval. A method that also quantizes differently, as Huai et al. with powers of two, differs from the "
+        "reference in this respect too.",
+        "*Compression ratio* is the number of weights of all conv and linear layers over the number kept. A point such "
+        "as `4x` names the ratio aimed at in the layers that the method prunes; the first layer and those it leaves "
+        "alone (for Meng et al. linear and 1 × 1 layers) stay dense, so the ratio over all weights is lower. *Ratio in "
+        "pruned layers* counts only layers from which weights were removed.",
+        "*Crossbar saving* compares one copy of each layer: the dense network on data path `dense` over this one on "
+        f"its own data path, on `{ARCHITECTURE}` with crossbars of {crossbars}; below 1 the method takes more. A "
+        "method that was trained for operation units runs on `sre_like` or `forms_like`. *ADC bits* are those of the "
+        "machine as built for the method.",
     ]
     if through:
         text.append(
-            f"*Through crossbars*: the first {_range(m.crossbar_images for m in through)} test images through packed "
-            "crossbars and the method's ADCs. One image is "
+            f"*Through crossbars*: the first {_range(m.crossbar_images for m in through)} test images computed through "
+            "packed crossbars and the method's ADCs. One image is "
             f"{_range(round(100 / m.crossbar_images, 2) for m in through)} points: this shows that nothing breaks, "
             "not how much is lost.")
     return text
 
 
 def _range(values: Iterable[float]) -> str:
-    """The value, or the least and the largest of several."""
+    """Return the value, or the smallest and the largest of several."""
     found = sorted(values)
     return " to ".join(numbers.number(v) for v in dict.fromkeys([*found[:1], *found[-1:]])) or _NONE
 
@@ -97,21 +100,21 @@ def _range(values: Iterable[float]) -> str:
 _KEPT: Mapping[str, Callable[[Measured], str]] = {
     "weights": lambda m: numbers.number(m.weights),
     "kept": lambda m: numbers.number(m.kept),
-    "ratio of weights": lambda m: _times(m.ratio),
-    "where any is removed": lambda m: _times(m.pruned_ratio),
+    "compression ratio": lambda m: _times(m.ratio),
+    "ratio in pruned layers": lambda m: _times(m.pruned_ratio),
     "crossbars, dense": lambda m: numbers.number(m.dense_crossbars),
     "crossbars": lambda m: numbers.number(m.crossbars),
-    "ratio of crossbars": lambda m: _times(m.crossbar_ratio),
+    "crossbar saving": lambda m: _times(m.crossbar_ratio),
     "ADC bits": lambda m: str(m.adc_bits),
 }
 _ACCURACY: Mapping[str, Callable[[Measured], str]] = {
     "dense": lambda m: _share(m.accuracy_dense),
-    "after the cut": lambda m: _share(m.accuracy_cut),
+    "before retraining": lambda m: _share(m.accuracy_cut),
     "after retraining": lambda m: _share(m.accuracy_pruned),
     "through crossbars": lambda m: _share(m.accuracy_crossbars, m.crossbar_images),
     "change, points": lambda m: _points(m.change),
     "95 % interval": lambda m: _interval(m),
-    "nothing measurable lost": lambda m: "yes" if m.holds else "no",
+    "no measurable loss": lambda m: "yes" if m.holds else "no",
     "intervals overlap": lambda m: "yes" if m.overlaps else "no",
     "against longer training": lambda m: _points(m.against_longer),
 }
@@ -124,49 +127,41 @@ def _measured(rows: Sequence[Row], columns: Mapping[str, Callable[[Measured], st
 
 
 def _highest(rows: Sequence[Row], good: Callable[[Measured], bool]) -> Table:
-    """A line a network and method, of its highest ratio that is `good`; the reference has none."""
+    """Return one line per network and method: its point with the highest ratio that is `good`. The reference network
+    has no line."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if not row.longer:
             groups.setdefault((row.network, row.method), []).append(row)
-    return Table(["network", "method", "trained", "ratio of weights", "point", "ratio of crossbars", "change, points",
+    return Table(["network", "method", "trained", "compression ratio", "point", "crossbar saving", "change, points",
                   "95 % interval", "against longer training"], [
         [*key, f"{sum(r.measured is not None for r in own)} of {len(own)}", *_best(own, good)]
         for key, own in groups.items()], 3, cards=True)
 
 
 def _at_losses(rows: Sequence[Row]) -> list[Section]:
-    """Ratios of weights and crossbars at equal losses."""
+    """Return compression ratios and crossbar savings at equal losses."""
     groups: dict[tuple[str, str], list[Measured]] = {}
     for row in rows:
         if row.measured is not None and not row.longer:
             groups.setdefault((row.network, row.method), []).append(row.measured)
-    text = ("Between the points of a method its curve is a straight line over the logarithm of the ratio, from the "
-            "unpruned network on; given is where it falls below the loss, and in brackets where the lower and upper "
-            "ends of the 95 % intervals do. *Beyond*: not within what was trained.")
-    made: list[Section] = []
-    for title, across in (("weights", ratio), ("crossbars", crossbar_ratio)):
-        made.append(Section(f"Ratio of {title} at equal loss of accuracy", 2, [text] if not made else [], table=Table(
-            ["network", "method", "points", *(f"{100 * loss:g} points" for loss in LOSSES)], [
-                [*key, str(len(found)), *(_reached(found, loss, across) for loss in LOSSES)]
-                for key, found in groups.items()], 2, cards=True)))
-    return made
+    text = ("Between the points of a method, its curve is a straight line over the logarithm of the ratio, starting at "
+            "the unpruned network. The table shows where the curve falls below the loss, and in brackets where the "
+            "lower and upper ends of the 95 % intervals do. *Beyond* means beyond the trained range.")
+    across: dict[str, Callable[[Measured], float]] = {
+        "Compression ratio": lambda m: m.ratio, "Crossbar saving": lambda m: m.crossbar_ratio}
+    return [Section(f"{title} at equal loss of accuracy", 2, [] if i else [text], table=Table(
+        ["network", "method", "points", *(f"{100 * loss:g} points" for loss in LOSSES)], [
+            [*key, str(len(found)), *(_reach(found, loss, value) for loss in LOSSES)]
+            for key, found in groups.items()], 2, cards=True)) for i, (title, value) in enumerate(across.items())]
 
 
-def ratio(m: Measured) -> float:
-    return m.ratio
+def _reach(found: Sequence[Measured], loss: float, across: Callable[[Measured], float]) -> str:
+    return format_reach(reach(found, loss, across)) if min(map(across, found)) >= 1 else "below 1×"
 
 
-def crossbar_ratio(m: Measured) -> float:
-    return m.crossbar_ratio
-
-
-def _reached(found: Sequence[Measured], loss: float, across: Callable[[Measured], float]) -> str:
-    return reached(reach(found, loss, across)) if min(map(across, found)) >= 1 else "below 1×"
-
-
-def reached(found: Reach) -> str:
-    """A reach in words: 3.1× [2.6, 3.7]."""
+def format_reach(found: Reach) -> str:
+    """Return a reach as text, such as 3.1× [2.6, 3.7]."""
     def shown(value: float) -> str:
         return f"{value:.3g}" if isfinite(value) else "beyond"
 
@@ -178,7 +173,7 @@ def _best(rows: Sequence[Row], good: Callable[[Measured], bool]) -> list[str]:
     trained = [(r.point, r.measured) for r in rows if r.measured]
     holding = [(point, m) for point, m in trained if good(m)]
     if not holding:
-        return ["none of those trained" if trained else MISSING, *[_NONE] * 5]
+        return ["no trained point" if trained else MISSING, *[_NONE] * 5]
     point, m = max(holding, key=lambda pair: pair[1].ratio)
     return [_times(m.ratio), point, _times(m.crossbar_ratio), _points(m.change), _interval(m),
             _points(m.against_longer)]
@@ -189,7 +184,7 @@ def _times(value: float) -> str:
 
 
 def _share(value: float | None, images: int = 0) -> str:
-    """images: how many, where it is not all."""
+    """Format a share. images: how many it was measured on, if not all."""
     return _NONE if value is None else f"{value:.2%}" + (f" of {numbers.number(images)}" if images else "")
 
 

@@ -1,4 +1,4 @@
-"""One picture: change of accuracy against how many times fewer weights and crossbars, a row of panels a network."""
+"""The report's picture: change in accuracy against compression ratio and crossbar saving, one row per network."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#
 _MARKS = "osD^vP*X"
 _GREY = "#7a868e"
 _MARGIN = 1.15
-_FLOOR = -12  # points; what falls further is not for use, and would press the rest together
+_FLOOR = -12  # points; a larger loss is of no use, and would compress the rest of the scale
 _AXES: tuple[tuple[str, Callable[[Measured], float]], ...] = (
-    ("times fewer weights", lambda m: m.ratio), ("times fewer crossbars", lambda m: m.crossbar_ratio))
+    ("compression ratio", lambda m: m.ratio), ("crossbar saving", lambda m: m.crossbar_ratio))
 
 
 def draw(rows: Sequence[Row]) -> bytes:
-    """SVG, the same bytes for the same rows, of the width of a phone. Bars: 95 % intervals. The dashed line: what
-    training longer alone brings. Lines go on below where they leave it."""
+    """Draw the SVG, with the same bytes for the same rows, as wide as a phone. Bars are 95 % intervals; the dashed line
+    is the effect of longer training alone; points below the scale are cut off."""
     with styled(axes__titlesize=9):
         return saved(_figure(rows))
 
@@ -38,7 +38,7 @@ def _figure(rows: Sequence[Row]) -> Figure:
             _panel(axes, own, methods, across)
             axes.set_xlabel(label)
         line[0].set_title(network, loc="left")
-        line[0].set_ylabel("change of accuracy, points")
+        line[0].set_ylabel("change in accuracy, points")
         line[0].set_ylim(bottom=max(_FLOOR, line[0].get_ylim()[0]))
     marks: list[Any] = [panels[0][0].errorbar([], [], [], color=_colour(i), marker=_mark(i), markersize=4, label=method)
                         for i, method in enumerate(methods)]
@@ -74,5 +74,5 @@ def _colour(place: int) -> str:
 
 
 def _mark(place: int) -> str:
-    """Another than that of the last method with this colour."""
+    """Return a marker that differs from that of the previous method with this colour."""
     return _MARKS[(place + place // len(_COLOURS)) % len(_MARKS)]

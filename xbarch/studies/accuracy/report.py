@@ -1,51 +1,48 @@
-"""`xbarch report accuracy`: measure the stored workloads of a grid and write the report."""
+"""`xbarch report accuracy`: measure the stored workloads of a grid of recipes and write the report."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from xbarch.errors import InputError
-from xbarch.render.document import html, markdown
+from xbarch.render.document import write_report
 from xbarch.studies.accuracy import pages, picture
-from xbarch.studies.accuracy.rows import GRID, Row
-from xbarch.studies.accuracy.rows import rows as measured
-from xbarch.studies.runs.bench import Progress
+from xbarch.studies.accuracy.rows import GRID, Row, rows
+from xbarch.studies.drawn import file_names
 from xbarch.support import bundled
-from xbarch.support.files import writable, write_all
+from xbarch.support.files import writable
+from xbarch.support.progress import Progress
 
 OUT = Path("reports/accuracy")
-_FILES = ("accuracy.md", "accuracy.html", "accuracy.csv", "accuracy.svg")
+_PICTURE = "accuracy.svg"
 
 
 def accuracy(
     out: str | Path | None = OUT, *, workloads: str | Path | None = None, progress: Progress | None = None,
 ) -> list[Row]:
-    """Put the accuracy of every stored workload of a grid beside what it keeps, and write `accuracy.md`, `.html`,
-    `.csv` and `.svg`.
+    """Compare the accuracy of every stored workload of a grid with the weights it keeps, and write `accuracy.md`,
+    `.html`, `.csv` and `.svg`.
 
     Args:
         out: folder of the report; None writes nothing.
-        workloads: folder with a folder NETWORK_METHOD_POINT for each stored workload; None: those of the bundled grid
-            `digit_pairs`. Recipes of the grid beside the folder, or bundled under its name, that are not stored are
-            named as not trained yet.
+        workloads: folder with one folder NETWORK_METHOD_POINT per stored workload; None: the bundled grid
+            `digit_pairs`. If a grid of the folder's name lies beside the folder or is bundled, those of its recipes
+            that are not stored are listed as not trained yet.
         progress: called with (workloads measured, workloads in all, the one being measured).
 
     Returns:
-        The table that `accuracy.csv` has.
+        The rows of `accuracy.csv`.
 
     Raises:
-        InputError: a folder that is not there, has no stored workload of that form or cannot be written; a damaged
-            workload.
+        InputError: a folder does not exist, has no such workload or cannot be written, or a workload is damaged.
     """
     folder = bundled.folder("workloads") / GRID if workloads is None else Path(workloads)
     if workloads is not None and not folder.is_dir():
-        raise InputError("no such folder, allowed one with stored workloads", file=folder)
+        raise InputError("no such folder; give one with stored workloads", file=folder)
     if out is not None:
-        writable(Path(out), *_FILES)
-    found = measured(folder, progress)
+        writable(Path(out), *file_names("accuracy", []), _PICTURE)
+    found = rows(folder, progress)
     if out is not None:
         drawn = picture.draw(found)
-        document = pages.document(found, drawn)
-        contents: tuple[str | bytes, ...] = (markdown(document), html(document), pages.table(found), drawn)
-        write_all({Path(out) / name: content for name, content in zip(_FILES, contents, strict=True)})
+        write_report(Path(out), "accuracy", pages.document(found, drawn), pages.table(found), {_PICTURE: drawn})
     return found

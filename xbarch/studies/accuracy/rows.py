@@ -1,4 +1,4 @@
-"""What every workload of a grid keeps, and what that costs in accuracy."""
+"""The table behind the accuracy report: what every workload of a grid keeps, and what that costs in accuracy."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf, log2, sqrt
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from xbarch.datapaths.records import Geometry
 from xbarch.errors import InputError
@@ -18,54 +15,57 @@ from xbarch.mapping.pack import dense_crossbars
 from xbarch.request import Request
 from xbarch.run import pack_network, prepare
 from xbarch.specs.architecture import Architecture
-from xbarch.specs.explain import explain
 from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import document, load, validate
-from xbarch.specs.recipe import Recipe, Shape
-from xbarch.specs.text import brief, dotted
-from xbarch.studies.runs.bench import Progress
+from xbarch.specs.recipe import Shape
+from xbarch.studies.accuracy.manifest import read_facts
 from xbarch.support import bundled
-from xbarch.workload.graph import Workload
+from xbarch.support.progress import Progress
 from xbarch.workload.store import MANIFEST
 from xbarch.workload.store import load as stored
 
 ARCHITECTURE = "isaac_like"
-LONGER = "dense_longer"  # of each network: removes nothing and trains on for as many epochs
+LONGER = "dense_longer"  # reference of each network: trains for the same number of epochs and removes nothing
 GRID = "digit_pairs"
-_NORMAL = 1.959964  # of the standard normal distribution's mass, 95 % lie within as many deviations
+_NORMAL = 1.959964  # standard deviations around the mean that hold 95 % of a normal distribution
 _NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+){2}")
-
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A trained network of a grid.
-
-    weights, kept: of all conv and linear layers, before and after pruning; pruned_weights: before, of those layers from
-    which any is removed. dense_crossbars, crossbars: of one copy of
-    each layer, the dense network's on data path `dense` and this one's on its own. adc_bits: of the machine as built
-    for it. accuracy_*: shares of the test images, `dense` before pruning, `cut` right after it, `pruned` after
-    retraining, `crossbars` the same through packed crossbars and ADCs on the first `crossbar_images`; None: not
-    measured. change: pruned - dense, with the ends of its 95 % interval (paired bootstrap over test images).
-    against_longer: pruned - that of the network that trained on without removing anything (unpaired); None for itself.
-    """
+    """A trained network of a grid. Crossbars are those of one copy of each layer; accuracies are shares of the test
+    images."""
 
     weights: int
+    """Of all conv and linear layers before pruning."""
     kept: int
+    """Of these after pruning."""
     pruned_weights: int
+    """Before pruning, of the layers from which weights are removed."""
     dense_crossbars: int
+    """Of the dense network on data path `dense`."""
     crossbars: int
+    """Of this network on its own data path."""
     adc_bits: int
+    """Of the machine as built for this network."""
     accuracy_dense: float
+    """Before pruning."""
     accuracy_cut: float | None
+    """Right after pruning; None: not measured."""
     accuracy_pruned: float
+    """After retraining."""
     accuracy_crossbars: float | None
+    """After retraining, through packed crossbars and ADCs on the first `crossbar_images`; None: not measured."""
     crossbar_images: int
     test_images: int
     change: float
+    """accuracy_pruned - accuracy_dense."""
     change_low: float
+    """Lower end of its 95 % interval (paired bootstrap over test images)."""
     change_high: float
+    """Upper end of its 95 % interval."""
     against_longer: float | None = None
+    """accuracy_pruned minus that of the reference `LONGER` (unpaired); None for the reference itself."""
     data: str
     epochs_dense: int
     epochs_pruning: int
@@ -76,41 +76,42 @@ class Measured:
 
     @property
     def ratio(self) -> float:
-        """All weights over those kept."""
+        """Compression ratio: all weights over those kept."""
         return self.weights / self.kept
 
     @property
     def pruned_ratio(self) -> float:
-        """The same of those layers only from which any is removed; 1 where there is none."""
+        """Compression ratio of the layers from which weights are removed; 1 if there are none."""
         left = self.pruned_weights - (self.weights - self.kept)
         return self.pruned_weights / left if left else inf if self.pruned_weights else 1.0
 
     @property
     def crossbar_ratio(self) -> float:
-        """Crossbars of the dense network over this one's; below 1 where the data path takes more."""
+        """Crossbar saving: the dense network's crossbars over this one's; below 1 if the data path takes more."""
         return self.dense_crossbars / self.crossbars
 
     @property
     def holds(self) -> bool:
-        """Whether nothing measurable is lost: the interval of the change reaches 0 or lies above it."""
+        """Whether no loss is measurable: the interval of the change reaches 0 or lies above it."""
         return self.change_high >= 0
 
     @property
     def overlaps(self) -> bool:
-        """Whether the accuracy's own 95 % interval still holds the lower end of the dense one's (binomial, normal
-        approximation; unpaired, so weaker than `holds`)."""
+        """Whether the accuracy's own 95 % interval overlaps the dense network's (binomial, normal approximation;
+        unpaired, so weaker than `holds`)."""
         half = [_NORMAL * sqrt(a * (1 - a) / self.test_images) for a in (self.accuracy_pruned, self.accuracy_dense)]
         return self.accuracy_pruned + half[0] >= self.accuracy_dense - half[1]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A recipe of a grid. measured: None where it is not trained yet."""
+    """A recipe of a grid."""
 
     network: str
     method: str
     point: str
     measured: Measured | None
+    """None: not trained yet."""
 
     @property
     def name(self) -> str:
@@ -118,22 +119,22 @@ class Row:
 
     @property
     def longer(self) -> bool:
-        """Whether it is its network's reference: trained on without removing anything."""
+        """Whether it is the reference of its network, which trains longer and removes nothing."""
         return f"{self.method}_{self.point}" == LONGER
 
 
 def rows(folder: Path, progress: Progress | None = None) -> list[Row]:
-    """Those of the grid in its order, then others that are stored there, by name.
+    """Return the recipes of the grid in its order, then other workloads stored in the folder, by name.
 
     Raises:
-        InputError: none is stored; a damaged one, or one that was not trained dense and then pruned.
+        InputError: no workload is stored, or one is damaged or was not trained dense and then pruned.
     """
     there = [p.parent.name for p in sorted(folder.glob(f"*/{MANIFEST}")) if _NAME.fullmatch(p.parent.name)]
     if not there:
-        raise InputError(f"found no stored workload NETWORK_METHOD_POINT, allowed after `xbarch compress {GRID}` or "
-                         "one of a grid of your own", file=folder)
+        raise InputError(f"no workload NETWORK_METHOD_POINT is stored here; train some with `xbarch compress {GRID}` "
+                         "or a grid of your own", file=folder)
     found = []
-    names = list(dict.fromkeys([*planned(folder), *there]))
+    names = list(dict.fromkeys([*list_recipes(folder), *there]))
     for number, name in enumerate(names):
         if progress is not None:
             progress(number, len(names), name)
@@ -145,9 +146,9 @@ def rows(folder: Path, progress: Progress | None = None) -> list[Row]:
     return [_against(row, longer.get(row.network)) for row in found]
 
 
-def planned(folder: Path) -> list[str]:
-    """Names of the recipes of the grid whose workloads lie in `folder`: the grid beside it, or the bundled one, of its
-    name; none where there is no such grid."""
+def list_recipes(folder: Path) -> list[str]:
+    """Return the recipe names of the grid that has the folder's name and lies beside it or is bundled; empty if there
+    is no such grid."""
     for place in (folder.resolve().parent, bundled.folder("workloads")):
         path = place / f"{folder.resolve().name}.yaml"
         if path.is_file() and (read := document(path, kind="workloads")).data.get("kind") == "grid":
@@ -156,25 +157,25 @@ def planned(folder: Path) -> list[str]:
 
 
 def measure(folder: Path) -> Measured:
-    """A stored workload, packed to count its crossbars.
+    """Measure a stored workload, packing it to count its crossbars.
 
     Raises:
         InputError: it is damaged, or was not trained dense and then pruned.
     """
     network = stored(folder)
-    facts = _facts(network)
+    facts = read_facts(network)
     recipe, pruning = facts.recipe, facts.recipe.pruning
     assert pruning is not None
     shape = pruning.geometry
-    home, sizes_ = machine_for(shape)
-    setup = prepare(Request(arch=home, workload=network, overrides=tuple(sizes_)))
+    home, changes = machine_for(shape)
+    setup = prepare(Request(arch=home, workload=network, overrides=tuple(changes)))
     whole = machine_for(shape.model_copy(update={"operation_unit": None}))[1]
     dense = Geometry.of(load(ARCHITECTURE, Architecture, whole).crossbar)
     layers = network.compute_layers
     sizes = {la.name: la.rows * la.filters for la in layers}
     kept = sum(la.kept_weights for la in layers)
     if not kept:
-        raise InputError("found masks that keep no weight, allowed at least one", file=network.file)
+        raise InputError("the masks must keep at least one weight", file=network.file)
     found, change = facts.accuracy, facts.change
     return Measured(
         weights=sum(sizes.values()), kept=kept,
@@ -189,8 +190,9 @@ def measure(folder: Path) -> Measured:
 
 
 def machine_for(shape: Shape) -> tuple[str, list[str]]:
-    """The bundled architecture that is read as a recipe's crossbar is, with the changes that give it that size: whole
-    arrays on the base machine, operation units of all bit lines on FORMS's, others on SRE's."""
+    """Return the bundled architecture that reads its crossbars as a recipe's crossbar is read, with overrides that give
+    it that size: whole arrays on the base machine, operation units with all bit lines on `forms_like`, other operation
+    units on `sre_like`."""
     unit = shape.operation_unit
     sizes = [f"crossbar.{k}={v}" for k, v in shape.model_dump(exclude={"operation_unit"}).items()]
     if unit is None:
@@ -201,20 +203,24 @@ def machine_for(shape: Shape) -> tuple[str, list[str]]:
 
 @dataclass(frozen=True)
 class Reach:
-    """A ratio at which a curve falls below a loss, and those at which the curves of its intervals' ends do; inf: not
-    within what was trained, up to `most`."""
+    """Ratios at which a method's curves fall below a loss of accuracy; inf: beyond the trained range."""
 
     ratio: float
+    """Of the change itself."""
     low: float
+    """Of the lower end of its interval."""
     high: float
+    """Of the upper end of its interval."""
     most: float
+    """The highest ratio that was trained."""
 
 
 def reach(found: Sequence[Measured], loss: float, across: Callable[[Measured], float]) -> Reach:
-    """How far one method's points go at a loss of accuracy, a share: straight lines over the logarithm of the ratio
-    from the unpruned network (ratio 1, no change) to each point, of the changes and of both ends of their intervals.
+    """Return the ratios that a method reaches at a loss of accuracy (a share). Curves are straight lines over the
+    logarithm of the ratio, from the unpruned network (ratio 1, no change) through each point: one of the changes, and
+    one of each end of their intervals.
 
-    found: of one network and method, one at least.
+    found: at least one point, all of one network and method.
     """
     points = sorted(found, key=across)
     ratios = [1.0, *(across(m) for m in points)]
@@ -224,7 +230,7 @@ def reach(found: Sequence[Measured], loss: float, across: Callable[[Measured], f
 
 
 def _crossing(ratios: Sequence[float], changes: Sequence[float], level: float) -> float:
-    """The first ratio at which the changes fall below the level."""
+    """Return the first ratio at which the changes fall below the level."""
     for (a, before), (b, after) in pairwise(zip(ratios, changes, strict=True)):
         if after < level:
             share = (before - level) / (before - after)
@@ -233,7 +239,7 @@ def _crossing(ratios: Sequence[float], changes: Sequence[float], level: float) -
 
 
 def references(found: Sequence[Row]) -> dict[str, Measured]:
-    """By network, the one that trained on without removing anything; where it is trained."""
+    """Return the reference of each network that has one."""
     return {r.network: r.measured for r in found if r.longer and r.measured is not None}
 
 
@@ -242,59 +248,3 @@ def _against(row: Row, longer: Measured | None) -> Row:
         return row
     difference = row.measured.accuracy_pruned - longer.accuracy_pruned
     return replace(row, measured=replace(row.measured, against_longer=difference))
-
-
-# -- what a manifest must have ------------------------------------------------------------------------------------
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Change = Annotated[float, Field(ge=-1, le=1)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
-
-
-class _Accuracy(_Part):
-    baseline: Share
-    pruning: Share
-    cut: Share | None = None
-    crossbars: Share | None = None
-
-
-class _Interval(_Part):
-    mean: Change
-    low: Change
-    high: Change
-
-    @model_validator(mode="after")
-    def _ordered(self) -> _Interval:
-        if not self.low <= self.mean <= self.high:
-            raise ValueError(f"found {self.low:g}, {self.mean:g}, {self.high:g}, allowed low, mean, high in ascending "
-                             "order")
-        return self
-
-
-class _Data(_Part):
-    test: Annotated[int, Field(ge=1)]
-
-
-class _Facts(_Part):
-    accuracy: _Accuracy
-    change: _Interval
-    data: _Data
-    recipe: Recipe
-
-    @model_validator(mode="after")
-    def _pruned(self) -> _Facts:
-        if self.recipe.pruning is None:
-            raise ValueError("recipe: found one without pruning, allowed one that prunes")
-        return self
-
-
-def _facts(network: Workload) -> _Facts:
-    data: dict[str, Any] = dict(network.manifest)
-    try:
-        return _Facts.model_validate(data)
-    except ValidationError as error:
-        message, trail = explain(error, data, _Facts)
-        raise InputError(brief(message, 400), file=network.file, field=dotted(trail)) from None

@@ -1,4 +1,4 @@
-"""The published claims of the papers beside what the stored networks give here."""
+"""The published claims of the papers compared with simulations of the stored networks."""
 
 from xbarch.studies.claims.report import claims
 

@@ -1,4 +1,4 @@
-"""The smallest chip that holds a network and the largest network that fits a chip, before and after pruning."""
+"""The smallest chip that holds a network, and the largest network that fits on a chip, before and after pruning."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from xbarch.run import Setup, pack_network
 
 
 @dataclass(frozen=True)
-class Held:
-    """A network packed for a machine, and the smallest chip of that machine's tiles."""
+class Fitted:
+    """A network packed for a machine, with the smallest chip of that machine's tiles that holds it."""
 
     candidate: Candidate
     chip: Chip
@@ -21,39 +21,39 @@ class Held:
 
 @dataclass(frozen=True)
 class Choice:
-    """The largest network that a chip of so many tiles holds, dense and pruned; "" none."""
+    """The largest dense and pruned networks that fit on a chip of so many tiles; empty if none does."""
 
     tiles: int
     before: str
     after: str
 
 
-def hold(setup: Setup) -> Held:
-    """The smallest chip of the machine's tiles for one copy of each layer.
+def fit(setup: Setup) -> Fitted:
+    """Find the smallest chip of the machine's tiles that holds one copy of each layer.
 
     Raises:
-        CapacityError: a line buffer is larger than a tile's.
+        CapacityError: a layer needs a larger line buffer than a tile has.
     """
     network, machine, packed = setup.network, setup.machine, pack_network(setup)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     candidate = Candidate(network, packed, paces)
 
     def area(tiles: int) -> int:
-        """nm² of a chip of so many tiles, with what it has beside them."""
+        """Return the area (nm²) of a chip with so many tiles and everything besides."""
         hierarchy = machine.architecture.hierarchy.model_copy(update={"tiles": tiles})
         return Machine(machine.architecture.model_copy(update={"hierarchy": hierarchy})).areas(tiles)[1]
 
-    return Held(candidate, smallest(candidate, machine.room(), area), machine)
+    return Fitted(candidate, smallest(candidate, machine.room(), area), machine)
 
 
-def choices(before: Sequence[Held], after: Sequence[Held]) -> list[Choice]:
-    """For every size of chip at which the answer may change: the smallest chip of each network, in ascending order."""
-    sizes = sorted({held.chip.tiles for held in (*before, *after)})
+def choices(before: Sequence[Fitted], after: Sequence[Fitted]) -> list[Choice]:
+    """Return the choice for every chip size at which it may change: the smallest chips of the networks, in order."""
+    sizes = sorted({each.chip.tiles for each in (*before, *after)})
     return [Choice(tiles, _largest(before, tiles), _largest(after, tiles)) for tiles in sizes]
 
 
-def _largest(held: Sequence[Held], tiles: int) -> str:
-    if not held:
+def _largest(fitted: Sequence[Fitted], tiles: int) -> str:
+    if not fitted:
         return ""
-    found = largest([h.candidate for h in held], replace(held[0].machine.room(), tiles=tiles))
+    found = largest([h.candidate for h in fitted], replace(fitted[0].machine.room(), tiles=tiles))
     return found.workload.name if found else ""

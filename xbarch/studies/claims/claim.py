@@ -8,61 +8,78 @@ from typing import Literal
 ARCHITECTURE = "isaac_like"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Base:
-    """What a pruned network is compared with: by default its dense network, on the data path `dense` of the same
-    machine. options: of the data path. overrides: of the machine, for both sides of the comparison. bits: of weights
-    and activations; None: the stored ones; both: on both sides. workload: instead of the dense network; datapath "":
-    that workload's own; architecture "": the claim's."""
+    """What a pruned network is compared with: by default its dense network on the data path `dense` of the same
+    machine."""
 
     name: str
     text: str
+    """Description in the report."""
     options: tuple[tuple[str, str], ...] = ()
+    """Of the data path."""
     overrides: tuple[str, ...] = ()
+    """Of the machine, for both sides of the comparison."""
     bits: int | None = None
+    """Least bits of weights and activations; None: as stored."""
     both: bool = False
+    """Whether `bits` holds for the pruned network as well."""
     workload: str = ""
+    """Instead of the dense network."""
     datapath: str = "dense"
+    """Empty: the workload's own."""
     architecture: str = ""
+    """Empty: that of the paper."""
 
 
 @dataclass(frozen=True)
 class Adc:
-    """A price of analog-to-digital conversion, as overrides of the machine for both sides."""
+    """A price of analog-to-digital conversion."""
 
     name: str
     text: str
+    """Description in the report."""
     overrides: tuple[str, ...] = ()
+    """Of the machine, for both sides of the comparison."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Paper:
-    """cite: the publication. base: what is known of what it compares with. bases: those here, the first is the
-    machine's own. architecture: the machine of the pruned network."""
+    """A publication whose claims are compared."""
 
     key: str
     name: str
     cite: str
     base: str
+    """What is known of the base that the paper compares with."""
     bases: tuple[Base, ...]
+    """The bases used here; the first is the machine's own dense packing."""
     architecture: str = ARCHITECTURE
+    """Machine of the pruned network."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
-    """says: in the abstract's terms. value: what it gives, None where it gives no number, in the figure's unit. sure:
-    where the number is from. bound: how the number is meant. bases: instead of the paper's. datapath "": each
-    workload's own."""
+    """A published gain."""
 
     paper: str
     says: str
+    """In the terms of the abstract."""
     value: float | None
+    """In the unit of the figure; None: the paper gives no number."""
     figure: str
+    """Key of `xbarch.studies.claims.figures.FIGURES`."""
     workloads: tuple[str, ...]
     sure: str = "number: abstract"
+    """Where the number comes from."""
     bound: Literal["", "up to ", "less than ", "about "] = ""
+    """How the number is meant."""
     policies: tuple[str, ...] = ("fit", "one_copy", "crossbars:2")
     note: str = ""
+    """What is true of the publication and of its interpretation here whatever the numbers are."""
     adcs: tuple[str, ...] = ()
+    """Prices of conversion to compare under; empty: the first only."""
     bases: tuple[Base, ...] = ()
+    """Instead of those of the paper."""
     datapath: str = ""
+    """Empty: each workload's own."""

@@ -1,10 +1,10 @@
-"""The figures of the claims: each a chain of gains, from what pruning removes to the figure itself.
+"""The figures of the claims: each is a chain of gains, from what pruning removes to the figure itself.
 
-Every link of a chain is a gain over the dense network computed from the two runs; the factor between a link and the one
-before says what happened in between, so the factors explain the figure without remainder:
+Every link of a chain is a gain over the dense network, computed from the two runs. The factor between one link and the
+next says what happened in between, so the factors explain the figure completely:
 
     energy   weights -> crossbars of one copy -> conversions -> energy of the converters -> energy of the scope
-    speed    weights -> crossbars of one copy -> crossbar time an image -> un-rounded interval -> images a second
+    speed    weights -> crossbars of one copy -> crossbar time per image -> un-rounded interval -> images per second
     area     weights -> crossbars of one copy -> tiles -> area of the tiles
 """
 
@@ -19,43 +19,45 @@ from typing import Literal
 from xbarch.datapaths.base import DataPath
 from xbarch.machine.machine import Machine
 from xbarch.result.result import Result
-from xbarch.studies.claims.chips import Held
+from xbarch.studies.claims.chips import Fitted
 from xbarch.workload.graph import Workload
 
 SCOPES = ("compute", "chip", "whole")
 MINUS = "\N{MINUS SIGN}"
-_CONVERTER = "adc"  # the component that pays for conversions
+_CONVERTER = "adc"  # the component that prices conversions
 _FULL = 32          # bits of a weight before quantization
 
 
 @dataclass(frozen=True)
 class Step:
-    """A link: the gain so far, and what brought it there from the link before (for the first, what it is)."""
+    """A link of the chain."""
 
     gain: float
+    """So far."""
     words: str
+    """What the factor since the link before comes from; of the first link, what it is."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """A network with its machine, data path, run, and the smallest chip that holds it."""
+    """A network with its machine, data path, run and the smallest chip that holds it."""
 
     network: Workload
     machine: Callable[[], Machine]
     path: DataPath
     result: Result | None = None
-    held: Callable[[], Held] | None = None
+    fitted: Callable[[], Fitted] | None = None
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The dense network before, the pruned one after."""
+    """The dense network (before) and the pruned one (after)."""
 
     before: Side
     after: Side
 
     def gain(self, key: str, large: bool = False) -> float:
-        """Before over after of a field of the results; after over before where large is good."""
+        """Return the gain in a field of the results: before over after, or after over before if `large` is better."""
         assert self.before.result is not None and self.after.result is not None
         a, b = float(self.before.result[key]), float(self.after.result[key])
         return b / a if large else a / b
@@ -85,40 +87,46 @@ class Pair:
 Unit = Literal["×", "", " %", " points", " bits"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Figure:
-    """label: for tables. unit: after a value. chain(pair, scope): ends in the figure. runs: needs simulations. scoped:
-    differs by scope. ratio: whether published / simulated means anything. detail: further words of the sentence."""
+    """A figure that claims are about."""
 
     label: str
+    """Name in tables."""
     unit: Unit
+    """Follows a value."""
     chain: Callable[[Pair, str], list[Step]]
+    """From a pair and a scope to a chain that ends in the figure."""
     runs: bool = True
+    """Whether it needs simulations."""
     scoped: bool = False
+    """Whether it differs by scope."""
     ratio: bool = True
+    """Whether published / simulated is meaningful."""
     detail: Callable[[Pair], str] = lambda pair: ""
+    """Further words of the explanation."""
 
 
 def _packed(pair: Pair) -> list[Step]:
-    return [Step(pair.weights, "fewer weights"), Step(pair.crossbars, "cells a weight and packing")]
+    return [Step(pair.weights, "fewer weights"), Step(pair.crossbars, "cells per weight and packing")]
 
 
 def _energy(pair: Pair, scope: str) -> list[Step]:
     return [*_packed(pair),
-            Step(pair.gain("counts.conversions"), "conversions a crossbar"),
+            Step(pair.gain("counts.conversions"), "conversions per crossbar"),
             Step(pair.gain(f"energy.by_component_aj.{_CONVERTER}"), "the price of a conversion"),
-            Step(pair.gain(f"energy.scopes_aj.{scope}"), "all else than the ADCs")]
+            Step(pair.gain(f"energy.scopes_aj.{scope}"), "everything but the ADCs")]
 
 
 def _power(pair: Pair, scope: str) -> list[Step]:
     steps = _energy(pair, scope)
-    return [*steps, Step(steps[-1].gain / pair.speed, "images a second")]
+    return [*steps, Step(steps[-1].gain / pair.speed, "images per second")]
 
 
 def _speed(pair: Pair, scope: str) -> list[Step]:
-    return [*_packed(pair), Step(pair.windows, "windows a layer and reads in turn"),
-            Step(pair.bound, "the crossbars each may use"),
-            Step(pair.speed, "whole copies, waiting and shared units")]
+    return [*_packed(pair), Step(pair.windows, "output pixels per layer and sequential reads"),
+            Step(pair.bound, "the crossbars that each may use"),
+            Step(pair.speed, "whole copies, waiting and shared components")]
 
 
 def _area(pair: Pair, scope: str) -> list[Step]:
@@ -127,12 +135,12 @@ def _area(pair: Pair, scope: str) -> list[Step]:
 
 
 def _density(pair: Pair, scope: str) -> list[Step]:
-    return [Step(pair.bound, "un-rounded speed"), Step(pair.speed, "whole copies, waiting and shared units"),
+    return [Step(pair.bound, "un-rounded speed"), Step(pair.speed, "whole copies, waiting and shared components"),
             Step(pair.speed * pair.gain("area.used_mm2"), "the area of the occupied tiles")]
 
 
 def _over(chain: Callable[[Pair, str], list[Step]], link: int) -> Callable[[Pair, str], list[Step]]:
-    """The links after `link`, each over it."""
+    """Return the chain after `link`, relative to that link."""
     def relative(pair: Pair, scope: str) -> list[Step]:
         steps = chain(pair, scope)
         return [Step(s.gain / steps[link].gain, s.words) for s in steps[link + 1:]]
@@ -143,7 +151,7 @@ def _compression(pair: Pair, scope: str) -> list[Step]:
     layers = pair.after.network.compute_layers
     stored = sum(la.kept_weights * la.weight_bits for la in layers)
     bits = _FULL * sum(la.kept_weights for la in layers) / stored
-    return [Step(bits, f"fewer bits a weight than {_FULL}"), Step(bits * pair.weights, "fewer weights")]
+    return [Step(bits, f"fewer bits per weight than {_FULL}"), Step(bits * pair.weights, "fewer weights")]
 
 
 def _sparsity(pair: Pair, scope: str) -> list[Step]:
@@ -157,7 +165,7 @@ def _accuracy(pair: Pair, scope: str) -> list[Step]:
 
 
 def _adc_bits(pair: Pair, scope: str) -> list[Step]:
-    return [Step(pair.after.machine().geometry.adc_bits, "is what the machine is built with")]
+    return [Step(pair.after.machine().geometry.adc_bits, "is the resolution of the machine as built")]
 
 
 def _bits_by_layer(pair: Pair) -> str:
@@ -178,54 +186,54 @@ def _added_tile(pair: Pair) -> str:
 
 
 def _share(machine: Machine, path: DataPath, whole: bool) -> float:
-    """Area of a data path's hardware in percent of the machine's without it. whole: what stands beside tiles too."""
+    """Return the area of a data path's hardware in percent of the tiles' area without it, or of the `whole` chip's."""
     tiles, chip, areas = machine.areas(machine.tiles)
     own = sum(areas[added.name] for added in path.components(machine.geometry))
     return 100 * own / ((chip if whole else tiles) - own)
 
 
 def _smallest(pair: Pair, scope: str) -> list[Step]:
-    assert pair.before.held is not None and pair.after.held is not None
-    before, after = pair.before.held().chip, pair.after.held().chip
-    return [Step(pair.weights, "fewer weights"), Step(before.used / after.used, "cells a weight and packing"),
+    assert pair.before.fitted is not None and pair.after.fitted is not None
+    before, after = pair.before.fitted().chip, pair.after.fitted().chip
+    return [Step(pair.weights, "fewer weights"), Step(before.used / after.used, "cells per weight and packing"),
             Step(before.tiles / after.tiles, "whole tiles and line buffers")]
 
 
 def _chips(pair: Pair) -> str:
-    assert pair.before.held is not None and pair.after.held is not None
-    before, after = pair.before.held().chip, pair.after.held().chip
+    assert pair.before.fitted is not None and pair.after.fitted is not None
+    before, after = pair.before.fitted().chip, pair.after.fitted().chip
     return (f"{before.tiles} tiles and {before.area:.2f} mm² before, {after.tiles} tiles and {after.area:.2f} mm² "
             f"after")
 
 
 def accuracy(network: Workload) -> dict[str, float]:
-    """What the manifest says, shares of right answers only."""
+    """Return the accuracies of the manifest that are shares of right answers."""
     return {k: v for k, v in network.accuracy.items() if v <= 1}
 
 
 FIGURES: Mapping[str, Figure] = {
-    "compression": Figure("compression", "×", _compression, runs=False),
-    "weights": Figure("weight ratio", "×", lambda pair, scope: _packed(pair)[:1]),
-    "crossbars": Figure("crossbar gain", "×", lambda pair, scope: _packed(pair)),
-    "sparsity": Figure("weights removed", " %", _sparsity, runs=False),
-    "accuracy": Figure("change of accuracy", " points", _accuracy, runs=False, ratio=False),
-    "ADC bits": Figure("ADC bits", " bits", _adc_bits, runs=False, ratio=False, detail=_bits_by_layer),
-    "added area": Figure("added area", " %", _added, runs=False, detail=_added_tile),
-    "smallest chip": Figure("smallest chip, tiles", "×", _smallest, runs=False, detail=_chips),
-    "energy": Figure("energy gain", "×", _energy, scoped=True),
-    "TOPS/W": Figure("TOPS/W gain", "×", _energy, scoped=True),
-    "power": Figure("power gain", "×", _power, scoped=True),
-    "area": Figure("area gain", "×", _area),
-    "speed": Figure("speed gain", "×", _speed),
-    "TOPS/mm²": Figure("TOPS/mm² gain", "×", _density),
-    "energy / weights": Figure("energy gain / weight gain", "", _over(_energy, 0), scoped=True),
-    "energy / crossbars": Figure("energy gain / crossbar gain", "", _over(_energy, 1), scoped=True),
-    "speed / crossbars": Figure("speed gain / crossbar gain", "", _over(_speed, 1)),
+    "compression": Figure(label="compression", unit="×", chain=_compression, runs=False),
+    "weights": Figure(label="weight ratio", unit="×", chain=lambda pair, scope: _packed(pair)[:1]),
+    "crossbars": Figure(label="crossbar gain", unit="×", chain=lambda pair, scope: _packed(pair)),
+    "sparsity": Figure(label="weights removed", unit=" %", chain=_sparsity, runs=False),
+    "accuracy": Figure(label="change of accuracy", unit=" points", chain=_accuracy, runs=False, ratio=False),
+    "ADC bits": Figure(label="ADC bits", unit=" bits", chain=_adc_bits, runs=False, ratio=False, detail=_bits_by_layer),
+    "added area": Figure(label="added area", unit=" %", chain=_added, runs=False, detail=_added_tile),
+    "smallest chip": Figure(label="smallest chip, tiles", unit="×", chain=_smallest, runs=False, detail=_chips),
+    "energy": Figure(label="energy gain", unit="×", chain=_energy, scoped=True),
+    "TOPS/W": Figure(label="TOPS/W gain", unit="×", chain=_energy, scoped=True),
+    "power": Figure(label="power gain", unit="×", chain=_power, scoped=True),
+    "area": Figure(label="area gain", unit="×", chain=_area),
+    "speed": Figure(label="speed gain", unit="×", chain=_speed),
+    "TOPS/mm²": Figure(label="TOPS/mm² gain", unit="×", chain=_density),
+    "energy / weights": Figure(label="energy gain / weight gain", unit="", chain=_over(_energy, 0), scoped=True),
+    "energy / crossbars": Figure(label="energy gain / crossbar gain", unit="", chain=_over(_energy, 1), scoped=True),
+    "speed / crossbars": Figure(label="speed gain / crossbar gain", unit="", chain=_over(_speed, 1)),
 }
 
 
 def sentence(steps: list[Step], figure: Figure) -> str:
-    """The chain as a product: first link, factors that are not one, result."""
+    """Return the chain as a product in words: the first link, the factors other than 1, the result."""
     if not steps:
         return ""
     unit = figure.unit
@@ -238,5 +246,5 @@ def sentence(steps: list[Step], figure: Figure) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits."""
+    """Format a number with three significant digits."""
     return (f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}").replace("-", MINUS)

@@ -14,29 +14,32 @@ from xbarch.studies.claims.rows import Row
 from xbarch.support import numbers
 from xbarch.support.sheet import sheet
 
-TITLE = "Published claims beside what xbarch simulates"
+TITLE = "Published claims and what xbarch simulates"
 _PHASES = ("baseline", "cut", "pruning")
 _NONE = "–"
 
 
 @dataclass(frozen=True)
 class Report:
-    """rows: all. choices: what chips hold before and after pruning. trained: workload -> (data, test images)."""
+    """What the report shows."""
 
     rows: Sequence[Row]
     choices: Sequence[Choice]
+    """The largest networks that chips hold before and after pruning."""
     trained: dict[str, tuple[str, int]]
+    """workload -> (data it was trained on, test images)."""
     images: int
+    """Of every run."""
 
 
 def document(report: Report, drawn: bytes) -> Document:
-    """The report with its picture, claims.svg."""
+    """Return the report with its picture, claims.svg."""
     picture = Picture("claims.svg", "Published and simulated", "Published and simulated gains", drawn)
     return Document(TITLE, "xbarch report claims", [picture], sections(report))
 
 
 def sections(report: Report) -> list[Section]:
-    """Everything below the title and the picture."""
+    """Return everything below the title and the picture."""
     made = [Section("How to read it", 2, _introduction(report))]
     for paper in PAPERS:
         own = [r for r in report.rows if r.paper == paper.key]
@@ -48,17 +51,21 @@ def sections(report: Report) -> list[Section]:
 def _introduction(report: Report) -> list[str]:
     prices = "; ".join(f"`{a.name}`: {a.text}" for a in ADCS)
     return [
-        f"Every network was trained here, for minutes, on small data, and simulated, on `{ARCHITECTURE}` where nothing "
-        f"else is said, with {report.images} images in flight. Numbers published for other data and machines are put "
-        "beside, not reproduced. Every simulated number comes from these runs.",
-        "Gains are the base's over the pruned network's, above 1 is better. *Published / simulated* above 1: the "
-        "paper reports more. Energy has three scopes: *compute* (occupied tiles), *chip* (with the mesh), *whole* "
-        "(with the off-chip links' constant power); claims are judged by the first. Policies: `fit`, each network on "
-        "its smallest chip; `one_copy`; `crossbars:K`, each has K times the crossbars of the dense one; `chip`; "
-        "`area`, the area of ISAAC's tiles for both.",
-        "*Bound*, *crossbars*, *window-weighted*: the same comparison by un-rounded interval, crossbars of one copy, "
-        "and crossbar time an image; where they differ much from the speed, rounding or waiting decides.",
-        f"Prices of conversion: {prices}. Only bits other than 8 make the first two differ.",
+        f"Every network was trained here, for minutes, on small data, and simulated with {report.images} images, on "
+        f"`{ARCHITECTURE}` unless stated otherwise. The published numbers are for other data and machines: they are "
+        "compared with, not reproduced. Every simulated number comes from these runs.",
+        "A gain is the base's value over the pruned network's; above 1 is better. *Published / simulated* above 1 "
+        "means "
+        "that the paper reports more. Energy has three scopes: *compute* (occupied tiles), *chip* (with the "
+        "interconnect) and *whole* (with the constant power of the off-chip links); claims are judged by the first. "
+        "Policies: under `fit` each network has its smallest chip; under `one_copy` each layer has one copy; under "
+        "`crossbars:K` each network has K times the crossbars of the dense one; under `chip` the whole chip; under "
+        "`area` the area of ISAAC's tiles.",
+        "*Bound*, *crossbars* and *crossbar time* are the same comparison by un-rounded pipeline interval, by "
+        "crossbars "
+        "of one copy and by crossbar time per image. If they differ much from the speed-up, rounding or waiting "
+        "explains it.",
+        f"Prices of conversion: {prices}. The first two differ only for resolutions other than 8 bits.",
     ]
 
 
@@ -85,7 +92,7 @@ def _sections(paper: Paper, rows: Sequence[Row], report: Report) -> list[Section
 
 
 def _first(rows: Sequence[Row]) -> list[Row]:
-    """Of every claim, workload and base the rows it is judged by: under its first policy."""
+    """Return the rows by which each claim, workload and base is judged: those under the first policy."""
     found: dict[tuple[str, str, str], Row] = {}
     for row in rows:
         if row.judged:
@@ -94,13 +101,13 @@ def _first(rows: Sequence[Row]) -> list[Row]:
 
 
 def _distinct(rows: Sequence[Row]) -> list[Row]:
-    """Without a figure's repetition for another rival."""
+    """Leave out repetitions of a figure for several claims."""
     return list({(r.figure, r.workload, r.base): r for r in reversed(rows)}.values())[::-1]
 
 
 def _claims(rows: Sequence[Row]) -> Table:
     several = len({r.base for r in rows}) > 1
-    heads = ["claim", "published", "how sure", "workload", *(["base"] if several else []), "policy", "simulated",
+    heads = ["claim", "published", "source", "workload", *(["base"] if several else []), "policy", "simulated",
              "published / simulated"]
     cells = []
     for r in rows:
@@ -121,7 +128,7 @@ def _accuracy(rows: Sequence[Row], report: Report) -> Table:
 
 
 def _matrix(rows: Sequence[Row]) -> Table:
-    """A line a figure, workload, base, policy and price; scopes side by side."""
+    """Return one line per figure, workload, base, policy and price, with the scopes side by side."""
     lines: dict[tuple[str, ...], dict[str, Row]] = {}
     for r in rows:
         lines.setdefault((r.figure, r.workload, r.base, r.policy, r.adc or _NONE), {})[r.scope] = r
@@ -136,7 +143,7 @@ def _matrix(rows: Sequence[Row]) -> Table:
             values[0] = value(any_.simulated, any_.unit)
         beside = [value(v, "×") for v in (any_.bound_gain, any_.crossbar_gain, any_.window_gain)]
         cells.append([*key, *values, *beside])
-    return Table(["figure", "workload", "base", "policy", "price", *SCOPES, "bound", "crossbars", "window-weighted"],
+    return Table(["figure", "workload", "base", "policy", "price", *SCOPES, "bound", "crossbars", "crossbar time"],
                  cells, 5)
 
 
@@ -149,7 +156,7 @@ def _published(row: Row) -> str:
 
 
 def value(found: float | None, unit: str) -> str:
-    """A number with its unit; changes with their sign."""
+    """Format a number with its unit; changes have their sign."""
     if found is None:
         return _NONE
     if unit == " points":
@@ -158,7 +165,7 @@ def value(found: float | None, unit: str) -> str:
 
 
 def table(report: Report) -> str:
-    """A line a row, every field a column, accuracy by phase."""
+    """Return the CSV table: one line per row, one column per field, accuracy by phase."""
     names = [f.name for f in fields(Row) if f.name != "accuracy"]
     return sheet([*names, *(f"accuracy_{p}" for p in _PHASES)], (
         [*(getattr(row, n) for n in names), *(row.accuracy.get(p, "") for p in _PHASES)] for row in report.rows))

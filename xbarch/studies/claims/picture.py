@@ -1,4 +1,4 @@
-"""One picture: published and simulated gains on a logarithmic scale."""
+"""The report's picture: published and simulated gains on a logarithmic scale."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PUBLISHED = "#c2452d"
 
 
 def draw(rows: Sequence[Row]) -> bytes:
-    """SVG, the same bytes for the same rows. A diamond is published, a dot simulated where the claim is judged, a line
-    everything else simulated in the same scope."""
+    """Draw the SVG, with the same bytes for the same rows. A diamond is a published gain, a dot the simulated gain by
+    which the claim is judged, a line all gains simulated in the same scope."""
     with styled():
         return saved(_figure(_lines(rows)))
 
 
 def _lines(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Row]]:
-    """Measured gains by paper, figure and workload."""
+    """Return the measured gains by paper, figure and workload."""
     names = {p.key: p.name for p in PAPERS}
     found: dict[tuple[str, str, str], list[Row]] = {}
     for r in rows:

@@ -1,8 +1,8 @@
-"""The claims of the four abstracts as data: what is said, how sure it is, and what to put beside it.
+"""The claims of the four abstracts as data: the claim, where its number comes from, and what to compare it with.
 
-A claim names a figure of `xbarch.studies.claims.figures`, the stored workloads it is measured on, and under which
-policies; the first policy gives the headline. `note` is what is true of the publication and of the reading here
-whatever the numbers are; the rest of the sentence that explains a difference is computed.
+A claim names a figure of `xbarch.studies.claims.figures`, the stored workloads on which it is measured and the
+policies; the first policy gives the headline. `note` says what is true of the publication and of its interpretation
+here whatever the numbers are; the rest of the sentence that explains a difference is computed.
 """
 
 from __future__ import annotations
@@ -10,46 +10,53 @@ from __future__ import annotations
 from xbarch.studies.claims import cited
 from xbarch.studies.claims.claim import Adc, Base, Claim, Paper
 
-OWN = Base("own", "the machine's own `dense`: offset encoding, 2-bit cells, 8-bit ADCs")
-WIDE = Base("8-bit", "`dense` with 8-bit weights and activations, a guess at the unknown \"original model\"", bits=8)
-MATCHED = Base("matched", "`dense` with 1-bit cells, differential signs, and 8-bit ADCs, lossless for 128 rows",
-               (("sign", "differential"),), ("crossbar.cell_bits=1",))
+OWN = Base(name="own", text="the machine's own `dense`: offset encoding, 2-bit cells, 8-bit ADCs")
+WIDE = Base(name="8-bit", text="`dense` with 8-bit weights and activations, a guess at the unknown \"original model\"",
+            bits=8)
+MATCHED = Base(name="matched", text="`dense` with 1-bit cells, differential signs, and 8-bit ADCs, lossless for 128 "
+               "rows",
+               options=(("sign", "differential"),), overrides=("crossbar.cell_bits=1",))
 
 ADCS = (
     Adc("isaac_split", "the architecture's default, linear and exponential parts fitted to ISAAC's ADC, 4 to 10 bits"),
-    Adc("capdac", "2^n / (n + 1), a capacitive-DAC SAR ADC; area assumed alike", ("components.adc.scaling=capdac",)),
-    # 16 mW and 0.0096 mm² times what its 4-bit ADC is of isaac_split's 4 bits: 0.2262 / 0.7862 pJ, 284.4 / 361.0 um²
+    Adc("capdac", "2^n / (n + 1), a capacitive-DAC SAR ADC; area is assumed to scale the same way",
+        ("components.adc.scaling=capdac",)),
+    # 16 mW and 0.0096 mm² times its 4-bit ADC over isaac_split's at 4 bits: 0.2262 / 0.7862 pJ, 284.4 / 361.0 um²
     Adc("forms", "isaac_split scaled to the 4-bit ADC of FORMS (Yuan et al., ISCA 2021; 0.226 pJ and 284 um² in the "
         "Accelergy library)", ("components.adc.power=4.603 mW", "components.adc.area=0.007562 mm^2")),
 )
 PRICES = tuple(adc.name for adc in ADCS)
 
-_SAME = "this method has the cells, signs and lossless ADCs of the machine's own `dense`, so the two bases are one"
+_SAME = ("this method has the same cells, signs and lossless ADCs as the machine's own `dense`, so the two bases "
+         "coincide")
 
 _PAPERS = (
-    Paper("meng", "Meng",
-          "Meng et al., Structured Pruning of RRAM Crossbars for Efficient In-Memory Computing Acceleration of Deep "
-          "Neural Networks, IEEE TCAS-II 68(5), 2021",
-          "Published on CIFAR-10 and ImageNet with NeuroSim's periphery, compression against 32-bit weights, energy "
-          f"against the unpruned 4-bit design. Here {_SAME}.", (OWN,)),
-    Paper("huai", "Huai",
-          "Huai et al., Crossbar-Aligned & Integer-Only Neural Network Compression for Efficient In-Memory "
+    Paper(key="meng", name="Meng",
+          cite="Meng et al., Structured Pruning of RRAM Crossbars for Efficient In-Memory Computing Acceleration of "
+          "Deep Neural Networks, IEEE TCAS-II 68(5), 2021",
+          base="Published on CIFAR-10 and ImageNet with NeuroSim's periphery, compression against 32-bit weights, "
+          "energy "
+          f"against the unpruned 4-bit design. Here {_SAME}.", bases=(OWN,)),
+    Paper(key="huai", name="Huai",
+          cite="Huai et al., Crossbar-Aligned & Integer-Only Neural Network Compression for Efficient In-Memory "
           "Acceleration, DATE 2023",
-          "Published on CIFAR-10 against an \"original model\" whose precision and machine are not public. Here "
-          f"{_SAME}; dense networks pay for a scaling multiplier, which the method does without.", (OWN, WIDE)),
-    Paper("segprune", "SegPrune",
-          "Zheng et al., A Flexible Yet Efficient DNN Pruning Approach for Crossbar-Based Processing-in-Memory "
+          base="Published on CIFAR-10 against an \"original model\" of which neither precision nor machine is public. "
+          "Here "
+          f"{_SAME}; dense networks pay for a scaling multiplier, which the method does not need.", bases=(OWN, WIDE)),
+    Paper(key="segprune", name="SegPrune",
+          cite="Zheng et al., A Flexible Yet Efficient DNN Pruning Approach for Crossbar-Based Processing-in-Memory "
           "Architectures (SegPrune), IEEE TCAD 41(11), 2022",
-          "Published against Hybrid-P, which no public text identifies, and FORMS; networks and data of the best cases "
-          f"are not public. Here {_SAME}.", (OWN,)),
-    Paper("xue", "Xue",
-          "Xue et al., Hierarchical Non-Structured Pruning for Computing-In-Memory Accelerators with Reduced ADC "
+          base="Published against Hybrid-P, which no public text identifies, and FORMS; the networks and data of the "
+          "best cases "
+          f"are not public. Here {_SAME}.", bases=(OWN,)),
+    Paper(key="xue", name="Xue",
+          cite="Xue et al., Hierarchical Non-Structured Pruning for Computing-In-Memory Accelerators with Reduced ADC "
           "Resolution Requirement, DATE 2023",
-          "Published on CIFAR-10 and ImageNet; base, cells, signs and the meaning of \"hardware efficiency\" are not "
-          "public. Against the matched base both sides run on 1-bit cells.", (OWN, MATCHED)),
+          base="Published on CIFAR-10 and ImageNet; base, cells, signs and the meaning of \"hardware efficiency\" are "
+          "not public. Against the matched base, both sides run on 1-bit cells.", bases=(OWN, MATCHED)),
 )
 
-# The dense network that each pruned one is compared with; as large, of the same bits.
+# The dense network that each pruned one is compared with: of the same size, with the same bits.
 _DENSE = {
     "resnet18_pruned": "resnet18_dense", "resnet18_huai": "resnet18_dense", "resnet18_segprune": "resnet18_dense",
     "resnet18_xue": "resnet18_dense", "resnet18_imagenet_meng": "resnet18_imagenet_dense",
@@ -62,71 +69,97 @@ _HUAI = ("vgg16_huai", "resnet18_huai")
 _SEGPRUNE = ("resnet18_segprune", "vgg16_segprune")
 _XUE = ("resnet18_xue", "vgg16_xue")
 _SPEED = ("crossbars:2", "crossbars:4", "one_copy", "fit", "area")
-_TRAINED = "other data and networks trained for minutes here, so accuracy is no repetition"
-_HYBRID = (Base("hybrid_p", "VGG-16 by `hybrid_p` (assumed definition), an eighth kept too, 4 bits",
+_TRAINED = "the data differ and networks were trained for minutes here, so this does not reproduce the accuracy"
+_HYBRID = (Base(name="hybrid_p", text="VGG-16 pruned by Hybrid-P (`hybrid_p`, assumed definition), also to an eighth "
+                "of the weights, 4 bits",
                 workload="field/vgg16_hybridp_8x", datapath=""),)
-_FORMS = (Base("forms", "VGG-16 by `forms` on `forms_like`, an eighth kept too; 8 bits on both sides",
+_FORMS = (Base(name="forms", text="VGG-16 pruned by FORMS (`forms`) on `forms_like`, also to an eighth of the weights; "
+               "8 bits on both sides",
                workload="field/vgg16_forms_8x", datapath="", architecture="forms_like", bits=8, both=True),)
-_EQUAL = ("both keep about an eighth by their recipes, so the ratio is chosen, not found; at equal accuracy loss see "
-          "the field report")
-_RIVAL = "published best cases are at unequal ratios: divided by the published ratio of weights they are near 1"
-_NEUROSIM = ("the published periphery is NeuroSim's, not public in detail; its 144-row groups are cut by the 128-row "
-             "crossbars here")
+_EQUAL = ("the recipes of both keep about an eighth of the weights, so the ratio is chosen, not measured; for equal "
+          "loss see the field report")
+_RIVAL = "published best cases are at unequal compression ratios: divided by the published ratio they are close to 1"
+_NEUROSIM = ("the published periphery is NeuroSim's, not public in detail; the method's 144-row groups are split over "
+             "the 128-row crossbars here")
 _CELLS = "here a 4-bit weight takes 6 one-bit cells, on `dense` 2, on the matched base 8"
-_READ = "what is counted as power is not public; energy an image is power at an equal rate of images"
+_READ = "what the paper counts as power is not public; energy per image is power at an equal image rate"
 
 _CLAIMS = (
-    Claim("meng", "65.4× compression of ResNet-18 (CIFAR-10) over full precision", 65.4, "compression",
-          _MENG, bound="up to ", note="kept weights of every layer counted, the unpruned ones too; indices are not"),
-    Claim("meng", "10.9× structured compression of ResNet-18 (ImageNet)", 10.9, "compression",
-          ("resnet18_imagenet_meng",), bound="up to ", note="needs ImageNet"),
-    Claim("meng", "7× less energy than the 4-bit unpruned hardware", 7.0, "energy", _MENG, note=_NEUROSIM, adcs=PRICES),
-    Claim("meng", "energy gain / structural gain, 7 / 8.18", 7 / (65.4 / 8), "energy / weights", _MENG,
+    Claim(paper="meng", says="65.4× compression of ResNet-18 (CIFAR-10) over full precision", value=65.4,
+          figure="compression",
+          workloads=_MENG, bound="up to ",
+          note="counts the weights kept in all layers, unpruned ones too, but no indices"),
+    Claim(paper="meng", says="10.9× structured compression of ResNet-18 (ImageNet)", value=10.9, figure="compression",
+          workloads=("resnet18_imagenet_meng",), bound="up to ", note="needs ImageNet"),
+    Claim(paper="meng", says="7× less energy than the unpruned 4-bit hardware", value=7.0, figure="energy",
+          workloads=_MENG, note=_NEUROSIM, adcs=PRICES),
+    Claim(paper="meng", says="energy gain / structural gain, 7 / 8.18", value=7 / (65.4 / 8), figure="energy / weights",
+          workloads=_MENG,
           sure="numbers: abstract; 8.18 = 65.4 / 8 is derived", note=_NEUROSIM),
-    Claim("meng", "1.1 points less accuracy (ResNet-18, CIFAR-10)", -1.1, "accuracy", _MENG, note=_TRAINED),
-    Claim("huai", "88.25 % of VGG-16's weights removed", 88.25, "sparsity", _HUAI,
-          note="the target the training was given; runs of whole crossbars come near it, not to it"),
-    Claim("huai", "0.43 points more accuracy (VGG-16, CIFAR-10)", 0.43, "accuracy", _HUAI, note=_TRAINED),
-    Claim("huai", "19.8× less computing power, read as energy an image", 19.8, "energy", _HUAI,
+    Claim(paper="meng", says="1.1 points lower accuracy (ResNet-18, CIFAR-10)", value=-1.1, figure="accuracy",
+          workloads=_MENG, note=_TRAINED),
+    Claim(paper="huai", says="88.25 % of VGG-16's weights removed", value=88.25, figure="sparsity", workloads=_HUAI,
+          note="this is the target of the training; runs of whole crossbars come close to it but do not meet it"),
+    Claim(paper="huai", says="0.43 points higher accuracy (VGG-16, CIFAR-10)", value=0.43, figure="accuracy",
+          workloads=_HUAI, note=_TRAINED),
+    Claim(paper="huai", says="19.8× less computing power, read as energy per image", value=19.8, figure="energy",
+          workloads=_HUAI,
           sure="number: abstract; its base is unknown", adcs=PRICES, note=_READ),
-    Claim("huai", "19.8× less computing power, read as power while running", 19.8, "power", _HUAI,
+    Claim(paper="huai", says="19.8× less computing power, read as power while running", value=19.8, figure="power",
+          workloads=_HUAI,
           sure="number: abstract; its base is unknown", policies=("one_copy", "fit", "crossbars:2"), note=_READ),
-    Claim("huai", "18.8× less area", 18.8, "area", _HUAI, sure="number: abstract; its base is unknown",
-          policies=("fit", "one_copy"), note="area is that of the occupied tiles"),
-    Claim("huai", "smaller chips hold the network", None, "smallest chip", _HUAI, sure="no number in the abstract",
-          policies=("fit",), note="area counts the whole chip, its off-chip links too"),
-    Claim("segprune", "14.6× the pruning ratio of Hybrid-P", 14.6, "weights", ("vgg16_segprune",),
+    Claim(paper="huai", says="18.8× less area", value=18.8, figure="area", workloads=_HUAI,
+          sure="number: abstract; its base is unknown",
+          policies=("fit", "one_copy"), note="the area is that of the occupied tiles"),
+    Claim(paper="huai", says="smaller chips hold the network", value=None, figure="smallest chip", workloads=_HUAI,
+          sure="no number in the abstract",
+          policies=("fit",), note="the area is that of the whole chip with its off-chip links"),
+    Claim(paper="segprune", says="14.6× the pruning ratio of Hybrid-P", value=14.6, figure="weights",
+          workloads=("vgg16_segprune",),
           sure="number: abstract; Hybrid-P unidentified", bound="up to ", policies=("fit",), bases=_HYBRID,
           note=_EQUAL),
-    Claim("segprune", "3.6× the pruning ratio of FORMS", 3.6, "weights", ("vgg16_segprune",), bound="up to ",
+    Claim(paper="segprune", says="3.6× the pruning ratio of FORMS", value=3.6, figure="weights",
+          workloads=("vgg16_segprune",), bound="up to ",
           policies=("fit",), bases=_FORMS, note=_EQUAL),
-    Claim("segprune", "13.9× the speed of Hybrid-P", 13.9, "speed", ("vgg16_segprune",), bound="up to ",
+    Claim(paper="segprune", says="13.9× the speed of Hybrid-P", value=13.9, figure="speed",
+          workloads=("vgg16_segprune",), bound="up to ",
           policies=_SPEED, sure="number: abstract; Hybrid-P unidentified", bases=_HYBRID, note=_RIVAL),
-    Claim("segprune", "3.4× the speed of FORMS", 3.4, "speed", ("vgg16_segprune",), bound="up to ",
+    Claim(paper="segprune", says="3.4× the speed of FORMS", value=3.4, figure="speed", workloads=("vgg16_segprune",),
+          bound="up to ",
           policies=("fit", "one_copy", "area"), bases=_FORMS, note=_RIVAL),
-    Claim("segprune", "12.5× less energy than Hybrid-P", 12.5, "energy", ("vgg16_segprune",), bound="up to ",
+    Claim(paper="segprune", says="12.5× less energy than Hybrid-P", value=12.5, figure="energy",
+          workloads=("vgg16_segprune",), bound="up to ",
           sure="number: abstract; Hybrid-P unidentified", bases=_HYBRID, note=_RIVAL),
-    Claim("segprune", "3.1× less energy than FORMS", 3.1, "energy", ("vgg16_segprune",), bound="up to ",
+    Claim(paper="segprune", says="3.1× less energy than FORMS", value=3.1, figure="energy",
+          workloads=("vgg16_segprune",), bound="up to ",
           policies=("fit", "one_copy"), bases=_FORMS, note=_RIVAL),
-    Claim("segprune", "faster than the dense network", None, "speed", _SEGPRUNE, sure="no number in the abstract",
+    Claim(paper="segprune", says="faster than the dense network", value=None, figure="speed", workloads=_SEGPRUNE,
+          sure="no number in the abstract",
           policies=_SPEED),
-    Claim("segprune", "less energy than the dense network", None, "energy", _SEGPRUNE,
+    Claim(paper="segprune", says="less energy than the dense network", value=None, figure="energy", workloads=_SEGPRUNE,
           sure="no number in the abstract", adcs=PRICES),
-    Claim("segprune", "speed gain / crossbar gain, 13.9 / 14.6", 13.9 / 14.6, "speed / crossbars", _SEGPRUNE,
+    Claim(paper="segprune", says="speed gain / crossbar gain, 13.9 / 14.6", value=13.9 / 14.6,
+          figure="speed / crossbars", workloads=_SEGPRUNE,
           sure="numbers: abstract; their ratio is derived", policies=_SPEED,
-          note="published against Hybrid-P and over the pruning ratio, here against `dense` and over crossbars"),
-    Claim("segprune", "energy gain / crossbar gain, 12.5 / 14.6", 12.5 / 14.6, "energy / crossbars", _SEGPRUNE,
+          note="the published gain is over Hybrid-P and relative to the pruning ratio, here it is over `dense` and "
+          "relative to crossbars"),
+    Claim(paper="segprune", says="energy gain / crossbar gain, 12.5 / 14.6", value=12.5 / 14.6,
+          figure="energy / crossbars", workloads=_SEGPRUNE,
           sure="numbers: abstract; their ratio is derived",
-          note="published against Hybrid-P and over the pruning ratio, here against `dense` and over crossbars"),
-    Claim("segprune", "less than 0.27 % more area", 0.27, "added area", _SEGPRUNE, bound="less than ",
-          note="parts and prices are this project's reading, the published base is not said"),
-    Claim("xue", "2- or 3-bit ADCs suffice", 3, "ADC bits", _XUE, bound="up to ",
-          note="read off the stored weights with every input at its largest"),
-    Claim("xue", "about 0.25 points less accuracy", -0.25, "accuracy", _XUE, bound="about ", note=_TRAINED),
-    Claim("xue", "hardware efficiency +180 %, read as TOPS/W", 2.8, "TOPS/W", _XUE,
+          note="the published gain is over Hybrid-P and relative to the pruning ratio, here it is over `dense` and "
+          "relative to crossbars"),
+    Claim(paper="segprune", says="less than 0.27 % more area", value=0.27, figure="added area", workloads=_SEGPRUNE,
+          bound="less than ",
+          note="components and prices are this project's interpretation; the published base is not stated"),
+    Claim(paper="xue", says="2- or 3-bit ADCs suffice", value=3, figure="ADC bits", workloads=_XUE, bound="up to ",
+          note="derived from the stored weights with every input at its maximum"),
+    Claim(paper="xue", says="about 0.25 points lower accuracy", value=-0.25, figure="accuracy", workloads=_XUE,
+          bound="about ", note=_TRAINED),
+    Claim(paper="xue", says="hardware efficiency +180 %, read as TOPS/W", value=2.8, figure="TOPS/W", workloads=_XUE,
           policies=("fit", "area"), sure="number: abstract; its meaning is unknown", adcs=PRICES,
           note=_CELLS),
-    Claim("xue", "hardware efficiency +180 %, read as TOPS/mm²", 2.8, "TOPS/mm²", _XUE,
+    Claim(paper="xue", says="hardware efficiency +180 %, read as TOPS/mm²", value=2.8, figure="TOPS/mm²",
+          workloads=_XUE,
           policies=("one_copy", "fit", "area"), adcs=PRICES, note=_CELLS,
           sure="number: abstract; its meaning is unknown"),
 )

@@ -7,67 +7,70 @@ from pathlib import Path
 
 from xbarch.errors import InputError
 from xbarch.mapping.plan import parse_policy
-from xbarch.render.document import html, markdown
+from xbarch.render.document import write_report
 from xbarch.studies.claims import pages, picture
-from xbarch.studies.claims.chips import Choice, choices, hold
+from xbarch.studies.claims.chips import Choice, choices, fit
 from xbarch.studies.claims.desk import Desk
 from xbarch.studies.claims.published import CLAIMS, DENSE
 from xbarch.studies.claims.rows import Row, cases, rows
-from xbarch.studies.runs.bench import Bench, Progress, resumable
-from xbarch.support.files import writable, write_all
+from xbarch.studies.drawn import file_names
+from xbarch.studies.runs.bench import Bench, resumable_store
+from xbarch.support.files import writable
+from xbarch.support.progress import Progress
 
 OUT = Path("reports/claims")
-_FILES = ("claims.md", "claims.html", "claims.csv", "claims.svg")
+_PICTURE = "claims.svg"
 
 
 def claims(
     out: str | Path | None = OUT, *, workloads: str | Path | None = None, policies: Sequence[str] = (),
     images: int | None = None, processes: int | None = None, progress: Progress | None = None,
 ) -> list[Row]:
-    """Simulate what the claims of the four papers need and write `claims.md`, `.html`, `.csv` and `.svg`.
+    """Simulate what the published claims need and write `claims.md`, `.html`, `.csv` and `.svg`.
 
     Args:
         out: folder of the report; None writes nothing.
-        workloads: folder with a folder a stored workload; None: those that come with xbarch. One that is not there
-            makes its rows say so.
+        workloads: folder with one folder per stored workload; None: the bundled ones. Rows of a missing workload say
+            that it is not available.
         policies: instead of each claim's own; the first gives the headline.
-        images: images in flight, as of a request.
+        images: images of every run; None: as many as a request has by default.
         processes: worker processes; None: one per CPU.
-        progress: called with (runs done, runs in all, what is running).
+        progress: called with (runs done, runs in all, what was run).
 
     Returns:
-        The table that `claims.csv` has.
+        The rows of `claims.csv`.
 
     Raises:
-        InputError: a policy there is not, a folder that is not there or cannot be written, a damaged workload.
+        InputError: a policy is unknown, a folder does not exist or cannot be written, or a workload is damaged.
     """
     for policy in policies:
         parse_policy(policy)
     folder = None if workloads is None else Path(workloads)
     if folder is not None and not folder.is_dir():
-        raise InputError("no such folder, allowed one with stored workloads", file=folder)
+        raise InputError("no such folder; give one with stored workloads", file=folder)
     if out is not None:
-        writable(Path(out), *_FILES)
-    with resumable(None if out is None else Path(out), ["claims", str(workloads), list(policies), images]) as store:
+        writable(Path(out), *file_names("claims", []), _PICTURE)
+    content = ["claims", str(workloads), list(policies), images]
+    with resumable_store(None if out is None else Path(out), content) as store:
         desk = Desk(Bench(store, processes), folder, images)
         found = rows(desk, cases(policies=policies), progress)
         if out is not None:
-            _write(Path(out), pages.Report(found, held(desk), trained(desk), desk.images))
+            _write(Path(out), pages.Report(found, largest_networks(desk), training_data(desk), desk.images))
     return found
 
 
-def held(desk: Desk) -> list[Choice]:
-    """The largest network that chips hold: the dense ones of the workloads whose claim is the smallest chip, and
-    these workloads themselves; those that are stored."""
+def largest_networks(desk: Desk) -> list[Choice]:
+    """Return the largest network that each size of chip holds, among the stored workloads whose claim is the smallest
+    chip and among their dense networks."""
     pruned = [name for claim in CLAIMS if claim.figure == "smallest chip" for name in claim.workloads]
     both = ([(DENSE[name], "dense") for name in pruned], [(name, "") for name in pruned])
-    before, after = ([hold(desk.setup(desk.request(name, datapath=path))) for name, path in names
+    before, after = ([fit(desk.setup(desk.request(name, datapath=path))) for name, path in names
                       if desk.network(name) is not None] for names in both)
     return choices(before, after)
 
 
-def trained(desk: Desk) -> dict[str, tuple[str, int]]:
-    """What every stored workload was trained on, and on how many images its accuracy was measured."""
+def training_data(desk: Desk) -> dict[str, tuple[str, int]]:
+    """Return what every stored workload was trained on, and on how many images its accuracy was measured."""
     names = dict.fromkeys(name for claim in CLAIMS for name in claim.workloads)
     stored = {name: network for name in names if (network := desk.network(name))}
     return {name: (n.trained_on or "synthetic weights", int(n.manifest.get("data", {}).get("test", 0)))
@@ -75,8 +78,5 @@ def trained(desk: Desk) -> dict[str, tuple[str, int]]:
 
 
 def _write(out: Path, report: pages.Report) -> None:
-    """The four files, together or not at all."""
     drawn = picture.draw(report.rows)
-    document = pages.document(report, drawn)
-    made: tuple[str | bytes, ...] = (markdown(document), html(document), pages.table(report), drawn)
-    write_all({out / name: content for name, content in zip(_FILES, made, strict=True)})
+    write_report(out, "claims", pages.document(report, drawn), pages.table(report), {_PICTURE: drawn})

@@ -1,4 +1,4 @@
-"""The table behind the report: one row a claim, workload, base, policy, scope and price of conversion."""
+"""The table behind the report: one row per claim, workload, base, policy, scope and price of conversion."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from functools import cache, partial
 from xbarch.errors import CapacityError
 from xbarch.request import Request, choose_datapath
 from xbarch.result.result import Result
-from xbarch.studies.claims.chips import Held, hold
+from xbarch.studies.claims.chips import Fitted, fit
 from xbarch.studies.claims.claim import Adc, Base, Claim, Paper
 from xbarch.studies.claims.desk import Desk
 from xbarch.studies.claims.figures import FIGURES, SCOPES, Figure, Pair, Side, accuracy, sentence
 from xbarch.studies.claims.published import ADCS, CLAIMS, DENSE, PAPERS
-from xbarch.studies.runs.bench import Progress
+from xbarch.support.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """published, simulated: in the figure's unit, None where there is none. ratio: published / simulated. *_gain: the
-    dense network's over the pruned one's of un-rounded interval, crossbars of one copy, window-weighted crossbar time.
-    why: one sentence. accuracy: shares by phase of the training. status: measured, or why not."""
+    """A claim on one workload against one base. Gains are the dense network's value over the pruned network's."""
 
     paper: str
     claim: str
     published: float | None
+    """In the figure's unit; None: the paper gives no number."""
     bound: str
     unit: str
     sure: str
+    """Where the number comes from."""
     citation: str
     figure: str
     workload: str
@@ -36,24 +36,34 @@ class Row:
     policy: str
     scope: str
     adc: str
+    """Price of conversion."""
     simulated: float | None
+    """In the figure's unit; None: not measured."""
     ratio: float | None
+    """published / simulated."""
     bound_gain: float | None
+    """In the un-rounded pipeline interval."""
     crossbar_gain: float | None
+    """In the crossbars of one copy of each layer."""
     window_gain: float | None
+    """In the crossbar time per image."""
     why: str
+    """One sentence."""
     accuracy: dict[str, float]
+    """Shares by phase of the training."""
     status: str
+    """measured, or why not."""
 
     @property
     def judged(self) -> bool:
-        """Whether its scope and price of conversion are those that claims are judged by."""
+        """Whether its scope and price of conversion are those by which claims are judged."""
         return self.scope in ("", SCOPES[0]) and self.adc in ("", ADCS[0].name)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison: a claim on a workload against a base, under a policy and a price; policy "": no run is needed."""
+    """One comparison: a claim on a workload against a base, under a policy (empty: no run is needed) and a price of
+    conversion."""
 
     claim: Claim
     workload: str
@@ -66,20 +76,20 @@ class Case:
         return FIGURES[self.claim.figure]
 
     def after(self, desk: Desk) -> Request:
-        """The pruned network's run."""
-        return desk.request(self.workload, self.policy, self.claim.datapath, overrides=self.overrides,
-                            bits=self.base.bits if self.base.both else None,
-                            architecture=paper(self.claim).architecture)
+        """Return the run of the pruned network."""
+        return desk.request(self.workload, paper(self.claim).architecture, policy=self.policy,
+                            datapath=self.claim.datapath, overrides=self.overrides,
+                            bits=self.base.bits if self.base.both else None)
 
     def before(self, desk: Desk) -> Request:
-        """The run of what it is compared with."""
-        return desk.request(self.rival, self.policy, self.base.datapath, options=dict(self.base.options),
-                            overrides=self.overrides, bits=self.base.bits,
-                            architecture=self.base.architecture or paper(self.claim).architecture)
+        """Return the run of the base."""
+        return desk.request(self.rival, self.base.architecture or paper(self.claim).architecture, policy=self.policy,
+                            datapath=self.base.datapath, options=dict(self.base.options),
+                            overrides=self.overrides, bits=self.base.bits)
 
     @property
     def rival(self) -> str:
-        """The workload that it is compared with."""
+        """The workload of the base."""
         return self.base.workload or DENSE[self.workload]
 
     @property
@@ -88,9 +98,9 @@ class Case:
 
 
 def cases(claims: Sequence[Claim] = CLAIMS, policies: Sequence[str] = ()) -> list[Case]:
-    """Every comparison of the claims. policies: instead of each claim's own. Other prices of conversion than the first
-    are asked for under the first policy only, and bases of other bits or machines under no `crossbars` policy, whose
-    budget is a multiple of each network's own."""
+    """Return every comparison of the claims. policies: instead of each claim's own. Prices of conversion other than the
+    first are compared under the first policy only; bases with other bits or machines under no `crossbars` policy, as
+    its budget is a multiple of each network's own crossbars."""
     found: list[Case] = []
     for claim in claims:
         runs = FIGURES[claim.figure].runs
@@ -105,47 +115,48 @@ def cases(claims: Sequence[Claim] = CLAIMS, policies: Sequence[str] = ()) -> lis
 
 
 def paper(claim: Claim) -> Paper:
+    """Return the publication of a claim."""
     return next(p for p in PAPERS if p.key == claim.paper)
 
 
 def rows(desk: Desk, found: Sequence[Case], progress: Progress | None = None) -> list[Row]:
-    """Simulate what the cases need, and make their rows."""
-    desk.run([request for case in found if case.policy and not missing(desk, case)
+    """Simulate what the cases need, and return their rows."""
+    desk.run([request for case in found if case.policy and not missing_workload(desk, case)
               for request in (case.before(desk), case.after(desk))], progress)
-    held = cache(lambda request: hold(desk.setup(request)))
-    return [row for case in found for row in _rows(desk, case, held)]
+    fitted = cache(lambda request: fit(desk.setup(request)))
+    return [row for case in found for row in _rows(desk, case, fitted)]
 
 
-def missing(desk: Desk, case: Case) -> str:
-    """The workload of a case that is not stored, "" none."""
+def missing_workload(desk: Desk, case: Case) -> str:
+    """Return the first workload of a case that is not stored; empty if both are."""
     return next((name for name in (case.workload, case.rival) if desk.network(name) is None), "")
 
 
-def _rows(desk: Desk, case: Case, held: Callable[[Request], Held]) -> Iterator[Row]:
-    lacking = missing(desk, case)
+def _rows(desk: Desk, case: Case, fitted: Callable[[Request], Fitted]) -> Iterator[Row]:
+    lacking = missing_workload(desk, case)
     if lacking:
         yield _row(desk, case, "", None, f"not available: workload {lacking} is not stored")
         return
     try:
-        pair = _pair(desk, case, held)
+        pair = _pair(desk, case, fitted)
         for scope in SCOPES if case.figure.scoped else ("",):
             yield _row(desk, case, scope, pair, "measured")
     except CapacityError as error:
         yield _row(desk, case, "", None, f"does not fit: {str(error).removeprefix(f'{error.field}: ')}")
 
 
-def _pair(desk: Desk, case: Case, held: Callable[[Request], Held]) -> Pair:
-    """Both sides of a case.
+def _pair(desk: Desk, case: Case, fitted: Callable[[Request], Fitted]) -> Pair:
+    """Return both sides of a case.
 
     Raises:
-        CapacityError: one of them did not fit.
+        CapacityError: one of them does not fit.
     """
     sides = []
     for request in (case.before(desk), case.after(desk)):
         network = desk.workload(request)
         result = desk.result(request) if case.policy else None
         path = choose_datapath(network, request.datapath, request.options)
-        sides.append(Side(network, partial(desk.machine, request), path, result, partial(held, request)))
+        sides.append(Side(network, partial(desk.machine, request), path, result, partial(fitted, request)))
     return Pair(*sides)
 
 

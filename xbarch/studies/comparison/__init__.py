@@ -1,4 +1,4 @@
-"""Comparisons of data paths, workloads, architectures and policies, as one report."""
+"""Comparisons of data paths, workloads, architectures and policies in one report."""
 
 from xbarch.studies.comparison.matrix import matrix, sections
 from xbarch.studies.comparison.report import compare, study

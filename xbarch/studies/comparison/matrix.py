@@ -1,4 +1,4 @@
-"""`xbarch matrix`: every data path on every architecture, what it gains over the machine's own dense packing."""
+"""`xbarch matrix`: every data path on every architecture, with its gains over dense packing on the same machine."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 from xbarch.render.document import Document, Section, Table, html, markdown
 from xbarch.specs.study import Study
 from xbarch.studies.comparison.rows import DENSE, Figures, Row, rows
-from xbarch.studies.runs.bench import Progress, resumable
+from xbarch.studies.runs.bench import resumable_store
 from xbarch.support import bundled
 from xbarch.support.files import writable, write
+from xbarch.support.progress import Progress
 
 WORKLOAD = "digit_pairs/vgg7_segprune_8x"
 POLICY = "one_copy"
 FIRST = "isaac_like"
-HARDWARE = "segprune"  # claims to fit any ReRAM accelerator
+HARDWARE = "segprune"  # claimed to fit any ReRAM accelerator
 IMAGES = 2
 _NONE = "–"
 _WIDE = 120
@@ -24,76 +25,78 @@ _WIDE = 120
 def matrix(architectures: Sequence[str] = (), workload: str = WORKLOAD, *, images: int = IMAGES,
            out: str | Path | None = None, processes: int | None = None,
            progress: Progress | None = None) -> list[Row]:
-    """Run every registered data path on the architectures with one workload, one copy of each layer.
+    """Run every registered data path on the architectures with one workload and one copy of each layer.
 
     Args:
-        architectures: names or paths; none: all that are bundled.
-        workload: name or path. A mask trained for one method says little of another's gain: the table tells what runs.
+        architectures: names or paths; none: all bundled ones.
+        workload: name or path. Its mask was trained for one method and says little about the gains of others; the table
+            shows what can run.
         out: .md or .html file to write.
         processes: worker processes; None: one per CPU.
-        progress: called with (runs done, runs in all, what is running).
+        progress: called with (runs done, runs in all, what was run).
 
     Raises:
-        InputError: something named is not there or refused; the file cannot be written.
+        InputError: something named does not exist or is refused, or the file cannot be written.
     """
     names = list(architectures) or sorted(bundled.names("architectures"), key=lambda n: (n != FIRST, n))
     if out is not None:
         writable(Path(out).parent, Path(out).name)
     asked = Study(architectures=names, workloads=[workload], datapaths=["all"], policies=[POLICY], images=images)
-    with resumable(None, ["matrix", asked.model_dump()]) as store:
+    with resumable_store(None, ["matrix", asked.model_dump()]) as store:
         found = rows(asked, progress, store=store, processes=processes)
     if out is not None:
         made = Document("Data paths on architectures", _command(architectures, workload, images), [], [
-            how(found, images), *sections(found)])
+            explain(found, images), *sections(found)])
         write(Path(out), html(made) if Path(out).suffix == ".html" else markdown(made, _WIDE))
     return found
 
 
 def _command(architectures: Sequence[str], workload: str, images: int) -> str:
-    """The command that writes such a report, without what it does anyway."""
+    """Return the command that writes such a report, without options that have their default."""
     given = [*(f"--arch {name}" for name in architectures),
              *([f"--workload {workload}"] if workload != WORKLOAD else []),
              *([f"--images {images}"] if images != IMAGES else [])]
     return " ".join(["xbarch matrix", *given])
 
 
-def how(found: Sequence[Row], images: int) -> Section:
-    """What was run, in words."""
-    names, paths = _architectures(found), dict.fromkeys(r.label for r in found)
+def explain(found: Sequence[Row], images: int) -> Section:
+    """Return a section that says what was run."""
+    names, paths = _architectures(found), dict.fromkeys(r.datapath for r in found)
     ran = sum(r.figures is not None for r in found)
     return Section("How it was made", 2, [
-        f"Every one of the {len(paths)} data paths was asked to run the workload `{found[0].workload}` on every one "
-        f"of the {len(names)} architectures, {images} images, one copy of each layer: {ran} of {len(found)} pairs run. "
-        "A mask trained for one method says little of another's gain: the table tells what runs, and what the same "
-        "weights give there. A figure over 1 is a gain. What a machine's resolution costs is another question, which "
-        "`xbarch verify` answers."])
+        f"Each of the {len(paths)} data paths ran the workload `{found[0].workload}` on each of the {len(names)} "
+        f"architectures, with {images} images and one copy of each layer, wherever the pair can run: {ran} of "
+        f"{len(found)} pairs can. A mask trained for one method says little about the gains of others: the table shows "
+        "what runs, and what the same weights give there. A figure above 1 is a gain. What a machine's resolution "
+        "costs in accuracy is a separate question, which `xbarch verify` answers."])
 
 
 def sections(found: Sequence[Row]) -> list[Section]:
-    """The table, what SegPrune's hardware costs and gains on each machine, and why pairs do not run."""
+    """Return the table, what SegPrune's hardware costs and gains on each machine, and why pairs cannot run."""
     names, workload = _architectures(found), found[0].workload
-    refused = dict.fromkeys((r.label, r.why) for r in found if r.why)
+    refused = dict.fromkeys((r.label, r.datapath, r.why) for r in found if r.why)
     hardware = [(r, dense) for r in found if r.datapath == HARDWARE and r.figures
                 if (dense := _dense(found, r.architecture)) is not None]
     return [
-        Section("Gains", 2, [f"Speed / energy (scope compute) over `dense` of the same machine, workload `{workload}`, "
-                             f"policy `{POLICY}`; – where the data path does not take the machine."],
+        Section("Gains", 2, [f"Speed-up / energy saving (scope compute) over `dense` on the same machine, workload "
+                             f"`{workload}`, policy `{POLICY}`; – where the data path cannot run."],
                 table=Table(["data path", *names], table(found), 1, cards=True)),
         Section("SegPrune on every machine", 2, table=Table(
-            ["architecture", "added area", "crossbars", "speed", "energy", "area"], [
+            ["architecture", "added area", "crossbar saving", "speed-up", "energy saving", "area saving"], [
                 [r.architecture, f"{100 * r.figures.added:.2f} %", *(_times(g) for g in (
                     dense.crossbars / r.figures.crossbars, r.figures.images_per_second / dense.images_per_second,
                     dense.energy["compute"] / r.figures.energy["compute"], dense.area / r.figures.area))]
                 for r, dense in hardware if r.figures], 1, cards=True)),
-        *([Section("Why not", 2, bullets=[f"`{label}`: {why}" for label, why in refused])] if refused else []),
+        *([Section("Why pairs cannot run", 2, bullets=[
+            f"{label} (`{name}`): {why}" for label, name, why in refused])] if refused else []),
     ]
 
 
 def table(found: Sequence[Row]) -> list[list[str]]:
-    """A line a data path, a cell an architecture."""
-    names, by = _architectures(found), {(r.label, r.architecture): r for r in found}
-    return [[label, *(_cell(by[label, name], _dense(found, name)) for name in names)]
-            for label in dict.fromkeys(r.label for r in found)]
+    """Return one line per data path, one cell per architecture."""
+    names, by = _architectures(found), {(r.datapath, r.architecture): r for r in found}
+    return [[label, *(_cell(by[path, name], _dense(found, name)) for name in names)]
+            for path, label in dict.fromkeys((r.datapath, r.label) for r in found)]
 
 
 def _architectures(found: Sequence[Row]) -> list[str]:

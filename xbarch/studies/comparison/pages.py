@@ -11,16 +11,16 @@ from xbarch.render.document import Document, Picture, Section, Table
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
-from xbarch.studies.comparison.rows import DENSE, GAINS, SCOPES, Row, called, images, machines
+from xbarch.studies.comparison.rows import DENSE, GAINS, SCOPES, Row, images, machines, name_architectures
 from xbarch.support import numbers
 from xbarch.support.sheet import sheet as csv
 
 _NONE = "–"
-_GAINS = GAINS[:4]  # crossbars stand among the absolute figures
+_GAINS = {"speed": "speed-up", "energy": "energy saving", "area": "area saving", "density": "density gain"}
 
 
 def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], command: str) -> Document:
-    """The report."""
+    """Return the report."""
     ran, refused = [r for r in rows if r.figures], [r for r in rows if not r.figures]
     sections = [Section("How to read it", 2, _introduction(asked)), machinery(asked)]
     for policy in dict.fromkeys(r.policy for r in ran):
@@ -28,35 +28,42 @@ def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], com
             sections += tables(asked, f"{title}, {policy}" if title else policy, own)
     sections.append(accuracy(asked, rows))
     if refused:
-        sections.append(Section("Not simulated", 2, ["Pairs that do not take each other, with the reason."],
+        sections.append(Section("Not simulated", 2, ["Combinations that cannot run, with the reason."],
                                 table=Table(("architecture", "workload", "data path", "policy", "why"), [
                                     (r.architecture, r.workload, r.label, r.policy, r.why)
                                     for r in refused], 5, cards=True)))
-    sections.append(Section("Where the data paths come from", 2, bullets=[
-        f"`{name}`: {text}" for name, text in dict((r.label, r.provenance) for r in rows).items()]))
+    sections.append(origins(rows))
     sections += _layers(ran)
     return Document(asked.title, command, pictures, sections)
 
 
+def origins(rows: Sequence[Row]) -> Section:
+    """Return where the definition of every data path comes from."""
+    return Section("Where the data paths come from", 2, bullets=[
+        f"{label} (`{name}`): {text}" for (label, name), text in dict(
+            ((r.label, r.datapath), r.provenance) for r in rows).items()])
+
+
 def _introduction(asked: Study) -> list[str]:
-    first = called(asked, partial(load, model=Architecture))[asked.architectures[0]]
+    first = name_architectures(asked, partial(load, model=Architecture))[asked.architectures[0]]
     return [
         *([asked.description] if asked.description else []),
-        f"{numbers.count(images(asked), 'image')} in flight. Every number comes from these runs; weights and accuracy "
-        "are those of the stored workloads, whose training the table *Accuracy* tells of.",
-        f"Gains, above 1 is better, are over two dense networks: *base*, `dense` on `{first}`; *own*, `dense` on the "
-        "row's architecture with the method's cells and signs and ADCs that lose nothing. *Density* is speed at equal "
-        "area of the occupied tiles. Energy is of scope *compute* (occupied tiles) in the gains; *chip* has the mesh "
-        "as well, *whole* the off-chip links.",
-        "*Index bits* lie beside the weights of one copy; *added area* is the data path's own hardware over all tiles.",
+        f"Every run simulates {numbers.count(images(asked), 'image')}, and every number comes from these runs. Weights "
+        "and accuracy are those of the stored workloads; the table *Accuracy* lists what they were trained on.",
+        f"Gains are relative to two dense networks; above 1 is better. *Base* is `dense` on `{first}`; *own* is "
+        "`dense` on the row's architecture, with the method's cells and signs and lossless ADCs. *Density gain* is the "
+        "speed-up at equal area of the occupied tiles. Energy savings are for the scope *compute* (occupied tiles); "
+        "the scope *chip* adds the interconnect, *whole* the off-chip links.",
+        "*Index bits* are stored with the weights of one copy; *added area* is the share of the tiles' area that the "
+        "data path's own hardware takes.",
     ]
 
 
 def machinery(asked: Study) -> Section:
-    """What the architectures share and what not: a method that needs its own machine runs on a variant of the base."""
+    """Return how the architectures differ: a method that needs its own machine runs on a variant of the base."""
     found, first = list[tuple[str, ...]](), 0
     specs = {name: load(name, Architecture) for name in machines(asked)}
-    for name, shown in called(asked, specs.__getitem__).items():
+    for name, shown in name_architectures(asked, specs.__getitem__).items():
         spec = specs[name]
         tile = tile_area(spec.components.values(), spec.hierarchy.imas_per_tile)
         first = first or tile
@@ -65,12 +72,12 @@ def machinery(asked: Study) -> Section:
                       f"{unit.rows} × {unit.columns}" if unit else "whole array", str(g.adc_bits),
                       f"{spec.crossbars:,}", numbers.area(tile), f"{tile / first:.3f}", spec.summary))
     return Section("Machines", 2, table=Table(
-        ("architecture", "crossbar", "read at a time", "ADC bits", "crossbars", "area of a tile", "of the base's",
-         "what"), found, 3, cards=True))
+        ("architecture", "crossbar", "read at a time", "ADC bits", "crossbars", "tile area", "relative to base",
+         "description"), found, 3, cards=True))
 
 
 def _parts(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """The rows workload by workload; together, dense ones of one workload, where each has one method to show."""
+    """Group the rows by workload; if each workload has only one method, return all together with one dense row."""
     by: dict[str, list[Row]] = {}
     for r in rows:
         by.setdefault(r.workload, []).append(r)
@@ -81,7 +88,7 @@ def _parts(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
 
 
 def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
-    """Gains and absolute figures of rows that ran."""
+    """Return the gains and the absolute figures of rows that ran."""
     several, mixed = len(machines(asked)) > 1, len({r.workload for r in rows}) > 1
     lead = [*(["workload"] if mixed else []), "data path", *(["architecture"] if several else [])]
 
@@ -99,28 +106,25 @@ def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
             numbers.number(f.index_bits), f"{100 * f.added:.2f} %"])
     return [
         Section(title, 2),
-        Section("Gains", 3, table=Table([*lead, *(f"{what}, {over}" for over in ("base", "own") for what in _GAINS)],
-                                        gains, len(lead), cards=True)),
+        Section("Gains", 3, table=Table(
+            [*lead, *(f"{title}, {over}" for over in ("base", "own") for title in _GAINS.values())],
+            gains, len(lead), cards=True)),
         Section("Absolute", 3, table=Table(
-            [*lead, "ratio", "crossbars", "images/s", *(f"energy, {s}" for s in SCOPES), "area, mm²", "ADC bits",
-             "index bits", "added area"], absolute, len(lead), cards=True)),
+            [*lead, "compression ratio", "crossbars", "images/s", *(f"energy per image, {s}" for s in SCOPES),
+             "area, mm²", "ADC bits", "index bits", "added area"], absolute, len(lead), cards=True)),
     ]
 
 
 def accuracy(asked: Study, rows: Sequence[Row]) -> Section:
-    """Accuracy by phase of every workload."""
-    return Section("Accuracy", 2, table=_accuracy(asked, rows))
-
-
-def _accuracy(asked: Study, rows: Sequence[Row]) -> Table:
+    """Return the accuracy of every workload after each phase of its training."""
     of = {r.workload: r for r in rows}
     phases = [p for p in ("baseline", "cut", "pruning", "crossbars") if any(p in r.accuracy for r in of.values())]
     heads = {"baseline": "dense", "cut": "before retraining", "pruning": "after retraining",
              "crossbars": "through crossbars"}
-    return Table(["workload", "trained on", *(heads[p] for p in phases)], [
+    return Section("Accuracy", 2, table=Table(["workload", "trained on", *(heads[p] for p in phases)], [
         [name, of[name].trained or "synthetic weights",
          *(f"{of[name].accuracy[p]:.2%}" if p in of[name].accuracy else _NONE for p in phases)]
-        for name in asked.workloads if name in of], 2, cards=True)
+        for name in asked.workloads if name in of], 2, cards=True))
 
 
 def _layers(rows: Sequence[Row]) -> list[Section]:
@@ -128,8 +132,8 @@ def _layers(rows: Sequence[Row]) -> list[Section]:
     for r in rows:
         assert r.figures is not None
         made.append(Section(
-            f"Layers: {r.workload}, {r.datapath}, {r.architecture}, {r.policy}", 3, table=Table(
-                ("layer", "crossbars", "copies", "windows", "occupancy", "busy"), [
+            f"Layers: {r.workload}, {r.label}, {r.architecture}, {r.policy}", 3, table=Table(
+                ("layer", "crossbars", "copies", "output pixels", "crossbar time per output pixel", "busy"), [
                     (la["name"], str(la["crossbars"]), str(la["copies"]), numbers.number(la["windows"]),
                      numbers.time(round(la["occupancy_ps"])), f"{la['busy']:.1%}")
                     for la in r.figures.layers if la["crossbars"]]), folded=True))
@@ -148,7 +152,7 @@ _COLUMNS = ("ratio", "crossbars", "images_per_second", "area", "added", "adc_bit
 
 
 def sheet(rows: Sequence[Row]) -> str:
-    """CSV: a line a row, energies in aJ an image, area in mm²."""
+    """Return the rows as CSV, with energy per image in aJ and area in mm²."""
     varied = any(r.variant for r in rows)
     heads = ["architecture", "workload", "datapath", "policy", *(["variant"] if varied else []), "why", "trained_on",
              "assumed", *_COLUMNS,
@@ -160,7 +164,7 @@ def sheet(rows: Sequence[Row]) -> str:
         f = r.figures
         lines.append([
             r.architecture, r.workload, r.datapath, r.request.policy, *([r.variant] if varied else []), r.why,
-            r.trained, r.label != r.datapath,
+            r.trained, r.assumed,
             *(getattr(f, c) if f else None for c in _COLUMNS), *(f.energy[s] if f else None for s in SCOPES),
             *(r.gain(what, over) for over in ("base", "own") for what in GAINS),
             *(r.accuracy.get(p) for p in ("baseline", "cut", "pruning"))])

@@ -1,4 +1,4 @@
-"""Pictures of a comparison: accuracy against energy, speed against ratio, energy by component."""
+"""Pictures of a comparison: accuracy against energy, speed-up against compression ratio, energy by component."""
 
 from __future__ import annotations
 
@@ -8,35 +8,29 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from xbarch.render.pictures import saved, styled
+from xbarch.render.pictures import styled
 from xbarch.studies.comparison.rows import DENSE, Row, front
 
 _COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00", "#444444",
             "#d98b4a")
 _MARKS = "osD^vP*X<>hp"
-_SHOWN = 9  # components told apart; the rest is one
+_SHOWN = 9  # components with a colour of their own; the others are drawn as one
 
 
 def draw(rows: Sequence[Row]) -> dict[str, Figure]:
-    """Figures by name, of the width of a phone."""
+    """Return figures by name, as wide as a phone."""
     ran = [r for r in rows if r.figures]
-    pruned = [r for r in ran if r.datapath != DENSE or r.base is not r.figures]  # what they are put over aside
+    pruned = [r for r in ran if r.datapath != DENSE or r.base is not r.figures]  # without the base itself
     with styled():
         found = {"ratio_speed": _scatter(
             ran, [(r, r.figures.ratio, r.gain("speed")) for r in pruned if r.figures and r.gain("speed")],
-            "times fewer weights", "times faster than the dense base")}
+            "compression ratio", "speed-up over the dense base")}
         trained = [(r, r.gain("energy"), _change(r)) for r in pruned if r.gain("energy") and _change(r) is not None]
         if trained:
-            found["accuracy_energy"] = _scatter(ran, trained, "times less energy than the dense base",
-                                                "change of accuracy, points", log=False)
+            found["accuracy_energy"] = _scatter(ran, trained, "energy saving over the dense base",
+                                                "change in accuracy, points", log=False)
         found["energy"] = _bars(ran)
     return found
-
-
-def render(figure: Figure, kind: str) -> bytes:
-    """"svg" or "png"; the same bytes for the same figure."""
-    with styled():
-        return saved(figure, kind, dpi=160)
 
 
 def _change(row: Row) -> float | None:
@@ -46,7 +40,7 @@ def _change(row: Row) -> float | None:
 
 def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across: str, up: str,
              log: bool = True) -> Figure:
-    """Points by data path; the line joins those that no other surpasses in both."""
+    """Draw points by data path; the line joins the Pareto front."""
     figure = Figure(figsize=(4.4, 4.2), layout="constrained")
     axes = figure.subplots()
     on = _machines(ran)
@@ -58,12 +52,12 @@ def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across:
     best = front([(x, y) for _, x, y in points])
     if len(best) > 1:
         axes.plot([points[i][1] for i in best], [points[i][2] for i in best], "-", color="#7a868e", linewidth=0.8,
-                  zorder=0, label="not surpassed")
+                  zorder=0, label="Pareto front")
     axes.set_xscale("log")
     if log:
         axes.set_yscale("log")
     for axis, values in ((axes.xaxis, [x for _, x, _ in points]), (axes.yaxis, [y for _, _, y in points]))[:1 + log]:
-        near = max(values) < 2 * min(values)  # hardly a tick of a logarithmic axis would lie between
+        near = max(values) < 2 * min(values)  # a logarithmic axis would have hardly a tick
         if near:
             axis.axes.set(**{f"{axis.axis_name}lim": (min(values) / 1.2, 1.2 * max(values))})
         axis.set_major_locator(MaxNLocator(5) if near else LogLocator(10, (1, 1.5, 2, 3, 5, 7)))
@@ -79,7 +73,7 @@ def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across:
 
 
 def _machines(rows: Sequence[Row]) -> dict[str, set[str]]:
-    """On which machines each data path ran."""
+    """Return the architectures on which each data path ran."""
     on: dict[str, set[str]] = {}
     for r in rows:
         on.setdefault(r.label, set()).add(r.architecture)
@@ -87,7 +81,7 @@ def _machines(rows: Sequence[Row]) -> dict[str, set[str]]:
 
 
 def _bars(ran: Sequence[Row]) -> Figure:
-    """Energy an image of every run by component, relative to its dense base, which is the line at 1."""
+    """Draw the energy per image of every run by component, relative to its dense base (the line at 1)."""
     rows = [r for r in ran if r.base is not r.figures] or ran
     totals: dict[str, int] = {}
     for r in rows:
@@ -110,16 +104,16 @@ def _bars(ran: Sequence[Row]) -> Figure:
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(range(len(rows)), _names(rows), fontsize=7)
     axes.invert_yaxis()
-    axes.set_xlabel("energy an image over the dense base's,\nwithout off-chip links")
+    axes.set_xlabel("energy per image relative to the dense base,\nwithout off-chip links")
     for i, name in enumerate(shown):
         axes.barh(0, 0, color=_COLOURS[i % len(_COLOURS)], label=name)
-    axes.barh(0, 0, color="#c5ccd1", label="all else")
+    axes.barh(0, 0, color="#c5ccd1", label="all others")
     figure.legend(fontsize=7, ncols=3, loc="outside upper center", frameon=False)
     return figure
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
-    """As short as tells the rows apart: data path, its machine where there are several, its workload where needed."""
+    """Return a name for each row, just long enough to be unique: data path, architecture, workload."""
     machines = len({r.architecture for r in rows}) > 1
     short = [r.label + (f", {r.architecture}" if machines else "") for r in rows]
     return [name if short.count(name) == 1 else f"{name}, {r.workload}"

@@ -1,4 +1,4 @@
-"""`xbarch compare` of architectures, workloads and data paths: run them and write the report."""
+"""`xbarch compare` with architectures, workloads and data paths: run them and write the report."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xbarch.render.document import Picture, html, markdown
+from xbarch.render.document import html, write_report
 from xbarch.specs.load import Document, validate
 from xbarch.specs.load import document as read
 from xbarch.specs.study import Study
 from xbarch.studies.comparison import pages, picture
 from xbarch.studies.comparison.rows import Row, rows
-from xbarch.studies.runs.bench import Progress, resumable
-from xbarch.support.files import writable, write, write_all
+from xbarch.studies.drawn import draw_files, file_names, to_pictures
+from xbarch.studies.runs.bench import resumable_store
+from xbarch.support.files import writable, write
+from xbarch.support.progress import Progress
 
-_TEXT = ("comparison.md", "comparison.html", "comparison.csv")
-_DRAWN = {"ratio_speed": "Speed against the ratio of weights", "accuracy_energy": "Accuracy against energy",
-          "energy": "Energy by component"}
+_DRAWN = {"ratio_speed": "Speed-up against compression ratio", "accuracy_energy": "Accuracy against energy saving",
+          "energy": "Energy per image by component"}
 
 
 def study(source: str | Path, *, out: str | Path | None = None, processes: int | None = None,
           progress: Progress | None = None) -> list[Row]:
-    """`compare` as a study file (YAML, `kind: study`) says.
+    """Run the comparison described by a study file (YAML, `kind: study`).
 
     Raises:
-        InputError: no such file, refused, or something it names is not there.
+        InputError: there is no such file, it is refused, or something it names does not exist.
     """
     found = read(source, kind="studies")
     with found.blamed():
@@ -35,7 +36,7 @@ def study(source: str | Path, *, out: str | Path | None = None, processes: int |
 
 def compare(architectures: Sequence[str], workloads: Sequence[str], *, out: str | Path | None = None,
             processes: int | None = None, progress: Progress | None = None, **more: Any) -> list[Row]:
-    """Put data paths side by side on architectures and workloads, and write one report.
+    """Compare data paths on architectures and workloads, and write one report.
 
     Args:
         architectures: names or paths; the first is the base machine.
@@ -43,13 +44,13 @@ def compare(architectures: Sequence[str], workloads: Sequence[str], *, out: str 
         out: folder for comparison.md, .html, .csv and the pictures, or a file .html for the page alone; None writes
             nothing.
         processes: worker processes; None: one per CPU.
-        progress: called with (runs done, runs in all, what is running).
+        progress: called with (runs done, runs in all, what was run).
         more: the other fields of a study (`xbarch.specs.study.Study`): datapaths (names, "own" or "all"), policies,
             machines, axes, and fields of a request for every run: images, chips, mode, placement, batch, engine,
             reload, bits.
 
     Raises:
-        InputError: something named is not there or refused; the folder cannot be written.
+        InputError: something named does not exist or is refused, or the folder cannot be written.
     """
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in more.items()}
     asked = validate(Document("compare", {"architectures": [str(a) for a in architectures],
@@ -59,18 +60,18 @@ def compare(architectures: Sequence[str], workloads: Sequence[str], *, out: str 
 
 def run(asked: Study, *, out: str | Path | None = None, processes: int | None = None,
         progress: Progress | None = None, command: str = "xbarch compare") -> list[Row]:
-    """Run a study, resumable, and write its report. command: what the report says it was made by.
+    """Run a study, resuming an interrupted one, and write its report. command: named in the report.
 
     Raises:
-        InputError: as `compare`.
+        InputError: as in `compare`.
     """
     place = None if out is None else Path(out)
     page = place is not None and place.suffix == ".html"
     if place is not None and page:
         writable(place.parent, place.name)
     elif place is not None:
-        writable(place, *_TEXT, *(f"{name}.{kind}" for name in _DRAWN for kind in ("svg", "png")))
-    with resumable(None if page else place, ["compare", asked.model_dump()]) as store:
+        writable(place, *file_names("comparison", _DRAWN))
+    with resumable_store(None if page else place, ["compare", asked.model_dump()]) as store:
         found = rows(asked, progress, store=store, processes=processes)
         if place is not None:
             _write(place, asked, found, command)
@@ -78,18 +79,10 @@ def run(asked: Study, *, out: str | Path | None = None, processes: int | None = 
 
 
 def _write(out: Path, asked: Study, found: Sequence[Row], command: str) -> None:
-    figures = picture.draw(found)
-    drawn = {name: picture.render(figure, "svg") for name, figure in figures.items()}
-    pictures = [Picture(f"{name}.svg", _DRAWN[name], f"{_DRAWN[name]}; the numbers are in the tables", svg, narrow=True)
-                for name, svg in drawn.items()]
-    document = pages.document(asked, found, pictures, command)
+    """Write the page alone if `out` is an .html file, else all files into that folder."""
+    files = draw_files(picture.draw(found))
+    document = pages.document(asked, found, to_pictures(files, _DRAWN), command)
     if out.suffix == ".html":
         write(out, html(document))
-        return
-    contents: dict[Path, str | bytes] = {
-        out / "comparison.md": markdown(document), out / "comparison.html": html(document),
-        out / "comparison.csv": pages.sheet(found)}
-    for name, figure in figures.items():
-        contents[out / f"{name}.svg"] = drawn[name]
-        contents[out / f"{name}.png"] = picture.render(figure, "png")
-    write_all(contents)
+    else:
+        write_report(out, "comparison", document, pages.sheet(found), files)

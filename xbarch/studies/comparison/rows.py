@@ -1,12 +1,13 @@
-"""The table behind a comparison: one row an architecture, workload, data path and policy, run or refused."""
+"""The table behind a comparison: one row per architecture, workload, data path and policy, whether it ran or not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from xbarch.datapaths.base import title_of
 from xbarch.datapaths.dense import Sign, largest
 from xbarch.datapaths.records import Geometry
 from xbarch.errors import InputError
@@ -18,9 +19,10 @@ from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import unknown
 from xbarch.specs.study import Study
 from xbarch.studies.runs.answer import Answer
-from xbarch.studies.runs.axes import Variant, at, merged, names, variants
-from xbarch.studies.runs.bench import Bench, Progress
+from xbarch.studies.runs.axes import Variant, blame_field, list_fields, merge_overrides, variants
+from xbarch.studies.runs.bench import Bench
 from xbarch.support import numbers
+from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
 from xbarch.workload.infer import multiplies
 
@@ -31,69 +33,87 @@ DENSE = "dense"
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What a run measured. energies in aJ an image by scope; area of the occupied tiles in mm²; added area: share of it
-    that the data path's own hardware takes; index_bits: stored beside the weights of one copy."""
+    """What a run measured."""
 
     weights: int
     kept: int
+    """Weights that the mask keeps."""
     crossbars: int
+    """Of one copy of each layer."""
     images_per_second: float
     energy: dict[str, int]
+    """Energy per image (aJ) by scope."""
     components: dict[str, int]
+    """Energy per image (aJ) by component."""
     area: float
+    """Of the occupied tiles (mm²)."""
     added: float
+    """Share of the tiles' area that the data path's own hardware takes."""
     adc_bits: int
     index_bits: int
+    """Stored with the weights of one copy."""
     conversions: int
     layers: list[dict[str, Any]] = field(repr=False)
 
     @property
     def ratio(self) -> float:
-        """Times fewer weights."""
+        """Compression ratio: all weights over those kept."""
         return self.weights / max(1, self.kept)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """request: what was asked. architecture: its name, as `called`. variant: what the axes set. why: empty if it ran.
-    base: dense on the study's first architecture; own: dense on this one, with the method's cells and signs. trained:
-    what the workload was trained on, "" if its weights are random. accuracy: shares by phase. provenance: of the data
-    path."""
+    """A run with the two dense runs it is compared with."""
 
     request: Request
     architecture: str
+    """Name in tables (`name_architectures`)."""
     variant: str = ""
+    """What the axes set."""
     why: str
+    """Why it did not run; empty if it did."""
     figures: Figures | None = None
     base: Figures | None = None
+    """Dense on the study's first architecture."""
     own: Figures | None = None
+    """Dense on this architecture, with the method's cells and signs."""
     trained: str = ""
+    """What the workload was trained on; empty if its weights are random."""
     accuracy: dict[str, float] = field(default_factory=dict)
+    """Shares by phase of the training."""
+    title: str = ""
+    """The data path's name for readers."""
     provenance: str = ""
+    """Where the data path's definition comes from."""
 
     @property
     def workload(self) -> str:
-        """The workload, as it was asked for."""
+        """The workload as given in the study."""
         return str(self.request.workload)
 
     @property
     def datapath(self) -> str:
-        """The data path's name."""
+        """The data path's registered name."""
         return self.request.datapath or ""
 
     @property
     def policy(self) -> str:
-        """The policy, and what the axes set."""
+        """The policy and what the axes set."""
         return f"{self.request.policy}, {self.variant}" if self.variant else self.request.policy
 
     @property
     def label(self) -> str:
-        """The data path's name in tables."""
-        return numbers.path(self.datapath, self.provenance)
+        """The data path's name in tables, marked if its definition is assumed as a whole."""
+        return numbers.path(self.title or self.datapath, self.provenance)
+
+    @property
+    def assumed(self) -> bool:
+        """Whether the data path's definition is assumed as a whole."""
+        return self.provenance.startswith("assumed")
 
     def gain(self, what: str, over: str = "base") -> float | None:
-        """Over a base, above 1 is better: speed, energy (scope compute), area, crossbars, density (speed at equal
-        area of the occupied tiles)."""
+        """Return a gain over a base, better if above 1: speed, energy (scope compute), area, crossbars or density
+        (speed at equal area of the occupied tiles)."""
         rival: Figures | None = getattr(self, over)
         if self.figures is None or rival is None:
             return None
@@ -107,48 +127,40 @@ def rows(asked: Study, progress: Progress | None = None, *, store: Path | None =
          processes: int | None = None) -> list[Row]:
     """Run the study.
 
-    store: file that answers are kept in and read from. processes: worker processes; None: one per CPU.
+    store: file that keeps the answers. processes: worker processes; None: one per CPU.
 
     Raises:
-        InputError: what it names is not there or not what it should be.
+        InputError: something the study names does not exist or is wrong.
     """
     bench = Bench(store, processes)
     shared = _Shared(bench)
     found = lines(asked, bench.contents)
     bench.run((shared.of(r) for line in found for r in (line.request, line.base, line.own)), progress)
-    own = called(asked, bench.contents.spec)
+    own = name_architectures(asked, bench.contents.spec)
     return [_row(line, own[str(line.request.arch)], shared) for line in found]
 
 
 @dataclass(frozen=True)
 class Line:
-    """The requests of a row: its own, the dense run on the base machine, and the dense run on its own machine. variant:
-    what the axes set."""
+    """The requests of a row."""
 
     request: Request
     base: Request
+    """Dense on the base machine."""
     own: Request
+    """Dense on the row's own machine."""
     variant: str
+    """What the axes set."""
 
 
 def lines(asked: Study, contents: Contents) -> list[Line]:
-    """Every combination, dense ones first. Everything that is named is looked over.
+    """Return every combination, dense ones first, after checking everything that the study names.
 
     Raises:
-        InputError: an architecture, workload, data path or policy that there is not.
+        InputError: an architecture, workload, data path or policy does not exist.
     """
     known = registry.datapaths()
-    for number, name in enumerate(asked.datapaths):
-        if name not in ("own", "all") and name not in known:
-            raise InputError(unknown("data path", name, ["own", "all", *known]), field=f"datapaths.{number}")
-    for name in asked.machines:
-        if name not in known:
-            raise InputError(unknown("data path", name, known), field="machines")
-    for number, policy in enumerate(asked.policies):
-        with at(f"policies.{number}"):
-            parse_policy(policy)
-    for name in machines(asked):
-        _buildable(name, contents)
+    _check_names(asked, known, contents)
     every = list(variants(asked.axes))
     found: dict[Request, Line] = {}
     for workload in asked.workloads:
@@ -160,37 +172,45 @@ def lines(asked: Study, contents: Contents) -> list[Line]:
                 for policy in asked.policies:
                     for variant in every:
                         request = Request(arch=arch, workload=workload, datapath=path, policy=policy,
-                                          **variant.changed(asked.choices))
+                                          **variant.apply(asked.choices))
                         found[request] = _line(asked, request, variant, contents)
     return list(found.values())
 
 
-def _buildable(name: str, contents: Contents) -> None:
-    """Refuse an architecture that no machine can be made of, by its file and line."""
-    found = contents.document(name)
-    with found.blamed():
-        buildable(contents.spec(name))
+def _check_names(asked: Study, known: Mapping[str, object], contents: Contents) -> None:
+    for number, name in enumerate(asked.datapaths):
+        if name not in ("own", "all") and name not in known:
+            raise InputError(unknown("data path", name, ["own", "all", *known]), field=f"datapaths.{number}")
+    for name in asked.machines:
+        if name not in known:
+            raise InputError(unknown("data path", name, known), field="machines")
+    for number, policy in enumerate(asked.policies):
+        with blame_field(f"policies.{number}"):
+            parse_policy(policy)
+    for name in machines(asked):
+        with contents.document(name).blamed():  # by file and line
+            buildable(contents.spec(name))
 
 
 def _line(asked: Study, request: Request, variant: Variant, contents: Contents) -> Line:
-    """A request with the two dense runs that it is compared with: on the base machine; and on its own with the
-    method's cells and signs, and with ADCs of as many bits as lose nothing of these, where its own have fewer."""
+    """Return a request with the two dense runs it is compared with: on the base machine, and on its own machine with
+    the method's cells and signs and with ADCs of enough bits to lose nothing of these."""
     base = request.changed(arch=asked.architectures[0], datapath=DENSE, options={})
     path = choose_datapath(contents.workload(request.workload), request.datapath, request.options)
     with guard.asking(path, "matched"):
         options, overrides = path.matched()
-    changed = request.changed(overrides=merged(request.overrides, overrides))
+    changed = request.changed(overrides=merge_overrides(request.overrides, overrides))
     shape = Geometry.of(contents.architecture(changed)[0].crossbar)
     needed = shape.lossless_bits(largest(shape.ou_rows or shape.rows, shape, cast(Sign, options.get("sign", "offset"))))
     if needed > shape.adc_bits:
         overrides = [*overrides, f"crossbar.adc_bits={needed}"]
-    own = request.changed(datapath=DENSE, options=options, overrides=merged(request.overrides, overrides))
-    said = ", ".join(f"{name}={value}" for name, value in zip(names(asked.axes), variant.values, strict=True))
-    return Line(request, base, own, said)
+    own = request.changed(datapath=DENSE, options=options, overrides=merge_overrides(request.overrides, overrides))
+    text = ", ".join(f"{name}={value}" for name, value in zip(list_fields(asked.axes), variant.values, strict=True))
+    return Line(request, base, own, text)
 
 
 class _Shared:
-    """Dense packing looks at no weight, so networks of equal layers share their dense runs."""
+    """Dense packing does not depend on weights, so networks with equal layers share their dense runs."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
@@ -198,7 +218,7 @@ class _Shared:
         self._figures: dict[Request, Figures | str] = {}
 
     def of(self, request: Request) -> Request:
-        """The request that is run for this one."""
+        """Return the request that is run in place of this one."""
         network = self.bench.contents.workload(request.workload)
         if request.datapath != DENSE:
             return request
@@ -207,16 +227,16 @@ class _Shared:
         return self._first.setdefault(key, request)
 
     def figures(self, request: Request) -> Figures | str:
-        """What a request measured, or why it did not run."""
+        """Return what a request measured, or why it did not run."""
         if request not in self._figures:
             answer = self.bench.answer(self.of(request))
-            self._figures[request] = answer.short if answer.why else measured(
+            self._figures[request] = answer.short if answer.why else to_figures(
                 answer, self.bench.contents.workload(request.workload))
         return self._figures[request]
 
 
-def measured(answer: Answer, network: Workload) -> Figures:
-    """The figures of a run; the unmasked weights are the network's own."""
+def to_figures(answer: Answer, network: Workload) -> Figures:
+    """Return the figures of a run; weights kept are counted in the network itself, whose dense run may be shared."""
     r, facts, layers = answer.result, answer.facts, network.compute_layers
     return Figures(
         weights=sum(la.rows * la.filters for la in layers), kept=sum(la.kept_weights for la in layers),
@@ -228,21 +248,21 @@ def measured(answer: Answer, network: Workload) -> Figures:
 
 
 def images(asked: Study) -> int:
-    """Images in flight in every run of a study."""
+    """Return the images of every run of a study."""
     default: int = Request.model_fields["images"].default
     return default if asked.images is None else asked.images
 
 
 def machines(asked: Study) -> list[str]:
-    """Every architecture of a study, the base first."""
+    """Return every architecture of a study, the base first."""
     return list(dict.fromkeys([*asked.architectures, *asked.machines.values()]))
 
 
-def called(asked: Study, spec: Callable[[str], Architecture]) -> dict[str, str]:
-    """What each of a study's architectures is called in its rows: by its own name, or, where another has the same, as
-    it was asked for. spec: reads one."""
-    own = {asked_for: spec(asked_for).name for asked_for in machines(asked)}
-    return {k: name if list(own.values()).count(name) == 1 else k for k, name in own.items()}
+def name_architectures(asked: Study, spec: Callable[[str], Architecture]) -> dict[str, str]:
+    """Return the name in tables of each architecture of a study: its own, or, if two have the same, as given in the
+    study. spec: reads one."""
+    own = {given: spec(given).name for given in machines(asked)}
+    return {given: name if list(own.values()).count(name) == 1 else given for given, name in own.items()}
 
 
 def _row(line: Line, machine: str, shared: _Shared) -> Row:
@@ -253,7 +273,8 @@ def _row(line: Line, machine: str, shared: _Shared) -> Row:
     base, own = (None if why else _ran(shared.figures(r)) for r in (line.base, line.own))
     return Row(request=request, architecture=machine, variant=line.variant, why=why, figures=_ran(done), base=base,
                own=own, trained=network.trained_on or "",
-               accuracy={k: v for k, v in network.accuracy.items() if v <= 1}, provenance=path.provenance)
+               accuracy={k: v for k, v in network.accuracy.items() if v <= 1}, title=title_of(path),
+               provenance=path.provenance)
 
 
 def _ran(done: Figures | str) -> Figures | None:
@@ -261,7 +282,7 @@ def _ran(done: Figures | str) -> Figures | None:
 
 
 def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows as JSON values; None where nothing was run."""
+    """Return the rows as JSON values; figures are None for rows that did not run."""
     found = []
     for r in rows:
         f = r.figures
@@ -275,7 +296,7 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Indices of the points that none surpasses in both coordinates (larger is better), by the first coordinate."""
+    """Return the indices of the Pareto front of points (larger is better), by the first coordinate."""
     best, found = float("-inf"), []
     for i in sorted(range(len(points)), key=lambda i: (-points[i][0], -points[i][1])):
         if points[i][1] > best:

@@ -1,4 +1,4 @@
-"""The whole field on one bench: what its methods reach at equal loss of accuracy, and what hardware makes of that."""
+"""All methods compared: compression at equal loss of accuracy, and what it brings in hardware."""
 
 from xbarch.studies.field.report import field
 

@@ -1,4 +1,4 @@
-"""The finding as sections of a report, and as CSV."""
+"""The field report's sections and its CSV table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import inf, isfinite
 
 from xbarch.render.document import Document, Picture, Section, Table
-from xbarch.studies.accuracy.pages import reached
+from xbarch.studies.accuracy.pages import format_reach
 from xbarch.studies.comparison import pages as study
 from xbarch.studies.comparison.rows import DENSE, Figures, Row
 from xbarch.studies.field.rows import BUDGET, LOSSES, NETWORK, Field, Method
@@ -14,23 +14,25 @@ from xbarch.support import numbers
 from xbarch.support.sheet import sheet as csv
 
 _NONE = "–"
-_TINY = 1.02  # gains nearer to 1 than this are none
+_TINY = 1.02  # smaller gains count as none
 
 
 def document(found: Field, pictures: Sequence[Picture], command: str) -> Document:
-    """The report."""
-    sections = [Section("What it says", 2, bullets=said(found)), Section("How to read it", 2, _introduction(found)),
-                study.machinery(found.asked), Section("How far at equal loss", 2, table=_reaches(found.methods))]
+    """Return the report."""
+    sections = [Section("Findings", 2, bullets=sentences(found)),
+                Section("How to read it", 2, _introduction(found)), study.machinery(found.asked),
+                Section("Compression ratio at equal loss", 2, table=_reaches(found.methods))]
     for place, loss in enumerate(LOSSES):
         sections.append(Section(f"Hardware at a loss of at most {_lost(loss)}", 2, [
-            f"Each method's trained point of the highest ratio whose change of accuracy is {_points(-loss)} or better, "
-            f"under `{BUDGET}`, on its own machine. Gains are over the dense network of the same bits on "
-            f"`{found.asked.architectures[0]}`: FORMS has 8, the others 4."], table=_hardware(found.methods, place)))
+            "The trained point of each method with the highest compression ratio whose change in accuracy is "
+            f"{_points(-loss)} points or better, under `{BUDGET}`, on the method's own machine. Gains are relative to "
+            f"the dense network with the same bits on `{found.asked.architectures[0]}` (FORMS has 8 bits, the others "
+            "4)."], table=_hardware(found.methods, place)))
     for policy in found.asked.policies:
         rows = [r for r in found.large if r.figures and r.policy == policy and r.datapath != DENSE]
         if rows:
-            sections.append(Section(f"VGG-16 at about one ratio, {policy}", 2, [_LARGE[policy]] if policy in _LARGE
-                                    else []))
+            sections.append(Section(f"VGG-16 at about the same compression ratio, {policy}", 2,
+                                    [_LARGE[policy]] if policy in _LARGE else []))
             sections += study.tables(found.asked, policy, rows)[1:]
     if found.large:
         sections.append(study.accuracy(found.asked, found.large))
@@ -38,56 +40,56 @@ def document(found: Field, pictures: Sequence[Picture], command: str) -> Documen
         if refused:
             sections.append(Section("Not simulated", 2, table=Table(("workload", "data path", "why"), [
                 (r.workload, r.label, r.why) for r in refused], 3, cards=True)))
-    sections += [Section("What this cannot tell", 2, bullets=_limits(found)),
-                 Section("Where the data paths come from", 2, bullets=[
-                     f"`{label}`: {text}" for label, text in dict(
-                         (r.label, r.provenance) for r in [*found.curves, *found.large]).items()])]
-    return Document("The field side by side", command, pictures, sections)
+    sections += [Section("What this cannot show", 2, bullets=_limits(found)),
+                 study.origins([*found.curves, *found.large])]
+    return Document("All methods compared", command, pictures, sections)
 
 
 _LARGE = {
-    "fit": "Each network on the smallest whole number of tiles that holds one copy of it.",
-    "crossbars:4": "Every method has four times the crossbars of its machine's dense network, for copies.",
+    "fit": "Each network runs on the smallest whole number of tiles that holds one copy of it.",
+    "crossbars:4": "For weight replication, every method has four times the crossbars of the dense network on its "
+                   "machine.",
 }
 
 
 # -- sentences ----------------------------------------------------------------------------------------------------
 
-def said(found: Field) -> list[str]:
-    """Sentences whose every name and number is computed."""
+def sentences(found: Field) -> list[str]:
+    """Return the findings as sentences, in which every name and number is computed."""
     made = []
     for place, loss in enumerate(LOSSES):
         order = sorted(found.methods, key=lambda m: -_far(m, place))
-        made.append(f"With {_lost(loss)} lost on {NETWORK} these go farthest in weights: " + ", ".join(
-            f"{m.name} {reached(m.reaches[place])}" for m in order[:4]) + "; and these least far: "
-            + ", ".join(f"{m.name} {reached(m.reaches[place])}" for m in order[-2:]) + ".")
+        made.append(f"At a loss of {_lost(loss)} on {NETWORK}, the highest compression ratios are " + ", ".join(
+            f"{m.name} {format_reach(m.reaches[place])}" for m in order[:4]) + "; the lowest are "
+            + ", ".join(f"{m.name} {format_reach(m.reaches[place])}" for m in order[-2:]) + ".")
     for place, loss in enumerate(LOSSES):
         for text, figure, shown, what in _BEST:
             ran = [(m.name, r.figures, r.gain(what)) for m in found.methods
                    if (r := m.runs[place]) is not None and r.figures is not None]
             best = sorted(ran, key=lambda each: figure(each[1]))[:4]
             if best:
-                made.append(f"Within {_lost(loss)} and under `{BUDGET}`, {text}: " + ", ".join(
+                made.append(f"At a loss of at most {_lost(loss)} and under `{BUDGET}`, {text}: " + ", ".join(
                     f"{name} {shown(figures)} ({_times(gain)})" for name, figures, gain in best) + ".")
     lost = [m.name for m in found.methods for r in m.runs[-1:] if r is not None and (r.gain("energy") or inf) < _TINY]
     if lost:
-        made.append(f"No less energy than the dense network, within {_lost(LOSSES[-1])}: {', '.join(lost)}.")
+        made.append(f"At a loss of at most {_lost(LOSSES[-1])}, these save no energy over the dense network: "
+                    f"{', '.join(lost)}.")
     pairs = [(r.figures.ratio, r.gain("energy") or 0, r.gain("speed") or 0) for r in found.large
              if r.figures and r.policy == found.asked.policies[-1] and r.datapath != DENSE]
     if pairs:
         ratios, energies, speeds = zip(*pairs, strict=True)
         made.append(
-            f"On VGG-16, with {min(ratios):.3g} to {max(ratios):.3g} times fewer weights and under "
-            f"`{found.asked.policies[-1]}`, energy gains over the dense network of the same bits spread from "
-            f"{_times(min(energies))} to {_times(max(energies))} and speed gains from {_times(min(speeds))} to "
-            f"{_times(max(speeds))}: the ratio of weights alone says little about a crossbar machine.")
+            f"On VGG-16, at compression ratios of {min(ratios):.3g} to {max(ratios):.3g} and under "
+            f"`{found.asked.policies[-1]}`, energy savings over the dense network with the same bits range from "
+            f"{_times(min(energies))} to {_times(max(energies))} and speed-ups from {_times(min(speeds))} to "
+            f"{_times(max(speeds))}: the compression ratio alone says little about a crossbar machine.")
     return made
 
 
 _BEST: tuple[tuple[str, Callable[[Figures], float], Callable[[Figures], str], str], ...] = (
-    ("most images a second (and over dense)", lambda f: -f.images_per_second,
+    ("most images per second (and speed-up over dense)", lambda f: -f.images_per_second,
      lambda f: numbers.number(f.images_per_second), "speed"),
-    ("least energy an image (and over dense)", lambda f: f.energy["compute"],
+    ("least energy per image (and saving over dense)", lambda f: f.energy["compute"],
      lambda f: numbers.energy(f.energy["compute"]), "energy"),
 )
 
@@ -104,16 +106,18 @@ def _far(method: Method, place: int) -> float:
 def _introduction(found: Field) -> list[str]:
     data = next((m.data for method in found.methods for m in method.measured if m), "")
     return [
-        f"Two benches. Accuracy is judged on {NETWORK} with {data}, which tells half a point; every method is trained "
-        "there at several ratios, all with the same epochs and seed. A method is then taken at equal loss, not at "
-        "equal ratio, and that network is simulated. VGG-16 on digits is large enough for crossbars to matter, but "
-        "its accuracy hardly moves, so there all methods keep about the same share.",
-        "Between a method's points its curve is a straight line over the logarithm of the ratio, from the unpruned "
-        "network on; in brackets where the lower and upper ends of the 95 % intervals of the change (test images, not "
-        "seeds) fall below the loss. *Beyond*: not within what was trained.",
-        "A method that reads operation units runs on a variant of the base machine; the table *Machines* has the area "
-        "of a tile of each. Names are those of the recipes: `magnitude`, `unstructured`, `filters`, `channel`, `ssl`, "
-        "`blkrew`, `slices` and `dub` know no crossbar and are references; `hybridp` is an assumed definition.",
+        f"There are two networks. Accuracy is measured on {NETWORK} with {data}, which resolves half a point; every "
+        "method was trained on it at several compression ratios, all with the same epochs and seed. Methods are then "
+        "compared at equal loss, not at equal ratio, and those networks are simulated. VGG-16 on digits is large "
+        "enough for crossbars to matter, but its accuracy hardly changes, so there all methods keep about the same "
+        "share of the weights.",
+        "Between a method's points, its curve is a straight line over the logarithm of the compression ratio, starting "
+        "at the unpruned network. The brackets show where the lower and upper ends of the 95 % intervals of the change "
+        "(test images, not seeds) fall below the loss. *Beyond* means beyond the trained range.",
+        "A method that reads operation units runs on a variant of the base machine; the table *Machines* lists their "
+        "tile areas. Methods have the names of their recipes: `magnitude`, `unstructured`, `filters`, `channel`, "
+        "`ssl`, `blkrew`, `slices` and `dub` are not made for crossbars and serve as references; the definition of "
+        "`hybridp` is assumed.",
     ]
 
 
@@ -123,15 +127,15 @@ def _limits(found: Field) -> list[str]:
     spread = f": VGG-16 changes by {min(changes):+.2f} to {max(changes):+.2f} points over all methods, and one test " \
              "image is 0.28 points" if changes else ""
     return [
-        f"Digits cannot rank methods by accuracy{spread}. For that one needs CIFAR-10 or ImageNet (`data: {{name: "
-        "cifar10, path: ...}` in the recipes) and the papers' hundreds of epochs.",
-        f"{NETWORK} has crossbars' worth of few filters in its layers, so methods that remove whole crossbars or align "
-        "to them have fewer choices there than on the papers' networks.",
-        "One seed, few epochs: differences of less than about a point between methods are not established here; an "
-        "interval covers the choice of test images alone.",
-        "FORMS has 8-bit weights and activations as published, all others 4 bits: its energy and area carry that. "
-        "Definitions of methods whose full text is not public are readings; *Where the data paths come from* says "
-        "which.",
+        f"Digits cannot rank methods by accuracy{spread}. That takes CIFAR-10 or ImageNet (`data: {{name: cifar10, "
+        "path: ...}` in the recipes) and hundreds of epochs, as in the papers.",
+        f"The layers of {NETWORK} fill few crossbars, so methods that remove whole crossbars or align to them have "
+        "fewer choices there than on the papers' networks.",
+        "With one seed and few epochs, differences of less than about a point between methods are not significant; "
+        "the intervals cover the choice of test images only.",
+        "FORMS has 8-bit weights and activations as published, all others have 4 bits, which shows in its energy and "
+        "area. Where the full text of a paper is not public, the definition of its method is an interpretation; *Where "
+        "the data paths come from* says which.",
     ]
 
 
@@ -139,27 +143,27 @@ def _limits(found: Field) -> list[str]:
 
 def _reaches(methods: Sequence[Method]) -> Table:
     order = sorted(methods, key=lambda m: -_far(m, 0))
-    return Table(["method", "trained points", *(f"weights at {_lost(loss)}" for loss in LOSSES)], [
-        [m.name, str(m.points), *(reached(r) for r in m.reaches)] for m in order], 1, cards=True)
+    return Table(["method", "trained points", *(f"ratio at {_lost(loss)}" for loss in LOSSES)], [
+        [m.name, str(m.points), *(format_reach(r) for r in m.reaches)] for m in order], 1, cards=True)
 
 
 _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
-    ("ratio", lambda r: _times(r.figures.ratio) if r.figures else _NONE),
+    ("compression ratio", lambda r: _times(r.figures.ratio) if r.figures else _NONE),
     ("images/s", lambda r: numbers.number(r.figures.images_per_second) if r.figures else _NONE),
-    ("energy an image", lambda r: numbers.energy(r.figures.energy["compute"]) if r.figures else _NONE),
-    ("speed", lambda r: _times(r.gain("speed"))),
-    ("energy", lambda r: _times(r.gain("energy"))),
-    ("crossbars", lambda r: _times(r.gain("crossbars"))),
-    ("speed, own base", lambda r: _times(r.gain("speed", "own"))),
-    ("energy, own base", lambda r: _times(r.gain("energy", "own"))),
+    ("energy per image", lambda r: numbers.energy(r.figures.energy["compute"]) if r.figures else _NONE),
+    ("speed-up", lambda r: _times(r.gain("speed"))),
+    ("energy saving", lambda r: _times(r.gain("energy"))),
+    ("crossbar saving", lambda r: _times(r.gain("crossbars"))),
+    ("speed-up, own base", lambda r: _times(r.gain("speed", "own"))),
+    ("energy saving, own base", lambda r: _times(r.gain("energy", "own"))),
     ("ADC bits", lambda r: str(r.figures.adc_bits) if r.figures else _NONE),
     ("index bits", lambda r: numbers.number(r.figures.index_bits) if r.figures else _NONE),
 )
 
 
 def _hardware(methods: Sequence[Method], place: int) -> Table:
-    """The chosen points, those of the least energy first."""
-    heads = ["method", "data path", "machine", "point's change, points", *(head for head, _ in _COLUMNS)]
+    """Return the chosen points, those with the least energy first."""
+    heads = ["method", "data path", "machine", "change in accuracy, points", *(head for head, _ in _COLUMNS)]
     found = [(m, m.runs[place], m.measured[place]) for m in methods]
     order = sorted(found, key=lambda t: t[1].figures.energy["compute"] if t[1] and t[1].figures else inf)
     return Table(heads, [[
@@ -177,7 +181,7 @@ def _points(value: float) -> str:
 
 
 def sheet(found: Field) -> str:
-    """CSV: a line a method and loss."""
+    """Return the table as CSV, one line per method and loss."""
     heads = ["method", "points", "loss", "ratio_at_loss", "ratio_low", "ratio_high", "ratio_most", "workload",
              "datapath", "architecture", "change", "ratio", "speed", "energy", "crossbars", "speed_own", "energy_own",
              "adc_bits", "index_bits"]

@@ -1,4 +1,4 @@
-"""How far every method goes at equal losses of accuracy."""
+"""The picture of the field report: compression ratio of every method at equal losses of accuracy."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _COLOURS = ("#2f6f9f", "#c2452d")
 
 
 def draw(methods: Sequence[Method]) -> Figure:
-    """A bar a method and loss, from the lower to the upper end of its interval; an arrow where it goes beyond what was
-    trained. Of the width of a phone."""
+    """Draw a bar per method and loss, from the lower to the upper end of its interval; an arrow marks a value beyond
+    the trained range. As wide as a phone."""
     with styled():
         figure = Figure(figsize=(4.4, 0.34 * len(methods) + 1.3), layout="constrained")
         axes = figure.subplots()
@@ -34,7 +34,7 @@ def draw(methods: Sequence[Method]) -> Figure:
         axes.xaxis.set_major_locator(LogLocator(2, numticks=6))
         axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}×")
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel("times fewer weights; an arrow: beyond what was trained")
+        axes.set_xlabel("compression ratio; arrow: beyond the trained range")
         axes.grid(axis="x", linewidth=0.3)
         for loss, colour in zip(LOSSES, _COLOURS, strict=True):
             axes.plot([], [], "o-", color=colour, markersize=4,

@@ -1,4 +1,4 @@
-"""What a finding about the field rests on: curves of accuracy, and runs of the networks that lie on them."""
+"""The data behind the field report: accuracy curves of the methods, and runs of the networks on these curves."""
 
 from __future__ import annotations
 
@@ -13,62 +13,71 @@ from xbarch.studies.accuracy.rows import GRID, Measured, Reach, reach
 from xbarch.studies.accuracy.rows import Row as Point
 from xbarch.studies.accuracy.rows import rows as points
 from xbarch.studies.comparison.rows import Row
-from xbarch.studies.comparison.rows import rows as ran
-from xbarch.studies.runs.bench import Progress
+from xbarch.studies.comparison.rows import rows as compare
 from xbarch.support import bundled
+from xbarch.support.progress import Progress
 
-STUDY = "field"       # at about one ratio, on the large network
-NETWORK = "vgg7"      # of the grid whose points make the curves
+STUDY = "field"       # the large network, at about one compression ratio
+NETWORK = "vgg7"      # the network of the grid whose points make the curves
 BUDGET = "crossbars:4"
 LOSSES = (0.01, 0.02)  # of accuracy
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method of the grid. reaches: ratio of weights at each of `LOSSES`. runs: by loss, its trained point of the
-    highest ratio within the loss, run under `BUDGET`; None where no point is. measured: of that point."""
+    """A method of the grid."""
 
     name: str
+    """As in the names of its recipes."""
     points: int
+    """How many points were trained."""
     reaches: tuple[Reach, ...]
+    """Compression ratio at each loss of `LOSSES`."""
     runs: tuple[Row | None, ...]
+    """For each loss, the run under `BUDGET` of its trained point with the highest ratio within the loss, if any."""
     measured: tuple[Measured | None, ...]
+    """What these points keep, and their accuracy."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """methods: at equal loss, on the small network. curves: every trained point's run, dense ones too. large, asked:
-    the study of the large network, and its rows."""
+    """All methods on both networks."""
 
     methods: list[Method]
+    """At equal loss, on the small network."""
     curves: list[Row]
+    """Runs of every trained point of the small network, and of dense."""
     large: list[Row]
+    """Runs of the large network."""
     asked: Study
+    """The study of the large network."""
     small: Study
+    """The study of the small network."""
 
 
-def measured(folder: Path | None = None, study: str | Path = STUDY, progress: Progress | None = None,
-             store: Path | None = None, processes: int | None = None) -> Field:
-    """Measure the points of the grid in `folder` and run them and the study; workloads that are not stored are left
-    out. store, processes: as of a comparison.
+def run(folder: Path | None = None, study: str | Path = STUDY, progress: Progress | None = None,
+        store: Path | None = None, processes: int | None = None) -> Field:
+    """Measure the grid's points in `folder`, run them and the study. Workloads that are not stored are left out.
+
+    store: file that keeps the answers. processes: worker processes; None: one per CPU.
 
     Raises:
-        InputError: nothing is stored there; the study is refused.
+        InputError: no workload is stored there, or the study is refused.
     """
     home = bundled.folder("workloads") / GRID if folder is None else folder
     found = [p for p in points(home, progress) if p.network == NETWORK and p.measured is not None and not p.longer]
     if not found:
-        raise InputError(f"found no stored workload {NETWORK}_METHOD_POINT, allowed after `xbarch compress {GRID}`",
+        raise InputError(f"no workload {NETWORK}_METHOD_POINT is stored here; `xbarch compress {GRID}` trains them",
                          file=home)
     asked = load(str(study), Study, kind="studies")
     asked = asked.model_copy(update={"workloads": [w for w in asked.workloads if _stored(w)]})
     small = asked.model_copy(update={"workloads": [str(home / p.name) for p in found], "policies": [BUDGET],
                                      "title": "Points at equal crossbars"})
-    curves = ran(small, progress, store=store, processes=processes)
-    runs = {Path(r.workload).name: r for r in curves}  # after the dense row of a workload comes its method's
+    curves = compare(small, progress, store=store, processes=processes)
+    runs = {Path(r.workload).name: r for r in curves}  # a workload's dense row comes first, so its method's row stays
     methods = [_method(name, [p for p in found if p.method == name], runs)
                for name in dict.fromkeys(p.method for p in found)]
-    large = ran(asked, progress, store=store, processes=processes) if asked.workloads else []
+    large = compare(asked, progress, store=store, processes=processes) if asked.workloads else []
     return Field(methods, curves, large, asked, small)
 
 
@@ -78,12 +87,12 @@ def _stored(name: str) -> bool:
 
 def _method(name: str, found: Sequence[Point], runs: dict[str, Row]) -> Method:
     each = [p.measured for p in found if p.measured is not None]
-    chosen = [within(found, loss) for loss in LOSSES]
+    chosen = [best_within(found, loss) for loss in LOSSES]
     return Method(name, len(each), tuple(reach(each, loss, lambda m: m.ratio) for loss in LOSSES),
                   tuple(runs[p.name] if p else None for p in chosen), tuple(p.measured if p else None for p in chosen))
 
 
-def within(found: Sequence[Point], loss: float) -> Point | None:
-    """The point of the highest ratio whose change is no worse than the loss."""
+def best_within(found: Sequence[Point], loss: float) -> Point | None:
+    """Return the point with the highest compression ratio whose accuracy falls by no more than the loss."""
     good = [p for p in found if p.measured is not None and p.measured.change >= -loss]
     return max(good, key=lambda p: p.measured.ratio if p.measured else 0, default=None)

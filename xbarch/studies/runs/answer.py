@@ -1,4 +1,4 @@
-"""The answer to a request: the record of its run without what a table does not need, or why there is none."""
+"""The answer to a request: the record of its run without what only pictures need, or the reason why it did not run."""
 
 from __future__ import annotations
 
@@ -19,41 +19,39 @@ from xbarch.result.run import Run
 from xbarch.result.schema import Record
 from xbarch.run import Setup, execute_segments, perform, prepare
 
-_PACKINGS = 2  # networks whose packings stay in memory; requests that share one follow one another
-_UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # what only pictures look at
+_PACKINGS = 2  # networks whose packings stay in memory; requests that share a packing are run one after the other
+_UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # used by pictures only
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Either a record or a reason.
-
-    why: why the request does not run, a whole sentence; empty if it ran.
-    reason: the sentence without the place it is about; of a data path that cannot run the workload, its own sentence.
-    error: name of the class of the error.
-    packed: the record and the facts, as compressed JSON.
-    """
+    """Either a record or the reason why there is none."""
 
     why: str = ""
+    """Why the request did not run, as a whole sentence with file and field; empty if it ran."""
     reason: str = ""
+    """The sentence without file and field; if the data path cannot run the workload, the data path's own words."""
     error: str = ""
+    """Class name of the error."""
     packed: bytes = b""
+    """The record and the facts, as compressed JSON."""
 
     @classmethod
     def of(cls, found: Record, run: Run) -> Answer:
-        """Of a record and one of the runs behind it."""
+        """Make the answer from a record and one of the runs it describes."""
         slim = found.model_copy(update=_UNDRAWN).document()
-        text = json.dumps({"record": slim, "facts": facts(run)}, allow_nan=False)
+        text = json.dumps({"record": slim, "facts": collect_facts(run)}, allow_nan=False)
         return cls(packed=zlib.compress(text.encode(), 6))
 
     @classmethod
     def failed(cls, error: XbarchError) -> Answer:
-        """Of a request that was refused or could not finish."""
+        """Make the answer to a request that was refused or could not finish."""
         reason = error.reason if isinstance(error, IncompatibleError) else getattr(error, "message", str(error))
         return cls(why=str(error), reason=reason, error=type(error).__name__)
 
     @property
     def short(self) -> str:
-        """Why it does not run, for a table that names the data path and the workload."""
+        """Why it did not run, for a table that names data path and workload anyway."""
         return self.reason if self.error == IncompatibleError.__name__ else self.why
 
     def _unpacked(self) -> dict[str, Any]:
@@ -62,22 +60,22 @@ class Answer:
 
     @property
     def result(self) -> Result:
-        """The result, without its time line and interconnect; of a request that ran."""
+        """The result of a request that ran, without its timeline and interconnect."""
         return parse(self._unpacked()["record"])
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What `facts` found; of a request that ran."""
+        """What `collect_facts` returned for a request that ran."""
         found: dict[str, Any] = self._unpacked()["facts"]
         return found
 
     def figures(self) -> dict[str, float]:
-        """Every number and truth of the record by its dotted path; none if it did not run."""
-        return {} if self.why else numbers(self._unpacked()["record"])
+        """Return every number and truth value of the record by its dotted path; empty if the request did not run."""
+        return {} if self.why else collect_numbers(self._unpacked()["record"])
 
 
 def answer(request: Request, contents: Contents | None = None) -> Answer:
-    """Run a request. Whatever goes wrong is an answer too, so that no request ends the others.
+    """Run a request. Whatever goes wrong becomes its answer, so that one request cannot stop the others.
 
     contents: what was read for other requests.
     """
@@ -92,20 +90,20 @@ def answer(request: Request, contents: Contents | None = None) -> Answer:
     except XbarchError as error:
         return Answer.failed(error)
     except Exception as error:
-        return Answer.failed(XbarchError(f"{type(error).__name__}: {error} (a mistake of xbarch; please report it)"))
+        return Answer.failed(XbarchError(f"{type(error).__name__}: {error} (a bug in xbarch; please report it)"))
 
 
 def _compiled(setup: Setup) -> Setup:
-    """The setup on the compiled engine where that can take it: the figures are the same, and it is loaded once for all
-    requests."""
+    """Return the setup with the compiled engine if that can run it: figures are the same, and loading the engine pays
+    off over many requests."""
     if setup.request.engine != "auto" or setup.machine.processes:
         return setup
     return replace(setup, request=setup.request.changed(engine="fast"))
 
 
-def facts(run: Run) -> dict[str, Any]:
-    """What a comparison needs beside the record: ADC bits of the machine, the share of the tiles' area that the data
-    path's own hardware takes, and the bits stored beside the weights of one copy."""
+def collect_facts(run: Run) -> dict[str, Any]:
+    """Return what a comparison needs besides the record: the machine's ADC bits, the share of the tiles' area taken by
+    the data path's own hardware, and the index bits stored with the weights of one copy."""
     machine, path = run.machine, run.path
     tiles, _, by = machine.areas(machine.tiles)
     with guard.asking(path, "index_bits"):
@@ -114,12 +112,12 @@ def facts(run: Run) -> dict[str, Any]:
             "added": sum(by[a.name] for a in path.components(machine.geometry)) / tiles}
 
 
-def numbers(found: Mapping[str, Any], above: str = "") -> dict[str, float]:
-    """Every number and truth of a record that is not in a list, by its dotted path; not who made it."""
+def collect_numbers(found: Mapping[str, Any], above: str = "") -> dict[str, float]:
+    """Return every number and truth value of a record by its dotted path, except those in lists and provenance."""
     made: dict[str, float] = {}
     for key, value in found.items():
         if isinstance(value, Mapping) and key != "provenance":
-            made |= numbers(value, f"{above}{key}.")
+            made |= collect_numbers(value, f"{above}{key}.")
         elif isinstance(value, int | float):
             made[above + key] = value
     return made

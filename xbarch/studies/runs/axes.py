@@ -1,4 +1,4 @@
-"""Axes: fields of the architecture or of the run, each with the values it takes; every combination is a variant."""
+"""Axes: fields of the architecture or of the run with the values they take; every combination is a variant."""
 
 from __future__ import annotations
 
@@ -15,29 +15,32 @@ from xbarch.specs.study import Axes, Value, fields, of_run
 
 @dataclass(frozen=True)
 class Variant:
-    """One combination: values in the order of the fields, overrides of the architecture, fields of the request, options
-    of the data path."""
+    """One combination of values."""
 
     values: tuple[Value, ...] = ()
+    """In the order of the axes' fields."""
     overrides: tuple[str, ...] = ()
+    """Of the architecture."""
     choices: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the request."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the data path."""
 
-    def changed(self, choices: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Fields of a request: these choices and options, changed as the variant says."""
+    def apply(self, choices: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the fields of a request: the given choices and options with those of the variant on top."""
         return {**choices, **self.choices, "overrides": self.overrides, "options": {**(options or {}), **self.options}}
 
 
-def names(axes: Axes) -> list[str]:
-    """Every field that the axes change, in their order."""
+def list_fields(axes: Axes) -> list[str]:
+    """Return every field that the axes change, in their order."""
     return [name for axis in axes for name in fields(axis)]
 
 
 def variants(axes: Axes) -> Iterator[Variant]:
-    """Every combination, the last axis fastest; several fields of an axis change together."""
+    """Yield every combination, the last axis changing fastest; the fields of one axis change together."""
     each = [[value if isinstance(value, list) else [value] * len(fields(axis)) for value in values]
             for axis, values in axes.items()]
-    order = names(axes)
+    order = list_fields(axes)
     for chosen in product(*each):
         pairs = list(zip(order, (value for values in chosen for value in values), strict=True))
         yield Variant(
@@ -47,15 +50,15 @@ def variants(axes: Axes) -> Iterator[Variant]:
             {name.partition(".")[2]: value for name, value in pairs if of_run(name) and "." in name})
 
 
-def merged(*overrides: Sequence[str]) -> tuple[str, ...]:
-    """Overrides one after the other; of two of the same field the later one."""
+def merge_overrides(*overrides: Sequence[str]) -> tuple[str, ...]:
+    """Concatenate overrides; of two for the same field, only the later one stays."""
     found = {text.partition("=")[0].strip(): text for texts in overrides for text in texts}
     return tuple(found.values())
 
 
 @contextmanager
-def at(place: str, what: str = "") -> Iterator[None]:
-    """Errors of what a study or sweep gives are about that part of it."""
+def blame_field(place: str, what: str = "") -> Iterator[None]:
+    """Attribute input errors of the body to a field of the study or sweep."""
     try:
         yield
     except InputError as error:

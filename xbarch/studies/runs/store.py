@@ -1,4 +1,4 @@
-"""Answers by the names of requests, in one SQLite file: a row per request, there whole or not at all."""
+"""Answers by the digests of their requests in one SQLite file: one row per request, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xbarch.errors import InputError
 from xbarch.request import Request
 from xbarch.studies.runs.answer import Answer
 
-_PATIENCE = 60.0  # s to wait for another process that writes
+_PATIENCE = 60.0  # s to wait while another process writes
 _TABLE = """CREATE TABLE IF NOT EXISTS answers (
     name TEXT PRIMARY KEY, request TEXT NOT NULL, why TEXT NOT NULL, reason TEXT NOT NULL, error TEXT NOT NULL,
     packed BLOB NOT NULL) WITHOUT ROWID"""
@@ -20,14 +20,14 @@ _COLUMNS = "name, why, reason, error, packed"
 
 
 class Store:
-    """Every `add` is a transaction in a write-ahead log: who is killed loses at most what was not added yet, and
-    processes that share the file wait for one another."""
+    """A file of answers. Every `add` is a transaction in a write-ahead log: a killed process loses only answers it had
+    not added yet, and processes that share the file wait for one another."""
 
     def __init__(self, path: Path) -> None:
-        """Open, or make, the file.
+        """Open the file, or create it.
 
         Raises:
-            InputError: it cannot be written, or is something else.
+            InputError: the file cannot be written, or is not a store of answers.
         """
         self.path = path
         with self._blamed():
@@ -39,19 +39,19 @@ class Store:
             self.base.execute(f"SELECT {_COLUMNS}, request FROM answers LIMIT 1")
 
     def add(self, name: str, request: Request, answer: Answer) -> None:
-        """Keep an answer; the first one, where another process was sooner (it is the same)."""
+        """Store an answer, unless another process has stored it already (it is the same)."""
         text = request.to_json() if request.plain else ""
         with self._blamed():
             self.base.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)", (
                 name, text, answer.why, answer.reason, answer.error, answer.packed))
 
     def names(self) -> set[str]:
-        """Of the requests that are answered."""
+        """Return the digests of all requests that have an answer."""
         with self._blamed():
             return {name for name, in self.base.execute("SELECT name FROM answers")}
 
     def answers(self, wanted: Collection[str]) -> dict[str, Answer]:
-        """The answers there are, of these names."""
+        """Return the answers that exist for these digests."""
         with self._blamed():
             return {name: Answer(*rest) for name, *rest in self.base.execute(f"SELECT {_COLUMNS} FROM answers")
                     if name in wanted}
@@ -68,5 +68,5 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise InputError(f"cannot be used as a store of answers ({error}); give a place you may write to",
+            raise InputError(f"cannot be used as a store of answers ({error}); give an output folder you may write to",
                              file=self.path) from None

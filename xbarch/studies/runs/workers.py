@@ -1,9 +1,9 @@
-"""Requests run by several processes of this machine.
+"""Run requests in several processes of this machine.
 
 Each worker is a fresh interpreter at the other end of two pipes, not a fork: a fork would copy the threads of a
-progress bar or of a numerical library in the middle of what they do, and the pipes of its siblings, so that it would
-outlive a parent that is killed. It is a command of its own rather than `multiprocessing`'s spawn, which runs the main
-module of the caller once more and asks every script for a guard against that. It costs a start of about a second.
+progress bar or of a numerical library in the middle of their work, and the pipes of the other workers, so that it would
+outlive a killed parent. It is a separate command and not a spawn of `multiprocessing`, which runs the caller's main
+module again and so needs a guard in every script. The price is about a second to start a worker.
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ from xbarch.errors import XbarchError
 from xbarch.plugins import registry
 from xbarch.request import Contents, Request
 from xbarch.studies.runs.answer import Answer, answer
-from xbarch.studies.runs.worker import decoded
+from xbarch.studies.runs.worker import decode
 
 Named = tuple[str, Request]
-Found = tuple[str, Request, Answer | None]  # None: its process died of it, twice
+Found = tuple[str, Request, Answer | None]  # None: its process died, twice
 _TRIES = 2
-_CRASHES = 3  # requests in a row; then it is not the requests
+_CRASHES = 3  # lost requests in a row after which the fault is not the requests'
 
 
-def answers(todo: Sequence[Named], processes: int, contents: Contents | None = None) -> Iterator[Found]:
-    """The requests with their answers, as they come.
+def run_all(todo: Sequence[Named], processes: int, contents: Contents | None = None) -> Iterator[Found]:
+    """Run requests and yield each with its answer as soon as it is there.
 
-    processes: 1 runs them in this one, as are those with a loaded architecture or workload. contents: what this process
-    read already.
+    Args:
+        processes: worker processes; 1 runs everything in this process. Requests with a loaded architecture or workload
+            always run in this process.
+        contents: what this process has read before.
 
     Raises:
-        XbarchError: processes end before they answer anything.
+        XbarchError: the workers end before they answer anything.
     """
     far = [each for each in todo if each[1].plain] if processes > 1 and len(todo) > 1 else []
     yield from ((name, request, answer(request, contents)) for name, request in todo if not far or not request.plain)
@@ -59,9 +61,9 @@ def _shared(todo: Sequence[Named], processes: int) -> Iterator[Found]:
                     if (found := worker.answer()) is not None:
                         crashes = 0
                         yield *worker.chunk.popleft(), found
-                    elif worker.died():
+                    elif worker.restart():
                         if (crashes := crashes + 1) == _CRASHES:
-                            raise XbarchError(f"processes that run points end before they answer: {worker.last}")
+                            raise XbarchError(f"worker processes end before they answer: {worker.last}")
                         yield *worker.chunk.popleft(), None
                     worker.take(chunks, ready)
     finally:
@@ -70,12 +72,12 @@ def _shared(todo: Sequence[Named], processes: int) -> Iterator[Found]:
 
 
 def _packing(request: Request) -> tuple[object, ...]:
-    """What requests that share a packing share."""
+    """Return what two requests must have in common to share a packing."""
     return str(request.arch), request.overrides, str(request.workload), request.datapath, request.bits
 
 
 class _Worker:
-    """A process and the requests it is to run next; the first of them is the one it runs."""
+    """A process and its next requests; it is running the first of them."""
 
     def __init__(self) -> None:
         self.tries, self.last = 0, ""
@@ -86,31 +88,31 @@ class _Worker:
         path = os.pathsep.join(place or os.getcwd() for place in sys.path)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "xbarch.studies.runs.worker", *map(str, registry.files())], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, encoding="utf-8", start_new_session=True,  # an interrupt is the parent's to handle
+            stdout=subprocess.PIPE, encoding="utf-8", start_new_session=True,  # the parent handles interrupts
             env={"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path})
 
     def take(self, chunks: deque[deque[Named]], ready: selectors.BaseSelector) -> None:
-        """Go on with the next request, if there is one: of its own chunk, whose packing it has, or of a new one."""
+        """Start the next request, if there is one: from the current chunk, whose packing is in memory, or a new one."""
         if not self.chunk and chunks:
             self.chunk = chunks.popleft()
         if not self.chunk:
             return
         assert self.process.stdin is not None and self.process.stdout is not None
-        with suppress(BrokenPipeError):  # it has died: its output ends, which `answer` sees
+        with suppress(BrokenPipeError):  # the process has died: `answer` sees that its output ends
             print(self.chunk[0][1].to_json(), file=self.process.stdin, flush=True)
         ready.register(self.process.stdout, selectors.EVENT_READ, self)
 
     def answer(self) -> Answer | None:
-        """What it says of its request; None if it has died."""
+        """Read the answer to the current request; None if the process has died."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line.endswith("\n"):
             return None
         self.tries = 0
-        return decoded(line)
+        return decode(line)
 
-    def died(self) -> bool:
-        """Start another process; whether the request has had its tries."""
+    def restart(self) -> bool:
+        """Start a new process after a death; return whether the request has used up its tries."""
         code = self.process.wait()
         self.last = f"signal {-code}" if code < 0 else f"exit code {code}"
         self.end()
@@ -119,6 +121,7 @@ class _Worker:
         return self.tries == 0
 
     def end(self) -> None:
+        """Kill the process and close its pipes."""
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):

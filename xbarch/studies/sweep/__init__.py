@@ -1,4 +1,4 @@
-"""Sweeps: many runs from one file, in several processes, kept in a store that survives them."""
+"""Sweeps: many runs described by one file, in several processes, with a store that survives interruptions."""
 
 from xbarch.studies.sweep.points import Point, points
 from xbarch.studies.sweep.run import sweep

@@ -1,4 +1,4 @@
-"""From a sweep to its points: a request each, with the values of the sweep's fields."""
+"""Expand a sweep into its points: one request each, with the values of the sweep's fields."""
 
 from __future__ import annotations
 
@@ -13,58 +13,60 @@ from xbarch.request import Contents, Request
 from xbarch.specs.explain import unknown
 from xbarch.specs.study import Value
 from xbarch.specs.sweep import Sweep
-from xbarch.studies.runs.axes import at, variants
+from xbarch.studies.runs.axes import blame_field, variants
 
 MOST = 100_000
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run of a sweep. values: of the sweep's fields, in their order."""
+    """One run of a sweep."""
 
     request: Request
     values: tuple[Value, ...] = ()
+    """Of the sweep's fields, in their order."""
 
     @property
     def run(self) -> tuple[str, str, str, str]:
-        """Architecture, workload, data path and policy, as they were given."""
+        """Architecture, workload, data path and policy as given in the sweep."""
         r = self.request
         return str(r.arch), str(r.workload), r.datapath or "", r.policy
 
 
 def points(asked: Sweep, contents: Contents | None = None) -> list[Point]:
-    """Every combination, those that share a packing one after the other: architectures, workloads, data paths, axes in
-    their order, policies. contents: for what is read.
+    """Return a point for every combination of architecture, workload, data path, axes (in their order) and policy.
+    Points that share a packing follow one another. contents: what was read before.
 
     Raises:
-        InputError: an architecture, workload, data path, option, policy or field that there is not; too many points.
+        InputError: an architecture, workload, data path, option, policy or field does not exist, or the sweep has too
+            many points.
     """
     known = Contents() if contents is None else contents
     for number, policy in enumerate(asked.policies):
-        with at(f"policies.{number}"):
+        with blame_field(f"policies.{number}"):
             parse_policy(policy)
     runs = [(name, path) for name in asked.workloads for path in _paths(asked, name, known)]
     count = len(asked.architectures) * prod(map(len, asked.axes.values())) * len(runs) * len(asked.policies)
     if count > MOST:
-        raise InputError(f"the sweep has {count:,} points; a sweep may have {MOST:,}", field="axes")
+        raise InputError(f"the sweep has {count:,} points; a sweep may have at most {MOST:,}", field="axes")
     every = list(variants(asked.axes))
     found = []
     for name in asked.architectures:
         known.document(name)
         for text in dict.fromkeys(v.overrides for v in every):
-            with at("axes", f" in {' '.join(text)}"):
+            with blame_field("axes", f" in {' '.join(text)}"):
                 known.document(name, text)
         for workload, path in runs:
             for variant in every:
-                with at("axes") if variant.choices else at(next(iter(asked.choices), "images")):
-                    given = variant.changed(asked.choices, asked.options.get(path))
+                with blame_field("axes" if variant.choices else next(iter(asked.choices), "images")):
+                    given = variant.apply(asked.choices, asked.options.get(path))
                     found += [Point(Request(arch=name, workload=workload, datapath=path, policy=policy, **given),
                                     variant.values) for policy in asked.policies]
     return found
 
 
 def _paths(asked: Sweep, workload: str, known: Contents) -> Iterator[str]:
-    """Every data path that a workload is to run by, its options looked over."""
+    """Yield every data path that a workload is run with, after checking its options."""
     network, registered = known.workload(workload), registry.datapaths()
     for number, path in enumerate([*asked.datapaths, *asked.options]):
         if path not in registered and (path not in ("own", "all") or number >= len(asked.datapaths)):
@@ -72,6 +74,6 @@ def _paths(asked: Sweep, workload: str, known: Contents) -> Iterator[str]:
                              field="options" if number >= len(asked.datapaths) else f"datapaths.{number}")
     for path in dict.fromkeys(p for given in asked.datapaths for p in (
             registered if given == "all" else [network.datapath] if given == "own" else [given])):
-        with at("options"):
+        with blame_field("options"):
             known.run(Request(arch="", workload=workload, datapath=path, options=asked.options.get(path, {})))
         yield path

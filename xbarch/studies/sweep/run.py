@@ -1,4 +1,4 @@
-"""`xbarch sweep`: run the points that are not known yet, keep every answer at once, write the table."""
+"""`xbarch sweep`: run the points that have no answer yet, store every answer at once, write the table."""
 
 from __future__ import annotations
 
@@ -9,43 +9,44 @@ from xbarch.errors import XbarchError
 from xbarch.specs.load import Document, document, validate
 from xbarch.specs.sweep import Sweep
 from xbarch.studies.runs.answer import Answer
-from xbarch.studies.runs.bench import STORE, Bench, Progress
+from xbarch.studies.runs.bench import STORE, Bench
 from xbarch.studies.sweep.points import Point, points
-from xbarch.studies.sweep.sheet import Row, Swept, figured, shown
+from xbarch.studies.sweep.sheet import Row, Swept, check_figures, table_figures
 from xbarch.support.files import writable, write
+from xbarch.support.progress import Progress
 
 SHEET = "sweep.csv"
 
 
 def read(source: str | Path) -> tuple[Sweep, Document]:
-    """The sweep in a YAML file, a path or a bundled name, and the file."""
+    """Read a sweep from a YAML file or a bundled name; return it with the file that its errors refer to."""
     found = document(source, kind="studies")
     return validate(found, Sweep), found
 
 
 def sweep(source: str | Path | Sweep, out: str | Path, *, processes: int | None = None,
           progress: Progress | None = None) -> Swept:
-    """Run every point of a sweep that `out` does not know yet, and write the table.
+    """Run every point of a sweep that has no answer in `out` yet, and write the table.
 
-    Answers are kept in OUT/runs.sqlite as they come: interrupted or killed, the same call goes on where it was. A
-    point that does not fit or cannot be built is an answer too. OUT/sweep.csv has the points of this sweep in their
-    order, the same bytes however often it was interrupted; the store may hold those of others.
+    Every answer is stored in OUT/runs.sqlite at once, so the same call resumes an interrupted or killed sweep. A point
+    that does not fit or cannot be built has an answer too: the reason. OUT/sweep.csv lists the points of this sweep in
+    their order, the same bytes however often it was interrupted; the store may hold answers of other sweeps as well.
 
     Args:
-        source: a sweep's YAML file or bundled name, or one that is loaded.
-        out: folder.
+        source: a YAML file, a bundled name or a loaded sweep.
+        out: output folder.
         processes: worker processes; None: one per CPU.
-        progress: called with (points known, points in all, what was run).
+        progress: called with (points answered, points in all, what was run).
 
     Raises:
-        InputError: the sweep is refused, something it names is not there, or the folder cannot be written.
-        XbarchError: points whose process died; all others are kept, and the next call tries these again.
+        InputError: the sweep is refused, something it names does not exist, or the folder cannot be written.
+        XbarchError: the process of a point died. All other answers are kept, and the next call tries it again.
     """
     folder = Path(out)
     bench = Bench(folder / STORE, processes)
     asked, found = (source, Document("sweep", {})) if isinstance(source, Sweep) else read(source)
     with found.blamed():
-        figured(asked)
+        check_figures(asked)
         every = points(asked, bench.contents)
         names = [bench.name(point.request) for point in every]
     writable(folder, STORE, SHEET)
@@ -63,8 +64,8 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, processes: int | None 
 
 
 def _rows(asked: Sweep, every: list[Point], names: list[str], known: Mapping[str, Answer]) -> list[Row]:
-    """The points that are answered, each with the figures that are shown."""
-    wanted, found = shown(asked), []
+    """Return the points that have an answer, each with the figures of the table."""
+    wanted, found = table_figures(asked), []
     for point, name in zip(every, names, strict=True):
         if name in known:
             figures = known[name].figures()

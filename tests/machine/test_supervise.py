@@ -81,19 +81,20 @@ def test_which_engine(plain):
         xbarch.simulate("isaac_like", "vgg7_pruned", engine="fast", **run)
 
 
-def test_points_of_a_sweep(plain):
-    """The bench prefers the compiled engine, which cannot take processes."""
+def test_runs_of_a_study_take_the_compiled_engine_where_it_can_run(plain):
     from xbarch.studies.runs.answer import _compiled
 
-    request = xbarch.Request(arch="isaac_like", workload="vgg7_pruned", overrides=["processes={edram: {unit: plain}}"])
-    assert _compiled(prepare(request)).request.engine == "auto"
+    for changes, engine in (((), "fast"), (("processes={edram: {unit: plain}}",), "auto")):
+        setup = prepare(xbarch.Request(arch="isaac_like", workload="vgg7_pruned", overrides=changes))
+        assert _compiled(setup).request.engine == engine
 
 
 @pytest.mark.parametrize(("change", "says"), [
     ("processes={edram: {unit: nothing}}", "unknown unit process 'nothing'; choose refresh"),
     ("processes={dram: {unit: refresh}}", "processes.dram"),
     ("processes={edram: {unit: refresh}}", "options.retention: required key 'retention' is missing"),
-    ("processes={edram: {unit: refresh, options: {retention: 40 us, rows: 0, row: 1 ns}}}", "rows: found 0")])
+    ("processes={edram: {unit: refresh, options: {retention: 40 us, rows: 0, row: 1 ns}}}",
+     "rows: must be at least 1, not 0")])
 def test_wrong_ones_are_refused(change, says):
     with pytest.raises(InputError) as caught:
         xbarch.simulate("isaac_like", "vgg7_pruned", overrides=[change])
@@ -101,7 +102,7 @@ def test_wrong_ones_are_refused(change, says):
 
 
 def test_an_ideal_unit_has_none():
-    with pytest.raises(InputError, match=r"processes.edram: found one for edram, which is ideal, allowed for units"):
+    with pytest.raises(InputError, match=r"processes.edram: edram is ideal: it has no queue, so it "):
         xbarch.simulate("isaac_like", "vgg7_pruned", overrides=[
             "buffer.ideal=true", "processes={edram: {unit: refresh, options: {retention: 1 s, rows: 1, row: 1 ns}}}"])
 

@@ -1,0 +1,34 @@
+"""Figures of a report: each one drawn once, for the page and for files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from xbarch.render.document import Picture
+from xbarch.render.pictures import saved, styled
+
+if TYPE_CHECKING:  # matplotlib is loaded only to draw
+    from matplotlib.figure import Figure
+
+FORMATS = ("svg", "png")
+
+
+def file_names(report: str, figures: Iterable[str]) -> list[str]:
+    """Return the names of all files that a report with these figures may write."""
+    return [f"{report}.md", f"{report}.html", f"{report}.csv", *(f"{name}.{kind}" for name in figures
+                                                                 for kind in FORMATS)]
+
+
+def draw_files(figures: Mapping[str, Figure]) -> dict[str, bytes]:
+    """Return the files NAME.svg and NAME.png of each figure, with the same bytes for the same figure."""
+    with styled():
+        return {f"{name}.{kind}": saved(figure, kind, dpi=160) for name, figure in figures.items() for kind in FORMATS}
+
+
+def to_pictures(files: Mapping[str, bytes], titles: Mapping[str, str]) -> list[Picture]:
+    """Return the pictures of the page from the files of its figures, as wide as a phone."""
+    return [Picture(file=f"{name}.svg", title=title, alt=f"{title}; the numbers are in the tables",
+                    svg=files[f"{name}.svg"], narrow=True)
+            for name in (file.removesuffix(".svg") for file in files if file.endswith(".svg"))
+            for title in [titles[name]]]
