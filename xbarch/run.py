@@ -143,11 +143,16 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     """
     setup = prepare(to_request(arch, workload, choices))
     refuse_impossible(setup.network, setup.machine)
-    packed = pack_network(setup)
+    packed, layers = pack_network(setup), setup.network.compute_layers
+    rows = functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
+                             adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
+    found = []
     with guard.asking(setup.path, "contents", limited=False):
-        return functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
-                                 adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing,
-                                 progress=progress)
+        for number, layer in enumerate(layers):
+            if progress is not None:
+                progress(number, len(layers), layer.name)
+            found.append(next(rows))
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -164,7 +164,7 @@ def stored(images=3):
 
 
 def verified(network, geometry, **how):
-    return verify(network, geometry, lambda layer: Dense().pack(layer, geometry), **how)
+    return list(verify(network, geometry, lambda layer: Dense().pack(layer, geometry), **how))
 
 
 def test_verify_reports_every_layer():

@@ -46,8 +46,8 @@ def exact(name, images, lossless=False, shape=None):
     path = registry.datapath(network.datapath, network.options)
     home, changes = machine_for(shape or Shape())
     machine = build(load(home, Architecture, changes), network, path)
-    rows = verify(network, machine.geometry, lambda la: path.pack(la, machine.geometry), images=images,
-                  adc_bits="lossless" if lossless else None)
+    rows = list(verify(network, machine.geometry, lambda la: path.pack(la, machine.geometry), images=images,
+                       adc_bits="lossless" if lossless else None))
     assert [r["layer"] for r in rows] == [la.name for la in network.compute_layers]
     assert not any(r["mismatches"] or r["clips"] for r in rows)
 

@@ -151,7 +151,8 @@ def test_weights_stay_in_the_odd_symmetric_range_and_use_it(bits):
 
 
 def test_precisions_of_the_ends():
-    workload = synthetic("a", "lenet5", 4, 5, first_layer_bits=8, image_bits=7)
+    workload = SyntheticRecipe(kind="synthetic", network="lenet5", weight_bits=4, input_bits=5, first_layer_bits=8,
+                               image_bits=7).build("a")
     first, second = workload.compute_layers[:2]
     assert (first.weight_bits, first.input_bits, first.output_bits) == (8, 7, 5)
     assert (second.weight_bits, second.input_bits) == (4, 5)

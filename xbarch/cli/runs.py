@@ -68,9 +68,12 @@ def simulate(
     if as_json:
         output.write(result.to_json())
         return
-    from xbarch.render import tables
+    if layers:
+        from xbarch.render import tables
 
-    tables.show(result, layers)
+        tables.show(result, layers)
+    else:  # one screen of text, without what tables load
+        print(result.summary())
     if out is not None:
         wrote(f"{out}/result.json and pictures")
     if trace is not None:

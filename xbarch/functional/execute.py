@@ -105,18 +105,17 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
 
 
 def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Sequence[Block]], *,
-           images: int | None = None, adc_bits: Resolution = None, sensing: Sensing | None = None,
-           progress: Callable[[int, int, str], None] | None = None) -> list[dict[str, Any]]:
-    """Execute every layer on its stored activations and compare with integer arithmetic.
+           images: int | None = None, adc_bits: Resolution = None,
+           sensing: Sensing | None = None) -> Iterator[dict[str, Any]]:
+    """Execute layer by layer on the stored activations and compare with integer arithmetic.
 
     Args:
         blocks: gives the packed blocks of a layer.
         images: of how many stored images (None: all).
         adc_bits: as for `run`.
         sensing: the sensing unit that converts (None: converters that saturate).
-        progress: called before each layer with (layers done, layers in all, the layer's name).
 
-    Returns:
+    Yields:
         One row per layer: layer, windows, mismatches (outputs that differ), error (the differences' magnitudes over the
         outputs', both summed), clips (conversions that saturated), drops (that lost low bits), max_sum (largest
         magnitude of a bit line's sum in a phase), adc_bits.
@@ -126,10 +125,7 @@ def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Seq
     """
     if not workload.activations:
         raise InputError(f"workload {workload.name} stores no activations, so there is nothing to verify on")
-    rows = []
-    for number, layer in enumerate(workload.compute_layers):
-        if progress is not None:
-            progress(number, len(workload.compute_layers), layer.name)
+    for layer in workload.compute_layers:
         if layer.name not in workload.activations:
             raise InputError(f"workload {workload.name} stores no activations of layer {layer.name}")
         stored = workload.activations[layer.name][:images]
@@ -140,12 +136,11 @@ def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Seq
         done = run(blocks(layer), layer, geometry, x, adc_bits, sensing)
         right = reference(layer, x)
         wrong, whole = np.abs(done.out - right), int(np.abs(right).sum())
-        rows.append({
+        yield {
             "layer": layer.name, "windows": len(x), "mismatches": int(np.count_nonzero(wrong)),
             "error": int(wrong.sum()) / max(1, whole), "clips": done.clips, "drops": done.drops,
             "max_sum": done.largest, "adc_bits": done.bits,
-        })
-    return rows
+        }
 
 
 def reference(layer: Layer, x: NDArray[np.integer[Any]]) -> Ints:

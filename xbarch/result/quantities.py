@@ -39,4 +39,4 @@ class Part(BaseModel):
     """Base of all parts of a record: immutable, strict, unknown keys ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False,
-                              hide_input_in_errors=True)
+                              hide_input_in_errors=True, defer_build=True)

@@ -14,7 +14,7 @@ class Spec(BaseModel):
     """Base of all models of plain data: strict, frozen, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False,
-                              hide_input_in_errors=True)
+                              hide_input_in_errors=True, defer_build=True)
 
 
 class Options(Spec):

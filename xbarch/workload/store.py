@@ -42,7 +42,8 @@ Name = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=PATTERN)]
 class StoredLayer(BaseModel):
     """A layer's shape; see `xbarch.workload.graph.Layer`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True,
+                              defer_build=True)
 
     name: Name
     op: Op
@@ -65,7 +66,7 @@ class Manifest(BaseModel):
     """Everything about a stored workload but its numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True,
-                              populate_by_name=True)
+                              populate_by_name=True, defer_build=True)
 
     schema_: Literal["xbarch.workload/1"] = Field("xbarch.workload/1", alias="schema")
     name: Name

@@ -38,14 +38,17 @@ class Net:
     def shape(self, name: str) -> Shape:
         return next(la.out_shape for la in reversed(self.layers) if la.name == name)
 
-    def conv(self, name: str, source: str, filters: int, kernel: int = 3, stride: int = 1, padding: int | None = None,
-             relu: bool = True) -> str:
-        pad = kernel // 2 if padding is None else padding
-        return self._window("conv", name, source, filters, kernel, stride, pad, relu)
+    def conv(self, name: str, source: str, filters: int, kernel: int = 3, stride: int = 1, relu: bool = True) -> str:
+        """Convolution padded by half its kernel."""
+        return self._window("conv", name, source, filters, (kernel, stride, kernel // 2), relu)
+
+    def unpadded(self, name: str, source: str, filters: int, kernel: int) -> str:
+        """Convolution without padding and without ReLU."""
+        return self._window("conv", name, source, filters, (kernel, 1, 0), False)
 
     def pool(self, name: str, source: str, kernel: int = 2, stride: int = 2, padding: int = 0,
              op: Literal["maxpool", "avgpool"] = "maxpool") -> str:
-        return self._window(op, name, source, self.shape(source)[0], kernel, stride, padding, False)
+        return self._window(op, name, source, self.shape(source)[0], (kernel, stride, padding), False)
 
     def average(self, name: str, source: str) -> str:
         """Global average pooling."""
@@ -64,9 +67,9 @@ class Net:
     def linear(self, name: str, source: str, filters: int, relu: bool = False) -> str:
         return self._node(Layer(name, "linear", (source,), self.shape(source), (filters, 1, 1), relu=relu))
 
-    def _window(self, op: Op, name: str, source: str, filters: int, kernel: int, stride: int, padding: int,
-                relu: bool) -> str:
-        channels, height, width = self.shape(source)
+    def _window(self, op: Op, name: str, source: str, filters: int, window: tuple[int, int, int], relu: bool) -> str:
+        """window: kernel, stride, padding."""
+        (channels, height, width), (kernel, stride, padding) = self.shape(source), window
         out = (filters, (height + 2 * padding - kernel) // stride + 1, (width + 2 * padding - kernel) // stride + 1)
         return self._node(Layer(name, op, (source,), (channels, height, width), out, (kernel, kernel),
                                 (stride, stride), (padding, padding), relu=relu))
@@ -79,8 +82,8 @@ class Net:
 def lenet5() -> Net:
     """Caffe's LeNet for MNIST, 20 and 50 filters, 500 hidden units (LeCun et al., Proc. IEEE 1998, enlarged)."""
     net = Net((1, 28, 28))
-    at = net.pool("pool1", net.conv("conv1", "input", 20, 5, padding=0, relu=False))
-    at = net.pool("pool2", net.conv("conv2", at, 50, 5, padding=0, relu=False))
+    at = net.pool("pool1", net.unpadded("conv1", "input", 20, 5))
+    at = net.pool("pool2", net.unpadded("conv2", at, 50, 5))
     net.linear("fc2", net.linear("fc1", net.flatten("flatten", at), 500, relu=True), 10)
     return net
 
@@ -241,40 +244,40 @@ class SyntheticRecipe(BaseModel):
 
     def build(self, name: str) -> Workload:
         """The workload, under that name."""
-        return synthetic(name, self.network, self.weight_bits, self.input_bits, self.seed, self.pruning,
-                         self.first_layer_bits, self.image_bits)
+        layers = [self._layer(layer) for layer in network(self.network)]
+        first = next(i for i, layer in enumerate(layers) if layer.compute)
+        layers[first] = replace(layers[first], weight_bits=self.first_layer_bits or self.weight_bits,
+                                input_bits=self.image_bits or self.input_bits)
+        made = [self._weighted(i, layer, i != first) if layer.compute else layer for i, layer in enumerate(layers)]
+        pruning = self.pruning
+        return Workload(
+            name, tuple(made), pruning.method if pruning else "dense",
+            {"group_ch": pruning.group_ch} if pruning else {},
+            source=f"{self.network} with random weights, seed {self.seed}", manifest={"seed": self.seed})
+
+    def _layer(self, layer: Layer) -> Layer:
+        if layer.op == "input":
+            return replace(layer, output_bits=self.image_bits or self.input_bits)
+        return replace(layer, input_bits=self.input_bits, output_bits=self.input_bits, weight_bits=self.weight_bits)
+
+    def _weighted(self, position: int, layer: Layer, prunable: bool) -> Layer:
+        """The layer with its random weights, which depend on the seed and the layer's position alone."""
+        group = self.pruning if prunable and layer.op == "conv" and layer.kernel != (1, 1) else None
+        tensor = Tensor(layer, self.seed, position, group)
+        return replace(layer, weights=Named(tensor.name, tensor.ints, tensor),
+                       mask=Named(tensor.name, tensor.mask, tensor) if group else None,
+                       side={"group_ch": group.group_ch} if group else {})
 
 
 def synthetic(name: str, network_name: str, weight_bits: int, input_bits: int, seed: int = 0,
-              pruning: GroupPruning | None = None, first_layer_bits: int | None = None,
-              image_bits: int | None = None) -> Workload:
-    """A reference network with seeded random integer weights, made when they are first looked at.
+              pruning: GroupPruning | None = None) -> Workload:
+    """A reference network with seeded random integer weights, made when they are first used.
 
     Weights are normal with a third of the range as deviation, rounded and clipped to the odd-symmetric levels
-    -(2**(bits-1) - 1) .. 2**(bits-1) - 1. The numbers of a layer depend on the seed and its position alone.
+    -(2**(bits-1) - 1) .. 2**(bits-1) - 1. `SyntheticRecipe` has the other choices.
     """
-    layers: list[Layer] = []
-    first = True
-    for position, layer in enumerate(network(network_name)):
-        if layer.op == "input":
-            layer = replace(layer, output_bits=image_bits or input_bits)
-        else:
-            layer = replace(layer, input_bits=input_bits, output_bits=input_bits, weight_bits=weight_bits)
-        if layer.compute:
-            if first:
-                layer = replace(layer, weight_bits=first_layer_bits or weight_bits, input_bits=image_bits or input_bits)
-            group = pruning if pruning and not first and layer.op == "conv" and layer.kernel != (1, 1) else None
-            tensor = Tensor(layer, seed, position, group)
-            layer = replace(layer, weights=Named(tensor.name, tensor.ints, tensor),
-                            mask=Named(tensor.name, tensor.mask, tensor) if group else None,
-                            side={"group_ch": group.group_ch} if group else {})
-            first = False
-        layers.append(layer)
-    return Workload(
-        name, tuple(layers), pruning.method if pruning else "dense",
-        {"group_ch": pruning.group_ch} if pruning else {},
-        source=f"{network_name} with random weights, seed {seed}", manifest={"seed": seed},
-    )
+    return SyntheticRecipe(kind="synthetic", network=network_name, weight_bits=weight_bits, input_bits=input_bits,
+                           seed=seed, pruning=pruning).build(name)
 
 
 @dataclass(frozen=True)

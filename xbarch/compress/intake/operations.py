@@ -156,23 +156,23 @@ class Reader:
 
     def max_pool2d(self, node: fx.Node) -> None:
         x, kernel, stride, padding, dilation, ceil = _arguments(node, (), (0, 0), (1, 1), False, count=6)
-        self.pool(node, "maxpool", x, kernel, stride or kernel, padding, dilation, bool(ceil))
+        self.pool(node, "maxpool", x, (kernel, stride or kernel, padding, dilation), bool(ceil))
 
     def avg_pool2d(self, node: fx.Node) -> None:
         x, kernel, stride, padding, ceil, include, divisor = _arguments(node, (), (0, 0), False, True, None, count=7)
         if divisor is not None or (not include and any(_two(padding))):
             raise InputError(f"average pooling {self.path(node)} must divide by the size of its kernel",
                              field="model")
-        self.pool(node, "avgpool", x, kernel, stride or kernel, padding, (1, 1), bool(ceil))
+        self.pool(node, "avgpool", x, (kernel, stride or kernel, padding, (1, 1)), bool(ceil))
 
-    def pool(self, node: fx.Node, op: Op, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any,
-             ceil: bool) -> None:
+    def pool(self, node: fx.Node, op: Op, x: Any, window: tuple[Any, Any, Any, Any], ceil: bool) -> None:
+        """window: kernel, stride, padding, dilation."""
         if ceil:
             raise InputError(f"pooling {self.path(node)} must round its output size down (ceil_mode=False)",
                              field="model")
-        before = self.source(x)
-        self.put(node, Layer(self.new_name(node, op), op, (before.name,), before.out_shape, self.size(node),
-                             _two(kernel), _two(stride), _two(padding), _two(dilation)))
+        before, (kernel, stride, padding, dilation) = self.source(x), (_two(size) for size in window)
+        self.put(node, Layer(self.new_name(node, op), op, (before.name,), before.out_shape, self.size(node), kernel,
+                             stride, padding, dilation))
 
     def average(self, node: fx.Node) -> None:
         """Global average: adaptive pooling to one position, or a mean over both image axes."""
