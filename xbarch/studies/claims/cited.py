@@ -62,7 +62,8 @@ PAPERS = (
           cite="Tsai et al., RePIM: Joint Exploitation of Activation and Weight Repetitions for In-ReRAM DNN "
           "Acceleration, DAC 2021",
           base="Only a trend can be compared: the base is not in the abstract; here the repetitions of whole 4-bit "
-          "weights in 16 rows are those that occur; no training makes weights repeat.", bases=(_UNITS,), architecture="sre_like"),
+          "weights in 16 rows are those that occur; no training makes weights repeat.", bases=(_UNITS,),
+          architecture="sre_like"),
     Paper(key="auto_prune", name="AUTO-PRUNE",
           cite="Yang et al., AUTO-PRUNE: Automated DNN Pruning and Mapping for ReRAM-based Accelerator, ICS 2021",
           base="Published against the state of the art, not against a dense network.", bases=(_UNITS,),
