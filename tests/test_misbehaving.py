@@ -186,7 +186,7 @@ TAKEN = ("visit = yield queue.get()",)
             "env.process(inner())", *TAKEN), "serve raised Odd: xy"),
     (method("serve(self, env, queue)", *TAKEN, "yield env.timeout(-1)"), "serve raised ValueError: Negative delay -1"),
     (method("serve(self, env, queue)", *TAKEN, "yield env.timeout(0.5)", "visit.over()"),
-     "serve raised ValueError: time: found "),
+     "serve raised ValueError: time: must be "),
     (method("serve(self, env, queue)", *TAKEN, "visit.over()", "visit.over()"),
      "serve raised ValueError: over(): window 0 of "),
     (method("serve(self, env, queue)", "while True:", "    visit = yield queue.get()", "    visit.act('sparkle')",

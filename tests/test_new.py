@@ -219,9 +219,9 @@ def test_an_architecture_is_valid_and_simulates(here, call):
 
 
 @pytest.mark.parametrize(("words", "message"), [
-    (("architecture", "isaac_like"), "which is an architecture already"),
+    (("architecture", "isaac_like"), "is an architecture already"),
     (("architecture", "My"), "lower-case letters"),
-    (("unit", "adc"), "which is a sensing unit already"), (("process", "refresh"), "which is a unit process already"),
+    (("unit", "adc"), "is a sensing unit already"), (("process", "refresh"), "is a unit process already"),
     (("unit", "json"), "is a Python module already"),
 ])
 def test_other_wrong_names_leave_nothing(here, call, words, message):

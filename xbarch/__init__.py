@@ -58,17 +58,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _FROM:
-        raise AttributeError(f"module 'xbarch' has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # a type checker takes a module with this function to have any name
+    def __getattr__(name: str) -> Any:
+        if name not in _FROM:
+            raise AttributeError(f"module 'xbarch' has no attribute {name!r}")
+        from importlib import import_module
 
-    if name in _TRAIN:
-        from xbarch.support.extras import needs
+        if name in _TRAIN:
+            from xbarch.support.extras import needs
 
-        with needs("train", _TRAIN[name]):
-            import_module(f"xbarch.{_FROM[name]}")
-    return getattr(import_module(f"xbarch.{_FROM[name]}"), _CALLED.get(name, name))
+            with needs("train", _TRAIN[name]):
+                import_module(f"xbarch.{_FROM[name]}")
+        return getattr(import_module(f"xbarch.{_FROM[name]}"), _CALLED.get(name, name))
 
 
 def __dir__() -> list[str]:

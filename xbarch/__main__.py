@@ -1,32 +1,32 @@
-"""The command `xbarch`, also as `python -m xbarch`. An interrupt is one line, also while modules are loaded."""
+"""The command `xbarch`, also as `python -m xbarch`. An interrupt prints one line, even while modules are loading."""
 
 import gc
 import os
 import signal
 from types import FrameType
 
-_OBJECTS = 200_000  # made between two searches for rings of them that nobody uses: runs make many objects and no rings
+_OBJECTS = 200_000  # threshold of the garbage collector: runs allocate many objects but no reference cycles
 _code = 128 + signal.SIGINT
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the command line."""
     gc.set_threshold(_OBJECTS)
     try:
         if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _asked_to_end)
+            signal.signal(signal.SIGTERM, _terminate)
         from xbarch.cli.app import main as run
 
         run()
     except KeyboardInterrupt:
         try:
             os.write(2, b"xbarch: interrupted\n")
-        finally:  # at once: Python would end itself by the signal if it struck inside exec(), as dataclasses use it
+        finally:  # exit immediately: an interrupt inside exec() (dataclasses) would otherwise kill Python by signal
             os._exit(_code)
 
 
-def _asked_to_end(number: int, frame: FrameType | None) -> None:
-    """As an interrupt: nothing half-written stays."""
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as an interrupt does, so that nothing half-written stays."""
     global _code
     _code = 128 + number
     raise KeyboardInterrupt

@@ -56,32 +56,39 @@ class Request(Spec):
         str | Path | Workload, "a path, a bundled name or a loaded workload")] = Field(
         description="workload: a stored folder, a recipe, a bundled name or a loaded workload")
     overrides: Annotated[tuple[str, ...], texts("a.b.c=value")] = Field(
-        (), description="changes to the architecture, 'a.b.c=value', applied in order")
+        default=(), description="changes to the architecture, 'a.b.c=value', applied in order")
     datapath: Annotated[str | None, instance(str | None, "a name or None")] = Field(
-        None, description="data path that packs the weights; None: the one the workload was stored for")
+        default=None,
+        description="data path that packs the weights; None: the one the workload was stored for")
     options: Annotated[dict[str, Any], named_values()] = Field(
-        {}, description="options of the data path; with the workload's own data path they change its stored options")
+        default={},
+        description="options of the data path; with the workload's own data path they change its stored options")
     policy: Annotated[str, instance(str, "a text such as 'fit'"), AfterValidator(_policy)] = Field(
-        defaults.POLICY,
+        default=defaults.POLICY,
         description="weight replication policy: how many copies of each layer (`xbarch.mapping.plan.POLICIES`)")
     images: Annotated[int, whole(defaults.MOST_IMAGES)] = Field(
-        defaults.IMAGES, description="images to simulate, one behind the other")
+        default=defaults.IMAGES, description="images to simulate, one behind the other")
     chips: Annotated[int, whole(defaults.MOST_CHIPS)] = Field(
-        defaults.CHIPS, description="chips in a chain")
+        default=defaults.CHIPS, description="chips in a chain")
     mode: Annotated[str, choice("mode", MODES)] = Field(
-        defaults.MODE, description="execution mode: what may run at the same time (`xbarch.sim.modes.MODES`)")
+        default=defaults.MODE, description="execution mode: what may run at the same time (`xbarch.sim.modes.MODES`)")
     placement: Annotated[str, choice("placement", PLACEMENTS)] = Field(
-        defaults.PLACEMENT, description="order in which the plan's tiles fill the chip (`xbarch.mapping.placement`)")
+        default=defaults.PLACEMENT,
+        description="order in which the plan's tiles fill the chip (`xbarch.mapping.placement`)")
     batch: Annotated[int | None, whole(defaults.MOST_BATCH, none=True)] = Field(
-        None, description="images per programming of the crossbars, over which the cost of programming is amortized; "
+        default=None,
+        description="images per programming of the crossbars, over which the cost of programming is amortized; "
                           "None: not amortized")
     engine: Annotated[str, choice("engine", ENGINES)] = Field(
-        defaults.ENGINE,
+        default=defaults.ENGINE,
         description="simulation engine; all give the same result (`xbarch.sim.engines.ENGINES`)")
-    reload: bool = Field(False, description="run a network larger than the machine in segments; each is programmed in "
+    reload: bool = Field(
+        default=False,
+        description="run a network larger than the machine in segments; each is programmed in "
                          "turn and runs `batch` images (`xbarch.mapping.segments`)")
     bits: Annotated[int | None, whole(defaults.MOST_BITS, defaults.LEAST_BITS, none=True)] = Field(
-        None, description="least bits of weights and activations: values stay the same, cells and input phases grow; "
+        default=None,
+        description="least bits of weights and activations: values stay the same, cells and input phases grow; "
                           "None: as stored")
 
     if not TYPE_CHECKING:  # type checkers see the fields

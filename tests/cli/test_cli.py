@@ -15,6 +15,7 @@ import pytest
 from xbarch.support import bundled
 
 RUN = ("simulate", "--arch", "isaac_like.yaml", "--workload", "vgg7_pruned", "--images", 2)
+KINDS = ["pdf", "png", "svg"]
 REQUIRED = [
     "schema", "provenance", "workload.name", "workload.trained_on", "workload.synthetic", "workload.accuracy",
     "policy", "mapping.crossbars", "mapping.tiles", "mapping.layers", "throughput.images_per_second",
@@ -28,9 +29,16 @@ REQUIRED = [
 
 def test_main_job(call, tmp_path):
     code, out, _ = call(*RUN, "--out", tmp_path / "o")
-    assert code == 0 and "images/s" in out and "features.3" in out
+    screen = [line for line in out.splitlines() if not line.startswith("written: ")]
+    assert code == 0 and "images/s" in out and len(screen) <= 24 and "features.3 " not in out
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
         "chip.svg", "energy.svg", "result.json", "timeline.svg", "utilization.svg"]
+    code, out, _ = call(*RUN, "--layers", "--out", tmp_path / "more", "--format", "png,svg", "--format", "pdf")
+    assert code == 0 and "Energy per image by component" in out and "features.3 " in out
+    assert sorted(p.name for p in (tmp_path / "more").iterdir()) == [
+        "result.json" if name == "result" else f"{name}.{kind}"
+        for name, kinds in (("chip", KINDS), ("energy", KINDS), ("result", ["json"]), ("timeline", KINDS),
+                            ("utilization", KINDS)) for kind in kinds]
     code, out, _ = call(*RUN, "--json")
     assert code == 0 and out == (tmp_path / "o" / "result.json").read_text()
     data = json.loads(out)
@@ -161,9 +169,13 @@ BAD = [
     (("simulate", "-a", "/", "-w", "vgg7_pruned"), "/"),
     (("validate", "/no/such.yaml"), "no such file"),
     (("compare", "/no/a.json", "/no/b.json"), "/no/a.json: cannot be read"),
-    (("compress", "vgg16_imagenet_dense16"), "vgg16_imagenet_dense16.yaml:2: kind: found synthetic"),
+    (("compress", "vgg16_imagenet_dense16"), "vgg16_imagenet_dense16.yaml:2: kind: must be trained, not synthetic"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--datapath", ""), "datapath: unknown data path ''"),
     (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--out", ""), "out: must be a path, not ''"),
+    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--format", "png"), "--format needs --out"),
+    (("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--format", "jpg", "--out", "o"), "unknown format 'jpg'"),
+    (("compare", "methods", "--images", "2"), "images: a study file says this itself"),
+    (("compare", "-a", "isaac_like", "--workloads", "vgg7_pruned"), "no such option: --workloads"),
     (("compare", "a", "b", "--out", ""), "out: must be a path, not ''"),
     (("compress", "vgg7_pruned", "--out", ""), "out: must be a path, not ''"),
     (("simulate", "-a", "isaac_like", "-w", ""), "no such workload"),
@@ -241,7 +253,7 @@ def test_a_folder_of_results_hides_no_bundled_name(call, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("change, says", [
-    ({"datapath": "mang"}, "manifest.json: datapath: found 'mang', allowed "),
+    ({"datapath": "mang"}, "manifest.json: datapath: unknown data path 'mang'; choose "),
     ({"options": {"group": 4}}, "manifest.json: options.group: "),
 ])
 def test_a_stored_data_path_that_is_none(call, tmp_path, change, says):
@@ -364,7 +376,7 @@ OWN = "model: m.py:make"
     ("name: digits", "name: folder, path: images", "r.yaml:4: data.path: must hold train/CLASS/*"),
     ("name: digits", "name: cifar10, path: images", "r.yaml:4: data.path: must hold CIFAR-10's python or binary files"),
     ("kind: trained", "kind: trained\npruning: {method: mang, algorithm: {name: cut}, density: 0.5, cut_after: 0, "
-     "training: {epochs: 1, rate: 0.1}}", "r.yaml:3: pruning.method: found 'mang'"),
+     "training: {epochs: 1, rate: 0.1}}", "r.yaml:3: pruning.method: unknown data path 'mang'"),
     ("kind: trained", "kind: trained\npruning: {method: meng, options: {group: 4}, algorithm: {name: cut}, "
      "density: 0.5, cut_after: 0, training: {epochs: 1, rate: 0.1}}", "r.yaml:3: pruning.options.group: "),
 ])

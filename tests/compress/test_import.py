@@ -347,7 +347,7 @@ BAD = [
     (bad(data=("cifar10",)), "data: data cifar10 needs a path"),
     (bad(data=("digits", "size=4")), "data.size: must be at least 8, not 4"),
     (bad(data=("digits", "siez=8")), "siez=8"),
-    (bad("--size", "x"), "size: found 'x', allowed a whole number"),
+    (bad("--size", "x"), "size: must be a whole number, not 'x'"),
     (bad(weights="none.pt"), "weights: no such file: none.pt"),
     (bad(weights="."), "weights: no such file: ."),
     (bad(weights="text.pt"), "text.pt: is not a checkpoint or is cut off"),

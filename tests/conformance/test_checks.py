@@ -67,15 +67,16 @@ BREAKS = {
     "ADC bits too few": ("adc_bits", lambda _: lambda *_: 2, "the outputs at 2 ADC bits"),
     "kept beyond the block": ("pack", overfull, "must keep at most its"),
     "a target too few": ("pack", lambda p: changed(p, targets=np.arange(0)), "adds to output .*, which is not one of"),
-    "rows": ("work", lambda p: work(p, rows=lambda w: w.rows - 1), "work counts rows"),
-    "columns": ("work", lambda p: work(p, columns=lambda w: w.columns + 1), "work counts columns"),
-    "reads": ("work", lambda p: work(p, reads=lambda w: 0 * w.reads), "work of layer .* returned reads from 0"),
+    "rows": ("work", lambda p: work(p, rows=lambda w: w.rows - 1), "work must count rows"),
+    "columns": ("work", lambda p: work(p, columns=lambda w: w.columns + 1), "work must count columns"),
+    "reads": ("work", lambda p: work(p, reads=lambda w: 0 * w.reads), "work of layer .* must return reads from 1"),
     "an action without price": ("work", lambda p: work(p, extra=lambda w: {"act": np.unique(w.crossbar)}),
-                                "'act' is only counted or only priced"),
-    "a price without action": ("components", lambda _: lambda _: [PART], "'act' is only counted or only priced"),
+                                "'act' is counted but not priced"),
+    "a price without action": ("components", lambda _: lambda _: [PART], "'act' is counted but not priced"),
     "a masked weight left": ("project", lambda _: lambda w, *_: Projection(w + 1, np.zeros(w.shape, bool)),
-                             "masked but not zero"),
-    "a projection of another shape": ("project", lambda _: lambda w, *_: Projection(w[0], w[0] != 0), "no Projection"),
+                             "zero where they are masked"),
+    "a projection of another shape": ("project", lambda _: lambda w, *_: Projection(w[0], w[0] != 0),
+                                      "must return a Projection"),
     "its own promise": ("check", lambda _: lambda *_: "too many", "breaks the method's own promise: too many"),
 }
 
@@ -96,7 +97,7 @@ def test_a_part_without_source_is_found():
     path = Broken()
     path.components = lambda _: [replace(PART, source="")]
     path.work = work(path, extra=lambda w: {"act": 1 + np.unique(w.crossbar)})
-    with pytest.raises(InputError, match="'part' lacks a count, area, energy or source"):
+    with pytest.raises(InputError, match="'part' must have a count, an area, an energy and a source"):
         conform(path, 0)
 
 
@@ -110,7 +111,7 @@ def test_kept_weights_without_a_cell_are_found():
         conserved(case, case.packed())
     case.layer = replace(case.layer, mask=lambda: np.zeros((24, 32, 3, 3), bool))
     path.pack = changed(path, kept=1)
-    with pytest.raises(InputError, match="1 cells are said to hold kept weights where none is kept"):
+    with pytest.raises(InputError, match="1 cells are counted as holding kept weights, but none is kept"):
         conserved(case, case.packed())
 
 

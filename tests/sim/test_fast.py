@@ -141,7 +141,7 @@ def test_who_runs():
     assert simulate(small)[1:] == ("simpy", "auto: 19,999 visits of stages are fewer than 20,000")
     assert simulate(large)[1:] == ("fast", "auto: 20,000 visits of stages")
     assert simulate(small, "fast")[1:] == ("fast", "asked for")
-    with pytest.raises(InputError, match="engine: found 'quick', allowed auto, simpy, fast"):
+    with pytest.raises(InputError, match="engine: unknown engine 'quick'; choose auto, simpy or fast"):
         xbarch.simulate("isaac_like", "vgg7_pruned", engine="quick")
 
 

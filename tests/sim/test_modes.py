@@ -136,5 +136,5 @@ def test_feature_maps_that_no_tile_holds_are_refused():
 
 
 def test_another_mode_is_refused():
-    with pytest.raises(InputError, match=r"mode: found 'layerwise', allowed pipelined, layer_by_layer, batch"):
+    with pytest.raises(InputError, match=r"mode: unknown mode 'layerwise'; choose pipelined, layer_by_layer or batch"):
         xbarch.execute("isaac_like", single(9, 9, 9), mode="layerwise")

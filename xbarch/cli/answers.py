@@ -1,5 +1,5 @@
-"""What `list` and `validate` say, known again where nothing that it depends on has changed: most of their time is
-loading what reads specs and makes machines."""
+"""The answers of `list` and `validate`, kept as long as nothing that they depend on changes. Most of their time goes
+into loading the modules that read specs and build machines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Entries = dict[str, list[dict[str, str]]]
 
 
 def entries() -> Entries:
-    """`xbarch.cli.catalog.entries`, where no file was registered as a plugin."""
+    """Return `xbarch.cli.catalog.entries`, from the cache if possible. Only without files registered as plugins."""
     name = _key("list", *map(bundled.folder, _FOLDERS))
     if (known := cache.get(name)) is not None:
         found: Entries = json.loads(known)
@@ -38,8 +38,12 @@ def entries() -> Entries:
 
 
 def checked(source: str | Path, overrides: Sequence[str], plugins: bool) -> list[str]:
-    """`xbarch.specs.kinds.check` in words, every architecture buildable. plugins: whether files were
-    registered as such.
+    """Check a file with `xbarch.specs.kinds`, architectures also by building them; say in words what each document is.
+
+    Args:
+        source: path or bundled name.
+        overrides: changes of an architecture.
+        plugins: whether files were registered as plugins; then nothing is taken from the cache.
 
     Raises:
         InputError: as there.
@@ -71,8 +75,8 @@ def _buildable(architecture: Architecture) -> None:
 
 
 def _key(*parts: Any, **named: Any) -> str:
-    """The name of an answer that depends on `parts` (files below paths among them), and on xbarch and the packages that
-    are installed; empty where something is younger than this process."""
+    """Return the name of an answer that depends on `parts` (for a path, on all files below it), on xbarch and on the
+    installed packages; empty if any of these files is younger than this process."""
     found = sha256(repr((named, [p for p in parts if not isinstance(p, Path)])).encode())
     for line in (*_stamps(_PACKAGE), *(s for p in parts if isinstance(p, Path) for s in _stamps(p)), *_installed()):
         if not line:
@@ -82,7 +86,7 @@ def _key(*parts: Any, **named: Any) -> str:
 
 
 def _stamps(folder: Path | str) -> Iterator[str]:
-    """Of every file below a folder: its path, size and when it was written; empty for one younger than this process."""
+    """Yield path, size and time of every file below a folder; an empty text for one younger than this process."""
     with os.scandir(folder) as listed:
         for entry in sorted(listed, key=lambda e: e.name):
             if entry.is_dir():
@@ -93,7 +97,7 @@ def _stamps(folder: Path | str) -> Iterator[str]:
 
 
 def _installed() -> Iterator[str]:
-    """What installed packages offer to others: the stamps of their lists."""
+    """Yield stamps of the lists of entry points of all installed packages."""
     for place in dict.fromkeys(map(os.path.abspath, sys.path)):
         with suppress(OSError):
             if not os.path.isdir(place):
@@ -106,7 +110,7 @@ def _installed() -> Iterator[str]:
 
 
 def _alone() -> bool:
-    """Whether all plugins are xbarch's own: of others the source text is not looked after."""
+    """Tell whether all plugins are built in: the source text of others is not watched."""
     from importlib.metadata import entry_points
 
     from xbarch.plugins.kinds import KINDS

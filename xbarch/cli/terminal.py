@@ -1,4 +1,4 @@
-"""The terminal: streams that take what they are given, a progress bar, errors as one sentence with an exit code."""
+"""The terminal: streams that never fail, a progress bar, and errors as one sentence with an exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xbarch.support import output
 
 
 class Bar:
-    """A progress bar on standard error, only for people (a terminal, no --json)."""
+    """A progress bar on standard error, if that is a terminal and the output is not JSON."""
 
     def __init__(self, what: str, quiet: bool) -> None:
         self.what, self.quiet = what, quiet or not sys.stderr.isatty()
@@ -46,7 +46,7 @@ _SPELT = {"µ": "u", "²": "^2", "×": "x", "·": "*", "…": "...", "–": "-",
 
 
 def _spell(error: UnicodeError) -> tuple[str, int]:
-    """What a terminal's encoding lacks, in letters it has."""
+    """Replace characters that the terminal's encoding lacks."""
     assert isinstance(error, UnicodeEncodeError)
     return "".join(_SPELT.get(c, "?") for c in error.object[error.start:error.end]), error.end
 
@@ -83,7 +83,7 @@ def guarded(app: Callable[..., Any]) -> None:
 
 
 def _misused(error: Any) -> None:
-    """A command line that typer refuses, in one line."""
+    """Report a command line that typer refuses, in one line."""
     message, context = error.format_message(), getattr(error, "ctx", None)
     if message.startswith("Usage:"):  # a group without a command answers with its help
         print(message, file=sys.stderr)
@@ -121,7 +121,7 @@ def _complain(text: str) -> None:
 
 
 def _streams() -> None:
-    """Standard output and error as they are written here: closed ones lead nowhere, no character is refused."""
+    """Set up standard output and error: closed ones lead nowhere, and no character is refused."""
     codecs.register_error("spell", _spell)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -132,5 +132,5 @@ def _streams() -> None:
 
 
 def _drop(stream: Any) -> None:
-    """What is still held for a stream that failed leads nowhere, or leaving would fail once more."""
+    """Discard what is buffered for a stream that failed, or exiting would fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -51,6 +51,7 @@ class Compact(Pruning[CompactT]):
     """
 
     lists: ClassVar[Literal["both", "outputs", "none"]] = "both"
+    Options: ClassVar[type[Options]] = ListOptions
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         return dense.Dense({"sign": self.options.sign}).accepts(workload, geometry)

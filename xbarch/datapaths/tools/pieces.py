@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ PiecesT = TypeVar("PiecesT", bound=PiecesOptions, default=PiecesOptions)
 
 class Pieces(Pruning[PiecesT]):
     """Base of these methods. Packs any mask exactly: the best of `ways`, `dense` among them."""
+
+    Options: ClassVar[type[Options]] = PiecesOptions
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
         return dense.Dense({"sign": self.options.sign}).accepts(workload, geometry)
@@ -127,6 +129,8 @@ ActivationsT = TypeVar("ActivationsT", bound=ActivationOptions, default=Activati
 
 class Activations(Pieces[ActivationsT]):
     """Base of those that skip reads of inputs that are all zero."""
+
+    Options: ClassVar[type[Options]] = ActivationOptions
 
     def live(self, vectors: Vectors) -> Bools | None:
         return vectors != 0 if self.options.skip_zeros else None
