@@ -1,6 +1,6 @@
-"""ISAAC's printed figures beside this project's nameplate arithmetic and simulation.
+"""ISAAC's printed figures compared with this project's nameplate arithmetic and simulation.
 
-    python reports/isaac.py       writes isaac.md beside this file
+    python reports/isaac.py       writes isaac.md next to this file
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PRINTED = [("tile power (mW)", 330), ("tile area (mm²)", 0.372), ("chip power (
 
 
 def single(rows: int, filters: int) -> Workload:
-    """One 1 x 1 convolution of 16 bits, all weights one."""
+    """Return a network of one 1 x 1 convolution with 16-bit weights, all of them one."""
     shape = (rows, 1, WINDOWS)
     return Workload("single", (
         Layer("input", "input", (), shape, shape, output_bits=16),
@@ -31,7 +31,7 @@ def single(rows: int, filters: int) -> Workload:
 
 
 def rate(run: object) -> Fraction:
-    """Windows a picosecond between the 300th and the 1200th."""
+    """Return the output pixels per picosecond between the 300th and the 1200th."""
     done = np.sort(run.trace.done[1])
     return Fraction(900, int(done[1199] - done[299]))
 
@@ -52,10 +52,10 @@ def main() -> None:
               for (what, printed), value in zip(PRINTED, own, strict=True)]
     peak = Fraction(12, 16 * 100_000)
     lines += ["", "## Simulation: one tile of 12 IMAs, 16 bit", "",
-              "| layer an IMA holds | share of the tile's peak | what binds |", "|---|---|---|"]
+              "| layer in each IMA | share of the tile's peak | bottleneck |", "|---|---|---|"]
     for shape, binds in (((512, 32), "crossbars"), ((1024, 16), "the bus: 24 KB in 16 slots of 1 KB")):
         lines.append(f"| {shape[0]} × {shape[1]} | {float(rate(runs[shape]) / peak):.2%} | {binds} |")
-    lines += ["", "## From the nameplate to the ledger, 512 × 32 at the rate simulated, mW of one tile", "",
+    lines += ["", "## From the nameplate to the ledger: 512 × 32 at the simulated rate, mW of one tile", "",
               "| component | nameplate | ledger | difference |", "|---|---|---|---|"]
     total = [0.0, 0.0]
     for name, c in machine.components.items():
@@ -69,8 +69,9 @@ def main() -> None:
     chip = total[1] * machine.hierarchy.tiles / 1000 + 10.4
     share = float(rate(run) / peak)
     lines += ["", f"A chip of such tiles with its HyperTransport links (10.4 W) draws {chip:.2f} W at "
-              f"{n.tops * share:.2f} TOPS: {1000 * n.tops * share / chip:.0f} GOPS/W, where the nameplate says "
-              f"{n.gops_per_w:.1f}. eDRAM and bus are not busy each clock, no router works, and the unit column makes "
+              f"{n.tops * share:.2f} TOPS: {1000 * n.tops * share / chip:.0f} GOPS/W, where the nameplate gives "
+              f"{n.gops_per_w:.1f}. eDRAM and bus are not busy in every cycle, no router is active, and the unit "
+              f"column makes "
               "the converters 129/128 busy.", ""]
     (HERE / "isaac.md").write_text("\n".join(lines))
 

@@ -1,6 +1,6 @@
 """Meng et al.'s pruned ResNet-18 against its dense 4-bit baseline on ISAAC, under every policy.
 
-    python reports/meng.py        writes meng.md, meng.csv, meng.svg and meng.html beside this file
+    python reports/meng.py        writes meng.md, meng.csv, meng.svg and meng.html next to this file
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ VARIANTS = [  # title, rows of a crossbar, options of the data path
     ("stacked (default)", 128, {}),
     ("strips of a crossbar read together (diagonal)", 128, {"diagonal": True}),
     ("stacks share crossbars (side_by_side)", 128, {"side_by_side": True}),
-    ("144 rows: a group a crossbar", 144, {}),
+    ("144 rows: one group per crossbar", 144, {}),
 ]
 
 
 @cache
 def simulated(workload: str, policy: str, rows: int = 128, options: tuple[tuple[str, bool], ...] = ()) -> Result:
     overrides = [] if rows == 128 else [f"crossbar.rows={rows}"]
-    chips = 2 if policy == "crossbars:16" else 1  # 16 times the dense network's crossbars are more than a chip has
+    chips = 2 if policy == "crossbars:16" else 1  # 16 times the dense network's crossbars are more than one chip has
     return xbarch.simulate("isaac_like", workload, policy=policy, chips=chips, options=dict(options),
                            overrides=overrides)
 
@@ -42,7 +42,7 @@ def weight_gain() -> float:
 
 
 def gains(dense: Result, pruned: Result) -> dict[str, float]:
-    """Dense over pruned where small is good, pruned over dense where large is."""
+    """Return gains: dense over pruned if less is better, pruned over dense if more is better."""
     return {
         "speed gain": pruned["throughput.images_per_second"] / dense["throughput.images_per_second"],
         "bound gain": dense["mapping.interval_bound_ps"] / pruned["mapping.interval_bound_ps"],
@@ -69,7 +69,7 @@ def policy_rows() -> list[dict[str, object]]:
 
 
 def table(rows: list[dict[str, object]], corner: str) -> list[str]:
-    """Markdown, a column a row of `rows`."""
+    """Return a Markdown table with one column per row of `rows`."""
     lines = ["| | " + " | ".join(str(r[corner]) for r in rows) + " |", "|---" * (len(rows) + 1) + "|"]
     for head in rows[0]:
         if head != corner:
@@ -83,7 +83,7 @@ def _number(value: object) -> str:
 
 def differences(key: str, dense: Result, pruned: Result, without: set[str]) -> list[str]:
     a, b = dense[key], pruned[key]
-    lines = ["| µJ an image | dense | pruned | gain |", "|---|---|---|---|"]
+    lines = ["| µJ per image | dense | pruned | gain |", "|---|---|---|---|"]
     for name in sorted({**a, **b}, key=lambda n: -a.get(n, 0)):
         if name not in without:
             x, y = a.get(name, 0), b.get(name, 0)
@@ -108,27 +108,33 @@ def markdown(rows: list[dict[str, object]]) -> str:
         "# Meng et al.'s pruning of ResNet-18, on ISAAC", "",
         f"Both networks were trained here on {dense['workload.trained_on']}, with 4-bit weights and activations: test "
         f"accuracy {dense['workload.accuracy.baseline']:.2%} dense, {pruned['workload.accuracy.pruning']:.2%} pruned "
-        "(359 images). Eight images in flight. Written by `reports/meng.py`; every number comes from its runs.", "",
+        "(359 images). Every run has eight images. Written by `reports/meng.py`; every number comes from its runs.", "",
         *table(rows, "policy"), "",
-        "Bound gain: ratio of the un-rounded intervals Σ crossbars · windows · time / budget (under `fit` each network "
-        "has a budget of its own). Window-weighted gain: ratio of Σ crossbars · windows · time. Above about twice the "
-        "dense network's crossbars the mesh, the activation units and the line buffers bind, not the crossbars, and "
-        "further copies change little; `crossbars:16` takes two chips, and their link.", "",
-        "## Beside the publication", "",
+        "Bound gain is the ratio of the un-rounded pipeline intervals Σ crossbars · output pixels · time / budget "
+        "(under "
+        "`fit` each network has its own budget). Window-weighted gain is the ratio of Σ crossbars · output pixels · "
+        "time. "
+        "Above about twice the dense network's crossbars, the mesh, the activation and the line buffers limit the "
+        "speed, "
+        "not the crossbars, and more copies change little; `crossbars:16` takes two chips and the link between them.",
+        "",
+        "## Comparison with the publication", "",
         f"Meng et al. (TCAS-II 2021, abstract) report {PUBLISHED_ENERGY:g}× energy; their 65.4× compression over "
         f"32-bit weights is {PUBLISHED_STRUCTURE:.3g}× fewer 4-bit weights: energy gain / structural gain "
         f"{PUBLISHED_ENERGY / PUBLISHED_STRUCTURE:.2f}. Here, under `fit` and in the compute scope, "
         f"{fit['energy gain (compute)']:.2f}× energy for {weights:.2f}× fewer weights: "
-        f"{fit['energy gain (compute) / weight gain']:.2f}. Four things lie between them:", "",
-        "- A group of 16 × 3 × 3 weights is 144 rows tall. On 128-row crossbars it is cut, and its columns and dummy "
-        "columns are converted twice; crossbars of 144 rows hold it whole (last column below).",
-        "- Each part converts the dummy weight's digit columns, a cost of two columns beside 8 to 60 pairs kept.",
-        "- Word lines are driven once for each sub-group, however few columns it keeps, and the first layer, the "
+        f"{fit['energy gain (compute) / weight gain']:.2f}. Four things explain the difference:", "",
+        "- A group of 16 × 3 × 3 weights is 144 rows tall. On 128-row crossbars it is split, and its columns and dummy "
+        "columns are converted twice; crossbars of 144 rows hold it in one piece (last column below).",
+        "- Each part also converts the dummy weight's digit columns: two columns in addition to the 8 to 60 pairs "
+        "kept.",
+        "- Word lines are driven once for each sub-group, however few columns it keeps; and the first layer, the "
         "1 × 1 convolutions and the classifier are not pruned.",
-        "- Scaling an output, activating and buffering it cost nearly the same in both networks.", "",
+        "- Scaling, activating and buffering an output costs nearly the same in both networks.", "",
         *table(variants, "variant"), "",
-        "The published figure comes from NeuroSim's periphery and its own area and energy per array, which are not "
-        "public in that detail; ISAAC's converters dominate here.", "",
+        "The published figure rests on NeuroSim's periphery with its own area and energy per array, which are not "
+        "public "
+        "in that detail; here ISAAC's converters dominate.", "",
         "## By component (compute scope, `fit`)", "",
         *differences("energy.by_component_aj", dense, pruned, {"router", *dense["energy.static_aj"]}), "",
         "## By layer", "", *differences("energy.by_layer_aj", dense, pruned, set()), ""])

@@ -40,6 +40,14 @@ def test_every_title_is_its_own():
     assert title_of(Bare()) == "bare"
 
 
+def test_a_subclass_inherits_no_title():
+    """It is another method than its base, and would stand in tables under the same name."""
+    class Other(registry.datapaths()["dense"]):
+        name = "other"
+
+    assert title_of(Other) == "other"
+
+
 def test_a_data_path_may_know_nothing_of_training():
     path = Bare()
     assert conform(path, layers=5) > 5 and not hasattr(path, "project")

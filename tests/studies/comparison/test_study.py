@@ -178,12 +178,12 @@ def test_matrix_has_every_pair_or_its_reason(tmp_path):
 
     rows = comparison.matrix(["isaac_like", "sre_like"], WORKLOAD, images=1, out=tmp_path / "matrix.md")
     lines = {line[0]: line[1:] for line in table(rows)}
-    assert len(lines) == len(registry.datapaths()) and lines["dense"] == ["1× / 1×", "1× / 1×"]
-    assert lines["sre"][0] == "–" and "/" in lines["sre"][1] and "hybrid_p (assumed)" in lines
+    assert len(lines) == len(registry.datapaths()) and lines["Dense"] == ["1× / 1×", "1× / 1×"]
+    assert lines["SRE"][0] == "–" and "/" in lines["SRE"][1] and "Hybrid-P (assumed)" in lines
     own, dense = (next(r for r in rows if (r.architecture, r.datapath) == ("sre_like", d))
                   for d in ("sre", "dense"))
     speed = own.figures.images_per_second / dense.figures.images_per_second
-    assert lines["sre"][1].startswith(f"{speed:.3g}×")
+    assert lines["SRE"][1].startswith(f"{speed:.3g}×")
     text = (tmp_path / "matrix.md").read_text()
     assert "needs an architecture with operation units" in text and "SegPrune on every machine" in text
     machines = sections(rows)[1].table.rows
@@ -243,6 +243,18 @@ def test_every_choice_of_a_run_can_vary():
     assert row.figures.images_per_second == run["throughput.images_per_second"]
     assert row.gain("speed") == run["throughput.images_per_second"] / base["throughput.images_per_second"]
     assert row.policy == f"one_copy, {row.variant}"
+
+
+def test_an_option_varies_for_the_data_paths_that_have_it():
+    """Dense packing has no `diagonal`: it runs once, and every variant is compared with it."""
+    rows = comparison.compare(["isaac_like"], [WORKLOAD], policies=["one_copy"], images=1,
+                              axes={"options.diagonal": [False, True]})
+    assert [(r.datapath, r.variant) for r in rows] == [
+        ("dense", ""), ("meng", "options.diagonal=False"), ("meng", "options.diagonal=True")]
+    runs = [xbarch.simulate("isaac_like", WORKLOAD, policy="one_copy", images=1, options=o, datapath=d)
+            for d, o in (("dense", None), ("meng", {"diagonal": False}), ("meng", {"diagonal": True}))]
+    assert [r.figures.images_per_second for r in rows] == [r["throughput.images_per_second"] for r in runs]
+    assert all(r.base == rows[0].figures for r in rows)
 
 
 @pytest.mark.parametrize(("axes", "says"), [

@@ -113,5 +113,5 @@ def test_bad_input(tmp_path, monkeypatch, capsys, words, message):
 
 def test_nothing_stored_is_said(tmp_path):
     (tmp_path / "vgg7_huai_2x").mkdir()
-    with pytest.raises(InputError, match="no workload vgg7_METHOD_POINT is stored here"):
+    with pytest.raises(InputError, match="no workload NETWORK_METHOD_POINT is stored here"):
         field(None, workloads=tmp_path)

@@ -103,7 +103,7 @@ def test_fields_of_an_axis_change_together_or_each_to_its_own():
     ({"axes": {"crossbar.rows,crossbar.columns": [[1, 2, 3]]}}, "3 values"),
     ({"axes": {"crossbar.rows": []}}, "at least 1"),
     ({"axes": {"crossbar.rows.x": [1]}}, "in crossbar.rows.x=1"),
-    ({"policies": ["fit", "some"]}, "policies.1: found 'some'"),
+    ({"policies": ["fit", "some"]}, "policies.1: must be fit, one_copy, crossbars:K, chip or area"),
     ({"datapaths": ["mng"]}, "datapaths.0: unknown data path 'mng'"),
     ({"options": {"own": {}}}, "unknown data path 'own'"),
     ({"options": {"meng": {"group": 8}}}, "group_ch"),

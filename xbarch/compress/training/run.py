@@ -17,11 +17,12 @@ from xbarch.compress.training.export import statistics, workload
 from xbarch.compress.training.network import build
 from xbarch.compress.training.provenance import source_digest, sparsity, versions
 from xbarch.compress.training.search import search
-from xbarch.compress.training.trainer import Progress, Trainer, phases
+from xbarch.compress.training.trainer import Trainer, phases
 from xbarch.errors import InputError
 from xbarch.functional.network import through
 from xbarch.plugins import registry
 from xbarch.specs.recipe import Pruning, Recipe, Shape
+from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
 from xbarch.workload.store import read_manifest, save
 

@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,9 @@ from xbarch.compress.training.data import Images, Parts, augmented
 from xbarch.errors import InputError
 from xbarch.plugins import registry
 from xbarch.specs.recipe import Pruning, Recipe, Training
+from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
 
-Progress = Callable[[int, int, str], None]
 ALGORITHMS: dict[str, type[Pruner]] = {"lasso": Lasso, "admm": Admm, "recover": Zeroize, "cut": Pruner,
                                      "slices": Slices, "hoyer": Hoyer}
 

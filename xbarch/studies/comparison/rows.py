@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -161,7 +161,6 @@ def lines(asked: Study, contents: Contents) -> list[Line]:
     """
     known = registry.datapaths()
     _check_names(asked, known, contents)
-    every = list(variants(asked.axes))
     found: dict[Request, Line] = {}
     for workload in asked.workloads:
         network = contents.workload(workload)
@@ -170,11 +169,25 @@ def lines(asked: Study, contents: Contents) -> list[Line]:
         for path in paths:
             for arch in [asked.machines[path]] if path in asked.machines else asked.architectures:
                 for policy in asked.policies:
-                    for variant in every:
+                    for variant in _variants(asked, paths, path):
                         request = Request(arch=arch, workload=workload, datapath=path, policy=policy,
                                           **variant.apply(asked.choices))
-                        found[request] = _line(asked, request, variant, contents)
+                        found.setdefault(request, _line(request, variant, asked, contents))
     return list(found.values())
+
+
+def _variants(asked: Study, paths: Iterable[str], path: str) -> Iterator[Variant]:
+    """Yield the variants of a data path: option axes that only others of the `paths` have do not apply to it."""
+    known = registry.datapaths()
+    others = {name for each in paths for name in known[each].Options.model_fields}
+    foreign = {f"options.{name}" for name in others - set(known[path].Options.model_fields)}
+    axes = {}
+    for axis, values in asked.axes.items():
+        places = [i for i, name in enumerate(list_fields({axis: values})) if name not in foreign]
+        if places:
+            own = [[value[i] for i in places] if isinstance(value, list) else value for value in values]
+            axes[", ".join(list_fields({axis: values})[i] for i in places)] = own
+    return variants(axes)
 
 
 def _check_names(asked: Study, known: Mapping[str, object], contents: Contents) -> None:
@@ -192,7 +205,7 @@ def _check_names(asked: Study, known: Mapping[str, object], contents: Contents) 
             buildable(contents.spec(name))
 
 
-def _line(asked: Study, request: Request, variant: Variant, contents: Contents) -> Line:
+def _line(request: Request, variant: Variant, asked: Study, contents: Contents) -> Line:
     """Return a request with the two dense runs it is compared with: on the base machine, and on its own machine with
     the method's cells and signs and with ADCs of enough bits to lose nothing of these."""
     base = request.changed(arch=asked.architectures[0], datapath=DENSE, options={})
@@ -205,8 +218,7 @@ def _line(asked: Study, request: Request, variant: Variant, contents: Contents) 
     if needed > shape.adc_bits:
         overrides = [*overrides, f"crossbar.adc_bits={needed}"]
     own = request.changed(datapath=DENSE, options=options, overrides=merge_overrides(request.overrides, overrides))
-    text = ", ".join(f"{name}={value}" for name, value in zip(list_fields(asked.axes), variant.values, strict=True))
-    return Line(request, base, own, text)
+    return Line(request, base, own, str(variant))
 
 
 class _Shared:

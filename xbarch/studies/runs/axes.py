@@ -19,12 +19,17 @@ class Variant:
 
     values: tuple[Value, ...] = ()
     """In the order of the axes' fields."""
+    names: tuple[str, ...] = ()
+    """Of these fields."""
     overrides: tuple[str, ...] = ()
     """Of the architecture."""
     choices: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the request."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Of the data path."""
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in zip(self.names, self.values, strict=True))
 
     def apply(self, choices: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the fields of a request: the given choices and options with those of the variant on top."""
@@ -44,7 +49,7 @@ def variants(axes: Axes) -> Iterator[Variant]:
     for chosen in product(*each):
         pairs = list(zip(order, (value for values in chosen for value in values), strict=True))
         yield Variant(
-            tuple(value for _, value in pairs),
+            tuple(value for _, value in pairs), tuple(order),
             tuple(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in pairs if not of_run(name)),
             {name: value for name, value in pairs if of_run(name) and "." not in name},
             {name.partition(".")[2]: value for name, value in pairs if of_run(name) and "." in name})
