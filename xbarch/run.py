@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -39,6 +39,7 @@ from xbarch.sim.check import check
 from xbarch.sim.engines import simulate as run
 from xbarch.sim.modes import apply_mode, interval_of
 from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import Document
 from xbarch.specs.text import brief
 from xbarch.support.progress import Progress, WindowProgress
 from xbarch.workload.graph import Workload
@@ -163,6 +164,14 @@ class Setup:
     machine: Machine
     network: Workload
     path: DataPath
+    source: Document | None
+    """The file of the architecture; None for a loaded one."""
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Place errors about a field of the architecture in its file."""
+        with (self.source or Document(f"architecture {self.machine.architecture.name}", {})).blamed():
+            yield
 
 
 @dataclass(frozen=True)
@@ -194,7 +203,7 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
     path = choose_datapath(network, request.datapath, request.options)
     with nullcontext() if found is None else found.blamed():
         machine = build(architecture, network, path, request.policy, request.chips)
-    return Setup(request=request, machine=machine, network=network, path=path)
+    return Setup(request=request, machine=machine, network=network, path=path, source=found)
 
 
 def refuse_impossible(network: Workload, machine: Machine) -> None:
@@ -223,8 +232,9 @@ def pack_network(setup: Setup) -> dict[str, Packed]:
     """
     path, machine = setup.path, setup.machine
     packed = memo.packed(setup.network, path, machine.geometry, machine.sensing)
-    for name, layer in packed.items():
-        machine.refuse_unpaid(path, name, layer)
+    with setup.blamed():
+        for name, layer in packed.items():
+            machine.refuse_unpaid(path, name, layer)
     return packed
 
 
@@ -247,7 +257,8 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     plain = (compile_with_egress if leaving else compile_graph)(machine, network, packed, planned, request.images)
     graph = apply_mode(plain, request.mode)
     check(graph)
-    machine.refuse_unpriced(graph)
+    with setup.blamed():
+        machine.refuse_unpriced(graph)
     windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}
     traced = nullcontext() if watch.trace is None else tracing(watch.trace, graph, windows)
     with traced as sink, supervise(machine.processes, graph) as beat:

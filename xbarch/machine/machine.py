@@ -197,7 +197,7 @@ class Machine:
         with guard.asking(self.sensing, "actions", name) as wrong:
             done = checked.actions(packed.sensing, packed.work)
             if guard.is_builtin(self.sensing) and (lacks := self.find_unpriced(done)):
-                raise InputError(lacks, file=f"architecture {self.architecture.name}", field="components")
+                raise InputError(lacks, field="components")
             if free := [action for action in done if action not in prices]:
                 raise wrong(f"returned the action {brief(free[0])!r}, which no component of {self.architecture.name} "
                             f"prices; the priced ones are {', '.join(prices)}")
@@ -214,8 +214,7 @@ class Machine:
                 for action, count in stage.actions:
                     if action not in prices and np.any(count):
                         raise InputError(f"no component prices the action {action!r}, which stage {stage.name} does; "
-                                         f"add one with action: {action}",
-                                         file=f"architecture {self.architecture.name}", field="components")
+                                         f"add one with action: {action}", field="components")
 
     def static_powers(self, tiles: int) -> dict[str, int]:
         """Return the constant power (µW) by component of `tiles` tiles and of what all chips have besides tiles."""

@@ -56,7 +56,7 @@ class Document:
         for part, text in reversed(list(self.overridden.items())):
             if trail and part[:n] == trail:
                 return InputError(message, file=_place(text), field=name)
-        return InputError(message, file=self.file, line=self.lines.get(at, 1), field=name)
+        return InputError(message, file=self.file, line=self.lines.get(at, 1) if self.lines else None, field=name)
 
 
     @contextmanager
