@@ -190,7 +190,8 @@ def test_a_changed_server_is_named(what, server, by):
 def test_a_changed_count_of_a_stage_is_named(by):
     graph, trace = pipeline()
     trace.executed[1][1][0] += by
-    with pytest.raises(ConservationError, match=f"executed: flow two copy 1 stage two/read must run 9 windows, not {9 + by}$"):
+    law = f"executed: flow two copy 1 stage two/read must run 9 windows, not {9 + by}$"
+    with pytest.raises(ConservationError, match=law):
         conserve(graph, trace)
 
 
@@ -305,7 +306,8 @@ def test_a_delay_holds_nothing_after_its_result():
     conserve(graph, trace)
     assert trace.makespan == 2 and upper(graph) == 101
     trace.makespan = 3
-    with pytest.raises(ConservationError, match=r"makespan: must be 2 \(last token done\) to 2 \(last server free\), not 3$"):
+    law = r"makespan: must be 2 \(last token done\) to 2 \(last server free\), not 3$"
+    with pytest.raises(ConservationError, match=law):
         conserve(graph, trace)
 
 
