@@ -290,7 +290,7 @@ def test_random_machines_keep_every_account(first):
             except AssertionError as error:
                 raise AssertionError(f"case {number}: {error}") from error
         else:
-            assert "found" in refusal or "needs" in refusal or "fit" in refusal, (number, refusal)
+            assert "must be" in refusal or "needs" in refusal or "fit" in refusal, (number, refusal)
 
 
 def test_most_cases_run():

@@ -123,7 +123,7 @@ def test_loss_falls_with_headroom_until_sums_saturate():
 
 
 def test_precision_is_bounded():
-    with pytest.raises(InputError, match="found 16 in layer fc, allowed at most 8 on prime_like"):
+    with pytest.raises(InputError, match="weight_bits: must be at most 8 on prime_like, not 16 as in layer fc"):
         xbarch.simulate("prime_like", Workload("net", (Layer("input", "input", (), (4, 1, 1), (4, 1, 1)),
                                                        linear(4, 2, 16))), images=1)
 
