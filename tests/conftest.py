@@ -22,10 +22,11 @@ collect_ignore = [] if TRAINS else ["compress"]
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Skip what needs the extra `train` where it is not installed. Divide families of parameter sets into the tiers:
-    `quick(n)` leaves n of them, evenly spread, to the quick tier and marks the others `full`."""
+    `quick(n)` leaves n of those that are not `full` anyway, evenly spread, to the quick tier and marks the others
+    `full`."""
     families = {}
     for item in items:
-        if item.get_closest_marker("quick"):
+        if item.get_closest_marker("quick") and not item.get_closest_marker("full"):
             families.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for family in families.values():
         count = family[0].get_closest_marker("quick").args[0]

@@ -195,6 +195,7 @@ def test_refusals(tmp_path):
             spec({"name": "cut"}, **bad)
 
 
+@pytest.mark.full
 def test_trainer_reports_the_cut(tmp_path):
     recipe = tmp_path / "small.yaml"
     recipe.write_text(RECIPE.format(method="dense", options="{}", algorithm="{name: cut}"))

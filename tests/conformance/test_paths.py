@@ -91,6 +91,7 @@ def test_ten_thousand_layers_and_more():
     assert {"dense", "meng", "huai", "segprune", "xue"} <= {name for name, _ in VARIANTS}
 
 
+@pytest.mark.quick(10)
 @pytest.mark.parametrize("index", EACH)
 def test_exact_and_never_clipped_at_the_lossless_resolution(index):
     for case in cases(index, LAYERS):
@@ -123,6 +124,7 @@ def test_guaranteed_sums_are_never_exceeded(index):
         bounded(case, case.packed())
 
 
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("index", EACH)
 def test_an_adc_one_bit_short_of_lossless_is_caught(index):
     """The extreme layers need every bit of the lossless resolution: with one fewer, conversions clip, their number
@@ -144,6 +146,7 @@ def test_an_adc_one_bit_short_of_lossless_is_caught(index):
     assert len(caught) == 5  # on every one of the crossbars
 
 
+@pytest.mark.quick(5)
 @pytest.mark.parametrize("index", EACH)
 def test_saturation_equals_the_oracle(index):
     """Any resolution, random layers: the same codes as converting one sum after another in int64."""
@@ -155,6 +158,7 @@ def test_saturation_equals_the_oracle(index):
             assert np.array_equal(done.out, out) and done.clips == clips.sum(), case
 
 
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("index", EACH)
 def test_an_adc_one_bit_short_of_the_sums_is_reported(index):
     """Windows without a clipped conversion are exact, the others are counted; some output really differs."""
