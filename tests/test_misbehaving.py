@@ -129,7 +129,8 @@ def test_data_paths(call, tmp_path, body, says):
     (method("rest(self, work)", "return np.full(3, 1)"), "rest must return times as whole numbers ("),
     (method("actions(self, work)", "return [1]"), "actions"),
     (method("actions(self, work)", "return {'sparkle': work.reads}"),
-     "actions of layer features.0 returned the action 'sparkle', allowed those that a component of isaac_like pays "),
+     "actions of layer features.0 returned the action 'sparkle', which no component of isaac_like prices; the priced "
+     "ones are "),
     (method("actions(self, work)", "raise SystemExit(0)"), "actions"),
     (method("__init__(self, array, options=None)", "raise RuntimeError('no licence')"),
      "__init__ raised RuntimeError: no licence"),
@@ -178,7 +179,7 @@ TAKEN = ("visit = yield queue.get()",)
      "serve raised ValueError: alone"),
     (method("serve(self, env, queue)", "def inner():", "    yield env.timeout(1)", "    return 7",
             "yield env.process(inner())", "yield 8"), "serve raised RuntimeError"),
-    (method("serve(self, env, queue)", *TAKEN, "raise GeneratorExit"), "serve raised GeneratorExit: , allowed no err"),
+    (method("serve(self, env, queue)", *TAKEN, "raise GeneratorExit"), "serve raised GeneratorExit\n"),
     (method("serve(self, env, queue)", *TAKEN, "from xbarch.errors import InputError", "raise InputError('mine')"),
      "serve raised InputError: mine"),
     (method("serve(self, env, queue)", "class Odd(Exception):", "    def __init__(self, a, b):",
@@ -273,16 +274,19 @@ def test_an_architecture_that_is_wrong_has_its_file_and_line(call, install):
     assert code == 2 and "odd.yaml:4" in said
 
 
-def test_a_name_that_is_taken(call, install, tmp_path):
+def test_a_name_that_is_taken(call, install):
     install("taken", {"taken_chips/isaac_like.yaml": "extends: isaac_like\nname: isaac_like\n"},
             [("architectures", "isaac_like", "taken_chips")])
     code, _, said = call("list")
-    assert code == 2 and said == ("xbarch: the architecture 'isaac_like' is offered by xbarch and by package taken "
-                                  "1.2, allowed one of a name\n")
+    assert code == 2 and said == ("xbarch: xbarch and package taken 1.2 both provide the architecture 'isaac_like'; "
+                                  "remove or rename one of them\n")
+
+
+def test_a_name_that_a_file_takes(call, tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("extends: sre_like\nname: forms_like\n")
     code, _, said = call("show", "sre_like", "--plugin", mine)
-    assert code == 2 and ("is offered by" in said or "is taken by xbarch" in said)
+    assert code == 2 and said == f"xbarch: {mine}: the architecture name 'forms_like' is taken by xbarch\n"
 
 
 # -- output and working directory -----------------------------------------------------------------------------
@@ -406,6 +410,6 @@ def test_a_projection_in_training_is_named():
     asked = SimpleNamespace(path=registry.datapath("dense"), geometry=None)
     node = SimpleNamespace(layer=SimpleNamespace(name="conv"))
     for how, says in ((wrong, "project of layer conv raised OSError: no licence"),
-                      (lambda *_: None, "project of layer conv returned no Projection of the weights' shape")):
+                      (lambda *_: None, "project of layer conv must return a Projection of the weights' shape")):
         with pytest.raises(InputError, match=says):
             Pruner._projection(asked, how, np.zeros((2, 2, 1, 1)), node, 0.5)

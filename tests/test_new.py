@@ -232,4 +232,5 @@ def test_other_wrong_names_leave_nothing(here, call, words, message):
 def test_a_file_that_is_there_is_left_alone(here, call):
     (here / "my_chip.yaml").write_text("mine")
     code, _, said = call("new", "architecture", "my_chip")
-    assert code == 2 and "is there already" in said and (here / "my_chip.yaml").read_text() == "mine"
+    assert code == 2 and said == "xbarch: my_chip.yaml: exists already; choose another file\n"
+    assert (here / "my_chip.yaml").read_text() == "mine"

@@ -9,7 +9,7 @@ from typing import NoReturn
 from xbarch.errors import StuckError, XbarchError
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.plugins import limits
-from xbarch.plugins.guard import asking, is_builtin, watched
+from xbarch.plugins.guard import asking, described, is_builtin, watched
 from xbarch.plugins.kinds import PROCESSES
 from xbarch.plugins.registry import origin
 from xbarch.sim.graph import StageGraph, Trace
@@ -33,7 +33,7 @@ def supervise(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[C
         with watched(*units.values()) as again:
             yield again
     except UnitError as error:
-        _blame(units[graph.servers[error.server].kind], error.__cause__)
+        _blame(units[graph.servers[error.server].kind], error.__cause__ or error)
     except limits.OverrunError as error:
         _blame(next((unit for unit in units.values() if not is_builtin(unit)), next(iter(units.values()))), error)
     except StuckError as error:
@@ -41,11 +41,11 @@ def supervise(units: Mapping[str, UnitProcess], graph: StageGraph) -> Iterator[C
         raise StuckError(f"{error}; unit processes: {names}") from None
 
 
-def _blame(unit: UnitProcess, error: BaseException | None) -> NoReturn:
+def _blame(unit: UnitProcess, error: BaseException) -> NoReturn:
     with asking(unit, "serve", limited=False) as wrong:
         if isinstance(error, Exception | limits.OverrunError) and not isinstance(error, XbarchError):
             raise error
-        raise wrong(f"raised {type(error).__name__}: {brief(error, 300)}") from error
+        raise wrong(f"raised {described(error)}") from error
 
 
 def check_priced(units: Mapping[str, UnitProcess], graph: StageGraph, trace: Trace, prices: Collection[str]) -> None:

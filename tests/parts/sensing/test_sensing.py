@@ -156,8 +156,10 @@ def test_what_nobody_pays_for_is_refused(machine):
 @pytest.mark.parametrize(("changes", "message"), [
     (["crossbar.sensing.unit=acd"],
      "--set crossbar.sensing.unit=acd: unknown sensing unit 'acd'; choose adc, analog_accumulation"),
-    (["crossbar.sensing.options={bits: 3}"], "crossbar.sensing.options"),
-    (["crossbar.sensing.unit=analog_accumulation", "crossbar.sensing.options={sums: 0}"], "sums: found 0"),
+    (["crossbar.sensing.options={bits: 3}"],
+     "crossbar.sensing.options.bits: unknown key 'bits'; no key is allowed here (crossbar.sensing.unit is adc; "),
+    (["crossbar.sensing.unit=analog_accumulation", "crossbar.sensing.options={sums: 0}"],
+     "crossbar.sensing.options.sums: must be at least 1, not 0 (crossbar.sensing.unit is analog_accumulation)"),
 ])
 def test_wrong_units_are_refused(changes, message):
     with pytest.raises(InputError) as caught:
