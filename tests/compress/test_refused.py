@@ -56,8 +56,9 @@ ROWS, COLUMNS, DENSITY = "rows: 128", "columns: 128", "density: 0.5"
 @pytest.mark.parametrize("algorithm", ["cut", "admm", "recover"])
 @pytest.mark.parametrize("method, says", [
     ("huai", "one crossbar of 128 x 128 cells for each filter block of every layer"),
-    ("segprune", "layer layer1.0.conv1: 0.0001 keeps no row of a segment of 36 rows, allowed at least 1/36"),
-    ("xue", "found 0.0001 for layer layer1.0.conv1, allowed 0.028 to 1: a segment of 36 weights keeps at least one"),
+    ("segprune",
+     "must be at least 1/36 for layer layer1.0.conv1, not 0.0001, which keeps no row of a segment of 36 rows"),
+    ("xue", "must be 0.028 to 1 for layer layer1.0.conv1, not 0.0001: a segment of 36 weights keeps at least one"),
 ])
 def test_a_density_the_method_cannot_reach(refused, method, algorithm, says):
     """36 rows of 4 channels; found at the density's own line."""
@@ -66,8 +67,8 @@ def test_a_density_the_method_cannot_reach(refused, method, algorithm, says):
 
 
 @pytest.mark.parametrize("method, says", [
-    ("segprune", "layer fc: 0.001 keeps no row of a segment of 16 rows"),
-    ("xue", "found 0.001 for layer fc, allowed 0.062 to 1"),
+    ("segprune", "must be at least 1/16 for layer fc, not 0.001, which keeps no row of a segment of 16 rows"),
+    ("xue", "must be 0.062 to 1 for layer fc, not 0.001: a segment of 16 weights keeps at least one"),
 ])
 def test_a_density_of_a_layer_out_of_reach(refused, method, says):
     assert says in refused(recipe(method, "layers: {}", "layers: {fc: 0.001}"))
@@ -94,10 +95,11 @@ def test_a_layer_that_is_not_there(refused, algorithm):
 
 @pytest.mark.parametrize("method, old, new, says", [
     ("xue", "options: {}", "options: {adc_bits: {conv9: 2}}",
-     "r.yaml:8: pruning.method: option adc_bits names layer conv9, which the workload has not"),
+     "r.yaml:8: pruning.method: option adc_bits names layer conv9, which the workload does not have"),
     ("xue", "options: {}", "options: {sign: offset}",
      "r.yaml:9: pruning.options.sign: must be differential; with offset zeros would be stored as 2**(bits - 1)"),
-    ("xue", "options: {}", "options: {sign: twos}", "r.yaml:9: pruning.options.sign: allowed differential; with twos"),
+    ("xue", "options: {}", "options: {sign: twos}",
+     "r.yaml:9: pruning.options.sign: must be differential; with twos small negative weights would be stored"),
     ("xue", "weight_scale: lsq", "weight_scale: mean",
      "r.yaml:5: quantization.weight_scale: must be lsq for xue, which removes single bits of the levels"),
     ("xue", "name: cut", "name: lasso",

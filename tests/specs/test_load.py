@@ -194,7 +194,8 @@ def test_missing_at_the_top(write):
 def test_consistency_between_sections(write):
     content, line = changed("  options: {width: 7,", "  options: {width: 1,")
     error = refused(write(content), check=buildable)
-    assert (error.line, error.field) == (line, "network.options") and "found room for 24 tiles" in str(error)
+    assert (error.line, error.field) == (line, "network.options") and str(error).endswith(
+        "network.options: the topology has room for 24 tiles; it must hold all of hierarchy.tiles = 168")
 
 
 def test_absurd_number_of_crossbars(write):
@@ -407,8 +408,8 @@ def test_one_field_twice_is_refused():
 
 def test_an_override_is_blamed_for_what_no_longer_fits_it():
     error = refused("isaac_like", "crossbar.rows=64", "hierarchy.tiles=65536", check=buildable)
-    assert str(error) == ("--set hierarchy.tiles=65536: network.options: found room for 168 tiles, allowed at least "
-                          "hierarchy.tiles = 65536")
+    assert str(error) == ("--set hierarchy.tiles=65536: network.options: the topology has room for 168 tiles; it "
+                          "must hold all of hierarchy.tiles = 65536")
 
 
 @pytest.mark.parametrize(("text", "message"), [

@@ -176,14 +176,17 @@ MESH = "extends: isaac_like\nname: mine\nnetwork: {topology: torus, options: nul
     (MESH.replace("torus, options: null", "htree, options: {width: null, height: null, concentration: null, arity: 3}"),
      (), "x.yaml:3: network.options.arity: must be 2 or 4, not 3"),
     (MESH.replace("topology: torus, options: null", "options: {width: 2, height: 2, concentration: 1}")
-     + "hierarchy:\n  tiles: 64\n", (), "x.yaml:3: network.options: found room for 4 tiles"),
+     + "hierarchy:\n  tiles: 64\n", (), "x.yaml:3: network.options: the topology has room for 4 tiles; it must "
+     "hold all of hierarchy.tiles = 64\n"),
     (MESH.replace("torus, options: null", "bus"), (), "x.yaml:3: network.options.width: unknown key 'width'; no "
-     "key is allowed here (network.topology is bus; inherited ones go with `options: null` in a file"),
+     "key is allowed here (network.topology is bus; drop inherited options with `options: null` in a file or "
+     "--set network.options={})\n"),
     ("extends: isaac_like\ncrossbar:\n  sensing:\n    unit: nope\n", (),
-     "x.yaml:4: crossbar.sensing.unit: found 'nope'"),
-    ("extends: isaac_like\ncomponents:\n  adc: null\n", (), "x.yaml:2: components: found none with action: conversion, "
-     "which crossbar.sensing.unit = adc does on isaac_like"),
-    ("extends: isaac_like\n", ("network.topology=torus",), "--set network.topology=torus: found 'torus'"),
+     "x.yaml:4: crossbar.sensing.unit: unknown sensing unit 'nope'; choose adc, analog_accumulation, "),
+    ("extends: isaac_like\ncomponents:\n  adc: null\n", (), "x.yaml:2: components: no component prices the action "
+     "'conversion' of the sensing unit adc on isaac_like; add one with action: conversion\n"),
+    ("extends: isaac_like\n", ("network.topology=torus",), "--set network.topology=torus: unknown topology 'torus'; "
+     "choose bus, htree or mesh\n"),
     ("extends: isaac_like\n", ("network.topology=bus",), "--set network.topology=bus: network.options.width: unknown"),
     ("extends: isaac_like\n", ("network.topology=htree", "network.options={arity: 3}"),
      "--set network.options={arity: 3}: network.options.arity: must be 2 or 4, not 3"),

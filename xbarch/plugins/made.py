@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from xbarch.errors import InputError
 from xbarch.plugins.guard import asking
-from xbarch.plugins.kinds import Kind, P
+from xbarch.plugins.kinds import SCALING, Kind, P
 from xbarch.specs.explain import explain
 from xbarch.specs.model import Options
 from xbarch.specs.text import dotted
@@ -33,7 +33,8 @@ def make(kind: Kind[P], found: type[P], before: Sequence[Any], options: Mapping[
             message, trail = explain(error, given, found.Options)
             inherited = f"; drop inherited options with `options: null` in a file or --set {field}={{}}" if (
                 "unknown key" in message and field.endswith(".options")) else ""
-            raise InputError(f"{message} ({named} is {found.name}{inherited})", field=dotted((field, *trail))) from None
+            at = f"{field}.model" if kind is SCALING else named  # a scaling's name and options share a mapping
+            raise InputError(f"{message} ({at} is {found.name}{inherited})", field=dotted((field, *trail))) from None
         if not isinstance(getattr(made, "options", None), Options):
             raise wrong(f"must set self.options, as {kind.base.__name__}.__init__ does")
     return made
