@@ -34,7 +34,7 @@ class _Rows:
     """Named rows over an axis from 0 to `most`. room: to the right of the axis, for labels."""
 
     def __init__(self, title: str, names: Sequence[str], most: float, room: float = 0) -> None:
-        self.canvas = Canvas(title, _WIDTH)
+        self.canvas, self.most = Canvas(title, _WIDTH), most
         self.left = min(_WIDTH / 2, _EDGE + 8 + max(map(width_of, names)))
         self.scale = (_WIDTH - _EDGE - room - self.left) / most
         self.bottom = _TOP + _ROW * len(names)
@@ -53,7 +53,8 @@ class _Rows:
     def finished(self, ticks: Sequence[float], *captions: str) -> Canvas:
         """Draw the axis, what it means below it, and nothing after that."""
         canvas = self.canvas
-        canvas.stroke((self.left, _TOP), (self.left, self.bottom), (self.left + ticks[-1] * self.scale, self.bottom))
+        end = self.left + max(ticks[-1], self.most) * self.scale
+        canvas.stroke((self.left, _TOP), (self.left, self.bottom), (end, self.bottom))
         for tick in ticks:
             x = self.left + tick * self.scale
             canvas.stroke((x, self.bottom), (x, self.bottom + 4))
