@@ -95,7 +95,7 @@ def test_only_folders_and_executable_files_are_taken(tmp_path):
     plain.write_text("")
     assert peers.path(str(tmp_path)) == tmp_path and peers.path(sys.executable) == Path(sys.executable)
     for wrong in (plain, tmp_path / "nothing"):
-        with pytest.raises(ArgumentTypeError, match="allowed a tool's folder or an executable file"):
+        with pytest.raises(ArgumentTypeError, match=f"must be a tool's folder or an executable file, not '{wrong}'"):
             peers.path(str(wrong))
 
 
