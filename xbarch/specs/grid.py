@@ -14,6 +14,7 @@ from xbarch.specs.recipe import Text
 from xbarch.specs.text import Trail
 
 Word = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9]+$")]
+MethodName = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9]+(_[A-Za-z0-9]+)*$")]
 Part = dict[str, Any]
 
 
@@ -33,7 +34,7 @@ class Grid(Spec):
     description: Text = ""
     recipe: Part = Field(description="what all recipes share")
     networks: dict[Word, Part] = Field(min_length=1, max_length=100)
-    methods: dict[Word, Method] = Field(min_length=1, max_length=100)
+    methods: dict[MethodName, Method] = Field(min_length=1, max_length=100)
     without: dict[str, Text] = Field(default_factory=dict, description="recipes left out, as vgg16_forms_8x or "
                                                                        "vgg16_*, with the reason")
 

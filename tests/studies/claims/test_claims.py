@@ -34,7 +34,7 @@ GEOMETRY = Geometry(128, 128, 2, dac_bits=1, adc_bits=8, unit_column=True)
 METHODS = {"resnet18_pruned": "meng", "resnet18_huai": "huai", "resnet18_segprune": "segprune", "resnet18_xue": "xue",
            "vgg16_segprune": "segprune", "field/vgg16_sre_8x": "sre"}
 DENSES = ("resnet18_dense", "vgg16_dense")
-RIVALS = {"field/vgg16_hybridp_8x": "hybrid_p"}  # a base of claims on other workloads
+RIVALS = {"field/vgg16_hybrid_p_8x": "hybrid_p"}  # a base of claims on other workloads
 IMAGES = 2
 
 
@@ -278,11 +278,11 @@ def test_a_rival_is_the_base_of_its_claims(folder, written):
     """SegPrune's gain over Hybrid-P is between two pruned networks, each by its own data path."""
     rows = [r for r in written[0] if r.base == "hybrid_p"]
     assert {r.figure for r in rows} == {"weight ratio", "speed gain", "energy gain"}
-    a, b = simulate(folder, "field/vgg16_hybridp_8x"), simulate(folder, "vgg16_segprune")
+    a, b = simulate(folder, "field/vgg16_hybrid_p_8x"), simulate(folder, "vgg16_segprune")
     found = pick(written[0], "vgg16_segprune", "energy gain", base="hybrid_p", policy="fit", scope="compute")
     assert found.simulated == pytest.approx(a["energy.scopes_aj.compute"] / b["energy.scopes_aj.compute"])
     kept = [sum(la.kept_weights for la in store.load(folder / n).compute_layers)
-            for n in ("field/vgg16_hybridp_8x", "vgg16_segprune")]
+            for n in ("field/vgg16_hybrid_p_8x", "vgg16_segprune")]
     assert pick(written[0], "vgg16_segprune", "weight ratio", base="hybrid_p").simulated == kept[0] / kept[1]
 
 

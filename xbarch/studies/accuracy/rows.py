@@ -28,7 +28,7 @@ ARCHITECTURE = "isaac_like"
 LONGER = "dense_longer"  # reference of each network: trains for the same number of epochs and removes nothing
 GRID = "digit_pairs"
 _NORMAL = 1.959964  # standard deviations around the mean that hold 95 % of a normal distribution
-_NAME = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+){2}")
+_NAME = re.compile(r"([A-Za-z0-9]+)_([A-Za-z0-9_]+)_([A-Za-z0-9]+)")  # network, method, point
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +138,9 @@ def rows(folder: Path, progress: Progress | None = None) -> list[Row]:
     for number, name in enumerate(names):
         if progress is not None:
             progress(number, len(names), name)
-        network, method, point = name.split("_")
+        parts = _NAME.fullmatch(name)
+        assert parts is not None, name
+        network, method, point = parts.groups()
         found.append(Row(network, method, point, measure(folder / name) if name in there else None))
     if progress is not None:
         progress(len(names), len(names), "done")

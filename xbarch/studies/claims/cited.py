@@ -44,7 +44,7 @@ PAPERS = (
                 options=(("sign", "differential"),), overrides=("crossbar.adc_bits=9",)),
            Base(name="structured", text="filters and filter shapes removed (`tiny_but_accurate`), also to an eighth of "
                 "the weights",
-                workload="field/vgg16_tiny_8x", datapath=""))),
+                workload="field/vgg16_tiny_but_accurate_8x", datapath=""))),
     Paper(key="pattern", name="Kernel reordering",
           cite="Yu et al., High Area/Energy Efficiency RRAM CNN Accelerator with Kernel-Reordering Weight Mapping "
           "Scheme Based on Pattern Pruning, arXiv 2010.06156, 2020",
@@ -97,7 +97,7 @@ CLAIMS = (
     *_claims("forms", "field/vgg16_forms_8x", "four 4-bit ADCs per crossbar replace one 8-bit ADC",
              ("1.50× GOPS/s/mm² of optimized ISAAC", 1.5, "TOPS/mm²", ("one_copy", "fit", "area")),
              ("1.93× GOPS/W of optimized ISAAC", 1.93, "TOPS/W", ("fit", "one_copy"))),
-    *_claims("pim_prune", "field/vgg16_pimprune_8x", _EIGHTH,
+    *_claims("pim_prune", "field/vgg16_pim_prune_8x", _EIGHTH,
              ("24.85× fewer crossbars (ResNet-18, CIFAR-10)", 24.85, "crossbars", ("fit",)),
              ("3.56× fewer crossbars (ResNet-18, ImageNet)", 3.56, "crossbars", ("fit",))),
     *_claims("sre", "field/vgg16_sre_8x", "rows of column groups removed by group lasso stand in for the paper's "
@@ -123,7 +123,7 @@ CLAIMS = (
              ("15.24× speed on average", 15.24, "speed", _SPEED),
              ("96.07 % less energy on average, 25.4×", 1 / (1 - 0.9607), "energy", _ENERGY),
              sure="number: recalled", datapath="repim"),
-    *_claims("auto_prune", "field/vgg16_autoprune_searched", "the ratio is the result of the search; " + _UNKNOWN,
+    *_claims("auto_prune", "field/vgg16_auto_prune_searched", "the ratio is the result of the search; " + _UNKNOWN,
              ("up to 3.3× compression in occupied crossbars", 3.3, "crossbars", ("fit",)),
              ("up to 3.3× energy efficiency", 3.3, "energy", _ENERGY)),
     *_claims("liang", "field/vgg16_liang_8x", _EIGHTH,

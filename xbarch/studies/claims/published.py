@@ -72,7 +72,7 @@ _SPEED = ("crossbars:2", "crossbars:4", "one_copy", "fit", "area")
 _TRAINED = "the data differ and networks were trained for minutes here, so this does not reproduce the accuracy"
 _HYBRID = (Base(name="hybrid_p", text="VGG-16 pruned by Hybrid-P (`hybrid_p`, assumed definition), also to an eighth "
                 "of the weights, 4 bits",
-                workload="field/vgg16_hybridp_8x", datapath=""),)
+                workload="field/vgg16_hybrid_p_8x", datapath=""),)
 _FORMS = (Base(name="forms", text="VGG-16 pruned by FORMS (`forms`) on `forms_like`, also to an eighth of the weights; "
                "8 bits on both sides",
                workload="field/vgg16_forms_8x", datapath="", architecture="forms_like", bits=8, both=True),)

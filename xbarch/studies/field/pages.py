@@ -117,7 +117,7 @@ def _introduction(found: Field) -> list[str]:
         "A method that reads operation units runs on a variant of the base machine; the table *Machines* lists their "
         "tile areas. Methods have the names of their recipes: `magnitude`, `unstructured`, `filters`, `channel`, "
         "`ssl`, `blkrew`, `slices` and `dub` are not made for crossbars and serve as references; the definition of "
-        "`hybridp` is assumed.",
+        "`hybrid_p` is assumed.",
     ]
 
 
