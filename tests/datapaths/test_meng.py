@@ -32,7 +32,7 @@ def rule(layer, geometry, group_ch, unroll="im2col", side_by_side=False, diagona
     """The stacking rule again: (crossbars, conversions a phase, reads a phase, filter indices stored).
 
     Sub-groups of `group_ch` channels keep the filters that have a weight there, at most one fewer than the
-    weights a crossbar row holds, for the dummy; the widest lies on top; the stack is a tape of rows, sawn every
+    weights that a crossbar row holds, for the dummy; the widest lies on top; the stack is a tape of rows, sawn every
     `geometry.rows`; the sawn-off stacks are put side by side by first-fit decreasing.
     """
     slices = ceil(layer.weight_bits / geometry.cell_bits)
@@ -129,7 +129,7 @@ def test_crossbars_conversions_reads_and_indices_follow_the_rule(drawn, geometry
 def test_sub_groups_of_the_paper_by_hand():
     """Two sub-groups of 4 channels x 1 x 2 on crossbars of 12 rows: 8 rows each, the second is cut after 4.
 
-    Sub-group 0 keeps filters 1, 3, sub-group 1 filters 0, 2, 3: the wider one lies on top. Two cells a weight.
+    Sub-group 0 keeps filters 1, 3, sub-group 1 filters 0, 2, 3: the wider one lies on top. Two cells per weight.
     """
     keep = np.array([[0, 1], [1, 0], [0, 1], [1, 1], [0, 0]], bool)
     layer, geometry = conv(keep, 4, (1, 2)), Geometry(12, 16, 2)
@@ -175,7 +175,7 @@ def test_kernel_positions_have_crossbars_of_their_own():
 
 
 def test_the_widest_row_of_a_crossbar_leaves_room_for_the_dummy():
-    """64 weights a row: 63 filters and a dummy; the 64th filter starts a second piece with a dummy of its own."""
+    """64 weights per row: 63 filters and a dummy; the 64th filter starts a second piece with a dummy of its own."""
     keep = np.ones((64, 2), bool)
     keep[:, 1] = False
     blocks = Meng({"side_by_side": False}).pack(conv(keep, 16), ISAAC)
@@ -265,7 +265,7 @@ def test_a_layer_with_nothing_left_keeps_one_dummy():
 @given(pruned(ragged=False), geometries, st.sampled_from(["im2col", "kernel_pos"]), st.floats(0, 1),
        st.integers(0, 2**32 - 1))
 def test_removing_more_segments_never_costs_more(drawn, geometry, unroll, share, seed):
-    """Kept cells, conversions a window, and stacks without sharing. Sharing crossbars side by side is a bin packing,
+    """Kept cells, conversions per window, and stacks without sharing. Sharing crossbars side by side is a bin packing,
     first-fit decreasing, which is not monotone by itself but never above 11/9 of the best and 6/9 (Dosa 2007)."""
     layer, group_ch = drawn
     keep = layer.mask()[:, ::group_ch, 0, 0]

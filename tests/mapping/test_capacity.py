@@ -89,7 +89,7 @@ def test_area_is_that_of_a_chip_of_so_many_tiles():
     per_tile = sum(c.area * {"ima": 12, "tile": 1}.get(c.level, 0) for c in parts)
     shared = sum(c.area for c in parts if c.level == "chip")
     assert chip.area == pytest.approx((chip.tiles * per_tile + shared) / 1e12)
-    assert chip.tiles >= ceil(1592 / 96) and chip.used == 1592  # VGG-7 at two cells a weight, 128 x 128
+    assert chip.tiles >= ceil(1592 / 96) and chip.used == 1592  # VGG-7 at two cells per weight, 128 x 128
 
 
 def test_aligned_pruning_shrinks_the_chip_as_the_weights():

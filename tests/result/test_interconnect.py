@@ -82,8 +82,8 @@ def isaac_peaks(policy, chips):
 def test_isaacs_links():
     """ISAAC: no link needs more than 3.2 GB/s (Shafiee et al., ISCA 2016). It holds by far with one copy of each
     layer, whose interval is 50,176 windows of 16 slots of 100 ns. With copies on five full chips it does not: every
-    tile of the second layer is sent all of the first's output, 50,176 x 64 words of 16 bits an image, which alone needs
-    more as soon as an image takes less than 2.007 ms."""
+    tile of the second layer is sent all of the first's output, 50,176 x 64 words of 16 bits per image, which
+    alone needs more as soon as an image takes less than 2.007 ms."""
     need, interval = isaac_peaks("one_copy", 5)
     assert interval == 50_176 * 16 * 100_000
     assert 0 < need < 0.2

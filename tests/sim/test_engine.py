@@ -263,7 +263,7 @@ def test_a_chain_by_hand():
 
 
 def test_times_of_several_images_are_taken_in_turn():
-    """Two windows an image, times of two images: three images take the first image's again at the end."""
+    """Two windows per image, times of two images: three images take the first image's again at the end."""
     held = np.array([5, 7, 11, 13], np.int64)
     stage = Stage("s", 0, held, held + 1, gate=True, actions=(("a", held),))
     graph = StageGraph((Server("x"),), (Flow("f", 2, ((stage,),)),), 3)

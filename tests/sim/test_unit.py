@@ -191,7 +191,7 @@ def held(env, queue):
 
 
 def test_the_interval_is_not_limited_by_a_unit_that_has_many_tokens_at_once():
-    """Four windows an image, one every 10 ps: 40 ps an image, though the unit keeps each for 1000."""
+    """Four windows per image, one every 10 ps: 40 ps per image, though the unit keeps each for 1000."""
     clock, work = Stage("clock", 0, 10, 10, gate=True), Stage("work", 1, 0, 0, (0,))
     graph = StageGraph((Server("clock"), Server("unit", process=held)),
                        (Flow("layer", 4, ((clock, work),), ahead=100),), 20)

@@ -18,7 +18,7 @@ def test_capacity():
 
 
 def test_a_weight_takes_ten_conversions_instead_of_256():
-    """Four 16-bit weights a row, 16 input cycles: 40 conversions a crossbar and window behind its reads; with
+    """Four 16-bit weights per row, 16 input cycles: 40 conversions per crossbar and window behind its reads; with
     converters alone each read converts every column (the reference column too)."""
     few = xbarch.execute("cascade_like", single(64, 4, 8), policy="one_copy", images=1)
     many = xbarch.execute("isaac_like", single(64, 4, 8), policy="one_copy", images=1, overrides=[

@@ -24,7 +24,7 @@ def run():
 
 
 def test_crossbars_of_one_copy(run):
-    """Rows in 128s, eight cells a weight in 128 columns."""
+    """Rows in 128s, eight cells per weight in 128 columns."""
     want = [ceil(rows / 128) * ceil(filters * 8 / 128) for rows, filters, _ in VGG11]
     assert [p.crossbars for p in run.packed.values()] == want and sum(want) == 64_892
 

@@ -19,7 +19,7 @@ from xbarch.workload.graph import Workload
 from xbarch.workload.zoo import NETWORKS, GroupPruning, SyntheticRecipe, network, synthetic
 
 # Derived: closed form sum over layers of ceil(R / XR) * ceil(F * S / XC), single sign copy. Columns: weights (M),
-# MACs (M), crossbars of 128 x 128 with 2, 4 and 8 cells a weight, of 64 x 64 with 4 and of 256 x 256 with 4.
+# MACs (M), crossbars of 128 x 128 with 2, 4 and 8 cells per weight, of 64 x 64 with 4 and of 256 x 256 with 4.
 SIZES = ((128, 2), (128, 4), (128, 8), (64, 4), (256, 4))
 TABLE = {
     "lenet5": ("0.43", "2.3", 65, 125, 246, 458, 37),
@@ -77,7 +77,7 @@ def test_dense_crossbars(name):
 @pytest.mark.parametrize("name", TABLE)
 @pytest.mark.parametrize(("size", "cells", "count"), [(*s, i + 2) for i, s in enumerate(SIZES)])
 def test_the_budget_reference_is_the_table(name, size, cells, count):
-    """Two bits a cell: 4, 8 and 16-bit weights."""
+    """Two bits per cell: 4, 8 and 16-bit weights."""
     workload = synthetic(name, name, 2 * cells, 8)
     assert dense_crossbars(workload, Geometry(size, size, 2)) == TABLE[name][count]
 

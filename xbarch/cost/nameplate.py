@@ -45,7 +45,8 @@ class Nameplate:
 def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int = 16) -> Nameplate:
     """Every unit at full activity (ISAAC, ISCA 2016, Table I: group totals times counts).
 
-    Peak: rows * floor(columns / cells a weight) * crossbars * 2 operations in the time a full array takes for a window.
+    Peak: rows * floor(columns / cells per weight) * crossbars * 2 operations in the time a full array takes for a
+    window.
     """
     a = architecture
     tile_power = tile_area = chip_power = chip_area = Fraction(0)

@@ -46,7 +46,7 @@ class Lin(Pieces[LinOptions]):
     Options: ClassVar[type[Options]] = LinOptions
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Filters clustered by their largest weights, `density` of the layer's; the crossbars of most energy a weight
+        """Filters clustered by their largest weights, `density` of the layer's; the crossbars of most energy per weight
         kept whole, as many as hold no more than `density` of the weights, one at least.
 
         side: clusters (filters of each, for every group of the convolution), crossbars kept, of (how many there are).

@@ -43,7 +43,7 @@ class TinyAdc(Pruning[TinyAdcOptions]):
 
     name: ClassVar[str] = "tinyadc"
     title: ClassVar[str] = "TinyADC"
-    summary: ClassVar[str] = "few weights a crossbar column, so that smaller ADCs suffice (Yuan et al., TinyADC, 2021)"
+    summary: ClassVar[str] = "few weights per crossbar column, so smaller ADCs suffice (Yuan et al., TinyADC, 2021)"
     provenance: ClassVar[str] = (
         "Yuan et al., TinyADC, DATE 2021, abstract (pruning by which ADCs need fewer bits without any inaccuracy) and "
         "its description in Yuan et al., FORMS, ISCA 2021 (at most l non-zero weights a column, anywhere). This "

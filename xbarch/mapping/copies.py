@@ -10,7 +10,7 @@ from fractions import Fraction
 
 @dataclass(frozen=True)
 class Demand:
-    """What one copy of a layer asks for: crossbars, output windows an image, ps a window occupies it (mean)."""
+    """What one copy of a layer asks for: crossbars, output windows per image, ps a window occupies it (mean)."""
 
     name: str
     crossbars: int

@@ -128,7 +128,7 @@ def occupied(sensing: Sensing, work: Work) -> Ints:
 
 def pack(layer: Layer, path: DataPath, geometry: Geometry, sensing: Sensing,
          stream: Stream | None = None) -> Packed:
-    """Pack `layer` and derive each crossbar's time a window from the emitted work; stream: the layer's inputs.
+    """Pack `layer` and derive each crossbar's time per window from the emitted work; stream: the layer's inputs.
 
     Raises:
         InputError: the data path fails, or its packing breaks the contract.
@@ -169,7 +169,7 @@ def least_crossbars(network: Workload, geometry: Geometry) -> int:
 def dense_crossbars(network: Workload, geometry: Geometry) -> int:
     """Crossbars of one dense copy: sum over layers of groups * ceil(R / rows) * ceil(F * S / columns).
 
-    S cells a weight, single sign copy (ISAAC, ISCA 2016). The reference every crossbar budget is a multiple of.
+    S cells per weight, single sign copy (ISAAC, ISCA 2016). The reference every crossbar budget is a multiple of.
     """
     count = 0
     for layer in network.compute_layers:

@@ -164,7 +164,7 @@ def test_ratio_of_weights_is_that_of_the_masks(written, folder, name):
 @pytest.mark.parametrize("name", TRAINED)
 def test_crossbars_are_those_of_a_run(written, folder, name):
     m = written[0][name].measured
-    # 27, 576 and 64 rows; 64 and 10 filters of two 2-bit cells a weight
+    # 27, 576 and 64 rows; 64 and 10 filters of two 2-bit cells per weight
     assert m.dense_crossbars == 1 + math.ceil(576 / 128) + 1
     run = xbarch.simulate("isaac_like", folder / name, images=1)
     assert m.crossbars == run["mapping.one_copy_crossbars"]

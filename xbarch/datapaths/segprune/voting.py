@@ -169,7 +169,7 @@ def grow(energy: Reals, bands: Sequence[Band], unit: int, per: int, cells: int, 
     """Shapes with as many rows each as pay: none (the segments are pruned whole) up to all.
 
     energy [R, F] of the layer. A page is `unit` rows of one shape, ranked by energy: what one crossbar, or one read
-    of an operation unit, holds. Pages are taken by energy a crossbar (ceil(filters / per) of them) while they are
+    of an operation unit, holds. Pages are taken by energy per crossbar (ceil(filters / per) of them) while they are
     no more than the share `share` of all or one a shape, whichever is more; then, within them, rows by energy a
     cell while at most `cells` weights are kept.
     """

@@ -25,7 +25,7 @@ class AnalogAccumulation(Sensing[AccumulationOptions]):
     into the buffer hides in it), the conversions follow the window's reads."""
 
     name: ClassVar[str] = "analog_accumulation"
-    summary: ClassVar[str] = "partial sums accumulated in analog buffer cells, few conversions a window (CASCADE)"
+    summary: ClassVar[str] = "partial sums accumulated in analog buffer cells, few conversions per window (CASCADE)"
     provenance: ClassVar[str] = (
         "Chou et al., CASCADE, MICRO 2019 (16 x 16 partial sums of a weight take 10 conversions). This project's "
         "reading: the same share for other precisions; conversions after the reads")
