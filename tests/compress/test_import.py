@@ -372,8 +372,10 @@ BAD = [
     (bad("--layer", "fc=0.5"), "layers: densities of single layers need a density"),
     (bad("--apply", "--density", 0), "density: must be more than 0, not 0.0"),
     (bad("--apply", "--density", "nan"), "density: must be a finite number, not nan"),
-    (bad("--apply", "--density", 0.01, method="huai"), "density: XX"),
-    (bad("--apply", "--density", 0.001, method="xue"), "density: XX"),
+    (bad("--apply", "--density", 0.01, method="huai"),
+     "density: must be 0.9147 (one crossbar of 128 x 128 cells for each filter block of every layer) to 1, not 0.01\n"),
+    (bad("--apply", "--density", 0.001, method="xue"), "density: must be 0.028 to 1 for layer layer1.0.conv1, not "
+     "0.001: a segment of 36 weights keeps at least one\n"),
     (bad("--apply", "--density", 0.5, "--layer", "conv9=0.5", method="meng"), "unknown layer 'conv9'; choose conv1"),
     (bad("--apply", "--density", 0.5, "--layer", "fc=2", method="meng"), "layers.fc: must be at most 1, not 2"),
     (bad("--apply", "--density", 0.5, "--layer", "conv1=1", method="xue"), "--layer conv1=D with a D below 1"),
