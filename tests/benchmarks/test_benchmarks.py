@@ -65,7 +65,7 @@ WIDE = ["| " + "wide " * 40]
 
 @pytest.fixture
 def parts(monkeypatch):
-    """Two parts that measure nothing, on a command that compiles nothing and has no reference but 2 s."""
+    """Two parts that measure nothing, on a command whose reference takes 2 s."""
     def part(title):
         return SimpleNamespace(
             TITLE=title, measure=lambda asked, say: {"value": asked.repeat},
@@ -74,7 +74,6 @@ def parts(monkeypatch):
     known = {"one": part("One"), "two": part("Two")}
     monkeypatch.setattr(command, "PARTS", known)
     monkeypatch.setattr(command, "reference", lambda: 2.0)
-    monkeypatch.setattr(command, "xbarch", lambda *words, cache: None)
     monkeypatch.setenv("XBARCH_CACHE", "")
     return known
 
