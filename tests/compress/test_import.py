@@ -104,7 +104,7 @@ def test_same_bytes_again(place):
 
 def test_more_bits_and_a_chain_of_shifts(place, parts):
     fine = imported(place, "eight", "dense", quantization={"weight_bits": 8, "activation_bits": 8})
-    assert abs(fine.accuracy["imported"] - fine.accuracy["float"]) <= 0.02
+    assert fine.accuracy["imported"] >= fine.accuracy["float"] - 0.02  # on a few hundred images it may also gain
     chain = imported(place, "chain", "huai", quantization={"chain": "power_of_two"})
     assert chain.accuracy["imported"] > chain.accuracy["float"] - 0.1
     for image in parts.test.pixels.numpy()[:3]:  # shifts alone give what scales give
