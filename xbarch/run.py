@@ -13,12 +13,10 @@ from typing import Any, Unpack
 from xbarch.cost.nameplate import nameplate
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import CapacityError, InputError
-from xbarch.functional.execute import verify as functional_verify
 from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
 from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
-from xbarch.machine.supervise import check_priced, supervise
 from xbarch.mapping import barriers
 from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars
 from xbarch.mapping.packings import memo
@@ -28,7 +26,6 @@ from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
 from xbarch.plugins import guard
 from xbarch.request import Choices, Contents, Request, choose_datapath, to_request, widen
-from xbarch.result.joined import joined
 from xbarch.result.ledger import ledger
 from xbarch.result.record import record
 from xbarch.result.result import Result
@@ -36,7 +33,9 @@ from xbarch.result.run import Run
 from xbarch.result.tracing import placed, tracing
 from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
+from xbarch.sim.engines import Ran
 from xbarch.sim.engines import simulate as run
+from xbarch.sim.graph import Sink, StageGraph
 from xbarch.sim.modes import apply_mode, interval_of
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import Document
@@ -73,6 +72,8 @@ def simulate(arch: str | Path | Architecture | Request, workload: str | Path | W
         return Result(record(execute(request, trace=trace, progress=progress)))
     if trace is not None:
         raise InputError("--trace cannot be combined with --reload: each segment is a separate run", field="trace")
+    from xbarch.result.joined import joined
+
     assert request.batch is not None
     return Result(joined(execute_segments(request, progress=progress), request.batch))
 
@@ -144,6 +145,8 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     """
     setup = prepare(to_request(arch, workload, choices))
     refuse_impossible(setup.network, setup.machine)
+    from xbarch.functional.execute import verify as functional_verify
+
     packed, layers = pack_network(setup), setup.network.compute_layers
     rows = functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
                              adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
@@ -261,9 +264,8 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
         machine.refuse_unpriced(graph)
     windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}
     traced = nullcontext() if watch.trace is None else tracing(watch.trace, graph, windows)
-    with traced as sink, supervise(machine.processes, graph) as beat:
-        ran = run(graph, request.engine, watch.progress, sink, beat)
-        check_priced(machine.processes, graph, ran.trace, machine.prices())
+    with traced as sink:
+        ran = _supervised(machine, graph, request.engine, watch.progress, sink)
     trace, bounds = ran.trace, conserve(graph, ran.trace)
     drawn = plain if request.mode == "batch" else graph
     return Run(machine=machine, workload=network, path=setup.path, packed=packed, plan=planned, graph=drawn,
@@ -271,6 +273,19 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
                ledger=ledger(drawn, trace, machine.prices()),
                nameplate=nameplate(machine.architecture, *machine.precision(network)), overrides=request.overrides,
                batch=request.batch, mode=request.mode, engine=ran.engine, why=ran.why)
+
+
+def _supervised(machine: Machine, graph: StageGraph, engine: str, progress: WindowProgress | None,
+                sink: Sink | None) -> Ran:
+    """Run the graph, under supervision where units are processes; what supervises loads SimPy."""
+    if not machine.processes:
+        return run(graph, engine, progress, sink)
+    from xbarch.machine.supervise import check_priced, supervise
+
+    with supervise(machine.processes, graph) as beat:
+        ran = run(graph, engine, progress, sink, beat)
+        check_priced(machine.processes, graph, ran.trace, machine.prices())
+    return ran
 
 
 def _path(trace: object) -> Path:

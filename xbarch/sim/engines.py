@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from xbarch.errors import InputError
-from xbarch.sim import engine, fast
+from xbarch.sim import fast
 from xbarch.sim.graph import Sink, StageGraph, Trace
 
 _log = logging.getLogger(__name__)
@@ -43,9 +43,11 @@ def simulate(graph: StageGraph, name: str = "auto",
     if name == "auto":
         name, why = _chosen(graph)
     _log.info("engine %s (%s)", name, why)
-    trace = fast.run(graph, progress=progress, sink=sink) if name == "fast" else engine.run(
-        graph, progress=progress, sink=sink, beat=beat)
-    return Ran(trace, name, why)
+    if name == "fast":
+        return Ran(fast.run(graph, progress=progress, sink=sink), name, why)
+    from xbarch.sim import engine  # SimPy is loaded where it runs
+
+    return Ran(engine.run(graph, progress=progress, sink=sink, beat=beat), name, why)
 
 
 def _chosen(graph: StageGraph) -> tuple[str, str]:

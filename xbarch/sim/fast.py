@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.sim import engine
 from xbarch.sim.columns import Columns, Ints, distinct, lengths, owners, starts
 from xbarch.sim.graph import Sink, StageGraph, Trace
 from xbarch.sim.kernel import layout as k
@@ -54,6 +53,8 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
     if sink is not None and memory[k.LOGGED]:
         _handed(memory, sink)
     if memory[k.FINISHED] < total:
+        from xbarch.sim import engine
+
         return engine.run(graph)  # stuck: it says who waits for what
     return _trace(graph, memory)
 
