@@ -326,6 +326,7 @@ def test_pictures_are_the_same_bytes_for_the_same_numbers():
 # -- kernels --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_kernels_run_are_kept_and_compared(tmp_path):
     kept = tmp_path / "kept.json"
 
@@ -347,6 +348,7 @@ def test_kernels_run_are_kept_and_compared(tmp_path):
     assert second.returncode == 0 and "(NOW)" in second.stdout, second.stdout
 
 
+@pytest.mark.full
 def test_no_other_test_command_runs_the_kernels():
     listed = subprocess.run([sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/benchmarks"],
                             cwd=spent.ROOT, text=True, stdout=subprocess.PIPE, check=False).stdout

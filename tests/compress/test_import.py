@@ -97,6 +97,7 @@ def test_accuracy_is_that_of_the_integers(place, parts):
     assert all(la.weight_bits == 4 and np.abs(la.weights()).max() == 7 for la in found.compute_layers)
 
 
+@pytest.mark.full
 def test_same_bytes_again(place):
     made = [imported(place, f"again{i}", "meng", density=0.7, options={"group_ch": 4}) for i in range(2)]
     assert made[0].manifest["sha256"] == made[1].manifest["sha256"]
@@ -112,6 +113,7 @@ def test_more_bits_and_a_chain_of_shifts(place, parts):
         assert all(np.array_equal(shifted[la.name], scaled[la.name]) for la in chain.layers[:-1])
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("method, options, density", [
     ("meng", {"group_ch": 4}, 0.6), ("huai", {}, 0.6), ("segprune", {}, 0.6), ("xue", {"adc_bits": 2}, 0.6),
     ("dense", {}, 0.6)])
@@ -161,6 +163,7 @@ def test_zeros_are_the_mask(place):
     assert found["layer1.0.conv1"].kept_weights == 72 and found.manifest["sparsity"]["fc"]["masked"] == 0
 
 
+@pytest.mark.full
 def test_xue_of_ones_own(place):
     """Levels that keep the constraint come back as they were, whatever real value a level has; one weight more does
     not."""
@@ -185,6 +188,7 @@ def test_xue_of_ones_own(place):
     assert not (place / "no").exists()
 
 
+@pytest.mark.full
 def test_huai_of_ones_own(place):
     """Whole crossbars pass; one kernel group less is named with the numbers."""
     masks = {la.name: la.kept for la in imported(place, "huai1", "huai", density=0.6, geometry=SMALL).compute_layers}

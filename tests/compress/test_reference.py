@@ -100,6 +100,7 @@ def test_reweighted_lasso_shrinks_by_the_norms_of_the_epoch_before():
                for a, b in zip(weights(), before, strict=True))
 
 
+@pytest.mark.full
 def test_a_networks_outputs_are_spared_where_whole_filters_go():
     cut = {"name": "lasso"}
     names = [[n.layer.name for n in pruner(Lasso, ReCom({"grain": grain}), cut).nodes] for grain in ("rows", "filters")]

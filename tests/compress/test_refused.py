@@ -87,6 +87,7 @@ def test_a_crossbar_too_small(refused, method, old, new, says):
     assert refused(recipe(method, old, new)) == f"xbarch: r.yaml:8: pruning.method: {says}"
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("algorithm", ["cut", "admm", "recover", "lasso"])
 def test_a_layer_that_is_not_there(refused, algorithm):
     error = refused(recipe("meng", "layers: {}", "layers: {conv9: 0.5}", algorithm))

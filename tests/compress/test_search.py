@@ -40,6 +40,7 @@ def trainer(folder, guard, layers=DENSE):
     return Trainer(build(spec, parts), parts, spec, folder, None), spec.pruning
 
 
+@pytest.mark.full
 def test_densities_are_the_first_within_the_guard(tmp_path):
     made, pruning = trainer(tmp_path, 0.0)
     untouched = {name: tensor.clone() for name, tensor in made.network.state_dict().items()}

@@ -56,7 +56,7 @@ def trained(tmp_path_factory):
     return train
 
 
-@pytest.mark.quick(1)
+@pytest.mark.full
 @pytest.mark.parametrize("method", METHODS)
 def test_constraint_density_and_accuracy(trained, method):
     made = trained(method)

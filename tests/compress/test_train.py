@@ -81,6 +81,7 @@ def test_result_is_the_network(stored, recipe):
     assert [row["epoch"] for row in manifest.history] == [1, 2, 1, 2, 3]
 
 
+@pytest.mark.full
 def test_interrupted_run_ends_with_the_same_bytes(place, recipe, stored):
     """A run stopped by Ctrl-C, then killed, then finished."""
     out, cache = place / "again", place / "parts"

@@ -84,8 +84,8 @@ def statements(source):
 
 
 def tier(page):
-    """Two pages that take seconds are in the quick tier."""
-    marks = [] if page in ("howto/process.md", "howto/sweep.md") else [pytest.mark.full]
+    """One page that takes seconds is in the quick tier."""
+    marks = [] if page == "howto/process.md" else [pytest.mark.full]
     return pytest.param(page, marks=[*marks, pytest.mark.train] if page in TRAIN else marks)
 
 
@@ -132,6 +132,7 @@ def test_wrong_documents_fail(shell):
     assert [kind for kind, _ in blocks("howto/datapath.md")][:3] == ["bash", "text", "file:one_by_n/one_by_n.py"]
 
 
+@pytest.mark.full
 def test_the_data_path_of_the_page_is_an_outside_package(shell):
     """Installed by pip from the folder that `xbarch new` wrote, the folder then gone: registered like xbarch's own,
     exact, and its own tests pass. Its code is the page's, of some thirty lines."""
@@ -407,6 +408,7 @@ def test_documents_keep_to_the_line():
             assert len(line) <= 120 or commands or line.startswith("|"), f"{page}:{number}"
 
 
+@pytest.mark.full
 def test_pages_build_without_warnings(tmp_path):
     pytest.importorskip("sphinx")
     pytest.importorskip("furo")

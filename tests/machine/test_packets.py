@@ -80,6 +80,7 @@ def throughput(side, queue, flits, rounds, seed=0):
     return rate / bound, packets * flits * CYCLE / trace.makespan / bound
 
 
+@pytest.mark.full
 def test_saturation_of_uniform_traffic():
     """Within 5 % of the bound with queues of 16 packets of 4 flits; less with queues of one packet, where a link idles
     until a whole packet has left the queue behind it."""

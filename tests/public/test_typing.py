@@ -28,23 +28,25 @@ WRONG = [
 ]
 
 
-def check(folder, text):
-    """What `mypy --strict` says of a user's file: (exit code, its lines)."""
-    (folder / "use.py").write_text(text)
+def check(folder, **texts):
+    """What `mypy --strict` says of a user's files, line by line."""
+    for name, text in texts.items():
+        (folder / f"{name}.py").write_text(text)
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--cache-dir", str(folder / "cache"), "use.py"],
+        [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--cache-dir", str(folder / "cache"),
+         *(f"{name}.py" for name in texts)],
         cwd=folder, env={**os.environ, "MYPYPATH": str(ROOT)}, capture_output=True, text=True)
-    return done.returncode, [line for line in done.stdout.splitlines() if line.startswith("use.py")]
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return done.stdout.splitlines()
 
 
 def test_a_users_file_is_checked(tmp_path):
     pytest.importorskip("mypy")
     wrong = "import xbarch\n" + "".join(f"{statement}\n" for statement, _ in WRONG)
-    code, lines = check(tmp_path, wrong)
-    assert code == 1
+    lines = check(tmp_path, wrong=wrong, right=RIGHT)
     for number, (statement, name) in enumerate(WRONG, start=2):
-        assert any(line.startswith(f"use.py:{number}: error") and name in line for line in lines), (statement, lines)
-    assert check(tmp_path, RIGHT)[1] == []
+        assert any(line.startswith(f"wrong.py:{number}: error") and name in line for line in lines), (statement, lines)
+    assert not [line for line in lines if line.startswith("right.py")]
 
 
 def test_types_are_shipped():

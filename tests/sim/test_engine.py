@@ -54,6 +54,7 @@ def test_a_buffer_that_is_too_small_alone_is_refused_exactly_where_a_chain_gets_
     assert 200 < refused < 1800
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("pools", [0, 3])
 def test_shared_servers_equal_the_time_steps(pools):
     """Contention, ties, forks and joins, zero times, room, deadlock: every number of the run equal, and within
