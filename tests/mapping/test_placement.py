@@ -223,7 +223,7 @@ def test_row_major_is_the_plan_itself():
     assert placed.placement == "snake" and placed.tiles == made.tiles and placed.capacity == made.capacity
 
 
-@pytest.mark.quick(1)
+@pytest.mark.full
 def test_placements_make_a_measured_difference():
     """Where links bound the rate, shorter routes make it faster: dense VGG-16 with four copies' worth of crossbars."""
     by = {name: xbarch.simulate("isaac_like", "vgg16_dense", policy="crossbars:4", images=2, placement=name)
