@@ -324,7 +324,7 @@ def test_output_is_whole_without_standard_error():
 
 
 @pytest.mark.parametrize("module, words", [
-    ("typer", "xbarch list"), ("simpy", "xbarch simulate -a isaac_like -w vgg7_pruned")])
+    ("typer", "xbarch list"), ("simpy", "xbarch simulate -a isaac_like -w vgg7_pruned --engine simpy")])
 def test_interrupted_while_modules_load(tmp_path, module, words):
     """130 and one line, also where the interrupt strikes inside exec(), which dataclasses use."""
     (tmp_path / f"{module}.py").write_text(
