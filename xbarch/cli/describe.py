@@ -61,7 +61,8 @@ def _files(name: str, overrides: Sequence[str]) -> Iterator[Described]:
         [found] = read(name)
         yield _file(found, name, name, overrides)
         return
-    if bundled.find(name, "architectures", (".yaml",)) is not None and not Path(name).is_dir():
+    place = bundled.find(name, "architectures", (".yaml",))
+    if place is not None and not place.is_dir():  # a folder of that name here hides none
         yield {"kind": "architecture", **tree(name, overrides)}
     if (place := bundled.find(name, "workloads", ("", ".yaml"))) is not None:
         origins = bundled.known("workloads")

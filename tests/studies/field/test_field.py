@@ -92,7 +92,7 @@ def test_sentences_name_what_was_measured(made):
 @pytest.mark.quick(1)
 @pytest.mark.parametrize(("words", "message"), [
     (["--workloads", "nowhere"], "no such folder; give one with stored workloads"),
-    (["--workloads", "{empty}"], "no workload vgg7_METHOD_POINT is stored here"),
+    (["--workloads", "{empty}"], "no workload NETWORK_METHOD_POINT is stored here; train some with"),
     (["--study", "nowhere"], "no such"),
     (["--out", "{file}/x"], "cannot be written"),
 ])
