@@ -4,8 +4,7 @@ Every field states its unit and its definition; `docs/result.md` is generated fr
 ignored when a saved record is read. `docs/schema.md` says when the number of the schema changes.
 """
 
-from __future__ import annotations
-
+# Annotations are not postponed here: pydantic would compile each of hundreds anew at every start.
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -335,7 +334,7 @@ class Span(Part):
     stop_ps: list[Time] = Field(description="last window completed, for the same images")
 
     @model_validator(mode="after")
-    def _pairs(self) -> Span:
+    def _pairs(self) -> "Span":
         if len(self.start_ps) != len(self.stop_ps):
             raise ValueError(f"stop_ps: must have as many times as start_ps, {len(self.start_ps)}, not "
                              f"{len(self.stop_ps)}")
@@ -391,14 +390,14 @@ class Record(Part):
         return self.model_dump(by_alias=True, exclude_unset=True)
 
     @model_validator(mode="after")
-    def _few(self) -> Record:
+    def _few(self) -> "Record":
         spans = sum(len(span.start_ps) for span in self.timeline)
         if spans > SPANS:
             raise ValueError(f"timeline: must have at most {SPANS:,} spans in all, not {spans:,}")
         return self
 
     @model_validator(mode="after")
-    def _possible(self) -> Record:
+    def _possible(self) -> "Record":
         """In an exact steady state no crossbar reads for longer than the pipeline interval."""
         read = self.utilization.crossbar_time
         if self.latency.steady and read is not None and read > 1 + 1e-9:
@@ -406,7 +405,7 @@ class Record(Part):
         return self
 
     @model_validator(mode="after")
-    def _honest(self) -> Record:
+    def _honest(self) -> "Record":
         """Synthetic weights are labelled so wherever they appear."""
         synthetic = self.workload.trained_on is None
         if self.workload.synthetic != synthetic:

@@ -4,8 +4,7 @@ Every model refuses unknown keys, bounds every number and, where it holds publis
 Quantities carry units in the YAML and are integers here: ps, aJ, µW, nm², bits, Hz (see `xbarch.units`).
 """
 
-from __future__ import annotations
-
+# Annotations are not postponed here: pydantic would compile each of hundreds anew at every start.
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
@@ -74,7 +73,7 @@ class Verify(Spec):
     source: Source
 
     @model_validator(mode="after")
-    def _ordered(self) -> Verify:
+    def _ordered(self) -> "Verify":
         if not 1 <= Fraction(self.pulses) <= self.rounds:
             raise ValueError(f"pulses: must be 1 to {self.rounds} (rounds), not {self.pulses}")
         return self
@@ -118,7 +117,7 @@ class Crossbar(Spec):
     source: Source
 
     @model_validator(mode="after")
-    def _units_fit(self) -> Crossbar:
+    def _units_fit(self) -> "Crossbar":
         unit = self.operation_unit
         if unit is not None and (unit.rows > self.rows or unit.columns > self.columns):
             raise ValueError(f"operation_unit: must be at most {self.rows} x {self.columns}, the crossbar, not "
@@ -251,7 +250,7 @@ class Component(Spec):
     source: Source
 
     @model_validator(mode="after")
-    def _priced(self) -> Component:
+    def _priced(self) -> "Component":
         rated = self.actions is not None and self.per is not None
         if self.constant:
             if self.action or rated or self.energy is not None or self.covers:
@@ -305,7 +304,7 @@ class Pipeline(Spec):
     source: Source
 
     @model_validator(mode="after")
-    def _each_role_once(self) -> Pipeline:
+    def _each_role_once(self) -> "Pipeline":
         roles = [stage.role for stage in self.stages]
         wanted = ["read", "transfer", "compute", "merge", "activate", "write"]
         if roles != wanted:
@@ -336,7 +335,7 @@ class Architecture(Spec):
                                 "tile's buffer, `link` each of the network")
 
     @model_validator(mode="after")
-    def _consistent(self) -> Architecture:
+    def _consistent(self) -> "Architecture":
         for number, stage in enumerate(self.pipeline.stages):
             if stage.unit not in self.components:
                 raise ValueError(f"pipeline.stages.{number}.unit: "
