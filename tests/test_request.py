@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import get_type_hints
 
@@ -112,6 +113,19 @@ def test_other_content_has_another_digest(tmp_path):
         {"policy": "one_copy"}, {"images": 2}, {"chips": 2}, {"mode": "batch"}, {"placement": "snake"}, {"batch": 4},
         {"batch": 4, "reload": True}, {"bits": 8}, {"overrides": ("crossbar.adc_bits=7",)}))]
     assert len(set(others)) == len(others)
+
+
+def test_workloads_of_one_name_are_told_apart():
+    """Their own data paths may differ, and a loaded one may differ from its file."""
+    network, contents = xbarch.load("vgg7_pruned"), Contents()
+    others = [network, replace(network, datapath="dense", options={}), replace(network, options={"group_ch": 8})]
+    digests = [Request(arch="isaac_like", workload=other).digest(contents) for other in others]
+    assert len(set(digests)) == 3
+
+
+def test_a_field_is_set_once():
+    with pytest.raises(InputError, match=r"crossbar\.rows is set twice"):
+        xbarch.simulate(*ASKED.values(), overrides=["crossbar.rows=64", "crossbar.rows=128"])
 
 
 def test_digests_of_many_share_what_is_read(monkeypatch):

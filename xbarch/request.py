@@ -234,8 +234,7 @@ class Contents:
         """Return the architecture of a request and the file that its errors refer to (None: a loaded architecture)."""
         if isinstance(request.arch, Architecture):
             return request.arch, None
-        found = overridden(self.document(str(request.arch)), request.overrides) if len(request.overrides) < 2 \
-            else self.document(str(request.arch), request.overrides)
+        found = overridden(self.document(str(request.arch)), request.overrides)
         return validate(found, Architecture), found
 
     def spec(self, name: str) -> Architecture:
@@ -254,22 +253,24 @@ class Contents:
     def run(self, request: Request) -> dict[str, Any]:
         """Return what runs: a digest of the workload, and the data path with its options and origin."""
         network = self.workload(request.workload)
-        key = network.name, request.datapath, json.dumps(request.options, sort_keys=True, default=repr)
+        content = self._content(request.workload, network)
+        key = content, request.datapath, json.dumps(request.options, sort_keys=True, default=repr)
         if key not in self._paths:
             path = choose_datapath(network, request.datapath, request.options)
             origin = registry.origin(kinds.PATHS, path.name)  # a file's content is among the parts
             self._paths[key] = {"datapath": path.name, "options": path.options.model_dump(),
                                 "of": "" if Path(origin).is_file() else origin}
-        return {"workload": self._content(request.workload, network), **self._paths[key]}
+        return {"workload": content, **self._paths[key]}
 
     def _content(self, source: str | Path | Workload, network: Workload) -> str:
         """Return a digest of a workload: of its manifest, which has the tensors' digest, of its recipe or of its
         layers."""
+        if not isinstance(source, str | Path):  # it may differ from the file that it was loaded from
+            return digest_of([repr(network.layers), network.name, network.datapath, dict(network.options)])
         key = network.file or str(source)
         if key not in self._contents:
             self._contents[key] = hashlib.sha256(files.read(Path(network.file), _BYTES)).hexdigest() if network.file \
-                else digest_of(read_recipe(source).model_dump(mode="json")) if isinstance(source, str | Path) \
-                else digest_of([repr(network.layers), network.name, network.datapath, dict(network.options)])
+                else digest_of(read_recipe(source).model_dump(mode="json"))
         return self._contents[key]
 
 

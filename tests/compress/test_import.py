@@ -1,7 +1,6 @@
 """A checkpoint of one's own: rounded, checked or pruned, stored; every wrong one refused with a sentence."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xbarch
-from xbarch.cli import app
 from xbarch.compress.importing import calibrate, request, weights
 from xbarch.compress.intake import models
 from xbarch.compress.quantizers.levels import Weights
@@ -305,18 +303,11 @@ def test_own_model_own_images(tmp_path):
 # -- the command --------------------------------------------------------------------------------------------------
 
 @pytest.fixture
-def call(capsys, monkeypatch, place):
-    """Run a command in this process and in the checkpoint's folder: (exit code, standard output, standard error)."""
+def call(call, monkeypatch, place):
+    """Run a command as elsewhere, in the checkpoint's folder."""
     def run(*words):
         monkeypatch.chdir(place)
-        monkeypatch.setattr(sys, "argv", ["xbarch", *map(str, words)])
-        code = 0
-        try:
-            app.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
+        return call(*words)
     return run
 
 

@@ -83,10 +83,6 @@ class Bench:
         name = self.name(request)
         return self.answers[name] if name in self.answers else self.run([request])[name]
 
-    def known(self, request: Request) -> Answer | None:
-        """Return the answer to a request if it has been run."""
-        return self.answers.get(self.name(request))
-
     def _fill(self, named: Mapping[str, Request], store: Store | None, progress: Progress | None) -> list[Request]:
         """Run the requests that have no answer, and return those whose process died."""
         todo = [(name, request) for name, request in named.items() if name not in self.answers]
