@@ -99,6 +99,7 @@ OWN = (*SIMULATE, "--datapath", "mine")
 SENSED = (*SIMULATE, "--set", "crossbar.sensing.unit=mine")
 
 
+@pytest.mark.quick(5)
 @pytest.mark.parametrize(("body", "says"), [
     (method("pack(self, layer, geometry)", "while True: pass"), "pack of layer features.0 did not end within 0.4 s"),
     (method("pack(self, layer, geometry)", "while True:", "    try: time.sleep(9)", "    except Exception: pass"),
@@ -117,6 +118,7 @@ def test_data_paths(call, tmp_path, body, says):
     assert f"plugin.py: data path mine: {says}" in said
 
 
+@pytest.mark.quick(5)
 @pytest.mark.parametrize(("body", "says"), [
     (method("each(self, work)", "return np.zeros(work.crossbar.shape, int)"),
      "each must return times of a read from 1 to 1,000,000,000,000,000, not 0 to 0"),
@@ -150,6 +152,7 @@ def test_topologies(call, tmp_path, body, says):
     assert f"plugin.py: topology mine: {says}" in said
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(("body", "says"), [
     (method("scale(self, written, built)", "while True: pass"), "scale did not end within 0.4 s"),
     (method("scale(self, written, built)", "return written.times(energy=float('nan'))"),
@@ -164,6 +167,7 @@ def test_scaling_models(call, tmp_path, body, says):
 TAKEN = ("visit = yield queue.get()",)
 
 
+@pytest.mark.quick(6)
 @pytest.mark.parametrize(("body", "says"), [
     (method("serve(self, env, queue)", "while True: pass"), "serve did not end within 0.4 s"),
     (method("serve(self, env, queue)", *TAKEN, "while True: pass"), "serve did not end within 0.4 s"),
@@ -212,6 +216,7 @@ def test_of_two_unit_processes_the_right_one_is_named(call, tmp_path):
         assert "plugin.py: unit process mine: serve raised KeyError: 'x'" in said
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(("lines", "says"), [
     (TAKEN, "to deliver it"), ((*TAKEN, "while True: yield env.timeout(1)"), "to deliver it"),
     ((*TAKEN, "visit.deliver()", "visit.over()"), "waits for its process to ask for it")])
@@ -224,6 +229,7 @@ def test_unit_processes_that_stop(call, tmp_path, lines, says, monkeypatch):
     assert f"; unit processes: edram mine ({tmp_path}/plugin.py)" in said
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(("text", "says"), [
     ("while True: pass\n", "cannot be imported: did not end within 0.4 s (XBARCH_PLUGIN_SECONDS sets another limit)"),
     ("import time\ntime.sleep(60)\n", "cannot be imported: did not end within 0.4 s"),
@@ -321,6 +327,7 @@ def test_within_another_program_it_is_no_part_of_the_json_either(call, tmp_path)
     assert "packed" in said and "from a thread" in said
 
 
+@pytest.mark.full
 def test_a_plugin_that_closes_standard_output(tmp_path):
     done = run(tmp_path, LOUD, *OWN, "--out", "out")
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and not (tmp_path / "here" / "out").exists()
@@ -385,6 +392,7 @@ def test_other_threads_are_not_limited(monkeypatch):
     assert said == ["done"]
 
 
+@pytest.mark.full
 def test_memory_is_limited_too(monkeypatch):
     """In a process of its own: a list that grows for ever ends long before the machine's memory does."""
     code = ("from xbarch.plugins import limits\nlimits._memory = lambda: 2**28\nfound = []\n"

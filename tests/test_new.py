@@ -75,6 +75,7 @@ def test_it_conforms_verifies_and_simulates_as_a_file(here, call):
     assert crossbars[0] < crossbars[1] == crossbars[2]  # uncompressed it is dense, each weight as two parts
 
 
+@pytest.mark.full
 @pytest.mark.train
 def test_it_trains_and_rows_are_removed(here):
     """Every group that training left is all there or all gone, and the crossbars are fewer for it."""
@@ -99,6 +100,7 @@ def test_it_trains_and_rows_are_removed(here):
     assert rows and all(row["mismatches"] == 0 for row in rows)
 
 
+@pytest.mark.full
 def test_installed_by_pip_its_own_test_passes(here):
     """An outside package, unchanged, the folder it came from out of reach; pip fetches nothing."""
     new("datapath", "my_rows", here / "package")
@@ -189,7 +191,7 @@ def test_the_skeleton_itself_is_clean():
 
 # -- sensing units and architectures ------------------------------------------------------------------------------
 
-@pytest.mark.quick(2)
+@pytest.mark.full
 @pytest.mark.parametrize(("kind", "change"), [
     ("unit", "crossbar.sensing.unit=my_own"), ("process", "processes={edram: {unit: my_own}}")])
 def test_a_unit_is_whole_and_passes_its_own_test(here, call, kind, change):
@@ -208,6 +210,7 @@ def test_a_unit_is_whole_and_passes_its_own_test(here, call, kind, change):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.full
 def test_an_architecture_is_valid_and_simulates(here, call):
     assert call("new", "architecture", "my_chip") == (0, "written: my_chip.yaml\n", "")
     assert "skeleton" not in (here / "my_chip.yaml").read_text()

@@ -105,6 +105,7 @@ def test_the_same_content_has_the_same_digest(tmp_path):
     assert digest(workload=bundled.folder("workloads") / "vgg7_pruned") == digest()
 
 
+@pytest.mark.full
 def test_other_content_has_another_digest(tmp_path):
     changed = tmp_path / "changed.yaml"
     changed.write_text("extends: isaac_like\npipeline: {ahead: 3}\n")
@@ -128,6 +129,7 @@ def test_a_field_is_set_once():
         xbarch.simulate(*ASKED.values(), overrides=["crossbar.rows=64", "crossbar.rows=128"])
 
 
+@pytest.mark.full
 def test_digests_of_many_share_what_is_read(monkeypatch):
     contents, read = Contents(), []
     own = contents.document

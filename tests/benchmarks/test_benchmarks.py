@@ -167,6 +167,7 @@ def test_every_function_that_is_watched_is_there():
         steps.Steps({"gone": [("xbarch.run", "nothing")]})
 
 
+@pytest.mark.full
 def test_the_steps_of_a_command_are_told(tmp_path):
     found = commands.split(["simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", "1"])
     assert tuple(found) == steps.ORDER and min(found.values()) >= 0
@@ -186,6 +187,7 @@ def test_the_meter_tells_how_a_command_ended(script, code):
     assert found.cpu_s > 0 and found.wall_s > 0
 
 
+@pytest.mark.full
 def test_the_meter_ends_what_does_not_end(tmp_path):
     sign = tmp_path / "child"
     script = f"import os, subprocess; open({str(sign)!r}, 'w').write(str(os.getpid())); subprocess.run(['sleep', '60'])"
@@ -195,6 +197,7 @@ def test_the_meter_ends_what_does_not_end(tmp_path):
     assert spent.command([str(tmp_path / "nothing")]).code == 127
 
 
+@pytest.mark.full
 def test_the_meter_measures_the_child_and_not_its_parent():
     ballast = bytearray(300_000_000)  # which the caller holds
     ballast[::4096] = b"\1" * len(ballast[::4096])

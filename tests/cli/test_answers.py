@@ -27,6 +27,7 @@ def never(*_):
     raise AssertionError("asked again")
 
 
+@pytest.mark.full
 def test_the_list_is_the_same_and_made_once(folder, monkeypatch, call):
     fresh = catalog.entries()
     assert answers.entries() == fresh and kept(folder) == 1
@@ -36,6 +37,7 @@ def test_the_list_is_the_same_and_made_once(folder, monkeypatch, call):
     assert code == 0 and json.loads(out) == fresh
 
 
+@pytest.mark.full
 def test_a_new_file_among_the_bundled_ones_is_listed(folder, monkeypatch, tmp_path):
     own = bundled.folder
     architectures = tmp_path / "architectures"
@@ -53,6 +55,7 @@ def test_a_new_file_among_the_bundled_ones_is_listed(folder, monkeypatch, tmp_pa
     assert answers.entries() == before
 
 
+@pytest.mark.full
 def test_what_other_packages_offer_is_looked_at_every_time(folder, install):
     before = answers.entries()
     install("others", {"others/__init__.py": "", "others/theirs.yaml": "extends: isaac_like\nname: theirs\n"},

@@ -50,6 +50,7 @@ def test_main_job(call, tmp_path):
     assert {"name", "crossbars", "copies", "windows"} <= set(data["mapping"]["layers"][0])
 
 
+@pytest.mark.full
 def test_same_bytes_whatever_the_process(tmp_path):
     """Hash seed, folder, locale and number of threads change nothing."""
     found = set()
@@ -62,6 +63,7 @@ def test_same_bytes_whatever_the_process(tmp_path):
     assert len(found) == 1
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("words, heavy", [
     (RUN, {"torch", "sklearn", "matplotlib", "pandas"}),
     (("--help",), {"torch", "sklearn", "matplotlib", "pandas", "numpy", "simpy"}),
@@ -185,6 +187,7 @@ BAD = [
 ]
 
 
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("words, says", BAD, ids=[" ".join(w[-2:])[:40] for w, _ in BAD])
 def test_bad_input_is_one_sentence(call, words, says):
     code, out, err = call(*words)
@@ -192,6 +195,7 @@ def test_bad_input_is_one_sentence(call, words, says):
     assert err.startswith("xbarch: ") and err.count("\n") == 1 and "Traceback" not in err
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("text, says", [
     ("schema: xbarch.architecture/1\nnaem: x\n", "x.yaml:2: naem"),
     ("a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a]\nc: [*b, *b, *b]\n", "x.yaml:1"),
@@ -309,6 +313,7 @@ def shell(words, folder="/", **env):
 FULL = "xbarch: standard output: cannot be read or written (No space left on device)\n"
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("words, code, says", [
     ("xbarch schema > /dev/full", 2, FULL), ("xbarch list > /dev/full", 2, FULL),
     ("xbarch --version > /dev/full", 2, FULL), ("xbarch schema > /dev/full 2> /dev/full", 2, ""),
@@ -332,6 +337,7 @@ def test_interrupted_while_modules_load(tmp_path, module, words):
     assert shell(words, tmp_path) == (130, "", "xbarch: interrupted\n")
 
 
+@pytest.mark.full
 def test_asked_to_end_in_the_middle_of_a_trace(tmp_path):
     """By SIGTERM, as a cluster does: 143, one line, no trace and no temporary file of one."""
     words = [sys.executable, "-m", "xbarch", "simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", "2000",
@@ -410,6 +416,7 @@ def test_places_of_training_are_asked_for_first(call, tmp_path, monkeypatch, var
     assert code == 2 and not out and err.startswith(f"xbarch: {says}") and err.count("\n") == 1, err
 
 
+@pytest.mark.full
 @pytest.mark.train
 @pytest.mark.parametrize("body, says", [
     ("    raise ValueError('no\\nway')\n", "r.yaml:3: model: m.py:make failed in line 3 with ValueError: no way"),

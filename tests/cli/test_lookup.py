@@ -7,6 +7,7 @@ import pytest
 from xbarch.cli import names
 
 
+@pytest.mark.quick(6)
 @pytest.mark.parametrize("name, kind", [
     ("isaac_like", "architecture"), ("resnet18_pruned", "workload"), ("digit_pairs", "workload"),
     ("digit_pairs/vgg7_segprune_8x", "workload"), ("vgg16_imagenet_dense16", "workload"), ("field20", "study"),
@@ -29,6 +30,7 @@ def test_shows_files_and_stored_folders(call, tmp_path):
     assert shown["summary"] == "both" and shown["details"]["architectures"] == "a, b"
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("wrong, right", [
     ("resnet18_prund", "'resnet18_pruned' (a workload)"), ("issac_like", "'isaac_like' (an architecture)"),
     ("digit_pairs/vgg7_segprun_8x", "'digit_pairs/vgg7_segprune_8x' (a workload)"), ("mengs", "'meng' (a data path)"),
@@ -44,6 +46,7 @@ def test_only_architectures_are_changed(call):
     assert code == 2 and "--set: only an architecture can be changed, meng is a data path" in err
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("kind", names.KINDS)
 def test_lists_a_kind(call, monkeypatch, kind):
     monkeypatch.setenv("COLUMNS", "80")

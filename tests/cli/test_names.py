@@ -30,6 +30,7 @@ def complete(*words):
     return found.split(), set(loaded.split())
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("words, wanted", [
     (("simu",), ["simulate"]),
     (("report", "acc"), ["accuracy"]),

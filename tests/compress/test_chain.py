@@ -26,7 +26,7 @@ def recipe(model, **quantization):
         "baseline": {"epochs": 1, "rate": 0.05}})
 
 
-@pytest.mark.quick(1)
+@pytest.mark.full
 @pytest.mark.parametrize("model, quantization", [
     ("resnet20", {}), ("resnet18", {"weight_bits": 3, "activation_bits": 5}), ("vgg7", {"weight_scale": "mean"}),
     ("lenet5", {"weight_bits": 8, "activation_bits": 8})])
@@ -58,6 +58,7 @@ def test_integers_and_shifts_equal_the_trained_network(tmp_path, model, quantiza
         assert np.array_equal(found[last.name].reshape(scores.shape) * unit, scores)
 
 
+@pytest.mark.full
 def test_a_real_network_has_no_shifts(tmp_path):
     spec = recipe("resnet20", chain="real")
     parts = data.load(spec.data, 0)

@@ -56,6 +56,7 @@ def test_other_forms_are_refused_with_the_cure(tmp_path, content, says):
         read_state(str(tmp_path / "w.pt"))
 
 
+@pytest.mark.full
 def test_an_archive_that_grows_is_refused_before_it_is_read(tmp_path):
     torch.save({"a": torch.zeros(2**25)}, tmp_path / "w.pt")  # 128 MiB of zeros
     assert check_archive(str(tmp_path / "w.pt"), "") == "zip"  # as large as it is stored

@@ -75,6 +75,7 @@ def in_shape(levels, like):
 
 # -- what is stored -----------------------------------------------------------------------------------------------
 
+@pytest.mark.full
 def test_accuracy_is_that_of_the_integers(place, parts):
     """The accuracy in the manifest, from integer arithmetic without torch, image by image."""
     found = imported(place, "dense", "dense", stored_images=2)
@@ -101,6 +102,7 @@ def test_same_bytes_again(place):
     assert made[0].manifest["sha256"] == made[1].manifest["sha256"]
 
 
+@pytest.mark.full
 def test_more_bits_and_a_chain_of_shifts(place, parts):
     fine = imported(place, "eight", "dense", quantization={"weight_bits": 8, "activation_bits": 8})
     assert fine.accuracy["imported"] >= fine.accuracy["float"] - 0.02  # on a few hundred images it may also gain
@@ -111,7 +113,7 @@ def test_more_bits_and_a_chain_of_shifts(place, parts):
         assert all(np.array_equal(shifted[la.name], scaled[la.name]) for la in chain.layers[:-1])
 
 
-@pytest.mark.quick(1)
+@pytest.mark.full
 @pytest.mark.parametrize("method, options, density", [
     ("meng", {"group_ch": 4}, 0.6), ("huai", {}, 0.6), ("segprune", {}, 0.6), ("xue", {"adc_bits": 2}, 0.6),
     ("dense", {}, 0.6)])
@@ -131,6 +133,7 @@ def test_projection_when_asked(place, method, options, density):
         assert max(path.adc_bits(la, geometry) for la in found.compute_layers) == 2
 
 
+@pytest.mark.full
 def test_for_operation_units(place):
     unit = {"rows": 4, "columns": 8}
     found = imported(place, "units", "sre", density=0.6, geometry={**SMALL, "operation_unit": unit})
@@ -141,6 +144,7 @@ def test_for_operation_units(place):
     assert found.manifest["recipe"]["geometry"]["operation_unit"] == unit
 
 
+@pytest.mark.full
 def test_density_of_a_layer(place):
     found = imported(place, "named", "segprune", density=0.5, layers={"conv1": 0.75, "fc": 1.0}, geometry=SMALL)
     share = {la.name: la.kept_weights / la.rows / la.filters for la in found.compute_layers}
@@ -149,6 +153,7 @@ def test_density_of_a_layer(place):
 
 # -- weights that are pruned already ------------------------------------------------------------------------------
 
+@pytest.mark.full
 def test_zeros_are_the_mask(place):
     def cut(state):
         for name in ("layer1.0.conv1.weight", "layer3.2.conv2.weight"):
@@ -240,6 +245,7 @@ def test_step_errs_little_more_than_the_best(bits):
     assert error(float(node.levels.learned.detach())) <= 1.03 * best
 
 
+@pytest.mark.full
 def test_statistics_are_those_of_the_quantized_network(place, parts):
     """Behind the imported weights every normalized channel has its beta as mean and its gamma as deviation, and no
     clip tried at random errs less."""
@@ -314,6 +320,7 @@ def call(call, monkeypatch, place):
 IMPORT = ("import", "resnet20", "--weights", "w.pt", "--width", 4, "--data", "digits", "--size", 16)
 
 
+@pytest.mark.full
 def test_command(call, place):
     code, out, err = call(*IMPORT, "--method", "xue", "-o", "adc_bits=2", "--apply", "--density", 0.5, "--layer",
                           "conv1=0.9", "--rows", 36, "--columns", 16, "--cell-bits", 2, "--weight-bits", 3,
@@ -406,6 +413,7 @@ def odd():
 """
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("words, says", BAD, ids=[f"{i}-{says[:30]}" for i, (_, says) in enumerate(BAD)])
 def test_wrong_input_is_one_sentence(call, place, damaged, words, says):
     before = sorted(p.name for p in place.iterdir())

@@ -18,6 +18,7 @@ from xbarch.workload.zoo import network
 torch.set_num_threads(1)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name, shape", [("resnet18", (3, 32, 32)), ("resnet20", (3, 32, 32)), ("vgg7", (3, 32, 32)),
                                          ("vgg16", (3, 32, 32)), ("lenet5", (1, 28, 28))])
 def test_models_have_the_shapes_of_the_reference_networks(name, shape):
@@ -97,6 +98,7 @@ class Bad(nn.Module):
         return self.do(self, x)
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("do, says", [
     (lambda m, x: torch.sigmoid(m.conv(x)), "uses sigmoid"),
     (lambda m, x: m.other(F.relu(m.other(F.relu(m.conv(x))))), "calls layer other more than once"),
@@ -151,6 +153,7 @@ def test_a_factory_that_does_not_return(tmp_path, body, says):
         models.build(f"{tmp_path}/m.py:make", 10, None, 0)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("level", [logging.NOTSET, logging.INFO, 70])
 def test_logging_is_left_as_it_was_found(level):
     logging.disable(level)

@@ -28,6 +28,7 @@ def groups(weight, size):
     return {(f, g // size): w[f, g:g + size] for f in range(w.shape[0]) for g in range(0, w.shape[1], size)}
 
 
+@pytest.mark.full
 def test_only_the_right_layers_are_pruned():
     names = [n.layer.name for n in lasso().nodes]
     assert "conv1" not in names and "fc" not in names and len(names) == 18
@@ -43,7 +44,7 @@ def test_groups_and_spread(size):
     assert wide.shape == w.shape and float(wide[2, 19, 1, 1]) == float(norms[2, 19 // size])
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("threshold", ["layer", "layer_quantile", "global", "none"])
 def test_penalties(threshold):
     la = lasso(threshold=threshold, ratio=0.6, strength=0.5)
@@ -66,6 +67,7 @@ def test_penalties(threshold):
     assert all(torch.isfinite(n.weight.grad).all() for n in la.nodes)
 
 
+@pytest.mark.full
 def test_proximal_step_is_the_minimiser():
     """argmin_v |v - w|²/2 + t |v| shrinks the norm by t; only below tau; never past zero."""
     la = lasso(threshold="layer_quantile", ratio=0.5, strength=0.3, form="proximal")
@@ -82,6 +84,7 @@ def test_proximal_step_is_the_minimiser():
             np.testing.assert_allclose(new, values * factor, atol=1e-6)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("sparsity", [0.0, 0.25, 0.75])
 def test_cut_reaches_the_target_in_every_layer(sparsity):
     la = lasso(density=1 - sparsity, cut_after=1)
@@ -96,6 +99,7 @@ def test_cut_reaches_the_target_in_every_layer(sparsity):
         assert not node.quantized()[~node.mask].any()
 
 
+@pytest.mark.full
 def test_settle_masks_what_quantizes_to_zero():
     la = lasso()
     node = la.nodes[0]
@@ -106,6 +110,7 @@ def test_settle_masks_what_quantizes_to_zero():
     assert la.figures()["group_sparsity"] == pytest.approx(1 / 8 / len(la.nodes))
 
 
+@pytest.mark.full
 def test_size_schedule():
     la = lasso(16, reading="size_schedule")
     assert [la.sizes(p)[0][1] for p in (0, 0.3, 0.34, 0.6, 0.67, 0.99)] == [36, 36, 72, 72, 144, 144]

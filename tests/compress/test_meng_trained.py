@@ -81,7 +81,7 @@ def sparsity(trainer, size):
 
 # -- sizes of groups ----------------------------------------------------------------------------------------------
 
-@pytest.mark.quick(2)
+@pytest.mark.full
 @pytest.mark.parametrize("density", [0.5, 0.2])
 @pytest.mark.parametrize("group_ch", [4, 8, 16])
 def test_masks_are_whole_groups_and_pack(start, group_ch, density):
@@ -106,6 +106,7 @@ def test_masks_are_whole_groups_and_pack(start, group_ch, density):
         assert bool(node.mask.all())
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("group_ch", [4, 8, 16])
 def test_figures_are_the_share_of_groups_gone(start, group_ch):
     made = prune(start, asked(group_ch, form="proximal", strength=0.3, threshold="layer_quantile", ratio=0.5))
@@ -139,6 +140,7 @@ def test_sub_groups_vanish_whole(start):
     assert 0.3 < gone[-1] <= 0.5
 
 
+@pytest.mark.full
 def test_size_schedule_doubles_the_channels_before_the_cut(start):
     """Groups of 4, 8, then 16 channels, a third of three epochs each; the cut removes whole groups of 16."""
     sizes = []
@@ -181,6 +183,7 @@ def test_a_threshold_below_the_mean_norm_leaves_every_layer_alive(start):
         assert 0 < found.sum() < found.size
 
 
+@pytest.mark.full
 def test_global_removes_more_where_weights_are_small(start):
     """Layers whose mean|w| is small lose more of their groups, and some layers lose none or nearly none; a quantile
     in every layer takes the same share of all."""
@@ -202,7 +205,7 @@ def test_global_removes_more_where_weights_are_small(start):
 RATIO = {"layer": 1.0, "layer_quantile": 0.6, "global": 0.6, "none": 0.6}
 
 
-@pytest.mark.quick(2)
+@pytest.mark.full
 @pytest.mark.parametrize("reading", ["sub_groups", "size_schedule"])
 @pytest.mark.parametrize("threshold", ["layer", "layer_quantile", "global", "none"])
 def test_more_strength_never_removes_less(start, threshold, reading):
@@ -211,7 +214,7 @@ def test_more_strength_never_removes_less(start, threshold, reading):
     assert all(a <= b for a, b in pairwise(found)) and found[-1] > found[0] + 0.2, found
 
 
-@pytest.mark.quick(1)
+@pytest.mark.full
 @pytest.mark.parametrize("threshold, ratios", [
     ("layer", (0.8, 1.0, 2.0)), ("layer_quantile", (0.2, 0.5, 0.8)), ("global", (0.2, 0.5, 0.8))])
 def test_a_larger_ratio_never_removes_less(start, threshold, ratios):
@@ -220,7 +223,7 @@ def test_a_larger_ratio_never_removes_less(start, threshold, ratios):
     assert all(a <= b for a, b in pairwise(found)) and found[-1] > found[0] + 0.2, found
 
 
-@pytest.mark.quick(1)
+@pytest.mark.full
 @pytest.mark.parametrize("threshold", ["layer", "layer_quantile", "global", "none"])
 def test_the_gradient_form_shrinks_groups_the_more_the_stronger_it_is(start, threshold):
     """Sum of the norms of the weaker half of all groups."""
@@ -248,7 +251,7 @@ def test_ratio_left_open_is_what_is_to_be_removed(start, density, cut_after, rat
 
 # -- a cut before the first epoch ---------------------------------------------------------------------------------
 
-@pytest.mark.quick(2)
+@pytest.mark.full
 @pytest.mark.parametrize("algorithm", [
     {"name": "lasso", "form": "proximal", "strength": 1.0, "threshold": "none"},
     {"name": "lasso", "strength": 1.0, "threshold": "none"}, {"name": "admm", "rho": 0.1},
@@ -276,7 +279,7 @@ def test_cut_before_the_first_epoch(start, algorithm):
     assert rows[0]["test_accuracy_cut"] == trainer.accuracy(start.parts.test)
 
 
-@pytest.mark.quick(1)
+@pytest.mark.full
 @pytest.mark.parametrize("algorithm", ["lasso", "admm", "recover"])
 def test_a_cut_at_the_start_is_made_once(start, tmp_path, algorithm):
     """Stopped after the first epoch and resumed, with weights that meanwhile would be cut otherwise."""

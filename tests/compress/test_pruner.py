@@ -68,6 +68,7 @@ def test_strongest_keeps_the_largest_groups(size):
     assert np.array_equal(found.weights, w * found.mask)
 
 
+@pytest.mark.full
 def test_cut_is_magnitude_pruning():
     p = Pruner(network(), spec({"name": "cut"}, layers={"fc": 1, "conv1": 0.5}), Dense())
     assert "fc" not in {n.layer.name for n in p.nodes} and p.nodes[0].layer.name == "conv1"
@@ -80,6 +81,7 @@ def test_cut_is_magnitude_pruning():
         torch.testing.assert_close(node.weight.detach(), old * node.mask, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.full
 def test_admm_converges_to_the_projection():
     """f(W) = |W - A|²/2 with the constraint "at most a quarter is not zero": ADMM ends on the projection of A."""
     net = network()
@@ -101,6 +103,7 @@ def test_admm_converges_to_the_projection():
         assert float(kept) > 0.97 * float(best)
 
 
+@pytest.mark.full
 def test_admm_penalty_and_its_gradient():
     p = Admm(network(), spec({"name": "admm", "rho": 0.3}), Meng({"group_ch": 8}))
     p.u[0][0] += 0.01
@@ -112,6 +115,7 @@ def test_admm_penalty_and_its_gradient():
     torch.testing.assert_close(n.weight.grad, 0.3 * (n.weight - z + u))
 
 
+@pytest.mark.full
 def test_admm_frozen_masks_stay():
     p = Admm(network(), spec({"name": "admm", "freeze_after": 2}), Dense())
     p.close(1)
@@ -126,6 +130,7 @@ def test_admm_frozen_masks_stay():
     assert all(torch.equal(n.mask, k) for n, k in zip(p.nodes, frozen, strict=True))
 
 
+@pytest.mark.full
 def test_recover_zeroizes_in_even_epochs_only():
     p = Zeroize(network(), spec({"name": "recover", "ramp": 4}), Dense())
     node = p.nodes[0]
@@ -139,7 +144,7 @@ def test_recover_zeroizes_in_even_epochs_only():
     assert node.mask.all()  # nothing is lost for good
 
 
-@pytest.mark.quick(1)
+@pytest.mark.full
 @pytest.mark.parametrize("method, options, algorithm", [
     ("meng", "{group_ch: 4}", "{name: admm, rho: 0.01}"),
     ("segprune", "{}", "{name: admm, rho: 0.01, freeze_after: 1}"),
@@ -179,6 +184,7 @@ def test_every_method_with_every_algorithm_that_fits(tmp_path, method, options, 
     assert (again / "tensors.safetensors").read_bytes() == (whole / "tensors.safetensors").read_bytes()
 
 
+@pytest.mark.full
 def test_refusals(tmp_path):
     for algorithm, layers, says in (({"name": "cut"}, {"no": 0.5}, "pruning.layers"),
                                     ({"name": "lasso"}, {}, "removes no groups")):

@@ -69,6 +69,7 @@ def masks(net):
     return {n.layer.name: n.mask.clone() for n in net.compute_nodes()}
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(("name", "size", "width"), [("resnet20", 16, 8), ("vgg7", 32, 4), ("lenet5", 32, None)])
 def test_removing_what_a_silent_filter_feeds_changes_no_output(name, size, width):
     """Filters that are constant zero: their readers' weights go, in convolutions, through pooling and flattening;

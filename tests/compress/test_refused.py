@@ -52,7 +52,7 @@ def recipe(method, old="", new="", algorithm="cut"):
 ROWS, COLUMNS, DENSITY = "rows: 128", "columns: 128", "density: 0.5"
 
 
-@pytest.mark.quick(3)
+@pytest.mark.full
 @pytest.mark.parametrize("algorithm", ["cut", "admm", "recover"])
 @pytest.mark.parametrize("method, says", [
     ("huai", "one crossbar of 128 x 128 cells for each filter block of every layer"),
@@ -66,6 +66,7 @@ def test_a_density_the_method_cannot_reach(refused, method, algorithm, says):
     assert error.startswith("xbarch: r.yaml:12: pruning.density: ") and says in error
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("method, says", [
     ("segprune", "must be at least 1/16 for layer fc, not 0.001, which keeps no row of a segment of 16 rows"),
     ("xue", "must be 0.062 to 1 for layer fc, not 0.001: a segment of 16 weights keeps at least one"),
@@ -74,6 +75,7 @@ def test_a_density_of_a_layer_out_of_reach(refused, method, says):
     assert says in refused(recipe(method, "layers: {}", "layers: {fc: 0.001}"))
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("method, old, new, says", [
     ("huai", ROWS, "rows: 8", "a 3 x 3 kernel of layer conv1 needs 9 word lines, the crossbar has 8"),
     ("huai", COLUMNS, "columns: 1", "a 4-bit weight of layer conv1 needs 2 bit lines, the crossbar has 1"),
@@ -94,6 +96,7 @@ def test_a_layer_that_is_not_there(refused, algorithm):
     assert error.startswith("xbarch: r.yaml:13: pruning.layers: unknown layer 'conv9'; choose conv1, layer1.0.conv1, ")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("method, old, new, says", [
     ("xue", "options: {}", "options: {adc_bits: {conv9: 2}}",
      "r.yaml:8: pruning.method: option adc_bits names layer conv9, which the workload does not have"),

@@ -70,6 +70,7 @@ def test_densities_are_the_first_within_the_guard(tmp_path):
     assert search(made, pruning, "k") == found
 
 
+@pytest.mark.full
 def test_a_searched_workload_keeps_what_was_found(tmp_path):
     """Guard 1 takes the least density of every layer that the recipe does not set; those it sets keep theirs."""
     file = tmp_path / "small.yaml"

@@ -57,6 +57,7 @@ def stored(place, recipe):
     return train(recipe, cache=place / "whole")
 
 
+@pytest.mark.full
 def test_result_is_the_network(stored, recipe):
     """Integer inference from the stored file equals the fake-quantized model: every stored activation, every class."""
     w = store.load(stored)
@@ -179,6 +180,7 @@ def test_damaged_checkpoint_is_refused(place, recipe):
         trainer.run(phase)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("tamper, says", [
     ({"conv1.weight": torch.full((4, 3, 3, 3), float("nan"))}, "not finite"),
     ({"conv1.weight": torch.zeros(4, 3, 5, 5)}, r"the shape of conv1.weight must be \(4, 3, 3, 3\), not"),
@@ -215,6 +217,7 @@ def test_checkpoint_that_would_run_code(place):
     assert not (place / "executed").exists()
 
 
+@pytest.mark.full
 def test_loss_that_explodes_is_refused(place, recipe):
     spec = find.read_recipe(recipe)
     wild = spec.model_copy(update={"baseline": spec.baseline.model_copy(update={"rate": 9.9, "momentum": 0.99}),

@@ -108,7 +108,7 @@ def network(machine, path):
     return Workload("two", tuple(layers))
 
 
-@pytest.mark.quick(19)
+@pytest.mark.quick(6)
 @pytest.mark.parametrize("name, kind", PAIRS)
 def test_pair(name, kind):
     machine, path = MACHINES[name], registry.datapath(kind)

@@ -91,7 +91,7 @@ def test_ten_thousand_layers_and_more():
     assert {"dense", "meng", "huai", "segprune", "xue"} <= {name for name, _ in VARIANTS}
 
 
-@pytest.mark.quick(10)
+@pytest.mark.quick(5)
 @pytest.mark.parametrize("index", EACH)
 def test_exact_and_never_clipped_at_the_lossless_resolution(index):
     for case in cases(index, LAYERS):
@@ -99,7 +99,7 @@ def test_exact_and_never_clipped_at_the_lossless_resolution(index):
         assert exact(case, blocks).bits == lossless_bits(blocks, case.geometry)
 
 
-@pytest.mark.quick(5)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", sorted(registry.datapaths()))
 def test_exact_with_any_mixture_of_options(name):
     rng = np.random.default_rng(4)
@@ -111,6 +111,7 @@ def test_exact_with_any_mixture_of_options(name):
         exact(case, case.packed())
 
 
+@pytest.mark.quick(8)
 @pytest.mark.parametrize("index", EACH)
 def test_unit_vectors_read_back_every_weight(index):
     """One input alone at one: the outputs are that row of the matrix, so each weight is stored, and stored once."""
@@ -118,13 +119,14 @@ def test_unit_vectors_read_back_every_weight(index):
         retrieved(case, case.packed())
 
 
+@pytest.mark.quick(8)
 @pytest.mark.parametrize("index", EACH)
 def test_guaranteed_sums_are_never_exceeded(index):
     for case in cases(index, 50):
         bounded(case, case.packed())
 
 
-@pytest.mark.quick(4)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("index", EACH)
 def test_an_adc_one_bit_short_of_lossless_is_caught(index):
     """The extreme layers need every bit of the lossless resolution: with one fewer, conversions clip, their number
@@ -146,7 +148,7 @@ def test_an_adc_one_bit_short_of_lossless_is_caught(index):
     assert len(caught) == 5  # on every one of the crossbars
 
 
-@pytest.mark.quick(5)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("index", EACH)
 def test_saturation_equals_the_oracle(index):
     """Any resolution, random layers: the same codes as converting one sum after another in int64."""
@@ -158,7 +160,7 @@ def test_saturation_equals_the_oracle(index):
             assert np.array_equal(done.out, out) and done.clips == clips.sum(), case
 
 
-@pytest.mark.quick(4)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("index", EACH)
 def test_an_adc_one_bit_short_of_the_sums_is_reported(index):
     """Windows without a clipped conversion are exact, the others are counted; some output really differs."""
@@ -179,6 +181,7 @@ def test_an_adc_one_bit_short_of_the_sums_is_reported(index):
     assert wrong > 0
 
 
+@pytest.mark.quick(10)
 @pytest.mark.parametrize("index", EACH)
 def test_cells_are_disjoint_and_hold_every_kept_weight_once(index):
     for case in cases(index, 30):
@@ -212,6 +215,7 @@ def test_hardware_it_adds_is_priced_and_counted(index):
         priced(case, case.packed())
 
 
+@pytest.mark.quick(8)
 @pytest.mark.parametrize("name", sorted(registry.datapaths()))
 def test_projections_pack_and_keep_their_promise(name):
     rng, path = np.random.default_rng(6), registry.datapath(name)

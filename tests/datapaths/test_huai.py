@@ -310,6 +310,7 @@ def test_a_layer_of_small_weights_keeps_its_minimum():
     assert Huai().share([], [], ISAAC, 0.5) == []
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("shared_rows", [False, True])
 def test_the_papers_sparsity_of_vgg16_saves_as_many_crossbars(shared_rows):
     """88.25 % of the weights removed: 8.51 times fewer, and by alignment nearly as many times fewer crossbars."""

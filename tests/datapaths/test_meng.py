@@ -108,6 +108,7 @@ geometries = st.builds(Geometry, st.integers(20, 160), st.integers(24, 160), st.
 
 # -- counts ---------------------------------------------------------------------------------------------------
 
+@pytest.mark.full
 @settings(max_examples=250, deadline=None)
 @given(pruned(), geometries, st.sampled_from([16, 8, 4]), st.sampled_from(["im2col", "kernel_pos"]), st.booleans(),
        st.booleans())
@@ -183,6 +184,7 @@ def test_the_widest_row_of_a_crossbar_leaves_room_for_the_dummy():
     assert max(b.columns for b in blocks) == 128
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("group_ch", [16, 8, 4])
 @pytest.mark.parametrize("unroll", ["im2col", "kernel_pos"])
 def test_pruned_resnet18_needs_far_fewer_crossbars_than_dense(group_ch, unroll):

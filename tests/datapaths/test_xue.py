@@ -72,6 +72,7 @@ def columns(seed, rows, count, bits, zeros):
     return np.rint(real).astype(np.int64)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("rows, bits, cell_bits, cap, zeros", [
     (16, 3, 1, 3, 0), (32, 3, 1, 3, 0.5), (48, 3, 1, 7, 0), (32, 3, 2, 7, 0), (24, 4, 1, 3, 0), (24, 4, 2, 7, 0.5),
     (24, 7, 1, 3, 0), (128, 3, 1, 7, 0), (128, 3, 1, 3, 0.9)])
@@ -97,6 +98,7 @@ def test_columns_of_three_are_solved_exactly(cell_bits, cap):
     assert np.array_equal(((every - held) ** 2).sum(axis=1), least)
 
 
+@pytest.mark.full
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 7), st.integers(1, 4), st.integers(1, 20))
 def test_bit_level_holds_any_column(seed, rows, bits, cell_bits, cap):

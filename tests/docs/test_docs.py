@@ -89,6 +89,7 @@ def tier(page):
     return pytest.param(page, marks=[*marks, pytest.mark.train] if page in TRAIN else marks)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("page", [tier(page) for page in RUN])
 def test_every_block_runs(page, shell):
     """In order, in one folder; each line of a text block is in the output of the block before it."""
@@ -123,6 +124,7 @@ def test_the_readmes_test_command_is_the_one_that_ci_runs():
     assert "README.md" in (ROOT / ".ci/run").read_text(encoding="utf-8")
 
 
+@pytest.mark.full
 def test_wrong_documents_fail(shell):
     """The checks themselves: a failing command is seen, and only blocks meant to run are run."""
     with pytest.raises(AssertionError):
@@ -151,6 +153,7 @@ def test_the_data_path_of_the_page_is_an_outside_package(shell):
     assert len(statements(page)) <= 35
 
 
+@pytest.mark.full
 def test_the_architecture_of_the_page_is_an_outside_package(shell):
     """YAML, sensing unit and data path installed by pip from the folder the page writes, which is then gone: all three
     are known by name and whose they are, and run together."""

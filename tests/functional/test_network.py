@@ -23,6 +23,7 @@ def test_crossbars_equal_the_integer_network(name):
         assert all(np.array_equal(want[layer], found[layer]) for layer in want)
 
 
+@pytest.mark.full
 def test_more_images_than_are_held_together():
     network = find.resolve("vgg7_pruned")
     image = network.activations[network.compute_layers[0].name][0]

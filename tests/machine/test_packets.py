@@ -24,6 +24,7 @@ def alone(made, source, target, flits):
     return trace.makespan // CYCLE
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("queue", [None, 100])
 @pytest.mark.parametrize("latency", [1, 3])
 def test_latency_of_an_empty_mesh(queue, latency):
@@ -115,6 +116,7 @@ def delivered(packets, seed=0):
     assert max(trace.peak) == 16  # queues did fill
 
 
+@pytest.mark.full
 def test_nothing_lost_or_out_of_order():
     delivered(20_000)
 

@@ -71,6 +71,7 @@ def test_turns_one_crossbar_at_a_time(cells, crossbars, imas, tiles):
     assert len(took) == done.plan.crossbars
 
 
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("path", sorted(registry.datapaths()))
 def test_every_cell_that_is_stored_is_written_and_no_other(path):
     """The cells a data path fills when its blocks are executed, references included."""

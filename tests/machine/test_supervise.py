@@ -48,6 +48,7 @@ def figures(*changes, **more):
     return found
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kinds", [*((kind,) for kind in get_args(Unit)), get_args(Unit)], ids=" ".join)
 @pytest.mark.parametrize("policy", ["one_copy", "crossbars:4"])
 def test_a_process_that_does_what_the_unit_does_changes_nothing(plain, kinds, policy):
@@ -55,6 +56,7 @@ def test_a_process_that_does_what_the_unit_does_changes_nothing(plain, kinds, po
     assert figures(f"processes={{{processes}}}", policy=policy) == figures(policy=policy)
 
 
+@pytest.mark.full
 def test_how_long_crossbars_read_is_not_known_where_they_are_processes(plain, call, tmp_path):
     crossbar, edram = (xbarch.simulate("isaac_like", "vgg7_pruned", images=1, overrides=[
         f"processes={{{kind}: {{unit: plain}}}}"]) for kind in ("crossbar", "edram"))
@@ -66,6 +68,7 @@ def test_how_long_crossbars_read_is_not_known_where_they_are_processes(plain, ca
     assert code == 0 and "known" in out and "not known" in (tmp_path / "c.html").read_text()
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("mode", ["layer_by_layer", "batch"])
 def test_in_other_modes(plain, mode):
     how = {"mode": mode, "policy": "one_copy"}

@@ -76,6 +76,7 @@ def test_one_tile_fewer_does_not_hold_it(name, kb, crossbars_per_tile):
     assert chip.used == found.crossbars == sum(len(p.blocks) for p in found.packed.values())
 
 
+@pytest.mark.full
 def test_it_is_the_chip_of_the_fit_policy():
     for found in (dense("vgg7"), pruned("vgg7", 0.2)):
         chip = smallest(found, room(), area)
@@ -92,6 +93,7 @@ def test_area_is_that_of_a_chip_of_so_many_tiles():
     assert chip.tiles >= ceil(1592 / 96) and chip.used == 1592  # VGG-7 at two cells per weight, 128 x 128
 
 
+@pytest.mark.full
 def test_aligned_pruning_shrinks_the_chip_as_the_weights():
     before, after = (smallest(c, room(), area) for c in (dense("vgg7"), pruned("vgg7", 0.2)))
     assert after.used / before.used == pytest.approx(0.2, rel=0.03)
@@ -110,6 +112,7 @@ def test_the_largest_network_that_fits():
     assert largest([], room(8)) is None
 
 
+@pytest.mark.full
 def test_pruning_lets_a_larger_network_in():
     small, whole, thin = dense("resnet20"), dense("vgg7"), pruned("vgg7", 0.2)
     tiles = smallest(thin, room(), area).tiles

@@ -104,6 +104,7 @@ def test_answers_that_keep_it(name):
     assert {a.action for a in checked.hardware(path, geometry)} == set(path.work(blocks, layer, geometry).extra)
 
 
+@pytest.mark.full
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 7), st.integers(1, 4), st.integers(0, 7),
                           st.integers(1, 4)), min_size=1, max_size=12))
 @settings(max_examples=500, deadline=None)

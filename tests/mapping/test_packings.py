@@ -48,6 +48,7 @@ def never(*_):
     raise AssertionError("packed")
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(("arch", "workload"), RUNS)
 def test_what_is_read_is_what_was_written(arch, workload, monkeypatch):
     given = asked(arch, workload)
@@ -66,6 +67,7 @@ def test_what_is_read_is_what_was_written(arch, workload, monkeypatch):
     assert alike(again[name].blocks[0].contents(), fresh[name].blocks[0].contents())
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("arch", "workload"), RUNS[:3])
 def test_results_are_equal_to_the_byte_with_and_without(arch, workload, monkeypatch, folder):
     def run():

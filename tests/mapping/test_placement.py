@@ -51,6 +51,7 @@ def cases(draw):
     return mesh, chips, transfers
 
 
+@pytest.mark.full
 @settings(max_examples=60, deadline=None)
 @given(cases())
 def test_every_placement_is_a_permutation_within_chips(case):
@@ -153,7 +154,7 @@ def planned(workload, policy, chips=1):
 
 
 # Most bit-hops of greedy over those of row_major; three tiles share one router, so there is nothing to gain.
-@pytest.mark.quick(2)
+@pytest.mark.full
 @pytest.mark.parametrize(("workload", "policy", "bound"), [
     ("resnet18_segprune", "fit", 1.0), ("vgg16_segprune", "fit", 1.0),
     ("resnet18_segprune", "crossbars:4", 0.70), ("vgg16_segprune", "crossbars:4", 0.76), ("vgg16_dense", "fit", 0.35)])

@@ -194,7 +194,7 @@ def above_zero_sparsity(name, options, geometry):
     return name == "meng" or (options.get("mode") == "ou" and not geometry.operation_units)
 
 
-@pytest.mark.quick(8)
+@pytest.mark.quick(3)
 @everywhere
 def test_kept_cells_never_rise_nor_work_above_zero_sparsity(name, options):
     path, rng, fell = registry.datapath(name, options), np.random.default_rng(11), 0
@@ -212,7 +212,7 @@ def test_kept_cells_never_rise_nor_work_above_zero_sparsity(name, options):
     assert fell > len(layers(name))
 
 
-@pytest.mark.quick(8)
+@pytest.mark.quick(2)
 @everywhere
 def test_work_never_rises_before_packing(name, options):
     """On a crossbar that holds the layer. One filter is removed from the start, so that a method that packs what was
@@ -257,6 +257,7 @@ def grouped(rng, case):
 
 # -- 2: crossbars and cells ---------------------------------------------------------------------------------------
 
+@pytest.mark.quick(5)
 @everywhere
 def test_crossbars_hold_what_is_kept(name, options):
     """Kept cells as the path counts them, and by an oracle: no weight of b bits takes less than its magnitude's
@@ -341,7 +342,7 @@ def dense_as_matched(case, layer):
 STEPPED = [(n, o) for n, o in VARIANTS if n != "meng" and o != {"fill": "kernels"}]  # see `test_where_the_laws_end`
 
 
-@pytest.mark.quick(6)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name, options", once(STEPPED))
 def test_steps_never_exceed_the_dense_packing(name, options):
     """With nothing skipped, and in every window of given inputs: what is skipped only lowers the steps."""

@@ -279,6 +279,7 @@ def examine(run) -> None:
     assert document["area"]["used_mm2"] <= document["area"]["total_mm2"] + 1e-9
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("first", range(0, CASES, 10))
 def test_random_machines_keep_every_account(first):
     """A refusal is an answer; anything else that is raised fails the test."""
@@ -293,6 +294,7 @@ def test_random_machines_keep_every_account(first):
             assert "must be" in refusal or "needs" in refusal or "fit" in refusal, (number, refusal)
 
 
+@pytest.mark.full
 def test_most_cases_run():
     """The search would prove nothing if the machines refused nearly everything."""
     assert sum(case(number)[1] is not None for number in range(30)) >= 10

@@ -40,6 +40,7 @@ def check(folder, **texts):
     return done.stdout.splitlines()
 
 
+@pytest.mark.full
 def test_a_users_file_is_checked(tmp_path):
     pytest.importorskip("mypy")
     wrong = "import xbarch\n" + "".join(f"{statement}\n" for statement, _ in WRONG)

@@ -90,6 +90,7 @@ def test_text_lies_inside_the_picture(result):
                 assert left >= -1 and left + width <= canvas.width + 1, shape
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", pictures.FORMATS)
 def test_same_record_same_bytes(result, tmp_path, kind):
     """Keys are sorted in a saved file; no picture depends on their order."""

@@ -79,6 +79,7 @@ def isaac_peaks(policy, chips):
     return max(bits for (a, b), bits in loads.items() if a[0] == b[0]) * 125 / interval, interval
 
 
+@pytest.mark.full
 def test_isaacs_links():
     """ISAAC: no link needs more than 3.2 GB/s (Shafiee et al., ISCA 2016). It holds by far with one copy of each
     layer, whose interval is 50,176 windows of 16 slots of 100 ns. With copies on five full chips it does not: every

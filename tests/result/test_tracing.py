@@ -18,6 +18,7 @@ def rows(path):
     return found[1:]
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("mode", ["pipelined", "layer_by_layer", "batch"])
 def test_engines_write_the_same_visits(tmp_path, mode):
     """All of them, and the times in the trace of a run are those in the file."""

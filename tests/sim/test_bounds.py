@@ -29,6 +29,7 @@ def pipeline():
     return graph, run(graph)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("make", [alone, shared])
 def test_random_runs_keep_the_laws_and_the_bounds(make):
     kept = 0
@@ -52,6 +53,7 @@ def spelled(graph, rng, share):
         replace(f, copies=tuple(tuple(out(s, f.windows) for s in c) for c in f.copies)) for f in graph.flows))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("make", [alone, shared])
 @pytest.mark.parametrize("share", [0.1, 1])
 def test_one_time_for_all_windows_is_that_time_for_each(make, share):

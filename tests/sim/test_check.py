@@ -128,6 +128,7 @@ def says(look):
     return ""
 
 
+@pytest.mark.full
 def test_nothing_is_passed_over():
     """What a look at every stage finds, and its words."""
     rng, found = Random(3), []

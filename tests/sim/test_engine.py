@@ -27,6 +27,7 @@ def result(graph, simulate=run):
             "makespan": trace.makespan}
 
 
+@pytest.mark.full
 def test_pipelines_equal_the_recurrence():
     """Finite buffers, copies, windows ahead, joins of stages and flows, per-window times: every time equal."""
     stuck = 0
@@ -41,6 +42,7 @@ def test_pipelines_equal_the_recurrence():
     assert 200 < stuck < 3000
 
 
+@pytest.mark.full
 def test_a_buffer_that_is_too_small_alone_is_refused_exactly_where_a_chain_gets_stuck():
     refused = 0
     for graph in graphs(alone, 2_000, branches=False, slack=(-1, 0, 1)):
@@ -54,7 +56,7 @@ def test_a_buffer_that_is_too_small_alone_is_refused_exactly_where_a_chain_gets_
     assert 200 < refused < 1800
 
 
-@pytest.mark.quick(1)
+@pytest.mark.full
 @pytest.mark.parametrize("pools", [0, 3])
 def test_shared_servers_equal_the_time_steps(pools):
     """Contention, ties, forks and joins, zero times, room, deadlock: every number of the run equal, and within
@@ -81,6 +83,7 @@ def test_shared_servers_equal_the_time_steps(pools):
     assert 20 < stuck < 1_000
 
 
+@pytest.mark.full
 def test_the_order_of_simultaneous_events_does_not_matter():
     """SimPy breaks ties by the order of insertion; shuffle it, and nothing changes."""
     def shuffled(graph):

@@ -38,12 +38,13 @@ def equal(architecture, workload, images=1, **more):
     return outcome(fast.run, graph) == outcome(engine.run, graph)
 
 
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture(architecture):
     assert equal(architecture, SMALL, images=3, policy="crossbars:3")
 
 
-@pytest.mark.quick(19)
+@pytest.mark.quick(8)
 @pytest.mark.parametrize("path", registry.datapaths())
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_data_path(architecture, path):
@@ -58,6 +59,7 @@ def tier(number, machine):
     return pytest.mark.full if turn or number % 5 else ()
 
 
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("architecture, workload", [
     pytest.param(architecture, workload, marks=tier(number, machine))
     for number, workload in enumerate(workloads()) for machine, architecture in enumerate(ARCHITECTURES)])

@@ -22,6 +22,7 @@ def outcome(run, graph, **how):
             t.executed, t.makespan, t.taken, t.given, t.peak)
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
 @pytest.mark.parametrize(("make", "options"), [(alone, {}), (shared, {}), (shared, {"most": 3})],
                          ids=["alone", "shared", "pools"])
@@ -120,6 +121,7 @@ def test_large_graphs_outgrow_their_tables():
     assert outcome(fast.run, graph, compiled=False) == outcome(engine.run, graph)
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(("arch", "load", "more"), [
     ("isaac_like", "vgg7_pruned", {"policy": "crossbars:4"}), ("isaac_like", "vgg7_pruned", {"mode": "layer_by_layer"}),
     ("isaac_like", "vgg7_pruned", {"mode": "batch", "overrides": ["buffer.size=1 MB"]}),

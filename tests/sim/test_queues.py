@@ -32,6 +32,7 @@ def sample(load, markov, seed):
     return arrived, left, service
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("load", [0.3, 0.6])
 @pytest.mark.parametrize(("markov", "factor", "other"), [(False, 0.5, 1.0), (True, 1.0, 0.5)])
 def test_mean_wait(load, markov, factor, other):
@@ -45,6 +46,7 @@ def test_mean_wait(load, markov, factor, other):
     assert abs(mean - other * load / (1 - load)) > half
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("markov", [False, True])
 def test_littles_law(markov):
     """Mean number in the system, seen at evenly spaced instants, is the arrival rate times the mean stay."""

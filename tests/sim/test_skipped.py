@@ -41,7 +41,7 @@ def longer(graph, seed):
     return replace(graph, flows=flows, images=rng.randint(8, 60))
 
 
-@pytest.mark.quick(1)
+@pytest.mark.full
 @pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
 @pytest.mark.parametrize(("make", "options"), [(alone, {}), (shared, {}), (shared, {"most": 3})],
                          ids=["alone", "shared", "pools"])

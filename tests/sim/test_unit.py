@@ -44,6 +44,7 @@ def outcome(graph):
             trace.busy.tolist(), trace.served.tolist(), trace.executed, trace.taken, trace.given, trace.peak)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("options", [{}, {"least": 1}, {"most": 2}, {"least": 1, "most": 3}])
 def test_a_process_that_does_what_a_server_does_changes_nothing(options):
     """Times of every visit on random graphs: zero times, ties, rooms, with processes for some or all servers."""

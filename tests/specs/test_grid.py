@@ -245,6 +245,7 @@ def shipped(grid, tmp_path, monkeypatch):
         (tmp_path / "g" / name / "manifest.json").write_text("{}")
 
 
+@pytest.mark.full
 def test_list_shows_the_grid(call, shipped):
     code, out, _ = call("list", "--json")
     assert code == 0

@@ -65,6 +65,7 @@ def test_packed_crossbars_are_exact_on_all_stored_images(name):
     exact(name, 64)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", NAMES)
 def test_small_and_labelled(name):
     folder = bundled.folder("workloads") / name
@@ -97,7 +98,7 @@ def test_a_manifest_alone_tells_of_accuracy_and_inputs(name):
         find.resolve(name)
 
 
-@pytest.mark.quick(12)
+@pytest.mark.full
 @pytest.mark.parametrize("name", IN_GRIDS)
 def test_workloads_of_grids_are_theirs_and_keep_their_constraint(name):
     grid = document(FOLDER / f"{name.split('/')[0]}.yaml", kind="workloads")

@@ -23,12 +23,14 @@ def run():
                           images=2, engine="fast", overrides=IDEAL)
 
 
+@pytest.mark.full
 def test_crossbars_of_one_copy(run):
     """Rows in 128s, eight cells per weight in 128 columns."""
     want = [ceil(rows / 128) * ceil(filters * 8 / 128) for rows, filters, _ in VGG11]
     assert [p.crossbars for p in run.packed.values()] == want and sum(want) == 64_892
 
 
+@pytest.mark.full
 def test_copies_of_a_balanced_first_layer(run):
     """More than 50,000 (the paper's word) where every layer gives an image's last window at once."""
     demands = [Demand(n, p.crossbars, p.layer.windows, p.mean_occupancy) for n, p in run.packed.items()]

@@ -111,6 +111,7 @@ def test_a_table_of_converters_is_linear_between_its_points_and_ends():
     assert [float(Murmann().energy(n)) for n in (4, 9, 10)] == [0.923, 5.291, 15.707]
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("name", ["isaac_split", "capdac", "flash", "linear", "mnsim_table", "murmann_fit"])
 def test_isaacs_converters_under_every_model(name):
     change = [f"components.adc.scaling={name}", "crossbar.adc_bits=6"]

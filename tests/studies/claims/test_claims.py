@@ -96,7 +96,7 @@ def simulate(folder, workload, policy="fit", overrides=(), architecture="isaac_l
 
 # -- figures --------------------------------------------------------------------------------------------------
 
-@pytest.mark.quick(3)
+@pytest.mark.full
 @pytest.mark.parametrize("workload", [name for name in METHODS if "/" not in name])
 @pytest.mark.parametrize("policy", ["fit", "more"])
 def test_gains_are_those_of_direct_runs(folder, written, workload, policy):
@@ -113,6 +113,7 @@ def test_gains_are_those_of_direct_runs(folder, written, workload, policy):
     assert row.window_gain == a["mapping.window_weighted_ps"] / b["mapping.window_weighted_ps"]
 
 
+@pytest.mark.full
 def test_the_dense_tops_per_watt_gain_is_the_energy_gain(folder, written):
     """The same operations an image on both sides."""
     a, b = simulate(folder, "resnet18_dense"), simulate(folder, "resnet18_xue")
@@ -298,6 +299,7 @@ def test_methods_run_on_machines_of_their_own(folder, written):
     assert not any(r.policy.startswith("crossbars") for r in rows)
 
 
+@pytest.mark.full
 def test_what_does_not_fit_says_so(folder):
     rows = claims(None, workloads=folder, policies=["crossbars:1"], images=1)
     matched = [r for r in rows if r.base == "matched" and r.workload == "resnet18_xue" and r.policy]
@@ -407,6 +409,7 @@ def test_same_bytes_twice(written, folder, tmp_path):
 
 # -- how it is called -----------------------------------------------------------------------------------------
 
+@pytest.mark.full
 def test_callable_from_python(folder, tmp_path):
     rows = xbarch.claims(None, workloads=folder, policies=["fit"], images=1)
     assert {r.policy for r in rows} == {"", "fit"} and not list(tmp_path.iterdir())

@@ -24,6 +24,7 @@ def made(tmp_path_factory):
     return SimpleNamespace(rows=rows, out=out)
 
 
+@pytest.mark.full
 def test_every_pair_is_run_or_refused_with_a_reason(made):
     jobs = [(r.architecture, r.datapath) for r in made.rows]
     assert sorted(jobs) == sorted((a, d) for a in ARCHES for d in ("dense", "meng", "forms", "xue"))
@@ -132,6 +133,7 @@ def test_studies_refused(tmp_path, text, says):
     assert says in str(caught.value) and not (tmp_path / "out").exists()
 
 
+@pytest.mark.full
 def test_bundled_studies_are_whole():
     from xbarch.specs.load import document, load
     from xbarch.specs.study import Study
@@ -215,6 +217,7 @@ def test_a_comparison_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
     assert rows == whole and not list((tmp_path / "out").glob("*.sqlite*"))
 
 
+@pytest.mark.full
 def test_parallel_rows_are_those_of_one_process(made):
     given = {"datapaths": ["own", "forms", "xue"], "images": 2}
     assert comparison.compare(ARCHES, [WORKLOAD], **given, processes=2) == made.rows
@@ -231,6 +234,7 @@ def test_an_architecture_that_cannot_be_built_is_named_by_file_and_line(call, tm
     assert error.count("\n") == 1
 
 
+@pytest.mark.full
 def test_every_choice_of_a_run_can_vary():
     """Each variant is compared with dense of its own kind, and is the plain run."""
     rows = comparison.compare(["isaac_like"], [WORKLOAD], policies=["one_copy"], images=2, axes={

@@ -36,6 +36,7 @@ def made(tmp_path_factory):
     return found, home / "report", points
 
 
+@pytest.mark.full
 def test_a_method_is_taken_at_equal_loss(made):
     found, _, points = made
     huai, xue = found.methods
@@ -47,6 +48,7 @@ def test_a_method_is_taken_at_equal_loss(made):
     assert xue.runs == (None, None) and all(math.isfinite(r.ratio) for r in xue.reaches)
 
 
+@pytest.mark.full
 def test_gains_are_those_of_plain_runs(made):
     found, _, points = made
     run = found.methods[0].runs[0]

@@ -72,6 +72,7 @@ def test_every_combination_is_a_point():
     assert all(Request.from_json(p.request.to_json()) == p.request for p in found)
 
 
+@pytest.mark.full
 def test_names_follow_the_content(monkeypatch, tmp_path):
     """The same content the same name, whatever order or file it comes from; any other content another name."""
     one = {"axes": {"crossbar.adc_bits": [8]}}
@@ -122,6 +123,7 @@ def test_wrong_sweeps_are_refused_before_anything_runs(call, tmp_path, change, s
 
 # -- answers --------------------------------------------------------------------------------------------------
 
+@pytest.mark.full
 def test_figures_are_those_of_plain_runs(whole):
     """Whatever was packed before: the shared packings change nothing."""
     for row in whole[0].rows:
@@ -200,7 +202,7 @@ def wait(condition, seconds=60):
         time.sleep(0.02)
 
 
-@pytest.mark.quick(1)
+@pytest.mark.full
 @pytest.mark.parametrize("processes, ends", [(1, signal.SIGKILL), (2, signal.SIGKILL), (2, signal.SIGINT)])
 def test_ended_in_the_middle_and_resumed(file, tmp_path, whole, processes, ends):
     """No point is lost, none is run twice, no worker stays behind; the table is that of a run without interruption."""
@@ -228,6 +230,7 @@ def test_ended_in_the_middle_and_resumed(file, tmp_path, whole, processes, ends)
     assert (out / "sweep.csv").read_bytes() == whole[1]
 
 
+@pytest.mark.full
 def test_two_sweeps_share_a_store(file, tmp_path, whole):
     out = tmp_path / "out"
     runs = [started(file, out, "--processes", "1") for _ in range(2)]
@@ -251,6 +254,7 @@ class Deadly(Dense):
 '''
 
 
+@pytest.mark.full
 def test_a_point_that_ends_its_process_costs_no_other(call, tmp_path, monkeypatch):
     """It is named, tried twice in a process of its own, and tried again by the next call."""
     monkeypatch.chdir(tmp_path)
@@ -267,6 +271,7 @@ def test_a_point_that_ends_its_process_costs_no_other(call, tmp_path, monkeypatc
     assert len(known(Path("deadly"))) == 3
 
 
+@pytest.mark.full
 def test_processes_that_cannot_start_end_the_sweep(tmp_path, monkeypatch):
     monkeypatch.setattr("xbarch.studies.runs.workers._CRASHES", 1)
     file = tmp_path / "gone.py"
@@ -354,6 +359,7 @@ def test_the_command_prints_a_table_or_json(call, file, tmp_path, whole):
     assert json.loads(out) == whole[0].plain()
 
 
+@pytest.mark.full
 def test_a_package_of_parts_with_another_version_makes_other_points(install, tmp_path):
     """What it does may have changed, be it a sensing unit, a topology or a process; of data paths only those asked."""
     before = names()
