@@ -59,14 +59,14 @@ def test_prices_follow_the_geometry():
     old = ISAAC.components
     assert made["crossbar"].area == old["crossbar"].area * 512 // 8 * 4
     assert made["crossbar"].power == 2 * old["crossbar"].power  # 256 times the cells, read 128 times less often
-    assert made["dac"].area == old["dac"].area * 128 and made["dac"].power == old["dac"].power
+    assert made["dac"].area == old["dac"].area * 128
+    assert made["dac"].power == old["dac"].power * 17 / 16  # of which a sixteenth drives the word line
     assert made["adc"].area == round(old["adc"].area * (81.727 * 9 + 2.13353 * 512) / (81.727 * 8 + 2.13353 * 256))
     assert made["adc"].count == "8" and made["edram"] == old["edram"]
 
 
-@pytest.mark.parametrize("geometry, ce, pe, se", [((128, 8, 4, 24), 392, 419, 0.60), ((256, 8, 4, 4), 386, 744, 0.59)])
-def test_near_the_densities_of_pe_its_efficiency_is_not_met(geometry, ce, pe, se):
-    """ISAAC-PE's 409.67 GOPS/s/mm², 644.2 GOPS/W, 0.62 MB/mm² come with no geometry; see the known differences."""
-    found = headline(point(ISAAC, *geometry))
-    assert (found.ce, found.pe, found.se) == pytest.approx((ce, pe, se), rel=0.01)
-    assert abs(found.pe / 644.2 - 1) > 0.15
+def test_a_geometry_that_agrees_with_pe():
+    """ISAAC-PE's 409.67 GOPS/s/mm², 644.2 GOPS/W, 0.62 MB/mm² come with no geometry; H128-A8-C4-I24 has all three
+    within 5 %, if the second converter of a crossbar draws no power while it has nothing to convert."""
+    found = headline(point(ISAAC, 128, 8, 4, 24))
+    assert (found.ce, found.pe, found.se) == pytest.approx((409.67, 644.2, 0.62), rel=0.05)

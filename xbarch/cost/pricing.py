@@ -2,66 +2,189 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
-from math import isfinite
+from math import ceil, isfinite
+from typing import Any
 
-from xbarch.cost.nameplate import full
+from pydantic import ValidationError
+
+from xbarch.cost.defaults import expected_count, matters, model_of
+from xbarch.cost.nameplate import full, window
 from xbarch.errors import InputError
-from xbarch.parts.scaling.base import Built, Price
+from xbarch.parts.scaling.base import Point, Price, Scaling
+from xbarch.parts.scaling.point import PATHS, differing
 from xbarch.plugins import checked, guard, registry
-from xbarch.specs.architecture import Architecture, Component
+from xbarch.specs.architecture import Architecture, Component, Scaled
+from xbarch.specs.explain import explain
+from xbarch.specs.text import brief, dotted
 
 _MOST = 10**21  # of every figure, as of an energy in a spec
 
 
-def reprice(architecture: Architecture) -> Architecture:
-    """`architecture` with the prices of its ADC bits, buffers and nodes; a component without a model is as written.
-    Prices are final then: no component of it names a model.
+def reprice(architecture: Architecture, written: Architecture | None = None) -> Architecture:
+    """`architecture` with every price for its geometry, widths and rates. Prices are final then: no component of it
+    names a model, and `of` holds only what no model takes account of.
+
+    A component follows its own scaling model, or the default of its action (`xbarch.cost.defaults`); one of kind
+    "node" is applied beside that default. Where what is built is what the price is written for, it is the written one
+    to the last digit.
+
+    Args:
+        architecture: what is built.
+        written: the machine that prices are written for where a component's `of` says nothing else; None:
+            `architecture` itself.
 
     Raises:
-        InputError: no such model, an option it does not take, or what is built is beyond it.
+        InputError: no such model, an option it does not take, what is built is beyond a model that the component
+            names, or a component's count contradicts the hierarchy.
     """
-    priced = {name: c if c.scaling is None else _reprice(architecture, name, c)
-              for name, c in architecture.components.items()}
-    return architecture.model_copy(update={"components": priced})
+    a, base = _settled(architecture), architecture if written is None else written
+    at = point(a)
+    known = {"": at if written is None else point(_settled(base))}
+    priced = {}
+    for name, c in a.components.items():
+        key = repr(sorted(c.of.items())) if c.of else ""
+        if key not in known:
+            known[key] = point(_settled(_written(base, c.of, f"components.{name}.of")))
+        of = known[key] if c.bits is None else replace(known[key], adc_bits=c.bits)
+        _refuse_count(name, c, of)
+        priced[name] = _reprice(a, name, c, of, at)
+    return a.model_copy(update={"components": priced})
+
+
+def point(a: Architecture) -> Point:
+    """What the prices of an architecture's components can depend on."""
+    x, h, options = a.crossbar, a.hierarchy, a.network.options
+    shared = options.get("concentration", 1)
+    phases = -(-a.precision.input_bits // x.dac_bits)
+    return Point(
+        rows=x.rows, columns=x.columns, arrays=2 if x.subtraction == "analog" else 1, cell_bits=x.cell_bits,
+        dac_bits=x.dac_bits, adc_bits=x.adc_bits, adcs=Fraction(x.adcs_per_crossbar), conversion=x.conversion,
+        cadence=Fraction(window(a, a.precision.weight_bits, a.precision.input_bits), phases),
+        crossbars=h.crossbars_per_ima, imas=h.imas_per_tile, weight_bits=a.precision.weight_bits,
+        input_bits=a.precision.input_bits, buffer=a.buffer.size, access_bits=a.buffer.access_bits,
+        access=a.buffer.access, wires=a.bus.wires, bandwidth=a.bus.bandwidth, link_bits=a.network.link_bits,
+        clock=a.network.clock, queue=a.network.queue or 0, off_chip=a.off_chip.bandwidth,
+        concentration=shared if isinstance(shared, int) and shared > 0 else 1, node=a.node or 0)
+
+
+def _settled(a: Architecture) -> Architecture:
+    """The architecture with the read time of its crossbars' word lines.
+
+    A bit line's capacitance is that of its cells, so it settles in a time in proportion to the word lines at a given
+    cell current. None of the sources divides its read time into parts, so all of it is taken to grow; an array with
+    fewer word lines than `read` is written for is not read sooner.
+    """
+    x = a.crossbar
+    longer = max(Fraction(1), Fraction(x.rows, x.read_rows or x.rows))
+    unit = x.operation_unit
+    return a.model_copy(update={"crossbar": x.model_copy(update={
+        "read": ceil(x.read * longer), "read_rows": None,
+        "operation_unit": unit and unit.model_copy(update={"read": ceil(unit.read * longer)})})})
+
+
+def _written(a: Architecture, of: Mapping[str, Any], field: str) -> Architecture:
+    """The architecture with the fields `of` (dotted names) in place of its own.
+
+    Raises:
+        InputError: there is no such field, or it cannot have that value.
+    """
+    data = a.model_dump(mode="json", by_alias=True)
+    for place, value in of.items():
+        at, (*above, last) = data, place.split(".")
+        for step in above:
+            at = at.get(step) if isinstance(at, dict) else None
+        if not isinstance(at, dict) or above[:1] == ["components"]:
+            raise InputError(f"must be fields of the machine, such as crossbar.rows, not {brief(place)!r}", field=field)
+        if value is None:  # the machine that the price is written for does not state it
+            at.pop(last, None)
+        else:
+            at[last] = value
+    try:
+        return Architecture.model_validate(data)
+    except ValidationError as error:
+        message, trail = explain(error, data, Architecture)
+        raise InputError(f"{dotted(trail)}: {message}", field=field) from None
+
+
+def _refuse_count(name: str, c: Component, of: Point) -> None:
+    """Refuse a count that contradicts the hierarchy that it is written for; a count of one is a lump of all."""
+    wanted = expected_count(c.action or "", of) if c.level == "ima" else None
+    if wanted is not None and Fraction(c.count) not in (1, wanted):
+        what = "hierarchy.crossbars_per_ima" if c.action == "cell_read" else \
+            "crossbar.adcs_per_crossbar times hierarchy.crossbars_per_ima"
+        raise InputError(f"must be {wanted} ({what}), or 1 for a lump, not {c.count}; if it is written for another "
+                         "machine, say so with `of`", field=f"components.{name}.count")
 
 
 def _unlike(a: Architecture, component: Component, kind: str) -> str:
     """Why a scaling model of this kind cannot apply to the component: what it applies to; empty if it can."""
     if kind == "adc":
         done = {"conversion", *checked.actions(registry.sensed(a.crossbar, a.pipeline.slot), full(a, 1))}
-        of = component.bits is not None and bool(done & {component.action, *component.covers})
-        return "" if of else f"a component with `bits` and an action of the sensing unit: {', '.join(sorted(done))}"
+        of = bool(done & {component.action, *component.covers})
+        return "" if of else f"a component with an action of the sensing unit: {', '.join(sorted(done))}"
     memory = component.constant or any(str(x).endswith("_access") for x in (component.action, *component.covers))
-    return "a component without `bits` that is a memory: its action is an access (..._access), or its power constant" \
-        if kind == "buffer" and (component.bits is not None or not memory) else ""
+    return "a component that is a memory: its action is an access (..._access), or its power constant" \
+        if kind == "buffer" and not memory else ""
 
 
-def _reprice(a: Architecture, name: str, component: Component) -> Component:
+def _reprice(a: Architecture, name: str, c: Component, of: Point, at: Point) -> Component:
     """One component at what is built; every figure rounded once."""
-    assert component.scaling is not None
-    field = f"components.{name}.scaling"
-    model = registry.scaled(component.scaling, field)
-    if unlike := _unlike(a, component, model.kind):
-        raise InputError(f"{component.scaling.model!r} is a model of kind {model.kind}, which applies only to {unlike}",
-                         field=field)
-    built = Built(of=component.bits, adc_bits=a.crossbar.adc_bits, buffer=a.buffer.size,
-                  access=a.buffer.access_bits)
-    written = Price(energy=component.energy_aj, area=component.area, power=component.power, leakage=component.leakage,
-                    per=component.per or 0, count=Fraction(component.count))
-    try:
-        with guard.asking(model, "scale") as wrong:
-            price = model.scale(written, built)
-            if not isinstance(price, Price):
-                raise wrong(f"returned {type(price).__name__}, must return a Price")
-            figures = {key: getattr(price, key) for key in ("energy", "area", "power", "leakage", "per")}
-            for key, value in figures.items():
-                if not isinstance(value, int | float | Fraction) or not isfinite(value) or not 0 <= value <= _MOST:
-                    raise wrong(f"returned {key} {value!r:.40}, must return a number from 0 to 10^21")
-    except InputError as error:  # of the model itself, which knows no field
-        raise error if error.field else InputError(error.message, field=field) from None
-    at = {key: round(value) for key, value in figures.items()}
-    return component.model_copy(update={
-        "area": at["area"], "power": at["power"], "leakage": at["leakage"], "scaling": None,
-        "bits": component.bits and built.adc_bits, "energy": None if component.constant else at["energy"],
-        "per": None if component.per is None else max(1, at["per"])})
+    field, differs = f"components.{name}.scaling", differing(of, at)
+    left = differs & matters(c)
+    if c.scaling is None and not left:
+        return c.model_copy(update={"of": {}}) if c.of else c
+    models = _models(a, c, field)
+    price = Price(energy=c.energy_aj, area=c.area, power=c.power, leakage=c.leakage, per=c.per or 0,
+                  count=Fraction(c.count))
+    for model, own in models:
+        try:
+            price = _scaled(model, price, of, at)
+            left -= model.follows
+        except InputError as error:
+            if own:  # a default model that does not reach that far leaves the price, marked, as it is written
+                raise error if error.field else InputError(error.message, field=field) from None
+    figures = {key: round(getattr(price, key)) for key in ("energy", "area", "power", "leakage", "per")}
+    return c.model_copy(update={
+        "area": figures["area"], "power": figures["power"], "leakage": figures["leakage"], "scaling": None,
+        "count": str(Fraction(price.count)), "energy": None if c.constant else figures["energy"],
+        "bits": c.bits and at.adc_bits, "per": None if c.per is None else max(1, figures["per"]),
+        "of": {PATHS[each]: c.of.get(PATHS[each], _shown(getattr(of, each))) for each in sorted(left & PATHS.keys())}})
+
+
+def _models(a: Architecture, c: Component, field: str) -> list[tuple[Scaling[Any], bool]]:
+    """The models that a component follows, and whether it names them itself."""
+    found = []
+    if c.scaling is not None:
+        model = registry.scaled(c.scaling, field)
+        if unlike := _unlike(a, c, model.kind):
+            raise InputError(f"{c.scaling.model!r} is a model of kind {model.kind}, which applies only to {unlike}",
+                             field=field)
+        found.append((model, True))
+    if not found or found[0][0].kind == "node":
+        found.append((registry.scaled(Scaled(model=model_of(c)), field), False))
+    return found
+
+
+def _scaled(model: Scaling[Any], written: Price, of: Point, at: Point) -> Price:
+    """What a model makes of a price, checked.
+
+    Raises:
+        InputError: the model does not reach that far, or breaks its contract.
+    """
+    with guard.asking(model, "scale") as wrong:
+        price = model.scale(written, of, at)
+        if not isinstance(price, Price):
+            raise wrong(f"returned {type(price).__name__}, must return a Price")
+        for key in ("energy", "area", "power", "leakage", "per", "count"):
+            value = getattr(price, key)
+            if not isinstance(value, int | float | Fraction) or not isfinite(value) or not 0 <= value <= _MOST:
+                raise wrong(f"returned {key} {value!r:.40}, must return a number from 0 to 10^21")
+        return price
+
+
+def _shown(value: object) -> object:
+    """A value of a point as a YAML file would have it."""
+    return str(value) if isinstance(value, Fraction) else value

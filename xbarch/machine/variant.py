@@ -24,7 +24,7 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
       two, so sums are multiplied on their way out).
     - ADCs have as many bits as the data path guarantees to suffice, at most the architecture's. Sensing units that drop
       low bits keep the architecture's resolution: with fewer bits they would lose small sums.
-    - Prices follow what is built if a component names a scaling model (`xbarch.cost.pricing`).
+    - Prices follow what is built (`xbarch.cost.pricing`).
     - The hardware of the data path is added.
     - Under the policy `area` the chip has as many tiles as fit in the tile area of the published chip.
     """
@@ -35,7 +35,8 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
     if checked.dropped(sensed(architecture.crossbar, 0), np.zeros(1, np.int64), bits) is None:
         bits = min([bits, *_enough(network, path, geometry)])
     built = reprice(architecture.model_copy(update={
-        "components": components, "crossbar": architecture.crossbar.model_copy(update={"adc_bits": bits})}))
+        "components": components, "crossbar": architecture.crossbar.model_copy(update={"adc_bits": bits})}),
+        architecture)
     built.components.update({a.name: _component(a) for a in checked.hardware(path, geometry)})
     return _same_area(built, architecture) if policy == "area" else built
 

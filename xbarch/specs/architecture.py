@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema
 
 from xbarch.specs.explain import unknown
 from xbarch.specs.model import Spec
-from xbarch.units import Area, Bandwidth, Energy, Frequency, Memory, Power, Time
+from xbarch.units import Area, Bandwidth, Energy, Frequency, Length, Memory, Power, Time
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1, max_length=600)]
@@ -110,6 +110,8 @@ class Crossbar(Spec):
     adc_bits: int = Field(ge=1, le=16)
     adcs_per_crossbar: Ratio = Field(description="converters a crossbar has to itself; 1/8: eight crossbars share one")
     read: Time = Field(ge=1, description="time of one array read")
+    read_rows: int | None = Field(None, ge=1, le=4096, description="word lines of the array that `read` is the time "
+                                  "of; none: `rows`, or those of the file that states `read`")
     conversion: Time = Field(ge=1, description="time of one conversion")
     sensing: Sensed = Sensed()
     operation_unit: OperationUnit | None = Field(None, description="none: a read senses the whole array")
@@ -240,9 +242,12 @@ class Component(Spec):
     gated: bool = Field(False, description="leaks only while it works")
     scope: Literal["compute", "chip", "whole"] = "compute"
     bits: int | None = Field(default=None, ge=1, le=16, description="of an ADC: the resolution its price is for")
+    of: dict[str, Any] = Field(
+        default={}, max_length=50, description="fields of the machine that the price is written for, where they differ "
+                                               "from this one's, such as crossbar.rows: 128")
     scaling: Scaled | None = Field(
         default=None, description="how its price follows what is built: a registered model, by its name or with its "
-                                  "options; none: the price stays as written")
+                                  "options; none: the default model of its action")
     when: Literal["scales"] | None = Field(
         default=None, description="built only where needed, no part of the nameplate; scales: the workload multiplies "
                                   "sums by scales that are no powers of two")
@@ -257,8 +262,6 @@ class Component(Spec):
                 raise ValueError("constant power takes no action, actions, per, energy or covers")
         elif self.action is None or rated == (self.energy is not None):
             raise ValueError("needs an action with energy, an action with actions and per, or constant: true")
-        if self.bits is not None and self.scaling is None:
-            raise ValueError("bits: needs scaling, the model that scales the price to other resolutions")
         if self.constant and self.leakage:
             raise ValueError("leakage: must be left out of constant power, which is drawn all the time anyway")
         if self.gated and not self.leakage:
@@ -320,6 +323,7 @@ class Architecture(Spec):
     summary: Text
     source: Source
     technology: Text
+    node: Length | None = Field(None, ge=1, description="technology node of the CMOS, for models that follow it")
     crossbar: Crossbar
     hierarchy: Hierarchy
     precision: Precision

@@ -10,11 +10,12 @@ import copy
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from xbarch.errors import InputError
+from xbarch.specs.anchors import anchored
 from xbarch.specs.explain import explain, guess, shown
 from xbarch.specs.text import BYTES, Trail, brief, decode, dotted, parse
 from xbarch.support import bundled, files
@@ -91,7 +92,8 @@ def document(source: str | Path, *, kind: str = "architectures") -> Document:
     """The YAML file `source` (path or bundled name), read but not validated; its top is a mapping.
 
     `extends: NAME` (a bundled name, or a path from the file's own folder) puts it over that one, key by key; null takes
-    an inherited key away.
+    an inherited key away. Inherited prices follow what the file changes; `prices: restated` takes them for the new
+    machine as they stand.
     """
     return _extended(_find(source, kind), kind, ())
 
@@ -110,8 +112,12 @@ def _extended(path: Path, kind: str, before: tuple[Path, ...]) -> Document:
     below = _find(beside if beside.is_file() else name, kind).resolve()
     if below in (*before, path.resolve()):
         raise own.error(f"extends itself by way of {brief(name)!r}", "extends")
-    whole = _present(merged(_extended(below, kind, (*before, path.resolve())).data, data))
-    return Document(str(path), whole, lines)
+    inherited = _extended(below, kind, (*before, path.resolve())).data
+    prices = data.pop("prices", "scaled")
+    if prices not in ("scaled", "restated"):
+        raise own.error(f"must be scaled or restated, not {shown(prices)}", "prices")
+    whole = _present(merged(inherited, data))
+    return Document(str(path), whole if prices == "restated" else anchored(inherited, whole), lines)
 
 
 def _present(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,6 +167,7 @@ def overridden(document: Document, overrides: Sequence[str]) -> Document:
         InputError: one has not the form a.b.c=value, or two change the same value.
     """
     places: dict[str, str] = {}
+    before = document.data
     for text in overrides:
         place = text.partition("=")[0].strip()
         if place in places:
@@ -168,7 +175,7 @@ def overridden(document: Document, overrides: Sequence[str]) -> Document:
                              "once", field="--set")
         places[place] = text
         document = override(document, text)
-    return document
+    return replace(document, data=anchored(before, document.data)) if overrides else document
 
 
 def override(document: Document, text: str) -> Document:

@@ -1,19 +1,56 @@
-"""How a converter's energy and area grow with its bits. A conclusion about bits should hold under more than one."""
+"""How a converter's energy and area grow with its bits, rate and node. A conclusion about bits should hold under more
+than one model."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from fractions import Fraction
+from math import ceil, exp, log
 from typing import ClassVar
 
-from xbarch.errors import InputError
-from xbarch.parts.scaling.base import Built, Price, Scaling, between
+from xbarch.parts.scaling.base import Point, Price, Scaling, between
+
+_NODE = 32  # nm, of a machine that states none: ISAAC's
+
+
+class Survey:
+    """The envelope of the published converters of Murmann's survey, as fitted by Andrulis et al., arXiv 2404.06553
+    (coefficients of the Accelergy ADC plug-in, MIT licence): the Schreier figure of merit falls with the rate, up to
+    the best that any converter of so many bits has reached."""
+
+    AT_1_HZ, PER_LOG_HZ = 213.7806687348118, -2.8719030399529957  # dB
+    BEST, BEST_PER_BIT = 128.3068287398817, 3.2205215109695
+    NODE, PER_LOG_NM, PER_LOG_BIT, LEFT = 26.0496215686518, 1.8800369206815004, -2.8291256050594527, -1.4702022133784405
+    AREA, AREA_NM, AREA_HZ, AREA_PJ = 1.3461916439910742, 0.9932794744745022, 0.18071538424508238, 0.29912426192653485
+
+    @classmethod
+    def energy(cls, bits: int, rate: float, node: int) -> float:
+        """Of a conversion, pJ. rate: conversions per second. node: nm."""
+        merit = min(cls.AT_1_HZ + cls.PER_LOG_HZ * log(rate), cls.BEST + cls.BEST_PER_BIT * ceil(bits))
+        noise = 6.02 * bits + 1.76  # dB that so many bits resolve
+        return exp(cls.NODE + cls.PER_LOG_NM * log(node) + cls.PER_LOG_BIT * log(bits) + cls.LEFT) \
+            / (2 * 10 ** ((merit - noise) / 10))
+
+    @classmethod
+    def area(cls, bits: int, rate: float, node: int) -> float:
+        """Of a converter, um2."""
+        return exp(cls.AREA + cls.AREA_NM * log(node) + cls.AREA_HZ * log(rate)
+                   + cls.AREA_PJ * log(cls.energy(bits, rate, node)))
+
+
+def _surveyed(bits: int, p: Point) -> tuple[Fraction, Fraction]:
+    """Energy and area of a converter of `bits` bits at a machine's rate and node, by the survey."""
+    rate, node = 10**12 / p.conversion, p.node or _NODE
+    return Fraction(Survey.energy(bits, rate, node)), Fraction(Survey.area(bits, rate, node))
 
 
 class Adc(Scaling):
-    """Price as written for the component's `bits`, times the model's ratio for crossbar.adc_bits."""
+    """Price as written for `of.adc_bits`, times the model's ratio for the bits that are built, and the survey's for
+    another rate or node; as many converters as crossbars have."""
 
     kind: ClassVar[str] = "adc"
+    follows: ClassVar[frozenset[str]] = frozenset({
+        "adc_bits", "adcs", "conversion", "node", "columns", "crossbars", "rows"})
 
     @abstractmethod
     def energy(self, bits: int) -> Fraction:
@@ -23,17 +60,23 @@ class Adc(Scaling):
     def area(self, bits: int) -> Fraction:
         """Of a converter, relative to anything."""
 
-    def ratios(self, bits: int, reference: int) -> tuple[Fraction, Fraction]:
-        """(energy, area) at `bits` over those at `reference` bits."""
-        return self.energy(bits) / self.energy(reference), self.area(bits) / self.area(reference)
+    def ratios(self, of: Point, at: Point) -> tuple[Fraction, Fraction]:
+        """(energy of a conversion, area of a converter) at `at` over those at `of`."""
+        energy, area = Fraction(1), Fraction(1)
+        if at.adc_bits != of.adc_bits:
+            energy = self.energy(at.adc_bits) / self.energy(of.adc_bits)
+            area = self.area(at.adc_bits) / self.area(of.adc_bits)
+        if (at.conversion, at.node) != (of.conversion, of.node):
+            new, old = _surveyed(at.adc_bits, at), _surveyed(at.adc_bits, of)
+            energy, area = energy * new[0] / old[0], area * new[1] / old[1]
+        return energy, area
 
-    def scale(self, written: Price, built: Built) -> Price:
-        if built.of is None:
-            raise InputError("the component states no bits; state the resolution that its price is for")
-        if built.of == built.adc_bits:
-            return written
-        energy, area = self.ratios(built.adc_bits, built.of)
-        return written.times(energy, area, leakage=energy)
+    def scale(self, written: Price, of: Point, at: Point) -> Price:
+        energy, area = self.ratios(of, at)
+        number = at.adcs * at.crossbars / (of.adcs * of.crossbars)
+        sums = Fraction(at.columns * at.crossbars, of.columns * of.crossbars)
+        return written.times(energy, area * number, leakage=energy * number, count=number,
+                             delay=at.cadence / of.cadence / sums)
 
 
 class IsaacSplit(Adc):
@@ -117,20 +160,74 @@ class Mnsim(Adc):
 
 
 class Murmann(Adc):
-    """The envelope of the best published converters: flat below six bits, steep above eight."""
+    """Flat below six bits, steep above eight."""
 
     name: ClassVar[str] = "murmann_fit"
-    summary: ClassVar[str] = "fit of Murmann's ADC survey at 32 nm and 1.2 GS/s, 4 to 10 bits"
+    summary: ClassVar[str] = "fit of Murmann's ADC survey, 4 to 10 bits, at the machine's rate and node"
     provenance: ClassVar[str] = (
         "Murmann, ADC Performance Survey, as fitted by Andrulis et al., Modeling ADC Energy and Area for "
-        "Compute-In-Memory, arXiv 2404.06553 (Accelergy ADC plug-in), computed at 32 nm and 1.2 GS/s for 4 to 10 bits")
-    PJ: ClassVar[dict[int, Fraction]] = dict(zip(range(4, 11), map(Fraction, (
-        "0.923", "0.935", "1.064", "1.311", "1.846", "5.291", "15.707")), strict=True))
-    UM2: ClassVar[dict[int, Fraction]] = dict(zip(range(4, 11), map(Fraction, (
-        5129, 5149, 5352, 5696, 6311, 8647, 11973)), strict=True))
+        "Compute-In-Memory, arXiv 2404.06553 (coefficients of the Accelergy ADC plug-in); offered for 4 to 10 bits; a "
+        "machine that states no node counts as 32 nm")
 
     def energy(self, bits: int) -> Fraction:
-        return between(self.PJ, bits, "bits")
+        return self._at(bits)[0]
 
     def area(self, bits: int) -> Fraction:
-        return between(self.UM2, bits, "bits")
+        return self._at(bits)[1]
+
+    @staticmethod
+    def _at(bits: int, rate: float = 1.2e9, node: int = _NODE) -> tuple[Fraction, Fraction]:
+        between(dict.fromkeys((4, 10), Fraction(1)), bits, "bits")
+        return Fraction(Survey.energy(bits, rate, node)), Fraction(Survey.area(bits, rate, node))
+
+    def ratios(self, of: Point, at: Point) -> tuple[Fraction, Fraction]:
+        new, old = (self._at(p.adc_bits, 10**12 / p.conversion, p.node or _NODE) for p in (at, of))
+        return new[0] / old[0], new[1] / old[1]
+
+
+class NeurosimFlash(Adc):
+    """Comparators for every level but one, each with a part that grows with the word lines, and an encoder."""
+
+    name: ClassVar[str] = "neurosim_flash"
+    summary: ClassVar[str] = "NeuroSim V1.4's multi-level sense amplifier, 4 to 7 bits"
+    provenance: ClassVar[str] = (
+        "this project's fit to runs of NeuroSim V1.4 (Peng et al., IEDM 2019) at 22 nm, 64 to 256 rows: area (L - 1) "
+        "(0.92685 + 0.07681 rows / L) um2 for L levels, and an encoder of 10.3, 14.2, 35.1, 60.8 um2; energy of a "
+        "conversion as its runs print it")
+    FJ: ClassVar[dict[int, Fraction]] = dict(zip(range(4, 8), map(Fraction, ("31.9", "68.2", "152", "382.9")),
+                                                 strict=True))
+    ENCODER: ClassVar[dict[int, Fraction]] = dict(zip(range(4, 8), map(Fraction, ("10.3", "14.2", "35.1", "60.8")),
+                                                      strict=True))
+
+    def energy(self, bits: int) -> Fraction:
+        return between(self.FJ, bits, "bits")
+
+    def area(self, bits: int, rows: int = 128) -> Fraction:
+        levels = 1 << bits
+        return (levels - 1) * (Fraction("0.92685") + Fraction("0.07681") * rows / levels) \
+            + between(self.ENCODER, bits, "bits")
+
+    def ratios(self, of: Point, at: Point) -> tuple[Fraction, Fraction]:
+        energy, area = super().ratios(of, at)
+        bits = at.adc_bits
+        if at.rows != of.rows:
+            area *= self.area(bits, at.rows) / self.area(bits, of.rows)
+        return energy, area
+
+
+class NeurosimSar(Adc):
+    """Area linear in the bits: one comparator, a register and a switch for each."""
+
+    name: ClassVar[str] = "neurosim_sar"
+    summary: ClassVar[str] = "NeuroSim V1.4's SAR converter, 4 to 7 bits"
+    provenance: ClassVar[str] = (
+        "this project's fit to runs of NeuroSim V1.4 (Peng et al., IEDM 2019) at 22 nm: area 30.4 + 18.75 n um2; "
+        "energy of a conversion as its runs print it")
+    FJ: ClassVar[dict[int, Fraction]] = dict(zip(range(4, 8), map(Fraction, ("68.0", "84.4", "101.7", "120.0")),
+                                                 strict=True))
+
+    def energy(self, bits: int) -> Fraction:
+        return between(self.FJ, bits, "bits")
+
+    def area(self, bits: int) -> Fraction:
+        return Fraction("30.4") + Fraction("18.75") * bits

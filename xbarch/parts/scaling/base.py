@@ -8,7 +8,10 @@ from fractions import Fraction
 from typing import ClassVar
 
 from xbarch.errors import InputError
+from xbarch.parts.scaling.point import Point
 from xbarch.specs.model import OptionsT, Plugin
+
+__all__ = ["Number", "Point", "Price", "Ratios", "Relative", "Scaling", "between"]
 
 Number = int | float | Fraction
 
@@ -27,44 +30,68 @@ class Price:
     """Leakage, µW."""
     per: Number
     """Time in which the group performs its actions at full activity, ps; 0: no rate is known."""
-    count: Fraction = Fraction(1)
+    count: Number = Fraction(1)
     """Units in one parent."""
 
-    def times(self, energy: Number = 1, area: Number = 1, leakage: Number = 1, delay: Number = 1) -> Price:
+    def times(self, energy: Number = 1, area: Number = 1, leakage: Number = 1, delay: Number = 1,
+              count: Number = 1) -> Price:
         """The price with its parts multiplied; power follows energy and rate."""
         return replace(self, energy=self.energy * energy, area=self.area * area, leakage=self.leakage * leakage,
-                       power=self.power * energy / delay, per=self.per * delay)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Built:
-    """What is built, for a model to follow."""
-
-    of: int | None
-    """Bits of the converter that the price is written for; None: the component states none."""
-    adc_bits: int
-    """Bits of the converters that are built."""
-    buffer: int
-    """Size of a tile's buffer, bits."""
-    access: int
-    """Bits of one access to it."""
+                       power=self.power * energy / delay, per=self.per * delay, count=self.count * count)
 
 
 class Scaling(Plugin[OptionsT]):
-    """A model of how prices scale. Registered by name, named in a component's `scaling` in any architecture's YAML.
-    Without a model a price stays as written."""
+    """A model of how prices scale. Registered by name, named in a component's `scaling` in any architecture's YAML. A
+    component that names none follows the default model of its action (`xbarch.cost.defaults`)."""
 
     kind: ClassVar[str]
-    """What it is for: "adc" (a component with bits and an action of the sensing unit), "buffer" (a component without
-    bits whose action is an access, or with constant power), "node" or another word (any component)."""
+    """What it is for: "adc" (a component with an action of the sensing unit), "buffer" (a component whose action is an
+    access, or with constant power), "node" (any component, beside the model of its kind) or another word (any
+    component)."""
+    follows: ClassVar[frozenset[str]] = frozenset()
+    """The attributes of `Point` that the model takes account of. Where another one that matters to the component
+    differs from what the price is written for, the price is marked as not for this geometry."""
 
     @abstractmethod
-    def scale(self, written: Price, built: Built) -> Price:
+    def scale(self, written: Price, of: Point, at: Point) -> Price:
         """The price of what is built.
+
+        Args:
+            written: the price as the architecture states it.
+            of: the machine that it is written for.
+            at: the machine that is built.
 
         Raises:
             InputError: the model does not reach that far.
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratios:
+    """What is built over what the price is written for."""
+
+    energy: Number = 1
+    """Of one action."""
+    area: Number = 1
+    """Of all units in one parent."""
+    rate: Number = 1
+    """Actions of all units in a given time, at full activity."""
+    count: Number = 1
+    """Units in one parent."""
+
+
+class Relative(Scaling[OptionsT]):
+    """A model that knows ratios. Leakage follows the area: as many transistors of the same kind."""
+
+    kind: ClassVar[str] = "geometry"
+
+    @abstractmethod
+    def ratios(self, of: Point, at: Point) -> Ratios:
+        """What is built (`at`) over what the price is written for (`of`)."""
+
+    def scale(self, written: Price, of: Point, at: Point) -> Price:
+        r = self.ratios(of, at)
+        return written.times(r.energy, r.area, leakage=r.area, delay=1 / Fraction(r.rate), count=r.count)
 
 
 def between(table: dict[int, Fraction], at: int, what: str) -> Fraction:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from xbarch.parts.scaling.base import Built, Price, Scaling
+from xbarch.parts.scaling.base import Point, Price, Scaling
 from xbarch.specs.model import Options
 from xbarch.units import Length
 
@@ -31,7 +31,7 @@ class Node(Scaling[NodeOptions]):
     def factors(self, s: Fraction) -> tuple[Fraction, Fraction, Fraction]:
         """(energy of an action, area, delay) where dimensions are multiplied by s."""
 
-    def scale(self, written: Price, built: Built) -> Price:
+    def scale(self, written: Price, of: Point, at: Point) -> Price:
         energy, area, delay = self.factors(Fraction(self.options.to, self.options.of))
         return written.times(energy, area, delay=delay)
 

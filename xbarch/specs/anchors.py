@@ -1,0 +1,54 @@
+"""What a price is written for: a file that changes the geometry of another one keeps its prices' geometry in mind."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_SECTIONS = ("crossbar", "hierarchy", "precision", "buffer", "bus", "network", "off_chip", "pipeline", "node")
+_PRICE = ("area", "power", "energy", "actions", "per", "leakage", "count", "bits", "action", "of")
+_WORDS = {"source", "note", "ideal", "programming", "read_rows", "stages", "ahead"}  # nothing a price depends on
+
+
+def anchored(below: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
+    """`whole`, the plain data of an architecture that changes another one, `below`, with what each inherited price is
+    written for in the `of` of its component, and the array that an inherited read time is for in `crossbar.read_rows`.
+
+    A component of which `whole` changes a figure is the author's of `whole`, and written for `whole`.
+    """
+    old, new = _mapping(below.get("components")), _mapping(whole.get("components"))
+    changed = {place: value for place, value, now in _differences(below, whole) if value != now}
+    if not changed:
+        return dict(whole)
+    found = copy.deepcopy(dict(whole))
+    for name, component in new.items():
+        before = old.get(name)
+        if not isinstance(before, Mapping) or not isinstance(component, Mapping):
+            continue
+        if all(before.get(key) == component.get(key) for key in _PRICE):
+            found["components"][name]["of"] = {**changed, **_mapping(component.get("of"))}
+    x, y = _mapping(below.get("crossbar")), _mapping(found.get("crossbar"))
+    if "crossbar.rows" in changed and x.get("read") == y.get("read") and y.get("read_rows") is None \
+            and "read" in x and "rows" in x:
+        found["crossbar"]["read_rows"] = x.get("read_rows", x["rows"])
+    return found
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _differences(below: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """(dotted place, value below, value in the whole) of everything that a price may depend on."""
+    for section in _SECTIONS:
+        yield from _leaves(section, below.get(section), whole.get(section))
+
+
+def _leaves(place: str, before: object, now: object) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in {**before, **now}:
+            if key not in _WORDS:
+                yield from _leaves(f"{place}.{key}", before.get(key), now.get(key))
+    else:
+        yield place, before, now
