@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from xbarch.cost.nameplate import nameplate
+from xbarch.cost.defaults import model_of
 from xbarch.cost.pricing import reprice
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
@@ -71,7 +72,7 @@ def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
         "level": c.level, "component": key, "count": c.count, "instances": str(a.instances(c)),
         "area_mm2": float(c.area * a.instances(c)) / 1e12, "power_mw": float(c.power * a.instances(c)) / 1e3,
         "action": c.action or "constant", "energy_aj": c.energy_aj, "source": c.source,
-        "scaling": written.components[key].scaling_model,
+        "scaling": written.components[key].scaling_model or model_of(c), "written_for": c.of,
     } for key, c in a.components.items()]
     if not rows:
         raise InputError("the architecture has no components", file=name)

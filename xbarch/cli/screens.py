@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from xbarch.cost.defaults import spoken_point
 from xbarch.render import tables
 from xbarch.support import numbers
 
@@ -84,6 +85,8 @@ def _show_tree(console: Console, tree: Mapping[str, Any]) -> None:
         "Components of a chip; area and power of all instances together",
         ["component", "level", "action", "per level", "per chip", "area mm²", "power mW", "energy per action"],
         components, 3))
+    if unlike := [(r["component"], spoken_point(r["written_for"])) for r in rows if r["written_for"]]:
+        parts.insert(0, ("Prices not for this geometry, as no model scales them; written for", unlike))
     for title, pairs in parts:
         console.print()
         _print_pairs(console, title, pairs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from xbarch.parts.scaling.point import Point
 from xbarch.specs.architecture import Component
 
@@ -46,6 +48,11 @@ def matters(component: Component) -> frozenset[str]:
     for action in (component.action, *component.covers):
         found |= _MATTERS.get(action or "", _UNKNOWN)
     return found
+
+
+def spoken_point(of: Mapping[str, object]) -> str:
+    """What a price is written for, as a reader says it: "crossbar.dac_bits 1, crossbar.rows 128"."""
+    return ", ".join(f"{place} {value}" for place, value in of.items())
 
 
 def expected_count(action: str, at: Point) -> int | None:

@@ -11,6 +11,7 @@ from textwrap import fill
 from pydantic import BaseModel
 
 from xbarch.cost.nameplate import nameplate
+from xbarch.cost.defaults import model_of
 from xbarch.cost.pricing import reprice
 from xbarch.machine.build import buildable
 from xbarch.render.diagram import diagram, latency
@@ -146,7 +147,7 @@ def _texts(value: object, at: str) -> Iterator[tuple[str, str]]:
 def _parts(a: Architecture, built: Architecture) -> str:
     rows = []
     for name, c in built.components.items():
-        model = a.components[name].scaling_model
+        model = a.components[name].scaling_model or model_of(a.components[name])
         rows.append([f"`{name}`", c.level, c.count, _power(c.power), _area(c.area),
                      f"{numbers.energy(c.energy_aj)} per `{c.action}`" if c.action else "constant power",
                      plain(c.source) + (f"; price follows `{model}`" if model else "")])

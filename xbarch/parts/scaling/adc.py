@@ -4,10 +4,12 @@ than one model."""
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, exp, log
 from typing import ClassVar
 
+from xbarch.errors import InputError
 from xbarch.parts.scaling.base import Point, Price, Scaling, between
 
 _NODE = 32  # nm, of a machine that states none: ISAAC's
@@ -185,11 +187,41 @@ class Murmann(Adc):
         return new[0] / old[0], new[1] / old[1]
 
 
-class NeurosimFlash(Adc):
+class _Neurosim(Adc):
+    """A converter of NeuroSim V1.4. Its node scales by that tool's own runs at 22 to 65 nm, its rate by the survey."""
+
+    ENERGY: ClassVar[dict[int, float]] = {22: 1, 32: 1.201, 45: 2.061, 65: 4.177}
+    AREA: ClassVar[dict[int, float]] = {22: 1, 32: 2.087, 45: 4.151, 65: 8.395}
+    HOME: ClassVar[int] = 22  # nm, of its figures and of a machine that states none
+
+    def at_node(self, node: int) -> tuple[float, float]:
+        """Energy and area over those at 22 nm; between two nodes a power of the node.
+
+        Raises:
+            InputError: a node outside 22 to 65 nm.
+        """
+        if not min(self.ENERGY) <= node <= max(self.ENERGY):
+            raise InputError(f"node must be {min(self.ENERGY)} to {max(self.ENERGY)} nm, the range of the model's "
+                             f"table, not {node}")
+        low, high = max(n for n in self.ENERGY if n <= node), min(n for n in self.ENERGY if n >= node)
+        share = log(node / low) / log(high / low) if high > low else 0.0
+        energy, area = (t[low] ** (1 - share) * t[high] ** share for t in (self.ENERGY, self.AREA))
+        return energy, area
+
+    def ratios(self, of: Point, at: Point) -> tuple[Fraction, Fraction]:
+        known = of.node or self.HOME
+        energy, area = super().ratios(replace(of, node=known), replace(at, node=known))
+        if (at.node or self.HOME) != known:
+            new, old = self.at_node(at.node or self.HOME), self.at_node(known)
+            energy, area = energy * Fraction(new[0] / old[0]), area * Fraction(new[1] / old[1])
+        return energy, area
+
+
+class NeurosimFlash(_Neurosim):
     """Comparators for every level but one, each with a part that grows with the word lines, and an encoder."""
 
     name: ClassVar[str] = "neurosim_flash"
-    summary: ClassVar[str] = "NeuroSim V1.4's multi-level sense amplifier, 4 to 7 bits"
+    summary: ClassVar[str] = "NeuroSim V1.4's multi-level sense amplifier, 4 to 7 bits, 22 to 65 nm"
     provenance: ClassVar[str] = (
         "this project's fit to runs of NeuroSim V1.4 (Peng et al., IEDM 2019) at 22 nm, 64 to 256 rows: area (L - 1) "
         "(0.92685 + 0.07681 rows / L) um2 for L levels, and an encoder of 10.3, 14.2, 35.1, 60.8 um2; energy of a "
@@ -200,34 +232,37 @@ class NeurosimFlash(Adc):
                                                       strict=True))
 
     def energy(self, bits: int) -> Fraction:
+        """Of a conversion at 22 nm, fJ."""
         return between(self.FJ, bits, "bits")
 
     def area(self, bits: int, rows: int = 128) -> Fraction:
+        """Of a converter at 22 nm, um2."""
         levels = 1 << bits
         return (levels - 1) * (Fraction("0.92685") + Fraction("0.07681") * rows / levels) \
             + between(self.ENCODER, bits, "bits")
 
     def ratios(self, of: Point, at: Point) -> tuple[Fraction, Fraction]:
         energy, area = super().ratios(of, at)
-        bits = at.adc_bits
         if at.rows != of.rows:
-            area *= self.area(bits, at.rows) / self.area(bits, of.rows)
+            area *= self.area(at.adc_bits, at.rows) / self.area(at.adc_bits, of.rows)
         return energy, area
 
 
-class NeurosimSar(Adc):
-    """Area linear in the bits: one comparator, a register and a switch for each."""
+class NeurosimSar(_Neurosim):
+    """Area linear in the bits: one comparator, and a register and a switch for each bit."""
 
     name: ClassVar[str] = "neurosim_sar"
-    summary: ClassVar[str] = "NeuroSim V1.4's SAR converter, 4 to 7 bits"
+    summary: ClassVar[str] = "NeuroSim V1.4's SAR converter, 3 to 10 bits, 22 to 65 nm"
     provenance: ClassVar[str] = (
-        "this project's fit to runs of NeuroSim V1.4 (Peng et al., IEDM 2019) at 22 nm: area 30.4 + 18.75 n um2; "
-        "energy of a conversion as its runs print it")
-    FJ: ClassVar[dict[int, Fraction]] = dict(zip(range(4, 8), map(Fraction, ("68.0", "84.4", "101.7", "120.0")),
-                                                 strict=True))
+        "this project's fit to runs of NeuroSim V1.4 (Peng et al., IEDM 2019) at 22 nm, 4 to 7 bits: area 30.4 + 18.75 "
+        "n um2, energy of a conversion -1.4 + 17.33 n fJ within 1.5 %; offered for 3 to 10 bits, beyond the runs by "
+        "its straight lines")
 
     def energy(self, bits: int) -> Fraction:
-        return between(self.FJ, bits, "bits")
+        """Of a conversion at 22 nm, fJ."""
+        between(dict.fromkeys((3, 10), Fraction(1)), bits, "bits")
+        return Fraction("17.33") * bits - Fraction("1.4")
 
     def area(self, bits: int) -> Fraction:
+        """Of a converter at 22 nm, um2."""
         return Fraction("30.4") + Fraction("18.75") * bits
