@@ -8,6 +8,7 @@ import pytest
 
 import xbarch
 from xbarch.cost.nameplate import nameplate
+from xbarch.cost.pricing import point
 from xbarch.datapaths.base import Added, Geometry
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.xue import Xue
@@ -19,6 +20,7 @@ from xbarch.specs.load import load
 from xbarch.workload.graph import Layer, Workload
 
 ISAAC = load("isaac_like", Architecture)
+EIGHT = point(ISAAC)
 GEOMETRY = Geometry(128, 128, 2)
 
 
@@ -43,10 +45,10 @@ class Wide(Dense):
 
 @pytest.mark.parametrize("bits", range(1, 11))
 def test_adc_models_by_their_formulas(bits):
-    energy, area = IsaacSplit().ratios(bits, 8)
+    energy, area = IsaacSplit().ratios(EIGHT, replace(EIGHT, adc_bits=bits))
     assert float(energy) == pytest.approx((0.19488 * bits + 4.2005e-4 * 2**bits) / (0.19488 * 8 + 4.2005e-4 * 256))
     assert float(area) == pytest.approx((81.727 * bits + 2.13353 * 2**bits) / (81.727 * 8 + 2.13353 * 256))
-    energy, area = CapDac().ratios(bits, 8)
+    energy, area = CapDac().ratios(EIGHT, replace(EIGHT, adc_bits=bits))
     assert energy == area == Fraction(2**bits * 9, 256 * (bits + 1))
 
 
@@ -74,7 +76,7 @@ def test_adcs_follow_what_xue_guarantees(ones, bits):
     codes[:, :ones] = 1
     made = variant(ISAAC, single(weights=codes), Xue(), GEOMETRY)
     assert made.crossbar.adc_bits == bits
-    energy, area = IsaacSplit().ratios(bits, 8)
+    energy, area = IsaacSplit().ratios(EIGHT, replace(EIGHT, adc_bits=bits))
     adc, before = made.components["adc"], ISAAC.components["adc"]
     assert adc.area == round(before.area * area) and adc.energy_aj == round(before.energy_aj * energy)
     result = xbarch.simulate("isaac_like", single(weights=codes), datapath="xue", images=1)

@@ -52,7 +52,10 @@ def test_extends_puts_one_file_over_another(write):
     second = write("extends: first.yaml\nname: second\nhierarchy: {tiles: 9}\n", "second.yaml")
     below, a = load(ISAAC, Architecture), load(second, Architecture)
     assert (a.name, a.crossbar.adc_bits, a.hierarchy.tiles) == ("second", 7, 9)
-    assert a.crossbar.rows == below.crossbar.rows and a.components == below.components
+    assert a.crossbar.rows == below.crossbar.rows
+    for name, component in a.components.items():  # what is inherited is priced for what it was written for
+        assert component.of == {"crossbar.adc_bits": 8, "hierarchy.tiles": 168}
+        assert component.model_copy(update={"of": {}}) == below.components[name]
     assert load(first, Architecture).hierarchy == below.hierarchy
     assert load(second, Architecture, ["crossbar.adc_bits=5"]).crossbar.adc_bits == 5
 
@@ -129,8 +132,8 @@ def test_recipes_too():
     ("  rows: 128", "  rows: [1]", "crossbar.rows", "must be a whole number, not a list"),
     ("  rows: 128", "  rows: {a: 1}", "crossbar.rows", "must be a whole number, not a mapping"),
     ("  rows: 128", "  row: 128", "crossbar.row", "unknown key 'row'; the keys here are rows, columns, cell_bits, "
-     "unit_column, subtraction, dac_bits, adc_bits, adcs_per_crossbar, read, conversion, sensing, operation_unit, "
-     "programming, source; did you mean 'rows'?"),
+     "unit_column, subtraction, dac_bits, adc_bits, adcs_per_crossbar, read, read_rows, conversion, sensing, "
+     "operation_unit, programming, source; did you mean 'rows'?"),
     ("  rows: 128", "  rows: 128\n  clok: 3", "crossbar.clok", "unknown key 'clok'; the keys here are rows, columns"),
     ("  columns: 128", "  rows: 64", "crossbar.rows", "the key 'rows' is given twice, first in line "),
     ("  read: 100 ns", "  read: 100 lightyears", "crossbar.read", "such as '100 ns', not '100 lightyears'"),
@@ -431,8 +434,25 @@ def test_a_source_that_is_no_path(source):
 
 
 def test_override_mends_a_file(write):
+    """Prices of a machine that was none are taken for the one that is."""
     content, _ = changed("  rows: 128", "  rows: 0")
-    assert load(write(content), Architecture, ["crossbar.rows=64"]).crossbar.rows == 64
+    mended = load(write(content), Architecture, ["crossbar.rows=64"])
+    assert mended.crossbar.rows == 64 and not mended.components["adc"].of
+
+
+def test_what_prices_are_written_for(write):
+    """Of the file that states them, through overrides and files over files; whoever states a figure states it anew."""
+    a = load(ISAAC, Architecture, ["crossbar.rows=256", "components.dac.power=9 mW"])
+    assert a.components["adc"].of == {"crossbar.rows": 128} and a.components["dac"].of == {}
+    assert (a.crossbar.read_rows, load(ISAAC, Architecture, ["crossbar.rows=256", "crossbar.read=1 us"]
+                                       ).crossbar.read_rows) == (128, None)
+    first = write("extends: isaac_like\ncrossbar: {rows: 256}\n", "first.yaml")
+    again = load(first, Architecture, ["crossbar.rows=64", "crossbar.columns=64"])
+    assert again.components["adc"].of == {"crossbar.rows": 128, "crossbar.columns": 128}
+    assert not load(write("extends: isaac_like\nprices: restated\ncrossbar: {rows: 256}\n"), Architecture
+                    ).components["adc"].of
+    assert "prices: must be scaled or restated, not 'free'" in str(refused(write(
+        "extends: isaac_like\nprices: free\n")))
 
 
 def test_override_opens_an_empty_section(write):
@@ -445,11 +465,11 @@ def test_override_opens_an_empty_section(write):
     ("crossbar.rows=abc", "--set crossbar.rows=abc: must be a whole number, not 'abc'"),
     ("crossbar.rows=0", "--set crossbar.rows=0: must be at least 1, not 0"),
     ("crossbar.row=3", "--set crossbar.row=3: unknown key 'row'; the keys here are rows, columns, cell_bits, "
-     "unit_column, subtraction, dac_bits, adc_bits, adcs_per_crossbar, read, conversion, sensing, operation_unit, "
-     "programming, source; did you mean 'rows'?"),
+     "unit_column, subtraction, dac_bits, adc_bits, adcs_per_crossbar, read, read_rows, conversion, sensing, "
+     "operation_unit, programming, source; did you mean 'rows'?"),
     ("crosbar.rows=3", "--set crosbar.rows=3: unknown key 'crosbar'; the keys here are schema, name, summary, source, "
-     "technology, crossbar, hierarchy, precision, buffer, bus, network, off_chip, pipeline, components, processes; "
-     "did you mean 'crossbar'?"),
+     "technology, node, crossbar, hierarchy, precision, buffer, bus, network, off_chip, pipeline, components, "
+     "processes; did you mean 'crossbar'?"),
     ("components.edrm.power=3 mW", "--set components.edrm.power=3 mW: components.edrm.level: required key 'level' "
      "is missing; did you mean 'edram'?"),
     ("pipeline.stages.6.latency=1 ns", "--set pipeline.stages.6.latency=1 ns: pipeline.stages: a position in this list "

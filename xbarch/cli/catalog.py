@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from xbarch.cost.nameplate import nameplate
 from xbarch.cost.defaults import model_of
+from xbarch.cost.nameplate import nameplate
 from xbarch.cost.pricing import reprice
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 
 from xbarch.parts.scaling.point import Point
 from xbarch.specs.architecture import Component
@@ -57,5 +58,7 @@ def spoken_point(of: Mapping[str, object]) -> str:
 
 def expected_count(action: str, at: Point) -> int | None:
     """How many units of that action an IMA has, where the hierarchy says so."""
-    number = {"cell_read": at.crossbars * at.arrays, "conversion": at.adcs * at.crossbars}.get(action)
-    return None if number is None or number != int(number) else int(number)
+    known = {"cell_read": Fraction(at.crossbars * at.arrays), "conversion": at.adcs * at.crossbars,
+             "row_drive": Fraction(at.rows * at.crossbars), "sample": Fraction(at.columns * at.crossbars)}
+    number = known.get(action)
+    return None if number is None or number.denominator > 1 else int(number)

@@ -93,7 +93,8 @@ def _written(a: Architecture, of: Mapping[str, Any], field: str) -> Architecture
     """
     data = a.model_dump(mode="json", by_alias=True)
     for place, value in of.items():
-        at, (*above, last) = data, place.split(".")
+        at: Any = data
+        *above, last = place.split(".")
         for step in above:
             at = at.get(step) if isinstance(at, dict) else None
         if not isinstance(at, dict) or above[:1] == ["components"]:
@@ -110,13 +111,13 @@ def _written(a: Architecture, of: Mapping[str, Any], field: str) -> Architecture
 
 
 def _refuse_count(name: str, c: Component, of: Point) -> None:
-    """Refuse a count that contradicts the hierarchy that it is written for; a count of one is a lump of all."""
+    """Refuse a count that contradicts the hierarchy that it is written for. A lump of all may count 1, or as many as
+    there are crossbars."""
     wanted = expected_count(c.action or "", of) if c.level == "ima" else None
-    if wanted is not None and Fraction(c.count) not in (1, wanted):
-        what = "hierarchy.crossbars_per_ima" if c.action == "cell_read" else \
-            "crossbar.adcs_per_crossbar times hierarchy.crossbars_per_ima"
-        raise InputError(f"must be {wanted} ({what}), or 1 for a lump, not {c.count}; if it is written for another "
-                         "machine, say so with `of`", field=f"components.{name}.count")
+    if wanted is not None and Fraction(c.count) not in (1, wanted, of.crossbars * of.arrays):
+        raise InputError(f"must be {wanted}, as the hierarchy has it ({of.crossbars} crossbars of {of.rows} x "
+                         f"{of.columns} with {of.adcs} converters each), or 1 for a lump, not {c.count}; a price that "
+                         "is written for another machine says so with `of`", field=f"components.{name}.count")
 
 
 def _unlike(a: Architecture, component: Component, kind: str) -> str:

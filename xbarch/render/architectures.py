@@ -10,8 +10,8 @@ from textwrap import fill
 
 from pydantic import BaseModel
 
-from xbarch.cost.nameplate import nameplate
 from xbarch.cost.defaults import model_of
+from xbarch.cost.nameplate import nameplate
 from xbarch.cost.pricing import reprice
 from xbarch.machine.build import buildable
 from xbarch.render.diagram import diagram, latency

@@ -148,7 +148,9 @@ def validate(document: Document, model: type[M], overrides: Sequence[str] = (),
     """
     from pydantic import ValidationError  # slower to load than most files are read
 
-    document = overridden(document, overrides)
+    written, document = document.data, overridden(document, overrides)
+    if overrides and "components" in written:
+        document = replace(document, data=_anchored(written, document.data, model))
     try:
         found = model.model_validate(document.data)
     except ValidationError as error:
@@ -160,6 +162,16 @@ def validate(document: Document, model: type[M], overrides: Sequence[str] = (),
     return found
 
 
+def _anchored(written: dict[str, Any], changed: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """The changed data with what prices are written for; overrides may mend a machine that was none."""
+    from pydantic import ValidationError
+    try:
+        model.model_validate(written)
+    except ValidationError:
+        return changed
+    return anchored(written, changed)
+
+
 def overridden(document: Document, overrides: Sequence[str]) -> Document:
     """The document with all of the overrides, the later ones last.
 
@@ -167,7 +179,6 @@ def overridden(document: Document, overrides: Sequence[str]) -> Document:
         InputError: one has not the form a.b.c=value, or two change the same value.
     """
     places: dict[str, str] = {}
-    before = document.data
     for text in overrides:
         place = text.partition("=")[0].strip()
         if place in places:
@@ -175,7 +186,7 @@ def overridden(document: Document, overrides: Sequence[str]) -> Document:
                              "once", field="--set")
         places[place] = text
         document = override(document, text)
-    return replace(document, data=anchored(before, document.data)) if overrides else document
+    return document
 
 
 def override(document: Document, text: str) -> Document:

@@ -76,7 +76,7 @@ def refused(*overrides, arch="isaac_like"):
 def edram(*overrides):
     """ISAAC's eDRAM with a model of that size's price as written."""
     return reprice(load("isaac_like", Architecture, [
-        "components.edram.scaling={model: cacti_edram_lp, of: 64 KB, banks: 2}", *overrides])).components["edram"]
+        "components.edram.scaling={model: cacti_edram_lp, banks: 2}", *overrides])).components["edram"]
 
 
 def test_they_are_registered():
@@ -182,9 +182,10 @@ def test_a_buffer_follows_buffer_size():
     assert (same.area, same.power, same.energy_aj) == (as_written.area, as_written.power, as_written.energy_aj)
     assert larger.area == round(as_written.area * Fraction(13158, 5312))
     assert larger.energy_aj == round(as_written.energy_aj * Fraction(3141, 2559))
-    alone = reprice(load("isaac_like", Architecture, ["buffer.size=128 KB"])).components["edram"]
-    assert alone.area == round(as_written.area * Fraction(23979, 10068))
-    assert alone.energy_aj == round(as_written.energy_aj * Fraction(3186, 2366))
+    puma = load("puma_like", Architecture).components["data_memory"]
+    alone = reprice(load("puma_like", Architecture, ["buffer.size=128 KB"])).components["data_memory"]
+    assert alone.area == round(puma.area * Fraction(23979, 10068))
+    assert alone.energy_aj == round(puma.energy_aj * Fraction(3186, 2366))
 
 
 def test_a_model_replaces_a_price_when_asked():
@@ -200,8 +201,8 @@ def test_a_model_replaces_a_price_when_asked():
 
 
 def test_the_simulation_pays_the_models_price():
-    change = ["components.edram.scaling={model: cacti_edram_lp, of: 64 KB, banks: 2}", "buffer.size=128 KB"]
-    fixed = ["components.edram.scaling=fixed", change[1]]
+    change = ["components.edram.scaling={model: cacti_edram_lp, banks: 2}", "buffer.size=128 KB"]
+    fixed = ["components.edram.scaling=fixed", "buffer.size=128 KB"]
     before, after = (xbarch.simulate("isaac_like", "vgg7_pruned", images=1, overrides=c) for c in (fixed, change))
     assert after["counts.actions.edram_access"] == before["counts.actions.edram_access"]
     assert after["energy.by_component_aj.edram"] == before["counts.actions.edram_access"] * edram(change[1]).energy_aj
