@@ -113,7 +113,7 @@ class Forms(Pruning[FormsOptions]):
         """
         asked, unit = self.options.fragment, geometry.ou_rows
         if not (asked or unit):
-            raise InputError(self.accepts(Workload("", ()), geometry))
+            raise InputError(self.accepts(Workload(name="", layers=()), geometry))
         return int(min(asked or unit, unit or asked, geometry.rows))
 
     # -- training ---------------------------------------------------------------------------------------

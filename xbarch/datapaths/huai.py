@@ -180,7 +180,7 @@ class Huai(Pruning[HuaiOptions]):
         """Empty when every filter block keeps a number of channels that fills whole crossbars of this geometry, or all
         (and all blocks the same ones with `shared_rows`), else the reason why not. Weights masked inside a kernel
         group that is kept count as kept."""
-        reason = self.accepts(Workload(layer.name, (layer,)), geometry)
+        reason = self.accepts(Workload(name=layer.name, layers=(layer,)), geometry)
         if reason:
             return reason
         grid = self._grid(layer, geometry)
@@ -201,7 +201,7 @@ class Huai(Pruning[HuaiOptions]):
         Raises:
             InputError: the crossbar is too small for a kernel or a weight.
         """
-        reason = self.accepts(Workload(layer.name, (layer,)), geometry)
+        reason = self.accepts(Workload(name=layer.name, layers=(layer,)), geometry)
         if reason:
             raise InputError(reason)
         area, per_group = layer.kernel[0] * layer.kernel[1], layer.filters // layer.groups

@@ -84,7 +84,7 @@ class HybridP(Compact[HybridPOptions]):
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
         """Whether filters and the rows of every column block fill crossbars, the same rows for all its filters."""
-        reason = self.accepts(Workload(layer.name, (layer,)), geometry)
+        reason = self.accepts(Workload(name=layer.name, layers=(layer,)), geometry)
         if reason:
             return reason
         per, (unit, step) = self._per(layer, geometry), self._unit(layer, geometry)

@@ -66,7 +66,8 @@ def _segment(network: Workload, layers: Layers) -> Workload:
         name = f"{source.name}.in"
         layers = tuple(replace(la, inputs=tuple(name if i == source.name else i for i in la.inputs)) for la in layers)
         shape = source.out_shape
-        source = Layer(name, "input", (), shape, shape, output_bits=source.output_bits)
+        source = Layer(name=name, op="input", inputs=(), in_shape=shape, out_shape=shape,
+                       output_bits=source.output_bits)
     kept = {name: x for name, x in network.activations.items() if name in inside}
     return replace(network, layers=(source, *layers), activations=kept)
 

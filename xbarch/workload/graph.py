@@ -41,7 +41,7 @@ class Named(Generic[Made]):
         return self.make()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Layer:
     """One node. Shapes are (channels, height, width); a linear layer's are (features, 1, 1).
 
@@ -138,7 +138,7 @@ class Layer:
         return np.ones((self.rows, self.filters), bool) if mask is None else mask.reshape(mask.shape[0], -1).T
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Workload:
     """A network ready to run: layers in topological order, the first is the input.
 

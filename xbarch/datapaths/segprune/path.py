@@ -205,7 +205,7 @@ class SegPrune(Pruning[SegPruneOptions]):
         return dense.per_crossbar(layer.weight_bits, geometry, self.options.sign)
 
     def _narrow(self, layer: Layer, geometry: Geometry) -> str:
-        return self.accepts(Workload(layer.name, (layer,)), geometry)
+        return self.accepts(Workload(name=layer.name, layers=(layer,)), geometry)
 
 
 def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign: dense.Sign, width: int) -> Contents:

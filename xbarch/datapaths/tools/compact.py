@@ -214,7 +214,7 @@ class Compact(Pruning[CompactT]):
             InputError: a density out of reach, weights of another shape than the layer's or not finite, a crossbar
                 too narrow.
         """
-        reason = self.accepts(Workload(layer.name, (layer,)), geometry)
+        reason = self.accepts(Workload(name=layer.name, layers=(layer,)), geometry)
         if reason:
             raise InputError(reason, field="crossbar")
         least = self.least(layer, geometry)
