@@ -63,7 +63,7 @@ def ballots(energy: Reals, keep: int) -> Bools:
 
 
 def elect(energy: Reals, cast: Bools, count: int) -> Bools:
-    """`count` shapes [count, h] out of the ballots cast [F, h]."""
+    """`count` shapes [count, h] from the ballots cast [F, h]."""
     _, first, ballot = np.unique(np.packbits(cast, axis=1), axis=0, return_index=True, return_inverse=True)
     votes = np.bincount(ballot.ravel(), (cast.T * energy).sum(axis=0))
     candidates = cast[first[np.argsort(-votes, kind="stable")[:max(8 * count, 64)]]]
