@@ -56,8 +56,8 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
     if found is not None and found > 0:
         return Steady(found, True, first)
     # A mean over few images may fall below what the busiest server needs per image, but no real rate can; nor can the
-    # time of a single image, which is complete before windows that no layer needs. A process with several visits in hand
-    # sets no such limit.
+    # time of a single image, which is complete before windows that no layer needs. A process with several visits in
+    # hand sets no such limit.
     gaps = np.diff(complete[_span(complete, full)])
     mean = max(Fraction(int(gaps.sum()), len(gaps)) if len(gaps) else Fraction(first),
                Fraction(max((held for server, held in enumerate(trace.busy.tolist())

@@ -26,13 +26,13 @@ class AmplifierOptions(Options):
 
 
 class SenseAmplifier(Sensing[AmplifierOptions]):
-    """An amplifier decides one of 2^k levels in as many steps of `conversion`; the columns of a crossbar take turns at
-    its amplifiers.
+    """An amplifier distinguishes 2^k levels in 2^k steps of `conversion`; the columns of a crossbar take turns at its
+    amplifiers.
 
     A result of weights of w bits, inputs of i bits and 2^n word lines has w + i + n bits, of which the `bits` highest
-    are kept. It is composed of partial sums, one for each digit of the weights and of the inputs, and an amplifier is
-    set to the k bits of a partial sum that lie in the part that is kept, its other bits are dropped toward zero; a
-    partial sum with none is not sensed.
+    are kept. It is composed of partial sums, one for each digit of the weights and of the inputs. An amplifier is set
+    to the k bits of a partial sum that lie in the kept part; the other bits are dropped toward zero. A partial sum with
+    no bit in the kept part is not sensed.
     """
 
     name: ClassVar[str] = "sense_amplifier"
@@ -46,8 +46,8 @@ class SenseAmplifier(Sensing[AmplifierOptions]):
 
     def __init__(self, array: Array, options: AmplifierOptions | Mapping[str, Any] | None = None) -> None:
         super().__init__(array, options)
-        self.precision = array.cell_bits, array.dac_bits  # bits of weights and inputs; one digit of each at first
-        self.carry = (array.rows - 1).bit_length()        # bits that a sum of all word lines has beyond a product
+        self.precision = array.cell_bits, array.dac_bits  # bits of weights and inputs; at first one digit of each
+        self.carry = (array.rows - 1).bit_length()        # bits by which a sum over all word lines exceeds a product
 
     def adjusted(self, weight_bits: int, input_bits: int) -> SenseAmplifier:
         unit = copy(self)
@@ -66,7 +66,7 @@ class SenseAmplifier(Sensing[AmplifierOptions]):
         return Fraction(self.array.conversion * sum(steps), len(steps))
 
     def sensed(self) -> list[int]:
-        """Bits an amplifier is set to, for every digit of the weights and every input phase, lowest first."""
+        """Bits to which an amplifier is set, for every digit of the weights and every input phase, lowest first."""
         a, (weight_bits, input_bits) = self.array, self.precision
         found = []
         for w in range(0, weight_bits, a.cell_bits):
@@ -77,7 +77,7 @@ class SenseAmplifier(Sensing[AmplifierOptions]):
         return found
 
     def each(self, work: Work) -> Ints:
-        """Mean over the phases; bit lines of every digit are equally many."""
+        """Mean over the phases; every digit has the same number of bit lines."""
         a, conversion = self.array, self.conversion
         turns = -(-np.minimum(work.columns, a.columns) * a.converters.denominator // a.converters.numerator)
         return a.slotted(a.read - -turns * conversion.numerator // conversion.denominator)
