@@ -27,7 +27,7 @@ _INDEX_BITS = 10  # names a filter among up to 1024
 class MengOptions(Options):
     """Options of `meng`."""
 
-    group_ch: Literal[16, 8, 4] = Field(16, description="input channels of a sub-group; a group that was pruned "
+    group_ch: Literal[16, 8, 4] = Field(16, description="input channels of a sub-group; a group that is pruned "
                                         "together is these x kernel height x kernel width of one filter")
     unroll: Literal["im2col", "kernel_pos"] = Field(
         "im2col", description="rows in the order channel, kernel position (sub-groups are whole), or every kernel "

@@ -31,7 +31,7 @@ class SreOptions(Options):
                              "a reference in every column group, as each has rows of its own")
     delta_bits: int = Field(5, ge=1, le=16, description="bits of a code of a row id, which says how many rows are "
                             "skipped; the largest is an escape")
-    gathers: int = Field(8, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+    gathers: int = Field(8, ge=1, le=64, description="address generators per IMA, each at one input per clock")
 
 
 class Sre(Pruning[SreOptions]):

@@ -47,7 +47,7 @@ class TinyAdc(Pruning[TinyAdcOptions]):
     summary: ClassVar[str] = "few weights per crossbar column, so smaller ADCs suffice (Yuan et al., TinyADC, 2021)"
     provenance: ClassVar[str] = (
         "Yuan et al., TinyADC, DATE 2021, abstract (pruning by which ADCs need fewer bits without any inaccuracy) and "
-        "its description in Yuan et al., FORMS, ISCA 2021 (at most l non-zero weights a column, anywhere). This "
+        "its description in Yuan et al., FORMS, ISCA 2021 (at most l non-zero weights per column, anywhere). This "
         "project's reading: l a power of two taken from the density, differential signs, columns of operation units")
     Options: ClassVar[type[Options]] = TinyAdcOptions
 

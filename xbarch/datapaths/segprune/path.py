@@ -40,7 +40,7 @@ class SegPruneOptions(Options):
     ou_rows: int = Field(8, ge=1, le=1024, description="word lines read together in mode ou")
     index: indices.Store = Field("buffer", description="where indices are kept: in the tile's eDRAM buffer, or in an "
                                "SRAM of every IMA")
-    gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+    gathers: int = Field(1, ge=1, le=64, description="address generators per IMA, each at one input per clock")
 
 
 class SegPrune(Pruning[SegPruneOptions]):

@@ -37,7 +37,7 @@ class CompactOptions(Options):
 class ListOptions(CompactOptions):
     """Options of the data paths that also keep lists of rows and filters."""
 
-    gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+    gathers: int = Field(1, ge=1, le=64, description="address generators per IMA, each at one input per clock")
 
 
 CompactT = TypeVar("CompactT", bound=CompactOptions, default=CompactOptions)

@@ -93,11 +93,11 @@ def components(geometry: Geometry, store: Store, gathers: int, weights: int, rea
     crossbars = geometry.crossbars_per_ima
     if store == "buffer":
         held, energy = _WORD[store], _EDRAM_READ
-        text = "the indices lie in the tile's eDRAM buffer, an access brings 256 bits into a latch (area of the " \
-               "input register, a bit)"
+        text = "the indices lie in the tile's eDRAM buffer, an access reads 256 bits into a latch (area of the " \
+               "input register, per bit)"
     else:
         held, energy = (geometry.rows + weights * reads) * _ID_BITS * crossbars, _REGISTER_READ
-        text = "10 bits for each row and weight column of 8-bit weights, area of the input register a bit, energy " \
+        text = "10 bits for each row and weight column of 8-bit weights, area of the input register per bit, energy " \
                "of its access for 64 bits"
     return [
         Added(name="index", level="ima", count=1, area=_area(held), action="index", energy=energy,

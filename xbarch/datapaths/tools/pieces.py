@@ -36,7 +36,7 @@ class PiecesOptions(Options):
                              "a reference in every piece")
     index: indices.Store = Field("buffer", description="where indices are kept: in the tile's eDRAM buffer, or in an "
                                "SRAM of every IMA")
-    gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+    gathers: int = Field(1, ge=1, le=64, description="address generators per IMA, each at one input per clock")
 
 
 PiecesT = TypeVar("PiecesT", bound=PiecesOptions, default=PiecesOptions)

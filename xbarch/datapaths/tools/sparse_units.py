@@ -159,7 +159,7 @@ def id_table(geometry: Geometry, sign: dense.Sign, bits: int) -> Added:
     stacks = max(1, dense.across(geometry, sign) // wide)
     return indices.table("row ids", "index", geometry.crossbars_per_ima * stacks * geometry.rows * bits, 64,
                          f"this project's reading: {bits} bits for each word line of every column group of 8-bit "
-                         "weights, 64 bits an access; ")
+                         "weights, 64 bits per access; ")
 
 
 def moved(geometry: Geometry, gathers: int) -> list[Added]:
