@@ -28,7 +28,7 @@ class AutoPruneOptions(Options):
         "together along the rows; rows: a row of an operation unit (AUTO-PRUNE), those kept move up as in `sre`")
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`; offset weights have "
                              "a reference beside the weights of every piece")
-    delta_bits: int = Field(5, ge=1, le=16, description="bits of a code of a row id, as for `sre`")
+    delta_bits: int = Field(5, ge=1, le=16, description="bits of a row id's code, as for `sre`")
     gathers: int = Field(8, ge=1, le=64, description="address generators per IMA, each at one input per clock")
 
 

@@ -26,9 +26,10 @@ _ENCODE: dict[Scheme, Callable[..., Contents]] = {
 class DenseOptions(Options):
     """Options of `dense`."""
 
-    sign: Sign = Field("offset", description="how signed weights are stored: offset with flipped bit lines and a "
-                       "unit column (ISAAC), differential (positive and negative parts, subtracted as numbers), twos "
-                       "(complement); where the crossbar subtracts in analog, cells hold signed digits instead (PRIME)")
+    sign: Sign = Field("offset", description="how signed weights are stored: offset (with flipped bit lines and a unit "
+                       "column, ISAAC), differential (positive and negative parts, subtracted after conversion), twos "
+                       "(two's complement); where the crossbar subtracts in analog, cells hold signed digits instead "
+                       "(PRIME)")
 
 
 class Dense(Pruning[DenseOptions]):

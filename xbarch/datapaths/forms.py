@@ -42,16 +42,16 @@ class FormsOptions(Options):
     """Options of `forms`."""
 
     fragment: Literal[0, 4, 8, 16] = Field(
-        0, description="rows of a fragment; 0: those of the machine's operation unit, which no fragment exceeds; the "
-        "others are also for training on a crossbar without operation units, which then reads fragment by fragment")
+        0, description="rows of a fragment; 0: those of the machine's operation unit, which no fragment exceeds; other "
+        "values also serve for training on a crossbar without operation units, which then reads fragment by fragment")
     order: Literal["width", "height", "channel"] = Field(
-        "width", description="what follows what down the word lines before fragments are cut: the columns of a kernel "
-        "(the order of the unrolled matrix), its rows, or the channels at one place of the kernel")
+        "width", description="order down the word lines in which fragments are cut: along a kernel's width (the order "
+        "of the unrolled matrix), along its height, or along the channels at one position of the kernel")
     rows: Literal["layer", "block"] = Field(
-        "layer", description="what shares its kept rows: all filters of the layer (filter shapes), or those of one "
+        "layer", description="which filters share their kept rows: all of the layer (filter shapes), or those of one "
         "column of crossbars, which then reads its inputs by index")
-    polarize: bool = Field(True, description="a projection gives every fragment one sign; without, only filters and "
-                           "rows are removed, which trains the base that the paper compares with")
+    polarize: bool = Field(True, description="a projection gives every fragment one sign; if false, only filters and "
+                           "rows are removed, which trains the baseline that the paper compares with")
     sign: Literal["sum", "energy"] = Field(
         "sum", description="sign of a fragment: that of the sum of its weights (the paper), or the one whose weights "
         "have the larger sum of squares (the nearest)")

@@ -30,8 +30,9 @@ class HuaiOptions(Options):
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for dense: offset, differential, "
                              "twos (the paper's abstract does not say)")
     fill: Literal["rows", "kernels"] = Field(
-        "rows", description="kept kernels laid end to end down the word lines and cut at a crossbar's last row, as the "
-        "base machine does with a whole layer, or only whole kernels on a crossbar, the rows left over unused")
+        "rows", description="rows: kept kernels lie end to end down the word lines and are cut at a crossbar's last "
+        "row, as the base machine does with a whole layer; kernels: only whole kernels lie on a crossbar, and the "
+        "remaining rows are unused")
     shared_rows: bool = Field(
         False, description="the machine drives a whole row of crossbars with one input vector, so every filter block "
         "keeps the same channels (channel pruning)")

@@ -23,8 +23,8 @@ class HybridPOptions(ListOptions):
     filters: float = Field(0.5, ge=0, le=1, description="share of the pruning given to filters: density ** filters of "
                            "them are kept, rounded up to what fills crossbars")
     unit: Literal["rows", "kernels"] = Field(
-        "rows", description="what is kept of a column block: rows, as many as fill crossbars, or whole kernels, as "
-        "many as fit whole on crossbars")
+        "rows", description="what is kept of a column block: rows, in numbers that fill crossbars, or whole kernels, "
+        "in numbers that fit crossbars whole")
 
 
 class HybridP(Compact[HybridPOptions]):

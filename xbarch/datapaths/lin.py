@@ -24,8 +24,8 @@ _ROUNDS = 10 # of Lloyd's algorithm
 class LinOptions(PiecesOptions):
     """Options of `lin`."""
 
-    theta: float = Field(0.0, ge=0, le=1, description="crossbars of which fewer cells than this share belong to the "
-                         "layer's largest weights are removed, whatever the density asked for")
+    theta: float = Field(0.0, ge=0, le=1, description="crossbars are removed, whatever the density, if less than this "
+                         "share of their cells belongs to the layer's largest weights")
 
 
 class Lin(Pieces[LinOptions]):

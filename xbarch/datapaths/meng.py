@@ -30,11 +30,11 @@ class MengOptions(Options):
     group_ch: Literal[16, 8, 4] = Field(16, description="input channels of a sub-group; a group that is pruned "
                                         "together is these x kernel height x kernel width of one filter")
     unroll: Literal["im2col", "kernel_pos"] = Field(
-        "im2col", description="rows in the order channel, kernel position (sub-groups are whole), or every kernel "
-        "position on crossbars of its own with the channels down the rows (NeuroSim)")
+        "im2col", description="im2col: rows in the order channel, kernel position, so that sub-groups stay whole; "
+        "kernel_pos: every kernel position on crossbars of its own, with the channels down the rows (NeuroSim)")
     side_by_side: bool = Field(
-        False, description="stacks that leave bit lines free share their crossbars with further stacks to the right, "
-        "read after them: fewer crossbars, more reads of each (this project's reading)")
+        False, description="stacks that leave bit lines free share their crossbars with further stacks on the right, "
+        "which are read after them: fewer crossbars, more reads of each (this project's reading)")
     diagonal: bool = Field(
         False, description="sub-groups stacked on one crossbar that fit beside one another are shifted right until "
         "they share no bit line, and are read together: fewer reads, no more conversions (this project's reading)")

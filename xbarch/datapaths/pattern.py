@@ -23,13 +23,13 @@ from xbarch.workload.graph import Layer
 class PatternOptions(PiecesOptions):
     """Options of `pattern`."""
 
-    patterns: int = Field(8, ge=1, le=256, description="patterns to choose from, beside the empty one")
+    patterns: int = Field(8, ge=1, le=256, description="patterns to choose from, not counting the empty one")
     channels: int = Field(0, ge=0, le=1024, description="consecutive input channels whose kernels of a filter keep the "
                           "same pattern; 0: as many as fill the word lines read together")
     scope: Literal["layer", "channel"] = Field("layer", description="patterns are elected once for a layer, or for "
                                                "every `channels` input channels")
-    importance: Literal["l2", "l1"] = Field("l2", description="what an election and a choice of pattern keep most of: "
-                                            "squares (the Euclidean projection) or absolute values")
+    importance: Literal["l2", "l1"] = Field("l2", description="what elections and the choice of patterns maximize: "
+                                            "kept squares (the Euclidean projection) or kept absolute values")
 
 
 class Pattern(Pieces[PatternOptions]):

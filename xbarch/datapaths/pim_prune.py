@@ -31,7 +31,7 @@ class PimPruneOptions(ListOptions):
     structured: float = Field(0.5, ge=0, le=1, description="share of the pruning given to the first stage: it keeps "
                               "density ** structured of the weights, as whole filters and channels")
     block: Literal["rows", "columns", "auto"] = Field(
-        "auto", description="what the second stage removes of every block: rows, columns, or what loses less")
+        "auto", description="what the second stage removes from every block: rows, columns, or whichever loses less")
     stack: bool = Field(True, description="compressed blocks share crossbars and are read one after another where "
                         "that takes fewer crossbars")
 

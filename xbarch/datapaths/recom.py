@@ -23,8 +23,8 @@ class ReComOptions(ActivationOptions):
     """Options of `recom`."""
 
     grain: Literal["rows", "filters", "both"] = Field(
-        "rows", description="what a projection removes: rows of the unrolled matrix, filters, or filters first and "
-        "rows of those left, the same share of each")
+        "rows", description="what a projection removes: rows of the unrolled matrix, filters, or first filters and "
+        "then rows of the remaining filters, the same share of each")
 
 
 class ReCom(Activations[ReComOptions]):

@@ -23,14 +23,14 @@ from xbarch.workload.graph import Layer, Workload
 class SreOptions(Options):
     """Options of `sre`."""
 
-    orc: bool = Field(True, description="operation-unit row compression: of each column group the rows masked for all "
-                      "its weights are left out, the others move up")
-    dof: bool = Field(True, description="dynamic operation units: in each input phase units take the next rows whose "
-                      "bit is one")
+    orc: bool = Field(True, description="operation-unit row compression: rows that are masked for all weights of a "
+                      "column group are left out, and the others move up")
+    dof: bool = Field(True, description="dynamic operation units: in each input phase an operation unit takes the next "
+                      "rows whose input bit is one")
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`; offset weights have "
-                             "a reference in every column group, as each has rows of its own")
-    delta_bits: int = Field(5, ge=1, le=16, description="bits of a code of a row id, which says how many rows are "
-                            "skipped; the largest is an escape")
+                             "a reference in every column group, since each has rows of its own")
+    delta_bits: int = Field(5, ge=1, le=16, description="bits of a row id's code, which says how many rows are "
+                            "skipped; the largest code is an escape")
     gathers: int = Field(8, ge=1, le=64, description="address generators per IMA, each at one input per clock")
 
 

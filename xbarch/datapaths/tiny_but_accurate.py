@@ -24,14 +24,14 @@ class TinyButAccurateOptions(CompactOptions):
     filters: float = Field(0.5, ge=0, le=1, description="share of the pruning given to filters: density ** filters of "
                            "them are kept")
     shape: Literal["rows", "channels"] = Field(
-        "rows", description="what the rest of the pruning removes, of all filters alike: rows of the unrolled matrix "
-        "(the paper's columns, filter shapes) or whole channels")
-    purify: bool = Field(True, description="consequences for the whole network when the cut is made: channels without "
-                         "a producer and filters hardly read are removed too")
+        "rows", description="what the rest of the pruning removes, the same for all filters: rows of the unrolled "
+        "matrix (the paper's columns, filter shapes) or whole channels")
+    purify: bool = Field(True, description="the cut is extended to the whole network: channels without a producer and "
+                         "filters that are hardly read are removed too")
     emptiness: float = Field(0.9, ge=0, le=1, description="a filter is hardly read if more than this share of its "
                              "readers' weights is removed")
-    importance: float = Field(1e-3, ge=0, le=1, description="and the norm of what is left is below this share of the "
-                              "largest of its readers' channels")
+    importance: float = Field(1e-3, ge=0, le=1, description="a filter is hardly read if, moreover, the norm of what is "
+                              "left is below this share of that of its readers' largest channel")
 
 
 class TinyButAccurate(Compact[TinyButAccurateOptions]):

@@ -24,8 +24,8 @@ _CELLS = Xue({"single_bit": False})  # differential digits that use all bits of 
 class TinyAdcOptions(Options):
     """Options of `tinyadc`."""
 
-    most: int = Field(0, ge=0, le=1 << 16, description="l, non-zero weights of a crossbar column, a power of two; "
-                      "0: the largest one within the density asked for")
+    most: int = Field(0, ge=0, le=1 << 16, description="l, the largest number of non-zero weights per crossbar column, "
+                      "a power of two; 0: the largest power of two within the recipe's density")
 
     @field_validator("most")
     @classmethod

@@ -31,11 +31,11 @@ class SegPruneOptions(Options):
         "xbar", description="xbar: a crossbar holds one shape of one row band; cluster: the same with segments as tall "
         "as the layer, so filters are grouped once; ou: pieces of a few rows, stacked and read one after another")
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`")
-    segment: int = Field(0, ge=0, description="rows of a segment; 0: what fills a crossbar (in mode ou, a read) at "
-                         "the density asked for when training, and what packs best when packing")
-    shapes: int = Field(0, ge=0, le=1024, description="shapes of a row band; 0: one for every crossbar's worth of "
-                        "filters (in mode ou 16)")
-    variable_k: bool = Field(True, description="shapes compete for rows instead of keeping as many each")
+    segment: int = Field(0, ge=0, description="rows of a segment; 0: in training, what fills a crossbar (in mode ou, a "
+                         "read) at the recipe's density, and in packing, what packs best")
+    shapes: int = Field(0, ge=0, le=1024, description="shapes per row band; 0: one for as many filters as fill a "
+                        "crossbar (in mode ou 16)")
+    variable_k: bool = Field(True, description="shapes compete for rows instead of all keeping the same number")
     balance: bool = Field(True, description="no shape has more filters than its share of crossbars holds (not in ou)")
     ou_rows: int = Field(8, ge=1, le=1024, description="word lines read together in mode ou")
     index: indices.Store = Field("buffer", description="where indices are kept: in the tile's eDRAM buffer, or in an "

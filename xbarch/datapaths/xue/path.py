@@ -38,12 +38,13 @@ class XueOptions(Options):
     adc_bits: int | dict[str, int] = Field(_ADC_BITS, description="ADC resolution that the projection prunes for, 1 "
                                            "to 8 (the paper: 2 or 3); or a mapping of layer names to it, '*' for all "
                                            "others (3 if absent)")
-    single_bit: bool = Field(True, description="one bit in each cell, whatever the machine's cells hold; else as many "
-                             "as they hold")
+    single_bit: bool = Field(True, description="one bit in each cell, whatever the machine's cells hold; if false, as "
+                             "many as they hold")
     value: Literal["column", "layer"] = Field(
         "column", description="value level: the largest weights of every crossbar column segment, or of the layer")
-    skip: bool = Field(False, description="all-zero bit lines are not converted and crossbars without a kept weight "
-                       "not used, by a map of the bit lines to convert beside each crossbar (this project's reading)")
+    skip: bool = Field(False, description="all-zero bit lines are not converted, and crossbars without a kept weight "
+                       "are not used; a map beside each crossbar names the bit lines to convert (this project's "
+                       "reading)")
 
     @field_validator("adc_bits", mode="before")
     @classmethod

@@ -35,7 +35,7 @@ class Adc(Sensing[OptionsT]):
 class SarOptions(Options):
     """Options of `sar_adc`."""
 
-    of: int = Field(8, ge=1, le=16, description="resolution that `conversion` is the time for")
+    of: int = Field(8, ge=1, le=16, description="resolution for which `conversion` is the time")
 
 
 class SarAdc(Adc[SarOptions]):

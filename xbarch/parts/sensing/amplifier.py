@@ -19,10 +19,11 @@ class AmplifierOptions(Options):
     """Options of `sense_amplifier`."""
 
     keeps: Literal["high", "low"] = Field(
-        "high", description="which bits of a result there are: the highest of its full scale, so that low bits are "
-                            "dropped; or the lowest, so that large sums saturate as those of a converter")
-    headroom: int = Field(0, ge=0, le=16, description="highest bits of the full scale that are given up, since sums of "
-                          "a network stay below them, for as many further low bits; what does not saturates")
+        "high", description="which bits of a result are kept: the highest of its full scale, so that low bits are "
+                            "dropped; or the lowest, so that large sums saturate as in a converter")
+    headroom: int = Field(0, ge=0, le=16, description="number of the highest bits of the full scale that are given up "
+                          "in favour of the same number of low bits, since a network's sums stay below them; larger "
+                          "sums saturate")
 
 
 class SenseAmplifier(Sensing[AmplifierOptions]):
