@@ -59,7 +59,7 @@ def chain(layers: int, size: int, channels: int = 256) -> Workload:
     at = "input"
     for number in range(layers):
         at = net.conv(f"conv{number + 1}", at, channels)
-    return Workload(f"chain of {layers} layers at {size}x{size}", tuple(net.layers))
+    return Workload(name=f"chain of {layers} layers at {size}x{size}", layers=tuple(net.layers))
 
 
 def uncontended(graph: StageGraph) -> StageGraph:

@@ -20,8 +20,8 @@ from xbarch.sim import engine, fast
 from xbarch.workload.graph import Layer
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time, min_rounds=3, max_time=1.0)
-LAYER = Layer("conv", "conv", ("input",), (128, 16, 16), (256, 16, 16), (3, 3), (1, 1), (1, 1), weight_bits=4,
-              input_bits=4, output_bits=4)
+LAYER = Layer(name="conv", op="conv", inputs=("input",), in_shape=(128, 16, 16), out_shape=(256, 16, 16), kernel=(3, 3),
+              stride=(1, 1), padding=(1, 1), weight_bits=4, input_bits=4, output_bits=4)
 DENSITY = {"dense": 1.0, "meng": 0.12, "huai": 0.12, "segprune": 0.125, "xue": 0.25, "pattern": 0.25}
 
 

@@ -52,7 +52,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         "everything from loading to the record. *Drawn*: what the crossbars take for a window is, for every window of",
         "every image, drawn between half of the time and all of it, so no two images are alike; *the same*: where the",
         "state repeats exactly, the rest follows by arithmetic.",
-        *table(["crossbars' times", "images", "visits", "CPU s", "simulate", "check", "record", "CPU ms an image"], [
+        *table(["crossbars' times", "images", "visits", "CPU s", "simulate", "check", "record", "CPU ms per image"], [
             [row["times"], row["images"], f"{row['visits']:,}", number(row["cpu_s"]),
              *(number(row["steps"][step]) for step in ("simulate", "check", "record")),
              number(1000 * row["cpu_s"] / row["images"])] for row in rows]),

@@ -24,10 +24,10 @@ PRINTED = [("tile power (mW)", 330), ("tile area (mm²)", 0.372), ("chip power (
 def single(rows: int, filters: int) -> Workload:
     """Return a network of one 1 x 1 convolution with 16-bit weights, all of them one."""
     shape = (rows, 1, WINDOWS)
-    return Workload("single", (
-        Layer("input", "input", (), shape, shape, output_bits=16),
-        Layer("conv", "conv", ("input",), shape, (filters, 1, WINDOWS), weight_bits=16, input_bits=16, output_bits=16,
-              weights=lambda: np.ones((filters, rows, 1, 1), np.int16))))
+    return Workload(name="single", layers=(
+        Layer(name="input", op="input", inputs=(), in_shape=shape, out_shape=shape, output_bits=16),
+        Layer(name="conv", op="conv", inputs=("input",), in_shape=shape, out_shape=(filters, 1, WINDOWS),
+              weight_bits=16, input_bits=16, output_bits=16, weights=lambda: np.ones((filters, rows, 1, 1), np.int16))))
 
 
 def rate(run: object) -> Fraction:

@@ -8,7 +8,7 @@ from xbarch.specs.load import load
 from xbarch.workload.graph import Layer
 
 CYCLE = 1000  # ps of a flit on isaac_like's links
-LAYER = Layer("packet", "input", (), (1, 1, 1), (1, 1, 1), output_bits=1)
+LAYER = Layer(name="packet", op="input", inputs=(), in_shape=(1, 1, 1), out_shape=(1, 1, 1), output_bits=1)
 
 
 def machine(topology, tiles, options, queue=None, latency=1):

@@ -9,10 +9,11 @@ from xbarch.workload.graph import Layer, Workload
 def single(rows, filters, windows, bits=16):
     """One 1 x 1 convolution of `rows` channels over `windows` positions, all weights one."""
     shape = (rows, 1, windows)
-    return Workload("single", (
-        Layer("input", "input", (), shape, shape, output_bits=bits),
-        Layer("conv", "conv", ("input",), shape, (filters, 1, windows), weight_bits=bits, input_bits=bits,
-              output_bits=bits, weights=lambda: np.ones((filters, rows, 1, 1), np.int16)),
+    return Workload(name="single", layers=(
+        Layer(name="input", op="input", inputs=(), in_shape=shape, out_shape=shape, output_bits=bits),
+        Layer(name="conv", op="conv", inputs=("input",), in_shape=shape, out_shape=(filters, 1, windows),
+              weight_bits=bits, input_bits=bits, output_bits=bits,
+              weights=lambda: np.ones((filters, rows, 1, 1), np.int16)),
     ))
 
 

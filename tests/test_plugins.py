@@ -64,8 +64,8 @@ def test_a_file_registers_its_data_path(write):
     assert list(registry.datapaths()) == sorted([*SHIPPED, "mine"])
     path = registry.datapath("mine", {"gated": True})
     weights = np.full((3, 5, 1, 1), -8, np.int8)
-    layer = Layer("fc", "linear", ("input",), (5, 1, 1), (3, 1, 1), weight_bits=4, input_bits=2,
-                  weights=lambda: weights)
+    layer = Layer(name="fc", op="linear", inputs=("input",), in_shape=(5, 1, 1), out_shape=(3, 1, 1), weight_bits=4,
+                  input_bits=2, weights=lambda: weights)
     geometry, x = Geometry(16, 16, 2), np.array([[3, 0, 1, 2, 3]])
     blocks = path.pack(layer, geometry)
     assert blocks[0].gated and run(blocks, layer, geometry, x).out.tolist() == [[-72, -72, -72]]

@@ -17,15 +17,18 @@ from xbarch.workload.graph import Layer, Workload
 
 def layer(name, source, below, above, op="conv", **more):
     weights = np.arange(below * above, dtype=np.int64).reshape(above, below, 1, 1) % 16 - 8
-    return Layer(name, op, source, (below, 1, 10), (above, 1, 10), weight_bits=4, input_bits=4, output_bits=4,
-                 weights=(lambda: weights.astype(np.int8)) if op == "conv" else None, **more)
+    return Layer(name=name, op=op, inputs=source, in_shape=(below, 1, 10), out_shape=(above, 1, 10), weight_bits=4,
+                 input_bits=4, output_bits=4, weights=(lambda: weights.astype(np.int8)) if op == "conv" else None,
+                 **more)
 
 
 def chain(*channels, **more):
     layers = [layer(f"c{n}", (f"c{n - 1}" if n else "input",), a, b, **more)
               for n, (a, b) in enumerate(pairwise(channels))]
     shape = (channels[0], 1, 10)
-    return Workload("chain", (Layer("input", "input", (), shape, shape, output_bits=4), *layers))
+    return Workload(
+        name="chain",
+        layers=(Layer(name="input", op="input", inputs=(), in_shape=shape, out_shape=shape, output_bits=4), *layers))
 
 
 def of(*most):
@@ -52,7 +55,7 @@ def test_cut_into_as_many_consecutive_layers_as_fit():
 def test_a_residual_block_stays_whole():
     network = chain(4, 4, 4)
     blocks = (*network.layers, layer("add", ("c1", "c0"), 4, 4, "add"), layer("c2", ("add",), 4, 4))
-    network = Workload("residual", blocks)
+    network = Workload(name="residual", layers=blocks)
     assert shown(cut(network, of(3, 9))) == [["input", "c0", "c1", "add"], ["add.in", "c2"]]
     with pytest.raises(CapacityError, match="layers c1 to add do not fit the machine together and cannot be cut: too"):
         cut(network, of(1, 9))
@@ -62,7 +65,7 @@ def test_a_layer_that_does_not_fit_is_cut_into_its_filters():
     """Parts have the filters, weights, masks and scales of the whole between them, and the same input."""
     network = chain(3, 4, 50, 7, scale=None)
     whole = network["c1"]
-    scaled = Workload("scaled", tuple(
+    scaled = Workload(name="scaled", layers=tuple(
         la if la is not whole else layer("c1", whole.inputs, 4, 50, scale=np.arange(50.0), bias=-np.arange(50.0),
                                          mask=lambda: whole.weights() > 0) for la in network.layers))
     found = cut(scaled, of(2, 20))
@@ -189,14 +192,14 @@ def test_from_the_command_line(tmp_path):
 
 def test_a_layer_larger_than_the_machine_runs_in_parts():
     """1,152 x 512 weights of two cells: 9 x 8 crossbars on a tile of 40. Halves are 36 and hold exact halves."""
-    network = Workload("wide", (*chain(1152, 512).layers, layer("c1", ("c0",), 512, 16)))
+    network = Workload(name="wide", layers=(*chain(1152, 512).layers, layer("c1", ("c0",), 512, 16)))
     result = xbarch.simulate("isaac_like", network, images=2, batch=10, reload=True, policy="one_copy",
                              overrides=["hierarchy.tiles=1", "hierarchy.imas_per_tile=5"])
     assert [s["layers"] for s in result["segments"]] == [["c0#0"], ["c0#1"], ["c1"]]
     assert [s["crossbars"] for s in result["segments"]] == [36, 36, 4]
     assert [s["bits_in"] // 40 for s in result["segments"]] == [1152, 1152, 512]
     assert [s["bits_out"] // 40 for s in result["segments"]] == [256, 256, 0]
-    network = Workload("third", (*chain(1152, 768).layers, layer("c1", ("c0",), 768, 16)))
+    network = Workload(name="third", layers=(*chain(1152, 768).layers, layer("c1", ("c0",), 768, 16)))
     thirds = xbarch.simulate("isaac_like", network, images=1, batch=10, reload=True, policy="one_copy",
                              overrides=["hierarchy.tiles=1", "hierarchy.imas_per_tile=5"])
     assert [s["layers"] for s in thirds["segments"]] == [["c0#0"], ["c0#1"], ["c0#2"], ["c1"]]

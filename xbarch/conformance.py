@@ -150,7 +150,8 @@ def extremes(path: DataPath) -> Iterator[Case]:
                     weights.reshape(24, -1)[:, ::2] = low
                 mask = np.repeat(rng.random((24, 2)) < 0.5, 16, axis=1)[:, :, None, None] & np.ones(shape, bool)
                 layer = _held(Layer(
-                    f"with weights all {style}", "conv", ("input",), (32, 3, 3), (24, 1, 1), (3, 3), weight_bits=8,
+                    name=f"with weights all {style}", op="conv", inputs=("input",), in_shape=(32, 3, 3),
+                    out_shape=(24, 1, 1), kernel=(3, 3), weight_bits=8,
                     input_bits=4), weights * mask if pruning else weights, mask if pruning else None)
                 if not _refused(path, layer, geometry):
                     yield Case(path, layer, geometry, np.full((1, 288), 15))
@@ -169,9 +170,10 @@ def _layer(rng: np.random.Generator, path: DataPath) -> Layer:
     mask = None if rng.random() < 0.2 else _mask(rng, shape, str(style))
     stride, dilation = int(rng.integers(1, 3)), int(rng.integers(1, 3))
     return _held(Layer(
-        "layer", "linear" if linear else "conv", ("input",), (channels, 1, 1) if linear else (channels, 9, 9),
-        (filters, 1, 1), (height, width), (stride, stride), dilation=(dilation, dilation), groups=groups,
-        weight_bits=weight_bits, input_bits=input_bits), weights if mask is None else weights * mask, mask)
+        name="layer", op="linear" if linear else "conv", inputs=("input",),
+        in_shape=(channels, 1, 1) if linear else (channels, 9, 9), out_shape=(filters, 1, 1), kernel=(height, width),
+        stride=(stride, stride), dilation=(dilation, dilation), groups=groups, weight_bits=weight_bits,
+        input_bits=input_bits), weights if mask is None else weights * mask, mask)
 
 
 def _held(layer: Layer, weights: NDArray[Any], mask: NDArray[np.bool_] | None) -> Layer:
@@ -209,12 +211,13 @@ def _with_units(rng: np.random.Generator, path: DataPath, geometry: Geometry) ->
 
 def _needs(path: DataPath, geometry: Geometry, **change: Any) -> bool:
     """Whether a crossbar is refused without such units and accepted with them."""
-    layer = Layer("layer", "linear", ("input",), (8, 1, 1), (4, 1, 1), weight_bits=4, input_bits=4)
+    layer = Layer(name="layer", op="linear", inputs=("input",), in_shape=(8, 1, 1), out_shape=(4, 1, 1), weight_bits=4,
+                  input_bits=4)
     return bool(_refused(path, layer, geometry)) and not _refused(path, layer, replace(geometry, **change))
 
 
 def _refused(path: DataPath, layer: Layer, geometry: Geometry) -> str:
-    return checked.reason(path, Workload("random", (layer,)), geometry)
+    return checked.reason(path, Workload(name="random", layers=(layer,)), geometry)
 
 
 def _described(layer: Layer, geometry: Geometry) -> str:

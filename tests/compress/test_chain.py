@@ -35,7 +35,7 @@ def test_integers_and_shifts_equal_the_trained_network(tmp_path, model, quantiza
     spec = recipe(model, **quantization)
     parts = data.load(spec.data, 0)
     network = build(spec, parts)
-    trainer = Trainer(network, parts, spec, tmp_path)
+    trainer = Trainer(network=network, parts=parts, recipe=spec, folder=tmp_path)
     trainer.run(phases(spec, "")[0])
     trainer.recalibrate()
     images, _ = parts.test[slice(0, 12)]

@@ -34,7 +34,7 @@ def start(tmp_path_factory):
     few = {name: Images(part.pixels[:count], part.labels[:count]) for name, part, count in (
         ("train", parts.train, 160), ("val", parts.val, 50), ("test", parts.test, 50))}
     parts = replace(parts, **few)
-    trainer = Trainer(build(RECIPE, parts), parts, RECIPE, tmp_path_factory.mktemp("meng"))
+    trainer = Trainer(network=build(RECIPE, parts), parts=parts, recipe=RECIPE, folder=tmp_path_factory.mktemp("meng"))
     trainer.run(phases(RECIPE, "")[0], resume=False)
     return trainer
 
@@ -49,7 +49,7 @@ def asked(group_ch=8, density=None, cut_after=None, epochs=2, name="lasso", rate
 def prune(start, pruning, seen=None):
     """The trainer after this pruning of the common baseline; seen(pruner) after every step."""
     recipe = RECIPE.model_copy(update={"pruning": pruning})
-    trainer = Trainer(deepcopy(start.network), start.parts, recipe, start.folder)
+    trainer = Trainer(network=deepcopy(start.network), parts=start.parts, recipe=recipe, folder=start.folder)
     if seen is not None:
         make = trainer.pruner
 
@@ -271,7 +271,7 @@ def test_cut_before_the_first_epoch(start, algorithm):
     rows = [r for r in made.history if r["phase"] == "pruning"]
     assert [("test_accuracy_cut" in r, "val_accuracy_cut" in r) for r in rows] == [(True, True), (False, False)]
     cut = deepcopy(start.network)
-    trainer = Trainer(cut, start.parts, RECIPE, start.folder)
+    trainer = Trainer(network=cut, parts=start.parts, recipe=RECIPE, folder=start.folder)
     for node, kept in zip(nodes(trainer), nodes(made), strict=True):
         with torch.no_grad():
             node.mask.copy_(kept.mask)
@@ -287,7 +287,8 @@ def test_a_cut_at_the_start_is_made_once(start, tmp_path, algorithm):
     phase = phases(recipe, "")[1]
 
     def fresh(folder, **more):
-        return Trainer(deepcopy(start.network), start.parts, recipe, tmp_path / folder, **more)
+        return Trainer(network=deepcopy(start.network), parts=start.parts, recipe=recipe, folder=tmp_path / folder,
+                       **more)
 
     whole = fresh("whole")
     whole.run(phase)

@@ -58,7 +58,7 @@ def spec(algorithm, **more):
 def test_strongest_keeps_the_largest_groups(size):
     rng = np.random.default_rng(0)
     w = rng.normal(size=(5, 7, 3, 3))
-    layer = Layer("layer", "conv", ("input",), (7, 8, 8), (5, 6, 6), (3, 3))
+    layer = Layer(name="layer", op="conv", inputs=("input",), in_shape=(7, 8, 8), out_shape=(5, 6, 6), kernel=(3, 3))
     found = strongest(w, layer, (size[0], size[1] * 9), 0.6)
     norms = {(f, c): np.linalg.norm(w[f:f + size[0], c:c + size[1]])
              for f in range(0, 5, size[0]) for c in range(0, 7, size[1])}
@@ -207,7 +207,7 @@ def test_trainer_reports_the_cut(tmp_path):
     recipe.write_text(RECIPE.format(method="dense", options="{}", algorithm="{name: cut}"))
     found = find.read_recipe(recipe)
     parts = data.load(found.data, found.seed)
-    trainer = Trainer(build(found, parts), parts, found, tmp_path / "ck")
+    trainer = Trainer(network=build(found, parts), parts=parts, recipe=found, folder=tmp_path / "ck")
     for phase in phases(found, ""):
         trainer.run(phase)
     rows = [r for r in trainer.history if "test_accuracy_cut" in r]

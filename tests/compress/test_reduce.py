@@ -42,7 +42,7 @@ def built(name, size, width):
 
 def scores(net):
     """Outputs of the integer network for two images."""
-    made = Workload("w", exported(net))
+    made = Workload(name="w", layers=exported(net))
     rng = np.random.default_rng(0)
     found = [infer(made, image)[made.layers[-1].name] for image in rng.integers(0, 256, (2, *net.layers[0].out_shape))]
     assert not np.array_equal(*found)  # the images reach the output
@@ -112,9 +112,10 @@ def test_filters_that_nobody_reads_go_and_no_output_changes():
 
 def chain(*shapes):
     """Convolutions behind an image: (filters, channels) each."""
-    made = [Layer("image", "input", (), (shapes[0][1], 4, 4), (shapes[0][1], 4, 4))]
+    made = [Layer(name="image", op="input", inputs=(), in_shape=(shapes[0][1], 4, 4), out_shape=(shapes[0][1], 4, 4))]
     for i, (filters, channels) in enumerate(shapes):
-        made.append(Layer(f"c{i}", "conv", (made[-1].name,), (channels, 4, 4), (filters, 4, 4)))
+        made.append(Layer(name=f"c{i}", op="conv", inputs=(made[-1].name,), in_shape=(channels, 4, 4),
+                          out_shape=(filters, 4, 4)))
     return made
 
 
@@ -149,9 +150,10 @@ def test_removals_run_through_the_network():
 def test_groups_flattening_and_the_end():
     """A grouped reader's channels are those of its groups; a flattened channel is four inputs; scores stay."""
     layers = [*chain((4, 1)),
-              Layer("g", "conv", ("c0",), (4, 4, 4), (6, 2, 2), (2, 2), (2, 2), groups=2),
-              Layer("f", "flatten", ("g",), (6, 2, 2), (24, 1, 1)),
-              Layer("fc", "linear", ("f",), (24, 1, 1), (5, 1, 1))]
+              Layer(name="g", op="conv", inputs=("c0",), in_shape=(4, 4, 4), out_shape=(6, 2, 2), kernel=(2, 2),
+                    stride=(2, 2), groups=2),
+              Layer(name="f", op="flatten", inputs=("g",), in_shape=(6, 2, 2), out_shape=(24, 1, 1)),
+              Layer(name="fc", op="linear", inputs=("f",), in_shape=(24, 1, 1), out_shape=(5, 1, 1))]
     kept = {"c0": np.ones((4, 1, 1, 1), bool), "g": np.ones((6, 2, 2, 2), bool), "fc": np.ones((5, 24, 1, 1), bool)}
     kept["c0"][3] = False
     kept["g"][1] = False
@@ -189,9 +191,9 @@ def test_the_cut_reduces_and_other_methods_do_not():
 
 def test_shortcuts_of_fewer_channels():
     """Channels 2 and 3 come from the branch alone: its filters there are enough to feed or starve the reader."""
-    layers = [*chain((2, 1)), Layer("b", "conv", ("c0",), (2, 4, 4), (4, 4, 4)),
-              Layer("sum", "add", ("b", "c0"), (4, 4, 4), (4, 4, 4)),
-              Layer("r", "conv", ("sum",), (4, 4, 4), (3, 4, 4))]
+    layers = [*chain((2, 1)), Layer(name="b", op="conv", inputs=("c0",), in_shape=(2, 4, 4), out_shape=(4, 4, 4)),
+              Layer(name="sum", op="add", inputs=("b", "c0"), in_shape=(4, 4, 4), out_shape=(4, 4, 4)),
+              Layer(name="r", op="conv", inputs=("sum",), in_shape=(4, 4, 4), out_shape=(3, 4, 4))]
     kept = {"c0": np.ones((2, 1, 1, 1), bool), "b": np.ones((4, 2, 1, 1), bool), "r": np.ones((3, 4, 1, 1), bool)}
     kept["b"][[0, 3]] = False
     found = purify.purified(layers, kept, {n: m.astype(float) for n, m in kept.items()}, 1, 0)

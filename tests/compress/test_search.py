@@ -37,7 +37,7 @@ def trainer(folder, guard, layers=DENSE):
     """A network that was never trained: its accuracy moves with what is removed, up or down."""
     spec = Recipe.model_validate(recipe(guard, layers))
     parts = data.load(spec.data, spec.seed)
-    return Trainer(build(spec, parts), parts, spec, folder, None), spec.pruning
+    return Trainer(network=build(spec, parts), parts=parts, recipe=spec, folder=folder, progress=None), spec.pruning
 
 
 @pytest.mark.full

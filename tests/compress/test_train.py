@@ -172,7 +172,7 @@ def test_reference_models_on_reference_data_have_no_files_of_their_own(recipe):
 def test_damaged_checkpoint_is_refused(place, recipe):
     spec = find.read_recipe(recipe)
     parts = data.load(spec.data, spec.seed)
-    trainer = Trainer(build(spec, parts), parts, spec, place / "bad")
+    trainer = Trainer(network=build(spec, parts), parts=parts, recipe=spec, folder=place / "bad")
     phase = phases(spec, "")[0]
     (place / "bad").mkdir()
     trainer.path(phase).write_bytes(b"PK\x03\x04 not a checkpoint")
@@ -224,4 +224,4 @@ def test_loss_that_explodes_is_refused(place, recipe):
                                    "quantization": spec.quantization.model_copy(update={"clip_penalty": 10.0})})
     parts = data.load(wild.data, wild.seed)
     with pytest.raises(InputError, match="loss is not finite"):
-        Trainer(build(wild, parts), parts, wild, place / "wild").run(phases(wild, "")[0])
+        Trainer(network=build(wild, parts), parts=parts, recipe=wild, folder=place / "wild").run(phases(wild, "")[0])

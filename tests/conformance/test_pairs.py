@@ -93,19 +93,20 @@ def network(machine, path):
     limits = machine.architecture.precision
     bits, taken = min(4, limits.weight_bits), min(4, limits.input_bits)
     low, high = path.levels(bits)
-    layers = [Layer("input", "input", (), (12, 6, 6), (12, 6, 6), output_bits=taken)]
+    layers = [Layer(name="input", op="input", inputs=(), in_shape=(12, 6, 6), out_shape=(12, 6, 6), output_bits=taken)]
     for name, op, before, out, kernel in (("conv", "conv", (12, 6, 6), (10, 6, 6), (3, 3)),
                                           ("fc", "linear", (360, 1, 1), (10, 1, 1), (1, 1))):
         shape = (out[0], before[0], *kernel)
         mask = np.broadcast_to(rng.random((1, before[0], 1, 1)) < 0.5, shape)
         weights = rng.integers(low, high + 1, shape) * mask
         if name == "fc":
-            layers.append(Layer("flatten", "flatten", ("conv",), (10, 6, 6), (360, 1, 1), output_bits=taken))
+            layers.append(Layer(name="flatten", op="flatten", inputs=("conv",), in_shape=(10, 6, 6),
+                                out_shape=(360, 1, 1), output_bits=taken))
         padding = (1, 1) if op == "conv" else (0, 0)
-        layers.append(Layer(name, op, (layers[-1].name,), before, out, kernel, padding=padding,
-                            weight_bits=bits, input_bits=taken, output_bits=taken,
+        layers.append(Layer(name=name, op=op, inputs=(layers[-1].name,), in_shape=before, out_shape=out, kernel=kernel,
+                            padding=padding, weight_bits=bits, input_bits=taken, output_bits=taken,
                             weights=lambda w=weights: w, mask=lambda m=mask: m))
-    return Workload("two", tuple(layers))
+    return Workload(name="two", layers=tuple(layers))
 
 
 @pytest.mark.quick(6)

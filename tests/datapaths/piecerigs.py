@@ -22,8 +22,9 @@ def conv(mask, bits=8, groups=1, seed=0, windows=1, weights=None):
     drawn = np.random.default_rng(seed).integers(-top - 1, top + 1, mask.shape) if weights is None else weights
     stored = (drawn * mask).astype(np.int16)
     filters, channels, *kernel = mask.shape
-    return Layer("conv", "conv", ("input",), (channels * groups, *kernel), (filters, 1, windows), tuple(kernel),
-                 groups=groups, weight_bits=bits, input_bits=4, weights=lambda: stored, mask=lambda: mask)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels * groups, *kernel),
+                 out_shape=(filters, 1, windows), kernel=tuple(kernel), groups=groups, weight_bits=bits, input_bits=4,
+                 weights=lambda: stored, mask=lambda: mask)
 
 
 def exact(path, layer, geometry):

@@ -26,9 +26,9 @@ def conv(mask, weight_bits=4, input_bits=3, groups=1):
     top = (1 << weight_bits - 1) - 1
     weights = np.random.default_rng(0).integers(-top - 1, top + 1, mask.shape).astype(np.int16) * mask
     filters, channels, *kernel = mask.shape
-    return Layer("conv", "conv", ("input",), (channels * groups, *kernel), (filters, 1, 1), tuple(kernel),
-                 groups=groups, weight_bits=weight_bits, input_bits=input_bits, weights=lambda: weights,
-                 mask=lambda: mask)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels * groups, *kernel),
+                 out_shape=(filters, 1, 1), kernel=tuple(kernel), groups=groups, weight_bits=weight_bits,
+                 input_bits=input_bits, weights=lambda: weights, mask=lambda: mask)
 
 
 def matrix(rows, **more):
@@ -148,6 +148,6 @@ def test_laws(seed, grain):
 def test_nothing_left_and_nothing_to_sense_apart():
     blocks = AutoPrune().pack(matrix(np.zeros((300, 40)), weight_bits=8), MACHINE)
     assert len(blocks) == 1 and blocks[0].kept == 0
-    network = Workload("w", (matrix(np.ones((4, 4))),))
+    network = Workload(name="w", layers=(matrix(np.ones((4, 4))),))
     assert "operation units" in AutoPrune().accepts(network, Geometry(128, 128, 2))
     assert AutoPrune().accepts(network, MACHINE) == ""

@@ -34,8 +34,9 @@ def conv(mask, kernel=(1, 1), groups=1, seed=0):
     shape = (filters, rows // area, *kernel)
     kept = np.ascontiguousarray(mask.T).reshape(shape)
     weights = np.random.default_rng(seed).integers(-128, 128, shape) * kept
-    return Layer("conv", "conv", ("input",), (rows // area * groups, 7, 7), (filters, 1, 1), kernel, groups=groups,
-                 input_bits=4, weights=lambda: weights, mask=lambda: kept)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(rows // area * groups, 7, 7),
+                 out_shape=(filters, 1, 1), kernel=kernel, groups=groups, input_bits=4, weights=lambda: weights,
+                 mask=lambda: kept)
 
 
 def structured(rng, rows, filters, tall, per):
@@ -207,7 +208,8 @@ def test_whole_crossbars():
 
 
 def blank(filters, channels, kernel):
-    return Layer("conv", "conv", ("input",), (channels, 7, 7), (filters, 1, 1), kernel)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels, 7, 7), out_shape=(filters, 1, 1),
+                 kernel=kernel)
 
 
 @pytest.mark.parametrize("kind", PATHS)

@@ -24,9 +24,9 @@ ISAAC = Geometry(128, 128, 2)
 def conv(weights, bits=8, input_bits=8, groups=1, mask=None):
     """A layer of one window with these weights (F, C/groups, kh, kw)."""
     filters, channels, *kernel = weights.shape
-    return Layer("conv", "conv", ("input",), (channels * groups, *kernel), (filters, 1, 1), tuple(kernel),
-                 groups=groups, weight_bits=bits, input_bits=input_bits, weights=lambda: weights,
-                 mask=None if mask is None else lambda: mask)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels * groups, *kernel),
+                 out_shape=(filters, 1, 1), kernel=tuple(kernel), groups=groups, weight_bits=bits,
+                 input_bits=input_bits, weights=lambda: weights, mask=None if mask is None else lambda: mask)
 
 
 def linear(weights, bits=8, input_bits=8):
@@ -50,7 +50,7 @@ def test_crossbars_and_work_are_closed_forms(sign, bits, cell_bits, groups, chan
     path = Dense({"sign": sign})
     each = bit_lines(sign, bits, cell_bits)
     own = sign == "offset" and not unit  # the reference takes a bit line of the array
-    assert path.accepts(Workload("w", (layer,)), geometry) == ""
+    assert path.accepts(Workload(name="w", layers=(layer,)), geometry) == ""
     tall, wide = ceil(3 * channels / rows), ceil(filters / ((columns - own) // each))
     blocks = path.pack(layer, geometry)
     assert len({b.crossbar for b in blocks}) == len(blocks) == groups * tall * wide
@@ -72,7 +72,7 @@ def test_offset_count_is_the_reference_count_where_slices_divide_columns(precisi
     layer = conv(np.zeros((filters * groups, rows, 1, 1), np.int16), bits, groups=groups)
     count = groups * ceil(rows / size) * ceil(filters * (bits // cell_bits) / size)
     assert len(Dense().pack(layer, geometry)) == count
-    assert dense_crossbars(Workload("w", (layer,)), geometry) == count
+    assert dense_crossbars(Workload(name="w", layers=(layer,)), geometry) == count
 
 
 # -- encodings ------------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def test_only_weights_in_the_wrong_block_are_refused():
 def test_a_crossbar_too_narrow_is_refused_with_the_bit_lines_needed(sign, unit, columns, fits):
     """16-bit weights in 2-bit cells: 8 bit lines and the reference; 16; 8 for 15 bits and one for the sign."""
     layer, geometry = linear(np.zeros((4, 2), np.int16), 16), Geometry(128, columns, 2, unit_column=unit)
-    reason = Dense({"sign": sign}).accepts(Workload("w", (layer,)), geometry)
+    reason = Dense({"sign": sign}).accepts(Workload(name="w", layers=(layer,)), geometry)
     assert (reason == "") == fits
     if not fits:
         assert f"needs {columns + 1} bit lines, the crossbar has {columns}" in reason and "layer conv" in reason

@@ -22,9 +22,9 @@ MACHINE = Geometry(128, 128, 2, dac_bits=1, adc_bits=4, unit_column=False, ou_ro
 def conv(weights, mask=None, bits=8, input_bits=8, groups=1):
     """A layer of one window with these integer weights (F, C / groups, kh, kw)."""
     filters, channels, *kernel = weights.shape
-    return Layer("conv", "conv", ("input",), (channels * groups, *kernel), (filters, 1, 1), tuple(kernel),
-                 groups=groups, weight_bits=bits, input_bits=input_bits, weights=lambda: weights,
-                 mask=None if mask is None else lambda: mask)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels * groups, *kernel),
+                 out_shape=(filters, 1, 1), kernel=tuple(kernel), groups=groups, weight_bits=bits,
+                 input_bits=input_bits, weights=lambda: weights, mask=None if mask is None else lambda: mask)
 
 
 def blank(*shape, groups=1, bits=8):
@@ -153,7 +153,7 @@ def test_densities_out_of_reach_are_refused(density):
 
 def test_what_it_refuses():
     def reason(options, geometry, bits=8):
-        return Forms(options).accepts(Workload("w", (blank(4, 8, 1, 1, bits=bits),)), geometry)
+        return Forms(options).accepts(Workload(name="w", layers=(blank(4, 8, 1, 1, bits=bits),)), geometry)
     assert reason({}, MACHINE) == reason({"fragment": 8}, Geometry(128, 128, 2)) == ""
     assert "needs an architecture with operation units, such as forms_like" in reason({}, Geometry(128, 128, 2))
     assert "on all 128 of the crossbar" in reason({}, replace(MACHINE, ou_columns=16))

@@ -27,8 +27,9 @@ def conv(filters, channels, kernel=(3, 3), bits=4, groups=1, mask=None, name="co
     shape = (filters, channels // groups, *kernel)
     weights = np.random.default_rng(seed).integers(-7, 8, shape).astype(np.int16)
     weights = weights if mask is None else weights * mask
-    return Layer(name, "conv", ("input",), (channels, *kernel), (filters, 1, 1), kernel, groups=groups,
-                 weight_bits=bits, input_bits=4, weights=lambda: weights, mask=None if mask is None else lambda: mask)
+    return Layer(name=name, op="conv", inputs=("input",), in_shape=(channels, *kernel), out_shape=(filters, 1, 1),
+                 kernel=kernel, groups=groups, weight_bits=bits, input_bits=4, weights=lambda: weights,
+                 mask=None if mask is None else lambda: mask)
 
 
 def real(layer, seed=1):
@@ -95,7 +96,7 @@ def drawn(draw):
 def test_crossbars_as_counted_by_hand(case, sign, fill, shared_rows):
     layer, geometry = case
     path = Huai({"sign": sign, "fill": fill, "shared_rows": shared_rows})
-    assume(not path.accepts(Workload("w", (layer,)), geometry))
+    assume(not path.accepts(Workload(name="w", layers=(layer,)), geometry))
     blocks = path.pack(layer, geometry)
     assert [b.crossbar for b in blocks] == list(range(len(blocks)))
     assert len(blocks) == crossbars(layer, geometry, sign, fill, shared_rows)
@@ -106,7 +107,7 @@ def test_crossbars_as_counted_by_hand(case, sign, fill, shared_rows):
 def test_blocks_hold_whole_kernels_of_their_own_filters(case, shared_rows):
     """No bit line leaves its filter block, so nothing has to be routed; the channels stored are those kept."""
     layer, geometry = case
-    assume(not Huai().accepts(Workload("w", (layer,)), geometry))
+    assume(not Huai().accepts(Workload(name="w", layers=(layer,)), geometry))
     area, step = layer.kernel[0] * layer.kernel[1], wide(layer, geometry)
     stored = {}
     for block in Huai({"fill": "kernels", "shared_rows": shared_rows}).pack(layer, geometry):
@@ -199,7 +200,7 @@ def test_no_aligned_set_that_keeps_as_many_weights_is_nearer(case, fill, importa
 def test_a_projection_is_aligned_and_near_the_density(case, fill, shared_rows, share, seed):
     layer, geometry = case
     path = Huai({"fill": fill, "shared_rows": shared_rows})
-    assume(not path.accepts(Workload("w", (layer,)), geometry))
+    assume(not path.accepts(Workload(name="w", layers=(layer,)), geometry))
     least = path.least(layer, geometry)
     density = least + share * (1 - least)
     weights = real(layer, seed)
@@ -283,7 +284,7 @@ def test_no_other_densities_of_the_layers_keep_more(shapes, share, seed, shared_
 def test_the_smallest_density_leaves_every_layer_alive(cases, shared_rows):
     geometry, path = cases[0][1], Huai({"shared_rows": shared_rows})
     layers = [layer for layer, _ in cases]
-    assume(not path.accepts(Workload("w", tuple(layers)), geometry))
+    assume(not path.accepts(Workload(name="w", layers=tuple(layers)), geometry))
     weights = [real(la) * 100.0 ** i for i, la in enumerate(layers)]
     area = [la.kernel[0] * la.kernel[1] for la in layers]
     channels = [la.in_shape[0] // la.groups for la in layers]
@@ -374,7 +375,7 @@ def test_densities_that_cannot_be_reached_are_refused(density):
 ])
 def test_a_crossbar_too_small_is_refused(geometry, reason):
     layer, path = conv(64, 64), Huai()
-    assert path.accepts(Workload("w", (layer,)), geometry) == reason
+    assert path.accepts(Workload(name="w", layers=(layer,)), geometry) == reason
     for attempt in (lambda: path.pack(layer, geometry), lambda: path.least(layer, geometry),
                     lambda: path.project(real(layer), layer, geometry, 0.5),
                     lambda: path.share([real(layer)], [layer], geometry, 0.5)):

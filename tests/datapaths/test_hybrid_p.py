@@ -13,7 +13,8 @@ TINY = Geometry(4, 8, 2)  # 4 rows x 2 filters
 
 
 def blank(filters, channels, kernel=(1, 1)):
-    return Layer("conv", "conv", ("input",), (channels, 7, 7), (filters, 1, 1), kernel)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels, 7, 7), out_shape=(filters, 1, 1),
+                 kernel=kernel)
 
 
 def test_it_says_that_it_is_assumed():
@@ -53,8 +54,9 @@ def test_kernels_stay_whole():
 
 def test_check_counts_rows_and_filters():
     def stored(mask):
-        return Layer("conv", "conv", ("input",), (len(mask), 7, 7), (mask.shape[1], 1, 1),
-                     weights=lambda: mask.T[:, :, None, None].astype(np.int8), mask=lambda: mask.T[:, :, None, None])
+        return Layer(name="conv", op="conv", inputs=("input",), in_shape=(len(mask), 7, 7),
+                     out_shape=(mask.shape[1], 1, 1), weights=lambda: mask.T[:, :, None, None].astype(np.int8),
+                     mask=lambda: mask.T[:, :, None, None])
 
     five, odd = np.zeros((2, 8, 6), bool)
     five[:5, :4] = True
@@ -68,8 +70,8 @@ def test_every_block_fills_its_crossbars():
     w = np.random.default_rng(2).normal(size=(512, 512, 3, 3))
     geometry, layer = Geometry(128, 128, 2), blank(512, 512, (3, 3))
     found = HybridP().project(w, layer, geometry, 1 / 8)
-    stored = Layer("conv", "conv", ("input",), (512, 7, 7), (512, 1, 1), (3, 3),
-                   weights=lambda: found.mask.astype(np.int8), mask=lambda: found.mask)
+    stored = Layer(name="conv", op="conv", inputs=("input",), in_shape=(512, 7, 7), out_shape=(512, 1, 1),
+                   kernel=(3, 3), weights=lambda: found.mask.astype(np.int8), mask=lambda: found.mask)
     blocks = HybridP().pack(stored, geometry)
     assert all(b.rows == 128 and len(b.targets) == 32 for b in blocks)
     assert len(blocks) == found.mask.sum() / (128 * 32) == pytest.approx(36 * 16 / 8, rel=0.05)

@@ -15,13 +15,14 @@ TINY = Geometry(4, 8, 2)  # 4 rows x 2 filters
 
 
 def blank(filters, channels, kernel=(1, 1)):
-    return Layer("conv", "conv", ("input",), (channels, 7, 7), (filters, 1, 1), kernel)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels, 7, 7), out_shape=(filters, 1, 1),
+                 kernel=kernel)
 
 
 def stored(mask):
     weights = np.random.default_rng(9).integers(-128, 128, mask.shape) * mask
-    return Layer("conv", "conv", ("input",), (mask.shape[1], 7, 7), (len(mask), 1, 1), mask.shape[2:], input_bits=4,
-                 weights=lambda: weights, mask=lambda: mask)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(mask.shape[1], 7, 7), out_shape=(len(mask), 1, 1),
+                 kernel=mask.shape[2:], input_bits=4, weights=lambda: weights, mask=lambda: mask)
 
 
 @pytest.mark.parametrize(("grain", "blocks", "keep"), [("crossbar", 4, 2), ("column", 8, 4)])

@@ -24,8 +24,9 @@ def conv(keep, group_ch, kernel=(3, 3), bits=4, seed=0, groups=1):
     top = (1 << bits - 1) - 1
     weights = np.random.default_rng(seed).integers(-top, top + 1, mask.shape).astype(np.int16) * mask
     filters, channels = mask.shape[:2]
-    return Layer("conv", "conv", ("input",), (channels * groups, *kernel), (filters, 1, 1), kernel, groups=groups,
-                 weight_bits=bits, input_bits=4, weights=lambda: weights, mask=lambda: mask)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels * groups, *kernel),
+                 out_shape=(filters, 1, 1), kernel=kernel, groups=groups, weight_bits=bits, input_bits=4,
+                 weights=lambda: weights, mask=lambda: mask)
 
 
 def rule(layer, geometry, group_ch, unroll="im2col", side_by_side=False, diagonal=False):
@@ -329,7 +330,7 @@ def test_the_table_holds_what_any_crossbar_needs(group_ch, unroll):
 ])
 def test_what_it_does_not_accept(bits, columns, reason):
     layer = conv(np.ones((2, 1), bool), 16, bits=bits)
-    assert Meng().accepts(Workload("w", (layer,)), Geometry(128, columns, 2)) == reason
+    assert Meng().accepts(Workload(name="w", layers=(layer,)), Geometry(128, columns, 2)) == reason
 
 
 @pytest.mark.parametrize("bad", [-8, 8, 100])

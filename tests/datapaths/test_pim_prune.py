@@ -14,7 +14,8 @@ TINY = Geometry(4, 8, 2, unit_column=True)  # 4 rows x 2 filters
 
 
 def blank(filters, channels, kernel=(1, 1)):
-    return Layer("conv", "conv", ("input",), (channels, 7, 7), (filters, 1, 1), kernel)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels, 7, 7), out_shape=(filters, 1, 1),
+                 kernel=kernel)
 
 
 def flat(mask):
@@ -89,8 +90,8 @@ def test_an_eighth_saves_nearly_eight_times_the_crossbars(block):
     layer, geometry = blank(512, 256, (3, 3)), Geometry(128, 128, 2)
     path = PimPrune({"block": block})
     mask = path.project(w, layer, geometry, 1 / 8).mask
-    stored = Layer("conv", "conv", ("input",), (256, 7, 7), (512, 1, 1), (3, 3), weights=lambda: mask.astype(np.int8),
-                   mask=lambda: mask)
+    stored = Layer(name="conv", op="conv", inputs=("input",), in_shape=(256, 7, 7), out_shape=(512, 1, 1),
+                   kernel=(3, 3), weights=lambda: mask.astype(np.int8), mask=lambda: mask)
     assert len(dense.blocks(stored, geometry)) == 288
     crossbars = len({b.crossbar for b in path.pack(stored, geometry)})
     assert 288 / 8 <= crossbars <= 288 / 8 * 1.25

@@ -30,8 +30,9 @@ def conv(mask, bits=8, groups=1, seed=0):
     top = (1 << bits - 1) - 1
     weights = np.random.default_rng(seed).integers(-top - 1, top + 1, mask.shape).astype(np.int16) * mask
     filters, channels, *kernel = mask.shape
-    return Layer("conv", "conv", ("input",), (channels * groups, *kernel), (filters, 1, 1), tuple(kernel),
-                 groups=groups, weight_bits=bits, input_bits=4, weights=lambda: weights, mask=lambda: mask)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels * groups, *kernel),
+                 out_shape=(filters, 1, 1), kernel=tuple(kernel), groups=groups, weight_bits=bits, input_bits=4,
+                 weights=lambda: weights, mask=lambda: mask)
 
 
 def blank(filters, rows):
@@ -223,7 +224,7 @@ def test_variable_k_never_takes_more_crossbars_than_its_share():
 def test_a_large_layer_fills_its_crossbars():
     """The largest of ResNet-18, an eighth of its weights: an eighth of the 36 x 16 crossbars."""
     weights = np.random.default_rng(0).normal(size=(512, 512, 3, 3))
-    layer = Layer("conv", "conv", ("input",), (512, 3, 3), (512, 1, 1), (3, 3))
+    layer = Layer(name="conv", op="conv", inputs=("input",), in_shape=(512, 3, 3), out_shape=(512, 1, 1), kernel=(3, 3))
     kept = SegPrune().project(weights, layer, ISAAC, 1 / 8)
     assert len(SegPrune().pack(conv(kept.mask), ISAAC)) == 36 * 16 / 8
 
@@ -399,4 +400,4 @@ def test_a_crossbar_too_narrow_is_refused():
     layer, narrow = conv(np.ones((4, 8, 1, 1))), Geometry(128, 3, 2)
     with pytest.raises(InputError, match="needs 4 bit lines, the crossbar has 3"):
         SegPrune().project(layer.weights(), layer, narrow, 0.5)
-    assert "needs 4 bit lines" in SegPrune().accepts(Workload("w", (layer,)), narrow)
+    assert "needs 4 bit lines" in SegPrune().accepts(Workload(name="w", layers=(layer,)), narrow)

@@ -28,9 +28,9 @@ def conv(mask, weight_bits=8, input_bits=8, groups=1, seed=0):
     top = (1 << weight_bits - 1) - 1
     weights = np.random.default_rng(seed).integers(-top - 1, top + 1, mask.shape).astype(np.int16) * mask
     filters, channels, *kernel = mask.shape
-    return Layer("conv", "conv", ("input",), (channels * groups, *kernel), (filters, 1, 1), tuple(kernel),
-                 groups=groups, weight_bits=weight_bits, input_bits=input_bits, weights=lambda: weights,
-                 mask=lambda: mask)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels * groups, *kernel),
+                 out_shape=(filters, 1, 1), kernel=tuple(kernel), groups=groups, weight_bits=weight_bits,
+                 input_bits=input_bits, weights=lambda: weights, mask=lambda: mask)
 
 
 def matrix(rows, **more):
@@ -135,7 +135,7 @@ def test_nothing_left_still_has_a_crossbar():
 
 
 def test_refuses_arrays_that_are_sensed_whole():
-    network = Workload("w", (matrix(np.ones((4, 4))),))
+    network = Workload(name="w", layers=(matrix(np.ones((4, 4))),))
     assert "operation units" in Sre().accepts(network, Geometry(128, 128, 2)) and not Sre().accepts(network, MACHINE)
     assert "bit lines" in Sre().accepts(network, Geometry(8, 4, 2, unit_column=False, ou_rows=4, ou_columns=4))
 

@@ -14,7 +14,8 @@ ISAAC = Geometry(128, 128, 2)
 
 
 def blank(filters, channels, kernel=(1, 1)):
-    return Layer("conv", "conv", ("input",), (channels, 7, 7), (filters, 1, 1), kernel)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels, 7, 7), out_shape=(filters, 1, 1),
+                 kernel=kernel)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -43,8 +44,8 @@ def test_the_smaller_matrix_is_packed_as_any_other():
     w = np.random.default_rng(1).normal(size=(512, 256, 3, 3))
     path, layer = TinyButAccurate(), blank(512, 256, (3, 3))
     found = path.project(w, layer, ISAAC, 1 / 8)
-    small = Layer("conv", "conv", ("input",), (256, 7, 7), (512, 1, 1), (3, 3), mask=lambda: found.mask,
-                  weights=lambda: found.mask.astype(np.int8))
+    small = Layer(name="conv", op="conv", inputs=("input",), in_shape=(256, 7, 7), out_shape=(512, 1, 1), kernel=(3, 3),
+                  mask=lambda: found.mask, weights=lambda: found.mask.astype(np.int8))
     blocks = path.pack(small, ISAAC)
     assert len(blocks) == ceil(found.side["rows"] / 128) * ceil(found.side["filters"] / 32)
     work = path.work(blocks, small, ISAAC)

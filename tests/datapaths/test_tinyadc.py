@@ -23,8 +23,9 @@ ISAAC = Geometry(128, 128, 2)
 def conv(weights, mask=None, groups=1):
     """A layer of one window with these integer weights (F, C / groups, kh, kw)."""
     filters, channels, *kernel = weights.shape
-    return Layer("conv", "conv", ("input",), (channels * groups, *kernel), (filters, 1, 1), tuple(kernel),
-                 groups=groups, weights=lambda: weights, mask=None if mask is None else lambda: mask)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels * groups, *kernel),
+                 out_shape=(filters, 1, 1), kernel=tuple(kernel), groups=groups, weights=lambda: weights,
+                 mask=None if mask is None else lambda: mask)
 
 
 def blank(*shape):

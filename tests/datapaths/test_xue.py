@@ -24,9 +24,9 @@ ISAAC = Geometry(128, 128, 2)
 def conv(weights, bits=4, input_bits=4, groups=1, mask=None):
     """A layer of one window with these integer weights (F, C / groups, kh, kw)."""
     filters, channels, *kernel = weights.shape
-    return Layer("conv", "conv", ("input",), (channels * groups, *kernel), (filters, 1, 1), tuple(kernel),
-                 groups=groups, weight_bits=bits, input_bits=input_bits, weights=lambda: weights,
-                 mask=None if mask is None else lambda: mask)
+    return Layer(name="conv", op="conv", inputs=("input",), in_shape=(channels * groups, *kernel),
+                 out_shape=(filters, 1, 1), kernel=tuple(kernel), groups=groups, weight_bits=bits,
+                 input_bits=input_bits, weights=lambda: weights, mask=None if mask is None else lambda: mask)
 
 
 def trained(seed, filters=20, channels=32, kernel=(3, 3), bits=4, groups=1):
@@ -213,8 +213,8 @@ def test_adc_bits_by_layer():
     assert (path.target(layer), path.target(other)) == (2, 3)
     assert path.project(weights, layer, ISAAC, 0.2).side["cap"] == 3
     assert path.project(weights, other, ISAAC, 0.2).side["cap"] == 7
-    assert path.accepts(Workload("w", (layer,)), ISAAC) == ""
-    assert "conv" in path.accepts(Workload("w", (other,)), ISAAC)
+    assert path.accepts(Workload(name="w", layers=(layer,)), ISAAC) == ""
+    assert "conv" in path.accepts(Workload(name="w", layers=(other,)), ISAAC)
 
 
 @pytest.mark.parametrize("single_bit", [True, False])
@@ -315,8 +315,8 @@ def test_bad_input_is_named():
         bit_level(np.array([[8]]), 3, 1, 3)
     with pytest.raises(InputError, match="cap"):
         bit_level(np.array([[1]]), 3, 1, 0)
-    assert "bit lines" in path.accepts(Workload("w", (layer,)), Geometry(64, 5, 2))
-    assert "2 bits" in path.accepts(Workload("w", (replace(layer, weight_bits=1),)), ISAAC)
+    assert "bit lines" in path.accepts(Workload(name="w", layers=(layer,)), Geometry(64, 5, 2))
+    assert "2 bits" in path.accepts(Workload(name="w", layers=(replace(layer, weight_bits=1),)), ISAAC)
 
 
 def test_extreme_layers():

@@ -25,8 +25,9 @@ def layer_of(kernel, stride, padding, dilation, groups, channels=6, filters=4, s
     out = [(n + 2 * p - d * (k - 1) - 1) // s + 1
            for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)]
     weights = rng.integers(-7, 8, (filters, channels // groups, *kernel)).astype(np.int8)
-    layer = Layer("c", "conv", ("input",), (channels, *size), (filters, *out), kernel, stride, padding, dilation,
-                  groups, weight_bits=4, input_bits=5, weights=lambda: weights)
+    layer = Layer(name="c", op="conv", inputs=("input",), in_shape=(channels, *size), out_shape=(filters, *out),
+                  kernel=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups, weight_bits=4,
+                  input_bits=5, weights=lambda: weights)
     return layer, rng.integers(0, 32, (channels, *size))
 
 
@@ -68,8 +69,8 @@ def test_packed_layers_are_the_convolution(path, stride, padding, dilation, grou
 def test_a_linear_layer_takes_the_image_flattened_channel_first():
     image = np.random.default_rng(5).integers(0, 32, (3, 4, 5))
     weights = np.random.default_rng(6).integers(-7, 8, (8, 60, 1, 1))
-    layer = Layer("fc", "linear", ("input",), (60, 1, 1), (8, 1, 1), weight_bits=4, input_bits=5,
-                  weights=lambda: weights)
+    layer = Layer(name="fc", op="linear", inputs=("input",), in_shape=(60, 1, 1), out_shape=(8, 1, 1), weight_bits=4,
+                  input_bits=5, weights=lambda: weights)
     expected = torch.nn.functional.linear(torch.from_numpy(image).reshape(1, -1).double(),
                                           torch.from_numpy(weights.reshape(8, 60)).double())
     assert np.array_equal(reference(layer, unroll(image, layer)), expected.numpy().astype(np.int64))

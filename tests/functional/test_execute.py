@@ -28,8 +28,8 @@ def block(cells, decode, inputs=None, crossbar=0, row0=0, col0=0, group=0, cap=N
 
 
 def layer_of(inputs, filters, input_bits=2, weights=None, **more):
-    return Layer("fc", "linear", ("input",), (inputs, 1, 1), (filters, 1, 1), input_bits=input_bits, weight_bits=4,
-                 weights=None if weights is None else lambda: weights, **more)
+    return Layer(name="fc", op="linear", inputs=("input",), in_shape=(inputs, 1, 1), out_shape=(filters, 1, 1),
+                 input_bits=input_bits, weight_bits=4, weights=None if weights is None else lambda: weights, **more)
 
 
 # -- by hand --------------------------------------------------------------------------------------------------
@@ -152,10 +152,13 @@ def test_sums_beyond_exact_arithmetic_are_refused():
 
 def network(activations):
     weights = np.random.default_rng(1).integers(-8, 8, (6, 2, 3, 3)).astype(np.int8)
-    conv = Layer("conv", "conv", ("input",), (2, 5, 5), (6, 5, 5), (3, 3), padding=(1, 1), weight_bits=4, input_bits=4,
-                 weights=lambda: weights)
+    conv = Layer(name="conv", op="conv", inputs=("input",), in_shape=(2, 5, 5), out_shape=(6, 5, 5), kernel=(3, 3),
+                 padding=(1, 1), weight_bits=4, input_bits=4, weights=lambda: weights)
     head = layer_of(6, 2, 4, np.array([[1, -8, 7, 0, 3, 2]] * 2, np.int8).reshape(2, 6, 1, 1))
-    return Workload("net", (Layer("input", "input", (), (2, 5, 5), (2, 5, 5)), conv, head), activations=activations)
+    return Workload(
+        name="net",
+        layers=(Layer(name="input", op="input", inputs=(), in_shape=(2, 5, 5), out_shape=(2, 5, 5)), conv, head),
+        activations=activations)
 
 
 def stored(images=3):
@@ -196,7 +199,8 @@ def test_verify_refuses_activations_that_do_not_fit(activations, why):
 
 def test_reference_is_the_matrix_product_of_each_group():
     weights = np.arange(8).reshape(4, 2, 1, 1)
-    grouped = Layer("c", "conv", ("input",), (4, 1, 1), (4, 1, 1), groups=2, input_bits=4, weights=lambda: weights)
+    grouped = Layer(name="c", op="conv", inputs=("input",), in_shape=(4, 1, 1), out_shape=(4, 1, 1), groups=2,
+                    input_bits=4, weights=lambda: weights)
     x = np.array([[1, 2, 3, 4]])
     assert reference(grouped, x).tolist() == [[0 + 2, 2 + 6, 12 + 20, 18 + 28]]
 
@@ -206,8 +210,8 @@ def test_operation_units_convert_apart(sign):
     """Sums of 4 word lines of 2-bit cells reach 12: 4 bits lose nothing where the whole column of 32 would."""
     rng = np.random.default_rng(3)
     weights = rng.integers(-8, 8, (12, 5, 3, 3))
-    layer = Layer("conv", "conv", ("in",), (5, 4, 4), (12, 4, 4), (3, 3), (1, 1), (1, 1), weight_bits=4, input_bits=4,
-                  output_bits=4, weights=lambda: weights)
+    layer = Layer(name="conv", op="conv", inputs=("in",), in_shape=(5, 4, 4), out_shape=(12, 4, 4), kernel=(3, 3),
+                  stride=(1, 1), padding=(1, 1), weight_bits=4, input_bits=4, output_bits=4, weights=lambda: weights)
     geometry = Geometry(32, 24, 2, dac_bits=1, adc_bits=4, unit_column=False, ou_rows=4, ou_columns=6)
     x = rng.integers(12, 16, (16, layer.rows))
     blocks = Dense({"sign": sign}).pack(layer, geometry)

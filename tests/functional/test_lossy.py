@@ -23,8 +23,9 @@ def unit(geometry, name="sense_amplifier", **options):
 
 
 def linear(inputs, filters, weight_bits, input_bits, weights):
-    return Layer("fc", "linear", ("input",), (inputs, 1, 1), (filters, 1, 1), weight_bits=weight_bits,
-                 input_bits=input_bits, weights=lambda: np.asarray(weights).T.reshape(filters, inputs, 1, 1))
+    return Layer(name="fc", op="linear", inputs=("input",), in_shape=(inputs, 1, 1), out_shape=(filters, 1, 1),
+                 weight_bits=weight_bits, input_bits=input_bits,
+                 weights=lambda: np.asarray(weights).T.reshape(filters, inputs, 1, 1))
 
 
 def oracle(weights, x, weight_bits, input_bits, geometry, headroom):
@@ -153,7 +154,7 @@ def test_cells_without_a_sign_lose_bits_the_same_way(name):
             geometry = replace(geometry, ou_rows=8, ou_columns=64)
         weights = rng.integers(-7, 8, (64, 6))
         layer, x = linear(64, 6, 4, 4, weights), rng.integers(0, 16, (4, 64))
-        if path.accepts(Workload("w", (layer,)), geometry):
+        if path.accepts(Workload(name="w", layers=(layer,)), geometry):
             continue
         blocks = path.pack(layer, geometry)
         sensing = unit(geometry)
@@ -207,8 +208,10 @@ def test_a_negative_cell_needs_an_array_that_subtracts():
 def test_verify_reports_the_loss():
     weights = np.full((256, 1), -77)
     layer = linear(256, 1, 8, 6, weights)
-    network = Workload("net", (Layer("input", "input", (), (256, 1, 1), (256, 1, 1)), layer),
-                       activations={"fc": np.full((1, 256, 1, 1), 45)})
+    network = Workload(
+        name="net",
+        layers=(Layer(name="input", op="input", inputs=(), in_shape=(256, 1, 1), out_shape=(256, 1, 1)), layer),
+        activations={"fc": np.full((1, 256, 1, 1), 45)})
     geometry = Geometry(256, 256, 4, dac_bits=3, adc_bits=6, unit_column=False, signed=True)
     how = {"blocks": lambda la: Dense().pack(la, geometry), "sensing": unit(geometry)}
     row, = verify(network, geometry, **how)

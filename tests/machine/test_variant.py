@@ -27,10 +27,10 @@ GEOMETRY = Geometry(128, 128, 2)
 def single(scale=None, weights=None):
     codes = np.ones((32, 128, 1, 1), np.int8) if weights is None else weights
     shape = (128, 4, 4)
-    return Workload("single", (
-        Layer("input", "input", (), shape, shape, output_bits=4),
-        Layer("conv", "conv", ("input",), shape, (32, 4, 4), weight_bits=4, input_bits=4, output_bits=4, relu=True,
-              weights=lambda: codes, scale=scale)))
+    return Workload(name="single", layers=(
+        Layer(name="input", op="input", inputs=(), in_shape=shape, out_shape=shape, output_bits=4),
+        Layer(name="conv", op="conv", inputs=("input",), in_shape=shape, out_shape=(32, 4, 4), weight_bits=4,
+              input_bits=4, output_bits=4, relu=True, weights=lambda: codes, scale=scale)))
 
 
 class Wide(Dense):

@@ -39,7 +39,7 @@ def pruned(name, density):
     masks = {la.name: path.project(w, la, ISAAC.geometry, d).mask
              for w, la, d in zip(weights, layers, densities, strict=True)}
     thin = [replace(la, mask=lambda m=masks[la.name]: m) if la.compute else la for la in workload.layers]
-    return candidate(Workload(f"{name}_pruned", tuple(thin)), path)
+    return candidate(Workload(name=f"{name}_pruned", layers=tuple(thin)), path)
 
 
 def replaced(tiles):

@@ -12,8 +12,8 @@ from xbarch.workload.graph import Layer, Workload
 
 
 def conv(name, source, shape, out, kernel=3, stride=1, padding=1, dilation=1):
-    return Layer(name, "conv", (source,), shape, out, (kernel, kernel), (stride, stride), (padding, padding),
-                 (dilation, dilation))
+    return Layer(name=name, op="conv", inputs=(source,), in_shape=shape, out_shape=out, kernel=(kernel, kernel),
+                 stride=(stride, stride), padding=(padding, padding), dilation=(dilation, dilation))
 
 
 def brute(layer, height, width):
@@ -66,11 +66,11 @@ def test_shortcut_buffer_covers_the_long_branch():
     """A residual block of two 3x3 convolutions: the shortcut holds what window 0 of the sum waits for."""
     shape = (4, 8, 8)
     layers = (
-        Layer("input", "input", (), shape, shape),
+        Layer(name="input", op="input", inputs=(), in_shape=shape, out_shape=shape),
         conv("a", "input", shape, shape), conv("b", "a", shape, shape),
-        Layer("sum", "add", ("b", "input"), shape, shape),
+        Layer(name="sum", op="add", inputs=("b", "input"), in_shape=shape, out_shape=shape),
     )
-    edges = inputs(Workload("w", layers))
+    edges = inputs(Workload(name="w", layers=layers))
     least = slack_needed(edges)
     # b's first window needs a up to (1, 1), a's window (1, 1) needs the input up to (2, 2): 2 * 8 + 2 + 1 pixels.
     assert edges["b"][0].need[0] == 8 + 2
@@ -83,7 +83,7 @@ def test_shortcut_buffer_covers_the_long_branch():
 def test_smallest_buffers_never_block_for_good(blocks, size, seed):
     """Random chains of residual blocks, long and short branches, random times: with `slack_needed` they finish."""
     shape, source = (1, size, size), "input"
-    layers = [Layer("input", "input", (), shape, shape)]
+    layers = [Layer(name="input", op="input", inputs=(), in_shape=shape, out_shape=shape)]
     for i, (depth, kernel, stride, projected, _) in enumerate(blocks):
         here, before = shape, source
         for d in range(depth):
@@ -95,9 +95,9 @@ def test_smallest_buffers_never_block_for_good(blocks, size, seed):
         if projected or here != shape:
             layers.append(conv(f"b{i}p", source, shape, here, 1, stride, 0))
             short = f"b{i}p"
-        layers.append(Layer(f"b{i}s", "add", (before, short), here, here))
+        layers.append(Layer(name=f"b{i}s", op="add", inputs=(before, short), in_shape=here, out_shape=here))
         shape, source = here, f"b{i}s"
-    edges = inputs(Workload("w", tuple(layers)))
+    edges = inputs(Workload(name="w", layers=tuple(layers)))
     least = slack_needed(edges)
     order = {name: i for i, name in enumerate(edges)}
     random = np.random.default_rng(seed)

@@ -75,9 +75,9 @@ class Case:
         filters, channels, *kernel = self.weights.shape
         stored = self.weights if weights is None else weights
         stored = stored if mask is None else stored * mask
-        return Layer("layer", "conv", ("input",), (channels * self.groups, 9, 9), (filters, 1, 1), tuple(kernel),
-                     groups=self.groups, weight_bits=self.weight_bits, input_bits=self.input_bits,
-                     weights=lambda: stored, mask=None if mask is None else lambda: mask)
+        return Layer(name="layer", op="conv", inputs=("input",), in_shape=(channels * self.groups, 9, 9),
+                     out_shape=(filters, 1, 1), kernel=tuple(kernel), groups=self.groups, weight_bits=self.weight_bits,
+                     input_bits=self.input_bits, weights=lambda: stored, mask=None if mask is None else lambda: mask)
 
 
 def layers(name):
@@ -97,7 +97,7 @@ def draw(rng, path, units=None):
             wide = geometry.columns if path.name == "forms" else int(rng.choice([4, 8, 16]))
             geometry = replace(geometry, ou_rows=int(rng.choice([4, 8, 16])), ou_columns=wide)
         case = Case(path, geometry, weights(rng, path, bits, shape), groups, bits, int(rng.choice([1, 4, 8])))
-        if not path.accepts(Workload("w", (case.layer(),)), geometry):
+        if not path.accepts(Workload(name="w", layers=(case.layer(),)), geometry):
             return case
 
 

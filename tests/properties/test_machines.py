@@ -52,8 +52,9 @@ def convolution(net: Net, dice: Random, name: str, at: str, same: bool = False) 
         kernel, pad, span, dilation = 1, 0, 1, 1
     out = tuple((n + 2 * pad - span) // stride + 1 for n in (height, width))
     filters = channels if same else groups * dice.randint(1, 24 // groups)
-    return net._node(Layer(name, "conv", (at,), (channels, height, width), (filters, *out), (kernel, kernel),
-                           (stride, stride), (pad, pad), (dilation, dilation), groups, relu=True))
+    return net._node(Layer(name=name, op="conv", inputs=(at,), in_shape=(channels, height, width),
+                           out_shape=(filters, *out), kernel=(kernel, kernel), stride=(stride, stride),
+                           padding=(pad, pad), dilation=(dilation, dilation), groups=groups, relu=True))
 
 
 def pool(net: Net, dice: Random, name: str, at: str) -> str:
@@ -104,7 +105,8 @@ def workload(dice: Random) -> Workload:
             layer = replace(layer, weights=lambda w=weights: w,
                             mask=(lambda m=keep: m) if masked and layer.op == "conv" else None)
         layers.append(layer)
-    return Workload("random", tuple(layers), "meng" if masked else "dense", {"group_ch": 4} if masked else {})
+    return Workload(name="random", layers=tuple(layers), datapath="meng" if masked else "dense",
+                    options={"group_ch": 4} if masked else {})
 
 
 # -- machines -------------------------------------------------------------------------------------------------------

@@ -86,9 +86,11 @@ def chain(*channels, windows=20, bits=16):
     shape, layers = (channels[0], 1, windows), []
     for number, width in enumerate(channels[1:]):
         below, above = (channels[number], 1, windows), (width, 1, windows)
-        layers.append(Layer(f"conv{number}", "conv", (f"conv{number - 1}" if number else "input",), below, above,
-                            weight_bits=bits, input_bits=bits, output_bits=bits))
-    return Workload("chain", (Layer("input", "input", (), shape, shape, output_bits=bits), *layers))
+        layers.append(Layer(name=f"conv{number}", op="conv", inputs=(f"conv{number - 1}" if number else "input",),
+                            in_shape=below, out_shape=above, weight_bits=bits, input_bits=bits, output_bits=bits))
+    return Workload(
+        name="chain",
+        layers=(Layer(name="input", op="input", inputs=(), in_shape=shape, out_shape=shape, output_bits=bits), *layers))
 
 
 def test_isaac_by_hand():

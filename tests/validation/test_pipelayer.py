@@ -33,8 +33,9 @@ def test_the_printed_efficiency_does_not_follow():
 def test_mapping_examples(copies, cycles):
     """A 1152 x 256 matrix takes 18 arrays; 112 x 112 outputs take 12,544 of G = 1 and ceil(12,544 / G) of G copies."""
     shape = (128, 112, 112)
-    layer = Layer("conv", "conv", ("input",), shape, (256, 112, 112), (3, 3), padding=(1, 1), weight_bits=4,
-                  input_bits=4, output_bits=4, weights=lambda: np.ones((256, 128, 3, 3), np.int8))
+    layer = Layer(name="conv", op="conv", inputs=("input",), in_shape=shape, out_shape=(256, 112, 112), kernel=(3, 3),
+                  padding=(1, 1), weight_bits=4, input_bits=4, output_bits=4,
+                  weights=lambda: np.ones((256, 128, 3, 3), np.int8))
     packed = registry.datapath("dense").pack(layer, Machine(PIPELAYER).geometry)
     assert len(packed) == 18 and layer.windows == 12_544 and -(-layer.windows // copies) == cycles
 

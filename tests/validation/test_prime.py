@@ -16,15 +16,15 @@ from xbarch.specs.load import load
 from xbarch.workload.graph import Layer, Workload
 
 PRIME = load("prime_like", Architecture)
-ARRAY = Workload("array", (  # one pair of mats full of 8-bit weights, four windows of 6-bit inputs
-    Layer("input", "input", (), (256, 1, 4), (256, 1, 4), output_bits=6),
-    Layer("conv", "conv", ("input",), (256, 1, 4), (128, 1, 4), weight_bits=8, input_bits=6,
-          weights=lambda: np.ones((128, 256, 1, 1), np.int8))))
+ARRAY = Workload(name="array", layers=(  # one pair of mats full of 8-bit weights, four windows of 6-bit inputs
+    Layer(name="input", op="input", inputs=(), in_shape=(256, 1, 4), out_shape=(256, 1, 4), output_bits=6),
+    Layer(name="conv", op="conv", inputs=("input",), in_shape=(256, 1, 4), out_shape=(128, 1, 4), weight_bits=8,
+          input_bits=6, weights=lambda: np.ones((128, 256, 1, 1), np.int8))))
 
 
 def linear(inputs, outputs, weight_bits=8, input_bits=6):
-    return Layer("fc", "linear", ("input",), (inputs, 1, 1), (outputs, 1, 1), weight_bits=weight_bits,
-                 input_bits=input_bits)
+    return Layer(name="fc", op="linear", inputs=("input",), in_shape=(inputs, 1, 1), out_shape=(outputs, 1, 1),
+                 weight_bits=weight_bits, input_bits=input_bits)
 
 
 def test_structure():
@@ -102,7 +102,10 @@ def test_a_random_layer_is_lossy_but_near(seed):
     weights, x = rng.integers(-128, 128, (128, 256, 1, 1)), rng.integers(0, 64, (3, 256, 1, 1))
     x[0] = 63
     layer = replace(linear(256, 128), weights=lambda: weights)
-    network = Workload("net", (Layer("input", "input", (), (256, 1, 1), (256, 1, 1)), layer), activations={"fc": x})
+    network = Workload(
+        name="net",
+        layers=(Layer(name="input", op="input", inputs=(), in_shape=(256, 1, 1), out_shape=(256, 1, 1)), layer),
+        activations={"fc": x})
     row, = xbarch.verify("prime_like", network)
     assert row["drops"] > 0 and row["clips"] == 0 and 0 < row["error"] <= 1
     right = np.abs(x.reshape(3, 256) @ weights.reshape(128, 256).T)
@@ -124,15 +127,18 @@ def test_loss_falls_with_headroom_until_sums_saturate():
 
 def test_precision_is_bounded():
     with pytest.raises(InputError, match="weight_bits: must be at most 8 on prime_like, not 16 as in layer fc"):
-        xbarch.simulate("prime_like", Workload("net", (Layer("input", "input", (), (4, 1, 1), (4, 1, 1)),
-                                                       linear(4, 2, 16))), images=1)
+        xbarch.simulate("prime_like", Workload(
+            name="net", layers=(Layer(name="input", op="input", inputs=(), in_shape=(4, 1, 1), out_shape=(4, 1, 1)),
+                    linear(4, 2, 16))), images=1)
 
 
 def test_a_method_that_needs_few_bits_does_not_make_amplifiers_lose_more():
     """TinyADC guarantees sums of few bits, which converters that saturate can have; the highest bits are others."""
     layer = replace(linear(256, 16, 4, 4), weights=lambda: np.eye(16, 256, dtype=np.int8).reshape(16, 256, 1, 1),
                     mask=lambda: np.eye(16, 256, dtype=bool).reshape(16, 256, 1, 1))
-    network = Workload("net", (Layer("input", "input", (), (256, 1, 1), (256, 1, 1)), layer))
+    network = Workload(
+        name="net",
+        layers=(Layer(name="input", op="input", inputs=(), in_shape=(256, 1, 1), out_shape=(256, 1, 1)), layer))
     path = registry.datapath("tinyadc")
     needed = path.adc_bits(layer, replace(Machine(PRIME).geometry, dac_bits=1))
     found = [xbarch.execute("prime_like", network, datapath="tinyadc", policy="one_copy", images=1, overrides=[

@@ -23,16 +23,17 @@ def example(bits=4):
     mask = rng.random((6, 3, 3, 3)) < 0.5
     fc = rng.integers(-top, top + 1, (5, 6 * 4 * 4, 1, 1)).astype(np.int16)
     layers = (
-        Layer("input", "input", (), (3, 4, 4), (3, 4, 4), output_bits=8),
-        Layer("conv", "conv", ("input",), (3, 4, 4), (6, 4, 4), (3, 3), padding=(1, 1), relu=True, weight_bits=bits,
-              input_bits=8, output_bits=4, weights=lambda: weights * mask, mask=lambda: mask,
-              scale=rng.random(6), bias=rng.random(6)),
-        Layer("flatten", "flatten", ("conv",), (6, 4, 4), (96, 1, 1), output_bits=4),
-        Layer("fc", "linear", ("flatten",), (96, 1, 1), (5, 1, 1), weight_bits=bits, input_bits=4,
-              weights=lambda: fc, scale=rng.random(5), bias=rng.random(5)),
+        Layer(name="input", op="input", inputs=(), in_shape=(3, 4, 4), out_shape=(3, 4, 4), output_bits=8),
+        Layer(name="conv", op="conv", inputs=("input",), in_shape=(3, 4, 4), out_shape=(6, 4, 4), kernel=(3, 3),
+              padding=(1, 1), relu=True, weight_bits=bits, input_bits=8, output_bits=4, weights=lambda: weights * mask,
+              mask=lambda: mask, scale=rng.random(6), bias=rng.random(6)),
+        Layer(name="flatten", op="flatten", inputs=("conv",), in_shape=(6, 4, 4), out_shape=(96, 1, 1), output_bits=4),
+        Layer(name="fc", op="linear", inputs=("flatten",), in_shape=(96, 1, 1), out_shape=(5, 1, 1), weight_bits=bits,
+              input_bits=4, weights=lambda: fc, scale=rng.random(5), bias=rng.random(5)),
     )
-    return Workload("w", layers, "meng", {"group_ch": 4}, "digits", {"baseline": 0.9}, "a test",
-                    {"conv": rng.integers(0, 256, (2, 3, 4, 4)).astype(np.uint8),
+    return Workload(name="w", layers=layers, datapath="meng", options={"group_ch": 4}, trained_on="digits",
+                    accuracy={"baseline": 0.9}, source="a test",
+                    activations={"conv": rng.integers(0, 256, (2, 3, 4, 4)).astype(np.uint8),
                      "fc": rng.integers(0, 16, (2, 96, 1, 1)).astype(np.uint8)})
 
 

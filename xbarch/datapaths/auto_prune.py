@@ -1,4 +1,4 @@
-"""AUTO-PRUNE and APQ: densities found layer by layer, what is kept moved together in operation units."""
+"""AUTO-PRUNE and APQ: densities are found layer by layer; what is kept moves together in operation units."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class AutoPruneOptions(Options):
         "together along the rows; rows: a row of an operation unit (AUTO-PRUNE), those kept move up as in `sre`")
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`; offset weights have "
                              "a reference beside the weights of every piece")
-    delta_bits: int = Field(5, ge=1, le=16, description="bits of a code of a row id, as for `sre`")
-    gathers: int = Field(8, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+    delta_bits: int = Field(5, ge=1, le=16, description="bits of a row id's code, as for `sre`")
+    gathers: int = Field(8, ge=1, le=64, description="address generators per IMA, each at one input per clock")
 
 
 class AutoPrune(Pruning[AutoPruneOptions]):
     """Every layer has a density of its own; a recipe's `search` with option `density` finds them.
 
-    Grain "vectors": in each strip of rows as tall as an operation unit the filters with an unmasked weight stand side
+    Grain "vectors": in each strip of rows as tall as an operation unit, the filters with an unmasked weight lie side
     by side; sums go to their filters by index. Grain "rows": column groups keep rows of their own, as in `sre`. Either
-    way pieces share crossbars, are driven by inputs of their own and read one after another; a layer of which that
-    saves nothing stays in place.
+    way, pieces share crossbars, are driven by inputs of their own and are read one after another. Where that saves
+    nothing, a layer is packed as on `dense`.
     """
 
     name: ClassVar[str] = "auto_prune"
@@ -81,8 +81,8 @@ class AutoPrune(Pruning[AutoPruneOptions]):
         return sparse_units.group_weights(layer, geometry, self.options.sign)
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
-        """Every piece read unit by unit in each phase; once a window ids are fetched, inputs gathered, sums scattered.
-        Zero inputs are not skipped."""
+        """Every piece is read in each phase, one operation unit after another. Once per window, ids are fetched, inputs
+        gathered and sums scattered. Zero inputs are not skipped."""
         delay = indices.delay(blocks, layer, geometry, "sram", self.options.gathers)
         return replace(standard_work(blocks, geometry.phases(layer.input_bits), geometry),
                        extra=sparse_units.counted(blocks, layer, self.options.delta_bits), latency=delay.latency,

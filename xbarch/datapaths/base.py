@@ -8,8 +8,8 @@ bit slices, signs, flipped columns, unit columns and permuted filters need no sp
 
 The digital sum of a bit line is the shift-and-add over input phases of the ADC's codes.
 
-A method that also prunes extends `xbarch.datapaths.pruning.Pruning`. `xbarch.datapaths.tools` has what several methods
-share (docs/toolbox.md).
+A method that also prunes extends `xbarch.datapaths.pruning.Pruning`. Code that several methods share is in
+`xbarch.datapaths.tools` (docs/toolbox.md).
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class DataPath(Plugin[OptionsT]):
     title: ClassVar[str] = ""
     """The method's name as reports print it; empty: its registered name (`title_of`)."""
     reads_every_phase: ClassVar[bool] = False
-    """Whether every activation group is read once per input phase, whatever the inputs, where a read senses the whole
-    array."""
+    """Whether, where a read senses the whole array, every activation group is read once per input phase whatever the
+    inputs are."""
 
     @property
     def stores_once(self) -> bool:
-        """Whether every kept weight has cells of its own, and each as many; False where equal weights share cells, or
-        bit lines of zeros are left out."""
+        """Whether every kept weight has cells of its own, the same number for each; False where equal weights share
+        cells or bit lines of zeros are left out."""
         return True
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
@@ -61,11 +61,11 @@ class DataPath(Plugin[OptionsT]):
         return ""
 
     def levels(self, bits: int) -> tuple[int, int]:
-        """Smallest and largest weight that it can store at that many bits. The default: two's complement's."""
+        """Smallest and largest weight that the data path can store in `bits` bits. The default: two's complement."""
         return -(1 << bits - 1), (1 << bits - 1) - 1
 
     def cells_per_weight(self, bits: int, geometry: Geometry) -> int | None:
-        """Cells that every kept weight of `bits` bits takes, where the method says so; None: not all take as many."""
+        """Cells that each kept weight of `bits` bits takes; None: the number differs between weights."""
         return None
 
     @abstractmethod
@@ -78,7 +78,7 @@ class DataPath(Plugin[OptionsT]):
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
         """What one output pixel (window) of the packed layer costs. The default reads every activation group once per
-        input phase, in as many operation units as it takes.
+        input phase, one operation unit after another.
 
         stream: the layer's inputs, for methods that skip reads; None where the workload stores none: then nothing is
         skipped.
@@ -86,13 +86,13 @@ class DataPath(Plugin[OptionsT]):
         return standard_work(blocks, geometry.phases(layer.input_bits), geometry)
 
     def adc_bits(self, layer: Layer, geometry: Geometry) -> int | None:
-        """ADC bits, 1 to 32, that lose nothing of this layer whatever its inputs, where the method guarantees fewer
-        than the array could need; None: it guarantees nothing."""
+        """ADC bits, 1 to 32, with which this layer's sums are exact whatever its inputs, where the method guarantees
+        fewer bits than the array could need; None: no such guarantee."""
         return None
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
-        """What about the layer's weights breaks the method's promise on that crossbar, in one sentence that names the
-        layer; empty if nothing does. The default promises nothing: every mask packs exactly."""
+        """How the layer's weights break the method's constraint on that crossbar, in one sentence that names the layer;
+        empty if they keep it. The default has no constraint: every mask packs exactly."""
         return ""
 
     def components(self, geometry: Geometry) -> list[Added]:
@@ -111,7 +111,7 @@ class DataPath(Plugin[OptionsT]):
 
 
 def title_of(path: DataPath | type[DataPath]) -> str:
-    """Return the name of a data path as reports print it, such as "Hybrid-P". A class inherits no title: it is another
-    method than its base."""
+    """Return the name of a data path as reports print it, such as "Hybrid-P". A class does not inherit its base's
+    title, since it is another method."""
     own = path if isinstance(path, type) else type(path)
     return own.__dict__.get("title") or path.name

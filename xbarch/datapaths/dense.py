@@ -1,4 +1,4 @@
-"""The null method: every weight of the unrolled matrix on crossbars, in the sign scheme asked for."""
+"""The baseline: every weight of the unrolled matrix is stored on crossbars, in the chosen sign scheme."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ _ENCODE: dict[Scheme, Callable[..., Contents]] = {
 class DenseOptions(Options):
     """Options of `dense`."""
 
-    sign: Sign = Field("offset", description="how signed weights are stored: offset with flipped bit lines and a "
-                       "unit column (ISAAC), differential (positive and negative parts, subtracted as numbers), twos "
-                       "(complement); where the crossbar subtracts in analog, cells hold signed digits instead (PRIME)")
+    sign: Sign = Field("offset", description="how signed weights are stored: offset (with flipped bit lines and a unit "
+                       "column, ISAAC), differential (positive and negative parts, subtracted after conversion), twos "
+                       "(two's complement); where the crossbar subtracts in analog, cells hold signed digits instead "
+                       "(PRIME)")
 
 
 class Dense(Pruning[DenseOptions]):
     """Row blocks x column blocks; no weight is split over crossbars. Every group of a grouped convolution has
-    its own crossbars, as in the count ceil(R / rows) * ceil(F * S / columns) a group."""
+    crossbars of its own, ceil(R / rows) * ceil(F * S / columns) per group."""
 
     name: ClassVar[str] = "dense"
     title: ClassVar[str] = "Dense"
@@ -69,12 +70,12 @@ class Dense(Pruning[DenseOptions]):
 
 
 def scheme(geometry: Geometry, sign: Sign) -> Scheme:
-    """How weights are stored: as asked for, but as signed digits where cells hold a sign."""
+    """How weights are stored: as `sign` says, or as signed digits where the crossbar's cells are signed."""
     return "signed" if geometry.signed else sign
 
 
 def per_weight(bits: int, geometry: Geometry, sign: Sign) -> int:
-    """Cells a weight takes."""
+    """Cells per weight."""
     stored = scheme(geometry, sign)
     if stored == "twos":
         return geometry.slices(bits - 1) + 1
@@ -92,12 +93,12 @@ def across(geometry: Geometry, sign: Sign) -> int:
 
 
 def _taken(geometry: Geometry, sign: Sign) -> int:
-    """Bit lines of the array that the unit column takes: one where the crossbar has none beside the array."""
+    """Bit lines of the array that the unit column takes: one where the crossbar has no unit column beside the array."""
     return geometry.columns + reference(geometry, sign) - across(geometry, sign)
 
 
 def per_crossbar(bits: int, geometry: Geometry, sign: Sign) -> int:
-    """Weights a crossbar row holds."""
+    """Weights per crossbar row."""
     return (geometry.columns - _taken(geometry, sign)) // per_weight(bits, geometry, sign)
 
 
@@ -114,7 +115,7 @@ def encoded(weights: NDArray[np.integer[Any]], outputs: NDArray[np.int64], bits:
 
 
 def blocks(layer: Layer, geometry: Geometry, sign: Sign = "offset", gated: bool = False) -> list[Block]:
-    """The dense packing. Weights are looked at only when a block's contents are made.
+    """The dense packing. Weights are read only when a block's contents are made.
 
     gated: bit lines that hold no weight are not converted, so the unit column follows the last used one.
     """

@@ -1,5 +1,5 @@
-"""FORMS: fragments of a few rows and one sign, so that magnitudes alone are stored, sums stay small, and inputs are
-driven only as long as one of a fragment has bits left."""
+"""FORMS: fragments of a few rows whose weights have one sign. Only magnitudes are stored, sums stay small, and a
+fragment's inputs are driven only until the longest of them has no bits left."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ class FormsOptions(Options):
     """Options of `forms`."""
 
     fragment: Literal[0, 4, 8, 16] = Field(
-        0, description="rows of a fragment; 0: those of the machine's operation unit, which no fragment exceeds; the "
-        "others are also for training on a crossbar without operation units, which then reads fragment by fragment")
+        0, description="rows of a fragment; 0: those of the machine's operation unit, which no fragment exceeds; other "
+        "values also serve for training on a crossbar without operation units, which then reads fragment by fragment")
     order: Literal["width", "height", "channel"] = Field(
-        "width", description="what follows what down the word lines before fragments are cut: the columns of a kernel "
-        "(the order of the unrolled matrix), its rows, or the channels at one place of the kernel")
+        "width", description="order down the word lines in which fragments are cut: along a kernel's width (the order "
+        "of the unrolled matrix), along its height, or along the channels at one position of the kernel")
     rows: Literal["layer", "block"] = Field(
-        "layer", description="what shares its kept rows: all filters of the layer (filter shapes), or those of one "
+        "layer", description="which filters share their kept rows: all of the layer (filter shapes), or those of one "
         "column of crossbars, which then reads its inputs by index")
-    polarize: bool = Field(True, description="a projection gives every fragment one sign; without, only filters and "
-                           "rows are removed, which trains the base that the paper compares with")
+    polarize: bool = Field(True, description="a projection gives every fragment one sign; if false, only filters and "
+                           "rows are removed, which trains the baseline that the paper compares with")
     sign: Literal["sum", "energy"] = Field(
         "sum", description="sign of a fragment: that of the sum of its weights (the paper), or the one whose weights "
         "have the larger sum of squares (the nearest)")
@@ -61,8 +61,8 @@ class FormsOptions(Options):
 
 @dataclass(frozen=True)
 class Part:
-    """Filters that share their kept rows: `filters` [n] of group `group`, `rows` [r] of its matrix, in the order of
-    the word lines."""
+    """Filters that share their kept rows: `filters` [n] of group `group`, and `rows` [r] of the group's matrix in the
+    order of the word lines."""
 
     group: int
     filters: Ints
@@ -70,8 +70,8 @@ class Part:
 
 
 class Forms(Pruning[FormsOptions]):
-    """A row block of a crossbar is a stack of fragments, read one after another, each with a sign for every weight
-    column. A filter with a fragment of both signs is stored as its positive and its negative weights, in two columns.
+    """The rows of a crossbar are a stack of fragments, read one after another, each with one sign per weight column. A
+    filter with a fragment of mixed signs is stored in two columns, its positive and its negative weights.
     """
 
     name: ClassVar[str] = "forms"
@@ -113,17 +113,17 @@ class Forms(Pruning[FormsOptions]):
         """
         asked, unit = self.options.fragment, geometry.ou_rows
         if not (asked or unit):
-            raise InputError(self.accepts(Workload("", ()), geometry))
+            raise InputError(self.accepts(Workload(name="", layers=()), geometry))
         return int(min(asked or unit, unit or asked, geometry.rows))
 
     # -- training ---------------------------------------------------------------------------------------
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """`structure`, then every fragment of what is left polarized: weights of the other sign become zero, but stay
+        """`structure`, then polarize every fragment that is left: weights of the other sign become zero but stay
         unmasked, since they keep their cells.
 
-        side: as of `structure`, and signs: one bit a fragment and filter, set where positive, in hexadecimal.
-        allowed: the sign of its fragment with every magnitude. Without `polarize` that of `structure` alone.
+        side: that of `structure`, and signs: one bit per fragment and filter, set where positive, in hexadecimal.
+        allowed: every magnitude with the sign of its fragment. Without `polarize`, the result of `structure` alone.
 
         Raises:
             InputError: as `structure`; 1-bit weights or more than 8 bits.
@@ -150,15 +150,16 @@ class Forms(Pruning[FormsOptions]):
         return [self.structure, self.polarize] if self.options.polarize else [self.structure]
 
     def structure(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Whole filters and whole rows removed, at most `density` of each group's weights kept: of all pairs of
-        counts the one that keeps the largest sum of squares. Counts fill crossbars: from one crossbar on multiples of
-        its rows (and weight columns), below whole fragments (and filters), or all there are.
+        """Remove whole filters and whole rows so that at most `density` of each group's weights is kept: of all pairs
+        of counts, the pair that keeps the largest sum of squares. From one crossbar on, counts are multiples of its
+        rows (and weight columns); below one crossbar they are whole fragments (and filters); all rows (or filters) are
+        also allowed.
 
         side: density reached; filters and rows kept in each group.
 
         Raises:
-            InputError: a density outside 0 to 1 or less than a fragment of one filter, weights of another shape or
-                not finite.
+            InputError: a density outside 0 to 1 or smaller than a fragment of one filter, or weights of another shape
+                or not finite.
         """
         energy = np.square(unrolled(weights, layer))
         per_group = layer.filters // layer.groups
@@ -176,7 +177,8 @@ class Forms(Pruning[FormsOptions]):
             "density": float(mask.mean()), "filters": [f for f, _ in sizes], "rows": [r for _, r in sizes]})
 
     def polarize(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """One sign for every fragment of the rows that `structure` keeps; weights it removes stay as they are.
+        """Give every fragment of the rows that `structure` keeps one sign; weights that `structure` removes stay as
+        they are.
 
         Raises:
             InputError: as `project`.
@@ -187,7 +189,7 @@ class Forms(Pruning[FormsOptions]):
         return Projection(mixed, mixed != 0)
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
-        """Whether every fragment has one sign."""
+        """Which filter has a fragment of both signs; empty if none has."""
         for part in self._parts(layer.kept, layer, geometry) if self.options.polarize else ():
             wrong = part.filters[self._mixed(layer, part, geometry)]
             if len(wrong):
@@ -197,7 +199,7 @@ class Forms(Pruning[FormsOptions]):
         return ""
 
     def _densest(self, energy: Reals, density: float, per: int, geometry: Geometry) -> tuple[Bools, tuple[int, int]]:
-        """The mask of one group's energy [R, F] and how many filters and rows it keeps."""
+        """The mask for one group's energy [R, F], and how many filters and rows it keeps."""
         rows, filters = energy.shape
         allowed = _counts(rows, geometry.rows, self.height(geometry))
         best: tuple[float, Bools, tuple[int, int]] | None = None
@@ -212,8 +214,9 @@ class Forms(Pruning[FormsOptions]):
         return best[1], best[2]
 
     def _chosen(self, energy: Reals, filters: int, rows: int, per: int) -> Bools:
-        """Mask of so many filters and rows: filters of the most energy, rows of the most in these, filters of the
-        most in those, and so on once more; then, if asked, rows anew for every column of crossbars."""
+        """Mask that keeps `filters` filters and `rows` rows: the filters of most energy, the rows of most energy in
+        these filters, the filters of most energy in these rows, and so on for a second round. With option rows "block",
+        rows are then chosen again for every column of crossbars."""
         chosen = _top(energy.sum(axis=0), filters)
         for _ in range(2):
             kept = _top(energy @ chosen, rows)
@@ -227,7 +230,7 @@ class Forms(Pruning[FormsOptions]):
         return mask
 
     def _signs(self, kept: Projection, layer: Layer, geometry: Geometry) -> list[Bools]:
-        """Of every part, which fragments [fragments, filters] are positive."""
+        """For every part, which fragments are positive, [fragments, filters]."""
         matrix = flat(kept.weights)
         value = matrix if self.options.sign == "sum" else matrix * np.abs(matrix)
         return [np.add.reduceat(value[np.ix_(p.rows, p.filters)], self._cuts(len(p.rows), geometry), axis=0) >= 0
@@ -252,7 +255,7 @@ class Forms(Pruning[FormsOptions]):
     # -- packing ----------------------------------------------------------------------------------------
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
-        """A block is a fragment on the filters of one crossbar, an activation group of its own."""
+        """Each block is one fragment of the filters on one crossbar, and an activation group of its own."""
         cells.check(layer.matrix, *self.levels(layer.weight_bits), layer.name, self.name)
         parts = self._parts(layer.kept, layer, geometry) or [Part(0, np.zeros(1, np.int64), np.zeros(1, np.int64))]
         result: list[Block] = []
@@ -315,15 +318,16 @@ class Forms(Pruning[FormsOptions]):
     # -- costs ------------------------------------------------------------------------------------------
 
     def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
-        """A sign for every weight column of a fragment, and the lists of rows where column blocks keep their own."""
+        """A sign for every weight column of a fragment, and the lists of rows where column blocks keep rows of their
+        own."""
         signs = sum(-(-b.columns // geometry.slices(layer.weight_bits - 1)) for b in blocks)
         listed = sum(indices.index_bits(b, layer) for b in blocks) if self.options.rows == "block" else 0
         return signs + listed
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
-        """Fragments read one after another, each `effective` times where inputs are known, else once per phase. On
-        operation units a crossbar's sums meet in its shift-and-add, which adds or subtracts, and leave it once;
-        without them every read stands alone and none is skipped."""
+        """Fragments are read one after another, each `effective` times where inputs are known, else once per phase.
+        With operation units a crossbar's sums are added or subtracted in its shift-and-add and leave it once; without
+        them every fragment delivers its own sums and no read is skipped."""
         stacks = [list(members) for _, members in groupby(blocks, key=lambda b: b.crossbar)]
         phases = geometry.phases(layer.input_bits)
         work = _stacked(stacks, phases, geometry, stream if self.options.zero_skip else None) \
@@ -341,8 +345,8 @@ class Forms(Pruning[FormsOptions]):
                        interval=delay.interval)
 
     def components(self, geometry: Geometry) -> list[Added]:
-        """Sign bits of all fragments, sized for 8-bit weights; with `zero_skip` an OR of the inputs of a fragment,
-        which tells how many phases it needs; with rows "block" the indices."""
+        """Sign bits of all fragments, sized for 8-bit weights; with `zero_skip`, an OR of the inputs of a fragment,
+        which tells how many phases it needs; with rows "block", the indices."""
         word, crossbars = _signs_held(geometry), geometry.crossbars_per_ima
         fragments = len(self._cuts(geometry.rows, geometry))
         added = [indices.table("signs", "sign", word * fragments * crossbars, word, _READING)]
@@ -356,7 +360,7 @@ class Forms(Pruning[FormsOptions]):
 
 
 def effective(vectors: NDArray[Any], inputs: Ints, starts: Ints, dac_bits: int) -> Ints:
-    """Effective input cycles of fragments: phases until the longest input of each has no bit left.
+    """Effective input cycles of fragments: phases until the longest input of a fragment has no bits left.
 
     EIC = ceil(max_i bit length(x_i) / dac_bits) (Yuan et al., FORMS, ISCA 2021); none where all inputs are zero.
 
@@ -372,12 +376,12 @@ def effective(vectors: NDArray[Any], inputs: Ints, starts: Ints, dac_bits: int) 
 
 
 def cuts(rows: int, tall: int, height: int) -> Ints:
-    """First rows of the pieces of at most `height` that crossbars of `tall` rows are cut into."""
+    """First rows of the pieces of at most `height` rows into which crossbars of `tall` rows are cut."""
     return np.array([s for start in range(0, rows, tall) for s in range(start, min(start + tall, rows), height)])
 
 
 def _stacked(stacks: Sequence[list[Block]], phases: int, geometry: Geometry, stream: Stream | None) -> Work:
-    """One entry for all fragments of a crossbar of the same height: whole ones, then what is left."""
+    """One entry for all fragments of a crossbar that have the same height: the whole ones, then a shorter last one."""
     vectors = None if stream is None else stream.vectors()
     table: list[tuple[int, int, int, int]] = []
     reads: list[Any] = []
@@ -399,13 +403,13 @@ def _stacked(stacks: Sequence[list[Block]], phases: int, geometry: Geometry, str
 
 
 def _signs_held(geometry: Geometry) -> int:
-    """Weight columns of a crossbar: sign bits of a fragment."""
+    """Sign bits of a fragment: one per weight column of a crossbar."""
     return max(1, geometry.columns // geometry.slices(_SIZED - 1))
 
 
 def _contents(layer: Layer, rows: Ints, filters: Ints, mixed: Bools, slices: int, cell_bits: int) -> Contents:
-    """Digits of the magnitudes of one fragment, negative columns read back with a minus. mixed: filters stored as
-    their positive and their negative weights side by side."""
+    """Digits of the magnitudes of one fragment; negative columns are read back with a minus sign. mixed: filters whose
+    positive and negative weights are stored side by side."""
     weights = layer.matrix[np.ix_(rows, filters)].astype(np.int64)
     which = np.repeat(np.arange(len(filters)), 1 + mixed)
     second = np.diff(which, prepend=-1) == 0
@@ -417,7 +421,8 @@ def _contents(layer: Layer, rows: Ints, filters: Ints, mixed: Bools, slices: int
 
 
 def _columns(mixed: Bools, per: int) -> Iterator[slice]:
-    """Filters of one crossbar after another, of `per` weight columns; a mixed filter takes two of one crossbar."""
+    """The filters of one crossbar of `per` weight columns after another; a mixed filter takes two columns of the same
+    crossbar."""
     first, used = 0, 0
     for number, width in enumerate((1 + mixed).tolist()):
         if used + width > per:
@@ -428,12 +433,13 @@ def _columns(mixed: Bools, per: int) -> Iterator[slice]:
 
 
 def _counts(size: int, unit: int, fine: int) -> Ints:
-    """Counts that fill crossbars: multiples of `unit`, below one of `fine`, or all; ascending."""
+    """Counts that fill crossbars: multiples of `unit`, below `unit` multiples of `fine`, and `size` itself;
+    ascending."""
     return np.unique([*range(fine, min(unit, size), fine), *range(unit, size, unit), size])
 
 
 def _top(values: Reals, count: int) -> Bools:
-    """The `count` largest; of equal ones the first."""
+    """True at the `count` largest; of equal values the first are taken."""
     mask = np.zeros(len(values), bool)
     mask[np.argsort(-values, kind="stable")[:count]] = True
     return mask

@@ -1,5 +1,5 @@
-"""Huai et al.: input channels removed block by block of filters, in numbers that fill whole crossbars, so that what is
-left packs densely without an index, a routing network or any other hardware."""
+"""Huai et al.: each block of filters loses input channels, in numbers that fill whole crossbars, so that what is left
+packs densely without an index, a routing network or any other hardware."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ class HuaiOptions(Options):
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for dense: offset, differential, "
                              "twos (the paper's abstract does not say)")
     fill: Literal["rows", "kernels"] = Field(
-        "rows", description="kept kernels laid end to end down the word lines and cut at a crossbar's last row, as the "
-        "base machine does with a whole layer, or only whole kernels on a crossbar, the rows left over unused")
+        "rows", description="rows: kept kernels lie end to end down the word lines and are cut at a crossbar's last "
+        "row, as the base machine does with a whole layer; kernels: only whole kernels lie on a crossbar, and the "
+        "remaining rows are unused")
     shared_rows: bool = Field(
         False, description="the machine drives a whole row of crossbars with one input vector, so every filter block "
         "keeps the same channels (channel pruning)")
@@ -42,13 +43,13 @@ class HuaiOptions(Options):
 class Huai(Pruning[HuaiOptions]):
     """A kernel group is the weights of one input channel for the filters of one column block of crossbars.
 
-    Every filter block q keeps n_q channels, as many whole kernels as some number of crossbars holds, or all; the rest
-    of its kernel groups are removed. No column is moved, so sums need no routing, and the kept channels of a block
-    are addresses of the input register loads the machine makes anyway: nothing is stored, nothing is added. With
-    fill "rows" a layer that keeps everything costs what it costs on `dense`.
+    Every filter block q keeps n_q channels: as many whole kernels as some number of crossbars holds, or all of them.
+    The rest of its kernel groups are removed. No column is moved, so sums need no routing, and the kept channels of a
+    block are addresses for input register loads that the machine makes anyway: nothing is stored, nothing is added.
+    With fill "rows" a layer that keeps everything costs the same as on `dense`.
 
-    A mask that is not aligned (trained for another crossbar) packs exactly all the same and pays for every crossbar it
-    begins; `aligned` tells. A linear layer has kernels of 1 x 1; groups of a convolution have blocks of their own.
+    A mask that is not aligned (trained for another crossbar) still packs exactly, but its last crossbars are partly
+    empty; `aligned` tells. A linear layer has kernels of 1 x 1; groups of a convolution have blocks of their own.
     """
 
     name: ClassVar[str] = "huai"
@@ -103,12 +104,14 @@ class Huai(Pruning[HuaiOptions]):
         return filters, layer.kernel[0] * layer.kernel[1]
 
     def project(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Greedy aligned cut. Each filter block sorts its channels by importance and cuts them into runs that fill one
-        more crossbar each; the layer's best runs by importance a weight are kept, as many as come nearest to `density`.
+        """Greedy aligned cut. Each filter block sorts its channels by importance and cuts them into runs, each of which
+        fills one more crossbar. The layer's runs of largest importance per weight are kept, as many as come nearest to
+        `density`.
 
         With squares as importance it is the Euclidean projection on all aligned sets that keep no more weights than it
-        does: runs of a block never get better, so a prefix of their order solves that knapsack. Runs of zeros are
-        removed whatever the density. `side`: density reached, crossbars, channels kept a filter block.
+        does: importance never rises from one run of a block to the next, so a prefix of their order solves that
+        knapsack. Runs of zeros are removed whatever the density. `side`: density reached, crossbars, channels kept per
+        filter block.
 
         Args:
             weights: (F, C / groups, kh, kw). density: 0, or `least(layer, geometry)` to 1.
@@ -139,13 +142,13 @@ class Huai(Pruning[HuaiOptions]):
     def share(self, weights: Sequence[NDArray[np.float64]], layers: Sequence[Layer], geometry: Geometry,
               density: float) -> list[float]:
         """Density of each layer when the greedy cut is made over the whole network: the best runs of all layers, as
-        many as come nearest to `density` of all weights; `project` at these densities keeps just those runs.
+        many as come nearest to `density` of all weights. `project` at these densities keeps exactly those runs.
 
-        Every layer first gets its own best runs, as many weights as one crossbar for each of its filter blocks holds,
-        so that no layer dies however small its weights are.
+        Every layer first gets its own best runs, enough to fill one crossbar for each of its filter blocks, so that no
+        layer is removed however small its weights are.
 
         Args:
-            weights: one (F, C / groups, kh, kw) a layer. density: of all layers together.
+            weights: one array (F, C / groups, kh, kw) per layer. density: of all layers together.
 
         Raises:
             InputError: a density below that minimum or above 1; see also `project`.
@@ -168,8 +171,8 @@ class Huai(Pruning[HuaiOptions]):
         return [int(k) / (la.rows * la.filters) for k, la in zip(kept, layers, strict=True)]
 
     def least(self, layer: Layer, geometry: Geometry) -> float:
-        """Smallest density above 0 that an aligned layer can have: one crossbar of its narrowest filter block (one of
-        every block with `shared_rows`)."""
+        """Smallest density above 0 that an aligned layer can have: one crossbar of its narrowest filter block (with
+        `shared_rows`, one crossbar of every block)."""
         grid = self._grid(layer, geometry, self.options.shared_rows)
         return int(grid.sizes.min() * grid.bounds[1] * grid.area) / (layer.rows * layer.filters)
 
@@ -177,10 +180,10 @@ class Huai(Pruning[HuaiOptions]):
         return self.aligned(layer, geometry)
 
     def aligned(self, layer: Layer, geometry: Geometry) -> str:
-        """Empty when every filter block keeps a number of channels that fills whole crossbars of this geometry, or all
-        (and all blocks the same ones with `shared_rows`), else the reason why not. Weights masked inside a kernel
+        """Empty when every filter block keeps all channels or a number that fills whole crossbars of this geometry
+        (with `shared_rows`, the same channels in all blocks); else the reason why not. Weights masked inside a kernel
         group that is kept count as kept."""
-        reason = self.accepts(Workload(layer.name, (layer,)), geometry)
+        reason = self.accepts(Workload(name=layer.name, layers=(layer,)), geometry)
         if reason:
             return reason
         grid = self._grid(layer, geometry)
@@ -196,12 +199,12 @@ class Huai(Pruning[HuaiOptions]):
         return ""
 
     def _grid(self, layer: Layer, geometry: Geometry, shared: bool = False) -> Grid:
-        """The layer's filter blocks; `shared`: those that keep the same channels taken as one.
+        """The layer's filter blocks; `shared`: blocks that keep the same channels are taken as one.
 
         Raises:
             InputError: the crossbar is too small for a kernel or a weight.
         """
-        reason = self.accepts(Workload(layer.name, (layer,)), geometry)
+        reason = self.accepts(Workload(name=layer.name, layers=(layer,)), geometry)
         if reason:
             raise InputError(reason)
         area, per_group = layer.kernel[0] * layer.kernel[1], layer.filters // layer.groups
@@ -217,7 +220,7 @@ class Huai(Pruning[HuaiOptions]):
                     np.minimum(bounds, channels))
 
     def _alive(self, counts: Ints, layer: Layer, grid: Grid) -> NDArray[np.bool_]:
-        """Channels each filter block stores, [blocks, channels]: those with an unmasked weight."""
+        """Channels that each filter block stores, [blocks, channels]: those with an unmasked weight."""
         alive = _channels(counts, grid)
         if not alive.any():
             alive[0, 0] = True
@@ -244,7 +247,7 @@ class Huai(Pruning[HuaiOptions]):
         order = np.argsort(-value, axis=1, kind="stable")
         sums = np.add.reduceat(np.take_along_axis(value, order, axis=1), grid.bounds[:-1], axis=1)
         size = grid.sizes[:, None] * np.diff(grid.bounds) * grid.area
-        score = np.minimum.accumulate(sums / size, axis=1)  # runs of a block only get worse; equal ones not by rounding
+        score = np.minimum.accumulate(sums / size, axis=1)  # never rises within a block, not even by rounding
         best = np.argsort(-score, axis=None, kind="stable")
         return Ranking(grid, order, best // size.shape[1], size.ravel()[best], score.ravel()[best])
 
@@ -259,7 +262,8 @@ class Huai(Pruning[HuaiOptions]):
 @dataclass(frozen=True)
 class Grid:
     """Filter blocks of a layer. area: rows of a kernel. starts, sizes, groups: first filter, number of filters and
-    group of each block. bounds: channels that 0, 1, 2, ... crossbars of a block hold, the last all."""
+    group of each block. bounds: channels that 0, 1, 2, ... crossbars of a block hold; the last entry is all
+    channels."""
 
     area: int
     starts: Ints
@@ -270,8 +274,9 @@ class Grid:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Importance of a layer's weights. order: each filter block's channels, best first, [blocks, channels]. Then the
-    runs of all blocks, best first: the block of each, its weights (number), its importance a weight."""
+    """Importance of a layer's weights. order: each filter block's channels, best first, [blocks, channels]. block,
+    size, score: of the runs of all blocks, best first, the block of each, its number of weights, its importance per
+    weight."""
 
     grid: Grid
     order: Ints
@@ -300,10 +305,10 @@ def _hold(bounds: Ints) -> str:
 
 
 def _nearest(sizes: Ints, target: float) -> int:
-    """How many of the first runs come nearest to `target` weights together, at least one unless it is 0."""
+    """How many of the first runs come nearest to `target` weights together; at least one, unless the target is 0."""
     return int(np.argmin(np.abs(np.cumsum(sizes) - target))) + 1 if target else 0
 
 
 def _up(density: float) -> float:
-    """A density to four decimals that is not below the one given."""
+    """The density rounded up to four decimals."""
     return min(1.0, ceil(density * 10**4) / 10**4)

@@ -1,4 +1,5 @@
-"""Hybrid-P, assumed: filters, and rows shared by the filters of a crossbar, in numbers that fill crossbars."""
+"""Hybrid-P, in an assumed definition: removes filters, then rows shared by the filters of a crossbar, so that the rest
+fills whole crossbars."""
 
 from __future__ import annotations
 
@@ -22,14 +23,14 @@ class HybridPOptions(ListOptions):
     filters: float = Field(0.5, ge=0, le=1, description="share of the pruning given to filters: density ** filters of "
                            "them are kept, rounded up to what fills crossbars")
     unit: Literal["rows", "kernels"] = Field(
-        "rows", description="what is kept of a column block: rows, as many as fill crossbars, or whole kernels, as "
-        "many as fit whole on crossbars")
+        "rows", description="what is kept of a column block: rows, in numbers that fill crossbars, or whole kernels, "
+        "in numbers that fit crossbars whole")
 
 
 class HybridP(Compact[HybridPOptions]):
     """No public text defines the Hybrid-P that SegPrune compares itself with. Assumed here: filters are removed until
-    those left fill whole crossbars; of every column block of them rows are removed, the same for all its filters,
-    until those left fill whole crossbars. One list of rows a block."""
+    those left fill whole crossbars; then every column block loses rows, the same for all its filters, until those left
+    fill whole crossbars. Each block has one list of rows."""
 
     name: ClassVar[str] = "hybrid_p"
     title: ClassVar[str] = "Hybrid-P"
@@ -52,18 +53,18 @@ class HybridP(Compact[HybridPOptions]):
         return [by_columns_of_blocks(mask, geometry.rows, self._per(layer, geometry))]
 
     def least(self, layer: Layer, geometry: Geometry) -> float:
-        """One crossbar of every group."""
+        """One crossbar per group."""
         filters = layer.filters // layer.groups
         unit, step = self._unit(layer, geometry)
         return min(self._per(layer, geometry), filters) * min(unit * step, layer.rows) / (layer.rows * filters)
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """The filters of largest norm, then of every column block the rows of largest norm; both rounded to what fills
-        crossbars, rows so that `density` is kept as nearly as can be; filters alone where all rows fit one crossbar.
-        side: density reached, filters and rows kept.
+        """Keep the filters of largest norm, then in every column block the rows of largest norm. Both numbers are
+        rounded to what fills crossbars, that of rows so that the result is nearest to `density`. Where all rows fit one
+        crossbar, only filters are removed. side: density reached, filters and rows kept.
 
         Raises:
-            InputError: a density below one crossbar a group or above 1, shape or values not allowed, or a crossbar
+            InputError: a density below one crossbar per group or above 1, a shape or value not allowed, or a crossbar
                 too small.
         """
         per, (unit, step) = self._per(layer, geometry), self._unit(layer, geometry)
@@ -83,8 +84,9 @@ class HybridP(Compact[HybridPOptions]):
         return projected(weights, masks, filters=wide, rows=tall * unit)
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
-        """Whether filters and the rows of every column block fill crossbars, the same rows for all its filters."""
-        reason = self.accepts(Workload(layer.name, (layer,)), geometry)
+        """Why filters, or the rows of a column block (the same for all its filters), do not fill crossbars; empty if
+        they do."""
+        reason = self.accepts(Workload(name=layer.name, layers=(layer,)), geometry)
         if reason:
             return reason
         per, (unit, step) = self._per(layer, geometry), self._unit(layer, geometry)
@@ -104,6 +106,6 @@ class HybridP(Compact[HybridPOptions]):
         return ""
 
     def _unit(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
-        """(rows removed together, how many of these fill a crossbar)."""
+        """(Rows removed together, how many such sets fill a crossbar)."""
         area = layer.kernel[0] * layer.kernel[1]
         return (1, geometry.rows) if self.options.unit == "rows" else (area, max(1, geometry.rows // area))

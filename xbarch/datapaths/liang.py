@@ -1,4 +1,5 @@
-"""Liang et al.: whole crossbars, or columns of them, by L0-constrained projection; feature maps put in order."""
+"""Liang et al.: whole crossbars, or columns of them, are removed by L0-constrained projection; feature maps are
+reordered."""
 
 from __future__ import annotations
 
@@ -32,9 +33,9 @@ class LiangOptions(CompactOptions):
 
 
 class Liang(Compact[LiangOptions]):
-    """Blocks of largest norm stay. Whole feature maps are read or not, in an order fixed when the layer is mapped, so
-    inputs need no list. At grain column the columns left of a block of channels are recombined side by side, and a
-    list says which filter each adds to."""
+    """Blocks of largest norm stay. Feature maps are read whole or not at all, in an order fixed when the layer is
+    mapped, so inputs need no list. At grain "column" the remaining columns of a block of channels are packed side by
+    side, and a list says which filter each adds to."""
 
     lists: ClassVar[Literal["both", "outputs", "none"]] = "outputs"
     name: ClassVar[str] = "liang"
@@ -61,21 +62,21 @@ class Liang(Compact[LiangOptions]):
         return min(kout, layer.filters // layer.groups), kin
 
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int] | None:
-        """A block, where its channels follow one another."""
+        """A block, where its channels are consecutive."""
         kout, kin = self.size(layer, geometry)
         return None if self.options.reorder else (kout, kin * layer.kernel[0] * layer.kernel[1])
 
     def least(self, layer: Layer, geometry: Geometry) -> float:
-        """The smallest block of every group."""
+        """The smallest block per group."""
         kout, kin = self.size(layer, geometry)
         filters, channels = layer.filters // layer.groups, layer.rows // (layer.kernel[0] * layer.kernel[1])
         return min(kout, filters % kout or kout) * min(kin, channels % kin or kin) / (filters * channels)
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """The blocks of largest norm, `density` of them, one at least. side: density reached, size of a block.
+        """Keep the blocks of largest norm, `density` of them, at least one. side: density reached, size of a block.
 
         Raises:
-            InputError: density, shape or values not allowed, or a crossbar too narrow.
+            InputError: a density, shape or value not allowed, or a crossbar too narrow.
         """
         size, area, masks = self.size(layer, geometry), layer.kernel[0] * layer.kernel[1], []
         for energy in self._energies(weights, layer, geometry, density):
@@ -89,8 +90,8 @@ class Liang(Compact[LiangOptions]):
         return projected(weights, masks, block=list(size))
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
-        """Whether whole blocks are kept or removed: the same of `kout` filters, and of channels in numbers that make up
-        blocks of `kin`."""
+        """Why the mask is not made of whole blocks; empty if it is: each set of `kout` filters keeps the same channels,
+        and channels that keep the same filters are multiples of `kin`."""
         (kout, kin), area = self.size(layer, geometry), layer.kernel[0] * layer.kernel[1]
         for mask in np.split(layer.kept, layer.groups, axis=1):
             starts = np.arange(0, mask.shape[1], kout)
@@ -108,7 +109,7 @@ class Liang(Compact[LiangOptions]):
 
 
 def _alike(maps: Bools, area: int) -> Iterator[Piece]:
-    """Channels that keep the same filters, with these; maps [channels, filters]."""
+    """Sets of channels that keep the same filters, each with these filters; maps [channels, filters]."""
     _, first, kind = np.unique(np.packbits(maps, axis=1), axis=0, return_index=True, return_inverse=True)
     for k in np.argsort(first):
         filters = np.flatnonzero(maps[first[k]])

@@ -1,4 +1,5 @@
-"""Lin et al.: filters clustered by the support of their weights, whole crossbars with few weights removed."""
+"""Lin et al.: filters are clustered by the support of their weights, and whole crossbars with few weights are
+removed."""
 
 from __future__ import annotations
 
@@ -17,21 +18,21 @@ from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
-_ROUNDS = 10  # Lloyd
+_ROUNDS = 10 # of Lloyd's algorithm
 
 
 class LinOptions(PiecesOptions):
     """Options of `lin`."""
 
-    theta: float = Field(0.0, ge=0, le=1, description="crossbars of which fewer cells than this share belong to the "
-                         "layer's largest weights are removed, whatever the density asked for")
+    theta: float = Field(0.0, ge=0, le=1, description="crossbars are removed, whatever the density, if less than this "
+                         "share of their cells belongs to the layer's largest weights")
 
 
 class Lin(Pieces[LinOptions]):
-    """Filters change places so that those whose weights lie in the same rows share crossbars: recursive k-means over
-    the supports of filters, of each cluster the filters nearest to its centre, a crossbar's worth of them. Crossbars
-    that hold nothing vanish; rows that a cluster has nothing of are left out. Index units name the filters of each
-    crossbar and the inputs that are left.
+    """Filters change places so that filters with weights in the same rows share crossbars. Recursive k-means clusters
+    the supports of filters; each cluster gives the filters nearest to its centre, enough to fill a crossbar. Crossbars
+    that hold nothing are removed; rows in which a cluster has no weight are left out. Index units name the filters of
+    each crossbar and the inputs that are left.
     """
 
     name: ClassVar[str] = "lin"
@@ -46,10 +47,11 @@ class Lin(Pieces[LinOptions]):
     Options: ClassVar[type[Options]] = LinOptions
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Filters clustered by their largest weights, `density` of the layer's; the crossbars of most energy per weight
-        kept whole, as many as hold no more than `density` of the weights, one at least.
+        """Cluster filters by the positions of the layer's largest weights (`density` of them). Then keep the crossbars
+        of most energy per weight whole, as many as hold no more than `density` of the weights, at least one.
 
-        side: clusters (filters of each, for every group of the convolution), crossbars kept, of (how many there are).
+        side: clusters, the filters of each for every group of the convolution; crossbars, how many are kept; of, how
+        many there are.
 
         Raises:
             InputError: a density that not even one crossbar reaches, or weights of another shape.
@@ -62,7 +64,7 @@ class Lin(Pieces[LinOptions]):
         return self._cut(weights, support.reshape(energy.shape), found, layer, geometry, density)
 
     def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
-        """The nearest weights with the clusters of an earlier projection and as large a share of weights."""
+        """The nearest weights with the clusters of an earlier projection and the same density."""
         density = float(before.mask.mean())
         energy = self._energy(weights, layer, density)
         found = [[np.array(c) for c in group] for group in before.side["clusters"]]
@@ -79,7 +81,7 @@ class Lin(Pieces[LinOptions]):
 
     def _cut(self, weights: Reals, support: Bools, found: list[list[Ints]], layer: Layer, geometry: Geometry,
              density: float) -> Projection:
-        """The crossbars of most energy of the clusters `found`, theirs and no other weights."""
+        """Keep the weights on the crossbars of most energy of the clusters `found`, and no others."""
         energy = self._energy(weights, layer, density)
         starts, per = np.arange(0, layer.rows, geometry.rows), layer.filters // layer.groups
         owners = [cluster + g * per for g, group in enumerate(found) for cluster in group]
@@ -108,8 +110,8 @@ class Lin(Pieces[LinOptions]):
     # -- packing ----------------------------------------------------------------------------------------
 
     def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
-        """Clusters of filters found in the mask, each without the rows it has nothing of, cut at a crossbar's last
-        row: by which row blocks filters keep something of, then by which rows."""
+        """Clusters of filters found in the mask, each without its empty rows and cut at a crossbar's last row. Two
+        ways: clustered by the row blocks in which filters keep a weight, and by the rows."""
         per, wide = layer.filters // layer.groups, self.per(layer, geometry)
         starts = np.arange(0, layer.rows, geometry.rows)
         for whole in (True, False):
@@ -130,11 +132,12 @@ class Lin(Pieces[LinOptions]):
 
 
 def clusters(support: Bools, size: int) -> list[Ints]:
-    """Filters in clusters of `size`, the last one smaller; support [F, n].
+    """Divide the filters with support [F, n] into clusters of `size`, the last one smaller.
 
-    As many filters of equal support as fill clusters first. Of the others recursive k-means: as many clusters as are
-    needed; of each that has enough filters the `size` nearest to its centre, or, where none has, of the largest
-    those and the nearest others; and again with the filters that are left.
+    First, filters of equal support fill clusters as far as they go. The others are clustered by recursive k-means into
+    as many clusters as are needed: each cluster with enough filters gives the `size` nearest to its centre; if none has
+    enough, the largest cluster gives all its filters and the nearest others. The filters that are left are clustered
+    again.
     """
     left, found = np.arange(len(support)), list[Ints]()
     _, kind = np.unique(np.packbits(support, axis=1), axis=0, return_inverse=True)
@@ -161,7 +164,7 @@ def clusters(support: Bools, size: int) -> list[Ints]:
 
 def kmeans(points: NDArray[np.float32], count: int) -> tuple[Reals, Ints]:
     """Lloyd's algorithm on points [n, d] from farthest-first centres: squared distances [n, count] to the centres and
-    the cluster of each point. Deterministic: the first centre is the point of largest norm, ties go to the first."""
+    the cluster of each point. Deterministic: the first centre is the point of largest norm; ties go to the first."""
     norm = np.square(points).sum(axis=1, dtype=np.float64)
     near, start = np.full(len(points), np.inf), [int(norm.argmax())]
     for _ in range(count - 1):

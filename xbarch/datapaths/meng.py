@@ -1,5 +1,5 @@
-"""Meng et al.: whole column segments removed by multi-group lasso, the rest packed left and read sub-group by
-sub-group, an output DeMUX behind the ADCs putting every column's sum where its filter is."""
+"""Meng et al.: whole column segments are removed by multi-group lasso, and the rest are packed to the left and read
+sub-group by sub-group. An output DeMUX behind the ADCs routes each column's sum to its filter."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _INDEX_BITS = 10  # names a filter among up to 1024
 class MengOptions(Options):
     """Options of `meng`."""
 
-    group_ch: Literal[16, 8, 4] = Field(16, description="input channels of a sub-group; a group that was pruned "
+    group_ch: Literal[16, 8, 4] = Field(16, description="input channels of a sub-group; a group that is pruned "
                                         "together is these x kernel height x kernel width of one filter")
     unroll: Literal["im2col", "kernel_pos"] = Field(
-        "im2col", description="rows in the order channel, kernel position (sub-groups are whole), or every kernel "
-        "position on crossbars of its own with the channels down the rows (NeuroSim)")
+        "im2col", description="im2col: rows in the order channel, kernel position, so that sub-groups stay whole; "
+        "kernel_pos: every kernel position on crossbars of its own, with the channels down the rows (NeuroSim)")
     side_by_side: bool = Field(
-        False, description="stacks that leave bit lines free share their crossbars with further stacks to the right, "
-        "read after them: fewer crossbars, more reads of each (this project's reading)")
+        False, description="stacks that leave bit lines free share their crossbars with further stacks on the right, "
+        "which are read after them: fewer crossbars, more reads of each (this project's reading)")
     diagonal: bool = Field(
         False, description="sub-groups stacked on one crossbar that fit beside one another are shifted right until "
         "they share no bit line, and are read together: fewer reads, no more conversions (this project's reading)")
@@ -42,21 +42,21 @@ class MengOptions(Options):
 
 @dataclass(frozen=True)
 class Piece:
-    """A sub-group's kept segments, or the part of them one crossbar holds. inputs: what drives its rows."""
+    """The kept segments of a sub-group, or the part of them that one crossbar holds. inputs: what drives its rows."""
 
     inputs: Ints
     filters: Ints
 
     @property
     def width(self) -> int:
-        """Weights a row holds, the dummy included."""
+        """Weights per row, the dummy included."""
         return len(self.filters) + 1
 
 
 @dataclass(frozen=True)
 class Page:
     """Pieces stacked down the rows of one crossbar. slot: each piece's first column, in weights. group: pieces
-    of one number are read together. width: columns taken, in weights."""
+    with the same number are read together. width: columns taken, in weights."""
 
     pieces: tuple[Piece, ...]
     slot: tuple[int, ...]
@@ -72,14 +72,14 @@ class Page:
 
 
 class Routed(Block):
-    """A block whose bit lines come in an order of its own, so its sums pass the DeMUX."""
+    """A block whose bit lines have an order of their own, so its sums pass through the DeMUX."""
 
 
 class Meng(Pruning[MengOptions]):
-    """Sub-groups stacked down the rows and cut at a crossbar's last row, the parts' sums merged digitally.
+    """Sub-groups are stacked down the rows and cut at a crossbar's last row; the sums of the parts are added digitally.
 
     A stored weight is w + 2**(bits-1) - 1; a dummy weight 0, stored in the block's first digit columns, delivers
-    the sum that undoes the offset. Sub-groups are read one after another, unused bit lines are not converted.
+    the sum that undoes the offset. Sub-groups are read one after another; unused bit lines are not converted.
     """
 
     name: ClassVar[str] = "meng"
@@ -111,7 +111,7 @@ class Meng(Pruning[MengOptions]):
         return -top, top
 
     def prunes(self, layer: Layer) -> bool:
-        """Convolutions but those of 1 x 1 (code)."""
+        """All convolutions except those of 1 x 1, as in the authors' code."""
         return layer.op == "conv" and layer.kernel != (1, 1)
 
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
@@ -129,7 +129,7 @@ class Meng(Pruning[MengOptions]):
         return [block for number, shelf in enumerate(shelves) for block in self._blocks(layer, geometry, number, shelf)]
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
-        """Every sub-group read once per phase; each of its sums looks up its filter once a window."""
+        """Every sub-group is read once per phase; each of its sums looks up its filter once per window."""
         work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
         steered = np.zeros(int(work.crossbar.max(initial=-1)) + 1, np.int64)
         for block in blocks:
@@ -137,7 +137,7 @@ class Meng(Pruning[MengOptions]):
         return replace(work, extra={"demux": steered})
 
     def components(self, geometry: Geometry) -> list[Added]:
-        """The column -> filter table of an IMA, as large as 4-bit weights and 3 x 3 kernels can need."""
+        """The table from columns to filters of an IMA, large enough for 4-bit weights and 3 x 3 kernels."""
         height = self.options.group_ch * (9 if self.options.unroll == "im2col" else 1)
         reads = -(-(geometry.rows - 1) // height) + 1
         entries = reads * (geometry.columns // geometry.slices(4) - 1)
@@ -145,12 +145,12 @@ class Meng(Pruning[MengOptions]):
         return [indices.table("demux", "demux", bits, _INDEX_BITS, "this project's reading, ")]
 
     def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
-        """Bits of the column -> filter tables."""
+        """Bits of the tables from columns to filters."""
         return index_bits(blocks, layer.filters)
 
     def stacks(self, layer: Layer, most: int) -> list[list[Piece]] | None:
-        """Sub-groups in the order they are stacked, at most `most` filters each; widest first, so that stacks
-        beside one another waste little. None where no segment was removed."""
+        """Sub-groups in the order in which they are stacked, at most `most` filters each; widest first, so that stacks
+        side by side waste little. None where no segment was removed."""
         if layer.mask is None or layer.kernel == (1, 1):
             return None
         found, complete = [], True
@@ -173,7 +173,7 @@ class Meng(Pruning[MengOptions]):
         return [every] if self.options.unroll == "im2col" else [every[i:i + 1] for i in every]
 
     def _subgroups(self, layer: Layer, positions: Ints) -> Iterator[tuple[Ints, Ints, NDArray[np.bool_]]]:
-        """(rows of the input vector, filters, which of them keep a weight there) of every sub-group."""
+        """(rows of the input vector, filters, which of the filters keep a weight in these rows) of every sub-group."""
         area = layer.kernel[0] * layer.kernel[1]
         channels, per_group = layer.rows // area, layer.filters // layer.groups
         kept = layer.kept.reshape(channels, area, layer.filters)
@@ -217,12 +217,12 @@ class Meng(Pruning[MengOptions]):
 
 
 def index_bits(blocks: Sequence[Block], filters: int) -> int:
-    """Bits of the column -> filter tables: one index per stored column segment."""
+    """Bits of the tables from columns to filters: one index per stored column segment."""
     return sum(b.outputs for b in blocks if isinstance(b, Routed)) * max(1, (filters - 1).bit_length())
 
 
 def _cut(stack: list[Piece], rows: int) -> Iterator[list[Piece]]:
-    """Lay pieces end to end down the rows, starting a new page, and cutting, at the crossbar's last row."""
+    """Lay pieces end to end down the rows; at the crossbar's last row, cut the piece and start a new page."""
     page: list[Piece] = []
     free = rows
     for piece in stack:
@@ -238,8 +238,8 @@ def _cut(stack: list[Piece], rows: int) -> Iterator[list[Piece]]:
 
 
 def _page(pieces: list[Piece], room: int) -> Page:
-    """Every piece shifted right of the one above it, and read with it, while that fits into `room` weights;
-    otherwise it starts again at the left, in a read of its own."""
+    """Shift every piece to the right of the one above it, to be read with it, while that fits into `room` weights;
+    otherwise it starts at the left again, in a read of its own."""
     slot, group = [0], [0]
     for above, piece in pairwise(pieces):
         beside = slot[-1] + above.width
@@ -250,15 +250,15 @@ def _page(pieces: list[Piece], room: int) -> Page:
 
 
 def _shelve(pages: Sequence[Page], slots: int) -> list[list[Page]]:
-    """Pages on as few crossbars as first-fit decreasing finds, then dealt so that the reads of the busiest
-    crossbar stay few: each page, widest first, goes to the crossbar with the fewest reads that has room."""
+    """Pages on as few crossbars as first-fit decreasing finds, then dealt out so that the busiest crossbar has few
+    reads: each page, widest first, goes to the crossbar with the fewest reads that has room."""
     order = sorted(pages, key=lambda p: (-p.width, -p.reads))
     first = _first_fit(order, slots)
     return _deal(order, slots, len(first)) or first
 
 
 def _deal(order: Sequence[Page], slots: int, count: int) -> list[list[Page]] | None:
-    """Pages over `count` crossbars with reads balanced, or None where one finds no room that way."""
+    """Pages over `count` crossbars with balanced reads, or None where a page finds no room that way."""
     shelves: list[list[Page]] = [[] for _ in range(count)]
     room, reads = [slots] * count, [0] * count
     for page in order:

@@ -1,5 +1,5 @@
-"""Yu et al.: a layer's kernels keep one of few patterns of positions; kernels are reordered by pattern, so that rows
-that are zero in a pattern vanish."""
+"""Yu et al.: every kernel of a layer keeps one of a few patterns of positions. Kernels are reordered by pattern, so
+rows that are zero in a pattern need no word line."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from xbarch.workload.graph import Layer
 class PatternOptions(PiecesOptions):
     """Options of `pattern`."""
 
-    patterns: int = Field(8, ge=1, le=256, description="patterns to choose from, beside the empty one")
+    patterns: int = Field(8, ge=1, le=256, description="patterns to choose from, not counting the empty one")
     channels: int = Field(0, ge=0, le=1024, description="consecutive input channels whose kernels of a filter keep the "
                           "same pattern; 0: as many as fill the word lines read together")
     scope: Literal["layer", "channel"] = Field("layer", description="patterns are elected once for a layer, or for "
                                                "every `channels` input channels")
-    importance: Literal["l2", "l1"] = Field("l2", description="what an election and a choice of pattern keep most of: "
-                                            "squares (the Euclidean projection) or absolute values")
+    importance: Literal["l2", "l1"] = Field("l2", description="what elections and the choice of patterns maximize: "
+                                            "kept squares (the Euclidean projection) or kept absolute values")
 
 
 class Pattern(Pieces[PatternOptions]):
     """A segment is the kernels of `channels` consecutive input channels of one filter, all with one pattern. Segments
-    of the same channels are reordered by pattern; each pattern's segments are a dense piece of the positions kept.
-    Inputs are chosen by pattern, sums added to the filter that an index names.
+    of the same channels are reordered by pattern; the segments of one pattern form a dense piece of the positions that
+    it keeps. Inputs are chosen by pattern; sums are added to the filter that an index names.
 
     Patterns are found in the mask. Where reordering takes more crossbars, reads or conversions than the dense packing,
-    the layer is packed as `dense`: kernels of few positions that do not fill an operation unit cost reads.
+    the layer is packed as on `dense`: patterns of few positions that do not fill an operation unit cost extra reads.
     """
 
     name: ClassVar[str] = "pattern"
@@ -59,17 +59,17 @@ class Pattern(Pieces[PatternOptions]):
     # -- training ---------------------------------------------------------------------------------------
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Patterns elected, every segment on the one that keeps most of it, the weakest segments removed.
+        """Elect patterns, give every segment the pattern that keeps most of it, and remove the weakest segments.
 
-        With a kernel of K positions each pattern keeps k = ceil(density * K) of them; of the segments as many stay, the
-        best by importance a weight, as hold no more than `density` of the weights.
+        With a kernel of K positions each pattern keeps k = ceil(density * K) of them. Segments of largest importance
+        per weight stay, as many as hold no more than `density` of the weights.
 
         Args:
             weights: (F, C / groups, kh, kw). density: above 0 (one segment) to 1.
 
         Returns:
-            side: channels of a segment, kept positions k, weights (most that are kept), patterns: for each election
-            the lists of positions.
+            side: channels of a segment; positions, k; weights, the most that are kept; patterns, the lists of
+            positions for each election.
 
         Raises:
             InputError: a density out of reach, or weights of another shape.
@@ -95,7 +95,7 @@ class Pattern(Pieces[PatternOptions]):
         return self._chosen(weights, sums, elected, {k: side[k] for k in ("channels", "positions", "weights")})
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
-        """Whether the kernels of no election have more than `patterns` patterns, the empty one apart."""
+        """By how much the patterns of an election exceed `patterns`, not counting the empty one; empty if none does."""
         if not self.prunes(layer):
             return ""
         area = layer.kernel[0] * layer.kernel[1]
@@ -120,13 +120,13 @@ class Pattern(Pieces[PatternOptions]):
         return min(self.options.channels or max(1, unit(geometry) // keep), channels)
 
     def _electorates(self, sums: Reals) -> list[Reals]:
-        """Importance [segments, positions] of those that elect patterns together."""
+        """Importance of the segments that elect patterns together, one array [segments, positions] per election."""
         if self.options.scope == "layer":
             return [sums.reshape(-1, sums.shape[2])]
         return [sums[:, c] for c in range(sums.shape[1])]
 
     def _elected(self, value: Reals, keep: int) -> Bools:
-        """The most frequent ballots [patterns, positions]; of equally frequent ones those that keep more."""
+        """The most frequent ballots [patterns, positions]; among equally frequent ones, those that keep more."""
         cast = ballots(value, keep)
         _, first, kind = np.unique(np.packbits(cast, axis=1), axis=0, return_index=True, return_inverse=True)
         votes = np.bincount(kind.ravel())
@@ -135,7 +135,7 @@ class Pattern(Pieces[PatternOptions]):
         return np.asarray(cast[first[order[:self.options.patterns]]], np.bool_)
 
     def _chosen(self, weights: Reals, sums: Reals, elected: list[Bools], side: dict[str, Any]) -> Projection:
-        """Every segment on its best pattern, the best of them kept, at most `side["weights"]` weights."""
+        """Give every segment its best pattern and keep the best segments, at most `side["weights"]` weights."""
         filters, bands, _ = sums.shape
         channels = weights.shape[1]
         shapes = np.empty(sums.shape, bool)
@@ -156,7 +156,8 @@ class Pattern(Pieces[PatternOptions]):
     # -- packing ----------------------------------------------------------------------------------------
 
     def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
-        """Bands of as many channels as promise the fewest conversions: patterns are told apart band by band."""
+        """Bands with the number of channels that promises the fewest conversions; patterns are distinguished band by
+        band."""
         per = layer.filters // layer.groups
         masks = [layer.kept.T[g * per:(g + 1) * per] for g in range(layer.groups)]
         if not any(mask.any() for mask in masks):
@@ -174,7 +175,8 @@ class Pattern(Pieces[PatternOptions]):
                                   layer, geometry)
 
     def _heights(self, layer: Layer, geometry: Geometry) -> list[int]:
-        """Channels a band may have: as the option says, or those in which patterns of any size fill a read."""
+        """Numbers of channels that a band may have: the option's, or those with which patterns of some size fill a
+        read."""
         channels = layer.rows // (layer.kernel[0] * layer.kernel[1])
         if self.options.channels:
             return [min(self.options.channels, channels)]
@@ -182,7 +184,7 @@ class Pattern(Pieces[PatternOptions]):
         return sorted({min(max(1, lines // k), channels) for k in range(1, area + 1)})
 
     def _pieces(self, masks: list[Bools], height: int, layer: Layer, geometry: Geometry) -> Iterator[Piece]:
-        """Dense pieces of each pattern of each band of `height` rows."""
+        """Dense pieces, one set for each pattern of each band of `height` rows."""
         for g, mask in enumerate(masks):
             for piece in packing.cut(packing.shapes(mask, height), unit(geometry), self.per(layer, geometry)):
                 yield Piece(piece.rows + g * layer.rows, piece.filters + g * len(mask))
@@ -199,7 +201,7 @@ def _sizes(channels: int, together: int) -> Ints:
 
 
 def _shapes(lists: list[list[int]], area: int) -> Bools:
-    """Patterns [patterns, positions] out of their lists of positions."""
+    """Patterns [patterns, positions] from their lists of positions."""
     shapes = np.zeros((len(lists), area), bool)
     for shape, positions in zip(shapes, lists, strict=True):
         shape[positions] = True
@@ -207,9 +209,9 @@ def _shapes(lists: list[list[int]], area: int) -> Bools:
 
 
 def _conversions(mask: Bools, height: int, lines: int, each: int, own: int, wide: int) -> int:
-    """Conversions of a phase when mask [F, R] is cut in bands of `height` rows: sum over shapes of ceil(rows / lines) *
-    (filters * each + own for every `wide` filters). Shapes are told apart by a hash: a collision could only choose a
-    height that is less good."""
+    """Conversions per phase when mask [F, R] is cut into bands of `height` rows: the sum over shapes of
+    ceil(rows / lines) * (filters * each + own * ceil(filters / wide)). Shapes are distinguished by a hash; a collision
+    could at worst choose a less suitable height."""
     filters, rows = mask.shape
     bands = -(-rows // height)
     padded = np.zeros((filters, bands * height), bool)

@@ -31,16 +31,16 @@ class PimPruneOptions(ListOptions):
     structured: float = Field(0.5, ge=0, le=1, description="share of the pruning given to the first stage: it keeps "
                               "density ** structured of the weights, as whole filters and channels")
     block: Literal["rows", "columns", "auto"] = Field(
-        "auto", description="what the second stage removes of every block: rows, columns, or what loses less")
+        "auto", description="what the second stage removes from every block: rows, columns, or whichever loses less")
     stack: bool = Field(True, description="compressed blocks share crossbars and are read one after another where "
                         "that takes fewer crossbars")
 
 
 class PimPrune(Compact[PimPruneOptions]):
     """Stage 1 keeps the filters and channels of largest norm. Stage 2 compares the remaining matrix with the crossbar:
-    if its filters fit one crossbar it keeps whole crossbars of rows, if its rows do whole crossbars of filters, else
-    as many rows (or columns) of every crossbar-sized block. What is left of the blocks is packed together; lists say
-    which inputs a block reads and which filters it adds to."""
+    if its filters fit one crossbar, it keeps whole crossbars of rows; if its rows fit one crossbar, whole crossbars of
+    filters; otherwise the same number of rows (or columns) of every crossbar-sized block. What is left of the blocks
+    is packed together; lists say which inputs a block reads and which filters it adds to."""
 
     name: ClassVar[str] = "pim_prune"
     title: ClassVar[str] = "PIM-Prune"
@@ -60,15 +60,15 @@ class PimPrune(Compact[PimPruneOptions]):
         return [by_columns_of_blocks(mask, tall, per), by_rows_of_blocks(mask, tall, per), by_blocks(mask, tall, per)]
 
     def least(self, layer: Layer, geometry: Geometry) -> float:
-        """One weight of every group."""
+        """One weight per group."""
         return layer.groups / (layer.rows * layer.filters)
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Both stages; rows and columns kept as whole crossbars are rounded to the nearest number of these, one at
-        least, so that small layers keep more than `density`. side: density reached, stage 2 of every group.
+        """Both stages. Rows and columns kept as whole crossbars are rounded to the nearest number of crossbars, at
+        least one, so small layers keep more than `density`. side: density reached, kind of stage 2 for every group.
 
         Raises:
-            InputError: density, shape or values not allowed, or a crossbar too narrow.
+            InputError: a density, shape or value not allowed, or a crossbar too narrow.
         """
         masks, kinds = [], []
         for energy in self._energies(weights, layer, geometry, density):
@@ -82,14 +82,15 @@ class PimPrune(Compact[PimPruneOptions]):
         return projected(weights, masks, stage2=kinds)
 
     def structured(self, energy: Reals, area: int, density: float) -> tuple[Bools, Bools]:
-        """Stage 1: rows and filters kept of the squared weights [rows, filters]; channels are `area` rows."""
+        """Stage 1: rows and filters that are kept, from the squared weights [rows, filters]; a channel is `area`
+        rows."""
         each = sqrt(density ** self.options.structured)
         filters = best(energy.sum(axis=0), at_least(each, energy.shape[1]))
         channels = energy[:, filters].sum(axis=1).reshape(-1, area).sum(axis=1)
         return np.repeat(best(channels, at_least(each, len(channels))), area), filters
 
     def fitted(self, energy: Reals, tall: int, per: int, density: float) -> tuple[Bools, str]:
-        """Stage 2: what is kept of the remaining squared weights, and how that was decided."""
+        """Stage 2: the mask over the remaining squared weights, and which kind of removal made it."""
         rows, filters = energy.shape
         if filters <= per:
             kept = best(energy.sum(axis=1), whole(density * rows, tall, rows))
@@ -106,7 +107,7 @@ class PimPrune(Compact[PimPruneOptions]):
         return found[kind], kind
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
-        """Whether every block of the remaining matrix keeps whole rows and columns."""
+        """Which block of the remaining matrix keeps only parts of rows or columns; empty if none does."""
         per, filters = self._per(layer, geometry), layer.filters // layer.groups
         for g in range(layer.groups):
             mask = layer.kept[:, g * filters:(g + 1) * filters]
@@ -119,7 +120,8 @@ class PimPrune(Compact[PimPruneOptions]):
 
 
 def _block_rows(energy: Reals, tall: int, per: int, density: float) -> Bools:
-    """The rows of largest norm of every block of `tall` rows and `per` columns, as many of each, one at least."""
+    """The rows of largest norm of every block of `tall` rows and `per` columns: the same share of each block, at least
+    one row."""
     kept = np.zeros(energy.shape, bool)
     for r in range(0, energy.shape[0], tall):
         for f in range(0, energy.shape[1], per):

@@ -15,7 +15,8 @@ from xbarch.workload.graph import Layer
 class Pruning(DataPath[OptionsT]):
     """A data path whose method also prunes. A subclass defines `group`, or `project` itself.
 
-    Weights are in levels, real numbers; a network's layers are those on crossbars, in topological order.
+    Weights are real numbers in units of one quantization level. Lists of layers hold the layers on crossbars, in
+    topological order.
     """
 
     whole_filters: bool = False
@@ -27,13 +28,13 @@ class Pruning(DataPath[OptionsT]):
         return True
 
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int] | None:
-        """What is removed together: so many filters, and so many consecutive rows of the unrolled matrix; None if the
-        method has no such groups. Groups begin with the first filter and row of each group of the convolution, and are
-        smaller at its borders."""
+        """The size of what is removed together, as (filters, consecutive rows of the unrolled matrix); None if the
+        method has no such groups. Groups are counted from the first filter and row of each group of the convolution,
+        and are smaller at its borders."""
         return None
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Euclidean projection on what this method may keep. The default keeps the groups of largest norm.
+        """Euclidean projection on the method's constraint. The default keeps the groups of largest norm.
 
         Args:
             weights: (F, C / groups, kh, kw).
@@ -48,16 +49,18 @@ class Pruning(DataPath[OptionsT]):
         return strongest(weights, layer, size, density)
 
     def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
-        """The projection when an earlier one, `before`, has settled what is kept. The default: its mask."""
+        """The projection once an earlier one, `before`, has fixed what is kept. The default applies its mask."""
         return Projection(weights * before.mask, before.mask, before.side)
 
     def projections(self) -> Sequence[Project]:
-        """The constraints of the method one by one, for an ADMM that splits them; `project` satisfies all at once."""
+        """The method's constraints one by one, for an ADMM that splits them; `project` satisfies all of them at
+        once."""
         return [self.project]
 
     def share(self, weights: Sequence[Reals], layers: Sequence[Layer], geometry: Geometry,
               density: float) -> list[float]:
-        """A density for each layer that together keep `density` of all their weights. The default: all alike."""
+        """A density for each layer; together they keep `density` of all weights. The default: the same for all
+        layers."""
         return [density] * len(layers)
 
     def reduce(self, layers: Sequence[Layer], masks: Mapping[str, Bools],
@@ -70,13 +73,13 @@ class Pruning(DataPath[OptionsT]):
             weights: the same shapes.
 
         Returns:
-            Masks that keep nothing which those given remove. The default: the same.
+            Masks that keep no weight which a given mask removes. The default: the given masks.
         """
         return dict(masks)
 
 
 def pruning(path: DataPath) -> Pruning:
-    """The data path, as one that prunes.
+    """The data path, typed as one that prunes.
 
     Raises:
         InputError: it does not prune.

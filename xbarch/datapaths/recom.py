@@ -1,4 +1,5 @@
-"""ReCom: whole rows and filters of a layer removed, inputs fetched for the rows left, zero activations skipped."""
+"""ReCom: whole rows and filters of a layer are removed, inputs are fetched for the remaining rows, and zero activations
+are skipped."""
 
 from __future__ import annotations
 
@@ -22,14 +23,14 @@ class ReComOptions(ActivationOptions):
     """Options of `recom`."""
 
     grain: Literal["rows", "filters", "both"] = Field(
-        "rows", description="what a projection removes: rows of the unrolled matrix, filters, or filters first and "
-        "rows of those left, the same share of each")
+        "rows", description="what a projection removes: rows of the unrolled matrix, filters, or first filters and "
+        "then rows of the remaining filters, the same share of each")
 
 
 class ReCom(Activations[ReComOptions]):
-    """What is left of a layer's matrix, without the rows and filters that it has nothing of, is packed as `dense` packs
-    a smaller layer: every crossbar full but the last. Inputs are fetched for the rows stored (structurally-compressed
-    weight oriented fetching); reads whose inputs are all zero are skipped where a workload stores inputs.
+    """A layer's matrix, without its empty rows and filters, is packed as `dense` packs a smaller layer: every crossbar
+    is full except the last. Inputs are fetched for the stored rows (structurally-compressed weight oriented fetching).
+    Where a workload stores inputs, reads whose inputs are all zero are skipped.
     """
 
     name: ClassVar[str] = "recom"
@@ -52,8 +53,8 @@ class ReCom(Activations[ReComOptions]):
         return {"rows": (per, 1), "filters": (1, layer.rows)}.get(self.options.grain)
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Rows, or filters, of largest norm kept, `density` of them: the nearest weights with no more. With `both`
-        sqrt(density) of the filters, then of their rows.
+        """Keep the rows (or filters) of largest norm, `density` of them: the nearest weights with no more rows (or
+        filters). With `both`, keep sqrt(density) of the filters, then the same share of their rows.
 
         Raises:
             InputError: a density that cannot be reached.
@@ -67,7 +68,7 @@ class ReCom(Activations[ReComOptions]):
         return Projection(np.where(mask, weights, 0.0), mask, {"filters": first.side, "rows": then.side})
 
     def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
-        """The matrix that is left, cut as on `dense`, group of the convolution by group."""
+        """The remaining matrix, cut as on `dense`, for each group of the convolution separately."""
         per, pieces = layer.filters // layer.groups, list[Piece]()
         for g in range(layer.groups):
             own = layer.kept[:, g * per:(g + 1) * per]

@@ -24,11 +24,11 @@ class Geometry:
     rows: int
     """Word lines."""
     columns: int
-    """Bit lines, the unit column excepted."""
+    """Bit lines, not counting the unit column."""
     cell_bits: int
-    """Bits a cell holds."""
+    """Bits that a cell holds."""
     dac_bits: int = field(default=1, kw_only=True)
-    """Bits of an input that a word line is driven with in one phase."""
+    """Bits of an input that drive a word line in one phase."""
     adc_bits: int = field(default=8, kw_only=True)
     """Resolution of the converters."""
     unit_column: bool = field(default=True, kw_only=True)
@@ -40,8 +40,9 @@ class Geometry:
     ou_columns: int = field(default=0, kw_only=True)
     """Bit lines of an operation unit; 0: all."""
     signed: bool = field(default=False, kw_only=True)
-    """A cell is two, of arrays that share word lines and whose bit lines are subtracted before they are sensed: it
-    holds -(2**cell_bits - 1) to 2**cell_bits - 1, and converters give a sign and a magnitude of `adc_bits`."""
+    """Whether each cell is a pair, in two arrays that share word lines and whose bit lines are subtracted before they
+    are sensed: it holds -(2**cell_bits - 1) to 2**cell_bits - 1, and converters give a sign and `adc_bits` of
+    magnitude."""
 
     @classmethod
     def of(cls, crossbar: Crossbar) -> Geometry:
@@ -71,14 +72,14 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Stream:
-    """A layer's input vectors for all output pixels (windows) of `images` images: whole numbers of `bits` bits."""
+    """A layer's input vectors for all output pixels (windows) of `images` images: unsigned integers of `bits` bits."""
 
     images: int
     bits: int
     make: Callable[[], NDArray[np.unsignedinteger[Any]]] = field(compare=False, repr=False)
 
     def vectors(self) -> NDArray[np.unsignedinteger[Any]]:
-        """[images * windows, groups * rows], image by image, windows in their order."""
+        """[images * windows, groups * rows], image by image, each image's windows in order."""
         return self.make()
 
 
@@ -86,13 +87,13 @@ class Stream:
 class Contents:
     """What a block stores, and its decode list: k entries that say how bit lines are read back.
 
-    For every entry, output[output] += coefficient * (digital sum of bit line column).
+    For every entry k: outputs[output[k]] += coefficient[k] * (digital sum of bit line column[k]).
     """
 
     cells: NDArray[np.integer[Any]]
-    """[rows, bit lines]: 0 to 2**cell_bits - 1, and as far below zero where the crossbar's cells are signed."""
+    """[rows, bit lines]: 0 to 2**cell_bits - 1; from -(2**cell_bits - 1) where the crossbar's cells are signed."""
     column: Ints
-    """[k]: bit line, 0 is the block's first."""
+    """[k]: bit line, counted from the block's first."""
     output: Ints
     """[k]: output of the layer."""
     coefficient: Ints
@@ -104,7 +105,7 @@ class Block:
     """A rectangle of cells on one crossbar."""
 
     crossbar: int
-    """Its crossbar, 0-based within the layer's one copy."""
+    """Its crossbar, numbered from 0 within one copy of the layer."""
     row0: int
     """Its first word line."""
     col0: int
@@ -120,14 +121,14 @@ class Block:
     contents: Callable[[], Contents] = field(compare=False, repr=False)
     """Makes cells and decode list, for execution."""
     group: int = 0
-    """Activation group: blocks of one crossbar in the same group are read together, groups one after another."""
+    """Activation group: blocks of one crossbar and one group are read together, different groups one after another."""
     cap: int | None = None
     """Guaranteed largest magnitude of a bit line's sum in one read; None: rows * (2**cell_bits - 1) *
     (2**dac_bits - 1)."""
     gated: bool = False
     """Whether unused bit lines of the array are not converted."""
     idle: int = 0
-    """Bit lines that hold nothing but are read with the others; they are not programmed."""
+    """Bit lines that hold no weight but are read with the others; they are not programmed."""
 
     @property
     def rows(self) -> int:
@@ -136,20 +137,20 @@ class Block:
 
     @property
     def outputs(self) -> int:
-        """Partial sums that it delivers to the output register."""
+        """Partial sums that the block delivers to the output register."""
         return len(self.targets)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What one output pixel (window) costs on each activation group: the one account that timing and energy share.
+    """What one output pixel (window) costs on each activation group. Timing and energy both derive from it.
 
     All arrays have one entry per activation group, ordered by (crossbar, group); where a group is read in several
     operation units, one entry per size of operation unit.
     """
 
     crossbar: Ints
-    """[entries]: the crossbar, 0-based within the layer's one copy."""
+    """[entries]: the crossbar, numbered from 0 within one copy of the layer."""
     rows: Ints
     """[entries]: word lines driven in each read."""
     columns: Ints
@@ -162,7 +163,7 @@ class Work:
     outputs: Ints
     """[entries]: partial sums that the group delivers to the output register."""
     extra: dict[str, Ints] = field(default_factory=dict)
-    """Further actions by name, [crossbars]: how often per window."""
+    """Further actions by name, [crossbars]: how often each is done per window."""
     interval: Ints | None = None
     """[crossbars]: time (ps) that a crossbar needs between windows for what the data path adds; None: none."""
     latency: int = 0
@@ -176,7 +177,7 @@ class Added:
     name: str
     """Name of the component in results."""
     level: Literal["tile", "ima"]
-    """What it is added to."""
+    """Whether it is added to each tile or to each IMA."""
     count: int
     """Instances in each tile or IMA."""
     area: int
@@ -198,7 +199,7 @@ class Projection:
     mask: Bools
     """Same shape: True where a weight is kept."""
     side: dict[str, Any] = field(default_factory=dict)
-    """What packing or a report needs to know of it: JSON values."""
+    """What packing or a report needs to know about the projection: JSON values."""
     allowed: NDArray[np.int8] | None = None
     """Same shape, where single bits are removed: the sign of a weight times the bits its magnitude may use; None:
     every level."""

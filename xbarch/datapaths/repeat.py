@@ -19,7 +19,7 @@ from xbarch.datapaths.tools.pieces import Pieces, PiecesOptions, per_crossbar, u
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
-_RESULT_BITS = 24  # of a pattern's result: 16 rows of 8-bit weights and 8-bit inputs sum to 20 bits
+_RESULT_BITS = 24  # per result of a pattern: 16 rows of 8-bit weights and 8-bit inputs sum to 20 bits
 _INPUT_BITS = 8
 _READING = "this project's reading: "
 
@@ -33,13 +33,13 @@ class RepeatOptions(PiecesOptions):
 
 @dataclass(frozen=True)
 class Shared(Block):
-    """A block whose stored weight columns, `patterns` of them, each add to one filter or several."""
+    """A block of `patterns` stored weight columns, each of which adds to one or several filters."""
 
     patterns: int = 0
 
     @property
     def repeats(self) -> int:
-        """Filters that use a result another filter computed."""
+        """Filters that use a result computed for another filter."""
         return self.outputs - self.patterns
 
 
@@ -57,12 +57,12 @@ class Group:
 
 
 class PattPim(Pieces[RepeatOptions]):
-    """A row group is as many consecutive rows as an operation unit reads. A filter's integers in it are a pattern;
-    equal patterns are stored once and read once, every other filter that has them takes the result from a buffer.
-    Patterns that are masked altogether are not stored.
+    """A row group is as many consecutive rows as an operation unit reads. A filter's integers in it are a pattern.
+    Equal patterns are stored once and read once; every further filter with the same pattern takes the result from a
+    buffer. Patterns that are masked entirely are not stored.
 
-    The bit lines of a stored pattern simply add to all its filters, so the outputs are exact. A layer whose patterns do
-    not repeat enough to save crossbars, reads or conversions is packed as `dense`.
+    The bit lines of a stored pattern add to all its filters, so the outputs are exact. A layer whose patterns do not
+    repeat enough to save crossbars, reads or conversions is packed as on `dense`.
     """
 
     name: ClassVar[str] = "pattpim"
@@ -76,7 +76,7 @@ class PattPim(Pieces[RepeatOptions]):
     Options: ClassVar[type[Options]] = RepeatOptions
 
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
-        """A pattern: a filter's weights in a row group. This project's, for training."""
+        """A pattern: a filter's weights in a row group. This project's definition, for training."""
         return 1, self._height(layer, geometry)
 
     def _height(self, layer: Layer, geometry: Geometry) -> int:
@@ -90,7 +90,7 @@ class PattPim(Pieces[RepeatOptions]):
         return False
 
     def saves(self, layer: Layer) -> bool:
-        """Patterns may repeat in a layer of which nothing was removed."""
+        """Patterns may repeat even in a layer that is not pruned."""
         return layer.weights is not None
 
     def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
@@ -99,7 +99,7 @@ class PattPim(Pieces[RepeatOptions]):
         stored: list[Piece] = []
         found = list(groups(layer, height))
         if sum(len(group.first) for group in found) == layer.filters * -(-layer.rows // height):
-            return  # every column of every row group is stored
+            return  # no pattern repeats: every column of every row group is stored
         for group in found:
             for p in range(0, len(group.first), self.per(layer, geometry)):
                 part = slice(p, min(p + self.per(layer, geometry), len(group.first)))
@@ -129,7 +129,7 @@ class PattPim(Pieces[RepeatOptions]):
 
     def _contents(self, layer: Layer, geometry: Geometry, rows: Ints, first: Ints, filters: Ints,
                   pattern: Ints) -> Contents:
-        """Every pattern's cells once, its decode list once for each of its filters."""
+        """The cells of every pattern once, and its decode list once for each of its filters."""
         weights = layer.matrix[np.ix_(rows, first)]
         cells.check(weights, *self.levels(layer.weight_bits), layer.name, self.name)
         width = len(first) * dense.per_weight(layer.weight_bits, geometry, self.options.sign) \
@@ -151,11 +151,11 @@ class PattPim(Pieces[RepeatOptions]):
         return extra
 
     def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
-        """And those of the maps from filters to patterns."""
+        """Bits of the lists, and of the maps from filters to patterns."""
         return super().index_bits(blocks, layer, geometry) + sum(_map_bits(b) for b in blocks)
 
     def components(self, geometry: Geometry) -> list[Added]:
-        """A map of 5-bit pattern numbers, four filters a pattern, and a buffer of one row group's results."""
+        """A map of 5-bit pattern numbers, four filters per pattern, and a buffer for the results of one row group."""
         weights, reads = max(1, dense.per_crossbar(8, geometry, self.options.sign)), -(-geometry.rows // unit(geometry))
         crossbars = geometry.crossbars_per_ima
         return [
@@ -163,13 +163,13 @@ class PattPim(Pieces[RepeatOptions]):
             indices.table("pattern map", "map", 4 * weights * reads * crossbars * 5, 64, _READING + "5-bit numbers of "
                           "patterns for four filters a stored pattern; "),
             indices.table("result buffer", "reuse", weights * crossbars * _RESULT_BITS, _RESULT_BITS, _READING +
-                          "24 bits for each pattern of a crossbar's row group; "),
+                          "24 bits for each pattern in a row group of a crossbar; "),
         ]
 
 
 class RePim(PattPim):
-    """And activation repetition: where the inputs of a row group are those of the window before, no read is made and
-    the results held from that window are used again."""
+    """PattPIM with activation repetition: where the inputs of a row group equal those of the previous window, no read
+    is made and that window's results are used again."""
 
     name: ClassVar[str] = "repim"
     title: ClassVar[str] = "RePIM"
@@ -181,19 +181,20 @@ class RePim(PattPim):
         "results held for one window, packing, all prices")
 
     def live(self, vectors: NDArray[np.unsignedinteger[Any]]) -> Bools | None:
-        """Inputs that differ from those of the window before, in the order of the stream."""
+        """Inputs that differ from those of the previous window, in the order of the stream."""
         changed = np.ones(vectors.shape, bool)
         changed[1:] = vectors[1:] != vectors[:-1]
         return changed
 
     def actions(self, blocks: Sequence[Block], near: Sequence[Block], layer: Layer) -> dict[str, Ints]:
-        """And inputs compared with the window before, results held or taken again."""
+        """Those of PattPIM, and inputs compared with the previous window, results stored or used again."""
         held = [b.patterns if isinstance(b, Shared) else b.outputs for b in blocks]
         return {**super().actions(blocks, near, layer), "compare": per_crossbar(blocks, [b.rows for b in blocks]),
                 "hold": per_crossbar(blocks, held)}
 
     def components(self, geometry: Geometry) -> list[Added]:
-        """Inputs and results of the window before, for every word line and pattern of an IMA."""
+        """Those of PattPIM, and memories for the previous window: inputs of every word line and results of every
+        pattern of an IMA."""
         weights, reads = max(1, dense.per_crossbar(8, geometry, self.options.sign)), -(-geometry.rows // unit(geometry))
         crossbars = geometry.crossbars_per_ima
         return [
@@ -206,8 +207,8 @@ class RePim(PattPim):
 
 
 def groups(layer: Layer, height: int) -> Iterator[Group]:
-    """The row groups of a layer, `height` consecutive rows each, that keep something, patterns in the order of their
-    first filters."""
+    """The row groups of a layer that keep any weight, `height` consecutive rows each, with their patterns in the order
+    of their first filters."""
     per = layer.filters // layer.groups
     for g in range(layer.groups):
         own = slice(g * per, (g + 1) * per)
@@ -226,6 +227,6 @@ def groups(layer: Layer, height: int) -> Iterator[Group]:
 
 
 def _map_bits(block: Block) -> int:
-    """Of the pattern of every filter, where one is used more than once."""
+    """Bits that name the pattern of every filter; 0 where no pattern is used more than once."""
     return block.outputs * max(1, (block.patterns - 1).bit_length()) \
         if isinstance(block, Shared) and block.repeats else 0

@@ -1,4 +1,4 @@
-"""SNrram: trivial columns and rows of blocks are not stored, reads of trivial inputs not made."""
+"""SNrram: empty columns and rows of blocks are not stored, and zero inputs are not read."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class SNrramOptions(ActivationOptions):
 
 
 class SNrram(Activations[SNrramOptions]):
-    """A block is as many rows as are read together. What is left of a block after its filters and rows without a weight
-    move together is packed on shelves and read alone; indexing registers name its inputs and filters. Reads whose
-    inputs are all zero are skipped where a workload stores inputs.
+    """A block is as many rows as are read together. Filters and rows of a block without a weight are left out; what is
+    left moves together, is packed on shelves and is read alone. Indexing registers name its inputs and filters. Where a
+    workload stores inputs, reads whose inputs are all zero are skipped.
     """
 
     name: ClassVar[str] = "snrram"
@@ -42,13 +42,13 @@ class SNrram(Activations[SNrramOptions]):
         self.whole_filters = self.options.grain == "column"  # a filter may lose all of its columns
 
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int]:
-        """A filter's weights in a block's rows, or a row's in a block's filters."""
+        """A filter's weights in a block's rows, or a row's weights in a block's filters."""
         if self.options.grain == "column":
             return 1, min(unit(geometry), layer.rows)
         return min(self.per(layer, geometry), layer.filters // layer.groups), 1
 
     def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
-        """Filters of row strips moved together, or rows of column strips."""
+        """Move filters together in strips of rows, or rows in strips of columns."""
         lines, wide = unit(geometry), self.per(layer, geometry)
         for pieces in (sparse_units.strips(layer, lines, wide), sparse_units.column_groups(layer, wide, lines)):
             yield self.blocks(self.shelved(pieces, layer, geometry), layer, geometry)

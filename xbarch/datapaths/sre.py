@@ -1,4 +1,5 @@
-"""Sparse ReRAM Engine: rows of operation units left out where all weights are, inputs left out where a bit is zero."""
+"""Sparse ReRAM Engine: rows of operation units whose weights are all pruned are not stored, and inputs whose current
+bit is zero are not driven."""
 
 from __future__ import annotations
 
@@ -22,26 +23,26 @@ from xbarch.workload.graph import Layer, Workload
 class SreOptions(Options):
     """Options of `sre`."""
 
-    orc: bool = Field(True, description="operation-unit row compression: of each column group the rows masked for all "
-                      "its weights are left out, the others move up")
-    dof: bool = Field(True, description="dynamic operation units: in each input phase units take the next rows whose "
-                      "bit is one")
+    orc: bool = Field(True, description="operation-unit row compression: rows that are masked for all weights of a "
+                      "column group are left out, and the others move up")
+    dof: bool = Field(True, description="dynamic operation units: in each input phase an operation unit takes the next "
+                      "rows whose input bit is one")
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`; offset weights have "
-                             "a reference in every column group, as each has rows of its own")
-    delta_bits: int = Field(5, ge=1, le=16, description="bits of a code of a row id, which says how many rows are "
-                            "skipped; the largest is an escape")
-    gathers: int = Field(8, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+                             "a reference in every column group, since each has rows of its own")
+    delta_bits: int = Field(5, ge=1, le=16, description="bits of a row id's code, which says how many rows are "
+                            "skipped; the largest code is an escape")
+    gathers: int = Field(8, ge=1, le=64, description="address generators per IMA, each at one input per clock")
 
 
 class Sre(Pruning[SreOptions]):
-    """A column group is the weights an operation unit holds side by side. With `orc` its rows with an unmasked weight
-    move up, are cut at a crossbar's last row and stacked with those of other groups, which are driven by other inputs,
-    so that each is read alone: every group fetches its inputs anew. A masked row of a group takes no cell, whatever
-    level its sign scheme gives to zero; a masked weight beside unmasked ones is stored as zero.
+    """A column group is the weights that an operation unit holds side by side. With `orc`, its rows that have an
+    unmasked weight move up, are cut at a crossbar's last row and are stacked with those of other groups. Groups are
+    driven by different inputs, so each is read alone and fetches its own inputs. A masked row of a group takes no cell,
+    whatever level its sign scheme gives to zero; a masked weight beside unmasked ones is stored as zero.
 
-    A layer is compacted where that takes no more crossbars, reads and conversions than leaving all in place. With `dof`
-    a group of which n1 rows have a one at an input bit takes ceil(n1 / rows of a unit) reads for it; where a workload
-    stores no inputs nothing is skipped.
+    A layer is compacted where that takes no more crossbars, reads and conversions than the dense packing. With `dof`, a
+    group in which n1 rows have a one at an input bit takes ceil(n1 / rows of an operation unit) reads for that bit.
+    Where a workload stores no inputs, nothing is skipped.
     """
 
     name: ClassVar[str] = "sre"
@@ -78,8 +79,8 @@ class Sre(Pruning[SreOptions]):
         return sparse_units.group_weights(layer, geometry, self.options.sign)
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
-        """With `dof` and a stream, reads of every window by its inputs' bits; once a window the ids are fetched and
-        each group's inputs gathered; once a phase each group's word lines are formed."""
+        """With `dof` and a stream, the reads of every window follow from the bits of its inputs. Once per window, the
+        ids are fetched and each group's inputs gathered; once per phase, each group selects the word lines to drive."""
         phases = geometry.phases(layer.input_bits)
         if self.options.dof and stream is not None:
             work = sparse_units.dynamic(blocks, layer, geometry, stream)
@@ -100,7 +101,7 @@ class Sre(Pruning[SreOptions]):
         return sum(sparse_units.id_bits(b, layer, self.options.delta_bits) for b in blocks) if self.options.orc else 0
 
     def components(self, geometry: Geometry) -> list[Added]:
-        """Of an IMA: `orc`, row ids and address generators; `dof`, word-line vectors. Sums need no routing."""
+        """Per IMA: with `orc`, row ids and address generators; with `dof`, word-line vectors. Sums need no routing."""
         added: list[Added] = []
         if self.options.dof:
             added.append(indices.table(

@@ -1,4 +1,5 @@
-"""Tiny but accurate (Ma et al.): filters and filter shapes, then purification and removal of unused paths."""
+"""Tiny but Accurate (Ma et al.): removes filters and filter shapes, then purifies the network and removes unused
+paths."""
 
 from __future__ import annotations
 
@@ -23,25 +24,26 @@ class TinyButAccurateOptions(CompactOptions):
     filters: float = Field(0.5, ge=0, le=1, description="share of the pruning given to filters: density ** filters of "
                            "them are kept")
     shape: Literal["rows", "channels"] = Field(
-        "rows", description="what the rest of the pruning removes, of all filters alike: rows of the unrolled matrix "
-        "(the paper's columns, filter shapes) or whole channels")
-    purify: bool = Field(True, description="consequences for the whole network when the cut is made: channels without "
-                         "a producer and filters hardly read are removed too")
+        "rows", description="what the rest of the pruning removes, the same for all filters: rows of the unrolled "
+        "matrix (the paper's columns, filter shapes) or whole channels")
+    purify: bool = Field(True, description="the cut is extended to the whole network: channels without a producer and "
+                         "filters that are hardly read are removed too")
     emptiness: float = Field(0.9, ge=0, le=1, description="a filter is hardly read if more than this share of its "
                              "readers' weights is removed")
-    importance: float = Field(1e-3, ge=0, le=1, description="and the norm of what is left is below this share of the "
-                              "largest of its readers' channels")
+    importance: float = Field(1e-3, ge=0, le=1, description="a filter is hardly read if, moreover, the norm of what is "
+                              "left is below this share of that of its readers' largest channel")
 
 
 class TinyButAccurate(Compact[TinyButAccurateOptions]):
-    """The layer becomes smaller in both directions and is mapped as any other: nothing to look up, nothing added."""
+    """The layer becomes smaller in both directions and is mapped like any other: nothing is looked up, no hardware is
+    added."""
 
     lists: ClassVar[Literal["both", "outputs", "none"]] = "none"
     name: ClassVar[str] = "tiny_but_accurate"
     title: ClassVar[str] = "Tiny but Accurate"
     summary: ClassVar[str] = "filters, filter shapes and unused paths removed, nothing added (Ma et al. 2020)"
     provenance: ClassVar[str] = (
-        "Ma et al., Tiny but accurate, ASP-DAC 2020 (ADMM on filters, channels and columns, network purification and "
+        "Ma et al., Tiny but Accurate, ASP-DAC 2020 (ADMM on filters, channels and columns, network purification and "
         "unused path removal by emptiness and importance). This project's reading: how the pruning is shared, what "
         "emptiness and importance are measured on, their thresholds")
     Options: ClassVar[type[Options]] = TinyButAccurateOptions
@@ -51,15 +53,15 @@ class TinyButAccurate(Compact[TinyButAccurateOptions]):
         return [by_layer(mask, geometry.rows, self._per(layer, geometry))]
 
     def least(self, layer: Layer, geometry: Geometry) -> float:
-        """One row, or channel, of one filter of every group."""
+        """One row, or channel, of one filter per group."""
         return self._unit(layer) * layer.groups / (layer.rows * layer.filters)
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """The filters of largest norm, then the rows or channels of largest norm over these, as many as come nearest to
-        `density`, one at least. side: density reached, filters and rows kept of a group.
+        """Keep the filters of largest norm, then the rows or channels of largest norm over these filters, as many as
+        come nearest to `density`, at least one. side: density reached, filters and rows kept per group.
 
         Raises:
-            InputError: density, shape or values not allowed, or a crossbar too narrow.
+            InputError: a density, shape or value not allowed, or a crossbar too narrow.
         """
         unit, masks = self._unit(layer), []
         for energy in self._energies(weights, layer, geometry, density):
@@ -74,13 +76,13 @@ class TinyButAccurate(Compact[TinyButAccurateOptions]):
 
     def reduce(self, layers: Sequence[Layer], masks: Mapping[str, Bools], weights: Mapping[str, Reals]) -> dict[
             str, Bools]:
-        """Purification and unused path removal, see `purify.purified`."""
+        """Network purification and unused path removal; see `purify.purified`."""
         if not self.options.purify:
             return dict(masks)
         return purify.purified(layers, masks, weights, self.options.emptiness, self.options.importance)
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
-        """Whether all filters left keep the same rows."""
+        """Whether some of the remaining filters keep other rows than the rest; empty if all keep the same."""
         for mask in np.split(layer.kept, layer.groups, axis=1):
             kept, whole = int(mask.sum()), int(mask.any(axis=0).sum() * mask.any(axis=1).sum())
             if kept != whole:

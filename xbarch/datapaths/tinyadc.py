@@ -1,4 +1,4 @@
-"""TinyADC: few weights left in every crossbar column, anywhere in it, so that its sum needs fewer ADC bits."""
+"""TinyADC: few weights are left in every crossbar column, anywhere in it, so its sum needs fewer ADC bits."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-_CELLS = Xue({"single_bit": False})  # differential digits in whole cells, every row in its place
+_CELLS = Xue({"single_bit": False})  # differential digits that use all bits of a cell, every row in its place
 
 
 class TinyAdcOptions(Options):
     """Options of `tinyadc`."""
 
-    most: int = Field(0, ge=0, le=1 << 16, description="l, non-zero weights of a crossbar column, a power of two; "
-                      "0: the largest one within the density asked for")
+    most: int = Field(0, ge=0, le=1 << 16, description="l, the largest number of non-zero weights per crossbar column, "
+                      "a power of two; 0: the largest power of two within the recipe's density")
 
     @field_validator("most")
     @classmethod
@@ -38,7 +38,8 @@ class TinyAdcOptions(Options):
 class TinyAdc(Pruning[TinyAdcOptions]):
     """Every row and column stays in its place: no index, no routing, no crossbar saved; only the ADCs shrink.
 
-    Signs are differential, so a zero weight is a zero cell. Read by operation units, a column is that of a unit.
+    Signs are differential, so a zero weight is a zero cell. With operation units, a column is one of an operation
+    unit.
     """
 
     name: ClassVar[str] = "tinyadc"
@@ -46,7 +47,7 @@ class TinyAdc(Pruning[TinyAdcOptions]):
     summary: ClassVar[str] = "few weights per crossbar column, so smaller ADCs suffice (Yuan et al., TinyADC, 2021)"
     provenance: ClassVar[str] = (
         "Yuan et al., TinyADC, DATE 2021, abstract (pruning by which ADCs need fewer bits without any inaccuracy) and "
-        "its description in Yuan et al., FORMS, ISCA 2021 (at most l non-zero weights a column, anywhere). This "
+        "its description in Yuan et al., FORMS, ISCA 2021 (at most l non-zero weights per column, anywhere). This "
         "project's reading: l a power of two taken from the density, differential signs, columns of operation units")
     Options: ClassVar[type[Options]] = TinyAdcOptions
 
@@ -58,20 +59,21 @@ class TinyAdc(Pruning[TinyAdcOptions]):
         return _CELLS.levels(bits)
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
-        """Row blocks x column blocks, each with the largest sum its weights can make in a phase, at most that of l."""
+        """Row blocks x column blocks. The cap of each is the largest sum of its weights in a phase, at most that of l
+        weights."""
         promised = self.promised(layer, geometry)
         return [replace(b, cap=min(b.cap or 0, promised)) for b in _CELLS.pack(layer, geometry)]
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """The l largest weights of every column segment: the nearest weights with no more of them.
+        """Keep the l largest weights of every column segment: the nearest weights with at most l of them non-zero.
 
         l: option `most`, or the largest power of two that is at most `density` of a segment's rows; all rows at a
-        density of 1. Segments shorter than the others keep as many, so a little more than `density` may stay.
+        density of 1. Shorter segments also keep l, so slightly more than `density` may stay.
 
         side: most, l; density reached.
 
         Raises:
-            InputError: a density outside 0 to 1 or below one weight a segment, weights of another shape than the
+            InputError: a density outside 0 to 1 or below one weight per segment, or weights of another shape than the
                 layer's or not finite.
         """
         matrix = np.abs(unrolled(weights, layer))
@@ -92,7 +94,8 @@ class TinyAdc(Pruning[TinyAdcOptions]):
         return geometry.lossless_bits(self.promised(layer, geometry))
 
     def promised(self, layer: Layer, geometry: Geometry) -> int:
-        """Largest sum of a bit line in a phase, l * (2**cell_bits - 1) * (2**dac_bits - 1), l counted in the weights.
+        """Largest sum of a bit line in a phase, l * (2**cell_bits - 1) * (2**dac_bits - 1), with l counted in the
+        stored weights.
 
         Raises:
             InputError: a weight outside `levels`.
@@ -102,11 +105,12 @@ class TinyAdc(Pruning[TinyAdcOptions]):
         return int(self.counted(layer, geometry).max(initial=0)) * largest
 
     def matched(self) -> tuple[dict[str, str], list[str]]:
-        """Differential."""
+        """Differential signs."""
         return {"sign": "differential"}, []
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
-        """Whether no column has more than `most` non-zero weights; nothing is promised where that is 0."""
+        """How far a column exceeds `most` non-zero weights; empty if none does, or where `most` is 0 (no
+        constraint)."""
         found = int(self.counted(layer, geometry).max(initial=0))
         return "" if not self.options.most or found <= self.options.most else (
             f"layer {layer.name} has {found} non-zero weights in a crossbar column; option most allows "

@@ -1,4 +1,4 @@
-"""A whole network through packed crossbars and their ADCs."""
+"""Runs a whole network through packed crossbars and their ADCs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from xbarch.parts.sensing.base import Sensing
 from xbarch.workload.graph import Ints, Layer, Workload
 from xbarch.workload.infer import Values, inferred
 
-_TOGETHER = 8  # images: cells are made once for all of them, input vectors of all of them are held
+_TOGETHER = 8  # images per batch: cells are made once per batch, and input vectors of the whole batch are held
 
 
 def through(workload: Workload, path: DataPath, geometry: Geometry, images: Sequence[NDArray[np.integer[Any]]],
             adc_bits: Resolution = None, sensing: Sensing | None = None) -> Iterator[Values]:
-    """Outputs of every layer for each image of integer pixels (C, H, W), all sums made by the packed crossbars.
+    """Outputs of every layer for each image of integer pixels (C, H, W), with all sums computed by the packed
+    crossbars.
 
-    adc_bits: None takes the geometry's, clipping included; "lossless" what the blocks can reach at most. sensing: what
-    converts (None: converters that saturate).
+    adc_bits: None, the geometry's resolution, clipping included; "lossless", enough for the largest sum that the blocks
+    can reach. sensing: the sensing unit (None: converters that saturate).
 
     Raises:
         InputError: the workload stores no scales (it was never trained).

@@ -13,11 +13,11 @@ from xbarch.workload.graph import Workload
 def require_room(plan: Plan, workload: Workload, buffer: int, images: int = 1) -> None:
     """Refuse a plan whose tiles cannot hold the feature maps of `images` images.
 
-    A map lies in every tile that reads it, from the start of the layer that makes it to the end of the one that reads
-    it; layers follow one another in their order. buffer: bits of a tile.
+    A feature map is held in every tile that reads it, from the start of the layer that makes it to the end of the layer
+    that reads it; layers run one after another in their order. buffer: bits of a tile's buffer.
 
     Raises:
-        CapacityError: with the layer during which a tile would need more, what it needs and what it has.
+        CapacityError: names the layer during which a tile would need more, what it needs and what it has.
     """
     need, layer = max(((bits, name) for name, held in _held(plan, workload, images).items()
                        for bits in held.values()), default=(0, ""))
@@ -28,7 +28,7 @@ def require_room(plan: Plan, workload: Workload, buffer: int, images: int = 1) -
 
 
 def _held(plan: Plan, workload: Workload, images: int) -> Mapping[str, Mapping[int, int]]:
-    """Bits of feature maps by layer that runs and tile."""
+    """Bits of feature maps that are held, by running layer and tile."""
     order = {name: number for number, name in enumerate(plan.edges)}
     names = list(plan.edges)
     held: dict[str, dict[int, int]] = {name: {} for name in names}

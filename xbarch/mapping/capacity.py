@@ -1,5 +1,5 @@
-"""The smallest chip that holds a network, and the largest network that a chip holds: what pruning in whole crossbars
-is for (Huai et al., DATE 2023)."""
+"""The smallest chip that holds a network, and the largest network that a chip holds: the purpose of pruning in whole
+crossbars (Huai et al., DATE 2023)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Candidate:
         return sum(la.rows * la.filters for la in self.workload.compute_layers)
 
     def place(self, room: Room) -> Plan:
-        """One copy of each layer, on the tiles the policy `fit` would take.
+        """One copy of each layer, on the tiles that the policy `fit` would take.
 
         Raises:
             CapacityError: it does not fit.
@@ -51,15 +51,16 @@ class Chip:
 def smallest(candidate: Candidate, room: Room, area: Callable[[int], int]) -> Chip:
     """The smallest chip of such tiles that holds one copy of each layer and its line buffers.
 
-    Line buffers are as large as full rate asks for where that takes no further tile, else the least that work.
+    Line buffers are large enough for full rate where that takes no more tiles, else the smallest that work.
 
     Args:
-        room: a tile of this machine; how many it has does not matter. area: nm² of a chip of that many tiles.
+        room: a tile of this machine; its number of tiles does not matter. area: nm² of a chip with a given number of
+            tiles.
 
     Raises:
-        CapacityError: no number of tiles would do: a line buffer is larger than a tile's.
+        CapacityError: no number of tiles is enough: a line buffer is larger than a tile's buffer.
     """
-    most = candidate.crossbars + len(candidate.workload.layers)  # a tile for every crossbar and layer is ample
+    most = candidate.crossbars + len(candidate.workload.layers)  # a tile for every crossbar and every layer is enough
     found = candidate.place(replace(room, tiles=most))
     try:
         while found.tiles > 1:
@@ -70,7 +71,8 @@ def smallest(candidate: Candidate, room: Room, area: Callable[[int], int]) -> Ch
 
 
 def largest(candidates: Iterable[Candidate], room: Room) -> Candidate | None:
-    """The network with most weights before pruning that fits the tiles of `room`, the first of equals; None: none."""
+    """The network with the most weights before pruning that fits the tiles of `room`, of equals the first; None: no
+    network fits."""
     fitting = [c for c in candidates if _fits(c, room)]
     return max(fitting, key=lambda c: c.weights, default=None)
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 @dataclass(frozen=True)
 class Demand:
-    """What one copy of a layer asks for: crossbars, output windows per image, ps a window occupies it (mean)."""
+    """What one copy of a layer needs: crossbars, output windows per image, and mean ps that a window occupies it."""
 
     name: str
     crossbars: int
@@ -42,5 +42,6 @@ def balance(demands: Sequence[Demand], budget: int) -> list[int]:
 
 
 def interval_bound(demands: Sequence[Demand], budget: int) -> Fraction:
-    """The un-rounded interval, sum(crossbars * P * tau) / budget: no whole copies can do better (ps)."""
+    """The pipeline interval (ps) with fractional copies, sum(crossbars * P * tau) / budget: whole copies cannot do
+    better."""
     return sum((d.crossbars * d.windows * d.occupancy for d in demands), Fraction(0)) / budget

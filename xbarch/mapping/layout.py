@@ -1,4 +1,4 @@
-"""Where the blocks of a packed layer lie, as tables: what placing, timing and costing ask of them."""
+"""Where the blocks of a packed layer lie, as tables for placement, timing and costing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Lists:
 
     @classmethod
     def of(cls, lists: Sequence[Ints]) -> Lists:
-        """Of each block's list; blocks that share one share the array."""
+        """From each block's list; blocks with the same list pass the same array."""
         distinct = {id(found): found for found in lists}
         number = {key: n for n, key in enumerate(distinct)}
         starts = np.cumsum([0, *map(len, distinct.values())])
@@ -33,7 +33,7 @@ class Lists:
         return cls(which, starts, np.concatenate([np.asarray(found, np.int64) for found in distinct.values()]))
 
     def distinct(self, chosen: Sequence[int]) -> int:
-        """How many different indices some of the lists hold together."""
+        """How many different indices the chosen lists hold together."""
         parts = [self.values[self.starts[n]:self.starts[n + 1]] for n in chosen]
         return len(np.unique(np.concatenate(parts))) if parts else 0
 
@@ -58,7 +58,7 @@ class Layout:
 
     @classmethod
     def of(cls, blocks: Sequence[Block]) -> Layout:
-        """Of a copy's blocks."""
+        """From the blocks of one copy."""
         ordered = sorted(blocks, key=lambda b: b.crossbar)
         table = np.array([(b.crossbar, b.row0, len(b.inputs), b.columns - b.idle, b.kept) for b in ordered], np.int64)
         crossbar, row0, rows, columns, kept = np.ascontiguousarray(table.T)

@@ -17,15 +17,15 @@ Link = tuple[Router, Router]
 
 
 def label(link: Link) -> str:
-    """Of the server: chip:x,y-x,y, or chip-chip of a link of the chain."""
+    """Name of the link's server: chip:x,y-x,y, or chip-chip for a link between chips."""
     (chip, x, y), (other, u, v) = link
     return f"{chip}:{x},{y}-{u},{v}" if chip == other else f"{chip}-{other}"
 
 
 @dataclass(frozen=True)
 class Hop:
-    """A link of a multicast tree: the index of the one before it (-1: from the source), and the queues behind it, none
-    behind a link between chips."""
+    """A link of a multicast tree: the index of the link before it (-1: it starts at the source), and the queues behind
+    it (none behind a link between chips)."""
 
     link: Link
     before: int
@@ -33,7 +33,7 @@ class Hop:
 
 
 class Network:
-    """Chips of one topology each, in a chain; a packet leaves and enters a chip at its gate."""
+    """Chips in a chain, all of one topology; packets leave and enter a chip at its gate."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology, self.tiles = topology, topology.tiles
@@ -55,17 +55,18 @@ class Network:
         return chip, *self._gate
 
     def router(self, tile: int) -> Router:
-        """The node that tile `tile` (counted over all chips) hangs on."""
+        """The node to which tile `tile` (counted over all chips) is attached."""
         chip, local = divmod(tile, self.tiles)
         return chip, *self._nodes[local]
 
     def path(self, source: Router, target: Router) -> list[Link]:
-        """Links from node to node, over the chain of chips where they differ."""
+        """Links from node to node, along the chain of chips where the nodes are on different chips."""
         return [link for link, _ in self._legs(source, target)]
 
     def tree(self, source: Router, targets: Iterable[Router]) -> tuple[list[Hop], dict[Router, int]]:
-        """Multicast from `source`: each link once, those before it first; and for every target the index of the link
-        that reaches it (-1 for the source itself). Remembered: a run asks for each several times."""
+        """Multicast from `source`: each link once, after the links before it; and for every target the index of the
+        link that reaches it (-1 for the source itself). Results are remembered, as a run asks for each several
+        times."""
         key = source, tuple(targets)
         if key not in self._trees:
             self._trees[key] = self._tree(*key)
@@ -93,18 +94,19 @@ class Network:
             return [((chip, *a), (chip, *b)) for a, b in self.topology.links()]
 
     def spots(self, most: int) -> list[tuple[float, float, float]]:
-        """Squares of the first tiles of a chip in a picture."""
+        """Squares that a picture shows for the first `most` tiles of a chip."""
         with asking(self.topology, "spot"):
             return [self.topology.spot(tile) for tile in range(min(most, self.tiles))]
 
     def lines(self, links: Sequence[Link]) -> list[list[Point]]:
-        """The line of each link in a picture, empty between chips."""
+        """The line that a picture shows for each link, empty between chips."""
         with asking(self.topology, "line"):
             return [self.topology.line(((a[0], a[1]), (b[0], b[1]))) if chip == other else []
                     for (chip, *a), (other, *b) in links]
 
     def loads(self, transfers: Iterable[Transfer], cost: Callable[[int], int] = int) -> dict[Link, int]:
-        """Sum of `cost(bits)`, as bits themselves, over all that cross each link; each link of a multicast once."""
+        """Sum of `cost(bits)` over all packets that cross each link (the default cost: the bits); a multicast crosses
+        each of its links once."""
         alike: Counter[tuple[int, tuple[int, ...], int]] = Counter()
         for t in transfers:
             alike[t.source, t.targets, t.bits] += t.windows
@@ -116,11 +118,11 @@ class Network:
         return found
 
     def bit_hops(self, transfers: Iterable[Transfer]) -> int:
-        """Bits times links crossed, those between chips not counted."""
+        """Bits times links crossed, not counting links between chips."""
         return sum(bits for (a, b), bits in self.loads(transfers).items() if a[0] == b[0])
 
     def _legs(self, source: Router, target: Router) -> list[tuple[Link, Node]]:
-        """Links of a path, each with the node of its chip that the path is heading for."""
+        """Links of a path, each with the node of its chip at which the path aims."""
         if source[0] == target[0]:
             chip, *end = target
             return [(((chip, *a), (chip, *b)), (end[0], end[1])) for a, b in self._inside(source[1:], target[1:])]
@@ -128,7 +130,7 @@ class Network:
         return [*self._legs(source, gate), ((gate, nearer), nearer[1:]), *self._legs(nearer, target)]
 
     def _inside(self, source: Node, target: Node) -> list[tuple[Node, Node]]:
-        """The path within a chip, asked of the topology once."""
+        """The path within a chip; the topology is asked once."""
         if (source, target) not in self._paths:
             with asking(self.topology, "path") as wrong:
                 found = list(self.topology.path(source, target))
@@ -140,7 +142,7 @@ class Network:
         return self._paths[source, target]
 
     def _queues(self, link: Link, ends: tuple[Node, ...]) -> tuple[Link, ...]:
-        """Queues behind a link, asked of the topology once; the chips are alike."""
+        """Queues behind a link; the topology is asked once, since all chips are alike."""
         (chip, *a), (other, *b) = link
         if chip != other:
             return ()

@@ -1,4 +1,4 @@
-"""A layer packed by its data path, with the sums that placing and costing need."""
+"""A layer packed by its data path, with the totals that placement and costing need."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Packed:
     """One copy of `layer` on crossbars.
 
     layout: where its blocks lie, as tables.
-    work: what a window costs on each activation group.
-    sensing: the sensing unit as it is set for the layer.
-    occupancy: ps each crossbar is busy for a window, [crossbars] or [windows, crossbars].
+    work: the cost of a window on each activation group.
+    sensing: the sensing unit, set for the layer's precisions.
+    occupancy: ps for which each crossbar is busy per window, [crossbars] or [windows, crossbars].
     make: rebuilds the blocks for callers that need more than `layout`.
     """
 
@@ -66,7 +66,7 @@ class Packed:
 
     @cached_property
     def actions(self) -> dict[str, Ints]:
-        """How often each entry of `work` does what its sensing unit counts."""
+        """How often each entry of `work` performs the actions that the sensing unit counts."""
         return checked.actions(self.sensing, self.work)
 
     @cached_property
@@ -79,8 +79,8 @@ class Packed:
         return {}
 
     def _distinct(self, what: Literal["inputs", "targets"], start: int, stop: int) -> int:
-        """How many inputs or outputs the blocks of crossbars [start, stop) name; remembered, as copies repeat it and
-        crossbars of one row or column block name the same."""
+        """How many distinct inputs or outputs the blocks of crossbars [start, stop) have. Remembered, since copies
+        repeat the question and crossbars of one row or column block have the same."""
         key = (what, start, stop)
         if key not in self._memo:
             lists: Lists = getattr(self.layout, what)
@@ -97,11 +97,11 @@ class Packed:
         return self._distinct("inputs", start, stop)
 
     def targets(self, start: int, stop: int) -> int:
-        """Number of distinct outputs crossbars [start, stop) add to."""
+        """Number of distinct outputs to which crossbars [start, stop) add."""
         return self._distinct("targets", start, stop)
 
     def partial_sums(self, start: int, stop: int, slot: int, per_ima: int) -> int:
-        """Sums the IMAs deliver for crossbars [start, stop), the first of which is crossbar `slot` of its tile.
+        """Sums that the IMAs deliver for crossbars [start, stop), the first of which is crossbar `slot` of its tile.
 
         Crossbars of one IMA that add to the same output share its output register entry.
         """
@@ -118,8 +118,8 @@ def _imas(start: int, stop: int, slot: int, per_ima: int) -> Iterable[tuple[int,
 
 
 def occupied(sensing: Sensing, work: Work) -> Ints:
-    """Time every crossbar is busy for a window (ps), [crossbars] or [windows, crossbars]: reads as long as its sensing
-    unit takes, one after another, groups of one crossbar too, and what the unit does behind them."""
+    """Time (ps) for which every crossbar is busy per window, [crossbars] or [windows, crossbars]: its reads, of all its
+    groups, one after another, each as long as the sensing unit takes, and what the sensing unit does after them."""
     starts = np.searchsorted(work.crossbar, np.arange(int(work.crossbar.max()) + 1))
     taken, rest = work.reads * checked.each(sensing, work), checked.rest(sensing, work)
     busy: Ints = np.add.reduceat(taken if rest is None else taken + rest, starts, axis=-1)
@@ -139,10 +139,10 @@ def pack(layer: Layer, path: DataPath, geometry: Geometry, sensing: Sensing,
 
 
 def sensed(layer: Layer, layout: Layout, work: Work, sensing: Sensing, make: Callable[[], Sequence[Block]]) -> Packed:
-    """A packing under a sensing unit.
+    """A packing with its sensing unit.
 
     Raises:
-        InputError: the unit breaks its contract.
+        InputError: the sensing unit breaks its contract.
     """
     unit = checked.adjusted(sensing, layer.weight_bits, layer.input_bits)
     return Packed(layer=layer, layout=layout, work=work, sensing=unit, occupancy=occupied(unit, work), make=make)
@@ -169,7 +169,7 @@ def least_crossbars(network: Workload, geometry: Geometry) -> int:
 def dense_crossbars(network: Workload, geometry: Geometry) -> int:
     """Crossbars of one dense copy: sum over layers of groups * ceil(R / rows) * ceil(F * S / columns).
 
-    S cells per weight, single sign copy (ISAAC, ISCA 2016). The reference every crossbar budget is a multiple of.
+    S cells per weight, with a single array for both signs (ISAAC, ISCA 2016). Crossbar budgets are multiples of this.
     """
     count = 0
     for layer in network.compute_layers:

@@ -1,5 +1,5 @@
-"""Packings that were made before: the networks packed last, and files of `xbarch.support.cache` that any process may
-read."""
+"""Packings that were made before: the most recently packed networks in memory, and files of `xbarch.support.cache` that
+any process may read."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _EXTRA = "extra/"
 
 
 class Memo:
-    """The networks packed last, for runs that differ in nothing a packing depends on: the network's content, data path
-    and options, geometry, sensing unit. The same objects are given again; nothing in them changes but what they
-    remember. most: how many."""
+    """The most recently packed networks, at most `most`, for runs that agree in everything a packing depends on: the
+    network's content, data path and options, geometry, sensing unit. The same objects are returned again; only their
+    own memos change."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -48,9 +48,9 @@ class Memo:
         key = (id(network), type(path), repr(path.options), geometry, type(sensing), sensing.array,
                repr(sensing.options))
         if key not in self._found:
-            while len(self._found) >= self.most:  # before there is another, for the sake of memory
+            while len(self._found) >= self.most:  # before the next is made, to save memory
                 self._found.popitem(last=False)
-            self._found[key] = network, packed(network, path, geometry, sensing)  # it is held, so its id is its own
+            self._found[key] = network, packed(network, path, geometry, sensing)  # held, so its id stays unique
         self._found.move_to_end(key)
         return self._found[key][1]
 
@@ -79,7 +79,7 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
 # -- names --------------------------------------------------------------------------------------------------------
 
 def _name(network: Workload, path: DataPath, geometry: Geometry, streams: Mapping[str, Stream | None]) -> str:
-    """Of the packings of a network in `xbarch.support.cache`; empty where not all they depend on has a name, such as
+    """Name of a network's packings in `xbarch.support.cache`; empty where something they depend on has no name, such as
     what a plugin's code reads and imports."""
     layers = [_content(layer, network, streams[layer.name]) for layer in network.compute_layers]
     if not guard.is_builtin(path) or None in layers:
@@ -88,7 +88,7 @@ def _name(network: Workload, path: DataPath, geometry: Geometry, streams: Mappin
 
 
 def _content(layer: Layer, network: Workload, given: Stream | None) -> str | None:
-    """All of a layer that a data path may look at, in a text; None where its numbers have no name."""
+    """Everything about a layer that a data path may look at, as text; None where its numbers have no name."""
     numbers = [getattr(made, "name", None) for made in (layer.weights, layer.mask) if made is not None]
     if given is not None:
         numbers.append(getattr(network.activations, "name", None))
@@ -101,7 +101,7 @@ def _content(layer: Layer, network: Workload, given: Stream | None) -> str | Non
 # -- files --------------------------------------------------------------------------------------------------------
 
 def _written(made: Mapping[str, Packed]) -> Iterator[bytes]:
-    """The length of a head in JSON, the head, and the arrays that it lists one behind another."""
+    """The length of a JSON header, the header, and the arrays that it lists, one after another."""
     head, parts = [], []
     for layer in made.values():
         listed = []
@@ -118,7 +118,7 @@ def _written(made: Mapping[str, Packed]) -> Iterator[bytes]:
 
 def _read(content: bytes, network: Workload, path: DataPath, geometry: Geometry,
           sensing: Sensing) -> dict[str, Packed]:
-    """The packings in a file; none where it is not as `_written` writes it."""
+    """The packings in a file; an empty dict where the file is not as `_written` writes it."""
     found: dict[str, Packed] = {}
     try:
         at = 8 + int.from_bytes(content[:8], "little")

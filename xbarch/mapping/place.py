@@ -1,4 +1,4 @@
-"""First-fit placement of layer copies on tiles, under crossbars and buffer bits at once."""
+"""First-fit placement of layer copies on tiles, within both crossbars and buffer bits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Part:
-    """The crossbars [start, stop) of one copy that lie on one tile; `slot` is the first crossbar's place there."""
+    """The crossbars [start, stop) of one copy that lie on one tile; `slot` is the first one's position in the tile."""
 
     tile: int
     start: int
@@ -42,7 +42,7 @@ class Tiles:
         return len(self.used) - 1
 
     def holds(self, tile: int, crossbars: int, layer: str, bits: int) -> bool:
-        """Whether the tile has room for that many crossbars and, once a layer, its input buffer."""
+        """Whether the tile has room for that many crossbars and for the layer's input buffer, which it holds once."""
         extra = 0 if layer in self.buffered[tile] else bits
         return self.used[tile] + crossbars <= self.crossbars and self.filled[tile] + extra <= self.buffer
 
@@ -55,7 +55,7 @@ class Tiles:
         return slot
 
     def fit(self, crossbars: int, layer: str, bits: int, first: int = 0) -> int | None:
-        """The first tile with room, opened if need be, from tile `first` on."""
+        """The first tile with room, from tile `first` on; a new one is opened if necessary."""
         for tile in range(first, len(self.used)):
             if self.holds(tile, crossbars, layer, bits):
                 return tile
@@ -79,7 +79,7 @@ def place(
         for _ in range(copies[layer]):
             copy = []
             for start, stop in pieces:
-                # Where a piece did not fit, no piece of the layer as large ever will.
+                # Where a piece did not fit, no piece of the layer that is as large will fit later.
                 first = max((tile for size, tile in firsts.items() if size <= stop - start), default=0)
                 tile = tiles.fit(stop - start, layer, buffers[layer], first)
                 if tile is None:

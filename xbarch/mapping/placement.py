@@ -1,7 +1,7 @@
-"""Placements: which tile of the chip takes the place of each tile that the plan fills.
+"""Placements: which physical tile of the chip takes the place of each tile that the plan fills.
 
-The plan fills tiles in the order of their numbers and never looks at the network; a placement renumbers them. It moves
-tiles within their chip only, so what crosses between chips stays the same. The gate stays too.
+The plan fills tiles in the order of their numbers, without regard to the interconnect; a placement renumbers them.
+Tiles move only within their chip, so what crosses between chips stays the same. The gate does not move.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from xbarch.specs.explain import guess
 from xbarch.specs.text import brief
 
 Ints = NDArray[np.int64]
-_TILES = 512  # a chip's tiles through all of their swaps: a minute or so
-Placement = Callable[[Network, int, Sequence[Transfer]], list[int]]  # (network, chips, traffic) -> a tile for each
+_TILES = 512  # most tiles of a chip that greedy takes: about a minute
+Placement = Callable[[Network, int, Sequence[Transfer]], list[int]]  # (network, chips, traffic) -> new tile numbers
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,18 @@ class Grid:
     tiles: int
 
     def at(self, place: Ints) -> Ints:
-        """Numbers of the routers that tiles placed so hang on, and of the gate."""
+        """Numbers of the routers to which tiles in these places are attached, and of the gate's router."""
         return np.append(np.asarray(place) // self.concentration, 0)
 
     def distances(self) -> Ints:
-        """Links between tiles, the gate last, [tiles + 1, tiles + 1]."""
+        """Number of links between tiles, the gate last, [tiles + 1, tiles + 1]."""
         y, x = np.divmod(self.at(np.arange(self.tiles)), self.width)
         hops: Ints = np.abs(x[:, None] - x) + np.abs(y[:, None] - y)
         return hops
 
 
 def grid(network: Network) -> Grid | None:
-    """The rows of a mesh that hold tiles; None of other topologies."""
+    """The rows of a mesh that hold tiles; None for other topologies."""
     mesh = network.topology
     if not isinstance(mesh, Mesh):
         return None
@@ -88,7 +88,7 @@ def _meshed(network: Network, mesh: Grid, chips: int, transfers: Sequence[Transf
     found = []
     for chip in range(chips):
         takes, sends = _talk(network, chip, transfers)
-        # Moving one tile rarely shortens a wide multicast, so what talks is drawn together first, as if in pairs.
+        # Moving one tile rarely shortens a wide multicast, so communicating tiles are first drawn together in pairs.
         starts = [min(rows, winding, key=lambda place: _cost(mesh, place, takes, sends)),
                   _paired(mesh.distances(), takes.T @ sends, rows)]
         ends = [_swapped(mesh, takes, sends, start) for start in starts] if len(takes) else [rows]
@@ -98,7 +98,7 @@ def _meshed(network: Network, mesh: Grid, chips: int, transfers: Sequence[Transf
 
 
 def _drawn(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[int]:
-    """Greedy on any topology: tiles that talk are drawn together in pairs, where that makes fewer bit-hops."""
+    """Greedy on any topology: communicating tiles are drawn together in pairs, if that makes fewer bit-hops."""
     ends = [*map(network.router, range(network.tiles)), network.gate()]
     distances = np.array([[len(network.path(a, b)) for b in ends] for a in ends], np.int64)
     rows, found = np.arange(network.tiles), list[int]()
@@ -113,10 +113,10 @@ PLACEMENTS: dict[str, Placement] = {"row_major": row_major, "snake": snake, "gre
 
 
 def parse_placement(text: str) -> Placement:
-    """The placement of that name, words joined by _ or -.
+    """The placement of that name; words may be joined by _ or -.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none of that name.
     """
     if text.replace("-", "_") not in PLACEMENTS:
         raise InputError(f"must be one of {', '.join(PLACEMENTS)}, not {brief(text)!r}{guess(text, list(PLACEMENTS))}",
@@ -126,7 +126,7 @@ def parse_placement(text: str) -> Placement:
 
 def place_tiles(plan: Plan, name: str, network: Network, chips: int,
             traffic: Callable[[Plan], Sequence[Transfer]]) -> Plan:
-    """The plan placed by `name`. traffic: what a plan sends, an image.
+    """The plan placed by `name`. traffic: what a plan sends per image.
 
     Raises:
         InputError: no such placement.
@@ -144,15 +144,15 @@ def place_tiles(plan: Plan, name: str, network: Network, chips: int,
 
 
 def moved(transfers: Sequence[Transfer], order: Sequence[int]) -> Iterator[Transfer]:
-    """The same transfers between tiles placed so."""
+    """The same transfers after the tiles were renumbered."""
     for t in transfers:
         yield replace(t, source=t.source if t.source == GATE else order[t.source],
                       targets=tuple(order[target] for target in t.targets))
 
 
 def _talk(network: Network, chip: int, transfers: Sequence[Transfer]) -> tuple[Ints, Ints]:
-    """(takes, sends), int64 [sets, tiles + 1]: the sets of tiles of a chip that are sent to together, and the bits each
-    tile sends to each set. The last column is the gate, where all that comes from or goes to another chip passes."""
+    """(takes, sends), int64 [sets, tiles + 1]: the sets of a chip's tiles that receive together, and the bits that each
+    tile sends to each set. The last column is the gate, through which everything from or to other chips passes."""
     gate, first = network.tiles, chip * network.tiles
     sent: dict[frozenset[int], Counter[int]] = {}
     for t in transfers:
@@ -170,7 +170,7 @@ def _talk(network: Network, chip: int, transfers: Sequence[Transfer]) -> tuple[I
 
 
 def _paired(distance: Ints, sent: Ints, place: Ints) -> Ints:
-    """Places after the swaps that save most while each target is sent to by itself. sent: [to, from], gate last.
+    """Places after the swaps that save most, if each target were sent to separately. sent: [to, from], gate last.
 
     Swapping r and s changes the sum of talk times distance over all pairs by M[r,s] + M[s,r] - M[r,r] - M[s,s]
     + 2 talk[r,s] distance[r,s], with M = talk @ distance.
@@ -216,8 +216,8 @@ def _cost(mesh: Grid, place: Ints, takes: Ints, sends: Ints) -> int:
 def _hops(mesh: Grid, takes: Ints, sends: Ints) -> Ints:
     """Bit-hops of the multicast trees, from what routers take and send, [..., sets, routers] each.
 
-    A link of the source's row is in the tree if a target lies in a column beyond it, one of a target's column if a
-    target of that column lies beyond it; so each is counted with all the sources on this side of it.
+    A link in the source's row is in the tree if a target lies in a column beyond it; a link in a target's column is in
+    the tree if a target of that column lies beyond it. So each link is counted with all sources on its near side.
     """
     grid = (*takes.shape[:-1], mesh.height, mesh.width)
     there, sent = (takes > 0).reshape(grid), sends.reshape(grid)

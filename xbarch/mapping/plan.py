@@ -1,4 +1,4 @@
-"""Policies: how many copies of each layer on how many tiles, and where; refused here if it cannot fit."""
+"""Allocation policies: how many copies of each layer, on which tiles. What cannot fit is refused here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ POLICIES = {
 }
 
 
-# A layer asks for at most this part of a tile's buffer beyond what it cannot do without: others live there too.
+# A layer asks for at most 1/_SHARE of a tile's buffer beyond what it needs: other layers use the tile too.
 _SHARE = 4
 
 
@@ -50,9 +50,9 @@ class Room:
 
 @dataclass(frozen=True)
 class Pace:
-    """How a layer uses its tile.
+    """How fast a layer uses its tile.
 
-    time: ps that the slowest of the tile's shared servers (activation, pooling, adder, buffer port) needs for a window.
+    time: ps that the slowest of the tile's shared servers (activation, pooling, adder, buffer port) needs per window.
     flight: windows that a copy has under way, from issue to delivery, at full rate.
     """
 
@@ -62,7 +62,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class _Placement:
-    """A placement that was found. rides: layers whose copies sit where their first producer's copies are."""
+    """A placement that was found. rides: layers whose copies are on the same tiles as their first producer's copies."""
 
     parts: dict[str, list[list[Part]]]
     homes: dict[str, list[int]]
@@ -75,7 +75,7 @@ _Found = tuple[_Placement, dict[tuple[str, int], int]]  # and the buffers
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Where everything lies.
+    """How many copies each layer has, and where everything lies.
 
     budget: crossbars that the policy allows.
     parts: parts[layer][copy] lists the parts of that copy.
@@ -87,7 +87,7 @@ class Plan:
     tiles: tiles used.
     crossbars: crossbars used.
     dense_crossbars: crossbars of one dense copy of the network.
-    interval_bound: the pipeline interval in ps if copies need not be whole; no plan does better.
+    interval_bound: the pipeline interval in ps with fractional copies; no plan does better.
     placement: how the tiles are numbered (see `xbarch.mapping.placement`).
     """
 
@@ -130,7 +130,7 @@ def plan(
 ) -> Plan:
     """Copies and places of every layer.
 
-    paces: of every layer. dense_crossbars: crossbars of one copy of the same network packed densely on the same
+    paces: one for every layer. dense_crossbars: crossbars of one copy of the same network packed densely on the same
     machine.
 
     Raises:
@@ -160,7 +160,7 @@ def plan(
 
 
 def _refuse_early(packed: Mapping[str, Packed], buffers: Mapping[str, int], single: int, room: Room) -> None:
-    """Static refusals, before anything is placed."""
+    """Refuse what can be ruled out before anything is placed."""
     if single > room.crossbars:
         chips = ceil(single / room.crossbars)
         raise CapacityError(f"one copy of each layer needs {single} crossbars, the machine has {room.crossbars}; "
@@ -173,7 +173,7 @@ def _refuse_early(packed: Mapping[str, Packed], buffers: Mapping[str, int], sing
 
 @dataclass(kw_only=True)
 class _Site:
-    """Tries budgets until copies and buffers can really be placed."""
+    """Tries smaller and smaller budgets until copies and buffers can be placed."""
 
     workload: Workload
     packed: Mapping[str, Packed]
@@ -189,9 +189,9 @@ class _Site:
                 for layer, edges in self.edges.items()}
 
     def wanted(self, copies: Mapping[str, int]) -> dict[tuple[str, int], int]:
-        """Buffers with which no copy waits for room at full rate: the least, the windows the producer's copies have
-        under way, those the consumer's crossbars work on, and in front of a join those by which another branch has
-        more under way; as far as a share of a tile's buffer reaches."""
+        """Buffers with which no copy waits for room at full rate, within a layer's share of a tile's buffer. They hold
+        the least that works, the windows that the producer's copies have under way, those that the consumer's crossbars
+        work on and, in front of a join, as many windows as the longest branch has under way beyond this one."""
         result = {}
         under_way = self.under_way(copies)
         for (layer, index), smallest in self.least.items():
@@ -214,7 +214,7 @@ class _Site:
         return found
 
     def attempt(self, copies: list[int], limit: int, roomy: bool) -> _Found | None:
-        """Places and buffers, or None. roomy: buffers as wanted, else the least."""
+        """Places and buffers, or None where they do not fit. roomy: buffers as `wanted`; else the least."""
         number = dict(zip(self.packed, copies, strict=True))
         capacity = self.wanted(number) if roomy else dict(self.least)
         buffers = self.buffers(capacity)
@@ -232,7 +232,7 @@ class _Site:
             digital.add(name, tile)
         for layer, edges in self.edges.items():
             if layer not in parts:
-                found = digital.place(layer, homes[edges[0].producer]) if edges else [0]  # pixels come in at tile 0
+                found = digital.place(layer, homes[edges[0].producer]) if edges else [0]  # pixels arrive at tile 0
                 if found is None:
                     return None
                 homes[layer] = found
@@ -241,7 +241,7 @@ class _Site:
         return placed, self.capacities(capacity, placed)
 
     def smallest(self) -> int:
-        """Fewest tiles that hold one copy of each layer and its buffers."""
+        """The fewest tiles that hold one copy of each layer and its buffers."""
         ones = [1] * len(self.demands)
         for roomy in (True, False):
             found = self.attempt(ones, self.room.tiles, roomy)
@@ -250,7 +250,7 @@ class _Site:
         return self.room.tiles
 
     def fill(self, budget: int, limit: int) -> _Found:
-        """As many copies as the budget gives and the tiles really hold."""
+        """As many copies as the budget allows and the tiles hold."""
         ones = [1] * len(self.demands)
         while True:
             copies = balance(self.demands, budget)
@@ -263,13 +263,13 @@ class _Site:
                 raise CapacityError(f"one copy of each layer and its line buffers do not fit {limit} tiles of "
                                     f"{self.room.crossbars_per_tile} crossbars and {self.room.buffer // 8192} KB; "
                                     f"more tiles (or --chips) or a larger buffer would hold them")
-            # Fragments of tiles stay empty; give up about one percent and try again.
+            # Parts of tiles stay empty, so not all copies fit: lower the budget by about one percent and try again.
             budget = min(budget, sum(c * d.crossbars for c, d in zip(copies, self.demands, strict=True)))
             budget -= max(1, budget // 100)
             _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{budget:,}")
 
     def capacities(self, wanted: Mapping[tuple[str, int], int], placed: _Placement) -> dict[tuple[str, int], int]:
-        """The room each tile has left, shared out in proportion to need; the scarcest tile of a layer decides."""
+        """Buffers enlarged by the room that tiles have left, in proportion to need; a layer's fullest tile decides."""
         tiles = placed.tiles
         share = [Fraction(tiles.buffer, max(1, filled)) for filled in tiles.filled]
         result = {}
@@ -283,15 +283,15 @@ class _Site:
 
 
 class _Digital:
-    """Homes of layers without crossbars: where their producer is, and where shared units are least busy."""
+    """Homes of layers without crossbars: near their producer, where the tiles' shared parts are least busy."""
 
     def __init__(self, site: _Site, tiles: Tiles, buffers: Mapping[str, int], interval: Fraction) -> None:
         self.site, self.tiles, self.buffers, self.interval = site, tiles, buffers, interval
-        self.load: dict[int, Fraction] = {}  # ps an image a tile's busiest unit works
+        self.load: dict[int, Fraction] = {}  # ps per image that a tile's busiest shared part works
         self.rides: list[str] = []
 
     def add(self, layer: str, homes: list[int]) -> None:
-        """Book a layer's work on its homes."""
+        """Add a layer's work to the load of its homes."""
         share = Fraction(self.site.paces[layer].time * self.site.workload[layer].windows, len(homes))
         for tile in homes:
             self.load[tile] = self.load.get(tile, Fraction(0)) + share
@@ -304,7 +304,8 @@ class _Digital:
         return homes
 
     def ride(self, layer: str, near: list[int]) -> list[int] | None:
-        """An addition takes window j where its producer's copy makes it: that input never leaves the tile."""
+        """An addition processes window j on the tile where its producer's copy makes it, so that input stays on the
+        tile."""
         tiles = list(dict.fromkeys(near))
         if self.site.workload[layer].op != "add" or not all(
                 self.tiles.holds(t, 0, layer, self.buffers[layer]) for t in tiles):
@@ -315,7 +316,8 @@ class _Digital:
         return list(near)
 
     def spread(self, layer: str, near: list[int]) -> list[int] | None:
-        """As many copies as keep up with the crossbars, on the least busy tiles, near ones first."""
+        """As many copies as keep up with the crossbars, on tiles near the producer first, then on the least busy
+        ones."""
         work = self.site.paces[layer].time * self.site.workload[layer].windows
         count = max(1, ceil(work / self.interval)) if self.interval else 1
         share = Fraction(work, count)

@@ -1,4 +1,5 @@
-"""A network larger than the machine: cut into segments of consecutive layers, each loaded, run on a batch, replaced."""
+"""Cuts a network that is larger than the machine into segments of consecutive layers, each of which is loaded, run on a
+batch and replaced by the next."""
 
 from __future__ import annotations
 
@@ -17,10 +18,11 @@ Layers = tuple[Layer, ...]
 
 
 def cut(network: Workload, fits: Fits) -> list[Workload]:
-    """Segments in their order, each as many consecutive layers as fit.
+    """Segments in order, each of as many consecutive layers as fit.
 
-    A cut is where a single feature map goes on: not inside a residual block. That map is the next segment's input. A
-    layer that does not fit alone is cut into equal parts of its filters, a segment each, on the same input.
+    Cuts lie where only one feature map is passed on, so not inside a residual block. That map is the next segment's
+    input. The filters of a layer that does not fit alone are cut into equal parts; each part is a segment with the same
+    input.
 
     Raises:
         CapacityError: a block that does not fit and cannot be cut.
@@ -42,13 +44,13 @@ def cut(network: Workload, fits: Fits) -> list[Workload]:
 
 
 def is_read_later(network: Workload, segment: Workload) -> bool:
-    """Whether another layer of the network reads what the segment makes, or a part of."""
+    """Whether another layer of the network reads the segment's output, or a part of it."""
     name = segment.layers[-1].name.partition("#")[0]
     return any(name in layer.inputs for layer in network.layers)
 
 
 def _units(network: Workload) -> Iterator[Layers]:
-    """Shortest runs of layers between which a single map goes on; a flatten node goes with what follows it."""
+    """Shortest runs of layers between which only one map is passed on; a flatten node belongs to the layer after it."""
     last = {name: number for number, layer in enumerate(network.layers) for name in layer.inputs}
     start = 1
     for number, layer in enumerate(network.layers):
@@ -66,7 +68,8 @@ def _segment(network: Workload, layers: Layers) -> Workload:
         name = f"{source.name}.in"
         layers = tuple(replace(la, inputs=tuple(name if i == source.name else i for i in la.inputs)) for la in layers)
         shape = source.out_shape
-        source = Layer(name, "input", (), shape, shape, output_bits=source.output_bits)
+        source = Layer(name=name, op="input", inputs=(), in_shape=shape, out_shape=shape,
+                       output_bits=source.output_bits)
     kept = {name: x for name, x in network.activations.items() if name in inside}
     return replace(network, layers=(source, *layers), activations=kept)
 

@@ -1,4 +1,4 @@
-"""What a plan sends over the interconnect, by closed form: sources, destinations, bits and how often."""
+"""What a plan sends over the interconnect, in closed form: sources, destinations, bits and how often."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ GATE = -1  # as a source: where pixels enter the first chip
 
 @dataclass(frozen=True)
 class Transfer:
-    """`bits` for each of `windows` windows from tile `source` (or GATE) to all `targets` (tiles, the source's own
-    perhaps among them) at once."""
+    """`bits` for each of `windows` windows, from tile `source` (or GATE) to all tiles in `targets` at once; the source
+    may be one of the targets."""
 
     layer: str
     source: int
@@ -29,15 +29,15 @@ def traffic(workload: Workload, packed: Mapping[str, Packed], plan: Plan, sum_bi
             images: int = 1) -> list[Transfer]:
     """All transfers of a run of `images` images: partial sums between the tiles of a copy, and outputs.
 
-    sum_bits: bits of a layer's partial sum. What happens inside a tile is not among them, unless a tile's outputs
-    go to itself beside others.
+    sum_bits: bits of a layer's partial sum. Transfers inside a tile are left out, except where a tile's outputs go to
+    itself and to others.
     """
     made = []
     for name, homes in plan.homes.items():
         layer = workload[name]
         total, word = layer.windows * images, layer.output_bits
         for number, home in enumerate(homes):
-            windows = len(range(number, total, len(homes)))  # dealt round robin
+            windows = len(range(number, total, len(homes)))  # windows are dealt round robin
             targets = destinations(plan, name, number)
             if name not in packed:
                 source = GATE if layer.op == "input" else home
@@ -53,7 +53,7 @@ def traffic(workload: Workload, packed: Mapping[str, Packed], plan: Plan, sum_bi
 
 
 def destinations(plan: Plan, layer: str, number: int) -> tuple[int, ...]:
-    """Tiles that buffer what copy `number` of the layer makes, ascending."""
+    """Tiles that buffer the outputs of copy `number` of the layer, ascending."""
     found: set[int] = set()
     for name, edges in plan.edges.items():
         for index, edge in enumerate(edges):
@@ -69,7 +69,8 @@ def destinations(plan: Plan, layer: str, number: int) -> tuple[int, ...]:
 
 
 def merging(packed: Packed, parts: list[Part]) -> list[list[Part]]:
-    """Parts between which no output is shared, apart; the first of each group is where it merges."""
+    """The parts in groups, such that parts of different groups share no output; sums merge at the first part of each
+    group."""
     groups: list[list[Part]] = []
     for part in parts:
         if part.start in packed.cuts:

@@ -1,4 +1,4 @@
-"""Which pixels of its producer an output window needs, and when a pixel is no longer needed."""
+"""Which pixels of its producer a window needs, and when a pixel is no longer needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 class Input:
     """One input of a layer, flatten nodes skipped. need, release: see `xbarch.sim.graph.Edge`.
 
-    `words` is the number of activations a producer window holds, `bits` the size of each.
+    `words` is the number of activations per producer window, `bits` the size of each.
     """
 
     producer: str
@@ -61,7 +61,7 @@ def footprint(layer: Layer, height: int, width: int) -> tuple[Ints, Ints]:
 
 
 def inputs(workload: Workload) -> dict[str, list[Input]]:
-    """Inputs of every layer but the flatten nodes, which only rename their producer."""
+    """Inputs of every layer except flatten nodes, which only rename their producer."""
     def source(name: str) -> Layer:
         layer = workload[name]
         return source(layer.inputs[0]) if layer.op == "flatten" else layer
@@ -83,12 +83,12 @@ def inputs(workload: Workload) -> dict[str, list[Input]]:
 def slack_needed(edges: dict[str, list[Input]]) -> dict[tuple[str, int], int]:
     """Smallest buffer of every edge (consumer, index), joins of branches taken into account.
 
-    Where paths from one layer meet again (a residual block), the short one must not block their common
-    ancestor while the long one still asks it for more: its last buffer, in front of the join, holds whatever
-    the short path makes of the ancestor's windows that the long path needs for the join's next window. That is
-    the receptive field of the long path, less what the join has released.
+    Where paths from one layer meet again (a residual block), the short path must not block their common ancestor
+    while the long path still needs more of its windows. So the short path's last buffer, in front of the join, holds
+    everything that the short path makes from the ancestor's windows that the long path needs for the join's next
+    window: the receptive field of the long path, less what the join has released.
     """
-    reach: dict[str, dict[str, Ints]] = {}  # layer -> ancestor -> its progress each window asks for
+    reach: dict[str, dict[str, Ints]] = {}  # layer -> ancestor -> how many of its windows each window needs
     least: dict[tuple[str, int], int] = {}
     for layer, entries in edges.items():
         total: dict[str, Ints] = {}

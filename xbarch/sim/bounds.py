@@ -16,12 +16,12 @@ Times = NDArray[np.int64]
 
 @dataclass
 class _Load:
-    """What a graph asks for, counted without simulating.
+    """What a graph demands, counted without simulating.
 
-    processes: servers that are processes, whose stages may take any time: nothing here is of them but visits, taken.
-    work, visits: ps and tokens for every server. taken: from every pool. serial: ps of all visits one after the other.
-    Per flow, one for all or int64 [images * windows], for a window that waits for nobody: span, from issue until done;
-    gate, until its gate stages are over; tail, the longest a stage is still held after its result is out.
+    processes: servers that are processes. Their stages may take any time, so only `visits` and `taken` include them.
+    work, visits: ps and tokens for every server. taken: from every pool. serial: ps of all visits one after another.
+    Per flow, one value for all windows or int64 [images * windows], for a window that never waits: span, from issue
+    until done; gate, until its gate stages are over; tail, the longest that a stage is held after its result is out.
     """
 
     processes: frozenset[int]
@@ -35,26 +35,26 @@ class _Load:
 
 
 def lower(graph: StageGraph) -> int:
-    """Least makespan (ps): the busiest server's work, or the longest path of dependences if nobody ever waits.
+    """Least makespan (ps): the busiest server's work, or the longest path of dependences without any waiting.
 
-    A server serves one token at a time, so no run is shorter than its work; removing every wait at servers and
-    buffers makes no window later, so no run is shorter than what is left (`_path`).
+    A server serves one token at a time, so no run is shorter than its work. Removing every wait at servers and buffers
+    makes no window later, so no run is shorter than what is left (`_path`).
     """
     return _lower(graph, _survey(graph))
 
 
 def upper(graph: StageGraph) -> int:
-    """Greatest makespan (ps) of a run that does not get stuck: all visits of stages one after the other.
+    """Greatest makespan (ps) of a run that does not get stuck: all visits of stages one after another.
 
     If at some instant no stage is held or about to deliver, no event is left and the run is over. So visits cover
-    the run without a gap, and it is no longer than their sum. Visits to processes are left out: how long they take,
-    from their requests on, only a run shows (`Trace.visit_time`).
+    the run without a gap, and it is no longer than their sum. Visits to processes are left out, since only a run shows
+    how long they take from their requests on (`Trace.visit_time`).
     """
     return _survey(graph).serial
 
 
 def _survey(graph: StageGraph) -> _Load:
-    """Copies whose times are the same for all windows together, the others one by one."""
+    """Counts copies whose times are the same for all windows together, and the others one by one."""
     c = graph.columns
     totals = np.array([flow.windows for flow in graph.flows], np.int64)[c.flow] * graph.images
     copies = np.array([len(flow.copies) for flow in graph.flows], np.int64)[c.flow]
@@ -74,8 +74,8 @@ def _survey(graph: StageGraph) -> _Load:
 
 
 def _constant(graph: StageGraph, c: Columns, windows: Times) -> _Load:
-    """What copies ask for whose times are plain numbers, so many windows each; where there are arrays, spans are no
-    more than a place to write to."""
+    """What copies with constant times demand, for `windows` windows each; where times are arrays, the spans are only
+    placeholders."""
     number = np.array([0 if isinstance(value, np.ndarray) else value for value in c.times], np.int64)
     known = ~np.isin(c.server, graph.processes)
     held, delay, count = number[c.occupancy] * known, number[c.latency] * known, windows[c.copy]
@@ -83,7 +83,7 @@ def _constant(graph: StageGraph, c: Columns, windows: Times) -> _Load:
     keeps = np.zeros(len(count), bool)
     keeps[c.later[np.isin(c.after, c.taker)]] = True  # room is held until it is over
     visit = np.where(holds | keeps, np.maximum(held, delay), delay)
-    servers = len(graph.servers) + 1  # the last is none
+    servers = len(graph.servers) + 1  # the last stands for no server
     return _Load(frozenset(graph.processes),
                  _totals(c.server, held * count, servers)[:-1], _totals(c.server, count, servers)[:-1],
                  _totals(c.pool, c.amount * count[c.taker], len(graph.pools)), int((visit * count).sum()),
@@ -92,7 +92,8 @@ def _constant(graph: StageGraph, c: Columns, windows: Times) -> _Load:
 
 
 def _ready(c: Columns, delay: Times) -> Times:
-    """When all before each stage have delivered. One after the other: a path may be as long as its copy."""
+    """When all stages before each stage have delivered. Computed stage by stage, since a path may be as long as its
+    copy."""
     ready, delays = [0] * len(delay), delay.tolist()
     for before, stage in zip(c.after.tolist(), c.later.tolist(), strict=True):
         out = ready[before] + delays[before]
@@ -102,7 +103,7 @@ def _ready(c: Columns, delay: Times) -> Times:
 
 
 def _totals(index: Times, amounts: Times, size: int) -> list[int]:
-    """Sum of the amounts of each index."""
+    """Sum of the amounts for each index."""
     found = np.zeros(size, np.int64)
     np.add.at(found, index, amounts)
     totals: list[int] = found.tolist()
@@ -110,8 +111,8 @@ def _totals(index: Times, amounts: Times, size: int) -> list[int]:
 
 
 def _dealt(graph: StageGraph, c: Columns, times: Times) -> list[int | Times]:
-    """Of every flow the greatest time in a copy, for its windows, which the copies take in turn; one number where they
-    are all alike."""
+    """For every flow, the greatest time in the copy that takes each window (copies take windows in turn); one number
+    where all copies agree."""
     most, found = np.maximum.reduceat(times, c.first[:-1]), list[int | Times]()
     for at, flow in enumerate(graph.flows):
         copies, windows = most[c.flow == at], graph.images * flow.windows
@@ -121,7 +122,7 @@ def _dealt(graph: StageGraph, c: Columns, times: Times) -> list[int | Times]:
 
 
 def _pass(stages: tuple[Stage, ...], windows: Times, load: _Load) -> tuple[int | Times, int | Times, int | Times]:
-    """(span, gate, tail) of the given windows of the run in one copy; counts the copy's work on the way."""
+    """(span, gate, tail) of the given windows of the run in one copy; also adds the copy's work to the load."""
     out: list[int | Times] = []
     gate: int | Times = 0
     tail: int | Times = 0
@@ -172,7 +173,7 @@ def _lower(graph: StageGraph, load: _Load) -> int:
 
 
 def _path(graph: StageGraph, load: _Load) -> int:
-    """End of the run if servers and buffers never made a token wait (ps): a recurrence over the flows in order."""
+    """End of the run (ps) if servers and buffers never made a token wait, by a recurrence over the flows in order."""
     end, ready = 0, list[Times]()
     for flow, span, gate in zip(graph.flows, load.span, load.gate, strict=True):
         issue = np.zeros(graph.images * flow.windows, np.int64)
@@ -185,7 +186,7 @@ def _path(graph: StageGraph, load: _Load) -> int:
 
 
 def _rising(times: Times) -> Times:
-    """The latest so far; the times themselves where they are in order."""
+    """Running maximum of the times; the times themselves where they are in order."""
     return times if (times[1:] >= times[:-1]).all() else np.maximum.accumulate(times)
 
 
@@ -194,20 +195,21 @@ def _latest(times: Times, more: int | Times) -> int:
 
 
 def _needed(ready: Times, graph: StageGraph, edge: Edge) -> Times:
-    """When the producer's windows that each window needs are done. ready: when each of them and all before it are."""
+    """When the producer's windows that each window needs are done. ready: when each producer window and all before it
+    are done."""
     images = ready.reshape(graph.images, -1)
     needed: Times = images[:, np.maximum(edge.need, 1) - 1]
-    none = np.searchsorted(edge.need, 1)  # windows of an image that need none of it, but all images before
+    none = np.searchsorted(edge.need, 1)  # windows that need nothing of their own image, only all earlier images
     needed[0, :none], needed[1:, :none] = 0, images[:-1, -1:]
     return needed.ravel()
 
 
 def _gated(issue: Times, gate: int | Times, ahead: int) -> Times:
-    """Issue times after x[j] = max(issue[j], x[j - ahead] + gate[j - ahead]), all residues of `ahead` at once.
+    """Issue times by x[j] = max(issue[j], x[j - ahead] + gate[j - ahead]), for all residues of `ahead` at once.
 
     With G the gates before a window in its residue class, x - G is a running maximum of issue - G.
     """
-    if (issue[ahead:] >= (issue + gate)[:-ahead]).all():  # also where there are no more than `ahead`
+    if (issue[ahead:] >= (issue + gate)[:-ahead]).all():  # also true with at most `ahead` windows
         return issue
     rows = -(-len(issue) // ahead)
     x, g = np.zeros(rows * ahead, np.int64), np.zeros(rows * ahead, np.int64)
@@ -220,12 +222,12 @@ def _gated(issue: Times, gate: int | Times, ahead: int) -> Times:
 # -- conservation ---------------------------------------------------------------------------------------------------
 
 def conserve(graph: StageGraph, trace: Trace) -> tuple[int, int]:
-    """Check a finished run against the laws of `xbarch.sim.graph`; its bounds, (`lower`, `upper`).
+    """Check a finished run against the laws of `xbarch.sim.graph`; returns its bounds, (`lower`, `upper`).
 
-    Every stage ran exactly the windows of its copy; every server granted those and was held for the sum of their
-    occupancies; every pool gave what those stages take, never more at once than it holds, and got it back; windows were
-    issued in order, after their inputs, into buffers with room and behind the windows
-    ahead of them; none was done sooner than its stages take; the run ended with its last token, within its bounds.
+    Every stage ran exactly the windows of its copy. Every server granted those and was held for the sum of their
+    occupancies. Every pool gave what those stages take, never more at once than it holds, and got it back. Windows were
+    issued in order, after their inputs, into buffers with room, and after the windows ahead of them left their gates.
+    None was done sooner than its stages take. The run ended with its last token, within its bounds.
 
     Raises:
         ConservationError: says which law broke, where, and with what numbers.
@@ -247,7 +249,7 @@ def _law(holds: bool, message: str) -> None:
 
 
 def _each(flow: Flow, law: str, found: Times, least: Times, start: int = 0) -> None:
-    """found >= least for the windows of a flow from `start` on; the first that breaks it is named."""
+    """Require found >= least for the windows of a flow from `start` on; the first window that breaks it is named."""
     holds = found[start:] >= least
     if not holds.all():
         at = int(holds.argmin())
@@ -285,8 +287,9 @@ def _stages(flow: Flow, copy: int, counts: list[int], windows: int) -> None:
 
 
 def _stream(graph: StageGraph, trace: Trace, load: _Load, number: int, flow: Flow) -> Times:
-    """Windows issued in order and behind those ahead of them, and done no sooner than can be; when each, and all before
-    it, can have left its gates."""
+    """Check that windows were issued in order and after the windows ahead of them left their gates, and were done no
+    sooner than possible. Returns the earliest times by which each window, and all before it, can have left its
+    gates."""
     issued, done = trace.issued[number], trace.done[number]
     _law(int(issued[0]) >= 0, f"issued: flow {flow.name} must start at 0 or later, not {int(issued[0])}")
     _each(flow, "issued in order", issued, issued[:-1], 1)
@@ -297,8 +300,8 @@ def _stream(graph: StageGraph, trace: Trace, load: _Load, number: int, flow: Flo
 
 
 def _stream_edge(graph: StageGraph, trace: Trace, ready: Times, left: Times, number: int, edge: Edge) -> None:
-    """Windows issued after their inputs are done, and inputs issued only into a free slot of the buffer. ready: when
-    the producer's first windows are done; left: when the windows here, and those before them, have left their gates."""
+    """Check that windows were issued after their inputs were done, and inputs only into a free slot of the buffer.
+    ready: when each producer window and all before it were done. left: as `_stream` returns it."""
     flow, producer = graph.flows[number], graph.flows[edge.producer]
     issued, inputs = trace.issued[number], trace.issued[edge.producer]
     needed = _needed(ready, graph, edge)

@@ -1,7 +1,7 @@
-"""Compile the kernel: Numba turns its Python into LLVM's language, LLVM turns that into machine code.
+"""Compile the kernel: Numba translates its Python into LLVM's intermediate language, and LLVM makes machine code of it.
 
-This happens when xbarch is installed (`hatch_build.py`) and takes about ten seconds. `xbarch.sim.compiled` does it
-again only where the install left no code for this kernel and machine.
+This happens when xbarch is installed (`hatch_build.py`) and takes about ten seconds. `xbarch.sim.compiled` repeats it
+only where the installation left no code for this kernel and machine.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ _SEAL = 32  # bytes
 
 
 def target() -> Any:
-    """LLVM's description of this machine's kind: the baseline of its family, so that code suits every such machine."""
+    """LLVM's description of this kind of machine: the baseline of its family, so that the code runs on every such
+    machine."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(opt=3, jit=True)
 
 
 def key(triple: str) -> str:
-    """The digest of all that machine code depends on: the text of the kernel and of this module, and the target."""
+    """The digest of everything that the machine code depends on: the text of the kernel and of this module, and the
+    target."""
     text = sha256(triple.encode())
     for file in [module.__file__ for module in MODULES] + [__file__]:
         text.update(Path(str(file)).read_bytes())
@@ -36,7 +38,7 @@ def key(triple: str) -> str:
 
 
 def seal(name: str, code: bytes) -> bytes:
-    """Code behind a digest of `key` and of itself, by which `unseal` knows it again."""
+    """The code, preceded by a digest of `name` (a `key`) and of the code, which `unseal` checks."""
     return sha256(name.encode() + code).digest() + code
 
 
@@ -62,7 +64,7 @@ def emit(machine: Any) -> bytes:
 
 
 def _translated() -> str:
-    """`loop.run` in LLVM's language, with everything that it calls."""
+    """`loop.run` in LLVM's intermediate language, with everything that it calls."""
     from numba import cfunc, njit, types
 
     names: dict[str, Any] = {}

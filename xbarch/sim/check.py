@@ -1,11 +1,11 @@
-"""A stage graph looked over before it runs.
+"""Checks a stage graph before it runs.
 
-What cannot go wrong afterwards, and why. *Livelock*: a window passes each stage of its copy once, stages only come
-after earlier ones and the windows of a run are counted, so there are finitely many visits and an engine makes at most
-three events of one (turn, result, gate): time that stands still ends, even if every time in the graph is zero.
-*Deadlock* on one edge, or of a stage that takes more than a pool holds: refused here, exactly (`_room`, `_fits`).
-Deadlock over several edges (branches that meet again) or pools (each full of what waits for room in the next, in a
-ring) depends on the whole run; the engine finds it and says who waits for what.
+What cannot go wrong afterwards, and why. *Livelock*: a window passes each stage of its copy once, stages come only
+after earlier ones, and a run has finitely many windows. So there are finitely many visits, and an engine makes at most
+three events of each (turn, result, gate): a run ends even if every time in the graph is zero. *Deadlock* on one edge,
+or of a stage that takes more than a pool holds, is refused here, exactly (`_room`, `_fits`). Deadlock over several
+edges (branches that meet again) or pools (a ring of pools, each full of what waits for room in the next) depends on the
+whole run; the engine finds it and says who waits for what.
 """
 
 from __future__ import annotations
@@ -46,13 +46,14 @@ def check(graph: StageGraph) -> None:
 
 
 def _countable(graph: StageGraph) -> None:
-    """Times are 64-bit integers; no run takes longer than all its stages one after another."""
+    """Refuse a run that could last longer than 64-bit times can count: no run takes longer than all its stages one
+    after another."""
     c = graph.columns
     most = np.array([min(_most(value), _LONGEST) for value in c.times], float)
     longest = np.zeros(len(graph.flows))
     np.maximum.at(longest, c.flow, np.bincount(c.copy, most[c.occupancy] + most[c.latency], len(c.flow)))
     windows = np.array([flow.windows for flow in graph.flows], float)
-    if graph.images * float(longest @ windows) < _LONGEST / 2:  # far enough to say so in floating point
+    if graph.images * float(longest @ windows) < _LONGEST / 2:  # a margin that floating point can decide
         return
     worst = sum(graph.images * flow.windows * max(sum(_most(s.occupancy) + _most(s.latency) for s in stages)
                                                   for stages in flow.copies if stages)
@@ -74,7 +75,7 @@ def _rule(holds: bool, message: str) -> None:
 
 
 def _sound(graph: StageGraph) -> NDArray[np.bool_]:
-    """[copies]: whether nothing can be wrong with a copy; `_copies` looks closely at the others."""
+    """[copies]: whether nothing is wrong with a copy; `_copies` examines the others closely."""
     c = graph.columns
     windows = ints([max(flow.windows, 1) for flow in graph.flows])[c.flow][c.copy]
     wrong = (c.server < -1) | (c.server >= len(graph.servers))
@@ -97,7 +98,7 @@ def _sound(graph: StageGraph) -> NDArray[np.bool_]:
 
 
 def _odd(values: Sequence[int | NDArray[np.int64]], places: Ints, windows: Ints) -> NDArray[np.bool_]:
-    """Whether a count or time, given by its place among these, is none for a flow of so many windows."""
+    """Whether a count or time, given by its index in `values`, is not valid for a flow with that many windows."""
     wrong = np.array([bool(_amount(value, 1)) for value in values], bool)
     sizes = np.array([value.size if isinstance(value, np.ndarray) else 0 for value in values], np.int64)
     found: NDArray[np.bool_] = wrong[places] | (sizes[places] % windows > 0)
@@ -105,7 +106,7 @@ def _odd(values: Sequence[int | NDArray[np.int64]], places: Ints, windows: Ints)
 
 
 def _repeated(owner: Ints, what: Ints) -> Ints:
-    """Owners that have the same twice."""
+    """Owners that have the same entry twice."""
     order = np.lexsort((what, owner))
     owner, what = owner[order], what[order]
     found: Ints = owner[1:][(owner[1:] == owner[:-1]) & (what[1:] == what[:-1])]
@@ -143,7 +144,7 @@ def _stage(stage: Stage, index: int, windows: int, servers: int) -> str:
 
 
 def _fits(stage: Stage, graph: StageGraph) -> str:
-    """What is wrong with what a stage takes from pools, which must be there when they are full."""
+    """What is wrong with the room that a stage takes, which a full pool must be able to give; empty if nothing."""
     if not stage.room:
         return ""
     if stage.server < 0:
@@ -187,7 +188,8 @@ def _edge(flow: Flow, edge: Edge, producer: Flow) -> None:
 
 
 def _room(flow: Flow, edge: Edge, producer: Flow) -> None:
-    """Window r needs its first need[r] to fit beside what the window before it has not released: no less will do."""
+    """For window r, its first need[r] inputs must fit beside those that the window before it has not released; a
+    smaller buffer would block for ever."""
     held = edge.need.astype(np.int64)
     held[1:] -= edge.release[:-1]
     worst = int(held.argmax())

@@ -1,8 +1,8 @@
-"""The stages of a graph as columns: an array per attribute, over all stages at once.
+"""The stages of a graph as columns: one array per attribute, over all stages.
 
-Stages are objects for those who make and read them. What looks at all of them, before a run, for it and after it, would
-spend its time on gathering the same attributes, so that is done once. Nothing is refused here: a malformed graph has
-columns too, by which `xbarch.sim.check` finds out.
+Stages are objects for the code that makes and reads them. Code that examines all of them, before, during and after a
+run, would spend its time gathering the same attributes, so they are gathered once. Nothing is refused here: a malformed
+graph has columns too, from which `xbarch.sim.check` finds the fault.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-_MOST = 2**62  # beyond anything that a number may be
+_MOST = 2**62  # larger than any valid number
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Columns:
-    """Stages are numbered through flows, copies and stages, which is their port, and copies through flows.
+    """Stages are numbered through flows, copies and stages (the number is their port), and copies through flows.
 
-    Of copies: first [copies + 1], the first stage of each, and how many stages there are; flow [copies].
-    Of stages, [stages] each: copy, server, gate; occupancy and latency as places in `times`, whose numbers are all
+    Per copy: first [copies + 1], the first stage of each copy, and the number of stages; flow [copies].
+    Per stage, [stages] each: copy, server, gate; occupancy and latency as indices into `times`, whose numbers are all
     different and whose arrays are different objects.
-    Of what stages wait for: stage `later` comes after stage `after`, in the order of `later` and then as it is given.
-    Of what they take: stage `taker` takes `amount` from `pool`, in the same order.
-    Numbers beyond 2**62 stand here as 2**62.
+    Per dependence: stage `later` comes after stage `after`; ordered by `later`, then as given.
+    Per amount of room: stage `taker` takes `amount` from `pool`, in the same order.
+    Numbers beyond 2**62 are stored as 2**62.
     """
 
     first: Ints
@@ -48,7 +48,7 @@ class Columns:
 
 
 def columns(flows: Sequence[Sequence[Sequence[Any]]]) -> Columns:
-    """The columns of all stages (`xbarch.sim.graph.Stage`), given by flow and copy."""
+    """The columns of all stages (`xbarch.sim.graph.Stage`), which are given by flow and copy."""
     copies = [stages for flow in flows for stages in flow]
     stages = list(chain.from_iterable(copies))
     first = starts(lengths(copies))
@@ -66,8 +66,8 @@ def columns(flows: Sequence[Sequence[Sequence[Any]]]) -> Columns:
 
 
 def distinct(values: Sequence[Any]) -> tuple[tuple[Any, ...], Ints]:
-    """The distinct of these numbers and arrays, and each one's place among them. An array is itself alone: those that
-    copies share are found, and none is looked into."""
+    """The distinct numbers and arrays among `values`, and the index of each value in them. Arrays are compared by
+    identity: those that copies share are found, and no contents are compared."""
     keys = [value if type(value) is int else (id(value),) for value in values]
     found = dict(zip(keys, values, strict=True))
     place = {key: at for at, key in enumerate(found)}
@@ -84,12 +84,12 @@ def lengths(lists: Sequence[Sequence[Any]]) -> Ints:
 
 
 def owners(lists: Sequence[Sequence[Any]]) -> Ints:
-    """The number of the list that each entry of all these lists, side by side, comes from."""
+    """For each entry of these lists, joined end to end, the number of the list from which it comes."""
     return np.repeat(np.arange(len(lists)), lengths(lists))
 
 
 def ints(values: list[int]) -> Ints:
-    """The numbers, those beyond 2**62 as 2**62."""
+    """The numbers as an array; those beyond 2**62 become 2**62."""
     try:
         return np.array(values, np.int64)
     except OverflowError:

@@ -1,6 +1,6 @@
 """The compiled kernel: machine code from the installation, else from the cache, else compiled now.
 
-Loading it takes LLVM's loader alone, a hundredth of a second; importing Numba would take half a second more.
+Loading it takes only LLVM's loader, a hundredth of a second; importing Numba would take another half a second.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from xbarch.support import files
 
 Run = Callable[[NDArray[np.int64], int], int]
 _MOST = 2**24  # bytes of machine code; it has about 30,000
-# What Numba's frame of a function calls when an exception is on its way. The kernel raises none, but the linker wants
-# an address for each. Where Numba is imported it has given them.
+# Functions that Numba's wrapper of a function calls when an exception is raised. The kernel raises none, but the linker
+# needs an address for each. Where Numba is imported, it has provided them.
 _RAISING = ("NRT_Free", "numba_do_raise", "numba_gil_ensure", "numba_gil_release", "numba_runtime_build_excinfo_struct",
             "numba_unpickle")
 _log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def load() -> Run:
     holder.finalize_object()
     inner = CFUNCTYPE(c_int64, c_void_p, c_int64)(holder.get_function_address(build.ENTRY))
 
-    def run(memory: NDArray[np.int64], most: int, holder: Any = holder) -> int:  # `inner` is gone once `holder` is
+    def run(memory: NDArray[np.int64], most: int, holder: Any = holder) -> int:  # `inner` lives as long as `holder`
         return int(inner(memory.ctypes.data, most))
 
     return run

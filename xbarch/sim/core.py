@@ -1,4 +1,4 @@
-"""The rules of the stage graph on SimPy: a server grants its requests in their order, tokens pass their stages, windows
+"""The rules of the stage graph on SimPy: servers grant their requests in order, tokens pass their stages, and windows
 are issued."""
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from xbarch.sim.graph import Sink, StageGraph
 from xbarch.sim.token import Request, Room, Stream, Token
 from xbarch.sim.unit import Environment
 
-# Within one instant: arrivals, completions and credits first (any order: they only add), then each server's
-# turn in the order of its number. A turn that causes work at the same instant is seen before the next turn.
+# Within one instant: arrivals, completions and credits first (in any order: they only add), then the servers' turns
+# in the order of their numbers. What a turn causes at the same instant takes effect before the next turn.
 _ARRIVE, _TURN = 1, 2
-ROWS = 2**16  # visits handed on at a time
+ROWS = 2**16  # visits passed to the sink at a time
 
 
 class Core:
-    """A run that has not begun: every flow's progress, every server's queues, and what the rules do to them."""
+    """The state of a run (every flow's progress, every server's queues) and the rules that change it."""
 
     def __init__(self, graph: StageGraph, progress: Callable[[int, int], None] | None, sink: Sink | None) -> None:
         self.env = Environment(graph.processes[0]) if graph.processes else simpy.Environment()
@@ -36,7 +36,7 @@ class Core:
                 stream.producers.append(self.streams[edge.producer])
                 self.streams[edge.producer].consumers.append((stream, index))
         self.pools = [Room(pool) for pool in graph.pools]
-        # A server's requests by the pools they take from: only the first of each can be granted.
+        # A server's requests, by the pools that they take from: only the first of each queue can be granted.
         self.queues: list[dict[tuple[int, ...], list[Request]]] = [{} for _ in graph.servers]
         self.free = [0] * len(graph.servers)
         self.called = [False] * len(graph.servers)
@@ -79,13 +79,13 @@ class Core:
             self.granted(token, stage, held, asked)
 
     def turned(self, number: int) -> int:
-        """A server's turn has come; when."""
+        """Note that a server's turn has come; returns the time."""
         self.turns[number] = Event(self.env)
         self.called[number] = False
         return int(self.env.now)
 
     def take(self, token: Token, stage: int, number: int) -> None:
-        """A server grants a token the room it needs."""
+        """Take the room that a granted token needs."""
         copy = token.copy
         self.served[number] += 1
         if copy.room[stage]:
@@ -103,7 +103,8 @@ class Core:
         return True
 
     def first(self, number: int, now: int) -> list[Request] | None:
-        """The queue whose first request is granted; None where all wait for room, whose return calls the server."""
+        """The queue whose first request is granted; None where all wait for room. Returned room then calls the
+        server."""
         claimed = set[int]()
         queues = [queue for queue in self.queues[number].values() if queue]
         for queue in sorted(queues, key=lambda q: q[0][:3]) if len(queues) > 1 else queues:
@@ -120,7 +121,7 @@ class Core:
         return None
 
     def alarm(self, pool: Room, when: int) -> None:
-        """Whoever found too little in the pool looks again at that time, if not sooner."""
+        """Have the servers that found too little room in the pool look again at that time, if not sooner."""
         now = int(self.env.now)
         if now <= pool.alarm <= when:
             return
@@ -158,13 +159,13 @@ class Core:
         self.after(delay, lambda _: self.deliver(token, stage))
 
     def flush(self) -> None:
-        """Hand the visits so far to who asked for them."""
+        """Pass the visits so far to the sink."""
         if self.sink is not None and self.rows:
             self.sink(np.array(self.rows, np.int64))
             self.rows.clear()
 
     def keep(self, token: Token, stage: int, end: int) -> None:
-        """Room stays taken until this stage is over, at `end`, and all others that keep it are."""
+        """Keep room taken until this stage is over, at `end`, and all other stages that keep it are over."""
         copy, kept = token.copy, token.kept
         for holder in copy.keeps[stage]:
             over = kept[holder]
@@ -180,7 +181,7 @@ class Core:
                     self.alarm(pool, over[1])
 
     def after(self, delay: int, do: Callable[[Any], None]) -> None:
-        # An event even when nothing is to wait for: calling would nest as deep as zero-time tokens follow each other.
+        # An event even for a delay of zero: direct calls would nest as deep as the chain of zero-time tokens is long.
         event = Event(self.env)
         event._ok, event._value = True, None
         event.callbacks.append(do)
@@ -189,7 +190,7 @@ class Core:
     # -- tokens -----------------------------------------------------------------------------------------
 
     def arrive(self, token: Token, stage: int) -> None:
-        """A token asks for a stage: at its server, or right away where there is none."""
+        """A token requests a stage: at its server, or at once where there is none."""
         copy = token.copy
         server = copy.server[stage]
         now = int(self.env.now)
@@ -199,11 +200,11 @@ class Core:
             return
         queue, request = copy.queue[stage], (now, copy.ports[stage], token.window, stage, token)
         heappush(queue, request)
-        if queue[0] is request:  # otherwise the server has been called, or the first of the queue waits for room
+        if queue[0] is request:  # otherwise the server was called already, or the queue's first request waits for room
             self.call(server)
 
     def deliver(self, token: Token, stage: int) -> None:
-        """A stage's result is ready: start what joins on it, or finish the token."""
+        """A stage's result is ready: start the stages that waited only for it, or finish the token."""
         for follower in token.copy.next[stage]:
             token.waits[follower] -= 1
             if not token.waits[follower]:
@@ -238,7 +239,8 @@ class Core:
                 self.issue(consumer)
 
     def issue(self, stream: Stream) -> None:
-        """Admit windows while inputs, buffers and gates allow. Counts only grow, so the order of calls is free."""
+        """Issue windows while inputs, buffers and gates allow. Counts only grow, so the order of calls does not
+        matter."""
         while stream.issued < stream.total and not self.blocked(stream):
             window = stream.issued
             stream.issued += 1
@@ -250,7 +252,7 @@ class Core:
                 self.arrive(token, stage)
 
     def blocked(self, stream: Stream) -> str:
-        """What the next window of a flow waits for, empty if nothing."""
+        """What the next window of a flow waits for; empty if nothing."""
         window = stream.issued
         if window - stream.limit in stream.open_gates:
             return f"window {window - stream.limit} to leave its copy"

@@ -1,4 +1,4 @@
-"""The SimPy engine: a process per server, integer picoseconds, an order of its own for simultaneous requests."""
+"""The SimPy engine: one process per server, integer picoseconds, a defined order for simultaneous requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xbarch.sim.process_server import ProcessServer
 from xbarch.sim.token import Request
 from xbarch.sim.unit import Environment
 
-_IDLE = 10**6  # events without a visit's beginning or end: units that are processes go on, the run does not
+_IDLE = 10**6  # events without the start or end of a visit: unit processes go on, but the run does not
 
 
 class Engine(core.Core):
@@ -54,14 +54,14 @@ class Engine(core.Core):
             acted=self.acted, inside={number: unit.most for number, unit in self.units.items()})
 
     def close(self) -> None:
-        """End what goes on for ever here and now, not wherever its memory happens to be taken back."""
+        """End endless processes here and now, not wherever garbage collection happens to reach them."""
         for loop in self.loops:
             loop.close()
         if isinstance(self.env, Environment):
             self.env.close()
 
     def step(self) -> None:
-        """Event by event until the run is complete: units that are processes may go on for ever."""
+        """Step event by event until the run is complete, since unit processes may go on for ever."""
         while not self.complete() and self.idle < _IDLE:
             if self.beat is not None:
                 self.beat()
@@ -74,12 +74,12 @@ class Engine(core.Core):
                 self.flush()
 
     def complete(self) -> bool:
-        """Whether every token is done, has left its gates and every unit."""
+        """Whether every token is done and has left its gates and all unit processes."""
         return self.finished == self.total and not any(s.open_gates for s in self.streams) and not any(
             unit.visits for unit in self.units.values())
 
     def waiting(self) -> list[str]:
-        """Who waits for what when nothing moves: of each flow the next window, and the first that waits for room."""
+        """Who waits for what when nothing moves: for each flow, its next window and its first request that waits."""
         found = [f"{s.name} window {s.issued} waits for {self.blocked(s)}" for s in self.streams if s.issued < s.total]
         first: dict[int, Request] = {}
         for request in sorted(r for queues in self.queues for queue in queues.values() for r in queue):
@@ -100,12 +100,12 @@ class Engine(core.Core):
 
 def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None, sink: Sink | None = None,
         beat: Callable[[], None] | None = None) -> Trace:
-    """Simulate the stage graph. progress: called with (windows done, windows in all). sink: takes every visit. beat:
-    called before every event where units are processes.
+    """Simulate the stage graph. progress: called with (windows done, windows in all). sink: receives every visit. beat:
+    called before every event where servers are processes.
 
     Raises:
-        StuckError: it cannot go on; says who waits for what.
-        UnitError: what a unit that is a process did raised something.
+        StuckError: the run cannot go on; says who waits for what.
+        UnitError: a unit process raised an exception.
     """
     engine = Engine(graph, progress, sink, beat)
     try:

@@ -16,11 +16,11 @@ ENGINES: Mapping[str, str] = {
     "simpy": "a SimPy process for every server: the reference, in which server processes are written",
     "fast": "a compiled event loop over flat tables",
 }
-SMALL = 20_000  # visits of stages that SimPy is through with before the compiled loop is loaded
+SMALL = 20_000  # visits of stages that SimPy finishes before the compiled loop is loaded
 
 
 class Ran(NamedTuple):
-    """A finished run. engine, why: which one it was, and who or what chose it."""
+    """A finished run. engine: which engine ran. why: the reason it was chosen."""
 
     trace: Trace
     engine: str
@@ -30,12 +30,12 @@ class Ran(NamedTuple):
 def simulate(graph: StageGraph, name: str = "auto",
              progress: Callable[[int, int], None] | None = None, sink: Sink | None = None,
              beat: Callable[[], None] | None = None) -> Ran:
-    """Run the graph on an engine of `ENGINES`. sink: takes every visit. beat: called before every event where units are
-    processes.
+    """Run the graph on an engine of `ENGINES`. sink: receives every visit. beat: called before every event where
+    servers are processes.
 
     Raises:
         StuckError: the run cannot go on.
-        InputError: the fast engine is asked for, and a unit is a process that only SimPy runs.
+        InputError: the fast engine is requested, but a server is a process that only SimPy runs.
     """
     why = "asked for"
     if name == "fast" and graph.processes:
@@ -60,5 +60,5 @@ def _chosen(graph: StageGraph) -> tuple[str, str]:
 
 
 def _unit(graph: StageGraph) -> str:
-    """The first unit that is a process."""
+    """Name of the first server that is a process."""
     return graph.servers[graph.processes[0]].name

@@ -1,4 +1,4 @@
-"""The fast engine: the same stage graph, the same times to the picosecond, a fraction of the time."""
+"""The fast engine: the same stage graph and the same times to the picosecond, in a fraction of the time."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from xbarch.sim.kernel import loop
 from xbarch.sim.repeat import FEWEST, Repetition
 
 Marks = NDArray[np.bool_]
-Sections = dict[str, Any]  # what is in a section, or of how many zeros it is
+Sections = dict[str, Any]  # the contents of a section, or its length if it is all zeros
 
-PAUSE = 2**18  # events, or windows, between two looks at the clock
-_ROWS = 2**16  # visits handed on at a time
-_GROWING = ("EVENT_", "TOKEN_", "VISIT_")  # what the names of sections begin with that may become too small
+PAUSE = 2**18  # events, or windows, between two reports of progress
+_ROWS = 2**16  # visits passed to the sink at a time
+_GROWING = ("EVENT_", "TOKEN_", "VISIT_")  # first letters of the sections that may become too small
 
 
 def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None, sink: Sink | None = None,
         compiled: bool = True) -> Trace:
     """Simulate the stage graph.
 
-    compiled: whether as machine code or as plain Python. progress: called with (windows done, windows in all).
-    sink: takes every visit; then all of them are simulated, in the order of their time.
+    compiled: run machine code, not plain Python. progress: called with (windows done, windows in all). sink: receives
+    every visit; then none is skipped, and all are simulated in the order of their times.
 
     Raises:
-        StuckError: as `xbarch.sim.engine.run` raises it, which finds out who waits for what.
+        StuckError: raised by `xbarch.sim.engine.run`, which finds out who waits for what.
     """
     total = sum(f.windows for f in graph.flows) * graph.images
     advance = _compiled() if compiled else loop.run
@@ -60,7 +60,7 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
 
 
 def _compiled() -> Callable[..., int]:
-    from xbarch.sim.compiled import load  # LLVM's loader, which runs of few visits never need
+    from xbarch.sim.compiled import load  # LLVM's loader, which short runs never need
 
     return load()
 
@@ -68,8 +68,8 @@ def _compiled() -> Callable[..., int]:
 # -- memory -------------------------------------------------------------------------------------------------------
 
 def _laid(sections: Sections, plain: bool) -> Any:
-    """A memory of these sections; all flows may issue, the other scalars are zero. What is zero is not written: much of
-    it is room that few runs need."""
+    """A memory with these sections. All flows may issue; the other scalars are zero. Zeros are not written, since most
+    of them are room that few runs need."""
     size = {name: part if isinstance(part, int) else len(part) for name in k.SECTIONS for part in (sections[name],)}
     at = k.FIRST + starts(np.array(list(size.values()), np.int64))
     memory = _zeros(int(at[-1]))
@@ -88,7 +88,7 @@ def _section(memory: Any, name: str) -> Ints:
 
 
 def _grown(memory: Any) -> Any:
-    """The same with twice the room where too little is left."""
+    """The same memory, with twice the room where too little is left."""
     size = {kind: len(_section(memory, first)) for kind, first in zip(
         _GROWING, ("EVENT_TIME", "TOKEN_COPY", "VISIT_TOKEN"), strict=True)}
     short = {"EVENT_": memory[k.EVENTS] + 2 * memory[k.WIDEST] > size["EVENT_"],
@@ -104,7 +104,7 @@ def _grown(memory: Any) -> Any:
 
 
 def _handed(memory: Any, sink: Sink) -> None:
-    """Hand the visits so far to who asked for them."""
+    """Pass the visits so far to the sink."""
     sink(_section(memory, "LOG")[:6 * memory[k.LOGGED]].reshape(-1, 6).copy())
     memory[k.LOGGED] = 0
 
@@ -113,7 +113,7 @@ def _handed(memory: Any, sink: Sink) -> None:
 
 def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections:
     """The sections of the kernel's memory before the first event. ahead: whether stages with a server of their own are
-    granted ahead of time. log: whether every visit is asked for."""
+    granted ahead of time. log: whether every visit is logged."""
     c = graph.columns
     windows = graph.images * sum(flow.windows for flow in graph.flows)
     taken = np.bincount(c.copy[c.taker], minlength=len(c.flow))
@@ -134,8 +134,9 @@ def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections
 
 
 def _expected(graph: StageGraph) -> tuple[int, int]:
-    """Tokens and visits that are likely to be under way at a time: enough mostly, for growing copies everything. A flow
-    has those that may be at its gates twice; one that waits for no other, as much as its readers have room for."""
+    """Tokens and visits that are likely to be under way at a time: usually enough, since growing the memory copies all
+    of it. A flow counts twice the tokens that may be at its gates; a flow without inputs also those for which its
+    readers have room."""
     room = [0] * len(graph.flows)
     for flow in graph.flows:
         for edge in flow.inputs:
@@ -163,9 +164,9 @@ def _stages(graph: StageGraph, c: Columns, ahead: bool) -> Sections:
 
 
 def _alone(graph: StageGraph, c: Columns, keeps: Marks, ahead: bool) -> Marks:
-    """Whether each stage is granted as soon as its request's time is known: pure delays, and those that share their
-    server with none and cause nothing, themselves or by what follows them, at the very instant of their grant. Turns of
-    an instant have an order, in which that would have to come."""
+    """Whether each stage is granted as soon as the time of its request is known. That holds for pure delays, and for
+    stages with a server of their own that cause nothing, directly or through later stages, at the very instant of their
+    grant: such effects would have to keep the order of that instant's turns."""
     number, served = len(c.server), c.server >= 0
     held, delay = (np.array([np.min(value) for value in c.times])[places] for places in (c.occupancy, c.latency))
     free = ~served | (ahead & (_users(graph, c)[c.server] == 1) & ~_among(c.taker, number))
@@ -173,13 +174,13 @@ def _alone(graph: StageGraph, c: Columns, keeps: Marks, ahead: bool) -> Marks:
     quiet = free & (~ends | (held > 0)) & ((delay > 0) | _among(c.after, number))
     at_once, found = delay[c.after] == 0, quiet.tolist()
     for before, stage in zip(c.after[at_once][::-1].tolist(), c.later[at_once][::-1].tolist(), strict=True):
-        found[before] &= found[stage]  # what follows a stage comes after it, and is known first
+        found[before] &= found[stage]  # later stages have larger numbers, so they are decided first
     alone: Marks = free & (~served | np.array(found, bool))
     return alone
 
 
 def _users(graph: StageGraph, c: Columns) -> Ints:
-    """Stages of each server, and of none."""
+    """Number of stages of each server, and of stages without a server."""
     return np.bincount(c.server % (len(graph.servers) + 1), minlength=len(graph.servers) + 1)
 
 
@@ -215,10 +216,10 @@ def _pools(graph: StageGraph, c: Columns) -> Sections:
 
 
 def _queues(graph: StageGraph, c: Columns) -> Sections:
-    """A queue for each list of pools that a server's requests take from; -1 where there is no server."""
+    """A queue for each list of pools from which a server's requests take; -1 where there is no server."""
     number = len(c.server)
     first, count = _begins(c.taker, number), np.bincount(c.taker, minlength=number)
-    kind = c.server  # stages alike so far, the servers in their order
+    kind = c.server  # stages with the same server and pools so far, in the order of servers
     for turn in range(int(count.max())):
         pool = np.zeros(number, np.int64)
         pool[count > turn] = c.pool[first[:-1][count > turn] + turn] + 1
@@ -232,7 +233,7 @@ def _queues(graph: StageGraph, c: Columns) -> Sections:
 
 
 def _places(values: Sequence[int | Ints]) -> tuple[Ints, Ints]:
-    """(where, how many): the entries of each of these values in `_joined`."""
+    """(start, count) of the entries of each of these values in `_joined`."""
     sizes = np.array([np.size(value) for value in values], np.int64)
     return starts(sizes)[:-1], sizes
 
@@ -242,12 +243,12 @@ def _joined(values: Sequence[int | Ints]) -> Ints:
 
 
 def _begins(owner: Ints, number: int) -> Ints:
-    """Where the entries of each of so many owners begin, and the end of the last."""
+    """Where the entries of each of `number` owners begin, and the end of the last."""
     return starts(np.bincount(owner, minlength=number))
 
 
 def _among(some: Ints, number: int) -> Marks:
-    """Whether each number is one of these."""
+    """Whether each number below `number` is in `some`."""
     found = np.zeros(number, bool)
     found[some] = True
     return found
@@ -262,7 +263,7 @@ def _none(size: int) -> Ints:
 
 
 def _trace(graph: StageGraph, memory: Any) -> Trace:
-    """What the memory holds after the last event."""
+    """The trace that the memory holds after the last event."""
     found = {name: _section(memory, name) for name in ("DONE_AT", "ISSUED_AT", "BUSY", "SERVED", "EXECUTED", "FREE")}
     bounds = list(pairwise(accumulate((f.windows * graph.images for f in graph.flows), initial=0)))
     counts = found["EXECUTED"].tolist()

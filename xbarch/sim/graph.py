@@ -1,7 +1,7 @@
 """The stage graph: plain data that says what a run does. Knows no hardware; engines interpret it.
 
-A *flow* is the stream of one layer's tokens (output windows), `windows` an image, dealt round robin to its
-copies: window j of the whole run goes to copy j mod R. A token passes the stages of its copy: a stage starts
+A *flow* is the stream of one layer's tokens (output windows), `windows` per image, dealt round robin to its
+R copies: window j of the whole run goes to copy j mod R. A token passes the stages of its copy: a stage starts
 when all stages in `after` have delivered, queues at its server, holds it for `occupancy` and delivers
 `latency` after its grant. A token is done when all its stages have delivered.
 
@@ -12,11 +12,11 @@ Window j of a flow is issued, in order, when
 A consumer's window r, once its gate stages are over (in order), releases the producer's first release[r]
 windows of that image.
 
-A stage is *over* `occupancy` after its grant. A stage with `room` takes so much of each of those pools at its grant
-and is granted only when all have it; everything is given back when the stage itself and all stages that come right
-after it (those with it in `after`) are over. A server grants the first of its requests, in their order, for which
-there is room, passing over those that would take from a pool that an earlier request of that server waits for: so
-large and small requests for one pool stay in order, and one full pool does not stop requests for another.
+A stage is *over* `occupancy` after its grant. A stage with `room` takes the given amount from each of its pools at its
+grant, and is granted only when all of them have that much. Everything is given back when the stage itself and all
+stages directly after it (those with it in `after`) are over. A server grants the first of its requests, in their order,
+for which there is room, passing over those that would take from a pool for which an earlier request of that server
+waits. So large and small requests for one pool stay in order, and one full pool does not stop requests for another.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from numpy.typing import NDArray
 
 from xbarch.sim.columns import Columns, columns
 
-# A server as a SimPy process: makes a generator of events from (simpy.Environment, xbarch.sim.unit.Queue).
+# A server as a SimPy process: returns a generator of events, given (simpy.Environment, xbarch.sim.unit.Queue).
 Process = Callable[[Any, Any], Iterator[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step of a token. Times in ps, one value or one per window of one or more images (repeated in turn).
+    """One step of a token. Times are in ps: one value, or one per window of one or more images (repeated in turn).
 
     server: index into `StageGraph.servers`, or -1 for a pure delay. after: indices of earlier stages of the
-    same copy (join of all); () starts at issue. `actions`: (action key, count a window: int or one per window).
-    room: (index into `StageGraph.pools`, amount) for each pool it takes from; only where there is a server.
+    same copy (join of all); () starts at issue. actions: (action key, count per window: one int, or one per window).
+    room: (index into `StageGraph.pools`, amount) for each pool that it takes from; only where there is a server.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Stage:
 
 
 def _as_int64(values: NDArray[Any]) -> NDArray[Any]:
-    """Integers of another width or without sign as int64, whose differences are right; anything else as it is."""
+    """Integers of another width, or unsigned, as int64, whose differences are right; anything else unchanged."""
     return values.astype(np.int64) if values.dtype.kind in "iu" and values.dtype != np.int64 else values
 
 
@@ -64,7 +64,7 @@ def _as_int64(values: NDArray[Any]) -> NDArray[Any]:
 class Edge:
     """Input of a flow from flow `producer` through a buffer of `capacity` producer windows.
 
-    need, release: int64 [windows of the consumer in an image], both non-decreasing, at most the producer's
+    need, release: int64 [windows of the consumer per image], both non-decreasing, at most the producer's
     windows; release ends with all of them. Other integers are converted.
     """
 
@@ -94,12 +94,13 @@ class Server:
     """Serves one token at a time. Simultaneous requests are granted by (request time, port, token).
 
     A stage's port is its position in the graph: flows in order, then copies, then stages. The token is the
-    window's number in the whole run. At one instant servers that are free and have a request with room grant in the
-    order of their numbers, a token at a time; what a grant causes at that same instant (zero times, room given back)
-    is in before the next grant.
+    window's number in the whole run. At one instant, servers that are free and have a request with room grant in the
+    order of their numbers, one token at a time; what a grant causes at that same instant (zero times, room given back)
+    takes effect before the next grant.
 
-    process: a unit that is more than that. It is given its requests in this order, as many at a time and for as long as
-    it likes, and says when their results are out; what its stages' times say is a proposal. Only SimPy runs it.
+    process: a server with behaviour of its own. It takes its requests in this order, any number at a time and for any
+    length of time, and says when their results are out; the times of its stages are only a proposal. Only the SimPy
+    engine runs it.
     """
 
     name: str
@@ -109,7 +110,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Pool:
-    """Room that stages take and give back, such as the flits of a queue."""
+    """Room that stages take and give back, such as the flits that a queue holds."""
 
     name: str
     capacity: int
@@ -129,12 +130,12 @@ class StageGraph:
 
     @cached_property
     def columns(self) -> Columns:
-        """All stages at once: made when first asked for, and kept, since a graph does not change."""
+        """All stages as columns: made at first use and kept, since a graph does not change."""
         return columns([flow.copies for flow in self.flows])
 
 
-# What takes every visit of a token to a stage, some at a time: int64 [n, 6], the stage's position in the graph (its
-# port), the window's number in the run, and when it was asked for, granted, over and its result out (ps).
+# Receives every visit of a token to a stage, in batches: int64 [n, 6], the stage's position in the graph (its port),
+# the window's number in the run, and when the visit was requested, granted and over and its result out (ps).
 Sink = Callable[[NDArray[np.int64]], None]
 
 
@@ -144,7 +145,7 @@ class Trace:
 
     done: for each flow, the time in ps when each window of the run was done, int64 [images * windows].
     issued: for each flow, the time in ps when each window was issued, int64 [images * windows].
-    busy: for each server, the ps it was held; for a process, the ps during which it had visits in hand.
+    busy: for each server, the ps for which it was held; for a process, the ps during which it had visits in hand.
     served: for each server, the tokens it granted.
     executed: the tokens that ran through each stage, by flow, copy and stage.
     makespan: ps from 0 until every token is done, has left its gates, and every server is free.
@@ -153,7 +154,7 @@ class Trace:
     peak: for each pool, the most that was taken and not yet given back.
     visit_time: ps from request to end (over and delivered), summed over all visits to processes.
     parted: ps when the last visit to a process was over; 0 if there was none.
-    acted: actions that processes counted beside those of the graph, by (server, flow, action).
+    acted: actions that processes counted in addition to those of the graph, by (server, flow, action).
     inside: for each process, the most visits it had in hand at once.
     """
 
@@ -173,5 +174,5 @@ class Trace:
 
     @property
     def visits(self) -> int:
-        """Tokens through stages."""
+        """Visits of tokens to stages."""
         return sum(count for flow in self.executed for copy in flow for count in copy)

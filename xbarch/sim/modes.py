@@ -24,9 +24,9 @@ END = "image"  # the flow that closes an image, not a layer
 
 
 def apply_mode(graph: StageGraph, mode: str) -> StageGraph:
-    """The graph as it runs in `mode`; buffers hold whole feature maps where there is a barrier.
+    """The graph as it runs in `mode`; where there is a barrier, buffers hold whole feature maps.
 
-    batch: one image of as many windows as all images have together.
+    In mode batch, all images are one image with the windows of all of them.
     """
     if mode == "layer_by_layer":
         return _serial(replace(graph, flows=_barriers(graph)))
@@ -36,8 +36,8 @@ def apply_mode(graph: StageGraph, mode: str) -> StageGraph:
 
 
 def interval_of(graph: StageGraph, shown: StageGraph, trace: Trace, mode: str) -> Steady:
-    """The interval between images. shown: the graph before `apply_mode`. A batch has its mean, all of its time over its
-    images."""
+    """The interval between images. shown: the graph before `apply_mode`. For a batch it is the mean, the run's time
+    over its images."""
     if mode != "batch":
         return steady(graph, trace)
     done = np.concatenate([d.reshape(shown.images, -1) for d in trace.done], axis=1).max(axis=1)
@@ -45,7 +45,7 @@ def interval_of(graph: StageGraph, shown: StageGraph, trace: Trace, mode: str) -
 
 
 def _barriers(graph: StageGraph) -> tuple[Flow, ...]:
-    """Every window needs all windows of each producer, and of the flow before it in their order."""
+    """Every window needs all windows of each producer and of the previous flow."""
     flows = []
     for number, flow in enumerate(graph.flows):
         edges = [replace(edge, need=np.full_like(edge.need, graph.flows[edge.producer].windows),
@@ -57,14 +57,14 @@ def _barriers(graph: StageGraph) -> tuple[Flow, ...]:
 
 
 def _after(flow: Flow, number: int, windows: int) -> Edge:
-    """An edge that says when, not what: from all windows of a flow to each of the consumer's."""
+    """An edge that orders without carrying data: each window of the consumer waits for all windows of a flow."""
     need: Ints = np.full(windows, flow.windows, np.int64)
     return Edge(number, need, need, flow.windows)
 
 
 def _serial(graph: StageGraph) -> StageGraph:
-    """One image at a time: a flow of one window an image waits for the last one, and only then gives back the room in
-    which the next image comes in."""
+    """One image at a time: an extra flow with one window per image waits for the last flow, and only then gives back
+    the room into which the next image comes."""
     last = len(graph.flows) - 1
     inputs = tuple(_after(graph.flows[number], number, 1) for number in sorted({last, *(
         n for n, flow in enumerate(graph.flows) if not flow.inputs)}))
@@ -80,7 +80,7 @@ def _joined(graph: StageGraph) -> StageGraph:
 def _repeated(flow: Flow, graph: StageGraph) -> Flow:
     images = graph.images
 
-    def tiled(value: int | Ints) -> int | Ints:  # one per window of one or more images, as many as there are now
+    def tiled(value: int | Ints) -> int | Ints:  # one per window of one or more images, repeated for all images
         return np.resize(value, images * flow.windows) if isinstance(value, np.ndarray) else value
 
     def after(edge: Edge) -> Edge:

@@ -15,13 +15,13 @@ from xbarch.sim.unit import Queue, UnitError, Visit, whole
 
 
 class ProcessServer:
-    """Gives the process its visits, and does what it says of them."""
+    """Gives the process its visits, and carries out what it decides about them."""
 
     def __init__(self, engine: Core, number: int, process: Process) -> None:
         self.engine, self.number, self.env = engine, number, engine.env
         self.takers: deque[Event] = deque()
         self.visits: dict[Visit, None] = {}  # not over or not delivered
-        self.inside, self.most, self.since = 0, 0, 0  # visits that are not over, the most so far; since when one is
+        self.inside, self.most, self.since = 0, 0, 0  # visits not over, the most so far, since when
         try:
             self.env.process(process(self.env, Queue(self, engine.graph.servers[number].name))).unit = number
         except KeyboardInterrupt:

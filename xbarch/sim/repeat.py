@@ -1,9 +1,9 @@
-"""Long runs without simulating all of them: a state that has been before repeats what followed it.
+"""Shortens the simulation of long runs: a state that occurs again is followed by the same steps again.
 
-An engine's next step depends on its state alone, so where everything in the memory that it will still look at is what
-it was some images ago (times counted from now, windows from the image), all later images follow those between, each
-as much later. The run is then put so many whole periods ahead as end before a flow has no more windows to issue, and
-goes on from there: times and counts are those of the whole run.
+An engine's next step depends only on its state. So where everything in the memory that the engine will still read is
+the same as some images ago (with times counted from now, windows from the current image), all later images repeat those
+in between, shifted in time. The run is then moved ahead by as many whole periods as end before a flow runs out of
+windows to issue, and goes on from there; times and counts are those of the whole run.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from xbarch.sim.kernel import layout as k
 
 Ints = NDArray[np.int64]
 
-FEWEST = 8  # images of a run that is watched: shorter ones are over before they repeat
-LONGEST = 32  # images of a period that is looked for
-_COUNTS = ("EXECUTED", "BUSY", "SERVED", "TAKEN", "GIVEN")  # that only grow
+FEWEST = 8  # fewest images of a run that is watched: shorter runs end before they repeat
+LONGEST = 32  # longest period that is looked for, in images
+_COUNTS = ("EXECUTED", "BUSY", "SERVED", "TAKEN", "GIVEN")  # counters, which only grow
 _TIMES = ("FREE", "ASKED", "EVENT_TIME", "TURN_TIME", "TOKEN_GATED", "TOKEN_END", "VISIT_TIME", "VISIT_END")
 
 
@@ -39,14 +39,14 @@ class _Mark:
 
 
 class Repetition:
-    """Looks at the memory of a run whenever another image has left its last flow."""
+    """Examines the memory of a run whenever another image has left its last flow."""
 
     def __init__(self, graph: StageGraph, memory: Any) -> None:
         self.graph, self.image, self.known = graph, 0, dict[tuple[int, bytes], _Mark]()
         self.windows = np.array([flow.windows for flow in graph.flows], np.int64)
         c = graph.columns
         sizes = np.array([times.size if isinstance(times, np.ndarray) else 1 for times in c.times])
-        images = sizes[[c.occupancy, c.latency]] // self.windows[c.flow[c.copy]]  # none where one time is for all
+        images = sizes[[c.occupancy, c.latency]] // self.windows[c.flow[c.copy]]  # 0 where all windows have one time
         self.period = lcm(*set(np.maximum(images, 1).ravel().tolist()))
         self.next(memory)
 
@@ -58,7 +58,7 @@ class Repetition:
         memory[k.MARK] = self.image * int(self.windows[-1]) if worth else 0
 
     def look(self, memory: Any) -> Any:
-        """The memory at a mark, put ahead where its state has been before."""
+        """The memory at a mark, moved ahead if its state has occurred before."""
         plain = isinstance(memory, list)
         memory = np.array(memory) if plain else memory
         self._look(memory)
@@ -79,12 +79,12 @@ class Repetition:
 
 
 class _View:
-    """The sections of a memory by name, and what they mean from one image on."""
+    """The sections of a memory by name, as seen from the start of an image."""
 
     def __init__(self, memory: Ints, graph: StageGraph, windows: Ints, image: int) -> None:
         self.memory, self.graph, self.windows, self.image = memory, graph, windows, image
         self.now = int(memory[k.NOW])
-        self.first = image * windows  # window of each flow from which is counted
+        self.first = image * windows  # window of each flow from which others are counted
         copies = np.array([len(flow.copies) for flow in graph.flows])
         self.flow = np.repeat(np.arange(len(windows)), copies)  # of each copy
         sizes = np.diff(self["COPY_FIRST"])
@@ -97,7 +97,7 @@ class _View:
         return found
 
     def state(self) -> bytes:
-        """Digest of all that later steps depend on, in an order of its own."""
+        """Digest of everything that later steps depend on, in canonical order."""
         digest = sha256()
         for part in (*self._flows(), *self._waiting(), self._queued(), *self._tokens()):
             digest.update(np.int64(part.size).tobytes())
@@ -105,12 +105,12 @@ class _View:
         return digest.digest()
 
     def _left(self, times: Ints) -> Ints:
-        """Times from now on; what is over counts as now."""
+        """Times counted from now; times in the past count as now."""
         return np.maximum(times - self.now, 0)
 
     def _flows(self) -> list[Ints]:
-        """Flows and whose turn it is of their copies, edges, pools, servers, and the marks of windows that are not all
-        through."""
+        """Flows and which of their copies is next, edges, pools, servers, and the marks of windows from the first one
+        that is still under way."""
         done, gated, issued = (self[name] - self.first for name in ("DONE", "GATED", "ISSUED"))
         at, state = self["FLOW_AT"], self["STATE"]
         marks = [state[a + low:a + high] for a, low, high in zip(at, self.low, self["ISSUED"], strict=False)]
@@ -121,7 +121,7 @@ class _View:
                 np.where(late, self["ASKED_WINDOW"] - self.first[self.stage_flow], 0)]
 
     def _waiting(self) -> list[Ints]:
-        """The two heaps, whatever their order."""
+        """The entries of the two heaps, sorted."""
         size = self.memory[k.EVENTS]
         code = self["EVENT_CODE"][:size]
         kind, what = code & 3, code >> 2
@@ -135,11 +135,11 @@ class _View:
                 _ordered(self._left(self["TURN_TIME"][:turns]), self["TURN_SERVER"][:turns])]
 
     def _window(self, token: Ints) -> Ints:
-        """Of tokens, counted from the image."""
+        """Windows of tokens, counted from the image."""
         return self["TOKEN_WINDOW"][token] - self.first[self.flow[self["TOKEN_COPY"][token]]]
 
     def _queued(self) -> Ints:
-        """Who waits in each queue, in order, since when."""
+        """Which visits wait in each queue, in order, and since when."""
         after = self["VISIT_NEXT"]
         found, ends = [], []
         for visit in self["HEAD"].tolist():
@@ -152,7 +152,7 @@ class _View:
                                self._window(self["VISIT_TOKEN"][visits]), self["VISIT_TIME"][visits] - self.now))
 
     def _live(self) -> tuple[Ints, Ints]:
-        """Tokens that are not through; of every flow the first window that is not."""
+        """Tokens that are under way, and the first such window of every flow."""
         token = np.arange(self.memory[k.TOKENS])
         flow = self.flow[self["TOKEN_COPY"][token]]
         marks = self["STATE"][self["FLOW_AT"][flow] + self["TOKEN_WINDOW"][token]]
@@ -162,7 +162,7 @@ class _View:
         return token[live], low
 
     def _tokens(self) -> list[Ints]:
-        """Tokens that are not through, and what their stages still wait for."""
+        """Tokens that are under way, and what their stages still wait for."""
         token = self.token
         left, gates = self["TOKEN_LEFT"][token], self["TOKEN_GATES"][token]
         rows = _ordered(self["TOKEN_COPY"][token], self._window(token), left, gates,
@@ -179,7 +179,7 @@ class _View:
                                np.where(opened > 0, self._left(self["VISIT_END"][visit]), 0))]
 
     def ahead(self, before: _Mark, here: _Mark) -> int:
-        """Put the run as many periods ahead as it has windows for; how many."""
+        """Move the run ahead by as many periods as it has windows for; returns how many."""
         images, span = here.image - before.image, here.now - before.now
         totals = self["FLOW_TOTAL"]
         times = int(((totals - here.issued) // (images * self.windows)).min())
@@ -203,7 +203,7 @@ class _View:
         return times
 
     def _flow(self, flow: int, at: int, before: _Mark, here: _Mark, times: int, span: int) -> None:
-        """A flow's times of the windows between, and marks of those that are not through."""
+        """Fill in a flow's times for the skipped windows, and move the marks of windows that are under way."""
         low, high = int(self.low[flow]), int(here.issued[flow])
         step = high - int(before.issued[flow])
         jump, state = times * step, self["STATE"][at:]
@@ -217,7 +217,7 @@ class _View:
 
 
 def _filled(values: Ints, start: int, stop: int, step: int, span: int, known: NDArray[np.bool_]) -> None:
-    """Values from `start` on: those `step` before and `span` more, but for those known."""
+    """Fill values from `start` on with those `step` entries earlier plus `span`, except where they are known."""
     for at in range(start, stop, step):
         end = min(at + step, stop)
         later, mine = values[at - step:end - step] + span, known[at - start:end - start]

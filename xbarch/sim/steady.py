@@ -13,7 +13,7 @@ from xbarch.sim.graph import StageGraph, Trace
 
 Times = NDArray[np.int64]
 
-# A pattern over more images than this is not looked for: its mean is then as good as measured.
+# Longer patterns, in images, are not looked for: a mean over that many images is then as good.
 LONGEST = 16
 
 # Two-sided 95 % quantiles of Student's t for 2, 3, ... degrees of freedom, then by tens (NIST/SEMATECH e-Handbook of
@@ -26,10 +26,10 @@ _STUDENT = {n: t for n, t in enumerate((
 
 @dataclass(frozen=True)
 class Steady:
-    """interval_ps: ps an image in the steady state. exact: the whole pattern was seen to repeat exactly.
+    """interval_ps: ps per image in the steady state. exact: the whole pattern was seen to repeat exactly.
 
-    first_image_ps: when the first image was complete, from 0. spread_ps: of a mean, half its 95 % confidence interval;
-    none where it is exact or of fewer than three images.
+    first_image_ps: when the first image was complete, from 0. spread_ps: half the 95 % confidence interval of a mean;
+    None where the interval is exact or the mean is over fewer than three gaps.
     """
 
     interval_ps: Fraction
@@ -39,12 +39,12 @@ class Steady:
 
 
 def steady(graph: StageGraph, trace: Trace) -> Steady:
-    """Find the interval between images; nothing about it is assumed.
+    """Find the interval between images, without assumptions about it.
 
-    An image is complete when it and those before it have left every flow that nobody reads. Where images repeat
-    those a period before them exactly (`_repetition`), the interval is the mean over a period, exact. Otherwise it
-    is a mean over part of the run (`_span`), with its confidence interval. A run of one image has only its own time.
-    Where units are processes nothing is exact: their state may differ where the times do not.
+    An image is complete when it and those before it have left every flow that no other flow reads. Where images exactly
+    repeat those one period earlier (`_repetition`), the interval is the mean over a period, and exact. Otherwise it is
+    a mean over part of the run (`_span`), with its confidence interval. A run of one image has only its own time. Where
+    servers are processes nothing is exact: their state may differ even where the times agree.
     """
     done = np.concatenate([d.reshape(graph.images, -1) for d in trace.done], axis=1)
     read = {e.producer for flow in graph.flows for e in flow.inputs}
@@ -52,35 +52,37 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
     complete: Times = np.maximum.accumulate(np.max(last, axis=0))
     first = int(complete[0])
     full = _full(graph, trace, complete)
-    found = None if graph.processes else _repetition(done, full)  # what a process has in mind is not in the times
+    found = None if graph.processes else _repetition(done, full)  # the state of a process does not show in the times
     if found is not None and found > 0:
         return Steady(found, True, first)
-    # A mean of few images may fall below what the busiest server needs for one; no rate can. Nor may the time of one
-    # image, which is complete before windows that nobody needs. What had several visits in hand sets no such limit.
+    # A mean over few images may fall below what the busiest server needs per image, but no real rate can; nor can the
+    # time of a single image, which is complete before windows that no layer needs. A process with several visits in
+    # hand sets no such limit.
     gaps = np.diff(complete[_span(complete, full)])
     mean = max(Fraction(int(gaps.sum()), len(gaps)) if len(gaps) else Fraction(first),
                Fraction(max((held for server, held in enumerate(trace.busy.tolist())
                              if trace.inside.get(server, 1) <= 1), default=0), graph.images))
-    # Only a graph without any time in it gets here with nothing: a picosecond is the clock's resolution.
+    # Only a graph in which nothing takes time reaches this point with 0: the clock's resolution is a picosecond.
     return Steady(mean if mean > 0 else Fraction(max(trace.makespan, 1), graph.images), False, first, _spread(gaps))
 
 
 def _full(graph: StageGraph, trace: Trace, complete: Times) -> int:
-    """The last image complete before the machine drains, -1 if none.
+    """The last image that is complete before the machine drains; -1 if there is none.
 
-    It drains from when the last window was issued to the flows that read nobody. Images then find servers idle that
-    later ones would have used, and are faster than in the steady state.
+    The machine drains once the last window of the flows without inputs was issued. Images then find servers idle that
+    later images would have used, and are faster than in the steady state.
     """
     drain = max(int(issued[-1]) for flow, issued in zip(graph.flows, trace.issued, strict=True) if not flow.inputs)
     return int(np.searchsorted(complete, drain, side="right")) - 1
 
 
 def _repetition(done: Times, full: int) -> Fraction | None:
-    """Mean interval of the exact repetition that covers most images, the shortest of those; None if there is none.
+    """Mean interval of the exact repetition that covers most images, of several the one with the shortest period; None
+    if there is none.
 
-    done: [images, windows of all flows]. A repetition of period p: successive images, image `full` among them,
-    each of which has *every* window of every flow one and the same shift after the image p before it. It must go on
-    for more than a period, so that the gaps between images, too, have been seen twice.
+    done: [images, windows of all flows]. A repetition of period p is a run of successive images, image `full` among
+    them, in each of which *every* window of every flow comes one and the same time after that of the image p earlier.
+    It must go on for more than a period, so that the gaps between images have been seen twice as well.
     """
     best, interval = 0, None
     for period in range(1, min(LONGEST, (len(done) - 1) // 2) + 1):
@@ -97,7 +99,7 @@ def _repetition(done: Times, full: int) -> Fraction | None:
 
 
 def _span(complete: Times, full: int) -> slice:
-    """The second half of the run up to image `full`, or its end where `full` is not in it."""
+    """The second half of the run; it ends at image `full` where that half contains it."""
     start = (len(complete) - 1) // 2
     return slice(start, 1 + (full if full > start else len(complete) - 1))
 
@@ -105,7 +107,7 @@ def _span(complete: Times, full: int) -> slice:
 def _spread(gaps: Times) -> int | None:
     """Half the 95 % confidence interval of the mean of these times between images (Student's t).
 
-    As if they were independent; a late image is often followed by a short gap, which makes the interval too wide
+    The times are treated as independent. A late image is often followed by a short gap, so the interval is too wide
     rather than too narrow.
     """
     if len(gaps) < 3:

@@ -36,7 +36,7 @@ class Copy:
 
     @staticmethod
     def time(times: Any, window: int) -> int:
-        """The window's, of `occupancy` or `latency` of a stage."""
+        """The time for a window, given the `occupancy` or `latency` of a stage."""
         found: int = times[window % len(times)] if times.__class__ is list else times
         return found
 
@@ -52,14 +52,14 @@ class Token:
         self.flow, self.copy, self.window = flow, copy, window
         self.waits = copy.before.copy()
         self.left, self.gates = len(copy.before), copy.gates
-        self.kept: dict[int, list[int]] = {}  # stage with room: stages whose end is open, latest of the others
+        self.kept: dict[int, list[int]] = {}  # by stage with room: stages without a known end, latest end of others
 
 
 Request = tuple[int, int, int, int, Token]  # when asked, port, window, stage, token
 
 
 class Prefix:
-    """How many windows, counted in order without a gap, have reached a mark."""
+    """How many windows have reached a mark, counted in order up to the first that has not."""
 
     __slots__ = ("ahead", "count")
 
@@ -68,7 +68,7 @@ class Prefix:
         self.ahead: set[int] = set()
 
     def add(self, window: int) -> bool:
-        """Mark a window; whether the prefix grew."""
+        """Mark a window; returns whether the count grew."""
         if window != self.count:
             self.ahead.add(window)
             return False
@@ -103,7 +103,7 @@ class Stream:
 
 
 class Room:
-    """What is left of a pool. Room on its way back is only looked at by who needs it."""
+    """What is left of a pool. Room that is given back later is looked at only when it is needed."""
 
     __slots__ = ("alarm", "back", "capacity", "free", "given", "name", "peak", "taken", "waiting")
 
@@ -115,7 +115,7 @@ class Room:
         self.taken, self.given, self.peak = 0, 0, 0
 
     def has(self, amount: int, now: int) -> bool:
-        """Whether so much is left, with all that has come back by now."""
+        """Whether that much is left, including everything that has come back by now."""
         while self.back and self.back[0][0] <= now:
             back = heappop(self.back)[1]
             self.free += back

@@ -1,6 +1,6 @@
-"""A unit written as a SimPy process: what it sees of a run, and how it takes part in it.
+"""A server written as a SimPy process (a unit process): what it sees of a run, and how it takes part in it.
 
-    def serve(env, queue):                          # a unit that serves a token at a time, as the stage graph says
+    def serve(env, queue):                          # serves one token at a time, as the stage graph says
         while True:
             visit = yield queue.get()
             visit.deliver(visit.latency)
@@ -21,7 +21,7 @@ from xbarch.sim.token import Request, Token
 
 
 class Host(Protocol):
-    """The engine's side of a unit that is a process: what its queue and its visits call."""
+    """The engine's side of a unit process: what its queue and its visits call."""
 
     @property
     def now(self) -> int: ...
@@ -31,7 +31,7 @@ class Host(Protocol):
 
 
 class UnitError(Exception):
-    """A unit raised something, its cause. server: the unit's number."""
+    """A unit process raised an exception, the cause of this one. server: its number."""
 
     def __init__(self, server: int) -> None:
         super().__init__(f"server {server}")
@@ -39,8 +39,8 @@ class UnitError(Exception):
 
 
 class Environment(simpy.Environment):  # type: ignore[misc]
-    """An environment that knows whose its processes and events are: what a unit's process makes is the unit's. first:
-    the unit whose the rest is."""
+    """An environment that records which unit process made each process and event. first: the unit to which everything
+    else is attributed."""
 
     def __init__(self, first: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Environment(simpy.Environment):  # type: ignore[misc]
         return made
 
     def close(self) -> None:
-        """End all processes. What they raise then concerns no one."""
+        """End all processes. Exceptions that they raise now are ignored."""
         for loop in list(self._loops):
             with suppress(Exception):
                 loop.close()
@@ -67,23 +67,23 @@ class Environment(simpy.Environment):  # type: ignore[misc]
 
     @staticmethod
     def unit(event: Any) -> int | None:
-        """The unit that made this; None: nobody knows."""
+        """The unit that made this event or process; None: unknown."""
         return getattr(event, "unit", None)
 
     def step(self) -> None:
-        """The next event.
+        """Process the next event.
 
         Raises:
             EmptySchedule: there is none.
-            UnitError: what a unit did raised something.
+            UnitError: a unit's code raised an exception.
         """
         event: Any = self._queue[0][3] if self._queue else None
         try:
             super().step()
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # whatever a unit raises
-            if event is not None and not event.ok:  # it failed, or a process ended so; SimPy raises a copy
+        except BaseException as error:  # anything that a unit raises
+            if event is not None and not event.ok:  # an event failed, or a process ended with it; SimPy raises a copy
                 unit = self.unit(event)
                 raise UnitError(self.first if unit is None else unit) from event.value
             if (unit := self.unit(self.active_process)) is not None:
@@ -94,10 +94,10 @@ class Environment(simpy.Environment):  # type: ignore[misc]
 class Visit:
     """A token at a unit, from its grant on. All times in ps.
 
-    layer, stage: names of the flow and of the stage. window: the token's number in the whole run. asked, granted: when.
-    occupancy, latency: what the stage graph says it takes from its grant until the unit is free, and until the result
-    is out; the unit decides what it does take. until, out: when it was over, when its result is out; -1: not yet.
-    acted: actions counted so far.
+    layer, stage: names of the flow and of the stage. window: the token's number in the whole run. asked, granted: when
+    it was requested and granted. occupancy, latency: the times that the stage graph gives from the grant until the unit
+    is free, and until the result is out; the unit decides the real times. until, out: when the visit was over, and when
+    its result is out; -1: not yet. acted: actions counted so far.
     """
 
     def __init__(self, unit: Host, request: Request) -> None:
@@ -111,10 +111,11 @@ class Visit:
         self._unit, self._at = unit, (token, stage)
 
     def over(self) -> None:
-        """The token leaves the unit now: room that it takes, and the inputs that it was computed from, are given back.
+        """The token leaves the unit now: the room that it takes, and the inputs from which it was computed, are given
+        back.
 
         Raises:
-            ValueError: it has left already, or a timeout of the unit's was no whole number of ps.
+            ValueError: it has left already, or a timeout of the unit was not a whole number of ps.
         """
         self._open("over()")
         self.until = self._unit.now
@@ -124,7 +125,7 @@ class Visit:
         """The token's result is out `after` ps from now.
 
         Raises:
-            ValueError: it was delivered already, or a time is no whole number of ps of at least 0.
+            ValueError: it was delivered already, or a time is not a whole number of ps of at least 0.
         """
         if self.out >= 0:
             raise ValueError(f"deliver(): {self} is delivered already")
@@ -132,11 +133,11 @@ class Visit:
         self._unit.deliver(self, *self._at)
 
     def act(self, action: str, count: int = 1) -> None:
-        """Count an action beside those of the stage graph, booked to the token's layer; a component of the architecture
-        must pay for it.
+        """Count an action in addition to those of the stage graph, for the token's layer; a component of the
+        architecture must price it.
 
         Raises:
-            ValueError: the visit is over, or the count is no whole number of at least 0.
+            ValueError: the visit is over, or the count is not a whole number of at least 0.
         """
         self._open("act()")
         self.acted[action] = self.acted.get(action, 0) + whole(count, "act()", "actions")
@@ -150,14 +151,15 @@ class Visit:
 
 
 class Queue:
-    """The requests at a unit, in the order of (when asked, port, window). name: the unit's, such as "edram@tile3"."""
+    """The requests at a unit, in the order of (time of the request, port, window). name: the unit's, such as
+    "edram@tile3"."""
 
     def __init__(self, unit: Host, name: str) -> None:
         self.name, self._unit = name, unit
 
     def get(self) -> Event:
-        """The event of being given the next visit, which is its value: the first request for which there is room, when
-        all requests of its instant are in. A visit is given to the event even if nobody waits for that any longer."""
+        """An event whose value is the next visit: the first request for which there is room, once all requests of its
+        instant are in. The event receives a visit even if no process waits for it any longer."""
         return self._unit.get()
 
 

@@ -108,7 +108,7 @@ class Crossbar(Spec):
                             "subtracted from those of the other before they are sensed, so that a cell holds a sign")
     dac_bits: int = Field(ge=1, le=8)
     adc_bits: int = Field(ge=1, le=16)
-    adcs_per_crossbar: Ratio = Field(description="converters a crossbar has to itself; 1/8: eight crossbars share one")
+    adcs_per_crossbar: Ratio = Field(description="converters per crossbar; 1/8: eight crossbars share one")
     read: Time = Field(ge=1, description="time of one array read")
     read_rows: int | None = Field(None, ge=1, le=4096, description="word lines of the array that `read` is the time "
                                   "of; none: `rows`, or those of the file that states `read`")
@@ -130,7 +130,7 @@ class Crossbar(Spec):
 class Hierarchy(Spec):
     """How many of what."""
 
-    tiles: int = Field(ge=1, le=65536, description="tiles a chip")
+    tiles: int = Field(ge=1, le=65536, description="tiles per chip")
     imas_per_tile: int = Field(ge=1, le=4096)
     crossbars_per_ima: int = Field(ge=1, le=4096)
     source: Source

@@ -17,8 +17,8 @@ Made = TypeVar("Made")
 
 
 class Counts(Protocol):
-    """What is known of weights and their mask sooner than they are made. kept: unmasked ones. zeros: those of them that
-    are zero all the same. masked: whether there is a mask."""
+    """What is known about weights and their mask before they are made. kept: unmasked weights. zeros: unmasked weights
+    that are zero all the same. masked: whether there is a mask."""
 
     @property
     def masked(self) -> bool: ...
@@ -31,8 +31,8 @@ class Counts(Protocol):
 
 
 class Named(Generic[Made]):
-    """Makes what `make` makes, whose content has a name: where that is equal, so is what is made. counts: of weights
-    and mask, the same for both."""
+    """A maker whose result has a name: makers with equal names make equal results. counts: those of weights and mask,
+    the same for both."""
 
     def __init__(self, name: str, make: Callable[[], Made], counts: Counts | None = None) -> None:
         self.name, self.make, self.counts = name, make, counts
@@ -41,15 +41,15 @@ class Named(Generic[Made]):
         return self.make()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One node. Shapes are (channels, height, width); a linear layer's are (features, 1, 1).
+    """One node of the graph. Shapes are (channels, height, width); those of a linear layer are (features, 1, 1).
 
     `weights` makes the integer weights on demand, shape (F, C/groups, kh, kw), int8 or int16, signed within
-    `weight_bits`; `mask` the same shape, True where a weight is kept (None: all kept). Inputs of conv and
-    linear are unsigned integers of `input_bits`. `relu` says the activation unit clips at zero (fused).
-    With `scale` and `bias` [F], batch norm folded in, an accumulated sum a of filter f leaves as the level
-    round(scale[f] * a + bias[f]), clipped to the output's range (the last layer's stay real).
+    `weight_bits`; `mask` makes an array of the same shape, True where a weight is kept (None: all are kept). Inputs of
+    conv and linear layers are unsigned integers of `input_bits`. `relu`: the activation unit clips at zero (fused).
+    With `scale` and `bias` [F], which include batch norm, an accumulated sum a of filter f leaves as the level
+    round(scale[f] * a + bias[f]), clipped to the output's range (the last layer's outputs stay real).
     """
 
     name: str
@@ -74,12 +74,12 @@ class Layer:
 
     @property
     def compute(self) -> bool:
-        """Whether crossbars hold it."""
+        """Whether crossbars hold the layer's weights."""
         return self.op in ("conv", "linear")
 
     @property
     def windows(self) -> int:
-        """Output positions an image has: each is one matrix-vector product."""
+        """Output pixels per image; each is one matrix-vector product."""
         return self.out_shape[1] * self.out_shape[2]
 
     @property
@@ -94,12 +94,12 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates an image needs, padding counted (the hardware drives those rows with zeros)."""
+        """Multiply-accumulates per image, padding included (the hardware drives those rows with zeros)."""
         return self.windows * self.rows * self.filters if self.compute else 0
 
     @property
     def _counts(self) -> Counts | None:
-        """What the makers of the weights and the mask know, if they belong together."""
+        """What the makers of weights and mask know, if they belong together."""
         found: Counts | None = getattr(self.weights, "counts", None)
         if found is None or (self.mask is None) == found.masked:
             return None
@@ -126,7 +126,7 @@ class Layer:
 
     @cached_property
     def matrix(self) -> Ints:
-        """Unrolled integer weights [rows, filters] (for groups > 1 each filter's own group's rows)."""
+        """Unrolled integer weights [rows, filters]; for groups > 1, each filter has the rows of its own group."""
         assert self.weights is not None
         w = self.weights()
         return w.reshape(w.shape[0], -1).T
@@ -138,13 +138,13 @@ class Layer:
         return np.ones((self.rows, self.filters), bool) if mask is None else mask.reshape(mask.shape[0], -1).T
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Workload:
-    """A network ready to run: layers in topological order, the first is the input.
+    """A network ready to run: layers in topological order, of which the first is the input.
 
-    `trained_on` is None for weights never trained; they are then labelled synthetic wherever they appear.
+    `trained_on` is None for weights that were never trained; they are then labelled synthetic wherever they appear.
     `activations` maps a compute layer's name to its integer inputs for a few test images, (n, C, H, W). `file` is the
-    manifest it came from, for messages.
+    manifest from which it was read, for messages.
     """
 
     name: str
@@ -173,7 +173,8 @@ class Workload:
 def unroll(x: Ints, layer: Layer) -> Ints:
     """Input vectors of every window, int64 [windows, C * kh * kw], of one image `x` (C, H, W), zero padded.
 
-    For a linear layer `x` is flattened to one window. Row order as `Layer.matrix`, all groups' channels.
+    For a linear layer `x` is flattened to one window. Rows are in the order of `Layer.matrix`, with the channels of all
+    groups.
     """
     if layer.op == "linear":
         return x.reshape(1, -1).astype(np.int64)

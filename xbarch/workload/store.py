@@ -181,9 +181,10 @@ def load(folder: Path) -> Workload:
     if not any(layer.compute for layer in layers.values()):
         raise InputError("must have at least one conv or linear layer", file=folder / MANIFEST, field="layers")
     return Workload(
-        manifest.name, tuple(layers.values()), manifest.datapath, manifest.options, manifest.trained_on,
-        manifest.accuracy, manifest.source, Lazy(activations, manifest.sha256),
-        manifest.model_dump(mode="json", exclude={"layers"}), str(folder / MANIFEST))
+        name=manifest.name, layers=tuple(layers.values()), datapath=manifest.datapath, options=manifest.options,
+        trained_on=manifest.trained_on, accuracy=manifest.accuracy, source=manifest.source,
+        activations=Lazy(activations, manifest.sha256), manifest=manifest.model_dump(mode="json", exclude={"layers"}),
+        file=str(folder / MANIFEST))
 
 
 class Lazy(dict[str, Any]):

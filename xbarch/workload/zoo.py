@@ -33,7 +33,7 @@ class Net:
     layers: list[Layer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.layers.append(Layer("input", "input", (), self.image, self.image))
+        self.layers.append(Layer(name="input", op="input", inputs=(), in_shape=self.image, out_shape=self.image))
 
     def shape(self, name: str) -> Shape:
         return next(la.out_shape for la in reversed(self.layers) if la.name == name)
@@ -58,21 +58,25 @@ class Net:
     def add(self, name: str, main: str, shortcut: str) -> str:
         """Residual addition, then ReLU. A shortcut of fewer channels is padded with zero channels."""
         shape = self.shape(main)
-        return self._node(Layer(name, "add", (main, shortcut), shape, shape, relu=True))
+        return self._node(Layer(name=name, op="add", inputs=(main, shortcut), in_shape=shape, out_shape=shape,
+                                relu=True))
 
     def flatten(self, name: str, source: str) -> str:
         shape = self.shape(source)
-        return self._node(Layer(name, "flatten", (source,), shape, (shape[0] * shape[1] * shape[2], 1, 1)))
+        return self._node(Layer(name=name, op="flatten", inputs=(source,), in_shape=shape,
+                                out_shape=(shape[0] * shape[1] * shape[2], 1, 1)))
 
     def linear(self, name: str, source: str, filters: int, relu: bool = False) -> str:
-        return self._node(Layer(name, "linear", (source,), self.shape(source), (filters, 1, 1), relu=relu))
+        return self._node(Layer(name=name, op="linear", inputs=(source,), in_shape=self.shape(source),
+                                out_shape=(filters, 1, 1), relu=relu))
 
     def _window(self, op: Op, name: str, source: str, filters: int, window: tuple[int, int, int], relu: bool) -> str:
         """window: kernel, stride, padding."""
         (channels, height, width), (kernel, stride, padding) = self.shape(source), window
         out = (filters, (height + 2 * padding - kernel) // stride + 1, (width + 2 * padding - kernel) // stride + 1)
-        return self._node(Layer(name, op, (source,), (channels, height, width), out, (kernel, kernel),
-                                (stride, stride), (padding, padding), relu=relu))
+        return self._node(Layer(name=name, op=op, inputs=(source,), in_shape=(channels, height, width), out_shape=out,
+                                kernel=(kernel, kernel), stride=(stride, stride), padding=(padding, padding),
+                                relu=relu))
 
     def _node(self, layer: Layer) -> str:
         self.layers.append(layer)
@@ -251,8 +255,8 @@ class SyntheticRecipe(BaseModel):
         made = [self._weighted(i, layer, i != first) if layer.compute else layer for i, layer in enumerate(layers)]
         pruning = self.pruning
         return Workload(
-            name, tuple(made), pruning.method if pruning else "dense",
-            {"group_ch": pruning.group_ch} if pruning else {},
+            name=name, layers=tuple(made), datapath=pruning.method if pruning else "dense",
+            options={"group_ch": pruning.group_ch} if pruning else {},
             source=f"{self.network} with random weights, seed {self.seed}", manifest={"seed": self.seed})
 
     def _layer(self, layer: Layer) -> Layer:

@@ -47,8 +47,8 @@ def network(name, method):
     scale = 0.25 if method == "huai" else 0.3  # a power of two needs no multiplier
 
     def layer(name, op, source, before, after, **more):
-        made = Layer(name, op, (source,), before, after, weight_bits=4, input_bits=more.pop("bits", 4), output_bits=4,
-                     scale=np.full(after[0], scale), **more)
+        made = Layer(name=name, op=op, inputs=(source,), in_shape=before, out_shape=after, weight_bits=4,
+                     input_bits=more.pop("bits", 4), output_bits=4, scale=np.full(after[0], scale), **more)
         weights, mask = exact[name], None
         if method == "xue" or (method != "dense" and name == "conv2"):
             projected = path.project(weights, made, GEOMETRY, 0.25)
@@ -57,14 +57,17 @@ def network(name, method):
         return replace(made, weights=lambda: integers, mask=None if mask is None else lambda: mask)
 
     kernel = {"kernel": (3, 3), "padding": (1, 1), "relu": True}
-    return Workload(name, (
-        Layer("input", "input", (), (3, 8, 8), (3, 8, 8), output_bits=8),
+    return Workload(
+        name=name, layers=(
+        Layer(name="input", op="input", inputs=(), in_shape=(3, 8, 8), out_shape=(3, 8, 8), output_bits=8),
         layer("conv1", "conv", "input", (3, 8, 8), (64, 8, 8), bits=8, **kernel),
         layer("conv2", "conv", "conv1", (64, 8, 8), (64, 8, 8), **kernel),
-        Layer("pool", "avgpool", ("conv2",), (64, 8, 8), (64, 1, 1), (8, 8), (8, 8), input_bits=4, output_bits=4),
+        Layer(name="pool", op="avgpool", inputs=("conv2",), in_shape=(64, 8, 8), out_shape=(64, 1, 1), kernel=(8, 8),
+              stride=(8, 8), input_bits=4, output_bits=4),
         layer("fc", "linear", "pool", (64, 1, 1), (10, 1, 1)),
-    ), method, {"adc_bits": {"*": 2, "conv1": 3}} if method == "xue" else {}, "digits & <more>",
-        {"baseline": 0.9} if method == "dense" else {"baseline": 0.9, "cut": 0.5, "pruning": 0.895})
+    ), datapath=method, options={"adc_bits": {"*": 2, "conv1": 3}} if method == "xue" else {},
+        trained_on="digits & <more>",
+        accuracy={"baseline": 0.9} if method == "dense" else {"baseline": 0.9, "cut": 0.5, "pruning": 0.895})
 
 
 @pytest.fixture(scope="module")

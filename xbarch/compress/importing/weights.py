@@ -151,7 +151,7 @@ def _settle(network: Network, path: DataPath, geometry: Geometry, request: Impor
     """
     shapes = tuple(n.layer for n in network.compute_nodes())
     with guard.asking(path, "accepts"):
-        reason = path.accepts(Workload("imported", shapes), geometry)
+        reason = path.accepts(Workload(name="imported", layers=shapes), geometry)
     if reason:
         raise InputError(reason, field="method")
     if request.density is not None:

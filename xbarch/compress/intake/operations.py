@@ -36,7 +36,7 @@ class Reader:
         images = [n for n in self.program.graph.nodes if n.op == "placeholder" and n.name not in owners]
         if len(images) != 1:
             raise InputError(f"must take one input, the image, not {len(images)}", field="model")
-        self.layers["input"] = Layer("input", "input", (), self.shape, self.shape)
+        self.layers["input"] = Layer(name="input", op="input", inputs=(), in_shape=self.shape, out_shape=self.shape)
         self.names[images[0]] = "input"
         for node in self.program.graph.nodes:
             if node.op == "call_function":
@@ -107,15 +107,17 @@ class Reader:
                                                               zip(_two(dilation), w.shape[2:], strict=True))
         before = self.source(x)
         self.put(node, Layer(
-            self.layer_of(weight), "conv", (before.name,), before.out_shape, self.size(node),
-            (w.shape[2], w.shape[3]), _two(stride), _two(padding), _two(dilation), int(groups)))
+            name=self.layer_of(weight), op="conv", inputs=(before.name,), in_shape=before.out_shape,
+            out_shape=self.size(node), kernel=(w.shape[2], w.shape[3]), stride=_two(stride), padding=_two(padding),
+            dilation=_two(dilation), groups=int(groups)))
         self.parameters[self.names[node]] = Parameters(w, self.tensor(bias))
 
     def linear(self, node: fx.Node) -> None:
         x, weight, bias = _arguments(node, None, count=3)
         w, before = self.tensor(weight), self.source(x)
         assert w is not None
-        self.put(node, Layer(self.layer_of(weight), "linear", (before.name,), before.out_shape, self.size(node)))
+        self.put(node, Layer(name=self.layer_of(weight), op="linear", inputs=(before.name,), in_shape=before.out_shape,
+                             out_shape=self.size(node)))
         self.parameters[self.names[node]] = Parameters(w, self.tensor(bias))
 
     def layer_of(self, weight: fx.Node) -> str:
@@ -171,8 +173,9 @@ class Reader:
             raise InputError(f"pooling {self.path(node)} must round its output size down (ceil_mode=False)",
                              field="model")
         before, (kernel, stride, padding, dilation) = self.source(x), (_two(size) for size in window)
-        self.put(node, Layer(self.new_name(node, op), op, (before.name,), before.out_shape, self.size(node), kernel,
-                             stride, padding, dilation))
+        self.put(node, Layer(name=self.new_name(node, op), op=op, inputs=(before.name,), in_shape=before.out_shape,
+                             out_shape=self.size(node), kernel=kernel, stride=stride, padding=padding,
+                             dilation=dilation))
 
     def average(self, node: fx.Node) -> None:
         """Global average: adaptive pooling to one position, or a mean over both image axes."""
@@ -182,8 +185,8 @@ class Reader:
             raise InputError(f"adaptive average pooling {self.path(node)} must give one position, not {size}",
                              field="model")
         window = before.out_shape[1:]
-        self.put(node, Layer(self.new_name(node, "avgpool"), "avgpool", (before.name,), before.out_shape, size, window,
-                             window))
+        self.put(node, Layer(name=self.new_name(node, "avgpool"), op="avgpool", inputs=(before.name,),
+                             in_shape=before.out_shape, out_shape=size, kernel=window, stride=window))
 
     def add(self, node: fx.Node) -> None:
         if len(node.args) < 2 or not all(isinstance(a, fx.Node) and a in self.names for a in node.args[:2]) \
@@ -196,7 +199,8 @@ class Reader:
             raise InputError(f"addition in {self.path(node)} must add equal shapes, not {first.out_shape} and "
                              f"{second.out_shape}", field="model")
         shape = first.out_shape
-        self.put(node, Layer(self.new_name(node, "add"), "add", (first.name, second.name), shape, shape))
+        self.put(node, Layer(name=self.new_name(node, "add"), op="add", inputs=(first.name, second.name),
+                             in_shape=shape, out_shape=shape))
 
     def pad(self, node: fx.Node) -> None:
         """Zero channels after the last one, for a shortcut; the addition sees them from the shapes."""
@@ -215,8 +219,8 @@ class Reader:
             return
         if got != (features,):
             raise InputError(f"reshape in {self.path(node)} must flatten, not give {got}", field="model")
-        self.put(node, Layer(self.new_name(node, "flatten"), "flatten", (before.name,), before.out_shape,
-                             (features, 1, 1)))
+        self.put(node, Layer(name=self.new_name(node, "flatten"), op="flatten", inputs=(before.name,),
+                             in_shape=before.out_shape, out_shape=(features, 1, 1)))
 
     def alias(self, node: fx.Node) -> None:
         """Dropout at inference, copies, the first result of batch norm: the same value."""

@@ -1,1 +1,1 @@
-"""Algorithms that bring weights to zero. What goes together is the data path's to say."""
+"""Algorithms that bring weights to zero. The data path says which weights are removed together."""

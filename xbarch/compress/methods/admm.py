@@ -18,11 +18,11 @@ from xbarch.specs.recipe import Pruning
 
 
 class Admm(Pruner):
-    """min f(W) with W in C1, C2, ...: the loss gets rho/2 |W - Z_i + U_i|² for every constraint i; every `every` epochs
-    Z_i = project_i(W + U_i), U_i += W - Z_i, and rho grows.
+    """Minimizes f(W) with W in C1, C2, ...: rho/2 |W - Z_i + U_i|² is added to the loss for every constraint i; every
+    `every` epochs Z_i = project_i(W + U_i), U_i += W - Z_i, and rho grows.
 
-    Reported after every epoch: `primal` = |W - Z| / |W|, by which the constraints are still violated, and `dual` =
-    |Z - Z before| / |W|, by which the projections still move (Boyd et al., section 3.3).
+    Reported after every epoch: `primal` = |W - Z| / |W|, how far the constraints are still violated, and `dual` =
+    |Z - Z before| / |W|, how far the projections still move (Boyd et al., section 3.3).
     """
 
     def __init__(self, network: Network, spec: Pruning, path: DataPath) -> None:
@@ -61,7 +61,7 @@ class Admm(Pruner):
             self.frozen = self.projected(wished, self.density)
 
     def nearest(self, constraint: int, weights: list[Tensor]) -> list[Tensor]:
-        """Projections on one constraint, once frozen on what all of them kept."""
+        """Projections on one constraint; after freezing, limited to what all constraints kept."""
         found = self.projected(weights, self.density, self.constraints[constraint])
         return [self.back(n, f.weights) for n, f in zip(self.nodes, found, strict=True)]
 

@@ -1,5 +1,5 @@
-"""Even column sparsity for ADC bits (D.U.B., arXiv 2403.13082, 2024): every column of a crossbar is brought to the same
-sparsity, because the fullest column decides how many bits the ADCs need."""
+"""Even column sparsity for fewer ADC bits (D.U.B., arXiv 2403.13082, 2024): all columns of a crossbar are brought to
+the same sparsity, because the fullest column decides how many bits the ADCs need."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from xbarch.specs.recipe import Hoyer as Spec
 
 
 class Hoyer(Pruner):
-    """strength * sum over crossbars of the variance, over their columns, of the Hoyer measure (sum |w|)² / sum w²: the
-    number of weights where all are alike, one where a single one is not zero. Until the cut.
+    """Penalty until the cut: strength * sum over crossbars of the variance, over their columns, of the Hoyer measure
+    (sum |w|)² / sum w². The measure is the number of weights where all are equal, and one where a single weight is not
+    zero.
 
-    Divided by the rows' number, so that it does not depend on the crossbar (this project's reading).
+    It is divided by the number of rows, so that it does not depend on the crossbar (this project's reading).
     """
 
     def penalty(self, progress: float) -> Tensor | None:
@@ -24,7 +25,7 @@ class Hoyer(Pruner):
         return self.spec.algorithm.strength * torch.stack([self._uneven(n) for n in self.nodes]).sum()
 
     def _uneven(self, node: Node) -> Tensor:
-        """Sum of the variances of a layer's crossbars."""
+        """Sum of the variances over a layer's crossbars."""
         tall, per = self.geometry.rows, self.geometry.columns // self.geometry.slices(node.layer.weight_bits)
         w = node.weight.flatten(1)
         rows = min(tall, w.shape[1])

@@ -16,14 +16,14 @@ from xbarch.plugins.guard import asking
 from xbarch.specs.recipe import Lasso as Spec
 from xbarch.specs.recipe import Pruning
 
-Size = tuple[int, int]  # filters of a group, and rows of the unrolled matrix
+Size = tuple[int, int]  # of a group: filters, and rows of the unrolled matrix
 
 
 def grouped(weight: Tensor, size: Size, convolutions: int = 1) -> Tensor:
     """[F, C, kh, kw] (or [F, C]) as groups [convolutions * ceil(F / convolutions / f), ceil(C kh kw / r), f * r];
     smaller groups at the borders are filled with zeros.
 
-    convolutions: groups of the convolution, which none of these groups crosses.
+    convolutions: groups of the convolution; no group of weights crosses their borders.
     """
     f, r = size
     w = weight.reshape(convolutions, weight.shape[0] // convolutions, -1)
@@ -33,7 +33,7 @@ def grouped(weight: Tensor, size: Size, convolutions: int = 1) -> Tensor:
 
 
 def spread(groups: Tensor, weight: Tensor, size: Size, convolutions: int = 1) -> Tensor:
-    """One value a group [Q, P] as one a weight, the shape of `weight`."""
+    """Values per group, [Q, P], spread over the weights in the shape of `weight`."""
     per, rows = weight.shape[0] // convolutions, weight[0].numel()
     wide = groups.reshape(convolutions, -1, groups.shape[1]).repeat_interleave(size[0], 1)[:, :per]
     return wide.repeat_interleave(size[1], 2)[:, :, :rows].reshape(weight.shape)
@@ -42,9 +42,9 @@ def spread(groups: Tensor, weight: Tensor, size: Size, convolutions: int = 1) ->
 class Lasso(Pruner):
     """The penalty, or the proximal step, until the cut.
 
-    Reweighted (BLK-REW, Ma et al., 2020; recalled): lambda * sum of a_g |w_g|², a_g = 1 / (|w_g|² + e) renewed after
-    every epoch; e, this project's reading, is a thousandth of the layer's mean |w_g|². Its step is implicit: a_g of a
-    vanishing group is so large that a step along the gradient would overshoot.
+    Reweighted (BLK-REW, Ma et al., 2020; recalled): lambda * sum of a_g |w_g|², with a_g = 1 / (|w_g|² + e) updated
+    after every epoch; e is a thousandth of the layer's mean |w_g|² (this project's reading). Its step is implicit,
+    because a_g of a vanishing group is so large that a step along the gradient would overshoot.
     """
 
     def __init__(self, network: Network, spec: Pruning, path: DataPath) -> None:
@@ -67,7 +67,7 @@ class Lasso(Pruner):
         return grouped(node.weight, size, node.layer.groups)
 
     def sizes(self, progress: float) -> list[Size]:
-        """Of every layer's groups when `progress` (0 to 1) of the epochs before the cut is over."""
+        """Size of every layer's groups when the share `progress` (0 to 1) of the epochs before the cut is over."""
         if self.lasso.reading == "sub_groups":
             return self.whole
         found = []
@@ -89,7 +89,7 @@ class Lasso(Pruner):
             if self.lasso.threshold == "layer_quantile":
                 return [_quantile(norm, share) for norm in norms]
             means, level = self.means(sizes)
-            # Both readings compare norms; a layer's mean|w| below the level is a norm below its own bound.
+            # Both readings compare norms: a mean|w| below the level is a norm below the layer's own bound.
             return [torch.where(m < level, norm, torch.zeros_like(norm)).max() * (1 + 1e-6)
                     for m, norm in zip(means, norms, strict=True)]
 
@@ -118,7 +118,7 @@ class Lasso(Pruner):
         """Proximal step after an update: w_g *= max(0, 1 - rate * lambda / (1 - momentum) / |w_g|) where |w_g| < tau;
         reweighted, w_g /= 1 + 2 * rate * lambda / (1 - momentum) * a_g.
 
-        1 / (1 - momentum) is how much longer the momentum optimizer's steps are than `rate`.
+        1 / (1 - momentum) is the factor by which the momentum optimizer's steps are longer than `rate`.
         """
         if self.lasso.form == "gradient":
             return
@@ -136,7 +136,7 @@ class Lasso(Pruner):
 
     @torch.no_grad()
     def close(self, epoch: int) -> None:
-        """Renews the weights of the reweighted penalty."""
+        """Updates the weights of the reweighted penalty."""
         if self.lasso.form == "reweighted":
             squares = [self.groups(n, s).square().sum(dim=2) for n, s in zip(self.nodes, self.whole, strict=True)]
             self.inverse = [1 / (found + 1e-3 * found.mean()) for found in squares]
@@ -164,7 +164,7 @@ def _alive(node: Node, size: Size) -> Tensor:
 
 
 def _norms(groups: Tensor) -> Tensor:
-    """Of groups, with a gradient that stays finite at zero."""
+    """Norms of groups, with a gradient that stays finite at zero."""
     return (groups.square().sum(dim=2) + 1e-12).sqrt()
 
 

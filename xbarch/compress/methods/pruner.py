@@ -27,14 +27,15 @@ def crossbar(shape: Shape) -> Geometry:
 
 
 class Pruner:
-    """Base of the algorithms, itself the one that cuts once: the weights train freely until they become their
-    projection. `progress` is the share of the epochs before the cut that is over.
+    """Base of the algorithms, and itself the algorithm that cuts once: weights train freely until they are replaced by
+    their projection. `progress` is the share of the epochs before the cut that is over.
 
-    nodes: the layers pruned; the first one of the network and those with a density of 1 are not, nor the last one
-    where whole filters are removed, which are the network's outputs; if the recipe does not name them.
+    nodes: the layers that are pruned. Layers to which the recipe gives a density of 1 are not. Unless the recipe names
+    them, neither is the network's first layer nor, where whole filters are removed, its last (its filters are the
+    network's outputs).
 
     Raises:
-        InputError: the recipe names a layer that is not there; the method cannot reach the density.
+        InputError: the recipe names a layer that does not exist, or the method cannot reach the density.
     """
 
     def __init__(self, network: Network, spec: Pruning, path: DataPath) -> None:
@@ -55,14 +56,14 @@ class Pruner:
     # -- what algorithms differ in --------------------------------------------------------------------------
 
     def penalty(self, progress: float) -> Tensor | None:
-        """What is added to the loss of a batch."""
+        """Term that is added to the loss of a batch; None: nothing."""
         return None
 
     def step(self, rate: float, progress: float, epoch: int) -> None:
-        """After an update of the weights at learning rate `rate` in epoch number `epoch`, from 1."""
+        """Called after an update of the weights at learning rate `rate` in epoch number `epoch`, counted from 1."""
 
     def close(self, epoch: int) -> None:
-        """After epoch number `epoch`."""
+        """Called after epoch number `epoch`, before the cut."""
 
     def own_state(self) -> dict[str, Any]:
         """What a checkpoint must hold besides the network."""
@@ -74,7 +75,8 @@ class Pruner:
     # -- what they share ------------------------------------------------------------------------------------
 
     def densities(self, target: float, weights: Sequence[Reals]) -> list[float]:
-        """Of every pruned layer, `target` being that of those the recipe does not set."""
+        """Density of every pruned layer; `target` is that of all layers together whose density the recipe does not
+        set."""
         free = [i for i, n in enumerate(self.nodes) if n.layer.name not in self.spec.layers]
         with asking(self.path, "share"):
             shares = self.path.share([weights[i] for i in free], [self.nodes[i].layer for i in free], self.geometry,
@@ -84,7 +86,7 @@ class Pruner:
 
     @torch.no_grad()
     def projected(self, weights: Sequence[Tensor], density: float, how: Project | None = None) -> list[Projection]:
-        """The projections of `weights`, one a node, in levels of the layers' quantizers."""
+        """The projections of `weights`, one per node, in levels of the layers' quantizers."""
         levels = [self.levels(n, w) for n, w in zip(self.nodes, weights, strict=True)]
         shares = self.densities(density, levels)
         made = [self._projection(how or self.path.project, w, n, share)
@@ -109,13 +111,13 @@ class Pruner:
 
     @torch.no_grad()
     def back(self, node: Node, values: Reals) -> Tensor:
-        """Levels as weights of a node, in its shape."""
+        """Levels as weights of a node, in the shape of its weight."""
         shaped = torch.from_numpy(np.ascontiguousarray(values)).to(node.weight.dtype).reshape(node.weight.shape)
         return shaped * node.levels.step(node.weight * node.mask)
 
     @torch.no_grad()
     def harden(self) -> None:
-        """The weights become their projection; what it removed stays removed."""
+        """Replace the weights by their projection; what it removes stays removed."""
         assert self.spec.density is not None
         self.hard = True
         for node, found in zip(self.nodes, self.projected([n.weight for n in self.nodes], self.spec.density),
@@ -128,7 +130,8 @@ class Pruner:
 
     @torch.no_grad()
     def reduce(self) -> None:
-        """What the cut means for the rest of the network, layers that are not pruned themselves included."""
+        """Apply the consequences of the cut to the rest of the network, including layers that are not pruned
+        themselves."""
         nodes = {n.layer.name: n for n in self.network.compute_nodes()}
         weights = {name: self.levels(n, n.weight * n.mask) for name, n in nodes.items()}
         masks = {name: n.mask.numpy().reshape(weights[name].shape) for name, n in nodes.items()}
@@ -140,15 +143,15 @@ class Pruner:
                 nodes[name].weight.mul_(nodes[name].mask)
 
     def settle(self) -> None:
-        """After the last epoch."""
+        """Called after the last epoch."""
 
     @torch.no_grad()
     def sparsity(self) -> dict[str, float]:
-        """Share of removed weights of every pruned layer."""
+        """Share of removed or zero weights of every pruned layer."""
         return {n.layer.name: 1 - float((n.mask & (n.quantized() != 0)).float().mean()) for n in self.nodes}
 
     def figures(self) -> dict[str, float]:
-        """Of the epoch, for the history."""
+        """Figures of the epoch, for the history."""
         found = self.sparsity()
         return {"sparsity": sum(found.values()) / max(len(found), 1)}
 

@@ -1,5 +1,6 @@
 """Bit-slice L1 (Zhang et al., "Exploring bit-slice sparsity in deep neural networks for efficient ReRAM-based
-deployment", arXiv 1909.08496, 2019): the cells' digits are made small, so that few bit lines need many ADC bits."""
+deployment", arXiv 1909.08496, 2019): digits stored in cells are made small, so that few bit lines need many ADC
+bits."""
 
 from __future__ import annotations
 
@@ -12,10 +13,10 @@ from xbarch.specs.recipe import Slices as Spec
 
 
 class Slices(Pruner):
-    """strength * sum over weights of the mean of their magnitude's digits, until the cut.
+    """Penalty until the cut: strength * sum over weights of the mean of the digits of their magnitude.
 
-    A digit is what a cell stores. Its gradient is straight through, 1 / its value where it is not zero (this project's
-    reading: all digits alike, of whatever bits the recipe's weights have; in the paper four of 2 bits).
+    A digit is what a cell stores. Its gradient is straight through, 1 / its place value where it is not zero (this
+    project's reading: all digits count alike, for any number of weight bits; in the paper there are four of 2 bits).
     """
 
     def penalty(self, progress: float) -> Tensor | None:

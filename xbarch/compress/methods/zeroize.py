@@ -9,8 +9,8 @@ from xbarch.specs.recipe import Zeroize as Spec
 
 
 class Zeroize(Pruner):
-    """In every even epoch the weights become their projection after each step; in the odd ones what was set to zero
-    gets gradients again and may come back (ZeroBN's published code; Huai et al. name it zerorize-recover).
+    """In every even epoch the weights are projected after each step; in odd epochs the weights that were set to zero
+    get gradients again and may come back (ZeroBN's published code; Huai et al. name it zerorize-recover).
 
     The density falls linearly from 1 to its target over `ramp` epochs.
     """

@@ -1,1 +1,1 @@
-"""Quantizers, and the network with quantizers where the integers will be rounded."""
+"""Quantizers, and the network with a quantizer wherever the integer network rounds."""

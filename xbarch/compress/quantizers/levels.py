@@ -22,7 +22,7 @@ class _Round(torch.autograd.Function):
 
 
 def rounded(x: Tensor) -> Tensor:
-    """Nearest integers, halves up as an adder and a shift do; gradient one (straight through)."""
+    """Nearest integers, halves up as an adder and a shift would round; gradient one (straight through)."""
     return _Round.apply(x)
 
 
@@ -34,7 +34,7 @@ def power(x: Tensor) -> Tensor:
 
 
 class _Levels(torch.autograd.Function):
-    """Integers times the step. The weights' gradient passes; the step's is that of LSQ."""
+    """Integers times the step. The gradient of the weights passes straight through; that of the step is LSQ's."""
 
     @staticmethod
     def forward(ctx: Any, w: Tensor, step: Tensor, levels: Tensor, top: int, bounded: bool) -> Tensor:
@@ -56,13 +56,13 @@ class _Levels(torch.autograd.Function):
 class Weights(nn.Module):
     """Weights on 2**bits - 1 levels, symmetric about zero: w = step * clamp(round(w / step), -top, top).
 
-    step, the real value of a level, follows the weights as clip / top with clip = k * mean|w| ("mean"; Meng et al.'s
-    published code, k = 2 on CIFAR-10), k * mean over non-zero weights ("nonzero_mean": this project's variant; with
-    most groups pruned the plain mean collapses), SAWB's std/0.077 - (1.013/0.077) * mean|w| ("sawb", 4 bit; Choi et
-    al., SysML 2019, as in Meng et al.'s code); or it is learned ("lsq": Esser et al., ICLR 2020, started at
-    2 * mean|w| / sqrt(top), its gradient divided by sqrt(weights * top)). `chain`: rounded to a power of two.
+    step, the real value of one level, is clip / top, where clip follows the weights: k * mean|w| ("mean"; Meng et al.'s
+    published code, k = 2 on CIFAR-10), k * mean over non-zero weights ("nonzero_mean": this project's variant, since
+    the plain mean collapses when most groups are pruned), or SAWB's std/0.077 - (1.013/0.077) * mean|w| ("sawb", 4 bit;
+    Choi et al., SysML 2019, as in Meng et al.'s code). Or step is learned ("lsq": Esser et al., ICLR 2020, started at
+    2 * mean|w| / sqrt(top), its gradient divided by sqrt(weights * top)). `chain`: step is rounded to a power of two.
 
-    allowed: None, or for every weight its sign times the bits its magnitude may use; then a weight is the nearest
+    allowed: None, or for every weight its sign times the bits that its magnitude may use; then a weight is the nearest
     level of that sign in those bits.
     """
 
@@ -77,7 +77,7 @@ class Weights(nn.Module):
             self.learned = nn.Parameter(2 * start.detach().abs().mean().clamp(min=1e-8) / self.top**0.5)
 
     def step(self, w: Tensor) -> Tensor:
-        """Real value of a level; positive even for weights all zero."""
+        """Real value of one level; positive even if all weights are zero."""
         if self.scale == "lsq":
             found = self.learned.abs().clamp(min=1e-8)
         else:
@@ -100,7 +100,7 @@ class Weights(nn.Module):
 
     @torch.no_grad()
     def levels(self, w: Tensor, step: Tensor) -> Tensor:
-        """Whole numbers, as reals."""
+        """Levels: whole numbers, stored as reals."""
         nearest = (w / step).round().clamp(-self.top, self.top)
         if self.allowed is None:
             return nearest
@@ -117,7 +117,7 @@ class Weights(nn.Module):
 
 @cache
 def _within(top: int) -> Tensor:
-    """[bits, level]: the magnitude nearest to `level` that uses no other bits; of two the smaller."""
+    """[bits, level]: the magnitude nearest to `level` that uses only these bits; of two, the smaller."""
     values = torch.arange(top + 1)
     fits = (values[None] & ~values[:, None]) == 0
     apart = (values[:, None] - values[None]).abs().to(torch.float64)
@@ -125,7 +125,7 @@ def _within(top: int) -> Tensor:
 
 
 class Quantizer(nn.Module):
-    """Base of what quantizes a layer's output. `chain`: its step is a power of two."""
+    """Base of quantizers of a layer's output. `chain`: its step is a power of two."""
 
     def __init__(self, chain: bool = False) -> None:
         super().__init__()
@@ -153,8 +153,8 @@ class Pact(Quantizer):
 
 
 class _Clipped(torch.autograd.Function):
-    """step * round(clamp(x, 0, top * step) / step) in few passes over memory; values pass their gradient where they
-    are not clipped, the step's is that of LSQ (Esser et al., ICLR 2020), without its scaling."""
+    """step * round(clamp(x, 0, top * step) / step) in few passes over memory. Values pass their gradient where they are
+    not clipped; the gradient of the step is LSQ's (Esser et al., ICLR 2020), without its scaling."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, step: Tensor, top: int) -> Tensor:

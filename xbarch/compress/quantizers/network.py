@@ -20,8 +20,8 @@ from xbarch.workload.graph import Layer
 
 
 class ShiftNorm(nn.BatchNorm2d):
-    """Batch norm whose gain gamma / sigma is a power of two, so that hardware shifts instead of multiplying; this is
-    its training, `folded` what it comes to."""
+    """Batch norm whose gain gamma / sigma is a power of two, so that hardware shifts instead of multiplying. This class
+    is for training; `Node.folded` gives the resulting gain and shift."""
 
     def forward(self, x: Tensor) -> Tensor:
         assert self.running_mean is not None and self.running_var is not None
@@ -37,15 +37,17 @@ class ShiftNorm(nn.BatchNorm2d):
 
 
 def _gain(gamma: Tensor, sigma: Tensor) -> Tensor:
-    """Signed power of two nearest to gamma / sigma; gradient as without the rounding."""
+    """Signed power of two nearest to gamma / sigma; the gradient is that without rounding."""
     size = (gamma.abs() / sigma).clamp(min=2.0**-16)
     return torch.where(gamma < 0, -1.0, 1.0) * power(size)
 
 
 class Node(nn.Module):
-    """One layer: weight under its mask, quantized; batch norm; quantizer of its output (None: passes on).
+    """One layer: masked and quantized weight; batch norm; quantizer of its output (None: the output is passed on as it
+    is).
 
-    source: step of its input's levels, asked for when a chain of powers of two must round biases as integers do.
+    source: gives the step of its input's levels, needed when a chain of powers of two must round biases as the integer
+    network does.
     """
 
     mask: Tensor
@@ -88,7 +90,7 @@ class Node(nn.Module):
 
     @property
     def divisor(self) -> int:
-        """Of average pooling; a chain takes the nearest power of two, and the weights behind it learn the rest."""
+        """Divisor of average pooling; a chain takes the nearest power of two, and later weights learn to compensate."""
         window = self.layer.kernel[0] * self.layer.kernel[1]
         return 1 << round(log2(window)) if self.chain else window
 
@@ -100,7 +102,8 @@ class Node(nn.Module):
         return F.conv2d(x, self.quantized(), None, la.stride, la.padding, la.dilation, la.groups)
 
     def biased(self, y: Tensor) -> Tensor:
-        """Bias and batch norm; in evaluation a chain rounds the bias to the step of the sums, as integers do."""
+        """Bias and batch norm; in evaluation, a chain rounds the bias to the step of the sums, as the integer network
+        does."""
         if self.chain and not self.training:
             gain, shift = (t.to(y.dtype).view(-1, *(1,) * (y.dim() - 2)) for t in self.folded())
             return y * gain + shift
@@ -129,7 +132,7 @@ class Node(nn.Module):
 
 
 class Image(nn.Module):
-    """Pixels in [0, 1] on 2**bits levels; a level is 1 / (2**bits - 1), in a chain 2**-bits."""
+    """Pixels in [0, 1] on 2**bits levels; the step is 1 / (2**bits - 1), in a chain 2**-bits."""
 
     def __init__(self, bits: int, chain: bool) -> None:
         super().__init__()
@@ -141,8 +144,8 @@ class Image(nn.Module):
 
 
 class Network(nn.Module):
-    """Executes the graph of a model. Quantizers: unsigned (PACT) behind ReLU and average pooling, signed where a
-    branch goes into an addition, none behind the last layer.
+    """Executes the graph of a model. Quantizers: unsigned (PACT) after ReLU and average pooling, signed where a branch
+    enters an addition, none after the last layer.
 
     Raises:
         InputError: a layer on crossbars may see negative inputs.
@@ -173,8 +176,8 @@ class Network(nn.Module):
         return Signed(self.spec.branch_bits, chain)
 
     def step(self, name: str) -> Tensor:
-        """Real value of one level of a layer's output: its quantizer's, else its input's (pooling, flatten), else one
-        (scores)."""
+        """Real value of one level of a layer's output: its quantizer's step; without one, that of its input (pooling,
+        flatten), or one (scores)."""
         node = self.node(name)
         if node.out is not None:
             return node.out.step
@@ -191,7 +194,7 @@ class Network(nn.Module):
         return [self.node(la.name) for la in self.layers if la.compute]
 
     def forward(self, x: Tensor, keep: dict[str, Tensor] | None = None) -> Tensor:
-        """Class scores. keep: filled with every layer's (quantized) output when given."""
+        """Class scores. keep: if given, it is filled with every layer's (quantized) output."""
         last = {name: la.name for la in self.layers for name in la.inputs}
         values: dict[str, Tensor] = {}
         for la in self.layers:
@@ -209,8 +212,8 @@ class Network(nn.Module):
         return torch.stack(clips).sum() if clips else torch.zeros(())
 
     def recalibrate(self, batches: list[Tensor]) -> None:
-        """Batch norm statistics afresh as plain means over `batches`: while weights move fast, the running ones
-        are stale and accuracy read with them is chance."""
+        """Recompute batch norm statistics as plain means over `batches`. While weights change fast the running
+        statistics are stale, and accuracy measured with them is at chance level."""
         norms = [n.norm for n in self.compute_nodes() if n.norm is not None]
         momenta = [n.momentum for n in norms]
         for norm in norms:

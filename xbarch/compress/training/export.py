@@ -93,4 +93,4 @@ def statistics(network: Network, made: tuple[Layer, ...], images: torch.Tensor) 
 def workload(name: str, network: Network, images: torch.Tensor, **about: Any) -> Workload:
     """The network as a workload. about: fields of `Workload` such as datapath, trained_on, accuracy."""
     made = layers(network)
-    return Workload(name, made, activations=activations(network, made, images), **about)
+    return Workload(name=name, layers=made, activations=activations(network, made, images), **about)

@@ -76,7 +76,7 @@ def train_job(job: Job, resume: bool, progress: Progress | None) -> Path:
     torch.set_num_threads(recipe.threads)
     parts = data.load(recipe.data, recipe.seed)
     network = build(recipe, parts)
-    trainer = Trainer(network, parts, recipe, job.cache / "train", progress)
+    trainer = Trainer(network=network, parts=parts, recipe=recipe, folder=job.cache / "train", progress=progress)
     trainer.check()
     accuracy: dict[str, float] = {}
     pruning: Pruning | None = None

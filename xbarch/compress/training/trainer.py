@@ -62,7 +62,7 @@ def _digest(what: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Trainer:
     """Runs phases of one network. folder: where checkpoints live."""
 
@@ -108,7 +108,7 @@ class Trainer:
             return None
         path = registry.datapath(phase.pruning.method, phase.pruning.options)
         layers = tuple(n.layer for n in self.network.compute_nodes())
-        reason = path.accepts(Workload("pruned", layers), crossbar(phase.pruning.geometry))
+        reason = path.accepts(Workload(name="pruned", layers=layers), crossbar(phase.pruning.geometry))
         if reason:
             raise InputError(reason, field="pruning.method")
         return ALGORITHMS[phase.pruning.algorithm.name](self.network, phase.pruning, path)

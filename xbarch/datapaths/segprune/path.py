@@ -1,4 +1,4 @@
-"""SegPrune's data path: options, projection, packing, work and what it adds."""
+"""SegPrune's data path: options, projection, packing, work and added hardware."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ class SegPruneOptions(Options):
         "xbar", description="xbar: a crossbar holds one shape of one row band; cluster: the same with segments as tall "
         "as the layer, so filters are grouped once; ou: pieces of a few rows, stacked and read one after another")
     sign: dense.Sign = Field("offset", description="how signed weights are stored, as for `dense`")
-    segment: int = Field(0, ge=0, description="rows of a segment; 0: what fills a crossbar (in mode ou, a read) at "
-                         "the density asked for when training, and what packs best when packing")
-    shapes: int = Field(0, ge=0, le=1024, description="shapes of a row band; 0: one for every crossbar's worth of "
-                        "filters (in mode ou 16)")
-    variable_k: bool = Field(True, description="shapes compete for rows instead of keeping as many each")
+    segment: int = Field(0, ge=0, description="rows of a segment; 0: in training, what fills a crossbar (in mode ou, a "
+                         "read) at the recipe's density, and in packing, what packs best")
+    shapes: int = Field(0, ge=0, le=1024, description="shapes per row band; 0: one for as many filters as fill a "
+                        "crossbar (in mode ou 16)")
+    variable_k: bool = Field(True, description="shapes compete for rows instead of all keeping the same number")
     balance: bool = Field(True, description="no shape has more filters than its share of crossbars holds (not in ou)")
     ou_rows: int = Field(8, ge=1, le=1024, description="word lines read together in mode ou")
     index: indices.Store = Field("buffer", description="where indices are kept: in the tile's eDRAM buffer, or in an "
                                "SRAM of every IMA")
-    gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+    gathers: int = Field(1, ge=1, le=64, description="address generators per IMA, each at one input per clock")
 
 
 class SegPrune(Pruning[SegPruneOptions]):
-    """Segments of equal shape on the same crossbar, their kept rows only. Shapes are found in the mask, so any mask
-    is packed exactly. One that saves no crossbar, or takes more reads of operation units, is packed as `dense` is; in
-    mode ou so is one that takes more of anything, on machines with operation units alone: without, reads of a few rows
-    are the mode's own."""
+    """Segments of equal shape share a crossbar, which stores only their kept rows. Shapes are found in the mask, so any
+    mask is packed exactly. A layer is packed as on `dense` where segments save no crossbar, or take more reads or
+    conversions. In mode ou this rule applies only to machines with operation units; on other machines the mode itself
+    reads a few rows at a time, and segments are always used."""
 
     name: ClassVar[str] = "segprune"
     title: ClassVar[str] = "SegPrune"
@@ -65,13 +65,14 @@ class SegPrune(Pruning[SegPruneOptions]):
     # -- training ---------------------------------------------------------------------------------------
 
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """Shapes elected on `weights` (F, C / groups, kh, kw), the rest set to zero.
+        """Elect shapes on `weights` (F, C / groups, kh, kw) and set the rest to zero.
 
-        side: segment (rows), groups: for each group of the convolution its bands {row0, shapes: the rows kept of
-        each, from row0, sizes: its filters}. At most density * rows * filters weights of each group are kept.
+        side: segment, its rows; groups, for each group of the convolution its bands {row0, shapes: the kept rows of
+        each shape, counted from row0, sizes: the number of filters of each shape}. At most density * rows * filters
+        weights of each group are kept.
 
         Raises:
-            InputError: density outside 0 to 1 or less than a row of a segment, or a crossbar too narrow.
+            InputError: a density outside 0 to 1 or smaller than one row of a segment, or a crossbar too narrow.
         """
         if not 0 < density <= 1:
             raise InputError(f"must be above 0 and at most 1 for layer {layer.name}, not {density:g}", field="density")
@@ -87,8 +88,8 @@ class SegPrune(Pruning[SegPruneOptions]):
                                               for energy in _energies(weights, layer)])
 
     def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
-        """The nearest weights with the frozen shapes of an earlier projection: every filter takes the shape
-        that keeps most of it, where balanced each shape as many filters as before; no more weights are kept."""
+        """The nearest weights with the frozen shapes of an earlier projection: every filter takes the shape that keeps
+        most of it; where balanced, each shape keeps its number of filters. No more weights are kept than before."""
         balanced = self._seats(layer.filters // layer.groups, self._per(layer, geometry))[1] is not None
         side = before.side
         return _projected(weights, layer, side["segment"], [
@@ -109,14 +110,15 @@ class SegPrune(Pruning[SegPruneOptions]):
         return voting.settle(energy, bands, unit, per, density, sizes is not None)
 
     def _segment(self, rows: int, unit: int, density: float) -> int:
-        """Rows of a segment: kept rows fill a crossbar (or a read), bands of about the same height."""
+        """Rows of a segment, such that its kept rows fill a crossbar (or a read) and bands have about the same
+        height."""
         if self.options.segment or self.options.mode == "cluster":
             return min(self.options.segment or rows, rows)
         bands = max(1, rows // (unit * int(np.ceil(1 / density - 1e-9))))
         return min(rows, unit * -(-rows // (bands * unit)))
 
     def _seats(self, filters: int, per: int) -> tuple[int, Ints | None]:
-        """(shapes of a band, most filters of each or None)."""
+        """(Shapes per band, most filters of each shape or None)."""
         free = self.options.mode == "ou"
         count = min(filters, self.options.shapes or (16 if free else -(-filters // per)))
         most = per * -(-filters // (count * per))
@@ -140,8 +142,8 @@ class SegPrune(Pruning[SegPruneOptions]):
         return [self._block(layer, geometry, placed) for placed in self._placed(layer, geometry)]
 
     def _placed(self, layer: Layer, geometry: Geometry) -> list[Placed]:
-        """Every piece of the layer at its place; rows of a piece are entries of the unrolled input vector. A layer with
-        nothing left keeps one weight, so that it still has a crossbar."""
+        """Every piece of the layer in its place; rows of a piece are entries of the unrolled input vector. A layer with
+        nothing left keeps one weight, so it still has a crossbar."""
         unit, per = self._unit(geometry), self._per(layer, geometry)
         pieces: list[Piece] = []
         for group in range(layer.groups):
@@ -178,7 +180,8 @@ class SegPrune(Pruning[SegPruneOptions]):
     # -- costs ------------------------------------------------------------------------------------------
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
-        """Every read once per phase; once a window the indices are fetched, inputs gathered and sums scattered."""
+        """Every read is made once per phase. Once per window, indices are fetched, inputs gathered and sums
+        scattered."""
         work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
         delay = indices.delay(blocks, layer, geometry, self.options.index, self.options.gathers)
         return replace(work, extra=indices.counted(blocks, layer, self.options.index), latency=delay.latency,
@@ -201,11 +204,11 @@ class SegPrune(Pruning[SegPruneOptions]):
         return min(self.options.ou_rows, geometry.rows) if self.options.mode == "ou" else geometry.rows
 
     def _per(self, layer: Layer, geometry: Geometry) -> int:
-        """Filters whose weights lie side by side."""
+        """Filters whose weights lie side by side on a crossbar."""
         return dense.per_crossbar(layer.weight_bits, geometry, self.options.sign)
 
     def _narrow(self, layer: Layer, geometry: Geometry) -> str:
-        return self.accepts(Workload(layer.name, (layer,)), geometry)
+        return self.accepts(Workload(name=layer.name, layers=(layer,)), geometry)
 
 
 def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign: dense.Sign, width: int) -> Contents:
@@ -234,7 +237,7 @@ def _projected(weights: Reals, layer: Layer, segment: int, groups: Sequence[Sequ
 
 
 def _thawed(stored: Sequence[Mapping[str, Any]], rows: int) -> list[Band]:
-    """The bands kept as JSON values, each shape with as many filters as it had, whichever they were."""
+    """The bands from their JSON values. Each shape has its number of filters; which filters they were is not stored."""
     ends = [*(band["row0"] for band in stored[1:]), rows]
     bands = []
     for band, end in zip(stored, ends, strict=True):

@@ -1,17 +1,18 @@
-"""Projection-based shape voting: which positions the segments of a row band keep, and which filter keeps which.
+"""Projection-based shape voting: which positions the segments of a row band keep, and which shape each filter takes.
 
-A band is h rows of the unrolled matrix; the part of one filter in it is a segment, the positions a segment keeps
-are its shape. A band has few shapes, so that many filters share each. Everything works on energies, the squared
-weights: the nearest weights of a given shape are those with the rest set to zero, at a distance that is the
+A band is h rows of the unrolled matrix. The part of one filter in a band is a segment; the positions that a segment
+keeps are its shape. A band has few shapes, so many filters share each of them. Everything works on energies, the
+squared weights: the nearest weights of a given shape have all others set to zero, and their squared distance is the
 energy lost. Steps, in this project's reading of Zheng et al. (only the paper's abstract is public):
 
     ballot  every segment votes for its own Euclidean projection, its `keep` largest weights
-    vote    equal ballots are merged, a shape's votes are the energy its voters keep; the best stand for election
-    elect   greedy maximum coverage: the next shape is the one that saves most energy over those elected
-    refine  rounds of Lloyd: filters take the shape that keeps most of them, no shape more than its share of
-            filters (an optimal assignment); shapes take the rows of largest energy over their filters
-    grow    variable k: rows of all shapes of the layer compete for the cells and crossbars there are; then filters
-            change places once more, as many in each shape, while that keeps more
+    vote equal ballots are merged; a shape's votes are the energy that its voters keep; the best are candidates
+    elect greedy maximum coverage: the next shape is the one that adds most energy to the shapes elected so far
+        refine  rounds of Lloyd's algorithm: filters take the shape that keeps most of them, no shape more than its
+        share
+            of filters (an optimal assignment); shapes take the rows of largest energy over their filters
+    grow    variable k: rows of all shapes of the layer compete for the available cells and crossbars; then filters
+            change shapes again, with the number per shape unchanged, as long as that keeps more energy
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 
 from xbarch.datapaths.records import Bools, Ints, Reals
 
-_ROUNDS = 8  # Lloyd
+_ROUNDS = 8 # of Lloyd's algorithm
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def ballots(energy: Reals, keep: int) -> Bools:
 
 
 def elect(energy: Reals, cast: Bools, count: int) -> Bools:
-    """`count` shapes [count, h] out of the ballots cast [F, h]."""
+    """`count` shapes [count, h] from the ballots cast [F, h]."""
     _, first, ballot = np.unique(np.packbits(cast, axis=1), axis=0, return_index=True, return_inverse=True)
     votes = np.bincount(ballot.ravel(), (cast.T * energy).sum(axis=0))
     candidates = cast[first[np.argsort(-votes, kind="stable")[:max(8 * count, 64)]]]
@@ -75,9 +76,10 @@ def elect(energy: Reals, cast: Bools, count: int) -> Bools:
 
 
 def assign(kept: Reals, sizes: Ints | None) -> Ints:
-    """The shape of each filter that keeps most energy in all, [F]; kept [T, F], at most sizes[t] filters of shape t.
+    """The shape of each filter, [F], such that most energy is kept in total; kept [T, F], at most sizes[t] filters of
+    shape t.
 
-    Exact: without limits the best shape of each filter, with them a linear sum assignment of filters to places.
+    Exact: without limits, the best shape of each filter; with limits, a linear sum assignment of filters to places.
     """
     if sizes is None or len(kept) == 1:
         return np.asarray(kept.argmax(axis=0), np.int64)
@@ -91,7 +93,7 @@ def assign(kept: Reals, sizes: Ints | None) -> Ints:
 
 
 def refine(energy: Reals, band: Band, keep: int, sizes: Ints | None) -> Band:
-    """Lloyd rounds until the energy kept no longer grows."""
+    """Rounds of Lloyd's algorithm until the energy kept no longer grows."""
     best = float((band.mask * energy).sum())
     for _ in range(_ROUNDS):
         shapes = np.where(band.sizes[:, None] > 0, ballots(together(energy, band).T, keep), band.shapes)
@@ -110,8 +112,8 @@ def together(energy: Reals, band: Band) -> Reals:
 
 
 def settle(energy: Reals, bands: Sequence[Band], unit: int, per: int, share: float, balanced: bool) -> list[Band]:
-    """`grow` to that share of the weights, and again with filters dealt anew to the shapes found, while that keeps
-    more energy."""
+    """`grow` the shapes to that share of the weights, assign filters to them again (`deal`), and repeat while that
+    keeps more energy."""
     cells = int(share * energy.size + 1e-6)
     best, kept = list(bands), -1.0
     for _ in range(_ROUNDS):
@@ -125,10 +127,11 @@ def settle(energy: Reals, bands: Sequence[Band], unit: int, per: int, share: flo
 
 
 def deal(energy: Reals, bands: Sequence[Band], balanced: bool) -> list[Band]:
-    """Filters in the frozen shapes of a layer's bands that keep most of them, at most as many weights as before.
+    """Assign every filter to the frozen shape of its band that keeps most of it, with no more weights than before.
 
-    balanced: each shape as many filters as before, optimal. Otherwise any number: every filter takes the shape that
-    keeps most at a price for each row, the smallest price at which as few weights are kept (found by bisection).
+    balanced: each shape keeps its number of filters, and the assignment is optimal. Otherwise the number is free: every
+    filter takes the shape that keeps most energy less a price per row, at the smallest price with which no more weights
+    are kept than before (found by bisection).
     """
     kept = [retained(energy, band) for band in bands]
     if balanced:
@@ -156,7 +159,7 @@ def deal(energy: Reals, bands: Sequence[Band], balanced: bool) -> list[Band]:
 
 
 def retained(energy: Reals, band: Band) -> Reals:
-    """Energy each shape would keep of each filter, [T, F]."""
+    """Energy that each shape would keep of each filter, [T, F]."""
     return np.asarray(band.shapes.astype(np.float64) @ part(energy, band))
 
 
@@ -166,12 +169,12 @@ def part(energy: Reals, band: Band) -> Reals:
 
 
 def grow(energy: Reals, bands: Sequence[Band], unit: int, per: int, cells: int, share: float) -> list[Band]:
-    """Shapes with as many rows each as pay: none (the segments are pruned whole) up to all.
+    """Choose how many rows each shape keeps, from none (its segments are pruned whole) to all.
 
-    energy [R, F] of the layer. A page is `unit` rows of one shape, ranked by energy: what one crossbar, or one read
-    of an operation unit, holds. Pages are taken by energy per crossbar (ceil(filters / per) of them) while they are
-    no more than the share `share` of all or one a shape, whichever is more; then, within them, rows by energy a
-    cell while at most `cells` weights are kept.
+    energy: [R, F] of the layer. A page is `unit` rows of one shape, in the order of their energy: what one crossbar, or
+    one read of an operation unit, holds. Pages are taken in the order of energy per crossbar (a page takes
+    ceil(filters / per) of them) until they make up the share `share` of all pages or one page per shape, whichever is
+    more. Within them, rows are taken in the order of energy per cell while at most `cells` weights are kept.
     """
     tall = max(band.shapes.shape[1] for band in bands)
     tall = -(-tall // unit) * unit
@@ -195,7 +198,7 @@ def grow(energy: Reals, bands: Sequence[Band], unit: int, per: int, cells: int, 
 
 
 def _fill(worth: Reals, price: Ints, room: int) -> Bools:
-    """The most worthy entries while their prices fit into `room`; equal ones in order."""
+    """The entries of largest worth, as many as fit into `room` by price; equal ones in order."""
     order = np.argsort(-worth, axis=None, kind="stable")
     chosen = np.zeros(worth.size, bool)
     chosen[order] = np.cumsum(price.ravel()[order]) <= room

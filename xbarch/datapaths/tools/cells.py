@@ -27,7 +27,7 @@ def check(weights: NDArray[np.integer[Any]], low: int, high: int, layer: str, pa
     """Refuse weights outside low..high.
 
     Raises:
-        InputError: a weight outside that range: names the layer and the weight.
+        InputError: a weight is outside that range; the message names the layer and the weight.
     """
     if weights.size and (weights.min() < low or weights.max() > high):
         worst = int(weights.min()) if weights.min() < low else int(weights.max())
@@ -35,7 +35,8 @@ def check(weights: NDArray[np.integer[Any]], low: int, high: int, layer: str, pa
 
 
 def offset(weights: NDArray[np.integer[Any]], outputs: Ints, bits: int, cell_bits: int, width: int) -> Contents:
-    """ISAAC's encoding of `weights` [rows, n]: stored w + 2**(bits-1), full bit lines flipped, a unit column.
+    """ISAAC's encoding of `weights` [rows, n]: w + 2**(bits-1) is stored, full bit lines are flipped, a unit column is
+    added.
 
     A bit line whose cells sum to more than half of rows * (2**cell_bits - 1) stores the complement, which
     saves the ADC one bit; the unit column, the last of `width` bit lines, holds ones, so it delivers the sum
@@ -61,7 +62,7 @@ def offset(weights: NDArray[np.integer[Any]], outputs: Ints, bits: int, cell_bit
 def differential(weights: NDArray[np.integer[Any]], outputs: Ints, bits: int, cell_bits: int, width: int) -> Contents:
     """Positive and negative parts of `weights` in adjacent bit lines, subtracted after conversion.
 
-    Each part has the digits of a whole weight, twice the cells.
+    Each part has as many digits as a weight, so a weight takes twice the cells.
     """
     slices = -(-bits // cell_bits)
     w = weights.astype(np.int64)
@@ -90,8 +91,8 @@ def twos(weights: NDArray[np.integer[Any]], outputs: Ints, bits: int, cell_bits:
 
 
 def signed(weights: NDArray[np.integer[Any]], outputs: Ints, bits: int, cell_bits: int, width: int) -> Contents:
-    """Digits of the magnitude of `weights`, each with the sign of its weight: cells of two arrays whose bit lines are
-    subtracted before they are sensed, the positive and the negative part (PRIME: Chi et al., ISCA 2016)."""
+    """Digits of the magnitude of `weights`, each with the sign of its weight. Positive and negative digits are cells of
+    two arrays whose bit lines are subtracted before they are sensed (PRIME: Chi et al., ISCA 2016)."""
     slices = -(-bits // cell_bits)
     w = weights.astype(np.int64)
     cells = digits(np.abs(w), slices, cell_bits).astype(np.int16) * np.repeat(np.sign(w), slices, axis=1)

@@ -1,5 +1,5 @@
-"""Masks packed by crossbar-sized blocks: rows and columns that hold nothing within a block are left out, and what is
-left moves together. Shared by the methods that remove rows and columns of blocks."""
+"""Packs masks by crossbar-sized blocks: empty rows and columns of a block are left out, and what is left moves
+together. Shared by the methods that remove rows and columns of blocks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-Cuts = list[list[Piece]]  # of every group of the convolution
+Cuts = list[list[Piece]]  # pieces of every group of the convolution
 
 
 class CompactOptions(Options):
@@ -35,19 +35,19 @@ class CompactOptions(Options):
 
 
 class ListOptions(CompactOptions):
-    """Options of those that keep lists of rows and filters."""
+    """Options of the data paths that also keep lists of rows and filters."""
 
-    gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+    gathers: int = Field(1, ge=1, le=64, description="address generators per IMA, each at one input per clock")
 
 
 CompactT = TypeVar("CompactT", bound=CompactOptions, default=CompactOptions)
 
 
 class Compact(Pruning[CompactT]):
-    """Base of the methods: packs any mask the best of several ways, `dense` among them.
+    """Base of these methods: packs any mask in the best of several ways, the dense packing among them.
 
-    `lists`: which orders must be stored and looked up: of inputs and outputs, of outputs alone, none. Channels and
-    filters that hold nothing at all are in no buffer; what follows one another among the others needs no list.
+    `lists`: which orders must be stored and looked up: those of inputs and outputs, of outputs alone, or none. Channels
+    and filters that are empty in the whole layer are not buffered; consecutive ones among the rest need no list.
     """
 
     lists: ClassVar[Literal["both", "outputs", "none"]] = "both"
@@ -60,16 +60,17 @@ class Compact(Pruning[CompactT]):
 
     @abstractmethod
     def ways(self, mask: Bools, layer: Layer, geometry: Geometry) -> list[Iterable[Piece]]:
-        """How one group's mask [rows, filters] may be cut in pieces of at most a crossbar, the best liked first."""
+        """The ways in which one group's mask [rows, filters] may be cut into pieces of at most a crossbar, in order of
+        preference."""
 
     def stacks(self) -> bool:
-        """Whether pieces may share a crossbar, read one after another."""
+        """Whether pieces may share a crossbar and be read one after another."""
         return False
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
-        """The way that takes the fewest crossbars, of these the fewest conversions, among those that take no more of
-        either, nor of reads, than `dense`; `dense` where none is better (without lists: as good). A layer with nothing
-        left keeps one row of one filter."""
+        """Among the ways that take no more crossbars, conversions and reads than the dense packing, the one with the
+        fewest crossbars and then the fewest conversions. The dense packing where no way is better (without lists, where
+        none is as good). A layer with nothing left keeps one row of one filter."""
         whole = dense.blocks(layer, geometry, self.options.sign)
         if layer.mask is None or layer.kept.all():
             return whole
@@ -85,7 +86,7 @@ class Compact(Pruning[CompactT]):
         return [self._block(layer, geometry, p, bool(shared[p.crossbar])) for p in chosen] or whole
 
     def _placings(self, layer: Layer, geometry: Geometry) -> Iterator[list[Placed]]:
-        """Every way of every kind, all groups of the convolution cut alike."""
+        """Every way to place the layer; all groups of the convolution are cut in the same way."""
         filters, cut = layer.filters // layer.groups, list[Cuts]()
         for g in range(layer.groups):
             mask = layer.kept[:, g * filters:(g + 1) * filters]
@@ -101,7 +102,7 @@ class Compact(Pruning[CompactT]):
                 yield self._stacked(way, layer, geometry)
 
     def _stacked(self, way: Cuts, layer: Layer, geometry: Geometry) -> list[Placed]:
-        """Pieces of a group of the convolution share crossbars; groups do not, as on `dense`."""
+        """Pieces of one group of the convolution share crossbars; different groups do not, as on `dense`."""
         sign = self.options.sign
         placed: list[Placed] = []
         for pieces in way:
@@ -112,7 +113,7 @@ class Compact(Pruning[CompactT]):
         return placed
 
     def _cost(self, placed: Sequence[Placed], layer: Layer, geometry: Geometry) -> tuple[int, int, int]:
-        """Crossbars, and conversions and reads of a phase."""
+        """Crossbars, and conversions and reads per phase."""
         shared = np.bincount([p.crossbar for p in placed]) > 1
         conversions = reads = 0
         for p in placed:
@@ -128,7 +129,7 @@ class Compact(Pruning[CompactT]):
         return used if gated else max(used, dense.across(geometry, sign))
 
     def _block(self, layer: Layer, geometry: Geometry, placed: Placed, shared: bool) -> Block:
-        """shared: its crossbar holds further pieces, so that only its own bit lines are converted in its read."""
+        """shared: its crossbar holds further pieces, so only its own bit lines are converted in its read."""
         rows, filters = placed.piece.rows, placed.piece.filters
         width = self._width(placed.piece, layer, geometry, shared)
         kept = int(layer.kept[rows % layer.rows][:, filters].sum())
@@ -148,7 +149,7 @@ class Compact(Pruning[CompactT]):
     # -- costs ------------------------------------------------------------------------------------------
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
-        """Every read once per phase; once a window the lists are fetched, inputs gathered and sums scattered."""
+        """Every read is made once per phase. Once per window, lists are fetched, inputs gathered and sums scattered."""
         work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
         if self.lists == "none":
             return work
@@ -164,12 +165,12 @@ class Compact(Pruning[CompactT]):
         return 0 if self.lists == "none" else sum(indices.index_bits(b, layer) for b in self._listed(blocks, layer))
 
     def _listed(self, blocks: Sequence[Block], layer: Layer) -> list[Block]:
-        """The blocks as lists see them."""
+        """The blocks with rows and filters numbered as the lists count them."""
         near = ranked(blocks, layer)
         return near if self.lists == "both" else [replace(b, inputs=np.arange(b.rows)) for b in near]
 
     def components(self, geometry: Geometry) -> list[Added]:
-        """What looks up the lists, which lie in the tile's buffer; sized for 8-bit weights."""
+        """The hardware that looks up the lists, which lie in the tile's buffer; sized for 8-bit weights."""
         if self.lists == "none":
             return []
         weights = max(1, dense.per_crossbar(8, geometry, self.options.sign))
@@ -188,10 +189,10 @@ class Compact(Pruning[CompactT]):
 
     def share(self, weights: Sequence[Reals], layers: Sequence[Layer], geometry: Geometry,
               density: float) -> list[float]:
-        """All layers alike, but none below the least it can reach.
+        """The same density for all layers, but none below the least that it can reach.
 
         Raises:
-            InputError: a density below that of all layers at their least, or above 1.
+            InputError: a density above 1, or below that of the network with every layer at its least.
         """
         if not layers:
             return []
@@ -211,10 +212,10 @@ class Compact(Pruning[CompactT]):
         """Squared weights of every group, [rows, filters of the group].
 
         Raises:
-            InputError: a density out of reach, weights of another shape than the layer's or not finite, a crossbar
-                too narrow.
+            InputError: a density out of reach, weights of another shape than the layer's or not finite, or a crossbar
+                that is too narrow.
         """
-        reason = self.accepts(Workload(layer.name, (layer,)), geometry)
+        reason = self.accepts(Workload(name=layer.name, layers=(layer,)), geometry)
         if reason:
             raise InputError(reason, field="crossbar")
         least = self.least(layer, geometry)
@@ -243,8 +244,8 @@ def _dense(layer: Layer, geometry: Geometry, sign: dense.Sign) -> list[Piece]:
 
 
 def ranked(blocks: Sequence[Block], layer: Layer) -> list[Block]:
-    """The blocks with rows and filters numbered without the channels and filters that hold nothing, where they do not
-    follow one another as they are."""
+    """The blocks with rows and filters numbered without the layer's empty channels and filters, unless a block's are
+    consecutive already."""
     kept, area = layer.kept, layer.kernel[0] * layer.kernel[1]
     alive = kept.reshape(layer.rows, layer.groups, -1).any(axis=2).T.reshape(-1, area).any(axis=1)  # channels
     row, filter_ = np.cumsum(np.repeat(alive, area)) - 1, np.cumsum(kept.any(axis=0)) - 1
@@ -256,7 +257,7 @@ def ranked(blocks: Sequence[Block], layer: Layer) -> list[Block]:
 
 
 def _up(density: float) -> float:
-    """To two significant digits, not below."""
+    """The density rounded up to two significant digits."""
     if density <= 0:
         return 0.0
     digit = 10.0 ** (floor(log10(density)) - 1)

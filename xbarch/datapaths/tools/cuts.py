@@ -1,4 +1,5 @@
-"""A mask [rows, filters] of one group of the convolution, cut in pieces of at most a crossbar; counts that fill them.
+"""Cuts a mask [rows, filters] of one group of the convolution into pieces of at most a crossbar, and finds counts that
+fill crossbars.
 
 tall: rows of a crossbar. per: filters that lie side by side on it.
 """
@@ -16,7 +17,8 @@ from xbarch.datapaths.tools.packing import Piece
 
 
 def by_columns_of_blocks(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
-    """Column blocks of `per` filters: the rows that any of them keeps, end to end and cut at a crossbar's last row."""
+    """Column blocks of `per` filters: the rows in which any of them keeps a weight, end to end and cut at a crossbar's
+    last row."""
     filters = np.flatnonzero(mask.any(axis=0))
     for f in range(0, len(filters), per):
         block = filters[f:f + per]
@@ -26,7 +28,7 @@ def by_columns_of_blocks(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
 
 
 def by_rows_of_blocks(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
-    """Row blocks of `tall` rows: the filters that any of them keeps, side by side."""
+    """Row blocks of `tall` rows: the filters that keep a weight in them, side by side."""
     rows = np.flatnonzero(mask.any(axis=1))
     for r in range(0, len(rows), tall):
         filters = np.flatnonzero(mask[rows[r:r + tall]].any(axis=0))
@@ -35,7 +37,7 @@ def by_rows_of_blocks(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
 
 
 def by_blocks(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
-    """Blocks of `tall` rows and `per` filters, each without the rows and the filters it has nothing of."""
+    """Blocks of `tall` rows and `per` filters, each without its empty rows and filters."""
     rows, filters = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     for f in range(0, len(filters), per):
         for r in range(0, len(rows), tall):
@@ -46,7 +48,7 @@ def by_blocks(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
 
 
 def by_layer(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
-    """Rows and filters that the layer has nothing of left out, the rest cut as it is on `dense`."""
+    """The layer without its empty rows and filters, cut as on `dense`."""
     rows, filters = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     for f in range(0, len(filters), per):
         for r in range(0, len(rows), tall):
@@ -54,24 +56,25 @@ def by_layer(mask: Bools, tall: int, per: int) -> Iterator[Piece]:
 
 
 def best(values: Reals, count: int) -> Bools:
-    """True at the `count` largest; of equal ones at the first."""
+    """True at the `count` largest; of equal values the first are taken."""
     kept = np.zeros(len(values), bool)
     kept[np.argsort(-values, kind="stable")[:count]] = True
     return kept
 
 
 def whole(wanted: float, unit: int, most: int) -> int:
-    """The multiple of `unit` from 1 * unit, or all `most`, that is nearest to `wanted`; of two the smaller."""
+    """The positive multiple of `unit` up to `most`, or `most` itself, that is nearest to `wanted`; of two, the
+    smaller."""
     allowed = np.minimum(np.arange(1, -(-most // unit) + 1) * unit, most)
     return int(allowed[np.argmin(np.abs(allowed - wanted))])
 
 
 def at_least(share: float, size: int) -> int:
-    """How many of `size` are no less than that share, one at least."""
+    """The smallest number that is at least `share` of `size`, and at least one."""
     return max(1, ceil(share * size - 1e-9))
 
 
 def projected(weights: Reals, masks: Sequence[Bools], **side: Any) -> Projection:
-    """The weights under the masks [rows, filters] of every group; side: and the density reached."""
+    """The weights under the masks [rows, filters] of all groups. The projection's side has `side` and the density."""
     mask = np.ascontiguousarray(np.concatenate(masks, axis=1).T).reshape(weights.shape)
     return Projection(np.where(mask, weights, 0.0), mask, {"density": float(mask.mean()), **side})

@@ -11,13 +11,13 @@ from xbarch.workload.graph import Layer
 
 
 def strongest(weights: Reals, layer: Layer, size: tuple[int, int], density: float) -> Projection:
-    """The groups of largest Euclidean norm, `density` of them: `size` filters and rows of the unrolled matrix, smaller
-    at its borders. The nearest weights with no more groups than that.
+    """Keep the groups of largest Euclidean norm, `density` of them: the nearest weights with no more groups. A group is
+    `size` = (filters, rows) of the unrolled matrix, smaller at its borders.
 
-    weights: (F, C / groups, kh, kw). side: {groups: how many are kept, of: how many there are}.
+    weights: (F, C / groups, kh, kw). side: groups, how many are kept; of, how many there are.
 
     Raises:
-        InputError: density outside 0 to 1, or too small for a single group.
+        InputError: a density outside 0 to 1, or too small for a single group.
     """
     flat = np.asarray(weights, np.float64).reshape(layer.groups, layer.filters // layer.groups, layer.rows)
     norms = energies(flat, size)
@@ -36,13 +36,13 @@ def energies(values: Reals, size: tuple[int, int]) -> Reals:
 
 
 def largest(values: Reals, count: int) -> NDArray[np.bool_]:
-    """Where the `count` largest are; of equal ones the first."""
+    """True at the `count` largest; of equal values the first are taken."""
     found = np.zeros(values.size, bool)
     found[np.argsort(-values, axis=None, kind="stable")[:count]] = True
     return found.reshape(values.shape)
 
 
 def widened(blocks: NDArray[np.bool_], size: tuple[int, int], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The inverse of `energies`: one value a block as one an entry."""
+    """The inverse of `energies`: the value of each block at all its entries."""
     wide = blocks.repeat(size[0], axis=-2)[..., :shape[-2], :].repeat(size[1], axis=-1)[..., :shape[-1]]
     return np.ascontiguousarray(wide)

@@ -1,13 +1,13 @@
-"""What indices cost: their storage and fetching, indexed reads of inputs, sums scattered to their filters.
+"""What indices cost: storing and fetching them, reading inputs by index, and scattering sums to their filters.
 
 For every method whose crossbars hold rows or filters out of order. Parts, sizes and prices are this project's reading
 (SegPrune publishes one figure, less than 0.27 % of area); prices are those of ISAAC's own registers and adders
 (Shafiee et al., ISCA 2016, Table I, corrected October 2016), at its clock of 1.2 GHz:
 
-    eDRAM buffer            20.7 mW, an access of 256 bits a clock: 17.25 pJ
-    input register 2 KB     0.0021 mm², 1.24 mW: 1.0333 pJ an access
-    output register 256 B   0.23 mW: 0.1917 pJ an access
-    shift-and-add, one of 4 0.00006 mm², 0.05 mW: 0.0417 pJ an addition
+    eDRAM buffer 20.7 mW, one access of 256 bits per clock: 17.25 pJ
+    input register 2 KB 0.0021 mm², 1.24 mW: 1.0333 pJ per access
+    output register 256 B 0.23 mW: 0.1917 pJ per access
+    shift-and-add, one of 4 0.00006 mm², 0.05 mW: 0.0417 pJ per addition
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ Store = Literal["buffer", "sram"]
 _CLOCK = 833  # ps, 1.2 GHz
 _EDRAM_READ, _REGISTER_READ, _OUTPUT_WRITE, _ADD = 17_250_000, 1_033_333, 191_667, 41_667  # aJ
 _ADDER_AREA, _REGISTER_AREA, _REGISTER_BITS = 60_000_000, 2_100_000_000, 16_384  # nm², nm², bits
-_WORD: dict[Store, int] = {"buffer": 256, "sram": 64}  # bits an index fetch brings
-_ID_BITS = 10  # names a filter among up to 1024, or a row of a band of as many
+_WORD: dict[Store, int] = {"buffer": 256, "sram": 64}  # bits per index fetch
+_ID_BITS = 10  # names one of up to 1,024 filters, or of the rows of a band
 _SOURCE = "this project's reading; price from ISAAC (Shafiee et al., ISCA 2016, Table I, corrected October 2016), "
 
 
 @dataclass(frozen=True)
 class Delay:
-    """Time the added hardware takes for a window. latency: ps until its first result is later than the base
-    machine's; interval: ps each crossbar needs between windows to gather its inputs, [crossbars]."""
+    """Time that the added hardware takes per window. latency: ps by which the first result is later than on the base
+    machine. interval: ps that each crossbar needs between windows to gather its inputs, [crossbars]."""
 
     latency: int
     interval: Ints
 
 
 def gathered(block: Block) -> int:
-    """Inputs read by index: all of the block's, unless they follow one another."""
+    """Inputs read by index: all of the block's, unless they are consecutive."""
     return 0 if _run(block.inputs) else block.rows
 
 
 def scattered(block: Block) -> int:
-    """Sums written by index: all of the block's, unless their filters follow one another."""
+    """Sums written by index: all of the block's, unless their filters are consecutive."""
     return 0 if _run(block.targets) else block.outputs
 
 
 def index_bits(block: Block, layer: Layer) -> int:
-    """Bits stored for the block: which rows of its span it keeps, as a mask or a list, whichever is smaller, after
-    the span's first row; and the filter of each weight column. Nothing of what follows in order."""
+    """Bits stored for the block: the first row of its span and which rows of the span it keeps, as a mask or a list,
+    whichever is smaller; and the filter of each weight column. Consecutive rows or filters need no bits."""
     bits = 0
     if gathered(block):
         inputs = layer.rows * layer.groups
@@ -65,8 +65,8 @@ def index_bits(block: Block, layer: Layer) -> int:
 
 def counted(blocks: Sequence[Block], layer: Layer, store: Store,
             bits: Callable[[Block, Layer], int] = index_bits) -> dict[str, Ints]:
-    """Actions a window, each [crossbars]: index words fetched, inputs gathered, sums scattered. bits: stored for a
-    block."""
+    """Actions per window, each [crossbars]: index words fetched, inputs gathered, sums scattered. bits: gives the bits
+    stored for a block."""
     crossbar = np.array([b.crossbar for b in blocks])
     each = {
         "index": [-(-bits(b, layer) // _WORD[store]) for b in blocks],
@@ -79,8 +79,9 @@ def counted(blocks: Sequence[Block], layer: Layer, store: Store,
 def delay(blocks: Sequence[Block], layer: Layer, geometry: Geometry, store: Store, gathers: int) -> Delay:
     """Index fetch, gathering and scattering as a pipeline in front of and behind the crossbars.
 
-    An address generator gathers one input a clock; an IMA's `gathers` generators serve its crossbars as if each had
-    as many inputs to gather. One more clock fetches the first index word, one more writes the scattered sums.
+    An address generator gathers one input per clock. An IMA's `gathers` generators are shared by its crossbars as if
+    each had the same number of inputs to gather. One more clock fetches the first index word, another writes the
+    scattered sums.
     """
     inputs = counted(blocks, layer, store)["gather"]
     interval = -(-inputs * geometry.crossbars_per_ima // gathers) * _CLOCK
@@ -88,15 +89,15 @@ def delay(blocks: Sequence[Block], layer: Layer, geometry: Geometry, store: Stor
 
 
 def components(geometry: Geometry, store: Store, gathers: int, weights: int, reads: int) -> list[Added]:
-    """The added hardware of an IMA. weights: weight columns of a crossbar; reads: pieces stacked on one."""
+    """The added hardware of an IMA. weights: weight columns per crossbar. reads: pieces stacked on a crossbar."""
     crossbars = geometry.crossbars_per_ima
     if store == "buffer":
         held, energy = _WORD[store], _EDRAM_READ
-        text = "the indices lie in the tile's eDRAM buffer, an access brings 256 bits into a latch (area of the " \
-               "input register, a bit)"
+        text = "the indices lie in the tile's eDRAM buffer, an access reads 256 bits into a latch (area of the " \
+               "input register, per bit)"
     else:
         held, energy = (geometry.rows + weights * reads) * _ID_BITS * crossbars, _REGISTER_READ
-        text = "10 bits for each row and weight column of 8-bit weights, area of the input register a bit, energy " \
+        text = "10 bits for each row and weight column of 8-bit weights, area of the input register per bit, energy " \
                "of its access for 64 bits"
     return [
         Added(name="index", level="ima", count=1, area=_area(held), action="index", energy=energy,
@@ -112,8 +113,8 @@ def components(geometry: Geometry, store: Store, gathers: int, weights: int, rea
 
 
 def table(name: str, action: str, bits: int, word: int, source: str) -> Added:
-    """A small memory of an IMA of so many bits: the area of the input register a bit; an action reads `word` of the 64
-    bits that an access of it brings."""
+    """A small memory of an IMA, of `bits` bits, with the input register's area per bit. An action reads `word` bits, at
+    `word` / 64 of the energy of a 64-bit access of the register."""
     return Added(name=name, level="ima", count=1, area=_area(bits), action=action,
                  energy=_REGISTER_READ * word // _WORD["sram"],
                  source=source + "scaled from ISAAC's input register (Shafiee et al., ISCA 2016, Table I)")
@@ -130,10 +131,10 @@ def _area(bits: int) -> int:
 
 
 def _bits(values: int) -> int:
-    """Bits that tell `values` values apart."""
+    """Bits that distinguish `values` values."""
     return max(1, (values - 1).bit_length())
 
 
 def _run(numbers: Ints) -> bool:
-    """Whether the ascending `numbers` follow one another."""
+    """Whether the ascending `numbers` are consecutive."""
     return len(numbers) < 2 or int(numbers[-1] - numbers[0]) + 1 == len(numbers)

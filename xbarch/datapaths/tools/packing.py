@@ -1,4 +1,4 @@
-"""Shapes found again in a mask, and pieces of a layer laid on crossbars."""
+"""Finds shapes in a mask, and lays pieces of a layer on crossbars."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xbarch.datapaths.records import Bools, Ints
 
 @dataclass(frozen=True)
 class Piece:
-    """Kept rows and the filters that keep exactly these of a band, or the part of both that is read together."""
+    """Kept rows of a band and the filters that keep exactly these rows, or the part of both that is read together."""
 
     rows: Ints
     filters: Ints
@@ -21,7 +21,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Placed:
-    """A piece at its place; `read` numbers the reads of its crossbar."""
+    """A piece in its place; `read` is the number of its read on the crossbar."""
 
     piece: Piece
     crossbar: int
@@ -31,16 +31,17 @@ class Placed:
 
 
 def heights(rows: int, unit: int, density: float) -> list[int]:
-    """Heights a band may have: multiples of `unit` to twice what fills a crossbar at that density, and all rows."""
+    """Heights that a band may have: multiples of `unit` up to twice what fills a crossbar at that density, and all
+    rows."""
     most = min(-(-rows // unit), 2 * int(np.ceil(1 / max(density, 1 / rows))))
     return list(dict.fromkeys([*(min(unit * m, rows) for m in range(1, most + 1)), rows]))
 
 
 def height(mask: Bools, unit: int, per: int) -> int:
-    """The height of the bands in which the segments of mask [F, R] take the fewest crossbars; the tallest of these.
+    """The band height with which the segments of mask [F, R] take the fewest crossbars; of several, the tallest.
 
-    Crossbars: sum over shapes of ceil(rows / unit) * ceil(filters / per). Shapes are told apart by a hash here, so
-    a collision could only choose a height that is less good.
+    Crossbars are the sum over shapes of ceil(rows / unit) * ceil(filters / per). Shapes are distinguished by a hash; a
+    collision could at worst choose a less suitable height.
     """
     filters, rows = mask.shape
     chunks = -(-rows // unit)
@@ -85,7 +86,7 @@ def shapes(mask: Bools, h: int) -> Iterator[Piece]:
 
 
 def cut(pieces: Iterator[Piece], rows: int, filters: int) -> Iterator[Piece]:
-    """Pieces of at most that many rows and filters; those that share filters follow one another."""
+    """Pieces of at most `rows` rows and `filters` filters; pieces that share filters follow one another."""
     for piece in pieces:
         for f in range(0, len(piece.filters), filters):
             for r in range(0, len(piece.rows), rows):
@@ -93,13 +94,13 @@ def cut(pieces: Iterator[Piece], rows: int, filters: int) -> Iterator[Piece]:
 
 
 def alone(pieces: Sequence[Piece]) -> list[Placed]:
-    """One shape per crossbar."""
+    """Every piece on a crossbar of its own."""
     return [Placed(piece, number, 0, 0, 0) for number, piece in enumerate(pieces)]
 
 
 def shelved(pieces: Sequence[Piece], bitlines_per_filter: int, reference_bitlines: int, rows: int,
             columns: int) -> list[Placed]:
-    """Pieces side by side on shelves, shelves stacked on crossbars of rows x columns, both best fit, tallest first.
+    """Pieces side by side on shelves, and shelves stacked on crossbars of rows x columns; both best fit, tallest first.
 
     reference_bitlines: bit lines beside the filters of each piece. Every piece is a read of its own.
     """

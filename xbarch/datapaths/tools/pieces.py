@@ -1,5 +1,6 @@
-"""Layers as pieces, rows of the unrolled matrix with the filters that keep something of them: shelved on crossbars,
-read one after another, skipped in windows that need no new result. Shared by the methods that move weights together.
+"""Layers as pieces. A piece is rows of the unrolled matrix with the filters that keep a weight in them. Pieces are
+packed on shelves of crossbars, read one after another, and skipped in windows that need no new result. Shared by the
+methods that move weights together.
 
 A packing of pieces is taken only where it needs no more crossbars, reads and conversions than the dense one.
 """
@@ -35,14 +36,14 @@ class PiecesOptions(Options):
                              "a reference in every piece")
     index: indices.Store = Field("buffer", description="where indices are kept: in the tile's eDRAM buffer, or in an "
                                "SRAM of every IMA")
-    gathers: int = Field(1, ge=1, le=64, description="address generators of an IMA, one input a clock each")
+    gathers: int = Field(1, ge=1, le=64, description="address generators per IMA, each at one input per clock")
 
 
 PiecesT = TypeVar("PiecesT", bound=PiecesOptions, default=PiecesOptions)
 
 
 class Pieces(Pruning[PiecesT]):
-    """Base of these methods. Packs any mask exactly: the best of `ways`, `dense` among them."""
+    """Base of these methods. Packs any mask exactly, in the best of `ways` or densely."""
 
     Options: ClassVar[type[Options]] = PiecesOptions
 
@@ -53,11 +54,11 @@ class Pieces(Pruning[PiecesT]):
 
     @abstractmethod
     def ways(self, layer: Layer, geometry: Geometry) -> Iterable[list[Block]]:
-        """Packings of a layer that `saves`."""
+        """Packings to try for a layer for which `saves` is true."""
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
-        """The way that takes the fewest crossbars, of these the fewest reads, then conversions, among those that take
-        no more of any than the dense packing; else the dense packing."""
+        """Among the ways that take no more crossbars, reads and conversions than the dense packing, the one with the
+        fewest crossbars, then reads, then conversions; else the dense packing."""
         chosen = dense.blocks(layer, geometry, self.options.sign, gated=geometry.operation_units)
         if not self.saves(layer):
             return chosen
@@ -69,11 +70,11 @@ class Pieces(Pruning[PiecesT]):
         return chosen
 
     def saves(self, layer: Layer) -> bool:
-        """Whether the layer can be packed otherwise than `dense` at all."""
+        """Whether the layer could be packed better than densely."""
         return layer.mask is not None and not bool(layer.kept.all())
 
     def shelved(self, pieces: Iterable[Piece], layer: Layer, geometry: Geometry) -> list[Placed]:
-        """Pieces of a layer side by side and stacked, a read each; of a layer with nothing left one zero weight."""
+        """Pieces of a layer side by side and stacked, one read each; for a layer with nothing left, one zero weight."""
         sign = self.options.sign
         return shelved(list(pieces) or [Piece(np.arange(1), np.arange(1))],
                        dense.per_weight(layer.weight_bits, geometry, sign), dense.reference(geometry, sign),
@@ -89,12 +90,12 @@ class Pieces(Pruning[PiecesT]):
     # -- costs ------------------------------------------------------------------------------------------
 
     def live(self, vectors: Vectors) -> Bools | None:
-        """Which inputs [windows, inputs] make a read necessary that has them on its word lines; None: every read is."""
+        """Which inputs, [windows, inputs], make a read necessary that drives them; None: every read is necessary."""
         return None
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
-        """Every read once per phase, less those that `live` makes unnecessary; once a window indices are fetched,
-        inputs gathered and sums scattered."""
+        """Every read is made once per phase, except those that `live` shows to be unnecessary. Once per window, indices
+        are fetched, inputs gathered and sums scattered."""
         phases = geometry.phases(layer.input_bits)
         live = None if stream is None else self.live(stream.vectors())
         work = standard_work(blocks, phases, geometry) if live is None else skipping(blocks, live, phases, geometry)
@@ -103,7 +104,7 @@ class Pieces(Pruning[PiecesT]):
         return replace(work, extra=self.actions(blocks, near, layer), latency=delay.latency, interval=delay.interval)
 
     def actions(self, blocks: Sequence[Block], near: Sequence[Block], layer: Layer) -> dict[str, Ints]:
-        """Extra actions a window, each [crossbars]. near: the blocks as `compact.ranked` numbers them."""
+        """Extra actions per window, each [crossbars]. near: the blocks as `compact.ranked` numbers them."""
         return indices.counted(near, layer, self.options.index)
 
     def index_bits(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
@@ -128,7 +129,7 @@ ActivationsT = TypeVar("ActivationsT", bound=ActivationOptions, default=Activati
 
 
 class Activations(Pieces[ActivationsT]):
-    """Base of those that skip reads of inputs that are all zero."""
+    """Base of the data paths that skip reads whose inputs are all zero."""
 
     Options: ClassVar[type[Options]] = ActivationOptions
 
@@ -141,7 +142,7 @@ class Activations(Pieces[ActivationsT]):
                                       "zero as it is registered; ")] if self.options.skip_zeros else added
 
     def actions(self, blocks: Sequence[Block], near: Sequence[Block], layer: Layer) -> dict[str, Ints]:
-        """And each input of a block compared with zero."""
+        """Those of `Pieces`, and each input of a block compared with zero."""
         extra = super().actions(blocks, near, layer)
         return {**extra, "zero": per_crossbar(blocks, [b.rows for b in blocks])} if self.options.skip_zeros else extra
 
@@ -152,21 +153,22 @@ def unit(geometry: Geometry) -> int:
 
 
 def per_crossbar(blocks: Sequence[Block], counts: Sequence[int]) -> Ints:
-    """Sums of what each block counts, [crossbars]."""
+    """Sums of the blocks' counts, [crossbars]."""
     return np.bincount([b.crossbar for b in blocks], counts).astype(np.int64)
 
 
 def cost(blocks: Sequence[Block], geometry: Geometry) -> tuple[int, int, int]:
-    """Crossbars, and reads and conversions of an input phase with nothing skipped."""
+    """Crossbars, and reads and conversions per input phase with nothing skipped."""
     work = standard_work(blocks, 1, geometry)
     return int(work.crossbar[-1]) + 1, int(work.reads.sum()), int((work.reads * work.columns).sum())
 
 
 def skipping(blocks: Sequence[Block], live: Bools, phases: int, geometry: Geometry) -> Work:
-    """Work where word lines read together are read in windows in which any of their inputs is live, in every phase.
+    """Work where word lines that are read together are read only in windows in which any of their inputs is live, and
+    then in every phase.
 
-    live: [windows, inputs]. Every block is an activation group of its own. Units of a crossbar with as many word and
-    bit lines are counted together: reads [windows, kinds of units].
+    live: [windows, inputs]. Every block is an activation group of its own. Operation units of a crossbar with the same
+    number of word lines and of bit lines are counted together: reads [windows, sizes of operation units].
     """
     rows = unit(geometry)
     needed: dict[bytes, Bools] = {}  # whether a chunk of inputs is read, [windows]

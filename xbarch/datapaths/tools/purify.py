@@ -1,4 +1,4 @@
-"""What removed filters mean for the rest of a network: channels without a producer, filters that nobody reads."""
+"""What removed filters imply for the rest of a network: channels without a producer, filters that no layer reads."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from xbarch.workload.graph import Layer
 
 @dataclass(frozen=True)
 class Edge:
-    """A layer on crossbars reads channels that `producers` make; channel c is filter c of each that has so many (the
-    image is a producer too). span: inputs of the reader a channel, its positions where it was flattened."""
+    """A layer on crossbars reads channels that `producers` make. Channel c is filter c of every producer that has that
+    many filters; the image is a producer too. span: inputs of the reader per channel, more than one (the channel's
+    positions) where the input was flattened."""
 
     reader: Layer
     producers: frozenset[str]
@@ -22,7 +23,7 @@ class Edge:
 
 
 def edges(layers: Sequence[Layer]) -> list[Edge]:
-    """One for every layer on crossbars. Additions join the channels of their branches from the first on; pooling and
+    """One for every layer on crossbars. Additions match the channels of their branches from the first on; pooling and
     flattening pass channels on."""
     producers: dict[str, frozenset[str]] = {}
     channels: dict[str, int] = {}
@@ -41,15 +42,15 @@ def edges(layers: Sequence[Layer]) -> list[Edge]:
 
 def purified(layers: Sequence[Layer], masks: Mapping[str, Bools], weights: Mapping[str, Reals], emptiness: float,
              importance: float) -> dict[str, Bools]:
-    """Masks with the graph's consequences, until nothing changes (Ma et al., Tiny but accurate, ASP-DAC 2020, network
-    purification and unused path removal):
+    """Masks with their consequences in the graph, applied until nothing changes (Ma et al., Tiny but Accurate, ASP-DAC
+    2020, network purification and unused path removal):
 
     - a reader's weights on a channel are removed when no producer of it keeps a weight;
-    - a filter is removed when more than `emptiness` of its readers' weights on it are, and the largest norm of what is
-      left, relative to the reader's largest channel, is below `importance`; or when all are removed.
+    - a filter is removed when all of its readers' weights on it are removed; or when more than `emptiness` of them are,
+      and the largest norm of what is left, relative to the reader's largest channel, is below `importance`.
 
-    A channel without a producer is a constant; removing it changes nothing where that is zero, else what comes after
-    is trained again. The first channels of the image and the filters of the network's output are never removed.
+    A channel without a producer is a constant. Removing it changes nothing where the constant is zero; otherwise later
+    layers are trained again. The channels of the image and the filters of the network's output are never removed.
 
     Args:
         layers: the network's, in topological order. masks, weights: (F, C / groups, kh, kw) of layers on crossbars.
@@ -69,13 +70,13 @@ def purified(layers: Sequence[Layer], masks: Mapping[str, Bools], weights: Mappi
 
 
 def shown(layers: Sequence[Layer]) -> set[str]:
-    """Layers on crossbars whose filters the network's outputs show."""
+    """Layers on crossbars whose filters are outputs of the network."""
     read = {name for layer in layers for name in layer.inputs}
     return {name for layer in layers if layer.name not in read for name in _makers(layer, layers)}
 
 
 def _makers(last: Layer, layers: Sequence[Layer]) -> set[str]:
-    """Layers on crossbars whose filters a layer's output shows."""
+    """Layers on crossbars whose filters the output of layer `last` passes on."""
     if last.compute:
         return {last.name}
     by_name = {layer.name: layer for layer in layers}
@@ -85,7 +86,7 @@ def _makers(last: Layer, layers: Sequence[Layer]) -> set[str]:
 def _unfed(edge: Edge, kept: dict[str, Bools]) -> None:
     """Remove the reader's weights on channels that no producer makes."""
     if not all(name in kept for name in edge.producers):
-        return  # the image, or a layer nothing is known of
+        return  # the image, or a layer without a mask here
     channels = edge.reader.in_shape[0] // edge.span
     fed = np.zeros(channels, bool)
     for name in edge.producers:
@@ -98,7 +99,7 @@ def _unfed(edge: Edge, kept: dict[str, Bools]) -> None:
 
 def _unread(layer: Layer, readers: Sequence[Edge], kept: Mapping[str, Bools], weights: Mapping[str, Reals],
             emptiness: float, importance: float) -> Bools:
-    """Filters of a layer that hardly anything reads, [F]."""
+    """Filters of a layer that are hardly read, [F]."""
     whole, left = np.zeros(layer.filters), np.zeros(layer.filters)
     most = np.zeros(layer.filters)
     for edge in readers:

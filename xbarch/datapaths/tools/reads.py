@@ -10,11 +10,11 @@ from xbarch.datapaths.records import Block, Geometry, Work
 
 
 def standard_work(blocks: Sequence[Block], phases: int, geometry: Geometry) -> Work:
-    """Every activation group read once per phase; all columns of the array converted unless blocks are gated.
+    """Every activation group is read once per phase; all columns of the array are converted unless blocks are gated.
 
     The reference (unit) column beside the array is converted where a block uses it (its `columns` reach
-    past `geometry.columns`). An operation unit senses its own bit lines only: groups are read unit by unit, whole
-    units first, those that the group's last rows and bit lines leave incomplete after them.
+    past `geometry.columns`). An operation unit senses only its own bit lines: a group is read one operation unit after
+    another, first the whole ones, then those that the group's last rows and bit lines fill only in part.
     """
     groups: dict[tuple[int, int], list[Block]] = {}
     for block in blocks:
@@ -34,7 +34,7 @@ def standard_work(blocks: Sequence[Block], phases: int, geometry: Geometry) -> W
 
 
 def operation_units(rows: int, columns: int, geometry: Geometry) -> list[tuple[int, int, int]]:
-    """(rows, bit lines, count) of the kinds of operation units that cover so many rows and bit lines."""
+    """(rows, bit lines, count) of each size of operation unit needed to cover so many rows and bit lines."""
     if not geometry.operation_units:
         return [(rows, columns, 1)]
     high, wide = _chunks(rows, geometry.ou_rows), _chunks(columns, geometry.ou_columns)
@@ -42,5 +42,5 @@ def operation_units(rows: int, columns: int, geometry: Geometry) -> list[tuple[i
 
 
 def _chunks(size: int, most: int) -> list[tuple[int, int]]:
-    """(length, count) of pieces of `most`, and of the rest."""
+    """(length, count) of the pieces of length `most`, and of the rest."""
     return [piece for piece in ((most, size // most), (size % most, 1)) if piece[0] and piece[1]]

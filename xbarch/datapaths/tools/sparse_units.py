@@ -1,8 +1,8 @@
-"""What methods of operation units share: what is left of column groups moved together, row ids, units formed as inputs
-come.
+"""What methods based on operation units share: the remains of column groups moved together, row ids, and operation
+units formed dynamically from the inputs.
 
-A column group is as many weights as lie side by side in one operation unit. Its kept rows are moved up, whatever rows
-its neighbours keep, so every group is driven by inputs of its own and read alone.
+A column group is the weights that lie side by side in one operation unit. Its kept rows move up independently of its
+neighbours', so every group is driven by inputs of its own and is read alone.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from xbarch.datapaths.tools.reads import operation_units, standard_work
 from xbarch.workload.graph import Layer, Workload
 
 NEEDED = "needs an architecture with operation units, such as sre_like"
-_ENTRIES = 2**22  # of the largest array made at a time
+_ENTRIES = 2**22  # entries of the largest working array
 
 
 def refused(workload: Workload, geometry: Geometry, sign: dense.Sign) -> str:
-    """Why a method of operation units does not take the workload; empty if it does."""
+    """Why a method based on operation units cannot run the workload; empty if it can."""
     return dense.Dense({"sign": sign}).accepts(workload, geometry) if geometry.operation_units else NEEDED
 
 
 def group_weights(layer: Layer, geometry: Geometry, sign: dense.Sign) -> int:
-    """Weights of a column group: what an operation unit holds beside the group's reference, at least one, at most the
-    filters of a group of the convolution."""
+    """Weights per column group: as many as an operation unit holds beside the group's reference, at least one and at
+    most the filters of a group of the convolution."""
     columns = min(geometry.ou_columns or geometry.columns, geometry.columns) - dense.reference(geometry, sign)
     return max(1, min(columns // dense.per_weight(layer.weight_bits, geometry, sign), layer.filters // layer.groups))
 
@@ -38,7 +38,7 @@ def group_weights(layer: Layer, geometry: Geometry, sign: dense.Sign) -> int:
 # -- packing --------------------------------------------------------------------------------------------------
 
 def column_groups(layer: Layer, wide: int, tall: int) -> Iterator[Piece]:
-    """The rows that each group of `wide` filters keeps anything of, moved up and cut after every `tall`."""
+    """The rows in which each group of `wide` filters keeps a weight, moved up and cut after every `tall`."""
     per = layer.filters // layer.groups
     for group in range(layer.groups):
         for f in range(0, per, wide):
@@ -49,7 +49,7 @@ def column_groups(layer: Layer, wide: int, tall: int) -> Iterator[Piece]:
 
 
 def strips(layer: Layer, high: int, wide: int) -> Iterator[Piece]:
-    """The filters that each strip of `high` rows keeps anything of, moved together and cut after every `wide`."""
+    """The filters that keep a weight in each strip of `high` rows, moved together and cut after every `wide`."""
     per = layer.filters // layer.groups
     for group in range(layer.groups):
         own = layer.kept[:, group * per:(group + 1) * per]
@@ -61,10 +61,10 @@ def strips(layer: Layer, high: int, wide: int) -> Iterator[Piece]:
 
 
 def stacked(pieces: Sequence[Piece], wide: int, geometry: Geometry, columns: int) -> list[Placed]:
-    """Pieces one below the other in stacks of a crossbar's word lines and `wide` bit lines, stacks side by side on
+    """Pieces one below the other in stacks as high as a crossbar and `wide` bit lines wide, and stacks side by side on
     crossbars of `columns` bit lines; tallest first, each where the least room stays. Every piece is a read of its own.
 
-    A piece takes whole operation units, so that no crossbar is read much more often than a full one.
+    A piece takes whole operation units, so no crossbar is read much more often than a full one.
     """
     across, rows, unit = max(1, columns // wide), geometry.rows, geometry.ou_rows or 1
     room: list[list[int]] = [[] for _ in range(rows + 1)]  # stacks by the word lines they have left
@@ -84,7 +84,7 @@ def stacked(pieces: Sequence[Piece], wide: int, geometry: Geometry, columns: int
 
 
 def blocks(placed: Sequence[Placed], layer: Layer, geometry: Geometry, sign: dense.Sign, path: str) -> list[Block]:
-    """Pieces as blocks in the order of their crossbars; offset weights have a reference beside each piece's own."""
+    """Pieces as blocks, in the order of their crossbars; offset weights have a reference beside every piece."""
     each = dense.per_weight(layer.weight_bits, geometry, sign)
     found = []
     for p in sorted(placed, key=lambda p: (p.crossbar, p.read)):
@@ -108,8 +108,8 @@ def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign:
 
 
 def packed(layer: Layer, geometry: Geometry, sign: dense.Sign, compact: Callable[[], list[Block]]) -> list[Block]:
-    """What `compact` makes where it takes no more crossbars, reads and conversions than the dense packing, and fewer of
-    one of them; else the dense packing, of which units without weights are not read."""
+    """The packing that `compact` makes, where it takes no more crossbars, reads and conversions than the dense packing
+    and fewer of at least one of them; else the dense packing, of which operation units without weights are not read."""
     whole = dense.blocks(layer, geometry, sign, gated=True)
     if layer.mask is None or layer.kept.all():
         return whole
@@ -127,15 +127,16 @@ def _cost(found: Sequence[Block], geometry: Geometry) -> tuple[int, int, int]:
 # -- row ids --------------------------------------------------------------------------------------------------
 
 def codes(rows: Ints, bits: int) -> int:
-    """Codes of `bits` bits for the ascending `rows` after the first: for each how many rows are skipped before it, and
-    an escape, the largest code, for every 2**bits - 1 of these (it skips as many and names no row)."""
+    """How many codes of `bits` bits the ascending `rows` after the first take. Each row has a code that says how many
+    rows are skipped before it; for every 2**bits - 1 skipped rows there is one more, the largest code as an escape,
+    which skips that many rows and names none."""
     skipped = np.diff(rows) - 1
     return int((1 + skipped // ((1 << bits) - 1)).sum())
 
 
 def id_bits(block: Block, layer: Layer, bits: int) -> int:
-    """Bits stored for a block: its first row and a code of `bits` bits for each other, unless they follow one another;
-    the filter of each weight column, unless these follow one another."""
+    """Bits stored for a block: its first row and a code of `bits` bits for each further row, unless rows are
+    consecutive; the filter of each weight column, unless filters are consecutive."""
     found = 0
     if indices.gathered(block):
         found += (layer.rows * layer.groups - 1).bit_length() + bits * codes(block.inputs, bits)
@@ -145,20 +146,20 @@ def id_bits(block: Block, layer: Layer, bits: int) -> int:
 
 
 def counted(found: Sequence[Block], layer: Layer, bits: int) -> dict[str, Ints]:
-    """Actions a window, each [crossbars]: words of 64 bits of ids fetched, inputs gathered, sums scattered. Every block
-    gathers its inputs for itself, also those that another block of its crossbar has."""
+    """Actions per window, each [crossbars]: 64-bit words of ids fetched, inputs gathered, sums scattered. Every block
+    gathers its own inputs, even those that another block of its crossbar also reads."""
     return indices.counted(found, layer, "sram", partial(id_bits, bits=bits))
 
 
 def id_table(geometry: Geometry, sign: dense.Sign, bits: int) -> Added:
-    """Memory of an IMA for ids: a code for each word line of every column group of 8-bit weights. Escapes have no room
-    of their own."""
+    """Memory of an IMA for ids: a code for each word line of every column group of 8-bit weights. No extra room is
+    counted for escapes."""
     own, each = dense.reference(geometry, sign), dense.per_weight(8, geometry, sign)
     wide = max(1, (min(geometry.ou_columns or geometry.columns, geometry.columns) - own) // each) * each + own
     stacks = max(1, dense.across(geometry, sign) // wide)
     return indices.table("row ids", "index", geometry.crossbars_per_ima * stacks * geometry.rows * bits, 64,
                          f"this project's reading: {bits} bits for each word line of every column group of 8-bit "
-                         "weights, 64 bits an access; ")
+                         "weights, 64 bits per access; ")
 
 
 def moved(geometry: Geometry, gathers: int) -> list[Added]:
@@ -169,10 +170,11 @@ def moved(geometry: Geometry, gathers: int) -> list[Added]:
 # -- units formed as inputs come ------------------------------------------------------------------------------
 
 def dynamic(found: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream) -> Work:
-    """Work where an operation unit takes the next rows whose input digit is not zero, so a block is read
-    sum over phases of ceil(n1 / rows of a unit) times, n1 its rows with such a digit, in each of its units' columns.
+    """Work where an operation unit takes the next rows whose input digit is not zero. A block, for each operation unit
+    side by side, is read ceil(n1 / rows of an operation unit) times in a phase in which n1 of its rows have such a
+    digit.
 
-    Blocks of a crossbar that are as wide as one another are counted together, by how many word lines a read drives.
+    Blocks of a crossbar that have the same width are counted together, by how many word lines a read drives.
     Every block is an activation group of its own.
     """
     high = min(geometry.ou_rows or geometry.rows, geometry.rows)
@@ -195,7 +197,8 @@ def dynamic(found: Sequence[Block], layer: Layer, geometry: Geometry, stream: St
 
 
 def _steps(found: Sequence[Block], kind: Ints, layer: Layer, geometry: Geometry, stream: Stream, high: int) -> Ints:
-    """Reads of blocks of each kind, [windows, kinds, word lines driven]; place 0 counts those of `high`."""
+    """Reads of blocks of each kind, [windows, kinds, word lines driven]; index 0 counts the reads of `high` word
+    lines."""
     vectors, kinds = stream.vectors(), int(kind.max()) + 1
     drives = np.zeros((vectors.shape[1], len(found)), np.float32)
     for number, block in enumerate(found):

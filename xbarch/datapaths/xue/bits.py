@@ -1,12 +1,12 @@
-"""The two sets of Xue et al. (DATE 2023) and the projections on them, in integers, for all columns at once.
+"""The two constraint sets of Xue et al. (DATE 2023) and the projections on them, in integers, for all columns at once.
 
-Of a column segment (the rows of one crossbar column that are active together):
+For a column segment (the rows of one crossbar column that are active together):
 
-    value level     at most a share of the weights is not zero
-    bit level       sum_i digit_p(m_i) <= cap     for every digit p, of the magnitudes m_i of one sign
+    value level     at most a given share of the weights is non-zero
+    bit level       sum_i digit_p(m_i) <= cap for every digit p, over the magnitudes m_i of one sign
 
-where digit p is what the p-th cell of a magnitude stores. With every input at its largest a bit line then sums
-to cap * (2**dac_bits - 1) at most, so an ADC of k bits with cap <= (2**k - 1) / (2**dac_bits - 1) never saturates.
+where digit p is what the p-th cell of a magnitude stores. With every input at its largest, a bit line then sums
+to at most cap * (2**dac_bits - 1), so an ADC of k bits with cap <= (2**k - 1) / (2**dac_bits - 1) never saturates.
 The abstract names the two levels; the sets and the solver of the second are this project's reading.
 """
 
@@ -21,17 +21,17 @@ from xbarch.datapaths.records import Ints
 from xbarch.errors import InputError
 
 Reals = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
-_STEPS, _LAST = 20, 0.01    # subgradient steps for each digit, and what the last is of the first
-_SLOPE = 0.25              # of magnitudes in the relaxation, from the first weight of a column to the last
-_PAIRED = 32               # changes of which pairs are tried
-_WORDS = 1 << 18           # entries of the largest arrays at work
+_STEPS, _LAST = 20, 0.01    # subgradient steps per digit, and the last step's size relative to the first
+_SLOPE = 0.25              # added to magnitudes in the relaxation, from the first weight of a column to the last
+_PAIRED = 32               # changes that are tried in pairs
+_WORDS = 1 << 18           # entries of the largest working arrays
 
 
 def budget(adc_bits: int, dac_bits: int = 1) -> int:
-    """Largest digit sum of a column that an ADC of `adc_bits` holds while every input drives `dac_bits` of ones.
+    """Largest digit sum of a column that an ADC of `adc_bits` holds when all `dac_bits` bits of every input are one.
 
     Raises:
-        InputError: not even one cell of value one fits.
+        InputError: the ADC does not hold even one cell of value one.
     """
     most = ((1 << adc_bits) - 1) // ((1 << dac_bits) - 1)
     if most < 1:
@@ -43,7 +43,7 @@ def budget(adc_bits: int, dac_bits: int = 1) -> int:
 def value_level(weights: Reals, rows: int, density: float) -> NDArray[np.bool_]:
     """The largest weights of every column segment: mask of the shape of `weights` [R, columns].
 
-    Of every `rows` consecutive rows at most that share stays, rounded down but one weight at least. Of equal
+    Of every `rows` consecutive rows at most the share `density` stays, rounded down but at least one weight. Of equal
     magnitudes the first stay.
     """
     mask = np.zeros(weights.shape, bool)
@@ -55,24 +55,25 @@ def value_level(weights: Reals, rows: int, density: float) -> NDArray[np.bool_]:
 
 
 def share(density: float, rows: int) -> int:
-    """Weights that stay of a segment of `rows`; a millionth of one more is taken for rounding of `density`."""
+    """Weights that stay in a segment of `rows` rows. A millionth of a weight is added to absorb the rounding of
+    `density`."""
     return max(1, int(density * rows + 1e-6))
 
 
 def bit_level(magnitudes: Reals, bits: int, cell_bits: int, cap: int) -> Ints:
-    """Nearest integers whose digits sum to `cap` at most in every column: int64 of the shape given.
+    """Nearest integers whose digits sum to at most `cap` in every column: int64 in the shape of `magnitudes`.
 
     Magnitudes are rounded to integers, halves up, to at most 2**bits - 1. A column is solved by Lagrangian relaxation
-    of its digit sums, repair of what is over the cap and improvement weight by weight. The result always is within
-    the cap; its squared error is near the least possible, not proven least. Integers within the cap come back as they
-    are, and what rounds to zero is zero. Columns are solved together, equal ones once. Only the
-    ceil(bits / cell_bits) * cap largest magnitudes of a column matter: every weight that stays takes at least 1 of
-    some digit's sum, and of two weights the larger may always have the larger value.
+    of its digit sums, repair of what is over the cap, and improvement weight by weight. The result is always within the
+    cap; its squared error is near the minimum, but not proven minimal. Integers within the cap come back unchanged, and
+    what rounds to zero is zero. Columns are solved together, equal columns once. Only the
+    ceil(bits / cell_bits) * cap largest magnitudes of a column matter: every weight that stays adds at least 1 to some
+    digit's sum, and of two weights the larger may always have the larger value.
 
     Args:
         magnitudes: [rows, columns], not negative, in units of the scale, of weights of one sign that are active
-            together; integers at most 2**bits - 1. Reals break ties of the integers they round to (in steps of
-            2**(bits - 16)).
+            together; integers at most 2**bits - 1. Where two reals round to the same integer, their order is
+            kept in steps of 2**(bits - 16).
 
     Raises:
         InputError: a magnitude outside that range, or a cap below one.
@@ -95,18 +96,18 @@ def bit_level(magnitudes: Reals, bits: int, cell_bits: int, cap: int) -> Ints:
         distinct, back = _distinct(np.take_along_axis(lines, order, axis=1))
         chunk = max(1, _WORDS // max(rows * len(table), _PAIRED**2))
         solved = [_solve(distinct[i:i + chunk].astype(np.int64), table, cap) for i in range(0, len(distinct), chunk)]
-        # the larger magnitude gets the larger value: least error of all orders, and the sums stay
+        # the larger magnitude gets the larger value: the least error of all orders, with the same sums
         descending = -np.sort(-np.concatenate(solved), axis=1)
         np.put_along_axis(result, order, descending[back], axis=1)
     return result.T
 
 
 def hold(codes: Reals, rows: int, bits: int, cell_bits: int, cap: int) -> Ints:
-    """`bit_level` of signed weights [R, columns] in units of the scale: every segment of `rows` rows, each sign on its
-    own.
+    """`bit_level` of signed weights [R, columns] in units of the scale, for every segment of `rows` rows and each sign
+    separately.
 
     Args:
-        bits: of a magnitude, the sign apart.
+        bits: of a magnitude, without the sign.
     """
     height = max(1, min(rows, len(codes)))
     segments = -(-len(codes) // height)
@@ -121,8 +122,8 @@ def hold(codes: Reals, rows: int, bits: int, cell_bits: int, cap: int) -> Ints:
 def largest_sums(codes: NDArray[np.integer[Any]], rows: int, bits: int, cell_bits: int) -> Ints:
     """Digit sums of signed weights [R, columns] by segment: [segments, columns, sign, digit], positive first.
 
-    Times 2**dac_bits - 1 it is the worst-case sum of that bit line in a phase, reached with every input at its
-    largest; no input pattern gives more, since no cell holds less than nothing.
+    Multiplied by 2**dac_bits - 1 it is the worst-case sum of that bit line in a phase, reached with every input at its
+    largest; no input pattern gives more, since no cell is negative.
     """
     starts, top = range(0, len(codes), rows), (1 << cell_bits) - 1
     digits = -(-bits // cell_bits)
@@ -151,7 +152,7 @@ def _distinct(lines: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
 
 
 def _solve(m: Ints, table: Ints, cap: int) -> Ints:
-    """Values of the magnitudes m [columns, n] within the cap."""
+    """Values near the magnitudes m [columns, n] whose digit sums are within the cap."""
     best, relaxed, price = _relax(m, table, cap)
     repaired = _repair(m, relaxed, table, cap)
     ends = [_improve(m, v, price, table, cap) for v in (best, repaired, _greedy(m, table, cap))]
@@ -160,7 +161,8 @@ def _solve(m: Ints, table: Ints, cap: int) -> Ints:
 
 
 def _greedy(m: Ints, table: Ints, cap: int) -> Ints:
-    """The highest digit first, to the largest magnitudes first; who gets less than asked asks for all below."""
+    """Grant the highest digit first, to the largest magnitudes first; a weight that gets less than it asks for then
+    asks for the largest value of all lower digits."""
     v, rest = np.zeros_like(m), m.copy()
     for p in reversed(range(table.shape[1])):
         unit = int(np.flatnonzero(table[:, p])[0])
@@ -174,11 +176,11 @@ def _greedy(m: Ints, table: Ints, cap: int) -> Ints:
 
 
 def _relax(m: Ints, table: Ints, cap: int) -> tuple[Ints, Ints, NDArray[np.float32]]:
-    """Subgradient ascent on the prices of the digits: the best solution within the cap, that of the largest lower
-    bound (which may be over the cap) for repair, and its prices.
+    """Subgradient ascent on the prices of the digits. Returns the best solution within the cap, the solution of the
+    largest lower bound (which may be over the cap) for repair, and the prices of the latter.
 
-    Equal magnitudes would all change their value at the same price; a slope of less than one from the first weight
-    to the last, in the order of the magnitudes, lets them change one after another.
+    Equal magnitudes would all change their value at the same price. A slope of less than one across the weights, which
+    are sorted by magnitude, lets them change one after another.
     """
     slope = np.linspace(_SLOPE, -_SLOPE, m.shape[1], dtype=np.float32)
     distance = ((m + slope)[:, :, None] - np.arange(len(table))).astype(np.float32) ** 2
@@ -205,7 +207,8 @@ def _relax(m: Ints, table: Ints, cap: int) -> tuple[Ints, Ints, NDArray[np.float
 
 
 def _repair(m: Ints, v: Ints, table: Ints, cap: int) -> Ints:
-    """One weight at a time, the change that costs least per unit of excess removed, until none is left."""
+    """Make the change of one weight that costs least per amount of excess removed, again and again until no excess is
+    left."""
     v = v.copy()
     todo = np.flatnonzero((table[v].sum(axis=1) > cap).any(axis=1))
     while len(todo):
@@ -221,8 +224,9 @@ def _repair(m: Ints, v: Ints, table: Ints, cap: int) -> Ints:
 
 
 def _improve(m: Ints, v: Ints, price: NDArray[np.float32], table: Ints, cap: int) -> Ints:
-    """The change of one weight, or of two together, that lowers the error most and stays within the cap, again
-    until there is none. Pairs are made of the _PAIRED changes that are cheapest at the prices of the digits."""
+    """Make the change of one weight, or of two together, that lowers the error most and stays within the cap, again and
+    again until there is none. Pairs are formed from the _PAIRED changes that are cheapest at the prices of the
+    digits."""
     v = v.copy()
     todo = np.arange(len(v))
     while len(todo):
@@ -243,8 +247,8 @@ def _improve(m: Ints, v: Ints, price: NDArray[np.float32], table: Ints, cap: int
 
 
 def _pairs(cost: Ints, rise: Ints, room: Ints, v: Ints, price: NDArray[np.float32]) -> tuple[Ints, Ints, Ints]:
-    """The cheapest changes of a column, weight and value of each [columns, k], and what two of them cost together
-    [columns, k * k]: 0 where they do not fit or change the same weight."""
+    """The cheapest changes per column: weight and value of each, [columns, k], and what each two of them cost together,
+    [columns, k * k]; 0 where the two do not fit or change the same weight."""
     columns, _, values = cost.shape
     priced = cost + np.einsum("pcnv,cp->cnv", rise, price)
     priced[np.arange(values) == v[:, :, None]] = np.inf
@@ -260,8 +264,8 @@ def _pairs(cost: Ints, rise: Ints, room: Ints, v: Ints, price: NDArray[np.float3
 
 
 def _changes(m: Ints, v: Ints, table: Ints, cap: int) -> tuple[Ints, Ints, Ints]:
-    """What giving weight i the value u costs [columns, n, values], by how much the digit sums grow then [digits,
-    columns, n, values], and by how much they may [digits, columns, 1, 1]."""
+    """For giving weight i the value u: the cost [columns, n, values], the growth of the digit sums
+    [digits, columns, n, values], and the growth that is allowed [digits, columns, 1, 1]."""
     cost = (m[:, :, None] - np.arange(len(table))) ** 2 - ((m - v) ** 2)[:, :, None]
     own = table.T[:, v]
     return cost, table.T[:, None, None] - own[..., None], (cap - own.sum(axis=2))[:, :, None, None]

@@ -1,4 +1,5 @@
-"""The data path of Xue et al.: dense crossbars, differential signs, and what the projections promise the ADCs."""
+"""The data path of Xue et al.: dense crossbars, differential signs, and the ADC resolution that the projections
+guarantee."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer, Workload
 
-_WORD = 64  # bits of the map that a look-up brings
+_WORD = 64  # bits of the map that one look-up returns
 _ADC_BITS, _MOST = 3, 8
 _REFUSED = {
     "offset": "zeros would be stored as 2**(bits - 1), a one in every row of the highest bit line",
@@ -37,12 +38,13 @@ class XueOptions(Options):
     adc_bits: int | dict[str, int] = Field(_ADC_BITS, description="ADC resolution that the projection prunes for, 1 "
                                            "to 8 (the paper: 2 or 3); or a mapping of layer names to it, '*' for all "
                                            "others (3 if absent)")
-    single_bit: bool = Field(True, description="one bit in each cell, whatever the machine's cells hold; else as many "
-                             "as they hold")
+    single_bit: bool = Field(True, description="one bit in each cell, whatever the machine's cells hold; if false, as "
+                             "many as they hold")
     value: Literal["column", "layer"] = Field(
         "column", description="value level: the largest weights of every crossbar column segment, or of the layer")
-    skip: bool = Field(False, description="all-zero bit lines are not converted and crossbars without a kept weight "
-                       "not used, by a map of the bit lines to convert beside each crossbar (this project's reading)")
+    skip: bool = Field(False, description="all-zero bit lines are not converted, and crossbars without a kept weight "
+                       "are not used; a map beside each crossbar names the bit lines to convert (this project's "
+                       "reading)")
 
     @field_validator("adc_bits", mode="before")
     @classmethod
@@ -64,9 +66,9 @@ class XueOptions(Options):
 class Xue(Pruning[XueOptions]):
     """Every row stays and every bit line has its place, so there is no index and no routing; only the ADCs shrink.
 
-    A weight of b bits is a sign and b - 1 magnitude bits. A block's cap is read off the weights it stores, so
-    the promise to the ADC holds for any weights, pruned or not. Training first removes whole weights (`value`), then
-    single bits of those left (`bit`), and then keeps every weight within the bits it has (`refit`).
+    A weight of b bits is a sign and b - 1 magnitude bits. A block's cap is computed from the weights it stores, so
+    it holds for any weights, pruned or not. Training first removes whole weights (`value`), then
+    single bits of the remaining weights (`bit`), and then keeps every weight within its remaining bits (`refit`).
     """
 
     name: ClassVar[str] = "xue"
@@ -76,7 +78,7 @@ class Xue(Pruning[XueOptions]):
     provenance: ClassVar[str] = (
         "Xue et al., DATE 2023, abstract: joint value-level and bit-level non-structured pruning by ADMM for low "
         "ADC resolution. This project's reading: the two sets, the worst-case bound, the Lagrangian projection, "
-        "differential signs, one bit a cell, skip")
+        "differential signs, one bit per cell, skip")
     Options: ClassVar[type[Options]] = XueOptions
 
     @property
@@ -103,11 +105,11 @@ class Xue(Pruning[XueOptions]):
         return -top, top
 
     def cell_bits(self, geometry: Geometry) -> int:
-        """Bits it uses of each cell."""
+        """Bits of each cell that the data path uses."""
         return 1 if self.options.single_bit else geometry.cell_bits
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
-        """Row blocks x column blocks as in `dense`, each with the largest sum its weights can make in a phase."""
+        """Row blocks x column blocks as in `dense`; the cap of each is the largest sum of its weights in a phase."""
         cells.check(layer.matrix, *self.levels(layer.weight_bits), layer.name, self.name)
         sums = largest_sums(layer.matrix, geometry.rows, layer.weight_bits - 1, self.cell_bits(geometry))
         per_group = layer.filters // layer.groups
@@ -122,12 +124,12 @@ class Xue(Pruning[XueOptions]):
                     count = np.full(len(targets), here[0].stop - start) if kept is None else kept[here].sum(axis=0)
                     if count.any() or not self.options.skip:
                         result.append(self._block(layer, geometry, len(result), here, count, sums[segment, here[1]]))
-        # a layer with nothing left still has outputs, so that one block stays
+        # a layer with nothing left still has outputs, so one block stays
         return result or [self._block(layer, geometry, 0, (slice(0, 1), slice(0, 1)), np.zeros(1, np.int64),
                                       np.zeros_like(sums[0, :1]))]
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:
-        """Every crossbar read once per phase; with `skip` the map of its bit lines is looked up in each read."""
+        """Every crossbar is read once per phase; with `skip`, the map of its bit lines is looked up in each read."""
         work = standard_work(blocks, geometry.phases(layer.input_bits), geometry)
         if not self.options.skip:
             return work
@@ -135,7 +137,7 @@ class Xue(Pruning[XueOptions]):
         return replace(work, extra={"skip": words})
 
     def components(self, geometry: Geometry) -> list[Added]:
-        """Nothing, but with `skip` one bit a bit line."""
+        """With `skip`, a map with one bit per bit line; otherwise nothing."""
         if not self.options.skip:
             return []
         bits = geometry.columns * geometry.crossbars_per_ima
@@ -146,7 +148,7 @@ class Xue(Pruning[XueOptions]):
         return sum(b.columns for b in blocks) if self.options.skip else 0
 
     def matched(self) -> tuple[dict[str, str], list[str]]:
-        """Differential, a bit a cell where single bits are pruned."""
+        """Differential signs; one bit per cell where single bits are pruned."""
         return {"sign": "differential"}, ["crossbar.cell_bits=1"] if self.options.single_bit else []
 
     def target(self, layer: Layer) -> int:
@@ -156,8 +158,8 @@ class Xue(Pruning[XueOptions]):
         return named.get(layer.name, named.get("*", _ADC_BITS))
 
     def adc_bits(self, layer: Layer, geometry: Geometry) -> int:
-        """ADC bits that lose nothing whatever the inputs are, from the weights stored: at most `target` where the
-        layer was projected for this geometry.
+        """ADC bits with which sums are exact whatever the inputs are, computed from the stored weights: at most
+        `target` where the layer was projected for this geometry.
 
         Raises:
             InputError: a weight outside `levels`.
@@ -167,14 +169,14 @@ class Xue(Pruning[XueOptions]):
         return geometry.lossless_bits(int(sums.max(initial=0)) * ((1 << geometry.dac_bits) - 1))
 
     def check(self, layer: Layer, geometry: Geometry) -> str:
-        """Whether ADCs of `target` bits hold the largest sum of every bit line."""
+        """Why ADCs of `target` bits do not hold the largest sum of every bit line; empty if they do."""
         needed, most = self.adc_bits(layer, geometry), self.target(layer)
         return "" if needed <= most else (
             f"the weights of layer {layer.name} need {needed}-bit ADCs; option adc_bits allows {most}")
 
     def project(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """`value`, then `bit` of what is left: the hierarchical projection. The bit level may zero more weights, so
-        `density` is the largest share kept. side: as of `bit`.
+        """`value`, then `bit` on what is left: the hierarchical projection. The bit level may set more weights to zero,
+        so `density` is the largest share kept. side: that of `bit`.
 
         Raises:
             InputError: as `value` and `bit`.
@@ -182,11 +184,11 @@ class Xue(Pruning[XueOptions]):
         return self.bit(self.value(weights, layer, geometry, density).weights, layer, geometry)
 
     def value(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float) -> Projection:
-        """The value level alone: of every column segment (or of the layer, option `value`) the largest weights, at
-        most `density` of them, one at least.
+        """The value level alone: keep the largest weights of every column segment (or of the layer, by option `value`),
+        at most `density` of them, at least one.
 
         Raises:
-            InputError: a density outside 0 to 1 or below one weight a segment, weights of another shape than the
+            InputError: a density outside 0 to 1 or below one weight per segment, or weights of another shape than the
                 layer's or not finite.
         """
         matrix = unrolled(weights, layer)
@@ -210,11 +212,11 @@ class Xue(Pruning[XueOptions]):
 
     def bit(self, weights: NDArray[np.float64], layer: Layer, geometry: Geometry, density: float = 1.0) -> Projection:
         """The bit level alone: the nearest levels whose bit lines never exceed the ADC; zeros stay, larger weights
-        saturate. `density` is the value level's matter.
+        saturate. `density` is ignored: it belongs to the value level.
 
         Returns:
-            side: adc_bits, the resolution it was made for, and cap, the largest digit sum allowed. allowed: sign and
-            bits of each weight; retraining within them lets no digit sum grow.
+            side: adc_bits, the resolution aimed at, and cap, the largest digit sum allowed. allowed: sign and bits of
+            each weight; retraining within them cannot increase a digit sum.
 
         Raises:
             InputError: ADCs that cannot hold the sum of a single driven cell, 1-bit weights or more than 8 bits,
@@ -230,7 +232,7 @@ class Xue(Pruning[XueOptions]):
                           codes.astype(np.int8))
 
     def _per_weight(self, layer: Layer, geometry: Geometry) -> int:
-        """Cells a weight takes: the digits of its magnitude, once for each sign."""
+        """Cells per weight: the digits of its magnitude, once for each sign."""
         return 2 * -(-(layer.weight_bits - 1) // self.cell_bits(geometry))
 
     def _block(self, layer: Layer, geometry: Geometry, crossbar: int, here: tuple[slice, slice], kept: Ints,
@@ -251,7 +253,7 @@ class Xue(Pruning[XueOptions]):
 
 def _contents(layer: Layer, here: tuple[slice, slice], targets: Ints, cell_bits: int, used: Ints,
               width: int) -> Contents:
-    """Positive and negative digits of every weight, of which the bit lines `used` are stored side by side."""
+    """Positive and negative digits of every weight; of their bit lines, those in `used` are stored side by side."""
     weights: NDArray[np.integer[Any]] = layer.matrix[here]
     bits = layer.weight_bits - 1
     whole = cells.differential(weights, targets, bits, cell_bits, 2 * -(-bits // cell_bits) * len(targets))

@@ -1,1 +1,2 @@
-"""Units whose service depends on more than the token they serve, written as SimPy processes."""
+"""Unit processes: parts whose service time depends on more than the token that they serve, written as SimPy
+processes."""

@@ -1,4 +1,4 @@
-"""Buffers whose cells forget."""
+"""eDRAM buffers that must be refreshed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class RefreshOptions(Options):
-    """What `options` may set."""
+    """Options of `refresh`."""
 
-    retention: Annotated[Time, Field(ge=1, description="every row is refreshed once within it")]
-    rows: int = Field(ge=1, le=10**6, description="of the buffer, refreshed one by one, evenly over the retention")
-    row: Annotated[Time, Field(ge=1, description="a refresh of one row holds the port so long")]
-    accesses: int = Field(1, ge=0, le=10**6, description="edram_access that one refresh is paid as")
+    retention: Annotated[Time, Field(ge=1, description="every row is refreshed once within this time")]
+    rows: int = Field(ge=1, le=10**6, description="rows of the buffer, refreshed one by one, evenly over the retention")
+    row: Annotated[Time, Field(ge=1, description="time for which the refresh of one row holds the port")]
+    accesses: int = Field(1, ge=0, le=10**6, description="edram_access actions that one refresh costs")
 
     @property
     def every(self) -> int:
@@ -40,7 +40,8 @@ class RefreshOptions(Options):
 
 class Refresh(UnitProcess[RefreshOptions]):
     """A refresh is due every retention / rows from the start of the run on. It waits for an access that is under way
-    and goes before those that wait. It is counted with the next access, so what follows a unit's last one is not."""
+    and goes before accesses that wait. It is counted with the next access, so refreshes after a unit's last access are
+    not counted."""
 
     name: ClassVar[str] = "refresh"
     summary: ClassVar[str] = "eDRAM that is refreshed row by row, which accesses wait for"
@@ -49,11 +50,11 @@ class Refresh(UnitProcess[RefreshOptions]):
 
     def serve(self, env: Environment, queue: Queue) -> Generator[Event, Any, None]:
         asked: RefreshOptions = self.options
-        due, free = asked.every, 0  # the next refresh, the end of the last one or of the last access
+        due, free = asked.every, 0  # time of the next refresh; end of the last refresh or access
         while True:
             visit = yield queue.get()
             start = int(env.now)
-            while due <= start:  # those while the port was idle lie behind, the last one may still go on
+            while due <= start:  # refreshes while the port was idle are over; the last may still run
                 free = max(due, free) + asked.row
                 due, start = due + asked.every, max(start, free)
                 visit.act("edram_access", asked.accesses)

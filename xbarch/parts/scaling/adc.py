@@ -56,11 +56,11 @@ class Adc(Scaling):
 
     @abstractmethod
     def energy(self, bits: int) -> Fraction:
-        """Of a conversion, relative to anything."""
+        """Energy of a conversion, in arbitrary units."""
 
     @abstractmethod
     def area(self, bits: int) -> Fraction:
-        """Of a converter, relative to anything."""
+        """Area of a converter, in arbitrary units."""
 
     def ratios(self, of: Point, at: Point) -> tuple[Fraction, Fraction]:
         """(energy of a conversion, area of a converter) at `at` over those at `of`."""
@@ -98,7 +98,7 @@ class IsaacSplit(Adc):
 
 
 class CapDac(Adc):
-    """Area taken as the energy's, for want of anything better."""
+    """Area is assumed to scale as energy does, for want of a better model."""
 
     name: ClassVar[str] = "capdac"
     summary: ClassVar[str] = "2^n / (n + 1), a capacitive-DAC SAR converter; area assumed alike"
@@ -113,7 +113,7 @@ class CapDac(Adc):
 
 
 class Flash(Adc):
-    """A comparator for every level but one."""
+    """One comparator for every level except one."""
 
     name: ClassVar[str] = "flash"
     summary: ClassVar[str] = "2^n - 1 comparators of a flash converter; energy and area alike"
@@ -126,7 +126,8 @@ class Flash(Adc):
 
 
 class Linear(Adc):
-    """Newton's 0.287 pJ and the PUMA simulator's 0.25 mW a bit are one model, as only ratios count."""
+    """Newton's 0.287 pJ per bit and the PUMA simulator's 0.25 mW per bit are the same model, since only ratios
+    count."""
 
     name: ClassVar[str] = "linear"
     summary: ClassVar[str] = "in proportion to the bits (Newton, PUMA's simulator); area assumed alike"

@@ -1,4 +1,4 @@
-"""The contract of a scaling model: a component's price for what is built, from the price as written."""
+"""The contract of a scaling model: it turns a component's price as written into the price of what is built."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Number = int | float | Fraction
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """The price of a component: all of its units in one parent."""
+    """The price of a component: of all its instances in one parent (tile, IMA, ...)."""
 
     energy: Number
     """Energy of one action, aJ."""
@@ -29,9 +29,9 @@ class Price:
     leakage: Number
     """Leakage, µW."""
     per: Number
-    """Time in which the group performs its actions at full activity, ps; 0: no rate is known."""
+    """Time in which the instances perform the component's `actions` at full activity, ps; 0: no rate is known."""
     count: Number = Fraction(1)
-    """Units in one parent."""
+    """Instances in one parent."""
 
     def times(self, energy: Number = 1, area: Number = 1, leakage: Number = 1, delay: Number = 1,
               count: Number = 1) -> Price:
@@ -62,7 +62,7 @@ class Scaling(Plugin[OptionsT]):
             at: the machine that is built.
 
         Raises:
-            InputError: the model does not reach that far.
+            InputError: what is built is outside the model's range.
         """
 
 
@@ -77,7 +77,7 @@ class Ratios:
     rate: Number = 1
     """Actions of all units in a given time, at full activity."""
     count: Number = 1
-    """Units in one parent."""
+    """Instances in one parent."""
 
 
 class Relative(Scaling[OptionsT]):
@@ -98,7 +98,7 @@ def between(table: dict[int, Fraction], at: int, what: str) -> Fraction:
     """A table's value at `at`, linear between its points.
 
     Raises:
-        InputError: outside the table.
+        InputError: `at` is outside the table.
     """
     points = sorted(table)
     if not points[0] <= at <= points[-1]:

@@ -1,4 +1,4 @@
-"""What a memory of so many bytes costs: published tables, exact at their points, refused outside them."""
+"""The cost of a memory by its size: published tables, exact at their points and refused outside their range."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _TABLE = Path(__file__).with_name("memories.csv")
 class BufferOptions(Options):
     """Options of every buffer model."""
 
-    size: Memory | None = Field(None, ge=8, description="of what is built; none: a tile's buffer.size")
+    size: Memory | None = Field(None, ge=8, description="size of the memory that is built; none: a tile's buffer.size")
     of: Memory | None = Field(None, ge=8, description="size that the price is written for; none: a tile's buffer.size "
                               "in the file that states the price")
-    width: int | None = Field(None, ge=1, le=65536, description="bits of an access; none: buffer.access_bits")
+    width: int | None = Field(None, ge=1, le=65536, description="bits per access; none: buffer.access_bits")
     banks: int = Field(1, ge=1, le=64)
     replace: bool = Field(False, description="the model's own figures replace the price instead of scaling it")
 
 
 @dataclass(frozen=True)
 class Memo:
-    """One memory. energy: of an access that reads, pJ. area: mm². leakage: of all banks, mW."""
+    """One memory. energy: of a read access, pJ. area: mm². leakage: of all banks, mW."""
 
     energy: Number
     area: Number
@@ -54,7 +54,7 @@ class Buffer(Scaling[BufferOptions]):
         """A memory of `size` bytes with accesses of `width` bits.
 
         Raises:
-            InputError: the model does not have it.
+            InputError: the model has no such memory.
         """
 
     def scale(self, written: Price, of: Point, at: Point) -> Price:
@@ -163,7 +163,7 @@ class CactiLop(Table):
 
 
 class CactiEdram(Table):
-    """CACTI's writes into eDRAM include a page's activation and are left out."""
+    """CACTI's energies of eDRAM writes include the activation of a page; they are not used."""
 
     name: ClassVar[str] = "cacti_edram_lp"
     summary: ClassVar[str] = "eDRAM in 1, 2 or 4 banks, 16 KB to 16 MB, 256 bits an access"
@@ -174,13 +174,13 @@ class CactiEdram(Table):
 
 
 class PumaSram(Table):
-    """The rows have no width; a register file's access of the core is meant, whatever the width asked for."""
+    """The rows have no width: they are for an access of the core's register file, whatever the requested width."""
 
     name: ClassVar[str] = "puma_sram"
     summary: ClassVar[str] = "PUMA's register files, 256 B to 2 KB"
     provenance: ClassVar[str] = (
         "Ankit et al., PUMA, ASPLOS 2019, constants of its public simulator (32 nm; dynamic power at 1 GHz taken as "
-        "one access a cycle); between its sizes a power of the size")
+        "one access per cycle); between its sizes a power of the size")
 
     def rows(self) -> Rows:
         return {(0, 1): ((256, "0.16", "0.044", "0.00056"), (512, "0.24", "0.078", "0.00108"),

@@ -1,5 +1,5 @@
-"""A price of one technology node at another, by ideal scaling rules. Wires, analog circuits and memory cells scale
-less, and leakage by no rule of these: what is left of a price's accuracy is its order of magnitude."""
+"""A price of one technology node at another, by ideal scaling rules. Wires, analog circuits and memory cells
+scale less, and leakage follows none of these rules: a scaled price is right to its order of magnitude only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partial sums kept analog in buffer cells and converted once a window (CASCADE)."""
+"""Partial sums are kept in analog form in buffer cells and converted once per window (CASCADE)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from xbarch.specs.model import Options
 
 
 class AccumulationOptions(Options):
-    """Options of `analog_accumulation`: of so many sums of a column and phase, so many are converted."""
+    """Options of `analog_accumulation`: `conversions` conversions are made for every `sums` partial sums."""
 
-    conversions: int = Field(10, ge=1, le=4096, description="conversions of a window")
-    sums: int = Field(256, ge=1, le=65_536, description="for so many partial sums: columns of a weight times phases")
+    conversions: int = Field(10, ge=1, le=4096, description="conversions made for `sums` partial sums")
+    sums: int = Field(256, ge=1, le=65_536, description="partial sums of a window: columns per weight times phases")
 
 
 class AnalogAccumulation(Sensing[AccumulationOptions]):
     """In every phase a transimpedance amplifier writes each column's sum into buffer cells, where sums of equal weight
-    add up; behind the last phase the buffer's columns are converted. A read takes the array's read time (the write
-    into the buffer hides in it), the conversions follow the window's reads."""
+    add up; after the last phase the buffer's columns are converted. A read takes the array's read time, which hides the
+    write into the buffer; the conversions follow the window's reads."""
 
     name: ClassVar[str] = "analog_accumulation"
     summary: ClassVar[str] = "partial sums accumulated in analog buffer cells, few conversions per window (CASCADE)"

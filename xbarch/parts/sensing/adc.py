@@ -1,4 +1,4 @@
-"""Converters that a crossbar's columns share, one after another."""
+"""Converters that a crossbar's columns share in turn."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from xbarch.specs.model import Options, OptionsT
 
 
 class Adc(Sensing[OptionsT]):
-    """A read takes the array's read time or its columns' conversions, whichever is longer: columns are held while the
-    next read goes on. The reference column's conversion is hidden (ISAAC's unit column)."""
+    """A read takes the array's read time or the time of its columns' conversions, whichever is longer: sums are held
+    while the next read goes on. The reference column's conversion is hidden (ISAAC's unit column)."""
 
     name: ClassVar[str] = "adc"
     summary: ClassVar[str] = "converters shared by columns in turn, as fast at any resolution (flash, or at a set rate)"
-    provenance: ClassVar[str] = "Shafiee et al., ISAAC, ISCA 2016 (one 8-bit SAR converter a crossbar, sample and hold)"
+    provenance: ClassVar[str] = (
+        "Shafiee et al., ISAAC, ISCA 2016 (one 8-bit SAR converter per crossbar, sample and hold)")
 
     def each(self, work: Work) -> Ints:
         a = self.array
@@ -34,15 +35,16 @@ class Adc(Sensing[OptionsT]):
 class SarOptions(Options):
     """Options of `sar_adc`."""
 
-    of: int = Field(8, ge=1, le=16, description="resolution that `conversion` is the time for")
+    of: int = Field(8, ge=1, le=16, description="resolution for which `conversion` is the time")
 
 
 class SarAdc(Adc[SarOptions]):
-    """A successive-approximation converter decides a bit in a step, so one of fewer bits is as much faster."""
+    """A successive-approximation converter decides one bit per step, so its time is proportional to its bits."""
 
     name: ClassVar[str] = "sar_adc"
-    summary: ClassVar[str] = "successive-approximation converters, shared by columns in turn, a step a bit"
-    provenance: ClassVar[str] = "Kull et al., JSSC 2013 (8-bit asynchronous SAR, that of ISAAC); a step a bit assumed"
+    summary: ClassVar[str] = "successive-approximation converters, shared by columns in turn, one step per bit"
+    provenance: ClassVar[str] = (
+        "Kull et al., JSSC 2013 (8-bit asynchronous SAR, that of ISAAC); one step per bit: assumed")
     Options: ClassVar[type[Options]] = SarOptions
 
     def __init__(self, array: Array, options: SarOptions | Mapping[str, Any] | None = None) -> None:

@@ -19,20 +19,21 @@ class AmplifierOptions(Options):
     """Options of `sense_amplifier`."""
 
     keeps: Literal["high", "low"] = Field(
-        "high", description="which bits of a result there are: the highest of its full scale, so that low bits are "
-                            "dropped; or the lowest, so that large sums saturate as those of a converter")
-    headroom: int = Field(0, ge=0, le=16, description="highest bits of the full scale that are given up, since sums of "
-                          "a network stay below them, for as many further low bits; what does not saturates")
+        "high", description="which bits of a result are kept: the highest of its full scale, so that low bits are "
+                            "dropped; or the lowest, so that large sums saturate as in a converter")
+    headroom: int = Field(0, ge=0, le=16, description="number of the highest bits of the full scale that are given up "
+                          "in favour of the same number of low bits, since a network's sums stay below them; larger "
+                          "sums saturate")
 
 
 class SenseAmplifier(Sensing[AmplifierOptions]):
-    """An amplifier decides one of 2^k levels in as many steps of `conversion`; the columns of a crossbar take turns at
-    its amplifiers.
+    """An amplifier distinguishes 2^k levels in 2^k steps of `conversion`; the columns of a crossbar take turns at its
+    amplifiers.
 
     A result of weights of w bits, inputs of i bits and 2^n word lines has w + i + n bits, of which the `bits` highest
-    are kept. It is composed of partial sums, one for each digit of the weights and of the inputs, and an amplifier is
-    set to the k bits of a partial sum that lie in the part that is kept, its other bits are dropped toward zero; a
-    partial sum with none is not sensed.
+    are kept. It is composed of partial sums, one for each digit of the weights and of the inputs. An amplifier is set
+    to the k bits of a partial sum that lie in the kept part; the other bits are dropped toward zero. A partial sum with
+    no bit in the kept part is not sensed.
     """
 
     name: ClassVar[str] = "sense_amplifier"
@@ -46,8 +47,8 @@ class SenseAmplifier(Sensing[AmplifierOptions]):
 
     def __init__(self, array: Array, options: AmplifierOptions | Mapping[str, Any] | None = None) -> None:
         super().__init__(array, options)
-        self.precision = array.cell_bits, array.dac_bits  # bits of weights and inputs; one digit of each at first
-        self.carry = (array.rows - 1).bit_length()        # bits that a sum of all word lines has beyond a product
+        self.precision = array.cell_bits, array.dac_bits  # bits of weights and inputs; at first one digit of each
+        self.carry = (array.rows - 1).bit_length()        # bits by which a sum over all word lines exceeds a product
 
     def adjusted(self, weight_bits: int, input_bits: int) -> SenseAmplifier:
         unit = copy(self)
@@ -66,7 +67,7 @@ class SenseAmplifier(Sensing[AmplifierOptions]):
         return Fraction(self.array.conversion * sum(steps), len(steps))
 
     def sensed(self) -> list[int]:
-        """Bits an amplifier is set to, for every digit of the weights and every input phase, lowest first."""
+        """Bits to which an amplifier is set, for every digit of the weights and every input phase, lowest first."""
         a, (weight_bits, input_bits) = self.array, self.precision
         found = []
         for w in range(0, weight_bits, a.cell_bits):
@@ -77,7 +78,7 @@ class SenseAmplifier(Sensing[AmplifierOptions]):
         return found
 
     def each(self, work: Work) -> Ints:
-        """Mean over the phases; bit lines of every digit are equally many."""
+        """Mean over the phases; every digit has the same number of bit lines."""
         a, conversion = self.array, self.conversion
         turns = -(-np.minimum(work.columns, a.columns) * a.converters.denominator // a.converters.numerator)
         return a.slotted(a.read - -turns * conversion.numerator // conversion.denominator)

@@ -20,7 +20,7 @@ class Array:
     """The crossbar whose bit lines are sensed, with its converters."""
 
     columns: int
-    """Bit lines, the reference column excepted."""
+    """Bit lines, not counting the reference column."""
     read: int
     """Time of one array read, ps."""
     conversion: int
@@ -30,13 +30,13 @@ class Array:
     bits: int
     """Resolution of the converters."""
     slot: int = 0
-    """Reads take whole slots of so many ps; 0: no slots."""
+    """Length of a slot, ps: reads take whole slots; 0: no slots."""
     rows: int = 128
-    """Word lines driven together at most."""
+    """Largest number of word lines driven together."""
     cell_bits: int = 2
-    """Bits of a cell."""
+    """Bits per cell."""
     dac_bits: int = 1
-    """Input bits that a word line is driven with in one phase."""
+    """Bits of an input that drive a word line in one phase."""
 
     @classmethod
     def of(cls, crossbar: Crossbar, slot: int) -> Array:
@@ -47,7 +47,7 @@ class Array:
                    rows=unit.rows if unit else crossbar.rows, cell_bits=crossbar.cell_bits, dac_bits=crossbar.dac_bits)
 
     def converting(self, sums: Ints) -> Ints:
-        """Time (ps) that the crossbar's converters take for so many sums, one after another, rounded up."""
+        """Time (ps) that the crossbar's converters take for that many sums, one after another, rounded up."""
         return -(-sums * self.conversion * self.converters.denominator // self.converters.numerator)
 
     def slotted(self, times: Ints) -> Ints:
@@ -58,8 +58,8 @@ class Array:
 class Sensing(Plugin[OptionsT]):
     """A kind of circuit at the end of the bit lines. Registered by name, used from any architecture's YAML.
 
-    Arrays are int64. "Entries" are those of a `Work`; where its `reads` differ from window to window, results that
-    follow them may too, as [windows, entries].
+    Arrays are int64. "Entries" are those of a `Work`. Where its `reads` differ from window to window, results that
+    depend on them may too, as [windows, entries].
     """
 
     def __init__(self, array: Array, options: OptionsT | Mapping[str, Any] | None = None) -> None:
@@ -68,18 +68,18 @@ class Sensing(Plugin[OptionsT]):
 
     @property
     def conversion(self) -> Fraction:
-        """Mean time of a conversion (ps) over all bit lines and reads, for the converters' utilization."""
+        """Mean time of a conversion (ps) over all bit lines and reads, for the utilization of the converters."""
         return Fraction(self.array.conversion)
 
     def adjusted(self, weight_bits: int, input_bits: int) -> Sensing[Any]:
-        """The sensing unit as set for a layer of such weights and inputs. The default: there is nothing to set."""
+        """The sensing unit, set for a layer with these precisions. The default has nothing to set."""
         return self
 
     def dropped(self, worth: Ints, bits: int) -> Ints | None:
         """How many low bits of a sum a conversion to `bits` bits drops, toward zero.
 
-        The `bits` above them are kept; larger sums saturate. None, the default: no low bit is dropped, so that a method
-        that guarantees small sums needs converters of no more bits than these.
+        The `bits` bits above them are kept; larger sums saturate. None, the default: no low bits are dropped, so a
+        method that guarantees small sums needs converters only for these.
 
         Args:
             worth: any shape: a sum counts 2**worth times in a result.
@@ -95,10 +95,10 @@ class Sensing(Plugin[OptionsT]):
 
     def rest(self, work: Work) -> Ints | None:
         """Time after the reads of a window on each entry's crossbar (ps), [entries] or [windows, entries]; the next
-        window's reads wait for it. None, the default: none."""
+        window's reads wait for it. None, the default: no such time."""
         return None
 
     @abstractmethod
     def actions(self, work: Work) -> dict[str, Ints]:
-        """Actions per window, [entries] or [windows, entries] each, by names that the architecture's components
-        price."""
+        """Actions per window, each [entries] or [windows, entries], by the names under which the architecture's
+        components price them."""

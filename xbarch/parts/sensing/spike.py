@@ -11,10 +11,10 @@ from xbarch.parts.sensing.base import Ints, Sensing
 
 
 class IntegrateFire(Sensing):
-    """Every bit line charges a capacitor that fires a spike a unit of charge; a counter of its own counts them, so all
-    columns are read together and a read takes the array's read time alone. Inputs are spikes of weighted time slots,
-    one a phase, so there is no converter at the word lines either. Nothing is rounded: a counter has as many bits as
-    the sum (this project's reading)."""
+    """Every bit line charges a capacitor that fires one spike per fixed amount of charge. Each bit line has a counter
+    of its own, so all columns are read together and a read takes only the array's read time. Inputs are spikes in
+    weighted time slots, one per phase, so there is no converter at the word lines either. Nothing is rounded: a counter
+    has as many bits as the sum (this project's reading)."""
 
     name: ClassVar[str] = "integrate_fire"
     summary: ClassVar[str] = "integrate-and-fire circuits and counters on every bit line (PipeLayer)"

@@ -1,4 +1,4 @@
-"""One medium that all tiles share."""
+"""Bus: one medium that all tiles share."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ WIRE: Link = (_WIRE, _WIRE)
 
 
 class Bus(Topology):
-    """Node (tile, 0) is a tile's port, one more that of the off-chip link. Whoever sends holds the wire; all receivers
-    listen at once, each into a queue of its own, and the sender waits until every one of them has room."""
+    """Node (tile, 0) is a tile's port; one more node is the port of the off-chip link. The sender holds the wire; all
+    receivers listen at once, each into a queue of its own, and the sender waits until all of them have room."""
 
     name: ClassVar[str] = "bus"
-    summary: ClassVar[str] = "one medium for all tiles: a packet at a time, to all of its receivers at once"
+    summary: ClassVar[str] = "one medium for all tiles: one packet at a time, to all of its receivers at once"
     provenance: ClassVar[str] = ("Dally and Towles, Principles and Practices of Interconnection Networks, 2004, "
                                  "chapter on buses; requests in the order of their times (assumed)")
 
@@ -46,7 +46,7 @@ class Bus(Topology):
         return x - 0.33, y - 0.42, 0.66
 
     def line(self, link: Link) -> list[Point]:
-        """Below every row of tiles, to and fro."""
+        """Below every row of tiles, back and forth."""
         right, points = self._columns - 0.6, list[Point]()
         for row in range(ceil(self.tiles / self._columns)):
             ends = (-0.4, row + 0.42), (right, row + 0.42)

@@ -1,4 +1,4 @@
-"""Branching wires with the tiles at their ends."""
+"""H-tree: branching wires with the tiles at their ends."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class HTreeOptions(Options):
 
 
 class HTree(Topology[HTreeOptions]):
-    """Node (n, level) is the n-th of its level; tiles are level 0, the root with the off-chip link is the last level.
-    Packets go up to the nearest common node and down: no turn from down to up, no ring. Each branch has a link up and
-    a link down of the same width on all levels (assumed)."""
+    """Node (n, level) is the n-th node of its level. Tiles are at level 0; the root, with the off-chip link, is the
+    last level. Packets go up to the nearest common node and then down; they never turn from down to up, so no ring of
+    links forms. Each branch has a link up and a link down, of the same width on all levels (assumed)."""
 
     name: ClassVar[str] = "htree"
     summary: ClassVar[str] = "a binary or quad tree with the tiles as leaves: up to the common node and down"
@@ -72,15 +72,15 @@ class HTree(Topology[HTreeOptions]):
         return x - 0.33, y - 0.33, 0.66
 
     def line(self, link: Link) -> list[Point]:
-        """From centre to centre, a little to the right of its direction."""
+        """From centre to centre, shifted slightly to the right of the link's direction."""
         (x, y), (u, v) = (self._centre(end) for end in link)
         long = max(abs(u - x), abs(v - y)) or 1.0
         across = -(v - y) / long * 0.06, (u - x) / long * 0.06
         return [(x + across[0], y + across[1]), (u + across[0], v + across[1])]
 
     def _centre(self, node: Node) -> Point:
-        """Of the square or half square of leaves below a node: even bits of a leaf's number count right, odd ones
-        down."""
+        """Centre of the square or half square of leaves below a node: even bits of a leaf's number count to the right,
+        odd bits down."""
         n, level = node
         bits = level * (self.arity // 2)
         first, sides = n << bits, (1 << (bits + 1) // 2, 1 << bits // 2)

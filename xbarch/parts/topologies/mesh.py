@@ -1,4 +1,4 @@
-"""Routers in rows and columns, one tile or several on each."""
+"""Mesh: routers in rows and columns, with one or several tiles on each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class MeshOptions(Options):
 
 
 class Mesh(Topology[MeshOptions]):
-    """Node (x, y) is a router. Packets go along x first, then along y (XY routing): no turn from y to x, no ring."""
+    """Node (x, y) is a router. Packets go along x first, then along y (XY routing); no turn from y to x, so no
+    ring."""
 
     name: ClassVar[str] = "mesh"
     summary: ClassVar[str] = "routers in rows and columns with `concentration` tiles on each, XY routes"
@@ -78,7 +79,7 @@ class Mesh(Topology[MeshOptions]):
         return x - 0.36 + right * step, y - 0.36 + down * step, step * 0.92
 
     def line(self, link: Link) -> list[Point]:
-        """In the gap between two routers' tiles, on the right of its direction."""
+        """In the gap between two routers' tiles, to the right of the link's direction."""
         (x, y), (u, v) = link
         across = -(v - y) * 0.09, (u - x) * 0.09
         return [(x + across[0] + share * (u - x), y + across[1] + share * (v - y)) for share in (0.37, 0.63)]

@@ -6,14 +6,14 @@ from xbarch.sim.kernel.layout import *
 
 
 def push(m: Memory, time: int, code: int) -> None:
-    """An arrival."""
+    """Add an arrival."""
     at = m[EVENTS]
     m[EVENTS] = at + 1
     rise(m, at, time, code)
 
 
 def rise(m: Memory, at: int, time: int, code: int) -> None:
-    """Put an arrival at a place of the heap, or further up."""
+    """Put an arrival at a position of the heap, or further up."""
     times, codes = m[EVENT_TIME], m[EVENT_CODE]
     while at > 0:
         up = (at - 1) >> 1
@@ -25,7 +25,8 @@ def rise(m: Memory, at: int, time: int, code: int) -> None:
 
 
 def pop(m: Memory) -> int:
-    """Code of the next arrival. The gap it leaves sinks to the bottom, where the last one mostly belongs."""
+    """Remove the next arrival; returns its code. The gap sinks to the bottom, where the last arrival usually
+    belongs."""
     size, times, codes = m[EVENTS] - 1, m[EVENT_TIME], m[EVENT_CODE]
     m[EVENTS] = size
     code, at, down = m[codes], 0, 1

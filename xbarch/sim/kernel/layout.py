@@ -4,8 +4,8 @@ The memory holds the scalars (`EVENTS` and on), where each section starts, how l
 is the time, and m[m[HELD] + g] is entry g of the section HELD.
 
 X_AT marks lists of lists: entries X_AT[i] to X_AT[i + 1] of X belong to i. Stages are numbered through flows, copies
-and stages, which is their port; a stage's times are the HELD_N[g] entries of VALUES from HELD[g] on, a window's in
-turn.
+and stages; the number is their port. A stage's times are the HELD_N[g] entries of VALUES from HELD[g] on, which
+windows take in turn.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ Memory = Any  # list[int], or an array of int64
 ASK, LEAVE, FINISH, BACK = range(4)  # what an arrival is: a request, the end of a token's gates, of the token, of room
 OVER, PAUSED, FULL, DISORDER, MARKED = range(5)  # why the loop stopped
 
-# WIDEST: the most arrivals that the stages of one token cause. PENDING: visits to be granted ahead. MIXED: requests
-# came out of order. WATCHED: a flow, and MARK: how many of its windows are done when the loop is to stop (`MARKED`).
+# WIDEST: the most arrivals that the stages of one token cause. PENDING: visits to grant ahead of time. MIXED: requests
+# came out of order. WATCHED: a flow; MARK: how many of its windows are done when the loop must stop (`MARKED`).
 # LOGGED: visits in LOG. FREELY: whether nothing is arbitrated.
 (EVENTS, TURNS, TOKENS, VISITS, SOILED, FINISHED, LAST, NOW, WIDEST, PENDING, MIXED, WATCHED, MARK, LOGGED,
  FREELY) = range(15)
@@ -26,7 +26,7 @@ SCALARS = 15
 
 SECTIONS = (
     # of stages. BEFORE: how many it waits for. NEXT: those that wait for it. KEEPS: those before it whose room it
-    # keeps. AHEAD: granted ahead of time. ASKED, ASKED_WINDOW: its last request's, where granted so
+    # keeps. AHEAD: whether it is granted ahead of time; then ASKED, ASKED_WINDOW: time and window of its last request
     "SERVER", "QUEUE", "HELD", "HELD_N", "DELAY", "DELAY_N", "GATE", "BEFORE", "NEXT_AT", "NEXT", "ROOM_AT",
     "ROOM_POOL", "ROOM_AMOUNT", "KEEPS_AT", "KEEPS", "EXECUTED", "AHEAD", "ASKED", "ASKED_WINDOW",
     "VALUES",

@@ -11,13 +11,13 @@ from xbarch.sim.kernel.windows import back, blocked, finish, issue, leave, part,
 
 
 def advance(m: Memory, most: int) -> int:
-    """Go on for at most `most` events: OVER when none is left, PAUSED, FULL, DISORDER, or MARKED."""
+    """Process at most `most` events; returns OVER when none is left, or PAUSED, FULL, DISORDER or MARKED."""
     for _ in range(most):
         if m[MIXED]:
             return DISORDER
         while m[SOILED] > 0:
             flow = m[m[DIRTY] + m[SOILED] - 1]
-            m[m[IS_DIRTY] + flow] = 0  # before it issues: what it does may concern itself
+            m[m[IS_DIRTY] + flow] = 0  # before it issues, since that may make it dirty again
             m[SOILED] -= 1
             if not issue(m, flow):
                 soil(m, flow)

@@ -8,8 +8,8 @@ from xbarch.sim.kernel.windows import soil
 
 
 def recur(m: Memory, most: int) -> int:
-    """A run where no two stages share a server and none takes room, at most so many windows at a time: OVER when none
-    can be issued any more, PAUSED, or DISORDER."""
+    """A run in which no two stages share a server and none takes room, at most `most` windows at a time; returns OVER
+    when no more windows can be issued, PAUSED, or DISORDER."""
     stop = m[FINISHED] + most
     while m[SOILED] > 0 and not m[MIXED]:
         flow = m[m[DIRTY] + m[SOILED] - 1]
@@ -33,7 +33,7 @@ def recur(m: Memory, most: int) -> int:
 
 
 def ready(m: Memory, flow: int, window: int) -> int:
-    """When a window is issued, whose flow's others before it have been; -1 while that is not known."""
+    """When a window is issued, given that all earlier windows of its flow were; -1 while that is not known."""
     at, ahead = m[m[FLOW_AT] + flow] + window, m[m[FLOW_LIMIT] + flow]
     time = m[m[ISSUED_AT] + at - 1] if window > 0 else 0
     if window >= ahead:
@@ -57,8 +57,8 @@ def ready(m: Memory, flow: int, window: int) -> int:
 
 
 def freeing(m: Memory, edge: int, count: int) -> int:
-    """When the consumer has released so many windows, which is asked for in order; -1 while that is not known. FREED:
-    the consumer's window looked at last."""
+    """When the consumer has released that many windows; -1 while that is not known. Calls come in ascending order.
+    FREED: the consumer's window that was examined last."""
     consumer, producer = m[m[CONSUMER] + edge], m[m[PRODUCER] + edge]
     windows, size = m[m[FLOW_WINDOWS] + producer], m[m[FLOW_WINDOWS] + consumer]
     while m[m[FREED] + edge] < m[m[ISSUED] + consumer]:
@@ -70,7 +70,7 @@ def freeing(m: Memory, edge: int, count: int) -> int:
 
 
 def pass_through(m: Memory, flow: int, window: int, time: int) -> None:
-    """A window through the stages of its copy, from when it is issued. READY: when each is asked for."""
+    """Take a window through the stages of its copy, from its issue on. READY: when each stage is requested."""
     copy = m[m[FLOW_COPY] + flow] + window % m[m[FLOW_COPIES] + flow]
     first, stop, asked = m[m[COPY_FIRST] + copy], m[m[COPY_FIRST] + copy + 1], m[READY] - m[m[COPY_FIRST] + copy]
     for stage in range(first, stop):
@@ -99,7 +99,7 @@ def pass_through(m: Memory, flow: int, window: int, time: int) -> None:
 
 
 def record(m: Memory, flow: int, window: int, issued: int, left: int, done: int) -> None:
-    """A window's times."""
+    """Record a window's times."""
     at = m[m[FLOW_AT] + flow] + window
     m[m[ISSUED] + flow] = window + 1
     m[FINISHED] += 1

@@ -7,7 +7,8 @@ from xbarch.sim.kernel.layout import *
 
 
 def ask(m: Memory, visit: int) -> None:
-    """A token asks for a stage, when all before it are known: right away where it is granted ahead or it is time."""
+    """A token requests a stage once the results before it are known: at once where it is granted ahead or is due
+    now."""
     if m[m[AHEAD] + m[m[VISIT_STAGE] + visit]]:
         m[m[READY] + m[PENDING]] = visit
         m[PENDING] += 1
@@ -18,7 +19,7 @@ def ask(m: Memory, visit: int) -> None:
 
 
 def settle(m: Memory) -> None:
-    """Grant what is to be granted ahead of time."""
+    """Grant the visits that are granted ahead of time."""
     while m[PENDING] > 0:
         m[PENDING] -= 1
         visit = m[m[READY] + m[PENDING]]
@@ -35,7 +36,7 @@ def settle(m: Memory) -> None:
 
 
 def arrive(m: Memory, visit: int) -> None:
-    """A request at a server, behind the requests before it."""
+    """Queue a request at its server, behind earlier requests."""
     stage = m[m[VISIT_STAGE] + visit]
     now, queue = m[NOW], m[m[QUEUE] + stage]
     window = m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + visit]]
@@ -51,18 +52,18 @@ def arrive(m: Memory, visit: int) -> None:
         m[m[TAIL] + queue] = visit
     if before >= 0:
         m[m[VISIT_NEXT] + before] = visit
-    else:  # otherwise the server has been called, or the first of the queue waits for room
+    else:  # otherwise the server was called already, or the queue's first request waits for room
         m[m[HEAD] + queue] = visit
         call(m, m[m[SERVER] + stage])
 
 
 def value(m: Memory, first: int, size: int, window: int) -> int:
-    """Of values that windows have in turn, the window's; most have one, and dividing takes long."""
+    """The window's value, of those that windows take in turn; most lists have one value, and dividing is slow."""
     return int(m[m[VALUES] + first + (window % size if size > 1 else 0)])
 
 
 def grant(m: Memory, visit: int, server: int, time: int) -> None:
-    """A stage begins at that time: what follows from it."""
+    """Begin a stage at that time, with everything that follows from it."""
     token, stage = m[m[VISIT_TOKEN] + visit], m[m[VISIT_STAGE] + visit]
     window = m[m[TOKEN_WINDOW] + token]
     over = time + value(m, m[m[HELD] + stage], m[m[HELD_N] + stage], window)
@@ -93,7 +94,7 @@ def grant(m: Memory, visit: int, server: int, time: int) -> None:
 
 
 def log(m: Memory, stage: int, window: int, asked: int, granted: int, over: int, out: int) -> None:
-    """A row for who asked for all visits."""
+    """Add a row to the log of visits."""
     at = m[LOG] + 6 * m[LOGGED]
     m[LOGGED] += 1
     m[at], m[at + 1], m[at + 2] = stage, window, asked
@@ -101,13 +102,13 @@ def log(m: Memory, stage: int, window: int, asked: int, granted: int, over: int,
 
 
 def crowded(m: Memory) -> bool:
-    """Whether what follows from one token's next step might not find room."""
+    """Whether the tables might be too small for what follows from one token's next step."""
     return bool(m[EVENTS] + m[WIDEST] > m[SIZE + EVENT_TIME]
                 or (m[SIZE + LOG] > 0 and 6 * (m[LOGGED] + m[WIDEST]) > m[SIZE + LOG]))
 
 
 def keep(m: Memory, visit: int, end: int) -> None:
-    """Room stays taken until this stage is over; with the last granted of those that keep it the end is known."""
+    """Keep room taken until this stage is over; once the last stage that keeps it is granted, the end is known."""
     stage = m[m[VISIT_STAGE] + visit]
     if m[m[ROOM_AT] + stage] < m[m[ROOM_AT] + stage + 1]:
         m[m[VISIT_OPEN] + visit] = m[m[NEXT_AT] + stage + 1] - m[m[NEXT_AT] + stage]
@@ -123,6 +124,6 @@ def keep(m: Memory, visit: int, end: int) -> None:
 
 
 def give(m: Memory, stage: int, end: int) -> None:
-    """Everything a stage took is back at `end`."""
+    """Give back everything that a stage took, at `end`."""
     for i in range(m[m[ROOM_AT] + stage], m[m[ROOM_AT] + stage + 1]):
         push(m, end, 4 * i + BACK)

@@ -8,7 +8,7 @@ from xbarch.sim.kernel.stages import grant, settle
 
 
 def serve(m: Memory, server: int) -> None:
-    """A turn: the first of the waiting requests that has room is granted."""
+    """A server's turn: grant the first of the waiting requests that has room."""
     queue = choose(m, server)
     if queue < 0:
         return
@@ -34,7 +34,7 @@ def serve(m: Memory, server: int) -> None:
 
 
 def choose(m: Memory, server: int) -> int:
-    """The queue whose first request is granted, -1: all wait for room, whose return calls the server."""
+    """The queue whose first request is granted; -1 where all wait for room. Returned room then calls the server."""
     first, stop = m[m[QUEUE_AT] + server], m[m[QUEUE_AT] + server + 1]
     if stop == first + 1:
         return first if m[m[HEAD] + first] >= 0 and roomy(m, server, first) else -1
@@ -49,7 +49,7 @@ def choose(m: Memory, server: int) -> int:
 
 
 def following(m: Memory, first: int, stop: int, tried: int) -> int:
-    """Of the queues [first, stop) the one whose first request comes next after that of `tried` (-1: the first)."""
+    """Of the queues [first, stop), the one whose first request comes next after that of `tried` (-1: the earliest)."""
     found = -1
     for queue in range(first, stop):
         if m[m[HEAD] + queue] >= 0 and queue != tried and (tried < 0 or sooner(m, tried, queue)) and (
@@ -69,7 +69,7 @@ def sooner(m: Memory, queue: int, other: int) -> bool:
 
 
 def roomy(m: Memory, server: int, queue: int) -> bool:
-    """Whether the first request of the queue finds room; where not, the server is called when some is back."""
+    """Whether the first request of the queue finds room; if not, the server is called when room is given back."""
     stage, enough = m[m[VISIT_STAGE] + m[m[HEAD] + queue]], True
     for i in range(m[m[ROOM_AT] + stage], m[m[ROOM_AT] + stage + 1]):
         pool = m[m[ROOM_POOL] + i]

@@ -46,14 +46,14 @@ def leave(m: Memory, token: int) -> None:
 
 
 def part(m: Memory, token: int) -> None:
-    """The token is through; its place is free."""
+    """The token is finished; its place becomes free."""
     copy = m[m[TOKEN_COPY] + token]
     m[m[TOKEN_NEXT] + token] = m[m[SPARE] + copy]
     m[m[SPARE] + copy] = token
 
 
 def back(m: Memory, room: int) -> None:
-    """Room is given back; who found too little looks again."""
+    """Room is given back; servers that found too little look again."""
     pool = m[m[ROOM_POOL] + room]
     m[m[ROOM] + pool] += m[m[ROOM_AMOUNT] + room]
     m[m[GIVEN] + pool] += m[m[ROOM_AMOUNT] + room]
@@ -64,7 +64,7 @@ def back(m: Memory, room: int) -> None:
 
 
 def soil(m: Memory, flow: int) -> None:
-    """Something changed that the flow may have waited for."""
+    """Mark a flow that may have waited for what just changed."""
     if not m[m[IS_DIRTY] + flow]:
         m[m[IS_DIRTY] + flow] = 1
         m[m[DIRTY] + m[SOILED]] = flow
@@ -91,7 +91,7 @@ def blocked(m: Memory, flow: int) -> bool:
 
 
 def issue(m: Memory, flow: int) -> bool:
-    """Admit windows while inputs, buffers and gates allow; False where a table is full first."""
+    """Issue windows while inputs, buffers and gates allow; False if a table is full before that."""
     while not blocked(m, flow):
         window = m[m[ISSUED] + flow]
         copy = m[m[FLOW_COPY] + flow] + window % m[m[FLOW_COPIES] + flow]
@@ -120,7 +120,7 @@ def issue(m: Memory, flow: int) -> bool:
 
 
 def place(m: Memory, copy: int) -> int:
-    """A place for a token of the copy, -1 where there is none."""
+    """A place for a token of the copy; -1 where there is none."""
     first, stop = m[m[COPY_FIRST] + copy], m[m[COPY_FIRST] + copy + 1]
     if crowded(m):
         return -1
