@@ -247,7 +247,7 @@ class Contents:
             return digest_of(request.arch.model_dump(mode="json"))
         key = str(request.arch), request.overrides
         if key not in self._machines:
-            self._machines[key] = digest_of(self.document(*key).data)
+            self._machines[key] = digest_of(self.document(*key).priced)
         return self._machines[key]
 
     def run(self, request: Request) -> dict[str, Any]:

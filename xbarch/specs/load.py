@@ -30,13 +30,20 @@ M = TypeVar("M", bound="BaseModel")
 class Document:
     """A YAML file as plain data.
 
-    lines: 1-based line of every key and list item. overridden: text of the override a value came from.
+    lines: 1-based line of every key and list item. overridden: text of the override a value came from. written: the
+    data before any override (empty: there is none).
     """
 
     file: str
     data: dict[str, Any]
     lines: Mapping[Trail, int] = field(default_factory=dict)
     overridden: Mapping[Trail, str] = field(default_factory=dict)
+    written: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def priced(self) -> dict[str, Any]:
+        """The data, with what each price of an architecture is written for where overrides changed the machine."""
+        return anchored(self.written, self.data) if "components" in self.written else self.data
 
     def error(self, message: str, *trail: str | int) -> InputError:
         """An error at the value `trail`: at the override that made it or changed a part of it, else at its line
@@ -148,9 +155,7 @@ def validate(document: Document, model: type[M], overrides: Sequence[str] = (),
     """
     from pydantic import ValidationError  # slower to load than most files are read
 
-    written, document = document.data, overridden(document, overrides)
-    if overrides and "components" in written:
-        document = replace(document, data=_anchored(written, document.data, model))
+    document = _anchored(overridden(document, overrides), model)
     try:
         found = model.model_validate(document.data)
     except ValidationError as error:
@@ -162,14 +167,16 @@ def validate(document: Document, model: type[M], overrides: Sequence[str] = (),
     return found
 
 
-def _anchored(written: dict[str, Any], changed: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """The changed data with what prices are written for; overrides may mend a machine that was none."""
+def _anchored(document: Document, model: type[BaseModel]) -> Document:
+    """The document with what prices are written for, unless its overrides mend a machine that was none."""
     from pydantic import ValidationError
+    if "components" not in document.written:
+        return document
     try:
-        model.model_validate(written)
+        model.model_validate(document.written)
     except ValidationError:
-        return changed
-    return anchored(written, changed)
+        return document
+    return replace(document, data=document.priced)
 
 
 def overridden(document: Document, overrides: Sequence[str]) -> Document:
@@ -212,7 +219,8 @@ def override(document: Document, text: str) -> Document:
         at = at[key]
     n = len(trail)
     overridden = {t: o for t, o in overridden.items() if t[:n] != trail} | {trail: text}
-    return Document(document.file, data, {t: line for t, line in document.lines.items() if t[:n] != trail}, overridden)
+    return Document(document.file, data, {t: line for t, line in document.lines.items() if t[:n] != trail}, overridden,
+                    document.written or document.data)
 
 
 def _place(text: str) -> str:
