@@ -11,7 +11,8 @@ from xbarch.specs.architecture import Component
 MODELS = {
     "cell_read": "array", "row_drive": "driver", "sample": "sample_hold", "conversion": "murmann_fit",
     "shift_add": "shift_add", "ir_access": "input_register", "or_access": "output_register",
-    "tile_or_access": "tile_register", "edram_access": "cacti_sram_hp", "bus_transfer": "bus", "flit_hop": "router",
+    "tile_or_access": "tile_register", "edram_access": "cacti_sram_hp", "global_access": "global_sram",
+    "bus_transfer": "bus", "flit_hop": "router",
     "activation": "activation", "pool": "activation", "merge_add": "adder", "requantize": "multiplier",
 }
 """By the action that a component is paid for."""
@@ -26,7 +27,8 @@ _MATTERS: dict[str, frozenset[str]] = {
                             "crossbars", "cadence"}),
     "ir_access": frozenset({"rows", "crossbars", "input_bits"}), "or_access": frozenset({"columns", "crossbars"}),
     "tile_or_access": frozenset({"columns", "crossbars", "imas"}),
-    "edram_access": frozenset({"buffer", "access_bits", "access"}), "bus_transfer": frozenset({"wires", "bandwidth"}),
+    "edram_access": frozenset({"buffer", "access_bits", "access"}), "global_access": frozenset({"shared"}),
+    "bus_transfer": frozenset({"wires", "bandwidth"}),
     "flit_hop": frozenset({"link_bits", "clock", "queue", "concentration"}),
     "activation": frozenset({"input_bits"}), "pool": frozenset({"input_bits"}),
     "merge_add": frozenset({"weight_bits", "input_bits"}), "requantize": frozenset({"weight_bits", "input_bits"}),

@@ -57,7 +57,7 @@ def reprice(architecture: Architecture, written: Architecture | None = None) -> 
 def point(a: Architecture) -> Point:
     """What the prices of an architecture's components can depend on."""
     x, h, options = a.crossbar, a.hierarchy, a.network.options
-    shared = options.get("concentration", 1)
+    s, tiles = a.global_buffer, options.get("concentration", 1)
     phases = -(-a.precision.input_bits // x.dac_bits)
     return Point(
         rows=x.rows, columns=x.columns, arrays=2 if x.subtraction == "analog" else 1, cell_bits=x.cell_bits,
@@ -65,9 +65,10 @@ def point(a: Architecture) -> Point:
         cadence=Fraction(window(a, a.precision.weight_bits, a.precision.input_bits), phases),
         crossbars=h.crossbars_per_ima, imas=h.imas_per_tile, weight_bits=a.precision.weight_bits,
         input_bits=a.precision.input_bits, buffer=a.buffer.size, access_bits=a.buffer.access_bits,
-        access=a.buffer.access, wires=a.bus.wires, bandwidth=a.bus.bandwidth, link_bits=a.network.link_bits,
-        clock=a.network.clock, queue=a.network.queue or 0, off_chip=a.off_chip.bandwidth,
-        concentration=shared if isinstance(shared, int) and shared > 0 else 1, node=a.node or 0)
+        access=a.buffer.access, shared=(s.size, s.access_bits, s.access) if s else (0, 0, 0), wires=a.bus.wires,
+        bandwidth=a.bus.bandwidth, link_bits=a.network.link_bits, clock=a.network.clock,
+        queue=a.network.queue or 0, off_chip=a.off_chip.bandwidth,
+        concentration=tiles if isinstance(tiles, int) and tiles > 0 else 1, node=a.node or 0)
 
 
 def _settled(a: Architecture) -> Architecture:

@@ -93,7 +93,19 @@ class Compiler:
         time = self.machine.off_chip_time(bits)
         first = built.add(Stage(f"{layer.name}/off_chip", self.server("hypertransport", "chip0"), time, time,
                                 gate=True))
-        self.deliver(built, layer, 0, _OUTSIDE, bits, first)
+        self.deliver(built, layer, 0, _OUTSIDE, bits, self.staged(built, layer, bits, first))
+
+    def staged(self, built: Stages, layer: Layer, bits: int, after: int) -> int:
+        """Write `bits` to the buffer that the chip's tiles share and read them from it again, where there is one.
+        Returns the last stage."""
+        shared = self.machine.architecture.global_buffer
+        if shared is None:
+            return after
+        time, words = self.machine.global_time(bits), ceil(bits / shared.access_bits)
+        for step in ("store", "load"):
+            after = built.add(Stage(f"{layer.name}/{step}", self.server("global_buffer", "chip0"), time, time, (after,),
+                                    actions=(("global_access", words),)))
+        return after
 
     def multiply(self, built: Stages, layer: Layer, number: int) -> None:
         """Compute one output pixel (window) of a layer on crossbars: read, transfer, compute in every part; merge;

@@ -37,9 +37,9 @@ def compile_with_egress(machine: Machine, workload: Workload, packed: Mapping[st
         hops, reached = machine.network.tree(machine.network.router(home), [gate])
         for packet in machine.packets(bits):
             links, out = compiler.links(built, layer, hops, packet, first), machine.off_chip_time(packet)
+            here = compiler.staged(built, layer, packet, links[reached[gate]] if reached[gate] >= 0 else first)
             built.add(Stage(f"{layer.name}/leave", compiler.server("hypertransport", "chip0"), out,
-                            out + machine.link_time(packet), (links[reached[gate]] if reached[gate] >= 0 else first,),
-                            actions=(("flit_hop", machine.flits(packet)),)))
+                            out + machine.link_time(packet), (here,), actions=(("flit_hop", machine.flits(packet)),)))
         copies.append(tuple(built.stages))
     ramp = np.arange(1, layer.windows + 1, dtype=np.int64)
     room = len(copies) * (plan.paces[layer.name].flight + machine.ahead)

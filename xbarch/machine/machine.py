@@ -40,7 +40,8 @@ class Machine:
         self.router_latency, self.queue = a.network.router_latency, a.network.queue
         self.network = Network(wired(a.network, a.hierarchy.tiles))
         self.ideal = {kind for kind, part in (("edram", a.buffer), ("bus", a.bus), ("link", a.network),
-                                              ("hypertransport", a.off_chip)) if part.ideal}
+                                              ("hypertransport", a.off_chip), ("global_buffer", a.global_buffer))
+                      if part is not None and part.ideal}
         self.processes: dict[str, UnitProcess] = {kind: self._process(kind) for kind in a.processes}
         self._rates: dict[str, Fraction] = {}  # ps an operation, of actions
         self._latency: dict[str, int] = {stage.role: stage.latency for stage in a.pipeline.stages}
@@ -68,6 +69,11 @@ class Machine:
     def edram_time(self, bits: int) -> int:
         """Return how long `bits` occupy a port of a tile's buffer."""
         return -(-bits // self.edram_bits) * self.architecture.buffer.access
+
+    def global_time(self, bits: int) -> int:
+        """Return how long `bits` occupy the port of the chip's buffer."""
+        shared = self.architecture.global_buffer
+        return -(-bits // shared.access_bits) * shared.access if shared else 0
 
     def bus_time(self, bits: int) -> int:
         return -(-bits * 10**12 // self.architecture.bus.bandwidth)

@@ -6,7 +6,8 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_SECTIONS = ("crossbar", "hierarchy", "precision", "buffer", "bus", "network", "off_chip", "pipeline", "node")
+_SECTIONS = ("crossbar", "hierarchy", "precision", "buffer", "global_buffer", "bus", "network", "off_chip", "pipeline",
+             "node")
 _PRICE = ("area", "power", "energy", "actions", "per", "leakage", "count", "bits", "action", "of")
 _WORDS = {"source", "note", "ideal", "programming", "read_rows", "stages", "ahead"}  # nothing a price depends on
 

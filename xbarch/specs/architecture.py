@@ -154,6 +154,17 @@ class Buffer(Spec):
     source: Source
 
 
+class GlobalBuffer(Spec):
+    """A memory that the tiles of a chip share, beside their own: what comes in and what leaves passes through it, a
+    write and a read of `access_bits` every `access` each. ideal: no contention at its port."""
+
+    size: Memory = Field(ge=1)
+    access_bits: int = Field(ge=1, le=65536)
+    access: Time = Field(ge=1)
+    ideal: bool = False
+    source: Source
+
+
 class Bus(Spec):
     """The tile's bus from eDRAM to the input registers. ideal: no contention."""
 
@@ -192,7 +203,8 @@ class Served(Spec):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-Unit = Literal["edram", "bus", "crossbar", "tile_shift_add", "activation", "maxpool", "link", "hypertransport"]
+Unit = Literal["edram", "bus", "crossbar", "tile_shift_add", "activation", "maxpool", "link", "hypertransport",
+               "global_buffer"]
 
 
 class Scaled(Spec):
@@ -328,6 +340,7 @@ class Architecture(Spec):
     hierarchy: Hierarchy
     precision: Precision
     buffer: Buffer
+    global_buffer: GlobalBuffer | None = Field(None, description="none: tiles are sent what comes in as it comes")
     bus: Bus
     network: NetworkSpec
     off_chip: OffChip

@@ -20,9 +20,10 @@ from xbarch.specs.load import load
 
 KB = 8192  # bits
 NAMES = ["activation", "adder", "array", "bus", "cacti_edram_lp", "cacti_sram_hp", "cacti_sram_lop", "capdac",
-         "dennard", "driver", "fixed", "flash", "input_register", "isaac_split", "linear", "mnsim_table", "multiplier",
-         "murmann_fit", "neurosim_flash", "neurosim_sar", "off_chip", "output_register", "post_dennard", "puma_sram",
-         "router", "sample_hold", "shift_add", "tile_register"]
+         "dennard", "driver", "fixed", "flash", "global_sram", "input_register", "isaac_split", "linear",
+         "mnsim_table", "multiplier", "murmann_fit", "neurosim_flash", "neurosim_sar", "off_chip",
+         "output_register", "post_dennard", "puma_sram", "router", "sample_hold", "shift_add",
+         "tile_register"]
 PRICE = Price(energy=2_000_000, area=10**10, power=1000, leakage=50, per=1000, count=Fraction(1))
 PLUGIN = '''
 from typing import ClassVar

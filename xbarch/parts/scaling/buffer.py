@@ -57,13 +57,17 @@ class Buffer(Scaling[BufferOptions]):
             InputError: the model has no such memory.
         """
 
+    def port(self, p: Point) -> tuple[int, int, int]:
+        """Size, bits of an access and its time of the memory of a machine that the price is for."""
+        return p.buffer, p.access_bits, p.access
+
     def scale(self, written: Price, of: Point, at: Point) -> Price:
-        o = self.options
-        size, old = (at.buffer if o.size is None else o.size), (of.buffer if o.of is None else o.of)
-        width, before = (at.access_bits if o.width is None else o.width, of.access_bits if o.width is None else o.width)
+        o, (size, width, time), (old, before, once) = self.options, self.port(at), self.port(of)
+        size, old = size if o.size is None else o.size, old if o.of is None else o.of
+        width, before = (width, before) if o.width is None else (o.width, o.width)
         if o.replace:
             return self._replaced(written, self.look(-(-size // 8), width, o.banks))
-        faster = written.times(delay=Fraction(at.access, of.access))
+        faster = written.times(delay=Fraction(time, once)) if once else written
         if (size, width) == (old, before):
             return faster
         new, known = self.look(-(-size // 8), width, o.banks), self.look(-(-old // 8), before, o.banks)
@@ -151,6 +155,15 @@ class CactiHp(Table):
 
     def rows(self) -> Rows:
         return _cacti("sram_hp")
+
+
+class GlobalSram(CactiHp):
+    name: ClassVar[str] = "global_sram"
+    summary: ClassVar[str] = "cacti_sram_hp for the buffer that the tiles of a chip share"
+    follows: ClassVar[frozenset[str]] = frozenset({"shared"})
+
+    def port(self, p: Point) -> tuple[int, int, int]:
+        return p.shared
 
 
 class CactiLop(Table):

@@ -31,6 +31,8 @@ class Point:
     buffer: int
     access_bits: int
     access: int
+    shared: tuple[int, int, int]
+    """Size, bits of an access and its time of the buffer that a chip's tiles share; zeros: there is none."""
     wires: int
     bandwidth: int
     """Of a tile's bus, bit/s."""
@@ -63,7 +65,8 @@ PATHS = {
     "adc_bits": "crossbar.adc_bits", "adcs": "crossbar.adcs_per_crossbar", "conversion": "crossbar.conversion",
     "crossbars": "hierarchy.crossbars_per_ima", "imas": "hierarchy.imas_per_tile",
     "weight_bits": "precision.weight_bits", "input_bits": "precision.input_bits", "buffer": "buffer.size",
-    "access_bits": "buffer.access_bits", "access": "buffer.access", "wires": "bus.wires", "bandwidth": "bus.bandwidth",
+    "access_bits": "buffer.access_bits", "access": "buffer.access", "shared": "global_buffer",
+    "wires": "bus.wires", "bandwidth": "bus.bandwidth",
     "link_bits": "network.link_bits", "clock": "network.clock", "queue": "network.queue",
     "concentration": "network.options", "off_chip": "off_chip.bandwidth", "node": "node",
 }
