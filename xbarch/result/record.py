@@ -89,7 +89,9 @@ def _provenance(run: Run) -> schema.Provenance:
 
 def _architecture(run: Run) -> schema.Architecture:
     machine = run.machine
+    unscaled = {name: dict(c.of) for name, c in machine.architecture.components.items() if c.of}
     return schema.Architecture(
+        unscaled_prices=unscaled, unscaled=len(unscaled),
         name=machine.architecture.name, chips=machine.chips, overrides=list(run.overrides),
         processes={kind: unit.name for kind, unit in machine.processes.items()}, source=machine.architecture.source)
 
