@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from xbarch.render import document, pictures
 from xbarch.render.compared import comparison, headings
 from xbarch.result.result import Result
+from xbarch.result.summary import details as further
 from xbarch.result.summary import facts
+from xbarch.support.defaults import SCOPE, Scope
 
 _STYLE = """\
  h1{font-size:1.35rem} h2{font-size:1.1rem;margin-top:2rem;overflow-wrap:anywhere}
@@ -33,9 +35,10 @@ _BODY = """\
 """
 
 
-def page(results: Sequence[Result], title: str) -> str:
-    """The page. Names are escaped; pictures are embedded."""
-    rows = [line.cells() for line in comparison(results)]
-    details = [(r, facts(r.record), [(name, pictures.render(draw, r)) for name, draw in pictures.drawable(r).items()])
+def page(results: Sequence[Result], title: str, scope: Scope = SCOPE) -> str:
+    """The page, energies in one scope. Names are escaped; pictures are embedded."""
+    rows = [line.cells() for line in comparison(results, scope)]
+    details = [(r, facts(r.record, scope) + further(r.record, scope),
+                [(name, pictures.render(draw, r)) for name, draw in pictures.drawable(r, scope).items()])
                for r in results]
     return document.page(title, _STYLE, _BODY, heads=headings(results), rows=rows, details=details)

@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 
 FEWEST = 8  # images of a run that is watched: shorter ones are over before they repeat
 LONGEST = 32  # images of a period that is looked for
-_COUNTS = ("EXECUTED", "BUSY", "SERVED", "TAKEN", "GIVEN")  # that only grow
+_COUNTS = ("EXECUTED", "BUSY", "SERVED", "WAITED", "TAKEN", "GIVEN")  # that only grow
 _TIMES = ("FREE", "ASKED", "EVENT_TIME", "TURN_TIME", "TOKEN_GATED", "TOKEN_END", "VISIT_TIME", "VISIT_END")
 
 

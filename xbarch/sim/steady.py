@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, sqrt
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,18 +25,29 @@ _STUDENT = {n: t for n, t in enumerate((
     40: 2.021, 50: 2.009, 60: 2.000, 70: 1.994, 80: 1.990, 90: 1.987, 100: 1.984}
 
 
+Kind = Literal["exact", "mean", "bound", "single"]
+
+
 @dataclass(frozen=True)
 class Steady:
-    """interval_ps: ps an image in the steady state. exact: the whole pattern was seen to repeat exactly.
+    """interval_ps: ps an image in the steady state; of a run of one image, that image's time.
 
+    kind: `exact`, the whole pattern was seen to repeat exactly; `mean`, of the times between images; `bound`, what the
+    busiest server needs for an image, which is longer than that mean; `single`, one image ran.
     first_image_ps: when the first image was complete, from 0. spread_ps: of a mean, half its 95 % confidence interval;
-    none where it is exact or of fewer than three images.
+    none of fewer than three times. server: the index of the server that a `bound` is of.
     """
 
     interval_ps: Fraction
-    exact: bool
+    kind: Kind
     first_image_ps: int
     spread_ps: int | None = None
+    server: int | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the whole pattern was seen to repeat exactly."""
+        return self.kind == "exact"
 
 
 def steady(graph: StageGraph, trace: Trace) -> Steady:
@@ -43,7 +55,8 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
 
     An image is complete when it and those before it have left every flow that nobody reads. Where images repeat
     those a period before them exactly (`_repetition`), the interval is the mean over a period, exact. Otherwise it
-    is a mean over part of the run (`_span`), with its confidence interval. A run of one image has only its own time.
+    is a mean over part of the run (`_span`), with its confidence interval, or what the busiest server needs for an
+    image where that is longer. A run of one image has only its own time.
     Where units are processes nothing is exact: their state may differ where the times do not.
     """
     done = np.concatenate([d.reshape(graph.images, -1) for d in trace.done], axis=1)
@@ -54,15 +67,20 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
     full = _full(graph, trace, complete)
     found = None if graph.processes else _repetition(done, full)  # what a process has in mind is not in the times
     if found is not None and found > 0:
-        return Steady(found, True, first)
+        return Steady(found, "exact", first)
     # A mean of few images may fall below what the busiest server needs for one; no rate can. Nor may the time of one
     # image, which is complete before windows that nobody needs. What had several visits in hand sets no such limit.
+    held, server = max(((held, -server) for server, held in enumerate(trace.busy.tolist())
+                        if trace.inside.get(server, 1) <= 1), default=(0, 0))
     gaps = np.diff(complete[_span(complete, full)])
-    mean = max(Fraction(int(gaps.sum()), len(gaps)) if len(gaps) else Fraction(first),
-               Fraction(max((held for server, held in enumerate(trace.busy.tolist())
-                             if trace.inside.get(server, 1) <= 1), default=0), graph.images))
-    # Only a graph without any time in it gets here with nothing: a picosecond is the clock's resolution.
-    return Steady(mean if mean > 0 else Fraction(max(trace.makespan, 1), graph.images), False, first, _spread(gaps))
+    mean, least = Fraction(int(gaps.sum()), len(gaps)) if len(gaps) else Fraction(first), Fraction(held, graph.images)
+    # Only a graph without any time in it has neither: a picosecond is the clock's resolution.
+    longest = max(mean, least) or Fraction(max(trace.makespan, 1), graph.images)
+    if graph.images == 1:
+        return Steady(longest, "single", first)
+    if least > mean:
+        return Steady(longest, "bound", first, server=-server)
+    return Steady(longest, "mean", first, _spread(gaps))
 
 
 def _full(graph: StageGraph, trace: Trace, complete: Times) -> int:
