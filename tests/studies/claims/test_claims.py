@@ -117,7 +117,8 @@ def test_the_dense_tops_per_watt_gain_is_the_energy_gain(folder, written):
     """The same operations an image on both sides."""
     a, b = simulate(folder, "resnet18_dense"), simulate(folder, "resnet18_xue")
     row = pick(written[0], "resnet18_xue", "TOPS/W gain", base="own", policy="fit", scope="whole", adc="isaac_split")
-    assert row.simulated == pytest.approx(b["dense_equivalent.tops_per_w"] / a["dense_equivalent.tops_per_w"])
+    assert row.simulated == pytest.approx(b["dense_equivalent.tops_per_w_by_scope.whole"]
+                                          / a["dense_equivalent.tops_per_w_by_scope.whole"])
 
 
 def test_matched_base_and_other_prices(folder, written):
