@@ -179,7 +179,8 @@ def test_an_impossible_share_is_xbarchs_own_error(run):
     """Whatever went wrong before, no record says that a crossbar reads for longer than there is time, or less than
     nothing."""
     share = Fraction(record(run).utilization.crossbar_time)
-    steady = replace(run.steady, kind="exact", interval_ps=run.steady.interval_ps * share / 2)  # reads take twice as long
+    interval = run.steady.interval_ps * share / 2  # reads take twice as long
+    steady = replace(run.steady, kind="exact", interval_ps=interval)
     with pytest.raises(ConservationError, match=r"utilization.crossbar_time: must be at most 1 in a steady state"):
         record(replace(run, steady=steady))
     with pytest.raises(ConservationError, match="result: "):

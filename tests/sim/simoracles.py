@@ -86,7 +86,8 @@ def recur(graph):
 # -- time stepping --------------------------------------------------------------------------------------------------
 
 class Step:
-    """A run, a picosecond at a time. After `run()`: issued, done, busy, served, waited, executed, makespan; stuck: flows."""
+    """A run, a picosecond at a time. After `run()`: issued, done, busy, served, waited, executed, makespan; stuck:
+    flows."""
 
     def __init__(self, graph):
         self.graph, self.now = graph, 0

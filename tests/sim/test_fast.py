@@ -18,8 +18,8 @@ def outcome(run, graph, **how):
         t = run(graph, **how)
     except StuckError as error:
         return str(error)
-    return ([d.tolist() for d in t.done], [i.tolist() for i in t.issued], t.busy.tolist(), t.served.tolist(), t.waited.tolist(),
-            t.executed, t.makespan, t.taken, t.given, t.peak)
+    return ([d.tolist() for d in t.done], [i.tolist() for i in t.issued], t.busy.tolist(), t.served.tolist(),
+            t.waited.tolist(), t.executed, t.makespan, t.taken, t.given, t.peak)
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xbarch.render.compared import comparison, headings
-from xbarch.result.summary import components, details
+from xbarch.result.summary import components, details, speed
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE, Scope
 
@@ -111,8 +111,9 @@ def show_verification(rows: Sequence[Mapping[str, Any]], on: Console | None = No
     echo(on, made, Text(verdict, style="bold red" if wrong else "bold green"))
 
 
-def show_study(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the gains of a comparison over its base, and what did not run."""
+def show_study(rows: Sequence[Mapping[str, Any]], warnings: Sequence[str] = ()) -> None:
+    """Print the gains of a comparison over its base, what a reader must know of them, and what did not run."""
+    scope = rows[0]["scope"]
     parts = [k for k in ("workload", "datapath", "architecture", "policy", "variant")
              if len({r.get(k, "") for r in rows}) > 1]
 
@@ -120,12 +121,15 @@ def show_study(rows: Sequence[Mapping[str, Any]]) -> None:
         return ", ".join(numbers.path(row[k], row["provenance"]) if k == "datapath" else row[k]
                          for k in parts or ["datapath"])
 
-    ran = [[name(r), f"{r['figures']['ratio']:.3g}×", numbers.number(r["figures"]["crossbars"]),
-            numbers.number(r["figures"]["images_per_second"]),
-            *(_times(r["gains"]["base"][k]) for k in ("speed", "energy", "area"))] for r in rows if not r["why"]]
-    echo(None, table("Gains over dense on the first architecture (energy: compute scope)",
-                       ["", "compression ratio", "crossbars", "images/s", "speed-up", "energy saving", "area saving"],
-                       ran))
+    ran = [[name(r), f"{f['ratio']:.3g}×", numbers.number(f["used"]), f"{f['copies']:.3g}", numbers.number(f["tiles"]),
+            speed(f["images_per_second"]), numbers.time(f["first_image_ps"]),
+            *(_times(r["gains"]["base"][k]) for k in ("speed", f"energy_{scope}", "area"))]
+           for r in rows if not r["why"] for f in [r["figures"]]]
+    echo(None, table(f"Gains over dense on the first architecture (energy: scope {scope})",
+                       ["", "compression ratio", "crossbars", "copies", "tiles", "images/s", "first image", "speed-up",
+                        "energy saving", "area saving"], ran))
+    for text in warnings:
+        echo(None, Text(numbers.plain(text)))
     refused = [[name(r), r["why"]] for r in rows if r["why"]]
     if refused:
         echo(None, table("Not simulated", ["", "why"], refused, 2))

@@ -8,6 +8,7 @@ SCOPES: tuple[Scope, ...] = ("compute", "chip", "whole")  # each includes those 
 POLICY = "fit"
 IMAGES = 8
 CHIPS = 1
+EQUAL = "crossbars:4"  # policy of a comparison: every run has four times the dense network's crossbars
 MODE = "pipelined"
 PLACEMENT = "row_major"
 ENGINE = "auto"
