@@ -48,6 +48,7 @@ def figures(scope: Scope) -> list[Figure]:
 _MAPPED = [
     Figure("mapping.one_copy_crossbars", "crossbars, one copy", False),
     Figure("mapping.window_weighted_ps", "crossbar time per image (bound)", False, numbers.time),
+    Figure("mapping.budget", "crossbars granted", False),
     Figure("mapping.crossbars", "crossbars used", False),
     Figure("mapping.tiles", "tiles used", False),
     Figure("throughput.images_per_second", "images/s", True, none="– (one image)"),
@@ -91,6 +92,16 @@ def comparison(results: Sequence[Result], scope: Scope = SCOPE) -> list[Line]:
             gains.append(top / bottom if top is not None and bottom and figure.gains else None)
         lines.append(Line(figure, values, gains))
     return lines
+
+
+def unequal(results: Sequence[Result]) -> list[str]:
+    """A sentence if the results had other crossbars or tiles than the first, so that gains are not at equal resources;
+    else none."""
+    base = results[0].mapping
+    told = [f"{words} {', '.join(numbers.number(getattr(r.mapping, name)) for r in results)}"
+            for name, words in (("budget", "crossbars granted"), ("tiles", "tiles"))
+            if any(getattr(r.mapping, name) != getattr(base, name) for r in results)]
+    return [f"Resources differ: {' and '.join(told)}; gains are not at equal resources."] if told else []
 
 
 def headings(results: Sequence[Result]) -> list[str]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from xbarch.render.compared import comparison, headings
+from xbarch.render.compared import comparison, headings, unequal
 from xbarch.result.summary import components, details, speed
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE, Scope
@@ -92,6 +92,8 @@ def _segments(result: Result, scope: Scope) -> list[Table]:
 def show_comparison(results: Sequence[Result], scope: Scope = SCOPE, on: Console | None = None) -> None:
     """Print `comparison`: every value, followed by its gain over the first result."""
     echo(on, table("Comparison", headings(results), [line.cells() for line in comparison(results, scope)]))
+    for text in unequal(results):
+        echo(on, Text(text))
 
 
 def show_verification(rows: Sequence[Mapping[str, Any]], on: Console | None = None) -> None:

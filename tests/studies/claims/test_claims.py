@@ -270,7 +270,7 @@ def test_workloads_that_are_not_stored_are_named(written):
 def test_a_missing_base_is_named(tmp_path, folder):
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / "resnet18_xue").symlink_to(folder / "resnet18_xue")
-    rows = claims(None, workloads=tmp_path / "w", images=1)
+    rows = claims(None, workloads=tmp_path / "w", images=2)
     assert {r.status for r in rows if r.workload == "resnet18_xue"} == {
         "not available: workload resnet18_dense is not stored"}
 
@@ -300,7 +300,7 @@ def test_methods_run_on_machines_of_their_own(folder, written):
 
 
 def test_what_does_not_fit_says_so(folder):
-    rows = claims(None, workloads=folder, policies=["crossbars:1"], images=1)
+    rows = claims(None, workloads=folder, policies=["crossbars:1"], images=2)
     matched = [r for r in rows if r.base == "matched" and r.workload == "resnet18_xue" and r.policy]
     assert matched and all(r.status.startswith("does not fit: one copy of each layer needs") for r in matched)
 
@@ -387,7 +387,7 @@ def test_all_four_files_or_none(written, tmp_path, monkeypatch):
     """Even where the last cannot be written only after the runs."""
     monkeypatch.setattr(report, "writable", lambda *_: (tmp_path / "claims.svg").mkdir())
     with pytest.raises(InputError, match=r"claims\.svg: cannot be written: it is a folder"):
-        claims(tmp_path, workloads=tmp_path, images=1)
+        claims(tmp_path, workloads=tmp_path, images=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["claims.svg", STORE]  # answers stay for the next call
 
 
@@ -409,7 +409,7 @@ def test_same_bytes_twice(written, folder, tmp_path):
 # -- how it is called -----------------------------------------------------------------------------------------
 
 def test_callable_from_python(folder, tmp_path):
-    rows = xbarch.claims(None, workloads=folder, policies=["fit"], images=1)
+    rows = xbarch.claims(None, workloads=folder, policies=["fit"], images=2)
     assert {r.policy for r in rows} == {"", "fit"} and not list(tmp_path.iterdir())
 
 
@@ -427,6 +427,9 @@ def call(capsys, monkeypatch):
 def test_command(call, folder, tmp_path):
     code, out, _ = call("report", "claims", "--workloads", folder, "--out", tmp_path / "o", "--policy", "fit",
                         "--images", 1)
+    assert code == 2 and "images: must be 2 or more, not 1" in _
+    code, out, _ = call("report", "claims", "--workloads", folder, "--out", tmp_path / "o", "--policy", "fit",
+                        "--images", 2)
     assert code == 0 and "not available: workload vgg16_huai is not stored" in out
     assert (tmp_path / "o" / "claims.html").is_file()
     assert call("report")[0] == 2

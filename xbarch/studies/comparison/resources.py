@@ -22,8 +22,8 @@ def unequal(rows: Sequence[Row]) -> list[str]:
     if not other and not spread:
         return []
     told = [
-        *([f"the crossbars granted of {len(other)} runs ({_widest(other, 'budget')})"] if other else []),
-        *([f"the tiles of {len(spread)} runs ({_widest(spread, 'tiles')})"] if spread else [])]
+        *([f"the crossbars granted of {numbers.count(len(other), 'run')} ({_widest(other, 'budget')})"] if other else []),
+        *([f"the tiles of {numbers.count(len(spread), 'run')} ({_widest(spread, 'tiles')})"] if spread else [])]
     return [f"Resources differ from the dense base's: {' and '.join(told)}"
             + ("; a policy crossbars:K grants all runs the same." if other else ".")]
 
