@@ -206,7 +206,10 @@ def test_page_has_the_heads_of_the_terminal(result):
     assert heads[0] == "" and heads[3] == "gain"
     assert heads[1].endswith("(trained on digit_pairs)") and "SYNTHETIC" in heads[2]
     row = re.search(r"<tr>(<td>pipeline interval.*?)</tr>", html)[1]
-    assert row.count("<td>") == len(heads)
+    assert row.count("<td>") == len(heads) and row.count("(bound)") == 2
+    assert "(scope chip)" in html and "energy per image (scope whole)" not in html and "Resources differ" not in html
+    whole = page([result, synthetic], "t", "whole")
+    assert "energy per image (scope whole)" in whole and "energy per image (scope chip)" not in whole
 
 
 def test_a_saved_result_reads_as_it_was_printed(result, tmp_path):

@@ -45,6 +45,7 @@ def figures(scope: Scope) -> list[Figure]:
             *_USED]
 
 
+_INTERVAL = "latency.pipeline_interval_ps"
 _MAPPED = [
     Figure("mapping.one_copy_crossbars", "crossbars, one copy", False),
     Figure("mapping.window_weighted_ps", "crossbar time per image (bound)", False, numbers.time),
@@ -52,7 +53,7 @@ _MAPPED = [
     Figure("mapping.crossbars", "crossbars used", False),
     Figure("mapping.tiles", "tiles used", False),
     Figure("throughput.images_per_second", "images/s", True, none="– (one image)"),
-    Figure("latency.pipeline_interval_ps", "pipeline interval", False, numbers.time),
+    Figure(_INTERVAL, "pipeline interval", False, numbers.time),
     Figure("latency.first_image_ps", "first image", False, numbers.time),
 ]
 _USED = [
@@ -72,12 +73,16 @@ class Line:
     gains: list[float | None]
     """Over the first result, one for every other; above 1 is better, None where a ratio has no meaning. A value that
     should be large is divided by the first, one that should be small divides it."""
+    kinds: list[str]
+    """What each value is, where that differs from result to result; else empty."""
 
     def cells(self) -> list[str]:
         """Label, first value, then value and gain of every other."""
-        cells = [self.figure.label, self.figure.shown(self.values[0])]
-        for value, gain in zip(self.values[1:], self.gains, strict=True):
-            cells += [self.figure.shown(value), "" if gain is None else f"{gain:.3g}×"]
+        first, *others = (f"{self.figure.shown(value)}{f' ({kind})' if kind else ''}"
+                          for value, kind in zip(self.values, self.kinds, strict=True))
+        cells = [self.figure.label, first]
+        for value, gain in zip(others, self.gains, strict=True):
+            cells += [value, "" if gain is None else f"{gain:.3g}×"]
         return cells
 
 
@@ -90,7 +95,8 @@ def comparison(results: Sequence[Result], scope: Scope = SCOPE) -> list[Line]:
         for other in others:
             top, bottom = (other, base) if figure.large else (base, other)
             gains.append(top / bottom if top is not None and bottom and figure.gains else None)
-        lines.append(Line(figure, values, gains))
+        kinds = [str(r.latency.pipeline_interval_kind or "") if figure.key == _INTERVAL else "" for r in results]
+        lines.append(Line(figure, values, gains, kinds))
     return lines
 
 

@@ -70,8 +70,8 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
         return Steady(found, "exact", first)
     # A mean of few images may fall below what the busiest server needs for one; no rate can. Nor may the time of one
     # image, which is complete before windows that nobody needs. What had several visits in hand sets no such limit.
-    held, server = max(((held, -server) for server, held in enumerate(trace.busy.tolist())
-                        if trace.inside.get(server, 1) <= 1), default=(0, 0))
+    held, _, server = max(((held, graph.servers[server].name, server) for server, held in enumerate(trace.busy.tolist())
+                           if trace.inside.get(server, 1) <= 1), default=(0, "", -1))
     gaps = np.diff(complete[_span(complete, full)])
     mean, least = Fraction(int(gaps.sum()), len(gaps)) if len(gaps) else Fraction(first), Fraction(held, graph.images)
     # Only a graph without any time in it has neither: a picosecond is the clock's resolution.
@@ -79,7 +79,7 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
     if graph.images == 1:
         return Steady(longest, "single", first)
     if least > mean:
-        return Steady(longest, "bound", first, server=-server)
+        return Steady(longest, "bound", first, server=server)
     return Steady(longest, "mean", first, _spread(gaps))
 
 

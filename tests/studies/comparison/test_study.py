@@ -166,7 +166,8 @@ def test_pictures_and_tables_have_one_scope(made):
 
 def test_ratio_of_nothing_kept():
     figures = Figures(weights=10, kept=0, crossbars=1, used=1, budget=1, tiles=1, images_per_second=1.0,
-                      first_image_ps=1, energy={}, components={}, area=1.0, added=0.0, adc_bits=8, index_bits=0, conversions=0, layers=[])
+                      first_image_ps=1, energy={}, components={}, area=1.0, added=0.0, adc_bits=8, index_bits=0,
+                      conversions=0, layers=[])
     assert figures.ratio == 10
 
 

@@ -41,7 +41,8 @@ def claims(
         The rows of `claims.csv`.
 
     Raises:
-        InputError: a policy is unknown, a single image is asked for, a folder does not exist or cannot be written, or a workload is damaged.
+        InputError: a policy is unknown, or a single image is asked for, which has no throughput; a folder
+            does not exist or cannot be written, or a workload is damaged.
     """
     for policy in policies:
         parse_policy(policy)

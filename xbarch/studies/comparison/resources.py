@@ -21,9 +21,8 @@ def unequal(rows: Sequence[Row]) -> list[str]:
     spread = [pair for pair in pairs if pair[0].tiles != pair[1].tiles]
     if not other and not spread:
         return []
-    told = [
-        *([f"the crossbars granted of {numbers.count(len(other), 'run')} ({_widest(other, 'budget')})"] if other else []),
-        *([f"the tiles of {numbers.count(len(spread), 'run')} ({_widest(spread, 'tiles')})"] if spread else [])]
+    told = [f"{words} of {numbers.count(len(found), 'run')} ({_widest(found, what)})" for words, found, what in (
+        ("the crossbars granted", other, "budget"), ("the tiles", spread, "tiles")) if found]
     return [f"Resources differ from the dense base's: {' and '.join(told)}"
             + ("; a policy crossbars:K grants all runs the same." if other else ".")]
 
