@@ -216,7 +216,7 @@ def test_an_architecture_is_valid_and_simulates(here, call):
     assert "skeleton" not in (here / "my_chip.yaml").read_text()
     assert call("validate", "my_chip.yaml")[0] == 0
     result = xbarch.simulate("my_chip.yaml", "vgg7_pruned", images=1)
-    assert result["architecture.name"] == "my_chip" and result["throughput.images_per_second"] > 0
+    assert result["architecture.name"] == "my_chip" and result["latency.first_image_ps"] > 0
     code, out, _ = call("verify", "-a", "my_chip.yaml", "-w", "vgg7_pruned", "--datapath", "dense")
     assert code == 0 and "8 of 8 layers exact" in out  # its ADCs lose nothing of dense packing
 

@@ -102,7 +102,7 @@ def test_a_study_of_what_is_outside(call, here, install):
     code, out, said = call("compare", "-a", "isaac_like,gravel,more.yaml", "-w", "vgg7_pruned", "--datapath", "dense",
                            "--images", "1", "--json")
     assert code == 0, said
-    rows = {r["architecture"]: r["figures"]["images_per_second"] for r in json.loads(out)}
+    rows = {r["architecture"]: r["figures"]["first_image_ps"] for r in json.loads(out)}
     assert list(rows) == ["isaac_like", "gravel", "more"] and rows["gravel"] == rows["more"] > 0
 
 

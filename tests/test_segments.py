@@ -181,10 +181,10 @@ def test_from_the_command_line(tmp_path):
     from xbarch.cli.app import app
 
     command = ["simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--datapath", "dense", "--set",
-               "hierarchy.tiles=1", "--images", "1", "--batch", "64", "--layers", "--out", str(tmp_path / "out")]
+               "hierarchy.tiles=1", "--images", "1", "--batch", "64", "--full", "--out", str(tmp_path / "out")]
     refused = CliRunner().invoke(app, command)
     assert refused.exit_code != 0 and isinstance(refused.exception, CapacityError)
-    done = CliRunner().invoke(app, [*command, "--reload", "--layers"])
+    done = CliRunner().invoke(app, [*command, "--reload", "--full"])
     assert done.exit_code == 0, done.output
     assert "Segments" in done.output and "features.0 to features.20" in done.output
     assert len(read(tmp_path / "out")["segments"]) == 2

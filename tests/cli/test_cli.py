@@ -33,7 +33,7 @@ def test_main_job(call, tmp_path):
     assert code == 0 and "images/s" in out and len(screen) <= 24 and "features.3 " not in out
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
         "chip.svg", "energy.svg", "result.json", "timeline.svg", "utilization.svg"]
-    code, out, _ = call(*RUN, "--layers", "--out", tmp_path / "more", "--format", "png,svg", "--format", "pdf")
+    code, out, _ = call(*RUN, "--full", "--out", tmp_path / "more", "--format", "png,svg", "--format", "pdf")
     assert code == 0 and "Energy per image by component" in out and "features.3 " in out
     assert sorted(p.name for p in (tmp_path / "more").iterdir()) == [
         "result.json" if name == "result" else f"{name}.{kind}"
@@ -123,12 +123,32 @@ def test_compare(call, tmp_path):
     html = (tmp_path / "p.html").read_text()
     assert "<svg" not in html and "data:image/svg+xml;base64," in html and "http://" not in html.replace(
         "http://www.w3.org", "")
+    assert "Resources differ: crossbars granted" in " ".join(out.split()) and "Resources differ" in html
     code, out, _ = call("compare", tmp_path / "fit", tmp_path / "crossbars:4", "--json")
     figures = {f["field"]: f for f in json.loads(out)["figures"]}
     speed = figures["throughput.images_per_second"]
     assert speed["gains"][0] == pytest.approx(speed["values"][1] / speed["values"][0])
     code, _, err = call("compare", tmp_path / "fit")
     assert code == 2 and "two or more" in err
+
+
+@pytest.mark.full
+def test_the_scope_is_chosen_once_for_screen_tables_and_pictures(call, tmp_path):
+    for scope, link in (("compute", False), ("chip", False), ("whole", True)):
+        code, out, _ = call(*RUN, "--full", "--scope", scope, "--out", tmp_path / scope)
+        picture = (tmp_path / scope / "energy.svg").read_text()
+        assert code == 0 and f"by component (scope {scope})" in " ".join(out.split()) and f"scope {scope}" in picture
+        assert ("hypertransport " in out.partition("Energy per image by component")[2].partition("Waiting")[0]) == link
+        assert ("hypertransport" in picture) == link
+    same = {(tmp_path / scope / "result.json").read_bytes() for scope in ("compute", "chip", "whole")}
+    assert len(same) == 1  # a result has all of them
+    code, out, _ = call("compare", tmp_path / "chip", tmp_path / "whole", "--scope", "whole")
+    assert code == 0 and "energy per image (scope whole)" in out and "scope chip" not in out
+    assert "Resources differ" not in out
+    for command in (("simulate", *RUN[1:]), ("compare", tmp_path / "chip", tmp_path / "whole"), ("matrix",),
+                    ("sweep", "resnet18_sweep", "--out", tmp_path / "s"), ("report", "field", "--out", tmp_path / "f")):
+        code, out, err = call(*command, "--scope", "chips")
+        assert (code, out) == (2, "") and "scope: unknown scope 'chips'" in err and err.count("\n") == 1, command
 
 
 def test_verify(call):

@@ -198,6 +198,8 @@ def rows(text):
 
 
 OPEN = {"datapath.options", "workload.accuracy", "energy.by_component_aj", "energy.by_layer_aj", "energy.static_aj",
+        *(f"energy.{table}.{scope}" for table in ("by_scope_aj", "layers_by_scope_aj")
+          for scope in ("compute", "chip", "whole")), "waiting.by_kind_ps",
         "area.by_component_mm2", "counts.actions", "programming.by_part_aj"}
 
 
@@ -264,7 +266,9 @@ def test_formulas_of_the_reference_hold(result):
     assert r["power.average_w"] == pytest.approx(joules / interval)
     for part, macs in (("effective", "counts.kept_macs"), ("dense_equivalent", "counts.macs")):
         assert r[f"{part}.tops"] == pytest.approx(2 * r[macs] / interval / 1e12)
-        assert r[f"{part}.tops_per_w"] == pytest.approx(2 * r[macs] / joules / 1e12)
+        for scope in ("compute", "chip", "whole"):
+            assert r[f"{part}.tops_per_w_by_scope"][scope] == pytest.approx(
+                2 * r[macs] / (r["energy.scopes_aj"][scope] / 1e18) / 1e12)
         assert r[f"{part}.tops_per_mm2"] == pytest.approx(r[f"{part}.tops"] / r["area.total_mm2"])
     spec = xbarch_architecture()
     adc = r["counts.conversions"] * spec.crossbar.conversion / 1e12 / (interval * r["mapping.crossbars"])

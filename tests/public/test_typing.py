@@ -16,7 +16,7 @@ from xbarch import Request, Result
 
 result: Result = xbarch.simulate("isaac_like", "vgg7_pruned", images=2, policy="one_copy", overrides=["a.b=1"])
 same: Result = xbarch.simulate(Request(arch="isaac_like", workload="vgg7_pruned", images=2))
-rate: float = result.throughput.images_per_second
+rate: float | None = result.throughput.images_per_second
 line: str = result.summary()
 '''
 WRONG = [

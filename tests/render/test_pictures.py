@@ -66,17 +66,36 @@ def test_images_take_turns_in_ten_colours():
 
 
 def test_bars_are_as_long_as_their_values(result):
-    static = result.energy.static_aj
-    dynamic = {k: v - static.get(k, 0) for k, v in result.energy.by_component_aj.items()}
     drawn = pictures.energy(result)
-    expected = sorted((v for v in dynamic.values() if v), reverse=True)
+    expected = sorted((v for v in result.energy.by_scope_aj.chip.values() if v), reverse=True)
     assert [w / bars(drawn)[0][2] for _, _, w, _ in bars(drawn)] == pytest.approx([v / expected[0] for v in expected])
-    assert any("hypertransport" in text for text in labels(drawn))
     used = [m for m in result.mapping.layers if m.crossbars]
     drawn = pictures.utilization(result)
     whole = max(m.busy for m in used)
     assert [w / max(w for _, _, w, _ in bars(drawn)) for _, _, w, _ in bars(drawn)] == pytest.approx(
         [m.busy / whole for m in used])
+
+
+def renamed(result, old, new):
+    """The record with a component under another name."""
+    def changed(value):
+        if isinstance(value, dict):
+            return {new if key == old else key: changed(inner) for key, inner in value.items()}
+        return value
+
+    return parse({**result.data, "energy": changed(result.data["energy"])})
+
+
+def test_the_scope_and_no_name_decides_what_is_drawn(result):
+    """An off-chip link is left out because it declares the scope whole, whatever it is called."""
+    other = renamed(result, "hypertransport", "pcie")
+    for scope, shown in (("compute", False), ("chip", False), ("whole", True)):
+        drawn = pictures.energy(other, scope)
+        assert ("pcie" in labels(drawn)) == shown and any(f"scope {scope}" in text for text in labels(drawn))
+        total = sum(v for v in other.energy.by_scope_aj[scope].values())
+        assert total == other.energy.scopes_aj[scope]
+    plain, light = (shape for shape in pictures.energy(other, "whole").shapes if isinstance(shape, Boxes))
+    assert len(plain.boxes) == len(light.boxes) + 1  # all of the link's power is constant
 
 
 def test_text_lies_inside_the_picture(result):
@@ -120,8 +139,9 @@ def test_no_name_damages_a_picture(result, name):
         data[path[0]][path[1]] = name
     for entry in (data["mapping"]["layers"][0], data["timeline"][0], data["interconnect"]["busiest"]):
         entry["name"] = name
-    for table in ("by_component_aj", "static_aj"):
-        data["energy"][table] = {f"{name}{key}": value for key, value in data["energy"][table].items()}
+    for table in (data["energy"], data["energy"]["by_scope_aj"]):
+        for part in {"by_component_aj", "static_aj", "chip"} & set(table):
+            table[part] = {f"{name}{key}": value for key, value in table[part].items()}
     hostile = parse(data)
     for draw in pictures.PICTURES.values():
         drawn = pictures.render(draw, hostile)
@@ -143,7 +163,7 @@ def test_figures_of_studies_show_no_control_characters():
 
 def test_text_stays_text(result):
     texts = [t.text for t in tree.fromstring(pictures.render(pictures.energy, result)).iter(f"{SVG}text")]
-    assert "adc" in texts and "Energy by component: vgg7_pruned" in texts
+    assert "adc" in texts and "Energy by component (scope chip): vgg7_pruned" in texts
 
 
 def test_saving_writes_the_formats_that_were_chosen(result, tmp_path):
@@ -187,15 +207,18 @@ def test_page_has_the_heads_of_the_terminal(result):
     assert heads[0] == "" and heads[3] == "gain"
     assert heads[1].endswith("(trained on digit_pairs)") and "SYNTHETIC" in heads[2]
     row = re.search(r"<tr>(<td>pipeline interval.*?)</tr>", html)[1]
-    assert row.count("<td>") == len(heads)
+    assert row.count("<td>") == len(heads) and row.count("(bound)") == 2
+    assert "(scope chip)" in html and "energy per image (scope whole)" not in html and "Resources differ" not in html
+    whole = page([result, synthetic], "t", "whole")
+    assert "energy per image (scope whole)" in whole and "energy per image (scope chip)" not in whole
 
 
 def test_a_saved_result_reads_as_it_was_printed(result, tmp_path):
     """Keys are sorted in the file; energies keep their order, from compute to whole."""
     saved = read(result.save(tmp_path / "r.json"))
     assert facts(saved.record) == facts(result.record) and saved.summary() == result.summary()
-    words = [part.split()[0] for part in dict(facts(saved.record))["energy per image"].split(", ")]
-    assert words == ["compute", "chip", "whole"]
+    assert re.findall("compute|chip|whole", dict(facts(saved.record, "chip"))["energy per image"]) == [
+        "chip", "compute", "whole"]
 
 
 def test_tables_without_pandas(result, monkeypatch):

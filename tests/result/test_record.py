@@ -1,6 +1,8 @@
 """What a record says of itself adds up."""
 
+import csv
 import json
+from fractions import Fraction
 
 import pytest
 from rigs import isaac, single
@@ -10,6 +12,8 @@ from xbarch.errors import InputError
 from xbarch.render.page import page
 from xbarch.result.record import record
 from xbarch.result.result import parse, read
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +29,68 @@ def test_energy_adds_up(result):
     # 1 W for the interval, in attojoules: 10.4 W * interval
     assert e["static_aj"]["hypertransport"] == pytest.approx(10.4e6 * result["latency.pipeline_interval_ps"], rel=1e-9)
     assert e["scopes_aj"]["chip"] - e["scopes_aj"]["compute"] == e["by_component_aj"].get("router", 0)
+
+
+def test_components_of_every_scope_add_up(result):
+    """Each table holds the components that declare the scope or one inside it, whatever they are called."""
+    e, spec = result["energy"], load("isaac_like", Architecture)
+    for number, scope in enumerate(("compute", "chip", "whole")):
+        table, inside = e["by_scope_aj"][scope], {"compute", "chip", "whole"} if number == 2 else {
+            "compute", "chip"} if number else {"compute"}
+        assert sum(table.values()) == e["scopes_aj"][scope]
+        assert all(spec.components[name].scope in inside for name in table if name in spec.components)
+    assert e["by_scope_aj"]["whole"] == e["by_component_aj"]
+    assert set(e["by_scope_aj"]["whole"]) - set(e["by_scope_aj"]["chip"]) == {"hypertransport"}
+    assert e["layers_by_scope_aj"]["whole"] == e["by_layer_aj"]
+    less = e["layers_by_scope_aj"]["compute"]
+    assert sum(less.values()) == e["scopes_aj"]["compute"] and set(less) == set(e["by_layer_aj"])
+
+
+@pytest.mark.full
+def test_constant_power_of_tiles_counts_where_the_scope_has_them():
+    """Drawn by an occupied tile in scope compute, by every tile of the chip beyond."""
+    result = xbarch.simulate("puma_like", "vgg7_pruned", images=2, datapath="dense")
+    e, interval, spec = result.energy, Fraction(result.latency.pipeline_interval_ps), load("puma_like", Architecture)
+    assert spec.components["tile_control"].scope == "compute"  # 0.5 mW a tile
+    assert e.by_scope_aj.compute["tile_control"] == pytest.approx(int(500 * interval * result.mapping.tiles), abs=1)
+    assert e.by_scope_aj.chip["tile_control"] == pytest.approx(int(500 * interval * spec.hierarchy.tiles), abs=1)
+    assert e.by_scope_aj.chip["tile_control"] == e.by_component_aj["tile_control"] == e.static_aj["tile_control"]
+
+
+def test_one_image_has_a_latency_and_no_rate():
+    alone = xbarch.simulate("isaac_like", "vgg7_pruned", images=1)
+    assert alone["throughput.images_per_second"] is None and alone["effective.tops"] is None
+    assert alone["dense_equivalent.tops_per_mm2"] is None
+    assert alone.latency.pipeline_interval_kind == "single"
+    assert alone.latency.pipeline_interval_ps == alone.latency.first_image_ps
+    assert alone.effective.tops_per_w_by_scope.chip > 0  # operations per energy need no rate
+
+
+def test_a_bound_names_its_server_and_has_no_interval_of_its_own(result):
+    """The busiest server works longer for an image than the mean of the times between images."""
+    alike = xbarch.simulate("isaac_like", "resnet18_pruned", images=8)  # several servers are busy for as long
+    assert alike.latency.bound_by == alike.utilization.busiest.name
+    latency = xbarch.simulate("isaac_like", "vgg7_pruned", images=8).latency
+    assert latency.pipeline_interval_kind == "bound" and latency.bound_by == "crossbar@features.3.0.tile0.2"
+    assert latency.pipeline_interval_95_ps is None and not latency.steady
+    assert latency.pipeline_interval_ps == latency.bounds_ps[0] / 8
+
+
+def test_waiting_is_that_of_every_visit(tmp_path):
+    """Σ (granted - asked) over the rows of the trace, by kind of server; the engines agree to the picosecond."""
+    trace = tmp_path / "t.csv"
+    found = xbarch.simulate("isaac_like", "vgg7_pruned", images=2, engine="simpy", trace=trace).waiting
+    by_kind, by_server = {}, {}
+    with trace.open() as lines:
+        for row in csv.DictReader(lines):
+            if server := row["server"]:
+                waited = int(row["granted_ps"]) - int(row["asked_ps"])
+                by_server[server] = by_server.get(server, 0) + waited
+                kind = server.partition("@")[0]
+                by_kind[kind] = by_kind.get(kind, 0) + waited
+    assert found.by_kind_ps == {kind: waited // 2 for kind, waited in by_kind.items()}
+    assert found.longest_ps == max(by_server.values()) // 2 == by_server[found.longest] // 2 > 0
+    assert xbarch.simulate("isaac_like", "vgg7_pruned", images=2, engine="fast").waiting == found
 
 
 def test_rates_follow_from_the_interval(result):

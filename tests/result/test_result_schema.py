@@ -105,8 +105,17 @@ def test_the_first_schema_is_read():
                     renamed(v) for k, v in value.items()}
         return [renamed(v) for v in value] if isinstance(value, list) else value
 
-    assert new.data == {**renamed(old), "schema": SCHEMA}  # and nothing else
-    assert "pipeline interval" in new.summary()
+    expected = {**renamed(old), "schema": SCHEMA}
+    energy, programmed = old["energy"]["scopes_aj"], old["programming"]["per_image"]["energy_aj"]
+    for part, macs in (("effective", "kept_macs"), ("dense_equivalent", "macs")):
+        assert expected[part].pop("tops_per_w") == pytest.approx(
+            2 * old["counts"][macs] / (energy["whole"] + programmed) * 1e6)
+        by_scope = expected[part]["tops_per_w_by_scope"] = new.data[part]["tops_per_w_by_scope"]
+        assert by_scope == pytest.approx({scope: 2 * old["counts"][macs] / (energy[scope] + programmed) * 1e6
+                                          for scope in ("compute", "chip", "whole")})
+    assert new.data == expected  # and nothing else
+    text = new.summary()
+    assert "pipeline interval" in text and "(energy, scope whole)" in text  # it knows its components in no other scope
 
 
 def test_every_number_leads_to_the_present_one():
@@ -119,7 +128,8 @@ def test_every_number_leads_to_the_present_one():
 @pytest.mark.parametrize(("change", "says"), [
     ({"schema": "xbarch.result/3"}, "schema: must be xbarch.result/2 or xbarch.result/1, not 'xbarch.result/3'"),
     ({"schema": None}, "schema: must be"), ({"latency": 3}, "latency"), ({"segments": [3]}, "segments.0"),
-    ({"segments": 3}, "segments"), ({"latency": {}}, "latency")])
+    ({"segments": 3}, "segments"), ({"latency": {}}, "latency"),
+    ({"effective": 3}, "effective"), ({"effective": {}}, "effective"), ({"energy": 3}, "energy")])
 def test_damaged_files_of_the_first_schema(change, says):
     with pytest.raises(InputError) as caught:
         parse({**json.loads((HERE / "result_1.json").read_text()), **change})
@@ -169,7 +179,8 @@ def test_an_impossible_share_is_xbarchs_own_error(run):
     """Whatever went wrong before, no record says that a crossbar reads for longer than there is time, or less than
     nothing."""
     share = Fraction(record(run).utilization.crossbar_time)
-    steady = replace(run.steady, exact=True, interval_ps=run.steady.interval_ps * share / 2)  # reads take twice as long
+    interval = run.steady.interval_ps * share / 2  # reads take twice as long
+    steady = replace(run.steady, kind="exact", interval_ps=interval)
     with pytest.raises(ConservationError, match=r"utilization.crossbar_time: must be at most 1 in a steady state"):
         record(replace(run, steady=steady))
     with pytest.raises(ConservationError, match="result: "):

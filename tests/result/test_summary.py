@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 import pytest
 
 import xbarch
+from xbarch.errors import InputError
 from xbarch.result.result import parse
-from xbarch.result.summary import facts
+from xbarch.result.summary import details, facts
 
 
 @pytest.fixture(scope="module")
@@ -18,16 +19,40 @@ def result():
 def test_one_line(result):
     line = repr(result)
     assert "\n" not in line and str(result) == line and len(line) < 160
-    assert line.startswith(result.name) and "images/s" in line and "per image (scope whole)" in line
+    assert line.startswith(result.name) and "images/s" in line and "per image (scope chip)" in line
     assert f"accuracy {result.workload.accuracy['pruning']:.2%}" in line
 
 
 def test_the_screen_says_what_matters(result):
     text = result.summary()
-    for word in ("vgg7_pruned", "isaac_like", "meng", "images/s", "pipeline interval", "first image",
-                 "energy per image", "compute", "whole", "mm²", "TOPS/W", "accuracy", "busiest server", "busiest link",
-                 "hypertransport"):
+    for word in ("vgg7_pruned", "isaac_like", "meng", "images/s", "n = 2", "pipeline interval", "first image",
+                 "energy per image", "(scope chip; compute", "whole", "mm²", "TOPS/W", "(scope chip)", "utilization",
+                 "accuracy", "busiest server", "windows wait", "converters", "adc"):
         assert word in text, word
+    assert "hypertransport" not in text and "hypertransport" in result.summary("whole")
+    with pytest.raises(InputError, match=r"scope: unknown scope 'chips'; .*did you mean 'chip'"):
+        result.summary("chips")
+
+
+def screen(result, **latency):
+    """The line of the interval, of a record with another latency."""
+    data = copy.deepcopy(result.data)
+    data["latency"].update(latency)
+    return dict(facts(parse(data).record))["images/s"]
+
+
+def test_the_interval_says_what_it_is(result):
+    """A ± belongs to the mean of which it is, and to nothing else."""
+    mean = {"pipeline_interval_kind": "mean", "steady": False, "pipeline_interval_ps": 2e6, "bound_by": None}
+    assert "pipeline interval 2 µs, a mean, ± 3 ns at 95 %" in screen(result, **mean, pipeline_interval_95_ps=3000)
+    assert "a mean of fewer than three" in screen(result, **mean, pipeline_interval_95_ps=None)
+    bound = {**mean, "pipeline_interval_kind": "bound", "bound_by": "crossbar@c1"}
+    assert screen(result, **bound).endswith("pipeline interval 2 µs, bound by crossbar@c1")
+    assert screen(result, **{**mean, "pipeline_interval_kind": "exact"}).endswith("2 µs, exact")
+    assert "a mean or a bound" in screen(result, **{**mean, "pipeline_interval_kind": None})
+    alone = xbarch.simulate("isaac_like", "vgg7_pruned", images=1)
+    assert dict(facts(alone.record))["images/s"] == "– (n = 1); a single image has a latency, no interval"
+    assert "images/s" not in repr(alone) and "for one image" in repr(alone)
 
 
 def long(result, **changes):
@@ -56,8 +81,12 @@ def test_records_of_before_have_one_too(result):
     del data["interconnect"], data["programming"]
     data["workload"]["accuracy"] = {}
     old = parse(data)
-    labels = {label for label, _ in facts(old.record)}
-    assert not labels & {"busiest link", "programming", "accuracy"} and "accuracy" not in repr(old)
+    del data["waiting"], data["energy"]["by_scope_aj"]
+    older = parse(data)
+    labels = {label for label, _ in facts(older.record) + details(older.record)}
+    assert not labels & {"busiest link", "programming", "accuracy", "windows wait"}
+    assert "hypertransport" in older.summary() and "(energy, scope whole)" in older.summary()
+    assert "accuracy" not in repr(old)
 
 
 class Table(HTMLParser):

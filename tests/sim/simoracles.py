@@ -86,7 +86,8 @@ def recur(graph):
 # -- time stepping --------------------------------------------------------------------------------------------------
 
 class Step:
-    """A run, a picosecond at a time. After `run()`: issued, done, busy, served, executed, makespan; stuck: flows."""
+    """A run, a picosecond at a time. After `run()`: issued, done, busy, served, waited, executed, makespan; stuck:
+    flows."""
 
     def __init__(self, graph):
         self.graph, self.now = graph, 0
@@ -94,7 +95,7 @@ class Step:
         self.issued = [[] for _ in graph.flows]
         self.done = [[None] * n for n in self.total]
         self.free = [0] * len(graph.servers)
-        self.busy, self.served = [0] * len(graph.servers), [0] * len(graph.servers)
+        self.busy, self.served, self.waited = ([0] * len(graph.servers) for _ in range(3))
         self.waiting = [[] for _ in graph.servers]  # (request, port, window, flow, stage)
         self.out, self.over = {}, {}  # (flow, window, stage): instant of the result, of the end of the occupancy
         self.asked = set()
@@ -194,10 +195,11 @@ class Step:
         for server, queue in enumerate(self.waiting):
             if queue and self.free[server] <= self.now and (request := self.eligible(server)):
                 queue.remove(request)
-                _, _, j, f, s = request
+                asked, _, j, f, s = request
                 held = self.start(f, j, s)
                 self.busy[server] += held
                 self.served[server] += 1
+                self.waited[server] += self.now - asked
                 self.free[server] = self.now + held
                 return True
         return False

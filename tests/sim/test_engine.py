@@ -23,8 +23,8 @@ def result(graph, simulate=run):
     except StuckError:
         return None
     return {"issued": [x.tolist() for x in trace.issued], "done": [x.tolist() for x in trace.done],
-            "busy": trace.busy.tolist(), "served": trace.served.tolist(), "executed": trace.executed,
-            "makespan": trace.makespan}
+            "busy": trace.busy.tolist(), "served": trace.served.tolist(), "waited": trace.waited.tolist(),
+            "executed": trace.executed, "makespan": trace.makespan}
 
 
 @pytest.mark.full
@@ -74,7 +74,7 @@ def test_shared_servers_equal_the_time_steps(pools):
             assert named == set(step.stuck)
             continue
         assert found == {"issued": step.issued, "done": step.done, "busy": step.busy, "served": step.served,
-                         "executed": step.executed, "makespan": step.makespan}, graph
+                         "waited": step.waited, "executed": step.executed, "makespan": step.makespan}, graph
         trace = run(graph)
         conserve(graph, trace)
         assert lower(graph) <= found["makespan"] <= upper(graph)

@@ -19,7 +19,7 @@ def outcome(run, graph, **how):
     except StuckError as error:
         return str(error)
     return ([d.tolist() for d in t.done], [i.tolist() for i in t.issued], t.busy.tolist(), t.served.tolist(),
-            t.executed, t.makespan, t.taken, t.given, t.peak)
+            t.waited.tolist(), t.executed, t.makespan, t.taken, t.given, t.peak)
 
 
 @pytest.mark.quick(3)
@@ -46,7 +46,7 @@ def test_every_visit_of_random_graphs(make, options, compiled, monkeypatch):
             says = outcome(run, graph, sink=lambda some, rows=rows: rows.extend(some.tolist()), **how)
             found.append(says if isinstance(says, str) else (says, sorted(rows), len(rows)))
         assert found[0] == found[1]
-        assert isinstance(found[0], str) or found[0][2] == sum(sum(map(sum, flow)) for flow in found[0][0][4])
+        assert isinstance(found[0], str) or found[0][2] == sum(sum(map(sum, flow)) for flow in found[0][0][5])
 
 
 @pytest.mark.parametrize("make", [alone, shared])

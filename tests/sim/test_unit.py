@@ -41,7 +41,8 @@ def outcome(graph):
     except StuckError:
         return "stuck"
     return (sorted(rows), trace.makespan, [d.tolist() for d in trace.done], [i.tolist() for i in trace.issued],
-            trace.busy.tolist(), trace.served.tolist(), trace.executed, trace.taken, trace.given, trace.peak)
+            trace.busy.tolist(), trace.served.tolist(), trace.waited.tolist(), trace.executed,
+            trace.taken, trace.given, trace.peak)
 
 
 @pytest.mark.full

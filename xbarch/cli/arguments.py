@@ -49,7 +49,11 @@ _IMAGES = number("images", f"Images to run, 1 to {defaults.MOST_IMAGES:,}.")
 _CHIPS = number("chips", f"Chips in a chain, 1 to {defaults.MOST_CHIPS:,}.")
 _MODE = one_of("mode", "Execution mode", names.MODES)
 _ENGINE = one_of("engine", "Simulation engine, with equal results", names.ENGINES)
+_SCOPE = one_of("scope", "Scope of energies and TOPS/W: compute is the tiles, chip adds the network, whole the rest",
+                defaults.SCOPES)
 _PLACEMENT = one_of("placement", "Placement of tiles on the chip", names.PLACEMENTS)
+Scope = Annotated[str, _SCOPE]
+GivenScope = Annotated[str | None, _SCOPE]
 Images = Annotated[int, _IMAGES]
 Chips = Annotated[int, _CHIPS]
 Mode = Annotated[str, _MODE]

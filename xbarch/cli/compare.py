@@ -17,6 +17,7 @@ from xbarch.cli.arguments import (
     GivenImages,
     GivenMode,
     GivenPlacement,
+    GivenScope,
     Json,
     Plugin,
     Processes,
@@ -46,11 +47,11 @@ def compare(
         metavar="NAMES", help="Data paths to run, or own | all (default: own, the one each workload was made for).",
         autocompletion=names.several(names.named("datapaths")))] = [],
     policy: Annotated[list[str], typer.Option(
-        metavar="POLICIES", help=f"Policies to run under (default: {defaults.POLICY}).",
+        metavar="POLICIES", help=f"Policies to run under (default: {defaults.EQUAL}, the same crossbars for all).",
         autocompletion=names.several(names.choice(*names.POLICIES)))] = [],
     images: GivenImages = None, chips: GivenChips = None, mode: GivenMode = None, placement: GivenPlacement = None,
     batch: Batch = None, engine: GivenEngine = None, reload: Reload = False, bits: Bits = None, axis: Axis = [],
-    processes: Processes = None, plugin: Plugin = [],
+    scope: GivenScope = None, processes: Processes = None, plugin: Plugin = [],
     out: Annotated[Path | None, folder(
         "HTML page to write if it ends in .html, else output folder for the page, tables and pictures.")] = None,
     as_json: Json = False,
@@ -60,10 +61,12 @@ def compare(
     Of runs, every workload runs on every architecture by every data path under every policy, as far as they work
     together. Names are separated by commas, or the option is repeated. An interrupted comparison resumes.
     """
+    from xbarch.result.result import checked_scope
+
     saved = results or []
     study = saved[0] if len(saved) == 1 and (saved[0].suffix == ".yaml" or _bundled(saved[0])) else None
     if not (arch or workload or study is not None):
-        _compare_saved(saved, out, as_json)
+        _compare_saved(saved, out, as_json, checked_scope(defaults.SCOPE if scope is None else scope))
         return
     if (study is None) == (not (arch and workload)) or (study is None and saved):
         raise InputError("give both --arch and --workload, or one study file", field="compare")
@@ -75,18 +78,19 @@ def compare(
                     reload=reload, bits=bits, axes=axes(axis))
     if study is not None and (beside := given(**choices, datapath=datapath, policy=policy)):
         raise InputError("a study file says this itself; change it there", field=next(iter(beside)))
+    within = None if scope is None else checked_scope(scope)
     with Bar("compare", as_json) as progress:
         if study is not None:
-            rows = comparison.study(study, out=out, processes=processes, progress=progress)
+            rows = comparison.study(study, scope=within, out=out, processes=processes, progress=progress)
         else:
             rows = comparison.compare(
                 words(arch), words(workload), datapaths=words(datapath) or ["own"],
-                policies=words(policy) or [defaults.POLICY], out=out, processes=processes, progress=progress,
-                **choices)
+                policies=words(policy) or [defaults.EQUAL], scope=within or defaults.SCOPE, out=out,
+                processes=processes, progress=progress, **choices)
     if as_json:
         print_json(comparison.plain(rows))
         return
-    tables.show_study(comparison.plain(rows))
+    tables.show_study(comparison.plain(rows), comparison.warnings(rows))
     if out is not None:
         wrote(out if out.suffix == ".html" else f"{out}/comparison.html, .md, .csv and pictures")
 
@@ -97,7 +101,7 @@ def _bundled(study: Path) -> bool:
     return not study.exists() and str(study) in bundled.names("studies")
 
 
-def _compare_saved(places: list[Path], out: Path | None, as_json: bool) -> None:
+def _compare_saved(places: list[Path], out: Path | None, as_json: bool, scope: defaults.Scope) -> None:
     """Compare results that `simulate --out` or `--json` saved."""
     from xbarch.render import compared, tables
     from xbarch.result import result
@@ -111,12 +115,12 @@ def _compare_saved(places: list[Path], out: Path | None, as_json: bool) -> None:
         from xbarch.support.files import writable, write
 
         writable(file.parent, file.name)
-        write(file, page(records, "xbarch comparison"))
+        write(file, page(records, "xbarch comparison", scope))
     if as_json:
         lines = [{"field": line.figure.key, "values": line.values, "gains": line.gains}
-                 for line in compared.comparison(records)]
+                 for line in compared.comparison(records, scope)]
         print_json({"results": [r.name for r in records], "figures": lines})
         return
-    tables.show_comparison(records)
+    tables.show_comparison(records, scope)
     if file is not None:
         wrote(file)

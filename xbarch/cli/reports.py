@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from xbarch.cli import names
-from xbarch.cli.arguments import Images, Plugin, folder
+from xbarch.cli.arguments import GivenScope, Images, Plugin, folder
 from xbarch.cli.reading import load_plugins, place, words
 from xbarch.cli.terminal import Bar, wrote
 
@@ -55,15 +55,17 @@ def field(
     study: Annotated[str, typer.Option(
         metavar="NAME", help="Study of the large network: a file or a bundled name.",
         autocompletion=names.named("studies"))] = "field",
-    plugin: Plugin = [],
+    scope: GivenScope = None, plugin: Plugin = [],
 ) -> None:
     """Compare all trained methods at equal loss of accuracy and on equal crossbars."""
+    from xbarch.result.result import checked_scope
     from xbarch.studies.field import field
     from xbarch.studies.field.pages import sentences
 
     load_plugins(plugin)
+    within = None if scope is None else checked_scope(scope)
     with Bar("report", False) as progress:
-        found = field(out, workloads=workloads, study=study, progress=progress)
+        found = field(out, workloads=workloads, study=study, scope=within, progress=progress)
     for sentence in sentences(found):
         print(sentence)
     wrote(f"{out}/field.html, .md, .csv and pictures")

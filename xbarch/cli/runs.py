@@ -25,6 +25,7 @@ from xbarch.cli.arguments import (
     Plugin,
     Policy,
     Reload,
+    Scope,
     Set,
     Trace,
 )
@@ -42,16 +43,18 @@ def simulate(
     format: Annotated[list[str], typer.Option(
         metavar="FORMATS", help=f"With --out: formats of the pictures, of {', '.join(names.FORMATS)} (default: svg).",
         autocompletion=names.several(names.choice(*names.FORMATS)))] = [],
-    layers: Annotated[bool, typer.Option(
-        "--layers", help="Print energy by component, layers and segments too.")] = False,
+    scope: Scope = defaults.SCOPE,
+    full: Annotated[bool, typer.Option(
+        "--full", help="Print all tables too: energy by component, waiting, layers and segments.")] = False,
     as_json: Json = False,
 ) -> None:
     """Simulate a workload on an architecture."""
     from xbarch import run
     from xbarch.request import Request
+    from xbarch.result.result import checked_scope
 
     load_plugins(plugin)
-    formats = words(format) or ["svg"]
+    within, formats = checked_scope(scope), words(format) or ["svg"]
     if out is not None:
         _require_room(out, formats, trace)
     elif format:
@@ -64,16 +67,16 @@ def simulate(
     if out is not None:
         from xbarch.render.pictures import save
 
-        save(result, out, formats)
+        save(result, out, formats, within)
     if as_json:
         output.write(result.to_json())
         return
-    if layers:
+    if full:
         from xbarch.render import tables
 
-        tables.show(result, layers)
+        tables.show(result, within, full)
     else:  # one screen of text, without what tables load
-        print(result.summary())
+        print(result.summary(within))
     if out is not None:
         wrote(f"{out}/result.json and pictures")
     if trace is not None:

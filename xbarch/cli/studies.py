@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from xbarch.cli import names
-from xbarch.cli.arguments import Images, Json, Plugin, Processes, folder
+from xbarch.cli.arguments import GivenScope, Images, Json, Plugin, Processes, Scope, folder
 from xbarch.cli.reading import load_plugins, words
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
+from xbarch.support import defaults
 
 
 def matrix(
@@ -21,17 +22,19 @@ def matrix(
     workload: Annotated[str, typer.Option(
         "--workload", "-w", metavar="NAME", help="Workload to run.",
         autocompletion=names.named("workloads"))] = "digit_pairs/vgg7_segprune_8x",
-    images: Images = 2, processes: Processes = None, plugin: Plugin = [],
+    images: Images = 2, scope: Scope = defaults.SCOPE, processes: Processes = None, plugin: Plugin = [],
     out: Annotated[Path | None, folder("File to write, .md or .html.")] = None,
     as_json: Json = False,
 ) -> None:
     """Run every data path on every architecture."""
     from xbarch.render import tables
+    from xbarch.result.result import checked_scope
     from xbarch.studies import comparison
 
     load_plugins(plugin)
     with Bar("matrix", as_json) as progress:
-        rows = comparison.matrix(words(arch), workload, images=images, out=out, processes=processes, progress=progress)
+        rows = comparison.matrix(words(arch), workload, images=images, scope=checked_scope(scope),
+                                 out=out, processes=processes, progress=progress)
     if as_json:
         print_json(comparison.plain(rows))
         return
@@ -44,16 +47,18 @@ def sweep(
     study: Annotated[str, typer.Argument(
         metavar="NAME", help="Sweep: a YAML file or a bundled name.", autocompletion=names.named("studies"))],
     out: Annotated[Path | None, folder("Output folder for sweep.csv and the store (default: ./NAME).")] = None,
-    processes: Processes = None, plugin: Plugin = [], as_json: Json = False,
+    scope: GivenScope = None, processes: Processes = None, plugin: Plugin = [], as_json: Json = False,
 ) -> None:
     """Run every combination of a sweep's values. An interrupted sweep resumes."""
     from xbarch.render import tables
+    from xbarch.result.result import checked_scope
     from xbarch.studies import sweep as sweeps
 
     load_plugins(plugin)
+    within = None if scope is None else checked_scope(scope)
     place = out if out is not None else Path(Path(study).stem)
     with Bar("sweep", as_json) as progress:
-        done = sweeps.sweep(study, place, processes=processes, progress=progress)
+        done = sweeps.sweep(study, place, scope=within, processes=processes, progress=progress)
     ran = sum(not row.why for row in done.rows)
     if as_json:
         print_json(done.plain())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xbarch.result.summary import weights
 from xbarch.support import numbers
+from xbarch.support.defaults import SCOPE, Scope
 
 if TYPE_CHECKING:
     from xbarch.result.result import Result
@@ -25,28 +26,37 @@ class Figure:
     text: Callable[[float], str] = numbers.number
     gains: bool = True
     """Whether the ratio of two values means anything."""
+    none: str = "not known"
+    """What stands for no value."""
 
     def shown(self, value: float | None) -> str:
-        return "not known" if value is None else self.text(value)
+        return self.none if value is None else self.text(value)
 
 
 def _percent(value: float) -> str:
     return f"{value:.1%}"
 
 
-FIGURES = [
+def figures(scope: Scope) -> list[Figure]:
+    """The lines of a comparison, energies in one scope."""
+    return [*_MAPPED, Figure(f"energy.scopes_aj.{scope}", f"energy per image (scope {scope})", False, numbers.energy),
+            Figure("area.used_mm2", "area used (mm²)", False),
+            Figure(f"dense_equivalent.tops_per_w_by_scope.{scope}", f"dense-equivalent TOPS/W (scope {scope})", True),
+            *_USED]
+
+
+_INTERVAL = "latency.pipeline_interval_ps"
+_MAPPED = [
     Figure("mapping.one_copy_crossbars", "crossbars, one copy", False),
     Figure("mapping.window_weighted_ps", "crossbar time per image (bound)", False, numbers.time),
+    Figure("mapping.budget", "crossbars granted", False),
     Figure("mapping.crossbars", "crossbars used", False),
     Figure("mapping.tiles", "tiles used", False),
-    Figure("throughput.images_per_second", "images/s", True),
-    Figure("latency.pipeline_interval_ps", "pipeline interval", False, numbers.time),
+    Figure("throughput.images_per_second", "images/s", True, none="– (one image)"),
+    Figure(_INTERVAL, "pipeline interval", False, numbers.time),
     Figure("latency.first_image_ps", "first image", False, numbers.time),
-    Figure("energy.scopes_aj.compute", "energy per image, compute", False, numbers.energy),
-    Figure("energy.scopes_aj.chip", "energy per image, chip", False, numbers.energy),
-    Figure("energy.scopes_aj.whole", "energy per image, whole", False, numbers.energy),
-    Figure("area.used_mm2", "area used (mm²)", False),
-    Figure("dense_equivalent.tops_per_w", "dense-equivalent TOPS/W", True),
+]
+_USED = [
     Figure("utilization.cells", "cells utilized", True, _percent, False),
     Figure("utilization.crossbar_time", "crossbar time utilized", True, _percent, False),
     Figure("utilization.adc_time", "ADC time utilized", True, _percent, False),
@@ -63,26 +73,41 @@ class Line:
     gains: list[float | None]
     """Over the first result, one for every other; above 1 is better, None where a ratio has no meaning. A value that
     should be large is divided by the first, one that should be small divides it."""
+    kinds: list[str]
+    """What each value is, where that differs from result to result; else empty."""
 
     def cells(self) -> list[str]:
         """Label, first value, then value and gain of every other."""
-        cells = [self.figure.label, self.figure.shown(self.values[0])]
-        for value, gain in zip(self.values[1:], self.gains, strict=True):
-            cells += [self.figure.shown(value), "" if gain is None else f"{gain:.3g}×"]
+        first, *others = (f"{self.figure.shown(value)}{f' ({kind})' if kind else ''}"
+                          for value, kind in zip(self.values, self.kinds, strict=True))
+        cells = [self.figure.label, first]
+        for value, gain in zip(others, self.gains, strict=True):
+            cells += [value, "" if gain is None else f"{gain:.3g}×"]
         return cells
 
 
-def comparison(results: Sequence[Result]) -> list[Line]:
-    """Every figure of `FIGURES` for all results, with gains over the first."""
+def comparison(results: Sequence[Result], scope: Scope = SCOPE) -> list[Line]:
+    """Every figure of `figures` for all results, with gains over the first."""
     lines = []
-    for figure in FIGURES:
+    for figure in figures(scope):
         base, *others = values = [None if (value := r[figure.key]) is None else float(value) for r in results]
         gains: list[float | None] = []
         for other in others:
             top, bottom = (other, base) if figure.large else (base, other)
             gains.append(top / bottom if top is not None and bottom and figure.gains else None)
-        lines.append(Line(figure, values, gains))
+        kinds = [str(r.latency.pipeline_interval_kind or "") if figure.key == _INTERVAL else "" for r in results]
+        lines.append(Line(figure, values, gains, kinds))
     return lines
+
+
+def unequal(results: Sequence[Result]) -> list[str]:
+    """A sentence if the results had other crossbars or tiles than the first, so that gains are not at equal resources;
+    else none."""
+    base = results[0].mapping
+    told = [f"{words} {', '.join(numbers.number(getattr(r.mapping, name)) for r in results)}"
+            for name, words in (("budget", "crossbars granted"), ("tiles", "tiles"))
+            if any(getattr(r.mapping, name) != getattr(base, name) for r in results)]
+    return [f"Resources differ: {' and '.join(told)}; gains are not at equal resources."] if told else []
 
 
 def headings(results: Sequence[Result]) -> list[str]:

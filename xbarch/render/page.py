@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xbarch.render import document, pictures
-from xbarch.render.compared import comparison, headings
+from xbarch.render.compared import comparison, headings, unequal
 from xbarch.result.result import Result
+from xbarch.result.summary import details as further
 from xbarch.result.summary import facts
+from xbarch.support.defaults import SCOPE, Scope
 
 _STYLE = """\
  h1{font-size:1.35rem} h2{font-size:1.1rem;margin-top:2rem;overflow-wrap:anywhere}
@@ -20,6 +22,8 @@ _STYLE = """\
 
 _BODY = """\
 <p class="note">A gain above 1 is better than the first column. Every number comes from the records of the runs.</p>
+{% for text in warnings %}<p>{{ text }}</p>
+{% endfor %}\
 {% if rows %}<div class="wide"><table><thead><tr>
 {% for head in heads %}<th>{{ head }}</th>{% endfor %}</tr></thead><tbody>
 {% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
@@ -33,9 +37,11 @@ _BODY = """\
 """
 
 
-def page(results: Sequence[Result], title: str) -> str:
-    """The page. Names are escaped; pictures are embedded."""
-    rows = [line.cells() for line in comparison(results)]
-    details = [(r, facts(r.record), [(name, pictures.render(draw, r)) for name, draw in pictures.drawable(r).items()])
+def page(results: Sequence[Result], title: str, scope: Scope = SCOPE) -> str:
+    """The page, energies in one scope. Names are escaped; pictures are embedded."""
+    rows = [line.cells() for line in comparison(results, scope)]
+    details = [(r, facts(r.record, scope) + further(r.record, scope),
+                [(name, pictures.render(draw, r)) for name, draw in pictures.drawable(r, scope).items()])
                for r in results]
-    return document.page(title, _STYLE, _BODY, heads=headings(results), rows=rows, details=details)
+    return document.page(title, _STYLE, _BODY, heads=headings(results), rows=rows, details=details,
+                         warnings=unequal(results))

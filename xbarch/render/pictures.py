@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import floor, log10
 from pathlib import Path
 from textwrap import wrap
@@ -15,15 +16,17 @@ from xbarch.errors import InputError
 from xbarch.render.canvas import SIZE, Canvas, width_of
 from xbarch.render.chip import chip
 from xbarch.result.result import Result
+from xbarch.result.summary import components
 from xbarch.specs.explain import unknown
 from xbarch.support import numbers
+from xbarch.support.defaults import SCOPE, Scope
 from xbarch.support.files import write_all
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDTH, _ROW, _TOP, _EDGE = 720, 20, 40, 14
-_BLUE = "#2f6f9f"
+_BLUE, _PALE = "#2f6f9f", "#a9c6da"  # counted actions; constant power
 _COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22",
             "#17becf")  # of images, in turn
 _LEAST = 0.004  # of the run's time: a bar of about two pixels
@@ -76,20 +79,25 @@ def _ticks(most: float) -> list[float]:
     return [step * n for n in range(floor(most / step * (1 + 1e-9)) + 1)]
 
 
-def energy(result: Result) -> Canvas:
-    """Dynamic energy per image by component, largest first; the caption names what constant powers add."""
-    static = result.energy.static_aj
-    dynamic = {k: v - static.get(k, 0) for k, v in result.energy.by_component_aj.items()}
-    parts = sorted(((k, v / 1e12) for k, v in dynamic.items() if v), key=lambda kv: (-kv[1], kv[0])) or [("none", 0.0)]
+def energy(result: Result, scope: Scope = SCOPE) -> Canvas:
+    """Energy per image by component of a scope, largest first; what constant powers add is lighter."""
+    scope, energies = components(result.record, scope)
+    static, every = result.energy.static_aj, result.energy.by_component_aj
+    parts = sorted(((k, v / 1e12) for k, v in energies.items() if v), key=lambda kv: (-kv[1], kv[0])) or [("none", 0.0)]
     most = parts[0][1] or 1.0
-    rows = _Rows(f"Energy by component: {result.workload.name}", [name for name, _ in parts], most, room=70)
-    rows.canvas.boxes([rows.bar(row, 0, value) for row, (_, value) in enumerate(parts)], _BLUE)
+    rows = _Rows(f"Energy by component (scope {scope}): {result.workload.name}", [name for name, _ in parts], most,
+                 room=70)
+    rows.canvas.boxes([rows.bar(row, 0, value) for row, (_, value) in enumerate(parts)],
+                      _PALE if static.keys() & energies.keys() else _BLUE)
+    counted = [(row, (every[k] - static[k] if k in static else energies[k]) / 1e12)
+               for row, (k, _) in enumerate(parts) if k in energies]
+    if static.keys() & energies.keys():
+        rows.canvas.boxes([rows.bar(row, 0, value) for row, value in counted if value], _BLUE)
     for row, (_, value) in enumerate(parts):
         rows.canvas.label(rows.left + value * rows.scale + 5, rows.middle(row) + 4, numbers.energy(value * 1e12),
                           SIZE - 1.5)
-    constant = ", ".join(f"{k} {numbers.energy(v)}" for k, v in sorted(static.items()))
-    return rows.finished(_ticks(most), "dynamic energy per image (µJ)", *(
-        [f"not drawn, constant power over the pipeline interval: {constant}"] if static else []))
+    return rows.finished(_ticks(most), f"energy per image (µJ), scope {scope}", *(
+        ["light: constant power over the pipeline interval"] if static.keys() & energies.keys() else []))
 
 
 def timeline(result: Result) -> Canvas:
@@ -123,9 +131,10 @@ PICTURES: dict[str, Callable[[Result], Canvas]] = {
     "energy": energy, "timeline": timeline, "utilization": utilization, "chip": chip}
 
 
-def drawable(result: Result) -> dict[str, Callable[[Result], Canvas]]:
-    """The pictures that a record has the fields for; early records have no interconnect."""
-    return {name: draw for name, draw in PICTURES.items() if name != "chip" or result.interconnect}
+def drawable(result: Result, scope: Scope = SCOPE) -> dict[str, Callable[[Result], Canvas]]:
+    """The pictures that a record has the fields for, energies in the scope; early records have no interconnect."""
+    scoped: dict[str, Callable[[Result], Canvas]] = {**PICTURES, "energy": partial(energy, scope=scope)}
+    return {name: draw for name, draw in scoped.items() if name != "chip" or result.interconnect}
 
 
 def names(formats: Sequence[str] = ("svg",)) -> list[str]:
@@ -140,13 +149,14 @@ def names(formats: Sequence[str] = ("svg",)) -> list[str]:
     return ["result.json", *(f"{name}.{kind}" for name in PICTURES for kind in dict.fromkeys(formats))]
 
 
-def save(result: Result, folder: str | Path, formats: Sequence[str] = ("svg",)) -> list[Path]:
+def save(result: Result, folder: str | Path, formats: Sequence[str] = ("svg",), scope: Scope = SCOPE) -> list[Path]:
     """Write the record and its pictures, together or not at all.
 
     Args:
         result: what to write.
         folder: made if it does not exist.
         formats: of the pictures, see `FORMATS`.
+        scope: of the energies that are drawn.
 
     Returns:
         The files.
@@ -156,7 +166,7 @@ def save(result: Result, folder: str | Path, formats: Sequence[str] = ("svg",)) 
     """
     names(formats)
     contents: dict[Path, str | bytes] = {}
-    for name, draw in drawable(result).items():
+    for name, draw in drawable(result, scope).items():
         canvas = draw(result)
         contents |= {Path(folder) / f"{name}.{kind}": canvas.render(kind) for kind in formats}
     contents[Path(folder) / "result.json"] = result.to_json()

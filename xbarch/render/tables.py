@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from xbarch.render.compared import comparison, headings
+from xbarch.render.compared import comparison, headings, unequal
+from xbarch.result.summary import components, details, speed
 from xbarch.support import numbers
+from xbarch.support.defaults import SCOPE, Scope
 
 if TYPE_CHECKING:
     from xbarch.render.document import Section
@@ -42,16 +44,18 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], wo
     return made
 
 
-def show(result: Result, layers: bool = False, on: Console | None = None) -> None:
-    """Print a run: its summary; layers: also energy by component, layers, and segments of a network that was
-    reloaded."""
-    echo(on, Text(result.summary(), no_wrap=True, overflow="ignore"))
-    if layers:
-        _show_layers(result, on)
+def show(result: Result, scope: Scope = SCOPE, full: bool = False, on: Console | None = None) -> None:
+    """Print a run: its summary; full: also further figures, energy by component, waiting by kind of server, layers, and
+    segments of a network that was reloaded. scope: of energies."""
+    echo(on, Text(result.summary(scope), no_wrap=True, overflow="ignore"))
+    if full:
+        _show_tables(result, scope, on)
 
 
-def _show_layers(result: Result, on: Console | None) -> None:
-    by_component, by_layer = result.energy.by_component_aj, result.energy.by_layer_aj
+def _show_tables(result: Result, scope: Scope, on: Console | None) -> None:
+    scope, by_component = components(result.record, scope)
+    layers = result.energy.layers_by_scope_aj
+    by_layer = layers[scope] if layers else result.energy.by_layer_aj
     whole = sum(by_component.values()) or 1
     energies = sorted(by_component.items(), key=lambda item: (-item[1], item[0]))
     rows = [(m.name, numbers.number(m.crossbars), m.copies, numbers.number(m.windows),
@@ -59,25 +63,37 @@ def _show_layers(result: Result, on: Console | None) -> None:
             for m in result.mapping.layers]
     echo(
         on, Text(),
-        table("Energy per image by component", ["component", "energy", "share"],
+        table("Further figures", ["", ""], details(result.record, scope), 2),
+        table(f"Energy per image by component (scope {scope})", ["component", "energy", "share"],
               [(name, numbers.energy(energy), f"{energy / whole:.1%}") for name, energy in energies]),
-        table("Layers", ["layer", "crossbars per copy", "copies", "windows", "time per window", "busy", "energy"],
-              rows),
-        *_segments(result))
+        *_waiting(result),
+        table("Layers", ["layer", "crossbars per copy", "copies", "windows", "time per window", "busy",
+                         f"dynamic energy (scope {scope if layers else 'whole'})"], rows),
+        *_segments(result, scope))
 
 
-def _segments(result: Result) -> list[Table]:
+def _waiting(result: Result) -> list[Table]:
+    waits = sorted((result.waiting.by_kind_ps if result.waiting else {}).items(), key=lambda item: (-item[1], item[0]))
+    whole = sum(waited for _, waited in waits) or 1
+    rows = [(kind, numbers.time(waited), f"{waited / whole:.1%}") for kind, waited in waits]
+    return [table("Waiting per image, all windows together", ["kind of server", "time", "share"], rows)] if rows else []
+
+
+def _segments(result: Result, scope: Scope) -> list[Table]:
     rows = [(f"{s.layers[0]} to {s.layers[-1]}", numbers.number(s.crossbars), numbers.time(s.pipeline_interval_ps),
-             numbers.time(s.programming_ps), numbers.time(s.time_ps), numbers.energy(s.energy_aj),
-             numbers.energy(s.programming_aj)) for s in result.segments or []]
-    heads = ["layers", "crossbars", "pipeline interval", "programming", "time per image", "energy per image",
-             "programming per image"]
+             numbers.time(s.programming_ps), numbers.time(s.time_ps),
+             numbers.energy(s.scopes_aj[scope] if s.scopes_aj else s.energy_aj), numbers.energy(s.programming_aj))
+            for s in result.segments or []]
+    heads = ["layers", "crossbars", "pipeline interval", "programming", "time per image",
+             f"energy per image (scope {scope})", "programming per image"]
     return [table("Segments", heads, rows)] if rows else []
 
 
-def show_comparison(results: Sequence[Result], on: Console | None = None) -> None:
+def show_comparison(results: Sequence[Result], scope: Scope = SCOPE, on: Console | None = None) -> None:
     """Print `comparison`: every value, followed by its gain over the first result."""
-    echo(on, table("Comparison", headings(results), [line.cells() for line in comparison(results)]))
+    echo(on, table("Comparison", headings(results), [line.cells() for line in comparison(results, scope)]))
+    for text in unequal(results):
+        echo(on, Text(text))
 
 
 def show_verification(rows: Sequence[Mapping[str, Any]], on: Console | None = None) -> None:
@@ -97,8 +113,9 @@ def show_verification(rows: Sequence[Mapping[str, Any]], on: Console | None = No
     echo(on, made, Text(verdict, style="bold red" if wrong else "bold green"))
 
 
-def show_study(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the gains of a comparison over its base, and what did not run."""
+def show_study(rows: Sequence[Mapping[str, Any]], warnings: Sequence[str] = ()) -> None:
+    """Print the gains of a comparison over its base, what a reader must know of them, and what did not run."""
+    scope = rows[0]["scope"]
     parts = [k for k in ("workload", "datapath", "architecture", "policy", "variant")
              if len({r.get(k, "") for r in rows}) > 1]
 
@@ -106,12 +123,15 @@ def show_study(rows: Sequence[Mapping[str, Any]]) -> None:
         return ", ".join(numbers.path(row[k], row["provenance"]) if k == "datapath" else row[k]
                          for k in parts or ["datapath"])
 
-    ran = [[name(r), f"{r['figures']['ratio']:.3g}×", numbers.number(r["figures"]["crossbars"]),
-            numbers.number(r["figures"]["images_per_second"]),
-            *(_times(r["gains"]["base"][k]) for k in ("speed", "energy", "area"))] for r in rows if not r["why"]]
-    echo(None, table("Gains over dense on the first architecture (energy: compute scope)",
-                       ["", "compression ratio", "crossbars", "images/s", "speed-up", "energy saving", "area saving"],
-                       ran))
+    ran = [[name(r), f"{f['ratio']:.3g}×", numbers.number(f["used"]), f"{f['copies']:.3g}", numbers.number(f["tiles"]),
+            speed(f["images_per_second"]), numbers.time(f["first_image_ps"]),
+            *(_times(r["gains"]["base"][k]) for k in ("speed", f"energy_{scope}", "area"))]
+           for r in rows if not r["why"] for f in [r["figures"]]]
+    echo(None, table(f"Gains over dense on the first architecture (energy: scope {scope})",
+                       ["", "compression ratio", "crossbars", "copies", "tiles", "images/s", "first image", "speed-up",
+                        "energy saving", "area saving"], ran))
+    for text in warnings:
+        echo(None, Text(numbers.plain(text)))
     refused = [[name(r), r["why"]] for r in rows if r["why"]]
     if refused:
         echo(None, table("Not simulated", ["", "why"], refused, 2))

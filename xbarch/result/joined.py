@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
 from math import ceil
 
 from xbarch.result import schema
 from xbarch.result.programming import Programming, amortized, programming
-from xbarch.result.record import figures_checked, record
+from xbarch.result.record import figures_checked, rates, record
 from xbarch.result.run import Run
+from xbarch.sim.steady import Kind
+from xbarch.support.defaults import SCOPES
 
 
 def joined(runs: Sequence[Run], batch: int) -> schema.Record:
@@ -37,23 +39,24 @@ def joined(runs: Sequence[Run], batch: int) -> schema.Record:
     reload = _writing(written, batch)
     energy = _energy([part.energy for part in parts])
     programmed = reload.per_image.energy_aj if reload.per_image else 0.0
-    joules = (energy.per_image_aj + programmed) / 1e18
-    first = parts[0]
-    spread = _Spread(working, batch, seconds, joules, first.area.total_mm2)
+    drawn = {scope: inference + programmed for scope, inference in energy.scopes_aj}
+    first, latency = parts[0], _latency(runs, written, starts, batch)
+    rate = None if latency.pipeline_interval_kind == "single" else 1 / seconds
+    kept, macs = (2 * sum(getattr(part.counts, name) for part in parts) for name in ("kept_macs", "macs"))
     with figures_checked():
         return schema.Record.model_validate({
             **dict(first), "schema": schema.SCHEMA,
             "mapping": _mapping([part.mapping for part in parts], [float(time / batch) for time in working],
                                 float(interval)),
-            "throughput": schema.Throughput(images_per_second=1 / seconds),
-            "latency": _latency(runs, written, starts, batch),
+            "throughput": schema.Throughput(images_per_second=rate),
+            "latency": latency,
             "energy": energy,
             "area": first.area.model_copy(update={"used_mm2": max(part.area.used_mm2 for part in parts)}),
-            "power": first.power.model_copy(update={"average_w": joules / seconds}),
-            "effective": schema.Effective(**spread.rates([part.effective.tops for part in parts])),
-            "dense_equivalent": schema.DenseEquivalent(
-                **spread.rates([part.dense_equivalent.tops for part in parts])),
+            "power": first.power.model_copy(update={"average_w": drawn["whole"] / 1e18 / seconds}),
+            "effective": schema.Effective(**rates(kept, rate, drawn, first.area.total_mm2)),
+            "dense_equivalent": schema.DenseEquivalent(**rates(macs, rate, drawn, first.area.total_mm2)),
             "utilization": _utilization(parts, working, taken),
+            "waiting": _waiting([part.waiting for part in parts if part.waiting]),
             "counts": _counts([part.counts for part in parts]),
             "programming": reload,
             "interconnect": max((part.interconnect for part in parts if part.interconnect),
@@ -70,7 +73,7 @@ def _segment(run: Run, written: Programming, taken: Fraction, part: schema.Recor
         layers=[layer.name for layer in run.workload.layers[1:]], crossbars=run.plan.crossbars, tiles=run.plan.tiles,
         pipeline_interval_ps=float(run.steady.interval_ps), first_image_ps=run.steady.first_image_ps,
         programming_ps=written.time, cells=written.cells, time_ps=float(taken / batch),
-        energy_aj=part.energy.per_image_aj, programming_aj=written.total / batch,
+        energy_aj=part.energy.per_image_aj, scopes_aj=part.energy.scopes_aj, programming_aj=written.total / batch,
         bits_in=source.windows * source.out_shape[0] * source.output_bits,
         bits_out=last.windows * last.out_shape[0] * last.output_bits if leaves else 0)
 
@@ -81,10 +84,14 @@ def _latency(runs: Sequence[Run], written: Sequence[Programming], starts: Sequen
     least = sum(w.time + run.bounds[0] for run, w in zip(runs, written, strict=True))
     most = sum(w.time + ceil(Fraction(run.bounds[1] * batch, run.graph.images))
                for run, w in zip(runs, written, strict=True))
+    servers = [run.graph.servers[run.steady.server].name for run in runs if run.steady.server is not None]
+    kinds = {run.steady.kind for run in runs} - ({"single"} if batch == 1 else set())  # then no interval is in it
+    kind: Kind = "single" if "single" in kinds else "bound" if servers else "mean" if "mean" in kinds else "exact"
     return schema.Latency(
         first_image_ps=int(starts[-2]) + written[-1].time + runs[-1].steady.first_image_ps,
         pipeline_interval_ps=float(starts[-1] / batch), pipeline_interval_95_ps=None,
-        steady=all(run.steady.exact for run in runs), makespan_ps=ceil(starts[-1]), bounds_ps=[least, most])
+        pipeline_interval_kind=kind, bound_by=servers[0] if kind == "bound" else None,
+        steady=kind == "exact", makespan_ps=ceil(starts[-1]), bounds_ps=[least, most])
 
 
 def _writing(written: Sequence[Programming], batch: int) -> schema.Programming:
@@ -112,9 +119,19 @@ def _energy(parts: Sequence[schema.EnergyPerImage]) -> schema.EnergyPerImage:
         per_image_aj=sum(part.per_image_aj for part in parts),
         scopes_aj=schema.Scopes(**_added(dict(part.scopes_aj) for part in parts)),
         by_component_aj=_added(part.by_component_aj for part in parts),
+        by_scope_aj=schema.ScopedComponents(**{scope: _added(
+            part.by_scope_aj[scope] for part in parts if part.by_scope_aj) for scope in SCOPES}),
+        layers_by_scope_aj=schema.ScopedLayers(**{scope: _added(
+            part.layers_by_scope_aj[scope] for part in parts if part.layers_by_scope_aj) for scope in SCOPES}),
         by_layer_aj=_added(part.by_layer_aj for part in parts),
         static_aj=_added(part.static_aj for part in parts),
         dynamic_aj=sum(part.dynamic_aj for part in parts))
+
+
+def _waiting(parts: Sequence[schema.Waiting]) -> schema.Waiting:
+    longest = max(parts, key=lambda part: part.longest_ps)
+    return schema.Waiting(by_kind_ps=_added(part.by_kind_ps for part in parts), longest=longest.longest,
+                          longest_ps=longest.longest_ps)
 
 
 def _counts(parts: Sequence[schema.Counts]) -> schema.Counts:
@@ -133,22 +150,6 @@ def _mapping(parts: Sequence[schema.Mapping], each: Sequence[float], interval: f
         window_weighted_ps=sum(part.window_weighted_ps for part in parts),
         layers=[layer.model_copy(update={"busy": layer.busy * own / interval})
                 for part, own in zip(parts, each, strict=True) for layer in part.layers])
-
-
-@dataclass(frozen=True)
-class _Spread:
-    """Rates of a whole batch from those of its segments."""
-
-    working: Sequence[Fraction]  # ps of each segment's batch
-    batch: int
-    seconds: float  # per image
-    joules: float  # per image
-    area: float
-
-    def rates(self, tops: Sequence[float]) -> dict[str, float]:
-        done = sum(rate * float(time / self.batch) for rate, time in zip(tops, self.working, strict=True))  # tera · ps
-        mean = done / (self.seconds * 1e12)
-        return {"tops": mean, "tops_per_w": mean * self.seconds / self.joules, "tops_per_mm2": mean / self.area}
 
 
 def _utilization(parts: Sequence[schema.Record], working: Sequence[Fraction],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,8 +27,10 @@ class Ledger:
     def by_component(self) -> dict[str, int]:
         return _sums(self.energy, 1)
 
-    def by_layer(self) -> dict[str, int]:
-        return _sums(self.energy, 0)
+    def by_layer(self, scopes: Container[str] | None = None) -> dict[str, int]:
+        """Dynamic energy (aJ) of each layer; scopes: of components in these scopes only."""
+        return _sums({(layer, component): energy if scopes is None or self.scope[component] in scopes else 0
+                      for (layer, component), energy in self.energy.items()}, 0)
 
     def by_action(self) -> dict[str, int]:
         return _sums(self.actions, 1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from xbarch.result.programming import amortized, programming
 from xbarch.result.run import Run
 from xbarch.specs.text import brief, dotted
 from xbarch.support.about import __version__
+from xbarch.support.defaults import SCOPES
 
 
 def record(run: Run) -> schema.Record:
@@ -46,8 +48,8 @@ def figures_checked() -> Iterator[None]:
 def _record(run: Run) -> schema.Record:
     interval = run.steady.interval_ps
     seconds = float(interval) / 1e12
-    scopes = _scopes(run, interval)
-    joules = scopes.whole / 1e18
+    energy = _energy(run, interval)
+    rate = None if run.steady.kind == "single" else 1 / seconds
     used, total, by_component = run.machine.areas(run.plan.tiles)
     dense_ops = 2 * sum(p.layer.macs for p in run.packed.values())
     kept_ops = 2 * sum(p.layer.windows * p.layer.kept_weights for p in run.packed.values())
@@ -63,17 +65,18 @@ def _record(run: Run) -> schema.Record:
         mode=run.mode,
         images=run.graph.images,
         mapping=_mapping(run, interval),
-        throughput=schema.Throughput(images_per_second=1 / seconds),
+        throughput=schema.Throughput(images_per_second=rate),
         latency=_latency(run, interval),
-        energy=_energy(run, interval, scopes),
+        energy=energy,
         area=schema.Areas(total_mm2=total / 1e12, used_mm2=used / 1e12,
                           by_component_mm2={k: v / 1e12 for k, v in by_component.items()}),
-        power=schema.Powers(average_w=joules / seconds, peak_w=plate.power_w * chips),
+        power=schema.Powers(average_w=energy.per_image_aj / 1e18 / seconds, peak_w=plate.power_w * chips),
         peak=schema.Peak(tops=plate.tops * chips, tops_per_w=plate.tops / plate.power_w,
                          tops_per_mm2=plate.tops / plate.area_mm2),
-        effective=schema.Effective(**_rates(kept_ops, seconds, joules, total)),
-        dense_equivalent=schema.DenseEquivalent(**_rates(dense_ops, seconds, joules, total)),
+        effective=schema.Effective(**rates(kept_ops, rate, dict(energy.scopes_aj), total / 1e12)),
+        dense_equivalent=schema.DenseEquivalent(**rates(dense_ops, rate, dict(energy.scopes_aj), total / 1e12)),
         utilization=_utilization(run, interval),
+        waiting=_waiting(run),
         counts=_counts(run),
         programming=_programming(run),
         interconnect=interconnect(run),
@@ -106,24 +109,25 @@ def _latency(run: Run, interval: Fraction) -> schema.Latency:
     steady = run.steady
     return schema.Latency(
         first_image_ps=steady.first_image_ps, pipeline_interval_ps=float(interval),
+        pipeline_interval_kind=steady.kind,
+        bound_by=None if steady.server is None else run.graph.servers[steady.server].name,
         pipeline_interval_95_ps=steady.spread_ps, steady=steady.exact, makespan_ps=run.trace.makespan,
         bounds_ps=list(run.bounds))
 
 
 # -- energy ---------------------------------------------------------------------------------------------------
 
-def _scopes(run: Run, interval: Fraction) -> schema.Scopes:
-    """Energy per image of components of scope compute in occupied tiles; of compute and chip; of everything."""
-    components, dynamic = run.machine.architecture.components, run.ledger.by_component()
-
-    def energy(tiles: int, *inside: str) -> int:
-        static = _static(run, interval, tiles)
-        return sum(e for c, e in dynamic.items() if run.ledger.scope[c] in inside) \
-            + sum(e for c, e in static.items() if components[c].scope in inside)
-
-    every = run.machine.tiles
-    return schema.Scopes(compute=energy(run.plan.tiles, "compute"), chip=energy(every, "compute", "chip"),
-                         whole=energy(every, "compute", "chip", "whole"))
+def _by_scope(run: Run, interval: Fraction) -> dict[str, dict[str, int]]:
+    """Energy per image by component in each scope, with constant powers of the occupied tiles in `compute` and of all
+    tiles in the others."""
+    declared = {**{c: component.scope for c, component in run.machine.architecture.components.items()},
+                **run.ledger.scope}
+    dynamic, found = run.ledger.by_component(), dict[str, dict[str, int]]()
+    for number, scope in enumerate(SCOPES):
+        static = _static(run, interval, run.plan.tiles if scope == "compute" else run.machine.tiles)
+        both = {**dynamic, **{c: dynamic.get(c, 0) + e for c, e in static.items()}}
+        found[scope] = {c: e for c, e in both.items() if declared[c] in SCOPES[:number + 1]}
+    return found
 
 
 def _static(run: Run, interval: Fraction, tiles: int) -> dict[str, int]:
@@ -133,18 +137,25 @@ def _static(run: Run, interval: Fraction, tiles: int) -> dict[str, int]:
     return {**constant, **leakage(run.machine, run.plan, run.graph, run.trace, interval)}
 
 
-def _energy(run: Run, interval: Fraction, scopes: schema.Scopes) -> schema.EnergyPerImage:
-    static = _static(run, interval, run.machine.tiles)
-    dynamic = run.ledger.by_component()
+def _energy(run: Run, interval: Fraction) -> schema.EnergyPerImage:
+    by_scope = _by_scope(run, interval)
+    scopes = {scope: sum(energies.values()) for scope, energies in by_scope.items()}
     return schema.EnergyPerImage(
-        per_image_aj=scopes.whole, scopes_aj=scopes,
-        by_component_aj={**dynamic, **{k: dynamic.get(k, 0) + v for k, v in static.items()}},
-        by_layer_aj=run.ledger.by_layer(), static_aj=static, dynamic_aj=sum(dynamic.values()))
+        per_image_aj=scopes["whole"], scopes_aj=schema.Scopes(**scopes), by_component_aj=by_scope["whole"],
+        by_scope_aj=schema.ScopedComponents(**by_scope), by_layer_aj=run.ledger.by_layer(),
+        layers_by_scope_aj=schema.ScopedLayers(**{
+            scope: run.ledger.by_layer(SCOPES[:number + 1]) for number, scope in enumerate(SCOPES)}),
+        static_aj=_static(run, interval, run.machine.tiles), dynamic_aj=sum(run.ledger.by_component().values()))
 
 
-def _rates(operations: int, seconds: float, joules: float, area: int) -> dict[str, float]:
-    tops = operations / seconds / 1e12
-    return {"tops": tops, "tops_per_w": operations / joules / 1e12, "tops_per_mm2": tops / (area / 1e12)}
+def rates(operations: float, rate: float | None, energies: Mapping[str, float], area: float) -> dict[str, Any]:
+    """The fields of `effective` and `dense_equivalent`. operations: per image. rate: images per second, if known.
+    energies: aJ per image by scope. area: mm²."""
+    tops = None if rate is None else operations * rate / 1e12
+    return {"tops": tops, "tops_per_mm2": None if tops is None else tops / area,
+            "tops_per_w_by_scope": schema.ScopedEfficiency(
+                **{scope: operations / (energy / 1e18) / 1e12 if energy else None
+                   for scope, energy in energies.items()})}
 
 
 # -- use of the hardware --------------------------------------------------------------------------------------
@@ -196,6 +207,18 @@ def _read_times(run: Run) -> tuple[Fraction, Fraction]:
         row_time += exact.total(per_group, work.rows, checked.each(packed.sensing, work)) / images
         converting += exact.total(per_group, work.columns) / images * packed.sensing.conversion
     return row_time, converting
+
+
+def _waiting(run: Run) -> schema.Waiting:
+    """By kind of server, and the server at which most is waited."""
+    found, most, longest = dict[str, int](), 0, None
+    for server, waited in zip(run.graph.servers, run.trace.waited.tolist(), strict=True):
+        found[server.kind] = found.get(server.kind, 0) + waited
+        if waited > most:
+            most, longest = waited, server.name
+    images = run.graph.images
+    return schema.Waiting(by_kind_ps={kind: waited // images for kind, waited in found.items()}, longest=longest,
+                          longest_ps=most // images)
 
 
 def _counts(run: Run) -> schema.Counts:

@@ -17,8 +17,9 @@ from xbarch.errors import InputError
 from xbarch.result import schema, summary
 from xbarch.result.migrate import READABLE, RENAMED, migrated
 from xbarch.result.schema import Record
-from xbarch.specs.explain import explain, listed, shown
+from xbarch.specs.explain import explain, listed, shown, unknown
 from xbarch.specs.text import brief, dotted
+from xbarch.support.defaults import SCOPE, SCOPES, Scope
 from xbarch.support.extras import needs
 from xbarch.support.files import read_json, write
 
@@ -70,6 +71,7 @@ class Result:
     effective = _Of[schema.Effective]()
     dense_equivalent = _Of[schema.DenseEquivalent]()
     utilization = _Of[schema.Utilization]()
+    waiting = _Of["schema.Waiting | None"]()
     counts = _Of[schema.Counts]()
     programming = _Of["schema.Programming | None"]()
     interconnect = _Of["schema.Interconnect | None"]()
@@ -105,9 +107,13 @@ class Result:
         """One line: name, images/s, energy per image, accuracy."""
         return summary.line(self.record)
 
-    def summary(self) -> str:
-        """The main figures as text of at most 24 lines and 80 columns."""
-        return summary.text(self.record)
+    def summary(self, scope: Scope = SCOPE) -> str:
+        """The main figures as text of at most 24 lines and 80 columns. scope: of energy and TOPS/W.
+
+        Raises:
+            InputError: no such scope.
+        """
+        return summary.text(self.record, checked_scope(scope))
 
     def _repr_html_(self) -> str:
         return summary.html(self.record)
@@ -130,11 +136,23 @@ class Result:
         frame = pd.DataFrame(self["mapping.layers"]).set_index("name")
         return frame.assign(energy_aj=pd.Series(self.energy.by_layer_aj))
 
-    def components(self) -> pandas.DataFrame:
-        """A row per component: energy per image (aJ) and area (mm²). Needs pandas."""
+    def components(self, scope: Scope = "whole") -> pandas.DataFrame:
+        """A row per component: energy per image (aJ) in the scope and area (mm²). Needs pandas."""
         pd = _pandas()
-        return pd.DataFrame({"energy_aj": pd.Series(self.energy.by_component_aj),
+        return pd.DataFrame({"energy_aj": pd.Series(summary.components(self.record, checked_scope(scope))[1]),
                              "area_mm2": pd.Series(self.area.by_component_mm2)})
+
+
+def checked_scope(scope: str) -> Scope:
+    """A scope as it is.
+
+    Raises:
+        InputError: there is no such scope.
+    """
+    for known in SCOPES:
+        if scope == known:
+            return known
+    raise InputError(unknown("scope", scope, SCOPES), field="scope")
 
 
 def _pandas() -> Any:

@@ -122,28 +122,42 @@ class Mapping(Part):
 class Throughput(Part):
     """Images per second."""
 
-    images_per_second: Annotated[Amount, Unit("1/s")] = Field(description="1 / pipeline interval")
+    images_per_second: Annotated[Amount, Unit("1/s")] | None = Field(description=(
+        "1 / pipeline interval; null where a single image ran, which has a latency and no interval to another"))
 
 
 class Latency(Part):
     """Times of the pipeline."""
 
     first_image_ps: Time = Field(description="from 0 until the first image is complete")
-    pipeline_interval_ps: MeanTime = Field(
-        description="from one finished image to the next in the steady state")
+    pipeline_interval_ps: MeanTime = Field(description=(
+        "from one finished image to the next in the steady state; where a single image ran, the time of that image"))
+    pipeline_interval_kind: Literal["exact", "mean", "bound", "single"] | None = Field(None, description=(
+        "what `pipeline_interval_ps` is: `exact`, the whole pattern of windows repeated; `mean`, of the times between "
+        "images in the later part of the run; `bound`, the busiest server's time per image, which is longer than that "
+        "mean; `single`, the time of the only image. Of a reloaded network, the last of these that a "
+        "segment has. Null in early records"))
+    bound_by: Text | None = Field(None, description=(
+        "the server whose time per image `pipeline_interval_ps` is; null unless `pipeline_interval_kind` is `bound`"))
     pipeline_interval_95_ps: Time | None = Field(None, description=(
         "half the 95 % confidence interval of a mean pipeline interval (Student's t over the times between images); "
-        "null where the interval is exact, or the mean of fewer than three"))
+        "null where `pipeline_interval_kind` is not `mean`, or the mean is of fewer than three times"))
     steady: bool = Field(description=(
-        "true if the whole pattern of windows repeated exactly; if false, the pipeline interval is a mean over the "
-        "later part of the run"))
+        "true if the whole pattern of windows repeated exactly: `pipeline_interval_kind` is `exact`"))
     makespan_ps: Time = Field(description="length of the run")
     bounds_ps: list[Time] = Field(
         description="analytic lower and upper bound of the makespan, checked in every run")
 
 
-class Scopes(Part):
-    """Energy per image by scope."""
+class _Scoped(Part):
+    """Values by scope, fields and keys."""
+
+    def __getitem__(self, scope: str) -> Any:
+        return getattr(self, scope)
+
+
+class Scopes(_Scoped):
+    """Energy per image by scope: constant power over the pipeline interval belongs to the scope of its component."""
 
     compute: Energy = Field(description=(
         "components of scope `compute`, which is everything in the tiles: dynamic energy, and constant powers of "
@@ -152,14 +166,34 @@ class Scopes(Part):
     whole: Energy = Field(description="all scopes")
 
 
+class ScopedComponents(_Scoped):
+    """Energy per image of each component in a scope: what the component declares, never its name, decides."""
+
+    compute: dict[Text, Energy] = Field(description=(
+        "components of scope `compute`, constant powers of occupied tiles; adds up to `energy.scopes_aj.compute`"))
+    chip: dict[Text, Energy] = Field(description=(
+        "components of scopes `compute` and `chip`, constant powers of all tiles; adds up to `energy.scopes_aj.chip`"))
+    whole: dict[Text, Energy] = Field(description="all components; the same as `energy.by_component_aj`")
+
+
+class ScopedLayers(_Scoped):
+    """Dynamic energy per image of each layer, of components in a scope."""
+
+    compute: dict[Text, Energy] = Field(description="components of scope `compute`")
+    chip: dict[Text, Energy] = Field(description="components of scopes `compute` and `chip`")
+    whole: dict[Text, Energy] = Field(description="all components; the same as `energy.by_layer_aj`")
+
+
 class EnergyPerImage(Part):
     """Energy per image: of the run divided by its images, rounded down."""
 
     per_image_aj: Energy = Field(description="scope `whole`")
     scopes_aj: Scopes
     by_component_aj: dict[Text, Energy] = Field(
-        description="dynamic energy and constant power of each component; adds up to `scopes_aj.whole`")
+        description="scope `whole`: dynamic energy and constant power of each component; adds up to `scopes_aj.whole`")
+    by_scope_aj: ScopedComponents | None = None  # records made before it was counted have none
     by_layer_aj: dict[Text, Energy] = Field(description="dynamic energy of each layer; adds up to `dynamic_aj`")
+    layers_by_scope_aj: ScopedLayers | None = None  # the same
     static_aj: dict[Text, Energy] = Field(description="constant powers over one pipeline interval")
     dynamic_aj: Energy = Field(description="Σ actions · energy of an action")
 
@@ -176,7 +210,8 @@ class Powers(Part):
     """Power."""
 
     average_w: Power = Field(
-        description="`energy.per_image_aj` / pipeline interval; of a reloaded network, programming included")
+        description=(
+        "`energy.per_image_aj` / pipeline interval, scope whole; of a reloaded network, programming included"))
     peak_w: Power = Field(description=(
         "nameplate of all chips: every unit at full activity, without the hardware that the data path adds"))
 
@@ -193,23 +228,35 @@ class Peak(Part):
         description="`peak.tops` / the nameplate's chip area")
 
 
+class ScopedEfficiency(_Scoped):
+    """Operations per energy of each scope; of a reloaded network, the energy of programming is in every scope."""
+
+    compute: Annotated[Amount, Unit("TOPS/W")] | None = Field(
+        description="the same operations / `energy.scopes_aj.compute`; null where that is 0")
+    chip: Annotated[Amount, Unit("TOPS/W")] | None = Field(
+        description="the same operations / `energy.scopes_aj.chip`; null where that is 0")
+    whole: Annotated[Amount, Unit("TOPS/W")] | None = Field(
+        description="the same operations / `energy.scopes_aj.whole`; null where that is 0")
+
+
 class Effective(Part):
     """Rates of the operations with kept weights."""
 
-    tops: Annotated[Amount, Unit("TOPS")] = Field(description="`2 · counts.kept_macs` / pipeline interval")
-    tops_per_w: Annotated[Amount, Unit("TOPS/W")] = Field(
-        description="the same operations / `energy.per_image_aj`, scope whole")
-    tops_per_mm2: Annotated[Amount, Unit("TOPS/mm²")] = Field(description="`effective.tops` / `area.total_mm2`")
+    tops: Annotated[Amount, Unit("TOPS")] | None = Field(description=(
+        "`2 · counts.kept_macs` / pipeline interval; null where `throughput.images_per_second` is"))
+    tops_per_w_by_scope: ScopedEfficiency
+    tops_per_mm2: Annotated[Amount, Unit("TOPS/mm²")] | None = Field(
+        description="`effective.tops` / `area.total_mm2`; null where `effective.tops` is")
 
 
 class DenseEquivalent(Part):
     """Rates as if every operation of the dense network were done."""
 
-    tops: Annotated[Amount, Unit("TOPS")] = Field(description="`2 · counts.macs` / pipeline interval")
-    tops_per_w: Annotated[Amount, Unit("TOPS/W")] = Field(
-        description="the same operations / `energy.per_image_aj`, scope whole")
-    tops_per_mm2: Annotated[Amount, Unit("TOPS/mm²")] = Field(
-        description="`dense_equivalent.tops` / `area.total_mm2`")
+    tops: Annotated[Amount, Unit("TOPS")] | None = Field(description=(
+        "`2 · counts.macs` / pipeline interval; null where `throughput.images_per_second` is"))
+    tops_per_w_by_scope: ScopedEfficiency
+    tops_per_mm2: Annotated[Amount, Unit("TOPS/mm²")] | None = Field(
+        description="`dense_equivalent.tops` / `area.total_mm2`; null where `dense_equivalent.tops` is")
 
 
 class Busiest(Part):
@@ -234,6 +281,17 @@ class Utilization(Part):
         "conversions × conversion time / (ADCs × pipeline interval), over occupied crossbars; null where a unit "
         "process serves the crossbars. May pass 1 by the reference column, whose conversion is hidden in the slot"))
     busiest: Busiest
+
+
+class Waiting(Part):
+    """Time that windows wait for their turn at a server, or for room behind it, from request to grant; windows that are
+    not issued yet, because inputs or room for their output are missing, are not counted."""
+
+    by_kind_ps: dict[Text, Time] = Field(description=(
+        "per image, summed over all windows and stages, by kind of server (`crossbar`, `edram`, `bus`, `link`, "
+        "`activation` ...), rounded down; windows wait side by side, so it may be longer than the pipeline interval"))
+    longest: Text | None = Field(description="the server at which windows wait longest in all; null if none waits")
+    longest_ps: Time = Field(description="per image, summed over the windows at `waiting.longest`, rounded down")
 
 
 class Counts(Part):
@@ -356,7 +414,8 @@ class Segment(Part):
     programming_ps: Time = Field(description="time to load the segment once")
     cells: Cells = Field(description="cells written to load the segment once")
     time_ps: MeanTime = Field(description="time in the segment per image, programming included")
-    energy_aj: Energy = Field(description="energy of inference per image")
+    energy_aj: Energy = Field(description="energy of inference per image, scope whole")
+    scopes_aj: Scopes | None = None  # records made before it was counted have none
     programming_aj: MeanEnergy = Field(description="energy of programming per image")
     bits_in: Bits = Field(description="per image into the chip over the off-chip link")
     bits_out: Bits = Field(description="per image out of the chip over the off-chip link")
@@ -383,6 +442,7 @@ class Record(Part):
     effective: Effective
     dense_equivalent: DenseEquivalent
     utilization: Utilization
+    waiting: Waiting | None = None  # records made before it was counted have none
     counts: Counts
     programming: Programming | None = None  # records made before it was counted have none
     interconnect: Interconnect | None = None  # the same

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from html import escape
 from textwrap import wrap
 
-from xbarch.result.schema import Record
+from xbarch.result.schema import DenseEquivalent, Effective, Record
 from xbarch.support import numbers
+from xbarch.support.defaults import SCOPE, SCOPES, Scope
 
 _LINES, _COLUMNS, _LABEL = 24, 80, 17
 _LARGEST = 5  # components named
+_WAITS = 3  # kinds of servers named
 _PHASES = {  # of stored accuracies, in the order of a workload's making
     "float": "as imported", "baseline": "dense", "cut": "pruned", "pruning": "fine-tuned", "imported": "quantized",
     "crossbars": "of a sample on its recipe's crossbars"}
@@ -26,47 +28,54 @@ def title(r: Record) -> str:
         *([f"{chips} chips"] if chips > 1 else [])])
 
 
-def line(result: Record) -> str:
+def line(result: Record, scope: Scope = SCOPE) -> str:
     """Name, images/s, energy per image and accuracy."""
     measured = result.workload.accuracy
     accuracy = next((f", accuracy {measured[phase]:.2%}" for phase in _FINAL if phase in measured), "")
-    return numbers.plain(f"{title(result)}: {_speed(result)}, {numbers.energy(result.energy.per_image_aj)} per image "
-                         f"(scope whole){accuracy}")
+    speed = f"{speed_text(result)} images/s" if result.throughput.images_per_second is not None \
+        else f"{numbers.time(result.latency.first_image_ps)} for one image"
+    return numbers.plain(f"{title(result)}: {speed}, {numbers.energy(result.energy.scopes_aj[scope])} per image "
+                         f"(scope {scope}){accuracy}")
 
 
-def facts(result: Record) -> list[tuple[str, str]]:
-    """The main figures of a run as (what, value with unit)."""
+def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
+    """The main figures of a run as (what, value with unit): what ran, six figures, and what limits them."""
     r = result
+    rest = ", ".join(f"{other} {numbers.energy(r.energy.scopes_aj[other])}" for other in SCOPES if other != scope)
+    efficiency, dense = (part.tops_per_w_by_scope[scope] for part in (r.effective, r.dense_equivalent))
     return [
-        ("workload", f"{r.workload.name} ({weights(r)})"),
-        ("architecture", _architecture(r)),
-        ("data path", numbers.path(r.datapath.name, r.datapath.provenance)),
-        ("run", f"{numbers.count(r.images, 'image')}, {r.mode}, policy {r.policy}"),
-        ("crossbars", f"{numbers.number(r.mapping.crossbars)} on {numbers.count(r.mapping.tiles, 'tile')} "
-                      f"(one copy: {numbers.number(r.mapping.one_copy_crossbars)}, "
-                      f"dense: {numbers.number(r.mapping.dense_crossbars)})"),
-        ("throughput", f"{_speed(r)}; pipeline interval {numbers.time(r.latency.pipeline_interval_ps)}"
-                       + ("" if r.latency.steady else _mean(r.latency.pipeline_interval_95_ps))),
-        ("latency", f"{numbers.time(r.latency.first_image_ps)} for the first image"),
-        ("energy per image", f"compute {numbers.energy(r.energy.scopes_aj.compute)}, "
-                             f"chip {numbers.energy(r.energy.scopes_aj.chip)}, "
-                             f"whole {numbers.energy(r.energy.scopes_aj.whole)}"),
-        ("largest", _largest(r)),
-        ("power", f"average {r.power.average_w:.4g} W, nameplate {r.power.peak_w:.4g} W"),
+        ("workload", f"{r.workload.name} ({weights(r)}) by {numbers.path(r.datapath.name, r.datapath.provenance)}, "
+                     f"{numbers.count(r.images, 'image')}, {r.mode}"),
+        ("machine", f"{_architecture(r)}; {numbers.count(r.mapping.crossbars, 'crossbar')} on "
+                    f"{numbers.count(r.mapping.tiles, 'tile')}, policy {r.policy} "
+                    f"(one copy: {numbers.number(r.mapping.one_copy_crossbars)}, "
+                    f"dense: {numbers.number(r.mapping.dense_crossbars)})"),
+        ("images/s", f"{speed_text(r)} ({_sample(r)}); {interval_text(r)}"),
+        ("first image", numbers.time(r.latency.first_image_ps)),
+        ("energy per image", f"{numbers.energy(r.energy.scopes_aj[scope])} (scope {scope}; {rest})"),
+        ("TOPS/W", f"{rate_text(efficiency)} effective, {rate_text(dense)} dense-equivalent (scope {scope})"),
         ("area", f"used {r.area.used_mm2:.4g} mm², chip {r.area.total_mm2:.4g} mm²"),
-        ("effective", f"{_rates(r.effective.tops, r.effective.tops_per_w, r.effective.tops_per_mm2)} (kept weights)"),
-        ("dense-equivalent", _rates(r.dense_equivalent.tops, r.dense_equivalent.tops_per_w,
-                                    r.dense_equivalent.tops_per_mm2)),
         ("utilization", f"cells {r.utilization.cells:.1%}, crossbar time {share(r.utilization.crossbar_time)}, "
                         f"ADC time {share(r.utilization.adc_time)}"),
-        *_binds(r), *_programmed(r), *_accuracy(r.workload.accuracy)]
+        ("busiest server", f"{r.utilization.busiest.name}, {r.utilization.busiest.share:.1%} of the run"),
+        *_waiting(r), *_converters(r), *_accuracy(r.workload.accuracy),
+        ("largest", _largest(r, scope))]
 
 
-def text(result: Record) -> str:
+def details(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
+    """Further figures of a run, for tables in full."""
+    r = result
+    return [
+        ("power", f"average {_power(r, scope):.4g} W (scope {scope}), nameplate {r.power.peak_w:.4g} W"),
+        ("effective", _rates(r.effective) + " (kept weights)"), ("dense-equivalent", _rates(r.dense_equivalent)),
+        *_link(r), *_programmed(r)]
+
+
+def text(result: Record, scope: Scope = SCOPE) -> str:
     """The facts on one screen: at most 24 lines of at most 80 columns."""
     rows = [(label, wrap(numbers.plain(value), _COLUMNS - _LABEL, max_lines=2, placeholder=" …",
                          break_on_hyphens=False))
-            for label, value in facts(result)]
+            for label, value in facts(result, scope)]
     lines, left = [_cut(numbers.plain(title(result)), _COLUMNS)], _LINES - 1
     for number, (label, parts) in enumerate(rows):
         room = left - (len(rows) - number - 1)  # every later row has at least one line
@@ -76,11 +85,11 @@ def text(result: Record) -> str:
     return "\n".join(lines)
 
 
-def html(result: Record) -> str:
+def html(result: Record, scope: Scope = SCOPE) -> str:
     """The facts as a table, for notebooks."""
     rows = "".join(f"<tr><th style='text-align:left'>{escape(label)}</th>"
                    f"<td style='text-align:left'>{escape(numbers.plain(value))}</td></tr>"
-                   for label, value in facts(result))
+                   for label, value in facts(result, scope))
     return f"<table><caption>{escape(numbers.plain(title(result)))}</caption><tbody>{rows}</tbody></table>"
 
 
@@ -95,8 +104,34 @@ def share(value: float | None) -> str:
     return "not known" if value is None else f"{value:.1%}"
 
 
-def _speed(result: Record) -> str:
-    return f"{numbers.number(result.throughput.images_per_second)} images/s"
+def speed_text(result: Record) -> str:
+    """Images per second, a dash where a single image ran."""
+    return speed(result.throughput.images_per_second)
+
+
+def speed(images_per_second: float | None) -> str:
+    """Images per second, a dash where there is no such rate."""
+    return "–" if images_per_second is None else numbers.number(images_per_second)
+
+
+def rate_text(value: float | None) -> str:
+    """A rate to four digits, a dash where there is none."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def interval_text(r: Record) -> str:
+    """The pipeline interval and what it is: exact, a mean with its own 95 % interval, or the bound of a server."""
+    kind, spread = r.latency.pipeline_interval_kind, r.latency.pipeline_interval_95_ps
+    if kind == "single":
+        return "a single image has a latency, no interval"
+    known = {"exact": "exact", "bound": f"bound by {r.latency.bound_by}",
+             "mean": "a mean of fewer than three" if spread is None else f"a mean, ± {numbers.time(spread)} at 95 %",
+             None: "exact" if r.latency.steady else "a mean or a bound"}
+    return f"pipeline interval {numbers.time(r.latency.pipeline_interval_ps)}, {known[kind]}"
+
+
+def _sample(r: Record) -> str:
+    return f"n = {numbers.number(r.images)}"
 
 
 def _architecture(r: Record) -> str:
@@ -105,28 +140,49 @@ def _architecture(r: Record) -> str:
                       *(f"{kind}: {unit}" for kind, unit in a.processes.items()), *a.overrides])
 
 
-def _mean(spread: int | None) -> str:
-    return " (a mean: no exact steady state" + (")" if spread is None else f"; ± {numbers.time(spread)} at 95 %)")
+def _rates(rates: Effective | DenseEquivalent) -> str:
+    return f"{rate_text(rates.tops)} TOPS, {rate_text(rates.tops_per_mm2)} TOPS/mm²"
 
 
-def _rates(tops: float, per_w: float, per_mm2: float) -> str:
-    return f"{tops:.4g} TOPS, {per_w:.4g} TOPS/W, {per_mm2:.4g} TOPS/mm²"
+def _power(r: Record, scope: Scope) -> float:
+    """W over the pipeline interval; of a reloaded network, with the energy of programming."""
+    again = r.programming.per_image if r.segments and r.programming else None
+    energy: int = r.energy.scopes_aj[scope]
+    return (energy + (again.energy_aj if again else 0)) / 1e6 / r.latency.pipeline_interval_ps
 
 
-def _largest(r: Record) -> str:
-    energies = r.energy.by_component_aj
+def _largest(r: Record, scope: Scope) -> str:
+    scope, energies = components(r, scope)
     whole = sum(energies.values()) or 1
     ranked = sorted(energies.items(), key=lambda item: (-item[1], item[0]))[:_LARGEST]
-    return ", ".join(f"{name} {energy / whole:.1%}" for name, energy in ranked) + " (of scope whole)"
+    return ", ".join(f"{name} {energy / whole:.1%}" for name, energy in ranked) + f" (energy, scope {scope})"
 
 
-def _binds(r: Record) -> list[tuple[str, str]]:
-    busiest = r.utilization.busiest
-    rows = [("busiest server", f"{busiest.name}, {busiest.share:.1%} of the run")]
-    if net := r.interconnect:
-        rows.append(("busiest link", f"{net.busiest.name}, {net.busiest.busy:.1%} of the pipeline interval, needs "
-                     f"{net.busiest.need_gbs:.3g} of {net.link_gbs:.3g} GB/s (placement {net.placement})"))
-    return rows
+def components(r: Record, scope: Scope) -> tuple[Scope, Mapping[str, int]]:
+    """Energy per image (aJ) of each component in a scope, and that scope: `whole` for early records, which know no
+    other."""
+    return ("whole", r.energy.by_component_aj) if r.energy.by_scope_aj is None else (scope, r.energy.by_scope_aj[scope])
+
+
+def _waiting(r: Record) -> list[tuple[str, str]]:
+    """Where windows wait longest, of all their waiting."""
+    if r.waiting is None:
+        return []
+    whole = sum(r.waiting.by_kind_ps.values())
+    ranked = sorted(r.waiting.by_kind_ps.items(), key=lambda item: (-item[1], item[0]))[:_WAITS]
+    shares = ", ".join(f"{kind} {waited / whole:.1%}" for kind, waited in ranked if waited)
+    return [("windows wait", f"{shares}; longest at {r.waiting.longest}" if shares else "nowhere")]
+
+
+def _converters(r: Record) -> list[tuple[str, str]]:
+    """Whether the converters suffice, which the record of a run does not know."""
+    return [("converters", "not checked by a run: `xbarch verify` does")]
+
+
+def _link(r: Record) -> list[tuple[str, str]]:
+    net = r.interconnect
+    return [("busiest link", f"{net.busiest.name}, {net.busiest.busy:.1%} of the pipeline interval, needs "
+             f"{net.busiest.need_gbs:.3g} of {net.link_gbs:.3g} GB/s (placement {net.placement})")] if net else []
 
 
 def _programmed(r: Record) -> list[tuple[str, str]]:

@@ -41,7 +41,7 @@ class Core:
         self.free = [0] * len(graph.servers)
         self.called = [False] * len(graph.servers)
         self.turns = [Event(self.env) for _ in graph.servers]
-        self.busy, self.served = [0] * len(graph.servers), [0] * len(graph.servers)
+        self.busy, self.served, self.waited = ([0] * len(graph.servers) for _ in range(3))
         self.finished, self.last = 0, 0
         self.rows: list[tuple[int, int, int, int, int, int]] = []
         for stream in self.streams:
@@ -75,7 +75,7 @@ class Core:
             self.free[number] = now + held
             if queue or (many and any(queues)):
                 self.call(number)
-            self.take(token, stage, number)
+            self.take(token, stage, number, now - asked)
             self.granted(token, stage, held, asked)
 
     def turned(self, number: int) -> int:
@@ -84,10 +84,11 @@ class Core:
         self.called[number] = False
         return int(self.env.now)
 
-    def take(self, token: Token, stage: int, number: int) -> None:
-        """Take the room that a granted token needs."""
+    def take(self, token: Token, stage: int, number: int, waited: int) -> None:
+        """Take the room that a granted token needs. waited: ps that it waited for the server."""
         copy = token.copy
         self.served[number] += 1
+        self.waited[number] += waited
         if copy.room[stage]:
             for pool, amount in copy.room[stage]:
                 self.pools[pool].take(amount)

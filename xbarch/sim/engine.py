@@ -47,6 +47,7 @@ class Engine(core.Core):
             done=[np.array(s.done_at, np.int64) for s in self.streams],
             issued=[np.array(s.issued_at, np.int64) for s in self.streams],
             busy=np.array(self.busy, np.int64), served=np.array(self.served, np.int64),
+            waited=np.array(self.waited, np.int64),
             executed=[[c.executed for c in s.copies] for s in self.streams],
             makespan=max(self.last, *self.free, 0),
             taken=[pool.taken for pool in self.pools], given=[pool.given for pool in self.pools],

@@ -124,7 +124,7 @@ def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections
     made |= {name: windows for name in ("ISSUED_AT", "DONE_AT", "STATE")}
     freely = ahead and not log and _freely(graph, c)
     made |= {name: windows * freely for name in ("GATED_AT", "DONE_BY", "GATED_BY")}
-    made |= {name: len(graph.servers) for name in ("FREE", "CALLED", "BUSY", "SERVED")}
+    made |= {name: len(graph.servers) for name in ("FREE", "CALLED", "BUSY", "SERVED", "WAITED")}
     made |= {name: len(graph.servers) + 1 for name in ("TURN_TIME", "TURN_SERVER")}
     made |= {"READY": widest, "LOG": 6 * (_ROWS + widest) * log}
     tokens, visits = _expected(graph)
@@ -264,7 +264,8 @@ def _none(size: int) -> Ints:
 
 def _trace(graph: StageGraph, memory: Any) -> Trace:
     """The trace that the memory holds after the last event."""
-    found = {name: _section(memory, name) for name in ("DONE_AT", "ISSUED_AT", "BUSY", "SERVED", "EXECUTED", "FREE")}
+    found = {name: _section(memory, name) for name in (
+        "DONE_AT", "ISSUED_AT", "BUSY", "SERVED", "WAITED", "EXECUTED", "FREE")}
     bounds = list(pairwise(accumulate((f.windows * graph.images for f in graph.flows), initial=0)))
     counts = found["EXECUTED"].tolist()
     copies = iter([counts[a:b] for a, b in pairwise(graph.columns.first.tolist())])
@@ -273,5 +274,6 @@ def _trace(graph: StageGraph, memory: Any) -> Trace:
     return Trace(
         done=[found["DONE_AT"][a:b].copy() for a, b in bounds],
         issued=[found["ISSUED_AT"][a:b].copy() for a, b in bounds],
-        busy=found["BUSY"].copy(), served=found["SERVED"].copy(), executed=executed, makespan=makespan,
+        busy=found["BUSY"].copy(), served=found["SERVED"].copy(), waited=found["WAITED"].copy(), executed=executed,
+        makespan=makespan,
         **{name.lower(): _section(memory, name).tolist() for name in ("TAKEN", "GIVEN", "PEAK")})

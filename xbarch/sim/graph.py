@@ -147,6 +147,7 @@ class Trace:
     issued: for each flow, the time in ps when each window was issued, int64 [images * windows].
     busy: for each server, the ps for which it was held; for a process, the ps during which it had visits in hand.
     served: for each server, the tokens it granted.
+    waited: for each server, the ps from request to grant, summed over the tokens it granted.
     executed: the tokens that ran through each stage, by flow, copy and stage.
     makespan: ps from 0 until every token is done, has left its gates, and every server is free.
     taken: for each pool, all that was taken from it.
@@ -162,6 +163,7 @@ class Trace:
     issued: list[NDArray[np.int64]]
     busy: NDArray[np.int64]
     served: NDArray[np.int64]
+    waited: NDArray[np.int64]
     executed: list[list[list[int]]]
     makespan: int
     taken: list[int] = field(default_factory=list)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.sim.graph import Edge, Flow, Stage, StageGraph, Trace
-from xbarch.sim.steady import Steady, steady
+from xbarch.sim.steady import Kind, Steady, steady
 
 Ints = NDArray[np.int64]
 
@@ -41,7 +41,8 @@ def interval_of(graph: StageGraph, shown: StageGraph, trace: Trace, mode: str) -
     if mode != "batch":
         return steady(graph, trace)
     done = np.concatenate([d.reshape(shown.images, -1) for d in trace.done], axis=1).max(axis=1)
-    return Steady(Fraction(max(trace.makespan, 1), shown.images), False, int(done[0]))
+    kind: Kind = "mean" if shown.images > 1 else "single"
+    return Steady(Fraction(max(trace.makespan, 1), shown.images), kind, int(done[0]))
 
 
 def _barriers(graph: StageGraph) -> tuple[Flow, ...]:

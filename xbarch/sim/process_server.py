@@ -48,8 +48,8 @@ class ProcessServer:
             if queue is None:
                 continue
             request = heappop(queue)
-            _, _, _, stage, token = request
-            self.engine.take(token, stage, self.number)
+            asked, _, _, stage, token = request
+            self.engine.take(token, stage, self.number, now - asked)
             visit = Visit(self, request)
             self.visits[visit] = None
             if not self.inside:

@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 
 FEWEST = 8  # fewest images of a run that is watched: shorter runs end before they repeat
 LONGEST = 32  # longest period that is looked for, in images
-_COUNTS = ("EXECUTED", "BUSY", "SERVED", "TAKEN", "GIVEN")  # counters, which only grow
+_COUNTS = ("EXECUTED", "BUSY", "SERVED", "WAITED", "TAKEN", "GIVEN")  # counters, which only grow
 _TIMES = ("FREE", "ASKED", "EVENT_TIME", "TURN_TIME", "TOKEN_GATED", "TOKEN_END", "VISIT_TIME", "VISIT_END")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, sqrt
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,18 +25,29 @@ _STUDENT = {n: t for n, t in enumerate((
     40: 2.021, 50: 2.009, 60: 2.000, 70: 1.994, 80: 1.990, 90: 1.987, 100: 1.984}
 
 
+Kind = Literal["exact", "mean", "bound", "single"]
+
+
 @dataclass(frozen=True)
 class Steady:
-    """interval_ps: ps per image in the steady state. exact: the whole pattern was seen to repeat exactly.
+    """interval_ps: ps per image in the steady state; in a run of one image, that image's time.
 
+    kind: `exact`, the whole pattern was seen to repeat exactly; `mean`, the mean time between images; `bound`, what the
+    busiest server needs per image, which is longer than that mean; `single`, one image ran.
     first_image_ps: when the first image was complete, from 0. spread_ps: half the 95 % confidence interval of a mean;
-    None where the interval is exact or the mean is over fewer than three gaps.
+    None where it is over fewer than three gaps. server: the index of the server that sets a `bound`.
     """
 
     interval_ps: Fraction
-    exact: bool
+    kind: Kind
     first_image_ps: int
     spread_ps: int | None = None
+    server: int | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the whole pattern was seen to repeat exactly."""
+        return self.kind == "exact"
 
 
 def steady(graph: StageGraph, trace: Trace) -> Steady:
@@ -43,8 +55,9 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
 
     An image is complete when it and those before it have left every flow that no other flow reads. Where images exactly
     repeat those one period earlier (`_repetition`), the interval is the mean over a period, and exact. Otherwise it is
-    a mean over part of the run (`_span`), with its confidence interval. A run of one image has only its own time. Where
-    servers are processes nothing is exact: their state may differ even where the times agree.
+    a mean over part of the run (`_span`), with its confidence interval, or what the busiest server needs per image
+    where that is longer. A run of one image has only its own time. Where servers are processes nothing is exact: their
+    state may differ even where the times agree.
     """
     done = np.concatenate([d.reshape(graph.images, -1) for d in trace.done], axis=1)
     read = {e.producer for flow in graph.flows for e in flow.inputs}
@@ -54,16 +67,21 @@ def steady(graph: StageGraph, trace: Trace) -> Steady:
     full = _full(graph, trace, complete)
     found = None if graph.processes else _repetition(done, full)  # the state of a process does not show in the times
     if found is not None and found > 0:
-        return Steady(found, True, first)
+        return Steady(found, "exact", first)
     # A mean over few images may fall below what the busiest server needs per image, but no real rate can; nor can the
     # time of a single image, which is complete before windows that no layer needs. A process with several visits in
     # hand sets no such limit.
+    held, _, server = max(((held, graph.servers[server].name, server) for server, held in enumerate(trace.busy.tolist())
+                           if trace.inside.get(server, 1) <= 1), default=(0, "", -1))
     gaps = np.diff(complete[_span(complete, full)])
-    mean = max(Fraction(int(gaps.sum()), len(gaps)) if len(gaps) else Fraction(first),
-               Fraction(max((held for server, held in enumerate(trace.busy.tolist())
-                             if trace.inside.get(server, 1) <= 1), default=0), graph.images))
-    # Only a graph in which nothing takes time reaches this point with 0: the clock's resolution is a picosecond.
-    return Steady(mean if mean > 0 else Fraction(max(trace.makespan, 1), graph.images), False, first, _spread(gaps))
+    mean, least = Fraction(int(gaps.sum()), len(gaps)) if len(gaps) else Fraction(first), Fraction(held, graph.images)
+    # Only a graph in which nothing takes time has neither: the clock's resolution is a picosecond.
+    longest = max(mean, least) or Fraction(max(trace.makespan, 1), graph.images)
+    if graph.images == 1:
+        return Steady(longest, "single", first)
+    if least > mean:
+        return Steady(longest, "bound", first, server=server)
+    return Steady(longest, "mean", first, _spread(gaps))
 
 
 def _full(graph: StageGraph, trace: Trace, complete: Times) -> int:

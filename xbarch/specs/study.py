@@ -11,6 +11,7 @@ from xbarch.specs.explain import lacking
 from xbarch.specs.model import Spec
 from xbarch.specs.recipe import Text
 from xbarch.specs.text import brief
+from xbarch.support.defaults import EQUAL, SCOPE, Scope
 
 Name = Annotated[str, Field(min_length=1, max_length=4096)]
 Value = Annotated[str, Field(max_length=4096)] | bool | int | float | None
@@ -23,7 +24,8 @@ _RUN = "options."  # an axis of a data path's option
 class Runs(Spec):
     """What is common to studies and sweeps: how every run is made, and what varies.
 
-    The fields of a request (`xbarch.Request`, where their limits and defaults stand) hold for every run. axes: a field
+    The fields of a request (`xbarch.Request`, where their limits and defaults stand) hold for every run. scope: of the
+    energies and TOPS/W in tables, pictures and fronts: compute, chip or whole. axes: a field
     of the architecture (as of `--set`), a field of the request, or an option of the data path (`options.NAME`), and the
     values it takes; several fields, commas between, change together: to the same value, or where the value is a list
     each to its own.
@@ -37,6 +39,7 @@ class Runs(Spec):
     engine: str | None = None
     reload: bool | None = None
     bits: int | None = None
+    scope: Scope = SCOPE
     axes: Axes = Field({}, max_length=50, description="field, or fields: values")
 
     @property
@@ -66,8 +69,8 @@ class Study(Runs):
     """Every workload on every architecture by every data path under every policy, as far as they work together.
 
     datapaths: names; `own`, each workload's own; `all`, every registered one. Dense packing is always added: it is
-    what gains are over. The first architecture is the base machine. machines: architectures of their own for data
-    paths that need one, which then run on no other.
+    what gains are over. The first architecture is the base machine. machines: architectures of their own for data paths
+    that need one, which then run on no other. policies: by default one that gives every run the same crossbars.
     """
 
     kind: Literal["study"] = "study"
@@ -77,7 +80,7 @@ class Study(Runs):
     workloads: list[Name] = Field(min_length=1, max_length=500)
     datapaths: list[Name] = Field(["own"], min_length=1, max_length=200)
     machines: dict[Name, Name] = Field({}, max_length=200, description="data path: architecture")
-    policies: list[Name] = Field(["fit"], min_length=1, max_length=20)
+    policies: list[Name] = Field([EQUAL], min_length=1, max_length=20)
 
 
 def fields(axis: str) -> list[str]:

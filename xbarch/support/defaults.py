@@ -1,11 +1,18 @@
 """Defaults and limits of a run (`xbarch.Request`), where the command line can read them without loading the rest."""
 
+from typing import Literal
+
+Scope = Literal["compute", "chip", "whole"]
+SCOPES: tuple[Scope, ...] = ("compute", "chip", "whole")  # each includes those before it
+
 POLICY = "fit"
 IMAGES = 8
 CHIPS = 1
+EQUAL = "crossbars:4"  # policy of a comparison: every run has four times the dense network's crossbars
 MODE = "pipelined"
 PLACEMENT = "row_major"
 ENGINE = "auto"
+SCOPE: Scope = "chip"  # of energies and TOPS/W, where nothing else is asked for
 
 MOST_IMAGES = 10_000
 MOST_CHIPS = 10_000

@@ -121,7 +121,8 @@ def test_the_dense_tops_per_watt_gain_is_the_energy_gain(folder, written):
     """The same operations an image on both sides."""
     a, b = simulate(folder, "resnet18_dense"), simulate(folder, "resnet18_xue")
     row = pick(written[0], "resnet18_xue", "TOPS/W gain", base="own", policy="fit", scope="whole", adc="isaac_split")
-    assert row.simulated == pytest.approx(b["dense_equivalent.tops_per_w"] / a["dense_equivalent.tops_per_w"])
+    assert row.simulated == pytest.approx(b["dense_equivalent.tops_per_w_by_scope.whole"]
+                                          / a["dense_equivalent.tops_per_w_by_scope.whole"])
 
 
 def test_matched_base_and_other_prices(folder, written):
@@ -273,7 +274,7 @@ def test_workloads_that_are_not_stored_are_named(written):
 def test_a_missing_base_is_named(tmp_path, folder):
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / "resnet18_xue").symlink_to(folder / "resnet18_xue")
-    rows = claims(None, workloads=tmp_path / "w", images=1)
+    rows = claims(None, workloads=tmp_path / "w", images=2)
     assert {r.status for r in rows if r.workload == "resnet18_xue"} == {
         "not available: workload resnet18_dense is not stored"}
 
@@ -304,7 +305,7 @@ def test_methods_run_on_machines_of_their_own(folder, written):
 
 @pytest.mark.full
 def test_what_does_not_fit_says_so(folder):
-    rows = claims(None, workloads=folder, policies=["crossbars:1"], images=1)
+    rows = claims(None, workloads=folder, policies=["crossbars:1"], images=2)
     matched = [r for r in rows if r.base == "matched" and r.workload == "resnet18_xue" and r.policy]
     assert matched and all(r.status.startswith("does not fit: one copy of each layer needs") for r in matched)
 
@@ -391,7 +392,7 @@ def test_all_four_files_or_none(written, tmp_path, monkeypatch):
     """Even where the last cannot be written only after the runs."""
     monkeypatch.setattr(report, "writable", lambda *_: (tmp_path / "claims.svg").mkdir())
     with pytest.raises(InputError, match=r"claims\.svg: cannot be written: it is a folder"):
-        claims(tmp_path, workloads=tmp_path, images=1)
+        claims(tmp_path, workloads=tmp_path, images=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["claims.svg", STORE]  # answers stay for the next call
 
 
@@ -414,7 +415,7 @@ def test_same_bytes_twice(written, folder, tmp_path):
 
 @pytest.mark.full
 def test_callable_from_python(folder, tmp_path):
-    rows = xbarch.claims(None, workloads=folder, policies=["fit"], images=1)
+    rows = xbarch.claims(None, workloads=folder, policies=["fit"], images=2)
     assert {r.policy for r in rows} == {"", "fit"} and not list(tmp_path.iterdir())
 
 
@@ -432,6 +433,9 @@ def call(capsys, monkeypatch):
 def test_command(call, folder, tmp_path):
     code, out, _ = call("report", "claims", "--workloads", folder, "--out", tmp_path / "o", "--policy", "fit",
                         "--images", 1)
+    assert code == 2 and "images: must be 2 or more, not 1" in _
+    code, out, _ = call("report", "claims", "--workloads", folder, "--out", tmp_path / "o", "--policy", "fit",
+                        "--images", 2)
     assert code == 0 and "not available: workload vgg16_huai is not stored" in out
     assert (tmp_path / "o" / "claims.html").is_file()
     assert call("report")[0] == 2

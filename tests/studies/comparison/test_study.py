@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ import xbarch
 from xbarch.errors import InputError
 from xbarch.request import Contents, Request
 from xbarch.studies import comparison
+from xbarch.studies.comparison import picture
 from xbarch.studies.comparison.rows import Figures, Row, _Shared, front, lines
 from xbarch.studies.runs.bench import Bench
 
@@ -36,14 +38,17 @@ def test_every_pair_is_run_or_refused_with_a_reason(made):
 def test_gains_are_those_of_plain_runs(made):
     """Over dense on the first architecture, and over dense with the method's signs and cells on its own."""
     row = next(r for r in made.rows if (r.architecture, r.datapath) == ("forms_like", "xue"))
-    run, base, own = (xbarch.simulate(a, WORKLOAD, images=2, datapath=d, options=o, overrides=c) for a, d, o, c in (
+    run, base, own = (xbarch.simulate(
+        a, WORKLOAD, images=2, datapath=d, options=o, overrides=c, policy="crossbars:4") for a, d, o, c in (
         ("forms_like", "xue", None, []), ("isaac_like", "dense", None, []),
         ("forms_like", "dense", {"sign": "differential"}, ["crossbar.cell_bits=1"])))
     for over, rival in (("base", base), ("own", own)):
         speed = run["throughput.images_per_second"] / rival["throughput.images_per_second"]
         assert row.gain("speed", over) == pytest.approx(speed)
-        energy = rival["energy.scopes_aj.compute"] / run["energy.scopes_aj.compute"]
-        assert row.gain("energy", over) == pytest.approx(energy)
+        for scope in ("compute", "chip", "whole"):
+            energy = rival["energy.scopes_aj"][scope] / run["energy.scopes_aj"][scope]
+            assert row.gain(f"energy_{scope}", over) == pytest.approx(energy)
+        assert row.gain("energy", over) == row.gain("energy_chip", over)
         area = rival["area.used_mm2"] / run["area.used_mm2"]
         assert row.gain("area", over) == pytest.approx(area)
         assert row.gain("density", over) == pytest.approx(speed * area)
@@ -110,9 +115,60 @@ def test_front_is_what_nothing_surpasses():
     assert [points[i][0] for i in found] == sorted(points[i][0] for i in found)
 
 
+def test_every_run_has_the_same_crossbars_unless_asked_otherwise(made):
+    """Granted: four times the dense network's, as dense gets itself; copies and tiles are told of each."""
+    on_base = [r for r in made.rows if r.figures and r.architecture == "isaac_like"]
+    assert {r.request.policy for r in made.rows} == {"crossbars:4"}
+    assert len({r.figures.budget for r in on_base}) == 1 and len(on_base) == 3
+    for r in on_base:
+        assert r.figures.used <= r.figures.budget and r.figures.copies == r.figures.used / r.figures.crossbars
+
+
+@pytest.mark.full
+def test_unequal_resources_are_said_in_one_sentence():
+    rows = comparison.compare(["isaac_like"], [WORKLOAD], policies=["fit"], images=2)
+    dense, own = (r.figures for r in rows)
+    assert (dense.budget, own.budget, dense.tiles, own.tiles) == (192, 96, 2, 1)
+    assert comparison.warnings(rows) == [
+        "Resources differ from the dense base's: the crossbars granted of 1 run (at the widest 96 against 192) and the "
+        "tiles of 1 run (at the widest 1 against 2); a policy crossbars:K grants all runs the same."]
+    assert comparison.warnings([replace(r, figures=dense, base=dense) for r in rows]) == []
+
+
+def test_a_single_image_gives_no_speed_up(made):
+    """A latency is no rate: no speed-up, no density, and a sentence says why."""
+    row = next(r for r in made.rows if r.datapath == "meng" and r.architecture == "isaac_like")
+    alone = replace(row, figures=replace(row.figures, images_per_second=None))
+    assert alone.gain("speed") is None and alone.gain("density") is None and alone.gain("energy") is not None
+    assert "run two or more" in comparison.warnings([alone])[-1]
+    assert set(picture.draw([alone])) == {"accuracy_energy", "energy"}  # nothing to draw a speed-up of
+
+
+def test_pictures_and_tables_have_one_scope(made):
+    """The bars add up to the saving in the table, for a link of any name."""
+    def renamed(figures):
+        return replace(figures, components={s: {{"hypertransport": "pcie"}.get(n, n): e for n, e in parts.items()}
+                                            for s, parts in figures.components.items()})
+
+    ran = [replace(r, figures=renamed(r.figures), base=renamed(r.base)) for r in made.rows if r.figures]
+    for scope in ("compute", "chip", "whole"):
+        rows = [replace(r, scope=scope) for r in ran if r.datapath != "dense"]
+        axes = picture.draw(rows)["energy"].axes[0]
+        drawn = {}
+        for bar in axes.patches:
+            if bar.get_width():
+                place = round(bar.get_y() + bar.get_height() / 2)
+                drawn[place] = drawn.get(place, 0) + bar.get_width()
+        assert drawn == pytest.approx({place: 1 / r.gain("energy") for place, r in enumerate(rows)})
+        assert axes.get_xlabel().endswith(f"scope {scope}")
+        assert ("pcie" in {text.get_text() for text in picture.draw(rows)["energy"].legends[0].get_texts()}) == (
+            scope == "whole")
+
+
 def test_ratio_of_nothing_kept():
-    figures = Figures(weights=10, kept=0, crossbars=1, images_per_second=1.0, energy={}, components={}, area=1.0,
-                      added=0.0, adc_bits=8, index_bits=0, conversions=0, layers=[])
+    figures = Figures(weights=10, kept=0, crossbars=1, used=1, budget=1, tiles=1, images_per_second=1.0,
+                      first_image_ps=1, energy={}, components={}, area=1.0, added=0.0, adc_bits=8, index_bits=0,
+                      conversions=0, layers=[])
     assert figures.ratio == 10
 
 
@@ -157,7 +213,7 @@ def test_dense_runs_are_shared_by_networks_of_equal_layers(made):
     assert first.kept > second.kept and first.energy == second.energy
     run = xbarch.simulate("isaac_like", "resnet18_xue", images=1, datapath="dense")
     assert second.energy["compute"] == run["energy.scopes_aj.compute"]
-    assert second.images_per_second == run["throughput.images_per_second"]
+    assert second.images_per_second is None and second.first_image_ps == run["latency.first_image_ps"]
     assert shared.of(dense("resnet18_huai")) == dense("resnet18_huai")  # powers of two need no multiplier
 
 
@@ -178,7 +234,7 @@ def test_matrix_has_every_pair_or_its_reason(tmp_path):
     from xbarch.studies.comparison import sections
     from xbarch.studies.comparison.matrix import table
 
-    rows = comparison.matrix(["isaac_like", "sre_like"], WORKLOAD, images=1, out=tmp_path / "matrix.md")
+    rows = comparison.matrix(["isaac_like", "sre_like"], WORKLOAD, images=2, out=tmp_path / "matrix.md")
     lines = {line[0]: line[1:] for line in table(rows)}
     assert len(lines) == len(registry.datapaths()) and lines["Dense"] == ["1× / 1×", "1× / 1×"]
     assert lines["SRE"][0] == "–" and "/" in lines["SRE"][1] and "Hybrid-P (assumed)" in lines
@@ -257,7 +313,7 @@ def test_an_option_varies_for_the_data_paths_that_have_it():
         ("dense", ""), ("meng", "options.diagonal=False"), ("meng", "options.diagonal=True")]
     runs = [xbarch.simulate("isaac_like", WORKLOAD, policy="one_copy", images=1, options=o, datapath=d)
             for d, o in (("dense", None), ("meng", {"diagonal": False}), ("meng", {"diagonal": True}))]
-    assert [r.figures.images_per_second for r in rows] == [r["throughput.images_per_second"] for r in runs]
+    assert [r.figures.first_image_ps for r in rows] == [r["latency.first_image_ps"] for r in runs]
     assert all(r.base == rows[0].figures for r in rows)
 
 

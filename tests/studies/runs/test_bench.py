@@ -52,7 +52,7 @@ def test_an_unexpected_error_is_an_answer_and_ends_nothing(monkeypatch):
     bench = Bench(processes=1)
     bench.run([wrong, right])
     assert "ZeroDivisionError" in bench.answer(wrong).why and bench.answer(wrong).figures() == {}
-    assert bench.answer(right).why == "" and bench.answer(right).figures()[SPEED] > 0
+    assert bench.answer(right).why == "" and bench.answer(right).figures()["latency.first_image_ps"] > 0
 
 
 def test_an_error_of_xbarch_itself_asks_for_a_report(monkeypatch):

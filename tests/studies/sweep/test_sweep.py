@@ -27,13 +27,14 @@ from xbarch.studies.runs.answer import Answer
 from xbarch.studies.runs.bench import STORE
 from xbarch.studies.runs.store import Store
 from xbarch.studies.sweep import Point, Row, Swept, points, sweep
-from xbarch.studies.sweep.sheet import AREA, ENERGY, SPEED
+from xbarch.studies.sweep.sheet import AREA, LATENCY, SPEED, sections
 from xbarch.support import about
 from xbarch.support.sheet import harmless
 
 ROOT = Path(__file__).resolve().parents[3]
 AXES = {"crossbar.rows, crossbar.columns": [64, 128], "crossbar.adc_bits": [6, 8, 99], "hierarchy.tiles": [2, 168]}
-SMALL = {"kind": "sweep", "architectures": ["isaac_like"], "workloads": ["vgg7_pruned"], "images": 1}
+ENERGY = "energy.scopes_aj.chip"  # of the default scope
+SMALL = {"kind": "sweep", "architectures": ["isaac_like"], "workloads": ["vgg7_pruned"], "images": 2}
 
 
 def asked(**changes):
@@ -85,7 +86,7 @@ def test_names_follow_the_content(monkeypatch, tmp_path):
         axes={"crossbar.rows": [64], "hierarchy.tiles": [160]})
     assert names(axes={}, options={"meng": {"group_ch": 16}}) == [name]  # the workload's own option
     others = [names(**{**one, **change}) for change in (
-        {"images": 2}, {"policies": ["one_copy"]}, {"datapaths": ["dense"]}, {"options": {"meng": {"group_ch": 8}}},
+        {"images": 3}, {"policies": ["one_copy"]}, {"datapaths": ["dense"]}, {"options": {"meng": {"group_ch": 8}}},
         {"workloads": ["resnet18_pruned"]}, {"architectures": ["isaac_8bit"]}, {"axes": {"crossbar.adc_bits": [7]}})]
     monkeypatch.setattr(about, "code", lambda: "another")
     others.append(names(**one))
@@ -128,7 +129,7 @@ def test_figures_are_those_of_plain_runs(whole):
     """Whatever was packed before: the shared packings change nothing."""
     for row in whole[0].rows:
         if not row.why:
-            run = xbarch.simulate("isaac_like", "vgg7_pruned", images=1, overrides=row.point.request.overrides)
+            run = xbarch.simulate("isaac_like", "vgg7_pruned", images=2, overrides=row.point.request.overrides)
             assert {name: run[name] for name in FIGURES} == {name: row.figures[name] for name in FIGURES}
 
 
@@ -153,6 +154,37 @@ def test_known_points_are_not_run_again_and_others_join_them(tmp_path, monkeypat
     assert ran[2:] == [("crossbar.adc_bits=9",)]
     assert [r.point.values for r in found.rows] == [(8,), (9,), (8,)]
     assert len({r.name for r in found.rows}) == 2
+
+
+def row(number, **figures):
+    """A point that ran."""
+    return Row(Point(Request(arch="", workload="")), str(number), "", figures)
+
+
+def test_the_front_is_of_one_scope():
+    """What a link draws off the chip ranks no point, unless it is asked for; the heading names the scope."""
+    found = [row(n, **{SPEED: 5.0, LATENCY: 9, AREA: 1.0, ENERGY: chip, "energy.scopes_aj.whole": whole})
+             for n, (chip, whole) in enumerate([(4, 100), (14, 90)])]
+    for scope, best in (("chip", found[0]), ("whole", found[1])):
+        swept = Swept(asked(scope=scope), found)
+        assert swept.front() == [best]
+        table = sections(swept)[0]
+        assert f"energy per image (scope {scope})" in table.title and table.table.heads.count(
+            f"energy per image (scope {scope})") == 1
+    with pytest.raises(ValueError, match="scope"):
+        asked(scope="chips")
+
+
+def test_points_of_a_single_image_are_ranked_by_latency():
+    """They have no rate: a faster first image takes its place, and a sentence says so."""
+    found = [row(n, **{LATENCY: latency, AREA: area, ENERGY: 1}) for n, (latency, area) in enumerate([
+        (9, 1.0), (5, 2.0), (9, 3.0)])]
+    swept = Swept(asked(), found)
+    assert not swept.rated and swept.front() == [found[1], found[0]]
+    section = sections(swept)[0]
+    assert "front of latency" in section.title and section.table.rows[0][-4] == "–"
+    assert "no throughput" in section.bullets[0]
+    assert Swept(asked(), [row(0, **{SPEED: 1.0, LATENCY: 9, AREA: 1.0, ENERGY: 1})]).rated
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=12))

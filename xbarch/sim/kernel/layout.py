@@ -41,7 +41,7 @@ SECTIONS = (
     # of edges. NEED, RELEASE: first of its marks
     "PRODUCER", "CONSUMER", "CAPACITY", "NEED", "RELEASE", "FREED", "MARKS",
     # of servers and their queues, one for each set of pools that their requests take from
-    "QUEUE_AT", "HEAD", "TAIL", "FREE", "CALLED", "BUSY", "SERVED",
+    "QUEUE_AT", "HEAD", "TAIL", "FREE", "CALLED", "BUSY", "SERVED", "WAITED",
     # of pools. TAKER: servers that may take from them. LACKS: whether those wait for room
     "TAKER_AT", "TAKER", "LACKS", "ROOM", "TAKEN", "GIVEN", "PEAK",
     # heaps. EVENT_CODE: visit * 4 + ASK, token * 4 + LEAVE or FINISH, entry of ROOM_POOL * 4 + BACK. READY: of PENDING
@@ -63,7 +63,7 @@ SECTIONS = (
  ISSUED, DONE, GATED, DIRTY, IS_DIRTY,
  ISSUED_AT, DONE_AT, STATE, GATED_AT, DONE_BY, GATED_BY,
  PRODUCER, CONSUMER, CAPACITY, NEED, RELEASE, FREED, MARKS,
- QUEUE_AT, HEAD, TAIL, FREE, CALLED, BUSY, SERVED,
+ QUEUE_AT, HEAD, TAIL, FREE, CALLED, BUSY, SERVED, WAITED,
  TAKER_AT, TAKER, LACKS, ROOM, TAKEN, GIVEN, PEAK,
  TURN_TIME, TURN_SERVER, READY, EVENT_TIME, EVENT_CODE,
  TOKEN_COPY, TOKEN_WINDOW, TOKEN_GATES, TOKEN_LEFT, TOKEN_GATED, TOKEN_END, TOKEN_VISIT, TOKEN_NEXT,

@@ -82,7 +82,9 @@ def pass_through(m: Memory, flow: int, window: int, time: int) -> None:
             if start < m[m[ASKED] + stage]:
                 m[MIXED] = 1
             m[m[ASKED] + stage] = start
-            start = max(start, m[m[FREE] + server])
+            if start < m[m[FREE] + server]:
+                m[m[WAITED] + server] += m[m[FREE] + server] - start
+                start = m[m[FREE] + server]
         over = start + value(m, m[m[HELD] + stage], m[m[HELD_N] + stage], window)
         out = start + value(m, m[m[DELAY] + stage], m[m[DELAY_N] + stage], window)
         if server >= 0:

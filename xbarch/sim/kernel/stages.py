@@ -72,6 +72,7 @@ def grant(m: Memory, visit: int, server: int, time: int) -> None:
     if server >= 0:
         m[m[BUSY] + server] += over - time
         m[m[SERVED] + server] += 1
+        m[m[WAITED] + server] += time - m[m[VISIT_TIME] + visit]
         m[m[FREE] + server] = over
     if m[SIZE + LOG] > 0:
         log(m, stage, window, m[m[VISIT_TIME] + visit], time, over, out)

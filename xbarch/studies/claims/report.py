@@ -33,7 +33,7 @@ def claims(
         workloads: folder with one folder per stored workload; None: the bundled ones. Rows of a missing workload say
             that it is not available.
         policies: instead of each claim's own; the first gives the headline.
-        images: images of every run; None: as many as a request has by default.
+        images: images of every run, two or more; None: as many as a request has by default.
         processes: worker processes; None: one per CPU.
         progress: called with (runs done, runs in all, what was run).
 
@@ -41,10 +41,13 @@ def claims(
         The rows of `claims.csv`.
 
     Raises:
-        InputError: a policy is unknown, a folder does not exist or cannot be written, or a workload is damaged.
+        InputError: a policy is unknown, or a single image is asked for, which has no throughput; a folder
+            does not exist or cannot be written, or a workload is damaged.
     """
     for policy in policies:
         parse_policy(policy)
+    if images == 1:
+        raise InputError("must be 2 or more, not 1: a single image has a latency and no throughput", field="images")
     folder = None if workloads is None else Path(workloads)
     if folder is not None and not folder.is_dir():
         raise InputError("no such folder; give one with stored workloads", file=folder)

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xbarch.render.document import Document, Section, Table, html, markdown
+from xbarch.result.result import checked_scope
 from xbarch.specs.study import Study
-from xbarch.studies.comparison.rows import DENSE, Figures, Row, rows
+from xbarch.studies.comparison.resources import unrated
+from xbarch.studies.comparison.rows import DENSE, Figures, Row, rows, speed_up
 from xbarch.studies.runs.bench import resumable_store
 from xbarch.support import bundled
+from xbarch.support.defaults import SCOPE, Scope
 from xbarch.support.files import writable, write
 from xbarch.support.progress import Progress
 
@@ -22,7 +25,7 @@ _NONE = "–"
 _WIDE = 120
 
 
-def matrix(architectures: Sequence[str] = (), workload: str = WORKLOAD, *, images: int = IMAGES,
+def matrix(architectures: Sequence[str] = (), workload: str = WORKLOAD, *, images: int = IMAGES, scope: Scope = SCOPE,
            out: str | Path | None = None, processes: int | None = None,
            progress: Progress | None = None) -> list[Row]:
     """Run every registered data path on the architectures with one workload and one copy of each layer.
@@ -31,6 +34,7 @@ def matrix(architectures: Sequence[str] = (), workload: str = WORKLOAD, *, image
         architectures: names or paths; none: all bundled ones.
         workload: name or path. Its mask was trained for one method and says little about the gains of others; the table
             shows what can run.
+        scope: of energies: compute, chip or whole.
         out: .md or .html file to write.
         processes: worker processes; None: one per CPU.
         progress: called with (runs done, runs in all, what was run).
@@ -41,21 +45,23 @@ def matrix(architectures: Sequence[str] = (), workload: str = WORKLOAD, *, image
     names = list(architectures) or sorted(bundled.names("architectures"), key=lambda n: (n != FIRST, n))
     if out is not None:
         writable(Path(out).parent, Path(out).name)
-    asked = Study(architectures=names, workloads=[workload], datapaths=["all"], policies=[POLICY], images=images)
+    asked = Study(architectures=names, workloads=[workload], datapaths=["all"], policies=[POLICY], images=images,
+                  scope=checked_scope(scope))
     with resumable_store(None, ["matrix", asked.model_dump()]) as store:
         found = rows(asked, progress, store=store, processes=processes)
     if out is not None:
-        made = Document("Data paths on architectures", _command(architectures, workload, images), [], [
+        made = Document("Data paths on architectures", _command(architectures, workload, images, scope), [], [
             explain(found, images), *sections(found)])
         write(Path(out), html(made) if Path(out).suffix == ".html" else markdown(made, _WIDE))
     return found
 
 
-def _command(architectures: Sequence[str], workload: str, images: int) -> str:
+def _command(architectures: Sequence[str], workload: str, images: int, scope: str) -> str:
     """Return the command that writes such a report, without options that have their default."""
     given = [*(f"--arch {name}" for name in architectures),
              *([f"--workload {workload}"] if workload != WORKLOAD else []),
-             *([f"--images {images}"] if images != IMAGES else [])]
+             *([f"--images {images}"] if images != IMAGES else []),
+             *([f"--scope {scope}"] if scope != SCOPE else [])]
     return " ".join(["xbarch matrix", *given])
 
 
@@ -78,14 +84,16 @@ def sections(found: Sequence[Row]) -> list[Section]:
     hardware = [(r, dense) for r in found if r.datapath == HARDWARE and r.figures
                 if (dense := _dense(found, r.architecture)) is not None]
     return [
-        Section("Gains", 2, [f"Speed-up / energy saving (scope compute) over `dense` on the same machine, workload "
-                             f"`{workload}`, policy `{POLICY}`; – where the data path cannot run."],
+        Section("Gains", 2, [f"Speed-up / energy saving (scope {found[0].scope}) over `dense` on the same machine, "
+                             f"workload `{workload}`, policy `{POLICY}`; – where the data path cannot run.",
+                             *unrated(found)],
                 table=Table(["data path", *names], table(found), 1, cards=True)),
         Section("SegPrune on every machine", 2, table=Table(
-            ["architecture", "added area", "crossbar saving", "speed-up", "energy saving", "area saving"], [
+            ["architecture", "added area", "crossbar saving", "speed-up",
+             f"energy saving (scope {found[0].scope})", "area saving"], [
                 [r.architecture, f"{100 * r.figures.added:.2f} %", *(_times(g) for g in (
-                    dense.crossbars / r.figures.crossbars, r.figures.images_per_second / dense.images_per_second,
-                    dense.energy["compute"] / r.figures.energy["compute"], dense.area / r.figures.area))]
+                    dense.crossbars / r.figures.crossbars, speed_up(dense, r.figures),
+                    _saving(dense, r), dense.area / r.figures.area))]
                 for r, dense in hardware if r.figures], 1, cards=True)),
         *([Section("Why pairs cannot run", 2, bullets=[
             f"{label} (`{name}`): {why}" for label, name, why in refused])] if refused else []),
@@ -110,9 +118,14 @@ def _dense(found: Sequence[Row], architecture: str) -> Figures | None:
 def _cell(row: Row, dense: Figures | None) -> str:
     if row.figures is None or dense is None:
         return _NONE
-    return (f"{_times(row.figures.images_per_second / dense.images_per_second)} / "
-            f"{_times(dense.energy['compute'] / row.figures.energy['compute'])}")
+    return f"{_times(speed_up(dense, row.figures))} / {_times(_saving(dense, row))}"
 
 
-def _times(value: float) -> str:
-    return f"{value:.3g}×"
+def _saving(dense: Figures, row: Row) -> float | None:
+    """Return the energy of the dense run over the row's, in its scope."""
+    energy = row.figures.energy[row.scope] if row.figures else 0
+    return dense.energy[row.scope] / energy if energy else None
+
+
+def _times(value: float | None) -> str:
+    return _NONE if value is None else f"{value:.3g}×"

@@ -8,11 +8,14 @@ from functools import partial
 from xbarch.datapaths.records import Geometry
 from xbarch.machine.variant import tile_area
 from xbarch.render.document import Document, Picture, Section, Table
+from xbarch.result.summary import speed
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
-from xbarch.studies.comparison.rows import DENSE, GAINS, SCOPES, Row, images, machines, name_architectures
+from xbarch.studies.comparison.resources import warnings
+from xbarch.studies.comparison.rows import DENSE, GAINS, Row, images, machines, name_architectures
 from xbarch.support import numbers
+from xbarch.support.defaults import SCOPES
 from xbarch.support.sheet import sheet as csv
 
 _NONE = "–"
@@ -22,7 +25,7 @@ _GAINS = {"speed": "speed-up", "energy": "energy saving", "area": "area saving",
 def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], command: str) -> Document:
     """Return the report."""
     ran, refused = [r for r in rows if r.figures], [r for r in rows if not r.figures]
-    sections = [Section("How to read it", 2, _introduction(asked)), machinery(asked)]
+    sections = [Section("How to read it", 2, [*_introduction(asked), *warnings(rows)]), machinery(asked)]
     for policy in dict.fromkeys(r.policy for r in ran):
         for title, own in _parts([r for r in ran if r.policy == policy]):
             sections += tables(asked, f"{title}, {policy}" if title else policy, own)
@@ -52,8 +55,9 @@ def _introduction(asked: Study) -> list[str]:
         "and accuracy are those of the stored workloads; the table *Accuracy* lists what they were trained on.",
         f"Gains are relative to two dense networks; above 1 is better. *Base* is `dense` on `{first}`; *own* is "
         "`dense` on the row's architecture, with the method's cells and signs and lossless ADCs. *Density gain* is the "
-        "speed-up at equal area of the occupied tiles. Energy savings are for the scope *compute* (occupied tiles); "
-        "the scope *chip* adds the interconnect, *whole* the off-chip links.",
+        f"speed-up at equal area of the occupied tiles. Energies are of the scope *{asked.scope}*: *compute* is what "
+        "the occupied tiles do and draw, *chip* adds the interconnect and the constant power of all tiles, *whole* the "
+        "off-chip links.",
         "*Index bits* are stored with the weights of one copy; *added area* is the share of the tiles' area that the "
         "data path's own hardware takes.",
     ]
@@ -95,23 +99,26 @@ def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
     def named(row: Row) -> list[str]:
         return [*([row.workload] if mixed else []), row.label, *([row.architecture] if several else [])]
 
+    titles = {**_GAINS, "energy": f"{_GAINS['energy']} (scope {asked.scope})"}
     gains = [[*named(r), *(_gain(r.gain(what, over)) for over in ("base", "own") for what in _GAINS)] for r in rows]
     absolute = []
     for r in rows:
         f = r.figures
         assert f is not None
         absolute.append([
-            *named(r), _times(f.ratio), numbers.number(f.crossbars), numbers.number(f.images_per_second),
-            *(numbers.energy(f.energy[s]) for s in SCOPES), f"{f.area:.3g}", str(f.adc_bits),
+            *named(r), _times(f.ratio), numbers.number(f.crossbars), f"{f.copies:.3g}", numbers.number(f.used),
+            numbers.number(f.tiles), speed(f.images_per_second), numbers.time(f.first_image_ps),
+            numbers.energy(f.energy[r.scope]), f"{f.area:.3g}", str(f.adc_bits),
             numbers.number(f.index_bits), f"{100 * f.added:.2f} %"])
     return [
         Section(title, 2),
         Section("Gains", 3, table=Table(
-            [*lead, *(f"{title}, {over}" for over in ("base", "own") for title in _GAINS.values())],
+            [*lead, *(f"{title}, {over}" for over in ("base", "own") for title in titles.values())],
             gains, len(lead), cards=True)),
         Section("Absolute", 3, table=Table(
-            [*lead, "compression ratio", "crossbars", "images/s", *(f"energy per image, {s}" for s in SCOPES),
-             "area, mm²", "ADC bits", "index bits", "added area"], absolute, len(lead), cards=True)),
+            [*lead, "compression ratio", "crossbars of one copy", "copies", "crossbars", "tiles", "images/s",
+             "first image", f"energy per image (scope {asked.scope})", "area, mm²", "ADC bits", "index bits",
+             "added area"], absolute, len(lead), cards=True)),
     ]
 
 
@@ -148,7 +155,8 @@ def _times(value: float) -> str:
     return f"{value:.3g}×" if value < 999.5 else f"{value:,.0f}×"
 
 
-_COLUMNS = ("ratio", "crossbars", "images_per_second", "area", "added", "adc_bits", "index_bits", "conversions")
+_COLUMNS = ("ratio", "crossbars", "copies", "used", "tiles", "images_per_second", "first_image_ps", "area", "added",
+            "adc_bits", "index_bits", "conversions")
 
 
 def sheet(rows: Sequence[Row]) -> str:

@@ -10,6 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from xbarch.render.pictures import styled
 from xbarch.studies.comparison.rows import DENSE, Row, front
+from xbarch.support.defaults import SCOPE, Scope
 
 _COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00", "#444444",
             "#d98b4a")
@@ -21,15 +22,16 @@ def draw(rows: Sequence[Row]) -> dict[str, Figure]:
     """Return figures by name, as wide as a phone."""
     ran = [r for r in rows if r.figures]
     pruned = [r for r in ran if r.datapath != DENSE or r.base is not r.figures]  # without the base itself
+    faster = [(r, r.figures.ratio, r.gain("speed")) for r in pruned if r.figures and r.gain("speed")]
+    scope = next((r.scope for r in rows), SCOPE)
     with styled():
-        found = {"ratio_speed": _scatter(
-            ran, [(r, r.figures.ratio, r.gain("speed")) for r in pruned if r.figures and r.gain("speed")],
-            "compression ratio", "speed-up over the dense base")}
+        found = {"ratio_speed": _scatter(ran, faster, "compression ratio", "speed-up over the dense base")} \
+            if faster else {}
         trained = [(r, r.gain("energy"), _change(r)) for r in pruned if r.gain("energy") and _change(r) is not None]
         if trained:
-            found["accuracy_energy"] = _scatter(ran, trained, "energy saving over the dense base",
+            found["accuracy_energy"] = _scatter(ran, trained, f"energy saving over the dense base (scope {scope})",
                                                 "change in accuracy, points", log=False)
-        found["energy"] = _bars(ran)
+        found["energy"] = _bars(ran, scope)
     return found
 
 
@@ -80,31 +82,31 @@ def _machines(rows: Sequence[Row]) -> dict[str, set[str]]:
     return on
 
 
-def _bars(ran: Sequence[Row]) -> Figure:
-    """Draw the energy per image of every run by component, relative to its dense base (the line at 1)."""
+def _bars(ran: Sequence[Row], scope: Scope) -> Figure:
+    """Draw the energy per image of every run by component of the scope, relative to its dense base (the line at 1)."""
     rows = [r for r in ran if r.base is not r.figures] or ran
     totals: dict[str, int] = {}
     for r in rows:
         assert r.figures is not None
-        for name, energy in r.figures.components.items():
+        for name, energy in r.figures.components[scope].items():
             totals[name] = totals.get(name, 0) + energy
-    shown = sorted((n for n in totals if n != "hypertransport"), key=lambda n: -totals[n])[:_SHOWN]
+    shown = sorted(totals, key=lambda n: -totals[n])[:_SHOWN]
     figure = Figure(figsize=(4.4, max(2.2, 0.24 * len(rows) + 1.6)), layout="constrained")
     axes = figure.subplots()
     for place, r in enumerate(rows):
         f, base, left = r.figures, r.base or r.figures, 0.0
         assert f is not None and base is not None
-        whole = sum(base.components.get(n, 0) for n in totals if n != "hypertransport") or 1
+        whole, parts = base.energy[scope] or 1, f.components[scope]
         for i, name in enumerate(shown):
-            width = f.components.get(name, 0) / whole
+            width = parts.get(name, 0) / whole
             axes.barh(place, width, left=left, color=_COLOURS[i % len(_COLOURS)], height=0.7)
             left += width
-        axes.barh(place, sum(e for n, e in f.components.items() if n in totals and n not in shown
-                             and n != "hypertransport") / whole, left=left, color="#c5ccd1", height=0.7)
+        axes.barh(place, sum(e for n, e in parts.items() if n not in shown) / whole, left=left, color="#c5ccd1",
+                  height=0.7)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(range(len(rows)), _names(rows), fontsize=7)
     axes.invert_yaxis()
-    axes.set_xlabel("energy per image relative to the dense base,\nwithout off-chip links")
+    axes.set_xlabel(f"energy per image relative to the dense base,\nscope {scope}")
     for i, name in enumerate(shown):
         axes.barh(0, 0, color=_COLOURS[i % len(_COLOURS)], label=name)
     axes.barh(0, 0, color="#c5ccd1", label="all others")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xbarch.render.document import html, write_report
+from xbarch.result.result import checked_scope
 from xbarch.specs.load import Document, validate
 from xbarch.specs.load import document as read
 from xbarch.specs.study import Study
@@ -14,6 +15,7 @@ from xbarch.studies.comparison import pages, picture
 from xbarch.studies.comparison.rows import Row, rows
 from xbarch.studies.drawn import draw_files, file_names, to_pictures
 from xbarch.studies.runs.bench import resumable_store
+from xbarch.support.defaults import Scope
 from xbarch.support.files import writable, write
 from xbarch.support.progress import Progress
 
@@ -21,16 +23,19 @@ _DRAWN = {"ratio_speed": "Speed-up against compression ratio", "accuracy_energy"
           "energy": "Energy per image by component"}
 
 
-def study(source: str | Path, *, out: str | Path | None = None, processes: int | None = None,
-          progress: Progress | None = None) -> list[Row]:
-    """Run the comparison described by a study file (YAML, `kind: study`).
+def study(source: str | Path, *, scope: Scope | None = None, out: str | Path | None = None,
+          processes: int | None = None, progress: Progress | None = None) -> list[Row]:
+    """Run the comparison described by a study file (YAML, `kind: study`). scope: of energies, instead of the study's.
 
     Raises:
         InputError: there is no such file, it is refused, or something it names does not exist.
     """
     found = read(source, kind="studies")
     with found.blamed():
-        return run(validate(found, Study), out=out, processes=processes, progress=progress,
+        asked = validate(found, Study)
+        if scope is not None:
+            asked = asked.model_copy(update={"scope": checked_scope(scope)})
+        return run(asked, out=out, processes=processes, progress=progress,
                    command=f"xbarch compare {Path(source).name}")
 
 
@@ -47,7 +52,7 @@ def compare(architectures: Sequence[str], workloads: Sequence[str], *, out: str 
         progress: called with (runs done, runs in all, what was run).
         more: the other fields of a study (`xbarch.specs.study.Study`): datapaths (names, "own" or "all"), policies,
             machines, axes, and fields of a request for every run: images, chips, mode, placement, batch, engine,
-            reload, bits.
+            reload, bits; scope.
 
     Raises:
         InputError: something named does not exist or is refused, or the folder cannot be written.

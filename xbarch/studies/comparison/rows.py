@@ -22,12 +22,12 @@ from xbarch.studies.runs.answer import Answer
 from xbarch.studies.runs.axes import Variant, blame_field, list_fields, merge_overrides, variants
 from xbarch.studies.runs.bench import Bench
 from xbarch.support import numbers
+from xbarch.support.defaults import SCOPE, SCOPES, Scope
 from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
 from xbarch.workload.infer import multiplies
 
-SCOPES = ("compute", "chip", "whole")
-GAINS = ("speed", "energy", "area", "density", "crossbars")
+GAINS = ("speed", *(f"energy_{scope}" for scope in SCOPES), "area", "density", "crossbars")
 DENSE = "dense"
 
 
@@ -40,11 +40,19 @@ class Figures:
     """Weights that the mask keeps."""
     crossbars: int
     """Of one copy of each layer."""
-    images_per_second: float
+    used: int
+    """Crossbars of all copies."""
+    budget: int
+    """Crossbars that the policy grants."""
+    tiles: int
+    """Occupied."""
+    images_per_second: float | None
+    """None where a single image ran."""
+    first_image_ps: int
     energy: dict[str, int]
     """Energy per image (aJ) by scope."""
-    components: dict[str, int]
-    """Energy per image (aJ) by component."""
+    components: dict[str, dict[str, int]]
+    """Energy per image (aJ) by component, for each scope."""
     area: float
     """Of the occupied tiles (mm²)."""
     added: float
@@ -60,6 +68,11 @@ class Figures:
         """Compression ratio: all weights over those kept."""
         return self.weights / max(1, self.kept)
 
+    @property
+    def copies(self) -> float:
+        """Weight replication: crossbars of all copies over those of one."""
+        return self.used / max(1, self.crossbars)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -70,6 +83,8 @@ class Row:
     """Name in tables (`name_architectures`)."""
     variant: str = ""
     """What the axes set."""
+    scope: Scope = SCOPE
+    """Of the energies in gains."""
     why: str
     """Why it did not run; empty if it did."""
     figures: Figures | None = None
@@ -112,15 +127,25 @@ class Row:
         return self.provenance.startswith("assumed")
 
     def gain(self, what: str, over: str = "base") -> float | None:
-        """Return a gain over a base, better if above 1: speed, energy (scope compute), area, crossbars or density
-        (speed at equal area of the occupied tiles)."""
+        """Return a gain over a base, better if above 1: one of `GAINS` (density: speed at equal area of the occupied
+        tiles), or energy, in the row's scope. None where one of them did not run, or has no rate."""
         rival: Figures | None = getattr(self, over)
         if self.figures is None or rival is None:
             return None
         a, b = rival, self.figures
-        return {"speed": b.images_per_second / a.images_per_second, "energy": a.energy["compute"] / b.energy["compute"],
-                "area": a.area / b.area, "crossbars": a.crossbars / b.crossbars,
-                "density": b.images_per_second / b.area / (a.images_per_second / a.area)}[what]
+        if what.startswith("energy"):
+            scope = what.partition("_")[2] or self.scope
+            return a.energy[scope] / b.energy[scope] if b.energy[scope] else None
+        speed = speed_up(a, b)
+        return {"speed": speed, "area": a.area / b.area, "crossbars": a.crossbars / b.crossbars,
+                "density": None if speed is None else speed * a.area / b.area}[what]
+
+
+def speed_up(before: Figures, after: Figures) -> float | None:
+    """Return the ratio of the images per second; None where one of them ran a single image."""
+    if before.images_per_second is None or after.images_per_second is None:
+        return None
+    return after.images_per_second / before.images_per_second
 
 
 def rows(asked: Study, progress: Progress | None = None, *, store: Path | None = None,
@@ -137,7 +162,7 @@ def rows(asked: Study, progress: Progress | None = None, *, store: Path | None =
     found = lines(asked, bench.contents)
     bench.run((shared.of(r) for line in found for r in (line.request, line.base, line.own)), progress)
     own = name_architectures(asked, bench.contents.spec)
-    return [_row(line, own[str(line.request.arch)], shared) for line in found]
+    return [_row(line, own[str(line.request.arch)], shared, asked.scope) for line in found]
 
 
 @dataclass(frozen=True)
@@ -252,9 +277,10 @@ def to_figures(answer: Answer, network: Workload) -> Figures:
     r, facts, layers = answer.result, answer.facts, network.compute_layers
     return Figures(
         weights=sum(la.rows * la.filters for la in layers), kept=sum(la.kept_weights for la in layers),
-        crossbars=r["mapping.one_copy_crossbars"], images_per_second=r["throughput.images_per_second"],
-        energy={s: int(r["energy.scopes_aj"][s]) for s in SCOPES},
-        components={k: int(v) for k, v in r["energy.by_component_aj"].items()}, area=r["area.used_mm2"],
+        crossbars=r["mapping.one_copy_crossbars"], used=r["mapping.crossbars"], budget=r["mapping.budget"],
+        tiles=r["mapping.tiles"], images_per_second=r["throughput.images_per_second"],
+        first_image_ps=r["latency.first_image_ps"], energy={s: int(r["energy.scopes_aj"][s]) for s in SCOPES},
+        components={s: dict(r["energy.by_scope_aj"][s]) for s in SCOPES}, area=r["area.used_mm2"],
         added=facts["added"], adc_bits=facts["adc_bits"], index_bits=facts["index_bits"],
         conversions=r["counts.conversions"], layers=r["mapping.layers"])
 
@@ -277,14 +303,14 @@ def name_architectures(asked: Study, spec: Callable[[str], Architecture]) -> dic
     return {given: name if list(own.values()).count(name) == 1 else given for given, name in own.items()}
 
 
-def _row(line: Line, machine: str, shared: _Shared) -> Row:
+def _row(line: Line, machine: str, shared: _Shared, scope: Scope) -> Row:
     request, network = line.request, shared.bench.contents.workload(line.request.workload)
     path = choose_datapath(network, request.datapath, request.options)
     done = shared.figures(request)
     why = done if isinstance(done, str) else ""
     base, own = (None if why else _ran(shared.figures(r)) for r in (line.base, line.own))
-    return Row(request=request, architecture=machine, variant=line.variant, why=why, figures=_ran(done), base=base,
-               own=own, trained=network.trained_on or "",
+    return Row(request=request, architecture=machine, variant=line.variant, scope=scope, why=why, figures=_ran(done),
+               base=base, own=own, trained=network.trained_on or "",
                accuracy={k: v for k, v in network.accuracy.items() if v <= 1}, title=title_of(path),
                provenance=path.provenance)
 
@@ -302,7 +328,9 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "architecture": r.architecture, "workload": r.workload, "datapath": r.datapath,
             "policy": r.request.policy, **({"variant": r.variant} if r.variant else {}),
             "provenance": r.provenance, "why": r.why, "trained_on": r.trained, "accuracy": r.accuracy,
-            "figures": f and {"ratio": f.ratio, **{k: v for k, v in asdict(f).items() if k != "layers"}},
+            "scope": r.scope,
+            "figures": f and {"ratio": f.ratio, "copies": f.copies,
+                              **{k: v for k, v in asdict(f).items() if k != "layers"}},
             "gains": f and {over: {what: r.gain(what, over) for what in GAINS} for over in ("base", "own")}})
     return found
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from math import inf, isfinite
 
 from xbarch.render.document import Document, Picture, Section, Table
+from xbarch.result.summary import speed
 from xbarch.studies.accuracy.pages import format_reach
 from xbarch.studies.comparison import pages as study
 from xbarch.studies.comparison.rows import DENSE, Figures, Row
 from xbarch.studies.field.rows import BUDGET, LOSSES, NETWORK, Field, Method
 from xbarch.support import numbers
+from xbarch.support.defaults import SCOPES, Scope
 from xbarch.support.sheet import sheet as csv
 
 _NONE = "–"
@@ -27,7 +29,7 @@ def document(found: Field, pictures: Sequence[Picture], command: str) -> Documen
             "The trained point of each method with the highest compression ratio whose change in accuracy is "
             f"{_points(-loss)} points or better, under `{BUDGET}`, on the method's own machine. Gains are relative to "
             f"the dense network with the same bits on `{found.asked.architectures[0]}` (FORMS has 8 bits, the others "
-            "4)."], table=_hardware(found.methods, place)))
+            "4)."], table=_hardware(found.methods, place, found.asked.scope)))
     for policy in found.asked.policies:
         rows = [r for r in found.large if r.figures and r.policy == policy and r.datapath != DENSE]
         if rows:
@@ -56,7 +58,7 @@ _LARGE = {
 
 def sentences(found: Field) -> list[str]:
     """Return the findings as sentences, in which every name and number is computed."""
-    made = []
+    made, scope = [], found.asked.scope
     for place, loss in enumerate(LOSSES):
         order = sorted(found.methods, key=lambda m: -_far(m, place))
         made.append(f"At a loss of {_lost(loss)} on {NETWORK}, the highest compression ratios are " + ", ".join(
@@ -66,31 +68,32 @@ def sentences(found: Field) -> list[str]:
         for text, figure, shown, what in _BEST:
             ran = [(m.name, r.figures, r.gain(what)) for m in found.methods
                    if (r := m.runs[place]) is not None and r.figures is not None]
-            best = sorted(ran, key=lambda each: figure(each[1]))[:4]
+            best = sorted(ran, key=lambda each: figure(each[1], scope))[:4]
             if best:
-                made.append(f"At a loss of at most {_lost(loss)} and under `{BUDGET}`, {text}: " + ", ".join(
-                    f"{name} {shown(figures)} ({_times(gain)})" for name, figures, gain in best) + ".")
+                told = ", ".join(f"{name} {shown(figures, scope)} ({_times(gain)})" for name, figures, gain in best)
+                made.append(f"At a loss of at most {_lost(loss)} and under `{BUDGET}`, {text.format(scope=scope)}: "
+                            f"{told}.")
     lost = [m.name for m in found.methods for r in m.runs[-1:] if r is not None and (r.gain("energy") or inf) < _TINY]
     if lost:
-        made.append(f"At a loss of at most {_lost(LOSSES[-1])}, these save no energy over the dense network: "
-                    f"{', '.join(lost)}.")
+        made.append(f"At a loss of at most {_lost(LOSSES[-1])}, these save no energy (scope {scope}) over the dense "
+                    f"network: {', '.join(lost)}.")
     pairs = [(r.figures.ratio, r.gain("energy") or 0, r.gain("speed") or 0) for r in found.large
              if r.figures and r.policy == found.asked.policies[-1] and r.datapath != DENSE]
     if pairs:
         ratios, energies, speeds = zip(*pairs, strict=True)
         made.append(
             f"On VGG-16, at compression ratios of {min(ratios):.3g} to {max(ratios):.3g} and under "
-            f"`{found.asked.policies[-1]}`, energy savings over the dense network with the same bits range from "
-            f"{_times(min(energies))} to {_times(max(energies))} and speed-ups from {_times(min(speeds))} to "
-            f"{_times(max(speeds))}: the compression ratio alone says little about a crossbar machine.")
+            f"`{found.asked.policies[-1]}`, energy savings (scope {scope}) over the dense network with the same bits "
+            f"range from {_times(min(energies))} to {_times(max(energies))} and speed-ups from {_times(min(speeds))} "
+            f"to {_times(max(speeds))}: the compression ratio alone says little about a crossbar machine.")
     return made
 
 
-_BEST: tuple[tuple[str, Callable[[Figures], float], Callable[[Figures], str], str], ...] = (
-    ("most images per second (and speed-up over dense)", lambda f: -f.images_per_second,
-     lambda f: numbers.number(f.images_per_second), "speed"),
-    ("least energy per image (and saving over dense)", lambda f: f.energy["compute"],
-     lambda f: numbers.energy(f.energy["compute"]), "energy"),
+_BEST: tuple[tuple[str, Callable[[Figures, Scope], float], Callable[[Figures, Scope], str], str], ...] = (
+    ("most images per second (and speed-up over dense)", lambda f, scope: -(f.images_per_second or 0),
+     lambda f, scope: speed(f.images_per_second), "speed"),
+    ("least energy per image (scope {scope}, and saving over dense)", lambda f, scope: f.energy[scope],
+     lambda f, scope: numbers.energy(f.energy[scope]), "energy"),
 )
 
 
@@ -149,8 +152,8 @@ def _reaches(methods: Sequence[Method]) -> Table:
 
 _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("compression ratio", lambda r: _times(r.figures.ratio) if r.figures else _NONE),
-    ("images/s", lambda r: numbers.number(r.figures.images_per_second) if r.figures else _NONE),
-    ("energy per image", lambda r: numbers.energy(r.figures.energy["compute"]) if r.figures else _NONE),
+    ("images/s", lambda r: speed(r.figures.images_per_second) if r.figures else _NONE),
+    ("energy per image (scope {scope})", lambda r: numbers.energy(r.figures.energy[r.scope]) if r.figures else _NONE),
     ("speed-up", lambda r: _times(r.gain("speed"))),
     ("energy saving", lambda r: _times(r.gain("energy"))),
     ("crossbar saving", lambda r: _times(r.gain("crossbars"))),
@@ -161,11 +164,12 @@ _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
 )
 
 
-def _hardware(methods: Sequence[Method], place: int) -> Table:
+def _hardware(methods: Sequence[Method], place: int, scope: Scope) -> Table:
     """Return the chosen points, those with the least energy first."""
-    heads = ["method", "data path", "machine", "change in accuracy, points", *(head for head, _ in _COLUMNS)]
+    heads = ["method", "data path", "machine", "change in accuracy, points",
+             *(head.format(scope=scope) for head, _ in _COLUMNS)]
     found = [(m, m.runs[place], m.measured[place]) for m in methods]
-    order = sorted(found, key=lambda t: t[1].figures.energy["compute"] if t[1] and t[1].figures else inf)
+    order = sorted(found, key=lambda t: t[1].figures.energy[scope] if t[1] and t[1].figures else inf)
     return Table(heads, [[
         m.name, r.label if r else "no point within the loss", r.architecture if r else _NONE,
         _points(p.change) if p else _NONE, *(show(r) if r and r.figures else _NONE for _, show in _COLUMNS)]
@@ -183,7 +187,8 @@ def _points(value: float) -> str:
 def sheet(found: Field) -> str:
     """Return the table as CSV, one line per method and loss."""
     heads = ["method", "points", "loss", "ratio_at_loss", "ratio_low", "ratio_high", "ratio_most", "workload",
-             "datapath", "architecture", "change", "ratio", "speed", "energy", "crossbars", "speed_own", "energy_own",
+             "datapath", "architecture", "change", "ratio", "speed", *(f"energy_{s}" for s in SCOPES), "crossbars",
+             "speed_own", *(f"energy_{s}_own" for s in SCOPES),
              "adc_bits", "index_bits"]
     lines = []
     for m in found.methods:
@@ -194,7 +199,7 @@ def sheet(found: Field) -> str:
                 r.workload.rpartition("/")[2] if r else None, r.datapath if r else None,
                 r.architecture if r else None, p.change if p else None, f.ratio if f else None,
                 *(r.gain(what, over) if r else None for what, over in (
-                    ("speed", "base"), ("energy", "base"), ("crossbars", "base"), ("speed", "own"),
-                    ("energy", "own"))),
+                    ("speed", "base"), *((f"energy_{s}", "base") for s in SCOPES), ("crossbars", "base"),
+                    ("speed", "own"), *((f"energy_{s}", "own") for s in SCOPES))),
                 f.adc_bits if f else None, f.index_bits if f else None])
     return csv(heads, lines)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from xbarch.errors import InputError
 from xbarch.render.document import write_report
+from xbarch.result.result import checked_scope
 from xbarch.studies.comparison import picture as comparison
 from xbarch.studies.drawn import draw_files, file_names, to_pictures
 from xbarch.studies.field import pages, picture
 from xbarch.studies.field.rows import STUDY, Field, run
 from xbarch.studies.runs.bench import resumable_store
+from xbarch.support.defaults import Scope
 from xbarch.support.files import writable
 from xbarch.support.progress import Progress
 
@@ -26,7 +28,7 @@ _DRAWN = {
 
 
 def field(out: str | Path | None = OUT, *, workloads: str | Path | None = None, study: str | Path = STUDY,
-          processes: int | None = None, progress: Progress | None = None) -> Field:
+          scope: Scope | None = None, processes: int | None = None, progress: Progress | None = None) -> Field:
     """Compare all trained methods at equal loss of accuracy and on equal crossbars, and write `field.md`, `.html`,
     `.csv` and the pictures.
 
@@ -34,6 +36,7 @@ def field(out: str | Path | None = OUT, *, workloads: str | Path | None = None, 
         out: folder of the report; None writes nothing.
         workloads: folder with one folder NETWORK_METHOD_POINT per point of the curves; None: the bundled grid.
         study: study of the large network, a file or a bundled name; workloads of it that are not stored are left out.
+        scope: of energies, instead of the study's.
         processes: worker processes; None: one per CPU.
         progress: called with (steps done, steps in all, what was run).
 
@@ -46,7 +49,8 @@ def field(out: str | Path | None = OUT, *, workloads: str | Path | None = None, 
         writable(Path(out), *file_names("field", _DRAWN))
     folder = None if out is None else Path(out)
     with resumable_store(folder, ["field", str(workloads), str(study)]) as store:
-        found = run(None if workloads is None else Path(workloads), study, progress, store, processes)
+        found = run(None if workloads is None else Path(workloads), study, progress, store=store,
+                    processes=processes, scope=None if scope is None else checked_scope(scope))
         if folder is not None:
             _write(folder, found)
     return found

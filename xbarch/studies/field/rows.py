@@ -15,6 +15,7 @@ from xbarch.studies.accuracy.rows import rows as points
 from xbarch.studies.comparison.rows import Row
 from xbarch.studies.comparison.rows import rows as compare
 from xbarch.support import bundled
+from xbarch.support.defaults import Scope
 from xbarch.support.progress import Progress
 
 STUDY = "field"       # the large network, at about one compression ratio
@@ -56,10 +57,11 @@ class Field:
 
 
 def run(folder: Path | None = None, study: str | Path = STUDY, progress: Progress | None = None,
-        store: Path | None = None, processes: int | None = None) -> Field:
+        *, store: Path | None = None, processes: int | None = None, scope: Scope | None = None) -> Field:
     """Measure the grid's points in `folder`, run them and the study. Workloads that are not stored are left out.
 
-    store: file that keeps the answers. processes: worker processes; None: one per CPU.
+    store: file that keeps the answers. processes: worker processes; None: one per CPU. scope: of energies, instead of
+    the study's.
 
     Raises:
         InputError: no workload is stored there, or the study is refused.
@@ -70,7 +72,8 @@ def run(folder: Path | None = None, study: str | Path = STUDY, progress: Progres
         raise InputError(f"no workload {NETWORK}_METHOD_POINT is stored here; `xbarch compress {GRID}` trains them",
                          file=home)
     asked = load(str(study), Study, kind="studies")
-    asked = asked.model_copy(update={"workloads": [w for w in asked.workloads if _stored(w)]})
+    asked = asked.model_copy(update={"workloads": [w for w in asked.workloads if _stored(w)],
+                                     "scope": asked.scope if scope is None else scope})
     small = asked.model_copy(update={"workloads": [str(home / p.name) for p in found], "policies": [BUDGET],
                                      "title": "Points at equal crossbars"})
     curves = compare(small, progress, store=store, processes=processes)

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xbarch.errors import XbarchError
+from xbarch.result.result import checked_scope
 from xbarch.specs.load import Document, document, validate
 from xbarch.specs.sweep import Sweep
 from xbarch.studies.runs.answer import Answer
 from xbarch.studies.runs.bench import STORE, Bench
 from xbarch.studies.sweep.points import Point, points
 from xbarch.studies.sweep.sheet import Row, Swept, check_figures, table_figures
+from xbarch.support.defaults import Scope
 from xbarch.support.files import writable, write
 from xbarch.support.progress import Progress
 
@@ -24,7 +26,7 @@ def read(source: str | Path) -> tuple[Sweep, Document]:
     return validate(found, Sweep), found
 
 
-def sweep(source: str | Path | Sweep, out: str | Path, *, processes: int | None = None,
+def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = None, processes: int | None = None,
           progress: Progress | None = None) -> Swept:
     """Run every point of a sweep that has no answer in `out` yet, and write the table.
 
@@ -35,6 +37,7 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, processes: int | None 
     Args:
         source: a YAML file, a bundled name or a loaded sweep.
         out: output folder.
+        scope: of the energies in the front, instead of the sweep's; the figures of the CSV file are the sweep's.
         processes: worker processes; None: one per CPU.
         progress: called with (points answered, points in all, what was run).
 
@@ -45,6 +48,8 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, processes: int | None 
     folder = Path(out)
     bench = Bench(folder / STORE, processes)
     asked, found = (source, Document("sweep", {})) if isinstance(source, Sweep) else read(source)
+    if scope is not None:
+        asked = asked.model_copy(update={"scope": checked_scope(scope)})
     with found.blamed():
         check_figures(asked)
         every = points(asked, bench.contents)
