@@ -113,6 +113,9 @@ class Crossbar(Spec):
     conversion: Time = Field(ge=1, description="time of one conversion")
     sensing: Sensed = Sensed()
     operation_unit: OperationUnit | None = Field(None, description="none: a read senses the whole array")
+    gated: bool = Field(True, description="bit lines that hold nothing are not converted, as the schedule knows them; "
+                                          "false: a read converts every bit line of the array, or of its operation "
+                                          "unit")
     programming: Programming
     source: Source
 

@@ -10,7 +10,8 @@ from xbarch.datapaths.records import Block, Geometry, Work
 
 
 def standard_work(blocks: Sequence[Block], phases: int, geometry: Geometry) -> Work:
-    """Every activation group read once per phase; all columns of the array converted unless blocks are gated.
+    """Every activation group read once per phase; bit lines converted as the machine's `Geometry.converted` says, or
+    those of the blocks alone where the data path itself picks them.
 
     The reference (unit) column beside the array is converted where a block uses it (its `columns` reach
     past `geometry.columns`). An operation unit senses its own bit lines only: groups are read unit by unit, whole
@@ -25,9 +26,8 @@ def standard_work(blocks: Sequence[Block], phases: int, geometry: Geometry) -> W
         lines = members[0].rows if len(members) == 1 else \
             len({r for b in members for r in range(b.row0, b.row0 + b.rows)})
         used, outputs = sum(b.columns for b in members), sum(b.outputs for b in members)
-        gated = geometry.operation_units or all(b.gated for b in members)
-        for number, (r, c, count) in enumerate(operation_units(lines, used if gated else max(used, geometry.columns),
-                                                               geometry)):
+        wide = used if all(b.gated for b in members) else geometry.converted(used)
+        for number, (r, c, count) in enumerate(operation_units(lines, wide, geometry)):
             rows.append((key[0], r, c, phases * count, 0 if number else outputs))
     crossbar, r_, c_, reads, outs = np.array(rows, np.int64).T
     return Work(crossbar=crossbar, rows=r_, columns=c_, cells=r_ * c_, reads=reads, outputs=outs)
