@@ -127,6 +127,11 @@ class Crossbar(Spec):
                              f"{unit.rows} x {unit.columns}")
         return self
 
+    @property
+    def unused(self) -> str:
+        """What a read does with bit lines that hold nothing, in words."""
+        return "not converted" if self.gated else "converted"
+
 
 class Hierarchy(Spec):
     """How many of what."""
