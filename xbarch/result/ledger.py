@@ -59,10 +59,10 @@ def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Price]) -> Ledg
                         amount = exact.total(count[windows])
                     else:
                         amount = count * tokens
-                    key = (flow.name, action)
+                    key = (flow.part_of or flow.name, action)
                     actions[key] = actions.get(key, 0) + amount
     for (_, number, action), count in trace.acted.items():
-        key = (graph.flows[number].name, action)
+        key = (graph.flows[number].part_of or graph.flows[number].name, action)
         actions[key] = actions.get(key, 0) + count
     energy: dict[tuple[str, str], int] = {}
     for (layer, action), amount in actions.items():

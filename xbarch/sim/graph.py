@@ -80,13 +80,15 @@ class Edge:
 
 @dataclass(frozen=True)
 class Flow:
-    """A layer's stream of tokens. copies[c] lists the stages of copy c (topologically ordered)."""
+    """A layer's stream of tokens. copies[c] lists the stages of copy c (topologically ordered). part_of: the flow with
+    which it is counted, where it does a share of that flow's work."""
 
     name: str
     windows: int
     copies: tuple[tuple[Stage, ...], ...]
     inputs: tuple[Edge, ...] = ()
     ahead: int = 2
+    part_of: str = ""
 
 
 @dataclass(frozen=True)
