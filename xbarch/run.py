@@ -17,6 +17,7 @@ from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
 from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
+from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
 from xbarch.mapping import barriers
 from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars
 from xbarch.mapping.packings import memo
@@ -31,19 +32,14 @@ from xbarch.result.record import record
 from xbarch.result.result import Result
 from xbarch.result.run import Run
 from xbarch.result.tracing import placed, tracing
-from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
-from xbarch.sim.engines import Ran
-from xbarch.sim.engines import simulate as run
-from xbarch.sim.graph import Sink, StageGraph
-from xbarch.sim.modes import apply_mode, interval_of
+from xbarch.sim.modes import apply_mode
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import Document
 from xbarch.specs.text import brief
 from xbarch.support.progress import Progress, WindowProgress
 from xbarch.workload.graph import Workload
 
-_WINDOWS = 5 * 10**7  # most output pixels of all layers and images: some minutes
 _CROSSBARS = 10**6  # most that are packed one by one: some seconds
 _log = logging.getLogger(__name__)
 
@@ -198,14 +194,11 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
     network = known.workload(request.workload)
     if request.bits is not None:
         network = widen(network, request.bits)
-    windows = sum(layer.windows for layer in network.layers)
-    if request.images * windows > _WINDOWS:
-        raise InputError(f"{request.images:,} images of {windows:,} output pixels each are more than the {_WINDOWS:,} "
-                         f"output pixels that a run may have; give at most {_WINDOWS // windows:,} images",
-                         field="images")
     path = choose_datapath(network, request.datapath, request.options)
     with nullcontext() if found is None else found.blamed():
         machine = build(architecture, network, path, request.policy, request.chips)
+    if not may_repeat(_asked(request), machine):
+        refuse_many(request.images, sum(layer.windows for layer in network.layers), " where every image is simulated")
     return Setup(request=request, machine=machine, network=network, path=path, source=found)
 
 
@@ -262,30 +255,20 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     check(graph)
     with setup.blamed():
         machine.refuse_unpriced(graph)
+    drawn = plain if request.mode == "batch" else graph
     windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}
     traced = nullcontext() if watch.trace is None else tracing(watch.trace, graph, windows)
     with traced as sink:
-        ran = _supervised(machine, graph, request.engine, watch.progress, sink)
-    trace, bounds = ran.trace, conserve(graph, ran.trace)
-    drawn = plain if request.mode == "batch" else graph
+        done, ran = simulate_graph(machine, graph, plain, _asked(request, watch.progress), sink)
     return Run(machine=machine, workload=network, path=setup.path, packed=packed, plan=planned, graph=drawn,
-               trace=trace, steady=interval_of(graph, plain, trace, request.mode), bounds=bounds,
-               ledger=ledger(drawn, trace, machine.prices()),
+               trace=done.trace, steady=done.steady, bounds=done.bounds,
+               ledger=ledger(drawn, done.trace, machine.prices()),
                nameplate=nameplate(machine.architecture, *machine.precision(network)), overrides=request.overrides,
                batch=request.batch, mode=request.mode, engine=ran.engine, why=ran.why)
 
 
-def _supervised(machine: Machine, graph: StageGraph, engine: str, progress: WindowProgress | None,
-                sink: Sink | None) -> Ran:
-    """Run the graph, under supervision where units are processes; what supervises loads SimPy."""
-    if not machine.processes:
-        return run(graph, engine, progress, sink)
-    from xbarch.machine.supervise import check_priced, supervise
-
-    with supervise(machine.processes, graph) as beat:
-        ran = run(graph, engine, progress, sink, beat)
-        check_priced(machine.processes, graph, ran.trace, machine.prices())
-    return ran
+def _asked(request: Request, progress: WindowProgress | None = None) -> Asked:
+    return Asked(request.mode, request.engine, request.images, progress)
 
 
 def _path(trace: object) -> Path:

@@ -144,8 +144,9 @@ Sink = Callable[[NDArray[np.int64]], None]
 class Trace:
     """What an engine measured.
 
-    done: for each flow, the time in ps when each window of the run was done, int64 [images * windows].
-    issued: for each flow, the time in ps when each window was issued, int64 [images * windows].
+    done: for each flow, the time in ps when each window of the run was done, int64 [images * windows]; of the first
+        images alone where a long run was put together from periods (`xbarch.sim.periodic`).
+    issued: for each flow, the time in ps when each window was issued, as many.
     busy: for each server, the ps it was held; for a process, the ps during which it had visits in hand.
     served: for each server, the tokens it granted.
     executed: the tokens that ran through each stage, by flow, copy and stage.
