@@ -19,7 +19,7 @@ from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
 from xbarch.mapping import barriers
-from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars
+from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars
 from xbarch.mapping.packings import memo
 from xbarch.mapping.placement import place_tiles
 from xbarch.mapping.plan import Plan, plan
@@ -40,7 +40,8 @@ from xbarch.specs.text import brief
 from xbarch.support.progress import Progress, WindowProgress
 from xbarch.workload.graph import Workload
 
-_CROSSBARS = 10**6  # most that are packed one by one: some seconds
+_CROSSBARS = 2 * 10**6  # most that are packed one by one, of layers that differ: some twenty seconds, a gigabyte
+_ALL = 10**7  # most in all: some fifteen minutes and 25 gigabytes to compile and simulate
 _log = logging.getLogger(__name__)
 
 
@@ -86,7 +87,7 @@ def execute(arch: str | Path | Architecture | Request, workload: str | Path | Wo
 
 def perform(setup: Setup, watch: Watch | None = None) -> Run:
     """Pack, plan, compile, simulate and cost a prepared request."""
-    refuse_impossible(setup.network, setup.machine)
+    refuse_impossible(setup.network, setup.machine, setup.path)
     return _perform(setup, setup.network, pack_network(setup), Watch() if watch is None else watch)
 
 
@@ -109,7 +110,7 @@ def execute_segments(arch: str | Path | Architecture | Request, workload: str | 
         if not segment.compute_layers:
             return ""
         try:
-            refuse_impossible(segment, setup.machine)
+            refuse_impossible(segment, setup.machine, setup.path)
             single = replace(setup, request=request.changed(policy="one_copy", placement="row_major"))
             _planned(single, segment, packed(segment))
         except CapacityError as error:
@@ -140,7 +141,7 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
         InputError: as in `simulate`; or the workload stores no activations.
     """
     setup = prepare(to_request(arch, workload, choices))
-    refuse_impossible(setup.network, setup.machine)
+    refuse_impossible(setup.network, setup.machine, setup.path)
     from xbarch.functional.execute import verify as functional_verify
 
     packed, layers = pack_network(setup), setup.network.compute_layers
@@ -202,7 +203,7 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
     return Setup(request=request, machine=machine, network=network, path=path, source=found)
 
 
-def refuse_impossible(network: Workload, machine: Machine) -> None:
+def refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> None:
     """Refuse, before anything is packed, a network that cannot fit on the machine or would take too long to pack.
 
     Raises:
@@ -215,9 +216,13 @@ def refuse_impossible(network: Workload, machine: Machine) -> None:
                             f"{machine.crossbars:,}; {ceil(least / machine.crossbars):,} times as many tiles (or "
                             "--chips) would hold it")
     g, dense = machine.geometry, dense_crossbars(network, machine.geometry)
-    if dense > _CROSSBARS:
-        raise InputError(f"one dense copy of {network.name} takes {dense:,} crossbars of {g.rows} x {g.columns} cells; "
-                         f"use larger crossbars, so that at most {_CROSSBARS:,} hold it", field="crossbar")
+    if dense <= _CROSSBARS:
+        return
+    alone = dense_crossbars(distinct(network, path), g)
+    for found, most, of in ((alone, _CROSSBARS, " for layers that differ"), (dense, _ALL, "")):
+        if found > most:
+            raise InputError(f"one dense copy of {network.name} takes {found:,} crossbars of {g.rows} x {g.columns} "
+                             f"cells{of}; use larger crossbars, so that at most {most:,} hold it", field="crossbar")
 
 
 def pack_network(setup: Setup) -> dict[str, Packed]:

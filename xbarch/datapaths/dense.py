@@ -38,6 +38,7 @@ class Dense(Pruning[DenseOptions]):
     name: ClassVar[str] = "dense"
     title: ClassVar[str] = "Dense"
     reads_every_phase: ClassVar[bool] = True
+    by_shape: ClassVar[bool] = True
     summary: ClassVar[str] = "every weight stored, nothing skipped (the baseline)"
     provenance: ClassVar[str] = ("Shafiee et al., ISAAC, ISCA 2016 (offset, flipped columns, unit column); "
                                  "Chi et al., PRIME, ISCA 2016 (positive and negative arrays, subtracted in analog)")

@@ -110,7 +110,7 @@ class Contents:
     """[k]: integer factor."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Block:
     """A rectangle of cells on one crossbar."""
 

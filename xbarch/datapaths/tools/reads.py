@@ -17,6 +17,8 @@ def standard_work(blocks: Sequence[Block], phases: int, geometry: Geometry) -> W
     past `geometry.columns`). An operation unit senses its own bit lines only: groups are read unit by unit, whole
     units first, those that the group's last rows and bit lines leave incomplete after them.
     """
+    if len({(b.crossbar, b.group) for b in blocks}) == len(blocks) and not geometry.operation_units:
+        return _alone(sorted(blocks, key=lambda b: (b.crossbar, b.group)), phases, geometry)
     groups: dict[tuple[int, int], list[Block]] = {}
     for block in blocks:
         groups.setdefault((block.crossbar, block.group), []).append(block)
@@ -31,6 +33,15 @@ def standard_work(blocks: Sequence[Block], phases: int, geometry: Geometry) -> W
             rows.append((key[0], r, c, phases * count, 0 if number else outputs))
     crossbar, r_, c_, reads, outs = np.array(rows, np.int64).T
     return Work(crossbar=crossbar, rows=r_, columns=c_, cells=r_ * c_, reads=reads, outputs=outs)
+
+
+def _alone(blocks: Sequence[Block], phases: int, geometry: Geometry) -> Work:
+    """Blocks of which every one is read alone and whole, in the order of their groups: the same, at once."""
+    table = np.array([(b.crossbar, len(b.inputs), b.columns, b.outputs, b.gated) for b in blocks], np.int64)
+    crossbar, rows, used, outputs, picked = np.ascontiguousarray(table.T)
+    columns = np.where(picked > 0, used, used if geometry.gated else np.maximum(used, geometry.columns))
+    return Work(crossbar=crossbar, rows=rows, columns=columns, cells=rows * columns,
+                reads=np.full(len(blocks), phases, np.int64), outputs=outputs)
 
 
 def operation_units(rows: int, columns: int, geometry: Geometry) -> list[tuple[int, int, int]]:
