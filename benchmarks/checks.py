@@ -14,12 +14,12 @@ JOBS = [("resnet18_pruned", 8, 1), ("resnet18_dense", 8, 1), ("vgg16_dense", 8, 
         ("resnet18_imagenet_synthetic", 1, 1), ("resnet18_imagenet_synthetic", 8, 1), ("vgg16_imagenet_dense16", 1, 5)]
 QUICK = [("vgg7_pruned", 1, 1)]
 GOAL = 5.0  # % of a run
-LAWS = {"graph": ("check",), "laws": ("conserve",)}
+LAWS = {"graph": [("xbarch.run", "check")], "laws": [("xbarch.machine.simulate", "conserve")]}
 
 
 def measure(asked: Any, say: Any) -> dict[str, Any]:
     watched = {**{step: names for step, names in RUN.items() if step != "check"},
-               **{step: [("xbarch.run", name) for name in names] for step, names in LAWS.items()}}
+               **LAWS}
     rows = []
     for workload, images, chips in QUICK if asked.quick else JOBS:
         say(f"{workload}, {images} images")

@@ -25,9 +25,10 @@ RUN: Watched = {
     "pack": [("xbarch.run", "pack_network")],
     "plan": [("xbarch.run", "_planned")],
     "compile": [("xbarch.run", name) for name in ("compile_graph", "compile_with_egress", "apply_mode")],
-    "simulate": [("xbarch.run", "run")],
-    "check": [("xbarch.run", name) for name in ("check", "conserve")],
-    "record": [("xbarch.run", name) for name in ("interval_of", "ledger", "nameplate", "record")],
+    "simulate": [("xbarch.machine.simulate", name) for name in ("run", "run_long")],
+    "check": [("xbarch.run", "check"), ("xbarch.machine.simulate", "conserve")],
+    "record": [("xbarch.machine.simulate", "interval_of"),
+               *(("xbarch.run", name) for name in ("ledger", "nameplate", "record"))],
 }
 ENGINE: Watched = {"tables": [("xbarch.sim.fast", name) for name in ("tables", "_laid", "_grown", "_trace")]}
 ORDER = ("start", "import", "load", "pack", "plan", "compile", "simulate", "check", "record", "other")

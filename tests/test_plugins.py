@@ -17,13 +17,14 @@ SHIPPED = ["auto_prune", "dense", "forms", "huai", "hybrid_p", "liang", "lin", "
            "pim_prune", "recom", "repim", "segprune", "snrram", "sre", "tiny_but_accurate", "tinyadc", "xue"]
 NAMES = f"{', '.join(SHIPPED[:-1])} or {SHIPPED[-1]}"
 GOOD = '''
+from dataclasses import replace
 from typing import ClassVar
 from pydantic import Field
 from xbarch.datapaths import base
 from xbarch.datapaths.dense import Dense, blocks
 
 class Options(base.Options):
-    gated: bool = Field(False, description="unused bit lines are not converted")
+    picks: bool = Field(False, description="which bit lines are converted is picked by hardware of its own")
     step: int = Field(1, ge=1, le=9, description="nothing")
 
 class Mine(Dense):
@@ -33,7 +34,7 @@ class Mine(Dense):
     Options: ClassVar[type[base.Options]] = Options
 
     def pack(self, layer, geometry):
-        return blocks(layer, geometry, gated=self.options.gated)
+        return [replace(block, gated=self.options.picks) for block in blocks(layer, geometry)]
 '''
 
 
@@ -62,7 +63,7 @@ def test_a_file_registers_its_data_path(write):
     assert "mine" not in registry.datapaths()
     assert registry.load_file(write(GOOD.replace("NAME", "mine"))) == ["mine"]
     assert list(registry.datapaths()) == sorted([*SHIPPED, "mine"])
-    path = registry.datapath("mine", {"gated": True})
+    path = registry.datapath("mine", {"picks": True})
     weights = np.full((3, 5, 1, 1), -8, np.int8)
     layer = Layer(name="fc", op="linear", inputs=("input",), in_shape=(5, 1, 1), out_shape=(3, 1, 1), weight_bits=4,
                   input_bits=2, weights=lambda: weights)
@@ -151,9 +152,9 @@ def test_a_name_like_none_has_no_hint(write):
 
 
 @pytest.mark.parametrize(("options", "why"), [
-    ({"gatd": True}, "options.gatd: unknown key 'gatd'; the keys here are gated, step; did you mean 'gated'?"),
-    ({"zzz": 1}, "options.zzz: unknown key 'zzz'; the keys here are gated, step"),
-    ({"gated": "yes"}, "options.gated: must be true or false, not 'yes'"),
+    ({"pick": True}, "options.pick: unknown key 'pick'; the keys here are picks, step; did you mean 'picks'?"),
+    ({"zzz": 1}, "options.zzz: unknown key 'zzz'; the keys here are picks, step"),
+    ({"picks": "yes"}, "options.picks: must be true or false, not 'yes'"),
     ({"step": 10}, "options.step: must be at most 9, not 10"),
     ({"step": 1.5}, "options.step: must be a whole number, not 1.5"),
 ])

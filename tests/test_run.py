@@ -50,11 +50,17 @@ def test_an_architecture_or_workload_of_another_kind():
         xbarch.verify(None, SMALL)
 
 
-def test_images_that_would_take_hours():
+def test_images_that_would_take_hours(monkeypatch):
+    """One by one, or where nothing repeats; put together from periods they take no time."""
     network = single(1, 1, 50_000)
-    assert refused("isaac_like", network, images=10_000) == (
-        "images: 10,000 images of 100,000 output pixels each are more than the 50,000,000 output pixels that a run may "
-        "have; give at most 500 images")
+    says = ("images: 10,000 images of 100,000 output pixels each are more than the 50,000,000 output pixels that a run "
+            "may have{}; give at most 500 images")
+    for choices in ({"engine": "simpy"}, {"mode": "batch"}):
+        found = refused("isaac_like", network, images=10_000, **choices)
+        assert found == says.format(" where every image is simulated")
+    monkeypatch.setattr("xbarch.machine.simulate.run_long", lambda *_: None)
+    assert refused("isaac_like", network, images=10_000) == says.format(
+        ", as no exact repetition of images was found")
 
 
 def test_the_least_crossbars_are_no_more_than_any_data_path_takes():
@@ -84,7 +90,8 @@ def test_crossbars_beyond_counting_are_refused_unpacked(monkeypatch):
     says = refused("isaac_like", "vgg16_imagenet_dense16", chips=10_000,
                    overrides=["crossbar.rows=1", "crossbar.columns=9"])
     assert says.startswith("crossbar: one dense copy of vgg16_imagenet_dense16 takes ")
-    assert says.endswith(" crossbars of 1 x 9 cells; use larger crossbars, so that at most 1,000,000 hold it")
+    assert says.endswith(" crossbars of 1 x 9 cells for layers that differ; use larger crossbars, so that at most "
+                         "2,000,000 hold it")
 
 
 @pytest.mark.parametrize(("body", "says"), [

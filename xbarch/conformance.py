@@ -113,7 +113,8 @@ def draw(rng: np.random.Generator, path: DataPath) -> Case:
     for _ in range(_TRIES):
         layer = _layer(rng, path)
         geometry = Geometry(int(rng.integers(16, 145)), int(rng.integers(16, 161)), int(rng.integers(1, 5)),
-                            dac_bits=int(rng.choice([1, 1, 2, 4])), adc_bits=8, unit_column=bool(rng.integers(2)))
+                            dac_bits=int(rng.choice([1, 1, 2, 4])), adc_bits=8, unit_column=bool(rng.integers(2)),
+                            gated=bool(rng.integers(2)))
         if _needs(path, Geometry(128, 128, 2), ou_rows=16, ou_columns=128) or rng.random() < 0.15:
             geometry = _with_units(rng, path, geometry)
         if rng.random() < 0.15:
@@ -289,8 +290,9 @@ def bounded(case: Case, packed: Sequence[Block]) -> None:
 def counted(case: Case, packed: Sequence[Block]) -> None:
     """What `work` says of an activation group is what its blocks are, while no inputs are known to skip.
 
-    Read as a whole, a group has one entry: its word lines, its bit lines (all of the array unless gated), its partial
-    sums, one read or more. In operation units all entries together sense what the group tiled into units does.
+    Read as a whole, a group has one entry: its word lines, its bit lines (all of the array where nothing gates them),
+    its partial sums, one read or more. In operation units all entries together sense what
+    the group tiled into units does.
     """
     geometry, phases = case.geometry, case.geometry.phases(case.layer.input_bits)
     work = checked.work(case.path, packed, case.layer, geometry)
@@ -298,17 +300,16 @@ def counted(case: Case, packed: Sequence[Block]) -> None:
     members = [[b for b in packed if (b.crossbar, b.group) == key] for key in keys]
     driven = [len({row for b in m for row in range(b.row0, b.row0 + b.rows)}) for m in members]
     used = [sum(b.columns for b in m) for m in members]
+    charged = [u if all(b.gated for b in m) else geometry.converted(u) for u, m in zip(used, members, strict=True)]
     checks: list[tuple[str, Any, Any]]
     if geometry.operation_units:
-        high, wide, tiled = geometry.ou_rows, geometry.ou_columns, list(zip(driven, used, strict=True))
+        high, wide, tiled = geometry.ou_rows, geometry.ou_columns, list(zip(driven, charged, strict=True))
         stacked = [(-(-r // high) * phases, c) for r, c in tiled]  # phases times units above one another
         checks = [("reads", int(work.reads.sum()), sum(n * -(-c // wide) for n, c in stacked)),
                   ("conversions", int((work.reads * work.columns).sum()), sum(n * c for n, c in stacked)),
                   ("cells sensed", int((work.reads * work.cells).sum()), phases * sum(r * c for r, c in tiled)),
                   ("units of too many rows", int((work.rows > high).sum()), 0)]
     else:
-        charged = [u if all(b.gated for b in m) else max(u, geometry.columns)
-                   for u, m in zip(used, members, strict=True)]
         sums = [sum(len(set(b.targets.tolist())) for b in m) for m in members]
         checks = [("crossbars of the groups", work.crossbar.tolist(), [crossbar for crossbar, _ in keys]),
                   ("rows", work.rows.tolist(), driven), ("columns", work.columns.tolist(), charged),

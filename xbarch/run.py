@@ -17,8 +17,9 @@ from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
 from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
+from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
 from xbarch.mapping import barriers
-from xbarch.mapping.pack import Packed, dense_crossbars, least_crossbars
+from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars
 from xbarch.mapping.packings import memo
 from xbarch.mapping.placement import place_tiles
 from xbarch.mapping.plan import Plan, plan
@@ -31,20 +32,16 @@ from xbarch.result.record import record
 from xbarch.result.result import Result
 from xbarch.result.run import Run
 from xbarch.result.tracing import placed, tracing
-from xbarch.sim.bounds import conserve
 from xbarch.sim.check import check
-from xbarch.sim.engines import Ran
-from xbarch.sim.engines import simulate as run
-from xbarch.sim.graph import Sink, StageGraph
-from xbarch.sim.modes import apply_mode, interval_of
+from xbarch.sim.modes import apply_mode
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import Document
 from xbarch.specs.text import brief
 from xbarch.support.progress import Progress, WindowProgress
 from xbarch.workload.graph import Workload
 
-_WINDOWS = 5 * 10**7  # most output pixels of all layers and images: some minutes
-_CROSSBARS = 10**6  # most that are packed one by one: some seconds
+_CROSSBARS = 2 * 10**6  # most that are packed one by one, of layers that differ: some twenty seconds, a gigabyte
+_ALL = 10**7  # most in all: some fifteen minutes and 25 gigabytes to compile and simulate
 _log = logging.getLogger(__name__)
 
 
@@ -90,7 +87,7 @@ def execute(arch: str | Path | Architecture | Request, workload: str | Path | Wo
 
 def perform(setup: Setup, watch: Watch | None = None) -> Run:
     """Pack, plan, compile, simulate and cost a prepared request."""
-    refuse_impossible(setup.network, setup.machine)
+    refuse_impossible(setup.network, setup.machine, setup.path)
     return _perform(setup, setup.network, pack_network(setup), Watch() if watch is None else watch)
 
 
@@ -113,7 +110,7 @@ def execute_segments(arch: str | Path | Architecture | Request, workload: str | 
         if not segment.compute_layers:
             return ""
         try:
-            refuse_impossible(segment, setup.machine)
+            refuse_impossible(segment, setup.machine, setup.path)
             single = replace(setup, request=request.changed(policy="one_copy", placement="row_major"))
             _planned(single, segment, packed(segment))
         except CapacityError as error:
@@ -144,7 +141,7 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
         InputError: as in `simulate`; or the workload stores no activations.
     """
     setup = prepare(to_request(arch, workload, choices))
-    refuse_impossible(setup.network, setup.machine)
+    refuse_impossible(setup.network, setup.machine, setup.path)
     from xbarch.functional.execute import verify as functional_verify
 
     packed, layers = pack_network(setup), setup.network.compute_layers
@@ -198,18 +195,15 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
     network = known.workload(request.workload)
     if request.bits is not None:
         network = widen(network, request.bits)
-    windows = sum(layer.windows for layer in network.layers)
-    if request.images * windows > _WINDOWS:
-        raise InputError(f"{request.images:,} images of {windows:,} output pixels each are more than the {_WINDOWS:,} "
-                         f"output pixels that a run may have; give at most {_WINDOWS // windows:,} images",
-                         field="images")
     path = choose_datapath(network, request.datapath, request.options)
     with nullcontext() if found is None else found.blamed():
         machine = build(architecture, network, path, request.policy, request.chips)
+    if not may_repeat(_asked(request), machine):
+        refuse_many(request.images, sum(layer.windows for layer in network.layers), " where every image is simulated")
     return Setup(request=request, machine=machine, network=network, path=path, source=found)
 
 
-def refuse_impossible(network: Workload, machine: Machine) -> None:
+def refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> None:
     """Refuse, before anything is packed, a network that cannot fit on the machine or would take too long to pack.
 
     Raises:
@@ -222,9 +216,13 @@ def refuse_impossible(network: Workload, machine: Machine) -> None:
                             f"{machine.crossbars:,}; {ceil(least / machine.crossbars):,} times as many tiles (or "
                             "--chips) would hold it")
     g, dense = machine.geometry, dense_crossbars(network, machine.geometry)
-    if dense > _CROSSBARS:
-        raise InputError(f"one dense copy of {network.name} takes {dense:,} crossbars of {g.rows} x {g.columns} cells; "
-                         f"use larger crossbars, so that at most {_CROSSBARS:,} hold it", field="crossbar")
+    if dense <= _CROSSBARS:
+        return
+    alone = dense_crossbars(distinct(network, path), g)
+    for found, most, of in ((alone, _CROSSBARS, " for layers that differ"), (dense, _ALL, "")):
+        if found > most:
+            raise InputError(f"one dense copy of {network.name} takes {found:,} crossbars of {g.rows} x {g.columns} "
+                             f"cells{of}; use larger crossbars, so that at most {most:,} hold it", field="crossbar")
 
 
 def pack_network(setup: Setup) -> dict[str, Packed]:
@@ -262,30 +260,20 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     check(graph)
     with setup.blamed():
         machine.refuse_unpriced(graph)
+    drawn = plain if request.mode == "batch" else graph
     windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}
     traced = nullcontext() if watch.trace is None else tracing(watch.trace, graph, windows)
     with traced as sink:
-        ran = _supervised(machine, graph, request.engine, watch.progress, sink)
-    trace, bounds = ran.trace, conserve(graph, ran.trace)
-    drawn = plain if request.mode == "batch" else graph
+        done, ran = simulate_graph(machine, graph, plain, _asked(request, watch.progress), sink)
     return Run(machine=machine, workload=network, path=setup.path, packed=packed, plan=planned, graph=drawn,
-               trace=trace, steady=interval_of(graph, plain, trace, request.mode), bounds=bounds,
-               ledger=ledger(drawn, trace, machine.prices()),
+               trace=done.trace, steady=done.steady, bounds=done.bounds,
+               ledger=ledger(drawn, done.trace, machine.prices()),
                nameplate=nameplate(machine.architecture, *machine.precision(network)), overrides=request.overrides,
                batch=request.batch, mode=request.mode, engine=ran.engine, why=ran.why)
 
 
-def _supervised(machine: Machine, graph: StageGraph, engine: str, progress: WindowProgress | None,
-                sink: Sink | None) -> Ran:
-    """Run the graph, under supervision where units are processes; what supervises loads SimPy."""
-    if not machine.processes:
-        return run(graph, engine, progress, sink)
-    from xbarch.machine.supervise import check_priced, supervise
-
-    with supervise(machine.processes, graph) as beat:
-        ran = run(graph, engine, progress, sink, beat)
-        check_priced(machine.processes, graph, ran.trace, machine.prices())
-    return ran
+def _asked(request: Request, progress: WindowProgress | None = None) -> Asked:
+    return Asked(request.mode, request.engine, request.images, progress)
 
 
 def _path(trace: object) -> Path:

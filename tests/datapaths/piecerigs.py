@@ -45,7 +45,7 @@ def lawful(path, layer, geometry):
     """No more crossbars, reads and conversions than `dense`, and room for what is kept."""
     blocks = exact(path, layer, geometry)
     ours, theirs = pieces.cost(blocks, geometry), pieces.cost(
-        dense.blocks(layer, geometry, path.options.sign, gated=geometry.operation_units), geometry)
+        dense.blocks(layer, geometry, path.options.sign), geometry)
     assert all(a <= b for a, b in zip(ours, theirs, strict=True))
     assert ours[0] >= ceil(sum(b.kept for b in blocks) / (geometry.rows * geometry.columns))
     return blocks, ours, theirs

@@ -125,28 +125,30 @@ def test_blocks_of_few_rows_are_stacked():
     eighth[:128:4, :32] = True
     eighth[1::8, 32:] = True
     assert len(dense.blocks(conv(half), ISAAC)) == 4
-    assert [(b.crossbar, b.rows, b.gated) for b in PimPrune().pack(conv(half), ISAAC)] == [
-        (0, 128, False), (1, 128, False)]
+    assert [(b.crossbar, b.rows) for b in PimPrune().pack(conv(half), ISAAC)] == [(0, 128), (1, 128)]
     apart = PimPrune({"stack": False}).pack(conv(eighth), ISAAC)
     assert [(b.crossbar, b.rows) for b in apart] == [(0, 32), (1, 32)]
     layer = conv(eighth)
     stacked = PimPrune().pack(layer, ISAAC)
-    assert [(b.crossbar, b.row0, b.group, b.columns, b.gated) for b in stacked] == [
-        (0, 0, 0, 129, True), (0, 32, 1, 129, True)]
+    assert [(b.crossbar, b.row0, b.group, b.columns) for b in stacked] == [(0, 0, 0, 129), (0, 32, 1, 129)]
     work = PimPrune().work(stacked, layer, ISAAC)
     assert work.reads.tolist() == [4, 4] and work.rows.tolist() == [32, 32]
 
 
 def test_operation_units_counted_by_hand():
-    """40 kept rows: 3 rows of units (16, 16, 8), 129 bit lines in 9, 4 phases."""
+    """40 kept rows: 3 rows of units (16, 16, 8), 10 weights of 4 bit lines and a reference in 3 columns of units, 4
+    phases; where bit lines are not gated units convert all of their 16."""
     mask = np.zeros((200, 10), bool)
     mask[5::5] = True
     mask[0] = True
     layer = conv(mask)
-    blocks = TinyButAccurate().pack(layer, SRE)
-    work = TinyButAccurate().work(blocks, layer, SRE)
-    assert [b.rows for b in blocks] == [40] and work.reads.sum() == 3 * 9 * 4
-    assert (work.reads * work.columns).sum() == 3 * 129 * 4 and (work.reads * work.cells).sum() == 40 * 129 * 4
+    for gated, lines in ((True, 41), (False, 48)):
+        geometry = replace(SRE, gated=gated)
+        blocks = TinyButAccurate().pack(layer, geometry)
+        work = TinyButAccurate().work(blocks, layer, geometry)
+        assert [b.rows for b in blocks] == [40] and work.reads.sum() == 3 * 3 * 4
+        assert (work.reads * work.columns).sum() == 3 * lines * 4
+        assert (work.reads * work.cells).sum() == 40 * lines * 4
 
 
 def test_lists_by_hand():

@@ -1,5 +1,6 @@
 """The dense data path against its closed forms, and ISAAC's claim that flipped bit lines save the ADC a bit."""
 
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from xbarch.datapaths.base import Geometry
-from xbarch.datapaths.dense import Dense, blocks
+from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.tools import cells
 from xbarch.errors import InputError
 from xbarch.functional.execute import lossless_bits, run
@@ -43,9 +44,10 @@ def bit_lines(sign, bits, cell_bits):
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(SIGNS), st.integers(2, 16), st.integers(1, 4), st.integers(1, 3), st.integers(1, 90),
-       st.integers(1, 150), st.integers(8, 200), st.integers(40, 200), st.booleans())
-def test_crossbars_and_work_are_closed_forms(sign, bits, cell_bits, groups, channels, filters, rows, columns, unit):
-    geometry = Geometry(rows, columns, cell_bits, dac_bits=1, adc_bits=8, unit_column=unit)
+       st.integers(1, 150), st.integers(8, 200), st.integers(40, 200), st.booleans(), st.booleans())
+def test_crossbars_and_work_are_closed_forms(sign, bits, cell_bits, groups, channels, filters, rows, columns, unit,
+                                             gated):
+    geometry = Geometry(rows, columns, cell_bits, dac_bits=1, adc_bits=8, unit_column=unit, gated=gated)
     layer = conv(np.zeros((filters * groups, channels, 3, 1), np.int16), bits, 5, groups)
     path = Dense({"sign": sign})
     each = bit_lines(sign, bits, cell_bits)
@@ -58,7 +60,8 @@ def test_crossbars_and_work_are_closed_forms(sign, bits, cell_bits, groups, chan
     assert work.rows.sum() == groups * wide * 3 * channels
     assert work.outputs.sum() == groups * tall * filters
     reference = sign == "offset" and unit
-    assert (work.columns * work.reads).sum() == groups * tall * wide * (columns + reference) * 5
+    across = filters * each + wide * (sign == "offset") if gated else wide * (columns + reference)
+    assert (work.columns * work.reads).sum() == groups * tall * across * 5
     assert sum(b.kept for b in blocks) == groups * 3 * channels * filters * each
 
 
@@ -258,10 +261,12 @@ def test_of_equal_weights_the_first_are_kept():
     ("offset", True, 33, 20), ("offset", False, 32, 19), ("differential", True, 32, 8), ("twos", True, 32, 17)])
 def test_a_block_reads_its_reference_and_the_idle_bit_lines(sign, unit, columns, idle):
     """3 filters of 8 bits in 2-bit cells on 32 bit lines: 12 (differential 24, two's complement 15) hold weights; the
-    offset's reference is one more, beside the array or in it; the rest of the crossbar is read but holds nothing."""
-    block, = Dense({"sign": sign}).pack(linear(np.zeros((5, 3), int)), Geometry(16, 32, 2, unit_column=unit))
+    offset's reference is one more, beside the array or in it; the rest of the crossbar is read but holds nothing, on a
+    machine that does not gate it."""
+    layer, geometry = linear(np.zeros((5, 3), int)), Geometry(16, 32, 2, unit_column=unit, gated=False)
+    block, = Dense({"sign": sign}).pack(layer, geometry)
     assert (block.columns, block.idle) == (columns, idle)
     used = 3 * bit_lines(sign, 8, 2) + (sign == "offset")
     assert block.columns - block.idle == used
-    gated, = blocks(linear(np.zeros((5, 3), int)), Geometry(16, 32, 2, unit_column=unit), sign, gated=True)
+    gated, = Dense({"sign": sign}).pack(layer, replace(geometry, gated=True))
     assert (gated.columns, gated.idle) == (used, 0)

@@ -217,7 +217,7 @@ def test_the_dummy_is_seven_in_digit_columns_beside_weights_moved_by_seven(cell_
         digit = base ** np.arange(slices)
         numbers = stored.reshape(block.rows, -1, slices) @ digit
         assert np.array_equal(numbers[:, 1:] - 7, layer.matrix[np.ix_(block.inputs, block.targets)])
-        assert block.columns == slices * (len(block.targets) + 1) and block.gated
+        assert block.columns == slices * (len(block.targets) + 1)
 
 
 def test_sums_are_the_filters_less_the_dummy():
@@ -244,7 +244,7 @@ def test_one_column_belongs_to_different_filters_in_different_sub_groups():
     assert work.extra["demux"].tolist() == [2]  # one look-up a sum and window
 
 
-def test_layers_without_removed_segments_are_dense_and_gated():
+def test_layers_without_removed_segments_are_dense():
     layer = conv(np.ones((10, 2), bool), 16)
     path = Meng()
     blocks = path.pack(layer, ISAAC)

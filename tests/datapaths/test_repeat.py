@@ -83,7 +83,7 @@ def test_weights_that_do_not_repeat_are_packed_as_dense():
     layer = conv(np.ones((64, 16, 3, 3)))
     path = PattPim()
     blocks = path.pack(layer, SRE)
-    assert pieces.cost(blocks, SRE) == pieces.cost(dense.blocks(layer, SRE, gated=True), SRE)
+    assert pieces.cost(blocks, SRE) == pieces.cost(dense.blocks(layer, SRE), SRE)
     assert not any(isinstance(b, Shared) for b in blocks)
     assert not path.work(blocks, layer, SRE).extra["reuse"].any()
 
@@ -95,7 +95,7 @@ def test_a_smaller_mask_never_costs_more_than_all_of_it():
     layers = [conv(order >= n * weights.size // 6, weights=weights) for n in range(7)]
     costs = [pieces.cost(exact(path, layer, SRE), SRE) for layer in layers]
     kept = [sum(b.kept for b in path.pack(layer, SRE)) for layer in layers]
-    whole = pieces.cost(dense.blocks(layers[0], SRE, gated=True), SRE)
+    whole = pieces.cost(dense.blocks(layers[0], SRE), SRE)
     assert all(a <= b for cost in costs for a, b in zip(cost, whole, strict=True))
     assert kept[-1] == 0 and all(k <= layer.kept_weights * 4 for k, layer in zip(kept, layers, strict=True))
 
@@ -131,8 +131,6 @@ def test_repeated_inputs_are_not_read_again(geometry, repeats):
     blocks = exact(path, layer, geometry)
     assert any(isinstance(b, Shared) for b in blocks) == repeats
     work = path.work(blocks, layer, geometry, stream(x))
-    if not geometry.operation_units and not repeats:  # not gated: the whole array is converted
-        assert work.columns.min() >= geometry.columns
     expected = recounted(blocks, geometry, 4, x, lambda inputs, w: w == 0 or (x[w, inputs] != x[w - 1, inputs]).any())
     assert np.array_equal(emitted(work, 12), expected)
     assert work.outputs.sum() == sum(b.outputs for b in blocks)

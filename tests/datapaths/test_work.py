@@ -1,5 +1,7 @@
 """The default emission of work, and geometry's small arithmetic, by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,20 +17,21 @@ def block(crossbar, group, rows, columns, targets, row0=0, gated=False):
                  targets=np.arange(targets), contents=unread, group=group, gated=gated)
 
 
-def test_all_bit_lines_are_converted_unless_every_block_read_is_gated():
-    """A narrow block costs the whole array of 16; gated it costs its own; the reference beside the array is a 17th."""
+def test_all_bit_lines_are_converted_unless_the_machine_gates_or_the_data_path_picks():
+    """A narrow block costs the whole array of 16, unless the data path picks all that is read: then its own; the
+    reference beside the array is a 17th. On a machine that gates, blocks cost their own bit lines."""
     blocks = [block(0, 0, 8, 6, 3), block(1, 0, 8, 6, 3, gated=True), block(2, 0, 8, 17, 8),
               block(3, 0, 4, 6, 3, gated=True), block(3, 0, 4, 6, 3, row0=4)]
-    work = standard_work(blocks, 4, GEOMETRY)
-    assert work.columns.tolist() == [16, 6, 17, 16]
-    assert work.rows.tolist() == [8, 8, 8, 8] and work.cells.tolist() == [128, 48, 136, 128]
-    assert work.reads.tolist() == [4] * 4 and work.outputs.tolist() == [3, 3, 8, 6]
+    for gated, columns in ((False, [16, 6, 17, 16]), (True, [6, 6, 17, 12])):
+        work = standard_work(blocks, 4, replace(GEOMETRY, gated=gated))
+        assert work.columns.tolist() == columns
+        assert work.rows.tolist() == [8, 8, 8, 8] and work.cells.tolist() == [8 * c for c in columns]
+        assert work.reads.tolist() == [4] * 4 and work.outputs.tolist() == [3, 3, 8, 6]
 
 
 def test_groups_come_sorted_and_word_lines_count_once():
     """Two blocks of one group side by side share their word lines; another group is a read of its own."""
-    blocks = [block(1, 1, 5, 4, 2, gated=True), block(0, 0, 8, 4, 1, gated=True), block(1, 0, 6, 4, 2, gated=True),
-              block(1, 0, 3, 5, 2, row0=5, gated=True)]
+    blocks = [block(1, 1, 5, 4, 2), block(0, 0, 8, 4, 1), block(1, 0, 6, 4, 2), block(1, 0, 3, 5, 2, row0=5)]
     work = standard_work(blocks, 1, GEOMETRY)
     assert work.crossbar.tolist() == [0, 1, 1]
     assert work.rows.tolist() == [8, 8, 5]  # rows 0..5 and 5..7 are eight, not nine
@@ -60,3 +63,5 @@ def test_operation_units_cover_every_cell_once(rows, columns):
     found = sorted((r, c, n) for r, c, n in zip(work.rows, work.columns, work.reads, strict=True))
     assert found == sorted((r, c, 2 * tiles.count((r, c))) for r, c in set(tiles))
     assert (work.cells * work.reads).sum() == 2 * rows * columns and work.outputs.sum() == 4
+    whole = standard_work([block(0, 0, rows, columns, 4)], 2, replace(geometry, gated=False))
+    assert set(whole.columns) == {5} and whole.reads.sum() == work.reads.sum()

@@ -248,9 +248,12 @@ def test_crossbars_are_the_dense_ones_with_two_signs():
     """No crossbar saved, no index: ceil(R / rows) * ceil(F / weights a row), six 1-bit cells a 4-bit weight."""
     weights, layer = trained(14, filters=50)
     path = Xue()
-    blocks = path.pack(filled(layer, path.project(weights, layer, ISAAC, 0.1)), ISAAC)
+    layer = filled(layer, path.project(weights, layer, ISAAC, 0.1))
+    blocks = path.pack(layer, ISAAC)
     assert len(blocks) == 3 * 3 and path.components(ISAAC) == []
-    assert path.work(blocks, layer, ISAAC).columns.tolist() == [128] * 9
+    assert path.work(blocks, layer, ISAAC).columns.tolist() == [21 * 6] * 6 + [8 * 6] * 3  # of 50 filters
+    open_ = replace(ISAAC, gated=False)
+    assert path.work(path.pack(layer, open_), layer, open_).columns.tolist() == [128] * 9
 
 
 def test_skip_converts_only_bit_lines_that_hold_something():

@@ -1,20 +1,25 @@
 """Packings read from files are those that were written, to the bit, and belong to what they are asked for."""
 
 from dataclasses import fields, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import xbarch
+from xbarch.datapaths.dense import Dense
 from xbarch.machine.machine import Machine
 from xbarch.mapping import packings
-from xbarch.mapping.pack import stream
+from xbarch.mapping.pack import dense_crossbars, distinct, stream
+from xbarch.mapping.pack import pack as single
 from xbarch.plugins import checked, registry
 from xbarch.plugins.registry import datapath
 from xbarch.request import choose_datapath
+from xbarch.run import refuse_impossible
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.support import cache
+from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.zoo import GroupPruning, synthetic
 
 RUNS = [("isaac_like", "vgg7_pruned"), ("isaac_like", "digit_pairs/vgg7_segprune_8x"),
@@ -132,3 +137,60 @@ def test_what_plugins_pack_is_not_kept(tmp_path):
     streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
     assert packings._name(network, path, geometry, streams)
     assert packings._name(network, datapath("mine"), geometry, streams) == ""
+
+
+# -- layers alike ---------------------------------------------------------------------------------------------------
+
+def stack(*filters, masked=False):
+    """Convolutions of so many filters and channels one after another, each with weights of its own."""
+    layers = [Layer("input", "input", (), (filters[0], 5, 5), (filters[0], 5, 5), output_bits=4)]
+    for number, (channels, count) in enumerate(pairwise((filters[0], *filters))):
+        weights = np.random.default_rng(number).integers(-7, 8, (count, channels, 3, 3))
+        layers.append(Layer(f"conv{number}", "conv", (layers[-1].name,), (channels, 5, 5), (count, 5, 5), (3, 3),
+                            padding=(1, 1), weight_bits=4, input_bits=4, output_bits=4, weights=lambda w=weights: w,
+                            mask=(lambda w=weights: w > 0) if masked else None))
+    return Workload("stack", tuple(layers))
+
+
+def test_layers_alike_are_packed_once(monkeypatch):
+    """They share tables and work, equal to those of a packing of their own; what they hold is their own weights."""
+    machine, counted, pack = Machine(load("isaac_like", Architecture, ["crossbar.rows=16"])), [], Dense.pack
+
+    def counting(path, layer, geometry):
+        counted.append(layer.name)
+        return pack(path, layer, geometry)
+
+    monkeypatch.setattr(Dense, "pack", counting)
+    for network, packed_ in ((stack(20, 20, 20, 30, 30), ["conv0", "conv3", "conv4"]),
+                             (stack(20, 20, masked=True), ["conv0", "conv1"])):
+        counted.clear()
+        made = packings.packed(network, Dense(), machine.geometry, machine.sensing)
+        assert counted == packed_
+        assert [la.name for la in distinct(network, Dense()).compute_layers] == packed_
+        for layer in network.compute_layers:
+            own = single(layer, Dense(), machine.geometry, machine.sensing)
+            mine = made[layer.name]
+            assert alike(mine.layout, own.layout) and alike(mine.work, own.work) and mine.layer is layer
+            assert all(np.array_equal(a.contents().cells, b.contents().cells)
+                       for a, b in zip(mine.blocks, own.blocks, strict=True))
+
+
+def test_inputs_or_another_method_make_layers_their_own():
+    network = stack(20, 20, 20)
+    given = {layer.name: np.zeros((1, *layer.in_shape), np.uint8) for layer in network.compute_layers}
+    assert len(distinct(network, Dense()).compute_layers) == 1
+    assert len(distinct(network, datapath("pattpim")).compute_layers) == 3
+    assert len(distinct(replace(network, activations=given), Dense()).compute_layers) == 3
+
+
+@pytest.mark.full
+def test_more_than_a_million_crossbars_of_layers_alike():
+    """40 layers of 32,768 crossbars each are packed in the time of one; layers that differ are refused by their number,
+    before they are packed."""
+    machine = Machine(load("isaac_like", Architecture, ["crossbar.rows=4", "crossbar.columns=4"]), 100)
+    network = Workload("stack", tuple(replace(layer, weights=lambda: np.zeros((64, 64, 3, 3), np.int8))
+                                      for layer in stack(*[64] * 40).layers))
+    refuse_impossible(network, machine, Dense())
+    made = packings.packed(network, Dense(), machine.geometry, machine.sensing)
+    assert len({id(p.layout) for p in made.values()}) == 1
+    assert sum(p.crossbars for p in made.values()) == dense_crossbars(network, machine.geometry)

@@ -29,7 +29,6 @@ from xbarch.workload.graph import Layer, Workload
 
 LAYERS = 10  # a variant and law; three where a packing looks for the largest sum of every bit line
 DENSITIES = (1.0, 0.8, 0.5, 0.3, 0.15, 0.05)
-BY_UNITS = ("auto_prune", "lin", "pattern", "pattpim", "recom", "repim", "snrram", "sre")  # read used bit lines alone
 REPEATS = ("pattpim", "repim")
 
 
@@ -336,7 +335,7 @@ def dense_as_matched(case, layer):
     sign, bits = options.get("sign", "offset"), 1 if changes else geometry.cell_bits
     if path.name == "forms":
         return dense_steps(layer, replace(geometry, ou_rows=path.height(geometry)), "differential", bits, True)
-    return dense_steps(layer, geometry, sign, bits, path.name not in BY_UNITS or getattr(path.options, "orc", 1) == 0)
+    return dense_steps(layer, geometry, sign, bits, False)
 
 
 STEPPED = [(n, o) for n, o in VARIANTS if n != "meng" and o != {"fill": "kernels"}]  # see `test_where_the_laws_end`

@@ -6,6 +6,7 @@ The cases follow from their number, so a case that fails can be run alone: `case
 import os
 from collections import Counter
 from dataclasses import replace
+from math import ceil, log2
 from random import Random
 
 import numpy as np
@@ -208,6 +209,12 @@ def traffic(run) -> dict[str, Counter]:
             else:
                 taps = layer.kernel[0] * layer.kernel[1] * len(layer.inputs)
                 words = -(-layer.out_shape[0] * taps * layer.input_bits // machine.edram_bits)
+                if averages(layer):  # pixel by pixel; sums are read but for the first, stored, read for the average
+                    size = next(n for n in range(8, 64, 8) if ((1 << layer.input_bits) - 1) * taps < 1 << n
+                                and layer.input_bits + ceil(log2(taps)) <= n)
+                    pixel, sums = (-(-layer.out_shape[0] * bits // machine.edram_bits)
+                                   for bits in (layer.input_bits, size))
+                    words = taps * (pixel + 2 * sums)
                 each["edram_access"] += words
                 results.append((plan.homes[layer.name][copy], set(range(layer.out_shape[0]))))
             for tile, outputs in results:
@@ -219,6 +226,12 @@ def traffic(run) -> dict[str, Counter]:
             total.update({action: count * windows for action, count in each.items()})
         found[layer.name] = total
     return found
+
+
+def averages(layer) -> bool:
+    """Whether a layer averages maps of several pixels whole."""
+    return layer.op == "avgpool" and layer.out_shape[1:] == (1, 1) and layer.kernel == layer.in_shape[1:] != (1, 1) \
+        and not any(layer.padding)
 
 
 def routers(machine, source: int | None, tiles: set[int]) -> int:

@@ -50,6 +50,10 @@ class DataPath(Plugin[OptionsT]):
     """Whether, where a read senses the whole array, every activation group is read once per input phase whatever the
     inputs are."""
 
+    by_shape: ClassVar[bool] = False
+    """Whether a layer without a mask is packed, and its work counted, by its shape and bits alone, whatever its weights
+    and inputs: layers alike are then packed once."""
+
     @property
     def stores_once(self) -> bool:
         """Whether every kept weight has cells of its own, the same number for each; False where equal weights share

@@ -39,6 +39,7 @@ class Dense(Pruning[DenseOptions]):
     name: ClassVar[str] = "dense"
     title: ClassVar[str] = "Dense"
     reads_every_phase: ClassVar[bool] = True
+    by_shape: ClassVar[bool] = True
     summary: ClassVar[str] = "every weight stored, nothing skipped (the baseline)"
     provenance: ClassVar[str] = ("Shafiee et al., ISAAC, ISCA 2016 (offset, flipped columns, unit column); "
                                  "Chi et al., PRIME, ISCA 2016 (positive and negative arrays, subtracted in analog)")
@@ -97,6 +98,12 @@ def _taken(geometry: Geometry, sign: Sign) -> int:
     return geometry.columns + reference(geometry, sign) - across(geometry, sign)
 
 
+def span(used: int, geometry: Geometry, sign: Sign) -> int:
+    """Bit lines of a block that has a crossbar to itself and uses so many, references included: where unused ones are
+    converted it spans the array, its reference last."""
+    return used if geometry.gated or geometry.operation_units else max(used, across(geometry, sign))
+
+
 def per_crossbar(bits: int, geometry: Geometry, sign: Sign) -> int:
     """Weights per crossbar row."""
     return (geometry.columns - _taken(geometry, sign)) // per_weight(bits, geometry, sign)
@@ -114,11 +121,8 @@ def encoded(weights: NDArray[np.integer[Any]], outputs: NDArray[np.int64], bits:
     return _ENCODE[scheme(geometry, sign)](weights, outputs, bits, geometry.cell_bits, width)
 
 
-def blocks(layer: Layer, geometry: Geometry, sign: Sign = "offset", gated: bool = False) -> list[Block]:
-    """The dense packing. Weights are read only when a block's contents are made.
-
-    gated: bit lines that hold no weight are not converted, so the unit column follows the last used one.
-    """
+def blocks(layer: Layer, geometry: Geometry, sign: Sign = "offset") -> list[Block]:
+    """The dense packing. Weights are looked at only when a block's contents are made."""
     cells_each, wide = per_weight(layer.weight_bits, geometry, sign), per_crossbar(layer.weight_bits, geometry, sign)
     filters = layer.filters // layer.groups
     kept = layer.kept if layer.mask is not None else None
@@ -131,14 +135,13 @@ def blocks(layer: Layer, geometry: Geometry, sign: Sign = "offset", gated: bool 
             targets = group * filters + np.arange(f, min(f + wide, filters))
             beside = slice(int(targets[0]), int(targets[-1]) + 1)
             count = len(targets)
-            width = used = count * cells_each + reference(geometry, sign)
-            if not gated:
-                width = max(used, across(geometry, sign))
+            used = count * cells_each + reference(geometry, sign)
+            width = span(used, geometry, sign)
             for inputs, down, high, cap in lines:
                 weights = high * count if kept is None else int(kept[down, beside].sum())
                 result.append(Block(
                     crossbar=len(result), row0=0, col0=0, inputs=inputs, columns=width, kept=weights * cells_each,
-                    targets=targets, gated=gated, idle=width - used, cap=cap,
+                    targets=targets, idle=width - used, cap=cap,
                     contents=partial(_contents, layer, (down, beside), targets, geometry, sign, width)))
     return result
 

@@ -395,7 +395,8 @@ def _stacked(stacks: Sequence[list[Block]], phases: int, geometry: Geometry, str
                 known[key] = effective(vectors, inputs, np.cumsum(rows) - rows, geometry.dac_bits)
         for height in dict.fromkeys(rows.tolist()):
             same = rows == height
-            table.append((stack[0].crossbar, height, stack[0].columns, stack[0].outputs * int(same[0])))
+            table.append((stack[0].crossbar, height, geometry.converted(stack[0].columns),
+                          stack[0].outputs * int(same[0])))
             reads.append(phases * int(same.sum()) if vectors is None else known[key][:, same].sum(axis=1))
     crossbar, high, columns, outputs = np.array(table, np.int64).T
     return Work(crossbar=crossbar, rows=high, columns=columns, cells=high * columns, reads=np.array(reads, np.int64).T,

@@ -86,7 +86,7 @@ class Huai(Pruning[HuaiOptions]):
             targets = grid.starts[q] + np.arange(grid.sizes[q])
             rows = (np.flatnonzero(alive[q])[:, None] * grid.area + np.arange(grid.area)).ravel()
             used = len(targets) * each + dense.reference(geometry, self.options.sign)
-            width = max(used, dense.across(geometry, self.options.sign))
+            width = dense.span(used, geometry, self.options.sign)
             for start in range(0, len(rows), tall):
                 here = rows[start:start + tall]
                 result.append(Block(

@@ -79,7 +79,7 @@ class Meng(Pruning[MengOptions]):
     """Sub-groups are stacked down the rows and cut at a crossbar's last row; the sums of the parts are added digitally.
 
     A stored weight is w + 2**(bits-1) - 1; a dummy weight 0, stored in the block's first digit columns, delivers
-    the sum that undoes the offset. Sub-groups are read one after another; unused bit lines are not converted.
+    the sum that undoes the offset. Sub-groups are read one after another.
     """
 
     name: ClassVar[str] = "meng"
@@ -122,7 +122,7 @@ class Meng(Pruning[MengOptions]):
         slots = geometry.columns // geometry.slices(layer.weight_bits)
         stacks = self.stacks(layer, slots - 1)
         if stacks is None:
-            return dense.blocks(layer, geometry, gated=True)
+            return dense.blocks(layer, geometry)
         room = slots if self.options.diagonal else 0
         pages = [_page(pieces, room) for stack in stacks for pieces in _cut(stack, geometry.rows)]
         shelves = _shelve(pages, slots) if self.options.side_by_side else [[page] for page in pages]
@@ -196,7 +196,7 @@ class Meng(Pruning[MengOptions]):
                 yield Routed(
                     crossbar=crossbar, row0=row0, col0=col0 + slot * slices, inputs=piece.inputs,
                     columns=piece.width * slices, kept=int(layer.kept[local][:, piece.filters].sum()) * slices,
-                    targets=piece.filters, group=read + group, gated=True,
+                    targets=piece.filters, group=read + group,
                     contents=partial(self._contents, layer, geometry, local, piece.filters))
                 row0 += len(piece.inputs)
             col0, read = col0 + page.width * slices, read + page.reads

@@ -39,6 +39,9 @@ class Geometry:
     """Word lines of an operation unit, the largest part of an array that one read senses; 0: the whole array."""
     ou_columns: int = field(default=0, kw_only=True)
     """Bit lines of an operation unit; 0: all."""
+    gated: bool = field(default=True, kw_only=True)
+    """Whether bit lines that hold nothing are left out of a read's conversions; else it converts all of the array, or
+    of the operation unit."""
     signed: bool = field(default=False, kw_only=True)
     """Whether each cell is a pair, in two arrays that share word lines and whose bit lines are subtracted before they
     are sensed: it holds -(2**cell_bits - 1) to 2**cell_bits - 1, and converters give a sign and `adc_bits` of
@@ -49,13 +52,21 @@ class Geometry:
         """The geometry of an architecture's crossbar."""
         unit = crossbar.operation_unit
         return cls(crossbar.rows, crossbar.columns, crossbar.cell_bits, dac_bits=crossbar.dac_bits,
-                   adc_bits=crossbar.adc_bits, unit_column=crossbar.unit_column, ou_rows=unit.rows if unit else 0,
-                   ou_columns=unit.columns if unit else 0, signed=crossbar.subtraction == "analog")
+                   adc_bits=crossbar.adc_bits, unit_column=crossbar.unit_column, gated=crossbar.gated,
+                   ou_rows=unit.rows if unit else 0, ou_columns=unit.columns if unit else 0,
+                   signed=crossbar.subtraction == "analog")
 
     @property
     def operation_units(self) -> bool:
         """Whether a read senses less than the whole array."""
         return self.ou_rows > 0
+
+    def converted(self, used: int) -> int:
+        """Bit lines that a read converts whose blocks use so many: these alone where the machine gates the others, else
+        all of the array, or of each operation unit."""
+        if self.gated:
+            return used
+        return -(-used // self.ou_columns) * self.ou_columns if self.ou_columns else max(used, self.columns)
 
     def slices(self, bits: int) -> int:
         """Bit slices, one cell each, that hold `bits` bits."""
@@ -100,7 +111,7 @@ class Contents:
     """[k]: integer factor."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Block:
     """A rectangle of cells on one crossbar."""
 
@@ -126,7 +137,7 @@ class Block:
     """Guaranteed largest magnitude of a bit line's sum in one read; None: rows * (2**cell_bits - 1) *
     (2**dac_bits - 1)."""
     gated: bool = False
-    """Whether unused bit lines of the array are not converted."""
+    """Whether the data path's own hardware picks the bit lines that are converted, on every machine."""
     idle: int = 0
     """Bit lines that hold no weight but are read with the others; they are not programmed."""
 

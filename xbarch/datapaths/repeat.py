@@ -125,7 +125,7 @@ class PattPim(Pieces[RepeatOptions]):
             crossbar=placed.crossbar, row0=placed.row0, col0=placed.col0, inputs=placed.piece.rows, columns=width,
             kept=int(kept.sum()) * each, targets=filters,
             contents=partial(self._contents, layer, geometry, rows, placed.piece.filters, filters, pattern),
-            group=placed.read, cap=dense.largest(len(rows), geometry, sign), gated=True, patterns=count)
+            group=placed.read, cap=dense.largest(len(rows), geometry, sign), patterns=count)
 
     def _contents(self, layer: Layer, geometry: Geometry, rows: Ints, first: Ints, filters: Ints,
                   pattern: Ints) -> Contents:

@@ -4,7 +4,7 @@ time and energy rest on the same work."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 import numpy as np
@@ -65,13 +65,17 @@ class Compiler:
 
     def graph(self, images: int) -> StageGraph:
         """Return the stage graph for `images` images."""
-        order = {name: i for i, name in enumerate(self.plan.edges)}
-        flows = []
+        order, flows = dict[str, int](), list[Flow]()
         for name, edges in self.plan.edges.items():
             layer = self.workload[name]
             copies = tuple(tuple(self.copy(layer, c).stages) for c in range(self.plan.copies[name]))
             inputs = tuple(Edge(order[e.producer], e.need, e.release, self.plan.capacity[name, i])
                            for i, e in enumerate(edges))
+            if layer.summed:
+                flows.append(self.sums(layer, inputs[0]))
+                pixels: Ints = np.array([flows[-1].windows])
+                inputs = (Edge(len(flows) - 1, pixels, pixels, flows[-1].windows),)  # until the sums have been read
+            order[name] = len(flows)
             flows.append(Flow(name, layer.windows, copies, inputs, self.machine.ahead))
         return StageGraph(tuple(self.servers), tuple(flows), images, tuple(self.pools))
 
@@ -198,12 +202,15 @@ class Compiler:
         """Compute one window of a pooling layer or residual addition in one tile, from its eDRAM."""
         m, outputs = self.machine, layer.out_shape[0]
         home = self.plan.homes[layer.name][number]
-        place = f"tile{home}"
-        bits, operations = m.digital_work(layer, [e.bits for e in self.plan.edges[layer.name]])
+        place, edges = f"tile{home}", self.plan.edges[layer.name]
+        bits, operations = (edges[0].sums, 0) if layer.summed else m.digital_work(layer, [e.bits for e in edges])
         words = ceil(bits / m.edram_bits)
         read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
                                m.latency("transfer", m.edram_time(bits)), gate=True,
                                actions=(("edram_access", words),)))
+        if layer.summed:
+            self.finish(built, layer, number, home, outputs, read)
+            return
         kind, action = ("maxpool", "pool") if layer.op == "maxpool" else ("tile_shift_add", "merge_add")
         time = m.unit_time(action, operations)
         last = built.add(Stage(f"{layer.name}/{layer.op}", self.server(kind, place), time, m.latency("merge", time),
@@ -212,6 +219,29 @@ class Compiler:
             self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
         else:
             self.finish(built, layer, number, home, outputs, last)
+
+    def sums(self, layer: Layer, given: Edge) -> Flow:
+        """Add every pixel of a feature map to running sums in the eDRAM, one after another; the first is stored. given:
+        where the map comes from."""
+        m, edge, pixels = self.machine, self.plan.edges[layer.name][0], int(given.release[-1])
+        pixel, sums, place = edge.words * edge.bits, edge.sums, f"tile{self.plan.homes[layer.name][0]}"
+        ramp: Ints = np.arange(1, pixels + 1, dtype=np.int64)
+
+        def later(first: int, others: int) -> Ints:
+            return np.where(ramp > 1, np.int64(others), np.int64(first))
+
+        read, both = m.edram_time(pixel), m.edram_time(pixel) + m.edram_time(sums)
+        add, write = m.unit_time("merge_add", edge.words), m.edram_time(sums)
+        words = ceil(sums / m.edram_bits)
+        stages = (
+            Stage(f"{layer.name}/read", self.server("edram", place), later(read, both),
+                  later(m.latency("transfer", read), m.latency("transfer", both)),
+                  actions=(("edram_access", later(0, words) + ceil(pixel / m.edram_bits)),)),
+            Stage(f"{layer.name}/add", self.server("tile_shift_add", place), later(0, add),
+                  later(0, m.latency("merge", add)), (0,), actions=(("merge_add", later(0, edge.words)),)),
+            Stage(f"{layer.name}/store", self.server("edram", place), write, m.latency("write", write), (1,), gate=True,
+                  actions=(("edram_access", words),)))
+        return Flow(f"{layer.name}.sums", pixels, (stages,), (replace(given, need=ramp, release=ramp),), 1, layer.name)
 
     # -- interconnect -----------------------------------------------------------------------------------
 

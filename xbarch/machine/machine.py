@@ -15,6 +15,7 @@ from xbarch.machine.variant import tile_area
 from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.plan import Pace, Room
+from xbarch.mapping.windows import running_sums
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.plugins import checked, guard
 from xbarch.plugins.registry import sensed, served, wired
@@ -105,8 +106,10 @@ class Machine:
 
     def digital_work(self, layer: Layer, bits: Sequence[int]) -> tuple[int, int]:
         """Return the bits read and the operations done for one window of pooling or addition, from the word width of
-        each input."""
+        each input; with running sums also those that are written."""
         channels, kernel = layer.out_shape[0], prod(layer.kernel)
+        if layer.summed:
+            return kernel * (bits[0] * channels + 2 * running_sums(layer, bits[0])), channels * (kernel - 1)
         if layer.op == "add":
             return sum(bits) * channels, channels * (len(bits) - 1)
         return bits[0] * channels * kernel, channels * max(1, kernel - 1)

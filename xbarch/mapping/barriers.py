@@ -39,4 +39,6 @@ def _held(plan: Plan, workload: Workload, images: int) -> Mapping[str, Mapping[i
             for during in names[order[edge.producer]:order[name] + 1]:
                 for tile in tiles:
                     held[during][tile] = held[during].get(tile, 0) + bits
+            for tile in tiles:
+                held[name][tile] += images * edge.sums
     return held

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from math import ceil
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from xbarch.plugins import checked
 from xbarch.workload.graph import Layer, Workload, unroll
 
 Ints = NDArray[np.int64]
+_KEPT = 20_000  # blocks of a layer that stay in memory once it is packed; more are made again where asked for
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -135,7 +136,30 @@ def pack(layer: Layer, path: DataPath, geometry: Geometry, sensing: Sensing,
     """
     blocks = checked.blocks(path, layer, geometry)
     work = checked.work(path, blocks, layer, geometry, stream)
-    return sensed(layer, Layout.of(blocks), work, sensing, lambda: blocks)
+    again = partial(checked.blocks, path, layer, geometry)
+    return sensed(layer, Layout.of(blocks), work, sensing, again if len(blocks) > _KEPT else lambda: blocks)
+
+
+def alike(layer: Layer, path: DataPath, stream: Stream | None) -> tuple[object, ...] | None:
+    """What the packing of a layer follows from, where that is its shape alone: layers of which it is equal are packed
+    alike. None where it may depend on more."""
+    if not path.by_shape or layer.mask is not None or stream is not None:
+        return None
+    return (layer.op, layer.in_shape, layer.out_shape, layer.kernel, layer.stride, layer.padding, layer.dilation,
+            layer.groups, layer.weight_bits, layer.input_bits)
+
+
+def distinct(network: Workload, path: DataPath) -> Workload:
+    """The network without the compute layers that are packed as an earlier one is."""
+    seen: set[tuple[object, ...]] = set()
+    left = []
+    for layer in network.layers:
+        shape = alike(layer, path, stream(network, layer)) if layer.compute else None
+        if shape is None or shape not in seen:
+            left.append(layer)
+        if shape is not None:
+            seen.add(shape)
+    return replace(network, layers=tuple(left))
 
 
 def sensed(layer: Layer, layout: Layout, work: Work, sensing: Sensing, make: Callable[[], Sequence[Block]]) -> Packed:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import DataPath, Geometry, Stream, Work
 from xbarch.mapping.layout import Layout, Lists
-from xbarch.mapping.pack import Packed, pack, sensed, stream
+from xbarch.mapping.pack import Packed, alike, pack, sensed, stream
 from xbarch.parts.sensing.base import Sensing
 from xbarch.plugins import checked, guard
 from xbarch.support import cache
@@ -70,7 +70,13 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
         _log.info("packings of %s: from the cache", network.name)
         return known
     _log.info("packing %d layers of %s by %s", len(network.compute_layers), network.name, path.name)
-    made = {layer.name: pack(layer, path, geometry, sensing, streams[layer.name]) for layer in network.compute_layers}
+    made, shapes = dict[str, Packed](), dict[object, Packed]()
+    for layer in network.compute_layers:
+        shape = alike(layer, path, streams[layer.name])
+        like = None if shape is None else shapes.get(shape)
+        made[layer.name] = pack(layer, path, geometry, sensing, streams[layer.name]) if like is None else \
+            sensed(layer, like.layout, like.work, sensing, partial(checked.blocks, path, layer, geometry))
+        shapes.setdefault(shape, made[layer.name])
     if name:
         cache.put(name, b"".join(_written(made)))
     return made

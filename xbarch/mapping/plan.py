@@ -185,7 +185,7 @@ class _Site:
 
     def buffers(self, capacity: Mapping[tuple[str, int], int]) -> dict[str, int]:
         """Bits of buffer of every layer."""
-        return {layer: sum(capacity[layer, i] * e.words * e.bits for i, e in enumerate(edges))
+        return {layer: sum(capacity[layer, i] * e.words * e.bits + e.sums for i, e in enumerate(edges))
                 for layer, edges in self.edges.items()}
 
     def wanted(self, copies: Mapping[str, int]) -> dict[tuple[str, int], int]:
@@ -316,10 +316,10 @@ class _Digital:
         return list(near)
 
     def spread(self, layer: str, near: list[int]) -> list[int] | None:
-        """As many copies as keep up with the crossbars, on tiles near the producer first, then on the least busy
-        ones."""
+        """As many copies as keep up with the crossbars, on the least busy tiles, near ones first; one of what keeps
+        running sums, as every pixel is added to them."""
         work = self.site.paces[layer].time * self.site.workload[layer].windows
-        count = max(1, ceil(work / self.interval)) if self.interval else 1
+        count = max(1, ceil(work / self.interval)) if self.interval and not self.site.workload[layer].summed else 1
         share = Fraction(work, count)
 
         def cost(tile: int) -> tuple[bool, bool, Fraction, int]:

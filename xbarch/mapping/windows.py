@@ -16,7 +16,8 @@ Ints = NDArray[np.int64]
 class Input:
     """One input of a layer, flatten nodes skipped. need, release: see `xbarch.sim.graph.Edge`.
 
-    `words` is the number of activations per producer window, `bits` the size of each.
+    `words` is the number of activations a producer window holds, `bits` the size of each. summed: producer windows are
+    added up as they come, so that one at a time must be held, beside `sums` bits of running sums.
     """
 
     producer: str
@@ -24,6 +25,8 @@ class Input:
     release: Ints
     words: int
     bits: int
+    summed: bool = False
+    sums: int = 0
 
     @property
     def least(self) -> int:
@@ -31,6 +34,8 @@ class Input:
 
         For a convolution this is ISAAC's line buffer, (W * (Ky - 1) + Kx) windows (Shafiee et al., ISCA 2016).
         """
+        if self.summed:
+            return 1
         before = np.concatenate(([0], self.release[:-1]))
         return int((self.need - before).max())
 
@@ -60,6 +65,13 @@ def footprint(layer: Layer, height: int, width: int) -> tuple[Ints, Ints]:
     return need, np.append(np.minimum(later[1:], need[:-1]), pixels)
 
 
+def running_sums(layer: Layer, bits: int) -> int:
+    """Bits of a `summed` layer's running sums, of inputs of `bits` bits: one a channel, with the carries of all pixels,
+    in whole bytes; none of other layers."""
+    carries = (layer.in_shape[1] * layer.in_shape[2] - 1).bit_length()
+    return layer.out_shape[0] * -(-(bits + carries) // 8) * 8 if layer.summed else 0
+
+
 def inputs(workload: Workload) -> dict[str, list[Input]]:
     """Inputs of every layer except flatten nodes, which only rename their producer."""
     def source(name: str) -> Layer:
@@ -75,7 +87,8 @@ def inputs(workload: Workload) -> dict[str, list[Input]]:
             producer = source(name)
             channels, height, width = producer.out_shape
             need, release = footprint(layer, height, width)
-            entries.append(Input(producer.name, need, release, channels, producer.output_bits))
+            entries.append(Input(producer.name, need, release, channels, producer.output_bits, layer.summed,
+                                 running_sums(layer, producer.output_bits)))
         result[layer.name] = entries
     return result
 
@@ -106,5 +119,5 @@ def slack_needed(edges: dict[str, list[Input]]) -> dict[tuple[str, int], int]:
                 possible = np.min([np.searchsorted(progress, total[ancestor], side="right")
                                    for ancestor, progress in branches.items()], axis=0)
                 ahead = np.maximum(ahead, possible)
-            least[layer, index] = int((ahead - before).max())
+            least[layer, index] = 1 if edge.summed else int((ahead - before).max())
     return least

@@ -122,7 +122,7 @@ def _crossbar(a: Architecture, paid: Sequence[str]) -> Box:
         *([f"{high} × {wide} of them read at a time"] if unit else []),
         f"inputs: {numbers.count(x.dac_bits, 'bit')} per read of {numbers.time(unit.read if unit else x.read)}",
         *(["two arrays, subtracted in analog"] if x.subtraction == "analog" else []),
-        *(["with a reference column"] if x.unit_column else []), *paid],
+        *(["with a reference column"] if x.unit_column else []), f"unused bit lines: {x.unused}", *paid],
         many=a.hierarchy.crossbars_per_ima > 1, grid=(x.rows, x.columns, high, wide))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from math import gcd
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xbarch.cost.price import Price
 from xbarch.errors import ConservationError
@@ -43,6 +45,14 @@ def _sums(table: Mapping[tuple[str, str], int], axis: int) -> dict[str, int]:
     return result
 
 
+def _dealt(counts: NDArray[np.int64], windows: range) -> int:
+    """Sum of the counts of these windows, which take them in turn: those of a whole turn, and of what is left."""
+    turn = len(counts) // gcd(len(counts), windows.step)
+    whole, rest = divmod(len(windows), turn)
+    return sum(times * exact.total(counts[np.array(windows[:part], np.int64) % len(counts)])
+               for times, part in ((whole, turn), (1, rest)) if times and part)
+
+
 def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Price]) -> Ledger:
     """Book every executed stage, and the actions of unit processes. Energies are per image: run totals divided by the
     images, rounded down.
@@ -57,14 +67,13 @@ def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Price]) -> Ledg
             for stage, tokens in zip(stages, counts, strict=True):
                 for action, count in stage.actions:
                     if isinstance(count, np.ndarray):
-                        windows = np.arange(copy, total, len(flow.copies)) % len(count)
-                        amount = exact.total(count[windows])
+                        amount = _dealt(count, range(copy, total, len(flow.copies)))
                     else:
                         amount = count * tokens
-                    key = (flow.name, action)
+                    key = (flow.part_of or flow.name, action)
                     actions[key] = actions.get(key, 0) + amount
     for (_, number, action), count in trace.acted.items():
-        key = (graph.flows[number].name, action)
+        key = (graph.flows[number].part_of or graph.flows[number].name, action)
         actions[key] = actions.get(key, 0) + count
     energy: dict[tuple[str, str], int] = {}
     for (layer, action), amount in actions.items():

@@ -247,7 +247,7 @@ def _timeline(run: Run) -> list[schema.Span]:
     for flow, issued, done in zip(run.graph.flows, run.trace.issued, run.trace.done, strict=True):
         if flow.name not in run.plan.edges:  # no layer
             continue
-        shape = (run.graph.images, flow.windows)
+        shape = (-1, flow.windows)
         spans.append(schema.Span(name=flow.name, start_ps=issued.reshape(shape)[:images].min(axis=1).tolist(),
                                  stop_ps=done.reshape(shape)[:images].max(axis=1).tolist()))
     return spans

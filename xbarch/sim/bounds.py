@@ -15,8 +15,8 @@ Times = NDArray[np.int64]
 
 
 @dataclass
-class _Load:
-    """What a graph demands, counted without simulating.
+class Load:
+    """What a graph asks for, counted without simulating.
 
     processes: servers that are processes. Their stages may take any time, so only `visits` and `taken` include them.
     work, visits: ps and tokens for every server. taken: from every pool. serial: ps of all visits one after another.
@@ -40,7 +40,7 @@ def lower(graph: StageGraph) -> int:
     A server serves one token at a time, so no run is shorter than its work. Removing every wait at servers and buffers
     makes no window later, so no run is shorter than what is left (`_path`).
     """
-    return _lower(graph, _survey(graph))
+    return _lower(graph, survey(graph))
 
 
 def upper(graph: StageGraph) -> int:
@@ -50,11 +50,11 @@ def upper(graph: StageGraph) -> int:
     the run without a gap, and it is no longer than their sum. Visits to processes are left out, since only a run shows
     how long they take from their requests on (`Trace.visit_time`).
     """
-    return _survey(graph).serial
+    return survey(graph).serial
 
 
-def _survey(graph: StageGraph) -> _Load:
-    """Counts copies whose times are the same for all windows together, and the others one by one."""
+def survey(graph: StageGraph) -> Load:
+    """What a graph asks for: copies whose times are the same for all windows together, the others one by one."""
     c = graph.columns
     totals = np.array([flow.windows for flow in graph.flows], np.int64)[c.flow] * graph.images
     copies = np.array([len(flow.copies) for flow in graph.flows], np.int64)[c.flow]
@@ -73,9 +73,9 @@ def _survey(graph: StageGraph) -> _Load:
     return load
 
 
-def _constant(graph: StageGraph, c: Columns, windows: Times) -> _Load:
-    """What copies with constant times demand, for `windows` windows each; where times are arrays, the spans are only
-    placeholders."""
+def _constant(graph: StageGraph, c: Columns, windows: Times) -> Load:
+    """What copies ask for whose times are plain numbers, so many windows each; where there are arrays, spans are no
+    more than a place to write to."""
     number = np.array([0 if isinstance(value, np.ndarray) else value for value in c.times], np.int64)
     known = ~np.isin(c.server, graph.processes)
     held, delay, count = number[c.occupancy] * known, number[c.latency] * known, windows[c.copy]
@@ -83,8 +83,8 @@ def _constant(graph: StageGraph, c: Columns, windows: Times) -> _Load:
     keeps = np.zeros(len(count), bool)
     keeps[c.later[np.isin(c.after, c.taker)]] = True  # room is held until it is over
     visit = np.where(holds | keeps, np.maximum(held, delay), delay)
-    servers = len(graph.servers) + 1  # the last stands for no server
-    return _Load(frozenset(graph.processes),
+    servers = len(graph.servers) + 1  # the last is none
+    return Load(frozenset(graph.processes),
                  _totals(c.server, held * count, servers)[:-1], _totals(c.server, count, servers)[:-1],
                  _totals(c.pool, c.amount * count[c.taker], len(graph.pools)), int((visit * count).sum()),
                  _dealt(graph, c, ready + delay), _dealt(graph, c, np.where(c.gate, ready + held, 0)),
@@ -121,8 +121,8 @@ def _dealt(graph: StageGraph, c: Columns, times: Times) -> list[int | Times]:
     return found
 
 
-def _pass(stages: tuple[Stage, ...], windows: Times, load: _Load) -> tuple[int | Times, int | Times, int | Times]:
-    """(span, gate, tail) of the given windows of the run in one copy; also adds the copy's work to the load."""
+def _pass(stages: tuple[Stage, ...], windows: Times, load: Load) -> tuple[int | Times, int | Times, int | Times]:
+    """(span, gate, tail) of the given windows of the run in one copy; counts the copy's work on the way."""
     out: list[int | Times] = []
     gate: int | Times = 0
     tail: int | Times = 0
@@ -168,12 +168,12 @@ def _sum(value: int | Times, count: int) -> int:
     return int(value.sum()) if isinstance(value, np.ndarray) else value * count
 
 
-def _lower(graph: StageGraph, load: _Load) -> int:
+def _lower(graph: StageGraph, load: Load) -> int:
     return max([_path(graph, load), *load.work])
 
 
-def _path(graph: StageGraph, load: _Load) -> int:
-    """End of the run (ps) if servers and buffers never made a token wait, by a recurrence over the flows in order."""
+def _path(graph: StageGraph, load: Load) -> int:
+    """End of the run if servers and buffers never made a token wait (ps): a recurrence over the flows in order."""
     end, ready = 0, list[Times]()
     for flow, span, gate in zip(graph.flows, load.span, load.gate, strict=True):
         issue = np.zeros(graph.images * flow.windows, np.int64)
@@ -232,7 +232,7 @@ def conserve(graph: StageGraph, trace: Trace) -> tuple[int, int]:
     Raises:
         ConservationError: says which law broke, where, and with what numbers.
     """
-    load = _survey(graph)
+    load = survey(graph)
     _counts(graph, trace, load)
     read = {edge.producer for flow in graph.flows for edge in flow.inputs}
     ready = {number: _rising(done) for number, done in enumerate(trace.done) if number in read}
@@ -257,7 +257,7 @@ def _each(flow: Flow, law: str, found: Times, least: Times, start: int = 0) -> N
              f"must be at least {int(least[at])}")
 
 
-def _counts(graph: StageGraph, trace: Trace, load: _Load) -> None:
+def _counts(graph: StageGraph, trace: Trace, load: Load) -> None:
     for number, flow in enumerate(graph.flows):
         total, copies = graph.images * flow.windows, len(flow.copies)
         for label, marks in (("issued", trace.issued[number]), ("done", trace.done[number])):
@@ -286,10 +286,9 @@ def _stages(flow: Flow, copy: int, counts: list[int], windows: int) -> None:
              f"not {count}")
 
 
-def _stream(graph: StageGraph, trace: Trace, load: _Load, number: int, flow: Flow) -> Times:
-    """Check that windows were issued in order and after the windows ahead of them left their gates, and were done no
-    sooner than possible. Returns the earliest times by which each window, and all before it, can have left its
-    gates."""
+def _stream(graph: StageGraph, trace: Trace, load: Load, number: int, flow: Flow) -> Times:
+    """Windows issued in order and behind those ahead of them, and done no sooner than can be; when each, and all before
+    it, can have left its gates."""
     issued, done = trace.issued[number], trace.done[number]
     _law(int(issued[0]) >= 0, f"issued: flow {flow.name} must start at 0 or later, not {int(issued[0])}")
     _each(flow, "issued in order", issued, issued[:-1], 1)
@@ -312,7 +311,7 @@ def _stream_edge(graph: StageGraph, trace: Trace, ready: Times, left: Times, num
     _each(producer, f"issued into a free slot of the buffer of {flow.name}", inputs, room, edge.capacity)
 
 
-def _makespan(graph: StageGraph, trace: Trace, load: _Load) -> tuple[int, int]:
+def _makespan(graph: StageGraph, trace: Trace, load: Load) -> tuple[int, int]:
     last = max(int(done.max()) for done in trace.done)
     visits = sum(load.visits[server] for server in load.processes)
     _law(0 <= trace.visit_time <= visits * trace.makespan, f"visit_time: {visits} visits to processes took "

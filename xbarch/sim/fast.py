@@ -13,7 +13,7 @@ from xbarch.sim.columns import Columns, Ints, distinct, lengths, owners, starts
 from xbarch.sim.graph import Sink, StageGraph, Trace
 from xbarch.sim.kernel import layout as k
 from xbarch.sim.kernel import loop
-from xbarch.sim.repeat import FEWEST, Repetition
+from xbarch.sim.repeat import FEWEST, Mark, Repetition
 
 Marks = NDArray[np.bool_]
 Sections = dict[str, Any]  # the contents of a section, or its length if it is all zeros
@@ -57,6 +57,23 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
 
         return engine.run(graph)  # stuck: it says who waits for what
     return _trace(graph, memory)
+
+
+def find(graph: StageGraph) -> tuple[Mark, Mark] | None:
+    """The first two images of a run at whose end its state is the same; None where there are none."""
+    for ahead in (True, False):
+        memory = _laid(tables(graph, ahead), plain=False)
+        memory[k.FREELY] = 0  # recurrences have no state that could be looked at
+        repetition = Repetition(graph, memory, skips=False)
+        advance = _compiled()
+        while (found := advance(memory, PAUSE)) not in (k.OVER, k.DISORDER) and repetition.found is None:
+            if found == k.FULL:
+                memory = _grown(memory)
+            elif found == k.MARKED:
+                memory = repetition.look(memory)
+        if found != k.DISORDER:
+            return repetition.found
+    return None
 
 
 def _compiled() -> Callable[..., int]:

@@ -80,13 +80,15 @@ class Edge:
 
 @dataclass(frozen=True)
 class Flow:
-    """A layer's stream of tokens. copies[c] lists the stages of copy c (topologically ordered)."""
+    """A layer's stream of tokens. copies[c] lists the stages of copy c (topologically ordered). part_of: the flow with
+    which it is counted, where it does a share of that flow's work."""
 
     name: str
     windows: int
     copies: tuple[tuple[Stage, ...], ...]
     inputs: tuple[Edge, ...] = ()
     ahead: int = 2
+    part_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,10 @@ Sink = Callable[[NDArray[np.int64]], None]
 class Trace:
     """What an engine measured.
 
-    done: for each flow, the time in ps when each window of the run was done, int64 [images * windows].
-    issued: for each flow, the time in ps when each window was issued, int64 [images * windows].
-    busy: for each server, the ps for which it was held; for a process, the ps during which it had visits in hand.
+    done: for each flow, the time in ps when each window of the run was done, int64 [images * windows]; of the first
+        images alone where a long run was put together from periods (`xbarch.sim.periodic`).
+    issued: for each flow, the time in ps when each window was issued, as many.
+    busy: for each server, the ps it was held; for a process, the ps during which it had visits in hand.
     served: for each server, the tokens it granted.
     waited: for each server, the ps from request to grant, summed over the tokens it granted.
     executed: the tokens that ran through each stage, by flow, copy and stage.

@@ -28,7 +28,7 @@ _TIMES = ("FREE", "ASKED", "EVENT_TIME", "TURN_TIME", "TOKEN_GATED", "TOKEN_END"
 
 
 @dataclass(frozen=True)
-class _Mark:
+class Mark:
     """The run when an image was done. done: windows of each flow, counted in order."""
 
     image: int
@@ -39,10 +39,13 @@ class _Mark:
 
 
 class Repetition:
-    """Examines the memory of a run whenever another image has left its last flow."""
+    """Looks at the memory of a run whenever another image has left its last flow. skips: whether it puts the run ahead.
+    found: the two states that were the same."""
 
-    def __init__(self, graph: StageGraph, memory: Any) -> None:
-        self.graph, self.image, self.known = graph, 0, dict[tuple[int, bytes], _Mark]()
+    def __init__(self, graph: StageGraph, memory: Any, skips: bool = True) -> None:
+        self.skips = skips
+        self.found: tuple[Mark, Mark] | None = None
+        self.graph, self.image, self.known = graph, 0, dict[tuple[int, bytes], Mark]()
         self.windows = np.array([flow.windows for flow in graph.flows], np.int64)
         c = graph.columns
         sizes = np.array([times.size if isinstance(times, np.ndarray) else 1 for times in c.times])
@@ -69,9 +72,11 @@ class Repetition:
         view = _View(memory, self.graph, self.windows, self.image)
         state = self.image % self.period, view.state()
         before = self.known.get(state)
-        here = _Mark(self.image, int(memory[k.NOW]), view["DONE"].copy(), view["ISSUED"].copy(),
-                     {name: view[name].copy() for name in _COUNTS})
+        here = Mark(self.image, int(memory[k.NOW]), view["DONE"].copy(), view["ISSUED"].copy(),
+                    {name: view[name].copy() for name in _COUNTS})
         if before is not None:
+            self.found = before, here
+        if before is not None and self.skips:
             self.image += view.ahead(before, here) * (here.image - before.image)
             self.period = LONGEST + 1  # what is left is less than a period
         else:
@@ -178,8 +183,8 @@ class _View:
                                np.where(waits > 0, self._left(self["VISIT_TIME"][visit]), 0),
                                np.where(opened > 0, self._left(self["VISIT_END"][visit]), 0))]
 
-    def ahead(self, before: _Mark, here: _Mark) -> int:
-        """Move the run ahead by as many periods as it has windows for; returns how many."""
+    def ahead(self, before: Mark, here: Mark) -> int:
+        """Put the run as many periods ahead as it has windows for; how many."""
         images, span = here.image - before.image, here.now - before.now
         totals = self["FLOW_TOTAL"]
         times = int(((totals - here.issued) // (images * self.windows)).min())
@@ -202,8 +207,8 @@ class _View:
         self.memory[k.FINISHED] += jump.sum()
         return times
 
-    def _flow(self, flow: int, at: int, before: _Mark, here: _Mark, times: int, span: int) -> None:
-        """Fill in a flow's times for the skipped windows, and move the marks of windows that are under way."""
+    def _flow(self, flow: int, at: int, before: Mark, here: Mark, times: int, span: int) -> None:
+        """A flow's times of the windows between, and marks of those that are not through."""
         low, high = int(self.low[flow]), int(here.issued[flow])
         step = high - int(before.issued[flow])
         jump, state = times * step, self["STATE"][at:]

@@ -115,6 +115,9 @@ class Crossbar(Spec):
     conversion: Time = Field(ge=1, description="time of one conversion")
     sensing: Sensed = Sensed()
     operation_unit: OperationUnit | None = Field(None, description="none: a read senses the whole array")
+    gated: bool = Field(True, description="bit lines that hold nothing are not converted, as the schedule knows them; "
+                                          "false: a read converts every bit line of the array, or of its operation "
+                                          "unit")
     programming: Programming
     source: Source
 
@@ -125,6 +128,11 @@ class Crossbar(Spec):
             raise ValueError(f"operation_unit: must be at most {self.rows} x {self.columns}, the crossbar, not "
                              f"{unit.rows} x {unit.columns}")
         return self
+
+    @property
+    def unused(self) -> str:
+        """What a read does with bit lines that hold nothing, in words."""
+        return "not converted" if self.gated else "converted"
 
 
 class Hierarchy(Spec):

@@ -83,6 +83,11 @@ class Layer:
         return self.out_shape[1] * self.out_shape[2]
 
     @property
+    def summed(self) -> bool:
+        """Whether it averages whole feature maps: it adds up the pixels as they come and keeps running sums."""
+        return self.op == "avgpool" and self.kernel == self.in_shape[1:] != (1, 1) and self.padding == (0, 0)
+
+    @property
     def rows(self) -> int:
         """Rows of one group's unrolled matrix, order channel, kernel row, kernel column."""
         return self.in_shape[0] // self.groups * self.kernel[0] * self.kernel[1]

@@ -168,14 +168,13 @@ class SegPrune(Pruning[SegPruneOptions]):
     def _block(self, layer: Layer, geometry: Geometry, placed: Placed) -> Block:
         rows, filters, sign, ou = placed.piece.rows, placed.piece.filters, self.options.sign, self.options.mode == "ou"
         each = dense.per_weight(layer.weight_bits, geometry, sign)
-        width = used = len(filters) * each + dense.reference(geometry, sign)
-        if not ou:
-            width = max(used, dense.across(geometry, sign))
+        used = len(filters) * each + dense.reference(geometry, sign)
+        width = used if ou else dense.span(used, geometry, sign)
         kept = int(layer.kept[rows % layer.rows][:, filters].sum()) * each
         return Block(
             crossbar=placed.crossbar, row0=placed.row0, col0=placed.col0, inputs=rows, columns=width, kept=kept,
             targets=filters, contents=partial(_contents, layer, rows % layer.rows, filters, geometry, sign, width),
-            group=placed.read, cap=dense.largest(len(rows), geometry, sign), gated=ou, idle=width - used)
+            group=placed.read, cap=dense.largest(len(rows), geometry, sign), idle=width - used)
 
     # -- costs ------------------------------------------------------------------------------------------
 

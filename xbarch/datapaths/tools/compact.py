@@ -117,19 +117,19 @@ class Compact(Pruning[CompactT]):
         shared = np.bincount([p.crossbar for p in placed]) > 1
         conversions = reads = 0
         for p in placed:
-            width = self._width(p.piece, layer, geometry, bool(shared[p.crossbar]))
+            width = geometry.converted(self._width(p.piece, layer, geometry, bool(shared[p.crossbar])))
             for _, columns, count in operation_units(len(p.piece.rows), width, geometry):
                 conversions, reads = conversions + columns * count, reads + count
         return placed[-1].crossbar + 1, conversions, reads
 
-    def _width(self, piece: Piece, layer: Layer, geometry: Geometry, gated: bool) -> int:
-        """Bit lines of a piece; unused ones are converted unless gated."""
+    def _width(self, piece: Piece, layer: Layer, geometry: Geometry, shared: bool) -> int:
+        """Bit lines of a piece: its own where further pieces share its crossbar."""
         sign, count = self.options.sign, len(piece.filters)
         used = count * dense.per_weight(layer.weight_bits, geometry, sign) + dense.reference(geometry, sign)
-        return used if gated else max(used, dense.across(geometry, sign))
+        return used if shared else dense.span(used, geometry, sign)
 
     def _block(self, layer: Layer, geometry: Geometry, placed: Placed, shared: bool) -> Block:
-        """shared: its crossbar holds further pieces, so only its own bit lines are converted in its read."""
+        """shared: its crossbar holds further pieces."""
         rows, filters = placed.piece.rows, placed.piece.filters
         width = self._width(placed.piece, layer, geometry, shared)
         kept = int(layer.kept[rows % layer.rows][:, filters].sum())
@@ -137,7 +137,7 @@ class Compact(Pruning[CompactT]):
             crossbar=placed.crossbar, row0=placed.row0, col0=placed.col0, inputs=rows, columns=width,
             kept=kept * dense.per_weight(layer.weight_bits, geometry, self.options.sign), targets=filters,
             contents=partial(self._contents, layer, rows % layer.rows, filters, geometry, width),
-            group=placed.read, cap=dense.largest(len(rows), geometry, self.options.sign), gated=shared,
+            group=placed.read, cap=dense.largest(len(rows), geometry, self.options.sign),
             idle=width - self._width(placed.piece, layer, geometry, True))
 
     def _contents(self, layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, width: int) -> Contents:

@@ -57,9 +57,9 @@ class Pieces(Pruning[PiecesT]):
         """Packings to try for a layer for which `saves` is true."""
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
-        """Among the ways that take no more crossbars, reads and conversions than the dense packing, the one with the
-        fewest crossbars, then reads, then conversions; else the dense packing."""
-        chosen = dense.blocks(layer, geometry, self.options.sign, gated=geometry.operation_units)
+        """The way that takes the fewest crossbars, of these the fewest reads, then conversions, among those that take
+        no more of any than the dense packing; else the dense packing."""
+        chosen = dense.blocks(layer, geometry, self.options.sign)
         if not self.saves(layer):
             return chosen
         limit = best = cost(chosen, geometry)
@@ -175,7 +175,7 @@ def skipping(blocks: Sequence[Block], live: Bools, phases: int, geometry: Geomet
     reads: dict[tuple[int, int, int], NDArray[np.int64]] = {}
     outputs: dict[tuple[int, int, int], int] = {}
     for block in blocks:
-        columns = block.columns if block.gated or geometry.operation_units else max(block.columns, geometry.columns)
+        columns = block.columns if block.gated else geometry.converted(block.columns)
         first = True
         for r in range(0, block.rows, rows):
             chunk = block.inputs[r:r + rows]

@@ -94,7 +94,7 @@ def blocks(placed: Sequence[Placed], layer: Layer, geometry: Geometry, sign: den
             crossbar=p.crossbar, row0=p.row0, col0=p.col0, inputs=p.piece.rows, columns=width,
             kept=int(layer.kept[np.ix_(rows, filters)].sum()) * each, targets=filters, group=p.read,
             contents=partial(_contents, layer, rows, filters, geometry, sign, path),
-            cap=dense.largest(len(rows), geometry, sign), gated=True))
+            cap=dense.largest(len(rows), geometry, sign)))
     return found
 
 
@@ -108,9 +108,9 @@ def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign:
 
 
 def packed(layer: Layer, geometry: Geometry, sign: dense.Sign, compact: Callable[[], list[Block]]) -> list[Block]:
-    """The packing that `compact` makes, where it takes no more crossbars, reads and conversions than the dense packing
-    and fewer of at least one of them; else the dense packing, of which operation units without weights are not read."""
-    whole = dense.blocks(layer, geometry, sign, gated=True)
+    """What `compact` makes where it takes no more crossbars, reads and conversions than the dense packing, and fewer of
+    one of them; else the dense packing."""
+    whole = dense.blocks(layer, geometry, sign)
     if layer.mask is None or layer.kept.all():
         return whole
     found = compact()
@@ -187,7 +187,7 @@ def dynamic(found: Sequence[Block], layer: Layer, geometry: Geometry, stream: St
     entries: list[tuple[int, int, int, int]] = []
     reads: list[Ints] = []
     for number, (crossbar, columns) in enumerate(kinds):
-        for part, (_, wide, count) in enumerate(operation_units(1, columns, geometry)):
+        for part, (_, wide, count) in enumerate(operation_units(1, geometry.converted(columns), geometry)):
             for rest in (0, *(1 + np.flatnonzero(steps[:, number, 1:].any(axis=0)))):
                 entries.append((crossbar, int(rest) or high, wide, 0 if part or rest else int(outputs[number])))
                 reads.append(steps[:, number, rest] * count)

@@ -243,7 +243,8 @@ class Xue(Pruning[XueOptions]):
         inputs = np.arange(here[0].start, here[0].stop) + targets[0] // (layer.filters // layer.groups) * layer.rows
         skip = self.options.skip
         used = np.flatnonzero(sums) if skip and sums.any() else np.arange(1 if skip else sums.size)
-        width = len(used) if skip else geometry.columns
+        spans = not skip and not geometry.gated and not geometry.operation_units
+        width = geometry.columns if spans else len(used)
         stored = int(kept[used // sums[0].size].sum())
         return Block(
             crossbar=crossbar, row0=0, col0=0, inputs=inputs, columns=width, kept=stored, targets=targets,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from xbarch.render.document import Document, Picture, Section, Table
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 from xbarch.studies.claims.chips import Choice
 from xbarch.studies.claims.claim import ARCHITECTURE, Paper
 from xbarch.studies.claims.figures import MINUS, SCOPES, number
@@ -49,6 +51,7 @@ def sections(report: Report) -> list[Section]:
 
 
 def _introduction(report: Report) -> list[str]:
+    unused = load(ARCHITECTURE, Architecture).crossbar.unused
     prices = "; ".join(f"`{a.name}`: {a.text}" for a in ADCS)
     return [
         f"Every network was trained here, for minutes, on small data, and simulated with {report.images} images, on "
@@ -65,6 +68,7 @@ def _introduction(report: Report) -> list[str]:
         "crossbars "
         "of one copy and by crossbar time per image. If they differ much from the speed-up, rounding or waiting "
         "explains it.",
+        f"Bit lines of a crossbar that hold no weight are {unused}, for the pruned network and its base alike.",
         f"Prices of conversion: {prices}. The first two differ only for resolutions other than 8 bits.",
     ]
 

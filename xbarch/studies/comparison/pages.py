@@ -73,11 +73,11 @@ def machinery(asked: Study) -> Section:
         first = first or tile
         g, unit = Geometry.of(spec.crossbar), spec.crossbar.operation_unit
         found.append((shown, f"{g.rows} × {g.columns}, {g.cell_bits}-bit cells",
-                      f"{unit.rows} × {unit.columns}" if unit else "whole array", str(g.adc_bits),
+                      f"{unit.rows} × {unit.columns}" if unit else "whole array", spec.crossbar.unused, str(g.adc_bits),
                       f"{spec.crossbars:,}", numbers.area(tile), f"{tile / first:.3f}", spec.summary))
     return Section("Machines", 2, table=Table(
-        ("architecture", "crossbar", "read at a time", "ADC bits", "crossbars", "tile area", "relative to base",
-         "description"), found, 3, cards=True))
+        ("architecture", "crossbar", "read at a time", "unused bit lines", "ADC bits", "crossbars", "tile area",
+         "relative to base", "description"), found, 4, cards=True))
 
 
 def _parts(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
