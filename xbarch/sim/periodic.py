@@ -23,7 +23,7 @@ from xbarch.sim.steady import Steady, steady
 
 Ints = NDArray[np.int64]
 
-_TRIES = (16, 64, 256)  # images among which a repetition is looked for, one after the other
+_TRIES = (16, 64, 256)  # images among which a repetition is looked for, one after another
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def run_long(graph: StageGraph, most: int, progress: Callable[[int, int], None] 
     bounds = conserve(short, trace)
     whole = _lengthened(graph, trace, found)
     return Long(whole, _bounds(graph, short, whole, bounds, found),
-                Steady(Fraction(found.span, found.images), True, steady(short, trace).first_image_ps))
+                Steady(Fraction(found.span, found.images), "exact", steady(short, trace).first_image_ps))
 
 
 def _find(graph: StageGraph, most: int) -> _Period | None:
@@ -105,6 +105,7 @@ def _lengthened(graph: StageGraph, trace: Trace, found: _Period) -> Trace:
     return replace(trace, done=done, issued=issued, executed=executed, taken=taken, given=given,
                    busy=trace.busy + found.times * found.count("BUSY"),
                    served=trace.served + found.times * found.count("SERVED"),
+                   waited=trace.waited + found.times * found.count("WAITED"),
                    makespan=trace.makespan + found.times * found.span)
 
 
