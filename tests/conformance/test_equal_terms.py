@@ -29,15 +29,15 @@ effective bits, forming of operation units."""
 def network(path, bits=4):
     """Two layers that leave a part of a crossbar's bit lines and rows empty; no mask, no stored inputs."""
     rng, low, high = np.random.default_rng(8), *path.levels(bits)
-    layers = [Layer("input", "input", (), (40, 5, 5), (40, 5, 5), output_bits=4)]
+    layers = [Layer(name="input", op="input", inputs=(), in_shape=(40, 5, 5), out_shape=(40, 5, 5), output_bits=4)]
     for name, op, before, out, kernel in (("conv", "conv", (40, 5, 5), (50, 5, 5), (3, 3)),
                                           ("fc", "linear", (1250, 1, 1), (10, 1, 1), (1, 1))):
         weights = rng.integers(low, high + 1, (out[0], before[0], *kernel))
         if name == "fc":
-            layers.append(Layer("flatten", "flatten", ("conv",), (50, 5, 5), (1250, 1, 1), output_bits=4))
-        layers.append(Layer(name, op, (layers[-1].name,), before, out, kernel, weight_bits=bits, input_bits=4,
+            layers.append(Layer(name="flatten", op="flatten", inputs=("conv",), in_shape=(50, 5, 5), out_shape=(1250, 1, 1), output_bits=4))
+        layers.append(Layer(name=name, op=op, inputs=(layers[-1].name,), in_shape=before, out_shape=out, kernel=kernel, weight_bits=bits, input_bits=4,
                             padding=(1, 1) if op == "conv" else (0, 0), output_bits=4, weights=lambda w=weights: w))
-    return Workload("two", tuple(layers))
+    return Workload(name="two", layers=tuple(layers))
 
 
 def base(path):

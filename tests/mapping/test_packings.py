@@ -143,13 +143,13 @@ def test_what_plugins_pack_is_not_kept(tmp_path):
 
 def stack(*filters, masked=False):
     """Convolutions of so many filters and channels one after another, each with weights of its own."""
-    layers = [Layer("input", "input", (), (filters[0], 5, 5), (filters[0], 5, 5), output_bits=4)]
+    layers = [Layer(name="input", op="input", inputs=(), in_shape=(filters[0], 5, 5), out_shape=(filters[0], 5, 5), output_bits=4)]
     for number, (channels, count) in enumerate(pairwise((filters[0], *filters))):
         weights = np.random.default_rng(number).integers(-7, 8, (count, channels, 3, 3))
-        layers.append(Layer(f"conv{number}", "conv", (layers[-1].name,), (channels, 5, 5), (count, 5, 5), (3, 3),
+        layers.append(Layer(name=f"conv{number}", op="conv", inputs=(layers[-1].name,), in_shape=(channels, 5, 5), out_shape=(count, 5, 5), kernel=(3, 3),
                             padding=(1, 1), weight_bits=4, input_bits=4, output_bits=4, weights=lambda w=weights: w,
                             mask=(lambda w=weights: w > 0) if masked else None))
-    return Workload("stack", tuple(layers))
+    return Workload(name="stack", layers=tuple(layers))
 
 
 def test_layers_alike_are_packed_once(monkeypatch):
@@ -188,7 +188,7 @@ def test_more_than_a_million_crossbars_of_layers_alike():
     """40 layers of 32,768 crossbars each are packed in the time of one; layers that differ are refused by their number,
     before they are packed."""
     machine = Machine(load("isaac_like", Architecture, ["crossbar.rows=4", "crossbar.columns=4"]), 100)
-    network = Workload("stack", tuple(replace(layer, weights=lambda: np.zeros((64, 64, 3, 3), np.int8))
+    network = Workload(name="stack", layers=tuple(replace(layer, weights=lambda: np.zeros((64, 64, 3, 3), np.int8))
                                       for layer in stack(*[64] * 40).layers))
     refuse_impossible(network, machine, Dense())
     made = packings.packed(network, Dense(), machine.geometry, machine.sensing)
