@@ -143,11 +143,12 @@ def test_what_plugins_pack_is_not_kept(tmp_path):
 
 def stack(*filters, masked=False):
     """Convolutions of so many filters and channels one after another, each with weights of its own."""
-    layers = [Layer(name="input", op="input", inputs=(), in_shape=(filters[0], 5, 5), out_shape=(filters[0], 5, 5), output_bits=4)]
+    layers = [Layer(name="input", op="input", inputs=(), in_shape=(filters[0], 5, 5), out_shape=(filters[0], 5, 5),
+                    output_bits=4)]
     for number, (channels, count) in enumerate(pairwise((filters[0], *filters))):
         weights = np.random.default_rng(number).integers(-7, 8, (count, channels, 3, 3))
-        layers.append(Layer(name=f"conv{number}", op="conv", inputs=(layers[-1].name,), in_shape=(channels, 5, 5), out_shape=(count, 5, 5), kernel=(3, 3),
-                            padding=(1, 1), weight_bits=4, input_bits=4, output_bits=4, weights=lambda w=weights: w,
+        layers.append(Layer(name=f"conv{number}", op="conv", inputs=(layers[-1].name,), in_shape=(channels, 5, 5),
+                            out_shape=(count, 5, 5), kernel=(3, 3), padding=(1, 1), weight_bits=4, input_bits=4, output_bits=4, weights=lambda w=weights: w,
                             mask=(lambda w=weights: w > 0) if masked else None))
     return Workload(name="stack", layers=tuple(layers))
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from xbarch.cost.defaults import expected_count, matters, model_of
 from xbarch.cost.nameplate import full, window
 from xbarch.errors import InputError
-from xbarch.parts.scaling.base import Point, Price, Scaling
+from xbarch.parts.scaling.base import OutOfRangeError, Point, Price, Scaling
 from xbarch.parts.scaling.point import PATHS, differing
 from xbarch.plugins import checked, guard, registry
 from xbarch.specs.architecture import Architecture, Component, Scaled
@@ -37,8 +37,8 @@ def reprice(architecture: Architecture, written: Architecture | None = None) -> 
             `architecture` itself.
 
     Raises:
-        InputError: no such model, an option it does not take, what is built is beyond a model that the component
-            names, or a component's count contradicts the hierarchy.
+        InputError: no such model, an option it does not take, what is built is beyond a converter model that the
+            component names, or a component's count contradicts the hierarchy.
     """
     a, base = _settled(architecture), architecture if written is None else written
     at = point(a)
@@ -146,8 +146,9 @@ def _reprice(a: Architecture, name: str, c: Component, of: Point, at: Point) -> 
             price = _scaled(model, price, of, at)
             left -= model.follows
         except InputError as error:
-            if own:  # a default model that does not reach that far leaves the price, marked, as it is written
+            if not isinstance(error, OutOfRangeError) or (own and model.kind == "adc"):
                 raise error if error.field else InputError(error.message, field=field) from None
+            # Else the price stays as it is written, and is marked.
     figures = {key: round(getattr(price, key)) for key in ("energy", "area", "power", "leakage", "per")}
     return c.model_copy(update={
         "area": figures["area"], "power": figures["power"], "leakage": figures["leakage"], "scaling": None,

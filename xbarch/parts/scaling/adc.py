@@ -9,8 +9,7 @@ from fractions import Fraction
 from math import ceil, exp, log
 from typing import ClassVar
 
-from xbarch.errors import InputError
-from xbarch.parts.scaling.base import Point, Price, Scaling, between
+from xbarch.parts.scaling.base import OutOfRangeError, Point, Price, Scaling, between
 
 _NODE = 32  # nm, of a machine that states none: ISAAC's
 
@@ -199,10 +198,10 @@ class _Neurosim(Adc):
         """Energy and area over those at 22 nm; between two nodes a power of the node.
 
         Raises:
-            InputError: a node outside 22 to 65 nm.
+            OutOfRangeError: a node outside 22 to 65 nm.
         """
         if not min(self.ENERGY) <= node <= max(self.ENERGY):
-            raise InputError(f"node must be {min(self.ENERGY)} to {max(self.ENERGY)} nm, the range of the model's "
+            raise OutOfRangeError(f"node must be {min(self.ENERGY)} to {max(self.ENERGY)} nm, the range of the model's "
                              f"table, not {node}")
         low, high = max(n for n in self.ENERGY if n <= node), min(n for n in self.ENERGY if n >= node)
         share = log(node / low) / log(high / low) if high > low else 0.0

@@ -11,9 +11,13 @@ from xbarch.errors import InputError
 from xbarch.parts.scaling.point import Point
 from xbarch.specs.model import OptionsT, Plugin
 
-__all__ = ["Number", "Point", "Price", "Ratios", "Relative", "Scaling", "between"]
+__all__ = ["Number", "OutOfRangeError", "Point", "Price", "Ratios", "Relative", "Scaling", "between"]
 
 Number = int | float | Fraction
+
+
+class OutOfRangeError(InputError):
+    """What is built is beyond the range that a scaling model is for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,8 @@ class Scaling(Plugin[OptionsT]):
             at: the machine that is built.
 
         Raises:
-            InputError: what is built is outside the model's range.
+            OutOfRangeError: what is built is outside the model's range. The price then stays, marked; a converter model
+                that a component names is refused instead.
         """
 
 
@@ -98,11 +103,11 @@ def between(table: dict[int, Fraction], at: int, what: str) -> Fraction:
     """A table's value at `at`, linear between its points.
 
     Raises:
-        InputError: `at` is outside the table.
+        OutOfRangeError: `at` is outside the table.
     """
     points = sorted(table)
     if not points[0] <= at <= points[-1]:
-        raise InputError(f"{what} must be {points[0]} to {points[-1]}, the range of the model's table, not {at}")
+        raise OutOfRangeError(f"{what} must be {points[0]} to {points[-1]}, the range of the model's table, not {at}")
     low = max(p for p in points if p <= at)
     high = min(p for p in points if p >= at)
     share = Fraction(at - low, high - low) if high > low else Fraction(0)

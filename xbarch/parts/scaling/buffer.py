@@ -14,7 +14,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from xbarch.errors import InputError
-from xbarch.parts.scaling.base import Number, Point, Price, Scaling
+from xbarch.parts.scaling.base import Number, OutOfRangeError, Point, Price, Scaling
 from xbarch.specs.model import Options
 from xbarch.units import Memory
 
@@ -100,7 +100,7 @@ class Table(Buffer):
         widths = sorted(w for w, b in self.rows() if b == banks)
         if not widths or not widths[0] <= width <= widths[-1]:
             known = ", ".join(f"{w} bits in {b} bank{'s' * (b > 1)}" for w, b in self.rows())
-            raise InputError(f"the model's table has {known}, not accesses of {width} bits in {banks} "
+            raise OutOfRangeError(f"the model's table has {known}, not accesses of {width} bits in {banks} "
                              f"bank{'s' * (banks > 1)}")
         below, above = max(w for w in widths if w <= width), min(w for w in widths if w >= width)
         low = self._sized(size, below, banks)
@@ -114,7 +114,7 @@ class Table(Buffer):
         """A memory of a width that the table has."""
         rows = self.rows()[width, banks]
         if not rows[0][0] <= size <= rows[-1][0]:
-            raise InputError(f"the model's table has {rows[0][0]:,} to {rows[-1][0]:,} bytes for accesses of {width} "
+            raise OutOfRangeError(f"the model's table has {rows[0][0]:,} to {rows[-1][0]:,} bytes for accesses of {width} "
                              f"bits, not {size:,}")
         low = max((r for r in rows if r[0] <= size), key=lambda r: r[0])
         high = min((r for r in rows if r[0] >= size), key=lambda r: r[0])
