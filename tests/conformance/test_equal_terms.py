@@ -34,8 +34,8 @@ def network(path, bits=4):
                                           ("fc", "linear", (1250, 1, 1), (10, 1, 1), (1, 1))):
         weights = rng.integers(low, high + 1, (out[0], before[0], *kernel))
         if name == "fc":
-            layers.append(Layer(name="flatten", op="flatten", inputs=("conv",), in_shape=(50, 5, 5), out_shape=(1250, 1, 1),
-                                output_bits=4))
+            layers.append(Layer(name="flatten", op="flatten", inputs=("conv",), in_shape=(50, 5, 5),
+                                out_shape=(1250, 1, 1), output_bits=4))
         layers.append(Layer(name=name, op=op, inputs=(layers[-1].name,), in_shape=before, out_shape=out,
                             kernel=kernel, weight_bits=bits, input_bits=4,
                             padding=(1, 1) if op == "conv" else (0, 0), output_bits=4, weights=lambda w=weights: w))

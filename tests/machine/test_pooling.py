@@ -24,13 +24,15 @@ def network(kernel=(SIDE, SIDE), bits=4):
         Layer(name="input", op="input", inputs=(), in_shape=(3, SIDE, SIDE), out_shape=(3, SIDE, SIDE),
               output_bits=bits),
         Layer(name="conv", op="conv", inputs=("input",), in_shape=(3, SIDE, SIDE), out_shape=(CHANNELS, SIDE, SIDE),
-              kernel=(3, 3), padding=(1, 1), weight_bits=4, input_bits=bits, output_bits=bits, weights=weights(CHANNELS, 3, 3, 3)),
+              kernel=(3, 3), padding=(1, 1), weight_bits=4, input_bits=bits, output_bits=bits,
+              weights=weights(CHANNELS, 3, 3, 3)),
         Layer(name="pool", op="avgpool", inputs=("conv",), in_shape=(CHANNELS, SIDE, SIDE), out_shape=(CHANNELS, *out),
               kernel=kernel, stride=kernel, input_bits=bits, output_bits=bits),
         Layer(name="flatten", op="flatten", inputs=("pool",), in_shape=(CHANNELS, *out),
               out_shape=(CHANNELS * out[0] * out[1], 1, 1), output_bits=bits),
         Layer(name="fc", op="linear", inputs=("flatten",), in_shape=(CHANNELS * out[0] * out[1], 1, 1),
-              out_shape=(10, 1, 1), weight_bits=4, input_bits=bits, output_bits=bits, weights=weights(10, CHANNELS * out[0] * out[1], 1, 1))))
+              out_shape=(10, 1, 1), weight_bits=4, input_bits=bits, output_bits=bits,
+              weights=weights(10, CHANNELS * out[0] * out[1], 1, 1))))
 
 
 def run(images=3, **choices):

@@ -148,7 +148,8 @@ def stack(*filters, masked=False):
     for number, (channels, count) in enumerate(pairwise((filters[0], *filters))):
         weights = np.random.default_rng(number).integers(-7, 8, (count, channels, 3, 3))
         layers.append(Layer(name=f"conv{number}", op="conv", inputs=(layers[-1].name,), in_shape=(channels, 5, 5),
-                            out_shape=(count, 5, 5), kernel=(3, 3), padding=(1, 1), weight_bits=4, input_bits=4, output_bits=4, weights=lambda w=weights: w,
+                            out_shape=(count, 5, 5), kernel=(3, 3), padding=(1, 1), weight_bits=4, input_bits=4,
+                            output_bits=4, weights=lambda w=weights: w,
                             mask=(lambda w=weights: w > 0) if masked else None))
     return Workload(name="stack", layers=tuple(layers))
 

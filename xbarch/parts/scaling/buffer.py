@@ -101,7 +101,7 @@ class Table(Buffer):
         if not widths or not widths[0] <= width <= widths[-1]:
             known = ", ".join(f"{w} bits in {b} bank{'s' * (b > 1)}" for w, b in self.rows())
             raise OutOfRangeError(f"the model's table has {known}, not accesses of {width} bits in {banks} "
-                             f"bank{'s' * (banks > 1)}")
+                                  f"bank{'s' * (banks > 1)}")
         below, above = max(w for w in widths if w <= width), min(w for w in widths if w >= width)
         low = self._sized(size, below, banks)
         if below == above:
@@ -114,8 +114,8 @@ class Table(Buffer):
         """A memory of a width that the table has."""
         rows = self.rows()[width, banks]
         if not rows[0][0] <= size <= rows[-1][0]:
-            raise OutOfRangeError(f"the model's table has {rows[0][0]:,} to {rows[-1][0]:,} bytes for accesses of {width} "
-                             f"bits, not {size:,}")
+            raise OutOfRangeError(f"the model's table has {rows[0][0]:,} to {rows[-1][0]:,} bytes for accesses of "
+                                  f"{width} bits, not {size:,}")
         low = max((r for r in rows if r[0] <= size), key=lambda r: r[0])
         high = min((r for r in rows if r[0] >= size), key=lambda r: r[0])
         energy, leakage, area = (_power(size, (low[0], a), (high[0], b))
