@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.base import DataPath
+from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.pruning import Pruning
 from xbarch.datapaths.records import Block, Geometry, Ints, Projection
 from xbarch.errors import InputError, XbarchError
@@ -32,8 +33,9 @@ def conform(path: DataPath, layers: int = 50, seed: int = 0) -> int:
 
     Exact: the blocks, executed with ADCs that lose nothing, give the integers of the layer, for extreme inputs too and
     weight by weight. Conserving: every kept weight is held, no cell twice, promised caps and ADC bits suffice. Actions:
-    what `work` counts is what the blocks are. Prices: what is counted beyond that has one. Training: a projection, if
-    there is one, gives weights that pack. The same layers for the same seed.
+    what `work` counts is what the blocks are, and unpruned nothing is gained over `dense`. Prices: what is counted
+    beyond that has one. Training: a projection, if there is one, gives weights that pack. The same layers for the same
+    seed.
 
     Raises:
         InputError: the first broken promise, with the data path, the layer and its crossbar.
@@ -47,6 +49,7 @@ def conform(path: DataPath, layers: int = 50, seed: int = 0) -> int:
         conserved(case, packed)
         bounded(case, packed)
         counted(case, packed)
+        even(case, packed)
         priced(case, packed)
         projected(case, float(rng.uniform(0.3, 0.9)))
     return len(cases)
@@ -318,6 +321,26 @@ def counted(case: Case, packed: Sequence[Block]) -> None:
     for name, found, allowed in checks:
         if found != allowed:
             raise case.wrong(f"work must count {name} {_short(allowed)}, as the blocks are, not {_short(found)}")
+
+
+def even(case: Case, packed: Sequence[Block]) -> None:
+    """Nothing is gained unpruned: without its mask, and with no inputs known, a layer takes at least 99 % of the
+    conversions that `dense` takes in the method's signs, where a weight takes as many cells on both. Which bit lines
+    are converted is the machine's matter (`Geometry.gated`), unless the method adds, and pays for, what picks them."""
+    path, layer, geometry = case.path, replace(case.layer, mask=None), case.geometry
+    options, changes = path.matched()
+    base: DataPath[Any] = Dense(options)
+    each = path.cells_per_weight(layer.weight_bits, geometry)
+    alone = Workload("whole", (layer,))
+    if changes or each != base.cells_per_weight(layer.weight_bits, geometry) or _refused(path, layer, geometry) \
+            or base.accepts(alone, geometry):
+        return
+    if any(block.gated for block in packed) and checked.hardware(path, geometry):
+        return
+    mine, plain = (int((work.reads * work.columns).sum()) for work in (
+        checked.work(of, checked.blocks(of, layer, geometry), layer, geometry) for of in (path, base)))
+    if mine < 0.99 * plain:
+        raise case.wrong(f"unpruned it must take at least 99 % of the {plain} conversions of dense, not {mine}")
 
 
 def priced(case: Case, packed: Sequence[Block]) -> None:
