@@ -24,7 +24,7 @@ from xbarch.workload.graph import Layer, Workload
 
 _log = logging.getLogger(__name__)
 Arrays = dict[str, NDArray[Any]]
-_TABLES = ("crossbar", "row0", "rows", "columns", "kept")  # of a layout
+_TABLES = ("crossbar", "row0", "rows", "columns", "kept", "cap")  # of a layout
 _LISTS, _PARTS = ("inputs", "targets"), ("which", "starts", "values")
 _COUNTS = ("crossbar", "rows", "columns", "cells", "reads", "outputs")  # of a work
 _EXTRA = "extra/"
@@ -65,7 +65,7 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
         InputError: as `pack`.
     """
     streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
-    name = _name(network, path, geometry, streams)
+    name = _name("packing", network, path, geometry, streams)
     if (found := cache.get(name)) is not None and (known := _read(found, network, path, geometry, sensing)):
         _log.info("packings of %s: from the cache", network.name)
         return known
@@ -78,13 +78,21 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
 
 # -- names --------------------------------------------------------------------------------------------------------
 
-def _name(network: Workload, path: DataPath, geometry: Geometry, streams: Mapping[str, Stream | None]) -> str:
-    """Of the packings of a network in `xbarch.support.cache`; empty where not all they depend on has a name, such as
-    what a plugin's code reads and imports."""
+def name_of(what: str, network: Workload, path: DataPath, geometry: Geometry, *others: object) -> str:
+    """Name of `what` follows from the packings of a network and from `others`, in `xbarch.support.cache`; empty where
+    there is none."""
+    streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
+    return _name(what, network, path, geometry, streams, *others)
+
+
+def _name(what: str, network: Workload, path: DataPath, geometry: Geometry, streams: Mapping[str, Stream | None],
+          *others: object) -> str:
+    """Of what is made of a network's packings in `xbarch.support.cache`; empty where not all they depend on has a name,
+    such as what a plugin's code reads and imports."""
     layers = [_content(layer, network, streams[layer.name]) for layer in network.compute_layers]
     if not guard.is_builtin(path) or None in layers:
         return ""
-    return cache.key("packing", np.__version__, path.name, dict(path.options), geometry, *layers)
+    return cache.key(what, np.__version__, path.name, dict(path.options), geometry, *layers, *others)
 
 
 def _content(layer: Layer, network: Workload, given: Stream | None) -> str | None:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from xbarch.errors import ConservationError, InputError
 from xbarch.plugins import checked
 from xbarch.result import exact, schema
+from xbarch.result.correctness import correctness
 from xbarch.result.interconnect import interconnect
 from xbarch.result.leakage import leakage
 from xbarch.result.programming import amortized, programming
@@ -63,6 +64,8 @@ def _record(run: Run) -> schema.Record:
         mode=run.mode,
         images=run.graph.images,
         mapping=_mapping(run, interval),
+        correctness=correctness(run),
+        accuracy=schema.Accuracy(on_this_machine=run.accuracy),
         throughput=schema.Throughput(images_per_second=1 / seconds),
         latency=_latency(run, interval),
         energy=_energy(run, interval, scopes),
