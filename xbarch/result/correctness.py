@@ -37,7 +37,7 @@ def correctness(run: Run) -> schema.Correctness:
     """
     geometry = run.machine.geometry
     needed = {name: geometry.lossless_bits(p.layout.largest_sum(geometry)) for name, p in run.packed.items()}
-    drops = any(_dropping(p, geometry) for p in run.packed.values())
+    drops = any(drops_bits(p, geometry) for p in run.packed.values())
     proven = not drops and max(needed.values(), default=0) <= geometry.adc_bits
     found = {} if proven else _seen(run, drops)
     needed |= {name: geometry.lossless_bits(s.largest) for name, s in found.items()}
@@ -66,7 +66,7 @@ def _layer(name: str, needed: int, built: int, proven: bool, found: Seen | None)
         clipped_share=share, conversions=None if found is None else found.conversions)
 
 
-def _dropping(packed: Packed, geometry: Geometry) -> bool:
+def drops_bits(packed: Packed, geometry: Geometry) -> bool:
     """Whether the layer's sensing unit drops low bits of a sum that is worth least."""
     low = checked.dropped(packed.sensing, np.zeros(1, np.int64), geometry.adc_bits)
     return low is not None and bool(low.any())

@@ -331,14 +331,14 @@ def test_the_bundled_grid_is_the_default(folder, tmp_path, monkeypatch):
     """And other workloads of a folder without a grid are all there is."""
     monkeypatch.setattr(bundled, "folder", lambda kind: tmp_path if kind == "workloads" else real(kind))
     (tmp_path / "digit_pairs").symlink_to(folder)
-    assert {r.name for r in xbarch.accuracy(None)} == {*list_recipes(folder)}  # the link leads beside its grid
+    assert {r.name for r in xbarch.accuracy_report(None)} == {*list_recipes(folder)}  # the link leads beside its grid
     (tmp_path / "digit_pairs").unlink()
     with pytest.raises(InputError, match="digit_pairs: no workload NETWORK_METHOD_POINT is stored here"):
-        xbarch.accuracy(None)
+        xbarch.accuracy_report(None)
     (tmp_path / "digit_pairs").mkdir()
     for name in ("two_meng_2x", "one_meng_4x"):
         (tmp_path / "digit_pairs" / name).symlink_to(folder / name)
-    assert [r.name for r in xbarch.accuracy(None)] == ["one_meng_4x", "two_meng_2x"]
+    assert [r.name for r in xbarch.accuracy_report(None)] == ["one_meng_4x", "two_meng_2x"]
 
 
 real = bundled.folder
