@@ -65,7 +65,7 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
         InputError: as `pack`.
     """
     streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
-    name = _name("packing", network, path, geometry, streams)
+    name = _name(network, path, geometry, streams)
     if (found := cache.get(name)) is not None and (known := _read(found, network, path, geometry, sensing)):
         _log.info("packings of %s: from the cache", network.name)
         return known
@@ -80,19 +80,19 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
 
 def name_of(what: str, network: Workload, path: DataPath, geometry: Geometry, *others: object) -> str:
     """Name of `what` follows from the packings of a network and from `others`, in `xbarch.support.cache`; empty where
-    there is none."""
+    the packings have none."""
     streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
-    return _name(what, network, path, geometry, streams, *others)
+    packings = _name(network, path, geometry, streams)
+    return packings and cache.key(what, packings, *others)
 
 
-def _name(what: str, network: Workload, path: DataPath, geometry: Geometry, streams: Mapping[str, Stream | None],
-          *others: object) -> str:
-    """Of what is made of a network's packings in `xbarch.support.cache`; empty where not all they depend on has a name,
-    such as what a plugin's code reads and imports."""
+def _name(network: Workload, path: DataPath, geometry: Geometry, streams: Mapping[str, Stream | None]) -> str:
+    """Of the packings of a network in `xbarch.support.cache`; empty where not all they depend on has a name, such as
+    what a plugin's code reads and imports."""
     layers = [_content(layer, network, streams[layer.name]) for layer in network.compute_layers]
     if not guard.is_builtin(path) or None in layers:
         return ""
-    return cache.key(what, np.__version__, path.name, dict(path.options), geometry, *layers, *others)
+    return cache.key("packing", np.__version__, path.name, dict(path.options), geometry, *layers)
 
 
 def _content(layer: Layer, network: Workload, given: Stream | None) -> str | None:

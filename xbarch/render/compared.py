@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xbarch.result.summary import weights
+from xbarch.result.words import share
 from xbarch.support import numbers
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ def _percent(value: float) -> str:
     return f"{value:.1%}"
 
 
+def _accuracy(value: float) -> str:
+    return f"{value:.2%}"
+
+
 FIGURES = [
     Figure("mapping.one_copy_crossbars", "crossbars, one copy", False),
     Figure("mapping.window_weighted_ps", "crossbar time per image (bound)", False, numbers.time),
@@ -47,10 +52,15 @@ FIGURES = [
     Figure("energy.scopes_aj.whole", "energy per image, whole", False, numbers.energy),
     Figure("area.used_mm2", "area used (mm²)", False),
     Figure("dense_equivalent.tops_per_w", "dense-equivalent TOPS/W", True),
+    Figure("correctness.clipped_share", "conversions clipped", False, share, False),
+    Figure("accuracy.on_this_machine.value", "accuracy on this machine", True, _accuracy, False),
     Figure("utilization.cells", "cells utilized", True, _percent, False),
     Figure("utilization.crossbar_time", "crossbar time utilized", True, _percent, False),
     Figure("utilization.adc_time", "ADC time utilized", True, _percent, False),
 ]
+
+
+LATER = ("correctness.clipped_share", "accuracy.on_this_machine.value")  # older records have none
 
 
 @dataclass(frozen=True)
@@ -76,13 +86,23 @@ def comparison(results: Sequence[Result]) -> list[Line]:
     """Every figure of `FIGURES` for all results, with gains over the first."""
     lines = []
     for figure in FIGURES:
-        base, *others = values = [None if (value := r[figure.key]) is None else float(value) for r in results]
+        base, *others = values = [_value(r, figure.key) for r in results]
+        if figure.key in LATER and all(value is None for value in values):
+            continue
         gains: list[float | None] = []
         for other in others:
             top, bottom = (other, base) if figure.large else (base, other)
             gains.append(top / bottom if top is not None and bottom and figure.gains else None)
         lines.append(Line(figure, values, gains))
     return lines
+
+
+def _value(result: Result, key: str) -> float | None:
+    """A figure; None where it is not known."""
+    if key in LATER and getattr(getattr(result, key.partition(".")[0]), key.split(".")[1], None) is None:
+        return None
+    value = result[key]
+    return None if value is None else float(value)
 
 
 def headings(results: Sequence[Result]) -> list[str]:

@@ -12,10 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from xbarch.render.compared import comparison, headings
+from xbarch.result import words
 from xbarch.support import numbers
 
 if TYPE_CHECKING:
     from xbarch.render.document import Section
+    from xbarch.result.accuracy import Accuracy
     from xbarch.result.result import Result
 
 _WIDE = 120  # columns where no terminal and no COLUMNS says how many there are
@@ -97,6 +99,18 @@ def show_verification(rows: Sequence[Mapping[str, Any]], on: Console | None = No
     echo(on, made, Text(verdict, style="bold red" if wrong else "bold green"))
 
 
+def show_accuracy(found: Accuracy, on: Console | None = None) -> None:
+    """Print the accuracy on a machine, and what clips, layer by layer."""
+    echo(on, Text(f"{found.workload} · {found.datapath} · {found.architecture}, test images of {found.data}"),
+         Text(f"accuracy {words.measured(found.part)}"),
+         Text(f"{found.same_class:.2%} of the images get the integer network's class"))
+    if found.proven:
+        echo(on, Text("exact: no conversion can clip or lose a bit, so that the integer network is the machine's"))
+        return
+    echo(on, table("Conversions that clip", ["layer", "share"], [
+        (name, words.share(value)) for name, value in found.clipped_share.items()]))
+
+
 def show_study(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the gains of a comparison over its base, and what did not run."""
     parts = [k for k in ("workload", "datapath", "architecture", "policy", "variant")
@@ -106,15 +120,22 @@ def show_study(rows: Sequence[Mapping[str, Any]]) -> None:
         return ", ".join(numbers.path(row[k], row["provenance"]) if k == "datapath" else row[k]
                          for k in parts or ["datapath"])
 
+    measured = any(not r["why"] and r["figures"]["on_this_machine"] for r in rows)
     ran = [[name(r), f"{r['figures']['ratio']:.3g}×", numbers.number(r["figures"]["crossbars"]),
             numbers.number(r["figures"]["images_per_second"]),
-            *(_times(r["gains"]["base"][k]) for k in ("speed", "energy", "area"))] for r in rows if not r["why"]]
+            *(_times(r["gains"]["base"][k]) for k in ("speed", "energy", "area")),
+            r["figures"]["converters"] or "–", *_accuracy(r["figures"], measured)] for r in rows if not r["why"]]
     echo(None, table("Gains over dense on the first architecture (energy: compute scope)",
-                       ["", "compression ratio", "crossbars", "images/s", "speed-up", "energy saving", "area saving"],
-                       ran))
+                       ["", "compression ratio", "crossbars", "images/s", "speed-up", "energy saving", "area saving",
+                        "converters", *(["accuracy on this machine"] if measured else [])], ran))
     refused = [[name(r), r["why"]] for r in rows if r["why"]]
     if refused:
         echo(None, table("Not simulated", ["", "why"], refused, 2))
+
+
+def _accuracy(figures: Mapping[str, Any], measured: bool) -> list[str]:
+    found = figures["on_this_machine"]
+    return [f"{found['value']:.2%} (n = {numbers.number(found['images'])})" if found else "–"] if measured else []
 
 
 def _times(value: float | None) -> str:

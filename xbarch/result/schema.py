@@ -78,10 +78,11 @@ class Workload(Part):
     trained_on: Text | None = Field(description="data set; null if the weights were never trained")
     synthetic: bool = Field(description="true if the weights were never trained")
     accuracy: dict[Text, Share] = Field(description=(
-        "test accuracy: `baseline` after dense training; `cut` after pruning and before fine-tuning, if the recipe "
-        "prunes in one step; `pruning` after fine-tuning; `crossbars`, of some images, computed with the crossbars and "
-        "ADCs of the workload's recipe, not of this machine, which `xbarch verify` checks; of imported weights, "
-        "`float` as they came and `imported` after quantization"))
+        "test accuracy as stored: `baseline`, the dense baseline; `cut` after pruning and before fine-tuning, if the "
+        "recipe prunes in one step; `pruning` after fine-tuning; `crossbars`, of some images, computed with the "
+        "crossbars and ADCs of the workload's recipe, not of this machine (see `accuracy.on_this_machine`); of "
+        "imported weights, `float` as they came and `imported` after quantization"))
+    tested: dict[Text, Count] = Field({}, description="test images behind each stored accuracy, n, where known")
     source: Text = Field(description="what made the workload")
 
 

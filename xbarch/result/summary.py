@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
 from textwrap import wrap
 
+from xbarch.result import words
 from xbarch.result.schema import Record
 from xbarch.support import numbers
 
 _LINES, _COLUMNS, _LABEL = 24, 80, 17
 _LARGEST = 5  # components named
-_PHASES = {  # of stored accuracies, in the order of a workload's making
-    "float": "as imported", "baseline": "dense", "cut": "pruned", "pruning": "fine-tuned", "imported": "quantized",
-    "crossbars": "of a sample on its recipe's crossbars"}
 _FINAL = ("pruning", "imported", "baseline", "float")  # the accuracy that stands for a workload: the first there is
 
 
@@ -27,11 +24,9 @@ def title(r: Record) -> str:
 
 
 def line(result: Record) -> str:
-    """Name, images/s, energy per image and accuracy."""
-    measured = result.workload.accuracy
-    accuracy = next((f", accuracy {measured[phase]:.2%}" for phase in _FINAL if phase in measured), "")
+    """Name, images/s, energy per image, accuracy, and what the converters lose."""
     return numbers.plain(f"{title(result)}: {_speed(result)}, {numbers.energy(result.energy.per_image_aj)} per image "
-                         f"(scope whole){accuracy}")
+                         f"(scope whole){_final(result)}{_lost(result)}")
 
 
 def facts(result: Record) -> list[tuple[str, str]]:
@@ -59,7 +54,7 @@ def facts(result: Record) -> list[tuple[str, str]]:
                                     r.dense_equivalent.tops_per_mm2)),
         ("utilization", f"cells {r.utilization.cells:.1%}, crossbar time {share(r.utilization.crossbar_time)}, "
                         f"ADC time {share(r.utilization.adc_time)}"),
-        *_binds(r), *_programmed(r), *_accuracy(r.workload.accuracy)]
+        *_binds(r), *_programmed(r), *_worded(r)]
 
 
 def text(result: Record) -> str:
@@ -135,11 +130,24 @@ def _programmed(r: Record) -> list[tuple[str, str]]:
              f"{numbers.time(done.time_ps)} (not included above)")] if done else []
 
 
-def _accuracy(measured: Mapping[str, float]) -> list[tuple[str, str]]:
-    """Stored when the workload was made; what this machine's converters make of it only `verify` can tell."""
-    known = {phase: measured[phase] for phase in (*_PHASES, *measured) if phase in measured}
-    return [("accuracy", "as stored: " + ", ".join(
-        f"{_PHASES.get(phase, phase)} {value:.2%}" for phase, value in known.items()))] if known else []
+def _worded(r: Record) -> list[tuple[str, str]]:
+    return [(label, said) for label, said in (
+        ("converters", words.correctness(r.correctness)), ("accuracy", words.accuracy(r))) if said]
+
+
+def _final(r: Record) -> str:
+    """The accuracy that stands for a run: on this machine, or else the last that was stored."""
+    if r.accuracy and r.accuracy.on_this_machine:
+        found = r.accuracy.on_this_machine
+        return f", accuracy {words.HERE} {found.value:.2%} (n = {numbers.number(found.images)})"
+    phase = next((phase for phase in _FINAL if phase in r.workload.accuracy), None)
+    if phase is None:
+        return ""
+    return f", accuracy {words.phase(phase, r.workload.accuracy[phase], r.workload.tested)}"
+
+
+def _lost(r: Record) -> str:
+    return f", {words.exactness(r.correctness)}" if r.correctness and not r.correctness.exact else ""
 
 
 def _cut(line: str, most: int) -> str:

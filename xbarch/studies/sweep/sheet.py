@@ -19,6 +19,7 @@ from xbarch.support.sheet import sheet
 RUN = ("architecture", "workload", "datapath", "policy")
 _LETTERS = 16  # of a digest: 64 bits, enough to tell 10^5 points apart
 SPEED, ENERGY, AREA = "throughput.images_per_second", "energy.scopes_aj.whole", "area.used_mm2"
+EXACT, ACCURACY, TESTED = "correctness.exact", "accuracy.on_this_machine.value", "accuracy.on_this_machine.images"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,14 @@ class Row:
     """Why it did not run; empty if it did."""
     figures: Mapping[str, float]
     """Numbers by their path in `result.json`."""
+    converters: str = ""
+    """Whether its converters suffice, in words."""
+
+    @property
+    def objectives(self) -> tuple[float, ...]:
+        """What the front compares, less is better: images per second, energy, area, and accuracy if it is known."""
+        f = self.figures
+        return -f[SPEED], f[ENERGY], f[AREA], *([-f[ACCURACY]] if ACCURACY in f else [])
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,13 @@ class Swept:
         return [{"point": r.name[:_LETTERS], **dict(zip(RUN, r.point.run, strict=True)),
                  "images": r.point.request.images,
                  **dict(zip(self.changed, r.point.values, strict=True)), "why": r.why,
-                 **{name: r.figures.get(name) for name in self.asked.figures}} for r in self.rows]
+                 **{name: r.figures.get(name) for name in self.columns}} for r in self.rows]
+
+    @property
+    def columns(self) -> list[str]:
+        """The figures in the CSV: those asked for, and accuracy if any point has one."""
+        measured = any(ACCURACY in r.figures for r in self.rows)
+        return list(dict.fromkeys([*self.asked.figures, *([ACCURACY, TESTED] if measured else [])]))
 
     def csv(self) -> str:
         """Return the table as CSV, one line per point in the order of the sweep."""
@@ -61,20 +76,27 @@ class Swept:
 
     def front(self) -> list[Row]:
         """Return the Pareto front, fastest first: points that no other point equals or surpasses in images per second,
-        energy per image and area used; of equal points the first."""
-        ranked = sorted((r for r in self.rows if not r.why),
-                        key=lambda r: (-r.figures[SPEED], r.figures[ENERGY], r.figures[AREA]))
+        energy per image and area used, and in accuracy if the sweep asks for it; of equal points the first. Points
+        `left_out` are not on it."""
+        out = {id(r) for r in self.left_out}
         found: list[Row] = []
-        for row in ranked:  # a point that surpasses it comes before it
-            if not any(other.figures[ENERGY] <= row.figures[ENERGY] and other.figures[AREA] <= row.figures[AREA]
-                       for other in found):
-                found.append(row)
+        for row in sorted((r for r in self.rows if not r.why and id(r) not in out), key=lambda r: r.objectives):
+            if not any(all(a <= b for a, b in zip(other.objectives, row.objectives, strict=True)) for other in found):
+                found.append(row)  # a point that surpasses it comes before it
         return found
+
+    @property
+    def left_out(self) -> list[Row]:
+        """Points that ran and whose converters are not exact, where neither accuracy judges them nor the sweep
+        tolerates clipping."""
+        if self.asked.tolerate_clipping:
+            return []
+        return [r for r in self.rows if not r.why and not r.figures.get(EXACT, True) and ACCURACY not in r.figures]
 
 
 def table_figures(asked: Sweep) -> list[str]:
     """Return the figures of a point that the tables need."""
-    return list(dict.fromkeys([*asked.figures, SPEED, ENERGY, AREA]))
+    return list(dict.fromkeys([*asked.figures, SPEED, ENERGY, AREA, EXACT, ACCURACY, TESTED]))
 
 
 def check_figures(asked: Sweep) -> None:
@@ -89,16 +111,28 @@ def check_figures(asked: Sweep) -> None:
 
 
 def sections(found: Swept) -> list[Section]:
-    """Return the Pareto front and the reasons why points did not run, as tables."""
-    parts = [i for i in range(len(RUN)) if len({r.point.run[i] for r in found.rows}) > 1] or [RUN.index("policy")]
+    """Return the Pareto front, what it leaves out, and the reasons why points did not run, as tables."""
     why = Counter(r.why for r in found.rows if r.why)
+    ran, out = len(found.rows) - sum(why.values()), len(found.left_out)
+    left = [f"{numbers.number(out)} of {numbers.count(ran, 'point')} left out: their converters are not exact. "
+            "`accuracy: N` in the sweep would judge them by their accuracy, `tolerate_clipping: true` would let them "
+            "in."] if out else []
     return [
-        Section(f"{found.asked.title}: Pareto front of speed, energy per image and area", 2,
-                table=Table([*(RUN[i] for i in parts), *found.changed, "images/s", "energy per image",
-                             "area used, mm²"], [
-                    [*(r.point.run[i] for i in parts), *map(str, r.point.values),
-                     numbers.number(r.figures[SPEED]), numbers.energy(r.figures[ENERGY]), f"{r.figures[AREA]:.4g}"]
-                    for r in found.front()], len(parts) + len(found.changed))),
+        Section(f"{found.asked.title}: Pareto front of speed, energy per image and area", 2, bullets=left,
+                table=_front(found)),
         *([Section("Not simulated", 2, table=Table(["why", "points"], [
             [text, numbers.number(count)] for text, count in why.most_common()], 1))] if why else []),
     ]
+
+
+def _front(found: Swept) -> Table:
+    parts = [i for i in range(len(RUN)) if len({r.point.run[i] for r in found.rows}) > 1] or [RUN.index("policy")]
+    front = found.front()
+    measured = any(ACCURACY in r.figures for r in front)
+    return Table(
+        [*(RUN[i] for i in parts), *found.changed, "converters", "images/s", "energy per image", "area used, mm²",
+         *(["accuracy on this machine", "n"] if measured else [])],
+        [[*(r.point.run[i] for i in parts), *map(str, r.point.values), r.converters, numbers.number(r.figures[SPEED]),
+          numbers.energy(r.figures[ENERGY]), f"{r.figures[AREA]:.4g}",
+          *([f"{r.figures[ACCURACY]:.2%}", numbers.number(r.figures[TESTED])] if measured else [])] for r in front],
+        len(parts) + len(found.changed) + 1)
