@@ -47,6 +47,7 @@ def test_a_bound_that_fits_is_proof():
     assert max(la.adc_bits_needed for la in found.layers) == 8  # columns more than half full are flipped
 
 
+@pytest.mark.full
 def test_short_converters_are_seen_to_clip():
     """The shares are those of `verify`, whose executor is the slow one."""
     machine = {"overrides": ("crossbar.adc_bits=5",), "datapath": "dense"}
@@ -61,6 +62,7 @@ def test_short_converters_are_seen_to_clip():
     assert found.clipped_share == pytest.approx(clips / converted) and clips
 
 
+@pytest.mark.full
 def test_inputs_that_never_reach_the_bound_are_exact_as_far_as_seen():
     found = xbarch.simulate("isaac_like", "vgg7_pruned").correctness
     needed = max(la.adc_bits_needed for la in found.layers)
@@ -71,6 +73,7 @@ def test_inputs_that_never_reach_the_bound_are_exact_as_far_as_seen():
     assert found.proof == "stored activations" and found.exact == (bits <= found.layers[0].adc_bits_built)
 
 
+@pytest.mark.full
 def test_nothing_is_known_of_networks_without_stored_inputs():
     short = {"overrides": ("crossbar.adc_bits=4",)}
     found = xbarch.simulate("isaac_like", "vgg8_dense8", **short).correctness
@@ -78,6 +81,7 @@ def test_nothing_is_known_of_networks_without_stored_inputs():
     assert {(la.adc_bits_seen, la.clipped_share) for la in found.layers} == {(None, None)}
 
 
+@pytest.mark.full
 def test_low_bits_dropped_by_design():
     found = xbarch.simulate("prime_like", "vgg7_pruned", datapath="dense").correctness
     rows = xbarch.verify("prime_like", "vgg7_pruned", datapath="dense")
@@ -85,6 +89,7 @@ def test_low_bits_dropped_by_design():
     assert [la.clipped_share * la.conversions for la in found.layers] == pytest.approx([row["clips"] for row in rows])
 
 
+@pytest.mark.full
 def test_what_was_seen_is_kept_for_every_resolution(monkeypatch, tmp_path):
     monkeypatch.setenv("XBARCH_CACHE", str(tmp_path))
     monkeypatch.setenv(cache.VARIABLE, "100")
@@ -109,6 +114,7 @@ def test_what_was_seen_is_kept_for_every_resolution(monkeypatch, tmp_path):
     assert shares(5) == first
 
 
+@pytest.mark.full
 def test_segments_together():
     """Every layer of every segment; all are exact, or the whole is not."""
     for bits, exact in ((8, True), (5, False)):
@@ -131,6 +137,7 @@ def replaced(layer, share):
     return layer.model_copy(update={"clipped_share": share})
 
 
+@pytest.mark.full
 def test_seen_of_amplifiers_is_that_of_the_slow_executor():
     from functional.test_fast import amplifier
 

@@ -107,7 +107,7 @@ def show_accuracy(found: Accuracy, on: Console | None = None) -> None:
     if found.proven:
         echo(on, Text("exact: no conversion can clip or lose a bit, so that the integer network is the machine's"))
         return
-    echo(on, table("Conversions that clip", ["layer", "share"], [
+    echo(on, table("Clipping", ["layer", "conversions that clip"], [
         (name, words.share(value)) for name, value in found.clipped_share.items()]))
 
 

@@ -19,7 +19,8 @@ from xbarch.result.correctness import drops_bits
 from xbarch.support.progress import Progress
 from xbarch.workload.batch import Maps, Reals, products, scores
 from xbarch.workload.graph import Layer, Workload
-from xbarch.workload.images.tested import Tested, tested
+from xbarch.workload.images.shown import Shown
+from xbarch.workload.images.shown import shown as images_of
 
 _TOGETHER, _VALUES = 32, 2**23  # images at most; values of a layer's input vectors
 _Z = 1.959963984540054  # of a 95 % interval
@@ -89,7 +90,7 @@ def measure(network: Workload, path: DataPath, machine: Machine, packed: Mapping
     Raises:
         InputError: there are no test images, or the data path's contents break its contract.
     """
-    shown = tested(network, images)
+    shown = images_of(network, images)
     hard = _unproven(path, machine, packed)
     made: dict[str, Prepared] = {}
     with guard.asking(path, "contents", limited=False):
@@ -113,7 +114,7 @@ def _unproven(path: DataPath, machine: Machine, packed: Mapping[str, Packed]) ->
             or g.lossless_bits(p.layout.largest_sum(g)) > g.adc_bits]
 
 
-def _classes(network: Workload, shown: Tested, made: Mapping[str, Prepared],
+def _classes(network: Workload, shown: Shown, made: Mapping[str, Prepared],
              progress: Progress | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """What the integer network and the packed one take every image for."""
     widest = max(prod((la.windows, la.rows, la.groups)) for la in network.compute_layers)

@@ -19,7 +19,7 @@ from xbarch.result.programming import amortized, programming
 from xbarch.result.run import Run
 from xbarch.specs.text import brief, dotted
 from xbarch.support.about import __version__
-from xbarch.workload.graph import tested_images
+from xbarch.workload.graph import image_counts
 
 
 def record(run: Run) -> schema.Record:
@@ -101,7 +101,7 @@ def _architecture(run: Run) -> schema.Architecture:
 def _workload(run: Run) -> schema.Workload:
     network = run.workload
     return schema.Workload(name=network.name, trained_on=network.trained_on, synthetic=network.trained_on is None,
-                           accuracy=dict(network.accuracy), tested=tested_images(network), source=network.source)
+                           accuracy=dict(network.accuracy), tested=image_counts(network), source=network.source)
 
 
 def _latency(run: Run, interval: Fraction) -> schema.Latency:

@@ -25,7 +25,7 @@ def exactness(found: Correctness | None) -> str:
     if found.clipped_share:
         lost.append(f"clips {share(found.clipped_share)} of conversions")
     if found.proof == "none":
-        lost.append("may clip, no stored activations tell" if not found.drops_low_bits else "how much is not known")
+        lost.append("may clip: no stored activations" if not found.drops_low_bits else "how much is not known")
     return ", ".join(lost)
 
 

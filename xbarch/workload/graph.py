@@ -170,7 +170,7 @@ class Workload:
         return [layer for layer in self.layers if layer.compute]
 
 
-def tested_images(workload: Workload) -> dict[str, int]:
+def image_counts(workload: Workload) -> dict[str, int]:
     """Test images behind each stored accuracy, as far as the manifest tells: `crossbars` is of the first of them."""
     data, recipe = (workload.manifest.get(key) for key in ("data", "recipe"))
     count = data.get("test") if isinstance(data, Mapping) else None

@@ -24,7 +24,7 @@ from xbarch.studies.runs.axes import Variant, blame_field, list_fields, merge_ov
 from xbarch.studies.runs.bench import Bench
 from xbarch.support import numbers
 from xbarch.support.progress import Progress
-from xbarch.workload.graph import Workload, tested_images
+from xbarch.workload.graph import Workload, image_counts
 from xbarch.workload.infer import multiplies
 
 SCOPES = ("compute", "chip", "whole")
@@ -303,7 +303,7 @@ def _row(line: Line, machine: str, shared: _Shared) -> Row:
     base, own = (None if why else _ran(shared.figures(r)) for r in (line.base, line.own))
     return Row(request=request, architecture=machine, variant=line.variant, why=why, figures=_ran(done), base=base,
                own=own, trained=network.trained_on or "",
-               accuracy={k: v for k, v in network.accuracy.items() if v <= 1}, tested=tested_images(network),
+               accuracy={k: v for k, v in network.accuracy.items() if v <= 1}, tested=image_counts(network),
                title=title_of(path), provenance=path.provenance)
 
 

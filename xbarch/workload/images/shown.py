@@ -19,7 +19,7 @@ _LIMITS = {"size": (8, 512), "channels": (1, 3), "test_images": (16, 10**6)}
 
 
 @dataclass(frozen=True)
-class Tested:
+class Shown:
     """Images of a workload's test part, in its order. pixels: integers as the network takes them [n, C, H, W].
     labels: [n]."""
 
@@ -27,7 +27,7 @@ class Tested:
     labels: NDArray[np.int64]
 
 
-def tested(network: Workload, most: int) -> Tested:
+def shown(network: Workload, most: int) -> Shown:
     """The first `most` test images of what a workload was trained on; all, where there are fewer.
 
     Raises:
@@ -49,7 +49,7 @@ def tested(network: Workload, most: int) -> Tested:
                          f"classes, but the network takes {shape} and tells {classes} apart", file=network.file or None)
     full = np.float32((1 << network.layers[0].output_bits) - 1)
     level = np.floor(np.arange(256, dtype=np.float32) / 255 * full + np.float32(0.5))  # as training rounds them
-    return Tested(level.astype(np.uint16)[part.pixels], part.labels)
+    return Shown(level.astype(np.uint16)[part.pixels], part.labels)
 
 
 def _part(name: str, data: Mapping[str, Any], seed: int, most: int, network: Workload) -> Part:
