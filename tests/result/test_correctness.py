@@ -40,6 +40,21 @@ def test_bounds_and_sums_of_layers_drawn_at_random(name):
             assert found.clips(bits) == run(blocks, layer, geometry, x, bits).clips
 
 
+@pytest.mark.quick(3)
+@pytest.mark.parametrize("name", sorted(registry.datapaths()))
+def test_no_packing_depends_on_the_resolution(name):
+    """What was seen once serves converters of every resolution."""
+    path, rng = registry.datapath(name), np.random.default_rng(9)
+    for _ in range(4):
+        case = draw(rng, path)
+        few, many = (path.pack(case.layer, replace(case.geometry, adc_bits=bits)) for bits in (2, 14))
+        for a, b in zip(few, many, strict=True):
+            assert (a.crossbar, a.row0, a.col0, a.group, a.cap) == (b.crossbar, b.row0, b.col0, b.group, b.cap)
+            one, other = a.contents(), b.contents()
+            assert np.array_equal(a.inputs, b.inputs) and np.array_equal(one.cells, other.cells)
+            assert np.array_equal(one.output, other.output) and np.array_equal(one.coefficient, other.coefficient)
+
+
 def test_a_bound_that_fits_is_proof():
     found = xbarch.simulate("isaac_like", "vgg7_pruned", datapath="dense").correctness
     assert found.exact and found.proof == "bound" and found.clipped_share == 0 and not found.drops_low_bits
