@@ -23,13 +23,15 @@ if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is
     from xbarch.errors import IncompatibleError as IncompatibleError
     from xbarch.errors import InputError as InputError
     from xbarch.errors import XbarchError as XbarchError
+    from xbarch.measure import accuracy as accuracy
     from xbarch.request import Request as Request
+    from xbarch.result.accuracy import Accuracy as Accuracy
     from xbarch.result.result import Result as Result
     from xbarch.result.result import read as read
     from xbarch.run import execute as execute
     from xbarch.run import simulate as simulate
     from xbarch.run import verify as verify
-    from xbarch.studies.accuracy.report import accuracy as accuracy
+    from xbarch.studies.accuracy.report import accuracy as accuracy_report
     from xbarch.studies.claims.report import claims as claims
     from xbarch.studies.comparison.matrix import matrix as matrix
     from xbarch.studies.comparison.report import compare as compare
@@ -42,19 +44,20 @@ if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is
 # simulating needs no PyTorch.
 _FROM = {
     "CapacityError": "errors", "IncompatibleError": "errors", "InputError": "errors", "XbarchError": "errors",
-    "Request": "request", "Result": "result.result", "accuracy": "studies.accuracy.report",
-    "claims": "studies.claims.report", "compare": "studies.comparison.report", "execute": "run",
-    "field": "studies.field.report", "load": "workload.find", "matrix": "studies.comparison.matrix",
-    "read": "result.result", "simulate": "run", "study": "studies.comparison.report", "sweep": "studies.sweep.run",
+    "Request": "request", "Result": "result.result", "Accuracy": "result.accuracy", "accuracy": "measure",
+    "accuracy_report": "studies.accuracy.report", "claims": "studies.claims.report",
+    "compare": "studies.comparison.report", "execute": "run", "field": "studies.field.report",
+    "load": "workload.find", "matrix": "studies.comparison.matrix", "read": "result.result", "simulate": "run",
+    "study": "studies.comparison.report", "sweep": "studies.sweep.run",
     "import_weights": "compress.importing.weights", "train": "compress.training.run", "verify": "run",
 }
 _TRAIN = {"train": "training", "import_weights": "importing weights"}  # what needs the packages of an extra
-_CALLED = {"load": "resolve"}  # in their modules, where that is another name
+_CALLED = {"load": "resolve", "accuracy_report": "accuracy"}  # in their modules, where that is another name
 
 __all__ = [
-    "CapacityError", "IncompatibleError", "InputError", "Request", "Result", "XbarchError", "__version__", "accuracy",
-    "claims", "compare", "execute", "field", "import_weights", "load", "matrix", "read", "simulate", "study", "sweep",
-    "train", "verify",
+    "Accuracy", "CapacityError", "IncompatibleError", "InputError", "Request", "Result", "XbarchError",
+    "__version__", "accuracy", "accuracy_report", "claims", "compare", "execute", "field", "import_weights", "load",
+    "matrix", "read", "simulate", "study", "sweep", "train", "verify",
 ]
 
 

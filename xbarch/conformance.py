@@ -331,7 +331,7 @@ def even(case: Case, packed: Sequence[Block]) -> None:
     options, changes = path.matched()
     base: DataPath[Any] = Dense(options)
     each = path.cells_per_weight(layer.weight_bits, geometry)
-    alone = Workload("whole", (layer,))
+    alone = Workload(name="whole", layers=(layer,))
     if changes or each != base.cells_per_weight(layer.weight_bits, geometry) or _refused(path, layer, geometry) \
             or base.accepts(alone, geometry):
         return

@@ -31,7 +31,7 @@ from xbarch.workload.graph import Workload
 
 _BYTES = 2**26  # most that a manifest may have
 _KEPT = 256  # architectures with overrides that stay in memory
-_OTHERS = ("policy", "images", "chips", "mode", "placement", "batch", "reload", "bits")
+_OTHERS = ("policy", "images", "chips", "mode", "placement", "batch", "reload", "bits", "accuracy")
 
 
 def _policy(value: str) -> str:
@@ -90,6 +90,9 @@ class Request(Spec):
         default=None,
         description="least bits of weights and activations: values stay the same, cells and input phases grow; "
                           "None: as stored")
+    accuracy: Annotated[int | None, whole(defaults.MOST_TESTED, none=True)] = Field(
+        default=None,
+        description="test images to classify through the packed crossbars (`xbarch.accuracy`); None: none")
 
     if not TYPE_CHECKING:  # type checkers see the fields
         def __init__(self, **given: Any) -> None:
@@ -166,13 +169,19 @@ class Request(Spec):
                        "parts": known.parts, **rest})
 
 
-class Choices(TypedDict, total=False):
-    """The keywords of `xbarch.simulate`, `execute` and `verify`: the fields of `Request` other than architecture and
-    workload."""
+class Packings(TypedDict, total=False):
+    """The keywords of `xbarch.accuracy`: the fields of `Request` that decide what is stored in which cells."""
 
     overrides: Sequence[str]
     datapath: str | None
     options: Mapping[str, Any] | None
+    bits: int | None
+
+
+class Choices(Packings, total=False):
+    """The keywords of `xbarch.simulate`, `execute` and `verify`: the fields of `Request` other than architecture and
+    workload."""
+
     policy: str
     images: int
     chips: int
@@ -181,11 +190,11 @@ class Choices(TypedDict, total=False):
     batch: int | None
     engine: str
     reload: bool
-    bits: int | None
+    accuracy: int | None
 
 
 def to_request(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None,
-              choices: Choices) -> Request:
+              choices: Choices | Packings) -> Request:
     """Return the request of a call: the one given, or one made from an architecture, a workload and keywords.
 
     Raises:

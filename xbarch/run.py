@@ -31,6 +31,7 @@ from xbarch.result.ledger import ledger
 from xbarch.result.record import record
 from xbarch.result.result import Result
 from xbarch.result.run import Run
+from xbarch.result.schema import Measured
 from xbarch.result.tracing import placed, tracing
 from xbarch.sim.check import check
 from xbarch.sim.modes import apply_mode
@@ -86,9 +87,11 @@ def execute(arch: str | Path | Architecture | Request, workload: str | Path | Wo
 
 
 def perform(setup: Setup, watch: Watch | None = None) -> Run:
-    """Pack, plan, compile, simulate and cost a prepared request."""
+    """Pack, plan, compile, simulate and cost a prepared request; measure its accuracy, if it asks for that."""
     refuse_impossible(setup.network, setup.machine, setup.path)
-    return _perform(setup, setup.network, pack_network(setup), Watch() if watch is None else watch)
+    packed = pack_network(setup)
+    measured = _accuracy(setup, packed)
+    return replace(_perform(setup, setup.network, packed, Watch() if watch is None else watch), accuracy=measured)
 
 
 def execute_segments(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
@@ -119,8 +122,9 @@ def execute_segments(arch: str | Path | Architecture | Request, workload: str | 
 
     segments = cut(setup.network, fits)
     _log.info("the network runs in %d segments", len(segments))
-    return [_perform(setup, segment, packed(segment), Watch(progress), is_read_later(setup.network, segment))
-            for segment in segments]
+    measured = None if request.accuracy is None else _accuracy(setup, pack_network(setup))
+    return [replace(_perform(setup, segment, packed(segment), Watch(progress), is_read_later(setup.network, segment)),
+                    accuracy=measured) for segment in segments]
 
 
 def verify(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
@@ -237,6 +241,15 @@ def pack_network(setup: Setup) -> dict[str, Packed]:
         for name, layer in packed.items():
             machine.refuse_unpaid(path, name, layer)
     return packed
+
+
+def _accuracy(setup: Setup, packed: Mapping[str, Packed]) -> Measured | None:
+    """Measure the accuracy on this machine, if the request asks for it."""
+    if setup.request.accuracy is None:
+        return None
+    from xbarch.result.accuracy import measure
+
+    return measure(setup.network, setup.path, setup.machine, packed, setup.request.accuracy).part
 
 
 def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> Plan:

@@ -21,6 +21,8 @@ from xbarch.cli.app import app
 from xbarch.datapaths.base import Geometry
 from xbarch.mapping.plan import POLICIES
 from xbarch.plugins.registry import datapaths
+from xbarch.result.result import Result
+from xbarch.result.schema import Accuracy, Measured
 from xbarch.sim.modes import MODES
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.recipe import Recipe
@@ -197,7 +199,8 @@ def rows(text):
     return found
 
 
-OPEN = {"datapath.options", "workload.accuracy", "energy.by_component_aj", "energy.by_layer_aj", "energy.static_aj",
+OPEN = {"datapath.options", "workload.accuracy", "workload.tested", "energy.by_component_aj", "energy.by_layer_aj",
+        "energy.static_aj", "architecture.unscaled_prices",
         *(f"energy.{table}.{scope}" for table in ("by_scope_aj", "layers_by_scope_aj")
           for scope in ("compute", "chip", "whole")), "waiting.by_kind_ps",
         "area.by_component_mm2", "counts.actions", "programming.by_part_aj"}
@@ -226,10 +229,13 @@ def result(tmp_path_factory):
 
 def test_result_fields_are_documented_and_exist(result):
     named = rows((DOCS / "result.md").read_text(encoding="utf-8"))
-    real = set(paths(dict(result.data)))
+    measured = Measured(value=0.5, images=2, interval_95=[0.1, 0.9], integer_network=0.5)  # random weights have none
+    data = Result(result.record.model_copy(update={"accuracy": Accuracy(on_this_machine=measured)})).data
+    real = set(paths(dict(data)))
     assert sorted(real - set(named)) == []
     assert sorted(n for n in set(named) - real if not n.startswith("segments[].")) == [
-        "architecture.processes.<name>", "workload.accuracy.<name>"]  # random weights, no unit is a process
+        "architecture.processes.<name>", "workload.accuracy.<name>",
+        "workload.tested.<name>"]  # random weights, no unit is a process
     assert len(named) == len(set(named))
 
 

@@ -45,6 +45,9 @@ Batch = Annotated[int | None, number(
 Bits = Annotated[int | None, number(
     "bits", f"Store weights and activations in at least this many bits, {defaults.LEAST_BITS} to {defaults.MOST_BITS}; "
             "their values stay.")]
+Accuracy = Annotated[int | None, number(
+    "accuracy", f"Test images to classify through the packed crossbars, 1 to {defaults.MOST_TESTED:,} (default: "
+                "none).")]
 _IMAGES = number("images", f"Images to run, 1 to {defaults.MOST_IMAGES:,}.")
 _CHIPS = number("chips", f"Chips in a chain, 1 to {defaults.MOST_CHIPS:,}.")
 _MODE = one_of("mode", "Execution mode", names.MODES)
@@ -66,7 +69,7 @@ GivenMode = Annotated[str | None, _MODE]
 GivenEngine = Annotated[str | None, _ENGINE]
 GivenPlacement = Annotated[str | None, _PLACEMENT]
 DataPath = Annotated[str | None, typer.Option(
-    metavar="NAME", help="Data path (default: the one the workload was made for).",
+    "--datapath", "-d", metavar="NAME", help="Data path (default: the one the workload was made for).",
     autocompletion=names.named("datapaths"))]
 Option = Annotated[list[str], typer.Option(
     "--option", "-o", metavar="NAME=VALUE", help="Option of the data path; repeatable.")]

@@ -1,7 +1,8 @@
-"""Commands that run one workload on one architecture: simulate, verify."""
+"""Commands that run one workload on one architecture: simulate, verify, accuracy."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from xbarch.cli import names
 from xbarch.cli.arguments import (
+    Accuracy,
     Arch,
     Batch,
     Bits,
@@ -28,18 +30,23 @@ from xbarch.cli.arguments import (
     Scope,
     Set,
     Trace,
+    folder,
+    number,
 )
 from xbarch.cli.reading import load_plugins, pairs, words
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
 from xbarch.support import defaults, output
 
+_ACCURACY = "accuracy.json"
+
 
 def simulate(
     arch: Arch, workload: Load, policy: Policy = defaults.POLICY, images: Images = defaults.IMAGES,
     chips: Chips = defaults.CHIPS, datapath: DataPath = None, option: Option = [], set: Set = [], batch: Batch = None,
     placement: Placement = defaults.PLACEMENT, mode: Mode = defaults.MODE, engine: Engine = defaults.ENGINE,
-    reload: Reload = False, bits: Bits = None, trace: Trace = None, plugin: Plugin = [], out: Out = None,
+    reload: Reload = False, bits: Bits = None, accuracy: Accuracy = None, trace: Trace = None, plugin: Plugin = [],
+    out: Out = None,
     format: Annotated[list[str], typer.Option(
         metavar="FORMATS", help=f"With --out: formats of the pictures, of {', '.join(names.FORMATS)} (default: svg).",
         autocompletion=names.several(names.choice(*names.FORMATS)))] = [],
@@ -62,7 +69,7 @@ def simulate(
     with Bar("simulate", as_json) as progress:
         request = Request(arch=arch, workload=workload, policy=policy, images=images, chips=chips, datapath=datapath,
                           options=pairs(option), overrides=tuple(set), batch=batch, placement=placement, mode=mode,
-                          engine=engine, reload=reload, bits=bits)
+                          engine=engine, reload=reload, bits=bits, accuracy=accuracy)
         result = run.simulate(request, trace=trace, progress=progress)
     if out is not None:
         from xbarch.render.pictures import save
@@ -119,3 +126,36 @@ def verify(
         tables.show_verification(rows)
     if any(row["mismatches"] for row in rows):
         raise typer.Exit(5)
+
+
+def accuracy(
+    arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [], bits: Bits = None,
+    images: Annotated[int, number(
+        "images", f"Test images, 1 to {defaults.MOST_TESTED:,}; all, where there are fewer.")] = defaults.TESTED,
+    plugin: Plugin = [],
+    out: Annotated[Path | None, folder("Output folder for accuracy.json.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Classify test images through the packed crossbars, converter by converter.
+
+    The integer network classifies the same images. Test images travel with xbarch for the data sets digits and
+    digit_pairs.
+    """
+    from xbarch.measure import accuracy
+    from xbarch.render import tables
+    from xbarch.support.files import writable, write
+
+    load_plugins(plugin)
+    if out is not None:
+        writable(out, _ACCURACY)
+    with Bar("accuracy", as_json) as progress:
+        found = accuracy(arch, workload, images=images, datapath=datapath, options=pairs(option), overrides=set,
+                         bits=bits, progress=progress)
+    if out is not None:
+        write(out / _ACCURACY, json.dumps(found.plain(), indent=1) + "\n")
+    if as_json:
+        print_json(found.plain())
+        return
+    tables.show_accuracy(found)
+    if out is not None:
+        wrote(f"{out}/{_ACCURACY}")

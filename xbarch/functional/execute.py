@@ -8,18 +8,16 @@ below 2**24 (single) or 2**53 (double precision); the bounds are checked before 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Block, Contents, Geometry
+from xbarch.datapaths.base import Block, Geometry
 from xbarch.errors import ConservationError, InputError
+from xbarch.functional.arrays import low_bits, reads, significance
 from xbarch.parts.sensing.base import Sensing
-from xbarch.plugins.guard import asking, is_builtin_call, restrained
 from xbarch.workload.graph import Layer, Workload, unroll
 
 Ints = NDArray[np.int64]
@@ -80,10 +78,10 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
     digit = np.ldexp(1.0, shift)[:, None, None]
     out, clips, drops, largest, widest = np.zeros((windows, layer.filters)), 0, 0, 0, 0
     bound = np.zeros(layer.filters)
-    for read in _reads(blocks, geometry):
+    for read in reads(blocks, geometry):
         bits = lossless_bits(read.blocks, geometry) if adc_bits == "lossless" else adc_bits or geometry.adc_bits
-        worth = shift[:, None, None] + _significance(read)
-        low = None if adc_bits == "lossless" else _lowest(sensing, layer, worth, bits)
+        worth = shift[:, None, None] + significance(read)
+        low = None if adc_bits == "lossless" else low_bits(sensing, layer, worth, bits)
         digital = np.zeros((windows, read.cells.shape[1]))
         step = geometry.ou_rows or len(read.inputs)
         for first in range(0, len(read.inputs), step):  # operation units: sums of few word lines, converted apart
@@ -174,84 +172,6 @@ def _converted(sums: NDArray[np.float32], bits: int, low: Ints | None) -> _Codes
     kept = np.trunc(scaled)
     return _Codes(np.ldexp(np.clip(kept, -full, full), low), int(np.count_nonzero(np.abs(kept) > full)),
                   int(np.count_nonzero(kept != scaled)))
-
-
-def _lowest(sensing: Sensing | None, layer: Layer, worth: Ints, bits: int) -> Ints | None:
-    """Low bits that the unit drops of sums of such worth; None: it drops none."""
-    if sensing is None:
-        return None
-    with asking(sensing, "dropped", layer.name):
-        return sensing.adjusted(layer.weight_bits, layer.input_bits).dropped(worth, bits)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Read:
-    """One activation of one crossbar: what drives its word lines, the cells sensed, how they decode."""
-
-    blocks: list[Block]
-    inputs: Ints
-    cells: NDArray[np.float32]
-    column: Ints
-    output: Ints
-    coefficient: Ints
-    targets: Ints
-
-
-def _reads(blocks: Sequence[Block], geometry: Geometry) -> Iterator[_Read]:
-    """Every (crossbar, activation group) with the whole crossbar behind it, so that a cell of another block that
-    lies on a driven word line and a read bit line disturbs the result as it would in the array."""
-    for crossbar, members in groupby(sorted(blocks, key=lambda b: b.crossbar), key=lambda b: b.crossbar):
-        stored = []
-        for block in members:
-            with nullcontext() if is_builtin_call(block.contents) else restrained():
-                stored.append((block, block.contents()))
-        array = _array(crossbar, stored, geometry)
-        for group in sorted({b.group for b, _ in stored}):
-            yield _read(crossbar, array, [s for s in stored if s[0].group == group])
-
-
-def _array(crossbar: int, stored: list[tuple[Block, Contents]], geometry: Geometry) -> NDArray[np.float32]:
-    """The crossbar's cells, reference column included."""
-    array = np.full((geometry.rows, geometry.columns + geometry.unit_column), np.nan, np.float32)
-    largest = (1 << geometry.cell_bits) - 1
-    for block, contents in stored:
-        here = array[block.row0:block.row0 + block.rows, block.col0:block.col0 + block.columns]
-        lowest = -largest if geometry.signed else 0
-        if here.shape != contents.cells.shape or contents.cells.max(initial=0) > largest \
-                or contents.cells.min(initial=0) < lowest:
-            raise ConservationError(f"crossbar {crossbar}: a block does not fit its place or its cells")
-        if not np.isnan(here).all():
-            raise ConservationError(f"crossbar {crossbar}: two blocks overlap")
-        here[:] = contents.cells
-    return np.nan_to_num(array)
-
-
-def _significance(read: _Read) -> Ints:
-    """log2 of what a sum of each bit line counts at most in an output, rounded down, [bit lines]."""
-    most = np.ones(read.cells.shape[1], np.int64)
-    np.maximum.at(most, read.column, np.abs(read.coefficient))
-    return np.frexp(most.astype(np.float64))[1].astype(np.int64) - 1
-
-
-def _read(crossbar: int, array: NDArray[np.float32], stored: list[tuple[Block, Contents]]) -> _Read:
-    lines = np.full(len(array), -1, np.int64)
-    columns: list[Ints] = []
-    for block, _ in stored:
-        here = lines[block.row0:block.row0 + block.rows]
-        if ((here >= 0) & (here != block.inputs)).any():
-            raise ConservationError(f"crossbar {crossbar}: one word line would be driven by two inputs at once")
-        here[:] = block.inputs
-        columns.append(np.arange(block.col0, block.col0 + block.columns))
-    read = np.concatenate(columns)
-    if len(np.unique(read)) != len(read):
-        raise ConservationError(f"crossbar {crossbar}: two blocks of one activation group share a bit line")
-    driven = np.flatnonzero(lines >= 0)
-    starts = np.cumsum([0, *(len(c) for c in columns)])
-    output = np.concatenate([c.output for _, c in stored])
-    return _Read(
-        blocks=[b for b, _ in stored], inputs=lines[driven], cells=array[np.ix_(driven, read)],
-        column=np.concatenate([c.column + s for (_, c), s in zip(stored, starts, strict=False)]),
-        output=output, coefficient=np.concatenate([c.coefficient for _, c in stored]), targets=np.unique(output))
 
 
 def _exact(a: NDArray[Any], b: NDArray[Any], largest: int, mantissa: int) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Block
+from xbarch.datapaths.base import Block, Geometry
 
 Ints = NDArray[np.int64]
 
@@ -44,6 +44,7 @@ class Layout:
 
     rows, columns: size of the part that is written.
     kept: cells that hold unmasked weights.
+    cap: guaranteed largest magnitude of a bit line's sum in one read; -1: none.
     inputs: the inputs that drive each block.
     targets: the outputs that each block adds to.
     """
@@ -53,6 +54,7 @@ class Layout:
     rows: Ints
     columns: Ints
     kept: Ints
+    cap: Ints
     inputs: Lists
     targets: Lists
 
@@ -60,14 +62,22 @@ class Layout:
     def of(cls, blocks: Sequence[Block]) -> Layout:
         """From the blocks of one copy."""
         ordered = sorted(blocks, key=lambda b: b.crossbar)
-        table = np.array([(b.crossbar, b.row0, len(b.inputs), b.columns - b.idle, b.kept) for b in ordered], np.int64)
-        crossbar, row0, rows, columns, kept = np.ascontiguousarray(table.T)
-        return cls(crossbar=crossbar, row0=row0, rows=rows, columns=columns, kept=kept,
+        table = np.array([(b.crossbar, b.row0, len(b.inputs), b.columns - b.idle, b.kept,
+                           -1 if b.cap is None else b.cap) for b in ordered], np.int64)
+        crossbar, row0, rows, columns, kept, cap = np.ascontiguousarray(table.T)
+        return cls(crossbar=crossbar, row0=row0, rows=rows, columns=columns, kept=kept, cap=cap,
                    inputs=Lists.of([b.inputs for b in ordered]), targets=Lists.of([b.targets for b in ordered]))
 
     @property
     def crossbars(self) -> int:
         return int(self.crossbar[-1]) + 1
+
+    def largest_sum(self, geometry: Geometry) -> int:
+        """Largest magnitude that a bit line can sum to in one read, whatever the inputs: of any block, the smaller of
+        what it guarantees and of what its word lines in full cells could drive."""
+        rows = np.minimum(self.rows, geometry.ou_rows or self.rows)
+        most = rows * ((1 << geometry.cell_bits) - 1) * ((1 << geometry.dac_bits) - 1)
+        return int(np.where(self.cap < 0, most, np.minimum(self.cap, most)).max())
 
     @cached_property
     def first(self) -> list[int]:

@@ -24,7 +24,7 @@ from xbarch.workload.graph import Layer, Workload
 
 _log = logging.getLogger(__name__)
 Arrays = dict[str, NDArray[Any]]
-_TABLES = ("crossbar", "row0", "rows", "columns", "kept")  # of a layout
+_TABLES = ("crossbar", "row0", "rows", "columns", "kept", "cap")  # of a layout
 _LISTS, _PARTS = ("inputs", "targets"), ("which", "starts", "values")
 _COUNTS = ("crossbar", "rows", "columns", "cells", "reads", "outputs")  # of a work
 _EXTRA = "extra/"
@@ -83,6 +83,14 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
 
 
 # -- names --------------------------------------------------------------------------------------------------------
+
+def name_of(what: str, network: Workload, path: DataPath, geometry: Geometry, *others: object) -> str:
+    """Name of `what` follows from the packings of a network and from `others`, in `xbarch.support.cache`; empty where
+    the packings have none."""
+    streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
+    packings = _name(network, path, geometry, streams)
+    return packings and cache.key(what, packings, *others)
+
 
 def _name(network: Workload, path: DataPath, geometry: Geometry, streams: Mapping[str, Stream | None]) -> str:
     """Name of a network's packings in `xbarch.support.cache`; empty where something they depend on has no name, such as

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xbarch.result.summary import weights
+from xbarch.result.words import share
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE, Scope
 
@@ -37,6 +38,10 @@ def _percent(value: float) -> str:
     return f"{value:.1%}"
 
 
+def _accuracy(value: float) -> str:
+    return f"{value:.2%}"
+
+
 def figures(scope: Scope) -> list[Figure]:
     """The lines of a comparison, energies in one scope."""
     return [*_MAPPED, Figure(f"energy.scopes_aj.{scope}", f"energy per image (scope {scope})", False, numbers.energy),
@@ -57,10 +62,15 @@ _MAPPED = [
     Figure("latency.first_image_ps", "first image", False, numbers.time),
 ]
 _USED = [
+    Figure("correctness.clipped_share", "conversions clipped", False, share, False),
+    Figure("accuracy.on_this_machine.value", "accuracy on this machine", True, _accuracy, False),
     Figure("utilization.cells", "cells utilized", True, _percent, False),
     Figure("utilization.crossbar_time", "crossbar time utilized", True, _percent, False),
     Figure("utilization.adc_time", "ADC time utilized", True, _percent, False),
 ]
+
+
+LATER = ("correctness.clipped_share", "accuracy.on_this_machine.value")  # older records have none
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,9 @@ def comparison(results: Sequence[Result], scope: Scope = SCOPE) -> list[Line]:
     """Every figure of `figures` for all results, with gains over the first."""
     lines = []
     for figure in figures(scope):
-        base, *others = values = [None if (value := r[figure.key]) is None else float(value) for r in results]
+        base, *others = values = [_value(r, figure.key) for r in results]
+        if figure.key in LATER and all(value is None for value in values):
+            continue
         gains: list[float | None] = []
         for other in others:
             top, bottom = (other, base) if figure.large else (base, other)
@@ -108,6 +120,12 @@ def unequal(results: Sequence[Result]) -> list[str]:
             for name, words in (("budget", "crossbars granted"), ("tiles", "tiles"))
             if any(getattr(r.mapping, name) != getattr(base, name) for r in results)]
     return [f"Resources differ: {' and '.join(told)}; gains are not at equal resources."] if told else []
+def _value(result: Result, key: str) -> float | None:
+    """A figure; None where it is not known."""
+    if key in LATER and getattr(getattr(result, key.partition(".")[0]), key.split(".")[1], None) is None:
+        return None
+    value = result[key]
+    return None if value is None else float(value)
 
 
 def headings(results: Sequence[Result]) -> list[str]:

@@ -12,12 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from xbarch.render.compared import comparison, headings, unequal
+from xbarch.result import words
 from xbarch.result.summary import components, details, speed
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE, Scope
 
 if TYPE_CHECKING:
     from xbarch.render.document import Section
+    from xbarch.result.accuracy import Accuracy
     from xbarch.result.result import Result
 
 _WIDE = 120  # columns where no terminal and no COLUMNS says how many there are
@@ -113,6 +115,18 @@ def show_verification(rows: Sequence[Mapping[str, Any]], on: Console | None = No
     echo(on, made, Text(verdict, style="bold red" if wrong else "bold green"))
 
 
+def show_accuracy(found: Accuracy, on: Console | None = None) -> None:
+    """Print the accuracy on a machine, and what clips, layer by layer."""
+    echo(on, Text(f"{found.workload} · {found.datapath} · {found.architecture}, test images of {found.data}"),
+         Text(f"accuracy {words.measured(found.part)}"),
+         Text(f"{found.same_class:.2%} of the images get the integer network's class"))
+    if found.proven:
+        echo(on, Text("exact: no conversion can clip or lose a bit, so that the integer network is the machine's"))
+        return
+    echo(on, table("Clipping", ["layer", "conversions that clip"], [
+        (name, words.share(value)) for name, value in found.clipped_share.items()]))
+
+
 def show_study(rows: Sequence[Mapping[str, Any]], warnings: Sequence[str] = ()) -> None:
     """Print the gains of a comparison over its base, what a reader must know of them, and what did not run."""
     scope = rows[0]["scope"]
@@ -123,18 +137,26 @@ def show_study(rows: Sequence[Mapping[str, Any]], warnings: Sequence[str] = ()) 
         return ", ".join(numbers.path(row[k], row["provenance"]) if k == "datapath" else row[k]
                          for k in parts or ["datapath"])
 
+    measured = any(not r["why"] and r["figures"]["on_this_machine"] for r in rows)
     ran = [[name(r), f"{f['ratio']:.3g}×", numbers.number(f["used"]), f"{f['copies']:.3g}", numbers.number(f["tiles"]),
             speed(f["images_per_second"]), numbers.time(f["first_image_ps"]),
-            *(_times(r["gains"]["base"][k]) for k in ("speed", f"energy_{scope}", "area"))]
+            *(_times(r["gains"]["base"][k]) for k in ("speed", f"energy_{scope}", "area")),
+            f["converters"] or "–", *_accuracy(f, measured)]
            for r in rows if not r["why"] for f in [r["figures"]]]
     echo(None, table(f"Gains over dense on the first architecture (energy: scope {scope})",
                        ["", "compression ratio", "crossbars", "copies", "tiles", "images/s", "first image", "speed-up",
-                        "energy saving", "area saving"], ran))
+                        "energy saving", "area saving", "converters",
+                        *(["accuracy on this machine"] if measured else [])], ran))
     for text in warnings:
         echo(None, Text(numbers.plain(text)))
     refused = [[name(r), r["why"]] for r in rows if r["why"]]
     if refused:
         echo(None, table("Not simulated", ["", "why"], refused, 2))
+
+
+def _accuracy(figures: Mapping[str, Any], measured: bool) -> list[str]:
+    found = figures["on_this_machine"]
+    return [f"{found['value']:.2%} (n = {numbers.number(found['images'])})" if found else "–"] if measured else []
 
 
 def _times(value: float | None) -> str:

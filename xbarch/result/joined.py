@@ -9,6 +9,7 @@ from itertools import accumulate
 from math import ceil
 
 from xbarch.result import schema
+from xbarch.result.correctness import PROOFS, summed
 from xbarch.result.programming import Programming, amortized, programming
 from xbarch.result.record import figures_checked, rates, record
 from xbarch.result.run import Run
@@ -48,6 +49,7 @@ def joined(runs: Sequence[Run], batch: int) -> schema.Record:
             **dict(first), "schema": schema.SCHEMA,
             "mapping": _mapping([part.mapping for part in parts], [float(time / batch) for time in working],
                                 float(interval)),
+            "correctness": _correctness([part.correctness for part in parts if part.correctness]),
             "throughput": schema.Throughput(images_per_second=rate),
             "latency": latency,
             "energy": energy,
@@ -150,6 +152,13 @@ def _mapping(parts: Sequence[schema.Mapping], each: Sequence[float], interval: f
         window_weighted_ps=sum(part.window_weighted_ps for part in parts),
         layers=[layer.model_copy(update={"busy": layer.busy * own / interval})
                 for part, own in zip(parts, each, strict=True) for layer in part.layers])
+
+
+def _correctness(parts: Sequence[schema.Correctness]) -> schema.Correctness:
+    """All layers of all segments; proven as the least of them is."""
+    whole = summed([layer for part in parts for layer in part.layers],
+                   max((part.proof for part in parts), key=PROOFS.index), any(part.drops_low_bits for part in parts))
+    return whole.model_copy(update={"exact": all(part.exact for part in parts)})
 
 
 def _utilization(parts: Sequence[schema.Record], working: Sequence[Fraction],

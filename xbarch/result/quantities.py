@@ -23,6 +23,7 @@ OpenShare = Annotated[Amount, Unit("share")]  # may pass 1: see the field
 Crossbars = Annotated[Count, Unit("crossbars")]
 Cells = Annotated[Count, Unit("cells")]
 Bits = Annotated[Count, Unit("bits")]
+Converter = Annotated[int, Field(ge=1, le=64), Unit("bits")]
 Bytes = Annotated[Count, Unit("bytes")]
 Images = Annotated[Count, Unit("images")]
 Time = Annotated[int, Field(ge=0, le=10**30), Unit("ps")]

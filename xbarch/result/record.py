@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from xbarch.errors import ConservationError, InputError
 from xbarch.plugins import checked
 from xbarch.result import exact, schema
+from xbarch.result.correctness import correctness
 from xbarch.result.interconnect import interconnect
 from xbarch.result.leakage import leakage
 from xbarch.result.programming import amortized, programming
@@ -20,6 +21,7 @@ from xbarch.result.run import Run
 from xbarch.specs.text import brief, dotted
 from xbarch.support.about import __version__
 from xbarch.support.defaults import SCOPES
+from xbarch.workload.graph import image_counts
 
 
 def record(run: Run) -> schema.Record:
@@ -65,6 +67,8 @@ def _record(run: Run) -> schema.Record:
         mode=run.mode,
         images=run.graph.images,
         mapping=_mapping(run, interval),
+        correctness=correctness(run),
+        accuracy=schema.Accuracy(on_this_machine=run.accuracy),
         throughput=schema.Throughput(images_per_second=rate),
         latency=_latency(run, interval),
         energy=energy,
@@ -102,7 +106,7 @@ def _architecture(run: Run) -> schema.Architecture:
 def _workload(run: Run) -> schema.Workload:
     network = run.workload
     return schema.Workload(name=network.name, trained_on=network.trained_on, synthetic=network.trained_on is None,
-                           accuracy=dict(network.accuracy), source=network.source)
+                           accuracy=dict(network.accuracy), tested=image_counts(network), source=network.source)
 
 
 def _latency(run: Run, interval: Fraction) -> schema.Latency:

@@ -62,6 +62,8 @@ class Result:
     mode = _Of[str]()
     images = _Of[int]()
     mapping = _Of[schema.Mapping]()
+    correctness = _Of["schema.Correctness | None"]()
+    accuracy = _Of["schema.Accuracy | None"]()
     throughput = _Of[schema.Throughput]()
     latency = _Of[schema.Latency]()
     energy = _Of[schema.EnergyPerImage]()

@@ -11,6 +11,7 @@ from xbarch.machine.machine import Machine
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.plan import Plan
 from xbarch.result.ledger import Ledger
+from xbarch.result.schema import Measured
 from xbarch.sim.graph import StageGraph, Trace
 from xbarch.sim.steady import Steady
 from xbarch.workload.graph import Workload
@@ -38,5 +39,7 @@ class Run:
     """Images per programming of the crossbars."""
     mode: str = "pipelined"
     engine: str = "simpy"
+    accuracy: Measured | None = None
+    """On this machine, if it was asked for."""
     why: str = "asked for"
     """Why this engine ran."""

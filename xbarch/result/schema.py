@@ -16,6 +16,7 @@ from xbarch.result.quantities import (
     Bits,
     Bytes,
     Cells,
+    Converter,
     Count,
     Crossbars,
     Energy,
@@ -81,10 +82,11 @@ class Workload(Part):
     trained_on: Text | None = Field(description="data set; null if the weights were never trained")
     synthetic: bool = Field(description="true if the weights were never trained")
     accuracy: dict[Text, Share] = Field(description=(
-        "test accuracy: `baseline` after dense training; `cut` after pruning and before fine-tuning, if the recipe "
-        "prunes in one step; `pruning` after fine-tuning; `crossbars`, of some images, computed with the crossbars and "
-        "ADCs of the workload's recipe, not of this machine, which `xbarch verify` checks; of imported weights, "
-        "`float` as they came and `imported` after quantization"))
+        "test accuracy as stored: `baseline`, the dense baseline; `cut` after pruning and before fine-tuning, if the "
+        "recipe prunes in one step; `pruning` after fine-tuning; `crossbars`, of some images, computed with the "
+        "crossbars and ADCs of the workload's recipe, not of this machine (see `accuracy.on_this_machine`); of "
+        "imported weights, `float` as they came and `imported` after quantization"))
+    tested: dict[Text, Count] = Field({}, description="test images behind each stored accuracy, n, where known")
     source: Text = Field(description="what made the workload")
 
 
@@ -117,6 +119,53 @@ class Mapping(Part):
         description="`Σ crossbars · P · τ / budget`: the pipeline interval if copies could be fractions")
     window_weighted_ps: Annotated[Amount, Unit("crossbar · ps")] = Field(
         description="`Σ crossbars · P · τ` over layers: the work in crossbar time")
+
+
+class Sufficient(Part):
+    """Whether converters suffice for a layer."""
+
+    layer: Text = Field(description="layer")
+    adc_bits_built: Converter = Field(description="resolution of the machine's converters")
+    adc_bits_needed: Converter = Field(description=(
+        "resolution with which no sum of its packing can clip, whatever the inputs: the worst case of its blocks"))
+    adc_bits_seen: Converter | None = Field(description=(
+        "resolution with which nothing clips on the stored activations; of what the sensing unit keeps, where it drops "
+        "low bits; null where the bound is proof enough, or none are stored"))
+    clipped_share: Share | None = Field(description=(
+        "conversions of used bit lines that saturate / all of them, on the stored activations; 0 where the bound is "
+        "proof; null if not known"))
+    conversions: Count | None = Field(None, description=(
+        "of used bit lines, on the stored activations; null where `adc_bits_seen` is"))
+
+
+class Correctness(Part):
+    """Whether the machine computes what the integer network does."""
+
+    exact: bool = Field(description="true if no conversion clips and none loses low bits, as far as `proof` says")
+    proof: Literal["bound", "stored activations", "none"] = Field(description=(
+        "`bound`: no conversion can clip, whatever the inputs; `stored activations`: the inputs that are stored with "
+        "the workload were driven through the crossbars, layer by layer; `none`: the bound does not fit the converters "
+        "and no inputs are stored, so that nothing is known"))
+    clipped_share: Share | None = Field(description="of the conversions of all layers; null if not known")
+    drops_low_bits: bool = Field(description="true if the sensing unit drops low bits of sums by design")
+    layers: list[Sufficient] = Field(max_length=LAYERS)
+
+
+class Measured(Part):
+    """A share of test images, with its interval."""
+
+    value: Share = Field(description="share of the images classified correctly, converter by converter")
+    images: Count = Field(description="test images, n")
+    interval_95: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(
+        description="limits of the 95 % interval (Wilson, 1927)")
+    integer_network: Share = Field(description="share of the same images that the integer network classifies correctly")
+
+
+class Accuracy(Part):
+    """Test accuracy of this run."""
+
+    on_this_machine: Measured | None = Field(description=(
+        "through this machine's crossbars and converters; null if it was not asked for (`--accuracy N`)"))
 
 
 class Throughput(Part):
@@ -433,6 +482,8 @@ class Record(Part):
     mode: Text = Field("pipelined", description="execution mode, see [modes](reference.md#modes)")
     images: Images = Field(description="images that ran")
     mapping: Mapping
+    correctness: Correctness | None = None  # records made before it was known have none
+    accuracy: Accuracy | None = None  # the same
     throughput: Throughput
     latency: Latency
     energy: EnergyPerImage

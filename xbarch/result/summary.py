@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from textwrap import wrap
 
+from xbarch.result import words
 from xbarch.result.schema import DenseEquivalent, Effective, Record
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE, SCOPES, Scope
@@ -13,9 +14,6 @@ from xbarch.support.defaults import SCOPE, SCOPES, Scope
 _LINES, _COLUMNS, _LABEL = 24, 80, 17
 _LARGEST = 5  # components named
 _WAITS = 3  # kinds of servers named
-_PHASES = {  # of stored accuracies, in the order of a workload's making
-    "float": "as imported", "baseline": "dense", "cut": "pruned", "pruning": "fine-tuned", "imported": "quantized",
-    "crossbars": "of a sample on its recipe's crossbars"}
 _FINAL = ("pruning", "imported", "baseline", "float")  # the accuracy that stands for a workload: the first there is
 
 
@@ -29,13 +27,11 @@ def title(r: Record) -> str:
 
 
 def line(result: Record, scope: Scope = SCOPE) -> str:
-    """Name, images/s, energy per image and accuracy."""
-    measured = result.workload.accuracy
-    accuracy = next((f", accuracy {measured[phase]:.2%}" for phase in _FINAL if phase in measured), "")
+    """Name, images/s, energy per image, accuracy, and what the converters lose."""
     speed = f"{speed_text(result)} images/s" if result.throughput.images_per_second is not None \
         else f"{numbers.time(result.latency.first_image_ps)} for one image"
     return numbers.plain(f"{title(result)}: {speed}, {numbers.energy(result.energy.scopes_aj[scope])} per image "
-                         f"(scope {scope}){accuracy}")
+                         f"(scope {scope}){_final(result)}{_lost(result)}")
 
 
 def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
@@ -58,8 +54,7 @@ def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
         ("utilization", f"cells {r.utilization.cells:.1%}, crossbar time {share(r.utilization.crossbar_time)}, "
                         f"ADC time {share(r.utilization.adc_time)}"),
         ("busiest server", f"{r.utilization.busiest.name}, {r.utilization.busiest.share:.1%} of the run"),
-        *_waiting(r), *_converters(r), *_accuracy(r.workload.accuracy),
-        ("largest", _largest(r, scope))]
+        *_waiting(r), *_worded(r), *_unscaled(r), ("largest", _largest(r, scope))]
 
 
 def details(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
@@ -174,9 +169,11 @@ def _waiting(r: Record) -> list[tuple[str, str]]:
     return [("windows wait", f"{shares}; longest at {r.waiting.longest}" if shares else "nowhere")]
 
 
-def _converters(r: Record) -> list[tuple[str, str]]:
-    """Whether the converters suffice, which the record of a run does not know."""
-    return [("converters", "not checked by a run: `xbarch verify` does")]
+def _unscaled(r: Record) -> list[tuple[str, str]]:
+    """Prices that are not for this geometry."""
+    unlike = [f"{name} ({', '.join(f'{field} {value}' for field, value in of.items())})"
+              for name, of in r.architecture.unscaled_prices.items()]
+    return [("prices", f"not for this geometry, written for: {', '.join(unlike)}")] if unlike else []
 
 
 def _link(r: Record) -> list[tuple[str, str]]:
@@ -191,11 +188,24 @@ def _programmed(r: Record) -> list[tuple[str, str]]:
              f"{numbers.time(done.time_ps)} (not included above)")] if done else []
 
 
-def _accuracy(measured: Mapping[str, float]) -> list[tuple[str, str]]:
-    """Stored when the workload was made; what this machine's converters make of it only `verify` can tell."""
-    known = {phase: measured[phase] for phase in (*_PHASES, *measured) if phase in measured}
-    return [("accuracy", "as stored: " + ", ".join(
-        f"{_PHASES.get(phase, phase)} {value:.2%}" for phase, value in known.items()))] if known else []
+def _worded(r: Record) -> list[tuple[str, str]]:
+    return [(label, said) for label, said in (
+        ("converters", words.correctness(r.correctness)), ("accuracy", words.accuracy(r))) if said]
+
+
+def _final(r: Record) -> str:
+    """The accuracy that stands for a run: on this machine, or else the last that was stored."""
+    if r.accuracy and r.accuracy.on_this_machine:
+        found = r.accuracy.on_this_machine
+        return f", accuracy {words.HERE} {found.value:.2%} (n = {numbers.number(found.images)})"
+    phase = next((phase for phase in _FINAL if phase in r.workload.accuracy), None)
+    if phase is None:
+        return ""
+    return f", accuracy {words.phase(phase, r.workload.accuracy[phase], r.workload.tested)}"
+
+
+def _lost(r: Record) -> str:
+    return f", {words.exactness(r.correctness)}" if r.correctness and not r.correctness.exact else ""
 
 
 def _cut(line: str, most: int) -> str:

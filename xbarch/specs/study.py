@@ -17,7 +17,8 @@ Name = Annotated[str, Field(min_length=1, max_length=4096)]
 Value = Annotated[str, Field(max_length=4096)] | bool | int | float | None
 Axis = Annotated[list[Value | list[Value]], Field(min_length=1, max_length=10_000)]
 Axes = dict[Name, Axis]
-CHOICES = ("images", "chips", "mode", "placement", "batch", "engine", "reload", "bits")  # fields of a request
+CHOICES = ("images", "chips", "mode", "placement", "batch", "engine", "reload", "bits",
+           "accuracy")  # fields of a request
 _RUN = "options."  # an axis of a data path's option
 
 
@@ -40,6 +41,7 @@ class Runs(Spec):
     reload: bool | None = None
     bits: int | None = None
     scope: Scope = SCOPE
+    accuracy: int | None = None
     axes: Axes = Field({}, max_length=50, description="field, or fields: values")
 
     @property

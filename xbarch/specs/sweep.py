@@ -14,14 +14,16 @@ FIGURES = (
     "energy.scopes_aj.compute", "energy.scopes_aj.chip", "energy.scopes_aj.whole", "area.used_mm2", "area.total_mm2",
     "power.average_w", "effective.tops_per_w_by_scope.chip", "dense_equivalent.tops_per_w_by_scope.chip",
     "mapping.crossbars", "mapping.one_copy_crossbars", "mapping.tiles", "utilization.cells",
-    "utilization.crossbar_time", "utilization.adc_time", "counts.conversions")
+    "utilization.crossbar_time", "utilization.adc_time", "counts.conversions", "correctness.exact",
+    "correctness.clipped_share", "architecture.unscaled")
 
 
 class Sweep(Runs):
     """Every architecture, changed along the axes, with every workload by every data path under every policy.
 
     datapaths: as of a study, none is added. options: those of data paths, by name. figures: numbers of `result.json`,
-    the columns of the CSV file.
+    the columns of the CSV file. With `accuracy: N` every point classifies N test images, and accuracy counts for the
+    front; else only points whose converters are exact are on it, unless `tolerate_clipping` is true.
     """
 
     kind: Literal["sweep"]
@@ -32,4 +34,5 @@ class Sweep(Runs):
     datapaths: list[Name] = Field(["own"], min_length=1, max_length=200)
     options: dict[Name, dict[str, Any]] = Field({}, max_length=200, description="data path: {option: value}")
     policies: list[Name] = Field(["fit"], min_length=1, max_length=100)
+    tolerate_clipping: bool = Field(False, description="whether points that are not exact may be on the front")
     figures: list[Name] = Field(list(FIGURES), min_length=1, max_length=500)

@@ -26,7 +26,7 @@ _SHARE = 8  # a single file takes at most this part of it
 _LEFT = 0.8  # of what is kept at most, where some has to go
 _ABANDONED = 3600  # s after which a file that nobody finished goes
 _DIGEST = 32  # bytes
-_FOLDERS = ("datapaths", "mapping", "workload")
+_FOLDERS = ("datapaths", "functional", "mapping", "parts/sensing", "workload")
 _PACKAGE = Path(__file__).parents[1]
 _BEGUN = time.time()
 
@@ -139,7 +139,8 @@ def _older(file: os.stat_result) -> bool:
 
 @lru_cache(maxsize=1)
 def _code() -> str:
-    """The digest of the source text that decides what packings are; empty where it is not what runs."""
+    """The digest of the source text that decides what packings are and what their bit lines sum to; empty where it is
+    not what runs."""
     found = sha256(__version__.encode())
     with suppress(OSError):
         for folder in _FOLDERS:

@@ -17,4 +17,5 @@ SCOPE: Scope = "chip"  # of energies and TOPS/W, where nothing else is asked for
 MOST_IMAGES = 10_000
 MOST_CHIPS = 10_000
 MOST_BATCH = 10**9
+TESTED, MOST_TESTED = 1_000, 100_000  # test images of an accuracy
 LEAST_BITS, MOST_BITS = 2, 16  # of weights and activations

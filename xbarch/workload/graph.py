@@ -175,6 +175,19 @@ class Workload:
         return [layer for layer in self.layers if layer.compute]
 
 
+def image_counts(workload: Workload) -> dict[str, int]:
+    """Test images behind each stored accuracy, as far as the manifest tells: `crossbars` is of the first of them."""
+    data, recipe = (workload.manifest.get(key) for key in ("data", "recipe"))
+    count = data.get("test") if isinstance(data, Mapping) else None
+    some = recipe.get("crossbar_images") if isinstance(recipe, Mapping) else None
+    if not isinstance(count, int) or count < 0:
+        return {}
+    found = {phase: count for phase in workload.accuracy if phase != "crossbars"}
+    if "crossbars" in workload.accuracy and isinstance(some, int) and some >= 0:
+        found["crossbars"] = min(some, count)
+    return found
+
+
 def unroll(x: Ints, layer: Layer) -> Ints:
     """Input vectors of every window, int64 [windows, C * kh * kw], of one image `x` (C, H, W), zero padded.
 

@@ -256,8 +256,9 @@ def test_tables_hold_every_trained_network(text):
         for title in ("Weights and crossbars", "Accuracy"):
             assert [(r["method"], r["point"]) for r in section(part, title)] == points
     row = next(r for r in section(text.partition("## one\n")[2], "Accuracy") if r["point"] == "8x")
-    assert row == {"method": "meng", "point": "8x", "dense": "80.00%", "before retraining": "30.00%",
-                   "after retraining": "79.00%", "through crossbars": "62.50% of 32", "change, points": "−1.00",
+    assert row == {"method": "meng", "point": "8x", "dense baseline": "80.00%", "after pruning": "30.00%",
+                   "after fine-tuning": "79.00%", "on its recipe's crossbars": "62.50% of 32",
+                   "change, points": "−1.00",
                    "95 % interval": "−1.50 to −0.50", "no measurable loss": "no",
                    "intervals overlap": "yes", "against longer training": "−2.00"}
 
@@ -332,14 +333,14 @@ def test_the_bundled_grid_is_the_default(folder, tmp_path, monkeypatch):
     """And other workloads of a folder without a grid are all there is."""
     monkeypatch.setattr(bundled, "folder", lambda kind: tmp_path if kind == "workloads" else real(kind))
     (tmp_path / "digit_pairs").symlink_to(folder)
-    assert {r.name for r in xbarch.accuracy(None)} == {*list_recipes(folder)}  # the link leads beside its grid
+    assert {r.name for r in xbarch.accuracy_report(None)} == {*list_recipes(folder)}  # the link leads beside its grid
     (tmp_path / "digit_pairs").unlink()
     with pytest.raises(InputError, match="digit_pairs: no workload NETWORK_METHOD_POINT is stored here"):
-        xbarch.accuracy(None)
+        xbarch.accuracy_report(None)
     (tmp_path / "digit_pairs").mkdir()
     for name in ("two_meng_2x", "one_meng_4x"):
         (tmp_path / "digit_pairs" / name).symlink_to(folder / name)
-    assert [r.name for r in xbarch.accuracy(None)] == ["one_meng_4x", "two_meng_2x"]
+    assert [r.name for r in xbarch.accuracy_report(None)] == ["one_meng_4x", "two_meng_2x"]
 
 
 real = bundled.folder

@@ -27,7 +27,7 @@ from xbarch.studies.runs.answer import Answer
 from xbarch.studies.runs.bench import STORE
 from xbarch.studies.runs.store import Store
 from xbarch.studies.sweep import Point, Row, Swept, points, sweep
-from xbarch.studies.sweep.sheet import AREA, LATENCY, SPEED, sections
+from xbarch.studies.sweep.sheet import ACCURACY, AREA, EXACT, LATENCY, SPEED, TESTED, sections
 from xbarch.support import about
 from xbarch.support.sheet import harmless
 
@@ -423,3 +423,47 @@ def test_bundled_sweeps_are_listed_and_valid(call):
     assert call("validate", "resnet18_sweep")[1] == "resnet18_sweep: valid, a sweep\n"
     assert len({p.request for p in points(load("resnet18_sweep", Sweep, kind="studies"))}) == 1008
     assert "must be study, not 'sweep'" in call("compare", "resnet18_sweep")[2]
+
+
+def ranked(*points, **changes):
+    """A sweep of made-up points: (speed, energy, area, exact, accuracy or None)."""
+    rows = []
+    for number, (speed, energy, area, exact, accuracy) in enumerate(points):
+        figures = {SPEED: speed, ENERGY: energy, AREA: area, EXACT: exact}
+        figures |= {} if accuracy is None else {ACCURACY: accuracy, TESTED: 100}
+        rows.append(Row(Point(Request(arch="", workload="")), str(number), "", figures, "exact" if exact else "clips"))
+    return Swept(asked(axes={}, **changes), rows)
+
+
+def test_points_that_are_not_exact_are_left_out_and_counted():
+    points = [(9, 1, 1, False, None), (5, 2, 2, True, None), (4, 3, 3, True, None), (8, 1, 1, False, None)]
+    found = ranked(*points)
+    assert [r.name for r in found.front()] == ["1"] and [r.name for r in found.left_out] == ["0", "3"]
+    front = sections(found)[0]
+    assert front.bullets[0].startswith("2 of 4 points left out") and "exact" in front.table.rows[0]
+    tolerant = ranked(*points, tolerate_clipping=True)
+    assert [r.name for r in tolerant.front()] == ["0"] and not tolerant.left_out and not sections(tolerant)[0].bullets
+
+
+def test_accuracy_judges_points_that_clip():
+    found = ranked((9, 1, 1, False, 0.1), (5, 2, 2, True, 0.9), (4, 3, 3, True, 0.9), (3, 3, 3, False, 0.95))
+    assert [r.name for r in found.front()] == ["0", "1", "3"] and not found.left_out
+    table = sections(found)[0].table
+    assert table.heads[-2:] == ["accuracy on this machine", "n"] and table.rows[0][-2:] == ["10.00%", "100"]
+    assert {ACCURACY, TESTED} <= set(found.columns) and ACCURACY not in ranked((1, 1, 1, True, None)).columns
+
+
+@pytest.mark.full
+def test_a_sweep_of_resolutions_is_judged_by_what_it_costs(tmp_path):
+    """Fewer bits are cheaper and clip: without accuracy they are not on the front, with it they stand with theirs."""
+    axes = {"axes": {"crossbar.adc_bits": [5, 8]}, "datapaths": ["dense"]}
+    found = sweep(asked(**axes), tmp_path, processes=1)
+    short, whole = found.rows
+    assert short.figures[ENERGY] < whole.figures[ENERGY] and short.converters.startswith("clips ")
+    assert found.front() == [whole] and found.left_out == [short] and whole.converters == "exact"
+    measured = sweep(asked(**axes, accuracy=16), tmp_path, processes=1)
+    short, whole = measured.rows
+    assert measured.front() == [short, whole] and short.figures[ACCURACY] < whole.figures[ACCURACY]
+    direct = xbarch.accuracy("isaac_like", "vgg7_pruned", images=16, datapath="dense",
+                             overrides=("crossbar.adc_bits=5",))
+    assert short.figures[ACCURACY] == direct.value and short.figures[TESTED] == 16

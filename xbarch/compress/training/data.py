@@ -1,4 +1,5 @@
-"""Images in three parts. Pixels are uint8, unsigned, without mean subtraction, so that padding is zero."""
+"""Images in three parts. Pixels are uint8, unsigned, without mean subtraction, so that padding is zero. Those that
+travel with xbarch are made by `xbarch.workload.images`."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from xbarch.errors import InputError
 from xbarch.specs.recipe import Data
 from xbarch.specs.text import brief
 from xbarch.support.extras import needs
+from xbarch.workload import images as travelling
 
 _MOST = 8 * 2**30  # bytes of pixels kept in memory
 
@@ -63,77 +65,27 @@ def load(spec: Data, seed: int) -> Parts:
 
 
 def digits(spec: Data, seed: int) -> Parts:
-    """scikit-learn's 8 x 8 digits (Alpaydin and Kaynak, UCI 1998), resized: 70 % train, 10 % val, 20 % test."""
+    """The 1,797 digits, resized: 70 % train, 10 % val, 20 % test."""
     _room(1797, spec)
-    source, labels = _source()
-    pixels = F.interpolate(source, (spec.size, spec.size), mode="bilinear", align_corners=False)
-    whole = _grey(pixels, spec.channels)
-    train, val, test = (Images(whole[i], labels[i]) for i in _split(labels, (0.7, 0.1), seed))
-    return Parts(train, val, test, 10)
+    return _tensors(travelling.digits(spec.size, spec.channels, seed), 10)
 
 
 def digit_pairs(spec: Data, seed: int) -> Parts:
-    """Pairs of digits: class 10 * left + right, each shifted, rotated and scaled at random, the larger of both at
-    every pixel, Gaussian noise. Source digits are split before they are composed."""
-    wanted = (spec.train_images or 12_000, 2_000, spec.test_images)
-    _room(sum(wanted), spec)
-    source, labels = _source()
-    made = []
-    for part, (index, count) in enumerate(zip(_split(labels, (0.6, 0.1), seed), wanted, strict=True)):
-        generator = torch.Generator().manual_seed(seed * 3 + part)
-        pairs = index[torch.randint(len(index), (count, 2), generator=generator)]
-        pixels = torch.cat([_compose(source, pairs[i:i + 1000], spec, generator) for i in range(0, count, 1000)])
-        made.append(Images(pixels, labels[pairs[:, 0]] * 10 + labels[pairs[:, 1]]))
-    train, val, test = made
-    return Parts(train, val, test, 100)
+    """Pairs of digits, overlapping, shifted, rotated, noisy: class 10 * left + right."""
+    counts = spec.train_images or travelling.TRAINS, spec.test_images
+    _room(sum(counts) + travelling.VALIDATES, spec)
+    return _tensors(travelling.pairs(counts, spec.size, spec.channels, spec.noise, seed), 100)
 
 
-def _compose(source: Tensor, pairs: Tensor, spec: Data, generator: torch.Generator) -> Tensor:
-    n, size = len(pairs), spec.size
-    canvas = torch.zeros(n, 1, size, size)
-    for side in (0, 1):
-        draw = torch.rand(n, 4, generator=generator) * 2 - 1
-        angle, zoom = draw[:, 0] * 0.4, 1.55 + 0.2 * draw[:, 1]  # up to 23 degrees; a digit spans about 20 of 32 pixels
-        x, y = (-0.33, 0.33)[side] + 0.12 * draw[:, 2], 0.15 * draw[:, 3]
-        cos, sin = zoom * angle.cos(), zoom * angle.sin()
-        theta = torch.stack([torch.stack([cos, -sin, -cos * x + sin * y], 1),
-                             torch.stack([sin, cos, -sin * x - cos * y], 1)], 1)
-        grid = F.affine_grid(theta, [n, 1, size, size], align_corners=False)
-        canvas = torch.maximum(canvas, F.grid_sample(source[pairs[:, side]], grid, align_corners=False))
-    canvas = canvas + spec.noise * torch.randn(canvas.shape, generator=generator)
-    return _grey(canvas, spec.channels)
+def _tensors(parts: travelling.Parts, classes: int) -> Parts:
+    train, val, test = (Images(torch.from_numpy(p.pixels), torch.from_numpy(p.labels)) for p in parts)
+    return Parts(train, val, test, classes)
 
 
 def _room(images: int, spec: Data) -> None:
     if images * spec.channels * spec.size**2 > _MOST:
         raise InputError(f"must keep the images within {_MOST >> 30} GiB of pixels; {images:,} of {spec.channels} x "
                          f"{spec.size} x {spec.size} are more", field="data.size")
-
-
-def _source() -> tuple[Tensor, Tensor]:
-    with needs("train", "the data of digits"):
-        from sklearn.datasets import load_digits
-
-    found = load_digits()
-    return torch.tensor(found.images[:, None] / 16, dtype=torch.float32), torch.tensor(found.target, dtype=torch.int64)
-
-
-def _grey(pixels: Tensor, channels: int) -> Tensor:
-    return pixels.clamp(0, 1).mul(255).round().to(torch.uint8).repeat(1, channels, 1, 1)
-
-
-def _split(labels: Tensor, shares: tuple[float, float], seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Indices of train, val and test, each class split by the same shares."""
-    generator = torch.Generator().manual_seed(seed)
-    parts: tuple[list[Tensor], list[Tensor], list[Tensor]] = ([], [], [])
-    for label in labels.unique():
-        index = (labels == label).nonzero()[:, 0]
-        index = index[torch.randperm(len(index), generator=generator)]
-        first, second = round(shares[0] * len(index)), round((shares[0] + shares[1]) * len(index))
-        for part, piece in zip(parts, (index[:first], index[first:second], index[second:]), strict=True):
-            part.append(piece)
-    train, val, test = (torch.cat(p).sort().values for p in parts)
-    return train, val, test
 
 
 def cifar10(spec: Data, seed: int) -> Parts:

@@ -61,14 +61,14 @@ def _introduction(found: Sequence[Measured]) -> list[str]:
         f"{_range(m.epochs_pruning for m in found)} with its method) on {data}, with one seed each "
         f"({_range(m.seed for m in found)}). The figures compare methods at this scale and are not those of the "
         "papers.",
-        "*Change* is the accuracy after retraining minus that of the same dense network before pruning, in points, "
+        "*Change* is the accuracy after fine-tuning minus that of the same dense network before pruning, in points, "
         f"with its 95 % interval by paired bootstrap over the {_range(m.test_images for m in found)} test images. The "
         "interval covers the choice of test images only, not the seed. *No measurable loss* means that the interval "
         "reaches 0: its upper end is 0 or above. *Intervals overlap* means that the accuracy's own 95 % interval "
         "(unpaired) still reaches the lower end of the dense network's, a weaker requirement.",
         f"*Against longer training*: `{LONGER}` trains for the same number of additional epochs and removes nothing, "
         "so it is the fair reference; its own change is the effect of longer training alone. The column is the "
-        "accuracy after retraining minus that of this network: an unpaired difference of two accuracies, without an "
+        "accuracy after fine-tuning minus that of this network: an unpaired difference of two accuracies, without an "
         "interval. A method that also quantizes differently, as Huai et al. with powers of two, differs from the "
         "reference in this respect too.",
         "*Compression ratio* is the number of weights of all conv and linear layers over the number kept. A point such "
@@ -82,10 +82,10 @@ def _introduction(found: Sequence[Measured]) -> list[str]:
     ]
     if through:
         text.append(
-            f"*Through crossbars*: the first {_range(m.crossbar_images for m in through)} test images computed through "
-            "packed crossbars and the method's ADCs. One image is "
+            f"*On its recipe's crossbars*: the first {_range(m.crossbar_images for m in through)} test images computed "
+            "through packed crossbars and the method's ADCs. One image is "
             f"{_range(round(100 / m.crossbar_images, 2) for m in through)} points: this shows that nothing breaks, "
-            "not how much is lost.")
+            "not how much is lost, which `xbarch accuracy` measures on any machine.")
     return text
 
 
@@ -108,10 +108,10 @@ _KEPT: Mapping[str, Callable[[Measured], str]] = {
     "ADC bits": lambda m: str(m.adc_bits),
 }
 _ACCURACY: Mapping[str, Callable[[Measured], str]] = {
-    "dense": lambda m: _share(m.accuracy_dense),
-    "before retraining": lambda m: _share(m.accuracy_cut),
-    "after retraining": lambda m: _share(m.accuracy_pruned),
-    "through crossbars": lambda m: _share(m.accuracy_crossbars, m.crossbar_images),
+    "dense baseline": lambda m: _share(m.accuracy_dense),
+    "after pruning": lambda m: _share(m.accuracy_cut),
+    "after fine-tuning": lambda m: _share(m.accuracy_pruned),
+    "on its recipe's crossbars": lambda m: _share(m.accuracy_crossbars, m.crossbar_images),
     "change, points": lambda m: _points(m.change),
     "95 % interval": lambda m: _interval(m),
     "no measurable loss": lambda m: "yes" if m.holds else "no",

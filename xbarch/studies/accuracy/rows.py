@@ -53,9 +53,9 @@ class Measured:
     accuracy_cut: float | None
     """Right after pruning; None: not measured."""
     accuracy_pruned: float
-    """After retraining."""
+    """After fine-tuning."""
     accuracy_crossbars: float | None
-    """After retraining, through packed crossbars and ADCs on the first `crossbar_images`; None: not measured."""
+    """After fine-tuning, through packed crossbars and ADCs on the first `crossbar_images`; None: not measured."""
     crossbar_images: int
     test_images: int
     change: float

@@ -160,7 +160,7 @@ def _sparsity(pair: Pair, scope: str) -> list[Step]:
 
 def _accuracy(pair: Pair, scope: str) -> list[Step]:
     found = accuracy(pair.after.network)
-    return [Step(100 * (found["pruning"] - found["baseline"]), "from baseline to after retraining")] \
+    return [Step(100 * (found["pruning"] - found["baseline"]), "from the dense baseline to after fine-tuning")] \
         if {"pruning", "baseline"} <= set(found) else []
 
 

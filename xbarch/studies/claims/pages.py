@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from xbarch.render.document import Document, Picture, Section, Table
+from xbarch.result import words
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.studies.claims.chips import Choice
@@ -125,8 +126,7 @@ def _claims(rows: Sequence[Row]) -> Table:
 def _accuracy(rows: Sequence[Row], report: Report) -> Table:
     found = {r.workload: r for r in rows if r.accuracy}
     phases = [p for p in _PHASES if any(p in r.accuracy for r in found.values())]
-    heads = {"baseline": "dense", "cut": "pruned, before retraining", "pruning": "after retraining"}
-    return Table(["workload", "trained on", "test images", *(heads[p] for p in phases)], [
+    return Table(["workload", "trained on", "test images", *(words.PHASES[p] for p in phases)], [
         [name, report.trained[name][0], numbers.number(report.trained[name][1]),
          *(f"{r.accuracy[p]:.2%}" if p in r.accuracy else _NONE for p in phases)] for name, r in found.items()], 2)
 

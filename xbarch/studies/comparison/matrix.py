@@ -73,8 +73,9 @@ def explain(found: Sequence[Row], images: int) -> Section:
         f"Each of the {len(paths)} data paths ran the workload `{found[0].workload}` on each of the {len(names)} "
         f"architectures, with {images} images and one copy of each layer, wherever the pair can run: {ran} of "
         f"{len(found)} pairs can. A mask trained for one method says little about the gains of others: the table shows "
-        "what runs, and what the same weights give there. A figure above 1 is a gain. What a machine's resolution "
-        "costs in accuracy is a separate question, which `xbarch verify` answers."])
+        "what runs, and what the same weights give there. A figure above 1 is a gain. The table *Converters* says "
+        "where the machine's resolution suffices; what it costs in accuracy where it does not, `xbarch accuracy` "
+        "measures."])
 
 
 def sections(found: Sequence[Row]) -> list[Section]:
@@ -88,6 +89,8 @@ def sections(found: Sequence[Row]) -> list[Section]:
                              f"workload `{workload}`, policy `{POLICY}`; – where the data path cannot run.",
                              *unrated(found)],
                 table=Table(["data path", *names], table(found), 1, cards=True)),
+        Section("Converters", 2, ["*Exact*: no conversion can clip, or none of the stored activations does."],
+                table=Table(["data path", *names], exactness(found), 1, cards=True)),
         Section("SegPrune on every machine", 2, table=Table(
             ["architecture", "added area", "crossbar saving", "speed-up",
              f"energy saving (scope {found[0].scope})", "area saving"], [
@@ -104,6 +107,13 @@ def table(found: Sequence[Row]) -> list[list[str]]:
     """Return one line per data path, one cell per architecture."""
     names, by = _architectures(found), {(r.datapath, r.architecture): r for r in found}
     return [[label, *(_cell(by[path, name], _dense(found, name)) for name in names)]
+            for path, label in dict.fromkeys((r.datapath, r.label) for r in found)]
+
+
+def exactness(found: Sequence[Row]) -> list[list[str]]:
+    """Return one line per data path, one cell per architecture: whether converters suffice."""
+    names, by = _architectures(found), {(r.datapath, r.architecture): r for r in found}
+    return [[label, *((f.converters or _NONE) if (f := by[path, name].figures) else _NONE for name in names)]
             for path, label in dict.fromkeys((r.datapath, r.label) for r in found)]
 
 

@@ -8,6 +8,8 @@ from functools import partial
 from xbarch.datapaths.records import Geometry
 from xbarch.machine.variant import tile_area
 from xbarch.render.document import Document, Picture, Section, Table
+from xbarch.result import words
+from xbarch.result.schema import Measured
 from xbarch.result.summary import speed
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
@@ -108,7 +110,7 @@ def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
         absolute.append([
             *named(r), _times(f.ratio), numbers.number(f.crossbars), f"{f.copies:.3g}", numbers.number(f.used),
             numbers.number(f.tiles), speed(f.images_per_second), numbers.time(f.first_image_ps),
-            numbers.energy(f.energy[r.scope]), f"{f.area:.3g}", str(f.adc_bits),
+            numbers.energy(f.energy[r.scope]), f"{f.area:.3g}", str(f.adc_bits), f.converters or _NONE,
             numbers.number(f.index_bits), f"{100 * f.added:.2f} %"])
     return [
         Section(title, 2),
@@ -117,21 +119,28 @@ def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
             gains, len(lead), cards=True)),
         Section("Absolute", 3, table=Table(
             [*lead, "compression ratio", "crossbars of one copy", "copies", "crossbars", "tiles", "images/s",
-             "first image", f"energy per image (scope {asked.scope})", "area, mm²", "ADC bits", "index bits",
-             "added area"], absolute, len(lead), cards=True)),
+             "first image", f"energy per image (scope {asked.scope})", "area, mm²", "ADC bits", "converters",
+             "index bits", "added area"], absolute, len(lead), cards=True)),
     ]
 
 
 def accuracy(asked: Study, rows: Sequence[Row]) -> Section:
-    """Return the accuracy of every workload after each phase of its training."""
+    """Return the stored accuracy of every workload, each with its n, and what was measured on these machines."""
     of = {r.workload: r for r in rows}
-    phases = [p for p in ("baseline", "cut", "pruning", "crossbars") if any(p in r.accuracy for r in of.values())]
-    heads = {"baseline": "dense", "cut": "before retraining", "pruning": "after retraining",
-             "crossbars": "through crossbars"}
-    return Section("Accuracy", 2, table=Table(["workload", "trained on", *(heads[p] for p in phases)], [
-        [name, of[name].trained or "synthetic weights",
-         *(f"{of[name].accuracy[p]:.2%}" if p in of[name].accuracy else _NONE for p in phases)]
-        for name in asked.workloads if name in of], 2, cards=True))
+    phases = [p for p in words.PHASES if any(p in r.accuracy for r in of.values())]
+    bullets = [f"{r.workload}, {r.label}, {r.architecture}, {r.policy}: accuracy "
+               f"{words.measured(Measured.model_validate(r.figures.on_this_machine))}"
+               for r in rows if r.figures and r.figures.on_this_machine]
+    return Section("Accuracy", 2, bullets=bullets, table=Table(
+        ["workload", "trained on", *(words.PHASES[p] for p in phases)], [
+            [name, of[name].trained or "synthetic weights", *(_share(of[name], p) for p in phases)]
+            for name in asked.workloads if name in of], 2, cards=True))
+
+
+def _share(row: Row, phase: str) -> str:
+    if phase not in row.accuracy:
+        return _NONE
+    return f"{row.accuracy[phase]:.2%}" + (f" (n = {numbers.number(row.tested[phase])})" if phase in row.tested else "")
 
 
 def _layers(rows: Sequence[Row]) -> list[Section]:
@@ -156,17 +165,18 @@ def _times(value: float) -> str:
 
 
 _COLUMNS = ("ratio", "crossbars", "copies", "used", "tiles", "images_per_second", "first_image_ps", "area", "added",
-            "adc_bits", "index_bits", "conversions")
+            "adc_bits", "index_bits", "conversions", "exact", "clipped_share")
 
 
 def sheet(rows: Sequence[Row]) -> str:
     """Return the rows as CSV, with energy per image in aJ and area in mm²."""
-    varied = any(r.variant for r in rows)
+    varied, measured = any(r.variant for r in rows), any(r.figures and r.figures.on_this_machine for r in rows)
     heads = ["architecture", "workload", "datapath", "policy", *(["variant"] if varied else []), "why", "trained_on",
              "assumed", *_COLUMNS,
              *(f"energy_{s}_aj" for s in SCOPES),
              *(f"{what}_gain_{over}" for over in ("base", "own") for what in GAINS),
-             *(f"accuracy_{p}" for p in ("baseline", "cut", "pruning"))]
+             *(f"accuracy_{p}" for p in ("baseline", "cut", "pruning")),
+             *(["accuracy_on_this_machine", "test_images"] if measured else [])]
     lines = []
     for r in rows:
         f = r.figures
@@ -175,5 +185,6 @@ def sheet(rows: Sequence[Row]) -> str:
             r.trained, r.assumed,
             *(getattr(f, c) if f else None for c in _COLUMNS), *(f.energy[s] if f else None for s in SCOPES),
             *(r.gain(what, over) for over in ("base", "own") for what in GAINS),
-            *(r.accuracy.get(p) for p in ("baseline", "cut", "pruning"))])
+            *(r.accuracy.get(p) for p in ("baseline", "cut", "pruning")),
+            *([((f and f.on_this_machine) or {}).get(k) for k in ("value", "images")] if measured else [])])
     return csv(heads, lines)

@@ -15,6 +15,7 @@ from xbarch.machine.build import buildable
 from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import guard, registry
 from xbarch.request import Contents, Request, choose_datapath
+from xbarch.result import words
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import unknown
 from xbarch.specs.study import Study
@@ -24,7 +25,7 @@ from xbarch.studies.runs.bench import Bench
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE, SCOPES, Scope
 from xbarch.support.progress import Progress
-from xbarch.workload.graph import Workload
+from xbarch.workload.graph import Workload, image_counts
 from xbarch.workload.infer import multiplies
 
 GAINS = ("speed", *(f"energy_{scope}" for scope in SCOPES), "area", "density", "crossbars")
@@ -61,6 +62,14 @@ class Figures:
     index_bits: int
     """Stored with the weights of one copy."""
     conversions: int
+    converters: str
+    """Whether they suffice, in words; empty if not known."""
+    exact: bool | None
+    """Whether they do; None if not known."""
+    clipped_share: float | None
+    """Of the conversions; None if not known."""
+    on_this_machine: dict[str, Any] | None
+    """Accuracy on this machine: value, images, interval_95, integer_network; None if not asked for."""
     layers: list[dict[str, Any]] = field(repr=False)
 
     @property
@@ -96,6 +105,8 @@ class Row:
     """What the workload was trained on; empty if its weights are random."""
     accuracy: dict[str, float] = field(default_factory=dict)
     """Shares by phase of the training."""
+    tested: dict[str, int] = field(default_factory=dict)
+    """Test images of each phase."""
     title: str = ""
     """The data path's name for readers."""
     provenance: str = ""
@@ -233,7 +244,7 @@ def _check_names(asked: Study, known: Mapping[str, object], contents: Contents) 
 def _line(request: Request, variant: Variant, asked: Study, contents: Contents) -> Line:
     """Return a request with the two dense runs it is compared with: on the base machine, and on its own machine with
     the method's cells and signs and with ADCs of enough bits to lose nothing of these."""
-    base = request.changed(arch=asked.architectures[0], datapath=DENSE, options={})
+    base = request.changed(arch=asked.architectures[0], datapath=DENSE, options={}, accuracy=None)
     path = choose_datapath(contents.workload(request.workload), request.datapath, request.options)
     with guard.asking(path, "matched"):
         options, overrides = path.matched()
@@ -242,7 +253,8 @@ def _line(request: Request, variant: Variant, asked: Study, contents: Contents) 
     needed = shape.lossless_bits(largest(shape.ou_rows or shape.rows, shape, cast(Sign, options.get("sign", "offset"))))
     if needed > shape.adc_bits:
         overrides = [*overrides, f"crossbar.adc_bits={needed}"]
-    own = request.changed(datapath=DENSE, options=options, overrides=merge_overrides(request.overrides, overrides))
+    own = request.changed(datapath=DENSE, options=options, accuracy=None,
+                          overrides=merge_overrides(request.overrides, overrides))
     return Line(request, base, own, str(variant))
 
 
@@ -257,7 +269,7 @@ class _Shared:
     def of(self, request: Request) -> Request:
         """Return the request that is run in place of this one."""
         network = self.bench.contents.workload(request.workload)
-        if request.datapath != DENSE:
+        if request.datapath != DENSE or request.accuracy is not None:
             return request
         own = network.options if network.datapath == DENSE else {}
         key = (request.changed(workload=""), network.layers, tuple(map(multiplies, network.layers)), repr(own))
@@ -266,15 +278,19 @@ class _Shared:
     def figures(self, request: Request) -> Figures | str:
         """Return what a request measured, or why it did not run."""
         if request not in self._figures:
-            answer = self.bench.answer(self.of(request))
+            ran = self.of(request)
+            answer = self.bench.answer(ran)
             self._figures[request] = answer.short if answer.why else to_figures(
-                answer, self.bench.contents.workload(request.workload))
+                answer, self.bench.contents.workload(request.workload), ran.workload == request.workload)
         return self._figures[request]
 
 
-def to_figures(answer: Answer, network: Workload) -> Figures:
-    """Return the figures of a run; weights kept are counted in the network itself, whose dense run may be shared."""
+def to_figures(answer: Answer, network: Workload, own: bool = True) -> Figures:
+    """Return the figures of a run; weights kept are counted in the network itself, whose dense run may be shared. own:
+    whether the run's weights are the network's: of others only the bound on sums holds for it."""
     r, facts, layers = answer.result, answer.facts, network.compute_layers
+    said = r.correctness if own or (r.correctness and r.correctness.proof == "bound") else None
+    measured = r.accuracy.on_this_machine if r.accuracy else None
     return Figures(
         weights=sum(la.rows * la.filters for la in layers), kept=sum(la.kept_weights for la in layers),
         crossbars=r["mapping.one_copy_crossbars"], used=r["mapping.crossbars"], budget=r["mapping.budget"],
@@ -282,7 +298,9 @@ def to_figures(answer: Answer, network: Workload) -> Figures:
         first_image_ps=r["latency.first_image_ps"], energy={s: int(r["energy.scopes_aj"][s]) for s in SCOPES},
         components={s: dict(r["energy.by_scope_aj"][s]) for s in SCOPES}, area=r["area.used_mm2"],
         added=facts["added"], adc_bits=facts["adc_bits"], index_bits=facts["index_bits"],
-        conversions=r["counts.conversions"], layers=r["mapping.layers"])
+        conversions=r["counts.conversions"], converters=words.exactness(said), exact=said.exact if said else None,
+        clipped_share=said.clipped_share if said else None, on_this_machine=measured.model_dump() if measured else None,
+        layers=r["mapping.layers"])
 
 
 def images(asked: Study) -> int:
@@ -311,8 +329,8 @@ def _row(line: Line, machine: str, shared: _Shared, scope: Scope) -> Row:
     base, own = (None if why else _ran(shared.figures(r)) for r in (line.base, line.own))
     return Row(request=request, architecture=machine, variant=line.variant, scope=scope, why=why, figures=_ran(done),
                base=base, own=own, trained=network.trained_on or "",
-               accuracy={k: v for k, v in network.accuracy.items() if v <= 1}, title=title_of(path),
-               provenance=path.provenance)
+               accuracy={k: v for k, v in network.accuracy.items() if v <= 1}, tested=image_counts(network),
+               title=title_of(path), provenance=path.provenance)
 
 
 def _ran(done: Figures | str) -> Figures | None:
@@ -328,7 +346,7 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "architecture": r.architecture, "workload": r.workload, "datapath": r.datapath,
             "policy": r.request.policy, **({"variant": r.variant} if r.variant else {}),
             "provenance": r.provenance, "why": r.why, "trained_on": r.trained, "accuracy": r.accuracy,
-            "scope": r.scope,
+            "scope": r.scope, "tested": r.tested,
             "figures": f and {"ratio": f.ratio, "copies": f.copies,
                               **{k: v for k, v in asdict(f).items() if k != "layers"}},
             "gains": f and {over: {what: r.gain(what, over) for what in GAINS} for over in ("base", "own")}})

@@ -16,7 +16,7 @@ from xbarch.result.joined import joined
 from xbarch.result.record import record
 from xbarch.result.result import Result, parse
 from xbarch.result.run import Run
-from xbarch.result.schema import Record
+from xbarch.result.schema import Correctness, Record
 from xbarch.run import Setup, execute_segments, perform, prepare
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share a packing are run one after the other
@@ -62,6 +62,12 @@ class Answer:
     def result(self) -> Result:
         """The result of a request that ran, without its timeline and interconnect."""
         return parse(self._unpacked()["record"])
+
+    @property
+    def correctness(self) -> Correctness | None:
+        """Whether the converters of a request that ran suffice; None if an older version answered."""
+        found = self._unpacked()["record"].get("correctness")
+        return None if found is None else Correctness.model_validate(found)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xbarch.errors import XbarchError
+from xbarch.result import words
 from xbarch.result.result import checked_scope
 from xbarch.specs.load import Document, document, validate
 from xbarch.specs.sweep import Sweep
@@ -73,6 +74,7 @@ def _rows(asked: Sweep, every: list[Point], names: list[str], known: Mapping[str
     wanted, found = table_figures(asked), []
     for point, name in zip(every, names, strict=True):
         if name in known:
-            figures = known[name].figures()
-            found.append(Row(point, name, known[name].why, {key: figures[key] for key in wanted if key in figures}))
+            figures, why = known[name].figures(), known[name].why
+            found.append(Row(point, name, why, {key: figures[key] for key in wanted if key in figures},
+                             "" if why else words.exactness(known[name].correctness)))
     return found

@@ -20,6 +20,8 @@ from xbarch.support.sheet import sheet
 RUN = ("architecture", "workload", "datapath", "policy")
 _LETTERS = 16  # of a digest: 64 bits, enough to tell 10^5 points apart
 SPEED, LATENCY, AREA = "throughput.images_per_second", "latency.first_image_ps", "area.used_mm2"
+EXACT, ACCURACY, TESTED = "correctness.exact", "accuracy.on_this_machine.value", "accuracy.on_this_machine.images"
+UNSCALED = "architecture.unscaled"
 
 
 def energy_of(asked: Sweep) -> str:
@@ -38,6 +40,8 @@ class Row:
     """Why it did not run; empty if it did."""
     figures: Mapping[str, float]
     """Numbers by their path in `result.json`."""
+    converters: str = ""
+    """Whether its converters suffice, in words."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,13 @@ class Swept:
         return [{"point": r.name[:_LETTERS], **dict(zip(RUN, r.point.run, strict=True)),
                  "images": r.point.request.images,
                  **dict(zip(self.changed, r.point.values, strict=True)), "why": r.why,
-                 **{name: r.figures.get(name) for name in self.asked.figures}} for r in self.rows]
+                 **{name: r.figures.get(name) for name in self.columns}} for r in self.rows]
+
+    @property
+    def columns(self) -> list[str]:
+        """The figures in the CSV: those asked for, and accuracy if any point has one."""
+        measured = any(ACCURACY in r.figures for r in self.rows)
+        return list(dict.fromkeys([*self.asked.figures, *([ACCURACY, TESTED] if measured else [])]))
 
     def csv(self) -> str:
         """Return the table as CSV, one line per point in the order of the sweep."""
@@ -67,28 +77,43 @@ class Swept:
 
     def front(self) -> list[Row]:
         """Return the Pareto front, fastest first: points that no other point equals or surpasses in images per second,
-        energy per image in the sweep's scope and area used; of equal points the first. Where points of a single image
-        are among them, which have no rate, the first image's latency takes its place."""
-        energy, sign = energy_of(self.asked), -1 if self.rated else 1
-        fast = SPEED if self.rated else LATENCY
-        ranked = sorted((r for r in self.rows if not r.why),
-                        key=lambda r: (sign * r.figures[fast], r.figures[energy], r.figures[AREA]))
-        found: list[Row] = []
-        for row in ranked:  # a point that surpasses it comes before it
-            if not any(other.figures[energy] <= row.figures[energy] and other.figures[AREA] <= row.figures[AREA]
-                       for other in found):
-                found.append(row)
-        return found
+        energy per image in the sweep's scope and area used, and in accuracy if the sweep asks for it; of equal points
+        the first. Points `left_out` are not on it. Where points of a single image are among them, which have no rate,
+        the first image's latency takes its place."""
+        out = {id(r) for r in self.left_out}
+        found: list[tuple[Row, tuple[float, ...]]] = []
+        ranked = sorted(((r, self.objectives(r)) for r in self.rows if not r.why and id(r) not in out),
+                        key=lambda each: each[1])
+        for row, mine in ranked:  # a point that surpasses it comes before it
+            if not any(all(a <= b for a, b in zip(other, mine, strict=True)) for _, other in found):
+                found.append((row, mine))
+        return [row for row, _ in found]
+
+    def objectives(self, row: Row) -> tuple[float, ...]:
+        """Return what the front compares, less is better: images per second (or latency), energy, area, and accuracy
+        if it is known."""
+        f = row.figures
+        return (-f[SPEED] if self.rated else f[LATENCY], f[energy_of(self.asked)], f[AREA],
+                *([-f[ACCURACY]] if ACCURACY in f else []))
 
     @property
     def rated(self) -> bool:
         """Whether every point that ran has a throughput: more than one image."""
         return all(SPEED in r.figures for r in self.rows if not r.why)
 
+    @property
+    def left_out(self) -> list[Row]:
+        """Points that ran and whose converters are not exact, where neither accuracy judges them nor the sweep
+        tolerates clipping."""
+        if self.asked.tolerate_clipping:
+            return []
+        return [r for r in self.rows if not r.why and not r.figures.get(EXACT, True) and ACCURACY not in r.figures]
+
 
 def table_figures(asked: Sweep) -> list[str]:
     """Return the figures of a point that the tables need."""
-    return list(dict.fromkeys([*asked.figures, SPEED, LATENCY, energy_of(asked), AREA]))
+    return list(dict.fromkeys([*asked.figures, SPEED, LATENCY, energy_of(asked), AREA, EXACT, ACCURACY, TESTED,
+                               UNSCALED]))
 
 
 def check_figures(asked: Sweep) -> None:
@@ -106,18 +131,33 @@ _UNRATED = "A single image has a latency and no throughput: `images: 2` or more 
 
 
 def sections(found: Swept) -> list[Section]:
-    """Return the Pareto front and the reasons why points did not run, as tables."""
-    parts = [i for i in range(len(RUN)) if len({r.point.run[i] for r in found.rows}) > 1] or [RUN.index("policy")]
+    """Return the Pareto front, what it leaves out, and the reasons why points did not run, as tables."""
     why = Counter(r.why for r in found.rows if r.why)
+    ran, out = len(found.rows) - sum(why.values()), len(found.left_out)
+    left = [f"{numbers.number(out)} of {numbers.count(ran, 'point')} left out: their converters are not exact. "
+            "`accuracy: N` in the sweep would judge them by their accuracy, `tolerate_clipping: true` would let them "
+            "in."] if out else []
     return [
         Section(f"{found.asked.title}: Pareto front of {'speed' if found.rated else 'latency'}, energy per image "
-                f"(scope {found.asked.scope}) and area", 2, bullets=[] if found.rated else [_UNRATED],
-                table=Table([*(RUN[i] for i in parts), *found.changed, "images/s", "first image",
-                             f"energy per image (scope {found.asked.scope})", "area used, mm²"], [
-                    [*(r.point.run[i] for i in parts), *map(str, r.point.values),
-                     speed(r.figures.get(SPEED)), numbers.time(r.figures[LATENCY]),
-                     numbers.energy(r.figures[energy_of(found.asked)]), f"{r.figures[AREA]:.4g}"]
-                    for r in found.front()], len(parts) + len(found.changed))),
+                f"(scope {found.asked.scope}) and area", 2, bullets=[*([] if found.rated else [_UNRATED]), *left],
+                table=_front(found)),
         *([Section("Not simulated", 2, table=Table(["why", "points"], [
             [text, numbers.number(count)] for text, count in why.most_common()], 1))] if why else []),
     ]
+
+
+def _front(found: Swept) -> Table:
+    parts = [i for i in range(len(RUN)) if len({r.point.run[i] for r in found.rows}) > 1] or [RUN.index("policy")]
+    front = found.front()
+    measured, unlike = (any(r.figures.get(name) for r in front) for name in (ACCURACY, UNSCALED))
+    return Table(
+        [*(RUN[i] for i in parts), *found.changed, "converters", "images/s", "first image",
+         f"energy per image (scope {found.asked.scope})", "area used, mm²",
+         *(["accuracy on this machine", "n"] if measured else []),
+         *(["prices not for this geometry"] if unlike else [])],
+        [[*(r.point.run[i] for i in parts), *map(str, r.point.values), r.converters, speed(r.figures.get(SPEED)),
+          numbers.time(r.figures[LATENCY]), numbers.energy(r.figures[energy_of(found.asked)]),
+          f"{r.figures[AREA]:.4g}",
+          *([f"{r.figures[ACCURACY]:.2%}", numbers.number(r.figures[TESTED])] if measured else []),
+          *([numbers.count(int(r.figures[UNSCALED]), "component")] if unlike else [])] for r in front],
+        len(parts) + len(found.changed) + 1)

@@ -1,0 +1,37 @@
+"""Accuracy of a workload on a machine: what `xbarch accuracy` measures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Unpack
+
+from xbarch.request import Packings, Request, to_request
+from xbarch.result.accuracy import Accuracy, measure
+from xbarch.run import pack_network, prepare
+from xbarch.specs.architecture import Architecture
+from xbarch.support import defaults
+from xbarch.support.progress import Progress
+from xbarch.workload.graph import Workload
+
+
+def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
+             images: int | None = None, progress: Progress | None = None, **choices: Unpack[Packings]) -> Accuracy:
+    """Classify test images through the packed crossbars, converter by converter, and with the integer network.
+
+    `accuracy(request)`, or `accuracy(arch, workload, ...)` with the fields of `xbarch.Request` that decide the packing
+    as keywords (datapath, options, overrides, bits). The machine need not hold the whole network.
+
+    Args:
+        arch: a request, or an architecture: a path, a bundled name or a loaded one.
+        workload: a stored workload: a path, a bundled name or a loaded one.
+        images: test images; None: those of the request, else 1,000. Where the test part has fewer, all.
+        progress: called with (images done, images in all, what runs).
+
+    Raises:
+        InputError: the input is wrong, or the workload's test images do not travel with xbarch.
+    """
+    request = to_request(arch, workload, choices)
+    asked = request.changed(accuracy=(request.accuracy or defaults.TESTED) if images is None else images)
+    setup = prepare(asked)
+    assert asked.accuracy is not None
+    return measure(setup.network, setup.path, setup.machine, pack_network(setup), asked.accuracy, progress)

@@ -1,0 +1,108 @@
+"""Whether a machine's converters suffice: by the largest sums that its packings can reach, else on stored inputs."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+from typing import Literal, get_args
+
+import numpy as np
+
+from xbarch.datapaths.base import Geometry
+from xbarch.functional.sums import WIDEST, Seen, seen
+from xbarch.mapping.pack import Packed
+from xbarch.mapping.packings import name_of
+from xbarch.plugins import checked, guard
+from xbarch.result import schema
+from xbarch.result.run import Run
+from xbarch.support import cache
+
+_log = logging.getLogger(__name__)
+_KEPT = 64  # networks of which what was seen stays in memory
+_memory: OrderedDict[str, bytes] = OrderedDict()
+Proof = Literal["bound", "stored activations", "none"]
+PROOFS: tuple[Proof, ...] = get_args(Proof)  # the strongest first
+
+
+def correctness(run: Run) -> schema.Correctness:
+    """Of a run. The bound follows from the packing and costs nothing. Where it does not fit the converters, or low bits
+    are dropped, cells are made, which give a closer bound, and the stored activations are driven through them, once;
+    that is remembered by the packing's digest and serves converters of any resolution.
+
+    Raises:
+        InputError: a data path's contents break its contract.
+    """
+    geometry = run.machine.geometry
+    needed = {name: geometry.lossless_bits(p.layout.largest_sum(geometry)) for name, p in run.packed.items()}
+    drops = any(drops_bits(p, geometry) for p in run.packed.values())
+    proven = not drops and max(needed.values(), default=0) <= geometry.adc_bits
+    found = {} if proven else _seen(run, drops)
+    needed |= {name: geometry.lossless_bits(s.largest) for name, s in found.items()}
+    proven = not drops and max(needed.values(), default=0) <= geometry.adc_bits
+    layers = [_layer(name, needed[name], geometry.adc_bits, proven, found.get(name)) for name in run.packed]
+    return summed(layers, "bound" if proven else "stored activations" if found else "none", drops,
+                  sum(s.drops for s in found.values()))
+
+
+def summed(layers: list[schema.Sufficient], proof: Proof, drops: bool,
+           dropped: int = 0) -> schema.Correctness:
+    """Layers together. dropped: conversions that were seen to lose low bits."""
+    converted = sum(la.conversions or 0 for la in layers)
+    clipped = sum((la.clipped_share or 0) * (la.conversions or 0) for la in layers)
+    known = proof != "none"
+    share = (clipped / converted if converted else 0.0) if known else None
+    return schema.Correctness(
+        exact=known and not clipped and not dropped, proof=proof, clipped_share=share, drops_low_bits=drops,
+        layers=layers)
+
+
+def _layer(name: str, needed: int, built: int, proven: bool, found: Seen | None) -> schema.Sufficient:
+    share = 0.0 if proven else None if found is None else found.clips(built) / found.conversions
+    return schema.Sufficient(
+        layer=name, adc_bits_built=built, adc_bits_needed=needed, adc_bits_seen=None if found is None else found.bits,
+        clipped_share=share, conversions=None if found is None else found.conversions)
+
+
+def drops_bits(packed: Packed, geometry: Geometry) -> bool:
+    """Whether the layer's sensing unit drops low bits of a sum that is worth least."""
+    low = checked.dropped(packed.sensing, np.zeros(1, np.int64), geometry.adc_bits)
+    return low is not None and bool(low.any())
+
+
+def _seen(run: Run, drops: bool) -> dict[str, Seen]:
+    """What stored activations need, layer by layer; nothing where not all layers have some."""
+    network, packed = run.workload, run.packed
+    stored = network.activations
+    if not all(n in stored and prod(stored[n].shape[1:]) == prod(p.layer.in_shape) for n, p in packed.items()):
+        return {}
+    sensing = run.machine.sensing
+    # No data path packs for a resolution, so that one look serves all; what a unit drops depends on it.
+    geometry = run.machine.geometry if drops else replace(run.machine.geometry, adc_bits=1)
+    unit = (sensing.name, dict(sensing.options), sensing.array) if drops else ()
+    own = guard.is_builtin(sensing) or not drops
+    name = name_of("seen", network, run.path, geometry, unit) if own else ""
+    kept = _memory.get(name) or cache.get(name)
+    if kept is None or (found := _read(kept, packed)) is None:
+        _log.info("driving the stored activations of %s through the crossbars", network.name)
+        with guard.asking(run.path, "contents", limited=False):
+            found = {n: seen(p.make(), p.layer, run.machine.geometry, stored[n], sensing if drops else None)
+                     for n, p in packed.items()}
+        kept = np.array([[*s.needed, s.drops, s.largest] for s in found.values()], np.int64).tobytes()
+        if name:
+            cache.put(name, kept)
+    if name:
+        _memory[name] = kept
+        while len(_memory) > _KEPT:
+            _memory.popitem(last=False)
+    return found
+
+
+def _read(kept: bytes, packed: Mapping[str, Packed]) -> dict[str, Seen] | None:
+    """What `_seen` kept; None where it is not that."""
+    if len(kept) != len(packed) * (WIDEST + 3) * 8:
+        return None
+    table = np.frombuffer(kept, np.int64).reshape(len(packed), WIDEST + 3)
+    return {name: Seen(row[:-2], int(row[-2]), int(row[-1])) for name, row in zip(packed, table, strict=True)}

@@ -1,0 +1,76 @@
+"""Correctness and accuracy in words: the same on every screen and page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from xbarch.result.schema import Correctness, Measured, Record
+from xbarch.support import numbers
+
+PHASES = {  # of stored accuracies, in the order of a workload's making
+    "float": "as imported", "baseline": "dense baseline", "cut": "after pruning", "pruning": "after fine-tuning",
+    "imported": "after quantization", "crossbars": "on its recipe's crossbars"}
+HERE = "on this machine"
+
+
+def exactness(found: Correctness | None) -> str:
+    """*exact*, or what is lost, in a few words; empty where a record does not know."""
+    if found is None:
+        return ""
+    if found.exact:
+        return "exact" if found.proof == "bound" else "exact on the stored activations"
+    lost = []
+    if found.drops_low_bits:
+        lost.append("drops low bits by design")
+    if found.clipped_share:
+        lost.append(f"clips {share(found.clipped_share)} of conversions")
+    if found.proof == "none":
+        lost.append("may clip: no stored activations" if not found.drops_low_bits else "how much is not known")
+    return ", ".join(lost)
+
+
+def correctness(found: Correctness | None) -> str:
+    """The line of a run: exactness, and the converter bits that its layers need."""
+    text = exactness(found)
+    if found is None or not found.layers:
+        return text
+    built, needed = (max(bits) for bits in zip(*((la.adc_bits_built, la.adc_bits_needed) for la in found.layers),
+                                               strict=True))
+    seen = [la.adc_bits_seen for la in found.layers if la.adc_bits_seen is not None]
+    has = f"{text}: {built}-bit converters, sums need up to {needed}"
+    return has if not seen or found.drops_low_bits else f"{has} ({max(seen)} seen)"
+
+
+def accuracy(r: Record) -> str:
+    """The line of a run: on this machine with its interval, then what is stored, all with n."""
+    here = [measured(r.accuracy.on_this_machine)] if r.accuracy and r.accuracy.on_this_machine else []
+    counts, groups = r.workload.tested, dict[int | None, list[str]]()
+    for phase, label in _known(r.workload.accuracy):
+        groups.setdefault(counts.get(phase), []).append(f"{label} {r.workload.accuracy[phase]:.2%}")
+    return "; ".join([*here, *(", ".join(said) + _of(count) for count, said in groups.items())])
+
+
+def measured(found: Measured) -> str:
+    """Accuracy on this machine with n and its interval, beside the integer network's."""
+    low, high = found.interval_95
+    return (f"{HERE} {found.value:.2%} ({low:.2%} to {high:.2%}, n = {numbers.number(found.images)}; integer network "
+            f"{found.integer_network:.2%})")
+
+
+def phase(name: str, value: float, counts: Mapping[str, int]) -> str:
+    """A stored accuracy in the field's words, with its n where that is known."""
+    return f"{PHASES.get(name, name)} {value:.2%}{_of(counts.get(name))}"
+
+
+def share(value: float) -> str:
+    """A share in per cent; never 0 where it is not."""
+    return f"{value:.1%}" if not 0 < value < 0.001 else f"{100 * value:.1g}%" if value >= 1e-5 else "under 0.001%"
+
+
+def _known(stored: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Stored phases in the order of their making, with their words."""
+    return [(name, PHASES.get(name, name)) for name in dict.fromkeys((*PHASES, *stored)) if name in stored]
+
+
+def _of(count: int | None) -> str:
+    return "" if count is None else f" (n = {numbers.number(count)})"

@@ -1,0 +1,136 @@
+"""Many images through the integer network at once: equal to `xbarch.workload.infer`, one array a layer.
+
+Feature maps are [channels, images, height, width], so that input vectors are copied plane by plane and every layer is
+one matrix product whose result has that order again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.errors import InputError
+from xbarch.workload.graph import Ints, Layer, Workload
+
+Maps = NDArray[np.int32]
+Reals = NDArray[Any]
+Sums = Callable[[Layer, Maps], Reals]
+SINGLE, DOUBLE = 2.0**24, 2.0**53  # below which every integer has a float32, a float64
+
+
+def scores(workload: Workload, images: Ints, sums: Sums) -> Reals:
+    """What the last layer gives for images of integer pixels [n, C, H, W]: float64 [n, classes].
+
+    sums: the accumulated sums of a compute layer for the feature maps that it reads, whole numbers [filters, n *
+    windows] of a floating type.
+
+    Raises:
+        InputError: the workload stores no scales (it was never trained).
+    """
+    needed = {name: layer.name for layer in workload.layers for name in layer.inputs}  # by which layer, the last time
+    maps: dict[str, Any] = {}
+    for layer in workload.layers:
+        if layer.op == "input":
+            maps[layer.name] = np.ascontiguousarray(images.transpose(1, 0, 2, 3), np.int32)
+            continue
+        given = [maps[name] for name in layer.inputs]
+        maps[layer.name] = _out(layer, given, sums, layer is workload.layers[-1])
+        for name in layer.inputs:
+            if needed[name] == layer.name:
+                maps.pop(name, None)
+    last = maps[workload.layers[-1].name]
+    return np.asarray(last.transpose(1, 0, 2, 3).reshape(len(images), -1), np.float64)
+
+
+def padded(maps: NDArray[Any], layer: Layer) -> NDArray[np.float32]:
+    """Feature maps as a convolution reads them."""
+    (ph, pw), (c, n, h, w) = layer.padding, maps.shape
+    if not ph and not pw:
+        return maps.astype(np.float32)
+    found = np.zeros((c, n, h + 2 * ph, w + 2 * pw), np.float32)
+    found[:, :, ph:ph + h, pw:pw + w] = maps
+    return found
+
+
+def columns(maps: NDArray[np.float32], layer: Layer) -> NDArray[np.float32]:
+    """Input vectors of every window of padded maps: [groups * rows, n * windows], rows in the order of
+    `Layer.matrix`."""
+    c, n, _, _ = maps.shape
+    if layer.op == "linear":
+        return np.ascontiguousarray(maps.transpose(0, 2, 3, 1)).reshape(-1, n)
+    (kh, kw), (_, oh, ow) = layer.kernel, layer.out_shape
+    found = np.empty((c, kh, kw, n, oh, ow), np.float32)
+    for i in range(kh):
+        for j in range(kw):
+            found[:, i, j] = _shifted(maps, layer, i, j)
+    return found.reshape(c * kh * kw, -1)
+
+
+def products(layer: Layer, maps: Maps) -> Reals:
+    """The sums of a layer as `scores` asks for them, by matrix products, exact: in single precision where no partial
+    sum can reach 2**24."""
+    vectors, filters = columns(padded(maps, layer), layer), layer.filters // layer.groups
+    most = float(np.abs(layer.matrix).sum(axis=0, dtype=np.int64).max()) * ((1 << layer.input_bits) - 1)
+    kind = np.float32 if most < SINGLE else np.float64
+    parts = []
+    for g in range(layer.groups):
+        matrix = layer.matrix[:, g * filters:(g + 1) * filters].T.astype(kind)
+        parts.append(matrix @ vectors[g * layer.rows:(g + 1) * layer.rows].astype(kind, copy=False))
+    return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+def _shifted(maps: NDArray[Any], layer: Layer, i: int, j: int) -> NDArray[Any]:
+    """What kernel position (i, j) meets in every window."""
+    (sh, sw), (dh, dw), (_, oh, ow) = layer.stride, layer.dilation, layer.out_shape
+    return maps[:, :, i * dh:i * dh + sh * (oh - 1) + 1:sh, j * dw:j * dw + sw * (ow - 1) + 1:sw]
+
+
+def _out(layer: Layer, given: list[Any], sums: Sums, last: bool) -> Any:
+    if layer.op == "flatten":
+        return given[0].transpose(0, 2, 3, 1).reshape(-1, given[0].shape[1], 1, 1)
+    if layer.op == "maxpool":
+        return _pooled(given[0], layer, -1 << 31, np.maximum)
+    if layer.scale is None:
+        raise InputError(f"layer {layer.name} stores no scale; only a trained workload can be computed")
+    if layer.compute:
+        terms = [sums(layer, given[0]).reshape(layer.filters, given[0].shape[1], *layer.out_shape[1:])]
+    elif layer.op == "avgpool":
+        terms = [_pooled(given[0], layer, 0, np.add)]
+    else:
+        terms = given
+    return _scaled(layer, layer.scale, terms, last)
+
+
+def _scaled(layer: Layer, scale: Reals, terms: list[Any], last: bool) -> Any:
+    """The same operations on float64 in the same order as `infer`, so that the same levels follow."""
+    if layer.compute:
+        real = scale[:, None, None, None] * terms[0]
+        if layer.bias is not None:
+            real += layer.bias[:, None, None, None]
+    else:
+        real = scale[0] * terms[0]
+        for factor, term in zip(scale[1:], terms[1:], strict=True):
+            real[:len(term)] += factor * term  # a shortcut of fewer channels is padded with zeros
+    if last:
+        return real
+    real += 0.5
+    positive = layer.relu or layer.op == "avgpool"
+    top = (1 << layer.output_bits) - 1 if positive else (1 << layer.output_bits - 1) - 1
+    np.clip(np.floor(real, out=real), 0 if positive else -top, top, out=real)
+    return real.astype(np.int32)
+
+
+def _pooled(maps: Maps, layer: Layer, fill: int, join: Any) -> Any:
+    """Pooling, padded with `fill`."""
+    (ph, pw), (kh, kw) = layer.padding, layer.kernel
+    if ph or pw:
+        maps = np.pad(maps, ((0, 0), (0, 0), (ph, ph), (pw, pw)), constant_values=fill)
+    found = _shifted(maps, layer, 0, 0).copy()
+    for i in range(kh):
+        for j in range(kw):
+            if i or j:
+                join(found, _shifted(maps, layer, i, j), out=found)
+    return found

@@ -1,0 +1,72 @@
+"""The test images of a stored workload, made anew from what its manifest says of its data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.errors import InputError
+from xbarch.specs.text import brief
+from xbarch.workload.graph import Workload
+from xbarch.workload.images.digits import Part, digits, pair_test
+
+TRAVELLING = ("digits", "digit_pairs")
+_LIMITS = {"size": (8, 512), "channels": (1, 3), "test_images": (16, 10**6)}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Images of a workload's test part, in its order. pixels: integers as the network takes them [n, C, H, W].
+    labels: [n]."""
+
+    pixels: NDArray[np.uint16]
+    labels: NDArray[np.int64]
+
+
+def shown(network: Workload, most: int) -> Shown:
+    """The first `most` test images of what a workload was trained on; all, where there are fewer.
+
+    Raises:
+        InputError: it was never trained, its data does not travel with xbarch, or its manifest contradicts itself.
+    """
+    if network.trained_on is None:
+        raise InputError(f"workload {network.name} has random weights that were never trained, so there is no accuracy "
+                         "to measure", file=network.file or None)
+    recipe = network.manifest.get("recipe") or {}
+    data = recipe.get("data") if isinstance(recipe, Mapping) else None
+    name = data.get("name") if isinstance(data, Mapping) else None
+    if not isinstance(data, Mapping) or name not in TRAVELLING:
+        raise InputError(f"test images travel with xbarch for {' and '.join(TRAVELLING)} only; workload {network.name} "
+                         f"was trained on {brief(network.trained_on)}", file=network.file or None)
+    part = _part(str(name), data, _whole(recipe, "seed", 0, 2**31, network), most, network)
+    shape, classes = network.layers[0].out_shape, network.layers[-1].out_shape[0]
+    if part.pixels.shape[1:] != shape or int(part.labels.max()) >= classes:
+        raise InputError(f"recipe.data makes images of {part.pixels.shape[1:]} in {int(part.labels.max()) + 1} "
+                         f"classes, but the network takes {shape} and tells {classes} apart", file=network.file or None)
+    full = np.float32((1 << network.layers[0].output_bits) - 1)
+    level = np.floor(np.arange(256, dtype=np.float32) / 255 * full + np.float32(0.5))  # as training rounds them
+    return Shown(level.astype(np.uint16)[part.pixels], part.labels)
+
+
+def _part(name: str, data: Mapping[str, Any], seed: int, most: int, network: Workload) -> Part:
+    size, channels, count = (_whole(data, key, *limits, network) for key, limits in _LIMITS.items())
+    if name == "digits":
+        found = digits(size, channels, seed)[2]
+        return Part(found.pixels[:most], found.labels[:most])
+    noise = data.get("noise")
+    if not isinstance(noise, int | float) or not 0 <= noise <= 1:
+        raise InputError(f"must be a number from 0 to 1, not {brief(noise)}", file=network.file or None,
+                         field="recipe.data.noise")
+    return pair_test(count, most, size, channels, float(noise), seed)
+
+
+def _whole(data: Mapping[str, Any], key: str, least: int, most: int, network: Workload) -> int:
+    value = data.get(key)
+    if not isinstance(value, int) or not least <= value <= most:
+        raise InputError(f"must be a whole number from {least} to {most}, not {brief(value)}",
+                         file=network.file or None, field="recipe.seed" if key == "seed" else f"recipe.data.{key}")
+    return value
