@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from xbarch.cost.defaults import spoken_point
 from xbarch.errors import ConservationError, InputError
 from xbarch.plugins import checked
 from xbarch.result import exact, schema
@@ -96,7 +97,7 @@ def _provenance(run: Run) -> schema.Provenance:
 
 def _architecture(run: Run) -> schema.Architecture:
     machine = run.machine
-    unscaled = {name: dict(c.of) for name, c in machine.architecture.components.items() if c.of}
+    unscaled = {name: spoken_point(c.of) for name, c in machine.architecture.components.items() if c.of}
     return schema.Architecture(
         unscaled_prices=unscaled, unscaled=len(unscaled),
         name=machine.architecture.name, chips=machine.chips, overrides=list(run.overrides),

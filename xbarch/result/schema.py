@@ -59,9 +59,9 @@ class Architecture(Part):
     overrides: list[Text] = Field(description="changes made by `--set` for this run")
     processes: dict[Text, Text] = Field(
         {}, description="unit process that serves every unit of a kind; usually empty")
-    unscaled_prices: dict[Text, dict[Text, Any]] = Field(
-        {}, description="components whose price no model scales to what was built, each with the fields it is written "
-                        "for, such as `crossbar.dac_bits: 1`; usually empty")
+    unscaled_prices: dict[Text, Text] = Field(
+        {}, description="components whose price no model scales to what was built, each with what it is written for, "
+                        "such as `crossbar.dac_bits 1`; usually empty")
     unscaled: Amount = Field(0, description="how many of these there are")
     source: Text = Field(description="citation in the architecture file")
 

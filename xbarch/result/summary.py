@@ -171,8 +171,7 @@ def _waiting(r: Record) -> list[tuple[str, str]]:
 
 def _unscaled(r: Record) -> list[tuple[str, str]]:
     """Prices that are not for this geometry."""
-    unlike = [f"{name} ({', '.join(f'{field} {value}' for field, value in of.items())})"
-              for name, of in r.architecture.unscaled_prices.items()]
+    unlike = [f"{name} ({of})" for name, of in r.architecture.unscaled_prices.items()]
     return [("prices", f"not for this geometry, written for: {', '.join(unlike)}")] if unlike else []
 
 

@@ -429,7 +429,7 @@ def ranked(*points, **changes):
     """A sweep of made-up points: (speed, energy, area, exact, accuracy or None)."""
     rows = []
     for number, (speed, energy, area, exact, accuracy) in enumerate(points):
-        figures = {SPEED: speed, ENERGY: energy, AREA: area, EXACT: exact}
+        figures = {SPEED: speed, LATENCY: 1, "energy.scopes_aj.chip": energy, AREA: area, EXACT: exact}
         figures |= {} if accuracy is None else {ACCURACY: accuracy, TESTED: 100}
         rows.append(Row(Point(Request(arch="", workload="")), str(number), "", figures, "exact" if exact else "clips"))
     return Swept(asked(axes={}, **changes), rows)

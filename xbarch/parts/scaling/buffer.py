@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from abc import abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
@@ -136,11 +135,10 @@ def _power(at: int, low: tuple[int, str], high: tuple[int, str]) -> Fraction:
 def _cacti(technology: str) -> Rows:
     """The rows of a technology in `memories.csv`."""
     found: dict[tuple[int, int], list[tuple[int, str, str, str]]] = {}
-    with _TABLE.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["technology"] == technology:
-                found.setdefault((int(row["width_bits"]), int(row["banks"])), []).append(
-                    (int(row["bytes"]), row["read_pj"], row["leakage_mw_per_bank"], row["area_mm2"]))
+    for line in _TABLE.read_text(encoding="utf-8").splitlines()[1:]:
+        name, width, banks, size, energy, leakage, area = line.split(",")
+        if name == technology:
+            found.setdefault((int(width), int(banks)), []).append((int(size), energy, leakage, area))
     return {key: tuple(rows) for key, rows in found.items()}
 
 
