@@ -154,10 +154,10 @@ def test_topologies(call, tmp_path, body, says):
 
 @pytest.mark.quick(2)
 @pytest.mark.parametrize(("body", "says"), [
-    (method("scale(self, written, built)", "while True: pass"), "scale did not end within 0.4 s"),
-    (method("scale(self, written, built)", "return written.times(energy=float('nan'))"),
+    (method("scale(self, written, of, at)", "while True: pass"), "scale did not end within 0.4 s"),
+    (method("scale(self, written, of, at)", "return written.times(energy=float('nan'))"),
      "scale returned energy nan, must return a number from 0 to 10^21"),
-    (method("scale(self, written, built)", "return 3"), "scale returned int, must return a Price"),
+    (method("scale(self, written, of, at)", "return 3"), "scale returned int, must return a Price"),
 ])
 def test_scaling_models(call, tmp_path, body, says):
     said = refused(call, tmp_path, MODEL.replace("BODY", body), *SIMULATE, "--set", "components.adc.scaling=mine")
