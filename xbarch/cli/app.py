@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from xbarch.cli import compare, lookup, reports, runs, skeletons, studies, training
+from xbarch.cli import checks, compare, lookup, reports, runs, skeletons, studies, training
 from xbarch.cli.terminal import guarded
 
 _Command = Callable[..., None]
 _RUNS: dict[str, _Command] = {
-    "simulate": runs.simulate, "verify": runs.verify, "accuracy": runs.accuracy,
+    "simulate": runs.simulate, "verify": checks.verify, "accuracy": checks.accuracy,
     "compare": compare.compare, "matrix": studies.matrix, "sweep": studies.sweep,
     "compress": training.compress, "import": training.import_,
     "validate": lookup.validate, "list": lookup.catalogue, "show": lookup.show, "schema": lookup.schema,

@@ -1,8 +1,7 @@
-"""Commands that run one workload on one architecture: simulate, verify, accuracy."""
+"""The command that runs one workload on one architecture: simulate."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -30,15 +29,11 @@ from xbarch.cli.arguments import (
     Scope,
     Set,
     Trace,
-    folder,
-    number,
 )
 from xbarch.cli.reading import load_plugins, pairs, words
-from xbarch.cli.terminal import Bar, print_json, wrote
+from xbarch.cli.terminal import Bar, wrote
 from xbarch.errors import InputError
 from xbarch.support import defaults, output
-
-_ACCURACY = "accuracy.json"
 
 
 def simulate(
@@ -99,63 +94,3 @@ def _require_room(out: Path, formats: list[str], trace: Path | None) -> None:
         raise InputError(f"must be a file beside or in the output folder, not {trace}, which is to be a folder",
                          field="trace")
     writable(out, *pictures.names(formats))
-
-
-def verify(
-    arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [],
-    plugin: Plugin = [],
-    lossless: Annotated[bool, typer.Option("--lossless", help="Use ADCs of sufficient resolution.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Check the packed crossbars against int64 arithmetic.
-
-    The crossbars are executed on integers, layer by layer, with the activations stored with the workload. The exit code
-    is 5 if any output differs.
-    """
-    from xbarch import run
-
-    load_plugins(plugin)
-    with Bar("verify", as_json) as progress:
-        rows = run.verify(arch, workload, datapath=datapath, options=pairs(option), overrides=set, lossless=lossless,
-                          progress=progress)
-    if as_json:
-        print_json(rows)
-    else:
-        from xbarch.render import tables
-
-        tables.show_verification(rows)
-    if any(row["mismatches"] for row in rows):
-        raise typer.Exit(5)
-
-
-def accuracy(
-    arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [], bits: Bits = None,
-    images: Annotated[int, number(
-        "images", f"Test images, 1 to {defaults.MOST_TESTED:,}; all, where there are fewer.")] = defaults.TESTED,
-    plugin: Plugin = [],
-    out: Annotated[Path | None, folder("Output folder for accuracy.json.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Classify test images through the packed crossbars, converter by converter.
-
-    The integer network classifies the same images. Test images travel with xbarch for the data sets digits and
-    digit_pairs.
-    """
-    from xbarch.measure import accuracy
-    from xbarch.render import tables
-    from xbarch.support.files import writable, write
-
-    load_plugins(plugin)
-    if out is not None:
-        writable(out, _ACCURACY)
-    with Bar("accuracy", as_json) as progress:
-        found = accuracy(arch, workload, images=images, datapath=datapath, options=pairs(option), overrides=set,
-                         bits=bits, progress=progress)
-    if out is not None:
-        write(out / _ACCURACY, json.dumps(found.plain(), indent=1) + "\n")
-    if as_json:
-        print_json(found.plain())
-        return
-    tables.show_accuracy(found)
-    if out is not None:
-        wrote(f"{out}/{_ACCURACY}")

@@ -75,7 +75,7 @@ def grant(m: Memory, visit: int, server: int, time: int) -> None:
         m[m[WAITED] + server] += time - m[m[VISIT_TIME] + visit]
         m[m[FREE] + server] = over
     if m[SIZE + LOG] > 0:
-        log(m, stage, window, m[m[VISIT_TIME] + visit], time, over, out)
+        log(m, visit, time, over, out)
     keep(m, visit, over)
     if m[m[GATE] + stage]:
         m[m[TOKEN_GATED] + token] = max(m[m[TOKEN_GATED] + token], over)
@@ -94,12 +94,12 @@ def grant(m: Memory, visit: int, server: int, time: int) -> None:
             ask(m, follower)
 
 
-def log(m: Memory, stage: int, window: int, asked: int, granted: int, over: int, out: int) -> None:
+def log(m: Memory, visit: int, granted: int, over: int, out: int) -> None:
     """Add a row to the log of visits."""
     at = m[LOG] + 6 * m[LOGGED]
     m[LOGGED] += 1
-    m[at], m[at + 1], m[at + 2] = stage, window, asked
-    m[at + 3], m[at + 4], m[at + 5] = granted, over, out
+    m[at], m[at + 1] = m[m[VISIT_STAGE] + visit], m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + visit]]
+    m[at + 2], m[at + 3], m[at + 4], m[at + 5] = m[m[VISIT_TIME] + visit], granted, over, out
 
 
 def crowded(m: Memory) -> bool:

@@ -1,0 +1,76 @@
+"""Commands that check a workload on an architecture: verify, accuracy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xbarch.cli.arguments import Arch, Bits, DataPath, Json, Load, Option, Plugin, Set, folder, number
+from xbarch.cli.reading import load_plugins, pairs
+from xbarch.cli.terminal import Bar, print_json, wrote
+from xbarch.support import defaults
+
+_ACCURACY = "accuracy.json"
+
+
+def verify(
+    arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [],
+    plugin: Plugin = [],
+    lossless: Annotated[bool, typer.Option("--lossless", help="Use ADCs of sufficient resolution.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the packed crossbars against int64 arithmetic.
+
+    The crossbars are executed on integers, layer by layer, with the activations stored with the workload. The exit code
+    is 5 if any output differs.
+    """
+    from xbarch import run
+
+    load_plugins(plugin)
+    with Bar("verify", as_json) as progress:
+        rows = run.verify(arch, workload, datapath=datapath, options=pairs(option), overrides=set, lossless=lossless,
+                          progress=progress)
+    if as_json:
+        print_json(rows)
+    else:
+        from xbarch.render import tables
+
+        tables.show_verification(rows)
+    if any(row["mismatches"] for row in rows):
+        raise typer.Exit(5)
+
+
+def accuracy(
+    arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [], bits: Bits = None,
+    images: Annotated[int, number(
+        "images", f"Test images, 1 to {defaults.MOST_TESTED:,}; all, where there are fewer.")] = defaults.TESTED,
+    plugin: Plugin = [],
+    out: Annotated[Path | None, folder("Output folder for accuracy.json.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Classify test images through the packed crossbars, converter by converter.
+
+    The integer network classifies the same images. Test images travel with xbarch for the data sets digits and
+    digit_pairs.
+    """
+    from xbarch.measure import accuracy
+    from xbarch.render import tables
+    from xbarch.support.files import writable, write
+
+    load_plugins(plugin)
+    if out is not None:
+        writable(out, _ACCURACY)
+    with Bar("accuracy", as_json) as progress:
+        found = accuracy(arch, workload, images=images, datapath=datapath, options=pairs(option), overrides=set,
+                         bits=bits, progress=progress)
+    if out is not None:
+        write(out / _ACCURACY, json.dumps(found.plain(), indent=1) + "\n")
+    if as_json:
+        print_json(found.plain())
+        return
+    tables.show_accuracy(found)
+    if out is not None:
+        wrote(f"{out}/{_ACCURACY}")
