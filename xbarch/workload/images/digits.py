@@ -45,14 +45,14 @@ def pairs(counts: tuple[int, int], size: int, channels: int, noise: float, seed:
     """Pairs of digits: class 10 * left + right, each shifted, rotated and scaled at random, the larger of both at
     every pixel, Gaussian noise. Source digits are split, 60, 10 and 30 %, before they are composed. counts: images of
     the train and the test part."""
-    train, val, test = (_composed(part, count, size, channels, noise, seed)
+    train, val, test = (_composed(part, count, count, (size, channels, noise), seed)
                         for part, count in enumerate((counts[0], VALIDATES, counts[1])))
     return train, val, test
 
 
 def pair_test(count: int, wanted: int, size: int, channels: int, noise: float, seed: int) -> Part:
     """The first `wanted` images of a test part of `count` pairs."""
-    return _composed(2, count, size, channels, noise, seed, wanted)
+    return _composed(2, count, wanted, (size, channels, noise), seed)
 
 
 def split(labels: Ints, shares: tuple[float, float], seed: int) -> tuple[Ints, Ints, Ints]:
@@ -92,13 +92,12 @@ def _resized(source: Reals, size: int) -> Reals:
     return found
 
 
-def _composed(part: int, count: int, size: int, channels: int, noise: float, seed: int,
-              wanted: int | None = None) -> Part:
-    """The first `wanted` of the `count` pairs of a part: 0 train, 1 val, 2 test."""
+def _composed(part: int, count: int, wanted: int, look: tuple[int, int, float], seed: int) -> Part:
+    """The first `wanted` of the `count` pairs of a part: 0 train, 1 val, 2 test. look: size, channels, noise."""
     source, labels = _source()
     index, draws = split(labels, _SHARES["digit_pairs"], seed)[part], Draws(seed * 3 + part)
     drawn = index[draws.below(len(index), count, 2)]
-    most = count if wanted is None else min(count, wanted)
+    most, (size, channels, noise) = min(count, wanted), look
     made = [grey(_pairs(source, drawn[i:i + _TOGETHER], size, noise, draws), channels)
             for i in range(0, most, _TOGETHER)]
     return Part(np.concatenate(made)[:most], (labels[drawn[:, 0]] * 10 + labels[drawn[:, 1]])[:most])
