@@ -8,6 +8,7 @@ import pytest
 
 from xbarch.cost.explore import headline, point
 from xbarch.cost.nameplate import nameplate
+from xbarch.cost.pricing import reprice
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 
@@ -70,3 +71,12 @@ def test_a_geometry_that_agrees_with_pe():
     within 5 %, if the second converter of a crossbar draws no power while it has nothing to convert."""
     found = headline(point(ISAAC, 128, 8, 4, 24))
     assert (found.ce, found.pe, found.se) == pytest.approx((409.67, 644.2, 0.62), rel=0.05)
+
+
+@pytest.mark.parametrize(("rows", "read", "slot"), [
+    (64, 100_000, 100_000), (144, 112_500, 112_500), (256, 200_000, 100_000), (320, 250_000, 125_000)])
+def test_a_larger_array_is_read_in_proportion_and_in_whole_slots(rows, read, slot):
+    made = reprice(load("isaac_like", Architecture, [f"crossbar.rows={rows}"]))
+    assert (made.crossbar.read, made.pipeline.slot) == (read, slot)
+    again = reprice(load("isaac_like", Architecture, [f"crossbar.rows={rows}", "crossbar.read=90 ns"]))
+    assert (again.crossbar.read, again.pipeline.slot) == (90_000, 100_000)  # who states the read states it for the array

@@ -76,14 +76,22 @@ def _settled(a: Architecture) -> Architecture:
 
     A bit line's capacitance is that of its cells, so it settles in a time in proportion to the word lines at a given
     cell current. None of the sources divides its read time into parts, so all of it is taken to grow; an array with
-    fewer word lines than `read` is written for is not read sooner.
+    fewer word lines than `read` is written for is not read sooner. Where reads took whole slots, the slot is stretched
+    so that they still do: a pipeline in lock step has the cycle of its array.
     """
-    x = a.crossbar
-    longer = max(Fraction(1), Fraction(x.rows, x.read_rows or x.rows))
-    unit = x.operation_unit
-    return a.model_copy(update={"crossbar": x.model_copy(update={
-        "read": ceil(x.read * longer), "read_rows": None,
-        "operation_unit": unit and unit.model_copy(update={"read": ceil(unit.read * longer)})})})
+    x, slot = a.crossbar, a.pipeline.slot
+    if x.read_rows is None:
+        return a
+    longer = max(Fraction(1), Fraction(x.rows, x.read_rows))
+    unit, read = x.operation_unit, ceil(x.read * longer)
+    if slot and x.read % slot == 0:
+        slot = ceil(Fraction(read, read // slot))
+        read = ceil(Fraction(read, slot)) * slot
+    return a.model_copy(update={
+        "pipeline": a.pipeline.model_copy(update={"slot": slot}),
+        "crossbar": x.model_copy(update={
+            "read": read, "read_rows": None,
+            "operation_unit": unit and unit.model_copy(update={"read": ceil(unit.read * longer)})})})
 
 
 def _written(a: Architecture, of: Mapping[str, Any], field: str) -> Architecture:
