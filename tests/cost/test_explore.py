@@ -79,4 +79,4 @@ def test_a_larger_array_is_read_in_proportion_and_in_whole_slots(rows, read, slo
     made = reprice(load("isaac_like", Architecture, [f"crossbar.rows={rows}"]))
     assert (made.crossbar.read, made.pipeline.slot) == (read, slot)
     again = reprice(load("isaac_like", Architecture, [f"crossbar.rows={rows}", "crossbar.read=90 ns"]))
-    assert (again.crossbar.read, again.pipeline.slot) == (90_000, 100_000)  # who states the read states it for the array
+    assert (again.crossbar.read, again.pipeline.slot) == (90_000, 100_000)  # stated for this array
