@@ -91,13 +91,14 @@ def elsewhere(a: Architecture) -> dict[str, str]:
     kinds: tuple[Kind[Any], ...] = (SENSING, PROCESSES, PATHS)
     for kind in kinds:
         for name in registry.active().names(kind):
+            actions = list[str]()
             with suppress(InputError):
                 plugin = registry.find(kind, name)
-                actions = list(plugin.emits) if plugin else []
+                actions += plugin.emits if plugin else ()
                 if kind is PATHS:
                     actions += _of_path(registry.datapath(name), geometry)
-                for action in actions:
-                    found.setdefault(action, f"{kind.noun} {name}")
+            for action in actions:
+                found.setdefault(action, f"{kind.noun} {name}")
     return found
 
 
