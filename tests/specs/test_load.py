@@ -455,6 +455,33 @@ def test_what_prices_are_written_for(write):
         "extends: isaac_like\nprices: free\n")))
 
 
+def test_a_source_belongs_to_its_number(write):
+    """Whoever changes a figure and states no source is not covered by the one of the figure before."""
+    old = load(ISAAC, Architecture).components
+    here = "changed here, from: " + old["adc"].source
+    a = load(ISAAC, Architecture, ["components.adc.power=9 mW", "components.dac.note=a remark"]).components
+    assert (a["adc"].source, a["dac"].source, a["bus"].source) == (here, old["dac"].source, old["bus"].source)
+    own = load(ISAAC, Architecture, ["components.adc.power=9 mW", "components.adc.source=my paper"])
+    assert own.components["adc"].source == "my paper"
+    text = "extends: isaac_like\nPRICEScomponents: {adc: {count: 9}, dac: {power: 9 mW, source: mine}}\n"
+    for prices in ("", "prices: restated\n"):
+        first = write(text.replace("PRICES", prices), "first.yaml")
+        found = load(first, Architecture, ["components.bus.area=1 mm^2"]).components
+        assert [found[name].source for name in ("adc", "dac", "bus")] == [
+            here, "mine", "changed here, from: " + old["bus"].source]
+        again = load(write("extends: first.yaml\ncomponents: {adc: {count: 10}}\n", "again.yaml"), Architecture)
+        assert again.components["adc"].source == here
+    same = write(f"extends: isaac_like\ncomponents: {{adc: {{count: 9, source: '{old['adc'].source}'}}}}\n", "s.yaml")
+    assert load(same, Architecture).components["adc"].source == old["adc"].source  # said anew
+    long = write("extends: first.yaml\ncomponents: {adc: {source: " + 600 * "x" + "}}\n", "long.yaml")
+    assert len(load(long, Architecture, ["components.adc.power=8 mW"]).components["adc"].source) == 600
+
+
+@pytest.mark.parametrize("name", sorted(bundled.known("architectures")))
+def test_bundled_files_give_the_source_of_every_figure(name):
+    assert not [key for key, c in load(name, Architecture).components.items() if c.source.startswith("changed here")]
+
+
 def test_override_opens_an_empty_section(write):
     path = write("kind: synthetic\nnetwork: vgg7\nweight_bits: 4\ninput_bits: 4\npruning:\n")
     recipe = load(path, SyntheticRecipe, ["pruning.method=meng", "pruning.sparsity=0.5"])
