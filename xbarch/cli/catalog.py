@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xbarch.cost.defaults import model_of
-from xbarch.cost.nameplate import nameplate
+from xbarch.cost.nameplate import full_power, nameplate
 from xbarch.cost.pricing import reprice
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
@@ -79,17 +79,22 @@ def _actions(a: Architecture) -> Iterator[dict[str, Any]]:
             yield {"action": action, "emitted_by": by, "paid_by": "", "energy_aj": 0, "covered": False, "source": ""}
 
 
+def _component(a: Architecture, key: str, scaling: str) -> dict[str, Any]:
+    """A component with its count per chip, area, power and energy per action."""
+    c, power = a.components[key], full_power(a, a.components[key])
+    return {
+        "level": c.level, "component": key, "count": c.count, "instances": str(a.instances(c)),
+        "area_mm2": float(c.area * a.instances(c)) / 1e12, "power_mw": float((power or 0) * a.instances(c)) / 1e3,
+        "power_known": power is not None, "action": c.action or "constant", "energy_aj": c.energy_aj,
+        "source": c.source, "scaling": scaling or model_of(c), "written_for": c.of}
+
+
 def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """List the architecture's components with their count per chip, area, power and energy per action, its
     actions with their payers, and its nameplate. Prices are those of what is built (`xbarch.cost.pricing`)."""
     written = load(name, Architecture, overrides, check=buildable)
     a = reprice(written)
-    rows = [{
-        "level": c.level, "component": key, "count": c.count, "instances": str(a.instances(c)),
-        "area_mm2": float(c.area * a.instances(c)) / 1e12, "power_mw": float(c.power * a.instances(c)) / 1e3,
-        "action": c.action or "constant", "energy_aj": c.energy_aj, "source": c.source,
-        "scaling": written.components[key].scaling_model or model_of(c), "written_for": c.of,
-    } for key, c in a.components.items()]
+    rows = [_component(a, key, written.components[key].scaling_model) for key in a.components]
     if not rows:
         raise InputError("the architecture has no components", file=name)
     n = nameplate(a, a.precision.weight_bits, a.precision.input_bits)

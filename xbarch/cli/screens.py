@@ -97,6 +97,9 @@ def _show_tree(console: Console, tree: Mapping[str, Any]) -> None:
         "Actions: each is charged to all who are paid for it", ["action", "emitted by", "paid by", "price", "source"],
         [(r["action"], r["emitted_by"], r["paid_by"] or "nobody: layers that need it are refused", _price(r),
           r["source"]) for r in tree["actions"]], 5))
+    if unknown := [(r["component"], "its rate at full activity is not known; state `power`, or `actions` and `per`")
+                   for r in rows if not r["power_known"]]:
+        parts.insert(0, ("Power unknown, not part of the nameplate", unknown))
     if unlike := [(r["component"], spoken_point(r["written_for"])) for r in rows if r["written_for"]]:
         parts.insert(0, ("Prices not for this geometry, as no model scales them; written for", unlike))
     for title, pairs in filter(lambda part: part[1], parts):

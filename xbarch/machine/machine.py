@@ -227,7 +227,8 @@ class Machine:
     def static_powers(self, tiles: int) -> dict[str, int]:
         """Return the constant power (µW) by component of `tiles` tiles and of what all chips have besides tiles."""
         instances = self.instances(tiles)
-        return {name: c.power * instances[c.level] for name, c in self.architecture.components.items() if c.constant}
+        return {name: (c.power or 0) * instances[c.level] for name, c in self.architecture.components.items()
+                if c.constant}
 
     def instances(self, tiles: int) -> dict[str, int]:
         """Return how many chips, tiles and IMAs there are if all chips together have `tiles` tiles."""

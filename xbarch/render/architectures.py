@@ -11,7 +11,7 @@ from textwrap import fill
 from pydantic import BaseModel
 
 from xbarch.cost.defaults import model_of
-from xbarch.cost.nameplate import nameplate
+from xbarch.cost.nameplate import full_power, nameplate
 from xbarch.cost.pricing import reprice
 from xbarch.machine.build import buildable
 from xbarch.render.diagram import diagram, latency
@@ -148,13 +148,15 @@ def _parts(a: Architecture, built: Architecture) -> str:
     rows = []
     for name, c in built.components.items():
         model = a.components[name].scaling_model or model_of(a.components[name])
-        rows.append([f"`{name}`", c.level, c.count, _power(c.power), _area(c.area),
+        rows.append([f"`{name}`", c.level, c.count, _power(full_power(built, c)), _area(c.area),
                      f"{numbers.energy(c.energy_aj)} per `{c.action}`" if c.action else "constant power",
                      plain(c.source) + (f"; price follows `{model}`" if model else "")])
     return _tabled(Table(["part", "in a", "count", "power", "area", "action", "source"], rows, 7))
 
 
-def _power(uw: int) -> str:
+def _power(uw: int | None) -> str:
+    if uw is None:
+        return "unknown"
     return f"{uw / 1e6:.4g} W" if uw >= 10**6 else f"{uw / 1e3:.4g} mW"
 
 

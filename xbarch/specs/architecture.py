@@ -240,18 +240,22 @@ class Scaled(Spec):
 _SERVING = ("edram", "bus", "tile_shift_add", "activation", "maxpool")  # what of a tile is known to be busy or not
 
 
+_PAYS = ("action", "power", "energy", "actions", "per")  # what an action's price is made of
+
+
 class Component(Spec):
     """Hardware of one kind in one parent of its level.
 
     `power` and `area` are totals of the `count` instances. An action costs `energy`, or, where only the power
-    at full activity is published, power * per / actions: the group does `actions` of them in `per` then.
-    `constant: true` marks power drawn all the time (no action).
+    at full activity is published, power * per / actions: the group does `actions` of them in `per` then. Of an action
+    with `energy`, power follows where it is not stated, from `actions` and `per` or from the rate of the machine
+    (`xbarch.cost.nameplate.full_power`). `constant: true` marks power drawn all the time (no action).
     """
 
     level: Literal["chip", "tile", "ima"]
     count: Ratio
     area: Area
-    power: Power
+    power: Power | None = Field(None, description="at full activity, of all `count`; none: follows from `energy`")
     action: Name | None = None
     actions: int | None = Field(default=None, ge=1, le=10**12)
     per: Time | None = None
@@ -276,17 +280,33 @@ class Component(Spec):
 
     @model_validator(mode="after")
     def _priced(self) -> "Component":
-        rated = self.actions is not None and self.per is not None
         if self.constant:
-            if self.action or rated or self.energy is not None or self.covers:
+            if self.action or self.actions or self.per is not None or self.energy is not None or self.covers:
                 raise ValueError("constant power takes no action, actions, per, energy or covers")
-        elif self.action is None or rated == (self.energy is not None):
-            raise ValueError("needs an action with energy, an action with actions and per, or constant: true")
+            if self.power is None:
+                raise ValueError("constant: true needs power")
+        else:
+            self._paid_once()
         if self.constant and self.leakage:
             raise ValueError("leakage: must be left out of constant power, which is drawn all the time anyway")
         if self.gated and not self.leakage:
             raise ValueError("gated: needs leakage, the power that is gated")
         return self
+
+    def _paid_once(self) -> None:
+        """Refuse an action without an energy, or with two."""
+        rated = self.actions is not None and self.per is not None
+        if (self.actions is None) != (self.per is None):
+            raise ValueError(f"actions and per belong together, but {'actions' if self.per is not None else 'per'} is "
+                             "missing; to take an inherited one away, set it to null")
+        if self.action is None or (self.energy is None and (self.power is None or not rated)):
+            raise ValueError("needs an action with energy, an action with power, actions and per, or constant: true "
+                             "with power; "
+                             f"it has {', '.join(key for key in _PAYS if getattr(self, key) is not None) or 'none'}")
+        if self.energy is not None and self.power is not None and rated:
+            raise ValueError("states the energy of an action twice, by energy and by power, actions and per; take "
+                             "one away: `power: null` (it then follows from the energy), or `actions: null` with "
+                             "`per: null`, or `energy: null`")
 
     @property
     def scaling_model(self) -> str:
@@ -298,7 +318,7 @@ class Component(Spec):
         """Energy of one action (aJ), rounded once. 1 µW * 1 ps = 1 aJ."""
         if self.energy is not None:
             return self.energy
-        if self.actions is None or self.per is None:
+        if self.actions is None or self.per is None or self.power is None:
             return 0
         return round(Fraction(self.power * self.per, self.actions))
 
