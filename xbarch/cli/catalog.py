@@ -101,6 +101,7 @@ def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     origin = bundled.known("architectures").get(name.removesuffix(".yaml"))
     return {"name": a.name, "summary": a.summary, "source": a.source, "from": origin or name, "components": rows,
             "actions": list(_actions(a)),
+            "datapath": a.datapath and a.datapath.model_dump(),
             "processes": {kind: _process(served) for kind, served in a.processes.items()},
             "nameplate": {
         "tile power (mW)": 1000 * n.tile_power_w, "tile area (mm²)": n.tile_area_mm2, "chip power (W)": n.power_w,

@@ -9,7 +9,7 @@ from xbarch.errors import IncompatibleError, InputError
 from xbarch.machine.machine import Machine
 from xbarch.machine.payers import EVERY_NETWORK, refuse_unemitted
 from xbarch.machine.variant import variant
-from xbarch.plugins import checked, guard
+from xbarch.plugins import checked, guard, registry
 from xbarch.specs.architecture import Architecture
 from xbarch.workload.graph import Workload
 
@@ -50,9 +50,9 @@ def refuse_wide(network: Workload, architecture: Architecture) -> None:
 
 
 def buildable(architecture: Architecture) -> None:
-    """Refuse an architecture from which no machine can be built: a part, scaling model, topology or option is wrong,
-    no component prices an action that every network or the bundled sensing unit needs, or a component prices one that
-    nothing emits. (The actions of a plugin's sensing unit are known only when layers are packed.)
+    """Refuse an architecture from which no machine can be built: a part, scaling model, topology, data path or option
+    is wrong, no component prices an action that every network or the bundled sensing unit needs, or a component prices
+    one that nothing emits. (The actions of a plugin's sensing unit are known only when layers are packed.)
 
     Raises:
         InputError: which one, and why.
@@ -67,5 +67,6 @@ def buildable(architecture: Architecture) -> None:
         if action not in paid:
             raise InputError(f"no component prices the action {action!r}, which every network needs; add one with "
                              f"action: {action}", field="components")
-    refuse_unemitted(architecture)
+    path = None if architecture.datapath is None else registry.encoded(architecture.datapath)
+    refuse_unemitted(architecture, path)
 

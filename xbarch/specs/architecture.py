@@ -240,6 +240,16 @@ class Scaled(Spec):
 _SERVING = ("edram", "bus", "tile_shift_add", "activation", "maxpool")  # what of a tile is known to be busy or not
 
 
+class Encoding(Spec):
+    """The data path that an architecture is built for: that of workloads that choose none themselves or, required, of
+    all."""
+
+    name: Name = Field(description="as `xbarch list` names them")
+    options: dict[str, Any] = Field(default_factory=dict)
+    required: bool = Field(False, description="every workload runs on it, and another is refused; false: workloads "
+                                              "without a method of their own do, unless another is asked for")
+
+
 _PAYS = ("action", "power", "energy", "actions", "per")  # what an action's price is made of
 
 
@@ -373,6 +383,7 @@ class Architecture(Spec):
     network: NetworkSpec
     off_chip: OffChip
     pipeline: Pipeline
+    datapath: Encoding | None = Field(None, description="none: each workload's own")
     components: dict[Name, Component] = Field(min_length=1, max_length=200)
     processes: dict[Unit, Served] = Field(
         default={}, description="units that are processes of their own instead of serving a token at a time for a time "
