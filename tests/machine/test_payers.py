@@ -175,3 +175,12 @@ def test_a_data_paths_part_cannot_take_a_components_name(part):
     path.part = part
     with pytest.raises(InputError, match=rf"components returned a component '{part}', a name that isaac_like or"):
         variant(a, SINGLE, path, Geometry.of(a.crossbar))
+
+
+def test_stages_are_served_by_those_who_are_paid(machine):
+    """Of the machine's own names, however many they are."""
+    served = [payers.serving(load("isaac_like", Architecture), s) for s in ("read", "transfer", "compute", "merge",
+                                                                            "activate", "write")]
+    assert served == [["edram"], ["bus"], ["crossbar"], ["tile_shift_add"], ["activation"], ["edram"]]
+    assert payers.serving(load(machine("merge_add"), Architecture), "merge") == ["tile_shift_add", "ladder"]
+    assert payers.serving(load("pipelayer_like", Architecture), "compute") == ["crossbar"]  # covers cell_read

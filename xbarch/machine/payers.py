@@ -25,6 +25,9 @@ EVERY_NETWORK = {
 SOME_LAYERS = {"pool": "max pooling", "requantize": "activate, with scales that are no powers of two"}
 GLOBAL_BUFFER = {"global_access": "write to and read from the global buffer"}
 
+_ROLES = {"read": "edram_access", "transfer": "bus_transfer", "compute": "cell_read", "merge": "merge_add",
+          "activate": "activation", "write": "edram_access"}
+
 Payers = Mapping[str, tuple[Price, ...]]
 """The components that are paid for each action; all of them are."""
 
@@ -39,6 +42,11 @@ def payers(a: Architecture) -> dict[str, tuple[Price, ...]]:
         if c.action is not None:
             own[c.action] = (*own.get(c.action, ()), Price(name, c.energy_aj, c.scope))
     return covering | own
+
+
+def serving(a: Architecture, role: str) -> list[str]:
+    """Return the components that serve a pipeline stage: those that are paid for what it does."""
+    return [price.component for price in payers(a).get(_ROLES[role], ())]
 
 
 def emitters(a: Architecture, path: DataPath | None = None) -> dict[str, str]:

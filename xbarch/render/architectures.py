@@ -14,6 +14,7 @@ from xbarch.cost.defaults import model_of
 from xbarch.cost.nameplate import full_power, nameplate
 from xbarch.cost.pricing import reprice
 from xbarch.machine.build import buildable
+from xbarch.machine.payers import serving
 from xbarch.render.diagram import diagram, latency
 from xbarch.render.document import Table, escaped, lines_of
 from xbarch.render.published import FIGURES, About, Beside, about, beside
@@ -91,11 +92,11 @@ def page(a: Architecture, written: About, own: bool = True) -> str:
 def _pipeline(a: Architecture) -> list[str]:
     p = a.pipeline
     slots = f"Results come on whole slots of {numbers.time(p.slot)}. " if p.slot else ""
-    rows = [[s.role, f"`{s.unit}`", latency(a, i), plain(s.note or ""), plain(s.source)]
-            for i, s in enumerate(p.stages)]
+    rows = [[s.role, ", ".join(f"`{name}`" for name in serving(a, s.role)), latency(a, i), plain(s.note or ""),
+             plain(s.source)] for i, s in enumerate(p.stages)]
     return [f"{slots}A copy of a layer may have {numbers.count(p.ahead, 'window')} under way. Latencies are for a full "
             f"array, {a.precision.weight_bits}-bit weights and {a.precision.input_bits}-bit inputs.",
-            _tabled(Table(["stage", "unit", "latency", "note", "source"], rows, 5)),
+            _tabled(Table(["stage", "served by", "latency", "note", "source"], rows, 5)),
             f"Source: {plain(p.source)}."]
 
 

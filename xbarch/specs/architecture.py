@@ -12,7 +12,6 @@ from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, m
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from xbarch.specs.explain import unknown
 from xbarch.specs.model import Spec
 from xbarch.units import Area, Bandwidth, Energy, Frequency, Length, Memory, Power, Time
 
@@ -334,17 +333,26 @@ class Component(Spec):
 
 
 class Stage(Spec):
-    """One step a window passes. `role` says what happens, `unit` which component serves it.
+    """One step a window passes. `role` says what happens; who serves it are the components that are paid for what it
+    does (`xbarch.machine.payers.serving`).
 
     latency: time from grant to result where it is fixed; on a machine with slots results come on whole slots.
     For role compute it is added to the crossbars' occupancy.
     """
 
     role: Literal["read", "transfer", "compute", "merge", "activate", "write"]
-    unit: Name
     latency: Time
     note: Text | None = None
     source: Source
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_no_unit(cls, value: object) -> object:
+        if isinstance(value, dict) and "unit" in value:
+            raise ValueError("unit: must be left out: a stage is served by the components that are paid for its "
+                             "actions (read and write: edram_access, transfer: bus_transfer, compute: cell_read, "
+                             "merge: merge_add, activate: activation)")
+        return value
 
 
 class Pipeline(Spec):
@@ -368,7 +376,7 @@ class Pipeline(Spec):
 class Architecture(Spec):
     """A whole accelerator."""
 
-    schema_: Literal["xbarch.architecture/1"] = Field(alias="schema")
+    schema_: Literal["xbarch.architecture/1", "xbarch.architecture/2"] = Field(alias="schema")
     name: Name
     summary: Text
     source: Source
@@ -392,10 +400,6 @@ class Architecture(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Architecture":
-        for number, stage in enumerate(self.pipeline.stages):
-            if stage.unit not in self.components:
-                raise ValueError(f"pipeline.stages.{number}.unit: "
-                                 f"{unknown('component', stage.unit, self.components)}")
         for name, component in self.components.items():
             if component.gated and component.level != "ima" and name not in _SERVING:
                 raise ValueError(f"components.{name}.gated: must be false at level {component.level}; gated are "
