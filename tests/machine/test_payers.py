@@ -123,6 +123,12 @@ def test_actions_of_plugins_are_known_by_what_they_declare(machine, tmp_path):
                    "paid_by": "ladder", "energy_aj": 97_656, "covered": False, "source": "assumed: a test"}
 
 
+def test_what_is_declared_must_be_names(tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN.replace('("footle",)', '"footle"'))
+    with Registry().active(), pytest.raises(InputError, match="emits of data path Mine must be a tuple of names"):
+        registry.load_file(tmp_path / "mine.py")
+
+
 @pytest.mark.parametrize("name", sorted(bundled.known("architectures")))
 def test_what_a_machine_emits_is_paid_by_what_it_shows(name):
     """Rows of `show` are the prices that a run books; every component with an action has one."""

@@ -50,3 +50,13 @@ def test_counts_that_vary_are_those_of_the_copy_that_runs_each_window():
     graph = StageGraph((), (Flow("one", 4, copies),), images=2)
     made = ledger(graph, run(graph), {f"copy{c}": [Price("cells", 1)] for c in range(2)})
     assert made.actions == {("one", "copy0"): 101, ("one", "copy1"): 1010}
+
+
+def test_every_payer_of_an_action_is_booked():
+    """Three windows of two reads at 5 and 7 aJ; one component is paid for both of its actions."""
+    stage = Stage("s", -1, 1, 1, gate=True, actions=(("read", 2), ("add", 1)))
+    graph = StageGraph((), (Flow("one", 3, ((stage,),)),))
+    cells, ladder = Price("cells", 5), Price("ladder", 7, "chip")
+    made = ledger(graph, run(graph), {"read": [cells, ladder], "add": [Price("cells", 1)]})
+    assert made.energy == {("one", "cells"): 33, ("one", "ladder"): 42}
+    assert made.by_layer({"compute"}) == {"one": 33} and made.scope == {"cells": "compute", "ladder": "chip"}

@@ -67,7 +67,8 @@ def _process(served: Served) -> str:
 def _actions(a: Architecture) -> Iterator[dict[str, Any]]:
     """Every action: who emits it, who is paid for it, for how much, and where that price is from; a row for each payer,
     and one without a payer for an action of some layers that no component prices."""
-    emitted, paid = emitters(a), payers(a)
+    emitted = emitters(a, registry.encoded(a.datapath) if a.datapath else None)
+    paid = payers(a)
     others = elsewhere(a) if paid.keys() - emitted.keys() else {}
     for action in dict.fromkeys([*emitted, *paid]):
         by = emitted.get(action) or f"nothing on this machine; {others.get(action, 'nothing')} would"
