@@ -19,9 +19,9 @@ from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import kinds, registry
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
-from xbarch.specs.architecture import Architecture
+from xbarch.specs.architecture import Architecture, Encoding
 from xbarch.specs.checks import choice, instance, named_values, texts, whole
-from xbarch.specs.explain import explain
+from xbarch.specs.explain import explain, shown
 from xbarch.specs.load import Document, document, overridden, override, validate
 from xbarch.specs.model import Spec
 from xbarch.specs.text import dotted
@@ -59,7 +59,8 @@ class Request(Spec):
         default=(), description="changes to the architecture, 'a.b.c=value', applied in order")
     datapath: Annotated[str | None, instance(str | None, "a name or None")] = Field(
         default=None,
-        description="data path that packs the weights; None: the one the workload was stored for")
+        description="data path that packs the weights; None: the one the workload was stored for or, if it was for "
+                    "none, the architecture's")
     options: Annotated[dict[str, Any], named_values()] = Field(
         default={},
         description="options of the data path; with the workload's own data path they change its stored options")
@@ -218,7 +219,7 @@ class Contents:
         self._machines: dict[tuple[str, tuple[str, ...]], str] = {}
         self._networks: dict[str, Workload] = {}
         self._contents: dict[str, str] = {}
-        self._paths: dict[tuple[str, str | None, str], dict[str, Any]] = {}
+        self._paths: dict[tuple[str, str | None, str, str], dict[str, Any]] = {}
 
     def document(self, name: str, overrides: tuple[str, ...] = ()) -> Document:
         """Return the architecture's file with overrides applied. One override is applied to the result of those before
@@ -250,6 +251,13 @@ class Contents:
         """Return the architecture of that name without overrides."""
         return validate(self.document(name), Architecture)
 
+    def encoding(self, request: Request) -> Encoding | None:
+        """Return the data path that the architecture of a request names."""
+        if not isinstance(request.arch, Architecture) \
+                and "datapath" not in self.document(str(request.arch), request.overrides).data:
+            return None
+        return self.architecture(request)[0].datapath
+
     def machine(self, request: Request) -> str:
         """Return a digest of the architecture after its overrides."""
         if isinstance(request.arch, Architecture):
@@ -263,9 +271,10 @@ class Contents:
         """Return what runs: a digest of the workload, and the data path with its options and origin."""
         network = self.workload(request.workload)
         content = self._content(request.workload, network)
-        key = content, request.datapath, json.dumps(request.options, sort_keys=True, default=repr)
+        wanted = self.encoding(request)
+        key = content, request.datapath, repr(wanted), json.dumps(request.options, sort_keys=True, default=repr)
         if key not in self._paths:
-            path = choose_datapath(network, request.datapath, request.options)
+            path = choose_datapath(network, request.datapath, request.options, wanted)
             origin = registry.origin(kinds.PATHS, path.name)  # a file's content is among the parts
             self._paths[key] = {"datapath": path.name, "options": path.options.model_dump(),
                                 "of": "" if Path(origin).is_file() else origin}
@@ -283,22 +292,42 @@ class Contents:
         return self._contents[key]
 
 
-def choose_datapath(network: Workload, datapath: str | None, options: Mapping[str, Any] | None) -> DataPath:
-    """Return the data path of that name; None: the workload's own, with its stored options.
+def choose_datapath(network: Workload, datapath: str | None, options: Mapping[str, Any] | None,
+                    wanted: Encoding | None = None) -> DataPath:
+    """Return the data path of that name; None: the workload's own, with its stored options. wanted: the one that the
+    architecture names; a workload without a method of its own has that one, and if it is required, every workload.
 
     Raises:
-        InputError: there is no such data path, or it does not take an option.
+        InputError: there is no such data path, it does not take an option, or the architecture requires another.
     """
+    if wanted is not None and wanted.required:
+        _refuse_other(wanted, datapath, options or {})
+    stored = network.datapath != "dense" or network.options  # a workload of no method is stored as plain `dense`
+    if wanted is not None and (wanted.required or datapath == wanted.name or (
+            datapath is None and (not stored or network.datapath == wanted.name))):
+        own = network.options if network.datapath == wanted.name else {}
+        said = {**own, **wanted.options} if wanted.required else {**wanted.options, **own}
+        return registry.datapath(wanted.name, {**said, **(options or {})})
     name = network.datapath if datapath is None else datapath
     if name != network.datapath:
         return registry.datapath(name, options)
     try:
-        own = registry.datapath(name, network.options)
+        own_path = registry.datapath(name, network.options)
     except InputError as error:  # the fault lies in the stored workload
         if error.file is not None or not network.file:
             raise
         raise InputError(error.message, file=network.file, field=error.field) from None
-    return registry.datapath(name, {**network.options, **options}) if options else own
+    return registry.datapath(name, {**network.options, **options}) if options else own_path
+
+
+def _refuse_other(wanted: Encoding, datapath: str | None, options: Mapping[str, Any]) -> None:
+    if datapath not in (None, wanted.name):
+        raise InputError(f"must be {wanted.name}, which the architecture requires, not {shown(datapath)}; leave it out",
+                         field="datapath")
+    for name, value in options.items():
+        if name in wanted.options and value != wanted.options[name]:
+            raise InputError(f"must be {wanted.options[name]}, as the architecture requires, not {shown(value)}",
+                             field=f"options.{name}")
 
 
 def widen(network: Workload, bits: int) -> Workload:

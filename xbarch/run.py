@@ -25,7 +25,7 @@ from xbarch.mapping.placement import place_tiles
 from xbarch.mapping.plan import Plan, plan
 from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
-from xbarch.plugins import guard
+from xbarch.plugins import guard, registry
 from xbarch.request import Choices, Contents, Request, choose_datapath, to_request, widen
 from xbarch.result.ledger import ledger
 from xbarch.result.record import record
@@ -199,7 +199,10 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
     network = known.workload(request.workload)
     if request.bits is not None:
         network = widen(network, request.bits)
-    path = choose_datapath(network, request.datapath, request.options)
+    with nullcontext() if found is None else found.blamed():
+        if architecture.datapath is not None:
+            registry.encoded(architecture.datapath)
+    path = choose_datapath(network, request.datapath, request.options, architecture.datapath)
     with nullcontext() if found is None else found.blamed():
         machine = build(architecture, network, path, request.policy, request.chips)
     if not may_repeat(_asked(request), machine):

@@ -19,6 +19,7 @@ import xbarch
 from xbarch import errors
 from xbarch.cli.app import app
 from xbarch.datapaths.base import Geometry
+from xbarch.machine.payers import GLOBAL_BUFFER, elsewhere
 from xbarch.mapping.plan import POLICIES
 from xbarch.plugins.registry import datapaths
 from xbarch.result.result import Result
@@ -248,7 +249,8 @@ def test_actions_are_documented(result):
     machine = {c.action for c in xbarch_architecture().components.values()} - {None}
     assert {"demux", "gather", "skip"} <= own
     named = set(rows(section("Results").partition("### Actions")[2]))
-    assert named == set(result["counts.actions"]) | own | machine
+    assert named == set(result["counts.actions"]) | own | machine | GLOBAL_BUFFER.keys()
+    assert own <= elsewhere(xbarch_architecture()).keys()
 
 
 def test_formulas_of_the_reference_hold(result):

@@ -62,4 +62,4 @@ def test_its_price_follows_its_size(machine, network):
 
 def test_someone_pays(machine, network):
     with pytest.raises(InputError, match="no component prices the action 'global_access'"):
-        xbarch.simulate(machine("another"), network, images=1)
+        xbarch.simulate(machine("pool"), network, images=1)

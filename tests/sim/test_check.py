@@ -162,7 +162,7 @@ def test_integers_of_any_kind_are_what_they_say(field, kind):
 
     plain, other = made(np.int64), made(kind)
     check(other)
-    prices = {"read": Price("cells", 2), "add": Price("adder", 3)}
+    prices = {"read": [Price("cells", 2)], "add": [Price("adder", 3)]}
     for run in (engine.run, fast.run):
         right, found = run(plain), run(other)
         assert [d.tolist() for d in found.done] == [d.tolist() for d in right.done]

@@ -277,7 +277,7 @@ def test_times_of_several_images_are_taken_in_turn():
     assert trace.busy.tolist() == [5 + 7 + 11 + 13 + 5 + 7] and lower(graph) >= 48
     ends = np.cumsum([5, 7, 11, 13, 5, 7]) + 1
     assert trace.done[0].tolist() == ends.tolist()
-    booked = ledger(graph, trace, {"a": Price("part", 2)})
+    booked = ledger(graph, trace, {"a": [Price("part", 2)]})
     assert booked.actions == {("f", "a"): 48 // 3} and booked.energy == {("f", "part"): 96 // 3}
     odd = replace(stage, occupancy=np.array([5, 7, 11], np.int64))
     with pytest.raises(ConservationError, match="one integer for each of 2 windows of one or more images"):

@@ -34,8 +34,8 @@ def test_a_product_takes_2304_ns_and_44_nj():
     """16 bits, 144 cycles each; an MVMU's eight arrays at full activity draw its 19.09 mW."""
     run = xbarch.execute(PUMA, single(128, 128, 3), policy="one_copy", images=1)
     assert set(run.packed["conv"].occupancy.tolist()) == {16 * 144_000} and run.packed["conv"].crossbars == 8
-    prices = Machine(PUMA).prices()
-    energy = 8 * 16 * 128 * (prices["conversion"].energy + 128 * prices["cell_read"].energy)
+    prices = {action: price.energy for action, [price] in Machine(PUMA).prices().items()}
+    energy = 8 * 16 * 128 * (prices["conversion"] + 128 * prices["cell_read"])
     assert energy / 1e9 == pytest.approx(PRODUCT_NJ, rel=1e-3)
     assert Fraction(energy, 2304 * 1000) / 1000 == pytest.approx(MVMU_MW, rel=1e-3)
 

@@ -3,14 +3,15 @@ architecture."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from xbarch.cost.defaults import model_of
-from xbarch.cost.nameplate import nameplate
+from xbarch.cost.nameplate import full_power, nameplate
 from xbarch.cost.pricing import reprice
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
+from xbarch.machine.payers import elsewhere, emitters, payers
 from xbarch.plugins import kinds, registry
 from xbarch.render.diagram import spoken
 from xbarch.specs.architecture import Architecture, Served
@@ -63,22 +64,45 @@ def _process(served: Served) -> str:
     return f"{served.unit} ({options})" if options else served.unit
 
 
+def _actions(a: Architecture) -> Iterator[dict[str, Any]]:
+    """Every action: who emits it, who is paid for it, for how much, and where that price is from; a row for each payer,
+    and one without a payer for an action of some layers that no component prices."""
+    emitted = emitters(a, registry.encoded(a.datapath) if a.datapath else None)
+    paid = payers(a)
+    others = elsewhere(a) if paid.keys() - emitted.keys() else {}
+    for action in dict.fromkeys([*emitted, *paid]):
+        by = emitted.get(action) or f"nothing on this machine; {others.get(action, 'nothing')} would"
+        for price in paid.get(action, ()):
+            c = a.components[price.component]
+            yield {"action": action, "emitted_by": by, "paid_by": price.component, "energy_aj": price.energy,
+                   "covered": c.action != action, "source": c.source}
+        if action not in paid:
+            yield {"action": action, "emitted_by": by, "paid_by": "", "energy_aj": 0, "covered": False, "source": ""}
+
+
+def _component(a: Architecture, key: str, scaling: str) -> dict[str, Any]:
+    """A component with its count per chip, area, power and energy per action."""
+    c, power = a.components[key], full_power(a, a.components[key])
+    return {
+        "level": c.level, "component": key, "count": c.count, "instances": str(a.instances(c)),
+        "area_mm2": float(c.area * a.instances(c)) / 1e12, "power_mw": float((power or 0) * a.instances(c)) / 1e3,
+        "power_known": power is not None, "action": c.action or "constant", "energy_aj": c.energy_aj,
+        "source": c.source, "scaling": scaling or model_of(c), "written_for": c.of}
+
+
 def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """List the architecture's components with their count per chip, area, power and energy per action, and its
-    nameplate. Prices are those of what is built (`xbarch.cost.pricing`)."""
+    """List the architecture's components with their count per chip, area, power and energy per action, its
+    actions with their payers, and its nameplate. Prices are those of what is built (`xbarch.cost.pricing`)."""
     written = load(name, Architecture, overrides, check=buildable)
     a = reprice(written)
-    rows = [{
-        "level": c.level, "component": key, "count": c.count, "instances": str(a.instances(c)),
-        "area_mm2": float(c.area * a.instances(c)) / 1e12, "power_mw": float(c.power * a.instances(c)) / 1e3,
-        "action": c.action or "constant", "energy_aj": c.energy_aj, "source": c.source,
-        "scaling": written.components[key].scaling_model or model_of(c), "written_for": c.of,
-    } for key, c in a.components.items()]
+    rows = [_component(a, key, written.components[key].scaling_model) for key in a.components]
     if not rows:
         raise InputError("the architecture has no components", file=name)
     n = nameplate(a, a.precision.weight_bits, a.precision.input_bits)
     origin = bundled.known("architectures").get(name.removesuffix(".yaml"))
     return {"name": a.name, "summary": a.summary, "source": a.source, "from": origin or name, "components": rows,
+            "actions": list(_actions(a)),
+            "datapath": a.datapath and a.datapath.model_dump(),
             "processes": {kind: _process(served) for kind, served in a.processes.items()},
             "nameplate": {
         "tile power (mW)": 1000 * n.tile_power_w, "tile area (mm²)": n.tile_area_mm2, "chip power (W)": n.power_w,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Work
 from xbarch.mapping.pack import occupied
-from xbarch.plugins.checked import adjusted
+from xbarch.plugins.checked import actions, adjusted
 from xbarch.plugins.registry import sensed
-from xbarch.specs.architecture import Architecture
+from xbarch.specs.architecture import Architecture, Component
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,20 +52,54 @@ def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int
     tile_power = tile_area = chip_power = chip_area = Fraction(0)
     for component in [c for c in a.components.values() if c.when is None]:
         count = a.instances(component)
-        chip_power += component.power * count
+        power = full_power(a, component) or 0
+        chip_power += power * count
         chip_area += component.area * count
         if component.level != "chip":
-            tile_power += component.power * count / a.hierarchy.tiles
+            tile_power += power * count / a.hierarchy.tiles
             tile_area += component.area * count / a.hierarchy.tiles
     weights = a.crossbar.columns // ceil(weight_bits / a.crossbar.cell_bits)
     tops = Fraction(2 * a.crossbar.rows * weights * a.crossbars, window(a, weight_bits, input_bits))
     converter = next((name for name, c in a.components.items() if "conversion" in (c.action, *c.covers)), "")
     adc = a.components.get(converter)
-    share = adc.power * a.instances(adc) / a.hierarchy.tiles / tile_power if adc and tile_power else Fraction(0)
+    share = Fraction((full_power(a, adc) or 0) * a.instances(adc), a.hierarchy.tiles) / tile_power \
+        if adc and tile_power else Fraction(0)
     return Nameplate(
         tile_power_w=float(tile_power / 10**6), tile_area_mm2=float(tile_area / 10**12),
         power_w=float(chip_power / 10**6), area_mm2=float(chip_area / 10**12), tops=float(tops),
         converter=converter, adc_share=float(share))
+
+
+def full_power(architecture: Architecture, component: Component) -> int | None:
+    """Power (µW) of all of a component in one parent at full activity: as stated, or energy of its action times how
+    often that is done. None: neither is known."""
+    c = component
+    if c.power is not None or c.energy is None or c.action is None:
+        return c.power
+    if c.actions is not None and c.per is not None:
+        return round(Fraction(c.energy * c.actions, c.per))
+    rate = _full_rate(architecture, c.action)
+    return None if rate is None else round(c.energy * rate / architecture.instances(c))
+
+
+def _full_rate(a: Architecture, action: str) -> Fraction | None:
+    """How often (per ps) a chip does an action at full activity, where the machine says so: crossbars read without a
+    pause, an access to every memory and register in each `buffer.access` (ISAAC, ISCA 2016, Table I, has its registers
+    at the rate of its eDRAM), buses at their bandwidth, a flit per clock in every tile's router."""
+    tiles, work = a.hierarchy.tiles, full(a, a.precision.input_bits)
+    imas, shared = tiles * a.hierarchy.imas_per_tile, a.global_buffer
+    rates = {"edram_access": Fraction(tiles, a.buffer.access), "tile_or_access": Fraction(tiles, a.buffer.access),
+             "ir_access": Fraction(imas, a.buffer.access), "or_access": Fraction(imas, a.buffer.access),
+             "global_access": Fraction(1, shared.access) if shared else None,
+             "bus_transfer": Fraction(tiles * a.bus.bandwidth, a.bus.wires * 10**12),
+             "flit_hop": Fraction(tiles * a.network.clock, 10**12)}
+    if action in rates:
+        return rates[action]
+    unit = adjusted(sensed(a.crossbar, a.pipeline.slot), a.precision.weight_bits, a.precision.input_bits)
+    counts = {"row_drive": work.reads * work.rows, "cell_read": work.reads * work.cells, **actions(unit, work)}
+    if action not in counts:
+        return None
+    return Fraction(int(counts[action].sum()) * a.crossbars, window(a, a.precision.weight_bits, a.precision.input_bits))
 
 
 def window(architecture: Architecture, weight_bits: int, input_bits: int) -> int:

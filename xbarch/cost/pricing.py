@@ -147,7 +147,7 @@ def _reprice(a: Architecture, name: str, c: Component, of: Point, at: Point) -> 
     if c.scaling is None and not left:
         return c.model_copy(update={"of": {}}) if c.of else c
     models = _models(a, c, field)
-    price = Price(energy=c.energy_aj, area=c.area, power=c.power, leakage=c.leakage, per=c.per or 0,
+    price = Price(energy=c.energy_aj, area=c.area, power=c.power or 0, leakage=c.leakage, per=c.per or 0,
                   count=Fraction(c.count))
     for model, own in models:
         try:
@@ -159,7 +159,7 @@ def _reprice(a: Architecture, name: str, c: Component, of: Point, at: Point) -> 
             # Else the price stays as it is written, and is marked.
     figures = {key: round(getattr(price, key)) for key in ("energy", "area", "power", "leakage", "per")}
     return c.model_copy(update={
-        "area": figures["area"], "power": figures["power"], "leakage": figures["leakage"], "scaling": None,
+        "area": figures["area"], "power": c.power and figures["power"], "leakage": figures["leakage"], "scaling": None,
         "count": str(Fraction(price.count)), "energy": None if c.constant else figures["energy"],
         "bits": c.bits and at.adc_bits, "per": None if c.per is None else max(1, figures["per"]),
         "of": {PATHS[each]: c.of.get(PATHS[each], _shown(getattr(of, each))) for each in sorted(left & PATHS.keys())}})

@@ -50,6 +50,10 @@ class DataPath(Plugin[OptionsT]):
     """Whether, where a read senses the whole array, every activation group is read once per input phase whatever the
     inputs are."""
 
+    emits: ClassVar[tuple[str, ...]] = ()
+    """Actions that `work` may count beside those of its `components`, so that an architecture may have components for
+    them."""
+
     by_shape: ClassVar[bool] = False
     """Whether a layer without a mask is packed, and its work counted, by its shape and bits alone, whatever its weights
     and inputs: layers alike are then packed once."""

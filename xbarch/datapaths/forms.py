@@ -74,6 +74,7 @@ class Forms(Pruning[FormsOptions]):
     filter with a fragment of mixed signs is stored in two columns, its positive and its negative weights.
     """
 
+    emits: ClassVar[tuple[str, ...]] = ("sign", "skip")
     name: ClassVar[str] = "forms"
     title: ClassVar[str] = "FORMS"
     summary: ClassVar[str] = "fragments of few rows and one sign, input zeros skipped (Yuan et al., FORMS, 2021)"

@@ -7,8 +7,9 @@ from xbarch.cost.pricing import reprice
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import IncompatibleError, InputError
 from xbarch.machine.machine import Machine
+from xbarch.machine.payers import EVERY_NETWORK, refuse_unemitted
 from xbarch.machine.variant import variant
-from xbarch.plugins import checked, guard
+from xbarch.plugins import checked, guard, registry
 from xbarch.specs.architecture import Architecture
 from xbarch.workload.graph import Workload
 
@@ -17,7 +18,8 @@ def build(architecture: Architecture, network: Workload, path: DataPath, policy:
     """Build the machine with what the workload and the data path need.
 
     Raises:
-        InputError: the workload is wider than the registers, or a part of the machine cannot be built.
+        InputError: the workload is wider than the registers, or a part of the machine cannot be built, or
+            nothing emits the action of a component.
         IncompatibleError: the data path cannot run the workload on these crossbars.
     """
     refuse_wide(network, architecture)
@@ -25,6 +27,7 @@ def build(architecture: Architecture, network: Workload, path: DataPath, policy:
     if reason := checked.reason(path, network, published):
         raise IncompatibleError(f"data path {path.name} cannot run workload {network.name} on "
                                 f"{architecture.name}", reason=reason)
+    refuse_unemitted(architecture, path)
     return Machine(variant(architecture, network, path, published, policy), chips)
 
 
@@ -47,9 +50,9 @@ def refuse_wide(network: Workload, architecture: Architecture) -> None:
 
 
 def buildable(architecture: Architecture) -> None:
-    """Refuse an architecture from which no machine can be built: a part, scaling model, topology or option is wrong,
-    or no component prices an action that every network or the bundled sensing unit needs. (The actions of a plugin's
-    sensing unit are known only when layers are packed.)
+    """Refuse an architecture from which no machine can be built: a part, scaling model, topology, data path or option
+    is wrong, no component prices an action that every network or the bundled sensing unit needs, or a component prices
+    one that nothing emits. (The actions of a plugin's sensing unit are known only when layers are packed.)
 
     Raises:
         InputError: which one, and why.
@@ -64,8 +67,6 @@ def buildable(architecture: Architecture) -> None:
         if action not in paid:
             raise InputError(f"no component prices the action {action!r}, which every network needs; add one with "
                              f"action: {action}", field="components")
+    path = None if architecture.datapath is None else registry.encoded(architecture.datapath)
+    refuse_unemitted(architecture, path)
 
-
-# Actions that the compiler emits for every network (`xbarch.machine.compile`); others only where a layer needs them.
-EVERY_NETWORK = ("edram_access", "bus_transfer", "ir_access", "row_drive", "cell_read", "or_access", "merge_add",
-                 "tile_or_access", "activation", "flit_hop")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from fractions import Fraction
 from math import ceil, prod
 
 import numpy as np
 
-from xbarch.cost.price import Price
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
+from xbarch.machine.payers import Payers, payers
 from xbarch.machine.variant import tile_area
 from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed
@@ -97,11 +97,12 @@ class Machine:
         return -(-bits * 10**12 // self.architecture.off_chip.bandwidth)
 
     def unit_time(self, action: str, operations: int) -> int:
-        """Return how long a component needs for `operations` of `action`, at the rate of its full activity."""
+        """Return how long a component needs for `operations` of `action`, at the rate of its full activity; of several,
+        the slowest, since each of them has a part in every operation."""
         if action not in self._rates:
-            self._rates[action] = next((
+            self._rates[action] = max((
                 Fraction(c.per, c.actions) for c in self.architecture.components.values()
-                if c.action == action and c.actions and c.per is not None), Fraction(0))
+                if c.action == action and c.actions and c.per is not None), default=Fraction(0))
         return ceil(operations * self._rates[action])
 
     def digital_work(self, layer: Layer, bits: Sequence[int]) -> tuple[int, int]:
@@ -179,11 +180,9 @@ class Machine:
         by = {name: c.area * instances[c.level] for name, c in a.components.items()}
         return tile_area(a.components.values(), a.hierarchy.imas_per_tile) * tiles, sum(by.values()), by
 
-    def prices(self) -> Mapping[str, Price]:
-        """Return the component that prices each action, and the price; 0 if the price of another action covers it."""
-        named = self.architecture.components.items()
-        covered = {action: Price(name, 0, c.scope) for name, c in named for action in c.covers}
-        return {**covered, **{c.action: Price(name, c.energy_aj, c.scope) for name, c in named if c.action is not None}}
+    def prices(self) -> Payers:
+        """Return the components that are paid for each action, and their prices (`xbarch.machine.payers`)."""
+        return payers(self.architecture)
 
     def find_unpriced(self, actions: Iterable[str]) -> str:
         """Return why the architecture lacks a component for the sensing unit's actions; "" if all are priced."""
@@ -228,7 +227,8 @@ class Machine:
     def static_powers(self, tiles: int) -> dict[str, int]:
         """Return the constant power (µW) by component of `tiles` tiles and of what all chips have besides tiles."""
         instances = self.instances(tiles)
-        return {name: c.power * instances[c.level] for name, c in self.architecture.components.items() if c.constant}
+        return {name: (c.power or 0) * instances[c.level] for name, c in self.architecture.components.items()
+                if c.constant}
 
     def instances(self, tiles: int) -> dict[str, int]:
         """Return how many chips, tiles and IMAs there are if all chips together have `tiles` tiles."""

@@ -42,6 +42,9 @@ def lacking(kind: Kind[Any], plugin: type[Any]) -> str:
     """What a subclass lacks to be a plugin; empty if nothing."""
     if not isinstance(getattr(plugin, "name", ""), str):
         return f"the name of {kind.noun} {plugin.__name__} must be text, not {brief(plugin.name)}"
+    emits = getattr(plugin, "emits", ())
+    if not isinstance(emits, tuple) or not all(isinstance(action, str) for action in emits):
+        return f"the emits of {kind.noun} {plugin.__name__} must be a tuple of names of actions, not {brief(emits)}"
     absent = [name for name in ("name", "summary", "provenance") if not isinstance(getattr(plugin, name, None), str)]
     absent = sorted(plugin.__abstractmethods__) or absent
     name = getattr(plugin, "name", plugin.__name__)

@@ -26,7 +26,7 @@ from xbarch.plugins import definitions
 from xbarch.plugins.guard import described, file_of, restrained
 from xbarch.plugins.kinds import KINDS, PATHS, PROCESSES, SCALING, SENSING, TOPOLOGIES, Kind, P
 from xbarch.plugins.made import make
-from xbarch.specs.architecture import Architecture, Crossbar, NetworkSpec, Scaled, Served
+from xbarch.specs.architecture import Architecture, Crossbar, Encoding, NetworkSpec, Scaled, Served
 from xbarch.specs.explain import unknown
 from xbarch.specs.load import load
 from xbarch.support import bundled
@@ -214,6 +214,15 @@ def datapath(name: str, options: Mapping[str, Any] | None = None) -> DataPath[An
         InputError: no such data path, or an option that it does not take.
     """
     return active().make(PATHS, name, options=options or {})
+
+
+def encoded(asked: Encoding) -> DataPath[Any]:
+    """The data path that an architecture names, with its options.
+
+    Raises:
+        InputError: no such data path, or an option that it does not take.
+    """
+    return active().make(PATHS, asked.name, options=asked.options, named="datapath.name", field="datapath.options")
 
 
 def sense(name: str, options: Mapping[str, Any], array: Array) -> Sensing[Any]:

@@ -11,9 +11,10 @@ from textwrap import fill
 from pydantic import BaseModel
 
 from xbarch.cost.defaults import model_of
-from xbarch.cost.nameplate import nameplate
+from xbarch.cost.nameplate import full_power, nameplate
 from xbarch.cost.pricing import reprice
 from xbarch.machine.build import buildable
+from xbarch.machine.payers import serving
 from xbarch.render.diagram import diagram, latency
 from xbarch.render.document import Table, escaped, lines_of
 from xbarch.render.published import FIGURES, About, Beside, about, beside
@@ -91,11 +92,11 @@ def page(a: Architecture, written: About, own: bool = True) -> str:
 def _pipeline(a: Architecture) -> list[str]:
     p = a.pipeline
     slots = f"Results come on whole slots of {numbers.time(p.slot)}. " if p.slot else ""
-    rows = [[s.role, f"`{s.unit}`", latency(a, i), plain(s.note or ""), plain(s.source)]
-            for i, s in enumerate(p.stages)]
+    rows = [[s.role, ", ".join(f"`{name}`" for name in serving(a, s.role)), latency(a, i), plain(s.note or ""),
+             plain(s.source)] for i, s in enumerate(p.stages)]
     return [f"{slots}A copy of a layer may have {numbers.count(p.ahead, 'window')} under way. Latencies are for a full "
             f"array, {a.precision.weight_bits}-bit weights and {a.precision.input_bits}-bit inputs.",
-            _tabled(Table(["stage", "unit", "latency", "note", "source"], rows, 5)),
+            _tabled(Table(["stage", "served by", "latency", "note", "source"], rows, 5)),
             f"Source: {plain(p.source)}."]
 
 
@@ -148,13 +149,15 @@ def _parts(a: Architecture, built: Architecture) -> str:
     rows = []
     for name, c in built.components.items():
         model = a.components[name].scaling_model or model_of(a.components[name])
-        rows.append([f"`{name}`", c.level, c.count, _power(c.power), _area(c.area),
+        rows.append([f"`{name}`", c.level, c.count, _power(full_power(built, c)), _area(c.area),
                      f"{numbers.energy(c.energy_aj)} per `{c.action}`" if c.action else "constant power",
                      plain(c.source) + (f"; price follows `{model}`" if model else "")])
     return _tabled(Table(["part", "in a", "count", "power", "area", "action", "source"], rows, 7))
 
 
-def _power(uw: int) -> str:
+def _power(uw: int | None) -> str:
+    if uw is None:
+        return "unknown"
     return f"{uw / 1e6:.4g} W" if uw >= 10**6 else f"{uw / 1e3:.4g} mW"
 
 

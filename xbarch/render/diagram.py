@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xbarch.cost.nameplate import window
+from xbarch.machine.payers import serving
 from xbarch.plugins.guard import asking
 from xbarch.plugins.registry import wired
 from xbarch.render.boxes import EDGE, GAP, GREYS, LARGE, SMALL, STEP, WIDTH, Box, Drawing, draw, folded
@@ -141,7 +142,7 @@ _SAYS = {"read": "inputs leave the buffer", "transfer": "into the input register
 
 
 def _pipeline(d: Drawing, a: Architecture) -> None:
-    """The stages from top to bottom: role, unit, latency, each a step further right, as a window passes them."""
+    """The stages from top to bottom: role, who serves it, latency, each a step further right, as a window goes."""
     p = a.pipeline
     whole = window(a, a.precision.weight_bits, a.precision.input_bits) + sum(stage.latency for stage in p.stages)
     d.y += STEP
@@ -158,7 +159,7 @@ def _pipeline(d: Drawing, a: Architecture) -> None:
         d.parts.append(d.box(x, top, WIDTH - 2 * EDGE - 50, high, "#ffffff" if number % 2 else GREYS[1]))
         d.y = top + STEP + 2
         d.text(x + EDGE, stage.role, LARGE, True)
-        d.text(x + 82, spoken(stage.unit))
+        d.text(x + 82, ", ".join(map(spoken, serving(a, stage.role))))
         d.text(WIDTH - 2 * EDGE - 50 + x - EDGE, latency(a, number), anchor="end")
         d.y += STEP
         d.text(x + 82, _SAYS[stage.role])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import gcd
 
@@ -53,9 +53,9 @@ def _dealt(counts: NDArray[np.int64], windows: range) -> int:
                for times, part in ((whole, turn), (1, rest)) if times and part)
 
 
-def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Price]) -> Ledger:
-    """Book every executed stage, and the actions of unit processes. Energies are per image: run totals divided by the
-    images, rounded down.
+def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Sequence[Price]]) -> Ledger:
+    """Book every executed stage, and the actions of unit processes, to every component that is paid for them.
+    Energies are per image: run totals divided by the images, rounded down.
 
     Raises:
         ConservationError: a stage's action has no price (a component the architecture does not declare).
@@ -79,8 +79,8 @@ def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Price]) -> Ledg
     for (layer, action), amount in actions.items():
         if action not in prices:
             raise ConservationError(f"action {action} of layer {layer} has no component that pays for it")
-        price = prices[action]
-        energy[layer, price.component] = energy.get((layer, price.component), 0) + amount * price.energy
+        for price in prices[action]:
+            energy[layer, price.component] = energy.get((layer, price.component), 0) + amount * price.energy
     images = graph.images
     return Ledger({k: v // images for k, v in actions.items()}, {k: v // images for k, v in energy.items()},
-                  {p.component: p.scope for p in prices.values()})
+                  {p.component: p.scope for paid in prices.values() for p in paid})

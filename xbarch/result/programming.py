@@ -127,7 +127,7 @@ def _load(machine: Machine, stored: Ints) -> tuple[int, int]:
     holds `stored` cells [tiles]. Parts that the architecture calls ideal take no time."""
     m, on = machine, dict[Link, int]()
     prices = m.prices()
-    hop, beat = (prices[a].energy if a in prices else 0 for a in ("flit_hop", "bus_transfer"))
+    hop, beat = (sum(price.energy for price in prices.get(a, ())) for a in ("flit_hop", "bus_transfer"))
     energy, most, total = 0, 0, 0
     for tile in np.flatnonzero(stored).tolist():
         bits = int(stored[tile]) * m.geometry.cell_bits

@@ -1,14 +1,18 @@
-"""What a price is written for: a file that changes the geometry of another one keeps its prices' geometry in mind."""
+"""What a price is written for, and by whom: a file that changes another one keeps in mind the geometry of the prices
+that it inherits, and does not attribute to their source what it changes."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 _SECTIONS = ("crossbar", "hierarchy", "precision", "buffer", "global_buffer", "bus", "network", "off_chip", "pipeline",
              "node")
 _PRICE = ("area", "power", "energy", "actions", "per", "leakage", "count", "bits", "action", "of")
+_FIGURES = tuple(key for key in _PRICE if key != "of")
+_CHANGED = "changed here, from: "
+_LONGEST = 600  # letters of a source
 _WORDS = {"source", "note", "ideal", "programming", "read_rows", "stages", "ahead"}  # nothing a price depends on
 
 
@@ -34,6 +38,24 @@ def anchored(below: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, An
             and "read" in x and "rows" in x:
         found["crossbar"]["read_rows"] = x.get("read_rows", x["rows"])
     return found
+
+
+def sourced(below: Mapping[str, Any], whole: Mapping[str, Any], stated: Container[str]) -> dict[str, Any]:
+    """`whole`, the plain data of an architecture that changes another one, `below`, in which no changed figure is
+    attributed to the source of the figure before it: that component's source says so.
+
+    stated: the components for which the change brings a source of its own.
+    """
+    old, found = _mapping(below.get("components")), dict(whole)
+    components = dict(_mapping(whole.get("components")))
+    for name, component in components.items():
+        before = old.get(name)
+        if name in stated or not isinstance(before, Mapping) or not isinstance(component, Mapping):
+            continue
+        source = component.get("source")
+        if isinstance(source, str) and any(before.get(key) != component.get(key) for key in _FIGURES):
+            components[name] = {**component, "source": (_CHANGED + source.removeprefix(_CHANGED))[:_LONGEST]}
+    return {**found, "components": components} if components else found
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -12,7 +12,6 @@ from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, m
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from xbarch.specs.explain import unknown
 from xbarch.specs.model import Spec
 from xbarch.units import Area, Bandwidth, Energy, Frequency, Length, Memory, Power, Time
 
@@ -240,18 +239,32 @@ class Scaled(Spec):
 _SERVING = ("edram", "bus", "tile_shift_add", "activation", "maxpool")  # what of a tile is known to be busy or not
 
 
+class Encoding(Spec):
+    """The data path that an architecture is built for: that of workloads that choose none themselves or, required, of
+    all."""
+
+    name: Name = Field(description="as `xbarch list` names them")
+    options: dict[str, Any] = Field(default_factory=dict)
+    required: bool = Field(False, description="every workload runs on it, and another is refused; false: workloads "
+                                              "without a method of their own do, unless another is asked for")
+
+
+_PAYS = ("action", "power", "energy", "actions", "per")  # what an action's price is made of
+
+
 class Component(Spec):
     """Hardware of one kind in one parent of its level.
 
     `power` and `area` are totals of the `count` instances. An action costs `energy`, or, where only the power
-    at full activity is published, power * per / actions: the group does `actions` of them in `per` then.
-    `constant: true` marks power drawn all the time (no action).
+    at full activity is published, power * per / actions: the group does `actions` of them in `per` then. Of an action
+    with `energy`, power follows where it is not stated, from `actions` and `per` or from the rate of the machine
+    (`xbarch.cost.nameplate.full_power`). `constant: true` marks power drawn all the time (no action).
     """
 
     level: Literal["chip", "tile", "ima"]
     count: Ratio
     area: Area
-    power: Power
+    power: Power | None = Field(None, description="at full activity, of all `count`; none: follows from `energy`")
     action: Name | None = None
     actions: int | None = Field(default=None, ge=1, le=10**12)
     per: Time | None = None
@@ -276,17 +289,33 @@ class Component(Spec):
 
     @model_validator(mode="after")
     def _priced(self) -> "Component":
-        rated = self.actions is not None and self.per is not None
         if self.constant:
-            if self.action or rated or self.energy is not None or self.covers:
+            if self.action or self.actions or self.per is not None or self.energy is not None or self.covers:
                 raise ValueError("constant power takes no action, actions, per, energy or covers")
-        elif self.action is None or rated == (self.energy is not None):
-            raise ValueError("needs an action with energy, an action with actions and per, or constant: true")
+            if self.power is None:
+                raise ValueError("constant: true needs power")
+        else:
+            self._paid_once()
         if self.constant and self.leakage:
             raise ValueError("leakage: must be left out of constant power, which is drawn all the time anyway")
         if self.gated and not self.leakage:
             raise ValueError("gated: needs leakage, the power that is gated")
         return self
+
+    def _paid_once(self) -> None:
+        """Refuse an action without an energy, or with two."""
+        rated = self.actions is not None and self.per is not None
+        if (self.actions is None) != (self.per is None):
+            raise ValueError(f"actions and per belong together, but {'actions' if self.per is not None else 'per'} is "
+                             "missing; to take an inherited one away, set it to null")
+        if self.action is None or (self.energy is None and (self.power is None or not rated)):
+            raise ValueError("needs an action with energy, an action with power, actions and per, or constant: true "
+                             "with power; "
+                             f"it has {', '.join(key for key in _PAYS if getattr(self, key) is not None) or 'none'}")
+        if self.energy is not None and self.power is not None and rated:
+            raise ValueError("states the energy of an action twice, by energy and by power, actions and per; take "
+                             "one away: `power: null` (it then follows from the energy), or `actions: null` with "
+                             "`per: null`, or `energy: null`")
 
     @property
     def scaling_model(self) -> str:
@@ -298,23 +327,32 @@ class Component(Spec):
         """Energy of one action (aJ), rounded once. 1 µW * 1 ps = 1 aJ."""
         if self.energy is not None:
             return self.energy
-        if self.actions is None or self.per is None:
+        if self.actions is None or self.per is None or self.power is None:
             return 0
         return round(Fraction(self.power * self.per, self.actions))
 
 
 class Stage(Spec):
-    """One step a window passes. `role` says what happens, `unit` which component serves it.
+    """One step a window passes. `role` says what happens; who serves it are the components that are paid for what it
+    does (`xbarch.machine.payers.serving`).
 
     latency: time from grant to result where it is fixed; on a machine with slots results come on whole slots.
     For role compute it is added to the crossbars' occupancy.
     """
 
     role: Literal["read", "transfer", "compute", "merge", "activate", "write"]
-    unit: Name
     latency: Time
     note: Text | None = None
     source: Source
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_no_unit(cls, value: object) -> object:
+        if isinstance(value, dict) and "unit" in value:
+            raise ValueError("unit: must be left out: a stage is served by the components that are paid for its "
+                             "actions (read and write: edram_access, transfer: bus_transfer, compute: cell_read, "
+                             "merge: merge_add, activate: activation)")
+        return value
 
 
 class Pipeline(Spec):
@@ -338,7 +376,7 @@ class Pipeline(Spec):
 class Architecture(Spec):
     """A whole accelerator."""
 
-    schema_: Literal["xbarch.architecture/1"] = Field(alias="schema")
+    schema_: Literal["xbarch.architecture/1", "xbarch.architecture/2"] = Field(alias="schema")
     name: Name
     summary: Text
     source: Source
@@ -353,6 +391,7 @@ class Architecture(Spec):
     network: NetworkSpec
     off_chip: OffChip
     pipeline: Pipeline
+    datapath: Encoding | None = Field(None, description="none: each workload's own")
     components: dict[Name, Component] = Field(min_length=1, max_length=200)
     processes: dict[Unit, Served] = Field(
         default={}, description="units that are processes of their own instead of serving a token at a time for a time "
@@ -361,10 +400,6 @@ class Architecture(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Architecture":
-        for number, stage in enumerate(self.pipeline.stages):
-            if stage.unit not in self.components:
-                raise ValueError(f"pipeline.stages.{number}.unit: "
-                                 f"{unknown('component', stage.unit, self.components)}")
         for name, component in self.components.items():
             if component.gated and component.level != "ima" and name not in _SERVING:
                 raise ValueError(f"components.{name}.gated: must be false at level {component.level}; gated are "

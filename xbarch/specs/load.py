@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from xbarch.errors import InputError
-from xbarch.specs.anchors import anchored
+from xbarch.specs.anchors import anchored, sourced
 from xbarch.specs.explain import explain, guess, shown
 from xbarch.specs.text import BYTES, Trail, brief, decode, dotted, parse
 from xbarch.support import bundled, files
@@ -42,8 +42,13 @@ class Document:
 
     @property
     def priced(self) -> dict[str, Any]:
-        """The data, with what each price of an architecture is written for where overrides changed the machine."""
-        return anchored(self.written, self.data) if "components" in self.written else self.data
+        """The data, with what each price of an architecture is written for where overrides changed the machine, and
+        changed figures without the source of those before."""
+        if "components" not in self.written:
+            return self.data
+        stated = {str(at[1]) for at in self.overridden
+                  if len(at) > 1 and at[0] == "components" and at[2:] in ((), ("source",))}
+        return sourced(self.written, anchored(self.written, self.data), stated)
 
     def error(self, message: str, *trail: str | int) -> InputError:
         """An error at the value `trail`: at the override that made it or changed a part of it, else at its line
@@ -100,7 +105,7 @@ def document(source: str | Path, *, kind: str = "architectures") -> Document:
 
     `extends: NAME` (a bundled name, or a path from the file's own folder) puts it over that one, key by key; null takes
     an inherited key away. Inherited prices follow what the file changes; `prices: restated` takes them for the new
-    machine as they stand.
+    machine as they stand. A figure that it changes has the source that it states beside it, never the inherited one.
     """
     return _extended(_find(source, kind), kind, ())
 
@@ -109,22 +114,25 @@ def _extended(path: Path, kind: str, before: tuple[Path, ...]) -> Document:
     data, lines = read(path)
     if not isinstance(data, dict):
         raise InputError("must hold key: value lines at the top", file=str(path), line=1)
-    own = Document(str(path), data, lines)
+    here = Document(str(path), data, lines)
     if "extends" not in data:
-        return own
+        return here
     name = data.pop("extends")
     if not isinstance(name, str):
-        raise own.error(f"must be a bundled name or a path, not {shown(name)}", "extends")
+        raise here.error(f"must be a bundled name or a path, not {shown(name)}", "extends")
     beside = path.parent / name
     below = _find(beside if beside.is_file() else name, kind).resolve()
     if below in (*before, path.resolve()):
-        raise own.error(f"extends itself by way of {brief(name)!r}", "extends")
+        raise here.error(f"extends itself by way of {brief(name)!r}", "extends")
     inherited = _extended(below, kind, (*before, path.resolve())).data
     prices = data.pop("prices", "scaled")
     if prices not in ("scaled", "restated"):
-        raise own.error(f"must be scaled or restated, not {shown(prices)}", "prices")
+        raise here.error(f"must be scaled or restated, not {shown(prices)}", "prices")
     whole = _present(merged(inherited, data))
-    return Document(str(path), whole if prices == "restated" else anchored(inherited, whole), lines)
+    own = data.get("components")
+    stated = {name for name, c in own.items() if isinstance(c, dict) and "source" in c} if isinstance(own, dict) else ()
+    whole = sourced(inherited, whole if prices == "restated" else anchored(inherited, whole), stated)
+    return Document(str(path), whole, lines)
 
 
 def _present(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class Xue(Pruning[XueOptions]):
     single bits of the remaining weights (`bit`), and then keeps every weight within its remaining bits (`refit`).
     """
 
+    emits: ClassVar[tuple[str, ...]] = ("skip",)
     name: ClassVar[str] = "xue"
     title: ClassVar[str] = "Xue et al."
     reads_every_phase: ClassVar[bool] = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from xbarch.specs.model import OptionsT, Plugin
 
@@ -21,6 +21,9 @@ class UnitProcess(Plugin[OptionsT]):
 
     One object serves all units of a kind; the state of a single unit is local to its `serve`.
     """
+
+    emits: ClassVar[tuple[str, ...]] = ()
+    """Actions that its visits may count (`Visit.act`), so that an architecture may have components for them."""
 
     @abstractmethod
     def serve(self, env: Environment, queue: Queue) -> Generator[Event, Any, None]:

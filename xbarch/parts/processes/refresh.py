@@ -43,6 +43,7 @@ class Refresh(UnitProcess[RefreshOptions]):
     and goes before accesses that wait. It is counted with the next access, so refreshes after a unit's last access are
     not counted."""
 
+    emits: ClassVar[tuple[str, ...]] = ("edram_access",)
     name: ClassVar[str] = "refresh"
     summary: ClassVar[str] = "eDRAM that is refreshed row by row, which accesses wait for"
     provenance: ClassVar[str] = "this project's own: rows refreshed in turn, evenly; retention and times are the user's"

@@ -24,6 +24,7 @@ class AnalogAccumulation(Sensing[AccumulationOptions]):
     add up; after the last phase the buffer's columns are converted. A read takes the array's read time, which hides the
     write into the buffer; the conversions follow the window's reads."""
 
+    emits: ClassVar[tuple[str, ...]] = ("interface", "buffer_write", "conversion", "shift_add")
     name: ClassVar[str] = "analog_accumulation"
     summary: ClassVar[str] = "partial sums accumulated in analog buffer cells, few conversions per window (CASCADE)"
     provenance: ClassVar[str] = (

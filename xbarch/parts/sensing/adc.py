@@ -18,6 +18,7 @@ class Adc(Sensing[OptionsT]):
     """A read takes the array's read time or the time of its columns' conversions, whichever is longer: sums are held
     while the next read goes on. The reference column's conversion is hidden (ISAAC's unit column)."""
 
+    emits: ClassVar[tuple[str, ...]] = ("conversion", "sample", "shift_add")
     name: ClassVar[str] = "adc"
     summary: ClassVar[str] = "converters shared by columns in turn, as fast at any resolution (flash, or at a set rate)"
     provenance: ClassVar[str] = (

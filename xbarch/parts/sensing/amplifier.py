@@ -36,6 +36,7 @@ class SenseAmplifier(Sensing[AmplifierOptions]):
     no bit in the kept part is not sensed.
     """
 
+    emits: ClassVar[tuple[str, ...]] = ("conversion", "shift_add")
     name: ClassVar[str] = "sense_amplifier"
     summary: ClassVar[str] = "shared sense amplifiers of adjustable precision, time exponential in the bits (PRIME)"
     provenance: ClassVar[str] = (

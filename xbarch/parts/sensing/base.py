@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 from xbarch.datapaths.records import Ints, Work
 from xbarch.specs.architecture import Crossbar
@@ -61,6 +61,9 @@ class Sensing(Plugin[OptionsT]):
     Arrays are int64. "Entries" are those of a `Work`. Where its `reads` differ from window to window, results that
     depend on them may too, as [windows, entries].
     """
+
+    emits: ClassVar[tuple[str, ...]] = ()
+    """Actions that it may count (`actions`), so that an architecture may have components for them."""
 
     def __init__(self, array: Array, options: OptionsT | Mapping[str, Any] | None = None) -> None:
         self.array = array

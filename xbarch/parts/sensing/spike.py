@@ -16,6 +16,7 @@ class IntegrateFire(Sensing):
     weighted time slots, one per phase, so there is no converter at the word lines either. Nothing is rounded: a counter
     has as many bits as the sum (this project's reading)."""
 
+    emits: ClassVar[tuple[str, ...]] = ("fire", "shift_add")
     name: ClassVar[str] = "integrate_fire"
     summary: ClassVar[str] = "integrate-and-fire circuits and counters on every bit line (PipeLayer)"
     provenance: ClassVar[str] = "Song et al., PipeLayer, HPCA 2017 (spike-coded inputs, integrate and fire, no ADC)"

@@ -155,7 +155,7 @@ def _pair(desk: Desk, case: Case, fitted: Callable[[Request], Fitted]) -> Pair:
     for request in (case.before(desk), case.after(desk)):
         network = desk.workload(request)
         result = desk.result(request) if case.policy else None
-        path = choose_datapath(network, request.datapath, request.options)
+        path = choose_datapath(network, request.datapath, request.options, desk.bench.contents.encoding(request))
         sides.append(Side(network, partial(desk.machine, request), path, result, partial(fitted, request)))
     return Pair(*sides)
 

@@ -245,7 +245,8 @@ def _line(request: Request, variant: Variant, asked: Study, contents: Contents) 
     """Return a request with the two dense runs it is compared with: on the base machine, and on its own machine with
     the method's cells and signs and with ADCs of enough bits to lose nothing of these."""
     base = request.changed(arch=asked.architectures[0], datapath=DENSE, options={}, accuracy=None)
-    path = choose_datapath(contents.workload(request.workload), request.datapath, request.options)
+    path = choose_datapath(contents.workload(request.workload), request.datapath, request.options,
+                           contents.encoding(request))
     with guard.asking(path, "matched"):
         options, overrides = path.matched()
     changed = request.changed(overrides=merge_overrides(request.overrides, overrides))
@@ -323,7 +324,7 @@ def name_architectures(asked: Study, spec: Callable[[str], Architecture]) -> dic
 
 def _row(line: Line, machine: str, shared: _Shared, scope: Scope) -> Row:
     request, network = line.request, shared.bench.contents.workload(line.request.workload)
-    path = choose_datapath(network, request.datapath, request.options)
+    path = choose_datapath(network, request.datapath, request.options, shared.bench.contents.encoding(request))
     done = shared.figures(request)
     why = done if isinstance(done, str) else ""
     base, own = (None if why else _ran(shared.figures(r)) for r in (line.base, line.own))

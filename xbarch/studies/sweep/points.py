@@ -9,7 +9,7 @@ from math import prod
 from xbarch.errors import InputError
 from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import registry
-from xbarch.request import Contents, Request
+from xbarch.request import Contents, Request, choose_datapath
 from xbarch.specs.explain import unknown
 from xbarch.specs.study import Value
 from xbarch.specs.sweep import Sweep
@@ -75,5 +75,5 @@ def _paths(asked: Sweep, workload: str, known: Contents) -> Iterator[str]:
     for path in dict.fromkeys(p for given in asked.datapaths for p in (
             registered if given == "all" else [network.datapath] if given == "own" else [given])):
         with blame_field("options"):
-            known.run(Request(arch="", workload=workload, datapath=path, options=asked.options.get(path, {})))
+            choose_datapath(network, path, asked.options.get(path, {}))
         yield path

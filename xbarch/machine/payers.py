@@ -1,0 +1,114 @@
+"""Who emits each action of a machine, and which components are paid for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from xbarch.cost.nameplate import full
+from xbarch.cost.price import Price
+from xbarch.datapaths.base import DataPath, Geometry
+from xbarch.errors import InputError
+from xbarch.plugins import checked, registry
+from xbarch.plugins.kinds import PATHS, PROCESSES, SENSING, Kind
+from xbarch.plugins.registry import sensed
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.explain import guess
+from xbarch.specs.text import brief
+
+# What the compiler emits (`xbarch.machine.compile`), and at which stage.
+EVERY_NETWORK = {
+    "edram_access": "read, write", "bus_transfer": "transfer", "ir_access": "transfer, compute",
+    "row_drive": "compute", "cell_read": "compute", "or_access": "compute", "merge_add": "merge",
+    "tile_or_access": "merge", "activation": "activate", "flit_hop": "links, write"}
+SOME_LAYERS = {"pool": "max pooling", "requantize": "activate, with scales that are no powers of two"}
+GLOBAL_BUFFER = {"global_access": "write to and read from the global buffer"}
+
+_ROLES = {"read": "edram_access", "transfer": "bus_transfer", "compute": "cell_read", "merge": "merge_add",
+          "activate": "activation", "write": "edram_access"}
+
+Payers = Mapping[str, tuple[Price, ...]]
+"""The components that are paid for each action; all of them are."""
+
+
+def payers(a: Architecture) -> dict[str, tuple[Price, ...]]:
+    """Return the price that each component asks for each action. Every component with that action is paid; where there
+    is none, those that cover it, with 0."""
+    own, covering = dict[str, tuple[Price, ...]](), dict[str, tuple[Price, ...]]()
+    for name, c in a.components.items():
+        for action in c.covers:
+            covering[action] = (*covering.get(action, ()), Price(name, 0, c.scope))
+        if c.action is not None:
+            own[c.action] = (*own.get(c.action, ()), Price(name, c.energy_aj, c.scope))
+    return covering | own
+
+
+def serving(a: Architecture, role: str) -> list[str]:
+    """Return the components that serve a pipeline stage: those that are paid for what it does."""
+    return [price.component for price in payers(a).get(_ROLES[role], ())]
+
+
+def emitters(a: Architecture, path: DataPath | None = None) -> dict[str, str]:
+    """Return what emits each action on a machine, in words: stages, the sensing unit, unit processes, and a data path
+    if one is given."""
+    found = {**EVERY_NETWORK, **SOME_LAYERS, **(GLOBAL_BUFFER if a.global_buffer else {})}
+
+    def add(actions: Iterator[str], who: str) -> None:
+        for action in actions:
+            found[action] = f"{found[action]}; {who}" if action in found else who
+
+    unit = sensed(a.crossbar, a.pipeline.slot)
+    done = dict.fromkeys(unit.emits)
+    with suppress(InputError):  # what a plugin does wrong is said of the layer with which it does it
+        done |= dict.fromkeys(checked.actions(unit, full(a, a.precision.input_bits)))
+    add(iter(done), f"sensing unit {unit.name}")
+    for kind, asked in a.processes.items():
+        if process := registry.find(PROCESSES, asked.unit):
+            add(iter(process.emits), f"unit process {process.name} of {kind}")
+    if path is not None:
+        add(_of_path(path, Geometry.of(a.crossbar)), f"data path {path.name}")
+    return found
+
+
+def refuse_unemitted(a: Architecture, path: DataPath | None = None) -> None:
+    """Refuse a component whose action nothing can emit: it would never be paid. Beside the machine's own, actions
+    count that a registered sensing unit, data path or unit process emits, as a run may choose that one.
+
+    Raises:
+        InputError: which component, and the actions that there are.
+    """
+    asked = [(action, f"components.{name}.{key}") for name, c in a.components.items()
+             for key, actions in (("action", [c.action] if c.action else []), ("covers", c.covers))
+             for action in actions]
+    known = emitters(a, path)
+    if all(action in known for action, _ in asked):
+        return
+    others = elsewhere(a)  # loads every plugin
+    for action, field in asked:
+        if action not in known and action not in others:
+            more = " (global_access takes a global_buffer)" if action in GLOBAL_BUFFER else ""
+            raise InputError(f"nothing emits {brief(action)!r}{more}; the actions here are {', '.join(known)}"
+                             f"{guess(action, [*known, *others])}", field=field)
+
+
+def elsewhere(a: Architecture) -> dict[str, str]:
+    """Return the actions of all registered sensing units, data paths and unit processes, with one that emits it.
+    Plugins that cannot be loaded, or made without options, say what they emit by `emits` or not at all."""
+    found, geometry = dict[str, str](), Geometry.of(a.crossbar)
+    kinds: tuple[Kind[Any], ...] = (SENSING, PROCESSES, PATHS)
+    for kind in kinds:
+        for name in registry.active().names(kind):
+            actions = list[str]()
+            with suppress(InputError):
+                plugin = registry.find(kind, name)
+                actions += plugin.emits if plugin else ()
+                if kind is PATHS:
+                    actions += _of_path(registry.datapath(name), geometry)
+            for action in actions:
+                found.setdefault(action, f"{kind.noun} {name}")
+    return found
+
+
+def _of_path(path: DataPath, geometry: Geometry) -> Iterator[str]:
+    yield from dict.fromkeys([*path.emits, *(added.action for added in checked.hardware(path, geometry))])
