@@ -19,13 +19,13 @@ from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
 from xbarch.mapping import barriers
-from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars
+from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars, stream
 from xbarch.mapping.packings import memo
 from xbarch.mapping.placement import place_tiles
 from xbarch.mapping.plan import Plan, plan
 from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
-from xbarch.plugins import guard
+from xbarch.plugins import checked, guard
 from xbarch.request import Choices, Contents, Request, choose_datapath, to_request, widen
 from xbarch.result.ledger import ledger
 from xbarch.result.record import record
@@ -230,7 +230,8 @@ def refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> No
 
 
 def pack_network(setup: Setup) -> dict[str, Packed]:
-    """Pack every layer that has weights, once, and refuse actions that no component prices.
+    """Pack every layer that has weights, once; refuse actions that no component prices and, of a data path that does
+    not come with xbarch, blocks that break a law of its contract.
 
     Raises:
         InputError: the data path or the sensing unit breaks its contract, or a component is missing.
@@ -240,6 +241,12 @@ def pack_network(setup: Setup) -> dict[str, Packed]:
     with setup.blamed():
         for name, layer in packed.items():
             machine.refuse_unpaid(path, name, layer)
+    if not guard.is_builtin(path):
+        from xbarch.functional.proof import prove
+
+        own = {added.action for added in checked.hardware(path, machine.geometry)}
+        for layer in packed.values():
+            prove(path, layer, machine.geometry, stream(setup.network, layer.layer), machine.prices().keys() - own)
     return packed
 
 

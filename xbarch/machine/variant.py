@@ -10,6 +10,7 @@ from xbarch.cost.pricing import reprice
 from xbarch.datapaths.base import Added, DataPath, Geometry
 from xbarch.errors import CapacityError
 from xbarch.plugins import checked
+from xbarch.plugins.counts import hardware
 from xbarch.plugins.registry import sensed, wired
 from xbarch.specs.architecture import Architecture, Component
 from xbarch.workload.graph import Workload
@@ -37,7 +38,8 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
     built = reprice(architecture.model_copy(update={
         "components": components, "crossbar": architecture.crossbar.model_copy(update={"adc_bits": bits})}),
         architecture)
-    built.components.update({a.name: _component(a) for a in checked.hardware(path, geometry)})
+    actions = {action for c in components.values() for action in (c.action, *c.covers) if action is not None}
+    built.components.update({a.name: _component(a) for a in hardware(path, geometry, architecture.components, actions)})
     return _same_area(built, architecture) if policy == "area" else built
 
 

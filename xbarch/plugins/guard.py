@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
@@ -15,6 +17,8 @@ from xbarch.plugins import limits
 from xbarch.plugins.kinds import KINDS
 from xbarch.specs.model import Plugin
 from xbarch.specs.text import brief
+
+_log = logging.getLogger(__name__)
 
 
 def is_builtin(plugin: Plugin[Any] | type[Plugin[Any]]) -> bool:
@@ -41,14 +45,15 @@ def asking(plugin: Plugin[Any] | type[Plugin[Any]], method: str, layer: str = ""
     limited: the body is one call, which ends or is ended by `xbarch.plugins.limits`; False where it is many.
 
     Raises:
-        InputError: the method raised an error that is not xbarch's, or did not end.
+        InputError: the method raised an error that is not xbarch's, or did not end. It has the line of the plugin's
+            file that raised; the log has the traceback.
     """
     kind = plugin if isinstance(plugin, type) else type(plugin)
 
-    def wrong(does: str) -> InputError:
-        noun = next((k.noun for k in KINDS if issubclass(kind, k.base)), "plugin")
+    def wrong(does: str, place: tuple[str, int] | None = None) -> InputError:
         where = f" of layer {brief(layer)}" if layer else ""
-        return InputError(f"{method}{where} {does}", file=file_of(kind), field=f"{noun} {brief(kind.name)}")
+        file, line = place or (file_of(kind), None)
+        return InputError(f"{method}{where} {does}", file=file, line=line, field=called(kind))
 
     try:
         with nullcontext() if is_builtin(kind) else restrained(limited=limited):
@@ -58,7 +63,26 @@ def asking(plugin: Plugin[Any] | type[Plugin[Any]], method: str, layer: str = ""
     except limits.OverrunError as error:
         raise wrong(str(error)) from None
     except (Exception, SystemExit) as error:
-        raise wrong(f"raised {described(error)}") from error
+        _log.info("%s of %s raised", method, called(kind), exc_info=error)
+        raise wrong(f"raised {described(error)}", raised_at(kind, error)) from error
+
+
+def called(plugin: Plugin[Any] | type[Plugin[Any]]) -> str:
+    """What a sentence calls a plugin, such as "data path meng"."""
+    kind = plugin if isinstance(plugin, type) else type(plugin)
+    return f"{next((k.noun for k in KINDS if issubclass(kind, k.base)), 'plugin')} {brief(kind.name)}"
+
+
+def raised_at(kind: type[Any], error: BaseException) -> tuple[str, int] | None:
+    """File and line of a plugin's code that raised, the innermost of its own file or package; None: none did."""
+    file, package = file_of(kind), kind.__module__.partition(".")[0]
+    if file is None:
+        return None
+    folders = getattr(sys.modules.get(package), "__path__", ()) if package != "xbarch" else ()
+    within = tuple(os.path.join(str(folder), "") for folder in folders)
+    lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)
+             if frame.f_code.co_filename == file or (within and frame.f_code.co_filename.startswith(within))]
+    return lines[-1] if lines else None
 
 
 @contextmanager
