@@ -1,4 +1,4 @@
-"""Data paths that are `dense` but for one mistake each, as a plugin file would have them. `SAYS`: what is said of it."""
+"""Data paths that are `dense` but for one mistake each, as plugin files have them. `SAYS`: what is said of each."""
 
 from dataclasses import replace
 
@@ -154,6 +154,7 @@ MISTAKES = [
     mistake("kept_tripled", "must keep", pack=changed(kept=lambda b: 3 * b.kept)),
     mistake("kept_none", "must keep", pack=lambda self, *a: [replace(b, kept=0) for b in Dense.pack(self, *a)]),
     mistake("cap_small", r"can sum to \d+, more than its cap of 3", pack=changed(cap=3)),
+    mistake("cap_nan", "with cap = nan, which must be None or a whole number", pack=changed(cap=np.nan)),
     mistake("large_cell", r"must store cells from 0 to \d+, not \d+", pack=holding(
         lambda c: replace(c, cells=c.cells + 16))),
     mistake("negative_cell", r"must store cells from 0 to \d+, not -", pack=holding(
@@ -168,6 +169,8 @@ MISTAKES = [
         lambda c: replace(c, column=c.column + 500))),
     mistake("uneven_list", "must have a decode list of equal length", pack=holding(
         lambda c: replace(c, output=c.output[1:]))),
+    mistake("no_list", "must have a decode list of equal length", pack=holding(
+        lambda c: replace(c, column=np.array(1), output=np.array(1), coefficient=np.array(1)))),
     mistake("wrong_sign", "the outputs differ in", pack=holding(lambda c: replace(c, coefficient=-c.coefficient))),
     mistake("no_contents", "contents of layer .* must return a Contents, not NoneType", pack=holding(lambda c: None)),
     mistake("raises", r"mistakes\.py:\d+: data path raises: pack of layer .* raised IndexError: list index",
@@ -191,7 +194,8 @@ MISTAKES = [
             work=skipping(lambda w, n: np.tile(w.reads - 1, (n, 1)))),
     mistake("skipping_costs", "as without, not", work=skipping(lambda w, n: np.tile(w.reads + 1, (n, 1)))),
     mistake("negative_index", "must return a whole number of bits of at least 0, not -5", index_bits=lambda *_: -5),
-    mistake("index_as_text", "must return a whole number of bits of at least 0, not many", index_bits=lambda *_: "many"),
+    mistake("index_as_text", "must return a whole number of bits of at least 0, not many",
+            index_bits=lambda *_: "many"),
     mistake("adc_bits_few", "the outputs at 2 ADC bits differ in", adc_bits=lambda *_: 2),
     mistake("cells_unlike", "as cells_per_weight says, not", cells_per_weight=lambda *_: 7),
     mistake("free_fan_out", r"bit lines fan out to \d+ outputs", pack=merged),

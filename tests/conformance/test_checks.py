@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xbarch.conformance import bounded, conform, conserved, draw, extremes, variants
+from xbarch.conformance import bounded, conform, conserved, draw, extremes, thinned, variants
 from xbarch.datapaths.base import Added, Projection
 from xbarch.datapaths.dense import Dense
 from xbarch.errors import InputError
@@ -123,6 +123,15 @@ def test_a_cap_below_what_cells_can_sum_to_is_found():
     path.pack = changed(path, cap=2)
     with pytest.raises(InputError, match=r"can sum to \d+, more than its cap of 2"):
         bounded(case, case.packed())
+
+
+def test_a_density_that_is_not_respected_is_found():
+    """All weights are kept, whatever is asked for; `dense` itself keeps what it is asked to keep."""
+    path = Broken()
+    path.project = lambda weights, *_: Projection(weights, np.ones(weights.shape, bool))
+    with pytest.raises(InputError, match="project of layer .* must keep about 30% of the weights, as asked, not 100%"):
+        thinned(path)
+    assert thinned(Broken())
 
 
 def test_units_are_counted():

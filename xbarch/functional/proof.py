@@ -17,7 +17,8 @@ from xbarch.plugins import checked, counts, laws
 from xbarch.plugins.guard import asking
 from xbarch.workload.graph import Layer
 
-MOST = 2**23  # weights of a layer that is executed; of a larger one blocks and counts are looked at alone
+MOST = 2**23  # weights of a layer that is executed
+_SOME = 500  # blocks of a larger layer whose contents are looked at
 _VECTORS = 8  # random inputs: with n bits, wrong blocks pass unseen at most once in 2**(8 n) times
 _proved: WeakSet[Packing] = WeakSet()  # packings are remembered by those who make them; each is proved once
 
@@ -45,11 +46,12 @@ def prove(path: DataPath[Any], packed: Packing, geometry: Geometry, stream: Stre
         return
     asked, blocks = laws.Asked(path, packed.layer, geometry), packed.make()
     whole = packed.work if stream is None else checked.work(path, blocks, packed.layer, geometry)
-    lawful(asked, blocks, whole)
+    large = packed.layer.rows * packed.layer.filters > MOST
+    lawful(asked, blocks, whole, _SOME if large else len(blocks))
     counts.priced(asked, packed.work.extra, paid)
     if stream is not None:
         counts.skipped(asked, blocks, whole, packed.work, stream)
-    if packed.layer.rows * packed.layer.filters <= MOST:
+    if not large:
         exact(asked, blocks)
     _proved.add(packed)
 
@@ -66,12 +68,13 @@ def exact(asked: laws.Asked, packed: Sequence[Block]) -> None:
         same(asked, executed(asked, packed, x, bits), expected, f"the outputs at {bits} ADC bits")
 
 
-def lawful(asked: laws.Asked, packed: Sequence[Block], whole: Work) -> None:
-    """Every law that blocks and the work while nothing is skipped must keep, short of executing them."""
+def lawful(asked: laws.Asked, packed: Sequence[Block], whole: Work, most: int = 2**62) -> None:
+    """Every law that blocks and the work while nothing is skipped must keep, short of executing them. most: of how many
+    blocks the contents are looked at."""
     laws.grouped(asked, packed)
     laws.covered(asked, packed)
     counts.counted(asked, packed, whole)
-    laws.contained(asked, packed, whole.extra)
+    laws.contained(asked, packed, whole.extra, most)
     checked.index_bits(asked.path, packed, asked.layer, asked.geometry)
 
 

@@ -85,6 +85,10 @@ def blocks(path: DataPath, layer: Layer, geometry: Geometry) -> Sequence[Block]:
                 most = int(np.broadcast_to(high, values.shape)[first])
                 raise wrong(f"returned block {first} of {len(found)} with {name} = {values[first]}, which "
                             f"must be {low} to {most}")
+        for number, b in enumerate(found):
+            if b.cap is not None and not (isinstance(b.cap, int | np.integer) and b.cap >= 0):
+                raise wrong(f"returned block {number} with cap = {brief(b.cap)}, which must be None or a whole number "
+                            "of at least 0")
         used = np.bincount(crossbar)
         if not used.all():
             raise wrong(f"returned blocks up to crossbar {len(used) - 1} but none on crossbar {int(used.argmin())}; "

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
-from xbarch.errors import InputError, XbarchError
+from xbarch.errors import ContractError, XbarchError
 from xbarch.plugins import limits
 from xbarch.plugins.kinds import KINDS
 from xbarch.specs.model import Plugin
@@ -36,7 +36,7 @@ def is_builtin_call(call: Callable[..., object]) -> bool:
 
 @contextmanager
 def asking(plugin: Plugin[Any] | type[Plugin[Any]], method: str, layer: str = "", *,
-           limited: bool = True) -> Iterator[Callable[[str], InputError]]:
+           limited: bool = True) -> Iterator[Callable[[str], ContractError]]:
     """Call `method` of a plugin in the body; turn what it raises into one sentence with its file, method and layer.
 
     Yields a function that makes such a sentence of a wrong answer ("returned ..., ..."). Calls of outside plugins are
@@ -45,15 +45,15 @@ def asking(plugin: Plugin[Any] | type[Plugin[Any]], method: str, layer: str = ""
     limited: the body is one call, which ends or is ended by `xbarch.plugins.limits`; False where it is many.
 
     Raises:
-        InputError: the method raised an error that is not xbarch's, or did not end. It has the line of the plugin's
+        ContractError: the method raised an error that is not xbarch's, or did not end. It has the line of the plugin's
             file that raised; the log has the traceback.
     """
     kind = plugin if isinstance(plugin, type) else type(plugin)
 
-    def wrong(does: str, place: tuple[str, int] | None = None) -> InputError:
+    def wrong(does: str, place: tuple[str, int] | None = None) -> ContractError:
         where = f" of layer {brief(layer)}" if layer else ""
         file, line = place or (file_of(kind), None)
-        return InputError(f"{method}{where} {does}", file=file, line=line, field=called(kind))
+        return ContractError(f"{method}{where} {does}", file=file, line=line, field=called(kind))
 
     try:
         with nullcontext() if is_builtin(kind) else restrained(limited=limited):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import DataPath
 from xbarch.datapaths.records import Block, Contents, Geometry, Ints
-from xbarch.errors import InputError
+from xbarch.errors import ContractError
 from xbarch.plugins.guard import asking, called, file_of, is_builtin
 from xbarch.workload.graph import Layer
 
@@ -30,11 +30,11 @@ class Asked:
     layer: Layer
     geometry: Geometry
 
-    def wrong(self, says: str) -> InputError:
+    def wrong(self, says: str) -> ContractError:
         """A broken law as one sentence with file, data path and layer."""
         kind = type(self.path)
         file = None if is_builtin(kind) else file_of(kind)
-        return InputError(f"layer {self.layer.name}: {says}", file=file, field=called(kind))
+        return ContractError(f"layer {self.layer.name}: {says}", file=file, field=called(kind))
 
     @property
     def matrix(self) -> Ints:
@@ -144,7 +144,7 @@ def made(asked: Asked, number: int, block: Block) -> Contents:
     low, high = int(found.cells.min(initial=0)), int(found.cells.max(initial=0))
     if low < (least := -most if geometry.signed else 0) or high > most:
         raise asked.wrong(f"block {number} must store cells from {least} to {most}, not {low if low < least else high}")
-    if not found.column.shape == found.output.shape == found.coefficient.shape == (len(found.column),):
+    if found.column.ndim != 1 or not found.column.shape == found.output.shape == found.coefficient.shape:
         raise asked.wrong(f"block {number} must have a decode list of equal length, not {found.column.shape} columns, "
                           f"{found.output.shape} outputs and {found.coefficient.shape} coefficients")
     if found.column.size and not 0 <= int(found.column.min()) <= int(found.column.max()) < block.columns:
@@ -176,11 +176,12 @@ def fanned(block: Block, contents: Contents) -> int:
     return len(np.unique(pairs[1][again])) if len(again) > block.outputs else 0
 
 
-def contained(asked: Asked, packed: Sequence[Block], extra: dict[str, Ints]) -> None:
+def contained(asked: Asked, packed: Sequence[Block], extra: dict[str, Ints], most: int = 2**62) -> None:
     """The contents of every block keep the laws above, and what their decode lists fan out is counted: sums that go to
-    several outputs take hardware, which `Work.extra` counts at least once for each of these outputs."""
-    fan = 0
-    for number, block in enumerate(packed):
+    several outputs take hardware, which `Work.extra` counts at least once for each of these outputs. most: of more
+    blocks, about so many are looked at, evenly spread."""
+    fan, step = 0, -(-len(packed) // most)
+    for number, block in list(enumerate(packed))[::step]:
         contents = made(asked, number, block)
         capped(asked, number, block, contents)
         fan += fanned(block, contents)
