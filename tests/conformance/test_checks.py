@@ -129,7 +129,7 @@ def test_a_density_that_is_not_respected_is_found():
     """All weights are kept, whatever is asked for; `dense` itself keeps what it is asked to keep."""
     path = Broken()
     path.project = lambda weights, *_: Projection(weights, np.ones(weights.shape, bool))
-    with pytest.raises(InputError, match="project of layer .* must keep about 30% of the weights, as asked, not 100%"):
+    with pytest.raises(InputError, match=r"project of layer .* must keep about 30% of the weights, as asked, not 100%"):
         thinned(path)
     assert thinned(Broken())
 

@@ -32,13 +32,13 @@ def groups(packed: Sequence[Block]) -> Groups:
 
 
 class _Group:
-    """What the blocks of an activation group are: word lines driven, bit lines converted, distinct outputs."""
+    """What the blocks of an activation group are: word lines driven, bit lines converted, partial sums."""
 
     def __init__(self, members: list[Block], geometry: Geometry) -> None:
         self.driven = len({row for b in members for row in range(b.row0, b.row0 + b.rows)})
         used = sum(b.columns for b in members)
         self.charged = used if all(b.gated for b in members) else geometry.converted(used)
-        self.sums = len(set().union(*(b.targets.tolist() for b in members)))
+        self.sums = sum(len(set(b.targets.tolist())) for b in members)
 
 
 def counted(asked: Asked, packed: Sequence[Block], work: Work) -> None:

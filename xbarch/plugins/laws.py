@@ -118,7 +118,7 @@ def covered(asked: Asked, packed: Sequence[Block]) -> NDArray[np.int16]:
     if each is not None and cells != weights * each:
         raise asked.wrong(f"blocks must keep {weights * each} cells, {each} for each of {weights} kept weights as "
                           f"cells_per_weight says, not {cells}")
-    least = weights if once else min(1, weights)
+    least = weights if once else int((asked.alive & kept).any())
     if cells < least:
         raise asked.wrong(f"blocks must keep at least {least} cells for {weights} kept weights, not {cells}"
                           + "; where weights share cells, stores_once must be false" * once)
