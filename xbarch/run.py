@@ -152,10 +152,10 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     rows = functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
                              adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
     found = []
-    with guard.asking(setup.path, "contents", limited=False):
-        for number, layer in enumerate(layers):
-            if progress is not None:
-                progress(number, len(layers), layer.name)
+    for number, layer in enumerate(layers):
+        if progress is not None:
+            progress(number, len(layers), layer.name)
+        with guard.asking(setup.path, "contents", layer.name, limited=False):
             found.append(next(rows))
     return found
 
@@ -244,9 +244,9 @@ def pack_network(setup: Setup) -> dict[str, Packed]:
     if not guard.is_builtin(path):
         from xbarch.functional.proof import prove
 
-        own = {added.action for added in checked.hardware(path, machine.geometry)}
+        paid = machine.prices().keys() - {added.action for added in checked.hardware(path, machine.geometry)}
         for layer in packed.values():
-            prove(path, layer, machine.geometry, stream(setup.network, layer.layer), machine.prices().keys() - own)
+            prove(path, layer, machine.geometry, stream(setup.network, layer.layer), paid)
     return packed
 
 

@@ -11,8 +11,9 @@ from rigs import single
 
 from xbarch.datapaths.base import Added, Geometry
 from xbarch.datapaths.dense import Dense
-from xbarch.errors import InputError
+from xbarch.errors import ConservationError, ContractError, InputError
 from xbarch.plugins import checked, registry
+from xbarch.plugins.guard import asking
 
 GEOMETRY = Geometry(128, 128, 2)
 NETWORK = single(300, 40, 4)
@@ -178,3 +179,12 @@ def test_adc_bits_that_break_the_contract(answer):
 ])
 def test_accepting_that_breaks_the_contract(answer, says):
     assert says in refused(checked.reason, Odd(accepts=answer), NETWORK, GEOMETRY)
+
+
+def test_contradictions_are_blamed_on_whose_they_are():
+    """On a data path from outside; of one that comes with xbarch it is a mistake of xbarch."""
+    with pytest.raises(ContractError, match="data path odd: contents of layer conv cannot be executed: two blocks"), \
+            asking(Odd(), "contents", "conv"):
+        raise ConservationError("two blocks overlap")
+    with pytest.raises(ConservationError, match=r"^two blocks overlap$"), asking(Dense(), "contents", "conv"):
+        raise ConservationError("two blocks overlap")

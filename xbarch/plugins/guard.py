@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
-from xbarch.errors import ContractError, XbarchError
+from xbarch.errors import ConservationError, ContractError, XbarchError
 from xbarch.plugins import limits
 from xbarch.plugins.kinds import KINDS
 from xbarch.specs.model import Plugin
@@ -58,6 +58,10 @@ def asking(plugin: Plugin[Any] | type[Plugin[Any]], method: str, layer: str = ""
     try:
         with nullcontext() if is_builtin(kind) else restrained(limited=limited):
             yield wrong
+    except ConservationError as error:  # of an outside plugin, its answers contradict one another
+        if is_builtin(kind):
+            raise
+        raise wrong(f"cannot be executed: {error}") from error
     except XbarchError:
         raise
     except limits.OverrunError as error:
