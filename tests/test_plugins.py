@@ -164,14 +164,14 @@ def test_wrong_options_are_refused_by_name(write, options, why):
 
 
 @pytest.mark.parametrize(("body", "why"), [
-    ("raise ValueError('no licence')", "__init__ raised ValueError: no licence"),
-    ("raise SystemExit(3)", "__init__ raised SystemExit: 3"),
-    ("pass", "__init__ must set self.options, as DataPath.__init__ does"),
+    ("raise ValueError('no licence')", ":22: data path mine: __init__ raised ValueError: no licence"),
+    ("raise SystemExit(3)", ":22: data path mine: __init__ raised SystemExit: 3"),
+    ("pass", ": data path mine: __init__ must set self.options, as DataPath.__init__ does"),
 ])
 def test_a_constructor_that_misbehaves_is_named_with_its_file(write, body, why):
     file = write(GOOD.replace("NAME", "mine") + f"\n    def __init__(self, options=None):\n        {body}\n")
     registry.load_file(file)
-    assert refused(registry.datapath, "mine") == f"{file}: data path mine: {why}"
+    assert refused(registry.datapath, "mine") == f"{file}{why}"
 
 
 def test_a_data_path_without_its_source_is_refused(write):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
@@ -18,11 +19,14 @@ from numpy.typing import NDArray
 from xbarch.datapaths.base import DataPath
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.pruning import Pruning
-from xbarch.datapaths.records import Block, Geometry, Ints, Projection
-from xbarch.errors import InputError, XbarchError
-from xbarch.functional.execute import Executed, Resolution, ceiling, run
-from xbarch.plugins import checked
+from xbarch.datapaths.records import Block, Geometry, Ints, Projection, Stream
+from xbarch.errors import InputError
+from xbarch.functional.execute import Executed
+from xbarch.functional.proof import broken, executed, lawful, same
+from xbarch.plugins import checked, counts, laws
 from xbarch.plugins.guard import asking
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.load import load
 from xbarch.workload.graph import Layer, Workload
 
 _TRIES = 5_000  # draws until one is accepted
@@ -33,9 +37,10 @@ def conform(path: DataPath, layers: int = 50, seed: int = 0) -> int:
 
     Exact: the blocks, executed with ADCs that lose nothing, give the integers of the layer, for extreme inputs too and
     weight by weight. Conserving: every kept weight is held, no cell twice, promised caps and ADC bits suffice. Actions:
-    what `work` counts is what the blocks are, and unpruned nothing is gained over `dense`. Prices: what is counted
-    beyond that has one. Training: a projection, if there is one, gives weights that pack. The same layers for the same
-    seed.
+    what `work` counts is what the blocks are, sums that fan out are counted, unpruned nothing is gained over `dense`,
+    and known inputs save reads, but none that is needed. Prices: what is counted beyond that has one, and one that
+    hardware can have. Training: a projection, if there is one, gives weights that pack, at the density asked for. The
+    same layers for the same seed.
 
     Raises:
         InputError: the first broken promise, with the data path, the layer and its crossbar.
@@ -44,14 +49,15 @@ def conform(path: DataPath, layers: int = 50, seed: int = 0) -> int:
     cases = [*extremes(path), *(draw(rng, path) for _ in range(layers))]
     for case in cases:
         packed = case.packed()
+        lawful(case, packed, checked.work(path, packed, case.layer, case.geometry))
         exact(case, packed)
         retrieved(case, packed)
-        conserved(case, packed)
-        bounded(case, packed)
-        counted(case, packed)
+        promised(case, packed)
+        skipped(case, packed)
         even(case, packed)
         priced(case, packed)
         projected(case, float(rng.uniform(0.3, 0.9)))
+    thinned(path)
     return len(cases)
 
 
@@ -71,39 +77,14 @@ def values(annotation: Any) -> list[Any]:
 # -- layers and crossbars -------------------------------------------------------------------------------------
 
 @dataclass
-class Case:
+class Case(laws.Asked):
     """A data path, a layer and a crossbar that it accepts, and input vectors x [windows, groups * rows]."""
 
-    path: DataPath
-    layer: Layer
-    geometry: Geometry
     x: Ints
 
     def packed(self) -> Sequence[Block]:
         """The blocks of one copy, lawful in themselves: inside their crossbars, no cell used twice."""
         return checked.blocks(self.path, self.layer, self.geometry)
-
-    @property
-    def matrix(self) -> Ints:
-        """The whole unrolled matrix [groups * rows, filters], zero between groups: the oracle's weights."""
-        return self._whole(self.layer.matrix)
-
-    @property
-    def kept(self) -> NDArray[np.bool_]:
-        """The mask in the form of `matrix`."""
-        return self._whole(self.layer.kept).astype(bool)
-
-    def _whole(self, unrolled: NDArray[Any]) -> Ints:
-        layer = self.layer
-        full = np.zeros((layer.groups * layer.rows, layer.filters), np.int64)
-        for f in range(layer.filters):
-            g = f // (layer.filters // layer.groups)
-            full[g * layer.rows:(g + 1) * layer.rows, f] = unrolled[:, f]
-        return full
-
-    def wrong(self, says: str) -> InputError:
-        """A broken promise as one sentence."""
-        return InputError(f"layer {self.layer.name}: {says}", field=f"data path {self.path.name}")
 
 
 def draw(rng: np.random.Generator, path: DataPath) -> Case:
@@ -237,96 +218,59 @@ def _described(layer: Layer, geometry: Geometry) -> str:
 
 def exact(case: Case, packed: Sequence[Block]) -> Executed:
     """The blocks, executed with ADCs that lose nothing, give the integers of the layer, and nothing clips."""
-    done = _executed(case, packed, case.x, "lossless")
-    _same(case, done, case.x @ case.matrix, "the outputs")
+    done = executed(case, packed, case.x, "lossless")
+    same(case, done, case.x @ case.matrix, "the outputs")
     return done
 
 
 def retrieved(case: Case, packed: Sequence[Block]) -> None:
     """One input alone at one: the outputs are that row of the matrix, so each weight is stored, and stored once."""
-    _same(case, _executed(case, packed, np.eye(len(case.matrix), dtype=np.int64), "lossless"), case.matrix,
-          "the weights read back one by one")
+    done = executed(case, packed, np.eye(len(case.matrix), dtype=np.int64), "lossless")
+    same(case, done, case.matrix, "the weights read back one by one")
 
 
-def conserved(case: Case, packed: Sequence[Block]) -> Ints:
-    """Blocks lie beside one another, store what they say, and hold every kept weight between inputs and targets.
-    Returns how many blocks hold each weight, [groups * rows, filters]."""
-    geometry = case.geometry
-    painted = np.zeros((1 + max(b.crossbar for b in packed), geometry.rows, geometry.columns + geometry.unit_column),
-                       np.int64)
-    covered = np.zeros(case.matrix.shape, np.int64)
-    for number, b in enumerate(packed):
-        painted[b.crossbar, b.row0:b.row0 + b.rows, b.col0:b.col0 + b.columns] += 1
-        covered[np.ix_(b.inputs, b.targets)] += 1
-        with asking(case.path, "contents", case.layer.name):
-            contents = b.contents()
-        if contents.cells.shape != (b.rows, b.columns):
-            raise case.wrong(f"block {number} must store {(b.rows, b.columns)} cells, not {contents.cells.shape}")
-        if strange := sorted(set(contents.output.tolist()) - set(b.targets.tolist())):
-            raise case.wrong(f"block {number} adds to output {strange[0]}, which is not one of its targets")
-        if b.kept > b.rows * b.columns:
-            raise case.wrong(f"block {number} must keep at most its {b.rows * b.columns} cells, not {b.kept}")
-    if painted.max() > 1 or not painted.any(axis=(1, 2)).all():
-        raise case.wrong("a crossbar is empty, or two blocks share a cell")
-    if lost := int((covered[case.kept] == 0).sum()):
-        raise case.wrong(f"{lost} of {int(case.kept.sum())} kept weights are in no block")
-    if not case.kept.any() and (cells := sum(b.kept for b in packed)):
-        raise case.wrong(f"{cells} cells are counted as holding kept weights, but none is kept")
-    return covered
+def conserved(case: Case, packed: Sequence[Block]) -> NDArray[np.int16]:
+    """Blocks that are read together can be; they store what they say, and hold every kept weight between inputs and
+    targets. Returns how many blocks hold each weight, [groups * rows, filters]."""
+    laws.grouped(case, packed)
+    return laws.covered(case, packed)
 
 
 def bounded(case: Case, packed: Sequence[Block]) -> None:
-    """Caps bound the bit lines when every word line is driven as hard as it can be; where ADC bits are promised they
-    lose nothing (of layers whose weights keep what the method promises)."""
-    geometry, drive = case.geometry, (1 << case.geometry.dac_bits) - 1
-    for number, block in enumerate(packed):
-        cells, step = block.contents().cells.astype(np.int64) * drive, geometry.ou_rows or block.rows
-        largest = max(int(part[r:r + step].sum(axis=0).max(initial=0)) for r in range(0, block.rows, step)
-                      for part in (np.maximum(cells, 0), np.maximum(-cells, 0)))
-        if largest > ceiling(block, geometry):
-            raise case.wrong(f"a bit line of block {number} can sum to {largest}, more than its cap of {block.cap}")
-    bits = checked.adc_bits(case.path, case.layer, geometry)
-    if bits is not None and not _broken(case):
-        _same(case, _executed(case, packed, case.x, bits), case.x @ case.matrix, f"the outputs at {bits} ADC bits")
+    """Contents are lawful, caps bound the bit lines when every word line is driven as hard as it can be, and sums that
+    fan out are counted; promised ADC bits suffice."""
+    laws.contained(case, packed, checked.work(case.path, packed, case.layer, case.geometry).extra)
+    promised(case, packed)
+
+
+def promised(case: Case, packed: Sequence[Block]) -> None:
+    """Where ADC bits are promised they lose nothing (of layers whose weights keep what the method promises)."""
+    bits = checked.adc_bits(case.path, case.layer, case.geometry)
+    if bits is not None and not broken(case):
+        same(case, executed(case, packed, case.x, bits), case.x @ case.matrix, f"the outputs at {bits} ADC bits")
 
 
 def counted(case: Case, packed: Sequence[Block]) -> None:
-    """What `work` says of an activation group is what its blocks are, while no inputs are known to skip.
+    """What `work` and `index_bits` count is what the blocks are, while no inputs are known to skip."""
+    counts.counted(case, packed, checked.work(case.path, packed, case.layer, case.geometry))
+    checked.index_bits(case.path, packed, case.layer, case.geometry)
 
-    Read as a whole, a group has one entry: its word lines, its bit lines (all of the array where nothing gates them),
-    its partial sums, one read or more. In operation units all entries together sense what
-    the group tiled into units does.
-    """
-    geometry, phases = case.geometry, case.geometry.phases(case.layer.input_bits)
-    work = checked.work(case.path, packed, case.layer, geometry)
-    keys = sorted({(b.crossbar, b.group) for b in packed})
-    members = [[b for b in packed if (b.crossbar, b.group) == key] for key in keys]
-    driven = [len({row for b in m for row in range(b.row0, b.row0 + b.rows)}) for m in members]
-    used = [sum(b.columns for b in m) for m in members]
-    charged = [u if all(b.gated for b in m) else geometry.converted(u) for u, m in zip(used, members, strict=True)]
-    checks: list[tuple[str, Any, Any]]
-    if geometry.operation_units:
-        high, wide, tiled = geometry.ou_rows, geometry.ou_columns, list(zip(driven, charged, strict=True))
-        stacked = [(-(-r // high) * phases, c) for r, c in tiled]  # phases times units above one another
-        checks = [("reads", int(work.reads.sum()), sum(n * -(-c // wide) for n, c in stacked)),
-                  ("conversions", int((work.reads * work.columns).sum()), sum(n * c for n, c in stacked)),
-                  ("cells sensed", int((work.reads * work.cells).sum()), phases * sum(r * c for r, c in tiled)),
-                  ("units of too many rows", int((work.rows > high).sum()), 0)]
-    else:
-        sums = [sum(len(set(b.targets.tolist())) for b in m) for m in members]
-        checks = [("crossbars of the groups", work.crossbar.tolist(), [crossbar for crossbar, _ in keys]),
-                  ("rows", work.rows.tolist(), driven), ("columns", work.columns.tolist(), charged),
-                  ("cells", work.cells.tolist(), [r * c for r, c in zip(driven, charged, strict=True)]),
-                  ("outputs", work.outputs.tolist(), sums), ("groups never read", int((work.reads < 1).sum()), 0)]
-    for name, found, allowed in checks:
-        if found != allowed:
-            raise case.wrong(f"work must count {name} {_short(allowed)}, as the blocks are, not {_short(found)}")
+
+def skipped(case: Case, packed: Sequence[Block]) -> None:
+    """Known inputs cost nothing, and save no read that they need: on the case's own and on ones with many zeros."""
+    windows = case.layer.windows
+    x = np.resize(case.x, (windows, case.x.shape[1])) * (np.random.default_rng(7).random(case.x.shape[1]) < 0.3)
+    x[:len(case.x)] = case.x[:windows]
+    stream = Stream(1, case.layer.input_bits, lambda: x.astype(np.uint8))
+    whole, work = (checked.work(case.path, packed, case.layer, case.geometry, given) for given in (None, stream))
+    counts.skipped(case, packed, whole, work, stream)
 
 
 def even(case: Case, packed: Sequence[Block]) -> None:
     """Nothing is gained unpruned: without its mask, and with no inputs known, a layer takes at least 99 % of the
     conversions that `dense` takes in the method's signs, where a weight takes as many cells on both. Which bit lines
-    are converted is the machine's matter (`Geometry.gated`), unless the method adds, and pays for, what picks them."""
+    are converted is the machine's matter (`Geometry.gated`), unless the method adds, and pays for, what picks them.
+    Groups that are read in several ways (`Work.group`) may gain by that."""
     path, layer, geometry = case.path, replace(case.layer, mask=None), case.geometry
     options, changes = path.matched()
     base: DataPath[Any] = Dense(options)
@@ -337,21 +281,27 @@ def even(case: Case, packed: Sequence[Block]) -> None:
         return
     if any(block.gated for block in packed) and checked.hardware(path, geometry):
         return
-    mine, plain = (int((work.reads * work.columns).sum()) for work in (
-        checked.work(of, checked.blocks(of, layer, geometry), layer, geometry) for of in (path, base)))
-    if mine < 0.99 * plain:
+    own, dense = (checked.work(of, checked.blocks(of, layer, geometry), layer, geometry) for of in (path, base))
+    mine, plain = (int((work.reads * work.columns).sum()) for work in (own, dense))
+    if own.group is None and mine < 0.99 * plain:
         raise case.wrong(f"unpruned it must take at least 99 % of the {plain} conversions of dense, not {mine}")
 
 
 def priced(case: Case, packed: Sequence[Block]) -> None:
-    """Actions of its own and hardware of its own belong together; each part has a number, area, energy, a source."""
-    added = checked.hardware(case.path, case.geometry)
+    """Actions of its own and hardware of its own belong together; each part has a number, a source, an area and an
+    energy that hardware can have, and a name that no component of `isaac_like` has."""
+    names, actions = _machine()
+    counts.hardware(case.path, case.geometry, names)
     extra = checked.work(case.path, packed, case.layer, case.geometry).extra
-    if odd := sorted({a.action for a in added} ^ set(extra)):
-        raise case.wrong(f"the action {odd[0]!r} is counted but not priced, or priced but not counted")
-    for a in added:
-        if not (a.area and a.energy and a.count and a.source):
-            raise case.wrong(f"the part {a.name!r} must have a count, an area, an energy and a source")
+    counts.priced(case, extra, actions)
+
+
+@cache
+def _machine() -> tuple[frozenset[str], frozenset[str]]:
+    """Names and actions of the components of a machine that stands for all."""
+    components = load("isaac_like", Architecture).components
+    return frozenset(components), frozenset(
+        action for c in components.values() for action in (c.action, *c.covers) if action is not None)
 
 
 def projected(case: Case, density: float) -> bool:
@@ -375,34 +325,33 @@ def projected(case: Case, density: float) -> bool:
             raise wrong("must return finite weights that are zero where they are masked")
     levels = np.rint(found.weights).clip(low, high).astype(np.int32)
     pruned = Case(path, replace(_held(layer, levels, found.mask), side=found.side), case.geometry, case.x)
-    if broken := _broken(pruned):
-        raise case.wrong(f"the projection to {density:.0%} breaks the method's own promise: {broken}")
+    if breaks := broken(pruned):
+        raise case.wrong(f"the projection to {density:.0%} breaks the method's own promise: {breaks}")
     exact(pruned, pruned.packed())
     return True
 
 
-def _broken(case: Case) -> str:
-    with asking(case.path, "check", case.layer.name):
-        return case.path.check(case.layer, case.geometry)
-
-
-def _executed(case: Case, packed: Sequence[Block], x: Ints, bits: Resolution) -> Executed:
-    with asking(case.path, "contents", case.layer.name):
-        try:
-            return run(packed, case.layer, case.geometry, x, bits)
-        except XbarchError as error:  # says what contradicts what, but not whose blocks they are
-            raise case.wrong(str(error)) from None
-
-
-def _same(case: Case, done: Executed, expected: Ints, what: str) -> None:
-    if wrong := np.argwhere(done.out != expected).tolist():
-        row, output = wrong[0]
-        raise case.wrong(f"{what} differ in {len(wrong)} of {expected.size}: output {output} for input vector {row} "
-                         f"must be {expected[row, output]}, not {done.out[row, output]}")
-    if done.clips:
-        raise case.wrong(f"{what} clip {done.clips} conversions; none may")
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def thinned(path: DataPath) -> bool:
+    """A projection of a larger layer keeps about the share of the weights that it is asked to keep, at most a fifth of
+    them more. Returns whether there was one: the data path prunes, and takes such a layer on one of four crossbars."""
+    shape = (128, 64, 3, 3)
+    layer = Layer(name="conv 3x3 64 to 128", op="conv", inputs=("input",), in_shape=(64, 9, 9), out_shape=(128, 9, 9),
+                  kernel=(3, 3), weight_bits=4, input_bits=4, weights=lambda: np.ones(shape, np.int32))
+    whole = (Geometry(64, 64, 2), Geometry(128, 128, 2))
+    units = (replace(whole[0], ou_rows=8, ou_columns=8), replace(whole[1], ou_rows=16, ou_columns=128))
+    geometry = next((g for g in (*whole, *units) if not _refused(path, layer, g)), None)
+    if geometry is None or not isinstance(path, Pruning):
+        return False
+    low, high = path.levels(layer.weight_bits)
+    reals = np.random.default_rng(5).normal(0, high / 2, shape).clip(low, high)
+    with asking(path, "project", layer.name) as wrong:
+        if not path.prunes(layer):
+            return False
+        for density in (0.3, 0.5):
+            try:
+                share = float(path.project(reals, layer, geometry, density).mask.mean())
+            except InputError:  # none, or not at that density
+                continue
+            if share > density + 0.2:
+                raise wrong(f"must keep about {density:.0%} of the weights, as asked, not {share:.0%}")
+    return True

@@ -28,6 +28,10 @@ class InputError(XbarchError):
         self.message, self.file, self.line, self.field = message, file, line, field
 
 
+class ContractError(InputError):
+    """A plugin breaks the contract of its kind: its answer is wrong, or it raises or does not end."""
+
+
 class IncompatibleError(InputError):
     """A data path cannot run a workload on a machine's crossbars. `reason` is the data path's own sentence."""
 

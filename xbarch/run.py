@@ -19,13 +19,13 @@ from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
 from xbarch.mapping import barriers
-from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars
+from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars, stream
 from xbarch.mapping.packings import memo
 from xbarch.mapping.placement import place_tiles
 from xbarch.mapping.plan import Plan, plan
 from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
-from xbarch.plugins import guard, registry
+from xbarch.plugins import checked, guard, registry
 from xbarch.request import Choices, Contents, Request, choose_datapath, to_request, widen
 from xbarch.result.ledger import ledger
 from xbarch.result.record import record
@@ -152,10 +152,10 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     rows = functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
                              adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
     found = []
-    with guard.asking(setup.path, "contents", limited=False):
-        for number, layer in enumerate(layers):
-            if progress is not None:
-                progress(number, len(layers), layer.name)
+    for number, layer in enumerate(layers):
+        if progress is not None:
+            progress(number, len(layers), layer.name)
+        with guard.asking(setup.path, "contents", layer.name, limited=False):
             found.append(next(rows))
     return found
 
@@ -233,7 +233,8 @@ def refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> No
 
 
 def pack_network(setup: Setup) -> dict[str, Packed]:
-    """Pack every layer that has weights, once, and refuse actions that no component prices.
+    """Pack every layer that has weights, once; refuse actions that no component prices and, of a data path that does
+    not come with xbarch, blocks that break a law of its contract.
 
     Raises:
         InputError: the data path or the sensing unit breaks its contract, or a component is missing.
@@ -243,6 +244,14 @@ def pack_network(setup: Setup) -> dict[str, Packed]:
     with setup.blamed():
         for name, layer in packed.items():
             machine.refuse_unpaid(path, name, layer)
+    if not guard.is_builtin(path):
+        from xbarch.functional.proof import prove
+
+        added = {part.name for part in checked.hardware(path, machine.geometry)}
+        paid = {action for name, c in machine.architecture.components.items() if name not in added
+                for action in (c.action, *c.covers) if action is not None}
+        for layer in packed.values():
+            prove(path, layer, machine.geometry, stream(setup.network, layer.layer), paid)
     return packed
 
 

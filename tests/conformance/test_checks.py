@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xbarch.conformance import bounded, conform, conserved, draw, extremes, variants
+from xbarch.conformance import bounded, conform, conserved, draw, extremes, thinned, variants
 from xbarch.datapaths.base import Added, Projection
 from xbarch.datapaths.dense import Dense
 from xbarch.errors import InputError
@@ -53,20 +53,20 @@ def raises(*_):
     raise RuntimeError("no\nsuch luck")
 
 
-PART = Added(name="part", level="ima", count=1, area=5, action="act", energy=5, source="a test")
+PART = Added(name="part", level="ima", count=1, area=50_000, action="act", energy=500, source="a test")
 BREAKS = {
     "a coefficient": ("pack", lambda p: contents(p, coefficient), "the outputs differ in"),
     "cells of another shape": ("pack", lambda p: contents(p, lambda m: replace(m, cells=m.cells[:, :-1])),
-                               "does not fit its place"),
+                               r"block 0 must store \(\d+, \d+\) cells, not"),
     "contents raise": ("pack", lambda p: contents(p, raises), "contents of layer"),
     "pack raises": ("pack", lambda _: raises, "pack of layer"),
     "a block twice": ("pack", lambda p: lambda *a: [*(b := Dense.pack(p, *a)), b[-1]], "which share cells of crossbar"),
     "a crossbar left out": ("pack", lambda p: lambda *a: [replace(b, crossbar=2 * b.crossbar) for b in
                                                           Dense.pack(p, *a)], r"crossbar = \d+, which must be 0 to"),
-    "a cap too low": ("pack", lambda p: changed(p, cap=1), "the outputs differ in"),
+    "a cap too low": ("pack", lambda p: changed(p, cap=1), r"can sum to \d+, more than its cap of 1"),
     "ADC bits too few": ("adc_bits", lambda _: lambda *_: 2, "the outputs at 2 ADC bits"),
     "kept beyond the block": ("pack", overfull, "must keep at most its"),
-    "a target too few": ("pack", lambda p: changed(p, targets=np.arange(0)), "adds to output .*, which is not one of"),
+    "a target too few": ("pack", lambda p: changed(p, targets=np.arange(0)), "of 6912 kept weights are in no block"),
     "rows": ("work", lambda p: work(p, rows=lambda w: w.rows - 1), "work must count rows"),
     "columns": ("work", lambda p: work(p, columns=lambda w: w.columns + 1), "work must count columns"),
     "reads": ("work", lambda p: work(p, reads=lambda w: 0 * w.reads), "work of layer .* must return reads from 1"),
@@ -99,7 +99,7 @@ def test_a_part_without_source_is_found():
     path = Broken()
     path.components = lambda _: [replace(PART, source="")]
     path.work = work(path, extra=lambda w: {"act": 1 + np.unique(w.crossbar)})
-    with pytest.raises(InputError, match="'part' must have a count, an area, an energy and a source"):
+    with pytest.raises(InputError, match="'part', which must have a count, an area, an energy and a source"):
         conform(path, 0)
 
 
@@ -123,6 +123,15 @@ def test_a_cap_below_what_cells_can_sum_to_is_found():
     path.pack = changed(path, cap=2)
     with pytest.raises(InputError, match=r"can sum to \d+, more than its cap of 2"):
         bounded(case, case.packed())
+
+
+def test_a_density_that_is_not_respected_is_found():
+    """All weights are kept, whatever is asked for; `dense` itself keeps what it is asked to keep."""
+    path = Broken()
+    path.project = lambda weights, *_: Projection(weights, np.ones(weights.shape, bool))
+    with pytest.raises(InputError, match=r"project of layer .* must keep about 30% of the weights, as asked, not 100%"):
+        thinned(path)
+    assert thinned(Broken())
 
 
 def test_units_are_counted():

@@ -13,6 +13,8 @@ from xbarch.conformance import (
     priced,
     projected,
     retrieved,
+    skipped,
+    thinned,
     values,
     variants,
 )
@@ -220,3 +222,16 @@ def test_hardware_it_adds_is_priced_and_counted(index):
 def test_projections_pack_and_keep_their_promise(name):
     rng, path = np.random.default_rng(6), registry.datapath(name)
     assert any([projected(draw(rng, path), 0.6) for _ in range(3 if name == "xue" else 12)])
+
+
+@pytest.mark.quick(6)
+@pytest.mark.parametrize("index", EACH)
+def test_known_inputs_save_reads_but_none_that_is_needed(index):
+    for case in cases(index, 20):
+        skipped(case, case.packed())
+
+
+@pytest.mark.quick(3)
+@pytest.mark.parametrize("index", EACH)
+def test_projections_keep_about_what_they_are_asked_to(index):
+    assert thinned(registry.datapath(*VARIANTS[index]))

@@ -39,8 +39,9 @@ class Wide(Dense):
     tile, ima = 0, 0
 
     def components(self, geometry):
-        return [Added(name="more", level="tile", count=2, area=self.tile, action="activation", energy=1, source="test"),
-                Added(name="less", level="ima", count=1, area=self.ima, action="conversion", energy=1, source="test")]
+        parts = [Added(name="more", level="tile", count=2, area=self.tile, action="sort", energy=500, source="test"),
+                 Added(name="less", level="ima", count=1, area=self.ima, action="merge", energy=500, source="test")]
+        return [part for part in parts if part.area]
 
 
 @pytest.mark.parametrize("bits", range(1, 11))

@@ -11,8 +11,9 @@ from rigs import single
 
 from xbarch.datapaths.base import Added, Geometry
 from xbarch.datapaths.dense import Dense
-from xbarch.errors import InputError
+from xbarch.errors import ConservationError, ContractError, InputError
 from xbarch.plugins import checked, registry
+from xbarch.plugins.guard import asking
 
 GEOMETRY = Geometry(128, 128, 2)
 NETWORK = single(300, 40, 4)
@@ -35,6 +36,8 @@ def refused(action, path, *args):
     with pytest.raises(InputError) as caught:
         action(path, *args)
     sentence = str(caught.value)
+    if " raised " in sentence:  # has the line that raised
+        sentence = sentence.replace(f":{caught.value.line}: ", ": ", 1)
     assert sentence.startswith(WHERE) and "\n" not in sentence and len(sentence) < 600
     return sentence.removeprefix(WHERE)
 
@@ -136,7 +139,8 @@ def spoiled(**fields):
     (spoiled(cells=np.ones(9)), "must return cells as 9 whole numbers, not float64 (9,)"),
     (spoiled(columns=-np.ones(9, int)), "must return columns from 0 to 2,147,483,648, not -1 to -1"),
     (spoiled(reads=np.zeros(9, int)), "must return reads from 1 to 2,147,483,648, not 0 to 0"),
-    (spoiled(reads=None), "raised AttributeError"),
+    (spoiled(reads=None), "must return reads as an array of 9 whole numbers, not NoneType"),
+    (spoiled(group=np.zeros(9)), "must return group as 9 whole numbers, not float64 (9,)"),
     (spoiled(extra={"demux": np.ones(3, int)}), "must return extra['demux'] as 9 whole numbers, not int64 (3,)"),
     (spoiled(interval=np.full(9, 2**40)),
      "must return interval from 0 to 2,147,483,648, not 1099511627776 to 1099511627776"),
@@ -175,3 +179,12 @@ def test_adc_bits_that_break_the_contract(answer):
 ])
 def test_accepting_that_breaks_the_contract(answer, says):
     assert says in refused(checked.reason, Odd(accepts=answer), NETWORK, GEOMETRY)
+
+
+def test_contradictions_are_blamed_on_whose_they_are():
+    """On a data path from outside; of one that comes with xbarch it is a mistake of xbarch."""
+    with pytest.raises(ContractError, match="data path odd: contents of layer conv cannot be executed: two blocks"), \
+            asking(Odd(), "contents", "conv"):
+        raise ConservationError("two blocks overlap")
+    with pytest.raises(ConservationError, match=r"^two blocks overlap$"), asking(Dense(), "contents", "conv"):
+        raise ConservationError("two blocks overlap")

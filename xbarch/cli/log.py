@@ -9,11 +9,13 @@ from xbarch.cli.terminal import printable
 
 
 class _Lines(logging.Handler):
-    """Write each message as a line; to the stream that is standard error at the time, which a progress bar replaces."""
+    """Write each message as a line, a traceback as several; to the stream that is standard error at the time, which a
+    progress bar replaces."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            sys.stderr.write(f"{record.name}: {printable(self.format(record))}\n")
+            for line in self.format(record).splitlines():  # several of a traceback
+                sys.stderr.write(f"{record.name}: {printable(line)}\n")
         except OSError:
             self.handleError(record)
 

@@ -156,8 +156,9 @@ class Block:
 class Work:
     """What one output pixel (window) costs on each activation group. Timing and energy both derive from it.
 
-    All arrays have one entry per activation group, ordered by (crossbar, group); where a group is read in several
-    operation units, one entry per size of operation unit.
+    Arrays of [entries] are ordered by crossbar. There is one entry per activation group, in the order of (crossbar,
+    group); where a group is read in several operation units, one per size of operation unit. A group that is read in
+    several ways (all bit lines first, some of them again) has an entry for each, and `group` says whose each is.
     """
 
     crossbar: Ints
@@ -167,12 +168,16 @@ class Work:
     columns: Ints
     """[entries]: bit lines converted in each read."""
     cells: Ints
-    """[entries]: cells sensed in each read."""
+    """[entries]: cells sensed in each read: rows * columns; with `group`, reads may sense fewer of them, or count a
+    cell once per pulse, at most rows * columns * (2**dac_bits - 1)."""
     reads: Ints
     """[entries]: sequential reads (input phases times operation units); [images * windows, entries] where they depend
     on the data of a `Stream`."""
     outputs: Ints
-    """[entries]: partial sums that the group delivers to the output register."""
+    """[entries]: partial sums that the group delivers to the output register; of a group with several entries, those of
+    all of them together."""
+    group: Ints | None = None
+    """[entries]: the activation group that is read, where a group is read in several ways; None: one way each."""
     extra: dict[str, Ints] = field(default_factory=dict)
     """Further actions by name, [crossbars]: how often each is done per window."""
     interval: Ints | None = None

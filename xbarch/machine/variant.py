@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
 from xbarch.cost.pricing import reprice
 from xbarch.datapaths.base import Added, DataPath, Geometry
 from xbarch.errors import CapacityError
-from xbarch.plugins import checked, guard
+from xbarch.plugins import checked
+from xbarch.plugins.counts import hardware
 from xbarch.plugins.registry import sensed, wired
 from xbarch.specs.architecture import Architecture, Component
-from xbarch.specs.text import brief
 from xbarch.workload.graph import Workload
 from xbarch.workload.infer import multiplies
 
@@ -38,7 +38,8 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
     built = reprice(architecture.model_copy(update={
         "components": components, "crossbar": architecture.crossbar.model_copy(update={"adc_bits": bits})}),
         architecture)
-    _add_hardware(built, {**architecture.components, **built.components}, path, geometry)
+    names = {**architecture.components, **built.components}
+    built.components.update({a.name: _component(a) for a in hardware(path, geometry, names)})
     return _same_area(built, architecture) if policy == "area" else built
 
 
@@ -47,18 +48,6 @@ def _enough(network: Workload, path: DataPath, geometry: Geometry) -> list[int]:
     found = [checked.adc_bits(path, la, geometry) for la in network.compute_layers]
     known = [bits for bits in found if bits is not None]
     return [max(known)] if len(known) == len(found) else []
-
-
-def _add_hardware(built: Architecture, taken: Collection[str], path: DataPath, geometry: Geometry) -> None:
-    """Add the data path's hardware to what is built. taken: names of components that the machine has or could have."""
-    names = list(taken)
-    for added in checked.hardware(path, geometry):
-        if added.name in names:
-            with guard.asking(path, "components") as wrong:
-                raise wrong(f"returned a component {brief(added.name)!r}, a name that {built.name} or the data path "
-                            "itself has given already; give it another name")
-        names.append(added.name)
-        built.components[added.name] = _component(added)
 
 
 def _component(added: Added) -> Component:

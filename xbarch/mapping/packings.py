@@ -146,8 +146,8 @@ def _read(content: bytes, network: Workload, path: DataPath, geometry: Geometry,
             tables: dict[str, Any] = {n: arrays[n] for n in _TABLES}
             layout = Layout(**tables, inputs=lists["inputs"], targets=lists["targets"])
             extra = {n.removeprefix(_EXTRA): values for n, values in arrays.items() if n.startswith(_EXTRA)}
-            work = Work(**{n: arrays[f"work/{n}"] for n in _COUNTS}, extra=extra, interval=arrays.get("work/interval"),
-                        latency=described["latency"])
+            work = Work(**{n: arrays[f"work/{n}"] for n in _COUNTS}, extra=extra, group=arrays.get("work/group"),
+                        interval=arrays.get("work/interval"), latency=described["latency"])
             found[layer.name] = sensed(layer, layout, work, sensing, partial(checked.blocks, path, layer, geometry))
     except (ValueError, TypeError, KeyError):
         return {}
@@ -160,8 +160,8 @@ def _arrays(layer: Packed) -> Arrays:
         lists: Lists = getattr(layer.layout, name)
         found |= {f"{name}/{part}": getattr(lists, part) for part in _PARTS}
     found |= {f"work/{name}": getattr(layer.work, name) for name in _COUNTS}
-    if layer.work.interval is not None:
-        found["work/interval"] = layer.work.interval
+    maybe = {"work/group": layer.work.group, "work/interval": layer.work.interval}
+    found |= {name: values for name, values in maybe.items() if values is not None}
     return found | {_EXTRA + name: values for name, values in layer.work.extra.items()}
 
 

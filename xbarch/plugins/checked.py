@@ -46,6 +46,15 @@ def hardware(path: DataPath, geometry: Geometry) -> list[Added]:
         return found
 
 
+def index_bits(path: DataPath, packed: Sequence[Block], layer: Layer, geometry: Geometry) -> int:
+    """Bits that it stores beside the weights of one copy."""
+    with asking(path, "index_bits", layer.name) as wrong:
+        found = path.index_bits(packed, layer, geometry)
+        if not isinstance(found, int | np.integer) or found < 0:
+            raise wrong(f"must return a whole number of bits of at least 0, not {brief(found)}")
+        return int(found)
+
+
 def adc_bits(path: DataPath, layer: Layer, geometry: Geometry) -> int | None:
     """ADC bits it guarantees to suffice, if any."""
     with asking(path, "adc_bits", layer.name) as wrong:
@@ -76,6 +85,10 @@ def blocks(path: DataPath, layer: Layer, geometry: Geometry) -> Sequence[Block]:
                 most = int(np.broadcast_to(high, values.shape)[first])
                 raise wrong(f"returned block {first} of {len(found)} with {name} = {values[first]}, which "
                             f"must be {low} to {most}")
+        for number, b in enumerate(found):
+            if b.cap is not None and not (isinstance(b.cap, int | np.integer) and b.cap >= 0):
+                raise wrong(f"returned block {number} with cap = {brief(b.cap)}, which must be None or a whole number "
+                            "of at least 0")
         used = np.bincount(crossbar)
         if not used.all():
             raise wrong(f"returned blocks up to crossbar {len(used) - 1} but none on crossbar {int(used.argmin())}; "
@@ -100,12 +113,16 @@ def work(path: DataPath, packed: Sequence[Block], layer: Layer, geometry: Geomet
             raise wrong(f"must return activation groups of crossbars 0 to {len(crossbars) - 1} in order, those of the "
                         "blocks")
         groups = len(found.crossbar)
+        several = isinstance(found.reads, np.ndarray) and found.reads.ndim > 1  # one row per window
         for name, values, size, least in (
                 *((n, getattr(found, n), groups, 0) for n in ("rows", "columns", "cells", "outputs")),
-                ("reads", found.reads, groups, 2 - found.reads.ndim),
+                ("reads", found.reads, groups, 0 if several else 1),
+                *((("group", found.group, groups, -_MOST),) if found.group is not None else ()),
                 *((f"extra[{brief(n)!r}]", v, len(crossbars), 0) for n, v in found.extra.items()),
                 *((("interval", found.interval, len(crossbars), 0),) if found.interval is not None else ()),
                 ("latency", np.array([found.latency]), 1, 0)):
+            if not isinstance(values, np.ndarray):
+                raise wrong(f"must return {name} as an array of {size} whole numbers, not {_kind(values)}")
             if values.dtype.kind not in "iu" or values.ndim > 1 + (name == "reads") or values.shape[-1] != size:
                 raise wrong(f"must return {name} as {size} whole numbers, not {values.dtype} {values.shape}")
             if values.ndim > 1 and len(values) != (windows := layer.windows * (stream.images if stream else 1)):

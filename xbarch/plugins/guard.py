@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
-from xbarch.errors import InputError, XbarchError
+from xbarch.errors import ConservationError, ContractError, XbarchError
 from xbarch.plugins import limits
 from xbarch.plugins.kinds import KINDS
 from xbarch.specs.model import Plugin
 from xbarch.specs.text import brief
+
+_log = logging.getLogger(__name__)
 
 
 def is_builtin(plugin: Plugin[Any] | type[Plugin[Any]]) -> bool:
@@ -32,7 +36,7 @@ def is_builtin_call(call: Callable[..., object]) -> bool:
 
 @contextmanager
 def asking(plugin: Plugin[Any] | type[Plugin[Any]], method: str, layer: str = "", *,
-           limited: bool = True) -> Iterator[Callable[[str], InputError]]:
+           limited: bool = True) -> Iterator[Callable[[str], ContractError]]:
     """Call `method` of a plugin in the body; turn what it raises into one sentence with its file, method and layer.
 
     Yields a function that makes such a sentence of a wrong answer ("returned ..., ..."). Calls of outside plugins are
@@ -41,24 +45,48 @@ def asking(plugin: Plugin[Any] | type[Plugin[Any]], method: str, layer: str = ""
     limited: the body is one call, which ends or is ended by `xbarch.plugins.limits`; False where it is many.
 
     Raises:
-        InputError: the method raised an error that is not xbarch's, or did not end.
+        ContractError: the method raised an error that is not xbarch's, or did not end. It has the line of the plugin's
+            file that raised; the log has the traceback.
     """
     kind = plugin if isinstance(plugin, type) else type(plugin)
 
-    def wrong(does: str) -> InputError:
-        noun = next((k.noun for k in KINDS if issubclass(kind, k.base)), "plugin")
+    def wrong(does: str, place: tuple[str, int] | None = None) -> ContractError:
         where = f" of layer {brief(layer)}" if layer else ""
-        return InputError(f"{method}{where} {does}", file=file_of(kind), field=f"{noun} {brief(kind.name)}")
+        file, line = place or (file_of(kind), None)
+        return ContractError(f"{method}{where} {does}", file=file, line=line, field=called(kind))
 
     try:
         with nullcontext() if is_builtin(kind) else restrained(limited=limited):
             yield wrong
+    except ConservationError as error:  # of an outside plugin, its answers contradict one another
+        if is_builtin(kind):
+            raise
+        raise wrong(f"cannot be executed: {error}") from error
     except XbarchError:
         raise
     except limits.OverrunError as error:
         raise wrong(str(error)) from None
     except (Exception, SystemExit) as error:
-        raise wrong(f"raised {described(error)}") from error
+        _log.info("%s of %s raised", method, called(kind), exc_info=error)
+        raise wrong(f"raised {described(error)}", raised_at(kind, error)) from error
+
+
+def called(plugin: Plugin[Any] | type[Plugin[Any]]) -> str:
+    """What a sentence calls a plugin, such as "data path meng"."""
+    kind = plugin if isinstance(plugin, type) else type(plugin)
+    return f"{next((k.noun for k in KINDS if issubclass(kind, k.base)), 'plugin')} {brief(kind.name)}"
+
+
+def raised_at(kind: type[Any], error: BaseException) -> tuple[str, int] | None:
+    """File and line of a plugin's code that raised, the innermost of its own file or package; None: none did."""
+    file, package = file_of(kind), kind.__module__.partition(".")[0]
+    if file is None:
+        return None
+    folders = getattr(sys.modules.get(package), "__path__", ()) if package != "xbarch" else ()
+    within = tuple(os.path.join(str(folder), "") for folder in folders)
+    lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)
+             if frame.f_code.co_filename == file or (within and frame.f_code.co_filename.startswith(within))]
+    return lines[-1] if lines else None
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any, cast
 from xbarch.datapaths.base import title_of
 from xbarch.datapaths.dense import Sign, largest
 from xbarch.datapaths.records import Geometry
-from xbarch.errors import InputError
+from xbarch.errors import ContractError, InputError
 from xbarch.machine.build import buildable
 from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import guard, registry
@@ -277,10 +277,16 @@ class _Shared:
         return self._first.setdefault(key, request)
 
     def figures(self, request: Request) -> Figures | str:
-        """Return what a request measured, or why it did not run."""
+        """Return what a request measured, or why it did not run.
+
+        Raises:
+            ContractError: a plugin is broken: its other figures would mean as little.
+        """
         if request not in self._figures:
             ran = self.of(request)
             answer = self.bench.answer(ran)
+            if answer.error == ContractError.__name__:
+                raise ContractError(answer.why)
             self._figures[request] = answer.short if answer.why else to_figures(
                 answer, self.bench.contents.workload(request.workload), ran.workload == request.workload)
         return self._figures[request]

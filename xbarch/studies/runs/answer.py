@@ -10,7 +10,7 @@ from typing import Any
 
 from xbarch.errors import IncompatibleError, XbarchError
 from xbarch.mapping.packings import memo
-from xbarch.plugins import guard
+from xbarch.plugins import checked
 from xbarch.request import Contents, Request
 from xbarch.result.joined import joined
 from xbarch.result.record import record
@@ -112,9 +112,8 @@ def collect_facts(run: Run) -> dict[str, Any]:
     the data path's own hardware, and the index bits stored with the weights of one copy."""
     machine, path = run.machine, run.path
     tiles, _, by = machine.areas(machine.tiles)
-    with guard.asking(path, "index_bits"):
-        index = sum(path.index_bits(p.blocks, p.layer, machine.geometry) for p in run.packed.values())
-    return {"adc_bits": machine.geometry.adc_bits, "index_bits": int(index),
+    index = sum(checked.index_bits(path, p.blocks, p.layer, machine.geometry) for p in run.packed.values())
+    return {"adc_bits": machine.geometry.adc_bits, "index_bits": index,
             "added": sum(by[a.name] for a in path.components(machine.geometry)) / tiles}
 
 
