@@ -164,14 +164,14 @@ class Second(Dense):
     part = "second_adc"
 
     def components(self, geometry):
-        return [Added(name=self.part, level="ima", count=1, area=10**6, action="conversion", energy=7, source="test")]
+        return [Added(name=self.part, level="ima", count=1, area=10**6, action="conversion", energy=700, source="test")]
 
 
 def test_a_data_paths_part_is_paid_beside_the_machines():
     a = load("isaac_like", Architecture)
     built = variant(a, SINGLE, Second(), Geometry.of(a.crossbar))
     assert [(p.component, p.energy) for p in payers.payers(built)["conversion"]] == [
-        ("adc", 1_562_500), ("second_adc", 7)]
+        ("adc", 1_562_500), ("second_adc", 700)]
 
 
 @pytest.mark.parametrize("part", ["adc", "requantizer"])
@@ -179,7 +179,7 @@ def test_a_data_paths_part_cannot_take_a_components_name(part):
     """Not that of one that this workload does without, either."""
     a, path = load("isaac_like", Architecture), Second()
     path.part = part
-    with pytest.raises(InputError, match=rf"components returned a component '{part}', a name that isaac_like or"):
+    with pytest.raises(InputError, match=rf"components returned the part '{part}', a name that another component has"):
         variant(a, SINGLE, path, Geometry.of(a.crossbar))
 
 
