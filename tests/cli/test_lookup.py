@@ -63,3 +63,12 @@ def test_lists_a_kind(call, monkeypatch, kind):
 def test_a_kind_that_there_is_not(call):
     code, _, err = call("list", "datapath")
     assert code == 2 and "did you mean 'datapaths'?" in err
+
+
+def test_the_heading_describes_the_machine_as_changed(call):
+    """Prices that no model scales are named, with what they are written for."""
+    code, out, _ = call("show", "puma_like", "--set", "crossbar.rows=256", "--set", "crossbar.dac_bits=2")
+    said = " ".join(out.split())
+    assert code == 0 and "crossbars; 256 x 128 cells of 2 bits, 2-bit inputs, 8-bit converters (1 per crossbar)" in said
+    assert "changed: crossbar.rows=256, crossbar.dac_bits=2" in said
+    assert "Prices not for this geometry, as no model scales them; written for crossbar crossbar.dac_bits 1" in said

@@ -18,7 +18,7 @@ from xbarch.specs.architecture import Architecture, Served
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.study import Study
 from xbarch.specs.sweep import Sweep
-from xbarch.support import bundled
+from xbarch.support import bundled, numbers
 from xbarch.workload.find import headline
 
 
@@ -64,6 +64,14 @@ def _process(served: Served) -> str:
     return f"{served.unit} ({options})" if options else served.unit
 
 
+def _built(a: Architecture) -> str:
+    """The machine as it is, whatever its summary was written for."""
+    h, x = a.hierarchy, a.crossbar
+    return (f"{h.tiles:,} tiles of {h.imas_per_tile} IMAs of {h.crossbars_per_ima} crossbars; {x.rows} x {x.columns} "
+            f"cells of {numbers.count(x.cell_bits, 'bit')}, {x.dac_bits}-bit inputs, {x.adc_bits}-bit converters "
+            f"({x.adcs_per_crossbar} per crossbar), a read in {numbers.time(x.read)}")
+
+
 def _actions(a: Architecture) -> Iterator[dict[str, Any]]:
     """Every action: who emits it, who is paid for it, for how much, and where that price is from; a row for each payer,
     and one without a payer for an action of some layers that no component prices."""
@@ -100,8 +108,8 @@ def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
         raise InputError("the architecture has no components", file=name)
     n = nameplate(a, a.precision.weight_bits, a.precision.input_bits)
     origin = bundled.known("architectures").get(name.removesuffix(".yaml"))
-    return {"name": a.name, "summary": a.summary, "source": a.source, "from": origin or name, "components": rows,
-            "actions": list(_actions(a)),
+    return {"name": a.name, "summary": a.summary, "source": a.source, "from": origin or name, "built": _built(a),
+            "changed": list(overrides), "components": rows, "actions": list(_actions(a)),
             "datapath": a.datapath and a.datapath.model_dump(),
             "processes": {kind: _process(served) for kind, served in a.processes.items()},
             "nameplate": {

@@ -61,6 +61,8 @@ def show_described(found: Sequence[Mapping[str, Any]]) -> None:
         console.print(Text(numbers.plain(f"{name}: {each['summary']}{source}")))
         console.print(Text(numbers.plain(f"from {each['from']}")))
         if architecture:
+            changed = f", changed: {', '.join(each['changed'])}" if each["changed"] else ""
+            console.print(Text(numbers.plain(f"as built: {each['built']}{changed}")))
             _show_tree(console, each)
         if each.get("options"):
             console.print()
