@@ -74,7 +74,7 @@ def test_switched_off_nothing_is_written_or_read(folder, monkeypatch):
 @pytest.mark.parametrize("value", ["much", "-1", "nan", "1e400"])
 def test_a_limit_that_is_no_number_is_refused(call, monkeypatch, value):
     monkeypatch.setenv(cache.VARIABLE, value)
-    code, out, err = call("list")
+    code, out, err = call("simulate", "-a", "isaac_like", "-w", "vgg7_pruned", "--images", 1)
     assert (code, out) == (2, "") and "XBARCH_CACHE_MB: must be a number of MB" in err and f"not '{value}'" in err
 
 

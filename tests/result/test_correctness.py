@@ -154,7 +154,7 @@ def replaced(layer, share):
 
 @pytest.mark.full
 def test_seen_of_amplifiers_is_that_of_the_slow_executor():
-    from functional.test_fast import amplifier
+    from functional.test_fast_network import amplifier
 
     rng, path, lost = np.random.default_rng(5), registry.datapath("dense"), 0
     for _ in range(8):
