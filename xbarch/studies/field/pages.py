@@ -62,18 +62,18 @@ def sentences(found: Field) -> list[str]:
     for place, loss in enumerate(LOSSES):
         order = sorted(found.methods, key=lambda m: -_far(m, place))
         made.append(f"At a loss of {_lost(loss)} on {NETWORK}, the highest compression ratios are " + ", ".join(
-            f"{m.name} {format_reach(m.reaches[place])}" for m in order[:4]) + "; the lowest are "
-            + ", ".join(f"{m.name} {format_reach(m.reaches[place])}" for m in order[-2:]) + ".")
+            f"{m.title} {format_reach(m.reaches[place])}" for m in order[:4]) + "; the lowest are "
+            + ", ".join(f"{m.title} {format_reach(m.reaches[place])}" for m in order[-2:]) + ".")
     for place, loss in enumerate(LOSSES):
         for text, figure, shown, what in _BEST:
-            ran = [(m.name, r.figures, r.gain(what)) for m in found.methods
+            ran = [(m.title, r.figures, r.gain(what)) for m in found.methods
                    if (r := m.runs[place]) is not None and r.figures is not None]
             best = sorted(ran, key=lambda each: figure(each[1], scope))[:4]
             if best:
                 told = ", ".join(f"{name} {shown(figures, scope)} ({_times(gain)})" for name, figures, gain in best)
                 made.append(f"At a loss of at most {_lost(loss)} and under `{BUDGET}`, {text.format(scope=scope)}: "
                             f"{told}.")
-    lost = [m.name for m in found.methods for r in m.runs[-1:] if r is not None and (r.gain("energy") or inf) < _TINY]
+    lost = [m.title for m in found.methods for r in m.runs[-1:] if r is not None and (r.gain("energy") or inf) < _TINY]
     if lost:
         made.append(f"At a loss of at most {_lost(LOSSES[-1])}, these save no energy (scope {scope}) over the dense "
                     f"network: {', '.join(lost)}.")
@@ -147,7 +147,7 @@ def _limits(found: Field) -> list[str]:
 def _reaches(methods: Sequence[Method]) -> Table:
     order = sorted(methods, key=lambda m: -_far(m, 0))
     return Table(["method", "trained points", *(f"ratio at {_lost(loss)}" for loss in LOSSES)], [
-        [m.name, str(m.points), *(format_reach(r) for r in m.reaches)] for m in order], 1, cards=True)
+        [m.title, str(m.points), *(format_reach(r) for r in m.reaches)] for m in order], 1, cards=True)
 
 
 _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
@@ -171,7 +171,7 @@ def _hardware(methods: Sequence[Method], place: int, scope: Scope) -> Table:
     found = [(m, m.runs[place], m.measured[place]) for m in methods]
     order = sorted(found, key=lambda t: t[1].figures.energy[scope] if t[1] and t[1].figures else inf)
     return Table(heads, [[
-        m.name, r.label if r else "no point within the loss", r.architecture if r else _NONE,
+        m.title, r.label if r else "no point within the loss", r.architecture if r else _NONE,
         _points(p.change) if p else _NONE, *(show(r) if r and r.figures else _NONE for _, show in _COLUMNS)]
         for m, r, p in order], 3, cards=True)
 

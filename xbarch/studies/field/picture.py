@@ -28,7 +28,7 @@ def draw(methods: Sequence[Method]) -> Figure:
                 low, middle, high = (_within(v, found) for v in (found.low, found.ratio, found.high))
                 axes.plot([low, high], [y, y], "-", color=colour, linewidth=1.2)
                 axes.plot(middle, y, "o" if isfinite(found.ratio) else ">", color=colour, markersize=4)
-        axes.set_yticks(range(len(methods)), [m.name for m in methods])
+        axes.set_yticks(range(len(methods)), [m.title for m in methods])
         axes.invert_yaxis()
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_locator(LogLocator(2, numticks=6))

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xbarch.datapaths.base import title_of
 from xbarch.errors import InputError
+from xbarch.plugins import kinds, registry
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
 from xbarch.studies.accuracy.rows import GRID, Measured, Reach, reach
@@ -38,6 +40,12 @@ class Method:
     """For each loss, the run under `BUDGET` of its trained point with the highest ratio within the loss, if any."""
     measured: tuple[Measured | None, ...]
     """What these points keep, and their accuracy."""
+
+    @property
+    def title(self) -> str:
+        """The name in print: that of the data path it is named for, else as in the names of its recipes."""
+        path = registry.find(kinds.PATHS, self.name)
+        return self.name if path is None else title_of(path)
 
 
 @dataclass(frozen=True)
