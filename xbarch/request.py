@@ -217,6 +217,7 @@ class Contents:
         self.parts = {"packages": registry.packages(), "files": registry.digests()}
         self._documents: dict[tuple[str, tuple[str, ...]], Document] = {}
         self._machines: dict[tuple[str, tuple[str, ...]], str] = {}
+        self._encodings: dict[tuple[str, tuple[str, ...]], Encoding | None] = {}
         self._networks: dict[str, Workload] = {}
         self._contents: dict[str, str] = {}
         self._paths: dict[tuple[str, str | None, str, str], dict[str, Any]] = {}
@@ -253,10 +254,13 @@ class Contents:
 
     def encoding(self, request: Request) -> Encoding | None:
         """Return the data path that the architecture of a request names."""
-        if not isinstance(request.arch, Architecture) \
-                and "datapath" not in self.document(str(request.arch), request.overrides).data:
-            return None
-        return self.architecture(request)[0].datapath
+        if isinstance(request.arch, Architecture):
+            return request.arch.datapath
+        key = str(request.arch), request.overrides
+        if key not in self._encodings:
+            named = "datapath" in self.document(*key).data
+            self._encodings[key] = self.architecture(request)[0].datapath if named else None
+        return self._encodings[key]
 
     def machine(self, request: Request) -> str:
         """Return a digest of the architecture after its overrides."""

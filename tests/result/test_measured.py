@@ -95,8 +95,8 @@ def test_reloaded_segments_share_the_accuracy_of_the_whole():
 
 
 @pytest.mark.full
-def test_a_plugin_is_executed_even_where_its_bound_fits(tmp_path, monkeypatch):
-    """Its contract is its own: what it stores is what counts."""
+def test_a_plugin_that_forgets_is_refused_even_where_its_bound_fits(tmp_path):
+    """What it stores is what counts."""
     (tmp_path / "odd.py").write_text(
         "from dataclasses import replace\nfrom xbarch.datapaths.dense import Dense\n\n\nclass Odd(Dense):\n"
         "    name, summary, provenance = 'odd', 'dense, but forgets', 'a test'\n\n"
@@ -110,8 +110,8 @@ def test_a_plugin_is_executed_even_where_its_bound_fits(tmp_path, monkeypatch):
     from xbarch.plugins import registry
 
     registry.load_file(tmp_path / "odd.py")
-    found = xbarch.accuracy("isaac_like", "vgg7_pruned", images=32, datapath="odd")
-    assert not found.proven and found.value < found.integer_network and found.same_class < 0.5
+    with pytest.raises(InputError, match=r"data path odd: layer features\.0: the outputs differ"):
+        xbarch.accuracy("isaac_like", "vgg7_pruned", images=32, datapath="odd")
 
 
 def test_refused():
