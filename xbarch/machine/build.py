@@ -69,4 +69,3 @@ def buildable(architecture: Architecture) -> None:
                              f"action: {action}", field="components")
     path = None if architecture.datapath is None else registry.encoded(architecture.datapath)
     refuse_unemitted(architecture, path)
-

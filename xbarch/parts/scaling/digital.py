@@ -3,13 +3,29 @@ nothing."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from fractions import Fraction
 from typing import ClassVar
 
 from xbarch.parts.scaling.base import Point, Price, Ratios, Relative, Scaling
 
 
-class Adder(Relative):
+class Wide(Relative):
+    """Logic whose area and energy follow its width."""
+
+    grows: ClassVar[int] = 1
+    """The power of the width."""
+
+    @abstractmethod
+    def bits(self, p: Point) -> int:
+        """Its width."""
+
+    def ratios(self, of: Point, at: Point) -> Ratios:
+        wider = Fraction(self.bits(at), self.bits(of)) ** self.grows
+        return Ratios(area=wider, energy=wider)
+
+
+class Adder(Wide):
     """Ripple or prefix: a bit slice for every bit of a partial sum."""
 
     name: ClassVar[str] = "adder"
@@ -20,12 +36,11 @@ class Adder(Relative):
         "bits 137 um2 and 0.1 pJ) have it")
     follows: ClassVar[frozenset[str]] = frozenset({"weight_bits", "input_bits"})
 
-    def ratios(self, of: Point, at: Point) -> Ratios:
-        wider = Fraction(at.weight_bits + at.input_bits, of.weight_bits + of.input_bits)
-        return Ratios(area=wider, energy=wider)
+    def bits(self, p: Point) -> int:
+        return p.weight_bits + p.input_bits
 
 
-class Activation(Relative):
+class Activation(Wide):
     """A comparator or a table of so many bits."""
 
     name: ClassVar[str] = "activation"
@@ -35,12 +50,11 @@ class Activation(Relative):
         "2014)")
     follows: ClassVar[frozenset[str]] = frozenset({"input_bits"})
 
-    def ratios(self, of: Point, at: Point) -> Ratios:
-        wider = Fraction(at.input_bits, of.input_bits)
-        return Ratios(area=wider, energy=wider)
+    def bits(self, p: Point) -> int:
+        return p.input_bits
 
 
-class Multiplier(Relative):
+class Multiplier(Adder):
     """An array of full adders, one for every pair of bits."""
 
     name: ClassVar[str] = "multiplier"
@@ -48,11 +62,7 @@ class Multiplier(Relative):
     provenance: ClassVar[str] = (
         "area and energy by the square of the width, as the integer multipliers of Horowitz, ISSCC 2014 have it (8 "
         "bits 282 um2 and 0.2 pJ, 32 bits 3,495 um2 and 3.1 pJ)")
-    follows: ClassVar[frozenset[str]] = frozenset({"weight_bits", "input_bits"})
-
-    def ratios(self, of: Point, at: Point) -> Ratios:
-        wider = Fraction(at.weight_bits + at.input_bits, of.weight_bits + of.input_bits) ** 2
-        return Ratios(area=wider, energy=wider)
+    grows: ClassVar[int] = 2
 
 
 class Fixed(Scaling):
