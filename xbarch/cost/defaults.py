@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from xbarch.parts.scaling.point import Point
+from xbarch.plugins import registry
+from xbarch.plugins.kinds import SCALING
 from xbarch.specs.architecture import Component
 
 MODELS = {
@@ -17,23 +19,8 @@ MODELS = {
 }
 """By the action that a component is paid for."""
 
-_ARRAY = frozenset({"rows", "columns", "arrays", "cell_bits", "crossbars", "cadence"})
-_MATTERS: dict[str, frozenset[str]] = {
-    "cell_read": _ARRAY, "row_drive": frozenset({"rows", "columns", "arrays", "dac_bits", "crossbars",
-                                                               "cadence"}),
-    "sample": frozenset({"columns", "crossbars", "cadence"}),
-    "conversion": frozenset({"adc_bits", "adcs", "conversion", "node", "columns", "crossbars", "cadence"}),
-    "shift_add": frozenset({"columns", "adc_bits", "adcs", "cell_bits", "weight_bits", "input_bits", "dac_bits",
-                            "crossbars", "cadence"}),
-    "ir_access": frozenset({"rows", "crossbars", "input_bits"}), "or_access": frozenset({"columns", "crossbars"}),
-    "tile_or_access": frozenset({"columns", "crossbars", "imas"}),
-    "edram_access": frozenset({"buffer", "access_bits", "access"}), "global_access": frozenset({"shared"}),
-    "bus_transfer": frozenset({"wires", "bandwidth"}),
-    "flit_hop": frozenset({"link_bits", "clock", "queue", "concentration"}),
-    "activation": frozenset({"input_bits"}), "pool": frozenset({"input_bits"}),
-    "merge_add": frozenset({"weight_bits", "input_bits"}), "requantize": frozenset({"weight_bits", "input_bits"}),
-}
-_UNKNOWN = _ARRAY | {"dac_bits", "adc_bits", "adcs"}  # what may matter to an action that a plugin emits
+_UNKNOWN = frozenset({  # what may matter to an action that a plugin emits
+    "rows", "columns", "arrays", "cell_bits", "crossbars", "cadence", "dac_bits", "adc_bits", "adcs"})
 
 
 def model_of(component: Component) -> str:
@@ -44,13 +31,19 @@ def model_of(component: Component) -> str:
 
 
 def matters(component: Component) -> frozenset[str]:
-    """The attributes of a `Point` that the price of the component depends on, whatever its model knows of them."""
+    """The attributes of a `Point` that the price of the component depends on, whatever its own model knows of them:
+    what the default models of its actions follow."""
     if component.constant:
-        return frozenset({"off_chip"}) if component.scope == "whole" else frozenset()
+        return _followed(model_of(component))
     found: frozenset[str] = frozenset()
     for action in (component.action, *component.covers):
-        found |= _MATTERS.get(action or "", _UNKNOWN)
+        found |= _followed(MODELS[action]) if action in MODELS else _UNKNOWN
     return found
+
+
+def _followed(model: str) -> frozenset[str]:
+    kind = registry.find(SCALING, model)
+    return frozenset() if kind is None else kind.follows
 
 
 def spoken_point(of: Mapping[str, object]) -> str:

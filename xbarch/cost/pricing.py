@@ -143,7 +143,7 @@ def _unlike(a: Architecture, component: Component, kind: str) -> str:
 def _reprice(a: Architecture, name: str, c: Component, of: Point, at: Point) -> Component:
     """One component at what is built; every figure rounded once."""
     field, differs = f"components.{name}.scaling", differing(of, at)
-    left = differs & matters(c)
+    left = differs & matters(c) if differs else differs
     if c.scaling is None and not left:
         return c.model_copy(update={"of": {}}) if c.of else c
     models = _models(a, c, field)

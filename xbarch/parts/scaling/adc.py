@@ -51,7 +51,7 @@ class Adc(Scaling):
 
     kind: ClassVar[str] = "adc"
     follows: ClassVar[frozenset[str]] = frozenset({
-        "adc_bits", "adcs", "conversion", "node", "columns", "crossbars", "rows"})
+        "adc_bits", "adcs", "conversion", "node", "columns", "crossbars", "cadence"})
 
     @abstractmethod
     def energy(self, bits: int) -> Fraction:

@@ -26,7 +26,7 @@ class Array(Relative):
         f"the area of a 1T1R array is exactly in proportion to its cells, whatever their bits, and the energy of a "
         f"read to those that are on: {_FIT}, 64 to 256 rows and 1- to 4-bit cells")
     follows: ClassVar[frozenset[str]] = frozenset({
-        "rows", "columns", "arrays", "cell_bits", "crossbars"})
+        "rows", "columns", "arrays", "cell_bits", "crossbars", "cadence"})
 
     def ratios(self, of: Point, at: Point) -> Ratios:
         return Ratios(area=Fraction(at.cells, of.cells), energy=Fraction(at.arrays, of.arrays),
@@ -44,7 +44,7 @@ class Driver(Relative):
         f"area by rows, whatever the columns, and a sixteenth of the energy in a word line of 128 columns: {_FIT}; "
         "area and energy doubled per bit of a DAC: MNSIM 2.0's table of 1- to 6-bit DACs (Zhu et al., GLSVLSI 2020), "
         "from Saberi et al., TCAS-I 2011 (2^n unit capacitors)")
-    follows: ClassVar[frozenset[str]] = frozenset({"rows", "columns", "arrays", "dac_bits", "crossbars"})
+    follows: ClassVar[frozenset[str]] = frozenset({"rows", "columns", "arrays", "dac_bits", "crossbars", "cadence"})
 
     def ratios(self, of: Point, at: Point) -> Ratios:
         number = Fraction(at.rows * at.crossbars, of.rows * of.crossbars)
@@ -60,7 +60,7 @@ class SampleHold(Relative):
     name: ClassVar[str] = "sample_hold"
     summary: ClassVar[str] = "one sample-and-hold for each bit line"
     provenance: ClassVar[str] = "Shafiee et al., ISAAC, ISCA 2016, Table I: as many as bit lines (8 x 128 in an IMA)"
-    follows: ClassVar[frozenset[str]] = frozenset({"columns", "crossbars"})
+    follows: ClassVar[frozenset[str]] = frozenset({"columns", "crossbars", "cadence"})
 
     def ratios(self, of: Point, at: Point) -> Ratios:
         number = Fraction(at.columns * at.crossbars, of.columns * of.crossbars)
@@ -76,7 +76,7 @@ class ShiftAdd(Relative):
         f"area a + b with 5.382 of a converter's bits, 3.992 of cells per weight, 1.301 of input bits, in um2; energy "
         f"0.687 + 0.2266 of a converter's bits: {_FIT}")
     follows: ClassVar[frozenset[str]] = frozenset({
-        "columns", "adc_bits", "adcs", "cell_bits", "weight_bits", "input_bits", "dac_bits", "crossbars"})
+        "columns", "adc_bits", "adcs", "cell_bits", "weight_bits", "input_bits", "dac_bits", "crossbars", "cadence"})
 
     @staticmethod
     def area(p: Point) -> Fraction:
