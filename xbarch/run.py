@@ -251,7 +251,7 @@ def pack_network(setup: Setup) -> dict[str, Packed]:
         paid = {action for name, c in machine.architecture.components.items() if name not in added
                 for action in (c.action, *c.covers) if action is not None}
         for layer in packed.values():
-            prove(path, layer, machine.geometry, stream(setup.network, layer.layer), paid)
+            prove(path, layer, machine.geometry, stream(setup.network, layer.layer, machine.geometry), paid)
     return packed
 
 

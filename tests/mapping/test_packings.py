@@ -93,7 +93,7 @@ def test_another_network_geometry_path_or_option_has_another_name():
     network, path, geometry, _ = asked("isaac_like", "vgg7_pruned")
 
     def name(network=network, path=path, geometry=geometry):
-        return packings._name(network, path, geometry, {la.name: stream(network, la) for la in network.compute_layers})
+        return packings._name(network, path, geometry, {la.name: stream(network, la, geometry) for la in network.compute_layers})
 
     names = [name(), name(path=datapath("dense")), name(path=datapath("dense", {"sign": "differential"})),
              name(path=datapath("meng", {"group_ch": 8})), name(geometry=replace(geometry, rows=64)),
@@ -134,7 +134,7 @@ def test_what_plugins_pack_is_not_kept(tmp_path):
                                       "    name, summary, provenance = 'mine', 'dense again', 'a test'\n")
     registry.load_file(tmp_path / "mine.py")
     network, path, geometry, _ = asked("isaac_like", "vgg7_pruned")
-    streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
+    streams = {layer.name: stream(network, layer, geometry) for layer in network.compute_layers}
     assert packings._name(network, path, geometry, streams)
     assert packings._name(network, datapath("mine"), geometry, streams) == ""
 

@@ -17,7 +17,7 @@ from xbarch.mapping.plan import Plan
 from xbarch.mapping.traffic import destinations, merging
 from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
 from xbarch.workload.graph import Layer, Workload
-from xbarch.workload.infer import multiplies
+from xbarch.workload.infer import products_per_output
 
 Count = int | Ints
 _OUTSIDE = -1  # the home of the image
@@ -192,14 +192,14 @@ class Compiler:
         m = self.machine
         time = m.unit_time("activation", outputs)
         actions: tuple[tuple[str, Count], ...] = (("activation", outputs),)
-        if multiplies(layer):
-            actions = (*actions, ("requantize", outputs * max(1, len(layer.inputs))))
+        if products := products_per_output(layer):
+            actions = (*actions, ("requantize", outputs * products))
         last = built.add(Stage(f"{layer.name}/activate", self.server("activation", f"tile{home}"), time,
                                m.latency("activate", time), (after,), actions=actions))
         self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
 
     def digital(self, built: Stages, layer: Layer, number: int) -> None:
-        """Compute one window of a pooling layer or residual addition in one tile, from its eDRAM."""
+        """Compute one window of a layer without weights in one tile, from its eDRAM."""
         m, outputs = self.machine, layer.out_shape[0]
         home = self.plan.homes[layer.name][number]
         place, edges = f"tile{home}", self.plan.edges[layer.name]
@@ -212,9 +212,10 @@ class Compiler:
             self.finish(built, layer, number, home, outputs, read)
             return
         kind, action = ("maxpool", "pool") if layer.op == "maxpool" else ("tile_shift_add", "merge_add")
-        time = m.unit_time(action, operations)
-        last = built.add(Stage(f"{layer.name}/{layer.op}", self.server(kind, place), time, m.latency("merge", time),
-                               (read,), actions=((action, operations),)))
+        time, last = m.unit_time(action, operations), read
+        if operations:
+            last = built.add(Stage(f"{layer.name}/{layer.op}", self.server(kind, place), time, m.latency("merge", time),
+                                   (read,), actions=((action, operations),)))
         if layer.op == "maxpool":
             self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.workload.graph import Layer, Workload
+from xbarch.workload.graph import VIEWS, Layer, Workload
 
 Ints = NDArray[np.int64]
 
@@ -40,29 +40,57 @@ class Input:
         return int((self.need - before).max())
 
 
-def _span(size: int, kernel: int, stride: int, padding: int, dilation: int, count: int) -> tuple[Ints, Ints]:
-    """First and last input coordinate of each output coordinate, clipped to the image."""
-    start = np.arange(count, dtype=np.int64) * stride - padding
-    last = np.minimum(start + (kernel - 1) * dilation, size - 1)
-    return np.maximum(start, 0), np.maximum(last, 0)
+def footprint(layer: Layer, pixels: Ints, count: int) -> tuple[Ints, Ints]:
+    """(need, release) of each output window over an input.
 
-
-def footprint(layer: Layer, height: int, width: int) -> tuple[Ints, Ints]:
-    """(need, release) of each output window over a producer of height x width pixels in raster order."""
-    pixels = height * width
-    if layer.op in ("linear", "flatten"):
-        return np.full(1, pixels, np.int64), np.full(1, pixels, np.int64)
-    if layer.op == "add":
-        ramp = np.arange(1, pixels + 1, dtype=np.int64)
-        return ramp, ramp
-    _, oh, ow = layer.out_shape
-    y0, y1 = _span(height, layer.kernel[0], layer.stride[0], layer.padding[0], layer.dilation[0], oh)
-    x0, x1 = _span(width, layer.kernel[1], layer.stride[1], layer.padding[1], layer.dilation[1], ow)
-    need = np.maximum.accumulate((y1[:, None] * width + x1[None, :] + 1).ravel())
-    first = (y0[:, None] * width + x0[None, :]).ravel()
+    pixels: [2, height, width] of the input as the layer names it: the first and the last of the producer's `count`
+    pixels, in raster order, that each of its pixels is made of.
+    """
+    if pixels[0].size == 1 or _whole(layer):
+        start, need = np.full(layer.windows, pixels[0].min()), np.full(layer.windows, pixels[1].max() + 1)
+    elif layer.op in ("add", "mul", "concat", "affine", "norm"):
+        start, need = pixels[0].ravel(), pixels[1].ravel() + 1
+    else:
+        start, need = _sliding(layer, pixels[0], np.minimum), _sliding(layer, pixels[1], np.maximum) + 1
+    need = np.maximum.accumulate(need.astype(np.int64))
     # A pixel is released once no later window reaches back to it.
-    later = np.minimum.accumulate(first[::-1])[::-1]
-    return need, np.append(np.minimum(later[1:], need[:-1]), pixels)
+    later = np.minimum.accumulate(start.astype(np.int64)[::-1])[::-1]
+    return need, np.append(np.minimum(later[1:], need[:-1]), count)
+
+
+def _whole(layer: Layer) -> bool:
+    """Whether every window reads its whole input."""
+    return layer.op in ("linear", *VIEWS) or layer.op == "norm" and layer.kernel != (1, 1)
+
+
+def _sliding(layer: Layer, pixels: Ints, best: np.ufunc) -> Ints:
+    """The least or largest pixel in each window; what lies in the padding is that of the nearest pixel."""
+    (kh, kw), (sh, sw), (dh, dw), (_, oh, ow) = layer.kernel, layer.stride, layer.dilation, layer.out_shape
+    padded = np.pad(pixels, layer.pads, mode="edge")
+    found = None
+    for y in range(kh):
+        for x in range(kw):
+            here = padded[y * dh:y * dh + sh * (oh - 1) + 1:sh, x * dw:x * dw + sw * (ow - 1) + 1:sw]
+            found = here if found is None else best(found, here)
+    assert found is not None
+    return np.asarray(found).ravel()
+
+
+def named(shape: tuple[int, int, int]) -> Ints:
+    """[2, height, width]: a producer's own pixels."""
+    raster = np.arange(shape[1] * shape[2], dtype=np.int64).reshape(shape[1:])
+    return np.stack([raster, raster])
+
+
+def renamed(view: Layer, pixels: Ints) -> Ints:
+    """[2, height, width] of a view's pixels, from those of its input. Zeros need no pixel before them."""
+    if view.index is None:  # flattened
+        return np.array([[[pixels[0].min()]], [[pixels[1].max()]]])
+    sources = view.index % (view.in_shape[1] * view.in_shape[2])
+    zero = view.index < 0
+    first = np.where(zero, pixels[0].max(), pixels[0].ravel()[sources]).min(axis=0)
+    last = np.where(zero, pixels[1].min(), pixels[1].ravel()[sources]).max(axis=0)
+    return np.stack([np.minimum(first, last), last])
 
 
 def running_sums(layer: Layer, bits: int) -> int:
@@ -73,23 +101,22 @@ def running_sums(layer: Layer, bits: int) -> int:
 
 
 def inputs(workload: Workload) -> dict[str, list[Input]]:
-    """Inputs of every layer except flatten nodes, which only rename their producer."""
-    def source(name: str) -> Layer:
-        layer = workload[name]
-        return source(layer.inputs[0]) if layer.op == "flatten" else layer
-
+    """Inputs of every layer except views, which only rename their producer."""
+    known: dict[str, tuple[Layer, Ints]] = {}  # of each layer's values: who makes them, which pixels they are
     result: dict[str, list[Input]] = {}
     for layer in workload.layers:
-        if layer.op == "flatten":
+        if layer.op in VIEWS:
+            producer, pixels = known[layer.inputs[0]]
+            known[layer.name] = producer, renamed(layer, pixels)
             continue
         entries = []
         for name in layer.inputs:
-            producer = source(name)
-            channels, height, width = producer.out_shape
-            need, release = footprint(layer, height, width)
-            entries.append(Input(producer.name, need, release, channels, producer.output_bits, layer.summed,
-                                 running_sums(layer, producer.output_bits)))
+            producer, pixels = known[name]
+            need, release = footprint(layer, pixels, producer.windows)
+            entries.append(Input(producer.name, need, release, producer.out_shape[0], producer.output_bits,
+                                 layer.summed, running_sums(layer, producer.output_bits)))
         result[layer.name] = entries
+        known[layer.name] = layer, named(layer.out_shape)
     return result
 
 

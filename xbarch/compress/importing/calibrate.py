@@ -49,16 +49,19 @@ def calibrate(network: Network, images: Tensor) -> int:
     values: dict[str, Tensor] = {}
     for la in network.layers:
         node = network.node(la.name)
-        inputs = [values[i] for i in la.inputs] or [images]
+        inputs = network.given(la, values) or [images]
         y = _normalized(node, node.sums(inputs[0])) if la.compute else node.compute(*inputs)
         if not bool(torch.isfinite(y).all()):
             raise InputError(f"layer {la.name} computes values that are not finite: its weights are too large",
                              field="weights")
+        if node.function is not None and node.inner is not None:
+            _fit(node.inner.most, _shares(), y, node.inner)
+            y = node.function(node.inner(y))
         if isinstance(node.out, Pact):
             _fit(node.out.alpha, _shares(), y, node.out)
         elif isinstance(node.out, Signed):
             _fit(node.out.most, _shares(), y, node.out)
-        values[la.name] = y if node.out is None else node.out(y)
+        values[la.name] = (y.relu() if la.relu else y) if node.out is None else node.out(y)
         for name in la.inputs:
             if last[name] == la.name:
                 values.pop(name, None)

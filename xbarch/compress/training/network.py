@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from xbarch.compress.intake import models
 from xbarch.compress.intake.checkpoint import restore
-from xbarch.compress.intake.trace import trace_model
+from xbarch.compress.intake.trace import prepare, trace_model
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Parts
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Recipe
+
+_IMAGES = 2  # real ones on which model and graph must agree
 
 
 def build(recipe: Recipe, parts: Parts) -> Network:
@@ -18,12 +20,12 @@ def build(recipe: Recipe, parts: Parts) -> Network:
         InputError: the model or the checkpoint cannot be used for the data.
     """
     model = models.build(recipe.model, parts.classes, recipe.width, recipe.seed)
-    graph = trace_model(model, parts.shape)
     if recipe.checkpoint is not None:
+        prepare(model, parts.shape)
         restore(model, recipe.checkpoint)
-        graph = trace_model(model, parts.shape)
-    for name, parameters in graph.parameters.items():
-        if not all(bool(t.isfinite().all()) for t in parameters.tensors()):
+    graph = trace_model(model, parts.shape, parts.test[slice(0, _IMAGES)][0])
+    for name in (la.name for la in graph.layers):
+        if not all(bool(t.isfinite().all()) for t in graph.tensors(name)):
             raise InputError(f"layer {name} has weights that are not finite numbers (NaN or infinite)",
                              file=recipe.checkpoint, field="" if recipe.checkpoint else "model")
     _check_scores(graph.layers[-1].out_shape, parts.classes)
