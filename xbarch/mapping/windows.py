@@ -60,7 +60,7 @@ def footprint(layer: Layer, pixels: Ints, count: int) -> tuple[Ints, Ints]:
 
 def _whole(layer: Layer) -> bool:
     """Whether every window reads its whole input."""
-    return layer.op in ("linear", *VIEWS) or layer.op == "norm" and layer.kernel != (1, 1)
+    return layer.op in ("linear", *VIEWS) or (layer.op == "norm" and layer.kernel != (1, 1))
 
 
 def _sliding(layer: Layer, pixels: Ints, best: np.ufunc) -> Ints:

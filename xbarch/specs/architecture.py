@@ -114,10 +114,10 @@ class Crossbar(Spec):
     conversion: Time = Field(ge=1, description="time of one conversion")
     sensing: Sensed = Sensed()
     signed_inputs: Literal["twos_complement", "offset"] | None = Field(
-        None, description="how signed inputs of b bits drive word lines. twos_complement: the sums of the last phase are "
-                          "subtracted (ISAAC), which needs phases of one bit; offset: 2**(b - 1) is added, and the "
-                          "activation unit's bias takes it out. Neither needs more phases. none: twos_complement where "
-                          "phases have one bit, else offset")
+        None, description="how signed inputs of b bits drive word lines. twos_complement: the sums of the last phase "
+                          "are subtracted (ISAAC), which needs phases of one bit; offset: 2**(b - 1) is added, and the "
+                          "activation unit's bias takes it out. Neither needs more phases. none: twos_complement "
+                          "where phases have one bit, else offset")
     operation_unit: OperationUnit | None = Field(None, description="none: a read senses the whole array")
     gated: bool = Field(True, description="bit lines that hold nothing are not converted, as the schedule knows them; "
                                           "false: a read converts every bit line of the array, or of its operation "
@@ -128,8 +128,8 @@ class Crossbar(Spec):
     @model_validator(mode="after")
     def _signs_fit(self) -> "Crossbar":
         if self.signed_inputs == "twos_complement" and self.dac_bits > 1:
-            raise ValueError(f"signed_inputs: must be offset where a phase drives {self.dac_bits} bits, since a sign has "
-                             "a phase of its own in two's complement")
+            raise ValueError(f"signed_inputs: must be offset where a phase drives {self.dac_bits} bits, since a sign "
+                             "has a phase of its own in two's complement")
         return self
 
     @model_validator(mode="after")

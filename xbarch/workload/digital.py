@@ -36,7 +36,8 @@ def real(layer: Layer, inputs: Sequence[Maps]) -> Reals:
         return np.asarray(scale[0] * (x.astype(np.float64) * inputs[1]))
     assert layer.bias is not None
     gain, shift = scale[:, None, None, None], layer.bias[:, None, None, None]
-    return gain * (normalized(layer, x) if layer.op == "norm" else x) + shift
+    found: Reals = gain * (normalized(layer, x) if layer.op == "norm" else x) + shift
+    return found
 
 
 def normalized(layer: Layer, x: Maps) -> Reals:

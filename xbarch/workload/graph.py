@@ -11,7 +11,8 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Op = Literal["input", "conv", "linear", "maxpool", "avgpool", "add", "flatten", "mul", "concat", "affine", "norm", "view"]
+Op = Literal["input", "conv", "linear", "maxpool", "avgpool", "add", "flatten", "mul", "concat", "affine", "norm",
+             "view"]
 VIEWS = ("flatten", "view")  # ops that name values anew and compute nothing
 SCALED = ("conv", "linear", "avgpool", "add", "mul", "concat", "affine", "norm")  # ops that round to new levels
 Ints = NDArray[np.integer[Any]]

@@ -64,7 +64,8 @@ def unpack_mask(data: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.b
 
 def pack_index(index: Ints) -> NDArray[np.uint8]:
     """Positions as compressed differences, which are few where the order is regular."""
-    return np.frombuffer(zlib.compress(np.diff(index.ravel().astype(np.int32), prepend=0).tobytes(), 9), np.uint8)
+    steps = np.diff(index.ravel(), prepend=0).astype(np.int32)
+    return np.frombuffer(zlib.compress(steps.tobytes(), 9), np.uint8)
 
 
 def unpack_index(data: NDArray[np.uint8], shape: tuple[int, ...]) -> Ints:

@@ -43,7 +43,8 @@ def check_shapes(layer: Layer, known: Mapping[str, Layer], place: str, path: Pat
     if problem := _unequal(layer, beside):
         raise refuse(problem, "inputs")
     if layer.op == "norm" and (layer.kernel not in ((1, 1), (h, w)) or not layer.epsilon or c % layer.groups):
-        raise refuse(f"must be (1, 1) or {(h, w)}, with an epsilon above 0 and groups that divide {c} channels", "kernel")
+        raise refuse(f"must be (1, 1) or {(h, w)}, with an epsilon above 0 and groups that divide {c} channels",
+                     "kernel")
     same = dict.fromkeys(("input", "add", "mul", "affine", "norm"), layer.in_shape)
     out = {**same, "flatten": (c * h * w, 1, 1), "view": layer.out_shape,
            "concat": (c + sum(shape[0] for shape in beside), h, w),

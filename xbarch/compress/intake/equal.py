@@ -35,8 +35,8 @@ def check_equal(model: nn.Module, program: Any, reader: Reader, graph: ModelGrap
         right, kind = _right(model, tried)
         found = close(graph, outputs(cast(graph, kind), tried.to(kind))[graph.layers[-1].name])
         if right.numel() != found.numel():
-            raise InputError(f"returns {right.numel() // len(right)} values for an image, where the layers that were read "
-                             f"give {found.numel() // len(found)}", field="model")
+            raise InputError(f"returns {right.numel() // len(right)} values for an image, where the layers that were "
+                             f"read give {found.numel() // len(found)}", field="model")
         apart = _apart(right.reshape(found.shape), found)
         if apart > SHARE:
             at = _first_difference(program, reader, graph, tried[:1])
@@ -105,7 +105,7 @@ def _first_difference(program: Any, reader: Reader, graph: ModelGraph, image: Te
     recorder.run(image)
     last: dict[str, tuple[Value, Tensor]] = {}
     for node, result in theirs.items():
-        known = reader.values.get(names.get(node.name))  # type: ignore[arg-type]
+        known = reader.values.get(names[node.name]) if node.name in names else None
         if isinstance(known, Value) and isinstance(result, Tensor) and result.shape == known.shape:
             last[known.layer] = known, result
     for layer in graph.layers:

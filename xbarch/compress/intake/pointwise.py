@@ -11,8 +11,8 @@ from torch import Tensor, fx
 
 from xbarch.compress.intake.graph import Gains
 from xbarch.compress.intake.reader import Reader, arguments, kind
-from xbarch.compress.intake.values import Positions, Value, is_plain
 from xbarch.compress.intake.scaling import scale_by
+from xbarch.compress.intake.values import Positions, Value, is_plain
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer
 
@@ -30,10 +30,9 @@ def relu(r: Reader, node: fx.Node) -> None:
 
 def clip(r: Reader, node: fx.Node) -> None:
     """relu6, hardtanh and clamp: a clip at zero is ReLU, with an upper bound if there is one."""
-    low, high = (0.0, 6.0) if kind(node) == "relu6" else (
-        arguments(node)[1], None) if kind(node) == "clamp_min" else arguments(node)[1:3]
-    if kind(node) == "hardtanh":
-        low, high = float(low), float(high)
+    low: Any
+    high: Any
+    low, high = (0.0, 6.0) if kind(node) == "relu6" else (*arguments(node)[1:3], None)[:2]
     if any(isinstance(bound, fx.Node) for bound in (low, high)) or kind(node) == "clamp_max" or low != 0 or (
             high is not None and high <= 0):
         pointwise(r, node)
@@ -67,13 +66,13 @@ def pointwise(r: Reader, node: fx.Node) -> None:
 def prelu(r: Reader, node: fx.Node) -> None:
     """With one slope a function; with one for each channel, slope * x + (1 - slope) * relu(x)."""
     x, weight = node.args[:2]
-    slope = r.constants.get(weight)  # type: ignore[arg-type]
+    slope = r.constants.get(weight) if isinstance(weight, fx.Node) else None
     if slope is None or slope.numel() == 1:
         pointwise(r, node)
         return
     name, value = r.by_channel(r.value(x), 1, node)
     shape = r.layers[name].out_shape
-    made = []
+    made: list[str] = []
     for word, source, gain in (("relu", name, torch.ones(shape[0])), ("behind", "", 1 - slope), ("slope", name, slope)):
         layer = Layer(name=r.new_name(node, word), op="affine", inputs=(source or made[-1],), in_shape=shape,
                       out_shape=shape, relu=word == "relu")

@@ -26,8 +26,8 @@ def average_pool(r: Reader, node: fx.Node) -> None:
     x, kernel, stride, padding, _, with_padding, *divisor = arguments(node)
     window = two(kernel), two(stride or kernel), two(padding, 0), (1, 1)
     if any(divisor) or (not with_padding and any(window[2])):
-        raise InputError(f"average pooling {r.place(node)} must divide by the size of its kernel (count_include_pad=True, "
-                         "no divisor_override)", field="model")
+        raise InputError(f"average pooling {r.place(node)} must divide by the size of its kernel "
+                         "(count_include_pad=True, no divisor_override)", field="model")
     pool(r, node, "avgpool", x, window)
 
 
@@ -55,8 +55,8 @@ def adaptive(r: Reader, node: fx.Node) -> None:
         r.values[node] = Value(value.layer, value.numbers, node_shape(node), value.index)
         return
     if any(n % o for n, o in zip(index.shape[1:], size[1:], strict=True)):
-        raise InputError(f"adaptive pooling {r.place(node)} must divide {index.shape[1]} x {index.shape[2]} pixels evenly, "
-                         f"which {size[1]} x {size[2]} does not", field="model")
+        raise InputError(f"adaptive pooling {r.place(node)} must divide {index.shape[1]} x {index.shape[2]} pixels "
+                         f"evenly, which {size[1]} x {size[2]} does not", field="model")
     kernel = (index.shape[1] // size[1], index.shape[2] // size[2])
     pool(r, node, op, x, (kernel, kernel, (0, 0), (1, 1)))
 

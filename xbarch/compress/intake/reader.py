@@ -90,9 +90,10 @@ class Reader:
         kept = [la for la in self.layers.values() if la.name in needed]
         order = [*(la for la in kept if la is not last), last]
         if last.name in self.limits:  # the last layer's outputs stay real: no quantizer clips them
-            raise InputError(f"ends in a clip (behind {last.name}); leave it out", field="model")
-        return ModelGraph(tuple(order), *({n: v for n, v in known.items() if n in needed} for known in (
-            self.parameters, self.gains, self.limits, self.functions)), *self.closing)
+            limit = self.limits.pop(last.name)
+            order[-1] = replace(last, relu=False, function="clip", signed_out=False)
+            self.functions[last.name] = lambda y: y.clamp(0, limit)
+        return ModelGraph(tuple(order), self.parameters, self.gains, self.limits, self.functions, *self.closing)
 
     def read_operation(self, node: fx.Node) -> None:
         if all(n in self.constants for n in node.all_input_nodes):

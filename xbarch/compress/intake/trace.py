@@ -42,8 +42,8 @@ def trace_model(model: nn.Module, shape: Shape, images: Tensor | None = None) ->
     except InputError:
         raise
     except Exception as error:  # an operation with arguments that no handler knows
-        raise InputError(f"cannot be mapped to layers ({type(error).__name__}: {brief(' '.join(str(error).split()), 150)})",
-                         field="model") from None
+        text = brief(" ".join(str(error).split()), 150)
+        raise InputError(f"cannot be mapped to layers ({type(error).__name__}: {text})", field="model") from None
     with quiet():
         check_equal(model, program, reader, graph, images)
     return graph

@@ -197,7 +197,8 @@ def tensor(r: Reader, node: Any) -> Tensor | None:
         return None
     found = r.constants.get(node)
     if not isinstance(found, Tensor):
-        raise InputError(f"the operation that reads {node} needs a parameter there, not a computed value", field="model")
+        raise InputError(f"the operation that reads {node} needs a parameter there, not a computed value",
+                         field="model")
     return found
 
 

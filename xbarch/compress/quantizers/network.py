@@ -102,8 +102,8 @@ class Node(nn.Module):
         """Factors and summands of an affine layer or a norm are trained; those of an addition are fixed."""
         if self.layer.op != "add":
             gains = Gains(nn.Parameter(gains.gain.clone()), nn.Parameter(gains.shift.clone()))
-            self.register_parameter("gain", gains.gain)  # type: ignore[arg-type]
-            self.register_parameter("shift", gains.shift)  # type: ignore[arg-type]
+            self.register_parameter("gain", gains.gain)
+            self.register_parameter("shift", gains.shift)
         self.gains = gains
 
     @property
@@ -293,7 +293,8 @@ def _driving(layers: tuple[Layer, ...]) -> set[str]:
 
 def _refuse_in_chain(layer: Layer, graph: ModelGraph) -> None:
     """A chain of powers of two adds and shifts; nothing else."""
-    if layer.function or layer.op in ("mul", "concat", "affine", "norm") or layer.signed_in or layer.name in graph.gains:
+    beyond = layer.op in ("mul", "concat", "affine", "norm") or layer.name in graph.gains
+    if layer.function or layer.signed_in or beyond:
         why = layer.function or ("signed inputs" if layer.signed_in else layer.op)
         raise InputError(f"layer {layer.name} ({why}) needs more than additions and shifts; chain: real can compute it",
                          field="quantization.chain")

@@ -62,8 +62,8 @@ def _table(node: Node) -> Ints:
     with torch.no_grad():
         found = node.function(inner)
         if not bool(found.isfinite().all()):
-            raise InputError(f"the function {node.layer.function} of layer {node.layer.name} is not finite for every value "
-                             f"from {float(inner[0]):.3g} to {float(inner[-1]):.3g}", field="model")
+            raise InputError(f"the function {node.layer.function} of layer {node.layer.name} is not finite for every "
+                             f"value from {float(inner[0]):.3g} to {float(inner[-1]):.3g}", field="model")
         step = 1.0 if node.out is None else float(node.out.step)
         levels = (found / step + 0.5).floor().numpy()
     return np.clip(levels, *node.layer.levels).astype(np.int32)
