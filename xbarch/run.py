@@ -280,7 +280,8 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     planned = _planned(setup, network, packed)
     if request.mode != "pipelined":
         barriers.require_room(planned, network, machine.room().buffer, request.images if request.mode == "batch" else 1)
-    plain = (compile_with_egress if leaving else compile_graph)(machine, network, packed, planned, request.images)
+    with setup.blamed():
+        plain = (compile_with_egress if leaving else compile_graph)(machine, network, packed, planned, request.images)
     graph = apply_mode(plain, request.mode)
     check(graph)
     with setup.blamed():

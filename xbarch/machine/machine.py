@@ -91,19 +91,19 @@ class Machine:
         unit = self.units.get(stage.unit or "")
         width = self.bus_bits if stage.role == "transfer" else self.edram_bits
         usual = self.bus_time(bits) if stage.role == "transfer" else self.edram_time(bits)
+        action = self.architecture.action(stage)
         if unit is None:
-            return ACTIONS[stage.role], -(-bits // width), usual
+            return action, -(-bits // width), usual
         words = -(-bits // (unit.spec.bits or width))
         time = unit.tile_time(usual, Fraction(1)) if unit.spec.time is None else \
             unit.tile_time(words, Fraction(unit.spec.time))
-        return unit.spec.action or ACTIONS[stage.role], words, time
+        return action, words, time
 
     def operating(self, stage: Stage, operations: int) -> tuple[str, int]:
         """Return what operations in a stage of role merge or activate are counted as, and how long they take."""
-        unit, action = self.units.get(stage.unit or ""), ACTIONS[stage.role]
+        unit, action = self.units.get(stage.unit or ""), self.architecture.action(stage)
         if unit is None:
             return action, self.unit_time(action, operations)
-        action = unit.spec.action or action
         each = self.rate(action) if unit.spec.time is None else Fraction(unit.spec.time)
         return action, unit.tile_time(operations, each)
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xbarch.errors import CapacityError
+from xbarch.errors import InputError
 from xbarch.machine.units import Count, Shared, plain
-from xbarch.mapping.pack import Packed
+from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.traffic import merging
 from xbarch.sim.graph import Stage
@@ -78,7 +78,7 @@ class Passage:
     def drive(self, stage: pipeline.Stage, part: Part, after: After) -> After:
         """Drive the word lines by drivers that crossbars share. The first read starts with its inputs; the last one
         when all are driven."""
-        w, unit = self.packed.work, self.unit(stage)
+        w, unit, action = self.packed.work, self.unit(stage), self.compiler.machine.architecture.action(stage)
         counts = self.packed.by_crossbar(w.reads * w.rows)[..., part.start:part.stop]
         assert unit.spec.time is not None
         ends = []
@@ -86,7 +86,7 @@ class Passage:
             mine = counts[..., start - part.start:stop - part.start]
             time = unit.crossbars_time(mine, Fraction(unit.spec.time))
             ends.append(self.add(stage.called, self.shared(unit, place, part), time, self.first(time) + stage.latency,
-                                 after, actions=((unit.spec.action or "row_drive", plain(mine.sum(axis=-1))),)))
+                                 after, actions=((action, plain(mine.sum(axis=-1))),)))
         return tuple(ends)
 
     def compute(self, stage: pipeline.Stage, part: Part, after: After) -> After:
@@ -106,14 +106,13 @@ class Passage:
     def convert(self, stage: pipeline.Stage, part: Part, after: After) -> After:
         """Convert the sums of a part at the converters that its crossbars share with others: done when the converters
         are, and not before the last read's sums are made and converted."""
-        unit, counts = self.unit(stage), self.packed.by_crossbar(self.packed.actions["conversion"])
+        unit, counts, timed = self.unit(stage), *self.conversions
         ends, last = list[int](), list[Count]()
         for place, start, stop in unit.pieces(part):
-            mine = counts[..., start:stop]
-            time = unit.crossbars_time(mine, self.packed.sensing.conversion)
+            time = unit.crossbars_time(timed[..., start:stop], self.packed.sensing.conversion)
             last.append(self.first(time))
             ends.append(self.add(stage.called, self.shared(unit, place, part), time, time + stage.latency, after,
-                                 actions=(("conversion", plain(mine.sum(axis=-1))),)))
+                                 actions=(("conversion", plain(counts[..., start:stop].sum(axis=-1))),)))
         rest = self.compiler.times(self.packed, part)[0] - self.first_read(part) + latest(last) + stage.latency
         return (*ends, self.add("last_read", -1, 0, rest, after))
 
@@ -125,6 +124,13 @@ class Passage:
         """The server of a shared unit; where it is shared in fixed turns, a part's own."""
         own = f"{place}.{self.layer.name}.{self.number}.{part.tile}.{part.slot}"
         return self.compiler.server(unit.name, place if unit.queues else own)
+
+    @cached_property
+    def conversions(self) -> tuple[Ints, Ints]:
+        """Conversions of a window, [..., crossbars], and those that take time: that of a reference column is hidden."""
+        made, columns = self.packed.actions["conversion"], np.maximum(self.packed.work.columns, 1)
+        timed = made * np.minimum(columns, self.packed.sensing.array.columns) // columns
+        return self.packed.by_crossbar(made), self.packed.by_crossbar(timed)
 
     @cached_property
     def reads(self) -> Count:
@@ -164,7 +170,7 @@ class Passage:
         adds = sum(self.packed.partial_sums(*c.span(p)) for p in group) - outputs
         merges = m.stages.has("merge")
         if adds and not merges:
-            raise CapacityError(
+            raise InputError(
                 f"layer {self.layer.name} has {adds + outputs} partial sums for {outputs} outputs in a copy, and "
                 f"{m.architecture.name} has no stage that merges them; use taller crossbars, so that its "
                 f"{self.layer.rows} inputs fit the word lines of one IMA, or add a stage of role merge",

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema
 
 from xbarch.specs.fields import Name, Ratio, Source, Text
 from xbarch.specs.model import Spec
-from xbarch.specs.pipeline import NEAR, Pipeline, SharedUnit
+from xbarch.specs.pipeline import ACTIONS, NEAR, Pipeline, SharedUnit, Stage
 from xbarch.units import Area, Bandwidth, Energy, Frequency, Length, Memory, Power, Time
 
 
@@ -391,6 +391,11 @@ class Architecture(Spec):
             f": must have whole converters, not {made}: as many as crossbar.adcs_per_crossbar "
             f"({self.crossbar.adcs_per_crossbar}) makes for the {unit.serves * self.shared_by(unit.level):,} crossbars "
             "that share them")
+
+    def action(self, stage: Stage) -> str:
+        """What a stage's work is counted and paid as."""
+        unit = self.units.get(stage.unit or "")
+        return (unit and unit.action) or ACTIONS[stage.role]
 
     def shared_by(self, level: str) -> int:
         """Crossbars of one crossbar, IMA, tile or chip."""
