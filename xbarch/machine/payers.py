@@ -62,7 +62,9 @@ def always(a: Architecture) -> dict[str, str]:
 def emitters(a: Architecture, path: DataPath | None = None) -> dict[str, str]:
     """Return what emits each action on a machine, in words: stages, the sensing unit, unit processes, and a data path
     if one is given."""
-    found = {**SOME_LAYERS, **always(a), **(GLOBAL_BUFFER if a.global_buffer else {})}
+    found = always(a)
+    found |= {action: who for action, who in SOME_LAYERS.items() if action not in found}
+    found |= GLOBAL_BUFFER if a.global_buffer else {}
 
     def add(actions: Iterator[str], who: str) -> None:
         for action in actions:
