@@ -260,10 +260,14 @@ class Contents:
         """Return the data path that the architecture of a request names."""
         if isinstance(request.arch, Architecture):
             return request.arch.datapath
-        key = str(request.arch), request.overrides
+        return self.named(str(request.arch), request.overrides)
+
+    def named(self, name: str, overrides: tuple[str, ...] = ()) -> Encoding | None:
+        """Return the data path that the architecture of that name names."""
+        key = name, overrides
         if key not in self._encodings:
-            named = "datapath" in self.document(*key).data
-            self._encodings[key] = self.architecture(request)[0].datapath if named else None
+            found = self.document(*key)
+            self._encodings[key] = validate(found, Architecture).datapath if "datapath" in found.data else None
         return self._encodings[key]
 
     def machine(self, request: Request) -> str:
@@ -326,6 +330,14 @@ def choose_datapath(network: Workload, datapath: str | None, options: Mapping[st
             raise
         raise InputError(error.message, file=network.file, field=error.field) from None
     return registry.datapath(name, {**network.options, **options}) if options else own_path
+
+
+def chosen_options(path: DataPath, network: Workload, datapath: str | None,
+                   wanted: Encoding | None = None) -> dict[str, Any]:
+    """Return the options of a request's data path that are other than if the request had given none: a run's name has
+    them. datapath, wanted: as of `choose_datapath`."""
+    unasked = choose_datapath(network, datapath, {}, wanted).options.model_dump()
+    return {name: value for name, value in path.options.model_dump().items() if value != unasked.get(name)}
 
 
 def _refuse_other(wanted: Encoding, datapath: str | None, options: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ from xbarch.mapping.plan import Plan, plan
 from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
 from xbarch.plugins import checked, guard, registry
-from xbarch.request import Choices, Contents, Request, choose_datapath, to_request, widen
+from xbarch.request import Choices, Contents, Request, choose_datapath, chosen_options, to_request, widen
 from xbarch.result.ledger import ledger
 from xbarch.result.record import record
 from xbarch.result.result import Result
@@ -179,6 +179,8 @@ class Setup:
     path: DataPath
     source: Document | None
     """The file of the architecture; None for a loaded one."""
+    chosen: Mapping[str, Any]
+    """Options of the data path that were asked for."""
 
     @contextmanager
     def blamed(self) -> Iterator[None]:
@@ -216,7 +218,9 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
         machine = build(architecture, network, path, request.policy, request.chips)
     if not may_repeat(_asked(request), machine):
         refuse_many(request.images, sum(layer.windows for layer in network.layers), " where every image is simulated")
-    return Setup(request=request, architecture=architecture, machine=machine, network=network, path=path, source=found)
+    chosen = chosen_options(path, network, request.datapath, architecture.datapath)
+    return Setup(request=request, architecture=architecture, machine=machine, network=network, path=path, source=found,
+                 chosen=chosen)
 
 
 def refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> None:
@@ -327,7 +331,7 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
                trace=done.trace, steady=done.steady, bounds=done.bounds,
                ledger=ledger(drawn, done.trace, machine.prices()),
                nameplate=nameplate(machine.architecture, *machine.precision(network)), overrides=request.overrides,
-               batch=request.batch, mode=request.mode, engine=ran.engine, why=ran.why)
+               chosen=setup.chosen, batch=request.batch, mode=request.mode, engine=ran.engine, why=ran.why)
 
 
 def _asked(request: Request, progress: WindowProgress | None = None) -> Asked:

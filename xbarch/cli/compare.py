@@ -30,6 +30,7 @@ from xbarch.cli.reading import axes, given, load_plugins, words
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
 from xbarch.support import defaults
+from xbarch.support.pairs import read_pairs
 
 _ARCHITECTURES = names.several(names.named("architectures"))
 
@@ -46,8 +47,11 @@ def compare(
         "--workload", "-w", metavar="NAMES", help="Workloads to run.",
         autocompletion=names.several(names.named("workloads")))] = [],
     datapath: Annotated[list[str], typer.Option(
-        metavar="NAMES", help="Data paths to run, or own | all (default: own, the one each workload was made for).",
+        "--datapath", "-d", metavar="NAMES", help="Data paths to run, with options as in meng:group_ch=8, or own | all "
+        "(default: own, the one each workload was made for).",
         autocompletion=names.several(names.named("datapaths")))] = [],
+    option: Annotated[list[str], typer.Option(
+        "--option", "-o", metavar="NAME=VALUE", help="Option of all data paths that have it; repeatable.")] = [],
     policy: Annotated[list[str], typer.Option(
         metavar="POLICIES", help=f"Policies to run under (default: {defaults.EQUAL}, the same crossbars for all).",
         autocompletion=names.several(names.choice(*names.POLICIES)))] = [],
@@ -78,7 +82,8 @@ def compare(
     from xbarch.studies import comparison
 
     choices = given(images=images, chips=chips, mode=mode, placement=placement, periphery=periphery, batch=batch,
-                    engine=engine, reload=reload, bits=bits, accuracy=accuracy, axes=axes(axis))
+                    engine=engine, reload=reload, bits=bits, accuracy=accuracy, axes=axes(axis),
+                    options={"all": chosen} if (chosen := read_pairs(option)) else {})
     if study is not None and (beside := given(**choices, datapath=datapath, policy=policy)):
         raise InputError("a study file says this itself; change it there", field=next(iter(beside)))
     within = None if scope is None else checked_scope(scope)

@@ -31,10 +31,11 @@ from xbarch.cli.arguments import (
     Set,
     Trace,
 )
-from xbarch.cli.reading import load_plugins, pairs, words
+from xbarch.cli.reading import load_plugins, words
 from xbarch.cli.terminal import Bar, wrote
 from xbarch.errors import InputError
 from xbarch.support import defaults, output
+from xbarch.support.pairs import read_pairs
 
 
 def simulate(
@@ -64,7 +65,7 @@ def simulate(
         raise InputError("--format needs --out, the folder for the pictures")
     with Bar("simulate", as_json) as progress:
         request = Request(arch=arch, workload=workload, policy=policy, images=images, chips=chips, datapath=datapath,
-                          options=pairs(option), overrides=tuple(set), batch=batch, placement=placement,
+                          options=read_pairs(option), overrides=tuple(set), batch=batch, placement=placement,
                           periphery=periphery, mode=mode, engine=engine, reload=reload, bits=bits, accuracy=accuracy)
         result = run.simulate(request, trace=trace, progress=progress)
     if out is not None:

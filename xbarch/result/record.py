@@ -62,7 +62,7 @@ def _record(run: Run) -> schema.Record:
         schema=schema.SCHEMA,
         provenance=_provenance(run),
         architecture=_architecture(run),
-        datapath=schema.Path(name=run.path.name, options=run.path.options.model_dump(),
+        datapath=schema.Path(name=run.path.name, options=run.path.options.model_dump(), chosen=dict(run.chosen),
                              provenance=run.path.provenance),
         workload=_workload(run),
         policy=run.plan.policy,

@@ -81,6 +81,9 @@ class Path(Part):
 
     name: Text = Field(description="name of the data path")
     options: dict[str, Any] = Field(description="options of the data path, defaults included")
+    chosen: dict[str, Any] = Field({}, description=(
+        "options that were asked for: those with another value than the workload, the architecture or the defaults "
+        "give; the run's name has them"))
     provenance: Text = Field(
         description="which parts follow the paper, which the authors' code, and which are this project's reading")
 

@@ -10,6 +10,7 @@ from xbarch.result import words
 from xbarch.result.schema import DenseEquivalent, Effective, Record
 from xbarch.support import numbers
 from xbarch.support.defaults import PERIPHERY, SCOPE, SCOPES, Scope
+from xbarch.support.pairs import with_options
 
 _LINES, _COLUMNS, _LABEL = 24, 80, 17
 _LARGEST = 5  # components named
@@ -21,7 +22,8 @@ def title(r: Record) -> str:
     """Workload, data path, architecture and what else tells the run from others."""
     placement, chips = r.interconnect.placement if r.interconnect else "row_major", r.architecture.chips
     return " · ".join([
-        r.workload.name, r.datapath.name, r.architecture.name, *r.architecture.overrides, r.policy,
+        r.workload.name, with_options(r.datapath.name, r.datapath.chosen), r.architecture.name,
+        *r.architecture.overrides, r.policy,
         *([r.mode] if r.mode != "pipelined" else []), *([placement] if placement != "row_major" else []),
         *([periphery_kind(r)] if periphery_kind(r) != PERIPHERY else []),
         *([f"{chips} chips"] if chips > 1 else [])])
@@ -41,7 +43,8 @@ def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
     rest = ", ".join(f"{other} {numbers.energy(r.energy.scopes_aj[other])}" for other in SCOPES if other != scope)
     efficiency, dense = (part.tops_per_w_by_scope[scope] for part in (r.effective, r.dense_equivalent))
     return [
-        ("workload", f"{r.workload.name} ({weights(r)}) by {numbers.path(r.datapath.name, r.datapath.provenance)}, "
+        ("workload", f"{r.workload.name} ({weights(r)}) by "
+                     f"{numbers.path(r.datapath.name, r.datapath.provenance, r.datapath.chosen)}, "
                      f"{numbers.count(r.images, 'image')}, {r.mode}"),
         ("machine", f"{_architecture(r)}; {numbers.count(r.mapping.crossbars, 'crossbar')} on "
                     f"{numbers.count(r.mapping.tiles, 'tile')}, policy {r.policy} "
