@@ -286,7 +286,8 @@ class Compiler:
         if queue is None or not flits:
             return ()
         if key not in self.takes:
-            self.takes[key] = tuple((self.pool(f"queue@{label(link)}", queue), flits) for link in hop.queues)
+            all_planes = queue * self.machine.architecture.network.planes
+            self.takes[key] = tuple((self.pool(f"queue@{label(link)}", all_planes), flits) for link in hop.queues)
         return self.takes[key]
 
 
