@@ -235,7 +235,7 @@ def refused(file, line, words):
     (["{role: read, latency: 0 ns, after: [merge], source: test}", "transfer", "compute", "merge", "activate", "write"],
      "the stages wait for each other in a ring: read after merge after compute after transfer after read"),
     (["read", "transfer", "transfer", "compute"], "two stages are named transfer"),
-    (["read", "{role: transfer, latency: 0 ns, after: [raed], source: test}", "compute"], "must name other stages"),
+    (["read", "{role: transfer, latency: 0 ns, after: [rad], source: test}", "compute"], "must name other stages"),
     (["read", "transfer"], "must have the role compute once, not 0 times"),
     (["compute", "merge", "merge"], "two stages are named merge"),
     (["compute", "activate", "merge"], "must come before activate"),
