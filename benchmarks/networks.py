@@ -10,6 +10,7 @@ first architecture, images per second on each architecture, CPU time and largest
 
 from __future__ import annotations
 
+import itertools
 import resource
 import sys
 import tempfile
@@ -77,7 +78,7 @@ def autoencoder() -> nn.Module:
     """MLPerf Tiny, anomaly detection: 640 inputs, ten linear layers."""
     sizes = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128)
     layers: list[nn.Module] = [nn.Flatten()]
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in itertools.pairwise(sizes):
         layers += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(128, 640))
 
@@ -160,7 +161,8 @@ def run(name: str) -> dict[str, str]:
                       / (right.max() - right.min()))
     turned = {la.name for la in graph.layers if any(n.endswith("view") for n in la.inputs)} if name == "unet" else set()
     ours = [la for la in graph.layers if la.compute and la.name not in turned]
-    same = (sum(la.macs for la in ours), sum(graph.parameters[la.name].weight.numel() for la in ours)) == (macs, weights)
+    held = sum(graph.parameters[la.name].weight.numel() for la in ours)
+    same = (sum(la.macs for la in ours), held) == (macs, weights)
     network = Network(graph, Quantization(weight_bits=8, activation_bits=8, weight_scale="lsq"))
     round_weights(network)
     calibrate(network, images, Rule())

@@ -124,7 +124,8 @@ def test_all_that_blocks_a_network_is_one_sentence_in_the_user_s_words():
     class Several(nn.Module):
         def __init__(self):
             super().__init__()
-            self.conv, self.rnn, self.up = nn.Conv2d(3, 4, 1), nn.LSTM(8, 8), nn.Upsample(scale_factor=2, mode="bicubic")
+            self.conv, self.rnn = nn.Conv2d(3, 4, 1), nn.LSTM(8, 8)
+            self.up = nn.Upsample(scale_factor=2, mode="bicubic")
 
         def forward(self, x):
             y = self.conv(x)
