@@ -93,10 +93,11 @@ class Flow:
 
 @dataclass(frozen=True)
 class Server:
-    """Serves one token at a time. Simultaneous requests are granted by (request time, port, token).
+    """Serves one token at a time. Of the requests that wait, the first by (image, window in the image, port) is granted:
+    the oldest image first, whenever its requests arrive; a token that is served is not interrupted.
 
-    A stage's port is its position in the graph: flows in order, then copies, then stages. The token is the
-    window's number in the whole run. At one instant, servers that are free and have a request with room grant in the
+    A stage's port is its position in the graph: flows in order, then copies, then stages. Every request of an instant
+    is there before the first grant of that instant. At one instant, servers that are free and have a request with room grant in the
     order of their numbers, one token at a time; what a grant causes at that same instant (zero times, room given back)
     takes effect before the next grant.
 
