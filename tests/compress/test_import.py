@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import xbarch
 from xbarch.compress.importing import calibrate, request, weights
 from xbarch.compress.intake import models
-from xbarch.compress.quantizers.levels import Weights
+from xbarch.compress.quantizers.levels import Pact, Weights
 from xbarch.compress.training import data
 from xbarch.compress.training.network import build
 from xbarch.datapaths.base import Geometry
@@ -106,7 +106,7 @@ def test_same_bytes_again(place):
 def test_more_bits_and_a_chain_of_shifts(place, parts):
     fine = imported(place, "eight", "dense", quantization={"weight_bits": 8, "activation_bits": 8})
     assert fine.accuracy["imported"] >= fine.accuracy["float"] - 0.02  # on a few hundred images it may also gain
-    chain = imported(place, "chain", "huai", quantization={"chain": "power_of_two"})
+    chain = imported(place, "chain", "huai", quantization={"chain": "power_of_two"}, batch_norm="refit")
     assert chain.accuracy["imported"] > chain.accuracy["float"] - 0.1
     for image in parts.test.pixels.numpy()[:3]:  # shifts alone give what scales give
         shifted, scaled = infer(chain, image, shifts=True), infer(chain, image)
@@ -254,7 +254,7 @@ def test_statistics_are_those_of_the_quantized_network(place, parts):
     network = build(recipe, parts)
     weights.round_weights(network)
     x = parts.train[slice(0, 200)][0]
-    assert calibrate.calibrate(network, x) == 200
+    assert calibrate.calibrate(network, x, calibrate.Rule(refit=True)) == 200
     keep = {}
     with torch.no_grad():
         network.eval()(x, keep=keep)
@@ -269,6 +269,90 @@ def test_statistics_are_those_of_the_quantized_network(place, parts):
         for factor in np.random.default_rng(0).uniform(0.3, 2, 30):
             node.out.alpha.fill_(clip * factor)
             assert float((node.out(y) - y).square().sum()) >= 0.98 * before
+
+
+@pytest.mark.parametrize("clip", ["squared_error", "percentile"])
+def test_clips_see_every_position_of_a_map(clip):
+    """Column 0 of a map whose width is a power of two holds small values only; the clip is nearly that of all."""
+    values = torch.randn(64, 8, 32, 32, generator=torch.Generator().manual_seed(0)).relu()
+    values[..., 0] *= 0.05
+    seen, wanted = Pact(8, 1.0), Pact(8, 1.0)
+    rule = calibrate.Rule(clip=clip, percentile=99.9)
+    calibrate._clip(seen, values.flatten(), rule, torch.Generator().manual_seed(1))
+    if clip == "percentile":
+        assert float(seen.alpha.detach()) == pytest.approx(float(np.quantile(values.numpy(), 0.999)), rel=0.02)
+        return
+    with torch.no_grad():
+        errors = []
+        for share in np.geomspace(0.3, 1.2, 60):
+            wanted.alpha.fill_(float(values.max()) * share)
+            errors.append(float((wanted(values) - values).square().sum()))
+        assert float((seen(values) - values).square().sum()) < 1.2 * min(errors)
+        assert 0.5 * float(values.max()) < float(seen.alpha)
+
+
+@pytest.mark.quick(1)
+@pytest.mark.parametrize("per", [1, 7])
+def test_each_row_has_its_own_step(per):
+    """Rows of levels come back as they were, each on the largest step of which its weights are multiples; all other
+    rows err no more than one step of all."""
+    rng = np.random.default_rng(per)
+    rows, top = rng.integers(-7, 8, (60, 40)), 7
+    steps = rng.uniform(0.001, 2, (60, 1))
+    w = torch.from_numpy((rows * steps).astype(np.float32))
+    w[::2] = torch.randn(30, 40, generator=torch.Generator().manual_seed(0)) * torch.from_numpy(steps[::2]).float()
+    found = calibrate._multiples(w, w.abs().amax(1), top, calibrate._least_error(w, w.abs().amax(1), top))[:, None]
+    back = (w / found).round().clamp(-top, top) * found
+    assert torch.allclose(back[1::2], w[1::2], rtol=1e-5)
+    assert np.array_equal((w / found).round().numpy()[1::2] * np.gcd.reduce(rows[1::2], axis=1, keepdims=True),
+                          rows[1::2])
+    whole = calibrate._least_error(w.reshape(1, -1), w.abs().max()[None], top)
+    assert float((back - w).square().sum()) < float(((w / whole).round().clamp(-top, top) * whole - w).square().sum())
+
+
+def test_batch_norm_stays_as_trained_unless_asked(place, parts):
+    recipe = Recipe(kind="trained", model="resnet20", width=4, checkpoint=str(place / "w.pt"), data=Data(**DIGITS),
+                    quantization=Quantization(weight_scale="lsq"), baseline=Training(epochs=1, rate=1.0))
+    state, x = torch.load(place / "w.pt"), parts.train[slice(0, 8)][0]
+    for refit in (False, True):
+        network = build(recipe, parts)
+        weights.round_weights(network)
+        calibrate.calibrate(network, x, calibrate.Rule(refit=refit))
+        same = [torch.equal(n.norm.running_mean, state[f"{n.layer.name.replace('conv', 'bn')}.running_mean"])
+                for n in network.compute_nodes() if n.layer.name.startswith("layer") and "downs" not in n.layer.name]
+        assert not any(same) if refit else all(same)
+
+
+@pytest.mark.full
+def test_eight_bits_lose_nothing_on_maps_of_powers_of_two(tmp_path, parts):
+    """Convolution, batch norm and ReLU on 16 x 16 maps: a sample at a regular stride saw column 0 only, and 2.5 points
+    were lost."""
+    (tmp_path / "wide.py").write_text(WIDE)
+    model = models.build(f"{tmp_path}/wide.py:wide", 10, None, 0).train()
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    x, y = parts.train[:]
+    for _ in range(6):
+        for batch in torch.randperm(len(x), generator=torch.Generator().manual_seed(0)).split(64):
+            loss = F.cross_entropy(model(x[batch]), y[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    torch.save(model.state_dict(), tmp_path / "wide.pt")
+    found = store.load(xbarch.import_weights(
+        f"{tmp_path}/wide.py:wide", tmp_path / "wide.pt", "dense", out=tmp_path / "wide", data=DIGITS,
+        quantization={"weight_bits": 8, "activation_bits": 8})).accuracy
+    assert found["float"] > 0.95 and found["imported"] >= found["float"] - 0.003
+
+
+WIDE = """
+from torch import nn
+
+
+def wide():
+    return nn.Sequential(nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
+                         nn.Conv2d(16, 32, 3, padding=1, stride=2, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
+                         nn.MaxPool2d(2), nn.Flatten(), nn.Linear(512, 10))
+"""
 
 
 # -- a folder of images, a model of one's own ---------------------------------------------------------------------
@@ -384,6 +468,9 @@ BAD = [
     (bad("--apply", "--density", 0.5, "--weight-scale", "mean", method="xue"), "weight_scale: must be lsq for xue"),
     (bad("--weight-scale", "meen"), "quantization.weight_scale: must be mean, nonzero_mean, sawb or lsq, not 'meen'"),
     (bad("--weight-bits", 9), "quantization.weight_bits: must be at most 8, not 9"),
+    (bad("--batch-norm", "drop"), "batch_norm: must be keep or refit, not 'drop'"),
+    (bad("--calibration", "max"), "calibration: must be squared_error or percentile, not 'max'"),
+    (bad("--percentile", 5), "percentile: must be more than 50, not 5"),
     (bad("--chain", "two"), "quantization.chain"),
     (bad(out="w.pt"), "cannot be written"),
     (bad(out="a b"), "out: the name of a workload must be letters"),

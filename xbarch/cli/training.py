@@ -10,9 +10,10 @@ import typer
 
 from xbarch.cli import names
 from xbarch.cli.arguments import Option, Plugin, folder, number, one_of
-from xbarch.cli.reading import load_plugins, operation_unit, pairs
+from xbarch.cli.reading import load_plugins, operation_unit
 from xbarch.cli.terminal import Bar, wrote
 from xbarch.errors import InputError
+from xbarch.support.pairs import read_pairs
 
 
 def compress(
@@ -67,6 +68,12 @@ def import_(
     activation_bits: Annotated[int, number("activation_bits", "Bits per activation, unsigned.")] = 4,
     weight_scale: Annotated[str, one_of("weight_scale", "Scale of the weights", names.WEIGHT_SCALES)] = "lsq",
     chain: Annotated[str, one_of("chain", "Scales between layers", names.CHAINS)] = "real",
+    batch_norm: Annotated[str, one_of(
+        "batch_norm", "Batch norm statistics: as trained, or measured again", names.BATCH_NORMS)] = "keep",
+    calibration: Annotated[str, one_of("calibration", "How activations' clips are set",
+                                       names.CALIBRATIONS)] = "squared_error",
+    percentile: Annotated[float, typer.Option(
+        metavar="PERCENT", help="With --calibration percentile: of an activation's magnitudes.")] = 99.99,
     rows: Annotated[int, number("rows", "Word lines per crossbar.")] = 128,
     columns: Annotated[int, number("columns", "Bit lines per crossbar.")] = 128,
     cell_bits: Annotated[int, number("cell_bits", "Bits per cell.")] = 2,
@@ -95,8 +102,9 @@ def import_(
         images["size"] = size
     with Bar("import", False):
         place = import_weights(
-            model, weights, method, out=out, data=images, options=pairs(option), density=density,
-            layers=pairs(layer, "layer"), width=width, classes=classes, seed=seed, threads=threads,
+            model, weights, method, out=out, data=images, options=read_pairs(option), density=density,
+            layers=read_pairs(layer, "layer"), width=width, classes=classes, batch_norm=batch_norm,
+            calibration=calibration, percentile=percentile, seed=seed, threads=threads,
             quantization={"weight_bits": weight_bits, "activation_bits": activation_bits,
                           "weight_scale": weight_scale, "chain": chain},
             geometry={"rows": rows, "columns": columns, "cell_bits": cell_bits, "operation_unit": ou})

@@ -121,7 +121,7 @@ class _View:
         marks = [state[a + low:a + high] for a, low, high in zip(at, self.low, self["ISSUED"], strict=False)]
         over = np.append(self["FREE"], 0)[self["SERVER"]]  # when the last request of a stage granted ahead is over
         late = (self["AHEAD"] > 0) & (np.maximum(self["ASKED"], over) >= self.now)
-        return [self.first % self["FLOW_COPIES"], done, gated[self.reads], issued, self.low - self.first, *marks,
+        return [self.first % self["ENTRY_N"], done, gated[self.reads], issued, self.low - self.first, *marks,
                 self["FREED"] - self.first[self["PRODUCER"]], self["ROOM"], self["LACKS"], self["CALLED"],
                 self._left(self["FREE"]), late, self._left(self["ASKED"]),
                 np.where(late, self["ASKED_WINDOW"] - self.first[self.stage_flow], 0)]

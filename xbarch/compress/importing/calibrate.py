@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from xbarch.compress.quantizers.levels import Pact, Signed
+from xbarch.compress.quantizers.levels import Quantizer
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.compress.training.data import Images
 from xbarch.errors import InputError
 
 _IMAGES, _VALUES = 512, 2**26  # calibration images; values of a feature map over all of them
-_SAMPLE = 2**16  # values that a scale is fitted on
+_SAMPLE = {"squared_error": 2**16, "percentile": 2**20}  # values that a scale is fitted on
+
+
+_WEIGHTS, _FIRST = 1024, 32  # weights of a row that a step is fitted on; that are looked at first
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How clips of activations are chosen on values drawn by `seed`: where the squared error is least, or at a
+    percentile of the magnitudes. refit: batch norm statistics are measured again on the quantized network."""
+
+    clip: Literal["squared_error", "percentile"] = "squared_error"
+    percentile: float = 99.99
+    refit: bool = False
+    seed: int = 0
 
 
 def draw_images(train: Images, network: Network, seed: int) -> Tensor:
@@ -23,21 +39,61 @@ def draw_images(train: Images, network: Network, seed: int) -> Tensor:
     return train[order[:max(2, min(_IMAGES, _VALUES // widest))]][0]
 
 
+@torch.no_grad()
 def fit_step(node: Node, weight: Tensor) -> None:
-    """Set a learned step to the one of least squared error; steps that follow the weights need nothing.
+    """Set learned steps to those of least squared error; steps that follow the weights need nothing.
 
-    The largest weight on each of the levels is tried, so weights that lie on levels already stay where they are.
+    Weights that lie on levels already stay where they are: on the largest step of which all are multiples.
     """
     levels = node.levels
-    if levels.scale == "lsq" and bool(weight.any()):
-        on_levels = [1 / m for m in range(1, levels.top + 1)]
-        _fit(levels.learned, on_levels + [s / levels.top for s in _shares()], weight[weight != 0], levels)
+    if levels.scale != "lsq":
+        return
+    rows = weight.reshape(levels.learned.numel(), -1)
+    most = rows.abs().amax(dim=1)
+    step = _least_error(rows, most, levels.top)
+    if levels.top < 1 << 8:  # finer levels hold anything
+        step = _multiples(rows, most, levels.top, step)
+    levels.learned.copy_(step.clamp(min=1e-8).view_as(levels.learned))
+
+
+def _least_error(rows: Tensor, most: Tensor, top: int) -> Tensor:
+    """Step of every row [rows] that errs least on up to `_WEIGHTS` of its weights and on its largest, `most`."""
+    count = rows.shape[1]
+    wanted = max(_WEIGHTS, _SAMPLE["squared_error"] // len(rows))
+    if count > wanted:
+        rows = rows[:, torch.randperm(count, generator=torch.Generator().manual_seed(0))[:wanted]]
+    rows = torch.cat([rows, most[:, None]], dim=1)
+    best, errors = most / top, torch.full_like(most, torch.inf)
+    for share in _shares():
+        step = (most * (share / top)).clamp(min=1e-30)[:, None]
+        error = ((rows / step).round_().clamp_(-top, top).mul_(step) - rows).square_().sum(dim=1)
+        better = error < errors
+        best, errors = torch.where(better, step[:, 0], best), torch.where(better, error, errors)
+    return best
+
+
+def _multiples(rows: Tensor, most: Tensor, top: int, step: Tensor) -> Tensor:
+    """`step`, but where all weights of a row are multiples of a step the largest such step. The first weights of a row
+    rule out almost all."""
+    found, parts = step.clone(), torch.arange(1, top + 1)
+    for some in torch.arange(len(rows)).split(256):
+        first = rows[some, :_FIRST] / most[some, None].clamp(min=1e-30)
+        for r, p in torch.nonzero(_whole(first[:, None] * parts[:, None]).all(dim=2)).flip(0).tolist():
+            row = int(some[r])
+            if most[row] > 0 and bool(_whole(rows[row] / most[row] * (p + 1)).all()):
+                found[row] = most[row] / (p + 1)
+    return found
+
+
+def _whole(levels: Tensor) -> Tensor:
+    """Which numbers are whole, but for what single precision leaves of them."""
+    return (levels - levels.round()).abs() <= 1e-6 * levels.abs().clamp(min=1)
 
 
 @torch.no_grad()
-def calibrate(network: Network, images: Tensor) -> int:
-    """Set batch norm statistics to plain means and the clip of each activation quantizer to the one of least squared
-    error, layer by layer, each after the calibrated layers before it. Returns the number of images.
+def calibrate(network: Network, images: Tensor, rule: Rule) -> int:
+    """Set the clip of each activation quantizer by `rule`, layer by layer, each after the calibrated layers before it.
+    Returns the number of images.
 
     images: [n, C, H, W] in [0, 1].
 
@@ -45,19 +101,18 @@ def calibrate(network: Network, images: Tensor) -> int:
         InputError: values that are not finite.
     """
     network.eval()
+    generator = torch.Generator().manual_seed(rule.seed)
     last = {name: la.name for la in network.layers for name in la.inputs}
     values: dict[str, Tensor] = {}
     for la in network.layers:
         node = network.node(la.name)
         inputs = [values[i] for i in la.inputs] or [images]
-        y = _normalized(node, node.sums(inputs[0])) if la.compute else node.compute(*inputs)
+        y = _normalized(node, node.sums(inputs[0])) if la.compute and rule.refit else node.compute(*inputs)
         if not bool(torch.isfinite(y).all()):
             raise InputError(f"layer {la.name} computes values that are not finite: its weights are too large",
                              field="weights")
-        if isinstance(node.out, Pact):
-            _fit(node.out.alpha, _shares(), y, node.out)
-        elif isinstance(node.out, Signed):
-            _fit(node.out.most, _shares(), y, node.out)
+        if isinstance(node.out, Quantizer):
+            _clip(node.out, y.flatten(), rule, generator)
         values[la.name] = y if node.out is None else node.out(y)
         for name in la.inputs:
             if last[name] == la.name:
@@ -76,6 +131,21 @@ def _normalized(node: Node, sums: Tensor) -> Tensor:
     return node.biased(sums)
 
 
+@torch.no_grad()
+def _clip(quantizer: Quantizer, values: Tensor, rule: Rule, generator: torch.Generator) -> None:
+    """Fit the clip on values of positions and images drawn at random: a regular stride would meet few columns of a
+    feature map whose width divides it."""
+    largest, most = values[values.abs().argmax()], _SAMPLE[rule.clip]
+    if len(values) > most:
+        values = values[torch.randint(len(values), (most,), generator=generator)]
+    if rule.clip == "percentile":
+        clip = values.abs() if quantizer.signed else values.clamp(min=0)
+        rank = max(1, round(rule.percentile / 100 * len(clip)))
+        quantizer.clip.fill_(float(clip.kthvalue(rank).values) or float(largest.abs()))
+    else:
+        _fit(quantizer.clip, _shares(), torch.cat([values, largest[None]]), quantizer)
+
+
 def _shares() -> list[float]:
     """Of the largest value, down to 1 / 128 in eighths of an octave."""
     return [2 ** (-k / 8) for k in range(57)]
@@ -84,15 +154,13 @@ def _shares() -> list[float]:
 @torch.no_grad()
 def _fit(scale: Tensor, shares: Sequence[float], values: Tensor, quantizer: Callable[[Tensor], Tensor]) -> None:
     """Set `scale`, which `quantizer` uses, to the share of the largest value that errs least; of equals the largest."""
-    flat = values.flatten()
-    most = float(flat.abs().max())
-    flat = torch.cat([flat[::-(-len(flat) // _SAMPLE)], flat[flat.abs().argmax()][None]])
+    most = float(values.abs().max())
     tries = sorted({share * most for share in shares}, reverse=True)
     errors = []
     for tried in tries:
         scale.fill_(tried)
-        errors.append(float((quantizer(flat).double() - flat.double()).square().sum()))
-    level = min(errors) + 1e-12 * float(flat.double().square().sum())  # what single precision leaves of no error
+        errors.append(float((quantizer(values).double() - values.double()).square().sum()))
+    level = min(errors) + 1e-12 * float(values.double().square().sum())  # what single precision leaves of no error
     scale.fill_(next(t for t, e in zip(tries, errors, strict=True) if e <= level))
 
 

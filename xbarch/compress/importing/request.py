@@ -37,6 +37,11 @@ class ImportRequest(Spec):
     density: float | None = Field(None, gt=0, le=1, description="of the pruned layers; none: weights as they are")
     layers: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=dict, description="densities of single layers")
+    batch_norm: Literal["keep", "refit"] = Field("keep", description="statistics as trained, or measured again on the "
+                                                  "quantized network")
+    calibration: Literal["squared_error", "percentile"] = Field(
+        "squared_error", description="how clips of activations are chosen: least squared error, or a percentile")
+    percentile: float = Field(99.99, gt=50, le=100, description="of an activation's magnitudes, in percent")
     seed: int = Field(0, ge=0, lt=2**31, description="of the data's split and of the images calibrated on")
     threads: int = Field(1, ge=1, le=1024, description="CPU threads")
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")

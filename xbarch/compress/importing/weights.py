@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from xbarch.compress.importing.calibrate import calibrate, draw_images, fit_step, score
+from xbarch.compress.importing.calibrate import Rule, calibrate, draw_images, fit_step, score
 from xbarch.compress.importing.request import ImportRequest, check_request
 from xbarch.compress.intake import models
 from xbarch.compress.intake.checkpoint import digest, restore
@@ -35,12 +35,14 @@ def import_weights(model: str, weights: str | Path, method: str, *, out: str | P
                    data: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None,
                    density: float | None = None, layers: Mapping[str, float] | None = None,
                    quantization: Mapping[str, Any] | None = None, geometry: Mapping[str, Any] | None = None,
-                   width: int | None = None, classes: int | None = None, seed: int = 0, threads: int = 1,
-                   stored_images: int = 4) -> Path:
+                   width: int | None = None, classes: int | None = None,
+                   batch_norm: str = "keep",
+                   calibration: str = "squared_error", percentile: float = 99.99,
+                   seed: int = 0, threads: int = 1, stored_images: int = 4) -> Path:
     """Store a checkpoint as a workload of `method`; returns the folder written.
 
-    Weights are rounded to levels, and weights that are zero count as removed. Then batch norm statistics and the
-    scales of activations are set layer by layer from training images of `data`; nothing is trained.
+    Weights are rounded to levels, and weights that are zero count as removed. Then the scales of activations are set
+    layer by layer from training images of `data`; nothing is trained.
 
     Args:
         model: reference name, path.py:factory or module:factory.
@@ -57,7 +59,11 @@ def import_weights(model: str, weights: str | Path, method: str, *, out: str | P
         geometry: rows, columns, cell_bits and operation_unit of the crossbar to check and prune for.
         width: filters of a reference model's first stage.
         classes: scores of a reference model; default: as many as the data has classes.
-        seed: of the data's split and of the images calibrated on.
+        batch_norm: "keep" leaves its statistics as trained; "refit" measures them again on the quantized network, which
+            helps where many weights were pruned in one shot.
+        calibration: clips of activations are set where the squared error is least, or at a percentile.
+        percentile: of an activation's magnitudes, in percent.
+        seed: of the data's split, of the images calibrated on and of the values drawn from them.
         threads: CPU threads.
         stored_images: test images whose activations are stored.
 
@@ -68,7 +74,8 @@ def import_weights(model: str, weights: str | Path, method: str, *, out: str | P
         "model": model, "checkpoint": str(weights), "method": method, "options": dict(options or {}),
         "density": density, "layers": dict(layers or {}), "geometry": dict(geometry or {}),
         "quantization": {"weight_scale": "lsq", **(quantization or {})},
-        "width": width, "classes": classes, "seed": seed, "threads": threads, "stored_images": stored_images}
+        "width": width, "classes": classes, "batch_norm": batch_norm, "calibration": calibration,
+        "percentile": percentile, "seed": seed, "threads": threads, "stored_images": stored_images}
     return run_import(check_request({**fields, **({"data": dict(data)} if data else {})}), Path(out))
 
 
@@ -81,7 +88,7 @@ def run_import(request: ImportRequest, folder: Path) -> Path:
     network = build(_recipe(request), parts)
     round_weights(network)
     _settle(network, path, crossbar(request.geometry), request)
-    used = calibrate(network, draw_images(parts.train, network, request.seed))
+    used = calibrate(network, draw_images(parts.train, network, request.seed), _rule(request))
     images, _ = parts.test[slice(0, request.stored_images)]
     sha256 = digest(request.checkpoint)
     kept = "as they were" if request.density is None else f"pruned to {request.density:g} in one shot"
@@ -120,6 +127,11 @@ def _load_images(request: ImportRequest) -> data.Parts:
 def _recipe(request: ImportRequest) -> Recipe:
     return Recipe(kind="trained", model=request.model, width=request.width, checkpoint=request.checkpoint,
                   data=request.data, quantization=request.quantization, baseline=_NO_TRAINING, seed=request.seed)
+
+
+def _rule(request: ImportRequest) -> Rule:
+    return Rule(clip=request.calibration, percentile=request.percentile, refit=request.batch_norm == "refit",
+                seed=request.seed)
 
 
 def _float_model(request: ImportRequest, parts: data.Parts) -> torch.nn.Module:

@@ -125,11 +125,18 @@ def _within(top: int) -> Tensor:
 
 
 class Quantizer(nn.Module):
-    """Base of quantizers of a layer's output. `chain`: its step is a power of two."""
+    """Base of quantizers of a layer's output. `chain`: its step is a power of two. `clip`: the largest value that is
+    told apart, from which the step follows. `signed`: whether values below zero are."""
+
+    signed = False
 
     def __init__(self, chain: bool = False) -> None:
         super().__init__()
         self.chain = chain
+
+    @property
+    def clip(self) -> Tensor:
+        raise NotImplementedError
 
     def chained(self, step: Tensor) -> Tensor:
         return power(step) if self.chain else step
@@ -142,6 +149,10 @@ class Pact(Quantizer):
         super().__init__(chain)
         self.top = (1 << bits) - 1
         self.alpha = nn.Parameter(torch.tensor(alpha))
+
+    @property
+    def clip(self) -> Tensor:
+        return self.alpha
 
     @property
     def step(self) -> Tensor:
@@ -175,11 +186,16 @@ class Signed(Quantizer):
     """Signed values on 2**bits - 1 levels over the running largest magnitude (a branch before its addition)."""
 
     most: Tensor
+    signed = True
 
     def __init__(self, bits: int, chain: bool = False) -> None:
         super().__init__(chain)
         self.top = (1 << bits - 1) - 1
         self.register_buffer("most", torch.tensor(1.0))
+
+    @property
+    def clip(self) -> Tensor:
+        return self.most
 
     @property
     def step(self) -> Tensor:
