@@ -11,6 +11,7 @@ import numpy as np
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
 from xbarch.machine.payers import Payers, payers
+from xbarch.machine.periphery import PUBLISHED, Periphery
 from xbarch.machine.variant import tile_area
 from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed
@@ -28,9 +29,10 @@ from xbarch.workload.graph import Layer, Workload
 class Machine:
     """`chips` chips of `architecture`. All times in ps, sizes in bits, energies in aJ, areas in nm²."""
 
-    def __init__(self, architecture: Architecture, chips: int = 1) -> None:
+    def __init__(self, architecture: Architecture, chips: int = 1, periphery: Periphery = PUBLISHED) -> None:
+        """periphery: how `architecture` differs in size from what is published."""
         a = architecture
-        self.architecture, self.chips = a, chips
+        self.architecture, self.chips, self.periphery = a, chips, periphery
         self.geometry = Geometry.of(a.crossbar)
         self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
         self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
@@ -69,12 +71,13 @@ class Machine:
 
     def edram_time(self, bits: int) -> int:
         """Return how long `bits` occupy a port of a tile's buffer."""
-        return -(-bits // self.edram_bits) * self.architecture.buffer.access
+        buffer = self.architecture.buffer
+        return -(-(-(-bits // self.edram_bits) * buffer.access) // buffer.ports)
 
     def global_time(self, bits: int) -> int:
         """Return how long `bits` occupy the port of the chip's buffer."""
         shared = self.architecture.global_buffer
-        return -(-bits // shared.access_bits) * shared.access if shared else 0
+        return -(-(-(-bits // shared.access_bits) * shared.access) // shared.ports) if shared else 0
 
     def bus_time(self, bits: int) -> int:
         return -(-bits * 10**12 // self.architecture.bus.bandwidth)
@@ -90,8 +93,9 @@ class Machine:
         return [*(most for _ in range((bits - 1) // most)), (bits - 1) % most + 1]
 
     def link_time(self, bits: int) -> int:
-        """Return how long `bits` occupy a link of a chip: one clock cycle per flit."""
-        return -(-self.flits(bits) * 10**12 // self.architecture.network.clock)
+        """Return how long `bits` occupy the links of a chip between two routers: one clock cycle per flit on each."""
+        network = self.architecture.network
+        return -(-self.flits(bits) * 10**12 // (network.clock * network.planes))
 
     def off_chip_time(self, bits: int) -> int:
         return -(-bits * 10**12 // self.architecture.off_chip.bandwidth)
