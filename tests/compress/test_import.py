@@ -226,7 +226,7 @@ def test_weights_on_levels_stay(bits, step, seed):
     node = type("Node", (), {"levels": Weights(bits, "lsq", 2.0, False, w)})
     calibrate.fit_step(node, w)
     found, real = node.levels.integers(w)
-    assert np.allclose(found.numpy() * real, w.numpy(), rtol=1e-5, atol=0)
+    assert np.allclose(found.numpy() * real.numpy(), w.numpy(), rtol=1e-5, atol=0)
     assert np.array_equal(found.numpy() * np.gcd.reduce(levels), levels)
 
 

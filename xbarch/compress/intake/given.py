@@ -31,7 +31,7 @@ class Given:
         if self.levels is None or not self.levels.numel():
             return 1
         low, high = int(self.levels.min()), int(self.levels.max())
-        return 1 + max(high.bit_length(), (-1 - low).bit_length() if low < 0 else 0)
+        return 1 + max(max(high, 0).bit_length(), max(-1 - low, 0).bit_length())
 
 
 def settle(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor],
