@@ -9,7 +9,7 @@ from math import ceil
 
 import numpy as np
 
-from xbarch.machine.machine import Machine
+from xbarch.machine.machine import Count, Machine
 from xbarch.mapping.network import Hop, Link, label
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
@@ -19,7 +19,6 @@ from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.infer import multiplies
 
-Count = int | Ints
 _OUTSIDE = -1  # the home of the image
 
 
@@ -128,9 +127,9 @@ class Compiler:
              home: int) -> list[int]:
         """Compute one tile's share of a window up to its partial sums and send them to `home` if that is another tile.
         Returns the last stages."""
-        m, place = self.machine, f"tile{part.tile}"
+        m, place = self.machine.at(part.tile), f"tile{part.tile}"
         bits = packed.drivers(part.start, part.stop) * layer.input_bits
-        last = self.fetch(built, layer, place, bits, packed.registered(*self.span(part)) * layer.input_bits)
+        last = self.fetch(built, layer, part.tile, bits, packed.registered(*self.span(part)) * layer.input_bits)
         time, latency = self.times(packed, part)
         last = built.add(Stage(
             f"{layer.name}/compute", self.server("crossbar", f"{layer.name}.{number}.{place}.{part.slot}"), time,
@@ -154,67 +153,68 @@ class Compiler:
         if key not in self.busy:
             longest = packed.occupancy[..., part.start:part.stop].max(axis=-1)
             time: Count = int(longest) if longest.ndim == 0 else longest
-            self.busy[key] = time, time + self.machine.latency("compute") + packed.work.latency
+            self.busy[key] = time, time + self.machine.of(key[0]).latency("compute") + packed.work.latency
         return self.busy[key]
 
     def actions(self, packed: Packed, part: Part) -> tuple[tuple[str, Count], ...]:
         """Return the actions of a part's crossbars for one window; the same for all copies."""
         key = packed.layer.name, part.start, part.stop
         if key not in self.acted:
-            self.acted[key] = self.machine.crossbar_actions(packed, part.start, part.stop)
+            self.acted[key] = self.machine.of(key[0]).crossbar_actions(packed, part.start, part.stop)
         return self.acted[key]
 
     def span(self, part: Part) -> tuple[int, int, int, int]:
         """Return a part's first and last crossbar, the first one's place in the tile, and the crossbars per IMA."""
-        return part.start, part.stop, part.slot, self.machine.crossbars_per_ima
+        return part.start, part.stop, part.slot, self.machine.at(part.tile).crossbars_per_ima
 
-    def fetch(self, built: Stages, layer: Layer, place: str, bits: int, registered: int) -> int:
+    def fetch(self, built: Stages, layer: Layer, tile: int, bits: int, registered: int) -> int:
         """Read `bits` from the eDRAM and transfer them once over the bus into the input registers of all IMAs, which
         store `registered` bits in total."""
-        m = self.machine
+        m, place = self.machine.at(tile), f"tile{tile}"
         words, beats = ceil(bits / m.edram_bits), ceil(bits / m.bus_bits)
         read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
-                               m.latency("read", m.edram_time(bits)), actions=(("edram_access", words),)))
+                               m.latency("read", m.edram_time(bits)), actions=m.act(("edram_access", words))))
         return built.add(Stage(f"{layer.name}/transfer", self.server("bus", place), m.bus_time(bits),
                                m.latency("transfer", m.bus_time(bits)), (read,),
-                               actions=(("bus_transfer", beats), ("ir_access", ceil(registered / m.edram_bits)))))
+                               actions=m.act(("bus_transfer", beats),
+                                             ("ir_access", ceil(registered / m.edram_bits)))))
 
     def merge(self, built: Stages, layer: Layer, home: int, adds: int, outputs: int, after: tuple[int, ...]) -> int:
         """Add the partial sums of IMAs and tiles in the home tile."""
-        m = self.machine
+        m = self.machine.at(home)
         time = m.unit_time("merge_add", adds)
         server = self.server("tile_shift_add", f"tile{home}") if adds else -1
         return built.add(Stage(f"{layer.name}/merge", server, time, m.latency("merge", time), after,
-                               actions=(("merge_add", adds), ("tile_or_access", outputs))))
+                               actions=m.act(("merge_add", adds), ("tile_or_access", outputs))))
 
     def finish(self, built: Stages, layer: Layer, number: int, home: int, outputs: int, after: int) -> None:
         """Scale and activate, then deliver the outputs."""
-        m = self.machine
+        m = self.machine.at(home)
         time = m.unit_time("activation", outputs)
         actions: tuple[tuple[str, Count], ...] = (("activation", outputs),)
         if multiplies(layer):
             actions = (*actions, ("requantize", outputs * max(1, len(layer.inputs))))
         last = built.add(Stage(f"{layer.name}/activate", self.server("activation", f"tile{home}"), time,
-                               m.latency("activate", time), (after,), actions=actions))
+                               m.latency("activate", time), (after,), actions=m.act(*actions)))
         self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
 
     def digital(self, built: Stages, layer: Layer, number: int) -> None:
         """Compute one window of a pooling layer or residual addition in one tile, from its eDRAM."""
-        m, outputs = self.machine, layer.out_shape[0]
-        home = self.plan.homes[layer.name][number]
+        home, outputs = self.plan.homes[layer.name][number], layer.out_shape[0]
+        m = self.machine.at(home)
         place, edges = f"tile{home}", self.plan.edges[layer.name]
         bits, operations = (edges[0].sums, 0) if layer.summed else m.digital_work(layer, [e.bits for e in edges])
         words = ceil(bits / m.edram_bits)
         read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
                                m.latency("transfer", m.edram_time(bits)), gate=True,
-                               actions=(("edram_access", words),)))
+                               actions=m.act(("edram_access", words))))
         if layer.summed:
             self.finish(built, layer, number, home, outputs, read)
             return
         kind, action = ("maxpool", "pool") if layer.op == "maxpool" else ("tile_shift_add", "merge_add")
         time = m.unit_time(action, operations)
         last = built.add(Stage(f"{layer.name}/{layer.op}", self.server(kind, place), time, m.latency("merge", time),
-                               (read,), actions=((action, operations),)))
+                               (read,), actions=m.act((action, operations))))
         if layer.op == "maxpool":
             self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
         else:
@@ -223,8 +223,8 @@ class Compiler:
     def sums(self, layer: Layer, given: Edge) -> Flow:
         """Add every pixel of a feature map to running sums in the eDRAM, one after another; the first is stored. given:
         where the map comes from."""
-        m, edge, pixels = self.machine, self.plan.edges[layer.name][0], int(given.release[-1])
-        pixel, sums, place = edge.words * edge.bits, edge.sums, f"tile{self.plan.homes[layer.name][0]}"
+        home, edge, pixels = self.plan.homes[layer.name][0], self.plan.edges[layer.name][0], int(given.release[-1])
+        m, pixel, sums, place = self.machine.at(home), edge.words * edge.bits, edge.sums, f"tile{home}"
         ramp: Ints = np.arange(1, pixels + 1, dtype=np.int64)
 
         def later(first: int, others: int) -> Ints:
@@ -236,11 +236,11 @@ class Compiler:
         stages = (
             Stage(f"{layer.name}/read", self.server("edram", place), later(read, both),
                   later(m.latency("transfer", read), m.latency("transfer", both)),
-                  actions=(("edram_access", later(0, words) + ceil(pixel / m.edram_bits)),)),
+                  actions=m.act(("edram_access", later(0, words) + ceil(pixel / m.edram_bits)))),
             Stage(f"{layer.name}/add", self.server("tile_shift_add", place), later(0, add),
-                  later(0, m.latency("merge", add)), (0,), actions=(("merge_add", later(0, edge.words)),)),
+                  later(0, m.latency("merge", add)), (0,), actions=m.act(("merge_add", later(0, edge.words)))),
             Stage(f"{layer.name}/store", self.server("edram", place), write, m.latency("write", write), (1,), gate=True,
-                  actions=(("edram_access", words),)))
+                  actions=m.act(("edram_access", words))))
         return Flow(f"{layer.name}.sums", pixels, (stages,), (replace(given, need=ramp, release=ramp),), 1, layer.name)
 
     # -- interconnect -----------------------------------------------------------------------------------
@@ -254,16 +254,21 @@ class Compiler:
         hops, reached = m.network.tree(source, dict.fromkeys(at))
         name = f"{layer.name}/write"
         for packet in m.packets(bits) if hops else [bits]:
-            links = self.links(built, layer, hops, packet, after)
-            time, tail, words = m.edram_time(packet), m.link_time(packet), -(-packet // m.edram_bits)
-            latency = m.latency("write", time)
-            own, others = ((late, (("edram_access", words), ("flit_hop", flits)))
-                           for late, flits in ((latency, 0), (latency + tail, m.flits(packet))))
+            links, tail, flits = self.links(built, layer, hops, packet, after), m.link_time(packet), m.flits(packet)
+            stored = {kind: self.stored(kind, packet) for kind in m.each}
             for tile, router in zip(tiles, at, strict=True):
-                late, actions = own if tile == home else others
-                last = reached[router]
-                built.add(Stage(name, self.server("edram", f"tile{tile}"), time, late,
-                                (links[last] if last >= 0 else after,), actions=actions))
+                time, late, actions = stored[m.at(tile)]
+                last, own = reached[router], tile == home
+                built.add(Stage(name, self.server("edram", f"tile{tile}"), time, late if own else late + tail,
+                                (links[last] if last >= 0 else after,),
+                                actions=(*actions, ("flit_hop", 0 if own else flits))))
+
+    @staticmethod
+    def stored(kind: Machine, bits: int) -> tuple[int, int, tuple[tuple[str, Count], ...]]:
+        """Return how long `bits` hold the port of a buffer in a tile of that kind, until when they are written, and the
+        actions."""
+        time = kind.edram_time(bits)
+        return time, kind.latency("write", time), kind.act(("edram_access", -(-bits // kind.edram_bits)))
 
     def links(self, built: Stages, layer: Layer, hops: list[Hop], bits: int, after: int) -> list[int]:
         """Add the stages of a packet on the links of a multicast tree. Virtual cut-through: the head moves on at once,

@@ -54,7 +54,7 @@ def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
         ("utilization", f"cells {r.utilization.cells:.1%}, crossbar time {share(r.utilization.crossbar_time)}, "
                         f"ADC time {share(r.utilization.adc_time)}"),
         ("busiest server", f"{r.utilization.busiest.name}, {r.utilization.busiest.share:.1%} of the run"),
-        *_waiting(r), *_worded(r), *_unscaled(r), ("largest", _largest(r, scope))]
+        *_kinds(r), *_waiting(r), *_worded(r), *_unscaled(r), ("largest", _largest(r, scope))]
 
 
 def details(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
@@ -157,6 +157,13 @@ def components(r: Record, scope: Scope) -> tuple[Scope, Mapping[str, int]]:
     """Energy per image (aJ) of each component in a scope, and that scope: `whole` for early records, which know no
     other."""
     return ("whole", r.energy.by_component_aj) if r.energy.by_scope_aj is None else (scope, r.energy.by_scope_aj[scope])
+
+
+def _kinds(r: Record) -> list[tuple[str, str]]:
+    """What is on tiles of each kind."""
+    each = [f"{k.name}: {numbers.count(len(k.layers), 'layer')}, {k.used:,} of {numbers.count(k.tiles, 'tile')}, "
+            f"{numbers.count(k.crossbars, 'crossbar')}, {numbers.energy(k.dynamic_aj)}" for k in r.kinds or []]
+    return [("kinds of tile", "; ".join(each))] if each else []
 
 
 def _waiting(r: Record) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ Quantities carry units in the YAML and are integers here: ps, aJ, µW, nm², bit
 
 # Annotations are not postponed here: pydantic would compile each of hundreds anew at every start.
 from fractions import Fraction
+from math import prod
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
@@ -13,6 +14,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from xbarch.specs.model import Spec
+from xbarch.specs.tile_kinds import TileKind, refuse_kinds
 from xbarch.units import Area, Bandwidth, Energy, Frequency, Length, Memory, Power, Time
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
@@ -393,6 +395,8 @@ class Architecture(Spec):
     pipeline: Pipeline
     datapath: Encoding | None = Field(None, description="none: each workload's own")
     components: dict[Name, Component] = Field(min_length=1, max_length=200)
+    kinds: dict[Name, TileKind] = Field(
+        {}, max_length=16, description="kinds of tile, where a chip has several; none: all tiles are alike")
     processes: dict[Unit, Served] = Field(
         default={}, description="units that are processes of their own instead of serving a token at a time for a time "
                                 "known beforehand: `crossbar` those of a layer's copy in a tile, `edram` the port of a "
@@ -404,6 +408,8 @@ class Architecture(Spec):
             if component.gated and component.level != "ima" and name not in _SERVING:
                 raise ValueError(f"components.{name}.gated: must be false at level {component.level}; gated are "
                                  f"components of level ima, and {', '.join(_SERVING)}")
+        if self.kinds:
+            refuse_kinds(self)
         if self.crossbars > 10**8:
             raise ValueError(f"hierarchy: must make at most 100,000,000 crossbars, not {self.crossbars:,}")
         return self
@@ -415,7 +421,9 @@ class Architecture(Spec):
     @property
     def crossbars(self) -> int:
         """Crossbars of a chip."""
-        return self.hierarchy.tiles * self.crossbars_per_tile
+        h = self.hierarchy
+        return sum(kind.tiles * prod(kind.hierarchy.get(key, getattr(h, key)) for key in (
+            "imas_per_tile", "crossbars_per_ima")) for kind in self.kinds.values()) or h.tiles * self.crossbars_per_tile
 
     def instances(self, component: Component) -> Fraction:
         """Parents of a component's level on a chip: tiles, IMAs or one."""
