@@ -31,7 +31,7 @@ from xbarch.workload.graph import Workload
 
 _BYTES = 2**26  # most that a manifest may have
 _KEPT = 256  # architectures with overrides that stay in memory
-_OTHERS = ("policy", "images", "chips", "mode", "placement", "batch", "reload", "bits", "accuracy")
+_OTHERS = ("policy", "images", "chips", "mode", "placement", "periphery", "batch", "reload", "bits", "accuracy")
 
 
 def _policy(value: str) -> str:
@@ -76,6 +76,9 @@ class Request(Spec):
     placement: Annotated[str, choice("placement", PLACEMENTS)] = Field(
         default=defaults.PLACEMENT,
         description="order in which the plan's tiles fill the chip (`xbarch.mapping.placement`)")
+    periphery: Annotated[str, choice("periphery", defaults.PERIPHERIES)] = Field(
+        default=defaults.PERIPHERY,
+        description="sizes of shared units, ports, buses and links (`xbarch.machine.periphery`)")
     batch: Annotated[int | None, whole(defaults.MOST_BATCH, none=True)] = Field(
         default=None,
         description="images per programming of the crossbars, over which the cost of programming is amortized; "
@@ -188,6 +191,7 @@ class Choices(Packings, total=False):
     chips: int
     mode: str
     placement: str
+    periphery: str
     batch: int | None
     engine: str
     reload: bool
@@ -256,10 +260,14 @@ class Contents:
         """Return the data path that the architecture of a request names."""
         if isinstance(request.arch, Architecture):
             return request.arch.datapath
-        key = str(request.arch), request.overrides
+        return self.named(str(request.arch), request.overrides)
+
+    def named(self, name: str, overrides: tuple[str, ...] = ()) -> Encoding | None:
+        """Return the data path that the architecture of that name names."""
+        key = name, overrides
         if key not in self._encodings:
-            named = "datapath" in self.document(*key).data
-            self._encodings[key] = self.architecture(request)[0].datapath if named else None
+            found = self.document(*key)
+            self._encodings[key] = validate(found, Architecture).datapath if "datapath" in found.data else None
         return self._encodings[key]
 
     def machine(self, request: Request) -> str:
@@ -322,6 +330,14 @@ def choose_datapath(network: Workload, datapath: str | None, options: Mapping[st
             raise
         raise InputError(error.message, file=network.file, field=error.field) from None
     return registry.datapath(name, {**network.options, **options}) if options else own_path
+
+
+def chosen_options(path: DataPath, network: Workload, datapath: str | None,
+                   wanted: Encoding | None = None) -> dict[str, Any]:
+    """Return the options of a request's data path that are other than if the request had given none: a run's name has
+    them. datapath, wanted: as of `choose_datapath`."""
+    unasked = choose_datapath(network, datapath, {}, wanted).options.model_dump()
+    return {name: value for name, value in path.options.model_dump().items() if value != unasked.get(name)}
 
 
 def _refuse_other(wanted: Encoding, datapath: str | None, options: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from math import ceil
@@ -13,10 +13,12 @@ from typing import Any, Unpack
 from xbarch.cost.nameplate import nameplate
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import CapacityError, InputError
+from xbarch.machine.balance import balance
 from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
 from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
+from xbarch.machine.periphery import Periphery
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
 from xbarch.mapping import barriers, packings
 from xbarch.mapping.kinds import part
@@ -27,7 +29,7 @@ from xbarch.mapping.plan import Plan, plan
 from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
 from xbarch.plugins import checked, guard, registry
-from xbarch.request import Choices, Contents, Request, choose_datapath, to_request, widen
+from xbarch.request import Choices, Contents, Request, choose_datapath, chosen_options, to_request, widen
 from xbarch.result.ledger import ledger
 from xbarch.result.record import record
 from xbarch.result.result import Result
@@ -35,10 +37,12 @@ from xbarch.result.run import Run
 from xbarch.result.schema import Measured
 from xbarch.result.tracing import placed, tracing
 from xbarch.sim.check import check
+from xbarch.sim.graph import StageGraph
 from xbarch.sim.modes import apply_mode
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import Document
 from xbarch.specs.text import brief
+from xbarch.support import defaults
 from xbarch.support.progress import Progress, WindowProgress
 from xbarch.workload.graph import Workload
 
@@ -92,7 +96,8 @@ def perform(setup: Setup, watch: Watch | None = None) -> Run:
     refuse_impossible(setup.network, setup.machine, setup.path)
     packed = pack_network(setup)
     measured = _accuracy(setup, packed)
-    return replace(_perform(setup, setup.network, packed, Watch() if watch is None else watch), accuracy=measured)
+    sized = _balanced(setup, [(setup.network, packed, False)])
+    return replace(_perform(sized, setup.network, packed, Watch() if watch is None else watch), accuracy=measured)
 
 
 def execute_segments(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
@@ -124,8 +129,10 @@ def execute_segments(arch: str | Path | Architecture | Request, workload: str | 
     segments = cut(setup.network, fits)
     _log.info("the network runs in %d segments", len(segments))
     measured = None if request.accuracy is None else _accuracy(setup, pack_network(setup))
-    return [replace(_perform(setup, segment, packed(segment), Watch(progress), is_read_later(setup.network, segment)),
-                    accuracy=measured) for segment in segments]
+    parts = [(segment, packed(segment), is_read_later(setup.network, segment)) for segment in segments]
+    sized = _balanced(setup, parts)
+    return [replace(_perform(sized, segment, layers, Watch(progress), leaving), accuracy=measured)
+            for segment, layers, leaving in parts]
 
 
 def verify(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
@@ -167,11 +174,15 @@ class Setup:
     """A request with the workload and data path it names, loaded, and the machine built for it."""
 
     request: Request
+    architecture: Architecture
+    """As published."""
     machine: Machine
     network: Workload
     path: DataPath
     source: Document | None
     """The file of the architecture; None for a loaded one."""
+    chosen: Mapping[str, Any]
+    """Options of the data path that were asked for."""
 
     @contextmanager
     def blamed(self) -> Iterator[None]:
@@ -204,15 +215,26 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
     with nullcontext() if found is None else found.blamed():
         if architecture.datapath is not None:
             registry.encoded(architecture.datapath)
-        if architecture.kinds and parse_placement(request.placement) is not row_major:
-            raise InputError("must be row_major on a chip with several kinds of tile, whose places are fixed",
-                             field="placement")
+        if architecture.kinds:
+            _refuse_one_kind(request)
     path = choose_datapath(network, request.datapath, request.options, architecture.datapath)
     with nullcontext() if found is None else found.blamed():
         machine = build(architecture, network, path, request.policy, request.chips)
     if not may_repeat(_asked(request), machine):
         refuse_many(request.images, sum(layer.windows for layer in network.layers), " where every image is simulated")
-    return Setup(request=request, machine=machine, network=network, path=path, source=found)
+    chosen = chosen_options(path, network, request.datapath, architecture.datapath)
+    return Setup(request=request, architecture=architecture, machine=machine, network=network, path=path, source=found,
+                 chosen=chosen)
+
+
+def _refuse_one_kind(request: Request) -> None:
+    """Refuse what a chip with several kinds of tile does not take."""
+    if parse_placement(request.placement) is not row_major:
+        raise InputError("must be row_major on a chip with several kinds of tile, whose places are fixed",
+                         field="placement")
+    if request.periphery != defaults.PERIPHERY:
+        raise InputError(f"must be {defaults.PERIPHERY} on a chip with several kinds of tile; state the sizes of each "
+                         "kind in the architecture", field="periphery")
 
 
 def refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> None:
@@ -294,6 +316,30 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> P
                    lambda p: traffic(network, packed, p, machine.sum_bits))
 
 
+def _balanced(setup: Setup, parts: Sequence[tuple[Workload, Mapping[str, Packed], bool]]) -> Setup:
+    """Size the machine's shared parts for what runs on it, if the request asks for that. parts: networks that run one
+    after another, with their packed layers and whether their outputs leave the chip."""
+    request = setup.request
+    if request.periphery == defaults.PERIPHERY:
+        return setup
+
+    def built(periphery: Periphery) -> Machine:
+        return build(setup.architecture, setup.network, setup.path, request.policy, request.chips, periphery)
+
+    def graphs(machine: Machine) -> Iterator[StageGraph]:
+        on = replace(setup, machine=machine)
+        for network, packed, leaving in parts:
+            yield _compiled(on, network, packed, _planned(on, network, packed), leaving, defaults.IMAGES)
+
+    with setup.blamed():
+        return replace(setup, machine=balance(setup.architecture, built, graphs))
+
+
+def _compiled(setup: Setup, network: Workload, packed: Mapping[str, Packed], planned: Plan, leaving: bool,
+              images: int) -> StageGraph:
+    return (compile_with_egress if leaving else compile_graph)(setup.machine, network, packed, planned, images)
+
+
 def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watch: Watch,
              leaving: bool = False) -> Run:
     """Plan, compile, simulate and cost packed layers. leaving: whether the outputs leave the chip."""
@@ -302,7 +348,7 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     if request.mode != "pipelined":
         barriers.require_room(planned, network, lambda tile: machine.at(tile).architecture.buffer.size,
                               request.images if request.mode == "batch" else 1)
-    plain = (compile_with_egress if leaving else compile_graph)(machine, network, packed, planned, request.images)
+    plain = _compiled(setup, network, packed, planned, leaving, request.images)
     graph = apply_mode(plain, request.mode)
     check(graph)
     with setup.blamed():
@@ -317,8 +363,8 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
                ledger=ledger(drawn, done.trace, machine.prices()),
                nameplate=nameplate(machine.architecture, *machine.precision(network),
                                    [each.architecture for each in machine.each]),
-               overrides=request.overrides,
-               batch=request.batch, mode=request.mode, engine=ran.engine, why=ran.why)
+               overrides=request.overrides, chosen=setup.chosen, batch=request.batch, mode=request.mode,
+               engine=ran.engine, why=ran.why)
 
 
 def _asked(request: Request, progress: WindowProgress | None = None) -> Asked:

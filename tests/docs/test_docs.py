@@ -234,9 +234,10 @@ def test_result_fields_are_documented_and_exist(result):
     data = Result(result.record.model_copy(update={"accuracy": Accuracy(on_this_machine=measured)})).data
     real = set(paths(dict(data)))
     assert sorted(real - set(named)) == []
-    assert sorted(n for n in set(named) - real if not n.startswith("segments[].")) == [
-        "architecture.processes.<name>", "architecture.unscaled_prices.<name>", "workload.accuracy.<name>",
-        "workload.tested.<name>"]  # random weights, no unit is a process, every price is for this geometry
+    assert sorted(n for n in set(named) - real if not n.startswith(("segments[].", "kinds[]."))) == [
+        "architecture.periphery.factors.<name>", "architecture.processes.<name>",
+        "architecture.unscaled_prices.<name>", "datapath.chosen.<name>", "mapping.layers[].kind",
+        "workload.accuracy.<name>", "workload.tested.<name>"]  # random weights, and nothing beside was asked for
     assert len(named) == len(set(named))
 
 

@@ -174,3 +174,5 @@ def test_what_does_not_fit_names_the_kind(network):
         run(machine(takes=["fc3"]), network)
     with pytest.raises(InputError, match="placement: must be row_major on a chip with several kinds of tile"):
         run(machine(), network, placement="snake")
+    with pytest.raises(InputError, match="periphery: must be published on a chip with several kinds of tile"):
+        run(machine(), network, periphery="balanced")

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from xbarch.cli.arguments import Arch, Bits, DataPath, Json, Load, Option, Plugin, Set, folder, number
-from xbarch.cli.reading import load_plugins, pairs
+from xbarch.cli.reading import load_plugins
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.support import defaults
+from xbarch.support.pairs import read_pairs
 
 _ACCURACY = "accuracy.json"
 
@@ -31,8 +32,8 @@ def verify(
 
     load_plugins(plugin)
     with Bar("verify", as_json) as progress:
-        rows = run.verify(arch, workload, datapath=datapath, options=pairs(option), overrides=set, lossless=lossless,
-                          progress=progress)
+        rows = run.verify(arch, workload, datapath=datapath, options=read_pairs(option), overrides=set,
+                          lossless=lossless, progress=progress)
     if as_json:
         print_json(rows)
     else:
@@ -64,7 +65,7 @@ def accuracy(
     if out is not None:
         writable(out, _ACCURACY)
     with Bar("accuracy", as_json) as progress:
-        found = accuracy(arch, workload, images=images, datapath=datapath, options=pairs(option), overrides=set,
+        found = accuracy(arch, workload, images=images, datapath=datapath, options=read_pairs(option), overrides=set,
                          bits=bits, progress=progress)
     if out is not None:
         write(out / _ACCURACY, json.dumps(found.plain(), indent=1) + "\n")

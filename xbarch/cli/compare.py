@@ -17,6 +17,7 @@ from xbarch.cli.arguments import (
     GivenEngine,
     GivenImages,
     GivenMode,
+    GivenPeriphery,
     GivenPlacement,
     GivenScope,
     Json,
@@ -29,6 +30,7 @@ from xbarch.cli.reading import axes, given, load_plugins, words
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
 from xbarch.support import defaults
+from xbarch.support.pairs import read_pairs
 
 _ARCHITECTURES = names.several(names.named("architectures"))
 
@@ -45,15 +47,18 @@ def compare(
         "--workload", "-w", metavar="NAMES", help="Workloads to run.",
         autocompletion=names.several(names.named("workloads")))] = [],
     datapath: Annotated[list[str], typer.Option(
-        metavar="NAMES", help="Data paths to run, or own | all (default: own, the one each workload was made for).",
+        "--datapath", "-d", metavar="NAMES", help="Data paths to run, with options as in meng:group_ch=8, or own | all "
+        "(default: own, the one each workload was made for).",
         autocompletion=names.several(names.named("datapaths")))] = [],
+    option: Annotated[list[str], typer.Option(
+        "--option", "-o", metavar="NAME=VALUE", help="Option of all data paths that have it; repeatable.")] = [],
     policy: Annotated[list[str], typer.Option(
         metavar="POLICIES", help=f"Policies to run under (default: {defaults.EQUAL}, the same crossbars for all).",
         autocompletion=names.several(names.choice(*names.POLICIES)))] = [],
     images: GivenImages = None, chips: GivenChips = None, mode: GivenMode = None, placement: GivenPlacement = None,
-    batch: Batch = None, engine: GivenEngine = None, reload: Reload = False, bits: Bits = None,
-    accuracy: Accuracy = None, axis: Axis = [], scope: GivenScope = None, processes: Processes = None,
-    plugin: Plugin = [],
+    periphery: GivenPeriphery = None, batch: Batch = None, engine: GivenEngine = None, reload: Reload = False,
+    bits: Bits = None, accuracy: Accuracy = None, axis: Axis = [], scope: GivenScope = None,
+    processes: Processes = None, plugin: Plugin = [],
     out: Annotated[Path | None, folder(
         "HTML page to write if it ends in .html, else output folder for the page, tables and pictures.")] = None,
     as_json: Json = False,
@@ -76,8 +81,9 @@ def compare(
     from xbarch.render import tables
     from xbarch.studies import comparison
 
-    choices = given(images=images, chips=chips, mode=mode, placement=placement, batch=batch, engine=engine,
-                    reload=reload, bits=bits, accuracy=accuracy, axes=axes(axis))
+    choices = given(images=images, chips=chips, mode=mode, placement=placement, periphery=periphery, batch=batch,
+                    engine=engine, reload=reload, bits=bits, accuracy=accuracy, axes=axes(axis),
+                    options={"all": chosen} if (chosen := read_pairs(option)) else {})
     if study is not None and (beside := given(**choices, datapath=datapath, policy=policy)):
         raise InputError("a study file says this itself; change it there", field=next(iter(beside)))
     within = None if scope is None else checked_scope(scope)

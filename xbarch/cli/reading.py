@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xbarch.errors import InputError
+from xbarch.support.pairs import read_pairs
 
 
 def whole(field: str) -> Callable[[str], int]:
@@ -36,29 +37,13 @@ def operation_unit(text: str) -> dict[str, int]:
     return {"rows": int(rows), "columns": int(columns)}
 
 
-def pairs(texts: list[str], field: str = "option") -> dict[str, Any]:
-    """Read name=value pairs; a value that is JSON is read as JSON, any other is text."""
-    import json
-
-    read: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise InputError(f"must be name=value, not {text[:40]!r}", field=field)
-        try:
-            read[name] = json.loads(value)
-        except (ValueError, RecursionError):
-            read[name] = value
-    return read
-
-
 def axes(texts: list[str]) -> dict[str, list[Any]]:
     """Read axes, name=value,value: a value that is JSON is read as JSON, any other is text."""
     read: dict[str, list[Any]] = {}
     for name, _, value in (text.partition("=") for text in texts):
         if not (name and value):
             raise InputError(f"must be name=value,value, not {name[:40]!r}", field="axis")
-        read[name] = [pairs([f"value={each}"])["value"] for each in value.split(",")]
+        read[name] = [read_pairs([f"value={each}"])["value"] for each in value.split(",")]
     return read
 
 

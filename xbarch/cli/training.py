@@ -10,9 +10,10 @@ import typer
 
 from xbarch.cli import names
 from xbarch.cli.arguments import Option, Plugin, folder, number, one_of
-from xbarch.cli.reading import load_plugins, operation_unit, pairs
+from xbarch.cli.reading import load_plugins, operation_unit
 from xbarch.cli.terminal import Bar, wrote
 from xbarch.errors import InputError
+from xbarch.support.pairs import read_pairs
 
 
 def compress(
@@ -101,8 +102,8 @@ def import_(
         images["size"] = size
     with Bar("import", False):
         place = import_weights(
-            model, weights, method, out=out, data=images, options=pairs(option), density=density,
-            layers=pairs(layer, "layer"), width=width, classes=classes, batch_norm=batch_norm,
+            model, weights, method, out=out, data=images, options=read_pairs(option), density=density,
+            layers=read_pairs(layer, "layer"), width=width, classes=classes, batch_norm=batch_norm,
             calibration=calibration, percentile=percentile, seed=seed, threads=threads,
             quantization={"weight_bits": weight_bits, "activation_bits": activation_bits,
                           "weight_scale": weight_scale, "chain": chain},

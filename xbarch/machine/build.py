@@ -11,6 +11,7 @@ from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import IncompatibleError, InputError
 from xbarch.machine.machine import Machine
 from xbarch.machine.payers import EVERY_NETWORK, refuse_unemitted
+from xbarch.machine.periphery import PUBLISHED, Periphery
 from xbarch.machine.variant import variant
 from xbarch.mapping.kinds import assign, part
 from xbarch.plugins import checked, guard, registry
@@ -21,8 +22,9 @@ from xbarch.specs.tile_kinds import placed
 from xbarch.workload.graph import Workload
 
 
-def build(architecture: Architecture, network: Workload, path: DataPath, policy: str = "", chips: int = 1) -> Machine:
-    """Build the machine with what the workload and the data path need.
+def build(architecture: Architecture, network: Workload, path: DataPath, policy: str = "", chips: int = 1,
+          periphery: Periphery = PUBLISHED) -> Machine:
+    """Build the machine with what the workload and the data path need, its shared parts sized by `periphery`.
 
     Raises:
         InputError: the workload is wider than the registers, or a part of the machine cannot be built, or
@@ -31,24 +33,25 @@ def build(architecture: Architecture, network: Workload, path: DataPath, policy:
     """
     refuse_wide(network, architecture)
     if not architecture.kinds:
-        return Machine(_built(architecture, network, path, policy), chips)
+        return Machine(_built(architecture, network, path, policy, periphery), chips, periphery)
     kinds = tile_kinds(architecture)
     on, machines = assign(network, architecture, kinds), dict[str, Machine]()
     for name, kind in kinds.items():
         with _of_kind(architecture, name):
             own = part(network, on, name)
-            machines[name] = Machine(_built(kind, own, path, policy, f", on tiles of kind {name}"), chips)
-    return Machine(_together(reprice(architecture), machines), chips, machines, on)
+            machines[name] = Machine(_built(kind, own, path, policy, where=f", on tiles of kind {name}"), chips)
+    return Machine(_together(reprice(architecture), machines), chips, kinds=machines, on=on)
 
 
-def _built(a: Architecture, network: Workload, path: DataPath, policy: str, where: str = "") -> Architecture:
+def _built(a: Architecture, network: Workload, path: DataPath, policy: str, periphery: Periphery = PUBLISHED,
+           where: str = "") -> Architecture:
     """The architecture of tiles of one kind with what their layers and the data path need."""
     published = Geometry.of(a.crossbar)
     if network.compute_layers and (reason := checked.reason(path, network, published)):
         raise IncompatibleError(f"data path {path.name} cannot run workload {network.name} on {a.name}{where}",
                                 reason=reason)
     refuse_unemitted(a, path)
-    return variant(a, network, path, published, policy)
+    return variant(a, network, path, published, policy, periphery.of)
 
 
 def _together(architecture: Architecture, kinds: Mapping[str, Machine]) -> Architecture:

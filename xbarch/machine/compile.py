@@ -299,7 +299,7 @@ class Compiler:
             for name in names:
                 if name not in self.queues:
                     self.queues[name] = len(self.pools)
-                    self.pools.append(Pool(name, queue))
+                    self.pools.append(Pool(name, queue * self.machine.architecture.network.planes))
             self.takes[key] = tuple((self.queues[name], flits) for name in names)
         return self.takes[key]
 

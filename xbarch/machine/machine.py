@@ -12,6 +12,7 @@ import numpy as np
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
 from xbarch.machine.payers import Payers, payers
+from xbarch.machine.periphery import PUBLISHED, Periphery
 from xbarch.machine.variant import tile_area
 from xbarch.mapping.kinds import part
 from xbarch.mapping.network import Network
@@ -36,14 +37,15 @@ class Machine:
 
     Where chips have several kinds of tile, `kinds` are the machines of these, by name, each with the tiles of its kind
     alone, and `on` says on which kind each compute layer runs. What belongs to a tile is asked of the kind: `of` a
-    layer, `at` a tile, or `each`. `architecture` is then that of what all tiles share.
+    layer, `at` a tile, or `each`. `architecture` is then that of what all tiles share. periphery: how `architecture`
+    differs in size from what is published.
     """
 
-    def __init__(self, architecture: Architecture, chips: int = 1, kinds: Mapping[str, Machine] | None = None,
-                 on: Mapping[str, str] | None = None) -> None:
+    def __init__(self, architecture: Architecture, chips: int = 1, periphery: Periphery = PUBLISHED,
+                 kinds: Mapping[str, Machine] | None = None, on: Mapping[str, str] | None = None) -> None:
         a = architecture
         self.architecture, self.chips, self.kinds, self.on = a, chips, dict(kinds or {}), dict(on or {})
-        self.kind = ""
+        self.kind, self.periphery = "", periphery
         self.geometry = Geometry.of(a.crossbar)
         self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
         self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
@@ -108,12 +110,13 @@ class Machine:
 
     def edram_time(self, bits: int) -> int:
         """Return how long `bits` occupy a port of a tile's buffer."""
-        return -(-bits // self.edram_bits) * self.architecture.buffer.access
+        buffer = self.architecture.buffer
+        return -(-(-(-bits // self.edram_bits) * buffer.access) // buffer.ports)
 
     def global_time(self, bits: int) -> int:
         """Return how long `bits` occupy the port of the chip's buffer."""
         shared = self.architecture.global_buffer
-        return -(-bits // shared.access_bits) * shared.access if shared else 0
+        return -(-(-(-bits // shared.access_bits) * shared.access) // shared.ports) if shared else 0
 
     def bus_time(self, bits: int) -> int:
         return -(-bits * 10**12 // self.architecture.bus.bandwidth)
@@ -129,8 +132,9 @@ class Machine:
         return [*(most for _ in range((bits - 1) // most)), (bits - 1) % most + 1]
 
     def link_time(self, bits: int) -> int:
-        """Return how long `bits` occupy a link of a chip: one clock cycle per flit."""
-        return -(-self.flits(bits) * 10**12 // self.architecture.network.clock)
+        """Return how long `bits` occupy the links of a chip between two routers: one clock cycle per flit on each."""
+        network = self.architecture.network
+        return -(-self.flits(bits) * 10**12 // (network.clock * network.planes))
 
     def off_chip_time(self, bits: int) -> int:
         return -(-bits * 10**12 // self.architecture.off_chip.bandwidth)

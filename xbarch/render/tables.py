@@ -131,10 +131,10 @@ def show_study(rows: Sequence[Mapping[str, Any]], warnings: Sequence[str] = ()) 
     """Print the gains of a comparison over its base, what a reader must know of them, and what did not run."""
     scope = rows[0]["scope"]
     parts = [k for k in ("workload", "datapath", "architecture", "policy", "variant")
-             if len({r.get(k, "") for r in rows}) > 1]
+             if len({r.get(k, "") for r in rows}) > 1 or (k == "datapath" and any(r.get("options") for r in rows))]
 
     def name(row: Mapping[str, Any]) -> str:
-        return ", ".join(numbers.path(row[k], row["provenance"]) if k == "datapath" else row[k]
+        return ", ".join(numbers.path(row[k], row["provenance"], row.get("options")) if k == "datapath" else row[k]
                          for k in parts or ["datapath"])
 
     measured = any(not r["why"] and r["figures"]["on_this_machine"] for r in rows)

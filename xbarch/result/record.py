@@ -14,6 +14,7 @@ from xbarch.cost.defaults import spoken_point
 from xbarch.errors import ConservationError, InputError
 from xbarch.plugins import checked
 from xbarch.result import exact, schema
+from xbarch.result.bound import bound
 from xbarch.result.correctness import correctness
 from xbarch.result.interconnect import interconnect
 from xbarch.result.leakage import leakage
@@ -63,7 +64,7 @@ def _record(run: Run) -> schema.Record:
         schema=schema.SCHEMA,
         provenance=_provenance(run),
         architecture=_architecture(run),
-        datapath=schema.Path(name=run.path.name, options=run.path.options.model_dump(),
+        datapath=schema.Path(name=run.path.name, options=run.path.options.model_dump(), chosen=dict(run.chosen),
                              provenance=run.path.provenance),
         workload=_workload(run),
         policy=run.plan.policy,
@@ -83,6 +84,7 @@ def _record(run: Run) -> schema.Record:
         effective=schema.Effective(**rates(kept_ops, rate, dict(energy.scopes_aj), total / 1e12)),
         dense_equivalent=schema.DenseEquivalent(**rates(dense_ops, rate, dict(energy.scopes_aj), total / 1e12)),
         utilization=_utilization(run, interval),
+        bound=bound(run),
         waiting=_waiting(run),
         counts=_counts(run),
         programming=_programming(run),
@@ -102,7 +104,9 @@ def _architecture(run: Run) -> schema.Architecture:
     machine = run.machine
     unscaled = {f"{name} ({each.kind})" if each.kind else name: spoken_point(c.of)
                 for each in machine.each for name, c in each.architecture.components.items() if c.of}
+    sizes = machine.periphery
     return schema.Architecture(
+        periphery=schema.Periphery(kind=sizes.kind, factors={k: float(v) for k, v in sizes.factors.items()}),
         unscaled_prices=unscaled, unscaled=len(unscaled),
         name=machine.architecture.name, chips=machine.chips, overrides=list(run.overrides),
         processes={kind: unit.name for kind, unit in machine.processes.items()}, source=machine.architecture.source)

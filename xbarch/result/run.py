@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from xbarch.cost.nameplate import Nameplate
 from xbarch.datapaths.base import DataPath
@@ -35,6 +36,8 @@ class Run:
     ledger: Ledger
     nameplate: Nameplate
     overrides: tuple[str, ...] = ()
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the data path that were asked for."""
     batch: int | None = None
     """Images per programming of the crossbars."""
     mode: str = "pipelined"

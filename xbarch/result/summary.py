@@ -9,7 +9,8 @@ from textwrap import wrap
 from xbarch.result import words
 from xbarch.result.schema import DenseEquivalent, Effective, Record
 from xbarch.support import numbers
-from xbarch.support.defaults import SCOPE, SCOPES, Scope
+from xbarch.support.defaults import PERIPHERY, SCOPE, SCOPES, Scope
+from xbarch.support.pairs import with_options
 
 _LINES, _COLUMNS, _LABEL = 24, 80, 17
 _LARGEST = 5  # components named
@@ -21,8 +22,10 @@ def title(r: Record) -> str:
     """Workload, data path, architecture and what else tells the run from others."""
     placement, chips = r.interconnect.placement if r.interconnect else "row_major", r.architecture.chips
     return " · ".join([
-        r.workload.name, r.datapath.name, r.architecture.name, *r.architecture.overrides, r.policy,
+        r.workload.name, with_options(r.datapath.name, r.datapath.chosen), r.architecture.name,
+        *r.architecture.overrides, r.policy,
         *([r.mode] if r.mode != "pipelined" else []), *([placement] if placement != "row_major" else []),
+        *([periphery_kind(r)] if periphery_kind(r) != PERIPHERY else []),
         *([f"{chips} chips"] if chips > 1 else [])])
 
 
@@ -40,7 +43,8 @@ def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
     rest = ", ".join(f"{other} {numbers.energy(r.energy.scopes_aj[other])}" for other in SCOPES if other != scope)
     efficiency, dense = (part.tops_per_w_by_scope[scope] for part in (r.effective, r.dense_equivalent))
     return [
-        ("workload", f"{r.workload.name} ({weights(r)}) by {numbers.path(r.datapath.name, r.datapath.provenance)}, "
+        ("workload", f"{r.workload.name} ({weights(r)}) by "
+                     f"{numbers.path(r.datapath.name, r.datapath.provenance, r.datapath.chosen)}, "
                      f"{numbers.count(r.images, 'image')}, {r.mode}"),
         ("machine", f"{_architecture(r)}; {numbers.count(r.mapping.crossbars, 'crossbar')} on "
                     f"{numbers.count(r.mapping.tiles, 'tile')}, policy {r.policy} "
@@ -53,8 +57,8 @@ def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
         ("area", f"used {r.area.used_mm2:.4g} mm², chip {r.area.total_mm2:.4g} mm²"),
         ("utilization", f"cells {r.utilization.cells:.1%}, crossbar time {share(r.utilization.crossbar_time)}, "
                         f"ADC time {share(r.utilization.adc_time)}"),
-        ("busiest server", f"{r.utilization.busiest.name}, {r.utilization.busiest.share:.1%} of the run"),
-        *_kinds(r), *_waiting(r), *_worded(r), *_unscaled(r), ("largest", _largest(r, scope))]
+        _bound(r), *_periphery(r), *_kinds(r), *_waiting(r), *_worded(r), *_unscaled(r),
+        ("largest", _largest(r, scope))]
 
 
 def details(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
@@ -164,6 +168,34 @@ def _kinds(r: Record) -> list[tuple[str, str]]:
     each = [f"{k.name}: {numbers.count(len(k.layers), 'layer')}, {k.used:,} of {numbers.count(k.tiles, 'tile')}, "
             f"{numbers.count(k.crossbars, 'crossbar')}, {numbers.energy(k.dynamic_aj)}" for k in r.kinds or []]
     return [("kinds of tile", "; ".join(each))] if each else []
+
+
+def periphery_kind(r: Record) -> str:
+    """How shared parts are sized: published or balanced."""
+    return r.architecture.periphery.kind if r.architecture.periphery else PERIPHERY
+
+
+def bound_text(r: Record) -> str:
+    """What limits a run: crossbars, a kind of server, waiting; a dash where that is not known."""
+    return "–" if r.bound is None else r.bound.by
+
+
+def _bound(r: Record) -> tuple[str, str]:
+    """What limits the run, or the busiest server where that is not known."""
+    found, busiest = r.bound, r.utilization.busiest
+    if found is None:
+        return "busiest server", f"{busiest.name}, {busiest.share:.1%} of the run"
+    own = "" if found.server.startswith("crossbar") else f"; crossbars {found.crossbars:.1%}"
+    return "bound by", f"{found.by}; busiest server {found.server}, {found.share:.1%} of the interval{own}"
+
+
+def _periphery(r: Record) -> list[tuple[str, str]]:
+    """What of the machine was sized for the run."""
+    if periphery_kind(r) == PERIPHERY or r.architecture.periphery is None:
+        return []
+    grown = ", ".join(f"{place.removeprefix('components.')} ×{factor:.3g}"
+                      for place, factor in r.architecture.periphery.factors.items())
+    return [("periphery", f"{periphery_kind(r)}: {grown or 'as published'}")]
 
 
 def _waiting(r: Record) -> list[tuple[str, str]]:

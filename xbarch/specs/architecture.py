@@ -159,6 +159,7 @@ class Buffer(Spec):
     size: Memory = Field(ge=1)
     access_bits: int = Field(ge=1, le=65536)
     access: Time = Field(ge=1)
+    ports: int = Field(1, ge=1, le=1024, description="accesses at a time, each to a memory of its own")
     ideal: bool = False
     source: Source
 
@@ -170,6 +171,7 @@ class GlobalBuffer(Spec):
     size: Memory = Field(ge=1)
     access_bits: int = Field(ge=1, le=65536)
     access: Time = Field(ge=1)
+    ports: int = Field(1, ge=1, le=1024, description="accesses at a time, each to a memory of its own")
     ideal: bool = False
     source: Source
 
@@ -190,6 +192,8 @@ class NetworkSpec(Spec):
     options: dict[str, Any] = Field(default_factory=dict)
     link_bits: int = Field(ge=1, le=4096)
     clock: Frequency = Field(ge=1)
+    planes: int = Field(1, ge=1, le=1024, description="networks side by side that share the packets: so many times the "
+                                                      "links, routers and queues")
     router_latency: Time
     queue: int | None = Field(None, ge=1, le=10**9, description="flits that the queue behind a link holds; none: no "
                                                                 "limit")

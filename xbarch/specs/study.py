@@ -17,7 +17,7 @@ Name = Annotated[str, Field(min_length=1, max_length=4096)]
 Value = Annotated[str, Field(max_length=4096)] | bool | int | float | None
 Axis = Annotated[list[Value | list[Value]], Field(min_length=1, max_length=10_000)]
 Axes = dict[Name, Axis]
-CHOICES = ("images", "chips", "mode", "placement", "batch", "engine", "reload", "bits",
+CHOICES = ("images", "chips", "mode", "placement", "periphery", "batch", "engine", "reload", "bits",
            "accuracy")  # fields of a request
 _RUN = "options."  # an axis of a data path's option
 
@@ -25,17 +25,25 @@ _RUN = "options."  # an axis of a data path's option
 class Runs(Spec):
     """What is common to studies and sweeps: how every run is made, and what varies.
 
-    The fields of a request (`xbarch.Request`, where their limits and defaults stand) hold for every run. scope: of the
+    datapaths: names, with options as in `meng:group_ch=8`; `own`, each workload's own; `all`, every registered one. An
+    architecture that requires a data path runs that one alone. options: of data paths, by name; those under `all` are
+    for every data path that has them. The fields of a request (`xbarch.Request`, where their limits and defaults stand)
+    hold for every run. scope: of the
     energies and TOPS/W in tables, pictures and fronts: compute, chip or whole. axes: a field
     of the architecture (as of `--set`), a field of the request, or an option of the data path (`options.NAME`), and the
     values it takes; several fields, commas between, change together: to the same value, or where the value is a list
     each to its own.
     """
 
+    architectures: list[Name] = Field(min_length=1, max_length=50)
+    workloads: list[Name] = Field(min_length=1, max_length=500)
+    datapaths: list[Name] = Field(["own"], min_length=1, max_length=200)
+    options: dict[Name, dict[str, Any]] = Field({}, max_length=200, description="data path or `all`: {option: value}")
     images: int | None = None
     chips: int | None = None
     mode: str | None = None
     placement: str | None = None
+    periphery: str | None = None
     batch: int | None = None
     engine: str | None = None
     reload: bool | None = None
@@ -70,17 +78,14 @@ class Runs(Spec):
 class Study(Runs):
     """Every workload on every architecture by every data path under every policy, as far as they work together.
 
-    datapaths: names; `own`, each workload's own; `all`, every registered one. Dense packing is always added: it is
-    what gains are over. The first architecture is the base machine. machines: architectures of their own for data paths
-    that need one, which then run on no other. policies: by default one that gives every run the same crossbars.
+    Dense packing is always added: it is what gains are over. The first architecture is the base machine. machines:
+    architectures of their own for data paths that need one, which then run on no other. policies: by default one that
+    gives every run the same crossbars.
     """
 
     kind: Literal["study"] = "study"
     title: Text = "Comparison"
     description: Text = ""
-    architectures: list[Name] = Field(min_length=1, max_length=50)
-    workloads: list[Name] = Field(min_length=1, max_length=500)
-    datapaths: list[Name] = Field(["own"], min_length=1, max_length=200)
     machines: dict[Name, Name] = Field({}, max_length=200, description="data path: architecture")
     policies: list[Name] = Field([EQUAL], min_length=1, max_length=20)
 

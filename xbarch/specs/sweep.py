@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -21,18 +21,14 @@ FIGURES = (
 class Sweep(Runs):
     """Every architecture, changed along the axes, with every workload by every data path under every policy.
 
-    datapaths: as of a study, none is added. options: those of data paths, by name. figures: numbers of `result.json`,
-    the columns of the CSV file. With `accuracy: N` every point classifies N test images, and accuracy counts for the
-    front; else only points whose converters are exact are on it, unless `tolerate_clipping` is true.
+    datapaths: as of a study, none is added. figures: numbers of `result.json`, the columns of the CSV file. With
+    `accuracy: N` every point classifies N test images, and accuracy counts for the front; else only points whose
+    converters are exact are on it, unless `tolerate_clipping` is true.
     """
 
     kind: Literal["sweep"]
     title: Text = "Sweep"
     description: Text = ""
-    architectures: list[Name] = Field(min_length=1, max_length=50)
-    workloads: list[Name] = Field(min_length=1, max_length=500)
-    datapaths: list[Name] = Field(["own"], min_length=1, max_length=200)
-    options: dict[Name, dict[str, Any]] = Field({}, max_length=200, description="data path: {option: value}")
     policies: list[Name] = Field(["fit"], min_length=1, max_length=100)
     tolerate_clipping: bool = Field(False, description="whether points that are not exact may be on the front")
     figures: list[Name] = Field(list(FIGURES), min_length=1, max_length=500)

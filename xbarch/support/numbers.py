@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from xbarch.support.pairs import with_options
+
 _STEPS = [(10**18, ""), (10**15, "m"), (10**12, "µ"), (10**9, "n"), (10**6, "p"), (10**3, "f"), (1, "a")]
 _TIMES = [(10**12, "s"), (10**9, "ms"), (10**6, "µs"), (10**3, "ns"), (1, "ps")]
 
@@ -34,9 +39,11 @@ def count(value: int, what: str) -> str:
     return f"{number(value)} {what}{'' if value == 1 else 's'}"
 
 
-def path(name: str, provenance: str) -> str:
-    """A data path's name in tables; a definition that is a guess as a whole says so wherever it stands."""
-    return f"{name} (assumed)" if provenance.startswith("assumed") else name
+def path(name: str, provenance: str, chosen: Mapping[str, Any] | None = None) -> str:
+    """A data path's name in tables, with the options that were asked for; a definition that is a guess as a whole says
+    so wherever it stands."""
+    shown = with_options(name, chosen or {})
+    return f"{shown} (assumed)" if provenance.startswith("assumed") else shown
 
 
 def area(nm2: float) -> str:

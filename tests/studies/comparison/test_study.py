@@ -10,6 +10,7 @@ import pytest
 import xbarch
 from xbarch.errors import InputError
 from xbarch.request import Contents, Request
+from xbarch.specs.study import Study
 from xbarch.studies import comparison
 from xbarch.studies.comparison import picture
 from xbarch.studies.comparison.rows import Figures, Row, _Shared, front, lines
@@ -328,3 +329,71 @@ def test_wrong_axes_are_refused_before_anything_runs(axes, says, tmp_path):
     with pytest.raises(InputError) as caught:
         comparison.compare(["isaac_like"], [WORKLOAD], axes=axes, out=tmp_path / "out")
     assert says in str(caught.value) and not (tmp_path / "out" / "comparison.md").exists()
+
+
+# -- options and required data paths --------------------------------------------------------------------------
+
+def requests(**changes):
+    asked = Study(architectures=["isaac_like"], workloads=[WORKLOAD], images=1, **changes)
+    return [(line.request.arch, line.request.datapath, line.request.options) for line in lines(asked, Contents())]
+
+
+def test_data_paths_take_options():
+    """Those beside a name go before those for the data path, and these before those for all that have them."""
+    assert requests(datapaths=["meng:group_ch=16"], options={"meng": {"group_ch": 8}})[1][2] == {"group_ch": 16}
+    assert requests(datapaths=["xue", "dense:sign=differential", "own"], options={
+        "all": {"group_ch": 4}, "meng": {"group_ch": 8}}) == [
+        ("isaac_like", "dense", {}), ("isaac_like", "xue", {}),
+        ("isaac_like", "dense", {"sign": "differential"}), ("isaac_like", "meng", {"group_ch": 8})]
+
+
+@pytest.mark.parametrize(("changes", "says"), [
+    ({"datapaths": ["dense:sign"]}, "datapaths.0: must be name=value, not 'sign'"),
+    ({"datapaths": ["dens:sign=offset"]}, "datapaths.0: unknown data path 'dens'"),
+    ({"datapaths": ["dense:sgn=offset"]}, "unknown key 'sgn'"),
+    ({"datapaths": ["dense", "xue"], "options": {"all": {"sgn": 1}}},
+     "options: none of the data paths dense and xue has the option 'sgn'"),
+    ({"options": {"dens": {}}}, "options: unknown data path 'dens'"),
+])
+def test_wrong_options_are_refused(changes, says):
+    with pytest.raises(InputError, match=says):
+        requests(**changes)
+
+
+def test_runs_of_one_data_path_are_told_apart_by_their_options(call, tmp_path):
+    """In the table, in JSON, in the report and its CSV, and in the names of results."""
+    words = ("compare", "-a", "isaac_like", "-w", WORKLOAD, "--images", "1", "-d", "dense,dense:sign=differential",
+             "--out", str(tmp_path))
+    code, out, _ = call(*words)
+    assert code == 0 and "dense:sign=differential" in out
+    code, out, _ = call(*words, "--json")
+    assert [(r["datapath"], r.get("options")) for r in json.loads(out)] == [
+        ("dense", None), ("dense", {"sign": "differential"})]
+    assert "Dense (sign=differential)" in (tmp_path / "comparison.md").read_text()
+    with (tmp_path / "comparison.csv").open() as lines_:
+        assert [row["options"] for row in csv.DictReader(lines_)] == ["", "sign=differential"]
+    runs = [xbarch.simulate("isaac_like", WORKLOAD, images=1, datapath="dense", options=options)
+            for options in (None, {"sign": "offset"}, {"sign": "differential"})]
+    assert [run.name.split(" · ")[1] for run in runs] == ["dense", "dense", "dense:sign=differential"]
+
+
+def test_an_option_is_for_all_that_have_it(call):
+    code, out, _ = call("compare", "-a", "isaac_like", "-w", WORKLOAD, "--images", "1", "-d", "dense,meng",
+                        "-o", "group_ch=8", "--json")
+    assert code == 0 and [r.get("options") for r in json.loads(out)] == [None, {"group_ch": 8}]
+
+
+def test_a_required_data_path_runs_in_place_of_others(tmp_path):
+    """It is said, there is no dense run of that machine, and the base machine may require one, too."""
+    file = tmp_path / "needy.yaml"
+    file.write_text("extends: isaac_like\nname: needy\ndatapath: {name: xue, required: true}\n")
+    rows = comparison.compare(["isaac_like", file], [WORKLOAD], datapaths=["own", "xue"], images=1)
+    assert [(r.architecture, r.datapath) for r in rows] == [
+        ("isaac_like", "dense"), ("isaac_like", "meng"), ("isaac_like", "xue"), ("needy", "xue")]
+    assert rows[3].gain("energy") == rows[2].gain("energy") != 1 and rows[3].gain("energy", "own") is None
+    said = "needy requires the data path xue, so only that one ran there, and not dense or meng."
+    assert said in comparison.warnings(rows)
+    alone = comparison.compare([file], [WORKLOAD], images=1, out=tmp_path / "page.html")
+    assert [(r.datapath, r.gain("energy")) for r in alone] == [("xue", 1.0)]
+    page = (tmp_path / "page.html").read_text()
+    assert said in page and "is <code>xue</code> on <code>needy</code>" in page

@@ -467,3 +467,18 @@ def test_a_sweep_of_resolutions_is_judged_by_what_it_costs(tmp_path):
     direct = xbarch.accuracy("isaac_like", "vgg7_pruned", images=16, datapath="dense",
                              overrides=("crossbar.adc_bits=5",))
     assert short.figures[ACCURACY] == direct.value and short.figures[TESTED] == 16
+
+
+def test_points_say_options_and_required_data_paths(tmp_path):
+    """A data path's name has the options asked for, without those of the axes, which have columns of their own."""
+    file = tmp_path / "needy.yaml"
+    file.write_text("extends: isaac_like\nname: needy\ndatapath: {name: meng, required: true}\n")
+    small = Sweep(**{**SMALL, "architectures": ["isaac_like", str(file)]}, datapaths=["meng:group_ch=8", "xue"])
+    assert [point.run[:3:2] for point in points(small)] == [
+        ("isaac_like", "meng:group_ch=8"), ("isaac_like", "xue"), (str(file), "meng:group_ch=8")]
+    varied = Sweep(**SMALL, datapaths=["meng"], axes={"options.group_ch": [4, 8]})
+    assert [(point.run[2], point.values) for point in points(varied)] == [("meng", (4,)), ("meng", (8,))]
+    found = Swept(small, [Row(point, "x", "", {SPEED: 1, LATENCY: 1, ENERGY: 1, AREA: 1}) for point in points(small)])
+    assert f"{file} requires the data path meng:group_ch=8, so only that one ran there, and not xue." in \
+        sections(found)[0].bullets
+    assert found.plain()[0]["datapath"] == "meng:group_ch=8"

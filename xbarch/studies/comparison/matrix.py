@@ -8,7 +8,7 @@ from pathlib import Path
 from xbarch.render.document import Document, Section, Table, html, markdown
 from xbarch.result.result import checked_scope
 from xbarch.specs.study import Study
-from xbarch.studies.comparison.resources import unrated
+from xbarch.studies.comparison.resources import required, unrated
 from xbarch.studies.comparison.rows import DENSE, Figures, Row, rows, speed_up
 from xbarch.studies.runs.bench import resumable_store
 from xbarch.support import bundled
@@ -87,7 +87,7 @@ def sections(found: Sequence[Row]) -> list[Section]:
     return [
         Section("Gains", 2, [f"Speed-up / energy saving (scope {found[0].scope}) over `dense` on the same machine, "
                              f"workload `{workload}`, policy `{POLICY}`; – where the data path cannot run.",
-                             *unrated(found)],
+                             *required(found), *unrated(found)],
                 table=Table(["data path", *names], table(found), 1, cards=True)),
         Section("Converters", 2, ["*Exact*: no conversion can clip, or none of the stored activations does."],
                 table=Table(["data path", *names], exactness(found), 1, cards=True)),
@@ -106,14 +106,15 @@ def sections(found: Sequence[Row]) -> list[Section]:
 def table(found: Sequence[Row]) -> list[list[str]]:
     """Return one line per data path, one cell per architecture."""
     names, by = _architectures(found), {(r.datapath, r.architecture): r for r in found}
-    return [[label, *(_cell(by[path, name], _dense(found, name)) for name in names)]
+    return [[label, *(_cell(by.get((path, name)), _dense(found, name)) for name in names)]
             for path, label in dict.fromkeys((r.datapath, r.label) for r in found)]
 
 
 def exactness(found: Sequence[Row]) -> list[list[str]]:
     """Return one line per data path, one cell per architecture: whether converters suffice."""
     names, by = _architectures(found), {(r.datapath, r.architecture): r for r in found}
-    return [[label, *((f.converters or _NONE) if (f := by[path, name].figures) else _NONE for name in names)]
+    return [[label, *((r.figures.converters or _NONE) if (r := by.get((path, name))) and r.figures else _NONE
+                      for name in names)]
             for path, label in dict.fromkeys((r.datapath, r.label) for r in found)]
 
 
@@ -125,8 +126,8 @@ def _dense(found: Sequence[Row], architecture: str) -> Figures | None:
     return next((r.figures for r in found if r.datapath == DENSE and r.architecture == architecture), None)
 
 
-def _cell(row: Row, dense: Figures | None) -> str:
-    if row.figures is None or dense is None:
+def _cell(row: Row | None, dense: Figures | None) -> str:
+    if row is None or row.figures is None or dense is None:
         return _NONE
     return f"{_times(speed_up(dense, row.figures))} / {_times(_saving(dense, row))}"
 

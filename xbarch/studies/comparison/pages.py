@@ -17,8 +17,10 @@ from xbarch.specs.study import Study
 from xbarch.specs.tile_kinds import kinds
 from xbarch.studies.comparison.resources import warnings
 from xbarch.studies.comparison.rows import DENSE, GAINS, Row, images, machines, name_architectures
+from xbarch.studies.runs.paths import options_of, required
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPES
+from xbarch.support.pairs import with_options
 from xbarch.support.sheet import sheet as csv
 
 _NONE = "–"
@@ -47,16 +49,18 @@ def origins(rows: Sequence[Row]) -> Section:
     """Return where the definition of every data path comes from."""
     return Section("Where the data paths come from", 2, bullets=[
         f"{label} (`{name}`): {text}" for (label, name), text in dict(
-            ((r.label, r.datapath), r.provenance) for r in rows).items()])
+            ((r.method, r.datapath), r.provenance) for r in rows).items()])
 
 
 def _introduction(asked: Study) -> list[str]:
-    first = name_architectures(asked, partial(load, model=Architecture))[asked.architectures[0]]
+    read, given = partial(load, model=Architecture), asked.architectures[0]
+    first, name = name_architectures(asked, read)[given], required(read(given).datapath) or DENSE
+    base = with_options(name, options_of(asked, name))
     return [
         *([asked.description] if asked.description else []),
         f"Every run simulates {numbers.count(images(asked), 'image')}, and every number comes from these runs. Weights "
         "and accuracy are those of the stored workloads; the table *Accuracy* lists what they were trained on.",
-        f"Gains are relative to two dense networks; above 1 is better. *Base* is `dense` on `{first}`; *own* is "
+        f"Gains are relative to two dense networks; above 1 is better. *Base* is `{base}` on `{first}`; *own* is "
         "`dense` on the row's architecture, with the method's cells and signs and lossless ADCs. *Density gain* is the "
         f"speed-up at equal area of the occupied tiles. Energies are of the scope *{asked.scope}*: *compute* is what "
         "the occupied tiles do and draw, *chip* adds the interconnect and the constant power of all tiles, *whole* the "
@@ -89,10 +93,10 @@ def _parts(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     by: dict[str, list[Row]] = {}
     for r in rows:
         by.setdefault(r.workload, []).append(r)
-    if len(by) == 1 or any(len({r.datapath for r in own} - {DENSE}) > 1 for own in by.values()):
+    if len(by) == 1 or any(len({r.label for r in own if not r.dense}) > 1 for own in by.values()):
         return list(by.items())
     first = next(iter(by), "")
-    return [("", [r for r in rows if r.datapath != DENSE or r.workload == first])] if rows else []
+    return [("", [r for r in rows if not r.dense or r.workload == first])] if rows else []
 
 
 def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
@@ -173,8 +177,9 @@ _COLUMNS = ("ratio", "crossbars", "copies", "used", "tiles", "images_per_second"
 def sheet(rows: Sequence[Row]) -> str:
     """Return the rows as CSV, with energy per image in aJ and area in mm²."""
     varied, measured = any(r.variant for r in rows), any(r.figures and r.figures.on_this_machine for r in rows)
-    heads = ["architecture", "workload", "datapath", "policy", *(["variant"] if varied else []), "why", "trained_on",
-             "assumed", *_COLUMNS,
+    chosen = any(r.options for r in rows)
+    heads = ["architecture", "workload", "datapath", *(["options"] if chosen else []), "policy",
+             *(["variant"] if varied else []), "why", "trained_on", "assumed", *_COLUMNS,
              *(f"energy_{s}_aj" for s in SCOPES),
              *(f"{what}_gain_{over}" for over in ("base", "own") for what in GAINS),
              *(f"accuracy_{p}" for p in ("baseline", "cut", "pruning")),
@@ -183,8 +188,8 @@ def sheet(rows: Sequence[Row]) -> str:
     for r in rows:
         f = r.figures
         lines.append([
-            r.architecture, r.workload, r.datapath, r.request.policy, *([r.variant] if varied else []), r.why,
-            r.trained, r.assumed,
+            r.architecture, r.workload, r.datapath, *([with_options("", r.options)[1:]] if chosen else []),
+            r.request.policy, *([r.variant] if varied else []), r.why, r.trained, r.assumed,
             *(getattr(f, c) if f else None for c in _COLUMNS), *(f.energy[s] if f else None for s in SCOPES),
             *(r.gain(what, over) for over in ("base", "own") for what in GAINS),
             *(r.accuracy.get(p) for p in ("baseline", "cut", "pruning")),

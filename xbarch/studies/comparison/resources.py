@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xbarch.studies.comparison.rows import Figures, Row
+from xbarch.studies.runs.paths import sentences
 from xbarch.support import numbers
 
 
 def warnings(rows: Sequence[Row]) -> list[str]:
-    """Return what a reader must know before the gains: no, one or two sentences."""
-    return [*unequal(rows), *unrated(rows)]
+    """Return what a reader must know before the gains: no sentence or some."""
+    return [*required(rows), *unequal(rows), *unrated(rows)]
+
+
+def required(rows: Sequence[Row]) -> list[str]:
+    """Return a sentence for each architecture that runs the data path it requires in place of others."""
+    return sentences([(r.architecture, r.datapath, r.instead) for r in rows])
 
 
 def unequal(rows: Sequence[Row]) -> list[str]:

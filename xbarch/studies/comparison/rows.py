@@ -14,7 +14,7 @@ from xbarch.errors import ContractError, InputError
 from xbarch.machine.build import buildable
 from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import guard, registry
-from xbarch.request import Contents, Request, choose_datapath
+from xbarch.request import Contents, Request, choose_datapath, chosen_options
 from xbarch.result import words
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import unknown
@@ -22,8 +22,10 @@ from xbarch.specs.study import Study
 from xbarch.studies.runs.answer import Answer
 from xbarch.studies.runs.axes import Variant, blame_field, list_fields, merge_overrides, variants
 from xbarch.studies.runs.bench import Bench
+from xbarch.studies.runs.paths import Placed, check_names, choose, options_of, place, required
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE, SCOPES, Scope
+from xbarch.support.pairs import with_options
 from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload, image_counts
 from xbarch.workload.infer import multiplies
@@ -109,6 +111,10 @@ class Row:
     """Test images of each phase."""
     title: str = ""
     """The data path's name for readers."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the data path: those that were asked for, without those of the axes."""
+    instead: tuple[str, ...] = ()
+    """Data paths that did not run, since the architecture requires this one."""
     provenance: str = ""
     """Where the data path's definition comes from."""
 
@@ -129,8 +135,19 @@ class Row:
 
     @property
     def label(self) -> str:
-        """The data path's name in tables, marked if its definition is assumed as a whole."""
+        """The data path's name in tables, with its options, marked if its definition is assumed as a whole."""
+        given = with_options("", self.options)[1:].replace(":", ", ")
+        return f"{self.method} ({given})" if given else self.method
+
+    @property
+    def method(self) -> str:
+        """The data path's name in tables without its options."""
         return numbers.path(self.title or self.datapath, self.provenance)
+
+    @property
+    def dense(self) -> bool:
+        """Whether it is dense packing as it stands for comparison, without options."""
+        return self.datapath == DENSE and not self.options
 
     @property
     def assumed(self) -> bool:
@@ -171,7 +188,7 @@ def rows(asked: Study, progress: Progress | None = None, *, store: Path | None =
     bench = Bench(store, processes)
     shared = _Shared(bench)
     found = lines(asked, bench.contents)
-    bench.run((shared.of(r) for line in found for r in (line.request, line.base, line.own)), progress)
+    bench.run((shared.of(r) for line in found for r in (line.request, line.base, line.own) if r is not None), progress)
     own = name_architectures(asked, bench.contents.spec)
     return [_row(line, own[str(line.request.arch)], shared, asked.scope) for line in found]
 
@@ -182,11 +199,13 @@ class Line:
 
     request: Request
     base: Request
-    """Dense on the base machine."""
-    own: Request
-    """Dense on the row's own machine."""
-    variant: str
+    """Dense on the base machine, or the data path that it requires."""
+    own: Request | None
+    """Dense on the row's own machine; None where that requires another data path."""
+    variant: Variant
     """What the axes set."""
+    instead: tuple[str, ...] = ()
+    """Data paths that do not run, since the architecture requires this one."""
 
 
 def lines(asked: Study, contents: Contents) -> list[Line]:
@@ -195,20 +214,19 @@ def lines(asked: Study, contents: Contents) -> list[Line]:
     Raises:
         InputError: an architecture, workload, data path or policy does not exist.
     """
-    known = registry.datapaths()
-    _check_names(asked, known, contents)
+    _check_names(asked, contents)
+    needs = {arch: required(contents.named(arch)) for arch in machines(asked)}
     found: dict[Request, Line] = {}
     for workload in asked.workloads:
-        network = contents.workload(workload)
-        paths = dict.fromkeys([DENSE, *(n for given in asked.datapaths for n in (
-            known if given == "all" else [network.datapath] if given == "own" else [given]))])
-        for path in paths:
-            for arch in [asked.machines[path]] if path in asked.machines else asked.architectures:
-                for policy in asked.policies:
-                    for variant in _variants(asked, paths, path):
-                        request = Request(arch=arch, workload=workload, datapath=path, policy=policy,
-                                          **variant.apply(asked.choices))
-                        found.setdefault(request, _line(request, variant, asked, contents))
+        paths = choose(asked, contents.workload(workload).datapath, [DENSE])
+        on = [(arch, path) for path in paths
+              for arch in ([asked.machines[path.name]] if path.name in asked.machines else asked.architectures)]
+        for placed in place(asked, on, needs):
+            for policy in asked.policies:
+                for variant in _variants(asked, [p.name for p in paths], placed.path.name):
+                    request = Request(arch=placed.arch, workload=workload, datapath=placed.path.name, policy=policy,
+                                      **variant.apply(asked.choices, placed.path.options))
+                    found.setdefault(request, _line(request, variant, asked, contents, placed, needs))
     return list(found.values())
 
 
@@ -226,12 +244,10 @@ def _variants(asked: Study, paths: Iterable[str], path: str) -> Iterator[Variant
     return variants(axes)
 
 
-def _check_names(asked: Study, known: Mapping[str, object], contents: Contents) -> None:
-    for number, name in enumerate(asked.datapaths):
-        if name not in ("own", "all") and name not in known:
-            raise InputError(unknown("data path", name, ["own", "all", *known]), field=f"datapaths.{number}")
+def _check_names(asked: Study, contents: Contents) -> None:
+    check_names(asked)
     for name in asked.machines:
-        if name not in known:
+        if name not in (known := registry.datapaths()):
             raise InputError(unknown("data path", name, known), field="machines")
     for number, policy in enumerate(asked.policies):
         with blame_field(f"policies.{number}"):
@@ -241,10 +257,16 @@ def _check_names(asked: Study, known: Mapping[str, object], contents: Contents) 
             buildable(contents.spec(name))
 
 
-def _line(request: Request, variant: Variant, asked: Study, contents: Contents) -> Line:
+def _line(request: Request, variant: Variant, asked: Study, contents: Contents, placed: Placed,
+          needs: Mapping[str, str]) -> Line:
     """Return a request with the two dense runs it is compared with: on the base machine, and on its own machine with
-    the method's cells and signs and with ADCs of enough bits to lose nothing of these."""
-    base = request.changed(arch=asked.architectures[0], datapath=DENSE, options={}, accuracy=None)
+    the method's cells and signs and with ADCs of enough bits to lose nothing of these. needs: the data path that each
+    architecture requires, or ""."""
+    first = asked.architectures[0]
+    base = request.changed(arch=first, datapath=needs[first] or DENSE,
+                           options=options_of(asked, needs[first] or DENSE), accuracy=None)
+    if needs[placed.arch]:
+        return Line(request, base, base if placed.arch == first else None, variant, placed.instead)
     path = choose_datapath(contents.workload(request.workload), request.datapath, request.options,
                            contents.encoding(request))
     with guard.asking(path, "matched"):
@@ -256,7 +278,7 @@ def _line(request: Request, variant: Variant, asked: Study, contents: Contents) 
         overrides = [*overrides, f"crossbar.adc_bits={needed}"]
     own = request.changed(datapath=DENSE, options=options, accuracy=None,
                           overrides=merge_overrides(request.overrides, overrides))
-    return Line(request, base, own, str(variant))
+    return Line(request, base, own, variant, placed.instead)
 
 
 class _Shared:
@@ -333,8 +355,12 @@ def _row(line: Line, machine: str, shared: _Shared, scope: Scope) -> Row:
     path = choose_datapath(network, request.datapath, request.options, shared.bench.contents.encoding(request))
     done = shared.figures(request)
     why = done if isinstance(done, str) else ""
-    base, own = (None if why else _ran(shared.figures(r)) for r in (line.base, line.own))
-    return Row(request=request, architecture=machine, variant=line.variant, scope=scope, why=why, figures=_ran(done),
+    base, own = (None if why or r is None else _ran(shared.figures(r)) for r in (line.base, line.own))
+    axes = {name: value for name, value in request.options.items() if name not in line.variant.options}
+    given = choose_datapath(network, request.datapath, axes, shared.bench.contents.encoding(request))
+    chosen = chosen_options(given, network, request.datapath, shared.bench.contents.encoding(request))
+    return Row(request=request, architecture=machine, variant=str(line.variant), scope=scope, why=why,
+               figures=_ran(done), options=chosen, instead=line.instead,
                base=base, own=own, trained=network.trained_on or "",
                accuracy={k: v for k, v in network.accuracy.items() if v <= 1}, tested=image_counts(network),
                title=title_of(path), provenance=path.provenance)
@@ -351,7 +377,8 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
         f = r.figures
         found.append({
             "architecture": r.architecture, "workload": r.workload, "datapath": r.datapath,
-            "policy": r.request.policy, **({"variant": r.variant} if r.variant else {}),
+            **({"options": dict(r.options)} if r.options else {}), "policy": r.request.policy,
+            **({"variant": r.variant} if r.variant else {}),
             "provenance": r.provenance, "why": r.why, "trained_on": r.trained, "accuracy": r.accuracy,
             "scope": r.scope, "tested": r.tested,
             "figures": f and {"ratio": f.ratio, "copies": f.copies,

@@ -18,6 +18,7 @@ from xbarch.studies.runs.answer import Answer
 from xbarch.studies.runs.store import Store
 from xbarch.studies.runs.workers import run_all
 from xbarch.support import cache, files
+from xbarch.support.pairs import with_options
 from xbarch.support.progress import Progress
 
 STORE = "runs.sqlite"
@@ -133,4 +134,5 @@ def resumable_store(out: Path | None, content: object) -> Iterator[Path | None]:
 def describe(request: Request) -> str:
     """Return a request in one line, for progress and messages."""
     workload, arch = (str(getattr(source, "name", source)) for source in (request.workload, request.arch))
-    return ", ".join(filter(None, [workload, request.datapath or "", arch, *request.overrides, request.policy]))
+    path = with_options(request.datapath or "", request.options)
+    return ", ".join(filter(None, [workload, path, arch, *request.overrides, request.policy]))

@@ -13,6 +13,7 @@ from xbarch.result.summary import speed
 from xbarch.specs.explain import lacking
 from xbarch.specs.sweep import Sweep
 from xbarch.studies.runs.axes import list_fields
+from xbarch.studies.runs.paths import sentences
 from xbarch.studies.sweep.points import Point
 from xbarch.support import numbers
 from xbarch.support.sheet import sheet
@@ -139,7 +140,9 @@ def sections(found: Swept) -> list[Section]:
             "in."] if out else []
     return [
         Section(f"{found.asked.title}: Pareto front of {'speed' if found.rated else 'latency'}, energy per image "
-                f"(scope {found.asked.scope}) and area", 2, bullets=[*([] if found.rated else [_UNRATED]), *left],
+                f"(scope {found.asked.scope}) and area", 2, bullets=[
+                    *sentences([(*r.point.run[:3:2], r.point.instead) for r in found.rows]),
+                    *([] if found.rated else [_UNRATED]), *left],
                 table=_front(found)),
         *([Section("Not simulated", 2, table=Table(["why", "points"], [
             [text, numbers.number(count)] for text, count in why.most_common()], 1))] if why else []),
