@@ -337,7 +337,8 @@ def _balanced(setup: Setup, parts: Sequence[tuple[Workload, Mapping[str, Packed]
 
 def _compiled(setup: Setup, network: Workload, packed: Mapping[str, Packed], planned: Plan, leaving: bool,
               images: int) -> StageGraph:
-    return (compile_with_egress if leaving else compile_graph)(setup.machine, network, packed, planned, images)
+    with setup.blamed():
+        return (compile_with_egress if leaving else compile_graph)(setup.machine, network, packed, planned, images)
 
 
 def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watch: Watch,

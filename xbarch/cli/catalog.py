@@ -12,7 +12,7 @@ from xbarch.cost.pricing import reprice
 from xbarch.machine.build import buildable
 from xbarch.machine.payers import elsewhere, emitters, payers
 from xbarch.plugins import kinds, registry
-from xbarch.render.diagram import spoken
+from xbarch.render.diagram import shared, spoken
 from xbarch.specs.architecture import Architecture, Served
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.study import Study
@@ -62,6 +62,13 @@ def plugin(kind: kinds.Kind[Any], name: str) -> dict[str, str]:
 def _process(served: Served) -> str:
     options = ", ".join(f"{name}: {value}" for name, value in served.options.items())
     return f"{served.unit} ({options})" if options else served.unit
+
+
+def _units(a: Architecture) -> Iterator[tuple[str, str]]:
+    """Shared units, with who shares them and the stages that need them."""
+    for name, unit in a.units.items():
+        stages = [stage.called for stage in a.pipeline.stages if stage.unit == name]
+        yield name, f"{shared(unit)}; for {' and '.join(stages)}"
 
 
 def _built(a: Architecture) -> str:
@@ -127,6 +134,7 @@ def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
                       for kind, part in parts.items() if kind},
             "components": rows, "actions": [row for kind, part in parts.items() for row in _actions(part, kind)],
             "datapath": a.datapath and a.datapath.model_dump(),
+            "units": dict(_units(a)),
             "processes": {kind: _process(served) for kind, served in a.processes.items()},
             "nameplate": {
         "tile power (mW)": 1000 * n.tile_power_w, "tile area (mm²)": n.tile_area_mm2, "chip power (W)": n.power_w,

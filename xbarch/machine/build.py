@@ -10,7 +10,7 @@ from xbarch.cost.pricing import reprice
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import IncompatibleError, InputError
 from xbarch.machine.machine import Machine
-from xbarch.machine.payers import EVERY_NETWORK, refuse_unemitted
+from xbarch.machine.payers import always, refuse_unemitted
 from xbarch.machine.periphery import PUBLISHED, Periphery
 from xbarch.machine.variant import variant
 from xbarch.mapping.kinds import assign, part
@@ -116,7 +116,7 @@ def _refuse_unbuildable(architecture: Architecture) -> None:
         if lacks := machine.find_unpriced(done):
             raise InputError(lacks, field="components")
     paid = machine.prices()
-    for action in EVERY_NETWORK:
+    for action in always(architecture):
         if action not in paid:
             raise InputError(f"no component prices the action {action!r}, which every network needs; add one with "
                              f"action: {action}", field="components")

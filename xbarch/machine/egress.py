@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,18 +29,16 @@ def compile_with_egress(machine: Machine, workload: Workload, packed: Mapping[st
     bits = layer.out_shape[0] * layer.output_bits
     copies = []
     for home in plan.homes[layer.name]:
-        here = machine.at(home)
-        read = here.edram_time(bits)
         built = Stages()
-        first = built.add(Stage(f"{layer.name}/fetch", compiler.server("edram", f"tile{home}"), read, read, gate=True,
-                                actions=here.act(("edram_access", ceil(bits / here.edram_bits)))))
+        fetch = compiler.read(f"{layer.name}/fetch", home, bits)
+        first = built.add(replace(fetch, latency=fetch.occupancy))
         gate = machine.network.gate()
         hops, reached = machine.network.tree(machine.network.router(home), [gate])
         for packet in machine.packets(bits):
             links, out = compiler.links(built, layer, hops, packet, first), machine.off_chip_time(packet)
-            end = compiler.staged(built, layer, packet, links[reached[gate]] if reached[gate] >= 0 else first)
+            here = compiler.staged(built, layer, packet, links[reached[gate]] if reached[gate] >= 0 else first)
             built.add(Stage(f"{layer.name}/leave", compiler.server("hypertransport", "chip0"), out,
-                            out + machine.link_time(packet), (end,), actions=(("flit_hop", machine.flits(packet)),)))
+                            out + machine.link_time(packet), (here,), actions=(("flit_hop", machine.flits(packet)),)))
         copies.append(tuple(built.stages))
     ramp = np.arange(1, layer.windows + 1, dtype=np.int64)
     room = len(copies) * (plan.paces[layer.name].flight + machine.ahead)

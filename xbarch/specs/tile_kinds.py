@@ -66,6 +66,10 @@ def refuse_kinds(a: "Architecture") -> None:
                          f"{a.hierarchy.tiles}, not {found}")
     if a.processes:
         raise ValueError("processes: must be left out where a chip has several kinds of tile")
+    for name, unit in a.units.items():
+        if unit.level == "chip" or (unit.level == "tile" and unit.serves > 1):
+            raise ValueError(f"units.{name}.level: must be crossbar, ima or one tile where a chip has several kinds of "
+                             "tile, as no unit serves tiles of two kinds")
     for name, kind in a.kinds.items():
         _refuse_shared(a, name, kind)
         alone(a, name)
