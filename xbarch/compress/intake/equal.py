@@ -124,5 +124,5 @@ def cast(graph: ModelGraph, kind: torch.dtype) -> ModelGraph:
 
     return replace(
         graph, gains={k: Gains(g.gain.to(kind), g.shift.to(kind)) for k, g in graph.gains.items()},
-        parameters={k: Parameters(p.weight.to(kind), None if p.bias is None else p.bias.to(kind), norm(p.norm))
+        parameters={k: Parameters(p.weight.to(kind), None if p.bias is None else p.bias.to(kind), norm(p.norm), p.source)
                     for k, p in graph.parameters.items()})

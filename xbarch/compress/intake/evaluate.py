@@ -18,14 +18,14 @@ def outputs(graph: ModelGraph, images: Tensor) -> dict[str, Tensor]:
             found[la.name] = images
             continue
         given = [found[name] for name in la.inputs]
-        y = multiplied(la, graph.parameters[la.name], given[0]) if la.compute else \
-            digital(la, given, graph.gains.get(la.name))
+        gains = graph.gains.get(la.name)
+        y = multiplied(la, graph.parameters[la.name], given[0], gains) if la.compute else digital(la, given, gains)
         found[la.name] = activated(la, y, graph)
     return found
 
 
-def multiplied(layer: Layer, parameters: Parameters, x: Tensor) -> Tensor:
-    """A convolution or linear layer with its bias and batch norm."""
+def multiplied(layer: Layer, parameters: Parameters, x: Tensor, gains: Gains | None) -> Tensor:
+    """A convolution or linear layer with its bias, batch norm and what was folded into it."""
     weight = parameters.weight.to(x.dtype)
     y = F.linear(x.flatten(1), weight)[:, :, None, None] if layer.op == "linear" else \
         convolved(layer, x, weight.reshape(*weight.shape[:2], *layer.kernel))
@@ -37,7 +37,7 @@ def multiplied(layer: Layer, parameters: Parameters, x: Tensor) -> Tensor:
         y = y + wide(parameters.bias)
     if (n := parameters.norm) is not None:
         y = (y - wide(n.mean)) / (wide(n.var) + n.eps).sqrt() * wide(n.gamma) + wide(n.beta)
-    return y
+    return y if gains is None else y * wide(gains.gain) + wide(gains.shift)
 
 
 def convolved(layer: Layer, x: Tensor, weight: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ class Parameters:
     weight: Tensor
     bias: Tensor | None = None
     norm: Norm | None = None
+    source: str = ""  # the model's name of the weight
 
     def tensors(self) -> list[Tensor]:
         """Those that are present."""
@@ -41,7 +42,8 @@ class Parameters:
 
 @dataclass
 class Gains:
-    """What a layer without weights multiplies and adds: for each channel (affine, norm) or each input (add)."""
+    """What a layer multiplies and adds: for each channel (affine, norm), each input (add), or each filter, behind batch
+    norm (conv, linear)."""
 
     gain: Tensor
     shift: Tensor

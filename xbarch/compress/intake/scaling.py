@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, fx
 
-from xbarch.compress.intake.graph import Gains, Norm, Parameters
+from xbarch.compress.intake.graph import Gains
 from xbarch.compress.intake.reader import Reader
 from xbarch.compress.intake.values import Value
 from xbarch.errors import InputError
@@ -15,12 +15,8 @@ def affine(r: Reader, node: fx.Node, value: Value, axis: int, gains: Gains) -> N
     """Multiply and add for each channel along `axis`: folded into the layer before where nothing else reads that."""
     name, found = r.by_channel(value, axis, node)
     if name == value.layer and r.bare(name) and r.is_sole(name, {node}):
-        if name in r.parameters:
-            _fold(r.parameters[name], gains)
-            r.values[node] = value
-            return
-        if r.layers[name].op in ("affine", "norm"):
-            old = r.gains[name]
+        if name in r.parameters or r.layers[name].op in ("affine", "norm"):
+            old = r.gains.get(name, Gains.ones(len(gains.gain)))
             r.gains[name] = Gains(old.gain * gains.gain, old.shift * gains.gain + gains.shift)
             r.values[node] = value
             return
@@ -28,15 +24,6 @@ def affine(r: Reader, node: fx.Node, value: Value, axis: int, gains: Gains) -> N
     layer = Layer(name=r.new_name(node, "affine"), op="affine", inputs=(name,), in_shape=shape, out_shape=shape)
     r.layers[layer.name], r.gains[layer.name] = layer, gains
     r.values[node] = Value(layer.name, found.numbers, found.shape, found.index)
-
-
-def _fold(parameters: Parameters, gains: Gains) -> None:
-    gain, shift, norm = gains.gain, gains.shift, parameters.norm
-    if norm is not None:
-        parameters.norm = Norm(norm.gamma * gain, norm.beta * gain + shift, norm.mean, norm.var, norm.eps)
-        return
-    parameters.weight = parameters.weight * gain.reshape(-1, *(1,) * (parameters.weight.dim() - 1))
-    parameters.bias = shift.clone() if parameters.bias is None else parameters.bias * gain + shift
 
 
 def scale_by(r: Reader, node: fx.Node, value: Value, gain: Tensor, shift: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -42,7 +43,7 @@ def add_convolution(r: Reader, node: fx.Node, value: Value, index: Positions, pa
                       out_shape=(out[0], out[1], out[2]),
                       kernel=(int(parameters.weight.shape[2]), int(parameters.weight.shape[3])), padding=begin,
                       padding_end=None if begin == end else end, **about))
-    r.parameters[name] = parameters
+    r.parameters[name] = replace(parameters, source=source_of(r, node))
 
 
 def transposed(r: Reader, node: fx.Node) -> None:
@@ -91,7 +92,7 @@ def add_linear(r: Reader, node: fx.Node, value: Value, parameters: Parameters) -
         layer = Layer(name=name, op="conv", inputs=(source,), in_shape=shape, out_shape=out)
         r.put_like(node, layer, found, places.dim() - 1)
         parameters = Parameters(parameters.weight[:, :, None, None], parameters.bias)
-    r.parameters[name] = parameters
+    r.parameters[name] = replace(parameters, source=source_of(r, node))
 
 
 def product(r: Reader, node: fx.Node) -> None:
@@ -119,7 +120,7 @@ def batch_norm(r: Reader, node: fx.Node) -> None:
     ones, value = torch.ones_like(m), r.value(x)
     g, b = (default if t is None else t for t, default in ((tensor(r, gamma), ones), (tensor(r, beta), 0 * ones)))
     found = r.parameters.get(value.layer)
-    if found is not None and found.norm is None and r.bare(value.layer) and r.is_sole(value.layer, {node}) \
+    if found is not None and found.norm is None and value.layer not in r.gains and r.bare(value.layer) and r.is_sole(value.layer, {node}) \
             and r.by_channel(value, 1, node)[0] == value.layer:
         found.norm = Norm(g, b, m, v, float(eps))
         r.values[node] = value
@@ -177,11 +178,16 @@ def normalize(r: Reader, node: fx.Node, value: Value, axis: int, over: tuple[int
 def layer_of(r: Reader, node: fx.Node) -> str:
     """The layer's name: that of the module that calls it; where it is called again, another."""
     own = r.module(node).lower().removeprefix("parametrized")
-    weight = next((r.owners[n.name] for n in node.all_input_nodes if n.name in r.owners), "")
-    named = str(weight).removesuffix(".weight") if str(weight).endswith(".weight") else ""
+    weight = source_of(r, node)
+    named = weight.removesuffix(".weight") if weight.endswith(".weight") else ""
     path = r.path(node)
     leaf = path if path and own.startswith(("conv", "linear")) else ""
     return r.unique(leaf or named or r.new_name(node, "linear"))
+
+
+def source_of(r: Reader, node: fx.Node) -> str:
+    """The model's name of the first parameter that an operation reads: its weight, if that is stored as it is used."""
+    return next((str(r.owners[n.name]) for n in node.all_input_nodes if n.name in r.owners), "")
 
 
 def weights(r: Reader, node: Any, call: fx.Node) -> Tensor:

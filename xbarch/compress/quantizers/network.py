@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xbarch.compress.intake.evaluate import convolved, digital
+from xbarch.compress.intake.given import Given
 from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters, never_negative
 from xbarch.compress.quantizers.levels import Pact, Quantizer, Signed, Weights, power, rounded
 from xbarch.errors import InputError
@@ -52,6 +53,7 @@ class Node(nn.Module):
     """
 
     mask: Tensor
+    given: Given | None = None  # what a checkpoint says of the weight beyond its values
 
     def __init__(self, layer: Layer, parameters: Parameters | None, out: Quantizer | Image | None, spec: Quantization,
                  source: Callable[[], Tensor]) -> None:
@@ -66,7 +68,8 @@ class Node(nn.Module):
         self.weight = nn.Parameter(parameters.weight)
         self.bias = None if parameters.bias is None else nn.Parameter(parameters.bias)
         self.register_buffer("mask", torch.ones_like(parameters.weight, dtype=torch.bool))
-        self.levels = Weights(spec.weight_bits, spec.weight_scale, spec.scale_factor, self.chain, self.weight)
+        self.levels = Weights(spec.weight_bits, spec.weight_scale, spec.scale_factor, self.chain, self.weight,
+                              spec.weight_step == "filter")
         if parameters.norm is not None:
             kind = ShiftNorm if self.chain else nn.BatchNorm2d if layer.op == "conv" else nn.BatchNorm1d
             self.norm = kind(layer.filters, parameters.norm.eps)
@@ -99,7 +102,7 @@ class Node(nn.Module):
         self.function, self.inner = call, Signed(bits)
 
     def add_gains(self, gains: Gains) -> None:
-        """Factors and summands of an affine layer or a norm are trained; those of an addition are fixed."""
+        """Factors and summands of channels are trained; those of an addition are fixed."""
         if self.layer.op != "add":
             gains = Gains(nn.Parameter(gains.gain.clone()), nn.Parameter(gains.shift.clone()))
             self.register_parameter("gain", gains.gain)
@@ -127,7 +130,11 @@ class Node(nn.Module):
             return y * gain + shift
         if self.bias is not None:
             y = y + self.bias.view(-1, *(1,) * (y.dim() - 2))
-        return y if self.norm is None else self.norm(y)
+        y = y if self.norm is None else self.norm(y)
+        if self.gains is None:
+            return y
+        gain, shift = (t.view(-1, *(1,) * (y.dim() - 2)) for t in (self.gains.gain, self.gains.shift))
+        return y * gain + shift
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Gain and shift [F], float64, of bias and running batch norm statistics."""
@@ -139,8 +146,10 @@ class Node(nn.Module):
             sigma = (n.running_var.double() + n.eps).sqrt()
             gain = _gain(n.weight.double(), sigma) if self.chain else n.weight.double() / sigma
             shift = (shift - n.running_mean.double()) * gain + n.bias.double()
+        if self.gains is not None:
+            gain, shift = (t.double() for t in (gain * self.gains.gain, shift * self.gains.gain + self.gains.shift))
         if self.chain:
-            unit = gain.abs() * (self.levels.step(self.weight * self.mask) * self.source()).double()
+            unit = gain.abs() * (self.levels.step(self.weight * self.mask).flatten() * self.source()).double()
             shift = rounded(shift / unit) * unit
         return gain, shift
 
@@ -212,10 +221,16 @@ class Network(nn.Module):
     def compute_nodes(self) -> list[Node]:
         return [self.node(la.name) for la in self.layers if la.compute]
 
+    @property
+    def kind(self) -> torch.dtype:
+        """Of the numbers that it computes with."""
+        return self.compute_nodes()[0].weight.dtype
+
     def forward(self, x: Tensor, keep: dict[str, Tensor] | None = None) -> Tensor:
         """Class scores. keep: if given, it is filled with every layer's (quantized) output."""
         last = {name: la.name for la in self.layers for name in la.inputs}
         values: dict[str, Tensor] = {}
+        x = x.to(self.kind)
         for la in self.layers:
             values[la.name] = self.node(la.name)(*self.given(la, values) or (x,))
             if keep is not None:
