@@ -122,7 +122,8 @@ def cast(graph: ModelGraph, kind: torch.dtype) -> ModelGraph:
     def norm(n: Norm | None) -> Norm | None:
         return None if n is None else Norm(n.gamma.to(kind), n.beta.to(kind), n.mean.to(kind), n.var.to(kind), n.eps)
 
-    return replace(
-        graph, gains={k: Gains(g.gain.to(kind), g.shift.to(kind)) for k, g in graph.gains.items()},
-        parameters={k: Parameters(p.weight.to(kind), None if p.bias is None else p.bias.to(kind), norm(p.norm), p.source)
-                    for k, p in graph.parameters.items()})
+    def weights(p: Parameters) -> Parameters:
+        return Parameters(p.weight.to(kind), None if p.bias is None else p.bias.to(kind), norm(p.norm), p.source)
+
+    return replace(graph, parameters={k: weights(p) for k, p in graph.parameters.items()},
+                   gains={k: Gains(g.gain.to(kind), g.shift.to(kind)) for k, g in graph.gains.items()})

@@ -14,12 +14,12 @@ from xbarch.workload.graph import Layer
 def affine(r: Reader, node: fx.Node, value: Value, axis: int, gains: Gains) -> None:
     """Multiply and add for each channel along `axis`: folded into the layer before where nothing else reads that."""
     name, found = r.by_channel(value, axis, node)
-    if name == value.layer and r.bare(name) and r.is_sole(name, {node}):
-        if name in r.parameters or r.layers[name].op in ("affine", "norm"):
-            old = r.gains.get(name, Gains.ones(len(gains.gain)))
-            r.gains[name] = Gains(old.gain * gains.gain, old.shift * gains.gain + gains.shift)
-            r.values[node] = value
-            return
+    foldable = name in r.parameters or r.layers[name].op in ("affine", "norm")
+    if foldable and name == value.layer and r.bare(name) and r.is_sole(name, {node}):
+        old = r.gains.get(name, Gains.ones(len(gains.gain)))
+        r.gains[name] = Gains(old.gain * gains.gain, old.shift * gains.gain + gains.shift)
+        r.values[node] = value
+        return
     shape = r.layers[name].out_shape
     layer = Layer(name=r.new_name(node, "affine"), op="affine", inputs=(name,), in_shape=shape, out_shape=shape)
     r.layers[layer.name], r.gains[layer.name] = layer, gains

@@ -39,6 +39,7 @@ class Value:
 
     def moved(self, places: Tensor) -> Value:
         """The same layer's numbers in another order."""
+        places = places.contiguous()
         plain = places.numel() == self.numbers and bool((places.flatten() == torch.arange(1, self.numbers + 1)).all())
         return Value(self.layer, self.numbers, tuple(places.shape), None if plain else places)
 

@@ -120,7 +120,8 @@ def batch_norm(r: Reader, node: fx.Node) -> None:
     ones, value = torch.ones_like(m), r.value(x)
     g, b = (default if t is None else t for t, default in ((tensor(r, gamma), ones), (tensor(r, beta), 0 * ones)))
     found = r.parameters.get(value.layer)
-    if found is not None and found.norm is None and value.layer not in r.gains and r.bare(value.layer) and r.is_sole(value.layer, {node}) \
+    free = found is not None and found.norm is None and value.layer not in r.gains and r.bare(value.layer)
+    if found is not None and free and r.is_sole(value.layer, {node}) \
             and r.by_channel(value, 1, node)[0] == value.layer:
         found.norm = Norm(g, b, m, v, float(eps))
         r.values[node] = value

@@ -48,7 +48,8 @@ def build(recipe: Recipe, parts: Parts) -> Network:
 def _as_used(given: Given, stored: Tensor, weight: Tensor) -> Given | None:
     """What is given of a stored weight, in the shape in which the layer uses it; None where the layer's weight is
     another, as a turned kernel of a transposed convolution is."""
-    if stored.numel() != weight.numel() or not torch.equal(stored.flatten().to(weight.dtype), weight.detach().flatten()):
+    own = weight.detach().flatten()
+    if stored.numel() != own.numel() or not torch.equal(stored.flatten().to(own.dtype), own):
         return None
     return replace(given, mask=None if given.mask is None else given.mask.reshape(weight.shape),
                    levels=None if given.levels is None else given.levels.reshape(weight.shape))
