@@ -55,6 +55,7 @@ _ENGINE = one_of("engine", "Simulation engine, with equal results", names.ENGINE
 _SCOPE = one_of("scope", "Scope of energies and TOPS/W: compute is the tiles, chip adds the network, whole the rest",
                 defaults.SCOPES)
 _PLACEMENT = one_of("placement", "Placement of tiles on the chip", names.PLACEMENTS)
+_REPLICATION = one_of("replication", "How the copies of a layer share its output pixels", names.REPLICATIONS)
 Scope = Annotated[str, _SCOPE]
 GivenScope = Annotated[str | None, _SCOPE]
 Images = Annotated[int, _IMAGES]
@@ -62,12 +63,14 @@ Chips = Annotated[int, _CHIPS]
 Mode = Annotated[str, _MODE]
 Engine = Annotated[str, _ENGINE]
 Placement = Annotated[str, _PLACEMENT]
+Replication = Annotated[str, _REPLICATION]
 # The same where a study may say it: None is the default of a request.
 GivenImages = Annotated[int | None, _IMAGES]
 GivenChips = Annotated[int | None, _CHIPS]
 GivenMode = Annotated[str | None, _MODE]
 GivenEngine = Annotated[str | None, _ENGINE]
 GivenPlacement = Annotated[str | None, _PLACEMENT]
+GivenReplication = Annotated[str | None, _REPLICATION]
 DataPath = Annotated[str | None, typer.Option(
     "--datapath", "-d", metavar="NAME", help="Data path (default: the one the workload was made for).",
     autocompletion=names.named("datapaths"))]

@@ -14,8 +14,8 @@ from xbarch.mapping.network import Hop, Link, label
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
-from xbarch.mapping.traffic import destinations, merging
-from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
+from xbarch.mapping.traffic import Way, Ways, merging, ways
+from xbarch.sim.graph import Deal, Edge, Flow, Pool, Server, Stage, StageGraph
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.infer import multiplies
 
@@ -68,7 +68,8 @@ class Compiler:
         order, flows = dict[str, int](), list[Flow]()
         for name, edges in self.plan.edges.items():
             layer = self.workload[name]
-            copies = tuple(tuple(self.copy(layer, c).stages) for c in range(self.plan.copies[name]))
+            found = ways(self.workload, self.plan, name)
+            copies = tuple(tuple(self.copy(layer, way).stages) for way in found.ways)
             inputs = tuple(Edge(order[e.producer], e.need, e.release, self.plan.capacity[name, i])
                            for i, e in enumerate(edges))
             if layer.summed:
@@ -76,28 +77,28 @@ class Compiler:
                 pixels: Ints = np.array([flows[-1].windows])
                 inputs = (Edge(len(flows) - 1, pixels, pixels, flows[-1].windows),)  # until the sums have been read
             order[name] = len(flows)
-            flows.append(Flow(name, layer.windows, copies, inputs, self.machine.ahead))
+            flows.append(Flow(name, layer.windows, copies, inputs, self.machine.ahead, deal=deal(found)))
         return StageGraph(tuple(self.servers), tuple(flows), images, tuple(self.pools))
 
-    def copy(self, layer: Layer, number: int) -> Stages:
+    def copy(self, layer: Layer, way: Way) -> Stages:
         built = Stages()
         if layer.op == "input":
-            self.arrive(built, layer)
+            self.arrive(built, layer, way)
         elif layer.compute:
-            self.multiply(built, layer, number)
+            self.multiply(built, layer, way)
         else:
-            self.digital(built, layer, number)
+            self.digital(built, layer, way)
         return built
 
     # -- layers -----------------------------------------------------------------------------------------
 
-    def arrive(self, built: Stages, layer: Layer) -> None:
+    def arrive(self, built: Stages, layer: Layer, way: Way) -> None:
         """A pixel of the image arrives over the off-chip link."""
         bits = layer.out_shape[0] * layer.output_bits
         time = self.machine.off_chip_time(bits)
         first = built.add(Stage(f"{layer.name}/off_chip", self.server("hypertransport", "chip0"), time, time,
                                 gate=True))
-        self.deliver(built, layer, 0, _OUTSIDE, bits, self.staged(built, layer, bits, first))
+        self.deliver(built, layer, way, _OUTSIDE, bits, self.staged(built, layer, bits, first))
 
     def staged(self, built: Stages, layer: Layer, bits: int, after: int) -> int:
         """Write `bits` to the buffer that the chip's tiles share and read them from it again, where there is one.
@@ -111,18 +112,18 @@ class Compiler:
                                     actions=(("global_access", words),)))
         return after
 
-    def multiply(self, built: Stages, layer: Layer, number: int) -> None:
+    def multiply(self, built: Stages, layer: Layer, way: Way) -> None:
         """Compute one output pixel (window) of a layer on crossbars: read, transfer, compute in every part; merge;
         activate; deliver."""
-        packed, parts = self.packed[layer.name], self.plan.parts[layer.name][number]
+        packed, parts = self.packed[layer.name], self.plan.parts[layer.name][way.copy]
         for group in merging(packed, parts):
             home, ends = group[0].tile, []
             for part in group:
-                ends += self.part(built, layer, packed, part, number, home)
+                ends += self.part(built, layer, packed, part, way.copy, home)
             outputs = packed.targets(group[0].start, group[-1].stop)
             partial = sum(packed.partial_sums(*self.span(p)) for p in group)
             merged = self.merge(built, layer, home, partial - outputs, outputs, tuple(ends))
-            self.finish(built, layer, number, home, outputs, merged)
+            self.finish(built, layer, way, home, outputs, merged)
 
     def part(self, built: Stages, layer: Layer, packed: Packed, part: Part, number: int,
              home: int) -> list[int]:
@@ -153,7 +154,7 @@ class Compiler:
         key = packed.layer.name, part.start, part.stop
         if key not in self.busy:
             longest = packed.occupancy[..., part.start:part.stop].max(axis=-1)
-            time: Count = int(longest) if longest.ndim == 0 else longest
+            time: Count = int(longest) if longest.ndim == 0 else self.ordered(packed.layer, longest)
             self.busy[key] = time, time + self.machine.latency("compute") + packed.work.latency
         return self.busy[key]
 
@@ -161,8 +162,16 @@ class Compiler:
         """Return the actions of a part's crossbars for one window; the same for all copies."""
         key = packed.layer.name, part.start, part.stop
         if key not in self.acted:
-            self.acted[key] = self.machine.crossbar_actions(packed, part.start, part.stop)
+            self.acted[key] = tuple((name, self.ordered(packed.layer, count)) for name, count in
+                                    self.machine.crossbar_actions(packed, part.start, part.stop))
         return self.acted[key]
+
+    def ordered(self, layer: Layer, values: Count) -> Count:
+        """Values per window, given along the rows of one or more images, in the order in which they are computed."""
+        share = self.plan.shares.get(layer.name)
+        if share is None or not isinstance(values, np.ndarray):
+            return values
+        return np.ascontiguousarray(values.reshape(-1, layer.windows)[:, share.order].ravel())
 
     def span(self, part: Part) -> tuple[int, int, int, int]:
         """Return a part's first and last crossbar, the first one's place in the tile, and the crossbars per IMA."""
@@ -187,7 +196,7 @@ class Compiler:
         return built.add(Stage(f"{layer.name}/merge", server, time, m.latency("merge", time), after,
                                actions=(("merge_add", adds), ("tile_or_access", outputs))))
 
-    def finish(self, built: Stages, layer: Layer, number: int, home: int, outputs: int, after: int) -> None:
+    def finish(self, built: Stages, layer: Layer, way: Way, home: int, outputs: int, after: int) -> None:
         """Scale and activate, then deliver the outputs."""
         m = self.machine
         time = m.unit_time("activation", outputs)
@@ -196,12 +205,12 @@ class Compiler:
             actions = (*actions, ("requantize", outputs * max(1, len(layer.inputs))))
         last = built.add(Stage(f"{layer.name}/activate", self.server("activation", f"tile{home}"), time,
                                m.latency("activate", time), (after,), actions=actions))
-        self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
+        self.deliver(built, layer, way, home, outputs * layer.output_bits, last)
 
-    def digital(self, built: Stages, layer: Layer, number: int) -> None:
+    def digital(self, built: Stages, layer: Layer, way: Way) -> None:
         """Compute one window of a pooling layer or residual addition in one tile, from its eDRAM."""
         m, outputs = self.machine, layer.out_shape[0]
-        home = self.plan.homes[layer.name][number]
+        home = self.plan.homes[layer.name][way.copy]
         place, edges = f"tile{home}", self.plan.edges[layer.name]
         bits, operations = (edges[0].sums, 0) if layer.summed else m.digital_work(layer, [e.bits for e in edges])
         words = ceil(bits / m.edram_bits)
@@ -209,16 +218,16 @@ class Compiler:
                                m.latency("transfer", m.edram_time(bits)), gate=True,
                                actions=(("edram_access", words),)))
         if layer.summed:
-            self.finish(built, layer, number, home, outputs, read)
+            self.finish(built, layer, way, home, outputs, read)
             return
         kind, action = ("maxpool", "pool") if layer.op == "maxpool" else ("tile_shift_add", "merge_add")
         time = m.unit_time(action, operations)
         last = built.add(Stage(f"{layer.name}/{layer.op}", self.server(kind, place), time, m.latency("merge", time),
                                (read,), actions=((action, operations),)))
         if layer.op == "maxpool":
-            self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
+            self.deliver(built, layer, way, home, outputs * layer.output_bits, last)
         else:
-            self.finish(built, layer, number, home, outputs, last)
+            self.finish(built, layer, way, home, outputs, last)
 
     def sums(self, layer: Layer, given: Edge) -> Flow:
         """Add every pixel of a feature map to running sums in the eDRAM, one after another; the first is stored. given:
@@ -245,11 +254,12 @@ class Compiler:
 
     # -- interconnect -----------------------------------------------------------------------------------
 
-    def deliver(self, built: Stages, layer: Layer, number: int, home: int, bits: int, after: int) -> None:
-        """Send outputs to the eDRAM of every tile that consumes them, over each link of the multicast tree once."""
+    def deliver(self, built: Stages, layer: Layer, way: Way, home: int, bits: int, after: int) -> None:
+        """Send outputs to the eDRAM of every tile that consumes them, over each link of the multicast tree once; those
+        of the last layer, to their own tile's. What no window reads is not sent."""
         m = self.machine
         source = m.network.gate() if home == _OUTSIDE else m.network.router(home)
-        tiles = destinations(self.plan, layer.name, number) or (max(home, 0),)
+        tiles = way.tiles or (() if self.plan.readers[layer.name] else (max(home, 0),))
         at = [m.network.router(tile) for tile in tiles]
         hops, reached = m.network.tree(source, dict.fromkeys(at))
         name = f"{layer.name}/write"
@@ -297,6 +307,13 @@ class Compiler:
                     self.pools.append(Pool(name, queue))
             self.takes[key] = tuple((self.queues[name], flits) for name in names)
         return self.takes[key]
+
+
+def deal(found: Ways) -> Deal | None:
+    """Which windows take which ways, and to which copies those belong."""
+    if found.taken is None:
+        return None
+    return Deal(found.taken.astype(np.int64), np.array([way.copy for way in found.ways], np.int64))
 
 
 def compile_graph(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,

@@ -14,7 +14,7 @@ from xbarch.machine.payers import Payers, payers
 from xbarch.machine.variant import tile_area
 from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed
-from xbarch.mapping.plan import Pace, Room
+from xbarch.mapping.room import Pace, Room
 from xbarch.mapping.windows import running_sums
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.plugins import checked, guard

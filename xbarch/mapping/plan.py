@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
 
 from xbarch.errors import CapacityError, InputError
-from xbarch.mapping.copies import Demand, balance, interval_bound
+from xbarch.mapping.copies import Demand, interval_bound
 from xbarch.mapping.pack import Packed
-from xbarch.mapping.place import Part, Tiles, place
-from xbarch.mapping.windows import Input, inputs, slack_needed
+from xbarch.mapping.place import Part
+from xbarch.mapping.room import Pace, Room
+from xbarch.mapping.shares import Share, choices
+from xbarch.mapping.site import Site
+from xbarch.mapping.windows import Input
 from xbarch.specs.explain import guess, listed
 from xbarch.workload.graph import Workload
 
-_log = logging.getLogger(__name__)
 POLICIES = {
     "fit": "the smallest whole number of tiles that holds one copy of each layer, filled with copies",
     "one_copy": "one copy of each layer",
@@ -24,53 +26,6 @@ POLICIES = {
     "chip": "every crossbar of the chip(s)",
     "area": "the chip's area, the data path's own hardware included",
 }
-
-
-# A layer asks for at most 1/_SHARE of a tile's buffer beyond what it needs: other layers use the tile too.
-_SHARE = 4
-
-
-@dataclass(frozen=True)
-class Room:
-    """What the machine offers the plan.
-
-    buffer: bits of a tile's eDRAM.
-    ahead: windows that a copy may have between issue and the end of its crossbars' work.
-    """
-
-    tiles: int
-    crossbars_per_tile: int
-    buffer: int
-    ahead: int = 2
-
-    @property
-    def crossbars(self) -> int:
-        return self.tiles * self.crossbars_per_tile
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast a layer uses its tile.
-
-    time: ps that the slowest of the tile's shared servers (activation, pooling, adder, buffer port) needs per window.
-    flight: windows that a copy has under way, from issue to delivery, at full rate.
-    """
-
-    time: int
-    flight: int
-
-
-@dataclass(frozen=True)
-class _Placement:
-    """A placement that was found. rides: layers whose copies are on the same tiles as their first producer's copies."""
-
-    parts: dict[str, list[list[Part]]]
-    homes: dict[str, list[int]]
-    rides: frozenset[str]
-    tiles: Tiles
-
-
-_Found = tuple[_Placement, dict[tuple[str, int], int]]  # and the buffers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +39,8 @@ class Plan:
     least: the smallest buffer that works, in producer windows, by (consumer, input index).
     capacity: the buffer given, in producer windows, by (consumer, input index).
     rides: layers whose copy c takes its first input from copy c of the producer on the same tile.
+    replication: how output pixels are shared among copies (`xbarch.mapping.shares.REPLICATIONS`).
+    shares: which copies own which output pixels, by layer; none where copies take them in turn.
     tiles: tiles used.
     crossbars: crossbars used.
     dense_crossbars: crossbars of one dense copy of the network.
@@ -106,6 +63,22 @@ class Plan:
     dense_crossbars: int
     interval_bound: Fraction
     placement: str = "row_major"
+    replication: str = "in_turn"
+    shares: Mapping[str, Share] = field(default_factory=dict)
+
+    @cached_property
+    def readers(self) -> Mapping[str, list[tuple[str, int]]]:
+        """The inputs that each layer's outputs are, (consumer, input index)."""
+        found: dict[str, list[tuple[str, int]]] = {name: [] for name in self.edges}
+        for name, edges in self.edges.items():
+            for index, edge in enumerate(edges):
+                found[edge.producer].append((name, index))
+        return found
+
+    def tiles_of(self, layer: str, copy: int) -> list[int]:
+        """Tiles that hold a part of a copy."""
+        parts = self.parts.get(layer)
+        return [self.homes[layer][copy]] if parts is None else sorted({p.tile for p in parts[copy]})
 
 
 def parse_policy(text: str) -> tuple[str, int]:
@@ -126,24 +99,25 @@ def parse_policy(text: str) -> tuple[str, int]:
 
 def plan(
     workload: Workload, packed: Mapping[str, Packed], paces: Mapping[str, Pace], dense_crossbars: int, room: Room,
-    policy: str,
+    policy: str, replication: str = "in_turn",
 ) -> Plan:
     """Copies and places of every layer.
 
     paces: one for every layer. dense_crossbars: crossbars of one copy of the same network packed densely on the same
-    machine.
+    machine. replication: one of `xbarch.mapping.shares.REPLICATIONS`.
 
     Raises:
         CapacityError: one copy of each layer does not fit, with need, limit and remedy.
         InputError: unknown policy.
     """
     kind, factor = parse_policy(policy)
-    demands = [Demand(name, p.crossbars, p.layer.windows, p.mean_occupancy) for name, p in packed.items()]
+    demands = [Demand(name, p.crossbars, p.layer.windows, p.mean_occupancy,
+                      choices(*p.layer.out_shape[1:]) if replication == "stripes" else ())
+               for name, p in packed.items()]
     single = sum(d.crossbars for d in demands)
-    edges = inputs(workload)
-    site = _Site(workload=workload, packed=packed, demands=demands, paces=paces, edges=edges, least=slack_needed(edges),
-                 room=room)
-    _refuse_early(packed, site.buffers(site.least), single, room)
+    site = Site(workload=workload, packed=packed, demands=demands, paces=paces, room=room,
+                striped=replication == "stripes")
+    _refuse_early(packed, site.lines(), single, room)
     limit = site.smallest() if kind == "fit" else room.tiles
     most = limit * room.crossbars_per_tile
     budget = {"one_copy": single, "crossbars": min(factor * dense_crossbars, most)}.get(kind, most)
@@ -151,12 +125,13 @@ def plan(
         remedy = f"crossbars:{ceil(single / dense_crossbars)}" if kind == "crossbars" else "chip, or more tiles,"
         raise CapacityError(f"one copy of each layer needs {single} crossbars, the policy allows {budget}; "
                             f"{remedy} would hold it", field="policy")
-    placed, capacity = site.fill(budget, limit)
+    placed = site.fill(budget, limit)
     return Plan(
         policy=policy, budget=budget, copies={name: len(h) for name, h in placed.homes.items()}, parts=placed.parts,
-        homes=placed.homes, edges=edges, least=site.least, capacity=capacity, rides=placed.rides, paces=paces,
-        tiles=len(placed.tiles.used), crossbars=sum(placed.tiles.used), dense_crossbars=dense_crossbars,
-        interval_bound=interval_bound(demands, budget))
+        homes=placed.homes, edges=placed.asked.edges, least=placed.asked.least, capacity=placed.capacity,
+        rides=placed.rides, paces=paces, tiles=len(placed.tiles.used), crossbars=sum(placed.tiles.used),
+        dense_crossbars=dense_crossbars, interval_bound=interval_bound(demands, budget), replication=replication,
+        shares=placed.asked.shares)
 
 
 def _refuse_early(packed: Mapping[str, Packed], buffers: Mapping[str, int], single: int, room: Room) -> None:
@@ -169,168 +144,3 @@ def _refuse_early(packed: Mapping[str, Packed], buffers: Mapping[str, int], sing
         if bits > room.buffer:
             raise CapacityError(f"layer {layer} needs a line buffer of {ceil(bits / 8192)} KB, a tile has "
                                 f"{room.buffer // 8192} KB; a larger eDRAM (buffer.size) would hold it")
-
-
-@dataclass(kw_only=True)
-class _Site:
-    """Tries smaller and smaller budgets until copies and buffers can be placed."""
-
-    workload: Workload
-    packed: Mapping[str, Packed]
-    demands: list[Demand]
-    paces: Mapping[str, Pace]
-    edges: Mapping[str, list[Input]]
-    least: Mapping[tuple[str, int], int]
-    room: Room
-
-    def buffers(self, capacity: Mapping[tuple[str, int], int]) -> dict[str, int]:
-        """Bits of buffer of every layer."""
-        return {layer: sum(capacity[layer, i] * e.words * e.bits + e.sums for i, e in enumerate(edges))
-                for layer, edges in self.edges.items()}
-
-    def wanted(self, copies: Mapping[str, int]) -> dict[tuple[str, int], int]:
-        """Buffers with which no copy waits for room at full rate, within a layer's share of a tile's buffer. They hold
-        the least that works, the windows that the producer's copies have under way, those that the consumer's crossbars
-        work on and, in front of a join, as many windows as the longest branch has under way beyond this one."""
-        result = {}
-        under_way = self.under_way(copies)
-        for (layer, index), smallest in self.least.items():
-            edge, la = self.edges[layer][index], self.workload[layer]
-            behind = copies.get(edge.producer, 1) * self.paces[edge.producer].flight
-            before = copies.get(layer, 1) * self.room.ahead * la.stride[1]
-            beside = max(under_way[e.producer] for e in self.edges[layer]) - under_way[edge.producer]
-            most = max(smallest, self.room.buffer // (_SHARE * len(self.edges[layer]) * edge.words * edge.bits))
-            result[layer, index] = min(smallest + behind + before + beside, most)
-        return result
-
-    def under_way(self, copies: Mapping[str, int]) -> dict[str, int]:
-        """Windows under way from the input to a layer along its longest branch, in windows of that layer."""
-        found: dict[str, int] = {}
-        for layer, edges in self.edges.items():
-            windows = self.workload[layer].windows
-            before = max((ceil(Fraction(found[e.producer] * windows, self.workload[e.producer].windows))
-                          for e in edges), default=0)
-            found[layer] = before + copies.get(layer, 1) * self.paces[layer].flight
-        return found
-
-    def attempt(self, copies: list[int], limit: int, roomy: bool) -> _Found | None:
-        """Places and buffers, or None where they do not fit. roomy: buffers as `wanted`; else the least."""
-        number = dict(zip(self.packed, copies, strict=True))
-        capacity = self.wanted(number) if roomy else dict(self.least)
-        buffers = self.buffers(capacity)
-        if max(buffers.values()) > self.room.buffer:
-            return None
-        tiles = Tiles(self.room.crossbars_per_tile, self.room.buffer, limit)
-        parts = place({d.name: d.crossbars for d in self.demands}, {n: p.cuts for n, p in self.packed.items()},
-                      buffers, number, tiles)
-        if parts is None:
-            return None
-        interval = max(Fraction(d.windows * d.occupancy, c) for d, c in zip(self.demands, copies, strict=True))
-        digital = _Digital(self, tiles, buffers, interval)
-        homes = {name: [copy[0].tile for copy in layer] for name, layer in parts.items()}
-        for name, tile in homes.items():
-            digital.add(name, tile)
-        for layer, edges in self.edges.items():
-            if layer not in parts:
-                found = digital.place(layer, homes[edges[0].producer]) if edges else [0]  # pixels arrive at tile 0
-                if found is None:
-                    return None
-                homes[layer] = found
-        homes = {layer: homes[layer] for layer in self.edges}
-        placed = _Placement(parts, homes, frozenset(digital.rides), tiles)
-        return placed, self.capacities(capacity, placed)
-
-    def smallest(self) -> int:
-        """The fewest tiles that hold one copy of each layer and its buffers."""
-        ones = [1] * len(self.demands)
-        for roomy in (True, False):
-            found = self.attempt(ones, self.room.tiles, roomy)
-            if found is not None:
-                return len(found[0].tiles.used)
-        return self.room.tiles
-
-    def fill(self, budget: int, limit: int) -> _Found:
-        """As many copies as the budget allows and the tiles hold."""
-        ones = [1] * len(self.demands)
-        while True:
-            copies = balance(self.demands, budget)
-            found = self.attempt(copies, limit, True)
-            if found is None and copies == ones:
-                found = self.attempt(copies, limit, False)
-            if found is not None:
-                return found
-            if copies == ones:
-                raise CapacityError(f"one copy of each layer and its line buffers do not fit {limit} tiles of "
-                                    f"{self.room.crossbars_per_tile} crossbars and {self.room.buffer // 8192} KB; "
-                                    f"more tiles (or --chips) or a larger buffer would hold them")
-            # Parts of tiles stay empty, so not all copies fit: lower the budget by about one percent and try again.
-            budget = min(budget, sum(c * d.crossbars for c, d in zip(copies, self.demands, strict=True)))
-            budget -= max(1, budget // 100)
-            _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{budget:,}")
-
-    def capacities(self, wanted: Mapping[tuple[str, int], int], placed: _Placement) -> dict[tuple[str, int], int]:
-        """Buffers enlarged by the room that tiles have left, in proportion to need; a layer's fullest tile decides."""
-        tiles = placed.tiles
-        share = [Fraction(tiles.buffer, max(1, filled)) for filled in tiles.filled]
-        result = {}
-        for (layer, index), size in wanted.items():
-            used = {p.tile for copy in placed.parts[layer] for p in copy} if layer in placed.parts \
-                else set(placed.homes[layer])
-            scale = min(share[tile] for tile in sorted(used))
-            windows = self.workload[self.edges[layer][index].producer].windows
-            result[layer, index] = max(size, min(int(size * scale), 2 * windows))
-        return result
-
-
-class _Digital:
-    """Homes of layers without crossbars: near their producer, where the tiles' shared parts are least busy."""
-
-    def __init__(self, site: _Site, tiles: Tiles, buffers: Mapping[str, int], interval: Fraction) -> None:
-        self.site, self.tiles, self.buffers, self.interval = site, tiles, buffers, interval
-        self.load: dict[int, Fraction] = {}  # ps per image that a tile's busiest shared part works
-        self.rides: list[str] = []
-
-    def add(self, layer: str, homes: list[int]) -> None:
-        """Add a layer's work to the load of its homes."""
-        share = Fraction(self.site.paces[layer].time * self.site.workload[layer].windows, len(homes))
-        for tile in homes:
-            self.load[tile] = self.load.get(tile, Fraction(0)) + share
-
-    def place(self, layer: str, near: list[int]) -> list[int] | None:
-        """Tiles of the layer's copies, or None where no buffer is free. near: homes of its first producer."""
-        homes = self.ride(layer, near) or self.spread(layer, near)
-        if homes:
-            self.add(layer, homes)
-        return homes
-
-    def ride(self, layer: str, near: list[int]) -> list[int] | None:
-        """An addition processes window j on the tile where its producer's copy makes it, so that input stays on the
-        tile."""
-        tiles = list(dict.fromkeys(near))
-        if self.site.workload[layer].op != "add" or not all(
-                self.tiles.holds(t, 0, layer, self.buffers[layer]) for t in tiles):
-            return None
-        for tile in tiles:
-            self.tiles.take(tile, 0, layer, self.buffers[layer])
-        self.rides.append(layer)
-        return list(near)
-
-    def spread(self, layer: str, near: list[int]) -> list[int] | None:
-        """As many copies as keep up with the crossbars, on the least busy tiles, near ones first; one of what keeps
-        running sums, as every pixel is added to them."""
-        work = self.site.paces[layer].time * self.site.workload[layer].windows
-        count = max(1, ceil(work / self.interval)) if self.interval and not self.site.workload[layer].summed else 1
-        share = Fraction(work, count)
-
-        def cost(tile: int) -> tuple[bool, bool, Fraction, int]:
-            load = self.load.get(tile, Fraction(0))
-            return load + share > self.interval, tile not in near, load, tile
-
-        free = [t for t in range(len(self.tiles.used)) if self.tiles.holds(t, 0, layer, self.buffers[layer])]
-        chosen = sorted(free, key=cost)[:count]
-        if not chosen:
-            opened = self.tiles.open()
-            chosen = [] if opened is None else [opened]
-        for tile in chosen:
-            self.tiles.take(tile, 0, layer, self.buffers[layer])
-        return chosen or None

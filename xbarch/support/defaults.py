@@ -11,6 +11,7 @@ CHIPS = 1
 EQUAL = "crossbars:4"  # policy of a comparison: every run has four times the dense network's crossbars
 MODE = "pipelined"
 PLACEMENT = "row_major"
+REPLICATION = "in_turn"
 ENGINE = "auto"
 SCOPE: Scope = "chip"  # of energies and TOPS/W, where nothing else is asked for
 

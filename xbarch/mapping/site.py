@@ -1,0 +1,229 @@
+"""The places of a plan: smaller and smaller budgets are tried until copies and buffers can be placed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import ceil
+
+from xbarch.errors import CapacityError
+from xbarch.mapping.buffers import Buffers
+from xbarch.mapping.copies import Demand, balance
+from xbarch.mapping.digital import Digital
+from xbarch.mapping.pack import Packed
+from xbarch.mapping.place import Part, Tiles, place
+from xbarch.mapping.room import Pace, Room
+from xbarch.mapping.shares import Share, choices
+from xbarch.mapping.windows import Input, inputs, slack_needed
+from xbarch.workload.graph import Layer, Workload
+
+_log = logging.getLogger(__name__)
+
+Sizes = Mapping[tuple[str, int], int]  # of buffers in producer windows, by (consumer, input index)
+
+# A layer asks for at most 1/_SHARE of a tile's buffer beyond what it needs: other layers use the tile too.
+_SHARE = 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be placed. copies: of layers on crossbars and, where copies own stripes, of all others too. interval:
+    ps per image that the busiest crossbars work. shares, edges, least: see `xbarch.mapping.plan.Plan`."""
+
+    copies: Mapping[str, int]
+    interval: Fraction
+    shares: Mapping[str, Share]
+    edges: Mapping[str, list[Input]]
+    least: Sizes
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A placement that was found. rides: layers whose copies are on the same tiles as their first producer's copies."""
+
+    asked: Asked
+    parts: dict[str, list[list[Part]]]
+    homes: dict[str, list[int]]
+    rides: frozenset[str]
+    tiles: Tiles
+    capacity: Sizes
+
+
+@dataclass(kw_only=True)
+class Site:
+    """The tiles on which a network is placed. striped: whether copies own stripes of their output."""
+
+    workload: Workload
+    packed: Mapping[str, Packed]
+    demands: list[Demand]
+    paces: Mapping[str, Pace]
+    room: Room
+    striped: bool
+
+    @cached_property
+    def in_turn(self) -> tuple[dict[str, list[Input]], Sizes]:
+        """Inputs, and the smallest buffers, of layers whose pixels are computed along the rows."""
+        edges = inputs(self.workload)
+        return edges, slack_needed(edges)
+
+    def ask(self, copies: Sequence[int]) -> Asked:
+        """What is to be placed with so many copies of each layer on crossbars."""
+        number = dict(zip(self.packed, copies, strict=True))
+        interval = max(d.time(number[d.name]) for d in self.demands)
+        if not self.striped:
+            return Asked(number, interval, {}, *self.in_turn)
+        shares = self.shares(number, interval)
+        edges = inputs(self.workload, shares)
+        return Asked({name: share.copies for name, share in shares.items()}, interval, shares, edges,
+                     slack_needed(edges))
+
+    def shares(self, copies: Mapping[str, int], interval: Fraction) -> dict[str, Share]:
+        """How the copies of every layer own its output."""
+        demands, found = {d.name: d for d in self.demands}, dict[str, Share]()
+        for name, edges in self.in_turn[0].items():
+            share = demands[name].share(copies[name]) if name in demands else None
+            if share is None and self.workload[name].op == "add":
+                share = found[edges[0].producer]
+            found[name] = share or self.paced(self.workload[name], interval, *(found[e.producer] for e in edges))
+        return found
+
+    def paced(self, layer: Layer, interval: Fraction, *sources: Share) -> Share:
+        """A layer without weights: a stripe for each of the producer's, so that no tile keeps more, or as many copies
+        as keep up with the crossbars, if there are tiles for them."""
+        height, width = layer.out_shape[1:]
+        if layer.op == "input" or layer.summed:
+            return Share(height, width)
+        every = [share for share in choices(height, width) if share.copies <= self.room.tiles]
+        fast = next((s for s in every if self.paces[layer.name].time * s.longest <= interval), every[-1])
+        stripes = min(width, max(source.stripes for source in sources))
+        return fast if fast.copies > stripes else Share(height, width, 1, stripes)
+
+    def buffers(self, asked: Asked, capacity: Sizes) -> Buffers:
+        return Buffers(self.workload.by_name, asked.edges, asked.shares, capacity)
+
+    def lines(self) -> dict[str, int]:
+        """Bits of the smallest buffer of every layer, with one copy of each."""
+        asked = self.ask([1] * len(self.demands))
+        needs = self.buffers(asked, asked.least)
+        return {layer: needs(layer, [0]) for layer in asked.edges}
+
+    def wanted(self, asked: Asked) -> dict[tuple[str, int], int]:
+        """Buffers with which no copy waits for room at full rate, within a layer's share of a tile's buffer. They hold
+        the least that works, the windows that the producer's copies have under way, those that the consumer's crossbars
+        work on and, in front of a join, as many windows as the longest branch has under way beyond this one. Where
+        copies own stripes the producer also works on the rows after those that the consumer is working on."""
+        result, copies = {}, asked.copies
+        under_way, needs = self.under_way(asked), self.buffers(asked, asked.least)
+        for (layer, index), smallest in asked.least.items():
+            edge, la = asked.edges[layer][index], self.workload[layer]
+            behind = copies.get(edge.producer, 1) * self.paces[edge.producer].flight
+            before = copies.get(layer, 1) * self.room.ahead * la.stride[1]
+            beside = max(under_way[e.producer] for e in asked.edges[layer]) - under_way[edge.producer]
+            source = needs.source(edge)
+            columns = needs.columns(layer, index, range(self.together(layer, copies)))
+            room = self.room.buffer * source.width // columns
+            least = smallest + self.next_rows(asked, layer, source)
+            most = max(least, room // (_SHARE * len(asked.edges[layer]) * edge.words * edge.bits))
+            size = min(least + behind + before + beside, most)
+            if self.striped and copies[layer] > 1:  # a part of the rows would need as much as all of them
+                size = -(-size // source.turn) * source.turn
+            result[layer, index] = size
+        return result
+
+    def next_rows(self, asked: Asked, layer: str, source: Share) -> int:
+        """Where copies own stripes, the pixels that the producer computes while a layer is at work on those before:
+        those of the rows that it moves on by or, of a layer without crossbars, which is soon done, those computed
+        together."""
+        if not self.striped or max(source.copies, asked.copies[layer]) == 1:
+            return 0
+        steps = asked.shares[layer].rows * self.workload[layer].stride[0] if layer in self.packed else 1
+        return max(source.rows, steps) * source.width
+
+    def together(self, layer: str, copies: Mapping[str, int]) -> int:
+        """Copies of a layer of which a tile can hold the crossbars."""
+        if layer not in self.packed:
+            return 1
+        return min(copies[layer], max(1, self.room.crossbars_per_tile // self.packed[layer].crossbars))
+
+    def under_way(self, asked: Asked) -> dict[str, int]:
+        """Windows under way from the input to a layer along its longest branch, in windows of that layer."""
+        found: dict[str, int] = {}
+        for layer, edges in asked.edges.items():
+            windows = self.workload[layer].windows
+            before = max((ceil(Fraction(found[e.producer] * windows, self.workload[e.producer].windows))
+                          for e in edges), default=0)
+            found[layer] = before + asked.copies.get(layer, 1) * self.paces[layer].flight
+        return found
+
+    def attempt(self, copies: list[int], limit: int, roomy: bool) -> Placement | None:
+        """Places and buffers, or None where they do not fit. roomy: buffers as `wanted`; else the least."""
+        asked = self.ask(copies)
+        capacity = self.wanted(asked) if roomy else dict(asked.least)
+        needs = self.buffers(asked, capacity)
+        if max(needs(layer, [0]) for layer in asked.edges) > self.room.buffer:
+            return None
+        tiles = Tiles(self.room.crossbars_per_tile, self.room.buffer, limit, needs)
+        parts = place({d.name: d.crossbars for d in self.demands}, {n: p.cuts for n, p in self.packed.items()},
+                      asked.copies, tiles)
+        if parts is None:
+            return None
+        digital = Digital(self.workload, self.paces, tiles, asked.interval, asked.copies if self.striped else None)
+        homes = {name: [copy[0].tile for copy in layer] for name, layer in parts.items()}
+        for name, tile in homes.items():
+            digital.add(name, tile)
+        for layer, edges in asked.edges.items():
+            if layer not in parts:
+                found = digital.place(layer, homes[edges[0].producer]) if edges else [0]  # pixels arrive at tile 0
+                if found is None:
+                    return None
+                homes[layer] = found
+        homes = {layer: homes[layer] for layer in asked.edges}
+        return Placement(asked, parts, homes, frozenset(digital.rides), tiles,
+                         self.capacities(asked, capacity, parts, homes, tiles))
+
+    def smallest(self) -> int:
+        """The fewest tiles that hold one copy of each layer and its buffers."""
+        ones = [1] * len(self.demands)
+        for roomy in (True, False):
+            found = self.attempt(ones, self.room.tiles, roomy)
+            if found is not None:
+                return len(found.tiles.used)
+        return self.room.tiles
+
+    def fill(self, budget: int, limit: int) -> Placement:
+        """As many copies as the budget allows and the tiles hold."""
+        ones = [1] * len(self.demands)
+        while True:
+            copies = balance(self.demands, budget)
+            found = self.attempt(copies, limit, True)
+            if found is None and copies == ones:
+                found = self.attempt(copies, limit, False)
+            if found is not None:
+                return found
+            if copies == ones:
+                raise CapacityError(f"one copy of each layer and its line buffers do not fit {limit} tiles of "
+                                    f"{self.room.crossbars_per_tile} crossbars and {self.room.buffer // 8192} KB; "
+                                    f"more tiles (or --chips) or a larger buffer would hold them")
+            # Parts of tiles stay empty, so not all copies fit: lower the budget by about one percent and try again.
+            budget = min(budget, sum(c * d.crossbars for c, d in zip(copies, self.demands, strict=True)))
+            budget -= max(1, budget // 100)
+            _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{budget:,}")
+
+    def capacities(self, asked: Asked, wanted: Sizes, parts: Mapping[str, list[list[Part]]],
+                   homes: Mapping[str, list[int]], tiles: Tiles) -> dict[tuple[str, int], int]:
+        """Buffers enlarged by the room that tiles have left, in proportion to need; a layer's fullest tile decides.
+        Where tiles keep some columns only, buffers grow by whole rows, with which their bits grow in proportion."""
+        share = [Fraction(tiles.buffer, max(1, filled)) for filled in tiles.filled]
+        result = {}
+        for (layer, index), size in wanted.items():
+            used = {p.tile for copy in parts[layer] for p in copy} if layer in parts else set(homes[layer])
+            scale = min(share[tile] for tile in sorted(used))
+            producer = asked.edges[layer][index].producer
+            grown = min(int(size * scale), 2 * self.workload[producer].windows)
+            if self.striped and asked.copies[layer] > 1:
+                grown -= grown % asked.shares[producer].turn
+            result[layer, index] = max(size, grown)
+        return result
