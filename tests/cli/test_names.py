@@ -9,8 +9,8 @@ import pytest
 
 from xbarch.cli import names
 from xbarch.mapping.placement import PLACEMENTS
-from xbarch.mapping.shares import REPLICATIONS
 from xbarch.mapping.plan import POLICIES
+from xbarch.mapping.shares import REPLICATIONS
 from xbarch.plugins.kinds import KINDS
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
