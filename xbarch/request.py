@@ -32,7 +32,8 @@ from xbarch.workload.graph import Workload
 
 _BYTES = 2**26  # most that a manifest may have
 _KEPT = 256  # architectures with overrides that stay in memory
-_OTHERS = ("policy", "images", "chips", "mode", "placement", "replication", "batch", "reload", "bits", "accuracy")
+_OTHERS = ("policy", "images", "chips", "mode", "placement", "replication", "periphery", "batch", "reload", "bits",
+           "accuracy")
 
 
 def _policy(value: str) -> str:
@@ -80,6 +81,9 @@ class Request(Spec):
     replication: Annotated[str, choice("replication", REPLICATIONS)] = Field(
         default=defaults.REPLICATION,
         description="which output pixels each copy of a layer computes (`xbarch.mapping.shares.REPLICATIONS`)")
+    periphery: Annotated[str, choice("periphery", defaults.PERIPHERIES)] = Field(
+        default=defaults.PERIPHERY,
+        description="sizes of shared units, ports, buses and links (`xbarch.machine.periphery`)")
     batch: Annotated[int | None, whole(defaults.MOST_BATCH, none=True)] = Field(
         default=None,
         description="images per programming of the crossbars, over which the cost of programming is amortized; "
@@ -193,6 +197,7 @@ class Choices(Packings, total=False):
     mode: str
     placement: str
     replication: str
+    periphery: str
     batch: int | None
     engine: str
     reload: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from math import ceil
@@ -13,15 +13,18 @@ from typing import Any, Unpack
 from xbarch.cost.nameplate import nameplate
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import CapacityError, InputError
+from xbarch.machine.balance import balance
 from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
 from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
+from xbarch.machine.periphery import Periphery
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
-from xbarch.mapping import barriers
+from xbarch.mapping import barriers, packings
+from xbarch.mapping.kinds import part
 from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars, stream
 from xbarch.mapping.packings import memo
-from xbarch.mapping.placement import place_tiles
+from xbarch.mapping.placement import parse_placement, place_tiles, row_major
 from xbarch.mapping.plan import Plan, plan
 from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
@@ -34,10 +37,12 @@ from xbarch.result.run import Run
 from xbarch.result.schema import Measured
 from xbarch.result.tracing import placed, tracing
 from xbarch.sim.check import check
+from xbarch.sim.graph import StageGraph
 from xbarch.sim.modes import apply_mode
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import Document
 from xbarch.specs.text import brief
+from xbarch.support import defaults
 from xbarch.support.progress import Progress, WindowProgress
 from xbarch.workload.graph import Workload
 
@@ -91,7 +96,8 @@ def perform(setup: Setup, watch: Watch | None = None) -> Run:
     refuse_impossible(setup.network, setup.machine, setup.path)
     packed = pack_network(setup)
     measured = _accuracy(setup, packed)
-    return replace(_perform(setup, setup.network, packed, Watch() if watch is None else watch), accuracy=measured)
+    sized = _balanced(setup, [(setup.network, packed, False)])
+    return replace(_perform(sized, setup.network, packed, Watch() if watch is None else watch), accuracy=measured)
 
 
 def execute_segments(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
@@ -123,8 +129,10 @@ def execute_segments(arch: str | Path | Architecture | Request, workload: str | 
     segments = cut(setup.network, fits)
     _log.info("the network runs in %d segments", len(segments))
     measured = None if request.accuracy is None else _accuracy(setup, pack_network(setup))
-    return [replace(_perform(setup, segment, packed(segment), Watch(progress), is_read_later(setup.network, segment)),
-                    accuracy=measured) for segment in segments]
+    parts = [(segment, packed(segment), is_read_later(setup.network, segment)) for segment in segments]
+    sized = _balanced(setup, parts)
+    return [replace(_perform(sized, segment, layers, Watch(progress), leaving), accuracy=measured)
+            for segment, layers, leaving in parts]
 
 
 def verify(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
@@ -149,14 +157,15 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     from xbarch.functional.execute import verify as functional_verify
 
     packed, layers = pack_network(setup), setup.network.compute_layers
-    rows = functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
-                             adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
-    found = []
+    found: list[dict[str, Any]] = []
     for number, layer in enumerate(layers):
         if progress is not None:
             progress(number, len(layers), layer.name)
+        machine = setup.machine.of(layer.name)
         with guard.asking(setup.path, "contents", layer.name, limited=False):
-            found.append(next(rows))
+            found += functional_verify(
+                replace(setup.network, layers=(layer,)), machine.geometry, lambda la: packed[la.name].make(),
+                adc_bits="lossless" if lossless else None, sensing=machine.sensing)
     return found
 
 
@@ -165,6 +174,8 @@ class Setup:
     """A request with the workload and data path it names, loaded, and the machine built for it."""
 
     request: Request
+    architecture: Architecture
+    """As published."""
     machine: Machine
     network: Workload
     path: DataPath
@@ -204,13 +215,26 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
     with nullcontext() if found is None else found.blamed():
         if architecture.datapath is not None:
             registry.encoded(architecture.datapath)
+        if architecture.kinds:
+            _refuse_one_kind(request)
     path = choose_datapath(network, request.datapath, request.options, architecture.datapath)
     with nullcontext() if found is None else found.blamed():
         machine = build(architecture, network, path, request.policy, request.chips)
     if not may_repeat(_asked(request), machine):
         refuse_many(request.images, sum(layer.windows for layer in network.layers), " where every image is simulated")
     chosen = chosen_options(path, network, request.datapath, architecture.datapath)
-    return Setup(request=request, machine=machine, network=network, path=path, source=found, chosen=chosen)
+    return Setup(request=request, architecture=architecture, machine=machine, network=network, path=path, source=found,
+                 chosen=chosen)
+
+
+def _refuse_one_kind(request: Request) -> None:
+    """Refuse what a chip with several kinds of tile does not take."""
+    if parse_placement(request.placement) is not row_major:
+        raise InputError("must be row_major on a chip with several kinds of tile, whose places are fixed",
+                         field="placement")
+    if request.periphery != defaults.PERIPHERY:
+        raise InputError(f"must be {defaults.PERIPHERY} on a chip with several kinds of tile; state the sizes of each "
+                         "kind in the architecture", field="periphery")
 
 
 def refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> None:
@@ -220,9 +244,16 @@ def refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> No
         CapacityError: one copy of each layer needs more crossbars than the machine has.
         InputError: the crossbars are so small that a dense copy takes more of them than can be packed.
     """
+    for each in machine.each:
+        _refuse_impossible(part(network, machine.on, each.kind), each, path)
+
+
+def _refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> None:
+    """`refuse_impossible` of the layers on tiles of one kind."""
+    where = f" of kind {machine.kind}" if machine.kind else ""
     least = least_crossbars(network, machine.geometry)
     if least > machine.crossbars:
-        raise CapacityError(f"one copy of each layer needs at least {least:,} crossbars, but the machine has "
+        raise CapacityError(f"one copy of each layer needs at least {least:,} crossbars{where}, but the machine has "
                             f"{machine.crossbars:,}; {ceil(least / machine.crossbars):,} times as many tiles (or "
                             "--chips) would hold it")
     g, dense = machine.geometry, dense_crossbars(network, machine.geometry)
@@ -242,19 +273,28 @@ def pack_network(setup: Setup) -> dict[str, Packed]:
     Raises:
         InputError: the data path or the sensing unit breaks its contract, or a component is missing.
     """
-    path, machine = setup.path, setup.machine
-    packed = memo.packed(setup.network, path, machine.geometry, machine.sensing)
+    found: dict[str, Packed] = {}
+    for machine in setup.machine.each:
+        own = part(setup.network, setup.machine.on, machine.kind)
+        found |= _packed(setup, machine, own)
+    return {layer.name: found[layer.name] for layer in setup.network.compute_layers}
+
+
+def _packed(setup: Setup, machine: Machine, network: Workload) -> dict[str, Packed]:
+    """`pack_network` of the layers on tiles of one kind."""
+    path, whole = setup.path, network is setup.network
+    packed = (memo.packed if whole else packings.packed)(network, path, machine.geometry, machine.sensing)
     with setup.blamed():
         for name, layer in packed.items():
             machine.refuse_unpaid(path, name, layer)
     if not guard.is_builtin(path):
         from xbarch.functional.proof import prove
 
-        added = {part.name for part in checked.hardware(path, machine.geometry)}
+        added = {each.name for each in checked.hardware(path, machine.geometry)}
         paid = {action for name, c in machine.architecture.components.items() if name not in added
                 for action in (c.action, *c.covers) if action is not None}
         for layer in packed.values():
-            prove(path, layer, machine.geometry, stream(setup.network, layer.layer), paid)
+            prove(path, layer, machine.geometry, stream(network, layer.layer), paid)
     return packed
 
 
@@ -271,10 +311,35 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> P
     """Plan the weight replication (copies) and the place of every layer."""
     machine, request = setup.machine, setup.request
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
-    found = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), request.policy,
+    found = plan(network, packed, paces, sum(machine.dense(network).values()), machine.room(network), request.policy,
                  request.replication)
     return place_tiles(found, request.placement, machine.network, request.chips,
                    lambda p: traffic(network, packed, p, machine.sum_bits))
+
+
+def _balanced(setup: Setup, parts: Sequence[tuple[Workload, Mapping[str, Packed], bool]]) -> Setup:
+    """Size the machine's shared parts for what runs on it, if the request asks for that. parts: networks that run one
+    after another, with their packed layers and whether their outputs leave the chip."""
+    request = setup.request
+    if request.periphery == defaults.PERIPHERY:
+        return setup
+
+    def built(periphery: Periphery) -> Machine:
+        return build(setup.architecture, setup.network, setup.path, request.policy, request.chips, periphery)
+
+    def graphs(machine: Machine) -> Iterator[StageGraph]:
+        on = replace(setup, machine=machine)
+        for network, packed, leaving in parts:
+            yield _compiled(on, network, packed, _planned(on, network, packed), leaving, defaults.IMAGES)
+
+    with setup.blamed():
+        return replace(setup, machine=balance(setup.architecture, built, graphs))
+
+
+def _compiled(setup: Setup, network: Workload, packed: Mapping[str, Packed], planned: Plan, leaving: bool,
+              images: int) -> StageGraph:
+    with setup.blamed():
+        return (compile_with_egress if leaving else compile_graph)(setup.machine, network, packed, planned, images)
 
 
 def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watch: Watch,
@@ -283,8 +348,9 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     machine, request = setup.machine, setup.request
     planned = _planned(setup, network, packed)
     if request.mode != "pipelined":
-        barriers.require_room(planned, network, machine.room().buffer, request.images if request.mode == "batch" else 1)
-    plain = (compile_with_egress if leaving else compile_graph)(machine, network, packed, planned, request.images)
+        barriers.require_room(planned, network, lambda tile: machine.at(tile).architecture.buffer.size,
+                              request.images if request.mode == "batch" else 1)
+    plain = _compiled(setup, network, packed, planned, leaving, request.images)
     graph = apply_mode(plain, request.mode)
     check(graph)
     with setup.blamed():
@@ -297,8 +363,10 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     return Run(machine=machine, workload=network, path=setup.path, packed=packed, plan=planned, graph=drawn,
                trace=done.trace, steady=done.steady, bounds=done.bounds,
                ledger=ledger(drawn, done.trace, machine.prices()),
-               nameplate=nameplate(machine.architecture, *machine.precision(network)), overrides=request.overrides,
-               chosen=setup.chosen, batch=request.batch, mode=request.mode, engine=ran.engine, why=ran.why)
+               nameplate=nameplate(machine.architecture, *machine.precision(network),
+                                   [each.architecture for each in machine.each]),
+               overrides=request.overrides, chosen=setup.chosen, batch=request.batch, mode=request.mode,
+               engine=ran.engine, why=ran.why)
 
 
 def _asked(request: Request, progress: WindowProgress | None = None) -> Asked:

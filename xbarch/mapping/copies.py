@@ -41,7 +41,7 @@ class Demand:
         return bisect_left(self.shares, copies, key=lambda share: share.copies)
 
 
-def balance(demands: Sequence[Demand], budget: int) -> list[int]:
+def balance(demands: Sequence[Demand], budget: int, enough: Fraction = Fraction(0)) -> list[int]:
     """Copies of each layer for the smallest interval T whose crossbars fit `budget`.
 
     copies_i = min(P_i, ceil(P_i * tau_i / T)), ISAAC's balanced pipeline (Shafiee et al., ISCA 2016, section
@@ -49,6 +49,8 @@ def balance(demands: Sequence[Demand], budget: int) -> list[int]:
     slowest layer, so raising that one layer until the next copy does not fit finds the smallest T exactly.
     Where copies own stripes, a layer is raised to the next number of copies that has a use.
     One copy of each layer is given even where the budget is smaller.
+
+    enough: an interval (ps) that need not be shortened further.
     """
     copies = [1] * len(demands)
     used = sum(d.crossbars for d in demands)
@@ -59,7 +61,7 @@ def balance(demands: Sequence[Demand], budget: int) -> list[int]:
         demand = demands[i]
         more = demand.more(copies[i])
         cost = (more - copies[i]) * demand.crossbars
-        if time == 0 or not cost or used + cost > budget:
+        if -time <= enough or not cost or used + cost > budget:
             break
         copies[i] = more
         used += cost

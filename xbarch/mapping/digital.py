@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from math import ceil
 
-from xbarch.mapping.place import Tiles
+from xbarch.mapping.place import Floor
 from xbarch.mapping.room import Pace
 from xbarch.workload.graph import Workload
 
@@ -15,9 +15,9 @@ class Digital:
     """Homes of layers without crossbars: near their producer, where the tiles' shared parts are least busy. copies: of
     every layer, where they own stripes; else those that the interval asks for take windows in turn."""
 
-    def __init__(self, workload: Workload, paces: Mapping[str, Pace], tiles: Tiles, interval: Fraction,
+    def __init__(self, workload: Workload, paces: Mapping[str, Pace], floor: Floor, interval: Fraction,
                  copies: Mapping[str, int] | None) -> None:
-        self.workload, self.paces, self.tiles, self.interval, self.copies = workload, paces, tiles, interval, copies
+        self.workload, self.paces, self.floor, self.interval, self.copies = workload, paces, floor, interval, copies
         self.load: dict[int, Fraction] = {}  # ps per image that a tile's busiest shared part works
         self.rides: list[str] = []
 
@@ -37,16 +37,23 @@ class Digital:
     def ride(self, layer: str, near: list[int]) -> list[int] | None:
         """An addition processes window j on the tile where its producer's copy makes it, so that input stays on the
         tile."""
-        copies: dict[int, list[int]] = {}
-        for copy, tile in enumerate(near):
-            copies.setdefault(tile, []).append(copy)
-        if self.workload[layer].op != "add" or not all(
-                self.tiles.holds(tile, 0, layer, *mine) for tile, mine in copies.items()):
+        if self.workload[layer].op != "add":
             return None
-        for copy, tile in enumerate(near):
-            self.tiles.take(tile, 0, layer, copy)
+        at, copies = self.floor.at(), dict[int, list[int]]()
+        for copy, number in enumerate(near):
+            copies.setdefault(number, []).append(copy)
+        if not all(at[number][0].holds(at[number][1], 0, layer, *mine) for number, mine in copies.items()):
+            return None
+        self.take(layer, near)
         self.rides.append(layer)
         return list(near)
+
+    def take(self, layer: str, homes: list[int]) -> None:
+        """Take room for the layer's copies on these tiles."""
+        at = self.floor.at()
+        for copy, number in enumerate(homes):
+            kind, tile = at[number]
+            kind.take(tile, 0, layer, copy)
 
     def spread(self, layer: str, near: list[int]) -> list[int] | None:
         """As many copies as keep up with the crossbars, on the least busy tiles, near ones first; one of what keeps
@@ -59,13 +66,12 @@ class Digital:
             load = self.load.get(tile, Fraction(0))
             return load + share > self.interval, tile not in near, load, tile
 
-        free = [t for t in range(len(self.tiles.used)) if self.tiles.holds(t, 0, layer, 0)]
+        free = [number for number, kind, tile in self.floor.opened() if kind.holds(tile, 0, layer, 0)]
         chosen = sorted(free, key=cost)[:count]
         if not chosen:
-            opened = self.tiles.open()
+            opened = self.floor.open(layer, 0)
             chosen = [] if opened is None else [opened]
-        for copy, tile in enumerate(chosen):
-            self.tiles.take(tile, 0, layer, copy)
+        self.take(layer, chosen)
         return chosen or None
 
     def along(self, layer: str, near: list[int]) -> list[int] | None:
@@ -80,11 +86,12 @@ class Digital:
 
         for copy in range(count):
             beside = set(near[copy * len(near) // count:max(-(-(copy + 1) * len(near) // count), 1)])
-            fitting = [t for t in range(len(self.tiles.used)) if self.tiles.holds(t, 0, layer, copy)]
-            tile = min(fitting, key=cost, default=None)
-            if tile is None and (tile := self.tiles.fit(0, layer, copy, len(self.tiles.used))) is None:
+            fitting = [number for number, kind, tile in self.floor.opened() if kind.holds(tile, 0, layer, copy)]
+            chosen = min(fitting, key=cost, default=None)
+            if chosen is None and (chosen := self.floor.open(layer, copy)) is None:
                 return None
-            self.tiles.take(tile, 0, layer, copy)
-            mine[tile] = mine.get(tile, Fraction(0)) + share
-            homes.append(tile)
+            kind, tile = self.floor.at()[chosen]
+            kind.take(tile, 0, layer, copy)
+            mine[chosen] = mine.get(chosen, Fraction(0)) + share
+            homes.append(chosen)
         return homes

@@ -12,7 +12,7 @@ from xbarch.errors import CapacityError, InputError
 from xbarch.mapping.copies import Demand, interval_bound
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Part
-from xbarch.mapping.room import Pace, Room
+from xbarch.mapping.room import KindRoom, Pace, Room
 from xbarch.mapping.shares import Share, choices
 from xbarch.mapping.site import Site
 from xbarch.mapping.windows import Input
@@ -39,13 +39,14 @@ class Plan:
     least: the smallest buffer that works, in producer windows, by (consumer, input index).
     capacity: the buffer given, in producer windows, by (consumer, input index).
     rides: layers whose copy c takes its first input from copy c of the producer on the same tile.
-    replication: how output pixels are shared among copies (`xbarch.mapping.shares.REPLICATIONS`).
-    shares: which copies own which output pixels, by layer; none where copies take them in turn.
     tiles: tiles used.
     crossbars: crossbars used.
     dense_crossbars: crossbars of one dense copy of the network.
     interval_bound: the pipeline interval in ps with fractional copies; no plan does better.
     placement: how the tiles are numbered (see `xbarch.mapping.placement`).
+    kinds: tiles used of each kind of tile; of one kind, under an empty name.
+    replication: how output pixels are shared among copies (`xbarch.mapping.shares.REPLICATIONS`).
+    shares: which copies own which output pixels, by layer; none where copies take them in turn.
     """
 
     policy: str
@@ -63,6 +64,7 @@ class Plan:
     dense_crossbars: int
     interval_bound: Fraction
     placement: str = "row_major"
+    kinds: Mapping[str, int] = field(default_factory=dict)
     replication: str = "in_turn"
     shares: Mapping[str, Share] = field(default_factory=dict)
 
@@ -111,36 +113,51 @@ def plan(
         InputError: unknown policy.
     """
     kind, factor = parse_policy(policy)
+    striped = replication == "stripes"
     demands = [Demand(name, p.crossbars, p.layer.windows, p.mean_occupancy,
-                      choices(*p.layer.out_shape[1:]) if replication == "stripes" else ())
-               for name, p in packed.items()]
-    single = sum(d.crossbars for d in demands)
-    site = Site(workload=workload, packed=packed, demands=demands, paces=paces, room=room,
-                striped=replication == "stripes")
-    _refuse_early(packed, site.lines(), single, room)
-    limit = site.smallest() if kind == "fit" else room.tiles
-    most = limit * room.crossbars_per_tile
-    budget = {"one_copy": single, "crossbars": min(factor * dense_crossbars, most)}.get(kind, most)
-    if budget < single:
-        remedy = f"crossbars:{ceil(single / dense_crossbars)}" if kind == "crossbars" else "chip, or more tiles,"
-        raise CapacityError(f"one copy of each layer needs {single} crossbars, the policy allows {budget}; "
-                            f"{remedy} would hold it", field="policy")
-    placed = site.fill(budget, limit)
+                      choices(*p.layer.out_shape[1:]) if striped else ()) for name, p in packed.items()]
+    rooms = room.each(list(packed), dense_crossbars)
+    site = Site(workload=workload, packed=packed, demands=demands, paces=paces, room=room, rooms=rooms, striped=striped)
+    _refuse_early(site)
+    limits = site.smallest() if kind == "fit" else [r.tiles for r in rooms]
+    budgets = [_budget(kind, factor, r, limit, sum(d.crossbars for d in site.on(r)))
+               for r, limit in zip(rooms, limits, strict=True)]
+    placed = site.fill(budgets, limits)
+    used = {r.kind: len(tiles.used) for r, tiles in zip(rooms, placed.floor.kinds, strict=True)}
     return Plan(
-        policy=policy, budget=budget, copies={name: len(h) for name, h in placed.homes.items()}, parts=placed.parts,
-        homes=placed.homes, edges=placed.asked.edges, least=placed.asked.least, capacity=placed.capacity,
-        rides=placed.rides, paces=paces, tiles=len(placed.tiles.used), crossbars=sum(placed.tiles.used),
-        dense_crossbars=dense_crossbars, interval_bound=interval_bound(demands, budget), replication=replication,
-        shares=placed.asked.shares)
+        policy=policy, budget=sum(budgets), copies={name: len(h) for name, h in placed.homes.items()},
+        parts=placed.parts, homes=placed.homes, edges=placed.asked.edges, least=placed.asked.least,
+        capacity=placed.capacity, rides=placed.rides, paces=paces, tiles=sum(used.values()),
+        crossbars=sum(sum(tiles.used) for tiles in placed.floor.kinds), dense_crossbars=dense_crossbars, kinds=used,
+        replication=replication, shares=placed.asked.shares,
+        interval_bound=max(interval_bound(own, budget) for r, budget in zip(rooms, budgets, strict=True)
+                           if (own := site.on(r))))
 
 
-def _refuse_early(packed: Mapping[str, Packed], buffers: Mapping[str, int], single: int, room: Room) -> None:
+def _budget(kind: str, factor: int, room: KindRoom, limit: int, single: int) -> int:
+    """Crossbars of one kind of tile that the policy allows. single: of one copy of each layer there."""
+    most = limit * room.crossbars_per_tile
+    budget = {"one_copy": single, "crossbars": min(factor * room.dense, most)}.get(kind, most)
+    if budget < single:
+        remedy = f"crossbars:{ceil(single / room.dense)}" if kind == "crossbars" else "chip, or more tiles,"
+        raise CapacityError(f"one copy of each layer{_there(room)} needs {single} crossbars, the policy allows "
+                            f"{budget}; {remedy} would hold it", field="policy")
+    return budget
+
+
+def _there(room: KindRoom) -> str:
+    return f" on tiles of kind {room.kind}" if room.kind else ""
+
+
+def _refuse_early(site: Site) -> None:
     """Refuse what can be ruled out before anything is placed."""
-    if single > room.crossbars:
-        chips = ceil(single / room.crossbars)
-        raise CapacityError(f"one copy of each layer needs {single} crossbars, the machine has {room.crossbars}; "
-                            f"{chips} times as many tiles (or --chips) would hold it")
-    for layer, bits in buffers.items():
-        if bits > room.buffer:
+    for room in site.rooms:
+        single = sum(d.crossbars for d in site.on(room))
+        if single > room.crossbars:
+            chips = ceil(single / room.crossbars)
+            raise CapacityError(f"one copy of each layer{_there(room)} needs {single} crossbars, the machine has "
+                                f"{room.crossbars}; {chips} times as many tiles (or --chips) would hold it")
+    for layer, bits in site.lines().items():
+        if bits > (most := site.largest(layer)):
             raise CapacityError(f"layer {layer} needs a line buffer of {ceil(bits / 8192)} KB, a tile has "
-                                f"{room.buffer // 8192} KB; a larger eDRAM (buffer.size) would hold it")
+                                f"{most // 8192} KB; a larger eDRAM (buffer.size) would hold it")

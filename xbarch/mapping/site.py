@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
@@ -14,8 +14,8 @@ from xbarch.mapping.buffers import Buffers
 from xbarch.mapping.copies import Demand, balance
 from xbarch.mapping.digital import Digital
 from xbarch.mapping.pack import Packed
-from xbarch.mapping.place import Part, Tiles, place
-from xbarch.mapping.room import Pace, Room
+from xbarch.mapping.place import Floor, Part, Tiles, place
+from xbarch.mapping.room import KindRoom, Pace, Room
 from xbarch.mapping.shares import Share, choices
 from xbarch.mapping.windows import Input, inputs, slack_needed
 from xbarch.workload.graph import Layer, Workload
@@ -48,19 +48,21 @@ class Placement:
     parts: dict[str, list[list[Part]]]
     homes: dict[str, list[int]]
     rides: frozenset[str]
-    tiles: Tiles
+    floor: Floor
     capacity: Sizes
 
 
 @dataclass(kw_only=True)
 class Site:
-    """The tiles on which a network is placed. striped: whether copies own stripes of their output."""
+    """The tiles on which a network is placed. rooms: of the kinds of tile. striped: whether copies own stripes of their
+    output."""
 
     workload: Workload
     packed: Mapping[str, Packed]
     demands: list[Demand]
     paces: Mapping[str, Pace]
     room: Room
+    rooms: Sequence[KindRoom]
     striped: bool
 
     @cached_property
@@ -69,13 +71,20 @@ class Site:
         edges = inputs(self.workload)
         return edges, slack_needed(edges)
 
-    def ask(self, copies: Sequence[int]) -> Asked:
+    def on(self, room: KindRoom) -> list[Demand]:
+        """The demands of a kind's layers."""
+        return [d for d in self.demands if d.name in room.layers]
+
+    def largest(self, layer: str) -> int:
+        """Bits of the largest buffer that the layer can have: any kind of tile holds a layer without crossbars."""
+        return next((r.buffer for r in self.rooms if layer in r.layers), max(r.buffer for r in self.rooms))
+
+    def ask(self, copies: Mapping[str, int]) -> Asked:
         """What is to be placed with so many copies of each layer on crossbars."""
-        number = dict(zip(self.packed, copies, strict=True))
-        interval = max(d.time(number[d.name]) for d in self.demands)
+        interval = max(d.time(copies[d.name]) for d in self.demands)
         if not self.striped:
-            return Asked(number, interval, {}, *self.in_turn)
-        shares = self.shares(number, interval)
+            return Asked(copies, interval, {}, *self.in_turn)
+        shares = self.shares(copies, interval)
         edges = inputs(self.workload, shares)
         return Asked({name: share.copies for name, share in shares.items()}, interval, shares, edges,
                      slack_needed(edges))
@@ -106,7 +115,7 @@ class Site:
 
     def lines(self) -> dict[str, int]:
         """Bits of the smallest buffer of every layer, with one copy of each."""
-        asked = self.ask([1] * len(self.demands))
+        asked = self.ask({d.name: 1 for d in self.demands})
         needs = self.buffers(asked, asked.least)
         return {layer: needs(layer, [0]) for layer in asked.edges}
 
@@ -124,7 +133,8 @@ class Site:
             beside = max(under_way[e.producer] for e in asked.edges[layer]) - under_way[edge.producer]
             source = needs.source(edge)
             columns = needs.columns(layer, index, range(self.together(layer, copies)))
-            room = self.room.buffer * source.width // columns
+            here = next((r.buffer for r in self.rooms if layer in r.layers), self.room.buffer)
+            room = here * source.width // columns
             least = smallest + self.next_rows(asked, layer, source)
             most = max(least, room // (_SHARE * len(asked.edges[layer]) * edge.words * edge.bits))
             size = min(least + behind + before + beside, most)
@@ -146,7 +156,8 @@ class Site:
         """Copies of a layer of which a tile can hold the crossbars."""
         if layer not in self.packed:
             return 1
-        return min(copies[layer], max(1, self.room.crossbars_per_tile // self.packed[layer].crossbars))
+        room = next(r for r in self.rooms if layer in r.layers)
+        return min(copies[layer], max(1, room.crossbars_per_tile // self.packed[layer].crossbars))
 
     def under_way(self, asked: Asked) -> dict[str, int]:
         """Windows under way from the input to a layer along its longest branch, in windows of that layer."""
@@ -158,19 +169,19 @@ class Site:
             found[layer] = before + asked.copies.get(layer, 1) * self.paces[layer].flight
         return found
 
-    def attempt(self, copies: list[int], limit: int, roomy: bool) -> Placement | None:
+    def attempt(self, copies: Mapping[str, int], limits: Sequence[int], roomy: bool) -> Placement | None:
         """Places and buffers, or None where they do not fit. roomy: buffers as `wanted`; else the least."""
         asked = self.ask(copies)
         capacity = self.wanted(asked) if roomy else dict(asked.least)
         needs = self.buffers(asked, capacity)
-        if max(needs(layer, [0]) for layer in asked.edges) > self.room.buffer:
+        if any(needs(layer, [0]) > self.largest(layer) for layer in asked.edges):
             return None
-        tiles = Tiles(self.room.crossbars_per_tile, self.room.buffer, limit, needs)
-        parts = place({d.name: d.crossbars for d in self.demands}, {n: p.cuts for n, p in self.packed.items()},
-                      asked.copies, tiles)
+        floor = Floor([Tiles(room.crossbars_per_tile, room.buffer, limit, needs, room.numbers)
+                       for room, limit in zip(self.rooms, limits, strict=True)])
+        parts = self.placed(asked.copies, floor)
         if parts is None:
             return None
-        digital = Digital(self.workload, self.paces, tiles, asked.interval, asked.copies if self.striped else None)
+        digital = Digital(self.workload, self.paces, floor, asked.interval, asked.copies if self.striped else None)
         homes = {name: [copy[0].tile for copy in layer] for name, layer in parts.items()}
         for name, tile in homes.items():
             digital.add(name, tile)
@@ -181,42 +192,66 @@ class Site:
                     return None
                 homes[layer] = found
         homes = {layer: homes[layer] for layer in asked.edges}
-        return Placement(asked, parts, homes, frozenset(digital.rides), tiles,
-                         self.capacities(asked, capacity, parts, homes, tiles))
+        return Placement(asked, parts, homes, frozenset(digital.rides), floor,
+                         self.capacities(asked, capacity, parts, homes, floor))
 
-    def smallest(self) -> int:
-        """The fewest tiles that hold one copy of each layer and its buffers."""
-        ones = [1] * len(self.demands)
+    def placed(self, copies: Mapping[str, int], floor: Floor) -> dict[str, list[list[Part]]] | None:
+        """Parts of all copies, each on tiles of its layer's kind, or None where some do not fit."""
+        parts: dict[str, list[list[Part]]] = {}
+        cuts = {name: p.cuts for name, p in self.packed.items()}
+        for room, tiles in zip(self.rooms, floor.kinds, strict=True):
+            found = place({d.name: d.crossbars for d in self.on(room)}, cuts, copies, tiles)
+            if found is None:
+                return None
+            parts |= found
+        return {name: parts[name] for name in self.packed}
+
+    def smallest(self) -> list[int]:
+        """The fewest tiles of each kind that hold one copy of each layer and its buffers."""
+        ones, limits = {d.name: 1 for d in self.demands}, [room.tiles for room in self.rooms]
         for roomy in (True, False):
-            found = self.attempt(ones, self.room.tiles, roomy)
+            found = self.attempt(ones, limits, roomy)
             if found is not None:
-                return len(found.tiles.used)
-        return self.room.tiles
+                return [len(tiles.used) for tiles in found.floor.kinds]
+        return limits
 
-    def fill(self, budget: int, limit: int) -> Placement:
-        """As many copies as the budget allows and the tiles hold."""
-        ones = [1] * len(self.demands)
+    def balanced(self, budgets: Sequence[int]) -> dict[str, int]:
+        """Copies of each layer within the crossbars of its kind; a kind does not run ahead of the slowest one."""
+        copies, enough = dict[str, int](), Fraction(0)
+        for last in (False, True) if len(self.rooms) > 1 else (True,):
+            for room, budget in zip(self.rooms, budgets, strict=True):
+                own = self.on(room)
+                copies |= zip((d.name for d in own), balance(own, budget, enough), strict=True)
+            if not last:
+                enough = max(d.time(copies[d.name]) for d in self.demands)
+        return {d.name: copies[d.name] for d in self.demands}
+
+    def fill(self, budgets: Sequence[int], limits: Sequence[int]) -> Placement:
+        """As many copies as the budgets allow and the tiles hold."""
         while True:
-            copies = balance(self.demands, budget)
-            found = self.attempt(copies, limit, True)
-            if found is None and copies == ones:
-                found = self.attempt(copies, limit, False)
+            copies = self.balanced(budgets)
+            single = set(copies.values()) == {1}
+            found = self.attempt(copies, limits, True)
+            if found is None and single:
+                found = self.attempt(copies, limits, False)
             if found is not None:
                 return found
-            if copies == ones:
-                raise CapacityError(f"one copy of each layer and its line buffers do not fit {limit} tiles of "
-                                    f"{self.room.crossbars_per_tile} crossbars and {self.room.buffer // 8192} KB; "
-                                    f"more tiles (or --chips) or a larger buffer would hold them")
-            # Parts of tiles stay empty, so not all copies fit: lower the budget by about one percent and try again.
-            budget = min(budget, sum(c * d.crossbars for c, d in zip(copies, self.demands, strict=True)))
-            budget -= max(1, budget // 100)
-            _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{budget:,}")
+            if single:
+                raise CapacityError("one copy of each layer and its line buffers do not fit " + " and ".join(
+                    f"{replace(room, tiles=limit).words} of {room.crossbars_per_tile} crossbars and "
+                    f"{room.buffer // 8192} KB" for room, limit in zip(self.rooms, limits, strict=True)
+                ) + "; more tiles (or --chips) or a larger buffer would hold them")
+            # Parts of tiles stay empty, so not all copies fit: lower the budgets by about one percent and try again.
+            used = [sum(copies[d.name] * d.crossbars for d in self.on(room)) for room in self.rooms]
+            budgets = [(least := min(budget, own)) - max(1, least // 100)
+                       for budget, own in zip(budgets, used, strict=True)]
+            _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{sum(budgets):,}")
 
     def capacities(self, asked: Asked, wanted: Sizes, parts: Mapping[str, list[list[Part]]],
-                   homes: Mapping[str, list[int]], tiles: Tiles) -> dict[tuple[str, int], int]:
+                   homes: Mapping[str, list[int]], floor: Floor) -> dict[tuple[str, int], int]:
         """Buffers enlarged by the room that tiles have left, in proportion to need; a layer's fullest tile decides.
         Where tiles keep some columns only, buffers grow by whole rows, with which their bits grow in proportion."""
-        share = [Fraction(tiles.buffer, max(1, filled)) for filled in tiles.filled]
+        share = {number: Fraction(kind.buffer, max(1, kind.filled[tile])) for number, kind, tile in floor.opened()}
         result = {}
         for (layer, index), size in wanted.items():
             used = {p.tile for copy in parts[layer] for p in copy} if layer in parts else set(homes[layer])

@@ -13,6 +13,7 @@ from xbarch.result.correctness import PROOFS, summed
 from xbarch.result.programming import Programming, amortized, programming
 from xbarch.result.record import figures_checked, rates, record
 from xbarch.result.run import Run
+from xbarch.result.tile_kinds import joined as kinds_joined
 from xbarch.sim.steady import Kind
 from xbarch.support.defaults import SCOPES
 
@@ -57,6 +58,7 @@ def joined(runs: Sequence[Run], batch: int) -> schema.Record:
             "power": first.power.model_copy(update={"average_w": drawn["whole"] / 1e18 / seconds}),
             "effective": schema.Effective(**rates(kept, rate, drawn, first.area.total_mm2)),
             "dense_equivalent": schema.DenseEquivalent(**rates(macs, rate, drawn, first.area.total_mm2)),
+            "bound": None,
             "utilization": _utilization(parts, working, taken),
             "waiting": _waiting([part.waiting for part in parts if part.waiting]),
             "counts": _counts([part.counts for part in parts]),
@@ -64,6 +66,7 @@ def joined(runs: Sequence[Run], batch: int) -> schema.Record:
             "interconnect": max((part.interconnect for part in parts if part.interconnect),
                                 key=lambda net: net.busiest.busy),
             "timeline": _timeline(parts, [int(start) + w.time for start, w in zip(starts, written, strict=False)]),
+            **({"kinds": kinds_joined([part.kinds for part in parts if part.kinds])} if first.kinds else {}),
             "segments": [_segment(*each, batch) for each in zip(runs, written, taken, parts, strict=True)],
         })
 

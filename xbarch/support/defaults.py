@@ -12,6 +12,11 @@ EQUAL = "crossbars:4"  # policy of a comparison: every run has four times the de
 MODE = "pipelined"
 PLACEMENT = "row_major"
 REPLICATION = "in_turn"
+PERIPHERIES = {
+    "published": "shared units, ports, buses and links as the architecture states them",
+    "balanced": "as many more of them as keep each at most 80 % busy while crossbars set the pace",
+}
+PERIPHERY = "published"
 ENGINE = "auto"
 SCOPE: Scope = "chip"  # of energies and TOPS/W, where nothing else is asked for
 
