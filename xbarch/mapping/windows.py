@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xbarch.mapping.shares import Share, Slide
 from xbarch.workload.graph import VIEWS, Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -17,7 +19,8 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Input:
-    """One input of a layer, flatten nodes skipped. need, release: see `xbarch.sim.graph.Edge`.
+    """One input of a layer, views skipped. need, release: see `xbarch.sim.graph.Edge`. moved: whether a view lies
+    between, that gives the producer's values other places.
 
     `words` is the number of activations a producer window holds, `bits` the size of each. summed: producer windows are
     added up as they come, so that one at a time must be held, beside `sums` bits of running sums.
@@ -30,6 +33,7 @@ class Input:
     bits: int
     summed: bool = False
     sums: int = 0
+    moved: bool = False
 
     @property
     def least(self) -> int:
@@ -43,57 +47,38 @@ class Input:
         return int((self.need - before).max())
 
 
-def footprint(layer: Layer, pixels: Ints, count: int) -> tuple[Ints, Ints]:
-    """(need, release) of each output window over an input.
+@lru_cache(maxsize=1024)
+def footprint(slide: Slide, source: Share, share: Share) -> tuple[Ints, Ints]:
+    """(need, release) of each output window over a producer's pixels, both in the order in which they are computed.
+    source: how the producer is shared among its copies; share: the layer."""
+    return reaching(slide, (source.rank, source.rank), source.height * source.width, share)
 
-    pixels: [2, height, width] of the input as the layer names it: the first and the last of the producer's `count`
-    pixels, in raster order, that each of its pixels is made of.
-    """
-    if pixels[0].size == 1 or _whole(layer):
-        start, need = np.full(layer.windows, pixels[0].min()), np.full(layer.windows, pixels[1].max() + 1)
-    elif layer.op in ("add", "mul", "concat", "affine", "norm"):
-        start, need = pixels[0].ravel(), pixels[1].ravel() + 1
+
+def reaching(slide: Slide, ranks: tuple[Ints, Ints], pixels: int, share: Share) -> tuple[Ints, Ints]:
+    """(need, release) of each output window over a map [height, width] of which each pixel is made of a producer's:
+    when the first and the last of them are computed, of `pixels` in all."""
+    if slide.whole:
+        last, first = (np.full(share.height * share.width, edge) for edge in (ranks[1].max(), ranks[0].min()))
     else:
-        start, need = _sliding(layer, pixels[0], np.minimum), _sliding(layer, pixels[1], np.maximum) + 1
-    need = np.maximum.accumulate(need.astype(np.int64))
+        # Taps outside the image count as its nearest pixel, which some window near them needs anyway.
+        down, across = (np.clip(slide.taps(axis), 0, size - 1) for axis, size in enumerate(ranks[0].shape))
+        last, first = (most(most(rank[down], axis=1)[:, across], axis=2).ravel()[share.order]
+                       for most, rank in ((np.max, ranks[1]), (np.min, ranks[0])))
+    need = np.maximum.accumulate(last + 1)
     # A pixel is released once no later window reaches back to it.
-    later = np.minimum.accumulate(start.astype(np.int64)[::-1])[::-1]
-    return need, np.append(np.minimum(later[1:], need[:-1]), count)
+    later = np.minimum.accumulate(first[::-1])[::-1]
+    return need, np.append(np.minimum(later[1:], need[:-1]), pixels)
 
 
-def _whole(layer: Layer) -> bool:
-    """Whether every window reads its whole input."""
-    return layer.op in ("linear", *VIEWS) or (layer.op == "norm" and layer.kernel != (1, 1))
-
-
-def _sliding(layer: Layer, pixels: Ints, best: np.ufunc) -> Ints:
-    """The least or largest pixel in each window; what lies in the padding is that of the nearest pixel."""
-    (kh, kw), (sh, sw), (dh, dw), (_, oh, ow) = layer.kernel, layer.stride, layer.dilation, layer.out_shape
-    padded = np.pad(pixels, layer.pads, mode="edge")
-    found = None
-    for y in range(kh):
-        for x in range(kw):
-            here = padded[y * dh:y * dh + sh * (oh - 1) + 1:sh, x * dw:x * dw + sw * (ow - 1) + 1:sw]
-            found = here if found is None else best(found, here)
-    assert found is not None
-    return np.asarray(found).ravel()
-
-
-def named(shape: tuple[int, int, int]) -> Ints:
-    """[2, height, width]: a producer's own pixels."""
-    raster = np.arange(shape[1] * shape[2], dtype=np.int64).reshape(shape[1:])
-    return np.stack([raster, raster])
-
-
-def renamed(view: Layer, pixels: Ints) -> Ints:
-    """[2, height, width] of a view's pixels, from those of its input. Zeros need no pixel before them."""
+def renamed(view: Layer, ranks: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """When the first and the last of the producer's pixels are computed of which each pixel of a view is made, from
+    those of its input. Zeros wait for none."""
     if view.index is None:  # flattened
-        return np.array([[[pixels[0].min()]], [[pixels[1].max()]]])
-    sources = view.index % (view.in_shape[1] * view.in_shape[2])
-    zero = view.index < 0
-    first = np.where(zero, pixels[0].max(), pixels[0].ravel()[sources]).min(axis=0)
-    last = np.where(zero, pixels[1].min(), pixels[1].ravel()[sources]).max(axis=0)
-    return np.stack([np.minimum(first, last), last])
+        return np.array([[ranks[0].min()]]), np.array([[ranks[1].max()]])
+    sources, zero = view.index % (view.in_shape[1] * view.in_shape[2]), view.index < 0
+    first = np.where(zero, ranks[0].max(), ranks[0].ravel()[sources]).min(axis=0)
+    last = np.where(zero, ranks[1].min(), ranks[1].ravel()[sources]).max(axis=0)
+    return np.minimum(first, last), last
 
 
 def running_sums(layer: Layer, bits: int) -> int:
@@ -103,23 +88,29 @@ def running_sums(layer: Layer, bits: int) -> int:
     return layer.out_shape[0] * -(-(bits + carries) // 8) * 8 if layer.summed else 0
 
 
-def inputs(workload: Workload) -> dict[str, list[Input]]:
-    """Inputs of every layer except views, which only rename their producer."""
-    known: dict[str, tuple[Layer, Ints]] = {}  # of each layer's values: who makes them, which pixels they are
+def inputs(workload: Workload, shares: Mapping[str, Share] | None = None) -> dict[str, list[Input]]:
+    """Inputs of every layer except views, which only rename their producer. shares: of the layers; those that are not
+    among them compute their pixels along the rows."""
+    def share(layer: Layer) -> Share:
+        return (shares or {}).get(layer.name) or Share(*layer.out_shape[1:])
+
+    views: dict[str, tuple[Layer, tuple[Ints, Ints]]] = {}  # who makes their values, and when
     result: dict[str, list[Input]] = {}
     for layer in workload.layers:
         if layer.op in VIEWS:
-            producer, pixels = known[layer.inputs[0]]
-            known[layer.name] = producer, renamed(layer, pixels)
+            maker = workload[layer.inputs[0]]
+            producer, ranks = views.get(maker.name) or (maker, (share(maker).rank, share(maker).rank))
+            views[layer.name] = producer, renamed(layer, ranks)
             continue
         entries = []
         for name in layer.inputs:
-            producer, pixels = known[name]
-            need, release = footprint(layer, pixels, producer.windows)
-            entries.append(Input(producer.name, need, release, producer.out_shape[0], producer.output_bits,
-                                 layer.summed, running_sums(layer, producer.output_bits)))
+            producer, slide = views[name][0] if name in views else workload[name], Slide.of(layer)
+            need, release = footprint(slide, share(producer), share(layer)) if name not in views else reaching(
+                slide, views[name][1], producer.windows, share(layer))
+            words, bits = producer.out_shape[0], producer.output_bits
+            entries.append(Input(producer.name, need, release, words, bits, layer.summed, running_sums(layer, bits),
+                                 name in views))
         result[layer.name] = entries
-        known[layer.name] = layer, named(layer.out_shape)
     return result
 
 
