@@ -153,6 +153,8 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     """
     setup = prepare(to_request(arch, workload, choices))
     refuse_impossible(setup.network, setup.machine, setup.path)
+    with setup.blamed():
+        setup.machine.refuse_stacked()
     from xbarch.functional.execute import verify as functional_verify
 
     packed, layers = pack_network(setup), setup.network.compute_layers
@@ -272,6 +274,8 @@ def _accuracy(setup: Setup, packed: Mapping[str, Packed]) -> Measured | None:
     """Measure the accuracy on this machine, if the request asks for it."""
     if setup.request.accuracy is None:
         return None
+    with setup.blamed():
+        setup.machine.refuse_stacked()
     from xbarch.result.accuracy import measure
 
     return measure(setup.network, setup.path, setup.machine, packed, setup.request.accuracy).part

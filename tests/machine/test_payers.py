@@ -142,7 +142,7 @@ def test_what_a_machine_emits_is_paid_by_what_it_shows(name):
 @pytest.mark.parametrize("unit", sorted(registry.sensing()))
 def test_sensing_units_declare_what_they_count(unit):
     a = load("isaac_like", Architecture, [f"crossbar.sensing.unit={unit}"])
-    made = sensed(a.crossbar, 0)
+    made = sensed(a, slot=0)
     assert set(checked.actions(made, full(a, 8))) == set(made.emits)
 
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import ceil
+from typing import Any
 
 import numpy as np
 
+from xbarch.errors import InputError
 from xbarch.machine.machine import Machine
 from xbarch.machine.passage import Passage
 from xbarch.machine.units import Count
@@ -16,6 +18,7 @@ from xbarch.mapping.network import Hop, Link, label
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
+from xbarch.mapping.reuse import brought
 from xbarch.mapping.traffic import destinations
 from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
 from xbarch.specs import pipeline
@@ -49,7 +52,12 @@ class Compiler:
     pools: list[Pool] = field(default_factory=list)
     rooms: dict[str, int] = field(default_factory=dict)
     over: dict[Link, int] = field(default_factory=dict)  # link -> its server
-    acted: dict[tuple[str, int, int], tuple[tuple[str, Count], ...]] = field(default_factory=dict)  # part -> actions
+    moved: dict[tuple[Any, ...], tuple[Count, Count, tuple[tuple[str, Count], ...]]] = field(default_factory=dict)
+    """(layer, stage, first crossbar, end, place in an IMA) -> (time, latency, actions) of bringing inputs"""
+    reused: dict[tuple[str, bytes], tuple[Ints, int]] = field(default_factory=dict)  # layer, inputs -> see `brought`
+    kept: dict[int, int] = field(default_factory=dict)  # tile -> bits of inputs that its registers keep
+    acted: dict[tuple[str, int, int, int], tuple[tuple[str, Count], ...]] = field(default_factory=dict)
+    """(layer, first crossbar, end, place in an IMA) -> actions of a part"""
     busy: dict[tuple[str, int, int], tuple[Count, Count]] = field(default_factory=dict)  # part -> (time, latency)
     takes: dict[tuple[tuple[Link, ...], int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
     """(links, flits) -> (queue, flits that a packet takes of it)"""
@@ -129,10 +137,41 @@ class Compiler:
 
     def actions(self, packed: Packed, part: Part) -> tuple[tuple[str, Count], ...]:
         """Return the actions of a part's crossbars for one window; the same for all copies."""
-        key = packed.layer.name, part.start, part.stop
+        m = self.machine
+        place = part.slot % m.crossbars_per_ima if m.stack > 1 or m.architecture.drives_imas else 0
+        key = packed.layer.name, part.start, part.stop, place
         if key not in self.acted:
-            self.acted[key] = self.machine.crossbar_actions(packed, part.start, part.stop)
+            self.acted[key] = m.crossbar_actions(packed, part)
         return self.acted[key]
+
+    def brought(self, packed: Packed, start: int, stop: int) -> tuple[Ints, int]:
+        """Return how many inputs each window brings to crossbars [start, stop) of a copy that keeps inputs, and the
+        most that are kept at a time."""
+        layer, how = packed.layer, self.machine.keeps
+        assert how != "window"
+        inputs = packed.inputs(start, stop)
+        key = layer.name, inputs.tobytes()
+        if key not in self.reused:
+            owner: Ints = np.arange(layer.windows, dtype=np.int64) % self.plan.copies[layer.name]
+            self.reused[key] = brought(layer, inputs, owner, how)
+        return self.reused[key]
+
+    def keep(self, packed: Packed, part: Part) -> None:
+        """Keep a part's inputs in the registers of its tile.
+
+        Raises:
+            InputError: they hold less than its windows and those of other parts need.
+        """
+        m, layer = self.machine, packed.layer
+        if m.keeps == "window":
+            return
+        bits = self.brought(packed, part.start, part.stop)[1] * layer.input_bits
+        self.kept[part.tile] = self.kept.get(part.tile, 0) + bits
+        if self.kept[part.tile] > m.architecture.registers:
+            raise InputError(f"must hold {self.kept[part.tile] // 8:,} B or more for inputs to be brought in "
+                             f"{'once' if m.keeps == 'once' else 'where they are new'}, as tile {part.tile} keeps "
+                             f"{bits // 8:,} B of layer {layer.name}, not {m.architecture.registers // 8:,} B; or give "
+                             "dataflow.input: window", field="dataflow.registers")
 
     def span(self, part: Part) -> tuple[int, int, int, int]:
         """Return a part's first and last crossbar, the first one's place in the tile, and the crossbars per IMA."""

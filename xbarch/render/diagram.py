@@ -88,8 +88,8 @@ def _network(a: Architecture, routers: Sequence[str]) -> Box:
 def _tile(a: Architecture, parts: _Parts) -> Box:
     h, b = a.hierarchy, a.buffer
     inside = [
-        _headed(parts.take("edram_access"), "buffer",
-                f"{_size(b.size)}, {b.access_bits} bits per {numbers.time(b.access)}"),
+        *([_headed(parts.take("edram_access", "edram_read", "edram_write"), "buffer",
+                   f"{_size(b.size)}, {b.access_bits} bits per {numbers.time(b.access)}")] if b else []),
         _headed(parts.take("bus_transfer"), "bus", f"{a.bus.wires} wires, {_rate(a.bus.bandwidth)}"),
         _ima(a), *(Box(name) for name in parts.take("or_access", "merge_add", "tile_or_access", "activation")),
         *(Box(name, ["where a layer asks for it"]) for name in parts.take("pool")),

@@ -30,16 +30,18 @@ PROOFS: tuple[Proof, ...] = get_args(Proof)  # the strongest first
 def correctness(run: Run) -> schema.Correctness:
     """Of a run. The bound follows from the packing and costs nothing. Where it does not fit the converters, or low bits
     are dropped, cells are made, which give a closer bound, and the stored activations are driven through them, once;
-    that is remembered by the packing's digest and serves converters of any resolution.
+    that is remembered by the packing's digest and serves converters of any resolution. Sums of crossbars above one
+    another are not executed, so of them there is the bound alone.
 
     Raises:
         InputError: a data path's contents break its contract.
     """
-    geometry = run.machine.geometry
-    needed = {name: geometry.lossless_bits(p.layout.largest_sum(geometry)) for name, p in run.packed.items()}
+    geometry, stack = run.machine.geometry, run.machine.stack
+    needed = {name: geometry.lossless_bits(p.layout.largest_sum(geometry) * min(stack, p.crossbars))
+              for name, p in run.packed.items()}
     drops = any(drops_bits(p, geometry) for p in run.packed.values())
     proven = not drops and max(needed.values(), default=0) <= geometry.adc_bits
-    found = {} if proven else _seen(run, drops)
+    found = {} if proven or stack > 1 else _seen(run, drops)
     needed |= {name: geometry.lossless_bits(s.largest) for name, s in found.items()}
     proven = not drops and max(needed.values(), default=0) <= geometry.adc_bits
     layers = [_layer(name, needed[name], geometry.adc_bits, proven, found.get(name)) for name in run.packed]

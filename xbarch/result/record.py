@@ -20,6 +20,7 @@ from xbarch.result.interconnect import interconnect
 from xbarch.result.leakage import leakage
 from xbarch.result.programming import amortized, programming
 from xbarch.result.run import Run
+from xbarch.specs.pipeline import SPLIT
 from xbarch.specs.text import brief, dotted
 from xbarch.support.about import __version__
 from xbarch.support.defaults import SCOPES
@@ -236,7 +237,7 @@ def _counts(run: Run) -> schema.Counts:
         macs=sum(p.layer.macs for p in run.packed.values()),
         kept_macs=sum(p.layer.windows * p.layer.kept_weights for p in run.packed.values()),
         actions=actions, conversions=actions.get("conversion", 0),
-        buffer_bytes=actions.get("edram_access", 0) * machine.edram_bits // 8,
+        buffer_bytes=sum(actions.get(a, 0) for a in ("edram_access", *SPLIT.values())) * machine.edram_bits // 8,
         link_bytes=actions.get("flit_hop", 0) * machine.flit_bits // 8,
         visits=run.trace.visits)
 
