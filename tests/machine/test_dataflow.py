@@ -129,7 +129,8 @@ READ, WRITE = "energy: 10 pJ, action: edram_read", "energy: 25 pJ, action: edram
 
 
 def parts(*priced):
-    named = [f"part{n}: {{level: tile, count: 1, area: 1 um^2, {price}, source: test}}" for n, price in enumerate(priced)]
+    named = [f"part{number}: {{level: tile, count: 1, area: 1 um^2, {price}, source: test}}"
+             for number, price in enumerate(priced)]
     return f"components: {{edram: null, {', '.join(named)}}}"
 
 
