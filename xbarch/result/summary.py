@@ -167,11 +167,6 @@ def periphery_kind(r: Record) -> str:
     return r.architecture.periphery.kind if r.architecture.periphery else PERIPHERY
 
 
-def bound_text(r: Record) -> str:
-    """What limits a run: crossbars, a kind of server, waiting; a dash where that is not known."""
-    return "–" if r.bound is None else r.bound.by
-
-
 def _bound(r: Record) -> tuple[str, str]:
     """What limits the run, or the busiest server where that is not known."""
     found, busiest = r.bound, r.utilization.busiest
