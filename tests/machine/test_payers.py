@@ -81,7 +81,7 @@ def test_the_slowest_of_two_units_sets_the_time(tmp_path):
 @pytest.mark.parametrize(("action", "more", "says"), [
     ("footle", "", "components.ladder.action: nothing emits 'footle'; the actions here are edram_access, "),
     ("convertion", "", "did you mean 'conversion'?"),
-    ("edram_write", "", "nothing emits 'edram_write'"),
+    ("edram_fetch", "", "nothing emits 'edram_fetch'"),
     ("sample", "covers: [footle],", "components.ladder.covers: nothing emits 'footle'"),
     ("global_access", "", "nothing emits 'global_access' (global_access takes a global_buffer)"),
 ])
