@@ -25,9 +25,9 @@ NETWORKS = {"VGG-16": ("field", "vgg16"), "ResNet-18": ("methods", "resnet18"), 
 """Study whose workloads are run, and how their names begin."""
 
 
-def simulate(workload: str, architecture: str, **more: Any) -> Result:
-    """Run a workload with as much weight replication as four dense copies take."""
-    return xbarch.simulate(architecture, workload, policy=POLICY, images=IMAGES, engine="fast", **more)
+def simulate(workload: str, architecture: str, policy: str = POLICY, **more: Any) -> Result:
+    """Run a workload with as much weight replication as four dense copies take, or under another policy."""
+    return xbarch.simulate(architecture, workload, policy=policy, images=IMAGES, engine="fast", **more)
 
 
 def faster(result: Result, architecture: str, times: int = FASTER) -> list[str]:

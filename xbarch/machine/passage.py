@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xbarch.errors import InputError
+from xbarch.machine.machine import Machine
 from xbarch.machine.units import Count, Shared, plain
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
@@ -34,6 +35,11 @@ class Passage:
     layer: Layer
     packed: Packed
     number: int
+
+    @property
+    def machine(self) -> Machine:
+        """The machine of the kind of tile that the layer runs on."""
+        return self.compiler.machine.of(self.layer.name)
 
     def assemble(self) -> None:
         """Add every stage: the near ones in each part; those of the home tile, where the parts' sums meet; delivery."""
@@ -66,21 +72,21 @@ class Passage:
     def bring(self, stage: pipeline.Stage, part: Part, after: After) -> After:
         """Read a part's inputs from the tile's eDRAM, or transfer them over its bus; the last transfer is into the
         input registers of all IMAs, once in each that they drive."""
-        c, m = self.compiler, self.compiler.machine
+        c, m = self.compiler, self.machine
         key = (self.layer.name, stage.called, part.start, part.stop, part.slot % m.crossbars_per_ima)
         if key not in c.moved:
             action, count, time = m.moving(stage, self.bits([(part.start, part.stop)]))
             actions: tuple[tuple[str, Count], ...] = ((action, count),)
             if stage.called == m.stages.last_in:
                 actions = (*actions, ("ir_access", -(-self.bits(self.packed.imas(*c.span(part))) // m.edram_bits)))
-            c.moved[key] = time, m.late(stage, time), actions
+            c.moved[key] = time, m.late(stage, time), m.act(*actions)
         time, latency, actions = c.moved[key]
         server = c.at(stage, "bus" if stage.role == "transfer" else "edram", part.tile)
         return (self.add(stage.called, server, time, latency, after, actions=actions),)
 
     def bits(self, pieces: Iterable[tuple[int, int]]) -> Count:
         """Bits that a window brings to crossbars [start, stop), each of these pieces for itself."""
-        c, how = self.compiler, self.compiler.machine.keeps
+        c, how = self.compiler, self.machine.keeps
         if how == "window":
             return sum(self.packed.drivers(*piece) for piece in pieces) * self.layer.input_bits
         return plain(np.sum([c.brought(self.packed, *piece)[0] for piece in pieces], axis=0)) * self.layer.input_bits
@@ -88,7 +94,7 @@ class Passage:
     def drive(self, stage: pipeline.Stage, part: Part, after: After) -> After:
         """Drive the word lines by drivers that crossbars share. The first read starts with its inputs; the last one
         when all are driven."""
-        m, unit = self.compiler.machine, self.unit(stage)
+        m, unit = self.machine, self.unit(stage)
         counts, action = m.driven(self.packed, part), m.architecture.action(stage)
         assert unit.spec.time is not None
         ends = []
@@ -96,7 +102,7 @@ class Passage:
             mine = counts[..., start - part.start:stop - part.start]
             time = unit.crossbars_time(mine, Fraction(unit.spec.time))
             ends.append(self.add(stage.called, self.shared(unit, place, part), time, self.first(time) + stage.latency,
-                                 after, actions=((action, plain(mine.sum(axis=-1))),)))
+                                 after, actions=self.machine.act((action, plain(mine.sum(axis=-1))))))
         return tuple(ends)
 
     def compute(self, stage: pipeline.Stage, part: Part, after: After) -> After:
@@ -116,7 +122,7 @@ class Passage:
     def convert(self, stage: pipeline.Stage, part: Part, after: After) -> After:
         """Convert the sums of a part at the converters that its crossbars share with others: done when the converters
         are, and not before the last read's sums are made and converted."""
-        unit, m = self.unit(stage), self.compiler.machine
+        unit, m = self.unit(stage), self.machine
         counts, timed = (m.sensed(self.packed, part, each) for each in (self.packed.actions["conversion"], self.timed))
         ends, last = list[int](), list[Count]()
         for place, start, stop in unit.pieces(part):
@@ -124,13 +130,13 @@ class Passage:
             time = unit.crossbars_time(timed[..., mine], self.packed.sensing.conversion)
             last.append(self.first(time))
             ends.append(self.add(stage.called, self.shared(unit, place, part), time, time + stage.latency, after,
-                                 actions=(("conversion", plain(counts[..., mine].sum(axis=-1))),)))
+                                 actions=self.machine.act(("conversion", plain(counts[..., mine].sum(axis=-1))))))
         rest = self.compiler.times(self.packed, part)[0] - self.first_read(part) + latest(last) + stage.latency
         return (*ends, self.add("last_read", -1, 0, rest, after))
 
     def unit(self, stage: pipeline.Stage) -> Shared:
         """The shared unit of a stage that has one."""
-        return self.compiler.machine.units[stage.unit or ""]
+        return self.machine.units[stage.unit or ""]
 
     def shared(self, unit: Shared, place: str, part: Part) -> int:
         """The server of a shared unit; where it is shared in fixed turns, a part's own."""
@@ -178,7 +184,7 @@ class Passage:
 
     def gather(self, group: Sequence[Part], home: int, after: After) -> None:
         """Add the partial sums of IMAs and tiles in the home tile, activate and deliver the outputs."""
-        c, m = self.compiler, self.compiler.machine
+        c, m = self.compiler, self.machine
         outputs = self.packed.targets(group[0].start, group[-1].stop)
         adds = sum(self.packed.partial_sums(*c.span(p)) for p in group) - outputs
         merges = m.stages.has("merge")
@@ -191,7 +197,7 @@ class Passage:
         for stage in merges:
             action, time = m.operating(stage, adds)
             after = (self.add(stage.called, c.at(stage, "tile_shift_add", home) if adds else -1, time,
-                              m.late(stage, time), after, actions=((action, adds), ("tile_or_access", outputs))),)
+                              m.late(stage, time), after, actions=m.act((action, adds), ("tile_or_access", outputs))),)
         c.finish(self.built, self.layer, self.number, home, outputs, after)
 
 

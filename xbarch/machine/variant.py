@@ -50,7 +50,7 @@ def _enough(network: Workload, path: DataPath, geometry: Geometry, stack: int) -
     if the data path guarantees none."""
     found = [checked.adc_bits(path, la, geometry) for la in network.compute_layers]
     known = [bits for bits in found if bits is not None]
-    return [max(known) + (stack - 1).bit_length()] if len(known) == len(found) else []
+    return [max(known) + (stack - 1).bit_length()] if known and len(known) == len(found) else []
 
 
 def _component(added: Added) -> Component:

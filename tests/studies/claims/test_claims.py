@@ -227,7 +227,7 @@ def test_added_area_is_the_share_of_the_chip(written):
     row = pick(written[0], "resnet18_segprune", "added area")
     path = registry.datapath("segprune")
     machine = Machine(load("isaac_like", Architecture))
-    base = machine.areas(machine.tiles)[1]
+    base = machine.areas()[1]
     multiplier = machine.architecture.components["requantizer"].area * machine.tiles
     assert machine.architecture.components["requantizer"].when == "scales" and base > multiplier  # built here too
     added = path.components(GEOMETRY)

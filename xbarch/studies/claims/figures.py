@@ -196,8 +196,9 @@ def _added_tile(pair: Pair) -> str:
 
 def _share(machine: Machine, path: DataPath, whole: bool) -> float:
     """Return the area of a data path's hardware in percent of the tiles' area without it, or of the `whole` chip's."""
-    tiles, chip, areas = machine.areas(machine.tiles)
-    own = sum(areas[added.name] for added in path.components(machine.geometry))
+    tiles, chip, areas = machine.areas()
+    own = sum(areas[name] for name in {added.name for each in machine.each
+                                       for added in path.components(each.geometry)})
     return 100 * own / ((chip if whole else tiles) - own)
 
 

@@ -14,6 +14,7 @@ from xbarch.result.summary import speed
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
+from xbarch.specs.tile_kinds import kinds
 from xbarch.studies.comparison.resources import warnings
 from xbarch.studies.comparison.rows import DENSE, GAINS, Row, images, machines, name_architectures
 from xbarch.studies.runs.paths import options_of, required
@@ -77,13 +78,14 @@ def machinery(asked: Study) -> Section:
     found, first = list[tuple[str, ...]](), 0
     specs = {name: load(name, Architecture) for name in machines(asked)}
     for name, shown in name_architectures(asked, specs.__getitem__).items():
-        spec = specs[name]
-        tile = tile_area(spec.components.values(), spec.hierarchy.imas_per_tile)
-        first = first or tile
-        g, unit = Geometry.of(spec.crossbar), spec.crossbar.operation_unit
-        found.append((shown, f"{g.rows} × {g.columns}, {g.cell_bits}-bit cells",
-                      f"{unit.rows} × {unit.columns}" if unit else "whole array", spec.crossbar.unused, str(g.adc_bits),
-                      f"{spec.crossbars:,}", numbers.area(tile), f"{tile / first:.3f}", spec.summary))
+        for kind, spec in kinds(specs[name]).items():
+            tile = tile_area(spec.components.values(), spec.hierarchy.imas_per_tile)
+            first = first or tile
+            g, unit = Geometry.of(spec.crossbar), spec.crossbar.operation_unit
+            found.append((f"{shown} ({kind})" if kind else shown, f"{g.rows} × {g.columns}, {g.cell_bits}-bit cells",
+                          f"{unit.rows} × {unit.columns}" if unit else "whole array", spec.crossbar.unused,
+                          str(g.adc_bits), f"{spec.crossbars:,}", numbers.area(tile), f"{tile / first:.3f}",
+                          spec.summary))
     return Section("Machines", 2, table=Table(
         ("architecture", "crossbar", "read at a time", "unused bit lines", "ADC bits", "crossbars", "tile area",
          "relative to base", "description"), found, 4, cards=True))
