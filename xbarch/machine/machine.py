@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, prod
 
@@ -70,6 +71,7 @@ class Machine:
         for name, machine in self.kinds.items():
             self._firsts.append(sum(m.architecture.hierarchy.tiles for m in self.each[:len(self._firsts)]))
             machine.kind, machine.network = name, self.network
+            machine.units = {name: replace(unit, tiles=self.network.tiles) for name, unit in machine.units.items()}
 
     # -- kinds of tile ------------------------------------------------------------------------------------
 
