@@ -15,7 +15,7 @@ from xbarch.machine.machine import Machine
 from xbarch.machine.units import Count, Shared, plain
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
-from xbarch.mapping.traffic import merging
+from xbarch.mapping.traffic import Way, merging
 from xbarch.sim.graph import Stage
 from xbarch.specs import pipeline
 from xbarch.workload.graph import Layer
@@ -34,7 +34,7 @@ class Passage:
     built: Stages
     layer: Layer
     packed: Packed
-    number: int
+    way: Way
 
     @property
     def machine(self) -> Machine:
@@ -43,7 +43,7 @@ class Passage:
 
     def assemble(self) -> None:
         """Add every stage: the near ones in each part; those of the home tile, where the parts' sums meet; delivery."""
-        parts = self.compiler.plan.parts[self.layer.name][self.number]
+        parts = self.compiler.plan.parts[self.layer.name][self.way.copy]
         for group in merging(self.packed, parts):
             home, ends = group[0].tile, list[int]()
             for part in group:
@@ -95,7 +95,7 @@ class Passage:
         """Drive the word lines by drivers that crossbars share. The first read starts with its inputs; the last one
         when all are driven."""
         m, unit = self.machine, self.unit(stage)
-        counts, action = m.driven(self.packed, part), m.architecture.action(stage)
+        counts, action = self.ordered(m.driven(self.packed, part)), m.architecture.action(stage)
         assert unit.spec.time is not None
         ends = []
         for place, start, stop in unit.pieces(part):
@@ -110,7 +110,7 @@ class Passage:
         until they are converted, one read at a time: its second read ends no sooner than the first is converted. So
         what its crossbars are held for begins with the end of its first read, which takes place while the last sums of
         the window before are converted."""
-        c, name = self.compiler, f"{self.layer.name}.{self.number}.tile{part.tile}.{part.slot}"
+        c, name = self.compiler, f"{self.layer.name}.{self.way.copy}.tile{part.tile}.{part.slot}"
         time, latency = c.times(self.packed, part)
         actions, server = c.actions(self.packed, part), c.server("crossbar", name)
         if not c.machine.stages.has("convert"):
@@ -123,7 +123,8 @@ class Passage:
         """Convert the sums of a part at the converters that its crossbars share with others: done when the converters
         are, and not before the last read's sums are made and converted."""
         unit, m = self.unit(stage), self.machine
-        counts, timed = (m.sensed(self.packed, part, each) for each in (self.packed.actions["conversion"], self.timed))
+        counts, timed = (self.ordered(m.sensed(self.packed, part, each))
+                         for each in (self.packed.actions["conversion"], self.timed))
         ends, last = list[int](), list[Count]()
         for place, start, stop in unit.pieces(part):
             mine = slice(start - part.start, stop - part.start)
@@ -140,7 +141,7 @@ class Passage:
 
     def shared(self, unit: Shared, place: str, part: Part) -> int:
         """The server of a shared unit; where it is shared in fixed turns, a part's own."""
-        own = f"{place}.{self.layer.name}.{self.number}.{part.tile}.{part.slot}"
+        own = f"{place}.{self.layer.name}.{self.way.copy}.{part.tile}.{part.slot}"
         return self.compiler.server(unit.name, place if unit.queues else own)
 
     @cached_property
@@ -150,11 +151,16 @@ class Passage:
         found: Ints = self.packed.actions["conversion"] * np.minimum(columns, most) // columns
         return found
 
+    def ordered(self, counts: Ints) -> Ints:
+        """Counts of every window in the order in which windows are computed; others as they are."""
+        return self.compiler.ordered(self.layer, counts) if counts.ndim > 1 else counts
+
     @cached_property
     def reads(self) -> Count:
         """Reads of a window on the crossbar that has most, at least one."""
         whole = Part(0, 0, self.packed.crossbars, 0)
-        return plain(np.maximum(self.packed.by_crossbar(whole, self.packed.work.reads).max(axis=-1), 1))
+        counts = self.ordered(self.packed.by_crossbar(whole, self.packed.work.reads))
+        return plain(np.maximum(counts.max(axis=-1), 1))
 
     def first(self, time: Count) -> Count:
         """The share of one read in the time for all reads of a window, rounded up."""
@@ -198,7 +204,7 @@ class Passage:
             action, time = m.operating(stage, adds)
             after = (self.add(stage.called, c.at(stage, "tile_shift_add", home) if adds else -1, time,
                               m.late(stage, time), after, actions=m.act((action, adds), ("tile_or_access", outputs))),)
-        c.finish(self.built, self.layer, self.number, home, outputs, after)
+        c.finish(self.built, self.layer, self.way, home, outputs, after)
 
 
 
