@@ -41,6 +41,7 @@ def reprice(architecture: Architecture, written: Architecture | None = None) -> 
         InputError: no such model, an option it does not take, what is built is beyond a converter model that the
             component names, or a component's count contradicts the hierarchy.
     """
+    _refuse_node_model(architecture)
     a, base = _settled(architecture), architecture if written is None else written
     at = point(a)
     known = {"": at if written is None else point(_settled(base))}
@@ -70,7 +71,7 @@ def point(a: Architecture) -> Point:
         shared=(s.size, s.access_bits, s.access, s.ports) if s else (0, 0, 0, 0), planes=a.network.planes,
         bandwidth=a.bus.bandwidth, link_bits=a.network.link_bits, clock=a.network.clock,
         queue=a.network.queue or 0, off_chip=a.off_chip.bandwidth,
-        concentration=tiles if isinstance(tiles, int) and tiles > 0 else 1, node=a.node or 0)
+        concentration=tiles if isinstance(tiles, int) and tiles > 0 else 1, node=a.built_node)
 
 
 def _settled(a: Architecture) -> Architecture:
@@ -146,10 +147,10 @@ def _unlike(a: Architecture, component: Component, kind: str) -> str:
 def _reprice(a: Architecture, name: str, c: Component, of: Point, at: Point) -> Component:
     """One component at what is built; every figure rounded once."""
     field, differs = f"components.{name}.scaling", differing(of, at)
-    left = differs & matters(c) if differs else differs
+    left = differs & (matters(c) | {"node"}) if differs else differs
     if c.scaling is None and not left:
         return c.model_copy(update={"of": {}}) if c.of else c
-    models = _models(a, c, field)
+    models = _models(a, c, field, "node" in differs)
     price = Price(energy=c.energy_aj, area=c.area, power=c.power or 0, leakage=c.leakage, per=c.per or 0,
                   count=Fraction(c.count))
     for model, own in models:
@@ -165,11 +166,13 @@ def _reprice(a: Architecture, name: str, c: Component, of: Point, at: Point) -> 
         "area": figures["area"], "power": c.power and figures["power"], "leakage": figures["leakage"], "scaling": None,
         "count": str(Fraction(price.count)), "energy": None if c.constant else figures["energy"],
         "bits": c.bits and at.adc_bits, "per": None if c.per is None else max(1, figures["per"]),
-        "of": {PATHS[each]: c.of.get(PATHS[each], _shown(getattr(of, each))) for each in sorted(left & PATHS.keys())}})
+        "of": {PATHS[each]: (f"{of.node} nm" if of.node else "not stated") if each == "node" else
+               c.of.get(PATHS[each], _shown(getattr(of, each))) for each in sorted(left & PATHS.keys())}})
 
 
-def _models(a: Architecture, c: Component, field: str) -> list[tuple[Scaling[Any], bool]]:
-    """The models that a component follows, and whether it names them itself."""
+def _models(a: Architecture, c: Component, field: str, elsewhere: bool) -> list[tuple[Scaling[Any], bool]]:
+    """The models that a component follows, and whether it names them itself. elsewhere: its price is of another
+    node."""
     found = []
     if c.scaling is not None:
         model = registry.scaled(c.scaling, field)
@@ -179,7 +182,16 @@ def _models(a: Architecture, c: Component, field: str) -> list[tuple[Scaling[Any
         found.append((model, True))
     if not found or found[0][0].kind == "node":
         found.append((registry.scaled(Scaled(model=model_of(c)), field), False))
+    if elsewhere and a.node_model is not None and not any("node" in model.follows for model, _ in found):
+        found.append((registry.scaled(a.node_model, "node_model"), False))
     return found
+
+
+def _refuse_node_model(a: Architecture) -> None:
+    """Refuse a machine's node model that is none."""
+    if a.node_model is not None and (kind := registry.scaled(a.node_model, "node_model").kind) != "node":
+        raise InputError(f"must be a scaling model of kind node, not {a.node_model.model} of kind {kind}",
+                         field="node_model")
 
 
 def _scaled(model: Scaling[Any], written: Price, of: Point, at: Point) -> Price:

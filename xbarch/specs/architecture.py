@@ -5,6 +5,7 @@ Quantities carry units in the YAML and are integers here: ps, aJ, µW, nm², bit
 """
 
 # Annotations are not postponed here: pydantic would compile each of hundreds anew at every start.
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from math import prod
@@ -327,7 +328,10 @@ class Architecture(Spec):
     summary: Text
     source: Source
     technology: Text
-    node: Length | None = Field(None, ge=1, description="technology node of the CMOS, for models that follow it")
+    node: Length | None = Field(None, ge=1, description="technology node of the CMOS, for prices that follow it; none: "
+                                                        "the first length in nm that `technology` names")
+    node_model: Scaled | None = Field(None, description="the scaling model of kind node that a price follows where the "
+                                      "node differs from the one it is written for; none: it stays and is marked")
     crossbar: Crossbar
     hierarchy: Hierarchy
     precision: Precision
@@ -466,6 +470,12 @@ class Architecture(Spec):
     def converters(self, unit: SharedUnit) -> Fraction:
         """Converters that those whom a unit serves share."""
         return Fraction(self.crossbar.adcs_per_crossbar) * unit.serves * self.shared_by(unit.level)
+
+    @property
+    def built_node(self) -> int:
+        """The technology node, nm; 0: not known."""
+        named = re.search(r"(\d+) ?nm", self.technology)
+        return self.node or (int(named[1]) if named else 0)
 
     @property
     def crossbars_per_tile(self) -> int:
