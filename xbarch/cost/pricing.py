@@ -18,6 +18,7 @@ from xbarch.parts.scaling.point import PATHS, differing
 from xbarch.plugins import checked, guard, registry
 from xbarch.specs.architecture import Architecture, Component, Scaled
 from xbarch.specs.explain import explain
+from xbarch.specs.pipeline import SPLIT
 from xbarch.specs.text import brief, dotted
 
 _MOST = 10**21  # of every figure, as of an energy in a spec
@@ -58,15 +59,15 @@ def reprice(architecture: Architecture, written: Architecture | None = None) -> 
 def point(a: Architecture) -> Point:
     """What the prices of an architecture's components can depend on."""
     x, h, options = a.crossbar, a.hierarchy, a.network.options
-    s, tiles = a.global_buffer, options.get("concentration", 1)
+    b, s, tiles = a.buffer, a.global_buffer, options.get("concentration", 1)
     phases = -(-a.precision.input_bits // x.dac_bits)
     return Point(
         rows=x.rows, columns=x.columns, arrays=2 if x.subtraction == "analog" else 1, cell_bits=x.cell_bits,
         dac_bits=x.dac_bits, adc_bits=x.adc_bits, adcs=Fraction(x.adcs_per_crossbar), conversion=x.conversion,
         cadence=Fraction(window(a, a.precision.weight_bits, a.precision.input_bits), phases),
         crossbars=h.crossbars_per_ima, imas=h.imas_per_tile, weight_bits=a.precision.weight_bits,
-        input_bits=a.precision.input_bits, buffer=a.buffer.size, access_bits=a.buffer.access_bits,
-        access=a.buffer.access, ports=a.buffer.ports, wires=a.bus.wires,
+        input_bits=a.precision.input_bits, buffer=b.size if b else a.registers, access_bits=a.word,
+        access=b.access if b else 1, ports=b.ports if b else 1, wires=a.bus.wires,
         shared=(s.size, s.access_bits, s.access, s.ports) if s else (0, 0, 0, 0), planes=a.network.planes,
         bandwidth=a.bus.bandwidth, link_bits=a.network.link_bits, clock=a.network.clock,
         queue=a.network.queue or 0, off_chip=a.off_chip.bandwidth,
@@ -134,10 +135,11 @@ def _refuse_count(name: str, c: Component, of: Point) -> None:
 def _unlike(a: Architecture, component: Component, kind: str) -> str:
     """Why a scaling model of this kind cannot apply to the component: what it applies to; empty if it can."""
     if kind == "adc":
-        done = {"conversion", *checked.actions(registry.sensed(a.crossbar, a.pipeline.slot), full(a, 1))}
+        done = {"conversion", *checked.actions(registry.sensed(a), full(a, 1))}
         of = bool(done & {component.action, *component.covers})
         return "" if of else f"a component with an action of the sensing unit: {', '.join(sorted(done))}"
-    memory = component.constant or any(str(x).endswith("_access") for x in (component.action, *component.covers))
+    memory = component.constant or any(
+        str(x).endswith("_access") or x in SPLIT.values() for x in (component.action, *component.covers))
     return "a component that is a memory: its action is an access (..._access), or its power constant" \
         if kind == "buffer" and not memory else ""
 
