@@ -36,7 +36,7 @@ def conform(path: DataPath, layers: int = 50, seed: int = 0) -> int:
     """Every check on `layers` random layers and on the extreme ones that the data path accepts; how many there were.
 
     Exact: the blocks, executed with ADCs that lose nothing, give the integers of the layer, for extreme inputs too and
-    weight by weight. Conserving: every kept weight is held, no cell twice, promised caps and ADC bits suffice. Actions:
+    weight by weight, and for signed ones. Conserving: every kept weight is held, no cell twice, promised caps and ADC bits suffice. Actions:
     what `work` counts is what the blocks are, sums that fan out are counted, unpruned nothing is gained over `dense`,
     and known inputs save reads, but none that is needed. Prices: what is counted beyond that has one, and one that
     hardware can have. Training: a projection, if there is one, gives weights that pack, at the density asked for. The
@@ -52,6 +52,7 @@ def conform(path: DataPath, layers: int = 50, seed: int = 0) -> int:
         lawful(case, packed, checked.work(path, packed, case.layer, case.geometry))
         exact(case, packed)
         retrieved(case, packed)
+        signed(case, packed)
         promised(case, packed)
         skipped(case, packed)
         even(case, packed)
@@ -227,6 +228,15 @@ def retrieved(case: Case, packed: Sequence[Block]) -> None:
     """One input alone at one: the outputs are that row of the matrix, so each weight is stored, and stored once."""
     done = executed(case, packed, np.eye(len(case.matrix), dtype=np.int64), "lossless")
     same(case, done, case.matrix, "the weights read back one by one")
+
+
+def signed(case: Case, packed: Sequence[Block]) -> None:
+    """Inputs that may be negative, in two's complement or with an offset, give the integers of the layer too."""
+    half = 1 << case.layer.input_bits - 1
+    other = Case(case.path, replace(case.layer, signed_in=True),
+                 replace(case.geometry, offset_inputs=case.layer.filters % 2 == 0), case.x[:3] - half)
+    done = executed(other, packed, other.x, "lossless")
+    same(other, done, other.x @ other.matrix, "the outputs for signed inputs")
 
 
 def conserved(case: Case, packed: Sequence[Block]) -> NDArray[np.int16]:

@@ -14,7 +14,9 @@ from xbarch.compress.importing.crossbars import affordable, crossbar_accuracy
 from xbarch.compress.importing.request import ImportRequest, check_request
 from xbarch.compress.intake import models
 from xbarch.compress.intake.checkpoint import digest, restore
+from xbarch.compress.intake.equal import Scores
 from xbarch.compress.intake.given import Given
+from xbarch.compress.intake.trace import prepare
 from xbarch.compress.methods.pruner import Pruner, crossbar
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.compress.training import data, export
@@ -117,11 +119,15 @@ def run_import(request: ImportRequest, folder: Path) -> Path:
                                   labels.numpy())
         workload = replace(workload, accuracy={**workload.accuracy, "crossbars": found})
     return save(workload, folder, {
-        "description": f"imported, {request.method}", "seed": request.seed,
+        "description": f"imported, {request.method}{_left_out(network)}", "seed": request.seed,
         "recipe": {**request.model_dump(mode="json"), "sha256": sha256, "calibration_images": used,
                    "crossbar_images": shown},
         "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes},
         "versions": versions(), "sparsity": sparsity(network)})
+
+
+def _left_out(network: Network) -> str:
+    return f"; without the {network.closing} at its end, which leaves the order of scores" if network.closing else ""
 
 
 def _workload_name(folder: Path) -> str:
@@ -155,10 +161,9 @@ def _rule(request: ImportRequest) -> Rule:
 def _float_model(request: ImportRequest, parts: data.Parts) -> torch.nn.Module:
     """The model as the user has it, in floating point."""
     model = models.build(request.model, parts.classes, request.width, request.seed).eval()
-    with torch.no_grad():
-        model(torch.zeros(1, *parts.shape))  # shapes of lazy modules
+    prepare(model, parts.shape)
     restore(model, request.checkpoint)
-    return model
+    return Scores(model)
 
 
 # -- weights ------------------------------------------------------------------------------------------------------

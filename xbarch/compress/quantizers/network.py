@@ -54,6 +54,7 @@ class Node(nn.Module):
 
     mask: Tensor
     given: Given | None = None  # what a checkpoint says of the weight beyond its values
+    weight_source = ""  # the model's name of the weight
 
     def __init__(self, layer: Layer, parameters: Parameters | None, out: Quantizer | Image | None, spec: Quantization,
                  source: Callable[[], Tensor]) -> None:
@@ -181,6 +182,7 @@ class Network(nn.Module):
     def __init__(self, graph: ModelGraph, spec: Quantization) -> None:
         super().__init__()
         self.spec, self.layers = spec, _sized(graph, spec)
+        self.closing = graph.closing
         self.shapes = {la.name: la.out_shape for la in self.layers}
         used = {name for la in self.layers for name in la.inputs}
         self.nodes = nn.ModuleDict()
