@@ -36,11 +36,11 @@ def conform(path: DataPath, layers: int = 50, seed: int = 0) -> int:
     """Every check on `layers` random layers and on the extreme ones that the data path accepts; how many there were.
 
     Exact: the blocks, executed with ADCs that lose nothing, give the integers of the layer, for extreme inputs too and
-    weight by weight, and for signed ones. Conserving: every kept weight is held, no cell twice, promised caps and ADC bits suffice. Actions:
-    what `work` counts is what the blocks are, sums that fan out are counted, unpruned nothing is gained over `dense`,
-    and known inputs save reads, but none that is needed. Prices: what is counted beyond that has one, and one that
-    hardware can have. Training: a projection, if there is one, gives weights that pack, at the density asked for. The
-    same layers for the same seed.
+    weight by weight, and for signed ones. Conserving: every kept weight is held, no cell twice, promised caps and ADC
+    bits suffice. Actions: what `work` counts is what the blocks are, sums that fan out are counted, unpruned nothing
+    is gained over `dense`, and known inputs save reads, but none that is needed. Prices: what is counted beyond that
+    has one, and one that hardware can have. Training: a projection, if there is one, gives weights that pack, at the
+    density asked for. The same layers for the same seed.
 
     Raises:
         InputError: the first broken promise, with the data path, the layer and its crossbar.
