@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from xbarch.compress.intake import models
 from xbarch.compress.intake.checkpoint import restore
 from xbarch.compress.intake.given import Given
@@ -12,17 +14,18 @@ from xbarch.errors import InputError
 from xbarch.specs.recipe import Recipe
 
 
-def build(recipe: Recipe, parts: Parts) -> Network:
-    """The recipe's network before training.
+def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Network:
+    """The recipe's network before training. model: the recipe's, where it exists already; it takes the checkpoint's
+    weights.
 
     Raises:
         InputError: the model or the checkpoint cannot be used for the data.
     """
-    model = models.build(recipe.model, parts.classes, recipe.width, recipe.seed)
+    model = model or models.build(recipe.model, parts.classes, recipe.width, recipe.seed)
     graph = trace_model(model, parts.shape)
-    given: dict[str, Given] = {}
+    given: dict[str, Given] = dict(getattr(model, "given", {}))
     if recipe.checkpoint is not None:
-        given = restore(model, recipe.checkpoint)
+        given |= restore(model, recipe.checkpoint)
         graph = trace_model(model, parts.shape)
     for name, parameters in graph.parameters.items():
         if not all(bool(t.isfinite().all()) for t in parameters.tensors()):
