@@ -228,7 +228,7 @@ def test_a_model_imports_its_neighbours(tmp_path, monkeypatch):
     for number in (1, 2):
         folder = tmp_path / f"f{number}"
         folder.mkdir()
-        (folder / "my_blocks.py").write_text(f"from torch import nn\n\n\ndef stem():\n    return nn.Linear({number}, 1)")
+        (folder / "my_blocks.py").write_text(f"from torch import nn\n\n\ndef stem(): return nn.Linear({number}, 1)")
         (folder / "my_net.py").write_text("from my_blocks import stem\n\n\ndef net():\n    return stem()\n")
     for number in (1, 2, 1):
         assert models.build(f"{tmp_path}/f{number}/my_net.py:net", 10, None, 0).in_features == number

@@ -18,7 +18,7 @@ from xbarch.specs.text import brief
 from xbarch.support.extras import needs
 
 _MOST = 2**31  # bytes, the format's own limit
-_WEIGHED = {"Conv": 1, "ConvTranspose": 1, "Gemm": 1, "MatMul": 1, "PRelu": 1}  # operators with weights, and which input these are
+_WEIGHED = {"Conv": 1, "ConvTranspose": 1, "Gemm": 1, "MatMul": 1, "PRelu": 1}  # operators with weights: which input
 _DOMAINS = ("", "ai.onnx", "onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general")
 
 
