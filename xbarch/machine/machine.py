@@ -255,7 +255,8 @@ class Machine:
         def total(counts: Ints) -> Count:
             return plain(counts.sum(axis=-1))
 
-        found = {action: total(self.sensed(packed, part, counts)) for action, counts in packed.actions.items()}
+        found = {action: total(packed.by_crossbar(part, counts) if action in self.sensing.apart else
+                               self.sensed(packed, part, counts)) for action, counts in packed.actions.items()}
         found |= {"row_drive": total(self.driven(packed, part)), "cell_read": total(reads * w.cells[chosen]),
                   "ir_access": total(reads * -(-rows // self.edram_bits)),
                   "or_access": total(self.sensed(packed, part, w.outputs))}
