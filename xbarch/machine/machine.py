@@ -206,13 +206,17 @@ class Machine:
         return self._rates[action]
 
     def digital_work(self, layer: Layer, bits: Sequence[int]) -> tuple[int, int]:
-        """Return the bits read and the operations done for one window of pooling or addition, from the word width of
-        each input; with running sums also those that are written."""
+        """Return the bits read and the additions (of max pooling, comparisons) done for one window of a layer without
+        weights, from the word width of each input; with running sums also those that are written."""
         channels, kernel = layer.out_shape[0], prod(layer.kernel)
         if layer.summed:
             return kernel * (bits[0] * channels + 2 * running_sums(layer, bits[0])), channels * (kernel - 1)
         if layer.op == "add":
             return sum(bits) * channels, channels * (len(bits) - 1)
+        if layer.op in ("mul", "affine", "concat"):  # multiplied where levels are scaled
+            return bits[0] * channels * (2 if layer.op == "mul" else 1), 0
+        if layer.op == "norm":  # a sum and a sum of squares of what the window normalizes, shared by its pixels
+            return bits[0] * channels * 2, 2 * channels
         return bits[0] * channels * kernel, channels * max(1, kernel - 1)
 
     def pace(self, layer: Layer, packed: Packed | None) -> Pace:
@@ -255,7 +259,8 @@ class Machine:
         def total(counts: Ints) -> Count:
             return plain(counts.sum(axis=-1))
 
-        found = {action: total(self.sensed(packed, part, counts)) for action, counts in packed.actions.items()}
+        found = {action: total(packed.by_crossbar(part, counts) if action in self.sensing.apart else
+                               self.sensed(packed, part, counts)) for action, counts in packed.actions.items()}
         found |= {"row_drive": total(self.driven(packed, part)), "cell_read": total(reads * w.cells[chosen]),
                   "ir_access": total(reads * -(-rows // self.edram_bits)),
                   "or_access": total(self.sensed(packed, part, w.outputs))}
