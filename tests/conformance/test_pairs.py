@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import xbarch
-from xbarch.conformance import Case, _layer, _refused, exact
+from xbarch.conformance import Case, exact
+from xbarch.conformance.cases import _layer, refused
 from xbarch.errors import InputError
 from xbarch.functional.execute import run
 from xbarch.machine.machine import Machine
@@ -35,7 +36,7 @@ def drawn(machine, path, count):
     rng, found = np.random.default_rng([9, *map(ord, machine.architecture.name + path.name)]), []
     for _ in range(400):
         layer = narrow(_layer(rng, path), machine, path)
-        if not _refused(path, layer, machine.geometry):
+        if not refused(path, layer, machine.geometry):
             size = layer.groups * layer.rows
             x = rng.integers(0, 1 << layer.input_bits, (3, size))
             x[0] = (1 << layer.input_bits) - 1

@@ -126,7 +126,7 @@ class Block:
     columns: int
     """Bit lines read, references included."""
     kept: int
-    """Cells that hold unmasked weights."""
+    """Cells that hold a digit of a kept weight, whatever it is; a cell that several weights share counts once."""
     targets: Ints
     """The distinct outputs of the layer that the block adds to, known without its contents."""
     contents: Callable[[], Contents] = field(compare=False, repr=False)
@@ -219,6 +219,9 @@ class Projection:
     allowed: NDArray[np.int8] | None = None
     """Same shape, where single bits are removed: the sign of a weight times the bits its magnitude may use; None:
     every level."""
+    ties: Ints | None = None
+    """Same shape, where weights are to stay equal: weights of one number, from 0, are tied to each other; -1: free.
+    None: all are free."""
 
 
 Project = Callable[[Reals, Layer, Geometry, float], Projection]

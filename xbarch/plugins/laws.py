@@ -100,17 +100,18 @@ def _spread(group: Ints, first: Sequence[int], count: Sequence[int]) -> tuple[In
 # -- weights --------------------------------------------------------------------------------------------------
 
 def covered(asked: Asked, packed: Sequence[Block]) -> NDArray[np.int16]:
-    """Every kept weight lies between inputs and targets of a block, and the cells that hold kept weights are counted.
-    Returns how many blocks hold each weight, [groups * rows, filters]."""
+    """Every kept weight other than zero lies between inputs and targets of a block; cells that hold kept weights are
+    counted. Returns how many blocks hold each weight, [groups * rows, filters]."""
     kept = asked.kept
+    needed = kept & asked.alive
     found = np.zeros(kept.shape, np.int16)
     for number, b in enumerate(packed):
         found[np.ix_(b.inputs, b.targets)] += 1
         if b.kept > b.rows * b.columns:
             raise asked.wrong(f"block {number} must keep at most its {b.rows * b.columns} cells, not {b.kept}")
     weights, cells = int(kept.sum()), sum(b.kept for b in packed)
-    if lost := int((found[kept] == 0).sum()):
-        raise asked.wrong(f"{lost} of {weights} kept weights are in no block")
+    if lost := int((found[needed] == 0).sum()):
+        raise asked.wrong(f"{lost} of {int(needed.sum())} kept weights other than zero are in no block")
     if not weights and cells:
         raise asked.wrong(f"{cells} cells are counted as holding kept weights, but none is kept")
     with asking(asked.path, "cells_per_weight", asked.layer.name):
@@ -118,11 +119,24 @@ def covered(asked: Asked, packed: Sequence[Block]) -> NDArray[np.int16]:
     if each is not None and cells != weights * each:
         raise asked.wrong(f"blocks must keep {weights * each} cells, {each} for each of {weights} kept weights as "
                           f"cells_per_weight says, not {cells}")
-    least = weights if once else int((asked.alive & kept).any())
+    least = weights if once else int(needed.any(axis=1).sum())  # an input with a weight has a cell on its word line
     if cells < least:
         raise asked.wrong(f"blocks must keep at least {least} cells for {weights} kept weights, not {cells}"
                           + "; where weights share cells, stores_once must be false" * once)
     return found
+
+
+def shared(asked: Asked, number: int, block: Block, contents: Contents) -> None:
+    """Where weights may share cells, a block keeps at most the cells that hold a digit of a kept weight: those whose
+    bit line is decoded into an output for which the weight of their input is kept."""
+    decoded = np.zeros((block.columns, len(block.targets)), bool)
+    on = contents.coefficient != 0
+    order = np.argsort(block.targets)
+    decoded[contents.column[on], order[np.searchsorted(block.targets, contents.output[on], sorter=order)]] = True
+    holds = asked.kept[np.ix_(block.inputs, block.targets)].astype(np.float32) @ decoded.T.astype(np.float32)
+    if block.kept > (most := int(np.count_nonzero(holds))):
+        raise asked.wrong(f"block {number} must keep at most {most} cells, those that hold kept weights, each counted "
+                          f"once, not {block.kept}")
 
 
 def made(asked: Asked, number: int, block: Block) -> Contents:
@@ -180,10 +194,12 @@ def contained(asked: Asked, packed: Sequence[Block], extra: dict[str, Ints], mos
     """The contents of every block keep the laws above, and what their decode lists fan out is counted: sums that go to
     several outputs take hardware, which `Work.extra` counts. most: of more
     blocks, about so many are looked at, evenly spread."""
-    fan, step = 0, -(-len(packed) // most)
+    fan, step, once = 0, -(-len(packed) // most), asked.path.stores_once
     for number, block in list(enumerate(packed))[::step]:
         contents = made(asked, number, block)
         capped(asked, number, block, contents)
+        if not once:
+            shared(asked, number, block, contents)
         fan += fanned(block, contents)
     if fan and not any(counts.any() for counts in extra.values()):
         raise asked.wrong(f"bit lines fan out to {fan} outputs beside their first ones; work must count what that "

@@ -8,12 +8,15 @@ from functools import partial
 from math import log2
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from xbarch.compress.intake.graph import ModelGraph, Parameters, never_negative
 from xbarch.compress.quantizers.levels import Pact, Quantizer, Signed, Weights, power, rounded
+from xbarch.datapaths.tools.ties import averaged
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Quantization
 from xbarch.workload.graph import Layer
@@ -51,6 +54,7 @@ class Node(nn.Module):
     """
 
     mask: Tensor
+    ties: NDArray[np.int64] | None = None  # weights of one number stay equal; -1: free (`Projection.ties`)
 
     def __init__(self, layer: Layer, parameters: Parameters | None, out: Quantizer | Image | None, spec: Quantization,
                  source: Callable[[], Tensor]) -> None:
@@ -125,6 +129,13 @@ class Node(nn.Module):
             unit = gain.abs() * (self.levels.step(self.weight * self.mask) * self.source()).double()
             shift = rounded(shift / unit) * unit
         return gain, shift
+
+    @torch.no_grad()
+    def tie(self) -> None:
+        """Tied weights become their mean."""
+        if self.ties is not None:
+            means = averaged(self.weight.detach().double().numpy(), self.ties)
+            self.weight.copy_(torch.from_numpy(means))
 
     def quantized(self) -> Tensor:
         out: Tensor = self.levels(self.weight * self.mask)
@@ -205,6 +216,11 @@ class Network(nn.Module):
                 if last[name] == la.name:
                     values.pop(name, None)
         return values[self.layers[-1].name]
+
+    def tie(self) -> None:
+        """Tied weights become equal again."""
+        for node in self.compute_nodes():
+            node.tie()
 
     def clips(self) -> Tensor:
         """Sum of squared PACT clips, for the penalty on them; zero without ReLU or average pooling."""
