@@ -31,7 +31,7 @@ from xbarch.workload.graph import Workload
 
 _BYTES = 2**26  # most that a manifest may have
 _KEPT = 256  # architectures with overrides that stay in memory
-_OTHERS = ("policy", "images", "chips", "mode", "placement", "batch", "reload", "bits", "accuracy")
+_OTHERS = ("policy", "images", "chips", "mode", "placement", "periphery", "batch", "reload", "bits", "accuracy")
 
 
 def _policy(value: str) -> str:
@@ -76,6 +76,9 @@ class Request(Spec):
     placement: Annotated[str, choice("placement", PLACEMENTS)] = Field(
         default=defaults.PLACEMENT,
         description="order in which the plan's tiles fill the chip (`xbarch.mapping.placement`)")
+    periphery: Annotated[str, choice("periphery", defaults.PERIPHERIES)] = Field(
+        default=defaults.PERIPHERY,
+        description="sizes of shared units, ports, buses and links (`xbarch.machine.periphery`)")
     batch: Annotated[int | None, whole(defaults.MOST_BATCH, none=True)] = Field(
         default=None,
         description="images per programming of the crossbars, over which the cost of programming is amortized; "
@@ -188,6 +191,7 @@ class Choices(Packings, total=False):
     chips: int
     mode: str
     placement: str
+    periphery: str
     batch: int | None
     engine: str
     reload: bool

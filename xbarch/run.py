@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from math import ceil
@@ -13,10 +13,12 @@ from typing import Any, Unpack
 from xbarch.cost.nameplate import nameplate
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import CapacityError, InputError
+from xbarch.machine.balance import balance
 from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
 from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
+from xbarch.machine.periphery import Periphery
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
 from xbarch.mapping import barriers
 from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars, stream
@@ -34,10 +36,12 @@ from xbarch.result.run import Run
 from xbarch.result.schema import Measured
 from xbarch.result.tracing import placed, tracing
 from xbarch.sim.check import check
+from xbarch.sim.graph import StageGraph
 from xbarch.sim.modes import apply_mode
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import Document
 from xbarch.specs.text import brief
+from xbarch.support import defaults
 from xbarch.support.progress import Progress, WindowProgress
 from xbarch.workload.graph import Workload
 
@@ -91,7 +95,8 @@ def perform(setup: Setup, watch: Watch | None = None) -> Run:
     refuse_impossible(setup.network, setup.machine, setup.path)
     packed = pack_network(setup)
     measured = _accuracy(setup, packed)
-    return replace(_perform(setup, setup.network, packed, Watch() if watch is None else watch), accuracy=measured)
+    sized = _balanced(setup, [(setup.network, packed, False)])
+    return replace(_perform(sized, setup.network, packed, Watch() if watch is None else watch), accuracy=measured)
 
 
 def execute_segments(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
@@ -123,8 +128,10 @@ def execute_segments(arch: str | Path | Architecture | Request, workload: str | 
     segments = cut(setup.network, fits)
     _log.info("the network runs in %d segments", len(segments))
     measured = None if request.accuracy is None else _accuracy(setup, pack_network(setup))
-    return [replace(_perform(setup, segment, packed(segment), Watch(progress), is_read_later(setup.network, segment)),
-                    accuracy=measured) for segment in segments]
+    parts = [(segment, packed(segment), is_read_later(setup.network, segment)) for segment in segments]
+    sized = _balanced(setup, parts)
+    return [replace(_perform(sized, segment, layers, Watch(progress), leaving), accuracy=measured)
+            for segment, layers, leaving in parts]
 
 
 def verify(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
@@ -165,6 +172,8 @@ class Setup:
     """A request with the workload and data path it names, loaded, and the machine built for it."""
 
     request: Request
+    architecture: Architecture
+    """As published."""
     machine: Machine
     network: Workload
     path: DataPath
@@ -210,7 +219,8 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
     if not may_repeat(_asked(request), machine):
         refuse_many(request.images, sum(layer.windows for layer in network.layers), " where every image is simulated")
     chosen = chosen_options(path, network, request.datapath, architecture.datapath)
-    return Setup(request=request, machine=machine, network=network, path=path, source=found, chosen=chosen)
+    return Setup(request=request, architecture=architecture, machine=machine, network=network, path=path, source=found,
+                 chosen=chosen)
 
 
 def refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> None:
@@ -276,6 +286,31 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> P
                    lambda p: traffic(network, packed, p, machine.sum_bits))
 
 
+def _balanced(setup: Setup, parts: Sequence[tuple[Workload, Mapping[str, Packed], bool]]) -> Setup:
+    """Size the machine's shared parts for what runs on it, if the request asks for that. parts: networks that run one
+    after another, with their packed layers and whether their outputs leave the chip."""
+    request = setup.request
+    if request.periphery == defaults.PERIPHERY:
+        return setup
+
+    def built(periphery: Periphery) -> Machine:
+        return build(setup.architecture, setup.network, setup.path, request.policy, request.chips, periphery)
+
+    def graphs(machine: Machine) -> Iterator[StageGraph]:
+        on = replace(setup, machine=machine)
+        for network, packed, leaving in parts:
+            yield _compiled(on, network, packed, _planned(on, network, packed), leaving, defaults.IMAGES)
+
+    with setup.blamed():
+        return replace(setup, machine=balance(setup.architecture, built, graphs))
+
+
+def _compiled(setup: Setup, network: Workload, packed: Mapping[str, Packed], planned: Plan, leaving: bool,
+              images: int) -> StageGraph:
+    with setup.blamed():
+        return (compile_with_egress if leaving else compile_graph)(setup.machine, network, packed, planned, images)
+
+
 def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watch: Watch,
              leaving: bool = False) -> Run:
     """Plan, compile, simulate and cost packed layers. leaving: whether the outputs leave the chip."""
@@ -283,7 +318,7 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     planned = _planned(setup, network, packed)
     if request.mode != "pipelined":
         barriers.require_room(planned, network, machine.room().buffer, request.images if request.mode == "batch" else 1)
-    plain = (compile_with_egress if leaving else compile_graph)(machine, network, packed, planned, request.images)
+    plain = _compiled(setup, network, packed, planned, leaving, request.images)
     graph = apply_mode(plain, request.mode)
     check(graph)
     with setup.blamed():

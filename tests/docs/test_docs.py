@@ -235,7 +235,8 @@ def test_result_fields_are_documented_and_exist(result):
     real = set(paths(dict(data)))
     assert sorted(real - set(named)) == []
     assert sorted(n for n in set(named) - real if not n.startswith("segments[].")) == [
-        "architecture.processes.<name>", "architecture.unscaled_prices.<name>", "datapath.chosen.<name>",
+        "architecture.periphery.factors.<name>", "architecture.processes.<name>",
+        "architecture.unscaled_prices.<name>", "datapath.chosen.<name>",
         "workload.accuracy.<name>", "workload.tested.<name>"]  # random weights, and nothing beside was asked for
     assert len(named) == len(set(named))
 

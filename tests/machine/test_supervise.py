@@ -117,3 +117,16 @@ def test_show_names_them(call, tmp_path):
     code, out, _ = call("show", tmp_path / "mine.yaml")
     assert code == 0 and "refresh (retention: 40 us, rows: 8, row: 40 ns)" in out
     assert "processes" not in call("show", "isaac_like")[1]
+
+
+def test_a_balanced_periphery_needs_crossbars_of_a_known_time(plain):
+    """And leaves units that are processes as they are: their times are their own."""
+    with pytest.raises(InputError, match=r"periphery: must be published where a unit process serves the crossbars"):
+        xbarch.simulate("isaac_like", "vgg7_pruned", images=1, periphery="balanced",
+                        overrides=["processes={crossbar: {unit: plain}}"])
+    sized = [xbarch.simulate("isaac_like", "vgg7_pruned", images=2, policy="crossbars:4", periphery="balanced",
+                             overrides=changes).architecture.periphery.factors
+             for changes in ([], ["processes={activation: {unit: plain}}"])]
+    assert "components.activation" in sized[0]
+    assert sized[1] == {place: factor for place, factor in sized[0].items()
+                        if place not in ("components.activation", "components.requantizer")}

@@ -4,15 +4,30 @@
 after another, every rule of `xbarch.sim.graph` evaluated as it is written there.
 """
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 
-from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
+from xbarch.sim.graph import Deal, Edge, Flow, Pool, Server, Stage, StageGraph
 
 
 def at(value, phase):
     return int(value[phase]) if isinstance(value, np.ndarray) else value
+
+
+def entry(flow, j):
+    """The entry of the flow's copies that takes window j of the run."""
+    return j % len(flow.copies) if flow.deal is None else int(flow.deal.entry[j % flow.windows])
+
+
+def before(flow, j, count, of=lambda flow, entry: entry if flow.deal is None else int(flow.deal.copy[entry])):
+    """The window that the copy of window j took `count` windows before it; -1 where there is none."""
+    mine = of(flow, entry(flow, j))
+    while count and j >= 0:
+        j -= 1
+        count -= j >= 0 and of(flow, entry(flow, j)) == mine
+    return j
 
 
 # -- max-plus -------------------------------------------------------------------------------------------------------
@@ -38,11 +53,11 @@ def recur(graph):
 
     def issue(f, j):
         flow = flows[f]
-        times, limit = [0], flow.ahead * len(flow.copies)
+        times, gone = [0], before(flow, j, flow.ahead)
         if j:
             times.append(solve(issue, f, j - 1))
-        if j >= limit:
-            times.append(solve(left, f, j - limit))
+        if gone >= 0:
+            times.append(solve(left, f, gone))
         image, phase = divmod(j, flow.windows)
         for edge in flow.inputs:
             times.append(first(done, edge.producer, image * flows[edge.producer].windows + int(edge.need[phase])))
@@ -59,26 +74,26 @@ def recur(graph):
         return max([0, *(solve(rule, f, j) for j in range(count))])
 
     def stage(f, j, s):
-        return flows[f].copies[j % len(flows[f].copies)][s]
+        return flows[f].copies[entry(flows[f], j)][s]
 
     def grant(f, j, s):
         times = [solve(issue, f, j)] + [solve(out, f, j, a) for a in stage(f, j, s).after]
-        before = j - len(flows[f].copies)
-        if stage(f, j, s).server >= 0 and before >= 0:
-            held = at(stage(f, before, s).occupancy, before % flows[f].windows)
-            times.append(solve(grant, f, before, s) + held)
+        last = before(flows[f], j, 1, lambda flow, entry: entry)
+        if stage(f, j, s).server >= 0 and last >= 0:
+            held = at(stage(f, last, s).occupancy, last % flows[f].windows)
+            times.append(solve(grant, f, last, s) + held)
         return max(times)
 
     def out(f, j, s):
         return solve(grant, f, j, s) + at(stage(f, j, s).latency, j % flows[f].windows)
 
     def left(f, j):
-        stages = flows[f].copies[j % len(flows[f].copies)]
+        stages = flows[f].copies[entry(flows[f], j)]
         return max([solve(issue, f, j)] + [solve(grant, f, j, s) + at(x.occupancy, j % flows[f].windows)
                                            for s, x in enumerate(stages) if x.gate])
 
     def done(f, j):
-        return max(solve(out, f, j, s) for s in range(len(flows[f].copies[j % len(flows[f].copies)])))
+        return max(solve(out, f, j, s) for s in range(len(flows[f].copies[entry(flows[f], j)])))
 
     return [[[solve(rule, f, j) for j in range(total[f])] for f in range(len(flows))] for rule in (issue, done)]
 
@@ -103,7 +118,7 @@ class Step:
         self.stuck = []
 
     def stages(self, f, j):
-        return self.graph.flows[f].copies[j % len(self.graph.flows[f].copies)]
+        return self.graph.flows[f].copies[entry(self.graph.flows[f], j)]
 
     def has(self, table, f, j, s):
         return table.get((f, j, s), self.now + 1) <= self.now
@@ -117,8 +132,8 @@ class Step:
         if j == self.total[f]:
             return False
         image, phase = divmod(j, flow.windows)
-        before = j - flow.ahead * len(flow.copies)
-        if before >= 0 and not self.left(f, before):
+        gone = before(flow, j, flow.ahead)
+        if gone >= 0 and not self.left(f, gone):
             return False
         for e in flow.inputs:
             need = image * self.graph.flows[e.producer].windows + e.need[phase]
@@ -138,13 +153,13 @@ class Step:
 
     def port(self, f, j, s):
         flows = self.graph.flows
-        c = j % len(flows[f].copies)
+        c = entry(flows[f], j)
         return sum(len(x) for g in flows[:f] for x in g.copies) + sum(len(x) for x in flows[f].copies[:c]) + s
 
     def start(self, f, j, s):
         """A grant (or the start of a pure delay)."""
         stage, phase = self.stages(f, j)[s], j % self.graph.flows[f].windows
-        self.executed[f][j % len(self.graph.flows[f].copies)][s] += 1
+        self.executed[f][entry(self.graph.flows[f], j)][s] += 1
         held = at(stage.occupancy, phase)
         self.over[f, j, s] = self.now + held
         self.out[f, j, s] = self.now + at(stage.latency, phase)
@@ -302,5 +317,22 @@ def shared(rng, least=0, most=0):
     return StageGraph(servers, tuple(flows), rng.randint(1, 2), pools)
 
 
-def graphs(make, count, start=0, **options):
-    return (make(Random(seed), **options) for seed in range(start, start + count))
+def dealt(rng, graph, ways=True):
+    """The graph with windows dealt to copies at random. ways: some entries of a flow's copies are the same copy."""
+    def one(flow):
+        size = len(flow.copies)
+        if flow.windows < size:
+            return flow
+        takes = [*range(size), *(rng.randrange(size) for _ in range(flow.windows - size))]
+        rng.shuffle(takes)
+        copy = [rng.randrange(size) for _ in range(size)] if ways else range(size)
+        return replace(flow, deal=Deal(np.array(takes, np.int64), np.array(copy, np.int64)))
+
+    return replace(graph, flows=tuple(map(one, graph.flows)))
+
+
+def graphs(make, count, start=0, deals=False, **options):
+    """Random graphs; of those with deals, two in three deal windows to copies at random."""
+    for seed in range(start, start + count):
+        graph = make(Random(seed), **options)
+        yield dealt(Random(-seed), graph, make is not alone) if deals and seed % 3 else graph

@@ -13,7 +13,7 @@ from xbarch.result.ledger import ledger
 from xbarch.sim import engine, fast
 from xbarch.sim.bounds import conserve
 from xbarch.sim.check import _copies, check
-from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
+from xbarch.sim.graph import Deal, Edge, Flow, Pool, Server, Stage, StageGraph
 
 RAMP = np.arange(1, 5)
 STAGE = Stage("s", 0, 2, np.array([3, 3, 3, 3]), gate=True,
@@ -35,7 +35,12 @@ def stage(**changes):
     return graph(first=replace(FIRST, copies=((replace(STAGE, **changes),),)))
 
 
+def dealt(entry, copy):
+    return graph(first=replace(FIRST, copies=2 * FIRST.copies, deal=Deal(np.array(entry), np.array(copy))))
+
+
 def test_good_graphs_pass():
+    check(dealt([0, 1, 1, 0], [0, 0]))
     check(graph())
     for one in graphs(shared, 200):
         check(one)
@@ -69,6 +74,11 @@ def test_good_graphs_pass():
     (stage(latency=np.array([1, 2, 3])), "latency is int64"),
     (stage(occupancy=np.ones(4)), "occupancy is float64"),
     (stage(actions=(("read", -1),)), "action read is -1"),
+    (dealt([0, 1, 2, 1], [0, 1]), "flow a: each of its 2 copies must take a window, and no other"),
+    (dealt([0, 0, 0, 0], [0, 1]), "flow a: each of its 2 copies must take a window"),
+    (dealt([0, 1, 0], [0, 1]), "flow a: deal.entry must be 4 integers of at least 0, not int64[3]"),
+    (dealt([0, 1, 0, -1], [0, 1]), "flow a: deal.entry must be 4 integers of at least 0"),
+    (dealt([0, 1, 0, 1], [0]), "flow a: deal.copy must be 2 integers of at least 0, not int64[1]"),
 ])
 def test_a_malformed_graph_is_xbarchs_own_mistake(bad, says):
     with pytest.raises(ConservationError) as error:

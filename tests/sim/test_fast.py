@@ -28,7 +28,7 @@ def outcome(run, graph, **how):
                          ids=["alone", "shared", "pools"])
 def test_random_graphs(make, options, compiled):
     """Forks and joins, several copies, tight buffers, shared servers, zero times, ties, finite queues: 1,500 graphs."""
-    for graph in graphs(make, 500, 20_000, **options):
+    for graph in graphs(make, 500, 20_000, deals=True, **options):
         assert outcome(fast.run, graph, compiled=compiled) == outcome(engine.run, graph)
 
 
@@ -39,7 +39,7 @@ def test_every_visit_of_random_graphs(make, options, compiled, monkeypatch):
     """Asked, granted, over and out at every stage; handed on a few at a time."""
     monkeypatch.setattr(fast, "_ROWS", 40)
     monkeypatch.setattr(core, "ROWS", 30)
-    for graph in graphs(make, 150, 40_000, **options):
+    for graph in graphs(make, 150, 40_000, deals=True, **options):
         found = []
         for run, how in ((fast.run, {"compiled": compiled}), (engine.run, {})):
             rows = []
@@ -53,7 +53,7 @@ def test_every_visit_of_random_graphs(make, options, compiled, monkeypatch):
 def test_stuck_runs_say_the_same(make):
     """Of the first thousand graphs those that stop."""
     options = {"most": 3} if make is shared else {}
-    found = [(outcome(engine.run, g), g) for g in graphs(make, 1_000, 30_000, **options)]
+    found = [(outcome(engine.run, g), g) for g in graphs(make, 1_000, 30_000, deals=True, **options)]
     stuck = [(says, g) for says, g in found if isinstance(says, str)]
     assert len(stuck) > 2 and all(outcome(fast.run, g) == says for says, g in stuck)
 

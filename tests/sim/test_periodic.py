@@ -13,7 +13,7 @@ from xbarch.machine import simulate
 from xbarch.result.ledger import _dealt
 from xbarch.sim import engine, fast, periodic
 from xbarch.sim.bounds import conserve, survey
-from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
+from xbarch.sim.graph import Deal, Edge, Flow, Pool, Server, Stage, StageGraph
 from xbarch.sim.steady import steady
 
 
@@ -98,10 +98,17 @@ def test_a_period_without_its_work_is_an_error(monkeypatch):
 @pytest.mark.parametrize("turn", [1, 2, 3, 5])
 @pytest.mark.parametrize("size", [1, 4, 6])
 def test_counts_of_windows_dealt_in_turn(turn, size):
+    """To `turn` copies in turn, or as drawn."""
     counts = np.arange(1, size + 1, dtype=np.int64) ** 2
+    drawn = Deal(np.array([*range(turn), *(3 * w % 7 % turn for w in range(size * turn - turn))]), np.arange(turn))
     for total in (1, 7, 60, 61):
-        windows = range(turn - 1, total, turn)
-        assert _dealt(counts, windows) == sum(int(counts[w % size]) for w in windows)
+        for deal in (None, drawn):
+            flow = Flow("f", size * turn, ((Stage("s", -1, 1, 1),),) * turn, deal=deal)
+            takes = [w % turn if deal is None else int(deal.entry[w % len(deal.entry)]) for w in range(total)]
+            for entry in range(turn):
+                windows = [w for w in range(total) if takes[w] == entry]
+                assert _dealt(counts, flow, entry, len(windows)) == sum(int(counts[w % size]) for w in windows)
+                assert flow.taken(entry, len(windows)).tolist() == windows
 
 
 @pytest.mark.full

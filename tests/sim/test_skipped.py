@@ -48,7 +48,7 @@ def longer(graph, seed):
 def test_random_graphs(make, options, compiled, jumps):
     """Every time, count and pool of every token; most runs of those that end are put ahead."""
     count = 0
-    for number, graph in enumerate(graphs(make, 200, 50_000, **options)):
+    for number, graph in enumerate(graphs(make, 200, 50_000, deals=True, **options)):
         graph = longer(graph, number)
         found = outcome(fast.run, graph, compiled=compiled)
         assert found == outcome(engine.run, graph), number

@@ -155,8 +155,8 @@ def test_recipes_too():
      "must be chip, tile or ima, not 'tle'; did you mean 'tile'?"),
     ("    power: 20.7 mW", "    power: 20.7 pJ", "components.edram.power", "such as '16 mW', not '20.7 pJ'"),
     ("  tiles: 168 ", "  tiles: 16777216 ", "hierarchy.tiles", "must be at most 65536, not 16777216"),
-    ("transfer, lat", "transfer, unit: bus, lat", "pipeline.stages.1.unit", "must be left out: a stage is "
-     "served by the components that are paid for its actions"),
+    ("transfer, lat", "transfer, unit: bus, lat", "pipeline.stages.1.unit", "must be one of `units` (there "
+     "is none), not bus"),
     ("role: transfer", "role: transfr", "pipeline.stages.1.role", "; did you mean 'transfer'?"),
     ("  rows: 128", "  rows: !!python/object:os.system 1", "crossbar.rows", "tags are not read; remove"),
     ("  rows: 128", "  rows: !!int 1", "crossbar.rows", "tags are not read; remove"),
@@ -422,7 +422,7 @@ def test_an_override_is_blamed_for_what_no_longer_fits_it():
     ("components.edram.area=3 GHz", "must be an area with its unit (nm^2, um^2, µm^2, mm^2), "
      "such as '0.0096 mm^2', not '3 GHz'"),
     ("name=" + "a" * 70, "must have at most 64 characters, not 70"),
-    ("pipeline.stages=[]", "must have at least 6 items, not 0"),
+    ("pipeline.stages=[]", "must have at least 1 item, not 0"),
 ])
 def test_bounds_have_units_and_lengths_are_counted(text, message):
     assert str(refused("isaac_like", text)).endswith(message)
@@ -496,7 +496,7 @@ def test_override_opens_an_empty_section(write):
      "operation_unit, gated, programming, source; did you mean 'rows'?"),
     ("crosbar.rows=3", "--set crosbar.rows=3: unknown key 'crosbar'; the keys here are schema, name, summary, source, "
      "technology, node, crossbar, hierarchy, precision, buffer, global_buffer, bus, network, off_chip, pipeline, "
-     "datapath, components, processes; did you mean 'crossbar'?"),
+     "units, datapath, components, processes; did you mean 'crossbar'?"),
     ("components.edrm.power=3 mW", "--set components.edrm.power=3 mW: components.edrm.level: required key 'level' "
      "is missing; did you mean 'edram'?"),
     ("pipeline.stages.6.latency=1 ns", "--set pipeline.stages.6.latency=1 ns: pipeline.stages: a position in this list "

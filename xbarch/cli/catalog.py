@@ -13,7 +13,7 @@ from xbarch.errors import InputError
 from xbarch.machine.build import buildable
 from xbarch.machine.payers import elsewhere, emitters, payers
 from xbarch.plugins import kinds, registry
-from xbarch.render.diagram import spoken
+from xbarch.render.diagram import shared, spoken
 from xbarch.specs.architecture import Architecture, Served
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.study import Study
@@ -64,6 +64,13 @@ def _process(served: Served) -> str:
     return f"{served.unit} ({options})" if options else served.unit
 
 
+def _units(a: Architecture) -> Iterator[tuple[str, str]]:
+    """Shared units, with who shares them and the stages that need them."""
+    for name, unit in a.units.items():
+        stages = [stage.called for stage in a.pipeline.stages if stage.unit == name]
+        yield name, f"{shared(unit)}; for {' and '.join(stages)}"
+
+
 def _built(a: Architecture) -> str:
     """The machine as it is, whatever its summary was written for."""
     h, x = a.hierarchy, a.crossbar
@@ -111,6 +118,7 @@ def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     return {"name": a.name, "summary": a.summary, "source": a.source, "from": origin or name, "built": _built(a),
             "changed": list(overrides), "components": rows, "actions": list(_actions(a)),
             "datapath": a.datapath and a.datapath.model_dump(),
+            "units": dict(_units(a)),
             "processes": {kind: _process(served) for kind, served in a.processes.items()},
             "nameplate": {
         "tile power (mW)": 1000 * n.tile_power_w, "tile area (mm²)": n.tile_area_mm2, "chip power (W)": n.power_w,

@@ -17,6 +17,7 @@ from xbarch.cli.arguments import (
     GivenEngine,
     GivenImages,
     GivenMode,
+    GivenPeriphery,
     GivenPlacement,
     GivenScope,
     Json,
@@ -55,9 +56,9 @@ def compare(
         metavar="POLICIES", help=f"Policies to run under (default: {defaults.EQUAL}, the same crossbars for all).",
         autocompletion=names.several(names.choice(*names.POLICIES)))] = [],
     images: GivenImages = None, chips: GivenChips = None, mode: GivenMode = None, placement: GivenPlacement = None,
-    batch: Batch = None, engine: GivenEngine = None, reload: Reload = False, bits: Bits = None,
-    accuracy: Accuracy = None, axis: Axis = [], scope: GivenScope = None, processes: Processes = None,
-    plugin: Plugin = [],
+    periphery: GivenPeriphery = None, batch: Batch = None, engine: GivenEngine = None, reload: Reload = False,
+    bits: Bits = None, accuracy: Accuracy = None, axis: Axis = [], scope: GivenScope = None,
+    processes: Processes = None, plugin: Plugin = [],
     out: Annotated[Path | None, folder(
         "HTML page to write if it ends in .html, else output folder for the page, tables and pictures.")] = None,
     as_json: Json = False,
@@ -80,8 +81,8 @@ def compare(
     from xbarch.render import tables
     from xbarch.studies import comparison
 
-    choices = given(images=images, chips=chips, mode=mode, placement=placement, batch=batch, engine=engine,
-                    reload=reload, bits=bits, accuracy=accuracy, axes=axes(axis),
+    choices = given(images=images, chips=chips, mode=mode, placement=placement, periphery=periphery, batch=batch,
+                    engine=engine, reload=reload, bits=bits, accuracy=accuracy, axes=axes(axis),
                     options={"all": chosen} if (chosen := read_pairs(option)) else {})
     if study is not None and (beside := given(**choices, datapath=datapath, policy=policy)):
         raise InputError("a study file says this itself; change it there", field=next(iter(beside)))

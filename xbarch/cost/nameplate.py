@@ -88,11 +88,12 @@ def _full_rate(a: Architecture, action: str) -> Fraction | None:
     at the rate of its eDRAM), buses at their bandwidth, a flit per clock in every tile's router."""
     tiles, work = a.hierarchy.tiles, full(a, a.precision.input_bits)
     imas, shared = tiles * a.hierarchy.imas_per_tile, a.global_buffer
-    rates = {"edram_access": Fraction(tiles, a.buffer.access), "tile_or_access": Fraction(tiles, a.buffer.access),
+    rates = {"edram_access": Fraction(tiles * a.buffer.ports, a.buffer.access),
+             "tile_or_access": Fraction(tiles, a.buffer.access),
              "ir_access": Fraction(imas, a.buffer.access), "or_access": Fraction(imas, a.buffer.access),
-             "global_access": Fraction(1, shared.access) if shared else None,
+             "global_access": Fraction(shared.ports, shared.access) if shared else None,
              "bus_transfer": Fraction(tiles * a.bus.bandwidth, a.bus.wires * 10**12),
-             "flit_hop": Fraction(tiles * a.network.clock, 10**12)}
+             "flit_hop": Fraction(tiles * a.network.planes * a.network.clock, 10**12)}
     if action in rates:
         return rates[action]
     unit = adjusted(sensed(a.crossbar, a.pipeline.slot), a.precision.weight_bits, a.precision.input_bits)

@@ -65,7 +65,8 @@ def point(a: Architecture) -> Point:
         cadence=Fraction(window(a, a.precision.weight_bits, a.precision.input_bits), phases),
         crossbars=h.crossbars_per_ima, imas=h.imas_per_tile, weight_bits=a.precision.weight_bits,
         input_bits=a.precision.input_bits, buffer=a.buffer.size, access_bits=a.buffer.access_bits,
-        access=a.buffer.access, shared=(s.size, s.access_bits, s.access) if s else (0, 0, 0), wires=a.bus.wires,
+        access=a.buffer.access, ports=a.buffer.ports, wires=a.bus.wires,
+        shared=(s.size, s.access_bits, s.access, s.ports) if s else (0, 0, 0, 0), planes=a.network.planes,
         bandwidth=a.bus.bandwidth, link_bits=a.network.link_bits, clock=a.network.clock,
         queue=a.network.queue or 0, off_chip=a.off_chip.bandwidth,
         concentration=tiles if isinstance(tiles, int) and tiles > 0 else 1, node=a.node or 0)

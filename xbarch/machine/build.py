@@ -7,15 +7,17 @@ from xbarch.cost.pricing import reprice
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import IncompatibleError, InputError
 from xbarch.machine.machine import Machine
-from xbarch.machine.payers import EVERY_NETWORK, refuse_unemitted
+from xbarch.machine.payers import always, refuse_unemitted
+from xbarch.machine.periphery import PUBLISHED, Periphery
 from xbarch.machine.variant import variant
 from xbarch.plugins import checked, guard, registry
 from xbarch.specs.architecture import Architecture
 from xbarch.workload.graph import Workload
 
 
-def build(architecture: Architecture, network: Workload, path: DataPath, policy: str = "", chips: int = 1) -> Machine:
-    """Build the machine with what the workload and the data path need.
+def build(architecture: Architecture, network: Workload, path: DataPath, policy: str = "", chips: int = 1,
+          periphery: Periphery = PUBLISHED) -> Machine:
+    """Build the machine with what the workload and the data path need, its shared parts sized by `periphery`.
 
     Raises:
         InputError: the workload is wider than the registers, or a part of the machine cannot be built, or
@@ -28,7 +30,7 @@ def build(architecture: Architecture, network: Workload, path: DataPath, policy:
         raise IncompatibleError(f"data path {path.name} cannot run workload {network.name} on "
                                 f"{architecture.name}", reason=reason)
     refuse_unemitted(architecture, path)
-    return Machine(variant(architecture, network, path, published, policy), chips)
+    return Machine(variant(architecture, network, path, published, policy, periphery.of), chips, periphery)
 
 
 def refuse_wide(network: Workload, architecture: Architecture) -> None:
@@ -63,7 +65,7 @@ def buildable(architecture: Architecture) -> None:
         if lacks := machine.find_unpriced(done):
             raise InputError(lacks, field="components")
     paid = machine.prices()
-    for action in EVERY_NETWORK:
+    for action in always(architecture):
         if action not in paid:
             raise InputError(f"no component prices the action {action!r}, which every network needs; add one with "
                              f"action: {action}", field="components")

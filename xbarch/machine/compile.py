@@ -10,16 +10,18 @@ from math import ceil
 import numpy as np
 
 from xbarch.machine.machine import Machine
+from xbarch.machine.passage import Passage
+from xbarch.machine.units import Count
 from xbarch.mapping.network import Hop, Link, label
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
-from xbarch.mapping.traffic import destinations, merging
+from xbarch.mapping.traffic import destinations
 from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
+from xbarch.specs import pipeline
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.infer import multiplies
 
-Count = int | Ints
 _OUTSIDE = -1  # the home of the image
 
 
@@ -45,7 +47,7 @@ class Compiler:
     servers: list[Server] = field(default_factory=list)
     index: dict[str, int] = field(default_factory=dict)
     pools: list[Pool] = field(default_factory=list)
-    queues: dict[str, int] = field(default_factory=dict)
+    rooms: dict[str, int] = field(default_factory=dict)
     over: dict[Link, int] = field(default_factory=dict)  # link -> its server
     acted: dict[tuple[str, int, int], tuple[tuple[str, Count], ...]] = field(default_factory=dict)  # part -> actions
     busy: dict[tuple[str, int, int], tuple[Count, Count]] = field(default_factory=dict)  # part -> (time, latency)
@@ -112,40 +114,8 @@ class Compiler:
         return after
 
     def multiply(self, built: Stages, layer: Layer, number: int) -> None:
-        """Compute one output pixel (window) of a layer on crossbars: read, transfer, compute in every part; merge;
-        activate; deliver."""
-        packed, parts = self.packed[layer.name], self.plan.parts[layer.name][number]
-        for group in merging(packed, parts):
-            home, ends = group[0].tile, []
-            for part in group:
-                ends += self.part(built, layer, packed, part, number, home)
-            outputs = packed.targets(group[0].start, group[-1].stop)
-            partial = sum(packed.partial_sums(*self.span(p)) for p in group)
-            merged = self.merge(built, layer, home, partial - outputs, outputs, tuple(ends))
-            self.finish(built, layer, number, home, outputs, merged)
-
-    def part(self, built: Stages, layer: Layer, packed: Packed, part: Part, number: int,
-             home: int) -> list[int]:
-        """Compute one tile's share of a window up to its partial sums and send them to `home` if that is another tile.
-        Returns the last stages."""
-        m, place = self.machine, f"tile{part.tile}"
-        bits = packed.drivers(part.start, part.stop) * layer.input_bits
-        last = self.fetch(built, layer, place, bits, packed.registered(*self.span(part)) * layer.input_bits)
-        time, latency = self.times(packed, part)
-        last = built.add(Stage(
-            f"{layer.name}/compute", self.server("crossbar", f"{layer.name}.{number}.{place}.{part.slot}"), time,
-            latency, (last,), gate=True, actions=self.actions(packed, part)))
-        if part.tile == home:
-            return [last]
-        width = packed.targets(part.start, part.stop) * m.sum_bits(layer)
-        hops, reached = m.network.tree(m.network.router(part.tile), [m.network.router(home)])
-        at, ends = reached[m.network.router(home)], list[int]()
-        for packet in m.packets(width):
-            links = self.links(built, layer, hops, packet, last)
-            ends.append(built.add(Stage(
-                f"{layer.name}/arrive", -1, 0, m.link_time(packet), (links[at] if at >= 0 else last,),
-                actions=(("flit_hop", m.flits(packet)),))))
-        return ends
+        """Compute one output pixel (window) of a layer on crossbars."""
+        Passage(compiler=self, built=built, layer=layer, packed=self.packed[layer.name], number=number).assemble()
 
     def times(self, packed: Packed, part: Part) -> tuple[Count, Count]:
         """Return how long a part's crossbars are busy for one window and when its sums are ready; the same for all
@@ -168,79 +138,107 @@ class Compiler:
         """Return a part's first and last crossbar, the first one's place in the tile, and the crossbars per IMA."""
         return part.start, part.stop, part.slot, self.machine.crossbars_per_ima
 
-    def fetch(self, built: Stages, layer: Layer, place: str, bits: int, registered: int) -> int:
-        """Read `bits` from the eDRAM and transfer them once over the bus into the input registers of all IMAs, which
-        store `registered` bits in total."""
-        m = self.machine
-        words, beats = ceil(bits / m.edram_bits), ceil(bits / m.bus_bits)
-        read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
-                               m.latency("read", m.edram_time(bits)), actions=(("edram_access", words),)))
-        return built.add(Stage(f"{layer.name}/transfer", self.server("bus", place), m.bus_time(bits),
-                               m.latency("transfer", m.bus_time(bits)), (read,),
-                               actions=(("bus_transfer", beats), ("ir_access", ceil(registered / m.edram_bits)))))
+    def at(self, stage: pipeline.Stage, kind: str, tile: int) -> int:
+        """Return the server of a stage in a tile: the tile's own part of that kind, or a shared unit; of one that has
+        fixed turns, the tile's turn."""
+        unit = self.machine.units.get(stage.unit or "")
+        if unit is None:
+            return self.server(kind, f"tile{tile}")
+        return self.server(unit.name, unit.place(tile) if unit.queues else f"{unit.place(tile)}.tile{tile}")
 
-    def merge(self, built: Stages, layer: Layer, home: int, adds: int, outputs: int, after: tuple[int, ...]) -> int:
-        """Add the partial sums of IMAs and tiles in the home tile."""
-        m = self.machine
-        time = m.unit_time("merge_add", adds)
-        server = self.server("tile_shift_add", f"tile{home}") if adds else -1
-        return built.add(Stage(f"{layer.name}/merge", server, time, m.latency("merge", time), after,
-                               actions=(("merge_add", adds), ("tile_or_access", outputs))))
+    def pool(self, name: str, capacity: int) -> int:
+        """Return the room of that name."""
+        if name not in self.rooms:
+            self.rooms[name] = len(self.pools)
+            self.pools.append(Pool(name, capacity))
+        return self.rooms[name]
 
-    def finish(self, built: Stages, layer: Layer, number: int, home: int, outputs: int, after: int) -> None:
+    def finish(self, built: Stages, layer: Layer, number: int, home: int, outputs: int, after: tuple[int, ...]) -> None:
         """Scale and activate, then deliver the outputs."""
         m = self.machine
-        time = m.unit_time("activation", outputs)
-        actions: tuple[tuple[str, Count], ...] = (("activation", outputs),)
-        if multiplies(layer):
-            actions = (*actions, ("requantize", outputs * max(1, len(layer.inputs))))
-        last = built.add(Stage(f"{layer.name}/activate", self.server("activation", f"tile{home}"), time,
-                               m.latency("activate", time), (after,), actions=actions))
-        self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
+        more = (("requantize", outputs * max(1, len(layer.inputs))),) if multiplies(layer) else ()
+        for stage in m.stages.has("activate"):
+            action, time = m.operating(stage, outputs)
+            after, more = (built.add(Stage(
+                f"{layer.name}/{stage.called}", self.at(stage, "activation", home), time, m.late(stage, time), after,
+                actions=((action, outputs), *more))),), ()
+        if more or len(after) > 1:
+            after = (built.add(Stage(f"{layer.name}/outputs", -1, 0, 0, after, actions=more)),)
+        self.deliver(built, layer, number, home, outputs * layer.output_bits, after[0])
+
+    def read(self, name: str, tile: int, *pieces: int) -> Stage:
+        """Return the stage that reads pieces of so many bits from a tile's buffer for work that needs no crossbar; one
+        without time where nothing is read."""
+        m, found = self.machine, self.machine.stages.has("read")
+        if not found:
+            return Stage(name, -1, 0, 0, gate=True)
+        action, words, times = zip(*(m.moving(found[0], bits) for bits in pieces), strict=True)
+        time = sum(times)
+        return Stage(name, self.at(found[0], "edram", tile), time, m.latency("transfer", time), gate=True,
+                     actions=((action[0], sum(words)),))
+
+    def write(self, name: str, tile: int, bits: int, after: int, tail: int = 0) -> Stage:
+        """Return the stage that writes bits to a tile's buffer, `tail` after they begin to come in; one without a
+        server where nothing is written."""
+        m, found = self.machine, self.machine.stages.has("write")
+        if not found:
+            return Stage(name, -1, 0, tail, (after,), gate=True)
+        action, words, time = m.moving(found[0], bits)
+        return Stage(name, self.written(tile), time, m.late(found[0], time) + tail, (after,), gate=True,
+                     actions=((action, words),))
+
+    def written(self, tile: int) -> int:
+        """Return the server through which a tile's buffer is written; -1 where nothing is."""
+        found = self.machine.stages.has("write")
+        return self.at(found[0], "edram", tile) if found else -1
+
+    def adding(self, name: str, tile: int, operations: int, after: tuple[int, ...]) -> Stage:
+        """Return the stage that adds numbers in a tile for work that needs no crossbar."""
+        m, found = self.machine, self.machine.stages.has("merge")
+        if found:
+            (action, time), server = m.operating(found[0], operations), self.at(found[0], "tile_shift_add", tile)
+        else:
+            action, server = "merge_add", self.server("tile_shift_add", f"tile{tile}")
+            time = m.unit_time(action, operations)
+        return Stage(name, server, time, m.latency("merge", time), after, actions=((action, operations),))
 
     def digital(self, built: Stages, layer: Layer, number: int) -> None:
         """Compute one window of a pooling layer or residual addition in one tile, from its eDRAM."""
         m, outputs = self.machine, layer.out_shape[0]
         home = self.plan.homes[layer.name][number]
-        place, edges = f"tile{home}", self.plan.edges[layer.name]
+        edges = self.plan.edges[layer.name]
         bits, operations = (edges[0].sums, 0) if layer.summed else m.digital_work(layer, [e.bits for e in edges])
-        words = ceil(bits / m.edram_bits)
-        read = built.add(Stage(f"{layer.name}/read", self.server("edram", place), m.edram_time(bits),
-                               m.latency("transfer", m.edram_time(bits)), gate=True,
-                               actions=(("edram_access", words),)))
-        if layer.summed:
-            self.finish(built, layer, number, home, outputs, read)
-            return
-        kind, action = ("maxpool", "pool") if layer.op == "maxpool" else ("tile_shift_add", "merge_add")
-        time = m.unit_time(action, operations)
-        last = built.add(Stage(f"{layer.name}/{layer.op}", self.server(kind, place), time, m.latency("merge", time),
-                               (read,), actions=((action, operations),)))
+        last = built.add(self.read(f"{layer.name}/read", home, bits))
         if layer.op == "maxpool":
+            time = m.unit_time("pool", operations)
+            last = built.add(Stage(f"{layer.name}/{layer.op}", self.server("maxpool", f"tile{home}"), time,
+                                   m.latency("merge", time), (last,), actions=(("pool", operations),)))
             self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
-        else:
-            self.finish(built, layer, number, home, outputs, last)
+            return
+        if not layer.summed:
+            last = built.add(self.adding(f"{layer.name}/{layer.op}", home, operations, (last,)))
+        self.finish(built, layer, number, home, outputs, (last,))
 
     def sums(self, layer: Layer, given: Edge) -> Flow:
-        """Add every pixel of a feature map to running sums in the eDRAM, one after another; the first is stored. given:
-        where the map comes from."""
-        m, edge, pixels = self.machine, self.plan.edges[layer.name][0], int(given.release[-1])
-        pixel, sums, place = edge.words * edge.bits, edge.sums, f"tile{self.plan.homes[layer.name][0]}"
+        """Add every pixel of a feature map to running sums in the tile's buffer, one after another; the first is
+        stored. given: where the map comes from."""
+        edge, pixels, tile = self.plan.edges[layer.name][0], int(given.release[-1]), self.plan.homes[layer.name][0]
         ramp: Ints = np.arange(1, pixels + 1, dtype=np.int64)
 
-        def later(first: int, others: int) -> Ints:
+        def later(first: Count, others: Count) -> Ints:
             return np.where(ramp > 1, np.int64(others), np.int64(first))
 
-        read, both = m.edram_time(pixel), m.edram_time(pixel) + m.edram_time(sums)
-        add, write = m.unit_time("merge_add", edge.words), m.edram_time(sums)
-        words = ceil(sums / m.edram_bits)
-        stages = (
-            Stage(f"{layer.name}/read", self.server("edram", place), later(read, both),
-                  later(m.latency("transfer", read), m.latency("transfer", both)),
-                  actions=(("edram_access", later(0, words) + ceil(pixel / m.edram_bits)),)),
-            Stage(f"{layer.name}/add", self.server("tile_shift_add", place), later(0, add),
-                  later(0, m.latency("merge", add)), (0,), actions=(("merge_add", later(0, edge.words)),)),
-            Stage(f"{layer.name}/store", self.server("edram", place), write, m.latency("write", write), (1,), gate=True,
-                  actions=(("edram_access", words),)))
+        def varying(stage: Stage, first: Stage) -> Stage:
+            """The stage as it is for all pixels but the first, for which it is as another."""
+            return replace(stage, occupancy=later(first.occupancy, stage.occupancy), gate=False,
+                           latency=later(first.latency, stage.latency), actions=tuple(
+                (action, later(n, more)) for (_, n), (action, more) in zip(first.actions, stage.actions, strict=True)))
+
+        pixel, both = (self.read(f"{layer.name}/read", tile, *pieces)
+                       for pieces in ((edge.words * edge.bits,), (edge.words * edge.bits, edge.sums)))
+        add = self.adding(f"{layer.name}/add", tile, edge.words, (0,))
+        idle = replace(add, occupancy=0, latency=0, actions=tuple((action, 0) for action, _ in add.actions))
+        stages = (varying(both, pixel), varying(add, idle), self.write(f"{layer.name}/store", tile, edge.sums, 1))
         return Flow(f"{layer.name}.sums", pixels, (stages,), (replace(given, need=ramp, release=ramp),), 1, layer.name)
 
     # -- interconnect -----------------------------------------------------------------------------------
@@ -255,15 +253,13 @@ class Compiler:
         name = f"{layer.name}/write"
         for packet in m.packets(bits) if hops else [bits]:
             links = self.links(built, layer, hops, packet, after)
-            time, tail, words = m.edram_time(packet), m.link_time(packet), -(-packet // m.edram_bits)
-            latency = m.latency("write", time)
-            own, others = ((late, (("edram_access", words), ("flit_hop", flits)))
-                           for late, flits in ((latency, 0), (latency + tail, m.flits(packet))))
+            flits, here = m.flits(packet), self.write(name, tiles[0], packet, after)
+            there = self.write(name, tiles[0], packet, after, m.link_time(packet))
             for tile, router in zip(tiles, at, strict=True):
-                late, actions = own if tile == home else others
-                last = reached[router]
-                built.add(Stage(name, self.server("edram", f"tile{tile}"), time, late,
-                                (links[last] if last >= 0 else after,), actions=actions))
+                last, stage = reached[router], here if tile == home else there
+                built.add(Stage(
+                    name, self.written(tile), stage.occupancy, stage.latency, (links[last] if last >= 0 else after,),
+                    actions=(*stage.actions, ("flit_hop", 0 if tile == home else flits))))
 
     def links(self, built: Stages, layer: Layer, hops: list[Hop], bits: int, after: int) -> list[int]:
         """Add the stages of a packet on the links of a multicast tree. Virtual cut-through: the head moves on at once,
@@ -290,12 +286,8 @@ class Compiler:
         if queue is None or not flits:
             return ()
         if key not in self.takes:
-            names = [f"queue@{label(link)}" for link in hop.queues]
-            for name in names:
-                if name not in self.queues:
-                    self.queues[name] = len(self.pools)
-                    self.pools.append(Pool(name, queue))
-            self.takes[key] = tuple((self.queues[name], flits) for name in names)
+            all_planes = queue * self.machine.architecture.network.planes
+            self.takes[key] = tuple((self.pool(f"queue@{label(link)}", all_planes), flits) for link in hop.queues)
         return self.takes[key]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,12 +27,11 @@ def compile_with_egress(machine: Machine, workload: Workload, packed: Mapping[st
     last = graph.flows[-1]
     layer = workload[last.name]
     bits = layer.out_shape[0] * layer.output_bits
-    read = machine.edram_time(bits)
     copies = []
     for home in plan.homes[layer.name]:
         built = Stages()
-        first = built.add(Stage(f"{layer.name}/fetch", compiler.server("edram", f"tile{home}"), read, read, gate=True,
-                                actions=(("edram_access", ceil(bits / machine.edram_bits)),)))
+        fetch = compiler.read(f"{layer.name}/fetch", home, bits)
+        first = built.add(replace(fetch, latency=fetch.occupancy))
         gate = machine.network.gate()
         hops, reached = machine.network.tree(machine.network.router(home), [gate])
         for packet in machine.packets(bits):

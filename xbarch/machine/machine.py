@@ -11,6 +11,9 @@ import numpy as np
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
 from xbarch.machine.payers import Payers, payers
+from xbarch.machine.periphery import PUBLISHED, Periphery
+from xbarch.machine.stages import Stages
+from xbarch.machine.units import Amount, Count, Shared, plain
 from xbarch.machine.variant import tile_area
 from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed
@@ -21,6 +24,7 @@ from xbarch.plugins import checked, guard
 from xbarch.plugins.registry import sensed, served, wired
 from xbarch.sim.graph import StageGraph
 from xbarch.specs.architecture import Architecture, Unit
+from xbarch.specs.pipeline import ACTIONS, NEAR, Stage
 from xbarch.specs.text import brief
 from xbarch.workload.graph import Layer, Workload
 
@@ -28,13 +32,15 @@ from xbarch.workload.graph import Layer, Workload
 class Machine:
     """`chips` chips of `architecture`. All times in ps, sizes in bits, energies in aJ, areas in nm²."""
 
-    def __init__(self, architecture: Architecture, chips: int = 1) -> None:
+    def __init__(self, architecture: Architecture, chips: int = 1, periphery: Periphery = PUBLISHED) -> None:
+        """periphery: how `architecture` differs in size from what is published."""
         a = architecture
-        self.architecture, self.chips = a, chips
+        self.architecture, self.chips, self.periphery = a, chips, periphery
         self.geometry = Geometry.of(a.crossbar)
         self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
         self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
-        self.sensing = sensed(a.crossbar, self.slot)
+        self.stages = Stages.of(a.pipeline)
+        self.sensing = sensed(a.crossbar, self.slot, bool(self.stages.has("convert")))
         self.crossbars_per_ima = a.hierarchy.crossbars_per_ima
         self.crossbars = a.crossbars * chips
         self.edram_bits, self.bus_bits, self.flit_bits = a.buffer.access_bits, a.bus.wires, a.network.link_bits
@@ -45,7 +51,9 @@ class Machine:
                       if part is not None and part.ideal}
         self.processes: dict[str, UnitProcess] = {kind: self._process(kind) for kind in a.processes}
         self._rates: dict[str, Fraction] = {}  # ps an operation, of actions
-        self._latency: dict[str, int] = {stage.role: stage.latency for stage in a.pipeline.stages}
+        self.units = {name: Shared.of(name, a, any(s.role == "convert" and s.unit == name for s in a.pipeline.stages))
+                      for name in a.units}
+        self._refuse_unconverted()
 
     def _process(self, kind: Unit) -> UnitProcess:
         if kind in self.ideal:
@@ -53,30 +61,66 @@ class Machine:
                              field=f"processes.{kind}")
         return served(self.architecture.processes[kind], f"processes.{kind}")
 
+    def _refuse_unconverted(self) -> None:
+        """Refuse converters to share where the sensing unit converts nothing."""
+        converts = self.stages.has("convert")
+        if converts and "conversion" not in self.sensing.emits:
+            raise InputError(f"{converts[0].unit} are converters, but the sensing unit {self.sensing.name} counts no "
+                             "conversions; leave the stage convert out", field="pipeline.stages")
+
     # -- times ------------------------------------------------------------------------------------------
 
     def latency(self, role: str, time: int = 0) -> int:
-        """Return the time from grant to result of a stage that takes `time`: at least the pipeline's latency, rounded
-        up to whole slots.
+        """Return the time from grant to result of the stage with that role, or the first of them, if it takes `time`;
+        none where the machine has no such stage."""
+        found = self.stages.has(role)
+        return self.late(found[0], time) if found else 0
+
+    def late(self, stage: Stage, time: Amount) -> Amount:
+        """Return the time from grant to result of a stage that takes `time`: at least the stage's latency, rounded up
+        to whole slots.
 
         A stage with latency 0 is cut through: the next stage starts with its first word.
         """
-        least = self._latency[role]
-        if not least:
-            return 0
-        longest = max(least, time)
+        if not stage.latency:
+            return time * 0
+        longest = np.maximum(time, stage.latency) if isinstance(time, np.ndarray) else max(time, stage.latency)
         return -(-longest // self.slot) * self.slot if self.slot else longest
 
-    def edram_time(self, bits: int) -> int:
+    def moving(self, stage: Stage, bits: Amount) -> tuple[str, Amount, Amount]:
+        """Return what moving `bits` in a stage of role read, transfer or write is counted as, how often, and how long
+        it takes."""
+        unit = self.units.get(stage.unit or "")
+        width = self.bus_bits if stage.role == "transfer" else self.edram_bits
+        usual = self.bus_time(bits) if stage.role == "transfer" else self.edram_time(bits)
+        action = self.architecture.action(stage)
+        if unit is None:
+            return action, -(-bits // width), usual
+        words = -(-bits // (unit.spec.bits or width))
+        time = unit.tile_time(usual, Fraction(1)) if unit.spec.time is None else \
+            unit.tile_time(words, Fraction(unit.spec.time))
+        return action, words, time
+
+    def operating(self, stage: Stage, operations: int) -> tuple[str, int]:
+        """Return what operations in a stage of role merge or activate are counted as, and how long they take."""
+        unit, action = self.units.get(stage.unit or ""), self.architecture.action(stage)
+        if unit is None:
+            return action, self.unit_time(action, operations)
+        each = self.rate(action) if unit.spec.time is None else Fraction(unit.spec.time)
+        return action, unit.tile_time(operations, each)
+
+    def edram_time(self, bits: Amount) -> Amount:
         """Return how long `bits` occupy a port of a tile's buffer."""
-        return -(-bits // self.edram_bits) * self.architecture.buffer.access
+        buffer = self.architecture.buffer
+        return -(-(-(-bits // self.edram_bits) * buffer.access) // buffer.ports)
 
     def global_time(self, bits: int) -> int:
         """Return how long `bits` occupy the port of the chip's buffer."""
         shared = self.architecture.global_buffer
-        return -(-bits // shared.access_bits) * shared.access if shared else 0
+        return -(-(-(-bits // shared.access_bits) * shared.access) // shared.ports) if shared else 0
 
-    def bus_time(self, bits: int) -> int:
+    def bus_time(self, bits: Amount) -> Amount:
+        """Return how long `bits` occupy a tile's bus."""
         return -(-bits * 10**12 // self.architecture.bus.bandwidth)
 
     def flits(self, bits: int) -> int:
@@ -90,8 +134,9 @@ class Machine:
         return [*(most for _ in range((bits - 1) // most)), (bits - 1) % most + 1]
 
     def link_time(self, bits: int) -> int:
-        """Return how long `bits` occupy a link of a chip: one clock cycle per flit."""
-        return -(-self.flits(bits) * 10**12 // self.architecture.network.clock)
+        """Return how long `bits` occupy the links of a chip between two routers: one clock cycle per flit on each."""
+        network = self.architecture.network
+        return -(-self.flits(bits) * 10**12 // (network.clock * network.planes))
 
     def off_chip_time(self, bits: int) -> int:
         return -(-bits * 10**12 // self.architecture.off_chip.bandwidth)
@@ -99,11 +144,15 @@ class Machine:
     def unit_time(self, action: str, operations: int) -> int:
         """Return how long a component needs for `operations` of `action`, at the rate of its full activity; of several,
         the slowest, since each of them has a part in every operation."""
+        return ceil(operations * self.rate(action))
+
+    def rate(self, action: str) -> Fraction:
+        """Return the time (ps) of one `action` at full activity."""
         if action not in self._rates:
             self._rates[action] = max((
                 Fraction(c.per, c.actions) for c in self.architecture.components.values()
                 if c.action == action and c.actions and c.per is not None), default=Fraction(0))
-        return ceil(operations * self._rates[action])
+        return self._rates[action]
 
     def digital_work(self, layer: Layer, bits: Sequence[int]) -> tuple[int, int]:
         """Return the bits read and the operations done for one window of pooling or addition, from the word width of
@@ -120,7 +169,7 @@ class Machine:
         are in flight."""
         held = ceil(packed.mean_occupancy) if packed is not None else self.shared_time(layer, False, set())
         return Pace(self.shared_time(layer, packed is not None, self.ideal),
-                    self.ahead + ceil(sum(self._latency.values()) / max(1, held)))
+                    self.ahead + ceil(sum(stage.latency for stage in self.stages.all) / max(1, held)))
 
     def shared_time(self, layer: Layer, crossbars: bool, ideal: Container[str]) -> int:
         """Return how long a window of the layer, on crossbars or not, occupies the slowest shared component that is not
@@ -129,7 +178,8 @@ class Machine:
         if layer.op in ("input", "flatten"):
             return 0 if "hypertransport" in ideal else self.off_chip_time(produced)
         port = 0 if "edram" in ideal else self.edram_time(produced)
-        activated = 0 if layer.op == "maxpool" else self.unit_time("activation", layer.out_shape[0])
+        activates = layer.op != "maxpool" and self.stages.has("activate")
+        activated = self.operating(activates[0], layer.out_shape[0])[1] if activates else 0
         if crossbars:
             return max(activated, port)
         bits, operations = self.digital_work(layer, [layer.input_bits] * max(1, len(layer.inputs)))
@@ -142,21 +192,23 @@ class Machine:
         """Return the bits of a partial sum, in whole bytes: weight and input bits plus the carries of all rows."""
         return ceil((layer.weight_bits + layer.input_bits + layer.rows.bit_length()) / 8) * 8
 
-    def crossbar_actions(self, packed: Packed, start: int, stop: int) -> tuple[tuple[str, int | Ints], ...]:
-        """Return the actions of crossbars [start, stop) for one window."""
+    def crossbar_actions(self, packed: Packed, start: int, stop: int) -> tuple[tuple[str, Count], ...]:
+        """Return the actions of crossbars [start, stop) for one window, but those of stages of their own (row drives at
+        shared drivers, conversions at shared converters)."""
         w, chosen = packed.work, slice(packed.entries[start], packed.entries[stop])
         reads, rows = w.reads[..., chosen], w.rows[chosen]
 
-        def total(counts: Ints) -> int | Ints:
-            found = counts.sum(axis=-1)
-            return int(found) if np.ndim(found) == 0 else found
+        def total(counts: Ints) -> Count:
+            return plain(counts.sum(axis=-1))
 
         sensed = tuple((name, total(counts[..., chosen])) for name, counts in packed.actions.items())
         driven, read, registers = (total(reads * each) for each in (
             rows, w.cells[chosen], -(-rows // self.edram_bits)))
         own = tuple((name, int(counts[start:stop].sum())) for name, counts in w.extra.items())
-        return (*sensed, ("row_drive", driven), ("cell_read", read), ("ir_access", registers),
-                ("or_access", int(w.outputs[chosen].sum())), *own)
+        found = (*sensed, ("row_drive", driven), ("cell_read", read), ("ir_access", registers),
+                 ("or_access", int(w.outputs[chosen].sum())), *own)
+        elsewhere = {ACTIONS[stage.role] for role in NEAR for stage in self.stages.has(role)}
+        return tuple((action, count) for action, count in found if action not in elsewhere)
 
     # -- room and cost ----------------------------------------------------------------------------------
 

@@ -15,18 +15,13 @@ from xbarch.plugins.kinds import PATHS, PROCESSES, SENSING, Kind
 from xbarch.plugins.registry import sensed
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import guess
+from xbarch.specs.pipeline import Stage
 from xbarch.specs.text import brief
 
-# What the compiler emits (`xbarch.machine.compile`), and at which stage.
-EVERY_NETWORK = {
-    "edram_access": "read, write", "bus_transfer": "transfer", "ir_access": "transfer, compute",
-    "row_drive": "compute", "cell_read": "compute", "or_access": "compute", "merge_add": "merge",
-    "tile_or_access": "merge", "activation": "activate", "flit_hop": "links, write"}
-SOME_LAYERS = {"pool": "max pooling", "requantize": "activate, with scales that are no powers of two"}
+# What the compiler emits (`xbarch.machine.compile`), beside the stages' own actions.
+SOME_LAYERS = {"pool": "max pooling", "requantize": "activate, with scales that are no powers of two",
+               "merge_add": "shortcuts and average pooling"}
 GLOBAL_BUFFER = {"global_access": "write to and read from the global buffer"}
-
-_ROLES = {"read": "edram_access", "transfer": "bus_transfer", "compute": "cell_read", "merge": "merge_add",
-          "activate": "activation", "write": "edram_access"}
 
 Payers = Mapping[str, tuple[Price, ...]]
 """The components that are paid for each action; all of them are."""
@@ -44,15 +39,32 @@ def payers(a: Architecture) -> dict[str, tuple[Price, ...]]:
     return covering | own
 
 
-def serving(a: Architecture, role: str) -> list[str]:
+def serving(a: Architecture, stage: Stage) -> list[str]:
     """Return the components that serve a pipeline stage: those that are paid for what it does."""
-    return [price.component for price in payers(a).get(_ROLES[role], ())]
+    return [price.component for price in payers(a).get(a.action(stage), ())]
+
+
+def always(a: Architecture) -> dict[str, str]:
+    """Return the actions that every network asks of a machine, with the stages that emit them."""
+    drives = any(stage.role == "drive" for stage in a.pipeline.stages)
+    found: dict[str, list[str]] = {}
+    for stage in a.pipeline.ordered():
+        if stage.role != "convert":  # the sensing unit's
+            found.setdefault(a.action(stage), []).append(stage.called)
+        also = {"transfer": ["ir_access"], "merge": ["tile_or_access"],
+                "compute": ["ir_access", *([] if drives else ["row_drive"]), "or_access"]}.get(stage.role, [])
+        for action in also:
+            found.setdefault(action, []).append(stage.called)
+    found["flit_hop"] = ["links", *(stage.called for stage in a.pipeline.stages if stage.role == "write")]
+    return {action: ", ".join(names) for action, names in found.items()}
 
 
 def emitters(a: Architecture, path: DataPath | None = None) -> dict[str, str]:
     """Return what emits each action on a machine, in words: stages, the sensing unit, unit processes, and a data path
     if one is given."""
-    found = {**EVERY_NETWORK, **SOME_LAYERS, **(GLOBAL_BUFFER if a.global_buffer else {})}
+    found = always(a)
+    found |= {action: who for action, who in SOME_LAYERS.items() if action not in found}
+    found |= GLOBAL_BUFFER if a.global_buffer else {}
 
     def add(actions: Iterator[str], who: str) -> None:
         for action in actions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -17,25 +17,27 @@ from xbarch.workload.graph import Workload
 from xbarch.workload.infer import multiplies
 
 
-def variant(architecture: Architecture, network: Workload, path: DataPath, geometry: Geometry,
-            policy: str = "") -> Architecture:
+def variant(architecture: Architecture, network: Workload, path: DataPath, geometry: Geometry, policy: str = "",
+            sized: Callable[[Architecture], Architecture] = lambda published: published) -> Architecture:
     """Return `architecture` as built for `network` on `path`.
 
     - Components with a `when` are built only if the workload needs them (`scales`: a layer's scale is not a power of
       two, so sums are multiplied on their way out).
     - ADCs have as many bits as the data path guarantees to suffice, at most the architecture's. Sensing units that drop
       low bits keep the architecture's resolution: with fewer bits they would lose small sums.
+    - Shared units, ports, buses and links are `sized` (`xbarch.machine.periphery`).
     - Prices follow what is built (`xbarch.cost.pricing`).
     - The hardware of the data path is added.
     - Under the policy `area` the chip has as many tiles as fit in the tile area of the published chip.
     """
     needs = {"scales"} if any(multiplies(la) for la in network.compute_layers) else set()
-    components = {name: c.model_copy(update={"when": None}) for name, c in architecture.components.items()
+    grown = sized(architecture)
+    components = {name: c.model_copy(update={"when": None}) for name, c in grown.components.items()
                   if c.when is None or c.when in needs}
     bits = architecture.crossbar.adc_bits
     if checked.dropped(sensed(architecture.crossbar, 0), np.zeros(1, np.int64), bits) is None:
         bits = min([bits, *_enough(network, path, geometry)])
-    built = reprice(architecture.model_copy(update={
+    built = reprice(grown.model_copy(update={
         "components": components, "crossbar": architecture.crossbar.model_copy(update={"adc_bits": bits})}),
         architecture)
     names = {**architecture.components, **built.components}

@@ -75,6 +75,11 @@ class Packed:
         """[crossbars + 1]: each crossbar's first entry of `work`, and the end."""
         return starts(self.work.crossbar, self.crossbars)
 
+    def by_crossbar(self, counts: Ints) -> Ints:
+        """Counts of entries of `work`, [..., entries], summed for each crossbar, [..., crossbars]."""
+        found: Ints = np.add.reduceat(counts, self.entries[:-1], axis=-1)
+        return found
+
     @cached_property
     def _memo(self) -> dict[tuple[Any, ...], int]:
         return {}

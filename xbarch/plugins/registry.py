@@ -234,13 +234,14 @@ def sense(name: str, options: Mapping[str, Any], array: Array) -> Sensing[Any]:
     return active().make(SENSING, name, array, options=options, field="crossbar.sensing.options")
 
 
-def sensed(crossbar: Crossbar, slot: int) -> Sensing[Any]:
-    """The sensing unit of an architecture's crossbar, on a machine with slots of `slot` ps (0: no slots).
+def sensed(crossbar: Crossbar, slot: int, elsewhere: bool = False) -> Sensing[Any]:
+    """The sensing unit of an architecture's crossbar, on a machine with slots of `slot` ps (0: no slots). elsewhere:
+    whether a stage of its own converts.
 
     Raises:
         InputError: as `sense`.
     """
-    return sense(crossbar.sensing.unit, crossbar.sensing.options, Array.of(crossbar, slot))
+    return sense(crossbar.sensing.unit, crossbar.sensing.options, Array.of(crossbar, slot, elsewhere))
 
 
 def scaled(asked: Scaled, field: str) -> Scaling[Any]:

@@ -92,7 +92,7 @@ def page(a: Architecture, written: About, own: bool = True) -> str:
 def _pipeline(a: Architecture) -> list[str]:
     p = a.pipeline
     slots = f"Results come on whole slots of {numbers.time(p.slot)}. " if p.slot else ""
-    rows = [[s.role, ", ".join(f"`{name}`" for name in serving(a, s.role)), latency(a, i), plain(s.note or ""),
+    rows = [[s.called, ", ".join(f"`{name}`" for name in serving(a, s)), latency(a, i), plain(s.note or ""),
              plain(s.source)] for i, s in enumerate(p.stages)]
     return [f"{slots}A copy of a layer may have {numbers.count(p.ahead, 'window')} under way. Latencies are for a full "
             f"array, {a.precision.weight_bits}-bit weights and {a.precision.input_bits}-bit inputs.",

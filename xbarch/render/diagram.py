@@ -11,6 +11,7 @@ from xbarch.plugins.guard import asking
 from xbarch.plugins.registry import wired
 from xbarch.render.boxes import EDGE, GAP, GREYS, LARGE, SMALL, STEP, WIDTH, Box, Drawing, draw, folded
 from xbarch.specs.architecture import Architecture
+from xbarch.specs.pipeline import SharedUnit, Stage
 from xbarch.support import numbers
 
 _WORDS = {"adc": "ADC", "dac": "DAC", "edram": "eDRAM"}
@@ -137,8 +138,9 @@ def _converters(a: Architecture) -> list[str]:
     return [f"{numbers.count(x.adc_bits, 'bit')}, {numbers.time(x.conversion)} per conversion; {share}"]
 
 
-_SAYS = {"read": "inputs leave the buffer", "transfer": "into the input registers", "compute": "on the crossbars",
-         "merge": "sums of IMAs meet", "activate": "the output's value", "write": "into the consumers' buffers"}
+_SAYS = {"read": "inputs leave the buffer", "transfer": "into the input registers", "drive": "onto the word lines",
+         "compute": "on the crossbars", "convert": "sums become numbers", "merge": "sums of IMAs meet",
+         "activate": "the output's value", "write": "into the consumers' buffers"}
 
 
 def _pipeline(d: Drawing, a: Architecture) -> None:
@@ -158,12 +160,27 @@ def _pipeline(d: Drawing, a: Architecture) -> None:
         x, top = EDGE + 10 * number, d.y
         d.parts.append(d.box(x, top, WIDTH - 2 * EDGE - 50, high, "#ffffff" if number % 2 else GREYS[1]))
         d.y = top + STEP + 2
-        d.text(x + EDGE, stage.role, LARGE, True)
-        d.text(x + 82, ", ".join(map(spoken, serving(a, stage.role))))
+        d.text(x + EDGE, spoken(stage.called), LARGE, True)
+        d.text(x + 82, ", ".join(map(spoken, serving(a, stage))))
         d.text(WIDTH - 2 * EDGE - 50 + x - EDGE, latency(a, number), anchor="end")
         d.y += STEP
-        d.text(x + 82, _SAYS[stage.role])
+        d.text(x + 82, f"{_SAYS[stage.role]}{_sharing(a, stage)}")
         d.y = top + high + 3
+
+
+def _sharing(a: Architecture, stage: Stage) -> str:
+    """At which shared unit a stage takes place, in words."""
+    unit = a.units.get(stage.unit or "")
+    return f"; {spoken(stage.unit or '')} of {shared(unit)}" if unit else ""
+
+
+def shared(unit: SharedUnit) -> str:
+    """Who shares a unit, and how, in words."""
+    whom = unit.level if unit.serves == 1 else f"{unit.serves} {unit.level.replace('ima', 'IMA')}s"
+    return f"{'an IMA' if whom == 'ima' else f'a {whom}' if unit.serves == 1 else whom}, {_RULES[unit.rule]}"
+
+
+_RULES = {"first_come": "first come, first served", "fixed_turns": "in fixed turns"}
 
 
 def latency(a: Architecture, number: int) -> str:

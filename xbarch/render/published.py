@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 
 from xbarch.cost.nameplate import Nameplate, nameplate, window
 from xbarch.errors import InputError
-from xbarch.specs.architecture import Architecture, Source, Text
+from xbarch.specs.architecture import Architecture
 from xbarch.specs.explain import unknown
+from xbarch.specs.fields import Source, Text
 from xbarch.specs.load import Document, validate
 from xbarch.specs.model import Spec
 from xbarch.specs.text import BYTES, decode, parse

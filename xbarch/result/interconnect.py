@@ -35,13 +35,13 @@ def interconnect(run: Run) -> Interconnect:
              for wire, line in zip(wires, network.lines(wires), strict=True)]
     own = [link for wire, link in zip(wires, links, strict=True) if wire[0][0] == wire[1][0]]
     busiest = max(own, key=lambda link: link.busy, default=None)
-    whole = machine.architecture.crossbars_per_tile * span
+    whole, net = machine.architecture.crossbars_per_tile * span, machine.architecture.network
     return Interconnect(
         placement=run.plan.placement,
         network=Wiring(topology=network.topology.name, shape=network.topology.shape, tiles=network.tiles,
                        spots=[_short(spot) for spot in network.spots(TILES)]),
         bit_hops=network.bit_hops(sent) // images,
-        link_gbs=machine.flit_bits * machine.architecture.network.clock / 8e9,
+        link_gbs=machine.flit_bits * net.clock * net.planes / 8e9,
         busiest=BusiestLink(name=busiest.name, busy=busiest.busy, need_gbs=busiest.need_gbs) if busiest
         else BusiestLink(name="none", busy=0.0, need_gbs=0.0),
         links=links[:LINKS],

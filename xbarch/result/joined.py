@@ -57,6 +57,7 @@ def joined(runs: Sequence[Run], batch: int) -> schema.Record:
             "power": first.power.model_copy(update={"average_w": drawn["whole"] / 1e18 / seconds}),
             "effective": schema.Effective(**rates(kept, rate, drawn, first.area.total_mm2)),
             "dense_equivalent": schema.DenseEquivalent(**rates(macs, rate, drawn, first.area.total_mm2)),
+            "bound": None,
             "utilization": _utilization(parts, working, taken),
             "waiting": _waiting([part.waiting for part in parts if part.waiting]),
             "counts": _counts([part.counts for part in parts]),

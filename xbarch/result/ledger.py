@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xbarch.cost.price import Price
 from xbarch.errors import ConservationError
 from xbarch.result import exact
-from xbarch.sim.graph import StageGraph, Trace
+from xbarch.sim.graph import Flow, StageGraph, Trace
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,12 @@ def _sums(table: Mapping[tuple[str, str], int], axis: int) -> dict[str, int]:
     return result
 
 
-def _dealt(counts: NDArray[np.int64], windows: range) -> int:
-    """Sum of the counts of these windows, which take them in turn: those of a whole turn, and of what is left."""
-    turn = len(counts) // gcd(len(counts), windows.step)
-    whole, rest = divmod(len(windows), turn)
-    return sum(times * exact.total(counts[np.array(windows[:part], np.int64) % len(counts)])
+def _dealt(counts: NDArray[np.int64], flow: Flow, entry: int, windows: int) -> int:
+    """Sum of the counts, which windows take in turn, of the first windows of an entry of the flow's copies: those of
+    whole turns, and of what is left."""
+    turn = int((flow.turns == entry).sum()) * (len(counts) // gcd(len(counts), len(flow.turns)))
+    whole, rest = divmod(windows, turn)
+    return sum(times * exact.total(counts[flow.taken(entry, part) % len(counts)])
                for times, part in ((whole, turn), (1, rest)) if times and part)
 
 
@@ -62,14 +63,10 @@ def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Sequence[Price]
     """
     actions: dict[tuple[str, str], int] = {}
     for flow, executed in zip(graph.flows, trace.executed, strict=True):
-        total = graph.images * flow.windows
         for copy, (stages, counts) in enumerate(zip(flow.copies, executed, strict=True)):
             for stage, tokens in zip(stages, counts, strict=True):
                 for action, count in stage.actions:
-                    if isinstance(count, np.ndarray):
-                        amount = _dealt(count, range(copy, total, len(flow.copies)))
-                    else:
-                        amount = count * tokens
+                    amount = _dealt(count, flow, copy, tokens) if isinstance(count, np.ndarray) else count * tokens
                     key = (flow.part_of or flow.name, action)
                     actions[key] = actions.get(key, 0) + amount
     for (_, number, action), count in trace.acted.items():

@@ -14,6 +14,7 @@ from xbarch.cost.defaults import spoken_point
 from xbarch.errors import ConservationError, InputError
 from xbarch.plugins import checked
 from xbarch.result import exact, schema
+from xbarch.result.bound import bound
 from xbarch.result.correctness import correctness
 from xbarch.result.interconnect import interconnect
 from xbarch.result.leakage import leakage
@@ -81,6 +82,7 @@ def _record(run: Run) -> schema.Record:
         effective=schema.Effective(**rates(kept_ops, rate, dict(energy.scopes_aj), total / 1e12)),
         dense_equivalent=schema.DenseEquivalent(**rates(dense_ops, rate, dict(energy.scopes_aj), total / 1e12)),
         utilization=_utilization(run, interval),
+        bound=bound(run),
         waiting=_waiting(run),
         counts=_counts(run),
         programming=_programming(run),
@@ -98,7 +100,9 @@ def _provenance(run: Run) -> schema.Provenance:
 def _architecture(run: Run) -> schema.Architecture:
     machine = run.machine
     unscaled = {name: spoken_point(c.of) for name, c in machine.architecture.components.items() if c.of}
+    sizes = machine.periphery
     return schema.Architecture(
+        periphery=schema.Periphery(kind=sizes.kind, factors={k: float(v) for k, v in sizes.factors.items()}),
         unscaled_prices=unscaled, unscaled=len(unscaled),
         name=machine.architecture.name, chips=machine.chips, overrides=list(run.overrides),
         processes={kind: unit.name for kind, unit in machine.processes.items()}, source=machine.architecture.source)

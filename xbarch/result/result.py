@@ -73,6 +73,7 @@ class Result:
     effective = _Of[schema.Effective]()
     dense_equivalent = _Of[schema.DenseEquivalent]()
     utilization = _Of[schema.Utilization]()
+    bound = _Of["schema.Bound | None"]()
     waiting = _Of["schema.Waiting | None"]()
     counts = _Of[schema.Counts]()
     programming = _Of["schema.Programming | None"]()

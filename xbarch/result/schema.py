@@ -51,6 +51,15 @@ class Provenance(Part):
     seed: int | None = Field(description="seed of the training, or of the random weights")
 
 
+class Periphery(Part):
+    """How the shared parts of the machine are sized."""
+
+    kind: Text = Field(
+        description="`published`, or `balanced` for this run, see [peripheries](reference.md#peripheries)")
+    factors: dict[Text, Amount] = Field(
+        description="fields and components that were changed, each as it is built over as it is published")
+
+
 class Architecture(Part):
     """The simulated machine."""
 
@@ -59,6 +68,7 @@ class Architecture(Part):
     overrides: list[Text] = Field(description="changes made by `--set` for this run")
     processes: dict[Text, Text] = Field(
         {}, description="unit process that serves every unit of a kind; usually empty")
+    periphery: Periphery | None = None  # records made before there was a choice have none
     unscaled_prices: dict[Text, Text] = Field(
         {}, description="components whose price no model scales to what was built, each with what it is written for, "
                         "such as `crossbar.dac_bits 1`; usually empty")
@@ -199,6 +209,18 @@ class Latency(Part):
     makespan_ps: Time = Field(description="length of the run")
     bounds_ps: list[Time] = Field(
         description="analytic lower and upper bound of the makespan, checked in every run")
+
+
+class Bound(Part):
+    """What limits the run; null where a single image ran, and of a reloaded network, whose segments differ."""
+
+    by: Text = Field(description=(
+        "`crossbars` if the busiest are held for at least 90 % of the pipeline interval; else the kind of the busiest "
+        "server (`link`, `activation`, `edram` ...; `crossbars`), if that is held for at least 80 %; else `waiting`: "
+        "windows wait for inputs, for room in buffers, for the latency of stages"))
+    server: Text = Field(description="the busiest server")
+    share: OpenShare = Field(description="of the pipeline interval that it is held, mean over the images of the run")
+    crossbars: OpenShare = Field(description="the same of the busiest crossbars")
 
 
 class _Scoped(Part):
@@ -432,7 +454,8 @@ class Interconnect(Part):
     network: Wiring
     bit_hops: Bits = Field(description=(
         "Σ bits of a transfer · links that it crosses, each link of a multicast's tree once, per image"))
-    link_gbs: Bandwidth = Field(description="bandwidth of a link: `network.link_bits · network.clock / 8`")
+    link_gbs: Bandwidth = Field(
+        description="bandwidth of a link: `network.link_bits · network.clock · network.planes / 8`")
     busiest: BusiestLink
     links: list[Link] = Field(max_length=LINKS)
     tiles: list[Tile] = Field(min_length=1, max_length=TILES)
@@ -496,6 +519,7 @@ class Record(Part):
     effective: Effective
     dense_equivalent: DenseEquivalent
     utilization: Utilization
+    bound: Bound | None = None  # records made before it was known have none
     waiting: Waiting | None = None  # records made before it was counted have none
     counts: Counts
     programming: Programming | None = None  # records made before it was counted have none

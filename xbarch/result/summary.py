@@ -9,7 +9,7 @@ from textwrap import wrap
 from xbarch.result import words
 from xbarch.result.schema import DenseEquivalent, Effective, Record
 from xbarch.support import numbers
-from xbarch.support.defaults import SCOPE, SCOPES, Scope
+from xbarch.support.defaults import PERIPHERY, SCOPE, SCOPES, Scope
 from xbarch.support.pairs import with_options
 
 _LINES, _COLUMNS, _LABEL = 24, 80, 17
@@ -25,6 +25,7 @@ def title(r: Record) -> str:
         r.workload.name, with_options(r.datapath.name, r.datapath.chosen), r.architecture.name,
         *r.architecture.overrides, r.policy,
         *([r.mode] if r.mode != "pipelined" else []), *([placement] if placement != "row_major" else []),
+        *([periphery_kind(r)] if periphery_kind(r) != PERIPHERY else []),
         *([f"{chips} chips"] if chips > 1 else [])])
 
 
@@ -56,8 +57,7 @@ def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
         ("area", f"used {r.area.used_mm2:.4g} mm², chip {r.area.total_mm2:.4g} mm²"),
         ("utilization", f"cells {r.utilization.cells:.1%}, crossbar time {share(r.utilization.crossbar_time)}, "
                         f"ADC time {share(r.utilization.adc_time)}"),
-        ("busiest server", f"{r.utilization.busiest.name}, {r.utilization.busiest.share:.1%} of the run"),
-        *_waiting(r), *_worded(r), *_unscaled(r), ("largest", _largest(r, scope))]
+        _bound(r), *_periphery(r), *_waiting(r), *_worded(r), *_unscaled(r), ("largest", _largest(r, scope))]
 
 
 def details(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
@@ -160,6 +160,34 @@ def components(r: Record, scope: Scope) -> tuple[Scope, Mapping[str, int]]:
     """Energy per image (aJ) of each component in a scope, and that scope: `whole` for early records, which know no
     other."""
     return ("whole", r.energy.by_component_aj) if r.energy.by_scope_aj is None else (scope, r.energy.by_scope_aj[scope])
+
+
+def periphery_kind(r: Record) -> str:
+    """How shared parts are sized: published or balanced."""
+    return r.architecture.periphery.kind if r.architecture.periphery else PERIPHERY
+
+
+def bound_text(r: Record) -> str:
+    """What limits a run: crossbars, a kind of server, waiting; a dash where that is not known."""
+    return "–" if r.bound is None else r.bound.by
+
+
+def _bound(r: Record) -> tuple[str, str]:
+    """What limits the run, or the busiest server where that is not known."""
+    found, busiest = r.bound, r.utilization.busiest
+    if found is None:
+        return "busiest server", f"{busiest.name}, {busiest.share:.1%} of the run"
+    own = "" if found.server.startswith("crossbar") else f"; crossbars {found.crossbars:.1%}"
+    return "bound by", f"{found.by}; busiest server {found.server}, {found.share:.1%} of the interval{own}"
+
+
+def _periphery(r: Record) -> list[tuple[str, str]]:
+    """What of the machine was sized for the run."""
+    if periphery_kind(r) == PERIPHERY or r.architecture.periphery is None:
+        return []
+    grown = ", ".join(f"{place.removeprefix('components.')} ×{factor:.3g}"
+                      for place, factor in r.architecture.periphery.factors.items())
+    return [("periphery", f"{periphery_kind(r)}: {grown or 'as published'}")]
 
 
 def _waiting(r: Record) -> list[tuple[str, str]]:

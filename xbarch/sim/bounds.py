@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.errors import ConservationError
-from xbarch.sim.columns import Columns
+from xbarch.sim.columns import Columns, starts
 from xbarch.sim.graph import Edge, Flow, Stage, StageGraph, Trace
 
 Times = NDArray[np.int64]
@@ -56,19 +56,18 @@ def upper(graph: StageGraph) -> int:
 def survey(graph: StageGraph) -> Load:
     """What a graph asks for: copies whose times are the same for all windows together, the others one by one."""
     c = graph.columns
-    totals = np.array([flow.windows for flow in graph.flows], np.int64)[c.flow] * graph.images
-    copies = np.array([len(flow.copies) for flow in graph.flows], np.int64)[c.flow]
     number = np.arange(len(c.flow)) - np.searchsorted(c.flow, c.flow)  # of each copy in its flow
-    windows = np.maximum(totals - number + copies - 1, 0) // copies
+    windows = np.concatenate([flow.counts(graph.images) for flow in graph.flows])
     array = np.array([isinstance(value, np.ndarray) for value in c.times], bool)
     varying = np.bincount(c.copy[array[c.occupancy] | array[c.latency]], minlength=len(c.flow)) > 0
     load = _constant(graph, c, np.where(varying, 0, windows))
     for at in np.flatnonzero(varying & (windows > 0)).tolist():
-        flow, mine = int(c.flow[at]), slice(int(number[at]), None, int(copies[at]))
-        found = _pass(graph.flows[flow].copies[number[at]], np.arange(totals[at])[mine], load)
+        number_of, flow = int(c.flow[at]), graph.flows[int(c.flow[at])]
+        mine = flow.taken(int(number[at]), int(windows[at]))
+        found = _pass(flow.copies[number[at]], mine, load)
         for marks, times in zip((load.span, load.gate, load.tail), found, strict=True):
-            known = marks[flow]
-            marks[flow] = each = np.full(totals[at], known) if isinstance(known, int) else known
+            known = marks[number_of]
+            marks[number_of] = each = np.full(graph.images * flow.windows, known) if isinstance(known, int) else known
             each[mine] = times
     return load
 
@@ -111,13 +110,12 @@ def _totals(index: Times, amounts: Times, size: int) -> list[int]:
 
 
 def _dealt(graph: StageGraph, c: Columns, times: Times) -> list[int | Times]:
-    """For every flow, the greatest time in the copy that takes each window (copies take windows in turn); one number
-    where all copies agree."""
+    """For every flow, the greatest time in the copy that takes each window; one number where all copies agree."""
     most, found = np.maximum.reduceat(times, c.first[:-1]), list[int | Times]()
     for at, flow in enumerate(graph.flows):
-        copies, windows = most[c.flow == at], graph.images * flow.windows
+        copies = most[c.flow == at]
         alike = bool((copies == copies[0]).all())
-        found.append(int(copies[0]) if alike else np.tile(copies, -(-windows // len(copies)))[:windows])
+        found.append(int(copies[0]) if alike else np.resize(copies[flow.turns], graph.images * flow.windows))
     return found
 
 
@@ -179,7 +177,7 @@ def _path(graph: StageGraph, load: Load) -> int:
         issue = np.zeros(graph.images * flow.windows, np.int64)
         for edge in flow.inputs:
             issue = np.maximum(issue, _needed(ready[edge.producer], graph, edge))
-        issue = _rising(_gated(issue, gate, flow.ahead * len(flow.copies)))
+        issue = _rising(_gated(issue, gate, flow))
         ready.append(_rising(issue + span))
         end = max(end, int(ready[-1][-1]), _latest(issue, gate))
     return end
@@ -204,19 +202,43 @@ def _needed(ready: Times, graph: StageGraph, edge: Edge) -> Times:
     return needed.ravel()
 
 
-def _gated(issue: Times, gate: int | Times, ahead: int) -> Times:
-    """Issue times by x[j] = max(issue[j], x[j - ahead] + gate[j - ahead]), for all residues of `ahead` at once.
+def _gated(issue: Times, gate: int | Times, flow: Flow) -> Times:
+    """Issue times by x[j] = max(issue[j], x[i] + gate[i]), with i the window that must have left its gates, for all
+    chains of such windows at once.
 
-    With G the gates before a window in its residue class, x - G is a running maximum of issue - G.
+    With G the gates before a window in its chain, x - G is a running maximum of issue - G.
     """
-    if (issue[ahead:] >= (issue + gate)[:-ahead]).all():  # also true with at most `ahead` windows
+    late, before = _behind(flow, len(issue))
+    if (issue[late] >= (issue + gate)[before]).all():
         return issue
-    rows = -(-len(issue) // ahead)
-    x, g = np.zeros(rows * ahead, np.int64), np.zeros(rows * ahead, np.int64)
-    x[:len(issue)], g[:len(issue)] = issue, gate
-    before = np.zeros((rows, ahead), np.int64)
-    np.cumsum(g.reshape(rows, ahead)[:-1], axis=0, out=before[1:])
-    return (before + np.maximum.accumulate(x.reshape(rows, ahead) - before, axis=0)).ravel()[:len(issue)]
+    place = _chains(flow, len(issue))
+    x, g = np.zeros((2, *(int(each.max()) + 1 for each in place)), np.int64)
+    x[place], g[place] = issue, gate
+    gates = np.zeros_like(g)
+    np.cumsum(g[:-1], axis=0, out=gates[1:])
+    found: Times = (gates + np.maximum.accumulate(x - gates, axis=0))[place]
+    return found
+
+
+def _behind(flow: Flow, total: int) -> tuple[Times | slice, Times | slice]:
+    """The windows that wait for one to leave its gates, and those that they wait for."""
+    if len(flow.back) == 1:
+        return slice(int(flow.back[0]), None), slice(0, max(total - int(flow.back[0]), 0))
+    before = np.arange(total) - np.resize(flow.back, total)
+    late = np.flatnonzero(before >= 0)
+    return late, before[late]
+
+
+def _chains(flow: Flow, total: int) -> tuple[Times, Times]:
+    """(place, chain) of every window: each waits for the one at the place before in its chain."""
+    if flow.deal is None:
+        return np.divmod(np.arange(total), int(flow.back[0]))
+    takers = np.resize(flow.deal.copy[flow.deal.entry], total)
+    order, counts = np.argsort(takers, kind="stable"), np.bincount(takers)
+    number = np.zeros(total, np.int64)  # of a window among those of its copy
+    number[order] = np.arange(total) - np.repeat(starts(counts)[:-1], counts)
+    place, rest = np.divmod(number, flow.ahead)
+    return place, takers * flow.ahead + rest
 
 
 # -- conservation ---------------------------------------------------------------------------------------------------
@@ -259,13 +281,12 @@ def _each(flow: Flow, law: str, found: Times, least: Times, start: int = 0) -> N
 
 def _counts(graph: StageGraph, trace: Trace, load: Load) -> None:
     for number, flow in enumerate(graph.flows):
-        total, copies = graph.images * flow.windows, len(flow.copies)
+        total, taken = graph.images * flow.windows, flow.counts(graph.images).tolist()
         for label, marks in (("issued", trace.issued[number]), ("done", trace.done[number])):
             _law(marks.shape == (total,), f"{label}: flow {flow.name} must have ({total},) windows, not {marks.shape}")
         for copy, counts in enumerate(trace.executed[number]):
-            mine = len(range(copy, total, copies))
-            if counts != [mine] * len(flow.copies[copy]):
-                _stages(flow, copy, counts, mine)
+            if counts != [taken[copy]] * len(flow.copies[copy]):
+                _stages(flow, copy, counts, taken[copy])
     work = [int(trace.busy[server]) if server in load.processes else held for server, held in enumerate(load.work)]
     for label, found, right in (("served", trace.served, load.visits), ("busy", trace.busy, work)):
         wrong = np.flatnonzero(found != np.array(right, np.int64))
@@ -293,8 +314,11 @@ def _stream(graph: StageGraph, trace: Trace, load: Load, number: int, flow: Flow
     _law(int(issued[0]) >= 0, f"issued: flow {flow.name} must start at 0 or later, not {int(issued[0])}")
     _each(flow, "issued in order", issued, issued[:-1], 1)
     _each(flow, "done no sooner than its stages take", done, issued + load.span[number])
-    ahead, left = flow.ahead * len(flow.copies), issued + load.gate[number]
-    _each(flow, f"issued after the window {ahead} before it left its gates", issued, left[:-ahead], ahead)
+    left = issued + load.gate[number]
+    late, before = _behind(flow, len(issued))
+    least = np.zeros_like(issued)
+    least[late] = left[before]
+    _each(flow, f"issued after the window that its copy took {flow.ahead} before it left its gates", issued, least)
     return _rising(left)
 
 

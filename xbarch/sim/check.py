@@ -38,6 +38,7 @@ def check(graph: StageGraph) -> None:
         _rule(flow.windows >= 1, f"{name} must have at least 1 window, not {flow.windows}")
         _rule(flow.ahead >= 1, f"{name} must run at least 1 window ahead, not {flow.ahead}")
         _rule(len(flow.copies) >= 1, f"{name} has no copy")
+        _deal(flow)
         for edge in flow.inputs:
             _rule(0 <= edge.producer < number, f"{name} must read a flow before {number}, not flow {edge.producer}")
             _edge(flow, edge, graph.flows[edge.producer])
@@ -171,6 +172,18 @@ def _amount(value: int | NDArray[np.int64], windows: int) -> str:
         return (f"{value.dtype}{list(value.shape)}, must be one integer for each of {windows} windows of one or more "
                 "images")
     return f"{int(value.min())}, must be at least 0" if value.min() < 0 else ""
+
+
+def _deal(flow: Flow) -> None:
+    """Every window is for one of the copies, and every copy has one."""
+    deal, name = flow.deal, f"flow {flow.name}"
+    if deal is None:
+        return
+    for label, numbers, size in (("entry", deal.entry, flow.windows), ("copy", deal.copy, len(flow.copies))):
+        _rule(numbers.shape == (size,) and numbers.dtype.kind in "iu" and int(numbers.min()) >= 0,
+              f"{name}: deal.{label} must be {size} integers of at least 0, not {numbers.dtype}{list(numbers.shape)}")
+    _rule(np.array_equal(np.unique(deal.entry), np.arange(len(flow.copies))),
+          f"{name}: each of its {len(flow.copies)} copies must take a window, and no other")
 
 
 def _edge(flow: Flow, edge: Edge, producer: Flow) -> None:

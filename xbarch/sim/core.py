@@ -246,7 +246,7 @@ class Core:
             window = stream.issued
             stream.issued += 1
             stream.issued_at[window] = int(self.env.now)
-            token = Token(stream, stream.copies[window % len(stream.copies)], window)
+            token = Token(stream, stream.copies[stream.turns[window % len(stream.turns)]], window)
             if token.gates:
                 stream.open_gates.add(window)
             for stage in token.copy.roots:
@@ -255,8 +255,9 @@ class Core:
     def blocked(self, stream: Stream) -> str:
         """What the next window of a flow waits for; empty if nothing."""
         window = stream.issued
-        if window - stream.limit in stream.open_gates:
-            return f"window {window - stream.limit} to leave its copy"
+        before = window - stream.back[window % len(stream.back)]
+        if before in stream.open_gates:
+            return f"window {before} to leave its copy"
         image, phase = divmod(window, stream.windows)
         for producer, need in zip(stream.producers, stream.inputs, strict=True):
             wanted = image * producer.windows + need[1][phase]

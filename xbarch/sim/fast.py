@@ -135,7 +135,13 @@ def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections
     windows = graph.images * sum(flow.windows for flow in graph.flows)
     taken = np.bincount(c.copy[c.taker], minlength=len(c.flow))
     widest = int((2 * np.diff(c.first) + taken).max()) + 2
+    turns, back = [flow.turns for flow in graph.flows], [flow.back for flow in graph.flows]
+    at, sizes = (np.split(each, [len(c.times), -len(back)]) for each in _places([*c.times, *turns, *back]))
     made = {**_stages(graph, c, ahead), **_flows(graph), **_pools(graph, c),
+            "VALUES": _joined([*c.times, *turns, *back]),
+            "HELD": at[0][c.occupancy], "HELD_N": sizes[0][c.occupancy],
+            "DELAY": at[0][c.latency], "DELAY_N": sizes[0][c.latency],
+            "ENTRY": at[1], "ENTRY_N": sizes[1], "BEHIND": at[2], "BEHIND_N": sizes[2],
             "COPY_FIRST": c.first, "COPY_FLOW": c.flow,
             "COPY_GATES": np.bincount(c.copy[c.gate], minlength=len(c.flow)), "SPARE": _none(len(c.flow))}
     made |= {name: windows for name in ("ISSUED_AT", "DONE_AT", "STATE")}
@@ -170,11 +176,9 @@ def _expected(graph: StageGraph) -> tuple[int, int]:
 def _stages(graph: StageGraph, c: Columns, ahead: bool) -> Sections:
     number, follow = len(c.server), np.argsort(c.after, kind="stable")
     keeps = _among(c.taker, number)[c.after]
-    at, sizes = _places(c.times)
     return {
         "SERVER": c.server, **_queues(graph, c), "GATE": c.gate, "BEFORE": np.bincount(c.later, minlength=number),
-        "HELD": at[c.occupancy], "HELD_N": sizes[c.occupancy], "DELAY": at[c.latency], "DELAY_N": sizes[c.latency],
-        "VALUES": _joined(c.times), "NEXT_AT": _begins(c.after, number), "NEXT": c.later[follow],
+        "NEXT_AT": _begins(c.after, number), "NEXT": c.later[follow],
         "ROOM_AT": _begins(c.taker, number), "ROOM_POOL": c.pool, "ROOM_AMOUNT": c.amount,
         "KEEPS_AT": _begins(c.later[keeps], number), "KEEPS": c.after[keeps], "EXECUTED": number,
         "AHEAD": _alone(graph, c, keeps, ahead), "ASKED": number, "ASKED_WINDOW": number}
@@ -214,8 +218,7 @@ def _flows(graph: StageGraph) -> Sections:
     totals = np.array([f.windows * graph.images for f in flows], np.int64)
     return {
         "FLOW_WINDOWS": [f.windows for f in flows], "FLOW_TOTAL": totals,
-        "FLOW_COPIES": [len(f.copies) for f in flows], "FLOW_COPY": starts(lengths([f.copies for f in flows])),
-        "FLOW_LIMIT": [f.ahead * len(f.copies) for f in flows], "FLOW_AT": starts(totals),
+        "FLOW_COPY": starts(lengths([f.copies for f in flows])), "FLOW_AT": starts(totals),
         "IN_AT": starts(lengths([f.inputs for f in flows])),
         "OUT_AT": _begins(producer, len(flows)), "OUT": np.argsort(producer, kind="stable"),
         **{name: len(flows) for name in ("ISSUED", "DONE", "GATED")},

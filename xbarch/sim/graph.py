@@ -1,14 +1,14 @@
 """The stage graph: plain data that says what a run does. Knows no hardware; engines interpret it.
 
-A *flow* is the stream of one layer's tokens (output windows), `windows` per image, dealt round robin to its
-R copies: window j of the whole run goes to copy j mod R. A token passes the stages of its copy: a stage starts
-when all stages in `after` have delivered, queues at its server, holds it for `occupancy` and delivers
+A *flow* is the stream of one layer's tokens (output windows), `windows` per image, which its R copies take: in turn,
+so that window j of the whole run goes to copy j mod R, or as a `Deal` says. A token passes the stages of its copy: a
+stage starts when all stages in `after` have delivered, queues at its server, holds it for `occupancy` and delivers
 `latency` after its grant. A token is done when all its stages have delivered.
 
 Window j of a flow is issued, in order, when
   * every input edge has delivered its first need[j] windows (counted in order, per image),
   * every consumer's buffer has a free slot: for the edge to consumer c, j < released_c + capacity,
-  * the window `ahead` * R before it has left its gate stages (their occupancy is over).
+  * the window that its copy took `ahead` windows before it has left its gate stages (their occupancy is over).
 A consumer's window r, once its gate stages are over (in order), releases the producer's first release[r]
 windows of that image.
 
@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.sim.columns import Columns, columns
+from xbarch.sim.columns import Columns, Ints, columns
 
 # A server as a SimPy process: returns a generator of events, given (simpy.Environment, xbarch.sim.unit.Queue).
 Process = Callable[[Any, Any], Iterator[Any]]
@@ -79,9 +79,22 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class Deal:
+    """Which copies take the windows of an image, where they do not take them in turn.
+
+    entry: int64 [windows], the entry of `Flow.copies` that takes each window; each takes one at least. copy: int64
+    [entries], the copy to which each entry belongs: a copy whose windows go different ways has an entry for each way,
+    with the same servers.
+    """
+
+    entry: Ints
+    copy: Ints
+
+
+@dataclass(frozen=True)
 class Flow:
     """A layer's stream of tokens. copies[c] lists the stages of copy c (topologically ordered). part_of: the flow with
-    which it is counted, where it does a share of that flow's work."""
+    which it is counted, where it does a share of that flow's work. deal: None where copies take windows in turn."""
 
     name: str
     windows: int
@@ -89,6 +102,35 @@ class Flow:
     inputs: tuple[Edge, ...] = ()
     ahead: int = 2
     part_of: str = ""
+    deal: Deal | None = None
+
+    @property
+    def turns(self) -> Ints:
+        """Entries of `copies` in the order in which they take windows, over and over."""
+        return np.arange(len(self.copies)) if self.deal is None else self.deal.entry
+
+    @cached_property
+    def back(self) -> Ints:
+        """How many windows before each window lies the one that its copy took `ahead` windows before, over and over."""
+        if self.deal is None:
+            return np.array([self.ahead * len(self.copies)], np.int64)
+        takers = np.tile(self.deal.copy[self.deal.entry], self.ahead + 1)  # every copy takes one or more per image
+        order = np.argsort(takers, kind="stable")
+        found = np.zeros(len(takers), np.int64)
+        found[order[self.ahead:]] = order[self.ahead:] - order[:-self.ahead]
+        return found[-self.windows:]
+
+    def counts(self, images: int) -> Ints:
+        """How many windows of a run each entry of `copies` takes."""
+        turns, size = self.turns, len(self.copies)
+        whole, rest = divmod(images * self.windows, len(turns))
+        return whole * np.bincount(turns, minlength=size) + np.bincount(turns[:rest], minlength=size)
+
+    def taken(self, entry: int, count: int) -> Ints:
+        """The first `count` windows that an entry of `copies` takes."""
+        places = np.flatnonzero(self.turns == entry)
+        turn, place = np.divmod(np.arange(count, dtype=np.int64), len(places))
+        return turn * len(self.turns) + places[place]
 
 
 @dataclass(frozen=True)

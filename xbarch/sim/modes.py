@@ -89,7 +89,8 @@ def _repeated(flow: Flow, graph: StageGraph) -> Flow:
         shift: Ints = np.arange(images, dtype=np.int64)[:, None] * windows
         return replace(edge, need=(shift + edge.need).ravel(), release=(shift + edge.release).ravel())
 
+    deal = None if flow.deal is None else replace(flow.deal, entry=np.tile(flow.deal.entry, images))
     copies = tuple(tuple(replace(s, occupancy=tiled(s.occupancy), latency=tiled(s.latency),
                                  actions=tuple((name, tiled(count)) for name, count in s.actions))
                          for s in stages) for stages in flow.copies)
-    return replace(flow, windows=images * flow.windows, copies=copies, inputs=tuple(map(after, flow.inputs)))
+    return replace(flow, windows=images * flow.windows, copies=copies, inputs=tuple(map(after, flow.inputs)), deal=deal)

@@ -118,10 +118,9 @@ def _bounds(graph: StageGraph, short: StageGraph, trace: Trace, least: tuple[int
         if found.count(name).tolist() != _difference(long, rest, of):
             raise ConservationError(f"a run broke a law of conservation: a period of {found.images} images must have "
                                     f"the {of} of its images")
-    copies = [(flow, number, counts) for flow, each in zip(graph.flows, trace.executed, strict=True)
-              for number, counts in enumerate(each)]
-    for flow, number, counts in copies:
-        mine = len(range(number, graph.images * flow.windows, len(flow.copies)))
+    copies = [(flow, number, mine, counts) for flow, each in zip(graph.flows, trace.executed, strict=True)
+              for number, (mine, counts) in enumerate(zip(flow.counts(graph.images).tolist(), each, strict=True))]
+    for flow, number, mine, counts in copies:
         if counts != [mine] * len(counts):
             raise ConservationError(f"a run broke a law of conservation: executed: flow {flow.name} copy {number} must "
                                     f"run {mine} windows, not {counts}")

@@ -120,7 +120,7 @@ class _View:
         at, state = self["FLOW_AT"], self["STATE"]
         marks = [state[a + low:a + high] for a, low, high in zip(at, self.low, self["ISSUED"], strict=False)]
         late = self["ASKED"] >= self.now
-        return [self.first % self["FLOW_COPIES"], done, gated[self.reads], issued, self.low - self.first, *marks,
+        return [self.first % self["ENTRY_N"], done, gated[self.reads], issued, self.low - self.first, *marks,
                 self["FREED"] - self.first[self["PRODUCER"]], self["ROOM"], self["LACKS"], self["CALLED"],
                 self._left(self["FREE"]), late, self._left(self["ASKED"]),
                 np.where(late, self["ASKED_WINDOW"] - self.first[self.stage_flow], 0)]

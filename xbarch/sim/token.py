@@ -92,7 +92,7 @@ class Stream:
         self.releases = [e.release.tolist() for e in flow.inputs]
         self.capacity = [e.capacity for e in flow.inputs]
         self.issued = 0
-        self.limit = flow.ahead * len(flow.copies)
+        self.turns, self.back = flow.turns.tolist(), flow.back.tolist()
         self.done, self.gated = Prefix(), Prefix()
         self.freed = [0] * len(flow.inputs)
         self.producers: list[Stream] = []

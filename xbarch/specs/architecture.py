@@ -5,37 +5,18 @@ Quantities carry units in the YAML and are integers here: ps, aJ, µW, nm², bit
 """
 
 # Annotations are not postponed here: pydantic would compile each of hundreds anew at every start.
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from xbarch.specs.fields import Name, Ratio, Source, Text
 from xbarch.specs.model import Spec
+from xbarch.specs.pipeline import ACTIONS, NEAR, Pipeline, SharedUnit, Stage
 from xbarch.units import Area, Bandwidth, Energy, Frequency, Length, Memory, Power, Time
-
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
-Text = Annotated[str, Field(min_length=1, max_length=600)]
-Source = Annotated[str, Field(min_length=3, max_length=600,
-                              description="Citation: paper and table or section, or 'assumed: why'.")]
-
-
-def _ratio(value: object) -> object:
-    """A positive whole number or a fraction such as "1/4", kept as text in lowest terms."""
-    text = str(value)
-    if isinstance(value, bool) or len(text) > 24:
-        raise ValueError(f"must be a whole number or a fraction such as 1/4, not {text[:40]!r}")
-    try:
-        ratio = Fraction(text) if "." not in text and "e" not in text.lower() else None
-    except (ValueError, ZeroDivisionError):
-        ratio = None
-    if ratio is None or not 0 < ratio <= 10**7:
-        raise ValueError(f"must be a whole number from 1 to 10,000,000 or a fraction such as 1/4, not {text!r}")
-    return str(ratio)
-
-
-Ratio = Annotated[str, BeforeValidator(_ratio), Field(json_schema_extra={"type": ["integer", "string"]})]
 
 
 class OperationUnit(Spec):
@@ -157,6 +138,7 @@ class Buffer(Spec):
     size: Memory = Field(ge=1)
     access_bits: int = Field(ge=1, le=65536)
     access: Time = Field(ge=1)
+    ports: int = Field(1, ge=1, le=1024, description="accesses at a time, each to a memory of its own")
     ideal: bool = False
     source: Source
 
@@ -168,6 +150,7 @@ class GlobalBuffer(Spec):
     size: Memory = Field(ge=1)
     access_bits: int = Field(ge=1, le=65536)
     access: Time = Field(ge=1)
+    ports: int = Field(1, ge=1, le=1024, description="accesses at a time, each to a memory of its own")
     ideal: bool = False
     source: Source
 
@@ -188,6 +171,8 @@ class NetworkSpec(Spec):
     options: dict[str, Any] = Field(default_factory=dict)
     link_bits: int = Field(ge=1, le=4096)
     clock: Frequency = Field(ge=1)
+    planes: int = Field(1, ge=1, le=1024, description="networks side by side that share the packets: so many times the "
+                                                      "links, routers and queues")
     router_latency: Time
     queue: int | None = Field(None, ge=1, le=10**9, description="flits that the queue behind a link holds; none: no "
                                                                 "limit")
@@ -332,47 +317,6 @@ class Component(Spec):
         return round(Fraction(self.power * self.per, self.actions))
 
 
-class Stage(Spec):
-    """One step a window passes. `role` says what happens; who serves it are the components that are paid for what it
-    does (`xbarch.machine.payers.serving`).
-
-    latency: time from grant to result where it is fixed; on a machine with slots results come on whole slots.
-    For role compute it is added to the crossbars' occupancy.
-    """
-
-    role: Literal["read", "transfer", "compute", "merge", "activate", "write"]
-    latency: Time
-    note: Text | None = None
-    source: Source
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_no_unit(cls, value: object) -> object:
-        if isinstance(value, dict) and "unit" in value:
-            raise ValueError("unit: must be left out: a stage is served by the components that are paid for its "
-                             "actions (read and write: edram_access, transfer: bus_transfer, compute: cell_read, "
-                             "merge: merge_add, activate: activation)")
-        return value
-
-
-class Pipeline(Spec):
-    """slot: results and crossbar occupancies are rounded up to whole slots (0: no slots). ahead: windows a
-    copy may have between issue and the end of its crossbars' work (2: input registers double buffered)."""
-
-    slot: Time
-    ahead: int = Field(ge=1, le=1024)
-    stages: list[Stage] = Field(min_length=6, max_length=6)
-    source: Source
-
-    @model_validator(mode="after")
-    def _each_role_once(self) -> "Pipeline":
-        roles = [stage.role for stage in self.stages]
-        wanted = ["read", "transfer", "compute", "merge", "activate", "write"]
-        if roles != wanted:
-            raise ValueError(f"stages: the roles must be {', '.join(wanted)}, in this order, not {', '.join(roles)}")
-        return self
-
-
 class Architecture(Spec):
     """A whole accelerator."""
 
@@ -391,6 +335,9 @@ class Architecture(Spec):
     network: NetworkSpec
     off_chip: OffChip
     pipeline: Pipeline
+    units: dict[Name, SharedUnit] = Field(default={}, max_length=32, description="hardware that crossbars, IMAs or "
+                                          "tiles share, by names that stages give; none: nothing is shared but what "
+                                          "a tile has")
     datapath: Encoding | None = Field(None, description="none: each workload's own")
     components: dict[Name, Component] = Field(min_length=1, max_length=200)
     processes: dict[Unit, Served] = Field(
@@ -404,9 +351,64 @@ class Architecture(Spec):
             if component.gated and component.level != "ima" and name not in _SERVING:
                 raise ValueError(f"components.{name}.gated: must be false at level {component.level}; gated are "
                                  f"components of level ima, and {', '.join(_SERVING)}")
+        for name, unit in self.units.items():
+            if wrong := self._unfit(name, unit):
+                raise ValueError(f"units.{name}{wrong}")
+        for number, stage in enumerate(self.pipeline.stages):
+            if stage.unit is not None and stage.unit not in self.units:
+                raise ValueError(f"pipeline.stages.{number}.unit: must be one of `units` "
+                                 f"({', '.join(self.units) or 'there is none'}), not {stage.unit}")
         if self.crossbars > 10**8:
             raise ValueError(f"hierarchy: must make at most 100,000,000 crossbars, not {self.crossbars:,}")
         return self
+
+    def _unfit(self, name: str, unit: SharedUnit) -> str:
+        """What is wrong with a shared unit on this machine, in words that follow its name; empty if nothing is."""
+        served = [stage for stage in self.pipeline.stages if stage.unit == name]
+        roles = [stage.role for stage in served]
+        if name in get_args(Unit):
+            return f": must have another name than {name}, which is a part that every tile or chip has"
+        if not served:
+            return ": serves nobody; name it as the `unit` of a stage in pipeline.stages, or leave it out"
+        if unit.level in ("crossbar", "ima"):
+            if far := next((role for role in roles if role not in NEAR), ""):
+                return f".level: must be tile or chip, where {far} takes place, not {unit.level}"
+            if unit.serves * self.shared_by(unit.level) > self.crossbars_per_tile:
+                return (f".serves: must leave its crossbars within a tile of {self.crossbars_per_tile}, not "
+                        f"{unit.serves}; a unit of several tiles has level tile")
+        if "convert" in roles:
+            return self._unlike_converters(unit, roles)
+        if "drive" in roles and unit.time is None:
+            return ": needs the time of an action, of one driver driving one word line"
+        return ""
+
+    def _unlike_converters(self, unit: SharedUnit, roles: Sequence[str]) -> str:
+        """What of a shared unit contradicts the machine's converters, in words that follow its name."""
+        for key, where in (("count", "crossbar.adcs_per_crossbar"), ("time", "crossbar.conversion"),
+                           ("action", "the sensing unit"), ("bits", "crossbar.adc_bits")):
+            if getattr(unit, key) is not None:
+                return f".{key}: must be left out of converters, of which {where} says it"
+        if set(roles) != {"convert"}:
+            return f": must serve stages of role convert alone, not {' and '.join(dict.fromkeys(roles))}"
+        made = self.converters(unit)
+        return "" if made.denominator == 1 else (
+            f": must have whole converters, not {made}: as many as crossbar.adcs_per_crossbar "
+            f"({self.crossbar.adcs_per_crossbar}) makes for the {unit.serves * self.shared_by(unit.level):,} crossbars "
+            "that share them")
+
+    def action(self, stage: Stage) -> str:
+        """What a stage's work is counted and paid as."""
+        unit = self.units.get(stage.unit or "")
+        return (unit and unit.action) or ACTIONS[stage.role]
+
+    def shared_by(self, level: str) -> int:
+        """Crossbars of one crossbar, IMA, tile or chip."""
+        return {"crossbar": 1, "ima": self.hierarchy.crossbars_per_ima, "tile": self.crossbars_per_tile,
+                "chip": self.crossbars}[level]
+
+    def converters(self, unit: SharedUnit) -> Fraction:
+        """Converters that those whom a unit serves share."""
+        return Fraction(self.crossbar.adcs_per_crossbar) * unit.serves * self.shared_by(unit.level)
 
     @property
     def crossbars_per_tile(self) -> int:

@@ -42,11 +42,12 @@ class Memo:
 
 class Buffer(Scaling[BufferOptions]):
     """Price for buffer.size, or for the model's own `size`. An access keeps its time; the port's rate follows
-    `buffer.access`."""
+    `buffer.access`. Several ports are as many memories side by side, each of its share of the size; an access then
+    costs no less than of a single memory, nor does the whole take less area, as wires from the banks are not known."""
 
     kind: ClassVar[str] = "buffer"
     Options: ClassVar[type[Options]] = BufferOptions
-    follows: ClassVar[frozenset[str]] = frozenset({"buffer", "access_bits", "access"})
+    follows: ClassVar[frozenset[str]] = frozenset({"buffer", "access_bits", "access", "ports"})
 
     @abstractmethod
     def look(self, size: int, width: int, banks: int) -> Memo:
@@ -56,20 +57,30 @@ class Buffer(Scaling[BufferOptions]):
             InputError: the model has no such memory.
         """
 
-    def port(self, p: Point) -> tuple[int, int, int]:
-        """Size, bits of an access and its time of the memory of a machine that the price is for."""
-        return p.buffer, p.access_bits, p.access
+    def port(self, p: Point) -> tuple[int, int, int, int]:
+        """Size, bits of an access, its time and ports of the memory of a machine that the price is for."""
+        return p.buffer, p.access_bits, p.access, p.ports
+
+    def memory(self, size: int, width: int, ports: int) -> Memo:
+        """All memories of so many ports: the energy of an access to one, area and leakage of all."""
+        one = self.look(-(-size // 8), width, self.options.banks)
+        if ports == 1:
+            return one
+        each = self.look(-(-size // (8 * ports)), width, self.options.banks)
+        return Memo(max(one.energy, each.energy, key=float), *(
+            max(Fraction(one_), ports * Fraction(each_)) for one_, each_ in (
+                (one.area, each.area), (one.leakage, each.leakage))))
 
     def scale(self, written: Price, of: Point, at: Point) -> Price:
-        o, (size, width, time), (old, before, once) = self.options, self.port(at), self.port(of)
+        o, (size, width, time, ports), (old, before, once, port) = self.options, self.port(at), self.port(of)
         size, old = size if o.size is None else o.size, old if o.of is None else o.of
         width, before = (width, before) if o.width is None else (o.width, o.width)
         if o.replace:
             return self._replaced(written, self.look(-(-size // 8), width, o.banks))
-        faster = written.times(delay=Fraction(time, once)) if once else written
-        if (size, width) == (old, before):
+        faster = written.times(delay=Fraction(time * port, once * ports)) if once else written
+        if (size, width, ports) == (old, before, port):
             return faster
-        new, known = self.look(-(-size // 8), width, o.banks), self.look(-(-old // 8), before, o.banks)
+        new, known = self.memory(size, width, ports), self.memory(old, before, port)
         return faster.times(*(Fraction(a) / Fraction(b) for a, b in (
             (new.energy, known.energy), (new.area, known.area), (new.leakage, known.leakage))))
 
@@ -160,7 +171,7 @@ class GlobalSram(CactiHp):
     summary: ClassVar[str] = "cacti_sram_hp for the buffer that the tiles of a chip share"
     follows: ClassVar[frozenset[str]] = frozenset({"shared"})
 
-    def port(self, p: Point) -> tuple[int, int, int]:
+    def port(self, p: Point) -> tuple[int, int, int, int]:
         return p.shared
 
 

@@ -29,18 +29,19 @@ class Router(Relative):
     """Queues at each port, and a matrix crossbar between ports."""
 
     name: ClassVar[str] = "router"
-    summary: ClassVar[str] = "a router: half of it queues, half of it its switch, by ports and width"
+    summary: ClassVar[str] = "routers: half of each queues, half of it its switch, by ports, width and number"
     provenance: ClassVar[str] = (
         "queues by ports, flits and bits; a matrix crossbar's area by the square of ports times bits, its energy per "
         "bit by its length, ports times bits (Orion: Wang et al., MICRO 2002); assumed: at the written width half of "
         "area and energy is in the queues, four ports of a router lead to others, and an unlimited queue costs what "
-        "the written one does")
-    follows: ClassVar[frozenset[str]] = frozenset({"link_bits", "clock", "queue", "concentration"})
+        "the written one does; networks side by side by their number, as Balfour and Dally, ICS 2006, "
+        "replicate a concentrated mesh")
+    follows: ClassVar[frozenset[str]] = frozenset({"link_bits", "clock", "queue", "concentration", "planes"})
 
     def ratios(self, of: Point, at: Point) -> Ratios:
         bits, ports = Fraction(at.link_bits, of.link_bits), Fraction(4 + at.concentration, 4 + of.concentration)
         deep = Fraction(at.queue, of.queue) if at.queue and of.queue else Fraction(1)
-        number = Fraction(of.concentration, at.concentration)  # of routers per tile
+        number = Fraction(of.concentration * at.planes, at.concentration * of.planes)  # of routers per tile
         queues, switch = bits * ports * deep, (bits * ports) ** 2
         return Ratios(
             area=number * (queues + switch) * _HALF, energy=bits * (1 + bits * ports) * _HALF, count=number,

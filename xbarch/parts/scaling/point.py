@@ -31,14 +31,18 @@ class Point:
     buffer: int
     access_bits: int
     access: int
-    shared: tuple[int, int, int]
-    """Size, bits of an access and its time of the buffer that a chip's tiles share; zeros: there is none."""
+    ports: int
+    """Accesses to a tile's buffer at a time."""
+    shared: tuple[int, int, int, int]
+    """Size, bits of an access, its time and ports of the buffer that a chip's tiles share; zeros: there is none."""
     wires: int
     bandwidth: int
     """Of a tile's bus, bit/s."""
     link_bits: int
     clock: int
     """Of the network, Hz."""
+    planes: int
+    """Networks side by side."""
     queue: int
     """Flits behind a link; 0: no limit."""
     concentration: int
@@ -65,9 +69,9 @@ PATHS = {
     "adc_bits": "crossbar.adc_bits", "adcs": "crossbar.adcs_per_crossbar", "conversion": "crossbar.conversion",
     "crossbars": "hierarchy.crossbars_per_ima", "imas": "hierarchy.imas_per_tile",
     "weight_bits": "precision.weight_bits", "input_bits": "precision.input_bits", "buffer": "buffer.size",
-    "access_bits": "buffer.access_bits", "access": "buffer.access", "shared": "global_buffer",
+    "access_bits": "buffer.access_bits", "access": "buffer.access", "ports": "buffer.ports", "shared": "global_buffer",
     "wires": "bus.wires", "bandwidth": "bus.bandwidth",
-    "link_bits": "network.link_bits", "clock": "network.clock", "queue": "network.queue",
+    "link_bits": "network.link_bits", "clock": "network.clock", "planes": "network.planes", "queue": "network.queue",
     "concentration": "network.options", "off_chip": "off_chip.bandwidth", "node": "node",
 }
 """The field of an architecture behind each attribute. `cadence` has none: it follows from several."""

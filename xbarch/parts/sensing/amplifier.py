@@ -81,6 +81,8 @@ class SenseAmplifier(Sensing[AmplifierOptions]):
     def each(self, work: Work) -> Ints:
         """Mean over the phases; every digit has the same number of bit lines."""
         a, conversion = self.array, self.conversion
+        if a.elsewhere:
+            return a.slotted(np.full(len(work.columns), a.read, np.int64))
         turns = -(-np.minimum(work.columns, a.columns) * a.converters.denominator // a.converters.numerator)
         return a.slotted(a.read - -turns * conversion.numerator // conversion.denominator)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
+import numpy as np
+
 from xbarch.datapaths.records import Ints, Work
 from xbarch.specs.architecture import Crossbar
 from xbarch.specs.model import OptionsT, Plugin
@@ -37,17 +39,23 @@ class Array:
     """Bits per cell."""
     dac_bits: int = 1
     """Bits of an input that drive a word line in one phase."""
+    elsewhere: bool = False
+    """Whether sums are converted by shared converters for which windows queue: they are no part of the reads' time."""
 
     @classmethod
-    def of(cls, crossbar: Crossbar, slot: int) -> Array:
+    def of(cls, crossbar: Crossbar, slot: int, elsewhere: bool = False) -> Array:
         """The array of an architecture's crossbar, on a machine with slots of `slot` ps (0: no slots)."""
         unit = crossbar.operation_unit
         return cls(columns=crossbar.columns, read=unit.read if unit else crossbar.read, conversion=crossbar.conversion,
                    converters=Fraction(crossbar.adcs_per_crossbar), bits=crossbar.adc_bits, slot=slot,
-                   rows=unit.rows if unit else crossbar.rows, cell_bits=crossbar.cell_bits, dac_bits=crossbar.dac_bits)
+                   rows=unit.rows if unit else crossbar.rows, cell_bits=crossbar.cell_bits, dac_bits=crossbar.dac_bits,
+                   elsewhere=elsewhere)
 
     def converting(self, sums: Ints) -> Ints:
-        """Time (ps) that the crossbar's converters take for that many sums, one after another, rounded up."""
+        """Time (ps) that the crossbar's converters take for that many sums, one after another, rounded up; none where
+        they are converted elsewhere."""
+        if self.elsewhere:
+            return np.zeros_like(sums)
         return -(-sums * self.conversion * self.converters.denominator // self.converters.numerator)
 
     def slotted(self, times: Ints) -> Ints:

@@ -32,8 +32,10 @@ SECTIONS = (
     "VALUES",
     # of copies. COPY_FIRST: first stage. SPARE: first free token, -1: none
     "COPY_FIRST", "COPY_FLOW", "COPY_GATES", "SPARE",
-    # of flows. FLOW_COPY: first copy. FLOW_AT: first of its windows. DIRTY: flows that may issue
-    "FLOW_WINDOWS", "FLOW_TOTAL", "FLOW_COPIES", "FLOW_COPY", "FLOW_LIMIT", "FLOW_AT", "IN_AT", "OUT_AT", "OUT",
+    # of flows. FLOW_COPY: first copy. FLOW_AT: first of its windows. DIRTY: flows that may issue. ENTRY: of each window
+    # its copy, BEHIND: how many windows before it lies the one that must have left its gates; both as HELD
+    "FLOW_WINDOWS", "FLOW_TOTAL", "FLOW_COPY", "ENTRY", "ENTRY_N", "BEHIND", "BEHIND_N", "FLOW_AT", "IN_AT", "OUT_AT",
+    "OUT",
     "ISSUED", "DONE", "GATED", "DIRTY", "IS_DIRTY",
     # of windows. STATE: flags IS_DONE, IS_GATED, IS_OPEN. GATED_AT: when it left its gates; DONE_BY, GATED_BY: when it
     # and all before it were done and had left
@@ -59,7 +61,7 @@ SECTIONS = (
  ROOM_POOL, ROOM_AMOUNT, KEEPS_AT, KEEPS, EXECUTED, AHEAD, ASKED, ASKED_WINDOW,
  VALUES,
  COPY_FIRST, COPY_FLOW, COPY_GATES, SPARE,
- FLOW_WINDOWS, FLOW_TOTAL, FLOW_COPIES, FLOW_COPY, FLOW_LIMIT, FLOW_AT, IN_AT, OUT_AT, OUT,
+ FLOW_WINDOWS, FLOW_TOTAL, FLOW_COPY, ENTRY, ENTRY_N, BEHIND, BEHIND_N, FLOW_AT, IN_AT, OUT_AT, OUT,
  ISSUED, DONE, GATED, DIRTY, IS_DIRTY,
  ISSUED_AT, DONE_AT, STATE, GATED_AT, DONE_BY, GATED_BY,
  PRODUCER, CONSUMER, CAPACITY, NEED, RELEASE, FREED, MARKS,

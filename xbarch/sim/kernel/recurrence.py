@@ -34,10 +34,10 @@ def recur(m: Memory, most: int) -> int:
 
 def ready(m: Memory, flow: int, window: int) -> int:
     """When a window is issued, given that all earlier windows of its flow were; -1 while that is not known."""
-    at, ahead = m[m[FLOW_AT] + flow] + window, m[m[FLOW_LIMIT] + flow]
+    at, behind = m[m[FLOW_AT] + flow] + window, value(m, m[m[BEHIND] + flow], m[m[BEHIND_N] + flow], window)
     time = m[m[ISSUED_AT] + at - 1] if window > 0 else 0
-    if window >= ahead:
-        time = max(time, m[m[GATED_AT] + at - ahead])
+    if window >= behind:
+        time = max(time, m[m[GATED_AT] + at - behind])
     image, phase = window // m[m[FLOW_WINDOWS] + flow], window % m[m[FLOW_WINDOWS] + flow]
     for edge in range(m[m[IN_AT] + flow], m[m[IN_AT] + flow + 1]):
         producer = m[m[PRODUCER] + edge]
@@ -71,7 +71,7 @@ def freeing(m: Memory, edge: int, count: int) -> int:
 
 def pass_through(m: Memory, flow: int, window: int, time: int) -> None:
     """Take a window through the stages of its copy, from its issue on. READY: when each stage is requested."""
-    copy = m[m[FLOW_COPY] + flow] + window % m[m[FLOW_COPIES] + flow]
+    copy = m[m[FLOW_COPY] + flow] + value(m, m[m[ENTRY] + flow], m[m[ENTRY_N] + flow], window)
     first, stop, asked = m[m[COPY_FIRST] + copy], m[m[COPY_FIRST] + copy + 1], m[READY] - m[m[COPY_FIRST] + copy]
     for stage in range(first, stop):
         m[asked + stage] = time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xbarch.sim.kernel.heaps import call
 from xbarch.sim.kernel.layout import *
-from xbarch.sim.kernel.stages import ask, crowded, settle
+from xbarch.sim.kernel.stages import ask, crowded, settle, value
 
 
 def finish(m: Memory, token: int) -> None:
@@ -76,8 +76,8 @@ def blocked(m: Memory, flow: int) -> bool:
     window = m[m[ISSUED] + flow]
     if window >= m[m[FLOW_TOTAL] + flow]:
         return True
-    ahead = m[m[FLOW_LIMIT] + flow]
-    if window >= ahead and m[m[STATE] + m[m[FLOW_AT] + flow] + window - ahead] & IS_OPEN:
+    behind = value(m, m[m[BEHIND] + flow], m[m[BEHIND_N] + flow], window)
+    if window >= behind and m[m[STATE] + m[m[FLOW_AT] + flow] + window - behind] & IS_OPEN:
         return True
     image, phase = window // m[m[FLOW_WINDOWS] + flow], window % m[m[FLOW_WINDOWS] + flow]
     for edge in range(m[m[IN_AT] + flow], m[m[IN_AT] + flow + 1]):
@@ -94,7 +94,7 @@ def issue(m: Memory, flow: int) -> bool:
     """Issue windows while inputs, buffers and gates allow; False if a table is full before that."""
     while not blocked(m, flow):
         window = m[m[ISSUED] + flow]
-        copy = m[m[FLOW_COPY] + flow] + window % m[m[FLOW_COPIES] + flow]
+        copy = m[m[FLOW_COPY] + flow] + value(m, m[m[ENTRY] + flow], m[m[ENTRY_N] + flow], window)
         first, stop = m[m[COPY_FIRST] + copy], m[m[COPY_FIRST] + copy + 1]
         token = place(m, copy)
         if token < 0:

@@ -1,0 +1,188 @@
+"""How a window passes the crossbars of one copy of a layer, stage by stage as the machine's pipeline has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xbarch.errors import InputError
+from xbarch.machine.units import Count, Shared, plain
+from xbarch.mapping.pack import Ints, Packed
+from xbarch.mapping.place import Part
+from xbarch.mapping.traffic import merging
+from xbarch.sim.graph import Stage
+from xbarch.specs import pipeline
+from xbarch.workload.graph import Layer
+
+if TYPE_CHECKING:
+    from xbarch.machine.compile import Compiler, Stages
+
+After = tuple[int, ...]  # stages of the copy that are waited for
+
+
+@dataclass(kw_only=True)
+class Passage:
+    """One copy while its stages are being assembled."""
+
+    compiler: Compiler
+    built: Stages
+    layer: Layer
+    packed: Packed
+    number: int
+
+    def assemble(self) -> None:
+        """Add every stage: the near ones in each part; those of the home tile, where the parts' sums meet; delivery."""
+        parts = self.compiler.plan.parts[self.layer.name][self.number]
+        for group in merging(self.packed, parts):
+            home, ends = group[0].tile, list[int]()
+            for part in group:
+                ends += self.send(part, home, self.near(part))
+            self.gather(group, home, tuple(ends))
+
+    def add(self, name: str, server: int, time: Count, latency: Count, after: After, **more: object) -> int:
+        """Add a stage of the layer."""
+        return self.built.add(Stage(f"{self.layer.name}/{name}", server, time, latency, after, **more))  # type: ignore[arg-type]
+
+    # -- in every tile that holds a part ----------------------------------------------------------------------------
+
+    def near(self, part: Part) -> After:
+        """Add a part's stages up to its sums; returns the last ones."""
+        stages = self.compiler.machine.stages
+        does: dict[str, Callable[[pipeline.Stage, Part, After], After]] = {
+            "read": self.bring, "transfer": self.bring, "drive": self.drive, "compute": self.compute,
+            "convert": self.convert}
+        done: dict[str, After] = {}
+        for stage in stages.near:
+            after = tuple(end for name in stages.before[stage.called] for end in done[name])
+            done[stage.called] = does[stage.role](stage, part, after)
+        return tuple(end for name in stages.ends for end in done[name])
+
+    def bring(self, stage: pipeline.Stage, part: Part, after: After) -> After:
+        """Read a part's inputs from the tile's eDRAM, or transfer them once over its bus; the last transfer is into the
+        input registers of all IMAs."""
+        m = self.compiler.machine
+        bits = self.packed.drivers(part.start, part.stop) * self.layer.input_bits
+        action, count, time = m.moving(stage, bits)
+        actions: tuple[tuple[str, Count], ...] = ((action, count),)
+        if stage.called == m.stages.last_in:
+            registered = self.packed.registered(*self.compiler.span(part)) * self.layer.input_bits
+            actions = (*actions, ("ir_access", -(-registered // m.edram_bits)))
+        server = self.compiler.at(stage, "bus" if stage.role == "transfer" else "edram", part.tile)
+        return (self.add(stage.called, server, time, m.late(stage, time), after, actions=actions),)
+
+    def drive(self, stage: pipeline.Stage, part: Part, after: After) -> After:
+        """Drive the word lines by drivers that crossbars share. The first read starts with its inputs; the last one
+        when all are driven."""
+        w, unit, action = self.packed.work, self.unit(stage), self.compiler.machine.architecture.action(stage)
+        counts = self.packed.by_crossbar(w.reads * w.rows)[..., part.start:part.stop]
+        assert unit.spec.time is not None
+        ends = []
+        for place, start, stop in unit.pieces(part):
+            mine = counts[..., start - part.start:stop - part.start]
+            time = unit.crossbars_time(mine, Fraction(unit.spec.time))
+            ends.append(self.add(stage.called, self.shared(unit, place, part), time, self.first(time) + stage.latency,
+                                 after, actions=((action, plain(mine.sum(axis=-1))),)))
+        return tuple(ends)
+
+    def compute(self, stage: pipeline.Stage, part: Part, after: After) -> After:
+        """Read the crossbars of a part, all of them together. Where converters are shared, a window's sums are held
+        until they are converted, one read at a time: its second read ends no sooner than the first is converted. So
+        what its crossbars are held for begins with the end of its first read, which takes place while the last sums of
+        the window before are converted."""
+        c, name = self.compiler, f"{self.layer.name}.{self.number}.tile{part.tile}.{part.slot}"
+        time, latency = c.times(self.packed, part)
+        actions, server = c.actions(self.packed, part), c.server("crossbar", name)
+        if not c.machine.stages.has("convert"):
+            return (self.add(stage.called, server, time, latency, after, gate=True, actions=actions),)
+        read = self.add("first_read", -1, 0, self.first_read(part) + self.packed.work.latency, after)
+        return (self.add(stage.called, server, time, stage.latency, (read,), gate=True, actions=actions,
+                         room=((c.pool(f"sums@{name}", 1), 1),)),)
+
+    def convert(self, stage: pipeline.Stage, part: Part, after: After) -> After:
+        """Convert the sums of a part at the converters that its crossbars share with others: done when the converters
+        are, and not before the last read's sums are made and converted."""
+        unit, counts, timed = self.unit(stage), *self.conversions
+        ends, last = list[int](), list[Count]()
+        for place, start, stop in unit.pieces(part):
+            time = unit.crossbars_time(timed[..., start:stop], self.packed.sensing.conversion)
+            last.append(self.first(time))
+            ends.append(self.add(stage.called, self.shared(unit, place, part), time, time + stage.latency, after,
+                                 actions=(("conversion", plain(counts[..., start:stop].sum(axis=-1))),)))
+        rest = self.compiler.times(self.packed, part)[0] - self.first_read(part) + latest(last) + stage.latency
+        return (*ends, self.add("last_read", -1, 0, rest, after))
+
+    def unit(self, stage: pipeline.Stage) -> Shared:
+        """The shared unit of a stage that has one."""
+        return self.compiler.machine.units[stage.unit or ""]
+
+    def shared(self, unit: Shared, place: str, part: Part) -> int:
+        """The server of a shared unit; where it is shared in fixed turns, a part's own."""
+        own = f"{place}.{self.layer.name}.{self.number}.{part.tile}.{part.slot}"
+        return self.compiler.server(unit.name, place if unit.queues else own)
+
+    @cached_property
+    def conversions(self) -> tuple[Ints, Ints]:
+        """Conversions of a window, [..., crossbars], and those that take time: that of a reference column is hidden."""
+        made, columns = self.packed.actions["conversion"], np.maximum(self.packed.work.columns, 1)
+        timed = made * np.minimum(columns, self.packed.sensing.array.columns) // columns
+        return self.packed.by_crossbar(made), self.packed.by_crossbar(timed)
+
+    @cached_property
+    def reads(self) -> Count:
+        """Reads of a window on the crossbar that has most, at least one."""
+        return plain(np.maximum(self.packed.by_crossbar(self.packed.work.reads).max(axis=-1), 1))
+
+    def first(self, time: Count) -> Count:
+        """The share of one read in the time for all reads of a window, rounded up."""
+        return -(-time // self.reads)
+
+    def first_read(self, part: Part) -> Count:
+        """How long a part's first read takes: the mean of its reads, rounded up."""
+        return self.first(self.compiler.times(self.packed, part)[0])
+
+    # -- in the tile where the sums meet ----------------------------------------------------------------------------
+
+    def send(self, part: Part, home: int, last: After) -> After:
+        """Send a part's sums to its home, if that is another tile; returns the last stages."""
+        c, m = self.compiler, self.compiler.machine
+        if part.tile == home:
+            return last
+        if len(last) > 1:
+            last = (self.add("sums", -1, 0, 0, last),)
+        width = self.packed.targets(part.start, part.stop) * m.sum_bits(self.layer)
+        hops, reached = m.network.tree(m.network.router(part.tile), [m.network.router(home)])
+        at, ends = reached[m.network.router(home)], list[int]()
+        for packet in m.packets(width):
+            links = c.links(self.built, self.layer, hops, packet, last[0])
+            ends.append(self.add("arrive", -1, 0, m.link_time(packet), (links[at] if at >= 0 else last[0],),
+                                 actions=(("flit_hop", m.flits(packet)),)))
+        return tuple(ends)
+
+    def gather(self, group: Sequence[Part], home: int, after: After) -> None:
+        """Add the partial sums of IMAs and tiles in the home tile, activate and deliver the outputs."""
+        c, m = self.compiler, self.compiler.machine
+        outputs = self.packed.targets(group[0].start, group[-1].stop)
+        adds = sum(self.packed.partial_sums(*c.span(p)) for p in group) - outputs
+        merges = m.stages.has("merge")
+        if adds and not merges:
+            raise InputError(
+                f"layer {self.layer.name} has {adds + outputs} partial sums for {outputs} outputs in a copy, and "
+                f"{m.architecture.name} has no stage that merges them; use taller crossbars, so that its "
+                f"{self.layer.rows} inputs fit the word lines of one IMA, or add a stage of role merge",
+                field="pipeline.stages")
+        for stage in merges:
+            action, time = m.operating(stage, adds)
+            after = (self.add(stage.called, c.at(stage, "tile_shift_add", home) if adds else -1, time,
+                              m.late(stage, time), after, actions=((action, adds), ("tile_or_access", outputs))),)
+        c.finish(self.built, self.layer, self.number, home, outputs, after)
+
+
+
+def latest(times: Sequence[Count]) -> Count:
+    """The longest of some times, of every window where they differ."""
+    return max(times) if all(isinstance(time, int) for time in times) else np.maximum.reduce(times)  # type: ignore
