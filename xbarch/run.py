@@ -157,7 +157,8 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
 
     packed, layers = pack_network(setup), setup.network.compute_layers
     rows = functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
-                             adc_bits="lossless" if lossless else None, sensing=setup.machine.sensing)
+                             adc_bits="lossless" if lossless else None,
+                             sensing=lambda layer: packed[layer.name].sensing)
     found = []
     for number, layer in enumerate(layers):
         if progress is not None:

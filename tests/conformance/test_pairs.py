@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rigs import fitted
 
 import xbarch
 from xbarch.conformance import Case, exact
@@ -126,7 +127,7 @@ def test_pair(name, kind):
     for case in cases:
         blocks = case.packed()
         exact(case, blocks)  # of sufficient resolution
-        unit = machine.sensing.adjusted(case.layer.weight_bits, case.layer.input_bits)
+        unit = fitted(machine.sensing, case.layer)
         done = run(blocks, case.layer, machine.geometry, case.x, None, unit)
         out, clips, drops = oracle(blocks, case, machine.architecture.crossbar)
         assert np.array_equal(done.out, out) and (done.clips, done.drops) == (clips, drops)

@@ -98,7 +98,9 @@ class Stream:
 class Contents:
     """What a block stores, and its decode list: k entries that say how bit lines are read back.
 
-    For every entry k: outputs[output[k]] += coefficient[k] * (digital sum of bit line column[k]).
+    For every entry k: outputs[output[k]] += coefficient[k] * (digital sum of bit line column[k]). A digital term adds a
+    multiple of the sum of the window's inputs that drive the block, which adders make and no bit line: for every j,
+    outputs[summed[j]] += factor[j] * (sum of the block's inputs).
     """
 
     cells: NDArray[np.integer[Any]]
@@ -109,6 +111,10 @@ class Contents:
     """[k]: output of the layer."""
     coefficient: Ints
     """[k]: integer factor."""
+    summed: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    """[j]: output that gets a digital term."""
+    factor: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    """[j]: integer factor of the sum of inputs. `INPUT_SUM` counts what the sums take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -224,4 +230,6 @@ class Projection:
     None: all are free."""
 
 
+INPUT_SUM = "input_sum"
+"""The action, in `Work.extra`, that adds an input to a digital sum of inputs."""
 Project = Callable[[Reals, Layer, Geometry, float], Projection]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.base import DataPath
-from xbarch.datapaths.records import Block, Contents, Geometry, Ints
+from xbarch.datapaths.records import INPUT_SUM, Block, Contents, Geometry, Ints
 from xbarch.errors import ContractError
 from xbarch.plugins.guard import asking, called, file_of, is_builtin
 from xbarch.workload.graph import Layer
@@ -147,7 +147,7 @@ def made(asked: Asked, number: int, block: Block) -> Contents:
         found = block.contents()
         if not isinstance(found, Contents):
             raise wrong(f"must return a Contents, not {type(found).__name__}")
-    arrays = {"cells": found.cells, "column": found.column, "output": found.output, "coefficient": found.coefficient}
+    arrays = {name: getattr(found, name) for name in ("cells", "column", "output", "coefficient", "summed", "factor")}
     for name, values in arrays.items():
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu":
             raise asked.wrong(f"block {number} must have {name} as an array of whole numbers, not "
@@ -164,7 +164,10 @@ def made(asked: Asked, number: int, block: Block) -> Contents:
     if found.column.size and not 0 <= int(found.column.min()) <= int(found.column.max()) < block.columns:
         raise asked.wrong(f"block {number} must decode its bit lines 0 to {block.columns - 1}, not {found.column.min()}"
                           f" to {found.column.max()}")
-    if strange := np.setdiff1d(found.output, block.targets).tolist():
+    if found.summed.ndim != 1 or found.summed.shape != found.factor.shape:
+        raise asked.wrong(f"block {number} must have as many factors of digital terms as outputs, not "
+                          f"{found.factor.shape} and {found.summed.shape}")
+    if strange := np.setdiff1d(np.concatenate([found.output, found.summed]), block.targets).tolist():
         raise asked.wrong(f"block {number} adds to output {strange[0]}, which is not one of its targets")
     return found
 
@@ -194,6 +197,7 @@ def contained(asked: Asked, packed: Sequence[Block], extra: dict[str, Ints], mos
     """The contents of every block keep the laws above, and what their decode lists fan out is counted: sums that go to
     several outputs take hardware, which `Work.extra` counts. most: of more
     blocks, about so many are looked at, evenly spread."""
+    summed = dict[bytes, int]()  # sets of inputs that digital terms sum, and how many
     fan, step, once = 0, -(-len(packed) // most), asked.path.stores_once
     for number, block in list(enumerate(packed))[::step]:
         contents = made(asked, number, block)
@@ -201,6 +205,12 @@ def contained(asked: Asked, packed: Sequence[Block], extra: dict[str, Ints], mos
         if not once:
             shared(asked, number, block, contents)
         fan += fanned(block, contents)
+        if len(contents.summed):
+            summed[np.sort(block.inputs).tobytes()] = block.rows
+    added = int(extra[INPUT_SUM].sum()) if INPUT_SUM in extra else 0
+    if added < sum(summed.values()):
+        raise asked.wrong(f"digital terms sum {sum(summed.values())} inputs; work must count each at least once per "
+                          f"output pixel, as extra[{INPUT_SUM!r}], not {added}")
     if fan and not any(counts.any() for counts in extra.values()):
         raise asked.wrong(f"bit lines fan out to {fan} outputs beside their first ones; work must count what that "
                           "takes in extra, which counts nothing")

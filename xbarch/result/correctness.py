@@ -88,7 +88,7 @@ def _seen(run: Run, drops: bool) -> dict[str, Seen]:
     if kept is None or (found := _read(kept, packed)) is None:
         _log.info("driving the stored activations of %s through the crossbars", network.name)
         with guard.asking(run.path, "contents", limited=False):
-            found = {n: seen(p.make(), p.layer, run.machine.geometry, stored[n], sensing if drops else None)
+            found = {n: seen(p.make(), p.layer, run.machine.geometry, stored[n], p.sensing if drops else None)
                      for n, p in packed.items()}
         kept = np.array([[*s.needed, s.drops, s.largest] for s in found.values()], np.int64).tobytes()
         if name:
