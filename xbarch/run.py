@@ -20,10 +20,11 @@ from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
 from xbarch.machine.periphery import Periphery
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
-from xbarch.mapping import barriers
+from xbarch.mapping import barriers, packings
+from xbarch.mapping.kinds import part
 from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars, stream
 from xbarch.mapping.packings import memo
-from xbarch.mapping.placement import place_tiles
+from xbarch.mapping.placement import parse_placement, place_tiles, row_major
 from xbarch.mapping.plan import Plan, plan
 from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
@@ -156,15 +157,15 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     from xbarch.functional.execute import verify as functional_verify
 
     packed, layers = pack_network(setup), setup.network.compute_layers
-    rows = functional_verify(setup.network, setup.machine.geometry, lambda layer: packed[layer.name].make(),
-                             adc_bits="lossless" if lossless else None,
-                             sensing=lambda layer: packed[layer.name].sensing)
-    found = []
+    found: list[dict[str, Any]] = []
     for number, layer in enumerate(layers):
         if progress is not None:
             progress(number, len(layers), layer.name)
+        machine = setup.machine.of(layer.name)
         with guard.asking(setup.path, "contents", layer.name, limited=False):
-            found.append(next(rows))
+            found += functional_verify(
+                replace(setup.network, layers=(layer,)), machine.geometry, lambda la: packed[la.name].make(),
+                adc_bits="lossless" if lossless else None, sensing=lambda la: packed[la.name].sensing)
     return found
 
 
@@ -214,6 +215,8 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
     with nullcontext() if found is None else found.blamed():
         if architecture.datapath is not None:
             registry.encoded(architecture.datapath)
+        if architecture.kinds:
+            _refuse_one_kind(request)
     path = choose_datapath(network, request.datapath, request.options, architecture.datapath)
     with nullcontext() if found is None else found.blamed():
         machine = build(architecture, network, path, request.policy, request.chips)
@@ -224,6 +227,16 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
                  chosen=chosen)
 
 
+def _refuse_one_kind(request: Request) -> None:
+    """Refuse what a chip with several kinds of tile does not take."""
+    if parse_placement(request.placement) is not row_major:
+        raise InputError("must be row_major on a chip with several kinds of tile, whose places are fixed",
+                         field="placement")
+    if request.periphery != defaults.PERIPHERY:
+        raise InputError(f"must be {defaults.PERIPHERY} on a chip with several kinds of tile; state the sizes of each "
+                         "kind in the architecture", field="periphery")
+
+
 def refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> None:
     """Refuse, before anything is packed, a network that cannot fit on the machine or would take too long to pack.
 
@@ -231,9 +244,16 @@ def refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> No
         CapacityError: one copy of each layer needs more crossbars than the machine has.
         InputError: the crossbars are so small that a dense copy takes more of them than can be packed.
     """
+    for each in machine.each:
+        _refuse_impossible(part(network, machine.on, each.kind), each, path)
+
+
+def _refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> None:
+    """`refuse_impossible` of the layers on tiles of one kind."""
+    where = f" of kind {machine.kind}" if machine.kind else ""
     least = least_crossbars(network, machine.geometry)
     if least > machine.crossbars:
-        raise CapacityError(f"one copy of each layer needs at least {least:,} crossbars, but the machine has "
+        raise CapacityError(f"one copy of each layer needs at least {least:,} crossbars{where}, but the machine has "
                             f"{machine.crossbars:,}; {ceil(least / machine.crossbars):,} times as many tiles (or "
                             "--chips) would hold it")
     g, dense = machine.geometry, dense_crossbars(network, machine.geometry)
@@ -253,19 +273,28 @@ def pack_network(setup: Setup) -> dict[str, Packed]:
     Raises:
         InputError: the data path or the sensing unit breaks its contract, or a component is missing.
     """
-    path, machine = setup.path, setup.machine
-    packed = memo.packed(setup.network, path, machine.geometry, machine.sensing)
+    found: dict[str, Packed] = {}
+    for machine in setup.machine.each:
+        own = part(setup.network, setup.machine.on, machine.kind)
+        found |= _packed(setup, machine, own)
+    return {layer.name: found[layer.name] for layer in setup.network.compute_layers}
+
+
+def _packed(setup: Setup, machine: Machine, network: Workload) -> dict[str, Packed]:
+    """`pack_network` of the layers on tiles of one kind."""
+    path, whole = setup.path, network is setup.network
+    packed = (memo.packed if whole else packings.packed)(network, path, machine.geometry, machine.sensing)
     with setup.blamed():
         for name, layer in packed.items():
             machine.refuse_unpaid(path, name, layer)
     if not guard.is_builtin(path):
         from xbarch.functional.proof import prove
 
-        added = {part.name for part in checked.hardware(path, machine.geometry)}
+        added = {each.name for each in checked.hardware(path, machine.geometry)}
         paid = {action for name, c in machine.architecture.components.items() if name not in added
                 for action in (c.action, *c.covers) if action is not None}
         for layer in packed.values():
-            prove(path, layer, machine.geometry, stream(setup.network, layer.layer), paid)
+            prove(path, layer, machine.geometry, stream(network, layer.layer), paid)
     return packed
 
 
@@ -282,7 +311,7 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> P
     """Plan the weight replication (copies) and the place of every layer."""
     machine, request = setup.machine, setup.request
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
-    found = plan(network, packed, paces, dense_crossbars(network, machine.geometry), machine.room(), request.policy)
+    found = plan(network, packed, paces, sum(machine.dense(network).values()), machine.room(network), request.policy)
     return place_tiles(found, request.placement, machine.network, request.chips,
                    lambda p: traffic(network, packed, p, machine.sum_bits))
 
@@ -318,7 +347,8 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     machine, request = setup.machine, setup.request
     planned = _planned(setup, network, packed)
     if request.mode != "pipelined":
-        barriers.require_room(planned, network, machine.room().buffer, request.images if request.mode == "batch" else 1)
+        barriers.require_room(planned, network, lambda tile: machine.at(tile).architecture.buffer.size,
+                              request.images if request.mode == "batch" else 1)
     plain = _compiled(setup, network, packed, planned, leaving, request.images)
     graph = apply_mode(plain, request.mode)
     check(graph)
@@ -332,8 +362,10 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     return Run(machine=machine, workload=network, path=setup.path, packed=packed, plan=planned, graph=drawn,
                trace=done.trace, steady=done.steady, bounds=done.bounds,
                ledger=ledger(drawn, done.trace, machine.prices()),
-               nameplate=nameplate(machine.architecture, *machine.precision(network)), overrides=request.overrides,
-               chosen=setup.chosen, batch=request.batch, mode=request.mode, engine=ran.engine, why=ran.why)
+               nameplate=nameplate(machine.architecture, *machine.precision(network),
+                                   [each.architecture for each in machine.each]),
+               overrides=request.overrides, chosen=setup.chosen, batch=request.batch, mode=request.mode,
+               engine=ran.engine, why=ran.why)
 
 
 def _asked(request: Request, progress: WindowProgress | None = None) -> Asked:

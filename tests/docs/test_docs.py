@@ -234,9 +234,9 @@ def test_result_fields_are_documented_and_exist(result):
     data = Result(result.record.model_copy(update={"accuracy": Accuracy(on_this_machine=measured)})).data
     real = set(paths(dict(data)))
     assert sorted(real - set(named)) == []
-    assert sorted(n for n in set(named) - real if not n.startswith("segments[].")) == [
+    assert sorted(n for n in set(named) - real if not n.startswith(("segments[].", "kinds[]."))) == [
         "architecture.periphery.factors.<name>", "architecture.processes.<name>",
-        "architecture.unscaled_prices.<name>", "datapath.chosen.<name>",
+        "architecture.unscaled_prices.<name>", "datapath.chosen.<name>", "mapping.layers[].kind",
         "workload.accuracy.<name>", "workload.tested.<name>"]  # random weights, and nothing beside was asked for
     assert len(named) == len(set(named))
 

@@ -97,7 +97,7 @@ def test_no_shared_unit_is_busier_than_that(arch, workload, policy):
     assert all(factor > 1 for factor in run.machine.periphery.factors.values())
     plain = execute(arch, workload, policy=policy, images=8)
     if policy != "area":
-        assert run.machine.areas(1)[1] >= plain.machine.areas(1)[1]
+        assert run.machine.areas()[1] >= plain.machine.areas()[1]
 
 
 def test_the_area_pays_for_it():
@@ -106,7 +106,7 @@ def test_the_area_pays_for_it():
     room = 168 * tile_area(ISAAC.components.values(), ISAAC.hierarchy.imas_per_tile)
     tiles = run.machine.architecture.hierarchy.tiles
     assert run.machine.periphery.factors and tiles < 168
-    assert run.machine.areas(tiles)[0] <= room < run.machine.areas(tiles + 1)[0]
+    assert run.machine.areas({"": tiles})[0] <= room < run.machine.areas({"": tiles + 1})[0]
 
 
 @pytest.mark.parametrize("policy", ["fit", "one_copy"])

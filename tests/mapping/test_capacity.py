@@ -49,7 +49,7 @@ def replaced(tiles):
 
 
 def area(tiles):
-    return replaced(tiles).areas(tiles)[1]
+    return replaced(tiles).areas()[1]
 
 
 def room(tiles=1, **changes):

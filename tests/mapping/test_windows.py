@@ -1,10 +1,13 @@
 """Needs and releases against a brute-force look at every window."""
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xbarch.mapping import windows
 from xbarch.mapping.windows import footprint, inputs, slack_needed
 from xbarch.sim.engine import run
 from xbarch.sim.graph import Edge, Flow, Stage, StageGraph
@@ -112,3 +115,66 @@ def test_smallest_buffers_never_block_for_good(blocks, size, seed):
     trace = run(StageGraph((), tuple(flows), images=2))
     assert all((done > 0).sum() >= 0 and len(done) == 2 * layer.windows
                for done, layer in zip(trace.done, layers, strict=True))
+
+
+def every_ancestor(edges):
+    """Smallest buffers by the rule of `slack_needed`, with the ways from all ancestors."""
+    reach, least = {}, {}
+    for layer, entries in edges.items():
+        ways = [(e.producer, e.need) for e in entries]
+        ways += [(name, progress[e.need - 1]) for e in entries for name, progress in reach[e.producer].items()]
+        total = {name: np.max([progress for other, progress in ways if other == name], axis=0) for name, _ in ways}
+        reach[layer] = total
+        for index, edge in enumerate(entries):
+            ahead = total[edge.producer]
+            if len(entries) > 1 and reach[edge.producer]:
+                made = [np.searchsorted(progress, total[name], side="right")
+                        for name, progress in reach[edge.producer].items()]
+                ahead = np.maximum(ahead, np.min(made, axis=0))
+            before = np.concatenate(([0], edge.release[:-1]))
+            least[layer, index] = 1 if edge.summed else int((ahead - before).max())
+    return least
+
+
+@pytest.mark.quick(2)
+@pytest.mark.parametrize("seed", range(8))
+def test_open_forks_say_as_much_as_all_ancestors(seed):
+    """Random networks whose branches nest, cross and meet again, several joins after one another."""
+    random = Random(seed)
+    joins = 0
+    for _ in range(60):
+        shape, layers = (1, 6, 5), [Layer(name="l0", op="input", inputs=(), in_shape=(1, 6, 5), out_shape=(1, 6, 5))]
+        for number in range(1, random.randint(3, 14)):
+            recent = [layer.name for layer in layers[-random.randint(1, 5):]]
+            if random.random() < 0.45:
+                read = (random.choice(recent), random.choice(recent))
+                layers.append(Layer(name=f"l{number}", op="add", inputs=read, in_shape=shape, out_shape=shape))
+            else:
+                kernel = random.choice([1, 3, 5])
+                layers.append(conv(f"l{number}", random.choice(recent), shape, shape, kernel, 1, kernel // 2))
+        edges = inputs(Workload(name="w", layers=tuple(layers)))
+        joins += sum(len(entries) > 1 for entries in edges.values())
+        assert slack_needed(edges) == every_ancestor(edges)
+    assert joins > 100
+
+
+def test_a_long_chain_of_blocks_keeps_no_way_to_its_beginning():
+    """Of 200 residual blocks each is examined alone: the ways from forks that are closed are dropped."""
+    shape = (1, 4, 4)
+    layers, at = [Layer(name="input", op="input", inputs=(), in_shape=shape, out_shape=shape)], "input"
+    for block in range(200):
+        layers += [conv(f"a{block}", at, shape, shape, 3, 1, 1), Layer(
+            name=f"s{block}", op="add", inputs=(f"a{block}", at), in_shape=shape, out_shape=shape)]
+        at = f"s{block}"
+    edges = inputs(Workload(name="w", layers=tuple(layers)))
+    kept = []
+    original = windows._needs
+
+    def watched(entries, reach, readers):
+        kept.append(max(map(len, reach.values()), default=0))
+        return original(entries, reach, readers)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "_needs", watched)
+        least = slack_needed(edges)
+    assert max(kept) == 1 and len({least[f"s{block}", 1] for block in range(1, 200)}) == 1

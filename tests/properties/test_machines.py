@@ -3,6 +3,7 @@
 The cases follow from their number, so a case that fails can be run alone: `case(number)`.
 """
 
+import json
 import os
 from collections import Counter
 from dataclasses import replace
@@ -136,11 +137,36 @@ def overrides(dice: Random) -> list[str]:
     return [f"{key}={value}" for key, value in {**chosen, **other, **queue}.items()] + ideal
 
 
-def case(number: int):
-    """("", run), or (the refusal, None)."""
+def kinds(dice: Random, tiles: int, network: Workload) -> str:
+    """Two or three kinds that differ in anything that a kind may change."""
+    number = dice.randint(2, 3)
+    cuts = sorted(dice.sample(range(1, tiles), number - 1))
+    found = {}
+    for name, first, end in zip("abc", [0, *cuts], [*cuts, tiles], strict=False):
+        part = {
+            "crossbar": {"rows": dice.choice([8, 16, 128]), "columns": dice.choice([16, 32, 128]),
+                         "cell_bits": dice.choice([1, 2, 4]), "adcs_per_crossbar": dice.choice(["1", "1/8", "2"])},
+            "hierarchy": {"imas_per_tile": dice.choice([1, 3, 12]), "crossbars_per_ima": dice.choice([1, 2, 8])},
+            "buffer": {"size": f"{dice.choice([1, 8, 64])} KB", "access_bits": dice.choice([8, 256])},
+            "bus": {"wires": dice.choice([16, 384])},
+            "components": {"maxpool": {"area": "0.001 mm^2", "power": "1 mW", "source": "assumed: a test"}}}
+        found[name] = {key: value for key, value in part.items() if dice.random() < 0.6} | {"tiles": end - first}
+    names = [layer.name for layer in network.compute_layers]
+    for name in list(found)[1:]:
+        found[name]["takes"] = dice.choice(["linear", "rare", "short", "image", dice.sample(names, 1)])
+    return f"kinds={json.dumps(found)}"
+
+
+def case(number: int, several: bool = False, **choices):
+    """("", run), or (the refusal, None). several: of a machine with several kinds of tile."""
     dice = Random(number)
     network = workload(dice)
     changes = overrides(dice)
+    if several:
+        tiles = 3 + number % 7
+        changes = [text for text in changes if not text.startswith(("hierarchy.tiles", "network."))]
+        changes += [f"hierarchy.tiles={tiles}", "network.options={width: 3, height: 3, concentration: 1}",
+                    kinds(dice, tiles, network)]
     policy = dice.choice(["fit", "one_copy", "chip", "area", f"crossbars:{dice.randint(1, 12)}"])
     chips, images = dice.choice([1, 1, 2, 3]), dice.choice([1, 2, 3, 5])
     path = dice.choice([None, "dense"])
@@ -150,7 +176,7 @@ def case(number: int):
     try:
         machine = load("isaac_like", Architecture, changes)
         return "", xbarch.execute(machine, network, policy=policy, images=images, chips=chips, datapath=path,
-                                     options=options)
+                                     options=options, **choices)
     except InputError as refusal:
         return str(refusal), None
 
@@ -195,12 +221,13 @@ def traffic(run) -> dict[str, Counter]:
                          for p in plan.parts[layer.name][copy]]
                 for part, blocks in parts:
                     inputs = len({int(i) for b in blocks for i in b.inputs})
-                    each["edram_access"] += -(-inputs * layer.input_bits // machine.edram_bits)
+                    port = machine.at(part.tile)
+                    each[port.kind, "edram_access"] += -(-inputs * layer.input_bits // port.edram_bits)
                     mine = {int(t) for b in blocks for t in b.targets}
                     joined = [r for r in results if r[1] & mine]
                     if joined:
                         sums = -(-len(mine) * machine.sum_bits(layer) // machine.flit_bits)
-                        each["flit_hop"] += sums * routers(machine, joined[0][0], {part.tile})
+                        each["", "flit_hop"] += sums * routers(machine, joined[0][0], {part.tile})
                         joined[0][1].update(mine)
                     else:
                         results.append((part.tile, mine))
@@ -208,20 +235,22 @@ def traffic(run) -> dict[str, Counter]:
                 results.append((None, set(range(layer.out_shape[0]))))
             else:
                 taps = layer.kernel[0] * layer.kernel[1] * len(layer.inputs)
-                words = -(-layer.out_shape[0] * taps * layer.input_bits // machine.edram_bits)
+                port = machine.at(plan.homes[layer.name][copy])
+                words = -(-layer.out_shape[0] * taps * layer.input_bits // port.edram_bits)
                 if averages(layer):  # pixel by pixel; sums are read but for the first, stored, read for the average
                     size = next(n for n in range(8, 64, 8) if ((1 << layer.input_bits) - 1) * taps < 1 << n
                                 and layer.input_bits + ceil(log2(taps)) <= n)
-                    pixel, sums = (-(-layer.out_shape[0] * bits // machine.edram_bits)
+                    pixel, sums = (-(-layer.out_shape[0] * bits // port.edram_bits)
                                    for bits in (layer.input_bits, size))
                     words = taps * (pixel + 2 * sums)
-                each["edram_access"] += words
+                each[port.kind, "edram_access"] += words
                 results.append((plan.homes[layer.name][copy], set(range(layer.out_shape[0]))))
             for tile, outputs in results:
                 bits = len(outputs) * layer.output_bits
                 tiles = readers(run, layer.name, copy) or {tile or 0}
-                each["edram_access"] += -(-bits // machine.edram_bits) * len(tiles)
-                each["flit_hop"] += -(-bits // machine.flit_bits) * routers(machine, tile, tiles)
+                for reader in map(machine.at, tiles):
+                    each[reader.kind, "edram_access"] += -(-bits // reader.edram_bits)
+                each["", "flit_hop"] += -(-bits // machine.flit_bits) * routers(machine, tile, tiles)
             windows = len(range(copy, layer.windows * run.graph.images, copies))
             total.update({action: count * windows for action, count in each.items()})
         found[layer.name] = total
@@ -242,6 +271,16 @@ def routers(machine, source: int | None, tiles: set[int]) -> int:
     return sum(a[0] == b[0] for a, b in links) + len(tiles - {source})
 
 
+def there(kind: str, action: str) -> str:
+    """An action in tiles of a kind, as the ledger names it."""
+    return f"{action}@{kind}" if kind else action
+
+
+def close(found: int, right: int, kinds: list[str]) -> None:
+    """Equal, but for what rounding down to an image loses in each kind of tile."""
+    assert right - len(kinds) < found <= right, (found, right)
+
+
 def examine(run) -> None:
     """Everything that must hold whatever the dice said."""
     document = record(run).document()
@@ -258,16 +297,20 @@ def examine(run) -> None:
     # Work: what crossbars do for an image depends on neither copies nor places.
     for name in run.packed:
         for action, count in reads(run, name).items():
-            assert ledger.actions.get((name, action), 0) == count, (name, action)
+            assert ledger.actions.get((name, there(machine.of(name).kind, action)), 0) == count, (name, action)
     for name, counts in traffic(run).items():
-        for action in ("flit_hop", "edram_access"):
-            assert ledger.actions.get((name, action), 0) == counts[action] // run.graph.images, (name, action)
+        for kind, action in {("", "flit_hop"), *((m.kind, "edram_access") for m in machine.each), *counts}:
+            assert ledger.actions.get((name, there(kind, action)), 0) == counts[kind, action] // run.graph.images, (
+                name, kind, action)
     for layer in run.workload.layers:
+        kinds = [m.kind for m in machine.each]
         if layer.op == "maxpool":
             taps = layer.kernel[0] * layer.kernel[1]
-            assert ledger.actions[layer.name, "pool"] == layer.windows * layer.out_shape[0] * max(1, taps - 1)
+            close(sum(ledger.actions.get((layer.name, there(kind, "pool")), 0) for kind in kinds),
+                  layer.windows * layer.out_shape[0] * max(1, taps - 1), kinds)
         if layer.op == "add":
-            assert ledger.actions[layer.name, "merge_add"] == layer.windows * layer.out_shape[0]
+            close(sum(ledger.actions.get((layer.name, there(kind, "merge_add")), 0) for kind in kinds),
+                  layer.windows * layer.out_shape[0], kinds)
     counts = document["counts"]
     assert counts["macs"] == sum(la.out_shape[1] * la.out_shape[2] * la.filters * la.rows
                                  for la in run.workload.compute_layers)
@@ -276,7 +319,11 @@ def examine(run) -> None:
     slots = Counter((p.tile, s) for copies in plan.parts.values() for copy in copies for p in copy
                     for s in range(p.slot, p.slot + p.crossbars))
     assert max(slots.values()) == 1 and len(slots) == plan.crossbars
-    assert all(0 <= tile < plan.tiles and slot < machine.architecture.crossbars_per_tile for tile, slot in slots)
+    for tile, slot in slots:
+        assert 0 <= tile < (machine.tiles if machine.kinds else plan.tiles)
+        assert slot < machine.at(tile).architecture.crossbars_per_tile
+    assert all(machine.at(p.tile) is machine.of(layer) for layer, copies in plan.parts.items() for copy in copies
+               for p in copy)
     assert plan.crossbars == sum(plan.copies[n] * p.crossbars for n, p in run.packed.items()) <= plan.budget
     assert all(plan.capacity[key] >= least for key, least in plan.least.items())
     held = Counter()
@@ -285,7 +332,7 @@ def examine(run) -> None:
                  else set(plan.homes[layer]))
         for tile in tiles:
             held[tile] += sum(plan.capacity[layer, i] * e.words * e.bits for i, e in enumerate(edges))
-    assert max(held.values()) <= machine.architecture.buffer.size
+    assert all(bits <= machine.at(tile).architecture.buffer.size for tile, bits in held.items())
     # Shares.
     used = document["utilization"]
     assert 0 <= used["cells_chip"] <= used["cells"] <= 1 and 0 <= used["cells_zero"] <= used["cells"]
@@ -309,7 +356,26 @@ def test_random_machines_keep_every_account(first):
             assert "must be" in refusal or "needs" in refusal or "fit" in refusal, (number, refusal)
 
 
+@pytest.mark.quick(1)
+@pytest.mark.parametrize("first", range(0, CASES, 10))
+def test_random_chips_with_several_kinds_of_tile_keep_every_account(first):
+    """The same accounts, kind by kind, and the same times by both engines."""
+    for number in range(first, min(first + 10, CASES)):
+        refusal, run = case(number, True, engine="fast")
+        if run is None:
+            assert "must be" in refusal or "needs" in refusal or "fit" in refusal, (number, refusal)
+            continue
+        try:
+            examine(run)
+        except AssertionError as error:
+            raise AssertionError(f"case {number}: {error}") from error
+        other = case(number, True, engine="simpy")[1]
+        for each in ("issued", "done"):
+            assert all(map(np.array_equal, getattr(run.trace, each), getattr(other.trace, each))), (number, each)
+
+
 @pytest.mark.full
 def test_most_cases_run():
     """The search would prove nothing if the machines refused nearly everything."""
     assert sum(case(number)[1] is not None for number in range(30)) >= 10
+    assert sum(case(number, True)[1] is not None for number in range(30)) >= 10

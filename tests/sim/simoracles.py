@@ -111,7 +111,7 @@ class Step:
         self.done = [[None] * n for n in self.total]
         self.free = [0] * len(graph.servers)
         self.busy, self.served, self.waited = ([0] * len(graph.servers) for _ in range(3))
-        self.waiting = [[] for _ in graph.servers]  # (request, port, window, flow, stage)
+        self.waiting = [[] for _ in graph.servers]  # (image, window in it, port, request, window, flow, stage)
         self.out, self.over = {}, {}  # (flow, window, stage): instant of the result, of the end of the occupancy
         self.asked = set()
         self.executed = [[[0] * len(c) for c in f.copies] for f in graph.flows]
@@ -179,7 +179,7 @@ class Step:
         """The request that the server would grant now, None if there is none."""
         claimed = set()
         for request in sorted(self.waiting[server]):
-            _, _, j, f, s = request
+            *_, j, f, s = request
             room = self.stages(f, j)[s].room
             if all(p not in claimed and self.left_of(p) >= amount for p, amount in room):
                 return request
@@ -202,7 +202,8 @@ class Step:
                         if stage.server < 0:
                             self.start(f, j, s)
                         else:
-                            self.waiting[stage.server].append((self.now, self.port(f, j, s), j, f, s))
+                            age = divmod(j, self.graph.flows[f].windows)
+                            self.waiting[stage.server].append((*age, self.port(f, j, s), self.now, j, f, s))
                         return True
                 if all(self.has(self.out, f, j, s) for s in range(len(stages))):
                     self.done[f][j] = self.now
@@ -210,7 +211,7 @@ class Step:
         for server, queue in enumerate(self.waiting):
             if queue and self.free[server] <= self.now and (request := self.eligible(server)):
                 queue.remove(request)
-                asked, _, j, f, s = request
+                *_, asked, j, f, s = request
                 held = self.start(f, j, s)
                 self.busy[server] += held
                 self.served[server] += 1

@@ -223,6 +223,20 @@ def test_a_full_pool_does_not_stop_others_and_keeps_its_order():
     assert [int(d[0]) for d in trace.done] == [51, 53, 55, 3]
 
 
+def test_the_oldest_image_goes_first():
+    """A port that two layers share. The second layer's window of image 0 comes last and passes all that waits of image
+    1; of one image the lower window goes first, then the first layer. What is served is not interrupted."""
+    ramp = np.array([1])
+    first = Flow("first", 2, ((Stage("a", 0, 10, 10, gate=True),),), ahead=9)
+    late = Flow("late", 1, ((Stage("wait", -1, 0, 5), Stage("b", 0, 10, 10, (0,), gate=True)),), (
+        Edge(0, ramp, np.array([2]), 4),))
+    graph = StageGraph((Server("port"),), (first, late), 2)
+    _, rows = visited(graph)
+    order = [(port, window, asked, granted) for port, window, asked, granted, *_ in rows if port != 1]
+    # late's window 0 asks at 10 + 5 and is granted at 20, before first's windows of image 1, which asked at 0.
+    assert order == [(0, 0, 0, 0), (0, 1, 0, 10), (2, 0, 15, 20), (0, 2, 0, 30), (0, 3, 0, 40), (2, 1, 45, 50)]
+
+
 def test_a_packet_larger_than_its_queue_is_refused():
     stage = Stage("f/link", 0, 1, 1, room=((0, 9),))
     graph = StageGraph((Server("s"),), (Flow("f", 1, ((stage,),)),), 1, (Pool("queue", 8),))

@@ -3,13 +3,12 @@ architecture."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xbarch.cost.defaults import model_of
 from xbarch.cost.nameplate import full_power, nameplate
 from xbarch.cost.pricing import reprice
-from xbarch.errors import InputError
 from xbarch.machine.build import buildable
 from xbarch.machine.payers import elsewhere, emitters, payers
 from xbarch.plugins import kinds, registry
@@ -18,6 +17,7 @@ from xbarch.specs.architecture import Architecture, Served
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.study import Study
 from xbarch.specs.sweep import Sweep
+from xbarch.specs.tile_kinds import kinds as tile_kinds
 from xbarch.support import bundled, numbers
 from xbarch.workload.find import headline
 
@@ -79,20 +79,34 @@ def _built(a: Architecture) -> str:
             f"({x.adcs_per_crossbar} per crossbar), a read in {numbers.time(x.read)}")
 
 
-def _actions(a: Architecture) -> Iterator[dict[str, Any]]:
-    """Every action: who emits it, who is paid for it, for how much, and where that price is from; a row for each payer,
-    and one without a payer for an action of some layers that no component prices."""
+def _actions(a: Architecture, kind: str) -> Iterator[dict[str, Any]]:
+    """Every action in tiles of one kind: who emits it, who is paid for it, for how much, and where that price is from;
+    a row for each payer, and one without a payer for an action of some layers that no component prices."""
     emitted = emitters(a, registry.encoded(a.datapath) if a.datapath else None)
-    paid = payers(a)
+    paid, of = payers(a), {"kind": kind} if kind else {}
     others = elsewhere(a) if paid.keys() - emitted.keys() else {}
     for action in dict.fromkeys([*emitted, *paid]):
         by = emitted.get(action) or f"nothing on this machine; {others.get(action, 'nothing')} would"
         for price in paid.get(action, ()):
             c = a.components[price.component]
             yield {"action": action, "emitted_by": by, "paid_by": price.component, "energy_aj": price.energy,
-                   "covered": c.action != action, "source": c.source}
+                   "covered": c.action != action, "source": c.source, **of}
         if action not in paid:
-            yield {"action": action, "emitted_by": by, "paid_by": "", "energy_aj": 0, "covered": False, "source": ""}
+            yield {"action": action, "emitted_by": by, "paid_by": "", "energy_aj": 0, "covered": False, "source": "",
+                   **of}
+
+
+def _components(a: Architecture, written: Architecture, parts: Mapping[str, Architecture]) -> Iterator[dict[str, Any]]:
+    """Every component; where tiles are of several kinds, those of each kind, and then what the kinds share."""
+    for kind, part in parts.items():
+        for key, c in part.components.items():
+            if not kind or c.level != "chip":
+                scaling = written.components[key].scaling_model if key in written.components else ""
+                yield {**_component(part, key, scaling), **({"kind": kind} if kind else {})}
+    if written.kinds:
+        for key, c in a.components.items():
+            if c.level == "chip":
+                yield {**_component(a, key, written.components[key].scaling_model), "kind": "all"}
 
 
 def _component(a: Architecture, key: str, scaling: str) -> dict[str, Any]:
@@ -109,14 +123,16 @@ def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """List the architecture's components with their count per chip, area, power and energy per action, its
     actions with their payers, and its nameplate. Prices are those of what is built (`xbarch.cost.pricing`)."""
     written = load(name, Architecture, overrides, check=buildable)
-    a = reprice(written)
-    rows = [_component(a, key, written.components[key].scaling_model) for key in a.components]
-    if not rows:
-        raise InputError("the architecture has no components", file=name)
-    n = nameplate(a, a.precision.weight_bits, a.precision.input_bits)
+    a, parts = reprice(written), {kind: reprice(part) for kind, part in tile_kinds(written).items()}
+    rows = list(_components(a, written, parts))
+    n = nameplate(a, a.precision.weight_bits, a.precision.input_bits, list(parts.values()))
     origin = bundled.known("architectures").get(name.removesuffix(".yaml"))
-    return {"name": a.name, "summary": a.summary, "source": a.source, "from": origin or name, "built": _built(a),
-            "changed": list(overrides), "components": rows, "actions": list(_actions(a)),
+    return {"name": a.name, "summary": a.summary, "source": a.source, "from": origin or name,
+            "changed": list(overrides),
+            "built": "; ".join(f"{kind}: {_built(part)}" if kind else _built(part) for kind, part in parts.items()),
+            "kinds": {kind: {"tiles": part.hierarchy.tiles, "takes": written.kinds[kind].takes}
+                      for kind, part in parts.items() if kind},
+            "components": rows, "actions": [row for kind, part in parts.items() for row in _actions(part, kind)],
             "datapath": a.datapath and a.datapath.model_dump(),
             "units": dict(_units(a)),
             "processes": {kind: _process(served) for kind, served in a.processes.items()},

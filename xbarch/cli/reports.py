@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from xbarch.cli import names
-from xbarch.cli.arguments import GivenScope, Images, Plugin, folder
+from xbarch.cli.arguments import GivenPeriphery, GivenScope, Images, Plugin, folder
 from xbarch.cli.reading import load_plugins, place, words
 from xbarch.cli.terminal import Bar, wrote
 
@@ -20,13 +20,14 @@ def claims(
     policy: Annotated[list[str], typer.Option(
         metavar="POLICY", help="Policy instead of each claim's own; repeatable.",
         autocompletion=names.choice(*names.POLICIES))] = [],
-    images: Images = 8,
+    images: Images = 8, periphery: GivenPeriphery = None,
 ) -> None:
     """Compare published claims with simulations."""
     from xbarch.studies.claims.report import claims
 
     with Bar("claims", False) as progress:
-        rows = claims(out, workloads=workloads, policies=policy, images=images, progress=progress)
+        rows = claims(out, workloads=workloads, policies=policy, images=images, periphery=periphery,
+                      progress=progress)
     for status in dict.fromkeys(r.status for r in rows if r.status.startswith("not available")):
         print(status)
     wrote(f"{out}/claims.html, .md, .csv and .svg")
@@ -55,7 +56,7 @@ def field(
     study: Annotated[str, typer.Option(
         metavar="NAME", help="Study of the large network: a file or a bundled name.",
         autocompletion=names.named("studies"))] = "field",
-    scope: GivenScope = None, plugin: Plugin = [],
+    scope: GivenScope = None, periphery: GivenPeriphery = None, plugin: Plugin = [],
 ) -> None:
     """Compare all trained methods at equal loss of accuracy and on equal crossbars."""
     from xbarch.result.result import checked_scope
@@ -65,7 +66,7 @@ def field(
     load_plugins(plugin)
     within = None if scope is None else checked_scope(scope)
     with Bar("report", False) as progress:
-        found = field(out, workloads=workloads, study=study, scope=within, progress=progress)
+        found = field(out, workloads=workloads, study=study, scope=within, periphery=periphery, progress=progress)
     for sentence in sentences(found):
         print(sentence)
     wrote(f"{out}/field.html, .md, .csv and pictures")

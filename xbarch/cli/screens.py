@@ -82,7 +82,10 @@ def _price(row: Mapping[str, Any]) -> str:
 def _show_tree(console: Console, tree: Mapping[str, Any]) -> None:
     """Print an architecture's components with counts, area and power."""
     rows = tree["components"]
-    components = [(r["component"], r["level"], r["action"], r["count"], r["instances"], f"{r['area_mm2']:.5g}",
+    def named(row: Mapping[str, Any], key: str = "component") -> str:
+        return f"{row[key]} ({row['kind']})" if "kind" in row else str(row[key])
+
+    components = [(named(r), r["level"], r["action"], r["count"], r["instances"], f"{r['area_mm2']:.5g}",
                    f"{r['power_mw']:.5g}", numbers.energy(r["energy_aj"]) if r["energy_aj"] else "") for r in rows]
     parts = [("Components run by a unit process", list(tree["processes"].items()))] if tree["processes"] else []
     if tree["units"]:
@@ -91,10 +94,14 @@ def _show_tree(console: Console, tree: Mapping[str, Any]) -> None:
         options = ", ".join(f"{name}: {value}" for name, value in path["options"].items())
         parts.append((f"Data path of {'every workload' if path['required'] else 'workloads that choose none'}",
                       [(path["name"], options)]))
+    if tree["kinds"]:
+        parts.append(("Layers that tiles of each kind take", [
+            (kind, takes if isinstance(takes := of["takes"], str) else ", ".join(takes))
+            for kind, of in tree["kinds"].items()]))
     parts += [("Nameplate, all components at full activity",
                [(name, f"{value:.5g}") for name, value in tree["nameplate"].items()]),
               ("Sources of what has no action",
-               [(r["component"], r["source"]) for r in rows if r["action"] == "constant"])]
+               [(named(r), r["source"]) for r in rows if r["action"] == "constant"])]
     console.print()
     tables.echo(console, tables.table(
         "Components of a chip; area and power of all instances together",
@@ -103,12 +110,12 @@ def _show_tree(console: Console, tree: Mapping[str, Any]) -> None:
     console.print()
     tables.echo(console, tables.table(
         "Actions: each is charged to all who are paid for it", ["action", "emitted by", "paid by", "price", "source"],
-        [(r["action"], r["emitted_by"], r["paid_by"] or "nobody: layers that need it are refused", _price(r),
+        [(named(r, "action"), r["emitted_by"], r["paid_by"] or "nobody: layers that need it are refused", _price(r),
           r["source"]) for r in tree["actions"]], 5))
-    if unknown := [(r["component"], "its rate at full activity is not known; state `power`, or `actions` and `per`")
+    if unknown := [(named(r), "its rate at full activity is not known; state `power`, or `actions` and `per`")
                    for r in rows if not r["power_known"]]:
         parts.insert(0, ("Power unknown, not part of the nameplate", unknown))
-    if unlike := [(r["component"], spoken_point(r["written_for"])) for r in rows if r["written_for"]]:
+    if unlike := [(named(r), spoken_point(r["written_for"])) for r in rows if r["written_for"]]:
         parts.insert(0, ("Prices not for this geometry, as no model scales them; written for", unlike))
     for title, pairs in filter(lambda part: part[1], parts):
         console.print()

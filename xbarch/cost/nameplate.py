@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -23,8 +24,8 @@ class Nameplate:
     """Roll-up of one chip.
 
     tops: peak throughput; a MAC is two operations.
-    converter: the component that pays for conversions, "" where nothing is converted.
-    adc_share: the converter's share of a tile's power.
+    converter: the component that pays for conversions, of several the first, "" where nothing is converted.
+    adc_share: the share of all of these in a tile's power.
     """
 
     tile_power_w: float
@@ -44,32 +45,35 @@ class Nameplate:
         return 1000 * self.tops / self.area_mm2
 
 
-def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int = 16) -> Nameplate:
+def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int = 16,
+              kinds: Sequence[Architecture] = ()) -> Nameplate:
     """Every unit at full activity (ISAAC, ISCA 2016, Table I: group totals times counts).
 
     Peak: rows * floor(columns / cells per weight) * crossbars * 2 operations in the time a full array takes for a
     window.
+
+    kinds: the architectures of several kinds of tile (`xbarch.specs.tile_kinds`); figures of a tile are then means.
     """
-    a = architecture
-    tile_power = tile_area = chip_power = chip_area = Fraction(0)
-    for component in [c for c in a.components.values() if c.when is None]:
-        count = a.instances(component)
-        power = full_power(a, component) or 0
-        chip_power += power * count
-        chip_area += component.area * count
-        if component.level != "chip":
-            tile_power += power * count / a.hierarchy.tiles
-            tile_area += component.area * count / a.hierarchy.tiles
-    weights = a.crossbar.columns // ceil(weight_bits / a.crossbar.cell_bits)
-    tops = Fraction(2 * a.crossbar.rows * weights * a.crossbars, window(a, weight_bits, input_bits))
-    converter = next((name for name, c in a.components.items() if "conversion" in (c.action, *c.covers)), "")
-    adc = a.components.get(converter)
-    share = Fraction((full_power(a, adc) or 0) * a.instances(adc), a.hierarchy.tiles) / tile_power \
-        if adc and tile_power else Fraction(0)
+    tiles = tops = Fraction(0)
+    power, area, converting = [Fraction(0), Fraction(0)], [Fraction(0), Fraction(0)], Fraction(0)  # of tiles, of chips
+    converter = ""
+    for a in kinds or (architecture,):
+        weights = a.crossbar.columns // ceil(weight_bits / a.crossbar.cell_bits)
+        tops += Fraction(2 * a.crossbar.rows * weights * a.crossbars, window(a, weight_bits, input_bits))
+        tiles += a.hierarchy.tiles
+    for a, own in ((architecture, False), *((a, True) for a in kinds or (architecture,))):
+        for name, c in a.components.items():
+            if c.when is not None or own == (c.level == "chip"):
+                continue
+            drawn, count = full_power(a, c) or 0, a.instances(c)
+            power[not own] += drawn * count
+            area[not own] += c.area * count
+            if own and "conversion" in (c.action, *c.covers):
+                converter, converting = converter or name, converting + drawn * count
     return Nameplate(
-        tile_power_w=float(tile_power / 10**6), tile_area_mm2=float(tile_area / 10**12),
-        power_w=float(chip_power / 10**6), area_mm2=float(chip_area / 10**12), tops=float(tops),
-        converter=converter, adc_share=float(share))
+        tile_power_w=float(power[0] / tiles / 10**6), tile_area_mm2=float(area[0] / tiles / 10**12),
+        power_w=float(sum(power) / 10**6), area_mm2=float(sum(area) / 10**12), tops=float(tops), converter=converter,
+        adc_share=float(converting / power[0]) if power[0] else 0.0)
 
 
 def full_power(architecture: Architecture, component: Component) -> int | None:

@@ -101,7 +101,7 @@ def _written(a: Architecture, of: Mapping[str, Any], field: str) -> Architecture
     Raises:
         InputError: there is no such field, or it cannot have that value.
     """
-    data = a.model_dump(mode="json", by_alias=True)
+    data = a.model_dump(mode="json", by_alias=True, exclude={"kinds"})
     for place, value in of.items():
         at: Any = data
         *above, last = place.split(".")

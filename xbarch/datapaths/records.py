@@ -68,6 +68,11 @@ class Geometry:
             return used
         return -(-used // self.ou_columns) * self.ou_columns if self.ou_columns else max(used, self.columns)
 
+    @property
+    def cells(self) -> int:
+        """Cells of a crossbar."""
+        return self.rows * self.columns
+
     def slices(self, bits: int) -> int:
         """Bit slices, one cell each, that hold `bits` bits."""
         return -(-bits // self.cell_bits)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
 from xbarch.cost.nameplate import full
 from xbarch.cost.pricing import reprice
 from xbarch.datapaths.base import DataPath, Geometry
@@ -10,8 +13,12 @@ from xbarch.machine.machine import Machine
 from xbarch.machine.payers import always, refuse_unemitted
 from xbarch.machine.periphery import PUBLISHED, Periphery
 from xbarch.machine.variant import variant
+from xbarch.mapping.kinds import assign, part
 from xbarch.plugins import checked, guard, registry
+from xbarch.plugins.registry import wired
 from xbarch.specs.architecture import Architecture
+from xbarch.specs.tile_kinds import kinds as tile_kinds
+from xbarch.specs.tile_kinds import placed
 from xbarch.workload.graph import Workload
 
 
@@ -25,12 +32,47 @@ def build(architecture: Architecture, network: Workload, path: DataPath, policy:
         IncompatibleError: the data path cannot run the workload on these crossbars.
     """
     refuse_wide(network, architecture)
-    published = Geometry.of(architecture.crossbar)
-    if reason := checked.reason(path, network, published):
-        raise IncompatibleError(f"data path {path.name} cannot run workload {network.name} on "
-                                f"{architecture.name}", reason=reason)
-    refuse_unemitted(architecture, path)
-    return Machine(variant(architecture, network, path, published, policy, periphery.of), chips, periphery)
+    if not architecture.kinds:
+        return Machine(_built(architecture, network, path, policy, periphery), chips, periphery)
+    kinds = tile_kinds(architecture)
+    on, machines = assign(network, architecture, kinds), dict[str, Machine]()
+    for name, kind in kinds.items():
+        with _of_kind(architecture, name):
+            own = part(network, on, name)
+            machines[name] = Machine(_built(kind, own, path, policy, where=f", on tiles of kind {name}"), chips)
+    return Machine(_together(reprice(architecture), machines), chips, kinds=machines, on=on)
+
+
+def _built(a: Architecture, network: Workload, path: DataPath, policy: str, periphery: Periphery = PUBLISHED,
+           where: str = "") -> Architecture:
+    """The architecture of tiles of one kind with what their layers and the data path need."""
+    published = Geometry.of(a.crossbar)
+    if network.compute_layers and (reason := checked.reason(path, network, published)):
+        raise IncompatibleError(f"data path {path.name} cannot run workload {network.name} on {a.name}{where}",
+                                reason=reason)
+    refuse_unemitted(a, path)
+    return variant(a, network, path, published, policy, periphery.of)
+
+
+def _together(architecture: Architecture, kinds: Mapping[str, Machine]) -> Architecture:
+    """What tiles of several kinds share: as many tiles as all kinds have, and a network for them."""
+    tiles = sum(machine.architecture.hierarchy.tiles for machine in kinds.values())
+    h, network = architecture.hierarchy, architecture.network
+    options = wired(network, h.tiles).grown(tiles) if tiles > h.tiles else network.options
+    return architecture.model_copy(update={
+        "hierarchy": h.model_copy(update={"tiles": tiles}),
+        "network": network.model_copy(update={"options": options})})
+
+
+@contextmanager
+def _of_kind(a: Architecture, name: str) -> Iterator[None]:
+    """Errors about a field of one kind of tile are placed where the kind changes it."""
+    try:
+        yield
+    except InputError as error:
+        if error.file is not None or not error.field or not name:
+            raise
+        raise type(error)(error.message, field=placed(a, name, error.field)) from None
 
 
 def refuse_wide(network: Workload, architecture: Architecture) -> None:
@@ -59,6 +101,15 @@ def buildable(architecture: Architecture) -> None:
     Raises:
         InputError: which one, and why.
     """
+    if architecture.kinds:
+        Machine(reprice(architecture))  # the network holds all tiles
+    for name, kind in tile_kinds(architecture).items():
+        with _of_kind(architecture, name):
+            _refuse_unbuildable(kind)
+
+
+def _refuse_unbuildable(architecture: Architecture) -> None:
+    """`buildable` of tiles of one kind."""
     machine = Machine(reprice(architecture))
     if guard.is_builtin(machine.sensing):
         done = checked.actions(machine.sensing, full(architecture, architecture.precision.input_bits))

@@ -124,24 +124,24 @@ class Compiler:
         if key not in self.busy:
             longest = packed.occupancy[..., part.start:part.stop].max(axis=-1)
             time: Count = int(longest) if longest.ndim == 0 else longest
-            self.busy[key] = time, time + self.machine.latency("compute") + packed.work.latency
+            self.busy[key] = time, time + self.machine.of(key[0]).latency("compute") + packed.work.latency
         return self.busy[key]
 
     def actions(self, packed: Packed, part: Part) -> tuple[tuple[str, Count], ...]:
         """Return the actions of a part's crossbars for one window; the same for all copies."""
         key = packed.layer.name, part.start, part.stop
         if key not in self.acted:
-            self.acted[key] = self.machine.crossbar_actions(packed, part.start, part.stop)
+            self.acted[key] = self.machine.of(key[0]).crossbar_actions(packed, part.start, part.stop)
         return self.acted[key]
 
     def span(self, part: Part) -> tuple[int, int, int, int]:
         """Return a part's first and last crossbar, the first one's place in the tile, and the crossbars per IMA."""
-        return part.start, part.stop, part.slot, self.machine.crossbars_per_ima
+        return part.start, part.stop, part.slot, self.machine.at(part.tile).crossbars_per_ima
 
     def at(self, stage: pipeline.Stage, kind: str, tile: int) -> int:
         """Return the server of a stage in a tile: the tile's own part of that kind, or a shared unit; of one that has
         fixed turns, the tile's turn."""
-        unit = self.machine.units.get(stage.unit or "")
+        unit = self.machine.at(tile).units.get(stage.unit or "")
         if unit is None:
             return self.server(kind, f"tile{tile}")
         return self.server(unit.name, unit.place(tile) if unit.queues else f"{unit.place(tile)}.tile{tile}")
@@ -155,37 +155,37 @@ class Compiler:
 
     def finish(self, built: Stages, layer: Layer, number: int, home: int, outputs: int, after: tuple[int, ...]) -> None:
         """Scale and activate, then deliver the outputs."""
-        m = self.machine
+        m = self.machine.at(home)
         more = (("requantize", outputs * max(1, len(layer.inputs))),) if multiplies(layer) else ()
         for stage in m.stages.has("activate"):
             action, time = m.operating(stage, outputs)
             after, more = (built.add(Stage(
                 f"{layer.name}/{stage.called}", self.at(stage, "activation", home), time, m.late(stage, time), after,
-                actions=((action, outputs), *more))),), ()
+                actions=m.act((action, outputs), *more))),), ()
         if more or len(after) > 1:
-            after = (built.add(Stage(f"{layer.name}/outputs", -1, 0, 0, after, actions=more)),)
+            after = (built.add(Stage(f"{layer.name}/outputs", -1, 0, 0, after, actions=m.act(*more))),)
         self.deliver(built, layer, number, home, outputs * layer.output_bits, after[0])
 
     def read(self, name: str, tile: int, *pieces: int) -> Stage:
         """Return the stage that reads pieces of so many bits from a tile's buffer for work that needs no crossbar; one
         without time where nothing is read."""
-        m, found = self.machine, self.machine.stages.has("read")
+        m, found = self.machine.at(tile), self.machine.stages.has("read")
         if not found:
             return Stage(name, -1, 0, 0, gate=True)
         action, words, times = zip(*(m.moving(found[0], bits) for bits in pieces), strict=True)
         time = sum(times)
         return Stage(name, self.at(found[0], "edram", tile), time, m.latency("transfer", time), gate=True,
-                     actions=((action[0], sum(words)),))
+                     actions=m.act((action[0], sum(words))))
 
     def write(self, name: str, tile: int, bits: int, after: int, tail: int = 0) -> Stage:
         """Return the stage that writes bits to a tile's buffer, `tail` after they begin to come in; one without a
         server where nothing is written."""
-        m, found = self.machine, self.machine.stages.has("write")
+        m, found = self.machine.at(tile), self.machine.stages.has("write")
         if not found:
             return Stage(name, -1, 0, tail, (after,), gate=True)
         action, words, time = m.moving(found[0], bits)
         return Stage(name, self.written(tile), time, m.late(found[0], time) + tail, (after,), gate=True,
-                     actions=((action, words),))
+                     actions=m.act((action, words)))
 
     def written(self, tile: int) -> int:
         """Return the server through which a tile's buffer is written; -1 where nothing is."""
@@ -194,25 +194,24 @@ class Compiler:
 
     def adding(self, name: str, tile: int, operations: int, after: tuple[int, ...]) -> Stage:
         """Return the stage that adds numbers in a tile for work that needs no crossbar."""
-        m, found = self.machine, self.machine.stages.has("merge")
+        m, found = self.machine.at(tile), self.machine.stages.has("merge")
         if found:
             (action, time), server = m.operating(found[0], operations), self.at(found[0], "tile_shift_add", tile)
         else:
             action, server = "merge_add", self.server("tile_shift_add", f"tile{tile}")
             time = m.unit_time(action, operations)
-        return Stage(name, server, time, m.latency("merge", time), after, actions=((action, operations),))
+        return Stage(name, server, time, m.latency("merge", time), after, actions=m.act((action, operations)))
 
     def digital(self, built: Stages, layer: Layer, number: int) -> None:
         """Compute one window of a pooling layer or residual addition in one tile, from its eDRAM."""
-        m, outputs = self.machine, layer.out_shape[0]
-        home = self.plan.homes[layer.name][number]
-        edges = self.plan.edges[layer.name]
+        home, outputs = self.plan.homes[layer.name][number], layer.out_shape[0]
+        m, edges = self.machine.at(home), self.plan.edges[layer.name]
         bits, operations = (edges[0].sums, 0) if layer.summed else m.digital_work(layer, [e.bits for e in edges])
         last = built.add(self.read(f"{layer.name}/read", home, bits))
         if layer.op == "maxpool":
             time = m.unit_time("pool", operations)
             last = built.add(Stage(f"{layer.name}/{layer.op}", self.server("maxpool", f"tile{home}"), time,
-                                   m.latency("merge", time), (last,), actions=(("pool", operations),)))
+                                   m.latency("merge", time), (last,), actions=m.act(("pool", operations))))
             self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
             return
         if not layer.summed:
@@ -250,13 +249,14 @@ class Compiler:
         tiles = destinations(self.plan, layer.name, number) or (max(home, 0),)
         at = [m.network.router(tile) for tile in tiles]
         hops, reached = m.network.tree(source, dict.fromkeys(at))
-        name = f"{layer.name}/write"
+        name, one = f"{layer.name}/write", {m.at(tile): tile for tile in reversed(tiles)}  # a tile of each kind
         for packet in m.packets(bits) if hops else [bits]:
             links = self.links(built, layer, hops, packet, after)
-            flits, here = m.flits(packet), self.write(name, tiles[0], packet, after)
-            there = self.write(name, tiles[0], packet, after, m.link_time(packet))
+            flits = m.flits(packet)
+            here, there = ({kind: self.write(name, tile, packet, after, tail) for kind, tile in one.items()}
+                           for tail in (0, m.link_time(packet)))
             for tile, router in zip(tiles, at, strict=True):
-                last, stage = reached[router], here if tile == home else there
+                last, stage = reached[router], (here if tile == home else there)[m.at(tile)]
                 built.add(Stage(
                     name, self.written(tile), stage.occupancy, stage.latency, (links[last] if last >= 0 else after,),
                     actions=(*stage.actions, ("flit_hop", 0 if tile == home else flits))))

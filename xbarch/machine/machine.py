@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import ceil, prod
 
@@ -15,34 +16,44 @@ from xbarch.machine.periphery import PUBLISHED, Periphery
 from xbarch.machine.stages import Stages
 from xbarch.machine.units import Amount, Count, Shared, plain
 from xbarch.machine.variant import tile_area
+from xbarch.mapping.kinds import part
 from xbarch.mapping.network import Network
-from xbarch.mapping.pack import Ints, Packed
-from xbarch.mapping.plan import Pace, Room
+from xbarch.mapping.pack import Ints, Packed, dense_crossbars
+from xbarch.mapping.plan import Pace
+from xbarch.mapping.room import KindRoom, Room
 from xbarch.mapping.windows import running_sums
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.plugins import checked, guard
 from xbarch.plugins.registry import sensed, served, wired
 from xbarch.sim.graph import StageGraph
-from xbarch.specs.architecture import Architecture, Unit
+from xbarch.specs.architecture import Architecture, Component, Unit
 from xbarch.specs.pipeline import ACTIONS, NEAR, Stage
 from xbarch.specs.text import brief
+from xbarch.specs.tile_kinds import SHARED
 from xbarch.workload.graph import Layer, Workload
 
 
 class Machine:
-    """`chips` chips of `architecture`. All times in ps, sizes in bits, energies in aJ, areas in nm²."""
+    """`chips` chips of `architecture`. All times in ps, sizes in bits, energies in aJ, areas in nm².
 
-    def __init__(self, architecture: Architecture, chips: int = 1, periphery: Periphery = PUBLISHED) -> None:
-        """periphery: how `architecture` differs in size from what is published."""
+    Where chips have several kinds of tile, `kinds` are the machines of these, by name, each with the tiles of its kind
+    alone, and `on` says on which kind each compute layer runs. What belongs to a tile is asked of the kind: `of` a
+    layer, `at` a tile, or `each`. `architecture` is then that of what all tiles share. periphery: how `architecture`
+    differs in size from what is published.
+    """
+
+    def __init__(self, architecture: Architecture, chips: int = 1, periphery: Periphery = PUBLISHED,
+                 kinds: Mapping[str, Machine] | None = None, on: Mapping[str, str] | None = None) -> None:
         a = architecture
-        self.architecture, self.chips, self.periphery = a, chips, periphery
+        self.architecture, self.chips, self.kinds, self.on = a, chips, dict(kinds or {}), dict(on or {})
+        self.kind, self.periphery = "", periphery
         self.geometry = Geometry.of(a.crossbar)
         self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
         self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
         self.stages = Stages.of(a.pipeline)
         self.sensing = sensed(a.crossbar, self.slot, bool(self.stages.has("convert")))
         self.crossbars_per_ima = a.hierarchy.crossbars_per_ima
-        self.crossbars = a.crossbars * chips
+        self.crossbars: int = sum(m.crossbars for m in self.kinds.values()) or a.crossbars * chips
         self.edram_bits, self.bus_bits, self.flit_bits = a.buffer.access_bits, a.bus.wires, a.network.link_bits
         self.router_latency, self.queue = a.network.router_latency, a.network.queue
         self.network = Network(wired(a.network, a.hierarchy.tiles))
@@ -54,6 +65,32 @@ class Machine:
         self.units = {name: Shared.of(name, a, any(s.role == "convert" and s.unit == name for s in a.pipeline.stages))
                       for name in a.units}
         self._refuse_unconverted()
+        self._firsts: list[int] = []  # number of each kind's first tile on a chip
+        for name, machine in self.kinds.items():
+            self._firsts.append(sum(m.architecture.hierarchy.tiles for m in self.each[:len(self._firsts)]))
+            machine.kind, machine.network = name, self.network
+
+    # -- kinds of tile ------------------------------------------------------------------------------------
+
+    @property
+    def each(self) -> list[Machine]:
+        """The machine of each kind of tile; of one kind, this one."""
+        return list(self.kinds.values()) or [self]
+
+    def of(self, layer: str) -> Machine:
+        """Return the machine of the kind of tile that a compute layer runs on."""
+        return self.kinds[self.on[layer]] if self.kinds else self
+
+    def at(self, tile: int) -> Machine:
+        """Return the machine of a tile's kind."""
+        if not self.kinds:
+            return self
+        return self.each[bisect_right(self._firsts, tile % self.network.tiles) - 1]
+
+    def act(self, *actions: tuple[str, Count]) -> tuple[tuple[str, Count], ...]:
+        """Return actions in tiles of this kind as the ledger knows them: named after the kind where there are several,
+        since each pays its own prices."""
+        return tuple((f"{action}@{self.kind}", count) for action, count in actions) if self.kind else actions
 
     def _process(self, kind: Unit) -> UnitProcess:
         if kind in self.ideal:
@@ -166,7 +203,10 @@ class Machine:
 
     def pace(self, layer: Layer, packed: Packed | None) -> Pace:
         """Return how long a window of the layer occupies the components its tile shares, and how many windows of a copy
-        are in flight."""
+        are in flight. A layer without crossbars may sit on any kind of tile, so the slowest counts."""
+        if self.kinds:
+            paces = [m.pace(layer, packed) for m in ([self.of(layer.name)] if packed is not None else self.each)]
+            return Pace(max(p.time for p in paces), max(p.flight for p in paces))
         held = ceil(packed.mean_occupancy) if packed is not None else self.shared_time(layer, False, set())
         return Pace(self.shared_time(layer, packed is not None, self.ideal),
                     self.ahead + ceil(sum(stage.latency for stage in self.stages.all) / max(1, held)))
@@ -208,7 +248,7 @@ class Machine:
         found = (*sensed, ("row_drive", driven), ("cell_read", read), ("ir_access", registers),
                  ("or_access", int(w.outputs[chosen].sum())), *own)
         elsewhere = {ACTIONS[stage.role] for role in NEAR for stage in self.stages.has(role)}
-        return tuple((action, count) for action, count in found if action not in elsewhere)
+        return self.act(*((action, count) for action, count in found if action not in elsewhere))
 
     # -- room and cost ----------------------------------------------------------------------------------
 
@@ -222,19 +262,42 @@ class Machine:
         """Tiles of all chips."""
         return self.architecture.hierarchy.tiles * self.chips
 
-    def room(self) -> Room:
-        a = self.architecture
-        return Room(self.tiles, a.crossbars_per_tile, a.buffer.size, self.ahead)
+    def dense(self, network: Workload) -> dict[str, int]:
+        """Return the crossbars of one dense copy of the layers on each kind of tile."""
+        return {m.kind: dense_crossbars(part(network, self.on, m.kind), m.geometry) for m in self.each}
 
-    def areas(self, tiles: int) -> tuple[int, int, dict[str, int]]:
-        """Return the area of `tiles` tiles, the area of all chips, and the latter by component."""
-        a, instances = self.architecture, self.instances(self.tiles)
-        by = {name: c.area * instances[c.level] for name, c in a.components.items()}
-        return tile_area(a.components.values(), a.hierarchy.imas_per_tile) * tiles, sum(by.values()), by
+    def room(self, network: Workload | None = None) -> Room:
+        """Return what a plan of the network may fill. Several kinds have the buffer of the smallest."""
+        dense = self.dense(network) if network is not None and self.kinds else {}
+        a, per_chip = self.architecture, self.network.tiles
+        kinds = tuple(
+            KindRoom(m.tiles, m.architecture.crossbars_per_tile, m.architecture.buffer.size, self.ahead, kind=name,
+                     dense=dense.get(name, 0),
+                     layers=frozenset(layer for layer, kind in self.on.items() if kind == name),
+                     numbers=[chip * per_chip + first + tile for chip in range(self.chips)
+                              for tile in range(m.architecture.hierarchy.tiles)])
+            for (name, m), first in zip(self.kinds.items(), self._firsts, strict=True))
+        buffer = min((kind.buffer for kind in kinds), default=a.buffer.size)
+        return Room(self.tiles, a.crossbars_per_tile, buffer, self.ahead, kinds)
+
+    def areas(self, used: Mapping[str, int] | None = None) -> tuple[int, int, dict[str, int]]:
+        """Return the area of the tiles in use, the area of all chips, and the latter by component. used: tiles of each
+        kind; None: all."""
+        by = dict[str, int]()
+        for name, c, count in self._built(None):
+            by[name] = by.get(name, 0) + c.area * count
+        tiles = sum(tile_area(m.architecture.components.values(), m.architecture.hierarchy.imas_per_tile) * (
+            m.tiles if used is None else used.get(m.kind, 0)) for m in self.each)
+        return tiles, sum(by.values()), by
 
     def prices(self) -> Payers:
-        """Return the components that are paid for each action, and their prices (`xbarch.machine.payers`)."""
-        return payers(self.architecture)
+        """Return the components that are paid for each action, and their prices (`xbarch.machine.payers`); of several
+        kinds of tile, of each action of each kind."""
+        if not self.kinds:
+            return payers(self.architecture)
+        shared = {action: paid for action, paid in payers(self.architecture).items() if action in SHARED}
+        return shared | {f"{action}@{kind}": paid for kind, m in self.kinds.items()
+                         for action, paid in payers(m.architecture).items() if action not in SHARED}
 
     def find_unpriced(self, actions: Iterable[str]) -> str:
         """Return why the architecture lacks a component for the sensing unit's actions; "" if all are priced."""
@@ -273,15 +336,26 @@ class Machine:
             for stage in (stage for copy in flow.copies for stage in copy):
                 for action, count in stage.actions:
                     if action not in prices and np.any(count):
-                        raise InputError(f"no component prices the action {action!r}, which stage {stage.name} does; "
-                                         f"add one with action: {action}", field="components")
+                        name, _, kind = action.partition("@")
+                        where = f" in tiles of kind {kind}" if kind else ""
+                        raise InputError(f"no component prices the action {name!r}, which stage {stage.name} does"
+                                         f"{where}; add one with action: {name}", field="components")
 
-    def static_powers(self, tiles: int) -> dict[str, int]:
-        """Return the constant power (µW) by component of `tiles` tiles and of what all chips have besides tiles."""
-        instances = self.instances(tiles)
-        return {name: (c.power or 0) * instances[c.level] for name, c in self.architecture.components.items()
-                if c.constant}
+    def static_powers(self, used: Mapping[str, int] | None = None) -> dict[str, int]:
+        """Return the constant power (µW) by component of the tiles in use and of what all chips have besides tiles.
+        used: tiles of each kind; None: all."""
+        found = dict[str, int]()
+        for name, c, count in self._built(used):
+            if c.constant:
+                found[name] = found.get(name, 0) + (c.power or 0) * count
+        return found
 
-    def instances(self, tiles: int) -> dict[str, int]:
-        """Return how many chips, tiles and IMAs there are if all chips together have `tiles` tiles."""
-        return {"chip": self.chips, "tile": tiles, "ima": tiles * self.architecture.hierarchy.imas_per_tile}
+    def _built(self, used: Mapping[str, int] | None) -> Iterator[tuple[str, Component, int]]:
+        """Yield every component with the number of its parents on all chips with so many tiles of each kind: chips,
+        tiles or IMAs. What several kinds of tile share belongs to the chip."""
+        for m in dict.fromkeys((*self.each, self)):
+            tiles = (m.tiles if used is None else used.get(m.kind, 0)) if m in self.each else 0
+            parents = {"chip": self.chips if m is self else 0, "tile": tiles,
+                       "ima": tiles * m.architecture.hierarchy.imas_per_tile}
+            for name, c in m.architecture.components.items():
+                yield name, c, parents[c.level]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xbarch.errors import InputError
+from xbarch.machine.machine import Machine
 from xbarch.machine.units import Count, Shared, plain
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
@@ -34,6 +35,11 @@ class Passage:
     layer: Layer
     packed: Packed
     number: int
+
+    @property
+    def machine(self) -> Machine:
+        """The machine of the kind of tile that the layer runs on."""
+        return self.compiler.machine.of(self.layer.name)
 
     def assemble(self) -> None:
         """Add every stage: the near ones in each part; those of the home tile, where the parts' sums meet; delivery."""
@@ -65,7 +71,7 @@ class Passage:
     def bring(self, stage: pipeline.Stage, part: Part, after: After) -> After:
         """Read a part's inputs from the tile's eDRAM, or transfer them once over its bus; the last transfer is into the
         input registers of all IMAs."""
-        m = self.compiler.machine
+        m = self.machine
         bits = self.packed.drivers(part.start, part.stop) * self.layer.input_bits
         action, count, time = m.moving(stage, bits)
         actions: tuple[tuple[str, Count], ...] = ((action, count),)
@@ -73,12 +79,12 @@ class Passage:
             registered = self.packed.registered(*self.compiler.span(part)) * self.layer.input_bits
             actions = (*actions, ("ir_access", -(-registered // m.edram_bits)))
         server = self.compiler.at(stage, "bus" if stage.role == "transfer" else "edram", part.tile)
-        return (self.add(stage.called, server, time, m.late(stage, time), after, actions=actions),)
+        return (self.add(stage.called, server, time, m.late(stage, time), after, actions=m.act(*actions)),)
 
     def drive(self, stage: pipeline.Stage, part: Part, after: After) -> After:
         """Drive the word lines by drivers that crossbars share. The first read starts with its inputs; the last one
         when all are driven."""
-        w, unit, action = self.packed.work, self.unit(stage), self.compiler.machine.architecture.action(stage)
+        w, unit, action = self.packed.work, self.unit(stage), self.machine.architecture.action(stage)
         counts = self.packed.by_crossbar(w.reads * w.rows)[..., part.start:part.stop]
         assert unit.spec.time is not None
         ends = []
@@ -86,7 +92,7 @@ class Passage:
             mine = counts[..., start - part.start:stop - part.start]
             time = unit.crossbars_time(mine, Fraction(unit.spec.time))
             ends.append(self.add(stage.called, self.shared(unit, place, part), time, self.first(time) + stage.latency,
-                                 after, actions=((action, plain(mine.sum(axis=-1))),)))
+                                 after, actions=self.machine.act((action, plain(mine.sum(axis=-1))))))
         return tuple(ends)
 
     def compute(self, stage: pipeline.Stage, part: Part, after: After) -> After:
@@ -112,13 +118,13 @@ class Passage:
             time = unit.crossbars_time(timed[..., start:stop], self.packed.sensing.conversion)
             last.append(self.first(time))
             ends.append(self.add(stage.called, self.shared(unit, place, part), time, time + stage.latency, after,
-                                 actions=(("conversion", plain(counts[..., start:stop].sum(axis=-1))),)))
+                                 actions=self.machine.act(("conversion", plain(counts[..., start:stop].sum(axis=-1))))))
         rest = self.compiler.times(self.packed, part)[0] - self.first_read(part) + latest(last) + stage.latency
         return (*ends, self.add("last_read", -1, 0, rest, after))
 
     def unit(self, stage: pipeline.Stage) -> Shared:
         """The shared unit of a stage that has one."""
-        return self.compiler.machine.units[stage.unit or ""]
+        return self.machine.units[stage.unit or ""]
 
     def shared(self, unit: Shared, place: str, part: Part) -> int:
         """The server of a shared unit; where it is shared in fixed turns, a part's own."""
@@ -165,7 +171,7 @@ class Passage:
 
     def gather(self, group: Sequence[Part], home: int, after: After) -> None:
         """Add the partial sums of IMAs and tiles in the home tile, activate and deliver the outputs."""
-        c, m = self.compiler, self.compiler.machine
+        c, m = self.compiler, self.machine
         outputs = self.packed.targets(group[0].start, group[-1].stop)
         adds = sum(self.packed.partial_sums(*c.span(p)) for p in group) - outputs
         merges = m.stages.has("merge")
@@ -178,7 +184,7 @@ class Passage:
         for stage in merges:
             action, time = m.operating(stage, adds)
             after = (self.add(stage.called, c.at(stage, "tile_shift_add", home) if adds else -1, time,
-                              m.late(stage, time), after, actions=((action, adds), ("tile_or_access", outputs))),)
+                              m.late(stage, time), after, actions=m.act((action, adds), ("tile_or_access", outputs))),)
         c.finish(self.built, self.layer, self.number, home, outputs, after)
 
 

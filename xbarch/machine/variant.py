@@ -49,7 +49,7 @@ def _enough(network: Workload, path: DataPath, geometry: Geometry) -> list[int]:
     """Return a list with the ADC bits that suffice for every layer; empty if the data path guarantees none."""
     found = [checked.adc_bits(path, la, geometry) for la in network.compute_layers]
     known = [bits for bits in found if bits is not None]
-    return [max(known)] if len(known) == len(found) else []
+    return [max(known)] if known and len(known) == len(found) else []
 
 
 def _component(added: Added) -> Component:

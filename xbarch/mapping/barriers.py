@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import ceil
 
 from xbarch.errors import CapacityError
@@ -10,21 +10,23 @@ from xbarch.mapping.plan import Plan
 from xbarch.workload.graph import Workload
 
 
-def require_room(plan: Plan, workload: Workload, buffer: int, images: int = 1) -> None:
+def require_room(plan: Plan, workload: Workload, buffer: Callable[[int], int], images: int = 1) -> None:
     """Refuse a plan whose tiles cannot hold the feature maps of `images` images.
 
     A feature map is held in every tile that reads it, from the start of the layer that makes it to the end of the layer
-    that reads it; layers run one after another in their order. buffer: bits of a tile's buffer.
+    that reads it; layers run one after another in their order. buffer: bits of the buffer of a
+    tile.
 
     Raises:
         CapacityError: names the layer during which a tile would need more, what it needs and what it has.
     """
-    need, layer = max(((bits, name) for name, held in _held(plan, workload, images).items()
-                       for bits in held.values()), default=(0, ""))
-    if need > buffer:
+    full = [(bits, layer, tile) for layer, held in _held(plan, workload, images).items()
+            for tile, bits in held.items() if bits > buffer(tile)]
+    if full:
+        need, layer, tile = max(full)
         raise CapacityError(f"while layer {layer} runs a tile would hold feature maps of {ceil(need / 8192):,} KB, it "
-                            f"has {buffer // 8192:,} KB; a larger eDRAM (buffer.size) or the mode pipelined would do",
-                            field="mode")
+                            f"has {buffer(tile) // 8192:,} KB; a larger eDRAM (buffer.size) or the mode pipelined "
+                            "would do", field="mode")
 
 
 def _held(plan: Plan, workload: Workload, images: int) -> Mapping[str, Mapping[int, int]]:

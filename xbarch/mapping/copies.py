@@ -18,13 +18,15 @@ class Demand:
     occupancy: Fraction
 
 
-def balance(demands: Sequence[Demand], budget: int) -> list[int]:
+def balance(demands: Sequence[Demand], budget: int, enough: Fraction = Fraction(0)) -> list[int]:
     """Copies of each layer for the smallest interval T whose crossbars fit `budget`.
 
     copies_i = min(P_i, ceil(P_i * tau_i / T)), ISAAC's balanced pipeline (Shafiee et al., ISCA 2016, section
     on replication) with a real T instead of a whole number of windows. Lowering T always starts with the
     slowest layer, so raising that one layer until the next copy does not fit finds the smallest T exactly.
     One copy of each layer is given even where the budget is smaller.
+
+    enough: an interval (ps) that need not be shortened further.
     """
     copies = [1] * len(demands)
     used = sum(d.crossbars for d in demands)
@@ -33,7 +35,7 @@ def balance(demands: Sequence[Demand], budget: int) -> list[int]:
     while slowest:
         time, i = heapq.heappop(slowest)
         demand = demands[i]
-        if time == 0 or copies[i] >= demand.windows or used + demand.crossbars > budget:
+        if -time <= enough or copies[i] >= demand.windows or used + demand.crossbars > budget:
             break
         copies[i] += 1
         used += demand.crossbars

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -23,14 +23,20 @@ class Part:
 
 @dataclass
 class Tiles:
-    """Free room on every tile of the machine, filled first-fit."""
+    """Free room on every tile of one kind, filled first-fit. numbers: what the chip numbers them; none: as they are
+    here."""
 
     crossbars: int
     buffer: int
     limit: int
+    numbers: Sequence[int] = ()
     used: list[int] = field(default_factory=list)
     filled: list[int] = field(default_factory=list)
     buffered: list[dict[str, int]] = field(default_factory=list)
+
+    def number(self, tile: int) -> int:
+        """What the chip numbers a tile."""
+        return self.numbers[tile] if self.numbers else tile
 
     def open(self) -> int | None:
         """A fresh tile, or None when the machine is full."""
@@ -62,11 +68,35 @@ class Tiles:
         return self.open()
 
 
+class Floor:
+    """The tiles of all kinds by their numbers on the chip."""
+
+    def __init__(self, kinds: Sequence[Tiles]) -> None:
+        self.kinds = kinds
+
+    def opened(self) -> Iterator[tuple[int, Tiles, int]]:
+        """Number, kind and place in the kind of every tile that is open, in the order of the kinds."""
+        for kind in self.kinds:
+            for tile in range(len(kind.used)):
+                yield kind.number(tile), kind, tile
+
+    def at(self) -> dict[int, tuple[Tiles, int]]:
+        """Kind and place in the kind of every tile that is open, by its number."""
+        return {number: (kind, tile) for number, kind, tile in self.opened()}
+
+    def open(self, bits: int) -> int | None:
+        """The number of a fresh tile whose buffer holds so many bits, of the first kind that has one."""
+        for kind in self.kinds:
+            if bits <= kind.buffer and (tile := kind.open()) is not None:
+                return kind.number(tile)
+        return None
+
+
 def place(
     crossbars: Mapping[str, int], cuts: Mapping[str, Sequence[int]], buffers: Mapping[str, int],
     copies: Mapping[str, int], tiles: Tiles,
 ) -> dict[str, list[list[Part]]] | None:
-    """Parts of every copy of every layer, or None when the tiles run out.
+    """Parts of every copy of every layer on tiles of one kind, or None when they run out.
 
     crossbars, copies: by layer. cuts: crossbar indices at which a layer may be cut between tiles without
     splitting a column block (ascending, 0 and the total included); a column block larger than a tile is cut
@@ -86,7 +116,7 @@ def place(
                     return None
                 firsts[stop - start] = tile
                 slot = tiles.take(tile, stop - start, layer, buffers[layer])
-                copy.append(Part(tile, start, stop, slot))
+                copy.append(Part(tiles.number(tile), start, stop, slot))
             parts.append(copy)
         result[layer] = parts
     return result

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
 
 from xbarch.errors import CapacityError, InputError
 from xbarch.mapping.copies import Demand, balance, interval_bound
 from xbarch.mapping.pack import Packed
-from xbarch.mapping.place import Part, Tiles, place
+from xbarch.mapping.place import Floor, Part, Tiles, place
+from xbarch.mapping.room import KindRoom, Room
 from xbarch.mapping.windows import Input, inputs, slack_needed
 from xbarch.specs.explain import guess, listed
 from xbarch.workload.graph import Workload
@@ -28,24 +29,6 @@ POLICIES = {
 
 # A layer asks for at most 1/_SHARE of a tile's buffer beyond what it needs: other layers use the tile too.
 _SHARE = 4
-
-
-@dataclass(frozen=True)
-class Room:
-    """What the machine offers the plan.
-
-    buffer: bits of a tile's eDRAM.
-    ahead: windows that a copy may have between issue and the end of its crossbars' work.
-    """
-
-    tiles: int
-    crossbars_per_tile: int
-    buffer: int
-    ahead: int = 2
-
-    @property
-    def crossbars(self) -> int:
-        return self.tiles * self.crossbars_per_tile
 
 
 @dataclass(frozen=True)
@@ -67,7 +50,7 @@ class _Placement:
     parts: dict[str, list[list[Part]]]
     homes: dict[str, list[int]]
     rides: frozenset[str]
-    tiles: Tiles
+    floor: Floor
 
 
 _Found = tuple[_Placement, dict[tuple[str, int], int]]  # and the buffers
@@ -89,6 +72,7 @@ class Plan:
     dense_crossbars: crossbars of one dense copy of the network.
     interval_bound: the pipeline interval in ps with fractional copies; no plan does better.
     placement: how the tiles are numbered (see `xbarch.mapping.placement`).
+    kinds: tiles used of each kind of tile; of one kind, under an empty name.
     """
 
     policy: str
@@ -106,6 +90,7 @@ class Plan:
     dense_crossbars: int
     interval_bound: Fraction
     placement: str = "row_major"
+    kinds: Mapping[str, int] = field(default_factory=dict)
 
 
 def parse_policy(text: str) -> tuple[str, int]:
@@ -139,36 +124,51 @@ def plan(
     """
     kind, factor = parse_policy(policy)
     demands = [Demand(name, p.crossbars, p.layer.windows, p.mean_occupancy) for name, p in packed.items()]
-    single = sum(d.crossbars for d in demands)
-    edges = inputs(workload)
+    edges, rooms = inputs(workload), room.each(list(packed), dense_crossbars)
     site = _Site(workload=workload, packed=packed, demands=demands, paces=paces, edges=edges, least=slack_needed(edges),
-                 room=room)
-    _refuse_early(packed, site.buffers(site.least), single, room)
-    limit = site.smallest() if kind == "fit" else room.tiles
-    most = limit * room.crossbars_per_tile
-    budget = {"one_copy": single, "crossbars": min(factor * dense_crossbars, most)}.get(kind, most)
-    if budget < single:
-        remedy = f"crossbars:{ceil(single / dense_crossbars)}" if kind == "crossbars" else "chip, or more tiles,"
-        raise CapacityError(f"one copy of each layer needs {single} crossbars, the policy allows {budget}; "
-                            f"{remedy} would hold it", field="policy")
-    placed, capacity = site.fill(budget, limit)
+                 room=room, rooms=rooms)
+    _refuse_early(site)
+    limits = site.smallest() if kind == "fit" else [r.tiles for r in rooms]
+    budgets = [_budget(kind, factor, r, limit, sum(d.crossbars for d in site.on(r)))
+               for r, limit in zip(rooms, limits, strict=True)]
+    placed, capacity = site.fill(budgets, limits)
+    used = {r.kind: len(tiles.used) for r, tiles in zip(rooms, placed.floor.kinds, strict=True)}
     return Plan(
-        policy=policy, budget=budget, copies={name: len(h) for name, h in placed.homes.items()}, parts=placed.parts,
-        homes=placed.homes, edges=edges, least=site.least, capacity=capacity, rides=placed.rides, paces=paces,
-        tiles=len(placed.tiles.used), crossbars=sum(placed.tiles.used), dense_crossbars=dense_crossbars,
-        interval_bound=interval_bound(demands, budget))
+        policy=policy, budget=sum(budgets), copies={name: len(h) for name, h in placed.homes.items()},
+        parts=placed.parts, homes=placed.homes, edges=edges, least=site.least, capacity=capacity, rides=placed.rides,
+        paces=paces, tiles=sum(used.values()), crossbars=sum(sum(tiles.used) for tiles in placed.floor.kinds),
+        dense_crossbars=dense_crossbars, kinds=used,
+        interval_bound=max(interval_bound(own, budget) for r, budget in zip(rooms, budgets, strict=True)
+                           if (own := site.on(r))))
 
 
-def _refuse_early(packed: Mapping[str, Packed], buffers: Mapping[str, int], single: int, room: Room) -> None:
+def _budget(kind: str, factor: int, room: KindRoom, limit: int, single: int) -> int:
+    """Crossbars of one kind of tile that the policy allows. single: of one copy of each layer there."""
+    most = limit * room.crossbars_per_tile
+    budget = {"one_copy": single, "crossbars": min(factor * room.dense, most)}.get(kind, most)
+    if budget < single:
+        remedy = f"crossbars:{ceil(single / room.dense)}" if kind == "crossbars" else "chip, or more tiles,"
+        raise CapacityError(f"one copy of each layer{_there(room)} needs {single} crossbars, the policy allows "
+                            f"{budget}; {remedy} would hold it", field="policy")
+    return budget
+
+
+def _there(room: KindRoom) -> str:
+    return f" on tiles of kind {room.kind}" if room.kind else ""
+
+
+def _refuse_early(site: _Site) -> None:
     """Refuse what can be ruled out before anything is placed."""
-    if single > room.crossbars:
-        chips = ceil(single / room.crossbars)
-        raise CapacityError(f"one copy of each layer needs {single} crossbars, the machine has {room.crossbars}; "
-                            f"{chips} times as many tiles (or --chips) would hold it")
-    for layer, bits in buffers.items():
-        if bits > room.buffer:
+    for room in site.rooms:
+        single = sum(d.crossbars for d in site.on(room))
+        if single > room.crossbars:
+            chips = ceil(single / room.crossbars)
+            raise CapacityError(f"one copy of each layer{_there(room)} needs {single} crossbars, the machine has "
+                                f"{room.crossbars}; {chips} times as many tiles (or --chips) would hold it")
+    for layer, bits in site.buffers(site.least).items():
+        if bits > (most := site.largest(layer)):
             raise CapacityError(f"layer {layer} needs a line buffer of {ceil(bits / 8192)} KB, a tile has "
-                                f"{room.buffer // 8192} KB; a larger eDRAM (buffer.size) would hold it")
+                                f"{most // 8192} KB; a larger eDRAM (buffer.size) would hold it")
 
 
 @dataclass(kw_only=True)
@@ -182,6 +182,15 @@ class _Site:
     edges: Mapping[str, list[Input]]
     least: Mapping[tuple[str, int], int]
     room: Room
+    rooms: Sequence[KindRoom]
+
+    def on(self, room: KindRoom) -> list[Demand]:
+        """The demands of a kind's layers."""
+        return [d for d in self.demands if d.name in room.layers]
+
+    def largest(self, layer: str) -> int:
+        """Bits of the largest buffer that the layer can have: any kind of tile holds a layer without crossbars."""
+        return next((r.buffer for r in self.rooms if layer in r.layers), max(r.buffer for r in self.rooms))
 
     def buffers(self, capacity: Mapping[tuple[str, int], int]) -> dict[str, int]:
         """Bits of buffer of every layer."""
@@ -199,7 +208,8 @@ class _Site:
             behind = copies.get(edge.producer, 1) * self.paces[edge.producer].flight
             before = copies.get(layer, 1) * self.room.ahead * la.stride[1]
             beside = max(under_way[e.producer] for e in self.edges[layer]) - under_way[edge.producer]
-            most = max(smallest, self.room.buffer // (_SHARE * len(self.edges[layer]) * edge.words * edge.bits))
+            size = next((r.buffer for r in self.rooms if layer in r.layers), self.room.buffer)
+            most = max(smallest, size // (_SHARE * len(self.edges[layer]) * edge.words * edge.bits))
             result[layer, index] = min(smallest + behind + before + beside, most)
         return result
 
@@ -213,20 +223,19 @@ class _Site:
             found[layer] = before + copies.get(layer, 1) * self.paces[layer].flight
         return found
 
-    def attempt(self, copies: list[int], limit: int, roomy: bool) -> _Found | None:
+    def attempt(self, copies: Mapping[str, int], limits: Sequence[int], roomy: bool) -> _Found | None:
         """Places and buffers, or None where they do not fit. roomy: buffers as `wanted`; else the least."""
-        number = dict(zip(self.packed, copies, strict=True))
-        capacity = self.wanted(number) if roomy else dict(self.least)
+        capacity = self.wanted(copies) if roomy else dict(self.least)
         buffers = self.buffers(capacity)
-        if max(buffers.values()) > self.room.buffer:
+        if any(bits > self.largest(layer) for layer, bits in buffers.items()):
             return None
-        tiles = Tiles(self.room.crossbars_per_tile, self.room.buffer, limit)
-        parts = place({d.name: d.crossbars for d in self.demands}, {n: p.cuts for n, p in self.packed.items()},
-                      buffers, number, tiles)
+        floor = Floor([Tiles(room.crossbars_per_tile, room.buffer, limit, room.numbers)
+                       for room, limit in zip(self.rooms, limits, strict=True)])
+        parts = self.placed(copies, buffers, floor)
         if parts is None:
             return None
-        interval = max(Fraction(d.windows * d.occupancy, c) for d, c in zip(self.demands, copies, strict=True))
-        digital = _Digital(self, tiles, buffers, interval)
+        interval = max(Fraction(d.windows * d.occupancy, copies[d.name]) for d in self.demands)
+        digital = _Digital(self, floor, buffers, interval)
         homes = {name: [copy[0].tile for copy in layer] for name, layer in parts.items()}
         for name, tile in homes.items():
             digital.add(name, tile)
@@ -237,41 +246,66 @@ class _Site:
                     return None
                 homes[layer] = found
         homes = {layer: homes[layer] for layer in self.edges}
-        placed = _Placement(parts, homes, frozenset(digital.rides), tiles)
+        placed = _Placement(parts, homes, frozenset(digital.rides), floor)
         return placed, self.capacities(capacity, placed)
 
-    def smallest(self) -> int:
-        """The fewest tiles that hold one copy of each layer and its buffers."""
-        ones = [1] * len(self.demands)
-        for roomy in (True, False):
-            found = self.attempt(ones, self.room.tiles, roomy)
-            if found is not None:
-                return len(found[0].tiles.used)
-        return self.room.tiles
+    def placed(self, copies: Mapping[str, int], buffers: Mapping[str, int],
+               floor: Floor) -> dict[str, list[list[Part]]] | None:
+        """Parts of all copies, each on tiles of its layer's kind, or None where some do not fit."""
+        parts: dict[str, list[list[Part]]] = {}
+        cuts = {name: p.cuts for name, p in self.packed.items()}
+        for room, tiles in zip(self.rooms, floor.kinds, strict=True):
+            found = place({d.name: d.crossbars for d in self.on(room)}, cuts, buffers, copies, tiles)
+            if found is None:
+                return None
+            parts |= found
+        return {name: parts[name] for name in self.packed}
 
-    def fill(self, budget: int, limit: int) -> _Found:
-        """As many copies as the budget allows and the tiles hold."""
-        ones = [1] * len(self.demands)
+    def smallest(self) -> list[int]:
+        """The fewest tiles of each kind that hold one copy of each layer and its buffers."""
+        ones, limits = {d.name: 1 for d in self.demands}, [room.tiles for room in self.rooms]
+        for roomy in (True, False):
+            found = self.attempt(ones, limits, roomy)
+            if found is not None:
+                return [len(tiles.used) for tiles in found[0].floor.kinds]
+        return limits
+
+    def balanced(self, budgets: Sequence[int]) -> dict[str, int]:
+        """Copies of each layer within the crossbars of its kind; a kind does not run ahead of the slowest one."""
+        copies, enough = dict[str, int](), Fraction(0)
+        for last in (False, True) if len(self.rooms) > 1 else (True,):
+            for room, budget in zip(self.rooms, budgets, strict=True):
+                own = self.on(room)
+                copies |= zip((d.name for d in own), balance(own, budget, enough), strict=True)
+            if not last:
+                enough = max(Fraction(d.windows * d.occupancy, copies[d.name]) for d in self.demands)
+        return {d.name: copies[d.name] for d in self.demands}
+
+    def fill(self, budgets: Sequence[int], limits: Sequence[int]) -> _Found:
+        """As many copies as the budgets allow and the tiles hold."""
         while True:
-            copies = balance(self.demands, budget)
-            found = self.attempt(copies, limit, True)
-            if found is None and copies == ones:
-                found = self.attempt(copies, limit, False)
+            copies = self.balanced(budgets)
+            single = set(copies.values()) == {1}
+            found = self.attempt(copies, limits, True)
+            if found is None and single:
+                found = self.attempt(copies, limits, False)
             if found is not None:
                 return found
-            if copies == ones:
-                raise CapacityError(f"one copy of each layer and its line buffers do not fit {limit} tiles of "
-                                    f"{self.room.crossbars_per_tile} crossbars and {self.room.buffer // 8192} KB; "
-                                    f"more tiles (or --chips) or a larger buffer would hold them")
-            # Parts of tiles stay empty, so not all copies fit: lower the budget by about one percent and try again.
-            budget = min(budget, sum(c * d.crossbars for c, d in zip(copies, self.demands, strict=True)))
-            budget -= max(1, budget // 100)
-            _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{budget:,}")
+            if single:
+                raise CapacityError("one copy of each layer and its line buffers do not fit " + " and ".join(
+                    f"{replace(room, tiles=limit).words} of {room.crossbars_per_tile} crossbars and "
+                    f"{room.buffer // 8192} KB" for room, limit in zip(self.rooms, limits, strict=True)
+                ) + "; more tiles (or --chips) or a larger buffer would hold them")
+            # Parts of tiles stay empty, so not all copies fit: lower the budgets by about one percent and try again.
+            used = [sum(copies[d.name] * d.crossbars for d in self.on(room)) for room in self.rooms]
+            budgets = [(least := min(budget, own)) - max(1, least // 100)
+                       for budget, own in zip(budgets, used, strict=True)]
+            _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{sum(budgets):,}")
 
     def capacities(self, wanted: Mapping[tuple[str, int], int], placed: _Placement) -> dict[tuple[str, int], int]:
         """Buffers enlarged by the room that tiles have left, in proportion to need; a layer's fullest tile decides."""
-        tiles = placed.tiles
-        share = [Fraction(tiles.buffer, max(1, filled)) for filled in tiles.filled]
+        share = {number: Fraction(kind.buffer, max(1, kind.filled[tile]))
+                 for number, kind, tile in placed.floor.opened()}
         result = {}
         for (layer, index), size in wanted.items():
             used = {p.tile for copy in placed.parts[layer] for p in copy} if layer in placed.parts \
@@ -285,8 +319,8 @@ class _Site:
 class _Digital:
     """Homes of layers without crossbars: near their producer, where the tiles' shared parts are least busy."""
 
-    def __init__(self, site: _Site, tiles: Tiles, buffers: Mapping[str, int], interval: Fraction) -> None:
-        self.site, self.tiles, self.buffers, self.interval = site, tiles, buffers, interval
+    def __init__(self, site: _Site, floor: Floor, buffers: Mapping[str, int], interval: Fraction) -> None:
+        self.site, self.floor, self.buffers, self.interval = site, floor, buffers, interval
         self.load: dict[int, Fraction] = {}  # ps per image that a tile's busiest shared part works
         self.rides: list[str] = []
 
@@ -306,12 +340,14 @@ class _Digital:
     def ride(self, layer: str, near: list[int]) -> list[int] | None:
         """An addition processes window j on the tile where its producer's copy makes it, so that input stays on the
         tile."""
-        tiles = list(dict.fromkeys(near))
-        if self.site.workload[layer].op != "add" or not all(
-                self.tiles.holds(t, 0, layer, self.buffers[layer]) for t in tiles):
+        if self.site.workload[layer].op != "add":
             return None
-        for tile in tiles:
-            self.tiles.take(tile, 0, layer, self.buffers[layer])
+        at = self.floor.at()
+        tiles = [at[number] for number in dict.fromkeys(near)]
+        if not all(kind.holds(tile, 0, layer, self.buffers[layer]) for kind, tile in tiles):
+            return None
+        for kind, tile in tiles:
+            kind.take(tile, 0, layer, self.buffers[layer])
         self.rides.append(layer)
         return list(near)
 
@@ -326,11 +362,14 @@ class _Digital:
             load = self.load.get(tile, Fraction(0))
             return load + share > self.interval, tile not in near, load, tile
 
-        free = [t for t in range(len(self.tiles.used)) if self.tiles.holds(t, 0, layer, self.buffers[layer])]
+        bits = self.buffers[layer]
+        free = [number for number, kind, tile in self.floor.opened() if kind.holds(tile, 0, layer, bits)]
         chosen = sorted(free, key=cost)[:count]
         if not chosen:
-            opened = self.tiles.open()
+            opened = self.floor.open(bits)
             chosen = [] if opened is None else [opened]
-        for tile in chosen:
-            self.tiles.take(tile, 0, layer, self.buffers[layer])
+        at = self.floor.at()
+        for number in chosen:
+            kind, tile = at[number]
+            kind.take(tile, 0, layer, bits)
         return chosen or None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +96,15 @@ def inputs(workload: Workload) -> dict[str, list[Input]]:
     return result
 
 
+@dataclass(frozen=True)
+class _Path:
+    """The way from a layer to a later one. progress: how many windows of the former each window of the latter needs.
+    share: of the former's paths, how many lead through the latter, if a path parts evenly wherever it forks."""
+
+    progress: Ints
+    share: Fraction
+
+
 def slack_needed(edges: dict[str, list[Input]]) -> dict[tuple[str, int], int]:
     """Smallest buffer of every edge (consumer, index), joins of branches taken into account.
 
@@ -100,24 +112,47 @@ def slack_needed(edges: dict[str, list[Input]]) -> dict[tuple[str, int], int]:
     while the long path still needs more of its windows. So the short path's last buffer, in front of the join, holds
     everything that the short path makes from the ancestor's windows that the long path needs for the join's next
     window: the receptive field of the long path, less what the join has released.
+
+    Of the ancestors only the producer's own inputs and the open forks are looked at: layers with several readers, as
+    long as not all of their paths have met again. Any other ancestor has all of its paths lead through one of those,
+    whose windows limit the short path at least as much. So a chain of blocks is examined block by block.
     """
-    reach: dict[str, dict[str, Ints]] = {}  # layer -> ancestor -> how many of its windows each window needs
+    reach: dict[str, dict[str, _Path]] = {}  # layer -> fork -> the way from there
+    readers = Counter(edge.producer for entries in edges.values() for edge in entries)
     least: dict[tuple[str, int], int] = {}
     for layer, entries in edges.items():
-        total: dict[str, Ints] = {}
-        for edge in entries:
-            for ancestor, progress in reach[edge.producer].items():
-                asked = progress[edge.need - 1]
-                total[ancestor] = np.maximum(total[ancestor], asked) if ancestor in total else asked
-            total[edge.producer] = np.maximum(total.get(edge.producer, edge.need), edge.need)
-        reach[layer] = total
+        total = _needs(entries, reach, readers)
         for index, edge in enumerate(entries):
             before = np.concatenate(([0], edge.release[:-1]))
-            ahead = total[edge.producer]
-            branches = reach[edge.producer]
-            if len(entries) > 1 and branches:
-                possible = np.min([np.searchsorted(progress, total[ancestor], side="right")
-                                   for ancestor, progress in branches.items()], axis=0)
-                ahead = np.maximum(ahead, possible)
+            ahead = total[edge.producer].progress
+            if len(entries) > 1 and edges[edge.producer]:
+                ahead = np.maximum(ahead, _possible(edge.producer, edges, reach, total))
             least[layer, index] = 1 if edge.summed else int((ahead - before).max())
+        reach[layer] = {name: path for name, path in total.items() if readers[name] > 1 and path.share < 1}
     return least
+
+
+def _needs(entries: list[Input], reach: dict[str, dict[str, _Path]], readers: Mapping[str, int]) -> dict[str, _Path]:
+    """The ways to a layer with these inputs, from each of its producers and from each open fork."""
+    total: dict[str, _Path] = {}
+    for edge in entries:
+        part = Fraction(1, readers[edge.producer])
+        for name, path in ((edge.producer, _Path(edge.need, part)), *(
+                (fork, _Path(path.progress[edge.need - 1], path.share * part))
+                for fork, path in reach[edge.producer].items())):
+            known = total.get(name)
+            total[name] = path if known is None else _Path(
+                np.maximum(known.progress, path.progress), known.share + path.share)
+    return total
+
+
+def _possible(producer: str, edges: dict[str, list[Input]], reach: dict[str, dict[str, _Path]],
+              total: Mapping[str, _Path]) -> Ints:
+    """How many windows the producer can make while all branches to the join go on. total: the ways to the join."""
+    asked = {name: (path.progress, total[name].progress) for name, path in reach[producer].items()}
+    for edge in edges[producer]:
+        if edge.producer not in asked:
+            need = np.max([e.need for e in edges[producer] if e.producer == edge.producer], axis=0)
+            asked[edge.producer] = need, need[total[producer].progress - 1]
+    found: Ints = np.min([np.searchsorted(progress, most, side="right") for progress, most in asked.values()], axis=0)
+    return found

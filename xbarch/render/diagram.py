@@ -3,7 +3,7 @@ it the stages of its pipeline. The same bytes for the same spec."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from xbarch.cost.nameplate import window
 from xbarch.machine.payers import serving
@@ -12,6 +12,7 @@ from xbarch.plugins.registry import wired
 from xbarch.render.boxes import EDGE, GAP, GREYS, LARGE, SMALL, STEP, WIDTH, Box, Drawing, draw, folded
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.pipeline import SharedUnit, Stage
+from xbarch.specs.tile_kinds import kinds
 from xbarch.support import numbers
 
 _WORDS = {"adc": "ADC", "dac": "DAC", "edram": "eDRAM"}
@@ -71,7 +72,7 @@ def _chip(a: Architecture) -> Box:
     links = chip.acting() + [line for box in chip.besides() for line in box.lines]
     return Box(f"Chip: {numbers.count(a.crossbars, 'crossbar')}", [a.technology], [
         Box("off-chip links", [f"{_rate(a.off_chip.bandwidth)} together", *links], flow=False),
-        _network(a, tile.take("flit_hop")), _tile(a, tile)])
+        _network(a, tile.take("flit_hop")), *_tiles(a, tile)])
 
 
 def _network(a: Architecture, routers: Sequence[str]) -> Box:
@@ -85,7 +86,16 @@ def _network(a: Architecture, routers: Sequence[str]) -> Box:
                            *(f"{router} per tile" for router in routers)])
 
 
-def _tile(a: Architecture, parts: _Parts) -> Box:
+def _tiles(a: Architecture, parts: _Parts) -> Iterator[Box]:
+    """A tile of each kind."""
+    for kind, own in kinds(a).items():
+        if kind:
+            parts = _Parts(own, "tile")
+            parts.take("flit_hop")  # drawn with the network
+        yield _tile(own, parts, f" {kind}" if kind else "")
+
+
+def _tile(a: Architecture, parts: _Parts, kind: str) -> Box:
     h, b = a.hierarchy, a.buffer
     inside = [
         _headed(parts.take("edram_access"), "buffer",
@@ -95,7 +105,7 @@ def _tile(a: Architecture, parts: _Parts) -> Box:
         *(Box(name, ["where a layer asks for it"]) for name in parts.take("pool")),
         *(Box(name) for name in parts.acting())]
     inside += [Box("to the buffers of the consumers", ["in this tile, or over the network"]), *parts.besides()]
-    return Box(f"Tile ×{h.tiles:,}", (), inside, many=h.tiles > 1, back=True)
+    return Box(f"Tile{kind} ×{h.tiles:,}", (), inside, many=h.tiles > 1, back=True)
 
 
 def _ima(a: Architecture) -> Box:
@@ -144,7 +154,9 @@ _SAYS = {"read": "inputs leave the buffer", "transfer": "into the input register
 
 
 def _pipeline(d: Drawing, a: Architecture) -> None:
-    """The stages from top to bottom: role, who serves it, latency, each a step further right, as a window goes."""
+    """The stages from top to bottom: role, who serves it, latency, each a step further right, as a window goes; of
+    several kinds of tile, those of the first."""
+    a = next(iter(kinds(a).values()))
     p = a.pipeline
     whole = window(a, a.precision.weight_bits, a.precision.input_bits) + sum(stage.latency for stage in p.stages)
     d.y += STEP

@@ -141,11 +141,11 @@ def show_study(rows: Sequence[Mapping[str, Any]], warnings: Sequence[str] = ()) 
     ran = [[name(r), f"{f['ratio']:.3g}×", numbers.number(f["used"]), f"{f['copies']:.3g}", numbers.number(f["tiles"]),
             speed(f["images_per_second"]), numbers.time(f["first_image_ps"]),
             *(_times(r["gains"]["base"][k]) for k in ("speed", f"energy_{scope}", "area")),
-            f["converters"] or "–", *_accuracy(f, measured)]
+            " / ".join(r["bound_by"]["base"]), f["converters"] or "–", *_accuracy(f, measured)]
            for r in rows if not r["why"] for f in [r["figures"]]]
     echo(None, table(f"Gains over dense on the first architecture (energy: scope {scope})",
                        ["", "compression ratio", "crossbars", "copies", "tiles", "images/s", "first image", "speed-up",
-                        "energy saving", "area saving", "converters",
+                        "energy saving", "area saving", "bound by (dense / this)", "converters",
                         *(["accuracy on this machine"] if measured else [])], ran))
     for text in warnings:
         echo(None, Text(numbers.plain(text)))

@@ -9,7 +9,7 @@ from math import prod, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.base import DataPath
+from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.functional.fast import Prepared
 from xbarch.machine.machine import Machine
 from xbarch.mapping.pack import Packed
@@ -96,7 +96,7 @@ def measure(network: Workload, path: DataPath, machine: Machine, packed: Mapping
     with guard.asking(path, "contents", limited=False):
         for name in hard:
             p = packed[name]
-            made[name] = Prepared.of(p.make(), p.layer, machine.geometry, p.sensing)
+            made[name] = Prepared.of(p.make(), p.layer, machine.of(name).geometry, p.sensing)
     digital, real = _classes(network, shown, made, progress)
     right = int((real == shown.labels).sum())
     return Accuracy(
@@ -109,9 +109,13 @@ def measure(network: Workload, path: DataPath, machine: Machine, packed: Mapping
 
 def _unproven(path: DataPath, machine: Machine, packed: Mapping[str, Packed]) -> list[str]:
     """Layers that need converters: all of a data path whose contract is not this project's."""
-    g = machine.geometry
-    return [name for name, p in packed.items() if not guard.is_builtin(path) or drops_bits(p, g)
-            or g.lossless_bits(p.layout.largest_sum(g)) > g.adc_bits]
+    return [name for name, p in packed.items() if not guard.is_builtin(path) or drops_bits(p, machine.of(name).geometry)
+            or not _suffices(p, machine.of(name).geometry)]
+
+
+def _suffices(packed: Packed, geometry: Geometry) -> bool:
+    """Whether no sum can be too large for the converters."""
+    return geometry.lossless_bits(packed.layout.largest_sum(geometry)) <= geometry.adc_bits
 
 
 def _classes(network: Workload, shown: Shown, made: Mapping[str, Prepared],

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from xbarch.result.run import Run
 from xbarch.result.schema import Bound
+from xbarch.result.words import CROSSBARS, WAITING
 
-CROSSBARS, WAITING = "crossbars", "waiting"
 _FULL = Fraction(9, 10)  # crossbars this busy bind, whatever else is busy
 _BINDS = Fraction(4, 5)  # the busiest server binds if it is this busy; else none does
 

@@ -11,14 +11,17 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from xbarch.datapaths.base import Geometry
+from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.functional.sums import WIDEST, Seen, seen
+from xbarch.machine.machine import Machine
+from xbarch.mapping.kinds import part
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.packings import name_of
 from xbarch.plugins import checked, guard
 from xbarch.result import schema
 from xbarch.result.run import Run
 from xbarch.support import cache
+from xbarch.workload.graph import Workload
 
 _log = logging.getLogger(__name__)
 _KEPT = 64  # networks of which what was seen stays in memory
@@ -35,14 +38,14 @@ def correctness(run: Run) -> schema.Correctness:
     Raises:
         InputError: a data path's contents break its contract.
     """
-    geometry = run.machine.geometry
-    needed = {name: geometry.lossless_bits(p.layout.largest_sum(geometry)) for name, p in run.packed.items()}
-    drops = any(drops_bits(p, geometry) for p in run.packed.values())
-    proven = not drops and max(needed.values(), default=0) <= geometry.adc_bits
+    on = {name: run.machine.of(name).geometry for name in run.packed}
+    needed = {name: on[name].lossless_bits(p.layout.largest_sum(on[name])) for name, p in run.packed.items()}
+    drops = any(drops_bits(p, on[name]) for name, p in run.packed.items())
+    proven = not drops and all(bits <= on[name].adc_bits for name, bits in needed.items())
     found = {} if proven else _seen(run, drops)
-    needed |= {name: geometry.lossless_bits(s.largest) for name, s in found.items()}
-    proven = not drops and max(needed.values(), default=0) <= geometry.adc_bits
-    layers = [_layer(name, needed[name], geometry.adc_bits, proven, found.get(name)) for name in run.packed]
+    needed |= {name: on[name].lossless_bits(s.largest) for name, s in found.items()}
+    proven = not drops and all(bits <= on[name].adc_bits for name, bits in needed.items())
+    layers = [_layer(name, needed[name], on[name].adc_bits, proven, found.get(name)) for name in run.packed]
     return summed(layers, "bound" if proven else "stored activations" if found else "none", drops,
                   sum(s.drops for s in found.values()))
 
@@ -78,17 +81,27 @@ def _seen(run: Run, drops: bool) -> dict[str, Seen]:
     stored = network.activations
     if not all(n in stored and prod(stored[n].shape[1:]) == prod(p.layer.in_shape) for n, p in packed.items()):
         return {}
-    sensing = run.machine.sensing
+    found: dict[str, Seen] = {}
+    for machine in run.machine.each:
+        own = {name: p for name, p in packed.items() if run.machine.of(name) is machine}
+        found |= _seen_on(machine, part(network, run.machine.on, machine.kind), run.path, own, drops) if own else {}
+    return {name: found[name] for name in packed}
+
+
+def _seen_on(machine: Machine, network: Workload, path: DataPath, packed: Mapping[str, Packed],
+             drops: bool) -> dict[str, Seen]:
+    """`_seen` of the layers on tiles of one kind."""
+    stored, sensing = network.activations, machine.sensing
     # No data path packs for a resolution, so that one look serves all; what a unit drops depends on it.
-    geometry = run.machine.geometry if drops else replace(run.machine.geometry, adc_bits=1)
+    geometry = machine.geometry if drops else replace(machine.geometry, adc_bits=1)
     unit = (sensing.name, dict(sensing.options), sensing.array) if drops else ()
     own = guard.is_builtin(sensing) or not drops
-    name = name_of("seen", network, run.path, geometry, unit) if own else ""
+    name = name_of("seen", network, path, geometry, unit) if own else ""
     kept = _memory.get(name) or cache.get(name)
     if kept is None or (found := _read(kept, packed)) is None:
         _log.info("driving the stored activations of %s through the crossbars", network.name)
-        with guard.asking(run.path, "contents", limited=False):
-            found = {n: seen(p.make(), p.layer, run.machine.geometry, stored[n], p.sensing if drops else None)
+        with guard.asking(path, "contents", limited=False):
+            found = {n: seen(p.make(), p.layer, machine.geometry, stored[n], p.sensing if drops else None)
                      for n, p in packed.items()}
         kept = np.array([[*s.needed, s.drops, s.largest] for s in found.values()], np.int64).tobytes()
         if name:

@@ -35,7 +35,7 @@ def interconnect(run: Run) -> Interconnect:
              for wire, line in zip(wires, network.lines(wires), strict=True)]
     own = [link for wire, link in zip(wires, links, strict=True) if wire[0][0] == wire[1][0]]
     busiest = max(own, key=lambda link: link.busy, default=None)
-    whole, net = machine.architecture.crossbars_per_tile * span, machine.architecture.network
+    net = machine.architecture.network
     return Interconnect(
         placement=run.plan.placement,
         network=Wiring(topology=network.topology.name, shape=network.topology.shape, tiles=network.tiles,
@@ -45,7 +45,8 @@ def interconnect(run: Run) -> Interconnect:
         busiest=BusiestLink(name=busiest.name, busy=busiest.busy, need_gbs=busiest.need_gbs) if busiest
         else BusiestLink(name="none", busy=0.0, need_gbs=0.0),
         links=links[:LINKS],
-        tiles=[Tile(tile=tile, crossbars=crossbars, busy=float(busy / whole))
+        tiles=[Tile(tile=tile, crossbars=crossbars, busy=float(busy / (
+            machine.at(tile).architecture.crossbars_per_tile * span)))
                for tile, (crossbars, busy) in sorted(tiles.items())][:TILES])
 
 

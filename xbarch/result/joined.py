@@ -13,6 +13,7 @@ from xbarch.result.correctness import PROOFS, summed
 from xbarch.result.programming import Programming, amortized, programming
 from xbarch.result.record import figures_checked, rates, record
 from xbarch.result.run import Run
+from xbarch.result.tile_kinds import joined as kinds_joined
 from xbarch.sim.steady import Kind
 from xbarch.support.defaults import SCOPES
 
@@ -65,6 +66,7 @@ def joined(runs: Sequence[Run], batch: int) -> schema.Record:
             "interconnect": max((part.interconnect for part in parts if part.interconnect),
                                 key=lambda net: net.busiest.busy),
             "timeline": _timeline(parts, [int(start) + w.time for start, w in zip(starts, written, strict=False)]),
+            **({"kinds": kinds_joined([part.kinds for part in parts if part.kinds])} if first.kinds else {}),
             "segments": [_segment(*each, batch) for each in zip(runs, written, taken, parts, strict=True)],
         })
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 from xbarch.machine.machine import Machine
 from xbarch.mapping.plan import Plan
 from xbarch.sim.graph import StageGraph, Trace
-from xbarch.specs.architecture import Component
 
 
 def leakage(machine: Machine, plan: Plan, graph: StageGraph, trace: Trace, interval: Fraction) -> dict[str, int]:
@@ -18,29 +18,41 @@ def leakage(machine: Machine, plan: Plan, graph: StageGraph, trace: Trace, inter
     the crossbars that do; gated hardware of a tile leaks while its server is held. A server that the architecture calls
     ideal is not gated.
     """
-    leaking = {name: c for name, c in machine.architecture.components.items() if c.leakage}
+    found: dict[str, int] = {}
+    for each in dict.fromkeys((*machine.each, machine)):
+        for name, energy in _leaked(machine, each, plan, graph, trace, interval):
+            found[name] = found.get(name, 0) + energy
+    return found
+
+
+def _leaked(machine: Machine, own: Machine, plan: Plan, graph: StageGraph, trace: Trace,
+            interval: Fraction) -> Iterator[tuple[str, int]]:
+    """`leakage` of the tiles of one kind, `own`, or where that is the machine itself, of what belongs to chips."""
+    leaking = {name: c for name, c in own.architecture.components.items() if c.leakage}
     if not leaking:
-        return {}
-    parts = [part for copies in plan.parts.values() for copy in copies for part in copy]
-    per = machine.crossbars_per_ima
+        return
+    parts = [part for copies in plan.parts.values() for copy in copies for part in copy if machine.at(part.tile) is own]
+    per = own.crossbars_per_ima
     imas = {(p.tile, slot // per) for p in parts for slot in range(p.slot, p.slot + p.crossbars)}
-    occupied = {"chip": machine.chips, "tile": plan.tiles, "ima": len(imas)}
-    busy = _busy(plan, graph, trace)
-
-    def energy(name: str, component: Component) -> int:
+    occupied = {"chip": machine.chips if own is machine else 0, "tile": plan.kinds.get(own.kind, 0), "ima": len(imas)}
+    busy = _busy(machine, own, plan, graph, trace)
+    for name, component in leaking.items():
         if not component.gated or name in machine.ideal:
-            return int(component.leakage * occupied[component.level] * interval)
+            yield name, int(component.leakage * occupied[component.level] * interval)
+            continue
         share, kind = (per, "crossbar") if component.level == "ima" else (1, name)
-        return int(Fraction(component.leakage * busy.get(kind, 0), share * graph.images))
-
-    return {name: energy(name, component) for name, component in leaking.items()}
+        yield name, int(Fraction(component.leakage * busy.get(kind, 0), share * graph.images))
 
 
-def _busy(plan: Plan, graph: StageGraph, trace: Trace) -> dict[str, int]:
-    """ps that servers of each kind were held in the run; a server of crossbars counts once for each of them."""
-    crossbars = {f"crossbar@{name}.{number}.tile{p.tile}.{p.slot}": p.crossbars
-                 for name, copies in plan.parts.items() for number, copy in enumerate(copies) for p in copy}
+def _busy(machine: Machine, own: Machine, plan: Plan, graph: StageGraph, trace: Trace) -> dict[str, int]:
+    """ps that servers of each kind in tiles of one kind were held in the run; a server of crossbars counts once for
+    each of them."""
+    crossbars = {f"crossbar@{name}.{number}.tile{p.tile}.{p.slot}": p for name, copies in plan.parts.items()
+                 for number, copy in enumerate(copies) for p in copy}
     found: dict[str, int] = {}
     for server, held in zip(graph.servers, trace.busy, strict=True):
-        found[server.kind] = found.get(server.kind, 0) + int(held) * crossbars.get(server.name, 1)
+        part, place = crossbars.get(server.name), server.name.partition("@tile")[2]
+        tile = part.tile if part else int(place) if place.isdecimal() else None
+        if tile is None or machine.at(tile) is own:
+            found[server.kind] = found.get(server.kind, 0) + int(held) * (part.crossbars if part else 1)
     return found

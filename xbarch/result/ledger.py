@@ -20,11 +20,13 @@ class Ledger:
     """Actions and energies per image."""
 
     actions: Mapping[tuple[str, str], int]
-    """By (layer, action)."""
+    """By (layer, action). Where a machine has several kinds of tile, an action in tiles of one is `action@kind`."""
     energy: Mapping[tuple[str, str], int]
     """Dynamic energy in aJ by (layer, component)."""
     scope: Mapping[str, str] = field(default_factory=dict)
     """Of each component."""
+    kinds: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Dynamic energy in aJ by (kind of tile, component), under an empty name what belongs to no kind."""
 
     def by_component(self) -> dict[str, int]:
         return _sums(self.energy, 1)
@@ -34,8 +36,14 @@ class Ledger:
         return _sums({(layer, component): energy if scopes is None or self.scope[component] in scopes else 0
                       for (layer, component), energy in self.energy.items()}, 0)
 
-    def by_action(self) -> dict[str, int]:
-        return _sums(self.actions, 1)
+    def by_action(self, kind: str | None = None) -> dict[str, int]:
+        """Actions; kind: in tiles of that kind alone."""
+        found: dict[str, int] = {}
+        for (_, action), count in self.actions.items():
+            name, _, where = action.partition("@")
+            if kind is None or where == kind:
+                found[name] = found.get(name, 0) + count
+        return found
 
 
 def _sums(table: Mapping[tuple[str, str], int], axis: int) -> dict[str, int]:
@@ -73,11 +81,15 @@ def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Sequence[Price]
         key = (graph.flows[number].part_of or graph.flows[number].name, action)
         actions[key] = actions.get(key, 0) + count
     energy: dict[tuple[str, str], int] = {}
+    kinds: dict[tuple[str, str], int] = {}
     for (layer, action), amount in actions.items():
         if action not in prices:
             raise ConservationError(f"action {action} of layer {layer} has no component that pays for it")
         for price in prices[action]:
             energy[layer, price.component] = energy.get((layer, price.component), 0) + amount * price.energy
+            there = action.partition("@")[2], price.component
+            kinds[there] = kinds.get(there, 0) + amount * price.energy
     images = graph.images
     return Ledger({k: v // images for k, v in actions.items()}, {k: v // images for k, v in energy.items()},
-                  {p.component: p.scope for paid in prices.values() for p in paid})
+                  {p.component: p.scope for paid in prices.values() for p in paid},
+                  {k: v // images for k, v in kinds.items()})

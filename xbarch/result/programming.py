@@ -51,33 +51,53 @@ def programming(machine: Machine, packed: Mapping[str, Packed], plan: Plan) -> P
     content of a cell is unknown. The rows of a crossbar follow one another; a pulse writes `parallel.cells` of a row.
     With program and verify a cell takes `verify.pulses` pulses on average, and the cells written together take
     `verify.rounds`, each followed by a read. Crossbars, IMAs and tiles take turns in their order, `parallel` at a
-    time; a turn takes as long as its longest member; chips work at the same time.
+    time; a turn takes as long as its longest member; kinds of tile and chips work at
+    the same time.
     """
-    spec = machine.architecture.crossbar.programming
-    counted = {name: _written(p, machine.geometry.rows, spec.parallel.cells) for name, p in packed.items()}
+    kinds = [_write(machine, each, packed, plan) for each in machine.each]
+    stored = sum((k.stored for k in kinds), start=np.zeros_like(kinds[0].stored))
+    write = max(k.time for k in kinds)
+    load, transfer = _load(machine, stored)
+    powers = machine.static_powers()
+    energy = {"pulses": sum(k.pulses for k in kinds), "verify": sum(k.verify for k in kinds), "transfer": transfer,
+              "static": sum(powers.values()) * max(write, load)}
+    return Programming(int(stored.sum()), plan.crossbars, write, load, energy)
+
+
+@dataclass(frozen=True)
+class _Write:
+    """Writing the tiles of one kind. time: ps. stored: cells on every tile. pulses, verify: aJ."""
+
+    time: int
+    stored: Ints
+    pulses: int
+    verify: int
+
+
+def _write(machine: Machine, own: Machine, packed: Mapping[str, Packed], plan: Plan) -> _Write:
+    """The cost of writing the layers on tiles of one kind, `own`."""
+    spec = own.architecture.crossbar.programming
+    counted = {name: _written(p, own.geometry.rows, spec.parallel.cells) for name, p in packed.items()
+               if machine.of(name) is own}
     step = spec.pulse + (spec.verify.read if spec.verify else 0)
     step *= spec.verify.rounds if spec.verify else 1
-    per_ima, per_tile = machine.crossbars_per_ima, machine.architecture.crossbars_per_tile
-    used = 1 + max(part.tile for _, part in _parts(plan))
-    chips = -(-used // machine.architecture.hierarchy.tiles)
-    tiles = chips * machine.architecture.hierarchy.tiles
-    slowest = max(int(pulses.max()) for _, pulses in counted.values()) * step
+    per_ima, per_tile, per_chip = own.crossbars_per_ima, own.architecture.crossbars_per_tile, machine.network.tiles
+    chips = -(-(1 + max(part.tile for _, part in _parts(plan))) // per_chip)
+    tiles = chips * per_chip
+    slowest = max((int(pulses.max()) for _, pulses in counted.values()), default=0) * step
     busy, stored = np.zeros((tiles, per_tile), exact.safe_type(slowest * tiles * per_tile)), np.zeros(tiles, np.int64)
     for name, part in _parts(plan):
-        cells, pulses = counted[name]
-        busy[part.tile, part.slot:part.slot + part.crossbars] = pulses[part.start:part.stop].astype(busy.dtype) * step
-        stored[part.tile] += int(cells[part.start:part.stop].sum())
+        if name in counted:
+            cells, pulses = counted[name]
+            there = busy[part.tile, part.slot:part.slot + part.crossbars]
+            there[:] = pulses[part.start:part.stop].astype(busy.dtype) * step
+            stored[part.tile] += int(cells[part.start:part.stop].sum())
     turns = _turns(busy.reshape(tiles, -1, per_ima), spec.parallel.crossbars)
     turns = _turns(turns, spec.parallel.imas)
-    write = int(_turns(turns.reshape(chips, -1), spec.parallel.tiles).max())
-    load, transfer = _load(machine, stored)
-    cells_written = int(stored.sum())
-    mean = Fraction(spec.verify.pulses) if spec.verify else Fraction(1)
-    powers = machine.static_powers(machine.tiles)
-    energy = {"pulses": round(cells_written * mean * spec.energy),
-              "verify": round(cells_written * mean * spec.verify.energy) if spec.verify else 0,
-              "transfer": transfer, "static": sum(powers.values()) * max(write, load)}
-    return Programming(cells_written, plan.crossbars, write, load, energy)
+    cells_written, mean = int(stored.sum()), Fraction(spec.verify.pulses) if spec.verify else Fraction(1)
+    return _Write(int(_turns(turns.reshape(chips, -1), spec.parallel.tiles).max()), stored,
+                  round(cells_written * mean * spec.energy),
+                  round(cells_written * mean * spec.verify.energy) if spec.verify else 0)
 
 
 def amortized(done: Programming, images: int) -> Amortized:
@@ -127,16 +147,18 @@ def _load(machine: Machine, stored: Ints) -> tuple[int, int]:
     holds `stored` cells [tiles]. Parts that the architecture calls ideal take no time."""
     m, on = machine, dict[Link, int]()
     prices = m.prices()
-    hop, beat = (sum(price.energy for price in prices.get(a, ())) for a in ("flit_hop", "bus_transfer"))
+    hop = sum(price.energy for price in prices.get("flit_hop", ()))
     energy, most, total = 0, 0, 0
     for tile in np.flatnonzero(stored).tolist():
-        bits = int(stored[tile]) * m.geometry.cell_bits
+        own = m.at(tile)
+        bits, ((moved, _),) = int(stored[tile]) * own.geometry.cell_bits, own.act(("bus_transfer", 1))
+        beat = sum(price.energy for price in prices.get(moved, ()))
         path = m.network.path(m.network.gate(), m.network.router(tile))
         hops = [link for link in path if link[0][0] == link[1][0]]
         for link in hops:
             on[link] = on.get(link, 0) + bits
-        energy += m.flits(bits) * (len(hops) + 1) * hop + -(-bits // m.bus_bits) * beat
-        most, total = max(most, bits), total + bits
+        energy += m.flits(bits) * (len(hops) + 1) * hop + -(-bits // own.bus_bits) * beat
+        most, total = max(most, own.bus_time(bits)), total + bits
     times = {"hypertransport": m.off_chip_time(total), "link": m.link_time(max(on.values(), default=0)),
-             "bus": m.bus_time(most)}
+             "bus": most}
     return max((t for kind, t in times.items() if kind not in m.ideal), default=0), energy

@@ -20,6 +20,7 @@ from xbarch.result.interconnect import interconnect
 from xbarch.result.leakage import leakage
 from xbarch.result.programming import amortized, programming
 from xbarch.result.run import Run
+from xbarch.result.tile_kinds import tile_kinds
 from xbarch.specs.text import brief, dotted
 from xbarch.support.about import __version__
 from xbarch.support.defaults import SCOPES
@@ -54,10 +55,11 @@ def _record(run: Run) -> schema.Record:
     seconds = float(interval) / 1e12
     energy = _energy(run, interval)
     rate = None if run.steady.kind == "single" else 1 / seconds
-    used, total, by_component = run.machine.areas(run.plan.tiles)
+    used, total, by_component = run.machine.areas(run.plan.kinds)
     dense_ops = 2 * sum(p.layer.macs for p in run.packed.values())
     kept_ops = 2 * sum(p.layer.windows * p.layer.kept_weights for p in run.packed.values())
     plate, chips = run.nameplate, run.machine.chips
+    kinds: dict[str, Any] = {"kinds": tile_kinds(run)} if run.machine.kinds else {}
     return schema.Record(
         schema=schema.SCHEMA,
         provenance=_provenance(run),
@@ -88,6 +90,7 @@ def _record(run: Run) -> schema.Record:
         programming=_programming(run),
         interconnect=interconnect(run),
         timeline=_timeline(run),
+        **kinds,
     )
 
 
@@ -99,7 +102,8 @@ def _provenance(run: Run) -> schema.Provenance:
 
 def _architecture(run: Run) -> schema.Architecture:
     machine = run.machine
-    unscaled = {name: spoken_point(c.of) for name, c in machine.architecture.components.items() if c.of}
+    unscaled = {f"{name} ({each.kind})" if each.kind else name: spoken_point(c.of)
+                for each in machine.each for name, c in each.architecture.components.items() if c.of}
     sizes = machine.periphery
     return schema.Architecture(
         periphery=schema.Periphery(kind=sizes.kind, factors={k: float(v) for k, v in sizes.factors.items()}),
@@ -129,20 +133,20 @@ def _latency(run: Run, interval: Fraction) -> schema.Latency:
 def _by_scope(run: Run, interval: Fraction) -> dict[str, dict[str, int]]:
     """Energy per image by component in each scope, with constant powers of the occupied tiles in `compute` and of all
     tiles in the others."""
-    declared = {**{c: component.scope for c, component in run.machine.architecture.components.items()},
-                **run.ledger.scope}
+    declared = {**{c: component.scope for m in (*run.machine.each, run.machine)
+                   for c, component in m.architecture.components.items()}, **run.ledger.scope}
     dynamic, found = run.ledger.by_component(), dict[str, dict[str, int]]()
     for number, scope in enumerate(SCOPES):
-        static = _static(run, interval, run.plan.tiles if scope == "compute" else run.machine.tiles)
+        static = _static(run, interval, run.plan.kinds if scope == "compute" else None)
         both = {**dynamic, **{c: dynamic.get(c, 0) + e for c, e in static.items()}}
         found[scope] = {c: e for c, e in both.items() if declared[c] in SCOPES[:number + 1]}
     return found
 
 
-def _static(run: Run, interval: Fraction, tiles: int) -> dict[str, int]:
-    """Constant powers of so many tiles over one pipeline interval, and the leakage of occupied ones; a microwatt for a
-    picosecond is an attojoule."""
-    constant = {name: int(power * interval) for name, power in run.machine.static_powers(tiles).items()}
+def _static(run: Run, interval: Fraction, used: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Constant powers of the tiles in use (by kind; None: of all) over one pipeline interval, and the leakage of
+    occupied ones; a microwatt for a picosecond is an attojoule."""
+    constant = {name: int(power * interval) for name, power in run.machine.static_powers(used).items()}
     return {**constant, **leakage(run.machine, run.plan, run.graph, run.trace, interval)}
 
 
@@ -154,7 +158,7 @@ def _energy(run: Run, interval: Fraction) -> schema.EnergyPerImage:
         by_scope_aj=schema.ScopedComponents(**by_scope), by_layer_aj=run.ledger.by_layer(),
         layers_by_scope_aj=schema.ScopedLayers(**{
             scope: run.ledger.by_layer(SCOPES[:number + 1]) for number, scope in enumerate(SCOPES)}),
-        static_aj=_static(run, interval, run.machine.tiles), dynamic_aj=sum(run.ledger.by_component().values()))
+        static_aj=_static(run, interval), dynamic_aj=sum(run.ledger.by_component().values()))
 
 
 def rates(operations: float, rate: float | None, energies: Mapping[str, float], area: float) -> dict[str, Any]:
@@ -177,7 +181,8 @@ def _mapping(run: Run, interval: Fraction) -> schema.Mapping:
         copies = plan.copies[name]
         layers.append(schema.Layer(
             name=name, op=layer.op, crossbars=packed.crossbars if packed else 0, copies=copies, windows=layer.windows,
-            occupancy_ps=occupancy, busy=occupancy * layer.windows / copies / float(interval)))
+            occupancy_ps=occupancy, busy=occupancy * layer.windows / copies / float(interval),
+            **({"kind": run.machine.on[name]} if name in run.machine.on else {})))
     return schema.Mapping(
         crossbars=plan.crossbars, tiles=plan.tiles, layers=layers, budget=plan.budget,
         one_copy_crossbars=sum(p.crossbars for p in run.packed.values()),
@@ -188,33 +193,37 @@ def _mapping(run: Run, interval: Fraction) -> schema.Mapping:
 def _utilization(run: Run, interval: Fraction) -> schema.Utilization:
     """Cells, crossbar time and ADC time over occupied crossbars; see docs/reference.md for the definitions."""
     machine, plan = run.machine, run.plan
-    geometry = machine.geometry
-    capacity = geometry.rows * geometry.columns
-    offered = machine.tiles * machine.architecture.crossbars_per_tile
+    crossbars = {m.kind: sum(p.crossbars * plan.copies[n] for n, p in run.packed.items() if machine.of(n) is m)
+                 for m in machine.each}
+    held = sum(count * m.geometry.cells for m, count in zip(machine.each, crossbars.values(), strict=True))
+    offered = sum(m.crossbars * m.geometry.cells for m in machine.each)
     cells = sum(int(p.kept.sum()) * plan.copies[n] for n, p in run.packed.items())
     zero = sum(int(p.kept.sum()) * plan.copies[n] * p.layer.zeros for n, p in run.packed.items())
     known = "crossbar" not in machine.processes  # a process sets the times of its reads itself
     row_time, converting = _read_times(run)
     most, name = max((int(busy), s.name) for busy, s in zip(run.trace.busy, run.graph.servers, strict=True))
     return schema.Utilization(
-        cells=cells / (plan.crossbars * capacity),
-        cells_zero=float(zero / (plan.crossbars * capacity)),
-        cells_chip=cells / (offered * capacity),
-        crossbar_time=float(row_time) / (geometry.rows * float(interval) * plan.crossbars) if known else None,
-        adc_time=float(converting / machine.adcs_per_crossbar)
-                 / (float(interval) * plan.crossbars) if known else None,
+        cells=cells / held,
+        cells_zero=float(zero / held),
+        cells_chip=cells / offered,
+        crossbar_time=float(row_time) / (machine.each[0].geometry.rows * float(interval) * plan.crossbars)
+        if known else None,
+        adc_time=float(converting) / (float(interval) * plan.crossbars) if known else None,
         busiest=schema.Busiest(name=name, share=most / run.trace.makespan))
 
 
 def _read_times(run: Run) -> tuple[Fraction, Fraction]:
-    """Σ active rows · read time, and Σ conversions · conversion time (ps), of an image."""
+    """Σ active rows · read time (in rows of the first kind of tile), and Σ conversions · conversion time / converters
+    (ps), of an image."""
     row_time = converting = Fraction(0)
-    for packed in run.packed.values():
+    for name, packed in run.packed.items():
+        on, rows = run.machine.of(name), run.machine.each[0].geometry.rows
         work, windows = packed.work, packed.layer.windows
         reads = work.reads if work.reads.ndim == 2 else np.broadcast_to(work.reads, (windows, len(work.reads)))
         per_group, images = reads.sum(axis=0), Fraction(len(reads), windows)
-        row_time += exact.total(per_group, work.rows, checked.each(packed.sensing, work)) / images
-        converting += exact.total(per_group, work.columns) / images * packed.sensing.conversion
+        taken = exact.total(per_group, work.rows, checked.each(packed.sensing, work)) / images
+        row_time += taken * Fraction(rows, on.geometry.rows)
+        converting += exact.total(per_group, work.columns) / images * packed.sensing.conversion / on.adcs_per_crossbar
     return row_time, converting
 
 
@@ -236,7 +245,7 @@ def _counts(run: Run) -> schema.Counts:
         macs=sum(p.layer.macs for p in run.packed.values()),
         kept_macs=sum(p.layer.windows * p.layer.kept_weights for p in run.packed.values()),
         actions=actions, conversions=actions.get("conversion", 0),
-        buffer_bytes=actions.get("edram_access", 0) * machine.edram_bits // 8,
+        buffer_bytes=sum(run.ledger.by_action(m.kind).get("edram_access", 0) * m.edram_bits for m in machine.each) // 8,
         link_bytes=actions.get("flit_hop", 0) * machine.flit_bits // 8,
         visits=run.trace.visits)
 

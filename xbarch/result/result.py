@@ -74,6 +74,7 @@ class Result:
     dense_equivalent = _Of[schema.DenseEquivalent]()
     utilization = _Of[schema.Utilization]()
     bound = _Of["schema.Bound | None"]()
+    kinds = _Of["list[schema.TileKind] | None"]()
     waiting = _Of["schema.Waiting | None"]()
     counts = _Of[schema.Counts]()
     programming = _Of["schema.Programming | None"]()

@@ -115,6 +115,25 @@ class Layer(Part):
         "mean time that a window holds a copy's crossbars (τ); for layers without weights, the time that the slowest "
         "contended unit of the tile needs for one window"))
     busy: OpenShare = Field(description="`τ · P / copies / pipeline interval`")
+    kind: Text | None = Field(
+        None, description="of tile that its crossbars are on; left out where all tiles are alike")
+
+
+class TileKind(Part):
+    """Tiles of one kind, of a chip with several; figures of all chips."""
+
+    name: Text = Field(description="the kind of tile")
+    tiles: Annotated[Count, Unit("tiles")] = Field(description="of this kind")
+    used: Annotated[Count, Unit("tiles")] = Field(description="occupied")
+    crossbars: Crossbars = Field(description="occupied by all copies of its layers")
+    layers: list[Text] = Field(max_length=LAYERS, description="with weights, that run here")
+    cells: Share | None = Field(description=(
+        "cells of kept weights / cells of occupied crossbars; null where none is, and of a reloaded network"))
+    dynamic_aj: Energy = Field(description="per image, of actions in these tiles")
+    by_component_aj: dict[Text, Energy] = Field(description="of the same, by component")
+    area_mm2: Area = Field(description="of all its tiles, with the hardware that the data path adds")
+    peak_w: Power = Field(description="nameplate of all its tiles")
+    peak_tops: Annotated[Amount, Unit("TOPS")] = Field(description="nameplate of all its tiles, as `peak.tops`")
 
 
 class Mapping(Part):
@@ -525,6 +544,7 @@ class Record(Part):
     programming: Programming | None = None  # records made before it was counted have none
     interconnect: Interconnect | None = None  # the same
     timeline: list[Span] = Field(max_length=LAYERS)
+    kinds: list[TileKind] | None = Field(None, max_length=16)  # of a chip with several kinds of tile
     segments: list[Segment] | None = Field(None, max_length=LAYERS)  # of a network that is reloaded
 
     def document(self) -> dict[str, Any]:

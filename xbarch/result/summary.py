@@ -57,7 +57,8 @@ def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
         ("area", f"used {r.area.used_mm2:.4g} mm², chip {r.area.total_mm2:.4g} mm²"),
         ("utilization", f"cells {r.utilization.cells:.1%}, crossbar time {share(r.utilization.crossbar_time)}, "
                         f"ADC time {share(r.utilization.adc_time)}"),
-        _bound(r), *_periphery(r), *_waiting(r), *_worded(r), *_unscaled(r), ("largest", _largest(r, scope))]
+        _bound(r), *_periphery(r), *_kinds(r), *_waiting(r), *_worded(r), *_unscaled(r),
+        ("largest", _largest(r, scope))]
 
 
 def details(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
@@ -162,14 +163,16 @@ def components(r: Record, scope: Scope) -> tuple[Scope, Mapping[str, int]]:
     return ("whole", r.energy.by_component_aj) if r.energy.by_scope_aj is None else (scope, r.energy.by_scope_aj[scope])
 
 
+def _kinds(r: Record) -> list[tuple[str, str]]:
+    """What is on tiles of each kind."""
+    each = [f"{k.name}: {numbers.count(len(k.layers), 'layer')}, {k.used:,} of {numbers.count(k.tiles, 'tile')}, "
+            f"{numbers.count(k.crossbars, 'crossbar')}, {numbers.energy(k.dynamic_aj)}" for k in r.kinds or []]
+    return [("kinds of tile", "; ".join(each))] if each else []
+
+
 def periphery_kind(r: Record) -> str:
     """How shared parts are sized: published or balanced."""
     return r.architecture.periphery.kind if r.architecture.periphery else PERIPHERY
-
-
-def bound_text(r: Record) -> str:
-    """What limits a run: crossbars, a kind of server, waiting; a dash where that is not known."""
-    return "–" if r.bound is None else r.bound.by
 
 
 def _bound(r: Record) -> tuple[str, str]:

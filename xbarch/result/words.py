@@ -1,16 +1,17 @@
-"""Correctness and accuracy in words: the same on every screen and page."""
+"""Correctness, accuracy and what binds a run, in words: the same on every screen and page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xbarch.result.schema import Correctness, Measured, Record
+from xbarch.result.schema import Bound, Correctness, Measured, Record
 from xbarch.support import numbers
 
 PHASES = {  # of stored accuracies, in the order of a workload's making
     "float": "as imported", "baseline": "dense baseline", "cut": "after pruning", "pruning": "after fine-tuning",
     "imported": "after quantization", "crossbars": "on its recipe's crossbars"}
 HERE = "on this machine"
+CROSSBARS, WAITING, NONE = "crossbars", "waiting", "–"  # what binds a run, beside kinds of servers
 
 
 def exactness(found: Correctness | None) -> str:
@@ -60,6 +61,21 @@ def measured(found: Measured) -> str:
 def phase(name: str, value: float, counts: Mapping[str, int]) -> str:
     """A stored accuracy in the field's words, with its n where that is known."""
     return f"{PHASES.get(name, name)} {value:.2%}{_of(counts.get(name))}"
+
+
+def bound(found: Bound | None) -> str:
+    """What binds a run: crossbars, a kind of server, waiting; a dash where that is not known."""
+    return NONE if found is None else found.by
+
+
+def sides(before: str, after: str) -> str:
+    """What binds the two runs behind a speed-up."""
+    return f"bound by {before} / {after}"
+
+
+def of_method(before: str, after: str) -> bool:
+    """Whether a speed-up says something about a method: crossbars bind both runs."""
+    return before == after == CROSSBARS
 
 
 def share(value: float) -> str:

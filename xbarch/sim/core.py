@@ -67,10 +67,10 @@ class Core:
                 if found is None:
                     continue
                 queue = found
-            asked, _, window, stage, token = heappop(queue)
+            _, _, _, stage, asked, token = heappop(queue)
             held = token.copy.occupancy[stage]
             if held.__class__ is list:
-                held = held[window % len(held)]
+                held = held[token.window % len(held)]
             self.busy[number] += held
             self.free[number] = now + held
             if queue or (many and any(queues)):
@@ -97,7 +97,7 @@ class Core:
 
     def fits(self, request: Request, now: int) -> bool:
         """Whether there is room for a request."""
-        _, _, _, stage, token = request
+        stage, token = request[3], request[5]
         for index, amount in token.copy.room[stage]:  # noqa: SIM110 (a generator takes longer)
             if not self.pools[index].has(amount, now):
                 return False
@@ -109,7 +109,7 @@ class Core:
         claimed = set[int]()
         queues = [queue for queue in self.queues[number].values() if queue]
         for queue in sorted(queues, key=lambda q: q[0][:3]) if len(queues) > 1 else queues:
-            _, _, _, stage, token = queue[0]
+            stage, token = queue[0][3], queue[0][5]
             wanted = token.copy.room[stage]
             lacking = [pool for index, amount in wanted if not (pool := self.pools[index]).has(amount, now)]
             if not lacking and not (claimed and claimed.intersection(index for index, _ in wanted)):
@@ -199,7 +199,7 @@ class Core:
             copy.executed[stage] += 1
             self.granted(token, stage, copy.time(copy.occupancy[stage], token.window), now)
             return
-        queue, request = copy.queue[stage], (now, copy.ports[stage], token.window, stage, token)
+        queue, request = copy.queue[stage], (*token.age, copy.ports[stage], stage, now, token)
         heappush(queue, request)
         if queue[0] is request:  # otherwise the server was called already, or the queue's first request waits for room
             self.call(server)

@@ -84,13 +84,13 @@ class Engine(core.Core):
         found = [f"{s.name} window {s.issued} waits for {self.blocked(s)}" for s in self.streams if s.issued < s.total]
         first: dict[int, Request] = {}
         for request in sorted(r for queues in self.queues for queue in queues.values() for r in queue):
-            first.setdefault(request[4].flow.number, request)
-        for _, _, window, stage, token in first.values():
+            first.setdefault(request[5].flow.number, request)
+        for _, _, _, stage, _, token in first.values():
             room = " and ".join(f"{amount} in {pool.name} ({pool.free} of {pool.capacity} free)" for pool, amount in (
                 (self.pools[index], amount) for index, amount in token.copy.room[stage]))
             server = self.graph.servers[token.copy.server[stage]].name
             what = room or ("its process to ask for it" if token.copy.server[stage] in self.units else "its turn")
-            found.append(f"{token.flow.name} window {window} at {server} waits for {what}")
+            found.append(f"{token.flow.name} window {token.window} at {server} waits for {what}")
         if self.idle >= _IDLE:
             found.append(f"units go on by themselves, {_IDLE:,} events without a token's beginning or end")
         for number, unit in self.units.items():

@@ -97,6 +97,7 @@ def _laid(sections: Sections, plain: bool) -> Any:
     memory[k.SOILED] = size["DIRTY"]
     memory[k.WIDEST] = size["READY"]
     memory[k.FREELY] = size["DONE_BY"] > 0
+    memory[k.SPAN] = max(sections["FLOW_WINDOWS"])
     return memory.tolist() if plain else memory
 
 
@@ -249,7 +250,7 @@ def _queues(graph: StageGraph, c: Columns) -> Sections:
     found = _none(number)
     found[served] = queue
     return {"QUEUE": found, "QUEUE_AT": _begins(c.server[served][one], len(graph.servers)),
-            "HEAD": _none(len(one)), "TAIL": _none(len(one))}
+            "HEAD": _none(len(one))}
 
 
 def _places(values: Sequence[int | Ints]) -> tuple[Ints, Ints]:

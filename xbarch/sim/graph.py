@@ -135,12 +135,13 @@ class Flow:
 
 @dataclass(frozen=True)
 class Server:
-    """Serves one token at a time. Simultaneous requests are granted by (request time, port, token).
+    """Serves one token at a time. Of the requests that wait, the first by (image, window in the image, port) is
+    granted: the oldest image first, whenever its requests arrive; a token that is served is not interrupted.
 
-    A stage's port is its position in the graph: flows in order, then copies, then stages. The token is the
-    window's number in the whole run. At one instant, servers that are free and have a request with room grant in the
-    order of their numbers, one token at a time; what a grant causes at that same instant (zero times, room given back)
-    takes effect before the next grant.
+    A stage's port is its position in the graph: flows in order, then copies, then stages. Every request of an instant
+    is there before that instant's first grant. At one instant, servers that are free and have a request with room grant
+    in the order of their numbers, one token at a time; what a grant causes at that same instant (zero times, room given
+    back) takes effect before the next grant.
 
     process: a server with behaviour of its own. It takes its requests in this order, any number at a time and for any
     length of time, and says when their results are out; the times of its stages are only a proposal. Only the SimPy

@@ -48,7 +48,7 @@ class ProcessServer:
             if queue is None:
                 continue
             request = heappop(queue)
-            asked, _, _, stage, token = request
+            _, _, _, stage, asked, token = request
             self.engine.take(token, stage, self.number, now - asked)
             visit = Visit(self, request)
             self.visits[visit] = None

@@ -119,7 +119,8 @@ class _View:
         done, gated, issued = (self[name] - self.first for name in ("DONE", "GATED", "ISSUED"))
         at, state = self["FLOW_AT"], self["STATE"]
         marks = [state[a + low:a + high] for a, low, high in zip(at, self.low, self["ISSUED"], strict=False)]
-        late = self["ASKED"] >= self.now
+        over = np.append(self["FREE"], 0)[self["SERVER"]]  # when the last request of a stage granted ahead is over
+        late = (self["AHEAD"] > 0) & (np.maximum(self["ASKED"], over) >= self.now)
         return [self.first % self["ENTRY_N"], done, gated[self.reads], issued, self.low - self.first, *marks,
                 self["FREED"] - self.first[self["PRODUCER"]], self["ROOM"], self["LACKS"], self["CALLED"],
                 self._left(self["FREE"]), late, self._left(self["ASKED"]),
@@ -144,17 +145,14 @@ class _View:
         return self["TOKEN_WINDOW"][token] - self.first[self.flow[self["TOKEN_COPY"][token]]]
 
     def _queued(self) -> Ints:
-        """Which visits wait in each queue, in order, and since when."""
-        after = self["VISIT_NEXT"]
-        found, ends = [], []
-        for visit in self["HEAD"].tolist():
-            while visit >= 0:
-                found.append(visit)
-                visit = int(after[visit])
-            ends.append(len(found))
+        """Which visits wait in each queue, and since when, in the order of their keys."""
+        child, after = self["VISIT_CHILD"], self["VISIT_NEXT"]
+        found = [visit for visit in self["HEAD"].tolist() if visit >= 0]
+        for visit in found:  # grows as it goes
+            found += [other for other in (int(child[visit]), int(after[visit])) if other >= 0]
         visits = np.array(found, np.int64)
-        return np.concatenate((np.array(ends, np.int64), self["VISIT_STAGE"][visits],
-                               self._window(self["VISIT_TOKEN"][visits]), self["VISIT_TIME"][visits] - self.now))
+        return _ordered(self["VISIT_STAGE"][visits], self._window(self["VISIT_TOKEN"][visits]),
+                        self["VISIT_TIME"][visits] - self.now)
 
     def _live(self) -> tuple[Ints, Ints]:
         """Tokens that are under way, and the first such window of every flow."""
@@ -199,6 +197,9 @@ class _View:
         self["ASKED_WINDOW"][:] += jump[self.stage_flow]
         token = np.arange(self.memory[k.TOKENS])
         self["TOKEN_WINDOW"][token] += jump[self.flow[self["TOKEN_COPY"][token]]]
+        rank = times * images * int(self.memory[k.SPAN])
+        self["TOKEN_RANK"][:] += rank
+        self["VISIT_KEY"][:] += rank * len(self["SERVER"])
         for name in _TIMES:
             self[name][:] += times * span
         for name in _COUNTS:

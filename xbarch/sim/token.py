@@ -46,16 +46,17 @@ def _listed(value: Any) -> Any:
 
 
 class Token:
-    __slots__ = ("copy", "flow", "gates", "kept", "left", "waits", "window")
+    __slots__ = ("age", "copy", "flow", "gates", "kept", "left", "waits", "window")
 
     def __init__(self, flow: Stream, copy: Copy, window: int) -> None:
         self.flow, self.copy, self.window = flow, copy, window
+        self.age = divmod(window, flow.windows)  # image, and window in the image
         self.waits = copy.before.copy()
         self.left, self.gates = len(copy.before), copy.gates
         self.kept: dict[int, list[int]] = {}  # by stage with room: stages without a known end, latest end of others
 
 
-Request = tuple[int, int, int, int, Token]  # when asked, port, window, stage, token
+Request = tuple[int, int, int, int, int, Token]  # image, window in the image, port, stage, when asked, token
 
 
 class Prefix:

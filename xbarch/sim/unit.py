@@ -101,7 +101,8 @@ class Visit:
     """
 
     def __init__(self, unit: Host, request: Request) -> None:
-        asked, _, self.window, stage, token = request
+        _, _, _, stage, asked, token = request
+        self.window = token.window
         drawn = token.copy.stages[stage]
         self.layer, self.stage, self.asked, self.granted = token.flow.name, drawn.name, asked, unit.now
         self.occupancy, self.latency = (token.copy.time(times, self.window) for times in (
@@ -151,7 +152,7 @@ class Visit:
 
 
 class Queue:
-    """The requests at a unit, in the order of (time of the request, port, window). name: the unit's, such as
+    """The requests at a unit, in the order of (image, window in the image, port). name: the unit's, such as
     "edram@tile3"."""
 
     def __init__(self, unit: Host, name: str) -> None:

@@ -7,6 +7,7 @@ Quantities carry units in the YAML and are integers here: ps, aJ, µW, nm², bit
 # Annotations are not postponed here: pydantic would compile each of hundreds anew at every start.
 from collections.abc import Sequence
 from fractions import Fraction
+from math import prod
 from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
@@ -16,6 +17,7 @@ from pydantic_core import CoreSchema
 from xbarch.specs.fields import Name, Ratio, Source, Text
 from xbarch.specs.model import Spec
 from xbarch.specs.pipeline import ACTIONS, NEAR, Pipeline, SharedUnit, Stage
+from xbarch.specs.tile_kinds import TileKind, refuse_kinds
 from xbarch.units import Area, Bandwidth, Energy, Frequency, Length, Memory, Power, Time
 
 
@@ -340,6 +342,8 @@ class Architecture(Spec):
                                           "a tile has")
     datapath: Encoding | None = Field(None, description="none: each workload's own")
     components: dict[Name, Component] = Field(min_length=1, max_length=200)
+    kinds: dict[Name, TileKind] = Field(
+        {}, max_length=16, description="kinds of tile, where a chip has several; none: all tiles are alike")
     processes: dict[Unit, Served] = Field(
         default={}, description="units that are processes of their own instead of serving a token at a time for a time "
                                 "known beforehand: `crossbar` those of a layer's copy in a tile, `edram` the port of a "
@@ -358,6 +362,8 @@ class Architecture(Spec):
             if stage.unit is not None and stage.unit not in self.units:
                 raise ValueError(f"pipeline.stages.{number}.unit: must be one of `units` "
                                  f"({', '.join(self.units) or 'there is none'}), not {stage.unit}")
+        if self.kinds:
+            refuse_kinds(self)
         if self.crossbars > 10**8:
             raise ValueError(f"hierarchy: must make at most 100,000,000 crossbars, not {self.crossbars:,}")
         return self
@@ -417,7 +423,9 @@ class Architecture(Spec):
     @property
     def crossbars(self) -> int:
         """Crossbars of a chip."""
-        return self.hierarchy.tiles * self.crossbars_per_tile
+        h = self.hierarchy
+        return sum(kind.tiles * prod(kind.hierarchy.get(key, getattr(h, key)) for key in (
+            "imas_per_tile", "crossbars_per_ima")) for kind in self.kinds.values()) or h.tiles * self.crossbars_per_tile
 
     def instances(self, component: Component) -> Fraction:
         """Parents of a component's level on a chip: tiles, IMAs or one."""

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from xbarch.specs.explain import unknown
-from xbarch.specs.load import Document, merged
+from xbarch.specs.load import Document
+from xbarch.specs.merging import merged
 from xbarch.specs.model import Spec
 from xbarch.specs.recipe import Text
 from xbarch.specs.text import Trail

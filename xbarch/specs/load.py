@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from xbarch.errors import InputError
 from xbarch.specs.anchors import anchored, sourced
 from xbarch.specs.explain import explain, guess, shown
+from xbarch.specs.merging import merged, present
 from xbarch.specs.text import BYTES, Trail, brief, decode, dotted, parse
 from xbarch.support import bundled, files
 
@@ -128,25 +129,15 @@ def _extended(path: Path, kind: str, before: tuple[Path, ...]) -> Document:
     prices = data.pop("prices", "scaled")
     if prices not in ("scaled", "restated"):
         raise here.error(f"must be scaled or restated, not {shown(prices)}", "prices")
-    whole = _present(merged(inherited, data))
+    whole = merged(inherited, data)
+    kept = whole.get("kinds")  # what a null takes away below it is the kind's own affair
+    whole = present(whole)
+    if isinstance(kept, Mapping):
+        whole["kinds"] = {name: kind for name, kind in kept.items() if kind is not None}
     own = data.get("components")
     stated = {name for name, c in own.items() if isinstance(c, dict) and "source" in c} if isinstance(own, dict) else ()
     whole = sourced(inherited, whole if prices == "restated" else anchored(inherited, whole), stated)
     return Document(str(path), whole, lines)
-
-
-def _present(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping without keys that are null."""
-    return {k: _present(v) if isinstance(v, Mapping) else v for k, v in data.items() if v is not None}
-
-
-def merged(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` on top of `below`: mappings key by key, everything else whole."""
-    found = dict(below)
-    for key, value in over.items():
-        under = found.get(key)
-        found[key] = merged(under if isinstance(under, Mapping) else {}, value) if isinstance(value, Mapping) else value
-    return found
 
 
 def read(path: str | Path) -> tuple[Any, dict[Trail, int]]:

@@ -53,6 +53,7 @@ def test_gains_are_those_of_plain_runs(made):
         area = rival["area.used_mm2"] / run["area.used_mm2"]
         assert row.gain("area", over) == pytest.approx(area)
         assert row.gain("density", over) == pytest.approx(speed * area)
+    assert row.sides("base") == (base.bound.by, run.bound.by) and row.sides("own") == (own.bound.by, run.bound.by)
     assert row.figures.adc_bits == 4 and row.figures.crossbars == run["mapping.one_copy_crossbars"]
 
 
@@ -169,7 +170,8 @@ def test_pictures_and_tables_have_one_scope(made):
 def test_ratio_of_nothing_kept():
     figures = Figures(weights=10, kept=0, crossbars=1, used=1, budget=1, tiles=1, images_per_second=1.0,
                       first_image_ps=1, energy={}, components={}, area=1.0, added=0.0, adc_bits=8, index_bits=0,
-                      conversions=0, converters="", exact=None, clipped_share=None, on_this_machine=None, layers=[])
+                      conversions=0, bound="link", converters="", exact=None, clipped_share=None,
+                      on_this_machine=None, layers=[])
     assert figures.ratio == 10
 
 
@@ -245,7 +247,8 @@ def test_matrix_has_every_pair_or_its_reason(tmp_path):
     assert lines["SRE"][1].startswith(f"{speed:.3g}×")
     text = (tmp_path / "matrix.md").read_text()
     assert "needs an architecture with operation units" in text and "SegPrune on every machine" in text
-    _, converters, machines = (section.table.rows for section in sections(rows)[:3])
+    _, bounds, converters, machines = (section.table.rows for section in sections(rows)[:4])
+    assert {line[0]: line[1] for line in bounds}["Dense"] == dense.base.bound
     assert {line[0]: line[1] for line in converters}["Dense"] == "exact"
     assert [line[0] for line in machines] == ["isaac_like", "sre_like"]
 

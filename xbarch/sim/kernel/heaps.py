@@ -1,4 +1,4 @@
-"""The two heaps: arrivals, and the turns of servers."""
+"""The heaps: arrivals, the turns of servers, and the requests in each queue."""
 
 from __future__ import annotations
 
@@ -73,3 +73,34 @@ def turn(m: Memory) -> int:
     m[times + at], m[servers + at] = time, last
     m[m[CALLED] + server] = 0
     return int(server)
+
+
+def meld(m: Memory, one: int, other: int) -> int:
+    """Make the later of two requests, each the first of a queue, a child of the earlier; returns the earlier."""
+    if m[m[VISIT_KEY] + other] < m[m[VISIT_KEY] + one]:
+        one, other = other, one
+    m[m[VISIT_NEXT] + other] = m[m[VISIT_CHILD] + one]
+    m[m[VISIT_CHILD] + one] = other
+    return one
+
+
+def rest(m: Memory, visit: int) -> int:
+    """The first of a queue's requests without its first, `visit`; -1 where none is left. Its children are melded in
+    pairs, and these from the last to the first (Fredman et al., "The pairing heap", Algorithmica 1, 1986)."""
+    child, pairs = m[m[VISIT_CHILD] + visit], -1
+    while child >= 0:
+        after = m[m[VISIT_NEXT] + child]
+        one, child = child, -1
+        if after >= 0:
+            child = m[m[VISIT_NEXT] + after]
+            one = meld(m, one, after)
+        m[m[VISIT_NEXT] + one] = pairs
+        pairs = one
+    first = -1
+    while pairs >= 0:
+        before = m[m[VISIT_NEXT] + pairs]
+        first = pairs if first < 0 else meld(m, first, pairs)
+        pairs = before
+    if first >= 0:
+        m[m[VISIT_NEXT] + first] = -1
+    return int(first)

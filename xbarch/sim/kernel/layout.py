@@ -19,10 +19,10 @@ OVER, PAUSED, FULL, DISORDER, MARKED = range(5)  # why the loop stopped
 
 # WIDEST: the most arrivals that the stages of one token cause. PENDING: visits to grant ahead of time. MIXED: requests
 # came out of order. WATCHED: a flow; MARK: how many of its windows are done when the loop must stop (`MARKED`).
-# LOGGED: visits in LOG. FREELY: whether nothing is arbitrated.
+# LOGGED: visits in LOG. FREELY: whether nothing is arbitrated. SPAN: most windows that an image has in a flow.
 (EVENTS, TURNS, TOKENS, VISITS, SOILED, FINISHED, LAST, NOW, WIDEST, PENDING, MIXED, WATCHED, MARK, LOGGED,
- FREELY) = range(15)
-SCALARS = 15
+ FREELY, SPAN) = range(16)
+SCALARS = 16
 
 SECTIONS = (
     # of stages. BEFORE: how many it waits for. NEXT: those that wait for it. KEEPS: those before it whose room it
@@ -42,18 +42,22 @@ SECTIONS = (
     "ISSUED_AT", "DONE_AT", "STATE", "GATED_AT", "DONE_BY", "GATED_BY",
     # of edges. NEED, RELEASE: first of its marks
     "PRODUCER", "CONSUMER", "CAPACITY", "NEED", "RELEASE", "FREED", "MARKS",
-    # of servers and their queues, one for each set of pools that their requests take from
-    "QUEUE_AT", "HEAD", "TAIL", "FREE", "CALLED", "BUSY", "SERVED", "WAITED",
+    # of servers and their queues, one for each set of pools that their requests take from. HEAD: the first request
+    "QUEUE_AT", "HEAD", "FREE", "CALLED", "BUSY", "SERVED", "WAITED",
     # of pools. TAKER: servers that may take from them. LACKS: whether those wait for room
     "TAKER_AT", "TAKER", "LACKS", "ROOM", "TAKEN", "GIVEN", "PEAK",
     # heaps. EVENT_CODE: visit * 4 + ASK, token * 4 + LEAVE or FINISH, entry of ROOM_POOL * 4 + BACK. READY: of PENDING
     "TURN_TIME", "TURN_SERVER", "READY", "EVENT_TIME", "EVENT_CODE",
     # of tokens. TOKEN_GATES, TOKEN_LEFT: gates and stages whose end is not known yet; TOKEN_GATED, TOKEN_END: the last
-    # of the others. TOKEN_NEXT: next free one of the copy
+    # of the others. TOKEN_NEXT: next free one of the copy. TOKEN_RANK: SPAN for each
+    # image before its own, and its window's number in the image
     "TOKEN_COPY", "TOKEN_WINDOW", "TOKEN_GATES", "TOKEN_LEFT", "TOKEN_GATED", "TOKEN_END", "TOKEN_VISIT", "TOKEN_NEXT",
-    # of visits. VISIT_TIME: of its request, the latest result so far. VISIT_NEXT, VISIT_PREV: in the queue. VISIT_OPEN:
-    # stages to be granted before its room's end is known
-    "VISIT_TOKEN", "VISIT_STAGE", "VISIT_WAITS", "VISIT_TIME", "VISIT_NEXT", "VISIT_PREV", "VISIT_OPEN", "VISIT_END",
+    "TOKEN_RANK",
+    # of visits. VISIT_TIME: of its request, the latest result so far. VISIT_KEY: its place in the order of requests.
+    # VISIT_CHILD, VISIT_NEXT: in its queue, a pairing heap. VISIT_OPEN: stages to be granted before its room's end is
+    # known
+    "VISIT_TOKEN", "VISIT_STAGE", "VISIT_WAITS", "VISIT_TIME", "VISIT_KEY", "VISIT_CHILD", "VISIT_NEXT", "VISIT_OPEN",
+    "VISIT_END",
     # what happened, if that is asked for: rows of `xbarch.sim.graph.Sink`
     "LOG",
 )
@@ -65,11 +69,13 @@ SECTIONS = (
  ISSUED, DONE, GATED, DIRTY, IS_DIRTY,
  ISSUED_AT, DONE_AT, STATE, GATED_AT, DONE_BY, GATED_BY,
  PRODUCER, CONSUMER, CAPACITY, NEED, RELEASE, FREED, MARKS,
- QUEUE_AT, HEAD, TAIL, FREE, CALLED, BUSY, SERVED, WAITED,
+ QUEUE_AT, HEAD, FREE, CALLED, BUSY, SERVED, WAITED,
  TAKER_AT, TAKER, LACKS, ROOM, TAKEN, GIVEN, PEAK,
  TURN_TIME, TURN_SERVER, READY, EVENT_TIME, EVENT_CODE,
  TOKEN_COPY, TOKEN_WINDOW, TOKEN_GATES, TOKEN_LEFT, TOKEN_GATED, TOKEN_END, TOKEN_VISIT, TOKEN_NEXT,
- VISIT_TOKEN, VISIT_STAGE, VISIT_WAITS, VISIT_TIME, VISIT_NEXT, VISIT_PREV, VISIT_OPEN, VISIT_END,
+ TOKEN_RANK,
+ VISIT_TOKEN, VISIT_STAGE, VISIT_WAITS, VISIT_TIME, VISIT_KEY, VISIT_CHILD, VISIT_NEXT, VISIT_OPEN,
+ VISIT_END,
  LOG,
  ) = range(SCALARS, SCALARS + len(SECTIONS))
 SIZE = len(SECTIONS)  # from where a section starts to how long it is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xbarch.sim.kernel.heaps import call, push
+from xbarch.sim.kernel.heaps import call, meld, push
 from xbarch.sim.kernel.layout import *
 
 
@@ -27,7 +27,8 @@ def settle(m: Memory) -> None:
         server = m[m[SERVER] + stage]
         if server >= 0:
             window = m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + visit]]
-            if time < m[m[ASKED] + stage] or (time == m[m[ASKED] + stage] and window < m[m[ASKED_WINDOW] + stage]):
+            if time < m[m[ASKED] + stage] or (
+                    time <= m[m[FREE] + server] and window < m[m[ASKED_WINDOW] + stage]):
                 m[MIXED] = 1
             m[m[ASKED] + stage], m[m[ASKED_WINDOW] + stage] = time, window
             grant(m, visit, server, max(time, m[m[FREE] + server]))
@@ -36,24 +37,14 @@ def settle(m: Memory) -> None:
 
 
 def arrive(m: Memory, visit: int) -> None:
-    """Queue a request at its server, behind earlier requests."""
+    """Queue a request at its server: by image, window in the image, and port."""
     stage = m[m[VISIT_STAGE] + visit]
-    now, queue = m[NOW], m[m[QUEUE] + stage]
-    window = m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + visit]]
-    before, after = m[m[TAIL] + queue], -1
-    while before >= 0 and m[m[VISIT_TIME] + before] == now and (m[m[VISIT_STAGE] + before] > stage or (
-            m[m[VISIT_STAGE] + before] == stage and m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + before]] > window)):
-        before, after = m[m[VISIT_PREV] + before], before
-    m[m[VISIT_PREV] + visit] = before
-    m[m[VISIT_NEXT] + visit] = after
-    if after >= 0:
-        m[m[VISIT_PREV] + after] = visit
-    else:
-        m[m[TAIL] + queue] = visit
-    if before >= 0:
-        m[m[VISIT_NEXT] + before] = visit
-    else:  # otherwise the server was called already, or the queue's first request waits for room
-        m[m[HEAD] + queue] = visit
+    queue = m[m[QUEUE] + stage]
+    first = m[m[HEAD] + queue]
+    m[m[VISIT_KEY] + visit] = m[m[TOKEN_RANK] + m[m[VISIT_TOKEN] + visit]] * m[SIZE + SERVER] + stage
+    m[m[VISIT_CHILD] + visit] = m[m[VISIT_NEXT] + visit] = -1
+    m[m[HEAD] + queue] = visit if first < 0 else meld(m, first, visit)
+    if m[m[HEAD] + queue] == visit:  # otherwise the server was called already, or the first request waits for room
         call(m, m[m[SERVER] + stage])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xbarch.sim.kernel.heaps import call
+from xbarch.sim.kernel.heaps import call, rest
 from xbarch.sim.kernel.layout import *
 from xbarch.sim.kernel.stages import grant, settle
 
@@ -13,12 +13,7 @@ def serve(m: Memory, server: int) -> None:
     if queue < 0:
         return
     visit = m[m[HEAD] + queue]
-    after = m[m[VISIT_NEXT] + visit]
-    m[m[HEAD] + queue] = after
-    if after >= 0:
-        m[m[VISIT_PREV] + after] = -1
-    else:
-        m[m[TAIL] + queue] = -1
+    m[m[HEAD] + queue] = rest(m, visit)
     stage = m[m[VISIT_STAGE] + visit]
     for i in range(m[m[ROOM_AT] + stage], m[m[ROOM_AT] + stage + 1]):
         pool = m[m[ROOM_POOL] + i]
@@ -59,13 +54,8 @@ def following(m: Memory, first: int, stop: int, tried: int) -> int:
 
 
 def sooner(m: Memory, queue: int, other: int) -> bool:
-    """Whether the first request of a queue comes before that of another: by time, port, token."""
-    a, b = m[m[HEAD] + queue], m[m[HEAD] + other]
-    if m[m[VISIT_TIME] + a] != m[m[VISIT_TIME] + b]:
-        return bool(m[m[VISIT_TIME] + a] < m[m[VISIT_TIME] + b])
-    if m[m[VISIT_STAGE] + a] != m[m[VISIT_STAGE] + b]:
-        return bool(m[m[VISIT_STAGE] + a] < m[m[VISIT_STAGE] + b])
-    return bool(m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + a]] < m[m[TOKEN_WINDOW] + m[m[VISIT_TOKEN] + b]])
+    """Whether the first request of a queue comes before that of another."""
+    return bool(m[m[VISIT_KEY] + m[m[HEAD] + queue]] < m[m[VISIT_KEY] + m[m[HEAD] + other]])
 
 
 def roomy(m: Memory, server: int, queue: int) -> bool:

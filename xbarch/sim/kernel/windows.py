@@ -102,6 +102,7 @@ def issue(m: Memory, flow: int) -> bool:
         m[m[ISSUED] + flow] = window + 1
         m[m[ISSUED_AT] + m[m[FLOW_AT] + flow] + window] = m[NOW]
         m[m[TOKEN_WINDOW] + token] = window
+        m[m[TOKEN_RANK] + token] = window // m[m[FLOW_WINDOWS] + flow] * m[SPAN] + window % m[m[FLOW_WINDOWS] + flow]
         m[m[TOKEN_GATES] + token] = m[m[COPY_GATES] + copy]
         m[m[TOKEN_LEFT] + token] = stop - first
         m[m[TOKEN_GATED] + token] = m[m[TOKEN_END] + token] = m[NOW]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from xbarch.errors import InputError
 from xbarch.machine.machine import Machine
 from xbarch.mapping.capacity import Candidate, Chip, largest, smallest
 from xbarch.run import Setup, pack_network
@@ -34,6 +35,9 @@ def fit(setup: Setup) -> Fitted:
     Raises:
         CapacityError: a layer needs a larger line buffer than a tile has.
     """
+    if setup.machine.kinds:
+        raise InputError("a chip with several kinds of tile has no smallest size; compare architectures with one kind",
+                         field="kinds")
     network, machine, packed = setup.network, setup.machine, pack_network(setup)
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     candidate = Candidate(network, packed, paces)
@@ -41,7 +45,7 @@ def fit(setup: Setup) -> Fitted:
     def area(tiles: int) -> int:
         """Return the area (nm²) of a chip with so many tiles and everything besides."""
         hierarchy = machine.architecture.hierarchy.model_copy(update={"tiles": tiles})
-        return Machine(machine.architecture.model_copy(update={"hierarchy": hierarchy})).areas(tiles)[1]
+        return Machine(machine.architecture.model_copy(update={"hierarchy": hierarchy})).areas()[1]
 
     return Fitted(candidate, smallest(candidate, machine.room(), area), machine)
 

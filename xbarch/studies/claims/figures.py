@@ -18,6 +18,7 @@ from typing import Literal
 
 from xbarch.datapaths.base import DataPath
 from xbarch.machine.machine import Machine
+from xbarch.result import words
 from xbarch.result.result import Result
 from xbarch.studies.claims.chips import Fitted
 from xbarch.workload.graph import Workload
@@ -80,6 +81,12 @@ class Pair:
         return self.gain("mapping.interval_bound_ps")
 
     @property
+    def sides(self) -> tuple[str, str]:
+        """What binds the two runs."""
+        before, after = (words.bound(side.result.bound if side.result else None) for side in (self.before, self.after))
+        return before, after
+
+    @property
     def speed(self) -> float:
         return self.gain("throughput.images_per_second", large=True)
 
@@ -101,6 +108,8 @@ class Figure:
     """Whether it needs simulations."""
     scoped: bool = False
     """Whether it differs by scope."""
+    timed: bool = False
+    """Whether it depends on the pace of both runs, and so on what binds them."""
     ratio: bool = True
     """Whether published / simulated is meaningful."""
     detail: Callable[[Pair], str] = lambda pair: ""
@@ -187,8 +196,9 @@ def _added_tile(pair: Pair) -> str:
 
 def _share(machine: Machine, path: DataPath, whole: bool) -> float:
     """Return the area of a data path's hardware in percent of the tiles' area without it, or of the `whole` chip's."""
-    tiles, chip, areas = machine.areas(machine.tiles)
-    own = sum(areas[added.name] for added in path.components(machine.geometry))
+    tiles, chip, areas = machine.areas()
+    own = sum(areas[name] for name in {added.name for each in machine.each
+                                       for added in path.components(each.geometry)})
     return 100 * own / ((chip if whole else tiles) - own)
 
 
@@ -222,13 +232,13 @@ FIGURES: Mapping[str, Figure] = {
     "smallest chip": Figure(label="smallest chip, tiles", unit="×", chain=_smallest, runs=False, detail=_chips),
     "energy": Figure(label="energy gain", unit="×", chain=_energy, scoped=True),
     "TOPS/W": Figure(label="TOPS/W gain", unit="×", chain=_energy, scoped=True),
-    "power": Figure(label="power gain", unit="×", chain=_power, scoped=True),
+    "power": Figure(label="power gain", unit="×", chain=_power, scoped=True, timed=True),
     "area": Figure(label="area gain", unit="×", chain=_area),
-    "speed": Figure(label="speed gain", unit="×", chain=_speed),
-    "TOPS/mm²": Figure(label="TOPS/mm² gain", unit="×", chain=_density),
+    "speed": Figure(label="speed gain", unit="×", chain=_speed, timed=True),
+    "TOPS/mm²": Figure(label="TOPS/mm² gain", unit="×", chain=_density, timed=True),
     "energy / weights": Figure(label="energy gain / weight gain", unit="", chain=_over(_energy, 0), scoped=True),
     "energy / crossbars": Figure(label="energy gain / crossbar gain", unit="", chain=_over(_energy, 1), scoped=True),
-    "speed / crossbars": Figure(label="speed gain / crossbar gain", unit="", chain=_over(_speed, 1)),
+    "speed / crossbars": Figure(label="speed gain / crossbar gain", unit="", chain=_over(_speed, 1), timed=True),
 }
 
 

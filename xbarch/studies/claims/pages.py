@@ -69,6 +69,11 @@ def _introduction(report: Report) -> list[str]:
         "crossbars "
         "of one copy and by crossbar time per image. If they differ much from the speed-up, rounding or waiting "
         "explains it.",
+        "What depends on the pace of runs (speed, power, TOPS/mm²) is judged with a *balanced* periphery: shared "
+        "units, ports, buses and links are sized for each run so that none is busier than 80 % of the crossbars. The "
+        "published periphery stands beside it. *Bound by* says what binds each run; only where crossbars bind both is "
+        "the published figure set against the simulated one. Elsewhere the figure says how fast the machine is, not "
+        "the method.",
         f"Bit lines of a crossbar that hold no weight are {unused}, for the pruned network and its base alike.",
         f"Prices of conversion: {prices}. The first two differ only for resolutions other than 8 bits.",
     ]
@@ -112,15 +117,15 @@ def _distinct(rows: Sequence[Row]) -> list[Row]:
 
 def _claims(rows: Sequence[Row]) -> Table:
     several = len({r.base for r in rows}) > 1
-    heads = ["claim", "published", "source", "workload", *(["base"] if several else []), "policy", "simulated",
-             "published / simulated"]
+    heads = ["claim", "published", "source", "workload", *(["base"] if several else []), "policy", "periphery",
+             "simulated", "bound by (base / pruned)", "published / simulated"]
     cells = []
     for r in rows:
         cells.append([
             r.claim, _published(r), r.sure, r.workload, *([r.base] if several else []), r.policy or _NONE,
-            value(r.simulated, r.unit) if r.simulated is not None else r.status,
-            number(r.ratio) if r.ratio is not None else _NONE])
-    return Table(heads, cells, len(heads) - 2, cards=True)
+            r.periphery or _NONE, value(r.simulated, r.unit) if r.simulated is not None else r.status,
+            r.bound_by or _NONE, number(r.ratio) if r.ratio is not None else _NONE])
+    return Table(heads, cells, len(heads) - 3, cards=True)
 
 
 def _accuracy(rows: Sequence[Row], report: Report) -> Table:
@@ -135,20 +140,21 @@ def _matrix(rows: Sequence[Row]) -> Table:
     """Return one line per figure, workload, base, policy and price, with the scopes side by side."""
     lines: dict[tuple[str, ...], dict[str, Row]] = {}
     for r in rows:
-        lines.setdefault((r.figure, r.workload, r.base, r.policy, r.adc or _NONE), {})[r.scope] = r
+        place = (r.figure, r.workload, r.base, r.policy, r.periphery, r.adc or _NONE)
+        lines.setdefault(place, {})[r.scope] = r
     cells = []
     for key, by_scope in lines.items():
         any_ = next(iter(by_scope.values()))
         if any_.simulated is None:
-            cells.append([*key, any_.status, *[""] * 5])
+            cells.append([*key, any_.status, *[""] * 6])
             continue
         values = [value(by_scope[s].simulated, any_.unit) if s in by_scope else "" for s in SCOPES]
         if "" in by_scope:
             values[0] = value(any_.simulated, any_.unit)
         beside = [value(v, "×") for v in (any_.bound_gain, any_.crossbar_gain, any_.window_gain)]
-        cells.append([*key, *values, *beside])
-    return Table(["figure", "workload", "base", "policy", "price", *SCOPES, "bound", "crossbars", "crossbar time"],
-                 cells, 5)
+        cells.append([*key, *values, *beside, any_.bound_by])
+    return Table(["figure", "workload", "base", "policy", "periphery", "price", *SCOPES, "bound", "crossbars",
+                  "crossbar time", "bound by (base / pruned)"], cells, 6)
 
 
 def _against(row: Row) -> str:

@@ -24,7 +24,8 @@ _PICTURE = "claims.svg"
 
 def claims(
     out: str | Path | None = OUT, *, workloads: str | Path | None = None, policies: Sequence[str] = (),
-    images: int | None = None, processes: int | None = None, progress: Progress | None = None,
+    images: int | None = None, periphery: str | None = None, processes: int | None = None,
+    progress: Progress | None = None,
 ) -> list[Row]:
     """Simulate what the published claims need and write `claims.md`, `.html`, `.csv` and `.svg`.
 
@@ -33,6 +34,7 @@ def claims(
         workloads: folder with one folder per stored workload; None: the bundled ones. Rows of a missing workload say
             that it is not available.
         policies: instead of each claim's own; the first gives the headline.
+        periphery: published or balanced, instead of both for what depends on pace and published for the rest.
         images: images of every run, two or more; None: as many as a request has by default.
         processes: worker processes; None: one per CPU.
         progress: called with (runs done, runs in all, what was run).
@@ -53,10 +55,10 @@ def claims(
         raise InputError("no such folder; give one with stored workloads", file=folder)
     if out is not None:
         writable(Path(out), *file_names("claims", []), _PICTURE)
-    content = ["claims", str(workloads), list(policies), images]
+    content = ["claims", str(workloads), list(policies), images, periphery]
     with resumable_store(None if out is None else Path(out), content) as store:
         desk = Desk(Bench(store, processes), folder, images)
-        found = rows(desk, cases(policies=policies), progress)
+        found = rows(desk, cases(policies=policies, periphery=periphery or ""), progress)
         if out is not None:
             _write(Path(out), pages.Report(found, largest_networks(desk), training_data(desk), desk.images))
     return found

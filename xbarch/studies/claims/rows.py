@@ -8,13 +8,17 @@ from functools import cache, partial
 
 from xbarch.errors import CapacityError
 from xbarch.request import Request, choose_datapath
+from xbarch.result import words
 from xbarch.result.result import Result
 from xbarch.studies.claims.chips import Fitted, fit
 from xbarch.studies.claims.claim import Adc, Base, Claim, Paper
 from xbarch.studies.claims.desk import Desk
 from xbarch.studies.claims.figures import FIGURES, SCOPES, Figure, Pair, Side, accuracy, sentence
 from xbarch.studies.claims.published import ADCS, CLAIMS, DENSE, PAPERS
+from xbarch.support import defaults
 from xbarch.support.progress import Progress
+
+_BOTH = ("balanced", "published")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +38,17 @@ class Row:
     workload: str
     base: str
     policy: str
+    periphery: str
+    """How shared parts are sized; empty: no run is needed."""
+    bound_by: str
+    """What binds base and pruned run, where the figure depends on their pace; else empty."""
     scope: str
     adc: str
     """Price of conversion."""
     simulated: float | None
     """In the figure's unit; None: not measured."""
     ratio: float | None
-    """published / simulated."""
+    """published / simulated; None where it is not the method that is compared: another part than crossbars binds."""
     bound_gain: float | None
     """In the un-rounded pipeline interval."""
     crossbar_gain: float | None
@@ -70,6 +78,7 @@ class Case:
     base: Base
     policy: str
     adc: Adc
+    periphery: str = defaults.PERIPHERY
 
     @property
     def figure(self) -> Figure:
@@ -77,14 +86,14 @@ class Case:
 
     def after(self, desk: Desk) -> Request:
         """Return the run of the pruned network."""
-        return desk.request(self.workload, paper(self.claim).architecture, policy=self.policy,
+        return desk.request(self.workload, paper(self.claim).architecture, policy=self.policy, periphery=self.periphery,
                             datapath=self.claim.datapath, overrides=self.overrides,
                             bits=self.base.bits if self.base.both else None)
 
     def before(self, desk: Desk) -> Request:
         """Return the run of the base."""
         return desk.request(self.rival, self.base.architecture or paper(self.claim).architecture, policy=self.policy,
-                            datapath=self.base.datapath, options=dict(self.base.options),
+                            periphery=self.periphery, datapath=self.base.datapath, options=dict(self.base.options),
                             overrides=self.overrides, bits=self.base.bits)
 
     @property
@@ -97,20 +106,23 @@ class Case:
         return (*self.base.overrides, *self.adc.overrides)
 
 
-def cases(claims: Sequence[Claim] = CLAIMS, policies: Sequence[str] = ()) -> list[Case]:
-    """Return every comparison of the claims. policies: instead of each claim's own. Prices of conversion other than the
-    first are compared under the first policy only; bases with other bits or machines under no `crossbars` policy, as
-    its budget is a multiple of each network's own crossbars."""
+def cases(claims: Sequence[Claim] = CLAIMS, policies: Sequence[str] = (), periphery: str = "") -> list[Case]:
+    """Return every comparison of the claims. policies: instead of each claim's own. periphery: instead of both, the
+    balanced one first, for figures that depend on pace, and the published one for the others. Prices of conversion
+    other than the first are compared under the first policy only; bases with other bits or machines under no
+    `crossbars` policy, as its budget is a multiple of each network's own crossbars."""
     found: list[Case] = []
     for claim in claims:
-        runs = FIGURES[claim.figure].runs
+        figure = FIGURES[claim.figure]
+        runs, sizes = figure.runs, _BOTH if figure.timed else (defaults.PERIPHERY,)
         bases = claim.bases or (paper(claim).bases if runs else paper(claim).bases[:1])
         for workload in claim.workloads:
             for base in bases:
                 for i, policy in enumerate(tuple(policies) or claim.policies) if runs else [(0, "")]:
                     if (base.bits is None and not base.architecture) or not policy.startswith("crossbars"):
                         prices = [a for a in ADCS if a.name in claim.adcs] if i == 0 else []
-                        found += [Case(claim, workload, base, policy, adc) for adc in prices or ADCS[:1]]
+                        found += [Case(claim, workload, base, policy, adc, size) for adc in prices or ADCS[:1]
+                                  for size in ((periphery,) if periphery else sizes)]
     return found
 
 
@@ -160,20 +172,32 @@ def _pair(desk: Desk, case: Case, fitted: Callable[[Request], Fitted]) -> Pair:
     return Pair(*sides)
 
 
+def _bound(pair: Pair) -> str:
+    """Say whether a figure that depends on pace is one of the method."""
+    if words.of_method(*pair.sides):
+        return "crossbars bind both runs"
+    return f"{words.sides(*pair.sides)} (base / pruned), so this is no speed of the method"
+
+
 def _row(desk: Desk, case: Case, scope: str, pair: Pair | None, status: str) -> Row:
     claim, figure = case.claim, case.figure
     steps = figure.chain(pair, scope) if pair else []
     simulated = steps[-1].gain if steps else None
-    comparable = simulated and claim.value is not None and figure.ratio and status == "measured"
-    words = [sentence(steps, figure), figure.detail(pair) if pair else "", claim.note]
+    timed = figure.timed and pair is not None and bool(steps)
+    ours = not timed or pair is None or words.of_method(*pair.sides)
+    comparable = simulated and claim.value is not None and figure.ratio and status == "measured" and ours
+    said = [sentence(steps, figure), figure.detail(pair) if pair else "", _bound(pair) if timed and pair else "",
+            claim.note]
     runs = pair is not None and isinstance(pair.after.result, Result)
     network = desk.network(case.workload)
     return Row(
         paper=claim.paper, claim=claim.says, published=claim.value, bound=claim.bound, unit=figure.unit,
         sure=claim.sure, citation=paper(claim).cite, figure=figure.label, workload=case.workload, base=case.base.name,
-        policy=case.policy, scope=scope, adc=case.adc.name if claim.adcs else "", simulated=simulated,
+        policy=case.policy, periphery=case.periphery if case.policy else "",
+        bound_by=" / ".join(pair.sides) if timed and pair else "", scope=scope,
+        adc=case.adc.name if claim.adcs else "", simulated=simulated,
         ratio=claim.value / simulated if comparable and claim.value and simulated else None,
         bound_gain=pair.bound if pair and runs else None, crossbar_gain=pair.crossbars if pair and runs else None,
-        window_gain=pair.windows if pair and runs else None, why="; ".join(filter(None, words)) if steps else "",
+        window_gain=pair.windows if pair and runs else None, why="; ".join(filter(None, said)) if steps else "",
         accuracy=accuracy(network) if network else {},
         status=status if steps or pair is None else "not available: not measured")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xbarch.render.document import Document, Section, Table, html, markdown
@@ -89,6 +89,9 @@ def sections(found: Sequence[Row]) -> list[Section]:
                              f"workload `{workload}`, policy `{POLICY}`; – where the data path cannot run.",
                              *required(found), *unrated(found)],
                 table=Table(["data path", *names], table(found), 1, cards=True)),
+        Section("Bound by", 2, ["What binds each run: crossbars, a kind of server, or waiting for one another. A "
+                                "speed-up over dense is that of the method only where crossbars bind both."],
+                table=Table(["data path", *names], bounds(found), 1, cards=True)),
         Section("Converters", 2, ["*Exact*: no conversion can clip, or none of the stored activations does."],
                 table=Table(["data path", *names], exactness(found), 1, cards=True)),
         Section("SegPrune on every machine", 2, table=Table(
@@ -112,8 +115,17 @@ def table(found: Sequence[Row]) -> list[list[str]]:
 
 def exactness(found: Sequence[Row]) -> list[list[str]]:
     """Return one line per data path, one cell per architecture: whether converters suffice."""
+    return _cells(found, lambda figures: figures.converters)
+
+
+def bounds(found: Sequence[Row]) -> list[list[str]]:
+    """Return one line per data path, one cell per architecture: what binds the run."""
+    return _cells(found, lambda figures: figures.bound)
+
+
+def _cells(found: Sequence[Row], text: Callable[[Figures], str]) -> list[list[str]]:
     names, by = _architectures(found), {(r.datapath, r.architecture): r for r in found}
-    return [[label, *((r.figures.converters or _NONE) if (r := by.get((path, name))) and r.figures else _NONE
+    return [[label, *((text(r.figures) or _NONE) if (r := by.get((path, name))) and r.figures else _NONE
                       for name in names)]
             for path, label in dict.fromkeys((r.datapath, r.label) for r in found)]
 

@@ -14,16 +14,18 @@ from xbarch.result.summary import speed
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
+from xbarch.specs.tile_kinds import kinds
 from xbarch.studies.comparison.resources import warnings
 from xbarch.studies.comparison.rows import DENSE, GAINS, Row, images, machines, name_architectures
 from xbarch.studies.runs.paths import options_of, required
 from xbarch.support import numbers
-from xbarch.support.defaults import SCOPES
+from xbarch.support.defaults import PERIPHERY, SCOPES
 from xbarch.support.pairs import with_options
 from xbarch.support.sheet import sheet as csv
 
 _NONE = "–"
-_GAINS = {"speed": "speed-up", "energy": "energy saving", "area": "area saving", "density": "density gain"}
+_GAINS = {"speed": "speed-up (bound by: dense / this)", "energy": "energy saving", "area": "area saving",
+          "density": "density gain"}
 
 
 def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], command: str) -> Document:
@@ -61,9 +63,11 @@ def _introduction(asked: Study) -> list[str]:
         "and accuracy are those of the stored workloads; the table *Accuracy* lists what they were trained on.",
         f"Gains are relative to two dense networks; above 1 is better. *Base* is `{base}` on `{first}`; *own* is "
         "`dense` on the row's architecture, with the method's cells and signs and lossless ADCs. *Density gain* is the "
-        f"speed-up at equal area of the occupied tiles. Energies are of the scope *{asked.scope}*: *compute* is what "
-        "the occupied tiles do and draw, *chip* adds the interconnect and the constant power of all tiles, *whole* the "
-        "off-chip links.",
+        "speed-up at equal area of the occupied tiles. A speed-up says something about a method where crossbars bind "
+        "both runs; else about what binds them, which stands beside it. Shared units, ports, buses and links are "
+        f"{asked.periphery or PERIPHERY}. Energies are of the scope *{asked.scope}*: *compute* is what the occupied "
+        "tiles do and draw, *chip* adds the interconnect and the constant power of all tiles, *whole* the off-chip "
+        "links.",
         "*Index bits* are stored with the weights of one copy; *added area* is the share of the tiles' area that the "
         "data path's own hardware takes.",
     ]
@@ -74,13 +78,14 @@ def machinery(asked: Study) -> Section:
     found, first = list[tuple[str, ...]](), 0
     specs = {name: load(name, Architecture) for name in machines(asked)}
     for name, shown in name_architectures(asked, specs.__getitem__).items():
-        spec = specs[name]
-        tile = tile_area(spec.components.values(), spec.hierarchy.imas_per_tile)
-        first = first or tile
-        g, unit = Geometry.of(spec.crossbar), spec.crossbar.operation_unit
-        found.append((shown, f"{g.rows} × {g.columns}, {g.cell_bits}-bit cells",
-                      f"{unit.rows} × {unit.columns}" if unit else "whole array", spec.crossbar.unused, str(g.adc_bits),
-                      f"{spec.crossbars:,}", numbers.area(tile), f"{tile / first:.3f}", spec.summary))
+        for kind, spec in kinds(specs[name]).items():
+            tile = tile_area(spec.components.values(), spec.hierarchy.imas_per_tile)
+            first = first or tile
+            g, unit = Geometry.of(spec.crossbar), spec.crossbar.operation_unit
+            found.append((f"{shown} ({kind})" if kind else shown, f"{g.rows} × {g.columns}, {g.cell_bits}-bit cells",
+                          f"{unit.rows} × {unit.columns}" if unit else "whole array", spec.crossbar.unused,
+                          str(g.adc_bits), f"{spec.crossbars:,}", numbers.area(tile), f"{tile / first:.3f}",
+                          spec.summary))
     return Section("Machines", 2, table=Table(
         ("architecture", "crossbar", "read at a time", "unused bit lines", "ADC bits", "crossbars", "tile area",
          "relative to base", "description"), found, 4, cards=True))
@@ -106,14 +111,15 @@ def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
         return [*([row.workload] if mixed else []), row.label, *([row.architecture] if several else [])]
 
     titles = {**_GAINS, "energy": f"{_GAINS['energy']} (scope {asked.scope})"}
-    gains = [[*named(r), *(_gain(r.gain(what, over)) for over in ("base", "own") for what in _GAINS)] for r in rows]
+    gains = [[*named(r), *(speed_cell(r, over) if what == "speed" else _gain(r.gain(what, over))
+                           for over in ("base", "own") for what in _GAINS)] for r in rows]
     absolute = []
     for r in rows:
         f = r.figures
         assert f is not None
         absolute.append([
             *named(r), _times(f.ratio), numbers.number(f.crossbars), f"{f.copies:.3g}", numbers.number(f.used),
-            numbers.number(f.tiles), speed(f.images_per_second), numbers.time(f.first_image_ps),
+            numbers.number(f.tiles), speed(f.images_per_second), f.bound, numbers.time(f.first_image_ps),
             numbers.energy(f.energy[r.scope]), f"{f.area:.3g}", str(f.adc_bits), f.converters or _NONE,
             numbers.number(f.index_bits), f"{100 * f.added:.2f} %"])
     return [
@@ -123,8 +129,8 @@ def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
             gains, len(lead), cards=True)),
         Section("Absolute", 3, table=Table(
             [*lead, "compression ratio", "crossbars of one copy", "copies", "crossbars", "tiles", "images/s",
-             "first image", f"energy per image (scope {asked.scope})", "area, mm²", "ADC bits", "converters",
-             "index bits", "added area"], absolute, len(lead), cards=True)),
+             "bound by", "first image", f"energy per image (scope {asked.scope})", "area, mm²", "ADC bits",
+             "converters", "index bits", "added area"], absolute, len(lead), cards=True)),
     ]
 
 
@@ -160,6 +166,12 @@ def _layers(rows: Sequence[Row]) -> list[Section]:
     return made
 
 
+def speed_cell(row: Row, over: str = "base") -> str:
+    """Return a speed-up with what binds its two runs."""
+    value, sides = row.gain("speed", over), row.sides(over)
+    return _NONE if value is None or sides is None else f"{_times(value)} ({sides[0]} / {sides[1]})"
+
+
 def _gain(value: float | None) -> str:
     return _NONE if value is None else _times(value)
 
@@ -168,8 +180,8 @@ def _times(value: float) -> str:
     return f"{value:.3g}×" if value < 999.5 else f"{value:,.0f}×"
 
 
-_COLUMNS = ("ratio", "crossbars", "copies", "used", "tiles", "images_per_second", "first_image_ps", "area", "added",
-            "adc_bits", "index_bits", "conversions", "exact", "clipped_share")
+_COLUMNS = ("ratio", "crossbars", "copies", "used", "tiles", "images_per_second", "bound", "first_image_ps", "area",
+            "added", "adc_bits", "index_bits", "conversions", "exact", "clipped_share")
 
 
 def sheet(rows: Sequence[Row]) -> str:
@@ -180,6 +192,7 @@ def sheet(rows: Sequence[Row]) -> str:
              *(["variant"] if varied else []), "why", "trained_on", "assumed", *_COLUMNS,
              *(f"energy_{s}_aj" for s in SCOPES),
              *(f"{what}_gain_{over}" for over in ("base", "own") for what in GAINS),
+             *(f"bound_{over}" for over in ("base", "own")),
              *(f"accuracy_{p}" for p in ("baseline", "cut", "pruning")),
              *(["accuracy_on_this_machine", "test_images"] if measured else [])]
     lines = []
@@ -190,6 +203,7 @@ def sheet(rows: Sequence[Row]) -> str:
             r.request.policy, *([r.variant] if varied else []), r.why, r.trained, r.assumed,
             *(getattr(f, c) if f else None for c in _COLUMNS), *(f.energy[s] if f else None for s in SCOPES),
             *(r.gain(what, over) for over in ("base", "own") for what in GAINS),
+            *((r.sides(over) or (None,))[0] for over in ("base", "own")),
             *(r.accuracy.get(p) for p in ("baseline", "cut", "pruning")),
             *([((f and f.on_this_machine) or {}).get(k) for k in ("value", "images")] if measured else [])])
     return csv(heads, lines)

@@ -56,6 +56,8 @@ class Figures:
     """Energy per image (aJ) by scope."""
     components: dict[str, dict[str, int]]
     """Energy per image (aJ) by component, for each scope."""
+    bound: str
+    """What binds the run: crossbars, a kind of server, waiting; a dash where that is not known."""
     area: float
     """Of the occupied tiles (mm²)."""
     added: float
@@ -167,6 +169,12 @@ class Row:
         speed = speed_up(a, b)
         return {"speed": speed, "area": a.area / b.area, "crossbars": a.crossbars / b.crossbars,
                 "density": None if speed is None else speed * a.area / b.area}[what]
+
+
+    def sides(self, over: str = "base") -> tuple[str, str] | None:
+        """Return what binds the base and the run, of which a speed-up is; None where one of them did not run."""
+        rival: Figures | None = getattr(self, over)
+        return None if self.figures is None or rival is None else (rival.bound, self.figures.bound)
 
 
 def speed_up(before: Figures, after: Figures) -> float | None:
@@ -326,7 +334,7 @@ def to_figures(answer: Answer, network: Workload, own: bool = True) -> Figures:
         tiles=r["mapping.tiles"], images_per_second=r["throughput.images_per_second"],
         first_image_ps=r["latency.first_image_ps"], energy={s: int(r["energy.scopes_aj"][s]) for s in SCOPES},
         components={s: dict(r["energy.by_scope_aj"][s]) for s in SCOPES}, area=r["area.used_mm2"],
-        added=facts["added"], adc_bits=facts["adc_bits"], index_bits=facts["index_bits"],
+        bound=words.bound(r.bound), added=facts["added"], adc_bits=facts["adc_bits"], index_bits=facts["index_bits"],
         conversions=r["counts.conversions"], converters=words.exactness(said), exact=said.exact if said else None,
         clipped_share=said.clipped_share if said else None, on_this_machine=measured.model_dump() if measured else None,
         layers=r["mapping.layers"])
@@ -383,6 +391,7 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "scope": r.scope, "tested": r.tested,
             "figures": f and {"ratio": f.ratio, "copies": f.copies,
                               **{k: v for k, v in asdict(f).items() if k != "layers"}},
+            "bound_by": f and {over: list(r.sides(over) or ()) for over in ("base", "own")},
             "gains": f and {over: {what: r.gain(what, over) for what in GAINS} for over in ("base", "own")}})
     return found
 

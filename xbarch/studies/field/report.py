@@ -28,7 +28,8 @@ _DRAWN = {
 
 
 def field(out: str | Path | None = OUT, *, workloads: str | Path | None = None, study: str | Path = STUDY,
-          scope: Scope | None = None, processes: int | None = None, progress: Progress | None = None) -> Field:
+          scope: Scope | None = None, periphery: str | None = None, processes: int | None = None,
+          progress: Progress | None = None) -> Field:
     """Compare all trained methods at equal loss of accuracy and on equal crossbars, and write `field.md`, `.html`,
     `.csv` and the pictures.
 
@@ -37,6 +38,7 @@ def field(out: str | Path | None = OUT, *, workloads: str | Path | None = None, 
         workloads: folder with one folder NETWORK_METHOD_POINT per point of the curves; None: the bundled grid.
         study: study of the large network, a file or a bundled name; workloads of it that are not stored are left out.
         scope: of energies, instead of the study's.
+        periphery: published or balanced, instead of the study's.
         processes: worker processes; None: one per CPU.
         progress: called with (steps done, steps in all, what was run).
 
@@ -48,9 +50,9 @@ def field(out: str | Path | None = OUT, *, workloads: str | Path | None = None, 
     if out is not None:
         writable(Path(out), *file_names("field", _DRAWN))
     folder = None if out is None else Path(out)
-    with resumable_store(folder, ["field", str(workloads), str(study)]) as store:
+    with resumable_store(folder, ["field", str(workloads), str(study), periphery]) as store:
         found = run(None if workloads is None else Path(workloads), study, progress, store=store,
-                    processes=processes, scope=None if scope is None else checked_scope(scope))
+                    processes=processes, scope=None if scope is None else checked_scope(scope), periphery=periphery)
         if folder is not None:
             _write(folder, found)
     return found

@@ -65,11 +65,12 @@ class Field:
 
 
 def run(folder: Path | None = None, study: str | Path = STUDY, progress: Progress | None = None,
-        *, store: Path | None = None, processes: int | None = None, scope: Scope | None = None) -> Field:
+        *, store: Path | None = None, processes: int | None = None, scope: Scope | None = None,
+        periphery: str | None = None) -> Field:
     """Measure the grid's points in `folder`, run them and the study. Workloads that are not stored are left out.
 
-    store: file that keeps the answers. processes: worker processes; None: one per CPU. scope: of energies, instead of
-    the study's.
+    store: file that keeps the answers. processes: worker processes; None: one per CPU. scope: of energies;
+    periphery: of machines; both instead of the study's.
 
     Raises:
         InputError: no workload is stored there, or the study is refused.
@@ -81,7 +82,8 @@ def run(folder: Path | None = None, study: str | Path = STUDY, progress: Progres
                          file=home)
     asked = load(str(study), Study, kind="studies")
     asked = asked.model_copy(update={"workloads": [w for w in asked.workloads if _stored(w)],
-                                     "scope": asked.scope if scope is None else scope})
+                                     "scope": asked.scope if scope is None else scope,
+                                     "periphery": asked.periphery if periphery is None else periphery})
     small = asked.model_copy(update={"workloads": [str(home / p.name) for p in found], "policies": [BUDGET],
                                      "title": "Points at equal crossbars"})
     curves = compare(small, progress, store=store, processes=processes)

@@ -111,10 +111,11 @@ def collect_facts(run: Run) -> dict[str, Any]:
     """Return what a comparison needs besides the record: the machine's ADC bits, the share of the tiles' area taken by
     the data path's own hardware, and the index bits stored with the weights of one copy."""
     machine, path = run.machine, run.path
-    tiles, _, by = machine.areas(machine.tiles)
-    index = sum(checked.index_bits(path, p.blocks, p.layer, machine.geometry) for p in run.packed.values())
-    return {"adc_bits": machine.geometry.adc_bits, "index_bits": index,
-            "added": sum(by[a.name] for a in path.components(machine.geometry)) / tiles}
+    tiles, _, by = machine.areas()
+    index = sum(checked.index_bits(path, p.blocks, p.layer, machine.of(n).geometry) for n, p in run.packed.items())
+    own = {added.name for each in machine.each for added in path.components(each.geometry)}
+    return {"adc_bits": max(each.geometry.adc_bits for each in machine.each), "index_bits": index,
+            "added": sum(by[name] for name in sorted(own)) / tiles}
 
 
 def collect_numbers(found: Mapping[str, Any], above: str = "") -> dict[str, float]:
