@@ -13,6 +13,7 @@ print:
 The paper's 2.9 to 4.9 (by network) bound it from 0.63 to 2 fJ, so the gain is no independent evidence.
 """
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +166,36 @@ def test_a_digital_sum_is_not_for_nothing():
         conform(Uncounted(), 1)
     with pytest.raises(InputError, match=says):
         xbarch.simulate("isaac_like", "vgg7_pruned", images=1, datapath="uncounted")
+
+
+# -- ranges of layers -----------------------------------------------------------------------------------------
+
+class Ranged(Adc):
+    """Converters whose full scale is the largest sum that a layer's bit lines can reach; low bits are dropped."""
+
+    name, summary, provenance, low = "ranged", "a range per layer", "a test", 0
+
+    def adjusted(self, given):
+        unit = copy(self)
+        most = max((block.cap for block in given.blocks()), default=0)
+        unit.low = max(0, most.bit_length() - self.array.bits)
+        return unit
+
+    def dropped(self, worth, bits):
+        return np.full_like(worth, self.low)
+
+
+def test_a_sensing_unit_may_have_a_range_for_each_layer():
+    """Converters of five bits saturate; with a range of the layer's blocks none does, and only low bits are lost."""
+    short = {"datapath": "dense", "overrides": ["crossbar.adc_bits=5"]}
+    plain = xbarch.verify("isaac_like", "vgg7_pruned", **short)
+    short["overrides"].append("crossbar.sensing.unit=ranged")
+    ranged = xbarch.verify("isaac_like", "vgg7_pruned", **short)
+    assert sum(row["clips"] for row in plain) and not any(row["clips"] for row in ranged)
+    packed = xbarch.execute("isaac_like", "vgg7_pruned", images=1, policy="one_copy", **short).packed
+    dropped = {name: p.sensing.low for name, p in packed.items()}
+    assert len(set(dropped.values())) > 1  # the first layer has fewer rows
+    assert [row["drops"] > 0 for row in ranged] == [dropped[row["layer"]] > 0 for row in ranged]
 
 
 # -- per window -----------------------------------------------------------------------------------------------
