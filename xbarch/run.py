@@ -296,7 +296,7 @@ def _packed(setup: Setup, machine: Machine, network: Workload) -> dict[str, Pack
         paid = {action for name, c in machine.architecture.components.items() if name not in added
                 for action in (c.action, *c.covers) if action is not None}
         for layer in packed.values():
-            prove(path, layer, machine.geometry, stream(network, layer.layer), paid)
+            prove(path, layer, machine.geometry, stream(network, layer.layer, machine.geometry), paid)
     return packed
 
 

@@ -27,6 +27,7 @@ from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.records import INPUT_SUM
 from xbarch.datapaths.tools import indices
 from xbarch.errors import InputError
+from xbarch.mapping.pack import stream
 from xbarch.parts.sensing.adc import Adc
 from xbarch.plugins import registry
 
@@ -88,7 +89,7 @@ def test_what_recovery_repeats_is_measured_on_stored_inputs():
                          overrides=["crossbar.adc_bits=3"])
     packed = run.packed["features.3"]
     x, lost, seen = run.workload.activations["features.3"], 0, 0
-    vectors = registry_stream(run.workload, packed.layer)[::50].astype(np.int64)
+    vectors = stream(run.workload, packed.layer, run.machine.geometry).vectors()[::50].astype(np.int64)
     for block in packed.blocks:
         cells = block.contents().cells.astype(np.int64)
         for low in (vectors & 3, vectors >> 2):
@@ -96,12 +97,6 @@ def test_what_recovery_repeats_is_measured_on_stored_inputs():
         seen += cells.shape[1] * len(vectors)
     assert packed.sensing.repeated == pytest.approx(lost / seen) and lost and x.size
     assert run.packed["features.0"].sensing.repeated != packed.sensing.repeated
-
-
-def registry_stream(network, layer):
-    from xbarch.mapping.pack import stream
-
-    return stream(network, layer).vectors()
 
 
 # -- digital terms --------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from xbarch.mapping.traffic import Way, Ways, ways
 from xbarch.sim.graph import Deal, Edge, Flow, Pool, Server, Stage, StageGraph
 from xbarch.specs import pipeline
 from xbarch.workload.graph import Layer, Workload
-from xbarch.workload.infer import multiplies
+from xbarch.workload.infer import products_per_output
 
 _OUTSIDE = -1  # the home of the image
 
@@ -209,8 +209,8 @@ class Compiler:
 
     def finish(self, built: Stages, layer: Layer, way: Way, home: int, outputs: int, after: tuple[int, ...]) -> None:
         """Scale and activate, then deliver the outputs."""
-        m = self.machine.at(home)
-        more = (("requantize", outputs * max(1, len(layer.inputs))),) if multiplies(layer) else ()
+        m, products = self.machine.at(home), products_per_output(layer)
+        more = (("requantize", outputs * products),) if products else ()
         for stage in m.stages.has("activate"):
             action, time = m.operating(stage, outputs)
             after, more = (built.add(Stage(
@@ -257,7 +257,7 @@ class Compiler:
         return Stage(name, server, time, m.latency("merge", time), after, actions=m.act((action, operations)))
 
     def digital(self, built: Stages, layer: Layer, way: Way) -> None:
-        """Compute one window of a pooling layer or residual addition in one tile, from its eDRAM."""
+        """Compute one window of a layer without weights in one tile, from its eDRAM."""
         home, outputs = self.plan.homes[layer.name][way.copy], layer.out_shape[0]
         m, edges = self.machine.at(home), self.plan.edges[layer.name]
         bits, operations = (edges[0].sums, 0) if layer.summed else m.digital_work(layer, [e.bits for e in edges])
@@ -268,7 +268,7 @@ class Compiler:
                                    m.latency("merge", time), (last,), actions=m.act(("pool", operations))))
             self.deliver(built, layer, way, home, outputs * layer.output_bits, last)
             return
-        if not layer.summed:
+        if operations:
             last = built.add(self.adding(f"{layer.name}/{layer.op}", home, operations, (last,)))
         self.finish(built, layer, way, home, outputs, (last,))
 

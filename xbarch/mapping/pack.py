@@ -173,13 +173,13 @@ def pack(layer: Layer, path: DataPath, geometry: Geometry, sensing: Sensing,
     return sensed(setting, Layout.of(blocks), work, sensing)
 
 
-def alike(layer: Layer, path: DataPath, stream: Stream | None) -> tuple[object, ...] | None:
+def alike(layer: Layer, path: DataPath, streamed: bool) -> tuple[object, ...] | None:
     """What the packing of a layer follows from, where that is its shape alone: layers of which it is equal are packed
     alike. None where it may depend on more."""
-    if not path.by_shape or layer.mask is not None or stream is not None:
+    if not path.by_shape or layer.mask is not None or streamed:
         return None
-    return (layer.op, layer.in_shape, layer.out_shape, layer.kernel, layer.stride, layer.padding, layer.dilation,
-            layer.groups, layer.weight_bits, layer.input_bits)
+    return (layer.op, layer.in_shape, layer.out_shape, layer.kernel, layer.stride, layer.padding, layer.padding_end,
+            layer.dilation, layer.groups, layer.weight_bits, layer.input_bits, layer.signed_in)
 
 
 def distinct(network: Workload, path: DataPath) -> Workload:
@@ -187,7 +187,7 @@ def distinct(network: Workload, path: DataPath) -> Workload:
     seen: set[tuple[object, ...]] = set()
     left = []
     for layer in network.layers:
-        shape = alike(layer, path, stream(network, layer)) if layer.compute else None
+        shape = alike(layer, path, layer.name in network.activations) if layer.compute else None
         if shape is None or shape not in seen:
             left.append(layer)
         if shape is not None:
@@ -206,15 +206,15 @@ def sensed(given: Setting, layout: Layout, work: Work, sensing: Sensing) -> Pack
                   occupancy=occupied(unit, work, given.windows))
 
 
-def stream(network: Workload, layer: Layer) -> Stream | None:
-    """The stored inputs of a layer."""
+def stream(network: Workload, layer: Layer, geometry: Geometry) -> Stream | None:
+    """The stored inputs of a layer, as their digits drive word lines."""
     if layer.name not in network.activations:
         return None
     images = int(network.manifest["images"]) if "images" in network.manifest else len(network.activations[layer.name])
 
     def make() -> NDArray[Any]:
         stored = network.activations[layer.name].reshape(-1, *layer.in_shape)
-        return np.concatenate([unroll(image, layer) for image in stored])
+        return geometry.digits(np.concatenate([unroll(image, layer) for image in stored]), layer)
 
     return Stream(images, layer.input_bits, make)
 

@@ -97,6 +97,11 @@ class Crossbar(Spec):
                                   "of; none: `rows`, or those of the file that states `read`")
     conversion: Time = Field(ge=1, description="time of one conversion")
     sensing: Sensed = Sensed()
+    signed_inputs: Literal["twos_complement", "offset"] | None = Field(
+        None, description="how signed inputs of b bits drive word lines. twos_complement: the sums of the last phase "
+                          "are subtracted (ISAAC), which needs phases of one bit; offset: 2**(b - 1) is added, and the "
+                          "activation unit's bias takes it out. Neither needs more phases. none: twos_complement "
+                          "where phases have one bit, else offset")
     operation_unit: OperationUnit | None = Field(None, description="none: a read senses the whole array")
     gated: bool = Field(True, description="bit lines that hold nothing are not converted, as the schedule knows them; "
                                           "false: a read converts every bit line of the array, or of its operation "
@@ -105,12 +110,23 @@ class Crossbar(Spec):
     source: Source
 
     @model_validator(mode="after")
+    def _signs_fit(self) -> "Crossbar":
+        if self.signed_inputs == "twos_complement" and self.dac_bits > 1:
+            raise ValueError(f"signed_inputs: must be offset where a phase drives {self.dac_bits} bits, since a sign "
+                             "has a phase of its own in two's complement")
+        return self
+
+    @model_validator(mode="after")
     def _units_fit(self) -> "Crossbar":
         unit = self.operation_unit
         if unit is not None and (unit.rows > self.rows or unit.columns > self.columns):
             raise ValueError(f"operation_unit: must be at most {self.rows} x {self.columns}, the crossbar, not "
                              f"{unit.rows} x {unit.columns}")
         return self
+
+    @property
+    def offset_inputs(self) -> bool:
+        return self.signed_inputs == "offset" or self.dac_bits > 1
 
     @property
     def unused(self) -> str:
@@ -425,6 +441,11 @@ class Architecture(Spec):
     def drives_imas(self) -> bool:
         """Whether an input is driven once for all crossbars of an IMA."""
         return self.dataflow is not None and self.dataflow.drive == "ima"
+
+    @property
+    def own_drivers(self) -> bool:
+        """Whether every word line of every crossbar has a driver of its own."""
+        return not self.drives_imas and not any(stage.role == "drive" for stage in self.pipeline.stages)
 
     @property
     def word(self) -> int:
