@@ -42,7 +42,8 @@ def test_defaults_stand_in_one_place():
     from xbarch.cli.runs import simulate
 
     fields, options = Request.model_fields, inspect.signature(simulate).parameters
-    for name in ("policy", "images", "chips", "mode", "placement", "engine", "reload", "batch", "bits", "datapath"):
+    for name in ("policy", "images", "chips", "mode", "placement", "replication", "engine", "reload", "batch", "bits",
+                 "datapath"):
         assert options[name].default == fields[name].default, name
     assert fields["images"].default == defaults.IMAGES
 
@@ -112,6 +113,7 @@ def test_other_content_has_another_digest(tmp_path):
     others = [digest(), digest(arch=changed), *(digest(**change) for change in (
         {"arch": "isaac_8bit"}, {"workload": "resnet18_pruned"}, {"datapath": "dense"}, {"options": {"group_ch": 8}},
         {"policy": "one_copy"}, {"images": 2}, {"chips": 2}, {"mode": "batch"}, {"placement": "snake"}, {"batch": 4},
+        {"replication": "stripes"},
         {"batch": 4, "reload": True}, {"bits": 8}, {"overrides": ("crossbar.adc_bits=7",)}))]
     assert len(set(others)) == len(others)
 

@@ -16,6 +16,7 @@ from xbarch.datapaths.base import DataPath
 from xbarch.errors import InputError
 from xbarch.mapping.placement import PLACEMENTS
 from xbarch.mapping.plan import parse_policy
+from xbarch.mapping.shares import REPLICATIONS
 from xbarch.plugins import kinds, registry
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
@@ -31,7 +32,8 @@ from xbarch.workload.graph import Workload
 
 _BYTES = 2**26  # most that a manifest may have
 _KEPT = 256  # architectures with overrides that stay in memory
-_OTHERS = ("policy", "images", "chips", "mode", "placement", "periphery", "batch", "reload", "bits", "accuracy")
+_OTHERS = ("policy", "images", "chips", "mode", "placement", "replication", "periphery", "batch", "reload", "bits",
+           "accuracy")
 
 
 def _policy(value: str) -> str:
@@ -76,6 +78,9 @@ class Request(Spec):
     placement: Annotated[str, choice("placement", PLACEMENTS)] = Field(
         default=defaults.PLACEMENT,
         description="order in which the plan's tiles fill the chip (`xbarch.mapping.placement`)")
+    replication: Annotated[str, choice("replication", REPLICATIONS)] = Field(
+        default=defaults.REPLICATION,
+        description="which output pixels each copy of a layer computes (`xbarch.mapping.shares.REPLICATIONS`)")
     periphery: Annotated[str, choice("periphery", defaults.PERIPHERIES)] = Field(
         default=defaults.PERIPHERY,
         description="sizes of shared units, ports, buses and links (`xbarch.machine.periphery`)")
@@ -191,6 +196,7 @@ class Choices(Packings, total=False):
     chips: int
     mode: str
     placement: str
+    replication: str
     periphery: str
     batch: int | None
     engine: str

@@ -311,7 +311,8 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> P
     """Plan the weight replication (copies) and the place of every layer."""
     machine, request = setup.machine, setup.request
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
-    found = plan(network, packed, paces, sum(machine.dense(network).values()), machine.room(network), request.policy)
+    found = plan(network, packed, paces, sum(machine.dense(network).values()), machine.room(network), request.policy,
+                 request.replication)
     return place_tiles(found, request.placement, machine.network, request.chips,
                    lambda p: traffic(network, packed, p, machine.sum_bits))
 

@@ -10,6 +10,7 @@ import pytest
 from xbarch.cli import names
 from xbarch.mapping.placement import PLACEMENTS
 from xbarch.mapping.plan import POLICIES
+from xbarch.mapping.shares import REPLICATIONS
 from xbarch.plugins.kinds import KINDS
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
@@ -62,6 +63,7 @@ def test_installs_into_the_shell(tmp_path):
 
 def test_names_are_those_there_are():
     assert set(names.MODES) == set(MODES) and set(names.PLACEMENTS) == set(PLACEMENTS)
+    assert set(names.REPLICATIONS) == set(REPLICATIONS)
     assert set(names.ENGINES) == set(ENGINES)
     assert {name.partition(":")[0] for name in names.POLICIES} == {name.partition(":")[0] for name in POLICIES}
     assert set(names.PLUGINS) == {kind.label for kind in KINDS}

@@ -176,7 +176,7 @@ def test_xue_of_ones_own(place):
         for i, (name, w) in enumerate(levels.items()):
             state[f"{name}.weight"] = in_shape(w, state[f"{name}.weight"]) * (0.01 + 0.0037 * i)
 
-    options = {"options": {"adc_bits": 2}, "geometry": SMALL}
+    options = {"options": {"adc_bits": 2}, "geometry": SMALL, "quantization": {"weight_step": "layer"}}
     again = weights_of(imported(place, "xue3", "xue", changed(place, "xue.pt", stepped), **options))
     for name, w in levels.items():  # a layer that never uses the lowest bit may be stored in larger levels
         factor = np.gcd.reduce(w, axis=None)
@@ -226,7 +226,7 @@ def test_weights_on_levels_stay(bits, step, seed):
     node = type("Node", (), {"levels": Weights(bits, "lsq", 2.0, False, w)})
     calibrate.fit_step(node, w)
     found, real = node.levels.integers(w)
-    assert np.allclose(found.numpy() * real, w.numpy(), rtol=1e-5, atol=0)
+    assert np.allclose(found.numpy() * real.numpy(), w.numpy(), rtol=1e-5, atol=0)
     assert np.array_equal(found.numpy() * np.gcd.reduce(levels), levels)
 
 
@@ -467,7 +467,7 @@ BAD = [
     (bad("--apply", "--density", 0.5, "--layer", "conv1=1", method="xue"), "--layer conv1=D with a D below 1"),
     (bad("--apply", "--density", 0.5, "--weight-scale", "mean", method="xue"), "weight_scale: must be lsq for xue"),
     (bad("--weight-scale", "meen"), "quantization.weight_scale: must be mean, nonzero_mean, sawb or lsq, not 'meen'"),
-    (bad("--weight-bits", 9), "quantization.weight_bits: must be at most 8, not 9"),
+    (bad("--weight-bits", 17), "quantization.weight_bits: must be at most 16, not 17"),
     (bad("--batch-norm", "drop"), "batch_norm: must be keep or refit, not 'drop'"),
     (bad("--calibration", "max"), "calibration: must be squared_error or percentile, not 'max'"),
     (bad("--percentile", 5), "percentile: must be more than 50, not 5"),

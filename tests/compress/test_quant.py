@@ -21,12 +21,32 @@ def test_odd_symmetric_levels(bits, scale):
     ints, step = q.integers(w)
     assert step == pytest.approx(float(clip) / top, rel=1e-5)
     assert set(np.unique(ints)) <= set(range(-top, top + 1))
-    torch.testing.assert_close(q(w), ints * step, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(q(w), ints * step.float(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(q(-w), -q(w))
     nearest = (w / step).clamp(-top, top)
     assert float((ints - nearest).abs().max()) <= 0.5 + 1e-4
     if bits == 4 and scale == "nonzero_mean":
         assert len(np.unique(ints)) == 15
+
+
+@pytest.mark.parametrize("scale", ["mean", "nonzero_mean", "sawb", "lsq"])
+def test_steps_of_filters_are_those_of_each_filter_alone(scale):
+    """Forward, backward and integers of a layer whose filters have steps of their own equal those of its filters, each
+    as a layer."""
+    w = torch.randn(5, 3, 2, 2, generator=torch.Generator().manual_seed(1)) * torch.logspace(-2, 2, 5).view(-1, 1, 1, 1)
+    w.requires_grad_()
+    q = Weights(4, scale, 2.0, start=w, each=True)
+    q(w).square().sum().backward()
+    ints, steps = q.integers(w)
+    for f in range(5):
+        one = w.detach()[f:f + 1].clone().requires_grad_()
+        alone = Weights(4, scale, 2.0, start=one)
+        alone(one).square().sum().backward()
+        assert torch.equal(alone.integers(one)[0][0], ints[f])
+        torch.testing.assert_close(alone.integers(one)[1], steps[f:f + 1])
+        torch.testing.assert_close(one.grad[0], w.grad[f])
+        if scale == "lsq":
+            torch.testing.assert_close(alone.learned.grad, q.learned.grad[f].reshape(()))
 
 
 def test_weights_all_zero_stay_zero():

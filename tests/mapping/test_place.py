@@ -15,8 +15,8 @@ def test_nothing_overlaps_overflows_or_is_lost(raw, room, buffer, limit):
     buffers = {n: b for n, (_, b, _) in zip(names, raw, strict=True)}
     copies = {n: c for n, (_, _, c) in zip(names, raw, strict=True)}
     cuts = {n: [*range(0, x, 3), x] for n, x in crossbars.items()}
-    tiles = Tiles(room, buffer, limit)
-    placed = place(crossbars, cuts, buffers, copies, tiles)
+    tiles = Tiles(room, buffer, limit, lambda layer, held: buffers[layer])
+    placed = place(crossbars, cuts, copies, tiles)
     if placed is None:
         assert len(tiles.used) == limit
         return
@@ -34,6 +34,23 @@ def test_nothing_overlaps_overflows_or_is_lost(raw, room, buffer, limit):
 
 
 def test_cut_at_column_blocks_where_one_fits():
-    tiles = Tiles(10, 10, 99)
-    placed = place({"a": 12}, {"a": [0, 4, 8, 12]}, {"a": 1}, {"a": 1}, tiles)
+    tiles = Tiles(10, 10, 99, lambda layer, held: 1)
+    placed = place({"a": 12}, {"a": [0, 4, 8, 12]}, {"a": 1}, tiles)
     assert [(p.start, p.stop) for p in placed["a"][0]] == [(0, 8), (8, 12)]
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 12), st.integers(9, 30))
+def test_a_tile_has_room_for_what_all_its_copies_read(columns, room, buffer):
+    """Copies that read so many columns each, of which neighbours share one."""
+    def needs(layer, held):
+        spans = [set(range(sum(columns[:copy]), sum(columns[:copy + 1]) + 1)) for copy in held]
+        return len(set().union(*spans))
+
+    tiles = Tiles(room, buffer, 99, needs)
+    placed = place({"a": 1}, {"a": [0, 1]}, {"a": len(columns)}, tiles)
+    if placed is None:
+        assert max(columns) + 1 > buffer
+        return
+    for tile, filled in enumerate(tiles.filled):
+        held = [number for number, copy in enumerate(placed["a"]) if copy[0].tile == tile]
+        assert filled == (needs("a", held) if held else 0) <= buffer and len(held) <= room

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xbarch.mapping import windows
+from xbarch.mapping.shares import Share, Slide
 from xbarch.mapping.windows import footprint, inputs, slack_needed
 from xbarch.sim.engine import run
 from xbarch.sim.graph import Edge, Flow, Stage, StageGraph
@@ -46,7 +47,7 @@ def test_every_pixel_has_arrived_and_is_kept_long_enough(kernel, stride, padding
         pytest.skip("not a convolution")
     out = tuple((n + 2 * padding - span) // stride + 1 for n in (height, width))
     layer = conv("c", "i", (1, height, width), (1, *out), kernel, stride, padding, dilation)
-    need, release = footprint(layer, height, width)
+    need, release = footprint(Slide.of(layer), Share(height, width), Share(*out))
     assert (np.diff(need) >= 0).all() and (np.diff(release) >= 0).all()
     assert release[-1] == height * width and (release[:-1] <= need[:-1]).all()
     reads = brute(layer, height, width)
@@ -59,7 +60,7 @@ def test_every_pixel_has_arrived_and_is_kept_long_enough(kernel, stride, padding
 def test_line_buffer_is_isaacs():
     """(W * (Ky - 1) + Kx) windows for an unpadded stride-1 convolution (ISAAC, ISCA 2016)."""
     layer = conv("c", "i", (1, 10, 12), (1, 8, 10), 3, 1, 0)
-    need, release = footprint(layer, 10, 12)
+    need, release = footprint(Slide.of(layer), Share(10, 12), Share(8, 10))
     before = np.concatenate(([0], release[:-1]))
     assert (need - before).max() == 12 * 2 + 3
     assert need[0] == 12 * 2 + 3

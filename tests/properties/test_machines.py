@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 from math import ceil, log2
 from random import Random
 
@@ -173,10 +174,11 @@ def case(number: int, several: bool = False, **choices):
     options = {} if path or network.datapath == "dense" else {
         "side_by_side": dice.random() < 0.5, "diagonal": dice.random() < 0.5,
         "unroll": dice.choice(["im2col", "kernel_pos"])}
+    replication = Random(-number).choice(["stripes", "stripes", "in_turn"])
     try:
         machine = load("isaac_like", Architecture, changes)
         return "", xbarch.execute(machine, network, policy=policy, images=images, chips=chips, datapath=path,
-                                     options=options, **choices)
+                                     options=options, **{"replication": replication} | choices)
     except InputError as refusal:
         return str(refusal), None
 
@@ -209,12 +211,57 @@ def readers(run, name: str, copy: int) -> set[int]:
     return found
 
 
+def owner(share, pixel: tuple[int, int]) -> int:
+    """The copy that computes a pixel: stripes of columns, of which `rows` copies take the rows in turn."""
+    stripe = next(s for s in range(share.stripes) if pixel[1] < (s + 1) * share.width // share.stripes)
+    return stripe * share.rows + pixel[0] % share.rows
+
+
+def read(layer, window: tuple[int, int], height: int, width: int) -> set[tuple[int, int]]:
+    """The pixels of an input that a window of the layer reads."""
+    if layer.op == "add":
+        return {window}
+    if layer.op in ("linear", "flatten"):
+        return set(product(range(height), range(width)))
+    axes = [{at * s - p + tap * d for tap in range(k)} & set(range(size)) for at, s, p, k, d, size in zip(
+        window, layer.stride, layer.padding, layer.kernel, layer.dilation, (height, width), strict=True)]
+    return set(product(*axes))
+
+
+def tiles_by_pixel(run, name: str, index: int) -> dict[tuple[int, int], set[int]]:
+    """Tiles that read each pixel of an input of a layer whose copies own stripes."""
+    plan, layer, found = run.plan, run.workload[name], {}
+    source = run.workload[plan.edges[name][index].producer]
+    for window in product(range(layer.out_shape[1]), range(layer.out_shape[2])):
+        copy = owner(plan.shares[name], window)
+        tiles = {p.tile for p in plan.parts[name][copy]} if layer.compute else {plan.homes[name][copy]}
+        for pixel in read(layer, window, *source.out_shape[1:]):
+            found.setdefault(pixel, set()).update(tiles)
+    return found
+
+
+def ways(run, name: str) -> Counter:
+    """How many windows of the run are computed by each copy and go to the same tiles; (copy, tiles): windows."""
+    plan, layer, images = run.plan, run.workload[name], run.graph.images
+    copies = plan.copies[name]
+    if name not in plan.shares:
+        return Counter({(copy, frozenset(readers(run, name, copy))): len(range(copy, layer.windows * images, copies))
+                        for copy in range(copies)})
+    where = [tiles_by_pixel(run, consumer, index) for consumer, edges in plan.edges.items()
+             for index, edge in enumerate(edges) if edge.producer == name]
+    found = Counter()
+    for pixel in product(range(layer.out_shape[1]), range(layer.out_shape[2])):
+        tiles = frozenset().union(*(each.get(pixel, set()) for each in where))
+        found[owner(plan.shares[name], pixel), tiles] += images
+    return found
+
+
 def traffic(run) -> dict[str, Counter]:
     """Flit hops and eDRAM accesses of the whole run by layer: from places, routes and shapes, without the graph."""
     machine, plan, found = run.machine, run.plan, {}
     for layer in (la for la in run.workload.layers if la.op != "flatten"):
-        total, copies = Counter(), plan.copies[layer.name]
-        for copy in range(copies):
+        total, read_at_all = Counter(), readers(run, layer.name, 0)
+        for (copy, tiles_of_way), windows in ways(run, layer.name).items():
             each, results = Counter(), []  # of a window; (tile, outputs) where results come from
             if layer.compute:
                 parts = [(p, [b for b in run.packed[layer.name].blocks if p.start <= b.crossbar < p.stop])
@@ -247,11 +294,10 @@ def traffic(run) -> dict[str, Counter]:
                 results.append((plan.homes[layer.name][copy], set(range(layer.out_shape[0]))))
             for tile, outputs in results:
                 bits = len(outputs) * layer.output_bits
-                tiles = readers(run, layer.name, copy) or {tile or 0}
+                tiles = tiles_of_way if read_at_all else {tile or 0}
                 for reader in map(machine.at, tiles):
                     each[reader.kind, "edram_access"] += -(-bits // reader.edram_bits)
                 each["", "flit_hop"] += -(-bits // machine.flit_bits) * routers(machine, tile, tiles)
-            windows = len(range(copy, layer.windows * run.graph.images, copies))
             total.update({action: count * windows for action, count in each.items()})
         found[layer.name] = total
     return found
@@ -279,6 +325,24 @@ def there(kind: str, action: str) -> str:
 def close(found: int, right: int, kinds: list[str]) -> None:
     """Equal, but for what rounding down to an image loses in each kind of tile."""
     assert right - len(kinds) < found <= right, (found, right)
+
+
+def held(run) -> Counter:
+    """The most bits that each tile holds of the pixels for which all buffers have room."""
+    plan, found = run.plan, Counter()
+    for layer, i, edge in ((layer, i, e) for layer, edges in plan.edges.items() for i, e in enumerate(edges)):
+        size = plan.capacity[layer, i]
+        tiles = ({p.tile for copy in plan.parts[layer] for p in copy} if layer in plan.parts
+                 else set(plan.homes[layer]))
+        for tile in tiles:
+            most = size
+            if layer in plan.shares:
+                reading, source = tiles_by_pixel(run, layer, i), plan.shares[edge.producer]
+                order = [divmod(int(pixel), source.width) for pixel in source.order]
+                kept = np.cumsum([0, *(tile in reading.get(p, ()) for p in order * (2 + size // len(order)))])
+                most = int((kept[size:] - kept[:-size]).max())
+            found[tile] += most * edge.words * edge.bits + edge.sums
+    return found
 
 
 def examine(run) -> None:
@@ -326,13 +390,7 @@ def examine(run) -> None:
                for p in copy)
     assert plan.crossbars == sum(plan.copies[n] * p.crossbars for n, p in run.packed.items()) <= plan.budget
     assert all(plan.capacity[key] >= least for key, least in plan.least.items())
-    held = Counter()
-    for layer, edges in plan.edges.items():
-        tiles = ({p.tile for copy in plan.parts[layer] for p in copy} if layer in plan.parts
-                 else set(plan.homes[layer]))
-        for tile in tiles:
-            held[tile] += sum(plan.capacity[layer, i] * e.words * e.bits for i, e in enumerate(edges))
-    assert all(bits <= machine.at(tile).architecture.buffer.size for tile, bits in held.items())
+    assert all(bits <= machine.at(tile).architecture.buffer.size for tile, bits in held(run).items())
     # Shares.
     used = document["utilization"]
     assert 0 <= used["cells_chip"] <= used["cells"] <= 1 and 0 <= used["cells_zero"] <= used["cells"]

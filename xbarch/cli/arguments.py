@@ -55,6 +55,7 @@ _ENGINE = one_of("engine", "Simulation engine, with equal results", names.ENGINE
 _SCOPE = one_of("scope", "Scope of energies and TOPS/W: compute is the tiles, chip adds the network, whole the rest",
                 defaults.SCOPES)
 _PLACEMENT = one_of("placement", "Placement of tiles on the chip", names.PLACEMENTS)
+_REPLICATION = one_of("replication", "How the copies of a layer share its output pixels", names.REPLICATIONS)
 _PERIPHERY = one_of("periphery", "Sizes of shared units, ports, buses and links", tuple(defaults.PERIPHERIES))
 Scope = Annotated[str, _SCOPE]
 GivenScope = Annotated[str | None, _SCOPE]
@@ -63,6 +64,7 @@ Chips = Annotated[int, _CHIPS]
 Mode = Annotated[str, _MODE]
 Engine = Annotated[str, _ENGINE]
 Placement = Annotated[str, _PLACEMENT]
+Replication = Annotated[str, _REPLICATION]
 Periphery = Annotated[str, _PERIPHERY]
 # The same where a study may say it: None is the default of a request.
 GivenImages = Annotated[int | None, _IMAGES]
@@ -70,6 +72,7 @@ GivenChips = Annotated[int | None, _CHIPS]
 GivenMode = Annotated[str | None, _MODE]
 GivenEngine = Annotated[str | None, _ENGINE]
 GivenPlacement = Annotated[str | None, _PLACEMENT]
+GivenReplication = Annotated[str | None, _REPLICATION]
 GivenPeriphery = Annotated[str | None, _PERIPHERY]
 DataPath = Annotated[str | None, typer.Option(
     "--datapath", "-d", metavar="NAME", help="Data path (default: the one the workload was made for).",

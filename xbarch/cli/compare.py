@@ -19,6 +19,7 @@ from xbarch.cli.arguments import (
     GivenMode,
     GivenPeriphery,
     GivenPlacement,
+    GivenReplication,
     GivenScope,
     Json,
     Plugin,
@@ -56,7 +57,8 @@ def compare(
         metavar="POLICIES", help=f"Policies to run under (default: {defaults.EQUAL}, the same crossbars for all).",
         autocompletion=names.several(names.choice(*names.POLICIES)))] = [],
     images: GivenImages = None, chips: GivenChips = None, mode: GivenMode = None, placement: GivenPlacement = None,
-    periphery: GivenPeriphery = None, batch: Batch = None, engine: GivenEngine = None, reload: Reload = False,
+    replication: GivenReplication = None, periphery: GivenPeriphery = None, batch: Batch = None,
+    engine: GivenEngine = None, reload: Reload = False,
     bits: Bits = None, accuracy: Accuracy = None, axis: Axis = [], scope: GivenScope = None,
     processes: Processes = None, plugin: Plugin = [],
     out: Annotated[Path | None, folder(
@@ -81,8 +83,9 @@ def compare(
     from xbarch.render import tables
     from xbarch.studies import comparison
 
-    choices = given(images=images, chips=chips, mode=mode, placement=placement, periphery=periphery, batch=batch,
-                    engine=engine, reload=reload, bits=bits, accuracy=accuracy, axes=axes(axis),
+    choices = given(images=images, chips=chips, mode=mode, placement=placement, replication=replication,
+                    periphery=periphery, batch=batch, engine=engine, reload=reload, bits=bits, accuracy=accuracy,
+                    axes=axes(axis),
                     options={"all": chosen} if (chosen := read_pairs(option)) else {})
     if study is not None and (beside := given(**choices, datapath=datapath, policy=policy)):
         raise InputError("a study file says this itself; change it there", field=next(iter(beside)))

@@ -27,6 +27,7 @@ from xbarch.cli.arguments import (
     Plugin,
     Policy,
     Reload,
+    Replication,
     Scope,
     Set,
     Trace,
@@ -41,9 +42,10 @@ from xbarch.support.pairs import read_pairs
 def simulate(
     arch: Arch, workload: Load, policy: Policy = defaults.POLICY, images: Images = defaults.IMAGES,
     chips: Chips = defaults.CHIPS, datapath: DataPath = None, option: Option = [], set: Set = [], batch: Batch = None,
-    placement: Placement = defaults.PLACEMENT, periphery: Periphery = defaults.PERIPHERY, mode: Mode = defaults.MODE,
-    engine: Engine = defaults.ENGINE, reload: Reload = False, bits: Bits = None, accuracy: Accuracy = None,
-    trace: Trace = None, plugin: Plugin = [], out: Out = None,
+    placement: Placement = defaults.PLACEMENT, replication: Replication = defaults.REPLICATION,
+    periphery: Periphery = defaults.PERIPHERY, mode: Mode = defaults.MODE, engine: Engine = defaults.ENGINE,
+    reload: Reload = False, bits: Bits = None, accuracy: Accuracy = None, trace: Trace = None, plugin: Plugin = [],
+    out: Out = None,
     format: Annotated[list[str], typer.Option(
         metavar="FORMATS", help=f"With --out: formats of the pictures, of {', '.join(names.FORMATS)} (default: svg).",
         autocompletion=names.several(names.choice(*names.FORMATS)))] = [],
@@ -66,7 +68,8 @@ def simulate(
     with Bar("simulate", as_json) as progress:
         request = Request(arch=arch, workload=workload, policy=policy, images=images, chips=chips, datapath=datapath,
                           options=read_pairs(option), overrides=tuple(set), batch=batch, placement=placement,
-                          periphery=periphery, mode=mode, engine=engine, reload=reload, bits=bits, accuracy=accuracy)
+                          replication=replication, periphery=periphery, mode=mode, engine=engine, reload=reload,
+                          bits=bits, accuracy=accuracy)
         result = run.simulate(request, trace=trace, progress=progress)
     if out is not None:
         from xbarch.render.pictures import save

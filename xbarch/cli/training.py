@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from xbarch.cli.reading import load_plugins, operation_unit
 from xbarch.cli.terminal import Bar, wrote
 from xbarch.errors import InputError
 from xbarch.support.pairs import read_pairs
+
+if TYPE_CHECKING:
+    from xbarch.workload.store import Manifest
 
 
 def compress(
@@ -67,6 +70,9 @@ def import_(
     weight_bits: Annotated[int, number("weight_bits", "Bits per weight, sign included.")] = 4,
     activation_bits: Annotated[int, number("activation_bits", "Bits per activation, unsigned.")] = 4,
     weight_scale: Annotated[str, one_of("weight_scale", "Scale of the weights", names.WEIGHT_SCALES)] = "lsq",
+    weight_step: Annotated[str | None, one_of(
+        "weight_step", "A step of its own for each (default: filter; layer with --apply)", names.WEIGHT_STEPS)] = None,
+    zeros: Annotated[str, one_of("zeros", "Zero weights without a mask", names.ZEROS)] = "auto",
     chain: Annotated[str, one_of("chain", "Scales between layers", names.CHAINS)] = "real",
     batch_norm: Annotated[str, one_of(
         "batch_norm", "Batch norm statistics: as trained, or measured again", names.BATCH_NORMS)] = "keep",
@@ -95,7 +101,6 @@ def import_(
     load_plugins(plugin)
     from xbarch import import_weights
     from xbarch.compress.importing.request import data_fields
-    from xbarch.workload.store import read_manifest
 
     images = data_fields(data)
     if size is not None:
@@ -103,11 +108,22 @@ def import_(
     with Bar("import", False):
         place = import_weights(
             model, weights, method, out=out, data=images, options=read_pairs(option), density=density,
-            layers=read_pairs(layer, "layer"), width=width, classes=classes, batch_norm=batch_norm,
+            layers=read_pairs(layer, "layer"), width=width, classes=classes, zeros=zeros, batch_norm=batch_norm,
             calibration=calibration, percentile=percentile, seed=seed, threads=threads,
             quantization={"weight_bits": weight_bits, "activation_bits": activation_bits,
-                          "weight_scale": weight_scale, "chain": chain},
+                          "weight_scale": weight_scale, "chain": chain,
+                          **({"weight_step": weight_step} if weight_step else {})},
             geometry={"rows": rows, "columns": columns, "cell_bits": cell_bits, "operation_unit": ou})
-    accuracy = read_manifest(place).accuracy
-    print(f"accuracy {accuracy['imported']:.2%}, in floating point {accuracy['float']:.2%}")
+    from xbarch.workload.store import read_manifest
+
+    print(_accuracy(read_manifest(place)))
     wrote(place)
+
+
+def _accuracy(manifest: Manifest) -> str:
+    """Accuracy in integers, in floating point and through crossbars, each with its number of images."""
+    found, count = manifest.accuracy, manifest.data["test"]
+    text = f"accuracy {found['imported']:.2%}, in floating point {found['float']:.2%}, n = {count:,}"
+    if "crossbars" in found:
+        text += f"; through crossbars {found['crossbars']:.2%}, n = {manifest.recipe['crossbar_images']:,}"
+    return text

@@ -16,8 +16,8 @@ from xbarch.mapping.network import Hop, Link, label
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
-from xbarch.mapping.traffic import destinations
-from xbarch.sim.graph import Edge, Flow, Pool, Server, Stage, StageGraph
+from xbarch.mapping.traffic import Way, Ways, ways
+from xbarch.sim.graph import Deal, Edge, Flow, Pool, Server, Stage, StageGraph
 from xbarch.specs import pipeline
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.infer import multiplies
@@ -70,7 +70,8 @@ class Compiler:
         order, flows = dict[str, int](), list[Flow]()
         for name, edges in self.plan.edges.items():
             layer = self.workload[name]
-            copies = tuple(tuple(self.copy(layer, c).stages) for c in range(self.plan.copies[name]))
+            found = ways(self.workload, self.plan, name)
+            copies = tuple(tuple(self.copy(layer, way).stages) for way in found.ways)
             inputs = tuple(Edge(order[e.producer], e.need, e.release, self.plan.capacity[name, i])
                            for i, e in enumerate(edges))
             if layer.summed:
@@ -78,28 +79,28 @@ class Compiler:
                 pixels: Ints = np.array([flows[-1].windows])
                 inputs = (Edge(len(flows) - 1, pixels, pixels, flows[-1].windows),)  # until the sums have been read
             order[name] = len(flows)
-            flows.append(Flow(name, layer.windows, copies, inputs, self.machine.ahead))
+            flows.append(Flow(name, layer.windows, copies, inputs, self.machine.ahead, deal=deal(found)))
         return StageGraph(tuple(self.servers), tuple(flows), images, tuple(self.pools))
 
-    def copy(self, layer: Layer, number: int) -> Stages:
+    def copy(self, layer: Layer, way: Way) -> Stages:
         built = Stages()
         if layer.op == "input":
-            self.arrive(built, layer)
+            self.arrive(built, layer, way)
         elif layer.compute:
-            self.multiply(built, layer, number)
+            self.multiply(built, layer, way)
         else:
-            self.digital(built, layer, number)
+            self.digital(built, layer, way)
         return built
 
     # -- layers -----------------------------------------------------------------------------------------
 
-    def arrive(self, built: Stages, layer: Layer) -> None:
+    def arrive(self, built: Stages, layer: Layer, way: Way) -> None:
         """A pixel of the image arrives over the off-chip link."""
         bits = layer.out_shape[0] * layer.output_bits
         time = self.machine.off_chip_time(bits)
         first = built.add(Stage(f"{layer.name}/off_chip", self.server("hypertransport", "chip0"), time, time,
                                 gate=True))
-        self.deliver(built, layer, 0, _OUTSIDE, bits, self.staged(built, layer, bits, first))
+        self.deliver(built, layer, way, _OUTSIDE, bits, self.staged(built, layer, bits, first))
 
     def staged(self, built: Stages, layer: Layer, bits: int, after: int) -> int:
         """Write `bits` to the buffer that the chip's tiles share and read them from it again, where there is one.
@@ -113,9 +114,9 @@ class Compiler:
                                     actions=(("global_access", words),)))
         return after
 
-    def multiply(self, built: Stages, layer: Layer, number: int) -> None:
+    def multiply(self, built: Stages, layer: Layer, way: Way) -> None:
         """Compute one output pixel (window) of a layer on crossbars."""
-        Passage(compiler=self, built=built, layer=layer, packed=self.packed[layer.name], number=number).assemble()
+        Passage(compiler=self, built=built, layer=layer, packed=self.packed[layer.name], way=way).assemble()
 
     def times(self, packed: Packed, part: Part) -> tuple[Count, Count]:
         """Return how long a part's crossbars are busy for one window and when its sums are ready; the same for all
@@ -123,7 +124,7 @@ class Compiler:
         key = packed.layer.name, part.start, part.stop
         if key not in self.busy:
             longest = packed.occupancy[..., part.start:part.stop].max(axis=-1)
-            time: Count = int(longest) if longest.ndim == 0 else longest
+            time: Count = int(longest) if longest.ndim == 0 else self.ordered(packed.layer, longest)
             self.busy[key] = time, time + self.machine.of(key[0]).latency("compute") + packed.work.latency
         return self.busy[key]
 
@@ -131,8 +132,19 @@ class Compiler:
         """Return the actions of a part's crossbars for one window; the same for all copies."""
         key = packed.layer.name, part.start, part.stop
         if key not in self.acted:
-            self.acted[key] = self.machine.of(key[0]).crossbar_actions(packed, part.start, part.stop)
+            self.acted[key] = tuple(
+                (name, self.ordered(packed.layer, count) if isinstance(count, np.ndarray) else count)
+                for name, count in self.machine.of(key[0]).crossbar_actions(packed, part.start, part.stop))
         return self.acted[key]
+
+    def ordered(self, layer: Layer, values: Ints) -> Ints:
+        """Values of every window, given along the rows of one or more images, in the order in which they are
+        computed."""
+        share = self.plan.shares.get(layer.name)
+        if share is None:
+            return values
+        images = values.reshape(-1, layer.windows, *values.shape[1:])
+        return np.ascontiguousarray(images[:, share.order].reshape(values.shape))
 
     def span(self, part: Part) -> tuple[int, int, int, int]:
         """Return a part's first and last crossbar, the first one's place in the tile, and the crossbars per IMA."""
@@ -153,7 +165,7 @@ class Compiler:
             self.pools.append(Pool(name, capacity))
         return self.rooms[name]
 
-    def finish(self, built: Stages, layer: Layer, number: int, home: int, outputs: int, after: tuple[int, ...]) -> None:
+    def finish(self, built: Stages, layer: Layer, way: Way, home: int, outputs: int, after: tuple[int, ...]) -> None:
         """Scale and activate, then deliver the outputs."""
         m = self.machine.at(home)
         more = (("requantize", outputs * max(1, len(layer.inputs))),) if multiplies(layer) else ()
@@ -164,7 +176,7 @@ class Compiler:
                 actions=m.act((action, outputs), *more))),), ()
         if more or len(after) > 1:
             after = (built.add(Stage(f"{layer.name}/outputs", -1, 0, 0, after, actions=m.act(*more))),)
-        self.deliver(built, layer, number, home, outputs * layer.output_bits, after[0])
+        self.deliver(built, layer, way, home, outputs * layer.output_bits, after[0])
 
     def read(self, name: str, tile: int, *pieces: int) -> Stage:
         """Return the stage that reads pieces of so many bits from a tile's buffer for work that needs no crossbar; one
@@ -202,9 +214,9 @@ class Compiler:
             time = m.unit_time(action, operations)
         return Stage(name, server, time, m.latency("merge", time), after, actions=m.act((action, operations)))
 
-    def digital(self, built: Stages, layer: Layer, number: int) -> None:
+    def digital(self, built: Stages, layer: Layer, way: Way) -> None:
         """Compute one window of a pooling layer or residual addition in one tile, from its eDRAM."""
-        home, outputs = self.plan.homes[layer.name][number], layer.out_shape[0]
+        home, outputs = self.plan.homes[layer.name][way.copy], layer.out_shape[0]
         m, edges = self.machine.at(home), self.plan.edges[layer.name]
         bits, operations = (edges[0].sums, 0) if layer.summed else m.digital_work(layer, [e.bits for e in edges])
         last = built.add(self.read(f"{layer.name}/read", home, bits))
@@ -212,11 +224,11 @@ class Compiler:
             time = m.unit_time("pool", operations)
             last = built.add(Stage(f"{layer.name}/{layer.op}", self.server("maxpool", f"tile{home}"), time,
                                    m.latency("merge", time), (last,), actions=m.act(("pool", operations))))
-            self.deliver(built, layer, number, home, outputs * layer.output_bits, last)
+            self.deliver(built, layer, way, home, outputs * layer.output_bits, last)
             return
         if not layer.summed:
             last = built.add(self.adding(f"{layer.name}/{layer.op}", home, operations, (last,)))
-        self.finish(built, layer, number, home, outputs, (last,))
+        self.finish(built, layer, way, home, outputs, (last,))
 
     def sums(self, layer: Layer, given: Edge) -> Flow:
         """Add every pixel of a feature map to running sums in the tile's buffer, one after another; the first is
@@ -242,11 +254,11 @@ class Compiler:
 
     # -- interconnect -----------------------------------------------------------------------------------
 
-    def deliver(self, built: Stages, layer: Layer, number: int, home: int, bits: int, after: int) -> None:
+    def deliver(self, built: Stages, layer: Layer, way: Way, home: int, bits: int, after: int) -> None:
         """Send outputs to the eDRAM of every tile that consumes them, over each link of the multicast tree once."""
         m = self.machine
         source = m.network.gate() if home == _OUTSIDE else m.network.router(home)
-        tiles = destinations(self.plan, layer.name, number) or (max(home, 0),)
+        tiles = way.tiles or (() if self.plan.readers[layer.name] else (max(home, 0),))
         at = [m.network.router(tile) for tile in tiles]
         hops, reached = m.network.tree(source, dict.fromkeys(at))
         name, one = f"{layer.name}/write", {m.at(tile): tile for tile in reversed(tiles)}  # a tile of each kind
@@ -289,6 +301,13 @@ class Compiler:
             all_planes = queue * self.machine.architecture.network.planes
             self.takes[key] = tuple((self.pool(f"queue@{label(link)}", all_planes), flits) for link in hop.queues)
         return self.takes[key]
+
+
+def deal(found: Ways) -> Deal | None:
+    """Which windows take which ways, and to which copies those belong."""
+    if found.taken is None:
+        return None
+    return Deal(found.taken.astype(np.int64), np.array([way.copy for way in found.ways], np.int64))
 
 
 def compile_graph(machine: Machine, workload: Workload, packed: Mapping[str, Packed], plan: Plan,

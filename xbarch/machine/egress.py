@@ -11,7 +11,7 @@ from xbarch.machine.compile import Compiler, Stages
 from xbarch.machine.machine import Machine
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.plan import Plan
-from xbarch.sim.graph import Edge, Flow, Stage, StageGraph
+from xbarch.sim.graph import Deal, Edge, Flow, Stage, StageGraph
 from xbarch.workload.graph import Workload
 
 
@@ -42,6 +42,8 @@ def compile_with_egress(machine: Machine, workload: Workload, packed: Mapping[st
         copies.append(tuple(built.stages))
     ramp = np.arange(1, layer.windows + 1, dtype=np.int64)
     room = len(copies) * (plan.paces[layer.name].flight + machine.ahead)
+    share = plan.shares.get(layer.name)
     leaving = Flow(f"{layer.name}.out", layer.windows, tuple(copies),
-                   (Edge(len(graph.flows) - 1, ramp, ramp, room),), machine.ahead)
+                   (Edge(len(graph.flows) - 1, ramp, ramp, room),), machine.ahead,
+                   deal=None if share is None else Deal(share.owner, np.arange(share.copies)))
     return StageGraph(tuple(compiler.servers), (*graph.flows, leaving), images, tuple(compiler.pools))

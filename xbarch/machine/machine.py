@@ -19,8 +19,7 @@ from xbarch.machine.variant import tile_area
 from xbarch.mapping.kinds import part
 from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed, dense_crossbars
-from xbarch.mapping.plan import Pace
-from xbarch.mapping.room import KindRoom, Room
+from xbarch.mapping.room import KindRoom, Pace, Room
 from xbarch.mapping.windows import running_sums
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.plugins import checked, guard

@@ -15,7 +15,7 @@ from xbarch.machine.machine import Machine
 from xbarch.machine.units import Count, Shared, plain
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
-from xbarch.mapping.traffic import merging
+from xbarch.mapping.traffic import Way, merging
 from xbarch.sim.graph import Stage
 from xbarch.specs import pipeline
 from xbarch.workload.graph import Layer
@@ -34,7 +34,7 @@ class Passage:
     built: Stages
     layer: Layer
     packed: Packed
-    number: int
+    way: Way
 
     @property
     def machine(self) -> Machine:
@@ -43,7 +43,7 @@ class Passage:
 
     def assemble(self) -> None:
         """Add every stage: the near ones in each part; those of the home tile, where the parts' sums meet; delivery."""
-        parts = self.compiler.plan.parts[self.layer.name][self.number]
+        parts = self.compiler.plan.parts[self.layer.name][self.way.copy]
         for group in merging(self.packed, parts):
             home, ends = group[0].tile, list[int]()
             for part in group:
@@ -85,7 +85,7 @@ class Passage:
         """Drive the word lines by drivers that crossbars share. The first read starts with its inputs; the last one
         when all are driven."""
         w, unit, action = self.packed.work, self.unit(stage), self.machine.architecture.action(stage)
-        counts = self.packed.by_crossbar(w.reads * w.rows)[..., part.start:part.stop]
+        counts = self.by_crossbar(w.reads * w.rows)[..., part.start:part.stop]
         assert unit.spec.time is not None
         ends = []
         for place, start, stop in unit.pieces(part):
@@ -100,7 +100,7 @@ class Passage:
         until they are converted, one read at a time: its second read ends no sooner than the first is converted. So
         what its crossbars are held for begins with the end of its first read, which takes place while the last sums of
         the window before are converted."""
-        c, name = self.compiler, f"{self.layer.name}.{self.number}.tile{part.tile}.{part.slot}"
+        c, name = self.compiler, f"{self.layer.name}.{self.way.copy}.tile{part.tile}.{part.slot}"
         time, latency = c.times(self.packed, part)
         actions, server = c.actions(self.packed, part), c.server("crossbar", name)
         if not c.machine.stages.has("convert"):
@@ -128,7 +128,7 @@ class Passage:
 
     def shared(self, unit: Shared, place: str, part: Part) -> int:
         """The server of a shared unit; where it is shared in fixed turns, a part's own."""
-        own = f"{place}.{self.layer.name}.{self.number}.{part.tile}.{part.slot}"
+        own = f"{place}.{self.layer.name}.{self.way.copy}.{part.tile}.{part.slot}"
         return self.compiler.server(unit.name, place if unit.queues else own)
 
     @cached_property
@@ -136,12 +136,17 @@ class Passage:
         """Conversions of a window, [..., crossbars], and those that take time: that of a reference column is hidden."""
         made, columns = self.packed.actions["conversion"], np.maximum(self.packed.work.columns, 1)
         timed = made * np.minimum(columns, self.packed.sensing.array.columns) // columns
-        return self.packed.by_crossbar(made), self.packed.by_crossbar(timed)
+        return self.by_crossbar(made), self.by_crossbar(timed)
+
+    def by_crossbar(self, counts: Ints) -> Ints:
+        """Counts of entries summed for each crossbar; those of every window in the order in which they are computed."""
+        found = self.packed.by_crossbar(counts)
+        return self.compiler.ordered(self.layer, found) if found.ndim > 1 else found
 
     @cached_property
     def reads(self) -> Count:
         """Reads of a window on the crossbar that has most, at least one."""
-        return plain(np.maximum(self.packed.by_crossbar(self.packed.work.reads).max(axis=-1), 1))
+        return plain(np.maximum(self.by_crossbar(self.packed.work.reads).max(axis=-1), 1))
 
     def first(self, time: Count) -> Count:
         """The share of one read in the time for all reads of a window, rounded up."""
@@ -185,7 +190,7 @@ class Passage:
             action, time = m.operating(stage, adds)
             after = (self.add(stage.called, c.at(stage, "tile_shift_add", home) if adds else -1, time,
                               m.late(stage, time), after, actions=m.act((action, adds), ("tile_or_access", outputs))),)
-        c.finish(self.built, self.layer, self.number, home, outputs, after)
+        c.finish(self.built, self.layer, self.way, home, outputs, after)
 
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from math import ceil
 
 from xbarch.errors import CapacityError
+from xbarch.mapping.buffers import Buffers
 from xbarch.mapping.plan import Plan
 from xbarch.workload.graph import Workload
 
@@ -13,8 +14,8 @@ from xbarch.workload.graph import Workload
 def require_room(plan: Plan, workload: Workload, buffer: Callable[[int], int], images: int = 1) -> None:
     """Refuse a plan whose tiles cannot hold the feature maps of `images` images.
 
-    A feature map is held in every tile that reads it, from the start of the layer that makes it to the end of the layer
-    that reads it; layers run one after another in their order. buffer: bits of the buffer of a
+    Every tile that reads a feature map holds the columns that it reads, from the start of the layer that makes the map
+    to the end of the layer that reads it; layers run one after another in their order. buffer: bits of the buffer of a
     tile.
 
     Raises:
@@ -34,13 +35,17 @@ def _held(plan: Plan, workload: Workload, images: int) -> Mapping[str, Mapping[i
     order = {name: number for number, name in enumerate(plan.edges)}
     names = list(plan.edges)
     held: dict[str, dict[int, int]] = {name: {} for name in names}
+    buffers = Buffers(workload.by_name, plan.edges, plan.shares, plan.capacity)
     for name, edges in plan.edges.items():
-        tiles = {p.tile for copy in plan.parts[name] for p in copy} if name in plan.parts else set(plan.homes[name])
-        for edge in edges:
-            bits = images * workload[edge.producer].windows * edge.words * edge.bits
-            for during in names[order[edge.producer]:order[name] + 1]:
-                for tile in tiles:
+        copies: dict[int, list[int]] = {}
+        for copy in range(plan.copies[name]):
+            for tile in plan.tiles_of(name, copy):
+                copies.setdefault(tile, []).append(copy)
+        for index, edge in enumerate(edges):
+            height = workload[edge.producer].out_shape[1]
+            for tile, mine in copies.items():
+                bits = images * height * buffers.columns(name, index, mine) * edge.words * edge.bits
+                for during in names[order[edge.producer]:order[name] + 1]:
                     held[during][tile] = held[during].get(tile, 0) + bits
-            for tile in tiles:
                 held[name][tile] += images * edge.sums
     return held

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from xbarch.errors import CapacityError
 from xbarch.mapping.pack import Packed
-from xbarch.mapping.plan import Pace, Plan, plan
-from xbarch.mapping.room import Room
+from xbarch.mapping.plan import Plan, plan
+from xbarch.mapping.room import Pace, Room
 from xbarch.workload.graph import Workload
 
 

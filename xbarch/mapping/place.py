@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -21,18 +21,22 @@ class Part:
         return self.stop - self.start
 
 
+Needs = Callable[[str, Sequence[int]], int]  # (layer, copies) -> bits of buffer that a tile with parts of them needs
+
+
 @dataclass
 class Tiles:
     """Free room on every tile of one kind, filled first-fit. numbers: what the chip numbers them; none: as they are
-    here."""
+    here. held: the copies of which each tile holds a part, by layer."""
 
     crossbars: int
     buffer: int
     limit: int
+    needs: Needs
     numbers: Sequence[int] = ()
     used: list[int] = field(default_factory=list)
     filled: list[int] = field(default_factory=list)
-    buffered: list[dict[str, int]] = field(default_factory=list)
+    held: list[dict[str, list[int]]] = field(default_factory=list)
 
     def number(self, tile: int) -> int:
         """What the chip numbers a tile."""
@@ -44,28 +48,37 @@ class Tiles:
             return None
         self.used.append(0)
         self.filled.append(0)
-        self.buffered.append({})
+        self.held.append({})
         return len(self.used) - 1
 
-    def holds(self, tile: int, crossbars: int, layer: str, bits: int) -> bool:
-        """Whether the tile has room for that many crossbars and for the layer's input buffer, which it holds once."""
-        extra = 0 if layer in self.buffered[tile] else bits
-        return self.used[tile] + crossbars <= self.crossbars and self.filled[tile] + extra <= self.buffer
+    def extra(self, tile: int, layer: str, copies: Sequence[int]) -> int:
+        """Bits that the layer's input buffer on the tile grows by with parts of these copies."""
+        there = self.held[tile].get(layer, [])
+        new = [copy for copy in copies if copy not in there]
+        return self.needs(layer, [*there, *new]) - (self.needs(layer, there) if there else 0) if new else 0
 
-    def take(self, tile: int, crossbars: int, layer: str, bits: int) -> int:
+    def holds(self, tile: int, crossbars: int, layer: str, *copies: int) -> bool:
+        """Whether the tile has room for that many crossbars of copies and for the inputs that they read."""
+        return (self.used[tile] + crossbars <= self.crossbars
+                and self.filled[tile] + self.extra(tile, layer, copies) <= self.buffer)
+
+    def take(self, tile: int, crossbars: int, layer: str, copy: int) -> int:
         slot = self.used[tile]
         self.used[tile] += crossbars
-        if layer not in self.buffered[tile]:
-            self.buffered[tile][layer] = bits
-            self.filled[tile] += bits
+        self.filled[tile] += self.extra(tile, layer, [copy])
+        there = self.held[tile].setdefault(layer, [])
+        if copy not in there:
+            there.append(copy)
         return slot
 
-    def fit(self, crossbars: int, layer: str, bits: int, first: int = 0) -> int | None:
-        """The first tile with room, from tile `first` on; a new one is opened if necessary."""
+    def fit(self, crossbars: int, layer: str, copy: int, first: int = 0) -> int | None:
+        """The first tile with room, from tile `first` on; a new one is opened if necessary. None if that is too small,
+        or the machine is full."""
         for tile in range(first, len(self.used)):
-            if self.holds(tile, crossbars, layer, bits):
+            if self.holds(tile, crossbars, layer, copy):
                 return tile
-        return self.open()
+        opened = self.open()
+        return opened if opened is not None and self.holds(opened, crossbars, layer, copy) else None
 
 
 class Floor:
@@ -84,38 +97,37 @@ class Floor:
         """Kind and place in the kind of every tile that is open, by its number."""
         return {number: (kind, tile) for number, kind, tile in self.opened()}
 
-    def open(self, bits: int) -> int | None:
-        """The number of a fresh tile whose buffer holds so many bits, of the first kind that has one."""
+    def open(self, layer: str, copy: int) -> int | None:
+        """The number of a fresh tile whose buffer holds what a copy reads, of the first kind that has one."""
         for kind in self.kinds:
-            if bits <= kind.buffer and (tile := kind.open()) is not None:
+            if kind.needs(layer, [copy]) <= kind.buffer and (tile := kind.open()) is not None:
                 return kind.number(tile)
         return None
 
 
 def place(
-    crossbars: Mapping[str, int], cuts: Mapping[str, Sequence[int]], buffers: Mapping[str, int],
-    copies: Mapping[str, int], tiles: Tiles,
+    crossbars: Mapping[str, int], cuts: Mapping[str, Sequence[int]], copies: Mapping[str, int], tiles: Tiles,
 ) -> dict[str, list[list[Part]]] | None:
     """Parts of every copy of every layer on tiles of one kind, or None when they run out.
 
     crossbars, copies: by layer. cuts: crossbar indices at which a layer may be cut between tiles without
     splitting a column block (ascending, 0 and the total included); a column block larger than a tile is cut
-    anywhere. buffers: bits of line buffer each tile that holds a part of the layer must set aside.
+    anywhere.
     """
     result: dict[str, list[list[Part]]] = {}
     for layer, total in crossbars.items():
         pieces = _pieces(total, cuts[layer], tiles.crossbars)
         firsts, parts = dict[int, int](), []
-        for _ in range(copies[layer]):
+        for number in range(copies[layer]):
             copy = []
             for start, stop in pieces:
                 # Where a piece did not fit, no piece of the layer that is as large will fit later.
                 first = max((tile for size, tile in firsts.items() if size <= stop - start), default=0)
-                tile = tiles.fit(stop - start, layer, buffers[layer], first)
+                tile = tiles.fit(stop - start, layer, number, first)
                 if tile is None:
                     return None
                 firsts[stop - start] = tile
-                slot = tiles.take(tile, stop - start, layer, buffers[layer])
+                slot = tiles.take(tile, stop - start, layer, number)
                 copy.append(Part(tiles.number(tile), start, stop, slot))
             parts.append(copy)
         result[layer] = parts

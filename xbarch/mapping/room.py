@@ -1,4 +1,4 @@
-"""What the machine offers the plan: tiles of one kind or of several."""
+"""What the machine offers the plan, tiles of one kind or of several, and how fast a layer uses them."""
 
 from __future__ import annotations
 
@@ -50,3 +50,15 @@ class KindRoom(Room):
     def words(self) -> str:
         """For messages."""
         return f"{self.tiles} tiles{f' of kind {self.kind}' if self.kind else ''}"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a layer uses its tile.
+
+    time: ps that the slowest of the tile's shared servers (activation, pooling, adder, buffer port) needs per window.
+    flight: windows that a copy has under way, from issue to delivery, at full rate.
+    """
+
+    time: int
+    flight: int

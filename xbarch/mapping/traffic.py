@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
+from xbarch.mapping.shares import reads_of
 from xbarch.workload.graph import Layer, Workload
 
 GATE = -1  # as a source: where pixels enter the first chip
@@ -25,6 +29,30 @@ class Transfer:
     windows: int
 
 
+@dataclass(frozen=True)
+class Way:
+    """Windows of a copy whose outputs go to the same tiles, ascending."""
+
+    copy: int
+    tiles: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The ways of a layer's outputs. taken: the way that each window takes, in the order in which they are computed;
+    None where every copy has one way and copies take windows in turn."""
+
+    ways: list[Way]
+    taken: NDArray[np.int64] | None
+
+    def windows(self, total: int) -> list[int]:
+        """How many of `total` windows, whole images, take each way."""
+        if self.taken is None:
+            return [len(range(number, total, len(self.ways))) for number in range(len(self.ways))]
+        counts: list[int] = np.bincount(self.taken, minlength=len(self.ways)).tolist()
+        return [count * (total // len(self.taken)) for count in counts]
+
+
 def traffic(workload: Workload, packed: Mapping[str, Packed], plan: Plan, sum_bits: Callable[[Layer], int],
             images: int = 1) -> list[Transfer]:
     """All transfers of a run of `images` images: partial sums between the tiles of a copy, and outputs.
@@ -35,10 +63,9 @@ def traffic(workload: Workload, packed: Mapping[str, Packed], plan: Plan, sum_bi
     made = []
     for name, homes in plan.homes.items():
         layer = workload[name]
-        total, word = layer.windows * images, layer.output_bits
-        for number, home in enumerate(homes):
-            windows = len(range(number, total, len(homes)))  # windows are dealt round robin
-            targets = destinations(plan, name, number)
+        found, word = ways(workload, plan, name), layer.output_bits
+        for way, windows in zip(found.ways, found.windows(layer.windows * images), strict=True):
+            number, home, targets = way.copy, homes[way.copy], way.tiles
             if name not in packed:
                 source = GATE if layer.op == "input" else home
                 made.append(Transfer(name, source, targets, layer.out_shape[0] * word, windows))
@@ -52,19 +79,46 @@ def traffic(workload: Workload, packed: Mapping[str, Packed], plan: Plan, sum_bi
     return made
 
 
+def ways(workload: Workload, plan: Plan, layer: str) -> Ways:
+    """Where the outputs of a layer go: to all tiles that hold a part of a copy that reads them."""
+    if layer not in plan.shares:
+        return Ways([Way(n, destinations(plan, layer, n)) for n in range(plan.copies[layer])], None)
+    share = plan.shares[layer]
+    which, tiles = _targets(workload, plan, layer)
+    keys, taken = np.unique(share.owner * len(tiles) + which.ravel()[share.order], return_inverse=True)
+    return Ways([Way(*place) for place in zip((keys // len(tiles)).tolist(), (tiles[k] for k in keys % len(tiles)),
+                                              strict=True)], taken)
+
+
+def _targets(workload: Workload, plan: Plan, layer: str) -> tuple[NDArray[np.int64], list[tuple[int, ...]]]:
+    """(which, tiles): pixel p of a layer goes to tiles[which[p]]. Rows, and columns, that the same copies read are
+    looked at once."""
+    share, readers = plan.shares[layer], plan.readers[layer]
+    if not readers:
+        return np.zeros((share.height, share.width), np.int64), [()]
+    read = [reads_of(workload[name], share, plan.shares[name]) for name, _ in readers]
+    (rows, row), (columns, column) = (np.unique(np.concatenate(marks), axis=1, return_inverse=True) for marks in (
+        [each.rows for each in read], [each.columns for each in read]))
+    found, which = dict[tuple[int, ...], int](), np.empty((rows.shape[1], columns.shape[1]), np.int64)
+    for y, x in np.ndindex(which.shape):
+        tiles, r, c = set[int](), 0, 0
+        for (name, _), each in zip(readers, read, strict=True):
+            for s in np.flatnonzero(columns[c:c + len(each.columns), x]).tolist():
+                for g in np.flatnonzero(rows[r:r + len(each.rows), y]).tolist():
+                    tiles.update(plan.tiles_of(name, s * len(each.rows) + g))
+            r, c = r + len(each.rows), c + len(each.columns)
+        which[y, x] = found.setdefault(tuple(sorted(tiles)), len(found))
+    return which[row.reshape(-1)[:, None], column.reshape(-1)], list(found)
+
+
 def destinations(plan: Plan, layer: str, number: int) -> tuple[int, ...]:
-    """Tiles that buffer the outputs of copy `number` of the layer, ascending."""
+    """Tiles that buffer the outputs of copy `number` of a layer whose copies take windows in turn, ascending."""
     found: set[int] = set()
-    for name, edges in plan.edges.items():
-        for index, edge in enumerate(edges):
-            if edge.producer != layer:
-                continue
-            if index == 0 and name in plan.rides:
-                found.add(plan.homes[name][number])
-            elif name in plan.parts:
-                found |= {p.tile for copy in plan.parts[name] for p in copy}
-            else:
-                found |= set(plan.homes[name])
+    for name, index in plan.readers[layer]:
+        if index == 0 and name in plan.rides:
+            found.add(plan.homes[name][number])
+        else:
+            found.update(tile for copy in range(plan.copies[name]) for tile in plan.tiles_of(name, copy))
     return tuple(sorted(found))
 
 

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xbarch.mapping.shares import Share, Slide
 from xbarch.workload.graph import Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -43,26 +45,17 @@ class Input:
         return int((self.need - before).max())
 
 
-def _span(size: int, kernel: int, stride: int, padding: int, dilation: int, count: int) -> tuple[Ints, Ints]:
-    """First and last input coordinate of each output coordinate, clipped to the image."""
-    start = np.arange(count, dtype=np.int64) * stride - padding
-    last = np.minimum(start + (kernel - 1) * dilation, size - 1)
-    return np.maximum(start, 0), np.maximum(last, 0)
-
-
-def footprint(layer: Layer, height: int, width: int) -> tuple[Ints, Ints]:
-    """(need, release) of each output window over a producer of height x width pixels in raster order."""
-    pixels = height * width
-    if layer.op in ("linear", "flatten"):
+@lru_cache(maxsize=1024)
+def footprint(slide: Slide, source: Share, share: Share) -> tuple[Ints, Ints]:
+    """(need, release) of each output window over a producer's pixels, both in the order in which they are computed.
+    source: how the producer is shared among its copies; share: the layer."""
+    rank, pixels = source.rank, source.height * source.width
+    if slide.whole:
         return np.full(1, pixels, np.int64), np.full(1, pixels, np.int64)
-    if layer.op == "add":
-        ramp = np.arange(1, pixels + 1, dtype=np.int64)
-        return ramp, ramp
-    _, oh, ow = layer.out_shape
-    y0, y1 = _span(height, layer.kernel[0], layer.stride[0], layer.padding[0], layer.dilation[0], oh)
-    x0, x1 = _span(width, layer.kernel[1], layer.stride[1], layer.padding[1], layer.dilation[1], ow)
-    need = np.maximum.accumulate((y1[:, None] * width + x1[None, :] + 1).ravel())
-    first = (y0[:, None] * width + x0[None, :]).ravel()
+    # Taps outside the image count as its nearest pixel, which some window near them needs anyway.
+    down, across = (np.clip(slide.taps(axis), 0, size - 1) for axis, size in enumerate(rank.shape))
+    last, first = (most(most(rank[down], axis=1)[:, across], axis=2).ravel()[share.order] for most in (np.max, np.min))
+    need = np.maximum.accumulate(last + 1)
     # A pixel is released once no later window reaches back to it.
     later = np.minimum.accumulate(first[::-1])[::-1]
     return need, np.append(np.minimum(later[1:], need[:-1]), pixels)
@@ -75,11 +68,15 @@ def running_sums(layer: Layer, bits: int) -> int:
     return layer.out_shape[0] * -(-(bits + carries) // 8) * 8 if layer.summed else 0
 
 
-def inputs(workload: Workload) -> dict[str, list[Input]]:
-    """Inputs of every layer except flatten nodes, which only rename their producer."""
+def inputs(workload: Workload, shares: Mapping[str, Share] | None = None) -> dict[str, list[Input]]:
+    """Inputs of every layer except flatten nodes, which only rename their producer. shares: of the layers; those that
+    are not among them compute their pixels along the rows."""
     def source(name: str) -> Layer:
         layer = workload[name]
         return source(layer.inputs[0]) if layer.op == "flatten" else layer
+
+    def share(layer: Layer) -> Share:
+        return (shares or {}).get(layer.name) or Share(*layer.out_shape[1:])
 
     result: dict[str, list[Input]] = {}
     for layer in workload.layers:
@@ -88,10 +85,9 @@ def inputs(workload: Workload) -> dict[str, list[Input]]:
         entries = []
         for name in layer.inputs:
             producer = source(name)
-            channels, height, width = producer.out_shape
-            need, release = footprint(layer, height, width)
-            entries.append(Input(producer.name, need, release, channels, producer.output_bits, layer.summed,
-                                 running_sums(layer, producer.output_bits)))
+            need, release = footprint(Slide.of(layer), share(producer), share(layer))
+            words, bits = producer.out_shape[0], producer.output_bits
+            entries.append(Input(producer.name, need, release, words, bits, layer.summed, running_sums(layer, bits)))
         result[layer.name] = entries
     return result
 

@@ -187,7 +187,8 @@ def _mapping(run: Run, interval: Fraction) -> schema.Mapping:
         crossbars=plan.crossbars, tiles=plan.tiles, layers=layers, budget=plan.budget,
         one_copy_crossbars=sum(p.crossbars for p in run.packed.values()),
         dense_crossbars=plan.dense_crossbars, interval_bound_ps=float(plan.interval_bound),
-        window_weighted_ps=float(sum(p.crossbars * p.layer.windows * p.mean_occupancy for p in run.packed.values())))
+        window_weighted_ps=float(sum(p.crossbars * p.layer.windows * p.mean_occupancy for p in run.packed.values())),
+        replication=plan.replication)
 
 
 def _utilization(run: Run, interval: Fraction) -> schema.Utilization:

@@ -151,6 +151,8 @@ class Mapping(Part):
         description="`Σ crossbars · P · τ / budget`: the pipeline interval if copies could be fractions")
     window_weighted_ps: Annotated[Amount, Unit("crossbar · ps")] = Field(
         description="`Σ crossbars · P · τ` over layers: the work in crossbar time")
+    replication: Text = Field("in_turn", description=(
+        "how copies share a layer's output pixels, see [replication](reference.md#replication)"))
 
 
 class Sufficient(Part):

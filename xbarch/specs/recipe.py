@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 from xbarch.specs.model import Spec
 
 Text = Annotated[str, Field(max_length=600)]
-Bits = Annotated[int, Field(ge=1, le=8)]
-SignedBits = Annotated[int, Field(ge=2, le=8)]
+Bits = Annotated[int, Field(ge=1, le=16)]
+SignedBits = Annotated[int, Field(ge=2, le=16)]
 
 
 class Data(Spec):
@@ -46,6 +46,8 @@ class Quantization(Spec):
     branch_bits: SignedBits = Field(8, description="bits of a residual branch before its addition")
     weight_scale: Literal["mean", "nonzero_mean", "sawb", "lsq"] = Field(
         "mean", description="lsq: a learned step (Esser et al., ICLR 2020); the others follow the weights")
+    weight_step: Literal["layer", "filter"] = Field(
+        "layer", description="filter: each filter has a step of its own")
     chain: Literal["real", "power_of_two"] = Field(
         "real", description="power_of_two: every scale is a power of two of the one before it, so that integers and "
                             "shifts suffice (Huai et al., DATE 2023)")

@@ -17,7 +17,7 @@ Name = Annotated[str, Field(min_length=1, max_length=4096)]
 Value = Annotated[str, Field(max_length=4096)] | bool | int | float | None
 Axis = Annotated[list[Value | list[Value]], Field(min_length=1, max_length=10_000)]
 Axes = dict[Name, Axis]
-CHOICES = ("images", "chips", "mode", "placement", "periphery", "batch", "engine", "reload", "bits",
+CHOICES = ("images", "chips", "mode", "placement", "replication", "periphery", "batch", "engine", "reload", "bits",
            "accuracy")  # fields of a request
 _RUN = "options."  # an axis of a data path's option
 
@@ -43,6 +43,7 @@ class Runs(Spec):
     chips: int | None = None
     mode: str | None = None
     placement: str | None = None
+    replication: str | None = None
     periphery: str | None = None
     batch: int | None = None
     engine: str | None = None

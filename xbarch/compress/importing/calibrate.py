@@ -106,7 +106,7 @@ def calibrate(network: Network, images: Tensor, rule: Rule) -> int:
     values: dict[str, Tensor] = {}
     for la in network.layers:
         node = network.node(la.name)
-        inputs = [values[i] for i in la.inputs] or [images]
+        inputs = [values[i] for i in la.inputs] or [images.to(network.kind)]
         y = _normalized(node, node.sums(inputs[0])) if la.compute and rule.refit else node.compute(*inputs)
         if not bool(torch.isfinite(y).all()):
             raise InputError(f"layer {la.name} computes values that are not finite: its weights are too large",

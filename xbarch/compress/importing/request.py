@@ -30,13 +30,15 @@ class ImportRequest(Spec):
                                 "as the data has classes")
     checkpoint: str = Field(max_length=4096, description="the model's state dict")
     data: Data
-    quantization: Quantization = Quantization(weight_scale="lsq")
+    quantization: Quantization = Quantization(weight_scale="lsq", weight_step="filter")
     method: str = Field(max_length=100, description="data path")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the data path")
     geometry: Shape = Field(Shape(), description="the crossbar that weights are checked and pruned for")
     density: float | None = Field(None, gt=0, le=1, description="of the pruned layers; none: weights as they are")
     layers: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=dict, description="densities of single layers")
+    zeros: Literal["auto", "masked", "kept"] = Field(
+        "auto", description="weights that are zero where the checkpoint has no mask; auto keeps those of integers")
     batch_norm: Literal["keep", "refit"] = Field("keep", description="statistics as trained, or measured again on the "
                                                   "quantized network")
     calibration: Literal["squared_error", "percentile"] = Field(
@@ -45,6 +47,8 @@ class ImportRequest(Spec):
     seed: int = Field(0, ge=0, lt=2**31, description="of the data's split and of the images calibrated on")
     threads: int = Field(1, ge=1, le=1024, description="CPU threads")
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
+    crossbar_images: int | None = Field(None, ge=0, le=10**6, description="test images classified through packed "
+                                        "crossbars; default: up to 32 where the network is small enough")
 
     @model_validator(mode="after")
     def _complete(self) -> ImportRequest:

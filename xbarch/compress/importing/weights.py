@@ -10,9 +10,11 @@ from typing import Any
 import torch
 
 from xbarch.compress.importing.calibrate import Rule, calibrate, draw_images, fit_step, score
+from xbarch.compress.importing.crossbars import affordable, crossbar_accuracy
 from xbarch.compress.importing.request import ImportRequest, check_request
 from xbarch.compress.intake import models
 from xbarch.compress.intake.checkpoint import digest, restore
+from xbarch.compress.intake.given import Given
 from xbarch.compress.methods.pruner import Pruner, crossbar
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.compress.training import data, export
@@ -28,6 +30,7 @@ from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.names import check_name
 from xbarch.workload.store import MANIFEST, save
 
+_SINGLE = 8  # bits of levels whose sums single precision rounds as integers are rounded, but for rare ties
 _NO_TRAINING = Training(epochs=1, rate=1.0)  # a recipe must have one; nothing here runs it
 
 
@@ -36,9 +39,9 @@ def import_weights(model: str, weights: str | Path, method: str, *, out: str | P
                    density: float | None = None, layers: Mapping[str, float] | None = None,
                    quantization: Mapping[str, Any] | None = None, geometry: Mapping[str, Any] | None = None,
                    width: int | None = None, classes: int | None = None,
-                   batch_norm: str = "keep",
+                   zeros: str = "auto", batch_norm: str = "keep",
                    calibration: str = "squared_error", percentile: float = 99.99,
-                   seed: int = 0, threads: int = 1, stored_images: int = 4) -> Path:
+                   seed: int = 0, threads: int = 1, stored_images: int = 4, crossbar_images: int | None = None) -> Path:
     """Store a checkpoint as a workload of `method`; returns the folder written.
 
     Weights are rounded to levels, and weights that are zero count as removed. Then the scales of activations are set
@@ -55,10 +58,13 @@ def import_weights(model: str, weights: str | Path, method: str, *, out: str | P
             keeping that share of the pruned layers' weights.
         layers: densities of single layers, where `density` is set.
         quantization: fields of `xbarch.specs.recipe.Quantization`. weight_scale is "lsq" by default: every layer has a
-            step of its own, here the one of least squared error.
+            step of its own, here the one of least squared error. weight_step is "filter" by default, and "layer" with a
+            density, since methods compare the levels of a layer's filters.
         geometry: rows, columns, cell_bits and operation_unit of the crossbar to check and prune for.
         width: filters of a reference model's first stage.
         classes: scores of a reference model; default: as many as the data has classes.
+        zeros: whether weights that are zero count as removed, where the checkpoint holds no mask of them: "masked",
+            "kept", or "auto", which keeps those of integers.
         batch_norm: "keep" leaves its statistics as trained; "refit" measures them again on the quantized network, which
             helps where many weights were pruned in one shot.
         calibration: clips of activations are set where the squared error is least, or at a percentile.
@@ -66,6 +72,8 @@ def import_weights(model: str, weights: str | Path, method: str, *, out: str | P
         seed: of the data's split, of the images calibrated on and of the values drawn from them.
         threads: CPU threads.
         stored_images: test images whose activations are stored.
+        crossbar_images: test images classified through packed crossbars; default: up to 32 where the network is small
+            enough.
 
     Raises:
         InputError: bad input; the weights do not keep the method's constraint; the density cannot be reached.
@@ -73,9 +81,11 @@ def import_weights(model: str, weights: str | Path, method: str, *, out: str | P
     fields: dict[str, Any] = {
         "model": model, "checkpoint": str(weights), "method": method, "options": dict(options or {}),
         "density": density, "layers": dict(layers or {}), "geometry": dict(geometry or {}),
-        "quantization": {"weight_scale": "lsq", **(quantization or {})},
-        "width": width, "classes": classes, "batch_norm": batch_norm, "calibration": calibration,
-        "percentile": percentile, "seed": seed, "threads": threads, "stored_images": stored_images}
+        "quantization": {"weight_scale": "lsq", "weight_step": "filter" if density is None else "layer",
+                         **(quantization or {})},
+        "width": width, "classes": classes, "zeros": zeros, "batch_norm": batch_norm, "calibration": calibration,
+        "percentile": percentile, "seed": seed, "threads": threads, "stored_images": stored_images,
+        "crossbar_images": crossbar_images}
     return run_import(check_request({**fields, **({"data": dict(data)} if data else {})}), Path(out))
 
 
@@ -86,22 +96,30 @@ def run_import(request: ImportRequest, folder: Path) -> Path:
     torch.set_num_threads(request.threads)
     parts = _load_images(request)
     network = build(_recipe(request), parts)
-    round_weights(network)
+    if max(request.quantization.weight_bits, request.quantization.activation_bits) > _SINGLE:
+        network.double()
+    round_weights(network, request.zeros)
     _settle(network, path, crossbar(request.geometry), request)
     used = calibrate(network, draw_images(parts.train, network, request.seed), _rule(request))
-    images, _ = parts.test[slice(0, request.stored_images)]
     sha256 = digest(request.checkpoint)
     kept = "as they were" if request.density is None else f"pruned to {request.density:g} in one shot"
     workload = export.workload(
-        name, network, images, datapath=request.method, options=request.options,
+        name, network, parts.test[slice(0, request.stored_images)][0], datapath=request.method, options=request.options,
         trained_on=f"imported weights, calibrated and measured on {request.data.name}",
         accuracy={"float": score(_float_model(request, parts), parts.test),
                   "imported": score(network.eval(), parts.test)},
         source=f"{brief(request.model, 120)} with the weights of {brief(Path(request.checkpoint).name, 120)} "
                f"(sha256 {sha256[:16]}), {kept}")
+    shown = min(affordable(workload, request.crossbar_images), len(parts.test))
+    if shown:
+        images, labels = parts.test[slice(0, shown)]
+        found = crossbar_accuracy(workload, path, crossbar(request.geometry), export.pixels(network, images),
+                                  labels.numpy())
+        workload = replace(workload, accuracy={**workload.accuracy, "crossbars": found})
     return save(workload, folder, {
         "description": f"imported, {request.method}", "seed": request.seed,
-        "recipe": {**request.model_dump(mode="json"), "sha256": sha256, "calibration_images": used},
+        "recipe": {**request.model_dump(mode="json"), "sha256": sha256, "calibration_images": used,
+                   "crossbar_images": shown},
         "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes},
         "versions": versions(), "sparsity": sparsity(network)})
 
@@ -146,13 +164,38 @@ def _float_model(request: ImportRequest, parts: data.Parts) -> torch.nn.Module:
 # -- weights ------------------------------------------------------------------------------------------------------
 
 @torch.no_grad()
-def round_weights(network: Network) -> None:
-    """Zero weights become removed weights; the others get a step."""
+def round_weights(network: Network, zeros: str = "auto") -> None:
+    """Weights get their masks and steps: those that the checkpoint gives, else zero weights become removed weights and
+    steps are fitted. zeros: `masked` or `kept` for weights without a mask; `auto` keeps the zeros of integers."""
     for layer in network.layers:
         check_name(layer.name, "layer", field="model")
     for node in network.compute_nodes():
-        node.mask.copy_(node.weight != 0)
-        fit_step(node, node.weight)
+        given = node.given or Given()
+        if given.mask is not None:
+            node.mask.copy_(given.mask)
+        elif zeros == "masked" or (zeros == "auto" and given.levels is None):
+            node.mask.copy_(node.weight != 0)
+        if given.levels is None:
+            fit_step(node, node.weight)
+        else:
+            _take_levels(node, given.levels, given.step)
+
+
+def _take_levels(node: Node, levels: torch.Tensor, step: torch.Tensor | None) -> None:
+    """The checkpoint's integers, as they are.
+
+    Raises:
+        InputError: they need more bits, or steps that are no powers of two.
+    """
+    assert step is not None
+    bits = Given(levels=levels).bits
+    if bits > node.layer.weight_bits:
+        raise InputError(f"must be at least {bits} for layer {node.layer.name}, whose integers are {int(levels.min())} "
+                         f"to {int(levels.max())}, not {node.layer.weight_bits}", field="quantization.weight_bits")
+    if node.chain:
+        raise InputError("must be real where the checkpoint holds integers with steps of their own",
+                         field="quantization.chain")
+    node.levels.fix(levels, step)
 
 
 def _settle(network: Network, path: DataPath, geometry: Geometry, request: ImportRequest) -> None:
@@ -166,6 +209,9 @@ def _settle(network: Network, path: DataPath, geometry: Geometry, request: Impor
         reason = path.accepts(Workload(name="imported", layers=shapes), geometry)
     if reason:
         raise InputError(reason, field="method")
+    for node in network.compute_nodes():
+        if node.given is not None and node.given.levels is not None:
+            _check_range(path, node, node.given.levels)
     if request.density is not None:
         _prune(network, path, geometry, request)
     for node in network.compute_nodes():
@@ -174,6 +220,17 @@ def _settle(network: Network, path: DataPath, geometry: Geometry, request: Impor
             cure = f"--apply --density D would prune it for {path.name}" if request.density is None else (
                 f"--layer {node.layer.name}=D with a D below 1 would prune it")
             raise InputError(f"{reason}; {cure}", file=request.checkpoint)
+
+
+def _check_range(path: DataPath, node: Node, levels: torch.Tensor) -> None:
+    """Integers that are given lie among the levels that the method stores."""
+    bits = node.layer.weight_bits
+    with guard.asking(path, "levels"):
+        low, high = path.levels(bits)
+    if levels.numel() and not low <= int(levels.min()) <= int(levels.max()) <= high:
+        raise InputError(f"must be more than {bits}: {path.name} stores {low} to {high} in {bits} bits, and the "
+                         f"integers of layer {node.layer.name} are {int(levels.min())} to {int(levels.max())}",
+                         field="quantization.weight_bits")
 
 
 def _violation(path: DataPath, node: Node, geometry: Geometry) -> str:
@@ -207,7 +264,8 @@ def _cut(pruner: Pruner) -> None:
     with guard.asking(pruner.path, "projections"):
         first = pruner.path.projections()[0]
     for node, found in zip(pruner.nodes, pruner.projected(weights, density, first), strict=True):
-        fit_step(node, node.weight * torch.from_numpy(found.mask.copy()).reshape(node.weight.shape))
+        if node.given is None or node.given.levels is None:
+            fit_step(node, node.weight * torch.from_numpy(found.mask.copy()).reshape(node.weight.shape))
     pruner.harden()
 
 
@@ -215,5 +273,5 @@ def stored(node: Node) -> Layer:
     """The node's layer with its integer weights and mask."""
     ints, _ = node.levels.integers(node.weight * node.mask)
     shape = tuple(ints.shape) if ints.dim() == 4 else (*ints.shape, 1, 1)
-    weights, mask = ints.numpy().astype("int8").reshape(shape), node.mask.numpy().reshape(shape)
+    weights, mask = ints.numpy().reshape(shape), node.mask.numpy().reshape(shape)
     return replace(node.layer, weights=lambda: weights, mask=lambda: mask)

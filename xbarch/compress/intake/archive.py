@@ -28,7 +28,7 @@ def check_archive(name: str, field: str) -> Format:
         with Path(name).open("rb") as stream:
             start = stream.read(9)
             if zipfile.is_zipfile(stream):
-                _check_growth(name)
+                _check_zip(name)
                 return "zip"
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=name) from None
@@ -40,14 +40,24 @@ def check_archive(name: str, field: str) -> Format:
                      "safetensors file", file=name)
 
 
-def _check_growth(name: str) -> None:
-    """Sizes are those declared in the directory of the archive; PyTorch reads no more than them."""
+def _check_zip(name: str) -> None:
+    """What the archive holds, and that it does not grow. Sizes are those declared in its directory; PyTorch reads no
+    more than them."""
     try:
         with zipfile.ZipFile(name) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
+            entries = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise InputError(f"is not a readable archive ({brief(error, 100)})", file=name) from None
-    packed = Path(name).stat().st_size
+    packed, size = Path(name).stat().st_size, sum(entry.file_size for entry in entries)
     if size > max(_SMALL, GROWTH * packed):
         raise InputError(f"expands from {packed:,} to {size:,} bytes; save it again with torch.save(), which does not "
                          "compress", file=name)
+    inside = {entry.filename.partition("/")[2] for entry in entries}
+    if "constants.pkl" in inside:
+        raise InputError("is a TorchScript program, whose code is not run; save its weights alone: "
+                         "torch.save(torch.jit.load(file).state_dict(), other)", file=name)
+    if "archive_format" in inside or any(entry.filename == "serialized_exported_program.json" for entry in entries):
+        raise InputError("is an exported program, not a state dict; give it as the model", file=name)
+    if "data.pkl" not in inside:
+        raise InputError("is an archive, but none that torch.save() wrote; save the weights with "
+                         "torch.save(model.state_dict(), file)", file=name)

@@ -49,7 +49,9 @@ class _Levels(torch.autograd.Function):
         w, step, levels = ctx.saved_tensors
         real = w / step
         inside = real.abs() <= ctx.top
-        of_step = (gradient * torch.where(inside, levels - real, levels)).sum() / (w.numel() * ctx.top) ** 0.5
+        each = gradient * torch.where(inside, levels - real, levels)
+        each = each.sum(dim=tuple(range(1, w.dim())), keepdim=True) if step.dim() else each.sum()
+        of_step = each / (w.numel() / step.numel() * ctx.top) ** 0.5
         return gradient * inside if ctx.bounded else gradient, of_step, None, None, None
 
 
@@ -61,20 +63,38 @@ class Weights(nn.Module):
     the plain mean collapses when most groups are pruned), or SAWB's std/0.077 - (1.013/0.077) * mean|w| ("sawb", 4 bit;
     Choi et al., SysML 2019, as in Meng et al.'s code). Or step is learned ("lsq": Esser et al., ICLR 2020, started at
     2 * mean|w| / sqrt(top), its gradient divided by sqrt(weights * top)). `chain`: step is rounded to a power of two.
+    `each`: every filter has a step of its own, from its weights alone; else the layer has one.
+
+    low: the lowest level, -top unless integers are given that use one more.
 
     allowed: None, or for every weight its sign times the bits that its magnitude may use; then a weight is the nearest
     level of that sign in those bits.
     """
 
     allowed: Tensor | None = None
+    given: Tensor | None = None
 
     def __init__(self, bits: int, scale: Scale, factor: float, chain: bool = False,
-                 start: Tensor | None = None) -> None:
+                 start: Tensor | None = None, each: bool = False) -> None:
         super().__init__()
-        self.top, self.scale, self.factor, self.chain = (1 << bits - 1) - 1, scale, factor, chain
+        self.top, self.scale, self.factor, self.chain, self.each = (1 << bits - 1) - 1, scale, factor, chain, each
+        self.low = -self.top
         if scale == "lsq":
             assert start is not None
-            self.learned = nn.Parameter(2 * start.detach().abs().mean().clamp(min=1e-8) / self.top**0.5)
+            self.learned = nn.Parameter(2 * self._mean(start.detach().abs()).clamp(min=1e-8) / self.top**0.5)
+
+    def fix(self, levels: Tensor, step: Tensor) -> None:
+        """Take integers as they are: their real values divide by `step`, of each filter [filters] or of all [1]."""
+        self.scale, self.low = "lsq", min(-self.top, int(levels.min()))
+        self.given = step.double()
+        shaped = step.reshape(-1, *(1,) * (levels.dim() - 1)) if len(step) > 1 else step.reshape(())
+        self.learned = nn.Parameter(shaped.float())
+
+    def _mean(self, size: Tensor) -> Tensor:
+        return size.mean(dim=tuple(range(1, size.dim())), keepdim=True) if self.each else size.mean()
+
+    def _sum(self, size: Tensor) -> Tensor:
+        return size.sum(dim=tuple(range(1, size.dim())), keepdim=True) if self.each else size.sum()
 
     def step(self, w: Tensor) -> Tensor:
         """Real value of one level; positive even if all weights are zero."""
@@ -88,10 +108,11 @@ class Weights(nn.Module):
     def clip(self, w: Tensor) -> Tensor:
         size = w.abs()
         if self.scale == "sawb":
-            return w.std() / 0.077 - 1.013 / 0.077 * size.mean()
+            deviation = w.flatten(1).std(dim=1).view(-1, *(1,) * (w.dim() - 1)) if self.each else w.std()
+            return deviation / 0.077 - 1.013 / 0.077 * self._mean(size)
         if self.scale == "nonzero_mean":
-            return self.factor * size.sum() / (size > 0).sum().clamp(min=1)
-        return self.factor * size.mean()
+            return self.factor * self._sum(size) / self._sum(size > 0).clamp(min=1)
+        return self.factor * self._mean(size)
 
     def forward(self, w: Tensor) -> Tensor:
         step = self.step(w)
@@ -101,18 +122,18 @@ class Weights(nn.Module):
     @torch.no_grad()
     def levels(self, w: Tensor, step: Tensor) -> Tensor:
         """Levels: whole numbers, stored as reals."""
-        nearest = (w / step).round().clamp(-self.top, self.top)
+        nearest = (w / step).round().clamp(self.low, self.top)
         if self.allowed is None:
             return nearest
         sign, bits = self.allowed.sign(), self.allowed.abs().long()
         size = (nearest * sign).clamp(min=0).long()
         return _within(self.top)[bits, size].to(w.dtype) * sign
 
-    def integers(self, w: Tensor) -> tuple[Tensor, float]:
-        """(int16 levels, real value of one level)."""
+    def integers(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """(int16 levels, float64 real value of one level of each filter [filters] or of all [1])."""
         with torch.no_grad():
             step = self.step(w)
-            return self.levels(w, step).to(torch.int16), float(step)
+            return self.levels(w, step).to(torch.int16), step.double().flatten() if self.given is None else self.given
 
 
 @cache

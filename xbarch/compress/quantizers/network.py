@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from xbarch.compress.intake.given import Given
 from xbarch.compress.intake.graph import ModelGraph, Parameters, never_negative
 from xbarch.compress.quantizers.levels import Pact, Quantizer, Signed, Weights, power, rounded
 from xbarch.errors import InputError
@@ -51,6 +52,7 @@ class Node(nn.Module):
     """
 
     mask: Tensor
+    given: Given | None = None  # what a checkpoint says of the weight beyond its values
 
     def __init__(self, layer: Layer, parameters: Parameters | None, out: Quantizer | Image | None, spec: Quantization,
                  source: Callable[[], Tensor]) -> None:
@@ -62,7 +64,8 @@ class Node(nn.Module):
         self.weight = nn.Parameter(parameters.weight)
         self.bias = None if parameters.bias is None else nn.Parameter(parameters.bias)
         self.register_buffer("mask", torch.ones_like(parameters.weight, dtype=torch.bool))
-        self.levels = Weights(spec.weight_bits, spec.weight_scale, spec.scale_factor, self.chain, self.weight)
+        self.levels = Weights(spec.weight_bits, spec.weight_scale, spec.scale_factor, self.chain, self.weight,
+                              spec.weight_step == "filter")
         if parameters.norm is not None:
             kind = ShiftNorm if self.chain else nn.BatchNorm2d if layer.op == "conv" else nn.BatchNorm1d
             self.norm = kind(layer.filters, parameters.norm.eps)
@@ -122,7 +125,7 @@ class Node(nn.Module):
             gain = _gain(n.weight.double(), sigma) if self.chain else n.weight.double() / sigma
             shift = (shift - n.running_mean.double()) * gain + n.bias.double()
         if self.chain:
-            unit = gain.abs() * (self.levels.step(self.weight * self.mask) * self.source()).double()
+            unit = gain.abs() * (self.levels.step(self.weight * self.mask).flatten() * self.source()).double()
             shift = rounded(shift / unit) * unit
         return gain, shift
 
@@ -193,10 +196,16 @@ class Network(nn.Module):
     def compute_nodes(self) -> list[Node]:
         return [self.node(la.name) for la in self.layers if la.compute]
 
+    @property
+    def kind(self) -> torch.dtype:
+        """Of the numbers that it computes with."""
+        return self.compute_nodes()[0].weight.dtype
+
     def forward(self, x: Tensor, keep: dict[str, Tensor] | None = None) -> Tensor:
         """Class scores. keep: if given, it is filled with every layer's (quantized) output."""
         last = {name: la.name for la in self.layers for name in la.inputs}
         values: dict[str, Tensor] = {}
+        x = x.to(self.kind)
         for la in self.layers:
             values[la.name] = self.node(la.name)(*(values[i] for i in la.inputs) if la.inputs else (x,))
             if keep is not None:

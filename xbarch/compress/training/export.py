@@ -44,12 +44,12 @@ def _compute(layer: Layer, node: Node, step_in: float, step_out: float) -> Layer
             raise InputError(f"layer {layer.name} has weights that are not finite numbers", field="model")
         gain, shift = (_array(t) for t in node.folded())
     shape = weights.shape if weights.dim() == 4 else (*weights.shape, 1, 1)
-    ints = weights.reshape(shape).numpy().astype(np.int8)
+    ints = weights.reshape(shape).numpy().astype(np.int8 if layer.weight_bits <= 8 else np.int16)
     if node.chain:  # a negative gain becomes the weights' sign, so that what is left is a shift
-        ints, gain = ints * np.sign(gain).astype(np.int8)[:, None, None, None], abs(gain)
+        ints, gain = ints * np.sign(gain).astype(ints.dtype)[:, None, None, None], abs(gain)
     mask = node.mask.reshape(shape).numpy()
     return replace(layer, weights=partial(_same, ints), mask=None if mask.all() else partial(_same, mask),
-                   scale=gain * (step * step_in / step_out), bias=shift / step_out)
+                   scale=gain * (_array(step) * step_in / step_out), bias=shift / step_out)
 
 
 def _same(value: Any) -> Any:
@@ -74,6 +74,14 @@ def activations(network: Network, made: tuple[Layer, ...], images: torch.Tensor)
             kind = np.uint8 if la.input_bits <= 8 else np.uint16
             found[la.name] = levels.numpy().astype(kind).reshape(len(images), *la.in_shape)
     return found
+
+
+def pixels(network: Network, images: torch.Tensor) -> Ints:
+    """Images [n, C, H, W] in [0, 1] as the whole numbers that the network takes."""
+    first = network.layers[0].name
+    with torch.no_grad():
+        levels = network.node(first)(images).double() / float(network.step(first).detach())
+    return levels.round().to(torch.int64).numpy()
 
 
 def statistics(network: Network, made: tuple[Layer, ...], images: torch.Tensor) -> dict[str, dict[str, float]]:

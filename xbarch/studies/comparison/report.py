@@ -51,8 +51,8 @@ def compare(architectures: Sequence[str], workloads: Sequence[str], *, out: str 
         processes: worker processes; None: one per CPU.
         progress: called with (runs done, runs in all, what was run).
         more: the other fields of a study (`xbarch.specs.study.Study`): datapaths (names, "own" or "all"), policies,
-            machines, axes, and fields of a request for every run: images, chips, mode, placement, batch, engine,
-            reload, bits; scope.
+            machines, axes, and fields of a request for every run: images, chips, mode, placement, replication, batch,
+            engine, reload, bits; scope.
 
     Raises:
         InputError: something named does not exist or is refused, or the folder cannot be written.

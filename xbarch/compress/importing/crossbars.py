@@ -1,0 +1,45 @@
+"""Accuracy of an imported network through packed crossbars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.datapaths.base import DataPath, Geometry
+from xbarch.functional.fast import Prepared
+from xbarch.plugins import guard
+from xbarch.workload.batch import Maps, Reals, scores
+from xbarch.workload.graph import Ints, Layer, Workload
+
+_USUAL, _MACS = 32, 2**31  # images where none are asked for; multiply-accumulates that these may take
+_TOGETHER = 4  # images at a time
+
+
+def affordable(workload: Workload, asked: int | None) -> int:
+    """Images to classify through crossbars: so many as asked for, else a few where the network is small enough."""
+    return asked if asked is not None else min(_USUAL, _MACS // sum(la.macs for la in workload.compute_layers))
+
+
+def crossbar_accuracy(workload: Workload, path: DataPath, geometry: Geometry, pixels: Ints,
+                      labels: NDArray[np.int64]) -> float:
+    """Share of images of integer pixels [n, C, H, W] that packed crossbars classify correctly, with converters of the
+    resolution at which the method works."""
+    with guard.asking(path, "adc_bits"):
+        enough = [path.adc_bits(la, geometry) for la in workload.compute_layers]
+    bits = max((b for b in enough if b is not None), default=geometry.adc_bits)
+    made = _prepared(workload, path, replace(geometry, adc_bits=bits))
+
+    def sums(layer: Layer, maps: Maps) -> Reals:
+        return made[layer.name].sums(maps)
+
+    parts = [scores(workload, pixels[i:i + _TOGETHER], sums).argmax(axis=1)
+             for i in range(0, len(pixels), _TOGETHER)]
+    return float((np.concatenate(parts) == labels).mean())
+
+
+def _prepared(workload: Workload, path: DataPath, geometry: Geometry) -> Mapping[str, Prepared]:
+    with guard.asking(path, "contents", limited=False):
+        return {la.name: Prepared.of(path.pack(la, geometry), la, geometry) for la in workload.compute_layers}

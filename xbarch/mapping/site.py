@@ -1,0 +1,264 @@
+"""The places of a plan: smaller and smaller budgets are tried until copies and buffers can be placed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from math import ceil
+
+from xbarch.errors import CapacityError
+from xbarch.mapping.buffers import Buffers
+from xbarch.mapping.copies import Demand, balance
+from xbarch.mapping.digital import Digital
+from xbarch.mapping.pack import Packed
+from xbarch.mapping.place import Floor, Part, Tiles, place
+from xbarch.mapping.room import KindRoom, Pace, Room
+from xbarch.mapping.shares import Share, choices
+from xbarch.mapping.windows import Input, inputs, slack_needed
+from xbarch.workload.graph import Layer, Workload
+
+_log = logging.getLogger(__name__)
+
+Sizes = Mapping[tuple[str, int], int]  # of buffers in producer windows, by (consumer, input index)
+
+# A layer asks for at most 1/_SHARE of a tile's buffer beyond what it needs: other layers use the tile too.
+_SHARE = 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be placed. copies: of layers on crossbars and, where copies own stripes, of all others too. interval:
+    ps per image that the busiest crossbars work. shares, edges, least: see `xbarch.mapping.plan.Plan`."""
+
+    copies: Mapping[str, int]
+    interval: Fraction
+    shares: Mapping[str, Share]
+    edges: Mapping[str, list[Input]]
+    least: Sizes
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A placement that was found. rides: layers whose copies are on the same tiles as their first producer's copies."""
+
+    asked: Asked
+    parts: dict[str, list[list[Part]]]
+    homes: dict[str, list[int]]
+    rides: frozenset[str]
+    floor: Floor
+    capacity: Sizes
+
+
+@dataclass(kw_only=True)
+class Site:
+    """The tiles on which a network is placed. rooms: of the kinds of tile. striped: whether copies own stripes of their
+    output."""
+
+    workload: Workload
+    packed: Mapping[str, Packed]
+    demands: list[Demand]
+    paces: Mapping[str, Pace]
+    room: Room
+    rooms: Sequence[KindRoom]
+    striped: bool
+
+    @cached_property
+    def in_turn(self) -> tuple[dict[str, list[Input]], Sizes]:
+        """Inputs, and the smallest buffers, of layers whose pixels are computed along the rows."""
+        edges = inputs(self.workload)
+        return edges, slack_needed(edges)
+
+    def on(self, room: KindRoom) -> list[Demand]:
+        """The demands of a kind's layers."""
+        return [d for d in self.demands if d.name in room.layers]
+
+    def largest(self, layer: str) -> int:
+        """Bits of the largest buffer that the layer can have: any kind of tile holds a layer without crossbars."""
+        return next((r.buffer for r in self.rooms if layer in r.layers), max(r.buffer for r in self.rooms))
+
+    def ask(self, copies: Mapping[str, int]) -> Asked:
+        """What is to be placed with so many copies of each layer on crossbars."""
+        interval = max(d.time(copies[d.name]) for d in self.demands)
+        if not self.striped:
+            return Asked(copies, interval, {}, *self.in_turn)
+        shares = self.shares(copies, interval)
+        edges = inputs(self.workload, shares)
+        return Asked({name: share.copies for name, share in shares.items()}, interval, shares, edges,
+                     slack_needed(edges))
+
+    def shares(self, copies: Mapping[str, int], interval: Fraction) -> dict[str, Share]:
+        """How the copies of every layer own its output."""
+        demands, found = {d.name: d for d in self.demands}, dict[str, Share]()
+        for name, edges in self.in_turn[0].items():
+            share = demands[name].share(copies[name]) if name in demands else None
+            if share is None and self.workload[name].op == "add":
+                share = found[edges[0].producer]
+            found[name] = share or self.paced(self.workload[name], interval, *(found[e.producer] for e in edges))
+        return found
+
+    def paced(self, layer: Layer, interval: Fraction, *sources: Share) -> Share:
+        """A layer without weights: a stripe for each of the producer's, so that no tile keeps more, or as many copies
+        as keep up with the crossbars, if there are tiles for them."""
+        height, width = layer.out_shape[1:]
+        if layer.op == "input" or layer.summed:
+            return Share(height, width)
+        every = [share for share in choices(height, width) if share.copies <= self.room.tiles]
+        fast = next((s for s in every if self.paces[layer.name].time * s.longest <= interval), every[-1])
+        stripes = min(width, max(source.stripes for source in sources))
+        return fast if fast.copies > stripes else Share(height, width, 1, stripes)
+
+    def buffers(self, asked: Asked, capacity: Sizes) -> Buffers:
+        return Buffers(self.workload.by_name, asked.edges, asked.shares, capacity)
+
+    def lines(self) -> dict[str, int]:
+        """Bits of the smallest buffer of every layer, with one copy of each."""
+        asked = self.ask({d.name: 1 for d in self.demands})
+        needs = self.buffers(asked, asked.least)
+        return {layer: needs(layer, [0]) for layer in asked.edges}
+
+    def wanted(self, asked: Asked) -> dict[tuple[str, int], int]:
+        """Buffers with which no copy waits for room at full rate, within a layer's share of a tile's buffer. They hold
+        the least that works, the windows that the producer's copies have under way, those that the consumer's crossbars
+        work on and, in front of a join, as many windows as the longest branch has under way beyond this one. Where
+        copies own stripes the producer also works on the rows after those that the consumer is working on."""
+        result, copies = {}, asked.copies
+        under_way, needs = self.under_way(asked), self.buffers(asked, asked.least)
+        for (layer, index), smallest in asked.least.items():
+            edge, la = asked.edges[layer][index], self.workload[layer]
+            behind = copies.get(edge.producer, 1) * self.paces[edge.producer].flight
+            before = copies.get(layer, 1) * self.room.ahead * la.stride[1]
+            beside = max(under_way[e.producer] for e in asked.edges[layer]) - under_way[edge.producer]
+            source = needs.source(edge)
+            columns = needs.columns(layer, index, range(self.together(layer, copies)))
+            here = next((r.buffer for r in self.rooms if layer in r.layers), self.room.buffer)
+            room = here * source.width // columns
+            least = smallest + self.next_rows(asked, layer, source)
+            most = max(least, room // (_SHARE * len(asked.edges[layer]) * edge.words * edge.bits))
+            size = min(least + behind + before + beside, most)
+            if self.striped and copies[layer] > 1:  # a part of the rows would need as much as all of them
+                size = -(-size // source.turn) * source.turn
+            result[layer, index] = size
+        return result
+
+    def next_rows(self, asked: Asked, layer: str, source: Share) -> int:
+        """Where copies own stripes, the pixels that the producer computes while a layer is at work on those before:
+        those of the rows that it moves on by or, of a layer without crossbars, which is soon done, those computed
+        together."""
+        if not self.striped or max(source.copies, asked.copies[layer]) == 1:
+            return 0
+        steps = asked.shares[layer].rows * self.workload[layer].stride[0] if layer in self.packed else 1
+        return max(source.rows, steps) * source.width
+
+    def together(self, layer: str, copies: Mapping[str, int]) -> int:
+        """Copies of a layer of which a tile can hold the crossbars."""
+        if layer not in self.packed:
+            return 1
+        room = next(r for r in self.rooms if layer in r.layers)
+        return min(copies[layer], max(1, room.crossbars_per_tile // self.packed[layer].crossbars))
+
+    def under_way(self, asked: Asked) -> dict[str, int]:
+        """Windows under way from the input to a layer along its longest branch, in windows of that layer."""
+        found: dict[str, int] = {}
+        for layer, edges in asked.edges.items():
+            windows = self.workload[layer].windows
+            before = max((ceil(Fraction(found[e.producer] * windows, self.workload[e.producer].windows))
+                          for e in edges), default=0)
+            found[layer] = before + asked.copies.get(layer, 1) * self.paces[layer].flight
+        return found
+
+    def attempt(self, copies: Mapping[str, int], limits: Sequence[int], roomy: bool) -> Placement | None:
+        """Places and buffers, or None where they do not fit. roomy: buffers as `wanted`; else the least."""
+        asked = self.ask(copies)
+        capacity = self.wanted(asked) if roomy else dict(asked.least)
+        needs = self.buffers(asked, capacity)
+        if any(needs(layer, [0]) > self.largest(layer) for layer in asked.edges):
+            return None
+        floor = Floor([Tiles(room.crossbars_per_tile, room.buffer, limit, needs, room.numbers)
+                       for room, limit in zip(self.rooms, limits, strict=True)])
+        parts = self.placed(asked.copies, floor)
+        if parts is None:
+            return None
+        digital = Digital(self.workload, self.paces, floor, asked.interval, asked.copies if self.striped else None)
+        homes = {name: [copy[0].tile for copy in layer] for name, layer in parts.items()}
+        for name, tile in homes.items():
+            digital.add(name, tile)
+        for layer, edges in asked.edges.items():
+            if layer not in parts:
+                found = digital.place(layer, homes[edges[0].producer]) if edges else [0]  # pixels arrive at tile 0
+                if found is None:
+                    return None
+                homes[layer] = found
+        homes = {layer: homes[layer] for layer in asked.edges}
+        return Placement(asked, parts, homes, frozenset(digital.rides), floor,
+                         self.capacities(asked, capacity, parts, homes, floor))
+
+    def placed(self, copies: Mapping[str, int], floor: Floor) -> dict[str, list[list[Part]]] | None:
+        """Parts of all copies, each on tiles of its layer's kind, or None where some do not fit."""
+        parts: dict[str, list[list[Part]]] = {}
+        cuts = {name: p.cuts for name, p in self.packed.items()}
+        for room, tiles in zip(self.rooms, floor.kinds, strict=True):
+            found = place({d.name: d.crossbars for d in self.on(room)}, cuts, copies, tiles)
+            if found is None:
+                return None
+            parts |= found
+        return {name: parts[name] for name in self.packed}
+
+    def smallest(self) -> list[int]:
+        """The fewest tiles of each kind that hold one copy of each layer and its buffers."""
+        ones, limits = {d.name: 1 for d in self.demands}, [room.tiles for room in self.rooms]
+        for roomy in (True, False):
+            found = self.attempt(ones, limits, roomy)
+            if found is not None:
+                return [len(tiles.used) for tiles in found.floor.kinds]
+        return limits
+
+    def balanced(self, budgets: Sequence[int]) -> dict[str, int]:
+        """Copies of each layer within the crossbars of its kind; a kind does not run ahead of the slowest one."""
+        copies, enough = dict[str, int](), Fraction(0)
+        for last in (False, True) if len(self.rooms) > 1 else (True,):
+            for room, budget in zip(self.rooms, budgets, strict=True):
+                own = self.on(room)
+                copies |= zip((d.name for d in own), balance(own, budget, enough), strict=True)
+            if not last:
+                enough = max(d.time(copies[d.name]) for d in self.demands)
+        return {d.name: copies[d.name] for d in self.demands}
+
+    def fill(self, budgets: Sequence[int], limits: Sequence[int]) -> Placement:
+        """As many copies as the budgets allow and the tiles hold."""
+        while True:
+            copies = self.balanced(budgets)
+            single = set(copies.values()) == {1}
+            found = self.attempt(copies, limits, True)
+            if found is None and single:
+                found = self.attempt(copies, limits, False)
+            if found is not None:
+                return found
+            if single:
+                raise CapacityError("one copy of each layer and its line buffers do not fit " + " and ".join(
+                    f"{replace(room, tiles=limit).words} of {room.crossbars_per_tile} crossbars and "
+                    f"{room.buffer // 8192} KB" for room, limit in zip(self.rooms, limits, strict=True)
+                ) + "; more tiles (or --chips) or a larger buffer would hold them")
+            # Parts of tiles stay empty, so not all copies fit: lower the budgets by about one percent and try again.
+            used = [sum(copies[d.name] * d.crossbars for d in self.on(room)) for room in self.rooms]
+            budgets = [(least := min(budget, own)) - max(1, least // 100)
+                       for budget, own in zip(budgets, used, strict=True)]
+            _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{sum(budgets):,}")
+
+    def capacities(self, asked: Asked, wanted: Sizes, parts: Mapping[str, list[list[Part]]],
+                   homes: Mapping[str, list[int]], floor: Floor) -> dict[tuple[str, int], int]:
+        """Buffers enlarged by the room that tiles have left, in proportion to need; a layer's fullest tile decides.
+        Where tiles keep some columns only, buffers grow by whole rows, with which their bits grow in proportion."""
+        share = {number: Fraction(kind.buffer, max(1, kind.filled[tile])) for number, kind, tile in floor.opened()}
+        result = {}
+        for (layer, index), size in wanted.items():
+            used = {p.tile for copy in parts[layer] for p in copy} if layer in parts else set(homes[layer])
+            scale = min(share[tile] for tile in sorted(used))
+            producer = asked.edges[layer][index].producer
+            grown = min(int(size * scale), 2 * self.workload[producer].windows)
+            if self.striped and asked.copies[layer] > 1:
+                grown -= grown % asked.shares[producer].turn
+            result[layer, index] = max(size, grown)
+        return result
