@@ -122,7 +122,7 @@ def test_refused():
     network = find.resolve("vgg7_pruned")
     layer = network.compute_layers[1]
     made = Prepared.of(registry.datapath("dense").pack(layer, GEOMETRY), layer, GEOMETRY)
-    with pytest.raises(InputError, match="must be 0 to 15, not 16"):
+    with pytest.raises(InputError, match=r"must be 0 to 15 \(4 bits\), not 16"):
         made.sums(np.full((layer.in_shape[0], 1, *layer.in_shape[1:]), 16, np.int32))
     with pytest.raises(InputError, match="stores no scale"):
         scores(find.resolve("resnet18_imagenet_synthetic"), np.zeros((1, 3, 224, 224), np.int64), lambda la, m: None)

@@ -47,6 +47,10 @@ class Geometry:
     are sensed: it holds -(2**cell_bits - 1) to 2**cell_bits - 1, and converters give a sign and `adc_bits` of
     magnitude."""
 
+    offset_inputs: bool = field(default=False, kw_only=True)
+    """How signed inputs of b bits drive word lines. False: in two's complement, whose last phase is subtracted (ISAAC);
+    True: with 2**(b - 1) added, of which every sum is freed by the sum of its weights."""
+
     @classmethod
     def of(cls, crossbar: Crossbar) -> Geometry:
         """The geometry of an architecture's crossbar."""
@@ -54,7 +58,7 @@ class Geometry:
         return cls(crossbar.rows, crossbar.columns, crossbar.cell_bits, dac_bits=crossbar.dac_bits,
                    adc_bits=crossbar.adc_bits, unit_column=crossbar.unit_column, gated=crossbar.gated,
                    ou_rows=unit.rows if unit else 0, ou_columns=unit.columns if unit else 0,
-                   signed=crossbar.subtraction == "analog")
+                   signed=crossbar.subtraction == "analog", offset_inputs=crossbar.offset_inputs)
 
     @property
     def operation_units(self) -> bool:
@@ -80,6 +84,21 @@ class Geometry:
     def phases(self, bits: int) -> int:
         """Input phases that drive `bits` bits, least significant first."""
         return -(-bits // self.dac_bits)
+
+    def offset(self, layer: Layer) -> int:
+        """What is added to every input of a layer before it drives a word line."""
+        return 1 << layer.input_bits - 1 if layer.signed_in and (self.offset_inputs or self.dac_bits > 1) else 0
+
+    def worth(self, layer: Layer) -> Ints:
+        """What a driven digit of each input phase counts, [phases]."""
+        found = np.int64(1) << np.arange(self.phases(layer.input_bits), dtype=np.int64) * self.dac_bits
+        if layer.signed_in and not self.offset(layer):
+            found[-1] *= -1
+        return found
+
+    def digits(self, x: NDArray[np.integer[Any]], layer: Layer) -> NDArray[np.integer[Any]]:
+        """Inputs of a layer as the unsigned numbers of `input_bits` bits whose digits drive the word lines."""
+        return (x + self.offset(layer)) & ((1 << layer.input_bits) - 1) if layer.signed_in else x
 
     def lossless_bits(self, largest_sum: int) -> int:
         """ADC bits that hold every sum of magnitude 0 to `largest_sum`."""

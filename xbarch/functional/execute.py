@@ -63,19 +63,17 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
     """`execute` with the largest sum seen and the resolution used.
 
     Raises:
-        InputError: inputs outside 0 .. 2**input_bits - 1, or a resolution outside 1 .. 32 bits.
+        InputError: inputs outside the layer's range, or a resolution outside 1 .. 32 bits.
         ConservationError: the blocks contradict one another (overlapping cells, two inputs on one word line).
     """
-    if x.size and (x.min() < 0 or int(x.max()) >> layer.input_bits):
-        most, odd = (1 << layer.input_bits) - 1, int(x.min() if x.min() < 0 else x.max())
-        raise InputError(f"inputs of layer {layer.name} must be 0 to {most} ({layer.input_bits} bits), not {odd}")
+    check_range(x, layer)
     if isinstance(adc_bits, int) and not 1 <= adc_bits <= 32:
         raise InputError(f"must be 1 to 32, not {adc_bits}", field="adc_bits")
     windows, phases = len(x), geometry.phases(layer.input_bits)
     shift = np.arange(phases) * geometry.dac_bits
-    drive = (x.astype(np.int64)[None] >> shift[:, None, None]) & ((1 << geometry.dac_bits) - 1)
+    drive = (geometry.digits(x.astype(np.int64), layer)[None] >> shift[:, None, None]) & ((1 << geometry.dac_bits) - 1)
     drive = drive.reshape(phases * windows, -1).astype(np.float32)
-    digit = np.ldexp(1.0, shift)[:, None, None]
+    digit = geometry.worth(layer).astype(np.float64)[:, None, None]
     out, clips, drops, largest, widest = np.zeros((windows, layer.filters)), 0, 0, 0, 0
     bound = np.zeros(layer.filters)
     for read in reads(blocks, geometry):
@@ -99,7 +97,21 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
         widest = max(widest, bits)
     if bound.max(initial=0) >= 2.0**53:
         raise ConservationError(f"layer {layer.name}: sums beyond 2**53 cannot be executed exactly")
-    return Executed(out.astype(np.int64), clips, drops, largest, widest)
+    return Executed(out.astype(np.int64) - excess(layer, geometry), clips, drops, largest, widest)
+
+
+def check_range(x: NDArray[np.integer[Any]], layer: Layer) -> None:
+    """Refuse input levels that the layer's bits do not hold."""
+    least, most = layer.input_range
+    if x.size and (x.min() < least or x.max() > most):
+        odd = int(x.min() if x.min() < least else x.max())
+        raise InputError(f"inputs of layer {layer.name} must be {least} to {most} ({layer.input_bits} bits), not {odd}")
+
+
+def excess(layer: Layer, geometry: Geometry) -> Ints | int:
+    """What the offset of signed inputs adds to the sums of each filter, [filters]; the bias takes it out again."""
+    offset = geometry.offset(layer)
+    return offset * layer.matrix.sum(axis=0, dtype=np.int64) if offset else 0
 
 
 def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Sequence[Block]], *,

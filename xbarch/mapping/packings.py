@@ -64,7 +64,7 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
     Raises:
         InputError: as `pack`.
     """
-    streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
+    streams = {layer.name: stream(network, layer, geometry) for layer in network.compute_layers}
     name = _name(network, path, geometry, streams)
     if (found := cache.get(name)) is not None and (known := _read(found, network, path, geometry, sensing)):
         _log.info("packings of %s: from the cache", network.name)
@@ -72,7 +72,7 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
     _log.info("packing %d layers of %s by %s", len(network.compute_layers), network.name, path.name)
     made, shapes = dict[str, Packed](), dict[object, Packed]()
     for layer in network.compute_layers:
-        shape = alike(layer, path, streams[layer.name])
+        shape = alike(layer, path, streams[layer.name] is not None)
         like = None if shape is None else shapes.get(shape)
         made[layer.name] = pack(layer, path, geometry, sensing, streams[layer.name]) if like is None else \
             sensed(layer, like.layout, like.work, sensing, partial(checked.blocks, path, layer, geometry))
@@ -87,7 +87,7 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
 def name_of(what: str, network: Workload, path: DataPath, geometry: Geometry, *others: object) -> str:
     """Name of `what` follows from the packings of a network and from `others`, in `xbarch.support.cache`; empty where
     the packings have none."""
-    streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
+    streams = {layer.name: stream(network, layer, geometry) for layer in network.compute_layers}
     packings = _name(network, path, geometry, streams)
     return packings and cache.key(what, packings, *others)
 

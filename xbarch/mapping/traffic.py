@@ -96,7 +96,8 @@ def _targets(workload: Workload, plan: Plan, layer: str) -> tuple[NDArray[np.int
     share, readers = plan.shares[layer], plan.readers[layer]
     if not readers:
         return np.zeros((share.height, share.width), np.int64), [()]
-    read = [reads_of(workload[name], share, plan.shares[name]) for name, _ in readers]
+    read = [reads_of(workload[name], share, plan.shares[name], plan.edges[name][index].moved)
+            for name, index in readers]
     (rows, row), (columns, column) = (np.unique(np.concatenate(marks), axis=1, return_inverse=True) for marks in (
         [each.rows for each in read], [each.columns for each in read]))
     found, which = dict[tuple[int, ...], int](), np.empty((rows.shape[1], columns.shape[1]), np.int64)
