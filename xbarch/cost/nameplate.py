@@ -105,7 +105,8 @@ def _full_rate(a: Architecture, action: str) -> Fraction | None:
         return rates[action]
     unit = adjusted(sensed(a), a.precision.weight_bits, a.precision.input_bits)
     counts = {"row_drive": work.reads * work.rows, "cell_read": work.reads * work.cells,
-              **{name: -(-count // a.stack) for name, count in actions(unit, work).items()}}
+              **{name: count if name in unit.apart else -(-count // a.stack)
+                 for name, count in actions(unit, work).items()}}
     if action not in counts:
         return None
     return Fraction(int(counts[action].sum()) * a.crossbars, window(a, a.precision.weight_bits, a.precision.input_bits))

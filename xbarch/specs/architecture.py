@@ -430,6 +430,11 @@ class Architecture(Spec):
         return self.dataflow is not None and self.dataflow.drive == "ima"
 
     @property
+    def own_drivers(self) -> bool:
+        """Whether every word line of every crossbar has a driver of its own."""
+        return not self.drives_imas and not any(stage.role == "drive" for stage in self.pipeline.stages)
+
+    @property
     def word(self) -> int:
         """Bits of a word of a tile's buffer and registers; without a buffer, of its bus."""
         return self.buffer.access_bits if self.buffer else self.bus.wires

@@ -71,6 +71,9 @@ class Sensing(Plugin[OptionsT]):
 
     emits: ClassVar[tuple[str, ...]] = ()
     """Actions that it may count (`actions`), so that an architecture may have components for them."""
+    apart: ClassVar[tuple[str, ...]] = ()
+    """Of these, those that every crossbar does for itself where several lie above one another (`dataflow.stack`); the
+    others are done once for the sum of all."""
 
     def __init__(self, array: Array, options: OptionsT | Mapping[str, Any] | None = None) -> None:
         self.array = array
