@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from xbarch.compress.factory import python_file
+from xbarch.compress.factory import is_program, python_file
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Parts
 from xbarch.specs.recipe import Recipe
@@ -20,8 +20,11 @@ def source_digest(recipe: Recipe, parts: Parts) -> str:
     """Digest of the user's own files: the Python files in the model's folder, the checkpoint, the images. A training
     checkpoint made from other versions of them is not resumed."""
     digest = hashlib.sha256()
-    file = python_file(place) if (place := recipe.model.rpartition(":")[0]) else None
-    own = [*sorted(file.parent.glob("*.py"))] if file is not None else []
+    if is_program(recipe.model):
+        own = [Path(recipe.model)]
+    else:
+        file = python_file(place) if (place := recipe.model.rpartition(":")[0]) else None
+        own = [*sorted(file.parent.glob("*.py"))] if file is not None else []
     for path in (*own, *([Path(recipe.checkpoint)] if recipe.checkpoint else [])):
         digest.update(path.read_bytes())
     if recipe.data.path is not None:
