@@ -8,6 +8,7 @@ Quantities carry units in the YAML and are integers here: ps, aJ, µW, nm², bit
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cached_property
 from math import prod
 from typing import Any, Literal, get_args
 
@@ -452,7 +453,7 @@ class Architecture(Spec):
         """Bits of a word of a tile's buffer and registers; without a buffer, of its bus."""
         return self.buffer.access_bits if self.buffer else self.bus.wires
 
-    @property
+    @cached_property
     def splits(self) -> bool:
         """Whether reads and writes of a buffer have prices of their own."""
         return any(set(SPLIT.values()) & {c.action, *c.covers} for c in self.components.values())
