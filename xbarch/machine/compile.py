@@ -51,6 +51,7 @@ class Compiler:
     index: dict[str, int] = field(default_factory=dict)
     pools: list[Pool] = field(default_factory=list)
     rooms: dict[str, int] = field(default_factory=dict)
+    ports: dict[int, int] = field(default_factory=dict)  # tile -> the server through which its buffer is written
     over: dict[Link, int] = field(default_factory=dict)  # link -> its server
     moved: dict[tuple[Any, ...], tuple[Count, Count, tuple[tuple[str, Count], ...]]] = field(default_factory=dict)
     """(layer, stage, first crossbar, end, place in an IMA) -> (time, latency, actions) of bringing inputs"""
@@ -243,8 +244,10 @@ class Compiler:
 
     def written(self, tile: int) -> int:
         """Return the server through which a tile's buffer is written; -1 where nothing is."""
-        found = self.machine.stages.has("write")
-        return self.at(found[0], "edram", tile) if found else -1
+        if tile not in self.ports:
+            found = self.machine.stages.has("write")
+            self.ports[tile] = self.at(found[0], "edram", tile) if found else -1
+        return self.ports[tile]
 
     def adding(self, name: str, tile: int, operations: int, after: tuple[int, ...]) -> Stage:
         """Return the stage that adds numbers in a tile for work that needs no crossbar."""
@@ -309,11 +312,14 @@ class Compiler:
             flits = m.flits(packet)
             here, there = ({kind: self.write(name, tile, packet, after, tail) for kind, tile in one.items()}
                            for tail in (0, m.link_time(packet)))
+            acts = [{kind: (*stage.actions, ("flit_hop", hop)) for kind, stage in each.items()}
+                    for each, hop in ((here, 0), (there, flits))]
             for tile, router in zip(tiles, at, strict=True):
-                last, stage = reached[router], (here if tile == home else there)[m.at(tile)]
+                last, kind, away = reached[router], m.at(tile), tile != home
+                stage = (there if away else here)[kind]
                 built.add(Stage(
                     name, self.written(tile), stage.occupancy, stage.latency, (links[last] if last >= 0 else after,),
-                    actions=(*stage.actions, ("flit_hop", 0 if tile == home else flits))))
+                    actions=acts[away][kind]))
 
     def links(self, built: Stages, layer: Layer, hops: list[Hop], bits: int, after: int) -> list[int]:
         """Add the stages of a packet on the links of a multicast tree. Virtual cut-through: the head moves on at once,

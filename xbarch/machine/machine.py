@@ -63,6 +63,7 @@ class Machine:
                       if part is not None and part.ideal}
         self.processes: dict[str, UnitProcess] = {kind: self._process(kind) for kind in a.processes}
         self._rates: dict[str, Fraction] = {}  # ps an operation, of actions
+        self.actions = {stage.called: a.action(stage) for stage in self.stages.all}
         self.keeps = a.dataflow.input if a.dataflow else "window"
         self.units = {name: Shared.of(name, a) for name in a.units}
         self._refuse_unconverted()
@@ -142,7 +143,7 @@ class Machine:
         unit = self.units.get(stage.unit or "")
         width = self.bus_bits if stage.role == "transfer" else self.edram_bits
         usual = self.bus_time(bits) if stage.role == "transfer" else self.edram_time(bits)
-        action = self.architecture.action(stage)
+        action = self.actions[stage.called]
         if unit is None:
             return action, -(-bits // width), usual
         words = -(-bits // (unit.spec.bits or width))
@@ -152,7 +153,7 @@ class Machine:
 
     def operating(self, stage: Stage, operations: int) -> tuple[str, int]:
         """Return what operations in a stage of role merge or activate are counted as, and how long they take."""
-        unit, action = self.units.get(stage.unit or ""), self.architecture.action(stage)
+        unit, action = self.units.get(stage.unit or ""), self.actions[stage.called]
         if unit is None:
             return action, self.unit_time(action, operations)
         each = self.rate(action) if unit.spec.time is None else Fraction(unit.spec.time)

@@ -119,7 +119,7 @@ def destinations(plan: Plan, layer: str, number: int) -> tuple[int, ...]:
         if index == 0 and name in plan.rides:
             found.add(plan.homes[name][number])
         else:
-            found.update(tile for copy in range(plan.copies[name]) for tile in plan.tiles_of(name, copy))
+            found |= plan.holding[name]
     return tuple(sorted(found))
 
 
