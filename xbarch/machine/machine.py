@@ -17,7 +17,7 @@ from xbarch.machine.periphery import PUBLISHED, Periphery
 from xbarch.machine.stages import Stages
 from xbarch.machine.units import Amount, Count, Shared, plain
 from xbarch.machine.variant import tile_area
-from xbarch.mapping.kinds import part
+from xbarch.mapping.kinds import kind_of, part
 from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed, dense_crossbars
 from xbarch.mapping.place import Part
@@ -82,7 +82,7 @@ class Machine:
 
     def of(self, layer: str) -> Machine:
         """Return the machine of the kind of tile that a compute layer runs on."""
-        return self.kinds[self.on[layer]] if self.kinds else self
+        return self.kinds[kind_of(self.on, layer)] if self.kinds else self
 
     def at(self, tile: int) -> Machine:
         """Return the machine of a tile's kind."""
@@ -313,11 +313,12 @@ class Machine:
     def room(self, network: Workload | None = None) -> Room:
         """Return what a plan of the network may fill. Several kinds have the buffer of the smallest."""
         dense = self.dense(network) if network is not None and self.kinds else {}
+        layers = self.on if network is None else [la.name for la in network.compute_layers]
         a, per_chip = self.architecture, self.network.tiles
         kinds = tuple(
             KindRoom(m.tiles, m.architecture.crossbars_per_tile, m.holds, self.ahead, kind=name,
                      dense=dense.get(name, 0),
-                     layers=frozenset(layer for layer, kind in self.on.items() if kind == name),
+                     layers=frozenset(la for la in layers if kind_of(self.on, la) == name),
                      numbers=[chip * per_chip + first + tile for chip in range(self.chips)
                               for tile in range(m.architecture.hierarchy.tiles)])
             for (name, m), first in zip(self.kinds.items(), self._firsts, strict=True))
