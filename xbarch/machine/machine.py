@@ -10,6 +10,7 @@ from math import ceil, prod
 
 import numpy as np
 
+from xbarch.cost.nameplate import full
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
 from xbarch.machine.payers import Payers, payers
@@ -104,7 +105,7 @@ class Machine:
     def _refuse_unconverted(self) -> None:
         """Refuse converters to share where the sensing unit converts nothing."""
         converts = self.stages.has("convert")
-        if converts and "conversion" not in self.sensing.emits:
+        if converts and "conversion" not in checked.actions(self.sensing, full(self.architecture, 1)):
             raise InputError(f"{converts[0].unit} are converters, but the sensing unit {self.sensing.name} counts no "
                              "conversions; leave the stage convert out", field="pipeline.stages")
 
