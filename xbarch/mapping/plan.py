@@ -87,11 +87,6 @@ class Plan:
         return {layer: [sorted({p.tile for p in copy}) for copy in self.parts[layer]] if layer in self.parts
                 else [[tile] for tile in homes] for layer, homes in self.homes.items()}
 
-    @cached_property
-    def holding(self) -> Mapping[str, frozenset[int]]:
-        """Of every layer, the tiles that hold a part of any copy."""
-        return {layer: frozenset(tile for tiles in copies for tile in tiles) for layer, copies in self._tiles.items()}
-
 
 def parse_policy(text: str) -> tuple[str, int]:
     """("crossbars", k) or (name, 0).

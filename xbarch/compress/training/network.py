@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from xbarch.compress.intake import models
 from xbarch.compress.intake.checkpoint import restore
@@ -19,17 +19,18 @@ from xbarch.specs.recipe import Recipe
 _IMAGES = 2  # real ones on which model and graph must agree
 
 
-def build(recipe: Recipe, parts: Parts) -> Network:
-    """The recipe's network before training.
+def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Network:
+    """The recipe's network before training. model: the recipe's, where it exists already; it takes the checkpoint's
+    weights.
 
     Raises:
         InputError: the model or the checkpoint cannot be used for the data.
     """
-    model = models.build(recipe.model, parts.classes, recipe.width, recipe.seed)
-    given: dict[str, Given] = {}
+    model = model or models.build(recipe.model, parts.classes, recipe.width, recipe.seed)
+    given: dict[str, Given] = dict(getattr(model, "given", {}))
     if recipe.checkpoint is not None:
         prepare(model, parts.shape)
-        given = restore(model, recipe.checkpoint)
+        given |= restore(model, recipe.checkpoint)
     graph = trace_model(model, parts.shape, parts.test[slice(0, _IMAGES)][0])
     for name in (la.name for la in graph.layers):
         if not all(bool(t.isfinite().all()) for t in graph.tensors(name)):
