@@ -167,7 +167,7 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
         with guard.asking(setup.path, "contents", layer.name, limited=False):
             found += functional_verify(
                 replace(setup.network, layers=(layer,)), machine.geometry, lambda la: packed[la.name].make(),
-                adc_bits="lossless" if lossless else None, sensing=machine.sensing)
+                adc_bits="lossless" if lossless else None, sensing=lambda la: packed[la.name].sensing)
     return found
 
 

@@ -63,7 +63,7 @@ def test_extends_puts_one_file_over_another(write):
 @pytest.mark.parametrize("text, says", [
     ("name: x\nextends: 3\n", ":2: extends: must be a bundled name or a path, not 3"),
     ("extends: spec.yaml\n", ":1: extends: extends itself by way of 'spec.yaml'"),
-    ("extends: nowhere\n", "nowhere: no such file"),
+    ("extends: nowhere\n", "extends: nowhere: no such file"),
     ("extends: isaac_like\nname: x\ncrossbar:\n  adc_bits: 99\n", ":4: crossbar.adc_bits: must be at most 16, not 99"),
     ("extends: isaac_like\nname: x\ncrossbar:\n  wide: 9\n", ":4: crossbar.wide: unknown"),
 ])

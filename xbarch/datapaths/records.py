@@ -122,7 +122,10 @@ class Stream:
 class Contents:
     """What a block stores, and its decode list: k entries that say how bit lines are read back.
 
-    For every entry k: outputs[output[k]] += coefficient[k] * (digital sum of bit line column[k]).
+    For every entry k: outputs[output[k]] += coefficient[k] * (digital sum of bit line column[k]). A digital term adds a
+    multiple of the sum of the window's inputs that drive the block (with their offset, if signed inputs have one),
+    which adders make and no bit line: for every j,
+    outputs[summed[j]] += factor[j] * (sum of the block's inputs).
     """
 
     cells: NDArray[np.integer[Any]]
@@ -133,6 +136,10 @@ class Contents:
     """[k]: output of the layer."""
     coefficient: Ints
     """[k]: integer factor."""
+    summed: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    """[j]: output that gets a digital term."""
+    factor: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    """[j]: integer factor of the sum of inputs. `INPUT_SUM` counts what the sums take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,7 +157,7 @@ class Block:
     columns: int
     """Bit lines read, references included."""
     kept: int
-    """Cells that hold unmasked weights."""
+    """Cells that hold a digit of a kept weight, whatever it is; a cell that several weights share counts once."""
     targets: Ints
     """The distinct outputs of the layer that the block adds to, known without its contents."""
     contents: Callable[[], Contents] = field(compare=False, repr=False)
@@ -243,6 +250,11 @@ class Projection:
     allowed: NDArray[np.int8] | None = None
     """Same shape, where single bits are removed: the sign of a weight times the bits its magnitude may use; None:
     every level."""
+    ties: Ints | None = None
+    """Same shape, where weights are to stay equal: weights of one number, from 0, are tied to each other; -1: free.
+    None: all are free."""
 
 
+INPUT_SUM = "input_sum"
+"""The action, in `Work.extra`, that adds an input to a digital sum of inputs."""
 Project = Callable[[Reals, Layer, Geometry, float], Projection]

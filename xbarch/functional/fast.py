@@ -74,7 +74,8 @@ class Prepared:
 
     @classmethod
     def of(cls, blocks: Sequence[Block], layer: Layer, geometry: Geometry, sensing: Sensing | None = None) -> Prepared:
-        """Prepare blocks for the converters of the geometry, sensed by `sensing` (None: converters that saturate).
+        """Prepare blocks for the converters of the geometry, sensed by `sensing`, set for the layer (None: converters
+        that saturate).
 
         Raises:
             ConservationError: the blocks contradict one another, or sums would not be exact.
@@ -183,6 +184,8 @@ class _Making:
             hard |= (low > 0).any(axis=(0, 1))
         weights = read.cells[:, ~hard].astype(np.float64) @ factor[~hard]
         np.add.at(self.matrix, (read.inputs[:, None], read.targets), weights)
+        for inputs, output, times in read.digital:  # as weights that are all alike
+            np.add.at(self.matrix, (inputs[:, None], output[None]), times[None])
         if hard.any():
             self._keep(read, units, hard, factor[hard], None if low is None else low[:, 0, hard])
 

@@ -62,6 +62,9 @@ class Compiler:
     busy: dict[tuple[str, int, int], tuple[Count, Count]] = field(default_factory=dict)  # part -> (time, latency)
     takes: dict[tuple[tuple[Link, ...], int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
     """(links, flits) -> (queue, flits that a packet takes of it)"""
+    writers: dict[int, int] = field(default_factory=dict)  # tile -> see `written`
+    sent: dict[tuple[int, tuple[int, ...], int, int, int], list[Stage]] = field(default_factory=dict)
+    """of the layer that is compiled: (tile, tiles to which it sends, bits, stage before, stages before) -> stages"""
 
     def server(self, kind: str, place: str) -> int:
         """Return the server of that kind at that place; -1 if the architecture declares the kind ideal."""
@@ -80,6 +83,7 @@ class Compiler:
         for name, edges in self.plan.edges.items():
             layer = self.workload[name]
             found = ways(self.workload, self.plan, name)
+            self.sent.clear()
             copies = tuple(tuple(self.copy(layer, way).stages) for way in found.ways)
             inputs = tuple(Edge(order[e.producer], e.need, e.release, self.plan.capacity[name, i])
                            for i, e in enumerate(edges))
@@ -243,8 +247,10 @@ class Compiler:
 
     def written(self, tile: int) -> int:
         """Return the server through which a tile's buffer is written; -1 where nothing is."""
-        found = self.machine.stages.has("write")
-        return self.at(found[0], "edram", tile) if found else -1
+        if tile not in self.writers:
+            found = self.machine.stages.has("write")
+            self.writers[tile] = self.at(found[0], "edram", tile) if found else -1
+        return self.writers[tile]
 
     def adding(self, name: str, tile: int, operations: int, after: tuple[int, ...]) -> Stage:
         """Return the stage that adds numbers in a tile for work that needs no crossbar."""
@@ -297,10 +303,21 @@ class Compiler:
     # -- interconnect -----------------------------------------------------------------------------------
 
     def deliver(self, built: Stages, layer: Layer, way: Way, home: int, bits: int, after: int) -> None:
-        """Send outputs to the eDRAM of every tile that consumes them, over each link of the multicast tree once."""
+        """Send outputs to the eDRAM of every tile that consumes them, over each link of the multicast tree once. Copies
+        on one tile that send to the same tiles share their stages."""
+        tiles = way.tiles or (() if self.plan.readers[layer.name] else (max(home, 0),))
+        first = len(built.stages)
+        key = home, tiles, bits, after, first
+        if key in self.sent:
+            built.stages += self.sent[key]
+            return
+        self.send(built, layer, tiles, home, bits, after)
+        self.sent[key] = built.stages[first:]
+
+    def send(self, built: Stages, layer: Layer, tiles: tuple[int, ...], home: int, bits: int, after: int) -> None:
+        """Add the stages that send outputs from a tile, or from outside, to other tiles."""
         m = self.machine
         source = m.network.gate() if home == _OUTSIDE else m.network.router(home)
-        tiles = way.tiles or (() if self.plan.readers[layer.name] else (max(home, 0),))
         at = [m.network.router(tile) for tile in tiles]
         hops, reached = m.network.tree(source, dict.fromkeys(at))
         name, one = f"{layer.name}/write", {m.at(tile): tile for tile in reversed(tiles)}  # a tile of each kind

@@ -362,7 +362,7 @@ class Machine:
                 raise wrong(f"returned the action {brief(free[0])!r}, which no component prices; the priced ones are "
                             f"{', '.join(prices)}")
         with guard.asking(self.sensing, "actions", name) as wrong:
-            done = checked.actions(packed.sensing, packed.work)
+            done = checked.actions(packed.sensing, packed.work, packed.windows)
             if guard.is_builtin(self.sensing) and (lacks := self.find_unpriced(done)):
                 raise InputError(lacks, field="components")
             if free := [action for action in done if action not in prices]:

@@ -8,6 +8,7 @@ Quantities carry units in the YAML and are integers here: ps, aJ, µW, nm², bit
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cached_property
 from math import prod
 from typing import Any, Literal, get_args
 
@@ -253,6 +254,9 @@ class Encoding(Spec):
                                               "without a method of their own do, unless another is asked for")
 
 
+ACTION_ENERGIES = (10, 10**12)
+"""aJ, of one action of a component: from the read of a resistive cell (27 aJ in Li et al., TIMELY, ISCA 2020, the
+smallest price known here) to a microjoule, as much as whole layers take."""
 _PAYS = ("action", "power", "energy", "actions", "per")  # what an action's price is made of
 
 
@@ -320,6 +324,16 @@ class Component(Spec):
             raise ValueError("states the energy of an action twice, by energy and by power, actions and per; take "
                              "one away: `power: null` (it then follows from the energy), or `actions: null` with "
                              "`per: null`, or `energy: null`")
+        self._plausible()
+
+    def _plausible(self) -> None:
+        """Refuse a price in the wrong unit, and an action that pays for itself twice."""
+        if self.action in self.covers:
+            raise ValueError(f"covers: {self.action} is the action whose price it states; take it out of the list")
+        low, high = ACTION_ENERGIES
+        if self.energy_aj and not low <= self.energy_aj <= high:
+            raise ValueError(f"an action {self.action} would cost {self.energy_aj:,} aJ; hardware takes {low} to "
+                             f"{high:,} aJ, so a unit may be wrong (1 pJ is 1,000,000 aJ)")
 
     @property
     def scaling_model(self) -> str:
@@ -439,7 +453,7 @@ class Architecture(Spec):
         """Bits of a word of a tile's buffer and registers; without a buffer, of its bus."""
         return self.buffer.access_bits if self.buffer else self.bus.wires
 
-    @property
+    @cached_property
     def splits(self) -> bool:
         """Whether reads and writes of a buffer have prices of their own."""
         return any(set(SPLIT.values()) & {c.action, *c.covers} for c in self.components.values())

@@ -8,14 +8,17 @@ from functools import partial
 from math import inf, log2
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from xbarch.compress.intake.evaluate import convolved, digital
 from xbarch.compress.intake.given import Given
 from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters, never_negative
 from xbarch.compress.quantizers.levels import Pact, Quantizer, Signed, Weights, power, rounded
+from xbarch.datapaths.tools.ties import averaged
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Quantization
 from xbarch.workload.graph import VIEWS, Layer
@@ -53,6 +56,7 @@ class Node(nn.Module):
     """
 
     mask: Tensor
+    ties: NDArray[np.int64] | None = None  # weights of one number stay equal; -1: free (`Projection.ties`)
     given: Given | None = None  # what a checkpoint says of the weight beyond its values
 
     def __init__(self, layer: Layer, parameters: Parameters | None, out: Quantizer | Image | None, spec: Quantization,
@@ -153,6 +157,13 @@ class Node(nn.Module):
             shift = rounded(shift / unit) * unit
         return gain, shift
 
+    @torch.no_grad()
+    def tie(self) -> None:
+        """Tied weights become their mean."""
+        if self.ties is not None:
+            means = averaged(self.weight.detach().double().numpy(), self.ties)
+            self.weight.copy_(torch.from_numpy(means))
+
     def quantized(self) -> Tensor:
         out: Tensor = self.levels(self.weight * self.mask)
         return out
@@ -247,6 +258,11 @@ class Network(nn.Module):
         if layer.op in ("linear", "flatten"):
             return found
         return [x.reshape(len(x), *self.shapes[name]) for x, name in zip(found, layer.inputs, strict=True)]
+
+    def tie(self) -> None:
+        """Tied weights become equal again."""
+        for node in self.compute_nodes():
+            node.tie()
 
     def clips(self) -> Tensor:
         """Sum of squared PACT clips, for the penalty on them; zero without ReLU or average pooling."""

@@ -43,9 +43,11 @@ def versions() -> dict[str, str]:
 
 
 def sparsity(network: Network) -> dict[str, dict[str, float]]:
-    """Share of weights masked and share of weights that are zero, of every convolution and linear layer."""
+    """Share of weights masked and share of weights that are zero, of every convolution and linear layer; where weights
+    are tied to others, their share too."""
     found: dict[str, dict[str, float]] = {}
     for node in network.compute_nodes():
         zero: Any = (node.quantized() == 0).float().mean()
-        found[node.layer.name] = {"masked": 1 - float(node.mask.float().mean()), "zero": float(zero)}
+        found[node.layer.name] = {"masked": 1 - float(node.mask.float().mean()), "zero": float(zero),
+                                  **({} if node.ties is None else {"tied": float((node.ties >= 0).mean())})}
     return found
