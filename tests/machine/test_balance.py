@@ -95,6 +95,9 @@ def test_no_shared_unit_is_busier_than_that(arch, workload, policy):
     found = shares(run)
     assert max(found[kind] for kind in SHARED if kind in found) <= float(TARGET) * found["crossbar"] * 1.001
     assert all(factor > 1 for factor in run.machine.periphery.factors.values())
+    paid = {place: run.machine.architecture.components[place.split(".")[1]].action
+            for place in run.machine.periphery.factors if place.startswith("components.")}
+    assert set(paid.values()) <= {"activation", "requantize", "merge_add", "pool"}  # nothing else grows in number
     plain = execute(arch, workload, policy=policy, images=8)
     if policy != "area":
         assert run.machine.areas()[1] >= plain.machine.areas()[1]
