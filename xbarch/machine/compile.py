@@ -326,11 +326,14 @@ class Compiler:
             flits = m.flits(packet)
             here, there = ({kind: self.write(name, tile, packet, after, tail) for kind, tile in one.items()}
                            for tail in (0, m.link_time(packet)))
+            acts = [{kind: (*stage.actions, ("flit_hop", hop)) for kind, stage in each.items()}
+                    for each, hop in ((here, 0), (there, flits))]
             for tile, router in zip(tiles, at, strict=True):
-                last, stage = reached[router], (here if tile == home else there)[m.at(tile)]
+                last, kind, away = reached[router], m.at(tile), tile != home
+                stage = (there if away else here)[kind]
                 built.add(Stage(
                     name, self.written(tile), stage.occupancy, stage.latency, (links[last] if last >= 0 else after,),
-                    actions=(*stage.actions, ("flit_hop", 0 if tile == home else flits))))
+                    actions=acts[away][kind]))
 
     def links(self, built: Stages, layer: Layer, hops: list[Hop], bits: int, after: int) -> list[int]:
         """Add the stages of a packet on the links of a multicast tree. Virtual cut-through: the head moves on at once,

@@ -10,6 +10,7 @@ from math import ceil, prod
 
 import numpy as np
 
+from xbarch.cost.nameplate import full
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
 from xbarch.machine.payers import Payers, payers
@@ -63,6 +64,7 @@ class Machine:
                       if part is not None and part.ideal}
         self.processes: dict[str, UnitProcess] = {kind: self._process(kind) for kind in a.processes}
         self._rates: dict[str, Fraction] = {}  # ps an operation, of actions
+        self.actions = {stage.called: a.action(stage) for stage in self.stages.all}
         self.keeps = a.dataflow.input if a.dataflow else "window"
         self.units = {name: Shared.of(name, a) for name in a.units}
         self._refuse_unconverted()
@@ -103,7 +105,7 @@ class Machine:
     def _refuse_unconverted(self) -> None:
         """Refuse converters to share where the sensing unit converts nothing."""
         converts = self.stages.has("convert")
-        if converts and "conversion" not in self.sensing.emits:
+        if converts and "conversion" not in checked.actions(self.sensing, full(self.architecture, 1)):
             raise InputError(f"{converts[0].unit} are converters, but the sensing unit {self.sensing.name} counts no "
                              "conversions; leave the stage convert out", field="pipeline.stages")
 
@@ -142,7 +144,7 @@ class Machine:
         unit = self.units.get(stage.unit or "")
         width = self.bus_bits if stage.role == "transfer" else self.edram_bits
         usual = self.bus_time(bits) if stage.role == "transfer" else self.edram_time(bits)
-        action = self.architecture.action(stage)
+        action = self.actions[stage.called]
         if unit is None:
             return action, -(-bits // width), usual
         words = -(-bits // (unit.spec.bits or width))
@@ -152,7 +154,7 @@ class Machine:
 
     def operating(self, stage: Stage, operations: int) -> tuple[str, int]:
         """Return what operations in a stage of role merge or activate are counted as, and how long they take."""
-        unit, action = self.units.get(stage.unit or ""), self.architecture.action(stage)
+        unit, action = self.units.get(stage.unit or ""), self.actions[stage.called]
         if unit is None:
             return action, self.unit_time(action, operations)
         each = self.rate(action) if unit.spec.time is None else Fraction(unit.spec.time)

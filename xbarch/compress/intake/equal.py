@@ -29,6 +29,8 @@ def check_equal(model: nn.Module, program: Any, reader: Reader, graph: ModelGrap
     """
     shape = reader.shape
     tried = torch.rand(_RANDOM, *shape, generator=torch.Generator().manual_seed(0))
+    if reader.signed:
+        tried = 4 * tried - 2
     if images is not None:
         tried = torch.cat([tried, images.to(tried.dtype)])
     with torch.no_grad():

@@ -31,13 +31,13 @@ def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Netwo
     if recipe.checkpoint is not None:
         prepare(model, parts.shape)
         given |= restore(model, recipe.checkpoint)
-    graph = trace_model(model, parts.shape, parts.test[slice(0, _IMAGES)][0])
+    graph = trace_model(model, parts.shape, parts.test[slice(0, _IMAGES)][0], parts.span[0] < 0)
     for name in (la.name for la in graph.layers):
         if not all(bool(t.isfinite().all()) for t in graph.tensors(name)):
             raise InputError(f"layer {name} has weights that are not finite numbers (NaN or infinite)",
                              file=recipe.checkpoint, field="" if recipe.checkpoint else "model")
     _check_scores(graph.layers[-1].out_shape, parts.classes)
-    network = Network(graph, recipe.quantization)
+    network = Network(graph, recipe.quantization, parts.span)
     stored = model.state_dict()
     for node in network.compute_nodes():
         source = graph.parameters[node.layer.name].source
