@@ -29,6 +29,8 @@ def check_equal(model: nn.Module, program: Any, reader: Reader, graph: ModelGrap
     """
     shape = reader.shape
     tried = torch.rand(_RANDOM, *shape, generator=torch.Generator().manual_seed(0))
+    if reader.signed:
+        tried = 4 * tried - 2
     if images is not None:
         tried = torch.cat([tried, images.to(tried.dtype)])
     with torch.no_grad():
@@ -69,6 +71,17 @@ def scores(model: nn.Module, images: Tensor) -> Tensor:
         raise InputError(f"must return one tensor with a row for each of {len(images)} images, not {brief(sizes, 100)}",
                          field="model")
     return found[0].flatten(1)
+
+
+class Scores(nn.Module):
+    """A user's model that returns its scores as one tensor, or fails with a sentence."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        return scores(self.model, images)
 
 
 def _right(model: nn.Module, images: Tensor) -> tuple[Tensor, torch.dtype]:

@@ -74,7 +74,9 @@ class ModelGraph:
 
 def never_negative(layer: Layer, layers: dict[str, Layer]) -> bool:
     """Whether a layer's output is never negative."""
-    if layer.op == "input" or layer.relu:
+    if layer.op == "input":
+        return layer.signed_out is not True
+    if layer.relu:
         return True
     if layer.function:
         return layer.signed_out is False

@@ -31,6 +31,7 @@ class Reader:
     program: Any  # of torch.export
     shape: Shape  # of the image
     handlers: dict[str, Handler]
+    signed: bool = False  # whether images have values below zero
     layers: dict[str, Layer] = field(default_factory=dict)
     parameters: dict[str, Parameters] = field(default_factory=dict)
     gains: dict[str, Gains] = field(default_factory=dict)
@@ -69,7 +70,8 @@ class Reader:
                 images.append(node)
         if len(images) != 1:
             raise InputError(f"must take one input, the image, not {len(images)}", field="model")
-        self.layers["input"] = Layer(name="input", op="input", inputs=(), in_shape=self.shape, out_shape=self.shape)
+        self.layers["input"] = Layer(name="input", op="input", inputs=(), in_shape=self.shape, out_shape=self.shape,
+                                     signed_out=True if self.signed else None)
         self.values[images[0]] = Value("input", math.prod(self.shape), (1, *self.shape))
 
     def finish(self) -> ModelGraph:

@@ -20,7 +20,8 @@ from xbarch.errors import InputError
 from xbarch.specs.text import brief
 
 
-def trace_model(model: nn.Module, shape: Shape, images: Tensor | None = None) -> ModelGraph:
+def trace_model(model: nn.Module, shape: Shape, images: Tensor | None = None,
+                signed: bool = False) -> ModelGraph:
     """The layer graph of `model` for images of `shape` (channels, height, width), which computes what the model does.
 
     Batch norm is attached to its convolution or linear layer, ReLU becomes a flag of the layer before it,
@@ -28,6 +29,7 @@ def trace_model(model: nn.Module, shape: Shape, images: Tensor | None = None) ->
 
     Args:
         images: a few real ones [n, C, H, W], on which graph and model must agree beside random ones.
+        signed: whether images have values below zero.
 
     Raises:
         InputError: the model cannot be exported, uses an operation that crossbar accelerators do not run, or computes
@@ -36,7 +38,7 @@ def trace_model(model: nn.Module, shape: Shape, images: Tensor | None = None) ->
     example = prepare(model, shape)
     with guarded(f"cannot be exported for images of {shape}"), quiet(), torch.no_grad():
         program: Any = torch.export.export(model, (example,)).run_decompositions({})
-    reader = Reader(program, shape, HANDLERS)
+    reader = Reader(program, shape, HANDLERS, signed)
     try:
         graph = reader.read()
     except InputError:

@@ -58,6 +58,7 @@ class Node(nn.Module):
     mask: Tensor
     ties: NDArray[np.int64] | None = None  # weights of one number stay equal; -1: free (`Projection.ties`)
     given: Given | None = None  # what a checkpoint says of the weight beyond its values
+    weight_source = ""  # the model's name of the weight
 
     def __init__(self, layer: Layer, parameters: Parameters | None, out: Quantizer | Image | None, spec: Quantization,
                  source: Callable[[], Tensor]) -> None:
@@ -170,28 +171,34 @@ class Node(nn.Module):
 
 
 class Image(nn.Module):
-    """Pixels in [0, 1] on 2**bits levels; the step is 1 / (2**bits - 1), in a chain 2**-bits."""
+    """Pixels on 2**bits levels: of [0, 1] with the step 1 / (2**bits - 1), in a chain 2**-bits; of another span with
+    the step that reaches its ends, and a sign where it has values below zero."""
 
-    def __init__(self, bits: int, chain: bool) -> None:
+    def __init__(self, bits: int, chain: bool, span: tuple[float, float] = (0.0, 1.0)) -> None:
         super().__init__()
-        self.top = (1 << bits) - 1
-        self.step = torch.tensor(1 / (self.top + chain))
+        self.signed = span[0] < 0
+        self.top, self.plain = (1 << bits - self.signed) - 1, span == (0.0, 1.0)
+        self.step = torch.tensor(max(-span[0], span[1]) / (self.top + chain))
 
     def forward(self, x: Tensor) -> Tensor:
-        return rounded(x * self.top) * self.step.to(x.dtype)
+        if self.plain:
+            return rounded(x * self.top) * self.step.to(x.dtype)
+        step = self.step.to(x.dtype)
+        return rounded(x / step).clamp(-self.top if self.signed else 0, self.top) * step
 
 
 class Network(nn.Module):
-    """Executes the graph of a model. Quantizers: unsigned (PACT) where values are never negative, as after ReLU, else
-    signed; none after the last layer.
+    """Executes the graph of a model on images whose values lie within `span`. Quantizers: unsigned (PACT) where values
+    are never negative, as after ReLU, else signed; none after the last layer.
 
     Raises:
         InputError: a chain of powers of two, and a layer that needs more than additions and shifts.
     """
 
-    def __init__(self, graph: ModelGraph, spec: Quantization) -> None:
+    def __init__(self, graph: ModelGraph, spec: Quantization, span: tuple[float, float] = (0.0, 1.0)) -> None:
         super().__init__()
-        self.spec, self.layers = spec, _sized(graph, spec)
+        self.spec, self.layers, self.span = spec, _sized(graph, spec), span
+        self.closing = graph.closing
         self.shapes = {la.name: la.out_shape for la in self.layers}
         used = {name for la in self.layers for name in la.inputs}
         self.nodes = nn.ModuleDict()
@@ -207,7 +214,7 @@ class Network(nn.Module):
     def _out(self, layer: Layer, used: bool, limit: float) -> Quantizer | Image | None:
         chain = self.spec.chain == "power_of_two"
         if layer.op == "input":
-            return Image(self.spec.image_bits, chain)
+            return Image(self.spec.image_bits, chain, self.span)
         if layer.op == "maxpool" or layer.op in VIEWS or not (used or layer.function):
             return None
         if layer.positive:
@@ -306,7 +313,7 @@ def _sized(graph: ModelGraph, spec: Quantization) -> tuple[Layer, ...]:
 
 def _sign(layer: Layer, positive: bool) -> bool | None:
     """`Layer.signed_out`, where it is not as for a layer of its kind."""
-    if layer.function:
+    if layer.function or layer.op == "input":
         return layer.signed_out
     if layer.op in ("mul", "concat", "avgpool") and not layer.relu:
         return None if layer.op == "avgpool" and positive else not positive

@@ -31,19 +31,34 @@ def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Netwo
     if recipe.checkpoint is not None:
         prepare(model, parts.shape)
         given |= restore(model, recipe.checkpoint)
-    graph = trace_model(model, parts.shape, parts.test[slice(0, _IMAGES)][0])
+    graph = trace_model(model, parts.shape, parts.test[slice(0, _IMAGES)][0], parts.span[0] < 0)
     for name in (la.name for la in graph.layers):
         if not all(bool(t.isfinite().all()) for t in graph.tensors(name)):
             raise InputError(f"layer {name} has weights that are not finite numbers (NaN or infinite)",
                              file=recipe.checkpoint, field="" if recipe.checkpoint else "model")
     _check_scores(graph.layers[-1].out_shape, parts.classes)
-    network = Network(graph, recipe.quantization)
+    network = Network(graph, recipe.quantization, parts.span)
     stored = model.state_dict()
     for node in network.compute_nodes():
-        source = graph.parameters[node.layer.name].source
+        source = node.weight_source = graph.parameters[node.layer.name].source
         if source in given:
             node.given = _as_used(given[source], stored[source], node.weight)
     return network
+
+
+def refuse_shared(network: Network) -> None:
+    """Refuse to train a module that is called more than once: its calls are layers of their own, with weights of their
+    own, which training would pull apart.
+
+    Raises:
+        InputError: the layers.
+    """
+    first: dict[str, str] = {}
+    for node in network.compute_nodes():
+        if node.weight_source and (other := first.setdefault(node.weight_source, node.layer.name)) != node.layer.name:
+            raise InputError(f"layers {other} and {node.layer.name} are two calls of one module; training would pull "
+                             "their weights apart, so give each call a module of its own, or import trained weights",
+                             field="model")
 
 
 def _as_used(given: Given, stored: Tensor, weight: Tensor) -> Given | None:
