@@ -36,7 +36,7 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
     total = sum(f.windows for f in graph.flows) * graph.images
     advance = _compiled() if compiled else loop.run
     for ahead in (True, False) if sink is None else (False,):
-        memory = None  # of the attempt before
+        memory: Any = None  # gives back that of the attempt before
         memory = _laid(tables(graph, ahead, sink is not None), plain=not compiled)
         watched = graph.images >= FEWEST and sink is None and not memory[k.FREELY]
         repetition = Repetition(graph, memory) if watched else None
