@@ -76,6 +76,19 @@ def test_copies_read_once_each(tmp_path):
     assert actions(run)["edram_access"] - 36 == 4 * 18 + 2 * 12
 
 
+@pytest.mark.parametrize(("flow", "read"), [("once", 2 * 4 * 6), ("new", 2 * (8 + 4 * 10 + 6))])
+def test_a_copy_that_owns_a_stripe_reads_its_columns(tmp_path, flow, read):
+    """Two stripes of three columns and one beside each: with `once` every pixel of four columns. With `new` a row of
+    windows brings three columns of three pixels (two at edges) and, where it begins, the one pixel of the next column
+    that the end of the row before did not have; the first row brings two columns whole."""
+    file = machine(tmp_path, f"input: {flow}, registers: 64 KB")
+    runs = [execute(file, conv(filters=1), "crossbars:2", replication="stripes", engine=engine)
+            for engine in ("simpy", "fast")]
+    assert runs[0].plan.copies["conv"] == 2
+    assert actions(runs[0])["edram_access"] - 36 == actions(runs[1])["edram_access"] - 36 == read
+    assert all(np.array_equal(a, b) for a, b in zip(runs[0].trace.done, runs[1].trace.done, strict=True))
+
+
 @pytest.mark.parametrize("flow", ["new", "once"])
 def test_registers_that_are_too_small(tmp_path, flow):
     """A window of 3 x 3 pixels of 32 bytes, 288 B; two rows and three pixels, 480 B."""
