@@ -6,7 +6,9 @@ import pytest
 from rigs import single
 
 import xbarch
+from xbarch.cli.catalog import tree
 from xbarch.errors import CapacityError, InputError
+from xbarch.render.diagram import diagram
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.workload.graph import Layer, Workload
@@ -136,6 +138,15 @@ def test_a_stack_needs_wider_converters(tmp_path):
         xbarch.verify(machine(tmp_path, "stack: 4"), "vgg7_pruned", datapath="dense")
     with pytest.raises(InputError, match="must divide the 8 crossbars of an IMA, not 3"):
         load(machine(tmp_path, "stack: 3"), Architecture)
+
+
+def test_how_data_move_is_said(tmp_path):
+    file = machine(tmp_path, "input: once, registers: 4 KB, drive: ima, stack: 2")
+    said = tree(file)["dataflow"]
+    assert said == ["a copy brings in every input once", "4 KB of registers in a tile keep inputs",
+                    "an IMA drives an input once for all its crossbars",
+                    "2 crossbars above one another are sensed together"]
+    assert said[0] in diagram(load(file, Architecture))
 
 
 READ, WRITE = "energy: 10 pJ, action: edram_read", "energy: 25 pJ, action: edram_write"
