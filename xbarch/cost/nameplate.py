@@ -131,7 +131,8 @@ def _filled(a: Architecture, weight_bits: int, input_bits: int) -> _Filled:
     x = a.crossbar
     if a.datapath is None:
         unit, work = _set(a, weight_bits, input_bits), full(a, input_bits)
-        return _Filled(unit, work, x.rows * (x.columns // ceil(weight_bits / x.cell_bits)), int(occupied(unit, work)[0]))
+        weights = x.rows * (x.columns // ceil(weight_bits / x.cell_bits))
+        return _Filled(unit, work, weights, int(occupied(unit, work)[0]))
     top = 2 ** (weight_bits - 1) - 1
     drawn = np.random.default_rng(0).integers(-top, top + 1, (x.columns, x.rows, 1, 1)).astype(np.int16)
     layer = replace(_layer(a, weight_bits, input_bits, x.columns), weights=lambda: drawn)
