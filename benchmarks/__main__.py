@@ -11,12 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import checks, commands, growth, packing, page, peers, pipelined, rates, sweeps
+from benchmarks import checks, commands, growth, packing, page, peers, pipelined, rates, scale, sweeps
 from benchmarks.spent import ROOT, reference
 from xbarch.errors import InputError
 from xbarch.support.files import writable
 
 PARTS: dict[str, Any] = {"rates": rates, "commands": commands, "pipelined": pipelined, "growth": growth,
+                         "scale": scale,
                          "checks": checks, "sweeps": sweeps, "packing": packing, "peers": peers}
 
 

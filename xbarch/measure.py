@@ -34,4 +34,6 @@ def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | W
     asked = request.changed(accuracy=(request.accuracy or defaults.TESTED) if images is None else images)
     setup = prepare(asked)
     assert asked.accuracy is not None
+    with setup.blamed():
+        setup.machine.refuse_stacked()
     return measure(setup.network, setup.path, setup.machine, pack_network(setup), asked.accuracy, progress)

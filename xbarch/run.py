@@ -154,6 +154,8 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     """
     setup = prepare(to_request(arch, workload, choices))
     refuse_impossible(setup.network, setup.machine, setup.path)
+    with setup.blamed():
+        setup.machine.refuse_stacked()
     from xbarch.functional.execute import verify as functional_verify
 
     packed, layers = pack_network(setup), setup.network.compute_layers
@@ -302,6 +304,8 @@ def _accuracy(setup: Setup, packed: Mapping[str, Packed]) -> Measured | None:
     """Measure the accuracy on this machine, if the request asks for it."""
     if setup.request.accuracy is None:
         return None
+    with setup.blamed():
+        setup.machine.refuse_stacked()
     from xbarch.result.accuracy import measure
 
     return measure(setup.network, setup.path, setup.machine, packed, setup.request.accuracy).part
@@ -348,7 +352,7 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     machine, request = setup.machine, setup.request
     planned = _planned(setup, network, packed)
     if request.mode != "pipelined":
-        barriers.require_room(planned, network, lambda tile: machine.at(tile).architecture.buffer.size,
+        barriers.require_room(planned, network, lambda tile: machine.at(tile).holds,
                               request.images if request.mode == "batch" else 1)
     plain = _compiled(setup, network, packed, planned, leaving, request.images)
     graph = apply_mode(plain, request.mode)

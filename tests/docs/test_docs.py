@@ -26,6 +26,7 @@ from xbarch.result.result import Result
 from xbarch.result.schema import Accuracy, Measured
 from xbarch.sim.modes import MODES
 from xbarch.specs.architecture import Architecture
+from xbarch.specs.pipeline import SPLIT
 from xbarch.specs.recipe import Recipe
 from xbarch.specs.sweep import FIGURES, Sweep
 from xbarch.workload.store import Manifest
@@ -250,7 +251,7 @@ def test_actions_are_documented(result):
     machine = {c.action for c in xbarch_architecture().components.values()} - {None}
     assert {"demux", "gather", "skip"} <= own
     named = set(rows(section("Results").partition("### Actions")[2]))
-    assert named == set(result["counts.actions"]) | own | machine | GLOBAL_BUFFER.keys()
+    assert named == set(result["counts.actions"]) | own | machine | GLOBAL_BUFFER.keys() | {*SPLIT.values()}
     assert own <= elsewhere(xbarch_architecture()).keys()
 
 

@@ -81,7 +81,7 @@ def test_the_slowest_of_two_units_sets_the_time(tmp_path):
 @pytest.mark.parametrize(("action", "more", "says"), [
     ("footle", "", "components.ladder.action: nothing emits 'footle'; the actions here are edram_access, "),
     ("convertion", "", "did you mean 'conversion'?"),
-    ("edram_write", "", "nothing emits 'edram_write'"),
+    ("edram_fetch", "", "nothing emits 'edram_fetch'"),
     ("sample", "covers: [footle],", "components.ladder.covers: nothing emits 'footle'"),
     ("global_access", "", "nothing emits 'global_access' (global_access takes a global_buffer)"),
 ])
@@ -142,7 +142,7 @@ def test_what_a_machine_emits_is_paid_by_what_it_shows(name):
 @pytest.mark.parametrize("unit", sorted(registry.sensing()))
 def test_sensing_units_declare_what_they_count(unit):
     a = load("isaac_like", Architecture, [f"crossbar.sensing.unit={unit}"])
-    made = sensed(a.crossbar, 0)
+    made = sensed(a, slot=0)
     assert set(checked.actions(made, full(a, 8))) == set(made.emits)
 
 

@@ -19,27 +19,28 @@ def found(*makers):
     return tallies
 
 
-def holds(tallies, share, worst):
-    """At most that share of cases is worse by more than 1 %, none by more than `worst`; no interval is."""
+def holds(tallies, share):
+    """At most that share of cases is worse by more than 1 %, none by more than 20 %; no exact interval is worse."""
     for figure in (FIRST, MAKESPAN):
         whole = tallies.over(figure)
         assert whole.worse <= share * whole.cases, whole
-        assert whole.worst <= worst, whole
+        assert whole.worst <= 1.2, whole
     assert tallies.over(INTERVAL).worst <= 1.01
 
 
 def test_a_few_machines():
-    holds(found(cases(6)), 0.05, 1.25)
+    holds(found(cases(6)), 0.05)
 
 
 @pytest.mark.full
 def test_some_machines():
-    holds(found(cases(40, start=100)), 0.03, 1.25)
+    holds(found(cases(40, start=100)), 0.03)
 
 
 @pytest.mark.long
 def test_many_machines_and_all_that_ship():
-    """Random machines and networks, and the bundled architectures."""
-    tallies = found(cases(400, start=1000), shipped())
-    holds(tallies, 0.03, 1.25)
-    assert tallies.tallies["2 images", FIRST].worse <= 0.02 * 400
+    """Random machines and networks, and the bundled architectures; of first come, first served 7 % were worse."""
+    tallies = found(cases(400), shipped())
+    holds(tallies, 0.02)
+    second = tallies.tallies["2 images", FIRST]
+    assert second.worse <= 0.05 * second.cases and second.worst <= 1.1

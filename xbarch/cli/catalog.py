@@ -12,7 +12,7 @@ from xbarch.cost.pricing import reprice
 from xbarch.machine.build import buildable
 from xbarch.machine.payers import elsewhere, emitters, payers
 from xbarch.plugins import kinds, registry
-from xbarch.render.diagram import shared, spoken
+from xbarch.render.diagram import moves, shared, spoken
 from xbarch.specs.architecture import Architecture, Served
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.study import Study
@@ -134,7 +134,7 @@ def tree(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
                       for kind, part in parts.items() if kind},
             "components": rows, "actions": [row for kind, part in parts.items() for row in _actions(part, kind)],
             "datapath": a.datapath and a.datapath.model_dump(),
-            "units": dict(_units(a)),
+            "units": dict(_units(a)), "dataflow": moves(a),
             "processes": {kind: _process(served) for kind, served in a.processes.items()},
             "nameplate": {
         "tile power (mW)": 1000 * n.tile_power_w, "tile area (mm²)": n.tile_area_mm2, "chip power (W)": n.power_w,

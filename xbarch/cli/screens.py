@@ -88,6 +88,8 @@ def _show_tree(console: Console, tree: Mapping[str, Any]) -> None:
     components = [(named(r), r["level"], r["action"], r["count"], r["instances"], f"{r['area_mm2']:.5g}",
                    f"{r['power_mw']:.5g}", numbers.energy(r["energy_aj"]) if r["energy_aj"] else "") for r in rows]
     parts = [("Components run by a unit process", list(tree["processes"].items()))] if tree["processes"] else []
+    if tree["dataflow"]:
+        parts.insert(0, ("Data movement", [(line, "") for line in tree["dataflow"]]))
     if tree["units"]:
         parts.insert(0, ("Shared units: one of", list(tree["units"].items())))
     if path := tree["datapath"]:

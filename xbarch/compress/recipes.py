@@ -15,7 +15,7 @@ from xbarch.specs.load import Document, document, validate
 from xbarch.specs.recipe import Data, Pruning, Recipe
 from xbarch.specs.text import brief
 from xbarch.support import files
-from xbarch.support.files import is_folder, writable
+from xbarch.support.files import is_file, is_folder, writable
 from xbarch.workload.find import recipe
 from xbarch.workload.names import check_name
 from xbarch.workload.store import MANIFEST, TENSORS
@@ -90,6 +90,10 @@ def _job(job: Job) -> Job:
 
 def _check_images(data: Data, place: Path) -> None:
     """The files or folders that `xbarch.compress.training.data` will read must be there."""
+    if data.name == "arrays":
+        if not is_file(place):
+            raise InputError(f"no such file: {brief(place, 80)}", field="data.path")
+        return
     if not is_folder(place):
         raise InputError(f"no such folder: {brief(place, 80)}", field="data.path")
     try:
@@ -98,9 +102,11 @@ def _check_images(data: Data, place: Path) -> None:
                 if not any((place / f"{name}{end}").is_file() for end in ("", ".bin")):
                     raise InputError(f"must hold CIFAR-10's python or binary files; {brief(place, 80)} has neither "
                                      f"{name} nor {name}.bin", field="data.path")
+        if data.name != "folder":
             return
-        train, test = ([p.name for p in (place / part).iterdir() if p.is_dir()] if (place / part).is_dir() else []
-                       for part in ("train", "test"))
+        last = "test" if (place / "test").is_dir() else "val"
+        train, test = ([p.name for p in (place / part).iterdir() if p.is_dir() and p.name[0] != "."]
+                       if (place / part).is_dir() else [] for part in ("train", last))
     except OSError as error:
         raise InputError(f"{brief(place, 80)} cannot be read: {error.strerror}", field="data.path") from None
     if len(train) < 2 or not set(train) & set(test):

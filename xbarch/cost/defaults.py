@@ -13,7 +13,8 @@ from xbarch.specs.architecture import Component
 MODELS = {
     "cell_read": "array", "row_drive": "driver", "sample": "sample_hold", "conversion": "murmann_fit",
     "shift_add": "shift_add", "ir_access": "input_register", "or_access": "output_register",
-    "tile_or_access": "tile_register", "edram_access": "cacti_sram_hp", "global_access": "global_sram",
+    "tile_or_access": "tile_register", "edram_access": "cacti_sram_hp", "edram_read": "cacti_sram_hp",
+    "edram_write": "cacti_sram_hp", "global_access": "global_sram",
     "bus_transfer": "bus", "flit_hop": "router",
     "activation": "activation", "pool": "activation", "merge_add": "adder", "requantize": "multiplier",
 }

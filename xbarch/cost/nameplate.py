@@ -89,19 +89,23 @@ def full_power(architecture: Architecture, component: Component) -> int | None:
 def _full_rate(a: Architecture, action: str) -> Fraction | None:
     """How often (per ps) a chip does an action at full activity, where the machine says so: crossbars read without a
     pause, an access to every memory and register in each `buffer.access` (ISAAC, ISCA 2016, Table I, has its registers
-    at the rate of its eDRAM), buses at their bandwidth, a flit per clock in every tile's router."""
+    at the rate of its eDRAM; without a buffer, of its bus), as many reads as writes, buses at their bandwidth, a flit
+    per clock in every tile's router."""
     tiles, work = a.hierarchy.tiles, full(a, a.precision.input_bits)
     imas, shared = tiles * a.hierarchy.imas_per_tile, a.global_buffer
-    rates = {"edram_access": Fraction(tiles * a.buffer.ports, a.buffer.access),
-             "tile_or_access": Fraction(tiles, a.buffer.access),
-             "ir_access": Fraction(imas, a.buffer.access), "or_access": Fraction(imas, a.buffer.access),
+    b = a.buffer
+    each = Fraction(1, b.access) if b else Fraction(a.bus.bandwidth, a.bus.wires * 10**12)  # of a register
+    port = Fraction(tiles * b.ports, b.access) if b else Fraction(0)
+    rates = {"edram_access": port, "edram_read": port / 2, "edram_write": port / 2, "tile_or_access": tiles * each,
+             "ir_access": imas * each, "or_access": imas * each,
              "global_access": Fraction(shared.ports, shared.access) if shared else None,
              "bus_transfer": Fraction(tiles * a.bus.bandwidth, a.bus.wires * 10**12),
              "flit_hop": Fraction(tiles * a.network.planes * a.network.clock, 10**12)}
     if action in rates:
         return rates[action]
-    unit = adjusted(sensed(a.crossbar, a.pipeline.slot), a.precision.weight_bits, a.precision.input_bits)
-    counts = {"row_drive": work.reads * work.rows, "cell_read": work.reads * work.cells, **actions(unit, work)}
+    unit = adjusted(sensed(a), a.precision.weight_bits, a.precision.input_bits)
+    counts = {"row_drive": work.reads * work.rows, "cell_read": work.reads * work.cells,
+              **{name: -(-count // a.stack) for name, count in actions(unit, work).items()}}
     if action not in counts:
         return None
     return Fraction(int(counts[action].sum()) * a.crossbars, window(a, a.precision.weight_bits, a.precision.input_bits))
@@ -110,7 +114,7 @@ def _full_rate(a: Architecture, action: str) -> Fraction | None:
 def window(architecture: Architecture, weight_bits: int, input_bits: int) -> int:
     """Time (ps) a full array takes for a window of weights and inputs of so many bits, operation unit by operation unit
     where it is read so."""
-    unit = sensed(architecture.crossbar, architecture.pipeline.slot)
+    unit = sensed(architecture)
     return int(occupied(adjusted(unit, weight_bits, input_bits), full(architecture, input_bits))[0])
 
 

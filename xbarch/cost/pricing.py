@@ -18,6 +18,7 @@ from xbarch.parts.scaling.point import PATHS, differing
 from xbarch.plugins import checked, guard, registry
 from xbarch.specs.architecture import Architecture, Component, Scaled
 from xbarch.specs.explain import explain
+from xbarch.specs.pipeline import SPLIT
 from xbarch.specs.text import brief, dotted
 
 _MOST = 10**21  # of every figure, as of an energy in a spec
@@ -40,6 +41,7 @@ def reprice(architecture: Architecture, written: Architecture | None = None) -> 
         InputError: no such model, an option it does not take, what is built is beyond a converter model that the
             component names, or a component's count contradicts the hierarchy.
     """
+    _refuse_node_model(architecture)
     a, base = _settled(architecture), architecture if written is None else written
     at = point(a)
     known = {"": at if written is None else point(_settled(base))}
@@ -57,19 +59,19 @@ def reprice(architecture: Architecture, written: Architecture | None = None) -> 
 def point(a: Architecture) -> Point:
     """What the prices of an architecture's components can depend on."""
     x, h, options = a.crossbar, a.hierarchy, a.network.options
-    s, tiles = a.global_buffer, options.get("concentration", 1)
+    b, s, tiles = a.buffer, a.global_buffer, options.get("concentration", 1)
     phases = -(-a.precision.input_bits // x.dac_bits)
     return Point(
         rows=x.rows, columns=x.columns, arrays=2 if x.subtraction == "analog" else 1, cell_bits=x.cell_bits,
         dac_bits=x.dac_bits, adc_bits=x.adc_bits, adcs=Fraction(x.adcs_per_crossbar), conversion=x.conversion,
         cadence=Fraction(window(a, a.precision.weight_bits, a.precision.input_bits), phases),
         crossbars=h.crossbars_per_ima, imas=h.imas_per_tile, weight_bits=a.precision.weight_bits,
-        input_bits=a.precision.input_bits, buffer=a.buffer.size, access_bits=a.buffer.access_bits,
-        access=a.buffer.access, ports=a.buffer.ports, wires=a.bus.wires,
+        input_bits=a.precision.input_bits, buffer=b.size if b else a.registers, access_bits=a.word,
+        access=b.access if b else 1, ports=b.ports if b else 1, wires=a.bus.wires,
         shared=(s.size, s.access_bits, s.access, s.ports) if s else (0, 0, 0, 0), planes=a.network.planes,
         bandwidth=a.bus.bandwidth, link_bits=a.network.link_bits, clock=a.network.clock,
         queue=a.network.queue or 0, off_chip=a.off_chip.bandwidth,
-        concentration=tiles if isinstance(tiles, int) and tiles > 0 else 1, node=a.node or 0)
+        concentration=tiles if isinstance(tiles, int) and tiles > 0 else 1, node=a.built_node)
 
 
 def _settled(a: Architecture) -> Architecture:
@@ -133,10 +135,11 @@ def _refuse_count(name: str, c: Component, of: Point) -> None:
 def _unlike(a: Architecture, component: Component, kind: str) -> str:
     """Why a scaling model of this kind cannot apply to the component: what it applies to; empty if it can."""
     if kind == "adc":
-        done = {"conversion", *checked.actions(registry.sensed(a.crossbar, a.pipeline.slot), full(a, 1))}
+        done = {"conversion", *checked.actions(registry.sensed(a), full(a, 1))}
         of = bool(done & {component.action, *component.covers})
         return "" if of else f"a component with an action of the sensing unit: {', '.join(sorted(done))}"
-    memory = component.constant or any(str(x).endswith("_access") for x in (component.action, *component.covers))
+    memory = component.constant or any(
+        str(x).endswith("_access") or x in SPLIT.values() for x in (component.action, *component.covers))
     return "a component that is a memory: its action is an access (..._access), or its power constant" \
         if kind == "buffer" and not memory else ""
 
@@ -144,10 +147,10 @@ def _unlike(a: Architecture, component: Component, kind: str) -> str:
 def _reprice(a: Architecture, name: str, c: Component, of: Point, at: Point) -> Component:
     """One component at what is built; every figure rounded once."""
     field, differs = f"components.{name}.scaling", differing(of, at)
-    left = differs & matters(c) if differs else differs
+    left = differs & (matters(c) | {"node"}) if differs else differs
     if c.scaling is None and not left:
         return c.model_copy(update={"of": {}}) if c.of else c
-    models = _models(a, c, field)
+    models = _models(a, c, field, "node" in differs)
     price = Price(energy=c.energy_aj, area=c.area, power=c.power or 0, leakage=c.leakage, per=c.per or 0,
                   count=Fraction(c.count))
     for model, own in models:
@@ -163,11 +166,13 @@ def _reprice(a: Architecture, name: str, c: Component, of: Point, at: Point) -> 
         "area": figures["area"], "power": c.power and figures["power"], "leakage": figures["leakage"], "scaling": None,
         "count": str(Fraction(price.count)), "energy": None if c.constant else figures["energy"],
         "bits": c.bits and at.adc_bits, "per": None if c.per is None else max(1, figures["per"]),
-        "of": {PATHS[each]: c.of.get(PATHS[each], _shown(getattr(of, each))) for each in sorted(left & PATHS.keys())}})
+        "of": {PATHS[each]: (f"{of.node} nm" if of.node else "not stated") if each == "node" else
+               c.of.get(PATHS[each], _shown(getattr(of, each))) for each in sorted(left & PATHS.keys())}})
 
 
-def _models(a: Architecture, c: Component, field: str) -> list[tuple[Scaling[Any], bool]]:
-    """The models that a component follows, and whether it names them itself."""
+def _models(a: Architecture, c: Component, field: str, elsewhere: bool) -> list[tuple[Scaling[Any], bool]]:
+    """The models that a component follows, and whether it names them itself. elsewhere: its price is of another
+    node."""
     found = []
     if c.scaling is not None:
         model = registry.scaled(c.scaling, field)
@@ -177,7 +182,16 @@ def _models(a: Architecture, c: Component, field: str) -> list[tuple[Scaling[Any
         found.append((model, True))
     if not found or found[0][0].kind == "node":
         found.append((registry.scaled(Scaled(model=model_of(c)), field), False))
+    if elsewhere and a.node_model is not None and not any("node" in model.follows for model, _ in found):
+        found.append((registry.scaled(a.node_model, "node_model"), False))
     return found
+
+
+def _refuse_node_model(a: Architecture) -> None:
+    """Refuse a machine's node model that is none."""
+    if a.node_model is not None and (kind := registry.scaled(a.node_model, "node_model").kind) != "node":
+        raise InputError(f"must be a scaling model of kind node, not {a.node_model.model} of kind {kind}",
+                         field="node_model")
 
 
 def _scaled(model: Scaling[Any], written: Price, of: Point, at: Point) -> Price:

@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import ceil
+from typing import Any
 
 import numpy as np
 
+from xbarch.errors import InputError
 from xbarch.machine.machine import Machine
 from xbarch.machine.passage import Passage
 from xbarch.machine.units import Count
@@ -16,6 +18,7 @@ from xbarch.mapping.network import Hop, Link, label
 from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
+from xbarch.mapping.reuse import brought
 from xbarch.mapping.traffic import Way, Ways, ways
 from xbarch.sim.graph import Deal, Edge, Flow, Pool, Server, Stage, StageGraph
 from xbarch.specs import pipeline
@@ -49,7 +52,13 @@ class Compiler:
     pools: list[Pool] = field(default_factory=list)
     rooms: dict[str, int] = field(default_factory=dict)
     over: dict[Link, int] = field(default_factory=dict)  # link -> its server
-    acted: dict[tuple[str, int, int], tuple[tuple[str, Count], ...]] = field(default_factory=dict)  # part -> actions
+    moved: dict[tuple[Any, ...], tuple[Count, Count, tuple[tuple[str, Count], ...]]] = field(default_factory=dict)
+    """(layer, stage, first crossbar, end, place in an IMA) -> (time, latency, actions) of bringing inputs"""
+    reused: dict[tuple[str, bytes], tuple[Ints, int]] = field(default_factory=dict)  # layer, inputs -> see `brought`
+    kept: dict[int, dict[int, int]] = field(default_factory=dict)
+    """tile -> place of a part's first crossbar -> bits of inputs that the registers keep for it"""
+    acted: dict[tuple[str, int, int, int], tuple[tuple[str, Count], ...]] = field(default_factory=dict)
+    """(layer, first crossbar, end, place in an IMA) -> actions of a part"""
     busy: dict[tuple[str, int, int], tuple[Count, Count]] = field(default_factory=dict)  # part -> (time, latency)
     takes: dict[tuple[tuple[Link, ...], int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
     """(links, flits) -> (queue, flits that a packet takes of it)"""
@@ -130,11 +139,13 @@ class Compiler:
 
     def actions(self, packed: Packed, part: Part) -> tuple[tuple[str, Count], ...]:
         """Return the actions of a part's crossbars for one window; the same for all copies."""
-        key = packed.layer.name, part.start, part.stop
+        m = self.machine.of(packed.layer.name)
+        place = part.slot % m.crossbars_per_ima if m.stack > 1 or m.architecture.drives_imas else 0
+        key = packed.layer.name, part.start, part.stop, place
         if key not in self.acted:
             self.acted[key] = tuple(
                 (name, self.ordered(packed.layer, count) if isinstance(count, np.ndarray) else count)
-                for name, count in self.machine.of(key[0]).crossbar_actions(packed, part.start, part.stop))
+                for name, count in m.crossbar_actions(packed, part))
         return self.acted[key]
 
     def ordered(self, layer: Layer, values: Ints) -> Ints:
@@ -145,6 +156,37 @@ class Compiler:
             return values
         images = values.reshape(-1, layer.windows, *values.shape[1:])
         return np.ascontiguousarray(images[:, share.order].reshape(values.shape))
+
+    def brought(self, packed: Packed, start: int, stop: int) -> tuple[Ints, int]:
+        """Return how many inputs each window brings to crossbars [start, stop) of a copy that keeps inputs, and the
+        most that are kept at a time."""
+        layer, how = packed.layer, self.machine.of(packed.layer.name).keeps
+        assert how != "window"
+        inputs = packed.inputs(start, stop)
+        key = layer.name, inputs.tobytes()
+        if key not in self.reused:
+            share, owner = self.plan.shares.get(layer.name), np.arange(layer.windows) % self.plan.copies[layer.name]
+            if share is not None:
+                owner[share.order] = share.owner
+            counts, most = brought(layer, inputs, owner, how)
+            self.reused[key] = self.ordered(layer, counts), most
+        return self.reused[key]
+
+    def keep(self, packed: Packed, part: Part) -> None:
+        """Keep a part's inputs in the registers of its tile.
+
+        Raises:
+            InputError: they hold less than its windows and those of other parts need.
+        """
+        m, layer, here = self.machine.at(part.tile), packed.layer, self.kept.setdefault(part.tile, {})
+        if m.keeps == "window":
+            return
+        here[part.slot] = bits = self.brought(packed, part.start, part.stop)[1] * layer.input_bits
+        if sum(here.values()) > m.architecture.registers:
+            raise InputError(f"must hold {sum(here.values()) // 8:,} B or more for inputs to be brought in "
+                             f"{'once' if m.keeps == 'once' else 'where they are new'}, as tile {part.tile} keeps "
+                             f"{bits // 8:,} B of layer {layer.name}, not {m.architecture.registers // 8:,} B; or give "
+                             "dataflow.input: window", field="dataflow.registers")
 
     def span(self, part: Part) -> tuple[int, int, int, int]:
         """Return a part's first and last crossbar, the first one's place in the tile, and the crossbars per IMA."""

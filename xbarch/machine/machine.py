@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, prod
 
@@ -19,6 +20,7 @@ from xbarch.machine.variant import tile_area
 from xbarch.mapping.kinds import part
 from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed, dense_crossbars
+from xbarch.mapping.place import Part
 from xbarch.mapping.room import KindRoom, Pace, Room
 from xbarch.mapping.windows import running_sums
 from xbarch.parts.processes.base import UnitProcess
@@ -50,10 +52,10 @@ class Machine:
         self.slot, self.ahead = a.pipeline.slot, a.pipeline.ahead
         self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
         self.stages = Stages.of(a.pipeline)
-        self.sensing = sensed(a.crossbar, self.slot, bool(self.stages.has("convert")))
-        self.crossbars_per_ima = a.hierarchy.crossbars_per_ima
+        self.sensing = sensed(a, elsewhere=bool(self.stages.has("convert")))
+        self.crossbars_per_ima, self.stack = a.hierarchy.crossbars_per_ima, a.stack
         self.crossbars: int = sum(m.crossbars for m in self.kinds.values()) or a.crossbars * chips
-        self.edram_bits, self.bus_bits, self.flit_bits = a.buffer.access_bits, a.bus.wires, a.network.link_bits
+        self.edram_bits, self.bus_bits, self.flit_bits = a.word, a.bus.wires, a.network.link_bits
         self.router_latency, self.queue = a.network.router_latency, a.network.queue
         self.network = Network(wired(a.network, a.hierarchy.tiles))
         self.ideal = {kind for kind, part in (("edram", a.buffer), ("bus", a.bus), ("link", a.network),
@@ -61,13 +63,14 @@ class Machine:
                       if part is not None and part.ideal}
         self.processes: dict[str, UnitProcess] = {kind: self._process(kind) for kind in a.processes}
         self._rates: dict[str, Fraction] = {}  # ps an operation, of actions
-        self.units = {name: Shared.of(name, a, any(s.role == "convert" and s.unit == name for s in a.pipeline.stages))
-                      for name in a.units}
+        self.keeps = a.dataflow.input if a.dataflow else "window"
+        self.units = {name: Shared.of(name, a) for name in a.units}
         self._refuse_unconverted()
         self._firsts: list[int] = []  # number of each kind's first tile on a chip
         for name, machine in self.kinds.items():
             self._firsts.append(sum(m.architecture.hierarchy.tiles for m in self.each[:len(self._firsts)]))
             machine.kind, machine.network = name, self.network
+            machine.units = {name: replace(unit, tiles=self.network.tiles) for name, unit in machine.units.items()}
 
     # -- kinds of tile ------------------------------------------------------------------------------------
 
@@ -103,6 +106,16 @@ class Machine:
         if converts and "conversion" not in self.sensing.emits:
             raise InputError(f"{converts[0].unit} are converters, but the sensing unit {self.sensing.name} counts no "
                              "conversions; leave the stage convert out", field="pipeline.stages")
+
+    def refuse_stacked(self) -> None:
+        """Refuse to execute sums of crossbars above one another: crossbars are executed one by one.
+
+        Raises:
+            InputError: this machine adds such sums up before it senses them.
+        """
+        if self.stack > 1:
+            raise InputError(f"must be 1 where crossbars are executed (verify, accuracy), not {self.stack}: they are "
+                             "executed one by one", field="dataflow.stack")
 
     # -- times ------------------------------------------------------------------------------------------
 
@@ -148,6 +161,8 @@ class Machine:
     def edram_time(self, bits: Amount) -> Amount:
         """Return how long `bits` occupy a port of a tile's buffer."""
         buffer = self.architecture.buffer
+        if buffer is None:
+            return bits * 0
         return -(-(-(-bits // self.edram_bits) * buffer.access) // buffer.ports)
 
     def global_time(self, bits: int) -> int:
@@ -231,23 +246,41 @@ class Machine:
         """Return the bits of a partial sum, in whole bytes: weight and input bits plus the carries of all rows."""
         return ceil((layer.weight_bits + layer.input_bits + layer.rows.bit_length()) / 8) * 8
 
-    def crossbar_actions(self, packed: Packed, start: int, stop: int) -> tuple[tuple[str, Count], ...]:
-        """Return the actions of crossbars [start, stop) for one window, but those of stages of their own (row drives at
+    def crossbar_actions(self, packed: Packed, part: Part) -> tuple[tuple[str, Count], ...]:
+        """Return the actions of a part's crossbars for one window, but those of stages of their own (row drives at
         shared drivers, conversions at shared converters)."""
-        w, chosen = packed.work, slice(packed.entries[start], packed.entries[stop])
+        w, chosen = packed.work, slice(packed.entries[part.start], packed.entries[part.stop])
         reads, rows = w.reads[..., chosen], w.rows[chosen]
 
         def total(counts: Ints) -> Count:
             return plain(counts.sum(axis=-1))
 
-        sensed = tuple((name, total(counts[..., chosen])) for name, counts in packed.actions.items())
-        driven, read, registers = (total(reads * each) for each in (
-            rows, w.cells[chosen], -(-rows // self.edram_bits)))
-        own = tuple((name, int(counts[start:stop].sum())) for name, counts in w.extra.items())
-        found = (*sensed, ("row_drive", driven), ("cell_read", read), ("ir_access", registers),
-                 ("or_access", int(w.outputs[chosen].sum())), *own)
+        found = {action: total(self.sensed(packed, part, counts)) for action, counts in packed.actions.items()}
+        found |= {"row_drive": total(self.driven(packed, part)), "cell_read": total(reads * w.cells[chosen]),
+                  "ir_access": total(reads * -(-rows // self.edram_bits)),
+                  "or_access": total(self.sensed(packed, part, w.outputs))}
+        found |= {name: int(counts[part.start:part.stop].sum()) for name, counts in w.extra.items()}
         elsewhere = {ACTIONS[stage.role] for role in NEAR for stage in self.stages.has(role)}
-        return self.act(*((action, count) for action, count in found if action not in elsewhere))
+        return self.act(*((action, count) for action, count in found.items() if action not in elsewhere))
+
+    def sensed(self, packed: Packed, part: Part, counts: Ints) -> Ints:
+        """Return counts of entries of `work` that go with sensing, [..., crossbars of a part]: of crossbars above one
+        another once for all, at the first of them."""
+        return packed.stacked(packed.by_crossbar(part, counts), part, self.stack)
+
+    def driven(self, packed: Packed, part: Part) -> Ints:
+        """Return the word lines that are driven in a window, [..., crossbars of a part]; where an IMA has the drivers,
+        each of its inputs once for all its crossbars, at the first of them."""
+        counts = packed.by_crossbar(part, packed.work.reads, packed.work.rows)
+        if not self.architecture.drives_imas:
+            return counts
+        found = np.zeros_like(counts)
+        for start, stop in packed.imas(part.start, part.stop, part.slot, self.crossbars_per_ima):
+            mine, each = slice(start - part.start, stop - part.start), range(start, stop)
+            together = packed.drivers(start, stop)
+            apart = sum(packed.drivers(crossbar, crossbar + 1) for crossbar in each)
+            found[..., start - part.start] = -(-counts[..., mine].sum(axis=-1) * together // apart)
+        return found
 
     # -- room and cost ----------------------------------------------------------------------------------
 
@@ -265,18 +298,24 @@ class Machine:
         """Return the crossbars of one dense copy of the layers on each kind of tile."""
         return {m.kind: dense_crossbars(part(network, self.on, m.kind), m.geometry) for m in self.each}
 
+    @property
+    def holds(self) -> int:
+        """Bits of inputs that wait in a tile: in its buffer, or else in its registers."""
+        a = self.architecture
+        return a.buffer.size if a.buffer else a.registers
+
     def room(self, network: Workload | None = None) -> Room:
         """Return what a plan of the network may fill. Several kinds have the buffer of the smallest."""
         dense = self.dense(network) if network is not None and self.kinds else {}
         a, per_chip = self.architecture, self.network.tiles
         kinds = tuple(
-            KindRoom(m.tiles, m.architecture.crossbars_per_tile, m.architecture.buffer.size, self.ahead, kind=name,
+            KindRoom(m.tiles, m.architecture.crossbars_per_tile, m.holds, self.ahead, kind=name,
                      dense=dense.get(name, 0),
                      layers=frozenset(layer for layer, kind in self.on.items() if kind == name),
                      numbers=[chip * per_chip + first + tile for chip in range(self.chips)
                               for tile in range(m.architecture.hierarchy.tiles)])
             for (name, m), first in zip(self.kinds.items(), self._firsts, strict=True))
-        buffer = min((kind.buffer for kind in kinds), default=a.buffer.size)
+        buffer = min((kind.buffer for kind in kinds), default=self.holds)
         return Room(self.tiles, a.crossbars_per_tile, buffer, self.ahead, kinds)
 
     def areas(self, used: Mapping[str, int] | None = None) -> tuple[int, int, dict[str, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -59,6 +59,7 @@ class Passage:
     def near(self, part: Part) -> After:
         """Add a part's stages up to its sums; returns the last ones."""
         stages = self.compiler.machine.stages
+        self.compiler.keep(self.packed, part)
         does: dict[str, Callable[[pipeline.Stage, Part, After], After]] = {
             "read": self.bring, "transfer": self.bring, "drive": self.drive, "compute": self.compute,
             "convert": self.convert}
@@ -69,23 +70,32 @@ class Passage:
         return tuple(end for name in stages.ends for end in done[name])
 
     def bring(self, stage: pipeline.Stage, part: Part, after: After) -> After:
-        """Read a part's inputs from the tile's eDRAM, or transfer them once over its bus; the last transfer is into the
-        input registers of all IMAs."""
-        m = self.machine
-        bits = self.packed.drivers(part.start, part.stop) * self.layer.input_bits
-        action, count, time = m.moving(stage, bits)
-        actions: tuple[tuple[str, Count], ...] = ((action, count),)
-        if stage.called == m.stages.last_in:
-            registered = self.packed.registered(*self.compiler.span(part)) * self.layer.input_bits
-            actions = (*actions, ("ir_access", -(-registered // m.edram_bits)))
-        server = self.compiler.at(stage, "bus" if stage.role == "transfer" else "edram", part.tile)
-        return (self.add(stage.called, server, time, m.late(stage, time), after, actions=m.act(*actions)),)
+        """Read a part's inputs from the tile's eDRAM, or transfer them over its bus; the last transfer is into the
+        input registers of all IMAs, once in each that they drive."""
+        c, m = self.compiler, self.machine
+        key = (self.layer.name, stage.called, part.start, part.stop, part.slot % m.crossbars_per_ima)
+        if key not in c.moved:
+            action, count, time = m.moving(stage, self.bits([(part.start, part.stop)]))
+            actions: tuple[tuple[str, Count], ...] = ((action, count),)
+            if stage.called == m.stages.last_in:
+                actions = (*actions, ("ir_access", -(-self.bits(self.packed.imas(*c.span(part))) // m.edram_bits)))
+            c.moved[key] = time, m.late(stage, time), m.act(*actions)
+        time, latency, actions = c.moved[key]
+        server = c.at(stage, "bus" if stage.role == "transfer" else "edram", part.tile)
+        return (self.add(stage.called, server, time, latency, after, actions=actions),)
+
+    def bits(self, pieces: Iterable[tuple[int, int]]) -> Count:
+        """Bits that a window brings to crossbars [start, stop), each of these pieces for itself."""
+        c, how = self.compiler, self.machine.keeps
+        if how == "window":
+            return sum(self.packed.drivers(*piece) for piece in pieces) * self.layer.input_bits
+        return plain(np.sum([c.brought(self.packed, *piece)[0] for piece in pieces], axis=0)) * self.layer.input_bits
 
     def drive(self, stage: pipeline.Stage, part: Part, after: After) -> After:
         """Drive the word lines by drivers that crossbars share. The first read starts with its inputs; the last one
         when all are driven."""
-        w, unit, action = self.packed.work, self.unit(stage), self.machine.architecture.action(stage)
-        counts = self.by_crossbar(w.reads * w.rows)[..., part.start:part.stop]
+        m, unit = self.machine, self.unit(stage)
+        counts, action = self.ordered(m.driven(self.packed, part)), m.architecture.action(stage)
         assert unit.spec.time is not None
         ends = []
         for place, start, stop in unit.pieces(part):
@@ -112,13 +122,16 @@ class Passage:
     def convert(self, stage: pipeline.Stage, part: Part, after: After) -> After:
         """Convert the sums of a part at the converters that its crossbars share with others: done when the converters
         are, and not before the last read's sums are made and converted."""
-        unit, counts, timed = self.unit(stage), *self.conversions
+        unit, m = self.unit(stage), self.machine
+        counts, timed = (self.ordered(m.sensed(self.packed, part, each))
+                         for each in (self.packed.actions["conversion"], self.timed))
         ends, last = list[int](), list[Count]()
         for place, start, stop in unit.pieces(part):
-            time = unit.crossbars_time(timed[..., start:stop], self.packed.sensing.conversion)
+            mine = slice(start - part.start, stop - part.start)
+            time = unit.crossbars_time(timed[..., mine], self.packed.sensing.conversion)
             last.append(self.first(time))
             ends.append(self.add(stage.called, self.shared(unit, place, part), time, time + stage.latency, after,
-                                 actions=self.machine.act(("conversion", plain(counts[..., start:stop].sum(axis=-1))))))
+                                 actions=self.machine.act(("conversion", plain(counts[..., mine].sum(axis=-1))))))
         rest = self.compiler.times(self.packed, part)[0] - self.first_read(part) + latest(last) + stage.latency
         return (*ends, self.add("last_read", -1, 0, rest, after))
 
@@ -132,21 +145,22 @@ class Passage:
         return self.compiler.server(unit.name, place if unit.queues else own)
 
     @cached_property
-    def conversions(self) -> tuple[Ints, Ints]:
-        """Conversions of a window, [..., crossbars], and those that take time: that of a reference column is hidden."""
-        made, columns = self.packed.actions["conversion"], np.maximum(self.packed.work.columns, 1)
-        timed = made * np.minimum(columns, self.packed.sensing.array.columns) // columns
-        return self.by_crossbar(made), self.by_crossbar(timed)
+    def timed(self) -> Ints:
+        """Conversions that take time, of each entry of `work`: that of a reference column is hidden."""
+        columns, most = np.maximum(self.packed.work.columns, 1), self.packed.sensing.array.columns
+        found: Ints = self.packed.actions["conversion"] * np.minimum(columns, most) // columns
+        return found
 
-    def by_crossbar(self, counts: Ints) -> Ints:
-        """Counts of entries summed for each crossbar; those of every window in the order in which they are computed."""
-        found = self.packed.by_crossbar(counts)
-        return self.compiler.ordered(self.layer, found) if found.ndim > 1 else found
+    def ordered(self, counts: Ints) -> Ints:
+        """Counts of every window in the order in which windows are computed; others as they are."""
+        return self.compiler.ordered(self.layer, counts) if counts.ndim > 1 else counts
 
     @cached_property
     def reads(self) -> Count:
         """Reads of a window on the crossbar that has most, at least one."""
-        return plain(np.maximum(self.by_crossbar(self.packed.work.reads).max(axis=-1), 1))
+        whole = Part(0, 0, self.packed.crossbars, 0)
+        counts = self.ordered(self.packed.by_crossbar(whole, self.packed.work.reads))
+        return plain(np.maximum(counts.max(axis=-1), 1))
 
     def first(self, time: Count) -> Count:
         """The share of one read in the time for all reads of a window, rounded up."""

@@ -70,7 +70,7 @@ def emitters(a: Architecture, path: DataPath | None = None) -> dict[str, str]:
         for action in actions:
             found[action] = f"{found[action]}; {who}" if action in found else who
 
-    unit = sensed(a.crossbar, a.pipeline.slot)
+    unit = sensed(a)
     done = dict.fromkeys(unit.emits)
     with suppress(InputError):  # what a plugin does wrong is said of the layer with which it does it
         done |= dict.fromkeys(checked.actions(unit, full(a, a.precision.input_bits)))

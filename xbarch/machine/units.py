@@ -16,30 +16,32 @@ from xbarch.specs.architecture import Architecture
 from xbarch.specs.pipeline import SharedUnit
 
 Count = int | Ints
-Amount = TypeVar("Amount", int, Ints)
+Amount = TypeVar("Amount", int, Ints, Count)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
     """A shared unit of a machine.
 
-    served: crossbars that share one. parents: crossbars (of work that is counted by crossbar) or tiles that do.
-    together: so many work on a request side by side.
+    served: crossbars that share one. turns: of these, those that have a turn of their own: stacks of crossbars that are
+    sensed together, IMAs where these drive. together: so many work on a request side by side.
     """
 
     name: str
     spec: SharedUnit
     tiles: int
     served: int
+    turns: int
     together: int
 
     @classmethod
-    def of(cls, name: str, a: Architecture, converts: bool) -> Shared:
-        """The unit of that name. converts: whether it is of converters."""
-        spec = a.units[name]
-        together = int(a.converters(spec)) if converts else spec.count or 1
-        return cls(name=name, spec=spec, tiles=a.hierarchy.tiles, served=spec.serves * a.shared_by(spec.level),
-                   together=together)
+    def of(cls, name: str, a: Architecture) -> Shared:
+        """The unit of that name."""
+        spec, roles = a.units[name], {stage.role for stage in a.pipeline.stages if stage.unit == name}
+        served, converts = spec.serves * a.shared_by(spec.level), "convert" in roles
+        alike = a.stack if converts else a.hierarchy.crossbars_per_ima if a.drives_imas else 1
+        return cls(name=name, spec=spec, tiles=a.hierarchy.tiles, served=served, turns=max(1, served // alike),
+                   together=int(a.converters(spec)) if converts else spec.count or 1)
 
     @property
     def queues(self) -> bool:
@@ -64,7 +66,7 @@ class Shared:
     def crossbars_time(self, counts: Ints, each: Fraction) -> Count:
         """Time (ps) for the actions of crossbars, [..., crossbars], that take `each` on one of those side by side: all
         of them where requests queue, else those of the slowest crossbar in its share of the time."""
-        together: Ints = counts.sum(axis=-1) if self.queues else counts.max(axis=-1) * self.served
+        together: Ints = counts.sum(axis=-1) if self.queues else counts.max(axis=-1) * self.turns
         return plain(np.asarray(self._time(together, each)))
 
     def tile_time(self, actions: Amount, each: Fraction) -> Amount:

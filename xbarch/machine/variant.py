@@ -35,8 +35,8 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
     components = {name: c.model_copy(update={"when": None}) for name, c in grown.components.items()
                   if c.when is None or c.when in needs}
     bits = architecture.crossbar.adc_bits
-    if checked.dropped(sensed(architecture.crossbar, 0), np.zeros(1, np.int64), bits) is None:
-        bits = min([bits, *_enough(network, path, geometry)])
+    if checked.dropped(sensed(architecture, slot=0), np.zeros(1, np.int64), bits) is None:
+        bits = min([bits, *_enough(network, path, geometry, architecture.stack)])
     built = reprice(grown.model_copy(update={
         "components": components, "crossbar": architecture.crossbar.model_copy(update={"adc_bits": bits})}),
         architecture)
@@ -45,11 +45,12 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
     return _same_area(built, architecture) if policy == "area" else built
 
 
-def _enough(network: Workload, path: DataPath, geometry: Geometry) -> list[int]:
-    """Return a list with the ADC bits that suffice for every layer; empty if the data path guarantees none."""
+def _enough(network: Workload, path: DataPath, geometry: Geometry, stack: int) -> list[int]:
+    """Return a list with the ADC bits that suffice for every layer, for the sums of `stack` crossbars together; empty
+    if the data path guarantees none."""
     found = [checked.adc_bits(path, la, geometry) for la in network.compute_layers]
     known = [bits for bits in found if bits is not None]
-    return [max(known)] if known and len(known) == len(found) else []
+    return [max(known) + (stack - 1).bit_length()] if known and len(known) == len(found) else []
 
 
 def _component(added: Added) -> Component:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, partial
 from itertools import pairwise
-from math import ceil
+from math import ceil, prod
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Block, DataPath, Geometry, Stream, Work
 from xbarch.mapping.layout import Layout, Lists, starts
+from xbarch.mapping.place import Part
 from xbarch.parts.sensing.base import Sensing
 from xbarch.plugins import checked
 from xbarch.workload.graph import Layer, Workload, unroll
@@ -75,10 +76,31 @@ class Packed:
         """[crossbars + 1]: each crossbar's first entry of `work`, and the end."""
         return starts(self.work.crossbar, self.crossbars)
 
-    def by_crossbar(self, counts: Ints) -> Ints:
-        """Counts of entries of `work`, [..., entries], summed for each crossbar, [..., crossbars]."""
-        found: Ints = np.add.reduceat(counts, self.entries[:-1], axis=-1)
+    def by_crossbar(self, part: Part, *factors: Ints) -> Ints:
+        """The product of counts of entries of `work`, each [..., entries], summed for each crossbar of a part,
+        [..., crossbars]."""
+        first, end = self.entries[part.start], self.entries[part.stop]
+        found: Ints = np.add.reduceat(prod(factor[..., first:end] for factor in factors), np.array(
+            self.entries[part.start:part.stop]) - first, axis=-1)
         return found
+
+    def stacked(self, counts: Ints, part: Part, stack: int) -> Ints:
+        """Of counts of a part's crossbars, [..., crossbars]: where `stack` of them lie above one another (in places of
+        their tile that follow one another) and have the same outputs, the largest, at the first."""
+        if stack == 1:
+            return counts
+        level = (np.arange(part.crossbars) + part.slot) // stack
+        adds = [tuple(np.unique(self.layout.targets.which[first:last]).tolist())
+                for first, last in pairwise(self.layout.first[part.start:part.stop + 1])]
+        starts = [0, *(n for n in range(1, part.crossbars) if level[n] != level[n - 1] or adds[n] != adds[n - 1])]
+        found = np.zeros_like(counts)
+        found[..., starts] = np.maximum.reduceat(counts, starts, axis=-1)
+        return found
+
+    @staticmethod
+    def imas(start: int, stop: int, slot: int, per_ima: int) -> Iterable[tuple[int, int]]:
+        """Crossbars [start, stop), the first of which is crossbar `slot` of its tile, cut at the borders of IMAs."""
+        return pairwise([start, *range(start + per_ima - slot % per_ima, stop, per_ima), stop])
 
     @cached_property
     def _memo(self) -> dict[tuple[Any, ...], int]:
@@ -102,6 +124,12 @@ class Packed:
         """Number of distinct inputs that drive crossbars [start, stop)."""
         return self._distinct("inputs", start, stop)
 
+    def inputs(self, start: int, stop: int) -> Ints:
+        """The distinct inputs that drive crossbars [start, stop), in order."""
+        first, lists = self.layout.first, self.layout.inputs
+        chosen = np.unique(lists.which[first[start]:first[stop]]).tolist()
+        return np.unique(np.concatenate([lists.values[lists.starts[n]:lists.starts[n + 1]] for n in chosen]))
+
     def targets(self, start: int, stop: int) -> int:
         """Number of distinct outputs to which crossbars [start, stop) add."""
         return self._distinct("targets", start, stop)
@@ -111,16 +139,11 @@ class Packed:
 
         Crossbars of one IMA that add to the same output share its output register entry.
         """
-        return sum(self.targets(a, b) for a, b in _imas(start, stop, slot, per_ima))
+        return sum(self.targets(a, b) for a, b in self.imas(start, stop, slot, per_ima))
 
     def registered(self, start: int, stop: int, slot: int, per_ima: int) -> int:
         """Inputs written into input registers for crossbars [start, stop): once in each IMA they drive."""
-        return sum(self.drivers(a, b) for a, b in _imas(start, stop, slot, per_ima))
-
-
-def _imas(start: int, stop: int, slot: int, per_ima: int) -> Iterable[tuple[int, int]]:
-    """Crossbars [start, stop), the first of which is crossbar `slot` of its tile, cut at the borders of IMAs."""
-    return pairwise([start, *range(start + per_ima - slot % per_ima, stop, per_ima), stop])
+        return sum(self.drivers(a, b) for a, b in self.imas(start, stop, slot, per_ima))
 
 
 def occupied(sensing: Sensing, work: Work) -> Ints:

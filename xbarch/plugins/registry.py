@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -26,7 +27,7 @@ from xbarch.plugins import definitions
 from xbarch.plugins.guard import described, file_of, restrained
 from xbarch.plugins.kinds import KINDS, PATHS, PROCESSES, SCALING, SENSING, TOPOLOGIES, Kind, P
 from xbarch.plugins.made import make
-from xbarch.specs.architecture import Architecture, Crossbar, Encoding, NetworkSpec, Scaled, Served
+from xbarch.specs.architecture import Architecture, Encoding, NetworkSpec, Scaled, Served
 from xbarch.specs.explain import unknown
 from xbarch.specs.load import load
 from xbarch.support import bundled
@@ -234,14 +235,16 @@ def sense(name: str, options: Mapping[str, Any], array: Array) -> Sensing[Any]:
     return active().make(SENSING, name, array, options=options, field="crossbar.sensing.options")
 
 
-def sensed(crossbar: Crossbar, slot: int, elsewhere: bool = False) -> Sensing[Any]:
-    """The sensing unit of an architecture's crossbar, on a machine with slots of `slot` ps (0: no slots). elsewhere:
-    whether a stage of its own converts.
+def sensed(a: Architecture, *, slot: int | None = None, elsewhere: bool = False) -> Sensing[Any]:
+    """The sensing unit of an architecture's crossbar. slot: length of a slot in ps (0: no slots) in place of the
+    machine's. elsewhere: whether a stage of its own converts.
 
     Raises:
         InputError: as `sense`.
     """
-    return sense(crossbar.sensing.unit, crossbar.sensing.options, Array.of(crossbar, slot, elsewhere))
+    x, array = a.crossbar, Array.of(a.crossbar, a.pipeline.slot if slot is None else slot)
+    return sense(x.sensing.unit, x.sensing.options,
+                 replace(array, elsewhere=elsewhere, converters=array.converters * a.stack))
 
 
 def scaled(asked: Scaled, field: str) -> Scaling[Any]:

@@ -98,8 +98,8 @@ def _tiles(a: Architecture, parts: _Parts) -> Iterator[Box]:
 def _tile(a: Architecture, parts: _Parts, kind: str) -> Box:
     h, b = a.hierarchy, a.buffer
     inside = [
-        _headed(parts.take("edram_access"), "buffer",
-                f"{_size(b.size)}, {b.access_bits} bits per {numbers.time(b.access)}"),
+        *([_headed(parts.take("edram_access", "edram_read", "edram_write"), "buffer",
+                   f"{_size(b.size)}, {b.access_bits} bits per {numbers.time(b.access)}")] if b else []),
         _headed(parts.take("bus_transfer"), "bus", f"{a.bus.wires} wires, {_rate(a.bus.bandwidth)}"),
         _ima(a), *(Box(name) for name in parts.take("or_access", "merge_add", "tile_or_access", "activation")),
         *(Box(name, ["where a layer asks for it"]) for name in parts.take("pool")),
@@ -166,6 +166,9 @@ def _pipeline(d: Drawing, a: Architecture) -> None:
                         WIDTH - 2 * EDGE, SMALL):
         d.y += STEP
         d.text(EDGE, line)
+    for line in folded(["; ".join(moves(a))], WIDTH - 2 * EDGE, SMALL) if a.dataflow else []:
+        d.y += STEP
+        d.text(EDGE, line)
     d.y += 6
     high = 2 * STEP + 8
     for number, stage in enumerate(p.stages):
@@ -178,6 +181,18 @@ def _pipeline(d: Drawing, a: Architecture) -> None:
         d.y += STEP
         d.text(x + 82, f"{_SAYS[stage.role]}{_sharing(a, stage)}")
         d.y = top + high + 3
+
+
+def moves(a: Architecture) -> list[str]:
+    """How data move where a machine says so, in words."""
+    flow = a.dataflow
+    if flow is None:
+        return []
+    kept = {"window": [], "new": ["a window brings in inputs that the one before did not have"],
+            "once": ["a copy brings in every input once"]}[flow.input]
+    held = [f"{_size(flow.registers)} of registers in a tile keep inputs"] if flow.registers else []
+    return [*kept, *held, *(["an IMA drives an input once for all its crossbars"] if flow.drive == "ima" else []),
+            *([f"{flow.stack} crossbars above one another are sensed together"] if flow.stack > 1 else [])]
 
 
 def _sharing(a: Architecture, stage: Stage) -> str:

@@ -33,16 +33,19 @@ PROOFS: tuple[Proof, ...] = get_args(Proof)  # the strongest first
 def correctness(run: Run) -> schema.Correctness:
     """Of a run. The bound follows from the packing and costs nothing. Where it does not fit the converters, or low bits
     are dropped, cells are made, which give a closer bound, and the stored activations are driven through them, once;
-    that is remembered by the packing's digest and serves converters of any resolution.
+    that is remembered by the packing's digest and serves converters of any resolution. Sums of crossbars above one
+    another are not executed, so of them there is the bound alone.
 
     Raises:
         InputError: a data path's contents break its contract.
     """
     on = {name: run.machine.of(name).geometry for name in run.packed}
-    needed = {name: on[name].lossless_bits(p.layout.largest_sum(on[name])) for name, p in run.packed.items()}
+    stack = {name: min(run.machine.of(name).stack, p.crossbars) for name, p in run.packed.items()}
+    needed = {name: on[name].lossless_bits(p.layout.largest_sum(on[name]) * stack[name])
+              for name, p in run.packed.items()}
     drops = any(drops_bits(p, on[name]) for name, p in run.packed.items())
     proven = not drops and all(bits <= on[name].adc_bits for name, bits in needed.items())
-    found = {} if proven else _seen(run, drops)
+    found = {} if proven or max(stack.values(), default=1) > 1 else _seen(run, drops)
     needed |= {name: on[name].lossless_bits(s.largest) for name, s in found.items()}
     proven = not drops and all(bits <= on[name].adc_bits for name, bits in needed.items())
     layers = [_layer(name, needed[name], on[name].adc_bits, proven, found.get(name)) for name in run.packed]

@@ -21,6 +21,7 @@ from xbarch.result.leakage import leakage
 from xbarch.result.programming import amortized, programming
 from xbarch.result.run import Run
 from xbarch.result.tile_kinds import tile_kinds
+from xbarch.specs.pipeline import SPLIT
 from xbarch.specs.text import brief, dotted
 from xbarch.support.about import __version__
 from xbarch.support.defaults import SCOPES
@@ -246,7 +247,8 @@ def _counts(run: Run) -> schema.Counts:
         macs=sum(p.layer.macs for p in run.packed.values()),
         kept_macs=sum(p.layer.windows * p.layer.kept_weights for p in run.packed.values()),
         actions=actions, conversions=actions.get("conversion", 0),
-        buffer_bytes=sum(run.ledger.by_action(m.kind).get("edram_access", 0) * m.edram_bits for m in machine.each) // 8,
+        buffer_bytes=sum(run.ledger.by_action(m.kind).get(action, 0) * m.edram_bits for m in machine.each
+                         for action in ("edram_access", *SPLIT.values())) // 8,
         link_bytes=actions.get("flit_hop", 0) * machine.flit_bits // 8,
         visits=run.trace.visits)
 

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 _SECTIONS = ("crossbar", "hierarchy", "precision", "buffer", "global_buffer", "bus", "network", "off_chip", "pipeline",
-             "node")
+             "node", "technology")
 _PRICE = ("area", "power", "energy", "actions", "per", "leakage", "count", "bits", "action", "of")
 _FIGURES = tuple(key for key in _PRICE if key != "of")
 _CHANGED = "changed here, from: "

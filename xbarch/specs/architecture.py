@@ -5,6 +5,7 @@ Quantities carry units in the YAML and are integers here: ps, aJ, µW, nm², bit
 """
 
 # Annotations are not postponed here: pydantic would compile each of hundreds anew at every start.
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from math import prod
@@ -16,7 +17,7 @@ from pydantic_core import CoreSchema
 
 from xbarch.specs.fields import Name, Ratio, Source, Text
 from xbarch.specs.model import Spec
-from xbarch.specs.pipeline import ACTIONS, NEAR, Pipeline, SharedUnit, Stage
+from xbarch.specs.pipeline import ACTIONS, NEAR, SPLIT, Dataflow, Pipeline, SharedUnit, Stage
 from xbarch.specs.tile_kinds import TileKind, refuse_kinds
 from xbarch.units import Area, Bandwidth, Energy, Frequency, Length, Memory, Power, Time
 
@@ -327,11 +328,14 @@ class Architecture(Spec):
     summary: Text
     source: Source
     technology: Text
-    node: Length | None = Field(None, ge=1, description="technology node of the CMOS, for models that follow it")
+    node: Length | None = Field(None, ge=1, description="technology node of the CMOS, for prices that follow it; none: "
+                                                        "the first length in nm that `technology` names")
+    node_model: Scaled | None = Field(None, description="the scaling model of kind node that a price follows where the "
+                                      "node differs from the one it is written for; none: it stays and is marked")
     crossbar: Crossbar
     hierarchy: Hierarchy
     precision: Precision
-    buffer: Buffer
+    buffer: Buffer | None = Field(None, description="none: inputs wait in the registers of a tile (dataflow.registers)")
     global_buffer: GlobalBuffer | None = Field(None, description="none: tiles are sent what comes in as it comes")
     bus: Bus
     network: NetworkSpec
@@ -340,6 +344,8 @@ class Architecture(Spec):
     units: dict[Name, SharedUnit] = Field(default={}, max_length=32, description="hardware that crossbars, IMAs or "
                                           "tiles share, by names that stages give; none: nothing is shared but what "
                                           "a tile has")
+    dataflow: Dataflow | None = Field(None, description="none: every window brings in all its inputs, every crossbar "
+                                      "has drivers of its own and its sums are sensed by themselves")
     datapath: Encoding | None = Field(None, description="none: each workload's own")
     components: dict[Name, Component] = Field(min_length=1, max_length=200)
     kinds: dict[Name, TileKind] = Field(
@@ -355,6 +361,7 @@ class Architecture(Spec):
             if component.gated and component.level != "ima" and name not in _SERVING:
                 raise ValueError(f"components.{name}.gated: must be false at level {component.level}; gated are "
                                  f"components of level ima, and {', '.join(_SERVING)}")
+        self._refuse_moves()
         for name, unit in self.units.items():
             if wrong := self._unfit(name, unit):
                 raise ValueError(f"units.{name}{wrong}")
@@ -367,6 +374,54 @@ class Architecture(Spec):
         if self.crossbars > 10**8:
             raise ValueError(f"hierarchy: must make at most 100,000,000 crossbars, not {self.crossbars:,}")
         return self
+
+    def _refuse_moves(self) -> None:
+        """Refuse data movement that the machine has no parts for."""
+        if self.buffer is None:
+            for number, stage in enumerate(self.pipeline.stages):
+                if stage.role in SPLIT:
+                    raise ValueError(f"pipeline.stages.{number}.role: must not be {stage.role} where a tile has no "
+                                     "`buffer`; leave the stage out")
+            if self.dataflow is None or self.dataflow.registers is None:
+                raise ValueError("needs a `buffer`, or dataflow.registers in which inputs wait")
+        each = self.hierarchy.crossbars_per_ima
+        if each % self.stack:
+            raise ValueError(f"dataflow.stack: must divide the {each} crossbars of an IMA, not {self.stack}")
+        paid = {action for c in self.components.values() for action in (c.action, *c.covers)}
+        if "edram_access" in paid and paid & set(SPLIT.values()):
+            name = next(n for n, c in self.components.items() if "edram_access" in (c.action, *c.covers))
+            raise ValueError(f"components.{name}: must not price edram_access beside edram_read or edram_write; price "
+                             "either the joint action or both others")
+        for name, unit in self.units.items():
+            if (self.drives_imas and unit.level == "crossbar"
+                    and any(s.unit == name and s.role == "drive" for s in self.pipeline.stages)):
+                raise ValueError(f"units.{name}.level: must be ima, tile or chip where dataflow.drive is ima, not "
+                                 "crossbar")
+
+    @property
+    def stack(self) -> int:
+        """Crossbars above one another whose sums are sensed together."""
+        return self.dataflow.stack if self.dataflow else 1
+
+    @property
+    def registers(self) -> int:
+        """Bits of inputs that the registers of a tile keep."""
+        return (self.dataflow.registers if self.dataflow else None) or 0
+
+    @property
+    def drives_imas(self) -> bool:
+        """Whether an input is driven once for all crossbars of an IMA."""
+        return self.dataflow is not None and self.dataflow.drive == "ima"
+
+    @property
+    def word(self) -> int:
+        """Bits of a word of a tile's buffer and registers; without a buffer, of its bus."""
+        return self.buffer.access_bits if self.buffer else self.bus.wires
+
+    @property
+    def splits(self) -> bool:
+        """Whether reads and writes of a buffer have prices of their own."""
+        return any(set(SPLIT.values()) & {c.action, *c.covers} for c in self.components.values())
 
     def _unfit(self, name: str, unit: SharedUnit) -> str:
         """What is wrong with a shared unit on this machine, in words that follow its name; empty if nothing is."""
@@ -405,7 +460,7 @@ class Architecture(Spec):
     def action(self, stage: Stage) -> str:
         """What a stage's work is counted and paid as."""
         unit = self.units.get(stage.unit or "")
-        return (unit and unit.action) or ACTIONS[stage.role]
+        return (unit and unit.action) or ((self.splits and SPLIT.get(stage.role)) or ACTIONS[stage.role])
 
     def shared_by(self, level: str) -> int:
         """Crossbars of one crossbar, IMA, tile or chip."""
@@ -415,6 +470,12 @@ class Architecture(Spec):
     def converters(self, unit: SharedUnit) -> Fraction:
         """Converters that those whom a unit serves share."""
         return Fraction(self.crossbar.adcs_per_crossbar) * unit.serves * self.shared_by(unit.level)
+
+    @property
+    def built_node(self) -> int:
+        """The technology node, nm; 0: not known."""
+        named = re.search(r"(\d+) ?nm", self.technology)
+        return self.node or (int(named[1]) if named else 0)
 
     @property
     def crossbars_per_tile(self) -> int:

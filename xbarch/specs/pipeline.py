@@ -1,4 +1,4 @@
-"""What a window passes on a machine: stages, and the shared units at which they queue."""
+"""What a window passes on a machine: stages, the shared units at which they queue, and how data move."""
 
 # Annotations are not postponed here: pydantic would compile each of hundreds anew at every start.
 from typing import Literal
@@ -7,12 +7,14 @@ from pydantic import Field, model_validator
 
 from xbarch.specs.fields import Name, Source, Text
 from xbarch.specs.model import Spec
-from xbarch.units import Time
+from xbarch.units import Memory, Time
 
 Role = Literal["read", "transfer", "drive", "compute", "convert", "merge", "activate", "write"]
 
 # A window passes roles in this order; those of one number in any.
 _ORDER = {"read": 0, "transfer": 0, "drive": 1, "compute": 2, "convert": 3, "merge": 4, "activate": 5, "write": 6}
+SPLIT = {"read": "edram_read", "write": "edram_write"}
+"""The same where reads and writes of a buffer have prices of their own."""
 ACTIONS = {"read": "edram_access", "transfer": "bus_transfer", "drive": "row_drive", "compute": "cell_read",
            "convert": "conversion", "merge": "merge_add", "activate": "activation", "write": "edram_access"}
 """What each role does, counted: the action that a stage of the role is timed and paid for."""
@@ -41,6 +43,29 @@ class SharedUnit(Spec):
     bits: int | None = Field(None, ge=1, le=65536, description="what an action moves, of a unit that moves data; none: "
                              "a word of the buffer, or what the bus's wires hold")
     source: Source
+
+
+class Dataflow(Spec):
+    """How inputs reach the crossbars and sums leave them."""
+
+    input: Literal["window", "new", "once"] = Field(
+        "window", description="what a window of a copy brings in: all its inputs; those that the copy's window before "
+                              "did not have; those that no earlier window of the copy had in this image")
+    registers: Memory | None = Field(None, ge=1, description="what the registers of a tile hold, where they keep "
+                                     "inputs: needed for new and once, and without a buffer")
+    drive: Literal["crossbar", "ima"] = Field(
+        "crossbar", description="who has drivers of its own: every crossbar; an IMA, which drives an input once for "
+                                "all its crossbars")
+    stack: int = Field(1, ge=1, le=4096, description="crossbars of an IMA that lie above one another, whose sums add "
+                       "up on the bit lines and are sensed together")
+    source: Source
+
+    @model_validator(mode="after")
+    def _kept_somewhere(self) -> "Dataflow":
+        if self.input != "window" and self.registers is None:
+            raise ValueError(f"input: must be window where no `registers` that keep inputs are stated, not "
+                             f"{self.input}")
+        return self
 
 
 class Stage(Spec):

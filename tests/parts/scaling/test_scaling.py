@@ -22,7 +22,7 @@ KB = 8192  # bits
 NAMES = ["activation", "adder", "array", "bus", "cacti_edram_lp", "cacti_sram_hp", "cacti_sram_lop", "capdac",
          "dennard", "driver", "fixed", "flash", "global_sram", "input_register", "isaac_split", "linear",
          "mnsim_table", "multiplier", "murmann_fit", "neurosim_flash", "neurosim_sar", "off_chip",
-         "output_register", "post_dennard", "puma_sram", "router", "sample_hold", "shift_add",
+         "output_register", "post_dennard", "puma_sram", "router", "sample_hold", "shift_add", "stillmaker_baas",
          "tile_register"]
 PRICE = Price(energy=2_000_000, area=10**10, power=1000, leakage=50, per=1000, count=Fraction(1))
 PLUGIN = '''
@@ -222,8 +222,7 @@ def test_nodes_by_their_rules(kind, energy):
     assert price.power == 1000 * energy * 2  # twice the rate
 
 
-def test_a_node_has_both_ends():
-    assert "required key 'to' is missing" in refused("components.adc.scaling={model: dennard, of: 45 nm}")
+def test_a_node_is_a_length():
     assert "must be a length with its unit (nm, um, µm, m)" in refused(
         "components.adc.scaling={model: dennard, of: 45 nm, to: 1 pJ}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -17,7 +17,7 @@ from xbarch.specs.recipe import Data, Quantization, Shape
 from xbarch.specs.text import brief, dotted
 from xbarch.support.files import is_file, is_folder
 
-_IMAGES = "digits, digit_pairs, or a folder of CIFAR-10's files or of images"
+_IMAGES = "digits, digit_pairs, mnist, an .npz file, or a folder of CIFAR's or MNIST's files or of images"
 
 
 class ImportRequest(Spec):
@@ -95,16 +95,23 @@ def data_fields(words: Sequence[str]) -> dict[str, Any]:
         if "name" in found:
             raise InputError(f"must be one name or folder, then field=value; {brief(word)!r} comes after "
                              f"{brief(found['name'])!r}", field="data")
-        if word in ("digits", "digit_pairs", "cifar10", "folder"):
+        if word in get_args(Data.model_fields["name"].annotation):
             found["name"] = word
         else:
-            found.update(_folder(word))
+            found.update(_files(word))
     return found
 
 
-def _folder(word: str) -> dict[str, Any]:
-    """A folder of CIFAR-10's files, or of images."""
+def _files(word: str) -> dict[str, Any]:
+    """A file of arrays, or a folder of a known data set's files or of images."""
+    if word.endswith(".npz") and is_file(word):
+        return {"name": "arrays", "path": word}
     if not is_folder(word):
         raise InputError(f"must be {_IMAGES}, not {brief(word, 80)!r}, which is no folder", field="data")
-    cifar = any((Path(word) / f"data_batch_1{end}").is_file() for end in ("", ".bin"))
-    return {"name": "cifar10" if cifar else "folder", "path": word}
+    names = {p.name for p in Path(word).iterdir()}
+    if {"data_batch_1", "data_batch_1.bin"} & names:
+        return {"name": "cifar10", "path": word}
+    if "train.bin" in names or (Path(word) / "train").is_file():
+        return {"name": "cifar100", "path": word}
+    idx = any(name.startswith("train-images") for name in names)
+    return {"name": "mnist" if idx else "folder", "path": word}

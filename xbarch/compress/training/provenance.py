@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from xbarch.compress.factory import python_file
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Parts
@@ -24,8 +26,11 @@ def source_digest(recipe: Recipe, parts: Parts) -> str:
         digest.update(path.read_bytes())
     if recipe.data.path is not None:
         for part in (parts.train, parts.val, parts.test):
-            for numbers in (part.pixels, part.labels):
-                digest.update(numbers.contiguous().numpy())
+            digest.update(part.labels.contiguous().numpy())
+            if isinstance(part.pixels, Tensor):
+                digest.update(part.pixels.contiguous().numpy())
+            else:
+                digest.update(repr([(str(p), p.stat().st_size) for p in part.pixels.files]).encode())
     return digest.hexdigest()[:16]
 
 

@@ -28,7 +28,7 @@ class Array:
     conversion: int
     """Time of one conversion, ps."""
     converters: Fraction
-    """Converters that the crossbar has to itself."""
+    """Converters that the crossbar has to itself, or all those above one another whose sums are sensed together."""
     bits: int
     """Resolution of the converters."""
     slot: int = 0
@@ -43,13 +43,12 @@ class Array:
     """Whether sums are converted by shared converters for which windows queue: they are no part of the reads' time."""
 
     @classmethod
-    def of(cls, crossbar: Crossbar, slot: int, elsewhere: bool = False) -> Array:
+    def of(cls, crossbar: Crossbar, slot: int) -> Array:
         """The array of an architecture's crossbar, on a machine with slots of `slot` ps (0: no slots)."""
         unit = crossbar.operation_unit
         return cls(columns=crossbar.columns, read=unit.read if unit else crossbar.read, conversion=crossbar.conversion,
                    converters=Fraction(crossbar.adcs_per_crossbar), bits=crossbar.adc_bits, slot=slot,
-                   rows=unit.rows if unit else crossbar.rows, cell_bits=crossbar.cell_bits, dac_bits=crossbar.dac_bits,
-                   elsewhere=elsewhere)
+                   rows=unit.rows if unit else crossbar.rows, cell_bits=crossbar.cell_bits, dac_bits=crossbar.dac_bits)
 
     def converting(self, sums: Ints) -> Ints:
         """Time (ps) that the crossbar's converters take for that many sums, one after another, rounded up; none where

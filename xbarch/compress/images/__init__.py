@@ -1,0 +1,1 @@
+"""Images from files: those that people know, arrays, folders."""
