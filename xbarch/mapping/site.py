@@ -178,7 +178,7 @@ class Site:
             return None
         floor = Floor([Tiles(room.crossbars_per_tile, room.buffer, limit, needs, room.numbers)
                        for room, limit in zip(self.rooms, limits, strict=True)])
-        parts = self.placed(asked.copies, floor)
+        parts = self.placed(asked, floor)
         if parts is None:
             return None
         digital = Digital(self.workload, self.paces, floor, asked.interval, asked.copies if self.striped else None)
@@ -195,16 +195,30 @@ class Site:
         return Placement(asked, parts, homes, frozenset(digital.rides), floor,
                          self.capacities(asked, capacity, parts, homes, floor))
 
-    def placed(self, copies: Mapping[str, int], floor: Floor) -> dict[str, list[list[Part]]] | None:
+    def placed(self, asked: Asked, floor: Floor) -> dict[str, list[list[Part]]] | None:
         """Parts of all copies, each on tiles of its layer's kind, or None where some do not fit."""
         parts: dict[str, list[list[Part]]] = {}
         cuts = {name: p.cuts for name, p in self.packed.items()}
         for room, tiles in zip(self.rooms, floor.kinds, strict=True):
-            found = place({d.name: d.crossbars for d in self.on(room)}, cuts, copies, tiles)
+            own = {d.name: d.crossbars for d in self.on(room)}
+            found = place(own, cuts, self.order(asked, list(own)), tiles)
             if found is None:
                 return None
             parts |= found
         return {name: parts[name] for name in self.packed}
+
+    def order(self, asked: Asked, layers: Sequence[str]) -> list[tuple[str, int]]:
+        """The copies of these layers in the order in which they are placed: layer by layer or, where they own stripes,
+        from left to right through all layers, so that those lie together which compute the same part of the image."""
+        every = [(layer, copy) for layer in layers for copy in range(asked.copies[layer])]
+        if not self.striped:
+            return every
+
+        def place(each: tuple[str, int]) -> Fraction:
+            share = asked.shares[each[0]]
+            return Fraction(each[1] // share.rows, share.stripes)
+
+        return sorted(every, key=lambda each: (asked.copies[each[0]] == 1, place(each)))
 
     def smallest(self) -> list[int]:
         """The fewest tiles of each kind that hold one copy of each layer and its buffers."""
