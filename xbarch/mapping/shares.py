@@ -21,8 +21,12 @@ from xbarch.workload.graph import Layer
 Ints = NDArray[np.int64]
 Marks = NDArray[np.bool_]
 
+AUTO = "auto"
 REPLICATIONS = {
-    "stripes": "each copy owns a vertical stripe of the output; tiles receive and keep what their stripes read",
+    AUTO: "of these, what gives the shortest pipeline interval; the result says which",
+    "stripes": "each copy owns a vertical stripe of the output; tiles receive and keep what their stripes read; the "
+               "copies of all layers are placed from left to right",
+    "stripes_by_layer": "the same, placed layer after layer",
     "in_turn": "copies take output pixels in turn; every tile receives and keeps what any copy of its layers reads",
 }
 

@@ -55,7 +55,7 @@ class Placement:
 @dataclass(kw_only=True)
 class Site:
     """The tiles on which a network is placed. rooms: of the kinds of tile. striped: whether copies own stripes of their
-    output."""
+    output. by_layer: whether layers are placed one after another."""
 
     workload: Workload
     packed: Mapping[str, Packed]
@@ -64,6 +64,7 @@ class Site:
     room: Room
     rooms: Sequence[KindRoom]
     striped: bool
+    by_layer: bool = True
 
     @cached_property
     def in_turn(self) -> tuple[dict[str, list[Input]], Sizes]:
@@ -208,10 +209,10 @@ class Site:
         return {name: parts[name] for name in self.packed}
 
     def order(self, asked: Asked, layers: Sequence[str]) -> list[tuple[str, int]]:
-        """The copies of these layers in the order in which they are placed: layer by layer or, where they own stripes,
-        from left to right through all layers, so that those lie together which compute the same part of the image."""
+        """The copies of these layers in the order in which they are placed: layer by layer, or from left to right
+        through all layers, so that those lie together which compute the same part of the image."""
         every = [(layer, copy) for layer in layers for copy in range(asked.copies[layer])]
-        if not self.striped:
+        if self.by_layer:
             return every
 
         def place(each: tuple[str, int]) -> Fraction:
