@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from xbarch.errors import CapacityError
 from xbarch.mapping.plan import Plan
-from xbarch.mapping.shares import AUTO, REPLICATIONS
+from xbarch.mapping.shares import AUTO
 from xbarch.sim import fast
 from xbarch.sim.bounds import survey
 from xbarch.sim.check import check
@@ -23,31 +23,45 @@ _IMAGES = 3  # that are simulated where bounds alone do not tell
 def shortest(replication: str, planned: Planned, compiled: Compiled) -> Plan:
     """The plan of that replication; of several, the one with the shortest interval, of equals the first.
 
-    What the busiest server has to do per image bounds the interval of a plan. It tells plans apart whose copies own
-    stripes. Where copies take pixels in turn they also wait for one another's rows, which no server shows: such a plan
-    is taken only where its bound is shorter and a short simulation finds its interval shorter too.
+    What the busiest server has to do per image bounds the interval of a plan, and tells plans apart whose copies own
+    stripes. Taking pixels in turn sends more and lets copies wait for one another's rows, which no server shows. It can
+    only gain where crossbars bind, since it needs no even stripes. There it is taken if its bound is shorter and a
+    short simulation finds its interval shorter too.
 
     Raises:
         CapacityError: one copy of each layer does not fit.
     """
     if replication != AUTO:
         return planned(replication)
-    plans, refused = list[Plan](), list[CapacityError]()
-    for name in (name for name in REPLICATIONS if name != AUTO):
-        try:
-            plans.append(planned(name))
-        except CapacityError as error:
-            refused.append(error)
-    if not plans:
-        raise refused[-1]
-    if len(plans) == 1 or all(set(plan.copies.values()) == {1} for plan in plans):
-        return plans[0]
-    bounds = [max(survey(compiled(plan, 1)).work, default=0) for plan in plans]
-    order = sorted(range(len(plans)), key=lambda number: (bounds[number], number))
-    best = next((number for number in order if plans[number].shares), order[0])
-    if bounds[best] == bounds[order[0]]:
-        return plans[best]
-    return min((plans[best], plans[order[0]]), key=lambda plan: _interval(compiled(plan, _IMAGES)))
+    striped = [plan for name in ("stripes", "stripes_by_layer") if (plan := _fitting(planned, name))]
+    if not striped:
+        return planned("in_turn")
+    if all(set(plan.copies.values()) == {1} for plan in striped):
+        return striped[0]
+    bounds = [_busiest(compiled(plan, 1)) for plan in striped]
+    (bound, kind), best = min(zip(bounds, striped, strict=True), key=lambda each: each[0][0])
+    other = _fitting(planned, "in_turn") if kind == "crossbar" else None
+    if other is None or _busiest(compiled(other, 1))[0] >= bound:
+        return best
+    return min((best, other), key=lambda plan: _interval(compiled(plan, _IMAGES)))
+
+
+def _fitting(planned: Planned, replication: str) -> Plan | None:
+    """The plan of a replication; None where it does not fit."""
+    try:
+        return planned(replication)
+    except CapacityError:
+        return None
+
+
+def _busiest(graph: StageGraph) -> tuple[int, str]:
+    """What the busiest server does for an image (ps), and its kind."""
+    check(graph)
+    work = survey(graph).work
+    if not work:
+        return 0, ""
+    number = max(range(len(work)), key=work.__getitem__)
+    return work[number], graph.servers[number].kind
 
 
 def _interval(graph: StageGraph) -> Fraction:

@@ -139,7 +139,8 @@ class Site:
             least = smallest + self.next_rows(asked, layer, source)
             most = max(least, room // (_SHARE * len(asked.edges[layer]) * edge.words * edge.bits))
             size = min(least + behind + before + beside, most)
-            if self.striped and copies[layer] > 1:  # a part of the rows would need as much as all of them
+            # A part of the rows would need as much as all of them.
+            if self.striped and copies[layer] > 1 and source.height > 1:
                 size = -(-size // source.turn) * source.turn
             result[layer, index] = size
         return result
@@ -148,7 +149,7 @@ class Site:
         """Where copies own stripes, the pixels that the producer computes while a layer is at work on those before:
         those of the rows that it moves on by or, of a layer without crossbars, which is soon done, those computed
         together."""
-        if not self.striped or max(source.copies, asked.copies[layer]) == 1:
+        if not self.striped or max(source.copies, asked.copies[layer]) == 1 or source.height == 1:
             return 0
         steps = asked.shares[layer].rows * self.workload[layer].stride[0] if layer in self.packed else 1
         return max(source.rows, steps) * source.width
