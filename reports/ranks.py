@@ -19,7 +19,7 @@ from xbarch.specs.load import load
 from xbarch.specs.study import Study
 
 HERE = Path(__file__).resolve().parent
-POLICY, IMAGES, FASTER = "crossbars:4", 8, 4
+POLICY, REPLICATION, IMAGES, FASTER = "crossbars:4", "stripes", 8, 4
 BASE = "isaac_like"
 NETWORKS = {"VGG-16": ("field", "vgg16"), "ResNet-18": ("methods", "resnet18"), "ResNet-20": ("field20", "resnet20")}
 """Study whose workloads are run, and how their names begin."""
@@ -27,16 +27,17 @@ NETWORKS = {"VGG-16": ("field", "vgg16"), "ResNet-18": ("methods", "resnet18"), 
 
 def simulate(workload: str, architecture: str, policy: str = POLICY, **more: Any) -> Result:
     """Run a workload with as much weight replication as four dense copies take, or under another policy."""
-    return xbarch.simulate(architecture, workload, policy=policy, images=IMAGES, engine="fast", **more)
+    return xbarch.simulate(architecture, workload, policy=policy, images=IMAGES, engine="fast",
+                           **{"replication": REPLICATION, **more})
 
 
-def faster(result: Result, architecture: str, times: int = FASTER) -> list[str]:
+def sizes(result: Result, architecture: str, times: int = 1) -> list[str]:
     """Return the overrides that make every shared part `times` as fast as in the balanced run of `result`."""
-    published, sizes = load(architecture, Architecture), result.architecture.periphery
-    assert sizes is not None
+    published, found = load(architecture, Architecture), result.architecture.periphery
+    assert found is not None
 
     def grown(place: str, value: int) -> int:
-        return round(value * Fraction(sizes.factors.get(place, 1)).limit_denominator(10**6) * times)
+        return round(value * Fraction(found.factors.get(place, 1)).limit_denominator(10**6) * times)
 
     bus, made = published.bus, []
     for name, c in published.components.items():
@@ -53,10 +54,9 @@ def variants(workload: str, architecture: str, datapath: str | None = None) -> d
     def made(**more: Any) -> Result:
         return simulate(workload, architecture, datapath=datapath, **more)
 
-    found = {"published": made(), "balanced": made(periphery="balanced"),
-             "row_major": made(periphery="balanced", placement="row_major"),
-             "greedy": made(periphery="balanced", placement="greedy")}
-    return {**found, "faster": made(overrides=faster(found["balanced"], architecture))}
+    balanced = made(periphery="balanced")
+    return {"published": made(), "balanced": balanced, "faster": made(overrides=sizes(balanced, architecture, FASTER)),
+            "greedy": made(overrides=sizes(balanced, architecture), placement="greedy")}
 
 
 def spearman(a: Sequence[float], b: Sequence[float]) -> float:
@@ -77,7 +77,7 @@ def bound(result: Result) -> str:
 
 
 PAIRS = (("balanced", "faster", f"balanced, and all shared parts {FASTER} times as fast"),
-         ("row_major", "greedy", "balanced, placements `row_major` and `greedy`"),
+         ("balanced", "greedy", "balanced, placements `row_major` and `greedy`"),
          ("published", "balanced", "published and balanced"))
 
 
@@ -113,9 +113,10 @@ def lines(name: str, base: Mapping[str, Result], found: Mapping[str, Mapping[str
 
 def main() -> None:
     text = ["# Speed-ups on other peripheries and placements", "",
-            f"Written by `reports/ranks.py`. Every method's stored network under `{POLICY}`, {IMAGES} images, over the "
-            f"dense network with the same cells on `{BASE}`. *Balanced* is sized for each run; *faster* is that with "
-            f"every shared unit, port, bus and link {FASTER} times as fast.", ""]
+            f"Written by `reports/ranks.py`. Every method's stored network under `{POLICY}`, replication "
+            f"`{REPLICATION}`, {IMAGES} images, over the dense network on `{BASE}`. *Balanced* is sized for each run; "
+            f"*faster* is that machine with every shared unit, port, bus and link {FASTER} times as fast; *greedy* the "
+            "balanced machine with its tiles placed by traffic.", ""]
     for name in NETWORKS:
         text += lines(name, *measure(name))
     (HERE / "ranks.md").write_text("\n".join(text), encoding="utf-8")

@@ -169,7 +169,7 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
         with guard.asking(setup.path, "contents", layer.name, limited=False):
             found += functional_verify(
                 replace(setup.network, layers=(layer,)), machine.geometry, lambda la: packed[la.name].make(),
-                adc_bits="lossless" if lossless else None, sensing=machine.sensing)
+                adc_bits="lossless" if lossless else None, sensing=lambda la: packed[la.name].sensing)
     return found
 
 
@@ -298,7 +298,7 @@ def _packed(setup: Setup, machine: Machine, network: Workload) -> dict[str, Pack
         paid = {action for name, c in machine.architecture.components.items() if name not in added
                 for action in (c.action, *c.covers) if action is not None}
         for layer in packed.values():
-            prove(path, layer, machine.geometry, stream(network, layer.layer), paid)
+            prove(path, layer, machine.geometry, stream(network, layer.layer, machine.geometry), paid)
     return packed
 
 

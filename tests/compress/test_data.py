@@ -338,3 +338,21 @@ def test_the_middle_is_kept_without_distortion(tmp_path):
 def test_fields_that_do_not_go_together(fields, says):
     with pytest.raises(ValidationError, match=says):
         Data(**fields)
+
+
+def test_mean_and_deviation_are_taken_off(tmp_path):
+    mean, std = [0.5, 0.25, 0.0], [0.5, 0.25, 2.0]
+    plain, seen = load(Data(name="digits", size=8), 0), load(Data(name="digits", size=8, mean=mean, std=std), 0)
+    x, y = plain.test[:]
+    found = seen.test[torch.arange(len(seen.test))]
+    assert torch.equal(found[1], y) and plain.span == (0, 1) and seen.span == (-1, 3)
+    for c in range(3):
+        assert torch.equal(found[0][:, c], (x[:, c] - mean[c]) / std[c])
+    assert Data(name="digits", mean=0.5, std=2).mean == [0.5]
+    for field, value in (("mean", [0.1, 0.2]), ("std", [0.0, 1, 1]), ("std", [1.0, 1.0])):
+        with pytest.raises(ValidationError, match=field):
+            Data(name="digits", **{field: value})
+    np.savez(tmp_path / "a.npz", x_train=np.zeros((4, 5)), y_train=np.arange(4), x_test=np.zeros((1, 5)),
+             y_test=np.zeros(1, int))
+    with pytest.raises(InputError, match=r"data.mean: must be one number or 5, one for each channel, not 2"):
+        load(Data(name="arrays", path=str(tmp_path / "a.npz"), mean=[0.1, 0.2]), 0)

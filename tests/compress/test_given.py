@@ -13,6 +13,7 @@ from xbarch.errors import InputError
 from xbarch.functional.execute import verify
 from xbarch.plugins import registry
 from xbarch.specs.recipe import Data
+from xbarch.workload.images import shown
 from xbarch.workload.infer import infer
 
 torch.set_num_threads(1)
@@ -134,3 +135,21 @@ def test_numbers_that_cannot_be(take, tmp_path, change, more, says):
     with pytest.raises(InputError, match=says):
         take({**net().state_dict(), **change}, **more)
     assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize("mean, std, low", [([0.4], [0.3], -127), ([0.0], [0.25], 0)])
+def test_images_with_mean_and_deviation(tmp_path, mean, std, low):
+    """Signed levels where the network sees values below zero; test images are made anew from the manifest, and the
+    accuracy of the integers on them is what was stored."""
+    look = {**DIGITS, "mean": mean, "std": std}
+    found = xbarch.load(xbarch.import_weights(net(), None, "dense", data=look, out=tmp_path / "w", quantization={
+        "weight_bits": 8, "activation_bits": 8}))
+    first = found.layers[0]
+    assert (first.signed_out is True) == found["0"].signed_in == (low < 0) and exact(found)
+    images = shown(found, 1000)
+    x, _ = data.load(Data(**look), 0).test[:]
+    step = float(np.abs(np.array([-mean[0], 1 - mean[0]])).max()) / std[0] / (127 if low else 255)
+    assert images.pixels.min() >= low and np.abs(images.pixels * step - x.numpy()).max() <= 0.501 * step
+    right = [int(np.argmax(infer(found, image)["6"].ravel())) == label
+             for image, label in zip(images.pixels, images.labels.tolist(), strict=True)]
+    assert sum(right) / len(right) == found.accuracy["imported"]

@@ -140,7 +140,7 @@ def stumbling(self, layer, geometry):
 
 
 MISTAKES = [
-    mistake("lost_block", r"of \d+ kept weights are in no block",
+    mistake("lost_block", r"of \d+ kept weights other than zero are in no block",
             pack=lambda self, *a: Dense.pack(self, *a)[:-1]),
     mistake("stored_twice", "the outputs differ in", pack=doubled),
     mistake("one_group", "share the bit line", pack=halves(lambda half, cut: half)),
@@ -150,7 +150,8 @@ MISTAKES = [
     mistake("gap", r"crossbar = \d+, which must be 0 to", pack=changed(crossbar=lambda b: b.crossbar + 1)),
     mistake("no_output", "with targets from", pack=changed(targets=lambda b: b.targets + 1000)),
     mistake("float_inputs", "inputs must be an array of whole numbers", pack=changed(inputs=lambda b: b.inputs / 1)),
-    mistake("targets_cut", r"of \d+ kept weights are in no block", pack=changed(targets=lambda b: b.targets[:1])),
+    mistake("targets_cut", r"of \d+ kept weights other than zero are in no block",
+            pack=changed(targets=lambda b: b.targets[:1])),
     mistake("kept_tripled", "must keep", pack=changed(kept=lambda b: 3 * b.kept)),
     mistake("kept_none", "must keep", pack=lambda self, *a: [replace(b, kept=0) for b in Dense.pack(self, *a)]),
     mistake("cap_small", r"can sum to \d+, more than its cap of 3", pack=changed(cap=3)),

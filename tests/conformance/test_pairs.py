@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rigs import fitted
 
 import xbarch
-from xbarch.conformance import Case, _layer, _refused, exact
+from xbarch.conformance import Case, exact
+from xbarch.conformance.cases import _layer, refused
 from xbarch.errors import InputError
 from xbarch.functional.execute import run
 from xbarch.machine.machine import Machine
@@ -35,7 +37,7 @@ def drawn(machine, path, count):
     rng, found = np.random.default_rng([9, *map(ord, machine.architecture.name + path.name)]), []
     for _ in range(400):
         layer = narrow(_layer(rng, path), machine, path)
-        if not _refused(path, layer, machine.geometry):
+        if not refused(path, layer, machine.geometry):
             size = layer.groups * layer.rows
             x = rng.integers(0, 1 << layer.input_bits, (3, size))
             x[0] = (1 << layer.input_bits) - 1
@@ -125,7 +127,7 @@ def test_pair(name, kind):
     for case in cases:
         blocks = case.packed()
         exact(case, blocks)  # of sufficient resolution
-        unit = machine.sensing.adjusted(case.layer.weight_bits, case.layer.input_bits)
+        unit = fitted(machine.sensing, case.layer)
         done = run(blocks, case.layer, machine.geometry, case.x, None, unit)
         out, clips, drops = oracle(blocks, case, machine.architecture.crossbar)
         assert np.array_equal(done.out, out) and (done.clips, done.drops) == (clips, drops)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rigs import fitted
 
 from xbarch.conformance import draw
 from xbarch.datapaths.base import Geometry
@@ -41,7 +42,7 @@ def test_layers_drawn_at_random(name):
     for number in range(12):
         case = draw(rng, path)
         layer, geometry = case.layer, replace(case.geometry, adc_bits=int(rng.integers(1, 11)))
-        sensing = amplifier(geometry, headroom=int(rng.integers(3))) if number % 3 == 2 else None
+        sensing = fitted(amplifier(geometry, headroom=int(rng.integers(3))), layer) if number % 3 == 2 else None
         maps = rng.integers(0, 1 << layer.input_bits, (layer.in_shape[0], 5, *layer.in_shape[1:]))
         x = np.concatenate([unroll(maps[:, k], layer) for k in range(5)])
         right, made = run(case.packed(), layer, geometry, x, sensing=sensing), Prepared.of(
@@ -65,12 +66,12 @@ def compare(network, path, geometry, sensing=None, count=2):
     blocks = {la.name: path.pack(la, geometry) for la in network.compute_layers}
 
     def executed(layer, x):
-        done = run(blocks[layer.name], layer, geometry, x, sensing=sensing)
+        done = run(blocks[layer.name], layer, geometry, x, sensing=fitted(sensing, layer))
         slow[:] = slow[0] + done.clips, slow[1] + done.drops
         return done.out
 
     right = [values[last].ravel() for values in inferred(network, list(images), products=executed)]
-    made = {la.name: Prepared.of(blocks[la.name], la, geometry, sensing) for la in network.compute_layers}
+    made = {la.name: Prepared.of(blocks[la.name], la, geometry, fitted(sensing, la)) for la in network.compute_layers}
     found = scores(network, images, lambda layer, maps: made[layer.name].sums(maps))
     assert np.array_equal(found, np.stack(right))
     counted = [m.counted for m in made.values()]
@@ -122,7 +123,7 @@ def test_refused():
     network = find.resolve("vgg7_pruned")
     layer = network.compute_layers[1]
     made = Prepared.of(registry.datapath("dense").pack(layer, GEOMETRY), layer, GEOMETRY)
-    with pytest.raises(InputError, match="must be 0 to 15, not 16"):
+    with pytest.raises(InputError, match=r"must be 0 to 15 \(4 bits\), not 16"):
         made.sums(np.full((layer.in_shape[0], 1, *layer.in_shape[1:]), 16, np.int32))
     with pytest.raises(InputError, match="stores no scale"):
         scores(find.resolve("resnet18_imagenet_synthetic"), np.zeros((1, 3, 224, 224), np.int64), lambda la, m: None)

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from rigs import fitted
 
 from xbarch.datapaths.base import Block, Contents, Geometry
 from xbarch.datapaths.dense import Dense
@@ -87,7 +88,7 @@ def test_what_is_lost_equals_the_oracle(headroom):
     lost = saturated = negative = 0
     for _ in range(60):
         geometry, weights, x, layer = drawn(rng)
-        sensing = unit(geometry, "adc") if headroom is None else unit(geometry, headroom=headroom)
+        sensing = fitted(unit(geometry, "adc") if headroom is None else unit(geometry, headroom=headroom), layer)
         blocks = Dense().pack(layer, geometry)
         done = run(blocks, layer, geometry, x, None, sensing)
         out, clips, drops = oracle(weights.tolist(), x, layer.weight_bits, layer.input_bits, geometry, headroom)
@@ -105,7 +106,8 @@ def test_full_scale_itself_never_saturates():
     for sign in (-8, 7):
         geometry = Geometry(256, 256, 4, dac_bits=3, adc_bits=6, unit_column=False, signed=True)
         layer = linear(256, 1, 4, 6, np.full((256, 1), sign))
-        done = run(Dense().pack(layer, geometry), layer, geometry, np.full((1, 256), 63), None, unit(geometry))
+        sensing = fitted(unit(geometry), layer)
+        done = run(Dense().pack(layer, geometry), layer, geometry, np.full((1, 256), 63), None, sensing)
         assert done.clips == 0 and done.out[0, 0] * sign > 0
 
 
@@ -115,7 +117,8 @@ def test_two_phases_and_two_digits_by_hand():
     high x high, high weight x low input, low weight x high input, low x low: 10, 1, 2, 0."""
     geometry = Geometry(256, 256, 4, dac_bits=3, adc_bits=6, unit_column=False, signed=True)
     layer = linear(256, 1, 8, 6, np.full((256, 1), -77))
-    done = run(Dense().pack(layer, geometry), layer, geometry, np.full((1, 256), 45), None, unit(geometry))
+    sensing = fitted(unit(geometry), layer)
+    done = run(Dense().pack(layer, geometry), layer, geometry, np.full((1, 256), 45), None, sensing)
     assert done.out[0, 0] == -((10 << 16) + (1 << 16) + (2 << 16))
     assert done.out[0, 0] == -((5120 >> 9 << 16) + (5120 >> 12 << 16) + (16640 >> 13 << 16))
     assert done.drops == 3 and done.clips == 0  # 5120 is ten times 512: nothing of high x high is lost
@@ -128,7 +131,7 @@ def test_more_bits_or_all_of_them_lose_less():
     geometry = Geometry(32, 32, 4, dac_bits=3, adc_bits=6, unit_column=False, signed=True)
     weights = rng.integers(-128, 128, (32, 4))
     layer, x = linear(32, 4, 8, 6, weights), rng.integers(0, 64, (20, 32))
-    blocks, sensing = Dense().pack(layer, geometry), unit(geometry)
+    blocks, sensing = Dense().pack(layer, geometry), fitted(unit(geometry), layer)
     wrong = [int(np.abs(run(blocks, layer, geometry, x, bits, sensing).out - x @ weights).sum())
              for bits in (2, 6, 10, 14, 19)]
     assert wrong == sorted(wrong, reverse=True) and wrong[0] > wrong[1] > wrong[2] > wrong[3] > wrong[4] == 0
@@ -139,7 +142,8 @@ def test_amplifiers_that_keep_low_bits_are_converters_that_saturate():
     for _ in range(20):
         geometry, _, x, layer = drawn(rng)
         blocks = Dense().pack(layer, geometry)
-        one, other = (run(blocks, layer, geometry, x, None, s) for s in (None, unit(geometry, keeps="low")))
+        low = fitted(unit(geometry, keeps="low"), layer)
+        one, other = (run(blocks, layer, geometry, x, None, s) for s in (None, low))
         assert np.array_equal(one.out, other.out) and one.clips == other.clips and one.drops == other.drops == 0
 
 
@@ -157,7 +161,7 @@ def test_cells_without_a_sign_lose_bits_the_same_way(name):
         if path.accepts(Workload(name="w", layers=(layer,)), geometry):
             continue
         blocks = path.pack(layer, geometry)
-        sensing = unit(geometry)
+        sensing = fitted(unit(geometry), layer)
         done = run(blocks, layer, geometry, x, None, sensing)
         out = np.zeros((4, 6), np.int64)
         lowest = 4 + 4 + 6 - 4
@@ -213,7 +217,7 @@ def test_verify_reports_the_loss():
         layers=(Layer(name="input", op="input", inputs=(), in_shape=(256, 1, 1), out_shape=(256, 1, 1)), layer),
         activations={"fc": np.full((1, 256, 1, 1), 45)})
     geometry = Geometry(256, 256, 4, dac_bits=3, adc_bits=6, unit_column=False, signed=True)
-    how = {"blocks": lambda la: Dense().pack(la, geometry), "sensing": unit(geometry)}
+    how = {"blocks": lambda la: Dense().pack(la, geometry), "sensing": lambda la: fitted(unit(geometry), la)}
     row, = verify(network, geometry, **how)
     right = 256 * 77 * 45
     assert row["error"] == (right - (13 << 16)) / right and row["mismatches"] == 1

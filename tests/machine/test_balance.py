@@ -95,6 +95,9 @@ def test_no_shared_unit_is_busier_than_that(arch, workload, policy):
     found = shares(run)
     assert max(found[kind] for kind in SHARED if kind in found) <= float(TARGET) * found["crossbar"] * 1.001
     assert all(factor > 1 for factor in run.machine.periphery.factors.values())
+    paid = {place: run.machine.architecture.components[place.split(".")[1]].action
+            for place in run.machine.periphery.factors if place.startswith("components.")}
+    assert set(paid.values()) <= {"activation", "requantize", "merge_add", "pool"}  # nothing else grows in number
     plain = execute(arch, workload, policy=policy, images=8)
     if policy != "area":
         assert run.machine.areas()[1] >= plain.machine.areas()[1]
@@ -109,10 +112,16 @@ def test_the_area_pays_for_it():
     assert run.machine.areas({"": tiles})[0] <= room < run.machine.areas({"": tiles + 1})[0]
 
 
-@pytest.mark.parametrize("policy", ["fit", "one_copy"])
-def test_isaac_at_its_own_precision_stays_as_it_is(policy):
-    """At 16 bits the published periphery keeps up."""
-    same, published = (xbarch.simulate("isaac_like", "vgg7_pruned", bits=16, policy=policy, images=2, periphery=kind)
+OWN = [("vgg7_pruned", {"policy": "fit"}), ("vgg7_pruned", {"policy": "crossbars:4", "replication": "stripes"}),
+       *(pytest.param(name, {"policy": "crossbars:2", "replication": "stripes", "placement": "greedy"},
+                      marks=pytest.mark.long) for name in ("vgg16_dense", "resnet18_dense"))]
+
+
+@pytest.mark.parametrize(("workload", "choices"), OWN)
+def test_isaac_at_its_own_precision_stays_as_it_is(workload, choices):
+    """At 16 bits the published periphery keeps up; with copies of their own stripes and tiles placed by traffic, also
+    under weight replication."""
+    same, published = (xbarch.simulate("isaac_like", workload, bits=16, images=2, periphery=kind, **choices)
                        for kind in ("balanced", "published"))
     assert same.architecture.periphery.factors == {}
     left, right = same.data, published.data
@@ -123,7 +132,7 @@ def test_isaac_at_its_own_precision_stays_as_it_is(policy):
 
 @pytest.mark.parametrize("workload", ["vgg16_dense", pytest.param("resnet18_dense", marks=pytest.mark.full)])
 def test_isaac_keeps_its_tile_at_its_own_precision(workload):
-    """With weight replication too; what the network on chip needs depends on where windows go."""
+    """With weight replication in turn too; what the network on chip needs depends on where windows go."""
     run = execute("isaac_like", workload, bits=16, policy="crossbars:2", images=1, periphery="balanced")
     assert set(run.machine.periphery.factors) <= {"network.planes"}
 

@@ -11,7 +11,9 @@ from xbarch.cost.nameplate import nameplate
 from xbarch.cost.pricing import reprice
 from xbarch.errors import InputError
 from xbarch.mapping.kinds import assign
+from xbarch.result.joined import joined
 from xbarch.result.record import record
+from xbarch.run import execute_segments
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.specs.tile_kinds import kinds
@@ -176,3 +178,18 @@ def test_what_does_not_fit_names_the_kind(network):
         run(machine(), network, placement="snake")
     with pytest.raises(InputError, match="periphery: must be published on a chip with several kinds of tile"):
         run(machine(), network, periphery="balanced")
+
+
+def test_a_reloaded_network_has_its_kinds_in_every_segment(network):
+    """Eight crossbars of each kind hold `fc1` in parts; energies of kinds add up over the segments."""
+    small = load("isaac_like", Architecture, [
+        "hierarchy.tiles=2", "hierarchy.imas_per_tile=1",
+        "kinds={fast: {tiles: 1}, slow: {tiles: 1, takes: linear, crossbar: {adcs_per_crossbar: 1/4}, "
+        "components: {adc: {count: 2}}}}"])
+    runs = execute_segments(small, network, batch=4, reload=True, images=1)
+    named = {layer: each.machine.of(layer).kind for each in runs for layer in each.packed}
+    assert any("#" in layer for layer in named)
+    assert all(kind == ("slow" if layer.startswith("fc") else "fast") for layer, kind in named.items())
+    for kind in joined(runs, 4).kinds:
+        assert kind.dynamic_aj == sum(aj for each in runs for (name, _), aj in each.ledger.kinds.items()
+                                      if name == kind.name) > 0

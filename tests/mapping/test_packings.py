@@ -93,7 +93,8 @@ def test_another_network_geometry_path_or_option_has_another_name():
     network, path, geometry, _ = asked("isaac_like", "vgg7_pruned")
 
     def name(network=network, path=path, geometry=geometry):
-        return packings._name(network, path, geometry, {la.name: stream(network, la) for la in network.compute_layers})
+        return packings._name(network, path, geometry,
+                              {la.name: stream(network, la, geometry) for la in network.compute_layers})
 
     names = [name(), name(path=datapath("dense")), name(path=datapath("dense", {"sign": "differential"})),
              name(path=datapath("meng", {"group_ch": 8})), name(geometry=replace(geometry, rows=64)),
@@ -113,7 +114,7 @@ def test_weights_or_inputs_that_have_no_name_are_packed_by_every_run():
     for changed in (replace(network, layers=(replace(first, weights=lambda: first.weights()),)),
                     replace(network, layers=(replace(first, mask=lambda: None),)),
                     replace(network, layers=(first,), activations=dict(network.activations))):
-        assert packings._name(changed, path, geometry, {first.name: stream(changed, first)}) == ""
+        assert packings._name(changed, path, geometry, {first.name: stream(changed, first, geometry)}) == ""
 
 
 def test_a_recipe_is_known_by_its_seed_and_its_pruning(monkeypatch):
@@ -134,7 +135,7 @@ def test_what_plugins_pack_is_not_kept(tmp_path):
                                       "    name, summary, provenance = 'mine', 'dense again', 'a test'\n")
     registry.load_file(tmp_path / "mine.py")
     network, path, geometry, _ = asked("isaac_like", "vgg7_pruned")
-    streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
+    streams = {layer.name: stream(network, layer, geometry) for layer in network.compute_layers}
     assert packings._name(network, path, geometry, streams)
     assert packings._name(network, datapath("mine"), geometry, streams) == ""
 

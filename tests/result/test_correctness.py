@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rigs import fitted
 
 import xbarch
 from xbarch.conformance import draw
@@ -160,7 +161,7 @@ def test_seen_of_amplifiers_is_that_of_the_slow_executor():
     for _ in range(8):
         case = draw(rng, path)
         geometry = replace(case.geometry, adc_bits=int(rng.integers(2, 7)))
-        unit = amplifier(geometry, headroom=2)
+        unit = fitted(amplifier(geometry, headroom=2), case.layer)
         images = rng.integers(0, 1 << case.layer.input_bits, (2, *case.layer.in_shape))
         x = np.concatenate([unroll(image, case.layer) for image in images])
         right = run(case.packed(), case.layer, geometry, x, sensing=unit)

@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+from rigs import fitted
 
 import xbarch
 from xbarch.errors import InputError
@@ -25,7 +27,8 @@ def right(name, images, **choices):
     network, last = setup.network, setup.network.layers[-1].name
     shown = images_of(network, images)
     path = choose_datapath(network, choices.get("datapath"), None)
-    ran = through(network, path, setup.machine.geometry, list(shown.pixels), sensing=setup.machine.sensing)
+    ran = through(network, path, setup.machine.geometry, list(shown.pixels),
+                  sensing=partial(fitted, setup.machine.sensing))
     real = [int(np.argmax(values[last])) for values in ran]
     exact = [int(np.argmax(infer(network, image)[last])) for image in shown.pixels]
     return (np.array(real) == shown.labels).mean(), (np.array(exact) == shown.labels).mean()

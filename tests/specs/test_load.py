@@ -63,7 +63,7 @@ def test_extends_puts_one_file_over_another(write):
 @pytest.mark.parametrize("text, says", [
     ("name: x\nextends: 3\n", ":2: extends: must be a bundled name or a path, not 3"),
     ("extends: spec.yaml\n", ":1: extends: extends itself by way of 'spec.yaml'"),
-    ("extends: nowhere\n", "nowhere: no such file"),
+    ("extends: nowhere\n", "extends: nowhere: no such file"),
     ("extends: isaac_like\nname: x\ncrossbar:\n  adc_bits: 99\n", ":4: crossbar.adc_bits: must be at most 16, not 99"),
     ("extends: isaac_like\nname: x\ncrossbar:\n  wide: 9\n", ":4: crossbar.wide: unknown"),
 ])
@@ -133,7 +133,7 @@ def test_recipes_too():
     ("  rows: 128", "  rows: {a: 1}", "crossbar.rows", "must be a whole number, not a mapping"),
     ("  rows: 128", "  row: 128", "crossbar.row", "unknown key 'row'; the keys here are rows, columns, cell_bits, "
      "unit_column, subtraction, dac_bits, adc_bits, adcs_per_crossbar, read, read_rows, conversion, sensing, "
-     "operation_unit, gated, programming, source; did you mean 'rows'?"),
+     "signed_inputs, operation_unit, gated, programming, source; did you mean 'rows'?"),
     ("  rows: 128", "  rows: 128\n  clok: 3", "crossbar.clok", "unknown key 'clok'; the keys here are rows, columns"),
     ("  columns: 128", "  rows: 64", "crossbar.rows", "the key 'rows' is given twice, first in line "),
     ("  read: 100 ns", "  read: 100 lightyears", "crossbar.read", "such as '100 ns', not '100 lightyears'"),
@@ -493,7 +493,7 @@ def test_override_opens_an_empty_section(write):
     ("crossbar.rows=0", "--set crossbar.rows=0: must be at least 1, not 0"),
     ("crossbar.row=3", "--set crossbar.row=3: unknown key 'row'; the keys here are rows, columns, cell_bits, "
      "unit_column, subtraction, dac_bits, adc_bits, adcs_per_crossbar, read, read_rows, conversion, sensing, "
-     "operation_unit, gated, programming, source; did you mean 'rows'?"),
+     "signed_inputs, operation_unit, gated, programming, source; did you mean 'rows'?"),
     ("crosbar.rows=3", "--set crosbar.rows=3: unknown key 'crosbar'; the keys here are schema, name, summary, source, "
      "technology, node, node_model, crossbar, hierarchy, precision, buffer, global_buffer, bus, network, off_chip, "
      "pipeline, units, dataflow, datapath, components, kinds, processes; did you mean 'crossbar'?"),

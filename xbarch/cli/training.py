@@ -49,12 +49,12 @@ def compress(
 
 def import_(
     model: Annotated[str, typer.Argument(
-        metavar="MODEL", help="Reference model, path.py:factory or module:factory.")],
-    weights: Annotated[Path, typer.Option(
-        metavar="FILE", help="Checkpoint: a state dict of the model, in floating point.")],
+        metavar="MODEL", help="Reference model, path.py:factory, module:factory, or a file .onnx or .pt2.")],
     method: Annotated[str, typer.Option(
         metavar="NAME", help="Data path that the weights are for.", autocompletion=names.named("datapaths"))],
     out: Annotated[Path, folder("Output folder for the stored workload.")],
+    weights: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Checkpoint: the model's state dict (none for .onnx and .pt2).")] = None,
     data: Annotated[list[str], typer.Option(
         metavar="NAME|FIELD=VALUE",
         help="Images: digits, digit_pairs or a folder, then field=value; repeatable.")] = [],

@@ -15,7 +15,21 @@ from xbarch.specs.text import brief
 from xbarch.support.files import is_file, read
 
 REFERENCE = ("resnet18", "resnet20", "vgg7", "vgg16", "lenet5")
+PROGRAMS = (".onnx", ".pt2")  # files that hold a network with its weights
 _MOST = 2**24  # bytes of a user's Python file
+
+
+def is_program(model: str) -> bool:
+    """Whether a model is named by a file that holds it with its weights, an ONNX file or an exported program.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if not model.endswith(PROGRAMS):
+        return False
+    if not is_file(model):
+        raise InputError(f"no such file: {brief(model, 80)}", field="model")
+    return True
 
 
 def split(model: str) -> tuple[str, str]:
@@ -27,7 +41,8 @@ def split(model: str) -> tuple[str, str]:
     """
     place, _, factory = model.rpartition(":")
     if not (place and factory):
-        raise InputError(f"must be {', '.join(REFERENCE)}, path.py:factory or module:factory, not "
+        raise InputError(f"must be {', '.join(REFERENCE)}, path.py:factory, module:factory, or a file "
+                         f"{' or '.join(PROGRAMS)}, not "
                          f"{brief(model)!r}{guess(model, REFERENCE)}", field="model")
     if not place.endswith(".py") and place.split(".")[0] in sys.stdlib_module_names:
         raise InputError(f"must name a model of your own; {brief(place, 80)!r} is a module of Python's standard "
@@ -41,7 +56,7 @@ def check_model(model: str, width: int | None) -> None:
     Raises:
         InputError: no reference network, no such file or module, or nothing of the factory's name in it.
     """
-    if model in REFERENCE:
+    if model in REFERENCE or is_program(model):
         return
     place, factory = split(model)
     if width is not None:
@@ -71,7 +86,7 @@ def python_file(place: str) -> Path | None:
 def _find_module(parts: list[str]) -> ModuleSpec | None:
     """The spec of a module, each package looked up in the folders of the one before without importing it."""
     try:
-        spec = find_spec(parts[0])
+        spec = PathFinder.find_spec(parts[0], [str(Path.cwd())]) or find_spec(parts[0])  # as under `python -m`
     except ValueError:  # an empty name, or a module made by hand
         return None
     for end in range(2, len(parts) + 1):

@@ -10,11 +10,13 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.datapaths.base import Work
+from xbarch.datapaths.base import Geometry, Work
 from xbarch.mapping.pack import occupied
+from xbarch.parts.sensing.base import Sensing, Setting
 from xbarch.plugins.checked import actions, adjusted
 from xbarch.plugins.registry import sensed
 from xbarch.specs.architecture import Architecture, Component
+from xbarch.workload.graph import Layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +105,10 @@ def _full_rate(a: Architecture, action: str) -> Fraction | None:
              "flit_hop": Fraction(tiles * a.network.planes * a.network.clock, 10**12)}
     if action in rates:
         return rates[action]
-    unit = adjusted(sensed(a), a.precision.weight_bits, a.precision.input_bits)
+    unit = _set(a, a.precision.weight_bits, a.precision.input_bits)
     counts = {"row_drive": work.reads * work.rows, "cell_read": work.reads * work.cells,
-              **{name: -(-count // a.stack) for name, count in actions(unit, work).items()}}
+              **{name: count if name in unit.apart else -(-count // a.stack)
+                 for name, count in actions(unit, work).items()}}
     if action not in counts:
         return None
     return Fraction(int(counts[action].sum()) * a.crossbars, window(a, a.precision.weight_bits, a.precision.input_bits))
@@ -114,8 +117,15 @@ def _full_rate(a: Architecture, action: str) -> Fraction | None:
 def window(architecture: Architecture, weight_bits: int, input_bits: int) -> int:
     """Time (ps) a full array takes for a window of weights and inputs of so many bits, operation unit by operation unit
     where it is read so."""
-    unit = sensed(architecture)
-    return int(occupied(adjusted(unit, weight_bits, input_bits), full(architecture, input_bits))[0])
+    return int(occupied(_set(architecture, weight_bits, input_bits), full(architecture, input_bits))[0])
+
+
+def _set(a: Architecture, weight_bits: int, input_bits: int) -> Sensing:
+    """The sensing unit, set for weights and inputs of so many bits on all word lines."""
+    layer = Layer(name="nameplate", op="linear", inputs=("input",), in_shape=(a.crossbar.rows, 1, 1),
+                  out_shape=(max(1, a.crossbar.columns // ceil(weight_bits / a.crossbar.cell_bits)), 1, 1),
+                  weight_bits=weight_bits, input_bits=input_bits)
+    return adjusted(sensed(a), Setting(layer=layer, geometry=Geometry.of(a.crossbar)))
 
 
 def full(architecture: Architecture, input_bits: int) -> Work:

@@ -51,7 +51,8 @@ def reprice(architecture: Architecture, written: Architecture | None = None) -> 
         if key not in known:
             known[key] = point(_settled(_written(base, c.of, f"components.{name}.of")))
         of = known[key] if c.bits is None else replace(known[key], adc_bits=c.bits)
-        _refuse_count(name, c, of)
+        if c.action != "row_drive" or a.own_drivers:
+            _refuse_count(name, c, of)
         priced[name] = _reprice(a, name, c, of, at)
     return a.model_copy(update={"components": priced})
 

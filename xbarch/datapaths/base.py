@@ -60,8 +60,8 @@ class DataPath(Plugin[OptionsT]):
 
     @property
     def stores_once(self) -> bool:
-        """Whether every kept weight has cells of its own, the same number for each; False where equal weights share
-        cells or bit lines of zeros are left out."""
+        """Whether every kept weight has cells of its own, the same number for each; False where weights share cells, or
+        kept weights that are zero have none."""
         return True
 
     def accepts(self, workload: Workload, geometry: Geometry) -> str:
@@ -80,8 +80,9 @@ class DataPath(Plugin[OptionsT]):
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
         """Blocks of one copy of `layer`, crossbars numbered from 0 without gaps.
 
-        Blocks lie within their crossbars, share no cell and hold every kept weight exactly once. `layer.matrix`
-        [rows, filters] has the weights, `layer.kept` the mask; a grouped convolution's rows are those of one group.
+        Blocks lie within their crossbars, share no cell and hold every kept weight exactly once; one that is zero may
+        be left out. `layer.matrix` [rows, filters] has the weights, `layer.kept` the mask; a grouped convolution's
+        rows are those of one group.
         """
 
     def work(self, blocks: Sequence[Block], layer: Layer, geometry: Geometry, stream: Stream | None = None) -> Work:

@@ -47,6 +47,10 @@ class Geometry:
     are sensed: it holds -(2**cell_bits - 1) to 2**cell_bits - 1, and converters give a sign and `adc_bits` of
     magnitude."""
 
+    offset_inputs: bool = field(default=False, kw_only=True)
+    """How signed inputs of b bits drive word lines. False: in two's complement, whose last phase is subtracted (ISAAC);
+    True: with 2**(b - 1) added, of which every sum is freed by the sum of its weights."""
+
     @classmethod
     def of(cls, crossbar: Crossbar) -> Geometry:
         """The geometry of an architecture's crossbar."""
@@ -54,7 +58,7 @@ class Geometry:
         return cls(crossbar.rows, crossbar.columns, crossbar.cell_bits, dac_bits=crossbar.dac_bits,
                    adc_bits=crossbar.adc_bits, unit_column=crossbar.unit_column, gated=crossbar.gated,
                    ou_rows=unit.rows if unit else 0, ou_columns=unit.columns if unit else 0,
-                   signed=crossbar.subtraction == "analog")
+                   signed=crossbar.subtraction == "analog", offset_inputs=crossbar.offset_inputs)
 
     @property
     def operation_units(self) -> bool:
@@ -81,6 +85,21 @@ class Geometry:
         """Input phases that drive `bits` bits, least significant first."""
         return -(-bits // self.dac_bits)
 
+    def offset(self, layer: Layer) -> int:
+        """What is added to every input of a layer before it drives a word line."""
+        return 1 << layer.input_bits - 1 if layer.signed_in and (self.offset_inputs or self.dac_bits > 1) else 0
+
+    def worth(self, layer: Layer) -> Ints:
+        """What a driven digit of each input phase counts, [phases]."""
+        found = np.int64(1) << np.arange(self.phases(layer.input_bits), dtype=np.int64) * self.dac_bits
+        if layer.signed_in and not self.offset(layer):
+            found[-1] *= -1
+        return found
+
+    def digits(self, x: NDArray[np.integer[Any]], layer: Layer) -> NDArray[np.integer[Any]]:
+        """Inputs of a layer as the unsigned numbers of `input_bits` bits whose digits drive the word lines."""
+        return (x + self.offset(layer)) & ((1 << layer.input_bits) - 1) if layer.signed_in else x
+
     def lossless_bits(self, largest_sum: int) -> int:
         """ADC bits that hold every sum of magnitude 0 to `largest_sum`."""
         return max(1, int(largest_sum).bit_length())
@@ -103,7 +122,10 @@ class Stream:
 class Contents:
     """What a block stores, and its decode list: k entries that say how bit lines are read back.
 
-    For every entry k: outputs[output[k]] += coefficient[k] * (digital sum of bit line column[k]).
+    For every entry k: outputs[output[k]] += coefficient[k] * (digital sum of bit line column[k]). A digital term adds a
+    multiple of the sum of the window's inputs that drive the block (with their offset, if signed inputs have one),
+    which adders make and no bit line: for every j,
+    outputs[summed[j]] += factor[j] * (sum of the block's inputs).
     """
 
     cells: NDArray[np.integer[Any]]
@@ -114,6 +136,10 @@ class Contents:
     """[k]: output of the layer."""
     coefficient: Ints
     """[k]: integer factor."""
+    summed: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    """[j]: output that gets a digital term."""
+    factor: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    """[j]: integer factor of the sum of inputs. `INPUT_SUM` counts what the sums take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,7 +157,7 @@ class Block:
     columns: int
     """Bit lines read, references included."""
     kept: int
-    """Cells that hold unmasked weights."""
+    """Cells that hold a digit of a kept weight, whatever it is; a cell that several weights share counts once."""
     targets: Ints
     """The distinct outputs of the layer that the block adds to, known without its contents."""
     contents: Callable[[], Contents] = field(compare=False, repr=False)
@@ -224,6 +250,11 @@ class Projection:
     allowed: NDArray[np.int8] | None = None
     """Same shape, where single bits are removed: the sign of a weight times the bits its magnitude may use; None:
     every level."""
+    ties: Ints | None = None
+    """Same shape, where weights are to stay equal: weights of one number, from 0, are tied to each other; -1: free.
+    None: all are free."""
 
 
+INPUT_SUM = "input_sum"
+"""The action, in `Work.extra`, that adds an input to a digital sum of inputs."""
 Project = Callable[[Reals, Layer, Geometry, float], Projection]

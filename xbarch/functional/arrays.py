@@ -30,6 +30,8 @@ class Read:
     output: Ints
     coefficient: Ints
     targets: Ints
+    digital: list[tuple[Ints, Ints, Ints]]
+    """Terms beside the bit lines: (inputs that are summed, outputs, factors)."""
 
 
 def reads(blocks: Sequence[Block], geometry: Geometry) -> Iterator[Read]:
@@ -86,12 +88,13 @@ def _read(crossbar: int, array: NDArray[np.float32], stored: list[tuple[Block, C
     return Read(
         blocks=[b for b, _ in stored], inputs=lines[driven], cells=array[np.ix_(driven, read)],
         column=np.concatenate([c.column + s for (_, c), s in zip(stored, starts, strict=False)]),
-        output=output, coefficient=np.concatenate([c.coefficient for _, c in stored]), targets=np.unique(output))
+        output=output, coefficient=np.concatenate([c.coefficient for _, c in stored]), targets=np.unique(output),
+        digital=[(b.inputs, c.summed, c.factor) for b, c in stored if len(c.summed)])
 
 
 def low_bits(sensing: Sensing | None, layer: Layer, worth: Ints, bits: int) -> Ints | None:
-    """Low bits that the unit drops of sums of such worth; None: it drops none."""
+    """Low bits that the unit, set for the layer, drops of sums of such worth; None: it drops none."""
     if sensing is None:
         return None
     with asking(sensing, "dropped", layer.name):
-        return sensing.adjusted(layer.weight_bits, layer.input_bits).dropped(worth, bits)
+        return sensing.dropped(worth, bits)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Block, Geometry
 from xbarch.errors import ConservationError, InputError
-from xbarch.functional.arrays import low_bits, reads, significance
+from xbarch.functional.arrays import Read, low_bits, reads, significance
 from xbarch.parts.sensing.base import Sensing
 from xbarch.workload.graph import Layer, Workload, unroll
 
@@ -41,7 +41,7 @@ def execute(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArra
             adc_bits: Resolution = None, sensing: Sensing | None = None) -> tuple[Ints, int]:
     """Outputs [windows, filters] of the packed layer for input vectors x [windows, groups * rows], and how many
     conversions clipped. adc_bits: None takes the geometry's, "lossless" what the blocks can reach at most.
-    sensing: what converts (None: converters that saturate)."""
+    sensing: what converts, set for the layer (None: converters that saturate)."""
     done = run(blocks, layer, geometry, x, adc_bits, sensing)
     return done.out, done.clips
 
@@ -63,19 +63,15 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
     """`execute` with the largest sum seen and the resolution used.
 
     Raises:
-        InputError: inputs outside 0 .. 2**input_bits - 1, or a resolution outside 1 .. 32 bits.
+        InputError: inputs outside the layer's range, or a resolution outside 1 .. 32 bits.
         ConservationError: the blocks contradict one another (overlapping cells, two inputs on one word line).
     """
-    if x.size and (x.min() < 0 or int(x.max()) >> layer.input_bits):
-        most, odd = (1 << layer.input_bits) - 1, int(x.min() if x.min() < 0 else x.max())
-        raise InputError(f"inputs of layer {layer.name} must be 0 to {most} ({layer.input_bits} bits), not {odd}")
+    check_range(x, layer)
     if isinstance(adc_bits, int) and not 1 <= adc_bits <= 32:
         raise InputError(f"must be 1 to 32, not {adc_bits}", field="adc_bits")
-    windows, phases = len(x), geometry.phases(layer.input_bits)
-    shift = np.arange(phases) * geometry.dac_bits
-    drive = (x.astype(np.int64)[None] >> shift[:, None, None]) & ((1 << geometry.dac_bits) - 1)
-    drive = drive.reshape(phases * windows, -1).astype(np.float32)
-    digit = np.ldexp(1.0, shift)[:, None, None]
+    windows, shift = len(x), np.arange(geometry.phases(layer.input_bits)) * geometry.dac_bits
+    digit = geometry.worth(layer).astype(np.float64)[:, None, None]
+    drive = _drive(geometry.digits(x.astype(np.int64), layer), shift, geometry)
     out, clips, drops, largest, widest = np.zeros((windows, layer.filters)), 0, 0, 0, 0
     bound = np.zeros(layer.filters)
     for read in reads(blocks, geometry):
@@ -83,13 +79,9 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
         worth = shift[:, None, None] + significance(read)
         low = None if adc_bits == "lossless" else low_bits(sensing, layer, worth, bits)
         digital = np.zeros((windows, read.cells.shape[1]))
-        step = geometry.ou_rows or len(read.inputs)
-        for first in range(0, len(read.inputs), step):  # operation units: sums of few word lines, converted apart
-            chunk = slice(first, first + step)
-            sums = _exact(drive[:, read.inputs[chunk]], read.cells[chunk], (1 << geometry.dac_bits) - 1, 24)
-            sums = sums.reshape(phases, windows, -1)
-            largest = max(largest, int(sums.max(initial=0)), -int(sums.min(initial=0)))
-            codes = _converted(sums, bits, low)
+        for analog in _analog(read, drive, windows, geometry):
+            largest = max(largest, int(analog.max(initial=0)), -int(analog.min(initial=0)))
+            codes = _converted(analog, bits, low)
             clips, drops = clips + codes.clips, drops + codes.drops
             digital += (codes.values * digit).sum(axis=0)
         factor = np.zeros((read.cells.shape[1], len(read.targets)))
@@ -97,21 +89,65 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
         bound[read.targets] += np.abs(factor).sum(axis=0) * float(np.abs(digital).max(initial=0))
         out[:, read.targets] += digital @ factor
         widest = max(widest, bits)
+        for inputs, output, times in read.digital:
+            total = (x[:, inputs].astype(np.int64) + geometry.offset(layer)).sum(axis=1)
+            np.add.at(out.T, output, times[:, None] * total.astype(np.float64))
+            np.add.at(bound, output, np.abs(times) * float(np.abs(total).max(initial=0)))
     if bound.max(initial=0) >= 2.0**53:
         raise ConservationError(f"layer {layer.name}: sums beyond 2**53 cannot be executed exactly")
-    return Executed(out.astype(np.int64), clips, drops, largest, widest)
+    return Executed(out.astype(np.int64) - excess(layer, geometry), clips, drops, largest, widest)
+
+
+def check_range(x: NDArray[np.integer[Any]], layer: Layer) -> None:
+    """Refuse input levels that the layer's bits do not hold."""
+    least, most = layer.input_range
+    if x.size and (x.min() < least or x.max() > most):
+        odd = int(x.min() if x.min() < least else x.max())
+        raise InputError(f"inputs of layer {layer.name} must be {least} to {most} ({layer.input_bits} bits), not {odd}")
+
+
+def excess(layer: Layer, geometry: Geometry) -> Ints | int:
+    """What the offset of signed inputs adds to the sums of each filter, [filters]; the bias takes it out again."""
+    offset = geometry.offset(layer)
+    return offset * layer.matrix.sum(axis=0, dtype=np.int64) if offset else 0
+
+
+def sums(blocks: Sequence[Block], layer: Layer, geometry: Geometry,
+         x: NDArray[np.integer[Any]]) -> Iterator[tuple[Read, NDArray[np.float32]]]:
+    """Every activation of packed crossbars with the sums on its bit lines, [phases, windows, bit lines], for input
+    vectors x [windows, groups * rows] as `Stream.vectors` gives them; in operation units, one after another."""
+    drive = _drive(x, np.arange(geometry.phases(layer.input_bits)) * geometry.dac_bits, geometry)
+    for read in reads(blocks, geometry):
+        for analog in _analog(read, drive, len(x), geometry):
+            yield read, analog
+
+
+def _drive(x: NDArray[np.integer[Any]], shift: Ints, geometry: Geometry) -> NDArray[np.float32]:
+    """What drives the word lines in every phase, [phases * windows, groups * rows], for unsigned numbers x."""
+    digits = (x.astype(np.int64)[None] >> shift[:, None, None]) & ((1 << geometry.dac_bits) - 1)
+    return digits.reshape(len(shift) * len(x), -1).astype(np.float32)
+
+
+def _analog(read: Read, drive: NDArray[np.float32], windows: int,
+            geometry: Geometry) -> Iterator[NDArray[np.float32]]:
+    """Sums on bit lines, [phases, windows, bit lines]: of operation units those of few word lines, apart."""
+    step = geometry.ou_rows or len(read.inputs)
+    for first in range(0, len(read.inputs), step):
+        chunk = slice(first, first + step)
+        found = _exact(drive[:, read.inputs[chunk]], read.cells[chunk], (1 << geometry.dac_bits) - 1, 24)
+        yield found.reshape(-1, windows, found.shape[-1])
 
 
 def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Sequence[Block]], *,
            images: int | None = None, adc_bits: Resolution = None,
-           sensing: Sensing | None = None) -> Iterator[dict[str, Any]]:
+           sensing: Callable[[Layer], Sensing | None] = lambda layer: None) -> Iterator[dict[str, Any]]:
     """Execute layer by layer on the stored activations and compare with integer arithmetic.
 
     Args:
         blocks: gives the packed blocks of a layer.
         images: of how many stored images (None: all).
         adc_bits: as for `run`.
-        sensing: the sensing unit that converts (None: converters that saturate).
+        sensing: gives the sensing unit that converts, set for a layer (None: converters that saturate).
 
     Yields:
         One row per layer: layer, windows, mismatches (outputs that differ), error (the differences' magnitudes over the
@@ -131,7 +167,7 @@ def verify(workload: Workload, geometry: Geometry, blocks: Callable[[Layer], Seq
             raise InputError(f"activations of layer {layer.name} must have shape {layer.in_shape}, "
                              f"not {stored.shape[1:]}")
         x = np.concatenate([unroll(image.reshape(layer.in_shape), layer) for image in stored])
-        done = run(blocks(layer), layer, geometry, x, adc_bits, sensing)
+        done = run(blocks(layer), layer, geometry, x, adc_bits, sensing(layer))
         right = reference(layer, x)
         wrong, whole = np.abs(done.out - right), int(np.abs(right).sum())
         yield {

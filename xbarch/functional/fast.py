@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Block, Geometry
-from xbarch.errors import ConservationError, InputError
+from xbarch.errors import ConservationError
 from xbarch.functional.arrays import Ints, Read, low_bits, reads, significance
+from xbarch.functional.execute import check_range, excess
 from xbarch.parts.sensing.base import Sensing
 from xbarch.workload.batch import DOUBLE, SINGLE, Maps, Reals, columns, padded
 from xbarch.workload.graph import Layer
@@ -73,7 +74,8 @@ class Prepared:
 
     @classmethod
     def of(cls, blocks: Sequence[Block], layer: Layer, geometry: Geometry, sensing: Sensing | None = None) -> Prepared:
-        """Prepare blocks for the converters of the geometry, sensed by `sensing` (None: converters that saturate).
+        """Prepare blocks for the converters of the geometry, sensed by `sensing`, set for the layer (None: converters
+        that saturate).
 
         Raises:
             ConservationError: the blocks contradict one another, or sums would not be exact.
@@ -86,18 +88,16 @@ class Prepared:
 
     def sums(self, maps: Maps) -> Reals:
         """Sums of all windows of feature maps [channels, images, height, width]: [filters, images * windows]."""
-        if maps.size and (maps.min() < 0 or int(maps.max()) >> self.layer.input_bits):
-            raise InputError(f"inputs of layer {self.layer.name} must be 0 to {(1 << self.layer.input_bits) - 1}, not "
-                             f"{int(maps.min() if maps.min() < 0 else maps.max())}")
+        check_range(maps, self.layer)
         together = max(1, _TOGETHER // self.layer.windows)
         starts = range(0, maps.shape[1], together)
         parts = [self._some(maps[:, start:start + together]) for start in starts]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def _some(self, maps: Maps) -> Reals:
-        layer, kind = self.layer, self.matrix.dtype
+        layer, kind, offset = self.layer, self.matrix.dtype, self.geometry.offset(self.layer)
         if self.matrix.any():
-            vectors = columns(padded(maps, layer), layer).astype(kind, copy=False)
+            vectors = columns(padded(maps + offset, layer, offset), layer).astype(kind, copy=False)
             out: Reals = self.matrix @ vectors
         else:
             out = np.zeros((layer.filters, maps.shape[1] * layer.windows), kind)
@@ -106,20 +106,22 @@ class Prepared:
             phases = self._phases(maps)
             for serial in self.serial:
                 out[serial.targets] += serial.factor @ self._converted(serial, phases)
+        if offset:
+            out -= np.asarray(excess(layer, self.geometry))[:, None]
         return out
 
     def _phases(self, maps: Maps) -> list[Singles]:
-        """Input vectors of every phase, worth what the phase is worth."""
-        bits, layer = self.geometry.dac_bits, self.layer
-        return [columns(padded(maps & (((1 << bits) - 1) << phase * bits), layer), layer)
-                for phase in range(self.geometry.phases(layer.input_bits))]
+        """Input vectors of every phase, worth what the phase is worth but for its sign."""
+        bits, layer, digits = self.geometry.dac_bits, self.layer, self.geometry.digits(maps, self.layer)
+        masks = [((1 << bits) - 1) << phase * bits for phase in range(self.geometry.phases(layer.input_bits))]
+        return [columns(padded(digits & mask, layer, self.geometry.offset(layer) & mask), layer) for mask in masks]
 
     def _converted(self, serial: _Serial, phases: list[Singles]) -> Reals:
         """Codes added up over phases and operation units, [bit lines, windows]."""
         found: Reals = np.zeros((serial.factor.shape[1], phases[0].shape[1]), serial.factor.dtype)
         room = np.empty(found.shape, np.float32)
-        for phase, vectors in enumerate(phases):
-            driven, worth = vectors[serial.inputs], float(1 << phase * self.geometry.dac_bits)
+        for phase, (vectors, counts) in enumerate(zip(phases, self.geometry.worth(self.layer), strict=True)):
+            driven, worth = vectors[serial.inputs], float(abs(counts))
             low = None if serial.low is None else serial.low[phase]
             for lines, cells in serial.units:
                 sums = np.matmul(cells, driven[lines], out=room)
@@ -127,7 +129,7 @@ class Prepared:
                     self._clip(sums, serial.full * worth)
                 else:
                     self._drop(sums, serial.full, np.ldexp(np.float32(worth), low)[:, None])
-                found += sums
+                found += sums if counts > 0 else -sums
         return found
 
     def _clip(self, sums: Singles, full: float) -> None:
@@ -182,6 +184,8 @@ class _Making:
             hard |= (low > 0).any(axis=(0, 1))
         weights = read.cells[:, ~hard].astype(np.float64) @ factor[~hard]
         np.add.at(self.matrix, (read.inputs[:, None], read.targets), weights)
+        for inputs, output, times in read.digital:  # as weights that are all alike
+            np.add.at(self.matrix, (inputs[:, None], output[None]), times[None])
         if hard.any():
             self._keep(read, units, hard, factor[hard], None if low is None else low[:, 0, hard])
 

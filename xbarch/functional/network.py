@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,13 @@ _TOGETHER = 8  # images per batch: cells are made once per batch, and input vect
 
 
 def through(workload: Workload, path: DataPath, geometry: Geometry, images: Sequence[NDArray[np.integer[Any]]],
-            adc_bits: Resolution = None, sensing: Sensing | None = None) -> Iterator[Values]:
+            adc_bits: Resolution = None,
+            sensing: Callable[[Layer], Sensing | None] = lambda layer: None) -> Iterator[Values]:
     """Outputs of every layer for each image of integer pixels (C, H, W), with all sums computed by the packed
     crossbars.
 
     adc_bits: None, the geometry's resolution, clipping included; "lossless", enough for the largest sum that the blocks
-    can reach. sensing: the sensing unit (None: converters that saturate).
+    can reach. sensing: gives the sensing unit, set for a layer (None: converters that saturate).
 
     Raises:
         InputError: the workload stores no scales (it was never trained).
@@ -31,7 +32,7 @@ def through(workload: Workload, path: DataPath, geometry: Geometry, images: Sequ
     packed = {layer.name: path.pack(layer, geometry) for layer in workload.compute_layers}
 
     def products(layer: Layer, x: Ints) -> NDArray[np.int64]:
-        return execute(packed[layer.name], layer, geometry, x, adc_bits, sensing)[0]
+        return execute(packed[layer.name], layer, geometry, x, adc_bits, sensing(layer))[0]
 
     for start in range(0, len(images), _TOGETHER):
         yield from inferred(workload, images[start:start + _TOGETHER], products=products)

@@ -59,8 +59,8 @@ def prove(path: DataPath[Any], packed: Packing, geometry: Geometry, stream: Stre
 def exact(asked: laws.Asked, packed: Sequence[Block]) -> None:
     """The blocks give the integers of the layer: for inputs all at their largest and for random ones."""
     layer, geometry = asked.layer, asked.geometry
-    most, size = (1 << layer.input_bits) - 1, layer.groups * layer.rows
-    x = np.random.default_rng(0).integers(0, most + 1, (1 + _VECTORS, size))
+    (least, most), size = layer.input_range, layer.groups * layer.rows
+    x = np.random.default_rng(0).integers(least, most + 1, (1 + _VECTORS, size))
     x[0] = most
     expected, bits = reference(layer, x), checked.adc_bits(asked.path, layer, geometry)
     same(asked, executed(asked, packed, x, "lossless"), expected, "the outputs")

@@ -53,7 +53,8 @@ def seen(blocks: Sequence[Block], layer: Layer, geometry: Geometry, images: NDAr
     digit, phases = (1 << geometry.dac_bits) - 1, geometry.phases(layer.input_bits)
     shift = np.arange(phases) * geometry.dac_bits
     maps = np.ascontiguousarray(images.reshape(-1, *layer.in_shape).transpose(1, 0, 2, 3), np.int32)
-    driven = [columns(padded(maps >> int(s) & digit, layer), layer) for s in shift]
+    digits, nothing = geometry.digits(maps, layer), geometry.offset(layer)
+    driven = [columns(padded(digits >> int(s) & digit, layer, nothing >> int(s) & digit), layer) for s in shift]
     needed, drops, largest = np.zeros(WIDEST + 1, np.int64), 0, 0
     for read in reads(blocks, geometry):
         low = low_bits(sensing, layer, shift[:, None, None] + significance(read), geometry.adc_bits)

@@ -75,16 +75,17 @@ def _grown(published: Architecture, built: Architecture, kind: str, more: Fracti
         place = _PLACES[kind]
         whole = value_at(published, place)
         yield place, Fraction(ceil(value_at(built, place) * more), whole)
+    if kind not in _ACTIONS:
+        return
     times = {name: Fraction(c.per, c.actions) for name, c in built.components.items()
-             if c.action == _ACTIONS.get(kind) and c.actions and c.per and name in published.components}
+             if c.action == _ACTIONS[kind] and c.actions and c.per and name in published.components}
     for name, time in times.items():
         factor = time / max(times.values()) * more  # of several, each has a part in every operation
         if factor > 1:
             yield from _counted(published, built, name, factor)
-    if times:
-        for name, c in built.components.items():
-            if c.action == _BESIDE.get(kind):
-                yield from _counted(published, built, name, more)
+    for name, c in built.components.items():
+        if times and kind in _BESIDE and c.action == _BESIDE[kind]:
+            yield from _counted(published, built, name, more)
 
 
 def _counted(published: Architecture, built: Architecture, name: str, more: Fraction) -> Iterator[tuple[str, Fraction]]:

@@ -111,6 +111,8 @@ def buildable(architecture: Architecture) -> None:
 def _refuse_unbuildable(architecture: Architecture) -> None:
     """`buildable` of tiles of one kind."""
     machine = Machine(reprice(architecture))
+    path = None if architecture.datapath is None else registry.encoded(architecture.datapath)
+    refuse_unemitted(architecture, path)  # first: a misspelt action leaves another unpaid
     if guard.is_builtin(machine.sensing):
         done = checked.actions(machine.sensing, full(architecture, architecture.precision.input_bits))
         if lacks := machine.find_unpriced(done):
@@ -120,5 +122,3 @@ def _refuse_unbuildable(architecture: Architecture) -> None:
         if action not in paid:
             raise InputError(f"no component prices the action {action!r}, which every network needs; add one with "
                              f"action: {action}", field="components")
-    path = None if architecture.datapath is None else registry.encoded(architecture.datapath)
-    refuse_unemitted(architecture, path)

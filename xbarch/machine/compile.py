@@ -23,7 +23,7 @@ from xbarch.mapping.traffic import Way, Ways, ways
 from xbarch.sim.graph import Deal, Edge, Flow, Pool, Server, Stage, StageGraph
 from xbarch.specs import pipeline
 from xbarch.workload.graph import Layer, Workload
-from xbarch.workload.infer import multiplies
+from xbarch.workload.infer import products_per_output
 
 _OUTSIDE = -1  # the home of the image
 
@@ -62,6 +62,9 @@ class Compiler:
     busy: dict[tuple[str, int, int], tuple[Count, Count]] = field(default_factory=dict)  # part -> (time, latency)
     takes: dict[tuple[tuple[Link, ...], int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
     """(links, flits) -> (queue, flits that a packet takes of it)"""
+    writers: dict[int, int] = field(default_factory=dict)  # tile -> see `written`
+    sent: dict[tuple[int, tuple[int, ...], int, int, int], list[Stage]] = field(default_factory=dict)
+    """of the layer that is compiled: (tile, tiles to which it sends, bits, stage before, stages before) -> stages"""
 
     def server(self, kind: str, place: str) -> int:
         """Return the server of that kind at that place; -1 if the architecture declares the kind ideal."""
@@ -80,6 +83,7 @@ class Compiler:
         for name, edges in self.plan.edges.items():
             layer = self.workload[name]
             found = ways(self.workload, self.plan, name)
+            self.sent.clear()
             copies = tuple(tuple(self.copy(layer, way).stages) for way in found.ways)
             inputs = tuple(Edge(order[e.producer], e.need, e.release, self.plan.capacity[name, i])
                            for i, e in enumerate(edges))
@@ -209,8 +213,8 @@ class Compiler:
 
     def finish(self, built: Stages, layer: Layer, way: Way, home: int, outputs: int, after: tuple[int, ...]) -> None:
         """Scale and activate, then deliver the outputs."""
-        m = self.machine.at(home)
-        more = (("requantize", outputs * max(1, len(layer.inputs))),) if multiplies(layer) else ()
+        m, products = self.machine.at(home), products_per_output(layer)
+        more = (("requantize", outputs * products),) if products else ()
         for stage in m.stages.has("activate"):
             action, time = m.operating(stage, outputs)
             after, more = (built.add(Stage(
@@ -243,8 +247,10 @@ class Compiler:
 
     def written(self, tile: int) -> int:
         """Return the server through which a tile's buffer is written; -1 where nothing is."""
-        found = self.machine.stages.has("write")
-        return self.at(found[0], "edram", tile) if found else -1
+        if tile not in self.writers:
+            found = self.machine.stages.has("write")
+            self.writers[tile] = self.at(found[0], "edram", tile) if found else -1
+        return self.writers[tile]
 
     def adding(self, name: str, tile: int, operations: int, after: tuple[int, ...]) -> Stage:
         """Return the stage that adds numbers in a tile for work that needs no crossbar."""
@@ -257,7 +263,7 @@ class Compiler:
         return Stage(name, server, time, m.latency("merge", time), after, actions=m.act((action, operations)))
 
     def digital(self, built: Stages, layer: Layer, way: Way) -> None:
-        """Compute one window of a pooling layer or residual addition in one tile, from its eDRAM."""
+        """Compute one window of a layer without weights in one tile, from its eDRAM."""
         home, outputs = self.plan.homes[layer.name][way.copy], layer.out_shape[0]
         m, edges = self.machine.at(home), self.plan.edges[layer.name]
         bits, operations = (edges[0].sums, 0) if layer.summed else m.digital_work(layer, [e.bits for e in edges])
@@ -268,7 +274,7 @@ class Compiler:
                                    m.latency("merge", time), (last,), actions=m.act(("pool", operations))))
             self.deliver(built, layer, way, home, outputs * layer.output_bits, last)
             return
-        if not layer.summed:
+        if operations:
             last = built.add(self.adding(f"{layer.name}/{layer.op}", home, operations, (last,)))
         self.finish(built, layer, way, home, outputs, (last,))
 
@@ -297,10 +303,21 @@ class Compiler:
     # -- interconnect -----------------------------------------------------------------------------------
 
     def deliver(self, built: Stages, layer: Layer, way: Way, home: int, bits: int, after: int) -> None:
-        """Send outputs to the eDRAM of every tile that consumes them, over each link of the multicast tree once."""
+        """Send outputs to the eDRAM of every tile that consumes them, over each link of the multicast tree once. Copies
+        on one tile that send to the same tiles share their stages."""
+        tiles = way.tiles or (() if self.plan.readers[layer.name] else (max(home, 0),))
+        first = len(built.stages)
+        key = home, tiles, bits, after, first
+        if key in self.sent:
+            built.stages += self.sent[key]
+            return
+        self.send(built, layer, tiles, home, bits, after)
+        self.sent[key] = built.stages[first:]
+
+    def send(self, built: Stages, layer: Layer, tiles: tuple[int, ...], home: int, bits: int, after: int) -> None:
+        """Add the stages that send outputs from a tile, or from outside, to other tiles."""
         m = self.machine
         source = m.network.gate() if home == _OUTSIDE else m.network.router(home)
-        tiles = way.tiles or (() if self.plan.readers[layer.name] else (max(home, 0),))
         at = [m.network.router(tile) for tile in tiles]
         hops, reached = m.network.tree(source, dict.fromkeys(at))
         name, one = f"{layer.name}/write", {m.at(tile): tile for tile in reversed(tiles)}  # a tile of each kind
@@ -309,11 +326,14 @@ class Compiler:
             flits = m.flits(packet)
             here, there = ({kind: self.write(name, tile, packet, after, tail) for kind, tile in one.items()}
                            for tail in (0, m.link_time(packet)))
+            acts = [{kind: (*stage.actions, ("flit_hop", hop)) for kind, stage in each.items()}
+                    for each, hop in ((here, 0), (there, flits))]
             for tile, router in zip(tiles, at, strict=True):
-                last, stage = reached[router], (here if tile == home else there)[m.at(tile)]
+                last, kind, away = reached[router], m.at(tile), tile != home
+                stage = (there if away else here)[kind]
                 built.add(Stage(
                     name, self.written(tile), stage.occupancy, stage.latency, (links[last] if last >= 0 else after,),
-                    actions=(*stage.actions, ("flit_hop", 0 if tile == home else flits))))
+                    actions=acts[away][kind]))
 
     def links(self, built: Stages, layer: Layer, hops: list[Hop], bits: int, after: int) -> list[int]:
         """Add the stages of a packet on the links of a multicast tree. Virtual cut-through: the head moves on at once,

@@ -10,6 +10,7 @@ from math import ceil, prod
 
 import numpy as np
 
+from xbarch.cost.nameplate import full
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
 from xbarch.machine.payers import Payers, payers
@@ -17,7 +18,7 @@ from xbarch.machine.periphery import PUBLISHED, Periphery
 from xbarch.machine.stages import Stages
 from xbarch.machine.units import Amount, Count, Shared, plain
 from xbarch.machine.variant import tile_area
-from xbarch.mapping.kinds import part
+from xbarch.mapping.kinds import kind_of, part
 from xbarch.mapping.network import Network
 from xbarch.mapping.pack import Ints, Packed, dense_crossbars
 from xbarch.mapping.place import Part
@@ -63,6 +64,7 @@ class Machine:
                       if part is not None and part.ideal}
         self.processes: dict[str, UnitProcess] = {kind: self._process(kind) for kind in a.processes}
         self._rates: dict[str, Fraction] = {}  # ps an operation, of actions
+        self.actions = {stage.called: a.action(stage) for stage in self.stages.all}
         self.keeps = a.dataflow.input if a.dataflow else "window"
         self.units = {name: Shared.of(name, a) for name in a.units}
         self._refuse_unconverted()
@@ -81,7 +83,7 @@ class Machine:
 
     def of(self, layer: str) -> Machine:
         """Return the machine of the kind of tile that a compute layer runs on."""
-        return self.kinds[self.on[layer]] if self.kinds else self
+        return self.kinds[kind_of(self.on, layer)] if self.kinds else self
 
     def at(self, tile: int) -> Machine:
         """Return the machine of a tile's kind."""
@@ -103,7 +105,7 @@ class Machine:
     def _refuse_unconverted(self) -> None:
         """Refuse converters to share where the sensing unit converts nothing."""
         converts = self.stages.has("convert")
-        if converts and "conversion" not in self.sensing.emits:
+        if converts and "conversion" not in checked.actions(self.sensing, full(self.architecture, 1)):
             raise InputError(f"{converts[0].unit} are converters, but the sensing unit {self.sensing.name} counts no "
                              "conversions; leave the stage convert out", field="pipeline.stages")
 
@@ -142,7 +144,7 @@ class Machine:
         unit = self.units.get(stage.unit or "")
         width = self.bus_bits if stage.role == "transfer" else self.edram_bits
         usual = self.bus_time(bits) if stage.role == "transfer" else self.edram_time(bits)
-        action = self.architecture.action(stage)
+        action = self.actions[stage.called]
         if unit is None:
             return action, -(-bits // width), usual
         words = -(-bits // (unit.spec.bits or width))
@@ -152,7 +154,7 @@ class Machine:
 
     def operating(self, stage: Stage, operations: int) -> tuple[str, int]:
         """Return what operations in a stage of role merge or activate are counted as, and how long they take."""
-        unit, action = self.units.get(stage.unit or ""), self.architecture.action(stage)
+        unit, action = self.units.get(stage.unit or ""), self.actions[stage.called]
         if unit is None:
             return action, self.unit_time(action, operations)
         each = self.rate(action) if unit.spec.time is None else Fraction(unit.spec.time)
@@ -206,13 +208,17 @@ class Machine:
         return self._rates[action]
 
     def digital_work(self, layer: Layer, bits: Sequence[int]) -> tuple[int, int]:
-        """Return the bits read and the operations done for one window of pooling or addition, from the word width of
-        each input; with running sums also those that are written."""
+        """Return the bits read and the additions (of max pooling, comparisons) done for one window of a layer without
+        weights, from the word width of each input; with running sums also those that are written."""
         channels, kernel = layer.out_shape[0], prod(layer.kernel)
         if layer.summed:
             return kernel * (bits[0] * channels + 2 * running_sums(layer, bits[0])), channels * (kernel - 1)
         if layer.op == "add":
             return sum(bits) * channels, channels * (len(bits) - 1)
+        if layer.op in ("mul", "affine", "concat"):  # multiplied where levels are scaled
+            return bits[0] * channels * (2 if layer.op == "mul" else 1), 0
+        if layer.op == "norm":  # a sum and a sum of squares of what the window normalizes, shared by its pixels
+            return bits[0] * channels * 2, 2 * channels
         return bits[0] * channels * kernel, channels * max(1, kernel - 1)
 
     def pace(self, layer: Layer, packed: Packed | None) -> Pace:
@@ -255,7 +261,8 @@ class Machine:
         def total(counts: Ints) -> Count:
             return plain(counts.sum(axis=-1))
 
-        found = {action: total(self.sensed(packed, part, counts)) for action, counts in packed.actions.items()}
+        found = {action: total(packed.by_crossbar(part, counts) if action in self.sensing.apart else
+                               self.sensed(packed, part, counts)) for action, counts in packed.actions.items()}
         found |= {"row_drive": total(self.driven(packed, part)), "cell_read": total(reads * w.cells[chosen]),
                   "ir_access": total(reads * -(-rows // self.edram_bits)),
                   "or_access": total(self.sensed(packed, part, w.outputs))}
@@ -307,11 +314,12 @@ class Machine:
     def room(self, network: Workload | None = None) -> Room:
         """Return what a plan of the network may fill. Several kinds have the buffer of the smallest."""
         dense = self.dense(network) if network is not None and self.kinds else {}
+        layers = self.on if network is None else [la.name for la in network.compute_layers]
         a, per_chip = self.architecture, self.network.tiles
         kinds = tuple(
             KindRoom(m.tiles, m.architecture.crossbars_per_tile, m.holds, self.ahead, kind=name,
                      dense=dense.get(name, 0),
-                     layers=frozenset(layer for layer, kind in self.on.items() if kind == name),
+                     layers=frozenset(la for la in layers if kind_of(self.on, la) == name),
                      numbers=[chip * per_chip + first + tile for chip in range(self.chips)
                               for tile in range(m.architecture.hierarchy.tiles)])
             for (name, m), first in zip(self.kinds.items(), self._firsts, strict=True))
@@ -356,7 +364,7 @@ class Machine:
                 raise wrong(f"returned the action {brief(free[0])!r}, which no component prices; the priced ones are "
                             f"{', '.join(prices)}")
         with guard.asking(self.sensing, "actions", name) as wrong:
-            done = checked.actions(packed.sensing, packed.work)
+            done = checked.actions(packed.sensing, packed.work, packed.windows)
             if guard.is_builtin(self.sensing) and (lacks := self.find_unpriced(done)):
                 raise InputError(lacks, field="components")
             if free := [action for action in done if action not in prices]:

@@ -95,7 +95,7 @@ class Passage:
         """Drive the word lines by drivers that crossbars share. The first read starts with its inputs; the last one
         when all are driven."""
         m, unit = self.machine, self.unit(stage)
-        counts, action = self.ordered(m.driven(self.packed, part)), m.architecture.action(stage)
+        counts, action = self.ordered(m.driven(self.packed, part)), m.actions[stage.called]
         assert unit.spec.time is not None
         ends = []
         for place, start, stop in unit.pieces(part):

@@ -14,7 +14,7 @@ _HOME = ("merge", "activate")   # take place where the sums of all tiles meet
 class Stages:
     """all: each after those it waits for. near: of every tile that holds a part of a layer's copy. home: of the tile
     where the sums meet. before: names of the stages that each waits for. ends: the near ones that no near one waits
-    for. last_in: the stage that brings the inputs into the registers; "" if none does."""
+    for. last_in: the stage that brings the inputs into the registers; "" if none does. by_role: those of each role."""
 
     all: tuple[Stage, ...]
     near: tuple[Stage, ...]
@@ -22,6 +22,7 @@ class Stages:
     before: dict[str, tuple[str, ...]]
     ends: tuple[str, ...]
     last_in: str
+    by_role: dict[str, list[Stage]]
 
     @classmethod
     def of(cls, pipeline: Pipeline) -> Stages:
@@ -32,8 +33,9 @@ class Stages:
         awaited = {name for stage in near for name in before[stage.called]}
         return cls(all=every, near=near, home=tuple(stage for stage in every if stage.role in _HOME), before=before,
                    ends=tuple(stage.called for stage in near if stage.called not in awaited),
-                   last_in=next((stage.called for stage in reversed(near) if stage.role == "transfer"), ""))
+                   last_in=next((stage.called for stage in reversed(near) if stage.role == "transfer"), ""),
+                   by_role={stage.role: [other for other in every if other.role == stage.role] for stage in every})
 
     def has(self, role: str) -> list[Stage]:
         """The stages of a role."""
-        return [stage for stage in self.all if stage.role == role]
+        return self.by_role.get(role, [])

@@ -30,7 +30,7 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
     - The hardware of the data path is added.
     - Under the policy `area` the chip has as many tiles as fit in the tile area of the published chip.
     """
-    needs = {"scales"} if any(multiplies(la) for la in network.compute_layers) else set()
+    needs = {"scales"} if any(multiplies(la) for la in network.layers) else set()
     grown = sized(architecture)
     components = {name: c.model_copy(update={"when": None}) for name, c in grown.components.items()
                   if c.when is None or c.when in needs}

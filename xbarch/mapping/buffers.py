@@ -50,6 +50,6 @@ class Buffers:
         stripes = tuple(dict.fromkeys(copy // share.rows for copy in copies))
         key = layer, index, stripes
         if key not in self._known:
-            spans = reads_of(self.layers[layer], source, share).spans
+            spans = reads_of(self.layers[layer], source, share, self.edges[layer][index].moved).spans
             self._known[key] = reduce(or_, (spans[s] for s in stripes)).bit_count()
         return self._known[key]

@@ -74,8 +74,15 @@ def assign(network: Workload, a: Architecture, kinds: Mapping[str, Architecture]
     return {name: on.get(name, rest) for name in names}
 
 
+def kind_of(on: Mapping[str, str], layer: str) -> str:
+    """The kind of tile of a compute layer, or of a part of one that is reloaded (`xbarch.mapping.segments`); "" where
+    all tiles are alike."""
+    return on.get(layer) or on.get(layer.partition("#")[0], "")
+
+
 def part(network: Workload, on: Mapping[str, str], kind: str) -> Workload:
     """The network with the compute layers of one kind of tile alone; itself where all are on it."""
-    if all(on.get(la.name, kind) == kind for la in network.compute_layers):
+    if all(kind_of(on, la.name) == kind for la in network.compute_layers):
         return network
-    return replace(network, layers=tuple(la for la in network.layers if not la.compute or on[la.name] == kind))
+    layers = tuple(la for la in network.layers if not la.compute or kind_of(on, la.name) == kind)
+    return replace(network, layers=layers)

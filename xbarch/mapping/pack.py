@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from xbarch.datapaths.base import Block, DataPath, Geometry, Stream, Work
 from xbarch.mapping.layout import Layout, Lists, starts
 from xbarch.mapping.place import Part
-from xbarch.parts.sensing.base import Sensing
+from xbarch.parts.sensing.base import Sensing, Setting
 from xbarch.plugins import checked
 from xbarch.workload.graph import Layer, Workload, unroll
 
@@ -41,6 +41,8 @@ class Packed:
     sensing: Sensing
     occupancy: Ints
     make: Callable[[], Sequence[Block]] = field(repr=False)
+    windows: int = 0
+    """Output pixels of the stored inputs."""
 
     @cached_property
     def blocks(self) -> Sequence[Block]:
@@ -69,7 +71,7 @@ class Packed:
     @cached_property
     def actions(self) -> dict[str, Ints]:
         """How often each entry of `work` performs the actions that the sensing unit counts."""
-        return checked.actions(self.sensing, self.work)
+        return checked.actions(self.sensing, self.work, self.windows)
 
     @cached_property
     def entries(self) -> list[int]:
@@ -146,11 +148,12 @@ class Packed:
         return sum(self.drivers(a, b) for a, b in self.imas(start, stop, slot, per_ima))
 
 
-def occupied(sensing: Sensing, work: Work) -> Ints:
+def occupied(sensing: Sensing, work: Work, windows: int = 0) -> Ints:
     """Time (ps) for which every crossbar is busy per window, [crossbars] or [windows, crossbars]: its reads, of all its
-    groups, one after another, each as long as the sensing unit takes, and what the sensing unit does after them."""
+    groups, one after another, each as long as the sensing unit takes, and what the sensing unit does after them.
+    windows: output pixels of the stored inputs."""
     starts = np.searchsorted(work.crossbar, np.arange(int(work.crossbar.max()) + 1))
-    taken, rest = work.reads * checked.each(sensing, work), checked.rest(sensing, work)
+    taken, rest = work.reads * checked.each(sensing, work), checked.rest(sensing, work, windows)
     busy: Ints = np.add.reduceat(taken if rest is None else taken + rest, starts, axis=-1)
     return busy if work.interval is None else np.maximum(busy, work.interval)
 
@@ -165,16 +168,18 @@ def pack(layer: Layer, path: DataPath, geometry: Geometry, sensing: Sensing,
     blocks = checked.blocks(path, layer, geometry)
     work = checked.work(path, blocks, layer, geometry, stream)
     again = partial(checked.blocks, path, layer, geometry)
-    return sensed(layer, Layout.of(blocks), work, sensing, again if len(blocks) > _KEPT else lambda: blocks)
+    setting = Setting(layer=layer, geometry=geometry, blocks=again if len(blocks) > _KEPT else lambda: blocks,
+                      stream=stream)
+    return sensed(setting, Layout.of(blocks), work, sensing)
 
 
-def alike(layer: Layer, path: DataPath, stream: Stream | None) -> tuple[object, ...] | None:
+def alike(layer: Layer, path: DataPath, streamed: bool) -> tuple[object, ...] | None:
     """What the packing of a layer follows from, where that is its shape alone: layers of which it is equal are packed
     alike. None where it may depend on more."""
-    if not path.by_shape or layer.mask is not None or stream is not None:
+    if not path.by_shape or layer.mask is not None or streamed:
         return None
-    return (layer.op, layer.in_shape, layer.out_shape, layer.kernel, layer.stride, layer.padding, layer.dilation,
-            layer.groups, layer.weight_bits, layer.input_bits)
+    return (layer.op, layer.in_shape, layer.out_shape, layer.kernel, layer.stride, layer.padding, layer.padding_end,
+            layer.dilation, layer.groups, layer.weight_bits, layer.input_bits, layer.signed_in)
 
 
 def distinct(network: Workload, path: DataPath) -> Workload:
@@ -182,7 +187,7 @@ def distinct(network: Workload, path: DataPath) -> Workload:
     seen: set[tuple[object, ...]] = set()
     left = []
     for layer in network.layers:
-        shape = alike(layer, path, stream(network, layer)) if layer.compute else None
+        shape = alike(layer, path, layer.name in network.activations) if layer.compute else None
         if shape is None or shape not in seen:
             left.append(layer)
         if shape is not None:
@@ -190,25 +195,26 @@ def distinct(network: Workload, path: DataPath) -> Workload:
     return replace(network, layers=tuple(left))
 
 
-def sensed(layer: Layer, layout: Layout, work: Work, sensing: Sensing, make: Callable[[], Sequence[Block]]) -> Packed:
-    """A packing with its sensing unit.
+def sensed(given: Setting, layout: Layout, work: Work, sensing: Sensing) -> Packed:
+    """A packing with its sensing unit, set for it.
 
     Raises:
         InputError: the sensing unit breaks its contract.
     """
-    unit = checked.adjusted(sensing, layer.weight_bits, layer.input_bits)
-    return Packed(layer=layer, layout=layout, work=work, sensing=unit, occupancy=occupied(unit, work), make=make)
+    unit = checked.adjusted(sensing, given)
+    return Packed(layer=given.layer, layout=layout, work=work, sensing=unit, make=given.blocks, windows=given.windows,
+                  occupancy=occupied(unit, work, given.windows))
 
 
-def stream(network: Workload, layer: Layer) -> Stream | None:
-    """The stored inputs of a layer."""
+def stream(network: Workload, layer: Layer, geometry: Geometry) -> Stream | None:
+    """The stored inputs of a layer, as their digits drive word lines."""
     if layer.name not in network.activations:
         return None
     images = int(network.manifest["images"]) if "images" in network.manifest else len(network.activations[layer.name])
 
     def make() -> NDArray[Any]:
         stored = network.activations[layer.name].reshape(-1, *layer.in_shape)
-        return np.concatenate([unroll(image, layer) for image in stored])
+        return geometry.digits(np.concatenate([unroll(image, layer) for image in stored]), layer)
 
     return Stream(images, layer.input_bits, make)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from xbarch.datapaths.base import DataPath, Geometry, Stream, Work
 from xbarch.mapping.layout import Layout, Lists
 from xbarch.mapping.pack import Packed, alike, pack, sensed, stream
-from xbarch.parts.sensing.base import Sensing
+from xbarch.parts.sensing.base import Sensing, Setting
 from xbarch.plugins import checked, guard
 from xbarch.support import cache
 from xbarch.workload.graph import Layer, Workload
@@ -64,18 +64,19 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
     Raises:
         InputError: as `pack`.
     """
-    streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
+    streams = {layer.name: stream(network, layer, geometry) for layer in network.compute_layers}
     name = _name(network, path, geometry, streams)
-    if (found := cache.get(name)) is not None and (known := _read(found, network, path, geometry, sensing)):
+    if (found := cache.get(name)) is not None and (
+            known := _read(found, network, path, geometry, sensing, streams)):
         _log.info("packings of %s: from the cache", network.name)
         return known
     _log.info("packing %d layers of %s by %s", len(network.compute_layers), network.name, path.name)
     made, shapes = dict[str, Packed](), dict[object, Packed]()
     for layer in network.compute_layers:
-        shape = alike(layer, path, streams[layer.name])
+        shape = alike(layer, path, streams[layer.name] is not None)
         like = None if shape is None else shapes.get(shape)
         made[layer.name] = pack(layer, path, geometry, sensing, streams[layer.name]) if like is None else \
-            sensed(layer, like.layout, like.work, sensing, partial(checked.blocks, path, layer, geometry))
+            sensed(_setting(layer, path, geometry, streams[layer.name]), like.layout, like.work, sensing)
         shapes.setdefault(shape, made[layer.name])
     if name:
         cache.put(name, b"".join(_written(made)))
@@ -87,7 +88,7 @@ def packed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensi
 def name_of(what: str, network: Workload, path: DataPath, geometry: Geometry, *others: object) -> str:
     """Name of `what` follows from the packings of a network and from `others`, in `xbarch.support.cache`; empty where
     the packings have none."""
-    streams = {layer.name: stream(network, layer) for layer in network.compute_layers}
+    streams = {layer.name: stream(network, layer, geometry) for layer in network.compute_layers}
     packings = _name(network, path, geometry, streams)
     return packings and cache.key(what, packings, *others)
 
@@ -130,8 +131,13 @@ def _written(made: Mapping[str, Packed]) -> Iterator[bytes]:
     yield from parts
 
 
-def _read(content: bytes, network: Workload, path: DataPath, geometry: Geometry,
-          sensing: Sensing) -> dict[str, Packed]:
+def _setting(layer: Layer, path: DataPath, geometry: Geometry, given: Stream | None) -> Setting:
+    """What a sensing unit is set for, where the layer is not packed now."""
+    return Setting(layer=layer, geometry=geometry, blocks=partial(checked.blocks, path, layer, geometry), stream=given)
+
+
+def _read(content: bytes, network: Workload, path: DataPath, geometry: Geometry, sensing: Sensing,
+          streams: Mapping[str, Stream | None]) -> dict[str, Packed]:
     """The packings in a file; an empty dict where the file is not as `_written` writes it."""
     found: dict[str, Packed] = {}
     try:
@@ -148,7 +154,7 @@ def _read(content: bytes, network: Workload, path: DataPath, geometry: Geometry,
             extra = {n.removeprefix(_EXTRA): values for n, values in arrays.items() if n.startswith(_EXTRA)}
             work = Work(**{n: arrays[f"work/{n}"] for n in _COUNTS}, extra=extra, group=arrays.get("work/group"),
                         interval=arrays.get("work/interval"), latency=described["latency"])
-            found[layer.name] = sensed(layer, layout, work, sensing, partial(checked.blocks, path, layer, geometry))
+            found[layer.name] = sensed(_setting(layer, path, geometry, streams[layer.name]), layout, work, sensing)
     except (ValueError, TypeError, KeyError):
         return {}
     return found

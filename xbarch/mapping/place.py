@@ -27,7 +27,7 @@ Needs = Callable[[str, Sequence[int]], int]  # (layer, copies) -> bits of buffer
 @dataclass
 class Tiles:
     """Free room on every tile of one kind, filled first-fit. numbers: what the chip numbers them; none: as they are
-    here. held: the copies of which each tile holds a part, by layer."""
+    here. held: the copies of which each tile holds a part, by layer. vacancies: see `vacant`."""
 
     crossbars: int
     buffer: int
@@ -37,6 +37,7 @@ class Tiles:
     used: list[int] = field(default_factory=list)
     filled: list[int] = field(default_factory=list)
     held: list[dict[str, list[int]]] = field(default_factory=list)
+    vacancies: dict[int, int] = field(default_factory=dict)
 
     def number(self, tile: int) -> int:
         """What the chip numbers a tile."""
@@ -71,10 +72,18 @@ class Tiles:
             there.append(copy)
         return slot
 
+    def vacant(self, crossbars: int) -> int:
+        """The first tile with so many crossbars left. Tiles only fill up, so the search goes on where it ended."""
+        tile = self.vacancies.get(crossbars, 0)
+        while tile < len(self.used) and self.used[tile] + crossbars > self.crossbars:
+            tile += 1
+        self.vacancies[crossbars] = tile
+        return tile
+
     def fit(self, crossbars: int, layer: str, copy: int, first: int = 0) -> int | None:
         """The first tile with room, from tile `first` on; a new one is opened if necessary. None if that is too small,
         or the machine is full."""
-        for tile in range(first, len(self.used)):
+        for tile in range(max(first, self.vacant(crossbars)), len(self.used)):
             if self.holds(tile, crossbars, layer, copy):
                 return tile
         opened = self.open()

@@ -79,8 +79,13 @@ class Plan:
 
     def tiles_of(self, layer: str, copy: int) -> list[int]:
         """Tiles that hold a part of a copy."""
-        parts = self.parts.get(layer)
-        return [self.homes[layer][copy]] if parts is None else sorted({p.tile for p in parts[copy]})
+        return self._tiles[layer][copy]
+
+    @cached_property
+    def _tiles(self) -> Mapping[str, list[list[int]]]:
+        """Of every layer, the tiles that hold a part of each copy."""
+        return {layer: [sorted({p.tile for p in copy}) for copy in self.parts[layer]] if layer in self.parts
+                else [[tile] for tile in homes] for layer, homes in self.homes.items()}
 
 
 def parse_policy(text: str) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 from xbarch.errors import CapacityError
-from xbarch.workload.graph import Layer, Workload
+from xbarch.workload.graph import VIEWS, Layer, Workload
 
 Fits = Callable[[Workload], str]  # empty, or why not
 Layers = tuple[Layer, ...]
@@ -50,12 +50,12 @@ def is_read_later(network: Workload, segment: Workload) -> bool:
 
 
 def _units(network: Workload) -> Iterator[Layers]:
-    """Shortest runs of layers between which only one map is passed on; a flatten node belongs to the layer after it."""
+    """Shortest runs of layers between which only one map is passed on; a view belongs to the layer after it."""
     last = {name: number for number, layer in enumerate(network.layers) for name in layer.inputs}
     start = 1
     for number, layer in enumerate(network.layers):
         alive = {la.name for la in network.layers[:number + 1] if last.get(la.name, -1) > number}
-        if number and layer.op != "flatten" and alive <= {layer.name}:
+        if number and layer.op not in VIEWS and alive <= {layer.name}:
             yield tuple(network.layers[start:number + 1])
             start = number + 1
 
@@ -76,7 +76,7 @@ def _segment(network: Workload, layers: Layers) -> Workload:
 
 def _parts(network: Workload, unit: Layers, fits: Fits, why: str) -> list[Workload]:
     *before, layer = unit
-    if not layer.compute or layer.groups > 1 or layer.side or any(la.op != "flatten" for la in before):
+    if not layer.compute or layer.groups > 1 or layer.side or any(la.op not in VIEWS for la in before):
         raise CapacityError(f"layers {unit[0].name} to {layer.name} do not fit the machine together and cannot be cut: "
                             f"{why}")
     count = 2

@@ -10,7 +10,7 @@ has every n-th pixel instead, n the number of copies.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
@@ -128,10 +128,10 @@ class Slide:
     @classmethod
     def of(cls, layer: Layer) -> Slide:
         one = (1, 1)
-        if layer.op == "add":
-            return cls(False, layer.out_shape[1:], one, one, (0, 0), one)
-        return cls(layer.op in ("linear", "flatten"), layer.out_shape[1:], layer.kernel, layer.stride, layer.padding,
-                   layer.dilation)
+        if layer.op in ("add", "mul", "concat", "affine", "norm"):
+            whole = layer.op == "norm" and layer.kernel != one
+            return cls(whole, layer.out_shape[1:], one, one, (0, 0), one)
+        return cls(layer.op == "linear", layer.out_shape[1:], layer.kernel, layer.stride, layer.padding, layer.dilation)
 
     def taps(self, axis: int) -> Ints:
         """The input coordinates that each output coordinate of an axis reads, [outputs, kernel]; some lie outside."""
@@ -140,8 +140,9 @@ class Slide:
 
     def read(self, axis: int, size: int) -> Marks:
         """Whether each output coordinate reads each of `size` input coordinates."""
-        found = np.full((self.count[axis], size), self.whole)
-        if not self.whole:
+        everything = self.whole or size == 1  # one pixel may be read by all, as the gate of a channel is
+        found = np.full((self.count[axis], size), everything)
+        if not everything:
             taps = self.taps(axis)
             output, tap = np.nonzero((taps >= 0) & (taps < size))
             found[output, taps[output, tap]] = True
@@ -173,6 +174,8 @@ def reads(slide: Slide, height: int, width: int, share: Share) -> Reads:
     return Reads(rows, columns)
 
 
-def reads_of(layer: Layer, source: Share, share: Share) -> Reads:
-    """What the copies of a layer read of an input. source: how its producer is shared among its copies."""
-    return reads(Slide.of(layer), source.height, source.width, share)
+def reads_of(layer: Layer, source: Share, share: Share, moved: bool = False) -> Reads:
+    """What the copies of a layer read of an input. source: how its producer is shared among its copies. moved: whether
+    a view lies between the two; then every copy is sent everything."""
+    slide = Slide.of(layer)
+    return reads(replace(slide, whole=True) if moved else slide, source.height, source.width, share)

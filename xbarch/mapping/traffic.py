@@ -82,7 +82,7 @@ def traffic(workload: Workload, packed: Mapping[str, Packed], plan: Plan, sum_bi
 def ways(workload: Workload, plan: Plan, layer: str) -> Ways:
     """Where the outputs of a layer go: to all tiles that hold a part of a copy that reads them."""
     if layer not in plan.shares:
-        return Ways([Way(n, destinations(plan, layer, n)) for n in range(plan.copies[layer])], None)
+        return Ways([Way(n, tiles) for n, tiles in enumerate(_in_turn(plan, layer))], None)
     share = plan.shares[layer]
     which, tiles = _targets(workload, plan, layer)
     keys, taken = np.unique(share.owner * len(tiles) + which.ravel()[share.order], return_inverse=True)
@@ -96,7 +96,8 @@ def _targets(workload: Workload, plan: Plan, layer: str) -> tuple[NDArray[np.int
     share, readers = plan.shares[layer], plan.readers[layer]
     if not readers:
         return np.zeros((share.height, share.width), np.int64), [()]
-    read = [reads_of(workload[name], share, plan.shares[name]) for name, _ in readers]
+    read = [reads_of(workload[name], share, plan.shares[name], plan.edges[name][index].moved)
+            for name, index in readers]
     (rows, row), (columns, column) = (np.unique(np.concatenate(marks), axis=1, return_inverse=True) for marks in (
         [each.rows for each in read], [each.columns for each in read]))
     found, which = dict[tuple[int, ...], int](), np.empty((rows.shape[1], columns.shape[1]), np.int64)
@@ -111,15 +112,14 @@ def _targets(workload: Workload, plan: Plan, layer: str) -> tuple[NDArray[np.int
     return which[row.reshape(-1)[:, None], column.reshape(-1)], list(found)
 
 
-def destinations(plan: Plan, layer: str, number: int) -> tuple[int, ...]:
-    """Tiles that buffer the outputs of copy `number` of a layer whose copies take windows in turn, ascending."""
-    found: set[int] = set()
-    for name, index in plan.readers[layer]:
-        if index == 0 and name in plan.rides:
-            found.add(plan.homes[name][number])
-        else:
-            found.update(tile for copy in range(plan.copies[name]) for tile in plan.tiles_of(name, copy))
-    return tuple(sorted(found))
+def _in_turn(plan: Plan, layer: str) -> list[tuple[int, ...]]:
+    """For every copy of a layer whose copies take windows in turn, the tiles that buffer its outputs, ascending."""
+    riders = [name for name, index in plan.readers[layer] if index == 0 and name in plan.rides]
+    common = {tile for name, index in plan.readers[layer] if index or name not in plan.rides
+              for copy in range(plan.copies[name]) for tile in plan.tiles_of(name, copy)}
+    near = [tuple(plan.homes[name][number] for name in riders) for number in range(plan.copies[layer])]
+    found = {homes: tuple(sorted(common.union(homes))) for homes in dict.fromkeys(near)}
+    return [found[homes] for homes in near]
 
 
 def merging(packed: Packed, parts: list[Part]) -> list[list[Part]]:

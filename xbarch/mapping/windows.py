@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.mapping.shares import Share, Slide
-from xbarch.workload.graph import Layer, Workload
+from xbarch.workload.graph import VIEWS, Layer, Workload
 
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input of a layer, flatten nodes skipped. need, release: see `xbarch.sim.graph.Edge`.
+    """One input of a layer, views skipped. need, release: see `xbarch.sim.graph.Edge`. moved: whether a view lies
+    between, that gives the producer's values other places.
 
     `words` is the number of activations a producer window holds, `bits` the size of each. summed: producer windows are
     added up as they come, so that one at a time must be held, beside `sums` bits of running sums.
@@ -32,6 +33,7 @@ class Input:
     bits: int
     summed: bool = False
     sums: int = 0
+    moved: bool = False
 
     @property
     def least(self) -> int:
@@ -49,16 +51,34 @@ class Input:
 def footprint(slide: Slide, source: Share, share: Share) -> tuple[Ints, Ints]:
     """(need, release) of each output window over a producer's pixels, both in the order in which they are computed.
     source: how the producer is shared among its copies; share: the layer."""
-    rank, pixels = source.rank, source.height * source.width
+    return reaching(slide, (source.rank, source.rank), source.height * source.width, share)
+
+
+def reaching(slide: Slide, ranks: tuple[Ints, Ints], pixels: int, share: Share) -> tuple[Ints, Ints]:
+    """(need, release) of each output window over a map [height, width] of which each pixel is made of a producer's:
+    when the first and the last of them are computed, of `pixels` in all."""
     if slide.whole:
-        return np.full(1, pixels, np.int64), np.full(1, pixels, np.int64)
-    # Taps outside the image count as its nearest pixel, which some window near them needs anyway.
-    down, across = (np.clip(slide.taps(axis), 0, size - 1) for axis, size in enumerate(rank.shape))
-    last, first = (most(most(rank[down], axis=1)[:, across], axis=2).ravel()[share.order] for most in (np.max, np.min))
+        last, first = (np.full(share.height * share.width, edge) for edge in (ranks[1].max(), ranks[0].min()))
+    else:
+        # Taps outside the image count as its nearest pixel, which some window near them needs anyway.
+        down, across = (np.clip(slide.taps(axis), 0, size - 1) for axis, size in enumerate(ranks[0].shape))
+        last, first = (most(most(rank[down], axis=1)[:, across], axis=2).ravel()[share.order]
+                       for most, rank in ((np.max, ranks[1]), (np.min, ranks[0])))
     need = np.maximum.accumulate(last + 1)
     # A pixel is released once no later window reaches back to it.
     later = np.minimum.accumulate(first[::-1])[::-1]
     return need, np.append(np.minimum(later[1:], need[:-1]), pixels)
+
+
+def renamed(view: Layer, ranks: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """When the first and the last of the producer's pixels are computed of which each pixel of a view is made, from
+    those of its input. Zeros wait for none."""
+    if view.index is None:  # flattened
+        return np.array([[ranks[0].min()]]), np.array([[ranks[1].max()]])
+    sources, zero = view.index % (view.in_shape[1] * view.in_shape[2]), view.index < 0
+    first = np.where(zero, ranks[0].max(), ranks[0].ravel()[sources]).min(axis=0)
+    last = np.where(zero, ranks[1].min(), ranks[1].ravel()[sources]).max(axis=0)
+    return np.minimum(first, last), last
 
 
 def running_sums(layer: Layer, bits: int) -> int:
@@ -69,25 +89,27 @@ def running_sums(layer: Layer, bits: int) -> int:
 
 
 def inputs(workload: Workload, shares: Mapping[str, Share] | None = None) -> dict[str, list[Input]]:
-    """Inputs of every layer except flatten nodes, which only rename their producer. shares: of the layers; those that
-    are not among them compute their pixels along the rows."""
-    def source(name: str) -> Layer:
-        layer = workload[name]
-        return source(layer.inputs[0]) if layer.op == "flatten" else layer
-
+    """Inputs of every layer except views, which only rename their producer. shares: of the layers; those that are not
+    among them compute their pixels along the rows."""
     def share(layer: Layer) -> Share:
         return (shares or {}).get(layer.name) or Share(*layer.out_shape[1:])
 
+    views: dict[str, tuple[Layer, tuple[Ints, Ints]]] = {}  # who makes their values, and when
     result: dict[str, list[Input]] = {}
     for layer in workload.layers:
-        if layer.op == "flatten":
+        if layer.op in VIEWS:
+            maker = workload[layer.inputs[0]]
+            producer, ranks = views.get(maker.name) or (maker, (share(maker).rank, share(maker).rank))
+            views[layer.name] = producer, renamed(layer, ranks)
             continue
         entries = []
         for name in layer.inputs:
-            producer = source(name)
-            need, release = footprint(Slide.of(layer), share(producer), share(layer))
+            producer, slide = views[name][0] if name in views else workload[name], Slide.of(layer)
+            need, release = footprint(slide, share(producer), share(layer)) if name not in views else reaching(
+                slide, views[name][1], producer.windows, share(layer))
             words, bits = producer.out_shape[0], producer.output_bits
-            entries.append(Input(producer.name, need, release, words, bits, layer.summed, running_sums(layer, bits)))
+            entries.append(Input(producer.name, need, release, words, bits, layer.summed, running_sums(layer, bits),
+                                 name in views))
         result[layer.name] = entries
     return result
 

@@ -11,7 +11,7 @@ import numpy as np
 from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work
 from xbarch.datapaths.records import Ints
 from xbarch.errors import InputError
-from xbarch.parts.sensing.base import Sensing
+from xbarch.parts.sensing.base import Sensing, Setting
 from xbarch.plugins.guard import asking
 from xbarch.specs.text import brief
 from xbarch.workload.graph import Layer, Workload
@@ -133,10 +133,10 @@ def work(path: DataPath, packed: Sequence[Block], layer: Layer, geometry: Geomet
         return found
 
 
-def adjusted(unit: Sensing, weight_bits: int, input_bits: int) -> Sensing:
+def adjusted(unit: Sensing, given: Setting) -> Sensing:
     """The unit as it is set for a layer."""
-    with asking(unit, "adjusted") as wrong:
-        found = unit.adjusted(weight_bits, input_bits)
+    with asking(unit, "adjusted", given.layer.name, limited=False) as wrong:
+        found = unit.adjusted(given)
         if not isinstance(found, Sensing):
             raise wrong(f"must return a Sensing, not {_kind(found)}")
         return found
@@ -155,26 +155,27 @@ def each(unit: Sensing, work: Work) -> Ints:
         return _counted("times of a read", unit.each(work), [work.crossbar.shape], (1, _LONGEST), wrong)
 
 
-def rest(unit: Sensing, work: Work) -> Ints | None:
-    """What follows the reads of a window (ps), if anything does."""
+def rest(unit: Sensing, work: Work, windows: int = 0) -> Ints | None:
+    """What follows the reads of a window (ps), if anything does. windows: of the stored inputs."""
     with asking(unit, "rest") as wrong:
         found = unit.rest(work)
-        return None if found is None else _counted("times", found, _shapes(work), (0, _LONGEST), wrong)
+        return None if found is None else _counted("times", found, _shapes(work, windows), (0, _LONGEST), wrong)
 
 
-def actions(unit: Sensing, work: Work) -> dict[str, Ints]:
-    """How often each entry does what in a window."""
+def actions(unit: Sensing, work: Work, windows: int = 0) -> dict[str, Ints]:
+    """How often each entry does what in a window. windows: of the stored inputs."""
     with asking(unit, "actions") as wrong:
         found = unit.actions(work)
         if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
             raise wrong(f"must return a dict of action names and counts, not {_kind(found)}")
-        return {name: _counted(f"counts of {brief(name)}", counts, _shapes(work), (0, 2**53), wrong)
+        return {name: _counted(f"counts of {brief(name)}", counts, _shapes(work, windows), (0, 2**53), wrong)
                 for name, counts in found.items()}
 
 
-def _shapes(work: Work) -> list[tuple[int, ...]]:
+def _shapes(work: Work, windows: int) -> list[tuple[int, ...]]:
     """Of what is given for every entry, or for every window and entry."""
-    return list(dict.fromkeys([work.crossbar.shape, work.reads.shape]))
+    several = [(windows, *work.crossbar.shape)] if windows else []
+    return list(dict.fromkeys([work.crossbar.shape, work.reads.shape, *several]))
 
 
 def _counted(what: str, values: object, shapes: Sequence[tuple[int, ...]], bounds: tuple[int, int],

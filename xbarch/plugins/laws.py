@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.base import DataPath
-from xbarch.datapaths.records import Block, Contents, Geometry, Ints
+from xbarch.datapaths.records import INPUT_SUM, Block, Contents, Geometry, Ints
 from xbarch.errors import ContractError
 from xbarch.plugins.guard import asking, called, file_of, is_builtin
 from xbarch.workload.graph import Layer
@@ -100,17 +100,18 @@ def _spread(group: Ints, first: Sequence[int], count: Sequence[int]) -> tuple[In
 # -- weights --------------------------------------------------------------------------------------------------
 
 def covered(asked: Asked, packed: Sequence[Block]) -> NDArray[np.int16]:
-    """Every kept weight lies between inputs and targets of a block, and the cells that hold kept weights are counted.
-    Returns how many blocks hold each weight, [groups * rows, filters]."""
+    """Every kept weight other than zero lies between inputs and targets of a block; cells that hold kept weights are
+    counted. Returns how many blocks hold each weight, [groups * rows, filters]."""
     kept = asked.kept
+    needed = kept & asked.alive
     found = np.zeros(kept.shape, np.int16)
     for number, b in enumerate(packed):
         found[np.ix_(b.inputs, b.targets)] += 1
         if b.kept > b.rows * b.columns:
             raise asked.wrong(f"block {number} must keep at most its {b.rows * b.columns} cells, not {b.kept}")
     weights, cells = int(kept.sum()), sum(b.kept for b in packed)
-    if lost := int((found[kept] == 0).sum()):
-        raise asked.wrong(f"{lost} of {weights} kept weights are in no block")
+    if lost := int((found[needed] == 0).sum()):
+        raise asked.wrong(f"{lost} of {int(needed.sum())} kept weights other than zero are in no block")
     if not weights and cells:
         raise asked.wrong(f"{cells} cells are counted as holding kept weights, but none is kept")
     with asking(asked.path, "cells_per_weight", asked.layer.name):
@@ -118,11 +119,24 @@ def covered(asked: Asked, packed: Sequence[Block]) -> NDArray[np.int16]:
     if each is not None and cells != weights * each:
         raise asked.wrong(f"blocks must keep {weights * each} cells, {each} for each of {weights} kept weights as "
                           f"cells_per_weight says, not {cells}")
-    least = weights if once else int((asked.alive & kept).any())
+    least = weights if once else int(needed.any(axis=1).sum())  # an input with a weight has a cell on its word line
     if cells < least:
         raise asked.wrong(f"blocks must keep at least {least} cells for {weights} kept weights, not {cells}"
                           + "; where weights share cells, stores_once must be false" * once)
     return found
+
+
+def shared(asked: Asked, number: int, block: Block, contents: Contents) -> None:
+    """Where weights may share cells, a block keeps at most the cells that hold a digit of a kept weight: those whose
+    bit line is decoded into an output for which the weight of their input is kept."""
+    decoded = np.zeros((block.columns, len(block.targets)), bool)
+    on = contents.coefficient != 0
+    order = np.argsort(block.targets)
+    decoded[contents.column[on], order[np.searchsorted(block.targets, contents.output[on], sorter=order)]] = True
+    holds = asked.kept[np.ix_(block.inputs, block.targets)].astype(np.float32) @ decoded.T.astype(np.float32)
+    if block.kept > (most := int(np.count_nonzero(holds))):
+        raise asked.wrong(f"block {number} must keep at most {most} cells, those that hold kept weights, each counted "
+                          f"once, not {block.kept}")
 
 
 def made(asked: Asked, number: int, block: Block) -> Contents:
@@ -133,7 +147,7 @@ def made(asked: Asked, number: int, block: Block) -> Contents:
         found = block.contents()
         if not isinstance(found, Contents):
             raise wrong(f"must return a Contents, not {type(found).__name__}")
-    arrays = {"cells": found.cells, "column": found.column, "output": found.output, "coefficient": found.coefficient}
+    arrays = {name: getattr(found, name) for name in ("cells", "column", "output", "coefficient", "summed", "factor")}
     for name, values in arrays.items():
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu":
             raise asked.wrong(f"block {number} must have {name} as an array of whole numbers, not "
@@ -150,7 +164,10 @@ def made(asked: Asked, number: int, block: Block) -> Contents:
     if found.column.size and not 0 <= int(found.column.min()) <= int(found.column.max()) < block.columns:
         raise asked.wrong(f"block {number} must decode its bit lines 0 to {block.columns - 1}, not {found.column.min()}"
                           f" to {found.column.max()}")
-    if strange := np.setdiff1d(found.output, block.targets).tolist():
+    if found.summed.ndim != 1 or found.summed.shape != found.factor.shape:
+        raise asked.wrong(f"block {number} must have as many factors of digital terms as outputs, not "
+                          f"{found.factor.shape} and {found.summed.shape}")
+    if strange := np.setdiff1d(np.concatenate([found.output, found.summed]), block.targets).tolist():
         raise asked.wrong(f"block {number} adds to output {strange[0]}, which is not one of its targets")
     return found
 
@@ -180,11 +197,20 @@ def contained(asked: Asked, packed: Sequence[Block], extra: dict[str, Ints], mos
     """The contents of every block keep the laws above, and what their decode lists fan out is counted: sums that go to
     several outputs take hardware, which `Work.extra` counts. most: of more
     blocks, about so many are looked at, evenly spread."""
-    fan, step = 0, -(-len(packed) // most)
+    summed = dict[bytes, int]()  # sets of inputs that digital terms sum, and how many
+    fan, step, once = 0, -(-len(packed) // most), asked.path.stores_once
     for number, block in list(enumerate(packed))[::step]:
         contents = made(asked, number, block)
         capped(asked, number, block, contents)
+        if not once:
+            shared(asked, number, block, contents)
         fan += fanned(block, contents)
+        if len(contents.summed):
+            summed[np.sort(block.inputs).tobytes()] = block.rows
+    added = int(extra[INPUT_SUM].sum()) if INPUT_SUM in extra else 0
+    if added < sum(summed.values()):
+        raise asked.wrong(f"digital terms sum {sum(summed.values())} inputs; work must count each at least once per "
+                          f"output pixel, as extra[{INPUT_SUM!r}], not {added}")
     if fan and not any(counts.any() for counts in extra.values()):
         raise asked.wrong(f"bit lines fan out to {fan} outputs beside their first ones; work must count what that "
                           "takes in extra, which counts nothing")

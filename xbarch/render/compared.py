@@ -50,14 +50,14 @@ def figures(scope: Scope) -> list[Figure]:
             *_USED]
 
 
-_INTERVAL = "latency.pipeline_interval_ps"
+_INTERVAL, _RATE = "latency.pipeline_interval_ps", "throughput.images_per_second"
 _MAPPED = [
     Figure("mapping.one_copy_crossbars", "crossbars, one copy", False),
     Figure("mapping.window_weighted_ps", "crossbar time per image (bound)", False, numbers.time),
     Figure("mapping.budget", "crossbars granted", False),
     Figure("mapping.crossbars", "crossbars used", False),
     Figure("mapping.tiles", "tiles used", False),
-    Figure("throughput.images_per_second", "images/s", True, none="– (one image)"),
+    Figure(_RATE, "images/s", True, none="– (one image)"),
     Figure(_INTERVAL, "pipeline interval", False, numbers.time),
     Figure("latency.first_image_ps", "first image", False, numbers.time),
 ]
@@ -84,7 +84,7 @@ class Line:
     """Over the first result, one for every other; above 1 is better, None where a ratio has no meaning. A value that
     should be large is divided by the first, one that should be small divides it."""
     kinds: list[str]
-    """What each value is, where that differs from result to result; else empty."""
+    """What each value is, or what binds it, where that differs from result to result; else empty."""
 
     def cells(self) -> list[str]:
         """Label, first value, then value and gain of every other."""
@@ -107,9 +107,15 @@ def comparison(results: Sequence[Result], scope: Scope = SCOPE) -> list[Line]:
         for other in others:
             top, bottom = (other, base) if figure.large else (base, other)
             gains.append(top / bottom if top is not None and bottom and figure.gains else None)
-        kinds = [str(r.latency.pipeline_interval_kind or "") if figure.key == _INTERVAL else "" for r in results]
-        lines.append(Line(figure, values, gains, kinds))
+        lines.append(Line(figure, values, gains, [_kind(r, figure) for r in results]))
     return lines
+
+
+def _kind(result: Result, figure: Figure) -> str:
+    """What an interval is, and what binds a rate."""
+    if figure.key == _RATE and result.bound is not None:
+        return f"bound by {result.bound.by}"
+    return str(result.latency.pipeline_interval_kind or "") if figure.key == _INTERVAL else ""
 
 
 def unequal(results: Sequence[Result]) -> list[str]:

@@ -96,8 +96,7 @@ def measure(network: Workload, path: DataPath, machine: Machine, packed: Mapping
     with guard.asking(path, "contents", limited=False):
         for name in hard:
             p = packed[name]
-            on = machine.of(name)
-            made[name] = Prepared.of(p.make(), p.layer, on.geometry, on.sensing)
+            made[name] = Prepared.of(p.make(), p.layer, machine.of(name).geometry, p.sensing)
     digital, real = _classes(network, shown, made, progress)
     right = int((real == shown.labels).sum())
     return Accuracy(

@@ -104,7 +104,7 @@ def _seen_on(machine: Machine, network: Workload, path: DataPath, packed: Mappin
     if kept is None or (found := _read(kept, packed)) is None:
         _log.info("driving the stored activations of %s through the crossbars", network.name)
         with guard.asking(path, "contents", limited=False):
-            found = {n: seen(p.make(), p.layer, machine.geometry, stored[n], sensing if drops else None)
+            found = {n: seen(p.make(), p.layer, machine.geometry, stored[n], p.sensing if drops else None)
                      for n, p in packed.items()}
         kept = np.array([[*s.needed, s.drops, s.largest] for s in found.values()], np.int64).tobytes()
         if name:

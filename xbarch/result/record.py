@@ -183,7 +183,7 @@ def _mapping(run: Run, interval: Fraction) -> schema.Mapping:
         layers.append(schema.Layer(
             name=name, op=layer.op, crossbars=packed.crossbars if packed else 0, copies=copies, windows=layer.windows,
             occupancy_ps=occupancy, busy=occupancy * layer.windows / copies / float(interval),
-            **({"kind": run.machine.on[name]} if name in run.machine.on else {})))
+            **({"kind": run.machine.of(name).kind} if packed and run.machine.kinds else {})))
     return schema.Mapping(
         crossbars=plan.crossbars, tiles=plan.tiles, layers=layers, budget=plan.budget,
         one_copy_crossbars=sum(p.crossbars for p in run.packed.values()),

@@ -13,7 +13,7 @@ def tile_kinds(run: Run) -> list[schema.TileKind]:
     """What each kind of tile holds, does and costs."""
     found = []
     for name, m in run.machine.kinds.items():
-        mine = {layer: packed for layer, packed in run.packed.items() if run.machine.on[layer] == name}
+        mine = {layer: packed for layer, packed in run.packed.items() if run.machine.of(layer) is m}
         crossbars = {layer: packed.crossbars * run.plan.copies[layer] for layer, packed in mine.items()}
         cells = sum(int(packed.kept.sum()) * run.plan.copies[layer] for layer, packed in mine.items())
         energy = {component: aj for (kind, component), aj in run.ledger.kinds.items() if kind == name}

@@ -6,8 +6,8 @@ Quantities carry units in the YAML and are integers here: ps, aJ, µW, nm², bit
 
 # Annotations are not postponed here: pydantic would compile each of hundreds anew at every start.
 import re
-from collections.abc import Sequence
 from fractions import Fraction
+from functools import cached_property
 from math import prod
 from typing import Any, Literal, get_args
 
@@ -17,7 +17,8 @@ from pydantic_core import CoreSchema
 
 from xbarch.specs.fields import Name, Ratio, Source, Text
 from xbarch.specs.model import Spec
-from xbarch.specs.pipeline import ACTIONS, NEAR, SPLIT, Dataflow, Pipeline, SharedUnit, Stage
+from xbarch.specs.moves import refuse_moves, refuse_units
+from xbarch.specs.pipeline import ACTIONS, SPLIT, Dataflow, Pipeline, SharedUnit, Stage
 from xbarch.specs.tile_kinds import TileKind, refuse_kinds
 from xbarch.units import Area, Bandwidth, Energy, Frequency, Length, Memory, Power, Time
 
@@ -97,6 +98,11 @@ class Crossbar(Spec):
                                   "of; none: `rows`, or those of the file that states `read`")
     conversion: Time = Field(ge=1, description="time of one conversion")
     sensing: Sensed = Sensed()
+    signed_inputs: Literal["twos_complement", "offset"] | None = Field(
+        None, description="how signed inputs of b bits drive word lines. twos_complement: the sums of the last phase "
+                          "are subtracted (ISAAC), which needs phases of one bit; offset: 2**(b - 1) is added, and the "
+                          "activation unit's bias takes it out. Neither needs more phases. none: twos_complement "
+                          "where phases have one bit, else offset")
     operation_unit: OperationUnit | None = Field(None, description="none: a read senses the whole array")
     gated: bool = Field(True, description="bit lines that hold nothing are not converted, as the schedule knows them; "
                                           "false: a read converts every bit line of the array, or of its operation "
@@ -105,12 +111,23 @@ class Crossbar(Spec):
     source: Source
 
     @model_validator(mode="after")
+    def _signs_fit(self) -> "Crossbar":
+        if self.signed_inputs == "twos_complement" and self.dac_bits > 1:
+            raise ValueError(f"signed_inputs: must be offset where a phase drives {self.dac_bits} bits, since a sign "
+                             "has a phase of its own in two's complement")
+        return self
+
+    @model_validator(mode="after")
     def _units_fit(self) -> "Crossbar":
         unit = self.operation_unit
         if unit is not None and (unit.rows > self.rows or unit.columns > self.columns):
             raise ValueError(f"operation_unit: must be at most {self.rows} x {self.columns}, the crossbar, not "
                              f"{unit.rows} x {unit.columns}")
         return self
+
+    @property
+    def offset_inputs(self) -> bool:
+        return self.signed_inputs == "offset" or self.dac_bits > 1
 
     @property
     def unused(self) -> str:
@@ -237,6 +254,9 @@ class Encoding(Spec):
                                               "without a method of their own do, unless another is asked for")
 
 
+ACTION_ENERGIES = (10, 10**12)
+"""aJ, of one action of a component: from the read of a resistive cell (27 aJ in Li et al., TIMELY, ISCA 2020, the
+smallest price known here) to a microjoule, as much as whole layers take."""
 _PAYS = ("action", "power", "energy", "actions", "per")  # what an action's price is made of
 
 
@@ -304,6 +324,16 @@ class Component(Spec):
             raise ValueError("states the energy of an action twice, by energy and by power, actions and per; take "
                              "one away: `power: null` (it then follows from the energy), or `actions: null` with "
                              "`per: null`, or `energy: null`")
+        self._plausible()
+
+    def _plausible(self) -> None:
+        """Refuse a price in the wrong unit, and an action that pays for itself twice."""
+        if self.action in self.covers:
+            raise ValueError(f"covers: {self.action} is the action whose price it states; take it out of the list")
+        low, high = ACTION_ENERGIES
+        if self.energy_aj and not low <= self.energy_aj <= high:
+            raise ValueError(f"an action {self.action} would cost {self.energy_aj:,} aJ; hardware takes {low} to "
+                             f"{high:,} aJ, so a unit may be wrong (1 pJ is 1,000,000 aJ)")
 
     @property
     def scaling_model(self) -> str:
@@ -361,42 +391,13 @@ class Architecture(Spec):
             if component.gated and component.level != "ima" and name not in _SERVING:
                 raise ValueError(f"components.{name}.gated: must be false at level {component.level}; gated are "
                                  f"components of level ima, and {', '.join(_SERVING)}")
-        self._refuse_moves()
-        for name, unit in self.units.items():
-            if wrong := self._unfit(name, unit):
-                raise ValueError(f"units.{name}{wrong}")
-        for number, stage in enumerate(self.pipeline.stages):
-            if stage.unit is not None and stage.unit not in self.units:
-                raise ValueError(f"pipeline.stages.{number}.unit: must be one of `units` "
-                                 f"({', '.join(self.units) or 'there is none'}), not {stage.unit}")
+        refuse_moves(self)
+        refuse_units(self, get_args(Unit))
         if self.kinds:
             refuse_kinds(self)
         if self.crossbars > 10**8:
             raise ValueError(f"hierarchy: must make at most 100,000,000 crossbars, not {self.crossbars:,}")
         return self
-
-    def _refuse_moves(self) -> None:
-        """Refuse data movement that the machine has no parts for."""
-        if self.buffer is None:
-            for number, stage in enumerate(self.pipeline.stages):
-                if stage.role in SPLIT:
-                    raise ValueError(f"pipeline.stages.{number}.role: must not be {stage.role} where a tile has no "
-                                     "`buffer`; leave the stage out")
-            if self.dataflow is None or self.dataflow.registers is None:
-                raise ValueError("needs a `buffer`, or dataflow.registers in which inputs wait")
-        each = self.hierarchy.crossbars_per_ima
-        if each % self.stack:
-            raise ValueError(f"dataflow.stack: must divide the {each} crossbars of an IMA, not {self.stack}")
-        paid = {action for c in self.components.values() for action in (c.action, *c.covers)}
-        if "edram_access" in paid and paid & set(SPLIT.values()):
-            name = next(n for n, c in self.components.items() if "edram_access" in (c.action, *c.covers))
-            raise ValueError(f"components.{name}: must not price edram_access beside edram_read or edram_write; price "
-                             "either the joint action or both others")
-        for name, unit in self.units.items():
-            if (self.drives_imas and unit.level == "crossbar"
-                    and any(s.unit == name and s.role == "drive" for s in self.pipeline.stages)):
-                raise ValueError(f"units.{name}.level: must be ima, tile or chip where dataflow.drive is ima, not "
-                                 "crossbar")
 
     @property
     def stack(self) -> int:
@@ -414,48 +415,19 @@ class Architecture(Spec):
         return self.dataflow is not None and self.dataflow.drive == "ima"
 
     @property
+    def own_drivers(self) -> bool:
+        """Whether every word line of every crossbar has a driver of its own."""
+        return not self.drives_imas and not any(stage.role == "drive" for stage in self.pipeline.stages)
+
+    @property
     def word(self) -> int:
         """Bits of a word of a tile's buffer and registers; without a buffer, of its bus."""
         return self.buffer.access_bits if self.buffer else self.bus.wires
 
-    @property
+    @cached_property
     def splits(self) -> bool:
         """Whether reads and writes of a buffer have prices of their own."""
         return any(set(SPLIT.values()) & {c.action, *c.covers} for c in self.components.values())
-
-    def _unfit(self, name: str, unit: SharedUnit) -> str:
-        """What is wrong with a shared unit on this machine, in words that follow its name; empty if nothing is."""
-        served = [stage for stage in self.pipeline.stages if stage.unit == name]
-        roles = [stage.role for stage in served]
-        if name in get_args(Unit):
-            return f": must have another name than {name}, which is a part that every tile or chip has"
-        if not served:
-            return ": serves nobody; name it as the `unit` of a stage in pipeline.stages, or leave it out"
-        if unit.level in ("crossbar", "ima"):
-            if far := next((role for role in roles if role not in NEAR), ""):
-                return f".level: must be tile or chip, where {far} takes place, not {unit.level}"
-            if unit.serves * self.shared_by(unit.level) > self.crossbars_per_tile:
-                return (f".serves: must leave its crossbars within a tile of {self.crossbars_per_tile}, not "
-                        f"{unit.serves}; a unit of several tiles has level tile")
-        if "convert" in roles:
-            return self._unlike_converters(unit, roles)
-        if "drive" in roles and unit.time is None:
-            return ": needs the time of an action, of one driver driving one word line"
-        return ""
-
-    def _unlike_converters(self, unit: SharedUnit, roles: Sequence[str]) -> str:
-        """What of a shared unit contradicts the machine's converters, in words that follow its name."""
-        for key, where in (("count", "crossbar.adcs_per_crossbar"), ("time", "crossbar.conversion"),
-                           ("action", "the sensing unit"), ("bits", "crossbar.adc_bits")):
-            if getattr(unit, key) is not None:
-                return f".{key}: must be left out of converters, of which {where} says it"
-        if set(roles) != {"convert"}:
-            return f": must serve stages of role convert alone, not {' and '.join(dict.fromkeys(roles))}"
-        made = self.converters(unit)
-        return "" if made.denominator == 1 else (
-            f": must have whole converters, not {made}: as many as crossbar.adcs_per_crossbar "
-            f"({self.crossbar.adcs_per_crossbar}) makes for the {unit.serves * self.shared_by(unit.level):,} crossbars "
-            "that share them")
 
     def action(self, stage: Stage) -> str:
         """What a stage's work is counted and paid as."""

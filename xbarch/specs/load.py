@@ -122,7 +122,10 @@ def _extended(path: Path, kind: str, before: tuple[Path, ...]) -> Document:
     if not isinstance(name, str):
         raise here.error(f"must be a bundled name or a path, not {shown(name)}", "extends")
     beside = path.parent / name
-    below = _find(beside if beside.is_file() else name, kind).resolve()
+    try:
+        below = _find(beside if beside.is_file() else name, kind).resolve()
+    except InputError as error:
+        raise here.error(f"{brief(name, 200)}: {error.message}", "extends") from None
     if below in (*before, path.resolve()):
         raise here.error(f"extends itself by way of {brief(name)!r}", "extends")
     inherited = _extended(below, kind, (*before, path.resolve())).data

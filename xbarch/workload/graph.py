@@ -11,7 +11,10 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Op = Literal["input", "conv", "linear", "maxpool", "avgpool", "add", "flatten"]
+Op = Literal["input", "conv", "linear", "maxpool", "avgpool", "add", "flatten", "mul", "concat", "affine", "norm",
+             "view"]
+VIEWS = ("flatten", "view")  # ops that name values anew and compute nothing
+SCALED = ("conv", "linear", "avgpool", "add", "mul", "concat", "affine", "norm")  # ops that round to new levels
 Ints = NDArray[np.integer[Any]]
 Made = TypeVar("Made")
 
@@ -47,9 +50,17 @@ class Layer:
 
     `weights` makes the integer weights on demand, shape (F, C/groups, kh, kw), int8 or int16, signed within
     `weight_bits`; `mask` makes an array of the same shape, True where a weight is kept (None: all are kept). Inputs of
-    conv and linear layers are unsigned integers of `input_bits`. `relu`: the activation unit clips at zero (fused).
-    With `scale` and `bias` [F], which include batch norm, an accumulated sum a of filter f leaves as the level
-    round(scale[f] * a + bias[f]), clipped to the output's range (the last layer's outputs stay real).
+    conv and linear layers are unsigned integers of `input_bits`, or signed ones (`signed_in`). `relu`: the activation
+    unit clips at zero (fused). With `scale` and `bias` [F], which include batch norm, an accumulated sum a of filter f
+    leaves as the level round(scale[f] * a + bias[f]), clipped to the output's range (the last layer's outputs stay
+    real). `function` names another function of the activation unit: it is a `table` of output levels for the signed
+    levels of `inner_bits` that the layer would leave otherwise.
+
+    Layers without weights: `add` and `concat` (along channels) have a scale for each input, `mul` one; the second
+    factor may be one value a channel (C, 1, 1). `affine`: scale and bias of each channel. `norm`: over the channels of
+    each of `groups` groups in a window of `kernel` pixels, (1, 1) or the whole map, the deviation from the mean over
+    the root of variance plus `epsilon` (in squared input levels), times scale plus bias. `view`: `index` says which
+    value of the input, counted through (C, H, W), each value is, or -1 for zero.
     """
 
     name: str
@@ -60,16 +71,26 @@ class Layer:
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
+    padding_end: tuple[int, int] | None = None
+    """At the bottom and the right; None: as at the top and the left, `padding`."""
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     relu: bool = False
     weight_bits: int = 8
     input_bits: int = 8
     output_bits: int = 8
+    signed_in: bool = False
+    signed_out: bool | None = None
+    """Whether output levels may be negative; None: unless they leave a ReLU or average pooling."""
+    function: str = ""
+    inner_bits: int = 8
+    epsilon: float = 0.0
     weights: Callable[[], Ints] | None = field(default=None, compare=False, repr=False)
     mask: Callable[[], NDArray[np.bool_] | None] | None = field(default=None, compare=False, repr=False)
     scale: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
     bias: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+    table: Ints | None = field(default=None, compare=False, repr=False)
+    index: Ints | None = field(default=None, compare=False, repr=False)
     side: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -85,7 +106,30 @@ class Layer:
     @property
     def summed(self) -> bool:
         """Whether it averages whole feature maps: it adds up the pixels as they come and keeps running sums."""
-        return self.op == "avgpool" and self.kernel == self.in_shape[1:] != (1, 1) and self.padding == (0, 0)
+        return self.op == "avgpool" and self.kernel == self.in_shape[1:] != (1, 1) and not any(sum(self.pads, ()))
+
+    @property
+    def pads(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Padding ((top, bottom), (left, right))."""
+        (top, left), (bottom, right) = self.padding, self.padding_end or self.padding
+        return (top, bottom), (left, right)
+
+    @property
+    def input_range(self) -> tuple[int, int]:
+        """Smallest and largest input level of a layer on crossbars."""
+        half = 1 << self.input_bits - 1
+        return (-half, half - 1) if self.signed_in else (0, 2 * half - 1)
+
+    @property
+    def positive(self) -> bool:
+        """Whether output levels are unsigned."""
+        return self.relu or self.op == "avgpool" if self.signed_out is None else not self.signed_out
+
+    @property
+    def levels(self) -> tuple[int, int]:
+        """Smallest and largest output level."""
+        top = (1 << self.output_bits - (not self.positive)) - 1
+        return 0 if self.positive else -top, top
 
     @property
     def rows(self) -> int:
@@ -196,9 +240,13 @@ def unroll(x: Ints, layer: Layer) -> Ints:
     """
     if layer.op == "linear":
         return x.reshape(1, -1).astype(np.int64)
-    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = layer.kernel, layer.stride, layer.padding, layer.dilation
-    padded = np.pad(x.astype(np.int64), ((0, 0), (ph, ph), (pw, pw)))
-    _, oh, ow = layer.out_shape
+    view = windows(x.astype(np.int64), layer)
+    return np.ascontiguousarray(view.transpose(1, 2, 0, 3, 4)).reshape(layer.windows, -1)
+
+
+def windows(x: NDArray[np.int64], layer: Layer, fill: int = 0) -> NDArray[np.int64]:
+    """[C, oh, ow, kh, kw]: what every window of a convolution or pooling layer reads, padded with `fill`."""
+    (kh, kw), (sh, sw), (dh, dw), (_, oh, ow) = layer.kernel, layer.stride, layer.dilation, layer.out_shape
+    padded = np.pad(x, ((0, 0), *layer.pads), constant_values=fill)
     view = np.lib.stride_tricks.sliding_window_view(padded, ((kh - 1) * dh + 1, (kw - 1) * dw + 1), axis=(1, 2))
-    view = view[:, ::sh, ::sw, ::dh, ::dw][:, :oh, :ow]
-    return np.ascontiguousarray(view.transpose(1, 2, 0, 3, 4)).reshape(oh * ow, -1)
+    return view[:, ::sh, ::sw, ::dh, ::dw][:, :oh, :ow]

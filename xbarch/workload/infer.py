@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.errors import InputError
-from xbarch.workload.graph import Ints, Layer, Workload, unroll
+from xbarch.workload import digital
+from xbarch.workload.graph import VIEWS, Ints, Layer, Workload, unroll, windows
 
 Reals = NDArray[np.float64]
 Products = Callable[[Layer, Ints], NDArray[np.int64]]
@@ -52,7 +53,7 @@ def inferred(workload: Workload, images: Sequence[Ints], *, shifts: bool = False
 
 
 def _out(layer: Layer, terms: list[NDArray[np.int64]], scaled: Any, last: bool) -> NDArray[np.int64] | Reals:
-    if layer.op in ("flatten", "maxpool"):
+    if layer.op in VIEWS or layer.op == "maxpool":
         return terms[0]
     if layer.scale is None:
         raise InputError(f"layer {layer.name} stores no scale; only a trained workload can be computed")
@@ -63,18 +64,28 @@ def _out(layer: Layer, terms: list[NDArray[np.int64]], scaled: Any, last: bool) 
 def multiplies(layer: Layer) -> bool:
     """Whether a multiplier must scale what the layer accumulates. Without stored scales the network is fixed point,
     ISAAC's, whose scaling is a shift."""
-    return layer.scale is not None and _exponents(layer.scale) is None
+    return layer.scale is not None and (layer.op in ("mul", "norm") or _exponents(layer.scale) is None)
+
+
+def products_per_output(layer: Layer) -> int:
+    """Multiplications of an output level: by a scale for each input of an addition, for the input's own otherwise; the
+    product itself; a square and the root's reciprocal of what is normalized."""
+    if not multiplies(layer):
+        return 0
+    return {"add": 2, "mul": 2, "norm": 3}.get(layer.op, 1)
 
 
 def _terms(layer: Layer, inputs: list[Any]) -> list[NDArray[np.int64]]:
     """What is scaled and added up in a layer without weights."""
     x: NDArray[np.int64] = inputs[0]
-    if layer.op == "flatten":
-        return [x.reshape(-1, 1, 1)]
+    if layer.op in VIEWS:
+        return [digital.viewed(layer, x[:, None])[:, 0]]
     if layer.op == "maxpool":
-        return [_windows(x, layer, -1 << 62).max(axis=(3, 4))]
+        return [windows(x, layer, -1 << 62).max(axis=(3, 4))]
     if layer.op == "avgpool":
-        return [_windows(x, layer, 0).sum(axis=(3, 4))]
+        return [windows(x, layer).sum(axis=(3, 4))]
+    if layer.op != "add":
+        return inputs
     short = np.zeros_like(x)
     short[:inputs[1].shape[0]] = inputs[1]
     return [x, short]
@@ -86,15 +97,20 @@ def _scaled(layer: Layer, scale: Reals, terms: list[NDArray[np.int64]], last: bo
         real = scale[:, None, None] * terms[0]
         if layer.bias is not None:
             real = real + layer.bias[:, None, None]
-    else:
+    elif layer.op in ("add", "avgpool"):
         real = scale[0] * terms[0]
         for factor, term in zip(scale[1:], terms[1:], strict=True):
             real = real + factor * term
-    return real if last else _clipped(layer, np.floor(real + 0.5)).astype(np.int64)
+    else:
+        real = digital.real(layer, [term[:, None] for term in terms])[:, 0]
+    out = digital.finished(layer, real, last)
+    return np.asarray(out) if last else out.astype(np.int64)
 
 
 def _shifted(layer: Layer, scale: Reals, terms: list[NDArray[np.int64]], last: bool) -> NDArray[np.int64]:
     """Integers alone: sums aligned by left shifts, half a level added, one right shift."""
+    if not (layer.compute or layer.op in ("add", "avgpool")) or layer.function:
+        raise InputError(f"layer {layer.name} ({layer.function or layer.op}) needs more than additions and shifts")
     exponents = _exponents(scale)
     if exponents is None:
         raise InputError(f"layer {layer.name} has a scale that is no power of two, so shifts cannot compute it")
@@ -113,8 +129,8 @@ def _shifted(layer: Layer, scale: Reals, terms: list[NDArray[np.int64]], last: b
         for term, exponent in zip(terms[1:], exponents[1:], strict=True):
             total = total + (term << (down + exponent))
     if last:
-        return np.asarray(total)
-    levels: NDArray[np.int64] = _clipped(layer, (total + ((1 << down) >> 1)) >> down)
+        return np.asarray(np.maximum(total, 0) if layer.relu else total)
+    levels: NDArray[np.int64] = np.clip((total + ((1 << down) >> 1)) >> down, *layer.levels)
     return levels
 
 
@@ -130,12 +146,6 @@ def _exponents(scale: Reals) -> NDArray[np.int64] | None:
     return exponent.astype(np.int64) - 1 if (mantissa == 0.5).all() else None
 
 
-def _clipped(layer: Layer, levels: Any) -> Any:
-    positive = layer.relu or layer.op == "avgpool"
-    top = (1 << layer.output_bits) - 1 if positive else (1 << layer.output_bits - 1) - 1
-    return np.clip(levels, 0 if positive else -top, top)
-
-
 def _products(layer: Layer, x: Ints) -> NDArray[np.int64]:
     """[windows, filters], through float64 matrix products, exact below 2**53."""
     matrix, out = layer.matrix.astype(np.float64), np.empty((len(x), layer.filters), np.int64)
@@ -144,11 +154,3 @@ def _products(layer: Layer, x: Ints) -> NDArray[np.int64]:
         rows, columns = slice(g * layer.rows, (g + 1) * layer.rows), slice(g * per, (g + 1) * per)
         out[:, columns] = np.rint(x[:, rows].astype(np.float64) @ matrix[:, columns])
     return out
-
-
-def _windows(x: NDArray[np.int64], layer: Layer, fill: int) -> NDArray[np.int64]:
-    """[C, oh, ow, kh, kw] of a pooling layer."""
-    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = layer.kernel, layer.stride, layer.padding, layer.dilation
-    padded = np.pad(x, ((0, 0), (ph, ph), (pw, pw)), constant_values=fill)
-    view = np.lib.stride_tricks.sliding_window_view(padded, ((kh - 1) * dh + 1, (kw - 1) * dw + 1), axis=(1, 2))
-    return view[:, ::sh, ::sw, ::dh, ::dw][:, :layer.out_shape[1], :layer.out_shape[2]]

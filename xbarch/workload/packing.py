@@ -62,6 +62,18 @@ def unpack_mask(data: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.b
     return bits.astype(bool).reshape(shape)
 
 
+def pack_index(index: Ints) -> NDArray[np.uint8]:
+    """Positions as compressed differences, which are few where the order is regular."""
+    steps = np.diff(index.ravel(), prepend=0).astype(np.int32)
+    return np.frombuffer(zlib.compress(steps.tobytes(), 9), np.uint8)
+
+
+def unpack_index(data: NDArray[np.uint8], shape: tuple[int, ...]) -> Ints:
+    """The inverse of `pack_index`."""
+    steps = np.frombuffer(_expand(data, 4 * math.prod(shape)), np.int32)
+    return np.cumsum(steps, dtype=np.int64).reshape(shape)
+
+
 def _expand(data: NDArray[np.uint8], size: int) -> bytes:
     try:
         stream = zlib.decompressobj()

@@ -24,9 +24,9 @@ class AdaptiveAdc(Adc):
     emits: ClassVar[tuple[str, ...]] = (*Adc.emits, "conversion_bit")
     adaptive: bool = False
 
-    def adjusted(self, weight_bits, input_bits, *more):
+    def adjusted(self, given):
         unit = type(self)(self.array, self.options)
-        unit.adaptive = weight_bits == input_bits == 16
+        unit.adaptive = given.layer.weight_bits == given.layer.input_bits == 16
         return unit
 
     def actions(self, work):

@@ -112,6 +112,11 @@ def test_isaacs_split_against_the_points_it_was_not_fitted_to_exactly(bits, ener
     assert float(found.area(bits)) == pytest.approx(area, rel=0.0005)
 
 
+def test_isaacs_split_ends_at_its_last_point():
+    assert scaled(model("isaac_split"), adc_bits=10).energy > PRICE.energy
+    assert "bits must be at most 10, the largest converter of the fit, not 11" in refused("crossbar.adc_bits=11")
+
+
 def test_a_table_of_converters_is_linear_between_its_points_and_ends():
     assert float(scaled(model("mnsim_table"), adc_bits=5).area) == pytest.approx(10**10 * 540 / 1650)
     with pytest.raises(InputError, match=r"bits must be 4 to 10, .*, not 3"):

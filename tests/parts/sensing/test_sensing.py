@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from rigs import single
+from rigs import fitted, precise, single
 
 import xbarch
 from xbarch.datapaths.base import Work
@@ -59,7 +59,7 @@ PRIME = {"columns": 256, "read": 10_000, "conversion": 1_000, "converters": Frac
 @pytest.mark.parametrize("bits", [1, 4, 6])
 def test_amplifiers_count_up_to_the_sum(bits):
     """Eight amplifiers sense 32 bit lines each, one after another, in 2^bits steps."""
-    unit = registry.sense("sense_amplifier", {"keeps": "low"}, array(**{**PRIME, "bits": bits})).adjusted(8, 6)
+    unit = fitted(registry.sense("sense_amplifier", {"keeps": "low"}, array(**{**PRIME, "bits": bits})), precise(8, 6))
     w = work([256, 9], [2, 2])
     assert unit.each(w).tolist() == [10_000 + 32 * 2**bits * 1_000, 10_000 + 2 * 2**bits * 1_000]
     assert unit.actions(w)["conversion"].tolist() == [2 * 256, 2 * 9] and unit.conversion == 2**bits * 1_000
@@ -70,22 +70,23 @@ def test_amplifiers_are_set_to_the_bits_that_are_kept():
     """PRIME, section III-D1: of the four partial sums of 8-bit weights and 6-bit inputs 6, 3, 2 and no bits. A read of
     the upper input digit takes 64 + 4 steps for two bit lines, of the lower one 8: a mean of 19 a bit line."""
     plain = registry.sense("sense_amplifier", {}, array(**PRIME))
-    unit = plain.adjusted(8, 6)
+    unit = fitted(plain, precise(8, 6))
     assert unit.sensed() == [0, 2, 3, 6]  # low x low, low weight x high input, high weight x low input, high x high
     assert unit.dropped(np.array([0, 3, 4, 7]), 6).tolist() == [16, 13, 12, 9]
     assert unit.conversion == 19_000
     w = work([256, 255], [2, 2])
     assert unit.each(w).tolist() == [10_000 + 32 * 19_000] * 2
     assert unit.actions(w)["conversion"].tolist() == [2 * 256 * 3 // 4, -(-2 * 255 * 3 // 4)]
-    assert plain.sensed() == [6] and plain.adjusted(4, 3).sensed() == [6] and plain.adjusted(4, 4).sensed() == [5, 6]
-    wide = registry.sense("sense_amplifier", {"headroom": 3}, array(**PRIME)).adjusted(8, 6)
+    assert plain.sensed() == [6] and fitted(plain, precise(4, 3)).sensed() == [6]
+    assert fitted(plain, precise(4, 4)).sensed() == [5, 6]
+    wide = fitted(registry.sense("sense_amplifier", {"headroom": 3}, array(**PRIME)), precise(8, 6))
     assert wide.sensed() == [2, 5, 6, 6] and wide.dropped(np.array([0, 7]), 6).tolist() == [13, 6]
 
 
 @pytest.mark.parametrize("name", ["adc", "analog_accumulation", "integrate_fire"])
 def test_other_units_have_nothing_to_set_and_drop_no_bit(name):
     unit = registry.sense(name, {}, array())
-    assert unit.adjusted(8, 6) is unit and unit.dropped(np.arange(3), 8) is None
+    assert fitted(unit, precise(8, 6)) is unit and unit.dropped(np.arange(3), 8) is None
 
 
 def test_counters_take_no_turns():

@@ -141,7 +141,8 @@ def test_speed_power_and_density(folder, written, periphery):
     rows, _ = written
 
     def pair(workload, policy):
-        return (simulate(folder, w, policy, periphery=periphery) for w in ("resnet18_dense", workload))
+        how = {"replication": "stripes"} if periphery == "balanced" else {}
+        return (simulate(folder, w, policy, periphery=periphery, **how) for w in ("resnet18_dense", workload))
 
     a, b = pair("resnet18_huai", "fit")
     seconds = a["latency.pipeline_interval_ps"] / b["latency.pipeline_interval_ps"]

@@ -13,7 +13,8 @@ from xbarch.request import Contents, Request
 from xbarch.specs.study import Study
 from xbarch.studies import comparison
 from xbarch.studies.comparison import picture
-from xbarch.studies.comparison.rows import Figures, Row, _Shared, front, lines
+from xbarch.studies.comparison.lines import lines
+from xbarch.studies.comparison.rows import Figures, Row, _Shared, front
 from xbarch.studies.runs.bench import Bench
 
 ARCHES, WORKLOAD = ["isaac_like", "forms_like"], "vgg7_pruned"

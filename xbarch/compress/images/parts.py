@@ -44,19 +44,34 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Mean and deviation [C, 1, 1] that are taken off pixels of 0 to 1."""
+
+    mean: Tensor
+    std: Tensor
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Smallest and largest value that a pixel can have then."""
+        return float((-self.mean / self.std).min()), float(((1 - self.mean) / self.std).max())
+
+
+@dataclass(frozen=True)
 class Images:
     """pixels [n, C, H, W]: uint8, float32 from 0 to 1, or files. labels: int64 [n]."""
 
     pixels: Tensor | Files
     labels: Tensor
+    look: Look | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """(float pixels in [0, 1], labels)."""
+        """(pixels as the network sees them: from 0 to 1, or with mean and deviation taken off, labels)."""
         found = self.pixels[index]
-        return found.float() / 255 if found.dtype == torch.uint8 else found, self.labels[index]
+        found = found.float() / 255 if found.dtype == torch.uint8 else found
+        return found if self.look is None else (found - self.look.mean) / self.look.std, self.labels[index]
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,30 @@ class Parts:
         _, c, h, w = self.train.pixels.shape
         return c, h, w
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """Smallest and largest value that the network may see."""
+        return (0.0, 1.0) if self.train.look is None else self.train.look.span
+
+
+def looked_at(parts: Parts, spec: Data) -> Parts:
+    """The parts as the network sees them.
+
+    Raises:
+        InputError: mean or deviation are those of another number of channels.
+    """
+    if spec.mean is None and spec.std is None:
+        return parts
+    channels, found = parts.shape[0], []
+    for key, values in (("mean", spec.mean or [0.0]), ("std", spec.std or [1.0])):
+        if len(values) not in (1, channels):
+            raise InputError(f"must be one number or {channels}, one for each channel, not {len(values)}",
+                             field=f"data.{key}")
+        found.append(torch.tensor(values).expand(channels)[:, None, None])
+    look = Look(*found)
+    train, val, test = (replace(part, look=look) for part in (parts.train, parts.val, parts.test))
+    return replace(parts, train=train, val=val, test=test)
+
 
 def check_room(images: int, spec: Data) -> None:
     """Refuse images that would not fit in memory."""
@@ -86,9 +125,11 @@ def split(train: Images, test: Images, names: Sequence[str], seed: int, spec: Da
     """Split validation, a tenth, off the training images.
 
     Raises:
-        InputError: a class of `names` has fewer than two training images or no test image.
+        InputError: a class of `names` has fewer than two training images or no test image; arrays may lack classes.
     """
     for part, images, least in (("train", train, 2), ("test", test, 1)):
+        if spec.name == "arrays":
+            break
         counts = torch.bincount(images.labels, minlength=len(names)).tolist()
         for name, count in zip(names, counts, strict=True):
             if count < least:

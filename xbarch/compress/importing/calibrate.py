@@ -106,14 +106,17 @@ def calibrate(network: Network, images: Tensor, rule: Rule) -> int:
     values: dict[str, Tensor] = {}
     for la in network.layers:
         node = network.node(la.name)
-        inputs = [values[i] for i in la.inputs] or [images.to(network.kind)]
+        inputs = network.given(la, values) or [images.to(network.kind)]
         y = _normalized(node, node.sums(inputs[0])) if la.compute and rule.refit else node.compute(*inputs)
         if not bool(torch.isfinite(y).all()):
             raise InputError(f"layer {la.name} computes values that are not finite: its weights are too large",
                              field="weights")
+        if node.function is not None and node.inner is not None:
+            _clip(node.inner, y.flatten(), rule, generator)
+            y = node.function(node.inner(y))
         if isinstance(node.out, Quantizer):
             _clip(node.out, y.flatten(), rule, generator)
-        values[la.name] = y if node.out is None else node.out(y)
+        values[la.name] = (y.relu() if la.relu else y) if node.out is None else node.out(y)
         for name in la.inputs:
             if last[name] == la.name:
                 values.pop(name, None)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from xbarch.compress.factory import REFERENCE, split
+from xbarch.compress.factory import REFERENCE, is_program, split
 from xbarch.errors import InputError
 from xbarch.specs.explain import explain
 from xbarch.specs.model import Spec
@@ -20,15 +20,20 @@ from xbarch.support.files import is_file, is_folder
 _IMAGES = "digits, digit_pairs, mnist, an .npz file, or a folder of CIFAR's or MNIST's files or of images"
 
 
+MODULE = "a module of torch.nn"  # the model of a request whose model is an object
+
+
 class ImportRequest(Spec):
     """One checkpoint to import; stored as the `recipe` of the workload's manifest."""
 
     kind: Literal["imported"] = "imported"
-    model: str = Field(max_length=4096, description="a reference model, path.py:factory or module:factory")
+    model: str = Field(max_length=4096, description="a reference model, path.py:factory, module:factory, or a file "
+                       ".onnx or .pt2")
     width: int | None = Field(None, ge=1, le=4096, description="filters of a reference model's first stage")
     classes: int | None = Field(None, ge=2, le=1_000_000, description="scores of a reference model; default: as many "
                                 "as the data has classes")
-    checkpoint: str = Field(max_length=4096, description="the model's state dict")
+    checkpoint: str | None = Field(None, max_length=4096, description="the model's state dict; none for a model that "
+                                   "brings its weights")
     data: Data
     quantization: Quantization = Quantization(weight_scale="lsq", weight_step="filter")
     method: str = Field(max_length=100, description="data path")
@@ -70,9 +75,13 @@ def check_request(fields: Mapping[str, Any]) -> ImportRequest:
     except ValidationError as error:
         message, trail = explain(error, fields, ImportRequest)
         raise InputError(message, field=dotted(trail)) from None
-    if request.model not in REFERENCE:
+    own = request.model == MODULE or (request.model not in REFERENCE and is_program(request.model))
+    if request.model not in REFERENCE and not own:
         split(request.model)
-    if not is_file(request.checkpoint):
+    if request.checkpoint is None and not own:
+        raise InputError("must be a checkpoint of the model; a file .onnx or .pt2 and a module of torch.nn bring their "
+                         "own", field="weights")
+    if request.checkpoint is not None and not is_file(request.checkpoint):
         raise InputError(f"no such file: {brief(request.checkpoint, 80)}", field="weights")
     return request
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from xbarch.compress.importing.calibrate import Rule, calibrate, draw_images, fit_step, score
 from xbarch.compress.importing.crossbars import affordable, crossbar_accuracy
-from xbarch.compress.importing.request import ImportRequest, check_request
+from xbarch.compress.importing.request import MODULE, ImportRequest, check_request
 from xbarch.compress.intake import models
-from xbarch.compress.intake.checkpoint import digest, restore
+from xbarch.compress.intake.checkpoint import digest
 from xbarch.compress.intake.given import Given
 from xbarch.compress.methods.pruner import Pruner, crossbar
 from xbarch.compress.quantizers.network import Network, Node
@@ -34,7 +37,7 @@ _SINGLE = 8  # bits of levels whose sums single precision rounds as integers are
 _NO_TRAINING = Training(epochs=1, rate=1.0)  # a recipe must have one; nothing here runs it
 
 
-def import_weights(model: str, weights: str | Path, method: str, *, out: str | Path,
+def import_weights(model: str | nn.Module, weights: str | Path | None, method: str, *, out: str | Path,
                    data: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None,
                    density: float | None = None, layers: Mapping[str, float] | None = None,
                    quantization: Mapping[str, Any] | None = None, geometry: Mapping[str, Any] | None = None,
@@ -48,8 +51,9 @@ def import_weights(model: str, weights: str | Path, method: str, *, out: str | P
     layer by layer from training images of `data`; nothing is trained.
 
     Args:
-        model: reference name, path.py:factory or module:factory.
-        weights: the model's state dict: a file of `torch.save` or safetensors.
+        model: reference name, path.py:factory, module:factory, a file .onnx or .pt2, or a module of torch.nn.
+        weights: the model's state dict: a file of `torch.save` or safetensors. None for a file or a module, which
+            bring their own.
         method: data path that the weights are for.
         out: folder for the workload; its name becomes the workload's.
         data: fields of `xbarch.specs.recipe.Data`: the images to calibrate and to measure accuracy on.
@@ -79,37 +83,41 @@ def import_weights(model: str, weights: str | Path, method: str, *, out: str | P
         InputError: bad input; the weights do not keep the method's constraint; the density cannot be reached.
     """
     fields: dict[str, Any] = {
-        "model": model, "checkpoint": str(weights), "method": method, "options": dict(options or {}),
+        "model": model if isinstance(model, str) else MODULE, "checkpoint": None if weights is None else str(weights),
+        "method": method, "options": dict(options or {}),
         "density": density, "layers": dict(layers or {}), "geometry": dict(geometry or {}),
         "quantization": {"weight_scale": "lsq", "weight_step": "filter" if density is None else "layer",
                          **(quantization or {})},
         "width": width, "classes": classes, "zeros": zeros, "batch_norm": batch_norm, "calibration": calibration,
         "percentile": percentile, "seed": seed, "threads": threads, "stored_images": stored_images,
         "crossbar_images": crossbar_images}
-    return run_import(check_request({**fields, **({"data": dict(data)} if data else {})}), Path(out))
+    request = check_request({**fields, **({"data": dict(data)} if data else {})})
+    return run_import(request, Path(out), None if isinstance(model, str) else model)
 
 
-def run_import(request: ImportRequest, folder: Path) -> Path:
-    """`import_weights` of a checked request."""
+def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = None) -> Path:
+    """`import_weights` of a checked request. module: the model, if it is an object."""
     name = _workload_name(folder)
     path = registry.datapath(request.method, request.options)
     torch.set_num_threads(request.threads)
     parts = _load_images(request)
-    network = build(_recipe(request), parts)
+    model = _model(request, parts, module)
+    network = build(_recipe(request), parts, model)
     if max(request.quantization.weight_bits, request.quantization.activation_bits) > _SINGLE:
         network.double()
     round_weights(network, request.zeros)
     _settle(network, path, crossbar(request.geometry), request)
     used = calibrate(network, draw_images(parts.train, network, request.seed), _rule(request))
-    sha256 = digest(request.checkpoint)
+    sha256 = digest(request.checkpoint or request.model) if request.model != MODULE else _digest(model)
+    own = "its own weights" if request.checkpoint is None else "the weights of " + brief(
+        Path(request.checkpoint).name, 120)
     kept = "as they were" if request.density is None else f"pruned to {request.density:g} in one shot"
     workload = export.workload(
         name, network, parts.test[slice(0, request.stored_images)][0], datapath=request.method, options=request.options,
         trained_on=f"imported weights, calibrated and measured on {request.data.name}",
-        accuracy={"float": score(_float_model(request, parts), parts.test),
+        accuracy={"float": score(model.eval(), parts.test),
                   "imported": score(network.eval(), parts.test)},
-        source=f"{brief(request.model, 120)} with the weights of {brief(Path(request.checkpoint).name, 120)} "
-               f"(sha256 {sha256[:16]}), {kept}")
+        source=f"{brief(request.model, 120)} with {own} (sha256 {sha256[:16]}), {kept}")
     shown = min(affordable(workload, request.crossbar_images), len(parts.test))
     if shown:
         images, labels = parts.test[slice(0, shown)]
@@ -152,13 +160,23 @@ def _rule(request: ImportRequest) -> Rule:
                 seed=request.seed)
 
 
-def _float_model(request: ImportRequest, parts: data.Parts) -> torch.nn.Module:
-    """The model as the user has it, in floating point."""
-    model = models.build(request.model, parts.classes, request.width, request.seed).eval()
-    with torch.no_grad():
-        model(torch.zeros(1, *parts.shape))  # shapes of lazy modules
-    restore(model, request.checkpoint)
-    return model
+def _model(request: ImportRequest, parts: data.Parts, module: nn.Module | None) -> nn.Module:
+    """The model as the user has it, in floating point; a copy of an object of theirs."""
+    if module is None:
+        return models.build(request.model, parts.classes, request.width, request.seed)
+    try:
+        return copy.deepcopy(module).float()
+    except Exception as error:  # a module may hold what cannot be copied
+        raise InputError(f"cannot be copied ({type(error).__name__}); give its factory as path.py:factory, and its "
+                         "state dict as weights", field="model") from None
+
+
+def _digest(model: nn.Module) -> str:
+    """SHA-256 of a model's own weights."""
+    found = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        found.update(name.encode() + tensor.detach().contiguous().cpu().numpy().tobytes())
+    return found.hexdigest()
 
 
 # -- weights ------------------------------------------------------------------------------------------------------

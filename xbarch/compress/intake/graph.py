@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
-from xbarch.workload.graph import Layer
+from xbarch.workload.graph import VIEWS, Layer
 
 Shape = tuple[int, int, int]
+Call = Callable[[Tensor], Tensor]
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Parameters:
     weight: Tensor
     bias: Tensor | None = None
     norm: Norm | None = None
+    source: str = ""  # the model's name of the weight
 
     def tensors(self) -> list[Tensor]:
         """Those that are present."""
@@ -36,18 +40,47 @@ class Parameters:
         return [t for t in (self.weight, self.bias, *((n.gamma, n.beta, n.mean, n.var) if n else ())) if t is not None]
 
 
+@dataclass
+class Gains:
+    """What a layer multiplies and adds: for each channel (affine, norm), each input (add), or each filter, behind batch
+    norm (conv, linear)."""
+
+    gain: Tensor
+    shift: Tensor
+
+    @classmethod
+    def ones(cls, count: int) -> Gains:
+        return cls(torch.ones(count), torch.zeros(count))
+
+
 @dataclass(frozen=True)
 class ModelGraph:
-    """The layers of a model and their parameters."""
+    """The layers of a model and their parameters. The last layer's values, in the order of (C, H, W), are the model's
+    output but for what `closing` says was left out."""
 
     layers: tuple[Layer, ...]  # in topological order, without weights
     parameters: dict[str, Parameters]  # of the convolutions and linear layers, by name
+    gains: dict[str, Gains] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)  # upper bounds behind ReLU
+    functions: dict[str, Call] = field(default_factory=dict)  # of layers with a `function`
+    closing: str = ""  # a last function that leaves the order of scores as it is, such as softmax
+    close: Call | None = None
+
+    def tensors(self, name: str) -> list[Tensor]:
+        """All numbers of a layer."""
+        found = self.parameters[name].tensors() if name in self.parameters else []
+        return [*found, self.gains[name].gain, self.gains[name].shift] if name in self.gains else found
 
 
 def never_negative(layer: Layer, layers: dict[str, Layer]) -> bool:
     """Whether a layer's output is never negative."""
-    if layer.op == "input" or layer.relu:
+    if layer.op == "input":
+        return layer.signed_out is not True
+    if layer.relu:
         return True
-    if layer.op in ("conv", "linear"):
-        return False
-    return all(never_negative(layers[i], layers) for i in layer.inputs)
+    if layer.function:
+        return layer.signed_out is False
+    if layer.op in (*VIEWS, "maxpool", "avgpool", "mul", "concat"):
+        return all(never_negative(layers[i], layers) for i in layer.inputs)
+    return layer.op == "add" and layer.signed_out is not True and all(
+        never_negative(layers[i], layers) for i in layer.inputs)

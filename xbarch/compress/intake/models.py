@@ -6,14 +6,17 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import BuiltinFunctionType
 
 import torch
 from torch import nn
 
-from xbarch.compress.factory import python_file, split
+from xbarch.compress.factory import is_program, python_file, split
+from xbarch.compress.forms.onnxfile import load_onnx
+from xbarch.compress.forms.program import load_program
 from xbarch.compress.intake.reference import MODELS
 from xbarch.errors import InputError
 from xbarch.specs.text import brief
@@ -22,7 +25,8 @@ _MOST = 2**28  # weights
 
 
 def build(name: str, classes: int, width: int | None, seed: int) -> nn.Module:
-    """A reference model by name, or a user's: "path.py:factory" or "package.module:factory".
+    """A reference model by name, or a user's: "path.py:factory", "package.module:factory", or a file that holds it with
+    its weights.
 
     A user's module is imported and its factory called without arguments: both run with the rights of this process.
     The factory returns an `nn.Module`. Weights are drawn from `seed`.
@@ -33,9 +37,12 @@ def build(name: str, classes: int, width: int | None, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     if name in MODELS:
         return _reference(name, classes, width, seed)
+    if is_program(name):
+        return load_onnx(name) if name.endswith(".onnx") else load_program(name)
     place, factory = split(name)
     try:
-        model = _callable(_module(place), name, factory)()
+        with _neighbours(place):
+            model = _callable(_module(place), name, factory)()
     except (InputError, KeyboardInterrupt):
         raise
     except BaseException as error:  # the user's code may do anything, leave the interpreter too
@@ -43,7 +50,7 @@ def build(name: str, classes: int, width: int | None, seed: int) -> nn.Module:
                          f"{brief(' '.join(str(error).split()), 200)}", field="model") from None
     if not isinstance(model, nn.Module):
         raise InputError(f"{brief(name, 80)} must return a torch.nn.Module, not {type(model).__name__}", field="model")
-    return model
+    return model.float()
 
 
 def _reference(name: str, classes: int, width: int | None, seed: int) -> nn.Module:
@@ -75,6 +82,31 @@ def _line(error: BaseException, place: str) -> str:
     own = Path(str(python_file(place))).absolute()
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).absolute() == own]
     return f" in line {lines[-1]}" if lines else ""
+
+
+@contextmanager
+def _neighbours(place: str) -> Iterator[None]:
+    """A model's file may import what lies beside it, as under `python file.py`, and a module what lies in the current
+    folder, as under `python -m`. What another model's file imported under the same name is imported anew."""
+    file = python_file(place)
+    folder = str(file.absolute().parent) if file is not None and place.endswith(".py") else str(Path.cwd())
+    for name in [name for name, beside in _BESIDE.items() if beside != folder]:
+        sys.modules.pop(name, None)
+        del _BESIDE[name]
+    before = set(sys.modules)
+    sys.path.insert(0, folder)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+        for name in set(sys.modules) - before:
+            if str(getattr(sys.modules[name], "__file__", None) or "").startswith(folder):
+                _BESIDE[name] = folder
+
+
+_BESIDE: dict[str, str] = {}  # modules imported from beside a model's file: the file's folder
 
 
 def _module(place: str) -> object:

@@ -94,12 +94,16 @@ class Pruner:
         if any(f.allowed is not None and n.levels.scale != "lsq" for n, f in zip(self.nodes, made, strict=True)):
             raise InputError(f"must be lsq for {self.path.name}, which removes single bits of the levels: those of "
                              "lsq stay where they are", field="quantization.weight_scale")
+        if any(f.ties is not None and n.chain for n, f in zip(self.nodes, made, strict=True)):
+            raise InputError(f"must be real for {self.path.name}, which ties weights: in a chain of powers of two a "
+                             "filter's sign follows its gain", field="quantization.chain")
         return made
 
     def _projection(self, how: Project, levels: Reals, node: Node, share: float) -> Projection:
         with asking(self.path, "project", node.layer.name) as wrong:
             found = how(levels, node.layer, self.geometry, share)
-            if not isinstance(found, Projection) or np.shape(found.mask) != np.shape(levels):
+            if not isinstance(found, Projection) or any(np.shape(part) != np.shape(levels) for part in (
+                    found.mask, *([] if found.ties is None else [found.ties]))):
                 raise wrong("must return a Projection of the weights' shape")
             return found
 
@@ -126,7 +130,12 @@ class Pruner:
                 node.levels.allowed = torch.from_numpy(found.allowed.copy()).reshape(node.weight.shape)
             node.weight.copy_(self.back(node, found.weights))
             node.mask.copy_(torch.from_numpy(found.mask.copy()).reshape(node.mask.shape))
+            node.ties = None if found.ties is None else found.ties.reshape(node.weight.shape)
         self.reduce()
+        for node in self.nodes:
+            if node.ties is not None:  # what is removed stays zero
+                node.ties = np.where(node.mask.numpy(), node.ties, -1)
+        self.network.tie()
 
     @torch.no_grad()
     def reduce(self) -> None:
@@ -156,11 +165,13 @@ class Pruner:
         return {"sparsity": sum(found.values()) / max(len(found), 1)}
 
     def state(self) -> dict[str, Any]:
-        return {"hard": self.hard, "allowed": [n.levels.allowed for n in self.nodes], "own": self.own_state()}
+        ties = [None if n.ties is None else torch.from_numpy(n.ties) for n in self.nodes]
+        return {"hard": self.hard, "allowed": [n.levels.allowed for n in self.nodes], "ties": ties,
+                "own": self.own_state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.hard = bool(state["hard"])
-        for node, allowed in zip(self.nodes, state["allowed"], strict=True):
-            node.levels.allowed = allowed
+        for node, allowed, ties in zip(self.nodes, state["allowed"], state["ties"], strict=True):
+            node.levels.allowed, node.ties = allowed, None if ties is None else ties.numpy()
         self.own_restore(state["own"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any, Literal
 
@@ -164,11 +165,12 @@ class Quantizer(nn.Module):
 
 
 class Pact(Quantizer):
-    """Unsigned activations on 2**bits levels over [0, alpha], alpha learned (PACT, Choi et al., 2018)."""
+    """Unsigned activations on 2**bits levels over [0, alpha], alpha learned (PACT, Choi et al., 2018), at most `limit`,
+    where the model itself clips."""
 
-    def __init__(self, bits: int, alpha: float, chain: bool = False) -> None:
+    def __init__(self, bits: int, alpha: float, chain: bool = False, limit: float = math.inf) -> None:
         super().__init__(chain)
-        self.top = (1 << bits) - 1
+        self.top, self.limit = (1 << bits) - 1, limit
         self.alpha = nn.Parameter(torch.tensor(alpha))
 
     @property
@@ -177,7 +179,7 @@ class Pact(Quantizer):
 
     @property
     def step(self) -> Tensor:
-        return self.chained(self.alpha.abs().clamp(min=1e-4) / self.top)
+        return self.chained(self.alpha.abs().clamp(1e-4, self.limit) / self.top)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = _Clipped.apply(x, self.step, self.top)

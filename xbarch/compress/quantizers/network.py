@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from math import log2
+from math import inf, log2
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from xbarch.compress.intake.evaluate import convolved, digital
 from xbarch.compress.intake.given import Given
-from xbarch.compress.intake.graph import ModelGraph, Parameters, never_negative
+from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters, never_negative
 from xbarch.compress.quantizers.levels import Pact, Quantizer, Signed, Weights, power, rounded
+from xbarch.datapaths.tools.ties import averaged
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Quantization
-from xbarch.workload.graph import Layer
+from xbarch.workload.graph import VIEWS, Layer
 
 
 class ShiftNorm(nn.BatchNorm2d):
@@ -45,13 +49,14 @@ def _gain(gamma: Tensor, sigma: Tensor) -> Tensor:
 
 class Node(nn.Module):
     """One layer: masked and quantized weight; batch norm; quantizer of its output (None: the output is passed on as it
-    is).
+    is). With a `function`, what the layer computes is quantized before it too (`inner`), as a table reads levels.
 
     source: gives the step of its input's levels, needed when a chain of powers of two must round biases as the integer
     network does.
     """
 
     mask: Tensor
+    ties: NDArray[np.int64] | None = None  # weights of one number stay equal; -1: free (`Projection.ties`)
     given: Given | None = None  # what a checkpoint says of the weight beyond its values
 
     def __init__(self, layer: Layer, parameters: Parameters | None, out: Quantizer | Image | None, spec: Quantization,
@@ -59,6 +64,9 @@ class Node(nn.Module):
         super().__init__()
         self.layer, self.out, self.source, self.chain = layer, out, source, spec.chain == "power_of_two"
         self.norm: nn.modules.batchnorm._BatchNorm | None = None
+        self.function: Call | None = None
+        self.inner: Signed | None = None
+        self.gains: Gains | None = None
         if parameters is None:
             return
         self.weight = nn.Parameter(parameters.weight)
@@ -74,22 +82,36 @@ class Node(nn.Module):
                 "running_var": parameters.norm.var, "num_batches_tracked": torch.tensor(0)})
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        y = self.compute(*inputs)
-        return y if self.out is None else self.out(y)
+        return self.levelled(self.compute(*inputs))
 
     def compute(self, *inputs: Tensor) -> Tensor:
-        """The layer before its output is quantized."""
+        """The layer before its function and before its output is quantized."""
         la, x = self.layer, inputs[0]
         if la.compute:
             return self.biased(self.sums(x))
-        if la.op == "maxpool":
-            return F.max_pool2d(x, la.kernel, la.stride, la.padding, la.dilation)
-        if la.op == "avgpool":
-            return F.avg_pool2d(x, la.kernel, la.stride, la.padding, divisor_override=self.divisor)
-        if la.op == "add":
-            short = inputs[1]
-            return x + F.pad(short, (0, 0, 0, 0, 0, x.shape[1] - short.shape[1]))
-        return x.flatten(1) if la.op == "flatten" else x
+        if la.op == "flatten":
+            return x.flatten(1)
+        return x if la.op == "input" else digital(la, list(inputs), self.gains, self.divisor)
+
+    def levelled(self, y: Tensor) -> Tensor:
+        """What the layer computed, through its function and its quantizers."""
+        if self.function is not None:
+            assert self.inner is not None
+            y = self.function(self.inner(y))
+        if self.out is None:
+            return y.relu() if self.layer.relu else y
+        return self.out(y)
+
+    def add_function(self, call: Call, bits: int) -> None:
+        self.function, self.inner = call, Signed(bits)
+
+    def add_gains(self, gains: Gains) -> None:
+        """Factors and summands of channels are trained; those of an addition are fixed."""
+        if self.layer.op != "add":
+            gains = Gains(nn.Parameter(gains.gain.clone()), nn.Parameter(gains.shift.clone()))
+            self.register_parameter("gain", gains.gain)
+            self.register_parameter("shift", gains.shift)
+        self.gains = gains
 
     @property
     def divisor(self) -> int:
@@ -102,7 +124,7 @@ class Node(nn.Module):
         la = self.layer
         if la.op == "linear":
             return F.linear(x.flatten(1), self.quantized())
-        return F.conv2d(x, self.quantized(), None, la.stride, la.padding, la.dilation, la.groups)
+        return convolved(la, x, self.quantized())
 
     def biased(self, y: Tensor) -> Tensor:
         """Bias and batch norm; in evaluation, a chain rounds the bias to the step of the sums, as the integer network
@@ -112,7 +134,11 @@ class Node(nn.Module):
             return y * gain + shift
         if self.bias is not None:
             y = y + self.bias.view(-1, *(1,) * (y.dim() - 2))
-        return y if self.norm is None else self.norm(y)
+        y = y if self.norm is None else self.norm(y)
+        if self.gains is None:
+            return y
+        gain, shift = (t.view(-1, *(1,) * (y.dim() - 2)) for t in (self.gains.gain, self.gains.shift))
+        return y * gain + shift
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Gain and shift [F], float64, of bias and running batch norm statistics."""
@@ -124,10 +150,19 @@ class Node(nn.Module):
             sigma = (n.running_var.double() + n.eps).sqrt()
             gain = _gain(n.weight.double(), sigma) if self.chain else n.weight.double() / sigma
             shift = (shift - n.running_mean.double()) * gain + n.bias.double()
+        if self.gains is not None:
+            gain, shift = (t.double() for t in (gain * self.gains.gain, shift * self.gains.gain + self.gains.shift))
         if self.chain:
             unit = gain.abs() * (self.levels.step(self.weight * self.mask).flatten() * self.source()).double()
             shift = rounded(shift / unit) * unit
         return gain, shift
+
+    @torch.no_grad()
+    def tie(self) -> None:
+        """Tied weights become their mean."""
+        if self.ties is not None:
+            means = averaged(self.weight.detach().double().numpy(), self.ties)
+            self.weight.copy_(torch.from_numpy(means))
 
     def quantized(self) -> Tensor:
         out: Tensor = self.levels(self.weight * self.mask)
@@ -135,48 +170,54 @@ class Node(nn.Module):
 
 
 class Image(nn.Module):
-    """Pixels in [0, 1] on 2**bits levels; the step is 1 / (2**bits - 1), in a chain 2**-bits."""
+    """Pixels on 2**bits levels: of [0, 1] with the step 1 / (2**bits - 1), in a chain 2**-bits; of another span with
+    the step that reaches its ends, and a sign where it has values below zero."""
 
-    def __init__(self, bits: int, chain: bool) -> None:
+    def __init__(self, bits: int, chain: bool, span: tuple[float, float] = (0.0, 1.0)) -> None:
         super().__init__()
-        self.top = (1 << bits) - 1
-        self.step = torch.tensor(1 / (self.top + chain))
+        self.signed = span[0] < 0
+        self.top, self.plain = (1 << bits - self.signed) - 1, span == (0.0, 1.0)
+        self.step = torch.tensor(max(-span[0], span[1]) / (self.top + chain))
 
     def forward(self, x: Tensor) -> Tensor:
-        return rounded(x * self.top) * self.step.to(x.dtype)
+        if self.plain:
+            return rounded(x * self.top) * self.step.to(x.dtype)
+        step = self.step.to(x.dtype)
+        return rounded(x / step).clamp(-self.top if self.signed else 0, self.top) * step
 
 
 class Network(nn.Module):
-    """Executes the graph of a model. Quantizers: unsigned (PACT) after ReLU and average pooling, signed where a branch
-    enters an addition, none after the last layer.
+    """Executes the graph of a model on images whose values lie within `span`. Quantizers: unsigned (PACT) where values
+    are never negative, as after ReLU, else signed; none after the last layer.
 
     Raises:
-        InputError: a layer on crossbars may see negative inputs.
+        InputError: a chain of powers of two, and a layer that needs more than additions and shifts.
     """
 
-    def __init__(self, graph: ModelGraph, spec: Quantization) -> None:
+    def __init__(self, graph: ModelGraph, spec: Quantization, span: tuple[float, float] = (0.0, 1.0)) -> None:
         super().__init__()
-        self.spec, self.layers = spec, _sized(graph.layers, spec)
-        by_name = {la.name: la for la in self.layers}
+        self.spec, self.layers, self.span = spec, _sized(graph, spec), span
+        self.shapes = {la.name: la.out_shape for la in self.layers}
         used = {name for la in self.layers for name in la.inputs}
-        for la in self.layers:
-            if la.compute and not never_negative(by_name[la.inputs[0]], by_name):
-                raise InputError(f"layer {la.name} may see negative inputs (from {la.inputs[0]}); put a ReLU between "
-                                 "the two", field="model")
         self.nodes = nn.ModuleDict()
         for la in self.layers:
-            self.nodes[_key(la.name)] = Node(la, graph.parameters.get(la.name), self._out(la, la.name in used), spec,
-                                             partial(self.step, la.inputs[0] if la.inputs else la.name))
+            out = self._out(la, la.name in used, graph.limits.get(la.name, inf))
+            node = self.nodes[_key(la.name)] = Node(la, graph.parameters.get(la.name), out, spec,
+                                                    partial(self.step, la.inputs[0] if la.inputs else la.name))
+            if la.function:
+                node.add_function(graph.functions[la.name], la.inner_bits)
+            if la.name in graph.gains:
+                node.add_gains(graph.gains[la.name])
 
-    def _out(self, layer: Layer, used: bool) -> Quantizer | Image | None:
-        if layer.op == "input":
-            return Image(self.spec.image_bits, self.spec.chain == "power_of_two")
-        if not used or layer.op in ("maxpool", "flatten"):
-            return None
+    def _out(self, layer: Layer, used: bool, limit: float) -> Quantizer | Image | None:
         chain = self.spec.chain == "power_of_two"
-        if layer.relu or layer.op == "avgpool":
-            return Pact(self.spec.activation_bits, self.spec.clip, chain)
-        return Signed(self.spec.branch_bits, chain)
+        if layer.op == "input":
+            return Image(self.spec.image_bits, chain, self.span)
+        if layer.op == "maxpool" or layer.op in VIEWS or not (used or layer.function):
+            return None
+        if layer.positive:
+            return Pact(layer.output_bits, self.spec.clip, chain, limit)
+        return Signed(layer.output_bits, chain)
 
     def step(self, name: str) -> Tensor:
         """Real value of one level of a layer's output: its quantizer's step; without one, that of its input (pooling,
@@ -184,7 +225,7 @@ class Network(nn.Module):
         node = self.node(name)
         if node.out is not None:
             return node.out.step
-        if node.layer.op in ("maxpool", "flatten"):
+        if node.layer.op == "maxpool" or node.layer.op in VIEWS:
             return self.step(node.layer.inputs[0])
         return torch.tensor(1.0)
 
@@ -207,13 +248,26 @@ class Network(nn.Module):
         values: dict[str, Tensor] = {}
         x = x.to(self.kind)
         for la in self.layers:
-            values[la.name] = self.node(la.name)(*(values[i] for i in la.inputs) if la.inputs else (x,))
+            values[la.name] = self.node(la.name)(*self.given(la, values) or (x,))
             if keep is not None:
                 keep[la.name] = values[la.name]
             for name in la.inputs:
                 if last[name] == la.name:
                     values.pop(name, None)
-        return values[self.layers[-1].name]
+        last = values[self.layers[-1].name]
+        return last.flatten(1) if self.layers[-1].out_shape[1:] == (1, 1) else last
+
+    def given(self, layer: Layer, values: dict[str, Tensor]) -> list[Tensor]:
+        """A layer's inputs; maps, but for linear layers, which may read vectors."""
+        found = [values[name] for name in layer.inputs]
+        if layer.op in ("linear", "flatten"):
+            return found
+        return [x.reshape(len(x), *self.shapes[name]) for x, name in zip(found, layer.inputs, strict=True)]
+
+    def tie(self) -> None:
+        """Tied weights become equal again."""
+        for node in self.compute_nodes():
+            node.tie()
 
     def clips(self) -> Tensor:
         """Sum of squared PACT clips, for the penalty on them; zero without ReLU or average pooling."""
@@ -236,17 +290,50 @@ class Network(nn.Module):
             norm.momentum = momentum
 
 
-def _sized(layers: tuple[Layer, ...], spec: Quantization) -> tuple[Layer, ...]:
-    """The layers with the bits of their weights, inputs and outputs."""
-    bits: dict[str, int] = {}
-    sized = []
-    for la in layers:
-        before = bits[la.inputs[0]] if la.inputs else spec.image_bits
-        signed = not (la.relu or la.op == "avgpool")
-        bits[la.name] = before if la.op in ("input", "maxpool", "flatten") else (
-            spec.branch_bits if signed else spec.activation_bits)
-        sized.append(replace(la, weight_bits=spec.weight_bits, input_bits=before, output_bits=bits[la.name]))
-    return tuple(sized)
+def _sized(graph: ModelGraph, spec: Quantization) -> tuple[Layer, ...]:
+    """The layers with the bits and signs of their weights, inputs and outputs."""
+    by_name, sized = {la.name: la for la in graph.layers}, dict[str, Layer]()
+    crossbars = _driving(graph.layers)
+    for la in graph.layers:
+        before = sized[la.inputs[0]].output_bits if la.inputs else spec.image_bits
+        positive = never_negative(la, by_name)
+        la = replace(la, weight_bits=spec.weight_bits, input_bits=before, signed_out=_sign(la, positive),
+                     inner_bits=spec.branch_bits,
+                     signed_in=la.compute and not never_negative(by_name[la.inputs[0]], by_name))
+        wide = la.positive or (la.name in crossbars and not positive)
+        bits = before if la.op in ("input", "maxpool", *VIEWS) else (
+            max(spec.activation_bits, 2 - la.positive) if wide else spec.branch_bits)
+        sized[la.name] = replace(la, output_bits=bits)
+        if spec.chain == "power_of_two":
+            _refuse_in_chain(sized[la.name], graph)
+    return tuple(sized.values())
+
+
+def _sign(layer: Layer, positive: bool) -> bool | None:
+    """`Layer.signed_out`, where it is not as for a layer of its kind."""
+    if layer.function or layer.op == "input":
+        return layer.signed_out
+    if layer.op in ("mul", "concat", "avgpool") and not layer.relu:
+        return None if layer.op == "avgpool" and positive else not positive
+    return None
+
+
+def _driving(layers: tuple[Layer, ...]) -> set[str]:
+    """Layers whose outputs drive word lines."""
+    found: set[str] = set()
+    for la in reversed(layers):
+        if la.compute or (la.name in found and (la.op == "maxpool" or la.op in VIEWS)):
+            found |= set(la.inputs)
+    return found
+
+
+def _refuse_in_chain(layer: Layer, graph: ModelGraph) -> None:
+    """A chain of powers of two adds and shifts; nothing else."""
+    beyond = layer.op in ("mul", "concat", "affine", "norm") or layer.name in graph.gains
+    if layer.function or layer.signed_in or beyond:
+        why = layer.function or ("signed inputs" if layer.signed_in else layer.op)
+        raise InputError(f"layer {layer.name} ({why}) needs more than additions and shifts; chain: real can compute it",
+                         field="quantization.chain")
 
 
 def _key(name: str) -> str:

@@ -11,7 +11,7 @@ from xbarch.compress.images.arrays import arrays
 from xbarch.compress.images.cifar import cifar
 from xbarch.compress.images.folders import folder
 from xbarch.compress.images.mnist import mnist
-from xbarch.compress.images.parts import Images, Parts, check_room
+from xbarch.compress.images.parts import Images, Parts, check_room, looked_at
 from xbarch.specs.recipe import Data
 from xbarch.workload import images as travelling
 
@@ -24,7 +24,7 @@ def load(spec: Data, seed: int) -> Parts:
     Raises:
         InputError: files are missing or are not what they should be.
     """
-    return _KINDS[spec.name](spec, seed)
+    return looked_at(_KINDS[spec.name](spec, seed), spec)
 
 
 def digits(spec: Data, seed: int) -> Parts:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.errors import InputError
-from xbarch.workload.graph import Ints, Layer, Workload
+from xbarch.workload.graph import SCALED, Ints, Layer, Workload
 
 Reals = NDArray[np.float64]
 
@@ -24,16 +24,49 @@ def layers(network: Network) -> tuple[Layer, ...]:
     for la in network.layers:
         node = network.node(la.name)
         before = [steps[i] for i in la.inputs]
-        here = float(network.step(la.name).detach())
+        here = inner = float(network.step(la.name).detach())
+        if node.inner is not None:  # the table rounds to the output's levels
+            inner = float(node.inner.step)
         steps[la.name], layer = here, la
         if la.compute:
-            layer = _compute(layer, node, before[0], here)
-        elif la.op == "add":
-            layer = replace(layer, scale=np.array([before[0] / here, before[1] / here]))
-        elif la.op == "avgpool":
-            layer = replace(layer, scale=np.array([before[0] / here / node.divisor]))
+            layer = _compute(layer, node, before[0], inner)
+        elif la.op in SCALED:
+            layer = replace(layer, **_digital(node, before, inner))
+        if node.function is not None:
+            layer = replace(layer, table=_table(node))
         made.append(layer)
     return tuple(made)
+
+
+def _digital(node: Node, before: list[float], here: float) -> dict[str, Any]:
+    """Scale, bias and epsilon of a layer without weights, in levels of `here`."""
+    op, gains = node.layer.op, node.gains
+    if op == "avgpool":
+        return {"scale": np.array([before[0] / here / node.divisor])}
+    if op == "mul":
+        return {"scale": np.array([before[0] * before[1] / here])}
+    if op in ("add", "concat"):
+        signs = [1.0] * len(before) if gains is None else _array(gains.gain)
+        return {"scale": np.array([sign * step / here for sign, step in zip(signs, before, strict=True)])}
+    assert gains is not None
+    gain, shift = _array(gains.gain) / here, _array(gains.shift) / here
+    if op == "norm":
+        return {"scale": gain, "bias": shift, "epsilon": node.layer.epsilon / before[0] ** 2}
+    return {"scale": gain * before[0], "bias": shift}
+
+
+def _table(node: Node) -> Ints:
+    """Output levels of a function for every level before it."""
+    assert node.function is not None and node.inner is not None
+    inner = torch.arange(-node.inner.top, node.inner.top + 1, dtype=torch.float64) * float(node.inner.step)
+    with torch.no_grad():
+        found = node.function(inner)
+        if not bool(found.isfinite().all()):
+            raise InputError(f"the function {node.layer.function} of layer {node.layer.name} is not finite for every "
+                             f"value from {float(inner[0]):.3g} to {float(inner[-1]):.3g}", field="model")
+        step = 1.0 if node.out is None else float(node.out.step)
+        levels = (found / step + 0.5).floor().numpy()
+    return np.clip(levels, *node.layer.levels).astype(np.int32)
 
 
 def _compute(layer: Layer, node: Node, step_in: float, step_out: float) -> Layer:
@@ -71,7 +104,7 @@ def activations(network: Network, made: tuple[Layer, ...], images: torch.Tensor)
         if la.compute:
             source = la.inputs[0]
             levels = (kept[source].double() / float(network.step(source).detach())).round()
-            kind = np.uint8 if la.input_bits <= 8 else np.uint16
+            kind = np.dtype(f"{'i' if la.signed_in else 'u'}{1 if la.input_bits <= 8 else 2}")
             found[la.name] = levels.numpy().astype(kind).reshape(len(images), *la.in_shape)
     return found
 
@@ -90,7 +123,8 @@ def statistics(network: Network, made: tuple[Layer, ...], images: torch.Tensor) 
     found = {}
     bits = {la.name: la.input_bits for la in made}
     for name, levels in activations(network, made, images).items():
-        counts = np.bincount(levels.ravel(), minlength=1 << bits[name])
+        patterns = levels.ravel().astype(np.int64) & (1 << bits[name]) - 1  # of signed ones: two's complement
+        counts = np.bincount(patterns, minlength=1 << bits[name])
         shares, values = counts / counts.sum(), np.arange(len(counts))
         length = np.ceil(np.log2(values + 1))
         found[name] = {"zeros": float(shares[0]), "significant_bits": float(shares @ length),

@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
 from xbarch.compress.intake import models
 from xbarch.compress.intake.checkpoint import restore
 from xbarch.compress.intake.given import Given
-from xbarch.compress.intake.trace import trace_model
+from xbarch.compress.intake.trace import prepare, trace_model
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Parts
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Recipe
 
+_IMAGES = 2  # real ones on which model and graph must agree
 
-def build(recipe: Recipe, parts: Parts) -> Network:
-    """The recipe's network before training.
+
+def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Network:
+    """The recipe's network before training. model: the recipe's, where it exists already; it takes the checkpoint's
+    weights.
 
     Raises:
         InputError: the model or the checkpoint cannot be used for the data.
     """
-    model = models.build(recipe.model, parts.classes, recipe.width, recipe.seed)
-    graph = trace_model(model, parts.shape)
-    given: dict[str, Given] = {}
+    model = model or models.build(recipe.model, parts.classes, recipe.width, recipe.seed)
+    given: dict[str, Given] = dict(getattr(model, "given", {}))
     if recipe.checkpoint is not None:
-        given = restore(model, recipe.checkpoint)
-        graph = trace_model(model, parts.shape)
-    for name, parameters in graph.parameters.items():
-        if not all(bool(t.isfinite().all()) for t in parameters.tensors()):
+        prepare(model, parts.shape)
+        given |= restore(model, recipe.checkpoint)
+    graph = trace_model(model, parts.shape, parts.test[slice(0, _IMAGES)][0], parts.span[0] < 0)
+    for name in (la.name for la in graph.layers):
+        if not all(bool(t.isfinite().all()) for t in graph.tensors(name)):
             raise InputError(f"layer {name} has weights that are not finite numbers (NaN or infinite)",
                              file=recipe.checkpoint, field="" if recipe.checkpoint else "model")
     _check_scores(graph.layers[-1].out_shape, parts.classes)
-    network = Network(graph, recipe.quantization)
+    network = Network(graph, recipe.quantization, parts.span)
+    stored = model.state_dict()
     for node in network.compute_nodes():
-        node.given = given.get(f"{node.layer.name}.weight")
+        source = graph.parameters[node.layer.name].source
+        if source in given:
+            node.given = _as_used(given[source], stored[source], node.weight)
     return network
+
+
+def _as_used(given: Given, stored: Tensor, weight: Tensor) -> Given | None:
+    """What is given of a stored weight, in the shape in which the layer uses it; None where the layer's weight is
+    another, as a turned kernel of a transposed convolution is."""
+    own = weight.detach().flatten()
+    if stored.numel() != own.numel() or not torch.equal(stored.flatten().to(own.dtype), own):
+        return None
+    return replace(given, mask=None if given.mask is None else given.mask.reshape(weight.shape),
+                   levels=None if given.levels is None else given.levels.reshape(weight.shape))
 
 
 def _check_scores(shape: tuple[int, int, int], classes: int) -> None:

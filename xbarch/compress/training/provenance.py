@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from xbarch.compress.factory import python_file
+from xbarch.compress.factory import is_program, python_file
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Parts
 from xbarch.specs.recipe import Recipe
@@ -20,8 +20,11 @@ def source_digest(recipe: Recipe, parts: Parts) -> str:
     """Digest of the user's own files: the Python files in the model's folder, the checkpoint, the images. A training
     checkpoint made from other versions of them is not resumed."""
     digest = hashlib.sha256()
-    file = python_file(place) if (place := recipe.model.rpartition(":")[0]) else None
-    own = [*sorted(file.parent.glob("*.py"))] if file is not None else []
+    if is_program(recipe.model):
+        own = [Path(recipe.model)]
+    else:
+        file = python_file(place) if (place := recipe.model.rpartition(":")[0]) else None
+        own = [*sorted(file.parent.glob("*.py"))] if file is not None else []
     for path in (*own, *([Path(recipe.checkpoint)] if recipe.checkpoint else [])):
         digest.update(path.read_bytes())
     if recipe.data.path is not None:
@@ -40,9 +43,11 @@ def versions() -> dict[str, str]:
 
 
 def sparsity(network: Network) -> dict[str, dict[str, float]]:
-    """Share of weights masked and share of weights that are zero, of every convolution and linear layer."""
+    """Share of weights masked and share of weights that are zero, of every convolution and linear layer; where weights
+    are tied to others, their share too."""
     found: dict[str, dict[str, float]] = {}
     for node in network.compute_nodes():
         zero: Any = (node.quantized() == 0).float().mean()
-        found[node.layer.name] = {"masked": 1 - float(node.mask.float().mean()), "zero": float(zero)}
+        found[node.layer.name] = {"masked": 1 - float(node.mask.float().mean()), "zero": float(zero),
+                                  **({} if node.ties is None else {"tied": float((node.ties >= 0).mean())})}
     return found

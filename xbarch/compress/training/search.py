@@ -81,7 +81,7 @@ def _alone(trainer: Trainer, pruning: Pruning, node: Node, value: int | float) -
         pruner.nodes = [node]
         pruner.harden()
         accuracy = trainer.accuracy(trainer.parts.val)
-    node.levels.allowed = None
+    node.levels.allowed = node.ties = None
     return accuracy
 
 

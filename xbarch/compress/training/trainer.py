@@ -169,6 +169,7 @@ class Trainer:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            self.network.tie()
             if pruner is not None:
                 pruner.step(rate, done / soft, epoch)
         return {"phase": phase.name, "epoch": epoch, "loss": total / len(train)}

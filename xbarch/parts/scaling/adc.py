@@ -90,10 +90,17 @@ class IsaacSplit(Adc):
         "et al., ICCAD 2019; library/isaac), in the split of Saberi et al., TCAS-I 2011")
 
     def energy(self, bits: int) -> Fraction:
-        return Fraction("0.19488") * bits + Fraction("4.2005e-4") * (1 << bits)
+        return Fraction("0.19488") * bits + Fraction("4.2005e-4") * self._levels(bits)
 
     def area(self, bits: int) -> Fraction:
-        return Fraction("81.727") * bits + Fraction("2.13353") * (1 << bits)
+        return Fraction("81.727") * bits + Fraction("2.13353") * self._levels(bits)
+
+    @staticmethod
+    def _levels(bits: int) -> int:
+        """Below its points the fit is nearly linear; above them, where the exponential part takes over, it is none."""
+        if bits > 10:
+            raise OutOfRangeError(f"bits must be at most 10, the largest converter of the fit, not {bits}")
+        return 1 << bits
 
 
 class CapDac(Adc):

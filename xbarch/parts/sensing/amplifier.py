@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from xbarch.datapaths.records import Work
-from xbarch.parts.sensing.base import Array, Ints, Sensing
+from xbarch.parts.sensing.base import Array, Ints, Sensing, Setting
 from xbarch.specs.model import Options
 
 
@@ -51,9 +51,9 @@ class SenseAmplifier(Sensing[AmplifierOptions]):
         self.precision = array.cell_bits, array.dac_bits  # bits of weights and inputs; at first one digit of each
         self.carry = (array.rows - 1).bit_length()        # bits by which a sum over all word lines exceeds a product
 
-    def adjusted(self, weight_bits: int, input_bits: int) -> SenseAmplifier:
+    def adjusted(self, given: Setting) -> SenseAmplifier:
         unit = copy(self)
-        unit.precision = weight_bits, input_bits
+        unit.precision = given.layer.weight_bits, given.layer.input_bits
         return unit
 
     def dropped(self, worth: Ints, bits: int) -> Ints | None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
 
-from xbarch.datapaths.records import Ints, Work
+from xbarch.datapaths.records import Block, Geometry, Ints, Stream, Work
 from xbarch.specs.architecture import Crossbar
 from xbarch.specs.model import OptionsT, Plugin
+from xbarch.workload.graph import Layer
 
-__all__ = ["Array", "Ints", "Sensing", "Work"]
+__all__ = ["Array", "Ints", "Sensing", "Setting", "Work"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +63,38 @@ class Array:
         return -(-times // self.slot) * self.slot if self.slot else times
 
 
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """The packed layer that a sensing unit is set for."""
+
+    layer: Layer
+    """Its rows, precisions and weights."""
+    geometry: Geometry
+    """The crossbar that it is packed for."""
+    blocks: Callable[[], Sequence[Block]] = field(default=tuple, repr=False)
+    """Makes the blocks of one copy: their inputs, targets, caps and contents. None at a machine's nameplate."""
+    stream: Stream | None = None
+    """Its inputs, where the workload stores them."""
+
+    @property
+    def windows(self) -> int:
+        """Output pixels of the stored inputs; 0: none are stored."""
+        return self.layer.windows * self.stream.images if self.stream else 0
+
+
 class Sensing(Plugin[OptionsT]):
     """A kind of circuit at the end of the bit lines. Registered by name, used from any architecture's YAML.
 
-    Arrays are int64. "Entries" are those of a `Work`. Where its `reads` differ from window to window, results that
-    depend on them may too, as [windows, entries].
+    Arrays are int64. "Entries" are those of a `Work`. What `rest` and `actions` answer may differ from window to
+    window, as [windows, entries]: where the work's `reads` do, or where the unit has looked at stored inputs
+    (`Setting.windows`).
     """
 
     emits: ClassVar[tuple[str, ...]] = ()
     """Actions that it may count (`actions`), so that an architecture may have components for them."""
+    apart: ClassVar[tuple[str, ...]] = ()
+    """Of these, those that every crossbar does for itself where several lie above one another (`dataflow.stack`); the
+    others are done once for the sum of all."""
 
     def __init__(self, array: Array, options: OptionsT | Mapping[str, Any] | None = None) -> None:
         self.array = array
@@ -81,8 +105,10 @@ class Sensing(Plugin[OptionsT]):
         """Mean time of a conversion (ps) over all bit lines and reads, for the utilization of the converters."""
         return Fraction(self.array.conversion)
 
-    def adjusted(self, weight_bits: int, input_bits: int) -> Sensing[Any]:
-        """The sensing unit, set for a layer with these precisions. The default has nothing to set."""
+    def adjusted(self, given: Setting) -> Sensing[Any]:
+        """The sensing unit, set for a layer: another object, since this one serves all layers. The default has nothing
+        to set. What depends on the inputs, such as reads that are repeated where a sum saturates, is measured here: on
+        the stored inputs, or else it is assumed (`xbarch.functional.execute.sums` drives inputs through the blocks)."""
         return self
 
     def dropped(self, worth: Ints, bits: int) -> Ints | None:

@@ -70,10 +70,11 @@ def _introduction(report: Report) -> list[str]:
         "of one copy and by crossbar time per image. If they differ much from the speed-up, rounding or waiting "
         "explains it.",
         "What depends on the pace of runs (speed, power, TOPS/mm²) is judged with a *balanced* periphery: shared "
-        "units, ports, buses and links are sized for each run so that none is busier than 80 % of the crossbars. The "
-        "published periphery stands beside it. *Bound by* says what binds each run; only where crossbars bind both is "
-        "the published figure set against the simulated one. Elsewhere the figure says how fast the machine is, not "
-        "the method.",
+        "units, ports, buses and links are sized for each run so that none is busier than 80 % of the crossbars, and "
+        "copies of a layer own stripes of its output, which buffers hold. The published periphery, with output pixels "
+        "dealt to copies in turn, stands beside it. *Bound by* says what binds each run; only where crossbars bind "
+        "both is the published figure set against the simulated one. Elsewhere the figure says how fast the machine "
+        "is, not the method.",
         f"Bit lines of a crossbar that hold no weight are {unused}, for the pruned network and its base alike.",
         f"Prices of conversion: {prices}. The first two differ only for resolutions other than 8 bits.",
     ]

@@ -19,6 +19,7 @@ from xbarch.support import defaults
 from xbarch.support.progress import Progress
 
 _BOTH = ("balanced", "published")
+_REPLICATION = {"balanced": "stripes"}  # with windows in turn the buffers bind, not crossbars
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +88,16 @@ class Case:
     def after(self, desk: Desk) -> Request:
         """Return the run of the pruned network."""
         return desk.request(self.workload, paper(self.claim).architecture, policy=self.policy, periphery=self.periphery,
-                            datapath=self.claim.datapath, overrides=self.overrides,
+                            replication=_REPLICATION.get(self.periphery, ""), datapath=self.claim.datapath,
+                            overrides=self.overrides,
                             bits=self.base.bits if self.base.both else None)
 
     def before(self, desk: Desk) -> Request:
         """Return the run of the base."""
         return desk.request(self.rival, self.base.architecture or paper(self.claim).architecture, policy=self.policy,
-                            periphery=self.periphery, datapath=self.base.datapath, options=dict(self.base.options),
-                            overrides=self.overrides, bits=self.base.bits)
+                            periphery=self.periphery, replication=_REPLICATION.get(self.periphery, ""),
+                            datapath=self.base.datapath, options=dict(self.base.options), overrides=self.overrides,
+                            bits=self.base.bits)
 
     @property
     def rival(self) -> str:

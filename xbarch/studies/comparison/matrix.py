@@ -8,8 +8,9 @@ from pathlib import Path
 from xbarch.render.document import Document, Section, Table, html, markdown
 from xbarch.result.result import checked_scope
 from xbarch.specs.study import Study
+from xbarch.studies.comparison.lines import DENSE
 from xbarch.studies.comparison.resources import required, unrated
-from xbarch.studies.comparison.rows import DENSE, Figures, Row, rows, speed_up
+from xbarch.studies.comparison.rows import Figures, Row, rows, speed_up
 from xbarch.studies.runs.bench import resumable_store
 from xbarch.support import bundled
 from xbarch.support.defaults import SCOPE, Scope

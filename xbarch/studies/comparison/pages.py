@@ -15,8 +15,9 @@ from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
 from xbarch.specs.tile_kinds import kinds
+from xbarch.studies.comparison.lines import DENSE, machines
 from xbarch.studies.comparison.resources import warnings
-from xbarch.studies.comparison.rows import DENSE, GAINS, Row, images, machines, name_architectures
+from xbarch.studies.comparison.rows import GAINS, Row, images, name_architectures
 from xbarch.studies.runs.paths import options_of, required
 from xbarch.support import numbers
 from xbarch.support.defaults import PERIPHERY, SCOPES

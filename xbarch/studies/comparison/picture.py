@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from xbarch.render.pictures import styled
-from xbarch.studies.comparison.rows import DENSE, Row, front
+from xbarch.studies.comparison.lines import DENSE
+from xbarch.studies.comparison.rows import Row, front
 from xbarch.support.defaults import SCOPE, Scope
 
 _COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00", "#444444",

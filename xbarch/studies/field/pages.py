@@ -10,7 +10,8 @@ from xbarch.result import words
 from xbarch.result.summary import speed
 from xbarch.studies.accuracy.pages import format_reach
 from xbarch.studies.comparison import pages as study
-from xbarch.studies.comparison.rows import DENSE, Figures, Row
+from xbarch.studies.comparison.lines import DENSE
+from xbarch.studies.comparison.rows import Figures, Row
 from xbarch.studies.field.rows import BUDGET, LOSSES, NETWORK, Field, Method
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPES, Scope

@@ -23,7 +23,7 @@ class Shown:
     """Images of a workload's test part, in its order. pixels: integers as the network takes them [n, C, H, W].
     labels: [n]."""
 
-    pixels: NDArray[np.uint16]
+    pixels: NDArray[np.int32]
     labels: NDArray[np.int64]
 
 
@@ -47,9 +47,34 @@ def shown(network: Workload, most: int) -> Shown:
     if part.pixels.shape[1:] != shape or int(part.labels.max()) >= classes:
         raise InputError(f"recipe.data makes images of {part.pixels.shape[1:]} in {int(part.labels.max()) + 1} "
                          f"classes, but the network takes {shape} and tells {classes} apart", file=network.file or None)
-    full = np.float32((1 << network.layers[0].output_bits) - 1)
-    level = np.floor(np.arange(256, dtype=np.float32) / 255 * full + np.float32(0.5))  # as training rounds them
-    return Shown(level.astype(np.uint16)[part.pixels], part.labels)
+    levels = _levels(data, network)
+    channels = [levels[min(c, len(levels) - 1)][part.pixels[:, c]] for c in range(shape[0])]
+    return Shown(np.stack(channels, axis=1), part.labels)
+
+
+def _levels(data: Mapping[str, Any], network: Workload) -> list[NDArray[np.int32]]:
+    """The level of each of 256 values of a pixel, of all channels or of each, in single precision as training rounds
+    them."""
+    first, grey = network.layers[0], np.arange(256, dtype=np.float32) / np.float32(255)
+    if data.get("mean") is None and data.get("std") is None:
+        full = np.float32((1 << first.output_bits) - 1)
+        return [np.floor(grey * full + np.float32(0.5)).astype(np.int32)]
+    mean, std = (_reals(data, key, default, first.out_shape[0], network) for key, default in (("mean", 0), ("std", 1)))
+    seen = (grey - mean[:, None]) / std[:, None]
+    signed = first.signed_out is True
+    top = (1 << first.output_bits - signed) - 1
+    step = np.float32(max(-float(seen[:, 0].min()), float(seen[:, -1].max())) / top)
+    return list(np.clip(np.floor(seen / step + np.float32(0.5)), -top if signed else 0, top).astype(np.int32))
+
+
+def _reals(data: Mapping[str, Any], key: str, default: float, channels: int, network: Workload) -> NDArray[np.float32]:
+    found = data.get(key)
+    values = [default] if found is None else found
+    if not isinstance(values, list) or len(values) not in (1, channels) or not all(
+            isinstance(v, int | float) and (v > 0 or key == "mean") for v in values):
+        raise InputError(f"must be 1 or {channels} numbers, not {brief(found)}", file=network.file or None,
+                         field=f"recipe.data.{key}")
+    return np.broadcast_to(np.array(values, np.float32), channels).copy()
 
 
 def _part(name: str, data: Mapping[str, Any], seed: int, most: int, network: Workload) -> Part:

@@ -1,0 +1,1 @@
+"""Models from files that hold both a network and its weights: ONNX, QONNX and exported PyTorch programs."""

@@ -1,0 +1,131 @@
+"""The proof that a layer graph computes what the user's model computes, on random and on real images."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils._pytree import tree_leaves
+
+from xbarch.compress.intake.evaluate import outputs
+from xbarch.compress.intake.graph import Gains, ModelGraph, Norm, Parameters
+from xbarch.compress.intake.reader import Reader
+from xbarch.compress.intake.values import Value
+from xbarch.errors import InputError
+from xbarch.specs.text import brief
+
+SHARE = 1e-4  # of the scores' spread by which model and graph may differ
+_RANDOM, _LARGE = 2, 2**26  # random images; weights beyond which single precision is used
+
+
+def check_equal(model: nn.Module, program: Any, reader: Reader, graph: ModelGraph, images: Tensor | None) -> None:
+    """Refuse a graph that is another network.
+
+    Raises:
+        InputError: the first layer whose values differ, or what the model's code raises.
+    """
+    shape = reader.shape
+    tried = torch.rand(_RANDOM, *shape, generator=torch.Generator().manual_seed(0))
+    if reader.signed:
+        tried = 4 * tried - 2
+    if images is not None:
+        tried = torch.cat([tried, images.to(tried.dtype)])
+    with torch.no_grad():
+        right, kind = _right(model, tried)
+        found = close(graph, outputs(cast(graph, kind), tried.to(kind))[graph.layers[-1].name])
+        if right.numel() != found.numel():
+            raise InputError(f"returns {right.numel() // len(right)} values for an image, where the layers that were "
+                             f"read give {found.numel() // len(found)}", field="model")
+        apart = _apart(right.reshape(found.shape), found)
+        if apart > SHARE:
+            at = _first_difference(program, reader, graph, tried[:1])
+            raise InputError(f"is read as another network: the scores differ by {apart:.2g} of their spread, first at "
+                             f"layer {at}; please report this model", field="model")
+
+
+def close(graph: ModelGraph, last: Tensor) -> Tensor:
+    """The model's output [n, values] from the last layer's."""
+    flat = last.flatten(1)
+    return flat if graph.close is None else graph.close(flat)
+
+
+def scores(model: nn.Module, images: Tensor) -> Tensor:
+    """The one tensor that a model returns, in whatever it wraps it, [n, values].
+
+    Raises:
+        InputError: what the model's code raises, or no single tensor of as many rows as there are images.
+    """
+    try:
+        returned = model(images)
+    except (InputError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        text = brief(" ".join(str(error).split()) or type(error).__name__, 200)
+        raise InputError(f"fails on {len(images)} images with {type(error).__name__}: {text}", field="model") from None
+    found = [t for t in tree_leaves(returned) if isinstance(t, Tensor)]
+    if len(found) != 1 or found[0].shape[:1] != (len(images),):
+        sizes = ", ".join(str(tuple(t.shape)) for t in found) or type(returned).__name__
+        raise InputError(f"must return one tensor with a row for each of {len(images)} images, not {brief(sizes, 100)}",
+                         field="model")
+    return found[0].flatten(1)
+
+
+def _right(model: nn.Module, images: Tensor) -> tuple[Tensor, torch.dtype]:
+    """What the model returns, in double precision where its size and its code allow that."""
+    if sum(p.numel() for p in model.parameters()) <= _LARGE:
+        try:
+            return scores(copy.deepcopy(model).double().eval(), images.double()), torch.float64
+        except Exception:  # a module may refuse to be copied, or compute with constants of its own precision
+            pass
+    return scores(model.eval(), images), torch.float32
+
+
+def _apart(right: Tensor, found: Tensor) -> float:
+    """Largest difference over the spread of the right values."""
+    if not bool(right.isfinite().all()):
+        return 0.0  # weights that are not finite are refused by their names
+    spread = float(right.max() - right.min()) or float(right.abs().max()) or 1.0
+    return float((right - found).abs().max()) / spread
+
+
+def _first_difference(program: Any, reader: Reader, graph: ModelGraph, image: Tensor) -> str:
+    """Name of the first layer whose values are not those of the program."""
+    ours = outputs(graph, image)
+    theirs: dict[fx.Node, Any] = {}
+
+    class Recorder(fx.Interpreter):
+        def run_node(self, n: fx.Node) -> Any:
+            theirs[n] = super().run_node(n)
+            return theirs[n]
+
+    module = program.module()
+    names = {n.name: n for n in program.graph.nodes}
+    recorder = Recorder(module)
+    recorder.run(image)
+    last: dict[str, tuple[Value, Tensor]] = {}
+    for node, result in theirs.items():
+        known = reader.values.get(names[node.name]) if node.name in names else None
+        if isinstance(known, Value) and isinstance(result, Tensor) and result.shape == known.shape:
+            last[known.layer] = known, result
+    for layer in graph.layers:
+        if layer.name in last and layer.name in ours:
+            value, result = last[layer.name]
+            flat = torch.cat([torch.zeros(1), ours[layer.name].flatten()])[value.places.long().flatten()]
+            if _apart(result.flatten(), flat) > SHARE:
+                return layer.name
+    return graph.layers[-1].name
+
+
+def cast(graph: ModelGraph, kind: torch.dtype) -> ModelGraph:
+    """The graph with its numbers in another precision."""
+    def norm(n: Norm | None) -> Norm | None:
+        return None if n is None else Norm(n.gamma.to(kind), n.beta.to(kind), n.mean.to(kind), n.var.to(kind), n.eps)
+
+    def weights(p: Parameters) -> Parameters:
+        return Parameters(p.weight.to(kind), None if p.bias is None else p.bias.to(kind), norm(p.norm), p.source)
+
+    return replace(graph, parameters={k: weights(p) for k, p in graph.parameters.items()},
+                   gains={k: Gains(g.gain.to(kind), g.shift.to(kind)) for k, g in graph.gains.items()})

@@ -1,0 +1,100 @@
+"""The layer graph in floating point: what each layer computes, without integers."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from xbarch.compress.intake.graph import Gains, ModelGraph, Parameters
+from xbarch.workload.graph import Layer
+
+
+def outputs(graph: ModelGraph, images: Tensor) -> dict[str, Tensor]:
+    """Values [n, C, H, W] of every layer for images of the type that the numbers shall have."""
+    found: dict[str, Tensor] = {}
+    for la in graph.layers:
+        if la.op == "input":
+            found[la.name] = images
+            continue
+        given = [found[name] for name in la.inputs]
+        gains = graph.gains.get(la.name)
+        y = multiplied(la, graph.parameters[la.name], given[0], gains) if la.compute else digital(la, given, gains)
+        found[la.name] = activated(la, y, graph)
+    return found
+
+
+def multiplied(layer: Layer, parameters: Parameters, x: Tensor, gains: Gains | None) -> Tensor:
+    """A convolution or linear layer with its bias, batch norm and what was folded into it."""
+    weight = parameters.weight.to(x.dtype)
+    y = F.linear(x.flatten(1), weight)[:, :, None, None] if layer.op == "linear" else \
+        convolved(layer, x, weight.reshape(*weight.shape[:2], *layer.kernel))
+
+    def wide(t: Tensor) -> Tensor:
+        return t.to(x.dtype)[:, None, None]
+
+    if parameters.bias is not None:
+        y = y + wide(parameters.bias)
+    if (n := parameters.norm) is not None:
+        y = (y - wide(n.mean)) / (wide(n.var) + n.eps).sqrt() * wide(n.gamma) + wide(n.beta)
+    return y if gains is None else y * wide(gains.gain) + wide(gains.shift)
+
+
+def convolved(layer: Layer, x: Tensor, weight: Tensor) -> Tensor:
+    """A convolution without bias, padded on four sides."""
+    padding = layer.padding
+    if layer.padding_end is not None:
+        x, padding = padded(layer, x), (0, 0)
+    return F.conv2d(x, weight, None, layer.stride, padding, layer.dilation, layer.groups)
+
+
+def padded(layer: Layer, x: Tensor, fill: float = 0.0) -> Tensor:
+    rows, columns = layer.pads
+    return F.pad(x, (*columns, *rows), value=fill)
+
+
+def digital(layer: Layer, inputs: list[Tensor], gains: Gains | None, divisor: int = 0) -> Tensor:
+    """A layer without weights, of maps [n, C, H, W], before its ReLU or function. divisor: of average pooling; 0: the
+    pixels of its window."""
+    x, op = inputs[0], layer.op
+    if op == "maxpool":
+        return F.max_pool2d(padded(layer, x, -torch.inf), layer.kernel, layer.stride, 0, layer.dilation)
+    if op == "avgpool":
+        return F.avg_pool2d(padded(layer, x), layer.kernel, layer.stride,
+                            divisor_override=divisor or layer.kernel[0] * layer.kernel[1])
+    if op == "concat":
+        return torch.cat(inputs, 1)
+    if op == "mul":
+        return x * inputs[1]
+    if op == "add":
+        short = F.pad(inputs[1], (0, 0, 0, 0, 0, x.shape[1] - inputs[1].shape[1]))
+        return x + short if gains is None else x * gains.gain[0].to(x.dtype) + short * gains.gain[1].to(x.dtype)
+    if op in ("flatten", "view"):
+        return viewed(layer, x)
+    assert gains is not None
+    gain, shift = (t.to(x.dtype)[:, None, None] for t in (gains.gain, gains.shift))
+    return (normalized(layer, x) if op == "norm" else x) * gain + shift
+
+
+def viewed(layer: Layer, x: Tensor) -> Tensor:
+    """The values of x under their new names."""
+    flat = x.flatten(1)
+    if layer.index is not None:
+        index = torch.from_numpy(layer.index).flatten()
+        flat = torch.where(index < 0, 0, flat[:, index.clamp(min=0)])
+    return flat.reshape(len(x), *layer.out_shape)
+
+
+def normalized(layer: Layer, x: Tensor) -> Tensor:
+    """Deviations from the mean over the standard deviation, of each group of channels in each window."""
+    parts = x.reshape(len(x), layer.groups, -1, *x.shape[2:])
+    over = (2,) if layer.kernel == (1, 1) else (2, 3, 4)
+    variance, mean = torch.var_mean(parts, over, correction=0, keepdim=True)
+    return ((parts - mean) / (variance + layer.epsilon).sqrt()).reshape(x.shape)
+
+
+def activated(layer: Layer, y: Tensor, graph: ModelGraph) -> Tensor:
+    """Behind its ReLU, clip or function."""
+    if layer.relu:
+        return y.clamp(0, graph.limits.get(layer.name, torch.inf))
+    return graph.functions[layer.name](y) if layer.function else y
