@@ -1,6 +1,6 @@
 """Whether speed-ups are those of pruning methods: do they keep their order on other peripheries and placements?
 
-    python reports/ranks.py       writes ranks.md next to this file; takes minutes of CPU time
+    python reports/ranks.py       writes ranks.md next to this file; takes half an hour of CPU time
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ def variants(workload: str, architecture: str, datapath: str | None = None) -> d
         return simulate(workload, architecture, datapath=datapath, **more)
 
     balanced = made(periphery="balanced")
+    placed = {name: made(overrides=sizes(balanced, architecture), placement=name) for name in ("snake", "greedy")}
     return {"published": made(), "balanced": balanced, "faster": made(overrides=sizes(balanced, architecture, FASTER)),
-            "greedy": made(overrides=sizes(balanced, architecture), placement="greedy")}
+            **placed}
 
 
 def spearman(a: Sequence[float], b: Sequence[float]) -> float:
@@ -77,6 +78,7 @@ def bound(result: Result) -> str:
 
 
 PAIRS = (("balanced", "faster", f"balanced, and all shared parts {FASTER} times as fast"),
+         ("balanced", "snake", "balanced, placements `row_major` and `snake`"),
          ("balanced", "greedy", "balanced, placements `row_major` and `greedy`"),
          ("published", "balanced", "published and balanced"))
 
@@ -98,7 +100,7 @@ def measure(name: str) -> tuple[dict[str, Result], dict[str, dict[str, Result]]]
 
 def lines(name: str, base: Mapping[str, Result], found: Mapping[str, Mapping[str, Result]]) -> list[str]:
     """Return the section of a network."""
-    shown = ("published", "balanced", "faster", "greedy")
+    shown = ("published", "balanced", "faster", "snake", "greedy")
     made = [f"## {name}", "", "| workload | " + " | ".join(f"{v}, bound by (dense / method)" for v in shown) + " |",
             "|---" * (len(shown) + 1) + "|"]
     for workload, each in found.items():
@@ -115,8 +117,8 @@ def main() -> None:
     text = ["# Speed-ups on other peripheries and placements", "",
             f"Written by `reports/ranks.py`. Every method's stored network under `{POLICY}`, replication "
             f"`{REPLICATION}`, {IMAGES} images, over the dense network on `{BASE}`. *Balanced* is sized for each run; "
-            f"*faster* is that machine with every shared unit, port, bus and link {FASTER} times as fast; *greedy* the "
-            "balanced machine with its tiles placed by traffic.", ""]
+            f"*faster* is that machine with every shared unit, port, bus and link {FASTER} times as fast; *snake* and "
+            "*greedy* are the balanced machine with its tiles placed otherwise.", ""]
     for name in NETWORKS:
         text += lines(name, *measure(name))
     (HERE / "ranks.md").write_text("\n".join(text), encoding="utf-8")

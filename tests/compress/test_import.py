@@ -508,3 +508,45 @@ def test_wrong_input_is_one_sentence(call, place, damaged, words, says):
     assert code == 2 and not out and says in err, err
     assert err.startswith("xbarch: ") and err.count("\n") == 1 and "Traceback" not in err
     assert sorted(p.name for p in place.iterdir()) == before
+
+
+ANOTHER = '''
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    """Once read as conv, batch norm, ReLU; returns a dict; ends in softmax; gates its channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm, self.gate = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 1)
+        self.head = nn.Linear(8 * 9, 10)
+
+    def forward(self, x):
+        y = self.norm(torch.relu(self.stem(x)))
+        y = nn.functional.avg_pool2d(y * torch.sigmoid(self.gate(y.mean((2, 3), keepdim=True))), 2)
+        return {"scores": torch.softmax(self.head(y.flatten(1)), 1)}
+
+
+def net():
+    return Net()
+'''
+
+
+def test_a_network_that_was_once_read_as_another(tmp_path):
+    """Its stored integers agree with the model that the user has, and what is left out is said."""
+    (tmp_path / "another.py").write_text(ANOTHER)
+    torch.manual_seed(0)
+    model = models.build(f"{tmp_path}/another.py:net", 10, None, 0)
+    model.norm.running_mean.uniform_(0, 0.5)
+    model.norm.running_var.uniform_(0.05, 0.5)
+    torch.save(model.state_dict(), tmp_path / "w.pt")
+    folder = xbarch.import_weights(f"{tmp_path}/another.py:net", tmp_path / "w.pt", "dense", out=tmp_path / "net",
+                                   data={"name": "digits", "size": 8},
+                                   quantization={"weight_bits": 8, "activation_bits": 8})
+    stored = xbarch.load(folder)
+    assert "without the softmax at its end" in stored.manifest["description"]
+    assert abs(stored.accuracy["float"] - stored.accuracy["imported"]) < 0.02
+    assert all(row["mismatches"] == 0 for row in xbarch.verify("isaac_like", folder))
+    assert any(stored[name].signed_in for name in ("gate", "head"))

@@ -4,21 +4,19 @@ itself refuses what is not), on integers close to it, and the same on every way 
 import pytest
 import torch
 import torch.nn.functional as F
-from operatorrig import check_integers, made
+from operatorrig import check_integers, made, quantized
 from torch import nn
 
 from xbarch.compress.intake.trace import trace_model
+from xbarch.compress.training.network import refuse_shared
 from xbarch.datapaths.base import Geometry
+from xbarch.errors import InputError
 
 torch.set_num_threads(1)
 
 
 def conv(channels, filters, kernel=3, **about):
     return nn.Conv2d(channels, filters, kernel, **{"padding": kernel // 2, **about})
-
-
-def shortcut(first, second):
-    return lambda m, x: second(m, first(m, x))
 
 
 def with_input(make):
@@ -136,3 +134,30 @@ def test_signed_inputs_on_other_crossbars(dac_bits, adc_bits, offset):
         geometry = Geometry(9, 64, 2, adc_bits=adc_bits)
     done = check_integers(made(*CASES["average of negative values"]), error=0.2, geometry=geometry)
     assert done.workload["m.1"].signed_in
+
+
+@pytest.mark.parametrize("name", ["squeeze and excitation", "ConvNeXt block", "inverted residual", "dense block"])
+def test_quantized_networks_train(name):
+    """Every parameter gets a gradient that is finite, and a step against it lowers the loss."""
+    done = quantized(made(*CASES[name]))
+    network, images = done.network.train(), done.images
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    losses = []
+    for _ in range(2):
+        loss = (network(images) - 1).square().mean()
+        losses.append(loss.item())
+        gradients = torch.autograd.grad(loss, parameters)
+        assert all(bool(g.isfinite().all()) for g in gradients) and sum(bool(g.any()) for g in gradients) > 3
+        size = sum(float(g.square().sum()) for g in gradients) ** 0.5
+        with torch.no_grad():
+            for p, g in zip(parameters, gradients, strict=True):
+                p -= 0.02 * g / size
+    assert losses[1] < losses[0]
+
+
+def test_two_calls_of_a_module_are_not_trained():
+    network = quantized(made(*CASES["shared module"])).network
+    for node in network.compute_nodes():
+        node.weight_source = "m.1.weight" if node.layer.name.startswith("m.1") else "m.0.weight"
+    with pytest.raises(InputError, match=r"layers m\.1 and m\.1-2 are two calls of one module"):
+        refuse_shared(network)

@@ -13,6 +13,7 @@ from xbarch.conformance import (
     priced,
     projected,
     retrieved,
+    signed,
     skipped,
     thinned,
     values,
@@ -119,6 +120,13 @@ def test_unit_vectors_read_back_every_weight(index):
     """One input alone at one: the outputs are that row of the matrix, so each weight is stored, and stored once."""
     for case in cases(index, 6):
         retrieved(case, case.packed())
+
+
+@pytest.mark.quick(4)
+@pytest.mark.parametrize("index", EACH)
+def test_signed_inputs_are_exact_on_every_data_path(index):
+    for case in cases(index, 6):
+        signed(case, case.packed())
 
 
 @pytest.mark.quick(8)

@@ -80,7 +80,7 @@ def test_shortfalls_are_relative_to_the_busiest_crossbars():
     assert published.machine.periphery == Periphery()
 
 
-CASES = [("isaac_like", "vgg7_pruned", "crossbars:2"), ("isaac_like", "resnet18_dense", "crossbars:2"),
+CASES = [("isaac_like", "digit_pairs/vgg7_segprune_4x", "crossbars:2"), ("isaac_like", "resnet18_dense", "crossbars:2"),
          ("isaac_like", "vgg16_segprune", "crossbars:4"), ("sre_like", "digit_pairs/vgg7_sre_4x", "crossbars:2"),
          ("puma_like", "vgg7_pruned", "crossbars:4"), ("neurosim_rram_like", "vgg7_pruned", "crossbars:2"),
          ("pipelayer_like", "vgg7_pruned", "crossbars:2"), ("isaac_like", "resnet18_dense", "area")]

@@ -22,14 +22,17 @@ import pytest
 from outside.raella import raella
 
 import xbarch
-from xbarch.conformance import conform
+from xbarch.conformance import conform, draw
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.records import INPUT_SUM
 from xbarch.datapaths.tools import indices
 from xbarch.errors import InputError
+from xbarch.functional.execute import reference, run
+from xbarch.functional.fast import Prepared
 from xbarch.mapping.pack import stream
 from xbarch.parts.sensing.adc import Adc
 from xbarch.plugins import registry
+from xbarch.workload.graph import unroll
 
 MACHINE = Path(raella.__file__).with_name("raella.yaml")
 NETWORK = "{kind: synthetic, network: resnet18_imagenet, weight_bits: 8, input_bits: 8, seed: 18, description: x}\n"
@@ -64,12 +67,12 @@ def test_against_the_paper(network):
     isaac = xbarch.execute("isaac_8bit", network, images=1, policy="one_copy")
     steps = [xbarch.execute(MACHINE, network, images=1, policy="one_copy", options={"slices": slices}, overrides=unit)
              for slices, unit in (("2222", PLAIN), ("422", PLAIN), ("422", []))]
-    large = [run.packed["layer4.1.conv1"] for run in (isaac, *steps)]
+    large = [made.packed["layer4.1.conv1"] for made in (isaac, *steps)]
     each = [p.actions["conversion"].sum() / (p.layer.rows * p.layer.filters) for p in large]
     assert each[:3] == pytest.approx([0.25, 0.063, 0.047], rel=0.2) and each[3] == pytest.approx(0.42 * 0.047, rel=0.05)
     macs = sum(la.macs for la in isaac.workload.compute_layers)
-    whole = [sum(run.ledger.actions[la.name, "conversion"] for la in run.workload.compute_layers) / macs
-             for run in (isaac, *steps)]
+    whole = [sum(made.ledger.actions[la.name, "conversion"] for la in made.workload.compute_layers) / macs
+             for made in (isaac, *steps)]
     assert whole[0] == pytest.approx(0.25, rel=0.2) and whole[1:3] == pytest.approx([0.095, 0.071], abs=0.001)
 
 
@@ -85,18 +88,18 @@ def test_the_gain_hangs_on_the_price_of_a_cell(network, cell, gain):
 
 def test_what_recovery_repeats_is_measured_on_stored_inputs():
     """By hand: of four input bits, the low and the high two are read together; a sum of 64 or more is read again."""
-    run = xbarch.execute(MACHINE, "vgg7_pruned", images=1, policy="one_copy",
+    done = xbarch.execute(MACHINE, "vgg7_pruned", images=1, policy="one_copy",
                          overrides=["crossbar.adc_bits=3"])
-    packed = run.packed["features.3"]
-    x, lost, seen = run.workload.activations["features.3"], 0, 0
-    vectors = stream(run.workload, packed.layer, run.machine.geometry).vectors()[::50].astype(np.int64)
+    packed = done.packed["features.3"]
+    x, lost, seen = done.workload.activations["features.3"], 0, 0
+    vectors = stream(done.workload, packed.layer, done.machine.geometry).vectors()[::50].astype(np.int64)
     for block in packed.blocks:
         cells = block.contents().cells.astype(np.int64)
         for low in (vectors & 3, vectors >> 2):
             lost += 2 * np.count_nonzero(np.abs(low[:, block.inputs] @ cells) >= 8)
         seen += cells.shape[1] * len(vectors)
     assert packed.sensing.repeated == pytest.approx(lost / seen) and lost and x.size
-    assert run.packed["features.0"].sensing.repeated != packed.sensing.repeated
+    assert done.packed["features.0"].sensing.repeated != packed.sensing.repeated
 
 
 # -- digital terms --------------------------------------------------------------------------------------------
@@ -153,6 +156,21 @@ def test_a_digital_sum_of_inputs_takes_the_place_of_a_unit_column():
     assert not any(row["mismatches"] for row in xbarch.verify("isaac_like", "vgg7_pruned", datapath="digital_unit"))
     found = xbarch.accuracy("isaac_like", "vgg7_pruned", images=4, datapath="digital_unit")
     assert found.same_class == 1 and not found.proven
+
+
+@pytest.mark.parametrize("offset", [False, True])
+def test_a_digital_sum_takes_signed_inputs(offset):
+    """In two's complement and with an offset, in both executors, against int64."""
+    rng, path = np.random.default_rng(3), DigitalUnit()
+    for _ in range(10):
+        case = draw(rng, path)
+        layer, geometry = replace(case.layer, signed_in=True, input_bits=4), replace(case.geometry, adc_bits=16,
+                                                                                     offset_inputs=offset)
+        maps = rng.integers(-8, 8, (layer.in_shape[0], 3, *layer.in_shape[1:]))
+        x = np.concatenate([unroll(maps[:, k], layer) for k in range(3)])
+        packed, right = path.pack(layer, geometry), reference(layer, x)
+        assert np.array_equal(run(packed, layer, geometry, x, "lossless").out, right) and right.min() < 0
+        assert np.array_equal(Prepared.of(packed, layer, geometry).sums(maps.astype(np.int32)).T, right)
 
 
 def test_a_digital_sum_is_not_for_nothing():

@@ -22,6 +22,7 @@ from xbarch.conformance.promises import (
     priced,
     promised,
     retrieved,
+    signed,
     skipped,
 )
 from xbarch.conformance.training import projected, thinned
@@ -30,18 +31,18 @@ from xbarch.functional.proof import lawful
 from xbarch.plugins import checked
 
 __all__ = ["Case", "bounded", "conform", "conserved", "counted", "draw", "even", "exact", "extremes", "priced",
-           "projected", "promised", "retrieved", "skipped", "thinned", "values", "variants"]
+           "projected", "promised", "retrieved", "signed", "skipped", "thinned", "values", "variants"]
 
 
 def conform(path: DataPath, layers: int = 50, seed: int = 0) -> int:
     """Every check on `layers` random layers and on the extreme ones that the data path accepts; how many there were.
 
-    Exact: the blocks, executed with ADCs that lose nothing, give the integers of the layer, for extreme inputs too and
-    weight by weight. Conserving: every kept weight is held, no cell twice, promised caps and ADC bits suffice. Actions:
-    what `work` counts is what the blocks are, sums that fan out are counted, unpruned nothing is gained over `dense`,
-    and known inputs save reads, but none that is needed. Prices: what is counted beyond that has one, and one that
-    hardware can have. Training: a projection, if there is one, gives weights that pack, at the density asked for. The
-    same layers for the same seed.
+    Exact: the blocks, executed with ADCs that lose nothing, give the integers of the layer, for extreme and for signed
+    inputs too and weight by weight. Conserving: every kept weight is held, no cell twice, promised caps and ADC bits
+    suffice. Actions: what `work` counts is what the blocks are, sums that fan out are counted, unpruned nothing is
+    gained over `dense`, and known inputs save reads, but none that is needed. Prices: what is counted beyond that has
+    one, and one that hardware can have. Training: a projection, if there is one, gives weights that pack, at the
+    density asked for. The same layers for the same seed.
 
     Raises:
         InputError: the first broken promise, with the data path, the layer and its crossbar.
@@ -53,6 +54,7 @@ def conform(path: DataPath, layers: int = 50, seed: int = 0) -> int:
         lawful(case, packed, checked.work(path, packed, case.layer, case.geometry))
         exact(case, packed)
         retrieved(case, packed)
+        signed(case, packed)
         promised(case, packed)
         skipped(case, packed)
         even(case, packed)

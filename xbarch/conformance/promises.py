@@ -35,6 +35,15 @@ def retrieved(case: Case, packed: Sequence[Block]) -> None:
     same(case, done, case.matrix, "the weights read back one by one")
 
 
+def signed(case: Case, packed: Sequence[Block]) -> None:
+    """Inputs that may be negative, in two's complement or with an offset, give the integers of the layer too."""
+    half = 1 << case.layer.input_bits - 1
+    other = Case(case.path, replace(case.layer, signed_in=True),
+                 replace(case.geometry, offset_inputs=case.layer.filters % 2 == 0), case.x[:3] - half)
+    done = executed(other, packed, other.x, "lossless")
+    same(other, done, other.x @ other.matrix, "the outputs for signed inputs")
+
+
 def conserved(case: Case, packed: Sequence[Block]) -> NDArray[np.int16]:
     """Blocks that are read together can be; they store what they say, and hold every kept weight between inputs and
     targets. Returns how many blocks hold each weight, [groups * rows, filters]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -30,11 +31,14 @@ class DenseOptions(Options):
                        "column, ISAAC), differential (positive and negative parts, subtracted after conversion), twos "
                        "(two's complement); where the crossbar subtracts in analog, cells hold signed digits instead "
                        "(PRIME)")
+    groups: Literal["apart", "diagonal"] = Field("apart", description="groups of a grouped convolution: each on "
+                                                 "crossbars of its own, or several small ones on a crossbar, along its "
+                                                 "diagonal and read together")
 
 
 class Dense(Pruning[DenseOptions]):
     """Row blocks x column blocks; no weight is split over crossbars. Every group of a grouped convolution has
-    crossbars of its own, ceil(R / rows) * ceil(F * S / columns) per group."""
+    crossbars of its own, ceil(R / rows) * ceil(F * S / columns) per group, or shares one with others (`groups`)."""
 
     name: ClassVar[str] = "dense"
     title: ClassVar[str] = "Dense"
@@ -67,7 +71,27 @@ class Dense(Pruning[DenseOptions]):
 
     def pack(self, layer: Layer, geometry: Geometry) -> list[Block]:
         """Blocks of one copy, column block by column block, so that crossbars that share outputs are neighbours."""
-        return blocks(layer, geometry, self.options.sign)
+        found = blocks(layer, geometry, self.options.sign)
+        if self.options.groups == "diagonal" and len(found) == layer.groups > 1:
+            return diagonal(found, layer, geometry, self.options.sign)
+        return found
+
+
+def diagonal(found: list[Block], layer: Layer, geometry: Geometry, sign: Sign) -> list[Block]:
+    """Blocks of whole groups, as many on a crossbar as it has word lines and bit lines for. They share neither, so they
+    are read together: cells beside the diagonal are erased and add nothing. Each has a reference of its own."""
+    width = found[0].columns - found[0].idle
+    each = min(geometry.rows // layer.rows, across(geometry, sign) // width)
+    if each < 2:
+        return found
+    placed = []
+    for number, block in enumerate(found):
+        crossbar, place = divmod(number, each)
+        make: Any = block.contents
+        here = partial(make.func, *make.args[:-1], width)  # no bit lines in between
+        placed.append(replace(block, crossbar=crossbar, row0=place * layer.rows, col0=place * width, columns=width,
+                              idle=0, contents=here))
+    return placed
 
 
 def scheme(geometry: Geometry, sign: Sign) -> Scheme:

@@ -4,13 +4,15 @@ time and energy rest on the same work."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
 import numpy as np
 
 from xbarch.errors import InputError
+from xbarch.machine.counts import crossbar_actions
+from xbarch.machine.digital import digital, sums
 from xbarch.machine.machine import Machine
 from xbarch.machine.passage import Passage
 from xbarch.machine.units import Count
@@ -88,7 +90,7 @@ class Compiler:
             inputs = tuple(Edge(order[e.producer], e.need, e.release, self.plan.capacity[name, i])
                            for i, e in enumerate(edges))
             if layer.summed:
-                flows.append(self.sums(layer, inputs[0]))
+                flows.append(sums(self, layer, inputs[0]))
                 pixels: Ints = np.array([flows[-1].windows])
                 inputs = (Edge(len(flows) - 1, pixels, pixels, flows[-1].windows),)  # until the sums have been read
             order[name] = len(flows)
@@ -102,7 +104,7 @@ class Compiler:
         elif layer.compute:
             self.multiply(built, layer, way)
         else:
-            self.digital(built, layer, way)
+            digital(self, built, layer, way)
         return built
 
     # -- layers -----------------------------------------------------------------------------------------
@@ -149,7 +151,7 @@ class Compiler:
         if key not in self.acted:
             self.acted[key] = tuple(
                 (name, self.ordered(packed.layer, count) if isinstance(count, np.ndarray) else count)
-                for name, count in m.crossbar_actions(packed, part))
+                for name, count in crossbar_actions(m, packed, part))
         return self.acted[key]
 
     def ordered(self, layer: Layer, values: Ints) -> Ints:
@@ -251,54 +253,6 @@ class Compiler:
             found = self.machine.stages.has("write")
             self.writers[tile] = self.at(found[0], "edram", tile) if found else -1
         return self.writers[tile]
-
-    def adding(self, name: str, tile: int, operations: int, after: tuple[int, ...]) -> Stage:
-        """Return the stage that adds numbers in a tile for work that needs no crossbar."""
-        m, found = self.machine.at(tile), self.machine.stages.has("merge")
-        if found:
-            (action, time), server = m.operating(found[0], operations), self.at(found[0], "tile_shift_add", tile)
-        else:
-            action, server = "merge_add", self.server("tile_shift_add", f"tile{tile}")
-            time = m.unit_time(action, operations)
-        return Stage(name, server, time, m.latency("merge", time), after, actions=m.act((action, operations)))
-
-    def digital(self, built: Stages, layer: Layer, way: Way) -> None:
-        """Compute one window of a layer without weights in one tile, from its eDRAM."""
-        home, outputs = self.plan.homes[layer.name][way.copy], layer.out_shape[0]
-        m, edges = self.machine.at(home), self.plan.edges[layer.name]
-        bits, operations = (edges[0].sums, 0) if layer.summed else m.digital_work(layer, [e.bits for e in edges])
-        last = built.add(self.read(f"{layer.name}/read", home, bits))
-        if layer.op == "maxpool":
-            time = m.unit_time("pool", operations)
-            last = built.add(Stage(f"{layer.name}/{layer.op}", self.server("maxpool", f"tile{home}"), time,
-                                   m.latency("merge", time), (last,), actions=m.act(("pool", operations))))
-            self.deliver(built, layer, way, home, outputs * layer.output_bits, last)
-            return
-        if operations:
-            last = built.add(self.adding(f"{layer.name}/{layer.op}", home, operations, (last,)))
-        self.finish(built, layer, way, home, outputs, (last,))
-
-    def sums(self, layer: Layer, given: Edge) -> Flow:
-        """Add every pixel of a feature map to running sums in the tile's buffer, one after another; the first is
-        stored. given: where the map comes from."""
-        edge, pixels, tile = self.plan.edges[layer.name][0], int(given.release[-1]), self.plan.homes[layer.name][0]
-        ramp: Ints = np.arange(1, pixels + 1, dtype=np.int64)
-
-        def later(first: Count, others: Count) -> Ints:
-            return np.where(ramp > 1, np.int64(others), np.int64(first))
-
-        def varying(stage: Stage, first: Stage) -> Stage:
-            """The stage as it is for all pixels but the first, for which it is as another."""
-            return replace(stage, occupancy=later(first.occupancy, stage.occupancy), gate=False,
-                           latency=later(first.latency, stage.latency), actions=tuple(
-                (action, later(n, more)) for (_, n), (action, more) in zip(first.actions, stage.actions, strict=True)))
-
-        pixel, both = (self.read(f"{layer.name}/read", tile, *pieces)
-                       for pieces in ((edge.words * edge.bits,), (edge.words * edge.bits, edge.sums)))
-        add = self.adding(f"{layer.name}/add", tile, edge.words, (0,))
-        idle = replace(add, occupancy=0, latency=0, actions=tuple((action, 0) for action, _ in add.actions))
-        stages = (varying(both, pixel), varying(add, idle), self.write(f"{layer.name}/store", tile, edge.sums, 1))
-        return Flow(f"{layer.name}.sums", pixels, (stages,), (replace(given, need=ramp, release=ramp),), 1, layer.name)
 
     # -- interconnect -----------------------------------------------------------------------------------
 

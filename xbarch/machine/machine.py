@@ -16,12 +16,11 @@ from xbarch.errors import InputError
 from xbarch.machine.payers import Payers, payers
 from xbarch.machine.periphery import PUBLISHED, Periphery
 from xbarch.machine.stages import Stages
-from xbarch.machine.units import Amount, Count, Shared, plain
+from xbarch.machine.units import Amount, Count, Shared
 from xbarch.machine.variant import tile_area
 from xbarch.mapping.kinds import kind_of, part
 from xbarch.mapping.network import Network
-from xbarch.mapping.pack import Ints, Packed, dense_crossbars
-from xbarch.mapping.place import Part
+from xbarch.mapping.pack import Packed, dense_crossbars
 from xbarch.mapping.room import KindRoom, Pace, Room
 from xbarch.mapping.windows import running_sums
 from xbarch.parts.processes.base import UnitProcess
@@ -29,7 +28,7 @@ from xbarch.plugins import checked, guard
 from xbarch.plugins.registry import sensed, served, wired
 from xbarch.sim.graph import StageGraph
 from xbarch.specs.architecture import Architecture, Component, Unit
-from xbarch.specs.pipeline import ACTIONS, NEAR, Stage
+from xbarch.specs.pipeline import Stage
 from xbarch.specs.text import brief
 from xbarch.specs.tile_kinds import SHARED
 from xbarch.workload.graph import Layer, Workload
@@ -246,48 +245,11 @@ class Machine:
         unit = self.unit_time("pool" if layer.op == "maxpool" else "merge_add", operations)
         return max(port + self.edram_time(bits) if "edram" not in ideal else 0, unit, activated)
 
-    # -- sizes and actions ------------------------------------------------------------------------------
+    # -- sizes ------------------------------------------------------------------------------
 
     def sum_bits(self, layer: Layer) -> int:
         """Return the bits of a partial sum, in whole bytes: weight and input bits plus the carries of all rows."""
         return ceil((layer.weight_bits + layer.input_bits + layer.rows.bit_length()) / 8) * 8
-
-    def crossbar_actions(self, packed: Packed, part: Part) -> tuple[tuple[str, Count], ...]:
-        """Return the actions of a part's crossbars for one window, but those of stages of their own (row drives at
-        shared drivers, conversions at shared converters)."""
-        w, chosen = packed.work, slice(packed.entries[part.start], packed.entries[part.stop])
-        reads, rows = w.reads[..., chosen], w.rows[chosen]
-
-        def total(counts: Ints) -> Count:
-            return plain(counts.sum(axis=-1))
-
-        found = {action: total(packed.by_crossbar(part, counts) if action in self.sensing.apart else
-                               self.sensed(packed, part, counts)) for action, counts in packed.actions.items()}
-        found |= {"row_drive": total(self.driven(packed, part)), "cell_read": total(reads * w.cells[chosen]),
-                  "ir_access": total(reads * -(-rows // self.edram_bits)),
-                  "or_access": total(self.sensed(packed, part, w.outputs))}
-        found |= {name: int(counts[part.start:part.stop].sum()) for name, counts in w.extra.items()}
-        elsewhere = {ACTIONS[stage.role] for role in NEAR for stage in self.stages.has(role)}
-        return self.act(*((action, count) for action, count in found.items() if action not in elsewhere))
-
-    def sensed(self, packed: Packed, part: Part, counts: Ints) -> Ints:
-        """Return counts of entries of `work` that go with sensing, [..., crossbars of a part]: of crossbars above one
-        another once for all, at the first of them."""
-        return packed.stacked(packed.by_crossbar(part, counts), part, self.stack)
-
-    def driven(self, packed: Packed, part: Part) -> Ints:
-        """Return the word lines that are driven in a window, [..., crossbars of a part]; where an IMA has the drivers,
-        each of its inputs once for all its crossbars, at the first of them."""
-        counts = packed.by_crossbar(part, packed.work.reads, packed.work.rows)
-        if not self.architecture.drives_imas:
-            return counts
-        found = np.zeros_like(counts)
-        for start, stop in packed.imas(part.start, part.stop, part.slot, self.crossbars_per_ima):
-            mine, each = slice(start - part.start, stop - part.start), range(start, stop)
-            together = packed.drivers(start, stop)
-            apart = sum(packed.drivers(crossbar, crossbar + 1) for crossbar in each)
-            found[..., start - part.start] = -(-counts[..., mine].sum(axis=-1) * together // apart)
-        return found
 
     # -- room and cost ----------------------------------------------------------------------------------
 

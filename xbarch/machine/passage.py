@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xbarch.errors import InputError
+from xbarch.machine.counts import driven, sensed
 from xbarch.machine.machine import Machine
 from xbarch.machine.units import Count, Shared, plain
 from xbarch.mapping.pack import Ints, Packed
@@ -95,7 +96,7 @@ class Passage:
         """Drive the word lines by drivers that crossbars share. The first read starts with its inputs; the last one
         when all are driven."""
         m, unit = self.machine, self.unit(stage)
-        counts, action = self.ordered(m.driven(self.packed, part)), m.actions[stage.called]
+        counts, action = self.ordered(driven(m, self.packed, part)), m.actions[stage.called]
         assert unit.spec.time is not None
         ends = []
         for place, start, stop in unit.pieces(part):
@@ -123,7 +124,7 @@ class Passage:
         """Convert the sums of a part at the converters that its crossbars share with others: done when the converters
         are, and not before the last read's sums are made and converted."""
         unit, m = self.unit(stage), self.machine
-        counts, timed = (self.ordered(m.sensed(self.packed, part, each))
+        counts, timed = (self.ordered(sensed(m, self.packed, part, each))
                          for each in (self.packed.actions["conversion"], self.timed))
         ends, last = list[int](), list[Count]()
         for place, start, stop in unit.pieces(part):

@@ -17,6 +17,7 @@ from xbarch.compress.importing.crossbars import affordable, crossbar_accuracy
 from xbarch.compress.importing.request import MODULE, ImportRequest, check_request
 from xbarch.compress.intake import models
 from xbarch.compress.intake.checkpoint import digest
+from xbarch.compress.intake.equal import Scores
 from xbarch.compress.intake.given import Given
 from xbarch.compress.methods.pruner import Pruner, crossbar
 from xbarch.compress.quantizers.network import Network, Node
@@ -115,7 +116,7 @@ def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = 
     workload = export.workload(
         name, network, parts.test[slice(0, request.stored_images)][0], datapath=request.method, options=request.options,
         trained_on=f"imported weights, calibrated and measured on {request.data.name}",
-        accuracy={"float": score(model.eval(), parts.test),
+        accuracy={"float": score(Scores(model).eval(), parts.test),
                   "imported": score(network.eval(), parts.test)},
         source=f"{brief(request.model, 120)} with {own} (sha256 {sha256[:16]}), {kept}")
     shown = min(affordable(workload, request.crossbar_images), len(parts.test))
@@ -125,11 +126,15 @@ def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = 
                                   labels.numpy())
         workload = replace(workload, accuracy={**workload.accuracy, "crossbars": found})
     return save(workload, folder, {
-        "description": f"imported, {request.method}", "seed": request.seed,
+        "description": f"imported, {request.method}{_left_out(network)}", "seed": request.seed,
         "recipe": {**request.model_dump(mode="json"), "sha256": sha256, "calibration_images": used,
                    "crossbar_images": shown},
         "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes},
         "versions": versions(), "sparsity": sparsity(network)})
+
+
+def _left_out(network: Network) -> str:
+    return f"; without the {network.closing} at its end, which leaves the order of scores" if network.closing else ""
 
 
 def _workload_name(folder: Path) -> str:

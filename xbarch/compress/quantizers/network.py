@@ -58,6 +58,7 @@ class Node(nn.Module):
     mask: Tensor
     ties: NDArray[np.int64] | None = None  # weights of one number stay equal; -1: free (`Projection.ties`)
     given: Given | None = None  # what a checkpoint says of the weight beyond its values
+    weight_source = ""  # the model's name of the weight
 
     def __init__(self, layer: Layer, parameters: Parameters | None, out: Quantizer | Image | None, spec: Quantization,
                  source: Callable[[], Tensor]) -> None:
@@ -197,6 +198,7 @@ class Network(nn.Module):
     def __init__(self, graph: ModelGraph, spec: Quantization, span: tuple[float, float] = (0.0, 1.0)) -> None:
         super().__init__()
         self.spec, self.layers, self.span = spec, _sized(graph, spec), span
+        self.closing = graph.closing
         self.shapes = {la.name: la.out_shape for la in self.layers}
         used = {name for la in self.layers for name in la.inputs}
         self.nodes = nn.ModuleDict()

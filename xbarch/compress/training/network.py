@@ -40,10 +40,25 @@ def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Netwo
     network = Network(graph, recipe.quantization, parts.span)
     stored = model.state_dict()
     for node in network.compute_nodes():
-        source = graph.parameters[node.layer.name].source
+        source = node.weight_source = graph.parameters[node.layer.name].source
         if source in given:
             node.given = _as_used(given[source], stored[source], node.weight)
     return network
+
+
+def refuse_shared(network: Network) -> None:
+    """Refuse to train a module that is called more than once: its calls are layers of their own, with weights of their
+    own, which training would pull apart.
+
+    Raises:
+        InputError: the layers.
+    """
+    first: dict[str, str] = {}
+    for node in network.compute_nodes():
+        if node.weight_source and (other := first.setdefault(node.weight_source, node.layer.name)) != node.layer.name:
+            raise InputError(f"layers {other} and {node.layer.name} are two calls of one module; training would pull "
+                             "their weights apart, so give each call a module of its own, or import trained weights",
+                             field="model")
 
 
 def _as_used(given: Given, stored: Tensor, weight: Tensor) -> Given | None:

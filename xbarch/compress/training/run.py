@@ -14,7 +14,7 @@ from xbarch.compress.methods.pruner import crossbar
 from xbarch.compress.recipes import Job, resolve
 from xbarch.compress.training import data
 from xbarch.compress.training.export import statistics, workload
-from xbarch.compress.training.network import build
+from xbarch.compress.training.network import build, refuse_shared
 from xbarch.compress.training.provenance import source_digest, sparsity, versions
 from xbarch.compress.training.search import search
 from xbarch.compress.training.trainer import Trainer, phases
@@ -76,6 +76,7 @@ def train_job(job: Job, resume: bool, progress: Progress | None) -> Path:
     torch.set_num_threads(recipe.threads)
     parts = data.load(recipe.data, recipe.seed)
     network = build(recipe, parts)
+    refuse_shared(network)
     trainer = Trainer(network=network, parts=parts, recipe=recipe, folder=job.cache / "train", progress=progress)
     trainer.check()
     accuracy: dict[str, float] = {}

@@ -22,9 +22,13 @@ class Edge:
     span: int
 
 
+MIXING = ("concat", "mul", "norm", "view")  # ops behind which channels are not those of their inputs
+
+
 def edges(layers: Sequence[Layer]) -> list[Edge]:
-    """One for every layer on crossbars. Additions match the channels of their branches from the first on; pooling and
-    flattening pass channels on."""
+    """One for every layer on crossbars. Additions match the channels of their branches from the first on; pooling,
+    flattening and affine layers pass channels on. Other layers mix or move them: a reader behind those has no producers
+    whose filters are known."""
     producers: dict[str, frozenset[str]] = {}
     channels: dict[str, int] = {}
     found = []
@@ -32,7 +36,7 @@ def edges(layers: Sequence[Layer]) -> list[Edge]:
         if layer.compute:
             source = layer.inputs[0]
             found.append(Edge(layer, producers[source], layer.in_shape[0] // channels[source]))
-        if layer.compute or layer.op == "input":
+        if layer.compute or layer.op == "input" or layer.op in MIXING:
             producers[layer.name], channels[layer.name] = frozenset({layer.name}), layer.out_shape[0]
         else:
             producers[layer.name] = frozenset().union(*(producers[name] for name in layer.inputs))
@@ -56,7 +60,7 @@ def purified(layers: Sequence[Layer], masks: Mapping[str, Bools], weights: Mappi
         layers: the network's, in topological order. masks, weights: (F, C / groups, kh, kw) of layers on crossbars.
     """
     graph, kept = edges(layers), {name: mask.copy() for name, mask in masks.items()}
-    fixed = shown(layers)
+    fixed = shown(layers) | {name for layer in layers if layer.op in MIXING for name in _makers(layer, layers)}
     while True:
         before = sum(int(mask.sum()) for mask in kept.values())
         for edge in graph:
