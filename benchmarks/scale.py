@@ -61,11 +61,12 @@ def _layers(size: int) -> tuple[Workload, dict[str, Any]]:
 
 
 def _chips(size: int) -> tuple[Workload, dict[str, Any]]:
-    return Workload(name="resnet50", layers=network("resnet50_imagenet")), {"chips": size, "policy": "chip", "bits": 8}
+    return Workload(name="resnet50", layers=network("resnet50_imagenet")), {
+        "chips": size, "policy": "chip", "bits": 8, "replication": "stripes"}
 
 
 def _stack(size: int) -> tuple[Workload, dict[str, Any]]:
-    """Layers of 4096 x 11008 and back for so many tokens, 8 bits; one more layer reads what the last of them makes."""
+    """Layers of 4096 x 11008 and back for so many tokens, 8 bits. The last one's outputs go nowhere."""
     net, at = Net((4096, 1, TOKENS)), "input"
     for number_ in range(size):
         at = net.conv(f"layer{number_ + 1}", at, 4096 if number_ % 2 else 11008, 1)
@@ -77,7 +78,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     text = [
         "CPU seconds of the steps of a run on `isaac_like`, one image, each size in a process of its own, and the most",
         "memory that it held. *Layers*: chains of 3×3 convolutions of 64 channels at 16×16. *Chips*: ResNet-50 at",
-        f"224×224 in as many copies as fill them. *Stack*: layers of 4096×11008 and back, {TOKENS} tokens, 8 bits."]
+        "224×224 in as many copies as fill them, each with its stripes. *Stack*: layers of 4096×11008 and back,",
+        f"{TOKENS} tokens, 8 bits; of n layers n - 1 send outputs to a hundred tiles, and visits grow so."]
     kept = []
     for axis, points in found.items():
         steps, most, memory = LIMITS[axis]

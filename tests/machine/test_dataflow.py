@@ -6,7 +6,9 @@ import pytest
 from rigs import single
 
 import xbarch
+from xbarch.cli.catalog import tree
 from xbarch.errors import CapacityError, InputError
+from xbarch.render.diagram import diagram
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.workload.graph import Layer, Workload
@@ -76,6 +78,19 @@ def test_copies_read_once_each(tmp_path):
     assert actions(run)["edram_access"] - 36 == 4 * 18 + 2 * 12
 
 
+@pytest.mark.parametrize(("flow", "read"), [("once", 2 * 4 * 6), ("new", 2 * (8 + 4 * 10 + 6))])
+def test_a_copy_that_owns_a_stripe_reads_its_columns(tmp_path, flow, read):
+    """Two stripes of three columns and one beside each: with `once` every pixel of four columns. With `new` a row of
+    windows brings three columns of three pixels (two at edges) and, where it begins, the one pixel of the next column
+    that the end of the row before did not have; the first row brings two columns whole."""
+    file = machine(tmp_path, f"input: {flow}, registers: 64 KB")
+    runs = [execute(file, conv(filters=1), "crossbars:2", replication="stripes", engine=engine)
+            for engine in ("simpy", "fast")]
+    assert runs[0].plan.copies["conv"] == 2
+    assert actions(runs[0])["edram_access"] - 36 == actions(runs[1])["edram_access"] - 36 == read
+    assert all(np.array_equal(a, b) for a, b in zip(runs[0].trace.done, runs[1].trace.done, strict=True))
+
+
 @pytest.mark.parametrize("flow", ["new", "once"])
 def test_registers_that_are_too_small(tmp_path, flow):
     """A window of 3 x 3 pixels of 32 bytes, 288 B; two rows and three pixels, 480 B."""
@@ -123,6 +138,15 @@ def test_a_stack_needs_wider_converters(tmp_path):
         xbarch.verify(machine(tmp_path, "stack: 4"), "vgg7_pruned", datapath="dense")
     with pytest.raises(InputError, match="must divide the 8 crossbars of an IMA, not 3"):
         load(machine(tmp_path, "stack: 3"), Architecture)
+
+
+def test_how_data_move_is_said(tmp_path):
+    file = machine(tmp_path, "input: once, registers: 4 KB, drive: ima, stack: 2")
+    said = tree(file)["dataflow"]
+    assert said == ["a copy brings in every input once", "4 KB of registers in a tile keep inputs",
+                    "an IMA drives an input once for all its crossbars",
+                    "2 crossbars above one another are sensed together"]
+    assert said[0] in diagram(load(file, Architecture))
 
 
 READ, WRITE = "energy: 10 pJ, action: edram_read", "energy: 25 pJ, action: edram_write"

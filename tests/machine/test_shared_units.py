@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from rigs import single
 
 import xbarch
+from xbarch.cli.catalog import tree
 from xbarch.errors import InputError
+from xbarch.render.diagram import diagram
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 
@@ -221,6 +223,13 @@ def test_shared_drivers_queue(tmp_path):
     assert run.ledger.by_action()["row_drive"] == 300 * 8 * 128
     assert interval(run) == pytest.approx(8 * 128 * 200, rel=1e-3)
     assert interval(alone) == pytest.approx(8 * READ, abs=1)
+
+
+def test_what_is_shared_is_said(tmp_path):
+    """On the screen of `show` and in the diagram, beside the stage."""
+    file = sharing(tmp_path, "level: ima, serves: 2, rule: first_come", "1/16")
+    assert tree(file)["units"] == {"converters": "2 IMAs, first come, first served; for convert"}
+    assert "sums become numbers; converters of 2 IMAs, first come, first served" in diagram(load(file, Architecture))
 
 
 # -- what is refused ----------------------------------------------------------------------------------------------

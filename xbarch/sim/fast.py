@@ -36,6 +36,7 @@ def run(graph: StageGraph, *, progress: Callable[[int, int], None] | None = None
     total = sum(f.windows for f in graph.flows) * graph.images
     advance = _compiled() if compiled else loop.run
     for ahead in (True, False) if sink is None else (False,):
+        memory: Any = None  # gives back that of the attempt before
         memory = _laid(tables(graph, ahead, sink is not None), plain=not compiled)
         watched = graph.images >= FEWEST and sink is None and not memory[k.FREELY]
         repetition = Repetition(graph, memory) if watched else None
@@ -85,19 +86,20 @@ def _compiled() -> Callable[..., int]:
 # -- memory -------------------------------------------------------------------------------------------------------
 
 def _laid(sections: Sections, plain: bool) -> Any:
-    """A memory with these sections. All flows may issue; the other scalars are zero. Zeros are not written, since most
-    of them are room that few runs need."""
+    """A memory with these sections, which are taken out of what is given, so that none lies there twice. All flows may
+    issue; the other scalars are zero. Zeros are not written, since most of them are room that few runs need."""
     size = {name: part if isinstance(part, int) else len(part) for name in k.SECTIONS for part in (sections[name],)}
     at = k.FIRST + starts(np.array(list(size.values()), np.int64))
     memory = _zeros(int(at[-1]))
     memory[k.SCALARS:k.FIRST] = *at[:-1], *size.values()
+    memory[k.SPAN] = max(sections["FLOW_WINDOWS"])
     for name, begin in zip(k.SECTIONS, at.tolist(), strict=False):
-        if not isinstance(sections[name], int):
-            memory[begin:begin + size[name]] = sections[name]
+        part = sections.pop(name)
+        if not isinstance(part, int):
+            memory[begin:begin + size[name]] = part
     memory[k.SOILED] = size["DIRTY"]
     memory[k.WIDEST] = size["READY"]
     memory[k.FREELY] = size["DONE_BY"] > 0
-    memory[k.SPAN] = max(sections["FLOW_WINDOWS"])
     return memory.tolist() if plain else memory
 
 
