@@ -23,14 +23,14 @@ def read(seed):
 
 
 @pytest.mark.parametrize("first, count", [
-    (0, 20), pytest.param(20, 60, marks=pytest.mark.full),
-    *(pytest.param(first, 200, marks=pytest.mark.long) for first in range(100, 2100, 200))])
+    (0, 8), pytest.param(8, 52, marks=pytest.mark.full),
+    *(pytest.param(first, 200, marks=pytest.mark.long) for first in range(60, 2060, 200))])
 def test_none_becomes_another_network(first, count):
     found = sum(read(seed) for seed in range(first, first + count))
     assert found >= 0.9 * count  # few are refused: averages that cannot divide evenly
 
 
-@pytest.mark.parametrize("seed", [3, 8, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(10, 40))])
+@pytest.mark.parametrize("seed", [3, *(pytest.param(seed, marks=pytest.mark.full) for seed in range(10, 40))])
 def test_integers_of_random_networks(seed):
     """Computed one by one, at once and on crossbars they are the same (with few layers: rounding adds up)."""
     check_integers(drawn(seed, steps=3 + seed % 3), error=10, bits=8)

@@ -179,3 +179,45 @@ def test_a_long_chain_of_blocks_keeps_no_way_to_its_beginning():
         patch.setattr(windows, "_needs", watched)
         least = slack_needed(edges)
     assert max(kept) == 1 and len({least[f"s{block}", 1] for block in range(1, 200)}) == 1
+
+
+@pytest.mark.parametrize("stripes", [1, 2])
+@pytest.mark.parametrize("kind", ["turned", "wider", "shuffled", "cut", "all in one"])
+def test_views_pass_on_what_their_readers_need(kind, stripes):
+    """A convolution behind a view: every value that a window reads has arrived, none that a later one reads is gone."""
+    shape, rng = (2, 6, 4), np.random.default_rng(0)
+    index = np.arange(48).reshape(shape)
+    index = {"turned": index.transpose(0, 2, 1), "wider": index.repeat(2, 1).repeat(2, 2),
+             "shuffled": rng.permutation(48).reshape(4, 3, 4), "cut": np.pad(index[:, 1:], ((0, 0), (2, 0), (0, 1)),
+                                                                             constant_values=-1),
+             "all in one": index.reshape(1, 8, 6)}[kind]
+    seen = tuple(int(n) for n in index.shape)
+    layers = (Layer(name="input", op="input", inputs=(), in_shape=shape, out_shape=shape),
+              conv("a", "input", shape, shape, 1, 1, 0),
+              Layer(name="v", op="view", inputs=("a",), in_shape=shape, out_shape=seen, index=index),
+              conv("b", "v", seen, (3, *seen[1:]), 3, 1, 1))
+    shares = {"a": Share(6, 4, 1, stripes), "b": Share(*seen[1:], 1, stripes)}
+    edge = inputs(Workload(name="w", layers=layers), shares)["b"][0]
+    assert edge.producer == "a" and edge.moved and edge.release[-1] == 24
+    rank = shares["a"].rank.ravel()
+    padded = np.pad(index, ((0, 0), (1, 1), (1, 1)), constant_values=-1)
+    reads = []
+    for place in shares["b"].order.tolist():
+        y, x = divmod(place, seen[2])
+        taken = padded[:, y:y + 3, x:x + 3].ravel()
+        reads.append(rank[taken[taken >= 0] % 24])
+    for j, ranks in enumerate(reads):
+        assert ranks.max(initial=-1) < edge.need[j]
+        later = np.concatenate([np.full(1, 24), *reads[j + 1:]])
+        assert edge.release[j] <= later.min()
+
+
+def test_the_gate_of_a_product_is_kept_for_the_whole_image():
+    shape = (4, 5, 5)
+    layers = (Layer(name="input", op="input", inputs=(), in_shape=shape, out_shape=shape),
+              Layer(name="mean", op="avgpool", inputs=("input",), in_shape=shape, out_shape=(4, 1, 1), kernel=(5, 5),
+                    stride=(5, 5)),
+              Layer(name="gated", op="mul", inputs=("input", "mean"), in_shape=shape, out_shape=shape))
+    edges = inputs(Workload(name="w", layers=layers))
+    assert edges["gated"][1].need.tolist() == [1] * 25 and edges["gated"][1].release.tolist() == [0] * 24 + [1]
+    assert slack_needed(edges)["gated", 0] == 25  # all pixels wait for their mean

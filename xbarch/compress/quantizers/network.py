@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from math import inf, log2
 from typing import Any
@@ -16,10 +15,10 @@ from torch import Tensor, nn
 
 from xbarch.compress.intake.evaluate import convolved, digital
 from xbarch.compress.intake.given import Given
-from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters, never_negative
+from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters
 from xbarch.compress.quantizers.levels import Pact, Quantizer, Signed, Weights, power, rounded
+from xbarch.compress.quantizers.precision import sized
 from xbarch.datapaths.tools.ties import averaged
-from xbarch.errors import InputError
 from xbarch.specs.recipe import Quantization
 from xbarch.workload.graph import VIEWS, Layer
 
@@ -197,7 +196,7 @@ class Network(nn.Module):
 
     def __init__(self, graph: ModelGraph, spec: Quantization, span: tuple[float, float] = (0.0, 1.0)) -> None:
         super().__init__()
-        self.spec, self.layers, self.span = spec, _sized(graph, spec), span
+        self.spec, self.layers, self.span = spec, sized(graph, spec), span
         self.closing = graph.closing
         self.shapes = {la.name: la.out_shape for la in self.layers}
         used = {name for la in self.layers for name in la.inputs}
@@ -290,52 +289,6 @@ class Network(nn.Module):
                 self(batch)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-
-
-def _sized(graph: ModelGraph, spec: Quantization) -> tuple[Layer, ...]:
-    """The layers with the bits and signs of their weights, inputs and outputs."""
-    by_name, sized = {la.name: la for la in graph.layers}, dict[str, Layer]()
-    crossbars = _driving(graph.layers)
-    for la in graph.layers:
-        before = sized[la.inputs[0]].output_bits if la.inputs else spec.image_bits
-        positive = never_negative(la, by_name)
-        la = replace(la, weight_bits=spec.weight_bits, input_bits=before, signed_out=_sign(la, positive),
-                     inner_bits=spec.branch_bits,
-                     signed_in=la.compute and not never_negative(by_name[la.inputs[0]], by_name))
-        wide = la.positive or (la.name in crossbars and not positive)
-        bits = before if la.op in ("input", "maxpool", *VIEWS) else (
-            max(spec.activation_bits, 2 - la.positive) if wide else spec.branch_bits)
-        sized[la.name] = replace(la, output_bits=bits)
-        if spec.chain == "power_of_two":
-            _refuse_in_chain(sized[la.name], graph)
-    return tuple(sized.values())
-
-
-def _sign(layer: Layer, positive: bool) -> bool | None:
-    """`Layer.signed_out`, where it is not as for a layer of its kind."""
-    if layer.function or layer.op == "input":
-        return layer.signed_out
-    if layer.op in ("mul", "concat", "avgpool") and not layer.relu:
-        return None if layer.op == "avgpool" and positive else not positive
-    return None
-
-
-def _driving(layers: tuple[Layer, ...]) -> set[str]:
-    """Layers whose outputs drive word lines."""
-    found: set[str] = set()
-    for la in reversed(layers):
-        if la.compute or (la.name in found and (la.op == "maxpool" or la.op in VIEWS)):
-            found |= set(la.inputs)
-    return found
-
-
-def _refuse_in_chain(layer: Layer, graph: ModelGraph) -> None:
-    """A chain of powers of two adds and shifts; nothing else."""
-    beyond = layer.op in ("mul", "concat", "affine", "norm") or layer.name in graph.gains
-    if layer.function or layer.signed_in or beyond:
-        why = layer.function or ("signed inputs" if layer.signed_in else layer.op)
-        raise InputError(f"layer {layer.name} ({why}) needs more than additions and shifts; chain: real can compute it",
-                         field="quantization.chain")
 
 
 def _key(name: str) -> str:
