@@ -13,6 +13,7 @@ from typing import Any, Unpack
 from xbarch.cost.nameplate import nameplate
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import CapacityError, InputError
+from xbarch.machine.alternatives import shortest
 from xbarch.machine.balance import balance
 from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
@@ -120,7 +121,8 @@ def execute_segments(arch: str | Path | Architecture | Request, workload: str | 
             return ""
         try:
             refuse_impossible(segment, setup.machine, setup.path)
-            single = replace(setup, request=request.changed(policy="one_copy", placement="row_major"))
+            single = replace(setup, request=request.changed(policy="one_copy", placement="row_major",
+                                                             replication="in_turn"))
             _planned(single, segment, packed(segment))
         except CapacityError as error:
             return error.message
@@ -231,7 +233,7 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
 
 def _refuse_one_kind(request: Request) -> None:
     """Refuse what a chip with several kinds of tile does not take."""
-    if parse_placement(request.placement) is not row_major:
+    if request.placement != defaults.PLACEMENT and parse_placement(request.placement) is not row_major:
         raise InputError("must be row_major on a chip with several kinds of tile, whose places are fixed",
                          field="placement")
     if request.periphery != defaults.PERIPHERY:
@@ -315,10 +317,16 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> P
     """Plan the weight replication (copies) and the place of every layer."""
     machine, request = setup.machine, setup.request
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
-    found = plan(network, packed, paces, sum(machine.dense(network).values()), machine.room(network), request.policy,
-                 request.replication)
-    return place_tiles(found, request.placement, machine.network, request.chips,
-                   lambda p: traffic(network, packed, p, machine.sum_bits))
+    dense, room = sum(machine.dense(network).values()), machine.room(network)
+
+    def planned(replication: str) -> Plan:
+        found = plan(network, packed, paces, dense, room, request.policy, replication)
+        return found if machine.kinds else place_tiles(
+            found, request.placement, machine.network, request.chips,
+            lambda p: traffic(network, packed, p, machine.sum_bits))
+
+    return shortest(request.replication, planned,
+                    lambda plan, images: _compiled(setup, network, packed, plan, False, images))
 
 
 def _balanced(setup: Setup, parts: Sequence[tuple[Workload, Mapping[str, Packed], bool]]) -> Setup:

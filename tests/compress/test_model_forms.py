@@ -242,3 +242,35 @@ def test_models_of_other_precisions(tmp_path, wanted, kind):
         same(take(made().to(kind), tmp_path), wanted)
     else:
         assert take(made().to(kind), tmp_path).accuracy["float"] == pytest.approx(wanted.accuracy["float"], abs=0.02)
+
+
+class Wrapped(Net):
+    def forward(self, x):
+        return {"logits": super().forward(x)}
+
+
+class Silent(nn.Module):
+    """A branch that is zero on every image, before an addition and behind it."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.fc = nn.Conv2d(1, 4, 3), nn.Conv2d(1, 4, 3), nn.Linear(144, 10)
+        nn.init.zeros_(self.b.weight)
+        nn.init.zeros_(self.b.bias)
+
+    def forward(self, x):
+        return self.fc((self.a(x) + self.b(x)).flatten(1))
+
+
+def test_scores_in_a_dict(tmp_path, wanted):
+    net = Wrapped()
+    net.load_state_dict(made().state_dict())
+    same(take(net.eval(), tmp_path), wanted)
+
+
+@pytest.mark.parametrize("calibration", ["squared_error", "percentile"])
+def test_a_layer_that_is_silent(tmp_path, calibration):
+    torch.manual_seed(0)
+    found = xbarch.load(xbarch.import_weights(Silent(), None, "dense", out=tmp_path / "w", data=DIGITS, zeros="kept",
+                                              calibration=calibration))
+    assert all(np.isfinite(la.scale).all() for la in found.layers if la.scale is not None)

@@ -16,7 +16,7 @@ def test_nothing_overlaps_overflows_or_is_lost(raw, room, buffer, limit):
     copies = {n: c for n, (_, _, c) in zip(names, raw, strict=True)}
     cuts = {n: [*range(0, x, 3), x] for n, x in crossbars.items()}
     tiles = Tiles(room, buffer, limit, lambda layer, held: buffers[layer])
-    placed = place(crossbars, cuts, copies, tiles)
+    placed = place(crossbars, cuts, [(n, c) for n in names for c in range(copies[n])], tiles)
     if placed is None:
         assert len(tiles.used) == limit
         return
@@ -35,7 +35,7 @@ def test_nothing_overlaps_overflows_or_is_lost(raw, room, buffer, limit):
 
 def test_cut_at_column_blocks_where_one_fits():
     tiles = Tiles(10, 10, 99, lambda layer, held: 1)
-    placed = place({"a": 12}, {"a": [0, 4, 8, 12]}, {"a": 1}, tiles)
+    placed = place({"a": 12}, {"a": [0, 4, 8, 12]}, [("a", 0)], tiles)
     assert [(p.start, p.stop) for p in placed["a"][0]] == [(0, 8), (8, 12)]
 
 
@@ -47,7 +47,7 @@ def test_a_tile_has_room_for_what_all_its_copies_read(columns, room, buffer):
         return len(set().union(*spans))
 
     tiles = Tiles(room, buffer, 99, needs)
-    placed = place({"a": 1}, {"a": [0, 1]}, {"a": len(columns)}, tiles)
+    placed = place({"a": 1}, {"a": [0, 1]}, [("a", copy) for copy in range(len(columns))], tiles)
     if placed is None:
         assert max(columns) + 1 > buffer
         return

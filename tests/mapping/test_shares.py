@@ -12,10 +12,13 @@ from xbarch.mapping.windows import footprint
 
 
 def owners(share):
-    """(row, column) -> copy, by definition: stripes of columns, of which `rows` copies take the rows in turn."""
+    """(row, column) -> copy, by definition: stripes of columns, of which `rows` copies take the rows in turn; of a
+    single row, every n-th pixel, n the number of copies."""
     found = {}
     for y, x in product(range(share.height), range(share.width)):
         stripe = next(s for s in range(share.stripes) if x < (s + 1) * share.width // share.stripes)
+        if share.height == 1:
+            stripe = x % share.stripes
         found[y, x] = stripe * share.rows + y % share.rows
     return found
 

@@ -212,7 +212,10 @@ def readers(run, name: str, copy: int) -> set[int]:
 
 
 def owner(share, pixel: tuple[int, int]) -> int:
-    """The copy that computes a pixel: stripes of columns, of which `rows` copies take the rows in turn."""
+    """The copy that computes a pixel: stripes of columns, of which `rows` copies take the rows in turn; of a single
+    row, every n-th pixel, n the number of copies."""
+    if share.height == 1:
+        return pixel[1] % share.stripes
     stripe = next(s for s in range(share.stripes) if pixel[1] < (s + 1) * share.width // share.stripes)
     return stripe * share.rows + pixel[0] % share.rows
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 POLICIES = ("fit", "one_copy", "crossbars:2", "crossbars:4", "chip", "area")
 MODES = ("pipelined", "layer_by_layer", "batch")
-PLACEMENTS = ("row_major", "snake", "greedy")
-REPLICATIONS = ("stripes", "in_turn")
+PLACEMENTS = ("traffic", "row_major", "snake", "greedy")
+REPLICATIONS = ("auto", "stripes", "stripes_by_layer", "in_turn")
 ENGINES = ("auto", "simpy", "fast")
 WEIGHT_SCALES = ("lsq", "mean", "nonzero_mean", "sawb")
 FORMATS = ("svg", "png", "pdf")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -115,31 +115,29 @@ class Floor:
 
 
 def place(
-    crossbars: Mapping[str, int], cuts: Mapping[str, Sequence[int]], copies: Mapping[str, int], tiles: Tiles,
+    crossbars: Mapping[str, int], cuts: Mapping[str, Sequence[int]], order: Iterable[tuple[str, int]], tiles: Tiles,
 ) -> dict[str, list[list[Part]]] | None:
     """Parts of every copy of every layer on tiles of one kind, or None when they run out.
 
-    crossbars, copies: by layer. cuts: crossbar indices at which a layer may be cut between tiles without
-    splitting a column block (ascending, 0 and the total included); a column block larger than a tile is cut
-    anywhere.
+    crossbars: by layer. cuts: crossbar indices at which a layer may be cut between tiles without splitting a column
+    block (ascending, 0 and the total included); a column block larger than a tile is cut anywhere. order: layers and
+    numbers of copies, in the order in which they are placed; those of a layer ascending.
     """
-    result: dict[str, list[list[Part]]] = {}
-    for layer, total in crossbars.items():
-        pieces = _pieces(total, cuts[layer], tiles.crossbars)
-        firsts, parts = dict[int, int](), []
-        for number in range(copies[layer]):
-            copy = []
-            for start, stop in pieces:
-                # Where a piece did not fit, no piece of the layer that is as large will fit later.
-                first = max((tile for size, tile in firsts.items() if size <= stop - start), default=0)
-                tile = tiles.fit(stop - start, layer, number, first)
-                if tile is None:
-                    return None
-                firsts[stop - start] = tile
-                slot = tiles.take(tile, stop - start, layer, number)
-                copy.append(Part(tiles.number(tile), start, stop, slot))
-            parts.append(copy)
-        result[layer] = parts
+    pieces = {layer: _pieces(total, cuts[layer], tiles.crossbars) for layer, total in crossbars.items()}
+    result: dict[str, list[list[Part]]] = {layer: [] for layer in crossbars}
+    firsts: dict[str, dict[int, int]] = {layer: {} for layer in crossbars}
+    for layer, number in order:
+        copy, known = [], firsts[layer]
+        for start, stop in pieces[layer]:
+            # Where a piece did not fit, no piece of the layer that is as large will fit later.
+            first = max((tile for size, tile in known.items() if size <= stop - start), default=0)
+            tile = tiles.fit(stop - start, layer, number, first)
+            if tile is None:
+                return None
+            known[stop - start] = tile
+            slot = tiles.take(tile, stop - start, layer, number)
+            copy.append(Part(tiles.number(tile), start, stop, slot))
+        result[layer].append(copy)
     return result
 
 

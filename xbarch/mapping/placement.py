@@ -73,6 +73,26 @@ def snake(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[i
     return sorted(range(network.tiles * chips), key=along)
 
 
+def traffic(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[int]:
+    """swaps of two tiles that draw together what talks most, if the busiest link then carries less; the least of
+    row_major, snake and what these become"""
+    if network.tiles > _TILES:
+        return row_major(network, chips, transfers)
+    plain = [row_major(network, chips, transfers), snake(network, chips, transfers)]
+    distances, drawn = _distances(network), [list[int](), list[int]()]
+    for chip in range(chips):
+        sent, first = _pairs(network, chip, transfers), chip * network.tiles
+        for start, found in zip(plain, drawn, strict=True):
+            place = np.array(start[first:first + network.tiles]) - first
+            found += [first + int(t) for t in _paired(distances, sent, place)]
+
+    def most(order: Sequence[int]) -> tuple[int, int]:
+        bits = [bits for (a, b), bits in network.loads(moved(transfers, order)).items() if a[0] == b[0]]
+        return max(bits, default=0), sum(bits)
+
+    return min([*plain, *drawn], key=most)
+
+
 def greedy(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[int]:
     """swaps of two tiles that save bit-hops, until none does; never more of them than row_major or snake"""
     if network.tiles > _TILES:
@@ -99,17 +119,14 @@ def _meshed(network: Network, mesh: Grid, chips: int, transfers: Sequence[Transf
 
 def _drawn(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[int]:
     """Greedy on any topology: communicating tiles are drawn together in pairs, if that makes fewer bit-hops."""
-    ends = [*map(network.router, range(network.tiles)), network.gate()]
-    distances = np.array([[len(network.path(a, b)) for b in ends] for a in ends], np.int64)
-    rows, found = np.arange(network.tiles), list[int]()
+    distances, rows, found = _distances(network), np.arange(network.tiles), list[int]()
     for chip in range(chips):
-        takes, sends = _talk(network, chip, transfers)
-        found += [chip * network.tiles + int(t) for t in _paired(distances, takes.T @ sends, rows)]
+        found += [chip * network.tiles + int(t) for t in _paired(distances, _pairs(network, chip, transfers), rows)]
     plain = row_major(network, chips, transfers)
     return min(plain, found, key=lambda order: network.bit_hops(moved(transfers, order)))
 
 
-PLACEMENTS: dict[str, Placement] = {"row_major": row_major, "snake": snake, "greedy": greedy}
+PLACEMENTS: dict[str, Placement] = {"traffic": traffic, "row_major": row_major, "snake": snake, "greedy": greedy}
 
 
 def parse_placement(text: str) -> Placement:
@@ -169,22 +186,48 @@ def _talk(network: Network, chip: int, transfers: Sequence[Transfer]) -> tuple[I
     return takes, sends
 
 
+def _distances(network: Network) -> Ints:
+    """Number of links between tiles, the gate last, [tiles + 1, tiles + 1]."""
+    mesh = grid(network)
+    if mesh is not None:
+        return mesh.distances()
+    ends = [*map(network.router, range(network.tiles)), network.gate()]
+    return np.array([[len(network.path(a, b)) for b in ends] for a in ends], np.int64)
+
+
+def _pairs(network: Network, chip: int, transfers: Sequence[Transfer]) -> Ints:
+    """Bits that a chip's tiles send to each of its tiles, as if to each target separately, [to, from], the gate
+    last."""
+    gate, first = network.tiles, chip * network.tiles
+    sent = np.zeros((gate + 1, gate + 1), np.int64)
+    for t in transfers:
+        source = t.source - first if first <= t.source < first + gate else gate
+        inside = {target - first if first <= target < first + gate else gate for target in t.targets}
+        for target in inside - {source}:
+            sent[target, source] += t.bits * t.windows
+    return sent
+
+
 def _paired(distance: Ints, sent: Ints, place: Ints) -> Ints:
     """Places after the swaps that save most, if each target were sent to separately. sent: [to, from], gate last.
 
     Swapping r and s changes the sum of talk times distance over all pairs by M[r,s] + M[s,r] - M[r,r] - M[s,s]
-    + 2 talk[r,s] distance[r,s], with M = talk @ distance.
+    + 2 talk[r,s] distance[r,s], with M = talk @ distance. After the swap, M has these two columns exchanged, and
+    (talk[:,r] - talk[:,s]) times the difference of their new distances added.
     """
     place, talk = np.append(place, len(place)), sent + sent.T
     np.fill_diagonal(talk, 0)
+    now = distance[np.ix_(place, place)]
+    m = talk @ now
     while True:
-        now = distance[np.ix_(place, place)]
-        m = talk @ now
         change = (m + m.T - np.diag(m)[:, None] - np.diag(m) + 2 * talk * now)[:-1, :-1]
-        best = np.unravel_index(int(change.argmin()), change.shape)
-        if change[best] >= 0:
+        r, s = divmod(int(change.argmin()), len(change))
+        if change[r, s] >= 0:
             return place[:-1]
-        place[list(best)] = place[list(best)[::-1]]
+        place[[r, s]] = place[[s, r]]
+        now = distance[np.ix_(place, place)]
+        m[:, [r, s]] = m[:, [s, r]]
+        m += np.outer(talk[:, r] - talk[:, s], now[r] - now[s])
 
 
 def _swapped(mesh: Grid, takes: Ints, sends: Ints, place: Ints) -> Ints:

@@ -111,18 +111,19 @@ def plan(
     """Copies and places of every layer.
 
     paces: one for every layer. dense_crossbars: crossbars of one copy of the same network packed densely on the same
-    machine. replication: one of `xbarch.mapping.shares.REPLICATIONS`.
+    machine. replication: one of `xbarch.mapping.shares.REPLICATIONS` but `auto`.
 
     Raises:
         CapacityError: one copy of each layer does not fit, with need, limit and remedy.
         InputError: unknown policy.
     """
     kind, factor = parse_policy(policy)
-    striped = replication == "stripes"
+    striped = replication != "in_turn"
     demands = [Demand(name, p.crossbars, p.layer.windows, p.mean_occupancy,
                       choices(*p.layer.out_shape[1:]) if striped else ()) for name, p in packed.items()]
     rooms = room.each(list(packed), dense_crossbars)
-    site = Site(workload=workload, packed=packed, demands=demands, paces=paces, room=room, rooms=rooms, striped=striped)
+    site = Site(workload=workload, packed=packed, demands=demands, paces=paces, room=room, rooms=rooms, striped=striped,
+                by_layer=replication != "stripes")
     _refuse_early(site)
     limits = site.smallest() if kind == "fit" else [r.tiles for r in rooms]
     budgets = [_budget(kind, factor, r, limit, sum(d.crossbars for d in site.on(r)))

@@ -3,7 +3,8 @@
 Copies own vertical stripes of the output. In every row they take turns: the first pixel of each stripe, then the second
 of each, and so on. So all copies work on the row that has just arrived, a layer keeps as many rows as its kernel is
 high, and a tile only the columns of its stripes. Where rows cannot be cut evenly into so many stripes, `rows` copies
-share a stripe and take its rows in turn.
+share a stripe and take its rows in turn. Of a map of a single row, whose stripes would all wait for its end, each copy
+has every n-th pixel instead, n the number of copies.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ from xbarch.workload.graph import Layer
 Ints = NDArray[np.int64]
 Marks = NDArray[np.bool_]
 
+AUTO = "auto"
 REPLICATIONS = {
-    "stripes": "each copy owns a vertical stripe of the output; tiles receive and keep what their stripes read",
+    AUTO: "of these, what gives the shortest pipeline interval; the result says which",
+    "stripes": "each copy owns a vertical stripe of the output; tiles receive and keep what their stripes read; the "
+               "copies of all layers are placed from left to right",
+    "stripes_by_layer": "the same, placed layer after layer",
     "in_turn": "copies take output pixels in turn; every tile receives and keeps what any copy of its layers reads",
 }
 
@@ -35,7 +40,8 @@ _ROWS, _GAIN = 4, 20
 @dataclass(frozen=True)
 class Share:
     """How a map of height x width pixels is shared among `rows` x `stripes` copies; copy s * rows + g has every
-    `rows`-th row, from row g on, of stripe s. rows divides height."""
+    `rows`-th row, from row g on, of stripe s. rows divides height. Of a single row, a stripe is every `stripes`-th
+    pixel."""
 
     height: int
     width: int
@@ -64,6 +70,8 @@ class Share:
     @cached_property
     def order(self) -> Ints:
         """Pixels, numbered along the rows, in the order in which they are computed."""
+        if self.height == 1:
+            return np.arange(self.width, dtype=np.int64)
         y, x = np.divmod(np.arange(self.height * self.width, dtype=np.int64), self.width)
         first = np.array(self.borders, np.int64)[self._stripe[x]]
         found: Ints = np.lexsort((y % self.rows, x, x - first, y // self.rows))
@@ -86,6 +94,8 @@ class Share:
     @property
     def _stripe(self) -> Ints:
         """The stripe of each column."""
+        if self.height == 1:
+            return np.arange(self.width, dtype=np.int64) % self.stripes
         return np.repeat(np.arange(self.stripes), np.diff(self.borders))
 
 
@@ -158,7 +168,9 @@ def reads(slide: Slide, height: int, width: int, share: Share) -> Reads:
     """What the copies of a layer read of an input of height x width pixels."""
     down, across = slide.read(0, height), slide.read(1, width)
     rows = np.array([down[g::share.rows].any(axis=0) for g in range(share.rows)])
-    columns = np.array([across[a:b].any(axis=0) for a, b in pairwise(share.borders)])
+    every = [slice(s, None, share.stripes) for s in range(share.stripes)] if share.height == 1 else [
+        slice(*ends) for ends in pairwise(share.borders)]
+    columns = np.array([across[mine].any(axis=0) for mine in every])
     return Reads(rows, columns)
 
 

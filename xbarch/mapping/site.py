@@ -55,7 +55,7 @@ class Placement:
 @dataclass(kw_only=True)
 class Site:
     """The tiles on which a network is placed. rooms: of the kinds of tile. striped: whether copies own stripes of their
-    output."""
+    output. by_layer: whether layers are placed one after another."""
 
     workload: Workload
     packed: Mapping[str, Packed]
@@ -64,6 +64,7 @@ class Site:
     room: Room
     rooms: Sequence[KindRoom]
     striped: bool
+    by_layer: bool = True
 
     @cached_property
     def in_turn(self) -> tuple[dict[str, list[Input]], Sizes]:
@@ -138,7 +139,8 @@ class Site:
             least = smallest + self.next_rows(asked, layer, source)
             most = max(least, room // (_SHARE * len(asked.edges[layer]) * edge.words * edge.bits))
             size = min(least + behind + before + beside, most)
-            if self.striped and copies[layer] > 1:  # a part of the rows would need as much as all of them
+            # A part of the rows would need as much as all of them.
+            if self.striped and copies[layer] > 1 and source.height > 1:
                 size = -(-size // source.turn) * source.turn
             result[layer, index] = size
         return result
@@ -147,7 +149,7 @@ class Site:
         """Where copies own stripes, the pixels that the producer computes while a layer is at work on those before:
         those of the rows that it moves on by or, of a layer without crossbars, which is soon done, those computed
         together."""
-        if not self.striped or max(source.copies, asked.copies[layer]) == 1:
+        if not self.striped or max(source.copies, asked.copies[layer]) == 1 or source.height == 1:
             return 0
         steps = asked.shares[layer].rows * self.workload[layer].stride[0] if layer in self.packed else 1
         return max(source.rows, steps) * source.width
@@ -178,7 +180,7 @@ class Site:
             return None
         floor = Floor([Tiles(room.crossbars_per_tile, room.buffer, limit, needs, room.numbers)
                        for room, limit in zip(self.rooms, limits, strict=True)])
-        parts = self.placed(asked.copies, floor)
+        parts = self.placed(asked, floor)
         if parts is None:
             return None
         digital = Digital(self.workload, self.paces, floor, asked.interval, asked.copies if self.striped else None)
@@ -195,16 +197,30 @@ class Site:
         return Placement(asked, parts, homes, frozenset(digital.rides), floor,
                          self.capacities(asked, capacity, parts, homes, floor))
 
-    def placed(self, copies: Mapping[str, int], floor: Floor) -> dict[str, list[list[Part]]] | None:
+    def placed(self, asked: Asked, floor: Floor) -> dict[str, list[list[Part]]] | None:
         """Parts of all copies, each on tiles of its layer's kind, or None where some do not fit."""
         parts: dict[str, list[list[Part]]] = {}
         cuts = {name: p.cuts for name, p in self.packed.items()}
         for room, tiles in zip(self.rooms, floor.kinds, strict=True):
-            found = place({d.name: d.crossbars for d in self.on(room)}, cuts, copies, tiles)
+            own = {d.name: d.crossbars for d in self.on(room)}
+            found = place(own, cuts, self.order(asked, list(own)), tiles)
             if found is None:
                 return None
             parts |= found
         return {name: parts[name] for name in self.packed}
+
+    def order(self, asked: Asked, layers: Sequence[str]) -> list[tuple[str, int]]:
+        """The copies of these layers in the order in which they are placed: layer by layer, or from left to right
+        through all layers, so that those lie together which compute the same part of the image."""
+        every = [(layer, copy) for layer in layers for copy in range(asked.copies[layer])]
+        if self.by_layer:
+            return every
+
+        def place(each: tuple[str, int]) -> Fraction:
+            share = asked.shares[each[0]]
+            return Fraction(each[1] // share.rows, share.stripes)
+
+        return sorted(every, key=lambda each: (asked.copies[each[0]] == 1, place(each)))
 
     def smallest(self) -> list[int]:
         """The fewest tiles of each kind that hold one copy of each layer and its buffers."""

@@ -9,7 +9,7 @@ from textwrap import wrap
 from xbarch.result import words
 from xbarch.result.schema import DenseEquivalent, Effective, Record
 from xbarch.support import numbers
-from xbarch.support.defaults import PERIPHERY, REPLICATION, SCOPE, SCOPES, Scope
+from xbarch.support.defaults import PERIPHERY, PLACEMENT, SCOPE, SCOPES, Scope
 from xbarch.support.pairs import with_options
 
 _LINES, _COLUMNS, _LABEL = 24, 80, 17
@@ -20,13 +20,13 @@ _FINAL = ("pruning", "imported", "baseline", "float")  # the accuracy that stand
 
 def title(r: Record) -> str:
     """Workload, data path, architecture and what else tells the run from others."""
-    placement, chips = r.interconnect.placement if r.interconnect else "row_major", r.architecture.chips
+    placement, chips = r.interconnect.placement if r.interconnect else PLACEMENT, r.architecture.chips
     return " · ".join([
         r.workload.name, with_options(r.datapath.name, r.datapath.chosen), r.architecture.name,
         *r.architecture.overrides, r.policy,
         *([r.mode] if r.mode != "pipelined" else []),
-        *([r.mapping.replication] if r.mapping.replication != REPLICATION else []),
-        *([placement] if placement != "row_major" else []),
+        *([r.mapping.replication] if r.mapping.replication == "in_turn" else []),
+        *([placement] if placement != PLACEMENT else []),
         *([periphery_kind(r)] if periphery_kind(r) != PERIPHERY else []),
         *([f"{chips} chips"] if chips > 1 else [])])
 

@@ -10,8 +10,8 @@ IMAGES = 8
 CHIPS = 1
 EQUAL = "crossbars:4"  # policy of a comparison: every run has four times the dense network's crossbars
 MODE = "pipelined"
-PLACEMENT = "row_major"
-REPLICATION = "in_turn"
+PLACEMENT = "traffic"
+REPLICATION = "auto"
 PERIPHERIES = {
     "published": "shared units, ports, buses and links as the architecture states them",
     "balanced": "as many more of them as keep each at most 80 % busy while crossbars set the pace",

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from xbarch.compress.intake.equal import scores
 from xbarch.compress.quantizers.levels import Quantizer
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.compress.training.data import Images
@@ -139,6 +140,8 @@ def _clip(quantizer: Quantizer, values: Tensor, rule: Rule, generator: torch.Gen
     """Fit the clip on values of positions and images drawn at random: a regular stride would meet few columns of a
     feature map whose width divides it."""
     largest, most = values[values.abs().argmax()], _SAMPLE[rule.clip]
+    if not bool(largest):  # a layer that is silent on all images
+        return
     if len(values) > most:
         values = values[torch.randint(len(values), (most,), generator=generator)]
     if rule.clip == "percentile":
@@ -173,5 +176,5 @@ def score(model: torch.nn.Module, images: Images) -> float:
     right = 0
     for i in range(0, len(images), 250):
         x, y = images[slice(i, i + 250)]
-        right += int((model(x).flatten(1).argmax(1) == y).sum())
+        right += int((scores(model, x).argmax(1) == y).sum())
     return right / len(images)

@@ -1,0 +1,70 @@
+"""Which of several plans of a run is taken, where the request leaves it open how copies share a layer's output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from xbarch.errors import CapacityError
+from xbarch.mapping.plan import Plan
+from xbarch.mapping.shares import AUTO
+from xbarch.sim import fast
+from xbarch.sim.bounds import survey
+from xbarch.sim.check import check
+from xbarch.sim.graph import StageGraph
+from xbarch.sim.steady import steady
+
+Planned = Callable[[str], Plan]  # how copies share a layer's output -> the plan
+Compiled = Callable[[Plan, int], StageGraph]  # (plan, images) -> its graph
+
+_IMAGES = 3  # that are simulated where bounds alone do not tell
+
+
+def shortest(replication: str, planned: Planned, compiled: Compiled) -> Plan:
+    """The plan of that replication; of several, the one with the shortest interval, of equals the first.
+
+    What the busiest server has to do per image bounds the interval of a plan, and tells plans apart whose copies own
+    stripes. Taking pixels in turn sends more and lets copies wait for one another's rows, which no server shows. It can
+    only gain where crossbars bind, since it needs no even stripes. There it is taken if its bound is shorter and a
+    short simulation finds its interval shorter too.
+
+    Raises:
+        CapacityError: one copy of each layer does not fit.
+    """
+    if replication != AUTO:
+        return planned(replication)
+    striped = [plan for name in ("stripes", "stripes_by_layer") if (plan := _fitting(planned, name))]
+    if not striped:
+        return planned("in_turn")
+    if all(set(plan.copies.values()) == {1} for plan in striped):
+        return striped[0]
+    bounds = [_busiest(compiled(plan, 1)) for plan in striped]
+    (bound, kind), best = min(zip(bounds, striped, strict=True), key=lambda each: each[0][0])
+    other = _fitting(planned, "in_turn") if kind == "crossbar" else None
+    if other is None or _busiest(compiled(other, 1))[0] >= bound:
+        return best
+    return min((best, other), key=lambda plan: _interval(compiled(plan, _IMAGES)))
+
+
+def _fitting(planned: Planned, replication: str) -> Plan | None:
+    """The plan of a replication; None where it does not fit."""
+    try:
+        return planned(replication)
+    except CapacityError:
+        return None
+
+
+def _busiest(graph: StageGraph) -> tuple[int, str]:
+    """What the busiest server does for an image (ps), and its kind."""
+    check(graph)
+    work = survey(graph).work
+    if not work:
+        return 0, ""
+    number = max(range(len(work)), key=work.__getitem__)
+    return work[number], graph.servers[number].kind
+
+
+def _interval(graph: StageGraph) -> Fraction:
+    """The interval of a short run."""
+    check(graph)
+    return steady(graph, fast.run(graph)).interval_ps
