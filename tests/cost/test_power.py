@@ -68,3 +68,18 @@ def test_what_is_missing_or_twice_is_said(changes, says):
     with pytest.raises(InputError) as error:
         load("isaac_like", Architecture, changes)
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize(("path", "share"), [
+    ("{name: dense}", 1), ("{name: dense, options: {sign: differential}}", 1 / 2), ("{name: xue}", 1 / 4)])
+def test_the_peak_is_that_of_the_data_path_that_the_architecture_names(path, share):
+    """16-bit weights: 8 cells of 2 bits; of two arrays, 16; of 1-bit cells for each sign, 32."""
+    a = reprice(load("isaac_like", Architecture, [f"datapath={path}"]))
+    assert nameplate(a).tops == pytest.approx(share * nameplate(ISAAC).tops)
+
+
+def test_rates_follow_the_data_path_too():
+    """The same converters on the same arrays, read without a pause: the same power, whatever the columns hold."""
+    plain = reprice(by_energy("adc"))
+    pairs = reprice(by_energy("adc", "datapath={name: dense, options: {sign: differential}}"))
+    assert full_power(pairs, pairs.components["adc"]) == full_power(plain, plain.components["adc"])

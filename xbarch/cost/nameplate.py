@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Geometry, Work
-from xbarch.mapping.pack import occupied
+from xbarch.mapping.pack import occupied, pack
 from xbarch.parts.sensing.base import Sensing, Setting
 from xbarch.plugins.checked import actions, adjusted
-from xbarch.plugins.registry import sensed
+from xbarch.plugins.registry import encoded, sensed
 from xbarch.specs.architecture import Architecture, Component
 from xbarch.workload.graph import Layer
 
@@ -50,7 +50,7 @@ def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int
     """Every unit at full activity (ISAAC, ISCA 2016, Table I: group totals times counts).
 
     Peak: rows * floor(columns / cells per weight) * crossbars * 2 operations in the time a full array takes for a
-    window.
+    window; where the architecture names its data path, those that it packs on full arrays, in the time it takes.
 
     kinds: the architectures of several kinds of tile (`xbarch.specs.tile_kinds`); figures of a tile are then means.
     """
@@ -58,8 +58,8 @@ def nameplate(architecture: Architecture, weight_bits: int = 16, input_bits: int
     power, area, converting = [Fraction(0), Fraction(0)], [Fraction(0), Fraction(0)], Fraction(0)  # of tiles, of chips
     converter = ""
     for a in kinds or (architecture,):
-        weights = a.crossbar.columns // ceil(weight_bits / a.crossbar.cell_bits)
-        tops += Fraction(2 * a.crossbar.rows * weights * a.crossbars, window(a, weight_bits, input_bits))
+        filled = _filled(a, weight_bits, input_bits)
+        tops += Fraction(2 * filled.macs * a.crossbars, filled.busy)
         tiles += a.hierarchy.tiles
     for a, own in ((architecture, False), *((a, True) for a in kinds or (architecture,))):
         for name, c in a.components.items():
@@ -93,7 +93,7 @@ def _full_rate(a: Architecture, action: str) -> Fraction | None:
     pause, an access to every memory and register in each `buffer.access` (ISAAC, ISCA 2016, Table I, has its registers
     at the rate of its eDRAM; without a buffer, of its bus), as many reads as writes, buses at their bandwidth, a flit
     per clock in every tile's router."""
-    tiles, work = a.hierarchy.tiles, full(a, a.precision.input_bits)
+    tiles = a.hierarchy.tiles
     imas, shared = tiles * a.hierarchy.imas_per_tile, a.global_buffer
     b = a.buffer
     each = Fraction(1, b.access) if b else Fraction(a.bus.bandwidth, a.bus.wires * 10**12)  # of a register
@@ -105,13 +105,39 @@ def _full_rate(a: Architecture, action: str) -> Fraction | None:
              "flit_hop": Fraction(tiles * a.network.planes * a.network.clock, 10**12)}
     if action in rates:
         return rates[action]
-    unit = _set(a, a.precision.weight_bits, a.precision.input_bits)
+    filled = _filled(a, a.precision.weight_bits, a.precision.input_bits)
+    work, unit = filled.work, filled.sensing
     counts = {"row_drive": work.reads * work.rows, "cell_read": work.reads * work.cells,
               **{name: count if name in unit.apart else -(-count // a.stack)
                  for name, count in actions(unit, work).items()}}
     if action not in counts:
         return None
-    return Fraction(int(counts[action].sum()) * a.crossbars, window(a, a.precision.weight_bits, a.precision.input_bits))
+    return Fraction(int(counts[action].sum()) * a.crossbars, filled.busy)
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """Full arrays at work on a window: multiply-accumulates and time (ps), summed over the arrays."""
+
+    sensing: Sensing
+    work: Work
+    macs: int
+    busy: int
+
+
+def _filled(a: Architecture, weight_bits: int, input_bits: int) -> _Filled:
+    """One full array; where the architecture names its data path, the arrays on which that packs a layer with an input
+    for each word line and an output for each bit line, whose slices and reads are its own."""
+    x = a.crossbar
+    if a.datapath is None:
+        unit, work = _set(a, weight_bits, input_bits), full(a, input_bits)
+        weights = x.rows * (x.columns // ceil(weight_bits / x.cell_bits))
+        return _Filled(unit, work, weights, int(occupied(unit, work)[0]))
+    top = 2 ** (weight_bits - 1) - 1
+    drawn = np.random.default_rng(0).integers(-top, top + 1, (x.columns, x.rows, 1, 1)).astype(np.int16)
+    layer = replace(_layer(a, weight_bits, input_bits, x.columns), weights=lambda: drawn)
+    packed = pack(layer, encoded(a.datapath), Geometry.of(x), sensed(a))
+    return _Filled(packed.sensing, packed.work, layer.macs, int(packed.occupancy.sum()))
 
 
 def window(architecture: Architecture, weight_bits: int, input_bits: int) -> int:
@@ -122,10 +148,15 @@ def window(architecture: Architecture, weight_bits: int, input_bits: int) -> int
 
 def _set(a: Architecture, weight_bits: int, input_bits: int) -> Sensing:
     """The sensing unit, set for weights and inputs of so many bits on all word lines."""
-    layer = Layer(name="nameplate", op="linear", inputs=("input",), in_shape=(a.crossbar.rows, 1, 1),
-                  out_shape=(max(1, a.crossbar.columns // ceil(weight_bits / a.crossbar.cell_bits)), 1, 1),
-                  weight_bits=weight_bits, input_bits=input_bits)
-    return adjusted(sensed(a), Setting(layer=layer, geometry=Geometry.of(a.crossbar)))
+    filters = max(1, a.crossbar.columns // ceil(weight_bits / a.crossbar.cell_bits))
+    return adjusted(sensed(a), Setting(layer=_layer(a, weight_bits, input_bits, filters),
+                                       geometry=Geometry.of(a.crossbar)))
+
+
+def _layer(a: Architecture, weight_bits: int, input_bits: int, filters: int) -> Layer:
+    """A layer with an input for each word line."""
+    return Layer(name="nameplate", op="linear", inputs=("input",), in_shape=(a.crossbar.rows, 1, 1),
+                 out_shape=(filters, 1, 1), weight_bits=weight_bits, input_bits=input_bits)
 
 
 def full(architecture: Architecture, input_bits: int) -> Work:
