@@ -14,7 +14,7 @@ from xbarch.plugins import guard
 from xbarch.workload.batch import Maps, Reals, scores
 from xbarch.workload.graph import Ints, Layer, Workload
 
-_USUAL, _MACS = 32, 2**31  # images where none are asked for; multiply-accumulates that these may take
+_USUAL, _MACS = 32, 2**29  # images where none are asked for; multiply-accumulates that these may take
 _TOGETHER = 4  # images at a time
 
 
