@@ -2,7 +2,8 @@
 
 Peng et al., "DNN+NeuroSim: An End-to-End Benchmarking Framework for Compute-in-Memory Accelerators with Versatile
 Device Technologies", IEDM 2019; public tool V1.3 (RRAM) and V1.4 (SRAM), default Param.cpp, VGG-8 with synthetic data.
-Energies, buffer and interconnect times are true by construction (prices are divided from them) and not tested here.
+Energies and times of buffers are true by construction (prices are divided from them) and not tested here; energy of the
+interconnect is not, and is taken apart.
 """
 
 from fractions import Fraction
@@ -82,6 +83,27 @@ def test_time_of_conversions(name, layers, ns):
 def test_area(name, mm2, rest):
     """64 tiles where the tool has 63.25; of the SRAM chip the tool's parts sum to 3.773 mm² less than its total."""
     assert nameplate(load(name, Architecture), 8, 8).area_mm2 == pytest.approx(mm2 * rest, rel=1e-3)
+
+
+def test_interconnect_energy_taken_apart():
+    """The price is the tool's 10.22 uJ for each of 27.56 Mb, of inputs, outputs and partial sums. Inputs alone, once
+    per copy, are 0.59 of that; here each tile of a copy receives them (3.11 times as many bits), for padded windows
+    too (1.50 times): 2.75 times the tool's energy. On the tool's windows and once per copy it would be 6.03 uJ."""
+    executed = xbarch.execute(CHIPS[0], "vgg8_dense8", policy="chip", images=1)
+    beats = [-(-la.rows * 8 // 512) for la in resolve("vgg8_dense8").compute_layers]
+    once = sum(windows * each for windows, each in zip(UNPADDED, beats, strict=True))
+    assert once * 512 / 1e6 == pytest.approx(15.97, rel=0.02)  # Mb of inputs, as the tool has them
+    parts = [executed.plan.parts[name][0] for name in executed.packed]
+    tiles = [sum(-(-p.drivers(part.start, part.stop) * 8 // 512) for part in copy)
+             for p, copy in zip(executed.packed.values(), parts, strict=True)]
+    unpadded, padded = (sum(windows * each for windows, each in zip(counts, tiles, strict=True)) for counts in (
+        UNPADDED, [p.layer.windows for p in executed.packed.values()]))
+    assert executed.ledger.by_action()["bus_transfer"] == padded
+    assert executed.ledger.by_component()["interconnect"] == padded * 190 * 10**6
+    factors = once * 512 / 27.56e6, unpadded / once, padded / unpadded
+    assert factors == pytest.approx((0.589, 3.11, 1.50), rel=5e-3)
+    assert once * 190e-6 == pytest.approx(6.03, rel=1e-3)
+    assert padded * 190e-6 / 10.22 == pytest.approx(factors[0] * factors[1] * factors[2], rel=2e-3)
 
 
 def test_the_pipelines_slowest_layer_is_the_tools():
