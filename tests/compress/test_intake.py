@@ -114,6 +114,7 @@ class Bad(nn.Module):
     (lambda m, x: F.avg_pool2d(m.conv(x), 3, ceil_mode=True), "divides by fewer pixels at the border"),
     (lambda m, x: torch.cumsum(torch.sort(m.conv(x), 1)[0], 1), "uses sort in its forward"),
     (lambda m, x: F.max_pool2d(x, 2), "must have at least one convolution"),
+    (lambda m, x: m.conv(x).transpose(0, 1) * 2, "moves the axis of the images in"),
 ])
 def test_what_has_no_place_is_refused(do, says):
     with pytest.raises(InputError, match=says):

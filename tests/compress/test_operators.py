@@ -42,6 +42,8 @@ CASES = {
     "ReLU at the end": (lambda m, x: F.relu(m[0](x)), conv(3, 4)),
     "spectral norm": (lambda m, x: m[0](x), nn.utils.parametrizations.spectral_norm(conv(3, 4))),
     "weight norm": (lambda m, x: m[0](x), nn.utils.parametrizations.weight_norm(conv(3, 4))),
+    "weight standardization": (lambda m, x: F.conv2d(x, m[0].weight - m[0].weight.mean((1, 2, 3), keepdim=True)),
+                               conv(3, 4)),
     "a dict": (lambda m, x: {"out": m[0](x)}, conv(3, 3)),
     # clips, pooling, padding, no-ops
     "ReLU6": (lambda m, x: m[1](F.relu6(m[0](x) * 9)), conv(3, 4), conv(4, 4)),

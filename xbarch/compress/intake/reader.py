@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, fx
+from torch import fx
 
 from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters, Shape, never_negative
 from xbarch.compress.intake.values import Positions, Value, is_plain, zero_borders
@@ -167,7 +167,8 @@ class Reader:
         if not isinstance(found, Value):
             raise InputError(f"the operation {node} cannot be mapped to a layer", field="model")
         if found.shape[:1] != (1,):
-            raise InputError(f"the operation {node} gives {found.shape}: it mixes the images of a batch", field="model")
+            raise InputError(f"moves the axis of the images in {self.user_words(node)}, as attention does; crossbar "
+                             "accelerators compute images one after another", field="model")
         return found
 
     def put(self, node: fx.Node, layer: Layer, axis: int = 1, shape: tuple[int, ...] | None = None) -> None:
@@ -305,6 +306,3 @@ def _joined(messages: list[str]) -> str:
         more = f" and {len(words) - _MOST_BLOCKERS} more" if len(words) > _MOST_BLOCKERS else ""
         others = [f"uses {', '.join(words[:_MOST_BLOCKERS])}{more}; crossbar accelerators run {_RUN}", *others]
     return "; ".join(others[:_MOST_BLOCKERS])
-
-
-__all__ = ["Reader", "Tensor", "arguments", "kind"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from xbarch.compress.intake.graph import Gains, Norm, Parameters
-from xbarch.compress.intake.reader import Reader, arguments
+from xbarch.compress.intake.reader import Reader, arguments, kind
 from xbarch.compress.intake.scaling import affine, scale_by
 from xbarch.compress.intake.values import Positions, Value, as_map
 from xbarch.errors import InputError
@@ -183,7 +183,7 @@ def layer_of(r: Reader, node: fx.Node) -> str:
     named = weight.removesuffix(".weight") if weight.endswith(".weight") else ""
     path = r.path(node)
     leaf = path if path and own.startswith(("conv", "linear")) else ""
-    return r.unique(leaf or named or r.new_name(node, "linear"))
+    return r.unique(leaf or named or r.new_name(node, "conv" if "conv" in kind(node) else "linear"))
 
 
 def source_of(r: Reader, node: fx.Node) -> str:
