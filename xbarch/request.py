@@ -20,8 +20,9 @@ from xbarch.mapping.shares import REPLICATIONS
 from xbarch.plugins import kinds, registry
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
-from xbarch.specs.architecture import Architecture, Encoding
+from xbarch.specs.architecture import Architecture
 from xbarch.specs.checks import choice, instance, named_values, texts, whole
+from xbarch.specs.chip import Encoding
 from xbarch.specs.explain import explain, shown
 from xbarch.specs.load import Document, document, overridden, override, validate
 from xbarch.specs.model import Spec

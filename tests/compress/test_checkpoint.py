@@ -170,7 +170,8 @@ WHOLE = torch.ones(4, 3, 3, 3, dtype=torch.int8)
     ({"0.weight_mask": torch.ones(4)}, r"0.weight_mask must be zeros and ones of the shape \(4, 3, 3, 3\)"),
     ({"0.weight_mask": torch.full((4, 3, 3, 3), 0.5)}, "0.weight_mask must be zeros and ones"),
     (lambda: {"0.weight": torch.quantize_per_channel(
-        torch.ones(4, 3, 3, 3), torch.ones(3), torch.zeros(3, dtype=int), 1, torch.qint8)}, r"a scale for each filter \(axis 0\), not along axis 1"),
+        torch.ones(4, 3, 3, 3), torch.ones(3), torch.zeros(3, dtype=int), 1, torch.qint8)},
+     r"a scale for each filter \(axis 0\), not along axis 1"),
     ({"0.weight": torch.ones(4, 3, 3, 3).to_sparse()}, "0.weight must be a dense tensor"),
 ])
 def test_masks_and_integers_that_do_not_fit(tmp_path, change, says):

@@ -164,7 +164,7 @@ def test_a_data_path_that_takes_nothing_says_why(monkeypatch):
 
 
 def test_what_keeps_every_promise_passes_with_the_same_layers_for_a_seed():
-    assert variants(Dense) == [{}, {"sign": "differential"}, {"sign": "twos"}]
+    assert variants(Dense) == [{}, {"sign": "differential"}, {"sign": "twos"}, {"groups": "diagonal"}]
     assert conform(Broken(), 10) == 40  # 5 crossbars x 3 kinds of weights, whole and pruned
     rngs = [np.random.default_rng(n) for n in (1, 1, 2)]
     first, again, other = (draw(rng, Broken()) for rng in rngs)

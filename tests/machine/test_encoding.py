@@ -7,7 +7,8 @@ from xbarch.cli.catalog import tree
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
 from xbarch.request import Contents, Request, choose_datapath
-from xbarch.specs.architecture import Architecture, Encoding
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.chip import Encoding
 from xbarch.specs.load import load
 from xbarch.workload.graph import Layer, Workload
 

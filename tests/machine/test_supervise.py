@@ -9,7 +9,7 @@ import xbarch
 from xbarch.errors import InputError
 from xbarch.plugins import registry
 from xbarch.run import prepare
-from xbarch.specs.architecture import Unit
+from xbarch.specs.chip import Unit
 
 PLAIN = '''
 from typing import ClassVar

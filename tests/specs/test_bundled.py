@@ -5,7 +5,9 @@ from fractions import Fraction
 import pytest
 from pydantic import BaseModel
 
-from xbarch.specs.architecture import Architecture, Scaled, Sensed
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.component import Scaled
+from xbarch.specs.crossbar import Sensed
 from xbarch.specs.load import load
 from xbarch.support import bundled
 

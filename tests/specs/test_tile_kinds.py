@@ -7,7 +7,8 @@ from xbarch.machine.build import buildable
 from xbarch.mapping.kinds import RULES
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
-from xbarch.specs.tile_kinds import Rule, kinds
+from xbarch.specs.tile_kind import Rule
+from xbarch.specs.tile_kinds import kinds
 
 TWO = """extends: isaac_like
 name: two

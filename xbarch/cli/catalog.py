@@ -13,7 +13,8 @@ from xbarch.machine.build import buildable
 from xbarch.machine.payers import elsewhere, emitters, payers
 from xbarch.plugins import kinds, registry
 from xbarch.render.diagram import moves, shared, spoken
-from xbarch.specs.architecture import Architecture, Served
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.chip import Served
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.study import Study
 from xbarch.specs.sweep import Sweep

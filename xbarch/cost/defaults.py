@@ -8,7 +8,7 @@ from fractions import Fraction
 from xbarch.parts.scaling.point import Point
 from xbarch.plugins import registry
 from xbarch.plugins.kinds import SCALING
-from xbarch.specs.architecture import Component
+from xbarch.specs.component import Component
 
 MODELS = {
     "cell_read": "array", "row_drive": "driver", "sample": "sample_hold", "conversion": "murmann_fit",

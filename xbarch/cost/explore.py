@@ -11,7 +11,8 @@ from fractions import Fraction
 
 from xbarch.cost.nameplate import nameplate
 from xbarch.cost.pricing import reprice
-from xbarch.specs.architecture import Architecture, Scaled
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.component import Scaled
 
 _REGISTERS = ("input_register", "output_register")
 

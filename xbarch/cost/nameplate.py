@@ -15,7 +15,8 @@ from xbarch.mapping.pack import occupied, pack
 from xbarch.parts.sensing.base import Sensing, Setting
 from xbarch.plugins.checked import actions, adjusted
 from xbarch.plugins.registry import encoded, sensed
-from xbarch.specs.architecture import Architecture, Component
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.component import Component
 from xbarch.workload.graph import Layer
 
 

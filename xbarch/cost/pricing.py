@@ -16,7 +16,8 @@ from xbarch.errors import InputError
 from xbarch.parts.scaling.base import OutOfRangeError, Point, Price, Scaling
 from xbarch.parts.scaling.point import PATHS, differing
 from xbarch.plugins import checked, guard, registry
-from xbarch.specs.architecture import Architecture, Component, Scaled
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.component import Component, Scaled
 from xbarch.specs.explain import explain
 from xbarch.specs.pipeline import SPLIT
 from xbarch.specs.text import brief, dotted

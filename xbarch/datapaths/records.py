@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.specs.architecture import Crossbar
+from xbarch.specs.crossbar import Crossbar
 from xbarch.workload.graph import Layer
 
 Ints = NDArray[np.int64]

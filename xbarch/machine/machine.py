@@ -27,7 +27,9 @@ from xbarch.parts.processes.base import UnitProcess
 from xbarch.plugins import checked, guard
 from xbarch.plugins.registry import sensed, served, wired
 from xbarch.sim.graph import StageGraph
-from xbarch.specs.architecture import Architecture, Component, Unit
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.chip import Unit
+from xbarch.specs.component import Component
 from xbarch.specs.pipeline import Stage
 from xbarch.specs.text import brief
 from xbarch.specs.tile_kinds import SHARED

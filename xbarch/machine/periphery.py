@@ -8,7 +8,8 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
-from xbarch.specs.architecture import Architecture, Component
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.component import Component
 from xbarch.support import defaults
 
 _WITH = {"bus.wires": "bus.bandwidth"}  # grows with it

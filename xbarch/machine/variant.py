@@ -12,7 +12,8 @@ from xbarch.errors import CapacityError
 from xbarch.plugins import checked
 from xbarch.plugins.counts import hardware
 from xbarch.plugins.registry import sensed, wired
-from xbarch.specs.architecture import Architecture, Component
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.component import Component
 from xbarch.workload.graph import Workload
 from xbarch.workload.infer import multiplies
 

@@ -266,7 +266,8 @@ class Site:
     def capacities(self, asked: Asked, wanted: Sizes, parts: Mapping[str, list[list[Part]]],
                    homes: Mapping[str, list[int]], floor: Floor) -> dict[tuple[str, int], int]:
         """Buffers enlarged by the room that tiles have left, in proportion to need; a layer's fullest tile decides.
-        Where tiles keep some columns only, buffers grow by whole rows, with which their bits grow in proportion."""
+        Where tiles keep some columns only, buffers grow by whole rows, with which their bits grow in proportion; within
+        a single row they never grow by more."""
         share = {number: Fraction(kind.buffer, max(1, kind.filled[tile])) for number, kind, tile in floor.opened()}
         result = {}
         for (layer, index), size in wanted.items():
@@ -275,6 +276,7 @@ class Site:
             producer = asked.edges[layer][index].producer
             grown = min(int(size * scale), 2 * self.workload[producer].windows)
             if self.striped and asked.copies[layer] > 1:
-                grown -= grown % asked.shares[producer].turn
+                source = asked.shares[producer]
+                grown -= grown % source.turn if source.height > 1 or grown > source.turn else 0
             result[layer, index] = max(size, grown)
         return result

@@ -27,7 +27,9 @@ from xbarch.plugins import definitions
 from xbarch.plugins.guard import described, file_of, restrained
 from xbarch.plugins.kinds import KINDS, PATHS, PROCESSES, SCALING, SENSING, TOPOLOGIES, Kind, P
 from xbarch.plugins.made import make
-from xbarch.specs.architecture import Architecture, Encoding, NetworkSpec, Scaled, Served
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.chip import Encoding, NetworkSpec, Served
+from xbarch.specs.component import Scaled
 from xbarch.specs.explain import unknown
 from xbarch.specs.load import load
 from xbarch.support import bundled

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from xbarch.specs.chip import Chip
 from xbarch.specs.pipeline import NEAR, SPLIT, SharedUnit
 
-if TYPE_CHECKING:
-    from xbarch.specs.architecture import Architecture
 
-
-def refuse_moves(a: Architecture) -> None:
+def refuse_moves(a: Chip) -> None:
     """Refuse data movement that the machine has no parts for."""
     if a.buffer is None:
         for number, stage in enumerate(a.pipeline.stages):
@@ -35,7 +32,7 @@ def refuse_moves(a: Architecture) -> None:
                              "crossbar")
 
 
-def refuse_units(a: Architecture, parts: Sequence[str]) -> None:
+def refuse_units(a: Chip, parts: Sequence[str]) -> None:
     """Refuse shared units that do not fit the machine, and stages that name none. parts: names of what every tile or
     chip has.
 
@@ -51,7 +48,7 @@ def refuse_units(a: Architecture, parts: Sequence[str]) -> None:
                              f"({', '.join(a.units) or 'there is none'}), not {stage.unit}")
 
 
-def _unfit(a: Architecture, name: str, unit: SharedUnit, parts: Sequence[str]) -> str:
+def _unfit(a: Chip, name: str, unit: SharedUnit, parts: Sequence[str]) -> str:
     """What is wrong with a shared unit on this machine, in words that follow its name; empty if nothing is."""
     served = [stage for stage in a.pipeline.stages if stage.unit == name]
     roles = [stage.role for stage in served]
@@ -72,7 +69,7 @@ def _unfit(a: Architecture, name: str, unit: SharedUnit, parts: Sequence[str]) -
     return ""
 
 
-def _unlike_converters(a: Architecture, unit: SharedUnit, roles: Sequence[str]) -> str:
+def _unlike_converters(a: Chip, unit: SharedUnit, roles: Sequence[str]) -> str:
     """What of a shared unit contradicts the machine's converters, in words that follow its name."""
     for key, where in (("count", "crossbar.adcs_per_crossbar"), ("time", "crossbar.conversion"),
                        ("action", "the sensing unit"), ("bits", "crossbar.adc_bits")):

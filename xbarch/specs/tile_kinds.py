@@ -1,57 +1,26 @@
 """Several kinds of tile on one chip: what each changes of the architecture, and the architecture that each is."""
 
-# Annotations are not postponed here: pydantic would compile each of hundreds anew at every start.
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from __future__ import annotations
 
-from pydantic import BeforeValidator, Field, ValidationError
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from xbarch.specs.anchors import anchored, sourced
-from xbarch.specs.explain import explain, guess, listed, shown
+from xbarch.specs.chip import Chip
+from xbarch.specs.explain import explain
 from xbarch.specs.merging import merged, present
-from xbarch.specs.model import Spec
 from xbarch.specs.text import Trail, dotted
+from xbarch.specs.tile_kind import TileKind
 
-if TYPE_CHECKING:
-    from xbarch.specs.architecture import Architecture
-
-Rule = Literal["rest", "linear", "rare", "short", "image"]
 SHARED = frozenset({"flit_hop", "global_access"})
 """Actions of what all tiles of a chip share: no kind of tile prices them."""
 _CHANGES = ("crossbar", "hierarchy", "buffer", "bus", "components")
-Part = Annotated[dict[str, Any], Field(max_length=200)]
+C = TypeVar("C", bound=Chip)
 
 
-def _taken(value: object) -> object:
-    rules, names = get_args(Rule), isinstance(value, list) and value and all(isinstance(name, str) for name in value)
-    if value not in rules and not names:
-        raise ValueError(f"must be {listed(rules)}, or a list of one layer's name or several, not {shown(value)}"
-                         f"{guess(value, rules) if isinstance(value, str) else ''}")
-    return value
-
-
-class TileKind(Spec):
-    """Tiles of one kind: what they change of the architecture's; they share the rest."""
-
-    tiles: int = Field(ge=1, le=65536, description="tiles of this kind per chip; those of all kinds make "
-                                                   "hierarchy.tiles")
-    takes: Annotated[Rule | list[str], BeforeValidator(_taken)] = Field(
-        "rest", description="the layers that run here: a rule, or a list of their names. `linear`: the fully connected "
-                            "ones; `rare`: those with the fewest output pixels an image, as many as the kind's "
-                            "crossbars hold; `short`: those whose filters have no more weights than a crossbar word "
-                            "lines; `image`: those that read the image; `rest`: those that no other kind takes. A list "
-                            "goes before a rule, and an earlier kind before a later one")
-    crossbar: Part = Field({}, description="fields of `crossbar` that differ")
-    hierarchy: Part = Field({}, description="of `hierarchy`: imas_per_tile, crossbars_per_ima")
-    buffer: Part = Field({}, description="fields of `buffer` that differ")
-    bus: Part = Field({}, description="fields of `bus` that differ")
-    components: Part = Field({}, description="components that differ, field by field; null: the kind has none")
-    prices: Literal["scaled", "restated"] = Field(
-        "scaled", description="scaled: inherited prices follow what the kind changes; restated: they hold as they "
-                              "stand")
-
-
-def refuse_kinds(a: "Architecture") -> None:
+def refuse_kinds(a: Chip) -> None:
     """Refuse kinds of tile that do not make a chip.
 
     Raises:
@@ -75,7 +44,7 @@ def refuse_kinds(a: "Architecture") -> None:
         alone(a, name)
 
 
-def _refuse_shared(a: "Architecture", name: str, kind: TileKind) -> None:
+def _refuse_shared(a: Chip, name: str, kind: TileKind) -> None:
     """Refuse a change of what all tiles share."""
     if "tiles" in kind.hierarchy:
         raise ValueError(f"kinds.{name}.hierarchy.tiles: must be left out; kinds.{name}.tiles says how many there are")
@@ -91,7 +60,7 @@ def _refuse_shared(a: "Architecture", name: str, kind: TileKind) -> None:
             raise ValueError(f"kinds.{name}.components: {key} must be left out; all tiles of the chip share it")
 
 
-def alone(a: "Architecture", name: str) -> "Architecture":
+def alone(a: C, name: str) -> C:
     """The architecture of one kind of tile: a chip with the tiles of that kind only. Inherited prices follow what the
     kind changes, as those of a file that extends another one (`xbarch.specs.anchors`).
 
@@ -123,13 +92,13 @@ def _depth(data: Any, trail: Trail) -> int:
     return len(trail)
 
 
-def placed(a: "Architecture", name: str, field: str) -> str:
+def placed(a: Chip, name: str, field: str) -> str:
     """The field of the architecture that is `field` of one kind of tile: the kind's own where it changes that."""
     top = tuple(field.split("."))[:2]
     own = name and _depth(a.kinds[name].model_dump(), top) == len(top)
     return f"kinds.{name}.{field}" if own else field
 
 
-def kinds(a: "Architecture") -> dict[str, "Architecture"]:
+def kinds(a: C) -> dict[str, C]:
     """The architecture of each kind of tile of a chip, by name; of a chip with one kind, itself under an empty name."""
     return {name: alone(a, name) for name in a.kinds} or {"": a}

@@ -11,7 +11,7 @@ from xbarch.plugins.registry import served
 from xbarch.sim.bounds import conserve
 from xbarch.sim.engine import run
 from xbarch.sim.graph import Flow, Server, Stage, StageGraph
-from xbarch.specs.architecture import Served
+from xbarch.specs.chip import Served
 
 
 def ticking(arrivals, held, every, row):

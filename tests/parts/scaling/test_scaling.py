@@ -15,7 +15,8 @@ from xbarch.parts.scaling.base import Price
 from xbarch.parts.scaling.buffer import CactiEdram, CactiHp, CactiLop, PumaSram, Table
 from xbarch.parts.scaling.node import Dennard, PostDennard
 from xbarch.plugins import registry
-from xbarch.specs.architecture import Architecture, Scaled
+from xbarch.specs.architecture import Architecture
+from xbarch.specs.component import Scaled
 from xbarch.specs.load import load
 
 KB = 8192  # bits

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from xbarch.datapaths.records import Block, Geometry, Ints, Stream, Work
-from xbarch.specs.architecture import Crossbar
+from xbarch.specs.crossbar import Crossbar
 from xbarch.specs.model import OptionsT, Plugin
 from xbarch.workload.graph import Layer
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from xbarch.errors import InputError
 from xbarch.plugins import registry
-from xbarch.specs.architecture import Encoding
+from xbarch.specs.chip import Encoding
 from xbarch.specs.explain import listed, unknown
 from xbarch.specs.study import Runs
 from xbarch.support.pairs import read_pairs, with_options
