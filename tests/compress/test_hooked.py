@@ -64,7 +64,7 @@ def test_the_weights_of_hooked_models(tmp_path, change):
 
 @pytest.mark.parametrize("change", ["weight_norm", "pruned"])
 def test_their_import(tmp_path, change):
-    model, name, file = made(tmp_path, change)
+    _, name, file = made(tmp_path, change)
     folder = import_weights(name, file, "dense", out=tmp_path / "w", data=DIGITS, crossbar_images=0,
                             quantization={"weight_bits": 8, "activation_bits": 8})
     stored = xbarch.load(str(folder))
