@@ -1,6 +1,7 @@
 """Packets of given sizes between given tiles over a machine's real network, as a stage graph."""
 
-from xbarch.machine.compile import Compiler, Stages
+from xbarch.machine.compile import Compiler
+from xbarch.machine.emit import Stages
 from xbarch.machine.machine import Machine
 from xbarch.sim.graph import Flow, Pool, Stage, StageGraph
 from xbarch.specs.architecture import Architecture

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xbarch.machine.emit import Emitter, Stages
 from xbarch.machine.units import Count
 from xbarch.mapping.pack import Ints
 from xbarch.mapping.traffic import Way
 from xbarch.sim.graph import Edge, Flow, Stage
 from xbarch.workload.graph import Layer
 
-if TYPE_CHECKING:
-    from xbarch.machine.compile import Compiler, Stages
 
-
-def adding(c: Compiler, name: str, tile: int, operations: int, after: tuple[int, ...]) -> Stage:
+def adding(c: Emitter, name: str, tile: int, operations: int, after: tuple[int, ...]) -> Stage:
     """Return the stage that adds numbers in a tile for work that needs no crossbar."""
     m, found = c.machine.at(tile), c.machine.stages.has("merge")
     if found:
@@ -28,7 +25,7 @@ def adding(c: Compiler, name: str, tile: int, operations: int, after: tuple[int,
     return Stage(name, server, time, m.latency("merge", time), after, actions=m.act((action, operations)))
 
 
-def digital(c: Compiler, built: Stages, layer: Layer, way: Way) -> None:
+def digital(c: Emitter, built: Stages, layer: Layer, way: Way) -> None:
     """Compute one window of a layer without weights in one tile, from its eDRAM."""
     home, outputs = c.plan.homes[layer.name][way.copy], layer.out_shape[0]
     m, edges = c.machine.at(home), c.plan.edges[layer.name]
@@ -45,7 +42,7 @@ def digital(c: Compiler, built: Stages, layer: Layer, way: Way) -> None:
     c.finish(built, layer, way, home, outputs, (last,))
 
 
-def sums(c: Compiler, layer: Layer, given: Edge) -> Flow:
+def sums(c: Emitter, layer: Layer, given: Edge) -> Flow:
     """Add every pixel of a feature map to running sums in the tile's buffer, one after another; the first is
     stored. given: where the map comes from."""
     edge, pixels, tile = c.plan.edges[layer.name][0], int(given.release[-1]), c.plan.homes[layer.name][0]

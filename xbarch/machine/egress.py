@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from xbarch.machine.compile import Compiler, Stages
+from xbarch.machine.compile import Compiler
+from xbarch.machine.emit import Stages
 from xbarch.machine.machine import Machine
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.plan import Plan

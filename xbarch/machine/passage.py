@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xbarch.errors import InputError
 from xbarch.machine.counts import driven, sensed
+from xbarch.machine.emit import Emitter, Stages
 from xbarch.machine.machine import Machine
 from xbarch.machine.units import Count, Shared, plain
 from xbarch.mapping.pack import Ints, Packed
@@ -21,9 +21,6 @@ from xbarch.sim.graph import Stage
 from xbarch.specs import pipeline
 from xbarch.workload.graph import Layer
 
-if TYPE_CHECKING:
-    from xbarch.machine.compile import Compiler, Stages
-
 After = tuple[int, ...]  # stages of the copy that are waited for
 
 
@@ -31,7 +28,7 @@ After = tuple[int, ...]  # stages of the copy that are waited for
 class Passage:
     """One copy while its stages are being assembled."""
 
-    compiler: Compiler
+    emitter: Emitter
     built: Stages
     layer: Layer
     packed: Packed
@@ -40,11 +37,11 @@ class Passage:
     @property
     def machine(self) -> Machine:
         """The machine of the kind of tile that the layer runs on."""
-        return self.compiler.machine.of(self.layer.name)
+        return self.emitter.machine.of(self.layer.name)
 
     def assemble(self) -> None:
         """Add every stage: the near ones in each part; those of the home tile, where the parts' sums meet; delivery."""
-        parts = self.compiler.plan.parts[self.layer.name][self.way.copy]
+        parts = self.emitter.plan.parts[self.layer.name][self.way.copy]
         for group in merging(self.packed, parts):
             home, ends = group[0].tile, list[int]()
             for part in group:
@@ -59,8 +56,8 @@ class Passage:
 
     def near(self, part: Part) -> After:
         """Add a part's stages up to its sums; returns the last ones."""
-        stages = self.compiler.machine.stages
-        self.compiler.keep(self.packed, part)
+        stages = self.emitter.machine.stages
+        self.emitter.keep(self.packed, part)
         does: dict[str, Callable[[pipeline.Stage, Part, After], After]] = {
             "read": self.bring, "transfer": self.bring, "drive": self.drive, "compute": self.compute,
             "convert": self.convert}
@@ -73,7 +70,7 @@ class Passage:
     def bring(self, stage: pipeline.Stage, part: Part, after: After) -> After:
         """Read a part's inputs from the tile's eDRAM, or transfer them over its bus; the last transfer is into the
         input registers of all IMAs, once in each that they drive."""
-        c, m = self.compiler, self.machine
+        c, m = self.emitter, self.machine
         key = (self.layer.name, stage.called, part.start, part.stop, part.slot % m.crossbars_per_ima)
         if key not in c.moved:
             action, count, time = m.moving(stage, self.bits([(part.start, part.stop)]))
@@ -87,7 +84,7 @@ class Passage:
 
     def bits(self, pieces: Iterable[tuple[int, int]]) -> Count:
         """Bits that a window brings to crossbars [start, stop), each of these pieces for itself."""
-        c, how = self.compiler, self.machine.keeps
+        c, how = self.emitter, self.machine.keeps
         if how == "window":
             return sum(self.packed.drivers(*piece) for piece in pieces) * self.layer.input_bits
         return plain(np.sum([c.brought(self.packed, *piece)[0] for piece in pieces], axis=0)) * self.layer.input_bits
@@ -111,7 +108,7 @@ class Passage:
         until they are converted, one read at a time: its second read ends no sooner than the first is converted. So
         what its crossbars are held for begins with the end of its first read, which takes place while the last sums of
         the window before are converted."""
-        c, name = self.compiler, f"{self.layer.name}.{self.way.copy}.tile{part.tile}.{part.slot}"
+        c, name = self.emitter, f"{self.layer.name}.{self.way.copy}.tile{part.tile}.{part.slot}"
         time, latency = c.times(self.packed, part)
         actions, server = c.actions(self.packed, part), c.server("crossbar", name)
         if not c.machine.stages.has("convert"):
@@ -133,7 +130,7 @@ class Passage:
             last.append(self.first(time))
             ends.append(self.add(stage.called, self.shared(unit, place, part), time, time + stage.latency, after,
                                  actions=self.machine.act(("conversion", plain(counts[..., mine].sum(axis=-1))))))
-        rest = self.compiler.times(self.packed, part)[0] - self.first_read(part) + latest(last) + stage.latency
+        rest = self.emitter.times(self.packed, part)[0] - self.first_read(part) + latest(last) + stage.latency
         return (*ends, self.add("last_read", -1, 0, rest, after))
 
     def unit(self, stage: pipeline.Stage) -> Shared:
@@ -143,7 +140,7 @@ class Passage:
     def shared(self, unit: Shared, place: str, part: Part) -> int:
         """The server of a shared unit; where it is shared in fixed turns, a part's own."""
         own = f"{place}.{self.layer.name}.{self.way.copy}.{part.tile}.{part.slot}"
-        return self.compiler.server(unit.name, place if unit.queues else own)
+        return self.emitter.server(unit.name, place if unit.queues else own)
 
     @cached_property
     def timed(self) -> Ints:
@@ -154,7 +151,7 @@ class Passage:
 
     def ordered(self, counts: Ints) -> Ints:
         """Counts of every window in the order in which windows are computed; others as they are."""
-        return self.compiler.ordered(self.layer, counts) if counts.ndim > 1 else counts
+        return self.emitter.ordered(self.layer, counts) if counts.ndim > 1 else counts
 
     @cached_property
     def reads(self) -> Count:
@@ -169,13 +166,13 @@ class Passage:
 
     def first_read(self, part: Part) -> Count:
         """How long a part's first read takes: the mean of its reads, rounded up."""
-        return self.first(self.compiler.times(self.packed, part)[0])
+        return self.first(self.emitter.times(self.packed, part)[0])
 
     # -- in the tile where the sums meet ----------------------------------------------------------------------------
 
     def send(self, part: Part, home: int, last: After) -> After:
         """Send a part's sums to its home, if that is another tile; returns the last stages."""
-        c, m = self.compiler, self.compiler.machine
+        c, m = self.emitter, self.emitter.machine
         if part.tile == home:
             return last
         if len(last) > 1:
@@ -191,7 +188,7 @@ class Passage:
 
     def gather(self, group: Sequence[Part], home: int, after: After) -> None:
         """Add the partial sums of IMAs and tiles in the home tile, activate and deliver the outputs."""
-        c, m = self.compiler, self.machine
+        c, m = self.emitter, self.machine
         outputs = self.packed.targets(group[0].start, group[-1].stop)
         adds = sum(self.packed.partial_sums(*c.span(p)) for p in group) - outputs
         merges = m.stages.has("merge")
