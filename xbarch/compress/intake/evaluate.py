@@ -109,7 +109,9 @@ def normalized(layer: Layer, x: Tensor) -> Tensor:
 
 
 def activated(layer: Layer, y: Tensor, graph: ModelGraph) -> Tensor:
-    """Behind its ReLU, clip or function."""
+    """Behind its ReLU, clip or function, within the levels that the model gives it."""
     if layer.relu:
-        return y.clamp(0, graph.limits.get(layer.name, torch.inf))
-    return graph.functions[layer.name](y) if layer.function else y
+        y = y.clamp(0, graph.limits.get(layer.name, torch.inf))
+    elif layer.function:
+        y = graph.functions[layer.name](y)
+    return graph.rounds[layer.name].clip(y) if layer.name in graph.rounds else y
