@@ -105,21 +105,22 @@ def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = 
     parts = _load_images(request)
     model = _model(request, parts, module)
     network = build(_recipe(request), parts, model)
+    real = score(Scores(model).eval(), parts.test)
+    sha256 = digest(request.checkpoint or request.model) if request.model != MODULE else _digest(model)
+    del model  # its memory is wanted
     fixed = any(isinstance(network.node(la.name).out, Fixed) for la in network.layers)  # levels that shall be equal
     if fixed or max(request.quantization.weight_bits, request.quantization.activation_bits) > _SINGLE:
         network.double()
     round_weights(network, request.zeros)
     _settle(network, path, crossbar(request.geometry), request)
     used = calibrate(network, draw_images(parts.train, network, request.seed), _rule(request))
-    sha256 = digest(request.checkpoint or request.model) if request.model != MODULE else _digest(model)
     own = "its own weights" if request.checkpoint is None else "the weights of " + brief(
         Path(request.checkpoint).name, 120)
     kept = "as they were" if request.density is None else f"pruned to {request.density:g} in one shot"
     workload = export.workload(
         name, network, parts.test[slice(0, request.stored_images)][0], datapath=request.method, options=request.options,
         trained_on=f"imported weights, calibrated and measured on {request.data.name}",
-        accuracy={"float": score(Scores(model).eval(), parts.test),
-                  "imported": score(network.eval(), parts.test)},
+        accuracy={"float": real, "imported": score(network.eval(), parts.test)},
         source=f"{brief(request.model, 120)} with {own} (sha256 {sha256[:16]}), {kept}")
     shown = min(affordable(workload, request.crossbar_images), len(parts.test))
     if shown:
