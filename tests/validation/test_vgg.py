@@ -8,6 +8,7 @@ import pytest
 
 import xbarch
 from xbarch.mapping.copies import Demand, balance
+from xbarch.mapping.traffic import traffic
 from xbarch.workload.zoo import synthetic
 
 CHIPS = 5
@@ -43,3 +44,16 @@ def test_rate_by_closed_form_and_simulated(run):
     slowest = max(Fraction(windows * 1_600_000, run.plan.copies[name])
                   for name, (_, _, windows) in zip(run.packed, VGG11, strict=True))
     assert float(run.steady.interval_ps / slowest) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.full
+def test_stripes_keep_up_with_isaacs_buffers_and_links():
+    """VGG-16 on five chips with 64 KB, eDRAM ports, buses, mesh and off-chip links: at least 80 % of the crossbars'
+    closed form, and no link of a chip carries more than the 3.2 GB/s that ISAAC's schedule needs at most."""
+    run = xbarch.execute("isaac_like", synthetic("vgg16", "vgg16_imagenet", 16, 16), policy="chip", chips=CHIPS,
+                         images=2, replication="stripes_by_layer")
+    slowest = max(Fraction(p.layer.windows) * p.mean_occupancy / run.plan.copies[n] for n, p in run.packed.items())
+    assert slowest / run.steady.interval_ps >= Fraction(8, 10)
+    loads = run.machine.network.loads(traffic(run.workload, run.packed, run.plan, run.machine.sum_bits))
+    most = max(bits for (a, b), bits in loads.items() if a[0] == b[0])
+    assert most / 8 / float(run.steady.interval_ps) * 1e3 <= 3.2  # bytes a ps are TB/s

@@ -84,13 +84,19 @@ class Digital:
             load = self.load.get(tile, Fraction(0)) + mine.get(tile, Fraction(0))
             return load + share > self.interval, tile not in beside, load, tile
 
+        at = self.floor.at()
         for copy in range(count):
             beside = set(near[copy * len(near) // count:max(-(-(copy + 1) * len(near) // count), 1)])
-            fitting = [number for number, kind, tile in self.floor.opened() if kind.holds(tile, 0, layer, copy)]
+            fitting = [number for number in sorted(beside) if at[number][0].holds(at[number][1], 0, layer, copy)]
+            if not fitting or cost(min(fitting, key=cost))[0]:  # full, or too busy: any other tile may be better
+                fitting = [number for number, (kind, tile) in at.items() if kind.holds(tile, 0, layer, copy)]
             chosen = min(fitting, key=cost, default=None)
-            if chosen is None and (chosen := self.floor.open(layer, copy)) is None:
+            if chosen is None:
+                chosen = self.floor.open(layer, copy)
+                at = self.floor.at()
+            if chosen is None:
                 return None
-            kind, tile = self.floor.at()[chosen]
+            kind, tile = at[chosen]
             kind.take(tile, 0, layer, copy)
             mine[chosen] = mine.get(chosen, Fraction(0)) + share
             homes.append(chosen)
