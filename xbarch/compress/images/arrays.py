@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ Numbers = np.ndarray[Any, np.dtype[Any]]
 
 def arrays(spec: Data, seed: int) -> Parts:
     """x_train, y_train, x_test and y_test of an .npz file. x is [n, C, H, W], [n, H, W, C] with one or three channels,
-    [n, H, W] or [n, features]: bytes, 16-bit numbers, or fractions from 0 to 1. y holds whole numbers from 0."""
+    [n, H, W] or [n, features]: bytes, 16-bit numbers, or fractions from 0 to 1. y holds whole numbers from 0. The
+    user's model gets [n, C, H, W], or [n, features] where the file has that."""
     assert spec.path is not None
     file = Path(spec.path)
     names = _members(file)
@@ -33,7 +35,8 @@ def arrays(spec: Data, seed: int) -> Parts:
         raise InputError(f"must have images of one shape, not {tuple(train.pixels.shape[1:])} in {names[0]} and "
                          f"{tuple(test.pixels.shape[1:])} in {names[2]}", file=file)
     classes = int(max(train.labels.max(), test.labels.max())) + 1
-    return split(train, test, [str(i) for i in range(classes)], seed, spec)
+    parts = split(train, test, [str(i) for i in range(classes)], seed, spec)
+    return replace(parts, vectors=found[0].ndim == found[2].ndim == 2)
 
 
 def _members(file: Path) -> tuple[str, ...]:

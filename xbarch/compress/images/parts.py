@@ -76,12 +76,14 @@ class Images:
 
 @dataclass(frozen=True)
 class Parts:
-    """train teaches, val guides, test is looked at once, for the reported accuracy."""
+    """train teaches, val guides, test is looked at once, for the reported accuracy. vectors: whether the user's own
+    model gets [n, features] instead of [n, features, 1, 1]."""
 
     train: Images
     val: Images
     test: Images
     classes: int
+    vectors: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import prune
 
 from xbarch.errors import InputError
 from xbarch.specs.text import brief
@@ -55,6 +56,18 @@ def settle(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor],
     if given:  # quantized modules also keep scales of their outputs
         plain = {key: tensor for key, tensor in plain.items() if key in wanted or not key.endswith(_STEPS + _ZEROS)}
     return plain, given
+
+
+def settle_masks(model: nn.Module) -> dict[str, Given]:
+    """Masks that torch.nn.utils.prune keeps in the model itself, by names of weights; the weights become plain ones."""
+    given = {}
+    for path, module in model.named_modules():
+        for name in [n.removesuffix(_PRUNED) for n, _ in module.named_parameters(recurse=False) if n.endswith(_PRUNED)]:
+            mask = dict(module.named_buffers(recurse=False)).get(name + _MASK)
+            if mask is not None and prune.is_pruned(module):
+                prune.remove(module, name)
+                given[f"{path}.{name}".lstrip(".")] = Given(mask=mask != 0)
+    return given
 
 
 def _settle_integers(state: dict[str, Tensor], given: dict[str, Given], name: str, checkpoint: str) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from xbarch.compress.intake import models
 from xbarch.compress.intake.checkpoint import restore
-from xbarch.compress.intake.given import Given
+from xbarch.compress.intake.given import Given, settle_masks
 from xbarch.compress.intake.trace import prepare, trace_model
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Parts
@@ -27,10 +27,13 @@ def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Netwo
         InputError: the model or the checkpoint cannot be used for the data.
     """
     model = model or models.build(recipe.model, parts.classes, recipe.width, recipe.seed)
+    if parts.vectors:
+        model.register_forward_pre_hook(_flat)
     given: dict[str, Given] = dict(getattr(model, "given", {}))
     if recipe.checkpoint is not None:
         prepare(model, parts.shape)
         given |= restore(model, recipe.checkpoint)
+    given |= settle_masks(model)
     graph = trace_model(model, parts.shape, parts.test[slice(0, _IMAGES)][0], parts.span[0] < 0)
     for name in (la.name for la in graph.layers):
         if not all(bool(t.isfinite().all()) for t in graph.tensors(name)):
@@ -43,7 +46,14 @@ def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Netwo
         source = node.weight_source = graph.parameters[node.layer.name].source
         if source in given:
             node.given = _as_used(given[source], stored[source], node.weight)
+        if node.given is not None and node.given.mask is not None:
+            node.mask.copy_(node.given.mask)  # what the user removed stays removed in training
     return network
+
+
+def _flat(_: nn.Module, images: tuple[Tensor]) -> tuple[Tensor]:
+    """Vectors as the user's file has them."""
+    return (images[0].flatten(1),)
 
 
 def refuse_shared(network: Network) -> None:
