@@ -27,7 +27,7 @@ import xbarch
 from xbarch.compress.importing.calibrate import Rule, calibrate
 from xbarch.compress.importing.weights import round_weights
 from xbarch.compress.intake.equal import close, scores
-from xbarch.compress.intake.evaluate import outputs
+from xbarch.compress.intake.evaluate import last_output
 from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training import export
@@ -157,7 +157,7 @@ def run(name: str) -> dict[str, str]:
     graph = trace_model(model, shape)
     with torch.no_grad():
         right = scores(model, images)
-        apart = float((close(graph, outputs(graph, images)[graph.layers[-1].name]) - right).abs().max()
+        apart = float((close(graph, last_output(graph, images)) - right).abs().max()
                       / (right.max() - right.min()))
     turned = {la.name for la in graph.layers if any(n.endswith("view") for n in la.inputs)} if name == "unet" else set()
     ours = [la for la in graph.layers if la.compute and la.name not in turned]

@@ -81,7 +81,7 @@ class Layer:
     output_bits: int = 8
     signed_in: bool = False
     signed_out: bool | None = None
-    """Whether output levels may be negative; None: unless they leave a ReLU or average pooling."""
+    """Whether output levels may be negative; None: unless they are the image's or leave a ReLU or average pooling."""
     function: str = ""
     inner_bits: int = 8
     epsilon: float = 0.0
@@ -123,13 +123,13 @@ class Layer:
     @property
     def positive(self) -> bool:
         """Whether output levels are unsigned."""
-        return self.relu or self.op == "avgpool" if self.signed_out is None else not self.signed_out
+        return self.relu or self.op in ("input", "avgpool") if self.signed_out is None else not self.signed_out
 
     @property
     def levels(self) -> tuple[int, int]:
-        """Smallest and largest output level."""
+        """Smallest and largest output level. A table and an image may have one more below zero."""
         top = (1 << self.output_bits - (not self.positive)) - 1
-        return 0 if self.positive else -top, top
+        return 0 if self.positive else -top - (bool(self.function) or self.op == "input"), top
 
     @property
     def rows(self) -> int:

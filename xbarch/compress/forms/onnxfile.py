@@ -88,8 +88,24 @@ class OnnxModel(nn.Module):
                 self._hold_integers(step)
             else:
                 self.steps.append(step)
+        self._check_pairs()
         for step in self.steps:
             self._hold(step)
+
+    def _check_pairs(self) -> None:
+        """What is quantized is dequantized by the same scale and zero point."""
+        made = {step.outputs[0]: step for step in self.steps if step.kind == "QuantizeLinear"}
+        for step in self.steps:
+            before = made.get(step.inputs[0]) if step.kind == "DequantizeLinear" else None
+            if before is not None and not all(np.array_equal(a, b) for a, b in zip(
+                    self._scales(before), self._scales(step), strict=True)):
+                raise InputError(f"DequantizeLinear {brief(step.name or step.outputs[0], 80)} has another scale or "
+                                 "zero point than the QuantizeLinear before it, which would multiply values",
+                                 file=self.file)
+
+    def _scales(self, step: _Step) -> list[Any]:
+        names = [*step.inputs[1:3], ""][:2]
+        return [self.constants.get(name, name or 0) for name in names]
 
     def _hold_integers(self, step: _Step) -> None:
         """Constants that are quantized or dequantized: reals, with the integers remembered."""

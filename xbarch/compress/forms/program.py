@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from xbarch.compress.intake.given import Given
+from xbarch.compress.intake.rounding import number
 from xbarch.errors import InputError
 from xbarch.specs.text import brief
 
@@ -82,8 +83,8 @@ def _callable(module: Any, single: bool, given: dict[str, Given]) -> nn.Module:
 
 
 def _plain(module: fx.GraphModule) -> dict[str, Given]:
-    """Take the quantizers out: weights become reals, and their integers are returned by name; the image's values pass,
-    since the network's own quantizers round them."""
+    """Take the quantizers out: weights become reals, and their integers are returned by name; the image's values are
+    marked with their steps and levels, but for steps that are computed from each image."""
     given: dict[str, Given] = {}
     for node in list(module.graph.nodes):
         kind = str(node.target).rpartition("::")[2].split(".")[1 if "." in str(node.target) else 0]
@@ -93,11 +94,33 @@ def _plain(module: fx.GraphModule) -> dict[str, Given]:
         if kind.startswith(_DEQUANTIZE) and source.op == "get_attr":
             _hold_reals(module, node, given)
         else:
-            node.replace_all_uses_with(source)
+            found = _marked(module, node) if kind.startswith(_QUANTIZE) else source
+            node.replace_all_uses_with(found)
             module.graph.erase_node(node)
     module.graph.lint()
     module.recompile()
     return given
+
+
+def _marked(module: fx.GraphModule, node: fx.Node) -> fx.Node:
+    """A quantizer of the image's values as one that leaves them real."""
+    schema: Any = node.target
+    names = [argument.name for argument in schema._schema.arguments]
+    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    step, zero = (given.get(name, given.get(f"{name}s")) for name in ("scale", "zero_point"))
+    source = node.args[0]
+    assert isinstance(source, fx.Node)
+    if any(isinstance(n, fx.Node) and n.op != "get_attr" for n in (step, zero)):
+        return source
+    step, zero = (number(_value(module, n) if isinstance(n, fx.Node) else n) for n in (step, zero or 0))
+    kind = given.get("dtype", given.get("output_dtype"))
+    ends = [given.get("quant_min"), given.get("quant_max")]
+    if None in ends:
+        assert isinstance(kind, torch.dtype)
+        ends = [torch.iinfo(kind).min, torch.iinfo(kind).max]
+    low, high = (int(n) - int(zero) for n in ends)  # type: ignore[arg-type]
+    with module.graph.inserting_before(node):
+        return module.graph.call_function(torch.ops.xbarch.rounds.default, (source, step, low, high))
 
 
 def _hold_reals(module: fx.GraphModule, node: fx.Node, given: dict[str, Given]) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xbarch.compress.intake.given import Given
+from xbarch.compress.intake.rounding import place
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
 
@@ -37,7 +38,7 @@ def _shaped(value: Any, like: Any, axis: int) -> Numbers:
 
 
 def dequantize(i: list[Any], w: Any) -> Any:
-    """Integers as reals; of the image's values, whose rounding the network's own quantizers do, nothing is left."""
+    """Integers as reals; the image's values, which `quantize` left real, pass."""
     x, axis = i[0], w.get("axis", 1)
     if isinstance(x, Tensor):
         return x
@@ -54,12 +55,12 @@ def _quantized(levels: Numbers, step: Numbers, axis: int, x: Numbers) -> Any:
 
 
 def quantize(i: list[Any], w: Any) -> Any:
-    """Reals as integers; the values of the image pass, see `dequantize`."""
+    """Reals as integers; the image's values stay real, marked with their step and levels."""
     x, axis = i[0], w.get("axis", 1)
-    if isinstance(x, Tensor):
-        return x
     zero = np.zeros((), np.uint8) if len(i) < 3 or i[2] is None else np.asarray(i[2])
     limits = np.iinfo(zero.dtype)
+    if isinstance(x, Tensor):
+        return place(x, i[1], zero.astype(np.int64), int(limits.min), int(limits.max))
     levels = np.rint(x / _shaped(i[1], x, axis)) + _shaped(zero, x, axis).astype(np.int64)
     return np.clip(levels, limits.min, limits.max).astype(zero.dtype)
 
@@ -67,11 +68,11 @@ def quantize(i: list[Any], w: Any) -> Any:
 def quant(i: list[Any], w: Any) -> Any:
     """QONNX's Quant: the real values of levels of any number of bits."""
     x, step, zero, bits = i[0], np.asarray(i[1]), np.asarray(i[2]), float(np.asarray(i[3]))
-    if isinstance(x, Tensor):
-        return x
     signed, narrow = bool(w.get("signed", 1)), bool(w.get("narrow", 0))
     top = 2 ** (bits - 1) - 1 if signed else 2**bits - 1 - narrow
     low = -(2 ** (bits - 1)) + narrow if signed else 0
+    if isinstance(x, Tensor):
+        return place(x, step, zero, int(low), int(top))
     levels = (np.clip(np.rint(x / step + zero), low, top) - zero).astype(np.int64)
     return _quantized(levels, step, 0, x)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from xbarch.compress.intake.equal import scores
-from xbarch.compress.quantizers.levels import Quantizer
+from xbarch.compress.quantizers.levels import Fixed, Quantizer
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.compress.training.data import Images
 from xbarch.errors import InputError
@@ -140,7 +140,7 @@ def _clip(quantizer: Quantizer, values: Tensor, rule: Rule, generator: torch.Gen
     """Fit the clip on values of positions and images drawn at random: a regular stride would meet few columns of a
     feature map whose width divides it."""
     largest, most = values[values.abs().argmax()], _SAMPLE[rule.clip]
-    if not bool(largest):  # a layer that is silent on all images
+    if isinstance(quantizer, Fixed) or not bool(largest):  # or a layer that is silent on all images
         return
     if len(values) > most:
         values = values[torch.randint(len(values), (most,), generator=generator)]

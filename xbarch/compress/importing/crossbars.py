@@ -14,13 +14,17 @@ from xbarch.plugins import guard
 from xbarch.workload.batch import Maps, Reals, scores
 from xbarch.workload.graph import Ints, Layer, Workload
 
-_USUAL, _MACS = 32, 2**29  # images where none are asked for; multiply-accumulates that these may take
+_USUAL, _LEAST = 32, 4  # images where none are asked for: so many, or fewer, or none, as fewer say nothing
+_MACS = 2**29  # multiply-accumulates that these may take
 _TOGETHER = 4  # images at a time
 
 
 def affordable(workload: Workload, asked: int | None) -> int:
     """Images to classify through crossbars: so many as asked for, else a few where the network is small enough."""
-    return asked if asked is not None else min(_USUAL, _MACS // sum(la.macs for la in workload.compute_layers))
+    if asked is not None:
+        return asked
+    count = min(_USUAL, _MACS // sum(la.macs for la in workload.compute_layers))
+    return count if count >= _LEAST else 0
 
 
 def crossbar_accuracy(workload: Workload, path: DataPath, geometry: Geometry, pixels: Ints,

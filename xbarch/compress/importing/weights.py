@@ -20,6 +20,7 @@ from xbarch.compress.intake.checkpoint import digest
 from xbarch.compress.intake.equal import Scores
 from xbarch.compress.intake.given import Given
 from xbarch.compress.methods.pruner import Pruner, crossbar
+from xbarch.compress.quantizers.levels import Fixed
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.compress.training import data, export
 from xbarch.compress.training.network import build
@@ -104,20 +105,22 @@ def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = 
     parts = _load_images(request)
     model = _model(request, parts, module)
     network = build(_recipe(request), parts, model)
-    if max(request.quantization.weight_bits, request.quantization.activation_bits) > _SINGLE:
+    real = score(Scores(model).eval(), parts.test)
+    sha256 = digest(request.checkpoint or request.model) if request.model != MODULE else _digest(model)
+    del model  # its memory is wanted
+    fixed = any(isinstance(network.node(la.name).out, Fixed) for la in network.layers)  # levels that shall be equal
+    if fixed or max(request.quantization.weight_bits, request.quantization.activation_bits) > _SINGLE:
         network.double()
     round_weights(network, request.zeros)
     _settle(network, path, crossbar(request.geometry), request)
     used = calibrate(network, draw_images(parts.train, network, request.seed), _rule(request))
-    sha256 = digest(request.checkpoint or request.model) if request.model != MODULE else _digest(model)
     own = "its own weights" if request.checkpoint is None else "the weights of " + brief(
         Path(request.checkpoint).name, 120)
     kept = "as they were" if request.density is None else f"pruned to {request.density:g} in one shot"
     workload = export.workload(
         name, network, parts.test[slice(0, request.stored_images)][0], datapath=request.method, options=request.options,
         trained_on=f"imported weights, calibrated and measured on {request.data.name}",
-        accuracy={"float": score(Scores(model).eval(), parts.test),
-                  "imported": score(network.eval(), parts.test)},
+        accuracy={"float": real, "imported": score(network.eval(), parts.test)},
         source=f"{brief(request.model, 120)} with {own} (sha256 {sha256[:16]}), {kept}")
     shown = min(affordable(workload, request.crossbar_images), len(parts.test))
     if shown:
@@ -128,9 +131,15 @@ def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = 
     return save(workload, folder, {
         "description": f"imported, {request.method}{_left_out(network)}", "seed": request.seed,
         "recipe": {**request.model_dump(mode="json"), "sha256": sha256, "calibration_images": used,
-                   "crossbar_images": shown},
+                   "crossbar_images": shown, **_image_step(network)},
         "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes},
         "versions": versions(), "sparsity": sparsity(network)})
+
+
+def _image_step(network: Network) -> dict[str, Any]:
+    """[step, lowest level, highest] of the model's own quantizer of images, if it has one."""
+    found = network.node(network.layers[0].name).out
+    return {"image_step": [float(found.step), found.low, found.top]} if isinstance(found, Fixed) else {}
 
 
 def _left_out(network: Network) -> str:

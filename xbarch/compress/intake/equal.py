@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
-from xbarch.compress.intake.evaluate import outputs
-from xbarch.compress.intake.graph import Gains, ModelGraph, Norm, Parameters
+from xbarch.compress.intake.evaluate import last_output, outputs
+from xbarch.compress.intake.graph import ModelGraph
 from xbarch.compress.intake.reader import Reader
 from xbarch.compress.intake.values import Value
 from xbarch.errors import InputError
@@ -35,7 +34,7 @@ def check_equal(model: nn.Module, program: Any, reader: Reader, graph: ModelGrap
         tried = torch.cat([tried, images.to(tried.dtype)])
     with torch.no_grad():
         right, kind = _right(model, tried)
-        found = close(graph, outputs(cast(graph, kind), tried.to(kind))[graph.layers[-1].name])
+        found = torch.cat([close(graph, last_output(graph, one.to(kind))) for one in tried.split(1)])
         if right.numel() != found.numel():
             raise InputError(f"returns {right.numel() // len(right)} values for an image, where the layers that were "
                              f"read give {found.numel() // len(found)}", field="model")
@@ -88,7 +87,8 @@ def _right(model: nn.Module, images: Tensor) -> tuple[Tensor, torch.dtype]:
     """What the model returns, in double precision where its size and its code allow that."""
     if sum(p.numel() for p in model.parameters()) <= _LARGE:
         try:
-            return scores(copy.deepcopy(model).double().eval(), images.double()), torch.float64
+            wide: dict[int, Any] = {id(p): nn.Parameter(p.detach().double(), False) for p in model.parameters()}
+            return scores(copy.deepcopy(model, wide).double().eval(), images.double()), torch.float64
         except Exception:  # a module may refuse to be copied, or compute with constants of its own precision
             pass
     return scores(model.eval(), images), torch.float32
@@ -128,15 +128,3 @@ def _first_difference(program: Any, reader: Reader, graph: ModelGraph, image: Te
             if _apart(result.flatten(), flat) > SHARE:
                 return layer.name
     return graph.layers[-1].name
-
-
-def cast(graph: ModelGraph, kind: torch.dtype) -> ModelGraph:
-    """The graph with its numbers in another precision."""
-    def norm(n: Norm | None) -> Norm | None:
-        return None if n is None else Norm(n.gamma.to(kind), n.beta.to(kind), n.mean.to(kind), n.var.to(kind), n.eps)
-
-    def weights(p: Parameters) -> Parameters:
-        return Parameters(p.weight.to(kind), None if p.bias is None else p.bias.to(kind), norm(p.norm), p.source)
-
-    return replace(graph, parameters={k: weights(p) for k, p in graph.parameters.items()},
-                   gains={k: Gains(g.gain.to(kind), g.shift.to(kind)) for k, g in graph.gains.items()})

@@ -14,14 +14,29 @@ def outputs(graph: ModelGraph, images: Tensor) -> dict[str, Tensor]:
     """Values [n, C, H, W] of every layer for images of the type that the numbers shall have."""
     found: dict[str, Tensor] = {}
     for la in graph.layers:
-        if la.op == "input":
-            found[la.name] = images
-            continue
-        given = [found[name] for name in la.inputs]
-        gains = graph.gains.get(la.name)
-        y = multiplied(la, graph.parameters[la.name], given[0], gains) if la.compute else digital(la, given, gains)
-        found[la.name] = activated(la, y, graph)
+        found[la.name] = _output(graph, la, found, images)
     return found
+
+
+def last_output(graph: ModelGraph, images: Tensor) -> Tensor:
+    """Those of the last layer alone; others are dropped once they were read."""
+    last = {name: la.name for la in graph.layers for name in la.inputs}
+    found: dict[str, Tensor] = {}
+    for la in graph.layers:
+        found[la.name] = _output(graph, la, found, images)
+        for name in la.inputs:
+            if last[name] == la.name:
+                found.pop(name, None)
+    return found[graph.layers[-1].name]
+
+
+def _output(graph: ModelGraph, layer: Layer, found: dict[str, Tensor], images: Tensor) -> Tensor:
+    if layer.op == "input":
+        return activated(layer, images, graph)
+    given, gains = [found[name] for name in layer.inputs], graph.gains.get(layer.name)
+    y = multiplied(layer, graph.parameters[layer.name], given[0], gains) if layer.compute else \
+        digital(layer, given, gains)
+    return activated(layer, y, graph)
 
 
 def multiplied(layer: Layer, parameters: Parameters, x: Tensor, gains: Gains | None) -> Tensor:
@@ -94,7 +109,9 @@ def normalized(layer: Layer, x: Tensor) -> Tensor:
 
 
 def activated(layer: Layer, y: Tensor, graph: ModelGraph) -> Tensor:
-    """Behind its ReLU, clip or function."""
+    """Behind its ReLU, clip or function, within the levels that the model gives it."""
     if layer.relu:
-        return y.clamp(0, graph.limits.get(layer.name, torch.inf))
-    return graph.functions[layer.name](y) if layer.function else y
+        y = y.clamp(0, graph.limits.get(layer.name, torch.inf))
+    elif layer.function:
+        y = graph.functions[layer.name](y)
+    return graph.rounds[layer.name].clip(y) if layer.name in graph.rounds else y

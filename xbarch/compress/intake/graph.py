@@ -54,6 +54,25 @@ class Gains:
 
 
 @dataclass(frozen=True)
+class Rounds:
+    """Levels that a user's network gives a layer's output: low to high times `step`, zero at zero. direct: they are
+    rounded to before a table clips them."""
+
+    step: float
+    low: int
+    high: int
+    direct: bool = False
+
+    @property
+    def bits(self) -> int:
+        return max(1, self.high.bit_length()) if self.low >= 0 else \
+            1 + max(self.high.bit_length(), (-1 - self.low).bit_length())
+
+    def clip(self, y: Tensor) -> Tensor:
+        return y.clamp(self.low * self.step, self.high * self.step)
+
+
+@dataclass(frozen=True)
 class ModelGraph:
     """The layers of a model and their parameters. The last layer's values, in the order of (C, H, W), are the model's
     output but for what `closing` says was left out."""
@@ -65,6 +84,7 @@ class ModelGraph:
     functions: dict[str, Call] = field(default_factory=dict)  # of layers with a `function`
     closing: str = ""  # a last function that leaves the order of scores as it is, such as softmax
     close: Call | None = None
+    rounds: dict[str, Rounds] = field(default_factory=dict)  # of layers whose output the model quantizes itself
 
     def tensors(self, name: str) -> list[Tensor]:
         """All numbers of a layer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xbarch.compress.intake import movement, pointwise, pooling, weighted
+from xbarch.compress.intake import movement, pointwise, pooling, rounding, weighted
 from xbarch.compress.intake.reader import Handler
 
 FUNCTIONS = ("hardswish", "hardsigmoid", "silu", "gelu", "mish", "elu", "celu", "selu", "leaky_relu", "sigmoid", "tanh",
@@ -26,5 +26,6 @@ HANDLERS: dict[str, Handler] = {
     "avg_pool1d": pooling.average_pool, "avg_pool2d": pooling.average_pool,
     **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d"),
                     pooling.adaptive),
+    "xbarch": rounding.rounds,
     "mean": pooling.mean, "sum": pooling.mean, "amax": pooling.mean,
 }

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import fx
 
-from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters, Shape, never_negative
+from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters, Rounds, Shape, never_negative
 from xbarch.compress.intake.values import Positions, Value, is_plain, zero_borders
 from xbarch.errors import InputError
 from xbarch.workload.graph import SCALED, Layer
@@ -37,6 +37,7 @@ class Reader:
     gains: dict[str, Gains] = field(default_factory=dict)
     limits: dict[str, float] = field(default_factory=dict)
     functions: dict[str, Call] = field(default_factory=dict)
+    rounds: dict[str, Rounds] = field(default_factory=dict)
     values: dict[fx.Node, Value | list[Value]] = field(default_factory=dict)
     constants: dict[fx.Node, Any] = field(default_factory=dict)  # parameters, buffers and what follows from them
     owners: dict[str, str] = field(default_factory=dict)  # name of an input: the module's name of the tensor
@@ -84,6 +85,9 @@ class Reader:
         if value.index is not None or last.name == "input":
             self.as_layer(value, value.front(1), given[0])
             last = next(reversed(self.layers.values()))
+        if last.name in self.limits or (last.name in self.rounds and not last.function):
+            self.clip_by_table(last.name)  # the last layer's outputs stay real where no table gives them
+            last = self.layers[last.name]
         needed = {last.name}
         for layer in reversed(self.layers.values()):
             needed |= set(layer.inputs) if layer.name in needed else set()
@@ -91,11 +95,8 @@ class Reader:
             raise InputError("must have at least one convolution or linear layer", field="model")
         kept = [la for la in self.layers.values() if la.name in needed]
         order = [*(la for la in kept if la is not last), last]
-        if last.name in self.limits:  # the last layer's outputs stay real: no quantizer clips them
-            limit = self.limits.pop(last.name)
-            order[-1] = replace(last, relu=False, function="clip", signed_out=False)
-            self.functions[last.name] = lambda y: y.clamp(0, limit)
-        return ModelGraph(tuple(order), self.parameters, self.gains, self.limits, self.functions, *self.closing)
+        return ModelGraph(tuple(order), self.parameters, self.gains, self.limits, self.functions, *self.closing,
+                          self.rounds)
 
     def read_operation(self, node: fx.Node) -> None:
         if all(n in self.constants for n in node.all_input_nodes):
@@ -239,9 +240,9 @@ class Reader:
         return all(user in own or user in readers for node in own for user in node.users)
 
     def bare(self, layer: str) -> bool:
-        """Whether a layer rounds to levels and has no ReLU or function yet."""
+        """Whether a layer rounds to levels and has no ReLU, function or levels yet."""
         la = self.layers[layer]
-        return la.op in SCALED and not la.relu and not la.function
+        return la.op in SCALED and not la.relu and not la.function and layer not in self.rounds
 
     def activate(self, node: fx.Node, value: Value, limit: float = math.inf, function: str = "",
                  call: Call | None = None, positive: bool = False) -> None:
@@ -268,6 +269,16 @@ class Reader:
             if limit < math.inf:
                 self.limits[target] = limit
         self.values[node] = value
+
+    def clip_by_table(self, name: str) -> None:
+        """ReLU, its limit and levels that no number of bits ends at become a function."""
+        layer, given, limit = self.layers[name], self.rounds.get(name), self.limits.pop(name, math.inf)
+        least = 0.0 if layer.relu else -math.inf
+        self.layers[name] = replace(layer, relu=False, function="clip",
+                                    signed_out=least < 0 and (given is None or given.low < 0))
+        self.functions[name] = lambda y: y.clamp(least, limit)
+        if given is not None:
+            self.rounds[name] = replace(given, direct=True)
 
     def never_negative(self, value: Value) -> bool:
         return never_negative(self.layers[value.layer], self.layers)

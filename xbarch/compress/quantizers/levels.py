@@ -164,6 +164,25 @@ class Quantizer(nn.Module):
         return power(step) if self.chain else step
 
 
+class Fixed(Quantizer):
+    """Levels of low to high with a step of the user's own; nothing is learned or calibrated."""
+
+    own: Tensor
+
+    def __init__(self, step: float, low: int, high: int) -> None:
+        super().__init__()
+        self.low, self.top, self.signed = low, high, low < 0
+        self.register_buffer("own", torch.tensor(step, dtype=torch.float64))
+
+    @property
+    def step(self) -> Tensor:
+        return self.own
+
+    def forward(self, x: Tensor) -> Tensor:
+        step = self.own.to(x.dtype)
+        return rounded((x / step).clamp(self.low, self.top)) * step
+
+
 class Pact(Quantizer):
     """Unsigned activations on 2**bits levels over [0, alpha], alpha learned (PACT, Choi et al., 2018), at most `limit`,
     where the model itself clips."""

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from xbarch.compress.intake.evaluate import convolved, digital
 from xbarch.compress.intake.given import Given
-from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters
-from xbarch.compress.quantizers.levels import Pact, Quantizer, Signed, Weights, power, rounded
+from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters, Rounds
+from xbarch.compress.quantizers.levels import Fixed, Pact, Quantizer, Signed, Weights, power, rounded
 from xbarch.compress.quantizers.precision import sized
 from xbarch.datapaths.tools.ties import averaged
 from xbarch.specs.recipe import Quantization
@@ -65,7 +65,7 @@ class Node(nn.Module):
         self.layer, self.out, self.source, self.chain = layer, out, source, spec.chain == "power_of_two"
         self.norm: nn.modules.batchnorm._BatchNorm | None = None
         self.function: Call | None = None
-        self.inner: Signed | None = None
+        self.inner: Signed | Fixed | None = None
         self.gains: Gains | None = None
         if parameters is None:
             return
@@ -102,8 +102,10 @@ class Node(nn.Module):
             return y.relu() if self.layer.relu else y
         return self.out(y)
 
-    def add_function(self, call: Call, bits: int) -> None:
-        self.function, self.inner = call, Signed(bits)
+    def add_function(self, call: Call, bits: int, given: Rounds | None) -> None:
+        """given: levels that are rounded to before the function clips them."""
+        top = (1 << bits - 1) - 1
+        self.function, self.inner = call, Signed(bits) if given is None else Fixed(given.step, -top, top)
 
     def add_gains(self, gains: Gains) -> None:
         """Factors and summands of channels are trained; those of an addition are fixed."""
@@ -202,11 +204,13 @@ class Network(nn.Module):
         used = {name for la in self.layers for name in la.inputs}
         self.nodes = nn.ModuleDict()
         for la in self.layers:
-            out = self._out(la, la.name in used, graph.limits.get(la.name, inf))
+            given = graph.rounds.get(la.name)
+            out = self._out(la, la.name in used, graph.limits.get(la.name, inf)) if given is None else \
+                Fixed(given.step, given.low, given.high)
             node = self.nodes[_key(la.name)] = Node(la, graph.parameters.get(la.name), out, spec,
                                                     partial(self.step, la.inputs[0] if la.inputs else la.name))
             if la.function:
-                node.add_function(graph.functions[la.name], la.inner_bits)
+                node.add_function(graph.functions[la.name], la.inner_bits, given if given and given.direct else None)
             if la.name in graph.gains:
                 node.add_gains(graph.gains[la.name])
 

@@ -23,7 +23,10 @@ def sized(graph: ModelGraph, spec: Quantization) -> tuple[Layer, ...]:
         wide = la.positive or (la.name in crossbars and not positive)
         bits = before if la.op in ("input", "maxpool", *VIEWS) else (
             max(spec.activation_bits, 2 - la.positive) if wide else spec.branch_bits)
-        sized[la.name] = replace(la, output_bits=bits)
+        given = graph.rounds.get(la.name)
+        sized[la.name] = replace(la, output_bits=bits if given is None else given.bits)
+        if given is not None and given.direct:
+            sized[la.name] = replace(sized[la.name], inner_bits=1 + max(given.high, -given.low).bit_length())
         if spec.chain == "power_of_two":
             _refuse_in_chain(sized[la.name], graph)
     return tuple(sized.values())
@@ -49,6 +52,9 @@ def _driving(layers: tuple[Layer, ...]) -> set[str]:
 
 def _refuse_in_chain(layer: Layer, graph: ModelGraph) -> None:
     """A chain of powers of two adds and shifts; nothing else."""
+    if layer.name in graph.rounds:
+        raise InputError(f"must be real where the model quantizes activations with scales of its own, as layer "
+                         f"{layer.name} does", field="quantization.chain")
     beyond = layer.op in ("mul", "concat", "affine", "norm") or layer.name in graph.gains
     if layer.function or layer.signed_in or beyond:
         why = layer.function or ("signed inputs" if layer.signed_in else layer.op)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from xbarch.compress.quantizers.levels import Fixed
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.errors import InputError
 from xbarch.workload.graph import SCALED, Ints, Layer, Workload
@@ -66,7 +67,9 @@ def _table(node: Node) -> Ints:
                              f"value from {float(inner[0]):.3g} to {float(inner[-1]):.3g}", field="model")
         step = 1.0 if node.out is None else float(node.out.step)
         levels = (found / step + 0.5).floor().numpy()
-    return np.clip(levels, *node.layer.levels).astype(np.int32)
+    low, high = node.layer.levels
+    limits = (node.out.low, node.out.top) if isinstance(node.out, Fixed) else (max(low, -high), high)
+    return np.clip(levels, *limits).astype(np.int32)
 
 
 def _compute(layer: Layer, node: Node, step_in: float, step_out: float) -> Layer:

@@ -47,24 +47,34 @@ def shown(network: Workload, most: int) -> Shown:
     if part.pixels.shape[1:] != shape or int(part.labels.max()) >= classes:
         raise InputError(f"recipe.data makes images of {part.pixels.shape[1:]} in {int(part.labels.max()) + 1} "
                          f"classes, but the network takes {shape} and tells {classes} apart", file=network.file or None)
-    levels = _levels(data, network)
+    levels = _levels(data, recipe.get("image_step"), network)
     channels = [levels[min(c, len(levels) - 1)][part.pixels[:, c]] for c in range(shape[0])]
     return Shown(np.stack(channels, axis=1), part.labels)
 
 
-def _levels(data: Mapping[str, Any], network: Workload) -> list[NDArray[np.int32]]:
+def _levels(data: Mapping[str, Any], given: Any, network: Workload) -> list[NDArray[np.int32]]:
     """The level of each of 256 values of a pixel, of all channels or of each, in single precision as training rounds
-    them."""
+    them. given: the step of a level, where the user's network has one of its own."""
     first, grey = network.layers[0], np.arange(256, dtype=np.float32) / np.float32(255)
-    if data.get("mean") is None and data.get("std") is None:
-        full = np.float32((1 << first.output_bits) - 1)
-        return [np.floor(grey * full + np.float32(0.5)).astype(np.int32)]
+    low, top = first.levels
+    if given is None and data.get("mean") is None and data.get("std") is None:
+        return [np.floor(grey * np.float32(top) + np.float32(0.5)).astype(np.int32)]
     mean, std = (_reals(data, key, default, first.out_shape[0], network) for key, default in (("mean", 0), ("std", 1)))
     seen = (grey - mean[:, None]) / std[:, None]
-    signed = first.signed_out is True
-    top = (1 << first.output_bits - signed) - 1
-    step = np.float32(max(-float(seen[:, 0].min()), float(seen[:, -1].max())) / top)
-    return list(np.clip(np.floor(seen / step + np.float32(0.5)), -top if signed else 0, top).astype(np.int32))
+    if given is not None:
+        step, low, top = _image_step(given, network)
+        return list(np.clip(np.floor(seen.astype(np.float64) / step + 0.5), low, top).astype(np.int32))
+    plain = np.float32(max(-float(seen[:, 0].min()), float(seen[:, -1].max())) / top)
+    return list(np.clip(np.floor(seen / plain + np.float32(0.5)), max(low, -top), top).astype(np.int32))
+
+
+def _image_step(given: Any, network: Workload) -> tuple[float, int, int]:
+    """(step, lowest level, highest) of a user's own image quantizer."""
+    whole = isinstance(given, list) and len(given) == 3 and all(isinstance(n, int) for n in given[1:])
+    if not whole or not isinstance(given[0], float) or not 0 < given[0] < np.inf or not given[1] <= 0 < given[2]:
+        raise InputError(f"must be a step above 0, the lowest level and the highest, not {brief(given)}",
+                         file=network.file or None, field="recipe.image_step")
+    return given[0], given[1], given[2]
 
 
 def _reals(data: Mapping[str, Any], key: str, default: float, channels: int, network: Workload) -> NDArray[np.float32]:
