@@ -1,5 +1,6 @@
 """A model on its way through import, checked at every step by something that knows nothing of the step before."""
 
+import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,8 +38,10 @@ class Model(nn.Module):
 def made(do, *modules, seed=0):
     """The model with random weights and statistics, so that no order of operations can hide."""
     torch.manual_seed(seed)
-    model = Model(do, *modules).eval()
+    model = Model(do, *copy.deepcopy(modules)).eval()  # cases are made once, and what is trained here stays here
     for module in model.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
         if getattr(module, "running_var", None) is not None:
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
