@@ -48,7 +48,7 @@ def test_the_interval_says_what_it_is(result):
     assert "pipeline interval 2 µs, a mean, ± 3 ns at 95 %" in screen(result, **mean, pipeline_interval_95_ps=3000)
     assert "a mean of fewer than three" in screen(result, **mean, pipeline_interval_95_ps=None)
     bound = {**mean, "pipeline_interval_kind": "bound", "bound_by": "crossbar@c1"}
-    assert screen(result, **bound).endswith("pipeline interval 2 µs, bound by crossbar@c1")
+    assert screen(result, **bound).endswith("pipeline interval 2 µs, the bound of crossbar@c1")
     assert screen(result, **{**mean, "pipeline_interval_kind": "exact"}).endswith("2 µs, exact")
     assert "a mean or a bound" in screen(result, **{**mean, "pipeline_interval_kind": None})
     alone = xbarch.simulate("isaac_like", "vgg7_pruned", images=1)

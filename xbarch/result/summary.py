@@ -125,7 +125,7 @@ def interval_text(r: Record) -> str:
     kind, spread = r.latency.pipeline_interval_kind, r.latency.pipeline_interval_95_ps
     if kind == "single":
         return "a single image has a latency, no interval"
-    known = {"exact": "exact", "bound": f"bound by {r.latency.bound_by}",
+    known = {"exact": "exact", "bound": f"the bound of {r.latency.bound_by}",
              "mean": "a mean of fewer than three" if spread is None else f"a mean, ± {numbers.time(spread)} at 95 %",
              None: "exact" if r.latency.steady else "a mean or a bound"}
     return f"pipeline interval {numbers.time(r.latency.pipeline_interval_ps)}, {known[kind]}"

@@ -49,7 +49,7 @@ class Reader:
         self.take_inputs()
         blockers: dict[str, None] = {}
         for node in self.program.graph.nodes:
-            if node.op == "call_function" and not self.is_blocked(node):
+            if node.op == "call_function":
                 try:
                     self.read_operation(node)
                 except InputError as error:
@@ -107,7 +107,8 @@ class Reader:
             handler = self.handlers["pointwise"]
         if handler is None:
             raise InputError(f"uses {self.user_words(node)}; crossbar accelerators run {_RUN}", field="model")
-        handler(self, node)
+        if not self.is_blocked(node):
+            handler(self, node)
 
     def fold(self, node: fx.Node) -> None:
         """What follows from parameters alone is computed now."""
