@@ -50,16 +50,9 @@ class Buffer(Spec):
     source: Source
 
 
-class GlobalBuffer(Spec):
+class GlobalBuffer(Buffer):
     """A memory that the tiles of a chip share, beside their own: what comes in and what leaves passes through it, a
     write and a read of `access_bits` every `access` each. ideal: no contention at its port."""
-
-    size: Memory = Field(ge=1)
-    access_bits: int = Field(ge=1, le=65536)
-    access: Time = Field(ge=1)
-    ports: int = Field(1, ge=1, le=1024, description="accesses at a time, each to a memory of its own")
-    ideal: bool = False
-    source: Source
 
 
 class Bus(Spec):
