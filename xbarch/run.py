@@ -337,15 +337,15 @@ def _balanced(setup: Setup, parts: Sequence[tuple[Workload, Mapping[str, Packed]
         return setup
 
     def built(periphery: Periphery) -> Machine:
-        return build(setup.architecture, setup.network, setup.path, request.policy, request.chips, periphery)
+        with setup.blamed():
+            return build(setup.architecture, setup.network, setup.path, request.policy, request.chips, periphery)
 
     def graphs(machine: Machine) -> Iterator[StageGraph]:
         on = replace(setup, machine=machine)
         for network, packed, leaving in parts:
             yield _compiled(on, network, packed, _planned(on, network, packed), leaving, defaults.IMAGES)
 
-    with setup.blamed():
-        return replace(setup, machine=balance(setup.architecture, built, graphs))
+    return replace(setup, machine=balance(setup.architecture, built, graphs))
 
 
 def _compiled(setup: Setup, network: Workload, packed: Mapping[str, Packed], planned: Plan, leaving: bool,

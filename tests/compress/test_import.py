@@ -443,7 +443,7 @@ BAD = [
     (bad("--width", 8), "w.pt: the shape of conv1.weight must be (8, 3, 3, 3), not (4, 3, 3, 3)"),
     (bad("--classes", 12), "w.pt: the shape of fc.weight must be (12, 16), not (10, 16)"),
     (bad("--classes", 5), "classes: must be at least 10, the classes of the data, not 5"),
-    (bad(model="resnet21"), "path.py:factory or module:factory, not 'resnet21'; did you mean 'resnet20'?"),
+    (bad(model="resnet21"), "module:factory, or a file .onnx or .pt2, not 'resnet21'; did you mean 'resnet20'?"),
     (bad(model="none.py:net"), "none.py"),
     (bad(method="mang"), "unknown data path 'mang'; choose auto_prune, dense"),
     (bad("-o", "group_ch=5", method="meng"), "options.group_ch"),
@@ -474,7 +474,6 @@ BAD = [
     (bad("--chain", "two"), "quantization.chain"),
     (bad(out="w.pt"), "cannot be written"),
     (bad(out="a b"), "out: the name of a workload must be letters"),
-    (bad(model="odd.py:odd", weights="odd.pt", data=("digits", "size=8"), method="meng"), "the name of a layer"),
 ]
 
 
@@ -484,20 +483,6 @@ def damaged(place):
     changed(place, "nan.pt", lambda s: s["layer1.0.conv1.weight"].view(-1)[3].fill_(torch.nan))
     changed(place, "huge.pt", lambda s: s["layer1.0.conv1.weight"].fill_(3e38))
     changed(place, "short.pt", lambda s: s.pop("fc.bias"))
-    (place / "odd.py").write_text(ODD)
-    torch.save(models.build(f"{place}/odd.py:odd", 10, None, 0).state_dict(), place / "odd.pt")
-
-
-ODD = """
-from torch import nn
-
-
-def odd():
-    made = nn.Sequential()
-    made.add_module("flat", nn.Flatten())
-    made.add_module("a b", nn.Linear(192, 10))
-    return made
-"""
 
 
 @pytest.mark.quick(1)

@@ -281,7 +281,8 @@ def test_row_major_is_the_plan_itself():
 @pytest.mark.full
 def test_placements_make_a_measured_difference():
     """Where links bound the rate, shorter routes make it faster: dense VGG-16 with four copies' worth of crossbars."""
-    by = {name: xbarch.simulate("isaac_like", "vgg16_dense", policy="crossbars:4", images=2, placement=name)
+    by = {name: xbarch.simulate("isaac_like", "vgg16_dense", policy="crossbars:4", images=2, placement=name,
+                                 replication="in_turn")
           for name in ("row_major", "greedy")}
     base, placed = by["row_major"], by["greedy"]
     assert base["interconnect.busiest.busy"] > 0.9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,8 +17,12 @@ from xbarch.compress.intake.values import Positions, Value, is_plain
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer
 
-_GRID = torch.cat([torch.linspace(-32, 32, 65537, dtype=torch.float64),
-                   *(sign * torch.logspace(1, 4, 400, dtype=torch.float64) for sign in (1, -1))])
+
+@cache
+def grid() -> Tensor:
+    """Numbers on which a function is tried: dense near zero, sparse far from it."""
+    return torch.cat([torch.linspace(-32, 32, 65537, dtype=torch.float64),
+                      *(sign * torch.logspace(1, 4, 400, dtype=torch.float64) for sign in (1, -1))])
 
 
 def relu(r: Reader, node: fx.Node) -> None:
@@ -58,7 +63,7 @@ def pointwise(r: Reader, node: fx.Node) -> None:
         found: Tensor = target(*fx.node.map_arg(node.args, chosen), **fx.node.map_arg(node.kwargs, chosen))
         return found.to(x.dtype)
 
-    tried = call(_GRID)
+    tried = call(grid())
     r.activate(node, r.value(given), function=kind(node).strip("_"), call=call,
                positive=not bool((tried < 0).any()))
 
