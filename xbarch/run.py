@@ -313,8 +313,9 @@ def _accuracy(setup: Setup, packed: Mapping[str, Packed]) -> Measured | None:
     return measure(setup.network, setup.path, setup.machine, packed, setup.request.accuracy).part
 
 
-def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> Plan:
-    """Plan the weight replication (copies) and the place of every layer."""
+def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> tuple[Plan, StageGraph | None]:
+    """Plan the weight replication (copies) and the place of every layer; with the graph of one image whose outputs stay
+    on the chip, where that had to be compiled to plan."""
     machine, request = setup.machine, setup.request
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     dense, room = sum(machine.dense(network).values()), machine.room(network)
@@ -325,8 +326,11 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> P
             found, request.placement, machine.network, request.chips,
             lambda p: traffic(network, packed, p, machine.sum_bits))
 
-    return shortest(request.replication, planned,
-                    lambda plan, images: _compiled(setup, network, packed, plan, False, images))
+    def compiled(plan: Plan) -> StageGraph:
+        with setup.blamed():
+            return compile_graph(setup.machine, network, packed, plan, 1)
+
+    return shortest(request.replication, planned, compiled)
 
 
 def _balanced(setup: Setup, parts: Sequence[tuple[Workload, Mapping[str, Packed], bool]]) -> Setup:
@@ -343,26 +347,30 @@ def _balanced(setup: Setup, parts: Sequence[tuple[Workload, Mapping[str, Packed]
     def graphs(machine: Machine) -> Iterator[StageGraph]:
         on = replace(setup, machine=machine)
         for network, packed, leaving in parts:
-            yield _compiled(on, network, packed, _planned(on, network, packed), leaving, defaults.IMAGES)
+            yield _compiled(on, network, packed, leaving, defaults.IMAGES)[1]
 
     return replace(setup, machine=balance(setup.architecture, built, graphs))
 
 
-def _compiled(setup: Setup, network: Workload, packed: Mapping[str, Packed], planned: Plan, leaving: bool,
-              images: int) -> StageGraph:
+def _compiled(setup: Setup, network: Workload, packed: Mapping[str, Packed], leaving: bool,
+              images: int) -> tuple[Plan, StageGraph]:
+    """Plan packed layers and compile the plan. leaving: whether the outputs leave the chip."""
+    planned, made = _planned(setup, network, packed)
+    if made is not None and not leaving:
+        return planned, replace(made, images=images)
     with setup.blamed():
-        return (compile_with_egress if leaving else compile_graph)(setup.machine, network, packed, planned, images)
+        return planned, (compile_with_egress if leaving else compile_graph)(setup.machine, network, packed, planned,
+                                                                            images)
 
 
 def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watch: Watch,
              leaving: bool = False) -> Run:
     """Plan, compile, simulate and cost packed layers. leaving: whether the outputs leave the chip."""
     machine, request = setup.machine, setup.request
-    planned = _planned(setup, network, packed)
+    planned, plain = _compiled(setup, network, packed, leaving, request.images)
     if request.mode != "pipelined":
         barriers.require_room(planned, network, lambda tile: machine.at(tile).holds,
                               request.images if request.mode == "batch" else 1)
-    plain = _compiled(setup, network, packed, planned, leaving, request.images)
     graph = apply_mode(plain, request.mode)
     check(graph)
     with setup.blamed():

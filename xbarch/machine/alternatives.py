@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 from xbarch.errors import CapacityError
@@ -15,13 +16,14 @@ from xbarch.sim.graph import StageGraph
 from xbarch.sim.steady import steady
 
 Planned = Callable[[str], Plan]  # how copies share a layer's output -> the plan
-Compiled = Callable[[Plan, int], StageGraph]  # (plan, images) -> its graph
+Compiled = Callable[[Plan], StageGraph]  # a plan -> its graph, of one image
 
 _IMAGES = 3  # that are simulated where bounds alone do not tell
 
 
-def shortest(replication: str, planned: Planned, compiled: Compiled) -> Plan:
-    """The plan of that replication; of several, the one with the shortest interval, of equals the first.
+def shortest(replication: str, planned: Planned, compiled: Compiled) -> tuple[Plan, StageGraph | None]:
+    """The plan of that replication; of several, the one with the shortest interval, of equals the first. With it comes
+    its graph of one image, where that had to be compiled.
 
     What the busiest server has to do per image bounds the interval of a plan, and tells plans apart whose copies own
     stripes. Taking pixels in turn sends more and lets copies wait for one another's rows, which no server shows. It can
@@ -32,18 +34,22 @@ def shortest(replication: str, planned: Planned, compiled: Compiled) -> Plan:
         CapacityError: one copy of each layer does not fit.
     """
     if replication != AUTO:
-        return planned(replication)
+        return planned(replication), None
     striped = [plan for name in ("stripes", "stripes_by_layer") if (plan := _fitting(planned, name))]
     if not striped:
-        return planned("in_turn")
+        return planned("in_turn"), None
     if all(set(plan.copies.values()) == {1} for plan in striped):
-        return striped[0]
-    bounds = [_busiest(compiled(plan, 1)) for plan in striped]
-    (bound, kind), best = min(zip(bounds, striped, strict=True), key=lambda each: each[0][0])
-    other = _fitting(planned, "in_turn") if kind == "crossbar" else None
-    if other is None or _busiest(compiled(other, 1))[0] >= bound:
+        return striped[0], None
+    known = [(plan, compiled(plan)) for plan in striped]
+    bounds = [_busiest(graph) for _, graph in known]
+    (bound, kind), best = min(zip(bounds, known, strict=True), key=lambda each: each[0][0])
+    last = _fitting(planned, "in_turn") if kind == "crossbar" else None
+    if last is None:
         return best
-    return min((best, other), key=lambda plan: _interval(compiled(plan, _IMAGES)))
+    other = last, compiled(last)
+    if _busiest(other[1])[0] >= bound:
+        return best
+    return min((best, other), key=lambda each: _interval(replace(each[1], images=_IMAGES)))
 
 
 def _fitting(planned: Planned, replication: str) -> Plan | None:

@@ -205,7 +205,6 @@ class Passage:
         c.finish(self.built, self.layer, self.way, home, outputs, after)
 
 
-
 def latest(times: Sequence[Count]) -> Count:
     """The longest of some times, of every window where they differ."""
     return max(times) if all(isinstance(time, int) for time in times) else np.maximum.reduce(times)  # type: ignore

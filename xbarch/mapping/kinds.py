@@ -32,7 +32,7 @@ def short(layers: Sequence[Layer], network: Workload, kind: Architecture) -> Tak
 
 
 def rare(layers: Sequence[Layer], network: Workload, kind: Architecture) -> Taken:
-    """The layers with the fewest output pixels an image, of equals the smallest, as many as the kind's crossbars hold
+    """The layers with the fewest output pixels per image, of equals the smallest, as many as the kind's crossbars hold
     dense."""
     geometry, found, room = Geometry.of(kind.crossbar), list[str](), kind.crossbars
     needs = {la.name: dense_crossbars(replace(network, layers=(la,)), geometry) for la in layers}

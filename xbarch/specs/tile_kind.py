@@ -27,7 +27,7 @@ class TileKind(Spec):
                                                    "hierarchy.tiles")
     takes: Annotated[Rule | list[str], BeforeValidator(_taken)] = Field(
         "rest", description="the layers that run here: a rule, or a list of their names. `linear`: the fully connected "
-                            "ones; `rare`: those with the fewest output pixels an image, as many as the kind's "
+                            "ones; `rare`: those with the fewest output pixels per image, as many as the kind's "
                             "crossbars hold; `short`: those whose filters have no more weights than a crossbar word "
                             "lines; `image`: those that read the image; `rest`: those that no other kind takes. A list "
                             "goes before a rule, and an earlier kind before a later one")

@@ -236,7 +236,7 @@ class Reader:
         return {n for n, v in self.values.items() if any(one.layer == layer for one in _each(v))}
 
     def is_sole(self, layer: str, readers: set[fx.Node]) -> bool:
-        """Whether nothing but `readers` reads a layer's numbers."""
+        """Whether only `readers` use a layer's numbers."""
         own = self.nodes_of(layer)
         return all(user in own or user in readers for node in own for user in node.users)
 
