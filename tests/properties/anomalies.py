@@ -53,7 +53,7 @@ def compiled(architecture, network, **choices) -> StageGraph | None:
     setup = prepare(to_request(architecture, network, choices))
     refuse_impossible(setup.network, setup.machine, setup.path)
     packed = pack_network(setup)
-    made = compile_graph(setup.machine, setup.network, packed, _planned(setup, setup.network, packed), 1)
+    made = compile_graph(setup.machine, setup.network, packed, _planned(setup, setup.network, packed)[0], 1)
     return None if made.processes else made
 
 
