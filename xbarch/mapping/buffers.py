@@ -34,10 +34,15 @@ class Buffers:
                  capacity: Mapping[tuple[str, int], int]) -> None:
         self.layers, self.edges, self.shares, self.capacity = layers, edges, shares, capacity
         self._known: dict[tuple[str, int, tuple[int, ...]], int] = {}
+        self._needs: dict[tuple[str, tuple[int, ...]], int] = {}
 
     def __call__(self, layer: str, copies: Sequence[int]) -> int:
-        return sum(kept(self.capacity[layer, index], self.source(edge), self.columns(layer, index, copies))
-                   * edge.words * edge.bits + edge.sums for index, edge in enumerate(self.edges[layer]))
+        key = layer, tuple(copies)
+        if key not in self._needs:
+            self._needs[key] = sum(
+                kept(self.capacity[layer, index], self.source(edge), self.columns(layer, index, copies))
+                * edge.words * edge.bits + edge.sums for index, edge in enumerate(self.edges[layer]))
+        return self._needs[key]
 
     def source(self, edge: Input) -> Share:
         return self.shares.get(edge.producer) or Share(*self.layers[edge.producer].out_shape[1:])
