@@ -47,7 +47,7 @@ def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Netwo
         if source in given:
             node.given = _as_used(given[source], stored[source], node.weight)
         if node.given is not None and node.given.mask is not None:
-            node.mask.copy_(node.given.mask)  # what the user removed stays removed in training
+            node.remove(node.given.mask)
     return network
 
 
