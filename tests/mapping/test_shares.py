@@ -43,7 +43,8 @@ def test_every_pixel_has_one_owner_and_copies_keep_step(height, width):
     assert Share(height, width).order.tolist() == list(range(height * width))
 
 
-@pytest.mark.parametrize(("height", "width", "rows", "stripes"), [(6, 8, 1, 4), (6, 8, 2, 8), (6, 8, 3, 8), (5, 6, 1, 6)])
+@pytest.mark.parametrize(("height", "width", "rows", "stripes"),
+                         [(6, 8, 1, 4), (6, 8, 2, 8), (6, 8, 3, 8), (5, 6, 1, 6)])
 def test_even_stripes_are_whole_columns_with_rows_in_turn(height, width, rows, stripes):
     share = Share(height, width, rows * stripes)
     assert share.rows == rows
