@@ -40,7 +40,8 @@ def masked(graph, kind):
 
 def pruner(network, method, algorithm):
     training = Training(epochs=6, rate=0.1)
-    spec = Pruning(method=method, algorithm=algorithm, density=0.5, cut_after=4, training=training, geometry=GEOMETRY)
+    spec = Pruning(method=method, algorithm=algorithm, density=0.5, cut_after=4, training=training, geometry=GEOMETRY,
+                   layers={"9": 1.0})  # ten filters, the scores
     return ALGORITHMS[algorithm["name"]](network, spec, registry.datapath(method, OPTIONS.get(method, {})))
 
 
