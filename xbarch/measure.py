@@ -18,8 +18,8 @@ from xbarch.workload.graph import Workload
 
 
 def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
-             noise: str | Path | None = None, images: int | None = None, draws: int = defaults.DRAWS, until: float | None = None,
-             progress: Progress | None = None, **choices: Unpack[Packings]) -> Accuracy:
+             noise: str | Path | None = None, images: int | None = None, draws: int = defaults.DRAWS,
+             until: float | None = None, progress: Progress | None = None, **choices: Unpack[Packings]) -> Accuracy:
     """Classify test images through the packed crossbars, converter by converter, and with the integer network.
 
     `accuracy(request)`, or `accuracy(arch, workload, ...)` with the fields of `xbarch.Request` that decide the packing
