@@ -138,7 +138,7 @@ class Network:
         low, high = min((home, *reached)), max((home, *reached))
         if low < high:
             reached.setdefault(home, set()).add(self._gate)
-        steps = [*((chip, chip + 1) for chip in range(home, high)), *((chip, chip - 1) for chip in range(home, low, -1))]
+        steps = [(chip, chip + 1) for chip in range(home, high)] + [(chip, chip - 1) for chip in range(home, low, -1)]
         return [(chip, start if chip == home else self._gate, frozenset(ends)) for chip, ends in reached.items()], steps
 
     def bit_hops(self, transfers: Iterable[Transfer]) -> int:

@@ -51,6 +51,6 @@ def run(m: Memory, most: int) -> int:
     return recur(m, most) if m[FREELY] else advance(m, most)
 
 
-CALLEES_FIRST = (rise, push, pop, call, turn, meld, rest, arrive, value, log, crowded, give, keep, ask, grant, due, settle,
-                 part, soil, finish, leave, back, blocked, place, issue, sooner, following, roomy, claimed, choose,
-                 serve, advance, record, pass_through, freeing, ready, recur, run)
+CALLEES_FIRST = (rise, push, pop, call, turn, meld, rest, arrive, value, log, crowded, give, keep, ask, grant, due,
+                 settle, part, soil, finish, leave, back, blocked, place, issue, sooner, following, roomy, claimed,
+                 choose, serve, advance, record, pass_through, freeing, ready, recur, run)
