@@ -37,7 +37,6 @@ class Network:
 
     def __init__(self, topology: Topology) -> None:
         self.topology, self.tiles = topology, topology.tiles
-        self._trees: dict[tuple[Router, tuple[Router, ...]], tuple[list[Hop], dict[Router, int]]] = {}
         self._paths: dict[tuple[Node, Node], list[tuple[Node, Node]]] = {}
         self._behind: dict[tuple[tuple[Node, Node], tuple[Node, ...]], list[tuple[Node, Node]]] = {}
         if topology.room < self.tiles:
@@ -65,14 +64,7 @@ class Network:
 
     def tree(self, source: Router, targets: Iterable[Router]) -> tuple[list[Hop], dict[Router, int]]:
         """Multicast from `source`: each link once, after the links before it; and for every target the index of the
-        link that reaches it (-1 for the source itself). Results are remembered, as a run asks for each several
-        times."""
-        key = source, tuple(targets)
-        if key not in self._trees:
-            self._trees[key] = self._tree(*key)
-        return self._trees[key]
-
-    def _tree(self, source: Router, targets: tuple[Router, ...]) -> tuple[list[Hop], dict[Router, int]]:
+        link that reaches it (-1 for the source itself)."""
         order: dict[Link, int] = {}
         befores, ends, reached = list[int](), list[dict[Node, None]](), dict[Router, int]()
         for target in targets:
@@ -120,8 +112,8 @@ class Network:
             for step in steps:
                 between[step] += amount
         found: dict[Link, int] = {(self.gate(a), self.gate(b)): amount for (a, b), amount in between.items()}
-        for (chip, start, ends), amount in inside.items():
-            for a, b in {link for end in ends for link in self._inside(start, end)}:
+        for (chip, entry, ends), amount in inside.items():
+            for a, b in {link for end in ends for link in self._inside(entry, end)}:
                 link = (chip, *a), (chip, *b)
                 found[link] = found.get(link, 0) + amount
         return found
