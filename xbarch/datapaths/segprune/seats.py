@@ -10,6 +10,8 @@ time grows about linearly with the filters.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from xbarch.datapaths.records import Ints, Reals
@@ -77,7 +79,7 @@ def _level(worth: Ints, member: Ints, sizes: Ints) -> None:
         renew(shape)
     while (load > sizes).any():
         path = _path(loss, load, sizes)
-        moved = [filters[a, b] for a, b in zip(path, path[1:], strict=False)]
+        moved = [filters[a, b] for a, b in pairwise(path)]
         member[moved] = path[1:]
         load[path[0]] -= 1
         load[path[-1]] += 1

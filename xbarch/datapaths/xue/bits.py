@@ -65,10 +65,10 @@ def bit_level(magnitudes: Reals, bits: int, cell_bits: int, cap: int) -> Ints:
 
     Magnitudes are rounded to integers, halves up, to at most 2**bits - 1. A column is solved by Lagrangian relaxation
     of its digit sums, repair of what is over the cap, and improvement weight by weight. The result is always within the
-    cap; its squared error is near the minimum, but proven minimal only where `least_errors` shows it. Integers within the cap come back unchanged, and
-    what rounds to zero is zero. Columns are solved together, equal columns once. Only the
-    ceil(bits / cell_bits) * cap largest magnitudes of a column matter: every weight that stays adds at least 1 to some
-    digit's sum, and of two weights the larger may always have the larger value.
+    cap; its squared error is near the minimum, and proven minimal only where `least_errors` shows it. Integers within
+    the cap come back unchanged, and what rounds to zero is zero. Columns are solved together, equal columns once. Only
+    the ceil(bits / cell_bits) * cap largest magnitudes of a column matter: every weight that stays adds at least 1 to
+    some digit's sum, and of two weights the larger may always have the larger value.
 
     Args:
         magnitudes: [rows, columns], not negative, in units of the scale, of weights of one sign that are active
