@@ -38,7 +38,7 @@ def seated(worth: Reals, sizes: Ints) -> Ints:
     places = np.repeat(cheap, room[cheap])[:spare]
     member[filters:filters + len(places)] = places
     _level(whole, member, sizes)
-    return member[:filters]
+    return np.asarray(member[:filters], np.int64)
 
 
 def _prices(worth: Reals, sizes: Ints, spare: bool) -> Reals:

@@ -15,9 +15,9 @@ def least_errors(m: Ints, table: Ints, cap: int) -> Ints | None:
     values, digits = table.shape
     if (cap + 1) ** digits > _SUMS:
         return None
-    kind = np.dtype(np.int16 if m.shape[1] * values**2 < 1 << 14 else np.int32)  # errors are sums of n squares
+    kind, never = (np.int16, 1 << 14) if m.shape[1] * values**2 < 1 << 14 else (np.int32, 1 << 30)  # n squares
     # the columns are the last axis, so that every step goes along memory
-    best = np.full((cap + 1,) * digits + (len(m),), np.iinfo(kind).max // 2, kind)
+    best: Ints = np.full((cap + 1,) * digits + (len(m),), never, kind)
     best[(0,) * digits] = 0
     errors = ((m.T[:, None] - np.arange(values)[:, None]) ** 2).astype(kind)  # [n, values, columns]
     held = [v for v in range(1, values) if (table[v] <= cap).all()]

@@ -21,22 +21,22 @@ def relax(m: Ints, table: Ints, cap: int, goal: Ints | None = None) -> tuple[Int
     exists.
     """
     ascent, todo = _Ascent(m, table, cap), np.arange(len(m))
-    ends = tuple(part.copy() for part in ascent.ends)
+    best, relaxed, prices = ascent.ends
+    best, relaxed, prices = best.copy(), relaxed.copy(), prices.copy()
     steps = _STEPS * max(3, table.shape[1])
     for t in range(steps):
         ascent.step(_LAST ** (t / steps))
         last = t == steps - 1
         if not last and (goal is None or (t + 1) % _CHECKED):
             continue
-        for end, part in zip(ends, ascent.ends, strict=True):
-            end[todo] = part
+        best[todo], relaxed[todo], prices[todo] = ascent.ends
         if goal is not None and not last:
             open_ = ascent.least > goal[todo]
             todo = todo[open_]
             ascent.keep(open_)
         if not len(todo):
             break
-    return ends[0], ends[1], ends[2]
+    return best, relaxed, prices
 
 
 class _Ascent:
