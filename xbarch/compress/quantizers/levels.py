@@ -27,6 +27,16 @@ def rounded(x: Tensor) -> Tensor:
     return _Round.apply(x)
 
 
+class _RoundToEven(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.round()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient
+
+
 def power(x: Tensor) -> Tensor:
     """The nearest power of two (in the logarithm) of positive values, gradient one (straight through)."""
     with torch.no_grad():
@@ -165,7 +175,8 @@ class Quantizer(nn.Module):
 
 
 class Fixed(Quantizer):
-    """Levels of low to high with a step of the user's own; nothing is learned or calibrated."""
+    """Levels of low to high with a step of the user's own; nothing is learned or calibrated. Halves go to the even
+    level, as in the user's graph: QuantizeLinear of ONNX, torch.round."""
 
     own: Tensor
 
@@ -180,7 +191,8 @@ class Fixed(Quantizer):
 
     def forward(self, x: Tensor) -> Tensor:
         step = self.own.to(x.dtype)
-        return rounded((x / step).clamp(self.low, self.top)) * step
+        levels: Tensor = _RoundToEven.apply((x / step).clamp(self.low, self.top))
+        return levels * step
 
 
 class Pact(Quantizer):

@@ -64,7 +64,7 @@ def _levels(data: Mapping[str, Any], given: Any, network: Workload) -> list[NDAr
     seen = (grey - mean[:, None]) / std[:, None]
     if given is not None:
         step, low, top = _image_step(given, network)
-        return list(np.clip(np.floor(seen.astype(np.float64) / step + 0.5), low, top).astype(np.int32))
+        return list(np.clip(np.rint(seen.astype(np.float64) / step), low, top).astype(np.int32))
     plain = np.float32(max(-float(seen[:, 0].min()), float(seen[:, -1].max())) / top)
     return list(np.clip(np.floor(seen / plain + np.float32(0.5)), max(low, -top), top).astype(np.int32))
 
