@@ -126,6 +126,13 @@ class Request(Spec):
         """
         return Request(**{name: getattr(self, name) for name in type(self).model_fields} | fields)
 
+    def overridden(self, overrides: tuple[str, ...]) -> Request:
+        """Return a copy with other overrides, which are known to have the form a.b.c=value: many points of a sweep
+        differ in these alone."""
+        made = self.model_copy(update={"overrides": overrides})
+        made.__dict__.pop("key", None)
+        return made
+
     @property
     def plain(self) -> bool:
         """Whether architecture and workload are names or paths, so that another process can read them."""
