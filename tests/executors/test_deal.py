@@ -136,7 +136,7 @@ def test_a_worker_without_what_it_needs_is_a_sentence():
             future.set_exception(ModuleNotFoundError("No module named 'xbarch'"))
             return future
 
-    with pytest.raises(XbarchError, match=r"a worker cannot load what it is to run .*No module named 'xbarch'.*install"):
+    with pytest.raises(XbarchError, match=r"a worker cannot load what .*No module named 'xbarch'.*install"):
         list(deal(range(3), squares, opener(Without(), Asked(2))))
 
 
