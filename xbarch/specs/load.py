@@ -239,10 +239,10 @@ def override(document: Document, text: str) -> Document:
 def _scalar(value: str) -> tuple[bool, Any]:
     """Whether the text of an override's value is a number or a truth value as JSON writes it, and which."""
     try:
-        found = json.loads(value)
+        found = json.loads(value) if len(value) <= _DIGITS else None
     except ValueError:
         return False, None
-    return isinstance(found, bool | int) and len(value) < _DIGITS, found
+    return isinstance(found, bool | int), found
 
 
 def _parsed(value: str, place: str) -> Any:
