@@ -213,7 +213,8 @@ def override(document: Document, text: str) -> Document:
         raise InputError(f"must be a.b.c=value, not {brief(text)!r}", field="--set")
     place = _place(text)
     parsed = _parsed(value, place)
-    data = at = dict(document.data)  # the rest is shared with the document before: data never change
+    data = dict(document.data)  # what is not copied here is shared with the document before: data never change
+    at: Any = data
     trail: Trail = ()
     overridden = dict(document.overridden)
     for number, step in enumerate(steps):
