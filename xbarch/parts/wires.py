@@ -98,6 +98,6 @@ def _reach(cells: Reals, segment: float) -> Reals:
     share = np.cumsum(np.log1p(segment * (near + cells)), axis=1)  # of a voltage, lost toward the end
     share = np.concatenate((np.zeros((len(cells), 1)), share[:, :-1]), axis=1)
     own: Reals = 1 / (near + cells + behind)
-    j = np.arange(cells.shape[1])
-    found: Reals = np.exp(-np.abs(share[:, :, None] - share[:, None])) * own[:, np.maximum(j[:, None], j)]
+    at = np.arange(cells.shape[1])
+    found: Reals = np.exp(-np.abs(share[:, :, None] - share[:, None])) * own[:, np.maximum(at[:, None], at)]
     return found
