@@ -26,6 +26,7 @@ from xbarch.specs.chip import Encoding
 from xbarch.specs.explain import explain, shown
 from xbarch.specs.load import Document, document, overridden, override, validate
 from xbarch.specs.model import Spec
+from xbarch.specs.noise import expanded
 from xbarch.specs.text import dotted
 from xbarch.support import about, defaults, files
 from xbarch.workload.find import read_recipe, resolve
@@ -183,6 +184,7 @@ class Packings(TypedDict, total=False):
     """The keywords of `xbarch.accuracy`: the fields of `Request` that decide what is stored in which cells."""
 
     overrides: Sequence[str]
+    noise: str | Path | None
     datapath: str | None
     options: Mapping[str, Any] | None
     bits: int | None
@@ -217,7 +219,11 @@ def to_request(arch: str | Path | Architecture | Request, workload: str | Path |
             raise InputError("a Request describes the whole run and takes no other arguments; change it with "
                              "request.changed(...)", field="workload" if workload is not None else next(iter(choices)))
         return arch
-    return Request(arch=arch, workload=cast(Any, workload), **cast(Any, choices))
+    given = cast(dict[str, Any], dict(choices))
+    noise = given.pop("noise", None)
+    if noise is not None:  # in place of the architecture's own
+        given["overrides"] = (f"noise={json.dumps({'preset': str(noise)})}", *given.get("overrides", ()))
+    return Request(arch=arch, workload=cast(Any, workload), **given)
 
 
 class Contents:
@@ -283,7 +289,10 @@ class Contents:
             return digest_of(request.arch.model_dump(mode="json"))
         key = str(request.arch), request.overrides
         if key not in self._machines:
-            self._machines[key] = digest_of(self.document(*key).priced)
+            found = self.document(*key).priced
+            if "noise" in found:  # a preset is a file of its own
+                found = found | {"noise": expanded(found["noise"])}
+            self._machines[key] = digest_of(found)
         return self._machines[key]
 
     def run(self, request: Request) -> dict[str, Any]:
