@@ -36,7 +36,8 @@ _TABLES["bandwidth"] = {"b/s": Fraction(1), "Gb/s": Fraction(10**9), "B/s": Frac
                         "GB/s": Fraction(8 * 10**9)}
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\S+)\s*\Z")
 _EXAMPLE = {"time": "100 ns", "energy": "1.5 pJ", "power": "16 mW", "frequency": "1.2 GHz", "area": "0.0096 mm^2",
-            "memory": "64 KB", "bandwidth": "6.4 GB/s", "length": "32 nm", "resistance": "2 ohm", "conductance": "25 uS"}
+            "memory": "64 KB", "bandwidth": "6.4 GB/s", "length": "32 nm", "resistance": "2 ohm",
+            "conductance": "25 uS"}
 
 
 def parse(text: Any, dimension: str) -> int:

@@ -92,7 +92,7 @@ class Device:
         for effect in self.machine.effects:
             if _defines(effect, "cells"):
                 found = self._changed(effect, found, crossbar, plane)
-                if erased is not None:
+                if erased is not None and effect.stage != "wire":  # wires leak into bit lines without a cell
                     found[erased] = 0
         for effect in self.machine.effects:
             varied = self._varied(effect, found, crossbar, plane) if _defines(effect, "reading") else None

@@ -256,8 +256,8 @@ class Adaptation(Spec):
     devices and converters do. Its `noise` is what `xbarch accuracy` draws; here it is drawn anew for every batch."""
 
     arch: str = Field(max_length=4096, description="architecture: a YAML file or a bundled name")
-    overrides: list[Text] = Field(default_factory=list, max_length=100, description="changes to it, 'a.b.c=value', such "
-                                  "as 'noise.effects.programming.independent=0.1' or 'crossbar.adc_bits=4'")
+    overrides: list[Text] = Field(default_factory=list, max_length=100, description="changes to it, 'a.b.c=value', as "
+                                  "'noise.effects.programming.independent=0.1' or 'crossbar.adc_bits=4'")
     datapath: str | None = Field(None, max_length=100, description="data path that packs the weights; none: the "
                                  "pruning's or, without one, dense")
     options: dict[str, Any] = Field(default_factory=dict, description="options of that data path")

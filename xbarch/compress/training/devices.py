@@ -99,9 +99,10 @@ class Devices:
             maps = _maps(node, x)
             made = self._drawn(node, maps)
             step = node.levels.step(node.weight * node.mask)
+            unit = step * node.source()
         if made.converted or made.varies or made.geometry.offset(made.layer):
             exact = node.products(x, weight)
-            real = _shaped(made.sums(maps), node, len(x)) * (step * node.source().detach()).reshape(_across(step, exact))
+            real = _shaped(made.sums(maps), node, len(x)) * unit.reshape(_across(step, exact))
             return exact + (real - exact).detach()
         real = torch.from_numpy(_own(made.matrix, node.layer)).reshape(weight.shape).to(weight.dtype) * step
         return node.products(x, weight + (real - weight).detach())

@@ -47,6 +47,8 @@ class Effect(Plugin[OptionsT]):
 
     stage: ClassVar[Stage] = "program"
     """When it changes cells."""
+    absolute: ClassVar[bool] = False
+    """Whether it needs Gmax itself, `Given.highest`."""
 
     def cells(self, conductance: Singles, given: Given) -> Singles:
         """The conductances of an array as they are on this device, once for all its reads.
