@@ -54,7 +54,8 @@ def test_the_same_bytes_again_and_nothing_half_written(tmp_path, call):
 
 
 @pytest.mark.parametrize(("given", "says"), [
-    ({"trace": "a.txt"}, "trace: must be a file name that ends in .csv or .csv.gz, not 'a.txt'"),
+    ({"trace": "a.txt"}, "trace: must be a file name that ends in .csv, .csv.gz, .perfetto-trace or "
+                          ".perfetto-trace.gz, not 'a.txt'"),
     ({"trace": 3}, "trace: must be a path or None, not 3"),
     ({"trace": "/proc/nowhere/a.csv"}, "/proc/nowhere/a.csv: cannot be written"),
     ({"trace": "a.csv", "reload": True, "batch": 4}, "trace: --trace cannot be combined with --reload"),

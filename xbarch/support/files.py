@@ -132,6 +132,13 @@ def stream(path: Path) -> Iterator[TextIO]:
     Raises:
         InputError: as `write_all`.
     """
+    with stream_bytes(path) as file, TextIOWrapper(file, encoding="utf-8", newline="\n") as text:
+        yield text
+
+
+@contextmanager
+def stream_bytes(path: Path) -> Iterator[BinaryIO]:
+    """As `stream`, for bytes."""
     from gzip import GzipFile
 
     try:
@@ -140,9 +147,11 @@ def stream(path: Path) -> Iterator[TextIO]:
         temporary = _beside(target)
         try:
             with temporary.open("wb") as raw:
-                packed = GzipFile("", "wb", 6, raw, 0) if path.suffix == ".gz" else None  # no name, no clock
-                with TextIOWrapper(cast(BinaryIO, packed or raw), encoding="utf-8", newline="\n") as text:
-                    yield text
+                if path.suffix == ".gz":
+                    with GzipFile("", "wb", 6, raw, 0) as packed:  # no name, no clock
+                        yield cast(BinaryIO, packed)
+                else:
+                    yield raw
             os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)

@@ -2,9 +2,9 @@
 
 Before every batch the weights are packed as they are and one draw of devices is made, by the executor that measures
 accuracy, so that training and measuring cannot differ in what a device does. Where sums are linear in the weights the
-gradient is that of the weights which the devices hold (noise injection: Joshi et al., Nature Communications 11, 2473, 2020);
-where converters round them it is that of exact products, passed straight through. Full scales of converters that are
-calibrated follow the sums that the present weights make.
+gradient is that of the weights which the devices hold (noise injection: Joshi et al., Nature Communications 11, 2473,
+2020); where converters round them it is that of exact products, passed straight through. Full scales of converters that
+are calibrated follow the sums that the present weights make.
 """
 
 from __future__ import annotations
