@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Unpack
 
@@ -17,8 +18,8 @@ from xbarch.workload.graph import Workload
 
 
 def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
-             images: int | None = None, draws: int = defaults.DRAWS, until: float | None = None,
-             progress: Progress | None = None, **choices: Unpack[Packings]) -> Accuracy:
+             noise: str | Path | None = None, images: int | None = None, draws: int = defaults.DRAWS,
+             until: float | None = None, progress: Progress | None = None, **choices: Unpack[Packings]) -> Accuracy:
     """Classify test images through the packed crossbars, converter by converter, and with the integer network.
 
     `accuracy(request)`, or `accuracy(arch, workload, ...)` with the fields of `xbarch.Request` that decide the packing
@@ -27,6 +28,7 @@ def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | W
     Args:
         arch: a request, or an architecture: a path, a bundled name or a loaded one.
         workload: a stored workload: a path, a bundled name or a loaded one.
+        noise: a bundled preset or a YAML file, in place of the architecture's noise; overrides change it further.
         images: test images; None: those of the request, else 1,000. Where the test part has fewer, all.
         draws: devices that are drawn, each for all images, where the architecture has noise.
         until: fewer are drawn where the half-width of the 95 % interval is at most that, such as 0.01.
@@ -39,7 +41,7 @@ def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | W
         raise InputError(f"must be 1 to {defaults.MOST_DRAWS:,}, not {shown(draws)}", field="draws")
     if until is not None and not (isinstance(until, int | float) and 0 < until < 1):
         raise InputError(f"must be a share above 0 and below 1, such as 0.01, not {shown(until)}", field="until")
-    request = to_request(arch, workload, choices)
+    request = to_request(arch, workload, with_noise(noise, choices))
     asked = request.changed(accuracy=(request.accuracy or defaults.TESTED) if images is None else images)
     setup = prepare(asked)
     assert asked.accuracy is not None
@@ -47,3 +49,10 @@ def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | W
         setup.machine.refuse_stacked()
     return measure(setup.network, setup.path, setup.machine, pack_network(setup),
                    Sample(asked.accuracy, draws, until), progress)
+
+
+def with_noise(noise: str | Path | None, choices: Packings) -> Packings:
+    """Choices of a run whose architecture has that noise in place of its own."""
+    if noise is None:
+        return choices
+    return {**choices, "overrides": (f"noise={json.dumps({'preset': str(noise)})}", *choices.get("overrides", ()))}

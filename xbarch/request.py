@@ -184,7 +184,6 @@ class Packings(TypedDict, total=False):
     """The keywords of `xbarch.accuracy`: the fields of `Request` that decide what is stored in which cells."""
 
     overrides: Sequence[str]
-    noise: str | Path | None
     datapath: str | None
     options: Mapping[str, Any] | None
     bits: int | None
@@ -219,11 +218,7 @@ def to_request(arch: str | Path | Architecture | Request, workload: str | Path |
             raise InputError("a Request describes the whole run and takes no other arguments; change it with "
                              "request.changed(...)", field="workload" if workload is not None else next(iter(choices)))
         return arch
-    given = cast(dict[str, Any], dict(choices))
-    noise = given.pop("noise", None)
-    if noise is not None:  # in place of the architecture's own
-        given["overrides"] = (f"noise={json.dumps({'preset': str(noise)})}", *given.get("overrides", ()))
-    return Request(arch=arch, workload=cast(Any, workload), **given)
+    return Request(arch=arch, workload=cast(Any, workload), **cast(Any, choices))
 
 
 class Contents:

@@ -83,7 +83,7 @@ def test_sums_are_those_of_the_plain_executor_on_the_same_draw(overrides: tuple[
                                 (before[layer.name] / node.source()).round().to(torch.int64).numpy()])
             device = machine.imperfect.device(layer.name, devices.draw)
             right = run(blocks, layer, machine.geometry, x, device, machine.sensing)
-            step = float(node.levels.step(node.weight) * node.source())
+            step = float((node.levels.step(node.weight) * node.source()).detach())
             real = found.transpose(0, 1).reshape(layer.filters, -1).numpy().T / step
             assert (np.abs(real - right) < 0.01 + 1e-4 * np.abs(right)).mean() > 0.999  # a tie may fall otherwise
             assert np.abs(real - reference(layer, x)).max() > 0.5  # the draw does something
@@ -123,8 +123,8 @@ def test_weights_vary_as_the_law_says() -> None:
     network, devices, _ = made(PAIRS, IDEAL, "noise.effects.programming.independent=0.05")
     node = network.compute_nodes()[-1]
     levels, _ = node.levels.integers(node.weight * node.mask)
-    eye = torch.eye(levels.shape[1]) * float(node.source())
-    draws, step = [], float(node.levels.step(node.weight) * node.source())
+    eye = torch.eye(levels.shape[1]) * float(node.source().detach())
+    draws, step = [], float((node.levels.step(node.weight) * node.source()).detach())
     with torch.no_grad(), devices.at_work():
         for _ in range(60):
             devices.draw += 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from xbarch.errors import InputError
-from xbarch.measure import accuracy
+from xbarch.measure import accuracy, with_noise
 from xbarch.request import Packings, Request, to_request
 from xbarch.run import prepare, simulate
 from xbarch.specs.architecture import Architecture
@@ -69,8 +69,9 @@ class Retention:
 
 
 def retention(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
-              loss: float = 0.01, images: int | None = None, draws: int = defaults.DRAWS, writes: float | None = None,
-              progress: Progress | None = None, **choices: Unpack[Packings]) -> Retention:
+              noise: str | Path | None = None, loss: float = 0.01, images: int | None = None,
+              draws: int = defaults.DRAWS, writes: float | None = None, progress: Progress | None = None,
+              **choices: Unpack[Packings]) -> Retention:
     """Find when drift costs a network so much accuracy, on the same devices and images at all times, and price the
     programming that follows.
 
@@ -78,7 +79,7 @@ def retention(arch: str | Path | Architecture | Request, workload: str | Path | 
     time five times, to 7 %. That presumes that accuracy falls with time.
 
     Args:
-        arch, workload, images, draws, choices: as of `xbarch.accuracy`; the noise must have the effect `drift`, and the
+        arch, workload, noise, images, draws, choices: as of `xbarch.accuracy`; the noise must have the effect `drift`, and the
             machine must hold the network.
         loss: of accuracy, 0.01 for one point.
         writes: pulses that a cell survives; None: its lifetime is left out.
@@ -90,7 +91,7 @@ def retention(arch: str | Path | Architecture | Request, workload: str | Path | 
         if not isinstance(value, int | float) or not 0 < value <= (1 if name == "loss" else 1e18):
             raise InputError(f"must be above 0 and at most {1 if name == 'loss' else 1e18:g}, not {shown(value)}",
                              field=name)
-    request = to_request(arch, workload, choices)
+    request = to_request(arch, workload, with_noise(noise, choices))
     start = _start(request)
 
     def at(seconds: float) -> float:

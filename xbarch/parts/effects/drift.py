@@ -45,8 +45,8 @@ class Drift(Effect[DriftOptions]):
     name: ClassVar[str] = "drift"
     summary: ClassVar[str] = "drift: conductances decay by a power of time, with one gain per array as compensation"
     provenance: ClassVar[str] = (
-        "Nandakumar et al., ICECS 2019 (power law, nu by conductance); global compensation: Joshi et al., Nat. Commun. "
-        "11, 2473 (2020), per layer there; per array and before conversion: this project's reading")
+        "Nandakumar et al., ICECS 2019 (power law, nu by conductance); global compensation: Joshi et al., Nature "
+        "Communications 11, 2473 (2020), per layer there; per array and before conversion: this project's reading")
     Options: ClassVar[type[Options]] = DriftOptions
 
     def cells(self, conductance: Singles, given: Given) -> Singles:

@@ -40,8 +40,8 @@ class Programming(Effect[ProgrammingOptions]):
     name: ClassVar[str] = "programming"
     summary: ClassVar[str] = "programming error: each cell's conductance is drawn once, normal around its level's"
     provenance: ClassVar[str] = (
-        "the law of published fits: Joshi et al., Nat. Commun. 11, 2473 (2020); Wan et al., Nature 608, 504 (2022); "
-        "cut off at zero as in Xiao et al., CrossSim (Sandia), NormalIndependentDevice")
+        "the law of published fits: Joshi et al., Nature Communications 11, 2473 (2020); Wan et al., Nature 608, 504 "
+        "(2022); cut off at zero as in Xiao et al., CrossSim (Sandia), NormalIndependentDevice")
     Options: ClassVar[type[Options]] = ProgrammingOptions
 
     def cells(self, conductance: Singles, given: Given) -> Singles:
