@@ -144,7 +144,8 @@ def show_retention(found: Mapping[str, Any]) -> None:
     """Print how long a network holds (`Retention.plain`), and what programming it again costs."""
     written, points = found["programming"], f"{100 * found['loss']:.3g} points"
     echo(None, Text(f"{found['workload']} on {found['architecture']}"))
-    echo(None, table("Accuracy since programming", ["time", "accuracy"], [(_long(seconds), f"{value:.2%}") for seconds, value in found["curve"]], 0))
+    echo(None, table("Accuracy since programming", ["time", "accuracy"],
+                     [(_long(seconds), f"{value:.2%}") for seconds, value in found["curve"]], 0))
     if found["seconds"] is None:
         echo(None, Text(f"{points} are not lost within {_long(found['longest'])}"))
     else:
