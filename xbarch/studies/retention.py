@@ -79,8 +79,8 @@ def retention(arch: str | Path | Architecture | Request, workload: str | Path | 
     time five times, to 7 %. That presumes that accuracy falls with time.
 
     Args:
-        arch, workload, noise, images, draws, choices: as of `xbarch.accuracy`; the noise must have the effect `drift`, and the
-            machine must hold the network.
+        arch, workload, noise, images, draws, choices: as of `xbarch.accuracy`; the noise must have the effect `drift`,
+            and the machine must hold the network.
         loss: of accuracy, 0.01 for one point.
         writes: pulses that a cell survives; None: its lifetime is left out.
 
