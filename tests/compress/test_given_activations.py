@@ -173,7 +173,8 @@ def test_halves_go_to_the_even_level_as_in_the_users_graph(tmp_path):
                   for how in (counted, halves_up))
     ours = scores(found, shown(found, len(wanted)).pixels, products)
     assert np.array_equal(ours, wanted) and not np.array_equal(up, wanted) and max(ties) > 0.1
-    assert np.array_equal(ours, [infer(found, x)[found.layers[-1].name].ravel() for x in shown(found, len(wanted)).pixels])
+    last = found.layers[-1].name
+    assert np.array_equal(ours, [infer(found, x)[last].ravel() for x in shown(found, len(wanted)).pixels])
 
 
 @pytest.mark.parametrize("change, says", [
