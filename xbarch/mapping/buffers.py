@@ -22,12 +22,15 @@ class Buffers:
     def __init__(self, layers: Mapping[str, Layer], edges: Mapping[str, list[Input]], shares: Mapping[str, Share],
                  capacity: Mapping[tuple[str, int], int]) -> None:
         self.layers, self.edges, self.shares, self.capacity = layers, edges, shares, capacity
-        self._known: dict[tuple[str, int, tuple[int, ...]], int] = {}
+        self._bits: dict[tuple[str, tuple[int, ...]], int] = {}
         self._tallest: dict[tuple[str, int], int] = {}
 
     def __call__(self, layer: str, copies: Sequence[int]) -> int:
-        return sum(self.kept(layer, index, copies) * edge.words * edge.bits + edge.sums
-                   for index, edge in enumerate(self.edges[layer]))
+        key = layer, tuple(copies)
+        if key not in self._bits:  # asked for each tile on which they may go
+            self._bits[key] = sum(self.kept(layer, index, copies) * edge.words * edge.bits + edge.sums
+                                  for index, edge in enumerate(self.edges[layer]))
+        return self._bits[key]
 
     def kept(self, layer: str, index: int, copies: Sequence[int]) -> int:
         """The most pixels of the columns that these copies read among any that the buffer holds."""
@@ -50,8 +53,5 @@ class Buffers:
         source, share = self.source(self.edges[layer][index]), self.shares.get(layer)
         if share is None or share.copies == 1:
             return source.width
-        key = layer, index, tuple(copies)
-        if key not in self._known:
-            spans = columns(Slide.of(self.layers[layer], self.edges[layer][index].moved), source.width, share)
-            self._known[key] = reduce(or_, (spans[copy] for copy in copies)).bit_count()
-        return self._known[key]
+        spans = columns(Slide.of(self.layers[layer], self.edges[layer][index].moved), source.width, share)
+        return reduce(or_, (spans[copy] for copy in copies)).bit_count()

@@ -14,7 +14,7 @@ from xbarch.mapping.buffers import Buffers
 from xbarch.mapping.copies import Demand, balance
 from xbarch.mapping.digital import Digital
 from xbarch.mapping.pack import Packed
-from xbarch.mapping.place import Floor, Part, Tiles, place
+from xbarch.mapping.place import Floor, Needs, Part, Tiles, place
 from xbarch.mapping.room import KindRoom, Pace, Room
 from xbarch.mapping.shares import Share
 from xbarch.mapping.windows import Input, inputs, slack_needed
@@ -178,9 +178,8 @@ class Site:
         needs = self.buffers(asked, capacity)
         if any(needs(layer, [0]) > self.largest(layer) for layer in asked.edges):
             return None
-        floor = Floor([Tiles(room.crossbars_per_tile, room.buffer, limit, needs, room.numbers)
-                       for room, limit in zip(self.rooms, limits, strict=True)])
-        parts = self.placed(asked, floor)
+        floor = self.floor(limits, needs)
+        parts = self.placed(copies, floor)
         if parts is None:
             return None
         digital = Digital(self.workload, self.paces, floor, asked.interval, asked.copies if self.striped else None)
@@ -197,27 +196,27 @@ class Site:
         return Placement(asked, parts, homes, frozenset(digital.rides), floor,
                          self.capacities(asked, capacity, parts, homes, floor))
 
-    def placed(self, asked: Asked, floor: Floor) -> dict[str, list[list[Part]]] | None:
+    def placed(self, copies: Mapping[str, int], floor: Floor) -> dict[str, list[list[Part]]] | None:
         """Parts of all copies, each on tiles of its layer's kind, or None where some do not fit."""
         parts: dict[str, list[list[Part]]] = {}
         cuts = {name: p.cuts for name, p in self.packed.items()}
         for room, tiles in zip(self.rooms, floor.kinds, strict=True):
             own = {d.name: d.crossbars for d in self.on(room)}
-            found = place(own, cuts, self.order(asked, list(own)), tiles)
+            found = place(own, cuts, self.order(copies, list(own)), tiles)
             if found is None:
                 return None
             parts |= found
         return {name: parts[name] for name in self.packed}
 
-    def order(self, asked: Asked, layers: Sequence[str]) -> list[tuple[str, int]]:
+    def order(self, copies: Mapping[str, int], layers: Sequence[str]) -> list[tuple[str, int]]:
         """The copies of these layers in the order in which they are placed: layer by layer, or from left to right
         through all layers, so that those lie together which compute the same part of the image."""
-        every = [(layer, copy) for layer in layers for copy in range(asked.copies[layer])]
+        every = [(layer, copy) for layer in layers for copy in range(copies[layer])]
         if self.by_layer:
             return every
 
         def place(each: tuple[str, int]) -> tuple[bool, float]:
-            return asked.copies[each[0]] == 1, each[1] / asked.copies[each[0]]
+            return copies[each[0]] == 1, each[1] / copies[each[0]]
 
         return sorted(every, key=place)
 
@@ -242,25 +241,49 @@ class Site:
         return {d.name: copies[d.name] for d in self.demands}
 
     def fill(self, budgets: Sequence[int], limits: Sequence[int]) -> Placement:
-        """As many copies as the budgets allow and the tiles hold."""
-        while True:
-            copies = self.balanced(budgets)
-            single = set(copies.values()) == {1}
-            found = self.attempt(copies, limits, True)
-            if found is None and single:
-                found = self.attempt(copies, limits, False)
-            if found is not None:
-                return found
-            if single:
-                raise CapacityError("one copy of each layer and its line buffers do not fit " + " and ".join(
-                    f"{replace(room, tiles=limit).words} of {room.crossbars_per_tile} crossbars and "
-                    f"{room.buffer // 8192} KB" for room, limit in zip(self.rooms, limits, strict=True)
-                ) + "; more tiles (or --chips) or a larger buffer would hold them")
-            # Parts of tiles stay empty, so not all copies fit: lower the budgets by about one percent and try again.
-            used = [sum(copies[d.name] * d.crossbars for d in self.on(room)) for room in self.rooms]
-            budgets = [(least := min(budget, own)) - max(1, least // 100)
-                       for budget, own in zip(budgets, used, strict=True)]
-            _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{sum(budgets):,}")
+        """As many copies as the budgets allow and the tiles hold, to within one percent of the crossbars: parts of
+        tiles may stay empty, or buffers be too small.
+
+        Raises:
+            CapacityError: one copy of each layer does not fit.
+        """
+        def tried(percent: int) -> Placement | None:
+            return self.tried([budget * percent // 100 for budget in budgets], limits)
+
+        found, fits, full = tried(100), 100, 101  # percentages that are known to fit, and not to
+        while found is None:
+            fits, full = max(0, fits - 2 * (full - fits)), fits
+            found = tried(fits)
+        while full - fits > 1:
+            middle = (fits + full) // 2
+            more = tried(middle)
+            found, fits, full = (found, fits, middle) if more is None else (more, middle, full)
+        return found
+
+    def tried(self, budgets: Sequence[int], limits: Sequence[int]) -> Placement | None:
+        """Places of the copies that budgets allow; None where some do not fit.
+
+        Raises:
+            CapacityError: none fit, not even one copy of each layer.
+        """
+        copies = self.balanced(budgets)
+        single, floor = set(copies.values()) == {1}, self.floor(limits, lambda layer, copies: 0)
+        found = None
+        if self.placed(copies, floor) is not None:  # else crossbars alone do not fit, which is soon known
+            found = self.attempt(copies, limits, True) or (self.attempt(copies, limits, False) if single else None)
+        if found is None and single:
+            raise CapacityError("one copy of each layer and its line buffers do not fit " + " and ".join(
+                f"{replace(room, tiles=limit).words} of {room.crossbars_per_tile} crossbars and "
+                f"{room.buffer // 8192} KB" for room, limit in zip(self.rooms, limits, strict=True)
+            ) + "; more tiles (or --chips) or a larger buffer would hold them")
+        if found is None:
+            _log.info("copies on %s crossbars do not fit the tiles", f"{sum(budgets):,}")
+        return found
+
+    def floor(self, limits: Sequence[int], needs: Needs) -> Floor:
+        """Empty tiles of all kinds, so many of each."""
+        return Floor([Tiles(room.crossbars_per_tile, room.buffer, limit, needs, room.numbers)
+                      for room, limit in zip(self.rooms, limits, strict=True)])
 
     def capacities(self, asked: Asked, wanted: Sizes, parts: Mapping[str, list[list[Part]]],
                    homes: Mapping[str, list[int]], floor: Floor) -> dict[tuple[str, int], int]:
