@@ -51,7 +51,7 @@ def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
         ("machine", f"{_architecture(r)}; {numbers.count(r.mapping.crossbars, 'crossbar')} on "
                     f"{numbers.count(r.mapping.tiles, 'tile')}, policy {r.policy} "
                     f"(one copy: {numbers.number(r.mapping.one_copy_crossbars)}, "
-                    f"dense: {numbers.number(r.mapping.dense_crossbars)})"),
+                    f"dense: {numbers.number(r.mapping.dense_crossbars)}{_declined(r)})"),
         ("images/s", f"{speed_text(r)} ({_sample(r)}); {interval_text(r)}"),
         ("first image", numbers.time(r.latency.first_image_ps)),
         ("energy per image", f"{numbers.energy(r.energy.scopes_aj[scope])} (scope {scope}; {rest})"),
@@ -175,6 +175,12 @@ def _kinds(r: Record) -> list[tuple[str, str]]:
 def periphery_kind(r: Record) -> str:
     """How shared parts are sized: published or balanced."""
     return r.architecture.periphery.kind if r.architecture.periphery else PERIPHERY
+
+
+def _declined(r: Record) -> str:
+    """Crossbars that the plan could have used but did not."""
+    m = r.mapping
+    return f", {numbers.number(m.declined)} of {numbers.number(m.budget)} declined as links bind" if m.declined else ""
 
 
 def _bound(r: Record) -> tuple[str, str]:
