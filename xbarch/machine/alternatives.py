@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from xbarch.errors import CapacityError
-from xbarch.mapping.plan import Plan
+from xbarch.mapping.plan import Plan, first_fitting, fitting
 from xbarch.mapping.shares import AUTO
 from xbarch.sim import fast
 from xbarch.sim.bounds import survey
@@ -65,7 +64,8 @@ def shortest(replication: str, planned: Planned, compiled: Compiled) -> tuple[Pl
     names = ("stripes", "stripes_by_layer") if replication == AUTO else (replication,)
     best = _best(names, None, planned, compiled)
     if best is None:  # for stripes, buffers may be too small
-        best = _choice(planned("in_turn" if replication == AUTO else replication, None), compiled)
+        firsts = ("in_turn", "stripes") if replication == AUTO else (replication, replication)
+        best = _choice(first_fitting(lambda name: planned(name, None), *firsts), compiled)
     here = best
     for most in _fewer(best.plan):
         other = _best(names, most, planned, compiled, best.bound) if here.links else None
@@ -73,7 +73,7 @@ def shortest(replication: str, planned: Planned, compiled: Compiled) -> tuple[Pl
             break
         here, best = other, min(best, other, key=lambda each: each.bound)
     if replication == AUTO and best.crossbars and set(best.plan.copies.values()) != {1}:
-        last = _fitting(planned, "in_turn", None)
+        last = fitting(lambda name: planned(name, None), "in_turn")
         if last is not None and last.interval < best.bound * _GAIN:
             turns = _choice(last, compiled)
             if turns.bound < best.bound * _GAIN:
@@ -86,7 +86,7 @@ def _best(names: Sequence[str], most: Fraction | None, planned: Planned, compile
     """The plan with the shortest bound of those that fit; None where crossbars alone reach `bound`."""
     best: _Choice | None = None
     for name in names:
-        plan, known = _fitting(planned, name, most), bound if best is None else best.bound
+        plan, known = fitting(lambda name: planned(name, most), name), bound if best is None else best.bound
         if plan is None or (known is not None and plan.interval >= known):
             continue
         found = _choice(plan, compiled)
@@ -104,14 +104,6 @@ def _fewer(plan: Plan) -> Iterator[Fraction]:
         halves = halves >> dropped << dropped
         if halves * plan.dense_crossbars < 2 * plan.crossbars:
             yield Fraction(halves, 2)
-
-
-def _fitting(planned: Planned, replication: str, most: Fraction | None) -> Plan | None:
-    """The plan of a replication; None where it does not fit."""
-    try:
-        return planned(replication, most)
-    except CapacityError:
-        return None
 
 
 def _choice(plan: Plan, compiled: Compiled) -> _Choice:
