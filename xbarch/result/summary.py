@@ -51,7 +51,7 @@ def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
         ("machine", f"{_architecture(r)}; {numbers.count(r.mapping.crossbars, 'crossbar')} on "
                     f"{numbers.count(r.mapping.tiles, 'tile')}, policy {r.policy} "
                     f"(one copy: {numbers.number(r.mapping.one_copy_crossbars)}, "
-                    f"dense: {numbers.number(r.mapping.dense_crossbars)}{_declined(r)})"),
+                    f"dense: {numbers.number(r.mapping.dense_crossbars)})"),
         ("images/s", f"{speed_text(r)} ({_sample(r)}); {interval_text(r)}"),
         ("first image", numbers.time(r.latency.first_image_ps)),
         ("energy per image", f"{numbers.energy(r.energy.scopes_aj[scope])} (scope {scope}; {rest})"),
@@ -59,7 +59,7 @@ def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
         ("area", f"used {r.area.used_mm2:.4g} mm², chip {r.area.total_mm2:.4g} mm²"),
         ("utilization", f"cells {r.utilization.cells:.1%}, crossbar time {share(r.utilization.crossbar_time)}, "
                         f"ADC time {share(r.utilization.adc_time)}"),
-        _bound(r), *_periphery(r), *_kinds(r), *_waiting(r), *_worded(r), *_unscaled(r),
+        _bound(r), *_declined(r), *_periphery(r), *_kinds(r), *_waiting(r), *_worded(r), *_unscaled(r),
         ("largest", _largest(r, scope))]
 
 
@@ -177,10 +177,11 @@ def periphery_kind(r: Record) -> str:
     return r.architecture.periphery.kind if r.architecture.periphery else PERIPHERY
 
 
-def _declined(r: Record) -> str:
+def _declined(r: Record) -> list[tuple[str, str]]:
     """Crossbars that the plan could have used but did not."""
     m = r.mapping
-    return f", {numbers.number(m.declined)} of {numbers.number(m.budget)} declined as links bind" if m.declined else ""
+    return [("declined", f"{numbers.number(m.declined)} of the {numbers.number(m.budget)} crossbars that the policy "
+                         "allows, as links bind")] if m.declined else []
 
 
 def _bound(r: Record) -> tuple[str, str]:
