@@ -134,11 +134,11 @@ def layers(result: Result) -> Canvas:
     """By layer: share of the pipeline interval that its crossbars are busy, and dynamic energy per image."""
     shown = [m for m in result.mapping.layers if m.crossbars or result.energy.by_layer_aj.get(m.name)]
     energies = [result.energy.by_layer_aj.get(m.name, 0) / 1e12 for m in shown]
-    busy = [100 * m.busy for m in shown]
+    busy = [100 * m.busy if m.crossbars else 0.0 for m in shown]  # of the others, units that layers share
     rows = _Rows(f"Layers: {result.name}", [m.name for m in shown], [max([100.0, *busy]), max([*energies]) or 1.0],
                  room=80)
     for axis, (values, fill) in enumerate(((busy, BLUE), (energies, RED))):
-        rows.canvas.boxes([rows.bar(row, 0, value, axis) for row, value in enumerate(values)], fill)
+        rows.canvas.boxes([rows.bar(row, 0, value, axis) for row, value in enumerate(values) if value], fill)
     rows.labels(busy, [f"{m.copies} × {m.crossbars}" if m.crossbars else "" for m in shown])
     rows.labels(energies, [numbers.energy(value * 1e12) for value in energies], 1)
     rows.axis([0, 25, 50, 75, 100], "% of the interval its crossbars are busy")

@@ -67,6 +67,7 @@ class Plots:
             InputError: the record has no interconnect, or no pipeline interval.
         """
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator, NullLocator
 
         result, net = self.result, self.result.interconnect
         seconds = result.latency.pipeline_interval_ps * 1e-12
@@ -87,9 +88,14 @@ class Plots:
                           textcoords="offset points", va="top")
             bound = result.bound is not None and result.bound.by == CROSSBARS
             axes.plot([at or high], [operations / seconds / 1e12], "o", color=BLUE if bound else RED)
-            axes.annotate(result.name, (at or high, operations / seconds / 1e12), (0, -12), textcoords="offset points",
-                          ha="center", fontsize=8)
-            axes.set(xscale="log", yscale="log", ylabel="TOPS", xlim=(low, high),
-                     xlabel=f"operations per bit over the busiest link ({net.busiest.name})")
+            axes.annotate(f"{result.workload.name}, bound by {result.bound.by if result.bound else 'not known'}",
+                          (at or high, operations / seconds / 1e12), (0, -14), textcoords="offset points", ha="center",
+                          fontsize=8)
+            axes.set(xscale="log", yscale="log", ylabel="TOPS", xlim=(low, high), title=result.architecture.name,
+                     xlabel=f"operations per bit over the busiest link\n({net.busiest.name})")
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_locator(LogLocator(10, (1, 2, 5)))
+                axis.set_major_formatter(lambda value, _: f"{value:g}")
+                axis.set_minor_locator(NullLocator())
             axes.grid(linewidth=0.3)
         return _in_style(figure)
