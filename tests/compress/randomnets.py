@@ -44,7 +44,7 @@ class Drawn(nn.Module):
     def draw(self):
         kinds = [self.convolve, self.convolve, self.convolve, self.norm, self.norm, self.function, self.function,
                  self.function, self.pool, self.join, self.join, self.join, self.move, self.move, self.constant,
-                 self.gate, self.transposed, self.tokens, self.again]
+                 self.gate, self.transposed, self.tokens, self.again, self.resize, self.resize, self.pad]
         kinds[int(self.rng.integers(len(kinds)))]()
 
     def convolve(self):
@@ -84,11 +84,32 @@ class Drawn(nn.Module):
         padding = int(r.integers(0, kernel // 2 + 1))
         if min(h, w) + 2 * padding < kernel:
             return
-        make = nn.MaxPool2d(kernel, stride, padding, ceil_mode=bool(r.integers(2))) if r.integers(2) else \
-            nn.AvgPool2d(kernel, stride, padding)
+        up, divisor = bool(r.integers(2)), [None, None, None, 3][int(r.integers(4))]
+        make = nn.MaxPool2d(kernel, stride, padding, ceil_mode=up) if r.integers(2) else \
+            nn.AvgPool2d(kernel, stride, padding, up, bool(r.integers(2)), divisor)
         shape = make(torch.zeros(1, c, h, w)).shape[1:]
         k = self.add(make)
         self.step(lambda m, vs: m[k](vs[i]), shape)
+
+    def resize(self):
+        """Adaptive pooling and interpolation to any size."""
+        i, r = self.pick(), self.rng
+        c = self.shapes[i][0]
+        size = tuple(int(n) for n in r.integers(1, 10, 2))
+        do = [nn.AdaptiveAvgPool2d(size), nn.AdaptiveMaxPool2d(size), nn.Upsample(size, mode="bilinear"),
+              nn.Upsample(size, mode="bilinear", align_corners=True), nn.Upsample(size, mode="nearest-exact")]
+        k = self.add(do[int(r.integers(5))])
+        self.step(lambda m, vs: m[k](vs[i]), (c, *size))
+
+    def pad(self):
+        i, r = self.pick(), self.rng
+        c, h, w = self.shapes[i]
+        a, b = (int(n) for n in r.integers(0, 3, 2))
+        make = [nn.ConstantPad2d((a, b, b, 0), float(r.normal())), nn.ReplicationPad2d((a, b, b, 0)),
+                nn.ReflectionPad2d((a, b, b, 0)), nn.CircularPad2d((a, b, b, 0))][int(r.integers(4))]
+        if max(a, b) < min(h, w) and max(h, w) <= 12:
+            k = self.add(make)
+            self.step(lambda m, vs: m[k](vs[i]), (c, h + b, w + a + b))
 
     def join(self):
         i, r = self.pick(), self.rng

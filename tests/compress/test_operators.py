@@ -1,6 +1,7 @@
 """Every operation, order and form of sharing that import takes: in floating point equal to the user's model (the import
 itself refuses what is not), on integers close to it, and the same on every way of computing them."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,8 @@ from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.training.network import refuse_shared
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
+from xbarch.workload import batch
+from xbarch.workload.store import load, save
 
 torch.set_num_threads(1)
 
@@ -57,6 +60,35 @@ CASES = {
     "reflected padding": (lambda m, x: m[0](F.pad(x, (1, 1, 1, 1), mode="reflect")), conv(3, 3)),
     "circular padding": (lambda m, x: m[0](x), conv(3, 3, padding_mode="circular")),
     "zeros before a maximum": (lambda m, x: F.max_pool2d(F.pad(m[0](x), (0, 1, 0, 1)), 2), conv(3, 3)),
+    "padding with a constant": (lambda m, x: m[1](F.pad(F.relu(m[0](x)), (1, 1, 0, 2), value=0.7)), conv(3, 3),
+                                conv(3, 3)),
+    "padding with a negative constant, shared": (with_input(lambda m, y: F.pad(y, (1, 0, 0, 1), value=-2.0)[
+        :, :, 1:, :-1] + y), conv(3, 4)),
+    "average without its padding": (lambda m, x: F.avg_pool2d(m[0](x), 3, 2, 1, count_include_pad=False), conv(3, 4)),
+    "average of sizes rounded up": (lambda m, x: m[1](F.avg_pool2d(F.relu(m[0](x)), 3, 2, ceil_mode=True)),
+                                    conv(3, 4), conv(4, 4)),
+    "average of sizes rounded up, padded": (
+        lambda m, x: F.avg_pool2d(m[0](x), 3, 2, 1, True, True) - F.avg_pool2d(m[0](x), 3, 2, 1, True, False),
+        conv(3, 4)),
+    "average by another divisor": (lambda m, x: F.avg_pool2d(m[0](x), 2, divisor_override=3), conv(3, 4)),
+    "average of all by another divisor": (lambda m, x: F.avg_pool2d(m[0](x), 8, divisor_override=7), conv(3, 4)),
+    "average of one axis without its padding": (lambda m, x: F.avg_pool1d(m[0](x).flatten(2), 3, 2, 1, True, False),
+                                                conv(3, 4)),
+    "adaptive average of uneven sizes": (lambda m, x: m[1](F.adaptive_avg_pool2d(F.relu(m[0](x)), (3, 5))),
+                                         conv(3, 4), conv(4, 4)),
+    "adaptive average of more pixels": (lambda m, x: F.adaptive_avg_pool2d(m[0](x), (11, 3)), conv(3, 4)),
+    "adaptive maximum of uneven sizes": (lambda m, x: m[1](F.adaptive_max_pool2d(m[0](x), (5, 3))), conv(3, 4),
+                                         conv(4, 4)),
+    "bilinear upsampling": (lambda m, x: m[1](F.interpolate(F.relu(m[0](x)), scale_factor=2, mode="bilinear")),
+                            conv(3, 4), conv(4, 3)),
+    "bilinear upsampling, corners aligned": (lambda m, x: m[1](F.interpolate(
+        m[0](x), (11, 9), mode="bilinear", align_corners=True)), conv(3, 4), conv(4, 3)),
+    "bilinear at the end": (lambda m, x: F.interpolate(m[0](x), (16, 13), mode="bilinear"), conv(3, 4, stride=2)),
+    "bilinear, fewer pixels": (lambda m, x: F.interpolate(m[0](x), (3, 5), mode="bilinear"), conv(3, 4)),
+    "linear upsampling of one axis": (lambda m, x: F.interpolate(m[0](x).flatten(2), 100, mode="linear"), conv(3, 4)),
+    "bilinear of one pixel": (lambda m, x: F.interpolate(m[0](x).mean((2, 3), keepdim=True), (8, 8), mode="bilinear")
+                              + m[0](x), conv(3, 4)),
+    "nearest exact": (lambda m, x: F.interpolate(m[0](x), (5, 11), mode="nearest-exact"), conv(3, 4)),
     "log softmax": (lambda m, x: F.log_softmax(m[1](m[0](x).flatten(1)), 1), conv(3, 4), nn.Linear(256, 10)),
     "batch norm first": (lambda m, x: m[1](F.relu(m[0](x))), nn.BatchNorm2d(3), conv(3, 4)),
     "normalized image": (lambda m, x: m[0]((x - torch.tensor([0.1, 0.2, 0.3])[:, None, None]) / 0.4), conv(3, 4)),
@@ -111,7 +143,9 @@ CASES = {
         0, 2, 3, 1))))).permute(0, 3, 1, 2)), conv(3, 4), conv(4, 4, 5, groups=4), nn.LayerNorm(4), nn.Linear(4, 16),
         nn.Linear(16, 4)),
 }
-QUICK = ("batch norm behind dropout of a branch", "average of negative values", "sizes rounded up",
+QUICK = ("average of sizes rounded up, padded", "adaptive average of uneven sizes", "padding with a constant",
+         "bilinear upsampling, corners aligned",
+         "batch norm behind dropout of a branch", "average of negative values", "sizes rounded up",
          "transposed convolution", "shuffle unit", "ConvNeXt block", "squeeze and excitation", "padding on four sides")
 
 
@@ -163,3 +197,13 @@ def test_two_calls_of_a_module_are_not_trained():
         node.weight_source = "m.1.weight" if node.layer.name.startswith("m.1") else "m.0.weight"
     with pytest.raises(InputError, match=r"layers m\.1 and m\.1-2 are two calls of one module"):
         refuse_shared(network)
+
+
+@pytest.mark.parametrize("name", ["average of sizes rounded up, padded", "bilinear upsampling, corners aligned"])
+def test_a_stored_network_is_the_same(name, tmp_path):
+    """A scale for each pixel, and interpolation, read back from the file."""
+    done = quantized(made(*CASES[name]))
+    again = load(save(done.workload, tmp_path / "net", {}))
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 8, 8))
+    assert np.array_equal(batch.scores(again, pixels, batch.products),
+                          batch.scores(done.workload, pixels, batch.products))

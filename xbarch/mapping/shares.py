@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.workload.graph import Layer
+from xbarch.workload.resize import taps
 
 Ints = NDArray[np.int64]
 Marks = NDArray[np.bool_]
@@ -116,7 +117,8 @@ def choices(height: int, width: int) -> Sequence[Share]:
 
 @dataclass(frozen=True)
 class Slide:
-    """How the windows of a layer slide over its input. whole: they do not; a window reads all of it."""
+    """How the windows of a layer slide over its input. whole: they do not; a window reads all of it. resized: height
+    and width of a map that is interpolated, and whether its corner pixels are aligned."""
 
     whole: bool
     count: tuple[int, int]
@@ -124,6 +126,7 @@ class Slide:
     stride: tuple[int, int]
     padding: tuple[int, int]
     dilation: tuple[int, int]
+    resized: tuple[int, int, bool] | None = None
 
     @classmethod
     def of(cls, layer: Layer) -> Slide:
@@ -131,10 +134,15 @@ class Slide:
         if layer.op in ("add", "mul", "concat", "affine", "norm"):
             whole = layer.op == "norm" and layer.kernel != one
             return cls(whole, layer.out_shape[1:], one, one, (0, 0), one)
-        return cls(layer.op == "linear", layer.out_shape[1:], layer.kernel, layer.stride, layer.padding, layer.dilation)
+        resized = (*layer.in_shape[1:], layer.aligned) if layer.op == "resize" else None
+        return cls(layer.op == "linear", layer.out_shape[1:], layer.kernel, layer.stride, layer.padding, layer.dilation,
+                   resized)
 
     def taps(self, axis: int) -> Ints:
         """The input coordinates that each output coordinate of an axis reads, [outputs, kernel]; some lie outside."""
+        if self.resized is not None:
+            found = taps(self.resized[axis], self.count[axis], self.resized[2])
+            return np.stack([found.first, found.second], axis=1)
         start = np.arange(self.count[axis], dtype=np.int64)[:, None] * self.stride[axis] - self.padding[axis]
         return start + np.arange(self.kernel[axis], dtype=np.int64) * self.dilation[axis]
 

@@ -107,7 +107,7 @@ class Layer(Part):
     """A layer on the machine."""
 
     name: Text = Field(description="layer")
-    op: Text = Field(description="`input`, `conv`, `linear`, `maxpool`, `avgpool` or `add`")
+    op: Text = Field(description="operation, such as `conv` or `maxpool`")
     crossbars: Crossbars = Field(description="of one copy; 0 for layers without weights")
     copies: Count = Field(description="weight replication: copies of the layer's weights")
     windows: Count = Field(description="output pixels per image (P)")

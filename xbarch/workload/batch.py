@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.errors import InputError
-from xbarch.workload import digital
+from xbarch.workload import digital, resize
 from xbarch.workload.graph import VIEWS, Ints, Layer, Workload
 
 Maps = NDArray[np.int32]
@@ -101,9 +101,11 @@ def _out(layer: Layer, given: list[Any], sums: Sums, last: bool) -> Any:
         terms = [sums(layer, given[0]).reshape(layer.filters, given[0].shape[1], *layer.out_shape[1:])]
     elif layer.op == "avgpool":
         terms = [_pooled(given[0], layer, 0, np.add)]
+    elif layer.op == "resize":
+        terms = [resize.interpolated(layer, given[0])]
     else:
         terms = given
-    real = _real(layer, layer.scale, terms) if layer.compute or layer.op in ("avgpool", "add") \
+    real = _real(layer, layer.scale, terms) if layer.compute or layer.op in ("avgpool", "add", "resize") \
         else digital.real(layer, given)
     out = digital.finished(layer, real, last)
     return out if last else out.astype(np.int32)
@@ -115,6 +117,8 @@ def _real(layer: Layer, scale: Reals, terms: list[Any]) -> Any:
         real = scale[:, None, None, None] * terms[0]
         if layer.bias is not None:
             real += layer.bias[:, None, None, None]
+    elif layer.op in ("avgpool", "resize"):
+        real = digital.per_pixel(layer) * terms[0]
     else:
         real = scale[0] * terms[0]
         for factor, term in zip(scale[1:], terms[1:], strict=True):

@@ -27,6 +27,12 @@ def viewed(layer: Layer, x: Maps) -> Maps:
     return found
 
 
+def per_pixel(layer: Layer) -> Any:
+    """The scale of average pooling: of all output pixels, or of each, [oh, ow]."""
+    scale = np.asarray(layer.scale)
+    return scale[0] if len(scale) == 1 else scale.reshape(layer.out_shape[1:])
+
+
 def real(layer: Layer, inputs: Sequence[Maps]) -> Reals:
     """The output of mul, concat, affine or norm in levels, before it is rounded."""
     scale, x = np.asarray(layer.scale), inputs[0]

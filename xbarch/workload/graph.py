@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Op = Literal["input", "conv", "linear", "maxpool", "avgpool", "add", "flatten", "mul", "concat", "affine", "norm",
-             "view"]
+             "view", "resize"]
 VIEWS = ("flatten", "view")  # ops that name values anew and compute nothing
-SCALED = ("conv", "linear", "avgpool", "add", "mul", "concat", "affine", "norm")  # ops that round to new levels
+# ops that round to new levels
+SCALED = ("conv", "linear", "avgpool", "add", "mul", "concat", "affine", "norm", "resize")
 Ints = NDArray[np.integer[Any]]
 Made = TypeVar("Made")
 
@@ -60,7 +61,10 @@ class Layer:
     factor may be one value a channel (C, 1, 1). `affine`: scale and bias of each channel. `norm`: over the channels of
     each of `groups` groups in a window of `kernel` pixels, (1, 1) or the whole map, the deviation from the mean over
     the root of variance plus `epsilon` (in squared input levels), times scale plus bias. `view`: `index` says which
-    value of the input, counted through (C, H, W), each value is, or -1 for zero.
+    value of the input, counted through (C, H, W), each value is, or -1 for zero. `avgpool`: the sum of a window times
+    one scale, or a scale for each output pixel where they divide by different numbers of pixels. `resize`: bilinear
+    interpolation (`xbarch.workload.resize`), whose weights are whole numbers; `aligned`: the corner pixels of both
+    maps lie on one another, instead of the corners of these pixels.
     """
 
     name: str
@@ -85,6 +89,7 @@ class Layer:
     function: str = ""
     inner_bits: int = 8
     epsilon: float = 0.0
+    aligned: bool = False
     weights: Callable[[], Ints] | None = field(default=None, compare=False, repr=False)
     mask: Callable[[], NDArray[np.bool_] | None] | None = field(default=None, compare=False, repr=False)
     scale: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.errors import InputError
-from xbarch.workload import digital
+from xbarch.workload import digital, resize
 from xbarch.workload.graph import VIEWS, Ints, Layer, Workload, unroll, windows
 
 Reals = NDArray[np.float64]
@@ -64,15 +65,15 @@ def _out(layer: Layer, terms: list[NDArray[np.int64]], scaled: Any, last: bool) 
 def multiplies(layer: Layer) -> bool:
     """Whether a multiplier must scale what the layer accumulates. Without stored scales the network is fixed point,
     ISAAC's, whose scaling is a shift."""
-    return layer.scale is not None and (layer.op in ("mul", "norm") or _exponents(layer.scale) is None)
+    return layer.scale is not None and (layer.op in ("mul", "norm", "resize") or _exponents(layer.scale) is None)
 
 
 def products_per_output(layer: Layer) -> int:
     """Multiplications of an output level: by a scale for each input of an addition, for the input's own otherwise; the
-    product itself; a square and the root's reciprocal of what is normalized."""
+    product itself; a square and the root's reciprocal of what is normalized; the weights of interpolation."""
     if not multiplies(layer):
         return 0
-    return {"add": 2, "mul": 2, "norm": 3}.get(layer.op, 1)
+    return {"add": 2, "mul": 2, "norm": 3, "resize": 1 + prod(layer.kernel)}.get(layer.op, 1)
 
 
 def _terms(layer: Layer, inputs: list[Any]) -> list[NDArray[np.int64]]:
@@ -84,6 +85,8 @@ def _terms(layer: Layer, inputs: list[Any]) -> list[NDArray[np.int64]]:
         return [windows(x, layer, -1 << 62).max(axis=(3, 4))]
     if layer.op == "avgpool":
         return [windows(x, layer).sum(axis=(3, 4))]
+    if layer.op == "resize":
+        return [resize.interpolated(layer, x)]
     if layer.op != "add":
         return inputs
     short = np.zeros_like(x)
@@ -97,7 +100,9 @@ def _scaled(layer: Layer, scale: Reals, terms: list[NDArray[np.int64]], last: bo
         real = scale[:, None, None] * terms[0]
         if layer.bias is not None:
             real = real + layer.bias[:, None, None]
-    elif layer.op in ("add", "avgpool"):
+    elif layer.op in ("avgpool", "resize"):
+        real = digital.per_pixel(layer) * terms[0]
+    elif layer.op == "add":
         real = scale[0] * terms[0]
         for factor, term in zip(scale[1:], terms[1:], strict=True):
             real = real + factor * term
@@ -109,7 +114,8 @@ def _scaled(layer: Layer, scale: Reals, terms: list[NDArray[np.int64]], last: bo
 
 def _shifted(layer: Layer, scale: Reals, terms: list[NDArray[np.int64]], last: bool) -> NDArray[np.int64]:
     """Integers alone: sums aligned by left shifts, half a level added, one right shift."""
-    if not (layer.compute or layer.op in ("add", "avgpool")) or layer.function:
+    pixelwise = layer.op == "avgpool" and len(scale) > 1
+    if not (layer.compute or layer.op in ("add", "avgpool")) or layer.function or pixelwise:
         raise InputError(f"layer {layer.name} ({layer.function or layer.op}) needs more than additions and shifts")
     exponents = _exponents(scale)
     if exponents is None:

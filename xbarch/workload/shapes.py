@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xbarch.errors import InputError
+from xbarch.workload import resize
 from xbarch.workload.graph import Layer
 
 MOST = 2**28  # weights of a network, values of a feature map or of stored activations
@@ -45,8 +46,10 @@ def check_shapes(layer: Layer, known: Mapping[str, Layer], place: str, path: Pat
     if layer.op == "norm" and (layer.kernel not in ((1, 1), (h, w)) or not layer.epsilon or c % layer.groups):
         raise refuse(f"must be (1, 1) or {(h, w)}, with an epsilon above 0 and groups that divide {c} channels",
                      "kernel")
+    if layer.op == "resize" and layer.kernel != (kernel := resize.kernel(layer.in_shape, layer.out_shape)):
+        raise refuse(f"must be {kernel}, the pixels between which a resize interpolates, not {layer.kernel}", "kernel")
     same = dict.fromkeys(("input", "add", "mul", "affine", "norm"), layer.in_shape)
-    out = {**same, "flatten": (c * h * w, 1, 1), "view": layer.out_shape,
+    out = {**same, "flatten": (c * h * w, 1, 1), "view": layer.out_shape, "resize": (c, *layer.out_shape[1:]),
            "concat": (c + sum(shape[0] for shape in beside), h, w),
            "conv": (layer.filters, *window), "maxpool": (c, *window), "avgpool": (c, *window),
            "linear": (layer.filters, 1, 1)}[layer.op]

@@ -128,10 +128,11 @@ class Tensors:
             return None
         kind, shape = self.described(layer, part)
         channels = layer.compute or layer.op in ("affine", "norm")
-        count = layer.filters if channels else {"avgpool": 1, "mul": 1}.get(layer.op, len(layer.inputs))
-        if kind != "F64" or shape != (count,):
-            raise InputError(f"{part} of layer {layer.name} must be {count} numbers of type F64, not {kind} {shape}",
-                             file=self.path)
+        count = layer.filters if channels else 1 if layer.op == "mul" else len(layer.inputs)
+        counts = (1, layer.windows) if layer.op == "avgpool" else (count,)
+        if kind != "F64" or shape not in [(n,) for n in counts]:
+            raise InputError(f"{part} of layer {layer.name} must be {' or '.join(map(str, dict.fromkeys(counts)))} "
+                             f"numbers of type F64, not {kind} {shape}", file=self.path)
         data = np.array(self.read(layer, part))
         if not np.isfinite(data).all():
             raise InputError(f"{part} of layer {layer.name} must be finite numbers", file=self.path)

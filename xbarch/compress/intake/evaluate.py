@@ -75,8 +75,14 @@ def digital(layer: Layer, inputs: list[Tensor], gains: Gains | None, divisor: in
     if op == "maxpool":
         return F.max_pool2d(padded(layer, x, -torch.inf), layer.kernel, layer.stride, 0, layer.dilation)
     if op == "avgpool":
-        return F.avg_pool2d(padded(layer, x), layer.kernel, layer.stride,
+        mean = F.avg_pool2d(padded(layer, x), layer.kernel, layer.stride,
                             divisor_override=divisor or layer.kernel[0] * layer.kernel[1])
+        if gains is None:
+            return mean
+        gain = gains.gain.to(x.dtype)
+        return mean * (gain if len(gain) == 1 else gain.reshape(mean.shape[2:]))
+    if op == "resize":
+        return F.interpolate(x, layer.out_shape[1:], mode="bilinear", align_corners=layer.aligned)
     if op == "concat":
         return torch.cat(inputs, 1)
     if op == "mul":

@@ -42,8 +42,8 @@ class Parameters:
 
 @dataclass
 class Gains:
-    """What a layer multiplies and adds: for each channel (affine, norm), each input (add), or each filter, behind batch
-    norm (conv, linear)."""
+    """What a layer multiplies and adds: for each channel (affine, norm), each input (add), each output pixel or all of
+    them (avgpool, beyond the mean of its kernel), or each filter, behind batch norm (conv, linear)."""
 
     gain: Tensor
     shift: Tensor
@@ -100,7 +100,7 @@ def never_negative(layer: Layer, layers: dict[str, Layer]) -> bool:
         return True
     if layer.function:
         return layer.signed_out is False
-    if layer.op in (*VIEWS, "maxpool", "avgpool", "mul", "concat"):
+    if layer.op in (*VIEWS, "maxpool", "avgpool", "resize", "mul", "concat"):
         return all(never_negative(layers[i], layers) for i in layer.inputs)
     return layer.op == "add" and layer.signed_out is not True and all(
         never_negative(layers[i], layers) for i in layer.inputs)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import fx
 
+from xbarch.compress.intake.graph import Gains
 from xbarch.compress.intake.reader import Reader, arguments, kind
+from xbarch.compress.intake.scaling import affine
 from xbarch.compress.intake.values import Value
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer
@@ -15,6 +19,7 @@ from xbarch.workload.graph import Layer
 MOVES = ("view", "reshape", "_unsafe_view", "flatten", "permute", "transpose", "t", "squeeze", "unsqueeze", "slice",
          "select", "split", "split_with_sizes", "chunk", "unbind", "expand", "repeat", "repeat_interleave", "flip",
          "roll", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "upsample_nearest1d", "upsample_nearest2d",
+         "_upsample_nearest_exact1d", "_upsample_nearest_exact2d",
          "index", "index_select", "narrow", "tile", "movedim", "swapaxes", "unflatten", "reflection_pad1d",
          "reflection_pad2d", "replication_pad1d", "replication_pad2d", "im2col", "unfold", "rot90", "as_strided_copy",
          "atleast_3d", "numpy_T", "mT", "matrix_H", "ravel", "expand_as", "view_as", "diagonal")
@@ -71,14 +76,21 @@ def item(r: Reader, node: fx.Node) -> None:
 
 
 def pad(r: Reader, node: fx.Node) -> None:
-    """Zeros, or numbers of the map again (reflected, repeated)."""
+    """Zeros, or numbers of the map again (reflected, repeated). Another constant is taken off the map, and added to the
+    map with zeros around it."""
     given = arguments(node)
     constant = kind(node) == "constant_pad_nd" or given[2] == "constant"
-    filled = given[2] if kind(node) == "constant_pad_nd" else given[3]
-    if constant and filled:
-        raise InputError(f"pads with {filled} in {r.place(node)}; padding must be zeros, or numbers of the map",
-                         field="model")
-    move(r, node)
+    filled = float((given[2] if kind(node) == "constant_pad_nd" else given[3]) or 0) if constant else 0.0
+    if not math.isfinite(filled):
+        raise InputError(f"pads with {filled} in {r.place(node)}; a constant must be finite, and the padding of max "
+                         "pooling is nn.MaxPool2d's own", field="model")
+    if not filled:
+        move(r, node)
+        return
+    for value, constant in ((r.value(node.args[0]), -filled), (None, filled)):
+        value = value or r.value(node).moved(F.pad(r.value(node).places, list(given[1])))
+        ones = torch.ones(value.shape[1])
+        affine(r, node, value, 1, Gains(ones, constant * ones))
 
 
 def concatenate(r: Reader, node: fx.Node) -> None:

@@ -26,6 +26,7 @@ HANDLERS: dict[str, Handler] = {
     "avg_pool1d": pooling.average_pool, "avg_pool2d": pooling.average_pool,
     **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d"),
                     pooling.adaptive),
+    **dict.fromkeys(("upsample_bilinear2d", "upsample_linear1d"), pooling.bilinear),
     "xbarch": rounding.rounds,
     "mean": pooling.mean, "sum": pooling.mean, "amax": pooling.mean,
 }

@@ -1,20 +1,24 @@
-"""Pooling, and means and sums over axes."""
+"""Pooling, means and sums over axes, and bilinear interpolation."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+import numpy as np
 import torch
-from torch import fx
+from numpy.typing import NDArray
+from torch import Tensor, fx
 
+from xbarch.compress.intake import evaluate
 from xbarch.compress.intake.graph import Gains
 from xbarch.compress.intake.reader import Reader, arguments
 from xbarch.compress.intake.scaling import affine
-from xbarch.compress.intake.values import Value, as_map
+from xbarch.compress.intake.values import Positions, Value, as_map
 from xbarch.compress.intake.weighted import two
 from xbarch.errors import InputError
 from xbarch.workload.graph import Layer, Op
+from xbarch.workload.resize import kernel
 
 
 def max_pool(r: Reader, node: fx.Node) -> None:
@@ -23,12 +27,8 @@ def max_pool(r: Reader, node: fx.Node) -> None:
 
 
 def average_pool(r: Reader, node: fx.Node) -> None:
-    x, kernel, stride, padding, _, with_padding, *divisor = arguments(node)
-    window = two(kernel), two(stride or kernel), two(padding, 0), (1, 1)
-    if any(divisor) or (not with_padding and any(window[2])):
-        raise InputError(f"average pooling {r.place(node)} must divide by the size of its kernel "
-                         "(count_include_pad=True, no divisor_override)", field="model")
-    pool(r, node, "avgpool", x, window)
+    x, kernel, stride, padding = arguments(node)[:4]
+    pool(r, node, "avgpool", x, (two(kernel), two(stride or kernel), two(padding, 0), (1, 1)))
 
 
 def pool(r: Reader, node: fx.Node, op: Op, x: Any, window: tuple[tuple[int, int], ...]) -> None:
@@ -38,27 +38,86 @@ def pool(r: Reader, node: fx.Node, op: Op, x: Any, window: tuple[tuple[int, int]
     shape, size = r.layers[source].out_shape, node_size(node)
     end = tuple(max(p, (o - 1) * s + d * (k - 1) + 1 - n - p) for o, s, d, k, n, p in zip(
         size[1:], stride, dilation, kernel, shape[1:], padding, strict=True))
-    if op == "avgpool" and end != padding:
-        raise InputError(f"average pooling {r.place(node)} rounds its size up (ceil_mode=True) and so divides by fewer "
-                         "pixels at the border; only sizes that divide evenly can be mapped", field="model")
-    r.put(node, Layer(name=r.new_name(node, op), op=op, inputs=(source,), in_shape=shape, out_shape=size, kernel=kernel,
-                      stride=stride, padding=padding, padding_end=None if end == padding else (end[0], end[1]),
-                      dilation=dilation))
+    layer = Layer(name=r.new_name(node, op), op=op, inputs=(source,), in_shape=shape, out_shape=size, kernel=kernel,
+                  stride=stride, padding=padding, padding_end=None if end == padding else (end[0], end[1]),
+                  dilation=dilation)
+    r.put(node, layer)
+    if op == "avgpool":
+        _divide(r, layer, torch.ones(shape[1:]), _run(node, torch.ones(value.shape))[0, 0])
+
+
+def _run(node: fx.Node, x: Tensor) -> Tensor:
+    """The operation itself, of another map."""
+    target: Any = node.target
+    with torch.no_grad():
+        found: Tensor = target(x, *node.args[1:], **node.kwargs)
+    return found
+
+
+def _divide(r: Reader, layer: Layer, ones: Tensor, means: Tensor) -> None:
+    """Let an average divide by what the model divides by, where that is not the size of its kernel, as at borders.
+    ones: where there are pixels; means: what the model's averages make of them."""
+    ours = evaluate.digital(layer, [ones[None, None].double()], None)[0, 0].flatten()
+    gain = means.double().flatten() / ours
+    if not bool((gain == 1).all()):
+        alike = bool((gain == gain[0]).all())
+        r.gains[layer.name] = Gains(gain[:1] if alike else gain, torch.zeros(1))
 
 
 def adaptive(r: Reader, node: fx.Node) -> None:
-    """Adaptive pooling whose windows are all alike."""
+    """Adaptive pooling. Where windows differ, all get the size of the largest: an average's are filled with zeros, a
+    maximum's with the window's first pixel."""
     x, value = node.args[0], r.value(node.args[0])
     op: Op = "maxpool" if "max" in str(node.target) else "avgpool"
     index, size = value.front(1), node_size(node)
     if index.shape == size:
         r.values[node] = Value(value.layer, value.numbers, node_shape(node), value.index)
         return
-    if any(n % o for n, o in zip(index.shape[1:], size[1:], strict=True)):
-        raise InputError(f"adaptive pooling {r.place(node)} must divide {index.shape[1]} x {index.shape[2]} pixels "
-                         f"evenly, which {size[1]} x {size[2]} does not", field="model")
-    kernel = (index.shape[1] // size[1], index.shape[2] // size[2])
-    pool(r, node, op, x, (kernel, kernel, (0, 0), (1, 1)))
+    if not any(n % o for n, o in zip(index.shape[1:], size[1:], strict=True)):
+        kernel = (index.shape[1] // size[1], index.shape[2] // size[2])
+        pool(r, node, op, x, (kernel, kernel, (0, 0), (1, 1)))
+        return
+    (down, inside), (across, within) = (_windows(n, o, op) for n, o in zip(index.shape[1:], size[1:], strict=True))
+    there = inside[:, None] & within
+    gathered = np.where(there, index[:, down[:, None], across], -1)
+    source = r.as_layer(value, gathered, node)
+    kernel = (len(down) // size[1], len(across) // size[2])
+    layer = Layer(name=r.new_name(node, op), op=op, inputs=(source,), in_shape=r.layers[source].out_shape,
+                  out_shape=size, kernel=kernel, stride=kernel)
+    r.put(node, layer, shape=node_shape(node))
+    if op == "avgpool":
+        _divide(r, layer, torch.from_numpy(there).float(), torch.ones(size[1:]))
+
+
+def _windows(size: int, out: int, op: Op) -> tuple[Positions, NDArray[np.bool_]]:
+    """Pixels of all windows of an axis, one window behind the other, and which of them count: window i of `out` has
+    pixels floor(i size / out) to ceil((i + 1) size / out) - 1 (PyTorch, AdaptiveAveragePooling.cpp)."""
+    i = np.arange(out)
+    start, stop = i * size // out, -(-(i + 1) * size // out)
+    places = start[:, None] + np.arange(int((stop - start).max()))
+    counts = places < stop[:, None]
+    if op == "maxpool":
+        places, counts = np.where(counts, places, start[:, None]), np.full_like(counts, True)
+    return np.minimum(places, size - 1).ravel(), counts.ravel()
+
+
+def bilinear(r: Reader, node: fx.Node) -> None:
+    """Bilinear interpolation, of one axis too."""
+    x, _, aligned, factors = arguments(node)
+    value, size = r.value(x), node_size(node)
+    source = r.as_layer(value, value.front(1), node)
+    shape = r.layers[source].out_shape
+    used = kernel(shape, size)
+    given = [] if factors is None or aligned else [float(f) for f in factors]
+    axes = zip(shape[3 - len(given):], given, size[3 - len(given):], strict=True)
+    if any(n * f != o for n, f, o in axes):
+        raise InputError(f"interpolates in {r.place(node)} by a factor that does not fit {shape[1]} x {shape[2]} pixels"
+                         f"; give interpolate() size={size[3 - len(given):]} instead", field="model")
+    if used == (1, 1) and shape == size:
+        r.values[node] = value
+        return
+    r.put(node, Layer(name=r.new_name(node, "resize"), op="resize", inputs=(source,), in_shape=shape, out_shape=size,
+                      kernel=used, aligned=bool(aligned)))
 
 
 def mean(r: Reader, node: fx.Node) -> None:

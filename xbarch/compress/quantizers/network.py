@@ -108,8 +108,8 @@ class Node(nn.Module):
         self.function, self.inner = call, Signed(bits) if given is None else Fixed(given.step, -top, top)
 
     def add_gains(self, gains: Gains) -> None:
-        """Factors and summands of channels are trained; those of an addition are fixed."""
-        if self.layer.op != "add":
+        """Factors and summands of channels are trained; those of an addition and of pooling are fixed."""
+        if self.layer.op not in ("add", "avgpool"):
             gains = Gains(nn.Parameter(gains.gain.clone()), nn.Parameter(gains.shift.clone()))
             self.register_parameter("gain", gains.gain)
             self.register_parameter("shift", gains.shift)

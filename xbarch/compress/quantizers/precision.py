@@ -36,7 +36,7 @@ def _sign(layer: Layer, positive: bool) -> bool | None:
     """`Layer.signed_out`, where it is not as for a layer of its kind."""
     if layer.function or layer.op == "input":
         return layer.signed_out
-    if layer.op in ("mul", "concat", "avgpool") and not layer.relu:
+    if layer.op in ("mul", "concat", "avgpool", "resize") and not layer.relu:
         return None if layer.op == "avgpool" and positive else not positive
     return None
 
@@ -55,7 +55,7 @@ def _refuse_in_chain(layer: Layer, graph: ModelGraph) -> None:
     if layer.name in graph.rounds:
         raise InputError(f"must be real where the model quantizes activations with scales of its own, as layer "
                          f"{layer.name} does", field="quantization.chain")
-    beyond = layer.op in ("mul", "concat", "affine", "norm") or layer.name in graph.gains
+    beyond = layer.op in ("mul", "concat", "affine", "norm", "resize") or layer.name in graph.gains
     if layer.function or layer.signed_in or beyond:
         why = layer.function or ("signed inputs" if layer.signed_in else layer.op)
         raise InputError(f"layer {layer.name} ({why}) needs more than additions and shifts; chain: real can compute it",

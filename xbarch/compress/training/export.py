@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from xbarch.compress.quantizers.levels import Fixed
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.errors import InputError
+from xbarch.workload import resize
 from xbarch.workload.graph import SCALED, Ints, Layer, Workload
 
 Reals = NDArray[np.float64]
@@ -43,7 +44,10 @@ def _digital(node: Node, before: list[float], here: float) -> dict[str, Any]:
     """Scale, bias and epsilon of a layer without weights, in levels of `here`."""
     op, gains = node.layer.op, node.gains
     if op == "avgpool":
-        return {"scale": np.array([before[0] / here / node.divisor])}
+        mean = before[0] / here / node.divisor
+        return {"scale": np.array([mean]) if gains is None else mean * _array(gains.gain)}
+    if op == "resize":
+        return {"scale": np.array([before[0] / here / resize.whole(node.layer)])}
     if op == "mul":
         return {"scale": np.array([before[0] * before[1] / here])}
     if op in ("add", "concat"):
