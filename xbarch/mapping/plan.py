@@ -13,7 +13,7 @@ from xbarch.mapping.copies import Demand, interval_bound
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.room import KindRoom, Pace, Room
-from xbarch.mapping.shares import Share, choices
+from xbarch.mapping.shares import Share
 from xbarch.mapping.site import Site
 from xbarch.mapping.windows import Input
 from xbarch.specs.explain import guess, listed
@@ -119,8 +119,7 @@ def plan(
     """
     kind, factor = parse_policy(policy)
     striped = replication != "in_turn"
-    demands = [Demand(name, p.crossbars, p.layer.windows, p.mean_occupancy,
-                      choices(*p.layer.out_shape[1:]) if striped else ()) for name, p in packed.items()]
+    demands = [Demand(name, p.crossbars, p.layer.windows, p.mean_occupancy, striped) for name, p in packed.items()]
     rooms = room.each(list(packed), dense_crossbars)
     site = Site(workload=workload, packed=packed, demands=demands, paces=paces, room=room, rooms=rooms, striped=striped,
                 by_layer=replication != "stripes")

@@ -16,7 +16,7 @@ from xbarch.mapping.digital import Digital
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Floor, Part, Tiles, place
 from xbarch.mapping.room import KindRoom, Pace, Room
-from xbarch.mapping.shares import Share, choices
+from xbarch.mapping.shares import Share
 from xbarch.mapping.windows import Input, inputs, slack_needed
 from xbarch.workload.graph import Layer, Workload
 
@@ -92,24 +92,27 @@ class Site:
 
     def shares(self, copies: Mapping[str, int], interval: Fraction) -> dict[str, Share]:
         """How the copies of every layer own its output."""
-        demands, found = {d.name: d for d in self.demands}, dict[str, Share]()
+        found: dict[str, Share] = {}
         for name, edges in self.in_turn[0].items():
-            share = demands[name].share(copies[name]) if name in demands else None
-            if share is None and self.workload[name].op == "add":
-                share = found[edges[0].producer]
-            found[name] = share or self.paced(self.workload[name], interval, *(found[e.producer] for e in edges))
+            layer = self.workload[name]
+            if name in copies:
+                found[name] = Share(*layer.out_shape[1:], copies[name])
+            elif layer.op == "add":
+                found[name] = found[edges[0].producer]
+            else:
+                found[name] = self.paced(layer, interval, *(found[e.producer].copies for e in edges))
         return found
 
-    def paced(self, layer: Layer, interval: Fraction, *sources: Share) -> Share:
-        """A layer without weights: a stripe for each of the producer's, so that no tile keeps more, or as many copies
-        as keep up with the crossbars, if there are tiles for them."""
+    def paced(self, layer: Layer, interval: Fraction, *sources: int) -> Share:
+        """A layer without weights: a stripe for each of the producer's, up to one for each column, so that no tile
+        keeps more, or as many copies as keep up with the crossbars, if there are tiles for them. sources: copies of
+        the producers."""
         height, width = layer.out_shape[1:]
         if layer.op == "input" or layer.summed:
             return Share(height, width)
-        every = [share for share in choices(height, width) if share.copies <= self.room.tiles]
-        fast = next((s for s in every if self.paces[layer.name].time * s.longest <= interval), every[-1])
-        stripes = min(width, max(source.stripes for source in sources))
-        return fast if fast.copies > stripes else Share(height, width, 1, stripes)
+        most = interval // time if (time := self.paces[layer.name].time) else layer.windows
+        fast = min(ceil(layer.windows / max(1, most)), self.room.tiles)
+        return Share(height, width, max(fast, min(width, *sources)))
 
     def buffers(self, asked: Asked, capacity: Sizes) -> Buffers:
         return Buffers(self.workload.by_name, asked.edges, asked.shares, capacity)
@@ -136,23 +139,20 @@ class Site:
             columns = needs.columns(layer, index, range(self.together(layer, copies)))
             here = next((r.buffer for r in self.rooms if layer in r.layers), self.room.buffer)
             room = here * source.width // columns
-            least = smallest + self.next_rows(asked, layer, source)
+            least = smallest + self.next_rows(asked, edge, layer)
             most = max(least, room // (_SHARE * len(asked.edges[layer]) * edge.words * edge.bits))
             size = min(least + behind + before + beside, most)
-            # A part of the rows would need as much as all of them.
             if self.striped and copies[layer] > 1 and source.height > 1:
-                size = -(-size // source.turn) * source.turn
+                size = source.whole(size)  # which needs no more
             result[layer, index] = size
         return result
 
-    def next_rows(self, asked: Asked, layer: str, source: Share) -> int:
-        """Where copies own stripes, the pixels that the producer computes while a layer is at work on those before:
-        those of the rows that it moves on by or, of a layer without crossbars, which is soon done, those computed
-        together."""
-        if not self.striped or max(source.copies, asked.copies[layer]) == 1 or source.height == 1:
+    def next_rows(self, asked: Asked, edge: Input, layer: str) -> int:
+        """Where copies own stripes, the pixels that the producer computes while a layer is at work on those before."""
+        share = asked.shares.get(edge.producer)
+        if share is None or max(share.copies, asked.copies[layer]) == 1 or share.height == 1:
             return 0
-        steps = asked.shares[layer].rows * self.workload[layer].stride[0] if layer in self.packed else 1
-        return max(source.rows, steps) * source.width
+        return edge.ahead
 
     def together(self, layer: str, copies: Mapping[str, int]) -> int:
         """Copies of a layer of which a tile can hold the crossbars."""
@@ -216,11 +216,10 @@ class Site:
         if self.by_layer:
             return every
 
-        def place(each: tuple[str, int]) -> Fraction:
-            share = asked.shares[each[0]]
-            return Fraction(each[1] // share.rows, share.stripes)
+        def place(each: tuple[str, int]) -> tuple[bool, float]:
+            return asked.copies[each[0]] == 1, each[1] / asked.copies[each[0]]
 
-        return sorted(every, key=lambda each: (asked.copies[each[0]] == 1, place(each)))
+        return sorted(every, key=place)
 
     def smallest(self) -> list[int]:
         """The fewest tiles of each kind that hold one copy of each layer and its buffers."""
@@ -266,8 +265,7 @@ class Site:
     def capacities(self, asked: Asked, wanted: Sizes, parts: Mapping[str, list[list[Part]]],
                    homes: Mapping[str, list[int]], floor: Floor) -> dict[tuple[str, int], int]:
         """Buffers enlarged by the room that tiles have left, in proportion to need; a layer's fullest tile decides.
-        Where tiles keep some columns only, buffers grow by whole rows, with which their bits grow in proportion; within
-        a single row they never grow by more."""
+        Where tiles keep some columns only, what each column has grows by no more; of a single row it cannot grow."""
         share = {number: Fraction(kind.buffer, max(1, kind.filled[tile])) for number, kind, tile in floor.opened()}
         result = {}
         for (layer, index), size in wanted.items():
@@ -277,6 +275,7 @@ class Site:
             grown = min(int(size * scale), 2 * self.workload[producer].windows)
             if self.striped and asked.copies[layer] > 1:
                 source = asked.shares[producer]
-                grown -= grown % source.turn if source.height > 1 or grown > source.turn else 0
+                if source.height > 1 or grown > source.width:
+                    grown = source.within(grown, int(source.tallest(size) * scale))
             result[layer, index] = max(size, grown)
         return result
