@@ -37,8 +37,8 @@ def test_main_job(call, tmp_path):
     assert code == 0 and "Energy per image by component" in out and "features.3 " in out
     assert sorted(p.name for p in (tmp_path / "more").iterdir()) == [
         "result.json" if name == "result" else f"{name}.{kind}"
-        for name, kinds in (("chip", KINDS), ("energy", KINDS), ("result", ["json"]), ("timeline", KINDS),
-                            ("utilization", KINDS)) for kind in kinds]
+        for name, kinds in (("chip", KINDS), ("energy", KINDS), ("layers", KINDS), ("result", ["json"]),
+                            ("timeline", KINDS)) for kind in kinds]
     code, out, _ = call(*RUN, "--json")
     assert code == 0 and out == (tmp_path / "o" / "result.json").read_text()
     data = json.loads(out)
