@@ -308,9 +308,10 @@ def _accuracy(setup: Setup, packed: Mapping[str, Packed]) -> Measured | None:
         return None
     with setup.blamed():
         setup.machine.refuse_stacked()
-    from xbarch.result.accuracy import measure
+    from xbarch.result.accuracy import Sample, measure
 
-    return measure(setup.network, setup.path, setup.machine, packed, setup.request.accuracy).part
+    sample = Sample(setup.request.accuracy, defaults.DRAWS)
+    return measure(setup.network, setup.path, setup.machine, packed, sample).part
 
 
 def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> tuple[Plan, StageGraph | None]:

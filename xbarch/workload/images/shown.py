@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xbarch.errors import InputError
 from xbarch.specs.text import brief
 from xbarch.workload.graph import Workload
-from xbarch.workload.images.digits import Part, digits, pair_test
+from xbarch.workload.images.digits import Part, digits, pair_test, pair_validation
 
 TRAVELLING = ("digits", "digit_pairs")
 _LIMITS = {"size": (8, 512), "channels": (1, 3), "test_images": (16, 10**6)}
@@ -27,8 +27,9 @@ class Shown:
     labels: NDArray[np.int64]
 
 
-def shown(network: Workload, most: int) -> Shown:
-    """The first `most` test images of what a workload was trained on; all, where there are fewer.
+def shown(network: Workload, most: int, part: Literal["test", "validation"] = "test") -> Shown:
+    """The first `most` test images of what a workload was trained on, or of those that validated its training; all,
+    where there are fewer.
 
     Raises:
         InputError: it was never trained, its data does not travel with xbarch, or its manifest contradicts itself.
@@ -42,14 +43,14 @@ def shown(network: Workload, most: int) -> Shown:
     if not isinstance(data, Mapping) or name not in TRAVELLING:
         raise InputError(f"test images travel with xbarch for {' and '.join(TRAVELLING)} only; workload {network.name} "
                          f"was trained on {brief(network.trained_on)}", file=network.file or None)
-    part = _part(str(name), data, _whole(recipe, "seed", 0, 2**31, network), most, network)
+    images = _part(str(name), data, _whole(recipe, "seed", 0, 2**31, network), most, network, part)
     shape, classes = network.layers[0].out_shape, network.layers[-1].out_shape[0]
-    if part.pixels.shape[1:] != shape or int(part.labels.max()) >= classes:
-        raise InputError(f"recipe.data makes images of {part.pixels.shape[1:]} in {int(part.labels.max()) + 1} "
+    if images.pixels.shape[1:] != shape or int(images.labels.max()) >= classes:
+        raise InputError(f"recipe.data makes images of {images.pixels.shape[1:]} in {int(images.labels.max()) + 1} "
                          f"classes, but the network takes {shape} and tells {classes} apart", file=network.file or None)
     levels = _levels(data, recipe.get("image_step"), network)
-    channels = [levels[min(c, len(levels) - 1)][part.pixels[:, c]] for c in range(shape[0])]
-    return Shown(np.stack(channels, axis=1), part.labels)
+    channels = [levels[min(c, len(levels) - 1)][images.pixels[:, c]] for c in range(shape[0])]
+    return Shown(np.stack(channels, axis=1), images.labels)
 
 
 def _levels(data: Mapping[str, Any], given: Any, network: Workload) -> list[NDArray[np.int32]]:
@@ -87,15 +88,17 @@ def _reals(data: Mapping[str, Any], key: str, default: float, channels: int, net
     return np.broadcast_to(np.array(values, np.float32), channels).copy()
 
 
-def _part(name: str, data: Mapping[str, Any], seed: int, most: int, network: Workload) -> Part:
+def _part(name: str, data: Mapping[str, Any], seed: int, most: int, network: Workload, part: str) -> Part:
     size, channels, count = (_whole(data, key, *limits, network) for key, limits in _LIMITS.items())
     if name == "digits":
-        found = digits(size, channels, seed)[2]
+        found = digits(size, channels, seed)[2 if part == "test" else 1]
         return Part(found.pixels[:most], found.labels[:most])
     noise = data.get("noise")
     if not isinstance(noise, int | float) or not 0 <= noise <= 1:
         raise InputError(f"must be a number from 0 to 1, not {brief(noise)}", file=network.file or None,
                          field="recipe.data.noise")
+    if part == "validation":
+        return pair_validation(most, size, channels, float(noise), seed)
     return pair_test(count, most, size, channels, float(noise), seed)
 
 
