@@ -214,12 +214,12 @@ def test_text_stays_text(result):
 
 def test_saving_writes_the_formats_that_were_chosen(result, tmp_path):
     written = pictures.save(result, tmp_path / "new")
-    names = {"energy.svg", "timeline.svg", "layers.svg", "chip.svg", "result.json"}
+    names = {"energy.svg", "timeline.svg", "layers.svg", "chip.svg", "report.html", "result.json"}
     assert {p.name for p in written} == {p.name for p in (tmp_path / "new").iterdir()} == names
     assert set(pictures.names()) == names
     both = pictures.save(result, tmp_path / "two", ("svg", "pdf"))
-    assert {p.suffix for p in both} == {".svg", ".pdf", ".json"}
-    assert len(both) == 9 == len(pictures.names(("svg", "pdf")))
+    assert {p.suffix for p in both} == {".svg", ".pdf", ".json", ".html"}
+    assert len(both) == 10 == len(pictures.names(("svg", "pdf")))
     with pytest.raises(InputError, match=r"format: unknown format 'jpg'; choose svg, png or pdf"):
         pictures.save(result, tmp_path / "none", ("jpg",))
     assert not (tmp_path / "none").exists()

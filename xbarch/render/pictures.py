@@ -11,6 +11,8 @@ from textwrap import wrap
 from xbarch.errors import InputError
 from xbarch.render.canvas import SIZE, Canvas, width_of
 from xbarch.render.chip import chip
+from xbarch.render.interactive.pages import html
+from xbarch.render.interactive.runs import run_page
 from xbarch.render.look import BLUE, FORMATS, PALE_BLUE, RED, colour
 from xbarch.result.result import Result
 from xbarch.result.summary import components
@@ -21,6 +23,7 @@ from xbarch.support.files import write_all
 
 _WIDTH, _ROW, _TOP, _EDGE = 720, 20, 40, 14
 _LEAST = 0.004  # of the run's time: a bar of about two pixels
+PAGE = "report.html"
 _IMAGES = 7  # that have a colour of their own
 
 
@@ -166,11 +169,11 @@ def names(formats: Sequence[str] = ("svg",)) -> list[str]:
     for chosen in formats:
         if chosen not in FORMATS:
             raise InputError(unknown("format", chosen, FORMATS), field="format")
-    return ["result.json", *(f"{name}.{kind}" for name in PICTURES for kind in dict.fromkeys(formats))]
+    return ["result.json", PAGE, *(f"{name}.{kind}" for name in PICTURES for kind in dict.fromkeys(formats))]
 
 
 def save(result: Result, folder: str | Path, formats: Sequence[str] = ("svg",), scope: Scope = SCOPE) -> list[Path]:
-    """Write the record and its pictures, together or not at all.
+    """Write the record, its page and its pictures, together or not at all.
 
     Args:
         result: what to write.
@@ -189,6 +192,7 @@ def save(result: Result, folder: str | Path, formats: Sequence[str] = ("svg",), 
     for name, draw in drawable(result, scope).items():
         canvas = draw(result)
         contents |= {Path(folder) / f"{name}.{kind}": canvas.render(kind) for kind in formats}
+    contents[Path(folder) / PAGE] = html(run_page(result, scope))
     contents[Path(folder) / "result.json"] = result.to_json()
     write_all(contents)
     return list(contents)
