@@ -310,7 +310,7 @@ def _accuracy(setup: Setup, packed: Mapping[str, Packed]) -> Measured | None:
         setup.machine.refuse_stacked()
     from xbarch.result.accuracy import Sample, measure
 
-    sample = Sample(setup.request.accuracy, defaults.DRAWS)
+    sample = Sample(setup.request.accuracy, setup.request.draws)
     return measure(setup.network, setup.path, setup.machine, packed, sample).part
 
 

@@ -106,6 +106,8 @@ class Device:
         with asking(effect, "cells", self.layer) as wrong:
             found = effect.cells(cells, self._given(effect, crossbar, plane))
             _refuse_odd(found, cells, wrong)
+            if effect.stage != "wire" and found.min(initial=0) < 0:
+                raise wrong(f"must return conductances of at least 0, not {found.min():g}")
             if not is_builtin(effect) and not np.array_equal(
                     found, effect.cells(cells, self._given(effect, crossbar, plane))):
                 raise wrong("must return the same for the same random numbers; draw them from given.random only")
