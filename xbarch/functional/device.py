@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
 from typing import Any
 from zlib import crc32
@@ -46,7 +47,7 @@ class Imperfect:
         pedestal = self.noise.conductance.lowest and not self.noise.conductance.subtracted
         return not pedestal and not any(_defines(e, "cells") or _defines(e, "reading") for e in self.effects)
 
-    @property
+    @cached_property
     def jitter(self) -> float:
         """Standard deviation of a conversion, in steps of the converter."""
         return float(np.sqrt(sum(e.jitter() ** 2 for e in self.effects)))
