@@ -116,7 +116,7 @@ def column(levels, effects, on_off=None, **more):
     return layer, machine, [block]
 
 
-@pytest.mark.quick(1)
+@pytest.mark.full
 @pytest.mark.parametrize("on_off", [None, 10.0])
 def test_sums_of_programmed_cells(on_off):
     """With Gmin the range is smaller than Gmax, so that 5 % of Gmax are more of a level."""
