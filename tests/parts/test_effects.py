@@ -28,6 +28,7 @@ SETTINGS = {"programming": {"independent": 0.05}, "read": {"independent": 0.05},
 
 def given(seed=0, lowest=0.0, shape=SHAPE, converters=4):
     return Given(levels=3, lowest=lowest, highest=None, held=np.ones(shape, bool), converters=converters,
+                 target=np.full(shape, 0.5, np.float32),
                  random=np.random.default_rng(seed))
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from xbarch.errors import ContractError
-from xbarch.parts.effects.base import Effect, Given, Singles
+from xbarch.parts.effects.base import BEHIND, Effect, Given, Singles
 from xbarch.plugins.guard import asking
 
-_SHAPE, _CONVERTERS = (24, 16), 4
+_SHAPE, _CONVERTERS, _GMAX = (24, 16), 4, 25_000_000
 
 
 def conform_effect(effect: Effect[Any], arrays: int = 20, seed: int = 0) -> int:
@@ -28,7 +28,7 @@ def conform_effect(effect: Effect[Any], arrays: int = 20, seed: int = 0) -> int:
         cells = (lowest + (1 - lowest) * rng.integers(0, 4, _SHAPE) / 3).astype(np.float32)
         held = rng.random(_SHAPE) < 0.9
         answers = [_answers(effect, cells, Given(
-            levels=3, lowest=lowest, highest=None, held=held, converters=_CONVERTERS,
+            levels=3, lowest=lowest, highest=_GMAX, held=held, target=cells.copy(), converters=_CONVERTERS,
             random=np.random.default_rng([seed, number]))) for _ in range(2)]
         with asking(effect, "cells") as wrong:
             if not all(np.array_equal(a, b) for a, b in zip(*answers, strict=True)):
@@ -41,7 +41,7 @@ def _answers(effect: Effect[Any], cells: Singles, given: Given) -> list[Singles]
     before, which = cells.copy(), np.arange(_SHAPE[1]) * _CONVERTERS // _SHAPE[1]
     found: list[Singles] = []
     with asking(effect, "cells") as wrong:
-        found.append(_sound(effect.cells(cells, given), 0 if effect.stage != "wire" else -np.inf, _SHAPE, wrong))
+        found.append(_sound(effect.cells(cells, given), -np.inf if effect.stage in BEHIND else 0, _SHAPE, wrong))
     with asking(effect, "reading") as wrong:
         for part in effect.reading(cells, given) or ():
             found.append(_sound(part, 0, _SHAPE, wrong))

@@ -10,7 +10,7 @@ from xbarch.parts.effects.base import Given
 
 def test_word_lines_differ_and_cells_of_one_do_not():
     given = Given(levels=3, lowest=0.0, highest=None, held=np.ones((1000, 4), bool), converters=1,
-                  random=np.random.default_rng(0))
+                  target=np.full((1000, 4), 0.5, np.float32), random=np.random.default_rng(0))
     found = SkeletonEffect({"share": 0.1}).cells(np.full((1000, 4), 0.5, np.float32), given)
     assert (found == found[:, :1]).all() and abs(found[:, 0].std() / 0.05 - 1) < 0.1
 
