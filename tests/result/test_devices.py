@@ -1,6 +1,7 @@
 """Draws of devices times images: the interval over both, when draws end, and a small network on them."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -82,5 +83,5 @@ def test_accuracy_falls_with_the_error(law):
     """Same class over ten devices, within the sum of both half-widths."""
     found = [xbarch.accuracy("isaac_like", WORKLOAD, images=200, draws=10, overrides=[
         f"noise.effects.programming.{law}={sigma}", "noise.full_scale=ideal"]) for sigma in (0.02, 0.05, 0.1, 0.2)]
-    for less, more in zip(found, found[1:], strict=False):
+    for less, more in pairwise(found):
         assert more.value <= less.value + less.devices.half_width + more.devices.half_width
