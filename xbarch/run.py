@@ -21,7 +21,7 @@ from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
 from xbarch.machine.periphery import Periphery
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
-from xbarch.mapping import barriers, packings
+from xbarch.mapping import barriers, packings, plans
 from xbarch.mapping.kinds import part
 from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars, stream
 from xbarch.mapping.packings import memo
@@ -324,11 +324,21 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> t
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     dense, room = sum(machine.dense(network).values()), machine.room(network)
 
-    def planned(replication: str) -> Plan:
+    def made(replication: str) -> Plan:
         found = plan(network, packed, paces, dense, room, request.policy, replication)
         return found if machine.kinds else place_tiles(
             found, request.placement, machine.network, request.chips,
             lambda p: traffic(network, packed, p, machine.sum_bits))
+
+    def planned(replication: str) -> Plan:
+        topology = machine.network.topology
+        if machine.kinds or not guard.is_builtin(topology):
+            return made(replication)
+        bits = [machine.sum_bits(layer) for layer in network.compute_layers]
+        return plans.memo.plan(
+            (network, type(topology), *packed.values()),
+            (paces, dense, room, request.policy, replication, request.placement, request.chips, topology.tiles,
+             topology.options, bits), lambda: made(replication))
 
     def compiled(plan: Plan) -> StageGraph:
         with setup.blamed():
