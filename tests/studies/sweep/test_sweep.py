@@ -463,7 +463,7 @@ def test_blocks_know_nothing_of_converters():
         made = [checked.blocks(case.path, case.layer, replace(case.geometry, adc_bits=bits)) for bits in (2, 14)]
         work = [case.path.work(blocks, case.layer, replace(case.geometry, adc_bits=bits), None)
                 for blocks, bits in zip(made, (2, 14), strict=True)]
-        cells = [[(b.crossbar, b.row, b.contents().cells.tolist()) for b in blocks] for blocks in made]
+        cells = [[(b.crossbar, b.row0, b.col0, b.contents().cells.tolist()) for b in blocks] for blocks in made]
         assert cells[0] == cells[1] and work[0].reads.tolist() == work[1].reads.tolist()
 
 
@@ -486,7 +486,7 @@ def test_frames_and_parquet_have_the_rows_of_the_table(tmp_path):
 
     axes = {"hierarchy.tiles": [2, 168], "crossbar.adc_bits": [8, "many"]}
     large = 2**60 + 1
-    ran = {SPEED: 1.5, "counts.conversions": large, EXACT: True}
+    ran = {SPEED: 1.5, ENERGY: 1, AREA: 1.0, "counts.conversions": large, EXACT: True}
     rows = [Row(Point(Request(arch="a", workload="w", images=2), values), f"{number:064x}", "" if number else "no",
                 ran if number else {}) for number, values in enumerate(product(*axes.values()))]
     found = Swept(asked(axes=axes, figures=[SPEED, "counts.conversions", EXACT]), rows)
