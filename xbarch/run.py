@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import ceil
 from pathlib import Path
 from typing import Any, Unpack
@@ -317,32 +318,34 @@ def _accuracy(setup: Setup, packed: Mapping[str, Packed]) -> Measured | None:
     return measure(setup.network, setup.path, setup.machine, packed, sample).part
 
 
-def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> tuple[Plan, StageGraph | None]:
+def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> tuple[Plan, StageGraph]:
     """Plan the weight replication (copies) and the place of every layer; with the graph of one image whose outputs stay
-    on the chip, where that had to be compiled to plan."""
+    on the chip."""
     machine, request = setup.machine, setup.request
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     dense, room = sum(machine.dense(network).values()), machine.room(network)
 
-    def made(replication: str) -> Plan:
-        found = plan(network, packed, paces, dense, room, request.policy, replication)
-        return found if machine.kinds else place_tiles(
-            found, request.placement, machine.network, request.chips,
-            lambda p: traffic(network, packed, p, machine.sum_bits))
+    def planned(replication: str, most: Fraction | None) -> Plan:
+        return plans.memo.plan((network, *packed.values()), (paces, dense, room, request.policy, replication, most),
+                               lambda: plan(network, packed, paces, dense, room, request.policy, replication, most))
 
-    def planned(replication: str) -> Plan:
+    def placed(plan: Plan) -> Plan:
         topology = machine.network.topology
-        if machine.kinds or not guard.is_builtin(topology):
-            return made(replication)
-        bits = [machine.sum_bits(layer) for layer in network.compute_layers]
-        return plans.memo.plan(
-            (network, type(topology), *packed.values()),
-            (paces, dense, room, request.policy, replication, request.placement, request.chips, topology.tiles,
-             topology.options, bits), lambda: made(replication))
 
-    def compiled(plan: Plan) -> StageGraph:
+        def make() -> Plan:
+            return place_tiles(plan, request.placement, machine.network, request.chips,
+                               lambda p: traffic(network, packed, p, machine.sum_bits))
+
+        if machine.kinds or not guard.is_builtin(topology):
+            return plan if machine.kinds else make()
+        bits = [machine.sum_bits(layer) for layer in network.compute_layers]
+        return plans.memo.plan((plan, network, type(topology), *packed.values()),
+                               (request.placement, request.chips, topology.tiles, topology.options, bits), make)
+
+    def compiled(plan: Plan) -> tuple[Plan, StageGraph]:
+        found = placed(plan)
         with setup.blamed():
-            return compile_graph(setup.machine, network, packed, plan, 1)
+            return found, compile_graph(setup.machine, network, packed, found, 1)
 
     return shortest(request.replication, planned, compiled)
 
@@ -370,11 +373,10 @@ def _compiled(setup: Setup, network: Workload, packed: Mapping[str, Packed], lea
               images: int) -> tuple[Plan, StageGraph]:
     """Plan packed layers and compile the plan. leaving: whether the outputs leave the chip."""
     planned, made = _planned(setup, network, packed)
-    if made is not None and not leaving:
+    if not leaving:
         return planned, replace(made, images=images)
     with setup.blamed():
-        return planned, (compile_with_egress if leaving else compile_graph)(setup.machine, network, packed, planned,
-                                                                            images)
+        return planned, compile_with_egress(setup.machine, network, packed, planned, images)
 
 
 def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watch: Watch,

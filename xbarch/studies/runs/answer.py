@@ -26,7 +26,7 @@ from xbarch.result.schema import Correctness, Record
 from xbarch.run import Setup, execute_segments, perform, prepare
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share a packing are run one after the other
-_PLANS = 24  # as many as a few policies of weight replication try
+_PLANS = 48  # as many as a few policies of weight replication try
 _UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # used by pictures only
 Names = tuple[str, ...]
 
