@@ -48,6 +48,8 @@ Bits = Annotated[int | None, number(
 Accuracy = Annotated[int | None, number(
     "accuracy", f"Test images to classify through the packed crossbars, 1 to {defaults.MOST_TESTED:,} (default: "
                 "none).")]
+Draws = Annotated[int, number(
+    "draws", f"Devices to draw for the accuracy where there is noise, 1 to {defaults.MOST_DRAWS:,}.")]
 _IMAGES = number("images", f"Images to run, 1 to {defaults.MOST_IMAGES:,}.")
 _CHIPS = number("chips", f"Chips in a chain, 1 to {defaults.MOST_CHIPS:,}.")
 _MODE = one_of("mode", "Execution mode", names.MODES)
@@ -87,7 +89,7 @@ Noise = Annotated[str | None, typer.Option(
 Plugin = Annotated[list[Path], typer.Option(
     "--plugin", metavar="FILE",
     help="Python file that defines data paths or parts of machines, or an architecture's YAML; repeatable.")]
-Out = Annotated[Path | None, folder("Output folder for result.json and pictures.")]
+Out = Annotated[Path | None, folder("Output folder for result.json, report.html and pictures.")]
 Trace = Annotated[Path | None, typer.Option(
     parser=place("trace"), metavar="FILE",
     help="File for the times of every token at every stage: .perfetto-trace (for a viewer such as ui.perfetto.dev) or "
