@@ -110,6 +110,15 @@ CASES = {
     "nearest upsampling": (lambda m, x: m[0](F.interpolate(x, scale_factor=2)), conv(3, 4)),
     "constants": (lambda m, x: 1 - (F.relu(m[0](x)) + 1) * torch.linspace(-1, 1, 4)[:, None, None], conv(3, 4)),
     "position embedding": (lambda m, x: m[0](x) + torch.arange(64.).reshape(8, 8) / 64, conv(3, 4)),
+    # outputs: maps, several of them, values that other layers read too
+    "softmax of a map": (lambda m, x: F.softmax(m[0](x), 1), conv(3, 4)),
+    "log softmax over the last axis": (lambda m, x: F.log_softmax(m[0](x).permute(0, 2, 3, 1), -1), conv(3, 4)),
+    "two outputs": (with_input(lambda m, y: (m[1](F.relu(y)), F.softmax(m[2](y).mean((2, 3)), 1))), conv(3, 4),
+                    conv(4, 2), conv(4, 5)),
+    "an output that is read": (with_input(lambda m, y: {"code": y.flatten(1), "map": m[1](F.relu(y)), "same": y,
+                                                        "clip": F.relu6(m[2](y.flip(1)))}), conv(3, 4), conv(4, 3),
+                               conv(4, 2)),
+    "the image as an output": (lambda m, x: (x, torch.sigmoid(m[0](x)), F.max_pool2d(m[0](x), 2)), conv(3, 2)),
     # norms, transposed and one-dimensional convolutions, tokens, shared modules
     "group norm": (lambda m, x: m[1](m[0](x)), conv(3, 8), nn.GroupNorm(2, 8)),
     "instance norm": (lambda m, x: m[1](m[0](x)), conv(3, 8), nn.InstanceNorm2d(8, affine=True)),
@@ -143,7 +152,8 @@ CASES = {
         0, 2, 3, 1))))).permute(0, 3, 1, 2)), conv(3, 4), conv(4, 4, 5, groups=4), nn.LayerNorm(4), nn.Linear(4, 16),
         nn.Linear(16, 4)),
 }
-QUICK = ("average of sizes rounded up, padded", "adaptive average of uneven sizes", "padding with a constant",
+QUICK = ("an output that is read",
+         "average of sizes rounded up, padded", "adaptive average of uneven sizes", "padding with a constant",
          "bilinear upsampling, corners aligned",
          "batch norm behind dropout of a branch", "average of negative values", "sizes rounded up",
          "transposed convolution", "shuffle unit", "ConvNeXt block", "squeeze and excitation", "padding on four sides")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xbarch.errors import InputError
 from xbarch.workload import resize
 from xbarch.workload.graph import Layer
+from xbarch.workload.outputs import Output
 
 MOST = 2**28  # weights of a network, values of a feature map or of stored activations
 Shape = tuple[int, int, int]
@@ -60,6 +61,20 @@ def check_shapes(layer: Layer, known: Mapping[str, Layer], place: str, path: Pat
     for part, shape in (("in_shape", layer.in_shape), ("out_shape", layer.out_shape)):
         if math.prod(shape) > MOST:
             raise refuse(f"must have at most {MOST:,} values, not {math.prod(shape):,}", part)
+
+
+def check_outputs(outputs: Sequence[Output], layers: Mapping[str, Layer], path: Path) -> None:
+    """Refuse outputs of layers that are not there, or of other sizes."""
+    for number, output in enumerate(outputs):
+        layer, place = layers.get(output.layer), f"outputs.{number}"
+        if layer is None:
+            raise InputError(f"must be a layer of the network, not {output.layer!r}", file=path, field=f"{place}.layer")
+        if math.prod(output.shape) != math.prod(layer.out_shape):
+            raise InputError(f"must hold the {math.prod(layer.out_shape):,} values of layer {output.layer}, not "
+                             f"{math.prod(output.shape):,}", file=path, field=f"{place}.shape")
+        if output.closing and output.axis >= len(output.shape):
+            raise InputError(f"must be below {len(output.shape)}, the axes of the output, not {output.axis}", file=path,
+                             field=f"{place}.axis")
 
 
 def _unequal(layer: Layer, beside: list[Shape]) -> str:

@@ -16,27 +16,29 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from xbarch.errors import InputError
 from xbarch.specs.explain import explain
-from xbarch.specs.text import dotted
+from xbarch.specs.text import brief, dotted
 from xbarch.support.files import read_json, write_all
 from xbarch.workload.graph import Layer, Named, Op, Workload
+from xbarch.workload.measures import BUNDLED
 from xbarch.workload.names import LONGEST, PATTERN
+from xbarch.workload.outputs import Closing, Output
 from xbarch.workload.packing import pack, pack_index, pack_mask
-from xbarch.workload.shapes import MOST, check_shapes
+from xbarch.workload.shapes import MOST, check_outputs, check_shapes
 from xbarch.workload.tensors import Tensors
 
 MANIFEST, TENSORS = "manifest.json", "tensors.safetensors"
 _MOST_JSON = 2**24  # bytes
 
 MOST_INPUTS = 256  # of a concatenation
+MOST_OUTPUTS = 64  # tensors
 
 Size = Annotated[int, Field(ge=1, le=2**20)]
 Pair = tuple[Size, Size]
 Offset = Annotated[int, Field(ge=0, le=2**16)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=PATTERN)]
 
 
@@ -70,6 +72,19 @@ class StoredLayer(BaseModel):
     side: dict[str, Any] = Field(default_factory=dict, max_length=20)
 
 
+class StoredOutput(BaseModel):
+    """A tensor that the network returns; see `xbarch.workload.outputs.Output`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True,
+                              defer_build=True)
+
+    layer: Name
+    shape: tuple[Size, ...] = Field(max_length=8)
+    step: float = Field(1.0, gt=0)
+    closing: Closing = ""
+    axis: int = Field(0, ge=0, le=7)
+
+
 class Manifest(BaseModel):
     """Everything about a stored workload but its numbers."""
 
@@ -82,7 +97,9 @@ class Manifest(BaseModel):
     datapath: Name
     options: dict[str, Any] = Field(default_factory=dict, max_length=50)
     trained_on: str | None = Field(None, max_length=600)
-    accuracy: dict[str, Share] = Field(default_factory=dict, max_length=50)
+    accuracy: dict[str, float] = Field(default_factory=dict, max_length=50)
+    measure: str = Field("top1", max_length=4096, description="what `accuracy` is")
+    outputs: list[StoredOutput] = Field(default_factory=list, max_length=MOST_OUTPUTS)
     source: str = Field("", max_length=600)
     seed: int = 0
     recipe: dict[str, Any] = Field(default_factory=dict)
@@ -97,6 +114,14 @@ class Manifest(BaseModel):
     images: int = Field(0, ge=0, le=1024)
     layers: list[StoredLayer] = Field(min_length=2, max_length=2_000)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of tensors.safetensors")
+
+    @model_validator(mode="after")
+    def _shares(self) -> Manifest:
+        known = BUNDLED.get(self.measure)
+        for phase, value in self.accuracy.items() if known is not None and known.share else ():
+            if not 0 <= value <= 1:
+                raise ValueError(f"accuracy.{brief(phase)}: must be 0 to 1, not {value:g}")
+        return self
 
 
 def stored_layer(layer: Layer) -> StoredLayer:
@@ -146,7 +171,8 @@ def save(workload: Workload, folder: Path, manifest: Mapping[str, Any]) -> Path:
     images = {len(a) for a in workload.activations.values()}
     full = Manifest(
         name=workload.name, datapath=workload.datapath, options=dict(workload.options), source=workload.source,
-        trained_on=workload.trained_on, accuracy=dict(workload.accuracy), images=max(images, default=0),
+        trained_on=workload.trained_on, accuracy=dict(workload.accuracy), measure=workload.measure,
+        outputs=[StoredOutput(**vars(output)) for output in workload.outputs], images=max(images, default=0),
         layers=[stored_layer(la) for la in workload.layers],
         sha256=hashlib.sha256(data).hexdigest(), **manifest)
     text = json.dumps(full.model_dump(mode="json", by_alias=True), indent=1) + "\n"
@@ -201,11 +227,13 @@ def load(folder: Path) -> Workload:
         layers[layer.name] = layer
     if not any(layer.compute for layer in layers.values()):
         raise InputError("must have at least one conv or linear layer", file=folder / MANIFEST, field="layers")
+    outputs = tuple(Output(**dict(output)) for output in manifest.outputs)
+    check_outputs(outputs, layers, folder / MANIFEST)
     return Workload(
         name=manifest.name, layers=tuple(layers.values()), datapath=manifest.datapath, options=manifest.options,
-        trained_on=manifest.trained_on, accuracy=manifest.accuracy, source=manifest.source,
-        activations=Lazy(activations, manifest.sha256), manifest=manifest.model_dump(mode="json", exclude={"layers"}),
-        file=str(folder / MANIFEST))
+        trained_on=manifest.trained_on, accuracy=manifest.accuracy, source=manifest.source, outputs=outputs,
+        measure=manifest.measure, activations=Lazy(activations, manifest.sha256),
+        manifest=manifest.model_dump(mode="json", exclude={"layers", "outputs"}), file=str(folder / MANIFEST))
 
 
 class Lazy(dict[str, Any]):

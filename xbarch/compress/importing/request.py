@@ -54,6 +54,8 @@ class ImportRequest(Spec):
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
     crossbar_images: int | None = Field(None, ge=0, le=10**6, description="test images classified through packed "
                                         "crossbars; default: up to 32 where the network is small enough")
+    measure: str | None = Field(None, max_length=4096, description="what accuracy is: top1, pixel_accuracy, mean_iou, "
+                                "mse, correlation, an entry point, or path.py:function; default: what suits the data")
 
     @model_validator(mode="after")
     def _complete(self) -> ImportRequest:

@@ -142,4 +142,5 @@ def statistics(network: Network, made: tuple[Layer, ...], images: torch.Tensor) 
 def workload(name: str, network: Network, images: torch.Tensor, **about: Any) -> Workload:
     """The network as a workload. about: fields of `Workload` such as datapath, trained_on, accuracy."""
     made = layers(network)
-    return Workload(name=name, layers=made, activations=activations(network, made, images), **about)
+    outputs = tuple(replace(output, step=float(network.step(output.layer).detach())) for output in network.outputs)
+    return Workload(name=name, layers=made, outputs=outputs, activations=activations(network, made, images), **about)

@@ -15,13 +15,14 @@ from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Parts
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Recipe
+from xbarch.workload.measures import TOP_ONE, Measure
 
 _IMAGES = 2  # real ones on which model and graph must agree
 
 
-def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Network:
-    """The recipe's network before training. model: the recipe's, where it exists already; it takes the checkpoint's
-    weights.
+def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Module | None = None) -> Network:
+    """The recipe's network before training. measure: of its outputs. model: the recipe's, where it exists already; it
+    takes the checkpoint's weights.
 
     Raises:
         InputError: the model or the checkpoint cannot be used for the data.
@@ -39,7 +40,8 @@ def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Netwo
         if not all(bool(t.isfinite().all()) for t in graph.tensors(name)):
             raise InputError(f"layer {name} has weights that are not finite numbers (NaN or infinite)",
                              file=recipe.checkpoint, field="" if recipe.checkpoint else "model")
-    _check_scores(graph.layers[-1].out_shape, parts.classes)
+    if problem := measure.refuse([output.shape for output in graph.outputs], parts.test.labels.numpy(), parts.classes):
+        raise InputError(problem, field="model" if problem.startswith("must return") else "measure")
     network = Network(graph, recipe.quantization, parts.span)
     stored = model.state_dict()
     for node in network.compute_nodes():
@@ -79,9 +81,3 @@ def _as_used(given: Given, stored: Tensor, weight: Tensor) -> Given | None:
         return None
     return replace(given, mask=None if given.mask is None else given.mask.reshape(weight.shape),
                    levels=None if given.levels is None else given.levels.reshape(weight.shape))
-
-
-def _check_scores(shape: tuple[int, int, int], classes: int) -> None:
-    if shape[0] < classes or shape[1:] != (1, 1):
-        found = f"{shape[0]} scores" if shape[1:] == (1, 1) else f"values of shape {shape}"
-        raise InputError(f"must return one score for each of {classes} classes, not {found}", field="model")
