@@ -54,8 +54,8 @@ def accuracy(
 ) -> None:
     """Classify test images through the packed crossbars, converter by converter.
 
-    The integer network classifies the same images. Test images travel with xbarch for the data sets digits and
-    digit_pairs.
+    The integer network classifies the same images. A network that was imported with another measure is judged by that.
+    Test images travel with xbarch for the data sets digits and digit_pairs, and are read again from a file .npz.
     """
     from xbarch.measure import accuracy
     from xbarch.render import tables

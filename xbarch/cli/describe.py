@@ -12,6 +12,7 @@ from xbarch.cli.names import members
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
 from xbarch.plugins import kinds, registry
+from xbarch.result import words
 from xbarch.specs.grid import Grid
 from xbarch.specs.grid import members as grid_members
 from xbarch.specs.kinds import checked, read
@@ -116,7 +117,7 @@ def _stored(place: Path, name: str, origin: str) -> Described:
         "trained on": m.trained_on or "nothing: SYNTHETIC weights",
         "layers": f"{len(compute)} with weights of {len(m.layers)}",
         "test images stored": str(m.images),
-        **{f"accuracy, {key}": f"{value:.2%}" for key, value in m.accuracy.items()},
+        **{f"{words.named(m.measure)}, {key}": words.value(value, m.measure) for key, value in m.accuracy.items()},
     }
     return {"kind": "workload", "name": name, "summary": m.description or "trained", "source": m.source,
             "from": origin, "details": details}

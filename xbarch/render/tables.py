@@ -118,8 +118,10 @@ def show_verification(rows: Sequence[Mapping[str, Any]], on: Console | None = No
 def show_accuracy(found: Accuracy, on: Console | None = None) -> None:
     """Print the accuracy on a machine, and what clips, layer by layer."""
     echo(on, Text(f"{found.workload} · {found.datapath} · {found.architecture}, test images of {found.data}"),
-         Text(f"accuracy {words.measured(found.part)}"),
-         Text(f"{found.same_class:.2%} of the images get the integer network's class"))
+         Text(f"{found.measure.label} {words.measured(found.part)}"))
+    if found.same_class is not None:
+        what = "images" if found.measure.name == "top1" else "pixels"
+        echo(on, Text(f"{found.same_class:.2%} of the {what} get the integer network's class"))
     if found.proven:
         echo(on, Text("exact: no conversion can clip or lose a bit, so that the integer network is the machine's"))
         return
@@ -156,7 +158,10 @@ def show_study(rows: Sequence[Mapping[str, Any]], warnings: Sequence[str] = ()) 
 
 def _accuracy(figures: Mapping[str, Any], measured: bool) -> list[str]:
     found = figures["on_this_machine"]
-    return [f"{found['value']:.2%} (n = {numbers.number(found['images'])})" if found else "–"] if measured else []
+    if not measured:
+        return []
+    text = words.value(found["value"], found.get("measure", "top1")) if found else ""
+    return [f"{text} (n = {numbers.number(found['images'])})" if found else "–"]
 
 
 def _times(value: float | None) -> str:

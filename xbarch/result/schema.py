@@ -27,6 +27,7 @@ from xbarch.result.quantities import (
     Part,
     Position,
     Power,
+    Score,
     Share,
     Text,
     Time,
@@ -94,12 +95,14 @@ class Workload(Part):
     name: Text = Field(description="name of the workload")
     trained_on: Text | None = Field(description="data set; null if the weights were never trained")
     synthetic: bool = Field(description="true if the weights were never trained")
-    accuracy: dict[Text, Share] = Field(description=(
-        "test accuracy as stored: `baseline`, the dense baseline; `cut` after pruning and before fine-tuning, if the "
-        "recipe prunes in one step; `pruning` after fine-tuning; `crossbars`, of some images, computed with the "
-        "crossbars and ADCs of the workload's recipe, not of this machine (see `accuracy.on_this_machine`); of "
-        "imported weights, `float` as they came and `imported` after quantization"))
+    accuracy: dict[Text, Score] = Field(description=(
+        "test accuracy, or the `measure`, as stored: `baseline`, the dense baseline; `cut` after pruning and before "
+        "fine-tuning, if the recipe prunes in one step; `pruning` after fine-tuning; `crossbars`, of some images, "
+        "computed with the crossbars and ADCs of the workload's recipe, not of this machine (see "
+        "`accuracy.on_this_machine`); of imported weights, `float` as they came and `imported` after quantization"))
     tested: dict[Text, Count] = Field({}, description="test images behind each stored accuracy, n, where known")
+    measure: Text = Field("top1", description="what `accuracy` is; left out where it is the share of images that are "
+                          "classified correctly")
     source: Text = Field(description="what made the workload")
 
 
@@ -186,13 +189,17 @@ class Correctness(Part):
 
 
 class Measured(Part):
-    """A share of test images, with its interval."""
+    """A share of test images, or another measure of them, with its interval."""
 
-    value: Share = Field(description="share of the images classified correctly, converter by converter")
+    value: Score = Field(description="share of the images classified correctly, converter by converter, or `measure`")
     images: Count = Field(description="test images, n")
-    interval_95: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(
-        description="limits of the 95 % interval (Wilson, 1927)")
-    integer_network: Share = Field(description="share of the same images that the integer network classifies correctly")
+    interval_95: Annotated[list[Score], Field(min_length=2, max_length=2)] = Field(
+        description="limits of the 95 % interval (Wilson, 1927; of other measures by bootstrap over the images)")
+    integer_network: Score = Field(description="the same of the integer network, on the same images")
+    measure: Text = Field("top1", description="what `value` is; left out, as `share` and `larger`, where it is the "
+                          "share of images that are classified correctly")
+    share: bool = Field(True, description="whether it is a share from 0 to 1")
+    larger: bool = Field(True, description="whether larger values are better")
 
 
 class Accuracy(Part):

@@ -61,7 +61,7 @@ class TopOne(Measure):
     def refuse(self, shapes: Shapes, answers: Answers, classes: int) -> str:
         count, *rest = shapes[0] or (1,)
         if answers.ndim != 1 or answers.dtype.kind not in "iu":
-            return "needs one class for each image; the data has other answers"
+            return _unfit(self, answers)
         if count < classes or any(n > 1 for n in rest):
             found = f"values of shape {tuple(shapes[0])}" if any(n > 1 for n in rest) else f"{count} scores"
             return f"must return one score for each of {classes} classes, not {found}"
@@ -86,7 +86,7 @@ class PixelAccuracy(Measure):
 
     def refuse(self, shapes: Shapes, answers: Answers, classes: int) -> str:
         if answers.ndim != 3 or answers.dtype.kind not in "iu":
-            return "needs a map of classes, [height, width] whole numbers, for each image; the data has other answers"
+            return _unfit(self, answers)
         least, wanted = max(2, classes), answers.shape[1:]
         if len(shapes[0]) != 3 or shapes[0][1:] != wanted or shapes[0][0] < least:
             return (f"must return maps of scores, one for each of {least} classes and each of {wanted[0]} x "
@@ -132,7 +132,7 @@ class SquaredError(Measure):
 
     def refuse(self, shapes: Shapes, answers: Answers, classes: int) -> str:
         if answers.dtype.kind != "f":
-            return "needs real numbers as answers; the data has whole ones, classes"
+            return _unfit(self, answers)
         if np.prod(shapes[0], dtype=np.int64) != np.prod(answers.shape[1:], dtype=np.int64):
             return f"must return as many values as the answers have, {answers.shape[1:]}, not {tuple(shapes[0])}"
         return ""
@@ -161,9 +161,25 @@ class Correlation(SquaredError):
         return np.asarray(np.where(spread > 0, (n * xy - x * y) / np.where(spread > 0, spread, 1), 0.0))
 
 
+def _unfit(measure: Measure, answers: Answers) -> str:
+    """A measure of other answers than the data has."""
+    what, fitting = ("real numbers", "mse, correlation") if answers.dtype.kind == "f" else (
+        "a map of classes for each image", "pixel_accuracy, mean_iou") if answers.ndim == 3 else (
+        "a class for each image", "top1")
+    return f"must be {fitting} or a function of your own for answers that are {what}, not {measure.name}"
+
+
 def _known(answers: Answers) -> NDArray[np.bool_]:
     """Pixels that have a class."""
     return np.asarray((answers >= 0) & (answers != IGNORED))
+
+
+def classes_of(answers: Answers) -> int:
+    """How many classes the answers tell apart; none where they are real numbers."""
+    if answers.dtype.kind == "f":
+        return 0
+    known = answers if answers.ndim == 1 else answers[_known(answers)]
+    return int(known.max(initial=-1)) + 1
 
 
 def usual(answers: Answers) -> str:

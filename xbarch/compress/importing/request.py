@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from xbarch.compress.factory import REFERENCE, is_program, split
 from xbarch.errors import InputError
+from xbarch.plugins.measures import find as find_measure
 from xbarch.specs.explain import explain
 from xbarch.specs.model import Spec
 from xbarch.specs.recipe import Data, Quantization, Shape
@@ -85,6 +86,8 @@ def check_request(fields: Mapping[str, Any]) -> ImportRequest:
                          "own", field="weights")
     if request.checkpoint is not None and not is_file(request.checkpoint):
         raise InputError(f"no such file: {brief(request.checkpoint, 80)}", field="weights")
+    if request.measure is not None:
+        find_measure(request.measure)
     return request
 
 

@@ -17,7 +17,6 @@ from xbarch.compress.importing.calibrate import Rule, calibrate, draw_images, fi
 from xbarch.compress.importing.crossbars import affordable, crossbar_accuracy
 from xbarch.compress.importing.request import MODULE, ImportRequest, check_request
 from xbarch.compress.intake import models
-from xbarch.compress.intake.checkpoint import digest
 from xbarch.compress.intake.equal import answers
 from xbarch.compress.intake.given import Given
 from xbarch.compress.methods.pruner import Pruner, crossbar
@@ -32,7 +31,7 @@ from xbarch.plugins import guard, registry
 from xbarch.plugins.measures import find as find_measure
 from xbarch.specs.recipe import Cut, Pruning, Recipe, Training
 from xbarch.specs.text import brief
-from xbarch.support.files import writable
+from xbarch.support.files import digest, writable
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.measures import usual
 from xbarch.workload.names import check_name
@@ -140,7 +139,8 @@ def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = 
         "description": f"imported, {request.method}{_left_out(network)}", "seed": request.seed,
         "recipe": {**request.model_dump(mode="json"), "sha256": sha256, "calibration_images": used,
                    "crossbar_images": shown, **_image_step(network)},
-        "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes},
+        "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes,
+                 **({"sha256": digest(str(request.data.path))} if request.data.name == "arrays" else {})},
         "versions": versions(), "sparsity": sparsity(network)})
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +30,8 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
         InputError: the model or the checkpoint cannot be used for the data.
     """
     model = model or models.build(recipe.model, parts.classes, recipe.width, recipe.seed)
-    if parts.vectors:
-        model.register_forward_pre_hook(_flat)
+    if parts.inputs:
+        _take_parts(model, parts.inputs)
     given: dict[str, Given] = dict(getattr(model, "given", {}))
     if recipe.checkpoint is not None:
         prepare(model, parts.shape)
@@ -41,7 +43,7 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
             raise InputError(f"layer {name} has weights that are not finite numbers (NaN or infinite)",
                              file=recipe.checkpoint, field="" if recipe.checkpoint else "model")
     if problem := measure.refuse([output.shape for output in graph.outputs], parts.test.labels.numpy(), parts.classes):
-        raise InputError(problem, field="model" if problem.startswith("must return") else "measure")
+        raise InputError(problem, field="measure" if measure.name in problem else "model")
     network = Network(graph, recipe.quantization, parts.span)
     stored = model.state_dict()
     for node in network.compute_nodes():
@@ -53,9 +55,17 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
     return network
 
 
-def _flat(_: nn.Module, images: tuple[Tensor]) -> tuple[Tensor]:
-    """Vectors as the user's file has them."""
-    return (images[0].flatten(1),)
+def _take_parts(model: nn.Module, shapes: tuple[tuple[int, ...], ...]) -> None:
+    """Let the model take an image whose numbers are its inputs, one behind the other, which it gets in these shapes."""
+    kind: Any = type(model)
+    sizes = [prod(shape) for shape in shapes]
+
+    class Parted(kind):
+        def forward(self, images: Tensor) -> Any:
+            parts = images.flatten(1).split(sizes, 1)
+            return super().forward(*(part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)))
+
+    model.__class__ = Parted
 
 
 def refuse_shared(network: Network) -> None:
