@@ -1,5 +1,8 @@
 """Small machines and networks that several tests use."""
 
+from fractions import Fraction
+from itertools import count, product
+
 import numpy as np
 
 import xbarch
@@ -37,3 +40,22 @@ def precise(weight_bits, input_bits):
 
     return Layer(name="layer", op="linear", inputs=("input",), in_shape=(128, 1, 1), out_shape=(1, 1, 1),
                  weight_bits=weight_bits, input_bits=input_bits)
+
+
+def owners(share):
+    """(row, column) -> copy, by definition. Of a single row, every n-th pixel, n the number of copies. Else pixels are
+    counted down the columns, in each the rows that are computed together one by one, and cut into equal parts; where
+    several copies have pixels of such a row of a column, the j-th of a copy's q comes at (2j + 1) / 2q."""
+    height, width, copies = share.height, share.width, share.copies
+    if height == 1:
+        return {(0, x): x % copies for x in range(width)}
+    rows = next(n for n in count(1) if n * width >= copies or n == height)
+    found, counted = {}, 0
+    for x, first in product(range(width), range(rows)):
+        mine = range(first, height, rows)
+        takers = [(counted + n) * copies // (height * width) for n in range(len(mine))]
+        counted += len(mine)
+        moments = sorted((Fraction(2 * j + 1, 2 * takers.count(copy)), copy) for copy in set(takers)
+                         for j in range(takers.count(copy)))
+        found |= {(y, x): copy for y, (_, copy) in zip(mine, moments, strict=True)}
+    return found

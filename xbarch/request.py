@@ -26,6 +26,7 @@ from xbarch.specs.chip import Encoding
 from xbarch.specs.explain import explain, shown
 from xbarch.specs.load import Document, document, overridden, override, validate
 from xbarch.specs.model import Spec
+from xbarch.specs.noise import expanded
 from xbarch.specs.text import dotted
 from xbarch.support import about, defaults, files
 from xbarch.workload.find import read_recipe, resolve
@@ -283,7 +284,10 @@ class Contents:
             return digest_of(request.arch.model_dump(mode="json"))
         key = str(request.arch), request.overrides
         if key not in self._machines:
-            self._machines[key] = digest_of(self.document(*key).priced)
+            found = self.document(*key).priced
+            if "noise" in found:  # a preset is a file of its own
+                found = found | {"noise": expanded(found["noise"])}
+            self._machines[key] = digest_of(found)
         return self._machines[key]
 
     def run(self, request: Request) -> dict[str, Any]:

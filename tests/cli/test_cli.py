@@ -86,7 +86,7 @@ def test_list_show_schema_validate(call):
     entries = json.loads(out)
     assert code == 0 and set(entries) == {
         "architectures", "workloads", "studies", "datapaths", "sensing", "scaling", "topologies",
-        "processes"}
+        "processes", "effects", "noise"}
     assert {"resnet18_pruned", "resnet18_dense", "vgg7_pruned"} <= {e["name"] for e in entries["workloads"]}
     assert {"dense", "meng"} <= {e["name"] for e in entries["datapaths"]}
     for rows in entries.values():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from xbarch.datapaths import dense
 from xbarch.datapaths.base import Geometry
@@ -63,6 +64,32 @@ def test_balanced_assignment_is_the_best_of_all(seed):
     member = voting.assign(kept, sizes)
     assert np.bincount(member).tolist() == sizes.tolist()
     assert kept[member, range(6)].sum() == pytest.approx(best)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), shapes=st.integers(2, 9), filters=st.integers(1, 80), levels=st.integers(0, 3),
+       spare=st.integers(0, 20))
+def test_assignment_is_as_good_as_the_hungarian_methods(seed, shapes, filters, levels, spare):
+    """levels: of the worths, so that many are equal; 0: reals."""
+    rng = np.random.default_rng(seed)
+    kept = rng.integers(0, levels, (shapes, filters)).astype(float) if levels else rng.gamma(2, size=(shapes, filters))
+    sizes = rng.multinomial(filters + spare, rng.dirichlet(np.ones(shapes)))
+    member = voting.assign(kept, sizes)
+    place = np.repeat(np.arange(shapes), sizes)
+    chosen, taken = linear_sum_assignment(kept[place].T, maximize=True)
+    assert len(member) == filters and (np.bincount(member, minlength=shapes) <= sizes).all()
+    assert kept[member, range(filters)].sum() == pytest.approx(kept[place[taken], chosen].sum(), rel=1e-12)
+
+
+@pytest.mark.full
+def test_a_wide_layer_is_assigned_as_the_hungarian_method_does():
+    """One of 1,024 filters, of shapes that overlap as in training."""
+    energy = np.random.default_rng(0).normal(size=(256, 1024)) ** 2
+    shapes, sizes = voting.elect(energy, voting.ballots(energy.T, 64), 16), np.full(16, 64)
+    kept = shapes.astype(float) @ energy
+    place = np.repeat(np.arange(16), sizes)
+    chosen, taken = linear_sum_assignment(kept[place].T, maximize=True)
+    assert (voting.assign(kept, sizes)[chosen] == place[taken]).all()
 
 
 def test_without_limits_every_filter_takes_its_best_shape():

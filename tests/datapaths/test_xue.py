@@ -13,6 +13,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.xue import Xue, bit_level, budget, hold, largest_sums, value_level
+from xbarch.datapaths.xue import bits as bits_module
+from xbarch.datapaths.xue.optimum import least_errors
 from xbarch.errors import InputError
 from xbarch.functional.execute import ceiling, lossless_bits, run
 from xbarch.plugins import registry
@@ -86,6 +88,23 @@ def test_bit_level_is_near_the_exact_optimum(rows, bits, cell_bits, cap, zeros):
     assert (error >= best - 1e-6).all()
     assert error.sum() <= 1.08 * best.sum()
     assert all(worst(column, bits, cell_bits) <= cap for column in held.T)
+
+
+@pytest.mark.parametrize("rows, bits, cell_bits, cap", [(12, 3, 1, 3), (20, 3, 2, 7), (14, 4, 2, 4), (9, 3, 1, 7)])
+def test_the_least_error_of_a_column_is_that_of_the_exact_program(rows, bits, cell_bits, cap):
+    magnitudes = columns(rows + cap, rows, 6, bits, 0.2)
+    table = np.array([[digit(v, p, cell_bits) for p in range(-(-bits // cell_bits))] for v in range(2**bits)])
+    found = least_errors(magnitudes.T, table, cap)
+    assert found == pytest.approx([optimum(m, bits, cell_bits, cap) for m in magnitudes.T])
+    assert least_errors(magnitudes.T, table, 600) is None
+
+
+@pytest.mark.parametrize("cell_bits, cap", [(1, 2), (2, 4)])
+def test_leaving_solved_columns_changes_no_result(monkeypatch, cell_bits, cap):
+    magnitudes = columns(3, 24, 60, 3, 0.1)
+    short = bit_level(magnitudes, 3, cell_bits, cap)
+    monkeypatch.setattr(bits_module, "least_errors", lambda *_: None)
+    assert np.array_equal(bit_level(magnitudes, 3, cell_bits, cap), short)
 
 
 @pytest.mark.parametrize("cell_bits, cap", [(1, 1), (1, 2), (2, 3), (3, 5)])

@@ -126,7 +126,7 @@ def test_a_balanced_periphery_needs_crossbars_of_a_known_time(plain):
         xbarch.simulate("isaac_like", "vgg7_pruned", images=1, periphery="balanced",
                         overrides=["processes={crossbar: {unit: plain}}"])
     sized = [xbarch.simulate("isaac_like", "vgg7_pruned", images=2, policy="crossbars:4", periphery="balanced",
-                             overrides=changes).architecture.periphery.factors
+                             overrides=["components.activation.actions=64", *changes]).architecture.periphery.factors
              for changes in ([], ["processes={activation: {unit: plain}}"])]
     assert "components.activation" in sized[0]
     assert sized[1] == {place: factor for place, factor in sized[0].items()

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xbarch.mapping import windows
-from xbarch.mapping.shares import Share, Slide
+from xbarch.mapping.reads import Slide
+from xbarch.mapping.shares import Share
 from xbarch.mapping.windows import footprint, inputs, slack_needed
 from xbarch.sim.engine import run
 from xbarch.sim.graph import Edge, Flow, Stage, StageGraph
@@ -196,7 +197,7 @@ def test_views_pass_on_what_their_readers_need(kind, stripes):
               conv("a", "input", shape, shape, 1, 1, 0),
               Layer(name="v", op="view", inputs=("a",), in_shape=shape, out_shape=seen, index=index),
               conv("b", "v", seen, (3, *seen[1:]), 3, 1, 1))
-    shares = {"a": Share(6, 4, 1, stripes), "b": Share(*seen[1:], 1, stripes)}
+    shares = {"a": Share(6, 4, stripes), "b": Share(*seen[1:], stripes)}
     edge = inputs(Workload(name="w", layers=layers), shares)["b"][0]
     assert edge.producer == "a" and edge.moved and edge.release[-1] == 24
     rank = shares["a"].rank.ravel()

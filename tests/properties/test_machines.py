@@ -13,6 +13,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from rigs import owners
 
 import xbarch
 from xbarch.errors import InputError
@@ -211,15 +212,6 @@ def readers(run, name: str, copy: int) -> set[int]:
     return found
 
 
-def owner(share, pixel: tuple[int, int]) -> int:
-    """The copy that computes a pixel: stripes of columns, of which `rows` copies take the rows in turn; of a single
-    row, every n-th pixel, n the number of copies."""
-    if share.height == 1:
-        return pixel[1] % share.stripes
-    stripe = next(s for s in range(share.stripes) if pixel[1] < (s + 1) * share.width // share.stripes)
-    return stripe * share.rows + pixel[0] % share.rows
-
-
 def read(layer, window: tuple[int, int], height: int, width: int) -> set[tuple[int, int]]:
     """The pixels of an input that a window of the layer reads."""
     if layer.op == "add":
@@ -234,9 +226,10 @@ def read(layer, window: tuple[int, int], height: int, width: int) -> set[tuple[i
 def tiles_by_pixel(run, name: str, index: int) -> dict[tuple[int, int], set[int]]:
     """Tiles that read each pixel of an input of a layer whose copies own stripes."""
     plan, layer, found = run.plan, run.workload[name], {}
+    own = owners(plan.shares[name])
     source = run.workload[plan.edges[name][index].producer]
     for window in product(range(layer.out_shape[1]), range(layer.out_shape[2])):
-        copy = owner(plan.shares[name], window)
+        copy = own[window]
         tiles = {p.tile for p in plan.parts[name][copy]} if layer.compute else {plan.homes[name][copy]}
         for pixel in read(layer, window, *source.out_shape[1:]):
             found.setdefault(pixel, set()).update(tiles)
@@ -252,10 +245,10 @@ def ways(run, name: str) -> Counter:
                         for copy in range(copies)})
     where = [tiles_by_pixel(run, consumer, index) for consumer, edges in plan.edges.items()
              for index, edge in enumerate(edges) if edge.producer == name]
-    found = Counter()
+    own, found = owners(plan.shares[name]), Counter()
     for pixel in product(range(layer.out_shape[1]), range(layer.out_shape[2])):
         tiles = frozenset().union(*(each.get(pixel, set()) for each in where))
-        found[owner(plan.shares[name], pixel), tiles] += images
+        found[own[pixel], tiles] += images
     return found
 
 

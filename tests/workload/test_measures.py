@@ -99,7 +99,7 @@ def test_measures_that_are_not_there(name, says):
 def test_an_interval_of_a_mean_is_that_of_the_normal_law():
     """For many images the bootstrap of a mean of independent numbers is mean ± 1.96 deviations / sqrt(n)."""
     found = DRAWS.normal(2, 1, (400, 1))
-    low, high = bootstrap(BUNDLED["mse"], np.hstack([found, np.ones((400, 1))]))
+    low, high = bootstrap(BUNDLED["mse"], np.hstack([found, np.ones((400, 1))])[None])
     half = 1.96 * found.std() / 20
     assert abs(low - (found.mean() - half)) < 0.1 * half and abs(high - (found.mean() + half)) < 0.1 * half
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xbarch.specs.load import Document
 
 _PACKAGE = Path(__file__).parents[1]
-_FOLDERS = ("architectures", "workloads", "studies")
+_FOLDERS = ("architectures", "workloads", "studies", "noise")
 Entries = dict[str, list[dict[str, str]]]
 
 

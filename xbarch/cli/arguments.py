@@ -81,6 +81,9 @@ Option = Annotated[list[str], typer.Option(
     "--option", "-o", metavar="NAME=VALUE", help="Option of the data path; repeatable.")]
 Set = Annotated[list[str], typer.Option(
     "--set", metavar="FIELD=VALUE", help="Change the architecture, as in crossbar.rows=64; repeatable.")]
+Noise = Annotated[str | None, typer.Option(
+    "--noise", metavar="NAME", help="Errors of cells and converters: a bundled preset or a YAML file.",
+    autocompletion=names.named("noise"))]
 Plugin = Annotated[list[Path], typer.Option(
     "--plugin", metavar="FILE",
     help="Python file that defines data paths or parts of machines, or an architecture's YAML; repeatable.")]

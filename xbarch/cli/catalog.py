@@ -16,6 +16,7 @@ from xbarch.render.diagram import moves, shared, spoken
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.chip import Served
 from xbarch.specs.load import document, load, validate
+from xbarch.specs.noise import Noise
 from xbarch.specs.study import Study
 from xbarch.specs.sweep import Sweep
 from xbarch.specs.tile_kinds import kinds as tile_kinds
@@ -28,7 +29,8 @@ def entries() -> dict[str, list[dict[str, str]]]:
     `kinds.KINDS`. An entry has name, summary, source and from: "xbarch", or the package or file that provides it."""
     found = {"architectures": [_architecture(n, o) for n, o in bundled.known("architectures").items()],
              "workloads": [workload(n, o) for n, o in bundled.known("workloads").items()],
-             "studies": [_study(n, o) for n, o in bundled.known("studies").items()]}
+             "studies": [_study(n, o) for n, o in bundled.known("studies").items()],
+             "noise": [_noise(n, o) for n, o in bundled.known("noise").items()]}
     for kind in kinds.KINDS:
         found[kind.label] = [plugin(kind, name) for name in registry.classes(kind)]
     return found
@@ -43,6 +45,11 @@ def workload(name: str, origin: str) -> dict[str, str]:
     """Summarize the workload, recipe or grid that is known as `name`."""
     summary, source = headline(name)
     return {"name": name, "summary": summary, "source": source, "from": origin}
+
+
+def _noise(name: str, origin: str) -> dict[str, str]:
+    found = validate(document(bundled.entry(name, "noise", (".yaml",)), kind="noise"), Noise)
+    return {"name": name, "summary": found.summary or "", "source": found.source or "", "from": origin}
 
 
 def _study(name: str, origin: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xbarch.cli.arguments import Arch, Bits, DataPath, Json, Load, Option, Plugin, Set, folder, number
+from xbarch.cli.arguments import Arch, Bits, DataPath, Json, Load, Noise, Option, Plugin, Set, folder, number
 from xbarch.cli.reading import load_plugins
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.support import defaults
@@ -45,17 +45,23 @@ def verify(
 
 
 def accuracy(
-    arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [], bits: Bits = None,
+    arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], noise: Noise = None, set: Set = [],
+    bits: Bits = None,
     images: Annotated[int, number(
         "images", f"Test images, 1 to {defaults.MOST_TESTED:,}; all, where there are fewer.")] = defaults.TESTED,
+    draws: Annotated[int, number(
+        "draws", f"Devices to draw where there is noise, 1 to {defaults.MOST_DRAWS:,}.")] = defaults.DRAWS,
+    until: Annotated[float | None, typer.Option(
+        "--until", metavar="SHARE", help="Draw fewer where half the 95 % interval is at most that, as 0.01.")] = None,
     plugin: Plugin = [],
     out: Annotated[Path | None, folder("Output folder for accuracy.json.")] = None,
     as_json: Json = False,
 ) -> None:
     """Classify test images through the packed crossbars, converter by converter.
 
-    The integer network classifies the same images. A network that was imported with another measure is judged by that.
-    Test images travel with xbarch for the data sets digits and digit_pairs, and are read again from a file .npz.
+    The integer network classifies the same images. Where the architecture has noise, devices are drawn, and each
+    classifies all of them. A network that was imported with another measure is judged by that. Test images travel with
+    xbarch for the data sets digits and digit_pairs, and are read again from a file .npz.
     """
     from xbarch.measure import accuracy
     from xbarch.render import tables
@@ -65,8 +71,8 @@ def accuracy(
     if out is not None:
         writable(out, _ACCURACY)
     with Bar("accuracy", as_json) as progress:
-        found = accuracy(arch, workload, images=images, datapath=datapath, options=read_pairs(option), overrides=set,
-                         bits=bits, progress=progress)
+        found = accuracy(arch, workload, images=images, draws=draws, until=until, datapath=datapath,
+                         options=read_pairs(option), noise=noise, overrides=set, bits=bits, progress=progress)
     if out is not None:
         write(out / _ACCURACY, json.dumps(found.plain(), indent=1) + "\n")
     if as_json:

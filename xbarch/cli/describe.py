@@ -17,6 +17,7 @@ from xbarch.specs.grid import Grid
 from xbarch.specs.grid import members as grid_members
 from xbarch.specs.kinds import checked, read
 from xbarch.specs.load import Document, document, validate
+from xbarch.specs.noise import Noise
 from xbarch.specs.text import brief
 from xbarch.support import bundled
 from xbarch.workload.store import MANIFEST, read_manifest
@@ -24,7 +25,7 @@ from xbarch.workload.zoo import SyntheticRecipe
 
 _NOUNS = {"architectures": "an architecture", "workloads": "a workload", "studies": "a study or sweep",
           "datapaths": "a data path", "sensing": "a sensing unit", "scaling": "a scaling model",
-          "topologies": "a topology", "processes": "a unit process"}
+          "topologies": "a topology", "processes": "a unit process", "effects": "an effect", "noise": "a noise preset"}
 _HEAD = ("schema", "kind", "title", "description")  # keys that the head line has
 _LONGEST = 400  # letters of a value
 
@@ -72,6 +73,8 @@ def _files(name: str, overrides: Sequence[str]) -> Iterator[Described]:
             yield _stored(place, name, origins.get(name.partition("/")[0], str(place))) | known
         elif place.is_file():
             yield _file(document(place, kind="workloads"), name, str(place)) | known | {"kind": "workload"}
+    if (place := bundled.find(name, "noise", (".yaml",))) is not None and place.is_file():
+        yield _preset(document(place, kind="noise"), name, bundled.known("noise")[name])
     if (place := bundled.find(name, "studies", (".yaml",))) is not None and place.is_file():
         yield _file(document(place, kind="studies"), name, bundled.known("studies")[name])
 
@@ -86,6 +89,14 @@ def _file(found: Document, name: str, origin: str, overrides: Sequence[str] = ()
     return {"kind": noun, "name": name, "from": origin, "source": str(found.data.get("source", "")),
             "summary": str(found.data.get("title") or found.data.get("description") or ""),
             "details": _grid(found) if kind == "grid" else dict(_details(known))}
+
+
+def _preset(found: Document, name: str, origin: str) -> Described:
+    """Describe a noise preset by its values."""
+    noise = validate(found, Noise)
+    known = {key: value for key, value in found.data.items() if key not in ("summary", "source")}
+    return {"kind": "noise preset", "name": name, "summary": noise.summary or "", "source": noise.source or "",
+            "from": origin, "details": dict(_details(known))}
 
 
 def _grid(found: Document) -> dict[str, str]:

@@ -18,9 +18,10 @@ ZEROS = ("auto", "masked", "kept")
 CHAINS = ("real", "power_of_two")
 BATCH_NORMS = ("keep", "refit")
 CALIBRATIONS = ("squared_error", "percentile")
-PLUGINS = ("datapaths", "sensing", "scaling", "topologies", "processes")
+PLUGINS = ("datapaths", "sensing", "scaling", "topologies", "processes", "effects")
 FILES = ("architectures", "workloads", "studies")
-KINDS = (*FILES, *PLUGINS)
+NOISE = "noise"
+KINDS = (*FILES, NOISE, *PLUGINS)
 
 Complete = Callable[[str], list[str]]
 
@@ -60,7 +61,7 @@ def _names(kinds: Sequence[str], incomplete: str) -> Iterator[str]:
 
     with suppress(Exception):  # a broken installation must not spoil the command line
         for kind in kinds:
-            yield from bundled.known(kind) if kind in FILES else _plugins(kind)
+            yield from bundled.known(kind) if kind in (*FILES, NOISE) else _plugins(kind)
         if "workloads" in kinds and "/" in incomplete:
             yield from members()
 

@@ -24,6 +24,10 @@ class Read:
     """One activation of one crossbar: what drives its word lines, the cells sensed, how they decode."""
 
     blocks: list[Block]
+    lines: Ints
+    """The word lines that are driven."""
+    columns: Ints
+    """The bit lines that are sensed, in the order of `cells`."""
     inputs: Ints
     cells: NDArray[np.float32]
     column: Ints
@@ -34,21 +38,42 @@ class Read:
     """Terms beside the bit lines: (inputs that are summed, outputs, factors)."""
 
 
-def reads(blocks: Sequence[Block], geometry: Geometry) -> Iterator[Read]:
-    """Every (crossbar, activation group) with the whole crossbar behind it, so that a cell of another block that
-    lies on a driven word line and a read bit line disturbs the result as it would in the array."""
+@dataclass(frozen=True, kw_only=True)
+class Crossbar:
+    """One crossbar, reference column included. cells: [word lines, bit lines], zero where nothing is held."""
+
+    number: int
+    cells: NDArray[np.float32]
+    held: NDArray[np.bool_]
+    """Cells that a block holds."""
+    stored: list[tuple[Block, Contents]]
+
+    def reads(self) -> Iterator[Read]:
+        """One for each activation group."""
+        for group in sorted({b.group for b, _ in self.stored}):
+            yield _read(self.number, self.cells, [s for s in self.stored if s[0].group == group])
+
+
+def crossbars(blocks: Sequence[Block], geometry: Geometry) -> Iterator[Crossbar]:
+    """Every crossbar of the blocks, filled."""
     for crossbar, members in groupby(sorted(blocks, key=lambda b: b.crossbar), key=lambda b: b.crossbar):
         stored = []
         for block in members:
             with nullcontext() if is_builtin_call(block.contents) else restrained():
                 stored.append((block, block.contents()))
         array = _array(crossbar, stored, geometry)
-        for group in sorted({b.group for b, _ in stored}):
-            yield _read(crossbar, array, [s for s in stored if s[0].group == group])
+        yield Crossbar(number=crossbar, cells=np.nan_to_num(array), held=~np.isnan(array), stored=stored)
+
+
+def reads(blocks: Sequence[Block], geometry: Geometry) -> Iterator[Read]:
+    """Every (crossbar, activation group) with the whole crossbar behind it, so that a cell of another block that
+    lies on a driven word line and a read bit line disturbs the result as it would in the array."""
+    for crossbar in crossbars(blocks, geometry):
+        yield from crossbar.reads()
 
 
 def _array(crossbar: int, stored: list[tuple[Block, Contents]], geometry: Geometry) -> NDArray[np.float32]:
-    """The crossbar's cells, reference column included."""
+    """The crossbar's cells, reference column included; NaN where nothing is held."""
     array = np.full((geometry.rows, geometry.columns + geometry.unit_column), np.nan, np.float32)
     largest = (1 << geometry.cell_bits) - 1
     for block, contents in stored:
@@ -60,7 +85,7 @@ def _array(crossbar: int, stored: list[tuple[Block, Contents]], geometry: Geomet
         if not np.isnan(here).all():
             raise ConservationError(f"crossbar {crossbar}: two blocks overlap")
         here[:] = contents.cells
-    return np.nan_to_num(array)
+    return array
 
 
 def significance(read: Read) -> Ints:
@@ -86,7 +111,8 @@ def _read(crossbar: int, array: NDArray[np.float32], stored: list[tuple[Block, C
     starts = np.cumsum([0, *(len(c) for c in columns)])
     output = np.concatenate([c.output for _, c in stored])
     return Read(
-        blocks=[b for b, _ in stored], inputs=lines[driven], cells=array[np.ix_(driven, read)],
+        blocks=[b for b, _ in stored], lines=driven, columns=read, inputs=lines[driven],
+        cells=array[np.ix_(driven, read)],
         column=np.concatenate([c.column + s for (_, c), s in zip(stored, starts, strict=False)]),
         output=output, coefficient=np.concatenate([c.coefficient for _, c in stored]), targets=np.unique(output),
         digital=[(b.inputs, c.summed, c.factor) for b, c in stored if len(c.summed)])

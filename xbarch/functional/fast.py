@@ -86,45 +86,37 @@ class Prepared:
         return cls(layer=layer, geometry=geometry, matrix=made.matrix.T.astype(made.kind), serial=made.serial,
                    conversions=made.conversions)
 
-    def sums(self, maps: Maps) -> Reals:
-        """Sums of all windows of feature maps [channels, images, height, width]: [filters, images * windows]."""
+    def sums(self, maps: Maps, first: int = 0) -> Reals:
+        """Sums of all windows of feature maps [channels, images, height, width]: [filters, images * windows]. first:
+        number of the first image, on which nothing depends here."""
         check_range(maps, self.layer)
-        together = max(1, _TOGETHER // self.layer.windows)
-        starts = range(0, maps.shape[1], together)
-        parts = [self._some(maps[:, start:start + together]) for start in starts]
+        parts = [self._some(maps[:, some]) for some in together(maps, self.layer)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def _some(self, maps: Maps) -> Reals:
         layer, kind, offset = self.layer, self.matrix.dtype, self.geometry.offset(self.layer)
         if self.matrix.any():
-            vectors = columns(padded(maps + offset, layer, offset), layer).astype(kind, copy=False)
-            out: Reals = self.matrix @ vectors
+            out: Reals = self.matrix @ whole(maps, layer, self.geometry).astype(kind, copy=False)
         else:
             out = np.zeros((layer.filters, maps.shape[1] * layer.windows), kind)
         self.counted.made += self.conversions * out.shape[1]
         if self.serial:
-            phases = self._phases(maps)
+            driven = phases(maps, layer, self.geometry)
             for serial in self.serial:
-                out[serial.targets] += serial.factor @ self._converted(serial, phases)
+                out[serial.targets] += serial.factor @ self._converted(serial, driven)
         if offset:
             out -= np.asarray(excess(layer, self.geometry))[:, None]
         return out
 
-    def _phases(self, maps: Maps) -> list[Singles]:
-        """Input vectors of every phase, worth what the phase is worth but for its sign."""
-        bits, layer, digits = self.geometry.dac_bits, self.layer, self.geometry.digits(maps, self.layer)
-        masks = [((1 << bits) - 1) << phase * bits for phase in range(self.geometry.phases(layer.input_bits))]
-        return [columns(padded(digits & mask, layer, self.geometry.offset(layer) & mask), layer) for mask in masks]
-
-    def _converted(self, serial: _Serial, phases: list[Singles]) -> Reals:
+    def _converted(self, serial: _Serial, driven: list[Singles]) -> Reals:
         """Codes added up over phases and operation units, [bit lines, windows]."""
-        found: Reals = np.zeros((serial.factor.shape[1], phases[0].shape[1]), serial.factor.dtype)
+        found: Reals = np.zeros((serial.factor.shape[1], driven[0].shape[1]), serial.factor.dtype)
         room = np.empty(found.shape, np.float32)
-        for phase, (vectors, counts) in enumerate(zip(phases, self.geometry.worth(self.layer), strict=True)):
-            driven, worth = vectors[serial.inputs], float(abs(counts))
+        for phase, (vectors, counts) in enumerate(zip(driven, self.geometry.worth(self.layer), strict=True)):
+            some, worth = vectors[serial.inputs], float(abs(counts))
             low = None if serial.low is None else serial.low[phase]
             for lines, cells in serial.units:
-                sums = np.matmul(cells, driven[lines], out=room)
+                sums = np.matmul(cells, some[lines], out=room)
                 if low is None or not low.any():
                     self._clip(sums, serial.full * worth)
                 else:
@@ -209,12 +201,31 @@ class _Making:
         kind = np.float32 if max(code, float(bound.max(initial=0))) < SINGLE else np.float64
         cells = read.cells[:, hard].T
         self.serial.append(_Serial(
-            inputs=_contiguous(read.inputs), units=[(u, np.ascontiguousarray(cells[:, u])) for u in units],
+            inputs=contiguous(read.inputs), units=[(u, np.ascontiguousarray(cells[:, u])) for u in units],
             full=float((1 << self.geometry.adc_bits) - 1), low=low, factor=np.ascontiguousarray(factor.T, kind),
             targets=read.targets))
 
 
-def _contiguous(indices: Ints) -> slice | Ints:
+def together(maps: Maps, layer: Layer) -> list[slice]:
+    """Images whose windows are computed together."""
+    each = max(1, _TOGETHER // layer.windows)
+    return [slice(start, start + each) for start in range(0, maps.shape[1], each)]
+
+
+def whole(maps: Maps, layer: Layer, geometry: Geometry) -> Singles:
+    """Input vectors of all windows, with the offset of signed inputs, [groups * rows, images * windows]."""
+    offset = geometry.offset(layer)
+    return columns(padded(maps + offset, layer, offset), layer)
+
+
+def phases(maps: Maps, layer: Layer, geometry: Geometry) -> list[Singles]:
+    """Input vectors of every phase, worth what the phase is worth but for its sign."""
+    bits, digits, offset = geometry.dac_bits, geometry.digits(maps, layer), geometry.offset(layer)
+    masks = [((1 << bits) - 1) << phase * bits for phase in range(geometry.phases(layer.input_bits))]
+    return [columns(padded(digits & mask, layer, offset & mask), layer) for mask in masks]
+
+
+def contiguous(indices: Ints) -> slice | Ints:
     """Indices as a slice where they follow one another."""
     first = int(indices[0])
     return slice(first, first + len(indices)) if (np.diff(indices) == 1).all() else indices

@@ -29,6 +29,7 @@ class Compiler(Emitter):
             layer = self.workload[name]
             found = ways(self.workload, self.plan, name)
             self.sent.clear()
+            self.alike.clear()
             copies = tuple(tuple(self.copy(layer, way).stages) for way in found.ways)
             inputs = tuple(Edge(order[e.producer], e.need, e.release, self.plan.capacity[name, i])
                            for i, e in enumerate(edges))

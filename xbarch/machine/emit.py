@@ -64,6 +64,8 @@ class Emitter:
     writers: dict[int, int] = field(default_factory=dict)  # tile -> see `written`
     sent: dict[tuple[int, tuple[int, ...], int, int, int], list[Stage]] = field(default_factory=dict)
     """of the layer that is compiled: (tile, tiles to which it sends, bits, stage before, stages before) -> stages"""
+    alike: dict[tuple[Any, ...], Stage] = field(default_factory=dict)
+    """of the layer that is compiled: what a step of a packet is made of -> that step, which its copies share"""
 
     def server(self, kind: str, place: str) -> int:
         """Return the server of that kind at that place; -1 if the architecture declares the kind ideal."""
@@ -226,11 +228,14 @@ class Emitter:
             acts = [{kind: (*stage.actions, ("flit_hop", hop)) for kind, stage in each.items()}
                     for each, hop in ((here, 0), (there, flits))]
             for tile, router in zip(tiles, at, strict=True):
-                last, kind, away = reached[router], m.at(tile), tile != home
-                stage = (there if away else here)[kind]
-                built.add(Stage(
-                    name, self.written(tile), stage.occupancy, stage.latency, (links[last] if last >= 0 else after,),
-                    actions=acts[away][kind]))
+                last, kind, away, server = reached[router], m.at(tile), tile != home, self.written(tile)
+                before = links[last] if last >= 0 else after
+                key = server, before, packet, away, kind
+                if key not in self.alike:
+                    stage = (there if away else here)[kind]
+                    self.alike[key] = Stage(name, server, stage.occupancy, stage.latency, (before,),
+                                            actions=acts[away][kind])
+                built.add(self.alike[key])
 
     def links(self, built: Stages, layer: Layer, hops: list[Hop], bits: int, after: int) -> list[int]:
         """Add the stages of a packet on the links of a multicast tree. Virtual cut-through: the head moves on at once,
@@ -245,10 +250,13 @@ class Emitter:
             if hop.link not in self.over:
                 self.over[hop.link] = self.server("link" if inside else "hypertransport", label(hop.link))
             server = self.over[hop.link]
-            made.append(built.add(
-                Stage(name, server, time, m.router_latency, (before,), actions=actions,
-                      room=self.room(hop, flits) if server >= 0 else ()) if inside else
-                Stage(f"{layer.name}/chip_link", server, far, far, (before,))))
+            room = self.room(hop, flits) if inside and server >= 0 else ()
+            key = server, before, bits, inside, room
+            if key not in self.alike:
+                self.alike[key] = (
+                    Stage(name, server, time, m.router_latency, (before,), actions=actions, room=room) if inside else
+                    Stage(f"{layer.name}/chip_link", server, far, far, (before,)))
+            made.append(built.add(self.alike[key]))
         return made
 
     def room(self, hop: Hop, flits: int) -> tuple[tuple[int, int], ...]:

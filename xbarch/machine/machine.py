@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import ceil, prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from xbarch.mapping.pack import Packed, dense_crossbars
 from xbarch.mapping.room import KindRoom, Pace, Room
 from xbarch.mapping.windows import running_sums
 from xbarch.parts.processes.base import UnitProcess
+from xbarch.parts.sensing.base import Sensing
 from xbarch.plugins import checked, guard
 from xbarch.plugins.registry import sensed, served, wired
 from xbarch.sim.graph import StageGraph
@@ -34,6 +36,18 @@ from xbarch.specs.pipeline import Stage
 from xbarch.specs.text import brief
 from xbarch.specs.tile_kinds import SHARED
 from xbarch.workload.graph import Layer, Workload
+
+if TYPE_CHECKING:
+    from xbarch.functional.device import Imperfect
+
+
+def _imperfect(a: Architecture, geometry: Geometry, sensing: Sensing[Any]) -> Imperfect | None:
+    """What is not ideal about the crossbars; nothing is loaded for those that are."""
+    if a.noise is None or a.noise.ideal:
+        return None
+    from xbarch.machine.imperfect import imperfect
+
+    return imperfect(a, geometry, sensing)
 
 
 class Machine:
@@ -55,6 +69,7 @@ class Machine:
         self.adcs_per_crossbar = Fraction(a.crossbar.adcs_per_crossbar)
         self.stages = Stages.of(a.pipeline)
         self.sensing = sensed(a, elsewhere=bool(self.stages.has("convert")))
+        self.imperfect = _imperfect(a, self.geometry, self.sensing)
         self.crossbars_per_ima, self.stack = a.hierarchy.crossbars_per_ima, a.stack
         self.crossbars: int = sum(m.crossbars for m in self.kinds.values()) or a.crossbars * chips
         self.edram_bits, self.bus_bits, self.flit_bits = a.word, a.bus.wires, a.network.link_bits

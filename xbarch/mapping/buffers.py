@@ -6,21 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import or_
 
-from xbarch.mapping.shares import Share, reads_of
+from xbarch.mapping.reads import Slide, columns
+from xbarch.mapping.shares import Share
 from xbarch.mapping.windows import Input
 from xbarch.workload.graph import Layer
-
-
-def kept(count: int, share: Share, columns: int) -> int:
-    """The most pixels of so many columns among any `count` that a producer computes in succession.
-
-    Any `turn` in succession have `rows` of each column, so only those left over can be all of these columns.
-    """
-    if columns == share.width:
-        return count
-    turns, left = divmod(count, share.turn)
-    each = share.rows * columns
-    return turns * each + min(left, each)
 
 
 class Buffers:
@@ -34,10 +23,28 @@ class Buffers:
                  capacity: Mapping[tuple[str, int], int]) -> None:
         self.layers, self.edges, self.shares, self.capacity = layers, edges, shares, capacity
         self._known: dict[tuple[str, int, tuple[int, ...]], int] = {}
+        self._needs: dict[tuple[str, tuple[int, ...]], int] = {}
+        self._tallest: dict[tuple[str, int], int] = {}
 
     def __call__(self, layer: str, copies: Sequence[int]) -> int:
-        return sum(kept(self.capacity[layer, index], self.source(edge), self.columns(layer, index, copies))
-                   * edge.words * edge.bits + edge.sums for index, edge in enumerate(self.edges[layer]))
+        key = layer, tuple(copies)
+        if key not in self._needs:
+            self._needs[key] = sum(self.kept(layer, index, copies) * edge.words * edge.bits + edge.sums
+                                   for index, edge in enumerate(self.edges[layer]))
+        return self._needs[key]
+
+    def kept(self, layer: str, index: int, copies: Sequence[int]) -> int:
+        """The most pixels of the columns that these copies read among any that the buffer holds."""
+        count, wide = self.capacity[layer, index], self.columns(layer, index, copies)
+        source = self.source(self.edges[layer][index])
+        return count if wide == source.width else min(count, wide * self.tallest(layer, index))
+
+    def tallest(self, layer: str, index: int) -> int:
+        """The most pixels of a column that the buffer of an input holds."""
+        if (layer, index) not in self._tallest:
+            source = self.source(self.edges[layer][index])
+            self._tallest[layer, index] = source.tallest(self.capacity[layer, index])
+        return self._tallest[layer, index]
 
     def source(self, edge: Input) -> Share:
         return self.shares.get(edge.producer) or Share(*self.layers[edge.producer].out_shape[1:])
@@ -47,9 +54,8 @@ class Buffers:
         source, share = self.source(self.edges[layer][index]), self.shares.get(layer)
         if share is None or share.copies == 1:
             return source.width
-        stripes = tuple(dict.fromkeys(copy // share.rows for copy in copies))
-        key = layer, index, stripes
+        key = layer, index, tuple(copies)
         if key not in self._known:
-            spans = reads_of(self.layers[layer], source, share, self.edges[layer][index].moved).spans
-            self._known[key] = reduce(or_, (spans[s] for s in stripes)).bit_count()
+            spans = columns(Slide.of(self.layers[layer], self.edges[layer][index].moved), source.width, share)
+            self._known[key] = reduce(or_, (spans[copy] for copy in copies)).bit_count()
         return self._known[key]

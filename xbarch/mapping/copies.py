@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-
-from xbarch.mapping.shares import Share
 
 
 @dataclass(frozen=True)
 class Demand:
     """What one copy of a layer needs: crossbars, output windows per image, and mean ps that a window occupies it.
-    shares: the ways in which copies may own the windows, with more and more copies; none: they take them in turn."""
+    owned: whether each window belongs to a copy, the same in every image; else copies take them in turn."""
 
     name: str
     crossbars: int
     windows: int
     occupancy: Fraction
-    shares: Sequence[Share] = ()
+    owned: bool = False
 
     def time(self, copies: int) -> Fraction:
         """ps that the busiest of so many copies works per image."""
-        share = self.share(copies)
-        return self.occupancy * (share.longest if share else Fraction(self.windows, copies))
-
-    def share(self, copies: int) -> Share | None:
-        """How so many copies own the windows; None: in turn."""
-        return self.shares[self._place(copies)] if self.shares else None
+        return self.occupancy * (-(-self.windows // copies) if self.owned else Fraction(self.windows, copies))
 
     def more(self, copies: int) -> int:
         """The next larger number of copies of which the busiest has less to do; the same number if there is none."""
-        if self.shares:
-            return self.shares[min(self._place(copies) + 1, len(self.shares) - 1)].copies
-        return min(copies + 1, self.windows)
-
-    def _place(self, copies: int) -> int:
-        return bisect_left(self.shares, copies, key=lambda share: share.copies)
+        if not self.owned:
+            return min(copies + 1, self.windows)
+        longest = -(-self.windows // copies)
+        return -(-self.windows // (longest - 1)) if longest > 1 else copies
 
 
 def balance(demands: Sequence[Demand], budget: int, enough: Fraction = Fraction(0)) -> list[int]:
@@ -47,7 +37,7 @@ def balance(demands: Sequence[Demand], budget: int, enough: Fraction = Fraction(
     copies_i = min(P_i, ceil(P_i * tau_i / T)), ISAAC's balanced pipeline (Shafiee et al., ISCA 2016, section
     on replication) with a real T instead of a whole number of windows. Lowering T always starts with the
     slowest layer, so raising that one layer until the next copy does not fit finds the smallest T exactly.
-    Where copies own stripes, a layer is raised to the next number of copies that has a use.
+    Where copies own windows, a layer is raised to the next number of copies of which none has as many.
     One copy of each layer is given even where the budget is smaller.
 
     enough: an interval (ps) that need not be shortened further.

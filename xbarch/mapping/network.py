@@ -37,7 +37,6 @@ class Network:
 
     def __init__(self, topology: Topology) -> None:
         self.topology, self.tiles = topology, topology.tiles
-        self._trees: dict[tuple[Router, tuple[Router, ...]], tuple[list[Hop], dict[Router, int]]] = {}
         self._paths: dict[tuple[Node, Node], list[tuple[Node, Node]]] = {}
         self._behind: dict[tuple[tuple[Node, Node], tuple[Node, ...]], list[tuple[Node, Node]]] = {}
         if topology.room < self.tiles:
@@ -65,14 +64,7 @@ class Network:
 
     def tree(self, source: Router, targets: Iterable[Router]) -> tuple[list[Hop], dict[Router, int]]:
         """Multicast from `source`: each link once, after the links before it; and for every target the index of the
-        link that reaches it (-1 for the source itself). Results are remembered, as a run asks for each several
-        times."""
-        key = source, tuple(targets)
-        if key not in self._trees:
-            self._trees[key] = self._tree(*key)
-        return self._trees[key]
-
-    def _tree(self, source: Router, targets: tuple[Router, ...]) -> tuple[list[Hop], dict[Router, int]]:
+        link that reaches it (-1 for the source itself)."""
         order: dict[Link, int] = {}
         befores, ends, reached = list[int](), list[dict[Node, None]](), dict[Router, int]()
         for target in targets:
@@ -107,15 +99,39 @@ class Network:
     def loads(self, transfers: Iterable[Transfer], cost: Callable[[int], int] = int) -> dict[Link, int]:
         """Sum of `cost(bits)` over all packets that cross each link (the default cost: the bits); a multicast crosses
         each of its links once."""
+        inside: Counter[tuple[int, Node, frozenset[Node]]] = Counter()
+        between: Counter[tuple[int, int]] = Counter()
         alike: Counter[tuple[int, tuple[int, ...], int]] = Counter()
         for t in transfers:
             alike[t.source, t.targets, t.bits] += t.windows
-        found: dict[Link, int] = {}
         for (source, targets, bits), windows in alike.items():
-            start = self.gate() if source == GATE else self.router(source)
-            for hop in self.tree(start, dict.fromkeys(self.router(t) for t in targets))[0]:
-                found[hop.link] = found.get(hop.link, 0) + cost(bits) * windows
+            amount, start = cost(bits) * windows, self.gate() if source == GATE else self.router(source)
+            pieces, steps = self._spread(start, targets)
+            for piece in pieces:
+                inside[piece] += amount
+            for step in steps:
+                between[step] += amount
+        found: dict[Link, int] = {(self.gate(a), self.gate(b)): amount for (a, b), amount in between.items()}
+        for (chip, entry, ends), amount in inside.items():
+            for a, b in {link for end in ends for link in self._inside(entry, end)}:
+                link = (chip, *a), (chip, *b)
+                found[link] = found.get(link, 0) + amount
         return found
+
+    def _spread(self, source: Router, targets: Iterable[int]) -> tuple[
+            list[tuple[int, Node, frozenset[Node]]], list[tuple[int, int]]]:
+        """A multicast chip by chip: (chip, node where it starts there, nodes that it reaches), and the steps that it
+        takes from chip to chip."""
+        home, start = source[0], source[1:]
+        reached: dict[int, set[Node]] = {}
+        for target in targets:
+            chip, local = divmod(target, self.tiles)
+            reached.setdefault(chip, set()).add(self._nodes[local])
+        low, high = min((home, *reached)), max((home, *reached))
+        if low < high:
+            reached.setdefault(home, set()).add(self._gate)
+        steps = [(chip, chip + 1) for chip in range(home, high)] + [(chip, chip - 1) for chip in range(home, low, -1)]
+        return [(chip, start if chip == home else self._gate, frozenset(ends)) for chip, ends in reached.items()], steps
 
     def bit_hops(self, transfers: Iterable[Transfer]) -> int:
         """Bits times links crossed, not counting links between chips."""

@@ -80,8 +80,8 @@ def traffic(network: Network, chips: int, transfers: Sequence[Transfer]) -> list
         return row_major(network, chips, transfers)
     plain = [row_major(network, chips, transfers), snake(network, chips, transfers)]
     distances, drawn = _distances(network), [list[int](), list[int]()]
-    for chip in range(chips):
-        sent, first = _pairs(network, chip, transfers), chip * network.tiles
+    for chip, sent in enumerate(_pairs(network, chips, transfers)):
+        first = chip * network.tiles
         for start, found in zip(plain, drawn, strict=True):
             place = np.array(start[first:first + network.tiles]) - first
             found += [first + int(t) for t in _paired(distances, sent, place)]
@@ -120,8 +120,8 @@ def _meshed(network: Network, mesh: Grid, chips: int, transfers: Sequence[Transf
 def _drawn(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[int]:
     """Greedy on any topology: communicating tiles are drawn together in pairs, if that makes fewer bit-hops."""
     distances, rows, found = _distances(network), np.arange(network.tiles), list[int]()
-    for chip in range(chips):
-        found += [chip * network.tiles + int(t) for t in _paired(distances, _pairs(network, chip, transfers), rows)]
+    for chip, sent in enumerate(_pairs(network, chips, transfers)):
+        found += [chip * network.tiles + int(t) for t in _paired(distances, sent, rows)]
     plain = row_major(network, chips, transfers)
     return min(plain, found, key=lambda order: network.bit_hops(moved(transfers, order)))
 
@@ -195,16 +195,24 @@ def _distances(network: Network) -> Ints:
     return np.array([[len(network.path(a, b)) for b in ends] for a in ends], np.int64)
 
 
-def _pairs(network: Network, chip: int, transfers: Sequence[Transfer]) -> Ints:
-    """Bits that a chip's tiles send to each of its tiles, as if to each target separately, [to, from], the gate
+def _pairs(network: Network, chips: int, transfers: Sequence[Transfer]) -> list[Ints]:
+    """Bits that the tiles of each chip send to each of its tiles, as if to each target separately, [to, from], the gate
     last."""
-    gate, first = network.tiles, chip * network.tiles
-    sent = np.zeros((gate + 1, gate + 1), np.int64)
+    gate, sent = network.tiles, [np.zeros((network.tiles + 1, network.tiles + 1), np.int64) for _ in range(chips)]
+    alike = Counter[tuple[int, tuple[int, ...]]]()
     for t in transfers:
-        source = t.source - first if first <= t.source < first + gate else gate
-        inside = {target - first if first <= target < first + gate else gate for target in t.targets}
-        for target in inside - {source}:
-            sent[target, source] += t.bits * t.windows
+        alike[t.source, t.targets] += t.bits * t.windows
+    for (source, targets), bits in alike.items():
+        home, mine = divmod(source, gate) if source != GATE else (-1, gate)
+        inside: dict[int, set[int]] = {}
+        for target in targets:
+            chip, local = divmod(target, gate)
+            inside.setdefault(chip, set()).add(local)
+        if home >= 0 and any(chip != home for chip in inside):
+            inside.setdefault(home, set()).add(gate)
+        for chip, ends in inside.items():
+            start = mine if chip == home else gate
+            sent[chip][list(ends - {start}), start] += bits
     return sent
 
 

@@ -1,27 +1,24 @@
 """Which output pixels each copy of a layer computes, and in which order.
 
-Copies own vertical stripes of the output. In every row they take turns: the first pixel of each stripe, then the second
-of each, and so on. So all copies work on the row that has just arrived, a layer keeps as many rows as its kernel is
-high, and a tile only the columns of its stripes. Where rows cannot be cut evenly into so many stripes, `rows` copies
-share a stripe and take its rows in turn. Of a map of a single row, whose stripes would all wait for its end, each copy
-has every n-th pixel instead, n the number of copies.
+Any number of copies own equal parts of the output, to within one pixel, each of them a vertical stripe. A stripe's
+borders need not lie between two columns: a column that two copies share is theirs in the rows that they take in turn,
+as evenly as their parts of it allow. Where there are more copies than columns, rows are computed together, so many that
+no copy is idle. So all copies work on the rows that have just arrived, a layer keeps little more than the rows of its
+kernel, and a tile only the columns of its stripes. Of a map of a single row, whose stripes would all wait for its end,
+each copy has every n-th pixel instead, n the number of copies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from bisect import bisect_left
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.workload.graph import Layer
-from xbarch.workload.resize import taps
-
 Ints = NDArray[np.int64]
-Marks = NDArray[np.bool_]
 
 AUTO = "auto"
 REPLICATIONS = {
@@ -33,157 +30,115 @@ REPLICATIONS = {
 }
 
 
-# Rows that are computed together are kept together. So there are few of them unless every column is a stripe already,
-# and more only where the busiest copy then has less by a _GAIN-th.
-_ROWS, _GAIN = 4, 20
-
-
 @dataclass(frozen=True)
 class Share:
-    """How a map of height x width pixels is shared among `rows` x `stripes` copies; copy s * rows + g has every
-    `rows`-th row, from row g on, of stripe s. rows divides height. Of a single row, a stripe is every `stripes`-th
-    pixel."""
+    """How a map of height x width pixels is shared among copies, numbered from left to right; of a single row, copy c
+    has every pixel c + n * copies. There are no more copies than pixels."""
 
     height: int
     width: int
-    rows: int = 1
-    stripes: int = 1
+    copies: int = 1
 
     @property
-    def copies(self) -> int:
-        return self.rows * self.stripes
+    def pixels(self) -> int:
+        return self.height * self.width
 
     @property
-    def turn(self) -> int:
-        """Pixels of the rows that are computed together: any so many in succession have `rows` of each column."""
-        return self.rows * self.width
+    def rows(self) -> int:
+        """Rows that are computed together: as many as have a pixel for each copy."""
+        return min(self.height, -(-self.copies // self.width))
 
     @property
     def longest(self) -> int:
-        """Pixels of the copy that has most."""
-        return -(-self.width // self.stripes) * (self.height // self.rows)
-
-    @cached_property
-    def borders(self) -> list[int]:
-        """Where each stripe begins, and the end of the last."""
-        return [s * self.width // self.stripes for s in range(self.stripes + 1)]
-
-    @cached_property
-    def order(self) -> Ints:
-        """Pixels, numbered along the rows, in the order in which they are computed."""
-        if self.height == 1:
-            return np.arange(self.width, dtype=np.int64)
-        y, x = np.divmod(np.arange(self.height * self.width, dtype=np.int64), self.width)
-        first = np.array(self.borders, np.int64)[self._stripe[x]]
-        found: Ints = np.lexsort((y % self.rows, x, x - first, y // self.rows))
-        return found
-
-    @cached_property
-    def rank(self) -> Ints:
-        """When each pixel is computed: its place in `order`, [height, width]."""
-        found = np.empty(self.height * self.width, np.int64)
-        found[self.order] = np.arange(len(found))
-        return found.reshape(self.height, self.width)
-
-    @cached_property
-    def owner(self) -> Ints:
-        """The copy that computes each pixel, in the order of `order`."""
-        y, x = np.divmod(self.order, self.width)
-        found: Ints = self._stripe[x] * self.rows + y % self.rows
-        return found
+        """Pixels of the copy that has most; the others have one less at least."""
+        return -(-self.pixels // self.copies)
 
     @property
-    def _stripe(self) -> Ints:
-        """The stripe of each column."""
-        if self.height == 1:
-            return np.arange(self.width, dtype=np.int64) % self.stripes
-        return np.repeat(np.arange(self.stripes), np.diff(self.borders))
+    def owners(self) -> Ints:
+        """The copy that computes each pixel, [height, width]."""
+        return _dealt(self)[0]
 
+    @property
+    def order(self) -> Ints:
+        """Pixels, numbered along the rows, in the order in which they are computed: round after round, in each the
+        next pixel, along the rows, of every copy."""
+        return _dealt(self)[1]
 
-@lru_cache(maxsize=256)
-def choices(height: int, width: int) -> Sequence[Share]:
-    """The ways to share a map that are worth their copies, from one copy to one for every pixel: with no fewer copies
-    would the copy that has most pixels have as few."""
-    every = [Share(height, width, rows, stripes) for rows in range(1, height + 1) if height % rows == 0
-             for stripes in range(1, width + 1) if rows <= _ROWS or stripes == width]
-    every.sort(key=lambda share: (share.copies, share.longest, share.rows))
-    kept: list[Share] = []
-    for share in every:
-        least = kept[-1] if kept else None
-        if least is None or share.longest + (share.rows > least.rows) * least.longest // _GAIN < least.longest:
-            kept.append(share)
-    return kept
+    @property
+    def rank(self) -> Ints:
+        """When each pixel is computed: its place in `order`, [height, width]."""
+        return _dealt(self)[2]
 
-
-@dataclass(frozen=True)
-class Slide:
-    """How the windows of a layer slide over its input. whole: they do not; a window reads all of it. resized: height
-    and width of a map that is interpolated, and whether its corner pixels are aligned."""
-
-    whole: bool
-    count: tuple[int, int]
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
-    resized: tuple[int, int, bool] | None = None
-
-    @classmethod
-    def of(cls, layer: Layer) -> Slide:
-        one = (1, 1)
-        if layer.op in ("add", "mul", "concat", "affine", "norm"):
-            whole = layer.op == "norm" and layer.kernel != one
-            return cls(whole, layer.out_shape[1:], one, one, (0, 0), one)
-        resized = (*layer.in_shape[1:], layer.aligned) if layer.op == "resize" else None
-        return cls(layer.op == "linear", layer.out_shape[1:], layer.kernel, layer.stride, layer.padding, layer.dilation,
-                   resized)
-
-    def taps(self, axis: int) -> Ints:
-        """The input coordinates that each output coordinate of an axis reads, [outputs, kernel]; some lie outside."""
-        if self.resized is not None:
-            found = taps(self.resized[axis], self.count[axis], self.resized[2])
-            return np.stack([found.first, found.second], axis=1)
-        start = np.arange(self.count[axis], dtype=np.int64)[:, None] * self.stride[axis] - self.padding[axis]
-        return start + np.arange(self.kernel[axis], dtype=np.int64) * self.dilation[axis]
-
-    def read(self, axis: int, size: int) -> Marks:
-        """Whether each output coordinate reads each of `size` input coordinates."""
-        everything = self.whole or size == 1  # one pixel may be read by all, as the gate of a channel is
-        found = np.full((self.count[axis], size), everything)
-        if not everything:
-            taps = self.taps(axis)
-            output, tap = np.nonzero((taps >= 0) & (taps < size))
-            found[output, taps[output, tap]] = True
+    @property
+    def owner(self) -> Ints:
+        """The copy that computes each pixel, in the order of `order`."""
+        found: Ints = self.owners.ravel()[self.order]
         return found
 
-
-@dataclass(frozen=True)
-class Reads:
-    """What each copy of a layer reads of an input: the rows that row g of its copies needs, [rows, input height], and
-    the columns that a stripe needs, [stripes, input width]."""
-
-    rows: Marks
-    columns: Marks
-
     @cached_property
-    def spans(self) -> list[int]:
-        """The columns of each stripe as the bits of a number."""
-        return [int("".join("01"[mark] for mark in line), 2) for line in self.columns.tolist()]
+    def borders(self) -> list[tuple[int, int]]:
+        """The columns of each copy, of a map of several rows: the first, and the one after the last."""
+        ends = [-(-c * self.pixels // self.copies) for c in range(self.copies + 1)]
+        return [(a // self.height, -(-b // self.height)) for a, b in pairwise(ends)]
+
+    def tallest(self, count: int) -> int:
+        """The most pixels of one column among any `count` that are computed in succession."""
+        return bisect_left(range(2 * count + 1), count, key=lambda n: _apart(self, n))
+
+    def whole(self, count: int) -> int:
+        """The most pixels in succession that have no more of any column than some `count` have."""
+        return _apart(self, self.tallest(count))
+
+    def within(self, count: int, tallest: int) -> int:
+        """The most pixels in succession, up to `count`, that have no more than `tallest` of any column and to which one
+        more would add one; 0 if there are none."""
+        return _apart(self, min(self.tallest(count + 1) - 1, tallest))
 
 
-@lru_cache(maxsize=1024)
-def reads(slide: Slide, height: int, width: int, share: Share) -> Reads:
-    """What the copies of a layer read of an input of height x width pixels."""
-    down, across = slide.read(0, height), slide.read(1, width)
-    rows = np.array([down[g::share.rows].any(axis=0) for g in range(share.rows)])
-    every = [slice(s, None, share.stripes) for s in range(share.stripes)] if share.height == 1 else [
-        slice(*ends) for ends in pairwise(share.borders)]
-    columns = np.array([across[mine].any(axis=0) for mine in every])
-    return Reads(rows, columns)
+@lru_cache(maxsize=512)
+def _dealt(share: Share) -> tuple[Ints, Ints, Ints]:
+    """(owners, order, rank) of a share."""
+    pixel = np.arange(share.pixels, dtype=np.int64)
+    owner = pixel % share.copies if share.height == 1 else _owners(share)
+    first = np.lexsort((pixel, owner))
+    counts = np.bincount(owner)
+    turn = np.empty_like(pixel)  # of each pixel among its copy's
+    turn[first] = pixel - np.repeat(np.cumsum(counts) - counts, counts)
+    order = np.lexsort((owner, turn))
+    rank = np.empty_like(pixel)
+    rank[order] = pixel
+    return owner.reshape(share.height, share.width), order, rank.reshape(share.height, share.width)
 
 
-def reads_of(layer: Layer, source: Share, share: Share, moved: bool = False) -> Reads:
-    """What the copies of a layer read of an input. source: how its producer is shared among its copies. moved: whether
-    a view lies between the two; then every copy is sent everything."""
-    slide = Slide.of(layer)
-    return reads(replace(slide, whole=True) if moved else slide, source.height, source.width, share)
+def _owners(share: Share) -> Ints:
+    """The copy that computes each pixel.
+
+    Pixels are counted down the columns and cut into equal parts. `rows` times a column: those of every `rows`-th of its
+    rows follow one another. Where several copies have some of these, the j-th of a copy's q comes at the moment
+    (2j + 1) / 2q, so that all of them have their part in every few rows.
+    """
+    y, x = np.divmod(np.arange(share.pixels, dtype=np.int64), share.width)
+    place = x * share.rows + y % share.rows
+    down = np.lexsort((y, place))
+    owner = np.arange(share.pixels, dtype=np.int64) * share.copies // share.pixels
+    piece = np.flatnonzero(np.diff(place[down] * share.copies + owner, prepend=-1))
+    sizes = np.diff(piece, append=share.pixels)
+    number, size = np.arange(share.pixels) - np.repeat(piece, sizes), np.repeat(sizes, sizes)
+    found = np.empty_like(owner)
+    found[down] = owner[np.lexsort((owner, (2 * number + 1) / size, place[down]))]
+    return found
+
+
+@lru_cache(maxsize=16384)
+def _apart(share: Share, pixels: int) -> int:
+    """The least number of pixels in succession of which so many pixels of a column lie before a further one of it."""
+    images, more = divmod(pixels, share.height)
+    ranks = _columns(share)
+    later = np.concatenate((ranks[:, more:], ranks[:, :more] + share.pixels), axis=1)
+    return int((later - ranks).min()) + images * share.pixels
+
+
+@lru_cache(maxsize=64)
+def _columns(share: Share) -> Ints:
+    """When the pixels of each column are computed, ascending, [width, height]."""
+    return np.sort(share.rank.T, axis=1)

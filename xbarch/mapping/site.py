@@ -1,4 +1,4 @@
-"""The places of a plan: smaller and smaller budgets are tried until copies and buffers can be placed."""
+"""The places of a plan: copies and buffers, by what each layer needs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from fractions import Fraction
 from functools import cached_property
 from math import ceil
 
-from xbarch.errors import CapacityError
 from xbarch.mapping.buffers import Buffers
-from xbarch.mapping.copies import Demand, balance
+from xbarch.mapping.copies import Demand
 from xbarch.mapping.digital import Digital
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Floor, Part, Tiles, place
 from xbarch.mapping.room import KindRoom, Pace, Room
-from xbarch.mapping.shares import Share, choices
+from xbarch.mapping.shares import Share
 from xbarch.mapping.windows import Input, inputs, slack_needed
 from xbarch.workload.graph import Layer, Workload
 
@@ -31,13 +30,15 @@ _SHARE = 4
 @dataclass(frozen=True)
 class Asked:
     """What is to be placed. copies: of layers on crossbars and, where copies own stripes, of all others too. interval:
-    ps per image that the busiest crossbars work. shares, edges, least: see `xbarch.mapping.plan.Plan`."""
+    ps per image that the busiest crossbars work. shares, edges, least: see `xbarch.mapping.plan.Plan`. spread: whether
+    a tile's buffer is smaller than what a layer without crossbars keeps, so that several share it."""
 
     copies: Mapping[str, int]
     interval: Fraction
     shares: Mapping[str, Share]
     edges: Mapping[str, list[Input]]
     least: Sizes
+    spread: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,16 @@ class Site:
         edges = inputs(self.workload)
         return edges, slack_needed(edges)
 
+    @cached_property
+    def ones(self) -> dict[str, int]:
+        """A copy of each layer on crossbars."""
+        return {d.name: 1 for d in self.demands}
+
+    @cached_property
+    def alone(self) -> Asked:
+        """What is to be placed of single copies."""
+        return self.ask(self.ones)
+
     def on(self, room: KindRoom) -> list[Demand]:
         """The demands of a kind's layers."""
         return [d for d in self.demands if d.name in room.layers]
@@ -85,40 +96,77 @@ class Site:
         interval = max(d.time(copies[d.name]) for d in self.demands)
         if not self.striped:
             return Asked(copies, interval, {}, *self.in_turn)
-        shares = self.shares(copies, interval)
-        edges = inputs(self.workload, shares)
-        return Asked({name: share.copies for name, share in shares.items()}, interval, shares, edges,
-                     slack_needed(edges))
+        spread = dict[str, Share]()
+        while True:
+            shares = self.shares(copies, interval, spread)
+            edges = inputs(self.workload, shares)
+            asked = Asked({name: share.copies for name, share in shares.items()}, interval, shares, edges,
+                          slack_needed(edges), bool(spread))
+            more = self.spread(asked)
+            if not more:
+                return asked
+            spread |= more
 
-    def shares(self, copies: Mapping[str, int], interval: Fraction) -> dict[str, Share]:
-        """How the copies of every layer own its output."""
-        demands, found = {d.name: d for d in self.demands}, dict[str, Share]()
+    def shares(self, copies: Mapping[str, int], interval: Fraction, spread: Mapping[str, Share]) -> dict[str, Share]:
+        """How the copies of every layer own its output. spread: of layers that one tile does not hold."""
+        found: dict[str, Share] = {}
         for name, edges in self.in_turn[0].items():
-            share = demands[name].share(copies[name]) if name in demands else None
-            if share is None and self.workload[name].op == "add":
-                share = found[edges[0].producer]
-            found[name] = share or self.paced(self.workload[name], interval, *(found[e.producer] for e in edges))
+            layer = self.workload[name]
+            if name in copies:
+                found[name] = Share(*layer.out_shape[1:], copies[name])
+            elif name in spread:
+                found[name] = spread[name]
+            elif layer.op == "add":
+                found[name] = found[edges[0].producer]
+            else:
+                found[name] = self.paced(layer, interval, *(found[e.producer].copies for e in edges))
         return found
 
-    def paced(self, layer: Layer, interval: Fraction, *sources: Share) -> Share:
-        """A layer without weights: a stripe for each of the producer's, so that no tile keeps more, or as many copies
-        as keep up with the crossbars, if there are tiles for them."""
+    def spread(self, asked: Asked) -> dict[str, Share]:
+        """Narrower stripes of layers without crossbars, if the inputs of one fill more than a tile's buffer, as a map
+        does that waits for a gate of its own: each then fits half of one, where that is possible, so that there is room
+        for more than the least."""
+        most = {name: self.most(asked, name, share) for name, share in asked.shares.items() if name not in self.packed}
+        if all(bits <= self.largest(layer) for layer, bits in most.items()):
+            return {}
+        found = dict[str, Share]()
+        for layer, bits in most.items():
+            half, share = self.largest(layer) // 2, asked.shares[layer]
+            narrower = (replace(share, copies=copies) for copies in range(
+                share.copies + 1, min(share.width, self.room.tiles) + 1))
+            best, least = share, bits
+            while least > half and (each := next(narrower, None)):
+                if (need := self.most(asked, layer, each)) < least:
+                    best, least = each, need
+            if best is not share:
+                found[layer] = best
+        return found
+
+    def most(self, asked: Asked, layer: str, share: Share) -> int:
+        """Bits of the smallest buffer of the copy that needs most, if a layer's copies shared its output so."""
+        needs = Buffers(self.workload.by_name, asked.edges, {**asked.shares, layer: share}, asked.least)
+        return max(needs(layer, [copy]) for copy in range(share.copies))
+
+    def paced(self, layer: Layer, interval: Fraction, *sources: int) -> Share:
+        """A layer without weights: a stripe for each of the producer's, up to one for each column, so that no tile
+        keeps more, or as many copies as keep up with the crossbars, if there are tiles for them. sources: copies of
+        the producers."""
         height, width = layer.out_shape[1:]
         if layer.op == "input" or layer.summed:
             return Share(height, width)
-        every = [share for share in choices(height, width) if share.copies <= self.room.tiles]
-        fast = next((s for s in every if self.paces[layer.name].time * s.longest <= interval), every[-1])
-        stripes = min(width, max(source.stripes for source in sources))
-        return fast if fast.copies > stripes else Share(height, width, 1, stripes)
+        most = interval // time if (time := self.paces[layer.name].time) else layer.windows
+        fast = min(ceil(layer.windows / max(1, most)), self.room.tiles)
+        return Share(height, width, max(fast, min(width, *sources)))
 
     def buffers(self, asked: Asked, capacity: Sizes) -> Buffers:
         return Buffers(self.workload.by_name, asked.edges, asked.shares, capacity)
 
     def lines(self) -> dict[str, int]:
-        """Bits of the smallest buffer of every layer, with one copy of each."""
-        asked = self.ask({d.name: 1 for d in self.demands})
+        """Bits of the smallest buffer of every layer, with one copy of each on crossbars."""
+        asked = self.alone
         needs = self.buffers(asked, asked.least)
-        return {layer: needs(layer, [0]) for layer in asked.edges}
+        return {layer: max(needs(layer, [copy]) for copy in range(asked.copies[layer] if self.striped else 1))
+                for layer in asked.edges}
 
     def wanted(self, asked: Asked) -> dict[tuple[str, int], int]:
         """Buffers with which no copy waits for room at full rate, within a layer's share of a tile's buffer. They hold
@@ -136,23 +184,20 @@ class Site:
             columns = needs.columns(layer, index, range(self.together(layer, copies)))
             here = next((r.buffer for r in self.rooms if layer in r.layers), self.room.buffer)
             room = here * source.width // columns
-            least = smallest + self.next_rows(asked, layer, source)
+            least = smallest + self.next_rows(asked, edge, layer)
             most = max(least, room // (_SHARE * len(asked.edges[layer]) * edge.words * edge.bits))
             size = min(least + behind + before + beside, most)
-            # A part of the rows would need as much as all of them.
             if self.striped and copies[layer] > 1 and source.height > 1:
-                size = -(-size // source.turn) * source.turn
+                size = source.whole(size)  # which needs no more
             result[layer, index] = size
         return result
 
-    def next_rows(self, asked: Asked, layer: str, source: Share) -> int:
-        """Where copies own stripes, the pixels that the producer computes while a layer is at work on those before:
-        those of the rows that it moves on by or, of a layer without crossbars, which is soon done, those computed
-        together."""
-        if not self.striped or max(source.copies, asked.copies[layer]) == 1 or source.height == 1:
+    def next_rows(self, asked: Asked, edge: Input, layer: str) -> int:
+        """Where copies own stripes, the pixels that the producer computes while a layer is at work on those before."""
+        share = asked.shares.get(edge.producer)
+        if share is None or max(share.copies, asked.copies[layer]) == 1 or share.height == 1:
             return 0
-        steps = asked.shares[layer].rows * self.workload[layer].stride[0] if layer in self.packed else 1
-        return max(source.rows, steps) * source.width
+        return edge.ahead
 
     def together(self, layer: str, copies: Mapping[str, int]) -> int:
         """Copies of a layer of which a tile can hold the crossbars."""
@@ -216,58 +261,15 @@ class Site:
         if self.by_layer:
             return every
 
-        def place(each: tuple[str, int]) -> Fraction:
-            share = asked.shares[each[0]]
-            return Fraction(each[1] // share.rows, share.stripes)
+        def place(each: tuple[str, int]) -> tuple[bool, float]:
+            return asked.copies[each[0]] == 1, each[1] / asked.copies[each[0]]
 
-        return sorted(every, key=lambda each: (asked.copies[each[0]] == 1, place(each)))
-
-    def smallest(self) -> list[int]:
-        """The fewest tiles of each kind that hold one copy of each layer and its buffers."""
-        ones, limits = {d.name: 1 for d in self.demands}, [room.tiles for room in self.rooms]
-        for roomy in (True, False):
-            found = self.attempt(ones, limits, roomy)
-            if found is not None:
-                return [len(tiles.used) for tiles in found.floor.kinds]
-        return limits
-
-    def balanced(self, budgets: Sequence[int]) -> dict[str, int]:
-        """Copies of each layer within the crossbars of its kind; a kind does not run ahead of the slowest one."""
-        copies, enough = dict[str, int](), Fraction(0)
-        for last in (False, True) if len(self.rooms) > 1 else (True,):
-            for room, budget in zip(self.rooms, budgets, strict=True):
-                own = self.on(room)
-                copies |= zip((d.name for d in own), balance(own, budget, enough), strict=True)
-            if not last:
-                enough = max(d.time(copies[d.name]) for d in self.demands)
-        return {d.name: copies[d.name] for d in self.demands}
-
-    def fill(self, budgets: Sequence[int], limits: Sequence[int]) -> Placement:
-        """As many copies as the budgets allow and the tiles hold."""
-        while True:
-            copies = self.balanced(budgets)
-            single = set(copies.values()) == {1}
-            found = self.attempt(copies, limits, True)
-            if found is None and single:
-                found = self.attempt(copies, limits, False)
-            if found is not None:
-                return found
-            if single:
-                raise CapacityError("one copy of each layer and its line buffers do not fit " + " and ".join(
-                    f"{replace(room, tiles=limit).words} of {room.crossbars_per_tile} crossbars and "
-                    f"{room.buffer // 8192} KB" for room, limit in zip(self.rooms, limits, strict=True)
-                ) + "; more tiles (or --chips) or a larger buffer would hold them")
-            # Parts of tiles stay empty, so not all copies fit: lower the budgets by about one percent and try again.
-            used = [sum(copies[d.name] * d.crossbars for d in self.on(room)) for room in self.rooms]
-            budgets = [(least := min(budget, own)) - max(1, least // 100)
-                       for budget, own in zip(budgets, used, strict=True)]
-            _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{sum(budgets):,}")
+        return sorted(every, key=place)
 
     def capacities(self, asked: Asked, wanted: Sizes, parts: Mapping[str, list[list[Part]]],
                    homes: Mapping[str, list[int]], floor: Floor) -> dict[tuple[str, int], int]:
         """Buffers enlarged by the room that tiles have left, in proportion to need; a layer's fullest tile decides.
-        Where tiles keep some columns only, buffers grow by whole rows, with which their bits grow in proportion; within
-        a single row they never grow by more."""
+        Where tiles keep some columns only, what each column has grows by no more; of a single row it cannot grow."""
         share = {number: Fraction(kind.buffer, max(1, kind.filled[tile])) for number, kind, tile in floor.opened()}
         result = {}
         for (layer, index), size in wanted.items():
@@ -277,6 +279,7 @@ class Site:
             grown = min(int(size * scale), 2 * self.workload[producer].windows)
             if self.striped and asked.copies[layer] > 1:
                 source = asked.shares[producer]
-                grown -= grown % source.turn if source.height > 1 or grown > source.turn else 0
+                if source.height > 1 or grown > source.width:
+                    grown = source.within(grown, int(source.tallest(size) * scale))
             result[layer, index] = max(size, grown)
         return result

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
-from xbarch.mapping.shares import reads_of
+from xbarch.mapping.reads import Labels, Slide
 from xbarch.workload.graph import Layer, Workload
 
 GATE = -1  # as a source: where pixels enter the first chip
@@ -85,31 +85,22 @@ def ways(workload: Workload, plan: Plan, layer: str) -> Ways:
         return Ways([Way(n, tiles) for n, tiles in enumerate(_in_turn(plan, layer))], None)
     share = plan.shares[layer]
     which, tiles = _targets(workload, plan, layer)
-    keys, taken = np.unique(share.owner * len(tiles) + which.ravel()[share.order], return_inverse=True)
+    keys, taken = np.unique(share.owners * len(tiles) + which, return_inverse=True)
     return Ways([Way(*place) for place in zip((keys // len(tiles)).tolist(), (tiles[k] for k in keys % len(tiles)),
-                                              strict=True)], taken)
+                                              strict=True)], taken.ravel()[share.order])
 
 
 def _targets(workload: Workload, plan: Plan, layer: str) -> tuple[NDArray[np.int64], list[tuple[int, ...]]]:
-    """(which, tiles): pixel p of a layer goes to tiles[which[p]]. Rows, and columns, that the same copies read are
-    looked at once."""
-    share, readers = plan.shares[layer], plan.readers[layer]
-    if not readers:
-        return np.zeros((share.height, share.width), np.int64), [()]
-    read = [reads_of(workload[name], share, plan.shares[name], plan.edges[name][index].moved)
-            for name, index in readers]
-    (rows, row), (columns, column) = (np.unique(np.concatenate(marks), axis=1, return_inverse=True) for marks in (
-        [each.rows for each in read], [each.columns for each in read]))
-    found, which = dict[tuple[int, ...], int](), np.empty((rows.shape[1], columns.shape[1]), np.int64)
-    for y, x in np.ndindex(which.shape):
-        tiles, r, c = set[int](), 0, 0
-        for (name, _), each in zip(readers, read, strict=True):
-            for s in np.flatnonzero(columns[c:c + len(each.columns), x]).tolist():
-                for g in np.flatnonzero(rows[r:r + len(each.rows), y]).tolist():
-                    tiles.update(plan.tiles_of(name, s * len(each.rows) + g))
-            r, c = r + len(each.rows), c + len(each.columns)
-        which[y, x] = found.setdefault(tuple(sorted(tiles)), len(found))
-    return which[row.reshape(-1)[:, None], column.reshape(-1)], list(found)
+    """(which, tiles): pixel [y, x] of a layer goes to tiles[which[y, x]]."""
+    share, labels = plan.shares[layer], Labels()
+    found = np.full((share.height, share.width), labels.add(0), np.int64)
+    for name, index in plan.readers[layer]:
+        copies = [labels.add(sum(1 << tile for tile in plan.tiles_of(name, copy)))
+                  for copy in range(plan.copies[name])]
+        slide = Slide.of(workload[name], plan.edges[name][index].moved)
+        found = labels.union(found, labels.readers(slide, found.shape, np.array(copies)[plan.shares[name].owners]))
+    return found, [tuple(tile for tile, mark in enumerate(reversed(f"{found:b}")) if mark == "1")
+                   for found in labels.sets]
 
 
 def _in_turn(plan: Plan, layer: str) -> list[tuple[int, ...]]:

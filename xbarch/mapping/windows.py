@@ -11,7 +11,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from xbarch.mapping.shares import Share, Slide
+from xbarch.mapping.reads import Slide
+from xbarch.mapping.shares import Share
 from xbarch.workload.graph import VIEWS, Layer, Workload
 
 Ints = NDArray[np.int64]
@@ -34,6 +35,16 @@ class Input:
     summed: bool = False
     sums: int = 0
     moved: bool = False
+
+    @property
+    def ahead(self) -> int:
+        """Buffer, in producer windows beyond `least`, with which both go on at an even speed: the consumer begins when
+        all that it will need is made in time, and the producer is then so far ahead of what has been released."""
+        windows = len(self.need)
+        made = np.arange(windows + 1, dtype=np.int64) * int(self.release[-1])  # in 1 / windows of a producer window
+        before = np.concatenate(([0], self.release[:-1]))
+        start, kept = (windows * self.need - made[:-1]).max(), (made[1:] - windows * before).max()
+        return max(0, -(-int(start + kept) // windows) - int((self.need - before).max()))
 
     @property
     def least(self) -> int:

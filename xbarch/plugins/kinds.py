@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from xbarch.datapaths.base import DataPath
+from xbarch.parts.effects.base import Effect
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.parts.scaling.base import Scaling
 from xbarch.parts.sensing.base import Sensing
@@ -39,4 +40,5 @@ SENSING: Kind[Sensing[Any]] = Kind("xbarch.sensing", Sensing, "sensing unit", "c
 SCALING: Kind[Scaling[Any]] = Kind("xbarch.scaling", Scaling, "scaling model", "scaling")
 TOPOLOGIES: Kind[Topology[Any]] = Kind("xbarch.topologies", Topology, "topology", "network.topology")
 PROCESSES: Kind[UnitProcess[Any]] = Kind("xbarch.processes", UnitProcess, "unit process", "processes")
-KINDS: tuple[Kind[Any], ...] = (PATHS, SENSING, SCALING, TOPOLOGIES, PROCESSES)
+EFFECTS: Kind[Effect[Any]] = Kind("xbarch.effects", Effect, "effect", "noise.effects")
+KINDS: tuple[Kind[Any], ...] = (PATHS, SENSING, SCALING, TOPOLOGIES, PROCESSES, EFFECTS)

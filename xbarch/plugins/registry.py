@@ -19,19 +19,21 @@ from typing import Any
 
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import InputError
+from xbarch.parts.effects.base import STAGES, Effect
 from xbarch.parts.processes.base import UnitProcess
 from xbarch.parts.scaling.base import Scaling
 from xbarch.parts.sensing.base import Array, Sensing
 from xbarch.parts.topologies.base import Topology
 from xbarch.plugins import definitions
 from xbarch.plugins.guard import described, file_of, restrained
-from xbarch.plugins.kinds import KINDS, PATHS, PROCESSES, SCALING, SENSING, TOPOLOGIES, Kind, P
+from xbarch.plugins.kinds import EFFECTS, KINDS, PATHS, PROCESSES, SCALING, SENSING, TOPOLOGIES, Kind, P
 from xbarch.plugins.made import make
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.chip import Encoding, NetworkSpec, Served
 from xbarch.specs.component import Scaled
 from xbarch.specs.explain import unknown
 from xbarch.specs.load import load
+from xbarch.specs.noise import Noise
 from xbarch.support import bundled
 from xbarch.support import packages as installed
 from xbarch.support.files import read
@@ -274,6 +276,17 @@ def served(asked: Served, field: str) -> UnitProcess[Any]:
         InputError: no such process, or an option that it does not take.
     """
     return active().make(PROCESSES, asked.unit, options=asked.options, named=f"{field}.unit", field=f"{field}.options")
+
+
+def effects(noise: Noise) -> list[Effect[Any]]:
+    """The effects of a noise block, in the order in which they change cells.
+
+    Raises:
+        InputError: no such effect, or an option that it does not take.
+    """
+    found = [active().make(EFFECTS, name, options=options, named=f"noise.effects.{name}", field=f"noise.effects.{name}")
+             for name, options in sorted(noise.effects.items())]
+    return sorted(found, key=lambda effect: STAGES.index(effect.stage))
 
 
 def _imported(kind: Kind[P], point: EntryPoint) -> type[P]:

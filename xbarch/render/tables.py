@@ -20,6 +20,7 @@ from xbarch.support.defaults import SCOPE, Scope
 if TYPE_CHECKING:
     from xbarch.render.document import Section
     from xbarch.result.accuracy import Accuracy
+    from xbarch.result.devices import Devices
     from xbarch.result.result import Result
 
 _WIDE = 120  # columns where no terminal and no COLUMNS says how many there are
@@ -122,11 +123,24 @@ def show_accuracy(found: Accuracy, on: Console | None = None) -> None:
     if found.same_class is not None:
         what = "images" if found.measure.name == "top1" else "pixels"
         echo(on, Text(f"{found.same_class:.2%} of the {what} get the integer network's class"))
+    if found.devices is not None:
+        _show_devices(found, found.devices, on)
     if found.proven:
         echo(on, Text("exact: no conversion can clip or lose a bit, so that the integer network is the machine's"))
         return
     echo(on, table("Clipping", ["layer", "conversions that clip"], [
         (name, words.share(value)) for name, value in found.clipped_share.items()]))
+
+
+def _show_devices(found: Accuracy, devices: Devices, on: Console | None) -> None:
+    """Print what draws of devices gave."""
+    if devices.spread is None:
+        echo(on, Text("one device was drawn, so the interval is over images alone"))
+        return
+    low, high, spread, half = map(found.measure.text, (
+        min(devices.values), max(devices.values), devices.spread, devices.half_width or 0))
+    echo(on, Text(f"{len(devices.values)} devices: {low} to {high}, standard deviation {spread}; the interval, "
+                  f"±{half}, is over devices and images"))
 
 
 def show_study(rows: Sequence[Mapping[str, Any]], warnings: Sequence[str] = ()) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, islice, pairwise
 from typing import Any
 
@@ -85,10 +85,12 @@ def _compiled() -> Callable[..., int]:
 
 # -- memory -------------------------------------------------------------------------------------------------------
 
-def _laid(sections: Sections, plain: bool) -> Any:
+def _laid(sections: Sections, plain: bool, room: Mapping[str, int] | None = None) -> Any:
     """A memory with these sections, which are taken out of what is given, so that none lies there twice. All flows may
-    issue; the other scalars are zero. Zeros are not written, since most of them are room that few runs need."""
+    issue; the other scalars are zero. Zeros are not written, since most of them are room that few runs need. room: how
+    long sections are that are longer than what is given of them."""
     size = {name: part if isinstance(part, int) else len(part) for name in k.SECTIONS for part in (sections[name],)}
+    size |= room or {}
     at = k.FIRST + starts(np.array(list(size.values()), np.int64))
     memory = _zeros(int(at[-1]))
     memory[k.SCALARS:k.FIRST] = *at[:-1], *size.values()
@@ -96,7 +98,7 @@ def _laid(sections: Sections, plain: bool) -> Any:
     for name, begin in zip(k.SECTIONS, at.tolist(), strict=False):
         part = sections.pop(name)
         if not isinstance(part, int):
-            memory[begin:begin + size[name]] = part
+            memory[begin:begin + len(part)] = part
     memory[k.SOILED] = size["DIRTY"]
     memory[k.WIDEST] = size["READY"]
     memory[k.FREELY] = size["DONE_BY"] > 0
@@ -114,11 +116,9 @@ def _grown(memory: Any) -> Any:
     short = {"EVENT_": memory[k.EVENTS] + 2 * memory[k.WIDEST] > size["EVENT_"],
              "TOKEN_": 2 * memory[k.TOKENS] > size["TOKEN_"],
              "VISIT_": 2 * memory[k.VISITS] + memory[k.WIDEST] > size["VISIT_"]}
-    sections = {}
-    for name in k.SECTIONS:
-        values = _section(memory, name)
-        sections[name] = np.concatenate((values, values)) if short.get(name[:6]) else values
-    larger = _laid(sections, isinstance(memory, list))
+    sections = {name: _section(memory, name) for name in k.SECTIONS}
+    room = {name: 2 * len(part) for name, part in sections.items() if short.get(name[:6])}
+    larger = _laid(sections, isinstance(memory, list), room)
     larger[:k.SCALARS] = memory[:k.SCALARS]
     return larger
 
@@ -172,7 +172,7 @@ def _expected(graph: StageGraph) -> tuple[int, int]:
         count = 2 * flow.ahead * len(flow.copies) + (0 if flow.inputs else most)
         count = min(count, flow.windows * graph.images)
         tokens += count
-        visits += count * len(flow.copies[0])
+        visits += -(-count * sum(map(len, flow.copies)) // len(flow.copies))
     return tokens, visits
 
 

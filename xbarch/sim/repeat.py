@@ -127,17 +127,16 @@ class _View:
                 np.where(late, self["ASKED_WINDOW"] - self.first[self.stage_flow], 0)]
 
     def _waiting(self) -> list[Ints]:
-        """The entries of the two heaps, sorted."""
+        """The entries of the two heaps, sorted; but for requests, which follow from the tokens."""
         size = self.memory[k.EVENTS]
-        code = self["EVENT_CODE"][:size]
+        asked = self["EVENT_CODE"][:size] & 3 == k.ASK
+        code, time = self["EVENT_CODE"][:size][~asked], self["EVENT_TIME"][:size][~asked]
         kind, what = code & 3, code >> 2
-        token = np.where(kind == k.ASK, self["VISIT_TOKEN"][np.where(kind == k.ASK, what, 0)], what)
-        token = np.where(kind == k.BACK, 0, token)
-        place = np.where(kind == k.ASK, self["VISIT_STAGE"][np.where(kind == k.ASK, what, 0)],
-                         np.where(kind == k.BACK, what, self["TOKEN_COPY"][token]))
+        token = np.where(kind == k.BACK, 0, what)
+        place = np.where(kind == k.BACK, what, self["TOKEN_COPY"][token])
         window = np.where(kind == k.BACK, 0, self._window(token))
         turns = self.memory[k.TURNS]
-        return [_ordered(self["EVENT_TIME"][:size] - self.now, kind, place, window),
+        return [_ordered(time - self.now, kind, place, window),
                 _ordered(self._left(self["TURN_TIME"][:turns]), self["TURN_SERVER"][:turns])]
 
     def _window(self, token: Ints) -> Ints:
@@ -165,7 +164,7 @@ class _View:
         return token[live], low
 
     def _tokens(self) -> list[Ints]:
-        """Tokens that are under way, and what their stages still wait for."""
+        """Tokens that are under way, and what their stages still wait for, results or the time of their request."""
         token = self.token
         left, gates = self["TOKEN_LEFT"][token], self["TOKEN_GATES"][token]
         rows = _ordered(self["TOKEN_COPY"][token], self._window(token), left, gates,
@@ -175,10 +174,10 @@ class _View:
         alive[token] = True
         visit = np.flatnonzero(alive[self["VISIT_TOKEN"][:self.memory[k.VISITS]]])
         waits, opened = self["VISIT_WAITS"][visit], self["VISIT_OPEN"][visit]
-        some = (waits > 0) | (opened > 0)
+        some = (waits >= 0) | (opened > 0)
         visit, waits, opened = visit[some], waits[some], opened[some]
         return [rows, _ordered(self["VISIT_STAGE"][visit], self._window(self["VISIT_TOKEN"][visit]), waits, opened,
-                               np.where(waits > 0, self._left(self["VISIT_TIME"][visit]), 0),
+                               np.where(waits >= 0, self._left(self["VISIT_TIME"][visit]), 0),
                                np.where(opened > 0, self._left(self["VISIT_END"][visit]), 0))]
 
     def ahead(self, before: Mark, here: Mark) -> int:

@@ -24,8 +24,16 @@ class Architecture(Chip):
                                  f"components of level ima, and {', '.join(_SERVING)}")
         refuse_moves(self)
         refuse_units(self, get_args(Unit))
+        self._refuse_noise()
         if self.kinds:
             refuse_kinds(self)
         if self.crossbars > 10**8:
             raise ValueError(f"hierarchy: must make at most 100,000,000 crossbars, not {self.crossbars:,}")
         return self
+
+    def _refuse_noise(self) -> None:
+        """Refuse noise that was measured on other cells."""
+        bits = None if self.noise is None else self.noise.cell_bits
+        if self.noise is not None and bits is not None and bits != self.crossbar.cell_bits:
+            raise ValueError(f"noise.cell_bits: {self.noise.preset or 'the noise'} is for cells of {bits} bits, but "
+                             f"crossbar.cell_bits is {self.crossbar.cell_bits}; choose noise for these cells")

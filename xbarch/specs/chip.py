@@ -17,6 +17,7 @@ from xbarch.specs.component import Component, Scaled
 from xbarch.specs.crossbar import Crossbar
 from xbarch.specs.fields import Name, Source, Text
 from xbarch.specs.model import Spec
+from xbarch.specs.noise import Noise
 from xbarch.specs.pipeline import ACTIONS, SPLIT, Dataflow, Pipeline, SharedUnit, Stage
 from xbarch.specs.tile_kind import TileKind
 from xbarch.units import Bandwidth, Frequency, Length, Memory, Time
@@ -136,6 +137,7 @@ class Chip(Spec):
     dataflow: Dataflow | None = Field(None, description="none: every window brings in all its inputs, every crossbar "
                                       "has drivers of its own and its sums are sensed by themselves")
     datapath: Encoding | None = Field(None, description="none: each workload's own")
+    noise: Noise | None = Field(None, description="errors of cells and converters, for accuracy; none: all are exact")
     components: dict[Name, Component] = Field(min_length=1, max_length=200)
     kinds: dict[Name, TileKind] = Field(
         {}, max_length=16, description="kinds of tile, where a chip has several; none: all tiles are alike")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_WORDS = {"architectures": "architecture", "workloads": "workload", "studies": "study"}
+_WORDS = {"architectures": "architecture", "workloads": "workload", "studies": "study", "noise": "noise preset"}
 
 
 class Files:

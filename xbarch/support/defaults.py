@@ -24,4 +24,5 @@ MOST_IMAGES = 10_000
 MOST_CHIPS = 10_000
 MOST_BATCH = 10**9
 TESTED, MOST_TESTED = 1_000, 100_000  # test images of an accuracy
+DRAWS, MOST_DRAWS = 10, 10_000  # devices that are drawn for an accuracy with noise
 LEAST_BITS, MOST_BITS = 2, 16  # of weights and activations

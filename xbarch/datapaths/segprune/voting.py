@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xbarch.datapaths.records import Bools, Ints, Reals
+from xbarch.datapaths.segprune.seats import seated
 
 _ROUNDS = 8 # of Lloyd's algorithm
 
@@ -79,17 +80,11 @@ def assign(kept: Reals, sizes: Ints | None) -> Ints:
     """The shape of each filter, [F], such that most energy is kept in total; kept [T, F], at most sizes[t] filters of
     shape t.
 
-    Exact: without limits, the best shape of each filter; with limits, a linear sum assignment of filters to places.
+    Exact: without limits, the best shape of each filter; with limits, `seats.seated`.
     """
     if sizes is None or len(kept) == 1:
         return np.asarray(kept.argmax(axis=0), np.int64)
-    from scipy.optimize import linear_sum_assignment  # training only; running a packed workload does without
-
-    place = np.repeat(np.arange(len(kept)), sizes)
-    member = np.empty(kept.shape[1], np.int64)
-    filters, places = linear_sum_assignment(kept[place].T, maximize=True)
-    member[filters] = place[places]
-    return member
+    return seated(kept, sizes)
 
 
 def refine(energy: Reals, band: Band, keep: int, sizes: Ints | None) -> Band:

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.records import Ints
+from xbarch.datapaths.xue.optimum import least_errors
+from xbarch.datapaths.xue.relax import Prices, relax
 from xbarch.errors import InputError
 
 Reals = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
-_STEPS, _LAST = 20, 0.01    # subgradient steps per digit, and the last step's size relative to the first
-_SLOPE = 0.25              # added to magnitudes in the relaxation, from the first weight of a column to the last
 _PAIRED = 32               # changes that are tried in pairs
-_WORDS = 1 << 18           # entries of the largest working arrays
+_WORDS = 1 << 20           # entries of the largest working arrays
 
 
 def budget(adc_bits: int, dac_bits: int = 1) -> int:
@@ -65,10 +65,10 @@ def bit_level(magnitudes: Reals, bits: int, cell_bits: int, cap: int) -> Ints:
 
     Magnitudes are rounded to integers, halves up, to at most 2**bits - 1. A column is solved by Lagrangian relaxation
     of its digit sums, repair of what is over the cap, and improvement weight by weight. The result is always within the
-    cap; its squared error is near the minimum, but not proven minimal. Integers within the cap come back unchanged, and
-    what rounds to zero is zero. Columns are solved together, equal columns once. Only the
-    ceil(bits / cell_bits) * cap largest magnitudes of a column matter: every weight that stays adds at least 1 to some
-    digit's sum, and of two weights the larger may always have the larger value.
+    cap; its squared error is near the minimum, and proven minimal only where `least_errors` shows it. Integers within
+    the cap come back unchanged, and what rounds to zero is zero. Columns are solved together, equal columns once. Only
+    the ceil(bits / cell_bits) * cap largest magnitudes of a column matter: every weight that stays adds at least 1 to
+    some digit's sum, and of two weights the larger may always have the larger value.
 
     Args:
         magnitudes: [rows, columns], not negative, in units of the scale, of weights of one sign that are active
@@ -152,12 +152,29 @@ def _distinct(lines: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
 
 
 def _solve(m: Ints, table: Ints, cap: int) -> Ints:
-    """Values near the magnitudes m [columns, n] whose digit sums are within the cap."""
-    best, relaxed, price = _relax(m, table, cap)
+    """Values near the magnitudes m [columns, n] whose digit sums are within the cap. A column is left as soon as its
+    error is known to be the least possible."""
+    least = least_errors(m, table, cap)
+    best, relaxed, price = relax(m, table, cap, least)
+    if least is None:
+        return _improved(m, best, relaxed, price, table, cap)
+    todo = np.flatnonzero(_error(m, best) > least)
+    best[todo] = _improve(m[todo], best[todo], price[todo], table, cap)
+    todo = todo[_error(m[todo], best[todo]) > least[todo]]
+    best[todo] = _improved(m[todo], best[todo], relaxed[todo], price[todo], table, cap)
+    return best
+
+
+def _improved(m: Ints, best: Ints, relaxed: Ints, price: Prices, table: Ints, cap: int) -> Ints:
+    """The best of three ways: from the relaxation's best, from its repaired solution, and greedily."""
     repaired = _repair(m, relaxed, table, cap)
     ends = [_improve(m, v, price, table, cap) for v in (best, repaired, _greedy(m, table, cap))]
-    least = np.array([((v - m) ** 2).sum(axis=1) for v in ends]).argmin(axis=0)
-    return np.asarray(np.choose(least[:, None], ends), np.int64)
+    return np.asarray(np.choose(np.array([_error(m, v) for v in ends]).argmin(axis=0)[:, None], ends), np.int64)
+
+
+def _error(m: Ints, v: Ints) -> Ints:
+    """Squared error of every column."""
+    return np.asarray(((v - m) ** 2).sum(axis=1))
 
 
 def _greedy(m: Ints, table: Ints, cap: int) -> Ints:
@@ -173,37 +190,6 @@ def _greedy(m: Ints, table: Ints, cap: int) -> Ints:
         rest = np.where(given < rest // unit, unit - 1, rest % unit)
         v += given * unit
     return v
-
-
-def _relax(m: Ints, table: Ints, cap: int) -> tuple[Ints, Ints, NDArray[np.float32]]:
-    """Subgradient ascent on the prices of the digits. Returns the best solution within the cap, the solution of the
-    largest lower bound (which may be over the cap) for repair, and the prices of the latter.
-
-    Equal magnitudes would all change their value at the same price. A slope of less than one across the weights, which
-    are sorted by magnitude, lets them change one after another.
-    """
-    slope = np.linspace(_SLOPE, -_SLOPE, m.shape[1], dtype=np.float32)
-    distance = ((m + slope)[:, :, None] - np.arange(len(table))).astype(np.float32) ** 2
-    digits = table.astype(np.float32)
-    step = (len(table) ** (2 * np.arange(table.shape[1]) / table.shape[1])).astype(np.float32) / cap
-    price = np.zeros((len(m), table.shape[1]), np.float32)
-    best, relaxed, prices = np.zeros_like(m), m, price
-    least, bound = (m**2).sum(axis=1), np.full(len(m), -np.inf, np.float32)
-    steps = _STEPS * max(3, table.shape[1])
-    for t in range(steps):
-        priced = distance + (price @ digits.T)[:, None, :]
-        v: Ints = priced.argmin(axis=2)
-        v[m == 0] = 0
-        over = table[v].sum(axis=1) - cap
-        dual = np.take_along_axis(priced, v[:, :, None], 2)[:, :, 0].sum(axis=1) - cap * price.sum(axis=1)
-        error = ((m - v) ** 2).sum(axis=1)
-        won = (over <= 0).all(axis=1) & (error < least)
-        best[won], least[won] = v[won], error[won]
-        tighter = dual > bound
-        relaxed, prices = np.where(tighter[:, None], v, relaxed), np.where(tighter[:, None], price, prices)
-        bound = np.maximum(bound, dual)
-        price = np.maximum(0, price + step * np.float32(_LAST ** (t / steps)) * over.astype(np.float32))
-    return best, relaxed, prices
 
 
 def _repair(m: Ints, v: Ints, table: Ints, cap: int) -> Ints:
@@ -223,7 +209,7 @@ def _repair(m: Ints, v: Ints, table: Ints, cap: int) -> Ints:
     return v
 
 
-def _improve(m: Ints, v: Ints, price: NDArray[np.float32], table: Ints, cap: int) -> Ints:
+def _improve(m: Ints, v: Ints, price: Prices, table: Ints, cap: int) -> Ints:
     """Make the change of one weight, or of two together, that lowers the error most and stays within the cap, again and
     again until there is none. Pairs are formed from the _PAIRED changes that are cheapest at the prices of the
     digits."""
@@ -246,7 +232,7 @@ def _improve(m: Ints, v: Ints, price: NDArray[np.float32], table: Ints, cap: int
     return v
 
 
-def _pairs(cost: Ints, rise: Ints, room: Ints, v: Ints, price: NDArray[np.float32]) -> tuple[Ints, Ints, Ints]:
+def _pairs(cost: Ints, rise: Ints, room: Ints, v: Ints, price: Prices) -> tuple[Ints, Ints, Ints]:
     """The cheapest changes per column: weight and value of each, [columns, k], and what each two of them cost together,
     [columns, k * k]; 0 where the two do not fit or change the same weight."""
     columns, _, values = cost.shape

@@ -96,6 +96,9 @@ class Sensing(Plugin[OptionsT]):
     """Of these, those that every crossbar does for itself where several lie above one another (`dataflow.stack`); the
     others are done once for the sum of all."""
 
+    every_line: ClassVar[bool] = False
+    """Whether every bit line has a circuit of its own, instead of the crossbar's converters in turn."""
+
     def __init__(self, array: Array, options: OptionsT | Mapping[str, Any] | None = None) -> None:
         self.array = array
         super().__init__(options)

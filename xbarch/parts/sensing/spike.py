@@ -16,6 +16,7 @@ class IntegrateFire(Sensing):
     weighted time slots, one per phase, so there is no converter at the word lines either. Nothing is rounded: a counter
     has as many bits as the sum (this project's reading)."""
 
+    every_line: ClassVar[bool] = True
     emits: ClassVar[tuple[str, ...]] = ("fire", "shift_add")
     name: ClassVar[str] = "integrate_fire"
     summary: ClassVar[str] = "integrate-and-fire circuits and counters on every bit line (PipeLayer)"

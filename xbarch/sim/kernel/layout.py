@@ -14,7 +14,8 @@ from typing import Any
 
 Memory = Any  # list[int], or an array of int64
 
-ASK, LEAVE, FINISH, BACK = range(4)  # what an arrival is: a request, the end of a token's gates, of the token, of room
+ASK, LEAVE, FINISH, BACK = range(4)  # what an arrival is: requests, the end of a token's gates, of the token, of room
+ASKED_FOR = -1  # as VISIT_WAITS: the stage was requested
 OVER, PAUSED, FULL, DISORDER, MARKED = range(5)  # why the loop stopped
 
 # WIDEST: the most arrivals that the stages of one token cause. PENDING: visits to grant ahead of time. MIXED: requests
@@ -46,16 +47,17 @@ SECTIONS = (
     "QUEUE_AT", "HEAD", "FREE", "CALLED", "BUSY", "SERVED", "WAITED",
     # of pools. TAKER: servers that may take from them. LACKS: whether those wait for room
     "TAKER_AT", "TAKER", "LACKS", "ROOM", "TAKEN", "GIVEN", "PEAK",
-    # heaps. EVENT_CODE: visit * 4 + ASK, token * 4 + LEAVE or FINISH, entry of ROOM_POOL * 4 + BACK. READY: of PENDING
+    # heaps. EVENT_CODE: visit * 4 + ASK, of one after which stages are due; token * 4 + LEAVE or FINISH, entry of
+    # ROOM_POOL * 4 + BACK. READY: of PENDING
     "TURN_TIME", "TURN_SERVER", "READY", "EVENT_TIME", "EVENT_CODE",
     # of tokens. TOKEN_GATES, TOKEN_LEFT: gates and stages whose end is not known yet; TOKEN_GATED, TOKEN_END: the last
     # of the others. TOKEN_NEXT: next free one of the copy. TOKEN_RANK: SPAN for each
     # image before its own, and its window's number in the image
     "TOKEN_COPY", "TOKEN_WINDOW", "TOKEN_GATES", "TOKEN_LEFT", "TOKEN_GATED", "TOKEN_END", "TOKEN_VISIT", "TOKEN_NEXT",
     "TOKEN_RANK",
-    # of visits. VISIT_TIME: of its request, the latest result so far. VISIT_KEY: its place in the order of requests.
-    # VISIT_CHILD, VISIT_NEXT: in its queue, a pairing heap. VISIT_OPEN: stages to be granted before its room's end is
-    # known
+    # of visits. VISIT_WAITS: for how many stages it waits, or ASKED_FOR. VISIT_TIME: of its request, the latest result
+    # so far. VISIT_KEY: its place in the order of requests. VISIT_CHILD, VISIT_NEXT: in its queue, a pairing heap.
+    # VISIT_OPEN: stages to be granted before its room's end is known
     "VISIT_TOKEN", "VISIT_STAGE", "VISIT_WAITS", "VISIT_TIME", "VISIT_KEY", "VISIT_CHILD", "VISIT_NEXT", "VISIT_OPEN",
     "VISIT_END",
     # what happened, if that is asked for: rows of `xbarch.sim.graph.Sink`

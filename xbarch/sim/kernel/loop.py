@@ -5,7 +5,7 @@ from __future__ import annotations
 from xbarch.sim.kernel.heaps import call, meld, pop, push, rest, rise, turn
 from xbarch.sim.kernel.layout import *
 from xbarch.sim.kernel.recurrence import freeing, pass_through, ready, record, recur
-from xbarch.sim.kernel.stages import arrive, ask, crowded, give, grant, keep, log, settle, value
+from xbarch.sim.kernel.stages import arrive, ask, crowded, due, give, grant, keep, log, settle, value
 from xbarch.sim.kernel.turns import choose, claimed, following, roomy, serve, sooner
 from xbarch.sim.kernel.windows import back, blocked, finish, issue, leave, part, place, soil
 
@@ -31,7 +31,7 @@ def advance(m: Memory, most: int) -> int:
             code = pop(m)
             kind, what = code & 3, code >> 2
             if kind == ASK:
-                arrive(m, what)
+                due(m, what)
             elif kind == LEAVE:
                 leave(m, what)
             elif kind == FINISH:
@@ -51,6 +51,6 @@ def run(m: Memory, most: int) -> int:
     return recur(m, most) if m[FREELY] else advance(m, most)
 
 
-CALLEES_FIRST = (rise, push, pop, call, turn, meld, rest, arrive, value, log, crowded, give, keep, ask, grant, settle,
-                 part, soil, finish, leave, back, blocked, place, issue, sooner, following, roomy, claimed, choose,
-                 serve, advance, record, pass_through, freeing, ready, recur, run)
+CALLEES_FIRST = (rise, push, pop, call, turn, meld, rest, arrive, value, log, crowded, give, keep, ask, grant, due,
+                 settle, part, soil, finish, leave, back, blocked, place, issue, sooner, following, roomy, claimed,
+                 choose, serve, advance, record, pass_through, freeing, ready, recur, run)

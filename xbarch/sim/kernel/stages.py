@@ -6,16 +6,28 @@ from xbarch.sim.kernel.heaps import call, meld, push
 from xbarch.sim.kernel.layout import *
 
 
-def ask(m: Memory, visit: int) -> None:
-    """A token requests a stage once the results before it are known: at once where it is granted ahead or is due
-    now."""
-    if m[m[AHEAD] + m[m[VISIT_STAGE] + visit]]:
+def ask(m: Memory, visit: int) -> bool:
+    """A token requests a stage once the results before it are known: at once where it is granted ahead or is due now;
+    returns whether it is due later."""
+    ahead = m[m[AHEAD] + m[m[VISIT_STAGE] + visit]]
+    if not ahead and m[m[VISIT_TIME] + visit] > m[NOW]:
+        return True
+    m[m[VISIT_WAITS] + visit] = ASKED_FOR
+    if ahead:
         m[m[READY] + m[PENDING]] = visit
         m[PENDING] += 1
-    elif m[m[VISIT_TIME] + visit] == m[NOW]:
-        arrive(m, visit)
     else:
-        push(m, m[m[VISIT_TIME] + visit], 4 * visit + ASK)
+        arrive(m, visit)
+    return False
+
+
+def due(m: Memory, visit: int) -> None:
+    """Request those stages after this one that are due now and were not requested yet."""
+    stage = m[m[VISIT_STAGE] + visit]
+    for i in range(m[m[NEXT_AT] + stage], m[m[NEXT_AT] + stage + 1]):
+        follower = visit + m[m[NEXT] + i] - stage
+        if m[m[VISIT_WAITS] + follower] == 0 and m[m[VISIT_TIME] + follower] == m[NOW]:
+            ask(m, follower)
 
 
 def settle(m: Memory) -> None:
@@ -77,12 +89,18 @@ def grant(m: Memory, visit: int, server: int, time: int) -> None:
     m[m[TOKEN_LEFT] + token] -= 1
     if m[m[TOKEN_LEFT] + token] == 0:
         push(m, m[m[TOKEN_END] + token], 4 * token + FINISH)
+    later = False  # whether stages are due with this result; one arrival requests them all
     for i in range(m[m[NEXT_AT] + stage], m[m[NEXT_AT] + stage + 1]):
         follower = visit + m[m[NEXT] + i] - stage
         m[m[VISIT_TIME] + follower] = max(m[m[VISIT_TIME] + follower], out)
         m[m[VISIT_WAITS] + follower] -= 1
-        if m[m[VISIT_WAITS] + follower] == 0:
-            ask(m, follower)
+        if m[m[VISIT_WAITS] + follower] == 0 and ask(m, follower):
+            if m[m[VISIT_TIME] + follower] == out:
+                later = True
+            else:
+                push(m, m[m[VISIT_TIME] + follower], 4 * visit + ASK)
+    if later:
+        push(m, out, 4 * visit + ASK)
 
 
 def log(m: Memory, visit: int, granted: int, over: int, out: int) -> None:

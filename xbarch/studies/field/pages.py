@@ -131,9 +131,9 @@ def _introduction(found: Field) -> list[str]:
         "Between a method's points, its curve is a straight line over the logarithm of the compression ratio, starting "
         "at the unpruned network. The brackets show where the lower and upper ends of the 95 % intervals of the change "
         "(test images, not seeds) fall below the loss. *Beyond* means beyond the trained range.",
-        "Speed-ups come in steps. Copies of a layer own stripes of its output, as equal as the map allows: of a map of "
-        "32 × 32 pixels, no number of copies between 64 and 128 is faster than 64. So a network with slightly fewer "
-        "crossbars than another may be just as fast, and one with slightly more up to twice as slow.",
+        "Copies of a layer own stripes of its output, equal to within one pixel, so speed follows the number of copies "
+        "closely on large maps and in steps on small ones: of a map of 4 × 4 pixels, no number of copies between 8 and "
+        "16 is faster than 8.",
         "A method that reads operation units runs on a variant of the base machine; the table *Machines* lists their "
         "tile areas. Methods have the names of their recipes: `magnitude`, `unstructured`, `filters`, `channel`, "
         "`ssl`, `blkrew`, `slices` and `dub` are not made for crossbars and serve as references; the definition of "

@@ -55,6 +55,11 @@ def pair_test(count: int, wanted: int, size: int, channels: int, noise: float, s
     return _composed(2, count, wanted, (size, channels, noise), seed)
 
 
+def pair_validation(wanted: int, size: int, channels: int, noise: float, seed: int) -> Part:
+    """The first `wanted` images of the part that validates."""
+    return _composed(1, VALIDATES, wanted, (size, channels, noise), seed)
+
+
 def split(labels: Ints, shares: tuple[float, float], seed: int) -> tuple[Ints, Ints, Ints]:
     """Indices of train, val and test, each class split by the same shares."""
     draws = Draws(seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from xbarch.specs.text import brief
 from xbarch.support.files import digest, is_file
 from xbarch.workload.graph import Workload
 from xbarch.workload.images.arrays import arrays
-from xbarch.workload.images.digits import digits, pair_test
+from xbarch.workload.images.digits import digits, pair_test, pair_validation
 
 TRAVELLING = ("digits", "digit_pairs")
 _LIMITS = {"size": (8, 512), "channels": (1, 3), "test_images": (16, 10**6)}
@@ -30,8 +30,9 @@ class Shown:
     labels: NDArray[Any]
 
 
-def shown(network: Workload, most: int) -> Shown:
-    """The first `most` test images of what a workload was trained on; all, where there are fewer.
+def shown(network: Workload, most: int, part: Literal["test", "validation"] = "test") -> Shown:
+    """The first `most` test images of what a workload was trained on, or of those that validated its training; all,
+    where there are fewer.
 
     Raises:
         InputError: it was never trained, its data does not travel with xbarch and is no file of arrays that is still as
@@ -47,8 +48,8 @@ def shown(network: Workload, most: int) -> Shown:
         raise InputError(f"test images travel with xbarch for {' and '.join(TRAVELLING)} only, and are read from a "
                          f"file .npz; workload {network.name} was trained on {brief(network.trained_on)}",
                          file=network.file or None)
-    pixels, labels = _of_file(data, most, network) if name == "arrays" else _part(
-        str(name), data, _whole(recipe, "seed", 0, 2**31, network), most, network)
+    pixels, labels = _of_file(data, most, network, part) if name == "arrays" else _part(
+        str(name), data, _whole(recipe, "seed", 0, 2**31, network), most, network, part)
     shape, classes = network.layers[0].out_shape, network.returned[0].shape[0] if network.returned[0].shape else 1
     found = int(labels.max()) + 1 if labels.ndim == 1 and labels.dtype.kind == "i" else 0
     if pixels.shape[1:] != shape or found > classes:
@@ -81,8 +82,10 @@ def _leveller(data: Mapping[str, Any], given: Any,
                                   top).astype(np.int32)
 
 
-def _of_file(data: Mapping[str, Any], most: int, network: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Pixels and answers of the test part of the file of arrays that the workload was imported with."""
+def _of_file(data: Mapping[str, Any], most: int, network: Workload,
+             part: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Pixels and answers of the file of arrays that the workload was imported with: its test part, or the first of its
+    training images, which an import only calibrates on."""
     path, wanted = data.get("path"), (network.manifest.get("data") or {}).get("sha256")
     if not isinstance(path, str) or not is_file(path):
         raise InputError(f"the test images of workload {network.name} are read from {brief(path, 200)}, which is not "
@@ -90,8 +93,8 @@ def _of_file(data: Mapping[str, Any], most: int, network: Workload) -> tuple[NDA
     if digest(path) != wanted:
         raise InputError(f"is not the file that workload {network.name} was imported with, or was changed since",
                          file=path)
-    _, test = arrays(Path(path))
-    return test.pixels[:most], test.answers[:most]
+    found = arrays(Path(path))[part == "test"]
+    return found.pixels[:most], found.answers[:most]
 
 
 def _image_step(given: Any, network: Workload) -> tuple[float, int, int]:
@@ -113,17 +116,18 @@ def _reals(data: Mapping[str, Any], key: str, default: float, channels: int, net
     return np.broadcast_to(np.array(values, np.float32), channels).copy()
 
 
-def _part(name: str, data: Mapping[str, Any], seed: int, most: int,
-          network: Workload) -> tuple[NDArray[Any], NDArray[Any]]:
+def _part(name: str, data: Mapping[str, Any], seed: int, most: int, network: Workload,
+          part: str) -> tuple[NDArray[Any], NDArray[Any]]:
     size, channels, count = (_whole(data, key, *limits, network) for key, limits in _LIMITS.items())
     if name == "digits":
-        found = digits(size, channels, seed)[2]
+        found = digits(size, channels, seed)[2 if part == "test" else 1]
         return found.pixels[:most], found.labels[:most]
     noise = data.get("noise")
     if not isinstance(noise, int | float) or not 0 <= noise <= 1:
         raise InputError(f"must be a number from 0 to 1, not {brief(noise)}", file=network.file or None,
                          field="recipe.data.noise")
-    drawn = pair_test(count, most, size, channels, float(noise), seed)
+    drawn = pair_validation(most, size, channels, float(noise), seed) if part == "validation" else pair_test(
+        count, most, size, channels, float(noise), seed)
     return drawn.pixels, drawn.labels
 
 

@@ -1,0 +1,74 @@
+"""Layers on real devices: the fast executor against the plain rule, and both against what is known in closed form."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from rigs import fitted
+from test_fast_network import amplifier
+
+from xbarch.conformance import draw
+from xbarch.functional import plain
+from xbarch.functional.arrays import crossbars
+from xbarch.functional.device import Imperfect
+from xbarch.functional.execute import run
+from xbarch.functional.imperfect import Imperfectly
+from xbarch.plugins import registry
+from xbarch.specs.noise import Noise
+from xbarch.workload.graph import unroll
+
+CELLS = {"programming": {"independent": 0.05, "proportional": 0.1}, "stuck": {"off": 0.01, "on": 0.02},
+         "drift": {"seconds": 3600.0, "exponent": {"offset": 0.05}, "spread": {"offset": 0.01}}}
+CONVERTERS = {"converter": {"offset": 1.0, "gain": 0.02, "integral": 1.0, "differential": 0.2, "codes": 64}}
+
+
+def imperfect(geometry, every_line=False, converters=Fraction(1), **noise):
+    noise = Noise(**noise)
+    return Imperfect(noise=noise, effects=registry.effects(noise), geometry=geometry, converters=converters,
+                     every_line=every_line)
+
+
+def drawn(rng, path, number):
+    """A layer on a crossbar, five feature maps, the same as vectors."""
+    case = draw(rng, path)
+    layer, geometry = case.layer, replace(case.geometry, adc_bits=int(rng.integers(2, 10)))
+    sensing = fitted(amplifier(geometry, headroom=number % 3), layer) if number % 3 == 2 else None
+    least, most = layer.input_range
+    maps = rng.integers(least, most + 1, (layer.in_shape[0], 5, *layer.in_shape[1:])).astype(np.int32)
+    x = np.concatenate([unroll(maps[:, k], layer) for k in range(5)])
+    return case.packed(), layer, geometry, sensing, maps, x
+
+
+@pytest.mark.quick(5)
+@pytest.mark.parametrize("name", sorted(registry.datapaths()))
+def test_any_data_path_equals_the_plain_rule(name):
+    """Any geometry, cells that were drawn, converters with errors, every full scale that needs no calibration."""
+    path, rng = registry.datapath(name), np.random.default_rng(11)
+    for number, scale in enumerate(["unit", "array", "ideal", 37, "unit"]):
+        blocks, layer, geometry, sensing, maps, x = drawn(rng, path, number)
+        on_off = [None, 50.0][number % 2]
+        effects = CELLS if scale == "ideal" else CELLS | CONVERTERS
+        machine = imperfect(geometry, effects=effects, full_scale=scale, seed=number,
+                            conductance={"on_off": on_off, "subtracted": number != 3})
+        device = machine.device(layer.name, number)
+        right = plain.run(blocks, layer, geometry, x, device, sensing)
+        found = Imperfectly.of(list(crossbars(blocks, geometry)), layer, geometry, device, sensing).sums(maps).T
+        wide = np.abs(right).max() + 1
+        # a sum that lies within float32 of a threshold may be rounded to either code
+        odd = np.abs(found - right) > 1e-5 * wide
+        assert odd.mean() < 0.02, (number, scale, np.abs(found - right).max())
+
+
+@pytest.mark.quick(5)
+@pytest.mark.parametrize("name", sorted(registry.datapaths()))
+def test_with_everything_off_it_is_the_exact_executor(name):
+    path, rng = registry.datapath(name), np.random.default_rng(5)
+    for number in range(4):
+        blocks, layer, geometry, sensing, maps, x = drawn(rng, path, number)
+        device = imperfect(geometry).device(layer.name, 0)
+        made = Imperfectly.of(list(crossbars(blocks, geometry)), layer, geometry, device, sensing)
+        right = run(blocks, layer, geometry, x, sensing=sensing)
+        assert np.array_equal(made.sums(maps).T, right.out)
+        assert (made.counted.clips, made.counted.drops) == (right.clips, right.drops)
+        assert np.array_equal(plain.run(blocks, layer, geometry, x, device, sensing), right.out)

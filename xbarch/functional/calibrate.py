@@ -1,0 +1,65 @@
+"""Full scales of converters from the sums of the exact network: `full_scale: calibrated`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+import numpy as np
+
+from xbarch.datapaths.base import Geometry
+from xbarch.functional.arrays import Crossbar, Ints, significance
+from xbarch.functional.fast import phases, together
+from xbarch.specs.noise import Calibration
+from xbarch.workload.batch import Maps, Reals
+from xbarch.workload.graph import Layer
+
+
+def full_scales(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry, maps: Maps,
+                asked: Calibration) -> dict[int, Reals]:
+    """Full scales in cell levels, of every bit line of every crossbar: the percentile, by nearest rank, of the
+    magnitudes of the sums that exact cells give for feature maps [channels, images, height, width]. Whole numbers, at
+    least 1."""
+    width = geometry.columns + geometry.unit_column
+    groups = {c.number: _groups(c, asked, width) for c in crossbars}
+    counts: dict[int, Ints] = {}
+    for some in together(maps, layer):
+        driven = [vectors / np.float32(abs(worth)) for vectors, worth in zip(
+            phases(maps[:, some], layer, geometry), geometry.worth(layer).tolist(), strict=True)]
+        for crossbar in crossbars:
+            _count(counts, crossbar, groups[crossbar.number], driven, geometry)
+    found = {group: float(max(1, _percentile(seen, asked.percentile))) for group, seen in counts.items()}
+    return {number: np.array([found.get(group, 1.0) for group in of.tolist()]) for number, of in groups.items()}
+
+
+def _groups(crossbar: Crossbar, asked: Calibration, width: int) -> Ints:
+    """Which bit lines of a crossbar share a full scale, [bit lines]: lines of equal numbers do, on all crossbars."""
+    found = np.zeros(width, np.int64)
+    if asked.per == "column":
+        found[:] = crossbar.number * width + np.arange(width)
+    elif asked.per == "significance":
+        for read in crossbar.reads():
+            found[read.columns] = significance(read)
+    return found
+
+
+def _count(counts: dict[int, Ints], crossbar: Crossbar, groups: Ints, driven: list[Reals], geometry: Geometry) -> None:
+    """Add how often each magnitude is seen, by group."""
+    for read in crossbar.reads():
+        step = geometry.ou_rows or len(read.lines)
+        for vectors in driven:
+            some = vectors[read.inputs]
+            for first in range(0, len(read.lines), step):
+                sums = np.abs(read.cells[first:first + step].T @ some[first:first + step]).astype(np.int64)
+                for group in np.unique(groups[read.columns]).tolist():
+                    seen = np.bincount(sums[groups[read.columns] == group].ravel())
+                    before = counts.get(group, np.zeros(0, np.int64))
+                    if len(before) > len(seen):
+                        before, seen = seen, before
+                    seen[:len(before)] += before
+                    counts[group] = seen
+
+
+def _percentile(seen: Ints, percentile: float) -> int:
+    """The smallest value that at least that percentage of the counted values does not pass."""
+    return int(np.searchsorted(np.cumsum(seen), ceil(int(seen.sum()) * percentile / 100)))

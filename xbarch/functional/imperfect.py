@@ -1,0 +1,250 @@
+"""A layer on one draw of real devices, on many windows: as `plain.run`, which stays the rule and the test.
+
+Bit lines that no converter rounds or saturates are folded into one matrix of effective weights, whatever their cells
+hold. The others are read phase by phase: a sum, in steps of its converter, is distorted, gets its noise, is rounded to
+the nearest code (a tie to the even one) and saturates. Noise from read to read is one normal number per sum of a bit
+line; of folded bit lines that feed one output alone one per output, whose variances add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.datapaths.base import Geometry
+from xbarch.functional.arrays import Crossbar, Ints, Read, low_bits, significance
+from xbarch.functional.device import Device, Drawn
+from xbarch.functional.execute import check_range, excess
+from xbarch.functional.fast import Conversions, contiguous, phases, together, whole
+from xbarch.parts.effects.base import Singles, Transfer
+from xbarch.parts.sensing.base import Sensing
+from xbarch.workload.batch import SINGLE, Maps, Reals
+from xbarch.workload.graph import Layer
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Converted:
+    """The bit lines of a read that are converted.
+
+    inputs: what drives the word lines. units: (word lines, levels, variances) of each operation unit, [bit lines, word
+    lines]. scale, top: full scale in cell levels [bit lines, 1], and the largest code. low: bits dropped [phases, bit
+    lines, 1]. factor: [targets, bit lines], times a step.
+    """
+
+    inputs: slice | Ints
+    units: list[tuple[slice, Reals, Singles | None]]
+    scale: Reals
+    top: float
+    low: Ints | None
+    transfers: list[Transfer]
+    factor: Reals
+    targets: Ints
+
+
+@dataclass(kw_only=True)
+class Imperfectly:
+    """A layer on a device, ready to be executed; `counted` grows with every run."""
+
+    layer: Layer
+    geometry: Geometry
+    device: Device
+    matrix: Reals
+    """Effective weights of the bit lines that are not converted, [filters, groups * rows]."""
+    varies: list[tuple[Reals, Reals | None]]
+    """Variances of their weights from read to read [sums, groups * rows], and how the sums enter the outputs [filters,
+    sums]; None: each is an output's."""
+    converted: list[_Converted]
+    conversions: int
+    """Of one window."""
+    counted: Conversions = field(default_factory=Conversions)
+
+    @classmethod
+    def of(cls, crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry, device: Device,
+           sensing: Sensing | None = None) -> Imperfectly:
+        """Draw the device of packed crossbars, sensed by `sensing`, set for the layer."""
+        made = _Making(layer, geometry, device, sensing)
+        for crossbar in crossbars:
+            drawn = device.drawn(crossbar)
+            for read in crossbar.reads():
+                made.add(crossbar, read, drawn)
+        return cls(layer=layer, geometry=geometry, device=device, matrix=made.matrix.T.astype(made.kind),
+                   varies=made.varies, converted=made.converted, conversions=made.conversions)
+
+    def sums(self, maps: Maps, first: int = 0) -> Reals:
+        """Sums of all windows of feature maps [channels, images, height, width]: real numbers [filters, images *
+        windows]. first: number of the first image, which seeds what varies from read to read."""
+        check_range(maps, self.layer)
+        parts = [self._some(maps[:, some], first + some.start) for some in together(maps, self.layer)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def _some(self, maps: Maps, first: int) -> Reals:
+        layer, images = self.layer, maps.shape[1]
+        out = np.zeros((layer.filters, images * layer.windows), self.matrix.dtype)
+        if self.matrix.any():
+            out += self.matrix @ whole(maps, layer, self.geometry).astype(self.matrix.dtype, copy=False)
+        normals = _Normals(self.device, layer, first, images)
+        driven = phases(maps, layer, self.geometry) if self.converted or self.varies else []
+        if self.varies:
+            squares = sum(np.square(vectors) for vectors in driven)
+            for variance, factor in self.varies:
+                found = np.sqrt(variance @ squares) * normals.draw(len(variance))
+                out += found if factor is None else factor @ found
+        self.counted.made += self.conversions * out.shape[1]
+        for read in self.converted:
+            out[read.targets] += read.factor @ self._codes(read, driven, normals)
+        if self.geometry.offset(layer):
+            out -= np.asarray(excess(layer, self.geometry))[:, None]
+        return out
+
+    def _codes(self, read: _Converted, driven: list[Singles], normals: _Normals) -> Reals:
+        """Codes added up over phases and operation units, [bit lines, windows]."""
+        jitter = self.device.machine.jitter
+        found = np.zeros((len(read.scale), driven[0].shape[1]))
+        for phase, (vectors, counts) in enumerate(zip(driven, self.geometry.worth(self.layer), strict=True)):
+            some, worth = vectors[read.inputs], float(abs(counts))
+            low = None if read.low is None else read.low[phase]
+            for lines, levels, variance in read.units:
+                sums = levels @ some[lines]
+                sums *= np.float32(read.top / worth)
+                sums /= read.scale
+                for transfer in read.transfers:
+                    sums = transfer(sums)
+                if variance is not None:
+                    spread = variance @ np.square(some[lines]) * np.square(np.float32(read.top / worth) / read.scale)
+                    sums += np.sqrt(spread + np.float32(jitter ** 2)) * normals.draw(len(sums))
+                elif jitter:
+                    sums += np.float32(jitter) * normals.draw(len(sums))
+                found += self._rounded(sums, read.top, low) * float(counts)
+        return found
+
+    def _rounded(self, sums: Reals, top: float, low: Ints | None) -> Reals:
+        """Sums in steps, rounded in place to codes from 0 (with a sign: from -top) to top; `low` bits are dropped."""
+        np.rint(sums, out=sums)
+        if low is not None:
+            dropped = np.trunc(np.ldexp(sums, -low))
+            self.counted.drops += int(np.count_nonzero(np.ldexp(dropped, low) != sums))
+            sums = dropped
+        least = -top if self.geometry.signed else 0.0
+        self.counted.clips += int(np.count_nonzero(sums > top))
+        if self.geometry.signed:
+            self.counted.clips += int(np.count_nonzero(sums < -top))
+        np.clip(sums, least, top, out=sums)
+        return sums if low is None else np.ldexp(sums, low)
+
+
+class _Normals:
+    """Normal numbers for the windows of images, in an order that does not depend on which images go together."""
+
+    def __init__(self, device: Device, layer: Layer, first: int, images: int) -> None:
+        self._windows, self._images = layer.windows, images
+        self._device, self._first = device, first
+        self._random: list[np.random.Generator] = []
+
+    def draw(self, lines: int) -> Singles:
+        """[lines, images * windows]."""
+        self._random = self._random or [self._device.random(self._first + n) for n in range(self._images)]
+        found = np.empty((lines, self._images, self._windows), np.float32)
+        for number, random in enumerate(self._random):
+            found[:, number] = random.standard_normal((lines, self._windows), np.float32)
+        return found.reshape(lines, -1)
+
+
+class _Making:
+    """Takes the reads of a layer apart into what is folded and what is converted."""
+
+    def __init__(self, layer: Layer, geometry: Geometry, device: Device, sensing: Sensing | None) -> None:
+        self.layer, self.geometry, self.device, self.sensing = layer, geometry, device, sensing
+        self.matrix = np.zeros((layer.groups * layer.rows, layer.filters))
+        self.converted: list[_Converted] = []
+        self.conversions = 0
+        self._own = np.zeros_like(self.matrix.T)
+        self._shared: list[tuple[Reals, Reals]] = []
+
+    @property
+    def kind(self) -> type:
+        """The type of the sums: single precision where that rounds no whole number."""
+        most = np.abs(self.matrix).sum(axis=0).max(initial=0) * ((1 << self.layer.input_bits) - 1)
+        return np.float32 if most < SINGLE else np.float64
+
+    @property
+    def varies(self) -> list[tuple[Reals, Reals | None]]:
+        found: list[tuple[Reals, Reals | None]] = [(self._own.astype(np.float32), None)] if self._own.any() else []
+        if self._shared:
+            found.append((np.concatenate([v for v, _ in self._shared]).astype(np.float32),
+                          np.concatenate([f for _, f in self._shared], axis=1).astype(np.float32)))
+        return found
+
+    def add(self, crossbar: Crossbar, read: Read, drawn: Drawn) -> None:
+        """A read of a crossbar whose cells were drawn."""
+        place = np.ix_(read.lines, read.columns)
+        levels, variance = drawn.levels[place], None if drawn.variance is None else drawn.variance[place]
+        rows, lines = levels.shape
+        step = self.geometry.ou_rows or rows
+        units = [slice(first, min(first + step, rows)) for first in range(0, rows, step)]
+        self.conversions += self.geometry.phases(self.layer.input_bits) * lines * len(units)
+        factor = np.zeros((lines, len(read.targets)))
+        np.add.at(factor, (read.column, np.searchsorted(read.targets, read.output)), read.coefficient)
+        hard, scale, low = self._hard(crossbar, read, levels, units)
+        soft = ~hard
+        if soft.any():
+            weights = levels[:, soft].astype(np.float64) @ factor[soft]
+            np.add.at(self.matrix, (read.inputs[:, None], read.targets), weights)
+            if variance is not None:
+                self._vary(read, variance[:, soft], factor[soft])
+        for inputs, output, times in read.digital:  # as weights that are all alike
+            np.add.at(self.matrix, (inputs[:, None], output[None]), times[None])
+        if hard.any():
+            self._keep(crossbar, read, (levels, variance), units, hard, factor, scale, low)
+
+    def _hard(self, crossbar: Crossbar, read: Read, levels: Singles,
+              units: list[slice]) -> tuple[Bools, Reals, Ints | None]:
+        """Which bit lines are converted, the full scales, the bits dropped [phases, 1, bit lines]."""
+        machine, g, lines = self.device.machine, self.geometry, len(read.columns)
+        scale = self.device.full_scale(crossbar, read)
+        if machine.noise.full_scale == "ideal":
+            return np.zeros(lines, bool), scale, None
+        shift = np.arange(g.phases(self.layer.input_bits)) * g.dac_bits
+        low = low_bits(self.sensing, self.layer, shift[:, None, None] + significance(read), g.adc_bits)
+        top = float((1 << g.adc_bits) - 1)
+        if not machine.exact or machine.jitter or self.device.transfers(crossbar, read):
+            return np.ones(lines, bool), scale, low
+        most = np.zeros(lines)
+        for unit in units:
+            for part in (levels[unit], -levels[unit]):
+                np.maximum(most, np.maximum(part, 0).sum(axis=0, dtype=np.float64) * ((1 << g.dac_bits) - 1), out=most)
+        hard = (most > top) | (scale != top)
+        return (hard if low is None else hard | (low > 0).any(axis=(0, 1))), scale, low
+
+    def _vary(self, read: Read, variance: Singles, factor: Reals) -> None:
+        """Variances of folded bit lines: of one output each, or shared by several."""
+        feeds = np.count_nonzero(factor, axis=1)
+        own, shared = feeds == 1, feeds > 1
+        np.add.at(self._own.T, (read.inputs[:, None], read.targets),
+                  variance[:, own].astype(np.float64) @ np.square(factor[own]))
+        if shared.any():
+            spread = np.zeros((int(shared.sum()), len(self.matrix)))
+            np.add.at(spread.T, read.inputs, variance[:, shared])
+            into = np.zeros((self.layer.filters, len(spread)))
+            into[read.targets] = factor[shared].T
+            self._shared.append((spread, into))
+
+    def _keep(self, crossbar: Crossbar, read: Read, cells: tuple[Singles, Singles | None], units: list[slice],
+              hard: Bools, factor: Reals, scale: Reals, low: Ints | None) -> None:
+        levels, variance = cells
+        top = float((1 << self.geometry.adc_bits) - 1)
+        most = max(float(np.abs(levels[u]).sum(axis=0).max()) for u in units) * ((1 << self.geometry.dac_bits) - 1)
+        kind = np.float32 if 2 * top * max(most, float(scale.max())) < SINGLE else np.float64
+        across = levels[:, hard].T.astype(kind)
+        spread = None if variance is None else variance[:, hard].T
+        parts = [(u, np.ascontiguousarray(across[:, u]), None if spread is None else np.ascontiguousarray(spread[:, u]))
+                 for u in units]
+        self.converted.append(_Converted(
+            inputs=contiguous(read.inputs), top=top, targets=read.targets, scale=scale[hard, None].astype(kind),
+            units=parts,
+            low=None if low is None else low[:, 0, hard, None], transfers=self.device.transfers(crossbar, read),
+            factor=(factor[hard] * (scale[hard] / top)[:, None]).T))
