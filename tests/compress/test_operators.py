@@ -1,11 +1,15 @@
 """Every operation, order and form of sharing that import takes: in floating point equal to the user's model (the import
 itself refuses what is not), on integers close to it, and the same on every way of computing them."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from operatorrig import check_integers, made, quantized
+from safetensors import safe_open
 from torch import nn
 
 from xbarch.compress.intake.trace import trace_model
@@ -217,3 +221,28 @@ def test_a_stored_network_is_the_same(name, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 8, 8))
     assert np.array_equal(batch.scores(again, pixels, batch.products),
                           batch.scores(done.workload, pixels, batch.products))
+
+
+def test_a_shared_module_is_stored_once(tmp_path):
+    """One tensor for both calls; refused where the second names a layer of another shape, or has other weights."""
+    done = quantized(made(*CASES["shared module"]))
+    one, two = done.workload["m.1"], done.workload["m.1-2"]
+    assert two.shares == "m.1" and two.weights is one.weights and not one.shares
+    assert done.workload.weights == 3 * 4 * 9 + 4 * 4 * 9
+    assert sum(la.macs for la in done.workload.compute_layers) == 64 * (3 * 4 * 9 + 2 * 4 * 4 * 9)
+    again = load(save(done.workload, tmp_path / "net", {}))
+    with safe_open(str(tmp_path / "net" / "tensors.safetensors"), framework="numpy") as stored:
+        assert [n for n in stored.keys() if n.startswith("m.1") and "/weights" in n] == ["m.1/weights"]  # noqa: SIM118
+    assert np.array_equal(again["m.1-2"].matrix, one.matrix) and again.weights == done.workload.weights
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8))
+    assert np.array_equal(batch.scores(again, pixels, batch.products),
+                          batch.scores(done.workload, pixels, batch.products))
+    other = replace(two, weights=lambda: one.weights() + 1)
+    with pytest.raises(InputError, match=r"layer m\.1-2 does not have the weights of layer m\.1, which it shares"):
+        save(replace(done.workload, layers=tuple(other if la is two else la for la in done.workload.layers)),
+             tmp_path / "bad", {})
+    manifest = json.loads((tmp_path / "net" / "manifest.json").read_text())
+    manifest["layers"][-1]["shares"] = "m.0"
+    (tmp_path / "net" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="shares: must be an earlier layer with weights of the same shape and bits"):
+        load(tmp_path / "net")

@@ -92,6 +92,9 @@ class Layer:
     inner_bits: int = 8
     epsilon: float = 0.0
     aligned: bool = False
+    shares: str = field(default="", compare=False, repr=False)
+    """The earlier layer that has the same weights and mask, as a module that is called again; they are stored once, but
+    each layer has crossbars of its own."""
     weights: Callable[[], Ints] | None = field(default=None, compare=False, repr=False)
     mask: Callable[[], NDArray[np.bool_] | None] | None = field(default=None, compare=False, repr=False)
     scale: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
@@ -235,6 +238,11 @@ class Workload:
         """Layers whose outputs stay real, as no layer reads their levels."""
         read = {name for layer in self.layers for name in layer.inputs}
         return frozenset(output.layer for output in self.returned if output.layer not in read)
+
+    @property
+    def weights(self) -> int:
+        """Weights, removed ones included; those of a module that is called several times once."""
+        return sum(layer.rows * layer.filters for layer in self.compute_layers if not layer.shares)
 
     @property
     def compute_layers(self) -> list[Layer]:

@@ -42,6 +42,10 @@ def check_shapes(layer: Layer, known: Mapping[str, Layer], place: str, path: Pat
         raise refuse(f"must fit in the padded input, {h} x {w} before padding, which {layer.kernel} with dilation "
                      f"{layer.dilation} does not", "kernel")
     beside = [known[name].out_shape for name in layer.inputs[1:]]
+    if layer.shares and ((other := known.get(layer.shares)) is None or other.shares or not layer.compute
+                         or _weighs(other) != _weighs(layer)):
+        raise refuse(f"must be an earlier layer with weights of the same shape and bits, not {layer.shares!r}",
+                     "shares")
     if problem := _unequal(layer, beside):
         raise refuse(problem, "inputs")
     if layer.op == "norm" and (layer.kernel not in ((1, 1), (h, w)) or not layer.epsilon or c % layer.groups):
@@ -75,6 +79,10 @@ def check_outputs(outputs: Sequence[Output], layers: Mapping[str, Layer], path: 
         if output.closing and output.axis >= len(output.shape):
             raise InputError(f"must be below {len(output.shape)}, the axes of the output, not {output.axis}", file=path,
                              field=f"{place}.axis")
+
+
+def _weighs(layer: Layer) -> tuple[object, ...]:
+    return layer.compute, layer.filters, layer.rows, layer.groups, layer.kernel, layer.weight_bits
 
 
 def _unequal(layer: Layer, beside: list[Shape]) -> str:

@@ -69,6 +69,7 @@ class StoredLayer(BaseModel):
     inner_bits: int = Field(8, ge=2, le=16)
     epsilon: float = Field(0.0, ge=0)
     aligned: bool = False
+    shares: str = Field("", max_length=LONGEST, description="an earlier layer with the same weights and mask")
     side: dict[str, Any] = Field(default_factory=dict, max_length=20)
 
 
@@ -128,6 +129,19 @@ def stored_layer(layer: Layer) -> StoredLayer:
     return StoredLayer(**{n: getattr(layer, n) for n in StoredLayer.model_fields})
 
 
+def to_layer(stored: StoredLayer) -> Layer:
+    """The layer without its numbers."""
+    return Layer(**{n: getattr(stored, n) for n in StoredLayer.model_fields})
+
+
+def _check_same(layer: Layer, other: Layer) -> None:
+    """Refuse to store one layer's weights for two that differ."""
+    for part in ("weights", "mask"):
+        one, two = (getattr(la, part) for la in (layer, other))
+        if (one is None) != (two is None) or (one is not None and one is not two and not np.array_equal(one(), two())):
+            raise InputError(f"layer {layer.name} does not have the {part} of layer {other.name}, which it shares")
+
+
 # -- saving and loading ---------------------------------------------------------------------------------------
 
 def weight_shape(layer: Layer) -> tuple[int, int, int, int]:
@@ -152,7 +166,9 @@ def save(workload: Workload, folder: Path, manifest: Mapping[str, Any]) -> Path:
         if layer.compute:
             assert layer.weights is not None
             mask = layer.mask() if layer.mask is not None else None
-            if mask is None:
+            if layer.shares:
+                _check_same(layer, known[layer.shares])
+            elif mask is None:
                 found[f"{layer.name}/weights"] = pack(layer.weights(), layer.weight_bits, True)
             else:
                 found[f"{layer.name}/mask"] = pack_mask(mask)
@@ -195,20 +211,23 @@ def load(folder: Path) -> Workload:
     weights = 0
     activations: dict[str, Any] = {}
     for number, stored in enumerate(manifest.layers):
-        layer = Layer(**{n: getattr(stored, n) for n in StoredLayer.model_fields})
+        layer = to_layer(stored)
         check_shapes(layer, layers, f"layers.{number}", folder / MANIFEST)
         if layer.compute:
             shape = weight_shape(layer)
-            weights += math.prod(shape)
+            weights += 0 if layer.shares else math.prod(shape)
             if weights > MOST:
                 raise InputError(f"the layers up to this one have {weights:,} weights; at most {MOST:,} are read",
                                  file=folder / MANIFEST, field=f"layers.{number}.out_shape")
             numbers: dict[str, Any] = {"weights": partial(tensors.weights, layer, shape)}
             if tensors.has(layer, "mask"):
                 numbers["mask"] = partial(tensors.mask, layer, shape)
-            for part, make in numbers.items():
+            for part, make in numbers.items() if not layer.shares else ():
                 make()  # refused now if it is damaged
                 object.__setattr__(layer, part, Named(f"{manifest.sha256} {layer.name} {part}", make))
+            if layer.shares:
+                for part in ("weights", "mask"):
+                    object.__setattr__(layer, part, getattr(layers[layer.shares], part))
             if manifest.images and tensors.has(layer, "inputs"):
                 if (size := manifest.images * math.prod(layer.in_shape)) > MOST:
                     raise InputError(f"layer {layer.name} has {size:,} stored inputs; at most {MOST:,} are read",

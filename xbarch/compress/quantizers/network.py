@@ -71,7 +71,7 @@ class Node(nn.Module):
         self.gains: Gains | None = None
         if parameters is None:
             return
-        self.weight = nn.Parameter(parameters.weight)
+        self.weight, self.weight_source = nn.Parameter(parameters.weight), parameters.source
         self.bias = None if parameters.bias is None else nn.Parameter(parameters.bias)
         self.register_buffer("mask", torch.ones_like(parameters.weight, dtype=torch.bool))
         self.levels = Weights(spec.weight_bits, spec.weight_scale, spec.scale_factor, self.chain, self.weight,

@@ -48,7 +48,7 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
     network = Network(graph, recipe.quantization, parts.span)
     stored = model.state_dict()
     for node in network.compute_nodes():
-        source = node.weight_source = graph.parameters[node.layer.name].source
+        source = node.weight_source
         if source in given:
             node.given = _as_used(given[source], stored[source], node.weight)
         if node.given is not None and node.given.mask is not None:
