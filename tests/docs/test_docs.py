@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 RUN = ["tutorial.md", *(f"howto/{page}.md" for page in (
-    "model", "datapath", "architecture", "process", "import", "sweep")), "toolbox.md", "contract.md"]
+    "model", "datapath", "architecture", "process", "import", "sweep", "cluster")), "toolbox.md", "contract.md"]
 TRAIN = ("tutorial.md", "howto/model.md", "howto/import.md")
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n")
@@ -332,8 +332,10 @@ def test_architecture_fields_are_documented():
 
 def test_recipe_fields_are_documented():
     named = rows(section("Recipe of a trained workload"))
-    real = [f for f in fields(Recipe) if not f.startswith("pruning.training.")]  # the fields of `baseline`
-    assert sorted({*real, "pruning.training", "data", "quantization", "baseline", "pruning"} ^ set(named)) == []
+    trainings = ("pruning.training", "adaptation.training")  # the fields of `baseline`
+    real = [f for f in fields(Recipe) if not f.startswith(tuple(f"{t}." for t in trainings))]
+    groups = {*trainings, "data", "quantization", "baseline", "pruning", "adaptation"}
+    assert sorted({*real, *groups} ^ set(named)) == []
     assert sorted(set(fields(SyntheticRecipe)) ^ set(rows(section("Recipe of a synthetic workload")))) == []
 
 

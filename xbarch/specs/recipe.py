@@ -251,6 +251,19 @@ class Pruning(Spec):
         return self
 
 
+class Adaptation(Spec):
+    """Training that goes on with the sums of a machine that is not ideal, so that the weights learn to bear what its
+    devices and converters do. Its `noise` is what `xbarch accuracy` draws; here it is drawn anew for every batch."""
+
+    arch: str = Field(max_length=4096, description="architecture: a YAML file or a bundled name")
+    overrides: list[Text] = Field(default_factory=list, max_length=100, description="changes to it, 'a.b.c=value', as "
+                                  "'noise.effects.programming.independent=0.1' or 'crossbar.adc_bits=4'")
+    datapath: str | None = Field(None, max_length=100, description="data path that packs the weights; none: the "
+                                 "pruning's or, without one, dense")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of that data path")
+    training: Training
+
+
 class Recipe(Spec):
     """A trained workload: `xbarch compress` runs it."""
 
@@ -263,6 +276,7 @@ class Recipe(Spec):
     quantization: Quantization = Quantization()
     baseline: Training
     pruning: Pruning | None = None
+    adaptation: Adaptation | None = Field(None, description="after the pruning or, without one, the baseline")
     seed: int = Field(0, ge=0, lt=2**31)
     threads: int = Field(1, ge=1, le=1024, description="CPU threads; sums, and so weights, differ between counts")
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")

@@ -7,7 +7,9 @@ import hashlib
 import json
 import math
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,10 @@ from xbarch.compress.methods.slices import Slices
 from xbarch.compress.methods.zeroize import Zeroize
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Images, Parts, augmented
+from xbarch.compress.training.devices import Devices
 from xbarch.errors import InputError
 from xbarch.plugins import registry
-from xbarch.specs.recipe import Pruning, Recipe, Training
+from xbarch.specs.recipe import Adaptation, Pruning, Recipe, Training
 from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
 
@@ -41,10 +44,11 @@ class Phase:
     key: str
     training: Training
     pruning: Pruning | None = None
+    adaptation: Adaptation | None = None
 
 
 def phases(recipe: Recipe, source: str) -> list[Phase]:
-    """The baseline, then the pruning. Recipes with equal baselines share its checkpoint.
+    """The baseline, then the pruning, then the adaptation. Recipes with equal phases before share their checkpoints.
 
     source: digest of a user's own model, checkpoint and images.
     """
@@ -55,6 +59,9 @@ def phases(recipe: Recipe, source: str) -> list[Phase]:
     if recipe.pruning is not None:
         key = _digest({"base": base, **recipe.pruning.model_dump(mode="json", exclude_none=True)})
         made.append(Phase("pruning", key, recipe.pruning.training, recipe.pruning))
+    if recipe.adaptation is not None:
+        key = _digest({"base": made[-1].key, **recipe.adaptation.model_dump(mode="json", exclude_none=True)})
+        made.append(Phase("adaptation", key, recipe.adaptation.training, adaptation=recipe.adaptation))
     return made
 
 
@@ -75,6 +82,15 @@ class Trainer:
 
     def run(self, phase: Phase, resume: bool = True) -> None:
         """Train `phase` from its checkpoint, or from where the network stands."""
+        with nullcontext() if phase.adaptation is None else self.devices.at_work():
+            self._run(phase, resume)
+
+    @cached_property
+    def devices(self) -> Devices:
+        """Those of the machine that the recipe adapts to."""
+        return Devices.of(self.network, self.recipe, self.parts.test[slice(0, 1)][0])
+
+    def _run(self, phase: Phase, resume: bool) -> None:
         optimizer, pruner = self.optimizer(phase.training), self.pruner(phase)
         start = self.restore(phase, optimizer, pruner) if resume else 0
         first = self.cut(pruner) if pruner is not None and start == 0 and pruner.spec.cut_after == 0 else {}
@@ -91,7 +107,9 @@ class Trainer:
                 self.progress(epoch, phase.training.epochs, f"{phase.name}: {text}")
 
     def check(self) -> None:
-        """Refuse what the pruning phase would refuse, before hours are spent on the baseline."""
+        """Refuse what later phases would refuse, before hours are spent on the baseline."""
+        if self.recipe.adaptation is not None:
+            self.devices.begin(0)
         for phase in phases(self.recipe, ""):
             try:
                 pruner = self.pruner(phase)
@@ -148,6 +166,8 @@ class Trainer:
         batches = [b for b in order.split(t.batch) if len(b) > 1]
         soft = phase.pruning.cut_after or t.epochs if phase.pruning else t.epochs
         self.network.train()
+        if phase.adaptation is not None:
+            self.devices.begin(epoch)
         total = 0.0
         for step, index in enumerate(batches):
             done = epoch - 1 + step / len(batches)
