@@ -72,12 +72,16 @@ def _callable(module: Any, single: bool, given: dict[str, Given]) -> nn.Module:
         def train(self, mode: bool = True) -> Exported:
             return self
 
+        def __deepcopy__(self, memo: Any) -> Exported:
+            raise TypeError("a copy would compute by the code of this one")  # which a GraphModule makes for its class
+
         def forward(self, *images: Tensor) -> Any:
             run = super().forward
             return one_by_one(run, images) if single and len(images[0]) > 1 else run(*images)
 
     for name in ("train", "eval"):
         module.__dict__.pop(name, None)
+    module._forward_pre_hooks.clear()  # they refuse several images before `forward` parts them
     module.__class__, module.given = Exported, given
     return module
 
