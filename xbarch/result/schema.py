@@ -33,6 +33,7 @@ from xbarch.result.quantities import (
     Time,
     Unit,
 )
+from xbarch.workload.measures import no_share
 
 SCHEMA: Literal["xbarch.result/2"] = "xbarch.result/2"
 LAYERS = 2_000   # as many as a stored workload may have
@@ -104,6 +105,12 @@ class Workload(Part):
     measure: Text = Field("top1", description="what `accuracy` is; left out where it is the share of images that are "
                           "classified correctly")
     source: Text = Field(description="what made the workload")
+
+    @model_validator(mode="after")
+    def _shares(self) -> "Workload":
+        if problem := no_share(self.measure, self.accuracy):
+            raise ValueError(problem)
+        return self
 
 
 class Layer(Part):
@@ -200,6 +207,12 @@ class Measured(Part):
                           "share of images that are classified correctly")
     share: bool = Field(True, description="whether it is a share from 0 to 1")
     larger: bool = Field(True, description="whether larger values are better")
+
+    @model_validator(mode="after")
+    def _shares(self) -> "Measured":
+        if self.share and not all(0 <= each <= 1 for each in (self.value, self.integer_network, *self.interval_95)):
+            raise ValueError("value, integer_network and interval_95: must be from 0 to 1, as shares are")
+        return self
 
 
 class Accuracy(Part):

@@ -7,7 +7,7 @@ and an interval follows from drawing images again.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -172,6 +172,15 @@ def _unfit(measure: Measure, answers: Answers) -> str:
 def _known(answers: Answers) -> NDArray[np.bool_]:
     """Pixels that have a class."""
     return np.asarray((answers >= 0) & (answers != IGNORED))
+
+
+def no_share(measure: str, values: Mapping[str, float]) -> str:
+    """Which of the stored values of a measure is none, where it is a share; empty if all are."""
+    if measure in BUNDLED and BUNDLED[measure].share:
+        for phase, value in values.items():
+            if not 0 <= value <= 1:
+                return f"accuracy.{phase[:60]}: must be {'at least 0' if value < 0 else 'at most 1'}, not {value}"
+    return ""
 
 
 def classes_of(answers: Answers) -> int:

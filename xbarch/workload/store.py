@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from xbarch.errors import InputError
 from xbarch.specs.explain import explain
-from xbarch.specs.text import brief, dotted
+from xbarch.specs.text import dotted
 from xbarch.support.files import read_json, write_all
 from xbarch.workload.graph import Layer, Named, Op, Workload
-from xbarch.workload.measures import BUNDLED
+from xbarch.workload.measures import no_share
 from xbarch.workload.names import LONGEST, PATTERN
 from xbarch.workload.outputs import Closing, Output
 from xbarch.workload.packing import pack, pack_index, pack_mask
@@ -118,10 +118,8 @@ class Manifest(BaseModel):
 
     @model_validator(mode="after")
     def _shares(self) -> Manifest:
-        known = BUNDLED.get(self.measure)
-        for phase, value in self.accuracy.items() if known is not None and known.share else ():
-            if not 0 <= value <= 1:
-                raise ValueError(f"accuracy.{brief(phase)}: must be 0 to 1, not {value:g}")
+        if problem := no_share(self.measure, self.accuracy):
+            raise ValueError(problem)
         return self
 
 
