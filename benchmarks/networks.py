@@ -199,8 +199,8 @@ def run(name: str) -> dict[str, str]:
     start = time.process_time()
     graph = trace_model(model, shape)
     with torch.no_grad():
-        right, ours = answers(model, images)[0], returned(graph, images)[0]
-        apart = float((ours - right).abs().max() / (right.max() - right.min()))
+        right, read = answers(model, images)[0], returned(graph, images)[0]
+        apart = float((read - right).abs().max() / (right.max() - right.min()))
     turned = {la.name for la in graph.layers if any(n.endswith("view") for n in la.inputs)} if name == "unet" else set()
     ours = [la for la in graph.layers if la.compute and la.name not in turned]
     held = sum(graph.parameters[la.name].weight.numel() for la in ours)
