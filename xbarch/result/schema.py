@@ -203,8 +203,8 @@ class Measured(Part):
     value: Score = Field(description="share of the images classified correctly, converter by converter, or `measure`")
     images: Count = Field(description="test images, n")
     interval_95: Annotated[list[Score], Field(min_length=2, max_length=2)] = Field(
-        description="limits of the 95 % interval (Wilson, 1927; where devices are drawn, over devices and images; of other "
-                    "measures by bootstrap)")
+        description="limits of the 95 % interval (Wilson, 1927; where devices are drawn, over devices and images; of "
+                    "other measures by bootstrap)")
     integer_network: Score = Field(description="the same of the integer network, on the same images")
     measure: Text = Field("top1", description="what `value` is; left out, as `share` and `larger`, where it is the "
                           "share of images that are classified correctly")
