@@ -310,6 +310,13 @@ class Network(nn.Module):
         clips = [m.alpha**2 for m in self.modules() if isinstance(m, Pact)]
         return torch.stack(clips).sum() if clips else torch.zeros(())
 
+    def keep_statistics(self) -> None:
+        """Batch norm goes on with its running statistics in training. All images of a batch are on one draw of devices:
+        statistics of the batch would take out what they have in common, which the fixed scales of a machine cannot."""
+        for node in self.compute_nodes():
+            if node.norm is not None:
+                node.norm.eval()
+
     def recalibrate(self, batches: list[Tensor]) -> None:
         """Recompute batch norm statistics as plain means over `batches`. While weights change fast the running
         statistics are stale, and accuracy measured with them is at chance level."""
