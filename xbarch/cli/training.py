@@ -47,56 +47,50 @@ def compress(
     wrote(place)
 
 
-# What `import` is told.
-_Model = Annotated[str, typer.Argument(
-    metavar="MODEL", help="Reference model, path.py:factory, module:factory, or a file .onnx or .pt2.")]
-_Method = Annotated[str, typer.Option(
-    metavar="NAME", help="Data path that the weights are for.", autocompletion=names.named("datapaths"))]
-_Out = Annotated[Path, folder("Output folder for the stored workload.")]
-_Weights = Annotated[Path | None, typer.Option(
-    metavar="FILE", help="Checkpoint: the model's state dict (none for .onnx and .pt2).")]
-_Data = Annotated[list[str], typer.Option(
-    metavar="NAME|FIELD=VALUE",
-    help="Images: digits, digit_pairs or a folder, then field=value; repeatable.")]
-_Apply = Annotated[bool, typer.Option("--apply", help="Prune for the method instead of checking.")]
-_Density = Annotated[float | None, typer.Option(
-    metavar="SHARE", help="With --apply: share of weights to keep.")]
-_Layer = Annotated[list[str], typer.Option(
-    metavar="LAYER=SHARE", help="With --apply: density of one layer; repeatable.")]
-_Width = Annotated[int | None, number("width", "Filters in the first stage of a reference model.")]
-_Classes = Annotated[int | None, number("classes", "Classes of a reference model (default: the data's).")]
-_Size = Annotated[int | None, number("size", "Height and width of the images.")]
-_WeightBits = Annotated[int, number("weight_bits", "Bits per weight, sign included.")]
-_ActivationBits = Annotated[int, number("activation_bits", "Bits per activation, unsigned.")]
-_WeightScale = Annotated[str, one_of("weight_scale", "Scale of the weights", names.WEIGHT_SCALES)]
-_WeightStep = Annotated[str | None, one_of(
-    "weight_step", "A step of its own for each (default: filter; layer with --apply)", names.WEIGHT_STEPS)]
-_Zeros = Annotated[str, one_of("zeros", "Zero weights without a mask", names.ZEROS)]
-_Chain = Annotated[str, one_of("chain", "Scales between layers", names.CHAINS)]
-_BatchNorm = Annotated[str, one_of(
-    "batch_norm", "Batch norm statistics: as trained, or measured again", names.BATCH_NORMS)]
-_Calibration = Annotated[str, one_of("calibration", "How activations' clips are set",
-                                   names.CALIBRATIONS)]
-_Percentile = Annotated[float, typer.Option(
-    metavar="PERCENT", help="With --calibration percentile: of an activation's magnitudes.")]
-_Rows = Annotated[int, number("rows", "Word lines per crossbar.")]
-_Columns = Annotated[int, number("columns", "Bit lines per crossbar.")]
-_CellBits = Annotated[int, number("cell_bits", "Bits per cell.")]
-_Ou = Annotated[dict[str, int] | None, typer.Option(
-    "--operation-unit", parser=operation_unit, metavar="ROWSxCOLUMNS",
-    help="Cells sensed by one read (default: the whole crossbar).")]
-_Seed = Annotated[int, number("seed", "Seed of the data's splits and of calibration.")]
-_Threads = Annotated[int, number("threads", "CPU threads.")]
-
-
 def import_(
-    model: _Model, method: _Method, out: _Out, weights: _Weights = None, data: _Data = [], option: Option = [],
-    apply: _Apply = False, density: _Density = None, layer: _Layer = [], width: _Width = None,
-    classes: _Classes = None, size: _Size = None, weight_bits: _WeightBits = 4,
-    activation_bits: _ActivationBits = 4, weight_scale: _WeightScale = "lsq", weight_step: _WeightStep = None,
-    zeros: _Zeros = "auto", chain: _Chain = "real", batch_norm: _BatchNorm = "keep",
-    calibration: _Calibration = "squared_error", percentile: _Percentile = 99.99, rows: _Rows = 128,
-    columns: _Columns = 128, cell_bits: _CellBits = 2, ou: _Ou = None, seed: _Seed = 0, threads: _Threads = 1,
+    model: Annotated[str, typer.Argument(
+        metavar="MODEL", help="Reference model, path.py:factory, module:factory, or a file .onnx or .pt2.")],
+    method: Annotated[str, typer.Option(
+        metavar="NAME", help="Data path that the weights are for.", autocompletion=names.named("datapaths"))],
+    out: Annotated[Path, folder("Output folder for the stored workload.")],
+    weights: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Checkpoint: the model's state dict (none for .onnx and .pt2).")] = None,
+    data: Annotated[list[str], typer.Option(
+        metavar="NAME|FIELD=VALUE",
+        help="Images: digits, digit_pairs or a folder, then field=value; repeatable.")] = [],
+    option: Option = [],
+    apply: Annotated[bool, typer.Option("--apply", help="Prune for the method instead of checking.")] = False,
+    density: Annotated[float | None, typer.Option(
+        metavar="SHARE", help="With --apply: share of weights to keep.")] = None,
+    layer: Annotated[list[str], typer.Option(
+        metavar="LAYER=SHARE", help="With --apply: density of one layer; repeatable.")] = [],
+    width: Annotated[int | None, number("width", "Filters in the first stage of a reference model.")] = None,
+    classes: Annotated[int | None, number("classes", "Classes of a reference model (default: the data's).")] = None,
+    size: Annotated[int | None, number("size", "Height and width of the images.")] = None,
+    weight_bits: Annotated[int, number("weight_bits", "Bits per weight, sign included.")] = 4,
+    activation_bits: Annotated[int, number("activation_bits", "Bits per activation, unsigned.")] = 4,
+    weight_scale: Annotated[str, one_of("weight_scale", "Scale of the weights", names.WEIGHT_SCALES)] = "lsq",
+    weight_step: Annotated[str | None, one_of(
+        "weight_step", "A step of its own for each (default: filter; layer with --apply)", names.WEIGHT_STEPS)] = None,
+    zeros: Annotated[str, one_of("zeros", "Zero weights without a mask", names.ZEROS)] = "auto",
+    chain: Annotated[str, one_of("chain", "Scales between layers", names.CHAINS)] = "real",
+    batch_norm: Annotated[str, one_of(
+        "batch_norm", "Batch norm statistics: as trained, or measured again", names.BATCH_NORMS)] = "keep",
+    calibration: Annotated[str, one_of("calibration", "How activations' clips are set",
+                                       names.CALIBRATIONS)] = "squared_error",
+    percentile: Annotated[float, typer.Option(
+        metavar="PERCENT", help="With --calibration percentile: of an activation's magnitudes.")] = 99.99,
+    rows: Annotated[int, number("rows", "Word lines per crossbar.")] = 128,
+    columns: Annotated[int, number("columns", "Bit lines per crossbar.")] = 128,
+    cell_bits: Annotated[int, number("cell_bits", "Bits per cell.")] = 2,
+    ou: Annotated[dict[str, int] | None, typer.Option(
+        "--operation-unit", parser=operation_unit, metavar="ROWSxCOLUMNS",
+        help="Cells sensed by one read (default: the whole crossbar).")] = None,
+    measure: Annotated[str | None, typer.Option(
+        metavar="NAME", help="What accuracy is: top1, pixel_accuracy, mean_iou, mse, correlation, an entry point, or "
+        "path.py:function (default: what suits the data).")] = None,
+    seed: Annotated[int, number("seed", "Seed of the data's splits and of calibration.")] = 0,
+    threads: Annotated[int, number("threads", "CPU threads.")] = 1,
     plugin: Plugin = [],
 ) -> None:
     """Make a workload from a checkpoint of your own.
@@ -118,7 +112,7 @@ def import_(
         place = import_weights(
             model, weights, method, out=out, data=images, options=read_pairs(option), density=density,
             layers=read_pairs(layer, "layer"), width=width, classes=classes, zeros=zeros, batch_norm=batch_norm,
-            calibration=calibration, percentile=percentile, seed=seed, threads=threads,
+            calibration=calibration, percentile=percentile, measure=measure, seed=seed, threads=threads,
             quantization={"weight_bits": weight_bits, "activation_bits": activation_bits,
                           "weight_scale": weight_scale, "chain": chain,
                           **({"weight_step": weight_step} if weight_step else {})},
@@ -130,9 +124,12 @@ def import_(
 
 
 def _accuracy(manifest: Manifest) -> str:
-    """Accuracy in integers, in floating point and through crossbars, each with its number of images."""
+    """Accuracy, or another measure, in integers, in floating point and through crossbars, each with its n."""
+    from xbarch.result import words
+
     found, count = manifest.accuracy, manifest.data["test"]
-    text = f"accuracy {found['imported']:.2%}, in floating point {found['float']:.2%}, n = {count:,}"
+    said = {phase: words.value(value, manifest.measure) for phase, value in found.items()}
+    text = f"{words.named(manifest.measure)} {said['imported']}, in floating point {said['float']}, n = {count:,}"
     if "crossbars" in found:
-        text += f"; through crossbars {found['crossbars']:.2%}, n = {manifest.recipe['crossbar_images']:,}"
+        text += f"; through crossbars {said['crossbars']}, n = {manifest.recipe['crossbar_images']:,}"
     return text
