@@ -69,9 +69,19 @@ class Images:
 
     def __getitem__(self, index: Tensor | slice) -> tuple[Tensor, Tensor]:
         """(pixels as the network sees them: from 0 to 1, or with mean and deviation taken off, labels)."""
-        found = self.pixels[index]
-        found = found.float() / 255 if found.dtype == torch.uint8 else found
-        return found if self.look is None else (found - self.look.mean) / self.look.std, self.labels[index]
+        pixels, labels = self.raw(index)
+        return self.seen(pixels), labels
+
+    def raw(self, index: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """(pixels as they are kept, labels)."""
+        return self.pixels[index], self.labels[index]
+
+    def seen(self, pixels: Tensor) -> Tensor:
+        """Pixels as the network sees them, wherever they lie."""
+        found = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
+        if self.look is None:
+            return found
+        return (found - self.look.mean.to(found.device)) / self.look.std.to(found.device)
 
 
 @dataclass(frozen=True)

@@ -144,8 +144,8 @@ class Node(nn.Module):
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Gain and shift [F], float64, of bias and running batch norm statistics."""
-        shift = torch.zeros(self.layer.filters) if self.bias is None else self.bias
-        gain, shift = torch.ones(self.layer.filters, dtype=torch.float64), shift.double()
+        shift = self.weight.new_zeros(self.layer.filters) if self.bias is None else self.bias
+        gain, shift = torch.ones(self.layer.filters, dtype=torch.float64, device=shift.device), shift.double()
         if self.norm is not None:
             n = self.norm
             assert n.running_var is not None and n.running_mean is not None
@@ -163,7 +163,7 @@ class Node(nn.Module):
     def tie(self) -> None:
         """Tied weights become their mean."""
         if self.ties is not None:
-            means = averaged(self.weight.detach().double().numpy(), self.ties)
+            means = averaged(self.weight.detach().double().cpu().numpy(), self.ties)
             self.weight.copy_(torch.from_numpy(means))
 
     def quantized(self) -> Tensor:
