@@ -20,8 +20,8 @@ from xbarch.compress.training.learner import Learner
 from xbarch.compress.training.network import build
 from xbarch.compress.training.trainer import Trainer, phases
 from xbarch.errors import InputError
-from xbarch.specs.learning import Augment, Distill, Hardware
-from xbarch.specs.recipe import Recipe, Training
+from xbarch.specs.learning import Augment, Distill, Hardware, Training
+from xbarch.specs.recipe import Recipe
 
 torch.set_num_threads(1)
 

@@ -28,7 +28,8 @@ from xbarch.compress.training.provenance import sparsity, versions
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
 from xbarch.plugins import guard, registry
-from xbarch.specs.recipe import Cut, Pruning, Recipe, Training
+from xbarch.specs.learning import Training
+from xbarch.specs.recipe import Cut, Pruning, Recipe
 from xbarch.specs.text import brief
 from xbarch.support.files import writable
 from xbarch.workload.graph import Layer, Workload

@@ -55,11 +55,13 @@ class Setup:
         if self.world > 1:
             found = DistributedDataParallel(network, broadcast_buffers=False,
                                             device_ids=None if self.device.type == "cpu" else [self.device])
-        return torch.compile(found) if self.hardware.compile else found  # type: ignore[no-any-return]
+        called: Callable[[Tensor], Tensor] = torch.compile(found) if self.hardware.compile else found
+        return called
 
     def waiting(self, model: Any) -> AbstractContextManager[Any]:
         """Gradients of this process alone are summed, not yet those of the others."""
-        return model.no_sync() if self.world > 1 else nullcontext()  # type: ignore[no-any-return]
+        found: AbstractContextManager[Any] = model.no_sync() if self.world > 1 else nullcontext()
+        return found
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Products in the precision asked for."""
@@ -101,9 +103,9 @@ def chosen(hardware: Hardware) -> Setup:
         InputError: it is not there.
     """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    kind = hardware.device
+    kind: str = hardware.device
     if kind == "auto":
-        kind = next(name for name, found in there.items() if found)  # type: ignore[assignment]
+        kind = next(name for name, found in there.items() if found)
     if not there[kind]:
         raise InputError(f"must be {' or '.join(name for name, found in there.items() if found)} or auto, not {kind}: "
                          f"PyTorch {torch.__version__} finds no such device here", field="hardware.device")

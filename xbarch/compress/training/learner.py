@@ -48,7 +48,7 @@ class Learner:
                 loss = loss if len(parts) == 1 and share == 1 else loss * (share * len(images) / len(x))
                 for penalty in extra() if last else ():
                     loss = loss + penalty
-                self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+                self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         mean = losses[0] if len(losses) == 1 else torch.stack(losses).sum()

@@ -29,7 +29,8 @@ from xbarch.compress.training.hardware import Setup
 from xbarch.compress.training.learner import Learner
 from xbarch.errors import InputError
 from xbarch.plugins import registry
-from xbarch.specs.recipe import Pruning, Recipe, Training
+from xbarch.specs.learning import Training
+from xbarch.specs.recipe import Pruning, Recipe
 from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
 
@@ -96,7 +97,7 @@ class Trainer:
         """Train `phase` from its checkpoint, or from where the network stands."""
         self._check_batch(phase)
         self.setup.place(self.network)
-        learner = Learner(self.network, phase.training, self.setup, phase.pruning and phase.pruning.distill)
+        learner = Learner(self.network, phase.training, self.setup, phase.pruning.distill if phase.pruning else None)
         pruner = self.pruner(phase)
         start, begun = self.restore(phase, learner, pruner) if resume else (0, None)
         if pruner is not None and start == 0 and begun is None and pruner.spec.cut_after == 0:
