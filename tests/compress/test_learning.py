@@ -185,7 +185,7 @@ def test_workers_read_the_same_batches(tmp_path, monkeypatch):
     order = torch.randperm(len(train)).split(3)
     for one, two in zip(batches(train, order), batches(train, order, 2), strict=True):
         assert torch.equal(one[0], two[0]) and torch.equal(one[1], two[1])
-    broken = train.pixels.files[int(order[1][0])]
+    broken = list(train.pixels.files)[int(order[1][0])]
     broken.write_bytes(b"no image")
     with pytest.raises(InputError) as caught:
         list(batches(train, order, 2))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from xbarch.compress.images.mapped import Mapped
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Data
 from xbarch.specs.text import brief
@@ -21,26 +23,33 @@ _MOST = 8 * 2**30  # bytes of pixels kept in memory
 
 @dataclass(frozen=True)
 class Files:
-    """Pixels of image files, read at every access. size: (C, H, W)."""
+    """Pixels of image files below `root`, read at every access. names: bytes, as the system has them, in one array: a
+    million paths as objects would take a gigabyte, in each process that reads. size: (C, H, W)."""
 
-    files: tuple[Path, ...]
+    root: Path
+    names: NDArray[np.bytes_]
     size: tuple[int, int, int]
     read: Callable[[Path], NDArray[np.uint8]]
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        return (len(self.files), *self.size)
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.names), *self.size)
+
+    @property
+    def files(self) -> Iterator[Path]:
+        """Where the pixels come from."""
+        return (self.root / os.fsdecode(name) for name in self.names)
 
     def __getitem__(self, index: Tensor | slice) -> Tensor:
-        chosen = self.files[index] if isinstance(index, slice) else [self.files[i] for i in index.tolist()]
+        chosen = self.names[index if isinstance(index, slice) else index.numpy()]
         found = np.empty((len(chosen), *self.size), np.uint8)
-        for i, path in enumerate(chosen):
-            found[i] = self.read(path)
+        for i, name in enumerate(chosen):
+            found[i] = self.read(self.root / os.fsdecode(name))
         return torch.from_numpy(found)
 
     def take(self, index: Tensor) -> Files:
         """Some of the files."""
-        return replace(self, files=tuple(self.files[i] for i in index.tolist()))
+        return replace(self, names=self.names[index.numpy()])
 
 
 @dataclass(frozen=True)
@@ -58,9 +67,9 @@ class Look:
 
 @dataclass(frozen=True)
 class Images:
-    """pixels [n, C, H, W]: uint8, float32 from 0 to 1, or files. labels: int64 [n]."""
+    """pixels [n, C, H, W]: uint8, float32 from 0 to 1, or still in files. labels: int64 [n]."""
 
-    pixels: Tensor | Files
+    pixels: Tensor | Files | Mapped
     labels: Tensor
     look: Look | None = None
 
