@@ -31,7 +31,7 @@ from xbarch.compress.intake.evaluate import last_output
 from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training import export
-from xbarch.errors import InputError, XbarchError
+from xbarch.errors import CapacityError, XbarchError
 from xbarch.specs.recipe import Quantization
 from xbarch.workload.store import save
 
@@ -181,22 +181,17 @@ def run(name: str) -> dict[str, str]:
 
 
 def simulated(architecture: str, place: Path) -> str:
-    """Images per second on the fewest chips that hold the network; where a line buffer is larger than a tile's, as maps
-    that wait for a gate of their own are, with buffers of 4 MB a tile."""
-    chips, changes = 1, tuple[str, ...]()
+    """Images per second on the fewest chips that hold the network."""
+    chips = 1
     while True:
         try:
-            result = xbarch.simulate(architecture, str(place), images=2, chips=chips, overrides=changes)
-        except InputError as error:
-            if "buffer" in str(error) and not changes:
-                changes = ("buffer.size=4 MB",)
-            elif "chips" in str(error) and chips < 64:
-                chips *= 2
-            else:
+            result = xbarch.simulate(architecture, str(place), images=2, chips=chips)
+        except CapacityError as error:
+            if chips == 64:
                 return str(error)[:100]
+            chips *= 2
             continue
-        return (f"{result.throughput.images_per_second:,.0f}/s, {chips} chip{'s' * (chips > 1)}"
-                f"{', buffers of 4 MB' if changes else ''}")
+        return f"{result.throughput.images_per_second:,.0f}/s, {chips} chip{'s' * (chips > 1)}"
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from xbarch.mapping.kinds import part
 from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars, stream
 from xbarch.mapping.packings import memo
 from xbarch.mapping.placement import parse_placement, place_tiles, row_major
-from xbarch.mapping.plan import Plan, plan
+from xbarch.mapping.plan import Plan, first_fitting, plan
 from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
 from xbarch.plugins import checked, guard, registry
@@ -119,11 +119,14 @@ def execute_segments(arch: str | Path | Architecture | Request, workload: str | 
     def fits(segment: Workload) -> str:
         if not segment.compute_layers:
             return ""
+
+        def planned(replication: str) -> Plan:
+            single = request.changed(policy="one_copy", placement="row_major", replication=replication)
+            return _planned(replace(setup, request=single), segment, packed(segment))[0]
+
         try:
             refuse_impossible(segment, setup.machine, setup.path)
-            single = replace(setup, request=request.changed(policy="one_copy", placement="row_major",
-                                                             replication="in_turn"))
-            _planned(single, segment, packed(segment))
+            first_fitting(planned, "in_turn", "in_turn" if request.replication == "in_turn" else "stripes")
         except CapacityError as error:
             return error.message
         return ""

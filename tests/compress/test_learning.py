@@ -22,6 +22,7 @@ from xbarch.compress.training.trainer import Trainer, phases
 from xbarch.errors import InputError
 from xbarch.specs.learning import Augment, Distill, Hardware, Training
 from xbarch.specs.recipe import Recipe
+from xbarch.workload.store import MANIFEST
 
 torch.set_num_threads(1)
 
@@ -313,7 +314,7 @@ def test_two_processes_train_as_one(place, tmp_path, accumulate):
         assert made.returncode == 0, made.stderr[-2000:]
         path, = (tmp_path / f"{name}-cache/train").glob("baseline-*.pt")
         weights.append(torch.load(path, weights_only=True)["network"])
-        assert (tmp_path / name / "workload.json").is_file()
+        assert (tmp_path / name / MANIFEST).is_file()
     first, second = weights
     assert first.keys() == second.keys()
     for key, value in first.items():

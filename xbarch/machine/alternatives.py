@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
-from xbarch.errors import CapacityError
-from xbarch.mapping.plan import Plan
+from xbarch.mapping.plan import Plan, Planned, first_fitting, fitting
 from xbarch.mapping.shares import AUTO
 from xbarch.sim import fast
 from xbarch.sim.bounds import survey
@@ -15,7 +14,6 @@ from xbarch.sim.check import check
 from xbarch.sim.graph import StageGraph
 from xbarch.sim.steady import steady
 
-Planned = Callable[[str], Plan]  # how copies share a layer's output -> the plan
 Compiled = Callable[[Plan], StageGraph]  # a plan -> its graph, of one image
 
 _IMAGES = 3  # that are simulated where bounds alone do not tell
@@ -35,29 +33,21 @@ def shortest(replication: str, planned: Planned, compiled: Compiled) -> tuple[Pl
     """
     if replication != AUTO:
         return planned(replication), None
-    striped = [plan for name in ("stripes", "stripes_by_layer") if (plan := _fitting(planned, name))]
+    striped = [plan for name in ("stripes", "stripes_by_layer") if (plan := fitting(planned, name))]
     if not striped:
-        return planned("in_turn"), None
+        return first_fitting(planned, "in_turn", "stripes"), None
     if all(set(plan.copies.values()) == {1} for plan in striped):
         return striped[0], None
     known = [(plan, compiled(plan)) for plan in striped]
     bounds = [_busiest(graph) for _, graph in known]
     (bound, kind), best = min(zip(bounds, known, strict=True), key=lambda each: each[0][0])
-    last = _fitting(planned, "in_turn") if kind == "crossbar" else None
+    last = fitting(planned, "in_turn") if kind == "crossbar" else None
     if last is None:
         return best
     other = last, compiled(last)
     if _busiest(other[1])[0] >= bound:
         return best
     return min((best, other), key=lambda each: _interval(replace(each[1], images=_IMAGES)))
-
-
-def _fitting(planned: Planned, replication: str) -> Plan | None:
-    """The plan of a replication; None where it does not fit."""
-    try:
-        return planned(replication)
-    except CapacityError:
-        return None
 
 
 def _busiest(graph: StageGraph) -> tuple[int, str]:

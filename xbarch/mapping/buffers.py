@@ -23,11 +23,15 @@ class Buffers:
                  capacity: Mapping[tuple[str, int], int]) -> None:
         self.layers, self.edges, self.shares, self.capacity = layers, edges, shares, capacity
         self._known: dict[tuple[str, int, tuple[int, ...]], int] = {}
+        self._needs: dict[tuple[str, tuple[int, ...]], int] = {}
         self._tallest: dict[tuple[str, int], int] = {}
 
     def __call__(self, layer: str, copies: Sequence[int]) -> int:
-        return sum(self.kept(layer, index, copies) * edge.words * edge.bits + edge.sums
-                   for index, edge in enumerate(self.edges[layer]))
+        key = layer, tuple(copies)
+        if key not in self._needs:
+            self._needs[key] = sum(self.kept(layer, index, copies) * edge.words * edge.bits + edge.sums
+                                   for index, edge in enumerate(self.edges[layer]))
+        return self._needs[key]
 
     def kept(self, layer: str, index: int, copies: Sequence[int]) -> int:
         """The most pixels of the columns that these copies read among any that the buffer holds."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from xbarch.errors import CapacityError
 from xbarch.mapping.pack import Packed
-from xbarch.mapping.plan import Plan, plan
+from xbarch.mapping.plan import Plan, first_fitting, plan
 from xbarch.mapping.room import Pace, Room
 from xbarch.workload.graph import Workload
 
@@ -37,7 +37,10 @@ class Candidate:
         Raises:
             CapacityError: it does not fit.
         """
-        return plan(self.workload, self.packed, self.paces, self.crossbars, room, "one_copy")
+        def planned(replication: str) -> Plan:
+            return plan(self.workload, self.packed, self.paces, self.crossbars, room, "one_copy", replication)
+
+        return first_fitting(planned, "in_turn", "stripes")
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ def smallest(candidate: Candidate, room: Room, area: Callable[[int], int]) -> Ch
     Raises:
         CapacityError: no number of tiles is enough: a line buffer is larger than a tile's buffer.
     """
-    most = candidate.crossbars + len(candidate.workload.layers)  # a tile for every crossbar and every layer is enough
+    # A tile for every crossbar and for every column of every layer is enough.
+    most = candidate.crossbars + sum(la.out_shape[2] for la in candidate.workload.layers)
     found = candidate.place(replace(room, tiles=most))
     try:
         while found.tiles > 1:

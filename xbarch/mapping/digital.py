@@ -36,8 +36,8 @@ class Digital:
 
     def ride(self, layer: str, near: list[int]) -> list[int] | None:
         """An addition processes window j on the tile where its producer's copy makes it, so that input stays on the
-        tile."""
-        if self.workload[layer].op != "add":
+        tile; not one that is spread over more tiles than its producer."""
+        if self.workload[layer].op != "add" or len(near) != (self.copies or {}).get(layer, len(near)):
             return None
         at, copies = self.floor.at(), dict[int, list[int]]()
         for copy, number in enumerate(near):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -10,6 +10,7 @@ from math import ceil
 
 from xbarch.errors import CapacityError, InputError
 from xbarch.mapping.copies import Demand, interval_bound
+from xbarch.mapping.fill import fill, smallest
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.room import KindRoom, Pace, Room
@@ -88,6 +89,9 @@ class Plan:
                 else [[tile] for tile in homes] for layer, homes in self.homes.items()}
 
 
+Planned = Callable[[str], Plan]  # how copies share a layer's output -> the plan
+
+
 def parse_policy(text: str) -> tuple[str, int]:
     """("crossbars", k) or (name, 0).
 
@@ -124,10 +128,10 @@ def plan(
     site = Site(workload=workload, packed=packed, demands=demands, paces=paces, room=room, rooms=rooms, striped=striped,
                 by_layer=replication != "stripes")
     _refuse_early(site)
-    limits = site.smallest() if kind == "fit" else [r.tiles for r in rooms]
+    limits = smallest(site) if kind == "fit" else [r.tiles for r in rooms]
     budgets = [_budget(kind, factor, r, limit, sum(d.crossbars for d in site.on(r)))
                for r, limit in zip(rooms, limits, strict=True)]
-    placed = site.fill(budgets, limits)
+    placed = fill(site, budgets, limits)
     used = {r.kind: len(tiles.used) for r, tiles in zip(rooms, placed.floor.kinds, strict=True)}
     return Plan(
         policy=policy, budget=sum(budgets), copies={name: len(h) for name, h in placed.homes.items()},
@@ -137,6 +141,23 @@ def plan(
         replication=replication, shares=placed.asked.shares,
         interval_bound=max(interval_bound(own, budget) for r, budget in zip(rooms, budgets, strict=True)
                            if (own := site.on(r))))
+
+
+def fitting(planned: Planned, replication: str) -> Plan | None:
+    """The plan of a replication; None where it does not fit."""
+    try:
+        return planned(replication)
+    except CapacityError:
+        return None
+
+
+def first_fitting(planned: Planned, first: str, last: str) -> Plan:
+    """The plan of the first of two replications that fits.
+
+    Raises:
+        CapacityError: neither does, as the last one says.
+    """
+    return fitting(planned, first) or planned(last)
 
 
 def _budget(kind: str, factor: int, room: KindRoom, limit: int, single: int) -> int:
@@ -164,5 +185,7 @@ def _refuse_early(site: Site) -> None:
                                 f"{room.crossbars}; {chips} times as many tiles (or --chips) would hold it")
     for layer, bits in site.lines().items():
         if bits > (most := site.largest(layer)):
+            apart = "" if site.striped or layer in site.packed or site.workload[layer].out_shape[2] == 1 else (
+                "; stripes (--replication) would spread it over several tiles, or")
             raise CapacityError(f"layer {layer} needs a line buffer of {ceil(bits / 8192)} KB, a tile has "
-                                f"{most // 8192} KB; a larger eDRAM (buffer.size) would hold it")
+                                f"{most // 8192} KB{apart or ';'} a larger eDRAM (buffer.size) would hold it")

@@ -1,4 +1,4 @@
-"""The places of a plan: smaller and smaller budgets are tried until copies and buffers can be placed."""
+"""The places of a plan: copies and buffers, by what each layer needs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from fractions import Fraction
 from functools import cached_property
 from math import ceil
 
-from xbarch.errors import CapacityError
 from xbarch.mapping.buffers import Buffers
-from xbarch.mapping.copies import Demand, balance
+from xbarch.mapping.copies import Demand
 from xbarch.mapping.digital import Digital
 from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Floor, Part, Tiles, place
@@ -31,13 +30,15 @@ _SHARE = 4
 @dataclass(frozen=True)
 class Asked:
     """What is to be placed. copies: of layers on crossbars and, where copies own stripes, of all others too. interval:
-    ps per image that the busiest crossbars work. shares, edges, least: see `xbarch.mapping.plan.Plan`."""
+    ps per image that the busiest crossbars work. shares, edges, least: see `xbarch.mapping.plan.Plan`. spread: whether
+    a tile's buffer is smaller than what a layer without crossbars keeps, so that several share it."""
 
     copies: Mapping[str, int]
     interval: Fraction
     shares: Mapping[str, Share]
     edges: Mapping[str, list[Input]]
     least: Sizes
+    spread: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,16 @@ class Site:
         edges = inputs(self.workload)
         return edges, slack_needed(edges)
 
+    @cached_property
+    def ones(self) -> dict[str, int]:
+        """A copy of each layer on crossbars."""
+        return {d.name: 1 for d in self.demands}
+
+    @cached_property
+    def alone(self) -> Asked:
+        """What is to be placed of single copies."""
+        return self.ask(self.ones)
+
     def on(self, room: KindRoom) -> list[Demand]:
         """The demands of a kind's layers."""
         return [d for d in self.demands if d.name in room.layers]
@@ -85,23 +96,56 @@ class Site:
         interval = max(d.time(copies[d.name]) for d in self.demands)
         if not self.striped:
             return Asked(copies, interval, {}, *self.in_turn)
-        shares = self.shares(copies, interval)
-        edges = inputs(self.workload, shares)
-        return Asked({name: share.copies for name, share in shares.items()}, interval, shares, edges,
-                     slack_needed(edges))
+        spread = dict[str, Share]()
+        while True:
+            shares = self.shares(copies, interval, spread)
+            edges = inputs(self.workload, shares)
+            asked = Asked({name: share.copies for name, share in shares.items()}, interval, shares, edges,
+                          slack_needed(edges), bool(spread))
+            more = self.spread(asked)
+            if not more:
+                return asked
+            spread |= more
 
-    def shares(self, copies: Mapping[str, int], interval: Fraction) -> dict[str, Share]:
-        """How the copies of every layer own its output."""
+    def shares(self, copies: Mapping[str, int], interval: Fraction, spread: Mapping[str, Share]) -> dict[str, Share]:
+        """How the copies of every layer own its output. spread: of layers that one tile does not hold."""
         found: dict[str, Share] = {}
         for name, edges in self.in_turn[0].items():
             layer = self.workload[name]
             if name in copies:
                 found[name] = Share(*layer.out_shape[1:], copies[name])
+            elif name in spread:
+                found[name] = spread[name]
             elif layer.op == "add":
                 found[name] = found[edges[0].producer]
             else:
                 found[name] = self.paced(layer, interval, *(found[e.producer].copies for e in edges))
         return found
+
+    def spread(self, asked: Asked) -> dict[str, Share]:
+        """Narrower stripes of layers without crossbars, if the inputs of one fill more than a tile's buffer, as a map
+        does that waits for a gate of its own: each then fits half of one, where that is possible, so that there is room
+        for more than the least."""
+        most = {name: self.most(asked, name, share) for name, share in asked.shares.items() if name not in self.packed}
+        if all(bits <= self.largest(layer) for layer, bits in most.items()):
+            return {}
+        found = dict[str, Share]()
+        for layer, bits in most.items():
+            half, share = self.largest(layer) // 2, asked.shares[layer]
+            narrower = (replace(share, copies=copies) for copies in range(
+                share.copies + 1, min(share.width, self.room.tiles) + 1))
+            best, least = share, bits
+            while least > half and (each := next(narrower, None)):
+                if (need := self.most(asked, layer, each)) < least:
+                    best, least = each, need
+            if best is not share:
+                found[layer] = best
+        return found
+
+    def most(self, asked: Asked, layer: str, share: Share) -> int:
+        """Bits of the smallest buffer of the copy that needs most, if a layer's copies shared its output so."""
+        needs = Buffers(self.workload.by_name, asked.edges, {**asked.shares, layer: share}, asked.least)
+        return max(needs(layer, [copy]) for copy in range(share.copies))
 
     def paced(self, layer: Layer, interval: Fraction, *sources: int) -> Share:
         """A layer without weights: a stripe for each of the producer's, up to one for each column, so that no tile
@@ -118,10 +162,11 @@ class Site:
         return Buffers(self.workload.by_name, asked.edges, asked.shares, capacity)
 
     def lines(self) -> dict[str, int]:
-        """Bits of the smallest buffer of every layer, with one copy of each."""
-        asked = self.ask({d.name: 1 for d in self.demands})
+        """Bits of the smallest buffer of every layer, with one copy of each on crossbars."""
+        asked = self.alone
         needs = self.buffers(asked, asked.least)
-        return {layer: needs(layer, [0]) for layer in asked.edges}
+        return {layer: max(needs(layer, [copy]) for copy in range(asked.copies[layer] if self.striped else 1))
+                for layer in asked.edges}
 
     def wanted(self, asked: Asked) -> dict[tuple[str, int], int]:
         """Buffers with which no copy waits for room at full rate, within a layer's share of a tile's buffer. They hold
@@ -220,47 +265,6 @@ class Site:
             return asked.copies[each[0]] == 1, each[1] / asked.copies[each[0]]
 
         return sorted(every, key=place)
-
-    def smallest(self) -> list[int]:
-        """The fewest tiles of each kind that hold one copy of each layer and its buffers."""
-        ones, limits = {d.name: 1 for d in self.demands}, [room.tiles for room in self.rooms]
-        for roomy in (True, False):
-            found = self.attempt(ones, limits, roomy)
-            if found is not None:
-                return [len(tiles.used) for tiles in found.floor.kinds]
-        return limits
-
-    def balanced(self, budgets: Sequence[int]) -> dict[str, int]:
-        """Copies of each layer within the crossbars of its kind; a kind does not run ahead of the slowest one."""
-        copies, enough = dict[str, int](), Fraction(0)
-        for last in (False, True) if len(self.rooms) > 1 else (True,):
-            for room, budget in zip(self.rooms, budgets, strict=True):
-                own = self.on(room)
-                copies |= zip((d.name for d in own), balance(own, budget, enough), strict=True)
-            if not last:
-                enough = max(d.time(copies[d.name]) for d in self.demands)
-        return {d.name: copies[d.name] for d in self.demands}
-
-    def fill(self, budgets: Sequence[int], limits: Sequence[int]) -> Placement:
-        """As many copies as the budgets allow and the tiles hold."""
-        while True:
-            copies = self.balanced(budgets)
-            single = set(copies.values()) == {1}
-            found = self.attempt(copies, limits, True)
-            if found is None and single:
-                found = self.attempt(copies, limits, False)
-            if found is not None:
-                return found
-            if single:
-                raise CapacityError("one copy of each layer and its line buffers do not fit " + " and ".join(
-                    f"{replace(room, tiles=limit).words} of {room.crossbars_per_tile} crossbars and "
-                    f"{room.buffer // 8192} KB" for room, limit in zip(self.rooms, limits, strict=True)
-                ) + "; more tiles (or --chips) or a larger buffer would hold them")
-            # Parts of tiles stay empty, so not all copies fit: lower the budgets by about one percent and try again.
-            used = [sum(copies[d.name] * d.crossbars for d in self.on(room)) for room in self.rooms]
-            budgets = [(least := min(budget, own)) - max(1, least // 100)
-                       for budget, own in zip(budgets, used, strict=True)]
-            _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{sum(budgets):,}")
 
     def capacities(self, asked: Asked, wanted: Sizes, parts: Mapping[str, list[list[Part]]],
                    homes: Mapping[str, list[int]], floor: Floor) -> dict[tuple[str, int], int]:

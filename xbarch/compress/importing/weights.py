@@ -32,7 +32,7 @@ from xbarch.specs.learning import Training
 from xbarch.specs.recipe import Cut, Pruning, Recipe
 from xbarch.specs.text import brief
 from xbarch.support.files import writable
-from xbarch.workload.graph import Layer, Workload
+from xbarch.workload.graph import Workload
 from xbarch.workload.names import check_name
 from xbarch.workload.store import MANIFEST, save
 
@@ -205,9 +205,9 @@ def round_weights(network: Network, zeros: str = "auto") -> None:
     for node in network.compute_nodes():
         given = node.given or Given()
         if given.mask is not None:
-            node.mask.copy_(given.mask)
+            node.remove(given.mask)
         elif zeros == "masked" or (zeros == "auto" and given.levels is None):
-            node.mask.copy_(node.weight != 0)
+            node.remove(node.weight != 0)
         if given.levels is None:
             fit_step(node, node.weight)
         else:
@@ -269,7 +269,7 @@ def _check_range(path: DataPath, node: Node, levels: torch.Tensor) -> None:
 def _violation(path: DataPath, node: Node, geometry: Geometry) -> str:
     """How the layer's weights break the method's constraint; empty if they keep it."""
     with guard.asking(path, "check", node.layer.name):
-        return path.check(stored(node), geometry)
+        return path.check(node.stored(), geometry)
 
 
 def _prune(network: Network, path: DataPath, geometry: Geometry, request: ImportRequest) -> None:
@@ -300,11 +300,3 @@ def _cut(pruner: Pruner) -> None:
         if node.given is None or node.given.levels is None:
             fit_step(node, node.weight * torch.from_numpy(found.mask.copy()).reshape(node.weight.shape))
     pruner.harden()
-
-
-def stored(node: Node) -> Layer:
-    """The node's layer with its integer weights and mask."""
-    ints, _ = node.levels.integers(node.weight * node.mask)
-    shape = tuple(ints.shape) if ints.dim() == 4 else (*ints.shape, 1, 1)
-    weights, mask = ints.numpy().reshape(shape), node.mask.numpy().reshape(shape)
-    return replace(node.layer, weights=lambda: weights, mask=lambda: mask)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xbarch.compress.intake.archive import check_archive
+from xbarch.compress.intake.subclass import is_integers, plain, shell
 from xbarch.errors import InputError
 from xbarch.specs.text import brief
 
@@ -63,8 +64,13 @@ def read_state(checkpoint: str) -> dict[str, Tensor]:
 def _stand_ins(checkpoint: str) -> list[Any]:
     """A stand-in for every class or function that the file names and PyTorch does not load as plain data."""
     names = torch.serialization.get_unsafe_globals_in_checkpoint(checkpoint)
-    return [(_table if name == "collections.defaultdict" else type("StandIn", (StandIn,), {"kind": name}), name)
-            for name in names]
+    return [(_stand_in(name), name) for name in names]
+
+
+def _stand_in(name: str) -> Any:
+    if name == "collections.defaultdict":
+        return _table
+    return shell(name) or type("StandIn", (StandIn,), {"kind": name})
 
 
 def _unwrapped(found: Any, checkpoint: str) -> dict[str, Tensor] | None:
@@ -78,16 +84,19 @@ def _unwrapped(found: Any, checkpoint: str) -> dict[str, Tensor] | None:
         inner = [found[key] for key in WRAPPERS if isinstance(found.get(key), Mapping | StandIn)]
         if not inner:
             whole = all(isinstance(key, str) for key in found)
-            return _flat(found) if whole and any(isinstance(v, Tensor) for v in found.values()) else None
+            return _flat(found, checkpoint) if whole and any(isinstance(v, Tensor) for v in found.values()) else None
         found = next((value for value in inner if isinstance(value, Mapping)), inner[0])
     return None
 
 
-def _flat(found: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors of a state dict. PyTorch's quantized linear layers keep weight and bias as a pair."""
+def _flat(found: Mapping[str, Any], checkpoint: str) -> dict[str, Tensor]:
+    """The tensors of a state dict. PyTorch's quantized linear layers keep weight and bias as a pair, torchao's weights
+    integers and scales."""
     state: dict[str, Tensor] = {}
     for key, value in found.items():
-        if isinstance(value, Tensor):
+        if is_integers(value):
+            state.update(plain(key, value, checkpoint))
+        elif isinstance(value, Tensor):
             state[key] = value
         elif key.endswith("_packed_params._packed_params") and isinstance(value, tuple):
             lead = key.removesuffix("_packed_params._packed_params")

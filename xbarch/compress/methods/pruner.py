@@ -121,7 +121,7 @@ class Pruner:
 
     @torch.no_grad()
     def harden(self) -> None:
-        """Replace the weights by their projection; what it removes stays removed."""
+        """Replace the weights by their projection; what it removes stays removed, and so does what came in removed."""
         assert self.spec.density is not None
         self.hard = True
         for node, found in zip(self.nodes, self.projected([n.weight for n in self.nodes], self.spec.density),
@@ -132,11 +132,25 @@ class Pruner:
             node.weight.copy_(self.back(node, found.weights))
             node.mask.copy_(torch.from_numpy(found.mask.copy()).reshape(node.mask.shape))
             node.ties = None if found.ties is None else found.ties.reshape(node.weight.shape)
+            self.withhold(node)
         self.reduce()
         for node in self.nodes:
             if node.ties is not None:  # what is removed stays zero
-                node.ties = np.where(node.mask.cpu().numpy(), node.ties, -1)
+                kept = node.mask if node.own is None else node.mask & node.own
+                node.ties = np.where(kept.cpu().numpy(), node.ties, -1)
         self.network.tie()
+
+    def withhold(self, node: Node) -> None:
+        """What came in removed stays so: in the mask or, where the method keeps nothing less than whole blocks, as
+        zeros in what it keeps."""
+        if node.own is None:
+            return
+        node.weight.mul_(node.own)
+        whole = node.mask.clone()
+        node.mask.logical_and_(node.own)
+        with asking(self.path, "check", node.layer.name):
+            if self.path.check(node.stored(), self.geometry):
+                node.mask.copy_(whole)
 
     @torch.no_grad()
     def reduce(self) -> None:
@@ -173,6 +187,6 @@ class Pruner:
     def restore(self, state: dict[str, Any]) -> None:
         self.hard = bool(state["hard"])
         for node, allowed, ties in zip(self.nodes, state["allowed"], state["ties"], strict=True):
-            node.levels.allowed, node.ties = allowed, None if ties is None else ties.numpy()
+            node.levels.allowed, node.ties = allowed, None if ties is None else ties.cpu().numpy()
         self.own_restore(state["own"])
 

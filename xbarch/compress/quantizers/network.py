@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import inf, log2
 from typing import Any
@@ -56,6 +57,7 @@ class Node(nn.Module):
 
     mask: Tensor
     ties: NDArray[np.int64] | None = None  # weights of one number stay equal; -1: free (`Projection.ties`)
+    own: Tensor | None  # the mask that came in: what it removes stays removed, whatever is pruned later
     given: Given | None = None  # what a checkpoint says of the weight beyond its values
     weight_source = ""  # the model's name of the weight
 
@@ -67,6 +69,7 @@ class Node(nn.Module):
         self.function: Call | None = None
         self.inner: Signed | Fixed | None = None
         self.gains: Gains | None = None
+        self.register_buffer("own", None, persistent=False)
         if parameters is None:
             return
         self.weight = nn.Parameter(parameters.weight)
@@ -160,11 +163,27 @@ class Node(nn.Module):
         return gain, shift
 
     @torch.no_grad()
+    def remove(self, kept: Tensor) -> None:
+        """Take the mask that a user's weights come with."""
+        self.own = None if bool(kept.all()) else kept.clone()
+        self.mask.copy_(kept)
+        self.weight.mul_(kept)
+
+    @torch.no_grad()
     def tie(self) -> None:
-        """Tied weights become their mean."""
+        """Tied weights become their mean, removed ones zero."""
         if self.ties is not None:
             means = averaged(self.weight.detach().double().cpu().numpy(), self.ties)
             self.weight.copy_(torch.from_numpy(means))
+        if self.own is not None:
+            self.weight.mul_(self.own)
+
+    def stored(self) -> Layer:
+        """The layer with its integer weights and mask."""
+        ints, _ = self.levels.integers(self.weight * self.mask)
+        shape = tuple(ints.shape) if ints.dim() == 4 else (*ints.shape, 1, 1)
+        weights, mask = ints.cpu().numpy().reshape(shape), self.mask.cpu().numpy().reshape(shape)
+        return replace(self.layer, weights=lambda: weights, mask=lambda: mask)
 
     def quantized(self) -> Tensor:
         out: Tensor = self.levels(self.weight * self.mask)
@@ -270,7 +289,7 @@ class Network(nn.Module):
         return [x.reshape(len(x), *self.shapes[name]) for x, name in zip(found, layer.inputs, strict=True)]
 
     def tie(self) -> None:
-        """Tied weights become equal again."""
+        """Tied weights become equal again, removed ones zero."""
         for node in self.compute_nodes():
             node.tie()
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from xbarch.compress.intake import models
 from xbarch.compress.intake.checkpoint import restore
 from xbarch.compress.intake.given import Given, settle_masks
+from xbarch.compress.intake.subclass import settle_subclasses
 from xbarch.compress.intake.trace import prepare, trace_model
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Parts
@@ -33,7 +34,7 @@ def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Netwo
     if recipe.checkpoint is not None:
         prepare(model, parts.shape)
         given |= restore(model, recipe.checkpoint)
-    given |= settle_masks(model)
+    given |= settle_masks(model) | settle_subclasses(model)
     graph = trace_model(model, parts.shape, parts.test[slice(0, _IMAGES)][0], parts.span[0] < 0)
     for name in (la.name for la in graph.layers):
         if not all(bool(t.isfinite().all()) for t in graph.tensors(name)):
@@ -47,7 +48,7 @@ def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Netwo
         if source in given:
             node.given = _as_used(given[source], stored[source], node.weight)
         if node.given is not None and node.given.mask is not None:
-            node.mask.copy_(node.given.mask)  # what the user removed stays removed in training
+            node.remove(node.given.mask)
     return network
 
 
