@@ -33,7 +33,7 @@ from xbarch.workload.find import read_recipe, resolve
 from xbarch.workload.graph import Workload
 
 _BYTES = 2**26  # most that a manifest may have
-_KEPT = 256  # architectures with overrides that stay in memory
+_KEPT = 1024  # architectures with overrides that stay in memory
 _OTHERS = ("policy", "images", "chips", "mode", "placement", "replication", "periphery", "batch", "reload", "bits",
            "accuracy")
 
@@ -126,6 +126,13 @@ class Request(Spec):
             InputError: as in the class.
         """
         return Request(**{name: getattr(self, name) for name in type(self).model_fields} | fields)
+
+    def overridden(self, overrides: tuple[str, ...]) -> Request:
+        """Return a copy with other overrides, which are known to have the form a.b.c=value: many points of a sweep
+        differ in these alone."""
+        made = self.model_copy(update={"overrides": overrides})
+        made.__dict__.pop("key", None)
+        return made
 
     @property
     def plain(self) -> bool:
@@ -227,9 +234,11 @@ class Contents:
 
     def __init__(self) -> None:
         self.parts = {"packages": registry.packages(), "files": registry.digests()}
+        self._files: dict[str, Document] = {}
         self._documents: dict[tuple[str, tuple[str, ...]], Document] = {}
         self._machines: dict[tuple[str, tuple[str, ...]], str] = {}
         self._encodings: dict[tuple[str, tuple[str, ...]], Encoding | None] = {}
+        self._known: dict[tuple[str, int], tuple[Any, str]] = {}
         self._networks: dict[str, Workload] = {}
         self._contents: dict[str, str] = {}
         self._paths: dict[tuple[str, str | None, str, str], dict[str, Any]] = {}
@@ -237,12 +246,14 @@ class Contents:
     def document(self, name: str, overrides: tuple[str, ...] = ()) -> Document:
         """Return the architecture's file with overrides applied. One override is applied to the result of those before
         it, so the neighbouring points of a sweep share the work."""
+        if not overrides:
+            if name not in self._files:
+                self._files[name] = document(name)
+            return self._files[name]
         key = name, overrides
         if key not in self._documents:
-            self._documents[key] = override(self.document(name, overrides[:-1]), overrides[-1]) if overrides \
-                else document(name)
-            if len(self._documents) > _KEPT:
-                self._documents.pop(next(iter(self._documents)))
+            _bound(self._documents)
+            self._documents[key] = override(self.document(name, overrides[:-1]), overrides[-1])
         return self._documents[key]
 
     def workload(self, source: str | Path | Workload) -> Workload:
@@ -272,9 +283,12 @@ class Contents:
 
     def named(self, name: str, overrides: tuple[str, ...] = ()) -> Encoding | None:
         """Return the data path that the architecture of that name names."""
+        found = self.document(name, overrides)
+        if overrides and found.data.get("datapath") is self.document(name).data.get("datapath"):
+            return self.named(name)
         key = name, overrides
         if key not in self._encodings:
-            found = self.document(*key)
+            _bound(self._encodings)
             self._encodings[key] = validate(found, Architecture).datapath if "datapath" in found.data else None
         return self._encodings[key]
 
@@ -284,11 +298,26 @@ class Contents:
             return digest_of(request.arch.model_dump(mode="json"))
         key = str(request.arch), request.overrides
         if key not in self._machines:
-            found = self.document(*key).priced
-            if "noise" in found:  # a preset is a file of its own
-                found = found | {"noise": expanded(found["noise"])}
-            self._machines[key] = digest_of(found)
+            _bound(self._machines)
+            self._machines[key] = self._priced(self.document(*key))
         return self._machines[key]
+
+    def _priced(self, found: Document) -> str:
+        """Return a digest of what an architecture's prices follow from (`Document.priced`)."""
+        if not found.written or found.written == found.data:
+            return digest_of(self._sections(found.data))
+        return digest_of([self._sections(found.written), self._sections(found.data), sorted(found.stated)])
+
+    def _sections(self, data: Mapping[str, Any]) -> dict[str, str]:
+        """Return a digest of each section. Documents share the sections that overrides leave as they are."""
+        return {name: self._section(name, section) for name, section in data.items()}
+
+    def _section(self, name: str, section: Any) -> str:
+        if (name, id(section)) not in self._known:
+            _bound(self._known)
+            content = expanded(section) if name == "noise" else section  # a preset is a file of its own
+            self._known[name, id(section)] = section, digest_of(content)  # held, so that its id stays unique
+        return self._known[name, id(section)][1]
 
     def run(self, request: Request) -> dict[str, Any]:
         """Return what runs: a digest of the workload, and the data path with its options and origin."""
@@ -313,6 +342,13 @@ class Contents:
             self._contents[key] = hashlib.sha256(files.read(Path(network.file), _BYTES)).hexdigest() if network.file \
                 else digest_of(read_recipe(source).model_dump(mode="json"))
         return self._contents[key]
+
+
+def _bound(kept: dict[Any, Any]) -> None:
+    """Drop half of what is kept, the oldest, if it is much."""
+    if len(kept) > _KEPT:
+        for key in list(kept)[:_KEPT // 2]:
+            del kept[key]
 
 
 def choose_datapath(network: Workload, datapath: str | None, options: Mapping[str, Any] | None,

@@ -14,7 +14,8 @@ from xbarch.mapping.shares import REPLICATIONS
 from xbarch.plugins.kinds import KINDS
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
-from xbarch.support import bundled
+from xbarch.support import bundled, packages
+from xbarch.support.executors.named import DEFAULT, GROUP
 
 HEAVY = {"numpy", "simpy", "torch", "matplotlib", "rich", "ruamel"}  # typer itself loads pydantic
 
@@ -65,6 +66,7 @@ def test_names_are_those_there_are():
     assert set(names.MODES) == set(MODES) and set(names.PLACEMENTS) == set(PLACEMENTS)
     assert set(names.REPLICATIONS) == set(REPLICATIONS)
     assert set(names.ENGINES) == set(ENGINES)
+    assert set(names.EXECUTORS) == {point.name for point in packages.offered(GROUP)} and names.EXECUTORS[0] == DEFAULT
     assert {name.partition(":")[0] for name in names.POLICIES} == {name.partition(":")[0] for name in POLICIES}
     assert set(names.PLUGINS) == {kind.label for kind in KINDS}
     assert all(bundled.find(name, "workloads", ("",)) for name in names.members())

@@ -36,7 +36,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 RUN = ["tutorial.md", *(f"howto/{page}.md" for page in (
-    "model", "datapath", "architecture", "process", "import", "train", "sweep")), "toolbox.md", "contract.md"]
+    "model", "datapath", "architecture", "process", "import", "train", "sweep", "cluster")), "toolbox.md",
+    "contract.md"]
 TRAIN = ("tutorial.md", "howto/model.md", "howto/import.md", "howto/train.md")
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n")

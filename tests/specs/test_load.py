@@ -496,7 +496,7 @@ def test_override_opens_an_empty_section(write):
      "signed_inputs, operation_unit, gated, programming, source; did you mean 'rows'?"),
     ("crosbar.rows=3", "--set crosbar.rows=3: unknown key 'crosbar'; the keys here are schema, name, summary, source, "
      "technology, node, node_model, crossbar, hierarchy, precision, buffer, global_buffer, bus, network, off_chip, "
-     "pipeline, units, dataflow, datapath, components, kinds, processes; did you mean 'crossbar'?"),
+     "pipeline, units, dataflow, datapath, noise, components, kinds, processes; did you mean 'crossbar'?"),
     ("components.edrm.power=3 mW", "--set components.edrm.power=3 mW: components.edrm.level: required key 'level' "
      "is missing; did you mean 'edram'?"),
     ("pipeline.stages.6.latency=1 ns", "--set pipeline.stages.6.latency=1 ns: pipeline.stages: a position in this list "

@@ -92,7 +92,14 @@ Trace = Annotated[Path | None, typer.Option(
     parser=place("trace"), metavar="FILE",
     help="File for the times of every token at every stage: .perfetto-trace (for a viewer such as ui.perfetto.dev) or "
          ".csv, either with .gz after it.")]
-Processes = Annotated[int | None, number("processes", "Worker processes (default: one per CPU).")]
+Processes = Annotated[int | None, number("processes", "Worker processes, or jobs at once (default: one per CPU).")]
+Executor = Annotated[str, typer.Option(
+    "--executor", metavar="NAME",
+    help=f"Where runs go: {' | '.join(names.EXECUTORS)}, or one that an installed package offers.",
+    autocompletion=names.choice(*names.EXECUTORS))]
+Scheduler = Annotated[str | None, typer.Option(
+    "--scheduler", metavar="ADDRESS|FILE",
+    help="With --executor dask: the scheduler's address or file; with slurm: a YAML file of job parameters.")]
 Axis = Annotated[list[str], typer.Option(
     "--axis", metavar="FIELD=VALUES",
     help="Vary a field of the run, an option of the data path (options.NAME) or a field of the architecture over "

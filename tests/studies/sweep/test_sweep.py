@@ -23,10 +23,10 @@ from xbarch.plugins.registry import datapath
 from xbarch.request import Request
 from xbarch.specs.load import load
 from xbarch.specs.sweep import FIGURES, Sweep
-from xbarch.studies.runs.answer import Answer
+from xbarch.studies.runs.answer import Answer, answer
 from xbarch.studies.runs.bench import STORE
 from xbarch.studies.runs.store import Store
-from xbarch.studies.sweep import Point, Row, Swept, points, sweep
+from xbarch.studies.sweep import Point, Points, Row, Swept, sweep
 from xbarch.studies.sweep.sheet import ACCURACY, AREA, EXACT, LATENCY, SPEED, TESTED, sections
 from xbarch.support import about
 from xbarch.support.sheet import harmless
@@ -42,7 +42,7 @@ def asked(**changes):
 
 
 def names(**changes):
-    return [p.request.digest() for p in points(asked(**changes))]
+    return [p.request.digest() for p in Points(asked(**changes))]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def file(tmp_path):
 # -- points ---------------------------------------------------------------------------------------------------
 
 def test_every_combination_is_a_point():
-    found = points(asked(policies=["fit", "one_copy"], datapaths=["own", "dense"]))
+    found = Points(asked(policies=["fit", "one_copy"], datapaths=["own", "dense"]))
     values = [(p.request.datapath, *p.values, p.request.policy) for p in found]
     assert sorted(values) == sorted((d, n, n, b, t, p) for d, n, b, t, p in product(
         ["meng", "dense"], [64, 128], [6, 8, 99], [2, 168], ["fit", "one_copy"]))
@@ -94,7 +94,7 @@ def test_names_follow_the_content(monkeypatch, tmp_path):
 
 
 def test_fields_of_an_axis_change_together_or_each_to_its_own():
-    found = points(asked(axes={"crossbar.rows, crossbar.columns": [64, [32, 128]]}))
+    found = Points(asked(axes={"crossbar.rows, crossbar.columns": [64, [32, 128]]}))
     assert [p.values for p in found] == [(64, 64), (32, 128)]
 
 
@@ -111,7 +111,6 @@ def test_fields_of_an_axis_change_together_or_each_to_its_own():
     ({"options": {"meng": {"group": 8}}}, "group_ch"),
     ({"figures": ["throughput.image"]}, "figures.0: unknown key 'image' in throughput"),
     ({"workloads": ["vgg"]}, "no such workload"),
-    ({"axes": {"crossbar.rows": list(range(1, 1001)), "crossbar.columns": list(range(1, 1001))}}, "1,000,000 points"),
 ])
 def test_wrong_sweeps_are_refused_before_anything_runs(call, tmp_path, change, says):
     path = tmp_path / "wrong.yaml"
@@ -146,8 +145,8 @@ def test_what_cannot_be_built_or_does_not_fit_is_a_row_with_its_reason(whole):
 
 def test_known_points_are_not_run_again_and_others_join_them(tmp_path, monkeypatch):
     ran = []
-    monkeypatch.setattr("xbarch.studies.runs.workers.answer",
-                        lambda request, contents=None: ran.append(request.overrides) or Answer("why"))
+    monkeypatch.setattr("xbarch.studies.runs.batch.answer",
+                        lambda request, *more: ran.append(request.overrides) or Answer("why"))
     sweep(asked(axes={"crossbar.adc_bits": [7, 8]}), tmp_path, processes=1)
     assert ran == [("crossbar.adc_bits=7",), ("crossbar.adc_bits=8",)]
     found = sweep(asked(axes={"crossbar.adc_bits": [8, 9, 8]}), tmp_path, processes=1)
@@ -199,25 +198,43 @@ def test_the_front_is_what_nothing_surpasses(values):
 
 # -- interruptions --------------------------------------------------------------------------------------------
 
+TOLD = """
+import sys
+file = sys.argv.pop(1)
+from xbarch.cli import terminal
+def show(self):
+    def say(done, total, text=""):
+        with open(file, "a") as out:
+            out.write(f"{done}\\n")
+    return say
+terminal.Bar.__enter__, terminal.Bar.__exit__ = show, lambda *_: None
+from xbarch.__main__ import main
+main()
+"""  # the command, with a progress bar that writes into a file
+
+
 def started(file, out, *more):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", "xbarch", "sweep", str(file), "--out", str(out), *more],
+    out.with_suffix(".told").write_text("")
+    return subprocess.Popen([sys.executable, "-c", TOLD, str(out.with_suffix(".told")), "sweep", str(file), "--out",
+                             str(out), *more],
                             env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             # A shell's background jobs ignore interrupts, and so does what they start.
                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def known(out):
-    """Names in the store of `out`, which another process may be writing."""
-    if not (out / STORE).exists():
-        return []
+    """Names of the final answers in the store of `out`, which no other process uses."""
     base = sqlite3.connect(out / STORE, timeout=20)
     try:
-        return [name for name, in base.execute("SELECT name FROM answers")]
-    except sqlite3.OperationalError:  # the table is not there yet
-        return []
+        return [name for name, in base.execute("SELECT name FROM answers WHERE final")]
     finally:
         base.close()
+
+
+def told(out):
+    """How many points the command that runs in `out` has said to be answered."""
+    return int((out.with_suffix(".told").read_text().split() or ["0"])[-1])
 
 
 def descendants(parent):
@@ -241,34 +258,41 @@ def test_ended_in_the_middle_and_resumed(file, tmp_path, whole, processes, ends)
     for attempt in range(9):  # where others keep the machine busy, all points may be through before they are looked at
         out = tmp_path / f"out{attempt}"
         run = started(file, out, "--processes", str(processes))
-        wait(lambda out=out: len(known(out)) >= 3)
+        wait(lambda out=out: told(out) >= 3)
         run.send_signal(signal.SIGSTOP)  # who deals the points waits while the workers are looked for
-        workers, few = descendants(run.pid), len(known(out)) < 9
+        workers, few = descendants(run.pid), told(out) < 9
         run.send_signal(ends)
         run.send_signal(signal.SIGCONT)
         said = run.communicate(timeout=60)[1]
         if few:
             break
     assert run.returncode == (130 if ends == signal.SIGINT else -ends)
-    assert said == ("xbarch: interrupted\n" if ends == signal.SIGINT else "")
-    assert len(workers) == (processes if processes > 1 else 0)
+    assert said == "xbarch: interrupted\n" if ends == signal.SIGINT else "Traceback" not in said
+    assert len(workers) >= processes if processes > 1 else not workers
     wait(lambda: not set(workers) & set(descendants(None)))
     before = known(out)
     assert 3 <= len(before) < 12 and not (out / "sweep.csv").exists()
-    told = []
-    sweep(file, out, processes=1, progress=lambda done, total, text: told.append((done, total)))
-    assert told == [(done, 12) for done in range(len(before), 13)]
+    seen = []
+    sweep(file, out, processes=1, progress=lambda done, total, text: seen.append((done, total)))
+    assert seen == [(done, 12) for done in range(len(before), 13)]
     assert len(set(known(out))) == len(known(out)) == 12
     assert (out / "sweep.csv").read_bytes() == whole[1]
 
 
 @pytest.mark.full
-def test_two_sweeps_share_a_store(file, tmp_path, whole):
+def test_two_sweeps_at_once_in_a_folder(file, tmp_path, whole):
+    """The second is refused in a sentence and costs the first nothing."""
     out = tmp_path / "out"
-    runs = [started(file, out, "--processes", "1") for _ in range(2)]
-    assert [(run.communicate(timeout=120)[1], run.returncode) for run in runs] == [("", 0)] * 2
-    assert len(known(out)) == 12
-    assert (out / "sweep.csv").read_bytes() == whole[1]
+    first = started(file, out, "--processes", "1")
+    wait(lambda: told(out) >= 1)
+    first.send_signal(signal.SIGSTOP)
+    second = started(file, out, "--processes", "1")
+    said, code = second.communicate(timeout=120)[1], second.returncode
+    first.send_signal(signal.SIGCONT)
+    assert code == 2 and said.endswith("runs.sqlite: is in use by another process; wait for it, or give another output "
+                                       "folder\n") and said.count("\n") == 1
+    assert (first.communicate(timeout=120)[1], first.returncode) == ("", 0)
+    assert len(known(out)) == 12 and (out / "sweep.csv").read_bytes() == whole[1]
 
 
 DEADLY = '''
@@ -296,7 +320,9 @@ def test_a_point_that_ends_its_process_costs_no_other(call, tmp_path, monkeypatc
     words = ("sweep", "deadly.yaml", "--plugin", "deadly.py", "--processes", "2")
     code, _, error = call(*words)
     assert code == 1 and error.startswith("xbarch: the process of 1 of 3 runs died") and "crossbar.rows=64" in error
-    assert len(known(Path("deadly"))) == 2 and len(Path("deadly/sweep.csv").read_text().splitlines()) == 3
+    lines = list(csv.DictReader(Path("deadly/sweep.csv").read_text().splitlines()))
+    assert len(known(Path("deadly"))) == 2
+    assert [line["why"][:23] for line in lines] == ["", "its process died, twice", ""]
     Path("healed").touch()
     code, out, _ = call(*words)
     assert code == 0 and "3 of 3 points run" in out
@@ -304,28 +330,26 @@ def test_a_point_that_ends_its_process_costs_no_other(call, tmp_path, monkeypatc
 
 
 @pytest.mark.full
-def test_processes_that_cannot_start_end_the_sweep(tmp_path, monkeypatch):
-    monkeypatch.setattr("xbarch.studies.runs.workers._CRASHES", 1)
+def test_processes_that_cannot_load_a_plugin_end_the_sweep(tmp_path, monkeypatch):
     file = tmp_path / "gone.py"
     file.write_text("raise ValueError\n")
     monkeypatch.setattr(registry, "files", lambda: [file])
-    with pytest.raises(XbarchError, match="end before they answer: exit code 1"):
+    with pytest.raises(XbarchError, match=r"a worker cannot load the plugins of the runs: .*gone.py"):
         sweep(asked(), tmp_path / "out", processes=2)
     assert known(tmp_path / "out") == []
 
 
 # -- store ----------------------------------------------------------------------------------------------------
 
-def test_the_first_answer_of_a_point_stays(tmp_path):
-    request = Request(arch="a", workload="w")
+def test_answers_are_read_as_they_were_stored_and_lost_ones_are_not_final(tmp_path):
+    ran = Answer(packed=b"\x00\xff")
     with Store(tmp_path / "new" / "s.sqlite") as store:
-        store.add("a", request, Answer(packed=b"\x00\xff"))
-        store.add("a", request, Answer("late"))
-        store.add("b", request, Answer("why", "reason", "error"))
+        store.add([("0a", ran), ("0b", Answer("why", "reason", "error")), ("0c", Answer.lost("signal 9"))])
     with Store(tmp_path / "new" / "s.sqlite") as store:
-        assert store.names() == {"a", "b"}
-        assert store.answers({"a", "b", "c"}) == {
-            "a": Answer(packed=b"\x00\xff"), "b": Answer("why", "reason", "error")}
+        assert store.final(["0a", "0b", "0c", "0d"]) == {"0a", "0b"}
+        assert store.answers({"0a", "0b", "0d"}) == {"0a": ran, "0b": Answer("why", "reason", "error")}
+        store.add([("0c", Answer("why"))])
+        assert store.final(["0c"]) == {"0c"} and store.answers(["0c"]) == {"0c": Answer("why")}
 
 
 def test_a_store_that_is_none_is_refused(call, file, tmp_path):
@@ -350,6 +374,54 @@ def test_places_that_cannot_be_written_are_refused(call, file, tmp_path):
     assert code == 2 and "cannot be written" in error
     with pytest.raises(InputError, match="processes"):
         sweep(asked(), tmp_path / "x", processes=0)
+
+
+def test_a_full_disk_is_a_sentence_and_costs_no_answer(call, file, tmp_path, monkeypatch):
+    """SQLite's own limit stands for the disk's."""
+    opened = Store._open
+
+    def small(store):
+        opened(store)
+        store.base.execute(f"PRAGMA max_page_count={pages}")
+
+    monkeypatch.setattr(Store, "_open", small)
+    monkeypatch.setattr("xbarch.studies.runs.batch.answer",
+                        lambda request, *more: Answer(" ".join(request.overrides) * 30))
+    pages = 12
+    words = ("sweep", file, "--out", tmp_path / "out", "--processes", "1")
+    code, out, error = call(*words)
+    assert (code, out) == (2, "") and error.count("\n") == 1
+    assert "runs.sqlite: cannot be used as a store of answers (database or disk is full); " in error
+    before = known(tmp_path / "out")
+    assert before and not (tmp_path / "out/sweep.csv").exists()
+    pages = 10**6
+    seen = []
+    sweep(file, tmp_path / "out", processes=1, progress=lambda done, total, text: seen.append(done))
+    assert seen == list(range(len(before), 13)) and set(before) < set(known(tmp_path / "out"))
+
+
+def test_a_store_of_an_earlier_version_is_refused(call, file, tmp_path):
+    (tmp_path / "out").mkdir()
+    base = sqlite3.connect(tmp_path / "out/runs.sqlite")
+    base.execute("CREATE TABLE answers (name TEXT PRIMARY KEY, request TEXT, packed BLOB) WITHOUT ROWID")
+    base.close()
+    code, _, error = call("sweep", file, "--out", tmp_path / "out")
+    assert code == 2 and "runs.sqlite: is a store of another version of xbarch" in error and error.count("\n") == 1
+
+
+def test_figures_that_were_not_kept_are_run_again(tmp_path, monkeypatch):
+    """Those in the same place of every record are there without being asked for."""
+    ran = []
+    monkeypatch.setattr("xbarch.studies.runs.batch.answer",
+                        lambda request, *more: ran.append(request) or answer(request, *more))
+    small = {"axes": {}, "datapaths": ["dense"]}
+    energy = "energy.by_component_aj.adc"
+    plain = xbarch.simulate("isaac_like", "vgg7_pruned", images=2, datapath="dense")
+    for figures, runs in (([SPEED], 1), ([SPEED, "counts.macs", "latency.makespan_ps"], 1), ([energy, SPEED], 2),
+                          ([energy], 2)):
+        found = sweep(asked(**small, figures=figures), tmp_path, processes=1)
+        assert len(ran) == runs
+        assert {name: found.rows[0].figures[name] for name in figures} == {name: plain[name] for name in figures}
 
 
 # -- packings that are shared ---------------------------------------------------------------------------------
@@ -421,7 +493,7 @@ def test_bundled_sweeps_are_listed_and_valid(call):
     assert studies["resnet18_sweep"]["source"] == "xbarch sweep resnet18_sweep"
     assert studies["methods"]["source"] == "xbarch compare methods"
     assert call("validate", "resnet18_sweep")[1] == "resnet18_sweep: valid, a sweep\n"
-    assert len({p.request for p in points(load("resnet18_sweep", Sweep, kind="studies"))}) == 1008
+    assert len({p.request for p in Points(load("resnet18_sweep", Sweep, kind="studies"))}) == 1008
     assert "must be study, not 'sweep'" in call("compare", "resnet18_sweep")[2]
 
 
@@ -474,11 +546,11 @@ def test_points_say_options_and_required_data_paths(tmp_path):
     file = tmp_path / "needy.yaml"
     file.write_text("extends: isaac_like\nname: needy\ndatapath: {name: meng, required: true}\n")
     small = Sweep(**{**SMALL, "architectures": ["isaac_like", str(file)]}, datapaths=["meng:group_ch=8", "xue"])
-    assert [point.run[:3:2] for point in points(small)] == [
+    assert [point.run[:3:2] for point in Points(small)] == [
         ("isaac_like", "meng:group_ch=8"), ("isaac_like", "xue"), (str(file), "meng:group_ch=8")]
     varied = Sweep(**SMALL, datapaths=["meng"], axes={"options.group_ch": [4, 8]})
-    assert [(point.run[2], point.values) for point in points(varied)] == [("meng", (4,)), ("meng", (8,))]
-    found = Swept(small, [Row(point, "x", "", {SPEED: 1, LATENCY: 1, ENERGY: 1, AREA: 1}) for point in points(small)])
+    assert [(point.run[2], point.values) for point in Points(varied)] == [("meng", (4,)), ("meng", (8,))]
+    found = Swept(small, [Row(point, "x", "", {SPEED: 1, LATENCY: 1, ENERGY: 1, AREA: 1}) for point in Points(small)])
     assert f"{file} requires the data path meng:group_ch=8, so only that one ran there, and not xue." in \
         sections(found)[0].bullets
     assert found.plain()[0]["datapath"] == "meng:group_ch=8"

@@ -1,17 +1,22 @@
-"""The answer to a request: the record of its run without what only pictures need, or the reason why it did not run."""
+"""The answer to a request: the record of its run without what only pictures need, or some of its figures alone, or the
+reason why it did not run."""
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
+
+from pydantic import BaseModel
 
 from xbarch.errors import IncompatibleError, XbarchError
 from xbarch.mapping.packings import memo
 from xbarch.plugins import checked
 from xbarch.request import Contents, Request
+from xbarch.result import words
 from xbarch.result.joined import joined
 from xbarch.result.record import record
 from xbarch.result.result import Result, parse
@@ -21,11 +26,12 @@ from xbarch.run import Setup, execute_segments, perform, prepare
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share a packing are run one after the other
 _UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # used by pictures only
+Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Either a record or the reason why there is none."""
+    """Either what was measured or the reason why it was not."""
 
     why: str = ""
     """Why the request did not run, as a whole sentence with file and field; empty if it ran."""
@@ -34,14 +40,22 @@ class Answer:
     error: str = ""
     """Class name of the error."""
     packed: bytes = b""
-    """The record and the facts, as compressed JSON."""
+    """Compressed JSON: the record and the facts, or a list of the values of `names`."""
+    names: Names | None = None
+    """The figures that were kept, where it is not the whole record: numbers by their dotted path, and the last one in
+    words whether the converters suffice."""
 
     @classmethod
     def of(cls, found: Record, run: Run) -> Answer:
         """Make the answer from a record and one of the runs it describes."""
         slim = found.model_copy(update=_UNDRAWN).document()
-        text = json.dumps({"record": slim, "facts": collect_facts(run)}, allow_nan=False)
-        return cls(packed=zlib.compress(text.encode(), 6))
+        return cls(packed=_packed({"record": slim, "facts": collect_facts(run)}))
+
+    @classmethod
+    def of_figures(cls, found: Record, names: Names) -> Answer:
+        """Make the answer that keeps the numbers `names` of a record alone; one that the record lacks is null."""
+        values = [pick(found, name) for name in names[:-1]]
+        return cls(packed=_packed([*values, words.exactness(found.correctness)]), names=names)
 
     @classmethod
     def failed(cls, error: XbarchError) -> Answer:
@@ -49,54 +63,104 @@ class Answer:
         reason = error.reason if isinstance(error, IncompatibleError) else getattr(error, "message", str(error))
         return cls(why=str(error), reason=reason, error=type(error).__name__)
 
+    @classmethod
+    def lost(cls, why: str) -> Answer:
+        """Make the answer to a request whose process died, each time. It is not final: the next bench tries again."""
+        why = f"its process died, twice ({why})"
+        return cls(why=why, reason=why, error=LOST)
+
     @property
     def short(self) -> str:
         """Why it did not run, for a table that names data path and workload anyway."""
         return self.reason if self.error == IncompatibleError.__name__ else self.why
 
-    def _unpacked(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(zlib.decompress(self.packed))
-        return found
+    def _unpacked(self) -> Any:
+        return json.loads(zlib.decompress(self.packed))
 
     @property
     def result(self) -> Result:
-        """The result of a request that ran, without its timeline and interconnect."""
+        """The result of a request that ran and whose record was kept, without its timeline and interconnect."""
         return parse(self._unpacked()["record"])
 
     @property
-    def correctness(self) -> Correctness | None:
-        """Whether the converters of a request that ran suffice; None if an older version answered."""
-        found = self._unpacked()["record"].get("correctness")
-        return None if found is None else Correctness.model_validate(found)
-
-    @property
     def facts(self) -> dict[str, Any]:
-        """What `collect_facts` returned for a request that ran."""
+        """What `collect_facts` returned for such a request."""
         found: dict[str, Any] = self._unpacked()["facts"]
         return found
 
     def figures(self) -> dict[str, float]:
-        """Return every number and truth value of the record by its dotted path; empty if the request did not run."""
-        return {} if self.why else collect_numbers(self._unpacked()["record"])
+        """Return the numbers and truth values that were kept by their dotted path; empty if the request did not run."""
+        return self.measured()[0]
+
+    def measured(self) -> tuple[dict[str, float], str]:
+        """Return `figures()`, and in words whether the converters suffice; empty if the request did not run."""
+        if self.why:
+            return {}, ""
+        found = self._unpacked()
+        if self.names is None:
+            said = found["record"].get("correctness")
+            judged = None if said is None else Correctness.model_validate(said)
+            return collect_numbers(found["record"]), words.exactness(judged)
+        *values, converters = found
+        return {name: value for name, value in zip(self.names, values, strict=False) if value is not None}, converters
 
 
-def answer(request: Request, contents: Contents | None = None) -> Answer:
+LOST = "LostError"
+CONVERTERS = "converters"  # the last of the names: in words
+
+
+def _packed(content: Any) -> bytes:
+    return zlib.compress(json.dumps(content, allow_nan=False, separators=(",", ":")).encode(), 6)
+
+
+@lru_cache(maxsize=64)
+def names_of(wanted: tuple[str, ...]) -> Names:
+    """Return the names of the figures that a short answer keeps: those wanted, and every other number that each record
+    has in the same place."""
+    return (*dict.fromkeys([*wanted, *_fixed(Record)]), CONVERTERS)
+
+
+def _fixed(model: type[BaseModel], above: str = "") -> Iterator[str]:
+    """Yield the dotted paths of the numbers of a model and of its parts, without those that pictures use."""
+    for name, field in model.model_fields.items():
+        if above + name in _UNDRAWN or above == "provenance.":
+            continue
+        for kind in getattr(field.annotation, "__args__", (field.annotation,)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _fixed(kind, f"{above}{name}.")
+            elif kind in (int, float, bool):
+                yield above + name
+
+
+def pick(found: Record, name: str) -> float | None:
+    """Return the number or truth value of a record at a dotted path; None if there is none."""
+    value: Any = found
+    for step in name.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else getattr(value, step, None)
+    return value if isinstance(value, int | float) else None
+
+
+def answer(request: Request, contents: Contents | None = None, wanted: Sequence[str] | None = None) -> Answer:
     """Run a request. Whatever goes wrong becomes its answer, so that one request cannot stop the others.
 
-    contents: what was read for other requests.
+    contents: what was read for other requests. wanted: figures that are kept in place of the whole record.
     """
     memo.most = max(memo.most, _PACKINGS)
     try:
         if not request.reload:
             run = perform(_compiled(prepare(request, contents)))
-            return Answer.of(record(run), run)
+            return _kept(record(run, drawn=False), run, wanted)
         runs = execute_segments(request)
         assert request.batch is not None
-        return Answer.of(joined(runs, request.batch), runs[0])
+        return _kept(joined(runs, request.batch), runs[0], wanted)
     except XbarchError as error:
         return Answer.failed(error)
     except Exception as error:
         return Answer.failed(XbarchError(f"{type(error).__name__}: {error} (a bug in xbarch; please report it)"))
+
+
+def _kept(found: Record, run: Run, wanted: Sequence[str] | None) -> Answer:
+    return Answer.of(found, run) if wanted is None else Answer.of_figures(found, names_of(tuple(wanted)))
 
 
 def _compiled(setup: Setup) -> Setup:

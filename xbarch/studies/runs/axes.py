@@ -43,16 +43,35 @@ def list_fields(axes: Axes) -> list[str]:
 
 def variants(axes: Axes) -> Iterator[Variant]:
     """Yield every combination, the last axis changing fastest; the fields of one axis change together."""
-    each = [[value if isinstance(value, list) else [value] * len(fields(axis)) for value in values]
-            for axis, values in axes.items()]
-    order = list_fields(axes)
-    for chosen in product(*each):
-        pairs = list(zip(order, (value for values in chosen for value in values), strict=True))
-        yield Variant(
-            tuple(value for _, value in pairs), tuple(order),
-            tuple(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in pairs if not of_run(name)),
-            {name: value for name, value in pairs if of_run(name) and "." not in name},
-            {name.partition(".")[2]: value for name, value in pairs if of_run(name) and "." in name})
+    return map(joined, product(*pieces(axes)))
+
+
+def pieces(axes: Axes) -> list[list[Variant]]:
+    """Return, for each axis, what each of its values changes."""
+    return [[_piece(fields(axis), value) for value in values] for axis, values in axes.items()]
+
+
+def joined(parts: Sequence[Variant]) -> Variant:
+    """Return the combination of variants of different fields."""
+    values, names, overrides = list[Value](), list[str](), list[str]()
+    choices, options = dict[str, Any](), dict[str, Any]()
+    for part in parts:
+        values += part.values
+        names += part.names
+        overrides += part.overrides
+        choices.update(part.choices)
+        options.update(part.options)
+    return Variant(tuple(values), tuple(names), tuple(overrides), choices, options)
+
+
+def _piece(names: Sequence[str], value: Value | list[Value]) -> Variant:
+    values = value if isinstance(value, list) else [value] * len(names)
+    pairs = list(zip(names, values, strict=True))
+    return Variant(
+        tuple(values), tuple(names),
+        tuple(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in pairs if not of_run(name)),
+        {name: value for name, value in pairs if of_run(name) and "." not in name},
+        {name.partition(".")[2]: value for name, value in pairs if of_run(name) and "." in name})
 
 
 def merge_overrides(*overrides: Sequence[str]) -> tuple[str, ...]:

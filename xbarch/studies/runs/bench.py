@@ -2,48 +2,58 @@
 
 Requests that the store knows are not run again, so an interrupted comparison, sweep or report resumes where it stopped.
 An answer is identified by a digest of everything it depends on (`Request.digest`). There is no other state that a kill
-could damage, and a file whose content changed leads to a new digest.
+could damage, and a file whose content changed leads to a new digest. Requests may run anywhere
+(`xbarch.support.executors`); this process alone writes the store.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import contextmanager, nullcontext
+from itertools import chain, islice
 from pathlib import Path
 
-from xbarch.errors import InputError, XbarchError
+from xbarch.errors import XbarchError
 from xbarch.request import Contents, Request, digest_of
-from xbarch.studies.runs.answer import Answer
+from xbarch.studies.runs.answer import LOST, Answer, Names
+from xbarch.studies.runs.batch import Named, Worker
 from xbarch.studies.runs.store import Store
-from xbarch.studies.runs.workers import run_all
 from xbarch.support import cache, files
+from xbarch.support.executors.crew import Asked, Crew, inline
+from xbarch.support.executors.deal import Lost, deal
+from xbarch.support.executors.named import DEFAULT, opener
+from xbarch.support.executors.processes import cpus
 from xbarch.support.pairs import with_options
 from xbarch.support.progress import Progress
 
 STORE = "runs.sqlite"
-PROCESSES = 1024
 _FEW = 4  # requests that one process finishes before another has started
+AHEAD = 500  # requests whose names are looked up together
 
 
 class Bench:
     """Runs requests and remembers their answers. Architectures and workloads are read once for all requests."""
 
-    def __init__(self, store: Path | None = None, processes: int | None = None) -> None:
+    def __init__(self, store: Path | None = None, processes: int | None = None, *, executor: str | Executor = DEFAULT,
+                 scheduler: str | None = None, wanted: Names | None = None) -> None:
         """Args:
             store: file for the answers; None: answers are kept in memory only.
             processes: worker processes; None: one per CPU, or none for a few requests.
+            executor: runs the requests: `processes`, another name of `xbarch.executors`, or one of the program's own.
+            scheduler: address or file that the executor needs.
+            wanted: figures that are kept in place of whole records.
 
         Raises:
-            InputError: the number of processes is out of range.
+            InputError: the number of processes is out of range, or there is no such executor.
         """
-        if processes is not None and not 1 <= processes <= PROCESSES:
-            raise InputError(f"must be 1 to {PROCESSES:,}, not {processes}", field="processes")
         self.contents = Contents()
-        self._store, self._processes = store, processes
+        self._store, self._executor, self._wanted = store, executor, wanted
+        self._asked = Asked(processes, scheduler)
+        self._opened = opener(executor, self._asked)
         self._names: dict[Request, str] = {}
         self.answers: dict[str, Answer] = {}
-        """Answers by the digest of their request."""
+        """Answers of `run`, by the digest of their request."""
 
     def name(self, request: Request) -> str:
         """Return the digest of a request.
@@ -52,8 +62,12 @@ class Bench:
             InputError: something it names does not exist or is refused.
         """
         if request not in self._names:
-            self._names[request] = request.digest(self.contents)
+            self._names[request] = self.digest(request)
         return self._names[request]
+
+    def digest(self, request: Request) -> str:
+        """Return `name` without remembering it."""
+        return request.digest(self.contents)
 
     def run(self, requests: Iterable[Request], progress: Progress | None = None) -> Mapping[str, Answer]:
         """Run the requests that have no answer yet and return the answers of all, by digest.
@@ -63,16 +77,16 @@ class Bench:
             XbarchError: the process of a request died. All other answers are kept; the next call tries it again.
         """
         named = {self.name(request): request for request in requests}
-        if self._store is None:
-            lost = self._fill(named, None, progress)
-        else:
+        if self._store is not None:
             with Store(self._store) as store:
-                self.answers |= store.answers(named)
-                lost = self._fill(named, store, progress)
-        if lost:
-            raise XbarchError(f"the process of {len(lost)} of {len(named):,} runs died, for example that of "
-                              f"{describe(lost[0])}; all other answers are kept, and the same command tries these "
-                              "again")
+                self.answers |= {name: found for name, found in store.answers(named).items() if found.error != LOST}
+        lost = []
+        for name, request, answer in self.stream(named.items(), len(named), progress):
+            if answer.error == LOST:
+                lost.append(request)
+            else:
+                self.answers[name] = answer
+        refuse_lost(len(lost), len(named), lost[0] if lost else None)
         return {name: self.answers[name] for name in named}
 
     def answer(self, request: Request) -> Answer:
@@ -84,30 +98,101 @@ class Bench:
         name = self.name(request)
         return self.answers[name] if name in self.answers else self.run([request])[name]
 
-    def _fill(self, named: Mapping[str, Request], store: Store | None, progress: Progress | None) -> list[Request]:
-        """Run the requests that have no answer, and return those whose process died."""
-        todo = [(name, request) for name, request in named.items() if name not in self.answers]
-        done, lost = len(named) - len(todo), []
-        if progress is not None:
-            progress(done, len(named), "known")
-        for name, request, answer in run_all(todo, self._team(len(todo)), self.contents):
-            if answer is None:
-                lost.append(request)
-                continue
-            if store is not None:
-                store.add(name, request, answer)
-            self.answers[name] = answer
-            done += 1
-            if progress is not None:
-                progress(done, len(named), describe(request))
-        return lost
+    def stream(self, named: Iterable[Named], total: int | None = None,
+               progress: Progress | None = None, ahead: int = AHEAD) -> Iterator[tuple[str, Request, Answer]]:
+        """Run requests that have no answer yet and yield each with its answer, which is then stored.
 
-    def _team(self, todo: int) -> int:
-        """Return how many processes to use for so many requests."""
-        if self._processes is not None:
-            return min(self._processes, max(1, todo))
-        cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return min(cpus, todo) if todo > _FEW else 1
+        Args:
+            named: requests with their digests, taken as there is room to run more: there may be any number, and which
+                come next may depend on the answers.
+            total: how many there are at most.
+            ahead: how many may be taken before there is room.
+
+        Raises:
+            InputError: the store or the executor cannot be used.
+            XbarchError: the processes of the executor end before they answer anything, or run another xbarch.
+        """
+        with nullcontext() if self._store is None else Store(self._store) as store:
+            counted = _Counted(store, self.answers, self._wanted, total, progress)
+            loaded: list[Named] = []  # they cannot travel to another process
+            first = list(islice(todo := _travelling(counted.unknown(named, ahead), loaded), min(ahead, _FEW + 1)))
+            if first:
+                opened, worker = self._crew(len(first) if ahead > _FEW else None, total)
+                yield from counted.kept(deal(chain(first, todo), worker, opened, total, ahead))
+            yield from counted.kept(deal(loaded, Worker(self._wanted, contents=self.contents), inline))
+
+    def _crew(self, first: int | None, total: int | None) -> tuple[Callable[[], Crew], Worker]:
+        """Return what opens the executor, and what its workers are told. first: how many of the first `_FEW` + 1
+        requests there are; None: unknown."""
+        here, count = Worker(self._wanted, contents=self.contents), self._asked.processes
+        if self._executor != DEFAULT:
+            return self._opened, here.away()
+        if first is not None and first <= _FEW:
+            count = min(first, count or 1)
+        elif count is None:
+            count = cpus()
+        count = min(count, total or count)
+        return (inline, here) if count == 1 else (opener(DEFAULT, Asked(count)), here.away())
+
+
+class _Counted:
+    """Which requests have no answer, and how many have one."""
+
+    def __init__(self, store: Store | None, answers: Mapping[str, Answer], wanted: Names | None, total: int | None,
+                 progress: Progress | None) -> None:
+        self.store, self.answers, self.wanted, self.done = store, answers, wanted, 0
+        self.under_way: set[str] = set()
+        self.total, self.progress = total, progress
+
+    def tell(self, text: str) -> None:
+        if self.progress is not None:
+            self.progress(self.done, self.done + len(self.under_way) if self.total is None else self.total, text)
+
+    def unknown(self, named: Iterable[Named], ahead: int) -> Iterator[Named]:
+        """Yield the requests that have no answer and are not under way."""
+        every = iter(named)
+        while some := list(islice(every, ahead)):
+            known: Collection[str] = self.answers
+            if self.store is not None:
+                known = self.store.final([name for name, _ in some], self.wanted)
+            new = {name: request for name, request in some if name not in known and name not in self.under_way}
+            self.done += len(some) - len(new)
+            self.under_way.update(new)
+            self.tell("known")
+            yield from new.items()
+
+    def kept(self, dealt: Iterator[list[tuple[Named, Answer | Lost]]]) -> Iterator[tuple[str, Request, Answer]]:
+        """Store the answers of each call together and yield them."""
+        for some in dealt:
+            found = [(name, request, Answer.lost(result.why) if isinstance(result, Lost) else result)
+                     for (name, request), result in some]
+            if self.store is not None:
+                self.store.add((name, answer) for name, _, answer in found)
+            for name, request, answer in found:
+                self.under_way.discard(name)
+                self.done += answer.error != LOST
+                self.tell(describe(request) if self.progress is not None else "")
+                yield name, request, answer
+
+
+def _travelling(named: Iterable[Named], loaded: list[Named]) -> Iterator[Named]:
+    """Yield the requests that another process can read; put the others into `loaded`."""
+    for name, request in named:
+        if request.plain:
+            yield name, request
+        else:
+            loaded.append((name, request))
+
+
+def refuse_lost(lost: int, total: int, first: Request | None) -> None:
+    """Raise an error if processes died.
+
+    Raises:
+        XbarchError: they did; it names the first of their requests.
+    """
+    if first is not None:
+        raise XbarchError(f"the process of {lost:,} of {total:,} runs died, for example that of {describe(first)}; all "
+                          "other answers are kept, and the same command tries these again")
 
 
 @contextmanager

@@ -1,60 +1,134 @@
-"""Answers by the digests of their requests in one SQLite file: one row per request, written whole or not at all."""
+"""Answers by the digests of their requests in one SQLite file: one row per request, written whole or not at all.
+
+A row has a head, what many answers have in common (the sentence why one did not run, or the names of its figures), by
+its number in a table of its own, and a body. So an answer of a sweep takes some hundred bytes.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from xbarch.errors import InputError
-from xbarch.request import Request
-from xbarch.studies.runs.answer import Answer
+from xbarch.studies.runs.answer import LOST, Answer, Names
 
-_PATIENCE = 60.0  # s to wait while another process writes
-_TABLE = """CREATE TABLE IF NOT EXISTS answers (
-    name TEXT PRIMARY KEY, request TEXT NOT NULL, why TEXT NOT NULL, reason TEXT NOT NULL, error TEXT NOT NULL,
-    packed BLOB NOT NULL) WITHOUT ROWID"""
-_COLUMNS = "name, why, reason, error, packed"
+_PATIENCE = 2.0  # s to wait for another process
+_VERSION = 2  # of the tables
+_TABLES = """CREATE TABLE IF NOT EXISTS heads (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS answers (name BLOB PRIMARY KEY, final INTEGER NOT NULL, head INTEGER NOT NULL,
+    body BLOB NOT NULL) WITHOUT ROWID"""
+Head = tuple[str, str, str, Names | None]
+_SOME = 500  # names asked for at a time
 
 
 class Store:
-    """A file of answers. Every `add` is a transaction in a write-ahead log: a killed process loses only answers it had
-    not added yet, and processes that share the file wait for one another."""
+    """A file of answers, of one process at a time. Answers that are added together are one transaction in a write-ahead
+    log: a killed process loses only what it had not added yet."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, or create it.
+    def __init__(self, path: Path, writes: bool = True) -> None:
+        """Open the file, or create it. writes: whether answers are added, by this process alone.
 
         Raises:
-            InputError: the file cannot be written, or is not a store of answers.
+            InputError: the file cannot be written, is not a store of answers or one of an earlier version, or another
+                process uses it.
         """
         self.path = path
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._heads: dict[int, Head] = {}
+        self._known: dict[tuple[int, Names | None], bool] = {}
         with self._blamed():
             path.parent.mkdir(parents=True, exist_ok=True)
             self.base = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
-            self.base.execute("PRAGMA journal_mode=WAL")
-            self.base.execute("PRAGMA synchronous=NORMAL")  # survives any process; a power cut may cost the last rows
-            self.base.execute(_TABLE)
-            self.base.execute(f"SELECT {_COLUMNS}, request FROM answers LIMIT 1")
+            try:
+                if writes:
+                    self._open()
+            except BaseException:
+                self.base.close()
+                raise
 
-    def add(self, name: str, request: Request, answer: Answer) -> None:
-        """Store an answer, unless another process has stored it already (it is the same)."""
-        text = request.to_json() if request.plain else ""
-        with self._blamed():
-            self.base.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)", (
-                name, text, answer.why, answer.reason, answer.error, answer.packed))
+    def _open(self) -> None:
+        run = self.base.execute
+        run("PRAGMA locking_mode=EXCLUSIVE")  # also: no memory shared between machines, which network folders lack
+        run("PRAGMA journal_mode=WAL")
+        run("PRAGMA synchronous=NORMAL")  # survives any process; a power cut may cost the last rows
+        version, = run("PRAGMA user_version").fetchone()
+        if version != _VERSION:
+            if version or run("SELECT 1 FROM sqlite_master").fetchone():
+                raise InputError("is a store of another version of xbarch, whose answers this one cannot use; give "
+                                 "another output folder, or remove the file", file=self.path)
+            self.base.executescript(f"BEGIN;{_TABLES};PRAGMA user_version={_VERSION};COMMIT")
+        run("BEGIN IMMEDIATE")  # takes the lock, which stays
+        run("COMMIT")
 
-    def names(self) -> set[str]:
-        """Return the digests of all requests that have an answer."""
+    def add(self, answers: Iterable[tuple[str, Answer]]) -> None:
+        """Store answers by name, all or none."""
         with self._blamed():
-            return {name for name, in self.base.execute("SELECT name FROM answers")}
+            self.base.execute("BEGIN")
+            try:
+                self.base.executemany(
+                    "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)",
+                    [(bytes.fromhex(name), answer.error != LOST, self._number(answer), answer.packed)
+                     for name, answer in answers])
+            except BaseException:
+                self._numbers.clear()
+                if self.base.in_transaction:
+                    self.base.execute("ROLLBACK")
+                raise
+            self.base.execute("COMMIT")
 
-    def answers(self, wanted: Collection[str]) -> dict[str, Answer]:
-        """Return the answers that exist for these digests."""
+    def _number(self, answer: Answer) -> int:
+        """Return the number of an answer's head."""
+        head = (answer.why, answer.reason, answer.error, answer.names)
+        if head not in self._numbers:
+            if len(self._numbers) > _SOME:
+                self._numbers.clear()
+            text = json.dumps(head, ensure_ascii=False)
+            self.base.execute("INSERT OR IGNORE INTO heads (text) VALUES (?)", (text,))
+            self._numbers[head], = self.base.execute("SELECT number FROM heads WHERE text = ?", (text,)).fetchone()
+        return self._numbers[head]
+
+    def final(self, names: Collection[str], wanted: Names | None = None) -> set[str]:
+        """Return those of the names that have a final answer. wanted: figures that it must have if it ran; None: the
+        whole record."""
+        return {name for name, (head,) in self._rows(names, "head", "AND final") if self._covers(head, wanted)}
+
+    def _covers(self, number: int, wanted: Names | None) -> bool:
+        if (number, wanted) not in self._known:
+            why, _, _, names = self._head(number)
+            self._known[number, wanted] = bool(why) or names is None or (wanted is not None and {*wanted} <= {*names})
+        return self._known[number, wanted]
+
+    def answers(self, names: Collection[str]) -> dict[str, Answer]:
+        """Return the answers that exist for these names."""
+        return {name: self._answer(head, body) for name, (head, body) in self._rows(names, "head, body")}
+
+    def _rows(self, names: Collection[str], columns: str, more: str = "") -> Iterator[tuple[str, list[Any]]]:
+        wanted = [bytes.fromhex(name) for name in names]
         with self._blamed():
-            return {name: Answer(*rest) for name, *rest in self.base.execute(f"SELECT {_COLUMNS} FROM answers")
-                    if name in wanted}
+            for at in range(0, len(wanted), _SOME):
+                some = wanted[at:at + _SOME]
+                query = f"SELECT name, {columns} FROM answers WHERE name IN ({','.join('?' * len(some))}) {more}"
+                for name, *rest in self.base.execute(query, some):
+                    yield name.hex(), rest
+
+    def _answer(self, number: int, body: bytes) -> Answer:
+        why, reason, error, names = self._head(number)
+        return Answer(why, reason, error, body, names)
+
+    def _head(self, number: int) -> Head:
+        if number not in self._heads:
+            if len(self._heads) > _SOME:
+                self._heads.clear()
+                self._known.clear()
+            text, = self.base.execute("SELECT text FROM heads WHERE number = ?", (number,)).fetchone()
+            why, reason, error, names = json.loads(text)
+            self._heads[number] = why, reason, error, None if names is None else tuple(names)
+        return self._heads[number]
 
     def __enter__(self) -> Store:
         return self
@@ -68,5 +142,8 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise InputError(f"cannot be used as a store of answers ({error}); give an output folder you may write to",
-                             file=self.path) from None
+            if "locked" in str(error):
+                raise InputError("is in use by another process; wait for it, or give another output folder",
+                                 file=self.path) from None
+            raise InputError(f"cannot be used as a store of answers ({error}); give an output folder on a disk with "
+                             "room, which you may write to; what was answered is kept", file=self.path) from None

@@ -1,7 +1,8 @@
-"""Sweeps: many runs described by one file, in several processes, with a store that survives interruptions."""
+"""Sweeps: many runs described by one file, on any executor, with a store that survives interruptions."""
 
-from xbarch.studies.sweep.points import Point, points
+from xbarch.studies.sweep.points import Point, Points
+from xbarch.studies.sweep.rows import Row, Rows
 from xbarch.studies.sweep.run import sweep
-from xbarch.studies.sweep.sheet import Row, Swept, sections
+from xbarch.studies.sweep.sheet import Swept, sections
 
-__all__ = ["Point", "Row", "Swept", "points", "sections", "sweep"]
+__all__ = ["Point", "Points", "Row", "Rows", "Swept", "sections", "sweep"]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, product
 from math import prod
-from typing import Any
+from typing import Any, overload
 
-from xbarch.errors import InputError
 from xbarch.mapping.plan import parse_policy
 from xbarch.request import Contents, Request, choose_datapath, chosen_options
 from xbarch.specs.study import Value
 from xbarch.specs.sweep import Sweep
-from xbarch.studies.runs.axes import blame_field, variants
+from xbarch.studies.runs.axes import Variant, blame_field, joined, pieces
 from xbarch.studies.runs.paths import Placed, check_names, choose, place, required
 from xbarch.support.pairs import with_options
-
-MOST = 100_000
 
 
 @dataclass(frozen=True)
@@ -38,40 +37,75 @@ class Point:
         return str(r.arch), str(r.workload), with_options(r.datapath or "", self.options), r.policy
 
 
-def points(asked: Sweep, contents: Contents | None = None) -> list[Point]:
-    """Return a point for every combination of architecture, workload, data path, axes (in their order) and policy.
-    Points that share a packing follow one another. contents: what was read before.
+class Points(Sequence[Point]):
+    """The points of a sweep, made when they are asked for: one for every combination of architecture, workload and data
+    path, axes (in their order) and policy. Points that share a packing follow one another."""
 
-    Raises:
-        InputError: an architecture, workload, data path, option, policy or field does not exist, or the sweep has too
-            many points.
-    """
-    known = Contents() if contents is None else contents
-    for number, policy in enumerate(asked.policies):
-        with blame_field(f"policies.{number}"):
-            parse_policy(policy)
-    needs = {name: required(known.named(name)) for name in asked.architectures}
-    runs = [(placed, name) for name in asked.workloads for placed in _placed(asked, name, known, needs)]
-    count = prod(map(len, asked.axes.values())) * len(runs) * len(asked.policies)
-    if count > MOST:
-        raise InputError(f"the sweep has {count:,} points; a sweep may have at most {MOST:,}", field="axes")
-    every = list(variants(asked.axes))
-    found = []
-    for name in asked.architectures:
-        for text in dict.fromkeys(v.overrides for v in every):
-            with blame_field("axes", f" in {' '.join(text)}"):
-                known.document(name, text)
-        for placed, workload in runs:
-            if placed.arch != name:
-                continue
-            path = placed.path
-            chosen = _check_options(placed, workload, known)
-            for variant in every:
-                with blame_field("axes" if variant.choices else next(iter(asked.choices), "images")):
-                    given = variant.apply(asked.choices, path.options)
-                    found += [Point(Request(arch=name, workload=workload, datapath=path.name, policy=policy, **given),
-                                    variant.values, chosen, placed.instead) for policy in asked.policies]
-    return found
+    def __init__(self, asked: Sweep, contents: Contents | None = None) -> None:
+        """contents: what was read before.
+
+        Raises:
+            InputError: an architecture, workload, data path, option, policy or field does not exist.
+        """
+        self.asked, self._known = asked, Contents() if contents is None else contents
+        for number, policy in enumerate(asked.policies):
+            with blame_field(f"policies.{number}"):
+                parse_policy(policy)
+        needs = {name: required(self._known.named(name)) for name in asked.architectures}
+        runs = [(placed, name) for name in asked.workloads for placed in _placed(asked, name, self._known, needs)]
+        self._runs = [(placed, workload, _check_options(placed, workload, self._known))
+                      for name in asked.architectures for placed, workload in runs if placed.arch == name]
+        self._pieces = pieces(asked.axes)
+        self._like = deque[tuple[Any, Request]](maxlen=len(asked.policies))  # requests of other overrides
+        self._sizes = [*map(len, self._pieces), len(asked.policies)]
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse values that an architecture or a request cannot take: each by itself, all first and all last."""
+        ends = (joined([each[at] for each in self._pieces]) for at in (0, -1))
+        for piece in (Variant(), *chain(*self._pieces), *ends):
+            for name in self.asked.architectures if piece.overrides else ():
+                with blame_field("axes", f" in {' '.join(piece.overrides)}"):
+                    self._known.document(name, piece.overrides)
+            if piece.choices or not piece.names:
+                rest = [each[0] for each in self._pieces if not set(each[0].names) & set(piece.names)]
+                self._point(self._runs[0], [*rest, piece], self.asked.policies[0])
+
+    def __len__(self) -> int:
+        return len(self._runs) * prod(self._sizes)
+
+    def __iter__(self) -> Iterator[Point]:
+        for run in self._runs:
+            for parts in product(*self._pieces):
+                for policy in self.asked.policies:
+                    yield self._point(run, parts, policy)
+
+    @overload
+    def __getitem__(self, at: int) -> Point: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Point]: ...
+    def __getitem__(self, at: int | slice) -> Point | list[Point]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        rest, digits = range(len(self))[at], list[int]()
+        for size in reversed(self._sizes):
+            rest, digit = divmod(rest, size)
+            digits.append(digit)
+        policy, *others = digits
+        parts = [each[digit] for each, digit in zip(self._pieces, reversed(others), strict=True)]
+        return self._point(self._runs[rest], parts, self.asked.policies[policy])
+
+    def _point(self, run: tuple[Placed, str, dict[str, Any]], parts: Sequence[Variant], policy: str) -> Point:
+        placed, workload, chosen = run
+        variant = joined(parts)
+        key = run, policy, variant.choices, variant.options
+        if key not in (each[0] for each in self._like):
+            with blame_field("axes" if variant.choices else next(iter(self.asked.choices), "images")):
+                given = variant.apply(self.asked.choices, placed.path.options)
+                self._like.appendleft((key, Request(arch=placed.arch, workload=workload, datapath=placed.path.name,
+                                                    policy=policy, **given)))
+        like = next(request for known, request in self._like if known == key)
+        return Point(like.overridden(variant.overrides), variant.values, chosen, placed.instead)
 
 
 def _placed(asked: Sweep, workload: str, known: Contents, needs: Mapping[str, str]) -> list[Placed]:
