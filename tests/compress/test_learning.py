@@ -1,9 +1,11 @@
 """How training computes: as a plain loop does, resumed within an epoch, in parts, by workers, on other devices."""
 
+import hashlib
 import os
 import subprocess
 import sys
 from copy import deepcopy
+from itertools import product
 from math import cos, pi
 
 import pytest
@@ -18,6 +20,7 @@ from xbarch.compress.training.batches import batches
 from xbarch.compress.training.hardware import Setup, chosen, joined
 from xbarch.compress.training.learner import Learner
 from xbarch.compress.training.network import build
+from xbarch.compress.training.provenance import source_digest
 from xbarch.compress.training.trainer import Trainer, phases
 from xbarch.errors import InputError
 from xbarch.specs.learning import Augment, Distill, Hardware, Training
@@ -191,6 +194,22 @@ def test_workers_read_the_same_batches(tmp_path, monkeypatch):
     with pytest.raises(InputError) as caught:
         list(batches(train, order, 2))
     assert str(broken) in str(caught.value) and "is not an image" in str(caught.value)
+
+
+def test_the_digest_of_files_is_that_of_their_names_and_sizes(tmp_path, monkeypatch):
+    """As text of a list, made piece by piece."""
+    monkeypatch.setattr(folders, "_FEW", 0)
+    for part, name in product(("train", "test"), ("a", "b")):
+        (tmp_path / part / name).mkdir(parents=True)
+        for i in range(3):
+            Image.new("L", (9, 9), 20 * i).save(tmp_path / part / name / f"it's {i}.png")
+    spec = Recipe.model_validate({"kind": "trained", "model": "resnet20", "baseline": {"epochs": 1, "rate": 0.1},
+                                  "data": {"name": "folder", "path": str(tmp_path), "size": 8}})
+    parts, whole = data.load(spec.data, 0), hashlib.sha256()
+    for part in (parts.train, parts.val, parts.test):
+        whole.update(part.labels.numpy())
+        whole.update(repr([(str(path), path.stat().st_size) for path in part.pixels.files]).encode())
+    assert source_digest(spec, parts) == whole.hexdigest()[:16]
 
 
 ALGORITHMS = [{"name": "lasso"}, {"name": "lasso", "form": "proximal"}, {"name": "admm"}, {"name": "cut"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from math import inf, log2
@@ -298,7 +298,7 @@ class Network(nn.Module):
         clips = [m.alpha**2 for m in self.modules() if isinstance(m, Pact)]
         return torch.stack(clips).sum() if clips else torch.zeros(())
 
-    def recalibrate(self, batches: list[Tensor]) -> None:
+    def recalibrate(self, batches: Iterable[Tensor]) -> None:
         """Recompute batch norm statistics as plain means over `batches`. While weights change fast the running
         statistics are stale, and accuracy measured with them is at chance level."""
         norms = [n.norm for n in self.compute_nodes() if n.norm is not None]

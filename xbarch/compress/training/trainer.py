@@ -207,9 +207,9 @@ class Trainer:
         """A fixed draw of up to 1,024 training images; the same for every caller."""
         generator = torch.Generator().manual_seed(self.recipe.seed)
         index = torch.randperm(len(self.parts.train), generator=generator)[:1024]
-        train = self.parts.train
-        parts = [train.raw(part)[0] for part in index.split(128) if len(part) > 1]
-        self.network.recalibrate([train.seen(self.setup.moved(x)) for x in parts])
+        train, parts = self.parts.train, [part for part in index.split(128) if len(part) > 1]
+        found = batches(train, parts, self.recipe.hardware.workers)
+        self.network.recalibrate(train.seen(self.setup.moved(x)) for x, _ in found)
 
     def score(self, images: Images) -> float:
         return float(self.right(images).double().mean())
