@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,46 @@ def autoencoder() -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(128, 640))
 
 
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut (He et al., CVPR 2016): where the shape changes, option A subsamples and
+    adds zero channels, option B convolves."""
+
+    def __init__(self, below: int, filters: int, stride: int, option: str) -> None:
+        super().__init__()
+        first = nn.Conv2d(below, filters, 3, stride, 1, bias=False)
+        self.body = nn.Sequential(first, nn.BatchNorm2d(filters), nn.ReLU(),
+                                  nn.Conv2d(filters, filters, 3, 1, 1, bias=False), nn.BatchNorm2d(filters))
+        self.more, self.stride, self.short = filters - below, stride, nn.Sequential()
+        if option == "B" and (self.more or stride > 1):
+            self.short = nn.Sequential(nn.Conv2d(below, filters, 1, stride, bias=False), nn.BatchNorm2d(filters))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        short = self.short(x)
+        if self.more and not len(self.short):
+            short = F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, self.more // 2, self.more // 2))
+        return F.relu(self.body(x) + short)
+
+
+def resnet(blocks: int, option: str) -> nn.Module:
+    """For CIFAR-10: three stages of 16, 32 and 64 filters. Of one block each with option B, that of MLPerf Tiny."""
+    layers: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+    for below, filters in ((16, 16), (16, 32), (32, 64)):
+        layers += [Residual(below if not n else filters, filters, 1 + (not n and filters > below), option)
+                   for n in range(blocks)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+def mobilenet() -> nn.Module:
+    """MLPerf Tiny, visual wake words: MobileNetV1 of a quarter of the width, 96 x 96."""
+    layers: list[nn.Module] = [nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU()]
+    channels, same = 8, 5 * ((128, 1),)
+    for filters, stride in ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), *same, (256, 2), (256, 1)):
+        layers += [nn.Conv2d(channels, channels, 3, stride, 1, groups=channels, bias=False), nn.BatchNorm2d(channels),
+                   nn.ReLU(), nn.Conv2d(channels, filters, 1, bias=False), nn.BatchNorm2d(filters), nn.ReLU()]
+        channels = filters
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 2))
+
+
 def lenet_tanh() -> nn.Module:
     """LeNet-5 as published: tanh."""
     return nn.Sequential(nn.Conv2d(1, 6, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh(),
@@ -92,7 +133,9 @@ def lenet_tanh() -> nn.Module:
 
 OWN: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "unet": (UNet, (3, 64, 64)), "ds_cnn": (ds_cnn, (1, 49, 10)), "autoencoder": (autoencoder, (1, 1, 640)),
-    "lenet_tanh": (lenet_tanh, (1, 32, 32))}
+    "lenet_tanh": (lenet_tanh, (1, 32, 32)), "resnet8": (partial(resnet, 1, "B"), (3, 32, 32)),
+    "resnet20_a": (partial(resnet, 3, "A"), (3, 32, 32)), "resnet20_b": (partial(resnet, 3, "B"), (3, 32, 32)),
+    "mobilenet": (mobilenet, (3, 96, 96))}
 
 
 def build(name: str) -> tuple[nn.Module, tuple[int, int, int]]:

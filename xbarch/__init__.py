@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is
     from xbarch.studies.comparison.report import compare as compare
     from xbarch.studies.comparison.report import study as study
     from xbarch.studies.field.report import field as field
+    from xbarch.studies.retention import Retention as Retention
+    from xbarch.studies.retention import retention as retention
     from xbarch.studies.sweep.run import sweep as sweep
     from xbarch.workload.find import resolve as load
 
@@ -48,6 +50,7 @@ _FROM = {
     "accuracy_report": "studies.accuracy.report", "claims": "studies.claims.report",
     "compare": "studies.comparison.report", "execute": "run", "field": "studies.field.report",
     "load": "workload.find", "matrix": "studies.comparison.matrix", "read": "result.result", "simulate": "run",
+    "Retention": "studies.retention", "retention": "studies.retention",
     "study": "studies.comparison.report", "sweep": "studies.sweep.run",
     "import_weights": "compress.importing.weights", "train": "compress.training.run", "verify": "run",
 }
@@ -55,9 +58,9 @@ _TRAIN = {"train": "training", "import_weights": "importing weights"}  # what ne
 _CALLED = {"load": "resolve", "accuracy_report": "accuracy"}  # in their modules, where that is another name
 
 __all__ = [
-    "Accuracy", "CapacityError", "IncompatibleError", "InputError", "Request", "Result", "XbarchError",
+    "Accuracy", "CapacityError", "IncompatibleError", "InputError", "Request", "Result", "Retention", "XbarchError",
     "__version__", "accuracy", "accuracy_report", "claims", "compare", "execute", "field", "import_weights", "load",
-    "matrix", "read", "simulate", "study", "sweep", "train", "verify",
+    "matrix", "read", "retention", "simulate", "study", "sweep", "train", "verify",
 ]
 
 

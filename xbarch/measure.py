@@ -41,9 +41,7 @@ def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | W
         raise InputError(f"must be 1 to {defaults.MOST_DRAWS:,}, not {shown(draws)}", field="draws")
     if until is not None and not (isinstance(until, int | float) and 0 < until < 1):
         raise InputError(f"must be a share above 0 and below 1, such as 0.01, not {shown(until)}", field="until")
-    if noise is not None:
-        choices["overrides"] = (f"noise={json.dumps({'preset': str(noise)})}", *choices.get("overrides", ()))
-    request = to_request(arch, workload, choices)
+    request = to_request(arch, workload, with_noise(noise, choices))
     asked = request.changed(accuracy=(request.accuracy or defaults.TESTED) if images is None else images)
     setup = prepare(asked)
     assert asked.accuracy is not None
@@ -51,3 +49,10 @@ def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | W
         setup.machine.refuse_stacked()
     return measure(setup.network, setup.path, setup.machine, pack_network(setup),
                    Sample(asked.accuracy, draws, until), progress)
+
+
+def with_noise(noise: str | Path | None, choices: Packings) -> Packings:
+    """Choices of a run whose architecture has that noise in place of its own."""
+    if noise is None:
+        return choices
+    return {**choices, "overrides": (f"noise={json.dumps({'preset': str(noise)})}", *choices.get("overrides", ()))}

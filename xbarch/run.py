@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import ceil
 from pathlib import Path
 from typing import Any, Unpack
@@ -317,22 +318,22 @@ def _accuracy(setup: Setup, packed: Mapping[str, Packed]) -> Measured | None:
     return measure(setup.network, setup.path, setup.machine, packed, sample).part
 
 
-def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> tuple[Plan, StageGraph | None]:
+def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> tuple[Plan, StageGraph]:
     """Plan the weight replication (copies) and the place of every layer; with the graph of one image whose outputs stay
-    on the chip, where that had to be compiled to plan."""
+    on the chip."""
     machine, request = setup.machine, setup.request
     paces = {la.name: machine.pace(la, packed.get(la.name)) for la in network.layers}
     dense, room = sum(machine.dense(network).values()), machine.room(network)
 
-    def planned(replication: str) -> Plan:
-        found = plan(network, packed, paces, dense, room, request.policy, replication)
-        return found if machine.kinds else place_tiles(
-            found, request.placement, machine.network, request.chips,
-            lambda p: traffic(network, packed, p, machine.sum_bits))
+    def planned(replication: str, most: Fraction | None) -> Plan:
+        return plan(network, packed, paces, dense, room, request.policy, replication, most)
 
-    def compiled(plan: Plan) -> StageGraph:
+    def compiled(plan: Plan) -> tuple[Plan, StageGraph]:
+        placed = plan if machine.kinds else place_tiles(
+            plan, request.placement, machine.network, request.chips,
+            lambda p: traffic(network, packed, p, machine.sum_bits))
         with setup.blamed():
-            return compile_graph(setup.machine, network, packed, plan, 1)
+            return placed, compile_graph(setup.machine, network, packed, placed, 1)
 
     return shortest(request.replication, planned, compiled)
 
@@ -360,11 +361,10 @@ def _compiled(setup: Setup, network: Workload, packed: Mapping[str, Packed], lea
               images: int) -> tuple[Plan, StageGraph]:
     """Plan packed layers and compile the plan. leaving: whether the outputs leave the chip."""
     planned, made = _planned(setup, network, packed)
-    if made is not None and not leaving:
+    if not leaving:
         return planned, replace(made, images=images)
     with setup.blamed():
-        return planned, (compile_with_egress if leaving else compile_graph)(setup.machine, network, packed, planned,
-                                                                            images)
+        return planned, compile_with_egress(setup.machine, network, packed, planned, images)
 
 
 def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watch: Watch,

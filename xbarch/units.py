@@ -22,6 +22,7 @@ _DIMENSIONS = {
     "power": ("W", -6, "uµm"),
     "frequency": ("Hz", 0, "kMG"),
     "length": ("m", -9, "nuµ"),
+    "resistance": ("ohm", -6, "uµmkM"),
     "conductance": ("S", -12, "pnuµm"),
 }
 _TABLES: dict[str, dict[str, Fraction]] = {
@@ -35,7 +36,8 @@ _TABLES["bandwidth"] = {"b/s": Fraction(1), "Gb/s": Fraction(10**9), "B/s": Frac
                         "GB/s": Fraction(8 * 10**9)}
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\S+)\s*\Z")
 _EXAMPLE = {"time": "100 ns", "energy": "1.5 pJ", "power": "16 mW", "frequency": "1.2 GHz", "area": "0.0096 mm^2",
-            "memory": "64 KB", "bandwidth": "6.4 GB/s", "length": "32 nm", "conductance": "25 uS"}
+            "memory": "64 KB", "bandwidth": "6.4 GB/s", "length": "32 nm", "resistance": "2 ohm",
+            "conductance": "25 uS"}
 
 
 def parse(text: Any, dimension: str) -> int:
@@ -98,6 +100,7 @@ Power = Annotated[int, _reads("power"), _writes("power"), _within("power", 10**1
 Area = Annotated[int, _reads("area"), _writes("area"), _within("area", 10**18)]  # nm², up to 1 m²
 Length = Annotated[int, _reads("length"), _writes("length"), _within("length", 10**6)]  # nm, up to 1 mm
 Siemens = Annotated[int, _reads("conductance"), _writes("conductance"), _within("conductance", 10**12)]  # pS, up to 1 S
+Ohms = Annotated[int, _reads("resistance"), _writes("resistance"), _within("resistance", 10**12)]  # µohm, up to 1 Mohm
 Frequency = Annotated[int, _reads("frequency"), _writes("frequency"), _within("frequency", 10**12)]  # Hz
 Memory = Annotated[int, _reads("memory"), _writes("memory"), _within("memory", 2**50)]  # bits
 Bandwidth = Annotated[int, _reads("bandwidth"), _writes("bandwidth"), _within("bandwidth", 10**15)]  # bits per second

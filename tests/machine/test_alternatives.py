@@ -36,3 +36,26 @@ def test_single_copies_are_the_same():
                                  placement="row_major") for name in ("stripes", "in_turn")}
     assert runs["stripes"].steady.interval_ps == runs["in_turn"].steady.interval_ps
     assert runs["stripes"].ledger == runs["in_turn"].ledger
+
+
+@pytest.mark.quick(1)
+@pytest.mark.parametrize(("architecture", "network", "links", "budgets"), [
+    ("isaac_like", "vgg7_pruned", "0.02 GHz", (2, 3, 4, 6, 8)), ("isaac_like", "vgg7_pruned", "0.01 GHz", range(1, 9)),
+    ("isaac_like", "resnet18_dense", "1 GHz", range(3, 9)), ("isaac_like", "vgg16_segprune", "0.1 GHz", range(1, 6)),
+    ("puma_like", "vgg7_pruned", "0.02 GHz", (1, 2, 4, 6, 8))])
+def test_a_larger_budget_is_not_slower_where_links_bind(architecture, network, links, budgets):
+    """And crossbars are declined only where links would bind, in whole halves of a dense copy."""
+    rates, some = [0.0], False
+    for budget in budgets:
+        result = xbarch.simulate(architecture, network, policy=f"crossbars:{budget}", images=4,
+                                 overrides=[f"network.clock={links}"])
+        rates.append(1 / result.latency.pipeline_interval_ps)
+        found = result.mapping
+        if found.declined:
+            some = True
+            assert 2 * (found.budget - found.declined) // found.dense_crossbars * found.dense_crossbars // 2 == \
+                found.budget - found.declined >= found.crossbars
+            text = " ".join(result.summary().split())
+            assert f"{found.declined:,} of the {found.budget:,} crossbars that the policy allows" in text
+    assert some
+    assert all(after >= 0.99 * max(rates[:at]) for at, after in enumerate(rates) if at)

@@ -34,6 +34,7 @@ TABLE = {
     "vgg13_imagenet": ("133.04", "11308.5", 16254, 32508, 64984, 129952, 8132),
     "vgg19_imagenet": ("143.65", "19632.1", 17550, 35100, 70168, 140320, 8780),
     "vgg16_imagenet": ("138.34", "15470.3", 16902, 33804, 67576, 135136, 8456),
+    "vgg16c_imagenet": ("133.63", "11770.9", 16326, 32652, 65272, 130528, 8168),
 }
 # The shapes again, from the papers, apart from the code under test: (filters, channels, kernel, output side).
 CONV_LISTS = {

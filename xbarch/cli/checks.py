@@ -1,4 +1,4 @@
-"""Commands that check a workload on an architecture: verify, accuracy."""
+"""Commands that check a workload on an architecture: verify, accuracy, retention."""
 
 from __future__ import annotations
 
@@ -80,3 +80,30 @@ def accuracy(
     tables.show_accuracy(found)
     if out is not None:
         wrote(f"{out}/{_ACCURACY}")
+
+
+def retention(
+    arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], noise: Noise = None, set: Set = [],
+    loss: Annotated[float, typer.Option("--loss", metavar="SHARE", help="Accuracy that may be lost.")] = 0.01,
+    images: Annotated[int, number(
+        "images", f"Test images, 1 to {defaults.MOST_TESTED:,}; all, where there are fewer.")] = defaults.TESTED,
+    draws: Annotated[int, number("draws", f"Devices to draw, 1 to {defaults.MOST_DRAWS:,}.")] = defaults.DRAWS,
+    writes: Annotated[float | None, typer.Option(
+        "--writes", metavar="N", help="Pulses that a cell survives, for its lifetime.")] = None,
+    plugin: Plugin = [], as_json: Json = False,
+) -> None:
+    """Find how long a programmed network holds, and price programming it again.
+
+    The noise must have the effect drift. Accuracy is measured on the same devices at growing times until it has fallen.
+    """
+    from xbarch.render import tables
+    from xbarch.studies.retention import retention
+
+    load_plugins(plugin)
+    with Bar("retention", as_json) as progress:
+        found = retention(arch, workload, loss=loss, images=images, draws=draws, writes=writes, datapath=datapath,
+                          options=read_pairs(option), noise=noise, overrides=set, progress=progress)
+    if as_json:
+        print_json(found.plain())
+    else:
+        tables.show_retention(found.plain())

@@ -78,26 +78,34 @@ class Device:
         if self.machine.exact:
             return Drawn(crossbar.cells)
         if not self.machine.geometry.signed:
-            return self._plane(crossbar, crossbar.cells, 0)
-        more, less = (self._plane(crossbar, np.maximum(sign * crossbar.cells, 0), plane)
-                      for plane, sign in enumerate((1, -1)))
+            return self._plane(crossbar, 0)
+        more, less = (self._plane(crossbar, plane) for plane in range(2))
         varies = None if more.variance is None or less.variance is None else more.variance + less.variance
         return Drawn(more.levels - less.levels, varies)
 
-    def _plane(self, crossbar: Crossbar, cells: Singles, plane: int) -> Drawn:
+    def _target(self, crossbar: Crossbar, plane: int) -> Singles:
+        """The conductances that the levels ask for, of one array; the second of a pair holds negative ones."""
+        g, lowest = self.machine.geometry, self.machine.noise.conductance.lowest
+        cells = np.maximum(-crossbar.cells if plane % 2 else crossbar.cells, 0) if g.signed else crossbar.cells
+        return (lowest + cells * np.float32((1 - lowest) / ((1 << g.cell_bits) - 1))).astype(np.float32)
+
+    def _plane(self, crossbar: Crossbar, plane: int) -> Drawn:
         c, top = self.machine.noise.conductance, (1 << self.machine.geometry.cell_bits) - 1
         span = 1 - c.lowest
         erased = None if c.lowest else ~crossbar.held
-        found, variance = (c.lowest + cells * np.float32(span / top)).astype(np.float32), None
+        found, variance = self._target(crossbar, plane), None
         for effect in self.machine.effects:
             if _defines(effect, "cells"):
                 found = self._changed(effect, found, crossbar, plane)
-                if erased is not None:
+                if erased is not None and effect.stage not in ("wire", "trim"):  # currents, not cells
                     found[erased] = 0
         for effect in self.machine.effects:
             varied = self._varied(effect, found, crossbar, plane) if _defines(effect, "reading") else None
             if varied is not None:
-                found, more = (np.where(erased, 0, part) if erased is not None else part for part in varied)
+                mean, more = varied
+                if erased is not None:
+                    mean, more = np.where(erased, found, mean), np.where(erased, 0, more)
+                found = mean
                 variance = more if variance is None else variance + more
         levels = (found - (c.lowest if c.subtracted else 0)) * np.float32(top / span)
         return Drawn(levels, None if variance is None else variance * np.float32((top / span) ** 2))
@@ -169,7 +177,7 @@ class Device:
         drawn = _generator(self.machine.noise.seed, self.draw, crc32(self.layer.encode()), plane, crossbar.number,
                            crc32(effect.name.encode()))
         return Given(levels=(1 << g.cell_bits) - 1, lowest=c.lowest, highest=c.highest, held=crossbar.held,
-                     converters=0, random=drawn)
+                     target=self._target(crossbar, plane), converters=0, random=drawn)
 
 
 def _generator(*seeds: int) -> np.random.Generator:

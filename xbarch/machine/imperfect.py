@@ -27,6 +27,10 @@ def imperfect(a: Architecture, geometry: Geometry, sensing: Sensing[Any]) -> Imp
     if noise is None or noise.ideal:
         return None
     found = effects(noise)
+    for effect in found:
+        if effect.absolute and noise.conductance.highest is None:
+            raise InputError(f"must be stated for the effect {effect.name}, such as 25 uS: the largest conductance of "
+                             "a cell", field="noise.conductance.highest")
     if noise.full_scale == "ideal":
         for effect in found:
             if type(effect).transfer is not Effect.transfer or effect.jitter():

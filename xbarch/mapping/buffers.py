@@ -22,7 +22,6 @@ class Buffers:
     def __init__(self, layers: Mapping[str, Layer], edges: Mapping[str, list[Input]], shares: Mapping[str, Share],
                  capacity: Mapping[tuple[str, int], int]) -> None:
         self.layers, self.edges, self.shares, self.capacity = layers, edges, shares, capacity
-        self._known: dict[tuple[str, int, tuple[int, ...]], int] = {}
         self._needs: dict[tuple[str, tuple[int, ...]], int] = {}
         self._tallest: dict[tuple[str, int], int] = {}
 
@@ -54,8 +53,5 @@ class Buffers:
         source, share = self.source(self.edges[layer][index]), self.shares.get(layer)
         if share is None or share.copies == 1:
             return source.width
-        key = layer, index, tuple(copies)
-        if key not in self._known:
-            spans = columns(Slide.of(self.layers[layer], self.edges[layer][index].moved), source.width, share)
-            self._known[key] = reduce(or_, (spans[copy] for copy in copies)).bit_count()
-        return self._known[key]
+        spans = columns(Slide.of(self.layers[layer], self.edges[layer][index].moved), source.width, share)
+        return reduce(or_, (spans[copy] for copy in copies)).bit_count()

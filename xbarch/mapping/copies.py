@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,18 @@ class Demand:
 
     def time(self, copies: int) -> Fraction:
         """ps that the busiest of so many copies works per image."""
-        return self.occupancy * (-(-self.windows // copies) if self.owned else Fraction(self.windows, copies))
+        return self.occupancy * (self.longest(copies) if self.owned else Fraction(self.windows, copies))
+
+    def longest(self, copies: int) -> int:
+        """Windows of the copy that has most, where they are owned."""
+        return -(-self.windows // copies)
 
     def more(self, copies: int) -> int:
         """The next larger number of copies of which the busiest has less to do; the same number if there is none."""
         if not self.owned:
             return min(copies + 1, self.windows)
-        longest = -(-self.windows // copies)
-        return -(-self.windows // (longest - 1)) if longest > 1 else copies
+        longest = self.longest(copies)
+        return self.longest(longest - 1) if longest > 1 else copies
 
 
 def balance(demands: Sequence[Demand], budget: int, enough: Fraction = Fraction(0)) -> list[int]:
@@ -44,18 +49,24 @@ def balance(demands: Sequence[Demand], budget: int, enough: Fraction = Fraction(
     """
     copies = [1] * len(demands)
     used = sum(d.crossbars for d in demands)
-    slowest = [(-d.time(1), i) for i, d in enumerate(demands)]
+    scale = lcm(*(d.occupancy.denominator for d in demands))  # whole numbers, which are soon compared
+
+    def time(i: int) -> int | Fraction:
+        demand = demands[i]
+        window = demand.occupancy.numerator * (scale // demand.occupancy.denominator)
+        return window * demand.longest(copies[i]) if demand.owned else Fraction(window * demand.windows, copies[i])
+
+    slowest = [(-time(i), i) for i in range(len(demands))]
     heapq.heapify(slowest)
     while slowest:
-        time, i = heapq.heappop(slowest)
-        demand = demands[i]
-        more = demand.more(copies[i])
-        cost = (more - copies[i]) * demand.crossbars
-        if -time <= enough or not cost or used + cost > budget:
+        least, i = heapq.heappop(slowest)
+        more = demands[i].more(copies[i])
+        cost = (more - copies[i]) * demands[i].crossbars
+        if -least <= enough * scale or not cost or used + cost > budget:
             break
         copies[i] = more
         used += cost
-        heapq.heappush(slowest, (-demand.time(more), i))
+        heapq.heappush(slowest, (-time(i), i))
     return copies
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import insort
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import ceil
 
@@ -18,14 +19,15 @@ class Digital:
     def __init__(self, workload: Workload, paces: Mapping[str, Pace], floor: Floor, interval: Fraction,
                  copies: Mapping[str, int] | None) -> None:
         self.workload, self.paces, self.floor, self.interval, self.copies = workload, paces, floor, interval, copies
-        self.load: dict[int, Fraction] = {}  # ps per image that a tile's busiest shared part works
+        self.most = int(interval)  # ps per image that a tile's parts may work
+        self.load: dict[int, int] = {}  # that its busiest shared part works
         self.rides: list[str] = []
 
     def add(self, layer: str, homes: list[int]) -> None:
         """Add a layer's work to the load of its homes."""
-        share = Fraction(self.paces[layer].time * self.workload[layer].windows, len(homes))
+        share = ceil(self.paces[layer].time * self.workload[layer].windows / len(homes))
         for tile in homes:
-            self.load[tile] = self.load.get(tile, Fraction(0)) + share
+            self.load[tile] = self.load.get(tile, 0) + share
 
     def place(self, layer: str, near: list[int]) -> list[int] | None:
         """Tiles of the layer's copies, or None where no buffer is free. near: homes of its first producer."""
@@ -60,11 +62,11 @@ class Digital:
         running sums, as every pixel is added to them."""
         work = self.paces[layer].time * self.workload[layer].windows
         count = max(1, ceil(work / self.interval)) if self.interval and not self.workload[layer].summed else 1
-        share = Fraction(work, count)
+        share = ceil(work / count)
 
-        def cost(tile: int) -> tuple[bool, bool, Fraction, int]:
-            load = self.load.get(tile, Fraction(0))
-            return load + share > self.interval, tile not in near, load, tile
+        def cost(tile: int) -> tuple[bool, bool, int, int]:
+            load = self.load.get(tile, 0)
+            return load + share > self.most, tile not in near, load, tile
 
         free = [number for number, kind, tile in self.floor.opened() if kind.holds(tile, 0, layer, 0)]
         chosen = sorted(free, key=cost)[:count]
@@ -77,27 +79,31 @@ class Digital:
     def along(self, layer: str, near: list[int]) -> list[int] | None:
         """A tile for each stripe of the layer: the least busy one of those that compute the stripe's inputs, or of
         others where all of them are busy or full."""
-        count, homes, mine = (self.copies or {})[layer], list[int](), dict[int, Fraction]()
-        share = Fraction(self.paces[layer].time * self.workload[layer].windows, count)
-
-        def cost(tile: int) -> tuple[bool, bool, Fraction, int]:
-            load = self.load.get(tile, Fraction(0)) + mine.get(tile, Fraction(0))
-            return load + share > self.interval, tile not in beside, load, tile
-
+        count, homes = (self.copies or {})[layer], list[int]()
+        share = ceil(self.paces[layer].time * self.workload[layer].windows / count)
         at = self.floor.at()
+        loads = {number: self.load.get(number, 0) for number in at}
+        idle = sorted((load, number) for number, load in loads.items())
+
+        def first(places: Iterable[tuple[int, int]], copy: int) -> tuple[int, int] | None:
+            """The first place, (load, tile), with room for a copy."""
+            return next((place for place in places if at[place[1]][0].holds(at[place[1]][1], 0, layer, copy)), None)
+
         for copy in range(count):
             beside = set(near[copy * len(near) // count:max(-(-(copy + 1) * len(near) // count), 1)])
-            fitting = [number for number in sorted(beside) if at[number][0].holds(at[number][1], 0, layer, copy)]
-            if not fitting or cost(min(fitting, key=cost))[0]:  # full, or too busy: any other tile may be better
-                fitting = [number for number, (kind, tile) in at.items() if kind.holds(tile, 0, layer, copy)]
-            chosen = min(fitting, key=cost, default=None)
+            chosen = first(sorted((loads[number], number) for number in beside), copy)
+            if chosen is None or chosen[0] + share > self.most:
+                other = first(idle, copy)
+                chosen = other if other and (chosen is None or other[0] + share <= self.most) else chosen
             if chosen is None:
-                chosen = self.floor.open(layer, copy)
-                at = self.floor.at()
-            if chosen is None:
-                return None
-            kind, tile = at[chosen]
-            kind.take(tile, 0, layer, copy)
-            mine[chosen] = mine.get(chosen, Fraction(0)) + share
-            homes.append(chosen)
+                if (opened := self.floor.open(layer, copy)) is None:
+                    return None
+                at, chosen = self.floor.at(), (0, opened)
+            else:
+                idle.remove(chosen)
+            load, number = chosen
+            at[number][0].take(at[number][1], 0, layer, copy)
+            loads[number] = load + share
+            insort(idle, (load + share, number))
+            homes.append(number)
         return homes

@@ -27,25 +27,43 @@ def smallest(site: Site) -> list[int]:
 
 
 def fill(site: Site, budgets: Sequence[int], limits: Sequence[int]) -> Placement:
-    """As many copies as the budgets allow and the tiles hold.
+    """As many copies as the budgets allow and the tiles hold, to within a percent of the crossbars: parts of tiles may
+    stay empty, or buffers be too small.
 
     Raises:
         CapacityError: one copy of each layer does not fit.
     """
     if site.alone.spread:
         return _halve(site, budgets, limits)
-    while True:
-        copies = balanced(site, budgets)
+    def tried(percent: int) -> Placement | None:
+        return _tried(site, [budget * percent // 100 for budget in budgets], limits)
+
+    found, fits, full = tried(100), 100, 101  # percentages that are known to fit, and not to
+    while found is None:
+        fits, full = max(0, fits - 2 * (full - fits)), fits
+        found = tried(fits)
+    while full - fits > 1:
+        middle = (fits + full) // 2
+        more = tried(middle)
+        found, fits, full = (found, fits, middle) if more is None else (more, middle, full)
+    return found
+
+
+def _tried(site: Site, budgets: Sequence[int], limits: Sequence[int]) -> Placement | None:
+    """Places of the copies that budgets allow; None where some do not fit.
+
+    Raises:
+        CapacityError: one copy of each layer does not fit.
+    """
+    copies = balanced(site, budgets)
+    if copies == site.ones:
+        return site.attempt(copies, limits, True) or _single(site, limits)
+    found = None
+    if site.placed(copies, site.floor(limits, lambda layer, copies: 0)) is not None:  # else crossbars alone do not fit
         found = site.attempt(copies, limits, True)
-        if found is not None:
-            return found
-        if copies == site.ones:
-            return _single(site, limits)
-        # Parts of tiles stay empty, so not all copies fit: lower the budgets by about one percent and try again.
-        used = [sum(copies[d.name] * d.crossbars for d in site.on(room)) for room in site.rooms]
-        budgets = [(least := min(budget, own)) - max(1, least // 100)
-                   for budget, own in zip(budgets, used, strict=True)]
-        _log.info("copies do not fit the tiles: crossbars lowered to %s", f"{sum(budgets):,}")
+    if found is None:
+        _log.info("copies on %s crossbars do not fit the tiles", f"{sum(budgets):,}")
+    return found
 
 
 def balanced(site: Site, budgets: Sequence[int]) -> dict[str, int]:

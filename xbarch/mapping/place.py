@@ -27,7 +27,8 @@ Needs = Callable[[str, Sequence[int]], int]  # (layer, copies) -> bits of buffer
 @dataclass
 class Tiles:
     """Free room on every tile of one kind, filled first-fit. numbers: what the chip numbers them; none: as they are
-    here. held: the copies of which each tile holds a part, by layer. vacancies: see `vacant`."""
+    here. held: the copies of which each tile holds a part, by layer. asked: bits of its buffer, by layer. vacancies:
+    see `vacant`."""
 
     crossbars: int
     buffer: int
@@ -37,6 +38,7 @@ class Tiles:
     used: list[int] = field(default_factory=list)
     filled: list[int] = field(default_factory=list)
     held: list[dict[str, list[int]]] = field(default_factory=list)
+    asked: list[dict[str, int]] = field(default_factory=list)
     vacancies: dict[int, int] = field(default_factory=dict)
 
     def number(self, tile: int) -> int:
@@ -50,13 +52,16 @@ class Tiles:
         self.used.append(0)
         self.filled.append(0)
         self.held.append({})
+        self.asked.append({})
         return len(self.used) - 1
 
     def extra(self, tile: int, layer: str, copies: Sequence[int]) -> int:
         """Bits that the layer's input buffer on the tile grows by with parts of these copies."""
-        there = self.held[tile].get(layer, [])
+        there = self.held[tile].get(layer)
+        if there is None:
+            return self.needs(layer, copies)
         new = [copy for copy in copies if copy not in there]
-        return self.needs(layer, [*there, *new]) - (self.needs(layer, there) if there else 0) if new else 0
+        return self.needs(layer, [*there, *new]) - self.asked[tile].get(layer, 0) if new else 0
 
     def holds(self, tile: int, crossbars: int, layer: str, *copies: int) -> bool:
         """Whether the tile has room for that many crossbars of copies and for the inputs that they read."""
@@ -66,9 +71,11 @@ class Tiles:
     def take(self, tile: int, crossbars: int, layer: str, copy: int) -> int:
         slot = self.used[tile]
         self.used[tile] += crossbars
-        self.filled[tile] += self.extra(tile, layer, [copy])
         there = self.held[tile].setdefault(layer, [])
         if copy not in there:
+            more = self.extra(tile, layer, [copy])
+            self.filled[tile] += more
+            self.asked[tile][layer] = self.asked[tile].get(layer, 0) + more
             there.append(copy)
         return slot
 

@@ -48,6 +48,8 @@ class Plan:
     kinds: tiles used of each kind of tile; of one kind, under an empty name.
     replication: how output pixels are shared among copies (`xbarch.mapping.shares.REPLICATIONS`).
     shares: which copies own which output pixels, by layer; none where copies take them in turn.
+    interval: ps per image that the busiest crossbars work.
+    declined: crossbars of the budget that copies were not to use.
     """
 
     policy: str
@@ -68,6 +70,8 @@ class Plan:
     kinds: Mapping[str, int] = field(default_factory=dict)
     replication: str = "in_turn"
     shares: Mapping[str, Share] = field(default_factory=dict)
+    interval: Fraction = Fraction(0)
+    declined: int = 0
 
     @cached_property
     def readers(self) -> Mapping[str, list[tuple[str, int]]]:
@@ -110,12 +114,13 @@ def parse_policy(text: str) -> tuple[str, int]:
 
 def plan(
     workload: Workload, packed: Mapping[str, Packed], paces: Mapping[str, Pace], dense_crossbars: int, room: Room,
-    policy: str, replication: str = "in_turn",
+    policy: str, replication: str = "in_turn", most: Fraction | None = None,
 ) -> Plan:
     """Copies and places of every layer.
 
     paces: one for every layer. dense_crossbars: crossbars of one copy of the same network packed densely on the same
-    machine. replication: one of `xbarch.mapping.shares.REPLICATIONS` but `auto`.
+    machine. replication: one of `xbarch.mapping.shares.REPLICATIONS` but `auto`. most: times those crossbars that are
+    used at most, of what the policy allows; None: all.
 
     Raises:
         CapacityError: one copy of each layer does not fit, with need, limit and remedy.
@@ -131,14 +136,19 @@ def plan(
     limits = smallest(site) if kind == "fit" else [r.tiles for r in rooms]
     budgets = [_budget(kind, factor, r, limit, sum(d.crossbars for d in site.on(r)))
                for r, limit in zip(rooms, limits, strict=True)]
-    placed = fill(site, budgets, limits)
-    used = {r.kind: len(tiles.used) for r, tiles in zip(rooms, placed.floor.kinds, strict=True)}
+    used = budgets if most is None else [min(budget, int(most * r.dense))
+                                         for budget, r in zip(budgets, rooms, strict=True)]
+    if any(own < sum(d.crossbars for d in site.on(r)) for own, r in zip(used, rooms, strict=True)):
+        raise CapacityError("one copy of each layer does not fit on so few crossbars", field="policy")
+    placed = fill(site, used, limits)
+    tiles = {r.kind: len(kind.used) for r, kind in zip(rooms, placed.floor.kinds, strict=True)}
     return Plan(
         policy=policy, budget=sum(budgets), copies={name: len(h) for name, h in placed.homes.items()},
         parts=placed.parts, homes=placed.homes, edges=placed.asked.edges, least=placed.asked.least,
-        capacity=placed.capacity, rides=placed.rides, paces=paces, tiles=sum(used.values()),
-        crossbars=sum(sum(tiles.used) for tiles in placed.floor.kinds), dense_crossbars=dense_crossbars, kinds=used,
-        replication=replication, shares=placed.asked.shares,
+        capacity=placed.capacity, rides=placed.rides, paces=paces, tiles=sum(tiles.values()),
+        crossbars=sum(sum(kind.used) for kind in placed.floor.kinds), dense_crossbars=dense_crossbars, kinds=tiles,
+        replication=replication, shares=placed.asked.shares, interval=placed.asked.interval,
+        declined=sum(budgets) - sum(used),
         interval_bound=max(interval_bound(own, budget) for r, budget in zip(rooms, budgets, strict=True)
                            if (own := site.on(r))))
 

@@ -13,7 +13,7 @@ from xbarch.mapping.buffers import Buffers
 from xbarch.mapping.copies import Demand
 from xbarch.mapping.digital import Digital
 from xbarch.mapping.pack import Packed
-from xbarch.mapping.place import Floor, Part, Tiles, place
+from xbarch.mapping.place import Floor, Needs, Part, Tiles, place
 from xbarch.mapping.room import KindRoom, Pace, Room
 from xbarch.mapping.shares import Share
 from xbarch.mapping.windows import Input, inputs, slack_needed
@@ -223,9 +223,8 @@ class Site:
         needs = self.buffers(asked, capacity)
         if any(needs(layer, [0]) > self.largest(layer) for layer in asked.edges):
             return None
-        floor = Floor([Tiles(room.crossbars_per_tile, room.buffer, limit, needs, room.numbers)
-                       for room, limit in zip(self.rooms, limits, strict=True)])
-        parts = self.placed(asked, floor)
+        floor = self.floor(limits, needs)
+        parts = self.placed(copies, floor)
         if parts is None:
             return None
         digital = Digital(self.workload, self.paces, floor, asked.interval, asked.copies if self.striped else None)
@@ -242,27 +241,32 @@ class Site:
         return Placement(asked, parts, homes, frozenset(digital.rides), floor,
                          self.capacities(asked, capacity, parts, homes, floor))
 
-    def placed(self, asked: Asked, floor: Floor) -> dict[str, list[list[Part]]] | None:
+    def floor(self, limits: Sequence[int], needs: Needs) -> Floor:
+        """Empty tiles of all kinds, so many of each."""
+        return Floor([Tiles(room.crossbars_per_tile, room.buffer, limit, needs, room.numbers)
+                      for room, limit in zip(self.rooms, limits, strict=True)])
+
+    def placed(self, copies: Mapping[str, int], floor: Floor) -> dict[str, list[list[Part]]] | None:
         """Parts of all copies, each on tiles of its layer's kind, or None where some do not fit."""
         parts: dict[str, list[list[Part]]] = {}
         cuts = {name: p.cuts for name, p in self.packed.items()}
         for room, tiles in zip(self.rooms, floor.kinds, strict=True):
             own = {d.name: d.crossbars for d in self.on(room)}
-            found = place(own, cuts, self.order(asked, list(own)), tiles)
+            found = place(own, cuts, self.order(copies, list(own)), tiles)
             if found is None:
                 return None
             parts |= found
         return {name: parts[name] for name in self.packed}
 
-    def order(self, asked: Asked, layers: Sequence[str]) -> list[tuple[str, int]]:
+    def order(self, copies: Mapping[str, int], layers: Sequence[str]) -> list[tuple[str, int]]:
         """The copies of these layers in the order in which they are placed: layer by layer, or from left to right
         through all layers, so that those lie together which compute the same part of the image."""
-        every = [(layer, copy) for layer in layers for copy in range(asked.copies[layer])]
+        every = [(layer, copy) for layer in layers for copy in range(copies[layer])]
         if self.by_layer:
             return every
 
         def place(each: tuple[str, int]) -> tuple[bool, float]:
-            return asked.copies[each[0]] == 1, each[1] / asked.copies[each[0]]
+            return copies[each[0]] == 1, each[1] / copies[each[0]]
 
         return sorted(every, key=place)
 

@@ -97,6 +97,7 @@ def _reach(cells: Reals, segment: float) -> Reals:
         after = (after + cells[:, j]) / (1 + segment * (after + cells[:, j]))
     share = np.cumsum(np.log1p(segment * (near + cells)), axis=1)  # of a voltage, lost toward the end
     share = np.concatenate((np.zeros((len(cells), 1)), share[:, :-1]), axis=1)
-    own, cell = 1 / (near + cells + behind), np.arange(cells.shape[1])
-    found: Reals = np.exp(-np.abs(share[:, :, None] - share[:, None])) * own[:, np.maximum(cell[:, None], cell)]
+    own: Reals = 1 / (near + cells + behind)
+    at = np.arange(cells.shape[1])
+    found: Reals = np.exp(-np.abs(share[:, :, None] - share[:, None])) * own[:, np.maximum(at[:, None], at)]
     return found

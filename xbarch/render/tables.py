@@ -140,6 +140,30 @@ def _show_devices(found: Accuracy, devices: Devices, on: Console | None) -> None
                   f"the interval, ±{devices.half_width:.2%}, is over devices and images"))
 
 
+def show_retention(found: Mapping[str, Any]) -> None:
+    """Print how long a network holds (`Retention.plain`), and what programming it again costs."""
+    written, points = found["programming"], f"{100 * found['loss']:.3g} points"
+    echo(None, Text(f"{found['workload']} on {found['architecture']}"))
+    echo(None, table("Accuracy since programming", ["time", "accuracy"],
+                     [(_long(seconds), f"{value:.2%}") for seconds, value in found["curve"]], 0))
+    if found["seconds"] is None:
+        echo(None, Text(f"{points} are not lost within {_long(found['longest'])}"))
+    else:
+        echo(None, Text(f"{points} are lost after {_long(found['seconds'])}"))
+    again = f"programming takes {numbers.time(written['time_ps'])} and {numbers.energy(written['energy_aj'])} for " \
+            f"{numbers.number(written['cells'])} cells"
+    echo(None, Text(again if found["power_uw"] is None else f"{again}, {found['power_uw']:.3g} µW if repeated by then"))
+    if found["lifetime_s"] is not None:
+        echo(None, Text(f"cells that survive {found['writes']:.3g} pulses then last {_long(found['lifetime_s'])}"))
+
+
+def _long(seconds: float) -> str:
+    """A time of seconds to years."""
+    sizes = (("years", 365.25 * 86400.0), ("days", 86400.0), ("h", 3600.0), ("min", 60.0))
+    unit, size = next(((u, s) for u, s in sizes if seconds >= s), ("s", 1.0))
+    return f"{seconds / size:.3g} {unit}"
+
+
 def show_study(rows: Sequence[Mapping[str, Any]], warnings: Sequence[str] = ()) -> None:
     """Print the gains of a comparison over its base, what a reader must know of them, and what did not run."""
     scope = rows[0]["scope"]

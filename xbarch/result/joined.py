@@ -148,7 +148,7 @@ def _mapping(parts: Sequence[schema.Mapping], each: Sequence[float], interval: f
     """Crossbars and tiles of the largest segment, as the machine holds one at a time; bounds and copies of all."""
     return schema.Mapping(
         crossbars=max(part.crossbars for part in parts), tiles=max(part.tiles for part in parts),
-        budget=max(part.budget for part in parts),
+        budget=max(part.budget for part in parts), declined=max(part.declined for part in parts),
         one_copy_crossbars=sum(part.one_copy_crossbars for part in parts),
         dense_crossbars=sum(part.dense_crossbars for part in parts),
         interval_bound_ps=sum(part.interval_bound_ps for part in parts),

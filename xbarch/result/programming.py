@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 
 import numpy as np
 
@@ -50,9 +51,9 @@ def programming(machine: Machine, packed: Mapping[str, Packed], plan: Plan) -> P
     All bit lines of a block are written except idle ones: zeros, reference and dummy columns too, since the previous
     content of a cell is unknown. The rows of a crossbar follow one another; a pulse writes `parallel.cells` of a row.
     With program and verify a cell takes `verify.pulses` pulses on average, and the cells written together take
-    `verify.rounds`, each followed by a read. Crossbars, IMAs and tiles take turns in their order, `parallel` at a
-    time; a turn takes as long as its longest member; kinds of tile and chips work at
-    the same time.
+    `verify.rounds`, each followed by a read; where an effect of the noise verifies, as many as its errors make
+    expect. Crossbars, IMAs and tiles take turns in their order, `parallel` at a time; a turn takes as long as its
+    longest member; kinds of tile and chips work at the same time.
     """
     kinds = [_write(machine, each, packed, plan) for each in machine.each]
     stored = sum((k.stored for k in kinds), start=np.zeros_like(kinds[0].stored))
@@ -79,8 +80,8 @@ def _write(machine: Machine, own: Machine, packed: Mapping[str, Packed], plan: P
     spec = own.architecture.crossbar.programming
     counted = {name: _written(p, own.geometry.rows, spec.parallel.cells) for name, p in packed.items()
                if machine.of(name) is own}
-    step = spec.pulse + (spec.verify.read if spec.verify else 0)
-    step *= spec.verify.rounds if spec.verify else 1
+    mean, rounds = _pulses(own)
+    step = ceil((spec.pulse + (spec.verify.read if spec.verify else 0)) * rounds)
     per_ima, per_tile, per_chip = own.crossbars_per_ima, own.architecture.crossbars_per_tile, machine.network.tiles
     chips = -(-(1 + max(part.tile for _, part in _parts(plan))) // per_chip)
     tiles = chips * per_chip
@@ -94,10 +95,30 @@ def _write(machine: Machine, own: Machine, packed: Mapping[str, Packed], plan: P
             stored[part.tile] += int(cells[part.start:part.stop].sum())
     turns = _turns(busy.reshape(tiles, -1, per_ima), spec.parallel.crossbars)
     turns = _turns(turns, spec.parallel.imas)
-    cells_written, mean = int(stored.sum()), Fraction(spec.verify.pulses) if spec.verify else Fraction(1)
+    cells_written = int(stored.sum())
     return _Write(int(_turns(turns.reshape(chips, -1), spec.parallel.tiles).max()), stored,
                   round(cells_written * mean * spec.energy),
                   round(cells_written * mean * spec.verify.energy) if spec.verify else 0)
+
+
+def _pulses(own: Machine) -> tuple[Fraction, Fraction]:
+    """Mean pulses of a cell, and rounds of the cells written together: those of the noise where an effect verifies,
+    else the architecture's.
+
+    Raises:
+        InputError: an effect verifies, but the architecture does not say what a verifying read takes.
+    """
+    spec, noisy = own.architecture.crossbar.programming, own.imperfect
+    effects, lowest = ((), 0.0) if noisy is None else (noisy.effects, noisy.noise.conductance.lowest)
+    for effect in effects:
+        levels = np.linspace(lowest, 1, 1 << own.geometry.cell_bits, dtype=np.float32)
+        found = effect.pulses(levels, spec.parallel.cells)
+        if found is not None and spec.verify is None:
+            raise InputError(f"must be stated where the effect {effect.name} verifies: time and energy of the read "
+                             "after a pulse", field="crossbar.programming.verify")
+        if found is not None:
+            return Fraction(found[0]), Fraction(found[1])
+    return (Fraction(spec.verify.pulses), Fraction(spec.verify.rounds)) if spec.verify else (Fraction(1), Fraction(1))
 
 
 def amortized(done: Programming, images: int) -> Amortized:

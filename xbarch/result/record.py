@@ -186,7 +186,7 @@ def _mapping(run: Run, interval: Fraction) -> schema.Mapping:
             occupancy_ps=occupancy, busy=occupancy * layer.windows / copies / float(interval),
             **({"kind": run.machine.of(name).kind} if packed and run.machine.kinds else {})))
     return schema.Mapping(
-        crossbars=plan.crossbars, tiles=plan.tiles, layers=layers, budget=plan.budget,
+        crossbars=plan.crossbars, tiles=plan.tiles, layers=layers, budget=plan.budget, declined=plan.declined,
         one_copy_crossbars=sum(p.crossbars for p in run.packed.values()),
         dense_crossbars=plan.dense_crossbars, interval_bound_ps=float(plan.interval_bound),
         window_weighted_ps=float(sum(p.crossbars * p.layer.windows * p.mean_occupancy for p in run.packed.values())),

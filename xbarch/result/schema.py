@@ -143,6 +143,8 @@ class Mapping(Part):
     tiles: Annotated[Count, Unit("tiles")] = Field(description="occupied tiles")
     layers: list[Layer] = Field(min_length=1, max_length=LAYERS)
     budget: Crossbars = Field(description="granted by the policy, at most what the machine has")
+    declined: Crossbars = Field(0, description=(
+        "of the budget, not used: links bind, and copies on them would not shorten the pipeline interval"))
     one_copy_crossbars: Crossbars = Field(description="one copy of each layer on this data path")
     dense_crossbars: Crossbars = Field(description=(
         "one copy of each layer stored dense: `Σ groups · ceil(R / rows) · ceil(F/groups · S / columns)`, R rows of "

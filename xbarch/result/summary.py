@@ -59,7 +59,7 @@ def facts(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
         ("area", f"used {r.area.used_mm2:.4g} mm², chip {r.area.total_mm2:.4g} mm²"),
         ("utilization", f"cells {r.utilization.cells:.1%}, crossbar time {share(r.utilization.crossbar_time)}, "
                         f"ADC time {share(r.utilization.adc_time)}"),
-        _bound(r), *_periphery(r), *_kinds(r), *_waiting(r), *_worded(r), *_unscaled(r),
+        _bound(r), *_declined(r), *_periphery(r), *_kinds(r), *_waiting(r), *_worded(r), *_unscaled(r),
         ("largest", _largest(r, scope))]
 
 
@@ -175,6 +175,13 @@ def _kinds(r: Record) -> list[tuple[str, str]]:
 def periphery_kind(r: Record) -> str:
     """How shared parts are sized: published or balanced."""
     return r.architecture.periphery.kind if r.architecture.periphery else PERIPHERY
+
+
+def _declined(r: Record) -> list[tuple[str, str]]:
+    """Crossbars that the plan could have used but did not."""
+    m = r.mapping
+    return [("declined", f"{numbers.number(m.declined)} of the {numbers.number(m.budget)} crossbars that the policy "
+                         "allows, as links bind")] if m.declined else []
 
 
 def _bound(r: Record) -> tuple[str, str]:

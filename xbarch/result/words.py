@@ -9,6 +9,7 @@ from xbarch.support import numbers
 
 PHASES = {  # of stored accuracies, in the order of a workload's making
     "float": "as imported", "baseline": "dense baseline", "cut": "after pruning", "pruning": "after fine-tuning",
+    "adaptation": "after adaptation", "devices": "on the devices of its adaptation",
     "imported": "after quantization", "crossbars": "on its recipe's crossbars"}
 HERE = "on this machine"
 CROSSBARS, WAITING, NONE = "crossbars", "waiting", "–"  # what binds a run, beside kinds of servers

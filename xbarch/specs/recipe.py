@@ -247,10 +247,29 @@ class Pruning(Grown):
         return self
 
 
+class Adaptation(Spec):
+    """Training that goes on with the sums of a machine that is not ideal, so that the weights learn to bear what its
+    devices and converters do. Its `noise` is what `xbarch accuracy` draws; here it is drawn anew for every batch."""
+
+    arch: str = Field(max_length=4096, description="architecture: a YAML file or a bundled name")
+    overrides: list[Text] = Field(default_factory=list, max_length=100, description="changes to it, 'a.b.c=value', as "
+                                  "'noise.effects.programming.independent=0.1' or 'crossbar.adc_bits=4'")
+    datapath: str | None = Field(None, max_length=100, description="data path that packs the weights; none: the "
+                                 "pruning's or, without one, dense")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of that data path")
+    training: Training
+
+    @model_validator(mode="after")
+    def _whole_epochs(self) -> Adaptation:
+        if self.training.save_every is not None:
+            raise ValueError("training.save_every: must not be given, as an adaptation resumes at whole epochs")
+        return self
+
+
 class Recipe(Grown):
     """A trained workload: `xbarch compress` runs it."""
 
-    late: ClassVar[frozenset[str]] = frozenset({"hardware"})
+    late: ClassVar[frozenset[str]] = frozenset({"hardware", "adaptation"})
 
     kind: Literal["trained"]
     description: Text = Field("", description="one line shown in listings")
@@ -261,9 +280,18 @@ class Recipe(Grown):
     quantization: Quantization = Quantization()
     baseline: Training
     pruning: Pruning | None = None
+    adaptation: Adaptation | None = Field(None, description="after the pruning or, without one, the baseline")
     seed: int = Field(0, ge=0, lt=2**31)
     threads: int = Field(1, ge=1, le=1024, description="CPU threads; sums, and so weights, differ between counts")
     hardware: Hardware = Hardware()
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
     crossbar_images: int = Field(32, ge=0, le=10**6, description="test images classified through packed crossbars and "
                                  "ADCs, for the accuracy `crossbars`")
+
+    @model_validator(mode="after")
+    def _adapted_here(self) -> Recipe:
+        found = self.hardware
+        if self.adaptation is not None and (found.device != "cpu" or found.precision != "full" or found.compile):
+            raise ValueError("adaptation: needs hardware.device cpu, precision full and no compile, because devices "
+                             "are drawn on the CPU")
+        return self

@@ -109,21 +109,22 @@ def vgg16() -> Net:
     return net
 
 
-def vgg_imagenet(*convolutions: int) -> Net:
-    """VGG with so many convolutions before each pooling; configurations A, B, D and E of Simonyan and Zisserman
-    (ICLR 2015) have 1 1 2 2 2, 2 2 2 2 2, 2 2 3 3 3 and 2 2 4 4 4."""
+def vgg_imagenet(*convolutions: int, third: int = 3) -> Net:
+    """VGG with so many convolutions before each pooling; configurations A, B, C, D and E of Simonyan and Zisserman
+    (ICLR 2015, table 1) have 1 1 2 2 2, 2 2 2 2 2, 2 2 3 3 3, the same and 2 2 4 4 4. third: height and width of the
+    third kernels; those of C are 1."""
     net = Net((3, 224, 224))
     plan = zip((64, 128, 256, 512, 512), convolutions, strict=True)
-    at = net.flatten("flatten", _convs(net, "input", tuple(plan)))
+    at = net.flatten("flatten", _convs(net, "input", tuple(plan), third))
     at = net.linear("fc7", net.linear("fc6", at, 4096, relu=True), 4096, relu=True)
     net.linear("fc8", at, 1000)
     return net
 
 
-def _convs(net: Net, at: str, plan: tuple[tuple[int, int], ...]) -> str:
+def _convs(net: Net, at: str, plan: tuple[tuple[int, int], ...], third: int = 3) -> str:
     for stage, (filters, count) in enumerate(plan, 1):
         for i in range(1, count + 1):
-            at = net.conv(f"conv{stage}_{i}", at, filters)
+            at = net.conv(f"conv{stage}_{i}", at, filters, third if i == 3 else 3)
         at = net.pool(f"pool{stage}", at)
     return at
 
@@ -197,6 +198,7 @@ NETWORKS: dict[str, Callable[[], Net]] = {
     "resnet50_imagenet": resnet50_imagenet,
     "vgg11_imagenet": lambda: vgg_imagenet(1, 1, 2, 2, 2), "vgg13_imagenet": lambda: vgg_imagenet(2, 2, 2, 2, 2),
     "vgg16_imagenet": lambda: vgg_imagenet(2, 2, 3, 3, 3), "vgg19_imagenet": lambda: vgg_imagenet(2, 2, 4, 4, 4),
+    "vgg16c_imagenet": lambda: vgg_imagenet(2, 2, 3, 3, 3, third=1),
 }
 
 

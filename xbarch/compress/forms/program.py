@@ -71,6 +71,9 @@ def _callable(module: Any, single: bool, given: dict[str, Given]) -> nn.Module:
         def train(self, mode: bool = True) -> Exported:
             return self
 
+        def __deepcopy__(self, memo: Any) -> Exported:
+            raise TypeError("a copy would compute by the code of this one")  # which a GraphModule makes for its class
+
         def forward(self, x: Tensor) -> Tensor:
             if single and len(x) > 1:
                 return torch.cat([super(Exported, self).forward(one) for one in x.split(1)])
@@ -78,6 +81,7 @@ def _callable(module: Any, single: bool, given: dict[str, Given]) -> nn.Module:
 
     for name in ("train", "eval"):
         module.__dict__.pop(name, None)
+    module._forward_pre_hooks.clear()  # they refuse several images before `forward` parts them
     module.__class__, module.given = Exported, given
     return module
 

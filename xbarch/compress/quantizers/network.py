@@ -60,6 +60,7 @@ class Node(nn.Module):
     own: Tensor | None  # the mask that came in: what it removes stays removed, whatever is pruned later
     given: Given | None = None  # what a checkpoint says of the weight beyond its values
     weight_source = ""  # the model's name of the weight
+    devices: Callable[[Node, Tensor], Tensor] | None = None  # what computes the sums in place of exact products
 
     def __init__(self, layer: Layer, parameters: Parameters | None, out: Quantizer | Image | None, spec: Quantization,
                  source: Callable[[], Tensor]) -> None:
@@ -125,11 +126,12 @@ class Node(nn.Module):
         return 1 << round(log2(window)) if self.chain else window
 
     def sums(self, x: Tensor) -> Tensor:
-        """Products with the quantized weights."""
-        la = self.layer
-        if la.op == "linear":
-            return F.linear(x.flatten(1), self.quantized())
-        return convolved(la, x, self.quantized())
+        """Products with the quantized weights, or what devices make of them."""
+        return self.products(x, self.quantized()) if self.devices is None else self.devices(self, x)
+
+    def products(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Products with weights in the shape of the layer's."""
+        return F.linear(x.flatten(1), weight) if self.layer.op == "linear" else convolved(self.layer, x, weight)
 
     def biased(self, y: Tensor) -> Tensor:
         """Bias and batch norm; in evaluation, a chain rounds the bias to the step of the sums, as the integer network

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
+from xbarch.compress.images.parts import taken
 from xbarch.compress.methods.pruner import crossbar
 from xbarch.compress.recipes import Job, resolve
 from xbarch.compress.training import data
@@ -18,7 +19,7 @@ from xbarch.compress.training.hardware import Setup, joined
 from xbarch.compress.training.network import build, refuse_shared
 from xbarch.compress.training.provenance import source_digest, sparsity, versions
 from xbarch.compress.training.search import search
-from xbarch.compress.training.trainer import Trainer, phases
+from xbarch.compress.training.trainer import Phase, Trainer, phases
 from xbarch.errors import InputError
 from xbarch.functional.network import through
 from xbarch.plugins import registry
@@ -28,6 +29,7 @@ from xbarch.workload.graph import Workload
 from xbarch.workload.store import read_manifest, save
 
 _MEASURED = 64  # test images behind the statistics of inputs
+_ON_DEVICES = 1000  # test images classified on devices, in passes of 250 with a draw each
 
 
 def train(source: str | Path, *, out: Path | None = None, resume: bool = True, cache: Path | None = None,
@@ -93,7 +95,7 @@ def _train_job(job: Job, resume: bool, progress: Progress | None, setup: Setup) 
         if phase.pruning is not None:
             phase.pruning = pruning = search(trainer, phase.pruning, phase.key)
         trainer.run(phase, resume)
-        accuracy[phase.name] = trainer.accuracy(parts.test)
+        accuracy |= _tested(trainer, phase)
         right.append(trainer.right(parts.test))
         cut = [row["test_accuracy_cut"] for row in trainer.history if "test_accuracy_cut" in row]
         accuracy.update(dict(zip(["cut"], cut, strict=False)))
@@ -116,6 +118,17 @@ def _train_job(job: Job, resume: bool, progress: Progress | None, setup: Setup) 
         "change": change(right[0], right[-1], recipe.seed),
         "versions": versions(), "sparsity": sparsity(network),
         "inputs": statistics(network, trained.layers, parts.test[slice(0, _MEASURED)][0]), "history": trainer.history})
+
+
+def _tested(trainer: Trainer, phase: Phase) -> dict[str, float]:
+    """Accuracy after a phase, by its name; after an adaptation that on devices too, whose means and variances batch
+    norm then keeps."""
+    test = trainer.parts.test
+    if phase.adaptation is None:
+        return {phase.name: trainer.accuracy(test)}
+    with trainer.devices.at_work():
+        on_devices = trainer.accuracy(taken(test, torch.arange(min(_ON_DEVICES, len(test)))))
+    return {phase.name: trainer.score(test), "devices": on_devices}
 
 
 def change(before: torch.Tensor, after: torch.Tensor, seed: int) -> dict[str, float]:

@@ -6,8 +6,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ from xbarch.compress.training import checkpoint
 from xbarch.compress.training.augment import draw
 from xbarch.compress.training.batches import batches
 from xbarch.compress.training.data import Images, Parts
+from xbarch.compress.training.devices import Devices
 from xbarch.compress.training.hardware import Setup
 from xbarch.compress.training.learner import Learner
 from xbarch.errors import InputError
 from xbarch.plugins import registry
 from xbarch.specs.learning import Training
-from xbarch.specs.recipe import Pruning, Recipe
+from xbarch.specs.recipe import Adaptation, Pruning, Recipe
 from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
 
@@ -46,10 +48,11 @@ class Phase:
     key: str
     training: Training
     pruning: Pruning | None = None
+    adaptation: Adaptation | None = None
 
 
 def phases(recipe: Recipe, source: str) -> list[Phase]:
-    """The baseline, then the pruning. Recipes with equal baselines share its checkpoint.
+    """The baseline, then the pruning, then the adaptation. Recipes with equal phases before share their checkpoints.
 
     source: digest of a user's own model, checkpoint and images.
     """
@@ -64,6 +67,9 @@ def phases(recipe: Recipe, source: str) -> list[Phase]:
         pruned = recipe.pruning.model_dump(mode="json", exclude_none=True, exclude={"training": {"save_every"}})
         key = _digest({"base": base, **pruned})
         made.append(Phase("pruning", key, recipe.pruning.training, recipe.pruning))
+    if recipe.adaptation is not None:
+        key = _digest({"base": made[-1].key, **recipe.adaptation.model_dump(mode="json", exclude_none=True)})
+        made.append(Phase("adaptation", key, recipe.adaptation.training, adaptation=recipe.adaptation))
     return made
 
 
@@ -95,6 +101,15 @@ class Trainer:
 
     def run(self, phase: Phase, resume: bool = True) -> None:
         """Train `phase` from its checkpoint, or from where the network stands."""
+        with nullcontext() if phase.adaptation is None else self.devices.at_work():
+            self._run(phase, resume)
+
+    @cached_property
+    def devices(self) -> Devices:
+        """Those of the machine that the recipe adapts to."""
+        return Devices.of(self.network, self.recipe, self.parts.test[slice(0, 1)][0])
+
+    def _run(self, phase: Phase, resume: bool) -> None:
         self._check_batch(phase)
         self.setup.place(self.network)
         learner = Learner(self.network, phase.training, self.setup, phase.pruning.distill if phase.pruning else None)
@@ -116,8 +131,11 @@ class Trainer:
                 self.progress(epoch, phase.training.epochs, f"{phase.name}: {text}")
 
     def check(self) -> None:
-        """Refuse what the pruning phase would refuse, before hours are spent on the baseline."""
+        """Refuse what later phases would refuse, before hours are spent on the baseline."""
+        if self.recipe.adaptation is not None:
+            self.devices.begin(0)
         for phase in phases(self.recipe, ""):
+            self._check_batch(phase)
             try:
                 pruner = self.pruner(phase)
                 if pruner is not None and phase.pruning is not None and phase.pruning.density is not None:
@@ -168,6 +186,8 @@ class Trainer:
         soft = phase.pruning.cut_after or t.epochs if phase.pruning else t.epochs
         active = None if pruner is None or pruner.hard else pruner
         self.network.train()
+        if phase.adaptation is not None:
+            self.devices.begin(epoch)
         left = [b[setup.share(len(b))] for b in order[now.batches:]]
         for x, y in batches(train, left, self.recipe.hardware.workers):
             index = order[now.batches]
@@ -266,8 +286,10 @@ class Trainer:
 
     def _check_batch(self, phase: Phase) -> None:
         t, world = phase.training, self.setup.world
+        if phase.adaptation is not None and world > 1:
+            raise InputError("is for one process, as devices are drawn for whole batches", field="adaptation")
         if t.batch % (world * t.accumulate) or t.batch < 2 * world * t.accumulate:
-            place = "baseline" if phase.pruning is None else "pruning.training"
+            place = "baseline" if phase.name == "baseline" else f"{phase.name}.training"
             raise InputError(f"must divide into {world} processes x {t.accumulate} (accumulate) parts of two or more "
                              f"images, not {t.batch}", field=f"{place}.batch")
 

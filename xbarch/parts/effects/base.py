@@ -14,7 +14,7 @@ from xbarch.specs.model import OptionsT, Plugin
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Transfer = Callable[[Singles], Singles]
-Stage = Literal["program", "age", "fault", "wire"]
+Stage = Literal["program", "age", "fault", "wire", "trim"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """The order in which effects change the cells of an array; within a stage that of their names."""
 
@@ -32,6 +32,8 @@ class Given:
     held: NDArray[np.bool_]
     """[word lines, bit lines]: cells that hold something, references included. The others are erased; where `lowest` is
     0 they conduct nothing, whatever an effect returns for them."""
+    target: Singles
+    """[word lines, bit lines]: the conductances that the levels ask for, shares of the highest."""
     converters: int
     """Converters, amplifiers or counters of the array."""
     random: np.random.Generator
@@ -47,6 +49,8 @@ class Effect(Plugin[OptionsT]):
 
     stage: ClassVar[Stage] = "program"
     """When it changes cells."""
+    absolute: ClassVar[bool] = False
+    """Whether it needs Gmax itself, `Given.highest`."""
 
     def cells(self, conductance: Singles, given: Given) -> Singles:
         """The conductances of an array as they are on this device, once for all its reads.
@@ -59,6 +63,15 @@ class Effect(Plugin[OptionsT]):
             line per voltage of a word line.
         """
         return conductance
+
+    def pulses(self, levels: Singles, together: int) -> tuple[float, float] | None:
+        """What verifying cells takes: expected pulses of a cell, and expected rounds until the last of `together` cells
+        that are written at the same time is done, both at least 1; None: this effect verifies nothing.
+
+        Args:
+            levels: conductances of a cell's levels, [levels], each as frequent as the others.
+        """
+        return None
 
     def reading(self, conductance: Singles, given: Given) -> tuple[Singles, Singles] | None:
         """Mean and variance of each conductance from read to read, both the shape of `conductance`; None: it does not

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from xbarch.parts.effects.base import Effect, Given, Singles, Stage
+from xbarch.errors import InputError
+from xbarch.parts.effects.base import Effect, Given, Ints, Singles, Stage
 from xbarch.specs.model import Options
+
+Bools = NDArray[np.bool_]
 
 
 class StuckOptions(Options):
@@ -16,6 +20,10 @@ class StuckOptions(Options):
 
     off: float = Field(0.0, ge=0, le=1, description="share of cells that stay at the lowest conductance")
     on: float = Field(0.0, ge=0, le=1, description="share of cells that stay at the highest conductance")
+    spare_columns: int = Field(0, ge=0, le=4096, description="bit lines that an array has besides, with stuck cells "
+                               "like the others; columns that stuck cells harm most are held there instead")
+    remap: bool = Field(False, description="any bit line of the array may hold any column, so that stuck cells lie "
+                        "where they do least harm")
 
     @model_validator(mode="after")
     def _shares(self) -> StuckOptions:
@@ -37,7 +45,33 @@ class Stuck(Effect[StuckOptions]):
     Options: ClassVar[type[Options]] = StuckOptions
 
     def cells(self, conductance: Singles, given: Given) -> Singles:
-        chance, found = given.random.random(conductance.shape, np.float32), conductance.copy()
-        found[chance < self.options.off] = given.lowest
-        found[chance >= 1 - self.options.on] = 1
+        o, (rows, columns) = self.options, conductance.shape
+        chance = given.random.random((rows, columns), np.float32)
+        if o.spare_columns:
+            chance = np.concatenate((chance, given.random.random((rows, o.spare_columns), np.float32)), axis=1)
+        off, on = chance < o.off, chance >= 1 - o.on
+        if o.spare_columns or o.remap:
+            place = self._places(conductance, off, on, given)
+            off, on = off[:, place], on[:, place]
+        found = conductance.copy()
+        found[off] = given.lowest
+        found[on] = 1
+        return found
+
+    def _places(self, conductance: Singles, off: Bools, on: Bools, given: Given) -> Ints:
+        """The bit line that holds each column: the assignment with the least sum of errors, over the cells that hold
+        something (Chen et al., DATE 2017, for word lines; spare ones and any bit line: this project's reading)."""
+        try:
+            from scipy.optimize import linear_sum_assignment
+        except ImportError:
+            raise InputError("needs SciPy, which a plain installation does not bring: pip install scipy",
+                             field="noise.effects.stuck") from None
+        below, above = (np.where(given.held, size, 0) for size in (conductance - given.lowest, 1 - conductance))
+        harm = np.abs(below).T @ off.astype(np.float32) + np.abs(above).T @ on.astype(np.float32)
+        if not self.options.remap:
+            columns = np.arange(len(harm))
+            own = harm[columns, columns].copy()
+            harm[:, :len(harm)] = len(conductance) + 1  # more than any column can be off
+            harm[columns, columns] = own
+        found: Ints = linear_sum_assignment(harm)[1]
         return found

@@ -1,0 +1,175 @@
+"""Training on crossbars that are not ideal: sums, gradients and draws against the executor and closed forms."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import xbarch  # noqa: E402
+from xbarch.compress.intake import models  # noqa: E402
+from xbarch.compress.intake.trace import trace_model  # noqa: E402
+from xbarch.compress.quantizers.network import Network  # noqa: E402
+from xbarch.compress.training.devices import Devices  # noqa: E402
+from xbarch.compress.training.export import layers  # noqa: E402
+from xbarch.errors import InputError  # noqa: E402
+from xbarch.functional.execute import reference  # noqa: E402
+from xbarch.functional.plain import run  # noqa: E402
+from xbarch.specs.recipe import Recipe  # noqa: E402
+from xbarch.workload.graph import unroll  # noqa: E402
+
+pytestmark = pytest.mark.train
+torch.set_num_threads(1)
+
+PAIRS = "crossbar.subtraction=analog"
+IDEAL = "noise.full_scale=ideal"
+
+
+def recipe(*overrides: str, **more: object) -> Recipe:
+    return Recipe.model_validate({
+        "kind": "trained", "model": "vgg7", "width": 4, "data": {"name": "digits"},
+        "quantization": {"weight_scale": "lsq", "clip": 4.0}, "baseline": {"epochs": 1, "rate": 0.03},
+        "adaptation": {"arch": "isaac_like", "overrides": list(overrides), "training": {"epochs": 2, "rate": 0.01}},
+        **more})
+
+
+def made(*overrides: str, seed: int = 0) -> tuple[Network, Devices, torch.Tensor]:
+    """A small network, its devices, and images."""
+    asked = recipe(*overrides)
+    torch.manual_seed(seed)
+    network = Network(trace_model(models.build("vgg7", 10, 4, seed), (3, 32, 32)), asked.quantization)
+    images = torch.rand(2, 3, 32, 32)
+    network.recalibrate([images])
+    network.eval()
+    return network, Devices.of(network, asked, images), images
+
+
+def inputs(network: Network, images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What every compute layer reads."""
+    kept: dict[str, torch.Tensor] = {}
+    with torch.no_grad():
+        network(images, keep=kept)
+    return {n.layer.name: kept[n.layer.inputs[0]] for n in network.compute_nodes()}
+
+
+@pytest.mark.quick(1)
+@pytest.mark.parametrize("overrides", [(IDEAL,), (PAIRS, IDEAL), ("crossbar.adc_bits=9", "noise.full_scale=unit",
+                                                                  "noise.effects.programming.independent=0.0000001")])
+def test_devices_without_errors_give_the_exact_sums(overrides: tuple[str, ...]) -> None:
+    network, devices, images = made(*overrides)
+    before = inputs(network, images)
+    with torch.no_grad(), devices.at_work():
+        for node in network.compute_nodes():
+            exact = node.products(before[node.layer.name], node.quantized())
+            torch.testing.assert_close(node.sums(before[node.layer.name]), exact, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.quick(1)
+@pytest.mark.parametrize("overrides", [
+    (IDEAL, "noise.effects.programming.independent=0.1"),
+    (PAIRS, "crossbar.adc_bits=4", "noise.full_scale=array", "noise.effects.programming.proportional=0.1")])
+def test_sums_are_those_of_the_plain_executor_on_the_same_draw(overrides: tuple[str, ...]) -> None:
+    network, devices, images = made(*overrides)
+    before = inputs(network, images)
+    with torch.no_grad(), devices.at_work():
+        for node, layer in zip(network.compute_nodes(), (la for la in layers(network) if la.compute), strict=True):
+            found = node.sums(before[layer.name])
+            machine = devices.setup.machine.of(layer.name)
+            blocks = devices.setup.path.pack(layer, machine.geometry)
+            x = np.concatenate([unroll(image.reshape(layer.in_shape), layer) for image in
+                                (before[layer.name] / node.source()).round().to(torch.int64).numpy()])
+            device = machine.imperfect.device(layer.name, devices.draw)
+            right = run(blocks, layer, machine.geometry, x, device, machine.sensing)
+            step = float((node.levels.step(node.weight) * node.source()).detach())
+            real = found.transpose(0, 1).reshape(layer.filters, -1).numpy().T / step
+            assert (np.abs(real - right) < 0.01 + 1e-4 * np.abs(right)).mean() > 0.999  # a tie may fall otherwise
+            assert np.abs(real - reference(layer, x)).max() > 0.5  # the draw does something
+
+
+def test_gradients_are_those_of_exact_products_where_converters_round() -> None:
+    network, devices, images = made(PAIRS, "crossbar.adc_bits=4", "noise.full_scale=array")
+    node = network.compute_nodes()[1]
+    x = inputs(network, images)[node.layer.name].requires_grad_()
+    found = []
+    for at_work in (False, True):
+        node.weight.grad = x.grad = None
+        if at_work:
+            with devices.at_work():
+                node.sums(x).sum().backward()
+        else:
+            node.sums(x).sum().backward()
+        found.append((node.weight.grad.clone(), x.grad.clone()))
+    torch.testing.assert_close(found[1], found[0])
+
+
+def test_inputs_get_the_gradient_of_the_weights_that_devices_hold() -> None:
+    network, devices, images = made(PAIRS, IDEAL, "noise.effects.programming.independent=0.1")
+    node = network.compute_nodes()[-1]
+    x = inputs(network, images)[node.layer.name].requires_grad_()
+    with devices.at_work():
+        y = node.sums(x)
+        y[:, 0].sum().backward()
+    held = x.grad[0]
+    assert torch.allclose(x.grad, held.expand_as(x.grad))  # linear: the same of every image
+    torch.testing.assert_close((x.detach() * held).flatten(1).sum(1), y.detach()[:, 0], rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(held.flatten(), node.quantized()[0].flatten(), atol=1e-3)
+
+
+def test_weights_vary_as_the_law_says() -> None:
+    """Pairs of two 2-bit cells: an error of 5 % of Gmax in each, which at level 0 is cut off at zero."""
+    network, devices, _ = made(PAIRS, IDEAL, "noise.effects.programming.independent=0.05")
+    node = network.compute_nodes()[-1]
+    levels, _ = node.levels.integers(node.weight * node.mask)
+    eye = torch.eye(levels.shape[1]) * float(node.source().detach())
+    draws, step = [], float((node.levels.step(node.weight) * node.source()).detach())
+    with torch.no_grad(), devices.at_work():
+        for _ in range(60):
+            devices.draw += 1
+            draws.append(node.sums(eye).numpy().T / step)
+    free, cut = (3 * 0.05) ** 2, (3 * 0.05) ** 2 * (0.5 - 1 / (2 * np.pi))
+    digits = np.abs(levels.numpy().astype(int))
+    variance = sum(place ** 2 * (np.where(digits // place % 4 > 0, free, cut) + cut) for place in (1, 4))
+    assert np.var(draws, axis=0, ddof=1).mean() == pytest.approx(variance.mean(), rel=0.03)
+
+
+@pytest.mark.full
+def test_an_interrupted_adaptation_ends_with_the_same_bytes(tmp_path, monkeypatch) -> None:
+    from xbarch.compress.training.trainer import Trainer
+
+    source = tmp_path / "small.yaml"
+    source.write_text(json.dumps(recipe(PAIRS, IDEAL, "noise.effects.programming.independent=0.1").model_dump(
+        mode="json", exclude_none=True) | {"crossbar_images": 0, "stored_images": 1}))
+    whole = xbarch.train(source, out=tmp_path / "whole", cache=tmp_path / "one")
+    epoch = Trainer.epoch
+
+    def interrupted(self, phase, number, *rest):
+        if phase.name == "adaptation" and number == 2:
+            raise KeyboardInterrupt
+        return epoch(self, phase, number, *rest)
+
+    monkeypatch.setattr(Trainer, "epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        xbarch.train(source, out=tmp_path / "parts", cache=tmp_path / "two")
+    monkeypatch.setattr(Trainer, "epoch", epoch)
+    parts = xbarch.train(source, out=tmp_path / "parts", cache=tmp_path / "two")
+    assert (whole / "tensors.safetensors").read_bytes() == (parts / "tensors.safetensors").read_bytes()
+    manifest = json.loads(next(parts.glob("*.json")).read_text())
+    assert {"baseline", "adaptation", "devices"} <= set(manifest["accuracy"])
+
+
+@pytest.mark.quick(2)
+@pytest.mark.parametrize(("overrides", "more", "field", "says"), [
+    ((), {}, "adaptation.overrides", "must have noise"),
+    ((IDEAL,), {"quantization": {"chain": "power_of_two"}}, "quantization.chain", "must be real"),
+    (("noise.effects.rust.share=1",), {}, "", "unknown effect 'rust'"),
+    (("crossbar.adc_bits=99",), {}, "", "crossbar.adc_bits"),
+])
+def test_refusals(overrides: tuple[str, ...], more: dict[str, object], field: str, says: str) -> None:
+    asked = recipe(*overrides, **more)
+    network = Network(trace_model(models.build("vgg7", 10, 4, 0), (3, 32, 32)), asked.quantization)
+    with pytest.raises(InputError) as refused:
+        Devices.of(network, asked, torch.rand(1, 3, 32, 32))
+    assert says in str(refused.value) and (refused.value.field or "").startswith(field)
