@@ -66,11 +66,13 @@ def _chips(size: int) -> tuple[Workload, dict[str, Any]]:
 
 
 def _stack(size: int) -> tuple[Workload, dict[str, Any]]:
-    """Layers of 4096 x 11008 and back for so many tokens, 8 bits. The last one's outputs go nowhere."""
+    """Layers of 4096 x 11008 and back for so many tokens, 8 bits, and one more that reads the last one: so every layer
+    of the stack sends its outputs to all tiles of the next. With one that sends nothing, two layers would send once and
+    eight seven times."""
     net, at = Net((4096, 1, TOKENS)), "input"
-    for number_ in range(size):
+    for number_ in range(size + 1):
         at = net.conv(f"layer{number_ + 1}", at, 4096 if number_ % 2 else 11008, 1)
-    chips = -(-size * 11008 // (168 * TILE_CROSSBARS)) + 1
+    chips = -(-(size + 1) * 11008 // (168 * TILE_CROSSBARS)) + 1
     return Workload(name=f"stack of {size}", layers=tuple(net.layers)), {"chips": chips, "bits": 8}
 
 
@@ -79,7 +81,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         "CPU seconds of the steps of a run on `isaac_like`, one image, each size in a process of its own, and the most",
         "memory that it held. *Layers*: chains of 3×3 convolutions of 64 channels at 16×16. *Chips*: ResNet-50 at",
         "224×224 in as many copies as fill them, each with its stripes. *Stack*: layers of 4096×11008 and back,",
-        f"{TOKENS} tokens, 8 bits; of n layers n - 1 send outputs to a hundred tiles, and visits grow so."]
+        f"{TOKENS} tokens, 8 bits, and one more that reads the last: each of them sends to a hundred tiles."]
     kept = []
     for axis, points in found.items():
         steps, most, memory = LIMITS[axis]

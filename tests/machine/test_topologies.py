@@ -1,6 +1,7 @@
 """Routes: shortest, XY, each link of a multicast once; trees and buses; packets of a real run."""
 
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from rigs import isaac, single
 import xbarch
 from xbarch.errors import InputError
 from xbarch.mapping.network import Network
+from xbarch.mapping.traffic import GATE, Transfer
 from xbarch.parts.topologies.bus import WIRE, Bus
 from xbarch.parts.topologies.htree import HTree
 from xbarch.parts.topologies.mesh import Mesh
@@ -58,6 +60,32 @@ def test_multicast_is_a_tree_that_reaches_all(source, targets):
             assert link[1] == here
             here = link[0]
         assert here == source
+
+NETWORKS = [MESH, Network(Bus(12)), Network(HTree(13)), Network(HTree(20, {"arity": 4}))]
+
+
+@given(st.sampled_from(NETWORKS), st.data())
+def test_loads_are_those_of_the_trees(network, data):
+    """Over up to three chips: bits of every link, summed up chip by chip, against the trees, each link once. What
+    enters a tree leaves it at all its ends: every node but the source is entered once (a bus is a single link)."""
+    tile = st.integers(0, 3 * network.tiles - 1)
+    sent = data.draw(st.lists(st.builds(
+        Transfer, st.just("x"), st.one_of(st.just(GATE), tile), st.lists(tile, min_size=1, max_size=6).map(tuple),
+        st.integers(1, 1000), st.integers(1, 50)), max_size=6))
+    found = Counter()
+    for t in sent:
+        source = network.gate() if t.source == GATE else network.router(t.source)
+        ends = [network.router(target) for target in t.targets]
+        hops, reached = network.tree(source, ends)
+        found.update({hop.link: t.bits * t.windows for hop in hops})
+        if network.topology.name == "bus":
+            continue
+        entered = [hop.link[1] for hop in hops]
+        assert len(set(entered)) == len(entered) and {*ends} <= {source, *entered} and source not in entered
+        assert all(hop.link[0] == (source if hop.before < 0 else entered[hop.before]) for hop in hops)
+        assert all(entered[at] == end if at >= 0 else end == source for end, at in reached.items())
+    assert network.loads(sent) == found
+
 
 
 def test_links_of_isaacs_mesh():

@@ -290,3 +290,21 @@ def test_placements_make_a_measured_difference():
     assert placed["throughput.images_per_second"] > 1.15 * base["throughput.images_per_second"]
     routers = [r["energy.by_component_aj"]["router"] for r in (base, placed)]
     assert routers[1] < 0.8 * routers[0]
+
+
+@lru_cache
+def interval(workload, policy, placement):
+    """Pipeline interval (ps) on isaac_like."""
+    return xbarch.simulate("isaac_like", workload, policy=policy, images=4, placement=placement)[
+        "latency.pipeline_interval_ps"]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("name", "workload", "policy"), [
+    *(("traffic", workload, "crossbars:4") for workload in (
+        "resnet18_dense", "resnet18_pruned", "resnet18_xue", "vgg7_pruned", "vgg8_dense8", "vgg16_dense",
+        "vgg16_segprune")),
+    ("traffic", "resnet18_imagenet_synthetic", "fit"), ("greedy", "vgg7_pruned", "crossbars:4")])
+def test_no_network_is_slower_than_row_by_row(name, workload, policy):
+    """By at most one percent: where links do not bind the rate, other routes only shift when pixels arrive."""
+    assert interval(workload, policy, name) <= 1.01 * interval(workload, policy, "row_major")

@@ -154,7 +154,7 @@ def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections
     made |= {name: len(graph.servers) + 1 for name in ("TURN_TIME", "TURN_SERVER")}
     made |= {"READY": widest, "LOG": 6 * (_ROWS + widest) * log}
     tokens, visits = _expected(graph)
-    for kind, size in zip(_GROWING, (8 * widest + 1024, tokens + 64, visits + 2 * widest), strict=True):
+    for kind, size in zip(_GROWING, (8 * widest + 4 * tokens + 1024, tokens + 64, visits + 2 * widest), strict=True):
         made |= {name: size for name in k.SECTIONS if name.startswith(kind)}
     return made
 
