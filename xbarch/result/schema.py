@@ -193,7 +193,7 @@ class Measured(Part):
     value: Share = Field(description="share of the images classified correctly, converter by converter")
     images: Count = Field(description="test images, n")
     interval_95: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(
-        description="limits of the 95 % interval (Wilson, 1927)")
+        description="limits of the 95 % interval (Wilson, 1927; where devices are drawn, over devices and images)")
     integer_network: Share = Field(description="share of the same images that the integer network classifies correctly")
 
 
