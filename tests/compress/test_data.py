@@ -9,8 +9,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from xbarch.compress.images import arrays, folders
-from xbarch.compress.images.mapped import Mapped
+from xbarch.compress.images import folders
 from xbarch.compress.images.parts import Files
 from xbarch.compress.importing.request import data_fields
 from xbarch.compress.training.augment import augmented
@@ -312,39 +311,6 @@ def test_folders_are_streamed_where_they_are_large(tmp_path, monkeypatch):
         assert len(one) == len(other) and torch.equal(one[:][0], other[:][0]) and torch.equal(one.labels, other.labels)
         if len(one) > 3:
             assert torch.equal(one[index][0], other[index][0])
-
-
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("shape", [(40, 6, 5), (40, 6, 5, 3), (40, 3, 6, 5), (40, 7)])
-def test_arrays_are_mapped_where_they_are_large(tmp_path, monkeypatch, kind, shape):
-    """Pixels read from the file when they are needed are those that would be read at once."""
-    rng = np.random.default_rng(0)
-    x = rng.random(shape).astype(kind) if kind == np.float32 else rng.integers(0, 250, shape).astype(kind)
-    y = np.arange(40) % 4
-    np.savez(tmp_path / "a.npz", x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])
-    spec = Data(name="arrays", path=str(tmp_path / "a.npz"))
-    whole = load(spec, 1)
-    monkeypatch.setattr(arrays, "_FEW", 0)
-    piecewise = load(spec, 1)
-    assert isinstance(piecewise.train.pixels, Mapped) and piecewise.shape == whole.shape
-    for part in ("train", "val", "test"):
-        one, other = getattr(whole, part), getattr(piecewise, part)
-        assert torch.equal(one[:][0], other[:][0]) and torch.equal(one.labels, other.labels)
-        index = torch.tensor([2, 0, 2])
-        assert torch.equal(one[index][0], other[index][0])
-
-
-def test_compressed_arrays_are_not_mapped(tmp_path, monkeypatch):
-    """They are read whole, up to a limit; the error says how to store larger ones."""
-    x, y = np.zeros((40, 4, 4), np.uint8), np.arange(40) % 4
-    np.savez_compressed(tmp_path / "a.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    monkeypatch.setattr(arrays, "_FEW", 0)
-    spec = Data(name="arrays", path=str(tmp_path / "a.npz"))
-    assert isinstance(load(spec, 1).train.pixels, torch.Tensor)
-    monkeypatch.setattr(arrays, "_MOST", 100)
-    with pytest.raises(InputError, match=r"x_train must be at most 100 bytes in a compressed file, not 768: store it "
-                                         r"by numpy.savez, which does not compress, and it is read piece by piece"):
-        load(spec, 1)
 
 
 def test_sixteen_bits_are_scaled(tmp_path):

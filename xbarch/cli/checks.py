@@ -59,7 +59,8 @@ def accuracy(
     """Classify test images through the packed crossbars, converter by converter.
 
     The integer network classifies the same images. Where the architecture has noise, devices are drawn, and each
-    classifies all of them. Test images travel with xbarch for the data sets digits and digit_pairs.
+    classifies all of them. A network that was imported with another measure is judged by that. Test images travel with
+    xbarch for the data sets digits and digit_pairs, and are read again from a file .npz.
     """
     from xbarch.measure import accuracy
     from xbarch.render import tables

@@ -117,6 +117,9 @@ class Trainer:
         start, begun = self.restore(phase, learner, pruner) if resume else (0, None)
         if pruner is not None and start == 0 and begun is None and pruner.spec.cut_after == 0:
             self.first = self.cut(pruner)
+        if phase.adaptation is not None and start == 0:
+            self.devices.begin(0)
+            self.recalibrate()
         for epoch in range(start + 1, phase.training.epochs + 1):
             row = self.epoch(phase, epoch, learner, pruner, begun)
             row.update(self.first)
@@ -188,6 +191,7 @@ class Trainer:
         self.network.train()
         if phase.adaptation is not None:
             self.devices.begin(epoch)
+            self.network.keep_statistics()
         left = [b[setup.share(len(b))] for b in order[now.batches:]]
         for x, y in batches(train, left, self.recipe.hardware.workers):
             index = order[now.batches]
