@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is
     from xbarch.errors import IncompatibleError as IncompatibleError
     from xbarch.errors import InputError as InputError
     from xbarch.errors import XbarchError as XbarchError
+    from xbarch.installation import doctor as doctor
     from xbarch.measure import accuracy as accuracy
     from xbarch.request import Request as Request
     from xbarch.result.accuracy import Accuracy as Accuracy
@@ -48,7 +49,7 @@ _FROM = {
     "CapacityError": "errors", "IncompatibleError": "errors", "InputError": "errors", "XbarchError": "errors",
     "Request": "request", "Result": "result.result", "Accuracy": "result.accuracy", "accuracy": "measure",
     "accuracy_report": "studies.accuracy.report", "claims": "studies.claims.report",
-    "compare": "studies.comparison.report", "execute": "run", "field": "studies.field.report",
+    "compare": "studies.comparison.report", "doctor": "installation", "execute": "run", "field": "studies.field.report",
     "load": "workload.find", "matrix": "studies.comparison.matrix", "read": "result.result", "simulate": "run",
     "Retention": "studies.retention", "retention": "studies.retention",
     "study": "studies.comparison.report", "sweep": "studies.sweep.run",
@@ -59,8 +60,8 @@ _CALLED = {"load": "resolve", "accuracy_report": "accuracy"}  # in their modules
 
 __all__ = [
     "Accuracy", "CapacityError", "IncompatibleError", "InputError", "Request", "Result", "Retention", "XbarchError",
-    "__version__", "accuracy", "accuracy_report", "claims", "compare", "execute", "field", "import_weights", "load",
-    "matrix", "read", "retention", "simulate", "study", "sweep", "train", "verify",
+    "__version__", "accuracy", "accuracy_report", "claims", "compare", "doctor", "execute", "field", "import_weights",
+    "load", "matrix", "read", "retention", "simulate", "study", "sweep", "train", "verify",
 ]
 
 

@@ -32,13 +32,13 @@ def test_main_job(call, tmp_path):
     screen = [line for line in out.splitlines() if not line.startswith("written: ")]
     assert code == 0 and "images/s" in out and len(screen) <= 24 and "features.3 " not in out
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
-        "chip.svg", "energy.svg", "result.json", "timeline.svg", "utilization.svg"]
+        "chip.svg", "energy.svg", "layers.svg", "report.html", "result.json", "timeline.svg"]
     code, out, _ = call(*RUN, "--full", "--out", tmp_path / "more", "--format", "png,svg", "--format", "pdf")
     assert code == 0 and "Energy per image by component" in out and "features.3 " in out
     assert sorted(p.name for p in (tmp_path / "more").iterdir()) == [
-        "result.json" if name == "result" else f"{name}.{kind}"
-        for name, kinds in (("chip", KINDS), ("energy", KINDS), ("result", ["json"]), ("timeline", KINDS),
-                            ("utilization", KINDS)) for kind in kinds]
+        f"{name}.{kind}" for name, kinds in (
+            ("chip", KINDS), ("energy", KINDS), ("layers", KINDS), ("report", ["html"]), ("result", ["json"]),
+                            ("timeline", KINDS)) for kind in kinds]
     code, out, _ = call(*RUN, "--json")
     assert code == 0 and out == (tmp_path / "o" / "result.json").read_text()
     data = json.loads(out)

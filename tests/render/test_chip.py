@@ -8,8 +8,7 @@ from rigs import single
 
 import xbarch
 from xbarch.errors import InputError
-from xbarch.render import chip as drawing
-from xbarch.render import pictures
+from xbarch.render import look, pictures
 from xbarch.render.canvas import Boxes, Label, Stroke
 from xbarch.render.page import page
 from xbarch.result.result import parse
@@ -50,20 +49,20 @@ def test_chip_shows_tiles_and_links(result):
 def test_darker_is_busier():
     """In every picture the same colour is the same share, up to 100 %."""
     def light(share, colours):
-        colour = drawing._shade(colours, share)
+        colour = look.shade(colours, share)
         return sum(int(colour[i:i + 2], 16) for i in (1, 3, 5))
 
-    for colours in (drawing._BLUES, drawing._REDS):
+    for colours in (look.BLUES, look.REDS):
         lights = [light(n / 50, colours) for n in range(51)]
         assert lights == sorted(lights, reverse=True) and len(set(lights)) > 45
-        assert drawing._shade(colours, 0) == colours[0] and drawing._shade(colours, 1) == colours[-1]
-        assert drawing._shade(colours, 1.7) == colours[-1]
+        assert look.shade(colours, 0) == colours[0] and look.shade(colours, 1) == colours[-1]
+        assert look.shade(colours, 1.7) == colours[-1]
 
 
 def test_a_hardly_used_link_is_pale(result):
     busy = xbarch.simulate("isaac_like", "vgg7_pruned", images=2)
     assert 0 < busy.interconnect.busiest.busy < 0.1 or busy.interconnect.busiest.busy == 0
-    dark = drawing._REDS[-1]
+    dark = look.REDS[-1]
     assert all(s.colour != dark for s in shapes(pictures.chip(busy), Stroke))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import xbarch
 from xbarch.errors import InputError
-from xbarch.render import compared, pictures
+from xbarch.render import compared, look, pictures
 from xbarch.render.canvas import Boxes, Canvas, Label
 from xbarch.render.page import page
 from xbarch.result.result import parse, read
@@ -47,6 +47,7 @@ def test_short_bars_are_seen(result):
     span, end = data["timeline"][0], max(t for s in data["timeline"] for t in s["stop_ps"])
     span["stop_ps"] = [start + 1 for start in span["start_ps"]]
     drawn = bars(pictures.timeline(parse(data)))
+    drawn = [box for box in drawn if box[3] > 10]  # full bars are thinner
     longest = max(b - a for s in data["timeline"] for a, b in zip(s["start_ps"], s["stop_ps"], strict=True))
     widths = [width for _, _, width, _ in drawn]
     scale = max(widths) / longest
@@ -57,23 +58,68 @@ def test_short_bars_are_seen(result):
     assert 1 <= (right - left) / (end * scale) <= 1.004  # from 0 to the end of the run, or a short bar beyond
 
 
-def test_images_take_turns_in_ten_colours():
-    many = xbarch.simulate("isaac_like", "vgg7_pruned", images=23)
+def test_images_take_turns_in_seven_colours():
+    many = xbarch.simulate("isaac_like", "vgg7_pruned", images=16)
     shapes = [s for s in pictures.timeline(many).shapes if isinstance(s, Boxes)]
-    layers = len(many.timeline)
-    assert [len(s.boxes) for s in shapes] == [3 * layers] * 3 + [2 * layers] * 7
-    assert len({s.fill for s in shapes}) == 10
+    pale, full = shapes[::2], shapes[1::2]
+    layers, busy = len(many.timeline), sum(m.crossbars > 0 for m in many.mapping.layers)
+    assert [len(s.boxes) for s in pale] == [3 * layers] * 2 + [2 * layers] * 5
+    assert [len(s.boxes) for s in full] == [3 * busy] * 2 + [2 * busy] * 5
+    assert [s.fill for s in pale] == [s.fill for s in full] == list(look.PALETTE)
+
+
+def test_the_time_line_tells_busy_from_first_to_last(result):
+    """The full part of a bar is as long as the layer's crossbars are busy with an image."""
+    pale, full = [s for s in pictures.timeline(result).shapes if isinstance(s, Boxes)][:2]
+    spans = {span.name: span.stop_ps[0] - span.start_ps[0] for span in result.timeline}
+    across = dict(zip(spans, pale.boxes, strict=True))
+    layers = [m for m in result.mapping.layers if m.crossbars]
+    scale = max(across[name][2] / long for name, long in spans.items() if long == max(spans.values()))
+    for layer, (x, _, width, _) in zip(layers, full.boxes, strict=True):
+        assert x == across[layer.name][0] and width <= across[layer.name][2] + 1e-9
+        work = layer.busy * result.latency.pipeline_interval_ps
+        assert width == pytest.approx(min(work, spans[layer.name]) * scale)
+    assert sum(w for _, _, w, _ in full.boxes) < 0.8 * sum(w for _, _, w, _ in pale.boxes)
 
 
 def test_bars_are_as_long_as_their_values(result):
     drawn = pictures.energy(result)
     expected = sorted((v for v in result.energy.by_scope_aj.chip.values() if v), reverse=True)
     assert [w / bars(drawn)[0][2] for _, _, w, _ in bars(drawn)] == pytest.approx([v / expected[0] for v in expected])
-    used = [m for m in result.mapping.layers if m.crossbars]
-    drawn = pictures.utilization(result)
-    whole = max(m.busy for m in used)
-    assert [w / max(w for _, _, w, _ in bars(drawn)) for _, _, w, _ in bars(drawn)] == pytest.approx(
-        [m.busy / whole for m in used])
+    busy, spent = (s.boxes for s in pictures.layers(result).shapes if isinstance(s, Boxes))
+    shown = [m for m in result.mapping.layers if m.crossbars or result.energy.by_layer_aj.get(m.name)]
+    assert any(m.crossbars for m in shown) and not all(m.crossbars for m in shown)
+    own = [m for m in shown if m.crossbars]
+    assert [box[2] / busy[0][2] for box in busy] == pytest.approx([m.busy / own[0].busy for m in own])
+    energies = [result.energy.by_layer_aj[m.name] for m in shown]
+    assert [box[2] / spent[0][2] for box in spent] == pytest.approx([e / energies[0] for e in energies])
+
+
+def test_pictures_side_by_side_share_their_axis(result):
+    """An energy is as long in the picture of every run of a page."""
+    long = [bars(pictures.energy(result, most=most))[0][2] for most in (0, 2 * max(
+        result.energy.by_scope_aj.chip.values()))]
+    assert long[0] == pytest.approx(2 * long[1])
+
+
+def test_plots_are_figures_with_the_numbers_of_the_record(result, tmp_path):
+    from matplotlib.figure import Figure
+
+    for name in ("energy", "timeline", "layers", "chip", "roofline"):
+        figure = getattr(result.plot, name)()
+        assert isinstance(figure, Figure)
+        for kind in look.FORMATS:
+            figure.savefig(tmp_path / f"{name}.{kind}")
+        assert "<text" in (tmp_path / f"{name}.svg").read_text()
+    axes = result.plot.roofline().axes[0]
+    roof, point = axes.lines
+    across, up = point.get_xydata()[0]
+    assert up == pytest.approx(2 * result.counts.macs / result.latency.pipeline_interval_ps, rel=1e-9)
+    ridge, top = roof.get_xydata()[1]
+    assert up <= min(top, top * across / ridge) * (1 + 1e-9)  # below both roofs
+    assert ridge * result.interconnect.link_gbs * 8e9 == pytest.approx(top * 1e12)
+    with pytest.raises(InputError, match="unknown scope 'all'"):
+        result.plot.energy("all")
 
 
 def renamed(result, old, new):
@@ -110,7 +156,7 @@ def test_text_lies_inside_the_picture(result):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("kind", pictures.FORMATS)
+@pytest.mark.parametrize("kind", look.FORMATS)
 def test_same_record_same_bytes(result, tmp_path, kind):
     """Keys are sorted in a saved file; no picture depends on their order."""
     saved = read(result.save(tmp_path / "r.json"))
@@ -153,27 +199,27 @@ def test_no_name_damages_a_picture(result, name):
 def test_figures_of_studies_show_no_control_characters():
     from matplotlib.figure import Figure
 
-    with pictures.styled():
+    with look.styled():
         figure = Figure()
         figure.subplots().set_title("a\x1bb\u202ec")
-        drawn = pictures.saved(figure)
+        drawn = look.saved(figure)
     tree.fromstring(drawn)
     assert b"\x1b" not in drawn and "\u202e" not in drawn.decode()
 
 
 def test_text_stays_text(result):
     texts = [t.text for t in tree.fromstring(pictures.render(pictures.energy, result)).iter(f"{SVG}text")]
-    assert "adc" in texts and "Energy by component (scope chip): vgg7_pruned" in texts
+    assert "adc" in texts and f"Energy by component (scope chip): {result.name}" in texts
 
 
 def test_saving_writes_the_formats_that_were_chosen(result, tmp_path):
     written = pictures.save(result, tmp_path / "new")
-    names = {"energy.svg", "timeline.svg", "utilization.svg", "chip.svg", "result.json"}
+    names = {"energy.svg", "timeline.svg", "layers.svg", "chip.svg", "report.html", "result.json"}
     assert {p.name for p in written} == {p.name for p in (tmp_path / "new").iterdir()} == names
     assert set(pictures.names()) == names
     both = pictures.save(result, tmp_path / "two", ("svg", "pdf"))
-    assert {p.suffix for p in both} == {".svg", ".pdf", ".json"}
-    assert len(both) == 9 == len(pictures.names(("svg", "pdf")))
+    assert {p.suffix for p in both} == {".svg", ".pdf", ".json", ".html"}
+    assert len(both) == 10 == len(pictures.names(("svg", "pdf")))
     with pytest.raises(InputError, match=r"format: unknown format 'jpg'; choose svg, png or pdf"):
         pictures.save(result, tmp_path / "none", ("jpg",))
     assert not (tmp_path / "none").exists()

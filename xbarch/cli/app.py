@@ -16,6 +16,7 @@ _RUNS: dict[str, _Command] = {
     "compare": compare.compare, "matrix": studies.matrix, "sweep": studies.sweep,
     "compress": training.compress, "import": training.import_,
     "validate": lookup.validate, "list": lookup.catalogue, "show": lookup.show, "schema": lookup.schema,
+    "doctor": lookup.doctor,
 }
 _REPORTS: dict[str, _Command] = {
     "claims": reports.claims, "accuracy": reports.accuracy, "field": reports.field,

@@ -87,7 +87,7 @@ Noise = Annotated[str | None, typer.Option(
 Plugin = Annotated[list[Path], typer.Option(
     "--plugin", metavar="FILE",
     help="Python file that defines data paths or parts of machines, or an architecture's YAML; repeatable.")]
-Out = Annotated[Path | None, folder("Output folder for result.json and pictures.")]
+Out = Annotated[Path | None, folder("Output folder for result.json, report.html and pictures.")]
 Trace = Annotated[Path | None, typer.Option(
     parser=place("trace"), metavar="FILE",
     help="File for the times of every token at every stage: .perfetto-trace (for a viewer such as ui.perfetto.dev) or "

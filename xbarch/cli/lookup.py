@@ -96,3 +96,18 @@ def _draw(name: str, overrides: list[str], out: Path) -> None:
     from xbarch.support.files import write
 
     write(out, diagram(load(name, Architecture, overrides)))
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check the installation: versions, extras, the compiled kernel, the cache, threads and plugins."""
+    from xbarch.installation import doctor as examined
+
+    found = examined()
+    if as_json:
+        print_json([finding._asdict() for finding in found])
+    else:
+        from xbarch.cli.screens import show_findings
+
+        show_findings(found)
+    if any(finding.state == "wrong" for finding in found):
+        raise typer.Exit(1)

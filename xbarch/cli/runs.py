@@ -85,7 +85,7 @@ def simulate(
     else:  # one screen of text, without what tables load
         print(result.summary(within))
     if out is not None:
-        wrote(f"{out}/result.json and pictures")
+        wrote(f"{out}/result.json, report.html and pictures")
     if trace is not None:
         wrote(trace)
 

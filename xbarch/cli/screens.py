@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from xbarch.cost.defaults import spoken_point
+from xbarch.installation import Finding
 from xbarch.render import tables
 from xbarch.support import numbers
 
@@ -122,3 +123,18 @@ def _show_tree(console: Console, tree: Mapping[str, Any]) -> None:
     for title, pairs in filter(lambda part: part[1], parts):
         console.print()
         _print_pairs(console, title, pairs)
+
+
+_STATES = {"ok": "", "missing": "–", "wrong": "!"}
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """What an installation has, part by part; what can be mended, with how."""
+    console = tables.console()
+    for part in dict.fromkeys(finding.part for finding in findings):
+        own = [finding for finding in findings if finding.part == part]
+        _print_pairs(console, part, [(f"{_STATES[f.state]} {f.what}".strip(), f.value) for f in own])
+    for finding in findings:
+        if finding.cure:
+            console.print(f"{finding.what}: {finding.cure}", style="red" if finding.state == "wrong" else None,
+                          highlight=False, markup=False)

@@ -5,20 +5,22 @@ Coordinates are pixels, x to the right and y down. The same shapes give the same
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from xbarch.render.look import GREY, INK, saved, styled
 from xbarch.support import numbers
 
-INK, GREY = "#1c2730", "#9aa7b0"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 FONT = "Helvetica, Arial, Liberation Sans, sans-serif"
 SIZE = 11.5  # of letters
 _WIDE = 0.57  # mean width of a letter over its height
 _DPI = 144
+_INCH = 96  # pixels
 
 Anchor = Literal["start", "middle", "end"]
 Box = tuple[float, float, float, float]  # left, top, width, height
@@ -87,12 +89,18 @@ class Canvas:
         self.shapes.append(Label(x=x, y=y, text=numbers.plain(text), size=size, anchor=anchor))
 
     def heading(self, x: float, y: float, text: str, anchor: Anchor = "start") -> None:
-        """Add a bold line of text."""
-        self.shapes.append(Label(x=x, y=y, text=numbers.plain(text), size=SIZE + 2, anchor=anchor, bold=True))
+        """Add a bold line of text, cut where the picture ends."""
+        size, plain = SIZE + 2, numbers.plain(text)
+        fitting = int((self.width - (0 if anchor == "middle" else x)) / width_of("x", size))
+        shown = plain if len(plain) <= fitting else plain[:fitting - 1] + "…"
+        self.shapes.append(Label(x=x, y=y, text=shown, size=size, anchor=anchor, bold=True))
 
     def render(self, kind: str = "svg") -> bytes:
         """The picture as "svg", "png" or "pdf"."""
-        return self._svg().encode() if kind == "svg" else self._printed(kind)
+        if kind == "svg":
+            return self._svg().encode()
+        with styled():
+            return saved(self.figure(), kind, _DPI)
 
     def _svg(self) -> str:
         parts = "\n".join(_element(shape) for shape in self.shapes)
@@ -102,16 +110,13 @@ class Canvas:
                 f'<title>{escape(numbers.plain(self.title))}</title>\n'
                 f'<rect width="{self.width:g}" height="{self.height:g}" fill="#ffffff"/>\n{parts}\n</svg>\n')
 
-    def _printed(self, kind: str) -> bytes:
-        import matplotlib
+    def figure(self) -> Figure:
+        """The picture as a figure of matplotlib, one unit of its axes a pixel."""
         from matplotlib.collections import PolyCollection
         from matplotlib.figure import Figure
 
-        stream, metadata = io.BytesIO(), {"pdf": {"CreationDate": None}, "png": {"Software": None}}[kind]
-        inch = 96
-        with matplotlib.rc_context({"text.parse_math": False, "pdf.fonttype": 42}), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph")  # a letter that no installed font has is drawn as a box
-            figure = Figure(figsize=(self.width / inch, self.height / inch))
+        with styled():
+            figure = Figure(figsize=(self.width / _INCH, self.height / _INCH))
             axes = figure.add_axes((0, 0, 1, 1), xlim=(0, self.width), ylim=(self.height, 0))
             axes.axis("off")
             for order, shape in enumerate(self.shapes):
@@ -122,13 +127,12 @@ class Canvas:
                         zorder=order))
                 elif isinstance(shape, Stroke):
                     axes.plot(*zip(*shape.points, strict=True), color=shape.colour, zorder=order,
-                              linewidth=shape.width * 72 / inch, solid_capstyle="butt")
+                              linewidth=shape.width * 72 / _INCH, solid_capstyle="butt")
                 else:
-                    axes.text(shape.x, shape.y, shape.text, fontsize=shape.size * 72 / inch * 0.92, color=INK,
+                    axes.text(shape.x, shape.y, shape.text, fontsize=shape.size * 72 / _INCH * 0.92, color=INK,
                               ha={"start": "left", "middle": "center", "end": "right"}[shape.anchor], va="baseline",
                               fontweight="bold" if shape.bold else "normal", zorder=order)
-            figure.savefig(stream, format=kind, dpi=_DPI, metadata=metadata)
-        return stream.getvalue()
+        return figure
 
 
 def _element(shape: Shape) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xbarch.errors import InputError
-from xbarch.render.canvas import GREY, SIZE, Anchor, Canvas
+from xbarch.render.canvas import SIZE, Anchor, Canvas
+from xbarch.render.look import BLUES, GREY, REDS, UNUSED, shade
 from xbarch.result.result import Result
 from xbarch.result.schema import Interconnect, Link
 
@@ -13,9 +14,6 @@ WIDTH = 420
 _CHIPS = 3  # drawn
 _DRAWN = 2_000  # tiles; of a larger chip only those in use
 _EDGE, _MOST_TALL = 14, 1.4  # of a chip, over its width
-_PALE = "#f4f6f7"  # what is not used
-_BLUES = ("#d7e6f5", "#aacfe5", "#68acd5", "#3383be", "#0d57a1", "#08306b")  # ColorBrewer
-_REDS = ("#ffeda0", "#fed16e", "#fea446", "#fc5f2f", "#d7121f", "#800026")
 
 
 def chip(result: Result) -> Canvas:
@@ -38,10 +36,10 @@ def chip(result: Result) -> Canvas:
             y += SIZE + 6
         y = _chip(canvas, net, number, links[number], (blue, hot), y)
     busiest = net.busiest
-    y = _scale(canvas, y + 12, _REDS, hot, (
+    y = _scale(canvas, y + 12, REDS, hot, (
         f"% of the pipeline interval a link is busy; most: {busiest.name},",
         f"{busiest.busy:.1%}, needs {busiest.need_gbs:.3g} of {net.link_gbs:.3g} GB/s"))
-    y = _scale(canvas, y + 12, _BLUES, blue, (
+    y = _scale(canvas, y + 12, BLUES, blue, (
         "% of the pipeline interval a tile's crossbars are busy;", "grey: not used"))
     canvas.height = y
     return canvas
@@ -61,28 +59,20 @@ def _chip(canvas: Canvas, net: Interconnect, number: int, links: Sequence[Link],
     used = {t.tile - number * each: t.busy for t in net.tiles if 0 <= t.tile - number * each < len(spots)}
     for tile in sorted(used) if each > _DRAWN else range(each):
         x, y, edge = spots[tile]
-        fill = _shade(_BLUES, used[tile] / most[0]) if tile in used else _PALE
+        fill = shade(BLUES, used[tile] / most[0]) if tile in used else UNUSED
         canvas.boxes([(*at(x, y), edge * scale, edge * scale)], fill, edge=GREY)
     for link in links:
         if link.line:
             canvas.stroke(*(at(x, y) for x, y in link.line), width=max(1.5, min(3.5, scale * 0.1)),
-                          colour=_shade(_REDS, link.busy / most[1]) if link.busy else _PALE)
+                          colour=shade(REDS, link.busy / most[1]) if link.busy else UNUSED)
     return top + (deep + 0.6) * scale
-
-
-def _shade(colours: Sequence[str], share: float) -> str:
-    """The colour at a share of the way from the palest to the darkest."""
-    place = min(1.0, max(0.0, share)) * (len(colours) - 1)
-    at = min(int(place), len(colours) - 2)
-    pairs = [[int(colour[i:i + 2], 16) for i in (1, 3, 5)] for colour in colours[at:at + 2]]
-    return "#" + "".join(f"{round(a + (b - a) * (place - at)):02x}" for a, b in zip(*pairs, strict=True))
 
 
 def _scale(canvas: Canvas, top: float, colours: Sequence[str], most: float, words: Sequence[str]) -> float:
     """The colours' scale in per cent, and what it means; where it ends."""
     wide, steps = WIDTH - 2 * _EDGE, 64
     for step in range(steps):
-        canvas.boxes([(_EDGE + wide * step / steps, top, wide / steps + 0.5, 8)], _shade(colours, step / (steps - 1)))
+        canvas.boxes([(_EDGE + wide * step / steps, top, wide / steps + 0.5, 8)], shade(colours, step / (steps - 1)))
     ends: dict[float, Anchor] = {0: "start", 1: "end"}
     for share in (0, 0.25, 0.5, 0.75, 1):
         canvas.label(_EDGE + wide * share, top + 8 + SIZE, f"{100 * most * share:.3g}", SIZE - 1,

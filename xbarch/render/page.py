@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from xbarch.render import document, pictures
 from xbarch.render.compared import comparison, headings, unequal
 from xbarch.result.result import Result
+from xbarch.result.summary import components, facts
 from xbarch.result.summary import details as further
-from xbarch.result.summary import facts
 from xbarch.support.defaults import SCOPE, Scope
 
 _STYLE = """\
@@ -40,8 +40,9 @@ _BODY = """\
 def page(results: Sequence[Result], title: str, scope: Scope = SCOPE) -> str:
     """The page, energies in one scope. Names are escaped; pictures are embedded."""
     rows = [line.cells() for line in comparison(results, scope)]
+    most = max((value for r in results for value in components(r.record, scope)[1].values()), default=0)
     details = [(r, facts(r.record, scope) + further(r.record, scope),
-                [(name, pictures.render(draw, r)) for name, draw in pictures.drawable(r, scope).items()])
+                [(name, pictures.render(draw, r)) for name, draw in pictures.drawable(r, scope, most).items()])
                for r in results]
     return document.page(title, _STYLE, _BODY, heads=headings(results), rows=rows, details=details,
                          warnings=unequal(results))

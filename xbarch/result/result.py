@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -121,6 +122,12 @@ class Result:
 
     def _repr_html_(self) -> str:
         return summary.html(self.record)
+
+    @cached_property
+    def plot(self) -> Any:
+        """Pictures as figures of matplotlib: `result.plot.energy()`, `timeline()`, `layers()`, `chip()`, `roofline()`;
+        see `xbarch.render.plots.Plots`. What draws lies above what it draws, so it is found by name."""
+        return import_module("xbarch.render.plots").Plots(self)
 
     def to_json(self) -> str:
         """The content of `result.json`."""

@@ -235,6 +235,19 @@ def _worded(r: Record) -> list[tuple[str, str]]:
         ("converters", words.correctness(r.correctness)), ("accuracy", words.accuracy(r))) if said]
 
 
+def accuracy_text(r: Record) -> tuple[str, str]:
+    """The accuracy that stands for a run, and of what it is: on this machine, or else the last that was stored."""
+    if r.accuracy and r.accuracy.on_this_machine:
+        found = r.accuracy.on_this_machine
+        return f"{found.value:.2%}", f"{words.HERE}, n = {numbers.number(found.images)}"
+    phase = next((phase for phase in _FINAL if phase in r.workload.accuracy), None)
+    if phase is None:
+        return "not known", "never trained" if r.workload.synthetic else "not stored"
+    tested = r.workload.tested.get(phase)
+    return f"{r.workload.accuracy[phase]:.2%}", words.PHASES.get(phase, phase) + (
+        f", n = {numbers.number(tested)}" if tested else "")
+
+
 def _final(r: Record) -> str:
     """The accuracy that stands for a run: on this machine, or else the last that was stored."""
     if r.accuracy and r.accuracy.on_this_machine:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from xbarch.render.document import Picture
-from xbarch.render.pictures import saved, styled
+from xbarch.render.look import saved, styled
 
 if TYPE_CHECKING:  # matplotlib is loaded only to draw
     from matplotlib.figure import Figure

@@ -8,12 +8,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from xbarch.render.pictures import saved, styled
+from xbarch.render.look import GREY, colour, mark, saved, styled
 from xbarch.studies.accuracy.rows import Measured, Row, references
 
-_COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00")
-_MARKS = "osD^vP*X"
-_GREY = "#7a868e"
 _MARGIN = 1.15
 _FLOOR = -12  # points; a larger loss is of no use, and would compress the rest of the scale
 _AXES: tuple[tuple[str, Callable[[Measured], float]], ...] = (
@@ -40,10 +37,10 @@ def _figure(rows: Sequence[Row]) -> Figure:
         line[0].set_title(network, loc="left")
         line[0].set_ylabel("change in accuracy, points")
         line[0].set_ylim(bottom=max(_FLOOR, line[0].get_ylim()[0]))
-    marks: list[Any] = [panels[0][0].errorbar([], [], [], color=_colour(i), marker=_mark(i), markersize=4, label=method)
+    marks: list[Any] = [panels[0][0].errorbar([], [], [], color=colour(i), marker=mark(i), markersize=4, label=method)
                         for i, method in enumerate(methods)]
     if references(rows):
-        marks += panels[0][0].plot([], [], "--", color=_GREY, label="longer training alone")
+        marks += panels[0][0].plot([], [], "--", color=GREY, label="longer training alone")
     figure.legend(handles=marks, fontsize=8, ncols=3, loc="outside upper center", frameon=False)
     return figure
 
@@ -51,14 +48,14 @@ def _figure(rows: Sequence[Row]) -> Figure:
 def _panel(axes: Any, rows: Sequence[Row], methods: Sequence[str], across: Callable[[Measured], float]) -> None:
     axes.axhline(0, color="black", linewidth=0.8)
     for longer in references(rows).values():
-        axes.axhline(100 * longer.change, color=_GREY, linewidth=1, linestyle="--")
+        axes.axhline(100 * longer.change, color=GREY, linewidth=1, linestyle="--")
     for i, method in enumerate(methods):
         points = sorted((r.measured for r in rows if r.method == method and r.measured and not r.longer), key=across)
         if points:
             below = [100 * (m.change - m.change_low) for m in points]
             above = [100 * (m.change_high - m.change) for m in points]
             axes.errorbar([across(m) for m in points], [100 * m.change for m in points], [below, above],
-                          color=_colour(i), marker=_mark(i), markersize=4, linewidth=1, capsize=2)
+                          color=colour(i), marker=mark(i), markersize=4, linewidth=1, capsize=2)
     axes.set_xscale("log", base=2)
     axes.axvline(1, color="black", linewidth=0.8)
     places = [across(r.measured) for r in rows if r.measured]
@@ -67,12 +64,3 @@ def _panel(axes: Any, rows: Sequence[Row], methods: Sequence[str], across: Calla
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}×")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(linewidth=0.3)
-
-
-def _colour(place: int) -> str:
-    return _COLOURS[place % len(_COLOURS)]
-
-
-def _mark(place: int) -> str:
-    """Return a marker that differs from that of the previous method with this colour."""
-    return _MARKS[(place + place // len(_COLOURS)) % len(_MARKS)]

@@ -8,14 +8,10 @@ from itertools import cycle
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from xbarch.render.pictures import saved, styled
+from xbarch.render.look import PALETTE, RED, saved, styled
 from xbarch.studies.claims.figures import SCOPES
 from xbarch.studies.claims.published import PAPERS
 from xbarch.studies.claims.rows import Row
-
-_COLOURS = ("#2f6f9f", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00", "#444444",
-            "#d98b4a", "#7a868e")
-_PUBLISHED = "#c2452d"
 
 
 def draw(rows: Sequence[Row]) -> bytes:
@@ -39,7 +35,7 @@ def _figure(lines: dict[tuple[str, str, str], list[Row]]) -> Figure:
     figure = Figure(figsize=(7.6, max(2.0, 0.27 * len(lines) + 1.2)), layout="constrained")
     axes = figure.subplots()
     bases = dict.fromkeys(r.base for group in lines.values() for r in group)
-    colours = dict(zip(bases, cycle(_COLOURS), strict=False))
+    colours = dict(zip(bases, cycle(c for c in PALETTE if c != RED), strict=False))
     for place, group in enumerate(lines.values()):
         for shift, base in enumerate(dict.fromkeys(r.base for r in group)):
             own, y = [r for r in group if r.base == base], place + 0.22 * shift
@@ -48,7 +44,7 @@ def _figure(lines: dict[tuple[str, str, str], list[Row]]) -> Figure:
             axes.plot(values[0], y, "o", color=colours[base], markersize=5)
         for published in dict.fromkeys(r.published for r in group):
             assert published is not None
-            axes.plot(published, place, "D", color=_PUBLISHED, markersize=5)
+            axes.plot(published, place, "D", color=RED, markersize=5)
     axes.set_yticks(range(len(lines)), [f"{paper}: {figure}, {workload}" for paper, figure, workload in lines])
     axes.invert_yaxis()
     axes.set_xscale("log")
@@ -58,8 +54,8 @@ def _figure(lines: dict[tuple[str, str, str], list[Row]]) -> Figure:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.grid(axis="x", linewidth=0.3)
-    for base, colour in colours.items():
-        axes.plot([], [], "o", color=colour, label=f"simulated, base {base}")
-    axes.plot([], [], "D", color=_PUBLISHED, label="published")
+    for base, hue in colours.items():
+        axes.plot([], [], "o", color=hue, label=f"simulated, base {base}")
+    axes.plot([], [], "D", color=RED, label="published")
     figure.legend(fontsize=8, ncols=2, loc="outside upper center", frameon=False)
     return figure

@@ -8,15 +8,12 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from xbarch.render.pictures import styled
+from xbarch.render.look import GREY, OTHERS, PALETTE, colour, mark, styled
 from xbarch.studies.comparison.lines import DENSE
 from xbarch.studies.comparison.rows import Row, front
 from xbarch.support.defaults import SCOPE, Scope
 
-_COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00", "#444444",
-            "#d98b4a")
-_MARKS = "osD^vP*X<>hp"
-_SHOWN = 9  # components with a colour of their own; the others are drawn as one
+_SHOWN = len(PALETTE)  # components with a colour of their own; the others are drawn as one
 
 
 def draw(rows: Sequence[Row]) -> dict[str, Figure]:
@@ -50,11 +47,11 @@ def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across:
     labels = [f"{r.label}, {r.architecture}" if len(on[r.label]) > 1 else r.label for r, _, _ in points]
     for i, name in enumerate(dict.fromkeys(labels)):
         own = [(x, y) for label, (_, x, y) in zip(labels, points, strict=True) if label == name]
-        axes.plot([x for x, _ in own], [y for _, y in own], _MARKS[i % len(_MARKS)], markersize=5, label=name,
-                  color=_COLOURS[i % len(_COLOURS)], linestyle="none")
+        axes.plot([x for x, _ in own], [y for _, y in own], mark(i), markersize=5, label=name,
+                  color=colour(i), linestyle="none")
     best = front([(x, y) for _, x, y in points])
     if len(best) > 1:
-        axes.plot([points[i][1] for i in best], [points[i][2] for i in best], "-", color="#7a868e", linewidth=0.8,
+        axes.plot([points[i][1] for i in best], [points[i][2] for i in best], "-", color=GREY, linewidth=0.8,
                   zorder=0, label="Pareto front")
     axes.set_xscale("log")
     if log:
@@ -100,17 +97,17 @@ def _bars(ran: Sequence[Row], scope: Scope) -> Figure:
         whole, parts = base.energy[scope] or 1, f.components[scope]
         for i, name in enumerate(shown):
             width = parts.get(name, 0) / whole
-            axes.barh(place, width, left=left, color=_COLOURS[i % len(_COLOURS)], height=0.7)
+            axes.barh(place, width, left=left, color=colour(i), height=0.7)
             left += width
-        axes.barh(place, sum(e for n, e in parts.items() if n not in shown) / whole, left=left, color="#c5ccd1",
+        axes.barh(place, sum(e for n, e in parts.items() if n not in shown) / whole, left=left, color=OTHERS,
                   height=0.7)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(range(len(rows)), _names(rows), fontsize=7)
     axes.invert_yaxis()
     axes.set_xlabel(f"energy per image relative to the dense base,\nscope {scope}")
     for i, name in enumerate(shown):
-        axes.barh(0, 0, color=_COLOURS[i % len(_COLOURS)], label=name)
-    axes.barh(0, 0, color="#c5ccd1", label="all others")
+        axes.barh(0, 0, color=colour(i), label=name)
+    axes.barh(0, 0, color=OTHERS, label="all others")
     figure.legend(fontsize=7, ncols=3, loc="outside upper center", frameon=False)
     return figure
 

@@ -8,12 +8,12 @@ from math import isfinite
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from xbarch.render.pictures import styled
+from xbarch.render.look import BLUE, RED, styled
 from xbarch.studies.accuracy.rows import Reach
 from xbarch.studies.field.rows import LOSSES, Method
 from xbarch.support import numbers
 
-_COLOURS = ("#2f6f9f", "#c2452d")
+_COLOURS = (BLUE, RED)
 
 
 def draw(methods: Sequence[Method]) -> Figure:

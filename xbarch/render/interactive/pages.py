@@ -1,0 +1,124 @@
+"""What a page holds, and the page as text: the same bytes for the same content."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from xbarch.render.interactive.bundle import vega
+from xbarch.support import numbers
+
+_HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number at the top of a page."""
+
+    what: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table. value: what it is sorted by, None: its text."""
+
+    text: str
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table. key: what is picked with it, "": nothing."""
+
+    cells: Sequence[Cell]
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that sorts and filters. words: how many of the first columns are words."""
+
+    heads: Sequence[str]
+    rows: Sequence[Row]
+    words: int = 1
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart. spec: in the Vega-Lite language, without schema, parameters and configuration. alt: what it shows, also
+    for who cannot see it."""
+
+    spec: Mapping[str, Any]
+    alt: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a page under a heading."""
+
+    title: str
+    text: str = ""
+    charts: Sequence[Chart] = ()
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page. picks: whether something can be picked in its charts and tables."""
+
+    title: str
+    parts: Sequence[Part]
+    figures: Sequence[Figure] = ()
+    notes: Sequence[str] = ()
+    picks: bool = field(default=False)
+
+
+def html(page: Page) -> str:
+    """The page as one file without a request to anywhere. Whatever its texts hold is shown and never obeyed."""
+    charts = [chart for part in page.parts for chart in part.charts]
+    specs = [{"id": f"chart{number}", "spec": {"$schema": SCHEMA, **chart.spec, "params": [
+        {"name": "picked", "value": ""}, *chart.spec.get("params", ())]}} for number, chart in enumerate(charts)]
+    shown = {id(chart): number for number, chart in enumerate(charts)}
+    parts = [{"title": part.title, "text": part.text, "table": part.table,
+              "charts": [{"number": shown[id(chart)], "alt": chart.alt} for chart in part.charts]}
+             for part in page.parts]
+    environment = Environment(autoescape=True, finalize=_printable, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_text("page.html").lstrip()).render(
+        page={"title": page.title, "notes": page.notes, "figures": page.figures, "picks": page.picks, "parts": parts},
+        style=Markup(_text("page.css")), script=Markup(_text("page.js")), vega=Markup(vega()),
+        charts=Markup(embedded(specs)))
+
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # the name of the language; nothing is fetched
+
+
+def embedded(value: object) -> str:
+    """JSON that may stand inside a script element: nothing in it ends the element."""
+    text = json.dumps(_cleaned(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _cleaned(value: object) -> object:
+    if isinstance(value, str):
+        return numbers.plain(value)
+    if isinstance(value, Mapping):
+        return {numbers.plain(str(key)): _cleaned(inner) for key, inner in value.items()}
+    return [_cleaned(inner) for inner in value] if isinstance(value, Iterable) else value
+
+
+def _printable(value: object) -> object:
+    return numbers.plain(value) if type(value) is str else value
+
+
+@lru_cache
+def _text(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")

@@ -1,0 +1,101 @@
+"""The page of a run."""
+
+from __future__ import annotations
+
+from xbarch.render.interactive.charts import bars, spans
+from xbarch.render.interactive.pages import Cell, Chart, Figure, Page, Part, Row, Table
+from xbarch.render.look import RED
+from xbarch.result.result import Result
+from xbarch.result.summary import accuracy_text, components, details, facts, interval_text, rate_text, speed_text
+from xbarch.support import numbers
+from xbarch.support.defaults import SCOPE, Scope
+
+_SPANS = 4_000  # bars of a time line: of the first images of a run with more
+
+
+def run_page(result: Result, scope: Scope = SCOPE) -> Page:
+    """All that a record says, energies in one scope where there are several."""
+    parts = [_facts(result, scope), _layers(result), _timeline(result), _energy(result, scope), _network(result)]
+    return Page(title=result.name, parts=[part for part in parts if part], picks=True, figures=_figures(result, scope))
+
+
+def _figures(result: Result, scope: Scope) -> list[Figure]:
+    r = result.record
+    bound = f"bound by {r.bound.by}, {r.bound.share:.0%} busy" if r.bound else ""
+    return [
+        Figure("images per second", speed_text(r), bound),
+        Figure("first image", numbers.time(r.latency.first_image_ps), interval_text(r)),
+        Figure("energy per image", numbers.energy(r.energy.scopes_aj[scope]), f"scope {scope}"),
+        Figure("TOPS/W", rate_text(r.effective.tops_per_w_by_scope[scope]), f"kept weights, scope {scope}"),
+        Figure("area used", f"{r.area.used_mm2:.4g} mm²", f"chip {r.area.total_mm2:.4g} mm²"),
+        Figure("accuracy", *accuracy_text(r))]
+
+
+def _layers(result: Result) -> Part:
+    shown = [m for m in result.mapping.layers if m.crossbars or result.energy.by_layer_aj.get(m.name)]
+    values = [{
+        "key": m.name, "busy": 100 * m.busy if m.crossbars else 0.0,
+        "energy": result.energy.by_layer_aj.get(m.name, 0) / 1e12, "copies": m.copies, "crossbars": m.crossbars,
+        "told": numbers.energy(result.energy.by_layer_aj.get(m.name, 0))} for m in shown]
+    tips = {"key": "layer", "copies": "copies", "crossbars": "crossbars per copy", "busy": "busy, %", "told": "energy"}
+    heads = ("layer", "kind", "copies", "crossbars per copy", "output pixels", "busy, %", "energy per image")
+    rows = [Row(key=m.name, cells=[
+        Cell(m.name), Cell(m.op), Cell(f"{m.copies:,}", m.copies), Cell(f"{m.crossbars:,}", m.crossbars),
+        Cell(f"{m.windows:,}", m.windows), Cell(f"{100 * m.busy:.1f}", m.busy),
+        Cell(numbers.energy(result.energy.by_layer_aj.get(m.name, 0)), result.energy.by_layer_aj.get(m.name, 0))])
+        for m in result.mapping.layers]
+    return Part("Layers", "Pick a layer in a chart or in the table: it is marked in the others. Energy is dynamic, "
+                "all scopes.", [
+        Chart(bars(values, "key", "busy", "% of the pipeline interval its crossbars are busy", tips, most=100),
+              "How busy the crossbars of each layer are"),
+        Chart(bars(values, "key", "energy", "dynamic energy per image (µJ)", tips, RED),
+              "Dynamic energy per image of each layer")], Table(heads, rows, words=2))
+
+
+def _timeline(result: Result) -> Part:
+    images = max(1, _SPANS // max(1, len(result.timeline)))
+    values = [{
+        "key": span.name, "image": number, "start": start / 1e6, "stop": stop / 1e6,
+        "long": numbers.time(stop - start)}
+        for span in result.timeline
+        for number, (start, stop) in enumerate(zip(span.start_ps[:images], span.stop_ps[:images], strict=True))]
+    chart = spans(values, "key", "start", "stop", "image", "µs since the first pixel",
+                  {"key": "layer", "image": "image", "start": "first window, µs", "stop": "last window, µs",
+                   "long": "in between"})
+    return Part("Layers over time", "From the first output pixel of an image to the last; zoom with the wheel, move "
+                "with the pointer. A layer is not busy all the while: see above.",
+                [Chart(chart, "When each layer worked on each image")])
+
+
+def _energy(result: Result, scope: Scope) -> Part:
+    scope, energies = components(result.record, scope)
+    whole = sum(energies.values()) or 1
+    parts = sorted(((name, value) for name, value in energies.items() if value), key=lambda kv: (-kv[1], kv[0]))
+    values = [{"key": "", "component": name, "energy": value / 1e12, "told": numbers.energy(value),
+               "share": f"{100 * value / whole:.1f}"} for name, value in parts]
+    area = result.area.by_component_mm2
+    rows = [Row([Cell(name), Cell(numbers.energy(energies.get(name, 0)), energies.get(name, 0)),
+                 Cell(f"{100 * energies.get(name, 0) / whole:.1f}", energies.get(name, 0)),
+                 Cell(f"{area.get(name, 0):.4g}", area.get(name, 0))])
+            for name in dict.fromkeys([*(name for name, _ in parts), *area])]
+    return Part("Energy and area by component", f"Scope {scope}; what only constant power adds is in it.", [
+        Chart(bars(values, "component", "energy", f"energy per image (µJ), scope {scope}",
+                   {"component": "component", "told": "energy", "share": "% of the scope"}),
+              "Energy per image by component")],
+        Table(("component", "energy per image", "% of the scope", "area, mm²"), rows))
+
+
+def _network(result: Result) -> Part | None:
+    net = result.interconnect
+    if net is None or not net.links:
+        return None
+    rows = [Row([Cell(link.name), Cell(f"{100 * link.busy:.2f}", link.busy),
+                 Cell(f"{link.need_gbs:.3g}", link.need_gbs), Cell(f"{link.bits:,}", link.bits)]) for link in net.links]
+    return Part("Links", f"{net.network.topology}, {net.network.shape}; a link carries {net.link_gbs:.3g} GB/s.",
+                table=Table(("link", "busy, %", "needs, GB/s", "bits per image"), rows))
+
+
+def _facts(result: Result, scope: Scope) -> Part:
+    rows = [Row([Cell(what), Cell(value)]) for what, value in (*facts(result.record, scope),
+                                                               *details(result.record, scope))]
+    return Part("This run", table=Table(("what", "value"), rows, words=2))
