@@ -27,8 +27,8 @@ from torch import nn
 import xbarch
 from xbarch.compress.importing.calibrate import Rule, calibrate
 from xbarch.compress.importing.weights import round_weights
-from xbarch.compress.intake.equal import close, scores
-from xbarch.compress.intake.evaluate import last_output
+from xbarch.compress.intake.equal import answers
+from xbarch.compress.intake.evaluate import returned
 from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training import export
@@ -199,9 +199,8 @@ def run(name: str) -> dict[str, str]:
     start = time.process_time()
     graph = trace_model(model, shape)
     with torch.no_grad():
-        right = scores(model, images)
-        apart = float((close(graph, last_output(graph, images)) - right).abs().max()
-                      / (right.max() - right.min()))
+        right, read = answers(model, images)[0], returned(graph, images)[0]
+        apart = float((read - right).abs().max() / (right.max() - right.min()))
     turned = {la.name for la in graph.layers if any(n.endswith("view") for n in la.inputs)} if name == "unet" else set()
     ours = [la for la in graph.layers if la.compute and la.name not in turned]
     held = sum(graph.parameters[la.name].weight.numel() for la in ours)

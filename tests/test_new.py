@@ -193,7 +193,8 @@ def test_the_skeleton_itself_is_clean():
 
 @pytest.mark.full
 @pytest.mark.parametrize(("kind", "change"), [
-    ("unit", "crossbar.sensing.unit=my_own"), ("process", "processes={edram: {unit: my_own}}")])
+    ("unit", "crossbar.sensing.unit=my_own"), ("process", "processes={edram: {unit: my_own}}"),
+    ("noise", "noise.effects.my_own.share=0.1")])
 def test_a_unit_is_whole_and_passes_its_own_test(here, call, kind, change):
     assert call("new", kind, "my_own") == (0, "written: my_own\n", "")
     assert left(here / "my_own") == ["README.md", "my_own.py", "pyproject.toml", "tests", "tests/test_my_own.py"]

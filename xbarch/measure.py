@@ -18,7 +18,7 @@ from xbarch.workload.graph import Workload
 
 
 def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
-             noise: str | Path | None = None, images: int | None = None, draws: int = defaults.DRAWS,
+             noise: str | Path | None = None, images: int | None = None, draws: int | None = None,
              until: float | None = None, progress: Progress | None = None, **choices: Unpack[Packings]) -> Accuracy:
     """Classify test images through the packed crossbars, converter by converter, and with the integer network.
 
@@ -30,25 +30,24 @@ def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | W
         workload: a stored workload: a path, a bundled name or a loaded one.
         noise: a bundled preset or a YAML file, in place of the architecture's noise; overrides change it further.
         images: test images; None: those of the request, else 1,000. Where the test part has fewer, all.
-        draws: devices that are drawn, each for all images, where the architecture has noise.
+        draws: devices that are drawn, each for all images, where the architecture has noise; None: the request's.
         until: fewer are drawn where the half-width of the 95 % interval is at most that, such as 0.01.
         progress: called with (images done, images in all, what runs).
 
     Raises:
         InputError: the input is wrong, or the workload's test images do not travel with xbarch.
     """
-    if not isinstance(draws, int) or not 1 <= draws <= defaults.MOST_DRAWS:
-        raise InputError(f"must be 1 to {defaults.MOST_DRAWS:,}, not {shown(draws)}", field="draws")
     if until is not None and not (isinstance(until, int | float) and 0 < until < 1):
         raise InputError(f"must be a share above 0 and below 1, such as 0.01, not {shown(until)}", field="until")
     request = to_request(arch, workload, with_noise(noise, choices))
-    asked = request.changed(accuracy=(request.accuracy or defaults.TESTED) if images is None else images)
+    asked = request.changed(accuracy=(request.accuracy or defaults.TESTED) if images is None else images,
+                            draws=request.draws if draws is None else draws)
     setup = prepare(asked)
     assert asked.accuracy is not None
     with setup.blamed():
         setup.machine.refuse_stacked()
     return measure(setup.network, setup.path, setup.machine, pack_network(setup),
-                   Sample(asked.accuracy, draws, until), progress)
+                   Sample(asked.accuracy, asked.draws, until), progress)
 
 
 def with_noise(noise: str | Path | None, choices: Packings) -> Packings:

@@ -35,7 +35,7 @@ from xbarch.workload.graph import Workload
 _BYTES = 2**26  # most that a manifest may have
 _KEPT = 1024  # architectures with overrides that stay in memory
 _OTHERS = ("policy", "images", "chips", "mode", "placement", "replication", "periphery", "batch", "reload", "bits",
-           "accuracy")
+           "accuracy", "draws")
 
 
 def _policy(value: str) -> str:
@@ -104,6 +104,9 @@ class Request(Spec):
     accuracy: Annotated[int | None, whole(defaults.MOST_TESTED, none=True)] = Field(
         default=None,
         description="test images to classify through the packed crossbars (`xbarch.accuracy`); None: none")
+    draws: Annotated[int, whole(defaults.MOST_DRAWS)] = Field(
+        default=defaults.DRAWS,
+        description="devices to draw, each for all test images, where the architecture has noise")
 
     if not TYPE_CHECKING:  # type checkers see the fields
         def __init__(self, **given: Any) -> None:
@@ -211,6 +214,7 @@ class Choices(Packings, total=False):
     engine: str
     reload: bool
     accuracy: int | None
+    draws: int
 
 
 def to_request(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None,

@@ -22,7 +22,7 @@ from xbarch.machine.egress import compile_with_egress
 from xbarch.machine.machine import Machine
 from xbarch.machine.periphery import Periphery
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
-from xbarch.mapping import barriers, packings
+from xbarch.mapping import barriers, packings, plans
 from xbarch.mapping.kinds import part
 from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars, stream
 from xbarch.mapping.packings import memo
@@ -314,7 +314,7 @@ def _accuracy(setup: Setup, packed: Mapping[str, Packed]) -> Measured | None:
         setup.machine.refuse_stacked()
     from xbarch.result.accuracy import Sample, measure
 
-    sample = Sample(setup.request.accuracy, defaults.DRAWS)
+    sample = Sample(setup.request.accuracy, setup.request.draws)
     return measure(setup.network, setup.path, setup.machine, packed, sample).part
 
 
@@ -326,14 +326,26 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> t
     dense, room = sum(machine.dense(network).values()), machine.room(network)
 
     def planned(replication: str, most: Fraction | None) -> Plan:
-        return plan(network, packed, paces, dense, room, request.policy, replication, most)
+        return plans.memo.plan((network, *packed.values()), (paces, dense, room, request.policy, replication, most),
+                               lambda: plan(network, packed, paces, dense, room, request.policy, replication, most))
+
+    def placed(plan: Plan) -> Plan:
+        topology = machine.network.topology
+
+        def make() -> Plan:
+            return place_tiles(plan, request.placement, machine.network, request.chips,
+                               lambda p: traffic(network, packed, p, machine.sum_bits))
+
+        if machine.kinds or not guard.is_builtin(topology):
+            return plan if machine.kinds else make()
+        bits = [machine.sum_bits(layer) for layer in network.compute_layers]
+        return plans.memo.plan((plan, network, type(topology), *packed.values()),
+                               (request.placement, request.chips, topology.tiles, topology.options, bits), make)
 
     def compiled(plan: Plan) -> tuple[Plan, StageGraph]:
-        placed = plan if machine.kinds else place_tiles(
-            plan, request.placement, machine.network, request.chips,
-            lambda p: traffic(network, packed, p, machine.sum_bits))
+        found = placed(plan)
         with setup.blamed():
-            return placed, compile_graph(setup.machine, network, packed, placed, 1)
+            return found, compile_graph(setup.machine, network, packed, found, 1)
 
     return shortest(request.replication, planned, compiled)
 

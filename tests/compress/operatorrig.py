@@ -9,7 +9,7 @@ from torch import nn
 
 from xbarch.compress.importing.calibrate import Rule, calibrate
 from xbarch.compress.importing.weights import round_weights
-from xbarch.compress.intake.equal import scores as returned
+from xbarch.compress.intake.equal import answers
 from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training import export
@@ -68,11 +68,13 @@ def check_integers(model, shape=SIZE, error=0.1, bits=8, geometry=None):
     """The stored integers compute, but for rounding, what the model does; one image at a time or many at once, by
     matrix products or on crossbars, they compute the same levels."""
     done = quantized(model, shape, bits=bits)
-    network, workload, images = done.network, done.workload, done.images
+    workload, images = done.workload, done.images
     pixels = np.rint(images.numpy() * 255).astype(np.int64)
-    single = np.stack([np.asarray(infer(workload, image)[workload.layers[-1].name], float).ravel() for image in pixels])
+    values = [infer(workload, image) for image in pixels]
+    single = np.concatenate([np.stack([np.asarray(found[out.layer], float).ravel() for found in values]) * out.step
+                             for out in workload.returned], axis=1)
     many = batch.scores(workload, pixels, batch.products)
-    assert np.array_equal(single, many.reshape(single.shape))
+    assert np.array_equal(single, many)
     geometry = geometry or Geometry(64, 64, 2, adc_bits=12)
     prepared = {la.name: Prepared.of(Dense().pack(la, geometry), la, geometry) for la in workload.compute_layers}
     crossbars = batch.scores(workload, pixels, lambda layer, maps: prepared[layer.name].sums(maps))
@@ -80,9 +82,9 @@ def check_integers(model, shape=SIZE, error=0.1, bits=8, geometry=None):
     for row in verify(workload, geometry, lambda layer: Dense().pack(layer, geometry)):
         assert row["mismatches"] == row["clips"] == 0, row
     with torch.no_grad():
-        right = done.graph.close or (lambda y: y)
-        wanted = returned(model, images)
-        got = right(torch.from_numpy(single) * float(network.step(workload.layers[-1].name)))
-    spread = float(wanted.max() - wanted.min())
-    assert float((got.reshape(wanted.shape) - wanted).abs().max()) <= error * spread
+        wanted = answers(model, images)
+    got = batch.outputs(workload, pixels, batch.products)
+    assert [y.shape for y in got] == [tuple(y.shape) for y in wanted]
+    for ours, its in zip(got, wanted, strict=True):
+        assert np.abs(ours - its.numpy()).max() <= error * float(its.max() - its.min())
     return done

@@ -118,6 +118,20 @@ def test_inputs_get_the_gradient_of_the_weights_that_devices_hold() -> None:
     assert not torch.allclose(held.flatten(), node.quantized()[0].flatten(), atol=1e-3)
 
 
+def test_statistics_that_are_kept_are_those_of_evaluation() -> None:
+    """In training, with its statistics kept, a network computes what it computes in evaluation, and keeps them."""
+    network, devices, images = made(PAIRS, IDEAL)
+    before = {k: v.clone() for k, v in network.state_dict().items() if "running" in k}
+    with torch.no_grad(), devices.at_work():
+        right = network(images)
+        network.train()
+        assert not torch.allclose(network(images), right, atol=1e-2)  # statistics of the batch
+        network.load_state_dict(before, strict=False)
+        network.keep_statistics()
+        torch.testing.assert_close(network(images), right)
+    assert before and all(torch.equal(network.state_dict()[k], v) for k, v in before.items())
+
+
 def test_weights_vary_as_the_law_says() -> None:
     """Pairs of two 2-bit cells: an error of 5 % of Gmax in each, which at level 0 is cut off at zero."""
     network, devices, _ = made(PAIRS, IDEAL, "noise.effects.programming.independent=0.05")

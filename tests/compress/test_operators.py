@@ -1,11 +1,15 @@
 """Every operation, order and form of sharing that import takes: in floating point equal to the user's model (the import
 itself refuses what is not), on integers close to it, and the same on every way of computing them."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from operatorrig import check_integers, made, quantized
+from safetensors import safe_open
 from torch import nn
 
 from xbarch.compress.intake.trace import trace_model
@@ -110,6 +114,15 @@ CASES = {
     "nearest upsampling": (lambda m, x: m[0](F.interpolate(x, scale_factor=2)), conv(3, 4)),
     "constants": (lambda m, x: 1 - (F.relu(m[0](x)) + 1) * torch.linspace(-1, 1, 4)[:, None, None], conv(3, 4)),
     "position embedding": (lambda m, x: m[0](x) + torch.arange(64.).reshape(8, 8) / 64, conv(3, 4)),
+    # outputs: maps, several of them, values that other layers read too
+    "softmax of a map": (lambda m, x: F.softmax(m[0](x), 1), conv(3, 4)),
+    "log softmax over the last axis": (lambda m, x: F.log_softmax(m[0](x).permute(0, 2, 3, 1), -1), conv(3, 4)),
+    "two outputs": (with_input(lambda m, y: (m[1](F.relu(y)), F.softmax(m[2](y).mean((2, 3)), 1))), conv(3, 4),
+                    conv(4, 2), conv(4, 5)),
+    "an output that is read": (with_input(lambda m, y: {"code": y.flatten(1), "map": m[1](F.relu(y)), "same": y,
+                                                        "clip": F.relu6(m[2](y.flip(1)))}), conv(3, 4), conv(4, 3),
+                               conv(4, 2)),
+    "the image as an output": (lambda m, x: (x, torch.sigmoid(m[0](x)), F.max_pool2d(m[0](x), 2)), conv(3, 2)),
     # norms, transposed and one-dimensional convolutions, tokens, shared modules
     "group norm": (lambda m, x: m[1](m[0](x)), conv(3, 8), nn.GroupNorm(2, 8)),
     "instance norm": (lambda m, x: m[1](m[0](x)), conv(3, 8), nn.InstanceNorm2d(8, affine=True)),
@@ -143,7 +156,8 @@ CASES = {
         0, 2, 3, 1))))).permute(0, 3, 1, 2)), conv(3, 4), conv(4, 4, 5, groups=4), nn.LayerNorm(4), nn.Linear(4, 16),
         nn.Linear(16, 4)),
 }
-QUICK = ("average of sizes rounded up, padded", "adaptive average of uneven sizes", "padding with a constant",
+QUICK = ("an output that is read",
+         "average of sizes rounded up, padded", "adaptive average of uneven sizes", "padding with a constant",
          "bilinear upsampling, corners aligned",
          "batch norm behind dropout of a branch", "average of negative values", "sizes rounded up",
          "transposed convolution", "shuffle unit", "ConvNeXt block", "squeeze and excitation", "padding on four sides")
@@ -207,3 +221,28 @@ def test_a_stored_network_is_the_same(name, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 8, 8))
     assert np.array_equal(batch.scores(again, pixels, batch.products),
                           batch.scores(done.workload, pixels, batch.products))
+
+
+def test_a_shared_module_is_stored_once(tmp_path):
+    """One tensor for both calls; refused where the second names a layer of another shape, or has other weights."""
+    done = quantized(made(*CASES["shared module"]))
+    one, two = done.workload["m.1"], done.workload["m.1-2"]
+    assert two.shares == "m.1" and two.weights is one.weights and not one.shares
+    assert done.workload.weights == 3 * 4 * 9 + 4 * 4 * 9
+    assert sum(la.macs for la in done.workload.compute_layers) == 64 * (3 * 4 * 9 + 2 * 4 * 4 * 9)
+    again = load(save(done.workload, tmp_path / "net", {}))
+    with safe_open(str(tmp_path / "net" / "tensors.safetensors"), framework="numpy") as stored:
+        assert [n for n in stored.keys() if n.startswith("m.1") and "/weights" in n] == ["m.1/weights"]  # noqa: SIM118
+    assert np.array_equal(again["m.1-2"].matrix, one.matrix) and again.weights == done.workload.weights
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8))
+    assert np.array_equal(batch.scores(again, pixels, batch.products),
+                          batch.scores(done.workload, pixels, batch.products))
+    other = replace(two, weights=lambda: one.weights() + 1)
+    with pytest.raises(InputError, match=r"layer m\.1-2 does not have the weights of layer m\.1, which it shares"):
+        save(replace(done.workload, layers=tuple(other if la is two else la for la in done.workload.layers)),
+             tmp_path / "bad", {})
+    manifest = json.loads((tmp_path / "net" / "manifest.json").read_text())
+    manifest["layers"][-1]["shares"] = "m.0"
+    (tmp_path / "net" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="shares: must be an earlier layer with weights of the same shape and bits"):
+        load(tmp_path / "net")

@@ -231,14 +231,16 @@ def result(tmp_path_factory):
 
 def test_result_fields_are_documented_and_exist(result):
     named = rows((DOCS / "result.md").read_text(encoding="utf-8"))
-    measured = Measured(value=0.5, images=2, interval_95=[0.1, 0.9], integer_network=0.5)  # random weights have none
+    measured = Measured(value=0.5, images=2, interval_95=[0.1, 0.9], integer_network=0.5,
+                        measure="mse", share=False, larger=False)  # random weights have none
     data = Result(result.record.model_copy(update={"accuracy": Accuracy(on_this_machine=measured)})).data
     real = set(paths(dict(data)))
     assert sorted(real - set(named)) == []
     assert sorted(n for n in set(named) - real if not n.startswith(("segments[].", "kinds[]."))) == [
         "architecture.periphery.factors.<name>", "architecture.processes.<name>",
         "architecture.unscaled_prices.<name>", "datapath.chosen.<name>", "mapping.layers[].kind",
-        "workload.accuracy.<name>", "workload.tested.<name>"]  # random weights, and nothing beside was asked for
+        "workload.accuracy.<name>", "workload.measure",
+        "workload.tested.<name>"]  # random weights, and nothing beside was asked for
     assert len(named) == len(set(named))
 
 

@@ -30,27 +30,27 @@ def imperfect(geometry, every_line=False, converters=Fraction(1), **noise):
 
 
 def drawn(rng, path, number):
-    """A layer on a crossbar, five feature maps, the same as vectors."""
+    """A layer on a crossbar, two feature maps, the same as vectors."""
     case = draw(rng, path)
     layer, geometry = case.layer, replace(case.geometry, adc_bits=int(rng.integers(2, 10)))
     sensing = fitted(amplifier(geometry, headroom=number % 3), layer) if number % 3 == 2 else None
     least, most = layer.input_range
-    maps = rng.integers(least, most + 1, (layer.in_shape[0], 5, *layer.in_shape[1:])).astype(np.int32)
-    x = np.concatenate([unroll(maps[:, k], layer) for k in range(5)])
+    maps = rng.integers(least, most + 1, (layer.in_shape[0], 2, *layer.in_shape[1:])).astype(np.int32)
+    x = np.concatenate([unroll(maps[:, k], layer) for k in range(2)])
     return case.packed(), layer, geometry, sensing, maps, x
 
 
-@pytest.mark.quick(5)
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("name", sorted(registry.datapaths()))
 def test_any_data_path_equals_the_plain_rule(name):
     """Any geometry, cells that were drawn, converters with errors, every full scale that needs no calibration."""
     path, rng = registry.datapath(name), np.random.default_rng(11)
-    for number, scale in enumerate(["unit", "array", "ideal", 37, "unit"]):
+    for number, scale in enumerate(["array", "ideal", 37, "unit"]):
         blocks, layer, geometry, sensing, maps, x = drawn(rng, path, number)
-        on_off = [None, 50.0][number % 2]
+        on_off = [None, 50.0][number > 1]
         effects = CELLS if scale == "ideal" else CELLS | CONVERTERS
         machine = imperfect(geometry, effects=effects, full_scale=scale, seed=number,
-                            conductance={"on_off": on_off, "subtracted": number != 3})
+                            conductance={"on_off": on_off, "subtracted": number < 2})
         device = machine.device(layer.name, number)
         right = plain.run(blocks, layer, geometry, x, device, sensing)
         found = Imperfectly.of(list(crossbars(blocks, geometry)), layer, geometry, device, sensing).sums(maps).T

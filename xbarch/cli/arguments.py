@@ -48,6 +48,8 @@ Bits = Annotated[int | None, number(
 Accuracy = Annotated[int | None, number(
     "accuracy", f"Test images to classify through the packed crossbars, 1 to {defaults.MOST_TESTED:,} (default: "
                 "none).")]
+Draws = Annotated[int, number(
+    "draws", f"Devices to draw for the accuracy where there is noise, 1 to {defaults.MOST_DRAWS:,}.")]
 _IMAGES = number("images", f"Images to run, 1 to {defaults.MOST_IMAGES:,}.")
 _CHIPS = number("chips", f"Chips in a chain, 1 to {defaults.MOST_CHIPS:,}.")
 _MODE = one_of("mode", "Execution mode", names.MODES)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xbarch.cli.arguments import Arch, Bits, DataPath, Json, Load, Noise, Option, Plugin, Set, folder, number
+from xbarch.cli.arguments import Arch, Bits, DataPath, Draws, Json, Load, Noise, Option, Plugin, Set, folder, number
 from xbarch.cli.reading import load_plugins
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.support import defaults
@@ -49,8 +49,7 @@ def accuracy(
     bits: Bits = None,
     images: Annotated[int, number(
         "images", f"Test images, 1 to {defaults.MOST_TESTED:,}; all, where there are fewer.")] = defaults.TESTED,
-    draws: Annotated[int, number(
-        "draws", f"Devices to draw where there is noise, 1 to {defaults.MOST_DRAWS:,}.")] = defaults.DRAWS,
+    draws: Draws = defaults.DRAWS,
     until: Annotated[float | None, typer.Option(
         "--until", metavar="SHARE", help="Draw fewer where half the 95 % interval is at most that, as 0.01.")] = None,
     plugin: Plugin = [],
@@ -60,7 +59,8 @@ def accuracy(
     """Classify test images through the packed crossbars, converter by converter.
 
     The integer network classifies the same images. Where the architecture has noise, devices are drawn, and each
-    classifies all of them. Test images travel with xbarch for the data sets digits and digit_pairs.
+    classifies all of them. A network that was imported with another measure is judged by that. Test images travel with
+    xbarch for the data sets digits and digit_pairs, and are read again from a file .npz.
     """
     from xbarch.measure import accuracy
     from xbarch.render import tables

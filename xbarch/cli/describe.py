@@ -12,14 +12,15 @@ from xbarch.cli.names import members
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
 from xbarch.plugins import kinds, registry
+from xbarch.result import words
 from xbarch.specs.grid import Grid
 from xbarch.specs.grid import members as grid_members
 from xbarch.specs.kinds import checked, read
 from xbarch.specs.load import Document, document, validate
 from xbarch.specs.noise import Noise
 from xbarch.specs.text import brief
-from xbarch.support import bundled
-from xbarch.workload.store import MANIFEST, read_manifest
+from xbarch.support import bundled, numbers
+from xbarch.workload.store import MANIFEST, read_manifest, to_layer
 from xbarch.workload.zoo import SyntheticRecipe
 
 _NOUNS = {"architectures": "an architecture", "workloads": "a workload", "studies": "a study or sweep",
@@ -121,13 +122,18 @@ def _stored(place: Path, name: str, origin: str) -> Described:
     """Describe a stored workload by its manifest."""
     m = read_manifest(place)
     options = ", ".join(f"{key}: {value}" for key, value in m.options.items())
-    compute = [layer for layer in m.layers if layer.op in ("conv", "linear")]
+    compute = [layer for layer in map(to_layer, m.layers) if layer.compute]
+    again = sum(bool(layer.shares) for layer in compute)
+    count = sum(layer.rows * layer.filters for layer in compute if not layer.shares)
     details = {
         "data path": f"{m.datapath} ({options})" if options else m.datapath,
         "trained on": m.trained_on or "nothing: SYNTHETIC weights",
         "layers": f"{len(compute)} with weights of {len(m.layers)}",
+        "weights": numbers.number(count) + (
+            f"; {numbers.count(again, 'layer')} share them with an earlier call of the module" if again else ""),
+        "multiply-accumulates per image": numbers.number(sum(layer.macs for layer in compute)),
         "test images stored": str(m.images),
-        **{f"accuracy, {key}": f"{value:.2%}" for key, value in m.accuracy.items()},
+        **{f"{words.named(m.measure)}, {key}": words.value(value, m.measure) for key, value in m.accuracy.items()},
     }
     return {"kind": "workload", "name": name, "summary": m.description or "trained", "source": m.source,
             "from": origin, "details": details}

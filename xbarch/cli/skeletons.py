@@ -14,6 +14,7 @@ KINDS = {  # command -> what it does; the command's name is the kind of skeleton
     "datapath": "Write a Python package with a working data path.",
     "unit": "Write a Python package with a working sensing unit.",
     "process": "Write a Python package with a working unit process.",
+    "noise": "Write a Python package with a working effect of real devices.",
     "architecture": "Write a valid architecture with comments to start from.",
 }
 

@@ -86,6 +86,9 @@ def import_(
     ou: Annotated[dict[str, int] | None, typer.Option(
         "--operation-unit", parser=operation_unit, metavar="ROWSxCOLUMNS",
         help="Cells sensed by one read (default: the whole crossbar).")] = None,
+    measure: Annotated[str | None, typer.Option(
+        metavar="NAME", help="What accuracy is: top1, pixel_accuracy, mean_iou, mse, correlation, an entry point, or "
+        "path.py:function (default: what suits the data).")] = None,
     seed: Annotated[int, number("seed", "Seed of the data's splits and of calibration.")] = 0,
     threads: Annotated[int, number("threads", "CPU threads.")] = 1,
     plugin: Plugin = [],
@@ -109,7 +112,7 @@ def import_(
         place = import_weights(
             model, weights, method, out=out, data=images, options=read_pairs(option), density=density,
             layers=read_pairs(layer, "layer"), width=width, classes=classes, zeros=zeros, batch_norm=batch_norm,
-            calibration=calibration, percentile=percentile, seed=seed, threads=threads,
+            calibration=calibration, percentile=percentile, measure=measure, seed=seed, threads=threads,
             quantization={"weight_bits": weight_bits, "activation_bits": activation_bits,
                           "weight_scale": weight_scale, "chain": chain,
                           **({"weight_step": weight_step} if weight_step else {})},
@@ -121,9 +124,12 @@ def import_(
 
 
 def _accuracy(manifest: Manifest) -> str:
-    """Accuracy in integers, in floating point and through crossbars, each with its number of images."""
+    """Accuracy, or another measure, in integers, in floating point and through crossbars, each with its n."""
+    from xbarch.result import words
+
     found, count = manifest.accuracy, manifest.data["test"]
-    text = f"accuracy {found['imported']:.2%}, in floating point {found['float']:.2%}, n = {count:,}"
+    said = {phase: words.value(value, manifest.measure) for phase, value in found.items()}
+    text = f"{words.named(manifest.measure)} {said['imported']}, in floating point {said['float']}, n = {count:,}"
     if "crossbars" in found:
-        text += f"; through crossbars {found['crossbars']:.2%}, n = {manifest.recipe['crossbar_images']:,}"
+        text += f"; through crossbars {said['crossbars']}, n = {manifest.recipe['crossbar_images']:,}"
     return text

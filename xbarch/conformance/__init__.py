@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 
 from xbarch.conformance.cases import Case, draw, extremes
+from xbarch.conformance.effects import conform_effect
 from xbarch.conformance.promises import (
     bounded,
     conserved,
@@ -30,8 +31,8 @@ from xbarch.datapaths.base import DataPath
 from xbarch.functional.proof import lawful
 from xbarch.plugins import checked
 
-__all__ = ["Case", "bounded", "conform", "conserved", "counted", "draw", "even", "exact", "extremes", "priced",
-           "projected", "promised", "retrieved", "signed", "skipped", "thinned", "values", "variants"]
+__all__ = ["Case", "bounded", "conform", "conform_effect", "conserved", "counted", "draw", "even", "exact", "extremes",
+           "priced", "projected", "promised", "retrieved", "signed", "skipped", "thinned", "values", "variants"]
 
 
 def conform(path: DataPath, layers: int = 50, seed: int = 0) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
 from typing import Any
 from zlib import crc32
@@ -17,7 +18,7 @@ import numpy as np
 
 from xbarch.datapaths.base import Geometry
 from xbarch.functional.arrays import Crossbar, Ints, Read
-from xbarch.parts.effects.base import Effect, Given, Singles, Transfer
+from xbarch.parts.effects.base import BEHIND, Effect, Given, Singles, Transfer
 from xbarch.plugins.guard import asking, is_builtin
 from xbarch.specs.noise import Noise
 from xbarch.workload.batch import Reals
@@ -46,7 +47,7 @@ class Imperfect:
         pedestal = self.noise.conductance.lowest and not self.noise.conductance.subtracted
         return not pedestal and not any(_defines(e, "cells") or _defines(e, "reading") for e in self.effects)
 
-    @property
+    @cached_property
     def jitter(self) -> float:
         """Standard deviation of a conversion, in steps of the converter."""
         return float(np.sqrt(sum(e.jitter() ** 2 for e in self.effects)))
@@ -97,7 +98,7 @@ class Device:
         for effect in self.machine.effects:
             if _defines(effect, "cells"):
                 found = self._changed(effect, found, crossbar, plane)
-                if erased is not None and effect.stage not in ("wire", "trim"):  # currents, not cells
+                if erased is not None and effect.stage not in BEHIND:  # currents, not cells
                     found[erased] = 0
         for effect in self.machine.effects:
             varied = self._varied(effect, found, crossbar, plane) if _defines(effect, "reading") else None
@@ -114,6 +115,8 @@ class Device:
         with asking(effect, "cells", self.layer) as wrong:
             found = effect.cells(cells, self._given(effect, crossbar, plane))
             _refuse_odd(found, cells, wrong)
+            if effect.stage not in BEHIND and found.min(initial=0) < 0:
+                raise wrong(f"must return conductances of at least 0, not {found.min():g}")
             if not is_builtin(effect) and not np.array_equal(
                     found, effect.cells(cells, self._given(effect, crossbar, plane))):
                 raise wrong("must return the same for the same random numbers; draw them from given.random only")

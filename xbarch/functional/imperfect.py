@@ -32,13 +32,14 @@ class _Converted:
     """The bit lines of a read that are converted.
 
     inputs: what drives the word lines. units: (word lines, levels, variances) of each operation unit, [bit lines, word
-    lines]. scale, top: full scale in cell levels [bit lines, 1], and the largest code. low: bits dropped [phases, bit
-    lines, 1]. factor: [targets, bit lines], times a step.
+    lines], in steps of the converters, or levels times `top` where `scale` [bit lines, 1], the full scale in levels,
+    still divides them. top: the largest code. low: bits dropped [phases, bit lines, 1]. factor: [targets, bit lines],
+    times a step.
     """
 
     inputs: slice | Ints
     units: list[tuple[slice, Reals, Singles | None]]
-    scale: Reals
+    scale: Reals | None
     top: float
     low: Ints | None
     transfers: list[Transfer]
@@ -95,46 +96,50 @@ class Imperfectly:
                 found = np.sqrt(variance @ squares) * normals.draw(len(variance))
                 out += found if factor is None else factor @ found
         self.counted.made += self.conversions * out.shape[1]
-        for read in self.converted:
-            out[read.targets] += read.factor @ self._codes(read, driven, normals)
+        if self.converted:
+            digits = [vectors / np.float32(abs(worth)) for vectors, worth in zip(
+                driven, self.geometry.worth(layer).tolist(), strict=True)]
+            for read in self.converted:
+                out[read.targets] += read.factor @ self._codes(read, digits, normals)
         if self.geometry.offset(layer):
             out -= np.asarray(excess(layer, self.geometry))[:, None]
         return out
 
-    def _codes(self, read: _Converted, driven: list[Singles], normals: _Normals) -> Reals:
+    def _codes(self, read: _Converted, digits: list[Singles], normals: _Normals) -> Reals:
         """Codes added up over phases and operation units, [bit lines, windows]."""
-        jitter = self.device.machine.jitter
-        found = np.zeros((len(read.scale), driven[0].shape[1]))
-        for phase, (vectors, counts) in enumerate(zip(driven, self.geometry.worth(self.layer), strict=True)):
-            some, worth = vectors[read.inputs], float(abs(counts))
-            low = None if read.low is None else read.low[phase]
-            for lines, levels, variance in read.units:
-                sums = levels @ some[lines]
-                sums *= np.float32(read.top / worth)
-                sums /= read.scale
+        jitter, lines = self.device.machine.jitter, read.factor.shape[1]
+        found = np.zeros((lines, digits[0].shape[1]), read.factor.dtype)
+        for phase, (vectors, worth) in enumerate(zip(digits, self.geometry.worth(self.layer).tolist(), strict=True)):
+            some = vectors[read.inputs]
+            for unit, levels, variance in read.units:
+                sums = levels @ some[unit]
+                if read.scale is not None:
+                    sums /= read.scale
                 for transfer in read.transfers:
                     sums = transfer(sums)
                 if variance is not None:
-                    spread = variance @ np.square(some[lines]) * np.square(np.float32(read.top / worth) / read.scale)
-                    sums += np.sqrt(spread + np.float32(jitter ** 2)) * normals.draw(len(sums))
+                    spread = variance @ np.square(some[unit])
+                    sums += np.sqrt(spread + np.float32(jitter ** 2)) * normals.draw(lines)
                 elif jitter:
-                    sums += np.float32(jitter) * normals.draw(len(sums))
-                found += self._rounded(sums, read.top, low) * float(counts)
+                    sums += np.float32(jitter) * normals.draw(lines)
+                codes = self._rounded(sums, read.top, None if read.low is None else read.low[phase])
+                found += codes if worth == 1 else np.multiply(codes, codes.dtype.type(worth), out=codes)
         return found
 
     def _rounded(self, sums: Reals, top: float, low: Ints | None) -> Reals:
         """Sums in steps, rounded in place to codes from 0 (with a sign: from -top) to top; `low` bits are dropped."""
-        np.rint(sums, out=sums)
+        codes = np.rint(sums, out=sums)
         if low is not None:
-            dropped = np.trunc(np.ldexp(sums, -low))
-            self.counted.drops += int(np.count_nonzero(np.ldexp(dropped, low) != sums))
-            sums = dropped
-        least = -top if self.geometry.signed else 0.0
-        self.counted.clips += int(np.count_nonzero(sums > top))
-        if self.geometry.signed:
-            self.counted.clips += int(np.count_nonzero(sums < -top))
-        np.clip(sums, least, top, out=sums)
-        return sums if low is None else np.ldexp(sums, low)
+            codes = np.trunc(np.ldexp(sums, -low))
+            self.counted.drops += int(np.count_nonzero(np.ldexp(codes, low) != sums))
+        if codes.max(initial=0) > top:
+            self.counted.clips += int(np.count_nonzero(codes > top))
+            np.minimum(codes, top, out=codes)
+        if codes.min(initial=0) < (least := -top if self.geometry.signed else 0.0):
+            if self.geometry.signed:
+                self.counted.clips += int(np.count_nonzero(codes < least))
+            np.maximum(codes, least, out=codes)
+        return codes if low is None else np.ldexp(codes, low)
 
 
 class _Normals:
@@ -235,16 +240,16 @@ class _Making:
 
     def _keep(self, crossbar: Crossbar, read: Read, cells: tuple[Singles, Singles | None], units: list[slice],
               hard: Bools, factor: Reals, scale: Reals, low: Ints | None) -> None:
-        levels, variance = cells
-        top = float((1 << self.geometry.adc_bits) - 1)
-        most = max(float(np.abs(levels[u]).sum(axis=0).max()) for u in units) * ((1 << self.geometry.dac_bits) - 1)
-        kind = np.float32 if 2 * top * max(most, float(scale.max())) < SINGLE else np.float64
-        across = levels[:, hard].T.astype(kind)
-        spread = None if variance is None else variance[:, hard].T
-        parts = [(u, np.ascontiguousarray(across[:, u]), None if spread is None else np.ascontiguousarray(spread[:, u]))
-                 for u in units]
+        top, levels, exact = float((1 << self.geometry.adc_bits) - 1), cells[0][:, hard].T, self.device.machine.exact
+        step = (scale[hard] / top)[:, None]
+        most = max(float(np.abs(levels[:, u]).sum(axis=1).max()) for u in units) * ((1 << self.geometry.dac_bits) - 1)
+        kind = np.float32 if not exact or 2 * top * max(most, float(scale.max())) < SINGLE else np.float64
+        whole = top * len(units) * (1 << self.layer.input_bits) * (1 if low is None else 1 << int(low.max()))
+        steps = (levels * top if exact else levels / step).astype(kind)
+        spread = None if cells[1] is None else (cells[1][:, hard].T / np.square(step)).astype(np.float32)
         self.converted.append(_Converted(
-            inputs=contiguous(read.inputs), top=top, targets=read.targets, scale=scale[hard, None].astype(kind),
-            units=parts,
-            low=None if low is None else low[:, 0, hard, None], transfers=self.device.transfers(crossbar, read),
-            factor=(factor[hard] * (scale[hard] / top)[:, None]).T))
+            inputs=contiguous(read.inputs), top=top, targets=read.targets,
+            units=[(u, np.ascontiguousarray(steps[:, u]), None if spread is None else spread[:, u]) for u in units],
+            scale=scale[hard, None].astype(kind) if exact else None, transfers=self.device.transfers(crossbar, read),
+            low=None if low is None else low[:, 0, hard, None],
+            factor=(factor[hard] * step).T.astype(np.float32 if whole < SINGLE else np.float64)))

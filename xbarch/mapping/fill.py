@@ -27,25 +27,19 @@ def smallest(site: Site) -> list[int]:
 
 
 def fill(site: Site, budgets: Sequence[int], limits: Sequence[int]) -> Placement:
-    """As many copies as the budgets allow and the tiles hold, to within a percent of the crossbars: parts of tiles may
-    stay empty, or buffers be too small.
+    """As many copies as the budgets allow and the tiles hold: parts of tiles may stay empty, or buffers be too small.
+    So budgets are lowered percent by percent, further down in larger steps, until the copies fit. (Fewer copies of one
+    layer may be more of another, so a lower budget may not fit where a higher one does; halves would miss some.)
 
     Raises:
         CapacityError: one copy of each layer does not fit.
     """
     if site.alone.spread:
         return _halve(site, budgets, limits)
-    def tried(percent: int) -> Placement | None:
-        return _tried(site, [budget * percent // 100 for budget in budgets], limits)
-
-    found, fits, full = tried(100), 100, 101  # percentages that are known to fit, and not to
+    percent, found = 100, _tried(site, budgets, limits)
     while found is None:
-        fits, full = max(0, fits - 2 * (full - fits)), fits
-        found = tried(fits)
-    while full - fits > 1:
-        middle = (fits + full) // 2
-        more = tried(middle)
-        found, fits, full = (found, fits, middle) if more is None else (more, middle, full)
+        percent = max(0, percent - 1 - (100 - percent) // 10)
+        found = _tried(site, [budget * percent // 100 for budget in budgets], limits)
     return found
 
 

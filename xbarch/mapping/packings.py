@@ -7,6 +7,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -33,11 +34,13 @@ _EXTRA = "extra/"
 class Memo:
     """The most recently packed networks, at most `most`, for runs that agree in everything a packing depends on: the
     network's content, data path and options, geometry, sensing unit. The same objects are returned again; only their
-    own memos change."""
+    own memos change. Where converters alone have another resolution, blocks are those of before: a data path that comes
+    with xbarch knows nothing of it."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._found: OrderedDict[tuple[Any, ...], tuple[Workload, dict[str, Packed]]] = OrderedDict()
+        self._like: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     def packed(self, network: Workload, path: DataPath, geometry: Geometry, sensing: Sensing) -> dict[str, Packed]:
         """Every compute layer packed. A network is the object that was loaded, whose content never changes.
@@ -45,14 +48,26 @@ class Memo:
         Raises:
             InputError: as `pack`.
         """
-        key = (id(network), type(path), repr(path.options), geometry, type(sensing), sensing.array,
-               repr(sensing.options))
+        blocks = id(network), type(path), repr(path.options), replace(geometry, adc_bits=1)
+        key = (*blocks, geometry.adc_bits, type(sensing), sensing.array, repr(sensing.options))
         if key not in self._found:
+            like = self._found.get(self._like.get(blocks, ())) if guard.is_builtin(path) else None
             while len(self._found) >= self.most:  # before the next is made, to save memory
                 self._found.popitem(last=False)
-            self._found[key] = network, packed(network, path, geometry, sensing)  # held, so its id stays unique
+            made = packed(network, path, geometry, sensing) if like is None else \
+                _sensed(network, path, geometry, sensing, like[1])
+            self._found[key] = network, made  # held, so its id stays unique
+            self._like = {shape: last for shape, last in self._like.items() if last in self._found} | {blocks: key}
         self._found.move_to_end(key)
         return self._found[key][1]
+
+
+def _sensed(network: Workload, path: DataPath, geometry: Geometry, sensing: Sensing,
+            like: Mapping[str, Packed]) -> dict[str, Packed]:
+    """Every compute layer with the blocks of another packing, read by another sensing unit or at another resolution."""
+    return {layer.name: sensed(_setting(layer, path, geometry, stream(network, layer, geometry)),
+                               like[layer.name].layout, like[layer.name].work, sensing)
+            for layer in network.compute_layers}
 
 
 memo = Memo(1)
@@ -90,7 +105,7 @@ def name_of(what: str, network: Workload, path: DataPath, geometry: Geometry, *o
     the packings have none."""
     streams = {layer.name: stream(network, layer, geometry) for layer in network.compute_layers}
     packings = _name(network, path, geometry, streams)
-    return packings and cache.key(what, packings, *others)
+    return packings and cache.key(what, packings, geometry.adc_bits, *others)
 
 
 def _name(network: Workload, path: DataPath, geometry: Geometry, streams: Mapping[str, Stream | None]) -> str:
@@ -99,7 +114,8 @@ def _name(network: Workload, path: DataPath, geometry: Geometry, streams: Mappin
     layers = [_content(layer, network, streams[layer.name]) for layer in network.compute_layers]
     if not guard.is_builtin(path) or None in layers:
         return ""
-    return cache.key("packing", np.__version__, path.name, dict(path.options), geometry, *layers)
+    blocks = replace(geometry, adc_bits=1)  # as in `Memo`
+    return cache.key("packing", np.__version__, path.name, dict(path.options), blocks, *layers)
 
 
 def _content(layer: Layer, network: Workload, given: Stream | None) -> str | None:

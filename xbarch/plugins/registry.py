@@ -284,7 +284,7 @@ def effects(noise: Noise) -> list[Effect[Any]]:
     Raises:
         InputError: no such effect, or an option that it does not take.
     """
-    found = [active().make(EFFECTS, name, options=options, named=f"noise.effects.{name}", field=f"noise.effects.{name}")
+    found = [active().make(EFFECTS, name, options=options, named="noise.effects", field=f"noise.effects.{name}")
              for name, options in sorted(noise.effects.items())]
     return sorted(found, key=lambda effect: STAGES.index(effect.stage))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xbarch.result.summary import weights
@@ -100,6 +100,8 @@ def comparison(results: Sequence[Result], scope: Scope = SCOPE) -> list[Line]:
     """Every figure of `figures` for all results, with gains over the first."""
     lines = []
     for figure in figures(scope):
+        if figure.key == "accuracy.on_this_machine.value" and not all(map(_is_share, results)):
+            figure = replace(figure, text=lambda value: f"{value:.4g}")
         base, *others = values = [_value(r, figure.key) for r in results]
         if figure.key in LATER and all(value is None for value in values):
             continue
@@ -109,6 +111,12 @@ def comparison(results: Sequence[Result], scope: Scope = SCOPE) -> list[Line]:
             gains.append(top / bottom if top is not None and bottom and figure.gains else None)
         lines.append(Line(figure, values, gains, [_kind(r, figure) for r in results]))
     return lines
+
+
+def _is_share(result: Result) -> bool:
+    """Whether its accuracy is a share, if it has one."""
+    found = result.accuracy.on_this_machine if result.accuracy else None
+    return found is None or found.share
 
 
 def _kind(result: Result, figure: Figure) -> str:

@@ -119,8 +119,10 @@ def show_verification(rows: Sequence[Mapping[str, Any]], on: Console | None = No
 def show_accuracy(found: Accuracy, on: Console | None = None) -> None:
     """Print the accuracy on a machine, and what clips, layer by layer."""
     echo(on, Text(f"{found.workload} · {found.datapath} · {found.architecture}, test images of {found.data}"),
-         Text(f"accuracy {words.measured(found.part)}"),
-         Text(f"{found.same_class:.2%} of the images get the integer network's class"))
+         Text(f"{found.measure.label} {words.measured(found.part)}"))
+    if found.same_class is not None:
+        what = "images" if found.measure.name == "top1" else "pixels"
+        echo(on, Text(f"{found.same_class:.2%} of the {what} get the integer network's class"))
     if found.devices is not None:
         _show_devices(found, found.devices, on)
     if found.proven:
@@ -135,9 +137,10 @@ def _show_devices(found: Accuracy, devices: Devices, on: Console | None) -> None
     if devices.spread is None:
         echo(on, Text("one device was drawn, so the interval is over images alone"))
         return
-    low, high = min(devices.values), max(devices.values)
-    echo(on, Text(f"{len(devices.values)} devices: {low:.2%} to {high:.2%}, standard deviation {devices.spread:.2%}; "
-                  f"the interval, ±{devices.half_width:.2%}, is over devices and images"))
+    low, high, spread, half = map(found.measure.text, (
+        min(devices.values), max(devices.values), devices.spread, devices.half_width or 0))
+    echo(on, Text(f"{len(devices.values)} devices: {low} to {high}, standard deviation {spread}; the interval, "
+                  f"±{half}, is over devices and images"))
 
 
 def show_retention(found: Mapping[str, Any]) -> None:
@@ -193,7 +196,10 @@ def show_study(rows: Sequence[Mapping[str, Any]], warnings: Sequence[str] = ()) 
 
 def _accuracy(figures: Mapping[str, Any], measured: bool) -> list[str]:
     found = figures["on_this_machine"]
-    return [f"{found['value']:.2%} (n = {numbers.number(found['images'])})" if found else "–"] if measured else []
+    if not measured:
+        return []
+    text = words.value(found["value"], found.get("measure", "top1")) if found else ""
+    return [f"{text} (n = {numbers.number(found['images'])})" if found else "–"]
 
 
 def _times(value: float | None) -> str:

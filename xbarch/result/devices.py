@@ -10,7 +10,6 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xbarch.datapaths.base import DataPath
 from xbarch.functional.arrays import Crossbar, crossbars
@@ -23,8 +22,6 @@ from xbarch.plugins import guard
 from xbarch.workload.batch import Maps, Reals, products, scores
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.images.shown import shown
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +95,10 @@ def _calibrated(network: Workload, machine: Machine, made: Mapping[str, list[Cro
     return found
 
 
-def drawn(count: int, until: float | None, one: Callable[[int], Bools]) -> Bools:
-    """Right or wrong, [draws, images], of `count` draws, or fewer where the half-width of the interval is at most
-    `until` before (of at least three). one: a draw's, by its number."""
-    rows: list[Bools] = []
+def drawn(count: int, until: float | None, one: Callable[[int], Reals]) -> Reals:
+    """Right or wrong, or another worth of each image, [draws, images], of `count` draws, or fewer where the half-width
+    of the interval is at most `until` before (of at least three). one: a draw's, by its number."""
+    rows: list[Reals] = []
     for number in range(count):
         rows.append(one(number))
         if until is not None and number >= 2 and (half_width(np.stack(rows)) or 1) <= until:
@@ -109,7 +106,7 @@ def drawn(count: int, until: float | None, one: Callable[[int], Bools]) -> Bools
     return np.stack(rows)
 
 
-def half_width(right: Bools) -> float | None:
+def half_width(right: Reals) -> float | None:
     """Half the width of the 95 % interval of the mean over devices and images, both drawn at random, [draws, images].
 
     With s_d^2, s_i^2 the sample variances of the means of devices and of images and s_r^2 that of the residuals, the

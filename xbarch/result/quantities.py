@@ -19,6 +19,7 @@ Text = Annotated[str, Field(max_length=2000)]
 Count = Annotated[int, Field(ge=0, le=10**60)]
 Amount = Annotated[float, Field(ge=0, le=1e100)]
 Share = Annotated[float, Field(ge=0, le=1), Unit("share")]
+Score = Annotated[float, Field(ge=-1e100, le=1e100), Unit("share")]  # of measures other than top-1: their own unit
 OpenShare = Annotated[Amount, Unit("share")]  # may pass 1: see the field
 Crossbars = Annotated[Count, Unit("crossbars")]
 Cells = Annotated[Count, Unit("cells")]

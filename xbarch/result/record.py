@@ -117,7 +117,8 @@ def _architecture(run: Run) -> schema.Architecture:
 def _workload(run: Run) -> schema.Workload:
     network = run.workload
     return schema.Workload(name=network.name, trained_on=network.trained_on, synthetic=network.trained_on is None,
-                           accuracy=dict(network.accuracy), tested=image_counts(network), source=network.source)
+                           accuracy=dict(network.accuracy), tested=image_counts(network), source=network.source,
+                           **({} if network.measure == "top1" else {"measure": network.measure}))
 
 
 def _latency(run: Run, interval: Fraction) -> schema.Latency:

@@ -27,11 +27,13 @@ from xbarch.result.quantities import (
     Part,
     Position,
     Power,
+    Score,
     Share,
     Text,
     Time,
     Unit,
 )
+from xbarch.workload.measures import no_share
 
 SCHEMA: Literal["xbarch.result/2"] = "xbarch.result/2"
 LAYERS = 2_000   # as many as a stored workload may have
@@ -94,13 +96,21 @@ class Workload(Part):
     name: Text = Field(description="name of the workload")
     trained_on: Text | None = Field(description="data set; null if the weights were never trained")
     synthetic: bool = Field(description="true if the weights were never trained")
-    accuracy: dict[Text, Share] = Field(description=(
-        "test accuracy as stored: `baseline`, the dense baseline; `cut` after pruning and before fine-tuning, if the "
-        "recipe prunes in one step; `pruning` after fine-tuning; `crossbars`, of some images, computed with the "
-        "crossbars and ADCs of the workload's recipe, not of this machine (see `accuracy.on_this_machine`); of "
-        "imported weights, `float` as they came and `imported` after quantization"))
+    accuracy: dict[Text, Score] = Field(description=(
+        "test accuracy, or the `measure`, as stored: `baseline`, the dense baseline; `cut` after pruning and before "
+        "fine-tuning, if the recipe prunes in one step; `pruning` after fine-tuning; `crossbars`, of some images, "
+        "computed with the crossbars and ADCs of the workload's recipe, not of this machine (see "
+        "`accuracy.on_this_machine`); of imported weights, `float` as they came and `imported` after quantization"))
     tested: dict[Text, Count] = Field({}, description="test images behind each stored accuracy, n, where known")
+    measure: Text = Field("top1", description="what `accuracy` is; left out where it is the share of images that are "
+                          "classified correctly")
     source: Text = Field(description="what made the workload")
+
+    @model_validator(mode="after")
+    def _shares(self) -> "Workload":
+        if problem := no_share(self.measure, self.accuracy):
+            raise ValueError(problem)
+        return self
 
 
 class Layer(Part):
@@ -188,13 +198,24 @@ class Correctness(Part):
 
 
 class Measured(Part):
-    """A share of test images, with its interval."""
+    """A share of test images, or another measure of them, with its interval."""
 
-    value: Share = Field(description="share of the images classified correctly, converter by converter")
+    value: Score = Field(description="share of the images classified correctly, converter by converter, or `measure`")
     images: Count = Field(description="test images, n")
-    interval_95: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(
-        description="limits of the 95 % interval (Wilson, 1927)")
-    integer_network: Share = Field(description="share of the same images that the integer network classifies correctly")
+    interval_95: Annotated[list[Score], Field(min_length=2, max_length=2)] = Field(
+        description="limits of the 95 % interval (Wilson, 1927; where devices are drawn, over devices and images; of "
+                    "other measures by bootstrap)")
+    integer_network: Score = Field(description="the same of the integer network, on the same images")
+    measure: Text = Field("top1", description="what `value` is; left out, as `share` and `larger`, where it is the "
+                          "share of images that are classified correctly")
+    share: bool = Field(True, description="whether it is a share from 0 to 1")
+    larger: bool = Field(True, description="whether larger values are better")
+
+    @model_validator(mode="after")
+    def _shares(self) -> "Measured":
+        if self.share and not all(0 <= each <= 1 for each in (self.value, self.integer_network, *self.interval_95)):
+            raise ValueError("value, integer_network and interval_95: must be from 0 to 1, as shares are")
+        return self
 
 
 class Accuracy(Part):

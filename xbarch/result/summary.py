@@ -252,11 +252,12 @@ def _final(r: Record) -> str:
     """The accuracy that stands for a run: on this machine, or else the last that was stored."""
     if r.accuracy and r.accuracy.on_this_machine:
         found = r.accuracy.on_this_machine
-        return f", accuracy {words.HERE} {found.value:.2%} (n = {numbers.number(found.images)})"
+        what = words.value(found.value, found.measure)
+        return f", {words.named(found.measure)} {words.HERE} {what} (n = {numbers.number(found.images)})"
     phase = next((phase for phase in _FINAL if phase in r.workload.accuracy), None)
     if phase is None:
         return ""
-    return f", accuracy {words.phase(phase, r.workload.accuracy[phase], r.workload.tested)}"
+    return f", {words.named(r.workload.measure)} {words.phase(phase, r.workload)}"
 
 
 def _lost(r: Record) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xbarch.result.schema import Bound, Correctness, Measured, Record
+from xbarch.result.schema import Bound, Correctness, Measured, Record, Workload
 from xbarch.support import numbers
+from xbarch.workload.measures import BUNDLED
 
 PHASES = {  # of stored accuracies, in the order of a workload's making
     "float": "as imported", "baseline": "dense baseline", "cut": "after pruning", "pruning": "after fine-tuning",
@@ -48,20 +49,34 @@ def accuracy(r: Record) -> str:
     here = [measured(r.accuracy.on_this_machine)] if r.accuracy and r.accuracy.on_this_machine else []
     counts, groups = r.workload.tested, dict[int | None, list[str]]()
     for phase, label in _known(r.workload.accuracy):
-        groups.setdefault(counts.get(phase), []).append(f"{label} {r.workload.accuracy[phase]:.2%}")
-    return "; ".join([*here, *(", ".join(said) + _of(count) for count, said in groups.items())])
+        text = value(r.workload.accuracy[phase], r.workload.measure)
+        groups.setdefault(counts.get(phase), []).append(f"{label} {text}")
+    said = "; ".join([*here, *(", ".join(said) + _of(count) for count, said in groups.items())])
+    return f"{named(r.workload.measure)}: {said}" if said and r.workload.measure != "top1" else said
+
+
+def value(found: float, measure: str) -> str:
+    """A value of a measure."""
+    known = BUNDLED.get(measure)
+    return f"{found:.4g}" if known is None else known.text(found)
+
+
+def named(measure: str) -> str:
+    """What a measure is called; a function of a user's own by its name."""
+    known = BUNDLED.get(measure)
+    return measure.rpartition(":")[2] if known is None else known.label
 
 
 def measured(found: Measured) -> str:
     """Accuracy on this machine with n and its interval, beside the integer network's."""
-    low, high = found.interval_95
-    return (f"{HERE} {found.value:.2%} ({low:.2%} to {high:.2%}, n = {numbers.number(found.images)}; integer network "
-            f"{found.integer_network:.2%})")
+    mean, low, high, integers = (value(each, found.measure) for each in (
+        found.value, *found.interval_95, found.integer_network))
+    return f"{HERE} {mean} ({low} to {high}, n = {numbers.number(found.images)}; integer network {integers})"
 
 
-def phase(name: str, value: float, counts: Mapping[str, int]) -> str:
+def phase(name: str, stored: Workload) -> str:
     """A stored accuracy in the field's words, with its n where that is known."""
-    return f"{PHASES.get(name, name)} {value:.2%}{_of(counts.get(name))}"
+    return f"{PHASES.get(name, name)} {value(stored.accuracy[name], stored.measure)}{_of(stored.tested.get(name))}"
 
 
 def bound(found: Bound | None) -> str:

@@ -291,7 +291,7 @@ def _find(source: str | Path, kind: str) -> Path:
     except (OSError, ValueError):  # a name too long, or with a NUL
         path = None
     if path is None:
-        names = list(bundled.known(kind))
-        raise InputError(f"no such file; the bundled {kind} are {', '.join(names)}"
+        names, what = list(bundled.known(kind)), "noise presets" if kind == "noise" else kind
+        raise InputError(f"no such file; the bundled {what} are {', '.join(names)}"
                          f"{guess(Path(source).stem, names)}", file=brief(source, 200))
     return path

@@ -147,17 +147,18 @@ class Pipeline(Spec):
         """The stages that a stage waits for."""
         if stage.after is not None:
             return [other for other in self.stages if other.called in stage.after]
-        number = self.stages.index(stage)
+        number = [other.called for other in self.stages].index(stage.called)
         return self.stages[max(number - 1, 0):number]
 
     def ordered(self) -> list[Stage]:
         """The stages, each after those it waits for, otherwise in the order of the list; without those in a ring."""
-        found: list[Stage] = []
+        found: dict[str, Stage] = {}  # by name: comparing stages field by field takes long
+        waits = {stage.called: [other.called for other in self.before(stage)] for stage in self.stages}
         while True:
-            ready = [s for s in self.stages if s not in found and all(b in found for b in self.before(s))]
-            if not ready:
-                return found
-            found.append(ready[0])
+            ready = (s for s in self.stages if s.called not in found and all(b in found for b in waits[s.called]))
+            if (first := next(ready, None)) is None:
+                return list(found.values())
+            found[first.called] = first
 
     def _ring(self) -> list[str]:
         """Names of stages that wait for each other in a ring, each after the next; empty if none do."""

@@ -18,7 +18,7 @@ Value = Annotated[str, Field(max_length=4096)] | bool | int | float | None
 Axis = Annotated[list[Value | list[Value]], Field(min_length=1, max_length=10_000)]
 Axes = dict[Name, Axis]
 CHOICES = ("images", "chips", "mode", "placement", "replication", "periphery", "batch", "engine", "reload", "bits",
-           "accuracy")  # fields of a request
+           "accuracy", "draws")  # fields of a request
 _RUN = "options."  # an axis of a data path's option
 
 
@@ -51,6 +51,7 @@ class Runs(Spec):
     bits: int | None = None
     scope: Scope = SCOPE
     accuracy: int | None = None
+    draws: int | None = None
     axes: Axes = Field({}, max_length=50, description="field, or fields: values")
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -76,6 +77,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"the key {key[:60]!r} is given twice")
         found[key] = value
     return found
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    with Path(path).open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def is_file(place: str | Path) -> bool:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from xbarch.errors import InputError
 from xbarch.workload import digital, resize
 from xbarch.workload.graph import VIEWS, Ints, Layer, Workload
+from xbarch.workload.outputs import returned
 
 Maps = NDArray[np.int32]
 Reals = NDArray[Any]
@@ -22,8 +23,9 @@ Sums = Callable[[Layer, Maps], Reals]
 SINGLE, DOUBLE = 2.0**24, 2.0**53  # below which every integer has a float32, a float64
 
 
-def scores(workload: Workload, images: Ints, sums: Sums) -> Reals:
-    """What the last layer gives for images of integer pixels [n, C, H, W]: float64 [n, classes].
+def outputs(workload: Workload, images: Ints, sums: Sums, order: bool = False) -> list[Reals]:
+    """What the network returns for images of integer pixels [n, C, H, W]: float64 [n, ...] each. order: whether nothing
+    but the order of scores is asked for.
 
     sums: the accumulated sums of a compute layer for the feature maps that it reads, whole numbers [filters, n *
     windows] of a floating type.
@@ -32,18 +34,24 @@ def scores(workload: Workload, images: Ints, sums: Sums) -> Reals:
         InputError: the workload stores no scales (it was never trained).
     """
     needed = {name: layer.name for layer in workload.layers for name in layer.inputs}  # by which layer, the last time
+    needed |= dict.fromkeys((output.layer for output in workload.returned), "")
     maps: dict[str, Any] = {}
     for layer in workload.layers:
         if layer.op == "input":
             maps[layer.name] = np.ascontiguousarray(images.transpose(1, 0, 2, 3), np.int32)
             continue
         given = [maps[name] for name in layer.inputs]
-        maps[layer.name] = _out(layer, given, sums, layer is workload.layers[-1])
+        maps[layer.name] = _out(layer, given, sums, layer.name in workload.real)
         for name in layer.inputs:
             if needed[name] == layer.name:
                 maps.pop(name, None)
-    last = maps[workload.layers[-1].name]
-    return np.asarray(last.transpose(1, 0, 2, 3).reshape(len(images), -1), np.float64)
+    last = {output.layer: maps[output.layer].transpose(1, 0, 2, 3) for output in workload.returned}
+    return returned(workload.returned, last, order)
+
+
+def scores(workload: Workload, images: Ints, sums: Sums) -> Reals:
+    """All outputs side by side, as they leave the network: float64 [n, values]."""
+    return np.concatenate([found.reshape(len(images), -1) for found in outputs(workload, images, sums, True)], axis=1)
 
 
 def padded(maps: NDArray[Any], layer: Layer, fill: int = 0) -> NDArray[np.float32]:
@@ -72,7 +80,7 @@ def columns(maps: NDArray[np.float32], layer: Layer) -> NDArray[np.float32]:
 
 
 def products(layer: Layer, maps: Maps) -> Reals:
-    """The sums of a layer as `scores` asks for them, by matrix products, exact: in single precision where no partial
+    """The sums of a layer as `outputs` asks for them, by matrix products, exact: in single precision where no partial
     sum can reach 2**24."""
     vectors, filters = columns(padded(maps, layer), layer), layer.filters // layer.groups
     most = float(np.abs(layer.matrix).sum(axis=0, dtype=np.int64).max()) * ((1 << layer.input_bits) - 1)

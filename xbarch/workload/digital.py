@@ -58,8 +58,8 @@ def normalized(layer: Layer, x: Maps) -> Reals:
 
 
 def finished(layer: Layer, real: Any, last: bool) -> Any:
-    """Levels of what a layer computed, rounded once, through its function. The last layer's outputs stay real, unless a
-    table gives them."""
+    """Levels of what a layer computed, rounded once, through its function. last: whether its outputs stay real, unless
+    a table gives them."""
     if last and not layer.function:
         return np.maximum(real, 0) if layer.relu else real
     nearest = np.floor(real + 0.5)

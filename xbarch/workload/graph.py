@@ -11,6 +11,8 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from xbarch.workload.outputs import Output
+
 Op = Literal["input", "conv", "linear", "maxpool", "avgpool", "add", "flatten", "mul", "concat", "affine", "norm",
              "view", "resize"]
 VIEWS = ("flatten", "view")  # ops that name values anew and compute nothing
@@ -90,6 +92,9 @@ class Layer:
     inner_bits: int = 8
     epsilon: float = 0.0
     aligned: bool = False
+    shares: str = field(default="", compare=False, repr=False)
+    """The earlier layer that has the same weights and mask, as a module that is called again; they are stored once, but
+    each layer has crossbars of its own."""
     weights: Callable[[], Ints] | None = field(default=None, compare=False, repr=False)
     mask: Callable[[], NDArray[np.bool_] | None] | None = field(default=None, compare=False, repr=False)
     scale: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
@@ -197,7 +202,8 @@ class Workload:
     """A network ready to run: layers in topological order, of which the first is the input.
 
     `trained_on` is None for weights that were never trained; they are then labelled synthetic wherever they appear.
-    `activations` maps a compute layer's name to its integer inputs for a few test images, (n, C, H, W). `file` is the
+    `activations` maps a compute layer's name to its integer inputs for a few test images, (n, C, H, W). `outputs` are
+    what the user's model returns; none: the last layer's values. `measure` names what `accuracy` is. `file` is the
     manifest from which it was read, for messages.
     """
 
@@ -208,6 +214,8 @@ class Workload:
     trained_on: str | None = None
     accuracy: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
+    outputs: tuple[Output, ...] = ()
+    measure: str = "top1"
     activations: Mapping[str, Ints] = field(default_factory=dict, compare=False, repr=False)
     manifest: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     file: str = field(default="", compare=False, repr=False)
@@ -218,6 +226,23 @@ class Workload:
     @cached_property
     def by_name(self) -> dict[str, Layer]:
         return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def returned(self) -> tuple[Output, ...]:
+        """What the network returns."""
+        last = self.layers[-1]
+        return self.outputs or (Output(last.name, last.out_shape),)
+
+    @cached_property
+    def real(self) -> frozenset[str]:
+        """Layers whose outputs stay real, as no layer reads their levels."""
+        read = {name for layer in self.layers for name in layer.inputs}
+        return frozenset(output.layer for output in self.returned if output.layer not in read)
+
+    @property
+    def weights(self) -> int:
+        """Weights, removed ones included; those of a module that is called several times once."""
+        return sum(layer.rows * layer.filters for layer in self.compute_layers if not layer.shares)
 
     @property
     def compute_layers(self) -> list[Layer]:

@@ -19,10 +19,11 @@ Values = dict[str, NDArray[np.int64] | Reals]
 
 
 def infer(workload: Workload, image: Ints, *, shifts: bool = False) -> Values:
-    """Outputs of every layer for one image of integer pixels (C, H, W): levels, int64; the last layer's are real.
+    """Outputs of every layer for one image of integer pixels (C, H, W): levels, int64; those that the network returns
+    and no layer reads are real.
 
     shifts: no multiplication by a scale anywhere: every scale is a power of two, and integers are added and shifted
-    (Huai et al., DATE 2023); the last layer's outputs are then whole numbers in the finest of its filters' units.
+    (Huai et al., DATE 2023); real outputs are then whole numbers in the finest of their filters' units.
 
     Raises:
         InputError: the workload stores no scales (it was never trained); `shifts` and one is no power of two.
@@ -35,7 +36,7 @@ def inferred(workload: Workload, images: Sequence[Ints], *, shifts: bool = False
     """`infer` of several images, layer by layer. products: sums [windows, filters] of a layer for the input vectors of
     all images, instead of matrix products."""
     found: list[Values] = [{} for _ in images]
-    last, scaled = workload.layers[-1].name, _shifted if shifts else _scaled
+    scaled = _shifted if shifts else _scaled
     for layer in workload.layers:
         if layer.op == "input":
             for values, image in zip(found, images, strict=True):
@@ -49,7 +50,7 @@ def inferred(workload: Workload, images: Sequence[Ints], *, shifts: bool = False
         else:
             terms = [_terms(layer, each) for each in inputs]
         for values, each in zip(found, terms, strict=True):
-            values[layer.name] = _out(layer, each, scaled, layer.name == last)
+            values[layer.name] = _out(layer, each, scaled, layer.name in workload.real)
     return found
 
 

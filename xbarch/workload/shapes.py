@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xbarch.errors import InputError
 from xbarch.workload import resize
 from xbarch.workload.graph import Layer
+from xbarch.workload.outputs import Output
 
 MOST = 2**28  # weights of a network, values of a feature map or of stored activations
 Shape = tuple[int, int, int]
@@ -41,6 +42,10 @@ def check_shapes(layer: Layer, known: Mapping[str, Layer], place: str, path: Pat
         raise refuse(f"must fit in the padded input, {h} x {w} before padding, which {layer.kernel} with dilation "
                      f"{layer.dilation} does not", "kernel")
     beside = [known[name].out_shape for name in layer.inputs[1:]]
+    if layer.shares and ((other := known.get(layer.shares)) is None or other.shares or not layer.compute
+                         or _weighs(other) != _weighs(layer)):
+        raise refuse(f"must be an earlier layer with weights of the same shape and bits, not {layer.shares!r}",
+                     "shares")
     if problem := _unequal(layer, beside):
         raise refuse(problem, "inputs")
     if layer.op == "norm" and (layer.kernel not in ((1, 1), (h, w)) or not layer.epsilon or c % layer.groups):
@@ -60,6 +65,24 @@ def check_shapes(layer: Layer, known: Mapping[str, Layer], place: str, path: Pat
     for part, shape in (("in_shape", layer.in_shape), ("out_shape", layer.out_shape)):
         if math.prod(shape) > MOST:
             raise refuse(f"must have at most {MOST:,} values, not {math.prod(shape):,}", part)
+
+
+def check_outputs(outputs: Sequence[Output], layers: Mapping[str, Layer], path: Path) -> None:
+    """Refuse outputs of layers that are not there, or of other sizes."""
+    for number, output in enumerate(outputs):
+        layer, place = layers.get(output.layer), f"outputs.{number}"
+        if layer is None:
+            raise InputError(f"must be a layer of the network, not {output.layer!r}", file=path, field=f"{place}.layer")
+        if math.prod(output.shape) != math.prod(layer.out_shape):
+            raise InputError(f"must hold the {math.prod(layer.out_shape):,} values of layer {output.layer}, not "
+                             f"{math.prod(output.shape):,}", file=path, field=f"{place}.shape")
+        if output.closing and output.axis >= len(output.shape):
+            raise InputError(f"must be below {len(output.shape)}, the axes of the output, not {output.axis}", file=path,
+                             field=f"{place}.axis")
+
+
+def _weighs(layer: Layer) -> tuple[object, ...]:
+    return layer.compute, layer.filters, layer.rows, layer.groups, layer.kernel, layer.weight_bits
 
 
 def _unequal(layer: Layer, beside: list[Shape]) -> str:

@@ -16,27 +16,29 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from xbarch.errors import InputError
 from xbarch.specs.explain import explain
 from xbarch.specs.text import dotted
 from xbarch.support.files import read_json, write_all
 from xbarch.workload.graph import Layer, Named, Op, Workload
+from xbarch.workload.measures import no_share
 from xbarch.workload.names import LONGEST, PATTERN
+from xbarch.workload.outputs import Closing, Output
 from xbarch.workload.packing import pack, pack_index, pack_mask
-from xbarch.workload.shapes import MOST, check_shapes
+from xbarch.workload.shapes import MOST, check_outputs, check_shapes
 from xbarch.workload.tensors import Tensors
 
 MANIFEST, TENSORS = "manifest.json", "tensors.safetensors"
 _MOST_JSON = 2**24  # bytes
 
 MOST_INPUTS = 256  # of a concatenation
+MOST_OUTPUTS = 64  # tensors
 
 Size = Annotated[int, Field(ge=1, le=2**20)]
 Pair = tuple[Size, Size]
 Offset = Annotated[int, Field(ge=0, le=2**16)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=PATTERN)]
 
 
@@ -67,7 +69,21 @@ class StoredLayer(BaseModel):
     inner_bits: int = Field(8, ge=2, le=16)
     epsilon: float = Field(0.0, ge=0)
     aligned: bool = False
+    shares: str = Field("", max_length=LONGEST, description="an earlier layer with the same weights and mask")
     side: dict[str, Any] = Field(default_factory=dict, max_length=20)
+
+
+class StoredOutput(BaseModel):
+    """A tensor that the network returns; see `xbarch.workload.outputs.Output`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True,
+                              defer_build=True)
+
+    layer: Name
+    shape: tuple[Size, ...] = Field(max_length=8)
+    step: float = Field(1.0, gt=0)
+    closing: Closing = ""
+    axis: int = Field(0, ge=0, le=7)
 
 
 class Manifest(BaseModel):
@@ -82,7 +98,9 @@ class Manifest(BaseModel):
     datapath: Name
     options: dict[str, Any] = Field(default_factory=dict, max_length=50)
     trained_on: str | None = Field(None, max_length=600)
-    accuracy: dict[str, Share] = Field(default_factory=dict, max_length=50)
+    accuracy: dict[str, float] = Field(default_factory=dict, max_length=50)
+    measure: str = Field("top1", max_length=4096, description="what `accuracy` is")
+    outputs: list[StoredOutput] = Field(default_factory=list, max_length=MOST_OUTPUTS)
     source: str = Field("", max_length=600)
     seed: int = 0
     recipe: dict[str, Any] = Field(default_factory=dict)
@@ -98,9 +116,28 @@ class Manifest(BaseModel):
     layers: list[StoredLayer] = Field(min_length=2, max_length=2_000)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of tensors.safetensors")
 
+    @model_validator(mode="after")
+    def _shares(self) -> Manifest:
+        if problem := no_share(self.measure, self.accuracy):
+            raise ValueError(problem)
+        return self
+
 
 def stored_layer(layer: Layer) -> StoredLayer:
     return StoredLayer(**{n: getattr(layer, n) for n in StoredLayer.model_fields})
+
+
+def to_layer(stored: StoredLayer) -> Layer:
+    """The layer without its numbers."""
+    return Layer(**{n: getattr(stored, n) for n in StoredLayer.model_fields})
+
+
+def _check_same(layer: Layer, other: Layer) -> None:
+    """Refuse to store one layer's weights for two that differ."""
+    for part in ("weights", "mask"):
+        one, two = (getattr(la, part) for la in (layer, other))
+        if (one is None) != (two is None) or (one is not None and one is not two and not np.array_equal(one(), two())):
+            raise InputError(f"layer {layer.name} does not have the {part} of layer {other.name}, which it shares")
 
 
 # -- saving and loading ---------------------------------------------------------------------------------------
@@ -127,7 +164,9 @@ def save(workload: Workload, folder: Path, manifest: Mapping[str, Any]) -> Path:
         if layer.compute:
             assert layer.weights is not None
             mask = layer.mask() if layer.mask is not None else None
-            if mask is None:
+            if layer.shares:
+                _check_same(layer, known[layer.shares])
+            elif mask is None:
                 found[f"{layer.name}/weights"] = pack(layer.weights(), layer.weight_bits, True)
             else:
                 found[f"{layer.name}/mask"] = pack_mask(mask)
@@ -146,7 +185,8 @@ def save(workload: Workload, folder: Path, manifest: Mapping[str, Any]) -> Path:
     images = {len(a) for a in workload.activations.values()}
     full = Manifest(
         name=workload.name, datapath=workload.datapath, options=dict(workload.options), source=workload.source,
-        trained_on=workload.trained_on, accuracy=dict(workload.accuracy), images=max(images, default=0),
+        trained_on=workload.trained_on, accuracy=dict(workload.accuracy), measure=workload.measure,
+        outputs=[StoredOutput(**vars(output)) for output in workload.outputs], images=max(images, default=0),
         layers=[stored_layer(la) for la in workload.layers],
         sha256=hashlib.sha256(data).hexdigest(), **manifest)
     text = json.dumps(full.model_dump(mode="json", by_alias=True), indent=1) + "\n"
@@ -169,20 +209,23 @@ def load(folder: Path) -> Workload:
     weights = 0
     activations: dict[str, Any] = {}
     for number, stored in enumerate(manifest.layers):
-        layer = Layer(**{n: getattr(stored, n) for n in StoredLayer.model_fields})
+        layer = to_layer(stored)
         check_shapes(layer, layers, f"layers.{number}", folder / MANIFEST)
         if layer.compute:
             shape = weight_shape(layer)
-            weights += math.prod(shape)
+            weights += 0 if layer.shares else math.prod(shape)
             if weights > MOST:
                 raise InputError(f"the layers up to this one have {weights:,} weights; at most {MOST:,} are read",
                                  file=folder / MANIFEST, field=f"layers.{number}.out_shape")
             numbers: dict[str, Any] = {"weights": partial(tensors.weights, layer, shape)}
             if tensors.has(layer, "mask"):
                 numbers["mask"] = partial(tensors.mask, layer, shape)
-            for part, make in numbers.items():
+            for part, make in numbers.items() if not layer.shares else ():
                 make()  # refused now if it is damaged
                 object.__setattr__(layer, part, Named(f"{manifest.sha256} {layer.name} {part}", make))
+            if layer.shares:
+                for part in ("weights", "mask"):
+                    object.__setattr__(layer, part, getattr(layers[layer.shares], part))
             if manifest.images and tensors.has(layer, "inputs"):
                 if (size := manifest.images * math.prod(layer.in_shape)) > MOST:
                     raise InputError(f"layer {layer.name} has {size:,} stored inputs; at most {MOST:,} are read",
@@ -201,11 +244,13 @@ def load(folder: Path) -> Workload:
         layers[layer.name] = layer
     if not any(layer.compute for layer in layers.values()):
         raise InputError("must have at least one conv or linear layer", file=folder / MANIFEST, field="layers")
+    outputs = tuple(Output(**dict(output)) for output in manifest.outputs)
+    check_outputs(outputs, layers, folder / MANIFEST)
     return Workload(
         name=manifest.name, layers=tuple(layers.values()), datapath=manifest.datapath, options=manifest.options,
-        trained_on=manifest.trained_on, accuracy=manifest.accuracy, source=manifest.source,
-        activations=Lazy(activations, manifest.sha256), manifest=manifest.model_dump(mode="json", exclude={"layers"}),
-        file=str(folder / MANIFEST))
+        trained_on=manifest.trained_on, accuracy=manifest.accuracy, source=manifest.source, outputs=outputs,
+        measure=manifest.measure, activations=Lazy(activations, manifest.sha256),
+        manifest=manifest.model_dump(mode="json", exclude={"layers", "outputs"}), file=str(folder / MANIFEST))
 
 
 class Lazy(dict[str, Any]):

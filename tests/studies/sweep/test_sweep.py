@@ -8,17 +8,20 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import xbarch
+from xbarch.conformance import draw
 from xbarch.errors import InputError, XbarchError
 from xbarch.mapping.packings import Memo
-from xbarch.plugins import registry
+from xbarch.plugins import checked, registry
 from xbarch.plugins.registry import datapath
 from xbarch.request import Request
 from xbarch.specs.load import load
@@ -26,7 +29,7 @@ from xbarch.specs.sweep import FIGURES, Sweep
 from xbarch.studies.runs.answer import Answer, answer
 from xbarch.studies.runs.bench import STORE
 from xbarch.studies.runs.store import Store
-from xbarch.studies.sweep import Point, Points, Row, Swept, sweep
+from xbarch.studies.sweep import Point, Points, Row, Swept, frames, parquet, sweep
 from xbarch.studies.sweep.sheet import ACCURACY, AREA, EXACT, LATENCY, SPEED, TESTED, sections
 from xbarch.support import about
 from xbarch.support.sheet import harmless
@@ -450,6 +453,52 @@ def test_packings_are_shared_as_far_as_they_are_equal():
     packed(network=again)
     packed(machine=machine("crossbar.rows=64"))
     assert packed() is not first  # two others came in between
+
+
+def test_blocks_know_nothing_of_converters():
+    """So points that differ in their resolution share a packing: of every data path, on layers drawn at random."""
+    rng = np.random.default_rng(5)
+    for path in registry.datapaths().values():
+        case = draw(rng, path())
+        made = [checked.blocks(case.path, case.layer, replace(case.geometry, adc_bits=bits)) for bits in (2, 14)]
+        work = [case.path.work(blocks, case.layer, replace(case.geometry, adc_bits=bits), None)
+                for blocks, bits in zip(made, (2, 14), strict=True)]
+        cells = [[(b.crossbar, b.row0, b.col0, b.contents().cells.tolist()) for b in blocks] for blocks in made]
+        assert cells[0] == cells[1] and work[0].reads.tolist() == work[1].reads.tolist()
+
+
+def test_points_that_share_plans_and_packings_have_the_figures_of_runs_by_themselves():
+    """Whatever ran before in the process."""
+    changes = [{"overrides": (f"network.queue={queue}", f"crossbar.adc_bits={bits}"), "policy": policy}
+               for queue in (64, 256) for bits in (8, 7) for policy in ("one_copy", "crossbars:1")]
+    for change in changes:
+        shared = answer(Request(arch="isaac_like", workload="vgg7_pruned", images=1, **change), wanted=FIGURES)
+        alone = xbarch.simulate("isaac_like", "vgg7_pruned", images=1, **change)
+        assert {name: alone[name] for name in FIGURES if alone[name] is not None} == {
+            name: value for name, value in shared.figures().items() if name in FIGURES}
+
+
+# -- tables for other programs --------------------------------------------------------------------------------
+
+def test_frames_and_parquet_have_the_rows_of_the_table(tmp_path):
+    """With whole numbers whole, however large, and what a point lacks left empty."""
+    import pandas
+
+    axes = {"hierarchy.tiles": [2, 168], "crossbar.adc_bits": [8, "many"]}
+    large = 2**60 + 1
+    ran = {SPEED: 1.5, ENERGY: 1, AREA: 1.0, "counts.conversions": large, EXACT: True}
+    rows = [Row(Point(Request(arch="a", workload="w", images=2), values), f"{number:064x}", "" if number else "no",
+                ran if number else {}) for number, values in enumerate(product(*axes.values()))]
+    found = Swept(asked(axes=axes, figures=[SPEED, "counts.conversions", EXACT]), rows)
+    whole = pandas.concat(list(frames(found, rows=3)), ignore_index=True)
+    assert [len(each) for each in frames(found, rows=3)] == [3, 1] and list(whole.columns) == found.heads
+    back = pandas.read_parquet(parquet(found, tmp_path / "t.parquet"), dtype_backend="pyarrow")
+    assert list(back.columns) == found.heads and back["counts.conversions"].tolist()[1:] == [large] * 3
+    assert back["crossbar.adc_bits"].tolist() == ["8", "many", "8", "many"]
+    assert back["hierarchy.tiles"].tolist() == [2, 2, 168, 168]
+    for table in (whole, back):
+        assert table["point"].tolist() == [line["point"] for line in found.plain()]
+        assert table[SPEED].isna().tolist() == [True, False, False, False] and bool(table[EXACT][1])
 
 
 # -- the command ----------------------------------------------------------------------------------------------

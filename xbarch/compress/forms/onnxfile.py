@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from xbarch.compress.forms.onnxops import OPERATORS
 from xbarch.compress.forms.quantized import QUANTIZED, Quantized, levels_of
@@ -26,7 +28,7 @@ def load_onnx(name: str) -> OnnxModel:
     """The network in an ONNX file.
 
     Raises:
-        InputError: it cannot be read, has several inputs or outputs, or uses operators that are not known here.
+        InputError: it cannot be read, has no input or output, or uses operators that are not known here.
     """
     with needs("onnx", "an ONNX file"):
         import onnx
@@ -42,15 +44,15 @@ def load_onnx(name: str) -> OnnxModel:
         raise InputError(f"cannot be read as ONNX ({type(error).__name__}: "
                          f"{brief(' '.join(str(error).split()), 100)})", file=name) from None
     inputs = [i for i in graph.input if i.name not in constants]
-    if len(inputs) != 1 or len(graph.output) != 1:
-        raise InputError(f"must have one input, the image, and one output, the scores, not {len(inputs)} and "
-                         f"{len(graph.output)}", file=name)
+    if not inputs or not graph.output:
+        raise InputError(f"must have an input and an output, not {len(inputs)} and {len(graph.output)}", file=name)
     unknown = sorted({s.kind for s in steps if s.kind not in (*OPERATORS, *QUANTIZED, "Constant")
                       or s.domain not in _DOMAINS})
     if unknown:
         raise InputError(f"uses {brief(', '.join(unknown), 200)}, which xbarch does not take from ONNX", file=name)
     batch = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim][:1]
-    return OnnxModel(name, steps, constants, inputs[0].name, graph.output[0].name, batch == [1])
+    ends = [i.name for i in inputs], [o.name for o in graph.output]
+    return OnnxModel(name, steps, constants, ends, batch == [1])
 
 
 class _Step:
@@ -69,13 +71,13 @@ class _Step:
 
 class OnnxModel(nn.Module):
     """Computes an ONNX graph operation by operation. Weights are parameters; everything that does not depend on the
-    image, such as shapes, is an array. `given`: integers of the weights, by their names. single: the graph is written
-    for one image, so several go through it one by one."""
+    image, such as shapes, is an array. `given`: integers of the weights, by their names. ends: names of inputs and of
+    outputs. single: the graph is written for one image, so several go through it one by one."""
 
-    def __init__(self, file: str, steps: list[_Step], constants: dict[str, np.ndarray[Any, Any]], first: str, last: str,
-                 single: bool) -> None:
+    def __init__(self, file: str, steps: list[_Step], constants: dict[str, np.ndarray[Any, Any]],
+                 ends: tuple[list[str], list[str]], single: bool) -> None:
         super().__init__()
-        self.file, self.first, self.last, self.single = file, first, last, single
+        self.file, (self.first, self.last), self.single = file, ends, single
         self.constants: dict[str, Any] = dict(constants)
         self.given: dict[str, Given] = {}
         self.held: dict[str, str] = {}  # value of the graph: parameter that holds it
@@ -150,10 +152,10 @@ class OnnxModel(nn.Module):
             path, count = f"{stem.rpartition('.')[0]}_{count}.{stem.rpartition('.')[2]}", count + 1
         return path
 
-    def forward(self, x: Tensor) -> Tensor:
-        if self.single and len(x) > 1:
-            return torch.cat([self.forward(one) for one in x.split(1)])
-        values: dict[str, Any] = {"": None, **self.constants, self.first: x}
+    def forward(self, *images: Tensor) -> Any:
+        if self.single and len(images[0]) > 1:
+            return one_by_one(self.forward, images)
+        values: dict[str, Any] = {"": None, **self.constants, **dict(zip(self.first, images, strict=True))}
         values.update({name: self.get_parameter(path) for name, path in self.held.items()})
         for step in self.steps:
             run = OPERATORS.get(step.kind) or QUANTIZED[step.kind]
@@ -167,4 +169,11 @@ class OnnxModel(nn.Module):
                                  file=self.file) from None
             several = len(step.outputs) > 1 and isinstance(found, tuple | list)
             values.update(zip(step.outputs, found if several else [found], strict=False))
-        return values[self.last]
+        found = tuple(values[name] for name in self.last)
+        return found if len(found) > 1 else found[0]
+
+
+def one_by_one(run: Callable[..., Any], images: Sequence[Tensor]) -> Any:
+    """What a model of one image returns, in the same wrapping, for several of them."""
+    found = [run(*one) for one in zip(*(x.split(1) for x in images), strict=True)]
+    return tree_map(lambda *parts: torch.cat(parts), *found)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from xbarch.compress.forms.onnxfile import one_by_one
 from xbarch.compress.intake.given import Given
 from xbarch.compress.intake.rounding import number
 from xbarch.errors import InputError
@@ -74,10 +75,9 @@ def _callable(module: Any, single: bool, given: dict[str, Given]) -> nn.Module:
         def __deepcopy__(self, memo: Any) -> Exported:
             raise TypeError("a copy would compute by the code of this one")  # which a GraphModule makes for its class
 
-        def forward(self, x: Tensor) -> Tensor:
-            if single and len(x) > 1:
-                return torch.cat([super(Exported, self).forward(one) for one in x.split(1)])
-            return super().forward(x)
+        def forward(self, *images: Tensor) -> Any:
+            run = super().forward
+            return one_by_one(run, images) if single and len(images[0]) > 1 else run(*images)
 
     for name in ("train", "eval"):
         module.__dict__.pop(name, None)

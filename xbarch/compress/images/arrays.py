@@ -1,98 +1,26 @@
-"""Arrays of one's own: images, spectra, vectors, from an .npz file."""
+"""Arrays of one's own as parts of a data set; `xbarch.workload.images.arrays` reads the file."""
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
 from xbarch.compress.images.parts import Images, Parts, split
-from xbarch.errors import InputError
 from xbarch.specs.recipe import Data
-from xbarch.specs.text import brief
-
-_NAMES = (("x_train", "y_train", "x_test", "y_test"),
-          ("train_images", "train_labels", "test_images", "test_labels"))
-_MOST = 2**33  # bytes of an array
-Numbers = np.ndarray[Any, np.dtype[Any]]
+from xbarch.workload.images.arrays import arrays as read_arrays
+from xbarch.workload.measures import classes_of
 
 
 def arrays(spec: Data, seed: int) -> Parts:
-    """x_train, y_train, x_test and y_test of an .npz file. x is [n, C, H, W], [n, H, W, C] with one or three channels,
-    [n, H, W] or [n, features]: bytes, 16-bit numbers, or fractions from 0 to 1. y holds whole numbers from 0. The
-    user's model gets [n, C, H, W], or [n, features] where the file has that."""
+    """The arrays of an .npz file. The user's model gets them in their own shapes: vectors [n, features], several inputs
+    each for itself."""
     assert spec.path is not None
-    file = Path(spec.path)
-    names = _members(file)
-    found = [_read(file, name) for name in names]
-    train, test = (_images(file, x, y, name) for x, y, name in
-                   ((found[0], found[1], names[0]), (found[2], found[3], names[2])))
-    if train.pixels.shape[1:] != test.pixels.shape[1:]:
-        raise InputError(f"must have images of one shape, not {tuple(train.pixels.shape[1:])} in {names[0]} and "
-                         f"{tuple(test.pixels.shape[1:])} in {names[2]}", file=file)
-    classes = int(max(train.labels.max(), test.labels.max())) + 1
+    found = read_arrays(Path(spec.path))
+    train, test = (Images(torch.from_numpy(part.pixels), torch.from_numpy(part.answers)) for part in found)
+    classes = max(classes_of(part.answers) for part in found)
+    shapes = found[0].shapes
+    plain = len(shapes) == 1 and len(shapes[0]) == 3
     parts = split(train, test, [str(i) for i in range(classes)], seed, spec)
-    return replace(parts, vectors=found[0].ndim == found[2].ndim == 2)
-
-
-def _members(file: Path) -> tuple[str, ...]:
-    """Names of the four arrays; what they expand to is known before they are read."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.infolist()}
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise InputError(f"is not an .npz file ({type(error).__name__})", file=file) from None
-    names = next((some for some in _NAMES if set(some) <= set(sizes)), None)
-    if names is None:
-        raise InputError(f"must hold the arrays {', '.join(_NAMES[0])}; it holds {brief(', '.join(sizes), 200)}",
-                         file=file)
-    for name in names:
-        if sizes[name] > _MOST:
-            raise InputError(f"{name} must be at most {_MOST:,} bytes, not {sizes[name]:,}", file=file)
-    return names
-
-
-def _read(file: Path, name: str) -> Numbers:
-    try:
-        with np.load(file, allow_pickle=False) as found:
-            return np.asarray(found[name])
-    except Exception as error:  # whatever a damaged file makes of the reader
-        raise InputError(f"{name} cannot be read ({type(error).__name__})", file=file) from None
-
-
-def _images(file: Path, x: Numbers, y: Numbers, name: str) -> Images:
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1 or y.dtype.kind not in "iu" or len(y) != len(x) or not len(y) or int(y.min()) < 0 \
-            or int(y.max()) >= 10**6:
-        raise InputError(f"labels must be one whole number from 0 for each of the {len(x):,} arrays of {name}",
-                         file=file)
-    if x.ndim not in (2, 3, 4) or 0 in x.shape:
-        raise InputError(f"{name} must have the shape (n, channels, height, width), (n, height, width) or (n, "
-                         f"features), not {x.shape}", file=file)
-    if x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] not in (1, 3):
-        x = x.transpose(0, 3, 1, 2)
-    shaped = x if x.ndim == 4 else x[:, None] if x.ndim == 3 else x[:, :, None, None]
-    values = _values(file, np.ascontiguousarray(shaped), name)
-    return Images(torch.from_numpy(values), torch.from_numpy(y.astype(np.int64)))
-
-
-def _values(file: Path, x: Numbers, name: str) -> Numbers:
-    """Bytes as they are; others as fractions from 0 to 1."""
-    if x.dtype == np.uint8:
-        return x
-    if x.dtype == np.uint16:
-        return x.astype(np.float32) / 65535
-    if x.dtype == bool:
-        return x.astype(np.float32)
-    if x.dtype.kind != "f":
-        raise InputError(f"{name} must hold bytes, 16-bit numbers or fractions from 0 to 1, not {x.dtype}", file=file)
-    low, high = float(x.min()), float(x.max())
-    if not 0 <= low <= high <= 1:  # also if one is not a number
-        raise InputError(f"{name} must be from 0 to 1, not {low:g} to {high:g}; store (x - low) / (high - low), and "
-                         "say mean and std where the network expects other values", file=file)
-    return x.astype(np.float32)
+    return replace(parts, inputs=() if plain else shapes)

@@ -58,7 +58,8 @@ class Look:
 
 @dataclass(frozen=True)
 class Images:
-    """pixels [n, C, H, W]: uint8, float32 from 0 to 1, or files. labels: int64 [n]."""
+    """pixels [n, C, H, W]: uint8, float32 from 0 to 1, or files. labels: int64 [n], of pixels int64 [n, H, W], or real
+    numbers float32 [n, ...]."""
 
     pixels: Tensor | Files
     labels: Tensor
@@ -76,14 +77,14 @@ class Images:
 
 @dataclass(frozen=True)
 class Parts:
-    """train teaches, val guides, test is looked at once, for the reported accuracy. vectors: whether the user's own
-    model gets [n, features] instead of [n, features, 1, 1]."""
+    """train teaches, val guides, test is looked at once, for the reported accuracy. inputs: shapes in which the user's
+    own model gets the numbers of an image, one behind the other, as one input or several; none: as they are."""
 
     train: Images
     val: Images
     test: Images
     classes: int
-    vectors: bool = False
+    inputs: tuple[tuple[int, ...], ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from xbarch.compress.intake.equal import scores
 from xbarch.compress.quantizers.levels import Fixed, Quantizer
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.compress.training.data import Images
 from xbarch.errors import InputError
+from xbarch.workload.measures import Measure
 
 _IMAGES, _VALUES = 512, 2**26  # calibration images; values of a feature map over all of them
+_TOGETHER = 250  # images that are measured at a time
 _SAMPLE = {"squared_error": 2**16, "percentile": 2**20}  # values that a scale is fitted on
 
 
@@ -171,10 +173,13 @@ def _fit(scale: Tensor, shares: Sequence[float], values: Tensor, quantizer: Call
 
 
 @torch.no_grad()
-def score(model: torch.nn.Module, images: Images) -> float:
-    """Share of images that are classified correctly."""
-    right = 0
-    for i in range(0, len(images), 250):
-        x, y = images[slice(i, i + 250)]
-        right += int((scores(model, x).argmax(1) == y).sum())
-    return right / len(images)
+def score(run: Callable[[Tensor], list[Tensor]], images: Images, measure: Measure) -> float:
+    """The measure of what `run` returns for images, [n, ...] tensors."""
+    total, start, together = 0.0, 0, 1
+    while start < len(images):
+        x, y = images[slice(start, start + together)]
+        found = [t.double().numpy() for t in run(x)]
+        total = total + measure.counts(found, y.numpy()).sum(axis=0)
+        start += len(y)
+        together = max(1, min(_TOGETHER, _VALUES // (16 * sum(t[0].size for t in found))))
+    return float(measure.value(np.asarray(total)))

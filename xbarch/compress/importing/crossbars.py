@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.functional.fast import Prepared
 from xbarch.plugins import guard
-from xbarch.workload.batch import Maps, Reals, scores
+from xbarch.workload.batch import Maps, Reals, outputs
 from xbarch.workload.graph import Ints, Layer, Workload
+from xbarch.workload.measures import Answers, Measure
 
 _USUAL, _LEAST = 32, 4  # images where none are asked for: so many, or fewer, or none, as fewer say nothing
 _MACS = 2**29  # multiply-accumulates that these may take
@@ -27,10 +27,10 @@ def affordable(workload: Workload, asked: int | None) -> int:
     return count if count >= _LEAST else 0
 
 
-def crossbar_accuracy(workload: Workload, path: DataPath, geometry: Geometry, pixels: Ints,
-                      labels: NDArray[np.int64]) -> float:
-    """Share of images of integer pixels [n, C, H, W] that packed crossbars classify correctly, with converters of the
-    resolution at which the method works."""
+def crossbar_accuracy(workload: Workload, path: DataPath, geometry: Geometry, measure: Measure, pixels: Ints,
+                      answers: Answers) -> float:
+    """The measure of images of integer pixels [n, C, H, W] through packed crossbars, with converters of the resolution
+    at which the method works."""
     with guard.asking(path, "adc_bits"):
         enough = [path.adc_bits(la, geometry) for la in workload.compute_layers]
     bits = max((b for b in enough if b is not None), default=geometry.adc_bits)
@@ -39,9 +39,9 @@ def crossbar_accuracy(workload: Workload, path: DataPath, geometry: Geometry, pi
     def sums(layer: Layer, maps: Maps) -> Reals:
         return made[layer.name].sums(maps)
 
-    parts = [scores(workload, pixels[i:i + _TOGETHER], sums).argmax(axis=1)
-             for i in range(0, len(pixels), _TOGETHER)]
-    return float((np.concatenate(parts) == labels).mean())
+    total = sum(measure.counts(outputs(workload, pixels[i:i + _TOGETHER], sums, measure.order),
+                               answers[i:i + _TOGETHER]).sum(axis=0) for i in range(0, len(pixels), _TOGETHER))
+    return float(measure.value(np.asarray(total)))
 
 
 def _prepared(workload: Workload, path: DataPath, geometry: Geometry) -> Mapping[str, Prepared]:

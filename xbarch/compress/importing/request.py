@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from xbarch.compress.factory import REFERENCE, is_program, split
 from xbarch.errors import InputError
+from xbarch.plugins.measures import find as find_measure
 from xbarch.specs.explain import explain
 from xbarch.specs.model import Spec
 from xbarch.specs.recipe import Data, Quantization, Shape
@@ -54,6 +55,8 @@ class ImportRequest(Spec):
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
     crossbar_images: int | None = Field(None, ge=0, le=10**6, description="test images classified through packed "
                                         "crossbars; default: up to 32 where the network is small enough")
+    measure: str | None = Field(None, max_length=4096, description="what accuracy is: top1, pixel_accuracy, mean_iou, "
+                                "mse, correlation, an entry point, or path.py:function; default: what suits the data")
 
     @model_validator(mode="after")
     def _complete(self) -> ImportRequest:
@@ -83,6 +86,8 @@ def check_request(fields: Mapping[str, Any]) -> ImportRequest:
                          "own", field="weights")
     if request.checkpoint is not None and not is_file(request.checkpoint):
         raise InputError(f"no such file: {brief(request.checkpoint, 80)}", field="weights")
+    if request.measure is not None:
+        find_measure(request.measure)
     return request
 
 

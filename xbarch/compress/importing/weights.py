@@ -6,6 +6,7 @@ import copy
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,7 @@ from xbarch.compress.importing.calibrate import Rule, calibrate, draw_images, fi
 from xbarch.compress.importing.crossbars import affordable, crossbar_accuracy
 from xbarch.compress.importing.request import MODULE, ImportRequest, check_request
 from xbarch.compress.intake import models
-from xbarch.compress.intake.checkpoint import digest
-from xbarch.compress.intake.equal import Scores
+from xbarch.compress.intake.equal import answers
 from xbarch.compress.intake.given import Given
 from xbarch.compress.methods.pruner import Pruner, crossbar
 from xbarch.compress.quantizers.levels import Fixed
@@ -28,10 +28,12 @@ from xbarch.compress.training.provenance import sparsity, versions
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
 from xbarch.plugins import guard, registry
+from xbarch.plugins.measures import find as find_measure
 from xbarch.specs.recipe import Cut, Pruning, Recipe, Training
 from xbarch.specs.text import brief
-from xbarch.support.files import writable
+from xbarch.support.files import digest, writable
 from xbarch.workload.graph import Workload
+from xbarch.workload.measures import usual
 from xbarch.workload.names import check_name
 from xbarch.workload.store import MANIFEST, save
 
@@ -46,7 +48,8 @@ def import_weights(model: str | nn.Module, weights: str | Path | None, method: s
                    width: int | None = None, classes: int | None = None,
                    zeros: str = "auto", batch_norm: str = "keep",
                    calibration: str = "squared_error", percentile: float = 99.99,
-                   seed: int = 0, threads: int = 1, stored_images: int = 4, crossbar_images: int | None = None) -> Path:
+                   seed: int = 0, threads: int = 1, stored_images: int = 4, crossbar_images: int | None = None,
+                   measure: str | None = None) -> Path:
     """Store a checkpoint as a workload of `method`; returns the folder written.
 
     Weights are rounded to levels, and weights that are zero count as removed. Then the scales of activations are set
@@ -80,6 +83,9 @@ def import_weights(model: str | nn.Module, weights: str | Path | None, method: s
         stored_images: test images whose activations are stored.
         crossbar_images: test images classified through packed crossbars; default: up to 32 where the network is small
             enough.
+        measure: what is stored as accuracy: "top1", "pixel_accuracy", "mean_iou", "mse", "correlation", an entry point
+            of the group `xbarch.measures`, or "path.py:function", a function of outputs and answers that returns a
+            number for each image; default: what suits the answers of the data.
 
     Raises:
         InputError: bad input; the weights do not keep the method's constraint; the density cannot be reached.
@@ -92,7 +98,7 @@ def import_weights(model: str | nn.Module, weights: str | Path | None, method: s
                          **(quantization or {})},
         "width": width, "classes": classes, "zeros": zeros, "batch_norm": batch_norm, "calibration": calibration,
         "percentile": percentile, "seed": seed, "threads": threads, "stored_images": stored_images,
-        "crossbar_images": crossbar_images}
+        "crossbar_images": crossbar_images, "measure": measure}
     request = check_request({**fields, **({"data": dict(data)} if data else {})})
     return run_import(request, Path(out), None if isinstance(model, str) else model)
 
@@ -104,8 +110,9 @@ def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = 
     torch.set_num_threads(request.threads)
     parts = _load_images(request)
     model = _model(request, parts, module)
-    network = build(_recipe(request), parts, model)
-    real = score(Scores(model).eval(), parts.test)
+    measure = find_measure(request.measure or usual(parts.test.labels.numpy()))
+    network = build(_recipe(request), parts, measure, model)
+    real = score(partial(answers, model.eval()), parts.test, measure)
     sha256 = digest(request.checkpoint or request.model) if request.model != MODULE else _digest(model)
     del model  # its memory is wanted
     fixed = any(isinstance(network.node(la.name).out, Fixed) for la in network.layers)  # levels that shall be equal
@@ -120,19 +127,20 @@ def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = 
     workload = export.workload(
         name, network, parts.test[slice(0, request.stored_images)][0], datapath=request.method, options=request.options,
         trained_on=f"imported weights, calibrated and measured on {request.data.name}",
-        accuracy={"float": real, "imported": score(network.eval(), parts.test)},
+        accuracy={"float": real, "imported": score(network.eval().answers, parts.test, measure)}, measure=measure.name,
         source=f"{brief(request.model, 120)} with {own} (sha256 {sha256[:16]}), {kept}")
     shown = min(affordable(workload, request.crossbar_images), len(parts.test))
     if shown:
         images, labels = parts.test[slice(0, shown)]
-        found = crossbar_accuracy(workload, path, crossbar(request.geometry), export.pixels(network, images),
+        found = crossbar_accuracy(workload, path, crossbar(request.geometry), measure, export.pixels(network, images),
                                   labels.numpy())
         workload = replace(workload, accuracy={**workload.accuracy, "crossbars": found})
     return save(workload, folder, {
         "description": f"imported, {request.method}{_left_out(network)}", "seed": request.seed,
         "recipe": {**request.model_dump(mode="json"), "sha256": sha256, "calibration_images": used,
                    "crossbar_images": shown, **_image_step(network)},
-        "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes},
+        "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes,
+                 **({"sha256": digest(str(request.data.path))} if request.data.name == "arrays" else {})},
         "versions": versions(), "sparsity": sparsity(network)})
 
 
@@ -143,7 +151,8 @@ def _image_step(network: Network) -> dict[str, Any]:
 
 
 def _left_out(network: Network) -> str:
-    return f"; without the {network.closing} at its end, which leaves the order of scores" if network.closing else ""
+    left = dict.fromkeys(output.closing for output in network.outputs if output.closing)
+    return f"; without the {' and '.join(left)} at its end, which leaves the order of scores" if left else ""
 
 
 def _workload_name(folder: Path) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
@@ -78,9 +75,3 @@ def _check_tensor(key: str, tensor: Tensor, wanted: Tensor, checkpoint: str) -> 
                          file=checkpoint)
     if tensor.dtype.is_floating_point != wanted.dtype.is_floating_point or tensor.is_complex():
         raise InputError(f"the type of {name} must be {wanted.dtype}, not {tensor.dtype}", file=checkpoint)
-
-
-def digest(checkpoint: str) -> str:
-    """SHA-256 of the file."""
-    with Path(checkpoint).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

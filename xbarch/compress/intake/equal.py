@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
-from xbarch.compress.intake.evaluate import last_output, outputs
+from xbarch.compress.intake.evaluate import outputs, returned
 from xbarch.compress.intake.graph import ModelGraph
 from xbarch.compress.intake.reader import Reader
 from xbarch.compress.intake.values import Value
@@ -34,64 +34,53 @@ def check_equal(model: nn.Module, program: Any, reader: Reader, graph: ModelGrap
         tried = torch.cat([tried, images.to(tried.dtype)])
     with torch.no_grad():
         right, kind = _right(model, tried)
-        found = torch.cat([close(graph, last_output(graph, one.to(kind))) for one in tried.split(1)])
-        if right.numel() != found.numel():
-            raise InputError(f"returns {right.numel() // len(right)} values for an image, where the layers that were "
-                             f"read give {found.numel() // len(found)}", field="model")
-        apart = _apart(right.reshape(found.shape), found)
-        if apart > SHARE:
-            at = _first_difference(program, reader, graph, tried[:1])
-            raise InputError(f"is read as another network: the scores differ by {apart:.2g} of their spread, first at "
-                             f"layer {at}; please report this model", field="model")
+        parts = [returned(graph, one.to(kind)) for one in tried.split(1)]
+        found = [torch.cat(each) for each in zip(*parts, strict=True)]
+        if [y.shape for y in right] != [y.shape for y in found]:
+            raise InputError(f"returns {_shapes(right)} for {len(tried)} images, where the layers that were read give "
+                             f"{_shapes(found)}", field="model")
+        for number, (its, ours) in enumerate(zip(right, found, strict=True)):
+            apart = _apart(its, ours)
+            if apart > SHARE:
+                what = "the scores differ" if len(right) == 1 else f"its output {number + 1} differs"
+                at = _first_difference(program, reader, graph, tried[:1])
+                raise InputError(f"is read as another network: {what} by {apart:.2g} of their spread, first at layer "
+                                 f"{at}; please report this model", field="model")
 
 
-def close(graph: ModelGraph, last: Tensor) -> Tensor:
-    """The model's output [n, values] from the last layer's."""
-    flat = last.flatten(1)
-    return flat if graph.close is None else graph.close(flat)
-
-
-def scores(model: nn.Module, images: Tensor) -> Tensor:
-    """The one tensor that a model returns, in whatever it wraps it, [n, values].
+def answers(model: nn.Module, images: Tensor) -> list[Tensor]:
+    """The tensors that a model returns, in whatever it wraps them, [n, ...] each.
 
     Raises:
-        InputError: what the model's code raises, or no single tensor of as many rows as there are images.
+        InputError: what the model's code raises, or no tensors of as many rows as there are images.
     """
     try:
-        returned = model(images)
+        given = model(images)
     except (InputError, KeyboardInterrupt):
         raise
     except BaseException as error:
         text = brief(" ".join(str(error).split()) or type(error).__name__, 200)
         raise InputError(f"fails on {len(images)} images with {type(error).__name__}: {text}", field="model") from None
-    found = [t for t in tree_leaves(returned) if isinstance(t, Tensor)]
-    if len(found) != 1 or found[0].shape[:1] != (len(images),):
-        sizes = ", ".join(str(tuple(t.shape)) for t in found) or type(returned).__name__
-        raise InputError(f"must return one tensor with a row for each of {len(images)} images, not {brief(sizes, 100)}",
-                         field="model")
-    return found[0].flatten(1)
+    found = [t for t in tree_leaves(given) if isinstance(t, Tensor)]
+    if not found or any(t.shape[:1] != (len(images),) for t in found):
+        raise InputError(f"must return tensors with a row for each of {len(images)} images, not "
+                         f"{_shapes(found) or type(given).__name__}", field="model")
+    return found
 
 
-class Scores(nn.Module):
-    """A user's model that returns its scores as one tensor, or fails with a sentence."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        return scores(self.model, images)
+def _shapes(found: list[Tensor]) -> str:
+    return brief(", ".join(str(tuple(t.shape)) for t in found), 100)
 
 
-def _right(model: nn.Module, images: Tensor) -> tuple[Tensor, torch.dtype]:
+def _right(model: nn.Module, images: Tensor) -> tuple[list[Tensor], torch.dtype]:
     """What the model returns, in double precision where its size and its code allow that."""
     if sum(p.numel() for p in model.parameters()) <= _LARGE:
         try:
             wide: dict[int, Any] = {id(p): nn.Parameter(p.detach().double(), False) for p in model.parameters()}
-            return scores(copy.deepcopy(model, wide).double().eval(), images.double()), torch.float64
+            return answers(copy.deepcopy(model, wide).double().eval(), images.double()), torch.float64
         except Exception:  # a module may refuse to be copied, or compute with constants of its own precision
             pass
-    return scores(model.eval(), images), torch.float32
+    return answers(model.eval(), images), torch.float32
 
 
 def _apart(right: Tensor, found: Tensor) -> float:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from xbarch.compress.intake.graph import Gains, ModelGraph, Parameters
 from xbarch.workload.graph import Layer
+from xbarch.workload.outputs import Output
 
 
 def outputs(graph: ModelGraph, images: Tensor) -> dict[str, Tensor]:
@@ -18,16 +19,24 @@ def outputs(graph: ModelGraph, images: Tensor) -> dict[str, Tensor]:
     return found
 
 
-def last_output(graph: ModelGraph, images: Tensor) -> Tensor:
-    """Those of the last layer alone; others are dropped once they were read."""
+def returned(graph: ModelGraph, images: Tensor) -> list[Tensor]:
+    """What the model returns [n, *shape] each; values of other layers are dropped once they were read."""
     last = {name: la.name for la in graph.layers for name in la.inputs}
+    last |= dict.fromkeys((output.layer for output in graph.outputs), "")
     found: dict[str, Tensor] = {}
     for la in graph.layers:
         found[la.name] = _output(graph, la, found, images)
         for name in la.inputs:
             if last[name] == la.name:
                 found.pop(name, None)
-    return found[graph.layers[-1].name]
+    return [closed(output, found[output.layer].reshape(-1, *output.shape)) for output in graph.outputs]
+
+
+def closed(output: Output, values: Tensor) -> Tensor:
+    """Values [n, *shape] behind the output's closing function."""
+    if not output.closing:
+        return values
+    return (F.softmax if output.closing == "softmax" else F.log_softmax)(values, output.axis + 1)
 
 
 def _output(graph: ModelGraph, layer: Layer, found: dict[str, Tensor], images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from xbarch.workload.graph import VIEWS, Layer
+from xbarch.workload.outputs import Output
 
 Shape = tuple[int, int, int]
 Call = Callable[[Tensor], Tensor]
@@ -74,16 +75,15 @@ class Rounds:
 
 @dataclass(frozen=True)
 class ModelGraph:
-    """The layers of a model and their parameters. The last layer's values, in the order of (C, H, W), are the model's
-    output but for what `closing` says was left out."""
+    """The layers of a model and their parameters. outputs: what the model returns; their steps are those of real
+    numbers."""
 
     layers: tuple[Layer, ...]  # in topological order, without weights
     parameters: dict[str, Parameters]  # of the convolutions and linear layers, by name
     gains: dict[str, Gains] = field(default_factory=dict)
     limits: dict[str, float] = field(default_factory=dict)  # upper bounds behind ReLU
     functions: dict[str, Call] = field(default_factory=dict)  # of layers with a `function`
-    closing: str = ""  # a last function that leaves the order of scores as it is, such as softmax
-    close: Call | None = None
+    outputs: tuple[Output, ...] = ()
     rounds: dict[str, Rounds] = field(default_factory=dict)  # of layers whose output the model quantizes itself
 
     def tensors(self, name: str) -> list[Tensor]:

@@ -91,15 +91,14 @@ def prelu(r: Reader, node: fx.Node) -> None:
 
 
 def last_only(r: Reader, node: fx.Node) -> None:
-    """Softmax, which keeps the order of the scores, is left out at the end."""
+    """Softmax, which keeps the order of the scores of a pixel, is left out at the end."""
     value, axis = r.value(node.args[0]), int(arguments(node)[1])
     at_end = all(user.op == "output" for user in node.users)
-    if not at_end or [n for n in value.shape if n > 1] != [value.shape[axis]]:
+    axis %= max(1, len(value.shape))
+    if not at_end or not axis:
         raise InputError(f"uses {r.user_words(node)} before the end, as attention does; crossbar accelerators run "
                          "softmax nowhere but behind the class scores, where it is left out", field="model")
-    target: Any = node.target
-    rest, shape = node.args[1:], value.shape
-    r.closing = kind(node).strip("_"), lambda scores: target(scores.reshape(-1, *shape[1:]), *rest).flatten(1)
+    r.closings[node] = "softmax" if kind(node).strip("_") == "softmax" else "log_softmax", axis - 1
     r.values[node] = value
 
 

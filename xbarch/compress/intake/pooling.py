@@ -41,7 +41,7 @@ def pool(r: Reader, node: fx.Node, op: Op, x: Any, window: tuple[tuple[int, int]
     layer = Layer(name=r.new_name(node, op), op=op, inputs=(source,), in_shape=shape, out_shape=size, kernel=kernel,
                   stride=stride, padding=padding, padding_end=None if end == padding else (end[0], end[1]),
                   dilation=dilation)
-    r.put(node, layer)
+    r.put(node, layer, shape=node_shape(node))
     if op == "avgpool":
         _divide(r, layer, torch.ones(shape[1:]), _run(node, torch.ones(value.shape))[0, 0])
 

@@ -17,6 +17,7 @@ from xbarch.compress.intake.values import Positions, Value, is_plain, zero_borde
 from xbarch.errors import InputError
 from xbarch.workload.graph import SCALED, Layer
 from xbarch.workload.names import LONGEST
+from xbarch.workload.outputs import Closing, Output
 
 Handler = Callable[["Reader", fx.Node], None]
 _RUN = ("convolutions, linear layers, norms, pooling, additions, products, concatenation, functions of single numbers "
@@ -42,7 +43,7 @@ class Reader:
     constants: dict[fx.Node, Any] = field(default_factory=dict)  # parameters, buffers and what follows from them
     owners: dict[str, str] = field(default_factory=dict)  # name of an input: the module's name of the tensor
     views: dict[tuple[str, bytes], str] = field(default_factory=dict)  # so that equal views are one layer
-    closing: tuple[str, Call | None] = "", None
+    closings: dict[fx.Node, tuple[Closing, int]] = field(default_factory=dict)  # of outputs: function and axis
 
     def read(self) -> ModelGraph:
         """The whole graph; refuses a network with a sentence that names all that has no place."""
@@ -76,27 +77,31 @@ class Reader:
         self.values[images[0]] = Value("input", math.prod(self.shape), (1, *self.shape))
 
     def finish(self) -> ModelGraph:
-        """The layers that the output depends on, the output's own last."""
+        """The layers that the outputs depend on, those that none reads last."""
         given: Any = next(n for n in self.program.graph.nodes if n.op == "output").args[0]
-        if len(given) != 1 or given[0] not in self.values:
-            raise InputError(f"must return one tensor, the class scores, not {len(given)} values", field="model")
-        value = self.value(given[0])
-        last = self.layers[value.layer]
-        if value.index is not None or last.name == "input":
-            self.as_layer(value, value.front(1), given[0])
-            last = next(reversed(self.layers.values()))
-        if last.name in self.limits or (last.name in self.rounds and not last.function):
-            self.clip_by_table(last.name)  # the last layer's outputs stay real where no table gives them
-            last = self.layers[last.name]
-        needed = {last.name}
+        outputs = tuple(self.output(node) for node in given)
+        needed = {output.layer for output in outputs}
         for layer in reversed(self.layers.values()):
             needed |= set(layer.inputs) if layer.name in needed else set()
         if not any(name in self.parameters for name in needed):
             raise InputError("must have at least one convolution or linear layer", field="model")
-        kept = [la for la in self.layers.values() if la.name in needed]
-        order = [*(la for la in kept if la is not last), last]
-        return ModelGraph(tuple(order), self.parameters, self.gains, self.limits, self.functions, *self.closing,
-                          self.rounds)
+        read = {name for layer in self.layers.values() if layer.name in needed for name in layer.inputs}
+        ends = [name for name in dict.fromkeys(output.layer for output in outputs) if name not in read]
+        for name in ends:
+            if name in self.limits or (name in self.rounds and not self.layers[name].function):
+                self.clip_by_table(name)  # an end's outputs stay real where no table gives them
+        order = [name for name in self.layers if name in needed and name not in ends]
+        layers = tuple(self.layers[name] for name in (*order, *ends))
+        return ModelGraph(layers, self.parameters, self.gains, self.limits, self.functions, outputs, self.rounds)
+
+    def output(self, node: Any) -> Output:
+        """A tensor that the model returns: a layer's numbers in its own order, or a view of them."""
+        if not isinstance(node, fx.Node) or node not in self.values:
+            raise InputError("must return tensors that it computes from the image, and nothing else", field="model")
+        value = self.value(node)
+        name = value.layer if value.index is None else self.as_layer(value, value.front(1), node)
+        closing, axis = self.closings.get(node, ("", 0))
+        return Output(name, value.shape[1:], 1.0, closing, axis)
 
     def read_operation(self, node: fx.Node) -> None:
         if all(n in self.constants for n in node.all_input_nodes):

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xbarch.compress.intake.evaluate import convolved, digital
+from xbarch.compress.intake.evaluate import closed, convolved, digital
 from xbarch.compress.intake.given import Given
 from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters, Rounds
 from xbarch.compress.quantizers.levels import Fixed, Pact, Quantizer, Signed, Weights, power, rounded
@@ -72,7 +72,7 @@ class Node(nn.Module):
         self.gains: Gains | None = None
         if parameters is None:
             return
-        self.weight = nn.Parameter(parameters.weight)
+        self.weight, self.weight_source = nn.Parameter(parameters.weight), parameters.source
         self.bias = None if parameters.bias is None else nn.Parameter(parameters.bias)
         self.register_buffer("mask", torch.ones_like(parameters.weight, dtype=torch.bool))
         self.levels = Weights(spec.weight_bits, spec.weight_scale, spec.scale_factor, self.chain, self.weight,
@@ -219,7 +219,7 @@ class Network(nn.Module):
     def __init__(self, graph: ModelGraph, spec: Quantization, span: tuple[float, float] = (0.0, 1.0)) -> None:
         super().__init__()
         self.spec, self.layers, self.span = spec, sized(graph, spec), span
-        self.closing = graph.closing
+        self.outputs = graph.outputs
         self.shapes = {la.name: la.out_shape for la in self.layers}
         used = {name for la in self.layers for name in la.inputs}
         self.nodes = nn.ModuleDict()
@@ -268,8 +268,20 @@ class Network(nn.Module):
         return self.compute_nodes()[0].weight.dtype
 
     def forward(self, x: Tensor, keep: dict[str, Tensor] | None = None) -> Tensor:
-        """Class scores. keep: if given, it is filled with every layer's (quantized) output."""
+        """Class scores [n, classes], or maps of them: the first output before its closing function. keep: if given, it
+        is filled with every layer's (quantized) output."""
+        found = self.run(x, keep)[0]
+        return found.flatten(1) if all(n == 1 for n in found.shape[2:]) else found
+
+    @torch.no_grad()
+    def answers(self, x: Tensor) -> list[Tensor]:
+        """What the model returns, of the quantized network [n, *shape]."""
+        return [closed(output, found) for output, found in zip(self.outputs, self.run(x, None), strict=True)]
+
+    def run(self, x: Tensor, keep: dict[str, Tensor] | None) -> list[Tensor]:
+        """All outputs [n, *shape] before their closing functions."""
         last = {name: la.name for la in self.layers for name in la.inputs}
+        last |= dict.fromkeys((output.layer for output in self.outputs), "")
         values: dict[str, Tensor] = {}
         x = x.to(self.kind)
         for la in self.layers:
@@ -279,8 +291,7 @@ class Network(nn.Module):
             for name in la.inputs:
                 if last[name] == la.name:
                     values.pop(name, None)
-        last = values[self.layers[-1].name]
-        return last.flatten(1) if self.layers[-1].out_shape[1:] == (1, 1) else last
+        return [values[output.layer].reshape(-1, *output.shape) for output in self.outputs]
 
     def given(self, layer: Layer, values: dict[str, Tensor]) -> list[Tensor]:
         """A layer's inputs; maps, but for linear layers, which may read vectors."""
@@ -298,6 +309,13 @@ class Network(nn.Module):
         """Sum of squared PACT clips, for the penalty on them; zero without ReLU or average pooling."""
         clips = [m.alpha**2 for m in self.modules() if isinstance(m, Pact)]
         return torch.stack(clips).sum() if clips else torch.zeros(())
+
+    def keep_statistics(self) -> None:
+        """Batch norm goes on with its running statistics in training. All images of a batch are on one draw of devices:
+        statistics of the batch would take out what they have in common, which the fixed scales of a machine cannot."""
+        for node in self.compute_nodes():
+            if node.norm is not None:
+                node.norm.eval()
 
     def recalibrate(self, batches: list[Tensor]) -> None:
         """Recompute batch norm statistics as plain means over `batches`. While weights change fast the running

@@ -37,7 +37,24 @@ def layers(network: Network) -> tuple[Layer, ...]:
         if node.function is not None:
             layer = replace(layer, table=_table(node))
         made.append(layer)
-    return tuple(made)
+    return _shared(network, made)
+
+
+def _shared(network: Network, made: list[Layer]) -> tuple[Layer, ...]:
+    """Calls of one module whose integers and masks are equal share them."""
+    first: dict[str, Layer] = {}
+    found = []
+    for la in made:
+        other = first.setdefault(network.node(la.name).weight_source or la.name, la) if la.compute else la
+        alike = other is not la and all(_equal(getattr(la, part), getattr(other, part)) for part in ("weights", "mask"))
+        found.append(replace(la, weights=other.weights, mask=other.mask, shares=other.name) if alike else la)
+    return tuple(found)
+
+
+def _equal(one: Any, two: Any) -> bool:
+    if one is None or two is None:
+        return one is two
+    return np.array_equal(one(), two())
 
 
 def _digital(node: Node, before: list[float], here: float) -> dict[str, Any]:
@@ -142,4 +159,5 @@ def statistics(network: Network, made: tuple[Layer, ...], images: torch.Tensor) 
 def workload(name: str, network: Network, images: torch.Tensor, **about: Any) -> Workload:
     """The network as a workload. about: fields of `Workload` such as datapath, trained_on, accuracy."""
     made = layers(network)
-    return Workload(name=name, layers=made, activations=activations(network, made, images), **about)
+    outputs = tuple(replace(output, step=float(network.step(output.layer).detach())) for output in network.outputs)
+    return Workload(name=name, layers=made, outputs=outputs, activations=activations(network, made, images), **about)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,20 +18,21 @@ from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Parts
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Recipe
+from xbarch.workload.measures import TOP_ONE, Measure
 
 _IMAGES = 2  # real ones on which model and graph must agree
 
 
-def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Network:
-    """The recipe's network before training. model: the recipe's, where it exists already; it takes the checkpoint's
-    weights.
+def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Module | None = None) -> Network:
+    """The recipe's network before training. measure: of its outputs. model: the recipe's, where it exists already; it
+    takes the checkpoint's weights.
 
     Raises:
         InputError: the model or the checkpoint cannot be used for the data.
     """
     model = model or models.build(recipe.model, parts.classes, recipe.width, recipe.seed)
-    if parts.vectors:
-        model.register_forward_pre_hook(_flat)
+    if parts.inputs:
+        _take_parts(model, parts.inputs)
     given: dict[str, Given] = dict(getattr(model, "given", {}))
     if recipe.checkpoint is not None:
         prepare(model, parts.shape)
@@ -40,11 +43,12 @@ def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Netwo
         if not all(bool(t.isfinite().all()) for t in graph.tensors(name)):
             raise InputError(f"layer {name} has weights that are not finite numbers (NaN or infinite)",
                              file=recipe.checkpoint, field="" if recipe.checkpoint else "model")
-    _check_scores(graph.layers[-1].out_shape, parts.classes)
+    if problem := measure.refuse([output.shape for output in graph.outputs], parts.test.labels.numpy(), parts.classes):
+        raise InputError(problem, field="measure" if measure.name in problem else "model")
     network = Network(graph, recipe.quantization, parts.span)
     stored = model.state_dict()
     for node in network.compute_nodes():
-        source = node.weight_source = graph.parameters[node.layer.name].source
+        source = node.weight_source
         if source in given:
             node.given = _as_used(given[source], stored[source], node.weight)
         if node.given is not None and node.given.mask is not None:
@@ -52,9 +56,17 @@ def build(recipe: Recipe, parts: Parts, model: nn.Module | None = None) -> Netwo
     return network
 
 
-def _flat(_: nn.Module, images: tuple[Tensor]) -> tuple[Tensor]:
-    """Vectors as the user's file has them."""
-    return (images[0].flatten(1),)
+def _take_parts(model: nn.Module, shapes: tuple[tuple[int, ...], ...]) -> None:
+    """Let the model take an image whose numbers are its inputs, one behind the other, which it gets in these shapes."""
+    kind: Any = type(model)
+    sizes = [prod(shape) for shape in shapes]
+
+    class Parted(kind):
+        def forward(self, images: Tensor) -> Any:
+            parts = images.flatten(1).split(sizes, 1)
+            return super().forward(*(part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)))
+
+    model.__class__ = Parted
 
 
 def refuse_shared(network: Network) -> None:
@@ -80,9 +92,3 @@ def _as_used(given: Given, stored: Tensor, weight: Tensor) -> Given | None:
         return None
     return replace(given, mask=None if given.mask is None else given.mask.reshape(weight.shape),
                    levels=None if given.levels is None else given.levels.reshape(weight.shape))
-
-
-def _check_scores(shape: tuple[int, int, int], classes: int) -> None:
-    if shape[0] < classes or shape[1:] != (1, 1):
-        found = f"{shape[0]} scores" if shape[1:] == (1, 1) else f"values of shape {shape}"
-        raise InputError(f"must return one score for each of {classes} classes, not {found}", field="model")

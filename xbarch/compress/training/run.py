@@ -77,6 +77,9 @@ def train_job(job: Job, resume: bool, progress: Progress | None) -> Path:
     recipe, name = job.recipe, job.name
     torch.set_num_threads(recipe.threads)
     parts = data.load(recipe.data, recipe.seed)
+    if parts.test.labels.dim() != 1 or parts.test.labels.is_floating_point():
+        raise InputError("training is for networks that give each image a class; what learned other answers can be "
+                         "imported", field="data")
     network = build(recipe, parts)
     refuse_shared(network)
     trainer = Trainer(network=network, parts=parts, recipe=recipe, folder=job.cache / "train", progress=progress)

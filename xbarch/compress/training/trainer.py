@@ -94,6 +94,9 @@ class Trainer:
         optimizer, pruner = self.optimizer(phase.training), self.pruner(phase)
         start = self.restore(phase, optimizer, pruner) if resume else 0
         first = self.cut(pruner) if pruner is not None and start == 0 and pruner.spec.cut_after == 0 else {}
+        if phase.adaptation is not None and start == 0:
+            self.devices.begin(0)
+            self.recalibrate()
         for epoch in range(start + 1, phase.training.epochs + 1):
             row = self.epoch(phase, epoch, optimizer, None if pruner is None or pruner.hard else pruner)
             row.update(first if epoch == 1 else {})
@@ -168,6 +171,7 @@ class Trainer:
         self.network.train()
         if phase.adaptation is not None:
             self.devices.begin(epoch)
+            self.network.keep_statistics()
         total = 0.0
         for step, index in enumerate(batches):
             done = epoch - 1 + step / len(batches)

@@ -18,6 +18,9 @@ Stage = Literal["program", "age", "fault", "wire", "trim"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """The order in which effects change the cells of an array; within a stage that of their names."""
 
+BEHIND: tuple[Stage, ...] = ("wire", "trim")
+"""Stages that see and return currents of bit lines per voltage of a word line, which may be negative."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
@@ -59,7 +62,7 @@ class Effect(Plugin[OptionsT]):
             conductance: [word lines, bit lines], at least 0.
 
         Returns:
-            The same shape, finite, at least 0 except behind wires (`stage` "wire"), where it is the current of a bit
+            The same shape, finite, at least 0 except in the stages `BEHIND` wires, where it is the current of a bit
             line per voltage of a word line.
         """
         return conductance

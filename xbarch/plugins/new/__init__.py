@@ -24,16 +24,17 @@ from xbarch.support.files import write
 _HERE = Path(__file__).resolve().parent
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _LONGEST = 60
-_WORDS = {"datapath": "a data path", "unit": "a sensing unit", "process": "a unit process",
+_WORDS = {"datapath": "a data path", "unit": "a sensing unit", "process": "a unit process", "noise": "an effect",
           "architecture": "an architecture"}
 _TAKEN: dict[str, Callable[[], Iterable[str]]] = {  # names there are of a kind
     "datapath": registry.datapaths, "unit": registry.sensing, "process": partial(registry.classes, kinds.PROCESSES),
+    "noise": partial(registry.classes, kinds.EFFECTS),
     "architecture": partial(bundled.names, "architectures")}
 
 
 def new(kind: str, name: str, out: Path | None = None) -> Path:
-    """Write the package `name` of a kind ("datapath", "unit", "process") to the folder `out` (NAME here), whole or not
-    at all; an "architecture" to the file `out` (NAME.yaml here).
+    """Write the package `name` of a kind ("datapath", "unit", "process", "noise") to the folder `out` (NAME here),
+    whole or not at all; an "architecture" to the file `out` (NAME.yaml here).
 
     Returns:
         The folder, or the file.

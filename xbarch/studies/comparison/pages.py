@@ -139,7 +139,7 @@ def accuracy(asked: Study, rows: Sequence[Row]) -> Section:
     """Return the stored accuracy of every workload, each with its n, and what was measured on these machines."""
     of = {r.workload: r for r in rows}
     phases = [p for p in words.PHASES if any(p in r.accuracy for r in of.values())]
-    bullets = [f"{r.workload}, {r.label}, {r.architecture}, {r.policy}: accuracy "
+    bullets = [f"{r.workload}, {r.label}, {r.architecture}, {r.policy}: {words.named(r.measure)} "
                f"{words.measured(Measured.model_validate(r.figures.on_this_machine))}"
                for r in rows if r.figures and r.figures.on_this_machine]
     return Section("Accuracy", 2, bullets=bullets, table=Table(
@@ -151,7 +151,9 @@ def accuracy(asked: Study, rows: Sequence[Row]) -> Section:
 def _share(row: Row, phase: str) -> str:
     if phase not in row.accuracy:
         return _NONE
-    return f"{row.accuracy[phase]:.2%}" + (f" (n = {numbers.number(row.tested[phase])})" if phase in row.tested else "")
+    found = words.value(row.accuracy[phase], row.measure)
+    named = found if row.measure == "top1" else f"{words.named(row.measure)} {found}"
+    return named + (f" (n = {numbers.number(row.tested[phase])})" if phase in row.tested else "")
 
 
 def _layers(rows: Sequence[Row]) -> list[Section]:

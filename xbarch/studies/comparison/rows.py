@@ -100,7 +100,8 @@ class Row:
     trained: str = ""
     """What the workload was trained on; empty if its weights are random."""
     accuracy: dict[str, float] = field(default_factory=dict)
-    """Shares by phase of the training."""
+    """Shares by phase of the training, or another measure."""
+    measure: str = "top1"
     tested: dict[str, int] = field(default_factory=dict)
     """Test images of each phase."""
     title: str = ""
@@ -269,7 +270,8 @@ def _row(line: Line, machine: str, shared: _Shared, scope: Scope) -> Row:
     return Row(request=request, architecture=machine, variant=str(line.variant), scope=scope, why=why,
                figures=_ran(done), options=chosen, instead=line.instead,
                base=base, own=own, trained=network.trained_on or "",
-               accuracy={k: v for k, v in network.accuracy.items() if v <= 1}, tested=image_counts(network),
+               accuracy={k: v for k, v in network.accuracy.items() if v <= 1 or network.measure != "top1"},
+               measure=network.measure, tested=image_counts(network),
                title=title_of(path), provenance=path.provenance)
 
 

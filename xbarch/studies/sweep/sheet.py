@@ -28,6 +28,7 @@ _LETTERS = 16  # of a digest: 64 bits, enough to tell 10^5 points apart
 SPEED, LATENCY, AREA = "throughput.images_per_second", "latency.first_image_ps", "area.used_mm2"
 EXACT, ACCURACY, TESTED = "correctness.exact", "accuracy.on_this_machine.value", "accuracy.on_this_machine.images"
 UNSCALED = "architecture.unscaled"
+SHARE, LARGER = "accuracy.on_this_machine.share", "accuracy.on_this_machine.larger"  # of measures other than top-1
 
 
 def energy_of(asked: Sweep) -> str:
@@ -117,7 +118,7 @@ class Swept:
         if it is known."""
         f = row.figures
         return (-f[SPEED] if self.rated else f[LATENCY], f[energy_of(self.asked)], f[AREA],
-                *([-f[ACCURACY]] if ACCURACY in f else []))
+                *([-f[ACCURACY] if f.get(LARGER, True) else f[ACCURACY]] if ACCURACY in f else []))
 
     @property
     def rated(self) -> bool:
@@ -178,7 +179,7 @@ class Totals:
 def table_figures(asked: Sweep) -> list[str]:
     """Return the figures of a point that the tables need."""
     return list(dict.fromkeys([*asked.figures, SPEED, LATENCY, energy_of(asked), AREA, EXACT, ACCURACY, TESTED,
-                               UNSCALED]))
+                               SHARE, LARGER, UNSCALED]))
 
 
 def check_figures(asked: Sweep) -> None:
@@ -225,6 +226,10 @@ def _front(found: Swept) -> Table:
         [[*(r.point.run[i] for i in parts), *map(str, r.point.values), r.converters, speed(r.figures.get(SPEED)),
           numbers.time(r.figures[LATENCY]), numbers.energy(r.figures[energy_of(found.asked)]),
           f"{r.figures[AREA]:.4g}",
-          *([f"{r.figures[ACCURACY]:.2%}", numbers.number(r.figures[TESTED])] if measured else []),
+          *([_accuracy(r), numbers.number(r.figures[TESTED])] if measured else []),
           *([numbers.count(int(r.figures[UNSCALED]), "component")] if unlike else [])] for r in front],
         len(parts) + len(found.changed) + 1)
+
+
+def _accuracy(row: Row) -> str:
+    return f"{row.figures[ACCURACY]:{'.2%' if row.figures.get(SHARE, True) else '.4g'}}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from xbarch.errors import InputError
 from xbarch.specs.text import brief
+from xbarch.support.files import digest, is_file
 from xbarch.workload.graph import Workload
-from xbarch.workload.images.digits import Part, digits, pair_test, pair_validation
+from xbarch.workload.images.arrays import arrays
+from xbarch.workload.images.digits import digits, pair_test, pair_validation
 
 TRAVELLING = ("digits", "digit_pairs")
 _LIMITS = {"size": (8, 512), "channels": (1, 3), "test_images": (16, 10**6)}
@@ -21,10 +24,10 @@ _LIMITS = {"size": (8, 512), "channels": (1, 3), "test_images": (16, 10**6)}
 @dataclass(frozen=True)
 class Shown:
     """Images of a workload's test part, in its order. pixels: integers as the network takes them [n, C, H, W].
-    labels: [n]."""
+    labels: classes [n], or other right answers [n, ...]."""
 
     pixels: NDArray[np.int32]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
 
 
 def shown(network: Workload, most: int, part: Literal["test", "validation"] = "test") -> Shown:
@@ -32,7 +35,8 @@ def shown(network: Workload, most: int, part: Literal["test", "validation"] = "t
     where there are fewer.
 
     Raises:
-        InputError: it was never trained, its data does not travel with xbarch, or its manifest contradicts itself.
+        InputError: it was never trained, its data does not travel with xbarch and is no file of arrays that is still as
+            it was, or its manifest contradicts itself.
     """
     if network.trained_on is None:
         raise InputError(f"workload {network.name} has random weights that were never trained, so there is no accuracy "
@@ -40,33 +44,57 @@ def shown(network: Workload, most: int, part: Literal["test", "validation"] = "t
     recipe = network.manifest.get("recipe") or {}
     data = recipe.get("data") if isinstance(recipe, Mapping) else None
     name = data.get("name") if isinstance(data, Mapping) else None
-    if not isinstance(data, Mapping) or name not in TRAVELLING:
-        raise InputError(f"test images travel with xbarch for {' and '.join(TRAVELLING)} only; workload {network.name} "
-                         f"was trained on {brief(network.trained_on)}", file=network.file or None)
-    images = _part(str(name), data, _whole(recipe, "seed", 0, 2**31, network), most, network, part)
-    shape, classes = network.layers[0].out_shape, network.layers[-1].out_shape[0]
-    if images.pixels.shape[1:] != shape or int(images.labels.max()) >= classes:
-        raise InputError(f"recipe.data makes images of {images.pixels.shape[1:]} in {int(images.labels.max()) + 1} "
-                         f"classes, but the network takes {shape} and tells {classes} apart", file=network.file or None)
-    levels = _levels(data, recipe.get("image_step"), network)
-    channels = [levels[min(c, len(levels) - 1)][images.pixels[:, c]] for c in range(shape[0])]
-    return Shown(np.stack(channels, axis=1), images.labels)
+    if not isinstance(data, Mapping) or name not in (*TRAVELLING, "arrays"):
+        raise InputError(f"test images travel with xbarch for {' and '.join(TRAVELLING)} only, and are read from a "
+                         f"file .npz; workload {network.name} was trained on {brief(network.trained_on)}",
+                         file=network.file or None)
+    pixels, labels = _of_file(data, most, network, part) if name == "arrays" else _part(
+        str(name), data, _whole(recipe, "seed", 0, 2**31, network), most, network, part)
+    shape, classes = network.layers[0].out_shape, network.returned[0].shape[0] if network.returned[0].shape else 1
+    found = int(labels.max()) + 1 if labels.ndim == 1 and labels.dtype.kind == "i" else 0
+    if pixels.shape[1:] != shape or found > classes:
+        raise InputError(f"recipe.data makes images of {pixels.shape[1:]} in {found} classes, but the network takes "
+                         f"{shape} and tells {classes} apart", file=network.file or None)
+    to_levels = _leveller(data, recipe.get("image_step"), network)
+    if pixels.dtype != np.uint8:
+        return Shown(to_levels(pixels.transpose(1, 0, 2, 3)).transpose(1, 0, 2, 3), labels)
+    grey = np.arange(256, dtype=np.float32) / np.float32(255)
+    levels = to_levels(np.broadcast_to(grey[:, None, None], (shape[0], 256, 1, 1)))[..., 0, 0]
+    return Shown(np.stack([levels[c][pixels[:, c]] for c in range(shape[0])], axis=1), labels)
 
 
-def _levels(data: Mapping[str, Any], given: Any, network: Workload) -> list[NDArray[np.int32]]:
-    """The level of each of 256 values of a pixel, of all channels or of each, in single precision as training rounds
-    them. given: the step of a level, where the user's network has one of its own."""
-    first, grey = network.layers[0], np.arange(256, dtype=np.float32) / np.float32(255)
-    low, top = first.levels
+def _leveller(data: Mapping[str, Any], given: Any,
+              network: Workload) -> Callable[[NDArray[np.float32]], NDArray[np.int32]]:
+    """Makes levels of pixels from 0 to 1 [channels, n, H, W], in single precision as training rounds them. given: the
+    step of a level, where the user's network has one of its own."""
+    low, top = network.layers[0].levels
     if given is None and data.get("mean") is None and data.get("std") is None:
-        return [np.floor(grey * np.float32(top) + np.float32(0.5)).astype(np.int32)]
-    mean, std = (_reals(data, key, default, first.out_shape[0], network) for key, default in (("mean", 0), ("std", 1)))
-    seen = (grey - mean[:, None]) / std[:, None]
+        return lambda pixels: np.floor(pixels * np.float32(top) + np.float32(0.5)).astype(np.int32)
+    mean, std = (_reals(data, key, default, network.layers[0].out_shape[0], network)[:, None, None, None]
+                 for key, default in (("mean", 0), ("std", 1)))
     if given is not None:
         step, low, top = _image_step(given, network)
-        return list(np.clip(np.floor(seen.astype(np.float64) / step + 0.5), low, top).astype(np.int32))
-    plain = np.float32(max(-float(seen[:, 0].min()), float(seen[:, -1].max())) / top)
-    return list(np.clip(np.floor(seen / plain + np.float32(0.5)), max(low, -top), top).astype(np.int32))
+        return lambda pixels: np.clip(np.floor(((pixels - mean) / std).astype(np.float64) / step + 0.5), low,
+                                      top).astype(np.int32)
+    ends = [(np.float32(pixel) - mean) / std for pixel in (0, 1)]
+    plain = np.float32(max(-float(ends[0].min()), float(ends[1].max())) / top)
+    return lambda pixels: np.clip(np.floor((pixels - mean) / std / plain + np.float32(0.5)), max(low, -top),
+                                  top).astype(np.int32)
+
+
+def _of_file(data: Mapping[str, Any], most: int, network: Workload,
+             part: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Pixels and answers of the file of arrays that the workload was imported with: its test part, or the first of its
+    training images, which an import only calibrates on."""
+    path, wanted = data.get("path"), (network.manifest.get("data") or {}).get("sha256")
+    if not isinstance(path, str) or not is_file(path):
+        raise InputError(f"the test images of workload {network.name} are read from {brief(path, 200)}, which is not "
+                         "there", file=network.file or None, field="recipe.data.path")
+    if digest(path) != wanted:
+        raise InputError(f"is not the file that workload {network.name} was imported with, or was changed since",
+                         file=path)
+    found = arrays(Path(path))[part == "test"]
+    return found.pixels[:most], found.answers[:most]
 
 
 def _image_step(given: Any, network: Workload) -> tuple[float, int, int]:
@@ -88,18 +116,19 @@ def _reals(data: Mapping[str, Any], key: str, default: float, channels: int, net
     return np.broadcast_to(np.array(values, np.float32), channels).copy()
 
 
-def _part(name: str, data: Mapping[str, Any], seed: int, most: int, network: Workload, part: str) -> Part:
+def _part(name: str, data: Mapping[str, Any], seed: int, most: int, network: Workload,
+          part: str) -> tuple[NDArray[Any], NDArray[Any]]:
     size, channels, count = (_whole(data, key, *limits, network) for key, limits in _LIMITS.items())
     if name == "digits":
         found = digits(size, channels, seed)[2 if part == "test" else 1]
-        return Part(found.pixels[:most], found.labels[:most])
+        return found.pixels[:most], found.labels[:most]
     noise = data.get("noise")
     if not isinstance(noise, int | float) or not 0 <= noise <= 1:
         raise InputError(f"must be a number from 0 to 1, not {brief(noise)}", file=network.file or None,
                          field="recipe.data.noise")
-    if part == "validation":
-        return pair_validation(most, size, channels, float(noise), seed)
-    return pair_test(count, most, size, channels, float(noise), seed)
+    drawn = pair_validation(most, size, channels, float(noise), seed) if part == "validation" else pair_test(
+        count, most, size, channels, float(noise), seed)
+    return drawn.pixels, drawn.labels
 
 
 def _whole(data: Mapping[str, Any], key: str, least: int, most: int, network: Workload) -> int:

@@ -1,0 +1,170 @@
+"""Networks that return maps, numbers or several tensors, and take several inputs: from a file to a machine."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import xbarch
+from xbarch.errors import InputError
+from xbarch.result import words
+from xbarch.workload.batch import outputs, products
+from xbarch.workload.find import resolve
+from xbarch.workload.images import shown
+
+torch.set_num_threads(1)
+
+
+class Dense(nn.Module):
+    """A U-Net of two levels."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(8, 3, 1)
+
+    def forward(self, x):
+        y = F.relu(self.a(x))
+        z = F.interpolate(F.relu(self.b(F.max_pool2d(y, 2))), scale_factor=2, mode="bilinear")
+        return torch.softmax(self.c(torch.cat([y, z], 1)), 1)
+
+
+class Pair(nn.Module):
+    """Two images and a vector; returns numbers, and a map that a layer reads."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv2d(1, 2, 3, padding=1), nn.Linear(3, 4), nn.Linear(132, 2)
+
+    def forward(self, x, y, z):
+        m = F.relu(self.a(x - y))
+        return self.c(torch.cat([m.flatten(1), F.relu(self.b(z))], 1)), {"map": m}
+
+
+def draw(*shape):
+    return np.random.default_rng(len(shape) + shape[-1]).random(shape).astype(np.float32)
+
+
+@pytest.fixture
+def dense(tmp_path):
+    """(model, file of images of 8 x 8 and maps of its own classes, with some of them changed)."""
+    torch.manual_seed(0)
+    model, x = Dense().eval(), (255 * draw(40, 1, 8, 8)).astype(np.uint8)
+    with torch.no_grad():
+        y = model(torch.tensor(x) / 255).argmax(1).numpy()
+    y[:, 0] = (y[:, 0] + 1) % 3
+    y[:, 1, :4] = 255
+    np.savez(tmp_path / "d.npz", x_train=x[:24], y_train=y[:24], x_test=x[24:], y_test=y[24:])
+    return model, tmp_path / "d.npz"
+
+
+@pytest.fixture
+def pair(tmp_path):
+    torch.manual_seed(0)
+    model, parts = Pair().eval(), [draw(40, 1, 8, 8), draw(40, 8, 8) ** 2, draw(40, 3)]
+    with torch.no_grad():
+        y = model(torch.tensor(parts[0]), torch.tensor(parts[1])[:, None], torch.tensor(parts[2]))[0].numpy()
+    names = {f"x_{part}{end}": x[some] for part, some in (("train", slice(24)), ("test", slice(24, None)))
+             for end, x in zip(("", "_2", "_3"), parts, strict=True)}
+    np.savez(tmp_path / "p.npz", y_train=y[:24], y_test=y[24:], **names)
+    return model, tmp_path / "p.npz"
+
+
+def imported(model, file, out, **about):
+    about = {"quantization": {"weight_bits": 8, "activation_bits": 8, "branch_bits": 8}, **about}
+    return xbarch.import_weights(model, None, "dense", out=out, data={"name": "arrays", "path": str(file)}, **about)
+
+
+def test_a_map_of_classes(dense, tmp_path):
+    """Seven of eight rows less a half are right by construction; the machine repeats the stored accuracy."""
+    model, file = dense
+    place = imported(model, file, tmp_path / "net")
+    manifest = json.loads((place / "manifest.json").read_text())
+    assert manifest["measure"] == "pixel_accuracy" and manifest["accuracy"]["float"] == pytest.approx(52 / 60)
+    assert manifest["accuracy"]["imported"] > 0.8 and manifest["accuracy"]["crossbars"] > 0.8
+    found = xbarch.accuracy("isaac_like", str(place))
+    assert found.proven and found.value == found.integer_network == pytest.approx(manifest["accuracy"]["imported"])
+    assert found.interval_95[0] <= found.value <= found.interval_95[1] and found.same_class == 1
+    done = xbarch.simulate("isaac_like", str(place), images=2, accuracy=16)
+    assert done.accuracy.on_this_machine.measure == "pixel_accuracy"
+    assert words.accuracy(done.record).startswith(f"pixel accuracy: on this machine {found.value:.2%} (")
+
+
+@pytest.mark.full
+def test_mean_iou_and_a_function_of_one_s_own(dense, tmp_path):
+    model, file = dense
+    (tmp_path / "own.py").write_text("def first(y, right):\n    return y[:, 0].mean((1, 2))\n")
+    for measure in ("mean_iou", f"{tmp_path}/own.py:first"):
+        place = imported(model, file, tmp_path / "net", measure=measure)
+        stored = json.loads((place / "manifest.json").read_text())["accuracy"]
+        assert xbarch.accuracy("isaac_like", str(place)).value == pytest.approx(stored["imported"], rel=1e-6)
+        assert abs(stored["imported"] - stored["float"]) < 0.05
+
+
+def test_several_inputs_and_outputs(pair, tmp_path):
+    """The integers compute all that the model returns; what nothing reads stays real, what is read has levels."""
+    model, file = pair
+    place = imported(model, file, tmp_path / "net")
+    network = resolve(str(place))
+    given = np.load(file)
+    with torch.no_grad():
+        wanted = model(*(torch.tensor(given[f"x_test{end}"]).reshape(16, *shape) for end, shape in (
+            ("", (1, 8, 8)), ("_2", (1, 8, 8)), ("_3", (3,)))))
+    got = outputs(network, shown(network, 100).pixels, products)
+    for ours, its in zip(got, (wanted[0], wanted[1]["map"]), strict=True):
+        assert ours.shape == its.shape and np.abs(ours - its.numpy()).max() < 0.03 * float(its.max() - its.min())
+    assert network.real == {network.returned[0].layer} and network.returned[1].step < 1
+    found = xbarch.accuracy("isaac_like", str(place))
+    assert found.measure.name == "mse" and found.same_class is None
+    assert found.value == pytest.approx(np.mean((got[0] - given["y_test"]) ** 2))
+
+
+@pytest.mark.full
+def test_a_program_of_several_inputs(pair, tmp_path):
+    """The exported program of the same model becomes the same network."""
+    model, file = pair
+    example = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8), torch.zeros(1, 3)
+    torch.export.save(torch.export.export(model, example), tmp_path / "pair.pt2")
+    one, two = (resolve(str(imported(made, file, tmp_path / name)))
+                for made, name in ((model, "a"), (str(tmp_path / "pair.pt2"), "b")))
+    pixels = shown(one, 4).pixels
+    for ours, its in zip(outputs(one, pixels, products), outputs(two, pixels, products), strict=True):
+        assert np.allclose(ours, its)
+
+
+def test_test_images_are_those_of_the_import(dense, tmp_path):
+    model, file = dense
+    place = imported(model, file, tmp_path / "net")
+    content = file.read_bytes()
+    file.write_bytes(content + b"\0")
+    with pytest.raises(InputError, match="is not the file that workload net was imported with"):
+        xbarch.accuracy("isaac_like", str(place))
+    file.unlink()
+    with pytest.raises(InputError, match="which is not there"):
+        xbarch.accuracy("isaac_like", str(place))
+
+
+@pytest.mark.parametrize("change, says", [
+    ({"x_train_2": draw(24, 1, 8, 8)}, "further inputs must be x_train_2, x_test_2"),
+    ({"y_train": draw(24)}, "must be answers of one kind"),
+    ({"y_train": draw(24) > 0, "y_test": draw(16) > 0}, "y_train must hold labels"),
+    ({"y_train": draw(20)}, "y_train must hold an answer for each of the 24 arrays of x_train, not 20")])
+def test_arrays_that_do_not_fit(dense, tmp_path, change, says):
+    model, file = dense
+    np.savez(tmp_path / "other.npz", **{**np.load(file), **change})
+    with pytest.raises(InputError, match=says):
+        imported(model, tmp_path / "other.npz", tmp_path / "net")
+    assert not (tmp_path / "net").exists()
+
+
+def test_a_map_is_no_class(dense, tmp_path):
+    """Neither for import, which could take another measure, nor for training."""
+    model, file = dense
+    with pytest.raises(InputError, match=r"measure: must be pixel_accuracy, mean_iou or a function .*, not top1"):
+        imported(model, file, tmp_path / "net", measure="top1")
+    (tmp_path / "r.yaml").write_text(f"kind: trained\nmodel: resnet20\ndata: {{name: arrays, path: {file}}}\n"
+                                     "baseline: {epochs: 1, rate: 0.1}\n")
+    with pytest.raises(InputError, match="training is for networks that give each image a class"):
+        xbarch.train(str(tmp_path / "r.yaml"), cache=tmp_path)
