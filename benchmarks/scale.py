@@ -80,7 +80,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     text = [
         "CPU seconds of the steps of a run on `isaac_like`, one image, each size in a process of its own, and the most",
         "memory that it held. *Layers*: chains of 3×3 convolutions of 64 channels at 16×16. *Chips*: ResNet-50 at",
-        "224×224 in as many copies as fill them, each with its stripes. *Stack*: layers of 4096×11008 and back,",
+        "224×224, each copy with its stripes, as many as gain anything: where links bind, fewer than fill them.",
+        "*Stack*: layers of 4096×11008 and back,",
         f"{TOKENS} tokens, 8 bits, and one more that reads the last: each of them sends to a hundred tiles."]
     kept = []
     for axis, points in found.items():

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Literal
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 Scale = Literal["mean", "nonzero_mean", "sawb", "lsq"]
@@ -138,7 +139,7 @@ class Weights(nn.Module):
             return nearest
         sign, bits = self.allowed.sign(), self.allowed.abs().long()
         size = (nearest * sign).clamp(min=0).long()
-        return _within(self.top)[bits, size].to(w.dtype) * sign
+        return _within(self.top).to(bits.device)[bits, size].to(w.dtype) * sign
 
     def integers(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """(int16 levels, float64 real value of one level of each filter [filters] or of all [1])."""
@@ -236,6 +237,14 @@ class _Clipped(torch.autograd.Function):
         return gradient * ((real > 0) & (real < ctx.top)), of_step, None
 
 
+def _largest(x: Tensor) -> Tensor:
+    """The largest magnitude, of all processes that train together."""
+    found = x.abs().max()
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+    return found
+
+
 class Signed(Quantizer):
     """Signed values on 2**bits - 1 levels over the running largest magnitude (a branch before its addition)."""
 
@@ -258,5 +267,5 @@ class Signed(Quantizer):
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
             with torch.no_grad():
-                self.most.lerp_(x.abs().max().clamp(min=1e-4), 0.1)
+                self.most.lerp_(_largest(x).clamp(min=1e-4), 0.1)
         return rounded((x / self.step).clamp(-self.top, self.top)) * self.step
