@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
-from operator import or_
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from xbarch.workload.graph import Layer
 from xbarch.workload.resize import taps
 
 Ints = NDArray[np.int64]
-Marks = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -50,25 +48,38 @@ class Slide:
         start = np.arange(self.count[axis], dtype=np.int64)[:, None] * self.stride[axis] - self.padding[axis]
         return start + np.arange(self.kernel[axis], dtype=np.int64) * self.dilation[axis]
 
-    def read(self, axis: int, size: int) -> Marks:
-        """Whether each output coordinate reads each of `size` input coordinates."""
-        everything = self.whole or size == 1  # one pixel may be read by all, as the gate of a channel is
-        found = np.full((self.count[axis], size), everything)
-        if not everything:
-            taps = self.taps(axis)
-            output, tap = np.nonzero((taps >= 0) & (taps < size))
-            found[output, taps[output, tap]] = True
-        return found
+    def all_of(self, size: int) -> bool:
+        """Whether every window reads all coordinates of an axis of that size: of one pixel, as the gate of a channel
+        is, all do."""
+        return self.whole or size == 1
+
+    def reads(self, axis: int, size: int) -> tuple[Ints, Ints]:
+        """Which output coordinate of an axis reads which of `size` input coordinates, as pairs, each once, by output;
+        not where `all_of` them are read. As many as there are outputs times the kernel: an axis may be long."""
+        taps = self.taps(axis)
+        output, tap = np.nonzero((taps >= 0) & (taps < size))
+        return np.divmod(np.unique(output * size + taps[output, tap]), size)
 
 
 @lru_cache(maxsize=1024)
 def columns(slide: Slide, width: int, share: Share) -> Sequence[int]:
     """The columns of an input, `width` of them, that each copy of a layer reads, as the bits of a number."""
-    each = [int("".join("01"[mark] for mark in line), 2) for line in slide.read(1, width).tolist()]
+    if slide.all_of(width):
+        return [(1 << width) - 1] * share.copies
+    output, column = slide.reads(1, width)
     if share.height == 1:
-        return [reduce(or_, each[copy::share.copies]) for copy in range(share.copies)]
-    found = {ends: reduce(or_, each[slice(*ends)]) for ends in dict.fromkeys(share.borders)}
+        order = np.argsort(output % share.copies, kind="stable")
+        parts = np.split(column[order], np.searchsorted(output[order] % share.copies, range(1, share.copies)))
+        return [_bits(part, width) for part in parts]
+    found = {ends: _bits(column[slice(*np.searchsorted(output, ends))], width) for ends in dict.fromkeys(share.borders)}
     return [found[ends] for ends in share.borders]
+
+
+def _bits(places: Ints, width: int) -> int:
+    """The number of that many bits in which these are set, 0 the highest."""
+    marks = np.zeros(width, bool)
+    marks[places] = True
+    return int.from_bytes(np.packbits(marks).tobytes(), "big") >> -width % 8
 
 
 class Labels:
@@ -96,23 +107,24 @@ class Labels:
         """For each pixel of an input of that height and width, the union of the sets of the windows that read it.
         labels: of the windows' sets, [height, width] of the output."""
         for axis in (0, 1):
-            labels = self._along(slide.read(axis, size[axis]), labels).T
+            labels = self._along(slide, axis, size[axis], labels).T
         return labels
 
-    def _along(self, read: Marks, labels: Ints) -> Ints:
-        """`readers` along the first axis. read: whether each output coordinate reads each input coordinate."""
-        if read.all():  # in halves, as all of a map may be read
+    def _along(self, slide: Slide, axis: int, size: int, labels: Ints) -> Ints:
+        """`readers` along the first axis of `labels`, which is this axis of the output."""
+        pairs = None if slide.all_of(size) else slide.reads(axis, size)
+        if pairs is None or len(pairs[0]) == size * len(labels):  # in halves, as all of a map may be read
             while len(labels) > 1:
                 half = len(labels) // 2
                 labels = np.concatenate((self.union(labels[:half], labels[half:2 * half]), labels[2 * half:]))
-            return np.repeat(labels, read.shape[1], axis=0)
+            return np.repeat(labels, size, axis=0)
         padded = np.concatenate((labels, np.full((1, labels.shape[1]), self.add(0), np.int64)))
-        pixel, window = np.nonzero(read.T)
-        counts = np.bincount(pixel, minlength=read.shape[1])
-        who = np.full((read.shape[1], int(counts.max(initial=1))), len(labels))
+        order = np.lexsort(pairs)
+        window, pixel = (each[order] for each in pairs)
+        counts = np.bincount(pixel, minlength=size)
+        who = np.full((size, int(counts.max(initial=1))), len(labels))
         who[pixel, np.arange(len(pixel)) - np.repeat(np.cumsum(counts) - counts, counts)] = window
         found: Ints = padded[who[:, 0]]
         for each in who.T[1:]:
             found = self.union(found, padded[each])
         return found
-
