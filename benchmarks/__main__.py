@@ -11,14 +11,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import checks, commands, growth, packing, page, peers, pipelined, rates, scale, sweeps
+from benchmarks import checks, commands, growth, packing, page, peers, pipelined, rates, scale, sweeps, training
 from benchmarks.spent import ROOT, reference
 from xbarch.errors import InputError
 from xbarch.support.files import writable
 
 PARTS: dict[str, Any] = {"rates": rates, "commands": commands, "pipelined": pipelined, "growth": growth,
                          "scale": scale,
-                         "checks": checks, "sweeps": sweeps, "packing": packing, "peers": peers}
+                         "checks": checks, "sweeps": sweeps, "packing": packing, "training": training, "peers": peers}
 
 
 def main(words: Sequence[str] | None = None) -> None:

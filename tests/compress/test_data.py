@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from xbarch.compress.images import folders
 from xbarch.compress.images.parts import Files
 from xbarch.compress.importing.request import data_fields
-from xbarch.compress.training.data import augmented, load
+from xbarch.compress.training.augment import augmented
+from xbarch.compress.training.data import load
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Data
 

@@ -16,6 +16,7 @@ from xbarch.errors import InputError
 from xbarch.specs.recipe import Data
 from xbarch.workload.batch import products, scores
 from xbarch.workload.images.shown import shown
+from xbarch.workload.infer import infer
 
 torch.set_num_threads(1)
 KINDS = {"uint8": (0, 255), "int8": (-128, 127)}
@@ -81,7 +82,7 @@ def test_levels_equal_those_of_the_users_graph(tmp_path, case, relu):
     file, between, wanted = graph_file(tmp_path, CASES[case], relu)
     found = take(file, tmp_path, quantization={"weight_bits": 16, "activation_bits": 4})
     pixels = shown(found, len(wanted)).pixels
-    ours, met = scores(found, pixels, products), []
+    ours, met = (scores(found, pixels, products) / float(np.float32(CASES[case][2][0]))).round(), []
     scores(found, pixels, lambda la, maps: met.append(maps) or products(la, maps))
     head = met[1].transpose(1, 0, 2, 3).reshape(len(pixels), -1)
     assert np.array_equal(head, between) and len(np.unique(between)) > 20
@@ -126,9 +127,54 @@ def test_an_exported_program_with_branches(tmp_path):
     found = take(str(tmp_path / "net.pt2"), tmp_path, quantization={"weight_bits": 8, "activation_bits": 4})
     with torch.no_grad():
         wanted = (torch.cat([net(one) for one in torch.from_numpy(images()).float().split(1)]) / 0.02).round().numpy()
-    ours = scores(found, shown(found, len(wanted)).pixels, products)
+    ours = (scores(found, shown(found, len(wanted)).pixels, products) / 0.02).round()
     assert np.array_equal(ours, wanted) and len(np.unique(wanted)) > 20
     assert [la.output_bits for la in found.layers if la.op == "conv"] == [8, 9]
+
+
+class Ties(nn.Module):
+    """Powers of two everywhere, so that every other sum lies exactly between two levels."""
+
+    def __init__(self, rounds):
+        super().__init__()
+        self.rounds, generator = rounds, torch.Generator().manual_seed(3)
+        for name, shape in (("a", (4, 1, 3, 3)), ("b", (4, 4, 3, 3)), ("head", (10, 64))):
+            self.register_buffer(name, torch.randint(-8, 9, shape, generator=generator).to(torch.int8))
+
+    def weight(self, levels):
+        return torch.ops.quantized_decomposed.dequantize_per_tensor.default(levels, 2.0**-7, 0, -127, 127, torch.int8)
+
+    def forward(self, x):
+        x = self.rounds(x, 1 / 4, 0, 255)
+        a = self.rounds(F.conv2d(x, self.weight(self.a), padding=1).relu(), 2.0**-8, 0, 255)
+        b = self.rounds(F.avg_pool2d(a, 2), 2.0**-8, 0, 255)
+        c = self.rounds(F.conv2d(b, self.weight(self.b), padding=1), 2.0**-14, -100, 155)
+        c = self.rounds(c + b, 2.0**-9, -127, 127)
+        d = self.rounds(c.relu(), 2.0**-8, 0, 255)
+        return self.rounds(F.linear(d.flatten(1), self.weight(self.head)), 2.0**-14, -30000, 30000)
+
+
+def halves_up(x, step, low, high):
+    return ((x / step + 0.5).floor().clamp(low, high)) * step
+
+
+def test_halves_go_to_the_even_level_as_in_the_users_graph(tmp_path):
+    importlib.import_module("torch.ao.quantization.fx._decomposed")
+    ties, net = [], Ties(rounds)
+
+    def counted(x, step, low, high):
+        ties.append(float(((x / step) % 1 == 0.5).float().mean()))
+        return rounds(x, step, low, high)
+
+    torch.export.save(torch.export.export(net, (torch.zeros(1, 1, 8, 8),)), tmp_path / "net.pt2")
+    found = take(str(tmp_path / "net.pt2"), tmp_path, quantization={"weight_bits": 8, "activation_bits": 4})
+    pictures = torch.from_numpy(images()).float()
+    wanted, up = (torch.cat([Ties(how)(one) for one in pictures.split(1)]).mul(2.0**14).numpy()
+                  for how in (counted, halves_up))
+    ours = scores(found, shown(found, len(wanted)).pixels, products) * 2.0**14
+    assert np.array_equal(ours, wanted) and not np.array_equal(up, wanted) and max(ties) > 0.1
+    last = found.layers[-1].name
+    assert np.array_equal(ours, [infer(found, x)[last].ravel() for x in shown(found, len(wanted)).pixels])
 
 
 @pytest.mark.parametrize("change, says", [

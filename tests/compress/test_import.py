@@ -19,7 +19,8 @@ from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.execute import verify
 from xbarch.plugins import registry
-from xbarch.specs.recipe import Data, Quantization, Recipe, Training
+from xbarch.specs.learning import Training
+from xbarch.specs.recipe import Data, Quantization, Recipe
 from xbarch.workload import store
 from xbarch.workload.infer import infer
 

@@ -9,7 +9,8 @@ from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.methods.lasso import Lasso, grouped, spread
 from xbarch.compress.quantizers.network import Network
 from xbarch.datapaths.meng import Meng
-from xbarch.specs.recipe import Pruning, Quantization, Training
+from xbarch.specs.learning import Training
+from xbarch.specs.recipe import Pruning, Quantization
 
 torch.set_num_threads(1)
 

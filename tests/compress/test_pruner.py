@@ -20,7 +20,8 @@ from xbarch.datapaths.records import Geometry
 from xbarch.datapaths.tools.groups import strongest
 from xbarch.errors import InputError
 from xbarch.plugins import registry
-from xbarch.specs.recipe import Pruning, Quantization, Training
+from xbarch.specs.learning import Training
+from xbarch.specs.recipe import Pruning, Quantization
 from xbarch.workload import find, store
 from xbarch.workload.graph import Layer
 

@@ -15,7 +15,8 @@ from xbarch.compress.training.export import layers as exported
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.tiny_but_accurate import TinyButAccurate
 from xbarch.datapaths.tools import purify
-from xbarch.specs.recipe import Pruning, Quantization, Training
+from xbarch.specs.learning import Training
+from xbarch.specs.recipe import Pruning, Quantization
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.infer import infer
 

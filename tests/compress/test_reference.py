@@ -13,7 +13,8 @@ from xbarch.compress.quantizers.network import Network
 from xbarch.datapaths.dense import Dense
 from xbarch.datapaths.recom import ReCom
 from xbarch.datapaths.snrram import SNrram
-from xbarch.specs.recipe import Pruning, Quantization, Shape, Training
+from xbarch.specs.learning import Training
+from xbarch.specs.recipe import Pruning, Quantization, Shape
 
 
 def pruner(kind, path, algorithm, **more):

@@ -36,8 +36,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 RUN = ["tutorial.md", *(f"howto/{page}.md" for page in (
-    "model", "datapath", "architecture", "process", "import", "sweep", "cluster")), "toolbox.md", "contract.md"]
-TRAIN = ("tutorial.md", "howto/model.md", "howto/import.md")
+    "model", "datapath", "architecture", "process", "import", "train", "sweep", "cluster")), "toolbox.md",
+    "contract.md"]
+TRAIN = ("tutorial.md", "howto/model.md", "howto/import.md", "howto/train.md")
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n")
 
@@ -334,7 +335,7 @@ def test_recipe_fields_are_documented():
     named = rows(section("Recipe of a trained workload"))
     trainings = ("pruning.training", "adaptation.training")  # the fields of `baseline`
     real = [f for f in fields(Recipe) if not f.startswith(tuple(f"{t}." for t in trainings))]
-    groups = {*trainings, "data", "quantization", "baseline", "pruning", "adaptation"}
+    groups = {*trainings, "data", "data.augment", "quantization", "baseline", "pruning", "adaptation"}
     assert sorted({*real, *groups} ^ set(named)) == []
     assert sorted(set(fields(SyntheticRecipe)) ^ set(rows(section("Recipe of a synthetic workload")))) == []
 

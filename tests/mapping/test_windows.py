@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xbarch.errors import StuckError
 from xbarch.mapping import windows
 from xbarch.mapping.reads import Slide
 from xbarch.mapping.shares import Share
@@ -119,45 +120,76 @@ def test_smallest_buffers_never_block_for_good(blocks, size, seed):
                for done, layer in zip(trace.done, layers, strict=True))
 
 
-def every_ancestor(edges):
-    """Smallest buffers by the rule of `slack_needed`, with the ways from all ancestors."""
-    reach, least = {}, {}
-    for layer, entries in edges.items():
-        ways = [(e.producer, e.need) for e in entries]
-        ways += [(name, progress[e.need - 1]) for e in entries for name, progress in reach[e.producer].items()]
-        total = {name: np.max([progress for other, progress in ways if other == name], axis=0) for name, _ in ways}
-        reach[layer] = total
-        for index, edge in enumerate(entries):
-            ahead = total[edge.producer]
-            if len(entries) > 1 and reach[edge.producer]:
-                made = [np.searchsorted(progress, total[name], side="right")
-                        for name, progress in reach[edge.producer].items()]
-                ahead = np.maximum(ahead, np.min(made, axis=0))
-            before = np.concatenate(([0], edge.release[:-1]))
-            least[layer, index] = 1 if edge.summed else int((ahead - before).max())
-    return least
+def branching(random):
+    """A random network whose branches nest, cross and meet again, several joins of two to four after one another."""
+    shape, layers = (1, 6, 5), [Layer(name="l0", op="input", inputs=(), in_shape=(1, 6, 5), out_shape=(1, 6, 5))]
+    for number in range(1, random.randint(3, 14)):
+        recent = [layer.name for layer in layers[-random.randint(1, 5):]]
+        if random.random() < 0.35 and len(recent) > 1:
+            read = tuple(random.choice(recent) for _ in range(2))
+            layers.append(Layer(name=f"l{number}", op="add", inputs=read, in_shape=shape, out_shape=shape))
+        else:
+            kernel = random.choice([1, 3, 5])
+            layers.append(conv(f"l{number}", random.choice(recent), shape, shape, kernel, 1, kernel // 2))
+    unread = [la.name for la in layers if not any(la.name in other.inputs for other in layers)]
+    for number, name in enumerate(unread[1:]):  # all that is made is read
+        layers.append(Layer(name=f"s{number}", op="add", inputs=(unread[0] if not number else f"s{number - 1}", name),
+                            in_shape=shape, out_shape=shape))
+    return Workload(name="w", layers=tuple(layers))
+
+
+def runs(edges, least, slack=0):
+    """Whether a run of two images with these smallest buffers, less `slack` at joins, ends."""
+    order = {name: i for i, name in enumerate(edges)}
+    windows = {name: 30 for name in edges}
+    flows = []
+    for name, entries in edges.items():
+        less = slack if len(entries) > 1 else 0
+        flows.append(Flow(name, windows[name], ((Stage("s", -1, 1, 1, gate=True),),), tuple(
+            Edge(order[e.producer], e.need, e.release, max(e.least, least[name, i] - less))
+            for i, e in enumerate(entries)), ahead=1))
+    try:
+        run(StageGraph((), tuple(flows), images=2))
+    except StuckError:
+        return False
+    return True
 
 
 @pytest.mark.quick(2)
 @pytest.mark.parametrize("seed", range(8))
-def test_open_forks_say_as_much_as_all_ancestors(seed):
-    """Random networks whose branches nest, cross and meet again, several joins after one another."""
+def test_no_branching_network_gets_stuck(seed):
+    """With the smallest buffers every network ends; with a window less at joins many do not."""
     random = Random(seed)
-    joins = 0
+    stuck = joins = 0
     for _ in range(60):
-        shape, layers = (1, 6, 5), [Layer(name="l0", op="input", inputs=(), in_shape=(1, 6, 5), out_shape=(1, 6, 5))]
-        for number in range(1, random.randint(3, 14)):
-            recent = [layer.name for layer in layers[-random.randint(1, 5):]]
-            if random.random() < 0.45:
-                read = (random.choice(recent), random.choice(recent))
-                layers.append(Layer(name=f"l{number}", op="add", inputs=read, in_shape=shape, out_shape=shape))
-            else:
-                kernel = random.choice([1, 3, 5])
-                layers.append(conv(f"l{number}", random.choice(recent), shape, shape, kernel, 1, kernel // 2))
-        edges = inputs(Workload(name="w", layers=tuple(layers)))
+        edges = inputs(branching(random))
         joins += sum(len(entries) > 1 for entries in edges.values())
-        assert slack_needed(edges) == every_ancestor(edges)
-    assert joins > 100
+        least = slack_needed(edges)
+        assert runs(edges, least)
+        stuck += not runs(edges, least, slack=1)
+    assert joins > 100 and stuck > 5
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_short_path_of_several_layers(depth):
+    """A pooling branch of an inception block: what its layers hold in between does not keep the fork waiting."""
+    shape = (1, 8, 8)
+    layers = [Layer(name="input", op="input", inputs=(), in_shape=shape, out_shape=shape)]
+    for name, kernels in (("long", [5, 5, 3]), ("short", [1, 3, 1][:depth])):
+        at = "input"
+        for n, kernel in enumerate(kernels):
+            layers.append(conv(f"{name}{n}", at, shape, shape, kernel, 1, kernel // 2))
+            at = f"{name}{n}"
+    layers.append(Layer(name="sum", op="add", inputs=("long2", f"short{depth - 1}"), in_shape=shape, out_shape=shape))
+    edges = inputs(Workload(name="w", layers=tuple(layers)))
+    least = slack_needed(edges)
+    reach = 2 + 2 + 1  # rows and columns beyond its own that the first window of the long path needs
+    assert least["sum", 1] >= (reach - depth // 2) * 8  # all but what the short path's own kernels take of it
+    order, flows = {name: i for i, name in enumerate(edges)}, []
+    for name, entries in edges.items():
+        flows.append(Flow(name, 64, ((Stage("s", -1, 1, 1, gate=True),),), tuple(
+            Edge(order[e.producer], e.need, e.release, least[name, i]) for i, e in enumerate(entries)), ahead=1))
+    assert len(run(StageGraph((), tuple(flows), images=2)).done[-1]) == 128
 
 
 def test_a_long_chain_of_blocks_keeps_no_way_to_its_beginning():

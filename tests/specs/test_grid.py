@@ -388,3 +388,21 @@ def test_recipes_left_out(grid):
     assert [a.name for a in resolve(grid("methods:", out))] == [n for n in NAMES if n != "big_cut_half"]
     with pytest.raises(InputError, match=r"without\.big_cut_third: no recipe of this grid"):
         resolve(grid("methods:", "without:\n  big_cut_third: not there\nmethods:"))
+
+
+def test_every_recipe_once_for_each_seed(grid):
+    """Seeds change the recipes' names and nothing but their seed; an error in one is placed at its line."""
+    plain, seeded = merged(grid()), merged(grid(text=TEXT + "seeds: [0, 7]\n"))
+    assert list(seeded) == [f"{name}_s{seed}" for name in NAMES for seed in (0, 7)]
+    for name, found in seeded.items():
+        lead, _, seed = name.rpartition("_s")
+        assert found.data == {**plain[lead].data, "seed": int(seed)}
+        assert found.lines["seed",] == TEXT.count("\n") + 1
+
+
+@pytest.mark.parametrize("seeds, says", [("[1, 1]", "seeds: must differ from each other, not [1, 1]"),
+                                         ("[]", "seeds"), ("[-1]", "seeds")])
+def test_wrong_seeds(grid, seeds, says):
+    with pytest.raises(InputError) as caught:
+        merged(grid(text=f"{TEXT}seeds: {seeds}\n"))
+    assert says in str(caught.value)

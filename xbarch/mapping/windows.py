@@ -139,7 +139,7 @@ def slack_needed(edges: dict[str, list[Input]]) -> dict[tuple[str, int], int]:
 
     Where paths from one layer meet again (a residual block), the short path must not block their common ancestor
     while the long path still needs more of its windows. So the short path's last buffer, in front of the join, holds
-    everything that the short path makes from the ancestor's windows that the long path needs for the join's next
+    everything that the short path makes from the ancestor's windows that the other paths need for the join's next
     window: the receptive field of the long path, less what the join has released.
 
     Of the ancestors only the producer's own inputs and the open forks are looked at: layers with several readers, as
@@ -154,8 +154,11 @@ def slack_needed(edges: dict[str, list[Input]]) -> dict[tuple[str, int], int]:
         for index, edge in enumerate(entries):
             before = np.concatenate(([0], edge.release[:-1]))
             ahead = total[edge.producer].progress
-            if len(entries) > 1 and edges[edge.producer]:
-                ahead = np.maximum(ahead, _possible(edge.producer, edges, reach, total))
+            if len(entries) > 1:
+                others = _needs([e for e in entries if e is not edge], reach, readers)
+                ahead = np.maximum(ahead, _ties(edges[edge.producer], ahead))
+                if (most := _possible(edge.producer, reach, others)) is not None:
+                    ahead = np.maximum(ahead, most)
             least[layer, index] = 1 if edge.summed else int((ahead - before).max())
         reach[layer] = {name: path for name, path in total.items() if readers[name] > 1 and path.share < 1}
     return least
@@ -175,13 +178,19 @@ def _needs(entries: list[Input], reach: dict[str, dict[str, _Path]], readers: Ma
     return total
 
 
-def _possible(producer: str, edges: dict[str, list[Input]], reach: dict[str, dict[str, _Path]],
-              total: Mapping[str, _Path]) -> Ints:
-    """How many windows the producer can make while all branches to the join go on. total: the ways to the join."""
-    asked = {name: (path.progress, total[name].progress) for name, path in reach[producer].items()}
-    for edge in edges[producer]:
-        if edge.producer not in asked:
-            need = np.max([e.need for e in edges[producer] if e.producer == edge.producer], axis=0)
-            asked[edge.producer] = need, need[total[producer].progress - 1]
-    found: Ints = np.min([np.searchsorted(progress, most, side="right") for progress, most in asked.values()], axis=0)
-    return found
+def _ties(inputs: list[Input], windows: Ints) -> Ints:
+    """How many windows a layer can make of what this many of its windows need anyway."""
+    found = [np.searchsorted(edge.need, edge.need[windows - 1], side="right") for edge in inputs]
+    return np.min(found, axis=0) if found else windows
+
+
+def _possible(layer: str, reach: Mapping[str, Mapping[str, _Path]], others: Mapping[str, _Path]) -> Ints | None:
+    """How many windows a layer can make of those that its open forks must make for the other ways to a join (`others`);
+    a fork on the layer's own way makes what the forks before it let it make. None: none of its forks is on them."""
+    found = []
+    for fork, path in reach[layer].items():
+        made = [m for m in (_possible(fork, reach, others), others[fork].progress if fork in others else None)
+                if m is not None]
+        if made:
+            found.append(np.searchsorted(path.progress, np.max(made, axis=0), side="right"))
+    return np.min(found, axis=0) if found else None

@@ -1,4 +1,4 @@
-"""Grids of training recipes: networks x methods x points, each recipe the parts that it is merged from."""
+"""Grids of training recipes: networks x methods x points x seeds, each recipe the parts that it is merged from."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from xbarch.specs.load import Document
 from xbarch.specs.merging import merged
 from xbarch.specs.model import Spec
 from xbarch.specs.recipe import Text
-from xbarch.specs.text import Trail
+from xbarch.specs.text import Trail, brief
 
 Word = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9]+$")]
 MethodName = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9]+(_[A-Za-z0-9]+)*$")]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Part = dict[str, Any]
 
 
@@ -29,13 +30,16 @@ class Method(Spec):
 
 
 class Grid(Spec):
-    """Recipes NETWORK_METHOD_POINT: `recipe`, the network's part, the method's, the point's; later parts win."""
+    """Recipes NETWORK_METHOD_POINT: `recipe`, the network's part, the method's, the point's; later parts win. With
+    `seeds` each of them once for every seed, NETWORK_METHOD_POINT_sSEED."""
 
     kind: Literal["grid"]
     description: Text = ""
     recipe: Part = Field(description="what all recipes share")
     networks: dict[Word, Part] = Field(min_length=1, max_length=100)
     methods: dict[MethodName, Method] = Field(min_length=1, max_length=100)
+    seeds: list[Seed] | None = Field(None, min_length=1, max_length=1000, description="of every recipe; none: the "
+                                     "recipes' own")
     without: dict[str, Text] = Field(default_factory=dict, description="recipes left out, as vgg16_forms_8x or "
                                                                        "vgg16_*, with the reason")
 
@@ -45,18 +49,22 @@ class Grid(Spec):
             for network in spec.networks or ():
                 if network not in self.networks:
                     raise ValueError(f"methods.{method}.networks: {unknown('network', network, self.networks)}")
+        if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: must differ from each other, not {brief(self.seeds)}")
         names = self.names()
         for name in self.without:
             if not fnmatch.filter(names, name):
                 raise ValueError(f"without.{name[:60]}: no recipe of this grid has that name; names are "
-                                 "NETWORK_METHOD_POINT")
+                                 f"NETWORK_METHOD_POINT{'_sSEED' if self.seeds else ''}")
         return self
 
-    def names(self) -> dict[str, tuple[str, str, str]]:
-        """Network, method and point of every recipe by its name, those left out too, networks first."""
-        return {f"{network}_{method}_{point}": (network, method, point) for network in self.networks
+    def names(self) -> dict[str, tuple[str, str, str, int | None]]:
+        """Network, method, point and seed of every recipe by its name, those left out too, networks first."""
+        seeds: list[int | None] = [None] if self.seeds is None else [*self.seeds]
+        return {f"{network}_{method}_{point}" + ("" if seed is None else f"_s{seed}"): (network, method, point, seed)
+                for network in self.networks
                 for method, spec in self.methods.items() if network in (spec.networks or self.networks)
-                for point in spec.points}
+                for point in spec.points for seed in seeds}
 
 
 def members(grid: Grid, document: Document) -> dict[str, Document]:
@@ -65,7 +73,7 @@ def members(grid: Grid, document: Document) -> dict[str, Document]:
     grid: of `document`.
     """
     found = {}
-    for name, (network, method, point) in grid.names().items():
+    for name, (network, method, point, seed) in grid.names().items():
         if any(fnmatch.fnmatchcase(name, left) for left in grid.without):
             continue
         data: Part = {}
@@ -73,6 +81,9 @@ def members(grid: Grid, document: Document) -> dict[str, Document]:
         for trail in (("recipe",), ("networks", network), ("methods", method, "shared"),
                       ("methods", method, "points", point)):
             data = _merge(data, lines, document, trail)
+        if seed is not None:
+            data["seed"] = seed
+            lines[("seed",)] = document.lines.get(("seeds",), 1)
         found[name] = Document(document.file, {**data, "kind": "trained"}, lines)
     return found
 

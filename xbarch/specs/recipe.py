@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from xbarch.specs.learning import Augment, Distill, Grown, Hardware, Training
 from xbarch.specs.model import Spec
 
 Text = Annotated[str, Field(max_length=600)]
@@ -38,7 +39,7 @@ class Data(Spec):
                                      "number, or one for each channel")
     std: list[Annotated[float, Field(gt=0)]] | None = Field(None, max_length=3, description="their deviation: the "
                                                             "network sees (pixel - mean) / std")
-    augment: bool = Field(False, description="random flips and shifts by up to 4 pixels in training")
+    augment: bool | Augment = Field(False, description="of training images; true: flips and shifts by up to 4 pixels")
 
     @model_validator(mode="before")
     @classmethod
@@ -66,6 +67,11 @@ class Data(Spec):
         return self
 
     @property
+    def changes(self) -> Augment | None:
+        """How training images are changed; None: not at all."""
+        return self.augment if isinstance(self.augment, Augment) else Augment() if self.augment else None
+
+    @property
     def rectangle(self) -> tuple[int, int]:
         """Height and width."""
         return self.height or self.size, self.width or self.size
@@ -88,19 +94,6 @@ class Quantization(Spec):
     scale_factor: float = Field(2.0, gt=0, le=100, description="k in clip = k * mean|w|")
     clip: float = Field(10.0, gt=0, le=1000, description="first value of PACT's learned clip")
     clip_penalty: float = Field(0.01, ge=0, le=10, description="weight of the sum of squared clips in the loss")
-
-
-class Training(Spec):
-    """Stochastic gradient descent with momentum."""
-
-    epochs: int = Field(ge=1, le=10_000)
-    rate: float = Field(gt=0, le=10, description="learning rate at the start")
-    schedule: Literal["cosine", "steps", "constant"] = "cosine"
-    steps: list[int] = Field(default_factory=list, description="steps: epochs after which the rate falls")
-    factor: float = Field(0.1, gt=0, lt=1, description="steps: what the rate is multiplied by")
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(5e-4, ge=0, le=1)
-    batch: int = Field(64, ge=2, le=65_536)
 
 
 class Unit(Spec):
@@ -216,12 +209,14 @@ class Search(Spec):
         return self
 
 
-class Pruning(Spec):
+class Pruning(Grown):
     """What is removed (method), how the weights are brought there (algorithm), how much is kept (density).
 
     The first layer is left dense unless `layers` names it. After `cut_after` epochs the weights become their
     projection for good and the remaining epochs train what is kept.
     """
+
+    late: ClassVar[frozenset[str]] = frozenset({"distill"})
 
     method: str = Field(max_length=100, description="data path with a projection")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the data path")
@@ -232,6 +227,7 @@ class Pruning(Spec):
                                   "lasso may leave it open: what quantizes to zero counts as removed")
     layers: dict[str, float] = Field(default_factory=dict, description="densities of single layers; 1 leaves it dense")
     cut_after: int | None = Field(None, ge=0, le=10_000)
+    distill: Distill | None = Field(None, description="the dense network as a teacher")
     training: Training
 
     @model_validator(mode="after")
@@ -263,9 +259,17 @@ class Adaptation(Spec):
     options: dict[str, Any] = Field(default_factory=dict, description="options of that data path")
     training: Training
 
+    @model_validator(mode="after")
+    def _whole_epochs(self) -> Adaptation:
+        if self.training.save_every is not None:
+            raise ValueError("training.save_every: must not be given, as an adaptation resumes at whole epochs")
+        return self
 
-class Recipe(Spec):
+
+class Recipe(Grown):
     """A trained workload: `xbarch compress` runs it."""
+
+    late: ClassVar[frozenset[str]] = frozenset({"hardware", "adaptation"})
 
     kind: Literal["trained"]
     description: Text = Field("", description="one line shown in listings")
@@ -279,6 +283,15 @@ class Recipe(Spec):
     adaptation: Adaptation | None = Field(None, description="after the pruning or, without one, the baseline")
     seed: int = Field(0, ge=0, lt=2**31)
     threads: int = Field(1, ge=1, le=1024, description="CPU threads; sums, and so weights, differ between counts")
+    hardware: Hardware = Hardware()
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
     crossbar_images: int = Field(32, ge=0, le=10**6, description="test images classified through packed crossbars and "
                                  "ADCs, for the accuracy `crossbars`")
+
+    @model_validator(mode="after")
+    def _adapted_here(self) -> Recipe:
+        found = self.hardware
+        if self.adaptation is not None and (found.device != "cpu" or found.precision != "full" or found.compile):
+            raise ValueError("adaptation: needs hardware.device cpu, precision full and no compile, because devices "
+                             "are drawn on the CPU")
+        return self

@@ -62,7 +62,7 @@ def finished(layer: Layer, real: Any, last: bool) -> Any:
     a table gives them."""
     if last and not layer.function:
         return np.maximum(real, 0) if layer.relu else real
-    nearest = np.floor(real + 0.5)
+    nearest = np.rint(real) if layer.to_even else np.floor(real + 0.5)
     if not layer.function:
         return np.clip(nearest, *layer.levels)
     assert layer.table is not None

@@ -56,8 +56,9 @@ class Layer:
     conv and linear layers are unsigned integers of `input_bits`, or signed ones (`signed_in`). `relu`: the activation
     unit clips at zero (fused). With `scale` and `bias` [F], which include batch norm, an accumulated sum a of filter f
     leaves as the level round(scale[f] * a + bias[f]), clipped to the output's range (the last layer's outputs stay
-    real). `function` names another function of the activation unit: it is a `table` of output levels for the signed
-    levels of `inner_bits` that the layer would leave otherwise.
+    real). Halves round up or, with `to_even`, to the even level, as quantizers of a user's own graph do. `function`
+    names another function of the activation unit: it is a `table` of output levels for the signed levels of
+    `inner_bits` that the layer would leave otherwise.
 
     Layers without weights: `add` and `concat` (along channels) have a scale for each input, `mul` one; the second
     factor may be one value a channel (C, 1, 1). `affine`: scale and bias of each channel. `norm`: over the channels of
@@ -91,6 +92,7 @@ class Layer:
     function: str = ""
     inner_bits: int = 8
     epsilon: float = 0.0
+    to_even: bool = False
     aligned: bool = False
     shares: str = field(default="", compare=False, repr=False)
     """The earlier layer that has the same weights and mask, as a module that is called again; they are stored once, but

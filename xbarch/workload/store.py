@@ -68,6 +68,7 @@ class StoredLayer(BaseModel):
     function: str = Field("", max_length=LONGEST)
     inner_bits: int = Field(8, ge=2, le=16)
     epsilon: float = Field(0.0, ge=0)
+    to_even: bool = False
     aligned: bool = False
     shares: str = Field("", max_length=LONGEST, description="an earlier layer with the same weights and mask")
     side: dict[str, Any] = Field(default_factory=dict, max_length=20)

@@ -151,7 +151,10 @@ def _own_path(module: fx.GraphModule, node: fx.Node, stored: str) -> str:
     user = next(iter(node.users), None)
     stack = list((user.meta.get("nn_module_stack") or {}).values()) if user is not None else []
     path = str(stack[-1][0]).removeprefix("L['self'].") if stack else ""
-    name = f"{path}.weight" if path and "[" not in path else f"{stored.strip('_').replace('.', '_')}.weight"
+    stem = path if path and "[" not in path else stored.strip("_").replace(".", "_")
+    while not isinstance(getattr(module, stem, None), nn.Module | None):  # the buffer of the integers, for one
+        stem += "_"
+    name = f"{stem}.weight"
     for end in range(1, name.count(".") + 1):
         lead = ".".join(name.split(".")[:end])
         if not hasattr(module.get_submodule(lead.rpartition(".")[0]), lead.rpartition(".")[2]):

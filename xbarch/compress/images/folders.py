@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,22 @@ def _names(place: Path) -> list[str]:
 
 
 def _folder(place: Path, names: list[str], spec: Data) -> Images:
-    found = [(p, label) for label, name in enumerate(names) if (place / name).is_dir()
-             for p in sorted((place / name).iterdir()) if p.is_file() and p.name[0] != "."]
-    if not found:
+    names_of = [_images_in(place / name) for name in names]
+    if not any(names_of):
         raise InputError("has no images: they are CLASS/*, of the classes in train", file=place)
-    labels, files = torch.tensor([label for _, label in found]), tuple(path for path, _ in found)
-    pixels = Files(files, (spec.channels, *spec.rectangle), partial(read_image, spec=spec))
+    labels = torch.arange(len(names)).repeat_interleave(torch.tensor([len(found) for found in names_of]))
+    paths = np.concatenate([np.array([os.fsencode(f"{name}/{image}") for image in found], np.bytes_)
+                            for name, found in zip(names, names_of, strict=True) if found])
+    pixels = Files(place, paths, (spec.channels, *spec.rectangle), partial(read_image, spec=spec))
     return Images(pixels[:] if math.prod(pixels.shape) <= _FEW else pixels, labels)
+
+
+def _images_in(place: Path) -> list[str]:
+    """Names of a class's files."""
+    if not place.is_dir():
+        return []
+    with os.scandir(place) as entries:
+        return sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_file())
 
 
 def read_image(path: Path, spec: Data) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,26 +22,33 @@ _MOST = 8 * 2**30  # bytes of pixels kept in memory
 
 @dataclass(frozen=True)
 class Files:
-    """Pixels of image files, read at every access. size: (C, H, W)."""
+    """Pixels of image files below `root`, read at every access. names: bytes, as the system has them, in one array: a
+    million paths as objects would take a gigabyte, in each process that reads. size: (C, H, W)."""
 
-    files: tuple[Path, ...]
+    root: Path
+    names: NDArray[np.bytes_]
     size: tuple[int, int, int]
     read: Callable[[Path], NDArray[np.uint8]]
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        return (len(self.files), *self.size)
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.names), *self.size)
+
+    @property
+    def files(self) -> Iterator[Path]:
+        """Where the pixels come from."""
+        return (self.root / os.fsdecode(name) for name in self.names)
 
     def __getitem__(self, index: Tensor | slice) -> Tensor:
-        chosen = self.files[index] if isinstance(index, slice) else [self.files[i] for i in index.tolist()]
+        chosen = self.names[index if isinstance(index, slice) else index.numpy()]
         found = np.empty((len(chosen), *self.size), np.uint8)
-        for i, path in enumerate(chosen):
-            found[i] = self.read(path)
+        for i, name in enumerate(chosen):
+            found[i] = self.read(self.root / os.fsdecode(name))
         return torch.from_numpy(found)
 
     def take(self, index: Tensor) -> Files:
         """Some of the files."""
-        return replace(self, files=tuple(self.files[i] for i in index.tolist()))
+        return replace(self, names=self.names[index.numpy()])
 
 
 @dataclass(frozen=True)
@@ -70,9 +78,19 @@ class Images:
 
     def __getitem__(self, index: Tensor | slice) -> tuple[Tensor, Tensor]:
         """(pixels as the network sees them: from 0 to 1, or with mean and deviation taken off, labels)."""
-        found = self.pixels[index]
-        found = found.float() / 255 if found.dtype == torch.uint8 else found
-        return found if self.look is None else (found - self.look.mean) / self.look.std, self.labels[index]
+        pixels, labels = self.raw(index)
+        return self.seen(pixels), labels
+
+    def raw(self, index: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """(pixels as they are kept, labels)."""
+        return self.pixels[index], self.labels[index]
+
+    def seen(self, pixels: Tensor) -> Tensor:
+        """Pixels as the network sees them, wherever they lie."""
+        found = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
+        if self.look is None:
+            return found
+        return (found - self.look.mean.to(found.device)) / self.look.std.to(found.device)
 
 
 @dataclass(frozen=True)

@@ -95,5 +95,5 @@ class Admm(Pruner):
         self.z, self.u = state["z"], state["u"]
         self.rho, self.moved = float(state["rho"]), float(state["moved"])
         if state["frozen"] is not None:
-            masks = [(mask.numpy(), side) for mask, side in state["frozen"]]
+            masks = [(mask.cpu().numpy(), side) for mask, side in state["frozen"]]
             self.frozen = [Projection(np.zeros(mask.shape), mask, side) for mask, side in masks]

@@ -82,7 +82,7 @@ class Lasso(Pruner):
         with torch.no_grad():
             norms = [self.groups(n, s).norm(dim=2) for n, s in zip(self.nodes, sizes, strict=True)]
             if self.lasso.threshold == "none":
-                return [torch.tensor(torch.inf) for _ in norms]
+                return [norm.new_tensor(torch.inf) for norm in norms]
             if self.lasso.threshold == "layer":
                 return [self.ratio * norm.mean() for norm in norms]
             share = min(self.ratio, 1.0)
@@ -118,11 +118,12 @@ class Lasso(Pruner):
         """Proximal step after an update: w_g *= max(0, 1 - rate * lambda / (1 - momentum) / |w_g|) where |w_g| < tau;
         reweighted, w_g /= 1 + 2 * rate * lambda / (1 - momentum) * a_g.
 
-        1 / (1 - momentum) is the factor by which the momentum optimizer's steps are longer than `rate`.
+        1 / (1 - momentum) is the factor by which the momentum optimizer's steps are longer than `rate`; Adam's are not.
         """
         if self.lasso.form == "gradient":
             return
-        size = rate * self.lasso.strength / (1 - self.spec.training.momentum)
+        momentum = self.spec.training.momentum if self.spec.training.optimizer == "sgd" else 0.0
+        size = rate * self.lasso.strength / (1 - momentum)
         if self.lasso.form == "reweighted":
             for node, s, a in zip(self.nodes, self.whole, self.inverse, strict=True):
                 node.weight.div_(spread(1 + 2 * size * a, node.weight, s, node.layer.groups))

@@ -110,13 +110,13 @@ class Pruner:
     @torch.no_grad()
     def levels(self, node: Node, weight: Tensor) -> Reals:
         """Weights [F, C, kh, kw] in levels of the node's quantizer, float64."""
-        found: Reals = (weight / node.levels.step(node.weight * node.mask)).double().numpy()
+        found: Reals = (weight / node.levels.step(node.weight * node.mask)).double().cpu().numpy()
         return found if found.ndim == 4 else found[:, :, None, None]
 
     @torch.no_grad()
     def back(self, node: Node, values: Reals) -> Tensor:
         """Levels as weights of a node, in the shape of its weight."""
-        shaped = torch.from_numpy(np.ascontiguousarray(values)).to(node.weight.dtype).reshape(node.weight.shape)
+        shaped = torch.from_numpy(np.ascontiguousarray(values)).to(node.weight).reshape(node.weight.shape)
         return shaped * node.levels.step(node.weight * node.mask)
 
     @torch.no_grad()
@@ -127,7 +127,8 @@ class Pruner:
         for node, found in zip(self.nodes, self.projected([n.weight for n in self.nodes], self.spec.density),
                                strict=True):
             if found.allowed is not None:
-                node.levels.allowed = torch.from_numpy(found.allowed.copy()).reshape(node.weight.shape)
+                node.levels.allowed = torch.from_numpy(found.allowed.copy()).to(node.mask.device).reshape(
+                    node.weight.shape)
             node.weight.copy_(self.back(node, found.weights))
             node.mask.copy_(torch.from_numpy(found.mask.copy()).reshape(node.mask.shape))
             node.ties = None if found.ties is None else found.ties.reshape(node.weight.shape)
@@ -136,7 +137,7 @@ class Pruner:
         for node in self.nodes:
             if node.ties is not None:  # what is removed stays zero
                 kept = node.mask if node.own is None else node.mask & node.own
-                node.ties = np.where(kept.numpy(), node.ties, -1)
+                node.ties = np.where(kept.cpu().numpy(), node.ties, -1)
         self.network.tie()
 
     def withhold(self, node: Node) -> None:
@@ -157,7 +158,7 @@ class Pruner:
         themselves."""
         nodes = {n.layer.name: n for n in self.network.compute_nodes()}
         weights = {name: self.levels(n, n.weight * n.mask) for name, n in nodes.items()}
-        masks = {name: n.mask.numpy().reshape(weights[name].shape) for name, n in nodes.items()}
+        masks = {name: n.mask.cpu().numpy().reshape(weights[name].shape) for name, n in nodes.items()}
         with asking(self.path, "reduce"):
             reduced = self.path.reduce(self.network.layers, masks, weights)
         for name, mask in reduced.items():
@@ -186,6 +187,6 @@ class Pruner:
     def restore(self, state: dict[str, Any]) -> None:
         self.hard = bool(state["hard"])
         for node, allowed, ties in zip(self.nodes, state["allowed"], state["ties"], strict=True):
-            node.levels.allowed, node.ties = allowed, None if ties is None else ties.numpy()
+            node.levels.allowed, node.ties = allowed, None if ties is None else ties.cpu().numpy()
         self.own_restore(state["own"])
 

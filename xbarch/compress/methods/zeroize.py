@@ -23,4 +23,4 @@ class Zeroize(Pruner):
         ramp = min(1.0, epoch / self.spec.algorithm.ramp)
         density = 1 - (1 - self.spec.density) * ramp
         for node, found in zip(self.nodes, self.projected([n.weight for n in self.nodes], density), strict=True):
-            node.weight.mul_(torch.from_numpy(found.mask).reshape(node.weight.shape))
+            node.weight.mul_(torch.from_numpy(found.mask).to(node.mask.device).reshape(node.weight.shape))

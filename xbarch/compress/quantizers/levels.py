@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Literal
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 Scale = Literal["mean", "nonzero_mean", "sawb", "lsq"]
@@ -25,6 +26,16 @@ class _Round(torch.autograd.Function):
 def rounded(x: Tensor) -> Tensor:
     """Nearest integers, halves up as an adder and a shift would round; gradient one (straight through)."""
     return _Round.apply(x)
+
+
+class _RoundToEven(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.round()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient
 
 
 def power(x: Tensor) -> Tensor:
@@ -128,7 +139,7 @@ class Weights(nn.Module):
             return nearest
         sign, bits = self.allowed.sign(), self.allowed.abs().long()
         size = (nearest * sign).clamp(min=0).long()
-        return _within(self.top)[bits, size].to(w.dtype) * sign
+        return _within(self.top).to(bits.device)[bits, size].to(w.dtype) * sign
 
     def integers(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """(int16 levels, float64 real value of one level of each filter [filters] or of all [1])."""
@@ -165,7 +176,8 @@ class Quantizer(nn.Module):
 
 
 class Fixed(Quantizer):
-    """Levels of low to high with a step of the user's own; nothing is learned or calibrated."""
+    """Levels of low to high with a step of the user's own; nothing is learned or calibrated. Halves go to the even
+    level, as in the user's graph: QuantizeLinear of ONNX, torch.round."""
 
     own: Tensor
 
@@ -180,7 +192,8 @@ class Fixed(Quantizer):
 
     def forward(self, x: Tensor) -> Tensor:
         step = self.own.to(x.dtype)
-        return rounded((x / step).clamp(self.low, self.top)) * step
+        levels: Tensor = _RoundToEven.apply((x / step).clamp(self.low, self.top))
+        return levels * step
 
 
 class Pact(Quantizer):
@@ -224,6 +237,14 @@ class _Clipped(torch.autograd.Function):
         return gradient * ((real > 0) & (real < ctx.top)), of_step, None
 
 
+def _largest(x: Tensor) -> Tensor:
+    """The largest magnitude, of all processes that train together."""
+    found = x.abs().max()
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+    return found
+
+
 class Signed(Quantizer):
     """Signed values on 2**bits - 1 levels over the running largest magnitude (a branch before its addition)."""
 
@@ -246,5 +267,5 @@ class Signed(Quantizer):
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
             with torch.no_grad():
-                self.most.lerp_(x.abs().max().clamp(min=1e-4), 0.1)
+                self.most.lerp_(_largest(x).clamp(min=1e-4), 0.1)
         return rounded((x / self.step).clamp(-self.top, self.top)) * self.step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from math import inf, log2
@@ -57,7 +57,7 @@ class Node(nn.Module):
 
     mask: Tensor
     ties: NDArray[np.int64] | None = None  # weights of one number stay equal; -1: free (`Projection.ties`)
-    own: Tensor | None = None  # the mask that came in: what it removes stays removed, whatever is pruned later
+    own: Tensor | None  # the mask that came in: what it removes stays removed, whatever is pruned later
     given: Given | None = None  # what a checkpoint says of the weight beyond its values
     weight_source = ""  # the model's name of the weight
     devices: Callable[[Node, Tensor], Tensor] | None = None  # what computes the sums in place of exact products
@@ -70,6 +70,7 @@ class Node(nn.Module):
         self.function: Call | None = None
         self.inner: Signed | Fixed | None = None
         self.gains: Gains | None = None
+        self.register_buffer("own", None, persistent=False)
         if parameters is None:
             return
         self.weight, self.weight_source = nn.Parameter(parameters.weight), parameters.source
@@ -148,8 +149,8 @@ class Node(nn.Module):
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Gain and shift [F], float64, of bias and running batch norm statistics."""
-        shift = torch.zeros(self.layer.filters) if self.bias is None else self.bias
-        gain, shift = torch.ones(self.layer.filters, dtype=torch.float64), shift.double()
+        shift = self.weight.new_zeros(self.layer.filters) if self.bias is None else self.bias
+        gain, shift = torch.ones(self.layer.filters, dtype=torch.float64, device=shift.device), shift.double()
         if self.norm is not None:
             n = self.norm
             assert n.running_var is not None and n.running_mean is not None
@@ -174,7 +175,7 @@ class Node(nn.Module):
     def tie(self) -> None:
         """Tied weights become their mean, removed ones zero."""
         if self.ties is not None:
-            means = averaged(self.weight.detach().double().numpy(), self.ties)
+            means = averaged(self.weight.detach().double().cpu().numpy(), self.ties)
             self.weight.copy_(torch.from_numpy(means))
         if self.own is not None:
             self.weight.mul_(self.own)
@@ -183,7 +184,7 @@ class Node(nn.Module):
         """The layer with its integer weights and mask."""
         ints, _ = self.levels.integers(self.weight * self.mask)
         shape = tuple(ints.shape) if ints.dim() == 4 else (*ints.shape, 1, 1)
-        weights, mask = ints.numpy().reshape(shape), self.mask.numpy().reshape(shape)
+        weights, mask = ints.cpu().numpy().reshape(shape), self.mask.cpu().numpy().reshape(shape)
         return replace(self.layer, weights=lambda: weights, mask=lambda: mask)
 
     def quantized(self) -> Tensor:
@@ -317,7 +318,7 @@ class Network(nn.Module):
             if node.norm is not None:
                 node.norm.eval()
 
-    def recalibrate(self, batches: list[Tensor]) -> None:
+    def recalibrate(self, batches: Iterable[Tensor]) -> None:
         """Recompute batch norm statistics as plain means over `batches`. While weights change fast the running
         statistics are stale, and accuracy measured with them is at chance level."""
         norms = [n.norm for n in self.compute_nodes() if n.norm is not None]

@@ -4,8 +4,6 @@ travel with xbarch are made by `xbarch.workload.images`, the others read by `xba
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from xbarch.compress.images.arrays import arrays
 from xbarch.compress.images.cifar import cifar
@@ -15,7 +13,7 @@ from xbarch.compress.images.parts import Images, Parts, check_room, looked_at
 from xbarch.specs.recipe import Data
 from xbarch.workload import images as travelling
 
-__all__ = ["Images", "Parts", "augmented", "load"]
+__all__ = ["Images", "Parts", "load"]
 
 
 def load(spec: Data, seed: int) -> Parts:
@@ -43,16 +41,6 @@ def digit_pairs(spec: Data, seed: int) -> Parts:
 def _tensors(parts: travelling.Parts, classes: int) -> Parts:
     train, val, test = (Images(torch.from_numpy(p.pixels), torch.from_numpy(p.labels)) for p in parts)
     return Parts(train, val, test, classes)
-
-
-def augmented(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image flipped with probability one half and shifted by up to 4 pixels."""
-    n, _, h, w = x.shape
-    flip = torch.rand(n, generator=generator) < 0.5
-    x = torch.where(flip[:, None, None, None], x.flip(3), x)
-    padded, (dy, dx) = F.pad(x, (4, 4, 4, 4)), torch.randint(9, (2, n), generator=generator)
-    rows, columns = dy[:, None] + torch.arange(h), dx[:, None] + torch.arange(w)
-    return padded[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 _KINDS = {"digits": digits, "digit_pairs": digit_pairs, "cifar10": cifar, "cifar100": cifar, "mnist": mnist,

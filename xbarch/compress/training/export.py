@@ -36,7 +36,7 @@ def layers(network: Network) -> tuple[Layer, ...]:
             layer = replace(layer, **_digital(node, before, inner))
         if node.function is not None:
             layer = replace(layer, table=_table(node))
-        made.append(layer)
+        made.append(replace(layer, to_even=isinstance(node.inner or node.out, Fixed)))
     return _shared(network, made)
 
 
@@ -87,7 +87,8 @@ def _table(node: Node) -> Ints:
             raise InputError(f"the function {node.layer.function} of layer {node.layer.name} is not finite for every "
                              f"value from {float(inner[0]):.3g} to {float(inner[-1]):.3g}", field="model")
         step = 1.0 if node.out is None else float(node.out.step)
-        levels = (found / step + 0.5).floor().numpy()
+        own = isinstance(node.out, Fixed)
+        levels = ((found / step).round() if own else (found / step + 0.5).floor()).numpy()
     low, high = node.layer.levels
     limits = (node.out.low, node.out.top) if isinstance(node.out, Fixed) else (max(low, -high), high)
     return np.clip(levels, *limits).astype(np.int32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,15 @@ from xbarch.compress.factory import is_program, python_file
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Parts
 from xbarch.specs.recipe import Recipe
+
+
+def _add_files(digest: hashlib._Hash, files: Iterable[Path]) -> None:
+    """Names and sizes, as the text of a list of pairs, piece by piece, since there may be millions."""
+    lead = "["
+    for path in files:
+        digest.update(f"{lead}{(str(path), path.stat().st_size)!r}".encode())
+        lead = ", "
+    digest.update(b"]")
 
 
 def source_digest(recipe: Recipe, parts: Parts) -> str:
@@ -33,7 +43,7 @@ def source_digest(recipe: Recipe, parts: Parts) -> str:
             if isinstance(part.pixels, Tensor):
                 digest.update(part.pixels.contiguous().numpy())
             else:
-                digest.update(repr([(str(p), p.stat().st_size) for p in part.pixels.files]).encode())
+                _add_files(digest, part.pixels.files)
     return digest.hexdigest()[:16]
 
 

@@ -15,6 +15,7 @@ from xbarch.compress.methods.pruner import crossbar
 from xbarch.compress.recipes import Job, resolve
 from xbarch.compress.training import data
 from xbarch.compress.training.export import statistics, workload
+from xbarch.compress.training.hardware import Setup, joined
 from xbarch.compress.training.network import build, refuse_shared
 from xbarch.compress.training.provenance import source_digest, sparsity, versions
 from xbarch.compress.training.search import search
@@ -74,6 +75,11 @@ def _prefixed(progress: Progress, lead: str, done: int, total: int, text: str) -
 
 def train_job(job: Job, resume: bool, progress: Progress | None) -> Path:
     """Train one recipe and store its workload; returns the folder."""
+    with joined(job.recipe.hardware) as setup:
+        return _train_job(job, resume, None if setup.rank else progress, setup)
+
+
+def _train_job(job: Job, resume: bool, progress: Progress | None, setup: Setup) -> Path:
     recipe, name = job.recipe, job.name
     torch.set_num_threads(recipe.threads)
     parts = data.load(recipe.data, recipe.seed)
@@ -82,7 +88,8 @@ def train_job(job: Job, resume: bool, progress: Progress | None) -> Path:
                          "imported", field="data")
     network = build(recipe, parts)
     refuse_shared(network)
-    trainer = Trainer(network=network, parts=parts, recipe=recipe, folder=job.cache / "train", progress=progress)
+    trainer = Trainer(network=network, parts=parts, recipe=recipe, folder=job.cache / "train", progress=progress,
+                      setup=setup)
     trainer.check()
     accuracy: dict[str, float] = {}
     pruning: Pruning | None = None
@@ -95,6 +102,10 @@ def train_job(job: Job, resume: bool, progress: Progress | None) -> Path:
         right.append(trainer.right(parts.test))
         cut = [row["test_accuracy_cut"] for row in trainer.history if "test_accuracy_cut" in row]
         accuracy.update(dict(zip(["cut"], cut, strict=False)))
+    setup.meet()
+    if setup.rank:  # all have the same network; one writes it
+        return job.out
+    network.cpu()
     images, _ = parts.test[slice(0, recipe.stored_images)]
     trained = workload(
         name, network, images, datapath=pruning.method if pruning else "dense",

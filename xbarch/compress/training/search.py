@@ -29,6 +29,7 @@ def search(trainer: Trainer, pruning: Pruning, key: str) -> Pruning:
     values, guard = pruning.search.values, pruning.search.guard
     place = trainer.folder / f"search-{key}.json"
     found = _kept(place)
+    trainer.setup.meet()  # before one of the processes writes it
     if found is None:
         with _unchanged(trainer):
             dense = trainer.accuracy(trainer.parts.val)
@@ -40,8 +41,9 @@ def search(trainer: Trainer, pruning: Pruning, key: str) -> Pruning:
                     trainer.progress(len(found), len(trainer.network.compute_nodes()), f"search: {node.layer.name}")
                 if dense - _alone(trainer, pruning, node, value) <= guard:
                     break
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps(found))
+        if not trainer.setup.rank:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(json.dumps(found))
     return _with(pruning, found)
 
 

@@ -6,15 +6,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from xbarch.compress.methods.admm import Admm
@@ -24,11 +22,17 @@ from xbarch.compress.methods.pruner import Pruner, crossbar
 from xbarch.compress.methods.slices import Slices
 from xbarch.compress.methods.zeroize import Zeroize
 from xbarch.compress.quantizers.network import Network
-from xbarch.compress.training.data import Images, Parts, augmented
+from xbarch.compress.training import checkpoint
+from xbarch.compress.training.augment import draw
+from xbarch.compress.training.batches import batches
+from xbarch.compress.training.data import Images, Parts
 from xbarch.compress.training.devices import Devices
+from xbarch.compress.training.hardware import Setup
+from xbarch.compress.training.learner import Learner
 from xbarch.errors import InputError
 from xbarch.plugins import registry
-from xbarch.specs.recipe import Adaptation, Pruning, Recipe, Training
+from xbarch.specs.learning import Training
+from xbarch.specs.recipe import Adaptation, Pruning, Recipe
 from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
 
@@ -53,11 +57,15 @@ def phases(recipe: Recipe, source: str) -> list[Phase]:
     source: digest of a user's own model, checkpoint and images.
     """
     parts = recipe.model_dump(mode="json", exclude_none=True, include={
-        "model", "width", "data", "quantization", "baseline", "seed", "threads"})
+        "model", "width", "data", "quantization", "baseline", "seed", "threads", "hardware"}, exclude={
+        "hardware": {"workers"}, "baseline": {"save_every"}})
+    if not parts.get("hardware", True):
+        del parts["hardware"]
     base = _digest({**parts, "source": source, "torch": torch.__version__})
     made = [Phase("baseline", base, recipe.baseline)]
     if recipe.pruning is not None:
-        key = _digest({"base": base, **recipe.pruning.model_dump(mode="json", exclude_none=True)})
+        pruned = recipe.pruning.model_dump(mode="json", exclude_none=True, exclude={"training": {"save_every"}})
+        key = _digest({"base": base, **pruned})
         made.append(Phase("pruning", key, recipe.pruning.training, recipe.pruning))
     if recipe.adaptation is not None:
         key = _digest({"base": made[-1].key, **recipe.adaptation.model_dump(mode="json", exclude_none=True)})
@@ -69,6 +77,15 @@ def _digest(what: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
+@dataclass
+class Begun:
+    """An epoch under way: what is left of it follows from this. batches: done; loss: their sum over images."""
+
+    batches: int
+    loss: float
+    generator: torch.Generator
+
+
 @dataclass(kw_only=True)
 class Trainer:
     """Runs phases of one network. folder: where checkpoints live."""
@@ -78,6 +95,8 @@ class Trainer:
     recipe: Recipe
     folder: Path
     progress: Progress | None = None
+    setup: Setup = field(default_factory=Setup)
+    first: dict[str, float] = field(default_factory=dict)  # what a cut before the first epoch adds to its figures
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self, phase: Phase, resume: bool = True) -> None:
@@ -91,20 +110,25 @@ class Trainer:
         return Devices.of(self.network, self.recipe, self.parts.test[slice(0, 1)][0])
 
     def _run(self, phase: Phase, resume: bool) -> None:
-        optimizer, pruner = self.optimizer(phase.training), self.pruner(phase)
-        start = self.restore(phase, optimizer, pruner) if resume else 0
-        first = self.cut(pruner) if pruner is not None and start == 0 and pruner.spec.cut_after == 0 else {}
+        self._check_batch(phase)
+        self.setup.place(self.network)
+        learner = Learner(self.network, phase.training, self.setup, phase.pruning.distill if phase.pruning else None)
+        pruner = self.pruner(phase)
+        start, begun = self.restore(phase, learner, pruner) if resume else (0, None)
+        if pruner is not None and start == 0 and begun is None and pruner.spec.cut_after == 0:
+            self.first = self.cut(pruner)
         if phase.adaptation is not None and start == 0:
             self.devices.begin(0)
             self.recalibrate()
         for epoch in range(start + 1, phase.training.epochs + 1):
-            row = self.epoch(phase, epoch, optimizer, None if pruner is None or pruner.hard else pruner)
-            row.update(first if epoch == 1 else {})
+            row = self.epoch(phase, epoch, learner, pruner, begun)
+            row.update(self.first)
+            begun, self.first = None, {}
             if pruner is not None:
                 row.update(self.close(phase, epoch, pruner))
             row["val_accuracy"] = self.accuracy(self.parts.val)
             self.history.append(row)
-            self.save(phase, epoch, optimizer, pruner)
+            self.save(phase, epoch, learner, pruner)
             if self.progress is not None:
                 text = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float))
                 self.progress(epoch, phase.training.epochs, f"{phase.name}: {text}")
@@ -114,6 +138,7 @@ class Trainer:
         if self.recipe.adaptation is not None:
             self.devices.begin(0)
         for phase in phases(self.recipe, ""):
+            self._check_batch(phase)
             try:
                 pruner = self.pruner(phase)
                 if pruner is not None and phase.pruning is not None and phase.pruning.density is not None:
@@ -151,52 +176,49 @@ class Trainer:
             pruner.settle()
         return {**found, **pruner.figures()}
 
-    def optimizer(self, training: Training) -> torch.optim.SGD:
-        """Learned steps of weights do not decay."""
-        named = list(self.network.named_parameters())
-        steps = [p for name, p in named if name.endswith("levels.learned")]
-        others = [p for name, p in named if not name.endswith("levels.learned")]
-        groups: list[dict[str, Any]] = [{"params": others}]
-        if steps:
-            groups.append({"params": steps, "weight_decay": 0.0})
-        return torch.optim.SGD(groups, training.rate, training.momentum, weight_decay=training.weight_decay)
-
-    def epoch(self, phase: Phase, epoch: int, optimizer: torch.optim.SGD, pruner: Pruner | None) -> dict[str, Any]:
-        """Pass number `epoch`, from 1, over the training images in an order drawn for it."""
-        t, train = phase.training, self.parts.train
+    def epoch(self, phase: Phase, epoch: int, learner: Learner, pruner: Pruner | None,
+              begun: Begun | None = None) -> dict[str, Any]:
+        """Pass number `epoch`, from 1, over the training images in an order drawn for it; the rest of it where some
+        batches are done."""
+        t, train, setup = phase.training, self.parts.train, self.setup
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + epoch - 1)
-        order = torch.randperm(len(train), generator=generator)
-        batches = [b for b in order.split(t.batch) if len(b) > 1]
+        order = torch.randperm(len(train), generator=generator).split(t.batch)
+        least = 2 * t.accumulate * setup.world  # images without which a batch has no statistics
+        order = tuple(b for b in order if len(b) >= least)
+        now = Begun(0, 0.0, generator) if begun is None else begun
         soft = phase.pruning.cut_after or t.epochs if phase.pruning else t.epochs
+        active = None if pruner is None or pruner.hard else pruner
         self.network.train()
         if phase.adaptation is not None:
             self.devices.begin(epoch)
             self.network.keep_statistics()
-        total = 0.0
-        for step, index in enumerate(batches):
-            done = epoch - 1 + step / len(batches)
+        left = [b[setup.share(len(b))] for b in order[now.batches:]]
+        for x, y in batches(train, left, self.recipe.hardware.workers):
+            index = order[now.batches]
+            done = epoch - 1 + now.batches / len(order)
             rate = _rate(t, done)
-            for group in optimizer.param_groups:
+            for group in learner.optimizer.param_groups:
                 group["lr"] = rate
-            x, y = train[index]
-            if self.recipe.data.augment:
-                x = augmented(x, generator)
-            loss = F.cross_entropy(self.network(x), y)
-            total += float(loss.detach()) * len(index)
-            loss = loss + self.recipe.quantization.clip_penalty * self.network.clips()
-            penalty = pruner.penalty(done / soft) if pruner is not None else None
-            if penalty is not None:
-                loss = loss + penalty
-            if not math.isfinite(float(loss.detach())):
+            drawn = draw(len(index), self.recipe.data.changes, now.generator)
+            loss = learner.step(train.seen(setup.moved(x)), setup.moved(y), len(x) * setup.world / len(index),
+                                drawn and drawn.part(setup.share(len(index))),
+                                partial(self.penalties, active, done / soft))
+            if not bool(loss.isfinite().all()):
                 raise InputError(f"the loss is not finite in epoch {epoch} of {phase.name}: lower the learning rate "
                                  "or the penalty", field=f"{phase.name}.rate")
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
             self.network.tie()
-            if pruner is not None:
-                pruner.step(rate, done / soft, epoch)
+            if active is not None:
+                active.step(rate, done / soft, epoch)
+            now.batches, now.loss = now.batches + 1, now.loss + float(loss[0]) * len(x)
+            if t.save_every and now.batches % t.save_every == 0 and now.batches < len(order):
+                self.save(phase, epoch - 1, learner, pruner, now)
+        total = float(setup.total(torch.tensor(now.loss, dtype=torch.float64)))
         return {"phase": phase.name, "epoch": epoch, "loss": total / len(train)}
+
+    def penalties(self, pruner: Pruner | None, progress: float) -> list[Tensor]:
+        """Terms that are added to the loss of a batch."""
+        own = pruner.penalty(progress) if pruner is not None else None
+        return [self.recipe.quantization.clip_penalty * self.network.clips(), *([] if own is None else [own])]
 
     # -- accuracy ---------------------------------------------------------------------------------------
 
@@ -209,7 +231,9 @@ class Trainer:
         """A fixed draw of up to 1,024 training images; the same for every caller."""
         generator = torch.Generator().manual_seed(self.recipe.seed)
         index = torch.randperm(len(self.parts.train), generator=generator)[:1024]
-        self.network.recalibrate([self.parts.train[i][0] for i in index.split(128) if len(i) > 1])
+        train, parts = self.parts.train, [part for part in index.split(128) if len(part) > 1]
+        found = batches(train, parts, self.recipe.hardware.workers)
+        self.network.recalibrate(train.seen(self.setup.moved(x)) for x, _ in found)
 
     def score(self, images: Images) -> float:
         return float(self.right(images).double().mean())
@@ -218,43 +242,60 @@ class Trainer:
     def right(self, images: Images) -> Tensor:
         """Which images are classified rightly, bool [images]."""
         self.network.eval()
-        batches = [images[slice(i, i + 250)] for i in range(0, len(images), 250)]
-        return torch.cat([self.network(x).argmax(1) == y for x, y in batches])
+        found, every = torch.zeros(len(images), dtype=torch.int32, device=self.setup.device), torch.arange(len(images))
+        own = every[self.setup.share(len(images))].split(250)
+        for index, (x, y) in zip(own, batches(images, own, self.recipe.hardware.workers), strict=True):
+            scores = self.network(images.seen(self.setup.moved(x)))
+            found[index] = (scores.argmax(1) == self.setup.moved(y)).int()
+        return self.setup.total(found).bool().cpu()
 
     # -- checkpoints ------------------------------------------------------------------------------------
 
     def path(self, phase: Phase) -> Path:
         return self.folder / f"{phase.name}-{phase.key}.pt"
 
-    def save(self, phase: Phase, epoch: int, optimizer: torch.optim.SGD, pruner: Pruner | None) -> None:
-        path = self.path(phase)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            torch.save({"epoch": epoch, "network": self.network.state_dict(), "optimizer": optimizer.state_dict(),
-                        "history": json.dumps(self.history), "pruner": pruner.state() if pruner else None}, temporary)
-            os.replace(temporary, path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise InputError(f"cannot be written: {error.strerror}",
-                             file=path) from None
+    def save(self, phase: Phase, epoch: int, learner: Learner, pruner: Pruner | None,
+             begun: Begun | None = None) -> None:
+        """Write the checkpoint, once for all processes."""
+        losses = None if begun is None else self.setup.gathered(begun.loss)
+        if self.setup.rank:
+            return
+        state = {"epoch": epoch, "network": self.network.state_dict(), **learner.state(),
+                 "history": json.dumps(self.history), "pruner": pruner.state() if pruner else None}
+        if begun is not None:
+            state["begun"] = {"batches": begun.batches, "losses": losses, "generator": begun.generator.get_state(),
+                              "first": self.first}
+        checkpoint.write(self.path(phase), state)
 
-    def restore(self, phase: Phase, optimizer: torch.optim.SGD, pruner: Pruner | None) -> int:
-        """Epochs already done."""
-        path = self.path(phase)
-        if not path.is_file():
-            return 0
-        try:
-            found = torch.load(path, weights_only=True)
+    def restore(self, phase: Phase, learner: Learner, pruner: Pruner | None) -> tuple[int, Begun | None]:
+        """Epochs already done, and what is done of the next."""
+        begun: list[Begun] = []
+
+        def take(found: dict[str, Any]) -> int:
             self.network.load_state_dict(found["network"])
-            optimizer.load_state_dict(found["optimizer"])
+            learner.restore(found)
             if pruner is not None:
                 pruner.restore(found["pruner"])
             self.history[:] = json.loads(found["history"])
+            if "begun" in found:
+                now = found["begun"]
+                generator = torch.Generator()
+                generator.set_state(now["generator"].cpu())
+                begun.append(Begun(int(now["batches"]), float(now["losses"][self.setup.rank]), generator))
+                self.first = dict(now["first"])
             return int(found["epoch"])
-        except Exception as error:
-            raise InputError(f"is not a checkpoint of this recipe ({type(error).__name__}); delete it to start anew",
-                             file=path) from None
+
+        done = checkpoint.read(self.path(phase), self.setup.device, take)
+        return done, begun[0] if begun else None
+
+    def _check_batch(self, phase: Phase) -> None:
+        t, world = phase.training, self.setup.world
+        if phase.adaptation is not None and world > 1:
+            raise InputError("is for one process, as devices are drawn for whole batches", field="adaptation")
+        if t.batch % (world * t.accumulate) or t.batch < 2 * world * t.accumulate:
+            place = "baseline" if phase.name == "baseline" else f"{phase.name}.training"
+            raise InputError(f"must divide into {world} processes x {t.accumulate} (accumulate) parts of two or more "
+                             f"images, not {t.batch}", field=f"{place}.batch")
 
 
 def _rate(t: Training, epoch: float) -> float:

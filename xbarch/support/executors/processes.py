@@ -28,7 +28,7 @@ def opened(asked: Asked) -> Crew:
     except ModuleNotFoundError:
         return _spawned(count)
     # What a worker keeps in memory grows with what it has read; a new one reads it again, and loky says so each time.
-    warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
+    warnings.filterwarnings("ignore", message="A worker (stopped|was restarted) while some jobs", category=UserWarning)
     executor = ProcessPoolExecutor(count, env={"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")},
                                    initializer=settle, initargs=(os.getpid(),))
     return Crew(executor, lambda: 2 * count, lambda: executor.shutdown(kill_workers=True), isolates=False)

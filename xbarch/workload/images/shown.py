@@ -74,7 +74,7 @@ def _leveller(data: Mapping[str, Any], given: Any,
                  for key, default in (("mean", 0), ("std", 1)))
     if given is not None:
         step, low, top = _image_step(given, network)
-        return lambda pixels: np.clip(np.floor(((pixels - mean) / std).astype(np.float64) / step + 0.5), low,
+        return lambda pixels: np.clip(np.rint(((pixels - mean) / std).astype(np.float64) / step), low,
                                       top).astype(np.int32)
     ends = [(np.float32(pixel) - mean) / std for pixel in (0, 1)]
     plain = np.float32(max(-float(ends[0].min()), float(ends[1].max())) / top)
