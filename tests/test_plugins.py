@@ -106,7 +106,7 @@ def test_an_alias_counts_once(write):
     ("raise KeyboardInterrupt\n", "cannot be imported: KeyboardInterrupt"),
     ("raise ValueError('two\\nlines')\n", "cannot be imported: ValueError: two?lines"),
     ("x = 1\n", "defines no data path: write a subclass of DataPath (or of Sensing, Scaling, "
-     "Topology or UnitProcess) that has a name"),
+     "Topology, UnitProcess or Effect) that has a name"),
     ("", "defines no data path"),
     ("from xbarch.datapaths.dense import Dense\n", "defines no data path"),
     ("class Mine:\n    name = 'mine'\n", "defines no data path"),

@@ -3,7 +3,7 @@
 import pytest
 
 from xbarch.result import words
-from xbarch.result.schema import Correctness, Sufficient
+from xbarch.result.schema import Correctness, Sufficient, Workload
 
 
 def found(**changes):
@@ -36,6 +36,8 @@ def test_the_line_names_the_bits():
 
 
 def test_stored_accuracies_have_the_fields_words_and_their_n():
-    assert words.phase("cut", 0.5, {"cut": 359}) == "after pruning 50.00% (n = 359)"
-    assert words.phase("own", 0.5, {}) == "own 50.00%"
+    stored = Workload(name="w", trained_on=None, synthetic=False, accuracy={"cut": 0.5, "own": 0.5},
+                      tested={"cut": 359}, source="here")
+    assert words.phase("cut", stored) == "after pruning 50.00% (n = 359)"
+    assert words.phase("own", stored) == "own 50.00%"
     assert list(words.PHASES.values())[1:4] == ["dense baseline", "after pruning", "after fine-tuning"]

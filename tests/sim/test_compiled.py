@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from xbarch.render.interactive import bundle
 from xbarch.sim import build, compiled
 
 MACHINE = SimpleNamespace(triple="x86_64-test")
@@ -29,18 +30,21 @@ def made(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def hook(tmp_path):
-    """Run the build hook: what it adds to the wheel."""
+def hook(tmp_path, monkeypatch):
+    """Run the build hook: what it adds to the wheel beside the script of pages."""
     hatch = pytest.importorskip("hatchling.builders.hooks.plugin.interface")
     assert hatch
-    from hatch_build import KernelHook
+    from hatch_build import MadeHook
+
+    monkeypatch.setattr(bundle, "FILE", tmp_path / "vega.js")
+    monkeypatch.setattr(bundle, "make", lambda: "draw()")
 
     def run(version="standard"):
         said, data = [], {"artifacts": []}
-        one = KernelHook(str(tmp_path), {}, None, None, str(tmp_path), "wheel",
-                         SimpleNamespace(display_info=said.append, display_warning=said.append))
+        one = MadeHook(str(tmp_path), {}, None, None, str(tmp_path), "wheel",
+                       SimpleNamespace(display_info=said.append, display_warning=said.append))
         one.initialize(version, data)
-        return data["artifacts"], said
+        return [name for name in data["artifacts"] if name != "vega.js"], said
     return run
 
 
@@ -70,6 +74,15 @@ def test_code_of_another_kernel_is_made_anew(made, tmp_path, hook, monkeypatch, 
     assert caplog.records[0].message == ("kernel: compiling, which takes some seconds; no code for this kernel in "
                                          f"{tmp_path}/installed/x86_64-test.o")
     assert hook()[0] and compiled._code(MACHINE) == made[2]  # the next install mends it
+
+
+def test_an_installation_brings_the_script_of_pages(made, hook, tmp_path, monkeypatch):
+    _, said = hook()
+    assert (tmp_path / "vega.js").read_text() == "draw()" and not any("charts" in text for text in said)
+    (tmp_path / "vega.js").unlink()
+    monkeypatch.setattr(bundle, "make", lambda: __import__("a_package_that_is_not_there"))
+    _, said = hook()
+    assert "pages will have no charts" in said[0] and not (tmp_path / "vega.js").exists()
 
 
 def test_an_install_without_numba_or_room_goes_on(made, hook, tmp_path, monkeypatch):

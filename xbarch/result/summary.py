@@ -235,16 +235,17 @@ def _worded(r: Record) -> list[tuple[str, str]]:
         ("converters", words.correctness(r.correctness)), ("accuracy", words.accuracy(r))) if said]
 
 
-def accuracy_text(r: Record) -> tuple[str, str]:
-    """The accuracy that stands for a run, and of what it is: on this machine, or else the last that was stored."""
+def accuracy_text(r: Record) -> tuple[str, str, str]:
+    """The measure, the value that stands for a run, and of what it is: on this machine, or else the last stored."""
     if r.accuracy and r.accuracy.on_this_machine:
         found = r.accuracy.on_this_machine
-        return f"{found.value:.2%}", f"{words.HERE}, n = {numbers.number(found.images)}"
-    phase = next((phase for phase in _FINAL if phase in r.workload.accuracy), None)
+        return (words.named(found.measure), words.value(found.value, found.measure),
+                f"{words.HERE}, n = {numbers.number(found.images)}")
+    measure, phase = r.workload.measure, next((phase for phase in _FINAL if phase in r.workload.accuracy), None)
     if phase is None:
-        return "not known", "never trained" if r.workload.synthetic else "not stored"
+        return words.named(measure), "not known", "never trained" if r.workload.synthetic else "not stored"
     tested = r.workload.tested.get(phase)
-    return f"{r.workload.accuracy[phase]:.2%}", words.PHASES.get(phase, phase) + (
+    return words.named(measure), words.value(r.workload.accuracy[phase], measure), words.PHASES.get(phase, phase) + (
         f", n = {numbers.number(tested)}" if tested else "")
 
 

@@ -256,22 +256,22 @@ def test_matrix_has_every_pair_or_its_reason(tmp_path):
 
 def test_a_comparison_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
     """What was answered is not run again, and the table is that of a comparison without interruption."""
-    from xbarch.studies.runs import workers
+    from xbarch.studies.runs import batch
 
     given = {"datapaths": ["own", "xue"], "policies": ["fit", "one_copy"], "images": 1, "processes": 1}
-    whole, run, ran = comparison.compare(ARCHES, [WORKLOAD], **given), workers.answer, []
+    whole, run, ran = comparison.compare(ARCHES, [WORKLOAD], **given), batch.answer, []
 
-    def answer(request, contents=None, *, ends=None):
+    def answer(request, *more, ends=None):
         if len(ran) == ends:
             raise KeyboardInterrupt
         ran.append(request)
-        return run(request, contents)
+        return run(request, *more)
 
-    monkeypatch.setattr(workers, "answer", lambda *given: answer(*given, ends=5))
+    monkeypatch.setattr(batch, "answer", lambda *given: answer(*given, ends=5))
     with pytest.raises(KeyboardInterrupt):
         comparison.compare(ARCHES, [WORKLOAD], **given, out=tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").iterdir() if p.suffix != ".sqlite"] == []
-    monkeypatch.setattr(workers, "answer", answer)
+    monkeypatch.setattr(batch, "answer", answer)
     told = []
     rows = comparison.compare(ARCHES, [WORKLOAD], **given, out=tmp_path / "out",
                               progress=lambda done, total, text: told.append((done, total)))

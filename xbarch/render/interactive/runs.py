@@ -28,7 +28,7 @@ def _figures(result: Result, scope: Scope) -> list[Figure]:
         Figure("energy per image", numbers.energy(r.energy.scopes_aj[scope]), f"scope {scope}"),
         Figure("TOPS/W", rate_text(r.effective.tops_per_w_by_scope[scope]), f"kept weights, scope {scope}"),
         Figure("area used", f"{r.area.used_mm2:.4g} mm²", f"chip {r.area.total_mm2:.4g} mm²"),
-        Figure("accuracy", *accuracy_text(r))]
+        Figure(*accuracy_text(r))]
 
 
 def _layers(result: Result) -> Part:

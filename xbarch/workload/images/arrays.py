@@ -50,7 +50,8 @@ def arrays(file: Path) -> tuple[Arrays, Arrays]:
                          f"{_listed(test.shapes)} in {names[2]}", file=file)
     if train.answers.shape[1:] != test.answers.shape[1:] or train.answers.dtype != test.answers.dtype:
         raise InputError(f"{names[1]} and {names[3]} must be answers of one kind and shape, not "
-                         f"{train.answers.shape[1:]} and {test.answers.shape[1:]}", file=file)
+                         f"{train.answers.dtype} of shape {train.answers.shape[1:]} and {test.answers.dtype} of shape "
+                         f"{test.answers.shape[1:]}", file=file)
     return train, test
 
 
