@@ -11,7 +11,7 @@ from benchmarks.page import Goal, goals, number, table
 from benchmarks.spent import xbarch
 from xbarch.specs.load import document
 from xbarch.specs.sweep import Sweep
-from xbarch.studies.sweep.points import points
+from xbarch.studies.sweep.points import Points
 
 TITLE = "Sweeps"
 STUDY = "resnet18_sweep"
@@ -25,7 +25,7 @@ GOAL = 3.0  # minutes for the whole study on two processes
 def measure(asked: Any, say: Any) -> dict[str, Any]:
     whole = document(STUDY, kind="studies").data
     part = {**whole, **(QUICK if asked.quick else PART)}
-    count, every = (len(points(Sweep.model_validate(study))) for study in (part, whole))
+    count, every = (len(Points(Sweep.model_validate(study))) for study in (part, whole))
     rows = []
     with TemporaryDirectory() as folder:
         study = Path(folder) / "part.yaml"
