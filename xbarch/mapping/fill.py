@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -13,6 +13,7 @@ from xbarch.mapping.site import Placement, Site
 
 _log = logging.getLogger(__name__)
 
+_LEAST = Fraction(1, 1000)
 _HALVES = 6  # attempts at more than single copies where maps are spread over tiles
 
 
@@ -36,27 +37,41 @@ def fill(site: Site, budgets: Sequence[int], limits: Sequence[int]) -> Placement
     """
     if site.alone.spread:
         return _halve(site, budgets, limits)
-    percent, found = 100, _tried(site, budgets, limits)
-    while found is None:
-        percent = max(0, percent - 1 - (100 - percent) // 10)
-        found = _tried(site, [budget * percent // 100 for budget in budgets], limits)
-    return found
+    tried: list[dict[str, int]] = []
+    for shares in (_coarse(), _fine()):  # small steps near single copies take long, and few plans need them
+        for share in shares:
+            copies = balanced(site, [int(budget * share) for budget in budgets])
+            if copies == site.ones:
+                break
+            if copies not in tried and (found := _tried(site, copies, limits)) is not None:
+                return found
+            tried.append(copies)
+    return site.attempt(site.ones, limits, True) or _single(site, limits)
 
 
-def _tried(site: Site, budgets: Sequence[int], limits: Sequence[int]) -> Placement | None:
-    """Places of the copies that budgets allow; None where some do not fit.
+def _coarse() -> Iterator[Fraction]:
+    """Shares of a budget percent by percent, further down in larger steps."""
+    percent = 100
+    while percent > 0:
+        yield Fraction(percent, 100)
+        percent -= 1 + (100 - percent) // 10
 
-    Raises:
-        CapacityError: one copy of each layer does not fit.
-    """
-    copies = balanced(site, budgets)
-    if copies == site.ones:
-        return site.attempt(copies, limits, True) or _single(site, limits)
+
+def _fine() -> Iterator[Fraction]:
+    """Shares of a budget, each a percent less than the one before."""
+    share = Fraction(1)
+    while share > _LEAST:
+        yield share
+        share = share * 99 / 100
+
+
+def _tried(site: Site, copies: dict[str, int], limits: Sequence[int]) -> Placement | None:
+    """Places of these copies; None where some do not fit."""
     found = None
     if site.placed(copies, site.floor(limits, lambda layer, copies: 0)) is not None:  # else crossbars alone do not fit
         found = site.attempt(copies, limits, True)
     if found is None:
-        _log.info("copies on %s crossbars do not fit the tiles", f"{sum(budgets):,}")
+        _log.info("%s copies do not fit the tiles", f"{sum(copies.values()):,}")
     return found
 
 
