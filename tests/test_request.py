@@ -9,8 +9,8 @@ from typing import get_type_hints
 import pytest
 
 import xbarch
-from xbarch import request as module
 from xbarch import Request
+from xbarch import request as module
 from xbarch.errors import InputError
 from xbarch.machine.machine import Machine
 from xbarch.request import Choices, Contents
