@@ -11,7 +11,7 @@ from xbarch.studies.runs.commands import command
 from xbarch.studies.sweep.page import MOST, page
 from xbarch.studies.sweep.points import Points
 from xbarch.studies.sweep.rows import Row
-from xbarch.studies.sweep.sheet import ACCURACY, AREA, EXACT, LATENCY, SPEED, Swept
+from xbarch.studies.sweep.sheet import ACCURACY, AREA, EXACT, LATENCY, SPEED, TESTED, Swept
 
 
 def swept(count=120, accuracy=False, exact=True, **changes):
@@ -26,7 +26,7 @@ def swept(count=120, accuracy=False, exact=True, **changes):
         why = "too small" if number % 17 == 16 else ""
         figures = {SPEED: 1.0 + number * 31 % 101, LATENCY: 10**6 * (1 + number % 13), **energy,
                    AREA: 1.0 + number * 11 % 97, EXACT: bool(number % 3) or not exact,
-                   **({ACCURACY: (number * 37 % 100) / 100} if accuracy else {})}
+                   **({ACCURACY: (number * 37 % 100) / 100, TESTED: 100} if accuracy else {})}
         rows.append(Row(point, f"{number:064x}", why, {} if why else figures, "" if why else "exact <i>"))
     return Swept(asked, rows)
 
@@ -97,7 +97,7 @@ def test_it_fits_and_says_nothing(opened, width, theme):
     page_ = opened(page(swept(1_000)), width, theme)
     assert page_.execute_script("return document.documentElement.scrollWidth") <= width
     assert page_.get_log("browser") == []
-    assert page_.execute_script("return document.querySelectorAll('.chart .mark-symbol path').length") > 900
+    assert page_.execute_script("return document.querySelectorAll('.chart .role-mark path').length") > 900
 
 
 @pytest.mark.full
@@ -147,8 +147,8 @@ def test_a_point_names_its_command(opened):
     assert len(browser.find_elements("css selector", "tr.picked")) == 1
     browser.find_element("css selector", "tr.picked").send_keys(Keys.ENTER)
     assert browser.find_elements("css selector", ".point code") == []
-    wait(browser, "return document.querySelectorAll('.explorer .mark-symbol path').length > 50")
-    browser.find_elements("css selector", ".explorer .mark-symbol path")[-1].click()
+    wait(browser, "return document.querySelectorAll('.explorer .role-mark path').length > 50")
+    browser.find_elements("css selector", ".explorer .role-mark path")[-1].click()
     wait(browser, "return document.querySelector('.point code') !== null")
     for axis, value in (("x", AREA), ("y", LATENCY), ("colour", "field0"), ("log", False)):
         choose(browser, axis, value)

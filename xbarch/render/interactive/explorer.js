@@ -200,7 +200,7 @@
   table.append(element("thead", ""), element("tbody", ""));
   table.tHead.append(top);
   form.addEventListener("input", show);
-  form.addEventListener("reset", () => queueMicrotask(() => {
+  form.addEventListener("reset", () => setTimeout(() => {  // when the form has been reset
     by.scope.value = data.scope;
     by.y.value = plain.length ? plain[0][0] : "energy";
     by.log.checked = wide();
