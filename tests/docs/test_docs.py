@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 RUN = ["tutorial.md", *(f"howto/{page}.md" for page in (
-    "model", "datapath", "architecture", "process", "import", "train", "sweep", "cluster")), "toolbox.md",
+    "model", "datapath", "architecture", "process", "import", "train", "sweep", "cluster", "share")), "toolbox.md",
     "contract.md"]
 TRAIN = ("tutorial.md", "howto/model.md", "howto/import.md", "howto/train.md")
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
@@ -202,7 +202,7 @@ def rows(text):
     return found
 
 
-OPEN = {"datapath.options", "workload.accuracy", "workload.tested", "energy.by_component_aj", "energy.by_layer_aj",
+OPEN = {"provenance.request", "datapath.options", "workload.accuracy", "workload.tested", "energy.by_component_aj", "energy.by_layer_aj",
         "energy.static_aj", "architecture.unscaled_prices",
         *(f"energy.{table}.{scope}" for table in ("by_scope_aj", "layers_by_scope_aj")
           for scope in ("compute", "chip", "whole")), "waiting.by_kind_ps",
