@@ -202,7 +202,7 @@ def rows(text):
     return found
 
 
-OPEN = {"provenance.request", "datapath.options", "workload.accuracy", "workload.tested", "energy.by_component_aj", "energy.by_layer_aj",
+OPEN = {"datapath.options", "workload.accuracy", "workload.tested", "energy.by_component_aj", "energy.by_layer_aj",
         "energy.static_aj", "architecture.unscaled_prices",
         *(f"energy.{table}.{scope}" for table in ("by_scope_aj", "layers_by_scope_aj")
           for scope in ("compute", "chip", "whole")), "waiting.by_kind_ps",
@@ -211,7 +211,9 @@ OPEN = {"provenance.request", "datapath.options", "workload.accuracy", "workload
 
 def paths(value, at=""):
     """Key paths of a document: [] for list items, <name> below the maps whose keys depend on the run."""
-    if isinstance(value, dict):
+    if at == "provenance.request":  # of any shape below
+        yield f"{at}.<name>"
+    elif isinstance(value, dict):
         for key, inner in value.items():
             yield from paths(inner, f"{at}.<name>" if at in OPEN else f"{at}.{key}".lstrip("."))
     elif isinstance(value, list):
