@@ -6,13 +6,19 @@ project = "xbarch"
 author = "The xbarch maintainers"
 copyright = "the xbarch maintainers"
 release = version = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_copybutton",
+              "sphinx_design"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"xbarch {version}"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_js_files = ["tables.js"]
 highlight_language = "none"
+default_role = "code"  # of docstrings
 myst_heading_anchors = 3
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+nb_execution_mode = "off"  # notebooks are stored with what `python docs/notebooks.py` printed
 autodoc_mock_imports = ["sklearn", "torch"]  # the pages need no extra but docs
 napoleon_use_rtype = False
 autodoc_typehints = "signature"
