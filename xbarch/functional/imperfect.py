@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,11 @@ class Imperfectly:
         return cls(layer=layer, geometry=geometry, device=device, matrix=made.matrix.T.astype(made.kind),
                    varies=made.varies, converted=made.converted, conversions=made.conversions)
 
+    @cached_property
+    def folded(self) -> bool:
+        """Whether any bit line is not converted."""
+        return bool(self.matrix.any())
+
     def sums(self, maps: Maps, first: int = 0) -> Reals:
         """Sums of all windows of feature maps [channels, images, height, width]: real numbers [filters, images *
         windows]. first: number of the first image, which seeds what varies from read to read."""
@@ -98,9 +104,10 @@ class Imperfectly:
 
     def _some(self, maps: Maps, first: int) -> Reals:
         layer, images = self.layer, maps.shape[1]
-        out = np.zeros((layer.filters, images * layer.windows), self.matrix.dtype)
-        if self.matrix.any():
-            out += self.matrix @ whole(maps, layer, self.geometry).astype(self.matrix.dtype, copy=False)
+        if self.folded:
+            out: Reals = self.matrix @ whole(maps, layer, self.geometry).astype(self.matrix.dtype, copy=False)
+        else:
+            out = np.zeros((layer.filters, images * layer.windows), self.matrix.dtype)
         normals = _Normals(self.device, layer, first, images)
         driven = phases(maps, layer, self.geometry) if self.converted or self.varies else []
         if self.varies:
