@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is
     from xbarch.studies.field.report import field as field
     from xbarch.studies.retention import Retention as Retention
     from xbarch.studies.retention import retention as retention
+    from xbarch.studies.search.run import search as search
     from xbarch.studies.sweep.run import sweep as sweep
     from xbarch.workload.find import resolve as load
 
@@ -52,7 +53,7 @@ _FROM = {
     "compare": "studies.comparison.report", "doctor": "installation", "execute": "run", "field": "studies.field.report",
     "load": "workload.find", "matrix": "studies.comparison.matrix", "read": "result.result", "simulate": "run",
     "Retention": "studies.retention", "retention": "studies.retention",
-    "study": "studies.comparison.report", "sweep": "studies.sweep.run",
+    "search": "studies.search.run", "study": "studies.comparison.report", "sweep": "studies.sweep.run",
     "import_weights": "compress.importing.weights", "train": "compress.training.run", "verify": "run",
 }
 _TRAIN = {"train": "training", "import_weights": "importing weights"}  # what needs the packages of an extra
@@ -61,7 +62,7 @@ _CALLED = {"load": "resolve", "accuracy_report": "accuracy"}  # in their modules
 __all__ = [
     "Accuracy", "CapacityError", "IncompatibleError", "InputError", "Request", "Result", "Retention", "XbarchError",
     "__version__", "accuracy", "accuracy_report", "claims", "compare", "doctor", "execute", "field", "import_weights",
-    "load", "matrix", "read", "retention", "simulate", "study", "sweep", "train", "verify",
+    "load", "matrix", "read", "retention", "search", "simulate", "study", "sweep", "train", "verify",
 ]
 
 
