@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from typing import Any
 
 from xbarch.plugins import registry
 from xbarch.render.document import Section, Table
-from xbarch.request import Request
 from xbarch.specs.search import Search
+from xbarch.studies.artifact.texts import command
 from xbarch.studies.runs.axes import list_fields
 from xbarch.studies.runs.paths import sentences
 from xbarch.studies.sweep.front import Front
@@ -49,7 +48,9 @@ class Tried:
     @property
     def command(self) -> str:
         """The command that runs it again."""
-        return command(self.point.request)
+        request = self.point.request
+        given = {"arch": request.arch, "workload": request.workload, **request.model_dump(exclude_defaults=True)}
+        return command(given, [str(file) for file in registry.files()])
 
 
 @dataclass(frozen=True)
@@ -110,24 +111,6 @@ class Found:
             drawn = saved(draw(self), "svg", dpi=160)
         contents: tuple[str | bytes, ...] = (self.csv(), json.dumps(self.plain(), indent=1) + "\n", drawn)
         write_all({folder / name: content for name, content in zip(FILES, contents, strict=True)})
-
-
-def command(request: Request) -> str:
-    """Return the command line that runs a request."""
-    words = ["xbarch", "simulate", "-a", str(request.arch), "-w", str(request.workload)]
-    for file in registry.files():
-        words += ["--plugin", str(file)]
-    if request.datapath is not None:
-        words += ["-d", request.datapath]
-    for name, value in request.options.items():
-        words += ["-o", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
-    for text in request.overrides:
-        words += ["--set", text]
-    for name, field in type(request).model_fields.items():
-        value = getattr(request, name)
-        if name not in ("arch", "workload", "datapath", "options", "overrides") and value != field.default:
-            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-    return shlex.join(words)
 
 
 def sections(found: Found) -> list[Section]:
