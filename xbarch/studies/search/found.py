@@ -1,13 +1,11 @@
-"""The outcome of a search: the points that were tried, their front, tables, files, a picture."""
+"""The outcome of a search: the points that were tried, their front, tables."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from xbarch.plugins import registry
@@ -20,10 +18,8 @@ from xbarch.studies.sweep.front import Front
 from xbarch.studies.sweep.points import Point
 from xbarch.studies.sweep.sheet import RUN
 from xbarch.support import numbers
-from xbarch.support.files import write_all
 from xbarch.support.sheet import sheet
 
-FILES = ("search.csv", "search.json", "search.svg")
 _LETTERS = 16  # of a digest
 
 
@@ -97,20 +93,6 @@ class Found:
         """Return the table as CSV."""
         lines = self.plain()
         return sheet(list(lines[0]), [list(line.values()) for line in lines])
-
-    def save(self, folder: Path) -> None:
-        """Write the table as CSV and JSON, and the picture of the front.
-
-        Raises:
-            InputError: a file cannot be written.
-        """
-        from xbarch.render.look import saved, styled
-        from xbarch.studies.search.picture import draw
-
-        with styled():
-            drawn = saved(draw(self), "svg", dpi=160)
-        contents: tuple[str | bytes, ...] = (self.csv(), json.dumps(self.plain(), indent=1) + "\n", drawn)
-        write_all({folder / name: content for name, content in zip(FILES, contents, strict=True)})
 
 
 def sections(found: Found) -> list[Section]:

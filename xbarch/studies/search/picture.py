@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
 from xbarch.render.look import BLUE, GREY, OTHERS, styled
-
-if TYPE_CHECKING:
-    from xbarch.studies.search.found import Found, Tried
+from xbarch.studies.search.found import Found, Tried
 
 
 def draw(found: Found) -> Figure:

@@ -16,7 +16,8 @@ from xbarch.specs.load import Document, document, validate
 from xbarch.specs.search import Search
 from xbarch.studies.runs.answer import Answer, names_of
 from xbarch.studies.runs.bench import STORE, Bench
-from xbarch.studies.search.found import FILES, Found, Tried
+from xbarch.studies.search.files import FILES, save
+from xbarch.studies.search.found import Found, Tried
 from xbarch.studies.search.space import Space
 from xbarch.studies.sweep.points import Points
 from xbarch.studies.sweep.sheet import EXACT, SPEED
@@ -75,7 +76,7 @@ def search(source: str | Path | Search, out: str | Path, *, trials: int | None =
     kept = Trials(asked, space, str(folder / JOURNAL) if storage is None else storage)
     _refuse_other_content(kept, bench)
     done = Found(asked, _run(kept, bench, wanted, progress))
-    done.save(folder)
+    save(done, folder)
     return done
 
 
