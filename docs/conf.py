@@ -26,3 +26,16 @@ autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"exclude-members": "Options"}
 python_maximum_signature_line_length = 100
+
+
+def setup(app):
+    """Connect what mends the pages of source text."""
+    app.connect("html-collect-pages", _drop_sourceless, priority=1)
+
+
+def _drop_sourceless(app):
+    """Take modules without source text, such as `builtins`, from the list of viewcode, which would link to no page."""
+    known = getattr(app.env, "_viewcode_modules", {})
+    for name in [name for name, found in known.items() if not found]:
+        del known[name]
+    return ()
