@@ -142,7 +142,10 @@
   const picture = async (some, front) => {
     if (typeof vegaEmbed === "undefined") return;
     if (view) view.finalize();
+    view = null;
     const known = some.filter((point) => [by.x, by.y].every((each) => point.figures[column(each.value)] !== null));
+    plot.textContent = known.length ? "" : "No point passes these filters.";
+    if (!known.length) return;
     view = (await page.embed(plot, spec(marks(known, front)))).view;
     view.addEventListener("click", (event, item) => {
       if (item && item.datum && item.datum.number !== undefined) choose(points[item.datum.number]);
