@@ -449,7 +449,8 @@ def test_every_public_name_is_in_the_api():
 def test_every_report_has_a_page():
     shown = {(page.parent / name).resolve() for page in (DOCS / "results").glob("*.md")
              for name in re.findall(r"{include} (\S+)", page.read_text(encoding="utf-8"))}
-    assert shown == {report.resolve() for report in (ROOT / "reports").rglob("*.md")}
+    reports = {report.resolve() for report in (ROOT / "reports").rglob("*.md")}
+    assert shown == reports, "each report has a page in docs/results that includes it, named in docs/index.md"
     named = re.findall(r"^results/\w+$", (DOCS / "index.md").read_text(encoding="utf-8"), re.M)
     assert sorted(named) == sorted(f"results/{page.stem}" for page in (DOCS / "results").glob("*.md"))
 
