@@ -209,8 +209,8 @@ def rows(text):
 OPEN = {"datapath.options", "workload.accuracy", "workload.tested", "energy.by_component_aj", "energy.by_layer_aj",
         "energy.static_aj", "architecture.unscaled_prices",
         *(f"energy.{table}.{scope}" for table in ("by_scope_aj", "layers_by_scope_aj")
-          for scope in ("compute", "chip", "whole")), "waiting.by_kind_ps",
-        "area.by_component_mm2", "counts.actions", "programming.by_part_aj"}
+          for scope in ("compute", "chip", "whole")), "waiting.by_kind_ps", "layer_time[].held_ps",
+        "layer_time[].waited_ps", "area.by_component_mm2", "counts.actions", "programming.by_part_aj"}
 
 
 def paths(value, at=""):
