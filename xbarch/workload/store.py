@@ -214,31 +214,12 @@ def load(folder: Path) -> Workload:
         layer = to_layer(stored)
         check_shapes(layer, layers, f"layers.{number}", folder / MANIFEST)
         if layer.compute:
-            shape = weight_shape(layer)
-            weights += 0 if layer.shares else math.prod(shape)
+            weights += 0 if layer.shares else math.prod(weight_shape(layer))
             if weights > MOST:
                 raise InputError(f"the layers up to this one have {weights:,} weights; at most {MOST:,} are read",
                                  file=folder / MANIFEST, field=f"layers.{number}.out_shape")
-            numbers: dict[str, Any] = {"weights": partial(tensors.weights, layer, shape)}
-            if tensors.has(layer, "mask"):
-                numbers["mask"] = partial(tensors.mask, layer, shape)
-            for part, make in numbers.items() if not layer.shares else ():
-                make()  # refused now if it is damaged
-                object.__setattr__(layer, part, Named(f"{manifest.sha256} {layer.name} {part}", make))
-            if layer.shares:
-                for part in ("weights", "mask"):
-                    object.__setattr__(layer, part, getattr(layers[layer.shares], part))
-            if manifest.images and tensors.has(layer, "inputs"):
-                if (size := manifest.images * math.prod(layer.in_shape)) > MOST:
-                    raise InputError(f"layer {layer.name} has {size:,} stored inputs; at most {MOST:,} are read",
-                                     file=folder / MANIFEST, field="images")
-                activations[layer.name] = partial(tensors.ints, layer, "inputs", (manifest.images, *layer.in_shape))
-                if len(activations) == 1:
-                    activations[layer.name]()  # as many images as the manifest says; the others when asked for
-            elif manifest.images or tensors.has(layer, "inputs"):
-                are = "" if tensors.has(layer, "inputs") else "no "
-                raise InputError(f"must be the number of stored images, not {manifest.images}: {are}inputs of layer "
-                                 f"{layer.name} are stored", file=folder / MANIFEST, field="images")
+            _take_weights(layer, layers, tensors, manifest)
+            _take_inputs(layer, activations, tensors, manifest, folder / MANIFEST)
         for part in ("scale", "bias"):
             object.__setattr__(layer, part, tensors.reals(layer, part))
         object.__setattr__(layer, "table", tensors.table(layer))
@@ -253,6 +234,37 @@ def load(folder: Path) -> Workload:
         trained_on=manifest.trained_on, accuracy=manifest.accuracy, source=manifest.source, outputs=outputs,
         measure=manifest.measure, activations=Lazy(activations, manifest.sha256),
         manifest=manifest.model_dump(mode="json", exclude={"layers", "outputs"}), file=str(folder / MANIFEST))
+
+
+def _take_weights(layer: Layer, before: Mapping[str, Layer], tensors: Tensors, manifest: Manifest) -> None:
+    """Give a layer its weights and mask, or those of the layer that it shares them with."""
+    if layer.shares:
+        for part in ("weights", "mask"):
+            object.__setattr__(layer, part, getattr(before[layer.shares], part))
+        return
+    shape = weight_shape(layer)
+    numbers: dict[str, Any] = {"weights": partial(tensors.weights, layer, shape)}
+    if tensors.has(layer, "mask"):
+        numbers["mask"] = partial(tensors.mask, layer, shape)
+    for part, make in numbers.items():
+        make()  # refused now if it is damaged
+        object.__setattr__(layer, part, Named(f"{manifest.sha256} {layer.name} {part}", make))
+
+
+def _take_inputs(layer: Layer, activations: dict[str, Any], tensors: Tensors, manifest: Manifest, file: Path) -> None:
+    """Add a layer's stored inputs to those of the layers before."""
+    stored = tensors.has(layer, "inputs")
+    if stored != bool(manifest.images):
+        raise InputError(f"must be the number of stored images, not {manifest.images}: {'' if stored else 'no '}inputs "
+                         f"of layer {layer.name} are stored", file=file, field="images")
+    if not stored:
+        return
+    if (size := manifest.images * math.prod(layer.in_shape)) > MOST:
+        raise InputError(f"layer {layer.name} has {size:,} stored inputs; at most {MOST:,} are read", file=file,
+                         field="images")
+    activations[layer.name] = partial(tensors.ints, layer, "inputs", (manifest.images, *layer.in_shape))
+    if len(activations) == 1:
+        activations[layer.name]()  # as many images as the manifest says; the others when asked for
 
 
 class Lazy(dict[str, Any]):
