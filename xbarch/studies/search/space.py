@@ -29,11 +29,17 @@ class Parameter:
     @property
     def step(self) -> float | None:
         """The distance from each value to the next, if they are numbers that rise evenly."""
-        if any(isinstance(value, bool) or not isinstance(value, int | float) for value in self.values):
+        if not self.ordered:
             return None
         first = self.values[1] - self.values[0]
         even = all(abs(b - a - first) < 1e-9 * max(abs(a), abs(b)) for a, b in pairwise(self.values))
-        return first if first > 0 and even else None
+        return first if even else None
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the values are numbers that rise."""
+        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in self.values)
+        return numbers and all(a < b for a, b in pairwise(self.values))
 
     def place(self, value: Any) -> int:
         """Return which of the values this one is; one of numbers, the nearest."""
