@@ -240,6 +240,7 @@ class Contents:
         self.parts = {"packages": registry.packages(), "files": registry.digests()}
         self._files: dict[str, Document] = {}
         self._documents: dict[tuple[str, tuple[str, ...]], Document] = {}
+        self._latest: tuple[tuple[str, tuple[str, ...]], Architecture, Document] | None = None
         self._machines: dict[tuple[str, tuple[str, ...]], str] = {}
         self._encodings: dict[tuple[str, tuple[str, ...]], Encoding | None] = {}
         self._known: dict[tuple[str, int], tuple[Any, str]] = {}
@@ -272,8 +273,11 @@ class Contents:
         """Return the architecture of a request and the file that its errors refer to (None: a loaded architecture)."""
         if isinstance(request.arch, Architecture):
             return request.arch, None
-        found = overridden(self.document(str(request.arch)), request.overrides)
-        return validate(found, Architecture), found
+        key = str(request.arch), request.overrides
+        if self._latest is None or self._latest[0] != key:
+            found = overridden(self.document(key[0]), request.overrides)
+            self._latest = key, validate(found, Architecture), found
+        return self._latest[1:]
 
     def spec(self, name: str) -> Architecture:
         """Return the architecture of that name without overrides."""

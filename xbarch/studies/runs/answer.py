@@ -13,8 +13,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from xbarch.errors import IncompatibleError, XbarchError
-from xbarch.mapping import plans
-from xbarch.mapping.packings import memo
 from xbarch.plugins import checked
 from xbarch.request import Contents, Request
 from xbarch.result import words
@@ -23,10 +21,11 @@ from xbarch.result.record import record
 from xbarch.result.result import Result, parse
 from xbarch.result.run import Run
 from xbarch.result.schema import Correctness, Record
-from xbarch.run import Setup, execute_segments, perform, prepare
+from xbarch.run import Setup, execute_segments, keep, perform, prepare
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share a packing are run one after the other
-_PLANS = 48  # as many as a few policies of weight replication try
+_PLANS = 64  # as many as a few policies of weight replication try
+_GRAPHS = 4  # compiled plans, and their runs, for points that differ in prices
 _UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # used by pictures only
 Names = tuple[str, ...]
 
@@ -147,7 +146,7 @@ def answer(request: Request, contents: Contents | None = None, wanted: Sequence[
 
     contents: what was read for other requests. wanted: figures that are kept in place of the whole record.
     """
-    memo.most, plans.memo.most = max(memo.most, _PACKINGS), max(plans.memo.most, _PLANS)
+    keep(_PACKINGS, _PLANS, _GRAPHS)
     try:
         if not request.reload:
             run = perform(_compiled(prepare(request, contents)))
