@@ -14,12 +14,12 @@ from typing import Any, Unpack
 from xbarch.cost.nameplate import nameplate
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import CapacityError, InputError
-from xbarch.machine.alike import comparable, read, timed
 from xbarch.machine.alternatives import shortest
 from xbarch.machine.balance import balance
 from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
 from xbarch.machine.egress import compile_with_egress
+from xbarch.machine.kept import Counts, comparable, graphs, machines, plans, read, runs, timed
 from xbarch.machine.machine import Machine
 from xbarch.machine.periphery import Periphery
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
@@ -33,13 +33,13 @@ from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.traffic import traffic
 from xbarch.plugins import checked, guard, registry
 from xbarch.request import Choices, Contents, Request, choose_datapath, chosen_options, to_request, widen
-from xbarch.result.ledger import Counts, booked, counted
+from xbarch.result.ledger import booked, counted
 from xbarch.result.record import record
 from xbarch.result.result import Result
 from xbarch.result.run import Run
 from xbarch.result.schema import Measured
 from xbarch.result.tracing import placed, tracing
-from xbarch.sim.check import check
+from xbarch.sim.check import check, countable
 from xbarch.sim.engines import Ran
 from xbarch.sim.graph import StageGraph
 from xbarch.sim.modes import apply_mode
@@ -48,25 +48,12 @@ from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import Document
 from xbarch.specs.text import brief
 from xbarch.support import defaults
-from xbarch.support.latest import Latest
 from xbarch.support.progress import Progress, WindowProgress
 from xbarch.workload.graph import Workload
 
 _CROSSBARS = 2 * 10**6  # most that are packed one by one, of layers that differ: some twenty seconds, a gigabyte
 _ALL = 10**7  # most in all: some fifteen minutes and 25 gigabytes to compile and simulate
 _log = logging.getLogger(__name__)
-
-plans: Latest[Plan] = Latest()
-machines: Latest[Machine] = Latest()
-graphs: Latest[tuple[Plan, StageGraph]] = Latest()
-runs: Latest[tuple[Long, Ran, Counts]] = Latest()
-
-
-def keep(packings: int, made: int, compiled: int) -> None:
-    """Keep what was made for the latest runs, for those that follow in this process: packings of so many networks, so
-    many plans, and so many compiled plans and their runs."""
-    memo.most, plans.most, machines.most = max(memo.most, packings), max(plans.most, made), 1
-    graphs.most, runs.most = max(graphs.most, compiled), max(runs.most, compiled)
 
 
 def simulate(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,
@@ -403,7 +390,7 @@ def _compiled(setup: Setup, network: Workload, packed: Mapping[str, Packed], lea
     def make() -> tuple[Plan, StageGraph]:
         planned, made = _planned(setup, network, packed)
         if not leaving:
-            return planned, replace(made, images=images)
+            return planned, made.of(images)
         with setup.blamed():
             return planned, compile_with_egress(setup.machine, network, packed, planned, images)
 
@@ -426,7 +413,7 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     drawn = plain if request.mode == "batch" else graph
 
     def make() -> tuple[Long, Ran, Counts]:
-        check(graph)
+        (check if leaving or graph is not plain else countable)(graph)  # the rest was checked when plans were compared
         with setup.blamed():
             machine.refuse_unpriced(graph)
         windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}

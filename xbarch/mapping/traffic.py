@@ -12,6 +12,7 @@ from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
 from xbarch.mapping.reads import Labels, Slide
+from xbarch.support.latest import Latest
 from xbarch.workload.graph import Layer, Workload
 
 GATE = -1  # as a source: where pixels enter the first chip
@@ -79,8 +80,18 @@ def traffic(workload: Workload, packed: Mapping[str, Packed], plan: Plan, sum_bi
     return made
 
 
+known: Latest[dict[str, Ways]] = Latest()  # of layers of the latest plans
+
+
 def ways(workload: Workload, plan: Plan, layer: str) -> Ways:
     """Where the outputs of a layer go: to all tiles that hold a part of a copy that reads them."""
+    found = known.get((workload, plan), (), dict)
+    if layer not in found:
+        found[layer] = _ways(workload, plan, layer)
+    return found[layer]
+
+
+def _ways(workload: Workload, plan: Plan, layer: str) -> Ways:
     if layer not in plan.shares:
         return Ways([Way(n, tiles) for n, tiles in enumerate(_in_turn(plan, layer))], None)
     share = plan.shares[layer]

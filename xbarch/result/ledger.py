@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xbarch.cost.price import Price
 from xbarch.errors import ConservationError
+from xbarch.machine.kept import Counts
 from xbarch.result import exact
 from xbarch.sim.graph import Flow, StageGraph, Trace
 
@@ -60,10 +61,6 @@ def _dealt(counts: NDArray[np.int64], flow: Flow, entry: int, windows: int) -> i
     whole, rest = divmod(windows, turn)
     return sum(times * exact.total(counts[flow.taken(entry, part) % len(counts)])
                for times, part in ((whole, turn), (1, rest)) if times and part)
-
-
-Counts = Mapping[tuple[str, str], int]
-"""How often a run did what, by (layer, action), for all its images."""
 
 
 def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Sequence[Price]]) -> Ledger:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from xbarch.errors import IncompatibleError, XbarchError
+from xbarch.machine.kept import keep
 from xbarch.plugins import checked
 from xbarch.request import Contents, Request
 from xbarch.result import words
@@ -21,7 +22,7 @@ from xbarch.result.record import record
 from xbarch.result.result import Result, parse
 from xbarch.result.run import Run
 from xbarch.result.schema import Correctness, Record
-from xbarch.run import Setup, execute_segments, keep, perform, prepare
+from xbarch.run import Setup, execute_segments, perform, prepare
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share a packing are run one after the other
 _PLANS = 64  # as many as a few policies of weight replication try
