@@ -94,25 +94,37 @@ class Answer:
         """Return the numbers and truth values that were kept by their dotted path; empty if the request did not run."""
         return self.measured()[0]
 
-    def measured(self) -> tuple[dict[str, float], str]:
-        """Return `figures()`, and in words whether the converters suffice; empty if the request did not run."""
+    def measured(self, wanted: Names | None = None) -> tuple[dict[str, float], str]:
+        """Return `figures()`, and in words whether the converters suffice; empty if the request did not run. wanted:
+        the figures to return, of those that there are."""
         if self.why:
             return {}, ""
         found = self._unpacked()
-        if self.names is None:
-            said = found["record"].get("correctness")
-            judged = None if said is None else Correctness.model_validate(said)
-            return collect_numbers(found["record"]), words.exactness(judged)
-        *values, converters = found
-        return {name: value for name, value in zip(self.names, values, strict=False) if value is not None}, converters
+        if self.names is not None:
+            return {name: value for name, place in _places(self.names, wanted)
+                    if (value := found[place]) is not None}, found[-1]
+        said = found["record"].get("correctness")
+        judged, numbers = None if said is None else Correctness.model_validate(said), collect_numbers(found["record"])
+        return {name: numbers[name] for name in (numbers if wanted is None else wanted) if name in numbers}, \
+            words.exactness(judged)
 
 
 LOST = "LostError"
 CONVERTERS = "converters"  # the last of the names: in words
 
 
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
 def _packed(content: Any) -> bytes:
-    return zlib.compress(json.dumps(content, allow_nan=False, separators=(",", ":")).encode(), 6)
+    return zlib.compress(_encode(content).encode(), 6)
+
+
+@lru_cache(maxsize=64)
+def _places(names: Names, wanted: Names | None) -> list[tuple[str, int]]:
+    """Return the figures that are wanted of these, with their places among the values of a short answer."""
+    places = {name: place for place, name in enumerate(names[:-1])}
+    return [(name, places[name]) for name in (places if wanted is None else wanted) if name in places]
 
 
 @lru_cache(maxsize=64)
