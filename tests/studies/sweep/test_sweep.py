@@ -30,7 +30,8 @@ from xbarch.studies.runs.answer import Answer, answer
 from xbarch.studies.runs.bench import STORE
 from xbarch.studies.runs.store import Store
 from xbarch.studies.sweep import Point, Points, Row, Swept, frames, parquet, sweep
-from xbarch.studies.sweep.sheet import ACCURACY, AREA, EXACT, LATENCY, SPEED, TESTED, sections
+from xbarch.studies.sweep.sheet import AREA, EXACT, LATENCY, TESTED, sections
+from xbarch.studies.sweep.totals import ACCURACY, SPEED
 from xbarch.support import about
 from xbarch.support.sheet import harmless
 
