@@ -244,7 +244,7 @@ def test_result_fields_are_documented_and_exist(result):
     assert sorted(real - set(named)) == []
     assert sorted(n for n in set(named) - real if not n.startswith(("segments[].", "kinds[]."))) == [
         "architecture.periphery.factors.<name>", "architecture.processes.<name>",
-        "architecture.unscaled_prices.<name>", "datapath.chosen.<name>", "mapping.layers[].kind",
+        "architecture.unscaled_prices.<name>", "correctness.noise", "datapath.chosen.<name>", "mapping.layers[].kind",
         "workload.accuracy.<name>", "workload.measure",
         "workload.tested.<name>"]  # random weights, and nothing beside was asked for
     assert len(named) == len(set(named))

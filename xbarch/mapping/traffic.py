@@ -110,8 +110,13 @@ def _targets(workload: Workload, plan: Plan, layer: str) -> tuple[NDArray[np.int
                   for copy in range(plan.copies[name])]
         slide = Slide.of(workload[name], plan.edges[name][index].moved)
         found = labels.union(found, labels.readers(slide, found.shape, np.array(copies)[plan.shares[name].owners]))
-    return found, [tuple(tile for tile, mark in enumerate(reversed(f"{found:b}")) if mark == "1")
-                   for found in labels.sets]
+    return found, [_marked(tiles) for tiles in labels.sets]
+
+
+def _marked(bits: int) -> tuple[int, ...]:
+    """The places of the bits that are set, the lowest first."""
+    octets = np.frombuffer(bits.to_bytes(-(-bits.bit_length() // 8), "little"), np.uint8)
+    return tuple(np.flatnonzero(np.unpackbits(octets, bitorder="little")).tolist())
 
 
 def _in_turn(plan: Plan, layer: str) -> list[tuple[int, ...]]:

@@ -19,6 +19,7 @@ from xbarch.studies.sweep.front import Front
 from xbarch.studies.sweep.rows import Row
 from xbarch.studies.sweep.totals import ACCURACY, RUN, SPEED, Totals
 from xbarch.support import numbers
+from xbarch.support.defaults import SCOPES
 from xbarch.support.files import stream
 from xbarch.support.sheet import written
 
@@ -27,6 +28,9 @@ LATENCY, AREA = "latency.first_image_ps", "area.used_mm2"
 EXACT, TESTED = "correctness.exact", "accuracy.on_this_machine.images"
 UNSCALED = "architecture.unscaled"
 SHARE, LARGER = "accuracy.on_this_machine.share", "accuracy.on_this_machine.larger"  # of measures other than top-1
+
+
+_ENERGIES = tuple(f"energy.scopes_aj.{scope}" for scope in SCOPES)
 
 
 def energy_of(asked: Sweep) -> str:
@@ -155,7 +159,7 @@ class Swept:
 
 def table_figures(asked: Sweep) -> list[str]:
     """Return the figures of a point that the tables need."""
-    return list(dict.fromkeys([*asked.figures, SPEED, LATENCY, energy_of(asked), AREA, EXACT, ACCURACY, TESTED,
+    return list(dict.fromkeys([*asked.figures, SPEED, LATENCY, *_ENERGIES, AREA, EXACT, ACCURACY, TESTED,
                                SHARE, LARGER, UNSCALED]))
 
 
