@@ -187,7 +187,7 @@ class Site:
             columns = needs.columns(layer, index, range(self.together(layer, copies)))
             here = next((r.buffer for r in self.rooms if layer in r.layers), self.room.buffer)
             room = here * source.width // columns
-            least = smallest + self.next_rows(asked.shares.get(edge.producer), copies[layer], edge)
+            least = smallest + self.next_rows(asked.shares.get(edge.producer), copies.get(layer, 1), edge)
             most = max(least, room // (_SHARE * len(asked.edges[layer]) * edge.words * edge.bits))
             size = min(least + behind + before + beside, most)
             if self.striped and copies[layer] > 1 and source.height > 1:
