@@ -208,8 +208,8 @@ def rows(text):
 OPEN = {"datapath.options", "workload.accuracy", "workload.tested", "energy.by_component_aj", "energy.by_layer_aj",
         "energy.static_aj", "architecture.unscaled_prices",
         *(f"energy.{table}.{scope}" for table in ("by_scope_aj", "layers_by_scope_aj")
-          for scope in ("compute", "chip", "whole")), "waiting.by_kind_ps",
-        "area.by_component_mm2", "counts.actions", "programming.by_part_aj"}
+          for scope in ("compute", "chip", "whole")), "waiting.by_kind_ps", "layer_time[].held_ps",
+        "layer_time[].waited_ps", "area.by_component_mm2", "counts.actions", "programming.by_part_aj"}
 
 
 def paths(value, at=""):
@@ -449,7 +449,8 @@ def test_every_public_name_is_in_the_api():
 def test_every_report_has_a_page():
     shown = {(page.parent / name).resolve() for page in (DOCS / "results").glob("*.md")
              for name in re.findall(r"{include} (\S+)", page.read_text(encoding="utf-8"))}
-    assert shown == {report.resolve() for report in (ROOT / "reports").rglob("*.md")}
+    reports = {report.resolve() for report in (ROOT / "reports").rglob("*.md")}
+    assert shown == reports, "each report has a page in docs/results that includes it, named in docs/index.md"
     named = re.findall(r"^results/\w+$", (DOCS / "index.md").read_text(encoding="utf-8"), re.M)
     assert sorted(named) == sorted(f"results/{page.stem}" for page in (DOCS / "results").glob("*.md"))
 

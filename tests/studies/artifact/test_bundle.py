@@ -179,6 +179,21 @@ def test_plugin_files_travel(work, call):
 
 
 @pytest.mark.full
+def test_packages_of_plugins_are_needed(work, call, install, monkeypatch):
+    install("mines", {"mines.py": PLUGIN}, [("datapaths", "mine", "mines:Mine")])
+    code, _, err = call("simulate", "-a", "isaac_like", "--set", "hierarchy.tiles=160", "-d", "mine", "-w", *ONE, "own")
+    assert code == 0, err
+    assert call("bundle", "own", "--out", "made")[0] == 0
+    assert json.loads((work / "made/bundle.json").read_text())["plugins"] == ["package mines 1.2"]
+    assert call("reproduce", "made")[0] == 0
+    metadata = work.parent / "site/mines-1.2.dist-info/METADATA"
+    metadata.write_text(metadata.read_text().replace("1.2", "1.3"))
+    assert "needs the package mines 1.2, but version 1.3 is installed" in refused(call, 6, "reproduce", "made")
+    shutil.rmtree(metadata.parent)
+    assert "needs the package mines 1.2, which is not installed" in refused(call, 6, "reproduce", "made")
+
+
+@pytest.mark.full
 def test_results_by_command_and_in_python(work, call):
     code, _, err = call("simulate", "-a", "machines/own.yaml", "-w", *ONE, "first")
     assert code == 0, err

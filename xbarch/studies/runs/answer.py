@@ -27,7 +27,7 @@ from xbarch.run import Setup, execute_segments, perform, prepare
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share a packing are run one after the other
 _PLANS = 64  # as many as a few policies of weight replication try
 _GRAPHS = 4  # compiled plans, and their runs, for points that differ in prices
-_UNDRAWN: dict[str, Any] = {"timeline": [], "interconnect": None}  # used by pictures only
+_UNDRAWN: dict[str, Any] = {"timeline": [], "layer_time": [], "interconnect": None}  # used by pictures only
 Names = tuple[str, ...]
 
 
