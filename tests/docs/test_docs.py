@@ -32,6 +32,7 @@ from xbarch.specs.pipeline import SPLIT
 from xbarch.specs.recipe import Recipe
 from xbarch.specs.search import Search
 from xbarch.specs.sweep import FIGURES, Sweep
+from xbarch.studies.artifact.manifest import Bundle
 from xbarch.workload.store import Manifest
 from xbarch.workload.zoo import NETWORKS, SyntheticRecipe
 
@@ -383,6 +384,10 @@ def test_search_fields_are_documented():
 
 def test_manifest_fields_are_documented():
     assert sorted(set(fields(Manifest)) ^ set(rows(section("Stored workload")))) == ["layers"]
+
+
+def test_fields_of_a_bundle_are_documented():
+    assert sorted(set(fields(Bundle)) ^ set(rows(section("Bundle")))) == []
 
 
 def test_the_page_of_the_command_line_is_what_the_commands_say():

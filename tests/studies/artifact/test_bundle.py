@@ -13,7 +13,6 @@ from xbarch.plugins import registry
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.studies.artifact.differences import differences
-from xbarch.studies.artifact.texts import command
 
 LENET = "{kind: synthetic, network: lenet5, weight_bits: 4, input_bits: 4, pruning: {method: meng, sparsity: 0.5}}\n"
 ONE = "lenet.yaml", "--images", 1, "--out"
@@ -175,7 +174,8 @@ def test_plugin_files_travel(work, call):
     with registry.Registry().active():
         assert call("reproduce", "made")[0] == 0
         assert "mine" not in registry.datapaths()
-    assert json.loads((work / "made/bundle.json").read_text())["plugin_files"] == ["mine.py"]
+    made = json.loads((work / "made/bundle.json").read_text())
+    assert made["plugin_files"] == ["mine.py"] and made["runs"][0]["command"].endswith(" --plugin mine.py")
 
 
 @pytest.mark.full
@@ -211,10 +211,3 @@ def test_differences_are_all_of_them():
     assert [tuple(each) for each in differences(one, other)] == [
         ("a", 1, 1.0), ("b.c[1].d", 2, 3), ("b.e", {}, []), ("b.c[2]", None, 4), ("f", None, None)]
     assert differences(one, dict(one)) == []
-
-
-def test_commands_say_every_field():
-    said = command({"arch": "a b.yaml", "workload": "w", "overrides": ["crossbar.rows=64"], "images": 2, "reload": True,
-                    "options": {"group_ch": 8, "name": "8", "word": "side"}}, ["p.py"])
-    assert said == ("xbarch simulate --arch 'a b.yaml' --workload w --set crossbar.rows=64 --images 2 --reload "
-                    "--option group_ch=8 --option 'name=\"8\"' --option word=side --plugin p.py")
