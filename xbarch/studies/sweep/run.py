@@ -13,7 +13,8 @@ from xbarch.specs.sweep import Sweep
 from xbarch.studies.runs.answer import LOST
 from xbarch.studies.runs.batch import Named
 from xbarch.studies.runs.bench import STORE, Bench, refuse_lost
-from xbarch.studies.sweep import frames
+from xbarch.studies.sweep.frames import parquet as write_parquet
+from xbarch.studies.sweep.frames import require
 from xbarch.studies.sweep.page import page
 from xbarch.studies.sweep.points import Points
 from xbarch.studies.sweep.rows import Rows
@@ -61,7 +62,7 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
     """
     folder = Path(out)
     if parquet:
-        frames.require()
+        require()
     asked, found = (source, Document("sweep", {})) if isinstance(source, Sweep) else read(source)
     if scope is not None:
         asked = asked.model_copy(update={"scope": checked_scope(scope)})
@@ -84,7 +85,7 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
     swept = Swept(asked, Rows(every, bytes(names), folder / STORE, table_figures(asked)))
     swept.save(folder / SHEET)
     if parquet:
-        frames.parquet(swept, folder / TABLE)
+        write_parquet(swept, folder / TABLE)
     write(folder / PAGE, html(page(swept)))
     refuse_lost(lost, len(every), first)
     return swept
