@@ -246,8 +246,11 @@ def echo(on: Console | None, *what: Any) -> None:
     it must be: nothing is left out."""
     made = on or console()
     for part in what:
-        wide = max(made.width, _fit(part, made.width)) if isinstance(part, Table) else made.width
-        made.print(part, width=wide, crop=False)
+        room = made.width
+        if isinstance(part, Table):
+            made.width = max(room, _fit(part, room))
+        made.print(part, crop=False)
+        made.width = room
 
 
 def _fit(made: Table, room: int) -> int:
