@@ -112,7 +112,7 @@ def test_recipes_left_out_do_not_count(tmp_path):
 
 @pytest.mark.parametrize("text, old, new, says", [
     (TRAINED, "epochs: 2", "epochs: 0", "x.yaml:4: baseline.epochs: must be at least 1, not 0"),
-    (TRAINED, "kind: trained", "kind: trianed", "x.yaml:1: kind: must be grid, study, sweep, synthetic or "
+    (TRAINED, "kind: trained", "kind: trianed", "x.yaml:1: kind: must be grid, search, study, sweep, synthetic or "
      "trained (left out for an architecture), not 'trianed'; did you mean 'trained'?"),
     (TRAINED, "kind: trained", "kind: [trained]", "(left out for an architecture), not a list"),
     (TRAINED, "kind: trained", "kind:", "(left out for an architecture), not nothing"),

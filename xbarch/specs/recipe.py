@@ -121,18 +121,33 @@ class Shape(Spec):
         return self
 
 
-class Search(Spec):
-    """An option of the method, or its density, found for every layer alone: the first of `values` that costs at most
-    `guard` of the validation accuracy when that layer is projected and nothing is trained, else the last."""
+class Search(Grown):
+    """An option of the method, or its density, found for every layer on the trained dense network; nothing is trained
+    between trials.
+
+    guard: for every layer alone, the first of `values` that costs at most `guard` of the validation accuracy when that
+    layer is projected, else the last. annealing: densities of all layers together, by simulated annealing, which lose
+    least and keep at most the pruning's density (AutoCompress). reinforcement: densities of all layers by an actor and
+    a critic, whose reward is the accuracy plus `saving` times the share of crossbars saved (AUTO-PRUNE).
+    """
+
+    late: ClassVar[frozenset[str]] = frozenset({"by", "trials", "saving"})
 
     option: str = Field(max_length=100, description="one that may be a mapping of layer names to whole numbers; or "
                         "density: that of every pruned layer `layers` does not name")
     values: list[int | float] = Field(min_length=1, max_length=16, description="tried in this order; whole numbers, of "
                                       "a density above 0 up to 1, the least first")
-    guard: float = Field(ge=0, le=1)
+    guard: float | None = Field(None, ge=0, le=1)
+    by: Literal["guard", "annealing", "reinforcement"] = "guard"
+    trials: int = Field(100, ge=1, le=100_000, description="annealing and reinforcement: densities of all layers tried")
+    saving: float = Field(0.2, ge=0, le=100, description="reinforcement: worth of crossbars saved, against accuracy")
 
     @model_validator(mode="after")
     def _fit(self) -> Search:
+        if (self.guard is None) == (self.by == "guard"):
+            raise ValueError(f"guard: must {'' if self.by == 'guard' else 'not '}be given for a search by {self.by}")
+        if self.by != "guard" and self.option != "density":
+            raise ValueError(f"option: must be density for a search by {self.by}, not {self.option}")
         for value in self.values:
             if self.option == "density" and not 0 < value <= 1:
                 raise ValueError(f"values: must be above 0 up to 1, not {value:g}")
