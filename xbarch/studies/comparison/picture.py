@@ -25,7 +25,7 @@ def draw(rows: Sequence[Row]) -> dict[str, Figure]:
     with styled():
         found = {"ratio_speed": _scatter(ran, faster, "compression ratio", "speed-up over the dense base")} \
             if faster else {}
-        trained = [(r, r.gain("energy"), _change(r)) for r in pruned if r.gain("energy") and _change(r) is not None]
+        trained = [(r, r.gain("energy"), change(r)) for r in pruned if r.gain("energy") and change(r) is not None]
         if trained:
             found["accuracy_energy"] = _scatter(ran, trained, f"energy saving over the dense base (scope {scope})",
                                                 "change in accuracy, points", log=False)
@@ -33,7 +33,8 @@ def draw(rows: Sequence[Row]) -> dict[str, Figure]:
     return found
 
 
-def _change(row: Row) -> float | None:
+def change(row: Row) -> float | None:
+    """Return the change in accuracy by pruning, in points; None where it is not known."""
     a = row.accuracy
     return 100 * (a["pruning"] - a["baseline"]) if {"pruning", "baseline"} <= set(a) else None
 
@@ -80,15 +81,19 @@ def _machines(rows: Sequence[Row]) -> dict[str, set[str]]:
     return on
 
 
+def components(rows: Sequence[Row], scope: Scope) -> list[str]:
+    """Return the components that have a colour of their own, those with the most energy over all rows first."""
+    totals: dict[str, int] = {}
+    for r in rows:
+        for name, energy in r.figures.components[scope].items() if r.figures else ():
+            totals[name] = totals.get(name, 0) + energy
+    return sorted(totals, key=lambda n: -totals[n])[:_SHOWN]
+
+
 def _bars(ran: Sequence[Row], scope: Scope) -> Figure:
     """Draw the energy per image of every run by component of the scope, relative to its dense base (the line at 1)."""
     rows = [r for r in ran if r.base is not r.figures] or ran
-    totals: dict[str, int] = {}
-    for r in rows:
-        assert r.figures is not None
-        for name, energy in r.figures.components[scope].items():
-            totals[name] = totals.get(name, 0) + energy
-    shown = sorted(totals, key=lambda n: -totals[n])[:_SHOWN]
+    shown = components(rows, scope)
     figure = Figure(figsize=(4.4, max(2.2, 0.24 * len(rows) + 1.6)), layout="constrained")
     axes = figure.subplots()
     for place, r in enumerate(rows):
@@ -102,7 +107,7 @@ def _bars(ran: Sequence[Row], scope: Scope) -> Figure:
         axes.barh(place, sum(e for n, e in parts.items() if n not in shown) / whole, left=left, color=OTHERS,
                   height=0.7)
     axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(rows)), _names(rows), fontsize=7)
+    axes.set_yticks(range(len(rows)), row_names(rows), fontsize=7)
     axes.invert_yaxis()
     axes.set_xlabel(f"energy per image relative to the dense base,\nscope {scope}")
     for i, name in enumerate(shown):
@@ -112,7 +117,7 @@ def _bars(ran: Sequence[Row], scope: Scope) -> Figure:
     return figure
 
 
-def _names(rows: Sequence[Row]) -> list[str]:
+def row_names(rows: Sequence[Row]) -> list[str]:
     """Return a name for each row, just long enough to be unique: data path, architecture, workload."""
     machines = len({r.architecture for r in rows}) > 1
     short = [r.label + (f", {r.architecture}" if machines else "") for r in rows]
