@@ -2,7 +2,7 @@
 
     python reports/noise.py [STUDY]   writes noise/noise.md, .json and .svg next to this file
 
-STUDY: a study whose axis is noise; the bundled `noise` by default. Takes half an hour of CPU time; noise/runs.sqlite
+STUDY: a study whose axis is noise; the bundled `noise` by default. Takes a quarter of an hour of CPU time; noise/runs.sqlite
 keeps what has been run, and the cache finished draws, so that an interrupted report goes on where it stopped.
 """
 
