@@ -32,6 +32,7 @@ from xbarch.specs.pipeline import SPLIT
 from xbarch.specs.recipe import Recipe
 from xbarch.specs.search import Search
 from xbarch.specs.sweep import FIGURES, Sweep
+from xbarch.studies.artifact.manifest import Bundle
 from xbarch.workload.store import Manifest
 from xbarch.workload.zoo import NETWORKS, SyntheticRecipe
 
@@ -208,8 +209,8 @@ def rows(text):
 OPEN = {"datapath.options", "workload.accuracy", "workload.tested", "energy.by_component_aj", "energy.by_layer_aj",
         "energy.static_aj", "architecture.unscaled_prices",
         *(f"energy.{table}.{scope}" for table in ("by_scope_aj", "layers_by_scope_aj")
-          for scope in ("compute", "chip", "whole")), "waiting.by_kind_ps",
-        "area.by_component_mm2", "counts.actions", "programming.by_part_aj"}
+          for scope in ("compute", "chip", "whole")), "waiting.by_kind_ps", "layer_time[].held_ps",
+        "layer_time[].waited_ps", "area.by_component_mm2", "counts.actions", "programming.by_part_aj"}
 
 
 def paths(value, at=""):
@@ -385,6 +386,10 @@ def test_manifest_fields_are_documented():
     assert sorted(set(fields(Manifest)) ^ set(rows(section("Stored workload")))) == ["layers"]
 
 
+def test_fields_of_a_bundle_are_documented():
+    assert sorted(set(fields(Bundle)) ^ set(rows(section("Bundle")))) == []
+
+
 def test_the_page_of_the_command_line_is_what_the_commands_say():
     """Made by `python docs/cli.py`; with every command and option that there is."""
     written = shown_by_docs("cli")
@@ -449,7 +454,8 @@ def test_every_public_name_is_in_the_api():
 def test_every_report_has_a_page():
     shown = {(page.parent / name).resolve() for page in (DOCS / "results").glob("*.md")
              for name in re.findall(r"{include} (\S+)", page.read_text(encoding="utf-8"))}
-    assert shown == {report.resolve() for report in (ROOT / "reports").rglob("*.md")}
+    reports = {report.resolve() for report in (ROOT / "reports").rglob("*.md")}
+    assert shown == reports, "each report has a page in docs/results that includes it, named in docs/index.md"
     named = re.findall(r"^results/\w+$", (DOCS / "index.md").read_text(encoding="utf-8"), re.M)
     assert sorted(named) == sorted(f"results/{page.stem}" for page in (DOCS / "results").glob("*.md"))
 
@@ -472,17 +478,19 @@ def test_the_screen_of_the_readme_is_what_its_command_prints(call):
 
 
 class Links(HTMLParser):
-    """What a page names and what it links to."""
+    """What a page names, what it links to and what it loads."""
 
     def __init__(self, file):
         super().__init__()
-        self.names, self.links = set(), []
+        self.names, self.links, self.loaded = set(), [], []
         self.feed(file.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
         self.names |= {found[key] for key in ("id", "name") if found.get(key)}
-        self.links += [found[key] for key in ("href", "src") if found.get(key)]
+        links = [found[key] for key in ("href", "src") if found.get(key)]
+        self.links += links
+        self.loaded += links if tag != "a" else []
 
 
 def broken(folder):
@@ -491,7 +499,9 @@ def broken(folder):
     for file, page in pages.items():
         for link in page.links:
             place, _, anchor = link.partition("#")
-            if re.match(r"[a-z]+:", place):
+            if re.match(r"(\w+:)?//|\w+:", place):
+                if link in page.loaded and not place.startswith("data:"):
+                    yield f"{file.relative_to(folder.resolve())}: {link}"
                 continue
             target = (file.parent / unquote(place.partition("?")[0])).resolve() if place else file
             if not target.exists() or (anchor and target in pages and unquote(anchor) not in pages[target].names):
@@ -500,9 +510,10 @@ def broken(folder):
 
 def test_broken_links_are_found(tmp_path):
     (tmp_path / "a.html").write_text('<p id="x"><a href="#x"></a><a href="b.html#y"></a><a href="c.html"></a>'
-                                     '<img src="d.svg"><a href="https://nowhere"></a>')
+                                     '<img src="d.svg"><a href="https://far"></a><script src="//far/e.js"></script>')
     (tmp_path / "b.html").write_text('<a href="a.html#x"></a>')
-    assert list(broken(tmp_path)) == ["a.html: b.html#y", "a.html: c.html", "a.html: d.svg"]
+    assert list(broken(tmp_path)) == ["a.html: b.html#y", "a.html: c.html", "a.html: d.svg",
+                                      "a.html: //far/e.js"]
 
 
 @pytest.mark.full
