@@ -2,8 +2,9 @@
 
     python reports/noise.py [STUDY]   writes noise/noise.md, .json and .svg next to this file
 
-STUDY: a study whose axis is noise; the bundled `noise` by default. Takes a quarter of an hour of CPU time; noise/runs.sqlite
-keeps what has been run, and the cache finished draws, so that an interrupted report goes on where it stopped.
+STUDY: a study whose axis is noise; the bundled `noise` by default. Takes a quarter of an hour of CPU time;
+noise/runs.sqlite keeps what has been run, and the cache finished draws, so that an interrupted report goes on where it
+stopped.
 """
 
 from __future__ import annotations
