@@ -160,7 +160,8 @@ def main() -> None:
     with resumable_store(HERE, ["noise", *sys.argv[1:]]) as store:
         bench = Bench(store, 1)
         found = run(cases(study), bench)
-        text = [f"# {study.title}", "", INTRODUCTION.format(images=study.accuracy), "", *lines(found)]
+        text = [f"# {study.title}", "", INTRODUCTION.format(images=study.accuracy), "",
+                "![Accuracy by kind of errors; the numbers are in the tables](noise.svg)", "", *lines(found)]
         (HERE / "noise.json").write_text(manifest(study, found, bench), encoding="utf-8")
         (HERE / "noise.svg").write_bytes(picture(found))
         (HERE / "noise.md").write_text("\n".join(text), encoding="utf-8")
