@@ -163,6 +163,7 @@ def test_what_raises_is_charged_and_left():
 
 def test_every_function_that_is_watched_is_there():
     steps.Steps({**steps.IMPORTS, **steps.RUN, **steps.ENGINE})
+    steps.Steps(sweeps.STEPS)
     with pytest.raises(AttributeError, match=r"'gone' watches xbarch\.run\.nothing"):
         steps.Steps({"gone": [("xbarch.run", "nothing")]})
 
