@@ -163,6 +163,7 @@ def test_what_raises_is_charged_and_left():
 
 def test_every_function_that_is_watched_is_there():
     steps.Steps({**steps.IMPORTS, **steps.RUN, **steps.ENGINE})
+    steps.Steps(sweeps.STEPS)
     with pytest.raises(AttributeError, match=r"'gone' watches xbarch\.run\.nothing"):
         steps.Steps({"gone": [("xbarch.run", "nothing")]})
 
@@ -310,7 +311,7 @@ def test_the_share_of_a_front_that_is_found():
 def test_rows_of_the_sweep_say_minutes_for_the_whole():
     rows = [{"processes": n, "points": 10, "wall_s": wall, "cpu_s": 1.0, "peak_mb": 9.0, "again_s": 1.0}
             for n, wall in ((1, 6.0), (2, 3.0))]
-    text = sweeps.lines({"rows": rows, "whole": 1200})
+    text = sweeps.lines({"rows": rows, "whole": 1200, "steps": {"prices": {"plan": 3.0, "other": 1.0}}})
     assert "| 2 | 10 | 3 | 1 | 200 | 2.00 | 1 | 9 | 6 |" in text
     assert "| 1,200 points on two processes, at the rate of this part | ≤ 3 min | 6 min | **not met** |" in text
 
