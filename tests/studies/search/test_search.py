@@ -210,12 +210,21 @@ def test_limits():
     assert Limits(at_most=0.0).excess(3) == 3 and Limits(at_least=0.0).excess(-2) == 2
 
 
-def test_numbers_that_rise_evenly_are_numbers_for_the_optimizer():
-    for values, step in (([4, 5, 6], 1), ([0.1, 0.2, 0.30000000000000004], 0.1), ([64, 128, 256], None),
-                         ([6, 5, 4], None), ([False, True], None), (["a", "b"], None)):
+def test_whole_numbers_that_rise_evenly_are_numbers_for_the_optimizer():
+    for values, step, ordered in (([4, 5, 6], 1, True), ([0.4, 0.5, 1], None, True), ([64, 128, 256], None, True),
+                                  ([6, 5, 4], None, False), ([False, True], None, False), (["a", "b"], None, False)):
         each = Parameter("x", 0, values)
-        assert each.step == (None if step is None else pytest.approx(step))
-        assert [each.place(value) for value in values] == list(range(len(values)))
+        assert (each.step, each.ordered) == (step, ordered)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("sampler", ["model", "tpe"])
+def test_fractions_are_tried_as_they_stand(ran, tmp_path, sampler, recwarn):
+    """Steps of 0.1 are no even steps in floating point; a last value of 1 is a whole number."""
+    axes = {**SMALL["axes"], "density.features.3": [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]}
+    found = search(asked(axes=axes, sampler=sampler), tmp_path, processes=1)
+    assert {p.point.values[-1] for p in found.points} <= {*axes["density.features.3"]} and len(found.points) == 24
+    assert not [w for w in recwarn if "optuna" in str(w.filename)]
 
 
 @pytest.mark.quick(5)

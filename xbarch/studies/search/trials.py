@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, PartialFixedSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -200,16 +200,14 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     values, step = parameter.values, parameter.step
     if step is None:
         return CategoricalDistribution(list(values))
-    kind = IntDistribution if all(isinstance(value, int) for value in values) else FloatDistribution
-    return kind(values[0], values[-1], step=step)
+    return IntDistribution(values[0], values[-1], step=step)
 
 
 def _suggest(trial: Any, name: str, distribution: BaseDistribution) -> None:
     if isinstance(distribution, CategoricalDistribution):
         trial.suggest_categorical(name, distribution.choices)
     else:
-        kind = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
-        kind(name, distribution.low, distribution.high, step=distribution.step)
+        trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step)
 
 
 def _sampler(asked: Search, seed: int) -> BaseSampler:
