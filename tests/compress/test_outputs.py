@@ -121,15 +121,40 @@ def test_several_inputs_and_outputs(pair, tmp_path):
     assert found.value == pytest.approx(np.mean((got[0] - given["y_test"]) ** 2))
 
 
-@pytest.mark.full
-def test_a_program_of_several_inputs(pair, tmp_path):
-    """The exported program of the same model becomes the same network."""
-    model, file = pair
+def program(model, place):
     example = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8), torch.zeros(1, 3)
-    torch.export.save(torch.export.export(model, example), tmp_path / "pair.pt2")
+    torch.export.save(torch.export.export(model, example), place)
+
+
+def graph(model, place):
+    """The pair as ONNX; the map, which a layer reads, is an output too."""
+    onnx = pytest.importorskip("onnx")
+    h, state = onnx.helper, {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    nodes = [("Sub", ["x", "y"], "d", {}),
+             ("Conv", ["d", "a.weight", "a.bias"], "s", {"kernel_shape": [3, 3], "pads": [1] * 4}),
+             ("Relu", ["s"], "m", {}), ("Flatten", ["m"], "f", {}),
+             ("Gemm", ["z", "b.weight", "b.bias"], "g", {"transB": 1}), ("Relu", ["g"], "r", {}),
+             ("Concat", ["f", "r"], "k", {"axis": 1}), ("Gemm", ["k", "c.weight", "c.bias"], "o", {"transB": 1})]
+
+    def ends(**shapes):
+        return [h.make_tensor_value_info(name, 1, ("n", *shape)) for name, shape in shapes.items()]
+
+    made = h.make_graph([h.make_node(kind, inputs, [out], **words) for kind, inputs, out, words in nodes], "pair",
+                        ends(x=(1, 8, 8), y=(1, 8, 8), z=(3,)), ends(o=(2,), m=(2, 8, 8)),
+                        [onnx.numpy_helper.from_array(value, name) for name, value in state.items()])
+    onnx.save(h.make_model(made, opset_imports=[h.make_opsetid("", 17)]), place)
+
+
+@pytest.mark.parametrize("write, end", [
+    (graph, "onnx"), pytest.param(program, "pt2", marks=pytest.mark.full)])
+def test_files_of_several_inputs_and_outputs(pair, tmp_path, write, end):
+    """The file of the same model becomes the same network."""
+    model, file = pair
+    write(model, tmp_path / f"pair.{end}")
     one, two = (resolve(str(imported(made, file, tmp_path / name)))
-                for made, name in ((model, "a"), (str(tmp_path / "pair.pt2"), "b")))
+                for made, name in ((model, "a"), (str(tmp_path / f"pair.{end}"), "b")))
     pixels = shown(one, 4).pixels
+    assert len(one.returned) == len(two.returned) == 2
     for ours, its in zip(outputs(one, pixels, products), outputs(two, pixels, products), strict=True):
         assert np.allclose(ours, its)
 

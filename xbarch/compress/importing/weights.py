@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from xbarch.compress.importing.calibrate import Rule, calibrate, draw_images, fi
 from xbarch.compress.importing.crossbars import affordable, crossbar_accuracy
 from xbarch.compress.importing.request import MODULE, ImportRequest, check_request
 from xbarch.compress.intake import models
+from xbarch.compress.intake.copying import copied
 from xbarch.compress.intake.equal import answers
 from xbarch.compress.intake.given import Given
 from xbarch.compress.methods.pruner import Pruner, crossbar
@@ -189,7 +189,7 @@ def _model(request: ImportRequest, parts: data.Parts, module: nn.Module | None) 
     if module is None:
         return models.build(request.model, parts.classes, request.width, request.seed)
     try:
-        return copy.deepcopy(module).float()
+        return copied(module).float()
     except Exception as error:  # a module may hold what cannot be copied
         raise InputError(f"cannot be copied ({type(error).__name__}); give its factory as path.py:factory, and its "
                          "state dict as weights", field="model") from None
