@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is
     from xbarch.compress.importing.weights import import_weights as import_weights
     from xbarch.compress.training.run import train as train
     from xbarch.errors import CapacityError as CapacityError
+    from xbarch.errors import ChangedError as ChangedError
     from xbarch.errors import IncompatibleError as IncompatibleError
     from xbarch.errors import InputError as InputError
     from xbarch.errors import XbarchError as XbarchError
@@ -33,6 +34,8 @@ if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is
     from xbarch.run import simulate as simulate
     from xbarch.run import verify as verify
     from xbarch.studies.accuracy.report import accuracy as accuracy_report
+    from xbarch.studies.artifact.bundle import bundle as bundle
+    from xbarch.studies.artifact.reproduce import reproduce as reproduce
     from xbarch.studies.claims.report import claims as claims
     from xbarch.studies.comparison.matrix import matrix as matrix
     from xbarch.studies.comparison.report import compare as compare
@@ -46,22 +49,24 @@ if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is
 # Public names and the modules they come from. Imported on first use: `xbarch --help` and `validate` stay quick, and
 # simulating needs no PyTorch.
 _FROM = {
-    "CapacityError": "errors", "IncompatibleError": "errors", "InputError": "errors", "XbarchError": "errors",
-    "Request": "request", "Result": "result.result", "Accuracy": "result.accuracy", "accuracy": "measure",
-    "accuracy_report": "studies.accuracy.report", "claims": "studies.claims.report",
-    "compare": "studies.comparison.report", "doctor": "installation", "execute": "run", "field": "studies.field.report",
-    "load": "workload.find", "matrix": "studies.comparison.matrix", "read": "result.result", "simulate": "run",
-    "Retention": "studies.retention", "retention": "studies.retention",
-    "study": "studies.comparison.report", "sweep": "studies.sweep.run",
-    "import_weights": "compress.importing.weights", "train": "compress.training.run", "verify": "run",
+    "Accuracy": "result.accuracy", "CapacityError": "errors", "ChangedError": "errors", "IncompatibleError": "errors",
+    "InputError": "errors", "Request": "request", "Result": "result.result", "Retention": "studies.retention",
+    "XbarchError": "errors", "accuracy": "measure", "accuracy_report": "studies.accuracy.report",
+    "bundle": "studies.artifact.bundle", "claims": "studies.claims.report", "compare": "studies.comparison.report",
+    "doctor": "installation", "execute": "run", "field": "studies.field.report",
+    "import_weights": "compress.importing.weights", "load": "workload.find", "matrix": "studies.comparison.matrix",
+    "read": "result.result", "reproduce": "studies.artifact.reproduce", "retention": "studies.retention",
+    "simulate": "run", "study": "studies.comparison.report", "sweep": "studies.sweep.run",
+    "train": "compress.training.run", "verify": "run",
 }
 _TRAIN = {"train": "training", "import_weights": "importing weights"}  # what needs the packages of an extra
 _CALLED = {"load": "resolve", "accuracy_report": "accuracy"}  # in their modules, where that is another name
 
 __all__ = [
-    "Accuracy", "CapacityError", "IncompatibleError", "InputError", "Request", "Result", "Retention", "XbarchError",
-    "__version__", "accuracy", "accuracy_report", "claims", "compare", "doctor", "execute", "field", "import_weights",
-    "load", "matrix", "read", "retention", "simulate", "study", "sweep", "train", "verify",
+    "Accuracy", "CapacityError", "ChangedError", "IncompatibleError", "InputError", "Request", "Result", "Retention",
+    "XbarchError", "__version__", "accuracy", "accuracy_report", "bundle", "claims", "compare", "doctor", "execute",
+    "field", "import_weights", "load", "matrix", "read", "reproduce", "retention", "simulate", "study", "sweep",
+    "train", "verify",
 ]
 
 

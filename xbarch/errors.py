@@ -57,3 +57,9 @@ class ConservationError(XbarchError):
     """A run broke a law it must keep (an error of xbarch itself, never of the input)."""
 
     exit_code = 4
+
+
+class ChangedError(InputError):
+    """A bundle cannot be reproduced as it was made: a file was changed, or a plugin or the version is another."""
+
+    exit_code = 6

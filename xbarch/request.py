@@ -154,6 +154,10 @@ class Request(Spec):
         return json.dumps({**self.model_dump(exclude_defaults=True), "arch": str(self.arch),
                            "workload": str(self.workload)}, sort_keys=True, ensure_ascii=False, default=str)
 
+    def fields(self) -> dict[str, Any] | None:
+        """Return the fields that have other values than their defaults, as JSON has them; None: not `plain`."""
+        return json.loads(self.to_json()) if self.plain else None
+
     @classmethod
     def from_json(cls, text: str) -> Request:
         """Read the text that `to_json` wrote."""

@@ -36,7 +36,7 @@ from xbarch.result.ledger import ledger
 from xbarch.result.record import record
 from xbarch.result.result import Result
 from xbarch.result.run import Run
-from xbarch.result.schema import Measured
+from xbarch.result.schema import Measured, Record
 from xbarch.result.tracing import placed, tracing
 from xbarch.sim.check import check
 from xbarch.sim.graph import StageGraph
@@ -74,13 +74,21 @@ def simulate(arch: str | Path | Architecture | Request, workload: str | Path | W
     """
     request = to_request(arch, workload, choices)
     if not request.reload:
-        return Result(record(execute(request, trace=trace, progress=progress)))
+        return _result(record(execute(request, trace=trace, progress=progress)), request)
     if trace is not None:
         raise InputError("--trace cannot be combined with --reload: each segment is a separate run", field="trace")
     from xbarch.result.joined import joined
 
     assert request.batch is not None
-    return Result(joined(execute_segments(request, progress=progress), request.batch))
+    return _result(joined(execute_segments(request, progress=progress), request.batch), request)
+
+
+def _result(found: Record, request: Request) -> Result:
+    """Return a record that says which request made it."""
+    if (fields := request.fields()) is None:
+        return Result(found)
+    made = found.provenance.model_copy(update={"request": fields})
+    return Result(found.model_copy(update={"provenance": made}))
 
 
 def execute(arch: str | Path | Architecture | Request, workload: str | Path | Workload | None = None, *,

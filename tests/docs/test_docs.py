@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 RUN = ["tutorial.md", *(f"howto/{page}.md" for page in (
-    "model", "datapath", "architecture", "process", "import", "train", "sweep", "cluster")), "toolbox.md",
+    "model", "datapath", "architecture", "process", "import", "train", "sweep", "cluster", "share")), "toolbox.md",
     "contract.md"]
 TRAIN = ("tutorial.md", "howto/model.md", "howto/import.md", "howto/train.md")
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
@@ -211,7 +211,9 @@ OPEN = {"datapath.options", "workload.accuracy", "workload.tested", "energy.by_c
 
 def paths(value, at=""):
     """Key paths of a document: [] for list items, <name> below the maps whose keys depend on the run."""
-    if isinstance(value, dict):
+    if at == "provenance.request":  # of any shape below
+        yield f"{at}.<name>"
+    elif isinstance(value, dict):
         for key, inner in value.items():
             yield from paths(inner, f"{at}.<name>" if at in OPEN else f"{at}.{key}".lstrip("."))
     elif isinstance(value, list):

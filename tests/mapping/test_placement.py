@@ -295,7 +295,7 @@ def test_placements_make_a_measured_difference():
 @lru_cache
 def interval(workload, policy, placement):
     """Pipeline interval (ps) on isaac_like."""
-    return xbarch.simulate("isaac_like", workload, policy=policy, images=4, placement=placement)[
+    return xbarch.simulate("isaac_like", workload, policy=policy, images=16, placement=placement)[
         "latency.pipeline_interval_ps"]
 
 
@@ -306,6 +306,6 @@ def interval(workload, policy, placement):
         "vgg16_segprune")),
     ("traffic", "resnet18_imagenet_synthetic", "fit"), ("greedy", "vgg7_pruned", "crossbars:4")])
 def test_no_network_is_slower_than_row_by_row(name, workload, policy):
-    """By at most three percent (2.3 at most is known): where links do not bind the rate, other routes only shift when
-    pixels arrive, and plans that decline copies may differ."""
-    assert interval(workload, policy, name) <= 1.03 * interval(workload, policy, "row_major")
+    """By at most one percent: where links do not bind the rate, other routes only shift when pixels arrive. Sixteen
+    images, since the interval of four still holds how the pipeline fills (2.3 % here)."""
+    assert interval(workload, policy, name) <= 1.01 * interval(workload, policy, "row_major")

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from xbarch.cli import checks, compare, lookup, reports, runs, skeletons, studies, training
+from xbarch.cli import checks, compare, lookup, reports, runs, sharing, skeletons, studies, training
 from xbarch.cli.terminal import guarded
 
 _Command = Callable[..., None]
 _RUNS: dict[str, _Command] = {
     "simulate": runs.simulate, "verify": checks.verify, "accuracy": checks.accuracy, "retention": checks.retention,
     "compare": compare.compare, "matrix": studies.matrix, "sweep": studies.sweep,
+    "bundle": sharing.bundle, "reproduce": sharing.reproduce,
     "compress": training.compress, "import": training.import_,
     "validate": lookup.validate, "list": lookup.catalogue, "show": lookup.show, "schema": lookup.schema,
     "doctor": lookup.doctor,

@@ -160,6 +160,24 @@ def show_retention(found: Mapping[str, Any]) -> None:
         echo(None, Text(f"cells that survive {found['writes']:.3g} pulses then last {_long(found['lifetime_s'])}"))
 
 
+def show_reproduction(found: Mapping[str, Any], most: int) -> None:
+    """Print the outcome of running a bundle again (`Reproduction.plain`), of each run at most so many differences."""
+    for note in found["notes"]:
+        echo(None, Text(numbers.plain(f"note: {note}")))
+    for run in found["runs"]:
+        changed = run["differences"]
+        if not changed:
+            echo(None, Text(numbers.plain(f"same: {run['name']} ({run['result']})")))
+            continue
+        shown = [(d["field"], *(str(d[when])[:40] for when in ("before", "now"))) for d in changed[:most]]
+        echo(None, table(f"different: {run['name']} ({run['result']})", ["field", "in the bundle", "now"], shown, 1))
+        if len(changed) > most:
+            echo(None, Text(f"and {numbers.count(len(changed) - most, 'more field')}"))
+    same = sum(not run["differences"] for run in found["runs"])
+    echo(None, Text(f"{same} of {numbers.count(len(found['runs']), 'result')} equal to the bit",
+                    style="bold green" if found["same"] else "bold red"))
+
+
 def _long(seconds: float) -> str:
     """A time of seconds to years."""
     sizes = (("years", 365.25 * 86400.0), ("days", 86400.0), ("h", 3600.0), ("min", 60.0))

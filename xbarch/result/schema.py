@@ -51,6 +51,9 @@ class Provenance(Part):
     engine_why: Text = Field("", description="`asked for`, or why `auto` chose this engine")
     weights: Literal["trained", "synthetic"] = Field(description="`trained` or `synthetic`")
     seed: int | None = Field(description="seed of the training, or of the random weights")
+    request: dict[str, Any] | None = Field(None, description=(
+        "fields of the request that made the record, as given, without those that have their defaults: `xbarch bundle` "
+        "runs it again; absent where an architecture or a workload was given as a loaded object"))
 
 
 class Periphery(Part):

@@ -35,7 +35,7 @@ class Document:
     """A YAML file as plain data.
 
     lines: 1-based line of every key and list item. overridden: text of the override a value came from. written: the
-    data before any override (empty: there is none).
+    data before any override (empty: there is none). below: the files that it extends, the nearest first.
     """
 
     file: str
@@ -43,6 +43,7 @@ class Document:
     lines: Mapping[Trail, int] = field(default_factory=dict)
     overridden: Mapping[Trail, str] = field(default_factory=dict)
     written: Mapping[str, Any] = field(default_factory=dict)
+    below: tuple[str, ...] = ()
 
     @property
     def priced(self) -> dict[str, Any]:
@@ -135,7 +136,8 @@ def _extended(path: Path, kind: str, before: tuple[Path, ...]) -> Document:
         raise here.error(f"{brief(name, 200)}: {error.message}", "extends") from None
     if below in (*before, path.resolve()):
         raise here.error(f"extends itself by way of {brief(name)!r}", "extends")
-    inherited = _extended(below, kind, (*before, path.resolve())).data
+    under = _extended(below, kind, (*before, path.resolve()))
+    inherited = under.data
     prices = data.pop("prices", "scaled")
     if prices not in ("scaled", "restated"):
         raise here.error(f"must be scaled or restated, not {shown(prices)}", "prices")
@@ -147,7 +149,7 @@ def _extended(path: Path, kind: str, before: tuple[Path, ...]) -> Document:
     own = data.get("components")
     stated = {name for name, c in own.items() if isinstance(c, dict) and "source" in c} if isinstance(own, dict) else ()
     whole = sourced(inherited, whole if prices == "restated" else anchored(inherited, whole), stated)
-    return Document(str(path), whole, lines)
+    return Document(str(path), whole, lines, below=(under.file, *under.below))
 
 
 def read(path: str | Path) -> tuple[Any, dict[Trail, int]]:
@@ -233,7 +235,7 @@ def override(document: Document, text: str) -> Document:
     lines = document.lines
     if trail in lines:
         lines = {t: line for t, line in lines.items() if t[:n] != trail}
-    return Document(document.file, data, lines, overridden, document.written or document.data)
+    return Document(document.file, data, lines, overridden, document.written or document.data, document.below)
 
 
 @lru_cache(maxsize=1024)
