@@ -106,6 +106,7 @@ def test_steps_that_are_not_those_of_filters(take):
         take(model, state)
 
 
+@pytest.mark.filterwarnings("ignore:.*quantized tensor creation")
 def test_channels_of_a_quantized_transposed_convolution(take):
     """PyTorch's quantized tensors have their scales along the axis of the filters, here the second."""
     model = nn.Sequential(nn.ConvTranspose2d(4, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(108, 5)).eval()
