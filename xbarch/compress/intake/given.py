@@ -100,7 +100,8 @@ def _settle_integers(state: dict[str, Tensor], given: dict[str, Given], name: st
 
 def _fitted(part: Tensor, levels: Tensor, what: str, checkpoint: str) -> Tensor:
     """Scales or zero points: one, one for each filter, or of as many axes as the weight."""
-    if part.dim() == levels.dim() > 1 and all(n in (1, m) for n, m in zip(part.shape, levels.shape, strict=True)):
+    fits = part.dim() == levels.dim() and all(n in (1, m) for n, m in zip(part.shape, levels.shape, strict=True))
+    if fits and part.numel() != len(part):
         return part
     if part.numel() not in (1, len(levels)):
         raise InputError(f"must have 1 or {len(levels)} {what}, one for each filter, not {part.numel()}",
