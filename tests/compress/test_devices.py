@@ -20,6 +20,7 @@ from xbarch.functional.execute import reference  # noqa: E402
 from xbarch.functional.plain import run  # noqa: E402
 from xbarch.specs.recipe import Recipe  # noqa: E402
 from xbarch.workload.graph import unroll  # noqa: E402
+from xbarch.workload.store import load  # noqa: E402
 
 pytestmark = pytest.mark.train
 torch.set_num_threads(1)
@@ -187,3 +188,36 @@ def test_refusals(overrides: tuple[str, ...], more: dict[str, object], field: st
     with pytest.raises(InputError) as refused:
         Devices.of(network, asked, torch.rand(1, 3, 32, 32))
     assert says in str(refused.value) and (refused.value.field or "").startswith(field)
+
+
+def test_learned_full_scales_get_the_gradient_of_every_code() -> None:
+    """Where no code saturates the full scale times its slope is the error of rounding: sums of other codes would be
+    the exact ones at every full scale."""
+    network, devices, images = made(PAIRS, "crossbar.adc_bits=4", "noise.full_scale=stored")
+    before = inputs(network, images)
+    node = network.compute_nodes()[1]
+    with devices.at_work():
+        assert node.scales is not None
+        node.scales.begin({0: 384, 2: 384})
+        with torch.no_grad():
+            node.weight.mul_(3)  # so that the higher digits are used
+        y = node.sums(before[node.layer.name])
+        y[0].sum().backward()
+    expected = float((y - node.products(before[node.layer.name], node.quantized()))[0].sum().detach())
+    grad = node.scales.logarithms.grad
+    assert float(grad.sum()) * y[0].numel() ** 0.5 == pytest.approx(expected, rel=1e-3) and abs(expected) > 0.1
+    assert grad.nonzero().flatten().tolist() == [0, 2]
+
+
+@pytest.mark.full
+def test_the_machine_uses_the_full_scales_that_training_learned(tmp_path) -> None:
+    asked = recipe(PAIRS, "crossbar.adc_bits=5", "noise.full_scale=stored")
+    source = tmp_path / "small.yaml"
+    source.write_text(json.dumps(asked.model_dump(mode="json", exclude_none=True) | {"crossbar_images": 0}))
+    folder = xbarch.train(source, out=tmp_path / "out", cache=tmp_path / "cache")
+    found = load(folder)
+    assert all(sum(map(bool, la.full_scales)) == 2 for la in found.compute_layers)
+    as_trained = ["crossbar.adc_bits=5", PAIRS, "noise.full_scale=stored"]
+    assert xbarch.accuracy("isaac_like", found, images=64, overrides=as_trained).devices is not None
+    with pytest.raises(InputError, match="learned full scales"):
+        xbarch.accuracy("isaac_like", "digit_pairs/vgg7_segprune_4x", images=8, overrides=as_trained)

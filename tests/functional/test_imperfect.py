@@ -60,6 +60,32 @@ def test_any_data_path_equals_the_plain_rule(name):
         assert odd.mean() < 0.02, (number, scale, np.abs(found - right).max())
 
 
+@pytest.mark.quick(2)
+@pytest.mark.parametrize("name", sorted(registry.datapaths()))
+def test_slopes_are_those_of_every_conversion(name):
+    """Of every bit line, phase and operation unit: a code that saturates counts its share of the full scale, another
+    one the error of its rounding."""
+    path, rng, full = registry.datapath(name), np.random.default_rng(23), 9
+    blocks, layer, geometry, _, maps, x = drawn(rng, path, 0)
+    device = imperfect(geometry, full_scale=full).device(layer.name, 0)
+    found = Imperfectly.of(list(crossbars(blocks, geometry)), layer, geometry, device).slopes(maps)
+    right, top, digits = {}, (1 << geometry.adc_bits) - 1, geometry.digits(x.astype(np.int64), layer)
+    for read in (r for c in crossbars(blocks, geometry) for r in c.reads()):
+        for first in range(0, len(read.lines), geometry.ou_rows or len(read.lines)):
+            unit = slice(first, first + (geometry.ou_rows or len(read.lines)))
+            for phase, worth in enumerate(geometry.worth(layer)):
+                driven = (digits[:, read.inputs[unit]] >> phase * geometry.dac_bits) & ((1 << geometry.dac_bits) - 1)
+                steps = driven @ read.cells[unit] * top / full
+                codes = np.clip(np.rint(steps), -top if geometry.signed else 0, top)
+                each = worth * np.where(np.abs(steps) > top + 0.5, codes, codes - steps) / top
+                for line, output, coefficient in zip(read.column, read.output, read.coefficient, strict=True):
+                    most = int(np.abs(read.coefficient[read.column == line]).max()).bit_length() - 1
+                    right.setdefault(most, np.zeros((len(x), layer.filters)))[:, output] += coefficient * each[:, line]
+    exact = {group for group, sums in found.items() if np.allclose(sums.T, right[group], atol=1e-3)}
+    assert exact == set(found) and found
+    assert all(group in found or not each.any() for group, each in right.items())
+
+
 @pytest.mark.quick(5)
 @pytest.mark.parametrize("name", sorted(registry.datapaths()))
 def test_with_everything_off_it_is_the_exact_executor(name):

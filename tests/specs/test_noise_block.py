@@ -24,7 +24,7 @@ def built(*overrides, name="isaac_like"):
     (["effects.programming={independent: 0.1, polynomial: [0.1]}"], "states the standard deviation twice"),
     (["effects.programmed.independent=0.1"], "unknown effect 'programmed'"),
     (["effects.programming.sigma=0.1"], "unknown key 'sigma'"),
-    (["full_scale=0"], "must be unit, array, calibrated, ideal or 1 to 1,048,576 cell levels, not 0"),
+    (["full_scale=0"], "must be unit, array, calibrated, stored, ideal or 1 to 1,048,576 cell levels, not 0"),
     (["preset=pcm_joshi_2021"], "pcm_joshi_2021: no such file; the bundled noise presets are"),
     (["full_scale=ideal", "effects.converter.offset=1"], "must not be ideal with the effect converter"),
     (["cell_bits=4"], "is for cells of 4 bits, but crossbar.cell_bits is 2"),

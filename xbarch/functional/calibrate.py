@@ -1,13 +1,14 @@
-"""Full scales of converters from the sums of the exact network: `full_scale: calibrated`."""
+"""Full scales of converters: from the sums of the exact network (`full_scale: calibrated`) or from the workload."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 import numpy as np
 
 from xbarch.datapaths.base import Geometry
+from xbarch.errors import InputError
 from xbarch.functional.arrays import Crossbar, Ints, significance
 from xbarch.functional.fast import phases, together
 from xbarch.specs.noise import Calibration
@@ -22,14 +23,45 @@ def full_scales(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry,
     least 1."""
     width = geometry.columns + geometry.unit_column
     groups = {c.number: _groups(c, asked, width) for c in crossbars}
+    found = _found(crossbars, layer, geometry, maps, groups, asked.percentile)
+    return {number: np.array([found.get(group, 1.0) for group in of.tolist()]) for number, of in groups.items()}
+
+
+def by_significance(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry, maps: Maps,
+                    percentile: float) -> dict[int, float]:
+    """`full_scales` by the significance of bit lines, log2 of what one counts at most, rounded down."""
+    asked, width = Calibration(percentile=percentile, per="significance"), geometry.columns + geometry.unit_column
+    return _found(crossbars, layer, geometry, maps, {c.number: _groups(c, asked, width) for c in crossbars}, percentile)
+
+
+def _found(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry, maps: Maps, groups: Mapping[int, Ints],
+           percentile: float) -> dict[int, float]:
+    """The full scale of every group of bit lines."""
     counts: dict[int, Ints] = {}
     for some in together(maps, layer):
         driven = [vectors / np.float32(abs(worth)) for vectors, worth in zip(
             phases(maps[:, some], layer, geometry), geometry.worth(layer).tolist(), strict=True)]
         for crossbar in crossbars:
             _count(counts, crossbar, groups[crossbar.number], driven, geometry)
-    found = {group: float(max(1, _percentile(seen, asked.percentile))) for group, seen in counts.items()}
-    return {number: np.array([found.get(group, 1.0) for group in of.tolist()]) for number, of in groups.items()}
+    return {group: float(max(1, _percentile(seen, percentile))) for group, seen in counts.items()}
+
+
+def stored(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry) -> dict[int, Reals]:
+    """Full scales in cell levels, of every bit line of every crossbar, as the layer stores them by significance; those
+    that it stores none for have that of the nearest one.
+
+    Raises:
+        InputError: the layer stores none.
+    """
+    known = np.flatnonzero(layer.full_scales)
+    if not len(known):
+        raise InputError("stored needs a workload whose training learned full scales of converters (a recipe's "
+                         f"adaptation to a machine with full_scale: stored); layer {layer.name} has none, so choose "
+                         "calibrated", field="noise.full_scale")
+    asked, width = Calibration(per="significance"), geometry.columns + geometry.unit_column
+    of = {c.number: _groups(c, asked, width) for c in crossbars}
+    return {number: np.array([float(layer.full_scales[known[np.abs(known - group).argmin()]])
+                              for group in groups.tolist()]) for number, groups in of.items()}
 
 
 def _groups(crossbar: Crossbar, asked: Calibration, width: int) -> Ints:

@@ -38,7 +38,7 @@ class Imperfect:
     """Whether every bit line has a circuit of its own instead."""
 
     def device(self, layer: str, draw: int, scales: Mapping[int, Reals] | None = None) -> Device:
-        """One draw for a layer. scales: calibrated full scales of each crossbar's bit lines."""
+        """One draw for a layer. scales: calibrated or stored full scales of each crossbar's bit lines."""
         return Device(self, layer, draw, scales or {})
 
     @property
@@ -160,7 +160,7 @@ class Device:
     def full_scale(self, crossbar: Crossbar, read: Read) -> Reals:
         """What the largest code of a converter stands for, in cell levels, [bit lines]; whole numbers."""
         g, noise, lines = self.machine.geometry, self.machine.noise, len(read.columns)
-        if noise.full_scale == "calibrated":
+        if noise.full_scale in ("calibrated", "stored"):
             return self.scales[crossbar.number][read.columns]
         top = (1 << g.adc_bits) - 1
         if noise.full_scale == "array":

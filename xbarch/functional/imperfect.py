@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class _Converted:
     inputs: what drives the word lines. units: (word lines, levels, variances) of each operation unit, [bit lines, word
     lines], in steps of the converters, or levels times `top` where `scale` [bit lines, 1], the full scale in levels,
     still divides them. top: the largest code. low: bits dropped [phases, bit lines, 1]. factor: [targets, bit lines],
-    times a step.
+    times a step [bit lines]. worth: log2 of what a bit line counts [bit lines].
     """
 
     inputs: slice | Ints
@@ -44,7 +45,20 @@ class _Converted:
     low: Ints | None
     transfers: list[Transfer]
     factor: Reals
+    step: Reals
+    worth: Ints
     targets: Ints
+
+    def steps(self, unit: int, vectors: Singles) -> Reals:
+        """Sums of an operation unit in steps of the converters, as they distort them, [bit lines, windows]. vectors:
+        what drives the read's word lines [word lines, windows]."""
+        lines, levels, _ = self.units[unit]
+        sums = levels @ vectors[lines]
+        if self.scale is not None:
+            sums /= self.scale
+        for transfer in self.transfers:
+            sums = transfer(sums)
+        return sums
 
 
 @dataclass(kw_only=True)
@@ -76,6 +90,11 @@ class Imperfectly:
         return cls(layer=layer, geometry=geometry, device=device, matrix=made.matrix.T.astype(made.kind),
                    varies=made.varies, converted=made.converted, conversions=made.conversions)
 
+    @cached_property
+    def folded(self) -> bool:
+        """Whether any bit line is not converted."""
+        return bool(self.matrix.any())
+
     def sums(self, maps: Maps, first: int = 0) -> Reals:
         """Sums of all windows of feature maps [channels, images, height, width]: real numbers [filters, images *
         windows]. first: number of the first image, which seeds what varies from read to read."""
@@ -85,9 +104,10 @@ class Imperfectly:
 
     def _some(self, maps: Maps, first: int) -> Reals:
         layer, images = self.layer, maps.shape[1]
-        out = np.zeros((layer.filters, images * layer.windows), self.matrix.dtype)
-        if self.matrix.any():
-            out += self.matrix @ whole(maps, layer, self.geometry).astype(self.matrix.dtype, copy=False)
+        if self.folded:
+            out: Reals = self.matrix @ whole(maps, layer, self.geometry).astype(self.matrix.dtype, copy=False)
+        else:
+            out = np.zeros((layer.filters, images * layer.windows), self.matrix.dtype)
         normals = _Normals(self.device, layer, first, images)
         driven = phases(maps, layer, self.geometry) if self.converted or self.varies else []
         if self.varies:
@@ -97,8 +117,7 @@ class Imperfectly:
                 out += found if factor is None else factor @ found
         self.counted.made += self.conversions * out.shape[1]
         if self.converted:
-            digits = [vectors / np.float32(abs(worth)) for vectors, worth in zip(
-                driven, self.geometry.worth(layer).tolist(), strict=True)]
+            digits = self._digits(driven)
             for read in self.converted:
                 out[read.targets] += read.factor @ self._codes(read, digits, normals)
         if self.geometry.offset(layer):
@@ -111,12 +130,8 @@ class Imperfectly:
         found = np.zeros((lines, digits[0].shape[1]), read.factor.dtype)
         for phase, (vectors, worth) in enumerate(zip(digits, self.geometry.worth(self.layer).tolist(), strict=True)):
             some = vectors[read.inputs]
-            for unit, levels, variance in read.units:
-                sums = levels @ some[unit]
-                if read.scale is not None:
-                    sums /= read.scale
-                for transfer in read.transfers:
-                    sums = transfer(sums)
+            for number, (unit, _, variance) in enumerate(read.units):
+                sums = read.steps(number, some)
                 if variance is not None:
                     spread = variance @ np.square(some[unit])
                     sums += np.sqrt(spread + np.float32(jitter ** 2)) * normals.draw(lines)
@@ -125,6 +140,30 @@ class Imperfectly:
                 codes = self._rounded(sums, read.top, None if read.low is None else read.low[phase])
                 found += codes if worth == 1 else np.multiply(codes, codes.dtype.type(worth), out=codes)
         return found
+
+    def slopes(self, maps: Maps) -> dict[int, Reals]:
+        """How the sums of all windows [filters, images * windows] grow with the full scale, in levels, of the bit lines
+        of each significance: a code that saturates counts its whole share of the full scale, any other the error of
+        its rounding (Esser et al., ICLR 2020). What varies from read to read is left out."""
+        found: dict[int, Reals] = {}
+        digits, least = self._digits(phases(maps, self.layer, self.geometry)), self.geometry.signed
+        for read in self.converted:
+            slope = np.zeros((read.factor.shape[1], digits[0].shape[1]), np.float32)
+            for vectors, worth in zip(digits, self.geometry.worth(self.layer).tolist(), strict=True):
+                for unit in range(len(read.units)):
+                    sums = read.steps(unit, vectors[read.inputs])
+                    codes = np.clip(np.rint(sums), -read.top if least else 0.0, read.top)
+                    slope += worth * np.where(np.abs(codes - sums) <= 0.5, codes - sums, codes)
+            for group in np.unique(read.worth).tolist():
+                of = read.worth == group
+                into = found.setdefault(group, np.zeros((self.layer.filters, slope.shape[1]), np.float32))
+                into[read.targets] += (read.factor[:, of] / (read.step[of] * read.top)) @ slope[of]
+        return found
+
+    def _digits(self, driven: list[Singles]) -> list[Singles]:
+        """Input vectors of every phase as what the converters of the inputs drive."""
+        return [vectors / np.float32(abs(worth)) for vectors, worth in zip(
+            driven, self.geometry.worth(self.layer).tolist(), strict=True)]
 
     def _rounded(self, sums: Reals, top: float, low: Ints | None) -> Reals:
         """Sums in steps, rounded in place to codes from 0 (with a sign: from -top) to top; `low` bits are dropped."""
@@ -252,4 +291,5 @@ class _Making:
             units=[(u, np.ascontiguousarray(steps[:, u]), None if spread is None else spread[:, u]) for u in units],
             scale=scale[hard, None].astype(kind) if exact else None, transfers=self.device.transfers(crossbar, read),
             low=None if low is None else low[:, 0, hard, None],
-            factor=(factor[hard] * step).T.astype(np.float32 if whole < SINGLE else np.float64)))
+            factor=(factor[hard] * step).T.astype(np.float32 if whole < SINGLE else np.float64),
+            step=step[:, 0], worth=significance(read)[hard]))

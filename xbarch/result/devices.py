@@ -13,7 +13,7 @@ import numpy as np
 
 from xbarch.datapaths.base import DataPath
 from xbarch.functional.arrays import Crossbar, crossbars
-from xbarch.functional.calibrate import full_scales
+from xbarch.functional.calibrate import full_scales, stored
 from xbarch.functional.device import Imperfect
 from xbarch.functional.imperfect import Imperfectly
 from xbarch.machine.machine import Machine
@@ -79,9 +79,11 @@ def imperfections(machine: Machine, packed: Mapping[str, Packed]) -> dict[str, I
 
 def _calibrated(network: Workload, machine: Machine, made: Mapping[str, list[Crossbar]],
                 named: Mapping[str, Imperfect]) -> dict[str, Mapping[int, Reals]]:
-    """Full scales of layers whose converters are calibrated, on images of the validation part."""
+    """Full scales of layers whose converters are calibrated, on images of the validation part, or stored."""
     asked = {n: im.noise.calibration for n, im in named.items() if im.noise.full_scale == "calibrated"}
-    found: dict[str, Mapping[int, Reals]] = {}
+    found: dict[str, Mapping[int, Reals]] = {
+        n: stored(made[n], network[n], machine.of(n).geometry)
+        for n, im in named.items() if im.noise.full_scale == "stored"}
 
     def sums(layer: Layer, maps: Maps) -> Reals:
         if layer.name in asked:

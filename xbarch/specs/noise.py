@@ -52,10 +52,11 @@ class Noise(Spec):
     source: Source | None = None
     cell_bits: int | None = Field(None, ge=1, le=8, description="bits of a cell that it holds for; none: any")
     conductance: Conductance = Conductance()
-    full_scale: Literal["unit", "array", "calibrated", "ideal"] | int = Field(
+    full_scale: Literal["unit", "array", "calibrated", "stored", "ideal"] | int = Field(
         "unit", description="what the largest code of a converter stands for. unit: steps of one cell level; larger "
                             "sums saturate. array: the largest sum of all word lines. calibrated: as `calibration` "
-                            "says. ideal: sums are not converted. A number: so many cell levels")
+                            "says. stored: as the workload stores them, where training learned them. ideal: sums are "
+                            "not converted. A number: so many cell levels")
     calibration: Calibration = Calibration()
     effects: dict[Name, dict[str, Any]] = Field(
         default={}, max_length=32, description="registered effects, as `xbarch list` names them, with their options")
@@ -69,8 +70,8 @@ class Noise(Spec):
     @model_validator(mode="after")
     def _whole_scale(self) -> "Noise":
         if isinstance(self.full_scale, int) and not 1 <= self.full_scale <= 2**20:
-            raise ValueError(f"full_scale: must be unit, array, calibrated, ideal or 1 to {2**20:,} cell levels, not "
-                             f"{self.full_scale:,}")
+            raise ValueError(f"full_scale: must be unit, array, calibrated, stored, ideal or 1 to {2**20:,} cell "
+                             f"levels, not {self.full_scale:,}")
         return self
 
     @property

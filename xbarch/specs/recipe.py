@@ -247,9 +247,11 @@ class Pruning(Grown):
         return self
 
 
-class Adaptation(Spec):
+class Adaptation(Grown):
     """Training that goes on with the sums of a machine that is not ideal, so that the weights learn to bear what its
     devices and converters do. Its `noise` is what `xbarch accuracy` draws; here it is drawn anew for every batch."""
+
+    late: ClassVar[frozenset[str]] = frozenset({"clip"})
 
     arch: str = Field(max_length=4096, description="architecture: a YAML file or a bundled name")
     overrides: list[Text] = Field(default_factory=list, max_length=100, description="changes to it, 'a.b.c=value', as "
@@ -257,6 +259,10 @@ class Adaptation(Spec):
     datapath: str | None = Field(None, max_length=100, description="data path that packs the weights; none: the "
                                  "pruning's or, without one, dense")
     options: dict[str, Any] = Field(default_factory=dict, description="options of that data path")
+    clip: float | None = Field(None, gt=0, le=10, description="a layer's largest level stands for at most so many "
+                               "standard deviations of its weights at the start, so that errors, a share of the range, "
+                               "are small beside the weights (Joshi et al., Nature Communications 2020: 2); none: as "
+                               "before")
     training: Training
 
     @model_validator(mode="after")

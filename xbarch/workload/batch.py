@@ -20,6 +20,7 @@ from xbarch.workload.outputs import returned
 Maps = NDArray[np.int32]
 Reals = NDArray[Any]
 Sums = Callable[[Layer, Maps], Reals]
+_VALUES = 2**16
 SINGLE, DOUBLE = 2.0**24, 2.0**53  # below which every integer has a float32, a float64
 
 
@@ -113,10 +114,21 @@ def _out(layer: Layer, given: list[Any], sums: Sums, last: bool) -> Any:
         terms = [resize.interpolated(layer, given[0])]
     else:
         terms = given
-    real = _real(layer, layer.scale, terms) if layer.compute or layer.op in ("avgpool", "add", "resize") \
-        else digital.real(layer, given)
-    out = digital.finished(layer, real, last)
-    return out if last else out.astype(np.int32)
+    if not layer.compute or last:
+        real = _real(layer, layer.scale, terms) if layer.compute or layer.op in ("avgpool", "add", "resize") \
+            else digital.real(layer, given)
+        out = digital.finished(layer, real, last)
+        return out if last else out.astype(np.int32)
+    levels = np.empty(terms[0].shape, np.int32)
+    for some in _few(levels):
+        levels[:, some] = digital.finished(layer, _real(layer, layer.scale, [terms[0][:, some]]), last)
+    return levels
+
+
+def _few(maps: Maps) -> list[slice]:
+    """Images whose values stay in the cache while they are worked on."""
+    each = max(1, _VALUES // (maps[:, :1].size or 1))
+    return [slice(start, start + each) for start in range(0, maps.shape[1], each)]
 
 
 def _real(layer: Layer, scale: Reals, terms: list[Any]) -> Any:

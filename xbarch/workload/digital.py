@@ -59,12 +59,16 @@ def normalized(layer: Layer, x: Maps) -> Reals:
 
 def finished(layer: Layer, real: Any, last: bool) -> Any:
     """Levels of what a layer computed, rounded once, through its function. last: whether its outputs stay real, unless
-    a table gives them."""
+    a table gives them. What is given is overwritten."""
     if last and not layer.function:
         return np.maximum(real, 0) if layer.relu else real
-    nearest = np.rint(real) if layer.to_even else np.floor(real + 0.5)
+    if layer.to_even:
+        nearest = np.rint(real, out=real)
+    else:
+        real += 0.5
+        nearest = np.floor(real, out=real)
     if not layer.function:
-        return np.clip(nearest, *layer.levels)
+        return np.clip(nearest, *layer.levels, out=nearest)
     assert layer.table is not None
     top = (1 << layer.inner_bits - 1) - 1
     return layer.table[np.clip(nearest, -top, top).astype(np.int64) + top]

@@ -94,6 +94,9 @@ class Layer:
     epsilon: float = 0.0
     to_even: bool = False
     aligned: bool = False
+    full_scales: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    """What the largest code of a converter stands for, in cell levels, by log2 of what its bit line counts; 0: no such
+    bit lines. Learned in training for a machine's converters; empty: never."""
     shares: str = field(default="", compare=False, repr=False)
     """The earlier layer that has the same weights and mask, as a module that is called again; they are stored once, but
     each layer has crossbars of its own."""

@@ -70,6 +70,7 @@ class StoredLayer(BaseModel):
     epsilon: float = Field(0.0, ge=0)
     to_even: bool = False
     aligned: bool = False
+    full_scales: tuple[Annotated[int, Field(ge=0, le=2**20)], ...] = Field((), max_length=32)
     shares: str = Field("", max_length=LONGEST, description="an earlier layer with the same weights and mask")
     side: dict[str, Any] = Field(default_factory=dict, max_length=20)
 

@@ -46,25 +46,28 @@ def power(x: Tensor) -> Tensor:
 
 
 class _Levels(torch.autograd.Function):
-    """Integers times the step. The gradient of the weights passes straight through; that of the step is LSQ's."""
+    """Levels, and errors that devices add to them, times the step. The gradient of the weights passes straight through;
+    that of the step is LSQ's, with the errors, which a smaller step makes smaller beside the weights."""
 
     @staticmethod
-    def forward(ctx: Any, w: Tensor, step: Tensor, levels: Tensor, top: int, bounded: bool) -> Tensor:
-        ctx.save_for_backward(w, step, levels)
+    def forward(ctx: Any, w: Tensor, step: Tensor, levels: Tensor, errors: Tensor | None, top: int,
+                bounded: bool) -> Tensor:
+        ctx.save_for_backward(w, step, levels, errors)
         ctx.top, ctx.bounded = top, bounded
-        return levels * step
+        return (levels if errors is None else levels + errors) * step
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None, None, None]:
         if not ctx.needs_input_grad[1]:
-            return gradient, None, None, None, None
-        w, step, levels = ctx.saved_tensors
+            return gradient, None, None, None, None, None
+        w, step, levels, errors = ctx.saved_tensors
         real = w / step
         inside = real.abs() <= ctx.top
-        each = gradient * torch.where(inside, levels - real, levels)
+        moved = torch.where(inside, levels - real, levels)
+        each = gradient * (moved if errors is None else moved + errors)
         each = each.sum(dim=tuple(range(1, w.dim())), keepdim=True) if step.dim() else each.sum()
         of_step = each / (w.numel() / step.numel() * ctx.top) ** 0.5
-        return gradient * inside if ctx.bounded else gradient, of_step, None, None, None
+        return gradient * inside if ctx.bounded else gradient, of_step, None, None, None, None
 
 
 class Weights(nn.Module):
@@ -117,6 +120,13 @@ class Weights(nn.Module):
                 found = self.clip(w).clamp(min=1e-8) / self.top
         return power(found) if self.chain else found
 
+    @torch.no_grad()
+    def widen(self, w: Tensor, deviations: float) -> None:
+        """Let the largest level stand for so many standard deviations of the weights, those that are zero left out, if
+        that uses more of the levels; `lsq` alone learns from there."""
+        spread = (self._sum(w.square()) / self._sum((w != 0).to(w.dtype)).clamp(min=1)).sqrt()
+        self.learned.copy_(torch.minimum(self.learned.abs(), deviations * spread / self.top))
+
     def clip(self, w: Tensor) -> Tensor:
         size = w.abs()
         if self.scale == "sawb":
@@ -126,9 +136,12 @@ class Weights(nn.Module):
             return self.factor * self._sum(size) / self._sum(size > 0).clamp(min=1)
         return self.factor * self._mean(size)
 
-    def forward(self, w: Tensor) -> Tensor:
+    def forward(self, w: Tensor, held: Tensor | None = None) -> Tensor:
+        """The quantized weights. held: the levels that devices hold in place of the right ones, real numbers."""
         step = self.step(w)
-        out: Tensor = _Levels.apply(w, step, self.levels(w, step), self.top, self.scale == "lsq")
+        levels = self.levels(w, step)
+        errors = None if held is None else held - levels
+        out: Tensor = _Levels.apply(w, step, levels, errors, self.top, self.scale == "lsq")
         return out
 
     @torch.no_grad()

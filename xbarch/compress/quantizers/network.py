@@ -20,6 +20,7 @@ from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters, Ro
 from xbarch.compress.intake.origin import Origin
 from xbarch.compress.quantizers.levels import Fixed, Pact, Quantizer, Signed, Weights, power, rounded
 from xbarch.compress.quantizers.precision import sized
+from xbarch.compress.quantizers.scales import FullScales
 from xbarch.datapaths.tools.ties import averaged
 from xbarch.specs.recipe import Quantization
 from xbarch.workload.graph import VIEWS, Layer
@@ -70,6 +71,7 @@ class Node(nn.Module):
         self.function: Call | None = None
         self.inner: Signed | Fixed | None = None
         self.gains: Gains | None = None
+        self.scales: FullScales | None = None  # of the converters, where `devices` learns them
         self.register_buffer("own", None, persistent=False)
         if parameters is None:
             return
@@ -187,8 +189,9 @@ class Node(nn.Module):
         weights, mask = ints.cpu().numpy().reshape(shape), self.mask.cpu().numpy().reshape(shape)
         return replace(self.layer, weights=lambda: weights, mask=lambda: mask)
 
-    def quantized(self) -> Tensor:
-        out: Tensor = self.levels(self.weight * self.mask)
+    def quantized(self, held: Tensor | None = None) -> Tensor:
+        """The weights; held: as levels that devices hold in place of theirs."""
+        out: Tensor = self.levels(self.weight * self.mask, held)
         return out
 
 

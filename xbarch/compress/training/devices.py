@@ -4,7 +4,7 @@ Before every batch the weights are packed as they are and one draw of devices is
 accuracy, so that training and measuring cannot differ in what a device does. Where sums are linear in the weights the
 gradient is that of the weights which the devices hold (noise injection: Joshi et al., Nature Communications 11, 2473,
 2020); where converters round them it is that of exact products, passed straight through. Full scales of converters that
-are calibrated follow the sums that the present weights make.
+are calibrated follow the sums that the present weights make; `full_scale: stored` learns them, from calibrated ones on.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ import torch
 from torch import Tensor
 
 from xbarch.compress.quantizers.network import Network, Node
+from xbarch.compress.quantizers.scales import FullScales
 from xbarch.compress.training.export import workload
 from xbarch.errors import InputError
 from xbarch.functional.arrays import Crossbar, crossbars
-from xbarch.functional.calibrate import full_scales
+from xbarch.functional.calibrate import by_significance, full_scales, stored
 from xbarch.functional.imperfect import Imperfectly
 from xbarch.plugins import checked, guard
 from xbarch.request import Request
@@ -33,6 +34,7 @@ from xbarch.workload.batch import Maps, Reals
 from xbarch.workload.graph import Layer
 
 _EPOCH = 1 << 24  # draws that an epoch has for itself
+_SLOPES = 8  # images of a batch that say how sums grow with full scales
 _KEPT = 50  # batches for which calibrated full scales are kept
 
 
@@ -42,6 +44,7 @@ class Devices:
 
     network: Network
     setup: Setup
+    clip: float | None = None
     draw: int = 0
     scales: dict[str, tuple[int, dict[int, Reals]]] = field(default_factory=dict)
     """Calibrated full scales of each layer, and the draw at which they were found."""
@@ -55,6 +58,9 @@ class Devices:
         """
         asked = recipe.adaptation
         assert asked is not None
+        if asked.clip is not None and recipe.quantization.weight_scale != "lsq":
+            raise InputError("must be lsq for an adaptation with a clip: other scales follow the weights",
+                             field="quantization.weight_scale")
         if recipe.quantization.chain != "real":
             raise InputError("must be real for an adaptation: in a chain of powers of two a filter's sign follows its "
                              "gain", field="quantization.chain")
@@ -71,7 +77,14 @@ class Devices:
             raise InputError(f"must have noise, or nothing is learned; add overrides such as "
                              f"noise.effects.programming.independent=0.1 to {setup.architecture.name}",
                              field="adaptation.overrides")
-        return cls(network, setup)
+        return cls(network, setup, asked.clip)
+
+    def start(self) -> None:
+        """Before the first epoch: weights get the range that the recipe asks for."""
+        self.begin(0)
+        if self.clip is not None:
+            for node in self.network.compute_nodes():
+                node.levels.widen(node.weight * node.mask, self.clip)
 
     def begin(self, epoch: int) -> None:
         """Start an epoch: its draws depend on its number alone."""
@@ -83,6 +96,9 @@ class Devices:
         nodes = self.network.compute_nodes()
         for node in nodes:
             node.devices = partial(self.sums, first=node is nodes[0])
+            found = self.setup.machine.of(node.layer.name).imperfect
+            if node.scales is None and found is not None and found.noise.full_scale == "stored":
+                node.scales = FullScales()
         try:
             yield
         finally:
@@ -92,20 +108,31 @@ class Devices:
     def sums(self, node: Node, x: Tensor, first: bool) -> Tensor:
         """What `Node.sums` gives, on the devices of one draw for every pass through the network."""
         self.draw += first
-        weight = node.quantized()
         if self.setup.machine.of(node.layer.name).imperfect is None:
-            return node.products(x, weight)
+            return node.products(x, node.quantized())
         with torch.no_grad():
             maps = _maps(node, x)
             made = self._drawn(node, maps)
             step = node.levels.step(node.weight * node.mask)
             unit = step * node.source()
         if made.converted or made.varies or made.geometry.offset(made.layer):
-            exact = node.products(x, weight)
-            real = _shaped(made.sums(maps), node, len(x)) * unit.reshape(_across(step, exact))
-            return exact + (real - exact).detach()
-        real = torch.from_numpy(_own(made.matrix, node.layer)).reshape(weight.shape).to(weight.dtype) * step
-        return node.products(x, weight + (real - weight).detach())
+            exact = node.products(x, node.quantized())
+            unit = unit.reshape(_across(step, exact))
+            real = _shaped(made.sums(maps), node, len(x)) * unit
+            found = exact + (real - exact).detach()
+            return self._learning(node, found, made, maps, unit) if torch.is_grad_enabled() else found
+        held = torch.from_numpy(_own(made.matrix, node.layer)).reshape(node.weight.shape).to(x.dtype)
+        return node.products(x, node.quantized(held))
+
+    def _learning(self, node: Node, found: Tensor, made: Imperfectly, maps: Maps, unit: Tensor) -> Tensor:
+        """The sums, with the gradient of the full scales that a layer learns, from some images of the batch."""
+        if node.scales is None:
+            return found
+        some = maps[:, :_SLOPES]
+        slopes = {group: _shaped(slope, node, some.shape[1]) * unit for group, slope in made.slopes(some).items()
+                  if node.scales.logarithms[group] != 0}
+        shared: Tensor = node.scales(found, slopes, some.shape[1] / len(found)) if slopes else found
+        return shared
 
     def _drawn(self, node: Node, maps: Maps) -> Imperfectly:
         """The layer with its present weights on the devices of this draw."""
@@ -116,19 +143,24 @@ class Devices:
         assert machine.imperfect is not None
         with guard.asking(self.setup.path, "contents", layer.name, limited=False):
             made = list(crossbars(checked.blocks(self.setup.path, layer, machine.geometry), machine.geometry))
-        device = machine.imperfect.device(layer.name, self.draw, self._scales(made, layer, maps))
+        device = machine.imperfect.device(layer.name, self.draw, self._scales(made, node, layer, maps))
         return Imperfectly.of(made, layer, machine.geometry, device, machine.sensing)
 
-    def _scales(self, made: list[Crossbar], layer: Layer, maps: Maps) -> dict[int, Reals]:
-        """Full scales that follow the weights, found on the images of a batch."""
+    def _scales(self, made: list[Crossbar], node: Node, layer: Layer, maps: Maps) -> dict[int, Reals]:
+        """Full scales of the converters, found on the images of a batch or learned."""
         machine = self.setup.machine.of(layer.name)
         assert machine.imperfect is not None
         noise = machine.imperfect.noise
+        some = maps[:, :noise.calibration.images]
+        if noise.full_scale == "stored":
+            assert node.scales is not None
+            if not node.scales.known:
+                node.scales.begin(by_significance(made, layer, machine.geometry, some, noise.calibration.percentile))
+            return stored(made, replace(layer, full_scales=node.scales.whole), machine.geometry)
         if noise.full_scale != "calibrated":
             return {}
         since, found = self.scales.get(layer.name, (-_KEPT, {}))
         if self.draw - since >= _KEPT:
-            some = maps[:, :noise.calibration.images]
             found = full_scales(made, layer, machine.geometry, some, noise.calibration)
             self.scales[layer.name] = self.draw, found
         return found

@@ -107,7 +107,8 @@ def _compute(layer: Layer, node: Node, step_in: float, step_out: float) -> Layer
         ints, gain = ints * np.sign(gain).astype(ints.dtype)[:, None, None, None], abs(gain)
     mask = node.mask.reshape(shape).numpy()
     return replace(layer, weights=partial(_same, ints), mask=None if mask.all() else partial(_same, mask),
-                   scale=gain * (_array(step) * step_in / step_out), bias=shift / step_out)
+                   scale=gain * (_array(step) * step_in / step_out), bias=shift / step_out,
+                   full_scales=() if node.scales is None else node.scales.whole)
 
 
 def _same(value: Any) -> Any:

@@ -17,6 +17,7 @@ from xbarch.compress.training.hardware import Setup
 from xbarch.specs.learning import Distill, Training
 
 _BETA = 0.999  # Adam's second
+_SCALES = ("levels.learned", "scales.logarithms")
 
 
 class Learner:
@@ -87,10 +88,10 @@ def _parts(x: Tensor, y: Tensor, drawn: Drawn | None, count: int) -> Iterator[tu
 
 
 def _optimizer(network: Network, t: Training) -> torch.optim.Optimizer:
-    """Learned steps of weights do not decay."""
+    """Learned steps of weights and full scales of converters do not decay."""
     named = list(network.named_parameters())
-    steps = [p for name, p in named if name.endswith("levels.learned")]
-    groups: list[dict[str, Any]] = [{"params": [p for name, p in named if not name.endswith("levels.learned")]}]
+    steps = [p for name, p in named if name.endswith(_SCALES)]
+    groups: list[dict[str, Any]] = [{"params": [p for name, p in named if not name.endswith(_SCALES)]}]
     if steps:
         groups.append({"params": steps, "weight_decay": 0.0})
     if t.optimizer == "adam":

@@ -118,7 +118,7 @@ class Trainer:
         if pruner is not None and start == 0 and begun is None and pruner.spec.cut_after == 0:
             self.first = self.cut(pruner)
         if phase.adaptation is not None and start == 0:
-            self.devices.begin(0)
+            self.devices.start()
             self.recalibrate()
         for epoch in range(start + 1, phase.training.epochs + 1):
             row = self.epoch(phase, epoch, learner, pruner, begun)
