@@ -278,9 +278,11 @@ class Network(nn.Module):
         return found.flatten(1) if all(n == 1 for n in found.shape[2:]) else found
 
     @torch.no_grad()
-    def answers(self, x: Tensor) -> list[Tensor]:
-        """What the model returns, of the quantized network [n, *shape]."""
-        return [closed(output, found) for output, found in zip(self.outputs, self.run(x, None), strict=True)]
+    def answers(self, x: Tensor, order: bool = False) -> list[Tensor]:
+        """What the model returns, of the quantized network [n, *shape]; before closing functions where nothing but the
+        order of scores is asked for."""
+        found = self.run(x, None)
+        return found if order else [closed(output, y) for output, y in zip(self.outputs, found, strict=True)]
 
     def run(self, x: Tensor, keep: dict[str, Tensor] | None) -> list[Tensor]:
         """All outputs [n, *shape] before their closing functions."""

@@ -20,9 +20,9 @@ def search(trainer: Trainer, pruning: Pruning, key: str) -> Pruning:
     """`pruning` with the options, or the densities of layers, that its `search` finds on the trained, dense network.
 
     Every pruned layer is projected alone, all others as they are, with one value after the other; the first whose
-    validation accuracy (batch norm recalibrated, nothing trained) is at most `guard` below the dense network's is the
-    layer's, else the last. Layers whose density the recipe sets keep it. The result is kept beside the checkpoints
-    under `key`.
+    validation accuracy, or other measure (batch norm recalibrated, nothing trained), is at most `guard` worse than the
+    dense network's is the layer's, else the last. Layers whose density the recipe sets keep it. The result is kept
+    beside the checkpoints under `key`.
     """
     if pruning.search is None:
         return pruning
@@ -39,7 +39,8 @@ def search(trainer: Trainer, pruning: Pruning, key: str) -> Pruning:
                 found[node.layer.name] = value
                 if trainer.progress is not None:
                     trainer.progress(len(found), len(trainer.network.compute_nodes()), f"search: {node.layer.name}")
-                if dense - _alone(trainer, pruning, node, value) <= guard:
+                lost = dense - _alone(trainer, pruning, node, value)
+                if (lost if trainer.measure.larger else -lost) <= guard:
                     break
         if not trainer.setup.rank:
             place.parent.mkdir(parents=True, exist_ok=True)
