@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # as in `typing`, which takes longer to load than all that is
     from xbarch.studies.field.report import field as field
     from xbarch.studies.retention import Retention as Retention
     from xbarch.studies.retention import retention as retention
+    from xbarch.studies.search.run import search as search
     from xbarch.studies.sweep.run import sweep as sweep
     from xbarch.workload.find import resolve as load
 
@@ -56,8 +57,8 @@ _FROM = {
     "doctor": "installation", "execute": "run", "field": "studies.field.report",
     "import_weights": "compress.importing.weights", "load": "workload.find", "matrix": "studies.comparison.matrix",
     "read": "result.result", "reproduce": "studies.artifact.reproduce", "retention": "studies.retention",
-    "simulate": "run", "study": "studies.comparison.report", "sweep": "studies.sweep.run",
-    "train": "compress.training.run", "verify": "run",
+    "search": "studies.search.run", "simulate": "run", "study": "studies.comparison.report",
+    "sweep": "studies.sweep.run", "train": "compress.training.run", "verify": "run",
 }
 _TRAIN = {"train": "training", "import_weights": "importing weights"}  # what needs the packages of an extra
 _CALLED = {"load": "resolve", "accuracy_report": "accuracy"}  # in their modules, where that is another name
@@ -65,8 +66,8 @@ _CALLED = {"load": "resolve", "accuracy_report": "accuracy"}  # in their modules
 __all__ = [
     "Accuracy", "CapacityError", "ChangedError", "IncompatibleError", "InputError", "Request", "Result", "Retention",
     "XbarchError", "__version__", "accuracy", "accuracy_report", "bundle", "claims", "compare", "doctor", "execute",
-    "field", "import_weights", "load", "matrix", "read", "reproduce", "retention", "simulate", "study", "sweep",
-    "train", "verify",
+    "field", "import_weights", "load", "matrix", "read", "reproduce", "retention", "search", "simulate", "study",
+    "sweep", "train", "verify",
 ]
 
 

@@ -34,7 +34,7 @@ def test_shows_files_and_stored_folders(call, tmp_path):
 @pytest.mark.parametrize("wrong, right", [
     ("resnet18_prund", "'resnet18_pruned' (a workload)"), ("issac_like", "'isaac_like' (an architecture)"),
     ("digit_pairs/vgg7_segprun_8x", "'digit_pairs/vgg7_segprune_8x' (a workload)"), ("mengs", "'meng' (a data path)"),
-    ("resnet18_swep", "'resnet18_sweep' (a study or sweep)"), ("refrehs", "'refresh' (a unit process)"),
+    ("resnet18_swep", "'resnet18_sweep' (a study, sweep or search)"), ("refrehs", "'refresh' (a unit process)"),
 ])
 def test_guesses_over_all_kinds(call, wrong, right):
     code, out, err = call("show", wrong)

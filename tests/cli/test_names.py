@@ -44,7 +44,7 @@ def complete(*words):
     (("simulate", "--mode", "l"), ["layer_by_layer"]),
     (("simulate", "--datapath", "me"), ["meng"]),
     (("compare", "-a", "isaac_like,pum"), ["isaac_like,puma_like"]),
-    (("sweep", "resnet18_s"), ["resnet18_sweep"]),
+    (("sweep", "resnet18_s"), ["resnet18_search", "resnet18_sweep"]),
     (("show", "sar"), ["sar_adc"]),
 ])
 def test_completed_without_heavy_imports(words, wanted):

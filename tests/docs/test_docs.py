@@ -28,6 +28,7 @@ from xbarch.sim.modes import MODES
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.pipeline import SPLIT
 from xbarch.specs.recipe import Recipe
+from xbarch.specs.search import Search
 from xbarch.specs.sweep import FIGURES, Sweep
 from xbarch.workload.store import Manifest
 from xbarch.workload.zoo import NETWORKS, SyntheticRecipe
@@ -36,8 +37,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
 RUN = ["tutorial.md", *(f"howto/{page}.md" for page in (
-    "model", "datapath", "architecture", "process", "import", "train", "sweep", "cluster", "share")), "toolbox.md",
-    "contract.md"]
+    "model", "datapath", "architecture", "process", "import", "train", "sweep", "search", "cluster", "share")),
+    "toolbox.md", "contract.md"]
 TRAIN = ("tutorial.md", "howto/model.md", "howto/import.md", "howto/train.md")
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n")
@@ -372,6 +373,10 @@ def defaults(found, owners, name):
 def test_sweep_fields_are_documented():
     assert set(rows(section("Sweep"))) == set(Sweep.model_fields)
     assert f"{len(FIGURES)} of them" in section("Sweep")
+
+
+def test_search_fields_are_documented():
+    assert set(rows(section("Search"))) == set(Search.model_fields)
 
 
 def test_manifest_fields_are_documented():

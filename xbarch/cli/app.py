@@ -14,6 +14,7 @@ _Command = Callable[..., None]
 _RUNS: dict[str, _Command] = {
     "simulate": runs.simulate, "verify": checks.verify, "accuracy": checks.accuracy, "retention": checks.retention,
     "compare": compare.compare, "matrix": studies.matrix, "sweep": studies.sweep,
+    "search": studies.search,
     "bundle": sharing.bundle, "reproduce": sharing.reproduce,
     "compress": training.compress, "import": training.import_,
     "validate": lookup.validate, "list": lookup.catalogue, "show": lookup.show, "schema": lookup.schema,

@@ -17,11 +17,14 @@ from xbarch.specs.architecture import Architecture
 from xbarch.specs.chip import Served
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.noise import Noise
+from xbarch.specs.search import Search
 from xbarch.specs.study import Study
 from xbarch.specs.sweep import Sweep
 from xbarch.specs.tile_kinds import kinds as tile_kinds
 from xbarch.support import bundled, numbers
 from xbarch.workload.find import headline
+
+_STUDIES: dict[str, tuple[Any, str]] = {"sweep": (Sweep, "sweep"), "search": (Search, "search")}
 
 
 def entries() -> dict[str, list[dict[str, str]]]:
@@ -54,10 +57,10 @@ def _noise(name: str, origin: str) -> dict[str, str]:
 
 def _study(name: str, origin: str) -> dict[str, str]:
     found = document(bundled.entry(name, "studies", (".yaml",)), kind="studies")
-    sweep = found.data.get("kind") == "sweep"
-    title = (validate(found, Sweep) if sweep else validate(found, Study)).title
-    return {"name": name, "summary": f"{'sweep' if sweep else 'study'}: {title}",
-            "source": f"xbarch {'sweep' if sweep else 'compare'} {name}", "from": origin}
+    kind = found.data.get("kind", "study")
+    model, command = _STUDIES.get(kind, (Study, "compare"))
+    return {"name": name, "summary": f"{kind}: {validate(found, model).title}", "source": f"xbarch {command} {name}",
+            "from": origin}
 
 
 def plugin(kind: kinds.Kind[Any], name: str) -> dict[str, str]:

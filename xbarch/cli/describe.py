@@ -23,7 +23,7 @@ from xbarch.support import bundled, numbers
 from xbarch.workload.store import MANIFEST, read_manifest, to_layer
 from xbarch.workload.zoo import SyntheticRecipe
 
-_NOUNS = {"architectures": "an architecture", "workloads": "a workload", "studies": "a study or sweep",
+_NOUNS = {"architectures": "an architecture", "workloads": "a workload", "studies": "a study, sweep or search",
           "datapaths": "a data path", "sensing": "a sensing unit", "scaling": "a scaling model",
           "topologies": "a topology", "processes": "a unit process", "effects": "an effect", "noise": "a noise preset"}
 _HEAD = ("schema", "kind", "title", "description")  # keys that the head line has
@@ -84,7 +84,7 @@ def _file(found: Document, name: str, origin: str, overrides: Sequence[str] = ()
     kind = checked(found, overrides, {"synthetic": SyntheticRecipe}, buildable).kind
     if kind == "architecture":
         return {"kind": kind, **tree(name, overrides)}
-    noun = kind if kind in ("grid", "study", "sweep") else f"{kind} recipe"
+    noun = kind if kind in ("grid", "study", "sweep", "search") else f"{kind} recipe"
     known = {key: value for key, value in found.data.items() if key not in _HEAD}
     return {"kind": noun, "name": name, "from": origin, "source": str(found.data.get("source", "")),
             "summary": str(found.data.get("title") or found.data.get("description") or ""),

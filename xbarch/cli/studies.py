@@ -1,4 +1,4 @@
-"""Commands that run many designs: matrix, sweep."""
+"""Commands that run many designs: matrix, sweep, search."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from xbarch.cli.arguments import (
     Scheduler,
     Scope,
     folder,
+    number,
 )
 from xbarch.cli.reading import load_plugins, words
-from xbarch.cli.terminal import Bar, print_json, wrote
+from xbarch.cli.terminal import Bar, print_json, printable, wrote
 from xbarch.errors import InputError
 from xbarch.support import defaults
 
@@ -79,3 +80,36 @@ def sweep(
         wrote(f"{place}/sweep.csv, {ran:,} of {len(done.rows):,} points run")
     if not ran:
         raise InputError(f"none of {len(done.rows):,} points could be run; the first: {done.totals.first}", file=study)
+
+
+def search(
+    study: Annotated[str, typer.Argument(
+        metavar="NAME", help="Search: a YAML file or a bundled name.", autocompletion=names.named("studies"))],
+    out: Annotated[Path | None, folder("Output folder for search.csv, .json, .svg, trials and answers (default: "
+                                       "./NAME).")] = None,
+    trials: Annotated[int | None, number("trials", "Points to simulate, instead of the search's.")] = None,
+    seed: Annotated[int | None, number("seed", "Seed instead of the search's.")] = None,
+    storage: Annotated[str | None, typer.Option(
+        "--storage", metavar="FILE|URL", help="Where Optuna keeps the trials (default: OUT/search.journal).")] = None,
+    processes: Processes = None, executor: Executor = names.EXECUTORS[0], scheduler: Scheduler = None,
+    plugin: Plugin = [], as_json: Json = False,
+) -> None:
+    """Let an optimizer choose points of a space. An interrupted search resumes."""
+    from xbarch.render import tables
+    from xbarch.studies import search as searches
+
+    load_plugins(plugin)
+    place = out if out is not None else Path(Path(study).stem)
+    with Bar("search", as_json) as progress:
+        done = searches.search(study, place, trials=trials, seed=seed, storage=storage, processes=processes,
+                               executor=executor, scheduler=scheduler, progress=progress)
+    if as_json:
+        print_json(done.plain())
+    else:
+        tables.show_sections(searches.sections(done))
+        for each in done.front:
+            print(f"trial {each.trial}: {printable(each.command)}")
+        wrote(f"{place}/search.csv, .json and .svg, {len(done.points):,} points tried")
+    if all(each.why for each in done.points):
+        raise InputError(f"none of {len(done.points):,} points could be run; the first: {done.points[0].why}",
+                         file=study)

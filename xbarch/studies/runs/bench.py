@@ -22,7 +22,7 @@ from xbarch.studies.runs.store import Store
 from xbarch.support import cache, files
 from xbarch.support.executors.crew import Asked, Crew, inline
 from xbarch.support.executors.deal import Lost, deal
-from xbarch.support.executors.named import DEFAULT, opener
+from xbarch.support.executors.named import DEFAULT, Staying, opener
 from xbarch.support.executors.processes import cpus
 from xbarch.support.pairs import with_options
 from xbarch.support.progress import Progress
@@ -51,6 +51,7 @@ class Bench:
         self._store, self._executor, self._wanted = store, executor, wanted
         self._asked = Asked(processes, scheduler)
         self._opened = opener(executor, self._asked)
+        self._staying: tuple[Staying, Worker] | None = None
         self._names: dict[Request, str] = {}
         self.answers: dict[str, Answer] = {}
         """Answers of `run`, by the digest of their request."""
@@ -89,6 +90,17 @@ class Bench:
         refuse_lost(len(lost), len(named), lost[0] if lost else None)
         return {name: self.answers[name] for name in named}
 
+    @contextmanager
+    def staying(self, most: int) -> Iterator[None]:
+        """Keep the executor open from call to call in the body, each of at most `most` requests."""
+        opened, worker = self._crew(None, most)
+        self._staying = Staying(opened), worker
+        try:
+            yield
+        finally:
+            self._staying[0].close()
+            self._staying = None
+
     def answer(self, request: Request) -> Answer:
         """Return the answer to one request, running it if need be.
 
@@ -117,7 +129,8 @@ class Bench:
             loaded: list[Named] = []  # they cannot travel to another process
             first = list(islice(todo := _travelling(counted.unknown(named, ahead), loaded), min(ahead, _FEW + 1)))
             if first:
-                opened, worker = self._crew(len(first) if ahead > _FEW else None, total)
+                opened, worker = self._crew(len(first) if ahead > _FEW else None, total) if self._staying is None else (
+                    self._staying[0].opener(), self._staying[1])
                 yield from counted.kept(deal(chain(first, todo), worker, opened, total, ahead))
             yield from counted.kept(deal(loaded, Worker(self._wanted, contents=self.contents), inline))
 

@@ -12,7 +12,7 @@ from typing import Any, overload
 from xbarch.mapping.plan import parse_policy
 from xbarch.request import Contents, Request, choose_datapath, chosen_options
 from xbarch.specs.study import Value
-from xbarch.specs.sweep import Sweep
+from xbarch.specs.sweep import Space
 from xbarch.studies.runs.axes import Variant, blame_field, joined, pieces
 from xbarch.studies.runs.paths import Placed, check_names, choose, place, required
 from xbarch.support.pairs import with_options
@@ -41,7 +41,7 @@ class Points(Sequence[Point]):
     """The points of a sweep, made when they are asked for: one for every combination of architecture, workload and data
     path, axes (in their order) and policy. Points that share a packing follow one another."""
 
-    def __init__(self, asked: Sweep, contents: Contents | None = None) -> None:
+    def __init__(self, asked: Space, contents: Contents | None = None) -> None:
         """contents: what was read before.
 
         Raises:
@@ -91,9 +91,25 @@ class Points(Sequence[Point]):
         for size in reversed(self._sizes):
             rest, digit = divmod(rest, size)
             digits.append(digit)
-        policy, *others = digits
-        parts = [each[digit] for each, digit in zip(self._pieces, reversed(others), strict=True)]
-        return self._point(self._runs[rest], parts, self.asked.policies[policy])
+        return self.at([rest, *reversed(digits)])
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many runs, values of each axis, and policies there are: their product may exceed any `len`."""
+        return [len(self._runs), *self._sizes]
+
+    @property
+    def runs(self) -> list[str]:
+        """Workload, data path and, of several, architecture of each run, in words."""
+        several = len(self.asked.architectures) > 1
+        return [", ".join([workload, with_options(placed.path.name, chosen), *([placed.arch] if several else [])])
+                for placed, workload, chosen in self._runs]
+
+    def at(self, places: Sequence[int]) -> Point:
+        """Return the point of a run, a value of each axis and a policy, by their places."""
+        run, *others, policy = places
+        parts = [each[place] for each, place in zip(self._pieces, others, strict=True)]
+        return self._point(self._runs[run], parts, self.asked.policies[policy])
 
     def _point(self, run: tuple[Placed, str, dict[str, Any]], parts: Sequence[Variant], policy: str) -> Point:
         placed, workload, chosen = run
@@ -108,7 +124,7 @@ class Points(Sequence[Point]):
         return Point(like.overridden(variant.overrides), variant.values, chosen, placed.instead)
 
 
-def _placed(asked: Sweep, workload: str, known: Contents, needs: Mapping[str, str]) -> list[Placed]:
+def _placed(asked: Space, workload: str, known: Contents, needs: Mapping[str, str]) -> list[Placed]:
     """Return the data paths that a workload is run with, on every architecture."""
     check_names(asked)
     paths = choose(asked, known.workload(workload).datapath)

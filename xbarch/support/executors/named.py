@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import replace
 
 from xbarch.errors import InputError, XbarchError
 from xbarch.support import packages
@@ -36,6 +38,36 @@ def opener(executor: str | Executor, asked: Asked) -> Callable[[], Crew]:
         return found(asked)
 
     return opened
+
+
+class Staying:
+    """An executor that stays open from one dealing of work to the next."""
+
+    def __init__(self, opened: Callable[[], Crew]) -> None:
+        self._opened = opened
+        self._crew: Crew | None = None
+
+    def opener(self) -> Callable[[], Crew]:
+        """Return what opens it for one dealing; called again there, since it has ended, it opens another."""
+        begun = False
+
+        def opened() -> Crew:
+            nonlocal begun
+            if begun:
+                self.close()
+            begun = True
+            if self._crew is None:
+                self._crew = self._opened()
+            return replace(self._crew, close=lambda: None)
+
+        return opened
+
+    def close(self) -> None:
+        """End it."""
+        crew, self._crew = self._crew, None
+        if crew is not None:
+            with suppress(Exception):  # it may have ended already
+                crew.close()
 
 
 def _own(executor: Executor, asked: Asked) -> Callable[[], Crew]:
