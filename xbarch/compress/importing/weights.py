@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from xbarch.compress.importing.calibrate import Rule, calibrate, draw_images, fit_step, score
-from xbarch.compress.importing.crossbars import affordable, crossbar_accuracy
 from xbarch.compress.importing.request import MODULE, ImportRequest, check_request
 from xbarch.compress.intake import models
 from xbarch.compress.intake.copying import copied
@@ -23,6 +22,7 @@ from xbarch.compress.methods.pruner import Pruner, crossbar
 from xbarch.compress.quantizers.levels import Fixed
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.compress.training import data, export
+from xbarch.compress.training.crossbars import affordable, crossbar_accuracy
 from xbarch.compress.training.network import build
 from xbarch.compress.training.provenance import sparsity, versions
 from xbarch.datapaths.base import DataPath, Geometry

@@ -11,11 +11,11 @@ import torch
 from pydantic import ValidationError
 
 from xbarch.compress.images.parts import taken
-from xbarch.compress.importing.crossbars import crossbar_accuracy
 from xbarch.compress.methods.pruner import crossbar
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.recipes import Job, resolve
 from xbarch.compress.training import data
+from xbarch.compress.training.crossbars import crossbar_accuracy
 from xbarch.compress.training.export import pixels, statistics, workload
 from xbarch.compress.training.hardware import Setup, joined
 from xbarch.compress.training.network import build, refuse_shared
