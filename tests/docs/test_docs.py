@@ -8,8 +8,10 @@ import re
 import stat
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import get_args
+from urllib.parse import unquote
 
 import pytest
 import typer.main
@@ -36,10 +38,10 @@ from xbarch.workload.zoo import NETWORKS, SyntheticRecipe
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference.md").read_text(encoding="utf-8")
-RUN = ["tutorial.md", *(f"howto/{page}.md" for page in (
-    "model", "datapath", "architecture", "process", "import", "train", "sweep", "search", "cluster", "share")),
+RUN = ["index.md", "tutorial.md", *(f"howto/{page}.md" for page in (
+    "paper", "model", "datapath", "architecture", "process", "import", "train", "sweep", "search", "cluster", "share")),
     "toolbox.md", "contract.md"]
-TRAIN = ("tutorial.md", "howto/model.md", "howto/import.md", "howto/train.md")
+TRAIN = ("tutorial.md", "howto/paper.md", "howto/model.md", "howto/import.md", "howto/train.md")
 FENCE = re.compile(r"^```(?P<kind>\S*) *(?P<language>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n")
 
@@ -437,12 +439,80 @@ def test_documents_keep_to_the_line():
             assert len(line) <= 120 or commands or line.startswith("|"), f"{page}:{number}"
 
 
+def test_every_public_name_is_in_the_api():
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`xbarch\.(\w+) <", text)) == set(xbarch.__all__) - {"__version__"}
+    for target in re.findall(r"`xbarch\.\w+ <([\w.]+)>`", text):
+        assert target.startswith("xbarch.errors.") or f":: {target}\n" in text, target
+
+
+def test_every_report_has_a_page():
+    shown = {(page.parent / name).resolve() for page in (DOCS / "results").glob("*.md")
+             for name in re.findall(r"{include} (\S+)", page.read_text(encoding="utf-8"))}
+    assert shown == {report.resolve() for report in (ROOT / "reports").rglob("*.md")}
+    named = re.findall(r"^results/\w+$", (DOCS / "index.md").read_text(encoding="utf-8"), re.M)
+    assert sorted(named) == sorted(f"results/{page.stem}" for page in (DOCS / "results").glob("*.md"))
+
+
+@pytest.mark.full
+def test_pictures_are_those_of_a_run(tmp_path):
+    """Their words and numbers; lines and fonts are matplotlib's affair. `python docs/pictures.py` makes them anew."""
+    for name in shown_by_docs("pictures").draw(tmp_path):
+        made, kept = (re.findall(r"<text[^>]*>([^<]*)", (folder / f"{name}.svg").read_text(encoding="utf-8"))
+                      for folder in (tmp_path, DOCS / "pictures"))
+        assert made == kept and made, name
+
+
+@pytest.mark.full
+def test_the_screen_of_the_readme_is_what_its_command_prints(call):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    command, screen = [f["body"] for f in FENCE.finditer(readme)][0:2]
+    code, out, _ = call(*command.partition("/xbarch ")[2].split()[:-2])
+    assert code == 0 and screen in out and screen.count("\n") > 5
+
+
+class Links(HTMLParser):
+    """What a page names and what it links to."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.names, self.links = set(), []
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.names |= {found[key] for key in ("id", "name") if found.get(key)}
+        self.links += [found[key] for key in ("href", "src") if found.get(key)]
+
+
+def broken(folder):
+    """Links between the pages of a folder that lead nowhere, and whatever a page fetches from elsewhere."""
+    pages = {file.resolve(): Links(file) for file in folder.rglob("*.html")}
+    for file, page in pages.items():
+        for link in page.links:
+            place, _, anchor = link.partition("#")
+            if re.match(r"[a-z]+:", place):
+                continue
+            target = (file.parent / unquote(place.partition("?")[0])).resolve() if place else file
+            if not target.exists() or (anchor and target in pages and unquote(anchor) not in pages[target].names):
+                yield f"{file.relative_to(folder.resolve())}: {link}"
+
+
+def test_broken_links_are_found(tmp_path):
+    (tmp_path / "a.html").write_text('<p id="x"><a href="#x"></a><a href="b.html#y"></a><a href="c.html"></a>'
+                                     '<img src="d.svg"><a href="https://nowhere"></a>')
+    (tmp_path / "b.html").write_text('<a href="a.html#x"></a>')
+    assert list(broken(tmp_path)) == ["a.html: b.html#y", "a.html: c.html", "a.html: d.svg"]
+
+
 @pytest.mark.full
 def test_pages_build_without_warnings(tmp_path):
     pytest.importorskip("sphinx")
-    pytest.importorskip("furo")
+    for package in ("furo", "myst_nb", "sphinx_design", "sphinx_copybutton"):
+        pytest.importorskip(package)
     done = subprocess.run([sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(DOCS), str(tmp_path / "html"),
                            "-d", str(tmp_path / "trees")], text=True, capture_output=True, check=False, timeout=300,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "html/reference.html").is_file()
+    assert (tmp_path / "html/reference.html").is_file() and (tmp_path / "html/_modules/xbarch/run.html").is_file()
+    assert list(broken(tmp_path / "html")) == []
