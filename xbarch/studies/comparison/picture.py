@@ -12,6 +12,7 @@ from xbarch.render.look import GREY, OTHERS, PALETTE, colour, mark, styled
 from xbarch.studies.comparison.lines import DENSE
 from xbarch.studies.comparison.rows import Row, front
 from xbarch.support.defaults import SCOPE, Scope
+from xbarch.workload.measures import BUNDLED
 
 _SHOWN = len(PALETTE)  # components with a colour of their own; the others are drawn as one
 
@@ -26,16 +27,25 @@ def draw(rows: Sequence[Row]) -> dict[str, Figure]:
         found = {"ratio_speed": _scatter(ran, faster, "compression ratio", "speed-up over the dense base")} \
             if faster else {}
         trained = [(r, r.gain("energy"), _change(r)) for r in pruned if r.gain("energy") and _change(r) is not None]
-        if trained:
+        measures = {r.measure for r, _, _ in trained}
+        if len(measures) == 1:  # changes of several have no axis in common
             found["accuracy_energy"] = _scatter(ran, trained, f"energy saving over the dense base (scope {scope})",
-                                                "change in accuracy, points", log=False)
+                                                _changed(measures.pop()), log=False)
         found["energy"] = _bars(ran, scope)
     return found
 
 
 def _change(row: Row) -> float | None:
-    a = row.accuracy
-    return 100 * (a["pruning"] - a["baseline"]) if {"pruning", "baseline"} <= set(a) else None
+    """By how much the measure is better after pruning: in points of a share."""
+    a, known = row.accuracy, BUNDLED.get(row.measure)
+    if not {"pruning", "baseline"} <= set(a) or known is None:
+        return None
+    return (a["pruning"] - a["baseline"]) * (100 if known.share else 1) * (1 if known.larger else -1)
+
+
+def _changed(measure: str) -> str:
+    known = BUNDLED[measure]
+    return f"{'change in' if known.larger else 'fall of'} {known.label}{', points' if known.share else ''}"
 
 
 def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across: str, up: str,
