@@ -11,7 +11,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import xbarch
-from xbarch.render.page import page
+from xbarch.render.interactive.compared import compared_page
+from xbarch.render.interactive.pages import html
 from xbarch.result.result import Result
 from xbarch.support.sheet import sheet
 
@@ -160,8 +161,9 @@ def main() -> None:
     (HERE / "meng.md").write_text(markdown(rows))
     (HERE / "meng.csv").write_text(sheet(list(rows[0]), [list(row.values()) for row in rows]))
     picture(rows).savefig(HERE / "meng.svg", metadata={"Date": None})
-    (HERE / "meng.html").write_text(page([simulated(DENSE, "fit"), simulated(PRUNED, "fit")],
-                                         "ResNet-18, dense and pruned by Meng et al., on ISAAC (fit)"))
+    (HERE / "meng.html").write_text(html(compared_page(
+        [simulated(DENSE, "fit"), simulated(PRUNED, "fit")],
+        "ResNet-18, dense and pruned by Meng et al., on ISAAC (fit)")), encoding="utf-8")
 
 
 if __name__ == "__main__":

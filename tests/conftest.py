@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 import sys
 from importlib.util import find_spec
 
@@ -77,3 +78,40 @@ def install(tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(site)
         importlib.invalidate_caches()
     return make
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium without a window, where it is installed with its driver."""
+    selenium = pytest.importorskip("selenium.webdriver")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no Chromium with its driver")
+    options = selenium.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    found = selenium.Chrome(options=options, service=selenium.ChromeService(driver))
+    yield found
+    found.quit()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Open a page as wide as asked for, in a theme, and wait until it is drawn."""
+    from webpages import wait
+
+    from xbarch.render.interactive.pages import html
+
+    def at(page, width=1280, theme="light"):
+        file = tmp_path / "page.html"
+        file.write_text(html(page), encoding="utf-8")
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+            "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
+            {"name": "prefers-color-scheme", "value": theme}]})
+        browser.get(file.as_uri())
+        wait(browser, "return document.documentElement.dataset.ready === 'yes'")
+        return browser
+    return at

@@ -1,5 +1,7 @@
 """Numbers and names as people read them."""
 
+import pytest
+
 from xbarch.support import numbers
 
 
@@ -17,3 +19,15 @@ def test_no_character_is_obeyed():
     assert shown.isprintable() and len(shown) == 0x110000
     for bad in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\ufffe\uffff\x7f\x85\u2028":
         assert bad not in shown
+
+
+def test_amounts_of_texts_are_in_the_order_of_their_values():
+    """Of whatever the other functions write, over all their units."""
+    values = [10**power * digit for power in range(20) for digit in (1, 2, 5)]
+    for write in (numbers.energy, numbers.time, numbers.number, numbers.area):
+        read = [numbers.amount(write(value)) for value in values]
+        assert read == sorted(read) and len(set(read)) == len(set(map(write, values)))
+    assert numbers.amount("1.5 µJ") == pytest.approx(1.5e-6) and numbers.amount("1,234 ms") == pytest.approx(1.234)
+    assert numbers.amount("\N{MINUS SIGN}0.5") == -0.5 and numbers.amount("+2 points") == 2
+    assert numbers.amount("0.84× (bus / crossbars)") == 0.84 and numbers.amount("12 mm²") == 12
+    assert numbers.amount("–") is None and numbers.amount("not known") is None

@@ -21,7 +21,7 @@ from xbarch.plugins import kinds, registry
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
 from xbarch.specs.architecture import Architecture
-from xbarch.specs.checks import choice, instance, named_values, texts, whole
+from xbarch.specs.checks import choice, instance, named_values, shares, texts, whole
 from xbarch.specs.chip import Encoding
 from xbarch.specs.explain import explain, shown
 from xbarch.specs.load import Document, document, overridden, override, validate
@@ -35,7 +35,7 @@ from xbarch.workload.graph import Workload
 _BYTES = 2**26  # most that a manifest may have
 _KEPT = 1024  # architectures with overrides that stay in memory
 _OTHERS = ("policy", "images", "chips", "mode", "placement", "replication", "periphery", "batch", "reload", "bits",
-           "accuracy", "draws")
+           "density", "accuracy", "draws")
 
 
 def _policy(value: str) -> str:
@@ -101,6 +101,10 @@ class Request(Spec):
         default=None,
         description="least bits of weights and activations: values stay the same, cells and input phases grow; "
                           "None: as stored")
+    density: Annotated[dict[str, float], shares()] = Field(
+        default={},
+        description="share of its weights that a layer keeps, by the layer's name: the weakest of the groups that the "
+                    "data path removes go, without training (`xbarch.mapping.thin`)")
     accuracy: Annotated[int | None, whole(defaults.MOST_TESTED, none=True)] = Field(
         default=None,
         description="test images to classify through the packed crossbars (`xbarch.accuracy`); None: none")
@@ -201,6 +205,7 @@ class Packings(TypedDict, total=False):
     datapath: str | None
     options: Mapping[str, Any] | None
     bits: int | None
+    density: Mapping[str, float]
 
 
 class Choices(Packings, total=False):

@@ -29,6 +29,7 @@ from xbarch.mapping.packings import memo
 from xbarch.mapping.placement import parse_placement, place_tiles, row_major
 from xbarch.mapping.plan import Plan, first_fitting, plan
 from xbarch.mapping.segments import cut, is_read_later
+from xbarch.mapping.thin import thinned
 from xbarch.mapping.traffic import traffic
 from xbarch.plugins import checked, guard, registry
 from xbarch.request import Choices, Contents, Request, choose_datapath, chosen_options, to_request, widen
@@ -58,7 +59,7 @@ def simulate(arch: str | Path | Architecture | Request, workload: str | Path | W
              **choices: Unpack[Choices]) -> Result:
     """Run a workload on an architecture and measure it: `simulate(request)`, or `simulate(arch, workload, ...)` with
     the fields of `xbarch.Request` as keywords (policy, images, chips, datapath, options, overrides, batch, placement,
-    mode, engine, reload, bits).
+    mode, engine, reload, bits, density).
 
     Args:
         arch: a request, or an architecture: a path, a bundled name or a loaded one.
@@ -236,6 +237,9 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
     path = choose_datapath(network, request.datapath, request.options, architecture.datapath)
     with nullcontext() if found is None else found.blamed():
         machine = build(architecture, network, path, request.policy, request.chips)
+        if request.density:
+            network = thinned(network, path, lambda layer: machine.of(layer).geometry, request.density)
+            machine = build(architecture, network, path, request.policy, request.chips)
     if not may_repeat(_asked(request), machine):
         refuse_many(request.images, sum(layer.windows for layer in network.layers), " where every image is simulated")
     chosen = chosen_options(path, network, request.datapath, architecture.datapath)

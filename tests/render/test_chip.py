@@ -10,7 +10,6 @@ import xbarch
 from xbarch.errors import InputError
 from xbarch.render import look, pictures
 from xbarch.render.canvas import Boxes, Label, Stroke
-from xbarch.render.page import page
 from xbarch.result.result import parse
 
 
@@ -91,5 +90,3 @@ def test_records_of_before_have_no_such_picture(result):
     assert "chip" in pictures.drawable(result) and "chip" not in pictures.drawable(old)
     with pytest.raises(InputError, match="has no interconnect"):
         pictures.chip(old)
-    html = page([result, old], "t")
-    assert html.count('alt="chip of') == 1 and html.count('alt="energy of') == 2

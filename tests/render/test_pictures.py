@@ -13,7 +13,8 @@ import xbarch
 from xbarch.errors import InputError
 from xbarch.render import compared, look, pictures
 from xbarch.render.canvas import Boxes, Canvas, Label
-from xbarch.render.page import page
+from xbarch.render.interactive.compared import compared_page
+from xbarch.render.interactive.pages import html as written
 from xbarch.result.result import parse, read
 from xbarch.result.summary import facts
 
@@ -247,15 +248,16 @@ def test_a_drawing_grows_with_its_bars():
 
 def test_page_has_the_heads_of_the_terminal(result):
     synthetic = changed(result, trained_on=None, synthetic=True)
-    html = page([result, synthetic], "t")
-    heads = re.findall(r"<th>(.*?)</th>", html)
+    html = written(compared_page([result, synthetic], "t"))
+    table = re.search(r'<table id="table1">.*?</table>', html, re.S)[0]
+    heads = re.findall(r"<button type=.button.>(.*?)</button>", table)
     assert heads == compared.headings([result, synthetic])
     assert heads[0] == "" and heads[3] == "gain"
     assert heads[1].endswith("(trained on digit_pairs)") and "SYNTHETIC" in heads[2]
-    row = re.search(r"<tr>(<td>pipeline interval.*?)</tr>", html)[1]
-    assert row.count("<td>") == len(heads) and row.count("(bound)") == 2
+    row = re.search(r"<tr>\n(<td[^>]*>pipeline interval.*?)</tr>", table, re.S)[1]
+    assert row.count("<td") == len(heads) and row.count("(bound)") == 2
     assert "(scope chip)" in html and "energy per image (scope whole)" not in html and "Resources differ" not in html
-    whole = page([result, synthetic], "t", "whole")
+    whole = written(compared_page([result, synthetic], "t", "whole"))
     assert "energy per image (scope whole)" in whole and "energy per image (scope chip)" not in whole
 
 

@@ -45,6 +45,10 @@ Batch = Annotated[int | None, number(
 Bits = Annotated[int | None, number(
     "bits", f"Store weights and activations in at least this many bits, {defaults.LEAST_BITS} to {defaults.MOST_BITS}; "
             "their values stay.")]
+Density = Annotated[list[str], typer.Option(
+    "--density", metavar="LAYER=SHARE",
+    help="Share of its weights that a layer keeps: the weakest groups that the data path removes go, without training; "
+         "repeatable.")]
 Accuracy = Annotated[int | None, number(
     "accuracy", f"Test images to classify through the packed crossbars, 1 to {defaults.MOST_TESTED:,} (default: "
                 "none).")]

@@ -122,11 +122,12 @@ def _compare_saved(places: list[Path], out: Path | None, as_json: bool, scope: d
         raise InputError(f"must be two or more, not {len(records)}", field="results")
     file = out if out is None or out.suffix == ".html" else out / "comparison.html"
     if file is not None:
-        from xbarch.render.page import page
+        from xbarch.render.interactive.compared import compared_page
+        from xbarch.render.interactive.pages import html
         from xbarch.support.files import writable, write
 
         writable(file.parent, file.name)
-        write(file, page(records, "xbarch comparison", scope))
+        write(file, html(compared_page(records, "xbarch comparison", scope)))
     if as_json:
         lines = [{"field": line.figure.key, "values": line.values, "gains": line.gains}
                  for line in compared.comparison(records, scope)]

@@ -15,6 +15,7 @@ from xbarch.cli.arguments import (
     Bits,
     Chips,
     DataPath,
+    Density,
     Draws,
     Engine,
     Images,
@@ -45,8 +46,8 @@ def simulate(
     chips: Chips = defaults.CHIPS, datapath: DataPath = None, option: Option = [], set: Set = [], batch: Batch = None,
     placement: Placement = defaults.PLACEMENT, replication: Replication = defaults.REPLICATION,
     periphery: Periphery = defaults.PERIPHERY, mode: Mode = defaults.MODE, engine: Engine = defaults.ENGINE,
-    reload: Reload = False, bits: Bits = None, accuracy: Accuracy = None, draws: Draws = defaults.DRAWS,
-    trace: Trace = None, plugin: Plugin = [],
+    reload: Reload = False, bits: Bits = None, density: Density = [], accuracy: Accuracy = None,
+    draws: Draws = defaults.DRAWS, trace: Trace = None, plugin: Plugin = [],
     out: Out = None,
     format: Annotated[list[str], typer.Option(
         metavar="FORMATS", help=f"With --out: formats of the pictures, of {', '.join(names.FORMATS)} (default: svg).",
@@ -71,7 +72,7 @@ def simulate(
         request = Request(arch=arch, workload=workload, policy=policy, images=images, chips=chips, datapath=datapath,
                           options=read_pairs(option), overrides=tuple(set), batch=batch, placement=placement,
                           replication=replication, periphery=periphery, mode=mode, engine=engine, reload=reload,
-                          bits=bits, accuracy=accuracy, draws=draws)
+                          bits=bits, density=read_pairs(density, "density"), accuracy=accuracy, draws=draws)
         result = run.simulate(request, trace=trace, progress=progress)
     if out is not None:
         from xbarch.render.pictures import save

@@ -57,7 +57,8 @@ def matrix(
 def sweep(
     study: Annotated[str, typer.Argument(
         metavar="NAME", help="Sweep: a YAML file or a bundled name.", autocompletion=names.named("studies"))],
-    out: Annotated[Path | None, folder("Output folder for sweep.csv and the store (default: ./NAME).")] = None,
+    out: Annotated[Path | None, folder(
+        "Output folder for sweep.csv, sweep.html and the store (default: ./NAME).")] = None,
     scope: GivenScope = None, processes: Processes = None, executor: Executor = names.EXECUTORS[0],
     scheduler: Scheduler = None, plugin: Plugin = [], as_json: Json = False,
 ) -> None:
@@ -77,7 +78,7 @@ def sweep(
         print_json(done.plain())
     else:
         tables.show_sections(sweeps.sections(done))
-        wrote(f"{place}/sweep.csv, {ran:,} of {len(done.rows):,} points run")
+        wrote(f"{place}/sweep.csv and sweep.html, {ran:,} of {len(done.rows):,} points run")
     if not ran:
         raise InputError(f"none of {len(done.rows):,} points could be run; the first: {done.totals.first}", file=study)
 

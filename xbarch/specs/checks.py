@@ -48,6 +48,18 @@ def texts(example: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def shares() -> BeforeValidator:
+    """Accept a dict of shares above 0 to 1 with names as keys, copied."""
+    def check(value: object) -> object:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"must be a dict of names and shares, not {shown(value)}")
+        for name, share in value.items():
+            if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+                raise ValueError(f"must be a share above 0, up to 1, not {shown(share)} for {shown(name)}")
+        return {str(name): float(share) for name, share in value.items()}
+    return BeforeValidator(check)
+
+
 def named_values() -> BeforeValidator:
     """Accept a dict with names as keys, copied; None is an empty one."""
     def check(value: object) -> object:

@@ -18,8 +18,8 @@ Value = Annotated[str, Field(max_length=4096)] | bool | int | float | None
 Axis = Annotated[list[Value | list[Value]], Field(min_length=1, max_length=10_000)]
 Axes = dict[Name, Axis]
 CHOICES = ("images", "chips", "mode", "placement", "replication", "periphery", "batch", "engine", "reload", "bits",
-           "accuracy", "draws")  # fields of a request
-_RUN = "options."  # an axis of a data path's option
+           "density", "accuracy", "draws")  # fields of a request
+PARTS = ("options", "density")  # fields of a request of which an axis changes a part: an option, a layer's density
 
 
 class Runs(Spec):
@@ -28,11 +28,10 @@ class Runs(Spec):
     datapaths: names, with options as in `meng:group_ch=8`; `own`, each workload's own; `all`, every registered one. An
     architecture that requires a data path runs that one alone. options: of data paths, by name; those under `all` are
     for every data path that has them. The fields of a request (`xbarch.Request`, where their limits and defaults stand)
-    hold for every run. scope: of the
-    energies and TOPS/W in tables, pictures and fronts: compute, chip or whole. axes: a field
-    of the architecture (as of `--set`), a field of the request, or an option of the data path (`options.NAME`), and the
-    values it takes; several fields, commas between, change together: to the same value, or where the value is a list
-    each to its own.
+    hold for every run. scope: of the energies and TOPS/W in tables, pictures and fronts: compute, chip or whole. axes:
+    a field of the architecture (as of `--set`), a field of the request, an option of the data path (`options.NAME`) or
+    the density of a layer (`density.LAYER`), and the values it takes; several fields, commas between, change together:
+    to the same value, or where the value is a list each to its own.
     """
 
     architectures: list[Name] = Field(min_length=1, max_length=50)
@@ -49,6 +48,7 @@ class Runs(Spec):
     engine: str | None = None
     reload: bool | None = None
     bits: int | None = None
+    density: dict[Name, float] | None = Field(None, max_length=1000, description="layer: share of its weights")
     scope: Scope = SCOPE
     accuracy: int | None = None
     draws: int | None = None
@@ -98,5 +98,5 @@ def fields(axis: str) -> list[str]:
 
 
 def of_run(name: str) -> bool:
-    """Whether a field is one of the request or an option of the data path, and none of the architecture."""
-    return name in CHOICES or name.startswith(_RUN)
+    """Whether a field is one of the request or a part of one, and none of the architecture."""
+    return name in CHOICES or name.partition(".")[0] in PARTS

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from xbarch.render.document import Picture
+from xbarch.render.interactive.pages import Chart
 from xbarch.render.look import saved, styled
 
 if TYPE_CHECKING:  # matplotlib is loaded only to draw
@@ -26,9 +27,8 @@ def draw_files(figures: Mapping[str, Figure]) -> dict[str, bytes]:
         return {f"{name}.{kind}": saved(figure, kind, dpi=160) for name, figure in figures.items() for kind in FORMATS}
 
 
-def to_pictures(files: Mapping[str, bytes], titles: Mapping[str, str]) -> list[Picture]:
-    """Return the pictures of the page from the files of its figures, as wide as a phone."""
-    return [Picture(file=f"{name}.svg", title=title, alt=f"{title}; the numbers are in the tables",
-                    svg=files[f"{name}.svg"], narrow=True)
-            for name in (file.removesuffix(".svg") for file in files if file.endswith(".svg"))
-            for title in [titles[name]]]
+def to_pictures(files: Mapping[str, bytes], titles: Mapping[str, str],
+                charts: Mapping[str, Sequence[Chart]]) -> list[Picture]:
+    """Return the pictures of a report from the files of its figures. charts: what shows them on the page, by name."""
+    return [Picture(file=f"{name}.svg", title=titles[name], charts=charts[name])
+            for name in (file.removesuffix(".svg") for file in files if file.endswith(".svg"))]

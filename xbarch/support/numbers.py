@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,3 +55,18 @@ def area(nm2: float) -> str:
 def plain(text: object) -> str:
     """A name from a file made safe for a terminal: no control characters."""
     return "".join(c if c.isprintable() else "?" for c in str(text))
+
+
+_AMOUNT = re.compile(r"(?P<sign>[-+\N{MINUS SIGN}]?)(?P<number>\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)"
+                     r"(?: (?P<prefix>[afpnµm]?)(?:J|s)\b)?")
+_POWERS = {"a": -18, "f": -15, "p": -12, "n": -9, "µ": -6, "m": -3}
+
+
+def amount(text: str) -> float | None:
+    """The first number in a text, in its unit without prefix where that is one of energy or time, so that texts of a
+    column can be sorted; None where there is none."""
+    found = _AMOUNT.search(text)
+    if found is None:
+        return None
+    value = float(found["number"].replace(",", "")) * 10.0 ** _POWERS.get(found["prefix"] or "", 0)
+    return value if found["sign"] in ("", "+") else -value

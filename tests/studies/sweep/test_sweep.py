@@ -507,7 +507,7 @@ def test_the_command_prints_a_table_or_json(call, file, tmp_path, whole):
     code, out, error = call("sweep", file, "--out", tmp_path / "out", "--processes", "1")
     assert (code, error) == (0, "")
     ran = sum(not r.why for r in whole[0].rows)
-    assert "Not simulated" in out and f"written: {tmp_path}/out/sweep.csv, {ran} of 12 points run" in out
+    assert "Not simulated" in out and f"written: {tmp_path}/out/sweep.csv and sweep.html, {ran} of 12 points run" in out
     code, out, _ = call("sweep", file, "--out", tmp_path / "out", "--json")
     assert json.loads(out) == whole[0].plain()
 

@@ -51,6 +51,8 @@ class _Ascent:
         slope = np.linspace(_SLOPE, -_SLOPE, m.shape[1], dtype=np.float32)
         distance = ((m + slope)[:, :, None] - np.arange(len(table))).astype(np.float32) ** 2
         self.distance = np.ascontiguousarray(distance.transpose(2, 1, 0))  # [values, n, columns]
+        self.distance[1:, self.m == 0] = np.inf  # a weight of zero stays zero
+        self.held = [np.ascontiguousarray(digit) for digit in self.table.T]
         self.digits = table.astype(np.float32)
         count = table.shape[1]
         self.size = (len(table) ** (2 * np.arange(count) / count)).astype(np.float32) / cap
@@ -65,7 +67,8 @@ class _Ascent:
     def step(self, share: float) -> None:
         """One step, of that share of the first one's size."""
         v, lowest = self._cheapest(np.ascontiguousarray((self.price @ self.digits.T).T))
-        over = np.stack([digit[v].sum(axis=0) for digit in np.ascontiguousarray(self.table.T)], axis=1) - self.cap
+        at = v.astype(np.intp)
+        over = np.stack([digit.take(at).sum(axis=0) for digit in self.held], axis=1) - self.cap
         dual = np.ascontiguousarray(lowest.T).sum(axis=1) - self.cap * self.price.sum(axis=1)
         error = ((self.m - v) ** 2).sum(axis=0)
         won = (over <= 0).all(axis=1) & (error < self.least)
@@ -77,18 +80,13 @@ class _Ascent:
         self.price = np.maximum(0, self.price + self.size * np.float32(share) * over.astype(np.float32))
 
     def _cheapest(self, paid: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The value of least distance and price of every weight, the smallest of equal ones, and what it costs; a
-        weight of zero stays zero. paid: [values, columns]."""
-        lowest = self.distance[0] + paid[0]
-        zero, v = self.m == 0, np.zeros(self.m.shape, np.int32)
+        """The value of least distance and price of every weight, the smallest of equal ones, and what it costs.
+        paid: [values, columns]."""
+        lowest, v = self.distance[0] + paid[0], np.zeros(self.m.shape, np.int32)
         for value in range(1, len(paid)):
             cost = self.distance[value] + paid[value]
-            less = cost < lowest
-            np.copyto(v, value, where=less)
+            np.copyto(v, value, where=cost < lowest)
             np.minimum(lowest, cost, out=lowest)
-        if zero.any():
-            lowest[zero] = (self.distance[0] + paid[0])[zero]
-            v[zero] = 0
         return v, lowest
 
     def keep(self, chosen: Bools) -> None:

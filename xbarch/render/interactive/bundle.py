@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # the name of the language; nothing is fetched
 FILE = Path(__file__).resolve().parent / "vega.js"
 _GLOBAL = "window.vegaEmbed = vegaEmbed;\n"
 

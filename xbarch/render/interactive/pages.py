@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from xbarch.render.interactive.bundle import vega
+from xbarch.render.interactive.bundle import SCHEMA, vega
+from xbarch.render.interactive.explorer import Explorer
 from xbarch.support import numbers
 
 _HERE = Path(__file__).resolve().parent
+_CONTENTS = 5  # parts from which on a page has a list of them
 
 
 @dataclass(frozen=True)
@@ -63,17 +65,22 @@ class Chart:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a page under a heading."""
+    """A part of a page under a heading. text, bullets: may have `code` and *emphasis*. level: of the heading, 2 or 3.
+    folded: whether it is closed at first, as of interest to few."""
 
     title: str
-    text: str = ""
+    text: Sequence[str] = ()
     charts: Sequence[Chart] = ()
     table: Table | None = None
+    bullets: Sequence[str] = ()
+    level: int = 2
+    folded: bool = False
+    explorer: Explorer | None = None
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page. picks: whether something can be picked in its charts and tables."""
+    """A page. notes: below the title. picks: whether something can be picked in its charts and tables."""
 
     title: str
     parts: Sequence[Part]
@@ -88,17 +95,32 @@ def html(page: Page) -> str:
     specs = [{"id": f"chart{number}", "spec": {"$schema": SCHEMA, **chart.spec, "params": [
         {"name": "picked", "value": ""}, *chart.spec.get("params", ())]}} for number, chart in enumerate(charts)]
     shown = {id(chart): number for number, chart in enumerate(charts)}
-    parts = [{"title": part.title, "text": part.text, "table": part.table,
+    parts = [{**vars(part), "number": number,
               "charts": [{"number": shown[id(chart)], "alt": chart.alt} for chart in part.charts]}
-             for part in page.parts]
+             for number, part in enumerate(page.parts, 1)]
+    explorer = next((part.explorer for part in page.parts if part.explorer), None)
     environment = Environment(autoescape=True, finalize=_printable, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["marked"] = _marked
+    contents = sum(part.level == 2 for part in page.parts) >= _CONTENTS
     return environment.from_string(_text("page.html").lstrip()).render(
-        page={"title": page.title, "notes": page.notes, "figures": page.figures, "picks": page.picks, "parts": parts},
-        style=Markup(_text("page.css")), script=Markup(_text("page.js")), vega=Markup(vega()),
-        charts=Markup(embedded(specs)))
+        page={**vars(page), "parts": parts, "contents": contents},
+        style=Markup(_text("page.css")), script=Markup(_script(explorer)), vega=Markup(vega()),
+        charts=Markup(embedded(specs)), points=Markup(embedded(explorer.data())) if explorer else "")
 
 
-SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # the name of the language; nothing is fetched
+def _script(explorer: Explorer | None) -> str:
+    return _text("page.js") + (_text("explorer.js") if explorer else "")
+
+
+def _marked(text: str) -> Markup:
+    """Code and emphasis of Markdown as HTML; everything else escaped."""
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else _emphasized(p)
+                           for i, p in enumerate(numbers.plain(" ".join(text.split())).split("`")))
+
+
+def _emphasized(text: str) -> Markup:
+    return Markup("").join(Markup("<em>{}</em>").format(p) if i % 2 else escape(p)
+                           for i, p in enumerate(text.split("*")))
 
 
 def embedded(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xbarch.render.interactive.charts import bars, spans
+from xbarch.render.interactive.charts import ZOOM, bars, spans
 from xbarch.render.interactive.pages import Cell, Chart, Figure, Page, Part, Row, Table
 from xbarch.render.look import RED
 from xbarch.result.result import Result
@@ -15,7 +15,8 @@ _SPANS = 4_000  # bars of a time line: of the first images of a run with more
 
 def run_page(result: Result, scope: Scope = SCOPE) -> Page:
     """All that a record says, energies in one scope where there are several."""
-    parts = [_facts(result, scope), _layers(result), _timeline(result), _energy(result, scope), _network(result)]
+    parts = [Part("This run", table=facts_table(result, scope)), _layers(result), timeline(result),
+             _energy(result, scope), _network(result)]
     return Page(title=result.name, parts=[part for part in parts if part], picks=True, figures=_figures(result, scope))
 
 
@@ -44,15 +45,16 @@ def _layers(result: Result) -> Part:
         Cell(f"{m.windows:,}", m.windows), Cell(f"{100 * m.busy:.1f}", m.busy),
         Cell(numbers.energy(result.energy.by_layer_aj.get(m.name, 0)), result.energy.by_layer_aj.get(m.name, 0))])
         for m in result.mapping.layers]
-    return Part("Layers", "Pick a layer in a chart or in the table: it is marked in the others. Energy is dynamic, "
-                "all scopes.", [
+    return Part("Layers", ["Pick a layer in a chart or in the table: it is marked in the others. Energy is dynamic, "
+                           "all scopes."], [
         Chart(bars(values, "key", "busy", "% of the pipeline interval its crossbars are busy", tips, most=100),
               "How busy the crossbars of each layer are"),
         Chart(bars(values, "key", "energy", "dynamic energy per image (µJ)", tips, RED),
               "Dynamic energy per image of each layer")], Table(heads, rows, words=2))
 
 
-def _timeline(result: Result) -> Part:
+def timeline(result: Result, title: str = "Layers over time") -> Part:
+    """When each layer worked on each image."""
     images = max(1, _SPANS // max(1, len(result.timeline)))
     values = [{
         "key": span.name, "image": number, "start": start / 1e6, "stop": stop / 1e6,
@@ -62,8 +64,8 @@ def _timeline(result: Result) -> Part:
     chart = spans(values, "key", "start", "stop", "image", "µs since the first pixel",
                   {"key": "layer", "image": "image", "start": "first window, µs", "stop": "last window, µs",
                    "long": "in between"})
-    return Part("Layers over time", "From the first output pixel of an image to the last; zoom with the wheel, move "
-                "with the pointer. A layer is not busy all the while: see above.",
+    return Part(title, ["From the first output pixel of an image to the last. A layer is not busy all the "
+                        f"while: see above. {ZOOM}"],
                 [Chart(chart, "When each layer worked on each image")])
 
 
@@ -78,7 +80,7 @@ def _energy(result: Result, scope: Scope) -> Part:
                  Cell(f"{100 * energies.get(name, 0) / whole:.1f}", energies.get(name, 0)),
                  Cell(f"{area.get(name, 0):.4g}", area.get(name, 0))])
             for name in dict.fromkeys([*(name for name, _ in parts), *area])]
-    return Part("Energy and area by component", f"Scope {scope}; what only constant power adds is in it.", [
+    return Part("Energy and area by component", [f"Scope {scope}; what only constant power adds is in it."], [
         Chart(bars(values, "component", "energy", f"energy per image (µJ), scope {scope}",
                    {"component": "component", "told": "energy", "share": "% of the scope"}),
               "Energy per image by component")],
@@ -91,11 +93,11 @@ def _network(result: Result) -> Part | None:
         return None
     rows = [Row([Cell(link.name), Cell(f"{100 * link.busy:.2f}", link.busy),
                  Cell(f"{link.need_gbs:.3g}", link.need_gbs), Cell(f"{link.bits:,}", link.bits)]) for link in net.links]
-    return Part("Links", f"{net.network.topology}, {net.network.shape}; a link carries {net.link_gbs:.3g} GB/s.",
+    return Part("Links", [f"{net.network.topology}, {net.network.shape}; a link carries {net.link_gbs:.3g} GB/s."],
                 table=Table(("link", "busy, %", "needs, GB/s", "bits per image"), rows))
 
 
-def _facts(result: Result, scope: Scope) -> Part:
-    rows = [Row([Cell(what), Cell(value)]) for what, value in (*facts(result.record, scope),
-                                                               *details(result.record, scope))]
-    return Part("This run", table=Table(("what", "value"), rows, words=2))
+def facts_table(result: Result, scope: Scope) -> Table:
+    """What ran, on what, and its figures in words."""
+    return Table(("what", "value"), [Row([Cell(what), Cell(value)]) for what, value in (
+        *facts(result.record, scope), *details(result.record, scope))], words=2)

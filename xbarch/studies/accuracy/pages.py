@@ -7,6 +7,7 @@ from dataclasses import fields
 from math import isfinite, isinf
 
 from xbarch.render.document import Document, Picture, Section, Table
+from xbarch.render.interactive.pages import Chart
 from xbarch.studies.accuracy.rows import ARCHITECTURE, LONGER, Measured, Reach, Row, reach
 from xbarch.support import numbers
 from xbarch.support.sheet import sheet
@@ -17,10 +18,8 @@ _NONE = "–"
 LOSSES = (0.005, 0.01, 0.02, 0.04)  # of accuracy
 
 
-def document(rows: Sequence[Row], drawn: bytes) -> Document:
-    """Return the report with its picture, accuracy.svg."""
-    alt = ("Change in accuracy with its 95 % interval against compression ratio and crossbar saving, by network and "
-           "method; the numbers are in the tables")
+def document(rows: Sequence[Row], charts: Sequence[Chart]) -> Document:
+    """Return the report with its picture, accuracy.svg. charts: stand for it on the page."""
     sections = [Section("How to read it", 2, _introduction([r.measured for r in rows if r.measured])),
                 Section("Highest compression ratio without measurable loss", 2,
                         table=_highest(rows, lambda m: m.holds)),
@@ -38,7 +37,7 @@ def document(rows: Sequence[Row], drawn: bytes) -> Document:
     if missing:
         sections.append(Section(MISSING.capitalize(), 2, bullets=[", ".join(names) for names in missing.values()]))
     return Document("Accuracy against compression", "xbarch report accuracy",
-                    [Picture("accuracy.svg", "Change in accuracy", alt, drawn, narrow=True)], sections)
+                    [Picture("accuracy.svg", "Change in accuracy", charts)], sections)
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -123,7 +122,7 @@ _ACCURACY: Mapping[str, Callable[[Measured], str]] = {
 def _measured(rows: Sequence[Row], columns: Mapping[str, Callable[[Measured], str]]) -> Table:
     return Table(["method", "point", *columns],
                  [[r.method, r.point, *(show(r.measured) for show in columns.values())] for r in rows if r.measured],
-                 2, cards=True)
+                 2, [r.method for r in rows if r.measured])
 
 
 def _highest(rows: Sequence[Row], good: Callable[[Measured], bool]) -> Table:
@@ -136,7 +135,7 @@ def _highest(rows: Sequence[Row], good: Callable[[Measured], bool]) -> Table:
     return Table(["network", "method", "trained", "compression ratio", "point", "crossbar saving", "change, points",
                   "95 % interval", "against longer training"], [
         [*key, f"{sum(r.measured is not None for r in own)} of {len(own)}", *_best(own, good)]
-        for key, own in groups.items()], 3, cards=True)
+        for key, own in groups.items()], 3)
 
 
 def _at_losses(rows: Sequence[Row]) -> list[Section]:
@@ -153,7 +152,7 @@ def _at_losses(rows: Sequence[Row]) -> list[Section]:
     return [Section(f"{title} at equal loss of accuracy", 2, [] if i else [text], table=Table(
         ["network", "method", "points", *(f"{100 * loss:g} points" for loss in LOSSES)], [
             [*key, str(len(found)), *(_reach(found, loss, value) for loss in LOSSES)]
-            for key, found in groups.items()], 2, cards=True)) for i, (title, value) in enumerate(across.items())]
+            for key, found in groups.items()], 2)) for i, (title, value) in enumerate(across.items())]
 
 
 def _reach(found: Sequence[Measured], loss: float, across: Callable[[Measured], float]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from xbarch.errors import InputError
-from xbarch.render.document import write_report
-from xbarch.studies.accuracy import pages, picture
+from xbarch.render.interactive.documents import write_report
+from xbarch.studies.accuracy import charts, pages, picture
 from xbarch.studies.accuracy.rows import GRID, Row, rows
 from xbarch.studies.drawn import file_names
 from xbarch.support import bundled
@@ -44,5 +44,6 @@ def accuracy(
     found = rows(folder, progress)
     if out is not None:
         drawn = picture.draw(found)
-        write_report(Path(out), "accuracy", pages.document(found, drawn), pages.table(found), {_PICTURE: drawn})
+        document = pages.document(found, charts.draw(found))
+        write_report(Path(out), "accuracy", document, pages.table(found), {_PICTURE: drawn})
     return found

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from xbarch.render.document import Document, Picture, Section, Table
+from xbarch.render.interactive.pages import Chart
 from xbarch.result import words
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
@@ -35,9 +36,9 @@ class Report:
     """Of every run."""
 
 
-def document(report: Report, drawn: bytes) -> Document:
-    """Return the report with its picture, claims.svg."""
-    picture = Picture("claims.svg", "Published and simulated", "Published and simulated gains", drawn)
+def document(report: Report, chart: Chart) -> Document:
+    """Return the report with its picture, claims.svg. chart: stands for it on the page."""
+    picture = Picture("claims.svg", "Published and simulated", [chart])
     return Document(TITLE, "xbarch report claims", [picture], sections(report))
 
 
@@ -126,7 +127,7 @@ def _claims(rows: Sequence[Row]) -> Table:
             r.claim, _published(r), r.sure, r.workload, *([r.base] if several else []), r.policy or _NONE,
             r.periphery or _NONE, value(r.simulated, r.unit) if r.simulated is not None else r.status,
             r.bound_by or _NONE, number(r.ratio) if r.ratio is not None else _NONE])
-    return Table(heads, cells, len(heads) - 3, cards=True)
+    return Table(heads, cells, len(heads) - 3)
 
 
 def _accuracy(rows: Sequence[Row], report: Report) -> Table:

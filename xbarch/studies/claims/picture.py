@@ -18,10 +18,10 @@ def draw(rows: Sequence[Row]) -> bytes:
     """Draw the SVG, with the same bytes for the same rows. A diamond is a published gain, a dot the simulated gain by
     which the claim is judged, a line all gains simulated in the same scope."""
     with styled():
-        return saved(_figure(_lines(rows)))
+        return saved(_figure(lines(rows)))
 
 
-def _lines(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Row]]:
+def lines(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Row]]:
     """Return the measured gains by paper, figure and workload."""
     names = {p.key: p.name for p in PAPERS}
     found: dict[tuple[str, str, str], list[Row]] = {}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from xbarch.errors import InputError
 from xbarch.mapping.plan import parse_policy
-from xbarch.render.document import write_report
-from xbarch.studies.claims import pages, picture
+from xbarch.render.interactive.documents import write_report
+from xbarch.studies.claims import charts, pages, picture
 from xbarch.studies.claims.chips import Choice, choices, fit
 from xbarch.studies.claims.desk import Desk
 from xbarch.studies.claims.published import CLAIMS, DENSE
@@ -84,4 +84,5 @@ def training_data(desk: Desk) -> dict[str, tuple[str, int]]:
 
 def _write(out: Path, report: pages.Report) -> None:
     drawn = picture.draw(report.rows)
-    write_report(out, "claims", pages.document(report, drawn), pages.table(report), {_PICTURE: drawn})
+    document = pages.document(report, charts.draw(report.rows))
+    write_report(out, "claims", document, pages.table(report), {_PICTURE: drawn})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from xbarch.render.document import Document, Section, Table, html, markdown
+from xbarch.render.document import Document, Section, Table, markdown
+from xbarch.render.interactive.documents import document_html
 from xbarch.result.result import checked_scope
 from xbarch.specs.study import Study
 from xbarch.studies.comparison.lines import DENSE
@@ -53,7 +54,7 @@ def matrix(architectures: Sequence[str] = (), workload: str = WORKLOAD, *, image
     if out is not None:
         made = Document("Data paths on architectures", _command(architectures, workload, images, scope), [], [
             explain(found, images), *sections(found)])
-        write(Path(out), html(made) if Path(out).suffix == ".html" else markdown(made, _WIDE))
+        write(Path(out), document_html(made) if Path(out).suffix == ".html" else markdown(made, _WIDE))
     return found
 
 
@@ -89,19 +90,19 @@ def sections(found: Sequence[Row]) -> list[Section]:
         Section("Gains", 2, [f"Speed-up / energy saving (scope {found[0].scope}) over `dense` on the same machine, "
                              f"workload `{workload}`, policy `{POLICY}`; – where the data path cannot run.",
                              *required(found), *unrated(found)],
-                table=Table(["data path", *names], table(found), 1, cards=True)),
+                table=Table(["data path", *names], table(found), 1)),
         Section("Bound by", 2, ["What binds each run: crossbars, a kind of server, or waiting for one another. A "
                                 "speed-up over dense is that of the method only where crossbars bind both."],
-                table=Table(["data path", *names], bounds(found), 1, cards=True)),
+                table=Table(["data path", *names], bounds(found), 1)),
         Section("Converters", 2, ["*Exact*: no conversion can clip, or none of the stored activations does."],
-                table=Table(["data path", *names], exactness(found), 1, cards=True)),
+                table=Table(["data path", *names], exactness(found), 1)),
         Section("SegPrune on every machine", 2, table=Table(
             ["architecture", "added area", "crossbar saving", "speed-up",
              f"energy saving (scope {found[0].scope})", "area saving"], [
                 [r.architecture, f"{100 * r.figures.added:.2f} %", *(_times(g) for g in (
                     dense.crossbars / r.figures.crossbars, speed_up(dense, r.figures),
                     _saving(dense, r), dense.area / r.figures.area))]
-                for r, dense in hardware if r.figures], 1, cards=True)),
+                for r, dense in hardware if r.figures], 1)),
         *([Section("Why pairs cannot run", 2, bullets=[
             f"{label} (`{name}`): {why}" for label, name, why in refused])] if refused else []),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from xbarch.datapaths.records import Geometry
@@ -17,7 +17,7 @@ from xbarch.specs.study import Study
 from xbarch.specs.tile_kinds import kinds
 from xbarch.studies.comparison.lines import DENSE, machines
 from xbarch.studies.comparison.resources import warnings
-from xbarch.studies.comparison.rows import GAINS, Row, images, name_architectures
+from xbarch.studies.comparison.rows import GAINS, Row, images, name_architectures, run_names
 from xbarch.studies.runs.paths import options_of, required
 from xbarch.support import numbers
 from xbarch.support.defaults import PERIPHERY, SCOPES
@@ -33,16 +33,17 @@ _GAINS = {"speed": "speed-up (bound by: dense / this)", "energy": "energy saving
 def document(asked: Study, rows: Sequence[Row], pictures: Sequence[Picture], command: str) -> Document:
     """Return the report."""
     ran, refused = [r for r in rows if r.figures], [r for r in rows if not r.figures]
+    key = run_names(rows)
     sections = [Section("How to read it", 2, [*_introduction(asked), *warnings(rows)]), machinery(asked)]
     for policy in dict.fromkeys(r.policy for r in ran):
         for title, own in _parts([r for r in ran if r.policy == policy]):
-            sections += tables(asked, f"{title}, {policy}" if title else policy, own)
+            sections += tables(asked, f"{title}, {policy}" if title else policy, own, key)
     sections.append(accuracy(asked, rows))
     if refused:
         sections.append(Section("Not simulated", 2, ["Combinations that cannot run, with the reason."],
                                 table=Table(("architecture", "workload", "data path", "policy", "why"), [
                                     (r.architecture, r.workload, r.label, r.policy, r.why)
-                                    for r in refused], 5, cards=True)))
+                                    for r in refused], 5)))
     sections.append(origins(rows))
     sections += _layers(ran)
     return Document(asked.title, command, pictures, sections)
@@ -90,7 +91,7 @@ def machinery(asked: Study) -> Section:
                           spec.summary))
     return Section("Machines", 2, table=Table(
         ("architecture", "crossbar", "read at a time", "unused bit lines", "ADC bits", "crossbars", "tile area",
-         "relative to base", "description"), found, 4, cards=True))
+         "relative to base", "description"), found, 4))
 
 
 def _parts(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
@@ -104,8 +105,9 @@ def _parts(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     return [("", [r for r in rows if not r.dense or r.workload == first])] if rows else []
 
 
-def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
-    """Return the gains and the absolute figures of rows that ran."""
+def tables(asked: Study, title: str, rows: Sequence[Row], key: Callable[[Row], str]) -> list[Section]:
+    """Return the gains and the absolute figures of rows that ran. key: what is picked with a row on the page."""
+    keys = [key(r) for r in rows]
     several, mixed = len(machines(asked)) > 1, len({r.workload for r in rows}) > 1
     lead = [*(["workload"] if mixed else []), "data path", *(["architecture"] if several else [])]
 
@@ -128,11 +130,11 @@ def tables(asked: Study, title: str, rows: Sequence[Row]) -> list[Section]:
         Section(title, 2),
         Section("Gains", 3, table=Table(
             [*lead, *(f"{title}, {over}" for over in ("base", "own") for title in titles.values())],
-            gains, len(lead), cards=True)),
+            gains, len(lead), keys)),
         Section("Absolute", 3, table=Table(
             [*lead, "compression ratio", "crossbars of one copy", "copies", "crossbars", "tiles", "images/s",
              "bound by", "first image", f"energy per image (scope {asked.scope})", "area, mm²", "ADC bits",
-             "converters", "index bits", "added area"], absolute, len(lead), cards=True)),
+             "converters", "index bits", "added area"], absolute, len(lead), keys)),
     ]
 
 
@@ -146,7 +148,7 @@ def accuracy(asked: Study, rows: Sequence[Row]) -> Section:
     return Section("Accuracy", 2, bullets=bullets, table=Table(
         ["workload", "trained on", *(words.PHASES[p] for p in phases)], [
             [name, of[name].trained or "synthetic weights", *(_share(of[name], p) for p in phases)]
-            for name in asked.workloads if name in of], 2, cards=True))
+            for name in asked.workloads if name in of], 2))
 
 
 def _share(row: Row, phase: str) -> str:

@@ -12,7 +12,7 @@ from xbarch.render.look import GREY, OTHERS, PALETTE, colour, mark, styled
 from xbarch.studies.comparison.lines import DENSE
 from xbarch.studies.comparison.rows import Row, front
 from xbarch.support.defaults import SCOPE, Scope
-from xbarch.workload.measures import BUNDLED
+from xbarch.workload.measures import BUNDLED, TOP_ONE
 
 _SHOWN = len(PALETTE)  # components with a colour of their own; the others are drawn as one
 
@@ -26,26 +26,26 @@ def draw(rows: Sequence[Row]) -> dict[str, Figure]:
     with styled():
         found = {"ratio_speed": _scatter(ran, faster, "compression ratio", "speed-up over the dense base")} \
             if faster else {}
-        trained = [(r, r.gain("energy"), _change(r)) for r in pruned if r.gain("energy") and _change(r) is not None]
-        measures = {r.measure for r, _, _ in trained}
-        if len(measures) == 1:  # changes of several have no axis in common
+        trained = [(r, r.gain("energy"), change(r)) for r in pruned if r.gain("energy") and change(r) is not None]
+        if trained and (axis := changed(pruned)):
             found["accuracy_energy"] = _scatter(ran, trained, f"energy saving over the dense base (scope {scope})",
-                                                _changed(measures.pop()), log=False)
+                                                axis, log=False)
         found["energy"] = _bars(ran, scope)
     return found
 
 
-def _change(row: Row) -> float | None:
-    """By how much the measure is better after pruning: in points of a share."""
+def change(row: Row) -> float | None:
+    """Return by how much the measure is better after pruning, in points of a share; None where it is not known."""
     a, known = row.accuracy, BUNDLED.get(row.measure)
     if not {"pruning", "baseline"} <= set(a) or known is None:
         return None
     return (a["pruning"] - a["baseline"]) * (100 if known.share else 1) * (1 if known.larger else -1)
 
 
-def _changed(measure: str) -> str:
-    known = BUNDLED[measure]
-    return f"{'change in' if known.larger else 'fall of'} {known.label}{', points' if known.share else ''}"
+def changed(rows: Sequence[Row]) -> str:
+    """Return what the `change` of rows is, for an axis; empty where several measures have no axis in common."""
+    known, *more = {BUNDLED[r.measure] for r in rows if change(r) is not None} or [TOP_ONE]
+    return "" if more else f"{'change in' if known.larger else 'fall of'} {known.label}{', points' if known.share else ''}"
 
 
 def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across: str, up: str,
@@ -90,15 +90,19 @@ def _machines(rows: Sequence[Row]) -> dict[str, set[str]]:
     return on
 
 
+def components(rows: Sequence[Row], scope: Scope) -> list[str]:
+    """Return the components that have a colour of their own, those with the most energy over all rows first."""
+    totals: dict[str, int] = {}
+    for r in rows:
+        for name, energy in r.figures.components[scope].items() if r.figures else ():
+            totals[name] = totals.get(name, 0) + energy
+    return sorted(totals, key=lambda n: -totals[n])[:_SHOWN]
+
+
 def _bars(ran: Sequence[Row], scope: Scope) -> Figure:
     """Draw the energy per image of every run by component of the scope, relative to its dense base (the line at 1)."""
     rows = [r for r in ran if r.base is not r.figures] or ran
-    totals: dict[str, int] = {}
-    for r in rows:
-        assert r.figures is not None
-        for name, energy in r.figures.components[scope].items():
-            totals[name] = totals.get(name, 0) + energy
-    shown = sorted(totals, key=lambda n: -totals[n])[:_SHOWN]
+    shown = components(rows, scope)
     figure = Figure(figsize=(4.4, max(2.2, 0.24 * len(rows) + 1.6)), layout="constrained")
     axes = figure.subplots()
     for place, r in enumerate(rows):
@@ -112,7 +116,7 @@ def _bars(ran: Sequence[Row], scope: Scope) -> Figure:
         axes.barh(place, sum(e for n, e in parts.items() if n not in shown) / whole, left=left, color=OTHERS,
                   height=0.7)
     axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(rows)), _names(rows), fontsize=7)
+    axes.set_yticks(range(len(rows)), row_names(rows), fontsize=7)
     axes.invert_yaxis()
     axes.set_xlabel(f"energy per image relative to the dense base,\nscope {scope}")
     for i, name in enumerate(shown):
@@ -122,7 +126,7 @@ def _bars(ran: Sequence[Row], scope: Scope) -> Figure:
     return figure
 
 
-def _names(rows: Sequence[Row]) -> list[str]:
+def row_names(rows: Sequence[Row]) -> list[str]:
     """Return a name for each row, just long enough to be unique: data path, architecture, workload."""
     machines = len({r.architecture for r in rows}) > 1
     short = [r.label + (f", {r.architecture}" if machines else "") for r in rows]

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xbarch.render.document import html, write_report
+from xbarch.render.interactive.documents import document_html, write_report
 from xbarch.result.result import checked_scope
 from xbarch.specs.load import Document, validate
 from xbarch.specs.load import document as read
 from xbarch.specs.study import Study
-from xbarch.studies.comparison import pages, picture
-from xbarch.studies.comparison.rows import Row, rows
+from xbarch.studies.comparison import charts, pages, picture
+from xbarch.studies.comparison.rows import Row, rows, run_names
 from xbarch.studies.drawn import draw_files, file_names, to_pictures
 from xbarch.studies.runs.bench import resumable_store
 from xbarch.support.defaults import Scope
@@ -86,8 +86,9 @@ def run(asked: Study, *, out: str | Path | None = None, processes: int | None = 
 def _write(out: Path, asked: Study, found: Sequence[Row], command: str) -> None:
     """Write the page alone if `out` is an .html file, else all files into that folder."""
     files = draw_files(picture.draw(found))
-    document = pages.document(asked, found, to_pictures(files, _DRAWN), command)
+    looked = charts.draw(found, run_names(found))
+    document = pages.document(asked, found, to_pictures(files, _DRAWN, looked), command)
     if out.suffix == ".html":
-        write(out, html(document))
+        write(out, document_html(document))
     else:
         write_report(out, "comparison", document, pages.sheet(found), files)

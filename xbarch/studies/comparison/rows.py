@@ -299,6 +299,13 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return found
 
 
+def run_names(rows: Sequence[Row]) -> Callable[[Row], str]:
+    """Return a function that names a row by its data path and whatever else differs between rows."""
+    parts = [(r.label, r.architecture, r.workload, r.policy) for r in rows]
+    differ = [place for place in range(1, 4) if len({each[place] for each in parts}) > 1]
+    return lambda r: ", ".join((r.label, *((r.label, r.architecture, r.workload, r.policy)[i] for i in differ)))
+
+
 def front(points: Sequence[tuple[float, float]]) -> list[int]:
     """Return the indices of the Pareto front of points (larger is better), by the first coordinate."""
     best, found = float("-inf"), []

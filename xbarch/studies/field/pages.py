@@ -12,6 +12,7 @@ from xbarch.studies.accuracy.pages import format_reach
 from xbarch.studies.comparison import pages as study
 from xbarch.studies.comparison.lines import DENSE
 from xbarch.studies.comparison.rows import Figures, Row
+from xbarch.studies.field.charts import method
 from xbarch.studies.field.rows import BUDGET, LOSSES, NETWORK, Field, Method
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPES, Scope
@@ -37,13 +38,13 @@ def document(found: Field, pictures: Sequence[Picture], command: str) -> Documen
         if rows:
             sections.append(Section(f"VGG-16 at about the same compression ratio, {policy}", 2,
                                     [_LARGE[policy]] if policy in _LARGE else []))
-            sections += study.tables(found.asked, policy, rows)[1:]
+            sections += study.tables(found.asked, policy, rows, method)[1:]
     if found.large:
         sections.append(study.accuracy(found.asked, found.large))
         refused = [r for r in found.large if r.why]
         if refused:
             sections.append(Section("Not simulated", 2, table=Table(("workload", "data path", "why"), [
-                (r.workload, r.label, r.why) for r in refused], 3, cards=True)))
+                (r.workload, r.label, r.why) for r in refused], 3)))
     sections += [Section("What this cannot show", 2, bullets=_limits(found)),
                  study.origins([*found.curves, *found.large])]
     return Document("All methods compared", command, pictures, sections)
@@ -164,7 +165,7 @@ def _limits(found: Field) -> list[str]:
 def _reaches(methods: Sequence[Method]) -> Table:
     order = sorted(methods, key=lambda m: -_far(m, 0))
     return Table(["method", "trained points", *(f"ratio at {_lost(loss)}" for loss in LOSSES)], [
-        [m.title, str(m.points), *(format_reach(r) for r in m.reaches)] for m in order], 1, cards=True)
+        [m.title, str(m.points), *(format_reach(r) for r in m.reaches)] for m in order], 1)
 
 
 _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
@@ -190,7 +191,7 @@ def _hardware(methods: Sequence[Method], place: int, scope: Scope) -> Table:
     return Table(heads, [[
         m.title, r.label if r else "no point within the loss", r.architecture if r else _NONE,
         _points(p.change) if p else _NONE, *(show(r) if r and r.figures else _NONE for _, show in _COLUMNS)]
-        for m, r, p in order], 3, cards=True)
+        for m, r, p in order], 3)
 
 
 def _times(value: float | None) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from xbarch.errors import InputError
-from xbarch.render.document import write_report
+from xbarch.render.interactive.documents import write_report
 from xbarch.result.result import checked_scope
 from xbarch.studies.comparison import picture as comparison
 from xbarch.studies.drawn import draw_files, file_names, to_pictures
-from xbarch.studies.field import pages, picture
+from xbarch.studies.field import charts, pages, picture
 from xbarch.studies.field.rows import STUDY, Field, run
 from xbarch.studies.runs.bench import resumable_store
 from xbarch.support.defaults import Scope
@@ -65,5 +65,5 @@ def _write(out: Path, found: Field) -> None:
         drawn = {f"large_{name}": figure for name, figure in comparison.draw(last).items()}
         figures |= {name: figure for name, figure in drawn.items() if name in _DRAWN}
     files = draw_files(figures)
-    document = pages.document(found, to_pictures(files, _DRAWN), "xbarch report field")
+    document = pages.document(found, to_pictures(files, _DRAWN, charts.draw(found)), "xbarch report field")
     write_report(out, "field", document, pages.sheet(found), files)

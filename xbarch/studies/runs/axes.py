@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 from xbarch.errors import InputError
-from xbarch.specs.study import Axes, Value, fields, of_run
+from xbarch.specs.study import PARTS, Axes, Value, fields, of_run
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,16 @@ class Variant:
     """Fields of the request."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Of the data path."""
+    density: Mapping[str, Any] = field(default_factory=dict)
+    """By layer."""
 
     def __str__(self) -> str:
         return ", ".join(f"{name}={value}" for name, value in zip(self.names, self.values, strict=True))
 
     def apply(self, choices: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the fields of a request: the given choices and options with those of the variant on top."""
-        return {**choices, **self.choices, "overrides": self.overrides, "options": {**(options or {}), **self.options}}
+        given = {**choices, **self.choices, "overrides": self.overrides, "options": {**(options or {}), **self.options}}
+        return {**given, "density": {**given.get("density", {}), **self.density}}
 
 
 def list_fields(axes: Axes) -> list[str]:
@@ -54,14 +57,15 @@ def pieces(axes: Axes) -> list[list[Variant]]:
 def joined(parts: Sequence[Variant]) -> Variant:
     """Return the combination of variants of different fields."""
     values, names, overrides = list[Value](), list[str](), list[str]()
-    choices, options = dict[str, Any](), dict[str, Any]()
+    choices, options, density = dict[str, Any](), dict[str, Any](), dict[str, Any]()
     for part in parts:
         values += part.values
         names += part.names
         overrides += part.overrides
         choices.update(part.choices)
         options.update(part.options)
-    return Variant(tuple(values), tuple(names), tuple(overrides), choices, options)
+        density.update(part.density)
+    return Variant(tuple(values), tuple(names), tuple(overrides), choices, options, density)
 
 
 def _piece(names: Sequence[str], value: Value | list[Value]) -> Variant:
@@ -71,7 +75,7 @@ def _piece(names: Sequence[str], value: Value | list[Value]) -> Variant:
         tuple(values), tuple(names),
         tuple(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in pairs if not of_run(name)),
         {name: value for name, value in pairs if of_run(name) and "." not in name},
-        {name.partition(".")[2]: value for name, value in pairs if of_run(name) and "." in name})
+        *({name.partition(".")[2]: value for name, value in pairs if name.partition(".")[0] == part} for part in PARTS))
 
 
 def merge_overrides(*overrides: Sequence[str]) -> tuple[str, ...]:

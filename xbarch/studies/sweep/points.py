@@ -67,7 +67,7 @@ class Points(Sequence[Point]):
             for name in self.asked.architectures if piece.overrides else ():
                 with blame_field("axes", f" in {' '.join(piece.overrides)}"):
                     self._known.document(name, piece.overrides)
-            if piece.choices or not piece.names:
+            if piece.choices or piece.density or not piece.names:
                 rest = [each[0] for each in self._pieces if not set(each[0].names) & set(piece.names)]
                 self._point(self._runs[0], [*rest, piece], self.asked.policies[0])
 
@@ -114,9 +114,10 @@ class Points(Sequence[Point]):
     def _point(self, run: tuple[Placed, str, dict[str, Any]], parts: Sequence[Variant], policy: str) -> Point:
         placed, workload, chosen = run
         variant = joined(parts)
-        key = run, policy, variant.choices, variant.options
+        key = run, policy, variant.choices, variant.options, variant.density
         if key not in (each[0] for each in self._like):
-            with blame_field("axes" if variant.choices else next(iter(self.asked.choices), "images")):
+            chosen_here = variant.choices or variant.density
+            with blame_field("axes" if chosen_here else next(iter(self.asked.choices), "images")):
                 given = variant.apply(self.asked.choices, placed.path.options)
                 self._like.appendleft((key, Request(arch=placed.arch, workload=workload, datapath=placed.path.name,
                                                     policy=policy, **given)))

@@ -6,21 +6,23 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
+from xbarch.render.interactive.pages import html
 from xbarch.result.result import checked_scope
 from xbarch.specs.load import Document, document, validate
 from xbarch.specs.sweep import Sweep
 from xbarch.studies.runs.answer import LOST
 from xbarch.studies.runs.batch import Named
 from xbarch.studies.runs.bench import STORE, Bench, refuse_lost
+from xbarch.studies.sweep.page import page
 from xbarch.studies.sweep.points import Points
 from xbarch.studies.sweep.rows import Rows
 from xbarch.studies.sweep.sheet import Swept, check_figures, table_figures
 from xbarch.support.defaults import Scope
 from xbarch.support.executors.named import DEFAULT
-from xbarch.support.files import writable
+from xbarch.support.files import writable, write
 from xbarch.support.progress import Progress
 
-SHEET = "sweep.csv"
+SHEET, PAGE = "sweep.csv", "sweep.html"
 
 
 def read(source: str | Path) -> tuple[Sweep, Document]:
@@ -35,7 +37,8 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
 
     Every answer is stored in OUT/runs.sqlite at once, so the same call resumes an interrupted or killed sweep. A point
     that does not fit or cannot be built has an answer too: the reason. OUT/sweep.csv lists the points of this sweep in
-    their order, the same bytes however often it was interrupted; the store may hold answers of other sweeps as well.
+    their order, the same bytes however often it was interrupted; OUT/sweep.html is a page to look through them. The
+    store may hold answers of other sweeps as well.
 
     Args:
         source: a YAML file, a bundled name or a loaded sweep.
@@ -60,7 +63,7 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
     with found.blamed():
         check_figures(asked)
         every = Points(asked, bench.contents)
-    writable(folder, STORE, SHEET)
+    writable(folder, STORE, SHEET, PAGE)
     names, lost, first = bytearray(), 0, None
 
     def named() -> Iterator[Named]:
@@ -74,5 +77,6 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
             lost, first = lost + 1, first or request
     swept = Swept(asked, Rows(every, bytes(names), folder / STORE, table_figures(asked)))
     swept.save(folder / SHEET)
+    write(folder / PAGE, html(page(swept)))
     refuse_lost(lost, len(every), first)
     return swept

@@ -19,6 +19,7 @@ from xbarch.studies.runs.paths import sentences
 from xbarch.studies.sweep.front import Front
 from xbarch.studies.sweep.rows import Row
 from xbarch.support import numbers
+from xbarch.support.defaults import SCOPES
 from xbarch.support.files import stream
 from xbarch.support.sheet import written
 
@@ -29,6 +30,9 @@ SPEED, LATENCY, AREA = "throughput.images_per_second", "latency.first_image_ps",
 EXACT, ACCURACY, TESTED = "correctness.exact", "accuracy.on_this_machine.value", "accuracy.on_this_machine.images"
 UNSCALED = "architecture.unscaled"
 SHARE, LARGER = "accuracy.on_this_machine.share", "accuracy.on_this_machine.larger"  # of measures other than top-1
+
+
+_ENERGIES = tuple(f"energy.scopes_aj.{scope}" for scope in SCOPES)
 
 
 def energy_of(asked: Sweep) -> str:
@@ -178,7 +182,7 @@ class Totals:
 
 def table_figures(asked: Sweep) -> list[str]:
     """Return the figures of a point that the tables need."""
-    return list(dict.fromkeys([*asked.figures, SPEED, LATENCY, energy_of(asked), AREA, EXACT, ACCURACY, TESTED,
+    return list(dict.fromkeys([*asked.figures, SPEED, LATENCY, *_ENERGIES, AREA, EXACT, ACCURACY, TESTED,
                                SHARE, LARGER, UNSCALED]))
 
 

@@ -1,0 +1,92 @@
+"""The page of a sweep: its points to look through, and the tables that the command prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+
+from xbarch.render.document import Document
+from xbarch.render.interactive.documents import document_page
+from xbarch.render.interactive.explorer import Amount, Explorer, Place
+from xbarch.render.interactive.pages import Page, Part
+from xbarch.studies.runs.commands import command
+from xbarch.studies.sweep.rows import Row
+from xbarch.studies.sweep.sheet import (
+    ACCURACY,
+    AREA,
+    EXACT,
+    LARGER,
+    LATENCY,
+    RUN,
+    SHARE,
+    SPEED,
+    Swept,
+    sections,
+)
+from xbarch.support import numbers
+from xbarch.support.defaults import SCOPES
+
+MOST = 1_500  # points of a page, besides those on the front
+_ENERGIES = {scope: f"energy.scopes_aj.{scope}" for scope in SCOPES}
+
+
+def page(found: Swept) -> Page:
+    """Return the page. Of a sweep with more than `MOST` points it has the front and every n-th of the others."""
+    front = {row.name for row in found.front()}
+    ran = found.totals.ran
+    step = max(1, ceil(ran / MOST))
+    rows = list(_chosen(found, front, step))
+    text = ["Choose axes and filters; the front is that of the points that pass the filters: no other equals or "
+            f"surpasses them in {'images per second' if found.rated else 'latency'}, energy per image in the chosen "
+            f"scope{', accuracy' if found.totals.measured else ''} and area. A point, in the chart or the table, names "
+            "the command that runs it again. Zoom with Ctrl and the wheel, move with the pointer."]
+    if len(rows) < ran:
+        text.append(f"These are {numbers.number(len(rows))} of {numbers.number(ran)} points that ran: the front and "
+                    f"one in {numbers.number(step)} of the others; sweep.csv has all.")
+    beside = document_page(Document(found.asked.title, "xbarch sweep", [], sections(found)))
+    points = [Part("Points", text, explorer=_explorer(found, rows))] if rows else []
+    return Page(found.asked.title, [*points, *beside.parts],
+                notes=["Written by `xbarch sweep`."])
+
+
+def _chosen(found: Swept, front: set[str], step: int) -> Iterator[Row]:
+    number = 0
+    for row in found.rows:
+        if not row.why:
+            if row.name in front or number % step == 0:
+                yield row
+            number += 1
+
+
+def _explorer(found: Swept, rows: list[Row]) -> Explorer:
+    varied = [i for i in range(len(RUN)) if len(found.totals.runs[i]) > 1]
+    amounts = _amounts(found, rows)
+    places = [Place([*(row.point.run[i] for i in varied), *row.point.values],
+                    [row.figures.get(amount.name) for amount in amounts],
+                    None if EXACT not in row.figures else bool(row.figures[EXACT]), row.converters,
+                    command(row.point.request)) for row in rows]
+    objectives = [SPEED if found.rated else LATENCY, "energy", AREA, *([ACCURACY] if found.totals.measured else [])]
+    return Explorer([*(RUN[i] for i in varied), *found.changed], amounts, places, objectives, found.asked.scope,
+                    found.asked.tolerate_clipping, "Points of the sweep; the table below has the same")
+
+
+def _amounts(found: Swept, rows: list[Row]) -> list[Amount]:
+    """Return the figures of a point: those that the front compares, then whatever else the sweep asks for."""
+    share = all(row.figures.get(SHARE, True) for row in rows)
+    larger = all(row.figures.get(LARGER, True) for row in rows)
+    made = [*([Amount(SPEED, "images/s", "number", "more")] if found.rated else []),
+            Amount(LATENCY, "first image", "time", "less"), Amount(AREA, "area used, mm²", "number", "less"),
+            *([Amount(ACCURACY, "accuracy on this machine", "share" if share else "number",
+                      "more" if larger else "less")] if found.totals.measured else []),
+            *(Amount(name, f"energy per image, scope {scope}", "energy", "less", scope)
+              for scope, name in _ENERGIES.items())]
+    known = {amount.name for amount in made} | {
+        name for name in found.asked.figures if any(isinstance(row.figures.get(name), bool) for row in rows)}
+    return made + [Amount(name, name, _kind(name)) for name in found.asked.figures if name not in known]
+
+
+def _kind(name: str) -> str:
+    if name.startswith("utilization.") or name.endswith("_share"):
+        return "share"
+    return "energy" if name.endswith("_aj") else "time" if name.endswith("_ps") else "number"
+
