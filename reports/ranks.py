@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 import xbarch
 from xbarch.cli.terminal import Bar
@@ -27,6 +25,7 @@ from xbarch.specs.load import load
 from xbarch.specs.study import Study
 from xbarch.studies.runs.bench import Bench, resumable_store
 from xbarch.support.about import __version__, code
+from xbarch.support.ranks import spearman
 
 HERE = Path(__file__).resolve().parent
 POLICY, REPLICATION, IMAGES, FASTER = "crossbars:4", "stripes", 4, 4
@@ -83,14 +82,6 @@ def variants(case: Case, balanced: Result) -> dict[str, Request]:
     return {"faster": case.request(overrides=sizes(balanced, case.architecture, FASTER)),
             "row_major": case.request(overrides=same, placement="row_major"),
             "snake": case.request(overrides=same, placement="snake")}
-
-
-def spearman(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return the rank correlation of two lists; equal values share their mean rank."""
-    def ranks(values: Sequence[float]) -> np.ndarray[Any, Any]:
-        x = np.array(values)
-        return np.array([((x < v).sum() + (x <= v).sum() - 1) / 2 for v in x])
-    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
 
 
 def speed_up(base: Result, result: Result) -> float:

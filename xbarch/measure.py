@@ -23,7 +23,9 @@ def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | W
     """Classify test images through the packed crossbars, converter by converter, and with the integer network.
 
     `accuracy(request)`, or `accuracy(arch, workload, ...)` with the fields of `xbarch.Request` that decide the packing
-    as keywords (datapath, options, overrides, bits). The machine need not hold the whole network.
+    as keywords (datapath, options, overrides, bits). The machine need not hold the whole network. Draws of devices that
+    are finished are kept in the cache, so a call that was interrupted goes on where it stopped, and one for more draws
+    makes those that are missing.
 
     Args:
         arch: a request, or an architecture: a path, a bundled name or a loaded one.
@@ -47,7 +49,7 @@ def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | W
     with setup.blamed():
         setup.machine.refuse_stacked()
     return measure(setup.network, setup.path, setup.machine, pack_network(setup),
-                   Sample(asked.accuracy, asked.draws, until), progress)
+                   Sample(asked.accuracy, asked.draws, until, setup.draws_name), progress)
 
 
 def with_noise(noise: str | Path | None, choices: Packings) -> Packings:

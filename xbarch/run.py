@@ -207,6 +207,15 @@ class Setup:
         with (self.source or Document(f"architecture {self.machine.architecture.name}", {})).blamed():
             yield
 
+    @property
+    def draws_name(self) -> str:
+        """The digest of all that a draw of devices and its accuracy depend on; empty where nothing is drawn."""
+        if all(machine.imperfect is None for machine in self.machine.each):
+            return ""
+        r = self.request
+        return Request(arch=r.arch, workload=r.workload, overrides=r.overrides, datapath=r.datapath, options=r.options,
+                       bits=r.bits, accuracy=r.accuracy).digest()
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -326,7 +335,7 @@ def _accuracy(setup: Setup, packed: Mapping[str, Packed]) -> Measured | None:
         setup.machine.refuse_stacked()
     from xbarch.result.accuracy import Sample, measure
 
-    sample = Sample(setup.request.accuracy, setup.request.draws)
+    sample = Sample(setup.request.accuracy, setup.request.draws, name=setup.draws_name)
     return measure(setup.network, setup.path, setup.machine, packed, sample).part
 
 

@@ -244,7 +244,7 @@ def test_result_fields_are_documented_and_exist(result):
     assert sorted(real - set(named)) == []
     assert sorted(n for n in set(named) - real if not n.startswith(("segments[].", "kinds[]."))) == [
         "architecture.periphery.factors.<name>", "architecture.processes.<name>",
-        "architecture.unscaled_prices.<name>", "datapath.chosen.<name>", "mapping.layers[].kind",
+        "architecture.unscaled_prices.<name>", "correctness.noise", "datapath.chosen.<name>", "mapping.layers[].kind",
         "workload.accuracy.<name>", "workload.measure",
         "workload.tested.<name>"]  # random weights, and nothing beside was asked for
     assert len(named) == len(set(named))
@@ -472,17 +472,19 @@ def test_the_screen_of_the_readme_is_what_its_command_prints(call):
 
 
 class Links(HTMLParser):
-    """What a page names and what it links to."""
+    """What a page names, what it links to and what it loads."""
 
     def __init__(self, file):
         super().__init__()
-        self.names, self.links = set(), []
+        self.names, self.links, self.loaded = set(), [], []
         self.feed(file.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
         self.names |= {found[key] for key in ("id", "name") if found.get(key)}
-        self.links += [found[key] for key in ("href", "src") if found.get(key)]
+        links = [found[key] for key in ("href", "src") if found.get(key)]
+        self.links += links
+        self.loaded += links if tag != "a" else []
 
 
 def broken(folder):
@@ -491,7 +493,9 @@ def broken(folder):
     for file, page in pages.items():
         for link in page.links:
             place, _, anchor = link.partition("#")
-            if re.match(r"[a-z]+:", place):
+            if re.match(r"(\w+:)?//|\w+:", place):
+                if link in page.loaded and not place.startswith("data:"):
+                    yield f"{file.relative_to(folder.resolve())}: {link}"
                 continue
             target = (file.parent / unquote(place.partition("?")[0])).resolve() if place else file
             if not target.exists() or (anchor and target in pages and unquote(anchor) not in pages[target].names):
@@ -500,9 +504,10 @@ def broken(folder):
 
 def test_broken_links_are_found(tmp_path):
     (tmp_path / "a.html").write_text('<p id="x"><a href="#x"></a><a href="b.html#y"></a><a href="c.html"></a>'
-                                     '<img src="d.svg"><a href="https://nowhere"></a>')
+                                     '<img src="d.svg"><a href="https://far"></a><script src="//far/e.js"></script>')
     (tmp_path / "b.html").write_text('<a href="a.html#x"></a>')
-    assert list(broken(tmp_path)) == ["a.html: b.html#y", "a.html: c.html", "a.html: d.svg"]
+    assert list(broken(tmp_path)) == ["a.html: b.html#y", "a.html: c.html", "a.html: d.svg",
+                                      "a.html: //far/e.js"]
 
 
 @pytest.mark.full

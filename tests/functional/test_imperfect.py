@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from math import erf, sqrt
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from xbarch.functional.arrays import crossbars
 from xbarch.functional.device import Imperfect
 from xbarch.functional.execute import run
 from xbarch.functional.imperfect import Imperfectly
+from xbarch.functional.normals import Normals
 from xbarch.plugins import registry
 from xbarch.specs.noise import Noise
 from xbarch.workload.graph import unroll
@@ -98,3 +100,19 @@ def test_with_everything_off_it_is_the_exact_executor(name):
         assert np.array_equal(made.sums(maps).T, right.out)
         assert (made.counted.clips, made.counted.drops) == (right.clips, right.drops)
         assert np.array_equal(plain.run(blocks, layer, geometry, x, device, sensing), right.out)
+
+
+def test_normal_numbers_are_normal_and_each_image_has_its_own():
+    """Moments and tails of the normal distribution; an image has the same numbers whatever goes with it."""
+    path = registry.datapath("dense")
+    _, layer, geometry, *_ = drawn(np.random.default_rng(1), path, 0)
+    device = imperfect(geometry, seed=3).device(layer.name, 2)
+    lines = -(-400_000 // layer.windows)
+    found = Normals(device, layer, 0, 2).draw(lines).astype(np.float64)
+    for power, right in ((1, 0), (2, 1), (3, 0), (4, 3)):
+        assert abs((found ** power).mean() - right) < 0.05, power
+    for beyond in (1.0, 2.0, 3.0):
+        assert abs((np.abs(found) > beyond).mean() / (1 - erf(beyond / sqrt(2))) - 1) < 0.1
+    second = Normals(device, layer, 1, 1).draw(lines)
+    assert np.array_equal(found.reshape(lines, 2, -1)[:, 1], second)
+    assert abs(np.corrcoef(found.reshape(lines, 2, -1)[:, 0].ravel(), second.ravel())[0, 1]) < 0.01

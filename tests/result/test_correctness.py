@@ -13,7 +13,7 @@ from xbarch.functional.sums import seen
 from xbarch.mapping import packings
 from xbarch.mapping.layout import Layout
 from xbarch.plugins import registry
-from xbarch.result import correctness
+from xbarch.result import correctness, words
 from xbarch.support import cache
 from xbarch.workload.graph import unroll
 
@@ -169,3 +169,19 @@ def test_seen_of_amplifiers_is_that_of_the_slow_executor():
         assert (found.clips(geometry.adc_bits), found.drops) == (right.clips, right.drops)
         lost += right.drops
     assert lost
+
+
+def test_a_machine_with_noise_is_not_exact_by_design(call):
+    """What is said of exactness is said of the ideal machine, in a result, its words and by verify."""
+    noisy = ["noise.effects.programming.independent=0.1", "noise.full_scale=ideal"]
+    sets = [word for each in noisy for word in ("--set", each)]
+    workload = "digit_pairs/vgg7_xue_2bit"
+    found = xbarch.simulate("isaac_like", workload, images=1, overrides=noisy)
+    ideal = xbarch.simulate("isaac_like", workload, images=1)
+    assert found.correctness.noise and "noise" not in ideal.data["correctness"]
+    assert found.data["correctness"] == {**ideal.data["correctness"], "noise": True}
+    assert "(noise on: exactness is of the ideal machine)" in words.correctness(found.correctness)
+    assert "noise on" not in words.correctness(ideal.correctness)
+    for more, said in ((sets, True), ([], False)):
+        code, out, _ = call("verify", "-a", "isaac_like", "-w", workload, "--lossless", *more)
+        assert code == 0 and ("noise on: exactness is of the ideal machine" in out) == said

@@ -8,7 +8,7 @@ import pytest
 
 import xbarch
 from xbarch.errors import InputError
-from xbarch.result.devices import drawn, half_width, student
+from xbarch.result.devices import Arrays, drawn, half_width, student
 
 WORKLOAD = "digit_pairs/vgg7_xue_2bit"
 
@@ -39,6 +39,38 @@ def test_draws_end_where_the_interval_is_narrow():
     some = drawn(50, 0.03, lambda k: rows[k])
     assert len(whole) == 50 and 3 <= len(some) < 50
     assert half_width(some) <= 0.03 and (len(some) == 3 or half_width(some[:-1]) > 0.03)
+
+
+def test_draws_that_were_interrupted_go_on(tmp_path, monkeypatch):
+    """A call that dies in its third draw, then one for four: two draws are made, and the result is that of an unbroken
+    call. Other images, devices or noise are other draws."""
+    made, dies = [], [2]
+    draw = Arrays.draw
+
+    def counted(self, number):
+        if number in dies:
+            raise KeyboardInterrupt
+        made.append(number)
+        return draw(self, number)
+
+    def ask(draws, images=4):
+        made.clear()
+        return xbarch.accuracy("isaac_like", WORKLOAD, images=images, draws=draws, overrides=[
+            "noise.full_scale=ideal", "noise.effects.programming.independent=0.1"])
+
+    monkeypatch.setattr(Arrays, "draw", counted)
+    monkeypatch.setenv("XBARCH_CACHE_MB", "1000")
+    monkeypatch.setenv("XBARCH_CACHE", str(tmp_path / "one"))
+    with pytest.raises(KeyboardInterrupt):
+        ask(3)
+    dies.clear()
+    found = ask(4)
+    assert made == [2, 3] and found.devices.seed == 0
+    assert ask(2).devices.values == found.devices.values[:2] and not made
+    ask(1, images=9)
+    assert made == [0]
+    monkeypatch.setenv("XBARCH_CACHE_MB", "0")
+    assert ask(4).plain() == found.plain() and made == [0, 1, 2, 3]
 
 
 @pytest.mark.full

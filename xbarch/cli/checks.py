@@ -26,7 +26,7 @@ def verify(
     """Check the packed crossbars against int64 arithmetic.
 
     The crossbars are executed on integers, layer by layer, with the activations stored with the workload. The exit code
-    is 5 if any output differs.
+    is 5 if any output differs. Noise is left out, and a line says so: `xbarch accuracy` draws devices.
     """
     from xbarch import run
 
@@ -38,8 +38,13 @@ def verify(
         print_json(rows)
     else:
         from xbarch.render import tables
+        from xbarch.result import words
+        from xbarch.specs.architecture import Architecture
+        from xbarch.specs.load import load
 
         tables.show_verification(rows)
+        if (noise := load(arch, Architecture, set).noise) is not None and not noise.ideal:
+            print(words.NOISE)
     if any(row["mismatches"] for row in rows):
         raise typer.Exit(5)
 

@@ -20,6 +20,7 @@ from xbarch.functional.arrays import Crossbar, Ints, Read, low_bits, significanc
 from xbarch.functional.device import Device, Drawn
 from xbarch.functional.execute import check_range, excess
 from xbarch.functional.fast import Conversions, contiguous, phases, together, whole
+from xbarch.functional.normals import Normals
 from xbarch.parts.effects.base import Singles, Transfer
 from xbarch.parts.sensing.base import Sensing
 from xbarch.workload.batch import SINGLE, Maps, Reals
@@ -35,7 +36,8 @@ class _Converted:
     inputs: what drives the word lines. units: (word lines, levels, variances) of each operation unit, [bit lines, word
     lines], in steps of the converters, or levels times `top` where `scale` [bit lines, 1], the full scale in levels,
     still divides them. top: the largest code. low: bits dropped [phases, bit lines, 1]. factor: [targets, bit lines],
-    times a step [bit lines]. worth: log2 of what a bit line counts [bit lines].
+    times a step [bit lines]. worth: log2 of what a bit line counts [bit lines]. bounds: whether a code may lie below
+    zero or the least one, and whether one may lie above the largest.
     """
 
     inputs: slice | Ints
@@ -48,6 +50,7 @@ class _Converted:
     step: Reals
     worth: Ints
     targets: Ints
+    bounds: tuple[bool, bool]
 
     def steps(self, unit: int, vectors: Singles) -> Reals:
         """Sums of an operation unit in steps of the converters, as they distort them, [bit lines, windows]. vectors:
@@ -108,7 +111,7 @@ class Imperfectly:
             out: Reals = self.matrix @ whole(maps, layer, self.geometry).astype(self.matrix.dtype, copy=False)
         else:
             out = np.zeros((layer.filters, images * layer.windows), self.matrix.dtype)
-        normals = _Normals(self.device, layer, first, images)
+        normals = Normals(self.device, layer, first, images)
         driven = phases(maps, layer, self.geometry) if self.converted or self.varies else []
         if self.varies:
             squares = sum(np.square(vectors) for vectors in driven)
@@ -124,7 +127,7 @@ class Imperfectly:
             out -= np.asarray(excess(layer, self.geometry))[:, None]
         return out
 
-    def _codes(self, read: _Converted, digits: list[Singles], normals: _Normals) -> Reals:
+    def _codes(self, read: _Converted, digits: list[Singles], normals: Normals) -> Reals:
         """Codes added up over phases and operation units, [bit lines, windows]."""
         jitter, lines = self.device.machine.jitter, read.factor.shape[1]
         found = np.zeros((lines, digits[0].shape[1]), read.factor.dtype)
@@ -137,7 +140,7 @@ class Imperfectly:
                     sums += np.sqrt(spread + np.float32(jitter ** 2)) * normals.draw(lines)
                 elif jitter:
                     sums += np.float32(jitter) * normals.draw(lines)
-                codes = self._rounded(sums, read.top, None if read.low is None else read.low[phase])
+                codes = self._rounded(sums, read, None if read.low is None else read.low[phase])
                 found += codes if worth == 1 else np.multiply(codes, codes.dtype.type(worth), out=codes)
         return found
 
@@ -165,37 +168,20 @@ class Imperfectly:
         return [vectors / np.float32(abs(worth)) for vectors, worth in zip(
             driven, self.geometry.worth(self.layer).tolist(), strict=True)]
 
-    def _rounded(self, sums: Reals, top: float, low: Ints | None) -> Reals:
+    def _rounded(self, sums: Reals, read: _Converted, low: Ints | None) -> Reals:
         """Sums in steps, rounded in place to codes from 0 (with a sign: from -top) to top; `low` bits are dropped."""
-        codes = np.rint(sums, out=sums)
+        codes, top, (under, over) = np.rint(sums, out=sums), read.top, read.bounds
         if low is not None:
             codes = np.trunc(np.ldexp(sums, -low))
             self.counted.drops += int(np.count_nonzero(np.ldexp(codes, low) != sums))
-        if codes.max(initial=0) > top:
+        if over and codes.max(initial=0) > top:
             self.counted.clips += int(np.count_nonzero(codes > top))
             np.minimum(codes, top, out=codes)
-        if codes.min(initial=0) < (least := -top if self.geometry.signed else 0.0):
+        if under and codes.min(initial=0) < (least := -top if self.geometry.signed else 0.0):
             if self.geometry.signed:
                 self.counted.clips += int(np.count_nonzero(codes < least))
             np.maximum(codes, least, out=codes)
         return codes if low is None else np.ldexp(codes, low)
-
-
-class _Normals:
-    """Normal numbers for the windows of images, in an order that does not depend on which images go together."""
-
-    def __init__(self, device: Device, layer: Layer, first: int, images: int) -> None:
-        self._windows, self._images = layer.windows, images
-        self._device, self._first = device, first
-        self._random: list[np.random.Generator] = []
-
-    def draw(self, lines: int) -> Singles:
-        """[lines, images * windows]."""
-        self._random = self._random or [self._device.random(self._first + n) for n in range(self._images)]
-        found = np.empty((lines, self._images, self._windows), np.float32)
-        for number, random in enumerate(self._random):
-            found[:, number] = random.standard_normal((lines, self._windows), np.float32)
-        return found.reshape(lines, -1)
 
 
 class _Making:
@@ -280,8 +266,12 @@ class _Making:
     def _keep(self, crossbar: Crossbar, read: Read, cells: tuple[Singles, Singles | None], units: list[slice],
               hard: Bools, factor: Reals, scale: Reals, low: Ints | None) -> None:
         top, levels, exact = float((1 << self.geometry.adc_bits) - 1), cells[0][:, hard].T, self.device.machine.exact
-        step = (scale[hard] / top)[:, None]
-        most = max(float(np.abs(levels[:, u]).sum(axis=1).max()) for u in units) * ((1 << self.geometry.dac_bits) - 1)
+        step, drive = (scale[hard] / top)[:, None], (1 << self.geometry.dac_bits) - 1
+        most = max(float(np.abs(levels[:, u]).sum(axis=1).max()) for u in units) * drive
+        transfers = self.device.transfers(crossbar, read)
+        moved = bool(transfers or cells[1] is not None or self.device.machine.jitter)
+        reach = [self._reach(part * drive, units, step) for part in (-levels, levels)]
+        bounds = (moved or reach[0] > (top if self.geometry.signed else 0.0), moved or reach[1] > top)
         kind = np.float32 if not exact or 2 * top * max(most, float(scale.max())) < SINGLE else np.float64
         whole = top * len(units) * (1 << self.layer.input_bits) * (1 if low is None else 1 << int(low.max()))
         steps = (levels * top if exact else levels / step).astype(kind)
@@ -289,7 +279,13 @@ class _Making:
         self.converted.append(_Converted(
             inputs=contiguous(read.inputs), top=top, targets=read.targets,
             units=[(u, np.ascontiguousarray(steps[:, u]), None if spread is None else spread[:, u]) for u in units],
-            scale=scale[hard, None].astype(kind) if exact else None, transfers=self.device.transfers(crossbar, read),
+            scale=scale[hard, None].astype(kind) if exact else None, transfers=transfers, bounds=bounds,
             low=None if low is None else low[:, 0, hard, None],
             factor=(factor[hard] * step).T.astype(np.float32 if whole < SINGLE else np.float64),
             step=step[:, 0], worth=significance(read)[hard]))
+
+    def _reach(self, levels: Singles, units: list[slice], step: Reals) -> float:
+        """The largest sum that bit lines [bit lines, word lines] can have, in steps; a little more, as sums are
+        rounded."""
+        positive = np.maximum(levels, 0, dtype=np.float64)
+        return 1.001 * max(float((positive[:, unit].sum(axis=1, keepdims=True) / step).max()) for unit in units)

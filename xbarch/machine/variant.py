@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from xbarch.cost.pricing import reprice
-from xbarch.datapaths.base import Added, DataPath, Geometry
+from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import CapacityError
+from xbarch.machine.mitigations import mitigations, priced
 from xbarch.plugins import checked
 from xbarch.plugins.counts import hardware
 from xbarch.plugins.registry import sensed, wired
@@ -28,7 +29,7 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
       low bits keep the architecture's resolution: with fewer bits they would lose small sums.
     - Shared units, ports, buses and links are `sized` (`xbarch.machine.periphery`).
     - Prices follow what is built (`xbarch.cost.pricing`).
-    - The hardware of the data path is added.
+    - The hardware of the data path is added, and that of effects that make up for errors.
     - Under the policy `area` the chip has as many tiles as fit in the tile area of the published chip.
     """
     needs = {"scales"} if any(multiplies(la) for la in network.layers) else set()
@@ -42,7 +43,8 @@ def variant(architecture: Architecture, network: Workload, path: DataPath, geome
         "components": components, "crossbar": architecture.crossbar.model_copy(update={"adc_bits": bits})}),
         architecture)
     names = {**architecture.components, **built.components}
-    built.components.update({a.name: _component(a) for a in hardware(path, geometry, names)})
+    built.components.update({a.name: priced(a) for a in hardware(path, geometry, names)})
+    built.components.update(mitigations(built))
     return _same_area(built, architecture) if policy == "area" else built
 
 
@@ -52,13 +54,6 @@ def _enough(network: Workload, path: DataPath, geometry: Geometry, stack: int) -
     found = [checked.adc_bits(path, la, geometry) for la in network.compute_layers]
     known = [bits for bits in found if bits is not None]
     return [max(known) + (stack - 1).bit_length()] if known and len(known) == len(found) else []
-
-
-def _component(added: Added) -> Component:
-    """Return a data path's hardware as a component; its power at full activity is not known."""
-    return Component.model_construct(
-        level=added.level, count=str(added.count), area=added.area * added.count, power=0, action=added.action,
-        energy=added.energy, source=added.source)
 
 
 def tile_area(components: Iterable[Component], imas: int) -> int:

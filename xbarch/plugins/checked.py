@@ -11,6 +11,7 @@ import numpy as np
 from xbarch.datapaths.base import Added, Block, DataPath, Geometry, Stream, Work
 from xbarch.datapaths.records import Ints
 from xbarch.errors import InputError
+from xbarch.parts.effects.base import Effect
 from xbarch.parts.sensing.base import Sensing, Setting
 from xbarch.plugins.guard import asking
 from xbarch.specs.text import brief
@@ -33,8 +34,20 @@ def reason(path: DataPath, network: Workload, geometry: Geometry) -> str:
 
 def hardware(path: DataPath, geometry: Geometry) -> list[Added]:
     """The hardware it adds."""
-    with asking(path, "components") as wrong:
-        found = path.components(geometry)
+    return _hardware(path, "components", path.components, geometry)
+
+
+def added(effect: Effect[Any], geometry: Geometry) -> list[Added]:
+    """The hardware that an effect adds, and its spare bit lines."""
+    with asking(effect, "spares") as wrong:
+        if not isinstance(found := effect.spares(), int) or found < 0:
+            raise wrong(f"must return a whole number of at least 0, not {brief(found)}")
+    return _hardware(effect, "components", effect.components, geometry)
+
+
+def _hardware(plugin: Any, method: str, ask: Callable[[Geometry], Any], geometry: Geometry) -> list[Added]:
+    with asking(plugin, method) as wrong:
+        found: list[Added] = ask(geometry)
         if not _listed(found, Added):
             raise wrong(f"must return a list of Added, not {_kind(found)}")
         for added in found:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xbarch.errors import InputError
 from xbarch.render import chip, pictures
-from xbarch.render.look import BLUE, GREY, RED, styled
+from xbarch.render.look import BLUE, GREY, RED, saved, styled
 from xbarch.result.result import Result, checked_scope
 from xbarch.result.words import CROSSBARS
 from xbarch.support.defaults import SCOPE
@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 
 
 def _in_style(figure: Figure) -> Figure:
-    """The figure, saved in the style that it was made in: text stays text, the same bytes again."""
+    """The figure, saved in the style that it was made in: text stays text, the same bytes again. A notebook shows it
+    as SVG, without `%matplotlib inline` too."""
     plain = figure.savefig
 
     def savefig(*args: Any, **named: Any) -> None:
         with styled():
             plain(*args, **named)
 
+    def shown() -> str:
+        with styled():
+            return saved(figure).decode()
+
     figure.savefig = savefig  # type: ignore[method-assign]
+    figure._repr_svg_ = shown  # type: ignore[attr-defined]
     return figure
 
 

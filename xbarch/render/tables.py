@@ -135,12 +135,12 @@ def show_accuracy(found: Accuracy, on: Console | None = None) -> None:
 def _show_devices(found: Accuracy, devices: Devices, on: Console | None) -> None:
     """Print what draws of devices gave."""
     if devices.spread is None:
-        echo(on, Text("one device was drawn, so the interval is over images alone"))
+        echo(on, Text(f"one device was drawn (seed {devices.seed}), so the interval is over images alone"))
         return
     low, high, spread, half = map(found.measure.text, (
         min(devices.values), max(devices.values), devices.spread, devices.half_width or 0))
-    echo(on, Text(f"{len(devices.values)} devices: {low} to {high}, standard deviation {spread}; the interval, "
-                  f"±{half}, is over devices and images"))
+    echo(on, Text(f"{len(devices.values)} devices (seed {devices.seed}): {low} to {high}, standard deviation {spread}; "
+                  f"the interval, ±{half}, is over devices and images"))
 
 
 def show_retention(found: Mapping[str, Any]) -> None:

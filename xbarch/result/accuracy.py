@@ -8,7 +8,6 @@ from math import prod, sqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
@@ -18,9 +17,10 @@ from xbarch.machine.machine import Machine
 from xbarch.mapping.pack import Packed
 from xbarch.plugins import guard
 from xbarch.plugins.measures import find
-from xbarch.result import schema
+from xbarch.result import looks, schema
 from xbarch.result.correctness import drops_bits
 from xbarch.result.devices import Arrays, Devices, drawn, half_width, imperfections
+from xbarch.result.looks import Classes, Look
 from xbarch.support.progress import Progress
 from xbarch.workload.batch import Maps, Reals, outputs, products
 from xbarch.workload.graph import Layer, Workload
@@ -29,7 +29,6 @@ from xbarch.workload.images.shown import shown as images_of
 from xbarch.workload.measures import TOP_ONE, Measure, classes_of
 
 Executor = Prepared | Imperfectly
-Classes = NDArray[np.int64]
 _TOGETHER, _VALUES = 32, 2**23  # images at most; values of a layer's input vectors
 _Z = 1.959963984540054  # of a 95 % interval
 _DRAWS = 2_000  # of the bootstrap
@@ -118,11 +117,13 @@ def bootstrap(judge: Measure, counts: Reals) -> tuple[float, float]:
 @dataclass(frozen=True)
 class Sample:
     """How much is tried. images: test images. draws: devices, where they are not ideal. until: draws end where the
-    half-width of the 95 % interval is at most that; None: all are made."""
+    half-width of the 95 % interval is at most that; None: all are made. name: of all that a draw depends on, by which
+    finished draws are kept and not made again; empty: none are."""
 
     images: int
     draws: int = 1
     until: float | None = None
+    name: str = ""
 
 
 def measure(network: Workload, path: DataPath, machine: Machine, packed: Mapping[str, Packed], sample: Sample,
@@ -154,14 +155,14 @@ def measure(network: Workload, path: DataPath, machine: Machine, packed: Mapping
         found = [seen.look(exact, 0) if exact else ideal]
     else:
         found = _devices(seen, Arrays.of(network, machine, packed, path), exact, sample)
-    counts, last = np.stack([look.counts for look in found]), seen.last
-    devices = _drawn(judge, found, ideal) if real else None
+    counts, last = np.stack([look.counts for look in found]), found[-1].clipped
+    devices = _drawn(judge, found, ideal, next(iter(real.values())).noise.seed) if real else None
     return Accuracy(
         workload=network.name, datapath=path.name, architecture=machine.architecture.name, measure=judge,
         value=float(judge.value(counts.sum(axis=(0, 1)))), images=len(shown.labels),
         interval_95=_interval(judge, counts, devices), integer_network=float(judge.value(ideal.counts.sum(axis=0))),
         same_class=_equal(ideal, found), proven=not hard and not real, data=str(network.trained_on), devices=devices,
-        clipped_share={name: last[name].counted.clipped if name in last else 0.0 for name in packed})
+        clipped_share={name: last.get(name, 0.0) for name in packed})
 
 
 def _devices(seen: _Seen, arrays: Arrays, exact: Mapping[str, Executor], sample: Sample) -> list[Look]:
@@ -169,14 +170,14 @@ def _devices(seen: _Seen, arrays: Arrays, exact: Mapping[str, Executor], sample:
     found: list[Look] = []
 
     def one(number: int) -> Reals:
-        found.append(seen.look({**exact, **arrays.draw(number)}, number))
+        found.append(looks.kept(sample.name, number, lambda: seen.look({**exact, **arrays.draw(number)}, number)))
         return seen.judge.value(found[-1].counts)
 
     drawn(sample.draws, sample.until, one)
     return found
 
 
-def _drawn(judge: Measure, found: list[Look], ideal: Look) -> Devices:
+def _drawn(judge: Measure, found: list[Look], ideal: Look, seed: int) -> Devices:
     values = [float(judge.value(look.counts.sum(axis=0))) for look in found]
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
     half = half_width(np.stack([judge.value(look.counts) for look in found]))
@@ -185,7 +186,7 @@ def _drawn(judge: Measure, found: list[Look], ideal: Look) -> Devices:
         half = (high - low) / 2
     same = [_equal(ideal, [look]) for look in found]
     return Devices(values=tuple(values), same_class=tuple(share for share in same if share is not None),
-                   spread=spread, half_width=half)
+                   spread=spread, half_width=half, seed=seed)
 
 
 def _interval(judge: Measure, counts: Reals, devices: Devices | None) -> tuple[float, float]:
@@ -216,14 +217,6 @@ def _suffices(packed: Packed, geometry: Geometry) -> bool:
     return geometry.lossless_bits(packed.layout.largest_sum(geometry)) <= geometry.adc_bits
 
 
-@dataclass(frozen=True)
-class Look:
-    """What test images gave. counts: the measure's, [images, counts]. classes: of every image or pixel, if any."""
-
-    counts: Reals
-    classes: Classes | None
-
-
 class _Seen:
     """Test images, measured by the integer network or layer by layer by executors. draws: how often executors will be
     asked, for progress."""
@@ -232,13 +225,10 @@ class _Seen:
         self.network, self.shown, self.judge, self._progress, self._draws = network, shown, judge, progress, draws
         widest = max(prod((la.windows, la.rows, la.groups)) for la in network.compute_layers)
         self._together = max(1, min(_TOGETHER, _VALUES // widest))
-        self.last: Mapping[str, Executor] = {}
-        """The executors asked last."""
 
     def look(self, made: Mapping[str, Executor], draw: int) -> Look:
         """What the images give by executors of some layers, integers the others."""
         counts, classes, images = list[Reals](), list[Classes](), len(self.shown.labels)
-        self.last = made
         for start in range(0, images, self._together):
             if self._progress is not None:
                 self._progress(draw * images + start, self._draws * images, "test images")
@@ -253,4 +243,5 @@ class _Seen:
                 classes.append(taken)
         if self._progress is not None:
             self._progress((draw + 1) * images, self._draws * images, "test images")
-        return Look(np.concatenate(counts), np.concatenate(classes) if classes else None)
+        return Look(np.concatenate(counts), np.concatenate(classes) if classes else None,
+                    {name: executor.counted.clipped for name, executor in made.items()})

@@ -49,8 +49,10 @@ def correctness(run: Run) -> schema.Correctness:
     needed |= {name: on[name].lossless_bits(s.largest) for name, s in found.items()}
     proven = not drops and all(bits <= on[name].adc_bits for name, bits in needed.items())
     layers = [_layer(name, needed[name], on[name].adc_bits, proven, found.get(name)) for name in run.packed]
-    return summed(layers, "bound" if proven else "stored activations" if found else "none", drops,
+    said = summed(layers, "bound" if proven else "stored activations" if found else "none", drops,
                   sum(s.drops for s in found.values()))
+    noisy = any(machine.imperfect is not None for machine in run.machine.each)
+    return said.model_copy(update={"noise": True}) if noisy else said
 
 
 def summed(layers: list[schema.Sufficient], proof: Proof, drops: bool,

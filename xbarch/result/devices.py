@@ -36,11 +36,13 @@ class Devices:
     """Standard deviation of the accuracy between devices, as seen; None: of one draw."""
     half_width: float | None
     """Of the 95 % interval over devices and images; None: of one draw, whose interval is over images alone."""
+    seed: int = 0
+    """Of the random numbers of all draws."""
 
     def plain(self) -> dict[str, object]:
         """As JSON values."""
         return {"draws": len(self.values), "values": list(self.values), "same_class": list(self.same_class),
-                "spread": self.spread, "half_width": self.half_width}
+                "spread": self.spread, "half_width": self.half_width, "seed": self.seed}
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,8 @@ def _correctness(parts: Sequence[schema.Correctness]) -> schema.Correctness:
     """All layers of all segments; proven as the least of them is."""
     whole = summed([layer for part in parts for layer in part.layers],
                    max((part.proof for part in parts), key=PROOFS.index), any(part.drops_low_bits for part in parts))
-    return whole.model_copy(update={"exact": all(part.exact for part in parts)})
+    noise = {"noise": True} if any(part.noise for part in parts) else {}
+    return whole.model_copy(update={"exact": all(part.exact for part in parts), **noise})
 
 
 def _utilization(parts: Sequence[schema.Record], working: Sequence[Fraction],

@@ -197,6 +197,8 @@ class Correctness(Part):
         "and no inputs are stored, so that nothing is known"))
     clipped_share: Share | None = Field(description="of the conversions of all layers; null if not known")
     drops_low_bits: bool = Field(description="true if the sensing unit drops low bits of sums by design")
+    noise: bool = Field(False, description="true if the machine has noise, so that it is not exact by design: what is "
+                        "said here is said of ideal cells and converters; left out where it is false")
     layers: list[Sufficient] = Field(max_length=LAYERS)
 
 

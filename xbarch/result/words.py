@@ -13,6 +13,7 @@ PHASES = {  # of stored accuracies, in the order of a workload's making
     "adaptation": "after adaptation", "devices": "on the devices of its adaptation",
     "imported": "after quantization", "crossbars": "on its recipe's crossbars"}
 HERE = "on this machine"
+NOISE = "noise on: exactness is of the ideal machine"
 CROSSBARS, WAITING, NONE = "crossbars", "waiting", "–"  # what binds a run, beside kinds of servers
 
 
@@ -20,6 +21,12 @@ def exactness(found: Correctness | None) -> str:
     """*exact*, or what is lost, in a few words; empty where a record does not know."""
     if found is None:
         return ""
+    text = _ideally(found)
+    return f"{text} ({NOISE})" if found.noise else text
+
+
+def _ideally(found: Correctness) -> str:
+    """Exactness of ideal cells and converters."""
     if found.exact:
         return "exact" if found.proof == "bound" else "exact on the stored activations"
     lost = []

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from xbarch.datapaths.records import Added, Geometry
 from xbarch.specs.model import OptionsT, Plugin
 
 Singles = NDArray[np.float32]
@@ -90,6 +91,15 @@ class Effect(Plugin[OptionsT]):
                 asked once for every group of bit lines that it reads, each time with the same random numbers.
         """
         return None
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """Hardware that makes up for errors, in every tile or IMA; its actions are those of the machine, such as
+        `conversion` or `or_access`, and it is paid beside what the machine has for them."""
+        return []
+
+    def spares(self) -> int:
+        """Bit lines that an array has besides."""
+        return 0
 
     def jitter(self) -> float:
         """Standard deviation of what each conversion adds to its sum, in steps of the converter, normal and

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from xbarch.datapaths.records import Added, Geometry
+from xbarch.datapaths.tools.indices import table
 from xbarch.errors import InputError
 from xbarch.parts.effects.base import Effect, Given, Ints, Singles, Stage
 from xbarch.specs.model import Options
@@ -43,6 +45,20 @@ class Stuck(Effect[StuckOptions]):
         "Chen et al., IEEE Trans. Comput. 64(1), 180 (2015): stuck-at-0 and stuck-at-1 faults of RRAM; independent "
         "cells: this project's reading")
     Options: ClassVar[type[Options]] = StuckOptions
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """A table that says which bit line holds what: an entry for each spare one, or for every one; read whenever a
+        sum is put in its place in the output register."""
+        o, columns = self.options, geometry.columns
+        entries = columns if o.remap else min(o.spare_columns, columns)
+        if not entries:
+            return []
+        word = max(1, (columns + o.spare_columns - 1).bit_length())
+        bits = entries * word * geometry.crossbars_per_ima * (2 if geometry.signed else 1)
+        return [table("bit_line_index", "or_access", bits, word, "this project's reading; ")]
+
+    def spares(self) -> int:
+        return self.options.spare_columns
 
     def cells(self, conductance: Singles, given: Given) -> Singles:
         o, (rows, columns) = self.options, conductance.shape

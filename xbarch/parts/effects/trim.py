@@ -7,8 +7,14 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from xbarch.datapaths.records import Added, Geometry
+from xbarch.datapaths.tools.indices import table
 from xbarch.parts.effects.base import Effect, Given, Singles, Stage
 from xbarch.specs.model import Options
+
+_BITS = 8  # of a gain
+_MULTIPLY, _AREA = 200_000, 282_000_000  # aJ and nm^2 of an 8-bit integer multiplication and multiplier at 45 nm
+_SOURCE = "Horowitz, Computing's energy problem, ISSCC 2014 (8-bit integer multiply at 45 nm: 282 um^2, 0.2 pJ)"
 
 
 class TrimOptions(Options):
@@ -29,6 +35,15 @@ class Trim(Effect[TrimOptions]):
         "a gain per column measured after programming, as in Joshi et al., Nature Communications 11, 2473 (2020); all "
         "word lines at once, and before conversion: this project's reading")
     Options: ClassVar[type[Options]] = TrimOptions
+
+    def components(self, geometry: Geometry) -> list[Added]:
+        """A memory of the gains, read at every conversion, and a multiplier for each crossbar's codes."""
+        gains = geometry.columns if self.options.per == "column" else 1
+        bits = gains * _BITS * geometry.crossbars_per_ima * (2 if geometry.signed else 1)
+        return [table("gains", "conversion", bits, _BITS, "this project's reading: gains of 8 bits; "),
+                Added(name="gain_multiplier", level="ima", count=geometry.crossbars_per_ima, area=_AREA,
+                      action="conversion", energy=_MULTIPLY, source=f"{_SOURCE}; one for each crossbar: this project's "
+                      "reading")]
 
     def cells(self, conductance: Singles, given: Given) -> Singles:
         axis = 0 if self.options.per == "column" else None
