@@ -45,7 +45,8 @@ def change(row: Row) -> float | None:
 def changed(rows: Sequence[Row]) -> str:
     """Return what the `change` of rows is, for an axis; empty where several measures have no axis in common."""
     known, *more = {BUNDLED[r.measure] for r in rows if change(r) is not None} or [TOP_ONE]
-    return "" if more else f"{'change in' if known.larger else 'fall of'} {known.label}{', points' if known.share else ''}"
+    words = f"{'change in' if known.larger else 'fall of'} {known.label}"
+    return "" if more else words + (", points" if known.share else "")
 
 
 def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across: str, up: str,
