@@ -11,14 +11,28 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import checks, commands, growth, packing, page, peers, pipelined, rates, scale, sweeps, training
+from benchmarks import (
+    checks,
+    commands,
+    growth,
+    packing,
+    page,
+    peers,
+    pipelined,
+    rates,
+    scale,
+    searches,
+    sweeps,
+    training,
+)
 from benchmarks.spent import ROOT, reference
 from xbarch.errors import InputError
 from xbarch.support.files import writable
 
 PARTS: dict[str, Any] = {"rates": rates, "commands": commands, "pipelined": pipelined, "growth": growth,
                          "scale": scale,
-                         "checks": checks, "sweeps": sweeps, "packing": packing, "training": training, "peers": peers}
+                         "checks": checks, "sweeps": sweeps, "searches": searches, "packing": packing,
+                         "training": training, "peers": peers}
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -54,6 +68,8 @@ def _asked(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=3, help="runs of what is short")
     parser.add_argument("--quick", action="store_true", help="small sizes, to try it")
     parser.add_argument("--again", action="store_true", help="write sections from the raw numbers, measure nothing")
+    parser.add_argument("--swept", type=Path, metavar="PATH",
+                        help="folder of a sweep of resnet18_sweep by this version, whose answers `searches` takes")
     for key, peer in peers.PEERS.items():
         parser.add_argument(f"--{key}", type=peers.path, metavar="PATH",
                             help=f"folder of {peer.name}, or an executable file that runs it")

@@ -1,6 +1,6 @@
 """Make the pictures of the pages from runs: `python docs/pictures.py` (about half a minute).
 
-`--page` takes the picture of a run's page too, in a headless Chromium.
+`--pages` takes pictures of the pages of a run, a comparison and a sweep too, in a headless Chromium.
 """
 
 from __future__ import annotations
@@ -16,6 +16,17 @@ from xbarch.render.look import styled
 
 FOLDER = Path(__file__).with_name("pictures")
 SIZE = 1280, 1100  # of the picture of a page
+SWEEP = """\
+kind: sweep
+title: crossbars and converters
+architectures: [isaac_like]
+workloads: [vgg7_pruned]
+policies: ['crossbars:2', 'crossbars:4']
+images: 4
+axes:
+  crossbar.rows, crossbar.columns: [32, 64, 128]
+  crossbar.adc_bits: [5, 6, 7, 8]
+"""
 
 
 def draw(folder: Path = FOLDER) -> list[str]:
@@ -33,15 +44,22 @@ def draw(folder: Path = FOLDER) -> list[str]:
 
 
 def photograph(folder: Path = FOLDER) -> None:
-    """Write report.png, the page of the same run as a browser shows it."""
+    """Write NAME.png for the pages of a run, a comparison and a sweep, as a browser shows them."""
     with TemporaryDirectory() as scratch:
-        pictures.save(xbarch.simulate("isaac_like", "resnet18_pruned"), scratch)
-        subprocess.run(["chromium", "--headless", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=8000",
-                        f"--window-size={SIZE[0]},{SIZE[1]}", f"--screenshot={folder / 'report.png'}",
-                        f"file://{scratch}/report.html"], check=True, capture_output=True, timeout=120)
+        place = Path(scratch)
+        pictures.save(xbarch.simulate("isaac_like", "resnet18_pruned"), place)
+        xbarch.compare(["isaac_like", "cascade_like"], ["resnet18_pruned", "resnet18_segprune"], images=4,
+                       out=place / "comparison.html", processes=1)
+        (place / "designs.yaml").write_text(SWEEP, encoding="utf-8")
+        xbarch.sweep(place / "designs.yaml", place, processes=1)
+        for name in ("report", "comparison", "sweep"):
+            subprocess.run(["chromium", "--headless", "--no-sandbox", "--hide-scrollbars",
+                            "--virtual-time-budget=8000", f"--window-size={SIZE[0]},{SIZE[1]}",
+                            f"--screenshot={folder / name}.png", (place / f"{name}.html").as_uri()],
+                           check=True, capture_output=True, timeout=120)
 
 
 if __name__ == "__main__":
     print(*draw())
-    if "--page" in sys.argv:
+    if "--pages" in sys.argv:
         photograph()

@@ -32,6 +32,7 @@ from xbarch.specs.pipeline import SPLIT
 from xbarch.specs.recipe import Recipe
 from xbarch.specs.search import Search
 from xbarch.specs.sweep import FIGURES, Sweep
+from xbarch.studies.artifact.manifest import Bundle
 from xbarch.workload.store import Manifest
 from xbarch.workload.zoo import NETWORKS, SyntheticRecipe
 
@@ -208,8 +209,8 @@ def rows(text):
 OPEN = {"datapath.options", "workload.accuracy", "workload.tested", "energy.by_component_aj", "energy.by_layer_aj",
         "energy.static_aj", "architecture.unscaled_prices",
         *(f"energy.{table}.{scope}" for table in ("by_scope_aj", "layers_by_scope_aj")
-          for scope in ("compute", "chip", "whole")), "waiting.by_kind_ps",
-        "area.by_component_mm2", "counts.actions", "programming.by_part_aj"}
+          for scope in ("compute", "chip", "whole")), "waiting.by_kind_ps", "layer_time[].held_ps",
+        "layer_time[].waited_ps", "area.by_component_mm2", "counts.actions", "programming.by_part_aj"}
 
 
 def paths(value, at=""):
@@ -385,6 +386,10 @@ def test_manifest_fields_are_documented():
     assert sorted(set(fields(Manifest)) ^ set(rows(section("Stored workload")))) == ["layers"]
 
 
+def test_fields_of_a_bundle_are_documented():
+    assert sorted(set(fields(Bundle)) ^ set(rows(section("Bundle")))) == []
+
+
 def test_the_page_of_the_command_line_is_what_the_commands_say():
     """Made by `python docs/cli.py`; with every command and option that there is."""
     written = shown_by_docs("cli")
@@ -449,7 +454,8 @@ def test_every_public_name_is_in_the_api():
 def test_every_report_has_a_page():
     shown = {(page.parent / name).resolve() for page in (DOCS / "results").glob("*.md")
              for name in re.findall(r"{include} (\S+)", page.read_text(encoding="utf-8"))}
-    assert shown == {report.resolve() for report in (ROOT / "reports").rglob("*.md")}
+    reports = {report.resolve() for report in (ROOT / "reports").rglob("*.md")}
+    assert shown == reports, "each report has a page in docs/results that includes it, named in docs/index.md"
     named = re.findall(r"^results/\w+$", (DOCS / "index.md").read_text(encoding="utf-8"), re.M)
     assert sorted(named) == sorted(f"results/{page.stem}" for page in (DOCS / "results").glob("*.md"))
 

@@ -1,12 +1,15 @@
 """Clusters on this machine: a Dask scheduler with workers of its own, and submitit's jobs. Every answer as of one
 process, whatever dies."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from urllib.request import urlopen
 
 import pytest
 
@@ -43,8 +46,9 @@ def running(*words):
         process.wait()
 
 
-def scheduler(file, port=0):
-    return running("dask_scheduler", "--scheduler-file", file, "--port", port, "--no-dashboard", "--host", "127.0.0.1")
+def scheduler(file, port=0, dashboard=None):
+    shown = ["--no-dashboard"] if dashboard is None else ["--dashboard-address", f"127.0.0.1:{dashboard}"]
+    return running("dask_scheduler", "--scheduler-file", file, "--port", port, *shown, "--host", "127.0.0.1")
 
 
 def worker(file):
@@ -87,6 +91,29 @@ def test_dask_with_two_workers_killed_and_the_scheduler_restarted(tmp_path, whol
     assert seen == sorted(seen) and seen[-1] == len(found.rows) == 30
     assert len(set(seen)) == len(seen)  # no point counts twice
     assert (tmp_path / "out/sweep.csv").read_bytes() == whole
+
+
+@pytest.mark.full
+def test_the_dashboard_shows_the_tasks(tmp_path):
+    """What Dask's page and its JSON say while a sweep runs: the worker, its tasks, and those that are done."""
+    file, port, seen = tmp_path / "scheduler.json", 28786 + os.getpid() % 1000, []
+
+    def page(path):
+        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=20) as answer:
+            return answer.read().decode()
+
+    def progress(done, total, text):
+        if 2 <= done < total:
+            at, = re.findall(r'href="[^"]*(worker/[^"]*)\.html"', page("info/main/workers.html"))[:1]
+            seen.append((json.loads(page("json/counts.json")), page(f"info/{at}.html")))
+
+    with scheduler(file, dashboard=port), ExitStack() as team:
+        wait(file.exists)
+        team.enter_context(worker(file))
+        sweep(SMALL, tmp_path / "out", executor="dask", scheduler=str(file), progress=progress)
+    assert seen and all(counts["workers"] == 1 and counts["clients"] >= 1 for counts, _ in seen)
+    assert any(counts["tasks"] and counts["processing"] for counts, _ in seen)
+    assert any("call-" in tasks for _, tasks in seen) and not any(counts["erred"] for counts, _ in seen)
 
 
 @pytest.mark.full

@@ -32,17 +32,21 @@ def test_charts_are_of_the_vega_lite_language(result):
     """By the schema of the language that Altair brings."""
     altair = pytest.importorskip("altair")
     found = specs(html(run_page(result)))
-    assert len(found) == 4
+    assert len(found) == 5
     for chart in found:
         altair.Chart.from_dict(chart["spec"], validate=True)
         assert chart["spec"]["params"][0] == {"name": "picked", "value": ""}
 
 
 def test_charts_have_the_numbers_of_the_record(result):
-    busy, energy, time, parts = (chart["spec"]["data"]["values"] for chart in specs(html(run_page(result))))
+    busy, energy, waits, time, parts = (chart["spec"]["data"]["values"] for chart in specs(html(run_page(result))))
     layers = {m.name: m for m in result.mapping.layers}
     assert all(v["busy"] == pytest.approx(100 * layers[v["key"]].busy * bool(layers[v["key"]].crossbars)) for v in busy)
     assert sum(v["energy"] for v in energy) == pytest.approx(result.energy.dynamic_aj / 1e12)
+    shares = {}
+    for value in waits:
+        shares[value["key"]] = shares.get(value["key"], 0) + value["share"]
+    assert shares and all(share == pytest.approx(100) for share in shares.values())
     assert len(time) == sum(len(span.start_ps) for span in result.timeline)
     assert sum(v["energy"] for v in parts) == pytest.approx(result.energy.scopes_aj.chip / 1e12)
 
@@ -71,4 +75,4 @@ def test_without_the_script_there_are_tables(result, monkeypatch):
 
 def test_colours_are_those_of_every_picture(result):
     found = {colour for chart in specs(html(run_page(result))) for colour in re.findall(r"#[0-9a-f]{6}", str(chart))}
-    assert found <= {*look.PALETTE}
+    assert found <= {*look.PALETTE, look.OTHERS}

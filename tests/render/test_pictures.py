@@ -87,13 +87,19 @@ def test_bars_are_as_long_as_their_values(result):
     drawn = pictures.energy(result)
     expected = sorted((v for v in result.energy.by_scope_aj.chip.values() if v), reverse=True)
     assert [w / bars(drawn)[0][2] for _, _, w, _ in bars(drawn)] == pytest.approx([v / expected[0] for v in expected])
-    busy, spent = (s.boxes for s in pictures.layers(result).shapes if isinstance(s, Boxes))
+    busy, spent, *times = (s.boxes for s in pictures.layers(result).shapes if isinstance(s, Boxes))
     shown = [m for m in result.mapping.layers if m.crossbars or result.energy.by_layer_aj.get(m.name)]
     assert any(m.crossbars for m in shown) and not all(m.crossbars for m in shown)
     own = [m for m in shown if m.crossbars]
     assert [box[2] / busy[0][2] for box in busy] == pytest.approx([m.busy / own[0].busy for m in own])
     energies = [result.energy.by_layer_aj[m.name] for m in shown]
     assert [box[2] / spent[0][2] for box in spent] == pytest.approx([e / energies[0] for e in energies])
+    known = {entry.name: entry for entry in result.layer_time}
+    whole = [sum(known[m.name].held_ps.values()) + sum(known[m.name].waited_ps.values()) for m in shown]
+    held = [known[m.name].held_ps["crossbar"] / all_ for m, all_ in zip(shown, whole, strict=True) if m.crossbars]
+    assert [box[2] / times[0][0][2] for box in times[0]] == pytest.approx([h / held[0] for h in held])
+    assert sum(box[2] for boxes in times for box in boxes) == pytest.approx(
+        sum(map(bool, whole)) * times[0][0][2] / held[0])
 
 
 def test_pictures_side_by_side_share_their_axis(result):

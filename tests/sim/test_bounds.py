@@ -86,8 +86,8 @@ def test_what_a_window_needs_and_whose_leaving_frees_a_slot():
                         if j >= edge.capacity else 0 for j in range(len(ready))]
                 issued = [np.full(graph.images * f.windows, 10**6) for f in graph.flows]
                 issued[edge.producer] = np.array(free)
-                trace = Trace(done=[], issued=issued, busy=None, served=None, waited=None, executed=None,
-                              makespan=None)
+                trace = Trace(done=[], issued=issued, busy=None, served=None, waited=None, held=None, waits=None,
+                              executed=None, makespan=None)
                 _stream_edge(graph, trace, ready, left, number, edge)
                 for j in range(edge.capacity, len(ready)):
                     issued[edge.producer][j] -= 1

@@ -22,6 +22,9 @@ def result(graph, simulate=run):
         trace = simulate(graph)
     except StuckError:
         return None
+    if not graph.processes:
+        assert graph.by_server(trace.held).tolist() == trace.busy.tolist()
+    assert graph.by_server(trace.waits).tolist() == trace.waited.tolist()
     return {"issued": [x.tolist() for x in trace.issued], "done": [x.tolist() for x in trace.done],
             "busy": trace.busy.tolist(), "served": trace.served.tolist(), "waited": trace.waited.tolist(),
             "executed": trace.executed, "makespan": trace.makespan}

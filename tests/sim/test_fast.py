@@ -19,7 +19,7 @@ def outcome(run, graph, **how):
     except StuckError as error:
         return str(error)
     return ([d.tolist() for d in t.done], [i.tolist() for i in t.issued], t.busy.tolist(), t.served.tolist(),
-            t.waited.tolist(), t.executed, t.makespan, t.taken, t.given, t.peak)
+            t.waited.tolist(), t.executed, t.makespan, t.taken, t.given, t.peak, t.held.tolist(), t.waits.tolist())
 
 
 @pytest.mark.quick(3)

@@ -49,7 +49,7 @@ def test_equal_to_the_full_run(copies, seed):
     assert done is not None
     for name in ("executed", "makespan", "taken", "given", "peak"):
         assert getattr(done.trace, name) == getattr(full, name), name
-    for name in ("busy", "served"):
+    for name in ("busy", "served", "held"):
         assert np.array_equal(getattr(done.trace, name), getattr(full, name)), name
     assert done.steady == steady(asked, full)
     for name in ("done", "issued"):

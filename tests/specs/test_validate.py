@@ -8,6 +8,7 @@ from xbarch.specs.grid import Grid, members
 from xbarch.specs.kinds import check
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.recipe import Recipe
+from xbarch.specs.search import Search
 from xbarch.specs.study import Study
 from xbarch.specs.sweep import Sweep
 from xbarch.support import bundled
@@ -68,7 +69,7 @@ def test_everything_bundled_by_name_and_by_path(folder, name):
     assert by_path in by_name and len(by_name) == sum(other == name for _, other in BUNDLED)
     found = document(name, kind=folder)
     assert by_path.kind == found.data.get("kind", {"architectures": "architecture", "studies": "study"}.get(folder))
-    model = {**MODELS, "grid": Grid, "trained": Recipe, "study": Study, "sweep": Sweep, **MORE}[
+    model = {**MODELS, "grid": Grid, "trained": Recipe, "study": Study, "sweep": Sweep, "search": Search, **MORE}[
         found.data.get("kind", folder)]
     made = load(name, model, kind=folder)
     assert by_path.name == getattr(made, "name", name)
@@ -111,7 +112,7 @@ def test_recipes_left_out_do_not_count(tmp_path):
 
 @pytest.mark.parametrize("text, old, new, says", [
     (TRAINED, "epochs: 2", "epochs: 0", "x.yaml:4: baseline.epochs: must be at least 1, not 0"),
-    (TRAINED, "kind: trained", "kind: trianed", "x.yaml:1: kind: must be grid, study, sweep, synthetic or "
+    (TRAINED, "kind: trained", "kind: trianed", "x.yaml:1: kind: must be grid, search, study, sweep, synthetic or "
      "trained (left out for an architecture), not 'trianed'; did you mean 'trained'?"),
     (TRAINED, "kind: trained", "kind: [trained]", "(left out for an architecture), not a list"),
     (TRAINED, "kind: trained", "kind:", "(left out for an architecture), not nothing"),

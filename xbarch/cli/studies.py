@@ -60,7 +60,9 @@ def sweep(
     out: Annotated[Path | None, folder(
         "Output folder for sweep.csv, sweep.html and the store (default: ./NAME).")] = None,
     scope: GivenScope = None, processes: Processes = None, executor: Executor = names.EXECUTORS[0],
-    scheduler: Scheduler = None, plugin: Plugin = [], as_json: Json = False,
+    scheduler: Scheduler = None,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Also write OUT/sweep.parquet.")] = False,
+    plugin: Plugin = [], as_json: Json = False,
 ) -> None:
     """Run every combination of a sweep's values. An interrupted sweep resumes."""
     from xbarch.render import tables
@@ -72,7 +74,7 @@ def sweep(
     place = out if out is not None else Path(Path(study).stem)
     with Bar("sweep", as_json) as progress:
         done = sweeps.sweep(study, place, scope=within, processes=processes, executor=executor, scheduler=scheduler,
-                            progress=progress)
+                            parquet=parquet, progress=progress)
     ran = done.totals.ran
     if as_json:
         print_json(done.plain())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xbarch.cli import names
-from xbarch.cli.arguments import Option, Plugin, folder, number, one_of
+from xbarch.cli.arguments import Option, Plugin, Scheduler, folder, number, one_of
 from xbarch.cli.reading import load_plugins, operation_unit
 from xbarch.cli.terminal import Bar, wrote
 from xbarch.errors import InputError
@@ -27,7 +27,13 @@ def compress(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again instead of resuming.")] = False,
     only: Annotated[str, typer.Option(
         metavar="PATTERN", help="Recipes of a grid to train, such as 'vgg7_*'.")] = "*",
-    plugin: Plugin = [],
+    processes: Annotated[int | None, number(
+        "processes", "Recipes of a grid to train at once (default: one, here).")] = None,
+    executor: Annotated[str | None, typer.Option(
+        "--executor", metavar="NAME",
+        help=f"Where recipes of a grid are trained: {' | '.join(names.EXECUTORS)}, or one that an installed package "
+             "offers (default: here).", autocompletion=names.choice(*names.EXECUTORS))] = None,
+    scheduler: Scheduler = None, plugin: Plugin = [],
 ) -> None:
     """Train, prune and quantize a network or a grid of them. An interrupted training resumes."""
     from xbarch.compress.recipes import resolve
@@ -37,13 +43,16 @@ def compress(
     from xbarch import train
 
     with Bar("compress", False) as bar:
+        step = "epoch" if executor is None and processes is None else "recipe"
+
         def progress(done: int, total: int, text: str) -> None:
             if bar is None:
-                print(f"{text} (epoch {done} of {total})", file=sys.stderr, flush=True)
+                print(f"{text} ({step} {done} of {total})", file=sys.stderr, flush=True)
             else:
                 bar(done, total, text)
 
-        place = train(recipe, out=out, resume=not fresh, only=only, progress=progress)
+        place = train(recipe, out=out, resume=not fresh, only=only, executor=executor, processes=processes,
+                      scheduler=scheduler, progress=progress)
     wrote(place)
 
 

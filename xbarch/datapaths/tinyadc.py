@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field, field_validator
 
-from xbarch.datapaths.forms import cuts
+from xbarch.datapaths.forms.reads import cuts
 from xbarch.datapaths.pruning import Pruning
 from xbarch.datapaths.records import Block, Geometry, Ints, Projection, Reals
 from xbarch.datapaths.tools import cells

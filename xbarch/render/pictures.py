@@ -14,6 +14,7 @@ from xbarch.render.chip import chip
 from xbarch.render.interactive.pages import html
 from xbarch.render.interactive.runs import run_page
 from xbarch.render.look import BLUE, FORMATS, PALE_BLUE, RED, colour
+from xbarch.result.layer_time import longest_wait, time_shares
 from xbarch.result.result import Result
 from xbarch.result.summary import components
 from xbarch.specs.explain import unknown
@@ -134,19 +135,31 @@ def timeline(result: Result) -> Canvas:
 
 
 def layers(result: Result) -> Canvas:
-    """By layer: share of the pipeline interval that its crossbars are busy, and dynamic energy per image."""
+    """By layer: share of the pipeline interval that its crossbars are busy, dynamic energy per image and, of the time
+    of its windows, what they hold crossbars and other units and what they wait."""
     shown = [m for m in result.mapping.layers if m.crossbars or result.energy.by_layer_aj.get(m.name)]
     energies = [result.energy.by_layer_aj.get(m.name, 0) / 1e12 for m in shown]
     busy = [100 * m.busy if m.crossbars else 0.0 for m in shown]  # of the others, units that layers share
-    rows = _Rows(f"Layers: {result.name}", [m.name for m in shown], [max([100.0, *busy]), max([*energies]) or 1.0],
-                 room=80)
+    times = [time_shares(result.record, m.name) for m in shown]
+    timed = any(map(any, times))
+    rows = _Rows(f"Layers: {result.name}", [m.name for m in shown],
+                 [max([100.0, *busy]), max([*energies]) or 1.0, *([100.0] if timed else [])], room=72)
     for axis, (values, fill) in enumerate(((busy, BLUE), (energies, RED))):
         rows.canvas.boxes([rows.bar(row, 0, value, axis) for row, value in enumerate(values) if value], fill)
     rows.labels(busy, [f"{m.copies} × {m.crossbars}" if m.crossbars else "" for m in shown])
     rows.labels(energies, [numbers.energy(value * 1e12) for value in energies], 1)
-    rows.axis([0, 25, 50, 75, 100], "% of the interval its crossbars are busy")
-    rows.axis(_ticks(rows.most[1]), "dynamic energy per image (µJ), all scopes", 1)
-    return rows.finished("beside the bars on the left: copies × crossbars per copy")
+    rows.axis([0, 25, 50, 75, 100], "% of the interval busy")
+    rows.axis(_ticks(rows.most[1]), "energy per image (µJ)", 1)
+    if timed:
+        for place, fill in enumerate((BLUE, PALE_BLUE, RED)):
+            rows.canvas.boxes([rows.bar(row, sum(found[:place]), found[place], 2) for row, found in enumerate(times)
+                               if found[place]], fill)
+        rows.labels([sum(found) for found in times], [longest_wait(result.record, m.name) for m in shown], 2)
+        rows.axis([0, 50, 100], "% of windows' time", 2)
+    return rows.finished("left: how long its crossbars are busy, with copies × crossbars per copy; middle: dynamic "
+                         "energy, all scopes", *(
+        ["right, where its windows' time at units goes: blue, crossbars held; pale, other units held; red, waiting, "
+         "longest for the unit named beside the bar"] if timed else []))
 
 
 PICTURES: dict[str, Callable[[Result], Canvas]] = {

@@ -65,6 +65,7 @@ def joined(runs: Sequence[Run], batch: int) -> schema.Record:
             "programming": reload,
             "interconnect": max((part.interconnect for part in parts if part.interconnect),
                                 key=lambda net: net.busiest.busy),
+            "layer_time": [each for part in parts for each in part.layer_time],
             "timeline": _timeline(parts, [int(start) + w.time for start, w in zip(starts, written, strict=False)]),
             **({"kinds": kinds_joined([part.kinds for part in parts if part.kinds])} if first.kinds else {}),
             "segments": [_segment(*each, batch) for each in zip(runs, written, taken, parts, strict=True)],

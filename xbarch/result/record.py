@@ -17,6 +17,7 @@ from xbarch.result import exact, schema
 from xbarch.result.bound import bound
 from xbarch.result.correctness import correctness
 from xbarch.result.interconnect import interconnect
+from xbarch.result.layer_time import layer_times
 from xbarch.result.leakage import leakage
 from xbarch.result.programming import amortized, programming
 from xbarch.result.run import Run
@@ -92,6 +93,7 @@ def _record(run: Run, drawn: bool) -> schema.Record:
         programming=_programming(run),
         interconnect=interconnect(run) if drawn else None,
         timeline=_timeline(run) if drawn else [],
+        layer_time=layer_times(run.graph, run.trace) if drawn else [],
         **kinds,
     )
 

@@ -80,6 +80,7 @@ class Result:
     counts = _Of[schema.Counts]()
     programming = _Of["schema.Programming | None"]()
     interconnect = _Of["schema.Interconnect | None"]()
+    layer_time = _Of["list[schema.LayerTime]"]()
     timeline = _Of["list[schema.Span]"]()
     segments = _Of["list[schema.Segment] | None"]()
 

@@ -417,6 +417,18 @@ class Waiting(Part):
     longest_ps: Time = Field(description="per image, summed over the windows at `waiting.longest`, rounded down")
 
 
+class LayerTime(Part):
+    """Where the time of a layer's windows goes, per image, summed over its copies and windows; windows pass side by
+    side, so sums may be longer than the pipeline interval. Of stages without a server there is nothing to hold."""
+
+    name: Text = Field(description="layer")
+    held_ps: dict[Text, Time] = Field(description=(
+        "by kind of server (`crossbar`, `edram`, `bus`, `link`, `activation` ...), how long its windows hold them, "
+        "rounded down; 0 where a unit process serves them"))
+    waited_ps: dict[Text, Time] = Field(description=(
+        "by kind of server, how long its windows wait from request to grant, rounded down"))
+
+
 class Counts(Part):
     """Operations, actions and traffic per image, rounded down."""
 
@@ -570,6 +582,7 @@ class Record(Part):
     utilization: Utilization
     bound: Bound | None = None  # records made before it was known have none
     waiting: Waiting | None = None  # records made before it was counted have none
+    layer_time: list[LayerTime] = Field([], max_length=LAYERS)  # as `timeline`, for what shows layers
     counts: Counts
     programming: Programming | None = None  # records made before it was counted have none
     interconnect: Interconnect | None = None  # the same

@@ -72,6 +72,7 @@ class Core:
             if held.__class__ is list:
                 held = held[token.window % len(held)]
             self.busy[number] += held
+            token.copy.held[stage] += held
             self.free[number] = now + held
             if queue or (many and any(queues)):
                 self.call(number)
@@ -89,6 +90,7 @@ class Core:
         copy = token.copy
         self.served[number] += 1
         self.waited[number] += waited
+        copy.waited[stage] += waited
         if copy.room[stage]:
             for pool, amount in copy.room[stage]:
                 self.pools[pool].take(amount)

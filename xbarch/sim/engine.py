@@ -49,6 +49,8 @@ class Engine(core.Core):
             busy=np.array(self.busy, np.int64), served=np.array(self.served, np.int64),
             waited=np.array(self.waited, np.int64),
             executed=[[c.executed for c in s.copies] for s in self.streams],
+            held=np.array([ps for s in self.streams for c in s.copies for ps in c.held], np.int64),
+            waits=np.array([ps for s in self.streams for c in s.copies for ps in c.waited], np.int64),
             makespan=max(self.last, *self.free, 0),
             taken=[pool.taken for pool in self.pools], given=[pool.given for pool in self.pools],
             peak=[pool.peak for pool in self.pools], visit_time=self.visit_time, parted=self.parted,

@@ -150,7 +150,7 @@ def tables(graph: StageGraph, ahead: bool = True, log: bool = False) -> Sections
     made |= {name: windows for name in ("ISSUED_AT", "DONE_AT", "STATE")}
     freely = ahead and not log and _freely(graph, c)
     made |= {name: windows * freely for name in ("GATED_AT", "DONE_BY", "GATED_BY")}
-    made |= {name: len(graph.servers) for name in ("FREE", "CALLED", "BUSY", "SERVED", "WAITED")}
+    made |= {name: len(graph.servers) for name in ("FREE", "CALLED", "SERVED")}
     made |= {name: len(graph.servers) + 1 for name in ("TURN_TIME", "TURN_SERVER")}
     made |= {"READY": widest, "LOG": 6 * (_ROWS + widest) * log}
     tokens, visits = _expected(graph)
@@ -184,6 +184,7 @@ def _stages(graph: StageGraph, c: Columns, ahead: bool) -> Sections:
         "NEXT_AT": _begins(c.after, number), "NEXT": c.later[follow],
         "ROOM_AT": _begins(c.taker, number), "ROOM_POOL": c.pool, "ROOM_AMOUNT": c.amount,
         "KEEPS_AT": _begins(c.later[keeps], number), "KEEPS": c.after[keeps], "EXECUTED": number,
+        "BUSY": number, "WAITED": number,
         "AHEAD": _alone(graph, c, keeps, ahead), "ASKED": number, "ASKED_WINDOW": number}
 
 
@@ -297,6 +298,6 @@ def _trace(graph: StageGraph, memory: Any) -> Trace:
     return Trace(
         done=[found["DONE_AT"][a:b].copy() for a, b in bounds],
         issued=[found["ISSUED_AT"][a:b].copy() for a, b in bounds],
-        busy=found["BUSY"].copy(), served=found["SERVED"].copy(), waited=found["WAITED"].copy(), executed=executed,
-        makespan=makespan,
+        busy=graph.by_server(found["BUSY"]), served=found["SERVED"].copy(), waited=graph.by_server(found["WAITED"]),
+        executed=executed, held=found["BUSY"].copy(), waits=found["WAITED"].copy(), makespan=makespan,
         **{name.lower(): _section(memory, name).tolist() for name in ("TAKEN", "GIVEN", "PEAK")})

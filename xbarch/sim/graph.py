@@ -22,7 +22,7 @@ waits. So large and small requests for one pool stay in order, and one full pool
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -173,10 +173,22 @@ class StageGraph:
         """Servers that are processes."""
         return [number for number, server in enumerate(self.servers) if server.process is not None]
 
+    def by_server(self, amounts: Ints) -> Ints:
+        """Sum, for each server, over its stages. amounts: one for each stage, in the order of the graph."""
+        found = np.zeros(len(self.servers) + 1, np.int64)  # the last is none
+        np.add.at(found, self.columns.server, amounts)
+        return found[:-1]
+
     @cached_property
     def columns(self) -> Columns:
         """All stages as columns: made at first use and kept, since a graph does not change."""
         return columns([flow.copies for flow in self.flows])
+
+    def of(self, images: int) -> StageGraph:
+        """The same graph for so many images. Its columns, in which images do not occur, stay."""
+        found = replace(self, images=images)
+        found.__dict__["columns"] = self.columns
+        return found
 
 
 # Receives every visit of a token to a stage, in batches: int64 [n, 6], the stage's position in the graph (its port),
@@ -195,6 +207,8 @@ class Trace:
     served: for each server, the tokens it granted.
     waited: for each server, the ps from request to grant, summed over the tokens it granted.
     executed: the tokens that ran through each stage, by flow, copy and stage.
+    held: for each stage, in the order of the graph, the ps that its tokens held its server; 0 where that is a process.
+    waits: for each stage, in the order of the graph, the ps that its tokens waited for its server.
     makespan: ps from 0 until every token is done, has left its gates, and every server is free.
     taken: for each pool, all that was taken from it.
     given: for each pool, all that was given back to it.
@@ -211,6 +225,8 @@ class Trace:
     served: NDArray[np.int64]
     waited: NDArray[np.int64]
     executed: list[list[list[int]]]
+    held: NDArray[np.int64]
+    waits: NDArray[np.int64]
     makespan: int
     taken: list[int] = field(default_factory=list)
     given: list[int] = field(default_factory=list)

@@ -69,7 +69,7 @@ def run_long(graph: StageGraph, most: int, progress: Callable[[int, int], None] 
     found = None if graph.processes else _find(graph, most)
     if found is None:
         return None
-    short = replace(graph, images=found.few)
+    short = graph.of(found.few)
     trace = fast.run(short, progress=progress)
     bounds = conserve(short, trace)
     whole = _lengthened(graph, trace, found)
@@ -83,7 +83,7 @@ def _find(graph: StageGraph, most: int) -> _Period | None:
     for images in _TRIES:
         if images >= graph.images or images * int(windows.sum()) > most:
             return None
-        seen = fast.find(replace(graph, images=images))
+        seen = fast.find(graph.of(images))
         if seen is not None and (seen[1].issued < images * windows).all():
             before, here = seen
             period = here.image - before.image
@@ -103,9 +103,11 @@ def _lengthened(graph: StageGraph, trace: Trace, found: _Period) -> Trace:
     done, issued = ([times[:shown * flow.windows].copy() for times, flow in zip(each, graph.flows, strict=True)]
                     for each in (trace.done, trace.issued))
     return replace(trace, done=done, issued=issued, executed=executed, taken=taken, given=given,
-                   busy=trace.busy + found.times * found.count("BUSY"),
+                   busy=trace.busy + found.times * graph.by_server(found.count("BUSY")),
                    served=trace.served + found.times * found.count("SERVED"),
-                   waited=trace.waited + found.times * found.count("WAITED"),
+                   waited=trace.waited + found.times * graph.by_server(found.count("WAITED")),
+                   held=trace.held + found.times * found.count("BUSY"),
+                   waits=trace.waits + found.times * found.count("WAITED"),
                    makespan=trace.makespan + found.times * found.span)
 
 
@@ -113,9 +115,11 @@ def _bounds(graph: StageGraph, short: StageGraph, trace: Trace, least: tuple[int
             found: _Period) -> tuple[int, int]:
     """Bounds of the whole run: no server is done sooner than its work takes, and the run takes no less than the short
     one's least. A period must have done the work of its images, counted without simulating."""
-    long, rest = survey(short), survey(replace(short, images=short.images - found.images))
+    long, rest = survey(short), survey(short.of(short.images - found.images))
     for name, of in (("BUSY", "work"), ("SERVED", "visits"), ("TAKEN", "taken"), ("GIVEN", "taken")):
-        if found.count(name).tolist() != _difference(long, rest, of):
+        counted = found.count(name)
+        counted = graph.by_server(counted) if name == "BUSY" else counted
+        if counted.tolist() != _difference(long, rest, of):
             raise ConservationError(f"a run broke a law of conservation: a period of {found.images} images must have "
                                     f"the {of} of its images")
     copies = [(flow, number, mine, counts) for flow, each in zip(graph.flows, trace.executed, strict=True)

@@ -31,7 +31,7 @@ class Copy:
         # Stages whose room a stage keeps until it is over: its own, and that of those it comes right after.
         self.keeps = [[k for k in (i, *s.after) if stages[k].room] for i, s in enumerate(stages)]
         self.ports = [port + i for i in range(len(stages))]
-        self.executed = [0] * len(stages)
+        self.executed, self.held, self.waited = ([0] * len(stages) for _ in range(3))
         self.queue: list[list[Request]] = []  # where each stage's requests wait
 
     @staticmethod

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from xbarch.specs.algorithms import Algorithm
 from xbarch.specs.learning import Augment, Distill, Grown, Hardware, Training
 from xbarch.specs.model import Spec
 
@@ -120,85 +121,33 @@ class Shape(Spec):
         return self
 
 
-class Lasso(Spec):
-    """Group lasso on the groups of the method, clipped where `ratio` < 1 (Meng et al., TCAS-II 2021); with threshold
-    `none` and whole rows or filters structured sparsity learning (Wen et al., NIPS 2016).
+class Search(Grown):
+    """An option of the method, or its density, found for every layer on the trained dense network; nothing is trained
+    between trials.
 
-    threshold tau: `layer`, ratio * mean group norm of a layer; `layer_quantile`, the ratio-quantile of a layer's
-    norms; `global`, the ratio-quantile of mean|w| over all layers' groups; `none`, plain group lasso. form:
-    `gradient` adds the penalty to the loss; `proximal` shrinks groups below tau after each step instead; `reweighted`
-    is strength * sum of |w_g|² / (|w_g|² + e), the denominators those of the epoch before, for all groups, with an
-    implicit step after each step (BLK-REW, Ma et al., 2020).
+    guard: for every layer alone, the first of `values` that costs at most `guard` of the validation accuracy when that
+    layer is projected, else the last. annealing: densities of all layers together, by simulated annealing, which lose
+    least and keep at most the pruning's density (AutoCompress). reinforcement: densities of all layers by an actor and
+    a critic, whose reward is the accuracy plus `saving` times the share of crossbars saved (AUTO-PRUNE).
     """
 
-    name: Literal["lasso"]
-    reading: Literal["sub_groups", "size_schedule"] = Field(
-        "sub_groups", description="sub_groups: all groups whole; size_schedule: the channels of a group double from 4 "
-                                  "up to their number during the epochs before the cut")
-    threshold: Literal["layer", "layer_quantile", "global", "none"] = "layer"
-    ratio: float | None = Field(None, gt=0, le=10, description="default: 1 - density; 0.7 without a density")
-    strength: float = Field(2e-3, ge=0, le=10, description="lambda")
-    form: Literal["gradient", "proximal", "reweighted"] = "gradient"
-
-
-class Admm(Spec):
-    """ADMM with the method's projections (Boyd et al., 2011, scaled form)."""
-
-    name: Literal["admm"]
-    rho: float = Field(1e-3, gt=0, le=100, description="penalty at the start")
-    growth: float = Field(1.5, ge=1, le=100, description="what rho is multiplied by at every update of the projections")
-    every: int = Field(1, ge=1, le=1000, description="epochs between updates")
-    freeze_after: int | None = Field(None, ge=0, le=10_000, description="epochs after which what is kept is kept for "
-                                     "good (SegPrune: shapes frozen) while ADMM goes on; a multiple of `every`")
-
-    @model_validator(mode="after")
-    def _met(self) -> Admm:
-        if self.freeze_after is not None and self.freeze_after % self.every:
-            raise ValueError(f"freeze_after: must be a multiple of {self.every} (every), not {self.freeze_after}")
-        return self
-
-
-class Zeroize(Spec):
-    """Zeroize and recover (as in ZeroBN, Huai et al.): in every other epoch what the projection removes is set to zero
-    after each step, in the others it may grow back. The density falls linearly to its target over `ramp` epochs."""
-
-    name: Literal["recover"]
-    ramp: int = Field(4, ge=1, le=10_000)
-
-
-class Cut(Spec):
-    """The projection once, at `cut_after` (magnitude pruning, one shot)."""
-
-    name: Literal["cut"]
-
-
-class Slices(Spec):
-    """The cut after training with bit-slice L1 (Zhang et al., 2019): the digits that cells store are made small."""
-
-    name: Literal["slices"]
-    strength: float = Field(1e-5, ge=0, le=10, description="weight of the sum of all weights' mean digits in the loss")
-
-
-class Hoyer(Spec):
-    """The cut after training for even column sparsity (D.U.B., 2024): the variance of the columns' Hoyer measures
-    within a crossbar is made small."""
-
-    name: Literal["hoyer"]
-    strength: float = Field(1e-2, ge=0, le=1e4, description="weight of the sum of all crossbars' variances in the loss")
-
-
-class Search(Spec):
-    """An option of the method, or its density, found for every layer alone: the first of `values` that costs at most
-    `guard` of the validation accuracy when that layer is projected and nothing is trained, else the last."""
+    late: ClassVar[frozenset[str]] = frozenset({"by", "trials", "saving"})
 
     option: str = Field(max_length=100, description="one that may be a mapping of layer names to whole numbers; or "
                         "density: that of every pruned layer `layers` does not name")
     values: list[int | float] = Field(min_length=1, max_length=16, description="tried in this order; whole numbers, of "
                                       "a density above 0 up to 1, the least first")
-    guard: float = Field(ge=0, le=1)
+    guard: float | None = Field(None, ge=0, le=1)
+    by: Literal["guard", "annealing", "reinforcement"] = "guard"
+    trials: int = Field(100, ge=1, le=100_000, description="annealing and reinforcement: densities of all layers tried")
+    saving: float = Field(0.2, ge=0, le=100, description="reinforcement: worth of crossbars saved, against accuracy")
 
     @model_validator(mode="after")
     def _fit(self) -> Search:
+        if (self.guard is None) == (self.by == "guard"):
+            raise ValueError(f"guard: must {'' if self.by == 'guard' else 'not '}be given for a search by {self.by}")
+        if self.by != "guard" and self.option != "density":
+            raise ValueError(f"option: must be density for a search by {self.by}, not {self.option}")
         for value in self.values:
             if self.option == "density" and not 0 < value <= 1:
                 raise ValueError(f"values: must be above 0 up to 1, not {value:g}")
@@ -222,7 +171,7 @@ class Pruning(Grown):
     options: dict[str, Any] = Field(default_factory=dict, description="options of the data path")
     search: Search | None = None
     geometry: Shape = Shape()
-    algorithm: Annotated[Lasso | Admm | Zeroize | Cut | Slices | Hoyer, Field(discriminator="name")]
+    algorithm: Algorithm
     density: float | None = Field(None, gt=0, le=1, description="share of the pruned layers' weights that is kept; "
                                   "lasso may leave it open: what quantizes to zero counts as removed")
     layers: dict[str, float] = Field(default_factory=dict, description="densities of single layers; 1 leaves it dense")
@@ -238,6 +187,13 @@ class Pruning(Grown):
             raise ValueError(f"algorithm {self.algorithm.name} needs density and cut_after")
         if self.cut_after is not None and self.cut_after >= self.training.epochs:
             raise ValueError(f"cut_after: must be less than {self.training.epochs} (training.epochs), not "
+                             f"{self.cut_after}")
+        random = self.algorithm.name == "select" and self.algorithm.by == "random"
+        if random and self.cut_after:
+            raise ValueError("cut_after: must be 0 for select by random, which draws before training, not "
+                             f"{self.cut_after}")
+        if self.algorithm.name == "stepwise" and (self.cut_after or 0) < self.algorithm.steps:
+            raise ValueError(f"cut_after: must be at least {self.algorithm.steps} (algorithm.steps), not "
                              f"{self.cut_after}")
         if self.search is not None and self.density is None:
             raise ValueError("search needs density and cut_after")

@@ -13,7 +13,6 @@ from xbarch.plugins import registry
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.studies.artifact.differences import differences
-from xbarch.studies.artifact.texts import command
 
 LENET = "{kind: synthetic, network: lenet5, weight_bits: 4, input_bits: 4, pruning: {method: meng, sparsity: 0.5}}\n"
 ONE = "lenet.yaml", "--images", 1, "--out"
@@ -175,7 +174,23 @@ def test_plugin_files_travel(work, call):
     with registry.Registry().active():
         assert call("reproduce", "made")[0] == 0
         assert "mine" not in registry.datapaths()
-    assert json.loads((work / "made/bundle.json").read_text())["plugin_files"] == ["mine.py"]
+    made = json.loads((work / "made/bundle.json").read_text())
+    assert made["plugin_files"] == ["mine.py"] and made["runs"][0]["command"].endswith(" --plugin mine.py")
+
+
+@pytest.mark.full
+def test_packages_of_plugins_are_needed(work, call, install, monkeypatch):
+    install("mines", {"mines.py": PLUGIN}, [("datapaths", "mine", "mines:Mine")])
+    code, _, err = call("simulate", "-a", "isaac_like", "--set", "hierarchy.tiles=160", "-d", "mine", "-w", *ONE, "own")
+    assert code == 0, err
+    assert call("bundle", "own", "--out", "made")[0] == 0
+    assert json.loads((work / "made/bundle.json").read_text())["plugins"] == ["package mines 1.2"]
+    assert call("reproduce", "made")[0] == 0
+    metadata = work.parent / "site/mines-1.2.dist-info/METADATA"
+    metadata.write_text(metadata.read_text().replace("1.2", "1.3"))
+    assert "needs the package mines 1.2, but version 1.3 is installed" in refused(call, 6, "reproduce", "made")
+    shutil.rmtree(metadata.parent)
+    assert "needs the package mines 1.2, which is not installed" in refused(call, 6, "reproduce", "made")
 
 
 @pytest.mark.full
@@ -196,10 +211,3 @@ def test_differences_are_all_of_them():
     assert [tuple(each) for each in differences(one, other)] == [
         ("a", 1, 1.0), ("b.c[1].d", 2, 3), ("b.e", {}, []), ("b.c[2]", None, 4), ("f", None, None)]
     assert differences(one, dict(one)) == []
-
-
-def test_commands_say_every_field():
-    said = command({"arch": "a b.yaml", "workload": "w", "overrides": ["crossbar.rows=64"], "images": 2, "reload": True,
-                    "options": {"group_ch": 8, "name": "8", "word": "side"}}, ["p.py"])
-    assert said == ("xbarch simulate --arch 'a b.yaml' --workload w --set crossbar.rows=64 --images 2 --reload "
-                    "--option group_ch=8 --option 'name=\"8\"' --option word=side --plugin p.py")

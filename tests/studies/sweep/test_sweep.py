@@ -30,7 +30,8 @@ from xbarch.studies.runs.answer import Answer, answer
 from xbarch.studies.runs.bench import STORE
 from xbarch.studies.runs.store import Store
 from xbarch.studies.sweep import Point, Points, Row, Swept, frames, parquet, sweep
-from xbarch.studies.sweep.sheet import ACCURACY, AREA, EXACT, LATENCY, SPEED, TESTED, sections
+from xbarch.studies.sweep.sheet import AREA, EXACT, LATENCY, TESTED, sections
+from xbarch.studies.sweep.totals import ACCURACY, SPEED
 from xbarch.support import about
 from xbarch.support.sheet import harmless
 
@@ -487,7 +488,7 @@ def test_frames_and_parquet_have_the_rows_of_the_table(tmp_path):
     axes = {"hierarchy.tiles": [2, 168], "crossbar.adc_bits": [8, "many"]}
     large = 2**60 + 1
     ran = {SPEED: 1.5, ENERGY: 1, AREA: 1.0, "counts.conversions": large, EXACT: True}
-    rows = [Row(Point(Request(arch="a", workload="w", images=2), values), f"{number:064x}", "" if number else "no",
+    rows = [Row(Point(Request(arch="a", workload="w", images=2), (), values), f"{number:064x}", "" if number else "no",
                 ran if number else {}) for number, values in enumerate(product(*axes.values()))]
     found = Swept(asked(axes=axes, figures=[SPEED, "counts.conversions", EXACT]), rows)
     whole = pandas.concat(list(frames(found, rows=3)), ignore_index=True)
@@ -508,8 +509,11 @@ def test_the_command_prints_a_table_or_json(call, file, tmp_path, whole):
     assert (code, error) == (0, "")
     ran = sum(not r.why for r in whole[0].rows)
     assert "Not simulated" in out and f"written: {tmp_path}/out/sweep.csv and sweep.html, {ran} of 12 points run" in out
-    code, out, _ = call("sweep", file, "--out", tmp_path / "out", "--json")
+    code, out, _ = call("sweep", file, "--out", tmp_path / "out", "--json", "--parquet")
     assert json.loads(out) == whole[0].plain()
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    assert pyarrow.read_table(tmp_path / "out/sweep.parquet")["point"].to_pylist() == [
+        line["point"] for line in json.loads(out)]
 
 
 @pytest.mark.full
@@ -566,8 +570,19 @@ def test_points_that_are_not_exact_are_left_out_and_counted():
     assert [r.name for r in tolerant.front()] == ["0"] and not tolerant.left_out and not sections(tolerant)[0].bullets
 
 
+@pytest.mark.parametrize("unrated", range(3))
+def test_a_point_without_throughput_anywhere_makes_latency_count(unrated):
+    rows = list(ranked((9, 1, 1, True, None), (5, 2, 2, True, None), (4, 3, 3, True, None)).rows)
+    figures = {name: value for name, value in rows[unrated].figures.items() if name != SPEED}
+    rows[unrated] = replace(rows[unrated], figures={**figures, LATENCY: 0})
+    found = Swept(asked(axes={}), rows)
+    assert not found.totals.rated
+    assert [r.name for r in found.front()] == list(dict.fromkeys([str(unrated), "0"]))
+
+
 def test_accuracy_judges_points_that_clip():
-    found = ranked((9, 1, 1, False, 0.1), (5, 2, 2, True, 0.9), (4, 3, 3, True, 0.9), (3, 3, 3, False, 0.95))
+    found = ranked((9, 1, 1, False, 0.1), (5, 2, 2, True, 0.9), (4, 3, 3, True, 0.9), (3, 3, 3, False, 0.95),
+                   accuracy=100)
     assert [r.name for r in found.front()] == ["0", "1", "3"] and not found.left_out
     table = sections(found)[0].table
     assert table.heads[-2:] == ["accuracy on this machine", "n"] and table.rows[0][-2:] == ["10.00%", "100"]

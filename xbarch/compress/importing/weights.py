@@ -29,8 +29,9 @@ from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
 from xbarch.plugins import guard, registry
 from xbarch.plugins.measures import find as find_measure
+from xbarch.specs.algorithms import Cut
 from xbarch.specs.learning import Training
-from xbarch.specs.recipe import Cut, Pruning, Recipe
+from xbarch.specs.recipe import Pruning, Recipe
 from xbarch.specs.text import brief
 from xbarch.support.files import digest, writable
 from xbarch.workload.graph import Workload

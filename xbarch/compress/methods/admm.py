@@ -11,10 +11,11 @@ from torch import Tensor
 
 from xbarch.compress.methods.pruner import Pruner
 from xbarch.compress.quantizers.network import Network
-from xbarch.datapaths.base import DataPath, Project, Projection
+from xbarch.datapaths.base import DataPath, Geometry, Project, Projection, Reals
 from xbarch.plugins.guard import asking
-from xbarch.specs.recipe import Admm as Spec
+from xbarch.specs.algorithms import Admm as Spec
 from xbarch.specs.recipe import Pruning
+from xbarch.workload.graph import Layer
 
 
 class Admm(Pruner):
@@ -31,6 +32,8 @@ class Admm(Pruner):
         self.admm, self.rho, self.moved = spec.algorithm, spec.algorithm.rho, 0.0
         with asking(self.path, "projections"):
             self.constraints = list(self.path.projections())
+        if self.admm.levels:
+            self.constraints.append(nearest_level)
         self.density = spec.density
         self.frozen: list[Projection] | None = None
         weights = [n.weight for n in self.nodes]
@@ -97,3 +100,10 @@ class Admm(Pruner):
         if state["frozen"] is not None:
             masks = [(mask.cpu().numpy(), side) for mask, side in state["frozen"]]
             self.frozen = [Projection(np.zeros(mask.shape), mask, side) for mask, side in masks]
+
+
+def nearest_level(weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+    """The constraint that weights lie on levels of the layer's bits (ADMM-NN, Ren et al., ASPLOS 2019): the nearest."""
+    top = (1 << layer.weight_bits - 1) - 1
+    found = np.clip(np.rint(weights), -top, top)
+    return Projection(found, np.ones(found.shape, bool))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from xbarch.compress.methods.pruner import Pruner
 from xbarch.compress.quantizers.network import Node
-from xbarch.specs.recipe import Hoyer as Spec
+from xbarch.specs.algorithms import Hoyer as Spec
 
 
 class Hoyer(Pruner):

@@ -13,7 +13,7 @@ from xbarch.compress.quantizers.network import Network, Node
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import InputError
 from xbarch.plugins.guard import asking
-from xbarch.specs.recipe import Lasso as Spec
+from xbarch.specs.algorithms import Lasso as Spec
 from xbarch.specs.recipe import Pruning
 
 Size = tuple[int, int]  # of a group: filters, and rows of the unrolled matrix

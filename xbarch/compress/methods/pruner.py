@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -28,6 +28,10 @@ def crossbar(shape: Shape) -> Geometry:
                     ou_columns=unit.columns if unit else 0)
 
 
+Sampled = Callable[[int], list[tuple[Tensor, Tensor]]]
+"""How many training images -> parts of them with their labels, as the network sees them; the same for every caller."""
+
+
 def with_outputs(network: Network) -> tuple[Layer, ...]:
     """The layers, and a view that none reads of every output that a layer reads too: then what none reads is what the
     network returns, as data paths expect."""
@@ -48,7 +52,14 @@ class Pruner:
 
     Raises:
         InputError: the recipe names a layer that does not exist, or the method cannot reach the density.
+
+    sample: training images on which an algorithm may look at the network; seed: of what it draws. fresh: whether
+    training starts anew after the cut, from the weights before any training.
     """
+
+    sample: Sampled
+    seed = 0
+    fresh = False
 
     def __init__(self, network: Network, spec: Pruning, path: DataPath) -> None:
         self.network, self.spec, self.path = network, spec, pruning(path)
@@ -76,6 +87,11 @@ class Pruner:
 
     def close(self, epoch: int) -> None:
         """Called after epoch number `epoch`, before the cut."""
+
+    def kept(self) -> Iterable[Projection]:
+        """What the cut keeps of one layer after another; each is cut before the next is asked for."""
+        assert self.spec.density is not None
+        return self.projected([n.weight for n in self.nodes], self.spec.density)
 
     def own_state(self) -> dict[str, Any]:
         """What a checkpoint must hold besides the network."""
@@ -134,10 +150,8 @@ class Pruner:
     @torch.no_grad()
     def harden(self) -> None:
         """Replace the weights by their projection; what it removes stays removed, and so does what came in removed."""
-        assert self.spec.density is not None
         self.hard = True
-        for node, found in zip(self.nodes, self.projected([n.weight for n in self.nodes], self.spec.density),
-                               strict=True):
+        for node, found in zip(self.nodes, self.kept(), strict=True):
             if found.allowed is not None:
                 node.levels.allowed = torch.from_numpy(found.allowed.copy()).to(node.mask.device).reshape(
                     node.weight.shape)

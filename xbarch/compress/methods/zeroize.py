@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from xbarch.compress.methods.pruner import Pruner
-from xbarch.specs.recipe import Zeroize as Spec
+from xbarch.specs.algorithms import Zeroize as Spec
 
 
 class Zeroize(Pruner):

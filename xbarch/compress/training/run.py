@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,11 +23,13 @@ from xbarch.compress.training.network import build, refuse_shared
 from xbarch.compress.training.objective import refuse_unfit
 from xbarch.compress.training.provenance import source_digest, sparsity, versions
 from xbarch.compress.training.search import search
+from xbarch.compress.training.spread import On, train_on
 from xbarch.compress.training.trainer import Phase, Trainer, phases
 from xbarch.errors import InputError
 from xbarch.plugins import registry
 from xbarch.plugins.measures import find as find_measure
 from xbarch.specs.recipe import Pruning, Recipe, Shape
+from xbarch.support.executors.named import DEFAULT
 from xbarch.support.files import digest
 from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
@@ -38,7 +41,8 @@ _ON_DEVICES = 1000  # test images classified on devices, in passes of 250 with a
 
 
 def train(source: str | Path, *, out: Path | None = None, resume: bool = True, cache: Path | None = None,
-          only: str = "*", progress: Progress | None = None) -> Path:
+          only: str = "*", executor: str | Executor | None = None, processes: int | None = None,
+          scheduler: str | None = None, progress: Progress | None = None) -> Path:
     """Train, prune and quantize as the recipe or grid of recipes `source` (path or bundled name) describes.
 
     Returns the folder written; for a grid, the folder that holds its workloads' folders.
@@ -49,12 +53,26 @@ def train(source: str | Path, *, out: Path | None = None, resume: bool = True, c
         resume: continue from checkpoints in `cache`, and skip members of a grid that are stored already.
         cache: default: $XBARCH_CACHE or ~/.cache/xbarch.
         only: train only members of a grid whose names match this pattern (`fnmatch`).
-        progress: called with (epochs done, epochs of the phase, text).
+        executor: of a grid, trains recipes there, several at a time, as `xbarch.sweep` runs points; None: one after the
+            other in this process, unless `processes` are given.
+        processes, scheduler: as of `xbarch.sweep`.
+        progress: called with (epochs done, epochs of the phase, text), or on an executor (recipes stored, recipes in
+            all, the last one's name).
 
     Raises:
-        InputError: bad recipe, model, data or weights; something cannot be written.
+        InputError: bad recipe, model, data or weights; something cannot be written; an executor for a single recipe.
+        XbarchError: on an executor, some recipes were not trained.
     """
     jobs = resolve(source, out, cache, only)
+    if executor is not None or processes is not None or scheduler is not None:
+        if not jobs[0].grid:
+            raise InputError("is for grids of recipes, which are trained several at a time; leave it out",
+                             field="processes" if executor is None else "executor")
+        todo = [job for job in jobs if not (resume and _is_stored(job))]
+        if todo:
+            on = On(DEFAULT if executor is None else executor, processes, scheduler)
+            train_on(on, source, todo, len(jobs), train_silently, resume=resume, progress=progress)
+        return jobs[0].out.parent
     for number, job in enumerate(jobs, 1):
         if resume and job.grid and _is_stored(job):
             continue
@@ -76,6 +94,11 @@ def _is_stored(job: Job) -> bool:
 
 def _prefixed(progress: Progress, lead: str, done: int, total: int, text: str) -> None:
     progress(done, total, lead + text)
+
+
+def train_silently(job: Job, resume: bool) -> Path:
+    """`train_job` without a report, as another process calls it."""
+    return train_job(job, resume, None)
 
 
 def train_job(job: Job, resume: bool, progress: Progress | None) -> Path:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -18,10 +19,13 @@ import torch
 from torch import Tensor
 
 from xbarch.compress.methods.admm import Admm
+from xbarch.compress.methods.decorrelate import Decorrelate
 from xbarch.compress.methods.hoyer import Hoyer
 from xbarch.compress.methods.lasso import Lasso
 from xbarch.compress.methods.pruner import Pruner, crossbar
+from xbarch.compress.methods.select import Select
 from xbarch.compress.methods.slices import Slices
+from xbarch.compress.methods.stepwise import Stepwise
 from xbarch.compress.methods.zeroize import Zeroize
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training import checkpoint
@@ -31,6 +35,7 @@ from xbarch.compress.training.data import Images, Parts
 from xbarch.compress.training.devices import Devices
 from xbarch.compress.training.hardware import Setup
 from xbarch.compress.training.learner import Learner
+from xbarch.compress.training.network import build
 from xbarch.errors import InputError
 from xbarch.plugins import registry
 from xbarch.specs.learning import Training
@@ -40,7 +45,8 @@ from xbarch.workload.graph import Workload
 from xbarch.workload.measures import TOP_ONE, Measure, Reals
 
 ALGORITHMS: dict[str, type[Pruner]] = {"lasso": Lasso, "admm": Admm, "recover": Zeroize, "cut": Pruner,
-                                     "slices": Slices, "hoyer": Hoyer}
+                                     "slices": Slices, "hoyer": Hoyer, "stepwise": Stepwise, "decorrelate": Decorrelate,
+                                     "select": Select}
 
 _TOGETHER, _VALUES = 250, 2**24  # images that are measured at a time, and numbers that the network returns for them
 
@@ -164,10 +170,14 @@ class Trainer:
         reason = path.accepts(Workload(name="pruned", layers=layers), crossbar(phase.pruning.geometry))
         if reason:
             raise InputError(reason, field="pruning.method")
-        return ALGORITHMS[phase.pruning.algorithm.name](self.network, phase.pruning, path)
+        made = ALGORITHMS[phase.pruning.algorithm.name](self.network, phase.pruning, path)
+        made.sample, made.seed = lambda images: list(self.sampled(images)), self.recipe.seed
+        return made
 
     def cut(self, pruner: Pruner) -> dict[str, float]:
         """The projection for good; accuracy right after it, before anything is trained again."""
+        if pruner.fresh:
+            self.network.load_state_dict(build(self.recipe, self.parts).state_dict())
         pruner.harden()
         return {f"val_{self.word}_cut": self.accuracy(self.parts.val),
                 f"test_{self.word}_cut": self.score(self.parts.test)}
@@ -237,11 +247,15 @@ class Trainer:
 
     def recalibrate(self) -> None:
         """A fixed draw of up to 1,024 training images; the same for every caller."""
+        self.network.recalibrate(x for x, _ in self.sampled(1024))
+
+    def sampled(self, images: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Training images as the network sees them, with their labels, in parts."""
         generator = torch.Generator().manual_seed(self.recipe.seed)
-        index = torch.randperm(len(self.parts.train), generator=generator)[:1024]
+        index = torch.randperm(len(self.parts.train), generator=generator)[:images]
         train, parts = self.parts.train, [part for part in index.split(128) if len(part) > 1]
-        found = batches(train, parts, self.recipe.hardware.workers)
-        self.network.recalibrate(train.seen(self.setup.moved(x)) for x, _ in found)
+        for x, y in batches(train, parts, self.recipe.hardware.workers):
+            yield train.seen(self.setup.moved(x)), self.setup.moved(y)
 
     @property
     def word(self) -> str:

@@ -34,14 +34,14 @@ def bars(values: Values, label: str, amount: str, title: str, tips: Mapping[str,
 
 
 def stacks(values: Values, label: str, amount: str, series: str, title: str, tips: Mapping[str, str],
-           order: Sequence[str], rest: str = "") -> Spec:
+           order: Sequence[str], rest: str = "", most: float | None = None) -> Spec:
     """Horizontal bars of parts, one behind the other. series: field that names the part; order: of all parts; rest:
     the part that has no colour of its own; the arguments are otherwise those of `bars`."""
     colours = [OTHERS if part == rest else colour(place) for place, part in enumerate(order)]
     ranked = [{**value, "rank": order.index(value[series])} for value in values]
     return {**_frame(ranked, _tall(values, label), series), "params": [_legend(series)],
             "mark": {"type": "bar", "cursor": "pointer"},
-            "encoding": {"y": _rows(label), "x": _amount(amount, title, None),
+            "encoding": {"y": _rows(label), "x": _amount(amount, title, most),
                          "color": {**_coloured(values, series), "scale": {"domain": list(order), "range": colours}},
                          "order": {"field": "rank", "type": "quantitative"}, "opacity": _SERIES,
                          "tooltip": _tips(tips)}}

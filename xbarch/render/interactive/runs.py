@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from xbarch.render.interactive.charts import ZOOM, bars, spans
+from xbarch.render.interactive.charts import ZOOM, bars, spans, stacks
 from xbarch.render.interactive.pages import Cell, Chart, Figure, Page, Part, Row, Table
 from xbarch.render.look import RED
+from xbarch.result.layer_time import CROSSBAR, longest_wait, time_shares
 from xbarch.result.result import Result
 from xbarch.result.summary import accuracy_text, components, details, facts, interval_text, rate_text, speed_text
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE, Scope
 
+_WAITS = 4  # kinds of units with a colour of their own
+_HELD, _OTHERS, _REST = "crossbars held", "other units held", "waits: all others"
 _SPANS = 4_000  # bars of a time line: of the first images of a run with more
 
 
@@ -39,18 +42,44 @@ def _layers(result: Result) -> Part:
         "energy": result.energy.by_layer_aj.get(m.name, 0) / 1e12, "copies": m.copies, "crossbars": m.crossbars,
         "told": numbers.energy(result.energy.by_layer_aj.get(m.name, 0))} for m in shown]
     tips = {"key": "layer", "copies": "copies", "crossbars": "crossbars per copy", "busy": "busy, %", "told": "energy"}
-    heads = ("layer", "kind", "copies", "crossbars per copy", "output pixels", "busy, %", "energy per image")
+    heads = ("layer", "kind", "copies", "crossbars per copy", "output pixels", "busy, %", "energy per image",
+             "crossbars held, %", "other units held, %", "waiting, %", "waits longest for")
     rows = [Row(key=m.name, cells=[
         Cell(m.name), Cell(m.op), Cell(f"{m.copies:,}", m.copies), Cell(f"{m.crossbars:,}", m.crossbars),
         Cell(f"{m.windows:,}", m.windows), Cell(f"{100 * m.busy:.1f}", m.busy),
-        Cell(numbers.energy(result.energy.by_layer_aj.get(m.name, 0)), result.energy.by_layer_aj.get(m.name, 0))])
-        for m in result.mapping.layers]
+        Cell(numbers.energy(result.energy.by_layer_aj.get(m.name, 0)), result.energy.by_layer_aj.get(m.name, 0)),
+        *(Cell(f"{share:.1f}", share) for share in time_shares(result.record, m.name)),
+        Cell(longest_wait(result.record, m.name))]) for m in result.mapping.layers]
     return Part("Layers", ["Pick a layer in a chart or in the table: it is marked in the others. Energy is dynamic, "
                            "all scopes."], [
         Chart(bars(values, "key", "busy", "% of the pipeline interval its crossbars are busy", tips, most=100),
               "How busy the crossbars of each layer are"),
         Chart(bars(values, "key", "energy", "dynamic energy per image (µJ)", tips, RED),
-              "Dynamic energy per image of each layer")], Table(heads, rows, words=2))
+              "Dynamic energy per image of each layer"), *_times(result)], Table(heads, rows, words=2))
+
+
+def _times(result: Result) -> list[Chart]:
+    """Where the time of each layer's windows goes."""
+    if not result.layer_time:
+        return []
+    totals: dict[str, int] = {}
+    for layer in result.layer_time:
+        for kind, waited in layer.waited_ps.items():
+            totals[kind] = totals.get(kind, 0) + waited
+    named = sorted((kind for kind in totals if totals[kind]), key=lambda kind: (-totals[kind], kind))[:_WAITS]
+    values = []
+    for layer in result.layer_time:
+        crossbar = layer.held_ps.get(CROSSBAR, 0)
+        parts = {_HELD: crossbar, _OTHERS: sum(layer.held_ps.values()) - crossbar,
+                 **{f"waits: {kind}": layer.waited_ps.get(kind, 0) for kind in named}}
+        parts[_REST] = sum(layer.waited_ps.values()) - sum(layer.waited_ps.get(kind, 0) for kind in named)
+        whole = sum(parts.values())
+        values += [{"key": layer.name, "part": part, "share": 100 * spent / whole, "told": numbers.time(spent)}
+                   for part, spent in parts.items() if spent]
+    order = [_HELD, _OTHERS, *(f"waits: {kind}" for kind in named), _REST]
+    return [Chart(stacks(values, "key", "share", "part", "% of its windows' time at units", {
+        "key": "layer", "part": "spent", "told": "per image, over all windows"}, order, _REST, 100),
+        "Where the time of each layer's windows goes: units held, and units waited for")]
 
 
 def timeline(result: Result, title: str = "Layers over time") -> Part:

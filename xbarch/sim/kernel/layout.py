@@ -29,7 +29,8 @@ SECTIONS = (
     # of stages. BEFORE: how many it waits for. NEXT: those that wait for it. KEEPS: those before it whose room it
     # keeps. AHEAD: whether it is granted ahead of time; then ASKED, ASKED_WINDOW: time and window of its last request
     "SERVER", "QUEUE", "HELD", "HELD_N", "DELAY", "DELAY_N", "GATE", "BEFORE", "NEXT_AT", "NEXT", "ROOM_AT",
-    "ROOM_POOL", "ROOM_AMOUNT", "KEEPS_AT", "KEEPS", "EXECUTED", "AHEAD", "ASKED", "ASKED_WINDOW",
+    "ROOM_POOL", "ROOM_AMOUNT", "KEEPS_AT", "KEEPS", "EXECUTED", "BUSY", "WAITED",
+    "AHEAD", "ASKED", "ASKED_WINDOW",
     "VALUES",
     # of copies. COPY_FIRST: first stage. SPARE: first free token, -1: none
     "COPY_FIRST", "COPY_FLOW", "COPY_GATES", "SPARE",
@@ -44,7 +45,7 @@ SECTIONS = (
     # of edges. NEED, RELEASE: first of its marks
     "PRODUCER", "CONSUMER", "CAPACITY", "NEED", "RELEASE", "FREED", "MARKS",
     # of servers and their queues, one for each set of pools that their requests take from. HEAD: the first request
-    "QUEUE_AT", "HEAD", "FREE", "CALLED", "BUSY", "SERVED", "WAITED",
+    "QUEUE_AT", "HEAD", "FREE", "CALLED", "SERVED",
     # of pools. TAKER: servers that may take from them. LACKS: whether those wait for room
     "TAKER_AT", "TAKER", "LACKS", "ROOM", "TAKEN", "GIVEN", "PEAK",
     # heaps. EVENT_CODE: visit * 4 + ASK, of one after which stages are due; token * 4 + LEAVE or FINISH, entry of
@@ -64,14 +65,15 @@ SECTIONS = (
     "LOG",
 )
 (SERVER, QUEUE, HELD, HELD_N, DELAY, DELAY_N, GATE, BEFORE, NEXT_AT, NEXT, ROOM_AT,
- ROOM_POOL, ROOM_AMOUNT, KEEPS_AT, KEEPS, EXECUTED, AHEAD, ASKED, ASKED_WINDOW,
+ ROOM_POOL, ROOM_AMOUNT, KEEPS_AT, KEEPS, EXECUTED, BUSY, WAITED,
+ AHEAD, ASKED, ASKED_WINDOW,
  VALUES,
  COPY_FIRST, COPY_FLOW, COPY_GATES, SPARE,
  FLOW_WINDOWS, FLOW_TOTAL, FLOW_COPY, ENTRY, ENTRY_N, BEHIND, BEHIND_N, FLOW_AT, IN_AT, OUT_AT, OUT,
  ISSUED, DONE, GATED, DIRTY, IS_DIRTY,
  ISSUED_AT, DONE_AT, STATE, GATED_AT, DONE_BY, GATED_BY,
  PRODUCER, CONSUMER, CAPACITY, NEED, RELEASE, FREED, MARKS,
- QUEUE_AT, HEAD, FREE, CALLED, BUSY, SERVED, WAITED,
+ QUEUE_AT, HEAD, FREE, CALLED, SERVED,
  TAKER_AT, TAKER, LACKS, ROOM, TAKEN, GIVEN, PEAK,
  TURN_TIME, TURN_SERVER, READY, EVENT_TIME, EVENT_CODE,
  TOKEN_COPY, TOKEN_WINDOW, TOKEN_GATES, TOKEN_LEFT, TOKEN_GATED, TOKEN_END, TOKEN_VISIT, TOKEN_NEXT,

@@ -83,12 +83,12 @@ def pass_through(m: Memory, flow: int, window: int, time: int) -> None:
                 m[MIXED] = 1
             m[m[ASKED] + stage] = start
             if start < m[m[FREE] + server]:
-                m[m[WAITED] + server] += m[m[FREE] + server] - start
+                m[m[WAITED] + stage] += m[m[FREE] + server] - start
                 start = m[m[FREE] + server]
         over = start + value(m, m[m[HELD] + stage], m[m[HELD_N] + stage], window)
         out = start + value(m, m[m[DELAY] + stage], m[m[DELAY_N] + stage], window)
         if server >= 0:
-            m[m[BUSY] + server] += over - start
+            m[m[BUSY] + stage] += over - start
             m[m[SERVED] + server] += 1
             m[m[FREE] + server] = over
         m[m[EXECUTED] + stage] += 1

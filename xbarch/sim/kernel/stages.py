@@ -73,9 +73,9 @@ def grant(m: Memory, visit: int, server: int, time: int) -> None:
     out = time + value(m, m[m[DELAY] + stage], m[m[DELAY_N] + stage], window)
     m[m[EXECUTED] + stage] += 1
     if server >= 0:
-        m[m[BUSY] + server] += over - time
+        m[m[BUSY] + stage] += over - time
         m[m[SERVED] + server] += 1
-        m[m[WAITED] + server] += time - m[m[VISIT_TIME] + visit]
+        m[m[WAITED] + stage] += time - m[m[VISIT_TIME] + visit]
         m[m[FREE] + server] = over
     if m[SIZE + LOG] > 0:
         log(m, visit, time, over, out)

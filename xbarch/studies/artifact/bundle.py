@@ -16,6 +16,7 @@ from xbarch.studies.artifact import texts
 from xbarch.studies.artifact.differences import differences
 from xbarch.studies.artifact.inputs import Inputs
 from xbarch.studies.artifact.manifest import INPUTS, NAME, Bundle, Entry
+from xbarch.studies.runs.commands import command
 from xbarch.support import about, files
 from xbarch.support.progress import Progress
 
@@ -94,7 +95,7 @@ def _entry(result: Result, place: object, number: int, inputs: Inputs, plugins: 
     assert fields is not None
     known = inputs.contents
     return Entry(name=result.name, result=f"results/{number + 1:03}.json", request=fields,
-                 command=texts.command(fields, plugins), architecture=known.machine(asked),
+                 command=command(asked, plugins), architecture=known.machine(asked),
                  workload=str(known.run(asked)["workload"]))
 
 

@@ -1,49 +1,13 @@
-"""The texts of a bundle for people: README.md, CITATION.cff, the command line of a run."""
+"""The texts of a bundle for people: README.md and CITATION.cff."""
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from xbarch.render.document import Document, Section, Table, markdown
 from xbarch.result.result import Result
 from xbarch.studies.artifact.manifest import INPUTS, NAME, Bundle
 from xbarch.support import bundled
-
-_SPELT = {"overrides": "--set", "options": "--option"}
-
-
-def command(request: Mapping[str, Any], plugins: Sequence[str] = ()) -> str:
-    """The command line that runs a request's fields: `xbarch simulate ...`."""
-    return shlex.join(["xbarch", "simulate", *_words(request), *(w for file in plugins for w in ("--plugin", file))])
-
-
-def _words(request: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in request.items():
-        option = _SPELT.get(name, f"--{name}")
-        if value is True:
-            yield option
-        elif isinstance(value, Mapping):
-            for key, each in value.items():
-                yield from (option, f"{key}={each if _is_word(each) else json.dumps(each)}")
-        elif isinstance(value, list | tuple):
-            for each in value:
-                yield from (option, str(each))
-        else:
-            yield from (option, str(value))
-
-
-def _is_word(value: Any) -> bool:
-    """Whether an option's value is text that is not read as JSON."""
-    if not isinstance(value, str):
-        return False
-    try:
-        json.loads(value)
-    except ValueError:
-        return True
-    return False
 
 
 def readme(made: Bundle, results: Sequence[Result]) -> str:

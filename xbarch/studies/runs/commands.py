@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from xbarch.request import Request
 
 
-def command(request: Request) -> str:
+def command(request: Request, plugins: Sequence[str] = ()) -> str:
     """Return `xbarch simulate ...` for a plain request, without options that have their default; a POSIX shell reads it
-    as it stands."""
+    as it stands. plugins: files to load first."""
     words = ["xbarch", "simulate"]
     for name, value in request.model_dump(exclude_defaults=True).items():
         if name == "options":
@@ -22,6 +23,7 @@ def command(request: Request) -> str:
             words.append(f"--{name}")
         else:
             words += [f"--{name}", str(value)]
+    words += [word for file in plugins for word in ("--plugin", file)]
     return shlex.join(words)
 
 

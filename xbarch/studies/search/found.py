@@ -11,12 +11,12 @@ from typing import Any
 from xbarch.plugins import registry
 from xbarch.render.document import Section, Table
 from xbarch.specs.search import Search
-from xbarch.studies.artifact.texts import command
 from xbarch.studies.runs.axes import list_fields
+from xbarch.studies.runs.commands import command
 from xbarch.studies.runs.paths import sentences
 from xbarch.studies.sweep.front import Front
 from xbarch.studies.sweep.points import Point
-from xbarch.studies.sweep.sheet import RUN
+from xbarch.studies.sweep.totals import RUN
 from xbarch.support import numbers
 from xbarch.support.sheet import sheet
 
@@ -44,9 +44,7 @@ class Tried:
     @property
     def command(self) -> str:
         """The command that runs it again."""
-        request = self.point.request
-        given = {"arch": request.arch, "workload": request.workload, **request.model_dump(exclude_defaults=True)}
-        return command(given, [str(file) for file in registry.files()])
+        return command(self.point.request, [str(file) for file in registry.files()])
 
 
 @dataclass(frozen=True)

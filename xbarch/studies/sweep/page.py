@@ -11,18 +11,8 @@ from xbarch.render.interactive.explorer import Amount, Explorer, Place
 from xbarch.render.interactive.pages import Page, Part
 from xbarch.studies.runs.commands import command
 from xbarch.studies.sweep.rows import Row
-from xbarch.studies.sweep.sheet import (
-    ACCURACY,
-    AREA,
-    EXACT,
-    LARGER,
-    LATENCY,
-    RUN,
-    SHARE,
-    SPEED,
-    Swept,
-    sections,
-)
+from xbarch.studies.sweep.sheet import AREA, EXACT, LARGER, LATENCY, SHARE, Swept, sections
+from xbarch.studies.sweep.totals import ACCURACY, RUN, SPEED
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPES
 

@@ -3,22 +3,22 @@ fragment's inputs are driven only until the longest of them has no bits left."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from xbarch.datapaths.forms.reads import by_crossbar, contents, cuts, stacked
+from xbarch.datapaths.forms.structure import densest
 from xbarch.datapaths.pruning import Pruning
 from xbarch.datapaths.records import (
     Added,
     Block,
     Bools,
-    Contents,
     Geometry,
     Ints,
     Project,
@@ -170,7 +170,8 @@ class Forms(Pruning[FormsOptions]):
                              f"{density:g}", field="density")
         kept, sizes = np.zeros(energy.shape, bool), []
         for f in range(0, layer.filters, per_group):
-            mask, size = self._densest(energy[:, f:f + per_group], density, self._per(layer, geometry), geometry)
+            mask, size = densest(energy[:, f:f + per_group], density, self._per(layer, geometry),
+                                 (geometry.rows, self.height(geometry)), self.options.rows == "block")
             kept[:, f:f + per_group] = mask
             sizes.append(size)
         mask = folded(kept, weights)
@@ -198,37 +199,6 @@ class Forms(Pruning[FormsOptions]):
                         f"{self.height(geometry)} rows, which must all have one sign ({len(wrong)} of "
                         f"{len(part.filters)} filters)")
         return ""
-
-    def _densest(self, energy: Reals, density: float, per: int, geometry: Geometry) -> tuple[Bools, tuple[int, int]]:
-        """The mask for one group's energy [R, F], and how many filters and rows it keeps."""
-        rows, filters = energy.shape
-        allowed = _counts(rows, geometry.rows, self.height(geometry))
-        best: tuple[float, Bools, tuple[int, int]] | None = None
-        for f in _counts(filters, per, 1):
-            fits = allowed[allowed * f <= density * energy.size + 1e-6]
-            if len(fits):
-                mask = self._chosen(energy, int(f), int(fits[-1]), per)
-                kept = float(energy[mask].sum())
-                if best is None or kept > best[0]:
-                    best = kept, mask, (int(f), int(fits[-1]))
-        assert best is not None  # one filter of one fragment fits
-        return best[1], best[2]
-
-    def _chosen(self, energy: Reals, filters: int, rows: int, per: int) -> Bools:
-        """Mask that keeps `filters` filters and `rows` rows: the filters of most energy, the rows of most energy in
-        these filters, the filters of most energy in these rows, and so on for a second round. With option rows "block",
-        rows are then chosen again for every column of crossbars."""
-        chosen = _top(energy.sum(axis=0), filters)
-        for _ in range(2):
-            kept = _top(energy @ chosen, rows)
-            chosen = _top(kept @ energy, filters)
-        kept = _top(energy @ chosen, rows)
-        mask = np.outer(kept, chosen)
-        if self.options.rows == "block":
-            where = np.flatnonzero(chosen)
-            for members in np.split(where, np.arange(per, len(where), per)):
-                mask[:, members] = _top(energy[:, members].sum(axis=1), rows)[:, None]
-        return mask
 
     def _signs(self, kept: Projection, layer: Layer, geometry: Geometry) -> list[Bools]:
         """For every part, which fragments are positive, [fragments, filters]."""
@@ -263,7 +233,7 @@ class Forms(Pruning[FormsOptions]):
         crossbar = 0
         for part in parts:
             mixed = self._mixed(layer, part, geometry)
-            for here in _columns(mixed, self._per(layer, geometry)):
+            for here in by_crossbar(mixed, self._per(layer, geometry)):
                 for start in range(0, len(part.rows), geometry.rows):
                     tall = replace(part, filters=part.filters[here], rows=part.rows[start:start + geometry.rows])
                     result += self._stack(layer, tall, mixed[here], crossbar, geometry)
@@ -278,7 +248,7 @@ class Forms(Pruning[FormsOptions]):
         return [Block(crossbar=crossbar, row0=row0, col0=0,
                       inputs=part.rows[row0:row0 + height] + part.group * layer.rows, columns=width,
                       kept=int(kept[row0:row0 + height].sum()) * slices, targets=part.filters, group=number,
-                      contents=partial(_contents, layer, part.rows[row0:row0 + height], part.filters, mixed,
+                      contents=partial(contents, layer, part.rows[row0:row0 + height], part.filters, mixed,
                                        slices, geometry.cell_bits))
                 for number, row0 in enumerate(range(0, len(part.rows), height))]
 
@@ -331,7 +301,7 @@ class Forms(Pruning[FormsOptions]):
         them every fragment delivers its own sums and no read is skipped."""
         stacks = [list(members) for _, members in groupby(blocks, key=lambda b: b.crossbar)]
         phases = geometry.phases(layer.input_bits)
-        work = _stacked(stacks, phases, geometry, stream if self.options.zero_skip else None) \
+        work = stacked(stacks, phases, geometry, stream if self.options.zero_skip else None) \
             if geometry.operation_units else standard_work(blocks, phases, geometry)
         word = _signs_held(geometry)
         per = geometry.slices(layer.weight_bits - 1)
@@ -360,88 +330,8 @@ class Forms(Pruning[FormsOptions]):
         return bool(self.options.zero_skip and geometry.operation_units)
 
 
-def effective(vectors: NDArray[Any], inputs: Ints, starts: Ints, dac_bits: int) -> Ints:
-    """Effective input cycles of fragments: phases until the longest input of a fragment has no bits left.
-
-    EIC = ceil(max_i bit length(x_i) / dac_bits) (Yuan et al., FORMS, ISCA 2021); none where all inputs are zero.
-
-    Args:
-        vectors: unsigned [windows, inputs of the layer]. inputs: which of them drive the word lines. starts: first
-            word line of each fragment.
-
-    Returns:
-        [windows, fragments].
-    """
-    longest = np.frexp(np.maximum.reduceat(vectors[:, inputs], starts, axis=1))[1]
-    return -(-longest.astype(np.int64) // dac_bits)
-
-
-def cuts(rows: int, tall: int, height: int) -> Ints:
-    """First rows of the pieces of at most `height` rows into which crossbars of `tall` rows are cut."""
-    return np.array([s for start in range(0, rows, tall) for s in range(start, min(start + tall, rows), height)])
-
-
-def _stacked(stacks: Sequence[list[Block]], phases: int, geometry: Geometry, stream: Stream | None) -> Work:
-    """One entry for all fragments of a crossbar that have the same height: the whole ones, then a shorter last one."""
-    vectors = None if stream is None else stream.vectors()
-    table: list[tuple[int, int, int, int]] = []
-    reads: list[Any] = []
-    known: dict[bytes, Ints] = {}
-    for stack in stacks:
-        rows = np.array([b.rows for b in stack])
-        if vectors is not None:
-            inputs = np.concatenate([b.inputs for b in stack])
-            key = inputs.tobytes()
-            if key not in known:
-                known[key] = effective(vectors, inputs, np.cumsum(rows) - rows, geometry.dac_bits)
-        for height in dict.fromkeys(rows.tolist()):
-            same = rows == height
-            table.append((stack[0].crossbar, height, geometry.converted(stack[0].columns),
-                          stack[0].outputs * int(same[0])))
-            reads.append(phases * int(same.sum()) if vectors is None else known[key][:, same].sum(axis=1))
-    crossbar, high, columns, outputs = np.array(table, np.int64).T
-    return Work(crossbar=crossbar, rows=high, columns=columns, cells=high * columns, reads=np.array(reads, np.int64).T,
-                outputs=outputs)
-
-
 def _signs_held(geometry: Geometry) -> int:
     """Sign bits of a fragment: one per weight column of a crossbar."""
     return max(1, geometry.columns // geometry.slices(_SIZED - 1))
 
 
-def _contents(layer: Layer, rows: Ints, filters: Ints, mixed: Bools, slices: int, cell_bits: int) -> Contents:
-    """Digits of the magnitudes of one fragment; negative columns are read back with a minus sign. mixed: filters whose
-    positive and negative weights are stored side by side."""
-    weights = layer.matrix[np.ix_(rows, filters)].astype(np.int64)
-    which = np.repeat(np.arange(len(filters)), 1 + mixed)
-    second = np.diff(which, prepend=-1) == 0
-    negative = np.where(mixed[which], second, weights[:, which].min(axis=0) < 0)
-    sign = np.where(negative, -1, 1)
-    stored = cells.digits(np.maximum(weights[:, which] * sign, 0), slices, cell_bits)
-    return Contents(stored, np.arange(stored.shape[1]), np.repeat(filters[which], slices),
-                    np.repeat(sign, slices) * cells.weights_of(slices, cell_bits, len(which)))
-
-
-def _columns(mixed: Bools, per: int) -> Iterator[slice]:
-    """The filters of one crossbar of `per` weight columns after another; a mixed filter takes two columns of the same
-    crossbar."""
-    first, used = 0, 0
-    for number, width in enumerate((1 + mixed).tolist()):
-        if used + width > per:
-            yield slice(first, number)
-            first, used = number, 0
-        used += width
-    yield slice(first, len(mixed))
-
-
-def _counts(size: int, unit: int, fine: int) -> Ints:
-    """Counts that fill crossbars: multiples of `unit`, below `unit` multiples of `fine`, and `size` itself;
-    ascending."""
-    return np.unique([*range(fine, min(unit, size), fine), *range(unit, size, unit), size])
-
-
-def _top(values: Reals, count: int) -> Bools:
-    """True at the `count` largest; of equal values the first are taken."""
-    mask = np.zeros(len(values), bool)
-    mask[np.argsort(-values, kind="stable")[:count]] = True
-    return mask

@@ -1,0 +1,55 @@
+"""Where the time of each layer's windows goes: what they hold, and what they wait for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xbarch.result.schema import LayerTime, Record
+from xbarch.sim.graph import StageGraph, Trace
+
+
+def layer_times(graph: StageGraph, trace: Trace) -> list[LayerTime]:
+    """The time of each layer by kind of server, per image: of all stages of a layer at servers of that kind what a run
+    counted, so that over all layers it is what servers were held and waited for."""
+    layers = list(dict.fromkeys(flow.part_of or flow.name for flow in graph.flows))
+    kinds = list(dict.fromkeys(server.kind for server in graph.servers))
+    layer = np.array([layers.index(flow.part_of or flow.name) for flow in graph.flows], np.int64)
+    kind = np.array([kinds.index(server.kind) for server in graph.servers], np.int64)
+    c = graph.columns
+    served = c.server >= 0
+    place = layer[c.flow[c.copy]][served], kind[c.server[served]]
+    held, waited = (np.zeros((len(layers), max(1, len(kinds))), np.int64) for _ in range(2))
+    np.add.at(held, place, trace.held[served])
+    np.add.at(waited, place, trace.waits[served])
+    used = np.zeros(held.shape, bool)
+    used[place] = True
+    return [LayerTime(name=name, **{
+        what: {kinds[at]: int(amounts[number, at]) // graph.images for at in np.flatnonzero(used[number]).tolist()}
+        for what, amounts in (("held_ps", held), ("waited_ps", waited))}) for number, name in enumerate(layers)]
+
+
+CROSSBAR = "crossbar"  # the kind of server
+
+
+def of_layer(record: Record, layer: str) -> LayerTime | None:
+    """The time of a layer; None in records of before, and of runs that keep no such detail."""
+    return next((found for found in record.layer_time if found.name == layer), None)
+
+
+def time_shares(record: Record, layer: str) -> tuple[float, float, float]:
+    """Of the time of a layer's windows at servers, in %: crossbars held, other units held, waiting; zeros where it is
+    not known or there is none."""
+    found = of_layer(record, layer)
+    held, waited = (0, 0) if found is None else (sum(found.held_ps.values()), sum(found.waited_ps.values()))
+    if found is None or not held + waited:
+        return 0.0, 0.0, 0.0
+    crossbar = found.held_ps.get(CROSSBAR, 0)
+    whole = (held + waited) / 100
+    return crossbar / whole, (held - crossbar) / whole, waited / whole
+
+
+def longest_wait(record: Record, layer: str) -> str:
+    """The kind of server for which a layer's windows wait longest; empty if they wait for none."""
+    found = of_layer(record, layer)
+    ranked = sorted(found.waited_ps.items(), key=lambda item: (-item[1], item[0])) if found else []
+    return ranked[0][0] if ranked and ranked[0][1] else ""
