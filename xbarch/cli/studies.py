@@ -88,7 +88,7 @@ def sweep(
 def search(
     study: Annotated[str, typer.Argument(
         metavar="NAME", help="Search: a YAML file or a bundled name.", autocompletion=names.named("studies"))],
-    out: Annotated[Path | None, folder("Output folder for search.csv, .json, .svg, trials and answers (default: "
+    out: Annotated[Path | None, folder("Output folder for search.csv, .json, .svg, .html, trials and answers (default: "
                                        "./NAME).")] = None,
     trials: Annotated[int | None, number("trials", "Points to simulate, instead of the search's.")] = None,
     seed: Annotated[int | None, number("seed", "Seed instead of the search's.")] = None,
@@ -112,7 +112,7 @@ def search(
         tables.show_sections(searches.sections(done))
         for each in done.front:
             print(f"trial {each.trial}: {printable(each.command)}")
-        wrote(f"{place}/search.csv, .json and .svg, {len(done.points):,} points tried")
+        wrote(f"{place}/search.csv, .json, .svg and .html, {len(done.points):,} points tried")
     if all(each.why for each in done.points):
         raise InputError(f"none of {len(done.points):,} points could be run; the first: {done.points[0].why}",
                          file=study)
