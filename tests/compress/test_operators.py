@@ -12,6 +12,7 @@ from operatorrig import check_integers, made, quantized
 from safetensors import safe_open
 from torch import nn
 
+from xbarch.compress.intake.origin import Origin
 from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.training.network import refuse_shared
 from xbarch.datapaths.base import Geometry
@@ -208,8 +209,8 @@ def test_quantized_networks_train(name):
 def test_two_calls_of_a_module_are_not_trained():
     network = quantized(made(*CASES["shared module"])).network
     for node in network.compute_nodes():
-        node.weight_source = "m.1.weight" if node.layer.name.startswith("m.1") else "m.0.weight"
-    with pytest.raises(InputError, match=r"layers m\.1 and m\.1-2 are two calls of one module"):
+        node.weight_source = Origin("m.1.weight" if node.layer.name.startswith("m.1") else "m.0.weight")
+    with pytest.raises(InputError, match=r"layers m\.1 and m\.1-2 are two uses of one weight"):
         refuse_shared(network)
 
 

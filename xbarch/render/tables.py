@@ -216,7 +216,7 @@ def _accuracy(figures: Mapping[str, Any], measured: bool) -> list[str]:
     found = figures["on_this_machine"]
     if not measured:
         return []
-    text = words.value(found["value"], found.get("measure", "top1")) if found else ""
+    text = words.worth(found["value"], found.get("measure", "top1")) if found else ""
     return [f"{text} (n = {numbers.number(found['images'])})" if found else "–"]
 
 

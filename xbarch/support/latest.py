@@ -30,3 +30,7 @@ class Latest(Generic[T]):
             self._found[key] = held, made  # the objects are held, so that their ids stay unique
         self._found.move_to_end(key)
         return self._found[key][1]
+
+    def clear(self) -> None:
+        """Keep nothing of what was made so far."""
+        self._found.clear()

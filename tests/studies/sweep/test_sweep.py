@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 import xbarch
 from xbarch.conformance import draw
 from xbarch.errors import InputError, XbarchError
+from xbarch.machine import kept
+from xbarch.machine.simulate import simulate_graph
 from xbarch.mapping.packings import Memo
 from xbarch.plugins import checked, registry
 from xbarch.plugins.registry import datapath
-from xbarch.request import Request
+from xbarch.request import Contents, Request
 from xbarch.specs.load import load
 from xbarch.specs.sweep import FIGURES, Sweep
 from xbarch.studies.runs.answer import Answer, answer
@@ -468,15 +470,24 @@ def test_blocks_know_nothing_of_converters():
         assert cells[0] == cells[1] and work[0].reads.tolist() == work[1].reads.tolist()
 
 
-def test_points_that_share_plans_and_packings_have_the_figures_of_runs_by_themselves():
-    """Whatever ran before in the process."""
+def test_points_that_share_plans_and_packings_have_the_figures_of_runs_by_themselves(monkeypatch):
+    """Whatever ran before in the process. Points that differ in prices alone are simulated once."""
     changes = [{"overrides": (f"network.queue={queue}", f"crossbar.adc_bits={bits}"), "policy": policy}
                for queue in (64, 256) for bits in (8, 7) for policy in ("one_copy", "crossbars:1")]
+    changes += [{"overrides": (f"components.router.power={power} mW", *more)} for more in ((), ("network.queue=64",))
+                for power in (42, 21)]
+    for each in (kept.graphs, kept.runs):
+        each.clear()
+    made, simulated, contents = [], [], Contents()
+    monkeypatch.setattr("xbarch.run.simulate_graph", lambda *given: made.append(1) or simulate_graph(*given))
     for change in changes:
-        shared = answer(Request(arch="isaac_like", workload="vgg7_pruned", images=1, **change), wanted=FIGURES)
+        made.clear()
+        shared = answer(Request(arch="isaac_like", workload="vgg7_pruned", images=1, **change), contents, FIGURES)
+        simulated.append(len(made))
         alone = xbarch.simulate("isaac_like", "vgg7_pruned", images=1, **change)
         assert {name: alone[name] for name in FIGURES if alone[name] is not None} == {
             name: value for name, value in shared.figures().items() if name in FIGURES}
+    assert simulated[-4:] == [1, 0, 1, 0]
 
 
 # -- tables for other programs --------------------------------------------------------------------------------

@@ -199,10 +199,11 @@ def _front(found: Swept) -> Table:
     parts = [i for i in range(len(RUN)) if len(found.totals.runs[i]) > 1] or [RUN.index("policy")]
     front = found.front()
     measured, unlike = (any(r.figures.get(name) for r in front) for name in (ACCURACY, UNSCALED))
+    other = any(SHARE in r.figures for r in front)  # which top-1 leaves out
     return Table(
         [*(RUN[i] for i in parts), *found.changed, "converters", "images/s", "first image",
          f"energy per image (scope {found.asked.scope})", "area used, mm²",
-         *(["accuracy on this machine", "n"] if measured else []),
+         *([f"{'measure of the workload' if other else 'accuracy'} on this machine", "n"] if measured else []),
          *(["prices not for this geometry"] if unlike else [])],
         [[*(r.point.run[i] for i in parts), *map(str, r.point.values), r.converters, speed(r.figures.get(SPEED)),
           numbers.time(r.figures[LATENCY]), numbers.energy(r.figures[energy_of(found.asked)]),
