@@ -89,6 +89,6 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"{GOAL:.0%}, for each of the seeds 0, 1, ...; CPU time is the optimizer's alone, as all answers were there.",
         *table(["sampler", f"hypervolume after {trials}", f"simulations to {GOAL:.0%}", "CPU s"], [
             [sampler, *(", ".join(text(sampler, key)) for key in ("share", "reached", "cpu_s"))]
-            for sampler in SAMPLERS]),
+            for sampler in SAMPLERS if text(sampler, "share")]),
         *goals([Goal(f"`{SAMPLERS[0]}`: least share of the hypervolume", min(row["share"] for row in best), GOAL, "",
                      least=True)])]
