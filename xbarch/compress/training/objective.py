@@ -40,11 +40,16 @@ def refuse_unfit(recipe: Recipe, answers: Tensor) -> None:
     """Refuse what a recipe asks for and its data's answers do not allow, before anything is trained.
 
     Raises:
-        InputError: images that are moved away from their maps, a teacher of real numbers.
+        InputError: images that are moved away from their maps, a teacher of real numbers, a choice
+            by classes of images where there are none.
     """
     how = recipe.data.changes
     if answers.dim() == 3 and not answers.is_floating_point() and how and (how.flip or how.shift or how.area):
         raise InputError("must not move images, whose maps of classes would stay where they are: give flip: false and "
                          "shift: 0, and no area", field="data.augment")
+    if (answers.dim() > 1 or answers.is_floating_point()) and recipe.pruning is not None and getattr(
+            recipe.pruning.algorithm, "by", "") == "discrimination":
+        raise InputError("must be another than discrimination, which learns from a class of each image",
+                         field="pruning.algorithm.by")
     if answers.is_floating_point() and recipe.pruning is not None and recipe.pruning.distill is not None:
         raise InputError("is for networks that return scores of classes, not real numbers", field="pruning.distill")
