@@ -92,8 +92,8 @@ class Look:
 
 @dataclass(frozen=True)
 class Images:
-    """pixels [n, C, H, W]: uint8, float32 from 0 to 1, or in files. labels: int64 [n], of pixels int64 [n, H, W], or real
-    numbers float32 [n, ...]."""
+    """pixels [n, C, H, W]: uint8, float32 from 0 to 1, or in files. labels: int64 [n], of pixels int64 [n, H, W], or
+    real numbers float32 [n, ...]."""
 
     pixels: Tensor | Files | Mapped
     labels: Tensor
