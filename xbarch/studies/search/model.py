@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from random import Random
 from typing import Any
 
@@ -22,7 +22,8 @@ from xbarch.studies.search.volume import volume
 
 _FIRST = 20  # points at random before the model
 _FREE = 0.2  # share of later points that stays at random
-_RIDGE, _PAIRED = 0.1, 0.5  # penalty; weight of products of two choices
+_HOPED = 0.3  # least of what is predicted for a truth value, 0 or 1, of a point that is tried: doubt is worth a try
+_RIDGE, _PAIRED = 0.1, 0.5  # penalty; weight of products of two choices, of which there are many
 _LISTED, _DRAWN, _BEST = 20_000, 5_000, 40  # candidates in all, drawn from a larger space, and weighed by volume
 Reals = NDArray[np.float64]
 
@@ -74,7 +75,7 @@ def _expected(space: Space, told: Sequence[Told], candidates: Sequence[Places], 
     keeps = every @ _fit(known, np.array([[each.kept] for each in ran]))
     values = np.array([each.values for each in ran])
     logs, back = _scale(values)
-    hoped = np.flatnonzero((runs[:, 0] > 0.5) & (keeps[:, 0] > 0.5))
+    hoped = np.flatnonzero((runs[:, 0] > _HOPED) & (keeps[:, 0] > _HOPED))
     found = back((every @ _fit(known, logs))[hoped])
     here = values[[each.kept for each in ran]]
     better = [i for i, value in enumerate(found) if not (here <= value).all(axis=1).any()]
@@ -83,15 +84,13 @@ def _expected(space: Space, told: Sequence[Told], candidates: Sequence[Places], 
 
 
 def _terms(space: Space, points: Sequence[Places]) -> Reals:
-    """The terms of the model [points, terms]: one; each choice; of two parameters the choice of one times the position
-    of the other, where its values are ordered, else times its choice."""
-    chosen = [(np.eye(len(p.values))[[places[p.at] for places in points]], p.ordered) for p in space.parameters]
-    parts = [np.ones((len(points), 1)), *(each for each, _ in chosen)]
-    for number, (one, _) in enumerate(chosen):
-        for other, ordered in chosen[:number]:
-            parts.append(_PAIRED * _products(one, other) if not ordered else _products(one, _position(other)))
-        parts += [_products(one, _position(other)) for other, ordered in chosen[number + 1:] if ordered]
-    return np.concatenate(parts, axis=1)
+    """The terms of the model [points, terms]: one; each choice; products of two parameters, in which one whose values
+    are ordered is its position, and any other its choice."""
+    chosen = [np.eye(len(p.values))[[places[p.at] for places in points]] for p in space.parameters]
+    factors = [_position(each) if p.ordered else each for p, each in zip(space.parameters, chosen, strict=True)]
+    pairs = [_PAIRED ** (not (one.shape[1] == 1 or other.shape[1] == 1)) * _products(one, other)
+             for one, other in combinations(factors, 2)]
+    return np.concatenate([np.ones((len(points), 1)), *chosen, *pairs], axis=1)
 
 
 def _position(chosen: Reals) -> Reals:
