@@ -9,11 +9,14 @@ import torch.nn.functional as F
 from torch import nn
 
 import xbarch
+from xbarch.compress.images.parts import Mapped
+from xbarch.compress.training import data
 from xbarch.errors import InputError
 from xbarch.result import words
+from xbarch.specs.recipe import Data
 from xbarch.workload.batch import outputs, products
 from xbarch.workload.find import resolve
-from xbarch.workload.images import shown
+from xbarch.workload.images import arrays, mapped, shown
 
 torch.set_num_threads(1)
 
@@ -230,6 +233,31 @@ def test_a_map_is_learned(easy, measure):
     again = xbarch.accuracy("isaac_like", str(easy / "r"))
     assert again.value == pytest.approx(found["accuracy"]["pruning"]) and again.measure.name == name
     assert found["accuracy"]["crossbars"] == pytest.approx(again.value)  # 20 images, all of them
+
+
+def test_arrays_that_stay_in_their_file(easy, monkeypatch):
+    """Mapped, the same images make the same workload; what would have to be copied, and is too large, is refused."""
+    first = learned(easy, easy / "map.npz", f"{__file__}:Dense")
+    monkeypatch.setattr(mapped, "LEAST", 0)
+    pixels = data.load(Data(name="arrays", path=str(easy / "map.npz")), 0).train.pixels
+    assert isinstance(pixels, Mapped) and isinstance(arrays.arrays(easy / "map.npz")[0].pixels, np.memmap)
+    (easy / "c").rename(easy / "old")
+    assert learned(easy, easy / "map.npz", f"{__file__}:Dense") == first
+    monkeypatch.setattr(arrays, "_MOST", 9000)
+    given = dict(np.load(easy / "map.npz"))
+    given["y_train"] = given["y_train"][:, :1, :1]
+    given["y_test"] = given["y_test"][:, :1, :1]
+    for change, save, says in (
+            ({}, np.savez, None),
+            ({}, np.savez_compressed, "x_train must be at most 9,000 bytes, not 10,368; only images that are the one"),
+            ({"x_train": given["x_train"].astype(np.float64)}, np.savez, "x_train must be uint8 or float32 of shape"),
+            ({"y_train": np.zeros((40, 8, 8))}, np.savez, "y_train must be at most 9,000 bytes, not 20,608")):
+        save(easy / "other.npz", **{**given, **change})
+        if says is None:
+            assert np.array_equal(arrays.arrays(easy / "other.npz")[0].pixels, given["x_train"])
+            continue
+        with pytest.raises(InputError, match=says):
+            arrays.arrays(easy / "other.npz")
 
 
 class Brightness(nn.Module):
