@@ -40,16 +40,19 @@ ARCHITECTURES = ("isaac_like", "puma_like")
 _TORCHVISION = ("alexnet", "vgg16_bn", "squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0",
                 "densenet121", "googlenet", "inception_v3", "shufflenet_v2_x1_0", "mnasnet1_0", "regnet_y_400mf",
                 "regnet_x_400mf", "resnet18", "resnet50", "resnext50_32x4d", "convnext_tiny")
+_MAPS = ("fcn_resnet50", "deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large")  # torchvision's for segmentation
 _TIMM = ("resnet10t", "repvgg_a0", "tf_efficientnet_lite0")
 
 
 class UNet(nn.Module):
-    """Three levels; transposed convolutions on the way up."""
+    """Three levels; transposed convolutions on the way up, or bilinear upsampling and a 1 x 1 convolution."""
 
-    def __init__(self) -> None:
+    def __init__(self, bilinear: bool = False) -> None:
         super().__init__()
         self.d1, self.d2, self.d3 = (_double(a, b) for a, b in ((3, 16), (16, 32), (32, 64)))
-        self.u2, self.u1 = nn.ConvTranspose2d(64, 32, 2, 2), nn.ConvTranspose2d(32, 16, 2, 2)
+        self.u2, self.u1 = (nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+                                          nn.Conv2d(n, n // 2, 1)) if bilinear else nn.ConvTranspose2d(n, n // 2, 2, 2)
+                            for n in (64, 32))
         self.c2, self.c1, self.out = _double(64, 32), _double(32, 16), nn.Conv2d(16, 2, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -132,7 +135,8 @@ def lenet_tanh() -> nn.Module:
 
 
 OWN: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
-    "unet": (UNet, (3, 64, 64)), "ds_cnn": (ds_cnn, (1, 49, 10)), "autoencoder": (autoencoder, (1, 1, 640)),
+    "unet": (UNet, (3, 64, 64)), "unet_bilinear": (partial(UNet, True), (3, 64, 64)),
+    "ds_cnn": (ds_cnn, (1, 49, 10)), "autoencoder": (autoencoder, (1, 1, 640)),
     "lenet_tanh": (lenet_tanh, (1, 32, 32)), "resnet8": (partial(resnet, 1, "B"), (3, 32, 32)),
     "resnet20_a": (partial(resnet, 3, "A"), (3, 32, 32)), "resnet20_b": (partial(resnet, 3, "B"), (3, 32, 32)),
     "mobilenet": (mobilenet, (3, 96, 96))}
@@ -151,7 +155,8 @@ def build(name: str) -> tuple[nn.Module, tuple[int, int, int]]:
     else:
         import torchvision
 
-        extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+        extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else (
+            {"weights_backbone": None} if name in _MAPS else {})
         model, shape = torchvision.models.get_model(name, weights=None, **extra), (3, 224, 224)
         shape = (3, 299, 299) if name == "inception_v3" else shape
     model = model.eval()
@@ -238,7 +243,7 @@ def simulated(architecture: str, place: Path) -> str:
 
 def main() -> None:
     torch.set_num_threads(1)
-    for name in sys.argv[1:] or (*_TORCHVISION, *_TIMM, *OWN):
+    for name in sys.argv[1:] or (*_TORCHVISION, *_MAPS, *_TIMM, *OWN):
         try:
             row = run(name)
         except XbarchError as error:

@@ -27,7 +27,7 @@ SIZES = {"layers": (125, 250, 500, 1000), "chips": (4, 8, 16), "stack": (2, 4, 8
 QUICK = {"layers": (10, 20), "chips": (4,), "stack": (2,)}
 STEPS = {
     "plan": [("xbarch.run", "_planned")], "compile": [("xbarch.run", "compile_graph")],
-    "check": [("xbarch.run", "check"), ("xbarch.machine.simulate", "conserve")], "ledger": [("xbarch.run", "ledger")],
+    "check": [("xbarch.run", "check"), ("xbarch.machine.simulate", "conserve")], "ledger": [("xbarch.run", "counted")],
     "tables": [("xbarch.sim.fast", name) for name in ("tables", "_laid", "_grown", "_trace")],
     "kernel": [("xbarch.machine.simulate", "run")]}
 LIMITS = {"layers": (("plan", "compile"), 1.15, 300), "chips": (("compile", "check", "ledger"), 1.15, 400),

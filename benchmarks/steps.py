@@ -28,7 +28,7 @@ RUN: Watched = {
     "simulate": [("xbarch.machine.simulate", name) for name in ("run", "run_long")],
     "check": [("xbarch.run", "check"), ("xbarch.machine.simulate", "conserve")],
     "record": [("xbarch.machine.simulate", "interval_of"),
-               *(("xbarch.run", name) for name in ("ledger", "nameplate", "record"))],
+               *(("xbarch.run", name) for name in ("counted", "booked", "nameplate", "record"))],
 }
 ENGINE: Watched = {"tables": [("xbarch.sim.fast", name) for name in ("tables", "_laid", "_grown", "_trace")]}
 ORDER = ("start", "import", "load", "pack", "plan", "compile", "simulate", "check", "record", "other")

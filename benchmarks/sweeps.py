@@ -1,4 +1,5 @@
-"""How many points a sweep runs a minute, on one process and on two, and what going on with a finished one costs."""
+"""How many points a sweep runs a minute, on one process and on two, what going on with a finished one costs, and where
+the time of a point goes."""
 
 from __future__ import annotations
 
@@ -9,8 +10,11 @@ from typing import Any
 
 from benchmarks.page import Goal, goals, number, table
 from benchmarks.spent import xbarch
+from benchmarks.steps import Steps, Watched
+from xbarch.machine import kept
 from xbarch.specs.load import document
 from xbarch.specs.sweep import Sweep
+from xbarch.studies.sweep import sweep
 from xbarch.studies.sweep.points import Points
 
 TITLE = "Sweeps"
@@ -20,6 +24,23 @@ PART = {"policies": ["one_copy", "crossbars:2"],
 QUICK = {"workloads": ["resnet18_dense"], "policies": ["fit"],
          "axes": {"crossbar.rows, crossbar.columns": [128], "crossbar.adc_bits": [6, 8]}}
 GOAL = 3.0  # minutes for the whole study on two processes
+SMALL = {"kind": "sweep", "architectures": ["isaac_like"], "workloads": ["vgg7_pruned"], "images": 1,
+         "policies": ["one_copy", "fit", "crossbars:1", "crossbars:2"]}
+VARIED = {"prices": {"crossbar.adc_bits": [5, 6, 7, 8]},
+          "buffers": {"buffer.size": ["48 KB", "64 KB", "96 KB", "128 KB"]},
+          "queues": {"network.queue": [64, 96, 128, 192]}}
+STEPS: Watched = {
+    "load": [("xbarch.studies.runs.answer", "prepare")],
+    "pack": [("xbarch.run", "pack_network")],
+    "plan": [("xbarch.run", "plan")],
+    "place": [("xbarch.run", "place_tiles")],
+    "compile": [("xbarch.run", "compile_graph")],
+    "bounds": [("xbarch.machine.alternatives", name) for name in ("check", "survey")],
+    "run": [("xbarch.machine.simulate", "run")],
+    "conserve": [("xbarch.machine.simulate", "conserve")],
+    "cost": [*(("xbarch.run", name) for name in ("counted", "booked", "nameplate")),
+             ("xbarch.studies.runs.answer", "record")],
+    "write": [("xbarch.studies.sweep.run", name) for name in ("page", "html")]}
 
 
 def measure(asked: Any, say: Any) -> dict[str, Any]:
@@ -38,7 +59,19 @@ def measure(asked: Any, say: Any) -> dict[str, Any]:
             first, again = xbarch(*words, cache=cache), xbarch(*words, cache=cache)
             rows.append({"processes": processes, "points": count, "wall_s": first.wall_s, "cpu_s": first.cpu_s,
                          "peak_mb": first.peak_mb, "again_s": again.wall_s})
-    return {"rows": rows, "whole": every}
+        spent = {name: split({**SMALL, "axes": axes}, Path(folder) / name) for name, axes in VARIED.items()}
+    return {"rows": rows, "whole": every, "steps": spent}
+
+
+def split(study: dict[str, Any], out: Path) -> dict[str, float]:
+    """CPU milliseconds of a point of a sweep by step, in this process, its packings and the kernel being there."""
+    asked = Sweep.model_validate(study)
+    sweep(asked, out / "first", processes=1)
+    for each in (kept.plans, kept.machines, kept.graphs, kept.runs):
+        each.clear()
+    with Steps(STEPS) as steps:
+        sweep(asked, out / "again", processes=1)
+    return {step: 1000 * seconds / len(Points(asked)) for step, seconds in steps.seconds.items()}
 
 
 def lines(found: dict[str, Any]) -> list[str]:
@@ -54,4 +87,9 @@ def lines(found: dict[str, Any]) -> list[str]:
              number(60 * row["points"] / row["wall_s"]), f"{rows[0]['wall_s'] / row['wall_s']:.2f}",
              number(row["again_s"]), number(row["peak_mb"]), number(least)]
             for row, least in zip(rows, minutes, strict=True)]),
+        "", "CPU time of a point of a sweep of VGG-7 by step, in percent, by what its points differ in beside their",
+        "policy. *Other* is what no step takes: points, their names, the store, the table.",
+        *table(["points differ in", "ms a point", *next(iter(found["steps"].values()))], [
+            [name, number(sum(spent.values())), *(f"{100 * each / sum(spent.values()):.0f}" for each in spent.values())]
+            for name, spent in found["steps"].items()]),
         *goals([Goal(f"{whole:,} points on two processes, at the rate of this part", minutes[-1], GOAL, "min")])]

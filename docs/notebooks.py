@@ -28,9 +28,10 @@ def run(file: Path, work: Path) -> nbformat.NotebookNode:
 
 
 def text_of(notebook: nbformat.NotebookNode) -> list[str]:
-    """Return what the cells of a notebook print, without pictures."""
-    return [output.get("text") or output.get("data", {}).get("text/plain", "")
-            for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    """Return what the cells of a notebook print, with a word in place of each picture."""
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    return ["picture" if any(kind.startswith("image/") for kind in output.get("data", {})) else
+            output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
 
 
 def main(names: list[str]) -> None:

@@ -2,8 +2,9 @@
 
     python reports/noise.py [STUDY]   writes noise/noise.md, .json and .svg next to this file
 
-STUDY: a study whose axis is noise; the bundled `noise` by default. Takes half an hour of CPU time; noise/runs.sqlite
-keeps what has been run, and the cache finished draws, so that an interrupted report goes on where it stopped.
+STUDY: a study whose axis is noise; the bundled `noise` by default. Takes a quarter of an hour of CPU time;
+noise/runs.sqlite keeps what has been run, and the cache finished draws, so that an interrupted report goes on where it
+stopped.
 """
 
 from __future__ import annotations
@@ -159,7 +160,8 @@ def main() -> None:
     with resumable_store(HERE, ["noise", *sys.argv[1:]]) as store:
         bench = Bench(store, 1)
         found = run(cases(study), bench)
-        text = [f"# {study.title}", "", INTRODUCTION.format(images=study.accuracy), "", *lines(found)]
+        text = [f"# {study.title}", "", INTRODUCTION.format(images=study.accuracy), "",
+                "![Accuracy by kind of errors; the numbers are in the tables](noise.svg)", "", *lines(found)]
         (HERE / "noise.json").write_text(manifest(study, found, bench), encoding="utf-8")
         (HERE / "noise.svg").write_bytes(picture(found))
         (HERE / "noise.md").write_text("\n".join(text), encoding="utf-8")

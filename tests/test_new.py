@@ -222,6 +222,27 @@ def test_an_architecture_is_valid_and_simulates(here, call):
     assert code == 0 and "8 of 8 layers exact" in out  # its ADCs lose nothing of dense packing
 
 
+@pytest.mark.parametrize(("kind", "what"), [("study", "a study"), ("sweep", "a sweep")])
+def test_a_study_is_valid(here, call, kind, what):
+    assert call("new", kind, "mine") == (0, "written: mine.yaml\n", "")
+    assert "skeleton" not in (here / "mine.yaml").read_text()
+    assert call("validate", "mine.yaml") == (0, f"mine.yaml: valid, {what}\n", "")
+    code, _, said = call("new", kind, "field20", "--out", "other.yaml")
+    assert code == 2 and f"is {what} already" in said and left(here) == ["mine.yaml"]
+
+
+@pytest.mark.full
+def test_a_study_and_a_sweep_run(here, call):
+    """What stands behind their comments too."""
+    for kind, command in (("study", "compare"), ("sweep", "sweep")):
+        assert call("new", kind, f"my_{kind}")[0] == 0
+        file = here / f"my_{kind}.yaml"
+        file.write_text(file.read_text().replace("# axes:", "axes:").replace("#   crossbar.adc", "  crossbar.adc"))
+        code, out, said = call(command, file.name, "--out", kind, "--processes", "1")
+        assert code == 0 and "written" in out, said
+    assert len(list((here / "sweep").glob("sweep.*"))) == 2 and (here / "study" / "comparison.html").is_file()
+
+
 @pytest.mark.parametrize(("words", "message"), [
     (("architecture", "isaac_like"), "is an architecture already"),
     (("architecture", "My"), "lower-case letters"),

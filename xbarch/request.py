@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 
@@ -137,7 +137,11 @@ class Request(Spec):
     def overridden(self, overrides: tuple[str, ...]) -> Request:
         """Return a copy with other overrides, which are known to have the form a.b.c=value: many points of a sweep
         differ in these alone."""
-        made = self.model_copy(update={"overrides": overrides})
+        made = Request.__new__(Request)
+        object.__setattr__(made, "__dict__", {**self.__dict__, "overrides": overrides})
+        object.__setattr__(made, "__pydantic_fields_set__", self.__pydantic_fields_set__ | {"overrides"})
+        object.__setattr__(made, "__pydantic_extra__", None)
+        object.__setattr__(made, "__pydantic_private__", None)
         made.__dict__.pop("key", None)
         return made
 
@@ -193,9 +197,7 @@ class Request(Spec):
             InputError: something named does not exist or is refused.
         """
         known = Contents() if contents is None else contents
-        rest = {name: getattr(self, name) for name in _OTHERS}
-        return digest_of({"xbarch": about.code(), "machine": known.machine(self), "run": known.run(self),
-                       "parts": known.parts, **rest})
+        return sha256(f"{known.machine(self)} {known.rest(self)}".encode()).hexdigest()
 
 
 class Packings(TypedDict, total=False):
@@ -249,12 +251,14 @@ class Contents:
         self.parts = {"packages": registry.packages(), "files": registry.digests()}
         self._files: dict[str, Document] = {}
         self._documents: dict[tuple[str, tuple[str, ...]], Document] = {}
+        self._latest: tuple[tuple[str, tuple[str, ...]], Architecture, Document] | None = None
         self._machines: dict[tuple[str, tuple[str, ...]], str] = {}
         self._encodings: dict[tuple[str, tuple[str, ...]], Encoding | None] = {}
         self._known: dict[tuple[str, int], tuple[Any, str]] = {}
         self._networks: dict[str, Workload] = {}
         self._contents: dict[str, str] = {}
         self._paths: dict[tuple[str, str | None, str, str], dict[str, Any]] = {}
+        self._rests: dict[tuple[Any, ...], tuple[dict[str, Any], str]] = {}
 
     def document(self, name: str, overrides: tuple[str, ...] = ()) -> Document:
         """Return the architecture's file with overrides applied. One override is applied to the result of those before
@@ -281,8 +285,11 @@ class Contents:
         """Return the architecture of a request and the file that its errors refer to (None: a loaded architecture)."""
         if isinstance(request.arch, Architecture):
             return request.arch, None
-        found = overridden(self.document(str(request.arch)), request.overrides)
-        return validate(found, Architecture), found
+        key = str(request.arch), request.overrides
+        if self._latest is None or self._latest[0] != key:
+            found = overridden(self.document(key[0]), request.overrides)
+            self._latest = key, validate(found, Architecture), found
+        return self._latest[1:]
 
     def spec(self, name: str) -> Architecture:
         """Return the architecture of that name without overrides."""
@@ -332,18 +339,31 @@ class Contents:
             self._known[name, id(section)] = section, digest_of(content)  # held, so that its id stays unique
         return self._known[name, id(section)][1]
 
+    def rest(self, request: Request) -> str:
+        """Return a digest of everything but the architecture that a request's figures depend on. Points of a sweep
+        differ in few of these."""
+        others = [getattr(request, name) for name in _OTHERS]
+        key = id(run := self.run(request)), *(repr(each) if isinstance(each, dict) else each for each in others)
+        if key not in self._rests:
+            _bound(self._rests)
+            self._rests[key] = run, digest_of({"xbarch": about.code(), "run": run, "parts": self.parts,
+                                               **dict(zip(_OTHERS, others, strict=True))})
+        return self._rests[key][1]
+
     def run(self, request: Request) -> dict[str, Any]:
-        """Return what runs: a digest of the workload, and the data path with its options and origin."""
+        """Return what runs: a digest of the workload, and the data path with its options and origin. The same object
+        for requests that agree in these."""
         network = self.workload(request.workload)
         content = self._content(request.workload, network)
         wanted = self.encoding(request)
-        key = content, request.datapath, repr(wanted), json.dumps(request.options, sort_keys=True, default=repr)
+        options = json.dumps(request.options, sort_keys=True, default=repr) if request.options else ""
+        key = content, request.datapath, repr(wanted), options
         if key not in self._paths:
             path = choose_datapath(network, request.datapath, request.options, wanted)
             origin = registry.origin(kinds.PATHS, path.name)  # a file's content is among the parts
-            self._paths[key] = {"datapath": path.name, "options": path.options.model_dump(),
+            self._paths[key] = {"workload": content, "datapath": path.name, "options": path.options.model_dump(),
                                 "of": "" if Path(origin).is_file() else origin}
-        return {"workload": content, **self._paths[key]}
+        return self._paths[key]
 
     def _content(self, source: str | Path | Workload, network: Workload) -> str:
         """Return a digest of a workload: of its manifest, which has the tensors' digest, of its recipe or of its
@@ -352,7 +372,7 @@ class Contents:
             return digest_of([repr(network.layers), network.name, network.datapath, dict(network.options)])
         key = network.file or str(source)
         if key not in self._contents:
-            self._contents[key] = hashlib.sha256(files.read(Path(network.file), _BYTES)).hexdigest() if network.file \
+            self._contents[key] = sha256(files.read(Path(network.file), _BYTES)).hexdigest() if network.file \
                 else digest_of(read_recipe(source).model_dump(mode="json"))
         return self._contents[key]
 
@@ -421,4 +441,4 @@ def widen(network: Workload, bits: int) -> Workload:
 
 def digest_of(content: Any) -> str:
     """Return the SHA-256 digest of a JSON value, in hexadecimal."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=repr).encode()).hexdigest()
+    return sha256(json.dumps(content, sort_keys=True, default=repr).encode()).hexdigest()

@@ -19,10 +19,11 @@ from xbarch.machine.balance import balance
 from xbarch.machine.build import build
 from xbarch.machine.compile import compile_graph
 from xbarch.machine.egress import compile_with_egress
+from xbarch.machine.kept import Counts, comparable, graphs, machines, plans, read, runs, timed
 from xbarch.machine.machine import Machine
 from xbarch.machine.periphery import Periphery
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
-from xbarch.mapping import barriers, packings, plans
+from xbarch.mapping import barriers, packings
 from xbarch.mapping.kinds import part
 from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars, stream
 from xbarch.mapping.packings import memo
@@ -33,15 +34,17 @@ from xbarch.mapping.thin import thinned
 from xbarch.mapping.traffic import traffic
 from xbarch.plugins import checked, guard, registry
 from xbarch.request import Choices, Contents, Request, choose_datapath, chosen_options, to_request, widen
-from xbarch.result.ledger import ledger
+from xbarch.result.ledger import booked, counted
 from xbarch.result.record import record
 from xbarch.result.result import Result
 from xbarch.result.run import Run
 from xbarch.result.schema import Measured, Record
 from xbarch.result.tracing import placed, tracing
-from xbarch.sim.check import check
+from xbarch.sim.check import check, countable
+from xbarch.sim.engines import Ran
 from xbarch.sim.graph import StageGraph
 from xbarch.sim.modes import apply_mode
+from xbarch.sim.periodic import Long
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import Document
 from xbarch.specs.text import brief
@@ -245,15 +248,25 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
             _refuse_one_kind(request)
     path = choose_datapath(network, request.datapath, request.options, architecture.datapath)
     with nullcontext() if found is None else found.blamed():
-        machine = build(architecture, network, path, request.policy, request.chips)
+        machine = _machine(architecture, network, path, request)
         if request.density:
             network = thinned(network, path, lambda layer: machine.of(layer).geometry, request.density)
-            machine = build(architecture, network, path, request.policy, request.chips)
+            machine = _machine(architecture, network, path, request)
     if not may_repeat(_asked(request), machine):
         refuse_many(request.images, sum(layer.windows for layer in network.layers), " where every image is simulated")
     chosen = chosen_options(path, network, request.datapath, architecture.datapath)
     return Setup(request=request, architecture=architecture, machine=machine, network=network, path=path, source=found,
                  chosen=chosen)
+
+
+def _machine(architecture: Architecture, network: Workload, path: DataPath, request: Request) -> Machine:
+    """The machine of a request; that of the run before, if it differs in nothing that a machine follows from."""
+    def make() -> Machine:
+        return build(architecture, network, path, request.policy, request.chips)
+
+    made = machines.get((architecture, network, type(path)), (path.options, request.policy == "area", request.chips),
+                        make)
+    return made if comparable(made, path) else make()
 
 
 def _refuse_one_kind(request: Request) -> None:
@@ -347,8 +360,9 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> t
     dense, room = sum(machine.dense(network).values()), machine.room(network)
 
     def planned(replication: str, most: Fraction | None) -> Plan:
-        return plans.memo.plan((network, *packed.values()), (paces, dense, room, request.policy, replication, most),
-                               lambda: plan(network, packed, paces, dense, room, request.policy, replication, most))
+        return plans.get((network, *(p.layout for p in packed.values())), (
+            paces, dense, room, request.policy, replication, most, [p.mean_occupancy for p in packed.values()]),
+            lambda: plan(network, packed, paces, dense, room, request.policy, replication, most))
 
     def placed(plan: Plan) -> Plan:
         topology = machine.network.topology
@@ -360,8 +374,8 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> t
         if machine.kinds or not guard.is_builtin(topology):
             return plan if machine.kinds else make()
         bits = [machine.sum_bits(layer) for layer in network.compute_layers]
-        return plans.memo.plan((plan, network, type(topology), *packed.values()),
-                               (request.placement, request.chips, topology.tiles, topology.options, bits), make)
+        return plans.get((plan, network, type(topology), *(p.layout for p in packed.values())),
+                         (request.placement, request.chips, topology.tiles, topology.options, bits), make)
 
     def compiled(plan: Plan) -> tuple[Plan, StageGraph]:
         found = placed(plan)
@@ -392,12 +406,20 @@ def _balanced(setup: Setup, parts: Sequence[tuple[Workload, Mapping[str, Packed]
 
 def _compiled(setup: Setup, network: Workload, packed: Mapping[str, Packed], leaving: bool,
               images: int) -> tuple[Plan, StageGraph]:
-    """Plan packed layers and compile the plan. leaving: whether the outputs leave the chip."""
-    planned, made = _planned(setup, network, packed)
-    if not leaving:
-        return planned, replace(made, images=images)
-    with setup.blamed():
-        return planned, compile_with_egress(setup.machine, network, packed, planned, images)
+    """Plan packed layers and compile the plan; the plan and the graph of the run before, if that differs in prices
+    alone. leaving: whether the outputs leave the chip."""
+    def make() -> tuple[Plan, StageGraph]:
+        planned, made = _planned(setup, network, packed)
+        if not leaving:
+            return planned, made.of(images)
+        with setup.blamed():
+            return planned, compile_with_egress(setup.machine, network, packed, planned, images)
+
+    machine, request = setup.machine, setup.request
+    if not graphs.most or not comparable(machine, setup.path):
+        return make()
+    return graphs.get((network, *(part for p in packed.values() for part in (p.layout, p.work))), (
+        timed(machine), read(packed), request.policy, request.replication, request.placement, leaving, images), make)
 
 
 def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watch: Watch,
@@ -409,17 +431,23 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
         barriers.require_room(planned, network, lambda tile: machine.at(tile).holds,
                               request.images if request.mode == "batch" else 1)
     graph = apply_mode(plain, request.mode)
-    check(graph)
-    with setup.blamed():
-        machine.refuse_unpriced(graph)
     drawn = plain if request.mode == "batch" else graph
-    windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}
-    traced = nullcontext() if watch.trace is None else tracing(watch.trace, graph, windows)
-    with traced as sink:
-        done, ran = simulate_graph(machine, graph, plain, _asked(request, watch.progress), sink)
+
+    def make() -> tuple[Long, Ran, Counts]:
+        (check if leaving or graph is not plain else countable)(graph)  # the rest was checked when plans were compared
+        with setup.blamed():
+            machine.refuse_unpriced(graph)
+        windows = {flow.name: flow.windows for flow in (*graph.flows, *plain.flows)}
+        with nullcontext() if watch.trace is None else tracing(watch.trace, graph, windows) as sink:
+            done, ran = simulate_graph(machine, graph, plain, _asked(request, watch.progress), sink)
+        return done, ran, counted(drawn, done.trace)
+
+    alike = watch.trace is None and comparable(machine, setup.path)
+    done, ran, counts = runs.get((graph, plain), (request.mode, request.engine, sorted(machine.prices())),
+                                 make) if alike else make()
     return Run(machine=machine, workload=network, path=setup.path, packed=packed, plan=planned, graph=drawn,
                trace=done.trace, steady=done.steady, bounds=done.bounds,
-               ledger=ledger(drawn, done.trace, machine.prices()),
+               ledger=booked(counts, drawn.images, machine.prices()),
                nameplate=nameplate(machine.architecture, *machine.precision(network),
                                    [each.architecture for each in machine.each]),
                overrides=request.overrides, chosen=setup.chosen, batch=request.batch, mode=request.mode,

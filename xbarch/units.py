@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer
@@ -50,11 +51,18 @@ def parse(text: Any, dimension: str) -> int:
     """
     if isinstance(text, int) and not isinstance(text, bool) and text == 0:
         return 0
+    if isinstance(text, str) and len(text) < 64:
+        return _parsed(text, dimension)
+    raise _no_quantity(text, dimension)
+
+
+@lru_cache(maxsize=4096)  # all points of a sweep state the same quantities
+def _parsed(text: str, dimension: str) -> int:
+    """`parse` of a short text."""
     units = _TABLES[dimension]
-    match = _NUMBER.match(text) if isinstance(text, str) and len(text) < 64 else None
+    match = _NUMBER.match(text)
     if match is None or match[2] not in units:
-        raise ValueError(f"must be {_named(dimension)} with its unit ({', '.join(units)}), such as "
-                         f"{_EXAMPLE[dimension]!r}, not {str(text)[:60]!r}")
+        raise _no_quantity(text, dimension)
     exact = Fraction(match[1]) * units[match[2]]
     value = round(exact)
     if exact < 0:
@@ -63,6 +71,11 @@ def parse(text: Any, dimension: str) -> int:
         finest = next(name for name, size in units.items() if size == 1)
         raise ValueError(f"must be a whole number of {finest} to within 1 %, not {text!r}")
     return value
+
+
+def _no_quantity(text: Any, dimension: str) -> ValueError:
+    return ValueError(f"must be {_named(dimension)} with its unit ({', '.join(_TABLES[dimension])}), such as "
+                      f"{_EXAMPLE[dimension]!r}, not {str(text)[:60]!r}")
 
 
 def alike(text: str, limit: int) -> str | None:

@@ -163,6 +163,7 @@ def test_what_raises_is_charged_and_left():
 
 def test_every_function_that_is_watched_is_there():
     steps.Steps({**steps.IMPORTS, **steps.RUN, **steps.ENGINE})
+    steps.Steps(sweeps.STEPS)
     with pytest.raises(AttributeError, match=r"'gone' watches xbarch\.run\.nothing"):
         steps.Steps({"gone": [("xbarch.run", "nothing")]})
 
@@ -300,14 +301,8 @@ def test_the_checks_part_measures_and_writes():
     assert "| `vgg7_pruned`, images: 1 | ≤ 5 % | 4 % | met |" in checks.lines(found)
 
 
-def test_the_hypervolume_is_that_of_counted_cells():
-    """Points on a lattice of 6 x 6 x 6: a cell counts if a point is at or below its lower corner in every axis."""
-    rng = np.random.default_rng(0)
-    for count in (1, 3, 8):
-        points = [tuple(map(int, p)) for p in rng.integers(0, 6, (count, 3))]
-        cells = sum(any(all(a <= b for a, b in zip(p, cell, strict=True)) for p in points)
-                    for cell in np.ndindex(6, 6, 6))
-        assert searches.volume(tuple(v / 6 for v in p) for p in points) == pytest.approx(cells / 216)
+def test_the_share_of_a_front_that_is_found():
+    """Of the hypervolume between the worst and the best of all points."""
     every = [(0.0, 4.0), (2.0, 2.0), (4.0, 0.0), (4.0, 4.0)]
     assert searches.progress(every, [None, (4.0, 4.0), (2.0, 2.0), (0.0, 4.0)]) == pytest.approx([0, 0, 1, 1])
     assert searches.progress([*every, (0.0, 2.0)], [(2.0, 2.0), (0.0, 2.0)]) == pytest.approx([0.5, 1])
@@ -316,7 +311,7 @@ def test_the_hypervolume_is_that_of_counted_cells():
 def test_rows_of_the_sweep_say_minutes_for_the_whole():
     rows = [{"processes": n, "points": 10, "wall_s": wall, "cpu_s": 1.0, "peak_mb": 9.0, "again_s": 1.0}
             for n, wall in ((1, 6.0), (2, 3.0))]
-    text = sweeps.lines({"rows": rows, "whole": 1200})
+    text = sweeps.lines({"rows": rows, "whole": 1200, "steps": {"prices": {"plan": 3.0, "other": 1.0}}})
     assert "| 2 | 10 | 3 | 1 | 200 | 2.00 | 1 | 9 | 6 |" in text
     assert "| 1,200 points on two processes, at the rate of this part | ≤ 3 min | 6 min | **not met** |" in text
 

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,59 @@ def test_list_show_schema_validate(call):
     assert code == 0 and "crossbar" in json.loads(out)["properties"]
     code, out, _ = call("validate", bundled.folder("architectures") / "isaac_like.yaml")
     assert code == 0 and "valid" in out
+
+
+def test_the_catalogue_fits_two_screens_and_is_filtered(call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    entries = json.loads(call("list", "--json")[1])
+    code, out, _ = call("list")
+    assert code == 0 and len(out.splitlines()) <= 48 and max(map(len, out.splitlines())) <= 80
+    shown = set(out.replace(",", " ").split())
+    assert {entry["name"] for rows in entries.values() for entry in rows} <= shown
+    code, out, _ = call("list", "--filter", "ResNet-18 DENSE", "--json")
+    found = {kind: [entry["name"] for entry in rows] for kind, rows in json.loads(out).items() if rows}
+    assert found == {kind: names for kind, rows in entries.items() if (names := [
+        entry["name"] for entry in rows
+        if all(word in f"{entry['name']} {entry['summary']}".lower() for word in ("resnet-18", "dense"))])}
+    assert {"resnet18_dense", "resnet18_dense8"} <= set(found["workloads"]) and "architectures" not in found
+    code, out, _ = call("list", "workloads", "-f", "huai")
+    assert code == 0 and "resnet18_huai" in out and "vgg7_pruned" not in out and "Unrelated" not in out
+    assert call("list", "-f", "no such word") == (0, "", "")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_bar_shows_what_differs(width):
+    """Of a point's many fields the last ones, on one line, with the count."""
+    import pty
+
+    code = ("import time; from xbarch.cli.terminal import Bar\n"
+            "with Bar('sweep', False) as show:\n"
+            "    for done in (1, 2):\n"
+            "        show(done, 1_008, ', '.join(f'crossbar.field{n}=256' for n in range(9)) + f', bits={done}')\n"
+            "        time.sleep(0.3)\n")
+    terminal, end = pty.openpty()
+    run = subprocess.Popen([sys.executable, "-c", code], stdin=end, stdout=end, stderr=end,
+                           env={**os.environ, "COLUMNS": str(width), "TERM": "xterm"})
+    os.close(end)
+    said = b""
+    with suppress(OSError):  # the other end is closed
+        while part := os.read(terminal, 4096):
+            said += part
+    os.close(terminal)
+    assert run.wait() == 0
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]+", said.decode())]
+    shown = [line for line in lines if "bits=2" in line]
+    assert shown and all("2/1008" in line and "…" in line and len(line.rstrip()) <= width for line in shown)
+
+
+def test_colours_follow_the_terminal():
+    """NO_COLOR: a terminal gets no colour, and without a terminal nothing but text is written."""
+    said = "from xbarch.render import tables; from rich.text import Text; " \
+           "tables.echo(None, Text('a', style='red'), tables.table('t', ['x'], [['1']]))"
+    for given, escapes in (({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False), ({}, False)):
+        done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True,
+                              env={**{k: v for k, v in os.environ.items() if "COLOR" not in k}, **given})
+        assert ("\x1b[31m" in done.stdout) == escapes, given
 
 
 def test_a_path_wins_over_a_bundled_name(call, tmp_path, monkeypatch):

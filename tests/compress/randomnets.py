@@ -1,4 +1,5 @@
-"""Random networks of all operations that import takes, in any order, with branches and shared values."""
+"""Random networks of all operations that import takes, in any order, with branches, shared values, one or two inputs
+and one or several outputs."""
 
 import numpy as np
 import torch
@@ -6,17 +7,20 @@ import torch.nn.functional as F
 from operatorrig import made
 from torch import nn
 
+from xbarch.compress.training.network import take_parts
+
 FUNCTIONS = (torch.relu, torch.relu, F.relu6, torch.sigmoid, torch.tanh, F.gelu, F.silu, F.hardswish, F.leaky_relu,
              F.elu, lambda y: y.clamp(-0.5, 0.7), torch.abs, lambda y: y**2, F.softplus, F.hardtanh)
 
 
 class Drawn(nn.Module):
-    """Steps drawn from `seed`; each reads values made before, so that values are shared and branches join."""
+    """Steps drawn from `seed`; each reads values made before, so that values are shared and branches join. inputs:
+    shapes of the model's inputs. more: outputs beside the last value."""
 
-    def __init__(self, seed, steps):
+    def __init__(self, seed, steps, inputs=((3, 8, 8),), more=0):
         super().__init__()
         self.rng, self.m, self.plan = np.random.default_rng(seed), nn.ModuleList(), []
-        self.shapes = [(3, 8, 8)]
+        self.shapes, self.inputs = list(inputs), inputs
         for _ in range(steps):
             self.draw()
         last = self.pick()
@@ -27,6 +31,7 @@ class Drawn(nn.Module):
                    nn.Sequential(nn.Flatten(), nn.Linear(c * h * w, 5), nn.Softmax(1))]
         self.m.append(modules[head])
         self.plan.append((lambda m, vs, k=len(self.m) - 1: m[k](vs[last]), None))
+        self.more, self.wrap = [self.pick() for _ in range(more)], int(self.rng.integers(3))
 
     def pick(self):
         """A value, more often a late one."""
@@ -190,15 +195,28 @@ class Drawn(nn.Module):
             return
         self.step(lambda m, vs: m[k](vs[i]), shape)
 
-    def forward(self, x):
-        values = [x]
+    def forward(self, *images):
+        values = list(images)
         for do, _ in self.plan:
             values.append(do(self.m, values))
-        return values[-1]
+        if not self.more:
+            return values[-1]
+        found = [values[-1], *(values[i] for i in self.more)]
+        return [tuple(found), dict(zip("abcd", found, strict=False)), {"a": found[0], "b": found[1:]}][self.wrap]
 
 
 def drawn(seed, steps=None):
-    """A random model with random weights and statistics."""
+    """A random model with random weights and statistics, for an image of (3, 8, 8), which holds its inputs."""
     steps = 2 + seed % 9 if steps is None else steps
-    model = Drawn(seed, steps)
+    model = parted(seed, steps)
+    if len(model.inputs) > 1:
+        take_parts(model, model.inputs)
     return made(lambda m, x: m[0](x), model, seed=seed)
+
+
+def parted(seed, steps):
+    """One in four has two inputs, two in four have dense outputs beside the last one."""
+    rng = np.random.default_rng((seed, 1))
+    inputs = [((3, 8, 8),), ((3, 8, 8),), ((3, 8, 8),), ((1, 8, 8), (2, 8, 8)), ((2, 8, 8), (8, 8, 1))][
+        int(rng.integers(5))]
+    return Drawn(seed, steps, inputs, [0, 0, 1, 3][int(rng.integers(4))])

@@ -169,13 +169,10 @@ WHOLE = torch.ones(4, 3, 3, 3, dtype=torch.int8)
     ({"0.weight": WHOLE, "0.weight_scale": torch.zeros(4)}, "finite numbers above 0"),
     ({"0.weight_mask": torch.ones(4)}, r"0.weight_mask must be zeros and ones of the shape \(4, 3, 3, 3\)"),
     ({"0.weight_mask": torch.full((4, 3, 3, 3), 0.5)}, "0.weight_mask must be zeros and ones"),
-    (lambda: {"0.weight": torch.quantize_per_channel(
-        torch.ones(4, 3, 3, 3), torch.ones(3), torch.zeros(3, dtype=int), 1, torch.qint8)},
-     r"a scale for each filter \(axis 0\), not along axis 1"),
     ({"0.weight": torch.ones(4, 3, 3, 3).to_sparse()}, "0.weight must be a dense tensor"),
 ])
 def test_masks_and_integers_that_do_not_fit(tmp_path, change, says):
-    torch.save({**model(0).state_dict(), **(change() if callable(change) else change)}, tmp_path / "w.pt")
+    torch.save({**model(0).state_dict(), **change}, tmp_path / "w.pt")
     with pytest.raises(InputError, match=rf"w.pt: .*{says}"):
         restore(model(1), str(tmp_path / "w.pt"))
 

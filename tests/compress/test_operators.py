@@ -12,6 +12,7 @@ from operatorrig import check_integers, made, quantized
 from safetensors import safe_open
 from torch import nn
 
+from xbarch.compress.intake.origin import Origin
 from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.training.network import refuse_shared
 from xbarch.datapaths.base import Geometry
@@ -152,6 +153,17 @@ CASES = {
         conv(4, 4, 1), conv(8, 4)),
     "U-Net": (with_input(lambda m, y: m[3](torch.cat([m[2](F.relu(m[1](F.max_pool2d(F.relu(y), 2)))), y], 1))),
               conv(3, 4), conv(4, 8), nn.ConvTranspose2d(8, 4, 2, 2), conv(8, 2)),
+    "RepVGG block": (with_input(lambda m, y: F.relu(m[1](y) + m[3](m[2](y)) + m[5](m[4](y)))), conv(3, 4),
+                     nn.BatchNorm2d(4), conv(4, 4), nn.BatchNorm2d(4), conv(4, 4, 1), nn.BatchNorm2d(4)),
+    "grouped bottleneck": (with_input(lambda m, y: F.relu(m[3](F.relu(m[2](F.relu(m[1](y))))) + y)), conv(3, 8),
+                           conv(8, 8, 1), conv(8, 8, groups=4), conv(8, 8, 1)),
+    "fully convolutional, with a skip": (with_input(lambda m, y: F.interpolate(m[1](F.max_pool2d(
+        F.relu(y), 2)) + m[2](F.avg_pool2d(y, 2)), (8, 8), mode="bilinear")), conv(3, 4), conv(4, 3, 1), conv(4, 3, 1)),
+    "atrous pyramid": (with_input(lambda m, y: m[4](torch.cat([F.relu(m[1](y)), F.relu(m[2](y)), F.interpolate(
+        F.relu(m[3](F.adaptive_avg_pool2d(y, 1))), (8, 8), mode="bilinear")], 1))), conv(3, 4), conv(4, 2, 1),
+        conv(4, 2, dilation=2, padding=2), conv(4, 2, 1), conv(6, 3, 1)),
+    "autoencoder": (lambda m, x: m[4](F.relu(m[3](m[2](F.relu(m[1](m[0](x.flatten(1)))))))), nn.Linear(192, 12),
+                    nn.BatchNorm1d(12), nn.Linear(12, 8), nn.BatchNorm1d(8), nn.Linear(8, 192)),
     "ConvNeXt block": (with_input(lambda m, y: y + 0.5 * m[4](F.gelu(m[3](m[2](m[1](y).permute(
         0, 2, 3, 1))))).permute(0, 3, 1, 2)), conv(3, 4), conv(4, 4, 5, groups=4), nn.LayerNorm(4), nn.Linear(4, 16),
         nn.Linear(16, 4)),
@@ -208,8 +220,8 @@ def test_quantized_networks_train(name):
 def test_two_calls_of_a_module_are_not_trained():
     network = quantized(made(*CASES["shared module"])).network
     for node in network.compute_nodes():
-        node.weight_source = "m.1.weight" if node.layer.name.startswith("m.1") else "m.0.weight"
-    with pytest.raises(InputError, match=r"layers m\.1 and m\.1-2 are two calls of one module"):
+        node.weight_source = Origin("m.1.weight" if node.layer.name.startswith("m.1") else "m.0.weight")
+    with pytest.raises(InputError, match=r"layers m\.1 and m\.1-2 are two uses of one weight"):
         refuse_shared(network)
 
 

@@ -24,6 +24,7 @@ from xbarch.specs.learning import Training
 from xbarch.specs.recipe import Pruning, Quantization
 from xbarch.workload import find, store
 from xbarch.workload.graph import Layer
+from xbarch.workload.measures import TOP_ONE, PixelAccuracy
 
 torch.set_num_threads(1)
 
@@ -215,16 +216,18 @@ def test_trainer_reports_the_cut(tmp_path):
     assert [r["epoch"] for r in rows] == [2] and 0 <= rows[0]["test_accuracy_cut"] <= 1
 
 
-def test_change_of_accuracy_and_its_interval():
-    """Of 400 images 30 are lost and 10 gained: mean -5 %; the interval of a normal approximation within 0.3 %."""
-    before, after = torch.ones(400, dtype=torch.bool), torch.ones(400, dtype=torch.bool)
-    before[:10], after[10:40] = False, False
-    found = change(before, after, 0)
+@pytest.mark.parametrize("measure", [TOP_ONE, PixelAccuracy()])
+def test_change_of_accuracy_and_its_interval(measure):
+    """Of 400 images 30 are lost and 10 gained: mean -5 %; the interval of a normal approximation within 0.3 %. Maps of
+    one pixel change by the same."""
+    before, after = np.ones((400, 2)), np.ones((400, 2))
+    before[:10, 0], after[10:40, 0] = 0, 0
+    found = change(measure, before, after, 0)
     sigma = np.sqrt((40 / 400 - 0.05**2) / 400)
     assert found["mean"] == pytest.approx(-0.05)
     assert found["low"] == pytest.approx(-0.05 - 1.96 * sigma, abs=3e-3)
     assert found["high"] == pytest.approx(-0.05 + 1.96 * sigma, abs=3e-3)
-    same = change(before, before, 0)
+    same = change(measure, before, before, 0)
     assert same == {"mean": 0, "low": 0, "high": 0}
 
 

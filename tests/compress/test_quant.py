@@ -84,3 +84,33 @@ def test_signed_follows_the_largest():
     out = s(torch.tensor([-6.35, 0.026, 99.0]))
     step = float(s.step)
     assert out.tolist() == pytest.approx([-127 * step, step, 127 * step])
+
+
+def test_a_step_learns_how_errors_of_devices_grow_with_it():
+    """Held levels are the right ones plus errors; the step's gradient has the errors' part, the weights' does not."""
+    torch.manual_seed(0)
+    w, errors = torch.randn(6, 5, requires_grad=True), torch.randn(6, 5)
+    quantizer = Weights(4, "lsq", 2.0, start=w)
+    found = []
+    for held in (None, quantizer.levels(w, quantizer.step(w)) + errors):
+        w.grad = quantizer.learned.grad = None
+        out = quantizer(w, held)
+        (out * torch.arange(30.0).reshape(6, 5)).sum().backward()
+        found.append((out.detach(), w.grad, quantizer.learned.grad))
+    (exact, of_w, of_step), (real, noisy_w, noisy_step) = found
+    torch.testing.assert_close(real - exact, errors * quantizer.learned.detach())
+    torch.testing.assert_close(noisy_w, of_w)
+    part = (errors * torch.arange(30.0).reshape(6, 5)).sum() / (30 * 7) ** 0.5
+    torch.testing.assert_close(noisy_step - of_step, part)
+
+
+def test_weights_are_widened_to_so_many_deviations():
+    """Of the weights that are there; a step that is smaller already stays."""
+    torch.manual_seed(0)
+    w = torch.randn(40, 30) * (torch.rand(40, 30) > 0.5)
+    quantizer = Weights(4, "lsq", 2.0, start=10 * w)
+    quantizer.widen(w, 2.0)
+    there = w[w != 0].double()
+    assert quantizer.learned.item() == pytest.approx(float(2 * there.square().mean().sqrt() / 7), rel=1e-5)
+    quantizer.widen(w, 3.0)
+    assert quantizer.learned.item() == pytest.approx(float(2 * there.square().mean().sqrt() / 7), rel=1e-5)

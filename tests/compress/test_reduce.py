@@ -199,3 +199,32 @@ def test_shortcuts_of_fewer_channels():
     kept["b"][[0, 3]] = False
     found = purify.purified(layers, kept, {n: m.astype(float) for n, m in kept.items()}, 1, 0)
     assert found["r"].all(axis=(0, 2, 3)).tolist() == [True, True, True, False] and found["c0"].all()
+
+
+class Two(torch.nn.Module):
+    """The map that a layer reads is an output too."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = torch.nn.Conv2d(1, 6, 3), torch.nn.Conv2d(6, 8, 3)
+        self.c = torch.nn.Conv2d(8, 4, 1)
+
+    def forward(self, x):
+        y = torch.relu(self.b(torch.relu(self.a(x))))
+        return self.c(y), y
+
+
+def test_filters_that_the_network_returns_are_kept():
+    """Whether a layer reads them or not; those that neither reads nor returns go."""
+    torch.manual_seed(0)
+    net = Network(trace_model(Two(), (1, 8, 8)), Quantization(weight_scale="lsq"))
+    a, b, c = net.compute_nodes()
+    with torch.no_grad():
+        b.mask[:, 2] = False  # nothing reads a's filter 2
+        c.mask[:, 5] = False  # c does not read b's filter 5, which is returned
+    made = Pruner(net, Pruning(method="tiny_but_accurate", algorithm={"name": "cut"}, density=0.5, cut_after=0,
+                               training=Training(epochs=1, rate=0.1)), TinyButAccurate())
+    assert [n.layer.name for n in made.nodes] == []  # the first layer and both outputs are spared
+    made.reduce()
+    assert not bool(a.mask[2].any()) and bool(a.mask[[0, 1, 3, 4, 5]].all())
+    assert bool(b.mask[:, [0, 1, 3, 4, 5]].all()) and bool(c.mask[:, :5].all())

@@ -3,6 +3,7 @@
 import pickle
 import random
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
 from threading import Lock
 
 import pytest
@@ -102,9 +103,19 @@ def test_an_executor_that_ends_now_and_then_costs_nothing(seed):
 def test_items_are_taken_as_there_is_room():
     taken = []
     items = (taken.append(n) or n for n in range(10**9))
-    dealt = deal(items, lambda some, seconds: [n * n for n in some], inline)
+    dealt = deal(items, lambda some, seconds: [n * n for n in some], lambda: replace(inline(), batch=1))
     assert [next(dealt) for _ in range(3)] == [[(0, 0)], [(1, 1)], [(2, 4)]] and taken == [0, 1, 2]
     dealt.close()
+
+
+def test_calls_in_this_process_take_more_items_where_all_of_one_were_soon_done():
+    taken = []
+    items = (taken.append(n) or n for n in range(10**9))
+    dealt = deal(items, lambda some, seconds: [n * n for n in some], inline)
+    assert [len(next(dealt)) for _ in range(4)] == [1, 2, 4, 8] and len(taken) == 15
+    dealt.close()
+    slow = deal(iter(range(5)), lambda some, seconds: [some[0] ** 2], inline)  # the time is over after the first
+    assert list(slow) == [[(n, n * n)] for n in range(5)]
 
 
 def test_an_executor_that_never_answers_ends_the_deal():

@@ -127,6 +127,8 @@ def test_isaac_at_its_own_precision_stays_as_it_is(workload, choices):
     left, right = same.data, published.data
     assert left["architecture"].pop("periphery") == {"kind": "balanced", "factors": {}}
     assert right["architecture"].pop("periphery") == {"kind": "published", "factors": {}}
+    for data in (left, right):
+        data["provenance"].pop("request")
     assert left == right
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xbarch.mapping.place import Tiles, place
+from xbarch.mapping.place import Tiles, fits, place
 
 layers = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 5), st.integers(1, 4)), min_size=1, max_size=6)
 
@@ -31,6 +31,17 @@ def test_nothing_overlaps_overflows_or_is_lost(raw, room, buffer, limit):
         assert tile < limit and sorted(slots) == list(range(len(slots))) and len(slots) <= room
         held = [n for n, layer in placed.items() if any(p.tile == tile for copy in layer for p in copy)]
         assert sum(buffers[n] for n in held) == tiles.filled[tile] <= buffer
+
+
+@given(layers, st.integers(2, 12), st.integers(1, 12), st.booleans())
+def test_crossbars_alone_are_counted_as_they_are_placed(raw, room, limit, along):
+    crossbars = {f"l{i}": x for i, (x, _, _) in enumerate(raw)}
+    cuts = {n: [*range(0, x, 3), x] for n, x in crossbars.items()}
+    order = [(f"l{i}", c) for i, (_, _, copies) in enumerate(raw) for c in range(copies)]
+    if along:
+        order.sort(key=lambda each: each[1])
+    placed = place(crossbars, cuts, order, Tiles(room, 0, limit, lambda layer, held: 0))
+    assert fits(crossbars, cuts, order, room, limit) == (placed is not None)
 
 
 def test_cut_at_column_blocks_where_one_fits():

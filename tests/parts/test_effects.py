@@ -192,7 +192,8 @@ def test_a_draw_depends_on_no_order_and_no_batch():
 @pytest.mark.parametrize("name", bundled.names("noise"))
 def test_presets_are_valid_and_cited(name):
     noise = Noise(preset=name)
-    assert noise.summary and noise.source and noise.conductance.highest
+    assert noise.summary and noise.source
+    assert noise.conductance.highest or noise.source.startswith("this project's reading")  # no device of a maker
     for effect in registry.effects(noise):
         cells = np.linspace(0, 1, 4, dtype=np.float32)[None]
         found = effect.cells(cells, given(0, noise.conductance.lowest, cells.shape))

@@ -39,10 +39,12 @@ def schema() -> None:
 def catalogue(
     kind: Annotated[str | None, typer.Argument(
         help=f"Only this kind: {' | '.join(names.KINDS)}.", autocompletion=names.choice(*names.KINDS))] = None,
+    filter: Annotated[str, typer.Option(
+        "--filter", "-f", metavar="WORDS", help="Only what has all these words in its name or summary.")] = "",
     long: Annotated[bool, typer.Option("--long", "-l", help="Print summaries in full, sources and origins.")] = False,
     as_json: Json = False, plugin: Plugin = [],
 ) -> None:
-    """List architectures, workloads, studies and plugins."""
+    """List architectures, workloads, studies and plugins: of all kinds the names, of one kind their summaries too."""
     if kind is not None and kind not in names.KINDS:
         from xbarch.specs.explain import unknown
 
@@ -52,13 +54,18 @@ def catalogue(
         from xbarch.cli.catalog import entries
     else:
         from xbarch.cli.answers import entries
-    found = {name: rows for name, rows in entries().items() if kind in (None, name)}
+    wanted = filter.lower().split()
+    found = {name: [row for row in rows if all(word in f"{row['name']} {row['summary']}".lower() for word in wanted)]
+             for name, rows in entries().items() if kind in (None, name)}
     if as_json:
         print_json(found)
         return
-    from xbarch.cli.screens import show_catalog
+    from xbarch.cli.screens import show_catalog, show_names
 
-    show_catalog(found, long)
+    if kind is None and not wanted and not long:
+        show_names(found)
+    else:
+        show_catalog({name: rows for name, rows in found.items() if rows}, long)
 
 
 def show(

@@ -34,6 +34,17 @@ def show_catalog(entries: Entries, long: bool) -> None:
             _print_pairs(console, kind, [(e["name"], _summary(e)) for e in rows], brief=True)
 
 
+def show_names(entries: Entries) -> None:
+    """Print the names of every kind, and how to learn more."""
+    console = tables.console()
+    for kind, rows in entries.items():
+        console.print(Text(kind, style="bold"))
+        names = ", ".join(numbers.plain(e["name"]) for e in rows)
+        for line in textwrap.wrap(names, console.width - len(_GAP), break_on_hyphens=False):
+            console.print(Text(f"{_GAP}{line}"))
+    console.print(Text("`xbarch list KIND` adds summaries, `--filter WORDS` looks for words."))
+
+
 def _summary(entry: Mapping[str, str]) -> str:
     """Of what does not come with xbarch, after its origin."""
     return entry["summary"] if entry["from"] == "xbarch" else f"[{entry['from']}] {entry['summary']}"

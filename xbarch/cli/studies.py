@@ -60,7 +60,9 @@ def sweep(
     out: Annotated[Path | None, folder(
         "Output folder for sweep.csv, sweep.html and the store (default: ./NAME).")] = None,
     scope: GivenScope = None, processes: Processes = None, executor: Executor = names.EXECUTORS[0],
-    scheduler: Scheduler = None, plugin: Plugin = [], as_json: Json = False,
+    scheduler: Scheduler = None,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Also write OUT/sweep.parquet.")] = False,
+    plugin: Plugin = [], as_json: Json = False,
 ) -> None:
     """Run every combination of a sweep's values. An interrupted sweep resumes."""
     from xbarch.render import tables
@@ -72,7 +74,7 @@ def sweep(
     place = out if out is not None else Path(Path(study).stem)
     with Bar("sweep", as_json) as progress:
         done = sweeps.sweep(study, place, scope=within, processes=processes, executor=executor, scheduler=scheduler,
-                            progress=progress)
+                            parquet=parquet, progress=progress)
     ran = done.totals.ran
     if as_json:
         print_json(done.plain())
@@ -86,7 +88,7 @@ def sweep(
 def search(
     study: Annotated[str, typer.Argument(
         metavar="NAME", help="Search: a YAML file or a bundled name.", autocompletion=names.named("studies"))],
-    out: Annotated[Path | None, folder("Output folder for search.csv, .json, .svg, trials and answers (default: "
+    out: Annotated[Path | None, folder("Output folder for search.csv, .json, .svg, .html, trials and answers (default: "
                                        "./NAME).")] = None,
     trials: Annotated[int | None, number("trials", "Points to simulate, instead of the search's.")] = None,
     seed: Annotated[int | None, number("seed", "Seed instead of the search's.")] = None,
@@ -110,7 +112,7 @@ def search(
         tables.show_sections(searches.sections(done))
         for each in done.front:
             print(f"trial {each.trial}: {printable(each.command)}")
-        wrote(f"{place}/search.csv, .json and .svg, {len(done.points):,} points tried")
+        wrote(f"{place}/search.csv, .json, .svg and .html, {len(done.points):,} points tried")
     if all(each.why for each in done.points):
         raise InputError(f"none of {len(done.points):,} points could be run; the first: {done.points[0].why}",
                          file=study)

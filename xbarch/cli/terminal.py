@@ -13,6 +13,8 @@ from typing import Any
 from xbarch.errors import XbarchError
 from xbarch.support import output
 
+_BAR, _CLOCK = 20, 16  # letters of the bar; of the time left and the distances between columns
+
 
 class Bar:
     """A progress bar on standard error, if that is a terminal and the output is not JSON."""
@@ -24,22 +26,29 @@ class Bar:
         if self.quiet:
             return None
         from rich.console import Console
-        from rich.progress import Progress
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         what = self.what
-
-        self.progress = Progress(console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        self.progress = Progress(BarColumn(_BAR), MofNCompleteColumn(), TimeRemainingColumn(),
+                                 TextColumn("{task.description}", markup=False), console=console, transient=True)
         self.progress.start()
         task = self.progress.add_task(what, total=None)
 
         def show(done: int, total: int, text: str = what) -> None:
-            self.progress.update(task, completed=done, total=total, description=text)
+            room = console.width - _BAR - 2 * len(f"{total:,}") - _CLOCK
+            self.progress.update(task, completed=done, total=total, description=tail(text, room))
 
         return show
 
     def __exit__(self, *_: object) -> None:
         if not self.quiet:
             self.progress.stop()
+
+
+def tail(text: str, room: int) -> str:
+    """Return the end of a text of many parts, which is what differs from step to step, in so many letters."""
+    return text if len(text) <= room else "…" + text[len(text) - max(room, 8) + 1:]
 
 
 _SPELT = {"µ": "u", "²": "^2", "×": "x", "·": "*", "…": "...", "–": "-", "—": "-"}

@@ -10,7 +10,7 @@ import numpy as np
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.arrays import Crossbar, Ints, significance
-from xbarch.functional.fast import phases, together
+from xbarch.functional.fast import Singles, driven, together
 from xbarch.specs.noise import Calibration
 from xbarch.workload.batch import Maps, Reals
 from xbarch.workload.graph import Layer
@@ -39,10 +39,9 @@ def _found(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry, maps
     """The full scale of every group of bit lines."""
     counts: dict[int, Ints] = {}
     for some in together(maps, layer):
-        driven = [vectors / np.float32(abs(worth)) for vectors, worth in zip(
-            phases(maps[:, some], layer, geometry), geometry.worth(layer).tolist(), strict=True)]
+        digits = driven(maps[:, some], layer, geometry)
         for crossbar in crossbars:
-            _count(counts, crossbar, groups[crossbar.number], driven, geometry)
+            _count(counts, crossbar, groups[crossbar.number], digits, geometry)
     return {group: float(max(1, _percentile(seen, percentile))) for group, seen in counts.items()}
 
 
@@ -75,11 +74,12 @@ def _groups(crossbar: Crossbar, asked: Calibration, width: int) -> Ints:
     return found
 
 
-def _count(counts: dict[int, Ints], crossbar: Crossbar, groups: Ints, driven: list[Reals], geometry: Geometry) -> None:
+def _count(counts: dict[int, Ints], crossbar: Crossbar, groups: Ints, digits: list[Singles],
+           geometry: Geometry) -> None:
     """Add how often each magnitude is seen, by group."""
     for read in crossbar.reads():
         step = geometry.ou_rows or len(read.lines)
-        for vectors in driven:
+        for vectors in digits:
             some = vectors[read.inputs]
             for first in range(0, len(read.lines), step):
                 sums = np.abs(read.cells[first:first + step].T @ some[first:first + step]).astype(np.int64)

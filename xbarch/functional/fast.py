@@ -225,6 +225,13 @@ def phases(maps: Maps, layer: Layer, geometry: Geometry) -> list[Singles]:
     return [columns(padded(digits & mask, layer, offset & mask), layer) for mask in masks]
 
 
+def driven(maps: Maps, layer: Layer, geometry: Geometry) -> list[Singles]:
+    """What drives the word lines in every phase, for all windows: digits of the inputs, whatever they are worth."""
+    bits, digits, offset = geometry.dac_bits, geometry.digits(maps, layer), geometry.offset(layer)
+    mask, shifts = (1 << bits) - 1, range(0, geometry.phases(layer.input_bits) * bits, bits)
+    return [columns(padded(digits >> shift & mask, layer, offset >> shift & mask), layer) for shift in shifts]
+
+
 def contiguous(indices: Ints) -> slice | Ints:
     """Indices as a slice where they follow one another."""
     first = int(indices[0])

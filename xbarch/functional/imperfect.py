@@ -19,7 +19,7 @@ from xbarch.datapaths.base import Geometry
 from xbarch.functional.arrays import Crossbar, Ints, Read, low_bits, significance
 from xbarch.functional.device import Device, Drawn
 from xbarch.functional.execute import check_range, excess
-from xbarch.functional.fast import Conversions, contiguous, phases, together, whole
+from xbarch.functional.fast import Conversions, contiguous, driven, together, whole
 from xbarch.functional.normals import Normals
 from xbarch.parts.effects.base import Singles, Transfer
 from xbarch.parts.sensing.base import Sensing
@@ -112,15 +112,15 @@ class Imperfectly:
         else:
             out = np.zeros((layer.filters, images * layer.windows), self.matrix.dtype)
         normals = Normals(self.device, layer, first, images)
-        driven = phases(maps, layer, self.geometry) if self.converted or self.varies else []
+        digits = driven(maps, layer, self.geometry) if self.converted or self.varies else []
         if self.varies:
-            squares = sum(np.square(vectors) for vectors in driven)
+            squares = sum(np.square(vectors) * np.float32(worth) ** 2 for vectors, worth in zip(
+                digits, self.geometry.worth(layer).tolist(), strict=True))
             for variance, factor in self.varies:
                 found = np.sqrt(variance @ squares) * normals.draw(len(variance))
                 out += found if factor is None else factor @ found
         self.counted.made += self.conversions * out.shape[1]
         if self.converted:
-            digits = self._digits(driven)
             for read in self.converted:
                 out[read.targets] += read.factor @ self._codes(read, digits, normals)
         if self.geometry.offset(layer):
@@ -139,7 +139,7 @@ class Imperfectly:
                     spread = variance @ np.square(some[unit])
                     sums += np.sqrt(spread + np.float32(jitter ** 2)) * normals.draw(lines)
                 elif jitter:
-                    sums += np.float32(jitter) * normals.draw(lines)
+                    sums += normals.draw(lines, jitter)
                 codes = self._rounded(sums, read, None if read.low is None else read.low[phase])
                 found += codes if worth == 1 else np.multiply(codes, codes.dtype.type(worth), out=codes)
         return found
@@ -149,7 +149,7 @@ class Imperfectly:
         of each significance: a code that saturates counts its whole share of the full scale, any other the error of
         its rounding (Esser et al., ICLR 2020). What varies from read to read is left out."""
         found: dict[int, Reals] = {}
-        digits, least = self._digits(phases(maps, self.layer, self.geometry)), self.geometry.signed
+        digits, least = driven(maps, self.layer, self.geometry), self.geometry.signed
         for read in self.converted:
             slope = np.zeros((read.factor.shape[1], digits[0].shape[1]), np.float32)
             for vectors, worth in zip(digits, self.geometry.worth(self.layer).tolist(), strict=True):
@@ -162,11 +162,6 @@ class Imperfectly:
                 into = found.setdefault(group, np.zeros((self.layer.filters, slope.shape[1]), np.float32))
                 into[read.targets] += (read.factor[:, of] / (read.step[of] * read.top)) @ slope[of]
         return found
-
-    def _digits(self, driven: list[Singles]) -> list[Singles]:
-        """Input vectors of every phase as what the converters of the inputs drive."""
-        return [vectors / np.float32(abs(worth)) for vectors, worth in zip(
-            driven, self.geometry.worth(self.layer).tolist(), strict=True)]
 
     def _rounded(self, sums: Reals, read: _Converted, low: Ints | None) -> Reals:
         """Sums in steps, rounded in place to codes from 0 (with a sign: from -top) to top; `low` bits are dropped."""

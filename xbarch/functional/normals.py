@@ -24,14 +24,16 @@ class Normals:
         self._device, self._first = device, first
         self._random: list[np.random.Generator] = []
 
-    def draw(self, lines: int) -> Singles:
-        """[lines, images * windows]."""
+    def draw(self, lines: int, deviation: float = 1.0) -> Singles:
+        """[lines, images * windows], of that standard deviation."""
         self._random = self._random or [self._device.random(self._first + n) for n in range(self._images)]
         count = lines * self._windows
         found = np.empty((lines, self._images, self._windows), np.float32)
+        values = np.empty(count, np.float32)
         for number, random in enumerate(self._random):
             chosen = random.bit_generator.random_raw(-(-count // 4)).astype("<u8", copy=False).view("<u2")[:count]
-            found[:, number] = np.take(quantiles(), chosen, mode="clip").reshape(lines, self._windows)
+            np.take(quantiles(), chosen, out=values, mode="clip")
+            np.multiply(values.reshape(lines, -1), np.float32(deviation), out=found[:, number])
         return found.reshape(lines, -1)
 
 

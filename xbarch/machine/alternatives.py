@@ -4,14 +4,14 @@ with how many of the crossbars that it may use."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 from xbarch.mapping.plan import Plan, first_fitting, fitting
 from xbarch.mapping.shares import AUTO
 from xbarch.sim import fast
 from xbarch.sim.bounds import survey
-from xbarch.sim.check import check
+from xbarch.sim.check import check, countable
 from xbarch.sim.graph import Server, StageGraph
 from xbarch.sim.steady import steady
 
@@ -77,7 +77,7 @@ def shortest(replication: str, planned: Planned, compiled: Compiled) -> tuple[Pl
         if last is not None and last.interval < best.bound * _GAIN:
             turns = _choice(last, compiled)
             if turns.bound < best.bound * _GAIN:
-                best = min((best, turns), key=lambda each: _interval(replace(each.graph, images=_IMAGES)))
+                best = min((best, turns), key=lambda each: _interval(each.graph.of(_IMAGES)))
     return best.plan, best.graph
 
 
@@ -116,6 +116,6 @@ def _choice(plan: Plan, compiled: Compiled) -> _Choice:
 
 
 def _interval(graph: StageGraph) -> Fraction:
-    """The interval of a short run."""
-    check(graph)
+    """The interval of a short run of a graph that was checked for one image."""
+    countable(graph)
     return steady(graph, fast.run(graph)).interval_ps

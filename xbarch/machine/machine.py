@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, prod
 from typing import TYPE_CHECKING, Any
 
@@ -318,6 +319,10 @@ class Machine:
     def prices(self) -> Payers:
         """Return the components that are paid for each action, and their prices (`xbarch.machine.payers`); of several
         kinds of tile, of each action of each kind."""
+        return self._prices
+
+    @cached_property
+    def _prices(self) -> Payers:
         if not self.kinds:
             return payers(self.architecture)
         shared = {action: paid for action, paid in payers(self.architecture).items() if action in SHARED}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import lcm
 
 
@@ -36,8 +38,8 @@ class Demand:
         return self.longest(longest - 1) if longest > 1 else copies
 
 
-def balance(demands: Sequence[Demand], budget: int, enough: Fraction = Fraction(0)) -> list[int]:
-    """Copies of each layer for the smallest interval T whose crossbars fit `budget`.
+class Ladder:
+    """Copies of each layer for the smallest interval T whose crossbars fit a budget, for any number of budgets.
 
     copies_i = min(P_i, ceil(P_i * tau_i / T)), ISAAC's balanced pipeline (Shafiee et al., ISCA 2016, section
     on replication) with a real T instead of a whole number of windows. Lowering T always starts with the
@@ -45,29 +47,60 @@ def balance(demands: Sequence[Demand], budget: int, enough: Fraction = Fraction(
     Where copies own windows, a layer is raised to the next number of copies of which none has as many.
     One copy of each layer is given even where the budget is smaller.
 
-    enough: an interval (ps) that need not be shortened further.
+    What is raised next does not depend on the budget, so budgets differ only in the step at which they end.
     """
-    copies = [1] * len(demands)
-    used = sum(d.crossbars for d in demands)
-    scale = lcm(*(d.occupancy.denominator for d in demands))  # whole numbers, which are soon compared
 
-    def time(i: int) -> int | Fraction:
-        demand = demands[i]
-        window = demand.occupancy.numerator * (scale // demand.occupancy.denominator)
-        return window * demand.longest(copies[i]) if demand.owned else Fraction(window * demand.windows, copies[i])
+    def __init__(self, demands: Sequence[Demand]) -> None:
+        self._demands = demands
+        self._scale = lcm(*(d.occupancy.denominator for d in demands))  # whole numbers, which are soon compared
+        self._steps: list[tuple[int, int]] = []  # layer, and its copies from then on
+        self._used = [sum(d.crossbars for d in demands)]  # crossbars before each step, and after the last
+        self._times: list[int | Fraction] = []  # of the slowest layer before each step, times -scale
+        self._rising = self._climb()
 
-    slowest = [(-time(i), i) for i in range(len(demands))]
-    heapq.heapify(slowest)
-    while slowest:
-        least, i = heapq.heappop(slowest)
-        more = demands[i].more(copies[i])
-        cost = (more - copies[i]) * demands[i].crossbars
-        if -least <= enough * scale or not cost or used + cost > budget:
-            break
-        copies[i] = more
-        used += cost
-        heapq.heappush(slowest, (-time(i), i))
-    return copies
+    def copies(self, budget: int, enough: Fraction = Fraction(0)) -> list[int]:
+        """Copies of each layer within a budget. enough: an interval (ps) that need not be shortened further."""
+        while self._used[-1] <= budget and next(self._rising, False):
+            pass
+        end = min(max(bisect_right(self._used, budget) - 1, 0), bisect_left(self._times, -enough * self._scale))
+        found = [1] * len(self._demands)
+        for i, copies in self._steps[:end]:
+            found[i] = copies
+        return found
+
+    def _climb(self) -> Iterator[bool]:
+        """Take one step after another."""
+        copies = [1] * len(self._demands)
+        slowest = [(-self._time(i, 1), i) for i in range(len(self._demands))]
+        heapq.heapify(slowest)
+        while slowest:
+            least, i = heapq.heappop(slowest)
+            more = self._demands[i].more(copies[i])
+            cost = (more - copies[i]) * self._demands[i].crossbars
+            if not least or not cost:
+                return
+            copies[i] = more
+            self._steps.append((i, more))
+            self._used.append(self._used[-1] + cost)
+            self._times.append(least)
+            heapq.heappush(slowest, (-self._time(i, more), i))
+            yield True
+
+    def _time(self, i: int, copies: int) -> int | Fraction:
+        demand = self._demands[i]
+        window = demand.occupancy.numerator * (self._scale // demand.occupancy.denominator)
+        return window * demand.longest(copies) if demand.owned else Fraction(window * demand.windows, copies)
+
+
+@lru_cache(maxsize=8)
+def ladder(demands: tuple[Demand, ...]) -> Ladder:
+    """The ladder of these layers, which several plans of a run climb."""
+    return Ladder(demands)
+
+
+def balance(demands: Sequence[Demand], budget: int, enough: Fraction = Fraction(0)) -> list[int]:
+    """Copies of each layer for the smallest interval whose crossbars fit a budget (`Ladder`)."""
+    return Ladder(demands).copies(budget, enough)
 
 
 def interval_bound(demands: Sequence[Demand], budget: int) -> Fraction:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from xbarch.errors import CapacityError
-from xbarch.mapping.copies import balance
+from xbarch.mapping.copies import ladder
 from xbarch.mapping.site import Placement, Site
 
 _log = logging.getLogger(__name__)
@@ -37,15 +37,17 @@ def fill(site: Site, budgets: Sequence[int], limits: Sequence[int]) -> Placement
     """
     if site.alone.spread:
         return _halve(site, budgets, limits)
-    tried: list[dict[str, int]] = []
+    tried = set[tuple[int, ...]]()
     for shares in (_coarse(), _fine()):  # small steps near single copies take long, and few plans need them
         for share in shares:
             copies = balanced(site, [int(budget * share) for budget in budgets])
             if copies == site.ones:
                 break
-            if copies not in tried and (found := _tried(site, copies, limits)) is not None:
+            if (key := tuple(copies.values())) in tried:
+                continue
+            tried.add(key)
+            if (found := _tried(site, copies, limits)) is not None:
                 return found
-            tried.append(copies)
     return site.attempt(site.ones, limits, True) or _single(site, limits)
 
 
@@ -68,7 +70,7 @@ def _fine() -> Iterator[Fraction]:
 def _tried(site: Site, copies: dict[str, int], limits: Sequence[int]) -> Placement | None:
     """Places of these copies; None where some do not fit."""
     found = None
-    if site.placed(copies, site.floor(limits, lambda layer, copies: 0)) is not None:  # else crossbars alone do not fit
+    if not site.too_large(copies) and site.fits(copies, limits):
         found = site.attempt(copies, limits, True)
     if found is None:
         _log.info("%s copies do not fit the tiles", f"{sum(copies.values()):,}")
@@ -81,7 +83,7 @@ def balanced(site: Site, budgets: Sequence[int]) -> dict[str, int]:
     for last in (False, True) if len(site.rooms) > 1 else (True,):
         for room, budget in zip(site.rooms, budgets, strict=True):
             own = site.on(room)
-            copies |= zip((d.name for d in own), balance(own, budget, enough), strict=True)
+            copies |= zip((d.name for d in own), ladder(tuple(own)).copies(budget, enough), strict=True)
         if not last:
             enough = max(d.time(copies[d.name]) for d in site.demands)
     return {d.name: copies[d.name] for d in site.demands}

@@ -148,6 +148,26 @@ def place(
     return result
 
 
+def fits(crossbars: Mapping[str, int], cuts: Mapping[str, Sequence[int]], order: Iterable[tuple[str, int]],
+         room: int, limit: int) -> bool:
+    """Whether `place` would find room if nothing but crossbars were needed: `room` on each of `limit` tiles."""
+    sizes = {layer: [stop - start for start, stop in _pieces(total, cuts[layer], room)]
+             for layer, total in crossbars.items()}
+    used, first = list[int](), dict.fromkeys((size for some in sizes.values() for size in some), 0)
+    for layer, _ in order:
+        for size in sizes[layer]:
+            tile = first[size]  # tiles only fill up, so the search goes on where it ended
+            while tile < len(used) and used[tile] + size > room:
+                tile += 1
+            first[size] = tile
+            if tile == len(used):
+                if tile >= limit:
+                    return False
+                used.append(0)
+            used[tile] += size
+    return True
+
+
 def _pieces(total: int, cuts: Sequence[int], room: int) -> list[tuple[int, int]]:
     """Cut `total` crossbars into pieces of at most `room`, at column-block borders where possible."""
     if total <= room:

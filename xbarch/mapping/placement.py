@@ -221,21 +221,30 @@ def _paired(distance: Ints, sent: Ints, place: Ints) -> Ints:
 
     Swapping r and s changes the sum of talk times distance over all pairs by M[r,s] + M[s,r] - M[r,r] - M[s,s]
     + 2 talk[r,s] distance[r,s], with M = talk @ distance. After the swap, M has these two columns exchanged, and
-    (talk[:,r] - talk[:,s]) times the difference of their new distances added.
+    (talk[:,r] - talk[:,s]) times the difference of their new distances added: rows of tiles that talk to neither stay.
     """
     place, talk = np.append(place, len(place)), sent + sent.T
     np.fill_diagonal(talk, 0)
     now = distance[np.ix_(place, place)]
     m = talk @ now
+    both = m + m.T + 2 * talk * now
     while True:
-        change = (m + m.T - np.diag(m)[:, None] - np.diag(m) + 2 * talk * now)[:-1, :-1]
+        change = both - np.diag(m)[:, None]
+        change -= np.diag(m)
+        change[-1], change[:, -1] = 0, 0  # the gate stays
         r, s = divmod(int(change.argmin()), len(change))
         if change[r, s] >= 0:
             return place[:-1]
         place[[r, s]] = place[[s, r]]
-        now = distance[np.ix_(place, place)]
+        now[[r, s]] = now[[s, r]]
+        now[:, [r, s]] = now[:, [s, r]]
         m[:, [r, s]] = m[:, [s, r]]
-        m += np.outer(talk[:, r] - talk[:, s], now[r] - now[s])
+        differ = talk[:, r] - talk[:, s]
+        some = np.flatnonzero(differ)  # few rows change but in these columns, and few of `both` but these
+        m[some] += np.outer(differ[some], now[r] - now[s])
+        some = np.union1d(some, (r, s))
+        both[some] = m[some] + m.T[some] + 2 * talk[some] * now[some]
+        both[:, some] = both[some].T
 
 
 def _swapped(mesh: Grid, takes: Ints, sends: Ints, place: Ints) -> Ints:

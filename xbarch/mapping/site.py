@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
@@ -13,10 +13,11 @@ from xbarch.mapping.buffers import Buffers
 from xbarch.mapping.copies import Demand
 from xbarch.mapping.digital import Digital
 from xbarch.mapping.pack import Packed
-from xbarch.mapping.place import Floor, Needs, Part, Tiles, place
+from xbarch.mapping.place import Floor, Needs, Part, Tiles, fits, place
+from xbarch.mapping.reads import Slide
 from xbarch.mapping.room import KindRoom, Pace, Room
 from xbarch.mapping.shares import Share
-from xbarch.mapping.windows import Input, inputs, slack_needed
+from xbarch.mapping.windows import Input, footprint, inputs, slack_needed
 from xbarch.workload.graph import Layer, Workload
 
 _log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class Site:
     rooms: Sequence[KindRoom]
     striped: bool
     by_layer: bool = True
+    large: dict[str, None] = field(default_factory=dict)
+    """Layers of which a copy was too large for a tile, the last one last."""
 
     @cached_property
     def in_turn(self) -> tuple[dict[str, list[Input]], Sizes]:
@@ -184,7 +187,7 @@ class Site:
             columns = needs.columns(layer, index, range(self.together(layer, copies)))
             here = next((r.buffer for r in self.rooms if layer in r.layers), self.room.buffer)
             room = here * source.width // columns
-            least = smallest + self.next_rows(asked, edge, layer)
+            least = smallest + self.next_rows(asked.shares.get(edge.producer), copies.get(layer, 1), edge)
             most = max(least, room // (_SHARE * len(asked.edges[layer]) * edge.words * edge.bits))
             size = min(least + behind + before + beside, most)
             if self.striped and copies[layer] > 1 and source.height > 1:
@@ -192,12 +195,10 @@ class Site:
             result[layer, index] = size
         return result
 
-    def next_rows(self, asked: Asked, edge: Input, layer: str) -> int:
-        """Where copies own stripes, the pixels that the producer computes while a layer is at work on those before."""
-        share = asked.shares.get(edge.producer)
-        if share is None or max(share.copies, asked.copies[layer]) == 1 or share.height == 1:
-            return 0
-        return edge.ahead
+    def next_rows(self, source: Share | None, copies: int, edge: Input) -> int:
+        """Where copies own stripes, the pixels that the producer computes while a layer is at work on those before.
+        source: of the producer; copies: of the layer."""
+        return 0 if source is None or max(source.copies, copies) == 1 or source.height == 1 else edge.ahead
 
     def together(self, layer: str, copies: Mapping[str, int]) -> int:
         """Copies of a layer of which a tile can hold the crossbars."""
@@ -221,7 +222,9 @@ class Site:
         asked = self.ask(copies)
         capacity = self.wanted(asked) if roomy else dict(asked.least)
         needs = self.buffers(asked, capacity)
-        if any(needs(layer, [0]) > self.largest(layer) for layer in asked.edges):
+        if (large := next((la for la in asked.edges if needs(la, [0]) > self.largest(la)), None)) is not None:
+            self.large.pop(large, None)
+            self.large[large] = None
             return None
         floor = self.floor(limits, needs)
         parts = self.placed(copies, floor)
@@ -240,6 +243,33 @@ class Site:
         homes = {layer: homes[layer] for layer in asked.edges}
         return Placement(asked, parts, homes, frozenset(digital.rides), floor,
                          self.capacities(asked, capacity, parts, homes, floor))
+
+    def too_large(self, copies: Mapping[str, int]) -> bool:
+        """Whether a copy of a layer that was too large for a tile before is so again. It is looked at by itself, with
+        the least that `wanted` gives it, which is known of a layer behind one other on crossbars."""
+        for layer in reversed(self.large):
+            edges, la = self.in_turn[0][layer], self.workload[layer]
+            before = edges[0].producer
+            if not self.striped or len(edges) > 1 or edges[0].moved or not {layer, before} <= copies.keys():
+                continue
+            shares = {name: Share(*self.workload[name].out_shape[1:], copies[name]) for name in (layer, before)}
+            need, release = footprint(Slide.of(la), shares[before], shares[layer])
+            edge = replace(edges[0], need=need, release=release)
+            least = edge.least + self.next_rows(shares[before], copies[layer], edge)
+            needs = Buffers(self.workload.by_name, {layer: [edge]}, shares, {(layer, 0): least})
+            if needs(layer, [0]) > self.largest(layer):
+                return True
+        return False
+
+    def fits(self, copies: Mapping[str, int], limits: Sequence[int]) -> bool:
+        """Whether there are crossbars enough for these copies, each on tiles of its layer's kind."""
+        cuts = {name: p.cuts for name, p in self.packed.items()}
+        for room, limit in zip(self.rooms, limits, strict=True):
+            own = {d.name: d.crossbars for d in self.on(room)}
+            if sum(copies[name] * count for name, count in own.items()) > limit * room.crossbars_per_tile or not fits(
+                    own, cuts, self.order(copies, list(own)), room.crossbars_per_tile, limit):
+                return False
+        return True
 
     def floor(self, limits: Sequence[int], needs: Needs) -> Floor:
         """Empty tiles of all kinds, so many of each."""

@@ -12,6 +12,7 @@ from xbarch.mapping.pack import Packed
 from xbarch.mapping.place import Part
 from xbarch.mapping.plan import Plan
 from xbarch.mapping.reads import Labels, Slide
+from xbarch.support.latest import Latest
 from xbarch.workload.graph import Layer, Workload
 
 GATE = -1  # as a source: where pixels enter the first chip
@@ -79,8 +80,18 @@ def traffic(workload: Workload, packed: Mapping[str, Packed], plan: Plan, sum_bi
     return made
 
 
+known: Latest[dict[str, Ways]] = Latest()  # of layers of the latest plans
+
+
 def ways(workload: Workload, plan: Plan, layer: str) -> Ways:
     """Where the outputs of a layer go: to all tiles that hold a part of a copy that reads them."""
+    found = known.get((workload, plan), (), dict)
+    if layer not in found:
+        found[layer] = _ways(workload, plan, layer)
+    return found[layer]
+
+
+def _ways(workload: Workload, plan: Plan, layer: str) -> Ways:
     if layer not in plan.shares:
         return Ways([Way(n, tiles) for n, tiles in enumerate(_in_turn(plan, layer))], None)
     share = plan.shares[layer]
@@ -99,8 +110,13 @@ def _targets(workload: Workload, plan: Plan, layer: str) -> tuple[NDArray[np.int
                   for copy in range(plan.copies[name])]
         slide = Slide.of(workload[name], plan.edges[name][index].moved)
         found = labels.union(found, labels.readers(slide, found.shape, np.array(copies)[plan.shares[name].owners]))
-    return found, [tuple(tile for tile, mark in enumerate(reversed(f"{found:b}")) if mark == "1")
-                   for found in labels.sets]
+    return found, [_marked(tiles) for tiles in labels.sets]
+
+
+def _marked(bits: int) -> tuple[int, ...]:
+    """The places of the bits that are set, the lowest first."""
+    octets = np.frombuffer(bits.to_bytes(-(-bits.bit_length() // 8), "little"), np.uint8)
+    return tuple(np.flatnonzero(np.unpackbits(octets, bitorder="little")).tolist())
 
 
 def _in_turn(plan: Plan, layer: str) -> list[tuple[int, ...]]:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from xbarch.result import words
 from xbarch.result.summary import weights
 from xbarch.result.words import share
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE, Scope
+from xbarch.workload.measures import TOP_ONE
 
 if TYPE_CHECKING:
     from xbarch.result.result import Result
@@ -51,6 +53,7 @@ def figures(scope: Scope) -> list[Figure]:
 
 
 _INTERVAL, _RATE = "latency.pipeline_interval_ps", "throughput.images_per_second"
+_ACCURACY = "accuracy.on_this_machine.value"
 _MAPPED = [
     Figure("mapping.one_copy_crossbars", "crossbars, one copy", False),
     Figure("mapping.window_weighted_ps", "crossbar time per image (bound)", False, numbers.time),
@@ -63,14 +66,14 @@ _MAPPED = [
 ]
 _USED = [
     Figure("correctness.clipped_share", "conversions clipped", False, share, False),
-    Figure("accuracy.on_this_machine.value", "accuracy on this machine", True, _accuracy, False),
+    Figure(_ACCURACY, "accuracy on this machine", True, _accuracy, False),
     Figure("utilization.cells", "cells utilized", True, _percent, False),
     Figure("utilization.crossbar_time", "crossbar time utilized", True, _percent, False),
     Figure("utilization.adc_time", "ADC time utilized", True, _percent, False),
 ]
 
 
-LATER = ("correctness.clipped_share", "accuracy.on_this_machine.value")  # older records have none
+LATER = ("correctness.clipped_share", _ACCURACY)  # older records have none
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def comparison(results: Sequence[Result], scope: Scope = SCOPE) -> list[Line]:
     """Every figure of `figures` for all results, with gains over the first."""
     lines = []
     for figure in figures(scope):
-        if figure.key == "accuracy.on_this_machine.value" and not all(map(_is_share, results)):
+        if figure.key == _ACCURACY and not all(map(_is_share, results)):
             figure = replace(figure, text=lambda value: f"{value:.4g}")
         base, *others = values = [_value(r, figure.key) for r in results]
         if figure.key in LATER and all(value is None for value in values):
@@ -120,7 +123,10 @@ def _is_share(result: Result) -> bool:
 
 
 def _kind(result: Result, figure: Figure) -> str:
-    """What an interval is, and what binds a rate."""
+    """What an interval is, what binds a rate, and what is measured where that is not the share of right classes."""
+    if figure.key == _ACCURACY and result.accuracy is not None and result.accuracy.on_this_machine is not None:
+        measure = result.accuracy.on_this_machine.measure
+        return "" if measure == TOP_ONE.name else words.named(measure)
     if figure.key == _RATE and result.bound is not None:
         return f"bound by {result.bound.by}"
     return str(result.latency.pipeline_interval_kind or "") if figure.key == _INTERVAL else ""

@@ -30,8 +30,8 @@ _WORD = 20  # letters of a word of text that stay together
 def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> Table:
     """A table whose first `words` columns are text and whose others are numbers, aligned right.
 
-    A number is never broken. Where room is short, text gives way: names in the first column are cut with an ellipsis,
-    other text is wrapped at spaces.
+    A number is never broken, nor is a word. Where room is short, text is wrapped at spaces, and a name longer than
+    `_WORD` letters takes several lines.
     """
     lines = [[numbers.plain(cell) for cell in row] for row in rows]
     made = Table(title=title, title_justify="left", title_style="bold", header_style="", box=box.SIMPLE_HEAD,
@@ -39,9 +39,9 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], wo
     for i, head in enumerate(heads):
         cells, text = [line[i] for line in lines], i < words
         whole = [part for cell in [head, *cells] for part in cell.split()] if text else [*head.split(), *cells]
-        longest = max(map(len, whole), default=0)
-        made.add_column(Text(numbers.plain(head)), justify="left" if text else "right", no_wrap=text and i == 0,
-                        overflow="ellipsis" if i == 0 else "fold", min_width=min(longest, _WORD) if text else longest)
+        longest, natural = max(map(len, whole), default=0), max(map(len, [head, *cells]))
+        made.add_column(Text(numbers.plain(head)), justify="left" if text else "right", overflow="fold",
+                        min_width=min(longest, _WORD) if text else longest, max_width=natural)
     for line in lines:
         made.add_row(*(Text(cell if i < words else cell.replace(" ", "\u00a0")) for i, cell in enumerate(line)))
     return made
@@ -216,7 +216,7 @@ def _accuracy(figures: Mapping[str, Any], measured: bool) -> list[str]:
     found = figures["on_this_machine"]
     if not measured:
         return []
-    text = words.value(found["value"], found.get("measure", "top1")) if found else ""
+    text = words.worth(found["value"], found.get("measure", "top1")) if found else ""
     return [f"{text} (n = {numbers.number(found['images'])})" if found else "–"]
 
 
@@ -246,5 +246,21 @@ def echo(on: Console | None, *what: Any) -> None:
     it must be: nothing is left out."""
     made = on or console()
     for part in what:
-        least = sum(c.min_width or 0 for c in part.columns) + 2 * len(part.columns) if isinstance(part, Table) else 0
-        made.print(part, width=max(made.width, least), crop=False)
+        room = made.width
+        if isinstance(part, Table):
+            made.width = max(room, _fit(part, room))
+        made.print(part, crop=False)
+        made.width = room
+
+
+def _fit(made: Table, room: int) -> int:
+    """Set the widths of the columns of a table of `table`: each what its words and numbers need, and of the room that
+    is left as much as they can use, those first that use least. Returns the width of the table."""
+    least = [c.min_width or 0 for c in made.columns]
+    most = [max(c.max_width or 0, low) for c, low in zip(made.columns, least, strict=True)]
+    left = max(0, room - sum(least) - 2 * len(least) + 1)
+    order = sorted(range(len(least)), key=lambda i: most[i] - least[i])
+    for place, i in enumerate(order):
+        more = min(most[i] - least[i], left // (len(order) - place))
+        made.columns[i].width, left = least[i] + more, left - more
+    return sum(c.width or 0 for c in made.columns) + 2 * len(least)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xbarch.cost.price import Price
 from xbarch.errors import ConservationError
+from xbarch.machine.kept import Counts
 from xbarch.result import exact
 from xbarch.sim.graph import Flow, StageGraph, Trace
 
@@ -64,11 +65,15 @@ def _dealt(counts: NDArray[np.int64], flow: Flow, entry: int, windows: int) -> i
 
 def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Sequence[Price]]) -> Ledger:
     """Book every executed stage, and the actions of unit processes, to every component that is paid for them.
-    Energies are per image: run totals divided by the images, rounded down.
 
     Raises:
-        ConservationError: a stage's action has no price (a component the architecture does not declare).
+        ConservationError: as `booked`.
     """
+    return booked(counted(graph, trace), graph.images, prices)
+
+
+def counted(graph: StageGraph, trace: Trace) -> Counts:
+    """Count what the executed stages and the unit processes did."""
     actions: dict[tuple[str, str], int] = {}
     for flow, executed in zip(graph.flows, trace.executed, strict=True):
         for copy, (stages, counts) in enumerate(zip(flow.copies, executed, strict=True)):
@@ -80,16 +85,24 @@ def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Sequence[Price]
     for (_, number, action), count in trace.acted.items():
         key = (graph.flows[number].part_of or graph.flows[number].name, action)
         actions[key] = actions.get(key, 0) + count
+    return actions
+
+
+def booked(counts: Counts, images: int, prices: Mapping[str, Sequence[Price]]) -> Ledger:
+    """Pay for what was counted. Energies are per image: run totals divided by the images, rounded down.
+
+    Raises:
+        ConservationError: an action has no price (a component the architecture does not declare).
+    """
     energy: dict[tuple[str, str], int] = {}
     kinds: dict[tuple[str, str], int] = {}
-    for (layer, action), amount in actions.items():
+    for (layer, action), amount in counts.items():
         if action not in prices:
             raise ConservationError(f"action {action} of layer {layer} has no component that pays for it")
         for price in prices[action]:
             energy[layer, price.component] = energy.get((layer, price.component), 0) + amount * price.energy
             there = action.partition("@")[2], price.component
             kinds[there] = kinds.get(there, 0) + amount * price.energy
-    images = graph.images
-    return Ledger({k: v // images for k, v in actions.items()}, {k: v // images for k, v in energy.items()},
+    return Ledger({k: v // images for k, v in counts.items()}, {k: v // images for k, v in energy.items()},
                   {p.component: p.scope for paid in prices.values() for p in paid},
                   {k: v // images for k, v in kinds.items()})

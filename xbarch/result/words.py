@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from xbarch.result.schema import Bound, Correctness, Measured, Record, Workload
 from xbarch.support import numbers
-from xbarch.workload.measures import BUNDLED
+from xbarch.workload.measures import BUNDLED, TOP_ONE
 
 PHASES = {  # of stored accuracies, in the order of a workload's making
     "float": "as imported", "baseline": "dense baseline", "cut": "after pruning", "pruning": "after fine-tuning",
@@ -72,6 +72,11 @@ def named(measure: str) -> str:
     """What a measure is called; a function of a user's own by its name."""
     known = BUNDLED.get(measure)
     return measure.rpartition(":")[2] if known is None else known.label
+
+
+def worth(found: float, measure: str) -> str:
+    """A value with the name of its measure, where that is not the share of right classes."""
+    return value(found, measure) if measure == TOP_ONE.name else f"{named(measure)} {value(found, measure)}"
 
 
 def measured(found: Measured) -> str:

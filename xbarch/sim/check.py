@@ -31,7 +31,7 @@ def check(graph: StageGraph) -> None:
     """
     _rule(graph.images >= 1, f"images must be at least 1, not {graph.images}")
     _rule(bool(graph.flows), "it has no flow")
-    _countable(graph)
+    countable(graph)
     sound = _sound(graph)
     for number, flow in enumerate(graph.flows):
         name = f"flow {flow.name}"
@@ -46,7 +46,7 @@ def check(graph: StageGraph) -> None:
             _copies(graph, flow)
 
 
-def _countable(graph: StageGraph) -> None:
+def countable(graph: StageGraph) -> None:
     """Refuse a run that could last longer than 64-bit times can count: no run takes longer than all its stages one
     after another."""
     c = graph.columns

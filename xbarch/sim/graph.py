@@ -22,7 +22,7 @@ waits. So large and small requests for one pool stay in order, and one full pool
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -183,6 +183,12 @@ class StageGraph:
     def columns(self) -> Columns:
         """All stages as columns: made at first use and kept, since a graph does not change."""
         return columns([flow.copies for flow in self.flows])
+
+    def of(self, images: int) -> StageGraph:
+        """The same graph for so many images. Its columns, in which images do not occur, stay."""
+        found = replace(self, images=images)
+        found.__dict__["columns"] = self.columns
+        return found
 
 
 # Receives every visit of a token to a stage, in batches: int64 [n, 6], the stage's position in the graph (its port),

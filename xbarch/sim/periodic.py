@@ -69,7 +69,7 @@ def run_long(graph: StageGraph, most: int, progress: Callable[[int, int], None] 
     found = None if graph.processes else _find(graph, most)
     if found is None:
         return None
-    short = replace(graph, images=found.few)
+    short = graph.of(found.few)
     trace = fast.run(short, progress=progress)
     bounds = conserve(short, trace)
     whole = _lengthened(graph, trace, found)
@@ -83,7 +83,7 @@ def _find(graph: StageGraph, most: int) -> _Period | None:
     for images in _TRIES:
         if images >= graph.images or images * int(windows.sum()) > most:
             return None
-        seen = fast.find(replace(graph, images=images))
+        seen = fast.find(graph.of(images))
         if seen is not None and (seen[1].issued < images * windows).all():
             before, here = seen
             period = here.image - before.image
@@ -115,7 +115,7 @@ def _bounds(graph: StageGraph, short: StageGraph, trace: Trace, least: tuple[int
             found: _Period) -> tuple[int, int]:
     """Bounds of the whole run: no server is done sooner than its work takes, and the run takes no less than the short
     one's least. A period must have done the work of its images, counted without simulating."""
-    long, rest = survey(short), survey(replace(short, images=short.images - found.images))
+    long, rest = survey(short), survey(short.of(short.images - found.images))
     for name, of in (("BUSY", "work"), ("SERVED", "visits"), ("TAKEN", "taken"), ("GIVEN", "taken")):
         counted = found.count(name)
         counted = graph.by_server(counted) if name == "BUSY" else counted

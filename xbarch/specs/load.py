@@ -218,11 +218,12 @@ def override(document: Document, text: str) -> Document:
     data = dict(document.data)  # what is not copied here is shared with the document before: data never change
     at: Any = data
     trail: Trail = ()
-    overridden = dict(document.overridden)
+    overridden, before = dict(document.overridden), None
     for number, step in enumerate(steps):
         key = _step(at, step, place, trail)
         trail = (*trail, key)
         if number == len(steps) - 1:
+            before = at.get(key) if isinstance(at, dict) else at[key]
             at[key] = parsed
         elif isinstance(at, dict) and at.get(step) is None:
             at[key] = {}
@@ -233,8 +234,11 @@ def override(document: Document, text: str) -> Document:
     n = len(trail)
     overridden = {t: o for t, o in overridden.items() if t[:n] != trail} | {trail: text}
     lines = document.lines
-    if trail in lines:
+    if trail in lines and isinstance(before, dict | list):  # with all that lies in it
         lines = {t: line for t, line in lines.items() if t[:n] != trail}
+    elif trail in lines:
+        lines = dict(lines)
+        del lines[trail]
     return Document(document.file, data, lines, overridden, document.written or document.data, document.below)
 
 

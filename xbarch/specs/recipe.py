@@ -231,7 +231,7 @@ class Adaptation(Grown):
 class Recipe(Grown):
     """A trained workload: `xbarch compress` runs it."""
 
-    late: ClassVar[frozenset[str]] = frozenset({"hardware", "adaptation"})
+    late: ClassVar[frozenset[str]] = frozenset({"hardware", "adaptation", "measure"})
 
     kind: Literal["trained"]
     description: Text = Field("", description="one line shown in listings")
@@ -246,6 +246,8 @@ class Recipe(Grown):
     seed: int = Field(0, ge=0, lt=2**31)
     threads: int = Field(1, ge=1, le=1024, description="CPU threads; sums, and so weights, differ between counts")
     hardware: Hardware = Hardware()
+    measure: str | None = Field(None, max_length=4096, description="what accuracy is: top1, pixel_accuracy, mean_iou, "
+                                "mse, correlation, an entry point, or path.py:function; default: what suits the data")
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
     crossbar_images: int = Field(32, ge=0, le=10**6, description="test images classified through packed crossbars and "
                                  "ADCs, for the accuracy `crossbars`")

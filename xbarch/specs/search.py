@@ -56,9 +56,10 @@ class Search(Space):
     objectives: dict[Name, Literal["min", "max"]] = Field(OBJECTIVES, min_length=1, max_length=8)
     constraints: dict[Name, Limits] = Field({}, max_length=20, description="figure: true, false, or limits "
                                                    "at_least and at_most")
-    sampler: Literal["nsga2", "tpe", "random"] = Field("tpe", description="how points are chosen: NSGA-II (Deb et al., "
-                                                       "2002), a tree of Parzen estimators (Ozaki et al., 2022), or "
-                                                       "at random")
+    sampler: Literal["model", "nsga2", "tpe", "random"] = Field(
+        "model", description="how points are chosen: by a model of the objectives (`xbarch.studies.search.model`), "
+                             "NSGA-II (Deb et al., 2002), a tree of Parzen estimators (Ozaki et al., 2022), or at "
+                             "random")
     trials: int = Field(100, ge=1, le=MOST, description="points that are simulated, each once")
     at_once: int = Field(10, ge=1, le=1000, description="points that are chosen together, and simulated at once where "
                        "there are so many processes; the population of NSGA-II")

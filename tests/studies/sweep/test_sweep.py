@@ -20,17 +20,20 @@ from hypothesis import strategies as st
 import xbarch
 from xbarch.conformance import draw
 from xbarch.errors import InputError, XbarchError
+from xbarch.machine import kept
+from xbarch.machine.simulate import simulate_graph
 from xbarch.mapping.packings import Memo
 from xbarch.plugins import checked, registry
 from xbarch.plugins.registry import datapath
-from xbarch.request import Request
+from xbarch.request import Contents, Request
 from xbarch.specs.load import load
 from xbarch.specs.sweep import FIGURES, Sweep
 from xbarch.studies.runs.answer import Answer, answer
 from xbarch.studies.runs.bench import STORE
 from xbarch.studies.runs.store import Store
 from xbarch.studies.sweep import Point, Points, Row, Swept, frames, parquet, sweep
-from xbarch.studies.sweep.sheet import ACCURACY, AREA, EXACT, LATENCY, SPEED, TESTED, sections
+from xbarch.studies.sweep.sheet import AREA, EXACT, LATENCY, TESTED, sections
+from xbarch.studies.sweep.totals import ACCURACY, SPEED
 from xbarch.support import about
 from xbarch.support.sheet import harmless
 
@@ -467,15 +470,24 @@ def test_blocks_know_nothing_of_converters():
         assert cells[0] == cells[1] and work[0].reads.tolist() == work[1].reads.tolist()
 
 
-def test_points_that_share_plans_and_packings_have_the_figures_of_runs_by_themselves():
-    """Whatever ran before in the process."""
+def test_points_that_share_plans_and_packings_have_the_figures_of_runs_by_themselves(monkeypatch):
+    """Whatever ran before in the process. Points that differ in prices alone are simulated once."""
     changes = [{"overrides": (f"network.queue={queue}", f"crossbar.adc_bits={bits}"), "policy": policy}
                for queue in (64, 256) for bits in (8, 7) for policy in ("one_copy", "crossbars:1")]
+    changes += [{"overrides": (f"components.router.power={power} mW", *more)} for more in ((), ("network.queue=64",))
+                for power in (42, 21)]
+    for each in (kept.graphs, kept.runs):
+        each.clear()
+    made, simulated, contents = [], [], Contents()
+    monkeypatch.setattr("xbarch.run.simulate_graph", lambda *given: made.append(1) or simulate_graph(*given))
     for change in changes:
-        shared = answer(Request(arch="isaac_like", workload="vgg7_pruned", images=1, **change), wanted=FIGURES)
+        made.clear()
+        shared = answer(Request(arch="isaac_like", workload="vgg7_pruned", images=1, **change), contents, FIGURES)
+        simulated.append(len(made))
         alone = xbarch.simulate("isaac_like", "vgg7_pruned", images=1, **change)
         assert {name: alone[name] for name in FIGURES if alone[name] is not None} == {
             name: value for name, value in shared.figures().items() if name in FIGURES}
+    assert simulated[-4:] == [1, 0, 1, 0]
 
 
 # -- tables for other programs --------------------------------------------------------------------------------
@@ -487,7 +499,7 @@ def test_frames_and_parquet_have_the_rows_of_the_table(tmp_path):
     axes = {"hierarchy.tiles": [2, 168], "crossbar.adc_bits": [8, "many"]}
     large = 2**60 + 1
     ran = {SPEED: 1.5, ENERGY: 1, AREA: 1.0, "counts.conversions": large, EXACT: True}
-    rows = [Row(Point(Request(arch="a", workload="w", images=2), values), f"{number:064x}", "" if number else "no",
+    rows = [Row(Point(Request(arch="a", workload="w", images=2), (), values), f"{number:064x}", "" if number else "no",
                 ran if number else {}) for number, values in enumerate(product(*axes.values()))]
     found = Swept(asked(axes=axes, figures=[SPEED, "counts.conversions", EXACT]), rows)
     whole = pandas.concat(list(frames(found, rows=3)), ignore_index=True)
@@ -508,8 +520,11 @@ def test_the_command_prints_a_table_or_json(call, file, tmp_path, whole):
     assert (code, error) == (0, "")
     ran = sum(not r.why for r in whole[0].rows)
     assert "Not simulated" in out and f"written: {tmp_path}/out/sweep.csv and sweep.html, {ran} of 12 points run" in out
-    code, out, _ = call("sweep", file, "--out", tmp_path / "out", "--json")
+    code, out, _ = call("sweep", file, "--out", tmp_path / "out", "--json", "--parquet")
     assert json.loads(out) == whole[0].plain()
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    assert pyarrow.read_table(tmp_path / "out/sweep.parquet")["point"].to_pylist() == [
+        line["point"] for line in json.loads(out)]
 
 
 @pytest.mark.full
@@ -566,8 +581,19 @@ def test_points_that_are_not_exact_are_left_out_and_counted():
     assert [r.name for r in tolerant.front()] == ["0"] and not tolerant.left_out and not sections(tolerant)[0].bullets
 
 
+@pytest.mark.parametrize("unrated", range(3))
+def test_a_point_without_throughput_anywhere_makes_latency_count(unrated):
+    rows = list(ranked((9, 1, 1, True, None), (5, 2, 2, True, None), (4, 3, 3, True, None)).rows)
+    figures = {name: value for name, value in rows[unrated].figures.items() if name != SPEED}
+    rows[unrated] = replace(rows[unrated], figures={**figures, LATENCY: 0})
+    found = Swept(asked(axes={}), rows)
+    assert not found.totals.rated
+    assert [r.name for r in found.front()] == list(dict.fromkeys([str(unrated), "0"]))
+
+
 def test_accuracy_judges_points_that_clip():
-    found = ranked((9, 1, 1, False, 0.1), (5, 2, 2, True, 0.9), (4, 3, 3, True, 0.9), (3, 3, 3, False, 0.95))
+    found = ranked((9, 1, 1, False, 0.1), (5, 2, 2, True, 0.9), (4, 3, 3, True, 0.9), (3, 3, 3, False, 0.95),
+                   accuracy=100)
     assert [r.name for r in found.front()] == ["0", "1", "3"] and not found.left_out
     table = sections(found)[0].table
     assert table.heads[-2:] == ["accuracy on this machine", "n"] and table.rows[0][-2:] == ["10.00%", "100"]

@@ -136,14 +136,27 @@ def _hold_reals(module: fx.GraphModule, node: fx.Node, given: dict[str, Given]) 
     path = _own_path(module, node, str(source.target))
     parent = module.get_submodule(path.rpartition(".")[0])
     parent.register_parameter(path.rpartition(".")[2], nn.Parameter(real.float(), requires_grad=False))
-    levels, step, zero = arguments[0].to(torch.int32), torch.as_tensor(arguments[1]), torch.as_tensor(arguments[2])
-    by_filter = "per_channel" not in str(target) or arguments[3] == 0
-    if by_filter and len(step.flatten()) in (1, len(levels)):
-        rows = (-1, *(1,) * (levels.dim() - 1))
-        given[path] = Given(levels=levels - zero.flatten().to(torch.int32).view(rows), step=step.double().flatten())
+    words = {**dict(zip((a.name for a in target._schema.arguments), arguments, strict=False)), **node.kwargs}
+    levels = arguments[0].to(torch.int32)
+    step, zero = (_spread(words.get(name, words.get(f"{name}s")), levels, words) for name in ("scale", "zero_point"))
+    assert step is not None
+    given[path] = Given(levels=levels if zero is None else levels - zero.to(torch.int32), step=step.double())
     with module.graph.inserting_before(node):
         node.replace_all_uses_with(module.graph.get_attr(path))
     module.graph.erase_node(node)
+
+
+def _spread(part: Any, levels: Tensor, words: dict[str, Any]) -> Tensor | None:
+    """Scales or zero points of a weight with as many axes as it has: of channels along an axis, or of blocks."""
+    if part is None:
+        return None
+    part, block = torch.as_tensor(part), words.get("block_size")
+    if block is None:
+        return part.reshape([-1 if a == words.get("axis", 0) else 1 for a in range(levels.dim())])
+    part = part.reshape([n // b for n, b in zip(levels.shape, block, strict=True)])
+    for axis, size in enumerate(block):
+        part = part if part.shape[axis] == 1 else part.repeat_interleave(size, axis)
+    return part
 
 
 def _own_path(module: fx.GraphModule, node: fx.Node, stored: str) -> str:

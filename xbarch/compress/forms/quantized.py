@@ -25,8 +25,8 @@ class Quantized:
 
 
 def levels_of(found: Quantized) -> Given:
-    """As a checkpoint gives integers: a step for each filter, or one."""
-    step = found.step.reshape(-1).astype(np.float64)
+    """As a checkpoint gives integers."""
+    step = (found.step if found.step.size > 1 else found.step.reshape(1)).astype(np.float64)
     return Given(levels=torch.from_numpy(found.levels.astype(np.int32)), step=torch.from_numpy(step))
 
 
@@ -44,14 +44,12 @@ def dequantize(i: list[Any], w: Any) -> Any:
         return x
     step, zero = _shaped(i[1], x, axis), 0 if len(i) < 3 or i[2] is None else _shaped(i[2], x, axis).astype(np.int64)
     levels = x.astype(np.int64) - zero
-    return _quantized(levels, step, axis, x)
+    return _quantized(levels, step)
 
 
-def _quantized(levels: Numbers, step: Numbers, axis: int, x: Numbers) -> Any:
+def _quantized(levels: Numbers, step: Numbers) -> Any:
     real = (levels * step.astype(np.float64)).astype(np.float32)
-    if step.size > 1 and (x.ndim < 2 or step.shape[0] != len(x)):
-        return real  # a bias, or steps that are not those of filters
-    return Quantized(real, levels, step)
+    return real if levels.ndim < 2 else Quantized(real, levels, step)  # a bias has no levels of its own
 
 
 def quantize(i: list[Any], w: Any) -> Any:
@@ -74,7 +72,7 @@ def quant(i: list[Any], w: Any) -> Any:
     if isinstance(x, Tensor):
         return place(x, step, zero, int(low), int(top))
     levels = (np.clip(np.rint(x / step + zero), low, top) - zero).astype(np.int64)
-    return _quantized(levels, step, 0, x)
+    return _quantized(levels, step)
 
 
 QUANTIZED = {"QuantizeLinear": quantize, "DequantizeLinear": dequantize, "Quant": quant}

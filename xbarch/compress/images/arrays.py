@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from xbarch.compress.images.parts import Images, Parts, split
+from xbarch.compress.images.parts import Images, Mapped, Parts, split
 from xbarch.specs.recipe import Data
+from xbarch.workload.images.arrays import Numbers
 from xbarch.workload.images.arrays import arrays as read_arrays
 from xbarch.workload.measures import classes_of
 
@@ -18,9 +21,14 @@ def arrays(spec: Data, seed: int) -> Parts:
     each for itself."""
     assert spec.path is not None
     found = read_arrays(Path(spec.path))
-    train, test = (Images(torch.from_numpy(part.pixels), torch.from_numpy(part.answers)) for part in found)
+    train, test = (Images(_pixels(part.pixels, Path(spec.path)), torch.from_numpy(part.answers)) for part in found)
     classes = max(classes_of(part.answers) for part in found)
     shapes = found[0].shapes
     plain = len(shapes) == 1 and len(shapes[0]) == 3
     parts = split(train, test, [str(i) for i in range(classes)], seed, spec)
     return replace(parts, inputs=() if plain else shapes)
+
+
+def _pixels(found: Numbers, file: Path) -> Tensor | Mapped:
+    whole = torch.from_numpy(found)
+    return Mapped(file, whole, torch.arange(len(whole))) if isinstance(found, np.memmap) else whole

@@ -52,6 +52,32 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Mapped:
+    """Pixels that stay in a file of arrays. whole: all that the file has [n, C, H, W]; order: the numbers of those that
+    these are."""
+
+    file: Path
+    whole: Tensor
+    order: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.order), *self.whole.shape[1:])
+
+    @property
+    def files(self) -> Iterator[Path]:
+        """Where the pixels come from."""
+        yield self.file
+
+    def __getitem__(self, index: Tensor | slice) -> Tensor:
+        return self.whole[self.order[index]]
+
+    def take(self, index: Tensor) -> Mapped:
+        """Some of the images."""
+        return replace(self, order=self.order[index])
+
+
+@dataclass(frozen=True)
 class Look:
     """Mean and deviation [C, 1, 1] that are taken off pixels of 0 to 1."""
 
@@ -66,10 +92,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Images:
-    """pixels [n, C, H, W]: uint8, float32 from 0 to 1, or files. labels: int64 [n], of pixels int64 [n, H, W], or real
-    numbers float32 [n, ...]."""
+    """pixels [n, C, H, W]: uint8, float32 from 0 to 1, or in files. labels: int64 [n], of pixels int64 [n, H, W], or
+    real numbers float32 [n, ...]."""
 
-    pixels: Tensor | Files
+    pixels: Tensor | Files | Mapped
     labels: Tensor
     look: Look | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,15 +13,16 @@ import torch
 from torch import nn
 
 from xbarch.compress.importing.calibrate import Rule, calibrate, draw_images, fit_step, score
-from xbarch.compress.importing.crossbars import affordable, crossbar_accuracy
 from xbarch.compress.importing.request import MODULE, ImportRequest, check_request
 from xbarch.compress.intake import models
+from xbarch.compress.intake.copying import copied
 from xbarch.compress.intake.equal import answers
 from xbarch.compress.intake.given import Given
 from xbarch.compress.methods.pruner import Pruner, crossbar
 from xbarch.compress.quantizers.levels import Fixed
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.compress.training import data, export
+from xbarch.compress.training.crossbars import affordable, crossbar_accuracy
 from xbarch.compress.training.network import build
 from xbarch.compress.training.provenance import sparsity, versions
 from xbarch.datapaths.base import DataPath, Geometry
@@ -190,7 +190,7 @@ def _model(request: ImportRequest, parts: data.Parts, module: nn.Module | None) 
     if module is None:
         return models.build(request.model, parts.classes, request.width, request.seed)
     try:
-        return copy.deepcopy(module).float()
+        return copied(module).float()
     except Exception as error:  # a module may hold what cannot be copied
         raise InputError(f"cannot be copied ({type(error).__name__}); give its factory as path.py:factory, and its "
                          "state dict as weights", field="model") from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
+from xbarch.compress.intake.copying import copied
 from xbarch.compress.intake.evaluate import outputs, returned
 from xbarch.compress.intake.graph import ModelGraph
 from xbarch.compress.intake.reader import Reader
@@ -77,7 +77,7 @@ def _right(model: nn.Module, images: Tensor) -> tuple[list[Tensor], torch.dtype]
     if sum(p.numel() for p in model.parameters()) <= _LARGE:
         try:
             wide: dict[int, Any] = {id(p): nn.Parameter(p.detach().double(), False) for p in model.parameters()}
-            return answers(copy.deepcopy(model, wide).double().eval(), images.double()), torch.float64
+            return answers(copied(model, wide).double().eval(), images.double()), torch.float64
         except Exception:  # a module may refuse to be copied, or compute with constants of its own precision
             pass
     return answers(model.eval(), images), torch.float32

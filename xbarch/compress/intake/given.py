@@ -19,8 +19,9 @@ _PRUNED, _MASK = "_orig", "_mask"  # of torch.nn.utils.prune
 
 @dataclass(frozen=True)
 class Given:
-    """What is known of one weight. levels: whole numbers, and the real value of one level, `step` [filters] or [1], so
-    that weight = step * level. mask: True where a weight is kept; a kept weight may be zero."""
+    """What is known of one weight. levels: whole numbers, and the real value of one level, so that weight = step *
+    level. step: [1], one for each entry of the weight's first axis, or with as many axes as the weight. mask: True
+    where a weight is kept; a kept weight may be zero."""
 
     mask: Tensor | None = None
     levels: Tensor | None = None
@@ -33,6 +34,11 @@ class Given:
             return 1
         low, high = int(self.levels.min()), int(self.levels.max())
         return 1 + max(max(high, 0).bit_length(), max(-1 - low, 0).bit_length())
+
+
+def aligned(step: Tensor, like: Tensor) -> Tensor:
+    """Steps with as many axes as the weight, so that they multiply its levels."""
+    return step if step.dim() > 1 else step.reshape(-1, *(1,) * (like.dim() - 1))
 
 
 def settle(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor],
@@ -74,7 +80,7 @@ def _settle_integers(state: dict[str, Tensor], given: dict[str, Given], name: st
     """Integers become reals, and are remembered."""
     tensor = state[name]
     if tensor.is_quantized:
-        levels, step, zero = _quantized(tensor, name, checkpoint)
+        levels, step, zero = _quantized(tensor)
     elif tensor.dtype in (torch.int8, torch.uint8, torch.int16, torch.int32):
         step = _beside(state, name, _STEPS)
         if step is None:
@@ -84,27 +90,34 @@ def _settle_integers(state: dict[str, Tensor], given: dict[str, Given], name: st
         levels, step, zero = tensor.to(torch.int32), step, torch.zeros(1) if zero is None else zero
     else:
         return
-    step, zero = step.double().flatten(), zero.flatten().to(torch.int32)
-    for part, what in ((step, "scales"), (zero, "zero points")):
-        if len(part) not in (1, len(levels)):
-            raise InputError(f"must have 1 or {len(levels)} {what} for {brief(name, 80)}, one for each filter, not "
-                             f"{len(part)}", file=checkpoint)
+    step = _fitted(step.double(), levels, f"scales for {brief(name, 80)}", checkpoint)
+    zero = _fitted(zero.to(torch.int32), levels, f"zero points for {brief(name, 80)}", checkpoint)
     if not bool((torch.isfinite(step) & (step > 0)).all()):
         raise InputError(f"the scales of {brief(name, 80)} must be finite numbers above 0", file=checkpoint)
-    rows = (-1, *(1,) * (levels.dim() - 1))
-    levels = levels - zero.view(rows)
-    state[name], given[name] = (levels * step.view(rows)).float(), Given(levels=levels, step=step)
+    levels = levels - aligned(zero, levels)
+    state[name], given[name] = (levels * aligned(step, levels)).float(), Given(levels=levels, step=step)
 
 
-def _quantized(tensor: Tensor, name: str, checkpoint: str) -> tuple[Tensor, Tensor, Tensor]:
+def _fitted(part: Tensor, levels: Tensor, what: str, checkpoint: str) -> Tensor:
+    """Scales or zero points: one, one for each filter, or of as many axes as the weight."""
+    fits = part.dim() == levels.dim() and all(n in (1, m) for n, m in zip(part.shape, levels.shape, strict=True))
+    if fits and part.numel() != len(part):
+        return part
+    if part.numel() not in (1, len(levels)):
+        raise InputError(f"must have 1 or {len(levels)} {what}, one for each filter, not {part.numel()}",
+                         file=checkpoint)
+    return part.flatten()
+
+
+def _quantized(tensor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(levels, scales, zero points) of a quantized tensor of PyTorch."""
     levels = tensor.int_repr().to(torch.int32)
     if tensor.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
         return levels, torch.tensor([tensor.q_scale()], dtype=torch.float64), torch.tensor([tensor.q_zero_point()])
-    if tensor.q_per_channel_axis() != 0:
-        raise InputError(f"{brief(name, 80)} must have a scale for each filter (axis 0), not along axis "
-                         f"{tensor.q_per_channel_axis()}", file=checkpoint)
-    return levels, tensor.q_per_channel_scales(), tensor.q_per_channel_zero_points().round()
+    shape = [1] * levels.dim()
+    shape[tensor.q_per_channel_axis()] = -1
+    return levels, tensor.q_per_channel_scales().reshape(shape), \
+        tensor.q_per_channel_zero_points().round().reshape(shape)
 
 
 def _beside(state: dict[str, Tensor], name: str, ends: tuple[str, ...]) -> Tensor | None:
@@ -120,10 +133,13 @@ def _settle_mask(state: dict[str, Tensor], given: dict[str, Given], name: str, w
     mask = None if name + _MASK in wanted else state.pop(name + _MASK, None)
     if mask is None:
         return
-    if mask.shape != state[name].shape or not bool(((mask == 0) | (mask == 1)).all()):
-        raise InputError(f"{brief(name + _MASK, 80)} must be zeros and ones of the shape {tuple(state[name].shape)}",
+    shape = state[name].shape
+    fits = mask.dim() == len(shape) and all(n in (1, m) for n, m in zip(mask.shape, shape, strict=True))
+    if not fits or not bool(((mask == 0) | (mask == 1)).all()):
+        raise InputError(f"{brief(name + _MASK, 80)} must be zeros and ones of the shape {tuple(shape)}, axes of whole "
+                         f"filters or channels of length 1, not {mask.dtype} of the shape {tuple(mask.shape)}",
                          file=checkpoint)
-    kept = mask != 0
+    kept = (mask != 0).expand(shape)
     before = given.get(name, Given())
     levels = None if before.levels is None else before.levels * kept
     state[name], given[name] = state[name] * kept, replace(before, mask=kept, levels=levels)

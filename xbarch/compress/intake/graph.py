@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from xbarch.compress.intake.origin import Origin
 from xbarch.workload.graph import VIEWS, Layer
 from xbarch.workload.outputs import Output
 
@@ -33,7 +34,7 @@ class Parameters:
     weight: Tensor
     bias: Tensor | None = None
     norm: Norm | None = None
-    source: str = ""  # the model's name of the weight
+    source: Origin = field(default_factory=Origin)
 
     def tensors(self) -> list[Tensor]:
         """Those that are present."""

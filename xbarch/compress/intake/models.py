@@ -36,6 +36,9 @@ def build(name: str, classes: int, width: int | None, seed: int) -> nn.Module:
     """
     torch.manual_seed(seed)
     if name in MODELS:
+        if not classes:
+            raise InputError(f"must be a model of your own: {name} returns scores of classes, and the answers of the "
+                             "data are real numbers", field="model")
         return _reference(name, classes, width, seed)
     if is_program(name):
         return load_onnx(name) if name.endswith(".onnx") else load_program(name)

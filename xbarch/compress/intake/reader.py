@@ -13,6 +13,7 @@ import torch
 from torch import fx
 
 from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters, Rounds, Shape, never_negative
+from xbarch.compress.intake.origin import Origin, origin
 from xbarch.compress.intake.values import Positions, Value, is_plain, zero_borders
 from xbarch.errors import InputError
 from xbarch.workload.graph import SCALED, Layer
@@ -285,6 +286,10 @@ class Reader:
         self.functions[name] = lambda y: y.clamp(least, limit)
         if given is not None:
             self.rounds[name] = replace(given, direct=True)
+
+    def origin(self, node: Any) -> Origin:
+        """Which of the model's parameters a weight of the program is."""
+        return origin(node, self.owners, kind)
 
     def never_negative(self, value: Value) -> bool:
         return never_negative(self.layers[value.layer], self.layers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,23 +28,23 @@ def convolve(r: Reader, node: fx.Node) -> None:
         before, after = (total[0] // 2, total[1] // 2), (total[0] - total[0] // 2, total[1] - total[1] // 2)
     else:
         before = after = two(padding, 0)
-    add_convolution(r, node, value, value.front(1), Parameters(w, tensor(r, bias)),
+    add_convolution(r, node, value, value.front(1), Parameters(w, tensor(r, bias), source=r.origin(weight)),
                     {"stride": two(stride), "dilation": two(dilation), "groups": int(groups)}, (before, after))
 
 
 def add_convolution(r: Reader, node: fx.Node, value: Value, index: Positions, parameters: Parameters,
-                    about: dict[str, Any], pads: tuple[tuple[int, int], tuple[int, int]], weight: Any = None) -> None:
+                    about: dict[str, Any], pads: tuple[tuple[int, int], tuple[int, int]]) -> None:
     """pads: ((top, left), (bottom, right))."""
     source, ((top, bottom), (left, right)) = r.padded_layer(value, index, node)
     begin, end = (pads[0][0] + top, pads[0][1] + left), (pads[1][0] + bottom, pads[1][1] + right)
     size = tuple(int(n) for n in node.meta["val"].shape[1:])
-    name = layer_of(r, node)
+    name = layer_of(r, node, parameters.source.name)
     out = (size[0], *((1, size[1]) if len(size) == 2 else size[1:]))
     r.put(node, Layer(name=name, op="conv", inputs=(source,), in_shape=r.layers[source].out_shape,
                       out_shape=(out[0], out[1], out[2]),
                       kernel=(int(parameters.weight.shape[2]), int(parameters.weight.shape[3])), padding=begin,
                       padding_end=None if begin == end else end, **about))
-    r.parameters[name] = replace(parameters, source=source_of(r, node))
+    r.parameters[name] = parameters
 
 
 def transposed(r: Reader, node: fx.Node) -> None:
@@ -58,27 +59,36 @@ def transposed(r: Reader, node: fx.Node) -> None:
     channels, height, width = places.shape
     wide = torch.zeros(channels, (height - 1) * sy + 1, (width - 1) * sx + 1, dtype=torch.float64)
     wide[:, ::sy, ::sx] = places
-    (kh, kw), per = w.shape[2:], w.shape[0] // groups
-    turned = w.flip(2, 3).reshape(groups, per, -1, kh, kw).transpose(1, 2).reshape(-1, per, kh, kw)
+    kh, kw = w.shape[2:]
     top, left = dy * (kh - 1) - py, dx * (kw - 1) - px
     bottom, right = top + ey, left + ex
     if min(top, left, bottom, right) < 0:  # padding beyond the kernel cuts the map
         wide = wide[:, max(0, -top):wide.shape[1] + min(0, bottom), max(0, -left):wide.shape[2] + min(0, right)]
-    add_convolution(r, node, value, as_map(wide), Parameters(turned, tensor(r, bias)),
+    turn = partial(_turned, groups=int(groups))
+    add_convolution(r, node, value, as_map(wide), Parameters(turn(w), tensor(r, bias),
+                                                             source=r.origin(weight).then(turn)),
                     {"dilation": (dy, dx), "groups": int(groups)},
                     ((max(0, top), max(0, left)), (max(0, bottom), max(0, right))))
+
+
+def _turned(weight: Tensor, groups: int) -> Tensor:
+    """The kernel [C, F / groups, kh, kw] of a transposed convolution as that of the convolution [F, C / groups, kh,
+    kw]."""
+    wide = weight if weight.dim() == 4 else weight[:, :, None]
+    (kh, kw), per = wide.shape[2:], len(wide) // groups
+    return wide.flip(2, 3).reshape(groups, per, -1, kh, kw).transpose(1, 2).reshape(-1, per, kh, kw)
 
 
 def linear(r: Reader, node: fx.Node) -> None:
     """Over the last axis: a linear layer; where there are other axes, a 1 x 1 convolution over them."""
     x, weight, bias = (*arguments(node), None)[:3]
     value = r.value(x)
-    add_linear(r, node, value, Parameters(weights(r, weight, node), tensor(r, bias)))
+    add_linear(r, node, value, Parameters(weights(r, weight, node), tensor(r, bias), source=r.origin(weight)))
 
 
 def add_linear(r: Reader, node: fx.Node, value: Value, parameters: Parameters) -> None:
     places = value.places
-    name = layer_of(r, node)
+    name = layer_of(r, node, parameters.source.name)
     if places[0].numel() == places.shape[-1]:  # one position
         index = places.flatten().long().numpy()[:, None, None] - 1
         source = r.as_layer(value, index, node)
@@ -91,8 +101,8 @@ def add_linear(r: Reader, node: fx.Node, value: Value, parameters: Parameters) -
         out = (int(parameters.weight.shape[0]), *shape[1:])
         layer = Layer(name=name, op="conv", inputs=(source,), in_shape=shape, out_shape=out)
         r.put_like(node, layer, found, places.dim() - 1)
-        parameters = Parameters(parameters.weight[:, :, None, None], parameters.bias)
-    r.parameters[name] = replace(parameters, source=source_of(r, node))
+        parameters = replace(parameters, weight=parameters.weight[:, :, None, None])
+    r.parameters[name] = parameters
 
 
 def product(r: Reader, node: fx.Node) -> None:
@@ -105,7 +115,8 @@ def product(r: Reader, node: fx.Node) -> None:
     if matrix is None or matrix.dim() != 2:
         raise InputError(f"multiplies matrices that are both computed, as attention does, in {r.place(node)}; "
                          "crossbars hold one factor, which must be a parameter", field="model")
-    add_linear(r, node, r.value(first), Parameters(matrix.T.contiguous(), tensor(r, bias)))
+    add_linear(r, node, r.value(first), Parameters(matrix.T.contiguous(), tensor(r, bias),
+                                                    source=r.origin(second).then(Tensor.t)))
 
 
 def attention(r: Reader, node: fx.Node) -> None:
@@ -176,19 +187,14 @@ def normalize(r: Reader, node: fx.Node, value: Value, axis: int, over: tuple[int
     r.values[node] = Value(layer.name, found.numbers, found.shape, found.index)
 
 
-def layer_of(r: Reader, node: fx.Node) -> str:
-    """The layer's name: that of the module that calls it; where it is called again, another."""
+def layer_of(r: Reader, node: fx.Node, weight: str) -> str:
+    """The layer's name: that of the module that calls it; where it is called again, another. weight: the model's name
+    of the layer's parameter."""
     own = r.module(node).lower().removeprefix("parametrized")
-    weight = source_of(r, node)
     named = weight.removesuffix(".weight") if weight.endswith(".weight") else ""
     path = r.path(node)
     leaf = path if path and own.startswith(("conv", "linear")) else ""
     return r.unique(leaf or named or r.new_name(node, "conv" if "conv" in kind(node) else "linear"))
-
-
-def source_of(r: Reader, node: fx.Node) -> str:
-    """The model's name of the first parameter that an operation reads: its weight, if that is stored as it is used."""
-    return next((str(r.owners[n.name]) for n in node.all_input_nodes if n.name in r.owners), "")
 
 
 def weights(r: Reader, node: Any, call: fx.Node) -> Tensor:

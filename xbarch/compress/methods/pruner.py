@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from xbarch.errors import InputError
 from xbarch.plugins.guard import asking
 from xbarch.specs.explain import unknown
 from xbarch.specs.recipe import Pruning, Shape
+from xbarch.workload.graph import Layer
 
 
 def crossbar(shape: Shape) -> Geometry:
@@ -28,6 +30,16 @@ def crossbar(shape: Shape) -> Geometry:
 
 Sampled = Callable[[int], list[tuple[Tensor, Tensor]]]
 """How many training images -> parts of them with their labels, as the network sees them; the same for every caller."""
+
+
+def with_outputs(network: Network) -> tuple[Layer, ...]:
+    """The layers, and a view that none reads of every output that a layer reads too: then what none reads is what the
+    network returns, as data paths expect."""
+    read, shapes = {name for layer in network.layers for name in layer.inputs}, network.shapes
+    more = [Layer(name=f"output {number}", op="flatten", inputs=(output.layer,), in_shape=shapes[output.layer],
+                  out_shape=(prod(shapes[output.layer]), 1, 1))
+            for number, output in enumerate(network.outputs, 1) if output.layer in read]
+    return (*network.layers, *more)
 
 
 class Pruner:
@@ -57,7 +69,7 @@ class Pruner:
         for name in spec.layers:
             if name not in names:
                 raise InputError(unknown("layer", name, names), field="pruning.layers")
-        spared = {compute[0].layer.name, *(shown(network.layers) if self.path.whole_filters else ())}
+        spared = {compute[0].layer.name, *(shown(with_outputs(network)) if self.path.whole_filters else ())}
         with asking(self.path, "prunes"):
             self.nodes: list[Node] = [
                 n for n in compute if spec.layers.get(n.layer.name, 0) != 1
@@ -174,7 +186,7 @@ class Pruner:
         weights = {name: self.levels(n, n.weight * n.mask) for name, n in nodes.items()}
         masks = {name: n.mask.cpu().numpy().reshape(weights[name].shape) for name, n in nodes.items()}
         with asking(self.path, "reduce"):
-            reduced = self.path.reduce(self.network.layers, masks, weights)
+            reduced = self.path.reduce(with_outputs(self.network), masks, weights)
         for name, mask in reduced.items():
             if not np.array_equal(mask, masks[name]):
                 nodes[name].mask.copy_(torch.from_numpy(mask.copy()).reshape(nodes[name].mask.shape))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from xbarch.compress.intake.evaluate import closed, convolved, digital
 from xbarch.compress.intake.given import Given
 from xbarch.compress.intake.graph import Call, Gains, ModelGraph, Parameters, Rounds
+from xbarch.compress.intake.origin import Origin
 from xbarch.compress.quantizers.levels import Fixed, Pact, Quantizer, Signed, Weights, power, rounded
 from xbarch.compress.quantizers.precision import sized
 from xbarch.compress.quantizers.scales import FullScales
@@ -41,7 +42,6 @@ class ShiftNorm(nn.BatchNorm2d):
         return F.batch_norm(x, self.running_mean, self.running_var, gamma, self.bias, True, factor, self.eps)
 
 
-
 def _gain(gamma: Tensor, sigma: Tensor) -> Tensor:
     """Signed power of two nearest to gamma / sigma; the gradient is that without rounding."""
     size = (gamma.abs() / sigma).clamp(min=2.0**-16)
@@ -60,7 +60,7 @@ class Node(nn.Module):
     ties: NDArray[np.int64] | None = None  # weights of one number stay equal; -1: free (`Projection.ties`)
     own: Tensor | None  # the mask that came in: what it removes stays removed, whatever is pruned later
     given: Given | None = None  # what a checkpoint says of the weight beyond its values
-    weight_source = ""  # the model's name of the weight
+    weight_source = Origin()  # the model's parameter that is the weight
     devices: Callable[[Node, Tensor], Tensor] | None = None  # what computes the sums in place of exact products
 
     def __init__(self, layer: Layer, parameters: Parameters | None, out: Quantizer | Image | None, spec: Quantization,
@@ -278,9 +278,11 @@ class Network(nn.Module):
         return found.flatten(1) if all(n == 1 for n in found.shape[2:]) else found
 
     @torch.no_grad()
-    def answers(self, x: Tensor) -> list[Tensor]:
-        """What the model returns, of the quantized network [n, *shape]."""
-        return [closed(output, found) for output, found in zip(self.outputs, self.run(x, None), strict=True)]
+    def answers(self, x: Tensor, order: bool = False) -> list[Tensor]:
+        """What the model returns, of the quantized network [n, *shape]; before closing functions where nothing but the
+        order of scores is asked for."""
+        found = self.run(x, None)
+        return found if order else [closed(output, y) for output, y in zip(self.outputs, found, strict=True)]
 
     def run(self, x: Tensor, keep: dict[str, Tensor] | None) -> list[Tensor]:
         """All outputs [n, *shape] before their closing functions."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from xbarch.compress.images.parts import Images
+from xbarch.compress.images.parts import Files, Images
 from xbarch.errors import InputError
 
 Batch = tuple[Tensor, Tensor]
@@ -33,7 +33,7 @@ def batches(images: Images, indices: Sequence[Tensor], workers: int = 0) -> Iter
     Raises:
         InputError: a file is not an image.
     """
-    if not workers or isinstance(images.pixels, Tensor):
+    if not workers or not isinstance(images.pixels, Files):
         yield from (images.raw(index) for index in indices)
         return
     loader = DataLoader(_Read(images), batch_size=None, sampler=list(indices), num_workers=min(workers, len(indices)))

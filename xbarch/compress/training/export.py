@@ -45,7 +45,7 @@ def _shared(network: Network, made: list[Layer]) -> tuple[Layer, ...]:
     first: dict[str, Layer] = {}
     found = []
     for la in made:
-        other = first.setdefault(network.node(la.name).weight_source or la.name, la) if la.compute else la
+        other = first.setdefault(network.node(la.name).weight_source.name or la.name, la) if la.compute else la
         alike = other is not la and all(_equal(getattr(la, part), getattr(other, part)) for part in ("weights", "mask"))
         found.append(replace(la, weights=other.weights, mask=other.mask, shares=other.name) if alike else la)
     return tuple(found)

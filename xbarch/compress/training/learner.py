@@ -8,10 +8,10 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from xbarch.compress.quantizers.network import Network
+from xbarch.compress.training import objective
 from xbarch.compress.training.augment import Drawn, mix
 from xbarch.compress.training.hardware import Setup
 from xbarch.specs.learning import Distill, Training
@@ -60,17 +60,15 @@ class Learner:
         x = self.setup.formed(mix(x if drawn is None else drawn.applied(x), mixed))
         with self.setup.autocast():
             scores = self.model(x).float()
-        loss = F.cross_entropy(scores, y)
+        loss = objective.loss(self.network.outputs, scores, y)
         if mixed != 1:
-            loss = mixed * loss + (1 - mixed) * F.cross_entropy(scores, y.roll(1))
+            loss = mixed * loss + (1 - mixed) * objective.loss(self.network.outputs, scores, y.roll(1, 0))
         if self.teacher is None or self.distill is None:
             return loss
         with torch.no_grad(), self.setup.autocast():
             taught = self.teacher(x).float()
         t, weight = self.distill.temperature, self.distill.weight
-        apart = F.kl_div(F.log_softmax(scores / t, 1), F.log_softmax(taught / t, 1), reduction="batchmean",
-                         log_target=True)
-        return (1 - weight) * loss + weight * t**2 * apart
+        return (1 - weight) * loss + weight * t**2 * objective.apart(scores, taught, t)
 
     def state(self) -> dict[str, Any]:
         return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}

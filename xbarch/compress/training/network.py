@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -11,10 +10,10 @@ from torch import Tensor, nn
 
 from xbarch.compress.intake import models
 from xbarch.compress.intake.checkpoint import restore
-from xbarch.compress.intake.given import Given, settle_masks
+from xbarch.compress.intake.given import Given, aligned, settle_masks
 from xbarch.compress.intake.subclass import settle_subclasses
 from xbarch.compress.intake.trace import prepare, trace_model
-from xbarch.compress.quantizers.network import Network
+from xbarch.compress.quantizers.network import Network, Node
 from xbarch.compress.training.data import Parts
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Recipe
@@ -32,7 +31,7 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
     """
     model = model or models.build(recipe.model, parts.classes, recipe.width, recipe.seed)
     if parts.inputs:
-        _take_parts(model, parts.inputs)
+        take_parts(model, parts.inputs)
     given: dict[str, Given] = dict(getattr(model, "given", {}))
     if recipe.checkpoint is not None:
         prepare(model, parts.shape)
@@ -49,14 +48,14 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
     stored = model.state_dict()
     for node in network.compute_nodes():
         source = node.weight_source
-        if source in given:
-            node.given = _as_used(given[source], stored[source], node.weight)
+        if source.name in given:
+            node.given = _as_used(given[source.name], stored[source.name], node)
         if node.given is not None and node.given.mask is not None:
             node.remove(node.given.mask)
     return network
 
 
-def _take_parts(model: nn.Module, shapes: tuple[tuple[int, ...], ...]) -> None:
+def take_parts(model: nn.Module, shapes: tuple[tuple[int, ...], ...]) -> None:
     """Let the model take an image whose numbers are its inputs, one behind the other, which it gets in these shapes."""
     kind: Any = type(model)
     sizes = [prod(shape) for shape in shapes]
@@ -78,17 +77,27 @@ def refuse_shared(network: Network) -> None:
     """
     first: dict[str, str] = {}
     for node in network.compute_nodes():
-        if node.weight_source and (other := first.setdefault(node.weight_source, node.layer.name)) != node.layer.name:
-            raise InputError(f"layers {other} and {node.layer.name} are two calls of one module; training would pull "
-                             "their weights apart, so give each call a module of its own, or import trained weights",
-                             field="model")
+        name, own = node.weight_source.name, node.layer.name
+        if name and (other := first.setdefault(name, own)) != own:
+            raise InputError(f"layers {other} and {own} are two uses of one weight ({name}); training would pull them "
+                             "apart, so give each a weight of its own, or import trained weights", field="model")
 
 
-def _as_used(given: Given, stored: Tensor, weight: Tensor) -> Given | None:
-    """What is given of a stored weight, in the shape in which the layer uses it; None where the layer's weight is
-    another, as a turned kernel of a transposed convolution is."""
-    own = weight.detach().flatten()
-    if stored.numel() != own.numel() or not torch.equal(stored.flatten().to(own.dtype), own):
+def _as_used(given: Given, stored: Tensor, node: Node) -> Given | None:
+    """What is given of a stored weight, as the layer uses it; None where the layer's weight is computed from it.
+
+    Raises:
+        InputError: the steps of the weight's integers are not those of filters.
+    """
+    shape, origin = node.weight.shape, node.weight_source
+    if not torch.equal(origin.moved(stored).reshape(shape).to(node.weight.dtype), node.weight.detach()):
         return None
-    return replace(given, mask=None if given.mask is None else given.mask.reshape(weight.shape),
-                   levels=None if given.levels is None else given.levels.reshape(weight.shape))
+    mask, levels = (None if part is None else origin.moved(part).reshape(shape) for part in (given.mask, given.levels))
+    step = given.step
+    if step is not None and levels is not None and step.numel() > 1:
+        each = origin.moved(aligned(step, stored).expand(stored.shape)).reshape(len(levels), -1)
+        step = each[:, 0]
+        if not bool((each == step[:, None]).all()):
+            raise InputError(f"must have one scale for {origin.name}, or one for each filter of layer "
+                             f"{node.layer.name}, which are its columns in a crossbar", field="weights")
+    return Given(mask=mask, levels=levels, step=step)

@@ -13,22 +13,27 @@ from pydantic import ValidationError
 
 from xbarch.compress.images.parts import taken
 from xbarch.compress.methods.pruner import crossbar
+from xbarch.compress.quantizers.network import Network
 from xbarch.compress.recipes import Job, resolve
 from xbarch.compress.training import data
-from xbarch.compress.training.export import statistics, workload
+from xbarch.compress.training.crossbars import crossbar_accuracy
+from xbarch.compress.training.export import pixels, statistics, workload
 from xbarch.compress.training.hardware import Setup, joined
 from xbarch.compress.training.network import build, refuse_shared
+from xbarch.compress.training.objective import refuse_unfit
 from xbarch.compress.training.provenance import source_digest, sparsity, versions
 from xbarch.compress.training.search import search
 from xbarch.compress.training.spread import On, train_on
 from xbarch.compress.training.trainer import Phase, Trainer, phases
 from xbarch.errors import InputError
-from xbarch.functional.network import through
 from xbarch.plugins import registry
+from xbarch.plugins.measures import find as find_measure
 from xbarch.specs.recipe import Pruning, Recipe, Shape
 from xbarch.support.executors.named import DEFAULT
+from xbarch.support.files import digest
 from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
+from xbarch.workload.measures import TOP_ONE, Measure, Reals, usual
 from xbarch.workload.store import read_manifest, save
 
 _MEASURED = 64  # test images behind the statistics of inputs
@@ -106,24 +111,23 @@ def _train_job(job: Job, resume: bool, progress: Progress | None, setup: Setup) 
     recipe, name = job.recipe, job.name
     torch.set_num_threads(recipe.threads)
     parts = data.load(recipe.data, recipe.seed)
-    if parts.test.labels.dim() != 1 or parts.test.labels.is_floating_point():
-        raise InputError("training is for networks that give each image a class; what learned other answers can be "
-                         "imported", field="data")
-    network = build(recipe, parts)
+    measure = find_measure(recipe.measure or usual(parts.test.labels.numpy()))
+    refuse_unfit(recipe, parts.test.labels)
+    network = build(recipe, parts, measure)
     refuse_shared(network)
-    trainer = Trainer(network=network, parts=parts, recipe=recipe, folder=job.cache / "train", progress=progress,
-                      setup=setup)
+    trainer = Trainer(network=network, parts=parts, recipe=recipe, folder=job.cache / "train", measure=measure,
+                      progress=progress, setup=setup)
     trainer.check()
     accuracy: dict[str, float] = {}
     pruning: Pruning | None = None
-    right: list[torch.Tensor] = []
+    counts: list[Reals] = []
     for phase in phases(recipe, source_digest(recipe, parts)):
         if phase.pruning is not None:
             phase.pruning = pruning = search(trainer, phase.pruning, phase.key)
         trainer.run(phase, resume)
         accuracy |= _tested(trainer, phase)
-        right.append(trainer.right(parts.test))
-        cut = [row["test_accuracy_cut"] for row in trainer.history if "test_accuracy_cut" in row]
+        counts.append(trainer.counts(parts.test))
+        cut = [row[key] for row in trainer.history if (key := f"test_{trainer.word}_cut") in row]
         accuracy.update(dict(zip(["cut"], cut, strict=False)))
     setup.meet()
     if setup.rank:  # all have the same network; one writes it
@@ -133,15 +137,16 @@ def _train_job(job: Job, resume: bool, progress: Progress | None, setup: Setup) 
     trained = workload(
         name, network, images, datapath=pruning.method if pruning else "dense",
         options=pruning.options if pruning else {},
-        trained_on=recipe.data.name, accuracy=accuracy,
+        trained_on=recipe.data.name, accuracy=accuracy, measure=measure.name,
         source=f"{recipe.model} trained on {recipe.data.name} by the recipe {name}, seed {recipe.seed}")
     if recipe.crossbar_images:
-        accuracy["crossbars"] = _crossbar_accuracy(trained, recipe, parts.test)
+        accuracy["crossbars"] = _through_crossbars(trained, recipe, measure, network, parts.test)
         trained = replace(trained, accuracy=accuracy)
     return save(trained, job.out, {
         "description": recipe.description, "seed": recipe.seed, "recipe": recipe.model_dump(mode="json"),
-        "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes},
-        "change": change(right[0], right[-1], recipe.seed),
+        "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes,
+                 **({"sha256": digest(str(recipe.data.path))} if recipe.data.name == "arrays" else {})},
+        "change": change(measure, counts[0], counts[-1], recipe.seed),
         "versions": versions(), "sparsity": sparsity(network),
         "inputs": statistics(network, trained.layers, parts.test[slice(0, _MEASURED)][0]), "history": trainer.history})
 
@@ -157,26 +162,29 @@ def _tested(trainer: Trainer, phase: Phase) -> dict[str, float]:
     return {phase.name: trainer.score(test), "devices": on_devices}
 
 
-def change(before: torch.Tensor, after: torch.Tensor, seed: int) -> dict[str, float]:
-    """Change of accuracy between two networks on the same images: mean, and the limits of its 95 % interval by paired
-    bootstrap, 10,000 draws of as many images (Efron and Tibshirani, 1993). before, after: which images are classified
-    correctly [images]."""
-    count = len(before)
-    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
-    shares = np.array([gained, lost, count - gained - lost]) / count
-    drawn = np.random.default_rng(seed).multinomial(count, shares, 10_000)
-    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / count, [0.025, 0.975])
-    return {"mean": (gained - lost) / count, "low": float(low), "high": float(high)}
+def change(measure: Measure, before: Reals, after: Reals, seed: int) -> dict[str, float]:
+    """Change of a measure between two networks on the same images: mean, and the limits of its 95 % interval by paired
+    bootstrap, 10,000 draws of as many images, 2,000 of other measures than top-1 (Efron and Tibshirani, 1993). before,
+    after: counts [images, counts]."""
+    count, chance = len(before), np.random.default_rng(seed)
+    if measure is TOP_ONE:
+        was, now = before[:, 0] > 0, after[:, 0] > 0
+        gained, lost = int((now & ~was).sum()), int((was & ~now).sum())
+        drawn = chance.multinomial(count, np.array([gained, lost, count - gained - lost]) / count, 10_000)
+        mean, found = (gained - lost) / count, (drawn[:, 0] - drawn[:, 1]) / count
+    else:
+        both = np.stack([before, after])
+        mean = float(np.diff(measure.value(both.sum(axis=1)))[0])
+        found = np.array([np.diff(measure.value(chance.multinomial(count, np.full(count, 1 / count)) @ both))[0]
+                          for _ in range(2_000)])
+    low, high = np.quantile(found, [0.025, 0.975])
+    return {"mean": mean, "low": float(low), "high": float(high)}
 
 
-def _crossbar_accuracy(trained: Workload, recipe: Recipe, test: data.Images) -> float:
-    """Share of the first test images classified correctly through packed crossbars and the method's ADCs."""
+def _through_crossbars(trained: Workload, recipe: Recipe, measure: Measure, network: Network,
+                       test: data.Images) -> float:
+    """The measure of the first test images through packed crossbars and the method's ADCs."""
     path = registry.datapath(trained.datapath, trained.options)
     geometry = crossbar(recipe.pruning.geometry if recipe.pruning else Shape())
-    enough = [path.adc_bits(la, geometry) for la in trained.compute_layers]
-    bits = max((b for b in enough if b is not None), default=geometry.adc_bits)
     x, y = test[slice(0, recipe.crossbar_images)]
-    pixels = (x * ((1 << recipe.quantization.image_bits) - 1) + 0.5).floor().to(torch.int64).numpy()
-    last = trained.layers[-1].name
-    found = [int(np.argmax(out[last])) for out in through(trained, path, geometry, pixels, bits)]
-    return float(np.mean(np.array(found) == y.numpy()))
+    return crossbar_accuracy(trained, path, geometry, measure, pixels(network, x), y.numpy())

@@ -43,7 +43,7 @@ def _guarded(trainer: Trainer, pruning: Pruning) -> Found:
     accuracy is at most `guard` below the dense network's is the layer's, else the last."""
     assert pruning.search is not None and pruning.search.guard is not None
     with _unchanged(trainer):
-        dense = trainer.accuracy(trainer.parts.val)
+        dense = _worth(trainer)
     found: Found = {}
     for node in _nodes(trainer, pruning):
         for value in pruning.search.values:
@@ -120,10 +120,15 @@ def _projected(trainer: Trainer, pruning: Pruning, found: Mapping[str, int | flo
         for node in (n for n in trainer.network.compute_nodes() if packed and n.layer.name in found):
             with asking(pruner.path, "pack", node.layer.name):
                 crossbars += len({b.crossbar for b in pruner.path.pack(node.stored(), pruner.geometry)})
-        accuracy = trainer.accuracy(trainer.parts.val)
+        accuracy = _worth(trainer)
     for node in pruner.nodes:
         node.levels.allowed = node.ties = None
     return accuracy, crossbars
+
+
+def _worth(trainer: Trainer) -> float:
+    """Validation accuracy; of a measure that is better when it is less, its negative."""
+    return trainer.accuracy(trainer.parts.val) * (1 if trainer.measure.larger else -1)
 
 
 @contextmanager

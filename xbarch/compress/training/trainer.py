@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,10 +42,13 @@ from xbarch.specs.learning import Training
 from xbarch.specs.recipe import Adaptation, Pruning, Recipe
 from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
+from xbarch.workload.measures import TOP_ONE, Measure, Reals
 
 ALGORITHMS: dict[str, type[Pruner]] = {"lasso": Lasso, "admm": Admm, "recover": Zeroize, "cut": Pruner,
                                      "slices": Slices, "hoyer": Hoyer, "stepwise": Stepwise, "decorrelate": Decorrelate,
                                      "select": Select}
+
+_TOGETHER, _VALUES = 250, 2**24  # images that are measured at a time, and numbers that the network returns for them
 
 
 @dataclass
@@ -63,7 +68,8 @@ def phases(recipe: Recipe, source: str) -> list[Phase]:
     source: digest of a user's own model, checkpoint and images.
     """
     parts = recipe.model_dump(mode="json", exclude_none=True, include={
-        "model", "width", "data", "quantization", "baseline", "seed", "threads", "hardware"}, exclude={
+        "model", "width", "data", "quantization", "baseline", "measure", "seed", "threads",
+        "hardware"}, exclude={
         "hardware": {"workers"}, "baseline": {"save_every"}})
     if not parts.get("hardware", True):
         del parts["hardware"]
@@ -94,12 +100,13 @@ class Begun:
 
 @dataclass(kw_only=True)
 class Trainer:
-    """Runs phases of one network. folder: where checkpoints live."""
+    """Runs phases of one network. folder: where checkpoints live. measure: of its outputs, here called accuracy."""
 
     network: Network
     parts: Parts
     recipe: Recipe
     folder: Path
+    measure: Measure = TOP_ONE
     progress: Progress | None = None
     setup: Setup = field(default_factory=Setup)
     first: dict[str, float] = field(default_factory=dict)  # what a cut before the first epoch adds to its figures
@@ -132,7 +139,7 @@ class Trainer:
             begun, self.first = None, {}
             if pruner is not None:
                 row.update(self.close(phase, epoch, pruner))
-            row["val_accuracy"] = self.accuracy(self.parts.val)
+            row[f"val_{self.word}"] = self.accuracy(self.parts.val)
             self.history.append(row)
             self.save(phase, epoch, learner, pruner)
             if self.progress is not None:
@@ -172,7 +179,8 @@ class Trainer:
         if pruner.fresh:
             self.network.load_state_dict(build(self.recipe, self.parts).state_dict())
         pruner.harden()
-        return {"val_accuracy_cut": self.accuracy(self.parts.val), "test_accuracy_cut": self.score(self.parts.test)}
+        return {f"val_{self.word}_cut": self.accuracy(self.parts.val),
+                f"test_{self.word}_cut": self.score(self.parts.test)}
 
     def close(self, phase: Phase, epoch: int, pruner: Pruner) -> dict[str, float]:
         """What the algorithm does after an epoch."""
@@ -233,7 +241,7 @@ class Trainer:
     # -- accuracy ---------------------------------------------------------------------------------------
 
     def accuracy(self, images: Images) -> float:
-        """Share of right answers, batch norm recalibrated first on training images."""
+        """The measure of images, batch norm recalibrated first on training images."""
         self.recalibrate()
         return self.score(images)
 
@@ -249,19 +257,32 @@ class Trainer:
         for x, y in batches(train, parts, self.recipe.hardware.workers):
             yield train.seen(self.setup.moved(x)), self.setup.moved(y)
 
+    @property
+    def word(self) -> str:
+        """What the measure is called in a history."""
+        return "accuracy" if self.measure is TOP_ONE else self.measure.name
+
     def score(self, images: Images) -> float:
-        return float(self.right(images).double().mean())
+        return float(self.measure.value(self.counts(images).sum(axis=0)))
 
     @torch.no_grad()
-    def right(self, images: Images) -> Tensor:
-        """Which images are classified rightly, bool [images]."""
+    def counts(self, images: Images) -> Reals:
+        """The measure's counts of every image [images, counts]."""
         self.network.eval()
-        found, every = torch.zeros(len(images), dtype=torch.int32, device=self.setup.device), torch.arange(len(images))
-        own = every[self.setup.share(len(images))].split(250)
-        for index, (x, y) in zip(own, batches(images, own, self.recipe.hardware.workers), strict=True):
-            scores = self.network(images.seen(self.setup.moved(x)))
-            found[index] = (scores.argmax(1) == self.setup.moved(y)).int()
-        return self.setup.total(found).bool().cpu()
+        every = torch.arange(len(images))[self.setup.share(len(images))]
+        own, parts = every.split(self._together), []
+        for x, y in batches(images, own, self.recipe.hardware.workers):
+            found = self.network.answers(images.seen(self.setup.moved(x)), self.measure.order)
+            parts.append(self.measure.counts([t.double().cpu().numpy() for t in found], y.numpy()))
+        counts = np.concatenate(parts)
+        whole = torch.zeros(len(images), counts.shape[1], dtype=torch.float64)
+        whole[every] = torch.from_numpy(counts)
+        return np.asarray(self.setup.total(whole).numpy())
+
+    @property
+    def _together(self) -> int:
+        """Images of which all outputs are held at a time."""
+        return max(1, min(_TOGETHER, _VALUES // sum(prod(output.shape) for output in self.network.outputs)))
 
     # -- checkpoints ------------------------------------------------------------------------------------
 

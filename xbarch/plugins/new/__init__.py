@@ -25,16 +25,18 @@ _HERE = Path(__file__).resolve().parent
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _LONGEST = 60
 _WORDS = {"datapath": "a data path", "unit": "a sensing unit", "process": "a unit process", "noise": "an effect",
-          "architecture": "an architecture"}
+          "architecture": "an architecture", "study": "a study", "sweep": "a sweep"}
 _TAKEN: dict[str, Callable[[], Iterable[str]]] = {  # names there are of a kind
     "datapath": registry.datapaths, "unit": registry.sensing, "process": partial(registry.classes, kinds.PROCESSES),
     "noise": partial(registry.classes, kinds.EFFECTS),
-    "architecture": partial(bundled.names, "architectures")}
+    "architecture": partial(bundled.names, "architectures"),
+    "study": partial(bundled.names, "studies"), "sweep": partial(bundled.names, "studies")}
+_FILES = ("architecture", "study", "sweep")  # kinds that are a file, not a package
 
 
 def new(kind: str, name: str, out: Path | None = None) -> Path:
     """Write the package `name` of a kind ("datapath", "unit", "process", "noise") to the folder `out` (NAME here),
-    whole or not at all; an "architecture" to the file `out` (NAME.yaml here).
+    whole or not at all; an "architecture", "study" or "sweep" to the file `out` (NAME.yaml here).
 
     Returns:
         The folder, or the file.
@@ -69,7 +71,7 @@ def _check(kind: str, name: str) -> None:
                          f"most {_LONGEST} characters and not a Python keyword, not {brief(name)!r}", field="name")
     if name in _TAKEN[kind]():
         raise InputError(f"{name!r} is {_WORDS[kind]} already; choose another name", field="name")
-    found = None if kind == "architecture" else importlib.util.find_spec(name)
+    found = None if kind in _FILES else importlib.util.find_spec(name)
     if found is not None and found.origin is not None:  # a mere folder of that name in the way is no module
         raise InputError(f"{name!r} is a Python module already; choose another name", field="name")
 

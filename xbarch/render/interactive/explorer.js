@@ -6,8 +6,8 @@
   const table = root.querySelector("table"), plot = root.querySelector(".chart");
   const MOST = 200;  // rows of the table; filters lead to the others
   const amounts = data.amounts, names = amounts.map((amount) => amount.name);
-  const points = data.points.map(([values, figures, exact, said, command], number) =>
-    ({number, values, figures, exact, said: data.said[said], command: command.map((at) => data.words[at]).join(" ")}));
+  const points = data.points.map(([values, figures, exact, said, command, counts], number) =>
+    ({number, values, figures, exact, counts, said: data.said[said], command: command.map((at) => data.words[at]).join(" ")}));
   let chosen = null, view = null, sorted = null, up = true;
 
   const PREFIXES = [[1e18, "J"], [1e15, "mJ"], [1e12, "µJ"], [1e9, "nJ"], [1e6, "pJ"], [1e3, "fJ"], [1, "aJ"]];
@@ -47,10 +47,13 @@
   const check = (title, name) => control(title, element("input", "", {type: "checkbox"}), name);
   const scopes = [...new Set(amounts.map((amount) => amount.scope).filter(Boolean))];
   const plain = amounts.filter((amount) => !amount.scope).map((amount) => [amount.name, amount.title]);
-  const axes = [["energy", "energy per image"], ...plain];
-  const by = {scope: select("scope of energy", "scope", scopes.map((scope) => [scope, scope]), data.scope)};
-  by.x = select("across", "x", axes, "energy");
-  by.y = select("up", "y", axes, plain.length ? plain[0][0] : "energy");
+  const axes = [...(scopes.length ? [["energy", "energy per image"]] : []), ...plain];
+  const first = {x: axes[0][0], y: axes[Math.min(1, axes.length - 1)][0]};
+  const by = {};
+  if (scopes.length)
+    by.scope = select("scope of energy", "scope", scopes.map((scope) => [scope, scope]), data.scope);
+  by.x = select("across", "x", axes, first.x);
+  by.y = select("up", "y", axes, first.y);
   by.log = check("logarithmic", "log");
   by.colour = select("colour", "colour", [["front", "on the front"], ["exact", "exact"],
     ...data.fields.map((field, place) => [`field${place}`, field])]);
@@ -91,8 +94,7 @@
   };
   const fronted = (some) => {  // as xbarch's: of equal points the first; less is better
     const columns = data.objectives.map(column), best = [], found = new Set();
-    const judged = (point) => typeof point.figures[accuracy] === "number";
-    const ranked = some.filter((point) => data.lenient || point.exact !== false || judged(point))
+    const ranked = some.filter((point) => point.counts)
       .map((point) => [point, columns.filter((at) => point.figures[at] !== null)
         .map((at) => (amounts[at].better === "more" ? -1 : 1) * point.figures[at])]);
     ranked.sort(([a, first], [b, second]) => {
@@ -204,8 +206,9 @@
   table.tHead.append(top);
   form.addEventListener("input", show);
   form.addEventListener("reset", () => setTimeout(() => {  // when the form has been reset
-    by.scope.value = data.scope;
-    by.y.value = plain.length ? plain[0][0] : "energy";
+    if (by.scope) by.scope.value = data.scope;
+    by.x.value = first.x;
+    by.y.value = first.y;
     by.log.checked = wide();
     show();
   }));

@@ -25,13 +25,14 @@ class Amount:
 @dataclass(frozen=True)
 class Place:
     """A point. values: of the fields; amounts: figures, None where there is none; exact: whether its converters
-    suffice, in words `said`; command: runs it again."""
+    suffice, in words `said`; command: runs it again; counts: whether it may be on the front."""
 
     values: Sequence[str | int | float | bool | None]
     amounts: Sequence[float | None]
     exact: bool | None
     said: str
     command: str
+    counts: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Explorer:
     """Points with their fields and figures.
 
     objectives: names of the amounts that the front compares; in place of an energy the one of the scope that the
-    reader chose. lenient: whether points whose converters do not suffice may be on the front. scope: chosen at first.
+    reader chose. scope: of energies, chosen at first; "" where amounts have none.
     """
 
     fields: Sequence[str]
@@ -47,7 +48,6 @@ class Explorer:
     points: Sequence[Place]
     objectives: Sequence[str]
     scope: str
-    lenient: bool
     alt: str
 
     def data(self) -> Mapping[str, Any]:
@@ -59,11 +59,11 @@ class Explorer:
         exact = [a.name in self.objectives or bool(a.scope) for a in self.amounts]
         return {
             "fields": self.fields, "amounts": [asdict(a) for a in self.amounts], "scope": self.scope,
-            "objectives": self.objectives, "lenient": self.lenient, "words": words, "said": said,
+            "objectives": self.objectives, "words": words, "said": said,
             "schema": SCHEMA, "palette": PALETTE,
             "points": [[list(p.values), [value if whole else _short(value)
                                          for value, whole in zip(p.amounts, exact, strict=True)],
-                        p.exact, said.index(p.said), [places[word] for word in p.command.split(" ")]]
+                        p.exact, said.index(p.said), [places[word] for word in p.command.split(" ")], p.counts]
                        for p in self.points]}
 
 

@@ -8,7 +8,7 @@ from xbarch.render.interactive.charts import ZOOM, points, stacks
 from xbarch.render.interactive.pages import Chart
 from xbarch.result.summary import speed
 from xbarch.studies.comparison.lines import DENSE
-from xbarch.studies.comparison.picture import change, components, row_names
+from xbarch.studies.comparison.picture import change, changed, components, row_names
 from xbarch.studies.comparison.rows import Row
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE
@@ -37,9 +37,10 @@ def draw(rows: Sequence[Row], key: Key) -> dict[str, list[Chart]]:
                          "series", tips, (True, True)), f"Speed-up against compression ratio. {ZOOM}"),
             Chart(points(fast, ("energy", saving), ("speed", "speed-up over the dense base, ×"), "series", tips,
                          (True, True)), "Speed-up against energy saving")]
-    if trained := [v for v in values if v["energy"] and v["change"] is not None]:
+    trained, axis = [v for v in values if v["energy"] and v["change"] is not None], changed(pruned)
+    if trained and axis:
         found["accuracy_energy"] = [
-            Chart(points(trained, ("energy", saving), ("change", "change in accuracy, points"), "series", tips,
+            Chart(points(trained, ("energy", saving), ("change", axis), "series", tips,
                          (True, False)), "Accuracy against energy saving")]
     found["energy"] = [_energy(ran, key)]
     return found

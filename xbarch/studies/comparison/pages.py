@@ -23,6 +23,7 @@ from xbarch.support import numbers
 from xbarch.support.defaults import PERIPHERY, SCOPES
 from xbarch.support.pairs import with_options
 from xbarch.support.sheet import sheet as csv
+from xbarch.workload.measures import TOP_ONE
 
 _NONE = "–"
 _GAINS = {"speed": "speed-up (bound by: dense / this)", "energy": "energy saving", "area": "area saving",
@@ -153,9 +154,8 @@ def accuracy(asked: Study, rows: Sequence[Row]) -> Section:
 def _share(row: Row, phase: str) -> str:
     if phase not in row.accuracy:
         return _NONE
-    found = words.value(row.accuracy[phase], row.measure)
-    named = found if row.measure == "top1" else f"{words.named(row.measure)} {found}"
-    return named + (f" (n = {numbers.number(row.tested[phase])})" if phase in row.tested else "")
+    return words.worth(row.accuracy[phase], row.measure) + (
+        f" (n = {numbers.number(row.tested[phase])})" if phase in row.tested else "")
 
 
 def _layers(rows: Sequence[Row]) -> list[Section]:
@@ -192,13 +192,13 @@ _COLUMNS = ("ratio", "crossbars", "copies", "used", "tiles", "images_per_second"
 def sheet(rows: Sequence[Row]) -> str:
     """Return the rows as CSV, with energy per image in aJ and area in mm²."""
     varied, measured = any(r.variant for r in rows), any(r.figures and r.figures.on_this_machine for r in rows)
-    chosen = any(r.options for r in rows)
+    chosen, named = any(r.options for r in rows), any(r.measure != TOP_ONE.name for r in rows)
     heads = ["architecture", "workload", "datapath", *(["options"] if chosen else []), "policy",
              *(["variant"] if varied else []), "why", "trained_on", "assumed", *_COLUMNS,
              *(f"energy_{s}_aj" for s in SCOPES),
              *(f"{what}_gain_{over}" for over in ("base", "own") for what in GAINS),
              *(f"bound_{over}" for over in ("base", "own")),
-             *(f"accuracy_{p}" for p in ("baseline", "cut", "pruning")),
+             *(["measure"] if named else []), *(f"accuracy_{p}" for p in ("baseline", "cut", "pruning")),
              *(["accuracy_on_this_machine", "test_images"] if measured else [])]
     lines = []
     for r in rows:
@@ -209,6 +209,6 @@ def sheet(rows: Sequence[Row]) -> str:
             *(getattr(f, c) if f else None for c in _COLUMNS), *(f.energy[s] if f else None for s in SCOPES),
             *(r.gain(what, over) for over in ("base", "own") for what in GAINS),
             *((r.sides(over) or (None,))[0] for over in ("base", "own")),
-            *(r.accuracy.get(p) for p in ("baseline", "cut", "pruning")),
+            *([r.measure] if named else []), *(r.accuracy.get(p) for p in ("baseline", "cut", "pruning")),
             *([((f and f.on_this_machine) or {}).get(k) for k in ("value", "images")] if measured else [])])
     return csv(heads, lines)

@@ -12,6 +12,7 @@ from xbarch.render.look import GREY, OTHERS, PALETTE, colour, mark, styled
 from xbarch.studies.comparison.lines import DENSE
 from xbarch.studies.comparison.rows import Row, front
 from xbarch.support.defaults import SCOPE, Scope
+from xbarch.workload.measures import BUNDLED, TOP_ONE
 
 _SHOWN = len(PALETTE)  # components with a colour of their own; the others are drawn as one
 
@@ -26,17 +27,26 @@ def draw(rows: Sequence[Row]) -> dict[str, Figure]:
         found = {"ratio_speed": _scatter(ran, faster, "compression ratio", "speed-up over the dense base")} \
             if faster else {}
         trained = [(r, r.gain("energy"), change(r)) for r in pruned if r.gain("energy") and change(r) is not None]
-        if trained:
+        if trained and (axis := changed(pruned)):
             found["accuracy_energy"] = _scatter(ran, trained, f"energy saving over the dense base (scope {scope})",
-                                                "change in accuracy, points", log=False)
+                                                axis, log=False)
         found["energy"] = _bars(ran, scope)
     return found
 
 
 def change(row: Row) -> float | None:
-    """Return the change in accuracy by pruning, in points; None where it is not known."""
-    a = row.accuracy
-    return 100 * (a["pruning"] - a["baseline"]) if {"pruning", "baseline"} <= set(a) else None
+    """Return by how much the measure is better after pruning, in points of a share; None where it is not known."""
+    a, known = row.accuracy, BUNDLED.get(row.measure)
+    if not {"pruning", "baseline"} <= set(a) or known is None:
+        return None
+    return (a["pruning"] - a["baseline"]) * (100 if known.share else 1) * (1 if known.larger else -1)
+
+
+def changed(rows: Sequence[Row]) -> str:
+    """Return what the `change` of rows is, for an axis; empty where several measures have no axis in common."""
+    known, *more = {BUNDLED[r.measure] for r in rows if change(r) is not None} or [TOP_ONE]
+    words = f"{'change in' if known.larger else 'fall of'} {known.label}"
+    return "" if more else words + (", points" if known.share else "")
 
 
 def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across: str, up: str,

@@ -22,6 +22,7 @@ from xbarch.support.pairs import with_options
 from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload, image_counts
 from xbarch.workload.infer import multiplies
+from xbarch.workload.measures import TOP_ONE
 
 GAINS = ("speed", *(f"energy_{scope}" for scope in SCOPES), "area", "density", "crossbars")
 
@@ -289,6 +290,7 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
             **({"options": dict(r.options)} if r.options else {}), "policy": r.request.policy,
             **({"variant": r.variant} if r.variant else {}),
             "provenance": r.provenance, "why": r.why, "trained_on": r.trained, "accuracy": r.accuracy,
+            **({} if r.measure == TOP_ONE.name else {"measure": r.measure}),
             "scope": r.scope, "tested": r.tested,
             "figures": f and {"ratio": f.ratio, "copies": f.copies,
                               **{k: v for k, v in asdict(f).items() if k != "layers"}},

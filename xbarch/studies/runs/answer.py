@@ -13,8 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from xbarch.errors import IncompatibleError, XbarchError
-from xbarch.mapping import plans
-from xbarch.mapping.packings import memo
+from xbarch.machine.kept import keep
 from xbarch.plugins import checked
 from xbarch.request import Contents, Request
 from xbarch.result import words
@@ -26,7 +25,8 @@ from xbarch.result.schema import Correctness, Record
 from xbarch.run import Setup, execute_segments, perform, prepare
 
 _PACKINGS = 2  # networks whose packings stay in memory; requests that share a packing are run one after the other
-_PLANS = 48  # as many as a few policies of weight replication try
+_PLANS = 64  # as many as a few policies of weight replication try
+_GRAPHS = 4  # compiled plans, and their runs, for points that differ in prices
 _UNDRAWN: dict[str, Any] = {"timeline": [], "layer_time": [], "interconnect": None}  # used by pictures only
 Names = tuple[str, ...]
 
@@ -94,25 +94,37 @@ class Answer:
         """Return the numbers and truth values that were kept by their dotted path; empty if the request did not run."""
         return self.measured()[0]
 
-    def measured(self) -> tuple[dict[str, float], str]:
-        """Return `figures()`, and in words whether the converters suffice; empty if the request did not run."""
+    def measured(self, wanted: Names | None = None) -> tuple[dict[str, float], str]:
+        """Return `figures()`, and in words whether the converters suffice; empty if the request did not run. wanted:
+        the figures to return, of those that there are."""
         if self.why:
             return {}, ""
         found = self._unpacked()
-        if self.names is None:
-            said = found["record"].get("correctness")
-            judged = None if said is None else Correctness.model_validate(said)
-            return collect_numbers(found["record"]), words.exactness(judged)
-        *values, converters = found
-        return {name: value for name, value in zip(self.names, values, strict=False) if value is not None}, converters
+        if self.names is not None:
+            return {name: value for name, place in _places(self.names, wanted)
+                    if (value := found[place]) is not None}, found[-1]
+        said = found["record"].get("correctness")
+        judged, numbers = None if said is None else Correctness.model_validate(said), collect_numbers(found["record"])
+        return {name: numbers[name] for name in (numbers if wanted is None else wanted) if name in numbers}, \
+            words.exactness(judged)
 
 
 LOST = "LostError"
 CONVERTERS = "converters"  # the last of the names: in words
 
 
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
 def _packed(content: Any) -> bytes:
-    return zlib.compress(json.dumps(content, allow_nan=False, separators=(",", ":")).encode(), 6)
+    return zlib.compress(_encode(content).encode(), 6)
+
+
+@lru_cache(maxsize=64)
+def _places(names: Names, wanted: Names | None) -> list[tuple[str, int]]:
+    """Return the figures that are wanted of these, with their places among the values of a short answer."""
+    places = {name: place for place, name in enumerate(names[:-1])}
+    return [(name, places[name]) for name in (places if wanted is None else wanted) if name in places]
 
 
 @lru_cache(maxsize=64)
@@ -147,7 +159,7 @@ def answer(request: Request, contents: Contents | None = None, wanted: Sequence[
 
     contents: what was read for other requests. wanted: figures that are kept in place of the whole record.
     """
-    memo.most, plans.memo.most = max(memo.most, _PACKINGS), max(plans.memo.most, _PLANS)
+    keep(_PACKINGS, _PLANS, _GRAPHS)
     try:
         if not request.reload:
             run = perform(_compiled(prepare(request, contents)))

@@ -16,7 +16,7 @@ from xbarch.studies.runs.commands import command
 from xbarch.studies.runs.paths import sentences
 from xbarch.studies.sweep.front import Front
 from xbarch.studies.sweep.points import Point
-from xbarch.studies.sweep.sheet import RUN
+from xbarch.studies.sweep.totals import RUN
 from xbarch.support import numbers
 from xbarch.support.sheet import sheet
 

@@ -20,7 +20,8 @@ from xbarch.studies.search.files import FILES, save
 from xbarch.studies.search.found import Found, Tried
 from xbarch.studies.search.space import Space
 from xbarch.studies.sweep.points import Points
-from xbarch.studies.sweep.sheet import EXACT, SPEED
+from xbarch.studies.sweep.sheet import EXACT
+from xbarch.studies.sweep.totals import SPEED
 from xbarch.support.executors.named import DEFAULT
 from xbarch.support.extras import needs
 from xbarch.support.files import writable

@@ -27,20 +27,18 @@ class Parameter:
     """As an optimizer sees them: numbers, or their text."""
 
     @property
-    def step(self) -> float | None:
-        """The distance from each value to the next, if they are numbers that rise evenly."""
-        if any(isinstance(value, bool) or not isinstance(value, int | float) for value in self.values):
-            return None
-        first = self.values[1] - self.values[0]
-        even = all(abs(b - a - first) < 1e-9 * max(abs(a), abs(b)) for a, b in pairwise(self.values))
-        return first if first > 0 and even else None
+    def ordered(self) -> bool:
+        """Whether the values are numbers that rise."""
+        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in self.values)
+        return numbers and all(a < b for a, b in pairwise(self.values))
 
-    def place(self, value: Any) -> int:
-        """Return which of the values this one is; one of numbers, the nearest."""
-        if self.step is None:
-            return self.values.index(value)
-        distance: float = (value - self.values[0]) / self.step
-        return round(distance)
+    @property
+    def step(self) -> int | None:
+        """The distance from each value to the next, if they are whole numbers that rise evenly."""
+        if not self.ordered or not all(isinstance(value, int) for value in self.values):
+            return None
+        steps = {b - a for a, b in pairwise(self.values)}
+        return steps.pop() if len(steps) == 1 else None
 
 
 class Space:
@@ -62,7 +60,7 @@ class Space:
         """Return the places of a point from the values of its parameters."""
         found = [0] * len(self.sizes)
         for each in self.parameters:
-            found[each.at] = each.place(values[each.name])
+            found[each.at] = each.values.index(values[each.name])
         return tuple(found)
 
     def values(self, places: Places) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, PartialFixedSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -22,9 +22,11 @@ from xbarch.errors import InputError
 from xbarch.request import digest_of
 from xbarch.specs.search import Search
 from xbarch.specs.text import brief
+from xbarch.studies.search.model import Told, propose
 from xbarch.studies.search.space import Parameter, Places, Space
 
 _CONTENT, _PLACES, _BATCH = "xbarch.search", "xbarch.places", "xbarch.batch"  # attributes in the storage
+_CANDIDATES = 200  # points that TPE draws to choose from: many, as spaces are of choices
 _REPEATS = 5  # trials in a row that repeat a point, after which a new point is drawn
 
 optuna.logging.set_verbosity(optuna.logging.CRITICAL)
@@ -116,21 +118,39 @@ class Trials:
         """Ask for trials until the batch has enough points, some of which other trials of it may repeat."""
         before = {trial.places for trial in self.trials if trial.told}
         room = min(self.asked.at_once, self.asked.trials - len(before))
+        planned = self._proposed(room, number) if self.asked.sampler == "model" and room else None
         while len({trial.places for trial in batch} - before) < room:
             repeated = batch[-_REPEATS:]
             stuck = len(repeated) == _REPEATS and not {trial.places for trial in repeated} - before
-            if (trial := self._ask(number, stuck)) is None:
+            places = None
+            if planned is not None:
+                if len(batch) == len(planned):
+                    break
+                places = planned[len(batch)]
+            elif (stuck or len(self.tried) == self.space.size) and (
+                    places := self.space.untried(self.tried, self._seed(len(self.trials)))) is None:
                 break
-            batch.append(trial)
+            batch.append(self._ask(number, places))
         return batch if room else []
 
-    def _ask(self, batch: int, new: bool) -> Trial | None:
-        """Ask for a trial. new: of a point that was not tried; None if there is none."""
-        seed = int(np.random.SeedSequence([self.asked.seed, len(self.trials)]).generate_state(1)[0])
-        sampler = _sampler(self.asked, seed)
-        if new or len(self.tried) == self.space.size:
-            if (places := self.space.untried(self.tried, seed)) is None:
-                return None
+    def _proposed(self, count: int, number: int) -> list[Places]:
+        """Return what the model proposes for a batch, from the trials before it."""
+        signs = [1 if way == "min" else -1 for way in self.asked.objectives.values()]
+        every, told = self.study.get_trials(deepcopy=False), dict[Places, Told]()
+        for trial in self.trials:
+            if trial.batch < number:
+                values, excess = every[trial.number].values, every[trial.number].constraints.values()
+                scaled = None if values is None else tuple(s * v for s, v in zip(signs, values, strict=True))
+                told[trial.places] = Told(trial.places, scaled, values is not None and all(v <= 0 for v in excess))
+        return propose(self.space, list(told.values()), count, self._seed(number))
+
+    def _seed(self, number: int) -> int:
+        return int(np.random.SeedSequence([self.asked.seed, number]).generate_state(1)[0])
+
+    def _ask(self, batch: int, places: Places | None) -> Trial:
+        """Ask for a trial. places: of a certain point."""
+        sampler = _sampler(self.asked, self._seed(len(self.trials)))
+        if places is not None:
             with _quiet():
                 sampler = PartialFixedSampler(self.space.values(places), sampler)
         self.study.sampler = sampler
@@ -180,23 +200,21 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     values, step = parameter.values, parameter.step
     if step is None:
         return CategoricalDistribution(list(values))
-    kind = IntDistribution if all(isinstance(value, int) for value in values) else FloatDistribution
-    return kind(values[0], values[-1], step=step)
+    return IntDistribution(values[0], values[-1], step=step)
 
 
 def _suggest(trial: Any, name: str, distribution: BaseDistribution) -> None:
     if isinstance(distribution, CategoricalDistribution):
         trial.suggest_categorical(name, distribution.choices)
     else:
-        kind = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
-        kind(name, distribution.low, distribution.high, step=distribution.step)
+        trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step)
 
 
 def _sampler(asked: Search, seed: int) -> BaseSampler:
     if asked.sampler == "nsga2":
         return NSGAIISampler(population_size=max(2, asked.at_once), seed=seed)
     if asked.sampler == "tpe":
-        return TPESampler(seed=seed, multivariate=True)
+        return TPESampler(seed=seed, multivariate=True, n_ei_candidates=_CANDIDATES)
     return RandomSampler(seed=seed)
 
 

@@ -31,6 +31,16 @@ def frames(found: Swept, rows: int = _ROWS) -> Iterator[pandas.DataFrame]:
         yield pandas.DataFrame(some, columns=found.heads)
 
 
+def require() -> None:
+    """Raise an error where no Parquet file could be written.
+
+    Raises:
+        MissingExtraError: PyArrow is not installed.
+    """
+    with needs("tables", "a Parquet file"):
+        import pyarrow.parquet  # noqa: F401
+
+
 def parquet(found: Swept, path: str | Path) -> Path:
     """Write the table as a Parquet file, whole or not at all, and return its path. Whole numbers stay whole; an axis
     whose values are of several kinds is text. Needs PyArrow.

@@ -5,24 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
+from xbarch.plugins import registry
 from xbarch.render.document import Document
 from xbarch.render.interactive.documents import document_page
 from xbarch.render.interactive.explorer import Amount, Explorer, Place
 from xbarch.render.interactive.pages import Page, Part
 from xbarch.studies.runs.commands import command
 from xbarch.studies.sweep.rows import Row
-from xbarch.studies.sweep.sheet import (
-    ACCURACY,
-    AREA,
-    EXACT,
-    LARGER,
-    LATENCY,
-    RUN,
-    SHARE,
-    SPEED,
-    Swept,
-    sections,
-)
+from xbarch.studies.sweep.sheet import AREA, EXACT, LARGER, LATENCY, SHARE, Swept, sections
+from xbarch.studies.sweep.totals import ACCURACY, RUN, SPEED
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPES
 
@@ -60,14 +51,14 @@ def _chosen(found: Swept, front: set[str], step: int) -> Iterator[Row]:
 
 def _explorer(found: Swept, rows: list[Row]) -> Explorer:
     varied = [i for i in range(len(RUN)) if len(found.totals.runs[i]) > 1]
-    amounts = _amounts(found, rows)
+    amounts, files = _amounts(found, rows), [str(file) for file in registry.files()]
     places = [Place([*(row.point.run[i] for i in varied), *row.point.values],
                     [row.figures.get(amount.name) for amount in amounts],
                     None if EXACT not in row.figures else bool(row.figures[EXACT]), row.converters,
-                    command(row.point.request)) for row in rows]
+                    command(row.point.request, files), not found.leaves_out(row)) for row in rows]
     objectives = [SPEED if found.rated else LATENCY, "energy", AREA, *([ACCURACY] if found.totals.measured else [])]
     return Explorer([*(RUN[i] for i in varied), *found.changed], amounts, places, objectives, found.asked.scope,
-                    found.asked.tolerate_clipping, "Points of the sweep; the table below has the same")
+                    "Points of the sweep; the table below has the same")
 
 
 def _amounts(found: Swept, rows: list[Row]) -> list[Amount]:
@@ -82,11 +73,12 @@ def _amounts(found: Swept, rows: list[Row]) -> list[Amount]:
               for scope, name in _ENERGIES.items())]
     known = {amount.name for amount in made} | {
         name for name in found.asked.figures if any(isinstance(row.figures.get(name), bool) for row in rows)}
-    return made + [Amount(name, name, _kind(name)) for name in found.asked.figures if name not in known]
+    return made + [Amount(name, name, kind_of(name)) for name in found.asked.figures if name not in known]
 
 
-def _kind(name: str) -> str:
+def kind_of(name: str) -> str:
+    """Return how a figure is shown, which its path says."""
     if name.startswith("utilization.") or name.endswith("_share"):
         return "share"
-    return "energy" if name.endswith("_aj") else "time" if name.endswith("_ps") else "number"
+    return "energy" if "_aj" in name else "time" if name.endswith("_ps") else "number"
 

@@ -22,7 +22,9 @@ from xbarch.support.pairs import with_options
 class Point:
     """One run of a sweep."""
 
-    request: Request
+    like: Request
+    """Its request but for the overrides, which many points share."""
+    overrides: tuple[str, ...] = ()
     values: tuple[Value, ...] = ()
     """Of the sweep's fields, in their order."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -31,9 +33,14 @@ class Point:
     """Data paths that did not run, since the architecture requires this one."""
 
     @property
+    def request(self) -> Request:
+        """What runs."""
+        return self.like.overridden(self.overrides)
+
+    @property
     def run(self) -> tuple[str, str, str, str]:
         """Architecture, workload, data path and policy as given in the sweep."""
-        r = self.request
+        r = self.like
         return str(r.arch), str(r.workload), with_options(r.datapath or "", self.options), r.policy
 
 
@@ -115,14 +122,14 @@ class Points(Sequence[Point]):
         placed, workload, chosen = run
         variant = joined(parts)
         key = run, policy, variant.choices, variant.options, variant.density
-        if key not in (each[0] for each in self._like):
+        like = next((request for known, request in self._like if known == key), None)
+        if like is None:
             chosen_here = variant.choices or variant.density
             with blame_field("axes" if chosen_here else next(iter(self.asked.choices), "images")):
                 given = variant.apply(self.asked.choices, placed.path.options)
-                self._like.appendleft((key, Request(arch=placed.arch, workload=workload, datapath=placed.path.name,
-                                                    policy=policy, **given)))
-        like = next(request for known, request in self._like if known == key)
-        return Point(like.overridden(variant.overrides), variant.values, chosen, placed.instead)
+                like = Request(arch=placed.arch, workload=workload, datapath=placed.path.name, policy=policy, **given)
+                self._like.appendleft((key, like))
+        return Point(like, variant.overrides, variant.values, chosen, placed.instead)
 
 
 def _placed(asked: Space, workload: str, known: Contents, needs: Mapping[str, str]) -> list[Placed]:

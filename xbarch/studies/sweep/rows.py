@@ -35,7 +35,7 @@ class Rows(Sequence[Row]):
 
     def __init__(self, points: Sequence[Point], names: bytes, store: Path, wanted: Sequence[str]) -> None:
         """names: the digests of the points, one behind the other. wanted: figures that a row has."""
-        self._points, self._names, self._store, self._wanted = points, names, store, wanted
+        self._points, self._names, self._store, self._wanted = points, names, store, tuple(wanted)
 
     def __len__(self) -> int:
         return len(self._names) // _BYTES
@@ -65,5 +65,4 @@ class Rows(Sequence[Row]):
         return self._names[_BYTES * number:_BYTES * (number + 1)].hex()
 
     def _row(self, point: Point, name: str, answer: Answer) -> Row:
-        figures, converters = answer.measured()
-        return Row(point, name, answer.why, {key: figures[key] for key in self._wanted if key in figures}, converters)
+        return Row(point, name, answer.why, *answer.measured(self._wanted))

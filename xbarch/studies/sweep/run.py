@@ -13,6 +13,8 @@ from xbarch.specs.sweep import Sweep
 from xbarch.studies.runs.answer import LOST
 from xbarch.studies.runs.batch import Named
 from xbarch.studies.runs.bench import STORE, Bench, refuse_lost
+from xbarch.studies.sweep.frames import parquet as write_parquet
+from xbarch.studies.sweep.frames import require
 from xbarch.studies.sweep.page import page
 from xbarch.studies.sweep.points import Points
 from xbarch.studies.sweep.rows import Rows
@@ -22,7 +24,7 @@ from xbarch.support.executors.named import DEFAULT
 from xbarch.support.files import writable, write
 from xbarch.support.progress import Progress
 
-SHEET, PAGE = "sweep.csv", "sweep.html"
+SHEET, TABLE, PAGE = "sweep.csv", "sweep.parquet", "sweep.html"
 
 
 def read(source: str | Path) -> tuple[Sweep, Document]:
@@ -32,7 +34,8 @@ def read(source: str | Path) -> tuple[Sweep, Document]:
 
 
 def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = None, processes: int | None = None,
-          executor: str | Executor = DEFAULT, scheduler: str | None = None, progress: Progress | None = None) -> Swept:
+          executor: str | Executor = DEFAULT, scheduler: str | None = None, parquet: bool = False,
+          progress: Progress | None = None) -> Swept:
     """Run every point of a sweep that has no answer in `out` yet, and write the table.
 
     Every answer is stored in OUT/runs.sqlite at once, so the same call resumes an interrupted or killed sweep. A point
@@ -48,14 +51,18 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
         executor: where points run: `processes`, `dask`, `slurm`, another of the entry points `xbarch.executors`, or any
             `concurrent.futures.Executor`.
         scheduler: address of the executor's scheduler, or a file about it.
+        parquet: also write the table as OUT/sweep.parquet.
         progress: called with (points answered, points in all, what was run).
 
     Raises:
         InputError: the sweep is refused, something it names does not exist, the executor does not answer, or the folder
             cannot be written.
+        MissingExtraError: a Parquet file is asked for and PyArrow is not installed.
         XbarchError: the process of a point died. All other answers are kept, and the next call tries it again.
     """
     folder = Path(out)
+    if parquet:
+        require()
     asked, found = (source, Document("sweep", {})) if isinstance(source, Sweep) else read(source)
     if scope is not None:
         asked = asked.model_copy(update={"scope": checked_scope(scope)})
@@ -63,7 +70,7 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
     with found.blamed():
         check_figures(asked)
         every = Points(asked, bench.contents)
-    writable(folder, STORE, SHEET, PAGE)
+    writable(folder, STORE, SHEET, PAGE, *([TABLE] if parquet else []))
     names, lost, first = bytearray(), 0, None
 
     def named() -> Iterator[Named]:
@@ -77,6 +84,8 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
             lost, first = lost + 1, first or request
     swept = Swept(asked, Rows(every, bytes(names), folder / STORE, table_figures(asked)))
     swept.save(folder / SHEET)
+    if parquet:
+        write_parquet(swept, folder / TABLE)
     write(folder / PAGE, html(page(swept)))
     refuse_lost(lost, len(every), first)
     return swept

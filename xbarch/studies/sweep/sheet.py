@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from xbarch.errors import InputError
@@ -18,16 +17,15 @@ from xbarch.studies.runs.axes import list_fields
 from xbarch.studies.runs.paths import sentences
 from xbarch.studies.sweep.front import Front
 from xbarch.studies.sweep.rows import Row
+from xbarch.studies.sweep.totals import ACCURACY, RUN, SPEED, Totals
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPES
 from xbarch.support.files import stream
 from xbarch.support.sheet import written
 
-RUN = ("architecture", "workload", "datapath", "policy")
-_REASONS, _OTHERS = 1000, "other reasons"  # why points did not run that are told apart
 _LETTERS = 16  # of a digest: 64 bits, enough to tell 10^5 points apart
-SPEED, LATENCY, AREA = "throughput.images_per_second", "latency.first_image_ps", "area.used_mm2"
-EXACT, ACCURACY, TESTED = "correctness.exact", "accuracy.on_this_machine.value", "accuracy.on_this_machine.images"
+LATENCY, AREA = "latency.first_image_ps", "area.used_mm2"
+EXACT, TESTED = "correctness.exact", "accuracy.on_this_machine.images"
 UNSCALED = "architecture.unscaled"
 SHARE, LARGER = "accuracy.on_this_machine.share", "accuracy.on_this_machine.larger"  # of measures other than top-1
 
@@ -46,7 +44,7 @@ class Swept:
 
     asked: Sweep
     rows: Sequence[Row]
-    _best: list[Row] | None = field(default=None, init=False, repr=False, compare=False)
+    _passed: tuple[Totals, list[Row]] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def changed(self) -> list[str]:
@@ -63,7 +61,7 @@ class Swept:
         columns, changed = self.columns, self.changed
         for r in self._ranked():
             yield {"point": r.name[:_LETTERS], **dict(zip(RUN, r.point.run, strict=True)),
-                   "images": r.point.request.images, **dict(zip(changed, r.point.values, strict=True)), "why": r.why,
+                   "images": r.point.like.images, **dict(zip(changed, r.point.values, strict=True)), "why": r.why,
                    **{name: r.figures.get(name) for name in columns}}
 
     @property
@@ -74,7 +72,9 @@ class Swept:
     @property
     def columns(self) -> list[str]:
         """The figures in the CSV: those asked for, and accuracy if any point has one."""
-        return list(dict.fromkeys([*self.asked.figures, *([ACCURACY, TESTED] if self.totals.measured else [])]))
+        asked = self.asked.accuracy is not None or "accuracy" in self.changed
+        measured = [ACCURACY, TESTED] if asked and self.totals.measured else []
+        return list(dict.fromkeys([*self.asked.figures, *measured]))
 
     def csv(self) -> str:
         """Return the table as CSV, one line per point in the order of the sweep."""
@@ -93,35 +93,52 @@ class Swept:
             file.writelines(self._csv())
         return path
 
-    @cached_property
+    @property
     def totals(self) -> Totals:
         """What is counted over all points."""
-        return Totals.of(self)
+        return self._all[0]
 
     def front(self) -> list[Row]:
         """Return the Pareto front, fastest first: points that no other point equals or surpasses in images per second,
         energy per image in the sweep's scope and area used, and in accuracy if the sweep asks for it; of equal points
         the first. Points `left_out` are not on it. Where points of a single image are among them, which have no rate,
         the first image's latency takes its place."""
-        if self._best is None:
+        return list(self._all[1])
+
+    @property
+    def _all(self) -> tuple[Totals, list[Row]]:
+        """The totals and the front."""
+        if self._passed is None:
             deque(self._ranked(), maxlen=0)
-        return list(self._best or ())
+        assert self._passed is not None
+        return self._passed
 
     def _ranked(self) -> Iterator[Row]:
-        """Yield the rows; when all have passed, the front is known."""
-        ranking = Front[Row]()
+        """Yield the rows; when all have passed, the totals and the front are known. A point without a throughput that
+        comes late changes what all are compared by, so the front is then made anew."""
+        if self._passed is not None:
+            yield from self.rows
+            return
+        totals, ranking, rated = Totals(), Front[Row](), None
         for row in self.rows:
-            if self._best is None and not row.why and not self.leaves_out(row):
-                ranking.add(row, self.objectives(row))
+            left_out = not row.why and self.leaves_out(row)
+            totals.add(row, left_out)
+            rated = totals.rated if rated is None and totals.ran else rated
+            if not row.why and not left_out and totals.rated == rated:
+                ranking.add(row, self.objectives(row, totals.rated))
             yield row
-        if self._best is None:
-            object.__setattr__(self, "_best", ranking.found())
+        if rated != totals.rated:
+            ranking = Front[Row]()
+            for row in self.rows:
+                if not row.why and not self.leaves_out(row):
+                    ranking.add(row, self.objectives(row, totals.rated))
+        object.__setattr__(self, "_passed", (totals, ranking.found()))
 
-    def objectives(self, row: Row) -> tuple[float, ...]:
-        """Return what the front compares, less is better: images per second (or latency), energy, area, and accuracy
-        if it is known."""
+    def objectives(self, row: Row, rated: bool) -> tuple[float, ...]:
+        """Return what the front compares, less is better: images per second (or latency, if not all points are rated),
+        energy, area, and accuracy if it is known."""
         f = row.figures
-        return (-f[SPEED] if self.rated else f[LATENCY], f[energy_of(self.asked)], f[AREA],
+        return (-f[SPEED] if rated else f[LATENCY], f[energy_of(self.asked)], f[AREA],
                 *([-f[ACCURACY] if f.get(LARGER, True) else f[ACCURACY]] if ACCURACY in f else []))
 
     @property
@@ -138,46 +155,6 @@ class Swept:
     def left_out(self) -> list[Row]:
         """Points that ran and are no candidates for the front."""
         return [r for r in self.rows if not r.why and self.leaves_out(r)]
-
-
-@dataclass(frozen=True)
-class Totals:
-    """What is counted over all points of a sweep."""
-
-    ran: int
-    left_out: int
-    rated: bool
-    """Whether every point that ran has a throughput."""
-    measured: bool
-    """Whether any point has an accuracy."""
-    why: Mapping[str, int]
-    """How many points did not run, by reason."""
-    first: str
-    """The first of these reasons."""
-    runs: tuple[Collection[str], ...]
-    """The different architectures, workloads, data paths and policies."""
-    instead: Collection[tuple[str, str, tuple[str, ...]]]
-    """Architectures that require a data path, with that one and those that did not run."""
-
-    @classmethod
-    def of(cls, found: Swept) -> Totals:
-        """Count."""
-        why, ran, left, rated, measured = Counter[str](), 0, 0, True, False
-        runs, instead = tuple(dict[str, None]() for _ in RUN), dict[tuple[str, str, tuple[str, ...]], None]()
-        for row in found.rows:
-            said = row.point.run
-            for each, name in zip(runs, said, strict=True):
-                each[name] = None
-            if row.point.instead:
-                instead[said[0], said[2], row.point.instead] = None
-            if row.why:
-                why[row.why if row.why in why or len(why) < _REASONS else _OTHERS] += 1
-                continue
-            ran += 1
-            left += found.leaves_out(row)
-            rated = rated and SPEED in row.figures
-            measured = measured or ACCURACY in row.figures
-        return cls(ran, left, rated, measured, why, next(iter(why), ""), runs, instead)
 
 
 def table_figures(asked: Sweep) -> list[str]:
@@ -222,10 +199,11 @@ def _front(found: Swept) -> Table:
     parts = [i for i in range(len(RUN)) if len(found.totals.runs[i]) > 1] or [RUN.index("policy")]
     front = found.front()
     measured, unlike = (any(r.figures.get(name) for r in front) for name in (ACCURACY, UNSCALED))
+    other = any(SHARE in r.figures for r in front)  # which top-1 leaves out
     return Table(
         [*(RUN[i] for i in parts), *found.changed, "converters", "images/s", "first image",
          f"energy per image (scope {found.asked.scope})", "area used, mm²",
-         *(["accuracy on this machine", "n"] if measured else []),
+         *([f"{'measure of the workload' if other else 'accuracy'} on this machine", "n"] if measured else []),
          *(["prices not for this geometry"] if unlike else [])],
         [[*(r.point.run[i] for i in parts), *map(str, r.point.values), r.converters, speed(r.figures.get(SPEED)),
           numbers.time(r.figures[LATENCY]), numbers.energy(r.figures[energy_of(found.asked)]),

@@ -70,5 +70,6 @@ class Inline(Executor):
 
 
 def inline() -> Crew:
-    """Return a crew that runs one item after another in this process."""
-    return Crew(Inline(), lambda: 1, lambda: None, seconds=0.0, batch=1, here=True)
+    """Return a crew that runs one item after another in this process. A call is over at once but for items that take
+    almost no time, so that an interrupt loses hardly any."""
+    return Crew(Inline(), lambda: 1, lambda: None, seconds=0.02, first=1, here=True)

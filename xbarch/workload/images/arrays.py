@@ -13,6 +13,7 @@ import numpy as np
 
 from xbarch.errors import InputError
 from xbarch.specs.text import brief
+from xbarch.workload.images.mapped import mapped
 
 _NAMES = (("x_train", "y_train", "x_test", "y_test"),
           ("train_images", "train_labels", "test_images", "test_labels"))
@@ -64,27 +65,32 @@ def _members(file: Path) -> tuple[tuple[str, ...], list[int]]:
     read."""
     try:
         with zipfile.ZipFile(file) as archive:
-            sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.infolist()}
+            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise InputError(f"is not an .npz file ({type(error).__name__})", file=file) from None
-    names = next((some for some in _NAMES if set(some) <= set(sizes)), None)
+    names = next((some for some in _NAMES if set(some) <= set(entries)), None)
     if names is None:
-        raise InputError(f"must hold the arrays {', '.join(_NAMES[0])}; it holds {brief(', '.join(sizes), 200)}",
+        raise InputError(f"must hold the arrays {', '.join(_NAMES[0])}; it holds {brief(', '.join(entries), 200)}",
                          file=file)
-    found = {k: sorted(int(m[1]) for m in (re.fullmatch(rf"{names[k]}_(\d+)", name) for name in sizes) if m)
+    found = {k: sorted(int(m[1]) for m in (re.fullmatch(rf"{names[k]}_(\d+)", name) for name in entries) if m)
              for k in (0, 2)}
     if found[0] != found[2] or found[0] != list(range(2, 2 + len(found[0]))):
         raise InputError(f"further inputs must be {names[0]}_2, {names[2]}_2, then {names[0]}_3 and so on", file=file)
-    for name, size in sizes.items():
-        if name.startswith(names) and size > _MOST:
-            raise InputError(f"{name} must be at most {_MOST:,} bytes, not {size:,}", file=file)
+    for name, entry in entries.items():
+        if name.startswith(names) and entry.file_size > _MOST and (
+                entry.compress_type != zipfile.ZIP_STORED or found[0] or name in names[1::2]):
+            raise InputError(f"{name} must be at most {_MOST:,} bytes, not {entry.file_size:,}; only images that are "
+                             "the one input, stored by numpy.savez without compression, may be larger", file=file)
     return names, found[0]
 
 
-def _read(file: Path, name: str) -> Numbers:
+def _read(file: Path, name: str, lying: bool = False) -> Numbers:
+    """lying: whether a large array may stay in the file."""
     try:
-        with np.load(file, allow_pickle=False) as found:
-            return np.asarray(found[name])
+        if lying and (found := mapped(file, name)) is not None:
+            return found
+        with np.load(file, allow_pickle=False) as archive:
+            return np.asarray(archive[name])
     except Exception as error:  # whatever a damaged file makes of the reader
         raise InputError(f"{name} cannot be read ({type(error).__name__})", file=file) from None
 
@@ -92,7 +98,7 @@ def _read(file: Path, name: str) -> Numbers:
 def _part(file: Path, inputs: list[str], answers: str) -> Arrays:
     images = []
     for name in inputs:
-        images.append(_images(file, _read(file, name), name))
+        images.append(_images(file, _read(file, name, lying=len(inputs) == 1), name))
         if len(images[-1][0]) != len(images[0][0]):
             raise InputError(f"{name} must have as many arrays as {inputs[0]}, {len(images[0][0]):,}, not "
                              f"{len(images[-1][0]):,}", file=file)
@@ -134,10 +140,15 @@ def _images(file: Path, x: Numbers, name: str) -> tuple[Numbers, Shape]:
     if x.ndim not in (2, 3, 4) or 0 in x.shape:
         raise InputError(f"{name} must have the shape (n, channels, height, width), (n, height, width) or (n, "
                          f"features), not {x.shape}", file=file)
-    if x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] not in (1, 3):
+    last = x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] not in (1, 3)
+    if x.nbytes > _MOST and (last or x.dtype not in (np.uint8, np.float32)):
+        raise InputError(f"{name} must be uint8 or float32 of shape (n, channels, height, width) to be read where it "
+                         f"lies, as {x.nbytes:,} bytes are, not {x.dtype} of shape {x.shape}", file=file)
+    if last:
         x = x.transpose(0, 3, 1, 2)
     shaped = x if x.ndim == 4 else x[:, None] if x.ndim == 3 else x[:, :, None, None]
-    return _values(file, np.ascontiguousarray(shaped), name), (x.shape if x.ndim == 2 else shaped.shape)[1:]
+    shaped = shaped if shaped.flags.c_contiguous else np.ascontiguousarray(shaped)  # which would not stay in its file
+    return _values(file, shaped, name), (x.shape if x.ndim == 2 else shaped.shape)[1:]
 
 
 def _values(file: Path, x: Numbers, name: str) -> Numbers:
@@ -154,4 +165,4 @@ def _values(file: Path, x: Numbers, name: str) -> Numbers:
     if not 0 <= low <= high <= 1:  # also if one is not a number
         raise InputError(f"{name} must be from 0 to 1, not {low:g} to {high:g}; store (x - low) / (high - low), and "
                          "say mean and std where the network expects other values", file=file)
-    return x.astype(np.float32)
+    return np.asanyarray(x, np.float32)

@@ -1,4 +1,4 @@
-"""Accuracy of an imported network through packed crossbars."""
+"""Accuracy of a network through packed crossbars."""
 
 from __future__ import annotations
 
