@@ -207,7 +207,8 @@ class Trace:
     served: for each server, the tokens it granted.
     waited: for each server, the ps from request to grant, summed over the tokens it granted.
     executed: the tokens that ran through each stage, by flow, copy and stage.
-    held: for each stage, in the order of the graph, the ps that its tokens held its server; 0 where that is a process.
+    held: for each stage, in the order of the graph, the ps that its tokens held its server; from grant to end where
+        that is a process.
     waits: for each stage, in the order of the graph, the ps that its tokens waited for its server.
     makespan: ps from 0 until every token is done, has left its gates, and every server is free.
     taken: for each pool, all that was taken from it.

@@ -65,6 +65,7 @@ class ProcessServer:
         if not self.inside:
             engine.busy[self.number] += visit.until - self.since
         engine.free[self.number] = engine.parted = visit.until
+        token.copy.held[stage] += visit.until - visit.granted
         for action, count in visit.acted.items():
             key = self.number, token.flow.number, action
             engine.acted[key] = engine.acted.get(key, 0) + count
