@@ -28,7 +28,7 @@ from xbarch.support.about import __version__, code
 from xbarch.support.ranks import spearman
 
 HERE = Path(__file__).resolve().parent
-POLICY, REPLICATION, IMAGES, FASTER = "crossbars:4", "stripes", 4, 4
+POLICY, REPLICATION, IMAGES, FASTER = "crossbars:4", "stripes", 16, 4
 BASE = "isaac_like"
 NETWORKS = {"VGG-16": ("field", "vgg16"), "ResNet-18": ("methods", "resnet18"), "ResNet-20": ("field20", "resnet20")}
 """Study whose workloads are run, and how their names begin."""
