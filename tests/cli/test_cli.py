@@ -176,8 +176,7 @@ def test_compare(call, tmp_path):
     assert f"written: {tmp_path}/folder/comparison.html" in out
     assert (tmp_path / "folder" / "comparison.html").read_bytes() == (tmp_path / "p.html").read_bytes()
     html = (tmp_path / "p.html").read_text()
-    assert "<svg" not in html and "data:image/svg+xml;base64," in html and "http://" not in html.replace(
-        "http://www.w3.org", "")
+    assert "data:image" not in html and 'id="charts"' in html  # drawn from data, not pictures of it
     assert "Resources differ: crossbars granted" in " ".join(out.split()) and "Resources differ" in html
     code, out, _ = call("compare", tmp_path / "fit", tmp_path / "crossbars:4", "--json")
     figures = {f["field"]: f for f in json.loads(out)["figures"]}

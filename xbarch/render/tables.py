@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xbarch.result.result import Result
 
 _WIDE = 120  # columns where no terminal and no COLUMNS says how many there are
-_WORD = 20  # letters of a word of text that stay together
+_WORD = 32  # letters of a word of text that stay together
 
 
 def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> Table:

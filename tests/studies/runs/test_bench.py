@@ -112,7 +112,7 @@ def test_variants_are_every_combination_the_last_axis_fastest():
         ("pipelined", 64, 8), ("pipelined", 16, 16), ("batch", 64, 8), ("batch", 16, 16)]
     assert found[0].apply({"images": 3}, {"diagonal": True}) == {
         "images": 3, "mode": "pipelined", "overrides": ("crossbar.rows=64",),
-        "options": {"diagonal": True, "group_ch": 8}}
+        "options": {"diagonal": True, "group_ch": 8}, "density": {}}
     assert str(found[0]) == "mode=pipelined, crossbar.rows=64, options.group_ch=8" and str(Variant()) == ""
 
 
