@@ -94,7 +94,9 @@ def _as_used(given: Given, stored: Tensor, node: Node) -> Given | None:
         return None
     mask, levels = (None if part is None else origin.moved(part).reshape(shape) for part in (given.mask, given.levels))
     step = given.step
-    if step is not None and levels is not None and step.numel() > 1:
+    if step is not None and step.numel() == 1:
+        step = step.reshape(1)
+    elif step is not None and levels is not None:
         each = origin.moved(aligned(step, stored).expand(stored.shape)).reshape(len(levels), -1)
         step = each[:, 0]
         if not bool((each == step[:, None]).all()):
