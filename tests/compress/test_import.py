@@ -88,7 +88,7 @@ def test_accuracy_is_that_of_the_integers(place, parts):
     x, y = parts.test[:]
     with torch.no_grad():
         assert found.accuracy["float"] == pytest.approx(float((model(x).argmax(1) == y).float().mean()))
-    assert found.accuracy["imported"] > found.accuracy["float"] - 0.05 > 0.8
+    assert found.accuracy["imported"] > found.accuracy["float"] - 0.08 > 0.8  # 4 bits, not trained
     recipe = found.manifest["recipe"]
     assert recipe["kind"] == "imported" and len(recipe["sha256"]) == 64 and recipe["calibration_images"] == 512
     assert found.trained_on and recipe["method"] == found.datapath == "dense" and recipe["density"] is None
