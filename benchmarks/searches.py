@@ -76,7 +76,7 @@ def progress(every: Sequence[Values], tried: Sequence[Values | None]) -> list[fl
 
 def lines(found: dict[str, Any]) -> list[str]:
     rows, trials = found["rows"], found["trials"]
-    best = [row for row in rows if row["sampler"] == SAMPLERS[0]]
+    best, seeds = [row for row in rows if row["sampler"] == SAMPLERS[0]], sorted({row["seed"] for row in rows})
 
     def text(sampler: str, key: str) -> list[str]:
         kept = [row[key] for row in rows if row["sampler"] == sampler]
@@ -86,7 +86,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"`studies/{STUDY}.yaml` tries {trials} of the {found['points']:,} points of `studies/{GRID}.yaml`, of which",
         f"{found['exact']:,} are exact. Share of the hypervolume of all exact points that a search has in the end",
         "(images per second, energy, area; between each one's best and worst value), and simulations until",
-        f"{GOAL:.0%}, for each of the seeds {SEEDS[0]} to {SEEDS[-1]}; CPU time is the optimizer's alone, as all",
+        f"{GOAL:.0%}, for each of the seeds {seeds[0]} to {seeds[-1]}; CPU time is the optimizer's alone, as all",
         "answers were there. The sampler `model` was made while looking at this grid, with seeds 0 to 8.",
         *table(["sampler", f"hypervolume after {trials}", f"simulations to {GOAL:.0%}", "CPU s"], [
             [sampler, *(", ".join(text(sampler, key)) for key in ("share", "reached", "cpu_s"))]
