@@ -251,7 +251,7 @@ def test_list_shows_the_grid(call, shipped):
     assert code == 0
     assert json.loads(out)["workloads"] == [{"name": "g", "summary": "grid: two networks, two methods",
                                              "source": "2 of 8 workloads stored, named g/NAME", "from": "xbarch"}]
-    code, out, _ = call("list")
+    code, out, _ = call("list", "workloads")
     assert code == 0 and "grid: two networks" in out and "2 of 8" not in out  # one line; the source is for --long
     code, out, _ = call("list", "--long")
     assert code == 0 and "grid: two networks" in out and "2 of 8" in out

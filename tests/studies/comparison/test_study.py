@@ -197,12 +197,13 @@ def test_studies_refused(tmp_path, text, says):
 @pytest.mark.full
 def test_bundled_studies_are_whole():
     from xbarch.specs.load import document, load
+    from xbarch.specs.search import Search
     from xbarch.specs.study import Study
     from xbarch.specs.sweep import Sweep
     from xbarch.support import bundled
 
     for name in bundled.names("studies"):
-        model = Sweep if document(name, kind="studies").data["kind"] == "sweep" else Study
+        model = {"sweep": Sweep, "search": Search, "study": Study}[document(name, kind="studies").data["kind"]]
         asked = load(name, model, kind="studies")
         assert all(xbarch.load(w) for w in asked.workloads) and asked.title
 

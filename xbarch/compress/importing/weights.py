@@ -23,7 +23,7 @@ from xbarch.compress.quantizers.levels import Fixed
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.compress.training import data, export
 from xbarch.compress.training.crossbars import affordable, crossbar_accuracy
-from xbarch.compress.training.network import build
+from xbarch.compress.training.network import build, take_parts
 from xbarch.compress.training.provenance import sparsity, versions
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
@@ -111,7 +111,7 @@ def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = 
     path = registry.datapath(request.method, request.options)
     torch.set_num_threads(request.threads)
     parts = _load_images(request)
-    model = _model(request, parts, module)
+    model = take_parts(_model(request, parts, module), parts)
     measure = find_measure(request.measure or usual(parts.test.labels.numpy()))
     network = build(_recipe(request), parts, measure, model)
     real = score(partial(answers, model.eval()), parts.test, measure)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from xbarch.compress.intake import models
 from xbarch.compress.intake.checkpoint import restore
@@ -29,9 +30,8 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
     Raises:
         InputError: the model or the checkpoint cannot be used for the data.
     """
-    model = model or models.build(recipe.model, parts.classes, recipe.width, recipe.seed)
-    if parts.inputs:
-        take_parts(model, parts.inputs)
+    if model is None:
+        model = take_parts(models.build(recipe.model, parts.classes, recipe.width, recipe.seed), parts)
     given: dict[str, Given] = dict(getattr(model, "given", {}))
     if recipe.checkpoint is not None:
         prepare(model, parts.shape)
@@ -55,17 +55,45 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
     return network
 
 
-def take_parts(model: nn.Module, shapes: tuple[tuple[int, ...], ...]) -> None:
-    """Let the model take an image whose numbers are its inputs, one behind the other, which it gets in these shapes."""
-    kind: Any = type(model)
+def take_parts(model: nn.Module, data: Parts) -> nn.Module:
+    """Return the model as one of an image whose numbers are its inputs, one behind the other, where the data have
+    several; its parameters and modules are the same, by the same names."""
+    shapes = data.inputs
+    if not shapes:
+        return model
     sizes = [prod(shape) for shape in shapes]
+
+    def parted(images: Tensor) -> list[Tensor]:
+        parts = images.flatten(1).split(sizes, 1)
+        return [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    if isinstance(model, fx.GraphModule):  # which is exported by its graph, whatever `forward` says
+        return _Program(model, parted)
+    kind: Any = type(model)
 
     class Parted(kind):
         def forward(self, images: Tensor) -> Any:
-            parts = images.flatten(1).split(sizes, 1)
-            return super().forward(*(part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)))
+            return super().forward(*parted(images))
 
     model.__class__ = Parted
+    return model
+
+
+class _Program(nn.Module):
+    """A module of a graph, called with one image."""
+
+    def __init__(self, inner: nn.Module, parted: Callable[[Tensor], list[Tensor]]) -> None:
+        super().__init__()
+        self.parted, self.given = parted, getattr(inner, "given", {})
+        self._parameters, self._buffers, self._modules = inner._parameters, inner._buffers, inner._modules
+        self.inner = [inner]  # no module of this one, which would change the names
+
+    def train(self, mode: bool = True) -> _Program:
+        self.inner[0].train(mode)
+        return self
+
+    def forward(self, images: Tensor) -> Any:
+        return self.inner[0](*self.parted(images))
 
 
 def refuse_shared(network: Network) -> None:

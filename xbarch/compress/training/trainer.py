@@ -177,7 +177,7 @@ class Trainer:
     def cut(self, pruner: Pruner) -> dict[str, float]:
         """The projection for good; accuracy right after it, before anything is trained again."""
         if pruner.fresh:
-            self.network.load_state_dict(build(self.recipe, self.parts).state_dict())
+            self.network.load_state_dict(build(self.recipe, self.parts, self.measure).state_dict())
         pruner.harden()
         return {f"val_{self.word}_cut": self.accuracy(self.parts.val),
                 f"test_{self.word}_cut": self.score(self.parts.test)}
