@@ -210,7 +210,7 @@ def drawn(seed, steps=None):
     steps = 2 + seed % 9 if steps is None else steps
     model = parted(seed, steps)
     if len(model.inputs) > 1:
-        take_parts(model, model.inputs)
+        model = take_parts(model, model.inputs)
     return made(lambda m, x: m[0](x), model, seed=seed)
 
 

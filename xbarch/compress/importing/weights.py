@@ -111,7 +111,7 @@ def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = 
     path = registry.datapath(request.method, request.options)
     torch.set_num_threads(request.threads)
     parts = _load_images(request)
-    model = take_parts(_model(request, parts, module), parts)
+    model = take_parts(_model(request, parts, module), parts.inputs)
     measure = find_measure(request.measure or usual(parts.test.labels.numpy()))
     network = build(_recipe(request), parts, measure, model)
     real = score(partial(answers, model.eval()), parts.test, measure)

@@ -31,7 +31,7 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
         InputError: the model or the checkpoint cannot be used for the data.
     """
     if model is None:
-        model = take_parts(models.build(recipe.model, parts.classes, recipe.width, recipe.seed), parts)
+        model = take_parts(models.build(recipe.model, parts.classes, recipe.width, recipe.seed), parts.inputs)
     given: dict[str, Given] = dict(getattr(model, "given", {}))
     if recipe.checkpoint is not None:
         prepare(model, parts.shape)
@@ -55,10 +55,9 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
     return network
 
 
-def take_parts(model: nn.Module, data: Parts) -> nn.Module:
-    """Return the model as one of an image whose numbers are its inputs, one behind the other, where the data have
-    several; its parameters and modules are the same, by the same names."""
-    shapes = data.inputs
+def take_parts(model: nn.Module, shapes: tuple[tuple[int, ...], ...]) -> nn.Module:
+    """Return the model as one of an image whose numbers are its inputs of these shapes, one behind the other, if there
+    are any; its parameters and modules are the same, by the same names."""
     if not shapes:
         return model
     sizes = [prod(shape) for shape in shapes]
