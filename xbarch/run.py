@@ -217,7 +217,7 @@ class Setup:
             return ""
         r = self.request
         return Request(arch=r.arch, workload=r.workload, overrides=r.overrides, datapath=r.datapath, options=r.options,
-                       bits=r.bits, accuracy=r.accuracy).digest()
+                       bits=r.bits, density=r.density, accuracy=r.accuracy).digest()
 
 
 @dataclass(frozen=True)
@@ -264,6 +264,8 @@ def _machine(architecture: Architecture, network: Workload, path: DataPath, requ
     def make() -> Machine:
         return build(architecture, network, path, request.policy, request.chips)
 
+    if not machines.most:
+        return make()
     made = machines.get((architecture, network, type(path)), (path.options, request.policy == "area", request.chips),
                         make)
     return made if comparable(made, path) else make()

@@ -92,3 +92,11 @@ def test_a_wrong_axis_is_refused_before_anything_runs(call, tmp_path):
                     "  density.features.3: [0.5, 2]\n")
     code, _, error = call("sweep", path, "--out", tmp_path / "out")
     assert code == 2 and f"{path}:" in error and "axes" in error and "up to 1, not 2 for 'features.3'" in error
+
+
+def test_draws_of_a_thinned_network_are_kept_apart():
+    """Finished draws are kept by a name that follows from the network that was drawn, not from the stored one."""
+    noisy = {"overrides": ["noise.effects.programming.independent=0.1"], "accuracy": 4}
+    names = [prepare(Request(arch="isaac_like", workload="vgg7_pruned", datapath="dense", **noisy, density=density)
+                     ).draws_name for density in ({}, {"features.3": 0.5}, {"features.3": 0.25}, {})]
+    assert all(names) and len(set(names)) == 3 and names[0] == names[-1]

@@ -179,15 +179,15 @@ def _needs(entries: list[Input], reach: dict[str, dict[str, _Path]], readers: Ma
 
 
 def _ties(inputs: list[Input], windows: Ints) -> Ints:
-    """How many windows a layer can compute from the inputs that its first `windows` windows need anyway."""
+    """The number of windows that can be computed from the inputs that a layer's first `windows` windows need anyway."""
     found = [np.searchsorted(edge.need, edge.need[windows - 1], side="right") for edge in inputs]
     return np.min(found, axis=0) if found else windows
 
 
 def _possible(layer: str, reach: Mapping[str, Mapping[str, _Path]], others: Mapping[str, _Path]) -> Ints | None:
-    """How many windows a layer can compute once its open forks have made what the other paths to a join (`others`) need
-    of them. A fork on the layer's own path makes as much as the forks before it allow. None: the other paths share no
-    fork with the layer."""
+    """The number of windows of a layer that can be computed once its open forks have made what the other paths to a
+    join (`others`) need of them. A fork on the layer's own path makes as much as the forks before it allow. None: the
+    other paths share no fork with the layer."""
     found = []
     for fork, path in reach[layer].items():
         made = [m for m in (_possible(fork, reach, others), others[fork].progress if fork in others else None)
