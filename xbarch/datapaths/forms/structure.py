@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xbarch.datapaths.records import Bools, Ints, Reals
+from xbarch.datapaths.tools.groups import largest
 
 
 def densest(energy: Reals, density: float, per: int, rows: tuple[int, int], blocks: bool
@@ -33,16 +34,16 @@ def _chosen(energy: Reals, filters: int, rows: int, per: int | None) -> Bools:
     """Mask that keeps `filters` filters and `rows` rows: the filters of most energy, the rows of most energy in these
     filters, the filters of most energy in these rows, and so on for a second round. Rows are then chosen again for
     every column of crossbars, which is `per` filters wide, unless that is None."""
-    chosen = _top(energy.sum(axis=0), filters)
+    chosen = largest(energy.sum(axis=0), filters)
     for _ in range(2):
-        kept = _top(energy @ chosen, rows)
-        chosen = _top(kept @ energy, filters)
-    kept = _top(energy @ chosen, rows)
+        kept = largest(energy @ chosen, rows)
+        chosen = largest(kept @ energy, filters)
+    kept = largest(energy @ chosen, rows)
     mask = np.outer(kept, chosen)
     if per is not None:
         where = np.flatnonzero(chosen)
         for members in np.split(where, np.arange(per, len(where), per)):
-            mask[:, members] = _top(energy[:, members].sum(axis=1), rows)[:, None]
+            mask[:, members] = largest(energy[:, members].sum(axis=1), rows)[:, None]
     return mask
 
 
@@ -50,10 +51,3 @@ def _counts(size: int, unit: int, fine: int) -> Ints:
     """Counts that fill crossbars: multiples of `unit`, below `unit` multiples of `fine`, and `size` itself;
     ascending."""
     return np.unique([*range(fine, min(unit, size), fine), *range(unit, size, unit), size])
-
-
-def _top(values: Reals, count: int) -> Bools:
-    """True at the `count` largest; of equal values the first are taken."""
-    mask = np.zeros(len(values), bool)
-    mask[np.argsort(-values, kind="stable")[:count]] = True
-    return mask
