@@ -75,6 +75,33 @@ def test_every_item_has_one_result(count, poison, isolates, width, seed):
     assert all("signal 9" in result.why for n, result in found if n in lost)
 
 
+class Hasty(Executor):
+    """Runs calls at once. Poison ends it, so that the next call may be refused before the failed one is looked at."""
+
+    def __init__(self, poison):
+        self.poison, self.broken = poison, False
+
+    def submit(self, fn, *args):
+        if self.broken:
+            raise BrokenExecutor("ended")
+        future, items = Future(), pickle.loads(args[2])[1][0]
+        self.broken = bool(self.poison & set(items))
+        if self.broken:
+            future.set_exception(BrokenExecutor("signal 9"))
+        else:
+            future.set_result(fn(*args))
+        return future
+
+
+@pytest.mark.parametrize("width", [1, 2, 9])
+def test_a_refused_call_is_no_failure_of_its_own(width):
+    """Two items are given up, as each of them ends its process twice; that the executor refused calls meanwhile does
+    not count beside them."""
+    found = [each for some in deal(iter(range(41)), squares, lambda: Crew(
+        Hasty({7, 8}), lambda: width, lambda: None, isolates=False), 41) for each in some]
+    assert {n for n, result in found if isinstance(result, Lost)} == {7, 8} and len(found) == 41
+
+
 @given(st.integers(0, 999))
 @settings(deadline=None, max_examples=30)
 def test_an_executor_that_ends_now_and_then_costs_nothing(seed):
@@ -98,6 +125,24 @@ def test_an_executor_that_ends_now_and_then_costs_nothing(seed):
     found = [each for some in deal(iter(range(200)), squares, lambda: Crew(Restarted(), lambda: 2, lambda: None))
              for each in some]
     assert sorted(found) == [(n, n * n) for n in range(200)]
+
+
+def test_an_executor_that_ends_is_no_fault_of_an_item():
+    """Two in a row end with the same item under way, which the third answers."""
+    ends = iter(["no", "yes", "yes"])  # of the first executor's calls, then the second's
+
+    class Ending(Executor):
+        def submit(self, fn, *args):
+            future = Future()
+            if next(ends, "no") == "yes":
+                future.set_exception(CancelledError())
+            else:
+                future.set_result(fn(*args))
+            return future
+
+    found = [each for some in deal(iter(range(5)), squares, lambda: Crew(Ending(), lambda: 1, lambda: None), most=1)
+             for each in some]
+    assert sorted(found) == [(n, n * n) for n in range(5)]
 
 
 def test_items_are_taken_as_there_is_room():

@@ -84,16 +84,14 @@ class _Table(Generic[T, R]):
                 return
             done = wait(self.flying, return_when=FIRST_COMPLETED).done if gone is None else set()
             for future in done:
-                batch = self.flying.pop(future)
                 try:
                     found = future.result()
                 except self.crew.gone as error:
-                    gone = error
-                    yield self._failed(batch, error)
+                    gone = error  # its batch is dealt again with all others under way
                 except Exception as error:
-                    yield self._failed(batch, error)
+                    yield self._failed(self.flying.pop(future), error)
                 else:
-                    yield self._answered(batch, found)
+                    yield self._answered(self.flying.pop(future), found)
             if gone is not None:
                 yield from self._reopened(gone)
 
@@ -110,7 +108,8 @@ class _Table(Generic[T, R]):
                 self.flying[self.crew.executor.submit(*call)] = batch
             except self.crew.gone as error:
                 self.back.appendleft(batch)
-                self.crashes += not self.crew.isolates
+                failed = any(not future.cancelled() for future in self.flying)  # those are counted one by one
+                self.crashes += not self.crew.isolates and not failed
                 return error
         return None
 
