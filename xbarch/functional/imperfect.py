@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Geometry
 from xbarch.functional.arrays import Crossbar, Ints, Read, low_bits, significance
-from xbarch.functional.codes import add_codes, add_noise
+from xbarch.functional.codes import Spread, add_codes
 from xbarch.functional.device import Device, Drawn
 from xbarch.functional.execute import check_range, excess
 from xbarch.functional.fast import Conversions, contiguous, driven, together, whole
@@ -139,11 +139,11 @@ class Imperfectly:
             for phase, worth in enumerate(self.geometry.worth(self.layer).tolist()):
                 some = digits[phase][read.inputs]
                 sums = read.steps(number, some)
-                if chosen is not None:
-                    spread = None if variance is None else variance @ np.square(some[unit])
-                    add_noise(sums, chosen[:, phase * lines:(phase + 1) * lines], jitter, spread)
+                noise = None if chosen is None else Spread(
+                    chosen[:, phase * lines:(phase + 1) * lines], jitter,
+                    None if variance is None else variance @ np.square(some[unit]))
                 clips, drops = add_codes(sums, found, worth, (least, read.top),
-                                         None if read.low is None else read.low[phase, :, 0])
+                                         None if read.low is None else read.low[phase, :, 0], noise)
                 self.counted.clips, self.counted.drops = self.counted.clips + clips, self.counted.drops + drops
         return found
 
