@@ -33,8 +33,9 @@ from xbarch.specs.recipe import Recipe
 from xbarch.specs.search import Search
 from xbarch.specs.sweep import FIGURES, Sweep
 from xbarch.studies.artifact.manifest import Bundle
+from xbarch.workload.networks import NETWORKS
 from xbarch.workload.store import Manifest
-from xbarch.workload.zoo import NETWORKS, SyntheticRecipe
+from xbarch.workload.zoo import SyntheticRecipe
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
