@@ -69,13 +69,16 @@ class ReCom(Activations[ReComOptions]):
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
         """Keep the rows (or filters) of largest norm, `density` of them: the nearest weights with no more rows (or
         filters). With `both`, keep sqrt(density) of the filters, then the same share of their rows; with `layers`, all
-        or nothing, whatever is nearer to `density`.
+        or nothing.
 
         Raises:
             InputError: a density that cannot be reached.
         """
         if self.options.grain == "layers":
-            mask = np.full(np.shape(weights), density >= 0.5)
+            if density not in (0, 1):
+                raise InputError(f"must be 0 or 1 for layer {layer.name}, which stays or goes as a whole, not "
+                                 f"{density:g}", field="density")
+            mask = np.full(np.shape(weights), density == 1)
             return Projection(np.where(mask, weights, 0.0), mask, {})
         if self.options.grain != "both":
             return super().project(weights, layer, geometry, density)
