@@ -36,6 +36,7 @@ _BYTES = 2**26  # most that a manifest may have
 _KEPT = 1024  # architectures with overrides that stay in memory
 _OTHERS = ("policy", "images", "chips", "mode", "placement", "replication", "periphery", "batch", "reload", "bits",
            "density", "accuracy", "draws")
+_RESTS = {"workload", "datapath", "options", *_OTHERS}
 
 
 def _policy(value: str) -> str:
@@ -259,6 +260,8 @@ class Contents:
         self._contents: dict[str, str] = {}
         self._paths: dict[tuple[str, str | None, str, str], dict[str, Any]] = {}
         self._rests: dict[tuple[Any, ...], tuple[dict[str, Any], str]] = {}
+        self._last: tuple[tuple[int, ...], list[Any], str] | None = None  # ids of fields, which are held, and `rest`
+        self._written: tuple[Any, str] | None = None
 
     def document(self, name: str, overrides: tuple[str, ...] = ()) -> Document:
         """Return the architecture's file with overrides applied. One override is applied to the result of those before
@@ -325,12 +328,16 @@ class Contents:
     def _priced(self, found: Document) -> str:
         """Return a digest of what an architecture's prices follow from (`Document.priced`)."""
         if not found.written or found.written == found.data:
-            return digest_of(self._sections(found.data))
-        return digest_of([self._sections(found.written), self._sections(found.data), sorted(found.stated)])
+            return self._sections(found.data)
+        if self._written is None or self._written[0] is not found.written:
+            self._written = found.written, self._sections(found.written)
+        return sha256(f"{self._written[1]} {self._sections(found.data)} {sorted(found.stated)}".encode()).hexdigest()
 
-    def _sections(self, data: Mapping[str, Any]) -> dict[str, str]:
-        """Return a digest of each section. Documents share the sections that overrides leave as they are."""
-        return {name: self._section(name, section) for name, section in data.items()}
+    def _sections(self, data: Mapping[str, Any]) -> str:
+        """Return a digest of all sections, from one of each. Documents share the sections that overrides leave as they
+        are."""
+        return sha256("\n".join(sorted([f"{name!r} {self._section(name, section)}" for name, section in data.items()])
+                                ).encode()).hexdigest()
 
     def _section(self, name: str, section: Any) -> str:
         if (name, id(section)) not in self._known:
@@ -342,6 +349,13 @@ class Contents:
     def rest(self, request: Request) -> str:
         """Return a digest of everything but the architecture that a request's figures depend on. Points of a sweep
         differ in few of these."""
+        same = [self.encoding(request), *(value for name, value in request.__dict__.items() if name in _RESTS)]
+        ids = tuple(map(id, same))
+        if self._last is None or self._last[0] != ids:  # the points of a sweep share these objects
+            self._last = ids, same, self._rest(request)
+        return self._last[2]
+
+    def _rest(self, request: Request) -> str:
         others = [getattr(request, name) for name in _OTHERS]
         key = id(run := self.run(request)), *(repr(each) if isinstance(each, dict) else each for each in others)
         if key not in self._rests:
