@@ -17,7 +17,7 @@ from xbarch.errors import InputError
 from xbarch.mapping.placement import PLACEMENTS
 from xbarch.mapping.plan import parse_policy
 from xbarch.mapping.shares import REPLICATIONS
-from xbarch.plugins import kinds, registry
+from xbarch.plugins import guard, kinds, registry
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
 from xbarch.specs.architecture import Architecture
@@ -262,6 +262,7 @@ class Contents:
         self._rests: dict[tuple[Any, ...], tuple[dict[str, Any], str]] = {}
         self._last: tuple[tuple[int, ...], list[Any], str] | None = None  # ids of fields, which are held, and `rest`
         self._written: tuple[Any, str] | None = None
+        self._path: tuple[list[Any], tuple[DataPath, dict[str, Any]]] | None = None
 
     def document(self, name: str, overrides: tuple[str, ...] = ()) -> Document:
         """Return the architecture's file with overrides applied. One override is applied to the result of those before
@@ -314,6 +315,19 @@ class Contents:
             _bound(self._encodings)
             self._encodings[key] = validate(found, Architecture).datapath if "datapath" in found.data else None
         return self._encodings[key]
+
+    def datapath(self, request: Request, wanted: Encoding | None) -> tuple[DataPath, dict[str, Any]]:
+        """Return the data path of a request, and the options that were asked for. wanted: the one that its architecture
+        names. Those of the request before, if it agrees in what they follow from and the path is one of xbarch's."""
+        network = self.workload(request.workload)
+        same = [wanted, network, request.datapath, request.options]
+        if self._path is None or any(a is not b for a, b in zip(self._path[0], same, strict=True)):
+            path = choose_datapath(network, request.datapath, request.options, wanted)
+            made = path, chosen_options(path, network, request.datapath, wanted)
+            if not guard.is_builtin(path):
+                return made
+            self._path = same, made
+        return self._path[1]
 
     def machine(self, request: Request) -> str:
         """Return a digest of the architecture after its overrides."""
