@@ -3,7 +3,7 @@
 import pytest
 
 from xbarch import run
-from xbarch.machine import kept
+from xbarch.machine import alike, kept
 from xbarch.request import Contents, Request
 from xbarch.sim import fast
 
@@ -29,9 +29,8 @@ def graph(known, workload, policy, *overrides):
 @pytest.mark.parametrize(("workload", "policy"), [MODELS[0], pytest.param(*MODELS[1], marks=pytest.mark.full)])
 def test_buffers_and_queues_are_put_in_anew(keeping, monkeypatch, workload, policy):
     """The first queue is one in which nothing is cut; the last cuts what the others send whole."""
-    known, made, compile_sent = Contents(), [], run.compiled_alike.__globals__["compile_sent"]
-    monkeypatch.setitem(run.compiled_alike.__globals__, "compile_sent",
-                        lambda *given: made.append(1) or compile_sent(*given))
+    known, made, compile_sent = Contents(), [], alike.compile_sent
+    monkeypatch.setattr(alike, "compile_sent", lambda *given: made.append(1) or compile_sent(*given))
     changes = [(), ("buffer.size=128 KB",), ("network.queue=250",), ("buffer.size=96 KB", "network.queue=200"),
                ("network.queue=1",)]
     shared, counts = [], []

@@ -18,12 +18,15 @@ from typing import Any
 from xbarch.errors import InputError
 from xbarch.studies.runs.answer import LOST, Answer, Names
 
+Buffer = bytes | bytearray
+
 _PATIENCE = 2.0  # s to wait for another process
 _VERSION = 3  # of the tables
 _TABLES = """CREATE TABLE IF NOT EXISTS heads (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS answers (name BLOB NOT NULL UNIQUE, final INTEGER NOT NULL, head INTEGER NOT NULL,
     body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS finished (name TEXT PRIMARY KEY, summary TEXT NOT NULL, answers BLOB NOT NULL)"""
+CREATE TABLE IF NOT EXISTS finished (name TEXT PRIMARY KEY, summary TEXT NOT NULL, answers BLOB NOT NULL,
+    ran BLOB NOT NULL)"""
 Head = tuple[str, str, str, Names | None]
 _SOME = 500  # names asked for at a time
 
@@ -109,16 +112,17 @@ class Store:
         """Return the answers that exist for these names."""
         return {name: self._answer(head, body) for name, (head, body) in self._rows(names, "head, body")}
 
-    def finish(self, name: str, summary: str, answers: bytes) -> None:
-        """Store what is to be known of something finished, such as a sweep, and what tells its answers."""
+    def finish(self, name: str, summary: str, answers: Buffer, ran: bytes) -> None:
+        """Store what is to be known of a finished sweep: a summary, the names of its answers one behind the other, and
+        of each whether it ran."""
         with self._blamed():
-            self.base.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?)", (name, summary, answers))
+            self.base.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?)", (name, summary, answers, ran))
 
-    def finished(self, name: str) -> tuple[str, bytes] | None:
-        """Return what `finish` stored under a name."""
+    def finished(self, name: str) -> tuple[str, bytes, bytes] | None:
+        """Return what `finish` stored under a name: summary, names, and whether each ran."""
         with self._blamed():
-            found: tuple[str, bytes] | None = self.base.execute(
-                "SELECT summary, answers FROM finished WHERE name = ?", (name,)).fetchone()
+            found: tuple[str, bytes, bytes] | None = self.base.execute(
+                "SELECT summary, answers, ran FROM finished WHERE name = ?", (name,)).fetchone()
         return found
 
     def _rows(self, names: Collection[str], columns: str, more: str = "") -> Iterator[tuple[str, list[Any]]]:

@@ -4,7 +4,6 @@ a pass over them found, and the files that were written from them."""
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from xbarch.plugins import registry
 from xbarch.request import digest_of
 from xbarch.specs.sweep import Sweep
 from xbarch.studies.runs.bench import Bench
-from xbarch.studies.runs.store import Store
+from xbarch.studies.runs.store import Buffer, Store
 from xbarch.studies.sweep.points import Points
 from xbarch.studies.sweep.sheet import Passed
 from xbarch.studies.sweep.totals import Totals
@@ -24,7 +23,7 @@ from xbarch.support import files
 class Finished:
     """A sweep all of whose points have an answer."""
 
-    names: bytes
+    names: Buffer
     """Digests of its points, one behind the other."""
     passed: Passed
     written: dict[str, str] = field(default_factory=dict)
@@ -53,14 +52,12 @@ def find(store: Path, name: str) -> Finished | None:
         found = kept.finished(name)
     if found is None:
         return None
-    said, size = json.loads(found[0]), json.loads(found[0])["names"]
-    content = zlib.decompress(found[1])
-    return Finished(content[:size], Passed(Totals.of(said["totals"]), said["front"], content[size:]), said["written"])
+    said = json.loads(found[0])
+    return Finished(found[1], Passed(Totals.of(said["totals"]), said["front"], found[2]), said["written"])
 
 
 def keep(store: Path, name: str, found: Finished) -> None:
     """Keep it under the sweep's identity."""
-    said = {"totals": found.passed.totals.plain(), "front": found.passed.front, "written": found.written,
-            "names": len(found.names)}
+    said = {"totals": found.passed.totals.plain(), "front": found.passed.front, "written": found.written}
     with Store(store) as kept:
-        kept.finish(name, json.dumps(said), zlib.compress(found.names + found.passed.ran, 1))
+        kept.finish(name, json.dumps(said), found.names, found.passed.ran)

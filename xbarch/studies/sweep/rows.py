@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import overload
 
 from xbarch.studies.runs.answer import Answer
-from xbarch.studies.runs.store import Store
+from xbarch.studies.runs.store import Buffer, Store
 from xbarch.studies.sweep.points import Point
 
 _BYTES = 32  # of a digest
@@ -33,7 +33,7 @@ class Row:
 class Rows(Sequence[Row]):
     """The rows in the order of the points. A digest is all that memory holds of each."""
 
-    def __init__(self, points: Sequence[Point], names: bytes, store: Path, wanted: Sequence[str]) -> None:
+    def __init__(self, points: Sequence[Point], names: Buffer, store: Path, wanted: Sequence[str]) -> None:
         """names: the digests of the points, one behind the other. wanted: figures that a row has."""
         self._points, self._names, self._store, self._wanted = points, names, store, tuple(wanted)
 

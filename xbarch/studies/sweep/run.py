@@ -13,6 +13,7 @@ from xbarch.specs.sweep import Sweep
 from xbarch.studies.runs.answer import LOST
 from xbarch.studies.runs.batch import Named
 from xbarch.studies.runs.bench import STORE, Bench, refuse_lost
+from xbarch.studies.runs.store import Buffer
 from xbarch.studies.sweep.finished import Finished, find, identity, keep
 from xbarch.studies.sweep.frames import parquet as write_parquet
 from xbarch.studies.sweep.frames import require
@@ -92,7 +93,7 @@ _WRITERS: dict[str, Callable[[Swept, Path], object]] = {
     SHEET: Swept.save, PAGE: lambda swept, path: write(path, html(page(swept))), TABLE: write_parquet}
 
 
-def _run(every: Points, bench: Bench, progress: Progress | None) -> tuple[bytes, Callable[[], None] | None]:
+def _run(every: Points, bench: Bench, progress: Progress | None) -> tuple[Buffer, Callable[[], None] | None]:
     """Run the points that have no answer yet. Returns the digests of all, one behind the other, and, where processes of
     points died, what refuses that."""
     names, lost, first = bytearray(), 0, None
@@ -106,4 +107,4 @@ def _run(every: Points, bench: Bench, progress: Progress | None) -> tuple[bytes,
     for _, request, answer in bench.stream(named(), len(every), progress):
         if answer.error == LOST:
             lost, first = lost + 1, first or request
-    return bytes(names), (lambda: refuse_lost(lost, len(every), first)) if lost else None
+    return names, (lambda: refuse_lost(lost, len(every), first)) if lost else None
