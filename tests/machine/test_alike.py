@@ -13,11 +13,12 @@ SMALL = ("crossbar.rows=64", "crossbar.columns=64")  # so that there are several
 
 @pytest.fixture
 def keeping(monkeypatch):
-    """Packings and compiled plans are kept."""
-    monkeypatch.setattr(kept.shapes, "most", 1)
-    monkeypatch.setattr(kept.memo, "most", 1)
+    """Packings, plans and compiled plans are kept."""
+    for each, most in ((kept.shapes, 1), (kept.memo, 1), (kept.plans, 64)):
+        monkeypatch.setattr(each, "most", most)
     yield
     kept.shapes.clear()
+    kept.plans.clear()
 
 
 def graph(known, workload, policy, *overrides):

@@ -41,7 +41,7 @@ class Compiled:
     def of(self, plan: Plan, machine: Machine) -> tuple[Plan, StageGraph]:
         """Return another plan that it `serves`, placed, and its graph: with that plan's buffers and the machine's
         queues. What is counted of stages alone stays."""
-        placed = plan if plan is self.plan else replace(
+        placed = self.placed if plan is self.plan else replace(
             plan, parts=self.placed.parts, homes=self.placed.homes, placement=self.placed.placement)
         graph = replace(self.graph, flows=tuple(_roomy(flow, placed) for flow in self.graph.flows),
                         pools=tuple(_queue(pool, machine) for pool in self.graph.pools))
