@@ -39,7 +39,7 @@ def compress(
     from xbarch.compress.recipes import resolve
 
     load_plugins(plugin)
-    resolve(recipe, out, only=only)  # a wrong recipe is refused before torch is loaded
+    jobs = resolve(recipe, out, only=only)  # a wrong recipe is refused before torch is loaded
     from xbarch import train
 
     with Bar("compress", False) as bar:
@@ -53,6 +53,11 @@ def compress(
 
         place = train(recipe, out=out, resume=not fresh, only=only, executor=executor, processes=processes,
                       scheduler=scheduler, progress=progress)
+    from xbarch.workload.store import read_manifest
+
+    for job in jobs:
+        if (several := len(read_manifest(job.out).outputs)) > 1:
+            print(f"{job.name}: of {several} outputs only the first was trained")
     wrote(place)
 
 
