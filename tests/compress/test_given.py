@@ -90,17 +90,22 @@ def test_masks_are_masks_and_not_zeros(take):
     assert take(state, bits=(4, 4), zeros="kept")["4"].kept_weights == 3456
 
 
-UNITS = {"geometry": {"operation_unit": {"rows": 16, "columns": 16}}}
-PRUNED = {"auto_prune": UNITS, "forms": UNITS, "sre": UNITS, "lin": {"geometry": {"rows": 8, "columns": 8}}}
+def units(columns):
+    return {"geometry": {"operation_unit": {"rows": 16, "columns": columns}}}
 
 
-@pytest.mark.quick(3)
+ABOUT = {"auto_prune": units(16), "forms": units(128), "sre": units(16),
+         "lin": {"geometry": {"rows": 8, "columns": 8}}}
+FIRST = {name: {"layers": {"0": 0.5}} for name in ("meng", "pattern")}  # which prune convolutions
+
+
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("method", sorted(registry.datapaths()))
 def test_masks_of_every_method_come_back(take, method):
     """What `torch.nn.utils.prune` stores of a network that was pruned for a method is imported for it: its masks to
     the bit, kept zeros among them, whatever numbers lie under the mask."""
-    about = {"quantization": {"weight_step": "layer"}, **PRUNED.get(method, {})}
-    pruned = take(net().state_dict(), method, (4, 4), density=0.7, **about)
+    about = {"quantization": {"weight_step": "layer"}, **ABOUT.get(method, {})}
+    pruned = take(net().state_dict(), method, (4, 4), density=0.7, **about, **FIRST.get(method, {}))
     state, kept = net().state_dict(), {la.name: la.kept for la in pruned.compute_layers}
     for la in pruned.compute_layers:
         dense = state.pop(f"{la.name}.weight")
