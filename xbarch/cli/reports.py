@@ -38,13 +38,15 @@ def accuracy(
     workloads: Annotated[Path | None, typer.Option(
         metavar="PATH",
         help="Folder of a grid's stored workloads (default: those of the bundled digit_pairs).")] = None,
+    against: Annotated[Path | None, typer.Option(
+        metavar="PATH", help="Folder of another grid, of other data: are the methods in the same order there?")] = None,
 ) -> None:
     """Plot accuracy against the weights kept, for the stored workloads of a grid."""
     from xbarch.studies.accuracy import accuracy
 
     with Bar("accuracy", False) as progress:
-        rows = accuracy(out, workloads=workloads, progress=progress)
-    if missing := [row.name for row in rows if row.measured is None]:
+        rows = accuracy(out, workloads=workloads, against=against, progress=progress)
+    if missing := [row.name for row in rows if row.measured is None and row.seed is None]:
         print(f"not trained yet: {', '.join(missing)}")
     wrote(f"{out}/accuracy.html, .md, .csv and .svg")
 
