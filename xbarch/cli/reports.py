@@ -1,4 +1,4 @@
-"""Commands that write a report on stored workloads: claims, accuracy, field, architectures."""
+"""Commands that write a report: claims, accuracy, field, architectures, validation."""
 
 from __future__ import annotations
 
@@ -72,6 +72,17 @@ def field(
     for sentence in sentences(found):
         print(sentence)
     wrote(f"{out}/field.html, .md, .csv and pictures")
+
+
+def validation(
+    out: Annotated[Path, folder("Output folder for validation.html, .md, .csv and .svg.")] = Path("reports/validation"),
+) -> None:
+    """Set what is simulated beside silicon and other tools' numbers."""
+    from xbarch.studies.validation import validation
+
+    with Bar("validation", False) as progress:
+        validation(out, progress=progress)
+    wrote(f"{out}/validation.html, .md, .csv and .svg")
 
 
 def architectures(
