@@ -9,9 +9,11 @@ from itertools import pairwise
 from math import inf, log2, sqrt
 from pathlib import Path
 
+from xbarch.datapaths.base import title_of
 from xbarch.datapaths.records import Geometry
 from xbarch.errors import InputError
 from xbarch.mapping.pack import dense_crossbars
+from xbarch.plugins import kinds, registry
 from xbarch.request import Request
 from xbarch.run import pack_network, prepare
 from xbarch.specs.architecture import Architecture
@@ -118,9 +120,20 @@ class Row:
         return f"{self.network}_{self.method}_{self.point}"
 
     @property
+    def title(self) -> str:
+        """The method's name in print."""
+        return method_title(self.method)
+
+    @property
     def longer(self) -> bool:
         """Whether it is the reference of its network, which trains longer and removes nothing."""
         return f"{self.method}_{self.point}" == LONGER
+
+
+def method_title(method: str) -> str:
+    """The name of a method in print: that of the data path it is named for, else as in the names of its recipes."""
+    path = registry.find(kinds.PATHS, method)
+    return method if path is None else title_of(path)
 
 
 def rows(folder: Path, progress: Progress | None = None) -> list[Row]:
