@@ -19,7 +19,7 @@ from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.workload.find import resolve
 from xbarch.workload.graph import Workload
-from xbarch.workload.zoo import Net
+from xbarch.workload.networks import Net
 
 ARCHITECTURE = "isaac_like"
 

@@ -20,7 +20,7 @@ from benchmarks.spent import xbarch
 from benchmarks.steps import Steps
 from xbarch import run
 from xbarch.workload.graph import Workload
-from xbarch.workload.zoo import Net, network
+from xbarch.workload.networks import Net, network
 
 TITLE = "Scale"
 SIZES = {"layers": (125, 250, 500, 1000), "chips": (4, 8, 16), "stack": (2, 4, 8)}

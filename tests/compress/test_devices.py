@@ -13,8 +13,10 @@ import xbarch  # noqa: E402
 from xbarch.compress.intake import models  # noqa: E402
 from xbarch.compress.intake.trace import trace_model  # noqa: E402
 from xbarch.compress.quantizers.network import Network  # noqa: E402
+from xbarch.compress.training import data  # noqa: E402
 from xbarch.compress.training.devices import Devices  # noqa: E402
 from xbarch.compress.training.export import layers  # noqa: E402
+from xbarch.compress.training.network import build  # noqa: E402
 from xbarch.errors import InputError  # noqa: E402
 from xbarch.functional.execute import reference  # noqa: E402
 from xbarch.functional.plain import run  # noqa: E402
@@ -221,3 +223,37 @@ def test_the_machine_uses_the_full_scales_that_training_learned(tmp_path) -> Non
     assert xbarch.accuracy("isaac_like", found, images=64, overrides=as_trained).devices is not None
     with pytest.raises(InputError, match="learned full scales"):
         xbarch.accuracy("isaac_like", "digit_pairs/vgg7_segprune_4x", images=8, overrides=as_trained)
+
+
+@pytest.mark.full
+def test_a_start_computes_what_the_stored_workload_does(tmp_path) -> None:
+    """The integers come back as they were, scores to within rounding; training then goes on from them."""
+    first = recipe(PAIRS, IDEAL, "noise.effects.programming.independent=0.05")
+    first = first.model_copy(update={"adaptation": None, "crossbar_images": 0})
+    whole = first.model_dump(mode="json", exclude_none=True)
+    (tmp_path / "small.yaml").write_text(json.dumps(whole))
+    folder = xbarch.train(tmp_path / "small.yaml", out=tmp_path / "small", cache=tmp_path / "cache")
+    again = recipe(PAIRS, IDEAL, "noise.effects.programming.independent=0.05", baseline=None, start=str(folder))
+    parts, stored = data.load(again.data, 0), load(folder)
+    network = build(again, parts)
+    taken = {la.name: la for la in layers(network)}
+    for la in stored.compute_layers:
+        assert np.array_equal(la.matrix, taken[la.name].matrix)
+        np.testing.assert_allclose(taken[la.name].scale, la.scale, rtol=1e-4)
+        np.testing.assert_allclose(taken[la.name].bias, la.bias, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("more", "says"), [
+    ({"start": "digit_pairs/vgg7_dense_longer"}, "must be left out where start"),
+    ({"start": "digit_pairs/vgg7_dense_longer", "baseline": None, "checkpoint": "a.pt"}, "no checkpoint"),
+    ({"baseline": None}, "must be given, or start")])
+def test_a_recipe_starts_once(more: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        recipe(IDEAL, **more)
+
+
+def test_a_start_is_a_workload_of_the_same_model() -> None:
+    asked = recipe(PAIRS, IDEAL, baseline=None, start="digit_pairs/vgg7_dense_longer")
+    with pytest.raises(InputError, match="differs from that of vgg7_dense_longer") as found:
+        build(asked, data.load(asked.data, 0))
+    assert found.value.field == "start"

@@ -13,7 +13,7 @@ from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.quantizers.network import Network
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Quantization
-from xbarch.workload.zoo import network
+from xbarch.workload.networks import network
 
 torch.set_num_threads(1)
 

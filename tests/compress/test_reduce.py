@@ -12,9 +12,12 @@ from xbarch.compress.intake.trace import trace_model
 from xbarch.compress.methods.pruner import Pruner
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.export import layers as exported
+from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.dense import Dense
+from xbarch.datapaths.recom import ReCom
 from xbarch.datapaths.tiny_but_accurate import TinyButAccurate
 from xbarch.datapaths.tools import purify
+from xbarch.errors import InputError
 from xbarch.specs.learning import Training
 from xbarch.specs.recipe import Pruning, Quantization
 from xbarch.workload.graph import Layer, Workload
@@ -228,3 +231,38 @@ def test_filters_that_the_network_returns_are_kept():
     made.reduce()
     assert not bool(a.mask[2].any()) and bool(a.mask[[0, 1, 3, 4, 5]].all())
     assert bool(b.mask[:, [0, 1, 3, 4, 5]].all()) and bool(c.mask[:, :5].all())
+
+
+# -- depth: whole layers ------------------------------------------------------------------------------------------
+
+DEPTH = ReCom({"grain": "layers"})
+
+
+def test_whole_layers_of_least_mean_square_go():
+    """Of 180 weights 90 may stay: of layers in the order of their mean square, the third (120) does not fit."""
+    drawn = np.random.default_rng(1)
+    weights = [drawn.normal(0, spread, (4, size, 1, 1)) for spread, size in ((1, 9), (3, 2), (2, 30), (0.5, 4))]
+    assert DEPTH.share(weights, [None] * 4, None, 0.5) == [1, 1, 0, 1]
+
+
+@pytest.mark.full
+def test_a_residual_network_loses_branches_and_still_computes():
+    """What a removed layer alone fed or read goes too; the integer network answers as the one that was trained, and
+    a crossbar with nothing but a place is left of a layer."""
+    net = network()
+    made = pruner(net, DEPTH, density=0.4)
+    made.harden()
+    gone = [n.layer.name for n in net.compute_nodes() if not n.mask.any()]
+    assert gone and all("layer" in name for name in gone)
+    pairs = {name.rpartition(".")[0] for name in gone}
+    assert all({f"{block}.conv1", f"{block}.conv2"} <= set(gone) for block in pairs)
+    scores(net)
+    workload = Workload(name="w", layers=exported(net), datapath="recom", options={"grain": "layers"})
+    packed = {layer.name: DEPTH.pack(layer, Geometry(128, 128, 2)) for layer in workload.compute_layers}
+    assert all(len(packed[name]) == 1 and packed[name][0].kept == 0 for name in gone)
+
+
+def test_without_a_shortcut_nothing_may_go():
+    net = network("vgg7", 32, 4)
+    with pytest.raises(InputError, match="must spare layers that no shortcut leads past"):
+        pruner(net, DEPTH, density=0.3).harden()

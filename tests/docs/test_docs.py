@@ -21,7 +21,7 @@ import xbarch
 from xbarch import errors
 from xbarch.cli.app import app
 from xbarch.datapaths.base import Geometry
-from xbarch.machine.payers import GLOBAL_BUFFER, elsewhere
+from xbarch.machine.payers import BY_VALUE, GLOBAL_BUFFER, elsewhere
 from xbarch.mapping.plan import POLICIES
 from xbarch.plugins.registry import datapaths
 from xbarch.result.result import Result
@@ -33,8 +33,9 @@ from xbarch.specs.recipe import Recipe
 from xbarch.specs.search import Search
 from xbarch.specs.sweep import FIGURES, Sweep
 from xbarch.studies.artifact.manifest import Bundle
+from xbarch.workload.networks import NETWORKS
 from xbarch.workload.store import Manifest
-from xbarch.workload.zoo import NETWORKS, SyntheticRecipe
+from xbarch.workload.zoo import SyntheticRecipe
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -260,7 +261,8 @@ def test_actions_are_documented(result):
     machine = {c.action for c in xbarch_architecture().components.values()} - {None}
     assert {"demux", "gather", "skip"} <= own
     named = set(rows(section("Results").partition("### Actions")[2]))
-    assert named == set(result["counts.actions"]) | own | machine | GLOBAL_BUFFER.keys() | {*SPLIT.values()}
+    asked = {*GLOBAL_BUFFER, *BY_VALUE, *SPLIT.values()}  # by some machines
+    assert named == set(result["counts.actions"]) | own | machine | asked
     assert own <= elsewhere(xbarch_architecture()).keys()
 
 

@@ -18,7 +18,7 @@ from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.specs.tile_kinds import kinds
 from xbarch.workload.graph import Workload
-from xbarch.workload.zoo import Net
+from xbarch.workload.networks import Net
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from xbarch.result.record import record
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.workload.graph import Layer, Workload
-from xbarch.workload.zoo import Net
+from xbarch.workload.networks import Net
 
 CASES = int(os.environ.get("XBARCH_CASES", "80"))
 

@@ -15,7 +15,7 @@ import pytest
 
 import xbarch
 from xbarch.workload.graph import Workload
-from xbarch.workload.zoo import Net
+from xbarch.workload.networks import Net
 
 RRAM, SRAM = "neurosim_rram_like", "neurosim_sram_like"
 LAYERS = [(3, 32, 128), (128, 32, 128), (128, 16, 256), (256, 16, 256), (256, 8, 512), (512, 8, 512), (8192, 1, 1024),

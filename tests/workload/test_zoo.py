@@ -16,7 +16,8 @@ from xbarch.datapaths.dense import Dense
 from xbarch.errors import InputError
 from xbarch.mapping.pack import dense_crossbars
 from xbarch.workload.graph import Workload
-from xbarch.workload.zoo import NETWORKS, GroupPruning, SyntheticRecipe, network, synthetic
+from xbarch.workload.networks import NETWORKS, network
+from xbarch.workload.zoo import GroupPruning, SyntheticRecipe, synthetic
 
 # Derived: closed form sum over layers of ceil(R / XR) * ceil(F * S / XC), single sign copy. Columns: weights (M),
 # MACs (M), crossbars of 128 x 128 with 2, 4 and 8 cells per weight, of 64 x 64 with 4 and of 256 x 256 with 4.
@@ -34,6 +35,10 @@ TABLE = {
     "vgg13_imagenet": ("133.04", "11308.5", 16254, 32508, 64984, 129952, 8132),
     "vgg19_imagenet": ("143.65", "19632.1", 17550, 35100, 70168, 140320, 8780),
     "vgg16_imagenet": ("138.34", "15470.3", 16902, 33804, 67576, 135136, 8456),
+    "alexnet": ("60.95", "724.4", 7462, 14921, 29810, 59564, 3732),
+    "overfeat": ("145.91", "2801.4", 17826, 35649, 71266, 142532, 8916),
+    "keyword_dnn": ("0.24", "0.2", 31, 61, 121, 242, 19),
+    "keyword_cnn": ("0.24", "9.7", 41, 65, 129, 246, 22),
     "vgg16c_imagenet": ("133.63", "11770.9", 16326, 32652, 65272, 130528, 8168),
 }
 # The shapes again, from the papers, apart from the code under test: (filters, channels, kernel, output side).
@@ -51,8 +56,9 @@ CONV_LISTS = {
 
 
 def matrices(name):
-    """(rows, columns in weights) of every compute layer."""
-    return [(layer.rows, layer.filters) for layer in network(name) if layer.compute]
+    """(rows, columns in weights) of every group of every compute layer."""
+    return [(layer.rows, layer.filters // layer.groups) for layer in network(name) if layer.compute
+            for _ in range(layer.groups)]
 
 
 def formula(name, size, cells):
@@ -111,7 +117,21 @@ def test_graphs_are_ordered_and_shapes_agree(name):
             assert (height, width) == layer.in_shape[1:]
             assert channels == layer.in_shape[0] or (layer.op == "add" and channels <= layer.in_shape[0])
         seen[layer.name] = layer.out_shape
-    assert list(seen.values())[-1] == ((1000 if "imagenet" in name else 10), 1, 1)
+    classes = {"alexnet": 1000, "overfeat": 1000, "keyword_dnn": 3, "keyword_cnn": 4}
+    assert list(seen.values())[-1] == (classes.get(name, 1000 if "imagenet" in name else 10), 1, 1)
+
+
+def test_sizes_that_papers_print():
+    """AlexNet: 60,965,224 weights and biases. OverFeat's fast model: 145 million weights, 2,810 million connections.
+    cnn-trad-fpool3, layer by layer: 10.2, 164.8 (163.8 by its shapes), 65.5, 4.1, 0.5 thousand; the convolutions 4.4
+    and 5.2 million products."""
+    counts = {name: [(la.rows * la.filters, la.macs, la.filters) for la in network(name) if la.compute]
+              for name in ("alexnet", "overfeat", "keyword_cnn")}
+    assert sum(weights + filters for weights, _, filters in counts["alexnet"]) == 60_965_224
+    weights, macs, _ = (sum(each) for each in zip(*counts["overfeat"], strict=True))
+    assert weights // 10**6 == 145 and macs == pytest.approx(2_810e6, rel=0.004)
+    assert [round(w / 1000, 1) for w, _, _ in counts["keyword_cnn"]] == [10.2, 163.8, 65.5, 4.1, 0.5]
+    assert [round(m / 10**6, 1) for _, m, _ in counts["keyword_cnn"][:2]] == [4.4, 5.2]
 
 
 def test_an_unknown_network_is_refused():

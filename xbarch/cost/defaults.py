@@ -11,7 +11,8 @@ from xbarch.plugins.kinds import SCALING
 from xbarch.specs.component import Component
 
 MODELS = {
-    "cell_read": "array", "row_drive": "driver", "sample": "sample_hold", "conversion": "murmann_fit",
+    "cell_read": "array", "cell_level": "array", "row_drive": "driver", "row_level": "driver",
+    "sample": "sample_hold", "conversion": "murmann_fit",
     "shift_add": "shift_add", "ir_access": "input_register", "or_access": "output_register",
     "tile_or_access": "tile_register", "edram_access": "cacti_sram_hp", "edram_read": "cacti_sram_hp",
     "edram_write": "cacti_sram_hp", "global_access": "global_sram",
@@ -54,7 +55,8 @@ def spoken_point(of: Mapping[str, object]) -> str:
 
 def expected_count(action: str, at: Point) -> int | None:
     """How many units of that action an IMA has, where the hierarchy says so."""
-    known = {"cell_read": Fraction(at.crossbars * at.arrays), "conversion": at.adcs * at.crossbars,
-             "row_drive": Fraction(at.rows * at.crossbars), "sample": Fraction(at.columns * at.crossbars)}
+    arrays, lines = Fraction(at.crossbars * at.arrays), Fraction(at.rows * at.crossbars)
+    known = {"cell_read": arrays, "cell_level": arrays, "conversion": at.adcs * at.crossbars,
+             "row_drive": lines, "row_level": lines, "sample": Fraction(at.columns * at.crossbars)}
     number = known.get(action)
     return None if number is None or number.denominator > 1 else int(number)

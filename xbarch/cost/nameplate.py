@@ -108,7 +108,9 @@ def _full_rate(a: Architecture, action: str) -> Fraction | None:
         return rates[action]
     filled = _filled(a, a.precision.weight_bits, a.precision.input_bits)
     work, unit = filled.work, filled.sensing
-    counts = {"row_drive": work.reads * work.rows, "cell_read": work.reads * work.cells,
+    lines, cells, digit = work.reads * work.rows, work.reads * work.cells, (1 << a.crossbar.dac_bits) - 1
+    counts = {"row_drive": lines, "row_level": lines * digit, "cell_read": cells,
+              "cell_level": cells * digit * ((1 << a.crossbar.cell_bits) - 1),
               **{name: count if name in unit.apart else -(-count // a.stack)
                  for name, count in actions(unit, work).items()}}
     if action not in counts:

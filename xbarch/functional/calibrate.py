@@ -79,17 +79,19 @@ def _count(counts: dict[int, Ints], crossbar: Crossbar, groups: Ints, digits: li
     """Add how often each magnitude is seen, by group."""
     for read in crossbar.reads():
         step = geometry.ou_rows or len(read.lines)
+        names, place = np.unique(groups[read.columns], return_inverse=True)
         for vectors in digits:
             some = vectors[read.inputs]
             for first in range(0, len(read.lines), step):
                 sums = np.abs(read.cells[first:first + step].T @ some[first:first + step]).astype(np.int64)
-                for group in np.unique(groups[read.columns]).tolist():
-                    seen = np.bincount(sums[groups[read.columns] == group].ravel())
+                wide = int(sums.max(initial=0)) + 1
+                sums += place[:, None] * wide
+                found = np.bincount(sums.ravel(), minlength=len(names) * wide).reshape(-1, wide)
+                for group, seen in zip(names.tolist(), found, strict=True):
                     before = counts.get(group, np.zeros(0, np.int64))
-                    if len(before) > len(seen):
-                        before, seen = seen, before
-                    seen[:len(before)] += before
-                    counts[group] = seen
+                    if len(before) < wide:
+                        counts[group] = before = np.pad(before, (0, wide - len(before)))
+                    before[:wide] += seen
 
 
 def _percentile(seen: Ints, percentile: float) -> int:

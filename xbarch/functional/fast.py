@@ -227,9 +227,12 @@ def phases(maps: Maps, layer: Layer, geometry: Geometry) -> list[Singles]:
 
 def driven(maps: Maps, layer: Layer, geometry: Geometry) -> list[Singles]:
     """What drives the word lines in every phase, for all windows: digits of the inputs, whatever they are worth."""
-    bits, digits, offset = geometry.dac_bits, geometry.digits(maps, layer), geometry.offset(layer)
-    mask, shifts = (1 << bits) - 1, range(0, geometry.phases(layer.input_bits) * bits, bits)
-    return [columns(padded(digits >> shift & mask, layer, offset >> shift & mask), layer) for shift in shifts]
+    bits, count = geometry.dac_bits, geometry.phases(layer.input_bits)
+    kind = next(k for k in (np.uint8, np.uint16, np.uint32, np.uint64) if count * bits <= np.iinfo(k).bits)
+    every, mask = int(np.iinfo(kind).max), (1 << bits) - 1
+    digits = (geometry.digits(maps, layer) & every).astype(kind)  # few bytes are copied for every window
+    levels = columns(padded(digits, layer, geometry.offset(layer) & every, kind), layer)
+    return [(levels >> kind(phase * bits) & kind(mask)).astype(np.float32) for phase in range(count)]
 
 
 def contiguous(indices: Ints) -> slice | Ints:

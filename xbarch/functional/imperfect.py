@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Geometry
 from xbarch.functional.arrays import Crossbar, Ints, Read, low_bits, significance
+from xbarch.functional.codes import Spread, add_codes
 from xbarch.functional.device import Device, Drawn
 from xbarch.functional.execute import check_range, excess
 from xbarch.functional.fast import Conversions, contiguous, driven, together, whole
@@ -131,17 +132,19 @@ class Imperfectly:
         """Codes added up over phases and operation units, [bit lines, windows]."""
         jitter, lines = self.device.machine.jitter, read.factor.shape[1]
         found = np.zeros((lines, digits[0].shape[1]), read.factor.dtype)
-        for phase, (vectors, worth) in enumerate(zip(digits, self.geometry.worth(self.layer).tolist(), strict=True)):
-            some = vectors[read.inputs]
-            for number, (unit, _, variance) in enumerate(read.units):
+        least = -read.top if self.geometry.signed else 0.0
+        for number, (unit, _, variance) in enumerate(read.units):
+            noisy = bool(jitter) or variance is not None
+            chosen = normals.chosen(len(digits) * lines) if noisy else None
+            for phase, worth in enumerate(self.geometry.worth(self.layer).tolist()):
+                some = digits[phase][read.inputs]
                 sums = read.steps(number, some)
-                if variance is not None:
-                    spread = variance @ np.square(some[unit])
-                    sums += np.sqrt(spread + np.float32(jitter ** 2)) * normals.draw(lines)
-                elif jitter:
-                    sums += normals.draw(lines, jitter)
-                codes = self._rounded(sums, read, None if read.low is None else read.low[phase])
-                found += codes if worth == 1 else np.multiply(codes, codes.dtype.type(worth), out=codes)
+                noise = None if chosen is None else Spread(
+                    chosen[:, phase * lines:(phase + 1) * lines], jitter,
+                    None if variance is None else variance @ np.square(some[unit]))
+                clips, drops = add_codes(sums, found, worth, (least, read.top),
+                                         None if read.low is None else read.low[phase, :, 0], noise)
+                self.counted.clips, self.counted.drops = self.counted.clips + clips, self.counted.drops + drops
         return found
 
     def slopes(self, maps: Maps) -> dict[int, Reals]:
@@ -162,21 +165,6 @@ class Imperfectly:
                 into = found.setdefault(group, np.zeros((self.layer.filters, slope.shape[1]), np.float32))
                 into[read.targets] += (read.factor[:, of] / (read.step[of] * read.top)) @ slope[of]
         return found
-
-    def _rounded(self, sums: Reals, read: _Converted, low: Ints | None) -> Reals:
-        """Sums in steps, rounded in place to codes from 0 (with a sign: from -top) to top; `low` bits are dropped."""
-        codes, top, (under, over) = np.rint(sums, out=sums), read.top, read.bounds
-        if low is not None:
-            codes = np.trunc(np.ldexp(sums, -low))
-            self.counted.drops += int(np.count_nonzero(np.ldexp(codes, low) != sums))
-        if over and codes.max(initial=0) > top:
-            self.counted.clips += int(np.count_nonzero(codes > top))
-            np.minimum(codes, top, out=codes)
-        if under and codes.min(initial=0) < (least := -top if self.geometry.signed else 0.0):
-            if self.geometry.signed:
-                self.counted.clips += int(np.count_nonzero(codes < least))
-            np.maximum(codes, least, out=codes)
-        return codes if low is None else np.ldexp(codes, low)
 
 
 class _Making:

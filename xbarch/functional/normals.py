@@ -6,11 +6,13 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xbarch.functional.device import Device
 from xbarch.parts.effects.base import Singles
 from xbarch.workload.graph import Layer
 
+Chosen = NDArray[np.uint16]
 _COUNT = 1 << 16  # of equally likely values
 
 
@@ -24,17 +26,19 @@ class Normals:
         self._device, self._first = device, first
         self._random: list[np.random.Generator] = []
 
-    def draw(self, lines: int, deviation: float = 1.0) -> Singles:
-        """[lines, images * windows], of that standard deviation."""
+    def draw(self, lines: int) -> Singles:
+        """[lines, images * windows]."""
+        found: Singles = quantiles()[self.chosen(lines)].transpose(1, 0, 2).reshape(lines, -1)
+        return found
+
+    def chosen(self, lines: int) -> Chosen:
+        """Which of the values come next, [images, lines, windows]."""
         self._random = self._random or [self._device.random(self._first + n) for n in range(self._images)]
         count = lines * self._windows
-        found = np.empty((lines, self._images, self._windows), np.float32)
-        values = np.empty(count, np.float32)
-        for number, random in enumerate(self._random):
-            chosen = random.bit_generator.random_raw(-(-count // 4)).astype("<u8", copy=False).view("<u2")[:count]
-            np.take(quantiles(), chosen, out=values, mode="clip")
-            np.multiply(values.reshape(lines, -1), np.float32(deviation), out=found[:, number])
-        return found.reshape(lines, -1)
+        raw = np.empty((self._images, -(-count // 4)), "<u8")
+        for row, random in zip(raw, self._random, strict=True):
+            row[:] = random.bit_generator.random_raw(len(row))
+        return raw.view("<u2")[:, :count].reshape(self._images, lines, self._windows)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from xbarch.machine.machine import Machine
@@ -10,10 +12,14 @@ from xbarch.mapping.pack import Ints, Packed
 from xbarch.mapping.place import Part
 from xbarch.specs.pipeline import ACTIONS, NEAR
 
+if TYPE_CHECKING:
+    from xbarch.machine.levels import Levels
 
-def crossbar_actions(m: Machine, packed: Packed, part: Part) -> tuple[tuple[str, Count], ...]:
+
+def crossbar_actions(m: Machine, packed: Packed, part: Part,
+                     levels: Levels | None = None) -> tuple[tuple[str, Count], ...]:
     """Return the actions of a part's crossbars for one window, but those of stages of their own (row drives at
-    shared drivers, conversions at shared converters)."""
+    shared drivers, conversions at shared converters). levels: where the machine prices by values."""
     w, chosen = packed.work, slice(packed.entries[part.start], packed.entries[part.stop])
     reads, rows = w.reads[..., chosen], w.rows[chosen]
 
@@ -26,6 +32,10 @@ def crossbar_actions(m: Machine, packed: Packed, part: Part) -> tuple[tuple[str,
               "ir_access": total(reads * -(-rows // m.edram_bits)),
               "or_access": total(sensed(m, packed, part, w.outputs))}
     found |= {name: int(counts[part.start:part.stop].sum()) for name, counts in w.extra.items()}
+    if levels is not None:
+        mine = slice(part.start, part.stop)
+        conducted = {"cell_level": levels.cells, "row_level": levels.rows}
+        found |= {action: total(conducted[action][:, mine]) for action in m.by_value}
     elsewhere = {ACTIONS[stage.role] for role in NEAR for stage in m.stages.has(role)}
     return m.act(*((action, count) for action, count in found.items() if action not in elsewhere))
 

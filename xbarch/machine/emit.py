@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from xbarch.sim.graph import Pool, Server, Stage
 from xbarch.specs import pipeline
 from xbarch.workload.graph import Layer, Workload
 from xbarch.workload.infer import products_per_output
+
+if TYPE_CHECKING:
+    from xbarch.machine.levels import Levels
 
 OUTSIDE = -1  # the home of the image
 
@@ -57,6 +60,7 @@ class Emitter:
     kept: dict[int, dict[int, int]] = field(default_factory=dict)
     """tile -> place of a part's first crossbar -> bits of inputs that the registers keep for it"""
     acted: dict[tuple[str, int, int, int], tuple[tuple[str, Count], ...]] = field(default_factory=dict)
+    conducted: dict[str, Levels] = field(default_factory=dict)
     """(layer, first crossbar, end, place in an IMA) -> actions of a part"""
     busy: dict[tuple[str, int, int], tuple[Count, Count]] = field(default_factory=dict)  # part -> (time, latency)
     takes: dict[tuple[tuple[Link, ...], int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
@@ -96,8 +100,17 @@ class Emitter:
         if key not in self.acted:
             self.acted[key] = tuple(
                 (name, self.ordered(packed.layer, count) if isinstance(count, np.ndarray) else count)
-                for name, count in crossbar_actions(m, packed, part))
+                for name, count in crossbar_actions(m, packed, part, self.levels(packed)))
         return self.acted[key]
+
+    def levels(self, packed: Packed) -> Levels | None:
+        """Return what a layer's cells conduct, where its machine prices that."""
+        m, name = self.machine.of(packed.layer.name), packed.layer.name
+        if m.by_value and name not in self.conducted:
+            from xbarch.machine.levels import Levels
+
+            self.conducted[name] = Levels(packed, m.geometry)
+        return self.conducted.get(name)
 
     def ordered(self, layer: Layer, values: Ints) -> Ints:
         """Values of every window, given along the rows of one or more images, in the order in which they are

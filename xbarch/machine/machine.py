@@ -15,7 +15,7 @@ import numpy as np
 from xbarch.cost.nameplate import full
 from xbarch.datapaths.base import DataPath, Geometry
 from xbarch.errors import InputError
-from xbarch.machine.payers import Payers, payers
+from xbarch.machine.payers import BY_VALUE, Payers, payers
 from xbarch.machine.periphery import PUBLISHED, Periphery
 from xbarch.machine.stages import Stages
 from xbarch.machine.units import Amount, Count, Shared
@@ -83,6 +83,7 @@ class Machine:
         self._rates: dict[str, Fraction] = {}  # ps an operation, of actions
         self.actions = {stage.called: a.action(stage) for stage in self.stages.all}
         self.keeps = a.dataflow.input if a.dataflow else "window"
+        self.by_value = sorted({c.action for c in a.components.values() if c.action in BY_VALUE})
         self.units = {name: Shared.of(name, a) for name in a.units}
         self._refuse_unconverted()
         self._firsts: list[int] = []  # number of each kind's first tile on a chip

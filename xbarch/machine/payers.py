@@ -22,6 +22,9 @@ from xbarch.specs.text import brief
 SOME_LAYERS = {"pool": "max pooling", "requantize": "activate, with scales that are no powers of two",
                "merge_add": "shortcuts and average pooling"}
 GLOBAL_BUFFER = {"global_access": "write to and read from the global buffer"}
+# Counted only where a component prices them (`xbarch.machine.levels`).
+BY_VALUE = {"cell_level": "compute, by the values of stored inputs and cells",
+            "row_level": "compute, by the values of stored inputs"}
 
 Payers = Mapping[str, tuple[Price, ...]]
 """The components that are paid for each action; all of them are."""
@@ -65,6 +68,7 @@ def emitters(a: Architecture, path: DataPath | None = None) -> dict[str, str]:
     found = always(a)
     found |= {action: who for action, who in SOME_LAYERS.items() if action not in found}
     found |= GLOBAL_BUFFER if a.global_buffer else {}
+    found |= BY_VALUE
 
     def add(actions: Iterator[str], who: str) -> None:
         for action in actions:

@@ -41,6 +41,8 @@ class Packed:
     sensing: Sensing
     occupancy: Ints
     make: Callable[[], Sequence[Block]] = field(repr=False)
+    stream: Stream | None = None
+    """The layer's inputs, where the workload stores them."""
     windows: int = 0
     """Output pixels of the stored inputs."""
 
@@ -202,8 +204,8 @@ def sensed(given: Setting, layout: Layout, work: Work, sensing: Sensing) -> Pack
         InputError: the sensing unit breaks its contract.
     """
     unit = checked.adjusted(sensing, given)
-    return Packed(layer=given.layer, layout=layout, work=work, sensing=unit, make=given.blocks, windows=given.windows,
-                  occupancy=occupied(unit, work, given.windows))
+    return Packed(layer=given.layer, layout=layout, work=work, sensing=unit, make=given.blocks, stream=given.stream,
+                  windows=given.windows, occupancy=occupied(unit, work, given.windows))
 
 
 def stream(network: Workload, layer: Layer, geometry: Geometry) -> Stream | None:

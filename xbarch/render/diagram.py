@@ -110,9 +110,10 @@ def _tile(a: Architecture, parts: _Parts, kind: str) -> Box:
 
 def _ima(a: Architecture) -> Box:
     parts, h = _Parts(a, "ima"), a.hierarchy
-    arrays, circuits = parts.take("cell_read"), parts.take("conversion", "sample", "fire", "interface", "buffer_write")
+    arrays = parts.take("cell_read", "cell_level")
+    circuits = parts.take("conversion", "sample", "fire", "interface", "buffer_write")
     before, after = ([Box(name) for name in parts.take(*actions)] for actions in (
-        ("ir_access", "row_drive"), ("shift_add", "or_access")))
+        ("ir_access", "row_drive", "row_level"), ("shift_add", "or_access")))
     sensed = _headed([*circuits, *parts.acting()], spoken(a.crossbar.sensing.unit), *_converters(a))
     return Box(f"IMA ×{h.imas_per_tile:,}", (), [
         *before, _crossbar(a, [name for name in arrays if name != _named("crossbar", h.crossbars_per_ima)]), sensed,

@@ -15,7 +15,7 @@ from xbarch.support.pairs import with_options
 _LINES, _COLUMNS, _LABEL = 24, 80, 17
 _LARGEST = 5  # components named
 _WAITS = 3  # kinds of servers named
-_FINAL = ("pruning", "imported", "baseline", "float")  # the accuracy that stands for a workload: the first there is
+_FINAL = ("adaptation", "pruning", "imported", "baseline", "float")  # that stands for a workload: the first there is
 
 
 def title(r: Record) -> str:

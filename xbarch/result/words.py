@@ -9,7 +9,8 @@ from xbarch.support import numbers
 from xbarch.workload.measures import BUNDLED, TOP_ONE
 
 PHASES = {  # of stored accuracies, in the order of a workload's making
-    "float": "as imported", "baseline": "dense baseline", "cut": "after pruning", "pruning": "after fine-tuning",
+    "float": "as imported", "start": "as started from", "baseline": "dense baseline", "cut": "after pruning",
+    "pruning": "after fine-tuning",
     "adaptation": "after adaptation", "devices": "on the devices of its adaptation",
     "imported": "after quantization", "crossbars": "on its recipe's crossbars"}
 HERE = "on this machine"

@@ -231,7 +231,7 @@ class Adaptation(Grown):
 class Recipe(Grown):
     """A trained workload: `xbarch compress` runs it."""
 
-    late: ClassVar[frozenset[str]] = frozenset({"hardware", "adaptation", "measure"})
+    late: ClassVar[frozenset[str]] = frozenset({"hardware", "adaptation", "measure", "start"})
 
     kind: Literal["trained"]
     description: Text = Field("", description="one line shown in listings")
@@ -240,7 +240,9 @@ class Recipe(Grown):
     checkpoint: str | None = Field(None, max_length=4096, description="weights to start from (a state dict)")
     data: Data
     quantization: Quantization = Quantization()
-    baseline: Training
+    start: str | None = Field(None, max_length=4096, description="in place of a baseline: a stored workload of the "
+                              "same model and quantization, from whose integers training goes on")
+    baseline: Training | None = Field(None, description="training of the dense network; needed without a start")
     pruning: Pruning | None = None
     adaptation: Adaptation | None = Field(None, description="after the pruning or, without one, the baseline")
     seed: int = Field(0, ge=0, lt=2**31)
@@ -251,6 +253,15 @@ class Recipe(Grown):
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
     crossbar_images: int = Field(32, ge=0, le=10**6, description="test images classified through packed crossbars and "
                                  "ADCs, for the accuracy `crossbars`")
+
+    @model_validator(mode="after")
+    def _started_once(self) -> Recipe:
+        if (self.start is None) == (self.baseline is None):
+            raise ValueError("baseline: must be given, or start" if self.start is None else
+                             "baseline: must be left out where start names a trained workload")
+        if self.start is not None and (self.checkpoint is not None or not (self.pruning or self.adaptation)):
+            raise ValueError("start: must go with no checkpoint, and with a pruning or an adaptation to go on with")
+        return self
 
     @model_validator(mode="after")
     def _adapted_here(self) -> Recipe:

@@ -55,25 +55,25 @@ def scores(workload: Workload, images: Ints, sums: Sums) -> Reals:
     return np.concatenate([found.reshape(len(images), -1) for found in outputs(workload, images, sums, True)], axis=1)
 
 
-def padded(maps: NDArray[Any], layer: Layer, fill: int = 0) -> NDArray[np.float32]:
-    """Feature maps as a convolution reads them."""
+def padded(maps: NDArray[Any], layer: Layer, fill: int = 0, kind: Any = np.float32) -> NDArray[Any]:
+    """Feature maps as a convolution reads them, as numbers of that type."""
     (top, bottom), (left, right) = layer.pads
     c, n, h, w = maps.shape
     if not (top or bottom or left or right):
-        return maps.astype(np.float32)
-    found = np.full((c, n, h + top + bottom, w + left + right), fill, np.float32)
+        return maps.astype(kind)
+    found = np.full((c, n, h + top + bottom, w + left + right), fill, kind)
     found[:, :, top:top + h, left:left + w] = maps
     return found
 
 
-def columns(maps: NDArray[np.float32], layer: Layer) -> NDArray[np.float32]:
+def columns(maps: NDArray[Any], layer: Layer) -> NDArray[Any]:
     """Input vectors of every window of padded maps: [groups * rows, n * windows], rows in the order of
     `Layer.matrix`."""
     c, n, _, _ = maps.shape
     if layer.op == "linear":
         return np.ascontiguousarray(maps.transpose(0, 2, 3, 1)).reshape(-1, n)
     (kh, kw), (_, oh, ow) = layer.kernel, layer.out_shape
-    found = np.empty((c, kh, kw, n, oh, ow), np.float32)
+    found = np.empty((c, kh, kw, n, oh, ow), maps.dtype)
     for i in range(kh):
         for j in range(kw):
             found[:, i, j] = _shifted(maps, layer, i, j)

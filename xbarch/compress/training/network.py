@@ -16,8 +16,10 @@ from xbarch.compress.intake.subclass import settle_subclasses
 from xbarch.compress.intake.trace import prepare, trace_model
 from xbarch.compress.quantizers.network import Network, Node
 from xbarch.compress.training.data import Parts
+from xbarch.compress.training.start import take
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Recipe
+from xbarch.workload.find import resolve
 from xbarch.workload.measures import TOP_ONE, Measure
 
 _IMAGES = 2  # real ones on which model and graph must agree
@@ -28,7 +30,7 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
     takes the checkpoint's weights.
 
     Raises:
-        InputError: the model or the checkpoint cannot be used for the data.
+        InputError: the model, the checkpoint or the start cannot be used for the data.
     """
     if model is None:
         model = take_parts(models.build(recipe.model, parts.classes, recipe.width, recipe.seed), parts.inputs)
@@ -52,6 +54,8 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
             node.given = _as_used(given[source.name], stored[source.name], node)
         if node.given is not None and node.given.mask is not None:
             node.remove(node.given.mask)
+    if recipe.start is not None:
+        take(network, resolve(recipe.start), parts)
     return network
 
 

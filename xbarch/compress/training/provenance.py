@@ -15,6 +15,7 @@ from xbarch.compress.factory import is_program, python_file
 from xbarch.compress.quantizers.network import Network
 from xbarch.compress.training.data import Parts
 from xbarch.specs.recipe import Recipe
+from xbarch.workload.find import resolve
 
 
 def _add_files(digest: hashlib._Hash, files: Iterable[Path]) -> None:
@@ -37,6 +38,10 @@ def source_digest(recipe: Recipe, parts: Parts) -> str:
         own = [*sorted(file.parent.glob("*.py"))] if file is not None else []
     for path in (*own, *([Path(recipe.checkpoint)] if recipe.checkpoint else [])):
         digest.update(path.read_bytes())
+    if recipe.start is not None:
+        for layer in resolve(recipe.start).compute_layers:
+            for values in (layer.matrix, layer.scale, layer.bias):
+                digest.update(b"" if values is None else values.tobytes())
     if recipe.data.path is not None:
         for part in (parts.train, parts.val, parts.test):
             digest.update(part.labels.contiguous().numpy())

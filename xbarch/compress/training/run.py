@@ -121,6 +121,9 @@ def _train_job(job: Job, resume: bool, progress: Progress | None, setup: Setup) 
     accuracy: dict[str, float] = {}
     pruning: Pruning | None = None
     counts: list[Reals] = []
+    if recipe.start is not None:
+        accuracy["start"] = trainer.score(parts.test)
+        counts.append(trainer.counts(parts.test))
     for phase in phases(recipe, source_digest(recipe, parts)):
         if phase.pruning is not None:
             phase.pruning = pruning = search(trainer, phase.pruning, phase.key)

@@ -68,19 +68,20 @@ def phases(recipe: Recipe, source: str) -> list[Phase]:
     source: digest of a user's own model, checkpoint and images.
     """
     parts = recipe.model_dump(mode="json", exclude_none=True, include={
-        "model", "width", "data", "quantization", "baseline", "measure", "seed", "threads",
+        "model", "width", "data", "quantization", "baseline", "start", "measure", "seed", "threads",
         "hardware"}, exclude={
         "hardware": {"workers"}, "baseline": {"save_every"}})
     if not parts.get("hardware", True):
         del parts["hardware"]
     base = _digest({**parts, "source": source, "torch": torch.__version__})
-    made = [Phase("baseline", base, recipe.baseline)]
+    made = [Phase("baseline", base, recipe.baseline)] if recipe.baseline is not None else []
     if recipe.pruning is not None:
         pruned = recipe.pruning.model_dump(mode="json", exclude_none=True, exclude={"training": {"save_every"}})
         key = _digest({"base": base, **pruned})
         made.append(Phase("pruning", key, recipe.pruning.training, recipe.pruning))
     if recipe.adaptation is not None:
-        key = _digest({"base": made[-1].key, **recipe.adaptation.model_dump(mode="json", exclude_none=True)})
+        base = made[-1].key if made else base
+        key = _digest({"base": base, **recipe.adaptation.model_dump(mode="json", exclude_none=True)})
         made.append(Phase("adaptation", key, recipe.adaptation.training, adaptation=recipe.adaptation))
     return made
 

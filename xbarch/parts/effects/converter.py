@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -10,16 +10,18 @@ from pydantic import Field
 from xbarch.parts.effects.base import Effect, Given, Ints, Singles, Transfer
 from xbarch.specs.model import Options
 
+Steps = Annotated[float, Field(ge=0, le=1e4)]
+
 
 class ConverterOptions(Options):
     """Options of `converter`. Steps are those of the converter (LSB)."""
 
-    offset: float = Field(0.0, ge=0, le=1e4, description="standard deviation of a converter's offset, steps; of a "
+    offset: Steps = Field(0.0, description="standard deviation of a converter's offset, steps; of a "
                           "sense amplifier or an integrate-and-fire circuit, of its comparator's")
     gain: float = Field(0.0, ge=0, le=1, description="standard deviation of a converter's gain from 1; of an "
                         "integrate-and-fire circuit, of the charge of a spike")
-    noise: float = Field(0.0, ge=0, le=1e4, description="standard deviation of what each conversion adds, steps")
-    integral: float = Field(0.0, ge=0, le=1e4, description="integral nonlinearity: height of a parabola over the full "
+    noise: Steps = Field(0.0, description="standard deviation of what each conversion adds, steps")
+    integral: Steps = Field(0.0, description="integral nonlinearity: height of a parabola over the full "
                             "scale, steps, its sign drawn for each converter")
     differential: float = Field(0.0, ge=0, le=10, description="differential nonlinearity: standard deviation of the "
                                 "width of a code, steps; thresholds start and end at their ideal places")

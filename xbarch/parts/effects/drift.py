@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -10,14 +10,16 @@ from pydantic import Field
 from xbarch.parts.effects.base import Effect, Given, Singles, Stage
 from xbarch.specs.model import Options
 
+Power = Annotated[float, Field(ge=-10, le=10)]
+
 
 class Exponent(Options):
     """A quantity of a cell with x = g / Gmax: clip(offset + slope ln x, lowest, highest)."""
 
-    offset: float = Field(0.0, ge=-10, le=10)
-    slope: float = Field(0.0, ge=-10, le=10, description="times ln x")
-    lowest: float = Field(0.0, ge=-10, le=10)
-    highest: float = Field(10.0, ge=-10, le=10)
+    offset: Power = 0.0
+    slope: Power = Field(0.0, description="times ln x")
+    lowest: Power = 0.0
+    highest: Power = 10.0
 
     def of(self, conductance: Singles) -> Singles:
         """Any shape; x below 1e-6 counts as 1e-6."""

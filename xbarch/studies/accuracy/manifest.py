@@ -54,8 +54,8 @@ class Facts(_Part):
 
     @model_validator(mode="after")
     def _pruned(self) -> Facts:
-        if self.recipe.pruning is None:
-            raise ValueError("recipe: must have a section pruning")
+        if self.recipe.pruning is None or self.recipe.baseline is None:
+            raise ValueError("recipe: must have the sections baseline and pruning")
         return self
 
 

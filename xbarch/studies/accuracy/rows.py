@@ -180,7 +180,7 @@ def measure(folder: Path) -> Measured:
     network = stored(folder)
     facts = read_facts(network)
     recipe, pruning = facts.recipe, facts.recipe.pruning
-    assert pruning is not None
+    assert pruning is not None and recipe.baseline is not None
     shape = pruning.geometry
     home, changes = machine_for(shape)
     setup = prepare(Request(arch=home, workload=network, overrides=tuple(changes)))

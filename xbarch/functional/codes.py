@@ -1,0 +1,88 @@
+"""What converters make of sums, compiled: noise, rounding, saturation and the sum over phases in one pass.
+
+With NumPy alone every step would be a pass over memory, and together they would take longer than the matrix products.
+Numba compiles the loops on first use, in about two seconds, and keeps the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.functional.normals import Chosen, quantiles
+from xbarch.parts.effects.base import Singles
+from xbarch.workload.batch import Reals
+
+_NONE: Singles = np.zeros((0, 0), np.float32)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Noise of conversions. chosen: [images, bit lines, windows], numbers of quantiles. jitter: standard deviation.
+    variance: what is added to its square [bit lines, images * windows]; None: nothing."""
+
+    chosen: Chosen
+    jitter: float
+    variance: Singles | None = None
+
+
+def add_codes(sums: Reals, found: Reals, worth: float, ends: tuple[float, float], low: NDArray[np.int64] | None,
+              noise: Spread | None) -> tuple[int, int]:
+    """Add noise to sums [bit lines, images * windows], in steps of a converter, round them to codes between `ends` and
+    add these to `found`, times `worth`; a tie goes to the even code. `sums` are changed. low: bits of each bit line
+    that are dropped toward zero; the ends are those of the bits that are kept.
+
+    Returns:
+        How many codes lay beyond the ends (below zero, where that is the lower end, is none), and how many lost bits.
+    """
+    noise = noise or _EXACT
+    drop = np.exp2(np.zeros(len(sums)) if low is None else low).astype(sums.dtype)
+    kind = sums.dtype.type
+    clips, drops = _compiled()(sums, found, kind(worth), kind(ends[0]), kind(ends[1]), drop, 1 / drop, noise.chosen,
+                               quantiles(), np.float32(noise.jitter),
+                               _NONE if noise.variance is None else noise.variance)
+    return clips, drops
+
+
+_EXACT = Spread(np.zeros((0, 0, 0), np.uint16), 0.0)
+
+
+@lru_cache(maxsize=1)
+def _compiled() -> Callable[..., Any]:
+    from numba import njit
+
+    try:
+        found: Callable[..., Any] = njit(cache=True, error_model="numpy")(_add)
+    except RuntimeError:  # there is no place to keep the code
+        found = njit(error_model="numpy")(_add)
+    return found
+
+
+def _add(sums: Any, found: Any, worth: Any, least: Any, top: Any, drop: Any, inverse: Any, chosen: Any, values: Any,
+         jitter: Any, variance: Any) -> tuple[int, int]:
+    """Line by line, each of which stays in the processor's cache from step to step."""
+    clips, drops, under = 0, 0, least < 0
+    images, _, windows = chosen.shape
+    for line in range(len(sums)):
+        row, into, step, part = sums[line], found[line], drop[line], inverse[line]
+        for image in range(images):
+            some, which = row[image * windows:(image + 1) * windows], chosen[image, line]
+            if len(variance):
+                wide = variance[line, image * windows:(image + 1) * windows]
+                for w in range(windows):
+                    some[w] += np.sqrt(wide[w] + jitter * jitter) * values[which[w]]
+            else:
+                for w in range(windows):
+                    some[w] += jitter * values[which[w]]
+        for w in range(len(row)):
+            whole = np.rint(row[w])
+            code = np.trunc(whole * part)
+            drops += code * step != whole
+            clips += (code > top) | (under & (code < least))
+            into[w] += min(max(code, least), top) * step * worth
+    return clips, drops
