@@ -38,10 +38,11 @@ def chip_chart(result: Result, name: str = "") -> Chart | None:
 def _layers(what: str, values: list[dict[str, Any]], mark: Spec) -> Iterator[Spec]:
     """What is not used, then what is."""
     words, colours = _SCALES[what]
-    place = {"type": "quantitative", "axis": None, "scale": {"zero": False, "padding": 8}}
+    scale: Spec = {"zero": False, "padding": 8}
+    place: Spec = {"type": "quantitative", "axis": None, "scale": scale}
     encoding = {
         "x": {"field": "x", **place}, "x2": {"field": "x2"}, "y2": {"field": "y2"},
-        "y": {"field": "y", **place, "scale": {**place["scale"], "reverse": True}},
+        "y": {"field": "y", **place, "scale": {**scale, "reverse": True}},
         "tooltip": [{"field": field, "type": "nominal", "title": title} for field, title in (
             ("name", what), ("told", "busy"), ("holds", "crossbars" if what == "tile" else "needs"))]}
     empty: Spec = {"fillOpacity": 0} if mark["type"] == "rect" else {"color": GREY, "opacity": 0.3}

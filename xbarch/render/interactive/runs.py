@@ -96,7 +96,8 @@ def timeline(results: Sequence[Result], names: Sequence[str] = ("",)) -> Part:
         for result in results]
     tips = {"key": "layer", "image": "image", "start": "first window, µs", "stop": "last window, µs",
             "long": "in between"}
-    most = max((value["stop"] for each in values for value in each), default=None) if len(results) > 1 else None
+    last = max((stop for result in results for span in result.timeline for stop in span.stop_ps[:images]), default=0)
+    most = last / 1e6 if len(results) > 1 and last else None
     charts = [Chart(spans(each, "key", "start", "stop", "image", "µs since the first pixel", tips, most),
                     f"When each layer worked on each image{name and f': {name}'}", full=True)
               for each, name in zip(values, names, strict=True)]
