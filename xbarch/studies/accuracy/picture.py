@@ -21,7 +21,7 @@ _AXES: tuple[tuple[str, Callable[[Measured], float]], ...] = (
 def draw(rows: Sequence[Row]) -> bytes:
     """Draw the SVG, with the same bytes for the same rows, as wide as a phone. Bars are 95 % intervals; the dashed line
     is the effect of longer training alone; points below the scale are cut off."""
-    with styled(axes__titlesize=8, font__size=8):
+    with styled(axes__titlesize=8, font__size=8, xtick__labelsize=7):
         return saved(_figure(rows))
 
 
@@ -44,6 +44,8 @@ def _figure(rows: Sequence[Row]) -> Figure:
             axes.set_axis_off()
         panels[top][0].set_ylabel(network, weight="bold")
         top += lines[network]
+    for column in panels.T:  # those of the lowest panel that is there
+        [axes for axes in column if axes.axison][-1].tick_params(labelbottom=True)
     _scales(panels[0][0], [r.measured for r in rows if r.measured])
     figure.supylabel("change in accuracy, points")
     figure.supxlabel("compression ratio, or crossbar saving")
@@ -76,5 +78,4 @@ def _scales(axes: Any, found: Sequence[Measured]) -> None:
     axes.xaxis.set_major_locator(LogLocator(2, numticks=7))
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}×")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.tick_params(labelsize=7)
     axes.set_ylim(bottom=max(_FLOOR, axes.get_ylim()[0]))
