@@ -629,3 +629,23 @@ def test_points_say_options_and_required_data_paths(tmp_path):
     assert f"{file} requires the data path meng:group_ch=8, so only that one ran there, and not xue." in \
         sections(found)[0].bullets
     assert found.plain()[0]["datapath"] == "meng:group_ch=8"
+
+
+def test_a_finished_sweep_is_not_read_again(tmp_path, monkeypatch):
+    """But a file that is gone or was changed is written anew, and what the sweep asks for makes it another."""
+    small = asked(axes={"crossbar.adc_bits": [8, 99], "hierarchy.tiles": [2, 168]})
+    first = sweep(small, tmp_path, processes=1)
+    front = first.front()
+    texts = {name: (tmp_path / name).read_bytes() for name in ("sweep.csv", "sweep.html")}
+    read, answers = [], Store.answers
+    monkeypatch.setattr(Store, "answers", lambda store, names: read.extend(names) or answers(store, names))
+    again = sweep(small, tmp_path, processes=1)
+    assert not read and again.totals == first.totals and again.passed == first.passed
+    assert again.front() == front and read == [row.name for row in front]
+    (tmp_path / "sweep.csv").write_text("x")
+    (tmp_path / "sweep.html").unlink()
+    sweep(small, tmp_path, processes=1)
+    assert texts == {name: (tmp_path / name).read_bytes() for name in texts}
+    read.clear()
+    sweep(small, tmp_path, processes=1, scope="whole")
+    assert len(read) >= len(first.rows)
