@@ -422,7 +422,7 @@ def damage(manifest, at, value):
     (("accuracy", "baseline"), 1.5, "accuracy.baseline: must be at most 1, not 1.5"),
     (("data", "test"), "many", "data.test: must be a whole number, not 'many'"),
     (("data", "test"), 0, "data.test: must be at least 1, not 0"),
-    (("recipe", "pruning"), None, "recipe: must have a section pruning"),
+    (("recipe", "pruning"), None, "recipe: must have the sections baseline and pruning"),
     (("recipe", "model"), None, "recipe.model: required key 'model' is missing"),
     (("datapath",), "nothing", "nothing"),
     (("sha256",), "0" * 64, "digest"),
