@@ -16,6 +16,7 @@ from xbarch.support.defaults import SCOPE, Scope
 
 _WAITS = 4  # kinds of units with a colour of their own
 _HELD, _OTHERS, _REST = "crossbars held", "other units held", "waits: all others"
+_INPUT = "waits for its input"
 _SPANS = 4_000  # bars of a time line: of the first images of a run with more
 
 
@@ -76,13 +77,14 @@ def _times(result: Result) -> list[Chart]:
         parts = {_HELD: crossbar, _OTHERS: sum(layer.held_ps.values()) - crossbar,
                  **{f"waits: {kind}": layer.waited_ps.get(kind, 0) for kind in named}}
         parts[_REST] = sum(layer.waited_ps.values()) - sum(layer.waited_ps.get(kind, 0) for kind in named)
+        parts[_INPUT] = layer.inputs_ps
         whole = sum(parts.values())
         values += [{"key": layer.name, "part": part, "share": 100 * spent / whole, "told": numbers.time(spent)}
                    for part, spent in parts.items() if spent]
-    order = [_HELD, _OTHERS, *(f"waits: {kind}" for kind in named), _REST]
-    return [Chart(stacks(values, "key", "share", "part", "% of its windows' time at units", {
-        "key": "layer", "part": "spent", "told": "per image, over all windows"}, order, _REST, 100),
-        "Where the time of each layer's windows goes: units held, and units waited for")]
+    order = [_HELD, _OTHERS, *(f"waits: {kind}" for kind in named), _REST, _INPUT]
+    return [Chart(stacks(values, "key", "share", "part", "% of its windows' time, and of its copies' without input", {
+        "key": "layer", "part": "spent", "told": "per image, over all windows"}, order, _INPUT, 100),
+        "Where the time of each layer goes: units that its windows hold and wait for, and its copies without input")]
 
 
 def timeline(results: Sequence[Result], names: Sequence[str] = ("",)) -> Part:
