@@ -42,9 +42,9 @@ def _input_wait(graph: StageGraph, trace: Trace, number: int) -> int:
         ready = np.maximum.accumulate(trace.done[edge.producer])
         offset = np.arange(images)[:, None] * graph.flows[edge.producer].windows
         last = (offset + edge.need - 1).ravel()  # of the producer's windows that are needed; -1: none
-        needed = np.maximum(needed, np.where(last < 0, 0, ready[last]))
+        needed = np.maximum(needed, np.where(last < 0, 0, ready[np.maximum(last, 0)]))
     before = np.arange(len(done)) - np.resize(flow.back, len(done))
-    free = np.where(before < 0, 0, done[before])
+    free = np.where(before < 0, 0, done[np.maximum(before, 0)])
     return int(np.maximum(needed - free, 0).sum()) // max(images, 1)
 
 

@@ -269,8 +269,8 @@ def _parsed(value: str, place: str) -> Any:
 
 
 def _place(text: str) -> str:
-    """Where an override stands, for messages."""
-    return f"--set {brief(text, 120)}"
+    """Where an override stands, for messages: an option of its own, or one of those of --set."""
+    return brief(text, 120) if text.startswith("--") else f"--set {brief(text, 120)}"
 
 
 def _step(at: Any, step: str, place: str, trail: Trail) -> str | int:

@@ -8,8 +8,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from xbarch.kept.measured import Measured
 from xbarch.render.look import GREY, colour, mark, saved, styled
-from xbarch.studies.accuracy.rows import Measured, Row, references
+from xbarch.studies.accuracy.rows import Row, references
 
 _MARGIN = 1.15
 _FLOOR = -12  # points; a larger loss is of no use, and would compress the rest of the scale
@@ -38,14 +39,15 @@ def _figure(rows: Sequence[Row]) -> Figure:
     for network, own in networks.items():
         places = panels[top:top + lines[network]].flat
         for title, axes in zip(methods[network], places, strict=False):
-            _panel(axes, [r for r in own if r.title == title], references(own).get(network))
+            _panel(axes, [r for r in own if r.title == title], list(references(own).values()))
             axes.set_title(title, pad=2)
         for axes in places[len(methods[network]):]:
             axes.set_axis_off()
         panels[top][0].set_ylabel(network, weight="bold")
         top += lines[network]
     for column in panels.T:  # those of the lowest panel that is there
-        [axes for axes in column if axes.axison][-1].tick_params(labelbottom=True)
+        for axes in [axes for axes in column if axes.axison][-1:]:
+            axes.tick_params(labelbottom=True)
     _scales(panels[0][0], [r.measured for r in rows if r.measured])
     figure.supylabel("change in accuracy, points")
     figure.supxlabel("compression ratio, or crossbar saving")
@@ -57,11 +59,11 @@ def _figure(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _panel(axes: Any, rows: Sequence[Row], longer: Measured | None) -> None:
+def _panel(axes: Any, rows: Sequence[Row], longer: Sequence[Measured]) -> None:
     axes.axhline(0, color="black", linewidth=0.6)
     axes.axvline(1, color="black", linewidth=0.6)
-    if longer:
-        axes.axhline(100 * longer.change, color=GREY, linewidth=0.8, linestyle="--")
+    for reference in longer:
+        axes.axhline(100 * reference.change, color=GREY, linewidth=0.8, linestyle="--")
     for i, (label, across) in enumerate(_AXES):
         points = sorted((r.measured for r in rows if r.measured), key=across)
         below = [100 * (m.change - m.change_low) for m in points]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xbarch.errors import InputError
+from xbarch.kept.measured import Measured
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
-from xbarch.studies.accuracy.rows import GRID, Measured, Reach, method_title, reach
+from xbarch.studies.accuracy.rows import GRID, Reach, method_title, reach
 from xbarch.studies.accuracy.rows import Row as Point
 from xbarch.studies.accuracy.rows import rows as points
 from xbarch.studies.comparison.rows import Row
