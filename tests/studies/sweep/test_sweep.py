@@ -649,3 +649,19 @@ def test_a_finished_sweep_is_not_read_again(tmp_path, monkeypatch):
     read.clear()
     sweep(small, tmp_path, processes=1, scope="whole")
     assert len(read) >= len(first.rows)
+
+
+def test_fields_of_a_synthetic_workload_are_axes(tmp_path):
+    """Each point runs its own network, under a name that a command takes; values of one are refused before any runs."""
+    asked = Sweep.model_validate({"kind": "sweep", "architectures": ["isaac_like"], "workloads": ["resnet20_blocks"],
+                                  "policies": ["one_copy"], "images": 1, "figures": ["counts.macs"],
+                                  "axes": {"workload.filters.layer1": [8, 16], "workload.kernels.layer1": [1, 3]}})
+    found = sweep(asked, tmp_path, processes=1)
+    for row in found.rows:
+        width, size = row.point.values
+        name = f"resnet20_blocks:filters.layer1={width}:kernels.layer1={size}"
+        assert row.point.request.workload == name and row.point.run[1] == "resnet20_blocks"
+        assert row.figures["counts.macs"] == sum(la.macs for la in xbarch.load(name).compute_layers)
+    assert len({row.name for row in found.rows}) == 4
+    with pytest.raises(InputError, match="must be odd"):
+        Points(asked.model_copy(update={"axes": {"workload.kernels.layer1": [2]}}))
