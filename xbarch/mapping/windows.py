@@ -189,8 +189,9 @@ def _others(ways: list[dict[str, _Path]]) -> list[dict[str, Ints]]:
         return one | {name: np.maximum(one[name], need) if name in one else need for name, need in other.items()}
 
     needs = [{name: path.progress for name, path in way.items()} for way in ways]
-    before = list(accumulate(needs, most, initial={}))[:-1]
-    after = list(accumulate(reversed(needs), most, initial={}))[-2::-1]
+    none = dict[str, Ints]()
+    before = list(accumulate(needs, most, initial=none))[:-1]
+    after = list(accumulate(reversed(needs), most, initial=none))[-2::-1]
     return [most(*each) for each in zip(before, after, strict=True)]
 
 
@@ -209,8 +210,7 @@ def _possible(layer: str, reach: Mapping[str, Mapping[str, _Path]], others: Mapp
     if layer not in known:
         found = []
         for fork, path in reach[layer].items():
-            made = [m for m in (_possible(fork, reach, others, known),
-                                others.get(fork)) if m is not None]
+            made = [m for m in (_possible(fork, reach, others, known), others.get(fork)) if m is not None]
             if made:
                 found.append(np.searchsorted(path.progress, np.max(made, axis=0), side="right"))
         known[layer] = np.min(found, axis=0) if found else None
