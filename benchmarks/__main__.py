@@ -20,6 +20,7 @@ from benchmarks import (
     peers,
     pipelined,
     rates,
+    ready,
     scale,
     searches,
     sweeps,
@@ -31,7 +32,7 @@ from xbarch.support.files import writable
 
 PARTS: dict[str, Any] = {"rates": rates, "commands": commands, "pipelined": pipelined, "growth": growth,
                          "scale": scale,
-                         "checks": checks, "sweeps": sweeps, "searches": searches, "packing": packing,
+                         "checks": checks, "sweeps": sweeps, "ready": ready, "searches": searches, "packing": packing,
                          "training": training, "peers": peers}
 
 

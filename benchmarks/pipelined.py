@@ -11,6 +11,7 @@ from benchmarks.page import Goal, goals, number, table
 from benchmarks.spent import cpu
 from benchmarks.steps import RUN, Steps
 from xbarch import run
+from xbarch.machine import alike
 from xbarch.sim.graph import StageGraph
 
 TITLE = "Many images"
@@ -31,15 +32,15 @@ def measure(asked: Any, say: Any) -> dict[str, Any]:
 def simulated(workload: str, images: int, change: Callable[[StageGraph], StageGraph]) -> dict[str, Any]:
     """A whole `xbarch.simulate` of the workload, its stage graph changed: CPU seconds of its steps, and visits. What
     the change takes is no part of it."""
-    compiled, changing = run.compile_graph, 0.0
+    compiled, changing = alike.compile_sent, 0.0
 
-    def compile_graph(*given: Any) -> StageGraph:
+    def compile_sent(*given: Any) -> tuple[StageGraph, int]:
         nonlocal changing
-        plain = compiled(*given)
+        plain, widest = compiled(*given)
         changing, graph = cpu(lambda: change(plain))
-        return graph
+        return graph, widest
 
-    with patch.object(run, "compile_graph", compile_graph), Steps(RUN) as steps:
+    with patch.object(alike, "compile_sent", compile_sent), Steps(RUN) as steps:
         result = run.simulate(ARCHITECTURE, workload, images=images, engine="fast")
     steps.seconds["compile"] -= changing
     return {"steps": steps.seconds, "cpu_s": sum(steps.seconds.values()), "visits": result["counts.visits"]}

@@ -26,7 +26,7 @@ TITLE = "Scale"
 SIZES = {"layers": (125, 250, 500, 1000), "chips": (4, 8, 16), "stack": (2, 4, 8)}
 QUICK = {"layers": (10, 20), "chips": (4,), "stack": (2,)}
 STEPS = {
-    "plan": [("xbarch.run", "_planned")], "compile": [("xbarch.run", "compile_graph")],
+    "plan": [("xbarch.run", "_planned")], "compile": [("xbarch.machine.alike", "compile_sent")],
     "check": [("xbarch.run", "check"), ("xbarch.machine.simulate", "conserve")], "ledger": [("xbarch.run", "counted")],
     "tables": [("xbarch.sim.fast", name) for name in ("tables", "_laid", "_grown", "_trace")],
     "kernel": [("xbarch.machine.simulate", "run")]}

@@ -34,7 +34,7 @@ STEPS: Watched = {
     "pack": [("xbarch.run", "pack_network")],
     "plan": [("xbarch.run", "plan")],
     "place": [("xbarch.run", "place_tiles")],
-    "compile": [("xbarch.run", "compile_graph")],
+    "compile": [("xbarch.machine.alike", "compile_sent")],
     "bounds": [("xbarch.machine.alternatives", name) for name in ("check", "survey")],
     "run": [("xbarch.machine.simulate", "run")],
     "conserve": [("xbarch.machine.simulate", "conserve")],
@@ -67,7 +67,7 @@ def split(study: dict[str, Any], out: Path) -> dict[str, float]:
     """CPU milliseconds of a point of a sweep by step, in this process, its packings and the kernel being there."""
     asked = Sweep.model_validate(study)
     sweep(asked, out / "first", processes=1)
-    for each in (kept.plans, kept.machines, kept.graphs, kept.runs):
+    for each in (kept.plans, kept.machines, kept.shapes, kept.graphs, kept.runs):
         each.clear()
     with Steps(STEPS) as steps:
         sweep(asked, out / "again", processes=1)

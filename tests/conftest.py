@@ -23,11 +23,11 @@ collect_ignore = [] if TRAINS else ["compress"]
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Skip what needs the extra `train` where it is not installed. Divide families of parameter sets into the tiers:
-    `quick(n)` leaves n of those that are not `full` anyway, evenly spread, to the quick tier and marks the others
-    `full`."""
+    `quick(n)` leaves n of those that have no tier, evenly spread, to the quick one and marks the others `full`."""
     families = {}
     for item in items:
-        if item.get_closest_marker("quick") and not item.get_closest_marker("full"):
+        tiers = [item.get_closest_marker(tier) for tier in ("full", "long")]
+        if item.get_closest_marker("quick") and not any(tiers):
             families.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for family in families.values():
         count = family[0].get_closest_marker("quick").args[0]

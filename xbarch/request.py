@@ -17,7 +17,7 @@ from xbarch.errors import InputError
 from xbarch.mapping.placement import PLACEMENTS
 from xbarch.mapping.plan import parse_policy
 from xbarch.mapping.shares import REPLICATIONS
-from xbarch.plugins import kinds, registry
+from xbarch.plugins import guard, kinds, registry
 from xbarch.sim.engines import ENGINES
 from xbarch.sim.modes import MODES
 from xbarch.specs.architecture import Architecture
@@ -36,6 +36,7 @@ _BYTES = 2**26  # most that a manifest may have
 _KEPT = 1024  # architectures with overrides that stay in memory
 _OTHERS = ("policy", "images", "chips", "mode", "placement", "replication", "periphery", "batch", "reload", "bits",
            "density", "accuracy", "draws")
+_RESTS = {"workload", "datapath", "options", *_OTHERS}
 
 
 def _policy(value: str) -> str:
@@ -259,6 +260,9 @@ class Contents:
         self._contents: dict[str, str] = {}
         self._paths: dict[tuple[str, str | None, str, str], dict[str, Any]] = {}
         self._rests: dict[tuple[Any, ...], tuple[dict[str, Any], str]] = {}
+        self._last: tuple[tuple[int, ...], list[Any], str] | None = None  # ids of fields, which are held, and `rest`
+        self._written: tuple[Any, str] | None = None
+        self._path: tuple[list[Any], tuple[DataPath, dict[str, Any]]] | None = None
 
     def document(self, name: str, overrides: tuple[str, ...] = ()) -> Document:
         """Return the architecture's file with overrides applied. One override is applied to the result of those before
@@ -312,6 +316,19 @@ class Contents:
             self._encodings[key] = validate(found, Architecture).datapath if "datapath" in found.data else None
         return self._encodings[key]
 
+    def datapath(self, request: Request, wanted: Encoding | None) -> tuple[DataPath, dict[str, Any]]:
+        """Return the data path of a request, and the options that were asked for. wanted: the one that its architecture
+        names. Those of the request before, if it agrees in what they follow from and the path is one of xbarch's."""
+        network = self.workload(request.workload)
+        same = [wanted, network, request.datapath, request.options]
+        if self._path is None or any(a is not b for a, b in zip(self._path[0], same, strict=True)):
+            path = choose_datapath(network, request.datapath, request.options, wanted)
+            made = path, chosen_options(path, network, request.datapath, wanted)
+            if not guard.is_builtin(path):
+                return made
+            self._path = same, made
+        return self._path[1]
+
     def machine(self, request: Request) -> str:
         """Return a digest of the architecture after its overrides."""
         if isinstance(request.arch, Architecture):
@@ -325,12 +342,16 @@ class Contents:
     def _priced(self, found: Document) -> str:
         """Return a digest of what an architecture's prices follow from (`Document.priced`)."""
         if not found.written or found.written == found.data:
-            return digest_of(self._sections(found.data))
-        return digest_of([self._sections(found.written), self._sections(found.data), sorted(found.stated)])
+            return self._sections(found.data)
+        if self._written is None or self._written[0] is not found.written:
+            self._written = found.written, self._sections(found.written)
+        return sha256(f"{self._written[1]} {self._sections(found.data)} {sorted(found.stated)}".encode()).hexdigest()
 
-    def _sections(self, data: Mapping[str, Any]) -> dict[str, str]:
-        """Return a digest of each section. Documents share the sections that overrides leave as they are."""
-        return {name: self._section(name, section) for name, section in data.items()}
+    def _sections(self, data: Mapping[str, Any]) -> str:
+        """Return a digest of all sections, from one of each. Documents share the sections that overrides leave as they
+        are."""
+        return sha256("\n".join(sorted([f"{name!r} {self._section(name, section)}" for name, section in data.items()])
+                                ).encode()).hexdigest()
 
     def _section(self, name: str, section: Any) -> str:
         if (name, id(section)) not in self._known:
@@ -342,6 +363,13 @@ class Contents:
     def rest(self, request: Request) -> str:
         """Return a digest of everything but the architecture that a request's figures depend on. Points of a sweep
         differ in few of these."""
+        same = [self.encoding(request), *(value for name, value in request.__dict__.items() if name in _RESTS)]
+        ids = tuple(map(id, same))
+        if self._last is None or self._last[0] != ids:  # the points of a sweep share these objects
+            self._last = ids, same, self._rest(request)
+        return self._last[2]
+
+    def _rest(self, request: Request) -> str:
         others = [getattr(request, name) for name in _OTHERS]
         key = id(run := self.run(request)), *(repr(each) if isinstance(each, dict) else each for each in others)
         if key not in self._rests:

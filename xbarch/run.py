@@ -11,15 +11,16 @@ from math import ceil
 from pathlib import Path
 from typing import Any, Unpack
 
-from xbarch.cost.nameplate import nameplate
+from xbarch.cost.nameplate import Nameplate, nameplate
 from xbarch.datapaths.base import DataPath
 from xbarch.errors import CapacityError, InputError
+from xbarch.machine.alike import Compiled
+from xbarch.machine.alike import compiled as compiled_alike
 from xbarch.machine.alternatives import shortest
 from xbarch.machine.balance import balance
 from xbarch.machine.build import build
-from xbarch.machine.compile import compile_graph
 from xbarch.machine.egress import compile_with_egress
-from xbarch.machine.kept import Counts, comparable, graphs, machines, plans, read, runs, timed
+from xbarch.machine.kept import Counts, comparable, graphs, machines, plans, plates, read, runs, shapes, timed
 from xbarch.machine.machine import Machine
 from xbarch.machine.periphery import Periphery
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
@@ -33,7 +34,7 @@ from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.thin import thinned
 from xbarch.mapping.traffic import traffic
 from xbarch.plugins import checked, guard, registry
-from xbarch.request import Choices, Contents, Request, choose_datapath, chosen_options, to_request, widen
+from xbarch.request import Choices, Contents, Request, to_request, widen
 from xbarch.result.ledger import booked, counted
 from xbarch.result.record import record
 from xbarch.result.result import Result
@@ -246,7 +247,7 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
             registry.encoded(architecture.datapath)
         if architecture.kinds:
             _refuse_one_kind(request)
-    path = choose_datapath(network, request.datapath, request.options, architecture.datapath)
+    path, chosen = known.datapath(request, architecture.datapath)
     with nullcontext() if found is None else found.blamed():
         machine = _machine(architecture, network, path, request)
         if request.density:
@@ -254,7 +255,6 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
             machine = _machine(architecture, network, path, request)
     if not may_repeat(_asked(request), machine):
         refuse_many(request.images, sum(layer.windows for layer in network.layers), " where every image is simulated")
-    chosen = chosen_options(path, network, request.datapath, architecture.datapath)
     return Setup(request=request, architecture=architecture, machine=machine, network=network, path=path, source=found,
                  chosen=chosen)
 
@@ -379,10 +379,14 @@ def _planned(setup: Setup, network: Workload, packed: Mapping[str, Packed]) -> t
         return plans.get((plan, network, type(topology), *(p.layout for p in packed.values())),
                          (request.placement, request.chips, topology.tiles, topology.options, bits), make)
 
+    known: list[Compiled] = []
+    if shapes.most and comparable(machine, setup.path) and not machine.kinds:
+        known = shapes.get((network, *(part for p in packed.values() for part in (p.layout, p.work))), (
+            timed(machine, sized=False), read(packed), request.placement), list)
+
     def compiled(plan: Plan) -> tuple[Plan, StageGraph]:
-        found = placed(plan)
         with setup.blamed():
-            return found, compile_graph(setup.machine, network, packed, found, 1)
+            return compiled_alike(known, machine, network, packed, plan, placed)
 
     return shortest(request.replication, planned, compiled)
 
@@ -450,10 +454,16 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     return Run(machine=machine, workload=network, path=setup.path, packed=packed, plan=planned, graph=drawn,
                trace=done.trace, steady=done.steady, bounds=done.bounds,
                ledger=booked(counts, drawn.images, machine.prices()),
-               nameplate=nameplate(machine.architecture, *machine.precision(network),
-                                   [each.architecture for each in machine.each]),
+               nameplate=_nameplate(machine, network),
                overrides=request.overrides, chosen=setup.chosen, batch=request.batch, mode=request.mode,
                engine=ran.engine, why=ran.why)
+
+
+def _nameplate(machine: Machine, network: Workload) -> Nameplate:
+    """The nameplate of a machine; that of the run before, if it is of the same one."""
+    precision, kinds = machine.precision(network), [each.architecture for each in machine.each]
+    return plates.get((machine.architecture, *kinds), precision,
+                      lambda: nameplate(machine.architecture, *precision, kinds))
 
 
 def _asked(request: Request, progress: WindowProgress | None = None) -> Asked:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from xbarch.compress.images import folders
 from xbarch.compress.images.parts import Files
 from xbarch.compress.importing.request import data_fields
+from xbarch.compress.recipes import resolve
 from xbarch.compress.training.augment import augmented
 from xbarch.compress.training.data import load
 from xbarch.errors import InputError
@@ -67,6 +68,20 @@ def test_cifar_both_forms_agree(tmp_path):
     assert len(p.train) == 90 and len(p.val) == 10 and len(p.test) == 20
     assert torch.equal(p.train.pixels, b.train.pixels) and torch.equal(p.test.labels, b.test.labels)
     assert load(Data(name="cifar10", path=str(tmp_path / "b"), size=16), 0).shape == (3, 16, 16)
+
+
+def test_a_grid_on_other_data(tmp_path, call):
+    """Every recipe as it is but for its images, of the folder's kind; faults of these are blamed on the option."""
+    cifar(tmp_path)
+    own, other = (resolve("seeds", tmp_path / "out", tmp_path, data=data)
+                  for data in (None, data_fields([str(tmp_path)])))
+    assert len(own) > 100 and [job.name for job in other] == [job.name for job in own]
+    for before, after in zip(own, other, strict=True):
+        assert after.recipe == before.recipe.model_copy(update={"data": Data(name="cifar10", path=str(tmp_path))})
+    code, _, error = call("compress", "seeds", "--data", "cifar10", "--out", tmp_path / "out")
+    assert code == 2 and "--data: data cifar10 needs a path" in error and "--set" not in error
+    code, _, error = call("compress", "seeds", "--data", "mnist", "--data", "size=3", "--out", tmp_path / "out")
+    assert code == 2 and "--data: data.size: must be at least 8, not 3" in error
 
 
 def test_cifar_refusals(tmp_path):

@@ -86,8 +86,8 @@ def test_a_network_whose_converters_clip():
     assert compare(network, registry.datapath("dense"), replace(GEOMETRY, adc_bits=6))
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long if number % 5 else pytest.mark.full)
+                                  for number, name in enumerate(STORED)])
 def test_every_stored_workload(name):
     """On its own data path, with converters that are too short by a bit or more; the large ones dense as well."""
     network = find.resolve(name)

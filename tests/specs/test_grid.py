@@ -9,6 +9,8 @@ import pytest
 
 from xbarch.compress.recipes import resolve
 from xbarch.errors import InputError
+from xbarch.kept import rows
+from xbarch.kept.measured import measure
 from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import document, validate
 from xbarch.support import bundled
@@ -356,6 +358,32 @@ def test_training_a_grid(tiny, tmp_path):
 
 
 @pytest.mark.train
+def test_rows_are_all_that_stays(grid, tiny, tmp_path):
+    """Of other seeds than the first: their recipe, accuracy and what is kept, which the stored network has too."""
+    from xbarch.compress.training.run import train
+
+    place = grid(text=TINY.replace("      tenth: {pruning: {density: 0.1}}\n", "") + "seeds: [1, 2]\nstored: first\n")
+    folder = train(place)
+    assert sorted(p.name for p in folder.iterdir()) == ["net_cut_half_s1", "results.jsonl"]
+    found = rows.read(folder)
+    assert list(found) == ["net_cut_half_s2"]
+    row, first = found["net_cut_half_s2"], measure(folder / "net_cut_half_s1")
+    assert (row.measured.kept, row.measured.crossbars) == (first.kept, first.crossbars)
+    assert row.measured.seed == 2 and 0 < row.measured.accuracy_pruned < 1 and 0 < row.validation < 1
+
+    train(place)
+    assert list(rows.read(folder).values()) == [row] and (folder / rows.FILE).read_text().count("\n") == 1
+    place.write_text(place.read_text().replace("density: 0.5", "density: 0.4"))
+    train(place, only="*_s2")
+    assert (folder / rows.FILE).read_text().count("\n") == 2 and rows.read(folder)["net_cut_half_s2"] != row
+
+
+def test_networks_of_the_first_seed_need_seeds(grid):
+    with pytest.raises(InputError, match="stored: must be all or none for a grid without seeds, not first"):
+        merged(grid(text=TEXT + "stored: first\n"))
+
+
+@pytest.mark.train
 def test_resuming_is_what_leaves_members_alone(tiny, monkeypatch):
     """Every member asked for is trained, once, in order, unless it is stored as its recipe makes it and not to be
     made anew."""
@@ -365,7 +393,7 @@ def test_resuming_is_what_leaves_members_alone(tiny, monkeypatch):
     monkeypatch.setattr(run, "train_job", lambda each, resume, progress: made.append(each.name))
     for stored, resume in itertools.product(([], ["net_cut_half"]), (True, False)):
         made.clear()
-        monkeypatch.setattr(run, "_is_stored", lambda each, stored=stored: each.name in stored)
+        monkeypatch.setattr(run, "_is_stored", lambda each, there, stored=stored: each.name in stored)
         run.train(tiny, resume=resume)
         assert made == [n for n in ("net_cut_half", "net_cut_tenth") if not (resume and n in stored)]
 

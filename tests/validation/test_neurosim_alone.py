@@ -7,59 +7,20 @@ convert, nearly the same bits pass the buses of tiles, and what still differs is
 of all stages, and here they overlap.
 """
 
-from collections import Counter
 from fractions import Fraction
-from functools import cache
 
 import pytest
 
-import xbarch
-from xbarch.workload.graph import Workload
-from xbarch.workload.networks import Net
-
-RRAM, SRAM = "neurosim_rram_like", "neurosim_sram_like"
-LAYERS = [(3, 32, 128), (128, 32, 128), (128, 16, 256), (256, 16, 256), (256, 8, 512), (512, 8, 512), (8192, 1, 1024),
-          (1024, 1, 10)]  # inputs, height and width, filters
-TILES = {RRAM: [1, 1, 2, 2, 4, 4, 32, 1], SRAM: [2, 8, 4, 8, 8, 8, 64, 1]}
-COPIES = {RRAM: [16, 4, 4, 2, 2, 1, 1, 8], SRAM: [16, 16, 4, 4, 2, 1, 1, 8]}
-WINDOWS = [900, 900, 196, 196, 36, 36, 1, 1]
+from xbarch.studies.validation import neurosim
+from xbarch.studies.validation.neurosim import LAYERS, RRAM, SRAM, TILES, WINDOWS, added, alone, busiest
 
 # What V1.3 prints for each layer, ns: the layer's readLatency, and of it buffers and interconnect ("ic").
 PRINTED = [(379809, 332214, 29856.7), (566444, 401220, 68567), (119167, 78651.3, 19200.3), (193417, 127664, 29246.1),
            (35428.3, 21686, 6940.5), (61200.4, 38038.2, 10628.9), (2595.14, 1288.19, 707.507),
            (1249.73, 1060.47, 140.319)]
-TOTAL, BUFFERS, WIRES, CONVERSIONS, SUMS = 1359.31, 1001.82, 165.287, 63.0762, 125.180  # µs of all layers, as printed
+TOTAL = neurosim.ALL_TIME
+BUFFERS, WIRES, CONVERSIONS, SUMS = neurosim.TIME.values()
 CLOCK, ALL_TILES = 2.03892, 47  # ns; tiles of the RRAM chip
-
-
-@cache
-def alone(chip, number):
-    """A layer on tiles of its own."""
-    inputs, side, filters = LAYERS[number]
-    net = Net((inputs, side, side))
-    if side > 1:
-        net.unpadded("layer", "input", filters, 3)
-    else:
-        net.linear("layer", "input", filters)
-    done = xbarch.execute(chip, Workload(name=f"layer {number + 1}", layers=tuple(net.layers)), images=1, bits=8,
-                          policy="chip", replication="in_turn", overrides=[
-                              f"hierarchy.tiles={TILES[chip][number]}", "network.options.width=64",
-                              f"hierarchy.imas_per_tile={9 if 1 <= number <= 5 else 4}"])
-    copies = min(COPIES[chip][number], WINDOWS[number])
-    assert (done.plan.copies["layer"], done.plan.tiles) == (copies, TILES[chip][number])
-    return done
-
-
-def busiest(done, kind):
-    """µs for which the busiest server of a kind is held."""
-    return max(int(held) for server, held in zip(done.graph.servers, done.trace.busy, strict=True)
-               if server.kind == kind) / 10**6
-
-
-def added(done, number):
-    """µs of a layer if its stages did not overlap, as the tool adds them up: buffers, bus, conversions, sums."""
-    sums, turns = done.machine.stages.has("merge")[0].latency, -(-WINDOWS[number] // done.plan.copies["layer"])
-    return [busiest(done, kind) for kind in ("edram", "bus", "crossbar")] + [sums * turns / 10**6]
 
 
 # -- the tool's figures, from its own formulas ----------------------------------------------------------------------
@@ -138,22 +99,18 @@ def test_bits_on_the_buses_of_tiles(number, share):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("chip, tool, total", [
-    (RRAM, {"adc": 22.68, "accumulation": 4.86, "array": 5.01, "interconnect": 10.22, "periphery": 0.465}, 43.25),
-    (SRAM, {"adc": 24.15, "accumulation": 3.82, "array": 3.98, "interconnect": 3.05, "periphery": 0.187}, 35.19)])
-def test_energy_by_component(chip, tool, total):
+@pytest.mark.parametrize("chip", [RRAM, SRAM])
+def test_energy_by_component(chip):
     """Dynamic, uJ. All within 25 % but the interconnect of the SRAM chip: the tool cuts copies over two to eight tiles,
     where most fit one here: 35.26 instead of 54.92 Mb of inputs, at the same price."""
-    ours = Counter()
-    for number in range(8):
-        ours.update(alone(chip, number).ledger.by_component())
-    ratios = {name: ours[name] / 1e12 / energy for name, energy in tool.items()}
+    ours = neurosim.spent(chip)
+    ratios = {name: ours[name] / energy for name, energy in neurosim.ENERGY[chip].items()}
     bus = sum(alone(chip, number).ledger.by_action()["bus_transfer"] for number in range(8)) * 512
     asked = sum(tool_inputs(chip, number) for number in range(8))
     assert ratios.pop("interconnect") == pytest.approx(bus / asked, rel=3e-3)
     assert bus / asked == pytest.approx(0.832 if chip == RRAM else 0.642, abs=1e-3)
     assert all(0.98 < ratio < 1.25 for ratio in ratios.values()), ratios
-    assert sum(ours.values()) / 1e12 / total == pytest.approx(1, abs=0.05)
+    assert sum(ours.values()) / neurosim.TOTAL[chip] == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.full

@@ -8,13 +8,13 @@ import pytest
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.execute import verify
+from xbarch.kept.measured import machine_for
 from xbarch.machine.build import build
 from xbarch.plugins import registry
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.recipe import Recipe, Shape
-from xbarch.studies.accuracy.rows import machine_for
 from xbarch.support import bundled
 from xbarch.workload import find, store
 from xbarch.workload.infer import infer, multiplies

@@ -1,18 +1,15 @@
 """Converters against silicon: none should cost more than the whole measured column of a macro with such a converter.
 
-`silicon.csv` has the macros with a converter of the public list UIUC-IMC-Benchmarking (Shanbhag and Roy, MIT licence):
-node, rows, bits, and the measured energy of one column of one read.
+The macros are those with a converter of the public list UIUC-IMC-Benchmarking (Shanbhag and Roy, MIT licence): node,
+rows, bits, and the measured energy of one column of one read.
 """
-
-import csv
-from pathlib import Path
 
 import pytest
 
 from xbarch.parts.scaling.adc import NeurosimSar, Survey
+from xbarch.studies.validation import macros
 
-with Path(__file__).with_name("silicon.csv").open(newline="") as _file:
-    MACROS = list(csv.DictReader(_file))
+MACROS = macros.listed()
 
 ABOVE = {  # macros whose whole column costs less than NeuroSim's SAR converter of their nominal bits
     "31": "4 to 32 products of one bit meet on a column, which 2 to 5 bits resolve; 6 are nominal",

@@ -15,6 +15,7 @@ from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.dense import Dense
 from xbarch.errors import InputError
 from xbarch.mapping.pack import dense_crossbars
+from xbarch.workload.find import resolve
 from xbarch.workload.graph import Workload
 from xbarch.workload.networks import NETWORKS, network
 from xbarch.workload.zoo import GroupPruning, SyntheticRecipe, synthetic
@@ -266,3 +267,25 @@ def test_other_weights_or_another_mask_are_counted_anew():
     assert replace(layer, mask=lambda: mask).kept_weights == mask.sum()
     assert replace(layer, mask=None).kept_weights == weights.size
     assert replace(layer, weights=lambda: weights * 0).zeros == 1
+
+
+def test_stages_of_residual_networks_take_other_filters_and_kernels():
+    """Counted by hand: a stage of three blocks has six convolutions, all but the first from its own filters to them."""
+    name = "resnet20_blocks:filters.layer1=8:filters.layer3=96:kernels.layer3=1"
+    found = resolve(name)
+    assert found.name == name
+    weights = 27 * 8 + 6 * 9 * 8 * 8 + (8 + 5 * 32) * 9 * 32 + (32 + 5 * 96) * 96 + 96 * 10
+    assert sum(la.rows * la.filters for la in found.compute_layers) == weights
+    assert [la.out_shape for la in resolve("resnet20_blocks").layers] == [la.out_shape for la in network("resnet20")]
+
+
+@pytest.mark.parametrize(("name", "wrong"), [
+    ("resnet20_blocks:filters.layer1=64", "no stage may have fewer than the one before it, not 64, 32, 64"),
+    ("resnet20_blocks:kernels.layer1=2", "must be odd and at most 15, not 2"),
+    ("resnet20_blocks:kernels.layer9=3", "has the stages layer1, layer2, layer3, not 'layer9'"),
+    ("vgg8_dense8:kernels.layer1=3", "is for resnet20 and resnet56, not vgg7"),
+    ("vgg7_pruned:kernels.layer1=3", "only a synthetic recipe takes other values"),
+])
+def test_other_values_of_a_recipe_are_refused_in_a_sentence(name, wrong):
+    with pytest.raises(InputError, match=wrong):
+        resolve(name)

@@ -22,7 +22,7 @@ _RUNS: dict[str, _Command] = {
 }
 _REPORTS: dict[str, _Command] = {
     "claims": reports.claims, "accuracy": reports.accuracy, "field": reports.field,
-    "architectures": reports.architectures,
+    "architectures": reports.architectures, "validation": reports.validation,
 }
 
 

@@ -1,4 +1,4 @@
-"""Commands that write a report on stored workloads: claims, accuracy, field, architectures."""
+"""Commands that write a report: claims, accuracy, field, architectures, validation."""
 
 from __future__ import annotations
 
@@ -38,13 +38,15 @@ def accuracy(
     workloads: Annotated[Path | None, typer.Option(
         metavar="PATH",
         help="Folder of a grid's stored workloads (default: those of the bundled digit_pairs).")] = None,
+    against: Annotated[Path | None, typer.Option(
+        metavar="PATH", help="Folder of another grid, of other data: are the methods in the same order there?")] = None,
 ) -> None:
     """Plot accuracy against the weights kept, for the stored workloads of a grid."""
     from xbarch.studies.accuracy import accuracy
 
     with Bar("accuracy", False) as progress:
-        rows = accuracy(out, workloads=workloads, progress=progress)
-    if missing := [row.name for row in rows if row.measured is None]:
+        rows = accuracy(out, workloads=workloads, against=against, progress=progress)
+    if missing := [row.name for row in rows if row.measured is None and row.seed is None]:
         print(f"not trained yet: {', '.join(missing)}")
     wrote(f"{out}/accuracy.html, .md, .csv and .svg")
 
@@ -70,6 +72,17 @@ def field(
     for sentence in sentences(found):
         print(sentence)
     wrote(f"{out}/field.html, .md, .csv and pictures")
+
+
+def validation(
+    out: Annotated[Path, folder("Output folder for validation.html, .md, .csv and .svg.")] = Path("reports/validation"),
+) -> None:
+    """Set what is simulated beside silicon and other tools' numbers."""
+    from xbarch.studies.validation import validation
+
+    with Bar("validation", False) as progress:
+        validation(out, progress=progress)
+    wrote(f"{out}/validation.html, .md, .csv and .svg")
 
 
 def architectures(

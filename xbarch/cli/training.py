@@ -27,6 +27,10 @@ def compress(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again instead of resuming.")] = False,
     only: Annotated[str, typer.Option(
         metavar="PATTERN", help="Recipes of a grid to train, such as 'vgg7_*'.")] = "*",
+    data: Annotated[list[str], typer.Option(
+        metavar="NAME|FIELD=VALUE",
+        help="Images in place of the recipes' own: digits, digit_pairs, mnist or a folder, then field=value; "
+             "repeatable.")] = [],
     processes: Annotated[int | None, number(
         "processes", "Recipes of a grid to train at once (default: one, here).")] = None,
     executor: Annotated[str | None, typer.Option(
@@ -36,10 +40,12 @@ def compress(
     scheduler: Scheduler = None, plugin: Plugin = [],
 ) -> None:
     """Train, prune and quantize a network or a grid of them. An interrupted training resumes."""
+    from xbarch.compress.importing.request import data_fields
     from xbarch.compress.recipes import resolve
 
     load_plugins(plugin)
-    resolve(recipe, out, only=only)  # a wrong recipe is refused before torch is loaded
+    images = data_fields(data) or None
+    resolve(recipe, out, only=only, data=images)  # a wrong recipe is refused before torch is loaded
     from xbarch import train
 
     with Bar("compress", False) as bar:
@@ -51,7 +57,7 @@ def compress(
             else:
                 bar(done, total, text)
 
-        place = train(recipe, out=out, resume=not fresh, only=only, executor=executor, processes=processes,
+        place = train(recipe, out=out, resume=not fresh, only=only, data=images, executor=executor, processes=processes,
                       scheduler=scheduler, progress=progress)
     wrote(place)
 

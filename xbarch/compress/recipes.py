@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from xbarch.compress.factory import check_model
 from xbarch.compress.intake.archive import check_archive
@@ -31,9 +33,11 @@ class Job:
     cache: Path  # the folder of checkpoints
     document: Document  # the recipe's file, for error messages
     grid: bool = False  # whether the recipe is a member of a grid
+    row: bool = False  # whether a row of `results.jsonl` is all that stays of it
 
 
-def resolve(source: str | Path, out: Path | None = None, cache: Path | None = None, only: str = "*") -> list[Job]:
+def resolve(source: str | Path, out: Path | None = None, cache: Path | None = None, only: str = "*",
+            data: Mapping[str, Any] | None = None) -> list[Job]:
     """The training jobs that the recipe or grid `source` (a path or a bundled name) describes, checked.
 
     Args:
@@ -41,6 +45,7 @@ def resolve(source: str | Path, out: Path | None = None, cache: Path | None = No
             of a grid go to folders of their names inside it.
         cache: default: $XBARCH_CACHE or ~/.cache/xbarch.
         only: pattern (`fnmatch`) for names of a grid's members, or for the name of a single recipe.
+        data: fields of `data` in place of those of every recipe.
 
     Raises:
         InputError: not a training recipe, or none matches; its model, checkpoint, data or method is missing or wrong;
@@ -52,10 +57,13 @@ def resolve(source: str | Path, out: Path | None = None, cache: Path | None = No
         out = Path(source).with_suffix("") if Path(source).exists() else Path(name)
     cache = cache or files.cache()
     if found.data.get("kind") != "grid":
+        found = _on(found, data)
         jobs = [_job(Job(recipe=_trained(found), name=name, out=out, cache=cache, document=found))]
     else:
-        jobs = [_job(Job(recipe=_trained(each), name=key, out=out / key, cache=cache, document=each, grid=True))
-                for key, each in members(validate(found, Grid), found).items()]
+        grid = validate(found, Grid)
+        each = {key: _on(one, data) for key, one in members(grid, found).items()}
+        jobs = [_job(Job(recipe=_trained(one), name=key, out=out / key, cache=cache, document=one, grid=True,
+                         row=not grid.stores(key))) for key, one in each.items()]
     names = [job.name for job in jobs]
     jobs = [job for job in jobs if fnmatchcase(job.name, only)]
     if not jobs:
@@ -64,6 +72,15 @@ def resolve(source: str | Path, out: Path | None = None, cache: Path | None = No
         writable(job.out, TENSORS, MANIFEST)
     writable(cache / "train")
     return jobs
+
+
+def _on(found: Document, data: Mapping[str, Any] | None) -> Document:
+    """The document with other data, of which errors say that they were asked for."""
+    if data is None:
+        return found
+    lines = {trail: line for trail, line in found.lines.items() if trail[:1] != ("data",)}
+    return replace(found, data={**found.data, "data": dict(data)}, lines=lines,
+                   overridden={**found.overridden, ("data",): "--data"})
 
 
 def _trained(found: Document) -> Recipe:

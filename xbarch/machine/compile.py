@@ -91,6 +91,13 @@ def compile_graph(machine: Machine, workload: Workload, packed: Mapping[str, Pac
     return Compiler(machine=machine, workload=workload, packed=packed, plan=plan).graph(images)
 
 
+def compile_sent(machine: Machine, workload: Workload, packed: Mapping[str, Packed],
+                 plan: Plan) -> tuple[StageGraph, int]:
+    """`compile_graph` of one image; with the flits of the longest of what is sent, before it is cut into packets."""
+    made = Compiler(machine=machine, workload=workload, packed=packed, plan=plan)
+    return made.graph(1), made.widest
+
+
 def total(count: Count, windows: int) -> int:
     """Sum an action count over the windows of an image."""
     return int(np.sum(count)) if isinstance(count, np.ndarray) else count * windows

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from xbarch.machine.levels import Levels
 
 OUTSIDE = -1  # the home of the image
+QUEUE = "queue@"  # begins the names of rooms in queues
 
 
 @dataclass
@@ -65,6 +66,7 @@ class Emitter:
     busy: dict[tuple[str, int, int], tuple[Count, Count]] = field(default_factory=dict)  # part -> (time, latency)
     takes: dict[tuple[tuple[Link, ...], int], tuple[tuple[int, int], ...]] = field(default_factory=dict)
     """(links, flits) -> (queue, flits that a packet takes of it)"""
+    widest: int = 0  # flits of the longest of what was sent, before it was cut into packets
     writers: dict[int, int] = field(default_factory=dict)  # tile -> see `written`
     sent: dict[tuple[int, tuple[int, ...], int, int, int], list[Stage]] = field(default_factory=dict)
     """of the layer that is compiled: (tile, tiles to which it sends, bits, stage before, stages before) -> stages"""
@@ -233,7 +235,7 @@ class Emitter:
         at = [m.network.router(tile) for tile in tiles]
         hops, reached = m.network.tree(source, dict.fromkeys(at))
         name, one = f"{layer.name}/write", {m.at(tile): tile for tile in reversed(tiles)}  # a tile of each kind
-        for packet in m.packets(bits) if hops else [bits]:
+        for packet in self.packets(bits) if hops else [bits]:
             links = self.links(built, layer, hops, packet, after)
             flits = m.flits(packet)
             here, there = ({kind: self.write(name, tile, packet, after, tail) for kind, tile in one.items()}
@@ -249,6 +251,11 @@ class Emitter:
                     self.alike[key] = Stage(name, server, stage.occupancy, stage.latency, (before,),
                                             actions=acts[away][kind])
                 built.add(self.alike[key])
+
+    def packets(self, bits: int) -> list[int]:
+        """Return the bits of each packet that `bits` are sent in."""
+        self.widest = max(self.widest, self.machine.flits(bits))
+        return self.machine.packets(bits)
 
     def links(self, built: Stages, layer: Layer, hops: list[Hop], bits: int, after: int) -> list[int]:
         """Add the stages of a packet on the links of a multicast tree. Virtual cut-through: the head moves on at once,
@@ -279,5 +286,5 @@ class Emitter:
             return ()
         if key not in self.takes:
             all_planes = queue * self.machine.architecture.network.planes
-            self.takes[key] = tuple((self.pool(f"queue@{label(link)}", all_planes), flits) for link in hop.queues)
+            self.takes[key] = tuple((self.pool(f"{QUEUE}{label(link)}", all_planes), flits) for link in hop.queues)
         return self.takes[key]

@@ -180,7 +180,7 @@ class Passage:
         width = self.packed.targets(part.start, part.stop) * m.sum_bits(self.layer)
         hops, reached = m.network.tree(m.network.router(part.tile), [m.network.router(home)])
         at, ends = reached[m.network.router(home)], list[int]()
-        for packet in m.packets(width):
+        for packet in c.packets(width):
             links = c.links(self.built, self.layer, hops, packet, last[0])
             ends.append(self.add("arrive", -1, 0, m.link_time(packet), (links[at] if at >= 0 else last[0],),
                                  actions=(("flit_hop", m.flits(packet)),)))

@@ -10,6 +10,7 @@ from math import ceil
 import numpy as np
 
 from xbarch.errors import InputError
+from xbarch.machine.kept import writes
 from xbarch.machine.machine import Machine
 from xbarch.mapping.network import Link
 from xbarch.mapping.pack import Ints, Packed
@@ -55,7 +56,14 @@ def programming(machine: Machine, packed: Mapping[str, Packed], plan: Plan) -> P
     expect. Crossbars, IMAs and tiles take turns in their order, `parallel` at a time; a turn takes as long as its
     longest member; kinds of tile and chips work at the same time.
     """
-    kinds = [_write(machine, each, packed, plan) for each in machine.each]
+    def written(own: Machine) -> _Write:
+        a = own.architecture
+        found: _Write = writes.get((plan, *(p.layout for p in packed.values())), (
+            own.kind, machine.on, a.crossbar.programming, a.noise, own.geometry.rows, own.geometry.cell_bits,
+            a.hierarchy, machine.network.tiles), lambda: _write(machine, own, packed, plan))
+        return found
+
+    kinds = [written(each) for each in machine.each]
     stored = sum((k.stored for k in kinds), start=np.zeros_like(kinds[0].stored))
     write = max(k.time for k in kinds)
     load, transfer = _load(machine, stored)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from xbarch.cost.defaults import spoken_point
 from xbarch.errors import ConservationError, InputError
+from xbarch.machine.kept import reads
 from xbarch.plugins import checked
 from xbarch.result import exact, schema
 from xbarch.result.bound import bound
@@ -206,7 +207,8 @@ def _utilization(run: Run, interval: Fraction) -> schema.Utilization:
     cells = sum(int(p.kept.sum()) * plan.copies[n] for n, p in run.packed.items())
     zero = sum(int(p.kept.sum()) * plan.copies[n] * p.layer.zeros for n, p in run.packed.items())
     known = "crossbar" not in machine.processes  # a process sets the times of its reads itself
-    row_time, converting = _read_times(run)
+    row_time, converting = reads.get(run.packed.values(), [
+        machine.on, *((m.geometry.rows, m.adcs_per_crossbar) for m in machine.each)], lambda: _read_times(run))
     most, name = max((int(busy), s.name) for busy, s in zip(run.trace.busy, run.graph.servers, strict=True))
     return schema.Utilization(
         cells=cells / held,

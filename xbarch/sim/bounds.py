@@ -54,7 +54,15 @@ def upper(graph: StageGraph) -> int:
 
 
 def survey(graph: StageGraph) -> Load:
-    """What a graph asks for: copies whose times are the same for all windows together, the others one by one."""
+    """What a graph asks for, counted once for its stages and images."""
+    if graph.images not in graph.surveys:
+        graph.surveys[graph.images] = _survey(graph)
+    found: Load = graph.surveys[graph.images]
+    return found
+
+
+def _survey(graph: StageGraph) -> Load:
+    """Copies whose times are the same for all windows together, the others one by one."""
     c = graph.columns
     number = np.arange(len(c.flow)) - np.searchsorted(c.flow, c.flow)  # of each copy in its flow
     windows = np.concatenate([flow.counts(graph.images) for flow in graph.flows])

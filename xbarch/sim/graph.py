@@ -184,11 +184,19 @@ class StageGraph:
         """All stages as columns: made at first use and kept, since a graph does not change."""
         return columns([flow.copies for flow in self.flows])
 
+    @cached_property
+    def surveys(self) -> dict[int, Any]:
+        """What `xbarch.sim.bounds.survey` found, by images."""
+        return {}
+
     def of(self, images: int) -> StageGraph:
-        """The same graph for so many images. Its columns, in which images do not occur, stay."""
-        found = replace(self, images=images)
-        found.__dict__["columns"] = self.columns
-        return found
+        """The same graph for so many images."""
+        return replace(self, images=images).share(self)
+
+    def share(self, other: StageGraph) -> StageGraph:
+        """Take over what is known of the stages of another graph, which has the same ones, and return this graph."""
+        self.__dict__.update(columns=other.columns, surveys=other.surveys)
+        return self
 
 
 # Receives every visit of a token to a stage, in batches: int64 [n, 6], the stage's position in the graph (its port),

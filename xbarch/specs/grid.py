@@ -40,11 +40,15 @@ class Grid(Spec):
     methods: dict[MethodName, Method] = Field(min_length=1, max_length=100)
     seeds: list[Seed] | None = Field(None, min_length=1, max_length=1000, description="of every recipe; none: the "
                                      "recipes' own")
+    stored: Literal["all", "first", "none"] = Field("all", description="networks that are stored: all, those of the "
+                                                    "first seed, or none; of every other one a row of results.jsonl")
     without: dict[str, Text] = Field(default_factory=dict, description="recipes left out, as vgg16_forms_8x or "
                                                                        "vgg16_*, with the reason")
 
     @model_validator(mode="after")
     def _known(self) -> Grid:
+        if self.stored == "first" and self.seeds is None:
+            raise ValueError("stored: must be all or none for a grid without seeds, not first")
         for method, spec in self.methods.items():
             for network in spec.networks or ():
                 if network not in self.networks:
@@ -57,6 +61,12 @@ class Grid(Spec):
                 raise ValueError(f"without.{name[:60]}: no recipe of this grid has that name; names are "
                                  f"NETWORK_METHOD_POINT{'_sSEED' if self.seeds else ''}")
         return self
+
+    def stores(self, name: str) -> bool:
+        """Whether the network of a recipe is stored, and not a row of what it keeps."""
+        if self.stored == "first" and self.seeds is not None:
+            return self.names()[name][3] == self.seeds[0]
+        return self.stored == "all"
 
     def names(self) -> dict[str, tuple[str, str, str, int | None]]:
         """Network, method, point and seed of every recipe by its name, those left out too, networks first."""

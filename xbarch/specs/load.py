@@ -22,6 +22,7 @@ from xbarch.specs.explain import explain, guess, shown
 from xbarch.specs.merging import merged, present
 from xbarch.specs.text import BYTES, Trail, brief, decode, dotted, parse
 from xbarch.support import bundled, files
+from xbarch.support.latest import Latest
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -180,14 +181,23 @@ def validate(document: Document, model: type[M], overrides: Sequence[str] = (),
 
 def _anchored(document: Document, model: type[BaseModel]) -> Document:
     """The document with what prices are written for, unless its overrides mend a machine that was none."""
-    from pydantic import ValidationError
     if "components" not in document.written:
         return document
+    sound = _sound.get((document.written, model), (), lambda: _is(document.written, model))
+    return replace(document, data=document.priced) if sound else document
+
+
+_sound: Latest[bool] = Latest(8)  # of the files whose variants are read
+
+
+def _is(data: Mapping[str, Any], model: type[BaseModel]) -> bool:
+    """Whether data are a model's."""
+    from pydantic import ValidationError
     try:
-        model.model_validate(document.written)
+        model.model_validate(data)
     except ValidationError:
-        return document
-    return replace(document, data=document.priced)
+        return False
+    return True
 
 
 def overridden(document: Document, overrides: Sequence[str]) -> Document:
@@ -259,8 +269,8 @@ def _parsed(value: str, place: str) -> Any:
 
 
 def _place(text: str) -> str:
-    """Where an override stands, for messages."""
-    return f"--set {brief(text, 120)}"
+    """Where an override stands, for messages: an option of its own, or one of those of --set."""
+    return brief(text, 120) if text.startswith("--") else f"--set {brief(text, 120)}"
 
 
 def _step(at: Any, step: str, place: str, trail: Trail) -> str | int:

@@ -19,7 +19,8 @@ Axis = Annotated[list[Value | list[Value]], Field(min_length=1, max_length=10_00
 Axes = dict[Name, Axis]
 CHOICES = ("images", "chips", "mode", "placement", "replication", "periphery", "batch", "engine", "reload", "bits",
            "density", "accuracy", "draws")  # fields of a request
-PARTS = ("options", "density")  # fields of a request of which an axis changes a part: an option, a layer's density
+PARTS = ("options", "density", "workload")
+"""Fields of a request of which an axis changes a part: an option, a layer's density, a field of a synthetic recipe."""
 
 
 class Runs(Spec):
@@ -29,9 +30,10 @@ class Runs(Spec):
     architecture that requires a data path runs that one alone. options: of data paths, by name; those under `all` are
     for every data path that has them. The fields of a request (`xbarch.Request`, where their limits and defaults stand)
     hold for every run. scope: of the energies and TOPS/W in tables, pictures and fronts: compute, chip or whole. axes:
-    a field of the architecture (as of `--set`), a field of the request, an option of the data path (`options.NAME`) or
-    the density of a layer (`density.LAYER`), and the values it takes; several fields, commas between, change together:
-    to the same value, or where the value is a list each to its own.
+    a field of the architecture (as of `--set`), a field of the request, an option of the data path (`options.NAME`),
+    the density of a layer (`density.LAYER`) or a field of a synthetic recipe (`workload.FIELD`), and the values it
+    takes; several fields, commas between, change together: to the same value, or where the value is a list each to its
+    own.
     """
 
     architectures: list[Name] = Field(min_length=1, max_length=50)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from functools import lru_cache
+from itertools import chain, islice
 
 _FORMULA = "=+-@＝＋－＠"  # a spreadsheet takes a cell for a formula that begins with one of these
+_SOME = 500  # lines made at a time
 
 
 def sheet(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -17,16 +19,16 @@ def sheet(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def written(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """Yield the lines of `sheet` one by one."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    for row in chain((heads,), rows):
-        writer.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in row])
+    """Yield the lines of `sheet`, some at a time."""
+    every = chain((heads,), rows)
+    while some := [[harmless(cell) if isinstance(cell, str) else cell for cell in row]
+                   for row in islice(every, _SOME)]:
+        stream = io.StringIO()
+        csv.writer(stream, lineterminator="\n").writerows(some)
         yield stream.getvalue()
-        stream.seek(0)
-        stream.truncate()
 
 
+@lru_cache(maxsize=1024)
 def harmless(text: str) -> str:
     """`text` as it is if a spreadsheet shows it, else after an apostrophe. Numbers stay numbers, signed ones too."""
     bare = text.lstrip("\ufeff\u200b\u00a0 ")

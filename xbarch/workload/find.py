@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xbarch.errors import InputError
 from xbarch.specs.explain import guess, shown
-from xbarch.specs.load import Document, document, validate
+from xbarch.specs.load import Document, document, overridden, validate
 from xbarch.specs.text import brief
 from xbarch.support import bundled
 from xbarch.workload.graph import Workload
@@ -26,10 +28,15 @@ def resolve(source: str | Path) -> Workload:
     """The workload a path or bundled name means: a stored folder, a synthetic recipe, or a training recipe whose
     stored result lies beside it. A path wins over a bundled name.
 
+    A synthetic recipe's name may end in other values of its fields, NAME:field=value, as of `changed`.
+
     Raises:
         InputError: nothing of that name, refused, or not trained yet.
     """
-    path = _find(source)
+    name, values = _apart(source)
+    path = _find(name)
+    if values:
+        return _other(path, values).build(f"{path.stem}:{':'.join(values)}")
     if path.is_dir():
         return load(path)
     if path.suffix in _MODELS:
@@ -52,7 +59,44 @@ def resolve(source: str | Path) -> Workload:
 
 def read_recipe(source: str | Path) -> SyntheticRecipe | Recipe:
     """The recipe in a YAML file or bundled under that name."""
-    return recipe(document(source, kind="workloads"))
+    name, values = _apart(source)
+    return _other(_find(name), values) if values else recipe(document(source, kind="workloads"))
+
+
+def changed(workload: str, fields: Mapping[str, Any]) -> str:
+    """The name of a synthetic recipe with other values of these fields, whose parts are named by dots."""
+    return ":".join([workload, *(f"{name}={json.dumps(value)}" for name, value in fields.items())])
+
+
+def plain(workload: str | Path | Workload) -> str:
+    """The name of a workload without other values of its recipe's fields."""
+    return str(_apart(workload)[0]) if isinstance(workload, str | Path) else str(workload)
+
+
+def _apart(source: str | Path) -> tuple[str | Path, list[str]]:
+    """A workload's name, and what follows it: field=value each."""
+    name, *values = str(source).split(":")
+    return (name, values) if values and all("=" in each for each in values) and not Path(source).exists() else (
+        source, [])
+
+
+def _other(path: Path, values: list[str]) -> SyntheticRecipe:
+    """The synthetic recipe in a file with other values.
+
+    Raises:
+        InputError: it is another file, or a value is refused.
+    """
+    if path.is_dir() or path.suffix != ".yaml":
+        raise InputError("only a synthetic recipe takes other values of its fields", file=path)
+    found = document(path, kind="workloads")
+    if found.data.get("kind") != "synthetic":
+        raise found.error("must be synthetic: only such a recipe takes other values of its fields", "kind")
+    try:
+        asked = recipe(overridden(found, values))
+    except InputError as error:
+        raise InputError(error.message, file=f"{path.name}:{':'.join(values)}", field=error.field) from None
+    assert asked.kind == "synthetic"
+    return asked
 
 
 def recipe(found: Document) -> SyntheticRecipe | Recipe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -168,16 +168,23 @@ def _convs(net: Net, at: str, plan: tuple[tuple[int, int], ...], third: int = 3)
     return at
 
 
-def cifar_resnet(blocks: int) -> Net:
+STAGES = {"layer1": 16, "layer2": 32, "layer3": 64}  # filters of the stages of ResNets for CIFAR-10
+BLOCKS = {"resnet20": 3, "resnet56": 9}  # in each of their stages
+
+
+def cifar_resnet(blocks: int, filters: Mapping[str, int] = STAGES, kernels: Mapping[str, int] = {}) -> Net:
     """6 * blocks + 2 layers of 16, 32, 64 filters; shortcuts without weights, subsampled and padded with zero
-    channels, option A (He et al., CVPR 2016, section 4.2)."""
-    net = Net((3, 32, 32))
-    at = net.conv("conv1", "input", 16)
-    for stage, filters in enumerate((16, 32, 64), 1):
+    channels, option A (He et al., CVPR 2016, section 4.2). filters: of each stage, those of the first also of the first
+    layer. kernels: height and width of a stage's kernels, where they are not 3."""
+    net, widths = Net((3, 32, 32)), {**STAGES, **filters}
+    at = net.conv("conv1", "input", widths["layer1"])
+    for stage, (place, width) in enumerate(widths.items(), 1):
+        size = kernels.get(place, 3)
         for i in range(blocks):
             name, stride = f"layer{stage}.{i}", 2 if stage > 1 and i == 0 else 1
             short = net.pool(f"{name}.shortcut", at, 1, 2) if stride == 2 else at
-            main = net.conv(f"{name}.conv2", net.conv(f"{name}.conv1", at, filters, stride=stride), filters, relu=False)
+            first = net.conv(f"{name}.conv1", at, width, size, stride)
+            main = net.conv(f"{name}.conv2", first, width, size, relu=False)
             at = net.add(f"{name}.add", main, short)
     net.linear("fc", net.flatten("flatten", net.average("avgpool", at)), 10)
     return net
@@ -232,7 +239,8 @@ def _shortcut(net: Net, name: str, at: str, main: str, stride: int) -> str:
 
 
 NETWORKS: dict[str, Callable[[], Net]] = {
-    "lenet5": lenet5, "resnet20": lambda: cifar_resnet(3), "resnet56": lambda: cifar_resnet(9), "vgg7": vgg7,
+    "lenet5": lenet5, "resnet20": lambda: cifar_resnet(BLOCKS["resnet20"]),
+    "resnet56": lambda: cifar_resnet(BLOCKS["resnet56"]), "vgg7": vgg7,
     "resnet18": resnet18, "vgg16": vgg16, "resnet18_imagenet": resnet18_imagenet,
     "resnet50_imagenet": resnet50_imagenet,
     "vgg11_imagenet": lambda: vgg_imagenet(1, 1, 2, 2, 2), "vgg13_imagenet": lambda: vgg_imagenet(2, 2, 2, 2, 2),

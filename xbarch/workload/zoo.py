@@ -10,17 +10,18 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from xbarch.specs.explain import unknown
 from xbarch.support import cache
 from xbarch.workload.graph import Ints, Layer, Named, Workload
-from xbarch.workload.networks import NETWORKS, network
+from xbarch.workload.networks import BLOCKS, NETWORKS, STAGES, cifar_resnet, network
 
 Shape = tuple[int, int, int]
 _AT_ONCE = 2**16  # numbers drawn, where filters are smaller
 Bits = Annotated[int, Field(ge=1, le=16)]
 SignedBits = Annotated[int, Field(ge=2, le=16)]
+Stages = dict[str, Annotated[int, Field(ge=1, le=4096)]]
 
 
 def _known(name: str) -> str:
@@ -54,11 +55,35 @@ class SyntheticRecipe(BaseModel):
     image_bits: Bits | None = Field(None, description="bits of the input image, if others")
     seed: int = Field(0, ge=0, lt=2**32)
     pruning: GroupPruning | None = None
+    filters: Stages = Field({}, description="resnet20, resnet56: filters of the stages layer1, layer2, layer3, if not "
+                                            "16, 32, 64; none may have fewer than the stage before it")
+    kernels: Stages = Field({}, description="resnet20, resnet56: height and width of a stage's kernels, odd, if not 3")
     description: str = Field("", description="one line shown in listings")
+
+    @model_validator(mode="after")
+    def _shaped(self) -> SyntheticRecipe:
+        for field_, given in (("filters", self.filters), ("kernels", self.kernels)):
+            if given and self.network not in BLOCKS:
+                raise ValueError(f"{field_}: is for {' and '.join(BLOCKS)}, not {self.network}")
+            if lacking := [name for name in given if name not in STAGES]:
+                raise ValueError(f"{field_}: has the stages {', '.join(STAGES)}, not {lacking[0]!r}")
+        widths = [*{**STAGES, **self.filters}.values()]
+        if widths != sorted(widths):
+            raise ValueError("filters: no stage may have fewer than the one before it, not "
+                             f"{', '.join(map(str, widths))}")
+        if even := [size for size in self.kernels.values() if size % 2 == 0 or size > 15]:
+            raise ValueError(f"kernels: must be odd and at most 15, not {even[0]}")
+        return self
+
+    def _network(self) -> tuple[Layer, ...]:
+        """The layers of the network without weights."""
+        if not self.filters and not self.kernels:
+            return network(self.network)
+        return tuple(cifar_resnet(BLOCKS[self.network], self.filters, self.kernels).layers)
 
     def build(self, name: str) -> Workload:
         """The workload, under that name."""
-        layers = [self._layer(layer) for layer in network(self.network)]
+        layers = [self._layer(layer) for layer in self._network()]
         first = next(i for i, layer in enumerate(layers) if layer.compute)
         layers[first] = replace(layers[first], weight_bits=self.first_layer_bits or self.weight_bits,
                                 input_bits=self.image_bits or self.input_bits)

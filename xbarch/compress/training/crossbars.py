@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from xbarch.workload.measures import Answers, Measure
 
 _USUAL, _LEAST = 32, 4  # images where none are asked for: so many, or fewer, or none, as fewer say nothing
 _MACS = 2**29  # multiply-accumulates that these may take
-_TOGETHER = 4  # images at a time
+_TOGETHER, _VALUES = 4, 2**20  # images at a time: so many, or as many as keep the largest map within so many values
 
 
 def affordable(workload: Workload, asked: int | None) -> int:
@@ -39,8 +40,9 @@ def crossbar_accuracy(workload: Workload, path: DataPath, geometry: Geometry, me
     def sums(layer: Layer, maps: Maps) -> Reals:
         return made[layer.name].sums(maps)
 
-    total = sum(measure.counts(outputs(workload, pixels[i:i + _TOGETHER], sums, measure.order),
-                               answers[i:i + _TOGETHER]).sum(axis=0) for i in range(0, len(pixels), _TOGETHER))
+    step = max(_TOGETHER, _VALUES // max(prod(la.out_shape) for la in workload.layers))
+    total = sum(measure.counts(outputs(workload, pixels[i:i + step], sums, measure.order),
+                               answers[i:i + step]).sum(axis=0) for i in range(0, len(pixels), step))
     return float(measure.value(np.asarray(total)))
 
 

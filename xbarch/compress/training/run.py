@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +29,7 @@ from xbarch.compress.training.search import search
 from xbarch.compress.training.spread import On, train_on
 from xbarch.compress.training.trainer import Phase, Trainer, phases
 from xbarch.errors import InputError
+from xbarch.kept import rows
 from xbarch.plugins import registry
 from xbarch.plugins.measures import find as find_measure
 from xbarch.specs.recipe import Pruning, Recipe, Shape
@@ -41,8 +45,8 @@ _ON_DEVICES = 1000  # test images classified on devices, in passes of 250 with a
 
 
 def train(source: str | Path, *, out: Path | None = None, resume: bool = True, cache: Path | None = None,
-          only: str = "*", executor: str | Executor | None = None, processes: int | None = None,
-          scheduler: str | None = None, progress: Progress | None = None) -> Path:
+          only: str = "*", data: Mapping[str, Any] | None = None, executor: str | Executor | None = None,
+          processes: int | None = None, scheduler: str | None = None, progress: Progress | None = None) -> Path:
     """Train, prune and quantize as the recipe or grid of recipes `source` (path or bundled name) describes.
 
     Returns the folder written; for a grid, the folder that holds its workloads' folders.
@@ -53,6 +57,7 @@ def train(source: str | Path, *, out: Path | None = None, resume: bool = True, c
         resume: continue from checkpoints in `cache`, and skip members of a grid that are stored already.
         cache: default: $XBARCH_CACHE or ~/.cache/xbarch.
         only: train only members of a grid whose names match this pattern (`fnmatch`).
+        data: fields of `data` in place of those of every recipe, as {"name": "cifar10", "path": "..."}.
         executor: of a grid, trains recipes there, several at a time, as `xbarch.sweep` runs points; None: one after the
             other in this process, unless `processes` are given.
         processes, scheduler: as of `xbarch.sweep`.
@@ -63,19 +68,18 @@ def train(source: str | Path, *, out: Path | None = None, resume: bool = True, c
         InputError: bad recipe, model, data or weights; something cannot be written; an executor for a single recipe.
         XbarchError: on an executor, some recipes were not trained.
     """
-    jobs = resolve(source, out, cache, only)
+    jobs = resolve(source, out, cache, only, data)
+    there = rows.read(jobs[0].out.parent) if jobs[0].grid else {}
+    todo = [job for job in jobs if not (resume and job.grid and _is_stored(job, there))]
     if executor is not None or processes is not None or scheduler is not None:
         if not jobs[0].grid:
             raise InputError("is for grids of recipes, which are trained several at a time; leave it out",
                              field="processes" if executor is None else "executor")
-        todo = [job for job in jobs if not (resume and _is_stored(job))]
         if todo:
             on = On(DEFAULT if executor is None else executor, processes, scheduler)
-            train_on(on, source, todo, len(jobs), train_silently, resume=resume, progress=progress)
+            train_on(on, source, todo, len(jobs), train_silently, data=data, resume=resume, progress=progress)
         return jobs[0].out.parent
-    for number, job in enumerate(jobs, 1):
-        if resume and job.grid and _is_stored(job):
-            continue
+    for number, job in enumerate(todo, len(jobs) - len(todo) + 1):
         report = progress
         if progress is not None and job.grid:
             report = partial(_prefixed, progress, f"{job.name}, {number} of {len(jobs)}: ")
@@ -84,8 +88,10 @@ def train(source: str | Path, *, out: Path | None = None, resume: bool = True, c
     return jobs[0].out.parent if jobs[0].grid else jobs[0].out
 
 
-def _is_stored(job: Job) -> bool:
-    """Whether the workload is stored as this recipe makes it."""
+def _is_stored(job: Job, there: Mapping[str, rows.Kept]) -> bool:
+    """Whether the workload is stored, or its row is `there`, as this recipe makes it."""
+    if job.row:
+        return job.name in there and there[job.name].recipe == rows.of_recipe(job.recipe)
     try:
         return Recipe.model_validate(read_manifest(job.out).recipe) == job.recipe
     except (InputError, ValidationError):
@@ -102,9 +108,16 @@ def train_silently(job: Job, resume: bool) -> Path:
 
 
 def train_job(job: Job, resume: bool, progress: Progress | None) -> Path:
-    """Train one recipe and store its workload; returns the folder."""
+    """Train one recipe and store its workload, or a row of it; returns the folder."""
     with joined(job.recipe.hardware) as setup:
-        return _train_job(job, resume, None if setup.rank else progress, setup)
+        told = None if setup.rank else progress
+        if not job.row:
+            return _train_job(job, resume, told, setup)
+        with TemporaryDirectory(prefix="xbarch-") as place:
+            made = _train_job(replace(job, out=Path(place) / job.name), resume, told, setup)
+            if not setup.rank:
+                rows.add(job.out.parent, rows.made(made, job.name))
+        return job.out.parent
 
 
 def _train_job(job: Job, resume: bool, progress: Progress | None, setup: Setup) -> Path:

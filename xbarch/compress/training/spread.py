@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from xbarch.compress.recipes import Job, resolve
 from xbarch.errors import XbarchError
@@ -37,6 +38,7 @@ class _Worker:
     resume: bool
     train: Train
     plugins: tuple[str, ...]
+    data: Mapping[str, Any] | None
 
     def __call__(self, names: list[str], seconds: float) -> list[str]:
         """Train the first of the recipes named, and return why that failed, or nothing."""
@@ -45,7 +47,7 @@ class _Worker:
             try:
                 for file in self.plugins:
                     own.load_file(file)
-                job, = resolve(self.source, self.out, self.cache, only=names[0])
+                job, = resolve(self.source, self.out, self.cache, names[0], self.data)
                 with job.document.blamed():
                     self.train(job, self.resume)
             except XbarchError as error:
@@ -53,8 +55,8 @@ class _Worker:
         return [""]
 
 
-def train_on(on: On, source: str | Path, jobs: Sequence[Job], total: int, train: Train, *, resume: bool,
-             progress: Progress | None) -> None:
+def train_on(on: On, source: str | Path, jobs: Sequence[Job], total: int, train: Train, *,
+             data: Mapping[str, Any] | None, resume: bool, progress: Progress | None) -> None:
     """Train the jobs of a grid, several at a time. One that fails ends no other; one whose process dies is tried once
     more, and goes on from its checkpoint.
 
@@ -62,6 +64,7 @@ def train_on(on: On, source: str | Path, jobs: Sequence[Job], total: int, train:
         jobs: those that are to be trained.
         total: of the grid, for the progress.
         train: trains a job in the process that calls it; a function of a module.
+        data: in place of the recipes' own.
         progress: called with (recipes stored, recipes in all, the last one's name).
 
     Raises:
@@ -71,7 +74,7 @@ def train_on(on: On, source: str | Path, jobs: Sequence[Job], total: int, train:
     done, failed = total - len(jobs), dict[str, str]()
     out, cache = jobs[0].out.parent.resolve(), jobs[0].cache.resolve()
     plugins = tuple(str(file.resolve()) for file in registry.files())
-    work = _Worker(_placed(source), out, cache, resume, train, plugins)
+    work = _Worker(_placed(source), out, cache, resume, train, plugins, data)
     opened = opener(on.executor, Asked(on.processes, on.scheduler))
     for some in deal([job.name for job in jobs], work, opened, len(jobs), most=1):
         for name, why in some:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from xbarch.kept.measured import Measured
 from xbarch.render.interactive.charts import ZOOM, points
 from xbarch.render.interactive.pages import Chart
-from xbarch.studies.accuracy.rows import Measured, Row
+from xbarch.studies.accuracy.rows import Row
 
 _AXES: tuple[tuple[str, Callable[[Measured], float]], ...] = (
     ("compression ratio", lambda m: m.ratio), ("crossbar saving", lambda m: m.crossbar_ratio))

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from math import isfinite, isinf
 
+from xbarch.kept.measured import ARCHITECTURE, Measured
 from xbarch.render.document import Document, Picture, Section, Table
 from xbarch.render.interactive.pages import Chart
-from xbarch.studies.accuracy.rows import ARCHITECTURE, LONGER, Measured, Reach, Row, reach
+from xbarch.studies.accuracy.rows import LONGER, Reach, Row, reach
+from xbarch.studies.accuracy.seeds import LOSSES as OF_SEEDS
+from xbarch.studies.accuracy.seeds import Order
 from xbarch.support import numbers
 from xbarch.support.sheet import sheet
 
@@ -16,26 +19,42 @@ MISSING = "not trained yet"
 _MADE = {"digit_pairs": "digit_pairs: two overlapping digits, 100 classes, made from scikit-learn's digits"}
 _NONE = "–"
 LOSSES = (0.005, 0.01, 0.02, 0.04)  # of accuracy
+_UNPAIRED = ("intervals overlap", "against longer training")  # of single networks alone
 
 
-def document(rows: Sequence[Row], charts: Sequence[Chart]) -> Document:
-    """Return the report with its picture, accuracy.svg. charts: stand for it on the page."""
-    sections = [Section("How to read it", 2, _introduction([r.measured for r in rows if r.measured])),
+def document(rows: Sequence[Row], charts: Sequence[Chart], left: Sequence[str] = (),
+             orders: Sequence[Order] = ()) -> Document:
+    """Return the report with its picture, accuracy.svg.
+
+    rows: of single networks, or averaged over seeds. charts: stand for the picture on the page. left: what was left
+    out, and why. orders: of methods, compared with other data.
+    """
+    measured, seeded = [r.measured for r in rows if r.measured], any(r.seeds > 1 for r in rows)
+    sections = [Section("How to read it", 2, [*(_of_seeds(rows) if seeded else _of_one_seed(measured)),
+                                              *_of_sizes(measured)]),
                 Section("Highest compression ratio without measurable loss", 2,
-                        table=_highest(rows, lambda m: m.holds)),
-                Section("Highest compression ratio whose interval overlaps the dense network's", 2,
-                        table=_highest(rows, lambda m: m.overlaps))]
-    sections += _at_losses(rows)
+                        table=_highest(rows, lambda m: m.holds))]
+    if not seeded:
+        sections.append(Section("Highest compression ratio whose interval overlaps the dense network's", 2,
+                                table=_highest(rows, lambda m: m.overlaps)))
+    sections += _at_losses(rows, OF_SEEDS if seeded else LOSSES)
+    if orders:
+        sections.append(Section("Order of the methods on other data", 2, [_ORDERS], table=Table(
+            ["ordered by", "methods", "Kendall's τ"], [
+                [o.what, str(len(o.methods)), f"{o.tau:+.2f}".replace("-", "\N{MINUS SIGN}")] for o in orders], 1)))
+    accuracy = {title: show for title, show in _ACCURACY.items() if not (seeded and title in _UNPAIRED)}
     for network in dict.fromkeys(r.network for r in rows if r.measured):
         own = [r for r in rows if r.network == network and r.measured]
         sections += [Section(network, 2), Section("Weights and crossbars", 3, table=_measured(own, _KEPT)),
-                     Section("Accuracy", 3, table=_measured(own, _ACCURACY))]
+                     Section("Accuracy", 3, table=_measured(own, accuracy))]
     missing: dict[str, list[str]] = {}
     for row in rows:
         if row.measured is None:
             missing.setdefault(row.network, []).append(f"`{row.name}`")
     if missing:
         sections.append(Section(MISSING.capitalize(), 2, bullets=[", ".join(names) for names in missing.values()]))
+    if left:
+        sections.append(Section("Left out", 2, bullets=list(left)))
     return Document("Accuracy against compression", "xbarch report accuracy",
                     [Picture("accuracy.svg", "Change in accuracy", charts)], sections)
 
@@ -51,13 +70,21 @@ def table(rows: Sequence[Row]) -> str:
 
 # -- words --------------------------------------------------------------------------------------------------------
 
-def _introduction(found: Sequence[Measured]) -> list[str]:
-    data = ", ".join(dict.fromkeys(_MADE.get(m.data, m.data) for m in found))
-    crossbars = ", ".join(dict.fromkeys(f"{m.rows} × {m.columns} cells of {m.cell_bits} bits" for m in found))
-    through = [m for m in found if m.crossbar_images and m.accuracy_crossbars is not None]
-    text = [
+_ORDERS = (
+    "Two methods are in the same order on both sets of data where the better one here is the better one there. "
+    "Kendall's τ (tau-b) is 1 where all pairs are, \N{MINUS SIGN}1 where none is, and near 0 where the order says "
+    "nothing. Changes are those against the reference that trained as long. Of a ratio beyond what was trained, the "
+    "highest that was trained counts.")
+
+
+def _data(found: Sequence[Measured]) -> str:
+    return ", ".join(dict.fromkeys(_MADE.get(m.data, m.data) for m in found))
+
+
+def _of_one_seed(found: Sequence[Measured]) -> list[str]:
+    return [
         f"Every network was trained here for a few epochs ({_range(m.epochs_dense for m in found)} dense, then "
-        f"{_range(m.epochs_pruning for m in found)} with its method) on {data}, with one seed each "
+        f"{_range(m.epochs_pruning for m in found)} with its method) on {_data(found)}, with one seed each "
         f"({_range(m.seed for m in found)}). The figures compare methods at this scale and are not those of the "
         "papers.",
         "*Change* is the accuracy after fine-tuning minus that of the same dense network before pruning, in points, "
@@ -70,6 +97,29 @@ def _introduction(found: Sequence[Measured]) -> list[str]:
         "accuracy after fine-tuning minus that of this network: an unpaired difference of two accuracies, without an "
         "interval. A method that also quantizes differently, as Huai et al. with powers of two, differs from the "
         "reference in this respect too.",
+    ]
+
+
+def _of_seeds(rows: Sequence[Row]) -> list[str]:
+    found, seeds = [r.measured for r in rows if r.measured], [r.seeds for r in rows if r.measured]
+    return [
+        f"Every network was trained here for a few epochs ({_range(m.epochs_dense for m in found)} dense, then "
+        f"{_range(m.epochs_pruning for m in found)} with its method) on {_data(found)}, with {_range(seeds)} seeds a "
+        "point: images are split, weights drawn and batches ordered anew with each. Figures are means over the seeds. "
+        "They compare methods at this scale and are not those of the papers.",
+        f"*Change* is the accuracy after fine-tuning minus that of `{LONGER}` with the same seed, in points. That "
+        "network starts from the same dense one, sees the same images, trains for the same number of epochs and "
+        "removes nothing. The 95 % interval is that of the mean of these differences over the seeds (Student's t); it "
+        "covers the choice of images and the seed, and with few seeds it is wide. *No measurable loss* means that its "
+        "upper end is 0 or above. A method that also quantizes differently, as Huai et al. with powers of two, "
+        "differs from the reference in this respect too.",
+    ]
+
+
+def _of_sizes(found: Sequence[Measured]) -> list[str]:
+    crossbars = ", ".join(dict.fromkeys(f"{m.rows} × {m.columns} cells of {m.cell_bits} bits" for m in found))
+    through = [m for m in found if m.crossbar_images and m.accuracy_crossbars is not None]
+    text = [
         "*Compression ratio* is the number of weights of all conv and linear layers over the number kept. A point such "
         "as `4x` names the ratio aimed at in the layers that the method prunes; the first layer and those it leaves "
         "alone (for Meng et al. linear and 1 × 1 layers) stay dense, so the ratio over all weights is lower. *Ratio in "
@@ -120,8 +170,10 @@ _ACCURACY: Mapping[str, Callable[[Measured], str]] = {
 
 
 def _measured(rows: Sequence[Row], columns: Mapping[str, Callable[[Measured], str]]) -> Table:
-    return Table(["method", "point", *columns],
-                 [[r.method, r.point, *(show(r.measured) for show in columns.values())] for r in rows if r.measured],
+    seeds = any(r.seeds > 1 for r in rows)
+    return Table(["method", "point", *(["seeds"] if seeds else []), *columns],
+                 [[r.method, r.point, *([str(r.seeds)] if seeds else []),
+                   *(show(r.measured) for show in columns.values())] for r in rows if r.measured],
                  2, [r.method for r in rows if r.measured])
 
 
@@ -138,7 +190,7 @@ def _highest(rows: Sequence[Row], good: Callable[[Measured], bool]) -> Table:
         for key, own in groups.items()], 3)
 
 
-def _at_losses(rows: Sequence[Row]) -> list[Section]:
+def _at_losses(rows: Sequence[Row], losses: Sequence[float]) -> list[Section]:
     """Return compression ratios and crossbar savings at equal losses."""
     groups: dict[tuple[str, str], list[Measured]] = {}
     for row in rows:
@@ -150,8 +202,8 @@ def _at_losses(rows: Sequence[Row]) -> list[Section]:
     across: dict[str, Callable[[Measured], float]] = {
         "Compression ratio": lambda m: m.ratio, "Crossbar saving": lambda m: m.crossbar_ratio}
     return [Section(f"{title} at equal loss of accuracy", 2, [] if i else [text], table=Table(
-        ["network", "method", "points", *(f"{100 * loss:g} points" for loss in LOSSES)], [
-            [*key, str(len(found)), *(_reach(found, loss, value) for loss in LOSSES)]
+        ["network", "method", "points", *(f"{100 * loss:g} points" for loss in losses)], [
+            [*key, str(len(found)), *(_reach(found, loss, value) for loss in losses)]
             for key, found in groups.items()], 2)) for i, (title, value) in enumerate(across.items())]
 
 

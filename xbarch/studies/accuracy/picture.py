@@ -8,8 +8,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from xbarch.kept.measured import Measured
 from xbarch.render.look import GREY, colour, mark, saved, styled
-from xbarch.studies.accuracy.rows import Measured, Row, references
+from xbarch.studies.accuracy.rows import Row, references
 
 _MARGIN = 1.15
 _FLOOR = -12  # points; a larger loss is of no use, and would compress the rest of the scale

@@ -7,7 +7,8 @@ from pathlib import Path
 from xbarch.errors import InputError
 from xbarch.render.interactive.documents import write_report
 from xbarch.studies.accuracy import charts, pages, picture
-from xbarch.studies.accuracy.rows import GRID, Row, rows
+from xbarch.studies.accuracy.rows import GRID, Row, list_left, rows
+from xbarch.studies.accuracy.seeds import Order, averaged, orders
 from xbarch.studies.drawn import file_names
 from xbarch.support import bundled
 from xbarch.support.files import writable
@@ -18,7 +19,8 @@ _PICTURE = "accuracy.svg"
 
 
 def accuracy(
-    out: str | Path | None = OUT, *, workloads: str | Path | None = None, progress: Progress | None = None,
+    out: str | Path | None = OUT, *, workloads: str | Path | None = None, against: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> list[Row]:
     """Compare the accuracy of every stored workload of a grid with the weights it keeps, and write `accuracy.md`,
     `.html`, `.csv` and `.svg`.
@@ -27,7 +29,9 @@ def accuracy(
         out: folder of the report; None writes nothing.
         workloads: folder with one folder NETWORK_METHOD_POINT per stored workload; None: the bundled grid
             `digit_pairs`. If a grid of the folder's name lies beside the folder or is bundled, those of its recipes
-            that are not stored are listed as not trained yet.
+            that are not stored are listed as not trained yet. Of a grid with seeds the report has means over the seeds
+            with their intervals.
+        against: the folder of another grid, of other data: are the methods in the same order there?
         progress: called with (workloads measured, workloads in all, the one being measured).
 
     Returns:
@@ -41,9 +45,26 @@ def accuracy(
         raise InputError("no such folder; give one with stored workloads", file=folder)
     if out is not None:
         writable(Path(out), *file_names("accuracy", []), _PICTURE)
+    if against is not None and not Path(against).is_dir():
+        raise InputError("no such folder; give one with stored workloads", file=Path(against), field="against")
     found = rows(folder, progress)
+    other = rows(Path(against)) if against is not None else []
     if out is not None:
-        drawn = picture.draw(found)
-        document = pages.document(found, charts.draw(found))
+        shown = _shown(found)
+        drawn = picture.draw(shown)
+        document = pages.document(shown, charts.draw(shown), list_left(folder, found), _orders(shown, _shown(other)))
         write_report(Path(out), "accuracy", document, pages.table(found), {_PICTURE: drawn})
     return found
+
+
+def _shown(found: list[Row]) -> list[Row]:
+    """Return the rows as the report has them: means over seeds where there are several."""
+    return averaged(found) if any(row.seed is not None for row in found) else found
+
+
+def _orders(here: list[Row], there: list[Row]) -> list[Order]:
+    """Return the orders of the methods on the first network here that is there too."""
+    for network in dict.fromkeys(row.network for row in here):
+        if network in {row.network for row in there}:
+            return orders([r for r in here if r.network == network], [r for r in there if r.network == network])
+    return []

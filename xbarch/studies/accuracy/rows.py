@@ -6,101 +6,23 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import inf, log2, sqrt
+from math import inf, log2
 from pathlib import Path
 
-from xbarch.datapaths.records import Geometry
 from xbarch.errors import InputError
-from xbarch.mapping.pack import dense_crossbars
-from xbarch.request import Request
-from xbarch.run import pack_network, prepare
-from xbarch.specs.architecture import Architecture
+from xbarch.kept.measured import Measured, measure
+from xbarch.kept.rows import read
 from xbarch.specs.grid import Grid, members
-from xbarch.specs.load import document, load, validate
-from xbarch.specs.recipe import Shape
-from xbarch.studies.accuracy.manifest import read_facts
+from xbarch.specs.load import Document, document, validate
 from xbarch.support import bundled
 from xbarch.support.progress import Progress
 from xbarch.workload.store import MANIFEST
-from xbarch.workload.store import load as stored
 
-ARCHITECTURE = "isaac_like"
 LONGER = "dense_longer"  # reference of each network: trains for the same number of epochs and removes nothing
 GRID = "digit_pairs"
-_NORMAL = 1.959964  # standard deviations around the mean that hold 95 % of a normal distribution
+FEWEST = 2  # seeds whose mean has an interval
 _NAME = re.compile(r"([A-Za-z0-9]+)_([A-Za-z0-9_]+)_([A-Za-z0-9]+)")  # network, method, point
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """A trained network of a grid. Crossbars are those of one copy of each layer; accuracies are shares of the test
-    images."""
-
-    weights: int
-    """Of all conv and linear layers before pruning."""
-    kept: int
-    """Of these after pruning."""
-    pruned_weights: int
-    """Before pruning, of the layers from which weights are removed."""
-    dense_crossbars: int
-    """Of the dense network on data path `dense`."""
-    crossbars: int
-    """Of this network on its own data path."""
-    adc_bits: int
-    """Of the machine as built for this network."""
-    accuracy_dense: float
-    """Before pruning."""
-    accuracy_cut: float | None
-    """Right after pruning; None: not measured."""
-    accuracy_pruned: float
-    """After fine-tuning."""
-    accuracy_crossbars: float | None
-    """After fine-tuning, through packed crossbars and ADCs on the first `crossbar_images`; None: not measured."""
-    crossbar_images: int
-    test_images: int
-    change: float
-    """accuracy_pruned - accuracy_dense."""
-    change_low: float
-    """Lower end of its 95 % interval (paired bootstrap over test images)."""
-    change_high: float
-    """Upper end of its 95 % interval."""
-    against_longer: float | None = None
-    """accuracy_pruned minus that of the reference `LONGER` (unpaired); None for the reference itself."""
-    data: str
-    epochs_dense: int
-    epochs_pruning: int
-    seed: int
-    rows: int
-    columns: int
-    cell_bits: int
-
-    @property
-    def ratio(self) -> float:
-        """Compression ratio: all weights over those kept."""
-        return self.weights / self.kept
-
-    @property
-    def pruned_ratio(self) -> float:
-        """Compression ratio of the layers from which weights are removed; 1 if there are none."""
-        left = self.pruned_weights - (self.weights - self.kept)
-        return self.pruned_weights / left if left else inf if self.pruned_weights else 1.0
-
-    @property
-    def crossbar_ratio(self) -> float:
-        """Crossbar saving: the dense network's crossbars over this one's; below 1 if the data path takes more."""
-        return self.dense_crossbars / self.crossbars
-
-    @property
-    def holds(self) -> bool:
-        """Whether no loss is measurable: the interval of the change reaches 0 or lies above it."""
-        return self.change_high >= 0
-
-    @property
-    def overlaps(self) -> bool:
-        """Whether the accuracy's own 95 % interval overlaps the dense network's (binomial, normal approximation;
-        unpaired, so weaker than `holds`)."""
-        half = [_NORMAL * sqrt(a * (1 - a) / self.test_images) for a in (self.accuracy_pruned, self.accuracy_dense)]
-        return self.accuracy_pruned + half[0] >= self.accuracy_dense - half[1]
+_SEEDED = re.compile(_NAME.pattern + r"_s([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -112,10 +34,14 @@ class Row:
     point: str
     measured: Measured | None
     """None: not trained yet."""
+    seed: int | None = None
+    """Of a grid with seeds."""
+    seeds: int = 1
+    """How many the figures are means of."""
 
     @property
     def name(self) -> str:
-        return f"{self.network}_{self.method}_{self.point}"
+        return f"{self.network}_{self.method}_{self.point}" + ("" if self.seed is None else f"_s{self.seed}")
 
     @property
     def longer(self) -> bool:
@@ -124,83 +50,69 @@ class Row:
 
 
 def rows(folder: Path, progress: Progress | None = None) -> list[Row]:
-    """Return the recipes of the grid in its order, then other workloads stored in the folder, by name.
+    """Return the recipes of the grid in its order, then other workloads stored in the folder, by name. Those that are
+    not stored may have rows in its `results.jsonl`.
 
     Raises:
-        InputError: no workload is stored, or one is damaged or was not trained dense and then pruned.
+        InputError: nothing is stored, or a workload is damaged or was not trained dense and then pruned.
     """
-    there = [p.parent.name for p in sorted(folder.glob(f"*/{MANIFEST}")) if _NAME.fullmatch(p.parent.name)]
-    if not there:
+    kept = {name: row.measured for name, row in read(folder).items() if named(name)}
+    there = [p.parent.name for p in sorted(folder.glob(f"*/{MANIFEST}")) if named(p.parent.name)]
+    if not there and not kept:
         raise InputError(f"no workload NETWORK_METHOD_POINT is stored here; train some with `xbarch compress {GRID}` "
                          "or a grid of your own", file=folder)
-    found = []
-    names = list(dict.fromkeys([*list_recipes(folder), *there]))
+    recipes, found = list_recipes(folder), []
+    names = list(dict.fromkeys([*recipes, *there, *kept]))
     for number, name in enumerate(names):
         if progress is not None:
             progress(number, len(names), name)
-        parts = _NAME.fullmatch(name)
+        parts = recipes.get(name) or named(name)
         assert parts is not None, name
-        network, method, point = parts.groups()
-        found.append(Row(network, method, point, measure(folder / name) if name in there else None))
+        network, method, point, seed = parts
+        found.append(Row(network, method, point, measure(folder / name) if name in there else kept.get(name), seed))
     if progress is not None:
         progress(len(names), len(names), "done")
     longer = references(found)
-    return [_against(row, longer.get(row.network)) for row in found]
+    return [_against(row, longer.get((row.network, row.seed))) for row in found]
 
 
-def list_recipes(folder: Path) -> list[str]:
-    """Return the recipe names of the grid that has the folder's name and lies beside it or is bundled; empty if there
-    is no such grid."""
+def named(name: str) -> tuple[str, str, str, int | None] | None:
+    """Network, method, point and seed in a recipe's name; None if it is no such name."""
+    if seeded := _SEEDED.fullmatch(name):
+        return seeded[1], seeded[2], seeded[3], int(seeded[4])
+    parts = _NAME.fullmatch(name)
+    return parts and (parts[1], parts[2], parts[3], None)
+
+
+def list_recipes(folder: Path) -> dict[str, tuple[str, str, str, int | None]]:
+    """Return network, method, point and seed of the recipes by name, of the grid that has the folder's name and lies
+    beside it or is bundled; empty if there is no such grid."""
+    found = _grid(folder)
+    if found is None:
+        return {}
+    grid, source = found
+    return {name: grid.names()[name] for name in members(grid, source)}
+
+
+def list_left(folder: Path, found: Sequence[Row]) -> list[str]:
+    """Return what the folder's grid leaves out, with its reasons, and points with fewer than two seeds so far."""
+    source = _grid(folder)
+    words = [f"`{name}`: {reason}" for name, reason in source[0].without.items()] if source else []
+    points: dict[tuple[str, str, str], list[bool]] = {}
+    for row in found:
+        if row.seed is not None:
+            points.setdefault((row.network, row.method, row.point), []).append(row.measured is not None)
+    few = [f"`{'_'.join(key)}` ({sum(there)})" for key, there in points.items() if sum(there) < FEWEST <= len(there)]
+    return words + ([f"trained with fewer than {FEWEST} seeds so far, in brackets how many: {', '.join(few)}"]
+                    if few else [])
+
+
+def _grid(folder: Path) -> tuple[Grid, Document] | None:
     for place in (folder.resolve().parent, bundled.folder("workloads")):
         path = place / f"{folder.resolve().name}.yaml"
-        if path.is_file() and (read := document(path, kind="workloads")).data.get("kind") == "grid":
-            return list(members(validate(read, Grid), read))
-    return []
-
-
-def measure(folder: Path) -> Measured:
-    """Measure a stored workload, packing it to count its crossbars.
-
-    Raises:
-        InputError: it is damaged, or was not trained dense and then pruned.
-    """
-    network = stored(folder)
-    facts = read_facts(network)
-    recipe, pruning = facts.recipe, facts.recipe.pruning
-    assert pruning is not None and recipe.baseline is not None
-    shape = pruning.geometry
-    home, changes = machine_for(shape)
-    setup = prepare(Request(arch=home, workload=network, overrides=tuple(changes)))
-    whole = machine_for(shape.model_copy(update={"operation_unit": None}))[1]
-    dense = Geometry.of(load(ARCHITECTURE, Architecture, whole).crossbar)
-    layers = network.compute_layers
-    sizes = {la.name: la.rows * la.filters for la in layers}
-    kept = sum(la.kept_weights for la in layers)
-    if not kept:
-        raise InputError("the masks must keep at least one weight", file=network.file)
-    found, change = facts.accuracy, facts.change
-    return Measured(
-        weights=sum(sizes.values()), kept=kept,
-        pruned_weights=sum(sizes[la.name] for la in layers if la.kept_weights < sizes[la.name]),
-        dense_crossbars=dense_crossbars(network, dense),
-        crossbars=sum(p.crossbars for p in pack_network(setup).values()), adc_bits=setup.machine.geometry.adc_bits,
-        accuracy_dense=found.baseline, accuracy_cut=found.cut, accuracy_pruned=found.pruning,
-        accuracy_crossbars=found.crossbars, crossbar_images=min(recipe.crossbar_images, facts.data.test),
-        test_images=facts.data.test, change=change.mean, change_low=change.low, change_high=change.high,
-        data=recipe.data.name, epochs_dense=recipe.baseline.epochs, epochs_pruning=pruning.training.epochs,
-        seed=recipe.seed, rows=shape.rows, columns=shape.columns, cell_bits=shape.cell_bits)
-
-
-def machine_for(shape: Shape) -> tuple[str, list[str]]:
-    """Return the bundled architecture that reads its crossbars as a recipe's crossbar is read, with overrides that give
-    it that size: whole arrays on the base machine, operation units with all bit lines on `forms_like`, other operation
-    units on `sre_like`."""
-    unit = shape.operation_unit
-    sizes = [f"crossbar.{k}={v}" for k, v in shape.model_dump(exclude={"operation_unit"}).items()]
-    if unit is None:
-        return ARCHITECTURE, sizes
-    sizes += [f"crossbar.operation_unit.{k}={v}" for k, v in unit.model_dump().items()]
-    return ("forms_like" if unit.columns == shape.columns else "sre_like"), sizes
+        if path.is_file() and (found := document(path, kind="workloads")).data.get("kind") == "grid":
+            return validate(found, Grid), found
+    return None
 
 
 @dataclass(frozen=True)
@@ -240,9 +152,9 @@ def _crossing(ratios: Sequence[float], changes: Sequence[float], level: float) -
     return inf
 
 
-def references(found: Sequence[Row]) -> dict[str, Measured]:
-    """Return the reference of each network that has one."""
-    return {r.network: r.measured for r in found if r.longer and r.measured is not None}
+def references(found: Sequence[Row]) -> dict[tuple[str, int | None], Measured]:
+    """Return the reference of each network and seed that has one."""
+    return {(r.network, r.seed): r.measured for r in found if r.longer and r.measured is not None}
 
 
 def _against(row: Row, longer: Measured | None) -> Row:

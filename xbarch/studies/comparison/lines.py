@@ -52,8 +52,8 @@ def lines(asked: Study, contents: Contents) -> list[Line]:
         for placed in place(asked, on, needs):
             for policy in asked.policies:
                 for variant in _variants(asked, [p.name for p in paths], placed.path.name):
-                    request = Request(arch=placed.arch, workload=workload, datapath=placed.path.name, policy=policy,
-                                      **variant.apply(asked.choices, placed.path.options))
+                    request = Request(arch=placed.arch, workload=variant.named(workload), datapath=placed.path.name,
+                                      policy=policy, **variant.apply(asked.choices, placed.path.options))
                     found.setdefault(request, _line(request, variant, asked, contents, placed, needs))
     return list(found.values())
 

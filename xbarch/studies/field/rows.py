@@ -8,10 +8,11 @@ from pathlib import Path
 
 from xbarch.datapaths.base import title_of
 from xbarch.errors import InputError
+from xbarch.kept.measured import Measured
 from xbarch.plugins import kinds, registry
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
-from xbarch.studies.accuracy.rows import GRID, Measured, Reach, reach
+from xbarch.studies.accuracy.rows import GRID, Reach, reach
 from xbarch.studies.accuracy.rows import Row as Point
 from xbarch.studies.accuracy.rows import rows as points
 from xbarch.studies.comparison.rows import Row

@@ -56,8 +56,12 @@ class Answer:
     @classmethod
     def of_figures(cls, found: Record, names: Names) -> Answer:
         """Make the answer that keeps the numbers `names` of a record alone; one that the record lacks is null."""
-        values = [pick(found, name) for name in names[:-1]]
-        return cls(packed=_packed([*values, words.exactness(found.correctness)]), names=names)
+        return cls.of_values([pick(found, name) for name in names[:-1]], words.exactness(found.correctness), names)
+
+    @classmethod
+    def of_values(cls, values: Sequence[float | None], converters: str, names: Names) -> Answer:
+        """Make the answer of these values of the figures `names`. converters: in words, whether they suffice."""
+        return cls(packed=_packed([*values, converters]), names=names)
 
     @classmethod
     def failed(cls, error: XbarchError) -> Answer:

@@ -11,6 +11,7 @@ from typing import Any
 
 from xbarch.errors import InputError
 from xbarch.specs.study import PARTS, Axes, Value, fields, of_run
+from xbarch.workload.find import changed
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,15 @@ class Variant:
     """Of the data path."""
     density: Mapping[str, Any] = field(default_factory=dict)
     """By layer."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the workload's recipe."""
 
     def __str__(self) -> str:
         return ", ".join(f"{name}={value}" for name, value in zip(self.names, self.values, strict=True))
+
+    def named(self, workload: str) -> str:
+        """Return the workload that runs."""
+        return changed(workload, self.recipe)
 
     def apply(self, choices: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the fields of a request: the given choices and options with those of the variant on top."""
@@ -57,7 +64,7 @@ def pieces(axes: Axes) -> list[list[Variant]]:
 def joined(parts: Sequence[Variant]) -> Variant:
     """Return the combination of variants of different fields."""
     values, names, overrides = list[Value](), list[str](), list[str]()
-    choices, options, density = dict[str, Any](), dict[str, Any](), dict[str, Any]()
+    choices, options, density, recipe = dict[str, Any](), dict[str, Any](), dict[str, Any](), dict[str, Any]()
     for part in parts:
         values += part.values
         names += part.names
@@ -65,7 +72,8 @@ def joined(parts: Sequence[Variant]) -> Variant:
         choices.update(part.choices)
         options.update(part.options)
         density.update(part.density)
-    return Variant(tuple(values), tuple(names), tuple(overrides), choices, options, density)
+        recipe.update(part.recipe)
+    return Variant(tuple(values), tuple(names), tuple(overrides), choices, options, density, recipe)
 
 
 def _piece(names: Sequence[str], value: Value | list[Value]) -> Variant:

@@ -1,7 +1,8 @@
 """Answers by the digests of their requests in one SQLite file: one row per request, written whole or not at all.
 
 A row has a head, what many answers have in common (the sentence why one did not run, or the names of its figures), by
-its number in a table of its own, and a body. So an answer of a sweep takes some hundred bytes.
+its number in a table of its own, and a body. So an answer of a sweep takes some hundred bytes. Rows lie in the order in
+which they came, with an index beside them, since names have no order that a disk could use.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from typing import Any
 from xbarch.errors import InputError
 from xbarch.studies.runs.answer import LOST, Answer, Names
 
+Buffer = bytes | bytearray
+
 _PATIENCE = 2.0  # s to wait for another process
-_VERSION = 2  # of the tables
+_VERSION = 3  # of the tables
 _TABLES = """CREATE TABLE IF NOT EXISTS heads (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS answers (name BLOB PRIMARY KEY, final INTEGER NOT NULL, head INTEGER NOT NULL,
-    body BLOB NOT NULL) WITHOUT ROWID"""
+CREATE TABLE IF NOT EXISTS answers (name BLOB NOT NULL UNIQUE, final INTEGER NOT NULL, head INTEGER NOT NULL,
+    body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS finished (name TEXT PRIMARY KEY, summary TEXT NOT NULL, answers BLOB NOT NULL,
+    ran BLOB NOT NULL)"""
 Head = tuple[str, str, str, Names | None]
 _SOME = 500  # names asked for at a time
 
@@ -106,6 +111,19 @@ class Store:
     def answers(self, names: Collection[str]) -> dict[str, Answer]:
         """Return the answers that exist for these names."""
         return {name: self._answer(head, body) for name, (head, body) in self._rows(names, "head, body")}
+
+    def finish(self, name: str, summary: str, answers: Buffer, ran: bytes) -> None:
+        """Store what is to be known of a finished sweep: a summary, the names of its answers one behind the other, and
+        of each whether it ran."""
+        with self._blamed():
+            self.base.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?)", (name, summary, answers, ran))
+
+    def finished(self, name: str) -> tuple[str, bytes, bytes] | None:
+        """Return what `finish` stored under a name: summary, names, and whether each ran."""
+        with self._blamed():
+            found: tuple[str, bytes, bytes] | None = self.base.execute(
+                "SELECT summary, answers, ran FROM finished WHERE name = ?", (name,)).fetchone()
+        return found
 
     def _rows(self, names: Collection[str], columns: str, more: str = "") -> Iterator[tuple[str, list[Any]]]:
         wanted = [bytes.fromhex(name) for name in names]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from math import ceil
 
 from xbarch.plugins import registry
@@ -11,7 +11,7 @@ from xbarch.render.interactive.documents import document_page
 from xbarch.render.interactive.explorer import Amount, Explorer, Place
 from xbarch.render.interactive.pages import Page, Part
 from xbarch.studies.runs.commands import command
-from xbarch.studies.sweep.rows import Row
+from xbarch.studies.sweep.rows import Row, chosen
 from xbarch.studies.sweep.sheet import AREA, EXACT, LARGER, LATENCY, SHARE, Swept, sections
 from xbarch.studies.sweep.totals import ACCURACY, RUN, SPEED
 from xbarch.support import numbers
@@ -23,10 +23,9 @@ _ENERGIES = {scope: f"energy.scopes_aj.{scope}" for scope in SCOPES}
 
 def page(found: Swept) -> Page:
     """Return the page. Of a sweep with more than `MOST` points it has the front and every n-th of the others."""
-    front = {row.name for row in found.front()}
     ran = found.totals.ran
     step = max(1, ceil(ran / MOST))
-    rows = list(_chosen(found, front, step))
+    rows = list(_chosen(found, step))
     text = ["Choose axes and filters; the front is that of the points that pass the filters: no other equals or "
             f"surpasses them in {'images per second' if found.rated else 'latency'}, energy per image in the chosen "
             f"scope{', accuracy' if found.totals.measured else ''} and area. A point, in the chart or the table, names "
@@ -40,13 +39,10 @@ def page(found: Swept) -> Page:
                 notes=["Written by `xbarch sweep`."])
 
 
-def _chosen(found: Swept, front: set[str], step: int) -> Iterator[Row]:
-    number = 0
-    for row in found.rows:
-        if not row.why:
-            if row.name in front or number % step == 0:
-                yield row
-            number += 1
+def _chosen(found: Swept, step: int) -> Iterable[Row]:
+    """The rows of the front and every n-th of the others that ran."""
+    front, ran = set(found.passed.front), (at for at, did in enumerate(found.passed.ran) if did)
+    return chosen(found.rows, [at for number, at in enumerate(ran) if at in front or number % step == 0])
 
 
 def _explorer(found: Swept, rows: list[Row]) -> Explorer:

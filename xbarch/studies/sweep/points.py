@@ -16,6 +16,7 @@ from xbarch.specs.sweep import Space
 from xbarch.studies.runs.axes import Variant, blame_field, joined, pieces
 from xbarch.studies.runs.paths import Placed, check_names, choose, place, required
 from xbarch.support.pairs import with_options
+from xbarch.workload.find import plain
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class Point:
 
     @property
     def run(self) -> tuple[str, str, str, str]:
-        """Architecture, workload, data path and policy as given in the sweep."""
+        """Architecture, workload, data path and policy as given in the sweep: the workload without values of axes."""
         r = self.like
-        return str(r.arch), str(r.workload), with_options(r.datapath or "", self.options), r.policy
+        return str(r.arch), plain(r.workload), with_options(r.datapath or "", self.options), r.policy
 
 
 class Points(Sequence[Point]):
@@ -74,9 +75,11 @@ class Points(Sequence[Point]):
             for name in self.asked.architectures if piece.overrides else ():
                 with blame_field("axes", f" in {' '.join(piece.overrides)}"):
                     self._known.document(name, piece.overrides)
-            if piece.choices or piece.density or not piece.names:
+            if piece.choices or piece.density or piece.recipe or not piece.names:
                 rest = [each[0] for each in self._pieces if not set(each[0].names) & set(piece.names)]
-                self._point(self._runs[0], [*rest, piece], self.asked.policies[0])
+                made = self._point(self._runs[0], joined([*rest, piece]), self.asked.policies[0])
+                if piece.recipe:
+                    self._known.workload(made.like.workload)
 
     def __len__(self) -> int:
         return len(self._runs) * prod(self._sizes)
@@ -84,8 +87,9 @@ class Points(Sequence[Point]):
     def __iter__(self) -> Iterator[Point]:
         for run in self._runs:
             for parts in product(*self._pieces):
+                variant = joined(parts)
                 for policy in self.asked.policies:
-                    yield self._point(run, parts, policy)
+                    yield self._point(run, variant, policy)
 
     @overload
     def __getitem__(self, at: int) -> Point: ...
@@ -99,6 +103,18 @@ class Points(Sequence[Point]):
             rest, digit = divmod(rest, size)
             digits.append(digit)
         return self.at([rest, *reversed(digits)])
+
+    def samples(self) -> Iterator[Point]:
+        """Yield the first point of every run, and one with each value of each axis on every architecture: all that any
+        point reads, one of them does."""
+        rest = [0] * len(self._sizes)
+        for run, (placed, *_) in enumerate(self._runs):
+            yield self.at([run, *rest])
+            if run and placed.arch == self._runs[run - 1][0].arch:
+                continue
+            for axis, size in enumerate(self._sizes):
+                for value in range(1, size):
+                    yield self.at([run, *rest[:axis], value, *rest[axis + 1:]])
 
     @property
     def sizes(self) -> list[int]:
@@ -116,18 +132,18 @@ class Points(Sequence[Point]):
         """Return the point of a run, a value of each axis and a policy, by their places."""
         run, *others, policy = places
         parts = [each[place] for each, place in zip(self._pieces, others, strict=True)]
-        return self._point(self._runs[run], parts, self.asked.policies[policy])
+        return self._point(self._runs[run], joined(parts), self.asked.policies[policy])
 
-    def _point(self, run: tuple[Placed, str, dict[str, Any]], parts: Sequence[Variant], policy: str) -> Point:
+    def _point(self, run: tuple[Placed, str, dict[str, Any]], variant: Variant, policy: str) -> Point:
         placed, workload, chosen = run
-        variant = joined(parts)
-        key = run, policy, variant.choices, variant.options, variant.density
+        key = run, policy, variant.choices, variant.options, variant.density, variant.recipe
         like = next((request for known, request in self._like if known == key), None)
         if like is None:
             chosen_here = variant.choices or variant.density
             with blame_field("axes" if chosen_here else next(iter(self.asked.choices), "images")):
                 given = variant.apply(self.asked.choices, placed.path.options)
-                like = Request(arch=placed.arch, workload=workload, datapath=placed.path.name, policy=policy, **given)
+                like = Request(arch=placed.arch, workload=variant.named(workload), datapath=placed.path.name,
+                               policy=policy, **given)
                 self._like.appendleft((key, like))
         return Point(like, variant.overrides, variant.values, chosen, placed.instead)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 from xbarch.studies.runs.answer import Answer
-from xbarch.studies.runs.store import Store
+from xbarch.studies.runs.store import Buffer, Store
 from xbarch.studies.sweep.points import Point
 
 _BYTES = 32  # of a digest
@@ -33,7 +33,7 @@ class Row:
 class Rows(Sequence[Row]):
     """The rows in the order of the points. A digest is all that memory holds of each."""
 
-    def __init__(self, points: Sequence[Point], names: bytes, store: Path, wanted: Sequence[str]) -> None:
+    def __init__(self, points: Sequence[Point], names: Buffer, store: Path, wanted: Sequence[str]) -> None:
         """names: the digests of the points, one behind the other. wanted: figures that a row has."""
         self._points, self._names, self._store, self._wanted = points, names, store, tuple(wanted)
 
@@ -41,13 +41,20 @@ class Rows(Sequence[Row]):
         return len(self._names) // _BYTES
 
     def __iter__(self) -> Iterator[Row]:
-        points = iter(self._points)
+        return self._read(range(len(self)), self._points)
+
+    def some(self, numbers: Sequence[int]) -> Iterator[Row]:
+        """Yield the rows with these numbers."""
+        return self._read(numbers, (self._points[number] for number in numbers))
+
+    def _read(self, numbers: Sequence[int], points: Iterable[Point]) -> Iterator[Row]:
+        each = iter(points)
         with Store(self._store, writes=False) as store:
-            for at in range(0, len(self), _SOME):
-                names = [self._name(number) for number in range(at, min(at + _SOME, len(self)))]
+            for at in range(0, len(numbers), _SOME):
+                names = [self._name(number) for number in numbers[at:at + _SOME]]
                 found = store.answers(set(names))
                 for name in names:
-                    yield self._row(next(points), name, found[name])
+                    yield self._row(next(each), name, found[name])
 
     @overload
     def __getitem__(self, at: int) -> Row: ...
@@ -55,14 +62,16 @@ class Rows(Sequence[Row]):
     def __getitem__(self, at: slice) -> list[Row]: ...
     def __getitem__(self, at: int | slice) -> Row | list[Row]:
         if isinstance(at, slice):
-            return [self[number] for number in range(*at.indices(len(self)))]
-        number = range(len(self))[at]
-        name = self._name(number)
-        with Store(self._store, writes=False) as store:
-            return self._row(self._points[number], name, store.answers([name])[name])
+            return list(self.some(range(*at.indices(len(self)))))
+        return next(self.some([range(len(self))[at]]))
 
     def _name(self, number: int) -> str:
         return self._names[_BYTES * number:_BYTES * (number + 1)].hex()
 
     def _row(self, point: Point, name: str, answer: Answer) -> Row:
         return Row(point, name, answer.why, *answer.measured(self._wanted))
+
+
+def chosen(rows: Sequence[Row], numbers: Sequence[int]) -> Iterable[Row]:
+    """Return the rows with these numbers, those of a store together."""
+    return rows.some(numbers) if isinstance(rows, Rows) else [rows[number] for number in numbers]

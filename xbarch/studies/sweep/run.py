@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from xbarch.specs.sweep import Sweep
 from xbarch.studies.runs.answer import LOST
 from xbarch.studies.runs.batch import Named
 from xbarch.studies.runs.bench import STORE, Bench, refuse_lost
+from xbarch.studies.runs.store import Buffer
+from xbarch.studies.sweep.finished import Finished, find, identity, keep
 from xbarch.studies.sweep.frames import parquet as write_parquet
 from xbarch.studies.sweep.frames import require
 from xbarch.studies.sweep.page import page
@@ -70,7 +72,30 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
     with found.blamed():
         check_figures(asked)
         every = Points(asked, bench.contents)
-    writable(folder, STORE, SHEET, PAGE, *([TABLE] if parquet else []))
+    wanted = [SHEET, PAGE, *([TABLE] if parquet else [])]
+    writable(folder, STORE, *wanted)
+    before = find(folder / STORE, name := identity(asked, every, bench))
+    names, refuse = _run(every, bench, progress) if before is None else (before.names, None)
+    swept = Swept(asked, Rows(every, names, folder / STORE, table_figures(asked)),
+                  None if before is None else before.passed)
+    lacks = wanted if before is None else before.lacks(folder, wanted)
+    for file in lacks:
+        _WRITERS[file](swept, folder / file)
+    if refuse is not None:
+        refuse()
+    if lacks:
+        done = Finished(names, swept.passed) if before is None else before
+        keep(folder / STORE, name, done.wrote(folder, wanted))
+    return swept
+
+
+_WRITERS: dict[str, Callable[[Swept, Path], object]] = {
+    SHEET: Swept.save, PAGE: lambda swept, path: write(path, html(page(swept))), TABLE: write_parquet}
+
+
+def _run(every: Points, bench: Bench, progress: Progress | None) -> tuple[Buffer, Callable[[], None] | None]:
+    """Run the points that have no answer yet. Returns the digests of all, one behind the other, and, where processes of
+    points died, what refuses that."""
     names, lost, first = bytearray(), 0, None
 
     def named() -> Iterator[Named]:
@@ -82,10 +107,4 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
     for _, request, answer in bench.stream(named(), len(every), progress):
         if answer.error == LOST:
             lost, first = lost + 1, first or request
-    swept = Swept(asked, Rows(every, bytes(names), folder / STORE, table_figures(asked)))
-    swept.save(folder / SHEET)
-    if parquet:
-        write_parquet(swept, folder / TABLE)
-    write(folder / PAGE, html(page(swept)))
-    refuse_lost(lost, len(every), first)
-    return swept
+    return names, (lambda: refuse_lost(lost, len(every), first)) if lost else None

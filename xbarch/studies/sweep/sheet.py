@@ -16,7 +16,7 @@ from xbarch.specs.sweep import Sweep
 from xbarch.studies.runs.axes import list_fields
 from xbarch.studies.runs.paths import sentences
 from xbarch.studies.sweep.front import Front
-from xbarch.studies.sweep.rows import Row
+from xbarch.studies.sweep.rows import Row, chosen
 from xbarch.studies.sweep.totals import ACCURACY, RUN, SPEED, Totals
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPES
@@ -39,12 +39,24 @@ def energy_of(asked: Sweep) -> str:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """What is known after a pass over all rows."""
+
+    totals: Totals
+    front: list[int]
+    """Numbers of the rows on it, fastest first."""
+    ran: bytes
+    """Of each row, whether it ran."""
+
+
+@dataclass(frozen=True)
 class Swept:
     """A sweep with its points, in their order."""
 
     asked: Sweep
     rows: Sequence[Row]
-    _passed: tuple[Totals, list[Row]] | None = field(default=None, init=False, repr=False, compare=False)
+    known: Passed | None = field(default=None, repr=False, compare=False)
+    """What a pass over all rows finds, once there was one."""
 
     @property
     def changed(self) -> list[str]:
@@ -96,43 +108,44 @@ class Swept:
     @property
     def totals(self) -> Totals:
         """What is counted over all points."""
-        return self._all[0]
+        return self.passed.totals
 
     def front(self) -> list[Row]:
         """Return the Pareto front, fastest first: points that no other point equals or surpasses in images per second,
         energy per image in the sweep's scope and area used, and in accuracy if the sweep asks for it; of equal points
         the first. Points `left_out` are not on it. Where points of a single image are among them, which have no rate,
         the first image's latency takes its place."""
-        return list(self._all[1])
+        return list(chosen(self.rows, self.passed.front))
 
     @property
-    def _all(self) -> tuple[Totals, list[Row]]:
-        """The totals and the front."""
-        if self._passed is None:
+    def passed(self) -> Passed:
+        """What a pass over all rows finds."""
+        if self.known is None:
             deque(self._ranked(), maxlen=0)
-        assert self._passed is not None
-        return self._passed
+        assert self.known is not None
+        return self.known
 
     def _ranked(self) -> Iterator[Row]:
         """Yield the rows; when all have passed, the totals and the front are known. A point without a throughput that
         comes late changes what all are compared by, so the front is then made anew."""
-        if self._passed is not None:
+        if self.known is not None:
             yield from self.rows
             return
-        totals, ranking, rated = Totals(), Front[Row](), None
-        for row in self.rows:
+        totals, ranking, rated, ran = Totals(), Front[int](), None, bytearray()
+        for number, row in enumerate(self.rows):
             left_out = not row.why and self.leaves_out(row)
             totals.add(row, left_out)
+            ran.append(not row.why)
             rated = totals.rated if rated is None and totals.ran else rated
             if not row.why and not left_out and totals.rated == rated:
-                ranking.add(row, self.objectives(row, totals.rated))
+                ranking.add(number, self.objectives(row, totals.rated))
             yield row
         if rated != totals.rated:
-            ranking = Front[Row]()
-            for row in self.rows:
+            ranking = Front[int]()
+            for number, row in enumerate(self.rows):
                 if not row.why and not self.leaves_out(row):
-                    ranking.add(row, self.objectives(row, totals.rated))
-        object.__setattr__(self, "_passed", (totals, ranking.found()))
+                    ranking.add(number, self.objectives(row, totals.rated))
+        object.__setattr__(self, "known", Passed(totals, ranking.found(), bytes(ran)))
 
     def objectives(self, row: Row, rated: bool) -> tuple[float, ...]:
         """Return what the front compares, less is better: images per second (or latency, if not all points are rated),

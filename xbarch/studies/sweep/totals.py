@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from xbarch.studies.sweep.rows import Row
 
@@ -26,7 +27,7 @@ class Totals:
     _why: Counter[str] = field(default_factory=Counter)
     _runs: tuple[dict[str, None], ...] = field(default_factory=lambda: tuple(dict[str, None]() for _ in RUN))
     _instead: dict[tuple[str, str, tuple[str, ...]], None] = field(default_factory=dict)
-    _last: tuple[object, ...] = ()
+    _last: tuple[object, ...] = field(default=(), compare=False)
 
     @property
     def why(self) -> Mapping[str, int]:
@@ -47,6 +48,18 @@ class Totals:
     def instead(self) -> Collection[tuple[str, str, tuple[str, ...]]]:
         """Architectures that require a data path, with that one and those that did not run."""
         return self._instead
+
+    def plain(self) -> dict[str, Any]:
+        """Return the totals as JSON has them."""
+        return {"ran": self.ran, "left_out": self.left_out, "rated": self.rated, "measured": self.measured,
+                "why": self._why, "runs": [list(each) for each in self._runs], "instead": list(self._instead)}
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Totals:
+        """Return the totals that `plain` returned."""
+        return cls(plain["ran"], plain["left_out"], plain["rated"], plain["measured"], Counter(plain["why"]),
+                   tuple(dict.fromkeys(each) for each in plain["runs"]),
+                   {(arch, path, tuple(others)): None for arch, path, others in plain["instead"]})
 
     def add(self, row: Row, left_out: bool) -> None:
         """Count a row."""

@@ -1,4 +1,4 @@
-"""What the manifest of a stored workload must have for the accuracy report."""
+"""What the manifest of a stored workload must have to be measured."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Data(_Part):
 
 
 class Facts(_Part):
-    """The part of a manifest that the report needs."""
+    """The part of a manifest that is needed."""
 
     accuracy: _Accuracy
     change: _Interval

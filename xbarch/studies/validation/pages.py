@@ -1,0 +1,89 @@
+"""The report's sections and its table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from xbarch.render.document import Document, Picture, Section, Table
+from xbarch.render.interactive.charts import ZOOM, points
+from xbarch.render.interactive.pages import Chart
+from xbarch.studies.validation.macros import BITS, NODES, factor, left_out, listed, spearman
+from xbarch.studies.validation.row import STANDINGS, Row
+from xbarch.support.sheet import sheet
+
+MACRO = "energy of a macro's operation"
+
+
+def document(rows: Sequence[Row]) -> Document:
+    """Return the report with its picture, validation.svg."""
+    sections = [Section("How to read it", 2, _introduction(), bullets=[
+        f"*{standing}*: {words}." for standing, words in STANDINGS.items()]),
+        Section("In short", 2, bullets=_short(rows))]
+    tools = [row for row in rows if row.kind != "silicon"]
+    sections.append(Section("Other tools", 2, table=_table(tools)))
+    sections += [Section("Macros of silicon", 2, _macros(rows), table=_table([r for r in rows if r.quantity == MACRO])),
+                 Section("Energy by value", 2, _values(), table=_table([r for r in rows if r.standing == "fitted"]))]
+    outside = [row for row in rows if not row.holds and row.note and row.quantity != MACRO]
+    sections.append(Section("Outside their band", 2, bullets=[
+        f"{row.about}, {row.quantity}: {row.ratio:.2f}; {row.note}." for row in outside]))
+    return Document("What is simulated, beside silicon and other tools", "xbarch report validation",
+                    [Picture("validation.svg", "Ours and theirs", [_chart(rows)])], sections)
+
+
+def _introduction() -> list[str]:
+    return ["Every *ours* was simulated for this page; *theirs* is what the source prints. *Band* is where ours / "
+            "theirs is expected to lie; rows outside stay here, with what is known of why."]
+
+
+def _short(rows: Sequence[Row]) -> list[str]:
+    tools = [row for row in rows if row.kind != "silicon" and row.standing == "independent"]
+    silicon = [row for row in rows if row.quantity == MACRO]
+    ratios = [row.ratio for row in silicon]
+    return [
+        f"Other tools: {sum(row.holds for row in tools)} of {len(tools)} independent figures lie in their band; the "
+        f"median factor between ours and theirs is {factor([row.ratio for row in tools]):.2f}.",
+        f"Silicon: {len(silicon)} macros, nothing fitted: the median factor is {factor(ratios):.1f}, the rank "
+        f"correlation {spearman([r.ours for r in silicon], [r.theirs for r in silicon]):.2f}; with one constant, "
+        f"fitted on the other macros, the median factor is {factor(left_out(ratios)):.1f}. Geometry, bits and node "
+        "alone say roughly which macro costs more; they do not say how much one costs."]
+
+
+def _macros(rows: Sequence[Row]) -> list[str]:
+    count = sum(row.quantity == MACRO for row in rows)
+    return [f"{count} of the {len(listed())} macros with a converter in the list: those with complete numbers, "
+            f"converters of {BITS[0]} to {BITS[1]} bits and nodes of {NODES[0]} to {NODES[1]} nm, as the converter's "
+            "model asks. One array is simulated alone, with the rows that meet on a bit line, its converters, bits "
+            "and node; prices are NeuroSim's at 22 nm, carried to the node by Stillmaker and Baas."]
+
+
+def _values() -> list[str]:
+    return ["An array paid by `cell_level` costs what its cells conduct. Two constants are taken from the energies at "
+            "1 and 15; the others are predicted."]
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    return Table(("what", "quantity", "kind", "standing", "theirs", "ours", "ours / theirs", "band"), [
+        (row.about, row.quantity, row.kind, row.standing, _number(row.theirs, row.unit), _number(row.ours, row.unit),
+         f"{row.ratio:.2f}" + ("" if row.holds else " (outside)"), f"{row.low:g} to {row.high:g}") for row in rows], 4)
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{value:.4g} {unit}"
+
+
+def _chart(rows: Sequence[Row]) -> Chart:
+    values = [{"key": row.about, "what": row.quantity, "standing": row.standing, "theirs": row.theirs,
+               "ours": f"{row.ours:.4g}", "ratio": row.ratio} for row in rows if row.kind == "silicon"]
+    tips = {"key": "what", "what": "quantity", "theirs": "measured, pJ", "ours": "simulated, pJ",
+            "ratio": "ours / theirs"}
+    spec = points(values, ("theirs", "measured energy of an operation, pJ"), ("ratio", "ours / theirs"), "standing",
+                  tips, (True, True))
+    return Chart(spec, f"Macros of silicon: simulated over measured energy; 1 is equal. {ZOOM}")
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the CSV table: one line per row."""
+    names = [field.name for field in fields(Row)]
+    return sheet([*names, "ratio", "holds"], (
+        [*(getattr(row, name) for name in names), row.ratio, row.holds] for row in rows))
