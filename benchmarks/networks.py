@@ -11,6 +11,7 @@ first architecture, images per second on each architecture, CPU time and largest
 from __future__ import annotations
 
 import itertools
+import re
 import resource
 import sys
 import tempfile
@@ -228,17 +229,21 @@ def run(name: str) -> dict[str, str]:
 
 
 def simulated(architecture: str, place: Path) -> str:
-    """Images per second on the fewest chips that hold the network."""
-    chips = 1
+    """Images per second on the fewest chips that hold the network, with the larger buffer that a refusal names."""
+    chips, larger = 1, list[str]()
     while True:
         try:
-            result = xbarch.simulate(architecture, str(place), images=2, chips=chips)
+            result = xbarch.simulate(architecture, str(place), images=2, chips=chips, overrides=larger)
         except CapacityError as error:
-            if chips == 64:
+            remedy = re.search(r"--set (\S+)\)", str(error))
+            if remedy and not larger:
+                larger = [remedy[1]]
+            elif chips == 64:
                 return str(error)[:100]
-            chips *= 2
+            else:
+                chips *= 2
             continue
-        return f"{result.throughput.images_per_second:,.0f}/s, {chips} chip{'s' * (chips > 1)}"
+        return ", ".join([f"{result.throughput.images_per_second:,.0f}/s, {chips} chip{'s' * (chips > 1)}", *larger])
 
 
 def main() -> None:

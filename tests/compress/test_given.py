@@ -90,6 +90,33 @@ def test_masks_are_masks_and_not_zeros(take):
     assert take(state, bits=(4, 4), zeros="kept")["4"].kept_weights == 3456
 
 
+def units(columns):
+    return {"geometry": {"operation_unit": {"rows": 16, "columns": columns}}}
+
+
+ABOUT = {"auto_prune": units(16), "forms": units(128), "sre": units(16),
+         "lin": {"geometry": {"rows": 8, "columns": 8}}}
+FIRST = {name: {"layers": {"0": 0.5}} for name in ("meng", "pattern")}  # which prune convolutions
+
+
+@pytest.mark.quick(2)
+@pytest.mark.parametrize("method", sorted(registry.datapaths()))
+def test_masks_of_every_method_come_back(take, method):
+    """What `torch.nn.utils.prune` stores of a network that was pruned for a method is imported for it: its masks to
+    the bit, kept zeros among them, whatever numbers lie under the mask."""
+    about = {"quantization": {"weight_step": "layer"}, **ABOUT.get(method, {})}
+    pruned = take(net().state_dict(), method, (4, 4), density=0.7, **about, **FIRST.get(method, {}))
+    state, kept = net().state_dict(), {la.name: la.kept for la in pruned.compute_layers}
+    for la in pruned.compute_layers:
+        dense = state.pop(f"{la.name}.weight")
+        mask, levels = (torch.from_numpy(part).reshape(dense.shape) for part in (la.kept.T.copy(), la.weights()))
+        state |= {f"{la.name}.weight_orig": torch.where(mask, 0.013 * levels, dense),
+                  f"{la.name}.weight_mask": mask.float()}
+    again = take(state, method, (4, 4), **about)
+    assert sum(la.zeros for la in again.compute_layers) and not all(each.all() for each in kept.values())
+    assert all(np.array_equal(la.kept, kept[la.name]) for la in again.compute_layers)
+
+
 def test_a_step_of_each_filter(take):
     """Filters of very different sizes: each uses all levels; the error of weights falls."""
     state = net().state_dict()

@@ -42,6 +42,10 @@ CASES = {
                                               nn.BatchNorm2d(4), nn.Dropout()),
     "sum over one channel": (lambda m, x: m[0](x) + m[1](x), conv(3, 8), conv(3, 1)),
     "linear over the width": (lambda m, x: m[1](m[0](x)), conv(3, 4), nn.Linear(8, 5)),
+    "mean over channels and rows": (lambda m, x: m[1](F.relu(m[0](x)).mean((1, 2))), conv(3, 8), nn.Linear(8, 10)),
+    "mean over channels and columns": (lambda m, x: m[1](F.relu(m[0](x)).mean((1, 3))), conv(3, 8), nn.Linear(8, 10)),
+    "means and axes of length one": (lambda m, x: m[1](F.relu(m[0](x[:, None].squeeze(1))).mean(-1).mean(-1)[
+        :, :, None, None].squeeze(-1).squeeze(-1)), conv(3, 8), nn.Linear(8, 10)),
     "same padding of an even kernel": (lambda m, x: m[0](x), nn.Conv2d(3, 4, 4, padding="same")),
     "ReLU of one reader": (with_input(lambda m, y: F.relu(y) + y), conv(3, 4)),
     "ReLU behind pooling of one reader": (with_input(lambda m, y: F.relu(F.max_pool2d(y, 2)) + F.avg_pool2d(y, 2)),

@@ -277,3 +277,17 @@ def test_numbers_are_learned(easy):
     assert found["accuracy"]["pruning"] < variance
     with pytest.raises(InputError, match="model: must be a model of your own: resnet20 returns scores of classes"):
         learned(easy, easy / "number.npz", "resnet20")
+
+
+class Both(Brightness):
+    def forward(self, x):
+        y = F.relu(self.a(x))
+        return self.c(y.mean((2, 3))), {"map": y}
+
+
+@pytest.mark.full
+def test_training_says_that_it_looks_at_the_first_output(easy, call, monkeypatch):
+    learned(easy, easy / "number.npz", f"{__file__}:Both")
+    monkeypatch.setenv("XBARCH_CACHE", str(easy / "c"))  # where all is trained
+    code, out, _ = call("compress", str(easy / "r.yaml"), "--out", str(easy / "r"))
+    assert code == 0 and "r: of 2 outputs only the first was trained" in out

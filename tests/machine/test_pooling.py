@@ -1,6 +1,7 @@
 """Averages of whole feature maps by running sums: what they cost by closed form, when a pixel is added, and that no
 buffer holds the map."""
 
+import re
 from math import ceil
 
 import numpy as np
@@ -91,9 +92,13 @@ def test_both_engines_agree(overrides):
     assert len({trace.makespan for trace in traces}) == 1
 
 
-def test_a_tile_too_small_for_the_sums_is_refused():
-    with pytest.raises(CapacityError, match="layer pool needs a line buffer"):
-        run(overrides=["buffer.size=96 B"])
+@pytest.mark.parametrize("kinds", [[], ['kinds={a: {tiles: 167}, b: {tiles: 1, takes: [fc]}}']])
+def test_a_tile_too_small_for_the_sums_is_refused_with_what_would_do(kinds):
+    given = ["buffer.size=96 B", *kinds]
+    with pytest.raises(CapacityError, match="layer pool needs a line buffer") as caught:
+        run(overrides=given)
+    place, equals, size = re.search(r"--set (\S+)\)", str(caught.value))[1].partition("=")
+    assert run(overrides=[one for one in given if not one.startswith(place + equals)] + [place + equals + size]).graph
 
 
 @pytest.mark.full

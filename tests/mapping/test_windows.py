@@ -83,6 +83,20 @@ def test_shortcut_buffer_covers_the_long_branch():
     assert least["sum", 1] >= 2 * 8 + 2 + 1
 
 
+def test_a_dense_block_of_many_layers():
+    """Layer k reads all before it; its first window waits for k convolutions of 3 x 3, so that the image is held for k
+    rows and k pixels. Each layer is a fork of all later ones: 2^25 ways lead through the block."""
+    shape, names = (1, 12, 12), ["input"]
+    layers = [Layer(name="input", op="input", inputs=(), in_shape=shape, out_shape=shape)]
+    for k in range(26):
+        joined = (k + 1, 12, 12)
+        layers += [Layer(name=f"join{k}", op="concat", inputs=tuple(names), in_shape=joined, out_shape=joined),
+                   conv(f"c{k}", f"join{k}", joined, shape)]
+        names.append(f"c{k}")
+    least = slack_needed(inputs(Workload(name="w", layers=tuple(layers))))
+    assert [least[f"join{k}", 0] for k in range(1, 26)] == [min(144, 12 * k + k + 1) for k in range(1, 26)]
+
+
 @given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from([1, 3, 5]), st.sampled_from([1, 2]), st.booleans(),
                           st.integers(1, 3)), min_size=1, max_size=3), st.integers(5, 11), st.integers(0, 2**32 - 1))
 @settings(max_examples=150, deadline=None)

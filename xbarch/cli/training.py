@@ -45,7 +45,7 @@ def compress(
 
     load_plugins(plugin)
     images = data_fields(data) or None
-    resolve(recipe, out, only=only, data=images)  # a wrong recipe is refused before torch is loaded
+    jobs = resolve(recipe, out, only=only, data=images)  # a wrong recipe is refused before torch is loaded
     from xbarch import train
 
     with Bar("compress", False) as bar:
@@ -59,6 +59,11 @@ def compress(
 
         place = train(recipe, out=out, resume=not fresh, only=only, data=images, executor=executor, processes=processes,
                       scheduler=scheduler, progress=progress)
+    from xbarch.workload.store import read_manifest
+
+    for job in jobs:
+        if (several := len(read_manifest(job.out).outputs)) > 1:
+            print(f"{job.name}: of {several} outputs only the first was trained")
     wrote(place)
 
 

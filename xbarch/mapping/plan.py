@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
+from operator import itemgetter
 
 from xbarch.errors import CapacityError, InputError
 from xbarch.mapping.copies import Demand, interval_bound
@@ -193,9 +194,12 @@ def _refuse_early(site: Site) -> None:
             chips = ceil(single / room.crossbars)
             raise CapacityError(f"one copy of each layer{_there(room)} needs {single} crossbars, the machine has "
                                 f"{room.crossbars}; {chips} times as many tiles (or --chips) would hold it")
-    for layer, bits in site.lines().items():
-        if bits > (most := site.largest(layer)):
-            apart = "" if site.striped or layer in site.packed or site.workload[layer].out_shape[2] == 1 else (
-                "; stripes (--replication) would spread it over several tiles, or")
-            raise CapacityError(f"layer {layer} needs a line buffer of {ceil(bits / 8192)} KB, a tile has "
-                                f"{most // 8192} KB{apart or ';'} a larger eDRAM (buffer.size) would hold it")
+    over = {layer: bits for layer, bits in site.lines().items() if bits > site.largest(layer)}
+    if over:
+        layer, bits = max(over.items(), key=itemgetter(1))
+        room, size = site.roomiest(layer), ceil(bits / 8192)
+        apart = "" if site.striped or layer in site.packed or site.workload[layer].out_shape[2] == 1 else (
+            "; stripes (--replication) would spread it over several tiles, or")
+        kind, path = (f" of kind {room.kind}", f"kinds.{room.kind}.") if room.kind else ("", "")
+        raise CapacityError(f"layer {layer} needs a line buffer of {size} KB, a tile{kind} has {room.buffer // 8192} "
+                            f"KB{apart or ';'} a larger eDRAM (--set {path}buffer.size={size}KB) would hold it")

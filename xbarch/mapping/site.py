@@ -90,9 +90,14 @@ class Site:
         """The demands of a kind's layers."""
         return [d for d in self.demands if d.name in room.layers]
 
+    def roomiest(self, layer: str) -> KindRoom:
+        """The tiles with the largest buffer that the layer can have: any kind of tile holds a layer without
+        crossbars."""
+        return next((r for r in self.rooms if layer in r.layers), max(self.rooms, key=lambda r: r.buffer))
+
     def largest(self, layer: str) -> int:
-        """Bits of the largest buffer that the layer can have: any kind of tile holds a layer without crossbars."""
-        return next((r.buffer for r in self.rooms if layer in r.layers), max(r.buffer for r in self.rooms))
+        """Bits of the largest buffer that the layer can have."""
+        return self.roomiest(layer).buffer
 
     def ask(self, copies: Mapping[str, int]) -> Asked:
         """What is to be placed with so many copies of each layer on crossbars."""

@@ -157,7 +157,7 @@ def slack_needed(edges: dict[str, list[Input]]) -> dict[tuple[str, int], int]:
             if len(entries) > 1:
                 others = _needs([e for e in entries if e is not edge], reach, readers)
                 ahead = np.maximum(ahead, _ties(edges[edge.producer], ahead))
-                if (most := _possible(edge.producer, reach, others)) is not None:
+                if (most := _possible(edge.producer, reach, others, {})) is not None:
                     ahead = np.maximum(ahead, most)
             least[layer, index] = 1 if edge.summed else int((ahead - before).max())
         reach[layer] = {name: path for name, path in total.items() if readers[name] > 1 and path.share < 1}
@@ -184,14 +184,18 @@ def _ties(inputs: list[Input], windows: Ints) -> Ints:
     return np.min(found, axis=0) if found else windows
 
 
-def _possible(layer: str, reach: Mapping[str, Mapping[str, _Path]], others: Mapping[str, _Path]) -> Ints | None:
+def _possible(layer: str, reach: Mapping[str, Mapping[str, _Path]], others: Mapping[str, _Path],
+              known: dict[str, Ints | None]) -> Ints | None:
     """The number of windows of a layer that can be computed once its open forks have made what the other paths to a
     join (`others`) need of them. A fork on the layer's own path makes as much as the forks before it allow. None: the
-    other paths share no fork with the layer."""
-    found = []
-    for fork, path in reach[layer].items():
-        made = [m for m in (_possible(fork, reach, others), others[fork].progress if fork in others else None)
-                if m is not None]
-        if made:
-            found.append(np.searchsorted(path.progress, np.max(made, axis=0), side="right"))
-    return np.min(found, axis=0) if found else None
+    other paths share no fork with the layer. known: results for these `others`, since in a dense block every layer is
+    a fork of all later ones."""
+    if layer not in known:
+        found = []
+        for fork, path in reach[layer].items():
+            made = [m for m in (_possible(fork, reach, others, known),
+                                others[fork].progress if fork in others else None) if m is not None]
+            if made:
+                found.append(np.searchsorted(path.progress, np.max(made, axis=0), side="right"))
+        known[layer] = np.min(found, axis=0) if found else None
+    return known[layer]
