@@ -216,14 +216,14 @@ def test_a_long_chain_of_blocks_keeps_no_way_to_its_beginning():
         at = f"s{block}"
     edges = inputs(Workload(name="w", layers=tuple(layers)))
     kept = []
-    original = windows._needs
+    original = windows._ways
 
-    def watched(entries, reach, readers):
+    def watched(edge, reach, readers):
         kept.append(max(map(len, reach.values()), default=0))
-        return original(entries, reach, readers)
+        return original(edge, reach, readers)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(windows, "_needs", watched)
+        patch.setattr(windows, "_ways", watched)
         least = slack_needed(edges)
     assert max(kept) == 1 and len({least[f"s{block}", 1] for block in range(1, 200)}) == 1
 

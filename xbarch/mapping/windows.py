@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,32 +151,48 @@ def slack_needed(edges: dict[str, list[Input]]) -> dict[tuple[str, int], int]:
     readers = Counter(edge.producer for entries in edges.values() for edge in entries)
     least: dict[tuple[str, int], int] = {}
     for layer, entries in edges.items():
-        total = _needs(entries, reach, readers)
+        ways = [_ways(edge, reach, readers) for edge in entries]
+        total, others = _together(ways), _others(ways)
         for index, edge in enumerate(entries):
             before = np.concatenate(([0], edge.release[:-1]))
             ahead = total[edge.producer].progress
             if len(entries) > 1:
-                others = _needs([e for e in entries if e is not edge], reach, readers)
                 ahead = np.maximum(ahead, _ties(edges[edge.producer], ahead))
-                if (most := _possible(edge.producer, reach, others, {})) is not None:
+                if (most := _possible(edge.producer, reach, others[index], {})) is not None:
                     ahead = np.maximum(ahead, most)
             least[layer, index] = 1 if edge.summed else int((ahead - before).max())
         reach[layer] = {name: path for name, path in total.items() if readers[name] > 1 and path.share < 1}
     return least
 
 
-def _needs(entries: list[Input], reach: dict[str, dict[str, _Path]], readers: Mapping[str, int]) -> dict[str, _Path]:
-    """The ways to a layer with these inputs, from each of its producers and from each open fork."""
+def _ways(edge: Input, reach: dict[str, dict[str, _Path]], readers: Mapping[str, int]) -> dict[str, _Path]:
+    """The ways to a layer by one of its inputs, from this one's producer and from each open fork."""
+    part = Fraction(1, readers[edge.producer])
+    return {edge.producer: _Path(edge.need, part)} | {
+        fork: _Path(path.progress[edge.need - 1], path.share * part) for fork, path in reach[edge.producer].items()}
+
+
+def _together(ways: list[dict[str, _Path]]) -> dict[str, _Path]:
+    """The ways by all inputs."""
     total: dict[str, _Path] = {}
-    for edge in entries:
-        part = Fraction(1, readers[edge.producer])
-        for name, path in ((edge.producer, _Path(edge.need, part)), *(
-                (fork, _Path(path.progress[edge.need - 1], path.share * part))
-                for fork, path in reach[edge.producer].items())):
+    for way in ways:
+        for name, path in way.items():
             known = total.get(name)
             total[name] = path if known is None else _Path(
                 np.maximum(known.progress, path.progress), known.share + path.share)
     return total
+
+
+def _others(ways: list[dict[str, _Path]]) -> list[dict[str, Ints]]:
+    """For each input, how many windows of producers and forks all others together need."""
+    def most(one: dict[str, Ints], other: dict[str, Ints]) -> dict[str, Ints]:
+        return one | {name: np.maximum(one[name], need) if name in one else need for name, need in other.items()}
+
+    needs = [{name: path.progress for name, path in way.items()} for way in ways]
+    none = dict[str, Ints]()
+    before = list(accumulate(needs, most, initial=none))[:-1]
+    after = list(accumulate(reversed(needs), most, initial=none))[-2::-1]
+    return [most(*each) for each in zip(before, after, strict=True)]
 
 
 def _ties(inputs: list[Input], windows: Ints) -> Ints:
@@ -184,7 +201,7 @@ def _ties(inputs: list[Input], windows: Ints) -> Ints:
     return np.min(found, axis=0) if found else windows
 
 
-def _possible(layer: str, reach: Mapping[str, Mapping[str, _Path]], others: Mapping[str, _Path],
+def _possible(layer: str, reach: Mapping[str, Mapping[str, _Path]], others: Mapping[str, Ints],
               known: dict[str, Ints | None]) -> Ints | None:
     """The number of windows of a layer that can be computed once its open forks have made what the other paths to a
     join (`others`) need of them. A fork on the layer's own path makes as much as the forks before it allow. None: the
@@ -193,8 +210,7 @@ def _possible(layer: str, reach: Mapping[str, Mapping[str, _Path]], others: Mapp
     if layer not in known:
         found = []
         for fork, path in reach[layer].items():
-            made = [m for m in (_possible(fork, reach, others, known),
-                                others[fork].progress if fork in others else None) if m is not None]
+            made = [m for m in (_possible(fork, reach, others, known), others.get(fork)) if m is not None]
             if made:
                 found.append(np.searchsorted(path.progress, np.max(made, axis=0), side="right"))
         known[layer] = np.min(found, axis=0) if found else None
