@@ -8,10 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from xbarch.render.look import saved, styled
+from xbarch.render.look import GREY, OTHERS, PALETTE, colour, mark, saved, styled
 
-COLOURS = ("#2f6f9f", "#c2452d", "#3f9142", "#8a5fb0", "#b8860b", "#4a9da3", "#a0527a", "#6b6b00", "#444444",
-           "#d98b4a")
 _WIDE = 4.4  # inches
 
 
@@ -27,7 +25,7 @@ def bars(groups: Mapping[str, Sequence[float]], names: Sequence[str], across: st
         for i, name in enumerate(names):
             wide = [groups[row][i] for row in rows]
             at = [y - (0 if stacked else (i - (len(names) - 1) / 2) * thick) for y in range(len(rows))]
-            drawn = axes.barh(at, wide, thick, left=left if stacked else None, color=COLOURS[i], label=name)
+            drawn = axes.barh(at, wide, thick, left=left if stacked else None, color=_shade(i), label=name)
             if stacked:
                 left = [a + b for a, b in zip(left, wide, strict=True)]
             else:
@@ -50,10 +48,10 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], across: str, up: 
         figure, axes = _axes(_WIDE)
         for i, (name, points) in enumerate(series.items()):
             x0, y0 = points[0]
-            axes.plot([x / x0 for x, _ in points], [y / y0 for _, y in points], "osD^vP"[i % 6] + "-", markersize=4,
-                      color=COLOURS[i], label=name)
+            axes.plot([x / x0 for x, _ in points], [y / y0 for _, y in points], mark(i) + "-", markersize=4,
+                      color=colour(i), label=name)
         most = max(x / points[0][0] for points in series.values() for x, _ in points)
-        axes.plot([1, most], [1, most**slope], "--", color="#7a868e", label=f"exponent {slope:g}")
+        axes.plot([1, most], [1, most**slope], "--", color=GREY, label=f"exponent {slope:g}")
         axes.set_xscale("log", base=2)
         axes.set_yscale("log", base=2)
         _plain(axes.xaxis)
@@ -62,6 +60,11 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], across: str, up: 
         axes.set_ylabel(up)
         axes.legend(frameon=False)
         return saved(figure)
+
+
+def _shade(place: int) -> str:
+    """Of the n-th part; those without a colour of their own are grey."""
+    return PALETTE[place] if place < len(PALETTE) else OTHERS
 
 
 def _plain(axis: Any) -> None:

@@ -1,5 +1,7 @@
 """Sphinx: `sphinx-build -W -b html docs docs/_build/html`."""
 
+from docutils import nodes
+
 from xbarch import __version__
 
 project = "xbarch"
@@ -16,6 +18,7 @@ html_css_files = ["pages.css"]
 html_js_files = ["tables.js"]
 highlight_language = "none"
 default_role = "code"  # of docstrings
+smartquotes_action = "q"  # quotes, but no dashes: options begin with two hyphens
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "deflist"]
 nb_execution_mode = "off"  # notebooks are stored with what `python docs/notebooks.py` printed
@@ -29,8 +32,23 @@ python_maximum_signature_line_length = 100
 
 
 def setup(app):
-    """Connect what mends the pages of source text."""
+    """Connect what mends the pages of source text, and the glossary's terms."""
     app.connect("html-collect-pages", _drop_sourceless, priority=1)
+    app.connect("doctree-read", _note_terms)
+
+
+def _note_terms(app, doctree):
+    """Make the terms of the glossary targets of `{term}`, each without what stands in parentheses; a term that has
+    several words between commas also by each of these. All begin with a small letter."""
+    if app.env.docname != "glossary":
+        return
+    domain = app.env.get_domain("std")
+    for term in doctree.findall(nodes.term):
+        name = term.astext().partition(" (")[0]
+        target = f"term-{nodes.make_id(name)}"
+        term["ids"].append(target)
+        for each in dict.fromkeys([name, *name.split(", ")]):
+            domain.note_object("term", each[0].lower() + each[1:], target, term)
 
 
 def _drop_sourceless(app):

@@ -1,6 +1,6 @@
 """Meng et al.'s pruned ResNet-18 against its dense 4-bit baseline on ISAAC, under every policy.
 
-    python reports/meng.py        writes meng.md, meng.csv, meng.svg and meng.html next to this file
+    python reports/meng.py        writes meng.md, meng.csv and meng.svg next to this file
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import xbarch
-from xbarch.render.interactive.compared import compared_page
-from xbarch.render.interactive.pages import html
 from xbarch.result.result import Result
 from xbarch.support.sheet import sheet
 
@@ -161,9 +159,6 @@ def main() -> None:
     (HERE / "meng.md").write_text(markdown(rows))
     (HERE / "meng.csv").write_text(sheet(list(rows[0]), [list(row.values()) for row in rows]))
     picture(rows).savefig(HERE / "meng.svg", metadata={"Date": None})
-    (HERE / "meng.html").write_text(html(compared_page(
-        [simulated(DENSE, "fit"), simulated(PRUNED, "fit")],
-        "ResNet-18, dense and pruned by Meng et al., on ISAAC (fit)")), encoding="utf-8")
 
 
 if __name__ == "__main__":

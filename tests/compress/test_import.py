@@ -382,8 +382,10 @@ def test_own_model_own_images(tmp_path):
     torch.save({"state_dict": model.state_dict()}, tmp_path / "net.pt")
     words = request.data_fields([str(tmp_path / "images"), "size=8"])
     assert words == {"name": "folder", "path": str(tmp_path / "images"), "size": 8}
+    seen = []
     folder = xbarch.import_weights(f"{tmp_path}/net.py:net", tmp_path / "net.pt", "meng", out=tmp_path / "mine",
-                                   data=words, stored_images=3)
+                                   data=words, stored_images=3, progress=lambda *step: seen.append(step))
+    assert [(done, total) for done, total, _ in seen] == [(done, 8) for done in range(9)] and seen[-1][2] == "done"
     found = store.load(folder)
     assert found.manifest["data"] == {"train": 11, "val": 1, "test": 12, "classes": 2}
     assert found.manifest["recipe"]["calibration_images"] == 11 and found.manifest["images"] == 3

@@ -53,7 +53,7 @@ def blocks(page):
     for found in FENCE.finditer((DOCS / page).read_text(encoding="utf-8")):
         body = found["body"]
         if named := CAPTION.match(body):
-            yield f"file:{named[1]}", body[named.end():]
+            yield "file:" + named[1].replace("\\", ""), body[named.end():]
         elif found["kind"] in ("bash", "python", "text"):
             yield found["kind"], body
 

@@ -28,7 +28,7 @@ def test_it_fits_and_says_nothing(opened, result, width, theme):
     page = opened(run_page(result), width, theme)
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
     assert page.get_log("browser") == []
-    assert page.execute_script("return document.querySelectorAll('.chart svg').length") == 5
+    assert page.execute_script("return document.querySelectorAll('.chart svg').length") == 6
     inks = page.execute_script("return [getComputedStyle(document.body).backgroundColor,"
                                "getComputedStyle(document.body).color]")
     dark = [sum(map(int, re.findall(r"\d+", ink)[:3])) < 300 for ink in inks]
@@ -82,7 +82,7 @@ def test_a_comparison_fits_and_marks_a_layer_in_each_run(opened, result, width, 
     page = opened(compared_page([result, result], "two"), width, theme)
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
     assert page.get_log("browser") == []
-    assert page.execute_script("return document.querySelectorAll('.chart svg').length") == 5
+    assert page.execute_script("return document.querySelectorAll('.chart svg').length") == 7
     page.find_element("css selector", "tr[data-key='layer1.0.conv1']").send_keys(Keys.SPACE)
     wait(page, "return document.querySelectorAll(\".chart .mark-rect path[opacity='0.25']\").length > 5")
     full = ("return [...document.querySelectorAll('.chart')].slice(1, 3).map(c => [...c.querySelectorAll("

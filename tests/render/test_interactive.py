@@ -32,14 +32,15 @@ def test_charts_are_of_the_vega_lite_language(result):
     """By the schema of the language that Altair brings."""
     altair = pytest.importorskip("altair")
     found = specs(html(run_page(result)))
-    assert len(found) == 5
+    assert len(found) == 6
     for chart in found:
         altair.Chart.from_dict(chart["spec"], validate=True)
         assert chart["spec"]["params"][0] == {"name": "picked", "value": ""}
 
 
 def test_charts_have_the_numbers_of_the_record(result):
-    busy, energy, waits, time, parts = (chart["spec"]["data"]["values"] for chart in specs(html(run_page(result))))
+    *drawn, chip = specs(html(run_page(result)))
+    busy, energy, waits, time, parts = (chart["spec"]["data"]["values"] for chart in drawn)
     layers = {m.name: m for m in result.mapping.layers}
     assert all(v["busy"] == pytest.approx(100 * layers[v["key"]].busy * bool(layers[v["key"]].crossbars)) for v in busy)
     assert sum(v["energy"] for v in energy) == pytest.approx(result.energy.dynamic_aj / 1e12)
@@ -49,6 +50,12 @@ def test_charts_have_the_numbers_of_the_record(result):
     assert shares and all(share == pytest.approx(100) for share in shares.values())
     assert len(time) == sum(len(span.start_ps) for span in result.timeline)
     assert sum(v["energy"] for v in parts) == pytest.approx(result.energy.scopes_aj.chip / 1e12)
+    places = [value for layer in chip["spec"]["layer"] for value in layer["data"]["values"]]
+    net, known = result.interconnect, {value["name"]: value for value in places}
+    assert {t.tile: 100 * t.busy for t in net.tiles} == {n: v["busy"] for n, v in known.items() if v["used"] and
+                                                         isinstance(n, int)}
+    assert {link.name: 100 * link.busy for link in net.links if link.line} == {
+        name: value["busy"] for name, value in known.items() if isinstance(name, str)}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -75,4 +82,4 @@ def test_without_the_script_there_are_tables(result, monkeypatch):
 
 def test_colours_are_those_of_every_picture(result):
     found = {colour for chart in specs(html(run_page(result))) for colour in re.findall(r"#[0-9a-f]{6}", str(chart))}
-    assert found <= {*look.PALETTE, look.OTHERS}
+    assert found <= {*look.PALETTE, *look.BLUES, *look.REDS, look.OTHERS, look.GREY}

@@ -24,6 +24,26 @@ def test_layers_together_are_the_servers(run):
     assert {layer.name for layer in found} == {flow.part_of or flow.name for flow in run.graph.flows}
 
 
+def test_the_wait_for_inputs_by_window(run):
+    """Against a loop over windows: from when the copy's earlier window is done until the last input is."""
+    waits = {}
+    for flow, done in zip(run.graph.flows, run.trace.done, strict=True):
+        taken, total = {}, 0
+        for number in range(len(done)):
+            image, window = divmod(number, flow.windows)
+            copy = flow.deal.copy[flow.deal.entry[window]] if flow.deal else number % len(flow.copies)
+            own = taken.setdefault(copy, [])
+            free = int(done[own[-flow.ahead]]) if len(own) >= flow.ahead else 0
+            ready = [int(run.trace.done[e.producer][:image * run.graph.flows[e.producer].windows + e.need[window]].max(
+                initial=0)) for e in flow.inputs]
+            total += max(0, max(ready, default=0) - free)
+            own.append(number)
+        name = flow.part_of or flow.name
+        waits[name] = waits.get(name, 0) + total // run.graph.images
+    assert {layer.name: layer.inputs_ps for layer in layer_times(run.graph, run.trace)} == waits
+    assert waits["input"] == 0 < min(wait for name, wait in waits.items() if name != "input")
+
+
 def test_a_layer_holds_its_crossbars_as_its_busy_share_says():
     result = xbarch.simulate("isaac_like", "vgg7_pruned", images=4)
     interval = result.latency.pipeline_interval_ps

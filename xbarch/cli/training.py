@@ -128,7 +128,7 @@ def import_(
     images = data_fields(data)
     if size is not None:
         images["size"] = size
-    with Bar("import", False):
+    with Bar("import", False) as progress:
         place = import_weights(
             model, weights, method, out=out, data=images, options=read_pairs(option), density=density,
             layers=read_pairs(layer, "layer"), width=width, classes=classes, zeros=zeros, batch_norm=batch_norm,
@@ -136,7 +136,8 @@ def import_(
             quantization={"weight_bits": weight_bits, "activation_bits": activation_bits,
                           "weight_scale": weight_scale, "chain": chain,
                           **({"weight_step": weight_step} if weight_step else {})},
-            geometry={"rows": rows, "columns": columns, "cell_bits": cell_bits, "operation_unit": ou})
+            geometry={"rows": rows, "columns": columns, "cell_bits": cell_bits, "operation_unit": ou},
+            progress=progress)
     from xbarch.workload.store import read_manifest
 
     print(_accuracy(read_manifest(place)))

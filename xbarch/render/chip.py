@@ -12,7 +12,7 @@ from xbarch.result.schema import Interconnect, Link
 
 WIDTH = 420
 _CHIPS = 3  # drawn
-_DRAWN = 2_000  # tiles; of a larger chip only those in use
+DRAWN = 2_000  # tiles; of a larger chip only those in use
 _EDGE, _MOST_TALL = 14, 1.4  # of a chip, over its width
 
 
@@ -22,7 +22,7 @@ def chip(result: Result) -> Canvas:
     net = result.interconnect
     if net is None:
         raise InputError("the record has no interconnect: an early version of xbarch made it", field="interconnect")
-    chips = sorted({t.tile // net.network.tiles for t in net.tiles})[:_CHIPS]
+    chips = shown_chips(net)
     title = f"{result.workload.name}, {net.placement}"
     canvas = Canvas(f"Tiles and links of the chip: {title}", WIDTH)
     canvas.heading(WIDTH / 2, 22, title, anchor="middle")
@@ -45,6 +45,11 @@ def chip(result: Result) -> Canvas:
     return canvas
 
 
+def shown_chips(net: Interconnect) -> list[int]:
+    """Numbers of the chips that are drawn."""
+    return sorted({t.tile // net.network.tiles for t in net.tiles})[:_CHIPS]
+
+
 def _chip(canvas: Canvas, net: Interconnect, number: int, links: Sequence[Link], most: tuple[float, float],
           top: float) -> float:
     """Draw a chip below `top`; where it ends. most: of a tile's and of a link's share."""
@@ -57,7 +62,7 @@ def _chip(canvas: Canvas, net: Interconnect, number: int, links: Sequence[Link],
         return left + (x + 0.5) * scale, top + (y + 0.5) * scale
 
     used = {t.tile - number * each: t.busy for t in net.tiles if 0 <= t.tile - number * each < len(spots)}
-    for tile in sorted(used) if each > _DRAWN else range(each):
+    for tile in sorted(used) if each > DRAWN else range(each):
         x, y, edge = spots[tile]
         fill = shade(BLUES, used[tile] / most[0]) if tile in used else UNUSED
         canvas.boxes([(*at(x, y), edge * scale, edge * scale)], fill, edge=GREY)

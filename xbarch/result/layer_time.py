@@ -23,9 +23,29 @@ def layer_times(graph: StageGraph, trace: Trace) -> list[LayerTime]:
     np.add.at(waited, place, trace.waits[served])
     used = np.zeros(held.shape, bool)
     used[place] = True
-    return [LayerTime(name=name, **{
+    inputs = np.zeros(len(layers), np.int64)
+    for number, flow in enumerate(graph.flows):
+        inputs[layers.index(flow.part_of or flow.name)] += _input_wait(graph, trace, number)
+    return [LayerTime(name=name, inputs_ps=int(inputs[number]), **{
         what: {kinds[at]: int(amounts[number, at]) // graph.images for at in np.flatnonzero(used[number]).tolist()}
         for what, amounts in (("held_ps", held), ("waited_ps", waited))}) for number, name in enumerate(layers)]
+
+
+def _input_wait(graph: StageGraph, trace: Trace, number: int) -> int:
+    """For how long per image the copies of a flow have fewer windows under way than they may, because inputs are
+    missing: of each window, from when the one that its copy took `ahead` windows before is done until its inputs are
+    there. The mean over the images whose times the trace has."""
+    flow, done = graph.flows[number], trace.done[number]
+    images = len(done) // flow.windows
+    needed = np.zeros(len(done), np.int64)
+    for edge in flow.inputs:
+        ready = np.maximum.accumulate(trace.done[edge.producer])
+        offset = np.arange(images)[:, None] * graph.flows[edge.producer].windows
+        last = (offset + edge.need - 1).ravel()  # of the producer's windows that are needed; -1: none
+        needed = np.maximum(needed, np.where(last < 0, 0, ready[np.maximum(last, 0)]))
+    before = np.arange(len(done)) - np.resize(flow.back, len(done))
+    free = np.where(before < 0, 0, done[np.maximum(before, 0)])
+    return int(np.maximum(needed - free, 0).sum()) // max(images, 1)
 
 
 CROSSBAR = "crossbar"  # the kind of server

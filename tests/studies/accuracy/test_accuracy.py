@@ -29,6 +29,7 @@ from xbarch.workload import store
 from xbarch.workload.graph import Layer, Workload
 
 GEOMETRY = Geometry(128, 128, 2)
+TITLES = {"meng": "Meng et al.", "huai": "Huai et al.", "xue": "Xue et al."}
 FILES = ["accuracy.csv", "accuracy.html", "accuracy.md", "accuracy.svg"]
 GRID = """
 kind: grid
@@ -239,26 +240,27 @@ def test_against_longer_training(written):
 
 def test_highest_ratios(written, text):
     table = {(r["network"], r["method"]): r for r in section(text, "Highest compression ratio without measurable loss")}
-    assert set(table) == {(n, m) for n in ("one", "two") for m in ("meng", "huai", "xue")}
-    best = table["one", "meng"]
+    assert set(table) == {(n, m) for n in ("one", "two") for m in TITLES.values()}
+    best = table["one", TITLES["meng"]]
     m = written[0]["one_meng_4x"].measured
     assert best["point"] == "4x" and best["trained"] == "3 of 3" and best["against longer training"] == "−2.00"
     assert float(best["compression ratio"].rstrip("×")) == pytest.approx(m.ratio, rel=1e-3)
     assert float(best["crossbar saving"].rstrip("×")) == pytest.approx(m.crossbar_ratio, rel=1e-3)
-    assert table["one", "huai"]["compression ratio"] == "no trained point"
-    assert table["one", "huai"]["trained"] == "1 of 2"
-    assert table["two", "huai"]["compression ratio"] == "not trained yet"
-    assert table["two", "meng"]["against longer training"] == "–"
+    assert table["one", TITLES["huai"]]["compression ratio"] == "no trained point"
+    assert table["one", TITLES["huai"]]["trained"] == "1 of 2"
+    assert table["two", TITLES["huai"]]["compression ratio"] == "not trained yet"
+    assert table["two", TITLES["meng"]]["against longer training"] == "–"
 
 
 def test_tables_hold_every_trained_network(text):
     for network in ("one", "two"):
         part = text.partition(f"## {network}\n")[2]
-        points = [tuple(n.split("_")[1:]) for n in TRAINED if n.startswith(network)]
+        points = [(TITLES.get(method, method.capitalize()), point) for _, method, point in
+                  (n.split("_") for n in TRAINED if n.startswith(network))]
         for title in ("Weights and crossbars", "Accuracy"):
             assert [(r["method"], r["point"]) for r in section(part, title)] == points
     row = next(r for r in section(text.partition("## one\n")[2], "Accuracy") if r["point"] == "8x")
-    assert row == {"method": "meng", "point": "8x", "dense baseline": "80.00%", "after pruning": "30.00%",
+    assert row == {"method": TITLES["meng"], "point": "8x", "dense baseline": "80.00%", "after pruning": "30.00%",
                    "after fine-tuning": "79.00%", "on its recipe's crossbars": "62.50% of 32",
                    "change, points": "−1.00",
                    "95 % interval": "−1.50 to −0.50", "no measurable loss": "no",
@@ -310,23 +312,23 @@ def test_tables_are_rectangular(written):
 
 
 def test_picture(written):
-    """A row of panels a network; points at their ratios and changes, bars over their intervals."""
-    rows = list(written[0].values())
-    panels = picture._figure(rows).axes
-    assert len(panels) == 4 and {axes.get_xscale() for axes in panels} == {"log"}
-    bars = {bar.get_label(): bar for bar in panels[0].containers}
+    """A panel for a network's method; points at their ratios and changes, bars over their intervals."""
+    found = picture._figure(list(written[0].values())).axes
+    panels = [axes for axes in found if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == [TITLES[m] for m in ("meng", "huai", "xue", "meng")]
+    assert {axes.get_xscale() for axes in panels} == {"log"} and len({axes.get_ylim() for axes in panels}) == 1
     meng = [written[0][f"one_meng_{p}"].measured for p in ("2x", "4x", "8x")]
-    drawn = next(c.lines for c in panels[0].containers if len(c.lines[0].get_xdata()) == 3)
+    drawn = next(c.lines for c in panels[0].containers if c.get_label() == "compression ratio")
     assert list(drawn[0].get_xdata()) == [m.ratio for m in meng]
     assert drawn[0].get_ydata() == pytest.approx([100 * m.change for m in meng])
     ends = [segment[:, 1] for segment in drawn[2][0].get_segments()]
     assert np.ravel(ends) == pytest.approx(np.ravel([(100 * m.change_low, 100 * m.change_high) for m in meng]))
     xue = written[0]["one_xue_2bit"].measured
-    assert any(list(c.lines[0].get_xdata()) == [xue.crossbar_ratio] for c in panels[1].containers)
-    assert {"meng", "huai", "xue"} <= set(bars)
-    levels = [line.get_ydata()[0] for line in panels[0].lines if line.get_linestyle() == "--" and len(line.get_ydata())]
+    saving = next(c.lines for c in panels[2].containers if c.get_label() == "crossbar saving")
+    assert list(saving[0].get_xdata()) == [xue.crossbar_ratio]
+    levels = [line.get_ydata()[0] for line in panels[1].lines if line.get_linestyle() == "--"]
     assert levels == pytest.approx([1.0])  # the change of longer training
-    assert not [line for line in panels[2].lines if line.get_linestyle() == "--" and len(line.get_ydata())]
+    assert not [line for line in panels[3].lines if line.get_linestyle() == "--"]
 
 
 # -- folders --------------------------------------------------------------------------------------------------

@@ -34,12 +34,15 @@ from xbarch.specs.learning import Training
 from xbarch.specs.recipe import Pruning, Recipe
 from xbarch.specs.text import brief
 from xbarch.support.files import digest, writable
+from xbarch.support.progress import Progress, steps
 from xbarch.workload.graph import Workload
 from xbarch.workload.measures import usual
 from xbarch.workload.names import check_name
 from xbarch.workload.store import MANIFEST, save
 
 _SINGLE = 8  # bits of levels whose sums single precision rounds as integers are rounded, but for rare ties
+_STEPS = ("read images and model", "trace and rewrite the model", "run it in floating point", "round weights",
+          "calibrate activations", "run integers", "run crossbars", "write")
 _NO_TRAINING = Training(epochs=1, rate=1.0)  # a recipe must have one; nothing here runs it
 
 
@@ -51,7 +54,7 @@ def import_weights(model: str | nn.Module, weights: str | Path | None, method: s
                    zeros: str = "auto", batch_norm: str = "keep",
                    calibration: str = "squared_error", percentile: float = 99.99,
                    seed: int = 0, threads: int = 1, stored_images: int = 4, crossbar_images: int | None = None,
-                   measure: str | None = None) -> Path:
+                   measure: str | None = None, progress: Progress | None = None) -> Path:
     """Store a checkpoint as a workload of `method`; returns the folder written.
 
     Weights are rounded to levels, and weights that are zero count as removed. Then the scales of activations are set
@@ -88,6 +91,7 @@ def import_weights(model: str | nn.Module, weights: str | Path | None, method: s
         measure: what is stored as accuracy: "top1", "pixel_accuracy", "mean_iou", "mse", "correlation", an entry point
             of the group `xbarch.measures`, or "path.py:function", a function of outputs and answers that returns a
             number for each image; default: what suits the answers of the data.
+        progress: called with (steps done, steps in all, the step that is next).
 
     Raises:
         InputError: bad input; the weights do not keep the method's constraint; the density cannot be reached.
@@ -102,27 +106,35 @@ def import_weights(model: str | nn.Module, weights: str | Path | None, method: s
         "percentile": percentile, "seed": seed, "threads": threads, "stored_images": stored_images,
         "crossbar_images": crossbar_images, "measure": measure}
     request = check_request({**fields, **({"data": dict(data)} if data else {})})
-    return run_import(request, Path(out), None if isinstance(model, str) else model)
+    return run_import(request, Path(out), None if isinstance(model, str) else model, progress)
 
 
-def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = None) -> Path:
+def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = None,
+               progress: Progress | None = None) -> Path:
     """`import_weights` of a checked request. module: the model, if it is an object."""
+    step = steps(progress, _STEPS)
+    step()
     name = _workload_name(folder)
     path = registry.datapath(request.method, request.options)
     torch.set_num_threads(request.threads)
     parts = _load_images(request)
     model = take_parts(_model(request, parts, module), parts.inputs)
     measure = find_measure(request.measure or usual(parts.test.labels.numpy()))
+    step()
     network = build(_recipe(request), parts, measure, model)
+    step()
     real = score(partial(answers, model.eval()), parts.test, measure)
     sha256 = digest(request.checkpoint or request.model) if request.model != MODULE else _digest(model)
     del model  # its memory is wanted
     fixed = any(isinstance(network.node(la.name).out, Fixed) for la in network.layers)  # levels that shall be equal
     if fixed or max(request.quantization.weight_bits, request.quantization.activation_bits) > _SINGLE:
         network.double()
+    step()
     round_weights(network, request.zeros)
     _settle(network, path, crossbar(request.geometry), request)
+    step()
     used = calibrate(network, draw_images(parts.train, network, request.seed), _rule(request))
+    step()
     own = "its own weights" if request.checkpoint is None else "the weights of " + brief(
         Path(request.checkpoint).name, 120)
     kept = "as they were" if request.density is None else f"pruned to {request.density:g} in one shot"
@@ -131,19 +143,23 @@ def run_import(request: ImportRequest, folder: Path, module: nn.Module | None = 
         trained_on=f"imported weights, calibrated and measured on {request.data.name}",
         accuracy={"float": real, "imported": score(network.eval().answers, parts.test, measure)}, measure=measure.name,
         source=f"{brief(request.model, 120)} with {own} (sha256 {sha256[:16]}), {kept}")
+    step()
     shown = min(affordable(workload, request.crossbar_images), len(parts.test))
     if shown:
         images, labels = parts.test[slice(0, shown)]
         found = crossbar_accuracy(workload, path, crossbar(request.geometry), measure, export.pixels(network, images),
                                   labels.numpy())
         workload = replace(workload, accuracy={**workload.accuracy, "crossbars": found})
-    return save(workload, folder, {
+    step()
+    place = save(workload, folder, {
         "description": f"imported, {request.method}{_left_out(network)}", "seed": request.seed,
         "recipe": {**request.model_dump(mode="json"), "sha256": sha256, "calibration_images": used,
                    "crossbar_images": shown, **_image_step(network)},
         "data": {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test), "classes": parts.classes,
                  **({"sha256": digest(str(request.data.path))} if request.data.name == "arrays" else {})},
         "versions": versions(), "sparsity": sparsity(network)})
+    step()
+    return place
 
 
 def _image_step(network: Network) -> dict[str, Any]:

@@ -88,14 +88,14 @@ def bit_level(magnitudes: Reals, bits: int, cell_bits: int, cap: int) -> Ints:
     fixed = np.ascontiguousarray((np.minimum(magnitudes, top) * float(1 << fraction)).T.astype(np.uint16))
     lines: NDArray[Any] = fixed.astype(np.uint32) + (1 << fraction - 1) >> fraction
     lines = lines.astype(np.uint8 if bits <= 8 else np.uint32)
-    table = _digits(bits, cell_bits)
+    table: NDArray[Any] = _digits(bits, cell_bits).astype(np.int32)  # half of what int64 would have to move
     rows = min(int((lines > 0).sum(axis=1).max(initial=0)), table.shape[1] * cap)
     result = np.zeros(lines.shape, np.int64)
     if rows:
         order = np.argsort(np.uint16(0xFFFF) - fixed, axis=1, kind="stable")[:, :rows]
         distinct, back = _distinct(np.take_along_axis(lines, order, axis=1))
         chunk = max(1, _WORDS // max(rows * len(table), _PAIRED**2))
-        solved = [_solve(distinct[i:i + chunk].astype(np.int64), table, cap) for i in range(0, len(distinct), chunk)]
+        solved = [_solve(distinct[i:i + chunk].astype(np.int32), table, cap) for i in range(0, len(distinct), chunk)]
         # the larger magnitude gets the larger value: the least error of all orders, with the same sums
         descending = -np.sort(-np.concatenate(solved), axis=1)
         np.put_along_axis(result, order, descending[back], axis=1)

@@ -27,7 +27,7 @@ def bars(values: Values, label: str, amount: str, title: str, tips: Mapping[str,
          most: float | None = None) -> Spec:
     """Horizontal bars in the order of `values`. label, amount: fields; title: of the axis, with its unit; tips: {field:
     what it is called} beside the pointer; most: where the axis ends."""
-    return {**_frame(values, _tall(values, label)),
+    return {**_frame(values, _tall(values, label), rows=label),
             "mark": {"type": "bar", "cursor": "pointer", "color": hue},
             "encoding": {"y": _rows(label), "x": _amount(amount, title, most), "opacity": _FADED,
                          "tooltip": _tips(tips)}}
@@ -39,7 +39,7 @@ def stacks(values: Values, label: str, amount: str, series: str, title: str, tip
     the part that has no colour of its own; the arguments are otherwise those of `bars`."""
     colours = [OTHERS if part == rest else colour(place) for place, part in enumerate(order)]
     ranked = [{**value, "rank": order.index(value[series])} for value in values]
-    return {**_frame(ranked, _tall(values, label), series), "params": [_legend(series)],
+    return {**_frame(ranked, _tall(values, label), series, label), "params": [_legend(series)],
             "mark": {"type": "bar", "cursor": "pointer"},
             "encoding": {"y": _rows(label), "x": _amount(amount, title, most),
                          "color": {**_coloured(values, series), "scale": {"domain": list(order), "range": colours}},
@@ -51,20 +51,21 @@ def groups(values: Values, label: str, amount: str, series: str, title: str, tip
            most: float | None = None) -> Spec:
     """Horizontal bars beside one another: one of each series for a label."""
     count = len({value[series] for value in values})
-    return {**_frame(values, _tall(values, label) * max(1, count) * 2 // 3, series), "params": [_legend(series)],
+    return {**_frame(values, _tall(values, label) * max(1, count) * 2 // 3, series, label), "params": [_legend(series)],
             "mark": {"type": "bar", "cursor": "pointer"},
             "encoding": {"y": _rows(label), "yOffset": {"field": series, "type": "nominal", "sort": None},
                          "x": _amount(amount, title, most), "color": _coloured(values, series),
                          "opacity": _SERIES, "tooltip": _tips(tips)}}
 
 
-def spans(values: Values, label: str, start: str, stop: str, series: str, title: str, tips: Mapping[str, str]) -> Spec:
-    """Bars from `start` to `stop`, to be zoomed and moved."""
-    return {**_frame(values, _tall(values, label), series), "params": [_zoom("x")],
+def spans(values: Values, label: str, start: str, stop: str, series: str, title: str, tips: Mapping[str, str],
+          most: float | None = None) -> Spec:
+    """Bars from `start` to `stop`, to be zoomed and moved. series: names its legend too."""
+    return {**_frame(values, _tall(values, label), series, label), "params": [_zoom("x")],
             "mark": {"type": "bar", "cursor": "pointer", "clip": True, "minBandSize": 2},
-            "encoding": {"y": _rows(label), "x": {"field": start, "type": "quantitative", "title": title},
-                         "x2": {"field": stop}, "color": _coloured(values, series), "opacity": _FADED,
-                         "tooltip": _tips(tips)}}
+            "encoding": {"y": _rows(label), "x": _amount(start, title, most),
+                         "x2": {"field": stop}, "color": {**_coloured(values, series), "title": series},
+                         "opacity": _FADED, "tooltip": _tips(tips)}}
 
 
 def points(values: Values, across: tuple[str, str], up: tuple[str, str], series: str, tips: Mapping[str, str],
@@ -106,14 +107,15 @@ def forest(values: Values, label: str, middle: str, interval: tuple[str, str], s
     if unity:
         layers.append({"data": {"values": [{"one": 1}]}, "mark": {"type": "rule", "color": GREY},
                        "encoding": {"x": {"field": "one", "type": "quantitative"}}})
-    return {**_frame(values, _tall(values, label) * max(1, min(count, 2)), series), "layer": layers}
+    return {**_frame(values, _tall(values, label) * max(1, min(count, 2)), series, label), "layer": layers}
 
 
-def _frame(values: Values, height: int, series: str = "") -> Spec:
-    """letters: of the longest name in the legend, by which the page arranges it in columns."""
-    letters = max((len(str(value[series])) for value in values), default=0) if series else 0
+def _frame(values: Values, height: int, series: str = "", rows: str = "") -> Spec:
+    """letters, rows: of the longest name in the legend and of a row, by which the page arranges a legend in columns."""
+    letters, names = (max((len(str(value[field])) for value in values), default=0) if field else 0
+                      for field in (series, rows))
     return {"data": {"values": list(values)}, "width": "container", "height": height, "autosize": _FIT,
-            "usermeta": {"letters": letters}}
+            "usermeta": {"letters": letters, "rows": names}}
 
 
 def _rows(label: str) -> Spec:

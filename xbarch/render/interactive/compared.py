@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from xbarch.render.compared import comparison, headings, unequal
 from xbarch.render.interactive.charts import groups, stacks
+from xbarch.render.interactive.chips import chip_chart
 from xbarch.render.interactive.pages import Cell, Chart, Page, Part, Row, Table
 from xbarch.render.interactive.runs import facts_table, timeline
 from xbarch.render.look import PALETTE
@@ -15,25 +16,33 @@ from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE, Scope
 
 _OTHERS = "all others"
+_BETWEEN = " · "  # the parts of a run's name
 
 
 def compared_page(results: Sequence[Result], title: str, scope: Scope = SCOPE) -> Page:
     """The same figures of every result with what each gains over the first, energies in one scope; components and
-    layers on shared axes; the facts of every run."""
+    layers on shared axes; chips beside one another; the facts of every run."""
     names = _names(results)
     gains = Part("Figures", ["A gain above 1 is better than the first column. Every number comes from the records of "
                              "the runs.", *unequal(results)],
                  table=Table(headings(results), [Row([Cell(text) for text in line.cells()])
                                                  for line in comparison(results, scope)]))
-    times = [timeline(result, f"Layers over time: {name}") for name, result in zip(names, results, strict=True)]
-    return Page(title, [gains, _energy(names, results, scope), _layers(names, results), *times, *(
+    chips = [chart for name, result in zip(names, results, strict=True) if (chart := chip_chart(result, name))]
+    return Page(title, [gains, _energy(names, results, scope), _layers(names, results), timeline(results, names),
+                        *([Part("Chips", charts=chips)] if chips else []), *(
         Part(name, table=facts_table(result, scope), folded=True)
         for name, result in zip(names, results, strict=True))], picks=True)
 
 
 def _names(results: Sequence[Result]) -> list[str]:
-    """Names that differ."""
-    names = [result.name for result in results]
+    """Names that differ: of the runs' names the parts in which they do."""
+    parts = [result.name.split(_BETWEEN) for result in results]
+    if len({len(own) for own in parts}) == 1:
+        kept = [place for place in range(len(parts[0])) if len({own[place] for own in parts}) > 1]
+        names = [_BETWEEN.join(own[place] for place in kept) or result.name
+                 for own, result in zip(parts, results, strict=True)]
+    else:
+        names = [result.name for result in results]
     return [name if names.count(name) == 1 else f"{number}: {name}" for number, name in enumerate(names, 1)]
 
 

@@ -11,6 +11,8 @@ from xbarch.render.interactive.pages import Cell, Page, Part, Row, Table, html
 from xbarch.support import numbers
 from xbarch.support.files import write_all
 
+_PROSE = 40  # letters from which on a text is no number
+
 
 def document_page(document: Document) -> Page:
     """The page: its charts, then its sections. A number in a table is sorted by what it says."""
@@ -36,7 +38,7 @@ def _part(section: Section) -> Part:
 def _table(table: reports.Table) -> Table:
     keys = table.keys or [""] * len(table.rows)
     return Table(table.heads, [
-        Row([Cell(str(text), None if place < table.words else numbers.amount(str(text)))
+        Row([Cell(str(text), None if place < table.words or len(str(text)) > _PROSE else numbers.amount(str(text)))
              for place, text in enumerate(row)], key) for row, key in zip(table.rows, keys, strict=True)], table.words)
 
 

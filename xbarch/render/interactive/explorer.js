@@ -111,10 +111,11 @@
 
   // -- chart, table, and the point that was chosen
   const UNITS = {energy: [1e12, "µJ"], time: [1e9, "ms"], share: [0.01, "%"], number: [1, ""]};
-  const axis = (name) => {
-    const [, unit] = UNITS[amount(name).kind];
+  const axis = (name, found) => {
+    const [, unit] = UNITS[amount(name).kind], least = Math.min(...found);
+    const far = least >= 0 && 2 * least < Math.max(...found);
     return {type: "quantitative", title: unit ? `${title(name)} (${unit})` : title(name),
-      scale: by.log.checked ? {type: "log", nice: false, padding: 10} : {zero: false, padding: 10}};
+      scale: by.log.checked ? {type: "log", nice: false, padding: 10} : far ? {zero: true} : {zero: false, padding: 10}};
   };
   const shade = (point, front) => {
     if (by.colour.value === "front") return front.has(point.number) ? "on the front" : "others";
@@ -134,7 +135,8 @@
     params: [{name: "zoom", select: {type: "interval", zoom: "wheel![event.ctrlKey]"}, bind: "scales"}],
     mark: {type: "point", filled: true, cursor: "pointer", clip: true},
     encoding: {
-      x: {field: "x", ...axis(by.x.value)}, y: {field: "y", ...axis(by.y.value)},
+      x: {field: "x", ...axis(by.x.value, values.map((each) => each.x))},
+      y: {field: "y", ...axis(by.y.value, values.map((each) => each.y))},
       color: {field: "shade", type: "nominal", title: null,
         scale: {range: by.colour.value === "front" ? [data.palette[1], data.palette[0]] : data.palette,
           ...(by.colour.value === "front" ? {domain: ["on the front", "others"]} : {})}},
@@ -153,18 +155,19 @@
       if (item && item.datum && item.datum.number !== undefined) choose(points[item.datum.number]);
     });
   };
-  const heads = ["front", ...data.fields, "converters", ...amounts.map((each) => each.title)];
-  const cells = (point, front) => [front.has(point.number) ? "yes" : "", ...point.values.map(String), point.said,
-    ...point.figures.map((figure, place) => text(figure, amounts[place].kind))];
-  const sizes = (point, front) => [front.has(point.number) ? 0 : 1, ...point.values, point.said,
-    ...point.figures.map((figure) => figure === null ? "–" : figure)];
+  const heads = ["front", ...data.fields, ...amounts.map((each) => each.title), "converters"];
+  const worded = (place) => place <= data.fields.length || place === heads.length - 1 ? {class: "w"} : {};
+  const cells = (point, front) => [front.has(point.number) ? "yes" : "", ...point.values.map(String),
+    ...point.figures.map((figure, place) => text(figure, amounts[place].kind)), point.said];
+  const sizes = (point, front) => [front.has(point.number) ? 0 : 1, ...point.values,
+    ...point.figures.map((figure) => figure === null ? "–" : figure), point.said];
   const list = (some, front) => {
-    const at = sorted === null ? 0 : sorted, words = data.fields.length + 2;
+    const at = sorted === null ? 0 : sorted;
     const rows = [...some].sort((a, b) => (up ? 1 : -1) * page.ordered(sizes(a, front)[at], sizes(b, front)[at]));
     table.tBodies[0].replaceChildren(...rows.slice(0, MOST).map((point) => {
       const row = element("tr", "", {tabindex: "0", "data-point": point.number});
       row.classList.toggle("picked", point === chosen);
-      cells(point, front).forEach((cell, place) => row.append(element("td", cell, place < words ? {class: "w"} : {})));
+      cells(point, front).forEach((cell, place) => row.append(element("td", cell, worded(place))));
       page.chosen(row, () => choose(point));
       return row;
     }));
@@ -192,8 +195,9 @@
   };
   const top = element("tr", "");
   heads.forEach((head, place) => {
-    const cell = element("th", "", {scope: "col", ...(place < data.fields.length + 2 ? {class: "w"} : {})});
-    const button = element("button", head, {type: "button"});
+    const cell = element("th", "", {scope: "col", ...worded(place)});
+    const button = element("button", "", {type: "button"});
+    for (const word of head.split(/(?<=\.)/)) button.append(word, document.createElement("wbr"));
     button.addEventListener("click", () => {
       up = page.turn([...top.cells], cell);
       sorted = place;

@@ -68,23 +68,33 @@ const page = (() => {
 
   // -- charts
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  const look = (wide, letters) => {
-    const most = Math.min(300, 0.42 * wide), room = wide - most;  // a legend begins where the names of rows end
-    const columns = Math.max(1, Math.floor(room / (6.5 * letters + 40)));
+  const room = (wide, {letters = 0, rows = 0} = {}) => {  // pixels of the names of rows, and letters beside them
+    const most = wide < 500 ? 0.5 * wide : Math.min(300, 0.42 * wide);
+    const beside = wide - (rows ? Math.min(most, 5.8 * rows + 12) : 60);
+    return {most, beside, columns: Math.max(1, Math.floor(beside / (6 * letters + 32)))};
+  };
+  const look = (wide, meta) => {
+    const {most, beside, columns} = room(wide, meta);
     const style = getComputedStyle(document.documentElement), of = (name) => style.getPropertyValue(name).trim();
     return {background: "transparent", view: {stroke: "transparent"}, font: "system-ui, sans-serif",
       axis: {labelColor: of("--ink"), titleColor: of("--ink"), gridColor: of("--line"), domainColor: of("--dim"),
-        tickColor: of("--dim"), titleFontWeight: "normal", labelLimit: most, labelOverlap: true},
+        tickColor: of("--dim"), titleFontWeight: "normal", labelLimit: most, labelOverlap: true, labelSeparation: 5},
       legend: {labelColor: of("--ink"), titleColor: of("--ink"), orient: "top",
-        labelLimit: room / columns - 25, columns},
+        labelLimit: beside / columns - 25, columns},
       title: {color: of("--ink")}, text: {color: of("--ink")}};
   };
-  const themed = (spec) => {  // black is the only colour that does not show on a dark page
-    const seen = JSON.stringify(spec);
+  const folded = (title, letters) => title.split(" ").reduce((lines, word) => {
+    const last = lines.pop(), longer = last === undefined ? word : `${last} ${word}`;
+    return longer.length > letters && last !== undefined ? [...lines, last, word] : [...lines, longer];
+  }, []);
+  const fitted = (spec, wide) => {  // titles in lines as wide as their axis; black does not show on a dark page
+    const letters = Math.floor(room(wide, spec.usermeta).beside / 5.8);
+    const seen = JSON.stringify(spec, (key, value) => key === "x" && value && typeof value.title === "string" ?
+      {...value, title: folded(value.title, letters)} : value);
     return JSON.parse(dark.matches ? seen.replaceAll('"#000000"', '"#ffffff"') : seen);
   };
-  const embed = (place, spec) => vegaEmbed(place, themed(spec), {
-    config: look(place.clientWidth, (spec.usermeta || {letters: 0}).letters), actions: false, renderer: "svg",
+  const embed = (place, spec) => vegaEmbed(place, fitted(spec, place.clientWidth), {
+    config: look(place.clientWidth, spec.usermeta), actions: false, renderer: "svg",
     tooltip: {theme: dark.matches ? "dark" : "light"}});
   const charts = JSON.parse(document.getElementById("charts").textContent), others = [];
   const draw = async () => {

@@ -47,20 +47,28 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that sorts and filters. words: how many of the first columns are words."""
+    """A table that sorts and, if it is long, filters. words: how many of the first columns are words."""
 
     heads: Sequence[str]
     rows: Sequence[Row]
     words: int = 1
 
+    @property
+    def worded(self) -> list[bool]:
+        """Whether each column is words, to be set to the left: one of the first, or one without a number."""
+        numeric = [any(row.cells[place].value is not None or row.cells[place].text[:1].isdigit() for row in self.rows)
+                   for place in range(len(self.heads))]
+        return [place < self.words or not found for place, found in enumerate(numeric)]
+
 
 @dataclass(frozen=True)
 class Chart:
     """A chart. spec: in the Vega-Lite language, without schema, parameters and configuration. alt: what it shows, also
-    for who cannot see it."""
+    for who cannot see it. full: whether it is as wide as the page wherever it stands."""
 
     spec: Mapping[str, Any]
     alt: str
+    full: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,12 +104,12 @@ def html(page: Page) -> str:
         {"name": "picked", "value": ""}, *chart.spec.get("params", ())]}} for number, chart in enumerate(charts)]
     shown = {id(chart): number for number, chart in enumerate(charts)}
     parts = [{**vars(part), "number": number,
-              "charts": [{"number": shown[id(chart)], "alt": chart.alt} for chart in part.charts]}
+              "charts": [{"number": shown[id(chart)], "alt": chart.alt, "full": chart.full} for chart in part.charts]}
              for number, part in enumerate(page.parts, 1)]
     explorer = next((part.explorer for part in page.parts if part.explorer), None)
     environment = Environment(autoescape=True, finalize=_printable, trim_blocks=True, lstrip_blocks=True)
     environment.filters["marked"] = _marked
-    contents = sum(part.level == 2 for part in page.parts) >= _CONTENTS
+    contents = sum(part.level == 2 and not part.folded for part in page.parts) >= _CONTENTS
     return environment.from_string(_text("page.html").lstrip()).render(
         page={**vars(page), "parts": parts, "contents": contents},
         style=Markup(_text("page.css")), script=Markup(_script(explorer)), vega=Markup(vega()),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xbarch.render.interactive.charts import ZOOM, bars, spans, stacks
+from xbarch.render.interactive.chips import chip_chart
 from xbarch.render.interactive.pages import Cell, Chart, Figure, Page, Part, Row, Table
-from xbarch.render.look import RED
+from xbarch.render.look import PALETTE, RED
 from xbarch.result.layer_time import CROSSBAR, longest_wait, time_shares
 from xbarch.result.result import Result
 from xbarch.result.summary import accuracy_text, components, details, facts, interval_text, rate_text, speed_text
@@ -13,12 +16,13 @@ from xbarch.support.defaults import SCOPE, Scope
 
 _WAITS = 4  # kinds of units with a colour of their own
 _HELD, _OTHERS, _REST = "crossbars held", "other units held", "waits: all others"
+_INPUT = "waits for its input"
 _SPANS = 4_000  # bars of a time line: of the first images of a run with more
 
 
 def run_page(result: Result, scope: Scope = SCOPE) -> Page:
     """All that a record says, energies in one scope where there are several."""
-    parts = [Part("This run", table=facts_table(result, scope)), _layers(result), timeline(result),
+    parts = [Part("This run", table=facts_table(result, scope)), _layers(result), timeline([result]),
              _energy(result, scope), _network(result)]
     return Page(title=result.name, parts=[part for part in parts if part], picks=True, figures=_figures(result, scope))
 
@@ -73,29 +77,38 @@ def _times(result: Result) -> list[Chart]:
         parts = {_HELD: crossbar, _OTHERS: sum(layer.held_ps.values()) - crossbar,
                  **{f"waits: {kind}": layer.waited_ps.get(kind, 0) for kind in named}}
         parts[_REST] = sum(layer.waited_ps.values()) - sum(layer.waited_ps.get(kind, 0) for kind in named)
+        parts[_INPUT] = layer.inputs_ps
         whole = sum(parts.values())
         values += [{"key": layer.name, "part": part, "share": 100 * spent / whole, "told": numbers.time(spent)}
                    for part, spent in parts.items() if spent]
-    order = [_HELD, _OTHERS, *(f"waits: {kind}" for kind in named), _REST]
-    return [Chart(stacks(values, "key", "share", "part", "% of its windows' time at units", {
-        "key": "layer", "part": "spent", "told": "per image, over all windows"}, order, _REST, 100),
-        "Where the time of each layer's windows goes: units held, and units waited for")]
+    order = [_HELD, _OTHERS, *(f"waits: {kind}" for kind in named), _REST, _INPUT]
+    return [Chart(stacks(values, "key", "share", "part", "% of its windows' time, and of its copies' without input", {
+        "key": "layer", "part": "spent", "told": "per image, over all windows"}, order, _INPUT, 100),
+        "Where the time of each layer goes: units that its windows hold and wait for, and its copies without input")]
 
 
-def timeline(result: Result, title: str = "Layers over time") -> Part:
-    """When each layer worked on each image."""
-    images = max(1, _SPANS // max(1, len(result.timeline)))
-    values = [{
+def timeline(results: Sequence[Result], names: Sequence[str] = ("",)) -> Part:
+    """When each layer worked on each image; of several runs on one axis."""
+    images = max(1, _SPANS // max(1, *(len(result.timeline) for result in results)))
+    values = [[{
         "key": span.name, "image": number, "start": start / 1e6, "stop": stop / 1e6,
         "long": numbers.time(stop - start)}
         for span in result.timeline
         for number, (start, stop) in enumerate(zip(span.start_ps[:images], span.stop_ps[:images], strict=True))]
-    chart = spans(values, "key", "start", "stop", "image", "µs since the first pixel",
-                  {"key": "layer", "image": "image", "start": "first window, µs", "stop": "last window, µs",
-                   "long": "in between"})
-    return Part(title, ["From the first output pixel of an image to the last. A layer is not busy all the "
-                        f"while: see above. {ZOOM}"],
-                [Chart(chart, "When each layer worked on each image")])
+        for result in results]
+    tips = {"key": "layer", "image": "image", "start": "first window, µs", "stop": "last window, µs",
+            "long": "in between"}
+    last = max((stop for result in results for span in result.timeline for stop in span.stop_ps[:images]), default=0)
+    most = last / 1e6 if len(results) > 1 and last else None
+    charts = [Chart(spans(each, "key", "start", "stop", "image", "µs since the first pixel", tips, most),
+                    f"When each layer worked on each image{name and f': {name}'}", full=True)
+              for each, name in zip(values, names, strict=True)]
+    text = ["From the first output pixel of an image to the last. A layer is not busy all the while: see above. "
+            f"{ZOOM}"]
+    if any(value["image"] for each in values for value in each):
+        text.append("Where a layer has several images under way, the later one is drawn in front; colours repeat after "
+                    f"{len(PALETTE)} images.")
+    return Part("Layers over time", text, charts)
 
 
 def _energy(result: Result, scope: Scope) -> Part:
@@ -117,13 +130,16 @@ def _energy(result: Result, scope: Scope) -> Part:
 
 
 def _network(result: Result) -> Part | None:
-    net = result.interconnect
-    if net is None or not net.links:
+    net, chart = result.interconnect, chip_chart(result)
+    if net is None or chart is None:
         return None
+    used = sorted((link for link in net.links if link.bits), key=lambda link: -link.busy)
     rows = [Row([Cell(link.name), Cell(f"{100 * link.busy:.2f}", link.busy),
-                 Cell(f"{link.need_gbs:.3g}", link.need_gbs), Cell(f"{link.bits:,}", link.bits)]) for link in net.links]
-    return Part("Links", [f"{net.network.topology}, {net.network.shape}; a link carries {net.link_gbs:.3g} GB/s."],
-                table=Table(("link", "busy, %", "needs, GB/s", "bits per image"), rows))
+                 Cell(f"{link.need_gbs:.3g}", link.need_gbs), Cell(f"{link.bits:,}", link.bits)]) for link in used]
+    return Part("Chip and links", [
+        f"{net.network.topology}, {net.network.shape}; a link carries {net.link_gbs:.3g} GB/s. "
+        f"{len(used):,} of {len(net.links):,} links carry something."], [chart],
+        Table(("link", "busy, %", "needs, GB/s", "bits per image"), rows) if rows else None)
 
 
 def facts_table(result: Result, scope: Scope) -> Table:

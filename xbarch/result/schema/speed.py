@@ -95,6 +95,9 @@ class LayerTime(Part):
         "rounded down; 0 where a unit process serves them"))
     waited_ps: dict[Text, Time] = Field(description=(
         "by kind of server, how long its windows wait from request to grant, rounded down"))
+    inputs_ps: Time = Field(0, description=(
+        "how long its copies have fewer windows under way than they may because inputs are missing, summed over all "
+        "windows that are not, rounded down"))
 
 
 class Span(Part):

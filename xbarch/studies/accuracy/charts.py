@@ -25,7 +25,7 @@ def draw(rows: Sequence[Row]) -> list[Chart]:
 
 def _chart(network: str, rows: Sequence[Row], title: str, across: Callable[[Measured], float]) -> Chart:
     values: list[dict[str, Any]] = [{
-        "key": r.method, "point": r.point, "across": across(m), "change": 100 * m.change, "low": 100 * m.change_low,
+        "key": r.title, "point": r.point, "across": across(m), "change": 100 * m.change, "low": 100 * m.change_low,
         "high": 100 * m.change_high,
         "told": f"{100 * m.change:+.2f} ({100 * m.change_low:+.2f} to {100 * m.change_high:+.2f})"}
         for r in rows if (m := r.measured) is not None]

@@ -172,9 +172,9 @@ _ACCURACY: Mapping[str, Callable[[Measured], str]] = {
 def _measured(rows: Sequence[Row], columns: Mapping[str, Callable[[Measured], str]]) -> Table:
     seeds = any(r.seeds > 1 for r in rows)
     return Table(["method", "point", *(["seeds"] if seeds else []), *columns],
-                 [[r.method, r.point, *([str(r.seeds)] if seeds else []),
+                 [[r.title, r.point, *([str(r.seeds)] if seeds else []),
                    *(show(r.measured) for show in columns.values())] for r in rows if r.measured],
-                 2, [r.method for r in rows if r.measured])
+                 2, [r.title for r in rows if r.measured])
 
 
 def _highest(rows: Sequence[Row], good: Callable[[Measured], bool]) -> Table:
@@ -183,11 +183,11 @@ def _highest(rows: Sequence[Row], good: Callable[[Measured], bool]) -> Table:
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if not row.longer:
-            groups.setdefault((row.network, row.method), []).append(row)
+            groups.setdefault((row.network, row.title), []).append(row)
     return Table(["network", "method", "trained", "compression ratio", "point", "crossbar saving", "change, points",
                   "95 % interval", "against longer training"], [
         [*key, f"{sum(r.measured is not None for r in own)} of {len(own)}", *_best(own, good)]
-        for key, own in groups.items()], 3)
+        for key, own in groups.items()], 3, [title for _, title in groups])
 
 
 def _at_losses(rows: Sequence[Row], losses: Sequence[float]) -> list[Section]:
@@ -195,7 +195,7 @@ def _at_losses(rows: Sequence[Row], losses: Sequence[float]) -> list[Section]:
     groups: dict[tuple[str, str], list[Measured]] = {}
     for row in rows:
         if row.measured is not None and not row.longer:
-            groups.setdefault((row.network, row.method), []).append(row.measured)
+            groups.setdefault((row.network, row.title), []).append(row.measured)
     text = ("Between the points of a method, its curve is a straight line over the logarithm of the ratio, starting at "
             "the unpruned network. The table shows where the curve falls below the loss, and in brackets where the "
             "lower and upper ends of the 95 % intervals do. *Beyond* means beyond the trained range.")
@@ -204,7 +204,8 @@ def _at_losses(rows: Sequence[Row], losses: Sequence[float]) -> list[Section]:
     return [Section(f"{title} at equal loss of accuracy", 2, [] if i else [text], table=Table(
         ["network", "method", "points", *(f"{100 * loss:g} points" for loss in losses)], [
             [*key, str(len(found)), *(_reach(found, loss, value) for loss in losses)]
-            for key, found in groups.items()], 2)) for i, (title, value) in enumerate(across.items())]
+            for key, found in groups.items()], 2, [method for _, method in groups]))
+        for i, (title, value) in enumerate(across.items())]
 
 
 def _reach(found: Sequence[Measured], loss: float, across: Callable[[Measured], float]) -> str:

@@ -1,4 +1,4 @@
-"""The report's picture: change in accuracy against compression ratio and crossbar saving, one row per network."""
+"""The report's picture: of each network a panel for every method, change in accuracy against what it gains."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from xbarch.studies.accuracy.rows import Row, references
 
 _MARGIN = 1.15
 _FLOOR = -12  # points; a larger loss is of no use, and would compress the rest of the scale
+_ACROSS, _WIDE, _TALL = 3, 4.4, 1.0  # panels beside one another; inches of the picture and of a panel
 _AXES: tuple[tuple[str, Callable[[Measured], float]], ...] = (
     ("compression ratio", lambda m: m.ratio), ("crossbar saving", lambda m: m.crossbar_ratio))
 
@@ -21,47 +22,62 @@ _AXES: tuple[tuple[str, Callable[[Measured], float]], ...] = (
 def draw(rows: Sequence[Row]) -> bytes:
     """Draw the SVG, with the same bytes for the same rows, as wide as a phone. Bars are 95 % intervals; the dashed line
     is the effect of longer training alone; points below the scale are cut off."""
-    with styled(axes__titlesize=9):
+    with styled(axes__titlesize=8, font__size=8, xtick__labelsize=7):
         return saved(_figure(rows))
 
 
 def _figure(rows: Sequence[Row]) -> Figure:
-    networks = list(dict.fromkeys(r.network for r in rows if r.measured))
-    methods = list(dict.fromkeys(r.method for r in rows if not r.longer))
-    figure = Figure(figsize=(4.4, 3 * len(networks) + 1), layout="constrained")
-    panels = figure.subplots(len(networks), len(_AXES), sharey="row", squeeze=False)
-    for network, line in zip(networks, panels, strict=True):
-        own = [r for r in rows if r.network == network]
-        for (label, across), axes in zip(_AXES, line, strict=True):
-            _panel(axes, own, methods, across)
-            axes.set_xlabel(label)
-        line[0].set_title(network, loc="left")
-        line[0].set_ylabel("change in accuracy, points")
-        line[0].set_ylim(bottom=max(_FLOOR, line[0].get_ylim()[0]))
-    marks: list[Any] = [panels[0][0].errorbar([], [], [], color=colour(i), marker=mark(i), markersize=4, label=method)
-                        for i, method in enumerate(methods)]
+    """All panels have the same axes, so that methods and networks can be compared."""
+    networks = {network: [r for r in rows if r.network == network]
+                for network in dict.fromkeys(r.network for r in rows if r.measured)}
+    methods = {network: list(dict.fromkeys(r.title for r in own if r.measured and not r.longer))
+               for network, own in networks.items()}
+    lines = {network: -(-len(titles) // _ACROSS) for network, titles in methods.items()}
+    figure = Figure(figsize=(_WIDE, _TALL * sum(lines.values()) + 0.9), layout="constrained")
+    panels = figure.subplots(sum(lines.values()), _ACROSS, sharex=True, sharey=True, squeeze=False)
+    top = 0
+    for network, own in networks.items():
+        places = panels[top:top + lines[network]].flat
+        for title, axes in zip(methods[network], places, strict=False):
+            _panel(axes, [r for r in own if r.title == title], list(references(own).values()))
+            axes.set_title(title, pad=2)
+        for axes in places[len(methods[network]):]:
+            axes.set_axis_off()
+        panels[top][0].set_ylabel(network, weight="bold")
+        top += lines[network]
+    for column in panels.T:  # those of the lowest panel that is there
+        for axes in [axes for axes in column if axes.axison][-1:]:
+            axes.tick_params(labelbottom=True)
+    _scales(panels[0][0], [r.measured for r in rows if r.measured])
+    figure.supylabel("change in accuracy, points")
+    figure.supxlabel("compression ratio, or crossbar saving")
+    handles: list[Any] = [panels[0][0].errorbar([], [], [], color=colour(i), marker=mark(i), markersize=4, label=label)
+                          for i, (label, _) in enumerate(_AXES)]
     if references(rows):
-        marks += panels[0][0].plot([], [], "--", color=GREY, label="longer training alone")
-    figure.legend(handles=marks, fontsize=8, ncols=3, loc="outside upper center", frameon=False)
+        handles += panels[0][0].plot([], [], "--", color=GREY, label="longer training alone")
+    figure.legend(handles=handles, ncols=3, loc="outside upper center", frameon=False)
     return figure
 
 
-def _panel(axes: Any, rows: Sequence[Row], methods: Sequence[str], across: Callable[[Measured], float]) -> None:
-    axes.axhline(0, color="black", linewidth=0.8)
-    for longer in references(rows).values():
-        axes.axhline(100 * longer.change, color=GREY, linewidth=1, linestyle="--")
-    for i, method in enumerate(methods):
-        points = sorted((r.measured for r in rows if r.method == method and r.measured and not r.longer), key=across)
-        if points:
-            below = [100 * (m.change - m.change_low) for m in points]
-            above = [100 * (m.change_high - m.change) for m in points]
-            axes.errorbar([across(m) for m in points], [100 * m.change for m in points], [below, above],
-                          color=colour(i), marker=mark(i), markersize=4, linewidth=1, capsize=2)
+def _panel(axes: Any, rows: Sequence[Row], longer: Sequence[Measured]) -> None:
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.axvline(1, color="black", linewidth=0.6)
+    for reference in longer:
+        axes.axhline(100 * reference.change, color=GREY, linewidth=0.8, linestyle="--")
+    for i, (label, across) in enumerate(_AXES):
+        points = sorted((r.measured for r in rows if r.measured), key=across)
+        below = [100 * (m.change - m.change_low) for m in points]
+        above = [100 * (m.change_high - m.change) for m in points]
+        axes.errorbar([across(m) for m in points], [100 * m.change for m in points], [below, above], label=label,
+                      color=colour(i), marker=mark(i), markersize=3, linewidth=0.8)
+    axes.grid(linewidth=0.3)
+
+
+def _scales(axes: Any, found: Sequence[Measured]) -> None:
+    places = [across(m) for m in found for _, across in _AXES]
     axes.set_xscale("log", base=2)
-    axes.axvline(1, color="black", linewidth=0.8)
-    places = [across(r.measured) for r in rows if r.measured]
     axes.set_xlim(min([1, *places]) / _MARGIN, max([2, *places]) * _MARGIN)
-    axes.xaxis.set_major_locator(LogLocator(2, numticks=6))
+    axes.xaxis.set_major_locator(LogLocator(2, numticks=7))
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}×")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.grid(linewidth=0.3)
+    axes.set_ylim(bottom=max(_FLOOR, axes.get_ylim()[0]))

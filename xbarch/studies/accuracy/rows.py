@@ -9,9 +9,11 @@ from itertools import pairwise
 from math import inf, log2
 from pathlib import Path
 
+from xbarch.datapaths.base import title_of
 from xbarch.errors import InputError
 from xbarch.kept.measured import Measured, measure
 from xbarch.kept.rows import read
+from xbarch.plugins import kinds, registry
 from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import Document, document, validate
 from xbarch.support import bundled
@@ -44,9 +46,20 @@ class Row:
         return f"{self.network}_{self.method}_{self.point}" + ("" if self.seed is None else f"_s{self.seed}")
 
     @property
+    def title(self) -> str:
+        """The method's name in print."""
+        return method_title(self.method)
+
+    @property
     def longer(self) -> bool:
         """Whether it is the reference of its network, which trains longer and removes nothing."""
         return f"{self.method}_{self.point}" == LONGER
+
+
+def method_title(method: str) -> str:
+    """The name of a method in print: that of the data path it is named for, else as in the names of its recipes."""
+    path = registry.find(kinds.PATHS, method)
+    return method if path is None else title_of(path)
 
 
 def rows(folder: Path, progress: Progress | None = None) -> list[Row]:

@@ -8,7 +8,7 @@ from xbarch.render.interactive.charts import ZOOM, points, stacks
 from xbarch.render.interactive.pages import Chart
 from xbarch.result.summary import speed
 from xbarch.studies.comparison.lines import DENSE
-from xbarch.studies.comparison.picture import change, changed, components, row_names
+from xbarch.studies.comparison.picture import change, changed, components, row_names, series_names
 from xbarch.studies.comparison.rows import Row
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE
@@ -23,11 +23,13 @@ def draw(rows: Sequence[Row], key: Key) -> dict[str, list[Chart]]:
     pruned = [r for r in ran if r.datapath != DENSE or r.base is not r.figures]  # without the base itself
     scope = next((r.scope for r in rows), SCOPE)
     values = [{
-        "key": key(r), "series": r.label, "architecture": r.architecture, "workload": r.workload, "policy": r.policy,
+        "key": key(r), "series": series, "datapath": r.label, "architecture": r.architecture,
+        "workload": r.workload, "policy": r.policy,
         "ratio": r.figures.ratio, "speed": r.gain("speed"), "energy": r.gain("energy"), "change": change(r),
         "images": speed(r.figures.images_per_second), "told": numbers.energy(r.figures.energy[scope]),
-        "bound": " / ".join(r.sides() or ())} for r in pruned if r.figures]
-    tips = {"series": "data path", "architecture": "architecture", "workload": "workload", "policy": "policy",
+        "bound": " / ".join(r.sides() or ())}
+        for r, series in zip(pruned, series_names(ran, pruned), strict=True) if r.figures]
+    tips = {"datapath": "data path", "architecture": "architecture", "workload": "workload", "policy": "policy",
             "images": "images/s", "bound": "bound by: dense / this", "told": f"energy per image, scope {scope}"}
     saving = f"energy saving over the dense base, × (scope {scope})"
     found = {}

@@ -54,8 +54,7 @@ def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across:
     """Draw points by data path; the line joins the Pareto front."""
     figure = Figure(figsize=(4.4, 4.2), layout="constrained")
     axes = figure.subplots()
-    on = _machines(ran)
-    labels = [f"{r.label}, {r.architecture}" if len(on[r.label]) > 1 else r.label for r, _, _ in points]
+    labels = series_names(ran, [r for r, _, _ in points])
     for i, name in enumerate(dict.fromkeys(labels)):
         own = [(x, y) for label, (_, x, y) in zip(labels, points, strict=True) if label == name]
         axes.plot([x for x, _ in own], [y for _, y in own], mark(i), markersize=5, label=name,
@@ -83,12 +82,13 @@ def _scatter(ran: Sequence[Row], points: Sequence[tuple[Row, Any, Any]], across:
     return figure
 
 
-def _machines(rows: Sequence[Row]) -> dict[str, set[str]]:
-    """Return the architectures on which each data path ran."""
+def series_names(ran: Sequence[Row], rows: Sequence[Row]) -> list[str]:
+    """Return the series to which each of `rows` belongs: its data path, and its architecture where the data path ran
+    on several."""
     on: dict[str, set[str]] = {}
-    for r in rows:
+    for r in ran:
         on.setdefault(r.label, set()).add(r.architecture)
-    return on
+    return [f"{r.label}, {r.architecture}" if len(on[r.label]) > 1 else r.label for r in rows]
 
 
 def components(rows: Sequence[Row], scope: Scope) -> list[str]:

@@ -35,4 +35,4 @@ def _reach(found: Field) -> Chart:
     return Chart(forest(values, "key", "ratio", ("low", "high"), "loss", "compression ratio, ×", {
         "key": "method", "loss": "loss", "told": "compression ratio"}),
         "Compression ratio of each method at equal loss of accuracy, with its 95 % interval; values beyond the trained "
-        "range stand at its end")
+        "range stand at its end", full=True)

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xbarch.datapaths.base import title_of
 from xbarch.errors import InputError
 from xbarch.kept.measured import Measured
-from xbarch.plugins import kinds, registry
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
-from xbarch.studies.accuracy.rows import GRID, Reach, reach
+from xbarch.studies.accuracy.rows import GRID, Reach, method_title, reach
 from xbarch.studies.accuracy.rows import Row as Point
 from xbarch.studies.accuracy.rows import rows as points
 from xbarch.studies.comparison.rows import Row
@@ -44,9 +42,8 @@ class Method:
 
     @property
     def title(self) -> str:
-        """The name in print: that of the data path it is named for, else as in the names of its recipes."""
-        path = registry.find(kinds.PATHS, self.name)
-        return self.name if path is None else title_of(path)
+        """The name in print."""
+        return method_title(self.name)
 
 
 @dataclass(frozen=True)
