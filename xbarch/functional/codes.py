@@ -65,20 +65,21 @@ def _compiled() -> Callable[..., Any]:
 
 def _add(sums: Any, found: Any, worth: Any, least: Any, top: Any, drop: Any, inverse: Any, chosen: Any, values: Any,
          jitter: Any, variance: Any) -> tuple[int, int]:
-    """Line by line, each of which stays in the processor's cache from step to step."""
-    clips, drops, under = 0, 0, least < 0
-    images, _, windows = chosen.shape
-    for line in range(len(sums)):
-        row, into, step, part = sums[line], found[line], drop[line], inverse[line]
-        for image in range(images):
-            some, which = row[image * windows:(image + 1) * windows], chosen[image, line]
+    """Noise in the order in which its numbers lie in memory, then line by line."""
+    images, lines, windows = chosen.shape
+    for image in range(images):
+        first = image * windows
+        for line in range(lines):
             if len(variance):
-                wide = variance[line, image * windows:(image + 1) * windows]
                 for w in range(windows):
-                    some[w] += np.sqrt(wide[w] + jitter * jitter) * values[which[w]]
+                    wide = np.sqrt(variance[line, first + w] + jitter * jitter)
+                    sums[line, first + w] += wide * values[chosen[image, line, w]]
             else:
                 for w in range(windows):
-                    some[w] += jitter * values[which[w]]
+                    sums[line, first + w] += jitter * values[chosen[image, line, w]]
+    clips, drops, under = 0, 0, least < 0
+    for line in range(len(sums)):
+        row, into, step, part = sums[line], found[line], drop[line], inverse[line]
         for w in range(len(row)):
             whole = np.rint(row[w])
             code = np.trunc(whole * part)

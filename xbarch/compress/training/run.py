@@ -135,8 +135,8 @@ def _train_job(job: Job, resume: bool, progress: Progress | None, setup: Setup) 
     pruning: Pruning | None = None
     counts: list[Reals] = []
     if recipe.start is not None:
-        accuracy["start"] = trainer.score(parts.test)
         counts.append(trainer.counts(parts.test))
+        accuracy["start"] = float(measure.value(counts[0].sum(axis=0)))
     for phase in phases(recipe, source_digest(recipe, parts)):
         if phase.pruning is not None:
             phase.pruning = pruning = search(trainer, phase.pruning, phase.key)

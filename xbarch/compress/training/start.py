@@ -13,7 +13,7 @@ from xbarch.errors import InputError
 from xbarch.workload.graph import VIEWS, Layer, Workload
 
 _IMAGES, _TOGETHER = 1024, 128  # training images on which batch norm's statistics are found
-_DEVIATION = 0.03  # of the weights of layers with batch norm, whose size is free; about what training leaves
+_CLIP = 1.0  # largest output of a layer with batch norm, whose size is free; about what training leaves
 
 
 @torch.no_grad()
@@ -54,11 +54,13 @@ def _weights(network: Network, node: Node, found: Layer) -> None:
     assert found.weights is not None
     if found.scale is None or found.bias is None:
         raise InputError(f"must be a trained workload; layer {found.name} stores no scale", field="start")
+    if isinstance(node.out, Pact):
+        node.out.alpha.fill_(_CLIP)
     integers = torch.from_numpy(np.array(found.weights(), np.float32)).reshape(node.weight.shape)
     ratio = found.scale * float(network.step(found.name)) / float(node.source())  # weight step times gain
     shift = torch.from_numpy(found.bias * float(network.step(found.name)))
     if node.norm is not None:
-        step = _DEVIATION / max(float(integers.std()), 1e-6)
+        step = found.rows ** -0.5 / max(float(integers.std()), 1e-6)  # the size that training leaves, nearly
         assert node.norm.running_mean is not None and node.norm.running_var is not None
         node.norm.running_mean.zero_()
         node.norm.running_var.fill_(1 - node.norm.eps)
