@@ -203,7 +203,7 @@ def _surely(rows: Sequence[Row]) -> list[Section]:
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if not row.longer:
-            groups.setdefault((row.network, row.method), []).append(row)
+            groups.setdefault((row.network, row.title), []).append(row)
     return [Section(f"Highest compression ratio that loses at most {100 * _SURELY:g} points with 95 % confidence", 2,
                     [text], table=Table(
         ["network", "method", "points", "compression ratio", "point", "crossbar saving", "change, points",
