@@ -37,6 +37,14 @@ def test_models_have_the_shapes_of_the_reference_networks(name, shape):
         assert 11.1e6 < weights < 11.2e6
 
 
+def test_vgg_takes_images_of_another_size():
+    """Its first linear layer reads what the three poolings leave; that of 32 x 32 keeps its weights."""
+    small, usual, named = (models.build("vgg7", 10, 2, 0, *size) for size in (((16, 9),), (), ((32, 32),)))
+    assert small.classifier[0].in_features == 8 * 2 * 1
+    assert small.eval()(torch.zeros(1, 3, 16, 9)).shape == (1, 10)
+    assert all(torch.equal(a, b) for a, b in zip(usual.state_dict().values(), named.state_dict().values(), strict=True))
+
+
 class Everything(nn.Module):
     def __init__(self):
         super().__init__()

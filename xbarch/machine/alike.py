@@ -16,7 +16,7 @@ from xbarch.mapping.windows import Input
 from xbarch.sim.graph import Flow, Pool, StageGraph
 from xbarch.workload.graph import Workload
 
-_MOST = 16  # plans that are remembered
+_MOST = 40  # plans that are remembered: a few policies try ten each
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ def compiled(known: list[Compiled], machine: Machine, network: Workload, packed:
              place: Callable[[Plan], Plan]) -> tuple[Plan, StageGraph]:
     """Place a plan and compile its graph of one image, unless one that is `known` serves it; remember what was made.
     known: of the same network, packings and machine but for the sizes of buffers and queues."""
-    for each in known:
+    for number, each in enumerate(known):
         if each.serves(plan, machine.queue):
+            known.append(known.pop(number))  # the latest last: the first are forgotten
             return (each.placed, each.graph) if plan is each.plan and machine.queue == each.queue else \
                 each.of(plan, machine)
     placed = place(plan)

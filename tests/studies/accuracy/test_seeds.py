@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from xbarch.compress.recipes import resolve
 from xbarch.errors import InputError
 from xbarch.kept import rows as kept
 from xbarch.kept.measured import Measured
 from xbarch.studies.accuracy import accuracy
 from xbarch.studies.accuracy.rows import Row, named, reach
 from xbarch.studies.accuracy.seeds import averaged, orders
+from xbarch.support import bundled
 from xbarch.support.ranks import kendall
 
 BASE = Measured(
@@ -140,3 +142,14 @@ def test_names_with_and_without_seeds():
     assert named("vgg7_pim_prune_4x_s3") == ("vgg7", "pim_prune", "4x", 3)
     assert named("vgg7_pim_prune_4x") == ("vgg7", "pim_prune", "4x", None)
     assert named("vgg7") is None
+
+
+def test_the_bundled_rows_are_those_of_their_grid(tmp_path):
+    """Of its recipes as they are now, each with the learning rate of higher validation accuracy at 4x with seed 0."""
+    jobs = {job.name: job for job in resolve("seeds", tmp_path, tmp_path)}
+    found = kept.read(bundled.folder("workloads") / "seeds")
+    assert all(kept.of_recipe(jobs[name].recipe) == row.recipe for name, row in found.items()) and len(found) > 30
+    for name, row in found.items():
+        if (other := found.get(name.replace("_s0", "other_s0"))) and other is not row:
+            rate = jobs[name].recipe.pruning.training.rate
+            assert row.validation >= other.validation and (row.validation > other.validation or rate == 0.03), name

@@ -11,15 +11,17 @@ from xbarch.render.document import Document, Picture, Section, Table
 from xbarch.render.interactive.pages import Chart
 from xbarch.studies.accuracy.rows import LONGER, Reach, Row, reach
 from xbarch.studies.accuracy.seeds import LOSSES as OF_SEEDS
-from xbarch.studies.accuracy.seeds import Order
+from xbarch.studies.accuracy.seeds import Order, lost
 from xbarch.support import numbers
 from xbarch.support.sheet import sheet
 
 MISSING = "not trained yet"
-_MADE = {"digit_pairs": "digit_pairs: two overlapping digits, 100 classes, made from scikit-learn's digits"}
+_MADE = {"digit_pairs": "digit_pairs: two overlapping digits, 100 classes, made from scikit-learn's digits",
+         "mnist": "MNIST"}
 _NONE = "–"
 LOSSES = (0.005, 0.01, 0.02, 0.04)  # of accuracy
-_UNPAIRED = ("intervals overlap", "against longer training")  # of single networks alone
+_SINGLE = ("no measurable loss", "intervals overlap", "against longer training")  # columns of single networks alone
+_SURELY = 0.02  # of accuracy
 
 
 def document(rows: Sequence[Row], charts: Sequence[Chart], left: Sequence[str] = (),
@@ -32,17 +34,17 @@ def document(rows: Sequence[Row], charts: Sequence[Chart], left: Sequence[str] =
     measured, seeded = [r.measured for r in rows if r.measured], any(r.seeds > 1 for r in rows)
     sections = [Section("How to read it", 2, [*(_of_seeds(rows) if seeded else _of_one_seed(measured)),
                                               *_of_sizes(measured)]),
-                Section("Highest compression ratio without measurable loss", 2,
-                        table=_highest(rows, lambda m: m.holds))]
-    if not seeded:
-        sections.append(Section("Highest compression ratio whose interval overlaps the dense network's", 2,
-                                table=_highest(rows, lambda m: m.overlaps)))
+                *(_surely(rows) if seeded else [
+                    Section("Highest compression ratio without measurable loss", 2,
+                            table=_highest(rows, lambda m: m.holds)),
+                    Section("Highest compression ratio whose interval overlaps the dense network's", 2,
+                            table=_highest(rows, lambda m: m.overlaps))])]
     sections += _at_losses(rows, OF_SEEDS if seeded else LOSSES)
     if orders:
         sections.append(Section("Order of the methods on other data", 2, [_ORDERS], table=Table(
             ["ordered by", "methods", "Kendall's τ"], [
                 [o.what, str(len(o.methods)), f"{o.tau:+.2f}".replace("-", "\N{MINUS SIGN}")] for o in orders], 1)))
-    accuracy = {title: show for title, show in _ACCURACY.items() if not (seeded and title in _UNPAIRED)}
+    accuracy = {title: show for title, show in _ACCURACY.items() if not (seeded and title in _SINGLE)}
     for network in dict.fromkeys(r.network for r in rows if r.measured):
         own = [r for r in rows if r.network == network and r.measured]
         sections += [Section(network, 2), Section("Weights and crossbars", 3, table=_measured(own, _KEPT)),
@@ -110,9 +112,8 @@ def _of_seeds(rows: Sequence[Row]) -> list[str]:
         f"*Change* is the accuracy after fine-tuning minus that of `{LONGER}` with the same seed, in points. That "
         "network starts from the same dense one, sees the same images, trains for the same number of epochs and "
         "removes nothing. The 95 % interval is that of the mean of these differences over the seeds (Student's t); it "
-        "covers the choice of images and the seed, and with few seeds it is wide. *No measurable loss* means that its "
-        "upper end is 0 or above. A method that also quantizes differently, as Huai et al. with powers of two, "
-        "differs from the reference in this respect too.",
+        "covers the choice of images and the seed, and with few seeds it is wide. A method that also quantizes "
+        "differently, as Huai et al. with powers of two, differs from the reference in this respect too.",
     ]
 
 
@@ -130,12 +131,16 @@ def _of_sizes(found: Sequence[Measured]) -> list[str]:
         "machine as built for the method.",
     ]
     if through:
+        enough = all(m.crossbar_images >= 1000 for m in through)
         text.append(
             f"*On its recipe's crossbars*: the first {_range(m.crossbar_images for m in through)} test images computed "
             "through packed crossbars and the method's ADCs. One image is "
-            f"{_range(round(100 / m.crossbar_images, 2) for m in through)} points: this shows that nothing breaks, "
-            "not how much is lost, which `xbarch accuracy` measures on any machine.")
+            f"{_range(round(100 / m.crossbar_images, 2) for m in through)} points{_ENOUGH if enough else _FEW}")
     return text
+
+
+_FEW = ": this shows that nothing breaks, not how much is lost, which `xbarch accuracy` measures on any machine."
+_ENOUGH = ". On other machines, and with devices that are not ideal, `xbarch accuracy` measures it."
 
 
 def _range(values: Iterable[float]) -> str:
@@ -190,6 +195,23 @@ def _highest(rows: Sequence[Row], good: Callable[[Measured], bool]) -> Table:
         for key, own in groups.items()], 3, [title for _, title in groups])
 
 
+def _surely(rows: Sequence[Row]) -> list[Section]:
+    """Return one line per method: its point of the highest ratio that loses little with confidence. A wide interval
+    that reaches 0 is no evidence that nothing is lost, so it does not count."""
+    text = (f"The trained point of the highest ratio whose whole interval lies above a loss of {100 * _SURELY:g} "
+            "points.")
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if not row.longer:
+            groups.setdefault((row.network, row.method), []).append(row)
+    return [Section(f"Highest compression ratio that loses at most {100 * _SURELY:g} points with 95 % confidence", 2,
+                    [text], table=Table(
+        ["network", "method", "points", "compression ratio", "point", "crossbar saving", "change, points",
+         "95 % interval"],
+        [[*key, str(len(own)), *_best(own, lambda m: m.change_low >= -_SURELY)[:-1]]
+         for key, own in groups.items()], 2))]
+
+
 def _at_losses(rows: Sequence[Row], losses: Sequence[float]) -> list[Section]:
     """Return compression ratios and crossbar savings at equal losses."""
     groups: dict[tuple[str, str], list[Measured]] = {}
@@ -202,7 +224,7 @@ def _at_losses(rows: Sequence[Row], losses: Sequence[float]) -> list[Section]:
     across: dict[str, Callable[[Measured], float]] = {
         "Compression ratio": lambda m: m.ratio, "Crossbar saving": lambda m: m.crossbar_ratio}
     return [Section(f"{title} at equal loss of accuracy", 2, [] if i else [text], table=Table(
-        ["network", "method", "points", *(f"{100 * loss:g} points" for loss in losses)], [
+        ["network", "method", "points", *map(lost, losses)], [
             [*key, str(len(found)), *(_reach(found, loss, value) for loss in losses)]
             for key, found in groups.items()], 2, [method for _, method in groups]))
         for i, (title, value) in enumerate(across.items())]

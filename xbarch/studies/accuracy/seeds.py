@@ -76,7 +76,7 @@ def orders(here: Sequence[Row], there: Sequence[Row]) -> list[Order]:
     points = list(dict.fromkeys(r.point for r in here if not r.longer))
     compared: list[tuple[str, Mapping[str, float], Mapping[str, float]]] = [
         (f"change at {point}", _changes(here, point), _changes(there, point)) for point in points]
-    compared += [(f"compression ratio at {100 * loss:g} points lost", _ratios(here, loss), _ratios(there, loss))
+    compared += [(f"compression ratio at {lost(loss)} lost", _ratios(here, loss), _ratios(there, loss))
                  for loss in LOSSES]
     found = []
     for what, one, other in compared:
@@ -85,6 +85,11 @@ def orders(here: Sequence[Row], there: Sequence[Row]) -> list[Order]:
         if len(common) > 2 and len(set(ours)) > 1 and len(set(theirs)) > 1:
             found.append(Order(what, common, kendall(ours, theirs)))
     return found
+
+
+def lost(loss: float) -> str:
+    """Return a loss of accuracy in points, as text."""
+    return f"{100 * loss:g} point{'' if loss == 0.01 else 's'}"
 
 
 def _changes(rows: Sequence[Row], point: str) -> dict[str, float]:
