@@ -236,7 +236,7 @@ def simulated(architecture: str, place: Path) -> str:
             result = xbarch.simulate(architecture, str(place), images=2, chips=chips, overrides=larger)
         except CapacityError as error:
             remedy = re.search(r"--set (\S+)\)", str(error))
-            if remedy and not larger:
+            if remedy and remedy[1] not in larger:  # with larger buffers less is spread, which may need more still
                 larger = [remedy[1]]
             elif chips == 64:
                 return str(error)[:100]
