@@ -41,6 +41,13 @@ def test_draws_end_where_the_interval_is_narrow():
     assert half_width(some) <= 0.03 and (len(some) == 3 or half_width(some[:-1]) > 0.03)
 
 
+def test_without_anything_random_one_device_is_made():
+    """Converters with calibrated full scales on exact cells."""
+    found = xbarch.accuracy("isaac_like", WORKLOAD, images=4, draws=7, overrides=[
+        "noise.full_scale=calibrated", "noise.calibration.images=2"])
+    assert len(found.devices.values) == 1
+
+
 def test_draws_that_were_interrupted_go_on(tmp_path, monkeypatch):
     """A call that dies in its third draw, then one for four: two draws are made, and the result is that of an unbroken
     call. Other images, devices or noise are other draws."""

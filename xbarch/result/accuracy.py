@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod, sqrt
 from typing import Any
 
@@ -132,7 +132,7 @@ def measure(network: Workload, path: DataPath, machine: Machine, packed: Mapping
 
     A layer of which no conversion can clip or lose a bit is computed as the integer layer, which is equal by the data
     path's contract; where that holds for all, nothing else runs. Crossbars with noise are drawn, each draw classifies
-    all images. progress: called with (images done, images in all, what runs).
+    all images; where no effect is random there is one. progress: called with (images done, images in all, what runs).
 
     Raises:
         InputError: there are no test images, the measure is not there or does not fit them, or the data path's contents
@@ -142,6 +142,8 @@ def measure(network: Workload, path: DataPath, machine: Machine, packed: Mapping
     if problem := judge.refuse([o.shape for o in network.returned], shown.labels, classes_of(shown.labels)):
         raise InputError(problem, file=network.file or None, field="measure" if judge.name in problem else "outputs")
     real = imperfections(machine, packed)
+    if not any(found.effects for found in real.values()):
+        sample = replace(sample, draws=1)  # nothing is random, so all draws are equal
     hard = _unproven(path, machine, packed)
     exact: dict[str, Executor] = {}
     with guard.asking(path, "contents", limited=False):
@@ -149,7 +151,7 @@ def measure(network: Workload, path: DataPath, machine: Machine, packed: Mapping
             if name not in real:
                 p = packed[name]
                 exact[name] = Prepared.of(p.make(), p.layer, machine.of(name).geometry, p.sensing)
-    seen = _Seen(network, shown, judge, progress, sample.draws if real else 1)
+    seen = _Seen(network, shown, judge, progress, sample.draws)
     ideal = seen.look({}, 0)
     if not real:
         found = [seen.look(exact, 0) if exact else ideal]
