@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import xbarch
-from xbarch.support.sheet import harmless, sheet
+from xbarch.support.sheet import entries, harmless, sheet
 
 ROOT = Path(xbarch.__file__).parent
 
@@ -22,6 +22,10 @@ def test_csv():
     text = sheet(["x", "y", "z"], rows)
     assert cells(text) == [["x", "y", "z"], ["a,b", "1.5", ""], ['"', "True", "0"], ["two\nlines", "-3", "-0.5"]]
     assert "\r" not in text
+
+
+def test_entries():
+    assert entries('a,b\n1,"x,y"\n') == [{"a": "1", "b": "x,y"}]
 
 
 @pytest.mark.parametrize("start", [*"=+-@＝＋－＠", "\t", "\r", "\n", "\ufeff=", " =", "\u00a0@"])

@@ -1,4 +1,5 @@
-"""Comma-separated values: every CSV file of xbarch is written here, so that no text in it can act as a formula."""
+"""Comma-separated values: every CSV file of xbarch is written here, so that no text in it can act as a formula.
+Tables of its own are read here."""
 
 from __future__ import annotations
 
@@ -26,6 +27,11 @@ def written(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
         stream = io.StringIO()
         csv.writer(stream, lineterminator="\n").writerows(some)
         yield stream.getvalue()
+
+
+def entries(text: str) -> list[dict[str, str]]:
+    """The rows of a CSV file of our own, by its heads."""
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 @lru_cache(maxsize=1024)

@@ -7,8 +7,7 @@ N_1b / (2 B_x B_w N_ADC): macros that read part of their rows at a time are take
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import ceil
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from xbarch.result.run import Run
 from xbarch.run import execute
+from xbarch.support.sheet import entries
 from xbarch.workload.graph import Layer, Workload
 
 Reals = NDArray[np.float64]
@@ -47,10 +47,9 @@ class Macro:
     energy: float
 
 
-def listed() -> list[Mapping[str, str]]:
+def listed() -> list[dict[str, str]]:
     """The list as it is printed."""
-    with _LIST.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return entries(_LIST.read_text(encoding="utf-8"))
 
 
 @cache
