@@ -129,7 +129,7 @@ def test_projection_when_asked(place, method, options, density):
     kept = sum(la.kept_weights for la in pruned) / sum(la.rows * la.filters for la in pruned)
     assert 0.2 < kept < 0.66
     assert all(not la.matrix[~la.kept].any() for la in pruned)
-    assert found.manifest["recipe"]["density"] == density and found.accuracy["imported"] > 0.1
+    assert found.manifest["recipe"]["density"] == density
     if method == "xue":  # 2-bit ADCs in the first layer too, which a density alone would have left dense
         assert max(path.adc_bits(la, geometry) for la in found.compute_layers) == 2
 
