@@ -32,7 +32,7 @@ def _group(help: str) -> typer.Typer:
 
 
 app = _group("Simulate crossbar (in-memory computing) DNN accelerators running pruned, quantized networks.")
-report = _group("Write a report on stored workloads.")
+report = _group("Write a report.")
 new = _group("Write a working skeleton of a plugin, an architecture, a study or a sweep.")
 for _name, _command in _RUNS.items():
     app.command(_name)(_command)
