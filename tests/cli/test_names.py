@@ -38,7 +38,7 @@ def complete(*words):
     (("report", "acc"), ["accuracy"]),
     (("simulate", "--pol"), ["--policy"]),
     (("simulate", "-a", "isaac_l"), ["isaac_like"]),
-    (("simulate", "-w", "vgg7"), ["vgg7_pruned"]),
+    (("simulate", "-w", "vgg7_p"), ["vgg7_pruned"]),
     (("verify", "-w", "digit_pairs/vgg7_segprune_8"), ["digit_pairs/vgg7_segprune_8x"]),
     (("simulate", "--policy", "o"), ["one_copy"]),
     (("simulate", "--mode", "l"), ["layer_by_layer"]),

@@ -80,8 +80,8 @@ def idle(name, workload, places):
     return found
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long if number % 3 else pytest.mark.full)
+                                  for number, name in enumerate(ARCHITECTURES)])
 def test_twice_as_large_is_another_machine(name, lenet):
     """What a small network does not use, such as links and multipliers, a larger one with scales does."""
     places = [p for p in numbers(name) if not any(re.fullmatch(known, p) for known in ALIKE)]

@@ -114,7 +114,8 @@ def test_counts_of_windows_dealt_in_turn(turn, size):
 @pytest.mark.full
 @pytest.mark.parametrize("mode", ["pipelined", "layer_by_layer"])
 def test_results_of_a_whole_run_are_the_same(mode, monkeypatch):
-    """All of the result but how many images the timeline shows and what is said of the engine."""
+    """All of the result but how many images the timeline shows, the wait for inputs, which is a mean over these, and
+    what is said of the engine."""
     documents = []
     for many in (10**12, 0):
         monkeypatch.setattr(simulate, "_MANY", many)
@@ -125,6 +126,8 @@ def test_results_of_a_whole_run_are_the_same(mode, monkeypatch):
     for span, shown in zip(full.pop("timeline"), put.pop("timeline"), strict=True):
         count = len(shown["start_ps"])
         assert 0 < count < 120 and all(span[key][:count] == shown[key] for key in ("start_ps", "stop_ps"))
+    for document in documents:
+        assert all(layer.pop("inputs_ps") >= 0 for layer in document["layer_time"])
     bounds = [document["latency"].pop("bounds_ps") for document in documents]
     assert bounds[1][0] <= bounds[0][0] and bounds[0][1] == bounds[1][1]
     assert full == put

@@ -97,7 +97,7 @@ class LayerTime(Part):
         "by kind of server, how long its windows wait from request to grant, rounded down"))
     inputs_ps: Time = Field(0, description=(
         "how long its copies have fewer windows under way than they may because inputs are missing, summed over all "
-        "windows that are not, rounded down"))
+        "windows that are not, rounded down; of runs of very many images, over those that the timeline shows"))
 
 
 class Span(Part):
