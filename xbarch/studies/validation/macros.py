@@ -15,14 +15,12 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xbarch.result.run import Run
 from xbarch.run import execute
 from xbarch.support.sheet import entries
 from xbarch.workload.graph import Layer, Workload
 
-Reals = NDArray[np.float64]
 MACRO = Path(__file__).with_name("macro.yaml")
 PARTS = ("array", "adc", "accumulation")
 BITS, NODES = (3, 10), (22, 65)  # of the converter's model
@@ -118,17 +116,6 @@ def left_out(ratios: Sequence[float]) -> list[float]:
     """Ours / theirs of each once ours are divided by the median ratio of the others: one constant, which never saw the
     macro that it is used for."""
     return [ratio / median([*ratios[:i], *ratios[i + 1:]]) for i, ratio in enumerate(ratios)]
-
-
-def spearman(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Rank correlation; equal values share their mean rank."""
-    first, second = (_ranks(np.asarray(values, np.float64)) for values in (ours, theirs))
-    return float(np.corrcoef(first, second)[0, 1])
-
-
-def _ranks(values: Reals) -> Reals:
-    found: Reals = (values[:, None] > values).sum(axis=1) + ((values[:, None] == values).sum(axis=1) - 1) / 2
-    return found
 
 
 # -- energy that follows values -----------------------------------------------------------------------------------

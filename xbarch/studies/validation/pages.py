@@ -8,8 +8,9 @@ from dataclasses import fields
 from xbarch.render.document import Document, Picture, Section, Table
 from xbarch.render.interactive.charts import ZOOM, points
 from xbarch.render.interactive.pages import Chart
-from xbarch.studies.validation.macros import BITS, NODES, factor, left_out, listed, spearman
+from xbarch.studies.validation.macros import BITS, NODES, factor, left_out, listed
 from xbarch.studies.validation.row import STANDINGS, Row
+from xbarch.support.ranks import spearman
 from xbarch.support.sheet import sheet
 
 MACRO = "energy of a macro's operation"
