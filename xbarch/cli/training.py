@@ -61,7 +61,7 @@ def compress(
                       scheduler=scheduler, progress=progress)
     from xbarch.workload.store import read_manifest
 
-    for job in jobs:
+    for job in (job for job in jobs if not job.row):
         if (several := len(read_manifest(job.out).outputs)) > 1:
             print(f"{job.name}: of {several} outputs only the first was trained")
     wrote(place)
