@@ -359,7 +359,7 @@ def test_training_a_grid(tiny, tmp_path):
 
 
 @pytest.mark.train
-def test_rows_are_all_that_stays(grid, tiny, tmp_path):
+def test_rows_are_all_that_stays(call, grid, tiny, tmp_path):
     """Of other seeds than the first: their recipe, accuracy and what is kept, which the stored network has too."""
     from xbarch.compress.training.run import train
 
@@ -372,7 +372,8 @@ def test_rows_are_all_that_stays(grid, tiny, tmp_path):
     assert (row.measured.kept, row.measured.crossbars) == (first.kept, first.crossbars)
     assert row.measured.seed == 2 and 0 < row.measured.accuracy_pruned < 1 and 0 < row.validation < 1
 
-    train(place)
+    code, out, err = call("compress", "g.yaml")  # nothing is left to train, and a row has no manifest
+    assert (code, err) == (0, "") and out.split()[-1] == "g"
     assert list(rows.read(folder).values()) == [row] and (folder / rows.FILE).read_text().count("\n") == 1
     place.write_text(place.read_text().replace("density: 0.5", "density: 0.4"))
     train(place, only="*_s2")
@@ -411,10 +412,7 @@ def test_a_grid_on_other_data_keeps_what_it_does_not_change():
     """`seeds_pairs` has the methods, ratios and seeds of `seeds`, but rates that were not chosen."""
     one, other = (document(name, kind="workloads") for name in ("seeds", "seeds_pairs"))
     first, second = (members(validate(found, Grid), found) for found in (one, other))
-    assert set(second) < set(first)
-    assert {name.rsplit("_", 1)[0] for name in set(first) - set(second) if "other" not in name} == {
-        f"vgg7_{name}_4x" for name in ("thinet", "channel_lasso", "discrimination", "l1", "random", "stepwise",
-                                       "decorrelate", "levels")}
+    assert set(second) == {name for name in first if name.startswith("vgg7_") and "other_" not in name}
     for name, found in second.items():
         assert found.data["pruning"] == first[name].data["pruning"]
         assert found.data["data"]["name"] == "digit_pairs"

@@ -61,8 +61,8 @@ def compress(
                       scheduler=scheduler, progress=progress)
     from xbarch.workload.store import read_manifest
 
-    for job in (job for job in jobs if not job.row):
-        if (several := len(read_manifest(job.out).outputs)) > 1:
+    for job in jobs:
+        if not job.row and (several := len(read_manifest(job.out).outputs)) > 1:
             print(f"{job.name}: of {several} outputs only the first was trained")
     wrote(place)
 
