@@ -129,7 +129,8 @@ def measure(folder: Path) -> Measured:
         crossbars=sum(p.crossbars for p in pack_network(setup).values()), adc_bits=setup.machine.geometry.adc_bits,
         accuracy_dense=found.baseline, accuracy_cut=found.cut, accuracy_pruned=found.pruning,
         accuracy_crossbars=found.crossbars, crossbar_images=min(recipe.crossbar_images, facts.data.test),
-        accuracy_noise={name: _under(name, network, home, changes) for name in recipe.noise}, test_images=facts.data.test, change=change.mean, change_low=change.low, change_high=change.high,
+        accuracy_noise={name: _under(name, network, home, changes) for name in recipe.noise},
+        test_images=facts.data.test, change=change.mean, change_low=change.low, change_high=change.high,
         data=recipe.data.name, epochs_dense=recipe.baseline.epochs, epochs_pruning=pruning.training.epochs,
         seed=recipe.seed, rows=shape.rows, columns=shape.columns, cell_bits=shape.cell_bits)
 
