@@ -22,7 +22,7 @@ from xbarch.specs.architecture import Architecture
 from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.recipe import Recipe, Shape
-from xbarch.studies.accuracy import accuracy, pages, picture
+from xbarch.studies.accuracy import accuracy, axes, pages, picture
 from xbarch.studies.accuracy.rows import list_recipes, reach
 from xbarch.support import bundled
 from xbarch.workload import store
@@ -329,6 +329,18 @@ def test_picture(written):
     levels = [line.get_ydata()[0] for line in panels[1].lines if line.get_linestyle() == "--"]
     assert levels == pytest.approx([1.0])  # the change of longer training
     assert not [line for line in panels[3].lines if line.get_linestyle() == "--"]
+    low, high = panels[0].get_ylim()  # by the points from 0.5 to -5; -20 lies below the scale
+    assert -12 <= low <= -5 - 0.5 and 1 + 0.5 <= high <= 4
+
+
+@pytest.mark.parametrize("changes, low, high", [
+    ([-1.0, 1.0], -1.5, 1.5),  # half a point of room at least
+    ([-10.0, 0.0], -11.5, 1.5),  # else 15 % of the range
+    ([-40.0, -11.9], -12.0, 1.8),  # a loss of more than 12 points is not shown
+    ([2.0], -0.5, 2.5),  # 0 always is
+])
+def test_the_axis_of_changes_follows_the_points(changes, low, high):
+    assert axes.ends(changes) == pytest.approx((low, high))
 
 
 # -- folders --------------------------------------------------------------------------------------------------
