@@ -22,7 +22,8 @@ from xbarch.specs.architecture import Architecture
 from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.recipe import Recipe, Shape
-from xbarch.studies.accuracy import accuracy, axes, pages, picture
+from xbarch.studies import drawn
+from xbarch.studies.accuracy import accuracy, pages, picture
 from xbarch.studies.accuracy.rows import list_recipes, reach
 from xbarch.support import bundled
 from xbarch.workload import store
@@ -318,10 +319,10 @@ def test_picture(written):
     assert [axes.get_title() for axes in panels] == [TITLES[m] for m in ("meng", "huai", "xue", "meng")]
     assert {axes.get_xscale() for axes in panels} == {"log"} and len({axes.get_ylim() for axes in panels}) == 1
     meng = [written[0][f"one_meng_{p}"].measured for p in ("2x", "4x", "8x")]
-    drawn = next(c.lines for c in panels[0].containers if c.get_label() == "compression ratio")
-    assert list(drawn[0].get_xdata()) == [m.ratio for m in meng]
-    assert drawn[0].get_ydata() == pytest.approx([100 * m.change for m in meng])
-    ends = [segment[:, 1] for segment in drawn[2][0].get_segments()]
+    lines = next(c.lines for c in panels[0].containers if c.get_label() == "compression ratio")
+    assert list(lines[0].get_xdata()) == [m.ratio for m in meng]
+    assert lines[0].get_ydata() == pytest.approx([100 * m.change for m in meng])
+    ends = [segment[:, 1] for segment in lines[2][0].get_segments()]
     assert np.ravel(ends) == pytest.approx(np.ravel([(100 * m.change_low, 100 * m.change_high) for m in meng]))
     xue = written[0]["one_xue_2bit"].measured
     saving = next(c.lines for c in panels[2].containers if c.get_label() == "crossbar saving")
@@ -340,7 +341,9 @@ def test_picture(written):
     ([2.0], -0.5, 2.5),  # 0 always is
 ])
 def test_the_axis_of_changes_follows_the_points(changes, low, high):
-    assert axes.ends(changes) == pytest.approx((low, high))
+    assert drawn.ends(changes) == pytest.approx((low, high))
+    lost = sum(change < -12 for change in changes)
+    assert drawn.below(changes) == (f" ({lost} below −12 left out)" if lost else "")
 
 
 # -- folders --------------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from typing import Any
 from xbarch.kept.measured import Measured
 from xbarch.render.interactive.charts import ZOOM, points
 from xbarch.render.interactive.pages import Chart
-from xbarch.studies.accuracy.axes import ACROSS, SAID, ends
+from xbarch.studies.accuracy.axes import ACROSS, SAID
 from xbarch.studies.accuracy.rows import Row
+from xbarch.studies.drawn import ends
 
 _TIPS = {"key": "method", "point": "point", "told": "change in accuracy, points", "across": "gain, ×"}
 

@@ -10,8 +10,9 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from xbarch.kept.measured import Measured
 from xbarch.render.look import GREY, colour, mark, saved, styled
-from xbarch.studies.accuracy.axes import ACROSS, ends
+from xbarch.studies.accuracy.axes import ACROSS
 from xbarch.studies.accuracy.rows import Row, references
+from xbarch.studies.drawn import ends
 
 _MARGIN = 1.15
 _ACROSS, _WIDE, _TALL = 3, 4.4, 1.0  # panels beside one another; inches of the picture and of a panel
