@@ -87,8 +87,8 @@ _ORDERS = (
 
 _NOISY = (
     f"Under a noise preset: accuracy of the first {NOISY_IMAGES} test images of each seed on {DEVICES} devices drawn "
-    "with that noise, on the machine on which crossbars are counted. Kendall's τ says whether methods are in the same order "
-    "as without noise at the point that is named.")
+    "with that noise, on the machine on which crossbars are counted. Kendall's τ says whether methods are in the same "
+    "order as without noise at the point that is named.")
 
 
 def _taus(orders: Sequence[Order]) -> Table:
