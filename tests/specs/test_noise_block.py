@@ -27,7 +27,7 @@ def built(*overrides, name="isaac_like"):
     (["full_scale=0"], "must be unit, array, calibrated, stored, ideal or 1 to 1,048,576 cell levels, not 0"),
     (["preset=pcm_joshi_2021"], "pcm_joshi_2021: no such file; the bundled noise presets are"),
     (["full_scale=ideal", "effects.converter.offset=1"], "must not be ideal with the effect converter"),
-    (["calibration.lower_end=low"], "lower_end: must be zero or calibrated, not 'low'"),
+    (["calibration.lower_end=low"], "must be zero or calibrated, not 'low'"),
     (["cell_bits=4"], "is for cells of 4 bits, but crossbar.cell_bits is 2"),
 ])
 def test_contradictions_are_one_sentence(overrides, says):
