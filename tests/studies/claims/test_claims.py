@@ -1,9 +1,11 @@
 """The claims report on tiny networks, every figure against direct runs or its closed form."""
 
 import csv
+import re
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from xbarch.datapaths import dense
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.machine.machine import Machine
+from xbarch.mapping.pack import dense_crossbars
 from xbarch.parts.scaling.adc import IsaacSplit
 from xbarch.plugins import registry
 from xbarch.request import widen
@@ -38,6 +41,7 @@ METHODS = {"resnet18_pruned": "meng", "resnet18_huai": "huai", "resnet18_segprun
 DENSES = ("resnet18_dense", "vgg16_dense")
 RIVALS = {"field/vgg16_hybrid_p_8x": "hybrid_p"}  # a base of claims on other workloads
 IMAGES = 2
+ROOT = Path(__file__).parents[3]
 
 
 def network(name, method):
@@ -484,3 +488,110 @@ def test_bad_input(call, folder, tmp_path, words, said, monkeypatch):
 def test_bad_input_from_python(folder):
     with pytest.raises(InputError, match="must be a whole number from 1 to"):
         claims(None, workloads=folder, images=0)
+
+
+# -- what a recipe sets, readings, policies --------------------------------------------------------------------
+
+def test_what_a_recipe_sets_has_no_factor(written):
+    """A ratio that training is told is no finding, whatever the paper reports."""
+    told = {"compression", "weights", "sparsity"}
+    assert all(claim.recipe for claim in CLAIMS if claim.figure in told)
+    rows = [r for r in written[0] if r.recipe]
+    assert rows and all(r.ratio is None for r in rows)
+    page = (written[1] / "claims.md").read_text(encoding="utf-8")
+    line = next(line for line in page.splitlines() if line.startswith("| 88.25 % of VGG-16's") and "resnet18" in line)
+    assert line.endswith("| set by the recipe |")
+
+
+def test_each_figure_has_the_policy_that_the_documentation_names(written):
+    text = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+    named = re.search(r"energy and area by `(.*?)`, speed by\s+`(.*?)`,\s+TOPS/mm²\s+and power\s+by\s+`(.*?)`", text)
+    assert named is not None
+    said = {"energy": named[1], "TOPS/W": named[1], "area": named[1], "speed": named[2], "speed / crossbars": named[2],
+            "TOPS/mm²": named[3], "power": named[3]}
+    assert {figure: FIGURES[figure].policy for figure in said} == said
+    assert {(r.figure, r.policy) for r in written[0] if r.policy} <= {(f.label, f.policy) for f in FIGURES.values()}
+
+
+def test_crossbars_policies_give_both_sides_the_same_budget(folder):
+    desk = Desk(Bench(), folder, IMAGES)
+    found = [c for c in cases() if c.policy.startswith("crossbars") and desk.network(c.workload)
+             and desk.network(c.rival)]
+    assert len(found) > 5
+    for case in found:
+        a, b = (desk.setup(r) for r in (case.before(desk), case.after(desk)))
+        assert dense_crossbars(a.network, a.machine.geometry) == dense_crossbars(b.network, b.machine.geometry)
+
+
+def test_what_counts_is_read_both_ways(folder, written):
+    """Meng et al.: the whole tile, or the array and what senses it, on crossbars that hold a group in one piece."""
+    a, b = (simulate(folder, w, overrides=["crossbar.rows=144"], **how) for w, how in (
+        ("resnet18_dense", {"datapath": "dense"}), ("resnet18_pruned", {})))
+    parts = [[r["energy.by_component_aj"][part] for part in ("crossbar", "adc", "sample_hold", "shift_add")]
+             for r in (a, b)]
+    array = pick(written[0], "resnet18_pruned", "energy gain, array and converters", base="144 rows")
+    assert array.simulated == pytest.approx(sum(parts[0]) / sum(parts[1]))
+    whole = pick(written[0], "resnet18_pruned", "energy gain", base="144 rows", scope="compute")
+    assert whole.simulated == pytest.approx(a["energy.scopes_aj.compute"] / b["energy.scopes_aj.compute"])
+    chip = pick(written[0], "resnet18_pruned", "energy gain", base="NeuroSim's chip", scope="compute")
+    a, b = (simulate(folder, w, architecture="neurosim_rram_like", **how) for w, how in (
+        ("resnet18_dense", {"datapath": "dense"}), ("resnet18_pruned", {})))
+    assert chip.simulated == pytest.approx(a["energy.scopes_aj.compute"] / b["energy.scopes_aj.compute"])
+
+
+def test_bases_of_six_and_eight_cells(folder, written):
+    """The dense network takes as many crossbars as the pruned one on Xue's cells; on the matched base it converts 8 bit
+    lines per weight for the pruned network's 6."""
+    six = pick(written[0], "resnet18_xue", "TOPS/W gain", base="6 cells", scope="compute", adc="linear")
+    assert six.crossbar_gain == 1
+    eight = pick(written[0], "resnet18_xue", "TOPS/W gain", base="matched", scope="compute", adc="linear")
+    a = simulate(folder, "resnet18_dense", overrides=["crossbar.cell_bits=1"], datapath="dense",
+                 options={"sign": "differential"})
+    b = simulate(folder, "resnet18_xue", overrides=["crossbar.cell_bits=1"])
+    assert a["counts.conversions"] * 6 == b["counts.conversions"] * 8 and eight.simulated > six.simulated
+
+
+def test_each_layers_own_bits(folder, written):
+    """Conversions of a layer at the price of the bits that its largest sum needs: counted by hand, of a price that is
+    in proportion to the bits."""
+    change = ["crossbar.cell_bits=1", "components.adc.scaling=linear"]
+    a = simulate(folder, "resnet18_dense", overrides=change, datapath="dense", options={"sign": "differential"})
+    b = simulate(folder, "resnet18_xue", overrides=change)
+    bits, conversions = {}, {}
+    for la in network("resnet18_xue", "xue").compute_layers:
+        parts = [la.matrix[start:start + 128].astype(int) for start in range(0, la.rows, 128)]
+        largest = max((np.maximum(sign * part, 0) >> p & 1).sum(axis=0).max()
+                      for part in parts for sign in (1, -1) for p in range(3))
+        bits[la.name] = int(largest).bit_length()
+        conversions[la.name] = len(parts) * 6 * la.filters * la.windows * la.input_bits
+    assert sum(conversions.values()) == b["counts.conversions"]
+    built = max(bits.values())
+    share = sum(conversions[n] * bits[n] for n in bits) / (sum(conversions.values()) * built)
+    energy = b["energy.scopes_aj.compute"] - (1 - share) * b["energy.by_component_aj.adc"]
+    row = pick(written[0], "resnet18_xue", "TOPS/W gain, each layer's own bits", base="matched", scope="compute",
+               adc="linear")
+    assert len(set(bits.values())) > 1 and row.simulated == pytest.approx(a["energy.scopes_aj.compute"] / energy)
+
+
+def test_lists_with_room_of_their_own(written):
+    """The same parts, but latches of 10 bits for each of 128 rows and 32 weight columns of 8 crossbars in place of one
+    word: at the area of ISAAC's input register per bit."""
+    free, held = (pick(written[0], "resnet18_segprune", "added area", base=base)
+                  for base in ("own", "own, lists in SRAM"))
+    machine = Machine(load("isaac_like", Architecture))
+    register = machine.architecture.components["input_register"]
+    bits = {"own": 256, "own, lists in SRAM": (128 + 32) * 10 * 8}
+    more = (bits["own, lists in SRAM"] - bits["own"]) * 2_100_000_000 // 16_384 * machine.tiles * 12
+    assert register.area == 2_100_000_000
+    assert held.simulated - free.simulated == pytest.approx(100 * more / machine.areas()[1], rel=0.01)
+    assert held.ratio < 1 < free.ratio
+
+
+def test_the_remainder_is_the_last_factor(written):
+    for row in written[0]:
+        if row.figure == "speed gain" and row.remainder is not None:
+            assert row.simulated == pytest.approx(row.bound_gain * row.remainder)
+            shares = [int(share) / 100 for share in re.findall(r"at (\d+)\xa0?%", row.why)]
+            assert len(shares) == 2 and max(shares) <= 1
+            assert row.remainder == pytest.approx(shares[1] / shares[0], rel=0.05)
+            assert "for the remainder, " in row.why or abs(row.remainder - 1) < 0.005
