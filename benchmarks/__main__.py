@@ -22,6 +22,7 @@ from benchmarks import (
     rates,
     ready,
     scale,
+    screening,
     searches,
     sweeps,
     training,
@@ -31,9 +32,8 @@ from xbarch.errors import InputError
 from xbarch.support.files import writable
 
 PARTS: dict[str, Any] = {"rates": rates, "commands": commands, "pipelined": pipelined, "growth": growth,
-                         "scale": scale,
-                         "checks": checks, "sweeps": sweeps, "ready": ready, "searches": searches, "packing": packing,
-                         "training": training, "peers": peers}
+                         "scale": scale, "checks": checks, "sweeps": sweeps, "screening": screening, "ready": ready,
+                         "searches": searches, "packing": packing, "training": training, "peers": peers}
 
 
 def main(words: Sequence[str] | None = None) -> None:

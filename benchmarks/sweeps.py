@@ -94,11 +94,17 @@ def lines(found: dict[str, Any]) -> list[str]:
              number(60 * row["points"] / row["wall_s"]), f"{rows[0]['wall_s'] / row['wall_s']:.2f}",
              number(row["again_s"]), number(row["peak_mb"]), number(least)]
             for row, least in zip(rows, minutes, strict=True)]),
+        *_steps(found.get("steps", {})),
+        *goals([*(Goal(f"a point of {name}", sum(spent.values()), POINT[name.partition(",")[0]], "ms")
+                  for name, spent in found.get("steps", {}).items() if name.partition(",")[0] in POINT),
+                Goal(f"{whole:,} points on two processes, at the rate of this part", minutes[-1], GOAL, "min")])]
+
+
+def _steps(steps: dict[str, dict[str, float]]) -> list[str]:
+    """The table of steps; nothing of raw numbers from before there was one."""
+    return [
         "", "CPU time of a point of a sweep by step, in percent, by network and by what its 96 points differ in beside",
         "their policy. *Other* is what no step takes: points, their names, the store, the table.",
-        *table(["network, points differ in", "ms a point", *next(iter(found["steps"].values()))], [
+        *table(["network, points differ in", "ms a point", *next(iter(steps.values()))], [
             [name, number(sum(spent.values())), *(f"{100 * each / sum(spent.values()):.0f}" for each in spent.values())]
-            for name, spent in found["steps"].items()]),
-        *goals([*(Goal(f"a point of {name}", sum(spent.values()), POINT[name.partition(",")[0]], "ms")
-                  for name, spent in found["steps"].items() if name.partition(",")[0] in POINT),
-                Goal(f"{whole:,} points on two processes, at the rate of this part", minutes[-1], GOAL, "min")])]
+            for name, spent in steps.items()])] if steps else []

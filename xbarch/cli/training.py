@@ -62,7 +62,7 @@ def compress(
     from xbarch.workload.store import read_manifest
 
     for job in jobs:
-        if (several := len(read_manifest(job.out).outputs)) > 1:
+        if not job.row and (several := len(read_manifest(job.out).outputs)) > 1:
             print(f"{job.name}: of {several} outputs only the first was trained")
     wrote(place)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from itertools import chain, islice
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from xbarch.errors import XbarchError
 from xbarch.request import Contents, Request, digest_of
 from xbarch.studies.runs.answer import LOST, Answer, Names
 from xbarch.studies.runs.batch import Named, Worker
+from xbarch.studies.runs.bounds import BOUNDED
 from xbarch.studies.runs.store import Store
 from xbarch.support import cache, files
 from xbarch.support.executors.crew import Asked, Crew, inline
@@ -52,6 +54,7 @@ class Bench:
         self._asked = Asked(processes, scheduler)
         self._opened = opener(executor, self._asked)
         self._staying: tuple[Staying, Worker] | None = None
+        self._bounds = False
         self._names: dict[Request, str] = {}
         self.answers: dict[str, Answer] = {}
         """Answers of `run`, by the digest of their request."""
@@ -69,6 +72,13 @@ class Bench:
     def digest(self, request: Request) -> str:
         """Return `name` without remembering it."""
         return request.digest(self.contents)
+
+    def bounding(self) -> Bench:
+        """Return a bench of the same store and executor that bounds requests in place of running them, by the names of
+        their bounds (`xbarch.studies.runs.bounds`)."""
+        other = copy(self)
+        other._bounds, other._wanted, other.answers = True, BOUNDED, {}
+        return other
 
     def run(self, requests: Iterable[Request], progress: Progress | None = None) -> Mapping[str, Answer]:
         """Run the requests that have no answer yet and return the answers of all, by digest.
@@ -132,12 +142,16 @@ class Bench:
                 opened, worker = self._crew(len(first) if ahead > _FEW else None, total) if self._staying is None else (
                     self._staying[0].opener(), self._staying[1])
                 yield from counted.kept(deal(chain(first, todo), worker, opened, total, ahead))
-            yield from counted.kept(deal(loaded, Worker(self._wanted, contents=self.contents), inline))
+            yield from counted.kept(deal(loaded, self._worker(), inline))
+
+    def _worker(self) -> Worker:
+        """What a worker in this process is told."""
+        return Worker(self._wanted, contents=self.contents, bounds=self._bounds)
 
     def _crew(self, first: int | None, total: int | None) -> tuple[Callable[[], Crew], Worker]:
         """Return what opens the executor, and what its workers are told. first: how many of the first `_FEW` + 1
         requests there are; None: unknown."""
-        here, count = Worker(self._wanted, contents=self.contents), self._asked.processes
+        here, count = self._worker(), self._asked.processes
         if self._executor != DEFAULT:
             return self._opened, here.away()
         if first is not None and first <= _FEW:

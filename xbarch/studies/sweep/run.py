@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from xbarch.render.interactive.pages import html
+from xbarch.request import Request
 from xbarch.result.result import checked_scope
 from xbarch.specs.load import Document, document, validate
 from xbarch.specs.sweep import Sweep
@@ -20,6 +21,7 @@ from xbarch.studies.sweep.frames import require
 from xbarch.studies.sweep.page import page
 from xbarch.studies.sweep.points import Points
 from xbarch.studies.sweep.rows import Rows
+from xbarch.studies.sweep.screen import Screen, check_screen
 from xbarch.studies.sweep.sheet import Swept, check_figures, table_figures
 from xbarch.support.defaults import Scope
 from xbarch.support.executors.named import DEFAULT
@@ -36,8 +38,8 @@ def read(source: str | Path) -> tuple[Sweep, Document]:
 
 
 def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = None, processes: int | None = None,
-          executor: str | Executor = DEFAULT, scheduler: str | None = None, parquet: bool = False,
-          progress: Progress | None = None) -> Swept:
+          executor: str | Executor = DEFAULT, scheduler: str | None = None, screen: int | None = None,
+          parquet: bool = False, progress: Progress | None = None) -> Swept:
     """Run every point of a sweep that has no answer in `out` yet, and write the table.
 
     Every answer is stored in OUT/runs.sqlite at once, so the same call resumes an interrupted or killed sweep. A point
@@ -53,6 +55,9 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
         executor: where points run: `processes`, `dask`, `slurm`, another of the entry points `xbarch.executors`, or any
             `concurrent.futures.Executor`.
         scheduler: address of the executor's scheduler, or a file about it.
+        screen: find the front without running every point: all are bounded, which is much less work than to simulate
+            them, and those that can still be on the front are run, so many at a time. The others have no answer; their
+            lines say that they were screened out.
         parquet: also write the table as OUT/sweep.parquet.
         progress: called with (points answered, points in all, what was run).
 
@@ -72,17 +77,23 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
     with found.blamed():
         check_figures(asked)
         every = Points(asked, bench.contents)
+        if screen is not None:
+            check_screen(asked, every, screen)
     wanted = [SHEET, PAGE, *([TABLE] if parquet else [])]
     writable(folder, STORE, *wanted)
-    before = find(folder / STORE, name := identity(asked, every, bench))
-    names, refuse = _run(every, bench, progress) if before is None else (before.names, None)
-    swept = Swept(asked, Rows(every, names, folder / STORE, table_figures(asked)),
+    before, lost = find(folder / STORE, name := identity(asked, every, bench, screen)), list[Request]()
+    if before is not None:
+        names = before.names
+    elif screen is None:
+        names = _run(every, bench, lost, progress)
+    else:
+        names = Screen(asked, every, bench, folder / STORE, screen, lost, progress).run()
+    swept = Swept(asked, Rows(every, names, folder / STORE, table_figures(asked), screen is not None),
                   None if before is None else before.passed)
     lacks = wanted if before is None else before.lacks(folder, wanted)
     for file in lacks:
         _WRITERS[file](swept, folder / file)
-    if refuse is not None:
-        refuse()
+    refuse_lost(len(lost), len(every), lost[0] if lost else None)
     if lacks:
         done = Finished(names, swept.passed) if before is None else before
         keep(folder / STORE, name, done.wrote(folder, wanted))
@@ -93,10 +104,10 @@ _WRITERS: dict[str, Callable[[Swept, Path], object]] = {
     SHEET: Swept.save, PAGE: lambda swept, path: write(path, html(page(swept))), TABLE: write_parquet}
 
 
-def _run(every: Points, bench: Bench, progress: Progress | None) -> tuple[Buffer, Callable[[], None] | None]:
-    """Run the points that have no answer yet. Returns the digests of all, one behind the other, and, where processes of
-    points died, what refuses that."""
-    names, lost, first = bytearray(), 0, None
+def _run(every: Points, bench: Bench, lost: list[Request], progress: Progress | None) -> Buffer:
+    """Run the points that have no answer yet and return the digests of all, one behind the other. lost: receives those
+    whose processes died."""
+    names = bytearray()
 
     def named() -> Iterator[Named]:
         for point in every:
@@ -106,5 +117,5 @@ def _run(every: Points, bench: Bench, progress: Progress | None) -> tuple[Buffer
 
     for _, request, answer in bench.stream(named(), len(every), progress):
         if answer.error == LOST:
-            lost, first = lost + 1, first or request
-    return names, (lambda: refuse_lost(lost, len(every), first)) if lost else None
+            lost.append(request)
+    return names
