@@ -69,7 +69,7 @@ def test_the_grid_is_one_that_trains(tmp_path):
 def test_the_stored_grid_follows_the_grid_of_the_seeds():
     """Its densities are those of the seeds that were trained when it was written; the rest must not drift."""
     stored, theirs = (validate(document(name, kind="workloads"), Grid) for name in ("seeds_equal", "seeds"))
-    assert (stored.networks, stored.seeds) == (theirs.networks, theirs.seeds)
+    assert stored.networks == {"vgg7": theirs.networks["vgg7"]} and stored.seeds == theirs.seeds
     trains = ("data", "quantization", "baseline", "pruning")
     assert {part: stored.recipe[part] for part in trains} == {part: theirs.recipe[part] for part in trains}
     assert {name: m.shared for name, m in stored.methods.items()} == {
