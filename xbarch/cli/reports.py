@@ -67,7 +67,7 @@ def field(
     """Compare all trained methods at equal loss of accuracy and on equal crossbars."""
     from xbarch.result.result import checked_scope
     from xbarch.studies.field import field
-    from xbarch.studies.field.pages import sentences
+    from xbarch.studies.field.findings import sentences
 
     load_plugins(plugin)
     within = None if scope is None else checked_scope(scope)
