@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from xbarch.specs.algorithms import Algorithm
 from xbarch.specs.learning import Augment, Distill, Grown, Hardware, Training
 from xbarch.specs.model import Spec
+from xbarch.specs.stages import Stages, check_stages
 
 Text = Annotated[str, Field(max_length=600)]
 Bits = Annotated[int, Field(ge=1, le=16)]
@@ -231,12 +232,14 @@ class Adaptation(Grown):
 class Recipe(Grown):
     """A trained workload: `xbarch compress` runs it."""
 
-    late: ClassVar[frozenset[str]] = frozenset({"hardware", "adaptation", "measure", "start"})
+    late: ClassVar[frozenset[str]] = frozenset({"hardware", "adaptation", "measure", "start", "filters", "kernels"})
 
     kind: Literal["trained"]
     description: Text = Field("", description="one line shown in listings")
     model: str = Field(max_length=4096, description="a reference model, path.py:factory or module:factory")
     width: int | None = Field(None, ge=1, le=4096, description="filters of a reference model's first stage")
+    filters: Stages = Field({}, description="resnet20: filters of the stages layer1, layer2, layer3, if not 16, 32, 64")
+    kernels: Stages = Field({}, description="resnet20: height and width of a stage's kernels, odd, if not 3")
     checkpoint: str | None = Field(None, max_length=4096, description="weights to start from (a state dict)")
     data: Data
     quantization: Quantization = Quantization()
@@ -253,6 +256,13 @@ class Recipe(Grown):
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
     crossbar_images: int = Field(32, ge=0, le=10**6, description="test images classified through packed crossbars and "
                                  "ADCs, for the accuracy `crossbars`")
+
+    @model_validator(mode="after")
+    def _staged(self) -> Recipe:
+        check_stages(self.model, ("resnet20",), self.filters, self.kernels)
+        if self.filters and self.width is not None:
+            raise ValueError("width: must not be given with filters, which say it of every stage")
+        return self
 
     @model_validator(mode="after")
     def _started_once(self) -> Recipe:

@@ -3,7 +3,8 @@ smaller."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import zip_longest
 
 import torch
 import torch.nn.functional as F
@@ -14,14 +15,14 @@ from xbarch.errors import InputError
 Size = tuple[int, int]  # height and width of images
 
 class Basic(nn.Module):
-    """Residual block of two 3 x 3 convolutions (He et al., CVPR 2016). `projected`: a 1 x 1 convolution where the
+    """Residual block of two convolutions, 3 x 3 in He et al., CVPR 2016. `projected`: a 1 x 1 convolution where the
     shape changes (option B); otherwise subsampling and zero channels (option A)."""
 
-    def __init__(self, channels: int, filters: int, stride: int, projected: bool) -> None:
+    def __init__(self, channels: int, filters: int, stride: int, projected: bool, kernel: int = 3) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, filters, 3, stride, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels, filters, kernel, stride, kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(filters)
-        self.conv2 = nn.Conv2d(filters, filters, 3, 1, 1, bias=False)
+        self.conv2 = nn.Conv2d(filters, filters, kernel, 1, kernel // 2, bias=False)
         self.bn2 = nn.BatchNorm2d(filters)
         self.extra = filters - channels
         self.stride = stride
@@ -42,15 +43,16 @@ class Basic(nn.Module):
 class ResNet(nn.Module):
     """CIFAR form: a 3 x 3 first layer, no first pooling, global average, one linear layer."""
 
-    def __init__(self, filters: tuple[int, ...], depth: int, projected: bool, classes: int) -> None:
+    def __init__(self, filters: tuple[int, ...], depth: int, projected: bool, classes: int,
+                 kernels: tuple[int, ...] = ()) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, filters[0], 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(filters[0])
         channels, self.stages = filters[0], len(filters)
-        for stage, width in enumerate(filters, 1):
+        for stage, (width, kernel) in enumerate(zip_longest(filters, kernels, fillvalue=3), 1):
             blocks = []
             for i in range(depth):
-                blocks.append(Basic(channels, width, 2 if stage > 1 and i == 0 else 1, projected))
+                blocks.append(Basic(channels, width, 2 if stage > 1 and i == 0 else 1, projected, kernel))
                 channels = width
             self.add_module(f"layer{stage}", nn.Sequential(*blocks))
         self.fc = nn.Linear(channels, classes)
@@ -109,9 +111,12 @@ def resnet18(classes: int, width: int = 64) -> nn.Module:
     return ResNet((width, 2 * width, 4 * width, 8 * width), 2, True, classes)
 
 
-def resnet20(classes: int, width: int = 16) -> nn.Module:
-    """ResNet-20 for CIFAR-10 with shortcuts of option A (He et al., CVPR 2016, section 4.2)."""
-    return ResNet((width, 2 * width, 4 * width), 3, False, classes)
+def resnet20(classes: int, width: int = 16, filters: Mapping[str, int] = {},
+             kernels: Mapping[str, int] = {}) -> nn.Module:
+    """ResNet-20 for CIFAR-10 with shortcuts of option A (He et al., CVPR 2016, section 4.2). filters, kernels: of stages
+    by name, where they are others."""
+    wide = {"layer1": width, "layer2": 2 * width, "layer3": 4 * width, **filters}
+    return ResNet(tuple(wide.values()), 3, False, classes, tuple(kernels.get(stage, 3) for stage in wide))
 
 
 def vgg7(classes: int, width: int = 128, size: Size = (32, 32)) -> nn.Module:
