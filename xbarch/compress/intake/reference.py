@@ -106,6 +106,37 @@ class LeNet5(nn.Module):
         return out
 
 
+class KeywordDNN(nn.Module):
+    """Three hidden layers on log-mel energies (Chen et al., ICASSP 2014)."""
+
+    def __init__(self, classes: int, width: int, size: Size) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(size[0] * size[1], width), nn.Linear(width, width)
+        self.fc3, self.fc4 = nn.Linear(width, width), nn.Linear(width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in (self.fc1, self.fc2, self.fc3):
+            x = torch.relu(layer(x.flatten(1)))
+        out: Tensor = self.fc4(x)
+        return out
+
+
+class KeywordCNN(nn.Module):
+    """cnn-trad-fpool3: two convolutions over time and frequency, the first pooled by 3 along the frequency, and three
+    linear layers (Sainath and Parada, Interspeech 2015, table 1)."""
+
+    def __init__(self, classes: int, width: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, width, (20, 8)), nn.Conv2d(width, width, (10, 4))
+        self.linear, self.fc1, self.fc2 = nn.LazyLinear(32), nn.Linear(32, 128), nn.Linear(128, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(torch.relu(self.conv1(x)), (1, 3))
+        x = self.linear(torch.relu(self.conv2(x)).flatten(1))
+        out: Tensor = self.fc2(torch.relu(self.fc1(x)))
+        return out
+
+
 def resnet18(classes: int, width: int = 64) -> nn.Module:
     """ResNet-18, CIFAR form; 11.2 million weights at width 64."""
     return ResNet((width, 2 * width, 4 * width, 8 * width), 2, True, classes)
@@ -136,7 +167,18 @@ def lenet5(classes: int, width: int = 1) -> nn.Module:
     return LeNet5(classes)
 
 
-SIZED = frozenset({"vgg7", "vgg16"})  # whose linear layers depend on the images' size
+def keyword_dnn(classes: int, width: int = 128, size: Size = (41, 40)) -> nn.Module:
+    """Keyword spotting on 41 frames of 40 energies: three layers of 128 units (Chen et al., ICASSP 2014)."""
+    return KeywordDNN(classes, width, size)
+
+
+def keyword_cnn(classes: int, width: int = 64) -> nn.Module:
+    """cnn-trad-fpool3 (Sainath and Parada, Interspeech 2015); width: filters of both convolutions."""
+    return KeywordCNN(classes, width)
+
+
+SIZED = frozenset({"vgg7", "vgg16", "keyword_dnn"})  # whose linear layers depend on the images' size
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "resnet18": resnet18, "resnet20": resnet20, "vgg7": vgg7, "vgg16": vgg16, "lenet5": lenet5,
+    "keyword_dnn": keyword_dnn, "keyword_cnn": keyword_cnn,
 }
