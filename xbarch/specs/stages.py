@@ -1,4 +1,4 @@
-"""Filters and kernels of the stages of ResNets for CIFAR-10, as recipes of trained and of synthetic networks give them."""
+"""Filters and kernels of the stages of ResNets for CIFAR-10, as recipes give them."""
 
 from __future__ import annotations
 

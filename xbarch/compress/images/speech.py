@@ -1,9 +1,10 @@
-"""Spoken words as images of log-mel energies: folders in the layout of Speech Commands (Warden, arXiv 1804.03209, 2018),
-or the synthesised words that travel with xbarch.
+"""Spoken words as images of log-mel energies: folders in the layout of Speech Commands (Warden, arXiv 1804.03209,
+2018), or the synthesised words that travel with xbarch.
 
-A clip is one second at 16 kHz. Its image has a row for each of 41 frames and a column for each of 40 mel bands from 20 Hz
-to 8 kHz, the input of Chen et al., ICASSP 2014. There a frame is 25 ms long and comes every 10 ms; here it is 40 ms long
-and comes every 25 ms, so that 41 of them are the whole second. Energies of -60 to 40 dB are the levels 0 to 255.
+A clip is one second at 16 kHz. Its image has a row for each of 41 frames and a column for each of 40 mel bands from
+20 Hz to 8 kHz, the input of Chen et al., ICASSP 2014. There a frame is 25 ms long and comes every 10 ms; here it is
+40 ms long and comes every 25 ms, so that 41 of them are the whole second. Energies of -60 to 40 dB are the levels 0 to
+255.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from xbarch.errors import InputError
 from xbarch.specs.recipe import SPEECH, Data
 from xbarch.specs.text import brief
 from xbarch.support.extras import needs
-from xbarch.workload.images.words import Part, words
+from xbarch.workload.images.words import words
 
 RATE = 16_000  # samples per second, and in a clip
 _WINDOW, _HOP = 640, 400  # samples of a frame, and from one to the next
@@ -72,7 +73,7 @@ def read_clip(path: Path) -> NDArray[np.float32]:
     if form != (1, 2, RATE):
         raise InputError(f"must have 1 channel, 16 bits a sample and 16,000 samples a second, not {form[0]}, "
                          f"{8 * form[1]} and {form[2]:,}", file=path)
-    return np.frombuffer(samples, "<i2").astype(np.float32) / 2**15
+    return np.frombuffer(samples, "<i2").astype(np.float32) / np.float32(2**15)
 
 
 def _folder(place: Path) -> Parts:

@@ -18,7 +18,8 @@ from xbarch.specs.recipe import Data, Quantization, Shape
 from xbarch.specs.text import brief, dotted
 from xbarch.support.files import is_file, is_folder
 
-_IMAGES = "digits, digit_pairs, mnist, an .npz file, or a folder of CIFAR's, MNIST's or Speech Commands' files or of images"
+_IMAGES = ("digits, digit_pairs, mnist, speech, an .npz file, or a folder of CIFAR's, MNIST's or Speech Commands' "
+           "files or of images")
 
 
 MODULE = "a module of torch.nn"  # the model of a request whose model is an object

@@ -144,8 +144,8 @@ def resnet18(classes: int, width: int = 64) -> nn.Module:
 
 def resnet20(classes: int, width: int = 16, filters: Mapping[str, int] = {},
              kernels: Mapping[str, int] = {}) -> nn.Module:
-    """ResNet-20 for CIFAR-10 with shortcuts of option A (He et al., CVPR 2016, section 4.2). filters, kernels: of stages
-    by name, where they are others."""
+    """ResNet-20 for CIFAR-10 with shortcuts of option A (He et al., CVPR 2016, section 4.2). filters, kernels: of
+    stages by name, where they are others."""
     wide = {"layer1": width, "layer2": 2 * width, "layer3": 4 * width, **filters}
     return ResNet(tuple(wide.values()), 3, False, classes, tuple(kernels.get(stage, 3) for stage in wide))
 

@@ -1,8 +1,8 @@
 """Ten synthesised words as images of log-mel energies.
 
-`words.npz` is made by `python -m benchmarks.words`: eSpeak NG (GPL-3.0; what it says is not covered by its licence) says
-ten words of Speech Commands in several accents and voices at random pitch, speed and level, in noise. Features are
-those of `xbarch.compress.images.speech`. No voice is in two parts.
+`words.npz` is made by `python -m benchmarks.words`: eSpeak NG (GPL-3.0, which does not cover what it says) says ten
+words of Speech Commands in several accents and voices at random pitch, speed and level, in noise. Features are those of
+`xbarch.compress.images.speech`. No voice is in two parts.
 """
 
 from __future__ import annotations
