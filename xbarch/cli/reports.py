@@ -10,7 +10,7 @@ import typer
 from xbarch.cli import names
 from xbarch.cli.arguments import GivenPeriphery, GivenScope, Images, Plugin, folder
 from xbarch.cli.reading import load_plugins, place, words
-from xbarch.cli.terminal import Bar, wrote
+from xbarch.cli.terminal import Bar, say, wrote
 
 
 def claims(
@@ -29,7 +29,7 @@ def claims(
         rows = claims(out, workloads=workloads, policies=policy, images=images, periphery=periphery,
                       progress=progress)
     for status in dict.fromkeys(r.status for r in rows if r.status.startswith("not available")):
-        print(status)
+        say(status)
     wrote(f"{out}/claims.html, .md, .csv and .svg")
 
 
@@ -47,7 +47,7 @@ def accuracy(
     with Bar("accuracy", False) as progress:
         rows = accuracy(out, workloads=workloads, against=against, progress=progress)
     if missing := [row.name for row in rows if row.measured is None and row.seed is None]:
-        print(f"not trained yet: {', '.join(missing)}")
+        say(f"not trained yet: {', '.join(missing)}")
     wrote(f"{out}/accuracy.html, .md, .csv and .svg")
 
 
@@ -70,7 +70,7 @@ def field(
     with Bar("report", False) as progress:
         found = field(out, workloads=workloads, study=study, scope=within, periphery=periphery, progress=progress)
     for sentence in sentences(found):
-        print(sentence)
+        say(sentence)
     wrote(f"{out}/field.html, .md, .csv and pictures")
 
 

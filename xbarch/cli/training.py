@@ -11,7 +11,7 @@ import typer
 from xbarch.cli import names
 from xbarch.cli.arguments import Option, Plugin, Scheduler, folder, number, one_of
 from xbarch.cli.reading import load_plugins, operation_unit
-from xbarch.cli.terminal import Bar, wrote
+from xbarch.cli.terminal import Bar, say, wrote
 from xbarch.errors import InputError
 from xbarch.support.pairs import read_pairs
 
@@ -63,7 +63,7 @@ def compress(
 
     for job in jobs:
         if not job.row and (several := len(read_manifest(job.out).outputs)) > 1:
-            print(f"{job.name}: of {several} outputs only the first was trained")
+            say(f"{job.name}: of {several} outputs only the first was trained")
     wrote(place)
 
 
@@ -140,7 +140,7 @@ def import_(
             progress=progress)
     from xbarch.workload.store import read_manifest
 
-    print(_accuracy(read_manifest(place)))
+    say(_accuracy(read_manifest(place)))
     wrote(place)
 
 

@@ -239,7 +239,8 @@ class Adaptation(Grown):
 class Recipe(Grown):
     """A trained workload: `xbarch compress` runs it."""
 
-    late: ClassVar[frozenset[str]] = frozenset({"hardware", "adaptation", "measure", "start", "filters", "kernels"})
+    late: ClassVar[frozenset[str]] = frozenset(
+        {"hardware", "adaptation", "measure", "start", "noise", "filters", "kernels"})
 
     kind: Literal["trained"]
     description: Text = Field("", description="one line shown in listings")
@@ -263,6 +264,15 @@ class Recipe(Grown):
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
     crossbar_images: int = Field(32, ge=0, le=10**6, description="test images classified through packed crossbars and "
                                  "ADCs, for the accuracy `crossbars`")
+    noise: list[Text] = Field(default_factory=list, max_length=20, description="noise presets under which "
+                              "`xbarch report accuracy` classifies the first 100 test images on two devices each")
+
+    @model_validator(mode="after")
+    def _found_anywhere(self) -> Recipe:
+        if self.noise and self.data.name not in ("digits", "digit_pairs"):
+            raise ValueError(f"noise: needs data digits or digit_pairs, whose test images travel with xbarch, not "
+                             f"{self.data.name}")
+        return self
 
     @model_validator(mode="after")
     def _staged(self) -> Recipe:

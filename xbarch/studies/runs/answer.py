@@ -81,7 +81,7 @@ class Answer:
         return self.reason if self.error == IncompatibleError.__name__ else self.why
 
     def _unpacked(self) -> Any:
-        return json.loads(zlib.decompress(self.packed))
+        return json.loads(zlib.decompress(self.packed).decode())  # bytes would be looked at for their encoding
 
     @property
     def result(self) -> Result:

@@ -30,6 +30,7 @@ from xbarch.support.pairs import with_options
 from xbarch.support.progress import Progress
 
 STORE = "runs.sqlite"
+Noted = tuple[str, int]
 _FEW = 4  # requests that one process finishes before another has started
 AHEAD = 500  # requests whose names are looked up together
 
@@ -72,6 +73,14 @@ class Bench:
     def digest(self, request: Request) -> str:
         """Return `name` without remembering it."""
         return request.digest(self.contents)
+
+    def noted(self, sweep: str) -> tuple[bytearray, list[int]]:
+        """Return the names that the store noted of a sweep, one behind the other, and the numbers of those without a
+        final answer."""
+        if self._store is None:
+            return bytearray(), []
+        with Store(self._store) as store:
+            return (names := store.noted(sweep)), store.lacking(names, self._wanted)
 
     def bounding(self) -> Bench:
         """Return a bench of the same store and executor that bounds requests in place of running them, by the names of
@@ -120,8 +129,8 @@ class Bench:
         name = self.name(request)
         return self.answers[name] if name in self.answers else self.run([request])[name]
 
-    def stream(self, named: Iterable[Named], total: int | None = None,
-               progress: Progress | None = None, ahead: int = AHEAD) -> Iterator[tuple[str, Request, Answer]]:
+    def stream(self, named: Iterable[Named], total: int | None = None, progress: Progress | None = None,
+               ahead: int = AHEAD, note: Noted | None = None) -> Iterator[tuple[str, Request, Answer]]:
         """Run requests that have no answer yet and yield each with its answer, which is then stored.
 
         Args:
@@ -129,13 +138,15 @@ class Bench:
                 come next may depend on the answers.
             total: how many there are at most.
             ahead: how many may be taken before there is room.
+            note: under which the store keeps the names in the order in which they are taken, and the number of the
+                first (`Store.note`).
 
         Raises:
             InputError: the store or the executor cannot be used.
             XbarchError: the processes of the executor end before they answer anything, or run another xbarch.
         """
         with nullcontext() if self._store is None else Store(self._store) as store:
-            counted = _Counted(store, self.answers, self._wanted, total, progress)
+            counted = _Counted(store, self.answers, self._wanted, total, progress, note)
             loaded: list[Named] = []  # they cannot travel to another process
             first = list(islice(todo := _travelling(counted.unknown(named, ahead), loaded), min(ahead, _FEW + 1)))
             if first:
@@ -166,10 +177,10 @@ class _Counted:
     """Which requests have no answer, and how many have one."""
 
     def __init__(self, store: Store | None, answers: Mapping[str, Answer], wanted: Names | None, total: int | None,
-                 progress: Progress | None) -> None:
+                 progress: Progress | None, note: Noted | None = None) -> None:
         self.store, self.answers, self.wanted, self.done = store, answers, wanted, 0
         self.under_way: set[str] = set()
-        self.total, self.progress = total, progress
+        self.total, self.progress, self.note = total, progress, note
 
     def tell(self, text: str) -> None:
         if self.progress is not None:
@@ -182,6 +193,9 @@ class _Counted:
             known: Collection[str] = self.answers
             if self.store is not None:
                 known = self.store.final([name for name, _ in some], self.wanted)
+                if self.note is not None:
+                    self.store.note(*self.note, [name for name, _ in some])
+                    self.note = self.note[0], self.note[1] + len(some)
             new = {name: request for name, request in some if name not in known and name not in self.under_way}
             self.done += len(some) - len(new)
             self.under_way.update(new)

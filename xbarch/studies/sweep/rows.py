@@ -11,7 +11,7 @@ from xbarch.studies.runs.answer import Answer
 from xbarch.studies.runs.store import Buffer, Store
 from xbarch.studies.sweep.points import Point
 
-_BYTES = 32  # of a digest
+BYTES = 32  # of a digest
 _SOME = 500  # rows that are read together
 SCREENED = ("screened out: its converters are not exact, or a point that ran is at least as good as the bounds of this "
             "one")
@@ -43,7 +43,7 @@ class Rows(Sequence[Row]):
         self._missing = Answer(SCREENED) if screened else None
 
     def __len__(self) -> int:
-        return len(self._names) // _BYTES
+        return len(self._names) // BYTES
 
     def __iter__(self) -> Iterator[Row]:
         return self._read(range(len(self)), self._points)
@@ -71,7 +71,7 @@ class Rows(Sequence[Row]):
         return next(self.some([range(len(self))[at]]))
 
     def _name(self, number: int) -> str:
-        return self._names[_BYTES * number:_BYTES * (number + 1)].hex()
+        return self._names[BYTES * number:BYTES * (number + 1)].hex()
 
     def _row(self, point: Point, name: str, answer: Answer) -> Row:
         return Row(point, name, answer.why, *answer.measured(self._wanted))

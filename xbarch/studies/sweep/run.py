@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from itertools import chain
 from pathlib import Path
 
 from xbarch.render.interactive.pages import html
@@ -20,7 +21,7 @@ from xbarch.studies.sweep.frames import parquet as write_parquet
 from xbarch.studies.sweep.frames import require
 from xbarch.studies.sweep.page import page
 from xbarch.studies.sweep.points import Points
-from xbarch.studies.sweep.rows import Rows
+from xbarch.studies.sweep.rows import BYTES, Rows
 from xbarch.studies.sweep.screen import Screen, check_screen
 from xbarch.studies.sweep.sheet import Swept, check_figures, table_figures
 from xbarch.support.defaults import Scope
@@ -85,7 +86,7 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
     if before is not None:
         names = before.names
     elif screen is None:
-        names = _run(every, bench, lost, progress)
+        names = _run(every, bench, name, lost, progress)
     else:
         names = Screen(asked, every, bench, folder / STORE, screen, lost, progress).run()
     swept = Swept(asked, Rows(every, names, folder / STORE, table_figures(asked), screen is not None),
@@ -104,18 +105,28 @@ _WRITERS: dict[str, Callable[[Swept, Path], object]] = {
     SHEET: Swept.save, PAGE: lambda swept, path: write(path, html(page(swept))), TABLE: write_parquet}
 
 
-def _run(every: Points, bench: Bench, lost: list[Request], progress: Progress | None) -> Buffer:
-    """Run the points that have no answer yet and return the digests of all, one behind the other. lost: receives those
-    whose processes died."""
-    names = bytearray()
+def _run(every: Points, bench: Bench, sweep: str, lost: list[Request], progress: Progress | None) -> Buffer:
+    """Run the points that have no answer yet and return the digests of all, one behind the other. Those that an
+    interrupted call had found already are read. sweep: its identity. lost: receives points whose processes died."""
+    names, missing = bench.noted(sweep)
+    start, count = len(names) // BYTES, len(every)
 
-    def named() -> Iterator[Named]:
-        for point in every:
+    def again() -> Iterator[Named]:
+        for number in missing:
+            yield names[BYTES * number:BYTES * (number + 1)].hex(), every[number].request
+
+    def others() -> Iterator[Named]:
+        for point in every.after(start):
             name = bench.digest(point.request)
             names.extend(bytes.fromhex(name))
             yield name, point.request
 
-    for _, request, answer in bench.stream(named(), len(every), progress):
+    def report(before: int) -> Progress | None:
+        return None if progress is None else lambda done, _, text: progress(before + done, count, text)
+
+    for _, request, answer in chain(
+            bench.stream(again(), len(missing), report(start - len(missing))),
+            bench.stream(others(), count - start, report(start), note=(sweep, start))):
         if answer.error == LOST:
             lost.append(request)
     return names

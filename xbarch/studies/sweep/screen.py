@@ -25,7 +25,7 @@ from xbarch.studies.runs.bench import Bench, describe
 from xbarch.studies.runs.bounds import BOUNDED, bounds_name
 from xbarch.studies.runs.store import Buffer
 from xbarch.studies.sweep.points import Points
-from xbarch.studies.sweep.rows import Row, Rows
+from xbarch.studies.sweep.rows import BYTES, Row, Rows
 from xbarch.studies.sweep.sheet import Swept, energy_of, table_figures
 from xbarch.support.progress import Progress
 
@@ -103,7 +103,7 @@ class Screen:
         """Run points and yield what the front compares of those that may be on it. left: how many may follow."""
         def named() -> Iterator[Named]:
             for number in numbers:
-                yield self.names[32 * number:32 * (number + 1)].hex(), self.every[number].request
+                yield self.names[BYTES * number:BYTES * (number + 1)].hex(), self.every[number].request
 
         def report(done: int, total: int, text: str) -> None:
             if self.progress is not None:

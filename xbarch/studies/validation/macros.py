@@ -43,6 +43,10 @@ class Macro:
     weight_bits: int
     adc_bits: int
     energy: float
+    products: float
+    """Products of one bit in a product: bits of a weight times those of an input."""
+    whole: bool
+    """Whether the rows are those that the list says are read, R."""
 
 
 def listed() -> list[dict[str, str]]:
@@ -62,13 +66,13 @@ def _macros() -> Iterator[Macro]:
         if not all(found):
             continue
         inputs, weights, bits, columns, operations, energy = map(float, found)
-        node = round(float(row["Tech (nm)"]))
+        node, rows = round(float(row["Tech (nm)"])), max(1, round(operations / (2 * inputs * weights * columns)))
         if BITS[0] <= bits <= BITS[1] and NODES[0] <= node <= NODES[1]:
             yield Macro(
                 number=row["Index"], name=f"{row['Authors']}, {row['Journal/Conference']} {row['Year']}", node=node,
-                cell=row["Cell Type"], rows=max(1, round(operations / (2 * inputs * weights * columns))),
+                cell=row["Cell Type"], rows=rows, whole=row["R"] == str(rows),
                 columns=int(columns), input_bits=max(1, int(inputs)), weight_bits=max(2, ceil(weights)),
-                adc_bits=round(bits), energy=energy)
+                adc_bits=round(bits), energy=energy, products=inputs * weights)
 
 
 def product(rows: int, columns: int, weight_bits: int, input_bits: int, weight: int | None = None,
@@ -95,8 +99,17 @@ def built(rows: int, columns: int, weight_bits: int, input_bits: int) -> list[st
 def simulated(macro: Macro) -> dict[str, float]:
     """pJ of an operation, by component."""
     shape = macro.rows, macro.columns, macro.weight_bits, macro.input_bits
-    return parts(execute(MACRO, product(*shape), images=1, policy="one_copy", overrides=[
-        *built(*shape), f"crossbar.adc_bits={macro.adc_bits}", f"node={macro.node}nm", "node_model=stillmaker_baas"]))
+    return alone(shape, macro.products, [f"crossbar.adc_bits={macro.adc_bits}", f"node={macro.node}nm",
+                                         "node_model=stillmaker_baas"])
+
+
+def alone(shape: tuple[int, int, int, int], products: float, overrides: Sequence[str]) -> dict[str, float]:
+    """pJ of an operation of a macro, by component. shape: rows, columns, bits of weights and of inputs. products: of
+    one bit, for which the macro has a cell each or reads it again, in a product that is simulated as one cell read.
+    overrides: win over those of `built`."""
+    last = {text.partition("=")[0]: text for text in (*built(*shape), *overrides)}
+    found = parts(execute(MACRO, product(*shape), images=1, policy="one_copy", overrides=list(last.values())))
+    return {**found, "array": found["array"] * products}
 
 
 def parts(done: Run) -> dict[str, float]:

@@ -19,7 +19,7 @@ def draw(rows: Sequence[Row]) -> bytes:
         figure = Figure(figsize=(9.6, 4.4), layout="constrained")
         tools, silicon = figure.subplots(1, 2)
         _tools(tools, [row for row in rows if row.kind != "silicon" and row.standing == "independent"])
-        _silicon(silicon, [row for row in rows if row.kind == "silicon"])
+        _silicon(silicon, [row for row in rows if row.kind == "silicon" and row.unit == "pJ"])
         return saved(figure)
 
 
@@ -30,6 +30,9 @@ def _tools(axes: Any, rows: Sequence[Row]) -> None:
     axes.set_yticks(range(len(rows)), [f"{row.about.split(',')[0]}: {row.quantity}" for row in rows], fontsize=7)
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("ours / theirs; bars: the band")
     axes.set_title("other tools", loc="left", fontsize=9)
 
