@@ -32,20 +32,20 @@ class Spread:
 
 
 def add_codes(sums: Reals, found: Reals, worth: float, ends: tuple[float, float], low: NDArray[np.int64] | None,
-              noise: Spread | None) -> tuple[int, int]:
+              noise: Spread | None, under: bool) -> tuple[int, int]:
     """Add noise to sums [bit lines, images * windows], in steps of a converter, round them to codes between `ends` and
     add these to `found`, times `worth`; a tie goes to the even code. `sums` are changed. low: bits of each bit line
     that are dropped toward zero; the ends are those of the bits that are kept.
 
     Returns:
-        How many codes lay beyond the ends (below zero, where that is the lower end, is none), and how many lost bits.
+        How many codes lay beyond the ends (below the lower one only if `under`), and how many lost bits.
     """
     noise = noise or _EXACT
     drop = np.exp2(np.zeros(len(sums)) if low is None else low).astype(sums.dtype)
     kind = sums.dtype.type
     clips, drops = _compiled()(sums, found, kind(worth), kind(ends[0]), kind(ends[1]), drop, 1 / drop, noise.chosen,
                                quantiles(), np.float32(noise.jitter),
-                               _NONE if noise.variance is None else noise.variance)
+                               _NONE if noise.variance is None else noise.variance, under)
     return clips, drops
 
 
@@ -64,7 +64,7 @@ def _compiled() -> Callable[..., Any]:
 
 
 def _add(sums: Any, found: Any, worth: Any, least: Any, top: Any, drop: Any, inverse: Any, chosen: Any, values: Any,
-         jitter: Any, variance: Any) -> tuple[int, int]:
+         jitter: Any, variance: Any, under: Any) -> tuple[int, int]:
     """Noise in the order in which its numbers lie in memory, then line by line."""
     images, lines, windows = chosen.shape
     for image in range(images):
@@ -77,7 +77,7 @@ def _add(sums: Any, found: Any, worth: Any, least: Any, top: Any, drop: Any, inv
             else:
                 for w in range(windows):
                     sums[line, first + w] += jitter * values[chosen[image, line, w]]
-    clips, drops, under = 0, 0, least < 0
+    clips, drops = 0, 0
     for line in range(len(sums)):
         row, into, step, part = sums[line], found[line], drop[line], inverse[line]
         for w in range(len(row)):
