@@ -6,13 +6,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.page import Goal, goals, number, table
+import numpy as np
+
+from benchmarks.page import number, table
 from benchmarks.spent import cpu
 from benchmarks.sweeps import QUICK, SMALL, STUDY, VARIED
 from xbarch.machine import kept
 from xbarch.specs.load import document
 from xbarch.specs.sweep import Sweep
-from xbarch.studies.sweep import Swept, sweep
+from xbarch.studies.runs.bench import STORE, Bench
+from xbarch.studies.sweep import Points, sweep
+from xbarch.studies.sweep.front import Front
+from xbarch.studies.sweep.screen import Screen, Values, run_candidates
+from xbarch.studies.sweep.sheet import table_figures
 
 TITLE = "Screening"
 TOGETHER = (1, 10, 100)  # points that run at a time
@@ -22,7 +28,7 @@ MIXED = {"crossbar.adc_bits": [5, 6, 7, 8], **VARIED["buffers"], "hierarchy.tile
 def measure(asked: Any, say: Any) -> dict[str, Any]:
     whole = document(STUDY, kind="studies").data
     grids = {"small": {**whole, **QUICK}} if asked.quick else {
-        f"{STUDY}.yaml": whole, "vgg7_pruned": {**SMALL, "images": 2, "workloads": ["vgg7_pruned"], "axes": MIXED}}
+        "vgg7_pruned": {**SMALL, "images": 2, "workloads": ["vgg7_pruned"], "axes": MIXED}, f"{STUDY}.yaml": whole}
     rows = []
     for name, grid in grids.items():
         with TemporaryDirectory() as folder:
@@ -31,38 +37,54 @@ def measure(asked: Any, say: Any) -> dict[str, Any]:
 
 
 def _row(name: str, grid: Sweep, folder: Path, say: Any) -> dict[str, Any]:
-    """A grid in full and screened, each in a folder of its own; packings are kept from the first sweep on, which is not
-    timed."""
-    def timed(out: str, screen: int | None = None) -> tuple[float, Swept]:
-        say(f"{name}: {'all points' if screen is None else f'screened, {screen} at a time'}")
-        for each in (kept.plans, kept.machines, kept.shapes, kept.graphs, kept.runs):
-            each.clear()
-        return cpu(lambda: sweep(grid, folder / out, processes=1, screen=screen))
+    """A grid run in full, and bounded; then the points that screening runs, by what is known of all."""
+    say(f"{name}: all points")
+    ran_s, full = cpu(lambda: sweep(grid, folder, processes=1))
+    say(f"{name}: their bounds")
+    for each in (kept.plans, kept.machines, kept.shapes, kept.graphs, kept.runs):
+        each.clear()
+    bench = Bench(folder / STORE, 1, wanted=tuple(table_figures(grid)))
+    every = Points(grid, bench.contents)
+    bound_s, bounds = cpu(Screen(grid, every, bench, folder / STORE, 1, []).bounds)
+    rows = list(full.rows)
+    may = {place: np.array(full.objectives(row, full.rated)) for place, row in enumerate(rows)
+           if not row.why and not full.leaves_out(row)}
+    return {"grid": name, "points": len(rows), "ran": full.totals.ran, "candidates": len(may),
+            "front": len(full.front()), "ran_s": ran_s, "bound_s": bound_s,
+            "screened": {most: _screened(bounds, may, most, full.passed.front) for most in TOGETHER}}
 
-    timed("packed", max(TOGETHER))
-    spent, full = timed("full")
-    front = [(row.name, dict(row.figures)) for row in full.front()]
-    found: dict[str, Any] = {"grid": name, "points": len(full.rows), "ran": full.totals.ran, "front": len(front),
-                             "candidates": full.totals.ran - full.totals.left_out, "cpu_s": spent, "screened": {}}
-    for most in TOGETHER:
-        spent, some = timed(f"by_{most}", most)
-        if [(row.name, dict(row.figures)) for row in some.front()] != front:
-            raise RuntimeError(f"{name}: screening, {most} at a time, found another front")
-        found["screened"][most] = {"ran": some.totals.ran, "cpu_s": spent}
-    return found
+
+def _screened(bounds: Values, may: dict[int, Values], most: int, front: list[int]) -> int:
+    """How many points run where `most` run at a time.
+
+    Raises:
+        RuntimeError: the front of those is another.
+    """
+    ran, found = list[int](), Front[int]()
+
+    def run(numbers: list[int], left: int) -> Any:
+        ran.extend(numbers)
+        return [(each, may[each]) for each in numbers if each in may]
+
+    run_candidates(bounds, most, run)
+    for each in sorted(ran):
+        if each in may:
+            found.add(each, tuple(may[each]))
+    if found.found() != front:
+        raise RuntimeError(f"screening, {most} at a time, finds another front")
+    return len(ran)
 
 
 def lines(found: dict[str, Any]) -> list[str]:
     rows = found["rows"]
     together = list(rows[0]["screened"])
     return [
-        "Grids run in full and by `--screen N` in one process; the fronts were equal in every figure. *Candidates* are",
-        "exact points, which alone may be on the front. CPU time includes the bounds of all points.",
-        *table(["grid", "points", "that can run", "candidates", "on the front", "CPU s",
-                *(text for most in together for text in (f"{most} at a time: points run", "CPU s"))], [
+        "Grids run in full, and which of their points `--screen N` runs; the front of those is that of all, in every",
+        "figure. Points without bounds, such as those that do not fit, run too; *candidates* are exact points, which",
+        "alone may be on the front. CPU time in one process: *all*, to pack and run every point; *bounds*, to bound",
+        "every point, packed before.",
+        *table(["grid", "points", "that can run", "candidates", "on the front", "all, CPU s", "bounds, CPU s",
+                *(f"run, {most} at a time" for most in together)], [
             [row["grid"], f"{row['points']:,}", f"{row['ran']:,}", f"{row['candidates']:,}", row["front"],
-             number(row["cpu_s"]),
-             *(each for most in together for each in (row["screened"][most]["ran"],
-                                                      number(row["screened"][most]["cpu_s"])))] for row in rows]),
-        *goals([Goal(f"{row['grid']}: points run, one at a time", row["screened"][together[0]]["ran"] / row["points"],
-                     0.1, "of all") for row in rows])]
+             number(row["ran_s"]), number(row["bound_s"]), *(f"{row['screened'][most]:,}" for most in together)]
+            for row in rows])]

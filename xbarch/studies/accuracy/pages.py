@@ -10,6 +10,7 @@ from math import isfinite, isinf
 from xbarch.kept.measured import ARCHITECTURE, DEVICES, NOISY_IMAGES, Measured
 from xbarch.render.document import Document, Picture, Section, Table
 from xbarch.render.interactive.pages import Chart
+from xbarch.studies.accuracy.axes import SAID
 from xbarch.studies.accuracy.rows import LONGER, Reach, Row, reach
 from xbarch.studies.accuracy.seeds import LOSSES as OF_SEEDS
 from xbarch.studies.accuracy.seeds import Order, lost, noisy
@@ -33,7 +34,7 @@ def document(rows: Sequence[Row], charts: Sequence[Chart], left: Sequence[str] =
     out, and why. orders: of methods, compared with other data.
     """
     measured, seeded = [r.measured for r in rows if r.measured], any(r.seeds > 1 for r in rows)
-    sections = [Section("How to read it", 2, [*(_of_seeds(rows) if seeded else _of_one_seed(measured)),
+    sections = [Section("How to read it", 2, [*(_of_seeds(rows) if seeded else _of_one_seed(measured)), SAID,
                                               *_of_sizes(measured)]),
                 *(_surely(rows) if seeded else [
                     Section("Highest compression ratio without measurable loss", 2,

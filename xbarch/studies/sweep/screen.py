@@ -70,12 +70,12 @@ class Screen:
 
     def run(self) -> Buffer:
         """Bound all points and run those that can be on the front; return the digests of all, one behind the other."""
-        bounds = self._bounds()
+        bounds = self.bounds()
         with self.bench.staying(self.most):
             run_candidates(bounds, self.most, lambda numbers, left: self._run(numbers, left, bounds))
         return self.names
 
-    def _bounds(self) -> Values:
+    def bounds(self) -> Values:
         """Return the bounds of what the front compares, less is better, one row for each point: -inf where none is
         known, inf where it cannot be on the front whatever they are."""
         names = bytearray()

@@ -51,7 +51,7 @@ def _converters(columns: int, bits: int, rate: float, node: int) -> list[str]:
 def _hermes() -> Iterator[Row]:
     shape = 256, 256, 4, 8
     rate = 1e9 / _READ
-    spent = alone(shape, 4 * 8, [*_converters(256, 12, rate, 14), "node=14nm", "node_model=stillmaker_baas"])
+    spent, _ = alone(shape, 4 * 8, [*_converters(256, 12, rate, 14), "node=14nm", "node_model=stillmaker_baas"])
     column = spent["adc"] / 256
     yield _row(HERMES, ENERGY, "pJ", 12_483, sum(spent.values()),
                f"Khaddam-Aljameh et al., VLSI 2021; {_LIST}, row 49",
@@ -66,7 +66,7 @@ def _hermes() -> Iterator[Row]:
 
 def _wang() -> Iterator[Row]:
     whole, shares = 63.6, {"array": 0.40, "adc": 0.34}
-    spent = alone((64, 16, 8, 8), 8 * 8, _converters(16, 8, 1e9 / 4.17, 22))
+    spent, _ = alone((64, 16, 8, 8), 8 * 8, _converters(16, 8, 1e9 / 4.17, 22))
     supply = float(Stillmaker({"vdd_to": 0.7}).factors(22, 22)[0])
     spent = {part: energy * (1 if part == "adc" else supply) for part, energy in spent.items()}
     missing = {"array": "cells of ours conduct; each of theirs charges a ladder of capacitors",
@@ -82,7 +82,7 @@ def _colonnade() -> Iterator[Row]:
     """Words are added one by one, a bit of input at a time: no converter, an addition for every product of one bit."""
     for bits, theirs in {1: 0.0681, 4: 0.423, 8: 1.170, 16: 3.995}.items():
         width, wide = max(bits, 2), 128 // bits
-        spent = alone((128, wide, width, bits), 1, [
+        spent, _ = alone((128, wide, width, bits), 1, [
             "crossbar.columns=128", f"crossbar.cell_bits={2 if bits == 1 else 1}", "crossbar.dac_bits=1",
             "crossbar.adcs_per_crossbar=128", "crossbar.adc_bits=1", "components.adc.scaling=fixed",
             "components.adc.count=128", "components.adc.energy=0 fJ",

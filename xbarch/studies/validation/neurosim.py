@@ -12,6 +12,7 @@ from functools import cache
 
 from xbarch.result.run import Run
 from xbarch.run import execute
+from xbarch.studies.validation.macros import busiest
 from xbarch.studies.validation.row import Row, Standing
 from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
@@ -53,12 +54,6 @@ def alone(chip: str, number: int) -> Run:
     copies = min(COPIES[chip][number], WINDOWS[number])
     assert (done.plan.copies["layer"], done.plan.tiles) == (copies, TILES[chip][number])
     return done
-
-
-def busiest(done: Run, kind: str) -> float:
-    """us for which the busiest server of a kind is held."""
-    return max(int(held) for server, held in zip(done.graph.servers, done.trace.busy, strict=True)
-               if server.kind == kind) / 10**6
 
 
 def added(done: Run, number: int) -> list[float]:

@@ -14,7 +14,7 @@ from xbarch.studies.validation.row import STANDINGS, Row
 from xbarch.support.ranks import spearman
 from xbarch.support.sheet import sheet
 
-MACRO = "energy of a macro's operation"
+MACRO, TIME = "energy of a macro's operation", "time of a macro's operation"
 
 
 def document(rows: Sequence[Row]) -> Document:
@@ -27,11 +27,11 @@ def document(rows: Sequence[Row]) -> Document:
     supplies = [row for row in rows if row.unit == RATIO]
     sections += [Section("Macros by name", 2, [_NAMED], table=_table(_named(rows))),
                  Section("Macros of the list", 2, _macros(rows), table=_table([
-                     r for r in rows if r.quantity == MACRO])),
+                     r for quantity in (MACRO, TIME) for r in rows if r.quantity == quantity])),
                  Section("Energy by value", 2, _values(), table=_table([
                      r for r in rows if r.kind == "silicon" and r.standing == "fitted"])),
                  Section("Energy by supply", 2, [_SUPPLY], table=_table(supplies))]
-    outside = [row for row in rows if not row.holds and row.note and row.quantity != MACRO]
+    outside = [row for row in rows if not row.holds and row.note and row.quantity not in (MACRO, TIME)]
     sections.append(Section("Outside their band", 2, bullets=[
         f"{row.about}, {row.quantity}: {row.ratio:.2f}; {row.note}." for row in outside]))
     return Document("What is simulated, beside silicon and other tools", "xbarch report validation",
@@ -48,7 +48,7 @@ _SUPPLY = (
 
 def _named(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.kind == "silicon" and row.standing == "independent"
-            and row.quantity != MACRO and row.unit != RATIO]
+            and row.quantity not in (MACRO, TIME) and row.unit != RATIO]
 
 
 def _introduction() -> list[str]:
@@ -60,7 +60,7 @@ def _short(rows: Sequence[Row]) -> list[str]:
     tools = [row for row in rows if row.kind != "silicon" and row.standing == "independent"]
     silicon = [row for row in rows if row.quantity == MACRO]
     named = _named(rows)
-    ratios = [row.ratio for row in silicon]
+    ratios, times = [row.ratio for row in silicon], [row for row in rows if row.quantity == TIME]
     order, reach = spearman([r.ours for r in silicon], [r.theirs for r in silicon]), factor(ratios)
     return [
         f"Other tools: {sum(row.holds for row in tools)} of {len(tools)} independent figures lie in their band; the "
@@ -69,7 +69,10 @@ def _short(rows: Sequence[Row]) -> list[str]:
         f"factor is {factor([row.ratio for row in named]):.1f}.",
         f"Macros of the list: {len(silicon)}, nothing fitted: {sum(row.holds for row in silicon)} lie in their band, "
         f"the median factor is {reach:.1f}, the rank correlation {order:.2f}; with one constant, fitted on the other "
-        f"macros, the median factor is {factor(left_out(ratios)):.1f}. {verdict(order, reach)}"]
+        f"macros, the median factor is {factor(left_out(ratios)):.1f}. {verdict(order, reach)}",
+        f"Times of the same macros, nothing fitted: {sum(row.holds for row in times)} of {len(times)} lie in their "
+        f"band, the median factor is {factor([row.ratio for row in times]):.1f}, the rank correlation "
+        f"{spearman([r.ours for r in times], [r.theirs for r in times]):.2f}."]
 
 
 def verdict(order: float, reach: float) -> str:
@@ -87,7 +90,8 @@ def _macros(rows: Sequence[Row]) -> list[str]:
             f"converters of {BITS[0]} to {BITS[1]} bits and nodes of {NODES[0]} to {NODES[1]} nm, as the converter's "
             "model asks. One array is simulated alone, with the rows that meet on a bit line, its converters, bits "
             "and node; a product of several bits costs as many cell reads as it has products of one bit. Prices are "
-            "NeuroSim's at 22 nm, carried to the node by Stillmaker and Baas.",
+            "NeuroSim's at 22 nm, carried to the node by Stillmaker and Baas. An operation lasts as long as a "
+            "conversion of NeuroSim's SAR converter, a nanosecond for each bit and one more, carried alike.",
             f"Of the {len(whole)} in whose conversions all word lines meet that the list says are read, the median "
             f"factor is {factor(whole):.1f}. Ratios reach from {least.ratio:.2g} ({least.about}) to {most.ratio:.2g} "
             f"({most.about}): supplies, how long cells conduct or what they charge, and how a converter works differ "

@@ -46,11 +46,14 @@ def _macros(progress: Progress | None) -> Iterator[Row]:
     for number, macro in enumerate(macros()):
         if progress is not None:
             progress(number, len(macros()), f"macro of {macro.name}")
-        spent = simulated(macro)
+        spent, held = simulated(macro)
         ours, products = sum(spent.values()), macro.rows * macro.columns * macro.products / 1000
-        yield Row(about=f"{macro.name}, {macro.node} nm {macro.cell}", quantity="energy of a macro's operation",
-                  unit="pJ", theirs=macro.energy, ours=ours, kind="silicon", standing="independent", low=0.7, high=1.3,
-                  source=f"{_LIST}, row {macro.number}",
+        about, source = f"{macro.name}, {macro.node} nm {macro.cell}", f"{_LIST}, row {macro.number}"
+        yield Row(about=about, quantity=pages.TIME, unit="ns", theirs=macro.time, ours=held, kind="silicon",
+                  standing="independent", low=0.7, high=1.3, source=source,
+                  note=f"a SAR converter of {macro.adc_bits} bits at the node; {_SPREAD}")
+        yield Row(about=about, quantity=pages.MACRO, unit="pJ", theirs=macro.energy, ours=ours, kind="silicon",
+                  standing="independent", low=0.7, high=1.3, source=source,
                   note=f"{macro.energy / products:.3g} fJ for a product of one bit, ours {ours / products:.3g}, "
                        f"{spent['adc'] / ours:.0%} of it converters; {_SPREAD}")
 
