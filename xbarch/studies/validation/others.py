@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xbarch.result.record import record
 from xbarch.result.run import Run
 from xbarch.run import execute
 from xbarch.studies.validation.row import Row
@@ -18,18 +19,27 @@ _NAME = "1024-1024-2048-1024-10, 16 bits"
 def rows() -> Iterator[Row]:
     """Latency and energy on PUMA, energy per multiply-accumulate on ISAAC, a conversion and a read of MNSIM."""
     puma, isaac = (_run(name) for name in ("puma_like", "isaac_like"))
-    source = "a run of the authors' public simulator on its example mlp_l4 (Ankit et al., PUMA, ASPLOS 2019)"
+    source = "a run of the authors' public simulator on its example mlp_l4, assumed to have these widths (Ankit et " \
+             "al., PUMA, ASPLOS 2019)"
     yield Row(about=f"PUMA, {_NAME}", quantity="latency", unit="µs", theirs=12.9, ours=puma.trace.makespan / 10**6,
               kind="simulator", standing="independent", source=source)
     yield Row(about=f"PUMA, {_NAME}", quantity="energy", unit="µJ", theirs=23.5, ours=_spent(puma), kind="simulator",
               standing="independent", source=source,
-              note="ours are actions alone; which constant powers theirs contains its output does not say")
+              note=f"{_scopes(puma)}; which of these theirs contains its output does not say")
     macs = sum(layer.macs for layer in _network().compute_layers)
     yield Row(about=f"ISAAC, {_NAME}", quantity="energy per multiply-accumulate", unit="pJ", theirs=2.567,
               ours=_spent(isaac) * 10**6 / macs, kind="simulator", standing="independent",
               source="AccelForge (successor of CiMLoop, Andrulis et al., ISPASS 2024), its model of ISAAC: 2.567 to "
               "2.856 by layer")
     yield from _mnsim(isaac)
+
+
+def _scopes(done: Run) -> str:
+    """What constant power adds, by how much of the chip it is counted."""
+    found = record(done).energy.scopes_aj
+    compute, chip, whole = (f"{aj / 10**12:.1f}" for aj in (found.compute, found.chip, found.whole))
+    return (f"ours are actions alone; with the constant power of the tiles in use {compute} µJ, of all tiles {chip}, "
+            f"with the link off chip {whole}")
 
 
 def _mnsim(isaac: Run) -> Iterator[Row]:
