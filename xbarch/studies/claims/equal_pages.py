@@ -84,7 +84,7 @@ def _quotient(q: Quotient) -> str:
     """Return a quotient with its bounds: "0.82× [0.38, 1.93]"."""
     ratio = f"{number(q.ratio)}×" if q.ratio is not None else _NONE
     low = number(q.low) if q.low else "no bound"
-    return f"{ratio} \\[{low}, {number(q.high) if isfinite(q.high) else 'no bound'}\\]"
+    return f"{ratio} [{low}, {number(q.high) if isfinite(q.high) else 'no bound'}]"
 
 
 def _gains(found: Sequence[Gain]) -> Table:
@@ -98,4 +98,4 @@ def _change(g: Gain) -> str:
     """Return the loss with its interval: "1.80 [0.92, 2.68]"."""
     m = g.measured
     loss, low, high = (f"{-100 * v + 0:.2f}".replace("-", MINUS) for v in (m.change, m.change_high, m.change_low))
-    return f"{loss} \\[{low}, {high}\\]"
+    return f"{loss} [{low}, {high}]"
