@@ -91,7 +91,11 @@ def _gains(found: Sequence[Gain]) -> Table:
     return Table(["method", "loss asked for", "its loss, points", "seeds", "compression ratio", "crossbar saving",
                   "energy saving", "speed-up (bound by: dense / this)"], [
         [method_title(g.method), lost(g.loss), _change(g), str(g.seeds), f"{number(g.measured.ratio)}×",
-         f"{number(g.crossbars)}×", f"{number(g.energy)}×", f"{number(g.speed)}× ({g.bound_by})"] for g in found], 2)
+         f"{number(g.crossbars)}×", f"{number(g.energy)}×", _speed(g)] for g in found], 2)
+
+
+def _speed(g: Gain) -> str:
+    return "one copy takes more" if g.speed is None else f"{number(g.speed)}× ({g.bound_by})"
 
 
 def _change(g: Gain) -> str:
