@@ -86,8 +86,8 @@ def test_what_the_periphery_turns_around():
     published = {"a": Speed(2.0, CROSSBARS), "b": Speed(0.5, ("link", "crossbars")), "c": Speed(3.0, ("link", "link"))}
     balanced = {"a": Speed(1.5, CROSSBARS), "b": Speed(2.5, CROSSBARS), "c": Speed(0.9, ("crossbars", "waiting"))}
     said, = findings._periphery(field(Evidence(speeds={"published": published, "balanced": balanced})))
-    assert "bind 1 of 3 pairs" in said and "2 methods are faster than dense" in said
-    assert "balanced, crossbars bind 2 and 2 are faster (2 change sides)" in said and "is \N{MINUS SIGN}1.00" in said
+    assert "bind 1 of 3 pairs" in said and "with 2 of the methods faster than dense" in said
+    assert "balanced, crossbars bind 2, with 2 faster (2 change sides)" in said and "is \N{MINUS SIGN}1.00" in said
     assert findings._periphery(field(Evidence(speeds={"published": published}))) == []
 
 
