@@ -168,6 +168,7 @@ def test_recover_zeroizes_in_even_epochs_only():
     ("meng", "{group_ch: 4}", "{name: admm, rho: 0.01}"),
     ("segprune", "{}", "{name: admm, rho: 0.01, freeze_after: 1}"),
     ("xue", "{adc_bits: 3}", "{name: admm, rho: 0.01}"),
+    ("pattern", "{scope: network, positions: 5, channels: 1}", "{name: admm, rho: 0.01, freeze_after: 1}"),
     ("meng", "{group_ch: 4}", "{name: recover, ramp: 2}"),
     ("dense", "{}", "{name: cut}"),
     ("huai", "{}", "{name: recover, ramp: 2}"),

@@ -64,7 +64,7 @@ def accuracy(
 
     The integer network classifies the same images. Where the architecture has noise, devices are drawn, and each
     classifies all of them. A network that was imported with another measure is judged by that. Test images travel with
-    xbarch for the data sets digits and digit_pairs, and are read again from a file .npz.
+    xbarch for the data sets digits, digit_pairs and speech, and are read again from a file .npz.
     """
     from xbarch.measure import accuracy
     from xbarch.render import tables

@@ -29,7 +29,7 @@ def compress(
         metavar="PATTERN", help="Recipes of a grid to train, such as 'vgg7_*'.")] = "*",
     data: Annotated[list[str], typer.Option(
         metavar="NAME|FIELD=VALUE",
-        help="Images in place of the recipes' own: digits, digit_pairs, mnist or a folder, then field=value; "
+        help="Images in place of the recipes' own: digits, digit_pairs, mnist, speech or a folder, then field=value; "
              "repeatable.")] = [],
     processes: Annotated[int | None, number(
         "processes", "Recipes of a grid to train at once (default: one, here).")] = None,

@@ -19,7 +19,7 @@ from xbarch.support.sheet import sheet
 
 MISSING = "not trained yet"
 _MADE = {"digit_pairs": "digit_pairs: two overlapping digits, 100 classes, made from scikit-learn's digits",
-         "mnist": "MNIST"}
+         "mnist": "MNIST", "speech": "spoken words, synthesised"}
 _NONE = "–"
 LOSSES = (0.005, 0.01, 0.02, 0.04)  # of accuracy
 _SINGLE = ("no measurable loss", "intervals overlap", "against longer training")  # columns of single networks alone
