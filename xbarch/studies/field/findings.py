@@ -166,8 +166,8 @@ def _periphery(found: Field) -> list[str]:
     return ["The periphery decides speed. On VGG-16 with ISAAC's published periphery crossbars bind "
             f"{bound} of {len(both)} pairs of a method's run and the dense one, with {sum(v > 1 for v in before)} "
             f"of the methods faster than dense; balanced, crossbars bind {own}, with {sum(v > 1 for v in after)} "
-            f"faster ({turned} change sides). The rank correlation of the speed-ups between the two is {rank}, so a ranking "
-            "by speed on one machine is no ranking of methods."]
+            f"faster ({turned} change sides). The rank correlation of the speed-ups between the two is {rank}, so a "
+            "ranking by speed on one machine is no ranking of methods."]
 
 
 def _devices(found: Field) -> list[str]:
