@@ -13,6 +13,7 @@ from xbarch.conformance import draw
 from xbarch.functional import plain
 from xbarch.functional.arrays import crossbars
 from xbarch.functional.calibrate import ranges
+from xbarch.functional.codes import decoded
 from xbarch.functional.device import Imperfect
 from xbarch.functional.execute import excess, run
 from xbarch.functional.imperfect import Imperfectly
@@ -173,3 +174,12 @@ def test_normal_numbers_are_normal_and_each_image_has_its_own():
     second = Normals(device, layer, 1, 1).draw(lines)
     assert np.array_equal(found.reshape(lines, 2, -1)[:, 1], second)
     assert abs(np.corrcoef(found.reshape(lines, 2, -1)[:, 0].ravel(), second.ravel())[0, 1]) < 0.01
+
+
+@pytest.mark.parametrize("share", [0.02, 0.9])
+def test_codes_are_decoded_as_by_a_matrix_product(share):
+    """Few entries one by one, many as a product; whole numbers, so both are exact."""
+    rng = np.random.default_rng(7)
+    factor = (rng.integers(-8, 9, (40, 60)) * (rng.random((40, 60)) < share)).astype(np.float32)
+    codes = rng.integers(0, 256, (60, 33)).astype(np.float32)
+    assert np.array_equal(decoded(factor, codes), factor.astype(np.int64) @ codes.astype(np.int64))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Geometry
 from xbarch.functional.arrays import Crossbar, Ints, Read, low_bits, significance
-from xbarch.functional.codes import Spread, add_codes
+from xbarch.functional.codes import Spread, add_codes, decoded
 from xbarch.functional.device import Device, Drawn, Range
 from xbarch.functional.execute import check_range, excess
 from xbarch.functional.fast import Conversions, contiguous, driven, together, whole
@@ -127,7 +127,7 @@ class Imperfectly:
         self.counted.made += self.conversions * out.shape[1]
         if self.converted:
             for read in self.converted:
-                out[read.targets] += read.factor @ self._codes(read, digits, normals)
+                out[read.targets] += decoded(read.factor, self._codes(read, digits, normals))
             if self.constant.any():
                 out += self.constant[:, None].astype(out.dtype)
         if self.geometry.offset(layer):

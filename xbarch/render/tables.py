@@ -39,12 +39,11 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], wo
 def show(result: Result, scope: Scope = SCOPE, full: bool = False, on: Console | None = None) -> None:
     """Print a run: its summary; full: also further figures, energy by component, waiting by kind of server, layers, and
     segments of a network that was reloaded. scope: of energies."""
-    echo(on, Text(result.summary(scope, min(COLUMNS, (on or console()).width))))
-    if full:
-        _show_tables(result, scope, on)
+    echo(on, Text(result.summary(scope, min(COLUMNS, (on or console()).width))),
+         *(_tables(result, scope) if full else []))
 
 
-def _show_tables(result: Result, scope: Scope, on: Console | None) -> None:
+def _tables(result: Result, scope: Scope) -> list[Grid]:
     scope, by_component = components(result.record, scope)
     layers = result.energy.layers_by_scope_aj
     by_layer = layers[scope] if layers else result.energy.by_layer_aj
@@ -53,15 +52,14 @@ def _show_tables(result: Result, scope: Scope, on: Console | None) -> None:
     rows = [(m.name, numbers.number(m.crossbars), m.copies, numbers.number(m.windows),
              numbers.time(m.occupancy_ps), f"{m.busy:.1%}", numbers.energy(by_layer[m.name]))
             for m in result.mapping.layers]
-    echo(
-        on, Text(),
+    return [
         table("Further figures", ["", ""], details(result.record, scope), 2),
         table(f"Energy per image by component (scope {scope})", ["component", "energy", "share"],
               [(name, numbers.energy(energy), f"{energy / whole:.1%}") for name, energy in energies]),
         *_waiting(result),
         table("Layers", ["layer", "crossbars per copy", "copies", "windows", "time per window", "busy",
                          f"dynamic energy (scope {scope if layers else 'whole'})"], rows),
-        *_segments(result, scope))
+        *_segments(result, scope)]
 
 
 def _waiting(result: Result) -> list[Grid]:
@@ -232,18 +230,17 @@ def console() -> Console:
 
 
 def echo(on: Console | None, *what: Text | Grid) -> None:
-    """Print to a console, by default `console`, in its width: text wrapped, tables with a line between them."""
-    made, after = on or console(), False
-    for part in what:
+    """Print to a console, by default `console`, in its width: text wrapped, a line before each table but a first."""
+    made = on or console()
+    for place, part in enumerate(what):
         if isinstance(part, Grid):
-            lines = [""] * after + wrapped(part.title, made.width)
+            lines = [""] * (place > 0) + wrapped(part.title, made.width)
             made.print(Text("\n".join(lines), style="bold"))
             for number, table in enumerate(part.tables(made.width)):
                 _print(made, [""] * (number > 0) + table)
         else:
             lines = [line for text in part.plain.split("\n") for line in wrapped(text, made.width)]
             _print(made, lines, part.style)
-        after = isinstance(part, Grid)
 
 
 def _print(on: Console, lines: Sequence[str], style: str | Style = "") -> None:

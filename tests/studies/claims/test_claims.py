@@ -595,3 +595,13 @@ def test_the_remainder_is_the_last_factor(written):
             assert len(shares) == 2 and max(shares) <= 1
             assert row.remainder == pytest.approx(shares[1] / shares[0], rel=0.05)
             assert "for the remainder, " in row.why or abs(row.remainder - 1) < 0.005
+
+
+def test_neurosims_prices_do_not_explain_the_published_gain():
+    """As the report says of Meng et al.: in the stored report, on NeuroSim's chip the whole tile gains less."""
+    with (ROOT / "reports" / "claims" / "claims.csv").open(newline="", encoding="utf-8") as stream:
+        rows = [r for r in csv.DictReader(stream) if (r["paper"], r["figure"], r["scope"]) == (
+            "meng", "energy gain", "compute") and r["adc"] in ("", "isaac_split")]
+    gains = {(r["workload"], r["base"]): float(r["simulated"]) for r in rows}
+    for workload in ("resnet18_pruned", "vgg16_meng"):
+        assert gains[workload, "NeuroSim's chip"] < gains[workload, "own"] < gains[workload, "144 rows"] < 7

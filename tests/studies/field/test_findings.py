@@ -1,6 +1,8 @@
 """What the field report says of devices and peripheries: read from files made here, and counted by hand."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from xbarch.studies.accuracy.rows import Reach
 from xbarch.studies.field import findings
 from xbarch.studies.field.evidence import Evidence, Speed, gather
 from xbarch.studies.field.rows import Field, Method
+from xbarch.support.ranks import spearman
 
 CROSSBARS = ("crossbars", "crossbars")
 
@@ -83,6 +86,19 @@ def test_what_the_periphery_turns_around():
     published = {"a": Speed(2.0, CROSSBARS), "b": Speed(0.5, ("link", "crossbars")), "c": Speed(3.0, ("link", "link"))}
     balanced = {"a": Speed(1.5, CROSSBARS), "b": Speed(2.5, CROSSBARS), "c": Speed(0.9, ("crossbars", "waiting"))}
     said, = findings._periphery(field(Evidence(speeds={"published": published, "balanced": balanced})))
-    assert "bind 1 of 3 pairs" in said and "2 methods are faster than dense" in said
-    assert "balanced, crossbars bind 2 and 2 are faster (2 change sides)" in said and "is \N{MINUS SIGN}1.00" in said
+    assert "bind 1 of 3 pairs" in said and "with 2 of the methods faster than dense" in said
+    assert "balanced, crossbars bind 2, with 2 faster (2 change sides)" in said and "is \N{MINUS SIGN}1.00" in said
     assert findings._periphery(field(Evidence(speeds={"published": published}))) == []
+
+
+def test_the_documentation_quotes_the_stored_ranks():
+    root = Path(__file__).parents[3]
+    text = " ".join((root / "docs" / "field.md").read_text(encoding="utf-8").split())
+    said = re.search(r"on VGG-16 is (\S+) with everything shared four times as fast and (\S+) and (\S+) with tiles "
+                     r"placed otherwise.*between published and balanced peripheries it is (\S+) on VGG-16", text)
+    assert said is not None
+    speeds = gather(root / "reports", "VGG-16").speeds
+    for quoted, pair in zip(said.groups(), (("balanced", "faster"), ("balanced", "row_major"), ("balanced", "snake"),
+                                            ("published", "balanced")), strict=True):
+        a, b = ([speeds[name][w].gain for w in speeds["balanced"]] for name in pair)
+        assert float(quoted.replace("\N{MINUS SIGN}", "-")) == round(spearman(a, b), 2)

@@ -54,7 +54,8 @@ def _figure(rows: Sequence[Row]) -> Figure:
                           for i, (label, _) in enumerate(ACROSS)]
     if references(rows):
         handles += panels[0][0].plot([], [], "--", color=GREY, label="longer training alone")
-    figure.legend(handles=handles, ncols=3, loc="outside upper center", frameon=False)
+    figure.legend(handles=handles, ncols=3, loc="outside upper center", frameon=False, columnspacing=1.2,
+                  handlelength=1.5)
     return figure
 
 

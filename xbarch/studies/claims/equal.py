@@ -5,11 +5,12 @@ at this ratio (`xbarch.studies.accuracy.equal`), whose own loss is measured in t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
 
+from xbarch.errors import CapacityError
 from xbarch.kept.facts import read_facts
 from xbarch.kept.measured import Measured, machine_for, measure
 from xbarch.kept.rows import read
@@ -71,10 +72,10 @@ class Gain:
     """Per image, scope compute, policy fit."""
     crossbars: float
     """Of one copy of each layer."""
-    speed: float
-    """Policy crossbars:2, balanced periphery."""
+    speed: float | None
+    """Policy crossbars:2, balanced periphery; None: one copy of the pruned network takes more crossbars."""
     bound_by: str
-    """What binds the two runs that the speed is of."""
+    """What binds the two runs that the speed is of; empty where there is none."""
 
 
 @dataclass(frozen=True)
@@ -159,14 +160,24 @@ def _runs(desk: Desk, dense: str, name: str) -> list[Request]:
             for workload, path, machine, changes in places]
 
 
-def _gain(desk: Desk, method: str, loss: float, row: Row, asked: Iterable[Request]) -> Gain:
-    before, after, slow, fast = map(desk.result, asked)
+def _gain(desk: Desk, method: str, loss: float, row: Row, asked: Sequence[Request]) -> Gain:
+    (before, after), pace = map(desk.result, asked[:2]), asked[2:]
     assert row.measured is not None
+    speed, bound_by = _speed(desk, *pace)
 
     def gain(key: str) -> float:
         return float(before[key]) / float(after[key])
 
     return Gain(method=method, loss=loss, measured=row.measured, seeds=row.seeds,
                 energy=gain("energy.scopes_aj.compute"), crossbars=gain("mapping.one_copy_crossbars"),
-                speed=float(fast["throughput.images_per_second"]) / float(slow["throughput.images_per_second"]),
-                bound_by=" / ".join(words.bound(r.bound) for r in (slow, fast)))
+                speed=speed, bound_by=bound_by)
+
+
+def _speed(desk: Desk, dense: Request, pruned: Request) -> tuple[float | None, str]:
+    """Return the speed-up and what binds both runs; nothing where the pruned network does not fit."""
+    try:
+        slow, fast = desk.result(dense), desk.result(pruned)
+    except CapacityError:
+        return None, ""
+    return (float(fast["throughput.images_per_second"]) / float(slow["throughput.images_per_second"]),
+            " / ".join(words.bound(r.bound) for r in (slow, fast)))

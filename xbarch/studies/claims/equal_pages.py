@@ -84,18 +84,22 @@ def _quotient(q: Quotient) -> str:
     """Return a quotient with its bounds: "0.82× [0.38, 1.93]"."""
     ratio = f"{number(q.ratio)}×" if q.ratio is not None else _NONE
     low = number(q.low) if q.low else "no bound"
-    return f"{ratio} \\[{low}, {number(q.high) if isfinite(q.high) else 'no bound'}\\]"
+    return f"{ratio} [{low}, {number(q.high) if isfinite(q.high) else 'no bound'}]"
 
 
 def _gains(found: Sequence[Gain]) -> Table:
     return Table(["method", "loss asked for", "its loss, points", "seeds", "compression ratio", "crossbar saving",
                   "energy saving", "speed-up (bound by: dense / this)"], [
         [method_title(g.method), lost(g.loss), _change(g), str(g.seeds), f"{number(g.measured.ratio)}×",
-         f"{number(g.crossbars)}×", f"{number(g.energy)}×", f"{number(g.speed)}× ({g.bound_by})"] for g in found], 2)
+         f"{number(g.crossbars)}×", f"{number(g.energy)}×", _speed(g)] for g in found], 2)
+
+
+def _speed(g: Gain) -> str:
+    return "one copy takes more" if g.speed is None else f"{number(g.speed)}× ({g.bound_by})"
 
 
 def _change(g: Gain) -> str:
     """Return the loss with its interval: "1.80 [0.92, 2.68]"."""
     m = g.measured
     loss, low, high = (f"{-100 * v + 0:.2f}".replace("-", MINUS) for v in (m.change, m.change_high, m.change_low))
-    return f"{loss} \\[{low}, {high}\\]"
+    return f"{loss} [{low}, {high}]"

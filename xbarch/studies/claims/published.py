@@ -26,7 +26,7 @@ ADCS = (
     Adc("forms", "isaac_split scaled to the 4-bit ADC of FORMS (Yuan et al., ISCA 2021; 0.226 pJ and 284 um² in the "
         "Accelergy library)", ("components.adc.power=4.603 mW", "components.adc.area=0.007562 mm^2")),
     Adc("linear", "in proportion to the bits, as converters are priced that stop after the bits they need (Newton, "
-        "IEEE Micro 2018) and in PUMA's public simulator: stated at 2 and 3 bits too, below which the others end",
+        "IEEE Micro 2018) and in PUMA's public simulator: stated at 2 and 3 bits too, where the others are not",
         ("components.adc.scaling=linear",)),
 )
 PRICES = tuple(adc.name for adc in ADCS[:3])

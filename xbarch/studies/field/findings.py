@@ -116,8 +116,8 @@ def _machines(found: Field) -> list[str]:
     turned = [m.title for m, r in other if (r.gain("energy", "own") or 0) >= TINY > (r.gain("energy") or 0)]
     return ["The base decides. Energy savings of methods that read operation units, over the dense network on their "
             f"machine and over that on `{base}`: {told}."
-            + (f" What {_list(turned)} {'saves' if len(turned) == 1 else 'save'} over the first, reading a few rows at "
-               "a time costs more than once." if turned else "")]
+            + (f" What {_list(turned)} {'saves' if len(turned) == 1 else 'save'} over the first is less than what "
+               "reading a few rows at a time costs over the second." if turned else "")]
 
 
 def _cells(found: Field) -> list[str]:
@@ -164,10 +164,10 @@ def _periphery(found: Field) -> list[str]:
     turned = sum((a > 1) != (b > 1) for a, b in zip(before, after, strict=True))
     rank = f"{spearman(before, after):+.2f}".replace("-", "\N{MINUS SIGN}")
     return ["The periphery decides speed. On VGG-16 with ISAAC's published periphery crossbars bind "
-            f"{bound} of {len(both)} pairs of a method's run and the dense one, and {sum(v > 1 for v in before)} "
-            f"methods are faster than dense; balanced, crossbars bind {own} and {sum(v > 1 for v in after)} are faster "
-            f"({turned} change sides). The rank correlation of the speed-ups between the two is {rank}, so a ranking "
-            "by speed on one machine is no ranking of methods."]
+            f"{bound} of {len(both)} pairs of a method's run and the dense one, with {sum(v > 1 for v in before)} "
+            f"of the methods faster than dense; balanced, crossbars bind {own}, with {sum(v > 1 for v in after)} "
+            f"faster ({turned} change sides). The rank correlation of the speed-ups between the two is {rank}, so a "
+            "ranking by speed on one machine is no ranking of methods."]
 
 
 def _devices(found: Field) -> list[str]:
@@ -216,7 +216,7 @@ def _seeds(found: Field) -> list[str]:
     pairs = list(combinations(reached.values(), 2))
     apart = sum(a.high < b.low or b.high < a.low for a, b in pairs)
     most = max(r.seeds for r in found.seeds)
-    said = (f"On MNIST with two to {most} seeds a point, the 95 % intervals of the ratio at {loss_of(LAST)} lost lie "
+    said = (f"On MNIST with 2 to {most} seeds a point, the 95 % intervals of the ratio at {loss_of(LAST)} lost lie "
             f"apart for {apart} of {len(pairs)} pairs of methods: the order of the others is not established.")
     ratio = [o for o in orders(found.seeds, found.points) if o.what.startswith("compression ratio")]
     if ratio:

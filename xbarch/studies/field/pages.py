@@ -114,8 +114,8 @@ def _limits(found: Field) -> list[str]:
 _ALL = (
     f"One line for each method on {NETWORK}: the compression ratio at equal loss, then the trained point of the "
     f"highest ratio within {loss_of(LAST)} of loss under `{BUDGET}`, with its savings over the dense network on the "
-    "base machine and on its own; last, the points of accuracy that errors cost its network of about 4×, where "
-    "`reports/noise.py` measured them.")
+    "base machine and on its own; last, the points of accuracy that errors cost its network in "
+    "`studies/noise.yaml`, where `reports/noise.py` measured them.")
 
 
 def _saving(method: Method) -> float:
