@@ -19,9 +19,11 @@ from benchmarks import (
     page,
     peers,
     pipelined,
+    points,
     rates,
     ready,
     scale,
+    screening,
     searches,
     sweeps,
     training,
@@ -31,9 +33,8 @@ from xbarch.errors import InputError
 from xbarch.support.files import writable
 
 PARTS: dict[str, Any] = {"rates": rates, "commands": commands, "pipelined": pipelined, "growth": growth,
-                         "scale": scale,
-                         "checks": checks, "sweeps": sweeps, "ready": ready, "searches": searches, "packing": packing,
-                         "training": training, "peers": peers}
+                         "scale": scale, "checks": checks, "sweeps": sweeps, "points": points, "screening": screening,
+                         "ready": ready, "searches": searches, "packing": packing, "training": training, "peers": peers}
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -70,7 +71,7 @@ def _asked(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes, to try it")
     parser.add_argument("--again", action="store_true", help="write sections from the raw numbers, measure nothing")
     parser.add_argument("--swept", type=Path, metavar="PATH",
-                        help="folder of a sweep of resnet18_sweep by this version, whose answers `searches` takes")
+                        help="folder of a sweep of resnet18_sweep by this version, for `searches` and `screening`")
     for key, peer in peers.PEERS.items():
         parser.add_argument(f"--{key}", type=peers.path, metavar="PATH",
                             help=f"folder of {peer.name}, or an executable file that runs it")

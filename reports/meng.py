@@ -131,9 +131,9 @@ def markdown(rows: list[dict[str, object]]) -> str:
         "1 × 1 convolutions and the classifier are not pruned.",
         "- Scaling, activating and buffering an output costs nearly the same in both networks.", "",
         *table(variants, "variant"), "",
-        "The published figure rests on NeuroSim's periphery with its own area and energy per array, which are not "
-        "public "
-        "in that detail; here ISAAC's converters dominate.", "",
+        "Which parts the published figure counts is not printed. `reports/claims` has both readings: all of a tile, "
+        "and the array, its converters, sample-and-hold and shift-and-add alone, on crossbars of 144 rows; and the "
+        "gain on NeuroSim's prices, which is smaller.", "",
         "## By component (compute scope, `fit`)", "",
         *differences("energy.by_component_aj", dense, pruned, {"router", *dense["energy.static_aj"]}), "",
         "## By layer", "", *differences("energy.by_layer_aj", dense, pruned, set()), ""])

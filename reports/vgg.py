@@ -103,8 +103,8 @@ def simulated() -> list[str]:
 def larger() -> list[str]:
     """The table of more chips, with what the busiest link has to carry."""
     lines = ["## Images per second on more chips, everything on", "",
-             "| VGG | chips | closed form, crossbars | busiest link | Mbit an image over it | closed form, that link | "
-             f"images/s at which it carries {PRINTED} GB/s | simulated | of the smaller closed form |",
+             "| VGG | chips | closed form, crossbars | busiest link | Mbit per image over it | closed form, that link "
+             f"| images/s at which it carries {PRINTED} GB/s | simulated | of the smaller closed form |",
              "|---|---|---|---|---|---|---|---|---|"]
     for letter, name in NETWORKS.items():
         for chips in (CHIPS, *MORE):

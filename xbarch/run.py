@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -20,13 +19,14 @@ from xbarch.machine.alternatives import shortest
 from xbarch.machine.balance import balance
 from xbarch.machine.build import build
 from xbarch.machine.egress import compile_with_egress
+from xbarch.machine.impossible import refuse_impossible
 from xbarch.machine.kept import Counts, comparable, graphs, machines, plans, plates, read, runs, shapes, timed
 from xbarch.machine.machine import Machine
 from xbarch.machine.periphery import Periphery
 from xbarch.machine.simulate import Asked, may_repeat, refuse_many, simulate_graph
 from xbarch.mapping import barriers, packings
 from xbarch.mapping.kinds import part
-from xbarch.mapping.pack import Packed, dense_crossbars, distinct, least_crossbars, stream
+from xbarch.mapping.pack import Packed, stream
 from xbarch.mapping.packings import memo
 from xbarch.mapping.placement import parse_placement, place_tiles, row_major
 from xbarch.mapping.plan import Plan, first_fitting, plan
@@ -53,8 +53,6 @@ from xbarch.support import defaults
 from xbarch.support.progress import Progress, WindowProgress
 from xbarch.workload.graph import Workload
 
-_CROSSBARS = 2 * 10**6  # most that are packed one by one, of layers that differ: some twenty seconds, a gigabyte
-_ALL = 10**7  # most in all: some fifteen minutes and 25 gigabytes to compile and simulate
 _log = logging.getLogger(__name__)
 
 
@@ -106,12 +104,17 @@ def execute(arch: str | Path | Architecture | Request, workload: str | Path | Wo
     return perform(prepare(request), Watch(progress, file))
 
 
-def perform(setup: Setup, watch: Watch | None = None) -> Run:
-    """Pack, plan, compile, simulate and cost a prepared request; measure its accuracy, if it asks for that."""
+def ready(setup: Setup) -> tuple[Setup, dict[str, Packed]]:
+    """Pack a prepared request, and size its machine for what runs on it if the request asks for that."""
     refuse_impossible(setup.network, setup.machine, setup.path)
     packed = pack_network(setup)
+    return _balanced(setup, [(setup.network, packed, False)]), packed
+
+
+def perform(setup: Setup, watch: Watch | None = None) -> Run:
+    """Pack, plan, compile, simulate and cost a prepared request; measure its accuracy, if it asks for that."""
+    sized, packed = ready(setup)
     measured = _accuracy(setup, packed)
-    sized = _balanced(setup, [(setup.network, packed, False)])
     return replace(_perform(sized, setup.network, packed, Watch() if watch is None else watch), accuracy=measured)
 
 
@@ -281,35 +284,6 @@ def _refuse_one_kind(request: Request) -> None:
                          "kind in the architecture", field="periphery")
 
 
-def refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> None:
-    """Refuse, before anything is packed, a network that cannot fit on the machine or would take too long to pack.
-
-    Raises:
-        CapacityError: one copy of each layer needs more crossbars than the machine has.
-        InputError: the crossbars are so small that a dense copy takes more of them than can be packed.
-    """
-    for each in machine.each:
-        _refuse_impossible(part(network, machine.on, each.kind), each, path)
-
-
-def _refuse_impossible(network: Workload, machine: Machine, path: DataPath) -> None:
-    """`refuse_impossible` of the layers on tiles of one kind."""
-    where = f" of kind {machine.kind}" if machine.kind else ""
-    least = least_crossbars(network, machine.geometry)
-    if least > machine.crossbars:
-        raise CapacityError(f"one copy of each layer needs at least {least:,} crossbars{where}, but the machine has "
-                            f"{machine.crossbars:,}; {ceil(least / machine.crossbars):,} times as many tiles (or "
-                            "--chips) would hold it")
-    g, dense = machine.geometry, dense_crossbars(network, machine.geometry)
-    if dense <= _CROSSBARS:
-        return
-    alone = dense_crossbars(distinct(network, path), g)
-    for found, most, of in ((alone, _CROSSBARS, " for layers that differ"), (dense, _ALL, "")):
-        if found > most:
-            raise InputError(f"one dense copy of {network.name} takes {found:,} crossbars of {g.rows} x {g.columns} "
-                             f"cells{of}; use larger crossbars, so that at most {most:,} hold it", field="crossbar")
-
-
 def pack_network(setup: Setup) -> dict[str, Packed]:
     """Pack every layer that has weights, once; refuse actions that no component prices and, of a data path that does
     not come with xbarch, blocks that break a law of its contract.
@@ -428,16 +402,40 @@ def _compiled(setup: Setup, network: Workload, packed: Mapping[str, Packed], lea
         timed(machine), read(packed), request.policy, request.replication, request.placement, leaving, images), make)
 
 
-def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watch: Watch,
-             leaving: bool = False) -> Run:
-    """Plan, compile, simulate and cost packed layers. leaving: whether the outputs leave the chip."""
+@dataclass(frozen=True)
+class Arranged:
+    """A planned and compiled run, before it is simulated."""
+
+    plan: Plan
+    plain: StageGraph
+    """As compiled."""
+    graph: StageGraph
+    """As it runs in the mode of the request."""
+    drawn: StageGraph
+    """The one that figures are counted by: of a batch the plain one."""
+
+
+def arrange(setup: Setup, network: Workload, packed: Mapping[str, Packed], leaving: bool = False) -> Arranged:
+    """Plan and compile packed layers for the mode of the request. leaving: whether the outputs leave the chip.
+
+    Raises:
+        CapacityError: the machine does not hold the copies, or the feature maps that the mode keeps.
+    """
     machine, request = setup.machine, setup.request
     planned, plain = _compiled(setup, network, packed, leaving, request.images)
     if request.mode != "pipelined":
         barriers.require_room(planned, network, lambda tile: machine.at(tile).holds,
                               request.images if request.mode == "batch" else 1)
     graph = apply_mode(plain, request.mode)
-    drawn = plain if request.mode == "batch" else graph
+    return Arranged(planned, plain, graph, plain if request.mode == "batch" else graph)
+
+
+def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watch: Watch,
+             leaving: bool = False) -> Run:
+    """Plan, compile, simulate and cost packed layers. leaving: whether the outputs leave the chip."""
+    machine, request = setup.machine, setup.request
+    made = arrange(setup, network, packed, leaving)
+    planned, plain, graph, drawn = made.plan, made.plain, made.graph, made.drawn
 
     def make() -> tuple[Long, Ran, Counts]:
         (check if leaving or graph is not plain else countable)(graph)  # the rest was checked when plans were compared
@@ -454,12 +452,12 @@ def _perform(setup: Setup, network: Workload, packed: Mapping[str, Packed], watc
     return Run(machine=machine, workload=network, path=setup.path, packed=packed, plan=planned, graph=drawn,
                trace=done.trace, steady=done.steady, bounds=done.bounds,
                ledger=booked(counts, drawn.images, machine.prices()),
-               nameplate=_nameplate(machine, network),
+               nameplate=plate_of(machine, network),
                overrides=request.overrides, chosen=setup.chosen, batch=request.batch, mode=request.mode,
                engine=ran.engine, why=ran.why)
 
 
-def _nameplate(machine: Machine, network: Workload) -> Nameplate:
+def plate_of(machine: Machine, network: Workload) -> Nameplate:
     """The nameplate of a machine; that of the run before, if it is of the same one."""
     precision, kinds = machine.precision(network), [each.architecture for each in machine.each]
     return plates.get((machine.architecture, *kinds), precision,

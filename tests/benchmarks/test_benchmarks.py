@@ -11,7 +11,21 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import checks, commands, growth, page, pipelined, plots, rates, searches, spent, steps, sweeps
+from benchmarks import (
+    checks,
+    commands,
+    growth,
+    page,
+    pipelined,
+    plots,
+    points,
+    rates,
+    screening,
+    searches,
+    spent,
+    steps,
+    sweeps,
+)
 from benchmarks.graphs import chain, made, shared, uncontended, varied
 from xbarch.errors import XbarchError
 from xbarch.sim import engine
@@ -163,7 +177,7 @@ def test_what_raises_is_charged_and_left():
 
 def test_every_function_that_is_watched_is_there():
     steps.Steps({**steps.IMPORTS, **steps.RUN, **steps.ENGINE})
-    steps.Steps(sweeps.STEPS)
+    steps.Steps(points.STEPS)
     with pytest.raises(AttributeError, match=r"'gone' watches xbarch\.run\.nothing"):
         steps.Steps({"gone": [("xbarch.run", "nothing")]})
 
@@ -311,9 +325,23 @@ def test_the_share_of_a_front_that_is_found():
 def test_rows_of_the_sweep_say_minutes_for_the_whole():
     rows = [{"processes": n, "points": 10, "wall_s": wall, "cpu_s": 1.0, "peak_mb": 9.0, "again_s": 1.0}
             for n, wall in ((1, 6.0), (2, 3.0))]
-    text = sweeps.lines({"rows": rows, "whole": 1200, "steps": {"prices": {"plan": 3.0, "other": 1.0}}})
+    text = sweeps.lines({"rows": rows, "whole": 1200})
     assert "| 2 | 10 | 3 | 1 | 200 | 2.00 | 1 | 9 | 6 |" in text
     assert "| 1,200 points on two processes, at the rate of this part | ≤ 3 min | 6 min | **not met** |" in text
+
+
+def test_steps_of_a_point_are_shares_of_it():
+    text = points.lines({"steps": {"vgg7_pruned, prices": {"plan": 3.0, "other": 1.0}}})
+    assert "| vgg7_pruned, prices | 4 | 75 | 25 |" in text
+    assert "| a point of vgg7_pruned, prices | ≤ 8 ms | 4 ms | met |" in text
+
+
+def test_screening_is_replayed_and_must_find_the_front():
+    values = {0: np.array([-2.0, 1, 1]), 1: np.array([-1.0, 2, 2]), 2: np.array([-3.0, 4, 4])}
+    bounds = np.array([*values.values(), [np.inf] * 3])
+    assert [screening._screened(bounds, values, most, [2, 0]) for most in (1, 3)] == [2, 3]
+    with pytest.raises(RuntimeError, match="another front"):
+        screening._screened(bounds, values, 1, [0])
 
 
 def test_the_growth_of_each_size_is_fitted():

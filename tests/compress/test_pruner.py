@@ -56,6 +56,23 @@ def spec(algorithm, **more):
                       "training": Training(epochs=6, rate=0.1), **more})
 
 
+def test_a_set_for_the_network_is_elected_once():
+    """Of the trained dense weights, before anything moves; kernels choose from it later on."""
+    net = network()
+    options = {"scope": "network", "positions": 4, "channels": 1}
+    path = registry.datapath("pattern", options)
+    pruner = Admm(net, spec({"name": "admm"}, method="pattern", options=options, density=4 / 9), path)
+    elected = {tuple(pattern) for pattern in pruner.path.common[3, 3].tolist()}
+    assert len(elected) == 8 and len(pruner.constraints) == 2 and not path.common
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for node in pruner.nodes:
+            node.weight.copy_(torch.randn_like(node.weight))
+    pruner.harden()
+    for node in pruner.nodes:
+        assert {tuple(kernel) for kernel in node.mask.reshape(-1, 9).tolist()} <= elected
+
+
 @pytest.mark.parametrize("size", [(1, 4), (3, 1), (2, 5), (5, 7)])
 def test_strongest_keeps_the_largest_groups(size):
     rng = np.random.default_rng(0)
@@ -151,6 +168,7 @@ def test_recover_zeroizes_in_even_epochs_only():
     ("meng", "{group_ch: 4}", "{name: admm, rho: 0.01}"),
     ("segprune", "{}", "{name: admm, rho: 0.01, freeze_after: 1}"),
     ("xue", "{adc_bits: 3}", "{name: admm, rho: 0.01}"),
+    ("pattern", "{scope: network, positions: 5, channels: 1}", "{name: admm, rho: 0.01, freeze_after: 1}"),
     ("meng", "{group_ch: 4}", "{name: recover, ramp: 2}"),
     ("dense", "{}", "{name: cut}"),
     ("huai", "{}", "{name: recover, ramp: 2}"),

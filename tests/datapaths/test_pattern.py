@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from piecerigs import FULL, SMALL, SRE, conv, emitted, exact, lawful, recounted
+from pydantic import ValidationError
 
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.pattern import Pattern
@@ -91,6 +92,65 @@ def test_too_many_patterns_break_the_promise():
     mask = np.random.default_rng(0).random((16, 8, 3, 3)) < 0.5
     assert "layer conv has" in Pattern().check(conv(mask), SRE)
     assert Pattern().check(conv(np.ones(mask.shape)), SRE) == ""
+
+
+# -- one set for the network (PatDNN) -------------------------------------------------------------------------
+
+PATDNN = {"scope": "network", "positions": 4, "centre": True, "channels": 1, "patterns": 3}
+
+
+def natural(kernel):
+    """Of the patterns of the centre and three other positions, the one that keeps most of a kernel's squares."""
+    options = [tuple(sorted((4, *p))) for p in combinations([0, 1, 2, 3, 5, 6, 7, 8], 3)]
+    return max(options, key=lambda p: np.square(kernel.ravel()[list(p)]).sum())
+
+
+def two_layers(seed):
+    rng = np.random.default_rng(seed)
+    weights = [rng.normal(size=(5, 3, 3, 3)), 3 * rng.normal(size=(6, 5, 3, 3)), rng.normal(size=(4, 6, 5, 1))]
+    return weights, [replace(blank(w.shape), name=f"conv{i}") for i, w in enumerate(weights)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kernels_of_the_whole_network_elect_one_set(seed):
+    """Counted by hand over both layers of 3 x 3; kernels of 5 x 1 have a set of their own."""
+    weights, layers = two_layers(seed)
+    votes, kept = Counter(), Counter()
+    for kernel in (k for w in weights[:2] for k in w.reshape(-1, 9)):
+        votes[best := natural(kernel)] += 1
+        kept[best] += np.square(kernel[list(best)]).sum()
+    winners = sorted(votes, key=lambda p: (-votes[p], -kept[p]))[:3]
+    path = Pattern(PATDNN).learned(weights, layers, FULL)
+    for w, layer in zip(weights[:2], layers, strict=False):
+        found = path.project(w, layer, FULL, 1)
+        assert [tuple(p) for p in found.side["patterns"][0]] == winners
+        nearest = [max(winners, key=lambda p, k=k: np.square(k[list(p)]).sum()) for k in w.reshape(-1, 9)]
+        assert [tuple(np.flatnonzero(k)) for k in found.mask.reshape(-1, 9)] == nearest
+    other = path.project(weights[2], layers[2], FULL, 1)
+    assert other.mask.reshape(-1, 5).sum(axis=1).tolist() == [4] * 24 and other.mask[:, :, 2].all()
+    assert Pattern(PATDNN).project(weights[0], layers[0], FULL, 1).side["patterns"] != [[list(p) for p in winners]]
+
+
+def test_patterns_and_connectivity_are_constraints_of_their_own():
+    """The first keeps every kernel, the second whole kernels of largest norm; the projection satisfies both."""
+    weights, layers = two_layers(9)
+    path = Pattern(PATDNN).learned(weights, layers, FULL)
+    patterned, connected = path.projections()
+    w, layer, density = weights[1], layers[1], 4 / 9 / 3
+    assert patterned(w, layer, FULL, density).mask.sum() == 4 * 30
+    norms = np.square(w).sum(axis=(2, 3))
+    stay = connected(w, layer, FULL, density).mask
+    assert np.array_equal(stay.all(axis=(2, 3)), norms >= np.sort(norms.ravel())[-10])
+    assert stay.sum() == 9 * 10
+    both = path.project(w, layer, FULL, density)
+    assert (both.mask.any(axis=(2, 3))).sum() == 10 and both.mask.sum() == 40
+    again = path.project(both.weights, layer, FULL, density)
+    assert np.array_equal(again.mask, both.mask)
+
+
+def test_one_set_needs_a_number_of_positions():
+    with pytest.raises(ValidationError, match="positions: must be given with scope network"):
+        Pattern({"scope": "network"})
 
 
 # -- packing --------------------------------------------------------------------------------------------------

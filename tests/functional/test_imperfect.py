@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from math import erf, sqrt
+from math import ceil, erf, sqrt
 
 import numpy as np
 import pytest
@@ -12,12 +12,14 @@ from test_fast_network import amplifier
 from xbarch.conformance import draw
 from xbarch.functional import plain
 from xbarch.functional.arrays import crossbars
+from xbarch.functional.calibrate import ranges
+from xbarch.functional.codes import decoded
 from xbarch.functional.device import Imperfect
-from xbarch.functional.execute import run
+from xbarch.functional.execute import excess, run
 from xbarch.functional.imperfect import Imperfectly
 from xbarch.functional.normals import Normals
 from xbarch.plugins import registry
-from xbarch.specs.noise import Noise
+from xbarch.specs.noise import Calibration, Noise
 from xbarch.workload.graph import unroll
 
 CELLS = {"programming": {"independent": 0.05, "proportional": 0.1}, "stuck": {"off": 0.01, "on": 0.02},
@@ -88,6 +90,62 @@ def test_slopes_are_those_of_every_conversion(name):
     assert all(group in found or not each.any() for group, each in right.items())
 
 
+def converted(read, layer, geometry, x, ends):
+    """Sums of a read's bit lines [windows, bit lines] for input vectors, rounded to codes between two ends, one phase
+    and operation unit after another."""
+    top, found = (1 << geometry.adc_bits) - 1, 0
+    low, width = ends.low[read.columns], (ends.high - ends.low)[read.columns]
+    for sums, worth in conversions(read, layer, geometry, x):
+        found = found + worth * (low + np.clip(np.rint((sums - low) * top / width), 0, top) * width / top)
+    return found
+
+
+def conversions(read, layer, geometry, x):
+    """The sums [windows, bit lines] that a read converts, with what each counts."""
+    step, digits = geometry.ou_rows or len(read.lines), geometry.digits(x.astype(np.int64), layer)
+    for phase, worth in enumerate(geometry.worth(layer)):
+        driven = (digits[:, read.inputs] >> phase * geometry.dac_bits) & ((1 << geometry.dac_bits) - 1)
+        for first in range(0, len(read.lines), step):
+            yield driven[:, first:first + step] @ read.cells[first:first + step], worth
+
+
+@pytest.mark.quick(3)
+@pytest.mark.parametrize("name", sorted(registry.datapaths()))
+def test_codes_between_two_calibrated_ends(name):
+    """Both ends of each bit line by rank among all its sums, and what codes between them add up to."""
+    path, rng, seen = registry.datapath(name), np.random.default_rng(29), 0
+    for number in range(8):
+        blocks, layer, geometry, _, maps, x = drawn(rng, path, number)
+        if geometry.signed:
+            continue
+        arrays = list(crossbars(blocks, geometry))
+        asked = Calibration(percentile=90, per="column", lower_end="calibrated")
+        found, right = ranges(arrays, layer, geometry, maps, asked), np.zeros((len(x), layer.filters))
+        for crossbar in arrays:
+            every: dict[int, list[float]] = {}
+            for read in crossbar.reads():
+                for sums, _ in conversions(read, layer, geometry, x):
+                    for line, of in zip(read.columns.tolist(), sums.T, strict=True):
+                        every.setdefault(line, []).extend(of)
+            for line, sums in every.items():
+                rank = ceil(len(sums) * 0.9)
+                low, high = sorted(sums)[-rank], sorted(sums)[rank - 1]
+                ends = found[crossbar.number]
+                assert (ends.low[line], ends.high[line]) == (low, max(high, low + 1))
+                seen += low > 0
+            for read in crossbar.reads():
+                each = converted(read, layer, geometry, x, found[crossbar.number])
+                for line, output, coefficient in zip(read.column, read.output, read.coefficient, strict=True):
+                    right[:, output] += coefficient * each[:, line]
+                for inputs, output, times in read.digital:
+                    total = (x[:, inputs].astype(np.int64) + geometry.offset(layer)).sum(axis=1)
+                    np.add.at(right.T, output, times[:, None] * total)
+        device = imperfect(geometry, full_scale="calibrated", calibration=asked).device(layer.name, 0, found)
+        sums = Imperfectly.of(arrays, layer, geometry, device).sums(maps).T
+        assert np.abs(sums - (right - excess(layer, geometry))).max() <= 1e-6 * (np.abs(right).max() + 1)
+    assert seen
+
+
 @pytest.mark.quick(5)
 @pytest.mark.parametrize("name", sorted(registry.datapaths()))
 def test_with_everything_off_it_is_the_exact_executor(name):
@@ -116,3 +174,12 @@ def test_normal_numbers_are_normal_and_each_image_has_its_own():
     second = Normals(device, layer, 1, 1).draw(lines)
     assert np.array_equal(found.reshape(lines, 2, -1)[:, 1], second)
     assert abs(np.corrcoef(found.reshape(lines, 2, -1)[:, 0].ravel(), second.ravel())[0, 1]) < 0.01
+
+
+@pytest.mark.parametrize("share", [0.02, 0.9])
+def test_codes_are_decoded_as_by_a_matrix_product(share):
+    """Few entries one by one, many as a product; whole numbers, so both are exact."""
+    rng = np.random.default_rng(7)
+    factor = (rng.integers(-8, 9, (40, 60)) * (rng.random((40, 60)) < share)).astype(np.float32)
+    codes = rng.integers(0, 256, (60, 33)).astype(np.float32)
+    assert np.array_equal(decoded(factor, codes), factor.astype(np.int64) @ codes.astype(np.int64))

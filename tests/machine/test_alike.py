@@ -5,6 +5,7 @@ import pytest
 from xbarch import run
 from xbarch.machine import alike, kept
 from xbarch.request import Contents, Request
+from xbarch.result.ledger import counted
 from xbarch.sim import fast
 
 MODELS = [("vgg7_pruned", "crossbars:2"), ("resnet18_pruned", "fit")]
@@ -47,5 +48,7 @@ def test_buffers_and_queues_are_put_in_anew(keeping, monkeypatch, workload, poli
         for flow, other in zip(found.flows, plain.flows, strict=True):
             assert [edge.capacity for edge in flow.inputs] == [edge.capacity for edge in other.inputs]
             assert repr(flow.copies) == repr(other.copies)
-        assert fast.run(found).makespan == fast.run(plain).makespan and found.columns.amount.size
+        traces = fast.run(found), fast.run(plain)
+        assert traces[0].makespan == traces[1].makespan and found.columns.amount.size
+        assert counted(found, traces[0]) == counted(plain, traces[1])
     assert counts[0] and counts[4] and not counts[2], counts

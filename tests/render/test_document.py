@@ -24,8 +24,10 @@ def test_markdown():
 
 Written by `xbarch report x`.
 
+**title**\\
 ![title](x.svg)
 
+**narrow**\\
 ![narrow](y.svg)
 
 ## First

@@ -83,3 +83,11 @@ def test_without_the_script_there_are_tables(result, monkeypatch):
 def test_colours_are_those_of_every_picture(result):
     found = {colour for chart in specs(html(run_page(result))) for colour in re.findall(r"#[0-9a-f]{6}", str(chart))}
     assert found <= {*look.PALETTE, *look.BLUES, *look.REDS, look.OTHERS, look.GREY}
+
+
+@pytest.mark.parametrize("policy", ["fit", "one_copy"])
+def test_no_chart_has_a_layer_without_values(policy):
+    """Of which the browser's console would be told: on one tile no link is used, on all tiles no other is left."""
+    page = html(run_page(xbarch.simulate("isaac_like", "digit_pairs/vgg7_segprune_8x", policy=policy, images=1)))
+    found = [part for chart in specs(page) for part in [chart["spec"], *chart["spec"].get("layer", [])]]
+    assert found and all(part["data"]["values"] for part in found if "data" in part)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import xbarch
 from xbarch.compress.recipes import resolve
 from xbarch.errors import InputError
 from xbarch.kept import rows
@@ -358,7 +359,7 @@ def test_training_a_grid(tiny, tmp_path):
 
 
 @pytest.mark.train
-def test_rows_are_all_that_stays(grid, tiny, tmp_path):
+def test_rows_are_all_that_stays(call, grid, tiny, tmp_path):
     """Of other seeds than the first: their recipe, accuracy and what is kept, which the stored network has too."""
     from xbarch.compress.training.run import train
 
@@ -371,11 +372,50 @@ def test_rows_are_all_that_stays(grid, tiny, tmp_path):
     assert (row.measured.kept, row.measured.crossbars) == (first.kept, first.crossbars)
     assert row.measured.seed == 2 and 0 < row.measured.accuracy_pruned < 1 and 0 < row.validation < 1
 
-    train(place)
+    code, out, err = call("compress", "g.yaml")  # nothing is left to train, and a row has no manifest
+    assert (code, err) == (0, "") and out.split()[-1] == "g"
     assert list(rows.read(folder).values()) == [row] and (folder / rows.FILE).read_text().count("\n") == 1
     place.write_text(place.read_text().replace("density: 0.5", "density: 0.4"))
     train(place, only="*_s2")
     assert (folder / rows.FILE).read_text().count("\n") == 2 and rows.read(folder)["net_cut_half_s2"] != row
+
+
+@pytest.mark.train
+def test_accuracy_under_noise_is_that_of_the_machine(grid, tiny):
+    """Of the presets that a recipe names, as `xbarch accuracy` measures it on the stored network."""
+    from xbarch.compress.training.run import train
+
+    folder = train(grid(text=TINY.replace("stored_images: 1", "stored_images: 1\n  noise: [cells_20pct, stuck_1pct]")),
+                   only="*_half")
+    found = measure(folder / "net_cut_half").accuracy_noise
+    assert found == {preset: xbarch.accuracy("isaac_like", folder / "net_cut_half", noise=preset, images=100,
+                                             draws=2).value for preset in ("cells_20pct", "stuck_1pct")}
+
+
+@pytest.mark.train
+def test_the_command_ends_well_where_rows_alone_stay(grid, tiny, tmp_path, call):
+    code, out, _ = call("compress", grid(text=TINY + "stored: none\n"), "--only", "*_half")
+    assert code == 0 and out.endswith("g\n") and list(rows.read(tmp_path / "g")) == ["net_cut_half"]
+
+
+@pytest.mark.parametrize("line, says", [
+    ("noise: [cells_11pct]", "noise: cells_11pct: no such file; the bundled noise presets are"),
+    ("noise: [cells_10pct]\n  data: {name: mnist}",
+     "noise: needs data digits or digit_pairs, whose test images travel with xbarch, not mnist")])
+def test_noise_that_cannot_be_measured(grid, line, says):
+    text = TEXT if "data" not in line else TEXT.replace("  data: {name: digits, size: 16}\n", "")
+    path = grid(text=text.replace("  seed: 3\n", f"  seed: 3\n  {line}\n"))
+    assert says in str(refused(path))
+
+
+def test_a_grid_on_other_data_keeps_what_it_does_not_change():
+    """`seeds_pairs` has the methods, ratios and seeds of `seeds`, but rates that were not chosen."""
+    one, other = (document(name, kind="workloads") for name in ("seeds", "seeds_pairs"))
+    first, second = (members(validate(found, Grid), found) for found in (one, other))
+    assert set(second) == {name for name in first if name.startswith("vgg7_") and "other_" not in name}
+    for name, found in second.items():
+        assert found.data["pruning"] == first[name].data["pruning"]
+        assert found.data["data"]["name"] == "digit_pairs"
 
 
 def test_networks_of_the_first_seed_need_seeds(grid):

@@ -27,6 +27,7 @@ def built(*overrides, name="isaac_like"):
     (["full_scale=0"], "must be unit, array, calibrated, stored, ideal or 1 to 1,048,576 cell levels, not 0"),
     (["preset=pcm_joshi_2021"], "pcm_joshi_2021: no such file; the bundled noise presets are"),
     (["full_scale=ideal", "effects.converter.offset=1"], "must not be ideal with the effect converter"),
+    (["calibration.lower_end=low"], "must be zero or calibrated, not 'low'"),
     (["cell_bits=4"], "is for cells of 4 bits, but crossbar.cell_bits is 2"),
 ])
 def test_contradictions_are_one_sentence(overrides, says):
@@ -39,6 +40,12 @@ def test_contradictions_are_one_sentence(overrides, says):
 def test_amplifiers_that_drop_low_bits_have_no_other_full_scale():
     with pytest.raises(InputError, match="must be unit or ideal with sense_amplifier"):
         built("full_scale=array", name="prime_like")
+
+
+def test_codes_of_both_signs_have_no_lower_end():
+    with pytest.raises(InputError, match=r"noise\.calibration\.lower_end: must be zero where a crossbar subtracts"):
+        buildable(load("isaac_like", Architecture, [
+            "crossbar.subtraction=analog", "noise.full_scale=calibrated", "noise.calibration.lower_end=calibrated"]))
 
 
 def test_own_fields_go_before_those_of_the_preset(tmp_path):

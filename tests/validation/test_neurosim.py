@@ -2,8 +2,8 @@
 
 Peng et al., "DNN+NeuroSim: An End-to-End Benchmarking Framework for Compute-in-Memory Accelerators with Versatile
 Device Technologies", IEDM 2019; public tool V1.3 (RRAM) and V1.4 (SRAM), default Param.cpp, VGG-8 with synthetic data.
-Energies and times of buffers are true by construction (prices are divided from them) and not tested here; energy of the
-interconnect is not, and is taken apart.
+Energies of converters, arrays and sums and the buffers' times are given back: prices are divided from them, so a test
+of them would be circular. Energy of the interconnect is independent, and is taken apart.
 """
 
 from fractions import Fraction

@@ -12,7 +12,8 @@ from fractions import Fraction
 import pytest
 
 from xbarch.studies.validation import neurosim
-from xbarch.studies.validation.neurosim import LAYERS, RRAM, SRAM, TILES, WINDOWS, added, alone, busiest
+from xbarch.studies.validation.macros import busiest
+from xbarch.studies.validation.neurosim import LAYERS, RRAM, SRAM, TILES, WINDOWS, added, alone
 
 # What V1.3 prints for each layer, ns: the layer's readLatency, and of it buffers and interconnect ("ic").
 PRINTED = [(379809, 332214, 29856.7), (566444, 401220, 68567), (119167, 78651.3, 19200.3), (193417, 127664, 29246.1),

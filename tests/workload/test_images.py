@@ -114,6 +114,17 @@ def test_test_images_of_a_stored_workload():
     assert np.array_equal(shown(digit, len(kept)).pixels, kept)
 
 
+def test_words_come_in_turn_from_their_own_part():
+    network = find.resolve("words_cnn")
+    found, held = shown(network, 300), shown(network, 20, "validation")
+    assert found.labels[:20].tolist() == [*range(10)] * 2 and np.bincount(found.labels).tolist() == [30] * 10
+    kept = network.activations[network.compute_layers[0].name]
+    assert np.array_equal(found.pixels[:len(kept)], kept) and held.pixels.shape == (20, 1, 41, 40)
+    changed = {**network.manifest["recipe"], "data": {**network.manifest["recipe"]["data"], "path": "mine"}}
+    with pytest.raises(InputError, match="digits, digit_pairs and its synthesised words only"):
+        shown(replace(network, manifest={**network.manifest, "recipe": changed}), 4)
+
+
 def test_refused():
     network = find.resolve("vgg7_pruned")
 
@@ -124,8 +135,8 @@ def test_refused():
 
     for odd, says in (
             (find.resolve("resnet18_imagenet_synthetic"), "random weights that were never trained"),
-            (changed({"name": "cifar10"}), "travel with xbarch for digits and digit_pairs only"),
-            (replace(network, manifest={}), "travel with xbarch for digits and digit_pairs only"),
+            (changed({"name": "cifar10"}), "for digits, digit_pairs and its synthesised words only"),
+            (replace(network, manifest={}), "for digits, digit_pairs and its synthesised words only"),
             (changed({"size": 16}), r"makes images of \(3, 16, 16\)"),
             (changed({"size": 10**6}), "recipe.data.size: must be a whole number from 8 to 512, not 1000000"),
             (changed({"noise": "loud"}), "recipe.data.noise: must be a number from 0 to 1"),

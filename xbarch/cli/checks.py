@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from xbarch.cli.arguments import Arch, Bits, DataPath, Draws, Json, Load, Noise, Option, Plugin, Set, folder, number
-from xbarch.cli.reading import load_plugins
-from xbarch.cli.terminal import Bar, print_json, wrote
+from xbarch.cli.reading import load_plugins, options
+from xbarch.cli.terminal import Bar, print_json, say, wrote
 from xbarch.support import defaults
-from xbarch.support.pairs import read_pairs
 
 _ACCURACY = "accuracy.json"
 
@@ -32,7 +31,7 @@ def verify(
 
     load_plugins(plugin)
     with Bar("verify", as_json) as progress:
-        rows = run.verify(arch, workload, datapath=datapath, options=read_pairs(option), overrides=set,
+        rows = run.verify(arch, workload, datapath=datapath, options=options(option), overrides=set,
                           lossless=lossless, progress=progress)
     if as_json:
         print_json(rows)
@@ -44,7 +43,7 @@ def verify(
 
         tables.show_verification(rows)
         if (noise := load(arch, Architecture, set).noise) is not None and not noise.ideal:
-            print(words.NOISE)
+            say(words.NOISE)
     if any(row["mismatches"] for row in rows):
         raise typer.Exit(5)
 
@@ -65,7 +64,7 @@ def accuracy(
 
     The integer network classifies the same images. Where the architecture has noise, devices are drawn, and each
     classifies all of them. A network that was imported with another measure is judged by that. Test images travel with
-    xbarch for the data sets digits and digit_pairs, and are read again from a file .npz.
+    xbarch for the data sets digits, digit_pairs and speech, and are read again from a file .npz.
     """
     from xbarch.measure import accuracy
     from xbarch.render import tables
@@ -76,7 +75,7 @@ def accuracy(
         writable(out, _ACCURACY)
     with Bar("accuracy", as_json) as progress:
         found = accuracy(arch, workload, images=images, draws=draws, until=until, datapath=datapath,
-                         options=read_pairs(option), noise=noise, overrides=set, bits=bits, progress=progress)
+                         options=options(option), noise=noise, overrides=set, bits=bits, progress=progress)
     if out is not None:
         write(out / _ACCURACY, json.dumps(found.plain(), indent=1) + "\n")
     if as_json:
@@ -107,7 +106,7 @@ def retention(
     load_plugins(plugin)
     with Bar("retention", as_json) as progress:
         found = retention(arch, workload, loss=loss, images=images, draws=draws, writes=writes, datapath=datapath,
-                          options=read_pairs(option), noise=noise, overrides=set, progress=progress)
+                          options=options(option), noise=noise, overrides=set, progress=progress)
     if as_json:
         print_json(found.plain())
     else:

@@ -27,11 +27,10 @@ from xbarch.cli.arguments import (
     Reload,
     folder,
 )
-from xbarch.cli.reading import axes, given, load_plugins, words
+from xbarch.cli.reading import axes, given, load_plugins, options, words
 from xbarch.cli.terminal import Bar, print_json, wrote
 from xbarch.errors import InputError
 from xbarch.support import defaults
-from xbarch.support.pairs import read_pairs
 
 _ARCHITECTURES = names.several(names.named("architectures"))
 
@@ -75,6 +74,11 @@ def compare(
     saved = results or []
     study = saved[0] if len(saved) == 1 and (saved[0].suffix == ".yaml" or _bundled(saved[0])) else None
     if not (arch or workload or study is not None):
+        if beside := given(option=option, datapath=datapath, policy=policy, images=images, chips=chips, mode=mode,
+                           placement=placement, replication=replication, periphery=periphery, batch=batch,
+                           engine=engine, reload=reload, bits=bits, accuracy=accuracy, axis=axis):
+            raise InputError("saved results are compared as they are; to run others give --arch and --workload",
+                             field=next(iter(beside)))
         _compare_saved(saved, out, as_json, checked_scope(defaults.SCOPE if scope is None else scope))
         return
     if (study is None) == (not (arch and workload)) or (study is None and saved):
@@ -86,7 +90,7 @@ def compare(
     choices = given(images=images, chips=chips, mode=mode, placement=placement, replication=replication,
                     periphery=periphery, batch=batch, engine=engine, reload=reload, bits=bits, accuracy=accuracy,
                     axes=axes(axis),
-                    options={"all": chosen} if (chosen := read_pairs(option)) else {})
+                    options={"all": chosen} if (chosen := options(option)) else {})
     if study is not None and (beside := given(**choices, datapath=datapath, policy=policy)):
         raise InputError("a study file says this itself; change it there", field=next(iter(beside)))
     within = None if scope is None else checked_scope(scope)

@@ -37,6 +37,15 @@ def operation_unit(text: str) -> dict[str, int]:
     return {"rows": int(rows), "columns": int(columns)}
 
 
+def options(texts: list[str]) -> dict[str, Any]:
+    """Read options of a data path, name=value."""
+    for name in (text.partition("=")[0] for text in texts):
+        if "." in name:
+            raise InputError(f"{name[:40]!r} is no option of a data path; fields of the architecture are given with "
+                             "--set", field="option")
+    return read_pairs(texts)
+
+
 def axes(texts: list[str]) -> dict[str, list[Any]]:
     """Read axes, name=value,value: a value that is JSON is read as JSON, any other is text."""
     read: dict[str, list[Any]] = {}

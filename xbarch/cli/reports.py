@@ -10,15 +10,16 @@ import typer
 from xbarch.cli import names
 from xbarch.cli.arguments import GivenPeriphery, GivenScope, Images, Plugin, folder
 from xbarch.cli.reading import load_plugins, place, words
-from xbarch.cli.terminal import Bar, wrote
+from xbarch.cli.terminal import Bar, say, wrote
 
 
 def claims(
-    out: Annotated[Path, folder("Output folder for claims.html, .md, .csv and .svg.")] = Path("reports/claims"),
+    out: Annotated[Path, folder("Output folder for claims.html, .md, .csv, .svg and equal_loss.csv.")] = Path(
+        "reports/claims"),
     workloads: Annotated[Path | None, typer.Option(
         metavar="PATH", help="Folder of stored workloads (default: the bundled ones).")] = None,
     policy: Annotated[list[str], typer.Option(
-        metavar="POLICY", help="Policy instead of each claim's own; repeatable.",
+        metavar="POLICY", help="Policy instead of that of each figure; repeatable.",
         autocompletion=names.choice(*names.POLICIES))] = [],
     images: Images = 8, periphery: GivenPeriphery = None,
 ) -> None:
@@ -29,8 +30,8 @@ def claims(
         rows = claims(out, workloads=workloads, policies=policy, images=images, periphery=periphery,
                       progress=progress)
     for status in dict.fromkeys(r.status for r in rows if r.status.startswith("not available")):
-        print(status)
-    wrote(f"{out}/claims.html, .md, .csv and .svg")
+        say(status)
+    wrote(f"{out}/claims.html, .md, .csv and .svg, equal_loss.csv")
 
 
 def accuracy(
@@ -40,14 +41,17 @@ def accuracy(
         help="Folder of a grid's stored workloads (default: those of the bundled digit_pairs).")] = None,
     against: Annotated[Path | None, typer.Option(
         metavar="PATH", help="Folder of another grid, of other data: are the methods in the same order there?")] = None,
+    equal_loss: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Also write a grid of recipes, each method at the densities at which it loses 1 and 2 "
+                             "points.")] = None,
 ) -> None:
     """Plot accuracy against the weights kept, for the stored workloads of a grid."""
     from xbarch.studies.accuracy import accuracy
 
     with Bar("accuracy", False) as progress:
-        rows = accuracy(out, workloads=workloads, against=against, progress=progress)
+        rows = accuracy(out, workloads=workloads, against=against, equal_loss=equal_loss, progress=progress)
     if missing := [row.name for row in rows if row.measured is None and row.seed is None]:
-        print(f"not trained yet: {', '.join(missing)}")
+        say(f"not trained yet: {', '.join(missing)}")
     wrote(f"{out}/accuracy.html, .md, .csv and .svg")
 
 
@@ -63,14 +67,14 @@ def field(
     """Compare all trained methods at equal loss of accuracy and on equal crossbars."""
     from xbarch.result.result import checked_scope
     from xbarch.studies.field import field
-    from xbarch.studies.field.pages import sentences
+    from xbarch.studies.field.findings import sentences
 
     load_plugins(plugin)
     within = None if scope is None else checked_scope(scope)
     with Bar("report", False) as progress:
         found = field(out, workloads=workloads, study=study, scope=within, periphery=periphery, progress=progress)
     for sentence in sentences(found):
-        print(sentence)
+        say(sentence)
     wrote(f"{out}/field.html, .md, .csv and pictures")
 
 

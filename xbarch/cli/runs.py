@@ -34,11 +34,12 @@ from xbarch.cli.arguments import (
     Set,
     Trace,
 )
-from xbarch.cli.reading import load_plugins, words
+from xbarch.cli.reading import load_plugins, options, words
 from xbarch.cli.terminal import Bar, wrote
 from xbarch.errors import InputError
 from xbarch.support import defaults, output
 from xbarch.support.pairs import read_pairs
+from xbarch.support.wrapping import columns
 
 
 def simulate(
@@ -61,6 +62,7 @@ def simulate(
     from xbarch import run
     from xbarch.request import Request
     from xbarch.result.result import checked_scope
+    from xbarch.result.summary import COLUMNS
 
     load_plugins(plugin)
     within, formats = checked_scope(scope), words(format) or ["svg"]
@@ -70,7 +72,7 @@ def simulate(
         raise InputError("--format needs --out, the folder for the pictures")
     with Bar("simulate", as_json) as progress:
         request = Request(arch=arch, workload=workload, policy=policy, images=images, chips=chips, datapath=datapath,
-                          options=read_pairs(option), overrides=tuple(set), batch=batch, placement=placement,
+                          options=options(option), overrides=tuple(set), batch=batch, placement=placement,
                           replication=replication, periphery=periphery, mode=mode, engine=engine, reload=reload,
                           bits=bits, density=read_pairs(density, "density"), accuracy=accuracy, draws=draws)
         result = run.simulate(request, trace=trace, progress=progress)
@@ -86,7 +88,7 @@ def simulate(
 
         tables.show(result, within, full)
     else:  # one screen of text, without what tables load
-        print(result.summary(within))
+        print(result.summary(within, columns(COLUMNS)))
     if out is not None:
         wrote(f"{out}/result.json, report.html and pictures")
     if trace is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +13,7 @@ from xbarch.cost.defaults import spoken_point
 from xbarch.installation import Finding
 from xbarch.render import tables
 from xbarch.support import numbers
+from xbarch.support.wrapping import wrapped
 
 _NAME = 40  # letters of a name before texts beside it give way
 _GAP = "  "
@@ -40,9 +41,9 @@ def show_names(entries: Entries) -> None:
     for kind, rows in entries.items():
         console.print(Text(kind, style="bold"))
         names = ", ".join(numbers.plain(e["name"]) for e in rows)
-        for line in textwrap.wrap(names, console.width - len(_GAP), break_on_hyphens=False):
+        for line in wrapped(names, console.width - len(_GAP)):
             console.print(Text(f"{_GAP}{line}"))
-    console.print(Text("`xbarch list KIND` adds summaries, `--filter WORDS` looks for words."))
+    tables.echo(console, Text("`xbarch list KIND` adds summaries, `--filter WORDS` looks for words."))
 
 
 def _summary(entry: Mapping[str, str]) -> str:
@@ -52,13 +53,13 @@ def _summary(entry: Mapping[str, str]) -> str:
 
 def _print_pairs(console: Console, title: str, rows: Sequence[tuple[str, str]], brief: bool = False) -> None:
     """Print names with their texts beside them; brief: a text is cut to the line."""
-    names = min(max((len(name) for name, _ in rows), default=0), _NAME)
+    names = min(max((len(name) for name, _ in rows), default=0), _NAME, console.width // 2)
     room = max(console.width - names - len(_GAP), len(_GAP))
     console.print(Text(title, style="bold"))
     for name, text in rows:
-        lines = textwrap.wrap(numbers.plain(text), room, max_lines=1 if brief else None, placeholder="…") or [""]
-        for number, line in enumerate(lines):
-            console.print(Text(f"{numbers.plain(name) if number == 0 else '':{names}}{_GAP}{line}".rstrip()))
+        lines = wrapped(numbers.plain(text), room, 1 if brief else None) or [""]
+        for first, second in zip_longest(wrapped(numbers.plain(name), names), lines, fillvalue=""):
+            console.print(Text(f"{first:{names}}{_GAP}{second}".rstrip()))
 
 
 def show_described(found: Sequence[Mapping[str, Any]]) -> None:
@@ -70,11 +71,11 @@ def show_described(found: Sequence[Mapping[str, Any]]) -> None:
         architecture = each["kind"] == "architecture"
         source = f" ({each['source']})" if each["source"] else ""
         name = each["name"] if architecture else f"{each['kind']} {each['name']}"
-        console.print(Text(numbers.plain(f"{name}: {each['summary']}{source}")))
-        console.print(Text(numbers.plain(f"from {each['from']}")))
+        tables.echo(console, Text(numbers.plain(f"{name}: {each['summary']}{source}")),
+                    Text(numbers.plain(f"from {each['from']}")))
         if architecture:
             changed = f", changed: {', '.join(each['changed'])}" if each["changed"] else ""
-            console.print(Text(numbers.plain(f"as built: {each['built']}{changed}")))
+            tables.echo(console, Text(numbers.plain(f"as built: {each['built']}{changed}")))
             _show_tree(console, each)
         if each.get("options"):
             console.print()
@@ -147,5 +148,5 @@ def show_findings(findings: Sequence[Finding]) -> None:
         _print_pairs(console, part, [(f"{_STATES[f.state]} {f.what}".strip(), f.value) for f in own])
     for finding in findings:
         if finding.cure:
-            console.print(f"{finding.what}: {finding.cure}", style="red" if finding.state == "wrong" else None,
-                          highlight=False, markup=False)
+            tables.echo(console, Text(numbers.plain(f"{finding.what}: {finding.cure}"),
+                                      style="red" if finding.state == "wrong" else ""))

@@ -61,6 +61,8 @@ def sweep(
         "Output folder for sweep.csv, sweep.html and the store (default: ./NAME).")] = None,
     scope: GivenScope = None, processes: Processes = None, executor: Executor = names.EXECUTORS[0],
     scheduler: Scheduler = None,
+    screen: Annotated[int | None, number("screen", "Find the front without running every point: bound all, run those "
+                                                   "that can still be on it, N at a time.")] = None,
     parquet: Annotated[bool, typer.Option("--parquet", help="Also write OUT/sweep.parquet.")] = False,
     plugin: Plugin = [], as_json: Json = False,
 ) -> None:
@@ -74,7 +76,7 @@ def sweep(
     place = out if out is not None else Path(Path(study).stem)
     with Bar("sweep", as_json) as progress:
         done = sweeps.sweep(study, place, scope=within, processes=processes, executor=executor, scheduler=scheduler,
-                            parquet=parquet, progress=progress)
+                            screen=screen, parquet=parquet, progress=progress)
     ran = done.totals.ran
     if as_json:
         print_json(done.plain())

@@ -12,6 +12,7 @@ from typing import Any
 
 from xbarch.errors import XbarchError
 from xbarch.support import output
+from xbarch.support.wrapping import columns, wrapped
 
 _BAR, _CLOCK = 20, 16  # letters of the bar; of the time left and the distances between columns
 
@@ -99,7 +100,9 @@ def _misused(error: Any) -> None:
     elif says := " ".join(message.split()):
         if getattr(error, "option_name", "") in ("-v", "--verbose"):
             says = "no such option here; write it before the command, as in `xbarch -v simulate`"
-        command = context.info_name if context is not None and context.parent is not None else ""
+        elif getattr(error, "option_name", "") == "-o":
+            says += "; the output folder is given with --out"
+        command = "" if context is None else context.command_path.removeprefix(context.find_root().command_path).strip()
         where = f"{command}: " if command else ""
         full = " ".join(["xbarch", command]).strip()
         _complain(f"{where}{says[:1].lower()}{says[1:].rstrip('.')} (see `{full} --help`)")
@@ -110,6 +113,12 @@ def print_json(value: object) -> None:
     import json
 
     output.write(json.dumps(value, indent=1) + "\n")
+
+
+def say(text: str) -> None:
+    """Print a sentence, wrapped to the terminal; whole where there is none. What a reader copies is `print`ed."""
+    room = columns(sys.maxsize)
+    print("\n".join(wrapped(printable(text), room)))
 
 
 def wrote(what: object) -> None:

@@ -11,7 +11,7 @@ import typer
 from xbarch.cli import names
 from xbarch.cli.arguments import Option, Plugin, Scheduler, folder, number, one_of
 from xbarch.cli.reading import load_plugins, operation_unit
-from xbarch.cli.terminal import Bar, wrote
+from xbarch.cli.terminal import Bar, say, wrote
 from xbarch.errors import InputError
 from xbarch.support.pairs import read_pairs
 
@@ -29,7 +29,7 @@ def compress(
         metavar="PATTERN", help="Recipes of a grid to train, such as 'vgg7_*'.")] = "*",
     data: Annotated[list[str], typer.Option(
         metavar="NAME|FIELD=VALUE",
-        help="Images in place of the recipes' own: digits, digit_pairs, mnist or a folder, then field=value; "
+        help="Images in place of the recipes' own: digits, digit_pairs, mnist, speech or a folder, then field=value; "
              "repeatable.")] = [],
     processes: Annotated[int | None, number(
         "processes", "Recipes of a grid to train at once (default: one, here).")] = None,
@@ -62,8 +62,8 @@ def compress(
     from xbarch.workload.store import read_manifest
 
     for job in jobs:
-        if (several := len(read_manifest(job.out).outputs)) > 1:
-            print(f"{job.name}: of {several} outputs only the first was trained")
+        if not job.row and (several := len(read_manifest(job.out).outputs)) > 1:
+            say(f"{job.name}: of {several} outputs only the first was trained")
     wrote(place)
 
 
@@ -140,7 +140,7 @@ def import_(
             progress=progress)
     from xbarch.workload.store import read_manifest
 
-    print(_accuracy(read_manifest(place)))
+    say(_accuracy(read_manifest(place)))
     wrote(place)
 
 

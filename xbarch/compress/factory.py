@@ -14,7 +14,7 @@ from xbarch.specs.explain import guess, listed
 from xbarch.specs.text import brief
 from xbarch.support.files import is_file, read
 
-REFERENCE = ("resnet18", "resnet20", "vgg7", "vgg16", "lenet5")
+REFERENCE = ("resnet18", "resnet20", "vgg7", "vgg16", "lenet5", "keyword_dnn", "keyword_cnn")
 PROGRAMS = (".onnx", ".pt2")  # files that hold a network with its weights
 _MOST = 2**24  # bytes of a user's Python file
 

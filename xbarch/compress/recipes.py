@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from xbarch.compress.factory import check_model
 from xbarch.compress.intake.archive import check_archive
 from xbarch.errors import InputError
 from xbarch.plugins import registry
+from xbarch.specs.explain import explain
 from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import Document, document, validate
+from xbarch.specs.noise import Noise
 from xbarch.specs.recipe import Data, Pruning, Recipe
 from xbarch.specs.text import brief
 from xbarch.support import files
@@ -102,7 +107,18 @@ def _job(job: Job) -> Job:
             _check_images(spec.data, Path(spec.data.path))
         if spec.pruning is not None:
             _check_method(spec.pruning)
+        for name in spec.noise:
+            _check_preset(name)
     return job
+
+
+@cache  # all recipes of a grid name the same
+def _check_preset(name: str) -> None:
+    try:
+        Noise.model_validate({"preset": name})
+    except ValidationError as error:
+        message, _ = explain(error, {"preset": name}, Noise)
+        raise InputError(message, field="noise") from None
 
 
 def _check_images(data: Data, place: Path) -> None:

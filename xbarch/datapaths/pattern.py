@@ -1,16 +1,16 @@
 """Yu et al.: every kernel of a layer keeps one of a few patterns of positions. Kernels are reordered by pattern, so
-rows that are zero in a pattern need no word line."""
+rows that are zero in a pattern need no word line. With one set of patterns for the whole network it is PatDNN."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xbarch.datapaths import dense
-from xbarch.datapaths.records import Block, Bools, Geometry, Ints, Projection, Reals
+from xbarch.datapaths.records import Block, Bools, Geometry, Ints, Project, Projection, Reals
 from xbarch.datapaths.segprune.voting import ballots
 from xbarch.datapaths.tools import packing
 from xbarch.datapaths.tools.packing import Piece
@@ -26,10 +26,20 @@ class PatternOptions(PiecesOptions):
     patterns: int = Field(8, ge=1, le=256, description="patterns to choose from, not counting the empty one")
     channels: int = Field(0, ge=0, le=1024, description="consecutive input channels whose kernels of a filter keep the "
                           "same pattern; 0: as many as fill the word lines read together")
-    scope: Literal["layer", "channel"] = Field("layer", description="patterns are elected once for a layer, or for "
-                                               "every `channels` input channels")
+    scope: Literal["layer", "channel", "network"] = Field(
+        "layer", description="patterns are elected once for a layer, for every `channels` input channels, or for all "
+        "kernels of one size in the trained network before anything is pruned (PatDNN; needs positions)")
+    positions: int = Field(0, ge=0, le=65_536, description="positions of a pattern (PatDNN: 4 of 3 x 3); 0: as few as "
+                           "the density allows without removing kernels")
+    centre: bool = Field(False, description="every pattern of a kernel with a centre keeps it (PatDNN)")
     importance: Literal["l2", "l1"] = Field("l2", description="what elections and the choice of patterns maximize: "
                                             "kept squares (the Euclidean projection) or kept absolute values")
+
+    @model_validator(mode="after")
+    def _alike(self) -> Self:
+        if self.scope == "network" and not self.positions:
+            raise ValueError("positions: must be given with scope network, as layers share patterns (PatDNN: 4)")
+        return self
 
 
 class Pattern(Pieces[PatternOptions]):
@@ -49,8 +59,13 @@ class Pattern(Pieces[PatternOptions]):
         "units); voting as in the public code of PRAP-PIM (every kernel proposes its largest positions, the most "
         "frequent shapes win, channels that share a pattern fill an operation unit). Assumed, as the full text could "
         "not be read: one layer-wide election of 8 patterns. This project's reading: whole segments removed for what "
-        "positions cannot express, the choice of channels, shelf packing, index storage, all prices")
+        "positions cannot express, the choice of channels, shelf packing, index storage, all prices. Scope network: "
+        "Niu et al., PatDNN, ASPLOS 2020, recalled")
     Options: ClassVar[type[Options]] = PatternOptions
+
+    def __init__(self, options: PatternOptions | Mapping[str, Any] | None = None) -> None:
+        super().__init__(options)
+        self.common: dict[tuple[int, int], Bools] = {}  # patterns elected by the network, by the kernels' size
 
     def prunes(self, layer: Layer) -> bool:
         """Kernels of more than one position."""
@@ -58,11 +73,24 @@ class Pattern(Pieces[PatternOptions]):
 
     # -- training ---------------------------------------------------------------------------------------
 
+    def learned(self, weights: Sequence[Reals], layers: Sequence[Layer], geometry: Geometry) -> Self:
+        """With scope network, the path with one set of patterns for all kernels of a size, which the kernels of all
+        layers elect together (PatDNN)."""
+        made = type(self)(self.options)
+        if self.options.scope == "network":
+            for kernel in dict.fromkeys(layer.kernel for layer in layers):
+                keep = self._keep(kernel, 1)
+                sums = [_segments(self._value(w, layer), self._together(layer, geometry, keep))
+                        for w, layer in zip(weights, layers, strict=True) if layer.kernel == kernel]
+                every = np.concatenate([each.reshape(-1, each.shape[2]) for each in sums])
+                made.common[kernel] = self._elected(every, keep, kernel)
+        return made
+
     def project(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
         """Elect patterns, give every segment the pattern that keeps most of it, and remove the weakest segments.
 
-        With a kernel of K positions each pattern keeps k = ceil(density * K) of them. Segments of largest importance
-        per weight stay, as many as hold no more than `density` of the weights.
+        With a kernel of K positions each pattern keeps k = `positions` of them, or ceil(density * K). Segments of
+        largest importance per weight stay, as many as hold no more than `density` of the weights.
 
         Args:
             weights: (F, C / groups, kh, kw). density: above 0 (one segment) to 1.
@@ -74,18 +102,35 @@ class Pattern(Pieces[PatternOptions]):
         Raises:
             InputError: a density out of reach, or weights of another shape.
         """
-        value, area = self._value(weights, layer), layer.kernel[0] * layer.kernel[1]
+        value = self._value(weights, layer)
         if not 0 < density <= 1:
             raise InputError(f"must be above 0 and at most 1 for layer {layer.name}, not {density:g}", field="density")
-        keep = min(area, max(1, int(np.ceil(density * area - 1e-9))))
+        keep = self._keep(layer.kernel, density)
         together = self._together(layer, geometry, keep)
         sums = _segments(value, together)
         most, least = int(density * value.size + 1e-6), keep * int(_sizes(value.shape[1], together).min())
         if most < least:
             raise InputError(f"must be at least {least}/{value.size} for layer {layer.name}, not {density:g}, which "
                              f"keeps no segment of {together} channels", field="density")
-        elected = [self._elected(part, keep) for part in self._electorates(sums)]
+        elected = ([self.common[layer.kernel]] if layer.kernel in self.common else
+                   [self._elected(part, keep, layer.kernel) for part in self._electorates(sums)])
         return self._chosen(weights, sums, elected, {"channels": together, "positions": keep, "weights": most})
+
+    def projections(self) -> Sequence[Project]:
+        """With scope network, patterns and connectivity apart (PatDNN); else the one projection."""
+        return [self.patterned, self.connected] if self.options.scope == "network" else super().projections()
+
+    def patterned(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """Every segment takes its best pattern; none is removed. Arguments as of `project`."""
+        return self.project(weights, layer, geometry, 1)
+
+    def connected(self, weights: Reals, layer: Layer, geometry: Geometry, density: float) -> Projection:
+        """The segments of largest importance stay whole, as many as `project` keeps. Arguments as of `project`."""
+        keep = self._keep(layer.kernel, density)
+        sums = _segments(self._value(weights, layer), self._together(layer, geometry, keep))
+        side = {"channels": self._together(layer, geometry, keep), "positions": keep,
+                "weights": int(density * np.size(weights) + 1e-6)}
+        return self._chosen(weights, sums, [np.ones((1, sums.shape[2]), bool)], side)
 
     def refit(self, weights: Reals, layer: Layer, geometry: Geometry, before: Projection) -> Projection:
         """The nearest weights with the patterns of an earlier projection and as many segments."""
@@ -100,7 +145,7 @@ class Pattern(Pieces[PatternOptions]):
             return ""
         area = layer.kernel[0] * layer.kernel[1]
         kernels = layer.kept.T.reshape(layer.filters, -1, area)
-        parts = [kernels] if self.options.scope == "layer" else np.split(kernels, kernels.shape[1], axis=1)
+        parts = np.split(kernels, kernels.shape[1], axis=1) if self.options.scope == "channel" else [kernels]
         found = max(int(np.unique(part.reshape(-1, area), axis=0).any(axis=1).sum()) for part in parts)
         return "" if found <= self.options.patterns else (
             f"layer {layer.name} has {found} patterns; option patterns allows {self.options.patterns}")
@@ -114,6 +159,11 @@ class Pattern(Pieces[PatternOptions]):
         exact = np.asarray(weights, np.float64).reshape(*expected[:2], area)
         return np.abs(exact) if self.options.importance == "l1" else np.square(exact)
 
+    def _keep(self, kernel: tuple[int, int], density: float) -> int:
+        """Positions of a pattern."""
+        area = kernel[0] * kernel[1]
+        return min(area, self.options.positions or max(1, int(np.ceil(density * area - 1e-9))))
+
     def _together(self, layer: Layer, geometry: Geometry, keep: int) -> int:
         """Channels of a segment."""
         channels = layer.rows // (layer.kernel[0] * layer.kernel[1])
@@ -121,13 +171,17 @@ class Pattern(Pieces[PatternOptions]):
 
     def _electorates(self, sums: Reals) -> list[Reals]:
         """Importance of the segments that elect patterns together, one array [segments, positions] per election."""
-        if self.options.scope == "layer":
-            return [sums.reshape(-1, sums.shape[2])]
-        return [sums[:, c] for c in range(sums.shape[1])]
+        if self.options.scope == "channel":
+            return [sums[:, c] for c in range(sums.shape[1])]
+        return [sums.reshape(-1, sums.shape[2])]
 
-    def _elected(self, value: Reals, keep: int) -> Bools:
+    def _elected(self, value: Reals, keep: int, kernel: tuple[int, int]) -> Bools:
         """The most frequent ballots [patterns, positions]; among equally frequent ones, those that keep more."""
-        cast = ballots(value, keep)
+        wished = value
+        if self.options.centre and kernel[0] % 2 and kernel[1] % 2:
+            wished = value.copy()
+            wished[:, value.shape[1] // 2] = np.inf
+        cast = ballots(wished, keep)
         _, first, kind = np.unique(np.packbits(cast, axis=1), axis=0, return_index=True, return_inverse=True)
         votes = np.bincount(kind.ravel())
         kept = np.bincount(kind.ravel(), (cast * value).sum(axis=1))

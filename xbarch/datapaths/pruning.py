@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 from xbarch.datapaths.base import DataPath
 from xbarch.datapaths.records import Bools, Geometry, Project, Projection, Reals
@@ -26,6 +27,15 @@ class Pruning(DataPath[OptionsT]):
     def prunes(self, layer: Layer) -> bool:
         """Whether the method prunes this layer."""
         return True
+
+    def learned(self, weights: Sequence[Reals], layers: Sequence[Layer], geometry: Geometry) -> Self:
+        """The method once it has seen the trained dense network, where it decides something for all layers together;
+        asked for before anything is projected. The default: itself.
+
+        Args:
+            weights: (F, C / groups, kh, kw) of the layers that are pruned.
+        """
+        return self
 
     def group(self, layer: Layer, geometry: Geometry) -> tuple[int, int] | None:
         """The size of what is removed together, as (filters, consecutive rows of the unrolled matrix); None if the

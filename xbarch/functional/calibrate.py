@@ -1,4 +1,4 @@
-"""Full scales of converters: from the sums of the exact network (`full_scale: calibrated`) or from the workload."""
+"""What the codes of converters span: by the sums of the exact network (`full_scale: calibrated`) or the workload."""
 
 from __future__ import annotations
 
@@ -10,44 +10,54 @@ import numpy as np
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.arrays import Crossbar, Ints, significance
+from xbarch.functional.device import Range
 from xbarch.functional.fast import Singles, driven, together
 from xbarch.specs.noise import Calibration
-from xbarch.workload.batch import Maps, Reals
+from xbarch.workload.batch import Maps
 from xbarch.workload.graph import Layer
 
 
-def full_scales(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry, maps: Maps,
-                asked: Calibration) -> dict[int, Reals]:
-    """Full scales in cell levels, of every bit line of every crossbar: the percentile, by nearest rank, of the
-    magnitudes of the sums that exact cells give for feature maps [channels, images, height, width]. Whole numbers, at
-    least 1."""
+def ranges(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry, maps: Maps,
+           asked: Calibration) -> dict[int, Range]:
+    """What codes span, of every bit line of every crossbar. The full scale is the percentile, by nearest rank, of the
+    magnitudes of the sums that exact cells give for feature maps [channels, images, height, width]. The lower end is
+    zero or, where it is calibrated too, the same percentile counted from the largest sum down; then sums must not be
+    negative. Whole numbers, the full scale by at least 1 above the lower end."""
     width = geometry.columns + geometry.unit_column
     groups = {c.number: _groups(c, asked, width) for c in crossbars}
-    found = _found(crossbars, layer, geometry, maps, groups, asked.percentile)
-    return {number: np.array([found.get(group, 1.0) for group in of.tolist()]) for number, of in groups.items()}
+    found = _found(crossbars, layer, geometry, maps, groups, asked)
+    ends = {number: np.array([found.get(group, (0.0, 1.0)) for group in of.tolist()]) for number, of in groups.items()}
+    return {number: Range(pair[:, 0], pair[:, 1]) for number, pair in ends.items()}
 
 
 def by_significance(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry, maps: Maps,
                     percentile: float) -> dict[int, float]:
-    """`full_scales` by the significance of bit lines, log2 of what one counts at most, rounded down."""
+    """Full scales by the significance of bit lines, log2 of what one counts at most, rounded down."""
     asked, width = Calibration(percentile=percentile, per="significance"), geometry.columns + geometry.unit_column
-    return _found(crossbars, layer, geometry, maps, {c.number: _groups(c, asked, width) for c in crossbars}, percentile)
+    found = _found(crossbars, layer, geometry, maps, {c.number: _groups(c, asked, width) for c in crossbars}, asked)
+    return {group: high for group, (_, high) in found.items()}
 
 
 def _found(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry, maps: Maps, groups: Mapping[int, Ints],
-           percentile: float) -> dict[int, float]:
-    """The full scale of every group of bit lines."""
+           asked: Calibration) -> dict[int, tuple[float, float]]:
+    """The lower end and the full scale of every group of bit lines."""
     counts: dict[int, Ints] = {}
     for some in together(maps, layer):
         digits = driven(maps[:, some], layer, geometry)
         for crossbar in crossbars:
             _count(counts, crossbar, groups[crossbar.number], digits, geometry)
-    return {group: float(max(1, _percentile(seen, percentile))) for group, seen in counts.items()}
+    return {group: _ends(seen, asked) for group, seen in counts.items()}
 
 
-def stored(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry) -> dict[int, Reals]:
-    """Full scales in cell levels, of every bit line of every crossbar, as the layer stores them by significance; those
-    that it stores none for have that of the nearest one.
+def _ends(seen: Ints, asked: Calibration) -> tuple[float, float]:
+    """The lower end and the full scale by how often each sum was seen."""
+    low = len(seen) - 1 - _percentile(seen[::-1], asked.percentile) if asked.lower_end == "calibrated" else 0
+    return float(low), float(max(low + 1, _percentile(seen, asked.percentile)))
+
+
+def stored(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry) -> dict[int, Range]:
+    """What codes span, of every bit line of every crossbar: from zero to the full scales that the layer stores by
+    significance; bit lines that it stores none for have that of the nearest one.
 
     Raises:
         InputError: the layer stores none.
@@ -59,8 +69,8 @@ def stored(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry) -> d
                          "calibrated", field="noise.full_scale")
     asked, width = Calibration(per="significance"), geometry.columns + geometry.unit_column
     of = {c.number: _groups(c, asked, width) for c in crossbars}
-    return {number: np.array([float(layer.full_scales[known[np.abs(known - group).argmin()]])
-                              for group in groups.tolist()]) for number, groups in of.items()}
+    return {number: Range.up_to(np.array([float(layer.full_scales[known[np.abs(known - group).argmin()]])
+                                          for group in groups.tolist()])) for number, groups in of.items()}
 
 
 def _groups(crossbar: Crossbar, asked: Calibration, width: int) -> Ints:

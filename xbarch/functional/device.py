@@ -37,9 +37,9 @@ class Imperfect:
     every_line: bool = False
     """Whether every bit line has a circuit of its own instead."""
 
-    def device(self, layer: str, draw: int, scales: Mapping[int, Reals] | None = None) -> Device:
-        """One draw for a layer. scales: calibrated or stored full scales of each crossbar's bit lines."""
-        return Device(self, layer, draw, scales or {})
+    def device(self, layer: str, draw: int, ranges: Mapping[int, Range] | None = None) -> Device:
+        """One draw for a layer. ranges: calibrated or stored ones of the converters of each crossbar's bit lines."""
+        return Device(self, layer, draw, ranges or {})
 
     @property
     def exact(self) -> bool:
@@ -51,6 +51,28 @@ class Imperfect:
     def jitter(self) -> float:
         """Standard deviation of a conversion, in steps of the converter."""
         return float(np.sqrt(sum(e.jitter() ** 2 for e in self.effects)))
+
+
+@dataclass(frozen=True)
+class Range:
+    """What the codes of converters span: sums in cell levels, [bit lines]; whole numbers."""
+
+    low: Reals
+    """What code 0 stands for."""
+    high: Reals
+    """What the largest code stands for: the full scale."""
+
+    @classmethod
+    def up_to(cls, high: Reals) -> Range:
+        """From zero."""
+        return cls(np.zeros_like(high), high)
+
+    def __getitem__(self, lines: Any) -> Range:
+        return Range(self.low[lines], self.high[lines])
+
+    @property
+    def width(self) -> Reals:
+        return self.high - self.low
 
 
 @dataclass(frozen=True)
@@ -68,7 +90,7 @@ class Device:
     machine: Imperfect
     layer: str
     draw: int
-    scales: Mapping[int, Reals] = field(default_factory=dict)
+    ranges: Mapping[int, Range] = field(default_factory=dict)
 
     def drawn(self, crossbar: Crossbar) -> Drawn:
         """The levels of a crossbar's cells; signed ones are pairs in two arrays.
@@ -157,11 +179,11 @@ class Device:
         group = crossbar if self.machine.every_line or wanted >= 1 else int(crossbar * wanted)
         return count, group, columns * count // width
 
-    def full_scale(self, crossbar: Crossbar, read: Read) -> Reals:
-        """What the largest code of a converter stands for, in cell levels, [bit lines]; whole numbers."""
+    def range(self, crossbar: Crossbar, read: Read) -> Range:
+        """What the codes of a read's bit lines stand for."""
         g, noise, lines = self.machine.geometry, self.machine.noise, len(read.columns)
         if noise.full_scale in ("calibrated", "stored"):
-            return self.scales[crossbar.number][read.columns]
+            return self.ranges[crossbar.number][read.columns]
         top = (1 << g.adc_bits) - 1
         if noise.full_scale == "array":
             highest = ((1 << g.cell_bits) - 1) * ((1 << g.dac_bits) - 1) * (g.ou_rows or g.rows)
@@ -169,7 +191,7 @@ class Device:
             top = ceil(highest if c.subtracted else highest / (1 - c.lowest))
         elif isinstance(noise.full_scale, int):
             top = noise.full_scale
-        return np.full(lines, float(top))
+        return Range.up_to(np.full(lines, float(top)))
 
     def random(self, image: int) -> np.random.Generator:
         """The random numbers of all reads for a test image."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Geometry
 from xbarch.functional.arrays import Crossbar, Ints, Read, low_bits, significance
-from xbarch.functional.codes import Spread, add_codes
-from xbarch.functional.device import Device, Drawn
+from xbarch.functional.codes import Spread, add_codes, decoded
+from xbarch.functional.device import Device, Drawn, Range
 from xbarch.functional.execute import check_range, excess
 from xbarch.functional.fast import Conversions, contiguous, driven, together, whole
 from xbarch.functional.normals import Normals
@@ -35,15 +35,16 @@ class _Converted:
     """The bit lines of a read that are converted.
 
     inputs: what drives the word lines. units: (word lines, levels, variances) of each operation unit, [bit lines, word
-    lines], in steps of the converters, or levels times `top` where `scale` [bit lines, 1], the full scale in levels,
-    still divides them. top: the largest code. low: bits dropped [phases, bit lines, 1]. factor: [targets, bit lines],
-    times a step [bit lines]. worth: log2 of what a bit line counts [bit lines]. bounds: whether a code may lie below
-    zero or the least one, and whether one may lie above the largest.
+    lines], in steps of the converters, or levels times `top` where `scale` [bit lines, 1], the width of their range in
+    levels, still divides them. base: what code 0 stands for, as the units' sums [bit lines, 1]; None: zero. top: the
+    largest code. low: bits dropped [phases, bit lines, 1]. factor: [targets, bit lines], times a step [bit lines].
+    worth: log2 of what a bit line counts [bit lines].
     """
 
     inputs: slice | Ints
     units: list[tuple[slice, Reals, Singles | None]]
     scale: Reals | None
+    base: Reals | None
     top: float
     low: Ints | None
     transfers: list[Transfer]
@@ -51,13 +52,14 @@ class _Converted:
     step: Reals
     worth: Ints
     targets: Ints
-    bounds: tuple[bool, bool]
 
     def steps(self, unit: int, vectors: Singles) -> Reals:
         """Sums of an operation unit in steps of the converters, as they distort them, [bit lines, windows]. vectors:
         what drives the read's word lines [word lines, windows]."""
         lines, levels, _ = self.units[unit]
         sums = levels @ vectors[lines]
+        if self.base is not None:
+            sums -= self.base
         if self.scale is not None:
             sums /= self.scale
         for transfer in self.transfers:
@@ -78,6 +80,8 @@ class Imperfectly:
     """Variances of their weights from read to read [sums, groups * rows], and how the sums enter the outputs [filters,
     sums]; None: each is an output's."""
     converted: list[_Converted]
+    constant: Reals
+    """What outputs get besides, as codes do not start at zero, [filters]."""
     conversions: int
     """Of one window."""
     counted: Conversions = field(default_factory=Conversions)
@@ -92,7 +96,7 @@ class Imperfectly:
             for read in crossbar.reads():
                 made.add(crossbar, read, drawn)
         return cls(layer=layer, geometry=geometry, device=device, matrix=made.matrix.T.astype(made.kind),
-                   varies=made.varies, converted=made.converted, conversions=made.conversions)
+                   varies=made.varies, converted=made.converted, constant=made.constant, conversions=made.conversions)
 
     @cached_property
     def folded(self) -> bool:
@@ -123,7 +127,9 @@ class Imperfectly:
         self.counted.made += self.conversions * out.shape[1]
         if self.converted:
             for read in self.converted:
-                out[read.targets] += read.factor @ self._codes(read, digits, normals)
+                out[read.targets] += decoded(read.factor, self._codes(read, digits, normals))
+            if self.constant.any():
+                out += self.constant[:, None].astype(out.dtype)
         if self.geometry.offset(layer):
             out -= np.asarray(excess(layer, self.geometry))[:, None]
         return out
@@ -133,6 +139,7 @@ class Imperfectly:
         jitter, lines = self.device.machine.jitter, read.factor.shape[1]
         found = np.zeros((lines, digits[0].shape[1]), read.factor.dtype)
         least = -read.top if self.geometry.signed else 0.0
+        under = least < 0 or read.base is not None
         for number, (unit, _, variance) in enumerate(read.units):
             noisy = bool(jitter) or variance is not None
             chosen = normals.chosen(len(digits) * lines) if noisy else None
@@ -143,7 +150,7 @@ class Imperfectly:
                     chosen[:, phase * lines:(phase + 1) * lines], jitter,
                     None if variance is None else variance @ np.square(some[unit]))
                 clips, drops = add_codes(sums, found, worth, (least, read.top),
-                                         None if read.low is None else read.low[phase, :, 0], noise)
+                                         None if read.low is None else read.low[phase, :, 0], noise, under)
                 self.counted.clips, self.counted.drops = self.counted.clips + clips, self.counted.drops + drops
         return found
 
@@ -174,6 +181,7 @@ class _Making:
         self.layer, self.geometry, self.device, self.sensing = layer, geometry, device, sensing
         self.matrix = np.zeros((layer.groups * layer.rows, layer.filters))
         self.converted: list[_Converted] = []
+        self.constant = np.zeros(layer.filters)
         self.conversions = 0
         self._own = np.zeros_like(self.matrix.T)
         self._shared: list[tuple[Reals, Reals]] = []
@@ -202,7 +210,7 @@ class _Making:
         self.conversions += self.geometry.phases(self.layer.input_bits) * lines * len(units)
         factor = np.zeros((lines, len(read.targets)))
         np.add.at(factor, (read.column, np.searchsorted(read.targets, read.output)), read.coefficient)
-        hard, scale, low = self._hard(crossbar, read, levels, units)
+        hard, ends, low = self._hard(crossbar, read, levels, units)
         soft = ~hard
         if soft.any():
             weights = levels[:, soft].astype(np.float64) @ factor[soft]
@@ -212,26 +220,26 @@ class _Making:
         for inputs, output, times in read.digital:  # as weights that are all alike
             np.add.at(self.matrix, (inputs[:, None], output[None]), times[None])
         if hard.any():
-            self._keep(crossbar, read, (levels, variance), units, hard, factor, scale, low)
+            self._keep(crossbar, read, (levels, variance), units, hard, factor, ends, low)
 
     def _hard(self, crossbar: Crossbar, read: Read, levels: Singles,
-              units: list[slice]) -> tuple[Bools, Reals, Ints | None]:
-        """Which bit lines are converted, the full scales, the bits dropped [phases, 1, bit lines]."""
+              units: list[slice]) -> tuple[Bools, Range, Ints | None]:
+        """Which bit lines are converted, what their codes span, the bits dropped [phases, 1, bit lines]."""
         machine, g, lines = self.device.machine, self.geometry, len(read.columns)
-        scale = self.device.full_scale(crossbar, read)
+        ends = self.device.range(crossbar, read)
         if machine.noise.full_scale == "ideal":
-            return np.zeros(lines, bool), scale, None
+            return np.zeros(lines, bool), ends, None
         shift = np.arange(g.phases(self.layer.input_bits)) * g.dac_bits
         low = low_bits(self.sensing, self.layer, shift[:, None, None] + significance(read), g.adc_bits)
         top = float((1 << g.adc_bits) - 1)
         if not machine.exact or machine.jitter or self.device.transfers(crossbar, read):
-            return np.ones(lines, bool), scale, low
+            return np.ones(lines, bool), ends, low
         most = np.zeros(lines)
         for unit in units:
             for part in (levels[unit], -levels[unit]):
                 np.maximum(most, np.maximum(part, 0).sum(axis=0, dtype=np.float64) * ((1 << g.dac_bits) - 1), out=most)
-        hard = (most > top) | (scale != top)
-        return (hard if low is None else hard | (low > 0).any(axis=(0, 1))), scale, low
+        hard = (most > top) | (ends.high != top) | (ends.low != 0)
+        return (hard if low is None else hard | (low > 0).any(axis=(0, 1))), ends, low
 
     def _vary(self, read: Read, variance: Singles, factor: Reals) -> None:
         """Variances of folded bit lines: of one output each, or shared by several."""
@@ -247,28 +255,22 @@ class _Making:
             self._shared.append((spread, into))
 
     def _keep(self, crossbar: Crossbar, read: Read, cells: tuple[Singles, Singles | None], units: list[slice],
-              hard: Bools, factor: Reals, scale: Reals, low: Ints | None) -> None:
+              hard: Bools, factor: Reals, ends: Range, low: Ints | None) -> None:
         top, levels, exact = float((1 << self.geometry.adc_bits) - 1), cells[0][:, hard].T, self.device.machine.exact
-        step, drive = (scale[hard] / top)[:, None], (1 << self.geometry.dac_bits) - 1
+        ends, drive = ends[hard], (1 << self.geometry.dac_bits) - 1
+        step = (ends.width / top)[:, None]
         most = max(float(np.abs(levels[:, u]).sum(axis=1).max()) for u in units) * drive
-        transfers = self.device.transfers(crossbar, read)
-        moved = bool(transfers or cells[1] is not None or self.device.machine.jitter)
-        reach = [self._reach(part * drive, units, step) for part in (-levels, levels)]
-        bounds = (moved or reach[0] > (top if self.geometry.signed else 0.0), moved or reach[1] > top)
-        kind = np.float32 if not exact or 2 * top * max(most, float(scale.max())) < SINGLE else np.float64
+        kind = np.float32 if not exact or 2 * top * max(most, float(ends.high.max())) < SINGLE else np.float64
         whole = top * len(units) * (1 << self.layer.input_bits) * (1 if low is None else 1 << int(low.max()))
         steps = (levels * top if exact else levels / step).astype(kind)
+        base = ends.low[:, None] * (top if exact else 1 / step)
         spread = None if cells[1] is None else (cells[1][:, hard].T / np.square(step)).astype(np.float32)
+        self.constant[read.targets] += factor[hard].T @ ends.low * len(units) * self.geometry.worth(self.layer).sum()
         self.converted.append(_Converted(
             inputs=contiguous(read.inputs), top=top, targets=read.targets,
             units=[(u, np.ascontiguousarray(steps[:, u]), None if spread is None else spread[:, u]) for u in units],
-            scale=scale[hard, None].astype(kind) if exact else None, transfers=transfers, bounds=bounds,
+            scale=ends.width[:, None].astype(kind) if exact else None,
+            base=base.astype(kind) if ends.low.any() else None, transfers=self.device.transfers(crossbar, read),
             low=None if low is None else low[:, 0, hard, None],
             factor=(factor[hard] * step).T.astype(np.float32 if whole < SINGLE else np.float64),
             step=step[:, 0], worth=significance(read)[hard]))
-
-    def _reach(self, levels: Singles, units: list[slice], step: Reals) -> float:
-        """The largest sum that bit lines [bit lines, word lines] can have, in steps; a little more, as sums are
-        rounded."""
-        positive = np.maximum(levels, 0, dtype=np.float64)
-        return 1.001 * max(float((positive[:, unit].sum(axis=1, keepdims=True) / step).max()) for unit in units)

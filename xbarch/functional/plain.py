@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xbarch.datapaths.base import Block, Geometry
 from xbarch.functional.arrays import crossbars, low_bits, significance
-from xbarch.functional.device import Device
+from xbarch.functional.device import Device, Range
 from xbarch.functional.execute import check_range, excess
 from xbarch.parts.sensing.base import Sensing
 from xbarch.workload.batch import Reals
@@ -30,7 +30,7 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
         drawn = device.drawn(crossbar)
         for read in crossbar.reads():
             place, step = np.ix_(read.lines, read.columns), geometry.ou_rows or len(read.lines)
-            levels, scale = drawn.levels[place].astype(np.float64), device.full_scale(crossbar, read)
+            levels, ends = drawn.levels[place].astype(np.float64), device.range(crossbar, read)
             spread = np.zeros_like(levels) if drawn.variance is None else np.sqrt(drawn.variance[place])
             transfers = device.transfers(crossbar, read)
             digital = np.zeros((len(x), len(read.columns)))
@@ -43,7 +43,7 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
                     if spread.any():
                         cells = cells + spread[some] * rng.standard_normal((len(x), *cells.shape))
                     sums = np.einsum("wi,wic->wc" if cells.ndim == 3 else "wi,ic->wc", driven[:, some], cells)
-                    digital += int(worth) * _code(sums, scale, device, geometry, transfers, low, rng)
+                    digital += int(worth) * _code(sums, ends, device, geometry, transfers, low, rng)
             for line, output, coefficient in zip(read.column, read.output, read.coefficient, strict=True):
                 out[:, output] += coefficient * digital[:, line]
             for inputs, output, times in read.digital:
@@ -52,16 +52,16 @@ def run(blocks: Sequence[Block], layer: Layer, geometry: Geometry, x: NDArray[np
     return out - excess(layer, geometry)
 
 
-def _code(sums: Reals, scale: Reals, device: Device, geometry: Geometry, transfers: Sequence[Any],
+def _code(sums: Reals, ends: Range, device: Device, geometry: Geometry, transfers: Sequence[Any],
           low: NDArray[np.int64] | None, rng: np.random.Generator) -> Reals:
     """What converters make of sums [windows, bit lines], in cell levels again."""
     if device.machine.noise.full_scale == "ideal":
         return sums
     top = (1 << geometry.adc_bits) - 1
-    steps = sums * top / scale
+    steps = (sums - ends.low) * top / ends.width
     for transfer in transfers:
         steps = transfer(steps.T.astype(np.float32)).T
     steps = np.rint(steps + device.machine.jitter * rng.standard_normal(steps.shape))
     down = np.exp2(np.zeros(steps.shape[1]) if low is None else low)
     codes = np.clip(np.trunc(steps / down), -top if geometry.signed else 0, top)
-    return np.asarray(codes * down * scale / top)
+    return np.asarray(ends.low + codes * down * ends.width / top)

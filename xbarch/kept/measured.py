@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import inf, sqrt
 from pathlib import Path
 
@@ -11,13 +13,17 @@ from xbarch.errors import InputError
 from xbarch.kept.facts import read_facts
 from xbarch.mapping.pack import dense_crossbars
 from xbarch.request import Request
+from xbarch.result.accuracy import Sample
+from xbarch.result.accuracy import measure as accuracy
 from xbarch.run import pack_network, prepare
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.specs.recipe import Shape
+from xbarch.workload.graph import Workload
 from xbarch.workload.store import load as stored
 
 ARCHITECTURE = "isaac_like"
+NOISY_IMAGES, DEVICES = 100, 2  # on which the accuracy under noise is measured
 _NORMAL = 1.959964  # standard deviations around the mean that hold 95 % of a normal distribution
 
 
@@ -47,6 +53,8 @@ class Measured:
     accuracy_crossbars: float | None
     """After fine-tuning, through packed crossbars and ADCs on the first `crossbar_images`; None: not measured."""
     crossbar_images: int
+    accuracy_noise: Mapping[str, float] = field(default_factory=dict)
+    """Of the first images on devices with the noise of a preset, by the presets that the recipe names."""
     test_images: int
     change: float
     """accuracy_pruned - accuracy_dense."""
@@ -121,9 +129,17 @@ def measure(folder: Path) -> Measured:
         crossbars=sum(p.crossbars for p in pack_network(setup).values()), adc_bits=setup.machine.geometry.adc_bits,
         accuracy_dense=found.baseline, accuracy_cut=found.cut, accuracy_pruned=found.pruning,
         accuracy_crossbars=found.crossbars, crossbar_images=min(recipe.crossbar_images, facts.data.test),
+        accuracy_noise={name: _under(name, network, home, changes) for name in recipe.noise},
         test_images=facts.data.test, change=change.mean, change_low=change.low, change_high=change.high,
         data=recipe.data.name, epochs_dense=recipe.baseline.epochs, epochs_pruning=pruning.training.epochs,
         seed=recipe.seed, rows=shape.rows, columns=shape.columns, cell_bits=shape.cell_bits)
+
+
+def _under(preset: str, network: Workload, home: str, changes: list[str]) -> float:
+    """Accuracy under the noise of a preset, on the machine on which crossbars are counted."""
+    noise = f"noise={json.dumps({'preset': preset})}"
+    setup = prepare(Request(arch=home, workload=network, overrides=(noise, *changes)))
+    return accuracy(setup.network, setup.path, setup.machine, pack_network(setup), Sample(NOISY_IMAGES, DEVICES)).value
 
 
 def machine_for(shape: Shape) -> tuple[str, list[str]]:

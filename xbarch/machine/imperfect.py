@@ -40,6 +40,9 @@ def imperfect(a: Architecture, geometry: Geometry, sensing: Sensing[Any]) -> Imp
     elif noise.full_scale != "unit" and _drops(sensing, geometry):
         raise InputError(f"must be unit or ideal with {sensing.name}, which keeps the highest bits of a result, not "
                          f"{noise.full_scale}", field="noise.full_scale")
+    if geometry.signed and noise.calibration.lower_end != "zero":
+        raise InputError("must be zero where a crossbar subtracts two arrays, as sums of both signs have codes around "
+                         "zero", field="noise.calibration.lower_end")
     return Imperfect(noise=noise, effects=found, geometry=geometry, every_line=sensing.every_line,
                      converters=Fraction(a.crossbar.adcs_per_crossbar))
 

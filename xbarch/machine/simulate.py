@@ -3,6 +3,7 @@ periods where it has many images."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xbarch.errors import InputError
@@ -14,6 +15,7 @@ from xbarch.sim.graph import Sink, StageGraph
 from xbarch.sim.modes import interval_of
 from xbarch.sim.periodic import Long, run_long
 from xbarch.support.progress import WindowProgress
+from xbarch.workload.graph import Layer
 
 WINDOWS = 5 * 10**7  # most output pixels of all layers and images that are simulated one by one: some minutes
 _MANY = 2 * 10**6  # from so many on a run is put together from periods where it repeats: memory stays what it is
@@ -33,6 +35,11 @@ def may_repeat(asked: Asked, machine: Machine) -> bool:
     """Whether a run of many images may be put together from periods: only states of the fast engine can be compared,
     and a batch has no images that follow one another."""
     return asked.mode != "batch" and asked.engine != "simpy" and not machine.processes
+
+
+def is_long(images: int, layers: Sequence[Layer]) -> bool:
+    """Whether a run of so many images of a network is put together from periods, if it repeats."""
+    return images * sum(layer.windows for layer in layers) > _MANY
 
 
 def refuse_many(images: int, windows: int, why: str) -> None:

@@ -74,7 +74,8 @@ def markdown(document: Document, wide: int = 0) -> str:
 
     lines = [f"# {escaped(document.title)}", "", f"Written by `{numbers.plain(document.command)}`.", ""]
     for picture in document.pictures:
-        lines += [f"![{escaped(picture.title)}]({picture.file})", ""]
+        title = escaped(picture.title)  # to be read too: axes may be those of another picture
+        lines += [f"**{title}**\\", f"![{title}]({picture.file})", ""]
     for section in document.sections:
         lines += [f"{'#' * section.level} {escaped(section.title)}", ""]
         for text in section.text:

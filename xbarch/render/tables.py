@@ -6,16 +6,17 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.style import Style
 from rich.text import Text
 
 from xbarch.render.compared import comparison, headings, unequal
+from xbarch.render.grid import Column, Grid
 from xbarch.result import words
-from xbarch.result.summary import components, details, speed
+from xbarch.result.summary import COLUMNS, components, details, speed
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE, Scope
+from xbarch.support.wrapping import wrapped
 
 if TYPE_CHECKING:
     from xbarch.render.document import Section
@@ -24,38 +25,25 @@ if TYPE_CHECKING:
     from xbarch.result.result import Result
 
 _WIDE = 120  # columns where no terminal and no COLUMNS says how many there are
-_WORD = 32  # letters of a word of text that stay together
 
 
-def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> Table:
-    """A table whose first `words` columns are text and whose others are numbers, aligned right.
-
-    A number is never broken, nor is a word. Where room is short, text is wrapped at spaces, and a name longer than
-    `_WORD` letters takes several lines.
-    """
+def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1, group: int = 1) -> Grid:
+    """A table whose first `words` columns are text and whose others are values, in groups of columns that stay
+    together if it has to be split."""
     lines = [[numbers.plain(cell) for cell in row] for row in rows]
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="", box=box.SIMPLE_HEAD,
-                 padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for i, head in enumerate(heads):
-        cells, text = [line[i] for line in lines], i < words
-        whole = [part for cell in [head, *cells] for part in cell.split()] if text else [*head.split(), *cells]
-        longest, natural = max(map(len, whole), default=0), max(map(len, [head, *cells]))
-        made.add_column(Text(numbers.plain(head)), justify="left" if text else "right", overflow="fold",
-                        min_width=min(longest, _WORD) if text else longest, max_width=natural)
-    for line in lines:
-        made.add_row(*(Text(cell if i < words else cell.replace(" ", "\u00a0")) for i, cell in enumerate(line)))
-    return made
+    return Grid(numbers.plain(title), tuple(
+        Column(numbers.plain(head), tuple(line[i] for line in lines), i < words) for i, head in enumerate(heads)),
+        words, group)
 
 
 def show(result: Result, scope: Scope = SCOPE, full: bool = False, on: Console | None = None) -> None:
     """Print a run: its summary; full: also further figures, energy by component, waiting by kind of server, layers, and
     segments of a network that was reloaded. scope: of energies."""
-    echo(on, Text(result.summary(scope), no_wrap=True, overflow="ignore"))
-    if full:
-        _show_tables(result, scope, on)
+    echo(on, Text(result.summary(scope, min(COLUMNS, (on or console()).width))),
+         *(_tables(result, scope) if full else []))
 
 
-def _show_tables(result: Result, scope: Scope, on: Console | None) -> None:
+def _tables(result: Result, scope: Scope) -> list[Grid]:
     scope, by_component = components(result.record, scope)
     layers = result.energy.layers_by_scope_aj
     by_layer = layers[scope] if layers else result.energy.by_layer_aj
@@ -64,25 +52,24 @@ def _show_tables(result: Result, scope: Scope, on: Console | None) -> None:
     rows = [(m.name, numbers.number(m.crossbars), m.copies, numbers.number(m.windows),
              numbers.time(m.occupancy_ps), f"{m.busy:.1%}", numbers.energy(by_layer[m.name]))
             for m in result.mapping.layers]
-    echo(
-        on, Text(),
+    return [
         table("Further figures", ["", ""], details(result.record, scope), 2),
         table(f"Energy per image by component (scope {scope})", ["component", "energy", "share"],
               [(name, numbers.energy(energy), f"{energy / whole:.1%}") for name, energy in energies]),
         *_waiting(result),
         table("Layers", ["layer", "crossbars per copy", "copies", "windows", "time per window", "busy",
                          f"dynamic energy (scope {scope if layers else 'whole'})"], rows),
-        *_segments(result, scope))
+        *_segments(result, scope)]
 
 
-def _waiting(result: Result) -> list[Table]:
+def _waiting(result: Result) -> list[Grid]:
     waits = sorted((result.waiting.by_kind_ps if result.waiting else {}).items(), key=lambda item: (-item[1], item[0]))
     whole = sum(waited for _, waited in waits) or 1
     rows = [(kind, numbers.time(waited), f"{waited / whole:.1%}") for kind, waited in waits]
     return [table("Waiting per image, all windows together", ["kind of server", "time", "share"], rows)] if rows else []
 
 
-def _segments(result: Result, scope: Scope) -> list[Table]:
+def _segments(result: Result, scope: Scope) -> list[Grid]:
     rows = [(f"{s.layers[0]} to {s.layers[-1]}", numbers.number(s.crossbars), numbers.time(s.pipeline_interval_ps),
              numbers.time(s.programming_ps), numbers.time(s.time_ps),
              numbers.energy(s.scopes_aj[scope] if s.scopes_aj else s.energy_aj), numbers.energy(s.programming_aj))
@@ -94,7 +81,7 @@ def _segments(result: Result, scope: Scope) -> list[Table]:
 
 def show_comparison(results: Sequence[Result], scope: Scope = SCOPE, on: Console | None = None) -> None:
     """Print `comparison`: every value, followed by its gain over the first result."""
-    echo(on, table("Comparison", headings(results), [line.cells() for line in comparison(results, scope)]))
+    echo(on, table("Comparison", headings(results), [line.cells() for line in comparison(results, scope)], group=2))
     for text in unequal(results):
         echo(on, Text(text))
 
@@ -226,11 +213,12 @@ def _times(value: float | None) -> str:
 
 def show_sections(sections: Sequence[Section]) -> None:
     """Print the tables and bullets of a report's sections."""
+    parts: list[Text | Grid] = []
     for section in sections:
         if section.table is not None:
-            echo(None, table(section.title, section.table.heads, section.table.rows, section.table.words))
-        for text in section.bullets:
-            echo(None, Text(numbers.plain(text)))
+            parts.append(table(section.title, section.table.heads, section.table.rows, section.table.words))
+        parts += [Text(numbers.plain(text)) for text in section.bullets]
+    echo(None, *parts)
 
 
 def console() -> Console:
@@ -241,26 +229,19 @@ def console() -> Console:
     return Console(width=_WIDE, highlight=False)
 
 
-def echo(on: Console | None, *what: Any) -> None:
-    """Print to a console, by default `console`. A table whose numbers need more than its width is printed as wide as
-    it must be: nothing is left out."""
+def echo(on: Console | None, *what: Text | Grid) -> None:
+    """Print to a console, by default `console`, in its width: text wrapped, a line before each table but a first."""
     made = on or console()
-    for part in what:
-        room = made.width
-        if isinstance(part, Table):
-            made.width = max(room, _fit(part, room))
-        made.print(part, crop=False)
-        made.width = room
+    for place, part in enumerate(what):
+        if isinstance(part, Grid):
+            lines = [""] * (place > 0) + wrapped(part.title, made.width)
+            made.print(Text("\n".join(lines), style="bold"))
+            for number, table in enumerate(part.tables(made.width)):
+                _print(made, [""] * (number > 0) + table)
+        else:
+            lines = [line for text in part.plain.split("\n") for line in wrapped(text, made.width)]
+            _print(made, lines, part.style)
 
 
-def _fit(made: Table, room: int) -> int:
-    """Set the widths of the columns of a table of `table`: each what its words and numbers need, and of the room that
-    is left as much as they can use, those first that use least. Returns the width of the table."""
-    least = [c.min_width or 0 for c in made.columns]
-    most = [max(c.max_width or 0, low) for c, low in zip(made.columns, least, strict=True)]
-    left = max(0, room - sum(least) - 2 * len(least) + 1)
-    order = sorted(range(len(least)), key=lambda i: most[i] - least[i])
-    for place, i in enumerate(order):
-        more = min(most[i] - least[i], left // (len(order) - place))
-        made.columns[i].width, left = least[i] + more, left - more
-    return sum(c.width or 0 for c in made.columns) + 2 * len(least)
+def _print(on: Console, lines: Sequence[str], style: str | Style = "") -> None:
+    on.print(Text("\n".join(lines), style=style, no_wrap=True, overflow="ignore"), crop=False)

@@ -13,8 +13,8 @@ import numpy as np
 
 from xbarch.datapaths.base import DataPath
 from xbarch.functional.arrays import Crossbar, crossbars
-from xbarch.functional.calibrate import full_scales, stored
-from xbarch.functional.device import Imperfect
+from xbarch.functional.calibrate import ranges, stored
+from xbarch.functional.device import Imperfect, Range
 from xbarch.functional.imperfect import Imperfectly
 from xbarch.machine.machine import Machine
 from xbarch.mapping.pack import Packed
@@ -52,7 +52,7 @@ class Arrays:
     machine: Machine
     packed: Mapping[str, Packed]
     crossbars: Mapping[str, list[Crossbar]] = field(repr=False)
-    scales: Mapping[str, Mapping[int, Reals]] = field(repr=False)
+    ranges: Mapping[str, Mapping[int, Range]] = field(repr=False)
 
     @classmethod
     def of(cls, network: Workload, machine: Machine, packed: Mapping[str, Packed], path: DataPath[Any]) -> Arrays:
@@ -70,7 +70,7 @@ class Arrays:
         """One draw of all layers."""
         named = imperfections(self.machine, self.packed)
         return {n: Imperfectly.of(self.crossbars[n], self.packed[n].layer, self.machine.of(n).geometry,
-                                  im.device(n, number, self.scales.get(n)), self.packed[n].sensing)
+                                  im.device(n, number, self.ranges.get(n)), self.packed[n].sensing)
                 for n, im in named.items()}
 
 
@@ -80,18 +80,18 @@ def imperfections(machine: Machine, packed: Mapping[str, Packed]) -> dict[str, I
 
 
 def _calibrated(network: Workload, machine: Machine, made: Mapping[str, list[Crossbar]],
-                named: Mapping[str, Imperfect]) -> dict[str, Mapping[int, Reals]]:
-    """Full scales of layers whose converters are calibrated, on images of the validation part, or stored."""
+                named: Mapping[str, Imperfect]) -> dict[str, Mapping[int, Range]]:
+    """What the codes span of layers whose converters are calibrated, on images of the validation part, or stored."""
     asked = {n: im.noise.calibration for n, im in named.items() if im.noise.full_scale == "calibrated"}
-    found: dict[str, Mapping[int, Reals]] = {
+    found: dict[str, Mapping[int, Range]] = {
         n: stored(made[n], network[n], machine.of(n).geometry)
         for n, im in named.items() if im.noise.full_scale == "stored"}
 
     def sums(layer: Layer, maps: Maps) -> Reals:
         if layer.name in asked:
             some = maps[:, :asked[layer.name].images]
-            found[layer.name] = full_scales(made[layer.name], layer, machine.of(layer.name).geometry, some,
-                                            asked[layer.name])
+            found[layer.name] = ranges(made[layer.name], layer, machine.of(layer.name).geometry, some,
+                                       asked[layer.name])
         return products(layer, maps)
 
     if asked:

@@ -73,7 +73,17 @@ def ledger(graph: StageGraph, trace: Trace, prices: Mapping[str, Sequence[Price]
 
 
 def counted(graph: StageGraph, trace: Trace) -> Counts:
-    """Count what the executed stages and the unit processes did."""
+    """Count what the executed stages and the unit processes did. Graphs with the same stages share what was counted,
+    but for processes: `xbarch.sim.bounds.conserve` has checked that each stage ran as often as follows from it."""
+    if graph.processes:
+        return _counted(graph, trace)
+    if graph.images not in graph.tallies:
+        graph.tallies[graph.images] = _counted(graph, trace)
+    found: Counts = graph.tallies[graph.images]
+    return found
+
+
+def _counted(graph: StageGraph, trace: Trace) -> Counts:
     actions: dict[tuple[str, str], int] = {}
     for flow, executed in zip(graph.flows, trace.executed, strict=True):
         for copy, (stages, counts) in enumerate(zip(flow.copies, executed, strict=True)):

@@ -136,7 +136,7 @@ def _latency(run: Run, interval: Fraction) -> schema.Latency:
 
 # -- energy ---------------------------------------------------------------------------------------------------
 
-def _by_scope(run: Run, interval: Fraction) -> dict[str, dict[str, int]]:
+def by_scope(run: Run, interval: Fraction) -> dict[str, dict[str, int]]:
     """Energy per image by component in each scope, with constant powers of the occupied tiles in `compute` and of all
     tiles in the others."""
     declared = {**{c: component.scope for m in (*run.machine.each, run.machine)
@@ -157,11 +157,11 @@ def _static(run: Run, interval: Fraction, used: Mapping[str, int] | None = None)
 
 
 def _energy(run: Run, interval: Fraction) -> schema.EnergyPerImage:
-    by_scope = _by_scope(run, interval)
-    scopes = {scope: sum(energies.values()) for scope, energies in by_scope.items()}
+    energies = by_scope(run, interval)
+    scopes = {scope: sum(each.values()) for scope, each in energies.items()}
     return schema.EnergyPerImage(
-        per_image_aj=scopes["whole"], scopes_aj=schema.Scopes(**scopes), by_component_aj=by_scope["whole"],
-        by_scope_aj=schema.ScopedComponents(**by_scope), by_layer_aj=run.ledger.by_layer(),
+        per_image_aj=scopes["whole"], scopes_aj=schema.Scopes(**scopes), by_component_aj=energies["whole"],
+        by_scope_aj=schema.ScopedComponents(**energies), by_layer_aj=run.ledger.by_layer(),
         layers_by_scope_aj=schema.ScopedLayers(**{
             scope: run.ledger.by_layer(SCOPES[:number + 1]) for number, scope in enumerate(SCOPES)}),
         static_aj=_static(run, interval), dynamic_aj=sum(run.ledger.by_component().values()))

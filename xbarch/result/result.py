@@ -113,13 +113,14 @@ class Result:
         """One line: name, images/s, energy per image, accuracy."""
         return summary.line(self.record)
 
-    def summary(self, scope: Scope = SCOPE) -> str:
-        """The main figures as text of at most 24 lines and 80 columns. scope: of energy and TOPS/W.
+    def summary(self, scope: Scope = SCOPE, columns: int = summary.COLUMNS) -> str:
+        """The main figures as text of at most 24 lines and 80 columns; of fewer columns, as many lines as they take.
+        scope: of energy and TOPS/W.
 
         Raises:
             InputError: no such scope.
         """
-        return summary.text(self.record, checked_scope(scope))
+        return summary.text(self.record, checked_scope(scope), columns)
 
     def _repr_html_(self) -> str:
         return summary.html(self.record)

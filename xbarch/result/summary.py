@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from textwrap import wrap
 
 from xbarch.result import words
 from xbarch.result.schema import DenseEquivalent, Effective, Record
 from xbarch.support import numbers
 from xbarch.support.defaults import PERIPHERY, PLACEMENT, SCOPE, SCOPES, Scope
 from xbarch.support.pairs import with_options
+from xbarch.support.wrapping import wrapped
 
-_LINES, _COLUMNS, _LABEL = 24, 80, 17
+COLUMNS = 80  # of the screen that the facts fill
+_LINES, _LABEL = 24, 17
 _LARGEST = 5  # components named
 _WAITS = 3  # kinds of servers named
 _FINAL = ("adaptation", "pruning", "imported", "baseline", "float")  # that stands for a workload: the first there is
@@ -72,15 +73,16 @@ def details(result: Record, scope: Scope = SCOPE) -> list[tuple[str, str]]:
         *_link(r), *_programmed(r)]
 
 
-def text(result: Record, scope: Scope = SCOPE) -> str:
-    """The facts on one screen: at most 24 lines of at most 80 columns."""
-    rows = [(label, wrap(numbers.plain(value), _COLUMNS - _LABEL, max_lines=2, placeholder=" …",
-                         break_on_hyphens=False))
-            for label, value in facts(result, scope)]
-    lines, left = [_cut(numbers.plain(title(result)), _COLUMNS)], _LINES - 1
+def text(result: Record, scope: Scope = SCOPE, columns: int = COLUMNS) -> str:
+    """The facts on one screen: at most 24 lines of 80 columns; on a narrower one, as many lines as they take."""
+    whole = columns < COLUMNS
+    room, most = max(columns - _LABEL, _LABEL), None if whole else 2
+    rows = [(label, wrapped(numbers.plain(value), room, most, " …")) for label, value in facts(result, scope)]
+    name = numbers.plain(title(result))
+    lines, left = wrapped(name, columns) if whole else [_cut(name, columns)], _LINES - 1
     for number, (label, parts) in enumerate(rows):
-        room = left - (len(rows) - number - 1)  # every later row has at least one line
-        kept = parts if len(parts) <= room else [_cut(" ".join(parts), _COLUMNS - _LABEL)]
+        least = left - (len(rows) - number - 1)  # every later row has at least one line
+        kept = parts if whole or len(parts) <= least else [_cut(" ".join(parts), room)]
         lines += [f"{label if not at else '':{_LABEL}}{part}".rstrip() for at, part in enumerate(kept)]
         left -= len(kept)
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -179,16 +180,27 @@ def _lower(graph: StageGraph, load: Load) -> int:
 
 
 def _path(graph: StageGraph, load: Load) -> int:
-    """End of the run if servers and buffers never made a token wait (ps): a recurrence over the flows in order."""
-    end, ready = 0, list[Times]()
+    """End of the run if servers and buffers never made a token wait (ps)."""
+    return max((max(end, left) for end, left in _ends(graph, load)), default=0)
+
+
+def finishes(graph: StageGraph, load: Load) -> list[int]:
+    """For each flow, when its last window is done if servers and buffers never make a token wait (ps). load: what
+    `survey` found."""
+    return [end for end, _ in _ends(graph, load)]
+
+
+def _ends(graph: StageGraph, load: Load) -> Iterator[tuple[int, int]]:
+    """For each flow, when its windows are all done and when all have left their gates if nothing makes them wait: a
+    recurrence over the flows in order."""
+    ready = list[Times]()
     for flow, span, gate in zip(graph.flows, load.span, load.gate, strict=True):
         issue = np.zeros(graph.images * flow.windows, np.int64)
         for edge in flow.inputs:
             issue = np.maximum(issue, _needed(ready[edge.producer], graph, edge))
         issue = _rising(_gated(issue, gate, flow))
         ready.append(_rising(issue + span))
-        end = max(end, int(ready[-1][-1]), _latest(issue, gate))
-    return end
+        yield int(ready[-1][-1]), _latest(issue, gate)
 
 
 def _rising(times: Times) -> Times:

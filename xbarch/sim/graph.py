@@ -189,13 +189,18 @@ class StageGraph:
         """What `xbarch.sim.bounds.survey` found, by images."""
         return {}
 
+    @cached_property
+    def tallies(self) -> dict[int, Any]:
+        """How often a run does what, by images, where somebody counted it: it follows from the stages."""
+        return {}
+
     def of(self, images: int) -> StageGraph:
         """The same graph for so many images."""
         return replace(self, images=images).share(self)
 
     def share(self, other: StageGraph) -> StageGraph:
         """Take over what is known of the stages of another graph, which has the same ones, and return this graph."""
-        self.__dict__.update(columns=other.columns, surveys=other.surveys)
+        self.__dict__.update(columns=other.columns, surveys=other.surveys, tallies=other.tallies)
         return self
 
 

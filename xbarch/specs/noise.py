@@ -41,6 +41,9 @@ class Calibration(Spec):
     per: Literal["layer", "significance", "column"] = Field(
         "layer", description="what has a full scale of its own: a layer, its bit lines of one significance, or each "
                              "bit line")
+    lower_end: Literal["zero", "calibrated"] = Field(
+        "zero", description="the sum that code 0 stands for: zero, or the percentile counted from the largest sum "
+                            "down, which is added back digitally; not on signed cells")
 
 
 class Noise(Spec):

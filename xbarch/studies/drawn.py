@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # matplotlib is loaded only to draw
     from matplotlib.figure import Figure
 
 FORMATS = ("svg", "png")
+FLOOR = -12.0  # points of accuracy; a larger loss is of no use, and would compress the rest of the scale
+_ROOM = 0.15, 0.5  # beyond the outermost points: of their range, and in points at least
 
 
 def file_names(report: str, figures: Iterable[str]) -> list[str]:
@@ -32,3 +34,18 @@ def to_pictures(files: Mapping[str, bytes], titles: Mapping[str, str],
     """Return the pictures of a report from the files of its figures. charts: what shows them on the page, by name."""
     return [Picture(file=f"{name}.svg", title=titles[name], charts=charts[name])
             for name in (file.removesuffix(".svg") for file in files if file.endswith(".svg"))]
+
+
+def ends(changes: Sequence[float]) -> tuple[float, float]:
+    """Return where an axis of changes in accuracy (points) begins and ends: by the changes and 0, whatever the width of
+    their intervals, not below `FLOOR`."""
+    low, high = max(FLOOR, min([0.0, *changes])), max([0.0, *changes])
+    share, least = _ROOM
+    room = max(share * (high - low), least)
+    return max(FLOOR, low - room), high + room
+
+
+def below(changes: Sequence[float]) -> str:
+    """Return how many changes such an axis leaves out, in words for its title; empty if none."""
+    lost = sum(change < FLOOR for change in changes)
+    return f" ({lost} below \N{MINUS SIGN}{-FLOOR:g} left out)" if lost else ""

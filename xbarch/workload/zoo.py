@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from xbarch.specs.explain import unknown
+from xbarch.specs.stages import Stages, check_stages
 from xbarch.support import cache
 from xbarch.workload.graph import Ints, Layer, Named, Workload
-from xbarch.workload.networks import BLOCKS, NETWORKS, STAGES, cifar_resnet, network
+from xbarch.workload.networks import BLOCKS, NETWORKS, cifar_resnet, network
 
 Shape = tuple[int, int, int]
 _AT_ONCE = 2**16  # numbers drawn, where filters are smaller
 Bits = Annotated[int, Field(ge=1, le=16)]
 SignedBits = Annotated[int, Field(ge=2, le=16)]
-Stages = dict[str, Annotated[int, Field(ge=1, le=4096)]]
 
 
 def _known(name: str) -> str:
@@ -62,17 +62,7 @@ class SyntheticRecipe(BaseModel):
 
     @model_validator(mode="after")
     def _shaped(self) -> SyntheticRecipe:
-        for field_, given in (("filters", self.filters), ("kernels", self.kernels)):
-            if given and self.network not in BLOCKS:
-                raise ValueError(f"{field_}: is for {' and '.join(BLOCKS)}, not {self.network}")
-            if lacking := [name for name in given if name not in STAGES]:
-                raise ValueError(f"{field_}: has the stages {', '.join(STAGES)}, not {lacking[0]!r}")
-        widths = [*{**STAGES, **self.filters}.values()]
-        if widths != sorted(widths):
-            raise ValueError("filters: no stage may have fewer than the one before it, not "
-                             f"{', '.join(map(str, widths))}")
-        if even := [size for size in self.kernels.values() if size % 2 == 0 or size > 15]:
-            raise ValueError(f"kernels: must be odd and at most 15, not {even[0]}")
+        check_stages(self.network, BLOCKS, self.filters, self.kernels)
         return self
 
     def _network(self) -> tuple[Layer, ...]:

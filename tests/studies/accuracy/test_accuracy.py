@@ -22,6 +22,7 @@ from xbarch.specs.architecture import Architecture
 from xbarch.specs.grid import Grid, members
 from xbarch.specs.load import document, load, validate
 from xbarch.specs.recipe import Recipe, Shape
+from xbarch.studies import drawn
 from xbarch.studies.accuracy import accuracy, pages, picture
 from xbarch.studies.accuracy.rows import list_recipes, reach
 from xbarch.support import bundled
@@ -318,10 +319,10 @@ def test_picture(written):
     assert [axes.get_title() for axes in panels] == [TITLES[m] for m in ("meng", "huai", "xue", "meng")]
     assert {axes.get_xscale() for axes in panels} == {"log"} and len({axes.get_ylim() for axes in panels}) == 1
     meng = [written[0][f"one_meng_{p}"].measured for p in ("2x", "4x", "8x")]
-    drawn = next(c.lines for c in panels[0].containers if c.get_label() == "compression ratio")
-    assert list(drawn[0].get_xdata()) == [m.ratio for m in meng]
-    assert drawn[0].get_ydata() == pytest.approx([100 * m.change for m in meng])
-    ends = [segment[:, 1] for segment in drawn[2][0].get_segments()]
+    lines = next(c.lines for c in panels[0].containers if c.get_label() == "compression ratio")
+    assert list(lines[0].get_xdata()) == [m.ratio for m in meng]
+    assert lines[0].get_ydata() == pytest.approx([100 * m.change for m in meng])
+    ends = [segment[:, 1] for segment in lines[2][0].get_segments()]
     assert np.ravel(ends) == pytest.approx(np.ravel([(100 * m.change_low, 100 * m.change_high) for m in meng]))
     xue = written[0]["one_xue_2bit"].measured
     saving = next(c.lines for c in panels[2].containers if c.get_label() == "crossbar saving")
@@ -329,6 +330,20 @@ def test_picture(written):
     levels = [line.get_ydata()[0] for line in panels[1].lines if line.get_linestyle() == "--"]
     assert levels == pytest.approx([1.0])  # the change of longer training
     assert not [line for line in panels[3].lines if line.get_linestyle() == "--"]
+    low, high = panels[0].get_ylim()  # by the points from 0.5 to -5; -20 lies below the scale
+    assert -12 <= low <= -5 - 0.5 and 1 + 0.5 <= high <= 4
+
+
+@pytest.mark.parametrize("changes, low, high", [
+    ([-1.0, 1.0], -1.5, 1.5),  # half a point of room at least
+    ([-10.0, 0.0], -11.5, 1.5),  # else 15 % of the range
+    ([-40.0, -11.9], -12.0, 1.8),  # a loss of more than 12 points is not shown
+    ([2.0], -0.5, 2.5),  # 0 always is
+])
+def test_the_axis_of_changes_follows_the_points(changes, low, high):
+    assert drawn.ends(changes) == pytest.approx((low, high))
+    lost = sum(change < -12 for change in changes)
+    assert drawn.below(changes) == (f" ({lost} below −12 left out)" if lost else "")
 
 
 # -- folders --------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from xbarch.kept import rows as kept
 from xbarch.kept.measured import Measured
 from xbarch.studies.accuracy import accuracy
 from xbarch.studies.accuracy.rows import Row, named, reach
-from xbarch.studies.accuracy.seeds import averaged, orders
+from xbarch.studies.accuracy.seeds import averaged, noisy, orders
 from xbarch.support import bundled
 from xbarch.support.ranks import kendall
 
@@ -27,7 +27,8 @@ BASE = Measured(
 
 def row(method, point, seed, pruned, keeps=1000, network="net"):
     return Row(network, method, point, replace(BASE, kept=keeps, pruned_weights=1000 if keeps < 1000 else 0, seed=seed,
-                                               accuracy_pruned=pruned, accuracy_crossbars=pruned - 0.01), seed)
+                                               accuracy_pruned=pruned, accuracy_crossbars=pruned - 0.01,
+                                               accuracy_noise={"p": pruned / 2}), seed)
 
 
 def drawn(seeds=5):
@@ -87,6 +88,23 @@ def test_methods_in_the_same_order_and_in_another():
     assert orders(here, other[:2]) == []
 
 
+def test_the_order_under_noise_is_that_of_the_means():
+    """Of methods that lose little without noise and much with it, and of seeds that differ."""
+    ideal, under = {"a": 0.9, "b": 0.8, "c": 0.7, "d": 0.6}, {"a": 0.1, "b": 0.4, "c": 0.3, "d": 0.5}
+    rows = [row("dense", "longer", s, 0.95) for s in (0, 1)] + [row(m, "4x", s, v) for m, v in ideal.items()
+                                                              for s in (0, 1)]
+    rows = [replace(r, measured=replace(r.measured, accuracy_noise={"p": under[r.method] + (0.2 if r.seed else -0.2),
+                                                                    **({"q": 0.5} if r.seed else {})}))
+            if r.method in under else r for r in rows]
+    means = averaged(rows)
+    found = {r.method: r.measured.accuracy_noise for r in means if r.method in under}
+    assert {m: values["p"] for m, values in found.items()} == pytest.approx(under)
+    assert all(set(values) == {"p"} for values in found.values())  # q lacks a seed
+    only, = noisy(means)
+    assert only.what == "accuracy at 4x, as trained and under p" and only.methods == tuple("abcd")
+    assert only.tau == pytest.approx(stats.kendalltau(list(ideal.values()), list(under.values())).statistic)
+
+
 # -- rows -----------------------------------------------------------------------------------------------------
 
 def store(folder, rows):
@@ -135,6 +153,7 @@ def test_a_report_of_seeds(tmp_path):
     assert "trained with fewer than 2 seeds so far, in brackets how many: `net_m_16x` (1)\n" in text
     assert "- `net_o_4x_s1`: for a test\n" in text
     table = (tmp_path / "out/accuracy.csv").read_text(encoding="utf-8").splitlines()
+    assert line.endswith(f"| {half.mean() / 2:.2%} |") and table[0].endswith(",accuracy_p")
     assert len(table) == 1 + len(rows) + 5  # every seed has a line, trained or not
 
 

@@ -13,6 +13,7 @@ from xbarch.errors import InputError
 from xbarch.kept.measured import measure
 from xbarch.studies.accuracy.rows import reach
 from xbarch.studies.field import field, pages
+from xbarch.studies.field.findings import sentences
 from xbarch.studies.field.rows import LOSSES
 from xbarch.support import bundled
 
@@ -89,7 +90,7 @@ def test_tables_are_rectangular(made):
 
 
 def test_sentences_name_what_was_measured(made):
-    said = pages.sentences(made[0])
+    said = sentences(made[0])
     assert any("least energy" in s and "Huai et al." in s for s in said)
     assert not any("nan" in s or "inf" in s for s in said)
 

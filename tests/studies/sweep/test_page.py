@@ -6,9 +6,9 @@ import pytest
 from webpages import Reader, read_page, wait
 
 from xbarch.render.interactive.pages import html
-from xbarch.specs.sweep import Sweep
+from xbarch.specs.sweep import FIGURES, Sweep
 from xbarch.studies.runs.commands import command
-from xbarch.studies.sweep.page import MOST, page
+from xbarch.studies.sweep.page import MOST, page, title_of
 from xbarch.studies.sweep.points import Points
 from xbarch.studies.sweep.rows import Row
 from xbarch.studies.sweep.sheet import ACCURACY, AREA, EXACT, LATENCY, SPEED, TESTED, Swept
@@ -155,3 +155,11 @@ def test_a_point_names_its_command(opened):
     wait(browser, "const labels = [...document.querySelectorAll('.explorer svg text')].map(t => t.textContent);"
                   "return ['area used, mm²', 'first image (ms)', '4', '6', '8'].every(l => labels.includes(l))")
     assert browser.get_log("browser") == []
+
+
+def test_figures_have_names_with_the_units_that_values_lack():
+    """No column of the default figures is headed by its path, nor by a unit that the values are not in."""
+    titles = [title_of(name) for name in FIGURES if name not in ("correctness.exact", "architecture.unscaled")]
+    assert len(set(titles)) == len(titles) and not [title for title in titles if "." in title or "_" in title]
+    assert title_of("energy.by_component_aj.adc") == "energy.by_component_aj.adc"
+    assert title_of("latency.mean_ps") == "latency.mean"

@@ -28,10 +28,12 @@ from xbarch.plugins.registry import datapath
 from xbarch.request import Contents, Request
 from xbarch.specs.load import load
 from xbarch.specs.sweep import FIGURES, Sweep
+from xbarch.studies.runs import batch
 from xbarch.studies.runs.answer import Answer, answer
-from xbarch.studies.runs.bench import STORE
+from xbarch.studies.runs.bench import STORE, Bench
 from xbarch.studies.runs.store import Store
 from xbarch.studies.sweep import Point, Points, Row, Swept, frames, parquet, sweep
+from xbarch.studies.sweep import run as sweeping
 from xbarch.studies.sweep.sheet import AREA, EXACT, LATENCY, TESTED, sections
 from xbarch.studies.sweep.totals import ACCURACY, SPEED
 from xbarch.support import about
@@ -649,6 +651,47 @@ def test_a_finished_sweep_is_not_read_again(tmp_path, monkeypatch):
     read.clear()
     sweep(small, tmp_path, processes=1, scope="whole")
     assert len(read) >= len(first.rows)
+
+
+def test_digests_that_were_found_are_noted(tmp_path, monkeypatch, whole):
+    """A sweep that ended before it wrote its table finds no digest of a point again, and runs what has no answer."""
+    found, ran = list[str](), list[str]()
+
+    class Ended(Exception):
+        pass
+
+    def end(*_):
+        raise Ended
+
+    with monkeypatch.context() as patched, pytest.raises(Ended):
+        patched.setitem(sweeping._WRITERS, sweeping.SHEET, end)
+        sweep(asked(), tmp_path, processes=1)
+    with Store(tmp_path / STORE) as store:
+        some = [name for name, in store.base.execute("SELECT name FROM answers LIMIT 3 OFFSET 2")]
+        store.base.executemany("DELETE FROM answers WHERE name = ?", [(name,) for name in some])
+    monkeypatch.setattr(Bench, "digest", lambda self, request: found.append(request) or request.digest(self.contents))
+    monkeypatch.setattr(batch, "answer", lambda request, *more: ran.append(request.digest()) or answer(request, *more))
+    sweep(asked(), tmp_path, processes=1)
+    assert ran == [name.hex() for name in some]
+    assert len(found) == len(list(Points(asked()).samples())) < len(Points(asked()))
+    assert (tmp_path / "sweep.csv").read_bytes() == whole[1]
+
+
+def test_notes_count_from_the_first_on(tmp_path):
+    with Store(tmp_path / STORE) as store:
+        store.note("one", 0, ["aa" * 32, "bb" * 32])
+        store.note("one", 2, ["cc" * 32])
+        store.note("one", 4, ["ee" * 32])  # what lies between was not noted
+        store.add([("bb" * 32, Answer("no", "no", "InputError")), ("cc" * 32, Answer.lost("a signal"))])
+        names = store.noted("one")
+        assert names.hex() == "aa" * 32 + "bb" * 32 + "cc" * 32 and store.noted("two") == b""
+        assert store.lacking(names, ()) == [0, 2]
+
+
+@pytest.mark.parametrize("start", [0, 1, 5, 23, 24])
+def test_points_from_a_number_on(start):
+    every = Points(asked(policies=["fit", "one_copy"]))
+    assert list(every.after(start)) == [every[number] for number in range(start, 24)]
 
 
 def test_fields_of_a_synthetic_workload_are_axes(tmp_path):

@@ -18,7 +18,8 @@ from xbarch.specs.recipe import Data, Quantization, Shape
 from xbarch.specs.text import brief, dotted
 from xbarch.support.files import is_file, is_folder
 
-_IMAGES = "digits, digit_pairs, mnist, an .npz file, or a folder of CIFAR's or MNIST's files or of images"
+_IMAGES = ("digits, digit_pairs, mnist, speech, an .npz file, or a folder of CIFAR's, MNIST's or Speech Commands' "
+           "files or of images")
 
 
 MODULE = "a module of torch.nn"  # the model of a request whose model is an object
@@ -127,5 +128,7 @@ def _files(word: str) -> dict[str, Any]:
         return {"name": "cifar10", "path": word}
     if "train.bin" in names or (Path(word) / "train").is_file():
         return {"name": "cifar100", "path": word}
+    if "testing_list.txt" in names:
+        return {"name": "speech", "path": word}
     idx = any(name.startswith("train-images") for name in names)
     return {"name": "mnist" if idx else "folder", "path": word}

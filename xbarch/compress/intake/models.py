@@ -6,10 +6,11 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import BuiltinFunctionType
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,12 +25,14 @@ from xbarch.specs.text import brief
 _MOST = 2**28  # weights
 
 
-def build(name: str, classes: int, width: int | None, seed: int, size: Size = (32, 32)) -> nn.Module:
+def build(name: str, classes: int, width: int | None, seed: int, size: Size = (32, 32),
+          stages: Mapping[str, Mapping[str, int]] = {}) -> nn.Module:
     """A reference model by name, or a user's: "path.py:factory", "package.module:factory", or a file that holds it with
     its weights.
 
     A user's module is imported and its factory called without arguments: both run with the rights of this process.
     The factory returns an `nn.Module`. Weights are drawn from `seed`. size: height and width of the images.
+    stages: filters and kernels of a ResNet's stages, where they are not its own.
 
     Raises:
         InputError: no such model, file or factory; the factory fails, exits or returns something else.
@@ -39,7 +42,7 @@ def build(name: str, classes: int, width: int | None, seed: int, size: Size = (3
         if not classes:
             raise InputError(f"must be a model of your own: {name} returns scores of classes, and the answers of the "
                              "data are real numbers", field="model")
-        return _reference(name, classes, width, seed, size)
+        return _reference(name, classes, width, seed, {**stages, **({"size": size} if name in SIZED else {})})
     if is_program(name):
         return load_onnx(name) if name.endswith(".onnx") else load_program(name)
     place, factory = split(name)
@@ -56,8 +59,8 @@ def build(name: str, classes: int, width: int | None, seed: int, size: Size = (3
     return model.float()
 
 
-def _reference(name: str, classes: int, width: int | None, seed: int, size: Size) -> nn.Module:
-    given = ({} if width is None else {"width": width}) | ({"size": size} if name in SIZED else {})
+def _reference(name: str, classes: int, width: int | None, seed: int, more: Mapping[str, Any]) -> nn.Module:
+    given: dict[str, Any] = {**({} if width is None else {"width": width}), **more}
 
     def make() -> nn.Module:
         return MODELS[name](classes, **given)

@@ -3,7 +3,8 @@ smaller."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import zip_longest
 
 import torch
 import torch.nn.functional as F
@@ -14,14 +15,14 @@ from xbarch.errors import InputError
 Size = tuple[int, int]  # height and width of images
 
 class Basic(nn.Module):
-    """Residual block of two 3 x 3 convolutions (He et al., CVPR 2016). `projected`: a 1 x 1 convolution where the
+    """Residual block of two convolutions, 3 x 3 in He et al., CVPR 2016. `projected`: a 1 x 1 convolution where the
     shape changes (option B); otherwise subsampling and zero channels (option A)."""
 
-    def __init__(self, channels: int, filters: int, stride: int, projected: bool) -> None:
+    def __init__(self, channels: int, filters: int, stride: int, projected: bool, kernel: int = 3) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, filters, 3, stride, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels, filters, kernel, stride, kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(filters)
-        self.conv2 = nn.Conv2d(filters, filters, 3, 1, 1, bias=False)
+        self.conv2 = nn.Conv2d(filters, filters, kernel, 1, kernel // 2, bias=False)
         self.bn2 = nn.BatchNorm2d(filters)
         self.extra = filters - channels
         self.stride = stride
@@ -42,15 +43,16 @@ class Basic(nn.Module):
 class ResNet(nn.Module):
     """CIFAR form: a 3 x 3 first layer, no first pooling, global average, one linear layer."""
 
-    def __init__(self, filters: tuple[int, ...], depth: int, projected: bool, classes: int) -> None:
+    def __init__(self, filters: tuple[int, ...], depth: int, projected: bool, classes: int,
+                 kernels: tuple[int, ...] = ()) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, filters[0], 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(filters[0])
         channels, self.stages = filters[0], len(filters)
-        for stage, width in enumerate(filters, 1):
+        for stage, (width, kernel) in enumerate(zip_longest(filters, kernels, fillvalue=3), 1):
             blocks = []
             for i in range(depth):
-                blocks.append(Basic(channels, width, 2 if stage > 1 and i == 0 else 1, projected))
+                blocks.append(Basic(channels, width, 2 if stage > 1 and i == 0 else 1, projected, kernel))
                 channels = width
             self.add_module(f"layer{stage}", nn.Sequential(*blocks))
         self.fc = nn.Linear(channels, classes)
@@ -104,14 +106,48 @@ class LeNet5(nn.Module):
         return out
 
 
+class KeywordDNN(nn.Module):
+    """Three hidden layers on log-mel energies (Chen et al., ICASSP 2014)."""
+
+    def __init__(self, classes: int, width: int, size: Size) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(size[0] * size[1], width), nn.Linear(width, width)
+        self.fc3, self.fc4 = nn.Linear(width, width), nn.Linear(width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in (self.fc1, self.fc2, self.fc3):
+            x = torch.relu(layer(x.flatten(1)))
+        out: Tensor = self.fc4(x)
+        return out
+
+
+class KeywordCNN(nn.Module):
+    """cnn-trad-fpool3: two convolutions over time and frequency, the first pooled by 3 along the frequency, and three
+    linear layers (Sainath and Parada, Interspeech 2015, table 1)."""
+
+    def __init__(self, classes: int, width: int) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, width, (20, 8)), nn.Conv2d(width, width, (10, 4))
+        self.linear, self.fc1, self.fc2 = nn.LazyLinear(32), nn.Linear(32, 128), nn.Linear(128, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(torch.relu(self.conv1(x)), (1, 3))
+        x = self.linear(torch.relu(self.conv2(x)).flatten(1))
+        out: Tensor = self.fc2(torch.relu(self.fc1(x)))
+        return out
+
+
 def resnet18(classes: int, width: int = 64) -> nn.Module:
     """ResNet-18, CIFAR form; 11.2 million weights at width 64."""
     return ResNet((width, 2 * width, 4 * width, 8 * width), 2, True, classes)
 
 
-def resnet20(classes: int, width: int = 16) -> nn.Module:
-    """ResNet-20 for CIFAR-10 with shortcuts of option A (He et al., CVPR 2016, section 4.2)."""
-    return ResNet((width, 2 * width, 4 * width), 3, False, classes)
+def resnet20(classes: int, width: int = 16, filters: Mapping[str, int] = {},
+             kernels: Mapping[str, int] = {}) -> nn.Module:
+    """ResNet-20 for CIFAR-10 with shortcuts of option A (He et al., CVPR 2016, section 4.2). filters, kernels: of
+    stages by name, where they are others."""
+    wide = {"layer1": width, "layer2": 2 * width, "layer3": 4 * width, **filters}
+    return ResNet(tuple(wide.values()), 3, False, classes, tuple(kernels.get(stage, 3) for stage in wide))
 
 
 def vgg7(classes: int, width: int = 128, size: Size = (32, 32)) -> nn.Module:
@@ -131,7 +167,18 @@ def lenet5(classes: int, width: int = 1) -> nn.Module:
     return LeNet5(classes)
 
 
-SIZED = frozenset({"vgg7", "vgg16"})  # whose linear layers depend on the images' size
+def keyword_dnn(classes: int, width: int = 128, size: Size = (41, 40)) -> nn.Module:
+    """Keyword spotting on 41 frames of 40 energies: three layers of 128 units (Chen et al., ICASSP 2014)."""
+    return KeywordDNN(classes, width, size)
+
+
+def keyword_cnn(classes: int, width: int = 64) -> nn.Module:
+    """cnn-trad-fpool3 (Sainath and Parada, Interspeech 2015); width: filters of both convolutions."""
+    return KeywordCNN(classes, width)
+
+
+SIZED = frozenset({"vgg7", "vgg16", "keyword_dnn"})  # whose linear layers depend on the images' size
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "resnet18": resnet18, "resnet20": resnet20, "vgg7": vgg7, "vgg16": vgg16, "lenet5": lenet5,
+    "keyword_dnn": keyword_dnn, "keyword_cnn": keyword_cnn,
 }

@@ -74,6 +74,12 @@ class Pruner:
             self.nodes: list[Node] = [
                 n for n in compute if spec.layers.get(n.layer.name, 0) != 1
                 and (n.layer.name in spec.layers or (n.layer.name not in spared and self.path.prunes(n.layer)))]
+        with asking(self.path, "learned") as wrong:
+            found = self.path.learned([self.levels(n, n.weight) for n in self.nodes], [n.layer for n in self.nodes],
+                                      self.geometry)
+            if not isinstance(found, type(self.path)):
+                raise wrong("must return a data path of its class")
+            self.path = found
         self.hard = False
 
     # -- what algorithms differ in --------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from xbarch.compress.images.cifar import cifar
 from xbarch.compress.images.folders import folder
 from xbarch.compress.images.mnist import mnist
 from xbarch.compress.images.parts import Images, Parts, check_room, looked_at
+from xbarch.compress.images.speech import speech
 from xbarch.specs.recipe import Data
 from xbarch.workload import images as travelling
 
@@ -44,4 +45,4 @@ def _tensors(parts: travelling.Parts, classes: int) -> Parts:
 
 
 _KINDS = {"digits": digits, "digit_pairs": digit_pairs, "cifar10": cifar, "cifar100": cifar, "mnist": mnist,
-          "arrays": arrays, "folder": folder}
+          "arrays": arrays, "folder": folder, "speech": speech}

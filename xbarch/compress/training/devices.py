@@ -24,7 +24,8 @@ from xbarch.compress.quantizers.scales import FullScales
 from xbarch.compress.training.export import workload
 from xbarch.errors import InputError
 from xbarch.functional.arrays import Crossbar, crossbars
-from xbarch.functional.calibrate import by_significance, full_scales, stored
+from xbarch.functional.calibrate import by_significance, ranges, stored
+from xbarch.functional.device import Range
 from xbarch.functional.imperfect import Imperfectly
 from xbarch.plugins import checked, guard
 from xbarch.request import Request
@@ -46,8 +47,8 @@ class Devices:
     setup: Setup
     clip: float | None = None
     draw: int = 0
-    scales: dict[str, tuple[int, dict[int, Reals]]] = field(default_factory=dict)
-    """Calibrated full scales of each layer, and the draw at which they were found."""
+    ranges: dict[str, tuple[int, dict[int, Range]]] = field(default_factory=dict)
+    """Calibrated ranges of each layer's converters, and the draw at which they were found."""
 
     @classmethod
     def of(cls, network: Network, recipe: Recipe, images: Tensor) -> Devices:
@@ -88,7 +89,7 @@ class Devices:
 
     def begin(self, epoch: int) -> None:
         """Start an epoch: its draws depend on its number alone."""
-        self.draw, self.scales = epoch * _EPOCH, {}
+        self.draw, self.ranges = epoch * _EPOCH, {}
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -143,11 +144,11 @@ class Devices:
         assert machine.imperfect is not None
         with guard.asking(self.setup.path, "contents", layer.name, limited=False):
             made = list(crossbars(checked.blocks(self.setup.path, layer, machine.geometry), machine.geometry))
-        device = machine.imperfect.device(layer.name, self.draw, self._scales(made, node, layer, maps))
+        device = machine.imperfect.device(layer.name, self.draw, self._ranges(made, node, layer, maps))
         return Imperfectly.of(made, layer, machine.geometry, device, machine.sensing)
 
-    def _scales(self, made: list[Crossbar], node: Node, layer: Layer, maps: Maps) -> dict[int, Reals]:
-        """Full scales of the converters, found on the images of a batch or learned."""
+    def _ranges(self, made: list[Crossbar], node: Node, layer: Layer, maps: Maps) -> dict[int, Range]:
+        """What the codes of the converters span, found on the images of a batch or learned."""
         machine = self.setup.machine.of(layer.name)
         assert machine.imperfect is not None
         noise = machine.imperfect.noise
@@ -159,10 +160,10 @@ class Devices:
             return stored(made, replace(layer, full_scales=node.scales.whole), machine.geometry)
         if noise.full_scale != "calibrated":
             return {}
-        since, found = self.scales.get(layer.name, (-_KEPT, {}))
+        since, found = self.ranges.get(layer.name, (-_KEPT, {}))
         if self.draw - since >= _KEPT:
-            found = full_scales(made, layer, machine.geometry, some, noise.calibration)
-            self.scales[layer.name] = self.draw, found
+            found = ranges(made, layer, machine.geometry, some, noise.calibration)
+            self.ranges[layer.name] = self.draw, found
         return found
 
 

@@ -33,8 +33,9 @@ def build(recipe: Recipe, parts: Parts, measure: Measure = TOP_ONE, model: nn.Mo
         InputError: the model, the checkpoint or the start cannot be used for the data.
     """
     if model is None:
-        model = take_parts(models.build(recipe.model, parts.classes, recipe.width, recipe.seed, parts.shape[1:]),
-                           parts.inputs)
+        stages = {key: found for key in ("filters", "kernels") if (found := getattr(recipe, key))}
+        model = take_parts(models.build(recipe.model, parts.classes, recipe.width, recipe.seed, parts.shape[1:],
+                                        stages), parts.inputs)
     given: dict[str, Given] = dict(getattr(model, "given", {}))
     if recipe.checkpoint is not None:
         prepare(model, parts.shape)

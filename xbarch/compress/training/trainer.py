@@ -68,8 +68,8 @@ def phases(recipe: Recipe, source: str) -> list[Phase]:
     source: digest of a user's own model, checkpoint and images.
     """
     parts = recipe.model_dump(mode="json", exclude_none=True, include={
-        "model", "width", "data", "quantization", "baseline", "start", "measure", "seed", "threads",
-        "hardware"}, exclude={
+        "model", "width", "filters", "kernels", "data", "quantization", "baseline", "start", "measure", "seed",
+        "threads", "hardware"}, exclude={
         "hardware": {"workers"}, "baseline": {"save_every"}})
     if not parts.get("hardware", True):
         del parts["hardware"]

@@ -92,9 +92,11 @@ class SegPrune(Pruning[SegPruneOptions]):
         most of it; where balanced, each shape keeps its number of filters. No more weights are kept than before."""
         balanced = self._seats(layer.filters // layer.groups, self._per(layer, geometry))[1] is not None
         side = before.side
-        return _projected(weights, layer, side["segment"], [
-            voting.deal(energy, _thawed(stored, layer.rows), balanced)
-            for energy, stored in zip(_energies(weights, layer), side["groups"], strict=True)])
+        groups = []
+        for energy, stored in zip(_energies(weights, layer), side["groups"], strict=True):
+            bands = _thawed(stored, layer.rows)
+            groups.append(voting.deal(bands, [voting.retained(energy, band) for band in bands], balanced))
+        return _projected(weights, layer, side["segment"], groups)
 
     def _elected(self, energy: Reals, h: int, unit: int, per: int, density: float) -> list[Band]:
         """The bands of one group's energy [R, F]."""

@@ -50,7 +50,9 @@ class Band:
 def vote(energy: Reals, row0: int, keep: int, count: int, sizes: Ints | None) -> Band:
     """`count` shapes of `keep` rows for a band's energy [h, F]. sizes: most filters of each shape (None: no limit)."""
     shapes = elect(energy, ballots(energy.T, keep), count)
-    return refine(energy, Band(row0, shapes, assign(shapes.astype(np.float64) @ energy, sizes)), keep, sizes)
+    kept = shapes.astype(np.float64) @ energy
+    band = Band(row0, shapes, assign(kept, sizes))
+    return refine(energy, band, keep, sizes, total(kept, band))
 
 
 def ballots(energy: Reals, keep: int) -> Bools:
@@ -87,18 +89,22 @@ def assign(kept: Reals, sizes: Ints | None) -> Ints:
     return seated(kept, sizes)
 
 
-def refine(energy: Reals, band: Band, keep: int, sizes: Ints | None) -> Band:
-    """Rounds of Lloyd's algorithm until the energy kept no longer grows."""
-    best = float((band.mask * energy).sum())
+def refine(energy: Reals, band: Band, keep: int, sizes: Ints | None, best: float) -> Band:
+    """Rounds of Lloyd's algorithm until the energy kept no longer grows. best: the energy that the band keeps."""
     for _ in range(_ROUNDS):
         shapes = np.where(band.sizes[:, None] > 0, ballots(together(energy, band).T, keep), band.shapes)
         kept = shapes.astype(np.float64) @ energy
-        member = assign(kept, sizes)
-        found = float(kept[member, np.arange(len(member))].sum())
+        other = Band(band.row0, shapes, assign(kept, sizes))
+        found = total(kept, other)
         if found <= best:
             break
-        best, band = found, Band(band.row0, shapes, member)
+        best, band = found, other
     return band
+
+
+def total(kept: Reals, band: Band) -> float:
+    """Energy that a band keeps; kept: as of `assign`."""
+    return float(kept[band.member, np.arange(len(band.member))].sum())
 
 
 def together(energy: Reals, band: Band) -> Reals:
@@ -110,25 +116,26 @@ def settle(energy: Reals, bands: Sequence[Band], unit: int, per: int, share: flo
     """`grow` the shapes to that share of the weights, assign filters to them again (`deal`), and repeat while that
     keeps more energy."""
     cells = int(share * energy.size + 1e-6)
-    best, kept = list(bands), -1.0
+    best, most = list(bands), -1.0
     for _ in range(_ROUNDS):
         bands = grow(energy, bands, unit, per, cells, share)
-        found = sum(float((band.mask * part(energy, band)).sum()) for band in bands)
-        if found <= kept:
+        kept = [retained(energy, band) for band in bands]
+        found = sum(map(total, kept, bands))
+        if found <= most:
             break
-        best, kept = bands, found
-        bands = deal(energy, bands, balanced)
+        best, most = bands, found
+        bands = deal(bands, kept, balanced)
     return best
 
 
-def deal(energy: Reals, bands: Sequence[Band], balanced: bool) -> list[Band]:
+def deal(bands: Sequence[Band], kept: Sequence[Reals], balanced: bool) -> list[Band]:
     """Assign every filter to the frozen shape of its band that keeps most of it, with no more weights than before.
+    kept: the energy that each shape would keep of each filter, [T, F] for each band.
 
     balanced: each shape keeps its number of filters, and the assignment is optimal. Otherwise the number is free: every
     filter takes the shape that keeps most energy less a price per row, at the smallest price with which no more weights
     are kept than before (found by bisection).
     """
-    kept = [retained(energy, band) for band in bands]
     if balanced:
         return [replace(b, member=assign(k, b.sizes)) for b, k in zip(bands, kept, strict=True)]
     rows = [band.shapes.sum(axis=1) for band in bands]

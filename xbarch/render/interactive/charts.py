@@ -70,14 +70,14 @@ def spans(values: Values, label: str, start: str, stop: str, series: str, title:
 
 def points(values: Values, across: tuple[str, str], up: tuple[str, str], series: str, tips: Mapping[str, str],
            log: tuple[bool, bool] = (False, False), interval: tuple[str, str] | None = None,
-           floor: float | None = None) -> Spec:
+           ends: tuple[float, float] | None = None) -> Spec:
     """A point per value. across, up: (field, title with unit) of the axes; series: field that colours and shapes; log:
-    whether each axis is logarithmic; interval: fields between which a line stands at each point; floor: where the
-    upright axis begins at first."""
+    whether each axis is logarithmic; interval: fields between which a line stands at each point; ends: where the
+    upright axis begins and ends at first."""
     axes: list[Spec] = [{"field": name, "type": "quantitative", "title": title, "scale": _LOG if scale else _LINEAR}
                         for (name, title), scale in zip((across, up), log, strict=True)]
-    if floor is not None:
-        axes[1]["scale"] = {**axes[1]["scale"], "domainMin": floor}
+    if ends is not None:
+        axes[1]["scale"] = {"zero": False, "nice": False, "domain": list(ends)}
     place: Spec = {"x": axes[0], "color": _coloured(values, series), "opacity": _SERIES, "tooltip": _tips(tips)}
     dots: Spec = {"params": [_zoom("x", "y"), _legend(series)],
             "mark": {"type": "point", "filled": True, "size": 70, "cursor": "pointer", "clip": True},

@@ -46,11 +46,12 @@ def _layers(what: str, values: list[dict[str, Any]], mark: Spec) -> Iterator[Spe
         "tooltip": [{"field": field, "type": "nominal", "title": title} for field, title in (
             ("name", what), ("told", "busy"), ("holds", "crossbars" if what == "tile" else "needs"))]}
     empty: Spec = {"fillOpacity": 0} if mark["type"] == "rect" else {"color": GREY, "opacity": 0.3}
-    yield {"data": {"values": [v for v in values if not v["used"]]}, "mark": {**mark, **empty}, "encoding": encoding}
-    yield {"data": {"values": [v for v in values if v["used"]]}, "mark": mark, "encoding": {
-        **encoding, "color": {"field": "busy", "type": "quantitative", "title": words,
-                              "scale": {"domain": [0, 100], "range": list(colours)},
-                              "legend": {"type": "gradient", "direction": "horizontal", "gradientLength": 150}}}}
+    colour = {"color": {"field": "busy", "type": "quantitative", "title": words,
+                        "scale": {"domain": [0, 100], "range": list(colours)},
+                        "legend": {"type": "gradient", "direction": "horizontal", "gradientLength": 150}}}
+    for used, drawn, more in ((False, {**mark, **empty}, {}), (True, mark, colour)):
+        if found := [v for v in values if v["used"] == used]:  # Vega warns of a layer without values
+            yield {"data": {"values": found}, "mark": drawn, "encoding": {**encoding, **more}}
 
 
 def _tiles(net: Interconnect, left: dict[int, float]) -> Iterator[dict[str, Any]]:

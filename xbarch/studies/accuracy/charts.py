@@ -8,11 +8,10 @@ from typing import Any
 from xbarch.kept.measured import Measured
 from xbarch.render.interactive.charts import ZOOM, points
 from xbarch.render.interactive.pages import Chart
+from xbarch.studies.accuracy.axes import ACROSS, SAID
 from xbarch.studies.accuracy.rows import Row
+from xbarch.studies.drawn import ends
 
-_AXES: tuple[tuple[str, Callable[[Measured], float]], ...] = (
-    ("compression ratio", lambda m: m.ratio), ("crossbar saving", lambda m: m.crossbar_ratio))
-_FLOOR = -12.0  # points
 _TIPS = {"key": "method", "point": "point", "told": "change in accuracy, points", "across": "gain, ×"}
 
 
@@ -20,7 +19,7 @@ def draw(rows: Sequence[Row]) -> list[Chart]:
     """Return for each network the change in accuracy (points) with its 95 % interval against compression ratio and
     crossbar saving."""
     return [_chart(network, [r for r in rows if r.network == network], *axis)
-            for network in dict.fromkeys(r.network for r in rows if r.measured) for axis in _AXES]
+            for network in dict.fromkeys(r.network for r in rows if r.measured) for axis in ACROSS]
 
 
 def _chart(network: str, rows: Sequence[Row], title: str, across: Callable[[Measured], float]) -> Chart:
@@ -30,6 +29,5 @@ def _chart(network: str, rows: Sequence[Row], title: str, across: Callable[[Meas
         "told": f"{100 * m.change:+.2f} ({100 * m.change_low:+.2f} to {100 * m.change_high:+.2f})"}
         for r in rows if (m := r.measured) is not None]
     return Chart(points(values, ("across", f"{title}, ×"), ("change", "change in accuracy, points"), "key", _TIPS,
-                        (True, False), ("low", "high"), max(_FLOOR, min(v["change"] for v in values) - 1)),
-                 f"{network}: change in accuracy with its 95 % interval against {title}; larger losses than "
-                 f"{-_FLOOR:g} points lie below. {ZOOM}")
+                        (True, False), ("low", "high"), ends([v["change"] for v in values])),
+                 f"{network}: change in accuracy with its 95 % interval against {title}. {SAID} {ZOOM}")

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from math import isfinite, isinf
 
-from xbarch.kept.measured import ARCHITECTURE, Measured
+from xbarch.kept.measured import ARCHITECTURE, DEVICES, NOISY_IMAGES, Measured
 from xbarch.render.document import Document, Picture, Section, Table
 from xbarch.render.interactive.pages import Chart
+from xbarch.studies.accuracy.axes import SAID
 from xbarch.studies.accuracy.rows import LONGER, Reach, Row, reach
 from xbarch.studies.accuracy.seeds import LOSSES as OF_SEEDS
-from xbarch.studies.accuracy.seeds import Order, lost
+from xbarch.studies.accuracy.seeds import Order, lost, noisy
 from xbarch.support import numbers
 from xbarch.support.sheet import sheet
 
 MISSING = "not trained yet"
 _MADE = {"digit_pairs": "digit_pairs: two overlapping digits, 100 classes, made from scikit-learn's digits",
-         "mnist": "MNIST"}
+         "mnist": "MNIST", "speech": "spoken words, synthesised"}
 _NONE = "–"
 LOSSES = (0.005, 0.01, 0.02, 0.04)  # of accuracy
 _SINGLE = ("no measurable loss", "intervals overlap", "against longer training")  # columns of single networks alone
@@ -32,7 +34,7 @@ def document(rows: Sequence[Row], charts: Sequence[Chart], left: Sequence[str] =
     out, and why. orders: of methods, compared with other data.
     """
     measured, seeded = [r.measured for r in rows if r.measured], any(r.seeds > 1 for r in rows)
-    sections = [Section("How to read it", 2, [*(_of_seeds(rows) if seeded else _of_one_seed(measured)),
+    sections = [Section("How to read it", 2, [*(_of_seeds(rows) if seeded else _of_one_seed(measured)), SAID,
                                               *_of_sizes(measured)]),
                 *(_surely(rows) if seeded else [
                     Section("Highest compression ratio without measurable loss", 2,
@@ -41,10 +43,13 @@ def document(rows: Sequence[Row], charts: Sequence[Chart], left: Sequence[str] =
                             table=_highest(rows, lambda m: m.overlaps))])]
     sections += _at_losses(rows, OF_SEEDS if seeded else LOSSES)
     if orders:
-        sections.append(Section("Order of the methods on other data", 2, [_ORDERS], table=Table(
-            ["ordered by", "methods", "Kendall's τ"], [
-                [o.what, str(len(o.methods)), f"{o.tau:+.2f}".replace("-", "\N{MINUS SIGN}")] for o in orders], 1)))
+        sections.append(Section("Order of the methods on other data", 2, [_ORDERS], table=_taus(orders)))
     accuracy = {title: show for title, show in _ACCURACY.items() if not (seeded and title in _SINGLE)}
+    accuracy |= {f"under {name}": partial(_under, preset=name) for name in _presets(measured)}
+    under = [o for network in dict.fromkeys(r.network for r in rows) for o in noisy(
+        [r for r in rows if r.network == network])]
+    if under:
+        sections.append(Section("Order of the methods under noise", 2, [_NOISY], table=_taus(under)))
     for network in dict.fromkeys(r.network for r in rows if r.measured):
         own = [r for r in rows if r.network == network and r.measured]
         sections += [Section(network, 2), Section("Weights and crossbars", 3, table=_measured(own, _KEPT)),
@@ -63,11 +68,13 @@ def document(rows: Sequence[Row], charts: Sequence[Chart], left: Sequence[str] =
 
 def table(rows: Sequence[Row]) -> str:
     """Return the CSV table: one line per recipe, one column per field, empty for recipes not trained yet."""
-    names = [f.name for f in fields(Measured)]
+    names = [f.name for f in fields(Measured) if f.name != "accuracy_noise"]
     derived = ["ratio", "pruned_ratio", "crossbar_ratio", "holds", "overlaps"]
-    return sheet(["network", "method", "point", "status", *names, *derived], (
+    presets = _presets([r.measured for r in rows if r.measured])
+    return sheet(["network", "method", "point", "status", *names, *derived, *(f"accuracy_{p}" for p in presets)], (
         [r.network, r.method, r.point, "trained" if r.measured else MISSING,
-         *(getattr(r.measured, n, None) for n in (*names, *derived))] for r in rows))
+         *(getattr(r.measured, n, None) for n in (*names, *derived)),
+         *(r.measured and r.measured.accuracy_noise.get(p) for p in presets)] for r in rows))
 
 
 # -- words --------------------------------------------------------------------------------------------------------
@@ -77,6 +84,25 @@ _ORDERS = (
     "Kendall's τ (tau-b) is 1 where all pairs are, \N{MINUS SIGN}1 where none is, and near 0 where the order says "
     "nothing. Changes are those against the reference that trained as long. Of a ratio beyond what was trained, the "
     "highest that was trained counts.")
+
+
+_NOISY = (
+    f"Under a noise preset: accuracy of the first {NOISY_IMAGES} test images of each seed on {DEVICES} devices drawn "
+    "with that noise, on the machine on which crossbars are counted. Kendall's τ says whether methods are in the same "
+    "order as without noise at the point that is named.")
+
+
+def _taus(orders: Sequence[Order]) -> Table:
+    return Table(["ordered by", "methods", "Kendall's τ"], [
+        [o.what, str(len(o.methods)), f"{o.tau:+.2f}".replace("-", "\N{MINUS SIGN}")] for o in orders], 1)
+
+
+def _presets(found: Sequence[Measured]) -> list[str]:
+    return list(dict.fromkeys(name for m in found for name in m.accuracy_noise))
+
+
+def _under(measured: Measured, preset: str) -> str:
+    return _share(measured.accuracy_noise.get(preset))
 
 
 def _data(found: Sequence[Measured]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -10,18 +10,17 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from xbarch.kept.measured import Measured
 from xbarch.render.look import GREY, colour, mark, saved, styled
+from xbarch.studies.accuracy.axes import ACROSS
 from xbarch.studies.accuracy.rows import Row, references
+from xbarch.studies.drawn import ends
 
 _MARGIN = 1.15
-_FLOOR = -12  # points; a larger loss is of no use, and would compress the rest of the scale
 _ACROSS, _WIDE, _TALL = 3, 4.4, 1.0  # panels beside one another; inches of the picture and of a panel
-_AXES: tuple[tuple[str, Callable[[Measured], float]], ...] = (
-    ("compression ratio", lambda m: m.ratio), ("crossbar saving", lambda m: m.crossbar_ratio))
 
 
 def draw(rows: Sequence[Row]) -> bytes:
     """Draw the SVG, with the same bytes for the same rows, as wide as a phone. Bars are 95 % intervals; the dashed line
-    is the effect of longer training alone; points below the scale are cut off."""
+    is the effect of longer training alone."""
     with styled(axes__titlesize=8, font__size=8, xtick__labelsize=7):
         return saved(_figure(rows))
 
@@ -48,14 +47,15 @@ def _figure(rows: Sequence[Row]) -> Figure:
     for column in panels.T:  # those of the lowest panel that is there
         for axes in [axes for axes in column if axes.axison][-1:]:
             axes.tick_params(labelbottom=True)
-    _scales(panels[0][0], [r.measured for r in rows if r.measured])
+    _scales(panels[0][0], [r.measured for r in rows if r.measured], list(references(rows).values()))
     figure.supylabel("change in accuracy, points")
     figure.supxlabel("compression ratio, or crossbar saving")
     handles: list[Any] = [panels[0][0].errorbar([], [], [], color=colour(i), marker=mark(i), markersize=4, label=label)
-                          for i, (label, _) in enumerate(_AXES)]
+                          for i, (label, _) in enumerate(ACROSS)]
     if references(rows):
         handles += panels[0][0].plot([], [], "--", color=GREY, label="longer training alone")
-    figure.legend(handles=handles, ncols=3, loc="outside upper center", frameon=False)
+    figure.legend(handles=handles, ncols=3, loc="outside upper center", frameon=False, columnspacing=1.2,
+                  handlelength=1.5)
     return figure
 
 
@@ -64,7 +64,7 @@ def _panel(axes: Any, rows: Sequence[Row], longer: Sequence[Measured]) -> None:
     axes.axvline(1, color="black", linewidth=0.6)
     for reference in longer:
         axes.axhline(100 * reference.change, color=GREY, linewidth=0.8, linestyle="--")
-    for i, (label, across) in enumerate(_AXES):
+    for i, (label, across) in enumerate(ACROSS):
         points = sorted((r.measured for r in rows if r.measured), key=across)
         below = [100 * (m.change - m.change_low) for m in points]
         above = [100 * (m.change_high - m.change) for m in points]
@@ -73,11 +73,11 @@ def _panel(axes: Any, rows: Sequence[Row], longer: Sequence[Measured]) -> None:
     axes.grid(linewidth=0.3)
 
 
-def _scales(axes: Any, found: Sequence[Measured]) -> None:
-    places = [across(m) for m in found for _, across in _AXES]
+def _scales(axes: Any, found: Sequence[Measured], longer: Sequence[Measured]) -> None:
+    places = [across(m) for m in found for _, across in ACROSS]
     axes.set_xscale("log", base=2)
     axes.set_xlim(min([1, *places]) / _MARGIN, max([2, *places]) * _MARGIN)
     axes.xaxis.set_major_locator(LogLocator(2, numticks=7))
     axes.xaxis.set_major_formatter(lambda v, _: f"{v:g}×")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_ylim(bottom=max(_FLOOR, axes.get_ylim()[0]))
+    axes.set_ylim(*ends([100 * m.change for m in found] + [100 * each.change for each in longer]))

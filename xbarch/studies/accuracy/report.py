@@ -7,11 +7,12 @@ from pathlib import Path
 from xbarch.errors import InputError
 from xbarch.render.interactive.documents import write_report
 from xbarch.studies.accuracy import charts, pages, picture
+from xbarch.studies.accuracy.equal import equal_grid
 from xbarch.studies.accuracy.rows import GRID, Row, list_left, rows
 from xbarch.studies.accuracy.seeds import Order, averaged, orders
 from xbarch.studies.drawn import file_names
 from xbarch.support import bundled
-from xbarch.support.files import writable
+from xbarch.support.files import writable, write_all
 from xbarch.support.progress import Progress
 
 OUT = Path("reports/accuracy")
@@ -20,7 +21,7 @@ _PICTURE = "accuracy.svg"
 
 def accuracy(
     out: str | Path | None = OUT, *, workloads: str | Path | None = None, against: str | Path | None = None,
-    progress: Progress | None = None,
+    equal_loss: str | Path | None = None, progress: Progress | None = None,
 ) -> list[Row]:
     """Compare the accuracy of every stored workload of a grid with the weights it keeps, and write `accuracy.md`,
     `.html`, `.csv` and `.svg`.
@@ -32,6 +33,8 @@ def accuracy(
             that are not stored are listed as not trained yet. Of a grid with seeds the report has means over the seeds
             with their intervals.
         against: the folder of another grid, of other data: are the methods in the same order there?
+        equal_loss: file to write a grid of recipes to: each method of the grid once more, at the densities at which its
+            curve loses 1 and 2 points of accuracy.
         progress: called with (workloads measured, workloads in all, the one being measured).
 
     Returns:
@@ -47,13 +50,18 @@ def accuracy(
         writable(Path(out), *file_names("accuracy", []), _PICTURE)
     if against is not None and not Path(against).is_dir():
         raise InputError("no such folder; give one with stored workloads", file=Path(against), field="against")
+    if equal_loss is not None:
+        writable(Path(equal_loss).parent, Path(equal_loss).name)
     found = rows(folder, progress)
+    recipes = None if equal_loss is None else equal_grid(folder)
     other = rows(Path(against)) if against is not None else []
     if out is not None:
         shown = _shown(found)
         drawn = picture.draw(shown)
         document = pages.document(shown, charts.draw(shown), list_left(folder, found), _orders(shown, _shown(other)))
         write_report(Path(out), "accuracy", document, pages.table(found), {_PICTURE: drawn})
+    if equal_loss is not None and recipes is not None:
+        write_all({Path(equal_loss): recipes})
     return found
 
 

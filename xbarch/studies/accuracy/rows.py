@@ -100,7 +100,7 @@ def named(name: str) -> tuple[str, str, str, int | None] | None:
 def list_recipes(folder: Path) -> dict[str, tuple[str, str, str, int | None]]:
     """Return network, method, point and seed of the recipes by name, of the grid that has the folder's name and lies
     beside it or is bundled; empty if there is no such grid."""
-    found = _grid(folder)
+    found = grid_of(folder)
     if found is None:
         return {}
     grid, source = found
@@ -109,7 +109,7 @@ def list_recipes(folder: Path) -> dict[str, tuple[str, str, str, int | None]]:
 
 def list_left(folder: Path, found: Sequence[Row]) -> list[str]:
     """Return what the folder's grid leaves out, with its reasons, and points with fewer than two seeds so far."""
-    source = _grid(folder)
+    source = grid_of(folder)
     words = [f"`{name}`: {reason}" for name, reason in source[0].without.items()] if source else []
     points: dict[tuple[str, str, str], list[bool]] = {}
     for row in found:
@@ -120,7 +120,8 @@ def list_left(folder: Path, found: Sequence[Row]) -> list[str]:
                     if few else [])
 
 
-def _grid(folder: Path) -> tuple[Grid, Document] | None:
+def grid_of(folder: Path) -> tuple[Grid, Document] | None:
+    """Return the grid of the folder's name that lies beside it or is bundled, with its file; None: there is none."""
     for place in (folder.resolve().parent, bundled.folder("workloads")):
         path = place / f"{folder.resolve().name}.yaml"
         if path.is_file() and (found := document(path, kind="workloads")).data.get("kind") == "grid":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, isfinite, log, sqrt
 from statistics import fmean, stdev
@@ -44,6 +44,8 @@ def _mean(own: Sequence[tuple[Row, Measured, Measured]]) -> Row:
         adc_bits=max(m.adc_bits for m in each), accuracy_dense=fmean(m.accuracy_dense for m in each),
         accuracy_cut=fmean(cut) if cut else None, accuracy_pruned=fmean(m.accuracy_pruned for m in each),
         accuracy_crossbars=fmean(through) if len(through) == len(own) else None,
+        accuracy_noise={name: fmean(m.accuracy_noise[name] for m in each) for name in first.accuracy_noise
+                        if all(name in m.accuracy_noise for m in each)},
         crossbar_images=sum(m.crossbar_images for m in each), test_images=sum(m.test_images for m in each),
         change=change, change_low=low, change_high=high, against_longer=None))
 
@@ -57,11 +59,11 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 @dataclass(frozen=True)
 class Order:
-    """Whether methods come in the same order on two sets of data."""
+    """Whether methods come in the same order by two measures."""
 
     what: str
     methods: tuple[str, ...]
-    """Those with a value on both."""
+    """Those with a value of both."""
     tau: float
     """Kendall's rank correlation, tau-b."""
 
@@ -78,13 +80,36 @@ def orders(here: Sequence[Row], there: Sequence[Row]) -> list[Order]:
         (f"change at {point}", _changes(here, point), _changes(there, point)) for point in points]
     compared += [(f"compression ratio at {lost(loss)} lost", _ratios(here, loss), _ratios(there, loss))
                  for loss in LOSSES]
-    found = []
+    return list(_ordered(compared))
+
+
+def noisy(rows: Sequence[Row]) -> list[Order]:
+    """Return the rank correlation of methods by their accuracy as trained and by that under a noise preset, at every
+    point, where three methods or more have both.
+
+    rows: averaged, of one network.
+    """
+    found = [r for r in rows if r.measured is not None]
+    points = list(dict.fromkeys(r.point for r in found if not r.longer))
+    presets = list(dict.fromkeys(name for r in found if r.measured for name in r.measured.accuracy_noise))
+    return list(_ordered((f"accuracy at {point}, as trained and under {name}", *_with_and_without(found, point, name))
+                         for name in presets for point in points))
+
+
+def _with_and_without(rows: Sequence[Row], point: str, preset: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Accuracy of every method at a point, as trained and under a noise preset."""
+    own = {r.method: r.measured for r in rows
+           if r.point == point and r.measured is not None and preset in r.measured.accuracy_noise}
+    return ({method: m.accuracy_pruned for method, m in own.items()},
+            {method: m.accuracy_noise[preset] for method, m in own.items()})
+
+
+def _ordered(compared: Iterable[tuple[str, Mapping[str, float], Mapping[str, float]]]) -> Iterator[Order]:
     for what, one, other in compared:
         common = tuple(method for method in one if method in other)
         ours, theirs = ([values[method] for method in common] for values in (one, other))
         if len(common) > 2 and len(set(ours)) > 1 and len(set(theirs)) > 1:
-            found.append(Order(what, common, kendall(ours, theirs)))
-    return found
+            yield Order(what, common, kendall(ours, theirs))
 
 
 def lost(loss: float) -> str:

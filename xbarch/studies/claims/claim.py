@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ARCHITECTURE = "isaac_like"
+CONVERTER = "adc"  # the component that prices conversions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,11 @@ class Base:
     datapath: str = "dense"
     """Empty: the workload's own."""
     architecture: str = ""
-    """Empty: that of the paper."""
+    """Empty: that of both sides."""
+    on: str = ""
+    """Machine of both sides; empty: that of the paper."""
+    method: tuple[tuple[str, str], ...] = ()
+    """Options of the method's data path, instead of those it was stored with."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,15 @@ class Claim:
     """Where the number comes from."""
     bound: Literal["", "up to ", "less than ", "about "] = ""
     """How the number is meant."""
-    policies: tuple[str, ...] = ("fit", "one_copy", "crossbars:2")
     note: str = ""
     """What is true of the publication and of its interpretation here whatever the numbers are."""
     adcs: tuple[str, ...] = ()
     """Prices of conversion to compare under; empty: the first only."""
     bases: tuple[Base, ...] = ()
     """Instead of those of the paper."""
+    holds: str = ""
+    """What would have to be true for the published number to hold."""
+    recipe: bool = False
+    """Whether the figure is what the recipe here asks for: then it is set, not found, and has no factor."""
     datapath: str = ""
     """Empty: each workload's own."""

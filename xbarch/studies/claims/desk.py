@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import ceil
 from pathlib import Path
 from typing import Any, Unpack, cast
 
+from xbarch.cost.defaults import model_of
 from xbarch.datapaths.records import Geometry
 from xbarch.errors import CapacityError, XbarchError
 from xbarch.machine.machine import Machine
-from xbarch.mapping.pack import dense_crossbars
+from xbarch.mapping.pack import Packed, dense_crossbars
 from xbarch.mapping.plan import parse_policy
+from xbarch.parts.scaling.adc import Adc
+from xbarch.plugins import registry
 from xbarch.request import Choices, Request, widen
 from xbarch.result.result import Result
-from xbarch.run import Setup, prepare
-from xbarch.studies.claims.claim import ARCHITECTURE
+from xbarch.run import Setup, pack_network, prepare
+from xbarch.specs.component import Scaled
+from xbarch.studies.claims.claim import ARCHITECTURE, CONVERTER
 from xbarch.studies.runs.bench import Bench
 from xbarch.support import bundled
 from xbarch.support.progress import Progress
@@ -82,6 +86,16 @@ class Desk:
     def machine(self, request: Request) -> Machine:
         """Return the machine as built for the request."""
         return self.setup(request).machine
+
+    def packed(self, request: Request) -> Mapping[str, Packed]:
+        """Return the network as packed for the request."""
+        return pack_network(self.setup(request))
+
+    def converter(self, request: Request) -> Adc:
+        """Return the model by which the price of the converters follows their bits."""
+        component = self.bench.contents.architecture(request)[0].components[CONVERTER]
+        asked = component.scaling or Scaled(model=model_of(component))
+        return cast(Adc, registry.scaled(asked, f"components.{CONVERTER}.scaling"))
 
     def run(self, requests: Iterable[Request], progress: Progress | None = None) -> None:
         """Run the requests that have no answer yet."""

@@ -1,7 +1,7 @@
 """The figures of the claims: each is a chain of gains, from what pruning removes to the figure itself.
 
 Every link of a chain is a gain over the dense network, computed from the two runs. The factor between one link and the
-next says what happened in between, so the factors explain the figure completely:
+next says what happened in between; the last is whatever the links before do not say, the remainder:
 
     energy   weights -> crossbars of one copy -> conversions -> energy of the converters -> energy of the scope
     speed    weights -> crossbars of one copy -> crossbar time per image -> un-rounded interval -> images per second
@@ -10,7 +10,7 @@ next says what happened in between, so the factors explain the figure completely
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -18,14 +18,17 @@ from typing import Literal
 
 from xbarch.datapaths.base import DataPath
 from xbarch.machine.machine import Machine
+from xbarch.mapping.pack import Packed
+from xbarch.parts.scaling.adc import Adc
 from xbarch.result import words
 from xbarch.result.result import Result
 from xbarch.studies.claims.chips import Fitted
+from xbarch.studies.claims.claim import CONVERTER
 from xbarch.workload.graph import Workload
 
 SCOPES = ("compute", "chip", "whole")
 MINUS = "\N{MINUS SIGN}"
-_CONVERTER = "adc"  # the component that prices conversions
+_SENSED = ("crossbar", CONVERTER, "sample_hold", "shift_add")  # what Meng et al. can be read to count
 _FULL = 32          # bits of a weight before quantization
 
 
@@ -37,6 +40,8 @@ class Step:
     """So far."""
     words: str
     """What the factor since the link before comes from; of the first link, what it is."""
+    rest: bool = False
+    """Whether that factor is the remainder: of everything together that the links before do not say."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,19 @@ class Side:
     path: DataPath
     result: Result | None = None
     fitted: Callable[[], Fitted] | None = None
+    packed: Callable[[], Mapping[str, Packed]] | None = None
+    converter: Callable[[], Adc] | None = None
+    """How the price of its converters follows their bits."""
+
+    def own_bits(self) -> float:
+        """Return the energy of the conversions with a converter of each layer's own bits, over that with the one
+        resolution that is built."""
+        assert self.packed is not None and self.converter is not None
+        geometry, model, layers = self.machine().geometry, self.converter(), self.packed().values()
+        built = model.energy(geometry.adc_bits)
+        counts = [int((p.work.columns * p.work.reads).sum()) * p.layer.windows for p in layers]
+        prices = [model.energy(self.path.adc_bits(p.layer, geometry) or geometry.adc_bits) for p in layers]
+        return float(sum(n * price for n, price in zip(counts, prices, strict=True)) / (sum(counts) * built))
 
 
 @dataclass(frozen=True)
@@ -90,6 +108,21 @@ class Pair:
     def speed(self) -> float:
         return self.gain("throughput.images_per_second", large=True)
 
+    def energy(self, parts: Sequence[str]) -> float:
+        """Return the gain in the energy of these components together."""
+        a, b = (sum(int(s.result[f"energy.by_component_aj.{part}"]) for part in parts)
+                for s in (self.before, self.after) if s.result is not None)
+        return a / b
+
+    def own_bits(self, scope: str) -> float:
+        """Return the gain in energy with converters of each layer's own bits."""
+        energies = []
+        for side in (self.before, self.after):
+            assert side.result is not None
+            converters = int(side.result[f"energy.by_component_aj.{CONVERTER}"])
+            energies.append(int(side.result[f"energy.scopes_aj.{scope}"]) - converters * (1 - side.own_bits()))
+        return energies[0] / energies[1]
+
 
 Unit = Literal["×", "", " %", " points", " bits"]
 
@@ -110,6 +143,8 @@ class Figure:
     """Whether it differs by scope."""
     timed: bool = False
     """Whether it depends on the pace of both runs, and so on what binds them."""
+    policy: str = "fit"
+    """Under which runs are compared: one for each kind of figure."""
     ratio: bool = True
     """Whether published / simulated is meaningful."""
     detail: Callable[[Pair], str] = lambda pair: ""
@@ -123,8 +158,19 @@ def _packed(pair: Pair) -> list[Step]:
 def _energy(pair: Pair, scope: str) -> list[Step]:
     return [*_packed(pair),
             Step(pair.gain("counts.conversions"), "conversions per crossbar"),
-            Step(pair.gain(f"energy.by_component_aj.{_CONVERTER}"), "the price of a conversion"),
-            Step(pair.gain(f"energy.scopes_aj.{scope}"), "everything but the ADCs")]
+            Step(pair.gain(f"energy.by_component_aj.{CONVERTER}"), "the price of a conversion"),
+            Step(pair.gain(f"energy.scopes_aj.{scope}"), "everything but the ADCs", rest=True)]
+
+
+def _array(pair: Pair, scope: str) -> list[Step]:
+    """Return the chain to the energy of the array and what senses it, without drivers, buffers and digital units."""
+    return [*_energy(pair, SCOPES[0])[:-1],
+            Step(pair.energy(_SENSED), "array, sample-and-hold and shift-and-add", rest=True)]
+
+
+def _own_bits(pair: Pair, scope: str) -> list[Step]:
+    steps = _energy(pair, scope)
+    return [*steps, Step(pair.own_bits(scope), "converters of each layer's own bits")]
 
 
 def _power(pair: Pair, scope: str) -> list[Step]:
@@ -135,16 +181,25 @@ def _power(pair: Pair, scope: str) -> list[Step]:
 def _speed(pair: Pair, scope: str) -> list[Step]:
     return [*_packed(pair), Step(pair.windows, "output pixels per layer and sequential reads"),
             Step(pair.bound, "the crossbars that each may use"),
-            Step(pair.speed, "whole copies, waiting and shared components")]
+            Step(pair.speed, "whole copies, waiting and shared components", rest=True)]
+
+
+def _reached(pair: Pair) -> str:
+    """Say how near both runs come to the bounds that the links before the remainder compare: no run is faster than its
+    bound, so the remainder is the quotient of these two shares."""
+    before, after = (int(s.result["mapping.interval_bound_ps"]) / float(s.result["latency.pipeline_interval_ps"])
+                     for s in (pair.before, pair.after) if s.result is not None)
+    return f"the base runs at {before:.0%} of its bound and the pruned network at {after:.0%}"
 
 
 def _area(pair: Pair, scope: str) -> list[Step]:
     return [*_packed(pair), Step(pair.gain("mapping.tiles"), "whole tiles and line buffers"),
-            Step(pair.gain("area.used_mm2"), "the area of a tile")]
+            Step(pair.gain("area.used_mm2"), "the area of a tile", rest=True)]
 
 
 def _density(pair: Pair, scope: str) -> list[Step]:
-    return [Step(pair.bound, "un-rounded speed"), Step(pair.speed, "whole copies, waiting and shared components"),
+    return [Step(pair.bound, "un-rounded speed"),
+            Step(pair.speed, "whole copies, waiting and shared components", rest=True),
             Step(pair.speed * pair.gain("area.used_mm2"), "the area of the occupied tiles")]
 
 
@@ -152,7 +207,7 @@ def _over(chain: Callable[[Pair, str], list[Step]], link: int) -> Callable[[Pair
     """Return the chain after `link`, relative to that link."""
     def relative(pair: Pair, scope: str) -> list[Step]:
         steps = chain(pair, scope)
-        return [Step(s.gain / steps[link].gain, s.words) for s in steps[link + 1:]]
+        return [Step(s.gain / steps[link].gain, s.words, s.rest) for s in steps[link + 1:]]
     return relative
 
 
@@ -232,13 +287,19 @@ FIGURES: Mapping[str, Figure] = {
     "smallest chip": Figure(label="smallest chip, tiles", unit="×", chain=_smallest, runs=False, detail=_chips),
     "energy": Figure(label="energy gain", unit="×", chain=_energy, scoped=True),
     "TOPS/W": Figure(label="TOPS/W gain", unit="×", chain=_energy, scoped=True),
-    "power": Figure(label="power gain", unit="×", chain=_power, scoped=True, timed=True),
+    "TOPS/W, own bits": Figure(label="TOPS/W gain, each layer's own bits", unit="×", chain=_own_bits, scoped=True),
+    "array energy": Figure(label="energy gain, array and converters", unit="×", chain=_array),
+    "array energy / weights": Figure(label="energy gain, array and converters / weight gain", unit="",
+                                     chain=lambda pair, scope: _over(_array, 0)(pair, scope)),
+    "power": Figure(label="power gain", unit="×", chain=_power, scoped=True, timed=True, policy="one_copy"),
     "area": Figure(label="area gain", unit="×", chain=_area),
-    "speed": Figure(label="speed gain", unit="×", chain=_speed, timed=True),
-    "TOPS/mm²": Figure(label="TOPS/mm² gain", unit="×", chain=_density, timed=True),
+    "speed": Figure(label="speed gain", unit="×", chain=_speed, timed=True, policy="crossbars:2", detail=_reached),
+    "TOPS/mm²": Figure(label="TOPS/mm² gain", unit="×", chain=_density, timed=True, policy="one_copy",
+                       detail=_reached),
     "energy / weights": Figure(label="energy gain / weight gain", unit="", chain=_over(_energy, 0), scoped=True),
     "energy / crossbars": Figure(label="energy gain / crossbar gain", unit="", chain=_over(_energy, 1), scoped=True),
-    "speed / crossbars": Figure(label="speed gain / crossbar gain", unit="", chain=_over(_speed, 1), timed=True),
+    "speed / crossbars": Figure(label="speed gain / crossbar gain", unit="", chain=_over(_speed, 1), timed=True,
+                                policy="crossbars:2", detail=_reached),
 }
 
 
@@ -251,7 +312,7 @@ def sentence(steps: list[Step], figure: Figure) -> str:
     for before, after in pairwise(steps):
         factor = after.gain / before.gain
         if abs(factor - 1) >= 0.005:
-            text += f", × {number(factor)} for {after.words}"
+            text += f", × {number(factor)} for {'the remainder, ' if after.rest else ''}{after.words}"
     return text + (f": {number(steps[-1].gain)}{unit}" if len(steps) > 1 else "")
 
 

@@ -10,9 +10,11 @@ from xbarch.render.interactive.pages import Chart
 from xbarch.result import words
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
+from xbarch.studies.claims import equal_pages
 from xbarch.studies.claims.chips import Choice
 from xbarch.studies.claims.claim import ARCHITECTURE, Paper
-from xbarch.studies.claims.figures import MINUS, SCOPES, number
+from xbarch.studies.claims.equal import Equal
+from xbarch.studies.claims.figures import FIGURES, MINUS, SCOPES, number
 from xbarch.studies.claims.published import ADCS, CLAIMS, PAPERS
 from xbarch.studies.claims.rows import Row
 from xbarch.support import numbers
@@ -34,6 +36,8 @@ class Report:
     """workload -> (data it was trained on, test images)."""
     images: int
     """Of every run."""
+    equal: Equal
+    """What methods reach and gain at equal loss."""
 
 
 def document(report: Report, chart: Chart) -> Document:
@@ -44,7 +48,7 @@ def document(report: Report, chart: Chart) -> Document:
 
 def sections(report: Report) -> list[Section]:
     """Return everything below the title and the picture."""
-    made = [Section("How to read it", 2, _introduction(report))]
+    made = [Section("How to read it", 2, _introduction(report)), *equal_pages.sections(report.equal)]
     for paper in PAPERS:
         own = [r for r in report.rows if r.paper == paper.key]
         if own:
@@ -63,9 +67,13 @@ def _introduction(report: Report) -> list[str]:
         "means "
         "that the paper reports more. Energy has three scopes: *compute* (occupied tiles), *chip* (with the "
         "interconnect) and *whole* (with the constant power of the off-chip links); claims are judged by the first. "
-        "Policies: under `fit` each network has its smallest chip; under `one_copy` each layer has one copy; under "
-        "`crossbars:K` each network has K times the crossbars of the dense one; under `chip` the whole chip; under "
-        "`area` the area of ISAAC's tiles.",
+        f"Policies: {_policies()}; `--policy` asks for others. Under `fit` each network has its smallest chip; under "
+        "`one_copy` each layer has one copy; under `crossbars:K` each network has K times the crossbars of the dense "
+        "one.",
+        "*Set by the recipe* stands where the recipe here asks for the figure, as for a compression ratio: such a "
+        "figure is no finding and has no factor. What ratios methods reach at the same loss stands under *At equal "
+        "loss*.",
+        _remainders(report.rows),
         "*Bound*, *crossbars* and *crossbar time* are the same comparison by un-rounded pipeline interval, by "
         "crossbars "
         "of one copy and by crossbar time per image. If they differ much from the speed-up, rounding or waiting "
@@ -81,6 +89,28 @@ def _introduction(report: Report) -> list[str]:
     ]
 
 
+def _policies() -> str:
+    """Return which figures are compared under which policy."""
+    found: dict[str, list[str]] = {}
+    for figure in FIGURES.values():
+        if figure.runs and " / " not in figure.label and "," not in figure.label:
+            found.setdefault(figure.policy, []).append(figure.label.removesuffix(" gain"))
+    return "; ".join(f"{', '.join(labels)} by `{policy}`" for policy, labels in found.items())
+
+
+def _remainders(rows: Sequence[Row]) -> str:
+    """Say what the last factor of an explanation is, and how large it was."""
+    found: dict[str, list[float]] = {}
+    for r in rows:
+        if r.judged and r.remainder is not None and r.figure in ("speed gain", "energy gain", "area gain"):
+            found.setdefault(r.figure.removesuffix(" gain"), []).append(r.remainder)
+    spans = ", ".join(f"{figure} {number(min(values))} to {number(max(values))}" for figure, values in found.items())
+    return ("The factors of *Why they differ* multiply to the gain because the last of them, the *remainder*, is "
+            "whatever the others leave: it explains nothing by itself. Of a speed it is the quotient of how near the "
+            "two runs come to their bounds, so it lies between the pruned run's share of its bound and one over the "
+            "base's." + (f" On this page it is: {spans}." if spans else ""))
+
+
 def _sections(paper: Paper, rows: Sequence[Row], report: Report) -> list[Section]:
     rivals = [b for claim in CLAIMS if claim.paper == paper.key for b in claim.bases]
     bases = [f"Base `{b.name}`: {b.text}." for b in dict.fromkeys([*paper.bases, *rivals])]
@@ -90,7 +120,7 @@ def _sections(paper: Paper, rows: Sequence[Row], report: Report) -> list[Section
         Section(paper.name, 2, [f"{paper.cite}.", paper.base, *machine, *bases]),
         Section("Claims", 3, table=_claims(heads)),
         Section("Why they differ", 3, bullets=[
-            f"{r.figure}, {r.workload}{_against(r)}: {r.why}." for r in _distinct(heads) if r.why]),
+            f"{r.figure}, {r.workload}{_against(r)}: {r.why}.{_holds(r)}" for r in _distinct(heads) if r.why]),
         Section("Accuracy", 3, table=_accuracy(rows, report)),
     ]
     if paper.key == "huai" and report.choices:
@@ -126,7 +156,7 @@ def _claims(rows: Sequence[Row]) -> Table:
         cells.append([
             r.claim, _published(r), r.sure, r.workload, *([r.base] if several else []), r.policy or _NONE,
             r.periphery or _NONE, value(r.simulated, r.unit) if r.simulated is not None else r.status,
-            r.bound_by or _NONE, number(r.ratio) if r.ratio is not None else _NONE])
+            r.bound_by or _NONE, _factor(r)])
     return Table(heads, cells, len(heads) - 3)
 
 
@@ -157,6 +187,15 @@ def _matrix(rows: Sequence[Row]) -> Table:
         cells.append([*key, *values, *beside, any_.bound_by])
     return Table(["figure", "workload", "base", "policy", "periphery", "price", *SCOPES, "bound", "crossbars",
                   "crossbar time", "bound by (base / pruned)"], cells, 6)
+
+
+def _holds(row: Row) -> str:
+    return f" The published number would hold if {row.holds}." if row.holds else ""
+
+
+def _factor(row: Row) -> str:
+    """Return published / simulated; a figure that the recipe sets is no finding."""
+    return "set by the recipe" if row.recipe else _NONE if row.ratio is None else number(row.ratio)
 
 
 def _against(row: Row) -> str:

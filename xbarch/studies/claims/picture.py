@@ -22,11 +22,12 @@ def draw(rows: Sequence[Row]) -> bytes:
 
 
 def lines(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Row]]:
-    """Return the measured gains by paper, figure and workload."""
+    """Return the measured gains by paper, figure and workload, without those that a recipe sets."""
     names = {p.key: p.name for p in PAPERS}
     found: dict[tuple[str, str, str], list[Row]] = {}
     for r in rows:
-        if r.unit == "×" and r.published is not None and r.simulated is not None and r.scope in ("", SCOPES[0]):
+        shown = r.published is not None and r.simulated is not None and not r.recipe
+        if r.unit == "×" and shown and r.scope in ("", SCOPES[0]):
             found.setdefault((names[r.paper], r.figure, r.workload), []).append(r)
     return found
 

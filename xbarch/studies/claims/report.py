@@ -8,9 +8,10 @@ from pathlib import Path
 from xbarch.errors import InputError
 from xbarch.mapping.plan import parse_policy
 from xbarch.render.interactive.documents import write_report
-from xbarch.studies.claims import charts, pages, picture
+from xbarch.studies.claims import charts, equal_pages, pages, picture
 from xbarch.studies.claims.chips import Choice, choices, fit
 from xbarch.studies.claims.desk import Desk
+from xbarch.studies.claims.equal import at_equal_loss
 from xbarch.studies.claims.published import CLAIMS, DENSE
 from xbarch.studies.claims.rows import Row, cases, rows
 from xbarch.studies.drawn import file_names
@@ -27,13 +28,14 @@ def claims(
     images: int | None = None, periphery: str | None = None, processes: int | None = None,
     progress: Progress | None = None,
 ) -> list[Row]:
-    """Simulate what the published claims need and write `claims.md`, `.html`, `.csv` and `.svg`.
+    """Simulate what the published claims need and write `claims.md`, `.html`, `.csv` and `.svg`, and
+    `equal_loss.csv`.
 
     Args:
         out: folder of the report; None writes nothing.
         workloads: folder with one folder per stored workload; None: the bundled ones. Rows of a missing workload say
             that it is not available.
-        policies: instead of each claim's own; the first gives the headline.
+        policies: instead of that of each figure; the first gives the headline.
         periphery: published or balanced, instead of both for what depends on pace and published for the rest.
         images: images of every run, two or more; None: as many as a request has by default.
         processes: worker processes; None: one per CPU.
@@ -54,13 +56,14 @@ def claims(
     if folder is not None and not folder.is_dir():
         raise InputError("no such folder; give one with stored workloads", file=folder)
     if out is not None:
-        writable(Path(out), *file_names("claims", []), _PICTURE)
+        writable(Path(out), *file_names("claims", []), _PICTURE, equal_pages.FILE)
     content = ["claims", str(workloads), list(policies), images, periphery]
     with resumable_store(None if out is None else Path(out), content) as store:
         desk = Desk(Bench(store, processes), folder, images)
         found = rows(desk, cases(policies=policies, periphery=periphery or ""), progress)
         if out is not None:
-            _write(Path(out), pages.Report(found, largest_networks(desk), training_data(desk), desk.images))
+            _write(Path(out), pages.Report(found, largest_networks(desk), training_data(desk), desk.images,
+                                           at_equal_loss(desk, progress)))
     return found
 
 
@@ -85,4 +88,5 @@ def training_data(desk: Desk) -> dict[str, tuple[str, int]]:
 def _write(out: Path, report: pages.Report) -> None:
     drawn = picture.draw(report.rows)
     document = pages.document(report, charts.draw(report.rows))
-    write_report(out, "claims", document, pages.table(report), {_PICTURE: drawn})
+    write_report(out, "claims", document, pages.table(report), {
+        _PICTURE: drawn, equal_pages.FILE: equal_pages.table(report.equal).encode()})

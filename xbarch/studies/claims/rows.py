@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import pairwise
 
 from xbarch.errors import CapacityError
 from xbarch.request import Request, choose_datapath
@@ -58,6 +59,12 @@ class Row:
     """In the crossbar time per image."""
     why: str
     """One sentence."""
+    holds: str
+    """What would have to be true for the published number to hold."""
+    recipe: bool
+    """Whether the figure is what the recipe asks for: set, not found."""
+    remainder: float | None
+    """The factor of the explanation that stands for everything its other factors do not say."""
     accuracy: dict[str, float]
     """Shares by phase of the training."""
     status: str
@@ -87,17 +94,22 @@ class Case:
 
     def after(self, desk: Desk) -> Request:
         """Return the run of the pruned network."""
-        return desk.request(self.workload, paper(self.claim).architecture, policy=self.policy, periphery=self.periphery,
+        return desk.request(self.workload, self.machine, policy=self.policy, periphery=self.periphery,
                             replication=_REPLICATION.get(self.periphery, ""), datapath=self.claim.datapath,
-                            overrides=self.overrides,
+                            options=dict(self.base.method), overrides=self.overrides,
                             bits=self.base.bits if self.base.both else None)
 
     def before(self, desk: Desk) -> Request:
         """Return the run of the base."""
-        return desk.request(self.rival, self.base.architecture or paper(self.claim).architecture, policy=self.policy,
+        return desk.request(self.rival, self.base.architecture or self.machine, policy=self.policy,
                             periphery=self.periphery, replication=_REPLICATION.get(self.periphery, ""),
                             datapath=self.base.datapath, options=dict(self.base.options), overrides=self.overrides,
                             bits=self.base.bits)
+
+    @property
+    def machine(self) -> str:
+        """The architecture of the pruned network."""
+        return self.base.on or paper(self.claim).architecture
 
     @property
     def rival(self) -> str:
@@ -110,10 +122,10 @@ class Case:
 
 
 def cases(claims: Sequence[Claim] = CLAIMS, policies: Sequence[str] = (), periphery: str = "") -> list[Case]:
-    """Return every comparison of the claims. policies: instead of each claim's own. periphery: instead of both, the
-    balanced one first, for figures that depend on pace, and the published one for the others. Prices of conversion
-    other than the first are compared under the first policy only; bases with other bits or machines under no
-    `crossbars` policy, as its budget is a multiple of each network's own crossbars."""
+    """Return every comparison of the claims. policies: instead of the one of each figure. periphery: instead of both,
+    the balanced one first, for figures that depend on pace, and the published one for the others. Prices of conversion
+    other than the first are compared under the first policy and periphery only; bases of which one side alone has other
+    bits under no `crossbars` policy, as its budget is a multiple of each network's own crossbars."""
     found: list[Case] = []
     for claim in claims:
         figure = FIGURES[claim.figure]
@@ -121,11 +133,13 @@ def cases(claims: Sequence[Claim] = CLAIMS, policies: Sequence[str] = (), periph
         bases = claim.bases or (paper(claim).bases if runs else paper(claim).bases[:1])
         for workload in claim.workloads:
             for base in bases:
-                for i, policy in enumerate(tuple(policies) or claim.policies) if runs else [(0, "")]:
-                    if (base.bits is None and not base.architecture) or not policy.startswith("crossbars"):
+                for i, policy in enumerate(tuple(policies) or (figure.policy,)) if runs else [(0, "")]:
+                    if base.bits is None or base.both or not policy.startswith("crossbars"):
                         prices = [a for a in ADCS if a.name in claim.adcs] if i == 0 else []
-                        found += [Case(claim, workload, base, policy, adc, size) for adc in prices or ADCS[:1]
-                                  for size in ((periphery,) if periphery else sizes)]
+                        asked = (periphery,) if periphery else sizes
+                        found += [Case(claim, workload, base, policy, adc, size)
+                                  for number, adc in enumerate(prices or ADCS[:1])
+                                  for size in (asked[:1] if number else asked)]
     return found
 
 
@@ -171,7 +185,8 @@ def _pair(desk: Desk, case: Case, fitted: Callable[[Request], Fitted]) -> Pair:
         network = desk.workload(request)
         result = desk.result(request) if case.policy else None
         path = choose_datapath(network, request.datapath, request.options, desk.bench.contents.encoding(request))
-        sides.append(Side(network, partial(desk.machine, request), path, result, partial(fitted, request)))
+        sides.append(Side(network, partial(desk.machine, request), path, result, partial(fitted, request),
+                          partial(desk.packed, request), partial(desk.converter, request)))
     return Pair(*sides)
 
 
@@ -188,7 +203,7 @@ def _row(desk: Desk, case: Case, scope: str, pair: Pair | None, status: str) -> 
     simulated = steps[-1].gain if steps else None
     timed = figure.timed and pair is not None and bool(steps)
     ours = not timed or pair is None or words.of_method(*pair.sides)
-    comparable = simulated and claim.value is not None and figure.ratio and status == "measured" and ours
+    comparable = figure.ratio and status == "measured" and ours and not claim.recipe
     said = [sentence(steps, figure), figure.detail(pair) if pair else "", _bound(pair) if timed and pair else "",
             claim.note]
     runs = pair is not None and isinstance(pair.after.result, Result)
@@ -199,8 +214,10 @@ def _row(desk: Desk, case: Case, scope: str, pair: Pair | None, status: str) -> 
         policy=case.policy, periphery=case.periphery if case.policy else "",
         bound_by=" / ".join(pair.sides) if timed and pair else "", scope=scope,
         adc=case.adc.name if claim.adcs else "", simulated=simulated,
-        ratio=claim.value / simulated if comparable and claim.value and simulated else None,
+        ratio=claim.value / simulated if comparable and claim.value is not None and simulated else None,
         bound_gain=pair.bound if pair and runs else None, crossbar_gain=pair.crossbars if pair and runs else None,
         window_gain=pair.windows if pair and runs else None, why="; ".join(filter(None, said)) if steps else "",
+        holds=claim.holds, recipe=claim.recipe,
+        remainder=next((b.gain / a.gain for a, b in pairwise(steps) if b.rest), None),
         accuracy=accuracy(network) if network else {},
         status=status if steps or pair is None else "not available: not measured")

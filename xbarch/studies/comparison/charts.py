@@ -8,8 +8,16 @@ from xbarch.render.interactive.charts import ZOOM, points, stacks
 from xbarch.render.interactive.pages import Chart
 from xbarch.result.summary import speed
 from xbarch.studies.comparison.lines import DENSE
-from xbarch.studies.comparison.picture import change, changed, components, row_names, series_names
+from xbarch.studies.comparison.picture import (
+    change,
+    changed,
+    components,
+    in_points,
+    row_names,
+    series_names,
+)
 from xbarch.studies.comparison.rows import Row
+from xbarch.studies.drawn import below, ends
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPE
 
@@ -41,9 +49,11 @@ def draw(rows: Sequence[Row], key: Key) -> dict[str, list[Chart]]:
                          (True, True)), "Speed-up against energy saving")]
     trained, axis = [v for v in values if v["energy"] and v["change"] is not None], changed(pruned)
     if trained and axis:
+        changes = [points_of for r in pruned if r.gain("energy") and (points_of := change(r)) is not None]
+        limits, lost = (ends(changes), below(changes)) if in_points(pruned) else (None, "")
         found["accuracy_energy"] = [
-            Chart(points(trained, ("energy", saving), ("change", axis), "series", tips,
-                         (True, False)), "Accuracy against energy saving")]
+            Chart(points(trained, ("energy", saving), ("change", axis), "series", tips, (True, False), ends=limits),
+                  f"Accuracy against energy saving{lost}")]
     found["energy"] = [_energy(ran, key)]
     return found
 

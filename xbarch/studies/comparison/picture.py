@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from xbarch.render.look import GREY, OTHERS, PALETTE, colour, mark, styled
 from xbarch.studies.comparison.lines import DENSE
 from xbarch.studies.comparison.rows import Row, front
+from xbarch.studies.drawn import below, ends
 from xbarch.support.defaults import SCOPE, Scope
 from xbarch.workload.measures import BUNDLED, TOP_ONE
 
@@ -30,6 +31,9 @@ def draw(rows: Sequence[Row]) -> dict[str, Figure]:
         if trained and (axis := changed(pruned)):
             found["accuracy_energy"] = _scatter(ran, trained, f"energy saving over the dense base (scope {scope})",
                                                 axis, log=False)
+            if in_points(pruned):
+                _limit(found["accuracy_energy"].axes[0], [y for r in pruned if r.gain("energy")
+                                                          and (y := change(r)) is not None])
         found["energy"] = _bars(ran, scope)
     return found
 
@@ -40,6 +44,17 @@ def change(row: Row) -> float | None:
     if not {"pruning", "baseline"} <= set(a) or known is None:
         return None
     return (a["pruning"] - a["baseline"]) * (100 if known.share else 1) * (1 if known.larger else -1)
+
+
+def in_points(rows: Sequence[Row]) -> bool:
+    """Return whether the `change` of rows is one of shares, in points."""
+    return all(BUNDLED[r.measure].share for r in rows if change(r) is not None)
+
+
+def _limit(axes: Any, changes: Sequence[float]) -> None:
+    """Leave out what lost so much that it is of no use, and say so."""
+    axes.set_ylim(*ends(changes))
+    axes.set_ylabel(axes.get_ylabel() + below(changes))
 
 
 def changed(rows: Sequence[Row]) -> str:

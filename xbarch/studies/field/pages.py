@@ -6,29 +6,31 @@ from collections.abc import Callable, Sequence
 from math import inf, isfinite
 
 from xbarch.render.document import Document, Picture, Section, Table
-from xbarch.result import words
 from xbarch.result.summary import speed
 from xbarch.studies.accuracy.pages import format_reach
 from xbarch.studies.comparison import pages as study
 from xbarch.studies.comparison.lines import DENSE
-from xbarch.studies.comparison.rows import Figures, Row
+from xbarch.studies.comparison.rows import Row
 from xbarch.studies.field.charts import method
+from xbarch.studies.field.findings import ERRORS, LAST, architect, far, loss_of, points, pruner, times
 from xbarch.studies.field.rows import BUDGET, LOSSES, NETWORK, Field, Method
 from xbarch.support import numbers
 from xbarch.support.defaults import SCOPES, Scope
 from xbarch.support.sheet import sheet as csv
 
 _NONE = "–"
-_TINY = 1.02  # smaller gains count as none
 
 
 def document(found: Field, pictures: Sequence[Picture], command: str) -> Document:
     """Return the report."""
-    sections = [Section("Findings", 2, bullets=sentences(found)),
+    sections = [Section("For an architect", 2, bullets=architect(found)),
+                Section("For someone who prunes", 2, bullets=pruner(found)),
+                Section("All in one table", 2, [_ALL], table=_everything(found)),
+                Section("What these data cannot say", 2, bullets=_limits(found)),
                 Section("How to read it", 2, _introduction(found)), study.machinery(found.asked),
                 Section("Compression ratio at equal loss", 2, table=_reaches(found.methods))]
     for place, loss in enumerate(LOSSES):
-        sections.append(Section(f"Hardware at a loss of at most {_lost(loss)}", 2, [
+        sections.append(Section(f"Hardware at a loss of at most {loss_of(place)}", 2, [
             "The trained point of each method with the highest compression ratio whose change in accuracy is "
             f"{_points(-loss)} points or better, under `{BUDGET}`, on the method's own machine. Gains are relative to "
             f"the dense network with the same bits on `{found.asked.architectures[0]}` (FORMS has 8 bits, the others "
@@ -45,8 +47,7 @@ def document(found: Field, pictures: Sequence[Picture], command: str) -> Documen
         if refused:
             sections.append(Section("Not simulated", 2, table=Table(("workload", "data path", "why"), [
                 (r.workload, r.label, r.why) for r in refused], 3)))
-    sections += [Section("What this cannot show", 2, bullets=_limits(found)),
-                 study.origins([*found.curves, *found.large])]
+    sections.append(study.origins([*found.curves, *found.large]))
     return Document("All methods compared", command, pictures, sections)
 
 
@@ -57,69 +58,7 @@ _LARGE = {
 }
 
 
-# -- sentences ----------------------------------------------------------------------------------------------------
-
-def sentences(found: Field) -> list[str]:
-    """Return the findings as sentences, in which every name and number is computed."""
-    made, scope = [], found.asked.scope
-    for place, loss in enumerate(LOSSES):
-        order = sorted(found.methods, key=lambda m: -_far(m, place))
-        made.append(f"At a loss of {_lost(loss)} on {NETWORK}, the highest compression ratios are " + ", ".join(
-            f"{m.title} {format_reach(m.reaches[place])}" for m in order[:4]) + "; the lowest are "
-            + ", ".join(f"{m.title} {format_reach(m.reaches[place])}" for m in order[-2:]) + ".")
-    for place, loss in enumerate(LOSSES):
-        for text, figure, shown, what in _BEST:
-            ran = [(m.title, r.figures, study.speed_cell(r) if what == "speed" else _times(r.gain(what)))
-                   for m in found.methods if (r := m.runs[place]) is not None and r.figures is not None]
-            best = sorted(ran, key=lambda each: figure(each[1], scope))[:4]
-            if best:
-                told = ", ".join(f"{name} {shown(figures, scope)}, {gain}" for name, figures, gain in best)
-                made.append(f"At a loss of at most {_lost(loss)} and under `{BUDGET}`, {text.format(scope=scope)}: "
-                            f"{told}.")
-    lost = [m.title for m in found.methods for r in m.runs[-1:] if r is not None and (r.gain("energy") or inf) < _TINY]
-    if lost:
-        made.append(f"At a loss of at most {_lost(LOSSES[-1])}, these save no energy (scope {scope}) over the dense "
-                    f"network: {', '.join(lost)}.")
-    return [*made, *_large(found)]
-
-
-def _large(found: Field) -> list[str]:
-    """Return what the large network gained; a range of speed-ups is said of the methods only where crossbars bind."""
-    ran = [r for r in found.large if r.figures and r.policy == found.asked.policies[-1] and r.datapath != DENSE]
-    if not ran:
-        return []
-    own = [r for r in ran if (sides := r.sides()) and words.of_method(*sides)]
-
-    def span(rows: Sequence[Row], what: str) -> str:
-        values = [r.gain(what) or 0 for r in rows]
-        return f"from {_times(min(values))} to {_times(max(values))}"
-
-    ratios = [r.figures.ratio for r in ran if r.figures]
-    said = (f"On VGG-16, at compression ratios of {min(ratios):.3g} to {max(ratios):.3g} and under "
-            f"`{found.asked.policies[-1]}`, energy savings (scope {found.asked.scope}) over the dense network with the "
-            f"same bits range {span(ran, 'energy')}: the compression ratio alone says little about a crossbar machine.")
-    fast = (f"Crossbars bind {len(own)} of these {len(ran)} runs and their dense ones; their speed-ups range "
-            f"{span(own, 'speed')}." if own else
-            "Crossbars bind none of these runs together with its dense one, so no speed-up among them is a method's.")
-    return [said, fast]
-
-
-_BEST: tuple[tuple[str, Callable[[Figures, Scope], float], Callable[[Figures, Scope], str], str], ...] = (
-    ("most images per second, and speed-up over dense (bound by: dense / method)",
-     lambda f, scope: -(f.images_per_second or 0), lambda f, scope: speed(f.images_per_second), "speed"),
-    ("least energy per image (scope {scope}), and saving over dense", lambda f, scope: f.energy[scope],
-     lambda f, scope: numbers.energy(f.energy[scope]), "energy"),
-)
-
-
-def _lost(loss: float) -> str:
-    return numbers.count(round(100 * loss), "point")
-
-
-def _far(method: Method, place: int) -> float:
-    found = method.reaches[place]
-    return found.ratio if isfinite(found.ratio) else found.most
-
+# -- words --------------------------------------------------------------------------------------------------------
 
 def _introduction(found: Field) -> list[str]:
     data = next((m.data for method in found.methods for m in method.measured if m), "")
@@ -142,6 +81,13 @@ def _introduction(found: Field) -> list[str]:
     ]
 
 
+def _of_devices(found: Field) -> str:
+    if not found.evidence.accuracy:
+        return "No report on devices lies beside this one, so nothing is said of errors; `reports/noise.py` writes it."
+    return ("Accuracy with errors is of few devices and images: half a 95 % interval is "
+            f"{points(found.evidence.unsure)} points in the median, so only large differences count.")
+
+
 def _limits(found: Field) -> list[str]:
     rows = [r for r in found.large if r.figures and {"pruning", "baseline"} <= set(r.accuracy)]
     changes = [100 * (r.accuracy["pruning"] - r.accuracy["baseline"]) for r in rows]
@@ -152,8 +98,11 @@ def _limits(found: Field) -> list[str]:
         "path: ...}` in the recipes) and hundreds of epochs, as in the papers.",
         f"The layers of {NETWORK} fill few crossbars, so methods that remove whole crossbars or align to them have "
         "fewer choices there than on the papers' networks.",
-        "With one seed and few epochs, differences of less than about a point between methods are not significant; "
-        "the intervals cover the choice of test images only.",
+        f"On {NETWORK}, with one seed and few epochs, differences of less than about a point between methods are not "
+        "significant; the intervals cover the choice of test images only.",
+        _of_devices(found),
+        "Speeds are of one periphery and one placement each; energies are sums of prices that are partly assumed, and "
+        "say nothing of a chip that was built.",
         "FORMS has 8-bit weights and activations as published, all others have 4 bits, which shows in its energy and "
         "area. Where the full text of a paper is not public, the definition of its method is an interpretation; *Where "
         "the data paths come from* says which.",
@@ -162,21 +111,47 @@ def _limits(found: Field) -> list[str]:
 
 # -- tables -------------------------------------------------------------------------------------------------------
 
+_ALL = (
+    f"One line for each method on {NETWORK}: the compression ratio at equal loss, then the trained point of the "
+    f"highest ratio within {loss_of(LAST)} of loss under `{BUDGET}`, with its savings over the dense network on the "
+    "base machine and on its own; last, the points of accuracy that errors cost its network in "
+    "`studies/noise.yaml`, where `reports/noise.py` measured them.")
+
+
+def _saving(method: Method) -> float:
+    """Order methods by their energy saving, the largest first."""
+    run = method.runs[LAST]
+    return -(run.gain("energy") or 0) if run else 0.0
+
+
+def _everything(found: Field) -> Table:
+    heads = ["method", "machine", *(f"ratio at {loss_of(place)}" for place in range(len(LOSSES))), "energy saving",
+             "own base", "speed-up (bound by: dense / this)", "crossbar saving",
+             *(f"lost: {errors}" for errors, _ in ERRORS)]
+    order = sorted(found.methods, key=_saving)
+    return Table(heads, [[
+        m.title, r.architecture if r else _NONE, *(format_reach(reached) for reached in m.reaches),
+        *((times(r.gain("energy")), times(r.gain("energy", "own")), study.speed_cell(r), times(r.gain("crossbars")))
+          if r and r.figures else [_NONE] * 4),
+        *(_NONE if (lost := found.evidence.lost(m.name, errors)) is None else points(lost) for errors, _ in ERRORS)]
+        for m in order for r in m.runs[LAST:]], 2)
+
+
 def _reaches(methods: Sequence[Method]) -> Table:
-    order = sorted(methods, key=lambda m: -_far(m, 0))
-    return Table(["method", "trained points", *(f"ratio at {_lost(loss)}" for loss in LOSSES)], [
+    order = sorted(methods, key=lambda m: -far(m, 0))
+    return Table(["method", "trained points", *(f"ratio at {loss_of(place)}" for place in range(len(LOSSES)))], [
         [m.title, str(m.points), *(format_reach(r) for r in m.reaches)] for m in order], 1)
 
 
 _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
-    ("compression ratio", lambda r: _times(r.figures.ratio) if r.figures else _NONE),
+    ("compression ratio", lambda r: times(r.figures.ratio) if r.figures else _NONE),
     ("images/s", lambda r: speed(r.figures.images_per_second) if r.figures else _NONE),
     ("energy per image (scope {scope})", lambda r: numbers.energy(r.figures.energy[r.scope]) if r.figures else _NONE),
     ("speed-up (bound by: dense / this)", study.speed_cell),
-    ("energy saving", lambda r: _times(r.gain("energy"))),
-    ("crossbar saving", lambda r: _times(r.gain("crossbars"))),
+    ("energy saving", lambda r: times(r.gain("energy"))),
+    ("crossbar saving", lambda r: times(r.gain("crossbars"))),
     ("speed-up, own base", lambda r: study.speed_cell(r, "own")),
-    ("energy saving, own base", lambda r: _times(r.gain("energy", "own"))),
+    ("energy saving, own base", lambda r: times(r.gain("energy", "own"))),
     ("ADC bits", lambda r: str(r.figures.adc_bits) if r.figures else _NONE),
     ("index bits", lambda r: numbers.number(r.figures.index_bits) if r.figures else _NONE),
 )
@@ -194,10 +169,6 @@ def _hardware(methods: Sequence[Method], place: int, scope: Scope) -> Table:
         for m, r, p in order], 3)
 
 
-def _times(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.3g}×"
-
-
 def _points(value: float) -> str:
     return f"{100 * value:+.2f}".replace("-", "\N{MINUS SIGN}")
 
@@ -210,10 +181,10 @@ def sheet(found: Field) -> str:
              "adc_bits", "index_bits"]
     lines = []
     for m in found.methods:
-        for loss, far, r, p in zip(LOSSES, m.reaches, m.runs, m.measured, strict=True):
+        for loss, at, r, p in zip(LOSSES, m.reaches, m.runs, m.measured, strict=True):
             f = r.figures if r else None
             lines.append([
-                m.name, m.points, loss, *(v if isfinite(v) else None for v in (far.ratio, far.low, far.high)), far.most,
+                m.name, m.points, loss, *(v if isfinite(v) else None for v in (at.ratio, at.low, at.high)), at.most,
                 r.workload.rpartition("/")[2] if r else None, r.datapath if r else None,
                 r.architecture if r else None, p.change if p else None, f.ratio if f else None,
                 *(r.gain(what, over) if r else None for what, over in (

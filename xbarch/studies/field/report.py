@@ -34,7 +34,8 @@ def field(out: str | Path | None = OUT, *, workloads: str | Path | None = None, 
     `.csv` and the pictures.
 
     Args:
-        out: folder of the report; None writes nothing.
+        out: folder of the report; None writes nothing. What is said of devices and peripheries is read from the reports
+            beside it, `noise/noise.json` and `ranks.json`, if they are there.
         workloads: folder with one folder NETWORK_METHOD_POINT per point of the curves; None: the bundled grid.
         study: study of the large network, a file or a bundled name; workloads of it that are not stored are left out.
         scope: of energies, instead of the study's.
@@ -52,7 +53,8 @@ def field(out: str | Path | None = OUT, *, workloads: str | Path | None = None, 
     folder = None if out is None else Path(out)
     with resumable_store(folder, ["field", str(workloads), str(study), periphery]) as store:
         found = run(None if workloads is None else Path(workloads), study, progress, store=store,
-                    processes=processes, scope=None if scope is None else checked_scope(scope), periphery=periphery)
+                    processes=processes, scope=None if scope is None else checked_scope(scope), periphery=periphery,
+                    beside=folder and folder.parent)
         if folder is not None:
             _write(folder, found)
     return found

@@ -8,18 +8,23 @@ from pathlib import Path
 
 from xbarch.errors import InputError
 from xbarch.kept.measured import Measured
+from xbarch.kept.rows import FILE
 from xbarch.specs.load import load
 from xbarch.specs.study import Study
 from xbarch.studies.accuracy.rows import GRID, Reach, method_title, reach
 from xbarch.studies.accuracy.rows import Row as Point
 from xbarch.studies.accuracy.rows import rows as points
+from xbarch.studies.accuracy.seeds import averaged
 from xbarch.studies.comparison.rows import Row
 from xbarch.studies.comparison.rows import rows as compare
+from xbarch.studies.field.evidence import Evidence, gather
 from xbarch.support import bundled
 from xbarch.support.defaults import Scope
 from xbarch.support.progress import Progress
 
 STUDY = "field"       # the large network, at about one compression ratio
+LARGE = "VGG-16"      # its name in `reports/ranks.py`
+SEEDS = "seeds"       # the grid whose points have several seeds
 NETWORK = "vgg7"      # the network of the grid whose points make the curves
 BUDGET = "crossbars:4"
 LOSSES = (0.01, 0.02)  # of accuracy
@@ -60,15 +65,21 @@ class Field:
     """The study of the large network."""
     small: Study
     """The study of the small network."""
+    points: list[Point]
+    """The trained points of the small network."""
+    seeds: list[Point]
+    """Means over the seeds of the grid that has some, of the same kind of network."""
+    evidence: Evidence
+    """What other reports measured of the same networks."""
 
 
 def run(folder: Path | None = None, study: str | Path = STUDY, progress: Progress | None = None,
         *, store: Path | None = None, processes: int | None = None, scope: Scope | None = None,
-        periphery: str | None = None) -> Field:
+        periphery: str | None = None, beside: Path | None = None) -> Field:
     """Measure the grid's points in `folder`, run them and the study. Workloads that are not stored are left out.
 
     store: file that keeps the answers. processes: worker processes; None: one per CPU. scope: of energies;
-    periphery: of machines; both instead of the study's.
+    periphery: of machines; both instead of the study's. beside: folder of the reports on devices and peripheries.
 
     Raises:
         InputError: no workload is stored there, or the study is refused.
@@ -89,7 +100,10 @@ def run(folder: Path | None = None, study: str | Path = STUDY, progress: Progres
     methods = [_method(name, [p for p in found if p.method == name], runs)
                for name in dict.fromkeys(p.method for p in found)]
     large = compare(asked, progress, store=store, processes=processes) if asked.workloads else []
-    return Field(methods, curves, large, asked, small)
+    several = bundled.folder("workloads") / SEEDS
+    seeds = [r for r in averaged(points(several)) if r.network == NETWORK] if (several / FILE).is_file() else []
+    return Field(methods, curves, large, asked, small, found, seeds,
+                 gather(beside, LARGE) if beside is not None else Evidence())
 
 
 def _stored(name: str) -> bool:

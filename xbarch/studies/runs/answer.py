@@ -81,7 +81,7 @@ class Answer:
         return self.reason if self.error == IncompatibleError.__name__ else self.why
 
     def _unpacked(self) -> Any:
-        return json.loads(zlib.decompress(self.packed))
+        return json.loads(zlib.decompress(self.packed).decode())  # bytes would be looked at for their encoding
 
     @property
     def result(self) -> Result:
@@ -158,15 +158,20 @@ def pick(found: Record, name: str) -> float | None:
     return value if isinstance(value, int | float) else None
 
 
+def keep_latest() -> None:
+    """Keep what the latest requests made in this process for those that follow."""
+    keep(_PACKINGS, _PLANS, _GRAPHS)
+
+
 def answer(request: Request, contents: Contents | None = None, wanted: Sequence[str] | None = None) -> Answer:
     """Run a request. Whatever goes wrong becomes its answer, so that one request cannot stop the others.
 
     contents: what was read for other requests. wanted: figures that are kept in place of the whole record.
     """
-    keep(_PACKINGS, _PLANS, _GRAPHS)
+    keep_latest()
     try:
         if not request.reload:
-            run = perform(_compiled(prepare(request, contents)))
+            run = perform(compiled(prepare(request, contents)))
             return _kept(record(run, drawn=False), run, wanted)
         runs = execute_segments(request)
         assert request.batch is not None
@@ -181,7 +186,7 @@ def _kept(found: Record, run: Run, wanted: Sequence[str] | None) -> Answer:
     return Answer.of(found, run) if wanted is None else Answer.of_figures(found, names_of(tuple(wanted)))
 
 
-def _compiled(setup: Setup) -> Setup:
+def compiled(setup: Setup) -> Setup:
     """Return the setup with the compiled engine if that can run it: figures are the same, and loading the engine pays
     off over many requests."""
     if setup.request.engine != "auto" or setup.machine.processes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 
@@ -12,6 +12,7 @@ from xbarch.errors import XbarchError
 from xbarch.plugins import registry
 from xbarch.request import Contents, Request
 from xbarch.studies.runs.answer import Answer, answer
+from xbarch.studies.runs.bounds import bounds, bounds_name
 from xbarch.support import files
 from xbarch.support.executors.remote import Refused
 
@@ -30,11 +31,13 @@ class Worker:
     """Plugin files and digests, for another process to load first."""
     contents: Contents | None = None
     """What was read before, in this process."""
+    bounds: bool = False
+    """Whether requests are bounded and not run; the names are then those of their bounds."""
 
     def away(self) -> Worker:
         """Return what a worker in another process is told."""
-        return Worker(self.wanted, tuple((str(file.resolve()), sha256(files.read(file, _MOST)).hexdigest())
-                                         for file in registry.files()))
+        return replace(self, contents=None, plugins=tuple(
+            (str(file.resolve()), sha256(files.read(file, _MOST)).hexdigest()) for file in registry.files()))
 
     def __call__(self, named: list[Named], seconds: float) -> list[Answer] | Refused:
         """Answer the requests in turn until so many seconds are over, at least the first."""
@@ -51,12 +54,29 @@ class Worker:
                  check: bool = False) -> list[Answer] | Refused:
         end, found = time.monotonic() + seconds, list[Answer]()
         for name, request in named:
-            if check and (other := _differs(request, name, known)):
+            if check and (other := self._differs(request, name, known)):
                 return Refused(other)
-            found.append(answer(request, known, self.wanted))
+            found.append(bounds(request, known) if self.bounds else answer(request, known, self.wanted))
             if time.monotonic() >= end:
                 break
         return found
+
+    def name(self, request: Request, known: Contents) -> str:
+        """Return the name of what is answered to a request."""
+        name = request.digest(known)
+        return bounds_name(name) if self.bounds else name
+
+    def _differs(self, request: Request, name: str, known: Contents) -> str:
+        """Say what is wrong where this process reads other content under the names of a request; empty if nothing
+        is."""
+        try:
+            if self.name(request, known) == name:
+                return ""
+            return (f"a worker on {os.uname().nodename} reads other content than this process for {request.workload} "
+                    f"on {request.arch}: files, plugins and installed packages must be the same on every machine")
+        except XbarchError as error:
+            return f"a worker cannot read what a run names: {error}"
+
 
 
 @lru_cache(maxsize=1)
@@ -68,14 +88,3 @@ def _loaded(plugins: tuple[tuple[str, str], ...]) -> tuple[registry.Registry, Co
         for file, _ in plugins:
             own.load_file(file)
         return own, Contents()
-
-
-def _differs(request: Request, name: str, known: Contents) -> str:
-    """Say what is wrong where this process reads other content under the names of a request; empty if nothing is."""
-    try:
-        if request.digest(known) == name:
-            return ""
-        return (f"a worker on {os.uname().nodename} reads other content than this process for {request.workload} on "
-                f"{request.arch}: files, plugins and installed packages must be the same on every machine")
-    except XbarchError as error:
-        return f"a worker cannot read what a run names: {error}"

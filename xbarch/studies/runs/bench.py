@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from itertools import chain, islice
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from xbarch.errors import XbarchError
 from xbarch.request import Contents, Request, digest_of
 from xbarch.studies.runs.answer import LOST, Answer, Names
 from xbarch.studies.runs.batch import Named, Worker
+from xbarch.studies.runs.bounds import BOUNDED
 from xbarch.studies.runs.store import Store
 from xbarch.support import cache, files
 from xbarch.support.executors.crew import Asked, Crew, inline
@@ -28,6 +30,7 @@ from xbarch.support.pairs import with_options
 from xbarch.support.progress import Progress
 
 STORE = "runs.sqlite"
+Noted = tuple[str, int]
 _FEW = 4  # requests that one process finishes before another has started
 AHEAD = 500  # requests whose names are looked up together
 
@@ -52,6 +55,7 @@ class Bench:
         self._asked = Asked(processes, scheduler)
         self._opened = opener(executor, self._asked)
         self._staying: tuple[Staying, Worker] | None = None
+        self._bounds = False
         self._names: dict[Request, str] = {}
         self.answers: dict[str, Answer] = {}
         """Answers of `run`, by the digest of their request."""
@@ -69,6 +73,21 @@ class Bench:
     def digest(self, request: Request) -> str:
         """Return `name` without remembering it."""
         return request.digest(self.contents)
+
+    def noted(self, sweep: str) -> tuple[bytearray, list[int]]:
+        """Return the names that the store noted of a sweep, one behind the other, and the numbers of those without a
+        final answer."""
+        if self._store is None:
+            return bytearray(), []
+        with Store(self._store) as store:
+            return (names := store.noted(sweep)), store.lacking(names, self._wanted)
+
+    def bounding(self) -> Bench:
+        """Return a bench of the same store and executor that bounds requests in place of running them, by the names of
+        their bounds (`xbarch.studies.runs.bounds`)."""
+        other = copy(self)
+        other._bounds, other._wanted, other.answers = True, BOUNDED, {}
+        return other
 
     def run(self, requests: Iterable[Request], progress: Progress | None = None) -> Mapping[str, Answer]:
         """Run the requests that have no answer yet and return the answers of all, by digest.
@@ -110,8 +129,8 @@ class Bench:
         name = self.name(request)
         return self.answers[name] if name in self.answers else self.run([request])[name]
 
-    def stream(self, named: Iterable[Named], total: int | None = None,
-               progress: Progress | None = None, ahead: int = AHEAD) -> Iterator[tuple[str, Request, Answer]]:
+    def stream(self, named: Iterable[Named], total: int | None = None, progress: Progress | None = None,
+               ahead: int = AHEAD, note: Noted | None = None) -> Iterator[tuple[str, Request, Answer]]:
         """Run requests that have no answer yet and yield each with its answer, which is then stored.
 
         Args:
@@ -119,25 +138,31 @@ class Bench:
                 come next may depend on the answers.
             total: how many there are at most.
             ahead: how many may be taken before there is room.
+            note: under which the store keeps the names in the order in which they are taken, and the number of the
+                first (`Store.note`).
 
         Raises:
             InputError: the store or the executor cannot be used.
             XbarchError: the processes of the executor end before they answer anything, or run another xbarch.
         """
         with nullcontext() if self._store is None else Store(self._store) as store:
-            counted = _Counted(store, self.answers, self._wanted, total, progress)
+            counted = _Counted(store, self.answers, self._wanted, total, progress, note)
             loaded: list[Named] = []  # they cannot travel to another process
             first = list(islice(todo := _travelling(counted.unknown(named, ahead), loaded), min(ahead, _FEW + 1)))
             if first:
                 opened, worker = self._crew(len(first) if ahead > _FEW else None, total) if self._staying is None else (
                     self._staying[0].opener(), self._staying[1])
                 yield from counted.kept(deal(chain(first, todo), worker, opened, total, ahead))
-            yield from counted.kept(deal(loaded, Worker(self._wanted, contents=self.contents), inline))
+            yield from counted.kept(deal(loaded, self._worker(), inline))
+
+    def _worker(self) -> Worker:
+        """What a worker in this process is told."""
+        return Worker(self._wanted, contents=self.contents, bounds=self._bounds)
 
     def _crew(self, first: int | None, total: int | None) -> tuple[Callable[[], Crew], Worker]:
         """Return what opens the executor, and what its workers are told. first: how many of the first `_FEW` + 1
         requests there are; None: unknown."""
-        here, count = Worker(self._wanted, contents=self.contents), self._asked.processes
+        here, count = self._worker(), self._asked.processes
         if self._executor != DEFAULT:
             return self._opened, here.away()
         if first is not None and first <= _FEW:
@@ -152,10 +177,10 @@ class _Counted:
     """Which requests have no answer, and how many have one."""
 
     def __init__(self, store: Store | None, answers: Mapping[str, Answer], wanted: Names | None, total: int | None,
-                 progress: Progress | None) -> None:
+                 progress: Progress | None, note: Noted | None = None) -> None:
         self.store, self.answers, self.wanted, self.done = store, answers, wanted, 0
         self.under_way: set[str] = set()
-        self.total, self.progress = total, progress
+        self.total, self.progress, self.note = total, progress, note
 
     def tell(self, text: str) -> None:
         if self.progress is not None:
@@ -168,6 +193,9 @@ class _Counted:
             known: Collection[str] = self.answers
             if self.store is not None:
                 known = self.store.final([name for name, _ in some], self.wanted)
+                if self.note is not None:
+                    self.store.note(*self.note, [name for name, _ in some])
+                    self.note = self.note[0], self.note[1] + len(some)
             new = {name: request for name, request in some if name not in known and name not in self.under_way}
             self.done += len(some) - len(new)
             self.under_way.update(new)

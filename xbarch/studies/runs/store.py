@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -21,14 +21,17 @@ from xbarch.studies.runs.answer import LOST, Answer, Names
 Buffer = bytes | bytearray
 
 _PATIENCE = 2.0  # s to wait for another process
-_VERSION = 3  # of the tables
+_VERSION = 4  # of the tables
 _TABLES = """CREATE TABLE IF NOT EXISTS heads (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS answers (name BLOB NOT NULL UNIQUE, final INTEGER NOT NULL, head INTEGER NOT NULL,
     body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS noted (name TEXT NOT NULL, start INTEGER NOT NULL, answers BLOB NOT NULL,
+    PRIMARY KEY (name, start));
 CREATE TABLE IF NOT EXISTS finished (name TEXT PRIMARY KEY, summary TEXT NOT NULL, answers BLOB NOT NULL,
     ran BLOB NOT NULL)"""
 Head = tuple[str, str, str, Names | None]
 _SOME = 500  # names asked for at a time
+_BYTES = 32  # of a name
 
 
 class Store:
@@ -112,11 +115,39 @@ class Store:
         """Return the answers that exist for these names."""
         return {name: self._answer(head, body) for name, (head, body) in self._rows(names, "head, body")}
 
+    def lacking(self, names: Buffer, wanted: Names | None = None) -> list[int]:
+        """Return the numbers of those names, one behind the other, that have no final answer. wanted: as of `final`."""
+        found: list[int] = []
+        for at in range(0, len(names) // _BYTES, _SOME):
+            some = [bytes(names[_BYTES * n:_BYTES * (n + 1)]) for n in range(at, min(at + _SOME, len(names) // _BYTES))]
+            known = {name for name, head in self._found(some, "head", "AND final") if self._covers(head, wanted)}
+            found += [at + place for place, name in enumerate(some) if name not in known]
+        return found
+
+    def note(self, name: str, start: int, answers: Sequence[str]) -> None:
+        """Store the names of a sweep's answers from the one with the number `start` on, so that they need not be found
+        again if the sweep is interrupted."""
+        with self._blamed():
+            self.base.execute("INSERT OR REPLACE INTO noted VALUES (?, ?, ?)",
+                              (name, start, bytes.fromhex("".join(answers))))
+
+    def noted(self, name: str) -> bytearray:
+        """Return the names that `note` stored of a sweep, from the first on, one behind the other."""
+        found = bytearray()
+        with self._blamed():
+            for start, answers in self.base.execute(
+                    "SELECT start, answers FROM noted WHERE name = ? ORDER BY start", (name,)):
+                if start * _BYTES != len(found):
+                    break
+                found += answers
+        return found
+
     def finish(self, name: str, summary: str, answers: Buffer, ran: bytes) -> None:
         """Store what is to be known of a finished sweep: a summary, the names of its answers one behind the other, and
         of each whether it ran."""
         with self._blamed():
             self.base.execute("INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?)", (name, summary, answers, ran))
+            self.base.execute("DELETE FROM noted WHERE name = ?", (name,))
 
     def finished(self, name: str) -> tuple[str, bytes, bytes] | None:
         """Return what `finish` stored under a name: summary, names, and whether each ran."""
@@ -127,12 +158,15 @@ class Store:
 
     def _rows(self, names: Collection[str], columns: str, more: str = "") -> Iterator[tuple[str, list[Any]]]:
         wanted = [bytes.fromhex(name) for name in names]
+        for at in range(0, len(wanted), _SOME):
+            for name, *rest in self._found(wanted[at:at + _SOME], columns, more):
+                yield name.hex(), rest
+
+    def _found(self, names: Sequence[bytes], columns: str, more: str = "") -> Iterator[tuple[Any, ...]]:
+        """Yield the names, at most `_SOME`, that there are answers of, with columns of these."""
+        query = f"SELECT name, {columns} FROM answers WHERE name IN ({','.join('?' * len(names))}) {more}"
         with self._blamed():
-            for at in range(0, len(wanted), _SOME):
-                some = wanted[at:at + _SOME]
-                query = f"SELECT name, {columns} FROM answers WHERE name IN ({','.join('?' * len(some))}) {more}"
-                for name, *rest in self.base.execute(query, some):
-                    yield name.hex(), rest
+            yield from self.base.execute(query, names)
 
     def _answer(self, number: int, body: bytes) -> Answer:
         why, reason, error, names = self._head(number)

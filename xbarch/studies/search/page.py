@@ -8,7 +8,7 @@ from xbarch.render.interactive.explorer import Amount, Explorer, Place
 from xbarch.render.interactive.pages import Page, Part
 from xbarch.studies.runs.axes import list_fields
 from xbarch.studies.search.found import Found, sections
-from xbarch.studies.sweep.page import kind_of
+from xbarch.studies.sweep.page import kind_of, title_of
 from xbarch.studies.sweep.sheet import EXACT
 from xbarch.studies.sweep.totals import RUN
 
@@ -30,7 +30,7 @@ def _explorer(found: Found) -> Explorer:
     ran = [each for each in found.points if not each.why]
     varied = [i for i in range(len(RUN)) if len({each.point.run[i] for each in ran}) > 1]
     flags = {name for each in ran for name, value in each.figures.items() if isinstance(value, bool)}
-    amounts = [Amount(name, name, kind_of(name), _BETTER.get(found.asked.objectives.get(name, ""), ""))
+    amounts = [Amount(name, title_of(name), kind_of(name), _BETTER.get(found.asked.objectives.get(name, ""), ""))
                for name in found.columns if name not in flags]
     places = [Place([*(each.point.run[i] for i in varied), *each.point.values, ", ".join(each.broken)],
                     [each.figures.get(amount.name) for amount in amounts],

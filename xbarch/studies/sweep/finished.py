@@ -40,9 +40,10 @@ class Finished:
             **self.written, **{name: files.digest(folder / name) for name in wanted}})
 
 
-def identity(asked: Sweep, every: Points, bench: Bench) -> str:
-    """Return a digest of all that the points of a sweep, their order and what is written of them follow from."""
-    return digest_of([asked.model_dump(mode="json"), [str(file) for file in registry.files()],
+def identity(asked: Sweep, every: Points, bench: Bench, screen: int | None = None) -> str:
+    """Return a digest of all that the points of a sweep, their order and what is written of them follow from. screen:
+    points that run at a time where the others may be screened out."""
+    return digest_of([asked.model_dump(mode="json"), screen, [str(file) for file in registry.files()],
                       [bench.digest(point.request) for point in every.samples()]])
 
 

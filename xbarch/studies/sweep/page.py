@@ -18,6 +18,17 @@ from xbarch.support import numbers
 from xbarch.support.defaults import SCOPES
 
 MOST = 1_500  # points of a page, besides those on the front
+_TITLES = {  # of figures, with the unit where the value does not show it
+    SPEED: "images/s", LATENCY: "first image", AREA: "area used, mm²", ACCURACY: "accuracy on this machine",
+    "latency.pipeline_interval_ps": "pipeline interval", "area.total_mm2": "area of the chip, mm²",
+    "power.average_w": "average power, W", "mapping.crossbars": "crossbars",
+    "mapping.one_copy_crossbars": "crossbars, one copy", "mapping.tiles": "tiles",
+    "utilization.cells": "cells utilized", "utilization.crossbar_time": "crossbar time utilized",
+    "utilization.adc_time": "ADC time utilized", "counts.conversions": "conversions",
+    "correctness.clipped_share": "conversions clipped",
+    **{f"energy.scopes_aj.{scope}": f"energy per image, scope {scope}" for scope in SCOPES},
+    **{f"{kind}.tops_per_w_by_scope.{scope}": f"{title} TOPS/W, scope {scope}" for scope in SCOPES
+       for kind, title in (("effective", "effective"), ("dense_equivalent", "dense-equivalent"))}}
 _ENERGIES = {scope: f"energy.scopes_aj.{scope}" for scope in SCOPES}
 
 
@@ -61,15 +72,20 @@ def _amounts(found: Swept, rows: list[Row]) -> list[Amount]:
     """Return the figures of a point: those that the front compares, then whatever else the sweep asks for."""
     share = all(row.figures.get(SHARE, True) for row in rows)
     larger = all(row.figures.get(LARGER, True) for row in rows)
-    made = [*([Amount(SPEED, "images/s", "number", "more")] if found.rated else []),
-            Amount(LATENCY, "first image", "time", "less"), Amount(AREA, "area used, mm²", "number", "less"),
-            *([Amount(ACCURACY, "accuracy on this machine", "share" if share else "number",
+    made = [*([Amount(SPEED, title_of(SPEED), "number", "more")] if found.rated else []),
+            Amount(LATENCY, title_of(LATENCY), "time", "less"), Amount(AREA, title_of(AREA), "number", "less"),
+            *([Amount(ACCURACY, title_of(ACCURACY), "share" if share else "number",
                       "more" if larger else "less")] if found.totals.measured else []),
-            *(Amount(name, f"energy per image, scope {scope}", "energy", "less", scope)
+            *(Amount(name, title_of(name), "energy", "less", scope)
               for scope, name in _ENERGIES.items())]
     known = {amount.name for amount in made} | {
         name for name in found.asked.figures if any(isinstance(row.figures.get(name), bool) for row in rows)}
-    return made + [Amount(name, name, kind_of(name)) for name in found.asked.figures if name not in known]
+    return made + [Amount(name, title_of(name), kind_of(name)) for name in found.asked.figures if name not in known]
+
+
+def title_of(name: str) -> str:
+    """Return what a figure is called: its path without the unit that its values carry, if it has no other name."""
+    return _TITLES.get(name) or name.removesuffix("_ps").removesuffix("_aj")
 
 
 def kind_of(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, product
+from itertools import chain
 from math import prod
 from typing import Any, overload
 
@@ -17,6 +17,8 @@ from xbarch.studies.runs.axes import Variant, blame_field, joined, pieces
 from xbarch.studies.runs.paths import Placed, check_names, choose, place, required
 from xbarch.support.pairs import with_options
 from xbarch.workload.find import plain
+
+Said = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Point:
     """Of the data path: those that were asked for, without those of the axes."""
     instead: tuple[str, ...] = ()
     """Data paths that did not run, since the architecture requires this one."""
+    said: Said | None = field(default=None, repr=False, compare=False)
+    """`run`, where it is known."""
 
     @property
     def request(self) -> Request:
@@ -39,10 +43,13 @@ class Point:
         return self.like.overridden(self.overrides)
 
     @property
-    def run(self) -> tuple[str, str, str, str]:
+    def run(self) -> Said:
         """Architecture, workload, data path and policy as given in the sweep: the workload without values of axes."""
-        r = self.like
-        return str(r.arch), plain(r.workload), with_options(r.datapath or "", self.options), r.policy
+        return self.said or _said(self.like, self.options)
+
+
+def _said(like: Request, options: Mapping[str, Any]) -> Said:
+    return str(like.arch), plain(like.workload), with_options(like.datapath or "", options), like.policy
 
 
 class Points(Sequence[Point]):
@@ -64,7 +71,7 @@ class Points(Sequence[Point]):
         self._runs = [(placed, workload, _check_options(placed, workload, self._known))
                       for name in asked.architectures for placed, workload in runs if placed.arch == name]
         self._pieces = pieces(asked.axes)
-        self._like = deque[tuple[Any, Request]](maxlen=len(asked.policies))  # requests of other overrides
+        self._like = deque[tuple[Any, Request, Said]](maxlen=len(asked.policies))  # requests of other overrides
         self._sizes = [*map(len, self._pieces), len(asked.policies)]
         self._check()
 
@@ -85,11 +92,17 @@ class Points(Sequence[Point]):
         return len(self._runs) * prod(self._sizes)
 
     def __iter__(self) -> Iterator[Point]:
-        for run in self._runs:
-            for parts in product(*self._pieces):
-                variant = joined(parts)
-                for policy in self.asked.policies:
-                    yield self._point(run, variant, policy)
+        return self.after(0)
+
+    def after(self, start: int) -> Iterator[Point]:
+        """Yield the points from the one with the number `start` on."""
+        many, last = len(self.asked.policies), -1
+        for number in range(start, len(self)):
+            shared, policy = divmod(number, many)
+            if shared != last:  # policies share what the axes change
+                last, (run, *places) = shared, self._places(shared, self._sizes[:-1])
+                variant = self._variant(places)
+            yield self._point(self._runs[run], variant, self.asked.policies[policy])
 
     @overload
     def __getitem__(self, at: int) -> Point: ...
@@ -98,11 +111,18 @@ class Points(Sequence[Point]):
     def __getitem__(self, at: int | slice) -> Point | list[Point]:
         if isinstance(at, slice):
             return [self[number] for number in range(*at.indices(len(self)))]
-        rest, digits = range(len(self))[at], list[int]()
-        for size in reversed(self._sizes):
+        return self.at(self._places(range(len(self))[at], self._sizes))
+
+    def _places(self, rest: int, sizes: Sequence[int]) -> list[int]:
+        """Return the run and the place on each axis of these sizes, of which the last changes fastest."""
+        digits = list[int]()
+        for size in reversed(sizes):
             rest, digit = divmod(rest, size)
             digits.append(digit)
-        return self.at([rest, *reversed(digits)])
+        return [rest, *reversed(digits)]
+
+    def _variant(self, places: Sequence[int]) -> Variant:
+        return joined([each[place] for each, place in zip(self._pieces, places, strict=True)])
 
     def samples(self) -> Iterator[Point]:
         """Yield the first point of every run, and one with each value of each axis on every architecture: all that any
@@ -131,21 +151,21 @@ class Points(Sequence[Point]):
     def at(self, places: Sequence[int]) -> Point:
         """Return the point of a run, a value of each axis and a policy, by their places."""
         run, *others, policy = places
-        parts = [each[place] for each, place in zip(self._pieces, others, strict=True)]
-        return self._point(self._runs[run], joined(parts), self.asked.policies[policy])
+        return self._point(self._runs[run], self._variant(others), self.asked.policies[policy])
 
     def _point(self, run: tuple[Placed, str, dict[str, Any]], variant: Variant, policy: str) -> Point:
         placed, workload, chosen = run
         key = run, policy, variant.choices, variant.options, variant.density, variant.recipe
-        like = next((request for known, request in self._like if known == key), None)
+        like, said = next(((request, said) for known, request, said in self._like if known == key), (None, None))
         if like is None:
             chosen_here = variant.choices or variant.density
             with blame_field("axes" if chosen_here else next(iter(self.asked.choices), "images")):
                 given = variant.apply(self.asked.choices, placed.path.options)
                 like = Request(arch=placed.arch, workload=variant.named(workload), datapath=placed.path.name,
                                policy=policy, **given)
-                self._like.appendleft((key, like))
-        return Point(like, variant.overrides, variant.values, chosen, placed.instead)
+                said = _said(like, chosen)
+                self._like.appendleft((key, like, said))
+        return Point(like, variant.overrides, variant.values, chosen, placed.instead, said)
 
 
 def _placed(asked: Space, workload: str, known: Contents, needs: Mapping[str, str]) -> list[Placed]:

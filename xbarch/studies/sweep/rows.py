@@ -11,8 +11,10 @@ from xbarch.studies.runs.answer import Answer
 from xbarch.studies.runs.store import Buffer, Store
 from xbarch.studies.sweep.points import Point
 
-_BYTES = 32  # of a digest
+BYTES = 32  # of a digest
 _SOME = 500  # rows that are read together
+SCREENED = ("screened out: its converters are not exact, or a point that ran is at least as good as the bounds of this "
+            "one")
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,15 @@ class Row:
 class Rows(Sequence[Row]):
     """The rows in the order of the points. A digest is all that memory holds of each."""
 
-    def __init__(self, points: Sequence[Point], names: Buffer, store: Path, wanted: Sequence[str]) -> None:
-        """names: the digests of the points, one behind the other. wanted: figures that a row has."""
+    def __init__(self, points: Sequence[Point], names: Buffer, store: Path, wanted: Sequence[str],
+                 screened: bool = False) -> None:
+        """names: the digests of the points, one behind the other. wanted: figures that a row has. screened: whether
+        points without an answer were screened out."""
         self._points, self._names, self._store, self._wanted = points, names, store, tuple(wanted)
+        self._missing = Answer(SCREENED) if screened else None
 
     def __len__(self) -> int:
-        return len(self._names) // _BYTES
+        return len(self._names) // BYTES
 
     def __iter__(self) -> Iterator[Row]:
         return self._read(range(len(self)), self._points)
@@ -54,7 +59,7 @@ class Rows(Sequence[Row]):
                 names = [self._name(number) for number in numbers[at:at + _SOME]]
                 found = store.answers(set(names))
                 for name in names:
-                    yield self._row(next(each), name, found[name])
+                    yield self._row(next(each), name, found.get(name, self._missing) or found[name])
 
     @overload
     def __getitem__(self, at: int) -> Row: ...
@@ -66,7 +71,7 @@ class Rows(Sequence[Row]):
         return next(self.some([range(len(self))[at]]))
 
     def _name(self, number: int) -> str:
-        return self._names[_BYTES * number:_BYTES * (number + 1)].hex()
+        return self._names[BYTES * number:BYTES * (number + 1)].hex()
 
     def _row(self, point: Point, name: str, answer: Answer) -> Row:
         return Row(point, name, answer.why, *answer.measured(self._wanted))

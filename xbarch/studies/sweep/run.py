@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from itertools import chain
 from pathlib import Path
 
 from xbarch.render.interactive.pages import html
+from xbarch.request import Request
 from xbarch.result.result import checked_scope
 from xbarch.specs.load import Document, document, validate
 from xbarch.specs.sweep import Sweep
@@ -19,7 +21,8 @@ from xbarch.studies.sweep.frames import parquet as write_parquet
 from xbarch.studies.sweep.frames import require
 from xbarch.studies.sweep.page import page
 from xbarch.studies.sweep.points import Points
-from xbarch.studies.sweep.rows import Rows
+from xbarch.studies.sweep.rows import BYTES, Rows
+from xbarch.studies.sweep.screen import Screen, check_screen
 from xbarch.studies.sweep.sheet import Swept, check_figures, table_figures
 from xbarch.support.defaults import Scope
 from xbarch.support.executors.named import DEFAULT
@@ -36,8 +39,8 @@ def read(source: str | Path) -> tuple[Sweep, Document]:
 
 
 def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = None, processes: int | None = None,
-          executor: str | Executor = DEFAULT, scheduler: str | None = None, parquet: bool = False,
-          progress: Progress | None = None) -> Swept:
+          executor: str | Executor = DEFAULT, scheduler: str | None = None, screen: int | None = None,
+          parquet: bool = False, progress: Progress | None = None) -> Swept:
     """Run every point of a sweep that has no answer in `out` yet, and write the table.
 
     Every answer is stored in OUT/runs.sqlite at once, so the same call resumes an interrupted or killed sweep. A point
@@ -53,6 +56,9 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
         executor: where points run: `processes`, `dask`, `slurm`, another of the entry points `xbarch.executors`, or any
             `concurrent.futures.Executor`.
         scheduler: address of the executor's scheduler, or a file about it.
+        screen: find the front without running every point: all are bounded, which is much less work than to simulate
+            them, and those that can still be on the front are run, so many at a time. The others have no answer; their
+            lines say that they were screened out.
         parquet: also write the table as OUT/sweep.parquet.
         progress: called with (points answered, points in all, what was run).
 
@@ -72,17 +78,23 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
     with found.blamed():
         check_figures(asked)
         every = Points(asked, bench.contents)
+        if screen is not None:
+            check_screen(asked, every, screen)
     wanted = [SHEET, PAGE, *([TABLE] if parquet else [])]
     writable(folder, STORE, *wanted)
-    before = find(folder / STORE, name := identity(asked, every, bench))
-    names, refuse = _run(every, bench, progress) if before is None else (before.names, None)
-    swept = Swept(asked, Rows(every, names, folder / STORE, table_figures(asked)),
+    before, lost = find(folder / STORE, name := identity(asked, every, bench, screen)), list[Request]()
+    if before is not None:
+        names = before.names
+    elif screen is None:
+        names = _run(every, bench, name, lost, progress)
+    else:
+        names = Screen(asked, every, bench, folder / STORE, screen, lost, progress).run()
+    swept = Swept(asked, Rows(every, names, folder / STORE, table_figures(asked), screen is not None),
                   None if before is None else before.passed)
     lacks = wanted if before is None else before.lacks(folder, wanted)
     for file in lacks:
         _WRITERS[file](swept, folder / file)
-    if refuse is not None:
-        refuse()
+    refuse_lost(len(lost), len(every), lost[0] if lost else None)
     if lacks:
         done = Finished(names, swept.passed) if before is None else before
         keep(folder / STORE, name, done.wrote(folder, wanted))
@@ -93,18 +105,28 @@ _WRITERS: dict[str, Callable[[Swept, Path], object]] = {
     SHEET: Swept.save, PAGE: lambda swept, path: write(path, html(page(swept))), TABLE: write_parquet}
 
 
-def _run(every: Points, bench: Bench, progress: Progress | None) -> tuple[Buffer, Callable[[], None] | None]:
-    """Run the points that have no answer yet. Returns the digests of all, one behind the other, and, where processes of
-    points died, what refuses that."""
-    names, lost, first = bytearray(), 0, None
+def _run(every: Points, bench: Bench, sweep: str, lost: list[Request], progress: Progress | None) -> Buffer:
+    """Run the points that have no answer yet and return the digests of all, one behind the other. Those that an
+    interrupted call had found already are read. sweep: its identity. lost: receives points whose processes died."""
+    names, missing = bench.noted(sweep)
+    start, count = len(names) // BYTES, len(every)
 
-    def named() -> Iterator[Named]:
-        for point in every:
+    def again() -> Iterator[Named]:
+        for number in missing:
+            yield names[BYTES * number:BYTES * (number + 1)].hex(), every[number].request
+
+    def others() -> Iterator[Named]:
+        for point in every.after(start):
             name = bench.digest(point.request)
             names.extend(bytes.fromhex(name))
             yield name, point.request
 
-    for _, request, answer in bench.stream(named(), len(every), progress):
+    def report(before: int) -> Progress | None:
+        return None if progress is None else lambda done, _, text: progress(before + done, count, text)
+
+    for _, request, answer in chain(
+            bench.stream(again(), len(missing), report(start - len(missing))),
+            bench.stream(others(), count - start, report(start), note=(sweep, start))):
         if answer.error == LOST:
-            lost, first = lost + 1, first or request
-    return names, (lambda: refuse_lost(lost, len(every), first)) if lost else None
+            lost.append(request)
+    return names

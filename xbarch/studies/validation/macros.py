@@ -1,4 +1,4 @@
-"""Compute macros of silicon, each simulated alone: its geometry, bits and node in, energy of an operation out.
+"""Compute macros of silicon, each simulated alone: its geometry, bits and node in, energy and time of an operation out.
 
 `silicon.csv` has the macros with a converter of the public list UIUC-IMC-Benchmarking (Shanbhag and Roy, MIT licence).
 N_1b counts operations of one bit, two for each product, so the products that meet on a converted bit line are
@@ -16,6 +16,7 @@ from statistics import median
 
 import numpy as np
 
+from xbarch.parts.scaling.node import Stillmaker
 from xbarch.result.run import Run
 from xbarch.run import execute
 from xbarch.support.sheet import entries
@@ -24,14 +25,15 @@ from xbarch.workload.graph import Layer, Workload
 MACRO = Path(__file__).with_name("macro.yaml")
 PARTS = ("array", "adc", "accumulation")
 BITS, NODES = (3, 10), (22, 65)  # of the converter's model
+_HOME = 22  # nm, of its prices and times
 _LIST = Path(__file__).with_name("silicon.csv")
-_NEEDS = ("B_x", "B_w", "B_ADC", "N_ADC", "N_1b", "E_core (pJ)")
+_NEEDS = ("B_x", "B_w", "B_ADC", "N_ADC", "N_1b", "E_core (pJ)", "T_core(ns)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Macro:
-    """A measured macro. number: in the list. rows: products on a bit line; columns: converted bit lines. energy: of an
-    operation of all of them, pJ."""
+    """A measured macro. number: in the list. rows: products on a bit line; columns: converted bit lines. energy, time:
+    of an operation of all of them, pJ and ns."""
 
     number: str
     name: str
@@ -43,6 +45,11 @@ class Macro:
     weight_bits: int
     adc_bits: int
     energy: float
+    time: float
+    products: float
+    """Products of one bit in a product: bits of a weight times those of an input."""
+    whole: bool
+    """Whether the rows are those that the list says are read, R."""
 
 
 def listed() -> list[dict[str, str]]:
@@ -61,14 +68,14 @@ def _macros() -> Iterator[Macro]:
         found = [row[name] for name in _NEEDS]
         if not all(found):
             continue
-        inputs, weights, bits, columns, operations, energy = map(float, found)
-        node = round(float(row["Tech (nm)"]))
+        inputs, weights, bits, columns, operations, energy, time = map(float, found)
+        node, rows = round(float(row["Tech (nm)"])), max(1, round(operations / (2 * inputs * weights * columns)))
         if BITS[0] <= bits <= BITS[1] and NODES[0] <= node <= NODES[1]:
             yield Macro(
                 number=row["Index"], name=f"{row['Authors']}, {row['Journal/Conference']} {row['Year']}", node=node,
-                cell=row["Cell Type"], rows=max(1, round(operations / (2 * inputs * weights * columns))),
+                cell=row["Cell Type"], rows=rows, whole=row["R"] == str(rows),
                 columns=int(columns), input_bits=max(1, int(inputs)), weight_bits=max(2, ceil(weights)),
-                adc_bits=round(bits), energy=energy)
+                adc_bits=round(bits), energy=energy, time=time, products=inputs * weights)
 
 
 def product(rows: int, columns: int, weight_bits: int, input_bits: int, weight: int | None = None,
@@ -92,11 +99,31 @@ def built(rows: int, columns: int, weight_bits: int, input_bits: int) -> list[st
             f"precision.weight_bits={weight_bits}", f"precision.input_bits={input_bits}"]
 
 
-def simulated(macro: Macro) -> dict[str, float]:
-    """pJ of an operation, by component."""
+def simulated(macro: Macro) -> tuple[dict[str, float], float]:
+    """pJ of an operation, by component, and its ns: a read lasts as long as a conversion of NeuroSim's SAR converter, a
+    nanosecond for each bit and one more at 22 nm, carried to the node by Stillmaker and Baas."""
     shape = macro.rows, macro.columns, macro.weight_bits, macro.input_bits
-    return parts(execute(MACRO, product(*shape), images=1, policy="one_copy", overrides=[
-        *built(*shape), f"crossbar.adc_bits={macro.adc_bits}", f"node={macro.node}nm", "node_model=stillmaker_baas"]))
+    slower = Stillmaker({}).factors(_HOME, macro.node)[2]
+    return alone(shape, macro.products, [
+        f"crossbar.adc_bits={macro.adc_bits}", f"node={macro.node}nm", "node_model=stillmaker_baas",
+        f"crossbar.read={float((macro.adc_bits + 1) * slower):.3f} ns"])
+
+
+def alone(shape: tuple[int, int, int, int], products: float,
+          overrides: Sequence[str]) -> tuple[dict[str, float], float]:
+    """pJ of an operation of a macro, by component, and ns for which its array is held. shape: rows, columns, bits of
+    weights and of inputs. products: of one bit, for which the macro has a cell each or reads it again, in a product
+    that is simulated as one cell read. overrides: win over those of `built`."""
+    last = {text.partition("=")[0]: text for text in (*built(*shape), *overrides)}
+    done = execute(MACRO, product(*shape), images=1, policy="one_copy", overrides=list(last.values()))
+    found = parts(done)
+    return {**found, "array": found["array"] * products}, 1000 * busiest(done, "crossbar")
+
+
+def busiest(done: Run, kind: str) -> float:
+    """us for which the busiest server of a kind is held."""
+    return max(int(held) for server, held in zip(done.graph.servers, done.trace.busy, strict=True)
+               if server.kind == kind) / 10**6
 
 
 def parts(done: Run) -> dict[str, float]:

@@ -8,12 +8,13 @@ from dataclasses import fields
 from xbarch.render.document import Document, Picture, Section, Table
 from xbarch.render.interactive.charts import ZOOM, points
 from xbarch.render.interactive.pages import Chart
-from xbarch.studies.validation.macros import BITS, NODES, factor, left_out, listed
+from xbarch.studies.validation.macros import BITS, NODES, factor, left_out, listed, macros
+from xbarch.studies.validation.named import RATIO
 from xbarch.studies.validation.row import STANDINGS, Row
 from xbarch.support.ranks import spearman
 from xbarch.support.sheet import sheet
 
-MACRO = "energy of a macro's operation"
+MACRO, TIME = "energy of a macro's operation", "time of a macro's operation"
 
 
 def document(rows: Sequence[Row]) -> Document:
@@ -23,13 +24,31 @@ def document(rows: Sequence[Row]) -> Document:
         Section("In short", 2, bullets=_short(rows))]
     tools = [row for row in rows if row.kind != "silicon"]
     sections.append(Section("Other tools", 2, table=_table(tools)))
-    sections += [Section("Macros of silicon", 2, _macros(rows), table=_table([r for r in rows if r.quantity == MACRO])),
-                 Section("Energy by value", 2, _values(), table=_table([r for r in rows if r.standing == "fitted"]))]
-    outside = [row for row in rows if not row.holds and row.note and row.quantity != MACRO]
+    supplies = [row for row in rows if row.unit == RATIO]
+    sections += [Section("Macros by name", 2, [_NAMED], table=_table(_named(rows))),
+                 Section("Macros of the list", 2, _macros(rows), table=_table([
+                     r for quantity in (MACRO, TIME) for r in rows if r.quantity == quantity])),
+                 Section("Energy by value", 2, _values(), table=_table([
+                     r for r in rows if r.kind == "silicon" and r.standing == "fitted"])),
+                 Section("Energy by supply", 2, [_SUPPLY], table=_table(supplies))]
+    outside = [row for row in rows if not row.holds and row.note and row.quantity not in (MACRO, TIME)]
     sections.append(Section("Outside their band", 2, bullets=[
         f"{row.about}, {row.quantity}: {row.ratio:.2f}; {row.note}." for row in outside]))
     return Document("What is simulated, beside silicon and other tools", "xbarch report validation",
                     [Picture("validation.svg", "Ours and theirs", [_chart(rows)])], sections)
+
+
+_NAMED = (
+    "HERMES, Wang's macro and Colonnade have what the list does not: converters of 12 bits, parts measured apart, no "
+    "converter at all. Their cells and additions have the same prices as those of the list, their converters those of "
+    "Murmann's survey at their bits, rate and node.")
+_SUPPLY = (
+    "Macros that the list has at two supplies: how energy grows, by Stillmaker and Baas's polynomials for the node.")
+
+
+def _named(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.kind == "silicon" and row.standing == "independent"
+            and row.quantity not in (MACRO, TIME) and row.unit != RATIO]
 
 
 def _introduction() -> list[str]:
@@ -40,22 +59,43 @@ def _introduction() -> list[str]:
 def _short(rows: Sequence[Row]) -> list[str]:
     tools = [row for row in rows if row.kind != "silicon" and row.standing == "independent"]
     silicon = [row for row in rows if row.quantity == MACRO]
-    ratios = [row.ratio for row in silicon]
+    named = _named(rows)
+    ratios, times = [row.ratio for row in silicon], [row for row in rows if row.quantity == TIME]
+    order, reach = spearman([r.ours for r in silicon], [r.theirs for r in silicon]), factor(ratios)
     return [
         f"Other tools: {sum(row.holds for row in tools)} of {len(tools)} independent figures lie in their band; the "
         f"median factor between ours and theirs is {factor([row.ratio for row in tools]):.2f}.",
-        f"Silicon: {len(silicon)} macros, nothing fitted: the median factor is {factor(ratios):.1f}, the rank "
-        f"correlation {spearman([r.ours for r in silicon], [r.theirs for r in silicon]):.2f}; with one constant, "
-        f"fitted on the other macros, the median factor is {factor(left_out(ratios)):.1f}. Geometry, bits and node "
-        "alone say roughly which macro costs more; they do not say how much one costs."]
+        f"Macros by name: {sum(row.holds for row in named)} of {len(named)} figures lie in their band; the median "
+        f"factor is {factor([row.ratio for row in named]):.1f}.",
+        f"Macros of the list: {len(silicon)}, nothing fitted: {sum(row.holds for row in silicon)} lie in their band, "
+        f"the median factor is {reach:.1f}, the rank correlation {order:.2f}; with one constant, fitted on the other "
+        f"macros, the median factor is {factor(left_out(ratios)):.1f}. {verdict(order, reach)}",
+        f"Times of the same macros, nothing fitted: {sum(row.holds for row in times)} of {len(times)} lie in their "
+        f"band, the median factor is {factor([row.ratio for row in times]):.1f}, the rank correlation "
+        f"{spearman([r.ours for r in times], [r.theirs for r in times]):.2f}."]
+
+
+def verdict(order: float, reach: float) -> str:
+    """What geometry, bits and node say of macros. order: rank correlation of energies; reach: median factor."""
+    which = "say" if order >= 0.8 else "roughly say" if order >= 0.5 else "do not say"
+    much = "say" if reach <= 1.3 else "do not say"
+    return f"Geometry, bits and node alone {which} which macro costs more; within 30 % they {much} how much."
 
 
 def _macros(rows: Sequence[Row]) -> list[str]:
-    count = sum(row.quantity == MACRO for row in rows)
-    return [f"{count} of the {len(listed())} macros with a converter in the list: those with complete numbers, "
+    found = [row for row in rows if row.quantity == MACRO]
+    whole = [row.ratio for row, macro in zip(found, macros(), strict=True) if macro.whole]
+    least, most = (end(found, key=lambda row: row.ratio) for end in (min, max))
+    return [f"{len(found)} of the {len(listed())} macros with a converter in the list: those with complete numbers, "
             f"converters of {BITS[0]} to {BITS[1]} bits and nodes of {NODES[0]} to {NODES[1]} nm, as the converter's "
             "model asks. One array is simulated alone, with the rows that meet on a bit line, its converters, bits "
-            "and node; prices are NeuroSim's at 22 nm, carried to the node by Stillmaker and Baas."]
+            "and node; a product of several bits costs as many cell reads as it has products of one bit. Prices are "
+            "NeuroSim's at 22 nm, carried to the node by Stillmaker and Baas. An operation lasts as long as a "
+            "conversion of NeuroSim's SAR converter, a nanosecond for each bit and one more, carried alike.",
+            f"Of the {len(whole)} in whose conversions all word lines meet that the list says are read, the median "
+            f"factor is {factor(whole):.1f}. Ratios reach from {least.ratio:.2g} ({least.about}) to {most.ratio:.2g} "
+            f"({most.about}): supplies, how long cells conduct or what they charge, and how a converter works differ "
+            "by more than geometry says."]
 
 
 def _values() -> list[str]:
@@ -70,12 +110,13 @@ def _table(rows: Sequence[Row]) -> Table:
 
 
 def _number(value: float, unit: str) -> str:
-    return f"{value:.4g} {unit}"
+    return f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.4g} {unit}"
 
 
 def _chart(rows: Sequence[Row]) -> Chart:
     values = [{"key": row.about, "what": row.quantity, "standing": row.standing, "theirs": row.theirs,
-               "ours": f"{row.ours:.4g}", "ratio": row.ratio} for row in rows if row.kind == "silicon"]
+               "ours": f"{row.ours:.4g}", "ratio": row.ratio} for row in rows
+              if row.kind == "silicon" and row.unit == "pJ"]
     tips = {"key": "what", "what": "quantity", "theirs": "measured, pJ", "ours": "simulated, pJ",
             "ratio": "ours / theirs"}
     spec = points(values, ("theirs", "measured energy of an operation, pJ"), ("ratio", "ours / theirs"), "standing",

@@ -11,15 +11,19 @@ from matplotlib.ticker import NullLocator
 from xbarch.render.look import GREY, colour, mark, saved, styled
 from xbarch.studies.validation.row import Row
 
+_RATIOS = 0.125, 0.25, 0.5, 1, 2, 4, 8
+
 
 def draw(rows: Sequence[Row]) -> bytes:
     """Draw the SVG, with the same bytes for the same rows: on the left ours over theirs of other tools, on the right
-    energies of silicon's operations."""
+    energies and times of silicon's operations."""
     with styled():
-        figure = Figure(figsize=(9.6, 4.4), layout="constrained")
-        tools, silicon = figure.subplots(1, 2)
-        _tools(tools, [row for row in rows if row.kind != "silicon" and row.standing == "independent"])
-        _silicon(silicon, [row for row in rows if row.kind == "silicon"])
+        figure = Figure(figsize=(9.6, 6.4), layout="constrained")
+        axes: dict[str, Any] = figure.subplot_mosaic([["tools", "pJ"], ["tools", "ns"]])
+        _tools(axes["tools"], [row for row in rows if row.kind != "silicon" and row.standing == "independent"])
+        for unit, title in (("pJ", "energy"), ("ns", "time")):
+            _silicon(axes[unit], [row for row in rows if row.kind == "silicon" and row.unit == unit], title)
+        axes["pJ"].legend(fontsize=7, frameon=False)
         return saved(figure)
 
 
@@ -30,11 +34,14 @@ def _tools(axes: Any, rows: Sequence[Row]) -> None:
     axes.set_yticks(range(len(rows)), [f"{row.about.split(',')[0]}: {row.quantity}" for row in rows], fontsize=7)
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xscale("log")
+    axes.set_xticks(_RATIOS, [f"{value:g}" for value in _RATIOS])
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("ours / theirs; bars: the band")
     axes.set_title("other tools", loc="left", fontsize=9)
 
 
-def _silicon(axes: Any, rows: Sequence[Row]) -> None:
+def _silicon(axes: Any, rows: Sequence[Row], title: str) -> None:
     labels = {"independent": "macros, nothing fitted", "fitted": "by value, two constants fitted"}
     for place, (standing, label) in enumerate(labels.items()):
         own = [row for row in rows if row.standing == standing]
@@ -45,9 +52,8 @@ def _silicon(axes: Any, rows: Sequence[Row]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_major_formatter(lambda value, _: f"{value:,g}")
         axis.set_minor_locator(NullLocator())
-    axes.set_xlabel("measured, pJ")
-    axes.set_ylabel("simulated, pJ")
-    axes.set_title("silicon: energy of an operation", loc="left", fontsize=9)
-    axes.legend(fontsize=7, frameon=False)
+    axes.set_xlabel(f"measured, {rows[0].unit}")
+    axes.set_ylabel(f"simulated, {rows[0].unit}")
+    axes.set_title(f"silicon: {title} of an operation", loc="left", fontsize=9)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xbarch.render.interactive.documents import write_report
 from xbarch.studies.drawn import file_names
-from xbarch.studies.validation import neurosim, others, pages, picture
+from xbarch.studies.validation import named, neurosim, others, pages, picture
 from xbarch.studies.validation.macros import SINANGIL, by_value, macros, simulated
 from xbarch.studies.validation.row import Row
 from xbarch.support.files import writable
@@ -27,14 +27,15 @@ def validation(out: str | Path | None = OUT, *, progress: Progress | None = None
         progress: called with (parts done, parts in all, what is simulated).
 
     Returns:
-        The rows of `validation.csv`: of NeuroSim's chips by component, of PUMA and ISAAC, of each macro.
+        The rows of `validation.csv`: of NeuroSim's chips by component, of PUMA, ISAAC and MNSIM, of macros by name and
+        of the list.
 
     Raises:
         InputError: the folder cannot be written.
     """
     if out is not None:
         writable(Path(out), *file_names("validation", []), _PICTURE)
-    found = [*neurosim.rows(progress), *others.rows(), *_macros(progress), *_values()]
+    found = [*neurosim.rows(progress), *others.rows(), *named.rows(), *_macros(progress), *_values()]
     if out is not None:
         write_report(Path(out), "validation", pages.document(found), pages.table(found),
                      {_PICTURE: picture.draw(found)})
@@ -45,9 +46,16 @@ def _macros(progress: Progress | None) -> Iterator[Row]:
     for number, macro in enumerate(macros()):
         if progress is not None:
             progress(number, len(macros()), f"macro of {macro.name}")
-        yield Row(about=f"{macro.name}, {macro.node} nm {macro.cell}", quantity="energy of a macro's operation",
-                  unit="pJ", theirs=macro.energy, ours=sum(simulated(macro).values()), kind="silicon",
-                  standing="independent", low=0.7, high=1.3, source=f"{_LIST}, row {macro.number}", note=_SPREAD)
+        spent, held = simulated(macro)
+        ours, products = sum(spent.values()), macro.rows * macro.columns * macro.products / 1000
+        about, source = f"{macro.name}, {macro.node} nm {macro.cell}", f"{_LIST}, row {macro.number}"
+        yield Row(about=about, quantity=pages.TIME, unit="ns", theirs=macro.time, ours=held, kind="silicon",
+                  standing="independent", low=0.7, high=1.3, source=source,
+                  note=f"a SAR converter of {macro.adc_bits} bits at the node; {_SPREAD}")
+        yield Row(about=about, quantity=pages.MACRO, unit="pJ", theirs=macro.energy, ours=ours, kind="silicon",
+                  standing="independent", low=0.7, high=1.3, source=source,
+                  note=f"{macro.energy / products:.3g} fJ for a product of one bit, ours {ours / products:.3g}, "
+                       f"{spent['adc'] / ours:.0%} of it converters; {_SPREAD}")
 
 
 def _values() -> Iterator[Row]:

@@ -16,8 +16,9 @@ from xbarch.support.files import digest, is_file
 from xbarch.workload.graph import Workload
 from xbarch.workload.images.arrays import arrays
 from xbarch.workload.images.digits import digits, pair_test, pair_validation
+from xbarch.workload.images.words import words
 
-TRAVELLING = ("digits", "digit_pairs")
+TRAVELLING = ("digits", "digit_pairs", "speech")
 _LIMITS = {"size": (8, 512), "channels": (1, 3), "test_images": (16, 10**6)}
 
 
@@ -44,9 +45,10 @@ def shown(network: Workload, most: int, part: Literal["test", "validation"] = "t
     recipe = network.manifest.get("recipe") or {}
     data = recipe.get("data") if isinstance(recipe, Mapping) else None
     name = data.get("name") if isinstance(data, Mapping) else None
-    if not isinstance(data, Mapping) or name not in (*TRAVELLING, "arrays"):
-        raise InputError(f"test images travel with xbarch for {' and '.join(TRAVELLING)} only, and are read from a "
-                         f"file .npz; workload {network.name} was trained on {brief(network.trained_on)}",
+    if not isinstance(data, Mapping) or name not in (*TRAVELLING, "arrays") or (name == "speech" and data.get("path")):
+        raise InputError("test images travel with xbarch for digits, digit_pairs and its synthesised words only, and "
+                         f"are read from a file .npz; workload {network.name} was trained on "
+                         f"{brief(network.trained_on)}",
                          file=network.file or None)
     pixels, labels = _of_file(data, most, network, part) if name == "arrays" else _part(
         str(name), data, _whole(recipe, "seed", 0, 2**31, network), most, network, part)
@@ -118,6 +120,9 @@ def _reals(data: Mapping[str, Any], key: str, default: float, channels: int, net
 
 def _part(name: str, data: Mapping[str, Any], seed: int, most: int, network: Workload,
           part: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    if name == "speech":
+        spoken = words()[2 if part == "test" else 1]
+        return spoken.pixels[:most], spoken.labels[:most]
     size, channels, count = (_whole(data, key, *limits, network) for key, limits in _LIMITS.items())
     if name == "digits":
         found = digits(size, channels, seed)[2 if part == "test" else 1]

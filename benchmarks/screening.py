@@ -1,0 +1,95 @@
+"""How many points of a grid are run where screening finds its front (`xbarch sweep --screen`), and what that takes."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.page import number, table
+from benchmarks.points import SMALL, VARIED
+from benchmarks.spent import cpu
+from benchmarks.sweeps import QUICK, STUDY
+from xbarch.machine import kept
+from xbarch.specs.load import document
+from xbarch.specs.sweep import Sweep
+from xbarch.studies.runs.bench import STORE, Bench
+from xbarch.studies.sweep import Points, sweep
+from xbarch.studies.sweep.front import Front
+from xbarch.studies.sweep.screen import Screen, Values, run_candidates
+from xbarch.studies.sweep.sheet import table_figures
+
+TITLE = "Screening"
+TOGETHER = (1, 10, 100)  # points that run at a time
+MIXED = {"crossbar.adc_bits": [5, 6, 7, 8], **VARIED["buffers"], "hierarchy.tiles": [120, 168]}
+
+
+def measure(asked: Any, say: Any) -> dict[str, Any]:
+    whole = document(STUDY, kind="studies").data
+    grids = {"small": {**whole, **QUICK}} if asked.quick else {
+        "vgg7_pruned": {**SMALL, "images": 2, "workloads": ["vgg7_pruned"], "axes": MIXED}, f"{STUDY}.yaml": whole}
+    rows = []
+    for name, grid in grids.items():
+        there = asked.swept if name.startswith(STUDY) else None
+        with TemporaryDirectory() if there is None else nullcontext(there) as folder:
+            row = _row(name, Sweep.model_validate(grid), Path(folder), say)
+        rows.append(row if there is None else {**row, "ran_s": None, "bound_s": None})  # answers were there
+    return {"rows": rows}
+
+
+def _row(name: str, grid: Sweep, folder: Path, say: Any) -> dict[str, Any]:
+    """A grid run in full, and bounded; then the points that screening runs, by what is known of all."""
+    say(f"{name}: all points")
+    ran_s, full = cpu(lambda: sweep(grid, folder, processes=1))
+    say(f"{name}: their bounds")
+    for each in (kept.plans, kept.machines, kept.shapes, kept.graphs, kept.runs):
+        each.clear()
+    bench = Bench(folder / STORE, 1, wanted=tuple(table_figures(grid)))
+    every = Points(grid, bench.contents)
+    bound_s, bounds = cpu(Screen(grid, every, bench, folder / STORE, 1, []).bounds)
+    rows = list(full.rows)
+    may = {place: np.array(full.objectives(row, full.rated)) for place, row in enumerate(rows)
+           if not row.why and not full.leaves_out(row)}
+    return {"grid": name, "points": len(rows), "ran": full.totals.ran, "candidates": len(may),
+            "front": len(full.front()), "ran_s": ran_s, "bound_s": bound_s,
+            "screened": {most: _screened(bounds, may, most, full.passed.front) for most in TOGETHER}}
+
+
+def _screened(bounds: Values, may: dict[int, Values], most: int, front: list[int]) -> int:
+    """How many points run where `most` run at a time.
+
+    Raises:
+        RuntimeError: the front of those is another.
+    """
+    ran, found = list[int](), Front[int]()
+
+    def run(numbers: list[int], left: int) -> Any:
+        ran.extend(numbers)
+        return [(each, may[each]) for each in numbers if each in may]
+
+    run_candidates(bounds, most, run)
+    for each in sorted(ran):
+        if each in may:
+            found.add(each, tuple(may[each]))
+    if found.found() != front:
+        raise RuntimeError(f"screening, {most} at a time, finds another front")
+    return len(ran)
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    rows = found["rows"]
+    together = list(rows[0]["screened"])
+    return [
+        "Grids run in full, and which of their points `--screen N` runs; the front of those is that of all, in every",
+        "figure. Points without bounds, such as those that do not fit, run too; *candidates* are exact points, which",
+        "alone may be on the front. CPU time in one process: *all*, to pack and run every point; *bounds*, to bound",
+        "every point, packed before; not measured where answers were there (`--swept`).",
+        *table(["grid", "points", "that can run", "candidates", "on the front", "all, CPU s", "bounds, CPU s",
+                *(f"run, {most} at a time" for most in together)], [
+            [row["grid"], f"{row['points']:,}", f"{row['ran']:,}", f"{row['candidates']:,}", row["front"],
+             *("–" if row[key] is None else number(row[key]) for key in ("ran_s", "bound_s")),
+             *(f"{row['screened'][most]:,}" for most in together)]
+            for row in rows])]

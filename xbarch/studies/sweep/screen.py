@@ -1,0 +1,158 @@
+"""Screening: of a sweep's points, those are run that can be on its front given the bounds of all.
+
+A point whose bounds a point that ran equals or surpasses cannot be on the front. Points are run in the order of the
+product of their bounds. What surpasses the bounds of a point has a smaller product and is run before it, so that one at
+a time, just those points are run that no other of the sweep rules out; of several at a time a few more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.errors import InputError, XbarchError
+from xbarch.request import Request
+from xbarch.specs.explain import shown
+from xbarch.specs.sweep import Sweep
+from xbarch.studies.runs.answer import LOST
+from xbarch.studies.runs.axes import list_fields
+from xbarch.studies.runs.batch import Named
+from xbarch.studies.runs.bench import Bench, describe
+from xbarch.studies.runs.bounds import BOUNDED, bounds_name
+from xbarch.studies.runs.store import Buffer
+from xbarch.studies.sweep.points import Points
+from xbarch.studies.sweep.rows import BYTES, Row, Rows
+from xbarch.studies.sweep.sheet import Swept, energy_of, table_figures
+from xbarch.support.progress import Progress
+
+Values = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def check_screen(asked: Sweep, every: Points, most: int) -> None:
+    """Refuse to screen what no bounds are known of. most: points that are to run at a time.
+
+    Raises:
+        InputError: that is no number of points, the sweep measures accuracy, or some of its points have a single image
+            and others more.
+    """
+    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+        raise InputError(f"must be a whole number of at least 1, not {shown(most)}", field="screen")
+    if asked.accuracy is not None or "accuracy" in list_fields(asked.axes):
+        raise InputError("no bound of it is known, so that screening could leave no point out; run the sweep without "
+                         "--screen", field="accuracy" if asked.accuracy is not None else "axes")
+    if len({point.like.images == 1 for point in every.samples()}) > 1:
+        raise InputError("--screen compares rates or, of single images, latencies; give every point one image, or "
+                         "every point more", field="axes")
+
+
+@dataclass
+class Screen:
+    """What a screened sweep has to do: bound its points, then run some of them."""
+
+    asked: Sweep
+    every: Points
+    bench: Bench
+    store: Path
+    most: int
+    """Points that are run at a time, before others are ruled out."""
+    lost: list[Request]
+    """Receives points whose processes died."""
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        self.names, self.ran = bytearray(), 0
+        self.rated = all(point.like.images > 1 for point in self.every.samples())
+
+    def run(self) -> Buffer:
+        """Bound all points and run those that can be on the front; return the digests of all, one behind the other."""
+        bounds = self.bounds()
+        with self.bench.staying(self.most):
+            run_candidates(bounds, self.most, lambda numbers, left: self._run(numbers, left, bounds))
+        return self.names
+
+    def bounds(self) -> Values:
+        """Return the bounds of what the front compares, less is better, one row for each point: -inf where none is
+        known, inf where it cannot be on the front whatever they are."""
+        names = bytearray()
+
+        def named() -> Iterator[Named]:
+            for point in self.every:
+                name = self.bench.digest(point.request)
+                self.names.extend(bytes.fromhex(name))
+                names.extend(bytes.fromhex(bounds_name(name)))
+                yield bounds_name(name), point.request
+
+        for _ in self.bench.bounding().stream(named(), len(self.every), self.progress):
+            pass
+        swept, found = Swept(self.asked, Rows(self.every, names, self.store, BOUNDED)), np.empty((len(self.every), 3))
+        for number, row in enumerate(swept.rows):
+            found[number] = self._values(swept, row)
+        return found
+
+    def _values(self, swept: Swept, row: Row) -> tuple[float, ...]:
+        if row.why or energy_of(self.asked) not in row.figures:
+            return (-np.inf,) * 3
+        return (np.inf,) * 3 if swept.leaves_out(row) else swept.objectives(row, self.rated)
+
+    def _run(self, numbers: list[int], left: int, bounds: Values) -> Iterator[tuple[int, Values]]:
+        """Run points and yield what the front compares of those that may be on it. left: how many may follow."""
+        def named() -> Iterator[Named]:
+            for number in numbers:
+                yield self.names[BYTES * number:BYTES * (number + 1)].hex(), self.every[number].request
+
+        def report(done: int, total: int, text: str) -> None:
+            if self.progress is not None:
+                self.progress(self.ran + done, self.ran + total + left, text)
+
+        for _, request, answer in self.bench.stream(named(), len(numbers), report):
+            if answer.error == LOST:
+                self.lost.append(request)
+        self.ran += len(numbers)
+        rows = Rows(self.every, self.names, self.store, table_figures(self.asked))
+        swept = Swept(self.asked, rows)
+        for number, row in zip(numbers, rows.some(numbers), strict=True):
+            if not row.why and not swept.leaves_out(row):
+                values = np.array(swept.objectives(row, self.rated), np.float64)
+                if (values < bounds[number]).any():
+                    raise XbarchError(f"{describe(row.point.request)} is better than its bounds, on which screening "
+                                      "relies (a bug in xbarch; please report it); run the sweep without --screen")
+                yield number, values
+
+
+def run_candidates(bounds: Values, most: int,
+                   run: Callable[[list[int], int], Iterable[tuple[int, Values]]]) -> None:
+    """Run the points that can be on the front.
+
+    bounds: float64 [points, values], less is better; -inf where no bound is known, inf throughout where a point cannot
+    be on the front whatever the others are. run: takes the numbers of at most `most` points, and of how many others may
+    have to run after them; returns the number and values of each that may be on the front.
+    """
+    left = _ordered(bounds)
+    while len(left):
+        batch, left = left[:most], left[most:]
+        for number, values in run(batch.tolist(), len(left)):
+            left = left[~_ruled_out(bounds[left], values, left > number)]
+
+
+def _ordered(bounds: Values) -> Ints:
+    """Return the numbers of the points that may be on the front: first those without bounds, then the smallest product
+    of time per image (or latency), energy and area; of equals the first."""
+    may = np.flatnonzero((bounds < np.inf).any(axis=1))
+    first, others = bounds[may, 0], bounds[may, 1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        time = np.where(first < 0, -np.log(-first), np.log(first))  # a rate stands there with a minus
+        size = time + np.log(others).sum(axis=1)
+    size[np.isnan(size)] = -np.inf
+    return may[np.argsort(size, kind="stable")]
+
+
+def _ruled_out(bounds: Values, values: Values, later: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which points cannot be on the front given the values of one that ran: of equal points the first is on it.
+    bounds: float64 [points, values]. later: whether they come after that one."""
+    found: NDArray[np.bool_] = (values <= bounds).all(axis=1) & ((values < bounds).any(axis=1) | later)
+    return found
