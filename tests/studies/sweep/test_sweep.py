@@ -560,7 +560,7 @@ def test_bundled_sweeps_are_listed_and_valid(call):
     assert studies["methods"]["source"] == "xbarch compare methods"
     assert call("validate", "resnet18_sweep")[1] == "resnet18_sweep: valid, a sweep\n"
     assert len({p.request for p in Points(load("resnet18_sweep", Sweep, kind="studies"))}) == 1008
-    assert "must be study, not 'sweep'" in call("compare", "resnet18_sweep")[2]
+    assert "must be study, not 'sweep'; `xbarch sweep` runs it" in call("compare", "resnet18_sweep")[2]
 
 
 def ranked(*points, **changes):
