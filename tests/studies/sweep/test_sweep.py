@@ -672,7 +672,7 @@ def test_digests_that_were_found_are_noted(tmp_path, monkeypatch, whole):
     monkeypatch.setattr(Bench, "digest", lambda self, request: found.append(request) or request.digest(self.contents))
     monkeypatch.setattr(batch, "answer", lambda request, *more: ran.append(request.digest()) or answer(request, *more))
     sweep(asked(), tmp_path, processes=1)
-    assert ran == [name.hex() for name in some]
+    assert sorted(ran) == sorted(name.hex() for name in some)
     assert len(found) == len(list(Points(asked()).samples())) < len(Points(asked()))
     assert (tmp_path / "sweep.csv").read_bytes() == whole[1]
 
