@@ -31,3 +31,9 @@ def test_amounts_of_texts_are_in_the_order_of_their_values():
     assert numbers.amount("\N{MINUS SIGN}0.5") == -0.5 and numbers.amount("+2 points") == 2
     assert numbers.amount("0.84× (bus / crossbars)") == 0.84 and numbers.amount("12 mm²") == 12
     assert numbers.amount("–") is None and numbers.amount("not known") is None
+
+
+def test_signs():
+    """A hyphen is no minus sign."""
+    assert [numbers.signed(v) for v in (0.28, -3.344, 0)] == ["+0.28", "\N{MINUS SIGN}3.34", "+0.00"]
+    assert numbers.typeset(f"{-1.5:g}") == "\N{MINUS SIGN}1.5"

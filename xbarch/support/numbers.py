@@ -35,6 +35,16 @@ def number(value: float) -> str:
     return f"{value:,.4g}" if abs(value) < 10**4 else f"{value:,.0f}"
 
 
+def signed(value: float) -> str:
+    """With its sign and two decimals, a true minus sign: +0.28, −3.34."""
+    return typeset(f"{value:+.2f}")
+
+
+def typeset(text: str) -> str:
+    """A formatted number with a true minus sign in place of a hyphen."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
 def count(value: int, what: str) -> str:
     """The number and what it counts: 3 tiles, 1 tile."""
     return f"{number(value)} {what}{'' if value == 1 else 's'}"

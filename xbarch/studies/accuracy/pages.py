@@ -94,7 +94,7 @@ _NOISY = (
 
 def _taus(orders: Sequence[Order]) -> Table:
     return Table(["ordered by", "methods", "Kendall's τ"], [
-        [o.what, str(len(o.methods)), f"{o.tau:+.2f}".replace("-", "\N{MINUS SIGN}")] for o in orders], 1)
+        [o.what, str(len(o.methods)), numbers.signed(o.tau)] for o in orders], 1)
 
 
 def _presets(found: Sequence[Measured]) -> list[str]:
@@ -289,7 +289,7 @@ def _share(value: float | None, images: int = 0) -> str:
 
 
 def _points(value: float | None) -> str:
-    return _NONE if value is None else f"{100 * value:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return _NONE if value is None else numbers.signed(100 * value)
 
 
 def _interval(m: Measured) -> str:

@@ -10,7 +10,8 @@ from xbarch.studies.accuracy.pages import format_reach
 from xbarch.studies.accuracy.rows import method_title
 from xbarch.studies.accuracy.seeds import lost
 from xbarch.studies.claims.equal import GRIDS, TRAINED, At, Equal, Gain, Quotient
-from xbarch.studies.claims.figures import MINUS, number
+from xbarch.studies.claims.figures import number
+from xbarch.support import numbers
 from xbarch.support.sheet import sheet
 
 FILE = "equal_loss.csv"
@@ -101,5 +102,5 @@ def _speed(g: Gain) -> str:
 def _change(g: Gain) -> str:
     """Return the loss with its interval: "1.80 [0.92, 2.68]"."""
     m = g.measured
-    loss, low, high = (f"{-100 * v + 0:.2f}".replace("-", MINUS) for v in (m.change, m.change_high, m.change_low))
+    loss, low, high = (numbers.typeset(f"{-100 * v + 0:.2f}") for v in (m.change, m.change_high, m.change_low))
     return f"{loss} [{low}, {high}]"

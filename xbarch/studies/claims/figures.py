@@ -24,10 +24,10 @@ from xbarch.result import words
 from xbarch.result.result import Result
 from xbarch.studies.claims.chips import Fitted
 from xbarch.studies.claims.claim import CONVERTER
+from xbarch.support import numbers
 from xbarch.workload.graph import Workload
 
 SCOPES = ("compute", "chip", "whole")
-MINUS = "\N{MINUS SIGN}"
 _SENSED = ("crossbar", CONVERTER, "sample_hold", "shift_add")  # what Meng et al. can be read to count
 _FULL = 32          # bits of a weight before quantization
 
@@ -318,4 +318,4 @@ def sentence(steps: list[Step], figure: Figure) -> str:
 
 def number(value: float) -> str:
     """Format a number with three significant digits."""
-    return (f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}").replace("-", MINUS)
+    return numbers.typeset(f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}")

@@ -14,7 +14,7 @@ from xbarch.studies.claims import equal_pages
 from xbarch.studies.claims.chips import Choice
 from xbarch.studies.claims.claim import ARCHITECTURE, Paper
 from xbarch.studies.claims.equal import Equal
-from xbarch.studies.claims.figures import FIGURES, MINUS, SCOPES, number
+from xbarch.studies.claims.figures import FIGURES, SCOPES, number
 from xbarch.studies.claims.published import ADCS, CLAIMS, PAPERS
 from xbarch.studies.claims.rows import Row
 from xbarch.support import numbers
@@ -211,7 +211,7 @@ def value(found: float | None, unit: str) -> str:
     if found is None:
         return _NONE
     if unit == " points":
-        return f"{found:+.2f} points".replace("-", MINUS)
+        return f"{numbers.signed(found)} points"
     return (f"{found:.2f}" if unit == " %" else number(found)) + unit
 
 

@@ -62,7 +62,7 @@ def times(value: float | None) -> str:
 
 def points(share: float) -> str:
     """Format a share in points, without a sign."""
-    return f"{100 * share:.1f}".replace("-", "\N{MINUS SIGN}")
+    return numbers.typeset(f"{100 * share:.1f}")
 
 
 def _list(names: Iterable[str]) -> str:
@@ -162,7 +162,7 @@ def _periphery(found: Field) -> list[str]:
     bound = sum(words.of_method(*published[name].bound_by) for name in both)
     own = sum(words.of_method(*balanced[name].bound_by) for name in both)
     turned = sum((a > 1) != (b > 1) for a, b in zip(before, after, strict=True))
-    rank = f"{spearman(before, after):+.2f}".replace("-", "\N{MINUS SIGN}")
+    rank = numbers.signed(spearman(before, after))
     return ["The periphery decides speed. On VGG-16 with ISAAC's published periphery crossbars bind "
             f"{bound} of {len(both)} pairs of a method's run and the dense one, with {sum(v > 1 for v in before)} "
             f"of the methods faster than dense; balanced, crossbars bind {own}, with {sum(v > 1 for v in after)} "
@@ -177,9 +177,8 @@ def _devices(found: Field) -> list[str]:
     for errors, text in ERRORS:
         rank, most = seen.order(errors), _robust(found, errors)
         if rank is not None and most:
-            sign = f"{rank:+.2f}".replace("-", "\N{MINUS SIGN}")
-            told.append(f"{text}: rank correlation with the order without errors {sign}, most accurate {most[0]}, "
-                        f"least {most[1]}")
+            told.append(f"{text}: rank correlation with the order without errors {numbers.signed(rank)}, most "
+                        f"accurate {most[0]}, least {most[1]}")
     return [f"Devices decide accuracy. Of {len(seen.accuracy)} networks, with {'; with '.join(told)}."] if told else []
 
 
@@ -220,8 +219,8 @@ def _seeds(found: Field) -> list[str]:
             f"apart for {apart} of {len(pairs)} pairs of methods: the order of the others is not established.")
     ratio = [o for o in orders(found.seeds, found.points) if o.what.startswith("compression ratio")]
     if ratio:
-        told = ", ".join(f"{o.tau:+.2f} at {o.what.removeprefix('compression ratio at ')} ({len(o.methods)} methods)"
-                         .replace("-", "\N{MINUS SIGN}") for o in ratio)
+        told = ", ".join(f"{numbers.signed(o.tau)} at {o.what.removeprefix('compression ratio at ')} "
+                         f"({len(o.methods)} methods)" for o in ratio)
         said += f" Kendall's τ between the orders by ratio there and on {NETWORK} with one seed: {told}."
     return [said]
 
@@ -234,7 +233,7 @@ def _worth(found: Field) -> list[str]:
     ratios, gains = ([f.ratio for *_, f in ran], [r.gain("energy") or 0 for _, r, _ in ran])
     free = [f"{m.title} ({times(f.ratio)})" for m, r, f in ran
             if f.ratio >= 2 and (r.gain("energy") or 0) < TINY and (r.gain("crossbars") or 0) < TINY]
-    sign = f"{spearman(ratios, gains):+.2f}".replace("-", "\N{MINUS SIGN}") \
+    sign = numbers.signed(spearman(ratios, gains)) \
         if len(set(ratios)) > 1 and len(set(gains)) > 1 else "undefined"
     return [f"A ratio is not a saving: over the {len(ran)} networks within {loss_of(LAST)} of loss, the rank "
             f"correlation between compression ratio and energy saving is {sign}."

@@ -91,8 +91,8 @@ def _of_devices(found: Field) -> str:
 def _limits(found: Field) -> list[str]:
     rows = [r for r in found.large if r.figures and {"pruning", "baseline"} <= set(r.accuracy)]
     changes = [100 * (r.accuracy["pruning"] - r.accuracy["baseline"]) for r in rows]
-    spread = f": VGG-16 changes by {min(changes):+.2f} to {max(changes):+.2f} points over all methods, and one test " \
-             "image is 0.28 points" if changes else ""
+    spread = f": VGG-16 changes by {numbers.signed(min(changes))} to {numbers.signed(max(changes))} points over all " \
+             "methods, and one test image is 0.28 points" if changes else ""
     return [
         f"Digits cannot rank methods by accuracy{spread}. That takes CIFAR-10 or ImageNet (`data: {{name: cifar10, "
         "path: ...}` in the recipes) and hundreds of epochs, as in the papers.",
@@ -170,7 +170,7 @@ def _hardware(methods: Sequence[Method], place: int, scope: Scope) -> Table:
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return numbers.signed(100 * value)
 
 
 def sheet(found: Field) -> str:
