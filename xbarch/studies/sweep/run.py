@@ -22,7 +22,7 @@ from xbarch.studies.sweep.frames import require
 from xbarch.studies.sweep.page import page
 from xbarch.studies.sweep.points import Points
 from xbarch.studies.sweep.rows import BYTES, Rows
-from xbarch.studies.sweep.screen import Screen, check_screen
+from xbarch.studies.sweep.screen import Screen, check_count, check_screen
 from xbarch.studies.sweep.sheet import Swept, check_figures, table_figures
 from xbarch.support.defaults import Scope
 from xbarch.support.executors.named import DEFAULT
@@ -69,6 +69,7 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
         XbarchError: the process of a point died. All other answers are kept, and the next call tries it again.
     """
     folder = Path(out)
+    check_count(screen)
     if parquet:
         require()
     asked, found = (source, Document("sweep", {})) if isinstance(source, Sweep) else read(source)
@@ -79,7 +80,7 @@ def sweep(source: str | Path | Sweep, out: str | Path, *, scope: Scope | None = 
         check_figures(asked)
         every = Points(asked, bench.contents)
         if screen is not None:
-            check_screen(asked, every, screen)
+            check_screen(asked, every)
     wanted = [SHEET, PAGE, *([TABLE] if parquet else [])]
     writable(folder, STORE, *wanted)
     before, lost = find(folder / STORE, name := identity(asked, every, bench, screen)), list[Request]()

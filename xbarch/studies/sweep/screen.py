@@ -33,15 +33,18 @@ Values = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def check_screen(asked: Sweep, every: Points, most: int) -> None:
-    """Refuse to screen what no bounds are known of. most: points that are to run at a time.
+def check_count(most: int | None) -> None:
+    """Refuse what is no number of points that are to run at a time; None: nothing is screened."""
+    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
+        raise InputError(f"must be a whole number of at least 1, not {shown(most)}", field="screen")
+
+
+def check_screen(asked: Sweep, every: Points) -> None:
+    """Refuse to screen what no bounds are known of.
 
     Raises:
-        InputError: that is no number of points, the sweep measures accuracy, or some of its points have a single image
-            and others more.
+        InputError: the sweep measures accuracy, or some of its points have a single image and others more.
     """
-    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
-        raise InputError(f"must be a whole number of at least 1, not {shown(most)}", field="screen")
     if asked.accuracy is not None or "accuracy" in list_fields(asked.axes):
         raise InputError("no bound of it is known, so that screening could leave no point out; run the sweep without "
                          "--screen", field="accuracy" if asked.accuracy is not None else "axes")
