@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from piecerigs import FULL, SMALL, SRE, conv, emitted, exact, lawful, recounted
-from pydantic import ValidationError
 
 from xbarch.datapaths.base import Geometry
 from xbarch.datapaths.pattern import Pattern
@@ -148,9 +147,11 @@ def test_patterns_and_connectivity_are_constraints_of_their_own():
     assert np.array_equal(again.mask, both.mask)
 
 
-def test_one_set_needs_a_number_of_positions():
-    with pytest.raises(ValidationError, match="positions: must be given with scope network"):
-        Pattern({"scope": "network"})
+def test_patterns_of_one_set_have_four_positions_unless_said_otherwise():
+    layer, w = blank((3, 2, 3, 3)), np.random.default_rng(1).normal(size=(3, 2, 3, 3))
+    for chosen, positions in (({}, 4), ({"positions": 2}, 2)):
+        mask = Pattern({"scope": "network", "channels": 1, **chosen}).project(w, layer, FULL, 1).mask
+        assert set(mask.sum(axis=(2, 3)).ravel()) == {positions}
 
 
 # -- packing --------------------------------------------------------------------------------------------------

@@ -86,11 +86,11 @@ def test_which_engine(plain):
 
 
 def test_runs_of_a_study_take_the_compiled_engine_where_it_can_run(plain):
-    from xbarch.studies.runs.answer import _compiled
+    from xbarch.studies.runs.answer import compiled
 
     for changes, engine in (((), "fast"), (("processes={edram: {unit: plain}}",), "auto")):
         setup = prepare(xbarch.Request(arch="isaac_like", workload="vgg7_pruned", overrides=changes))
-        assert _compiled(setup).request.engine == engine
+        assert compiled(setup).request.engine == engine
 
 
 @pytest.mark.parametrize(("change", "says"), [

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from xbarch.datapaths import dense
 from xbarch.datapaths.records import Block, Bools, Geometry, Ints, Project, Projection, Reals
@@ -19,6 +19,8 @@ from xbarch.errors import InputError
 from xbarch.specs.model import Options
 from xbarch.workload.graph import Layer
 
+_PATDNN = 4  # positions of a pattern, where layers share patterns: Niu et al., PatDNN, ASPLOS 2020
+
 
 class PatternOptions(PiecesOptions):
     """Options of `pattern`."""
@@ -28,18 +30,12 @@ class PatternOptions(PiecesOptions):
                           "same pattern; 0: as many as fill the word lines read together")
     scope: Literal["layer", "channel", "network"] = Field(
         "layer", description="patterns are elected once for a layer, for every `channels` input channels, or for all "
-        "kernels of one size in the trained network before anything is pruned (PatDNN; needs positions)")
-    positions: int = Field(0, ge=0, le=65_536, description="positions of a pattern (PatDNN: 4 of 3 x 3); 0: as few as "
-                           "the density allows without removing kernels")
+        "kernels of one size in the trained network before anything is pruned (PatDNN)")
+    positions: int = Field(0, ge=0, le=65_536, description="positions of a pattern; 0: as few as the density allows "
+                           "without removing kernels, or with scope network 4 (PatDNN)")
     centre: bool = Field(False, description="every pattern of a kernel with a centre keeps it (PatDNN)")
     importance: Literal["l2", "l1"] = Field("l2", description="what elections and the choice of patterns maximize: "
                                             "kept squares (the Euclidean projection) or kept absolute values")
-
-    @model_validator(mode="after")
-    def _alike(self) -> Self:
-        if self.scope == "network" and not self.positions:
-            raise ValueError("positions: must be given with scope network, as layers share patterns (PatDNN: 4)")
-        return self
 
 
 class Pattern(Pieces[PatternOptions]):
@@ -162,7 +158,8 @@ class Pattern(Pieces[PatternOptions]):
     def _keep(self, kernel: tuple[int, int], density: float) -> int:
         """Positions of a pattern."""
         area = kernel[0] * kernel[1]
-        return min(area, self.options.positions or max(1, int(np.ceil(density * area - 1e-9))))
+        shared = _PATDNN if self.options.scope == "network" else 0
+        return min(area, self.options.positions or shared or max(1, int(np.ceil(density * area - 1e-9))))
 
     def _together(self, layer: Layer, geometry: Geometry, keep: int) -> int:
         """Channels of a segment."""
