@@ -13,7 +13,7 @@ from xbarch.compress.images import folders
 from xbarch.compress.images.parts import Files
 from xbarch.compress.importing.request import data_fields
 from xbarch.compress.recipes import resolve
-from xbarch.compress.training.augment import augmented
+from xbarch.compress.training.augment import Augment, draw
 from xbarch.compress.training.data import load
 from xbarch.errors import InputError
 from xbarch.specs.recipe import Data
@@ -170,7 +170,7 @@ def test_cifar_labels(tmp_path, batch):
 def test_augmentation_moves_and_flips():
     x = torch.zeros(400, 1, 8, 8)
     x[:, 0, 4, 2] = 1
-    out = augmented(x, torch.Generator().manual_seed(0))
+    out = draw(len(x), Augment(), torch.Generator().manual_seed(0)).applied(x)
     where = out.nonzero()[:, 2:]
     assert out.shape == x.shape and len(where.unique(dim=0)) > 60
     assert set(where[:, 0].tolist()) == set(range(8)) and set(where[:, 1].tolist()) == set(range(8))

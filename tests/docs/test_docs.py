@@ -33,6 +33,7 @@ from xbarch.specs.recipe import Recipe
 from xbarch.specs.search import Search
 from xbarch.specs.sweep import FIGURES, Sweep
 from xbarch.studies.artifact.manifest import Bundle
+from xbarch.support import cache
 from xbarch.workload.networks import NETWORKS
 from xbarch.workload.store import Manifest
 from xbarch.workload.zoo import SyntheticRecipe
@@ -61,7 +62,8 @@ def blocks(page):
 @pytest.fixture
 def shell(tmp_path):
     """Runs bash or Python in an empty folder, where `xbarch`, `python`, `pytest` and `pip` are those of this
-    interpreter; pip installs into a folder of its own, which all of them see, and fetches nothing."""
+    interpreter, with a cache as users have one; pip installs into a folder of its own, which all of them see, and
+    fetches nothing."""
     programs, work, site = tmp_path / "bin", tmp_path / "work", tmp_path / "site"
     programs.mkdir()
     work.mkdir()
@@ -73,7 +75,8 @@ def shell(tmp_path):
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
     places = [str(ROOT), str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(places),
-                   "XBARCH_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+                   "XBARCH_CACHE": str(tmp_path / "cache"), cache.VARIABLE: "500", "OMP_NUM_THREADS": "1",
+                   "PYTHONUTF8": "1"}
 
     def run(kind, body):
         command = ["bash", "-euo", "pipefail", "-c", body] if kind == "bash" else [sys.executable, "-c", body]

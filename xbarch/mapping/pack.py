@@ -145,10 +145,6 @@ class Packed:
         """
         return sum(self.targets(a, b) for a, b in self.imas(start, stop, slot, per_ima))
 
-    def registered(self, start: int, stop: int, slot: int, per_ima: int) -> int:
-        """Inputs written into input registers for crossbars [start, stop): once in each IMA they drive."""
-        return sum(self.drivers(a, b) for a, b in self.imas(start, stop, slot, per_ima))
-
 
 def occupied(sensing: Sensing, work: Work, windows: int = 0) -> Ints:
     """Time (ps) for which every crossbar is busy per window, [crossbars] or [windows, crossbars]: its reads, of all its

@@ -33,6 +33,7 @@ _MUST_HAVE = {
     "too_short": "at least {min_length:,} items", "too_long": "at most {max_length:,} items",
 }
 _CHOICES = ("literal_error", "enum", "union_tag_invalid")
+_COMMANDS = {"study": "compare", "sweep": "sweep", "search": "search", "grid": "compress", "trained": "compress"}
 _FIELD = re.compile(r"([a-z_][\w.]*): ")
 
 
@@ -70,7 +71,13 @@ def _sentence(error: ErrorDetails, trail: Trail, data: Any) -> str:
                    for name, limit in context.items()}
     wanted = brief(_MUST_BE[kind].format(**context), 300)
     options = re.findall(r"'([^']*)'", wanted) if kind in _CHOICES else []
-    return f"must be {listed(options) or wanted}, not {shown(value)}{guess(value, options)}"
+    other = runs(value) if trail == ("kind",) else ""
+    return f"must be {listed(options) or wanted}, not {shown(value)}{other or guess(value, options)}"
+
+
+def runs(kind: Any) -> str:
+    """"; `xbarch sweep` runs it" for the kind of a file that has a command of its own, else nothing."""
+    return f"; `xbarch {_COMMANDS[kind]}` runs it" if isinstance(kind, str) and kind in _COMMANDS else ""
 
 
 def _counted(words: str) -> str:

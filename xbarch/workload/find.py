@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xbarch.errors import InputError
-from xbarch.specs.explain import guess, shown
+from xbarch.specs.explain import guess, runs, shown
 from xbarch.specs.load import Document, document, overridden, validate
 from xbarch.specs.text import brief
 from xbarch.support import bundled
@@ -110,7 +110,7 @@ def recipe(found: Document) -> SyntheticRecipe | Recipe:
         from xbarch.specs.recipe import Recipe
 
         return validate(found, Recipe)
-    raise found.error(f"must be trained or synthetic, not {shown(kind)}{guess(kind, KINDS)}", "kind")
+    raise found.error(f"must be trained or synthetic, not {shown(kind)}{runs(kind) or guess(kind, KINDS)}", "kind")
 
 
 def headline(name: str) -> tuple[str, str]:

@@ -56,14 +56,6 @@ def draw(n: int, how: Augment | None, generator: torch.Generator) -> Drawn | Non
     return Drawn(how, flip, moved, box, mixed)
 
 
-def augmented(x: Tensor, generator: torch.Generator, how: Augment | None = None) -> Tensor:
-    """Each image of x [n, C, H, W] changed at random; by default flipped with probability one half and shifted by up to
-    4 pixels."""
-    found = draw(len(x), how or Augment(), generator)
-    assert found is not None
-    return found.applied(x)
-
-
 def mix(x: Tensor, share: float) -> Tensor:
     """Each image with the one before it in the batch: share * itself + (1 - share) * the other."""
     return x if share == 1 else share * x + (1 - share) * x.roll(1, 0)

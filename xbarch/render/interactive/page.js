@@ -112,7 +112,8 @@ const page = (() => {
   };
   if (typeof vegaEmbed === "undefined") {
     for (const place of document.querySelectorAll(".chart"))
-      place.textContent = "This page was written without the library that draws its charts; see its tables.";
+      place.textContent = "This page was written without the library that draws its charts, which `pip install .` " +
+        "brings; see its tables.";
   } else {
     dark.addEventListener("change", draw);
     queueMicrotask(draw);  // after the scripts behind this one

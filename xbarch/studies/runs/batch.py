@@ -78,7 +78,6 @@ class Worker:
             return f"a worker cannot read what a run names: {error}"
 
 
-
 @lru_cache(maxsize=1)
 def _loaded(plugins: tuple[tuple[str, str], ...]) -> tuple[registry.Registry, Contents]:
     """Load plugin files into a registry of their own, once in a process while they stay as they are, and return it with
