@@ -10,7 +10,7 @@ import typer
 from xbarch.cli import names
 from xbarch.cli.arguments import Json, Plugin, Set
 from xbarch.cli.reading import load_plugins, place
-from xbarch.cli.terminal import print_json, printable, wrote
+from xbarch.cli.terminal import print_json, say, wrote
 from xbarch.errors import InputError
 
 
@@ -25,7 +25,7 @@ def validate(
 
     load_plugins(plugin)
     for answer in checked(file, set, bool(plugin)):
-        print(printable(f"{file}: valid, {answer}"))
+        say(f"{file}: valid, {answer}")
 
 
 def schema() -> None:

@@ -116,9 +116,10 @@ def print_json(value: object) -> None:
 
 
 def say(text: str) -> None:
-    """Print a sentence, wrapped to the terminal; whole where there is none. What a reader copies is `print`ed."""
+    """Print a sentence, wrapped to the terminal; whole where there is none. A path in it stays in one piece; other
+    lines that a reader copies are `print`ed."""
     room = columns(sys.maxsize)
-    print("\n".join(wrapped(printable(text), room)))
+    print("\n".join(wrapped(printable(text), room, whole=True)))
 
 
 def wrote(what: object) -> None:

@@ -17,16 +17,18 @@ NAME = re.compile(r"(?<=[./_:,=@-])")
 _GLUE = "\N{NO-BREAK SPACE}"
 
 
-def wrapped(text: str, width: int, lines: int | None = None, end: str = "…") -> list[str]:
+def wrapped(text: str, width: int, lines: int | None = None, end: str = "…", whole: bool = False) -> list[str]:
     """A line of prose as lines of at most `width` letters; where there would be more than `lines`, it ends with `end`.
 
-    Spaces are kept in what fits, and at the beginning of what does not.
+    Spaces are kept in what fits, and at the beginning of what does not. whole: a word that is longer, such as a path,
+    stays in one piece, to be copied.
     """
     if len(text) <= width:
         return [text]
     start = len(text) - len(text.lstrip())
     glued = " ".join(piece.replace(" ", _GLUE) for piece in PROSE.split(text[start:]))
-    parts = textwrap.wrap(text[:start] + glued, width, max_lines=lines, placeholder=end, break_on_hyphens=False)
+    parts = textwrap.wrap(text[:start] + glued, width, max_lines=lines, placeholder=end, break_on_hyphens=False,
+                          break_long_words=not whole)
     return [part.replace(_GLUE, " ") for part in parts]
 
 
