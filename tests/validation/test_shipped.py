@@ -117,6 +117,7 @@ def test_workloads_of_grids_are_theirs_and_keep_their_constraint(name):
     pruned = [la for la in network.compute_layers[1:-1 if path.whole_filters else None] if path.prunes(la)]
     kept, weights = sum(int(la.kept.sum()) for la in pruned), sum(la.kept.size for la in pruned)
     rounded = 1.02 if network.datapath in ("dense", "meng", "huai", "segprune", "xue") else 1.6  # to whole groups
+    rounded += 0.04 * name.startswith("seeds_equal/")  # of which layers of an eighth of the width have few
     assert recipe.pruning.search or kept <= weights * recipe.pruning.density * rounded
     low, mean, high = (manifest.change[k] for k in ("low", "mean", "high"))
     assert low <= mean <= high and mean == pytest.approx(manifest.accuracy["pruning"] - manifest.accuracy["baseline"])
