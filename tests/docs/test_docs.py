@@ -77,7 +77,6 @@ def shell(tmp_path):
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(places),
                    "XBARCH_CACHE": str(tmp_path / "cache"), cache.VARIABLE: "500", "OMP_NUM_THREADS": "1",
                    "PYTHONUTF8": "1"}
-    environment.pop("COLUMNS", None)  # pytest-xdist sets it; without, nothing is wrapped
 
     def run(kind, body):
         command = ["bash", "-euo", "pipefail", "-c", body] if kind == "bash" else [sys.executable, "-c", body]
