@@ -39,11 +39,14 @@ def operation_unit(text: str) -> dict[str, int]:
 
 def options(texts: list[str]) -> dict[str, Any]:
     """Read options of a data path, name=value."""
-    for name in (text.partition("=")[0] for text in texts):
-        if "." in name:
-            raise InputError(f"{name[:40]!r} is no option of a data path; fields of the architecture are given with "
-                             "--set", field="option")
-    return read_pairs(texts)
+    try:
+        read = read_pairs(texts)
+    except InputError as error:  # elsewhere -o is the output folder
+        raise InputError(f"{error.message}; the output folder is given with --out", field="option") from None
+    if paths := [name for name in read if "." in name]:
+        raise InputError(f"{paths[0][:40]!r} is no option of a data path; fields of the architecture are given with "
+                         "--set", field="option")
+    return read
 
 
 def axes(texts: list[str]) -> dict[str, list[Any]]:

@@ -10,7 +10,7 @@ import typer
 
 from xbarch.cli import names
 from xbarch.cli.arguments import Option, Plugin, Scheduler, folder, number, one_of
-from xbarch.cli.reading import load_plugins, operation_unit
+from xbarch.cli.reading import load_plugins, operation_unit, options
 from xbarch.cli.terminal import Bar, say, wrote
 from xbarch.errors import InputError
 from xbarch.support.pairs import read_pairs
@@ -130,7 +130,7 @@ def import_(
         images["size"] = size
     with Bar("import", False) as progress:
         place = import_weights(
-            model, weights, method, out=out, data=images, options=read_pairs(option), density=density,
+            model, weights, method, out=out, data=images, options=options(option), density=density,
             layers=read_pairs(layer, "layer"), width=width, classes=classes, zeros=zeros, batch_norm=batch_norm,
             calibration=calibration, percentile=percentile, measure=measure, seed=seed, threads=threads,
             quantization={"weight_bits": weight_bits, "activation_bits": activation_bits,

@@ -15,8 +15,7 @@ def read_pairs(texts: Iterable[str], field: str = "option") -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            meant = "; the output folder is given with --out" if field == "option" else ""  # what -o is elsewhere
-            raise InputError(f"must be name=value, not {text[:40]!r}{meant}", field=field)
+            raise InputError(f"must be name=value, not {text[:40]!r}", field=field)
         try:
             read[name] = json.loads(value)
         except (ValueError, RecursionError):
