@@ -61,10 +61,16 @@ def decoded(factor: Reals, codes: Reals) -> Reals:
     return found
 
 
+def count_sums(sums: Reals, lines: NDArray[np.int64], seen: NDArray[np.int64]) -> None:
+    """Add to `seen` [bit lines, magnitudes] how often each magnitude occurs in sums [some bit lines, windows], whole
+    numbers. lines: which bit lines these are."""
+    _compiled(_count)(sums, lines, seen)
+
+
 _EXACT = Spread(np.zeros((0, 0, 0), np.uint16), 0.0)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
     from numba import njit
 
@@ -112,3 +118,10 @@ def _add_lines(found: Any, codes: Any, outputs: Any, lines: Any, factors: Any) -
         into, row, factor = found[outputs[entry]], codes[lines[entry]], factors[entry]
         for w in range(len(row)):
             into[w] += factor * row[w]
+
+
+def _count(sums: Any, lines: Any, seen: Any) -> None:
+    for line in range(len(lines)):
+        row, into = sums[line], seen[lines[line]]
+        for w in range(len(row)):
+            into[int(abs(row[w]))] += 1
