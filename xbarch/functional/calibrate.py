@@ -52,12 +52,21 @@ def _found(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry, maps
 
 def _add(counts: dict[int, Ints], seen: Ints, groups: Ints) -> None:
     """Add what was seen on the bit lines of a crossbar to the counts of their groups."""
-    used = seen.any(axis=1)
-    for group in np.unique(groups[used]).tolist():
-        mine = seen[used & (groups == group)].sum(axis=0)
-        before = counts.get(group, mine[:0])
-        counts[group] = np.pad(before, (0, max(0, len(mine) - len(before))))
-        counts[group][:len(mine)] += mine
+    used = np.flatnonzero(seen.any(axis=1))
+    if not len(used):
+        return
+    used = used[np.argsort(groups[used], kind="stable")]
+    names, first = np.unique(groups[used], return_index=True)
+    for group, mine in zip(names.tolist(), np.add.reduceat(seen[used], first), strict=True):
+        counts[group] = _sum(counts[group], mine) if group in counts else mine
+
+
+def _sum(one: Ints, other: Ints) -> Ints:
+    """The sum of two lists of counts, of which one may be longer."""
+    short, long = sorted((one, other), key=len)
+    found = long.copy()
+    found[:len(short)] += short
+    return found
 
 
 def _ends(seen: Ints, asked: Calibration) -> tuple[float, float]:
