@@ -27,7 +27,8 @@ class Estimate:
     scopes_aj: Mapping[str, int]
     """The least energy per image, by scope: dynamic energy is the run's own, static energy is that of the least
     interval."""
-    used_mm2: float
+    used_nm2: int
+    """Area of the tiles in use."""
     exact: bool
     """Whether converters suffice."""
 
@@ -55,4 +56,4 @@ def estimate(setup: Setup) -> Estimate | None:
         images_per_second=None if request.images == 1 else 1 / (float(interval) / 1e12),
         first_image_ps=least.first_image(made.graph) if request.images == 1 else None,
         scopes_aj={scope: sum(energies.values()) for scope, energies in by_scope(run, interval).items()},
-        used_mm2=sized.machine.areas(made.plan.kinds)[0] / 1e12, exact=correctness(run).exact)
+        used_nm2=sized.machine.areas(made.plan.kinds)[0], exact=correctness(run).exact)

@@ -23,9 +23,9 @@ def accuracy(arch: str | Path | Architecture | Request, workload: str | Path | W
     """Classify test images through the packed crossbars, converter by converter, and with the integer network.
 
     `accuracy(request)`, or `accuracy(arch, workload, ...)` with the fields of `xbarch.Request` that decide the packing
-    as keywords (datapath, options, overrides, bits). The machine need not hold the whole network. Draws of devices that
-    are finished are kept in the cache, so a call that was interrupted goes on where it stopped, and one for more draws
-    makes those that are missing.
+    as keywords (datapath, options, overrides, bits, activation_bits, level_bits). The machine need not hold the whole
+    network. Draws of devices that are finished are kept in the cache, so a call that was interrupted goes on where it
+    stopped, and one for more draws makes those that are missing.
 
     Args:
         arch: a request, or an architecture: a path, a bundled name or a loaded one.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -35,7 +34,7 @@ from xbarch.workload.graph import Workload
 _BYTES = 2**26  # most that a manifest may have
 _KEPT = 1024  # architectures with overrides that stay in memory
 _OTHERS = ("policy", "images", "chips", "mode", "placement", "replication", "periphery", "batch", "reload", "bits",
-           "density", "accuracy", "draws")
+           "activation_bits", "level_bits", "density", "accuracy", "draws")
 _RESTS = {"workload", "datapath", "options", *_OTHERS}
 
 
@@ -102,6 +101,13 @@ class Request(Spec):
         default=None,
         description="least bits of weights and activations: values stay the same, cells and input phases grow; "
                           "None: as stored")
+    activation_bits: Annotated[int | None, whole(defaults.MOST_BITS, defaults.LEAST_BITS, none=True)] = Field(
+        default=None,
+        description="least bits of activations alone; values stay the same; None: as `bits` says")
+    level_bits: Annotated[int | None, whole(defaults.MOST_BITS, defaults.LEAST_BITS, none=True)] = Field(
+        default=None,
+        description="least bits that divide the range of activations: finer levels than the stored ones, and cells "
+                    "stay; None: as stored")
     density: Annotated[dict[str, float], shares()] = Field(
         default={},
         description="share of its weights that a layer keeps, by the layer's name: the weakest of the groups that the "
@@ -208,6 +214,8 @@ class Packings(TypedDict, total=False):
     datapath: str | None
     options: Mapping[str, Any] | None
     bits: int | None
+    activation_bits: int | None
+    level_bits: int | None
     density: Mapping[str, float]
 
 
@@ -456,15 +464,6 @@ def _refuse_other(wanted: Encoding, datapath: str | None, options: Mapping[str, 
         if name in wanted.options and value != wanted.options[name]:
             raise InputError(f"must be {wanted.options[name]}, as the architecture requires, not {shown(value)}",
                              field=f"options.{name}")
-
-
-def widen(network: Workload, bits: int) -> Workload:
-    """Return the same network with at least `bits` for weights and activations; the image keeps its width."""
-    image = network.layers[0].name
-    layers = [la if la.name == image else replace(
-        la, weight_bits=max(bits, la.weight_bits), output_bits=max(bits, la.output_bits),
-        input_bits=la.input_bits if image in la.inputs else max(bits, la.input_bits)) for la in network.layers]
-    return replace(network, name=f"{network.name} at {bits} bits", layers=tuple(layers))
 
 
 def digest_of(content: Any) -> str:

@@ -34,7 +34,7 @@ from xbarch.mapping.segments import cut, is_read_later
 from xbarch.mapping.thin import thinned
 from xbarch.mapping.traffic import traffic
 from xbarch.plugins import checked, guard, registry
-from xbarch.request import Choices, Contents, Request, to_request, widen
+from xbarch.request import Choices, Contents, Request, to_request
 from xbarch.result.ledger import booked, counted
 from xbarch.result.record import record
 from xbarch.result.result import Result
@@ -52,6 +52,7 @@ from xbarch.specs.text import brief
 from xbarch.support import defaults
 from xbarch.support.progress import Progress, WindowProgress
 from xbarch.workload.graph import Workload
+from xbarch.workload.precision import at_bits
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def simulate(arch: str | Path | Architecture | Request, workload: str | Path | W
              **choices: Unpack[Choices]) -> Result:
     """Run a workload on an architecture and measure it: `simulate(request)`, or `simulate(arch, workload, ...)` with
     the fields of `xbarch.Request` as keywords (policy, images, chips, datapath, options, overrides, batch, placement,
-    mode, engine, reload, bits, density).
+    mode, engine, reload, bits, activation_bits, level_bits, density).
 
     Args:
         arch: a request, or an architecture: a path, a bundled name or a loaded one.
@@ -221,7 +222,8 @@ class Setup:
             return ""
         r = self.request
         return Request(arch=r.arch, workload=r.workload, overrides=r.overrides, datapath=r.datapath, options=r.options,
-                       bits=r.bits, density=r.density, accuracy=r.accuracy).digest()
+                       bits=r.bits, activation_bits=r.activation_bits, level_bits=r.level_bits, density=r.density,
+                       accuracy=r.accuracy).digest()
 
 
 @dataclass(frozen=True)
@@ -243,8 +245,7 @@ def prepare(request: Request, contents: Contents | None = None) -> Setup:
     known = Contents() if contents is None else contents
     architecture, found = known.architecture(request)
     network = known.workload(request.workload)
-    if request.bits is not None:
-        network = widen(network, request.bits)
+    network = at_bits(network, request.bits, request.activation_bits, request.level_bits)
     with nullcontext() if found is None else found.blamed():
         if architecture.datapath is not None:
             registry.encoded(architecture.datapath)

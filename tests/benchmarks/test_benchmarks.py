@@ -344,6 +344,17 @@ def test_screening_is_replayed_and_must_find_the_front():
         screening._screened(bounds, values, 1, [0])
 
 
+def test_designs_trade_power_for_area_and_ranking_has_a_goal():
+    axes = screening.designs(2, 5)["axes"]
+    assert np.prod([len(values) for values in axes.values()]) == 10_000
+    assert axes["components.adc.power, components.adc.area"][0] == ["1 mW", "0.0192 mm^2"]
+    found = {"points": 10**6, "bounded": 3700, "candidates": 10**5, "rank_s": 61.0, "rest_s": 9.5, "ran": 12,
+             "front": 3}
+    text = screening._of_large(found)
+    assert "| 1,000,000 | 3,700 | 100,000 | 61 | 12 | 3 | 9.5 |" in text
+    assert "| rank 1,000,000 points | ≤ 60 CPU s | 61 CPU s | **not met** |" in text
+
+
 def test_the_growth_of_each_size_is_fitted():
     def points(name, power):
         return [{name: x, "visits": x, "stages": x**0.25, "kernel_s": x**0.75, "cpu_s": x**power} for x in (1, 4, 16)]

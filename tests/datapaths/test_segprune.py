@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 from xbarch.datapaths import dense
 from xbarch.datapaths.base import Geometry
-from xbarch.datapaths.segprune import SegPrune, voting
+from xbarch.datapaths.segprune import SegPrune, loops, voting
 from xbarch.datapaths.tools import indices, packing
 from xbarch.errors import InputError
 from xbarch.functional.execute import run
@@ -84,9 +84,10 @@ def test_assignment_is_as_good_as_the_hungarian_methods(seed, shapes, filters, l
 @pytest.mark.full
 def test_a_wide_layer_is_assigned_as_the_hungarian_method_does():
     """One of 1,024 filters, of shapes that overlap as in training."""
-    energy = np.random.default_rng(0).normal(size=(256, 1024)) ** 2
-    shapes, sizes = voting.elect(energy, voting.ballots(energy.T, 64), 16), np.full(16, 64)
-    kept = shapes.astype(float) @ energy
+    energy = np.random.default_rng(0).normal(size=(1024, 256)) ** 2
+    tally = voting.Tally(voting.energies(energy), 0, 256)
+    shapes, sizes = voting.elect(tally, voting.ballots(energy, 64), 16), np.full(16, 64)
+    kept = tally.kept(shapes)
     place = np.repeat(np.arange(16), sizes)
     chosen, taken = linear_sum_assignment(kept[place].T, maximize=True)
     assert (voting.assign(kept, sizes)[chosen] == place[taken]).all()
@@ -100,23 +101,73 @@ def test_without_limits_every_filter_takes_its_best_shape():
 @pytest.mark.parametrize("seed", range(10))
 def test_rows_grown_within_pages_are_the_best_of_all(seed):
     """Two shapes of two filters, five rows, one page: every choice of rows of both tried."""
-    energy = np.random.default_rng(seed).random((5, 4))
+    tally = voting.Tally(voting.energies(np.random.default_rng(seed).random((4, 5))), 0, 5)
     band = voting.Band(0, np.zeros((2, 5), bool), np.array([0, 1, 0, 1]))
-    grown, = voting.grow(energy, [band], 5, 2, 8, 1.0)
-    rows = voting.together(energy, band)
-    best = max(sum(rows[r, t] for r, t in chosen) for chosen in combinations(product(range(5), range(2)), 4))
+    grown, = voting.grow([tally], [band], 5, 2, 8, 1.0)
+    rows = tally.together(band)
+    best = max(sum(rows[t, r] for r, t in chosen) for chosen in combinations(product(range(5), range(2)), 4))
     assert grown.mask.sum() == 8
-    assert (grown.mask * energy).sum() == pytest.approx(best)
+    assert (grown.mask * tally.energy).sum() == best
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_pages_grown_are_the_best_of_all(seed):
     """Three shapes of one filter, pages of two rows, room for three pages: every choice of pages tried."""
-    energy = np.random.default_rng(seed).random((6, 3)) * [1, 3, 9]
+    energy = voting.energies(np.random.default_rng(seed).random((3, 6)) * np.sqrt([[1], [3], [9]]))
     band = voting.Band(0, np.zeros((3, 6), bool), np.arange(3))
-    grown, = voting.grow(energy, [band], 2, 1, 18, 1 / 3)
-    pages = -np.sort(-energy, axis=0).reshape(3, 2, 3).sum(axis=1).ravel()
-    assert (grown.mask * energy).sum() == pytest.approx(np.sort(pages)[-3:].sum())
+    grown, = voting.grow([voting.Tally(energy, 0, 6)], [band], 2, 1, 18, 1 / 3)
+    pages = -np.sort(-energy, axis=1).reshape(3, 3, 2).sum(axis=2).ravel()
+    assert (grown.mask * energy).sum() == np.sort(pages)[-3:].sum()
+
+
+@pytest.mark.parametrize(("filters", "row0"), [(5, 0), (64, 3), (150, 11)])
+def test_sums_that_are_kept_up_are_those_made_anew(filters, row0):
+    """Over shapes and members that change in part, all, not at all, and in number."""
+    rng = np.random.default_rng(filters)
+    energy = rng.integers(0, 1 << 40, (filters, 40))
+    tally, here = voting.Tally(energy, row0, 20), energy[:, row0:row0 + 20]
+    shapes, member = rng.random((6, 20)) < 0.4, rng.integers(0, 6, filters)
+    for change in (1, 0.1, 0, 0.5):
+        shapes, member = shapes ^ (rng.random(shapes.shape) < change), member.copy()
+        moved = rng.random(filters) < change
+        member[moved] = rng.integers(0, 6, moved.sum())
+        assert np.array_equal(tally.kept(shapes), shapes.astype(np.int64) @ here.T)
+        sums = [here[member == t].sum(axis=0) for t in range(6)]
+        assert np.array_equal(tally.together(voting.Band(row0, shapes, member)), sums)
+    assert np.array_equal(tally.kept(shapes[:2]), shapes[:2].astype(np.int64) @ here.T)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 30), st.integers(1, 9),
+       st.sampled_from([3, 1 << 40]))
+def test_coverage_takes_what_adds_most_each_time(seed, candidates, filters, count, top):
+    """Every candidate counted for every seat; of equal ones the first."""
+    kept = np.random.default_rng(seed).integers(0, top, (candidates, filters))
+    covered, best = np.zeros(filters, np.int64), []
+    for _ in range(count):
+        best.append(np.maximum(kept, covered).sum(axis=1).argmax())
+        covered = np.maximum(covered, kept[best[-1]])
+    chosen = np.empty(count, np.int64)
+    loops.cover(kept, chosen)
+    assert chosen.tolist() == best
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 9), st.sampled_from([2, 5, 10**6]))
+def test_a_ballot_of_equal_energies_has_its_size(seed, keep, levels):
+    energy = np.random.default_rng(seed).integers(0, levels, (6, 8))
+    cast = voting.ballots(energy, keep)
+    assert (cast.sum(axis=1) == min(keep, 8)).all()
+    for row, kept in zip(energy, cast, strict=True):
+        assert sorted(row[kept]) == sorted(row)[8 - min(keep, 8):]
+
+
+def test_energies_are_the_squares_as_far_as_they_count():
+    weights = np.random.default_rng(0).laplace(size=(30, 40)) * 1e-3
+    energy = voting.energies(weights)
+    assert energy / energy.sum() == pytest.approx(weights**2 / (weights**2).sum(), rel=1e-12, abs=2**-59)
+    assert 2**58 < energy.sum() < 2**61
+    assert not voting.energies(np.zeros((3, 4))).any()
 
 
 # -- the projection -------------------------------------------------------------------------------------------

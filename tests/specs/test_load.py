@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
 from xbarch.specs.architecture import Architecture
-from xbarch.specs.load import document, load, read, validate
+from xbarch.specs.load import Document, document, load, override, read, validate
 from xbarch.specs.text import BYTES, DEPTH, NODES, parse
 from xbarch.support import bundled
 from xbarch.workload.zoo import SyntheticRecipe
@@ -396,6 +396,13 @@ def test_override(text, reach, value):
     after = load("isaac_like", Architecture, [text])
     assert reach(after) == value
     assert load("isaac_like", Architecture) == before != after
+
+
+@pytest.mark.parametrize("text", ['"1.2 mW"', '"2"', '""', '"a\\u0041"', '"a\\"b"', '"a\\\\n"', '"é"', '" x "', '"x" ',
+                                  '"a" # b', '"' + 200 * "x" + '"', "1", "1_0", "0x10", "1e3", "true", "yes", 20 * "1"])
+def test_values_of_overrides_are_read_as_yaml(text):
+    """Those that need no YAML parser too."""
+    assert override(Document("a.yaml", {"a": None}), f"a={text}").data == {"a": parse(text, "a.yaml")[0]}
 
 
 def test_overrides_apply_in_order():

@@ -45,6 +45,11 @@ Batch = Annotated[int | None, number(
 Bits = Annotated[int | None, number(
     "bits", f"Store weights and activations in at least this many bits, {defaults.LEAST_BITS} to {defaults.MOST_BITS}; "
             "their values stay.")]
+ActivationBits = Annotated[int | None, number(
+    "activation_bits", "As --bits, of activations alone.")]
+LevelBits = Annotated[int | None, number(
+    "level_bits", f"Divide the range of activations into levels of at least this many bits, {defaults.LEAST_BITS} to "
+                  f"{defaults.MOST_BITS}.")]
 Density = Annotated[list[str], typer.Option(
     "--density", metavar="LAYER=SHARE",
     help="Share of its weights that a layer keeps: the weakest groups that the data path removes go, without training; "

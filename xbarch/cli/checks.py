@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from xbarch.cli.arguments import Arch, Bits, DataPath, Draws, Json, Load, Noise, Option, Plugin, Set, folder, number
+from xbarch.cli.arguments import (
+    ActivationBits,
+    Arch,
+    Bits,
+    DataPath,
+    Draws,
+    Json,
+    LevelBits,
+    Load,
+    Noise,
+    Option,
+    Plugin,
+    Set,
+    folder,
+    number,
+)
 from xbarch.cli.reading import load_plugins, options
 from xbarch.cli.terminal import Bar, print_json, say, wrote
 from xbarch.support import defaults
@@ -50,7 +65,7 @@ def verify(
 
 def accuracy(
     arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], noise: Noise = None, set: Set = [],
-    bits: Bits = None,
+    bits: Bits = None, activation_bits: ActivationBits = None, level_bits: LevelBits = None,
     images: Annotated[int, number(
         "images", f"Test images, 1 to {defaults.MOST_TESTED:,}; all, where there are fewer.")] = defaults.TESTED,
     draws: Draws = defaults.DRAWS,
@@ -75,7 +90,8 @@ def accuracy(
         writable(out, _ACCURACY)
     with Bar("accuracy", as_json) as progress:
         found = accuracy(arch, workload, images=images, draws=draws, until=until, datapath=datapath,
-                         options=options(option), noise=noise, overrides=set, bits=bits, progress=progress)
+                         options=options(option), noise=noise, overrides=set, bits=bits,
+                         activation_bits=activation_bits, level_bits=level_bits, progress=progress)
     if out is not None:
         write(out / _ACCURACY, json.dumps(found.plain(), indent=1) + "\n")
     if as_json:

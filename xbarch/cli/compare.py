@@ -10,6 +10,7 @@ import typer
 from xbarch.cli import names
 from xbarch.cli.arguments import (
     Accuracy,
+    ActivationBits,
     Axis,
     Batch,
     Bits,
@@ -22,6 +23,7 @@ from xbarch.cli.arguments import (
     GivenReplication,
     GivenScope,
     Json,
+    LevelBits,
     Plugin,
     Processes,
     Reload,
@@ -58,7 +60,8 @@ def compare(
     images: GivenImages = None, chips: GivenChips = None, mode: GivenMode = None, placement: GivenPlacement = None,
     replication: GivenReplication = None, periphery: GivenPeriphery = None, batch: Batch = None,
     engine: GivenEngine = None, reload: Reload = False,
-    bits: Bits = None, accuracy: Accuracy = None, axis: Axis = [], scope: GivenScope = None,
+    bits: Bits = None, activation_bits: ActivationBits = None, level_bits: LevelBits = None, accuracy: Accuracy = None,
+    axis: Axis = [], scope: GivenScope = None,
     processes: Processes = None, plugin: Plugin = [],
     out: Annotated[Path | None, folder(
         "HTML page to write if it ends in .html, else output folder for the page, tables and pictures.")] = None,
@@ -76,7 +79,8 @@ def compare(
     if not (arch or workload or study is not None):
         if beside := given(option=option, datapath=datapath, policy=policy, images=images, chips=chips, mode=mode,
                            placement=placement, replication=replication, periphery=periphery, batch=batch,
-                           engine=engine, reload=reload, bits=bits, accuracy=accuracy, axis=axis):
+                           engine=engine, reload=reload, bits=bits, activation_bits=activation_bits,
+                           level_bits=level_bits, accuracy=accuracy, axis=axis):
             raise InputError("saved results are compared as they are; to run others give --arch and --workload",
                              field=next(iter(beside)))
         _compare_saved(saved, out, as_json, checked_scope(defaults.SCOPE if scope is None else scope))
@@ -88,8 +92,8 @@ def compare(
     from xbarch.studies import comparison
 
     choices = given(images=images, chips=chips, mode=mode, placement=placement, replication=replication,
-                    periphery=periphery, batch=batch, engine=engine, reload=reload, bits=bits, accuracy=accuracy,
-                    axes=axes(axis),
+                    periphery=periphery, batch=batch, engine=engine, reload=reload, bits=bits,
+                    activation_bits=activation_bits, level_bits=level_bits, accuracy=accuracy, axes=axes(axis),
                     options={"all": chosen} if (chosen := options(option)) else {})
     if study is not None and (beside := given(**choices, datapath=datapath, policy=policy)):
         raise InputError("a study file says this itself; change it there", field=next(iter(beside)))

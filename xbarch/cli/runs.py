@@ -10,6 +10,7 @@ import typer
 from xbarch.cli import names
 from xbarch.cli.arguments import (
     Accuracy,
+    ActivationBits,
     Arch,
     Batch,
     Bits,
@@ -20,6 +21,7 @@ from xbarch.cli.arguments import (
     Engine,
     Images,
     Json,
+    LevelBits,
     Load,
     Mode,
     Option,
@@ -47,9 +49,9 @@ def simulate(
     chips: Chips = defaults.CHIPS, datapath: DataPath = None, option: Option = [], set: Set = [], batch: Batch = None,
     placement: Placement = defaults.PLACEMENT, replication: Replication = defaults.REPLICATION,
     periphery: Periphery = defaults.PERIPHERY, mode: Mode = defaults.MODE, engine: Engine = defaults.ENGINE,
-    reload: Reload = False, bits: Bits = None, density: Density = [], accuracy: Accuracy = None,
-    draws: Draws = defaults.DRAWS, trace: Trace = None, plugin: Plugin = [],
-    out: Out = None,
+    reload: Reload = False, bits: Bits = None, activation_bits: ActivationBits = None, level_bits: LevelBits = None,
+    density: Density = [], accuracy: Accuracy = None, draws: Draws = defaults.DRAWS, trace: Trace = None,
+    plugin: Plugin = [], out: Out = None,
     format: Annotated[list[str], typer.Option(
         metavar="FORMATS", help=f"With --out: formats of the pictures, of {', '.join(names.FORMATS)} (default: svg).",
         autocompletion=names.several(names.choice(*names.FORMATS)))] = [],
@@ -74,7 +76,8 @@ def simulate(
         request = Request(arch=arch, workload=workload, policy=policy, images=images, chips=chips, datapath=datapath,
                           options=options(option), overrides=tuple(set), batch=batch, placement=placement,
                           replication=replication, periphery=periphery, mode=mode, engine=engine, reload=reload,
-                          bits=bits, density=read_pairs(density, "density"), accuracy=accuracy, draws=draws)
+                          bits=bits, activation_bits=activation_bits, level_bits=level_bits,
+                          density=read_pairs(density, "density"), accuracy=accuracy, draws=draws)
         result = run.simulate(request, trace=trace, progress=progress)
     if out is not None:
         from xbarch.render.pictures import save

@@ -1,14 +1,11 @@
 """What converters make of sums, compiled: noise, rounding, saturation and the sum over phases in one pass.
 
 With NumPy alone every step would be a pass over memory, and together they would take longer than the matrix products.
-Numba compiles the loops on first use, in about two seconds, and keeps the code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +13,7 @@ from numpy.typing import NDArray
 
 from xbarch.functional.normals import Chosen, quantiles
 from xbarch.parts.effects.base import Singles
+from xbarch.support.jit import jit
 from xbarch.workload.batch import Reals
 
 _NONE: Singles = np.zeros((0, 0), np.float32)
@@ -44,9 +42,9 @@ def add_codes(sums: Reals, found: Reals, worth: float, ends: tuple[float, float]
     noise = noise or _EXACT
     drop = np.exp2(np.zeros(len(sums)) if low is None else low).astype(sums.dtype)
     kind = sums.dtype.type
-    clips, drops = _compiled(_add)(sums, found, kind(worth), kind(ends[0]), kind(ends[1]), drop, 1 / drop, noise.chosen,
-                                   quantiles(), np.float32(noise.jitter),
-                                   _NONE if noise.variance is None else noise.variance, under)
+    clips, drops = _add(sums, found, kind(worth), kind(ends[0]), kind(ends[1]), drop, 1 / drop, noise.chosen,
+                        quantiles(), np.float32(noise.jitter), _NONE if noise.variance is None else noise.variance,
+                        under)
     return clips, drops
 
 
@@ -57,30 +55,14 @@ def decoded(factor: Reals, codes: Reals) -> Reals:
     if len(lines) * _DENSE > factor.size:
         return factor @ codes
     found: Reals = np.zeros((len(factor), codes.shape[1]), factor.dtype)
-    _compiled(_add_lines)(found, codes, outputs, lines, factor[outputs, lines])
+    _add_lines(found, codes, outputs, lines, factor[outputs, lines])
     return found
-
-
-def count_sums(sums: Reals, lines: NDArray[np.int64], seen: NDArray[np.int64]) -> None:
-    """Add to `seen` [bit lines, magnitudes] how often each magnitude occurs in sums [some bit lines, windows], whole
-    numbers. lines: which bit lines these are."""
-    _compiled(_count)(sums, lines, seen)
 
 
 _EXACT = Spread(np.zeros((0, 0, 0), np.uint16), 0.0)
 
 
-@lru_cache(maxsize=3)
-def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    from numba import njit
-
-    try:
-        found: Callable[..., Any] = njit(cache=True, error_model="numpy")(loop)
-    except RuntimeError:  # there is no place to keep the code
-        found = njit(error_model="numpy")(loop)
-    return found
-
-
+@jit
 def _add(sums: Any, found: Any, worth: Any, least: Any, top: Any, drop: Any, inverse: Any, chosen: Any, values: Any,
          jitter: Any, variance: Any, under: Any) -> tuple[int, int]:
     """Noise in the order in which its numbers lie in memory, then line by line."""
@@ -113,6 +95,7 @@ def _add(sums: Any, found: Any, worth: Any, least: Any, top: Any, drop: Any, inv
     return clips, drops
 
 
+@jit
 def _add_lines(found: Any, codes: Any, outputs: Any, lines: Any, factors: Any) -> None:
     for entry in range(len(lines)):
         into, row, factor = found[outputs[entry]], codes[lines[entry]], factors[entry]
@@ -120,7 +103,10 @@ def _add_lines(found: Any, codes: Any, outputs: Any, lines: Any, factors: Any) -
             into[w] += factor * row[w]
 
 
-def _count(sums: Any, lines: Any, seen: Any) -> None:
+@jit
+def count_sums(sums: Reals, lines: NDArray[np.int64], seen: NDArray[np.int64]) -> None:
+    """Add to `seen` [bit lines, magnitudes] how often each magnitude occurs in sums [some bit lines, windows], whole
+    numbers. lines: which bit lines these are."""
     for line in range(len(lines)):
         row, into = sums[line], seen[lines[line]]
         for w in range(len(row)):

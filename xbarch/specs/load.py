@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 M = TypeVar("M", bound="BaseModel")
-_DIGITS = 16  # of a whole number that JSON and YAML read alike
+_DIGITS, _LETTERS = 16, 100  # of a whole number and of a quoted text that JSON and YAML read alike
 
 
 @dataclass(frozen=True)
@@ -254,12 +254,15 @@ def override(document: Document, text: str) -> Document:
 
 @lru_cache(maxsize=1024)
 def _scalar(value: str) -> tuple[bool, Any]:
-    """Whether the text of an override's value is a number or a truth value as JSON writes it, and which."""
+    """Whether the text of an override's value is a number, a truth value or a plain text as JSON writes it, and
+    which."""
     try:
-        found = json.loads(value) if len(value) <= _DIGITS else None
+        found = json.loads(value) if len(value) <= _LETTERS else None
     except ValueError:
         return False, None
-    return isinstance(found, bool | int), found
+    if isinstance(found, str):
+        return found.isascii() and found.isprintable() and value == f'"{found}"' and "\\" not in found, found
+    return isinstance(found, bool | int) and len(value) <= _DIGITS, found
 
 
 def _parsed(value: str, place: str) -> Any:

@@ -18,7 +18,7 @@ Value = Annotated[str, Field(max_length=4096)] | bool | int | float | None
 Axis = Annotated[list[Value | list[Value]], Field(min_length=1, max_length=10_000)]
 Axes = dict[Name, Axis]
 CHOICES = ("images", "chips", "mode", "placement", "replication", "periphery", "batch", "engine", "reload", "bits",
-           "density", "accuracy", "draws")  # fields of a request
+           "activation_bits", "level_bits", "density", "accuracy", "draws")  # fields of a request
 PARTS = ("options", "density", "workload")
 """Fields of a request of which an axis changes a part: an option, a layer's density, a field of a synthetic recipe."""
 
@@ -50,6 +50,8 @@ class Runs(Spec):
     engine: str | None = None
     reload: bool | None = None
     bits: int | None = None
+    activation_bits: int | None = None
+    level_bits: int | None = None
     density: dict[Name, float] | None = Field(None, max_length=1000, description="layer: share of its weights")
     scope: Scope = SCOPE
     accuracy: int | None = None

@@ -86,6 +86,8 @@ class Layer:
     weight_bits: int = 8
     input_bits: int = 8
     output_bits: int = 8
+    level_bits: int | None = None
+    """Of the range of output levels, where they are stored in more bits than they need; None: `output_bits`."""
     signed_in: bool = False
     signed_out: bool | None = None
     """Whether output levels may be negative; None: unless they are the image's or leave a ReLU or average pooling."""
@@ -143,7 +145,7 @@ class Layer:
     @property
     def levels(self) -> tuple[int, int]:
         """Smallest and largest output level. A table and an image may have one more below zero."""
-        top = (1 << self.output_bits - (not self.positive)) - 1
+        top = (1 << (self.level_bits or self.output_bits) - (not self.positive)) - 1
         return 0 if self.positive else -top - (bool(self.function) or self.op == "input"), top
 
     @property

@@ -106,7 +106,7 @@ def test_what_runs_is_what_no_other_rules_out(points, most, rated):
 def test_bounds_of_a_run(images):
     request = Request(arch="isaac_like", workload="vgg7_pruned", images=images)
     bound, found = estimates.estimate(prepare(request)), answer(request).figures()
-    assert bound.used_mm2 == found["area.used_mm2"] and bound.exact == found["correctness.exact"]
+    assert bound.used_nm2 / 1e12 == found["area.used_mm2"] and bound.exact == found["correctness.exact"]
     for scope, energy in bound.scopes_aj.items():
         assert 0.5 * found[f"energy.scopes_aj.{scope}"] < energy <= found[f"energy.scopes_aj.{scope}"]
     if images == 1:

@@ -14,7 +14,7 @@ from xbarch.datapaths import dense
 from xbarch.datapaths.pruning import Pruning
 from xbarch.datapaths.records import Added, Block, Contents, Geometry, Ints, Projection, Reals, Stream, Work
 from xbarch.datapaths.segprune import voting
-from xbarch.datapaths.segprune.voting import Band
+from xbarch.datapaths.segprune.voting import Band, Tally
 from xbarch.datapaths.tools import cells, indices, packing, sparse_units
 from xbarch.datapaths.tools.packing import Piece, Placed
 from xbarch.datapaths.tools.pieces import cost
@@ -95,21 +95,22 @@ class SegPrune(Pruning[SegPruneOptions]):
         groups = []
         for energy, stored in zip(_energies(weights, layer), side["groups"], strict=True):
             bands = _thawed(stored, layer.rows)
-            groups.append(voting.deal(bands, [voting.retained(energy, band) for band in bands], balanced))
+            tallies = _tallies(energy, [band.row0 for band in bands])
+            kept = [tally.kept(band.shapes) for tally, band in zip(tallies, bands, strict=True)]
+            groups.append(voting.deal(bands, kept, balanced))
         return _projected(weights, layer, side["segment"], groups)
 
-    def _elected(self, energy: Reals, h: int, unit: int, per: int, density: float) -> list[Band]:
-        """The bands of one group's energy [R, F]."""
-        rows, filters = energy.shape
+    def _elected(self, energy: Ints, h: int, unit: int, per: int, density: float) -> list[Band]:
+        """The bands of one group's energy [F, R]."""
+        filters, rows = energy.shape
         count, sizes = self._seats(filters, per)
-        bands = []
-        for row0 in range(0, rows, h):
-            part = energy[row0:row0 + h]
-            keep = int(density * len(part) + 1e-9)
-            bands.append(voting.vote(part, row0, max(keep, 1) if self.options.variable_k else keep, count, sizes))
+        tallies, bands = _tallies(energy, range(0, rows, h)), []
+        for tally in tallies:
+            keep = int(density * tally.energy.shape[1] + 1e-9)
+            bands.append(voting.vote(tally, max(keep, 1) if self.options.variable_k else keep, count, sizes))
         if not self.options.variable_k:
             return bands
-        return voting.settle(energy, bands, unit, per, density, sizes is not None)
+        return voting.settle(tallies, bands, unit, per, density, sizes is not None)
 
     def _segment(self, rows: int, unit: int, density: float) -> int:
         """Rows of a segment, such that its kept rows fill a crossbar (or a read) and bands have about the same
@@ -220,18 +221,23 @@ def _contents(layer: Layer, rows: Ints, filters: Ints, geometry: Geometry, sign:
     return dense.encoded(weights, filters, layer.weight_bits, geometry, sign, width)
 
 
-def _energies(weights: Reals, layer: Layer) -> Iterator[Reals]:
-    """Squared weights of each group, [R, F / groups]."""
-    filters = layer.filters // layer.groups
-    flat = np.square(np.asarray(weights, np.float64).reshape(layer.filters, -1))
+def _energies(weights: Reals, layer: Layer) -> Iterator[Ints]:
+    """Energies of each group, [F / groups, R]."""
+    filters, flat = layer.filters // layer.groups, weights.reshape(layer.filters, -1)
     for group in range(layer.groups):
-        yield np.ascontiguousarray(flat[group * filters:(group + 1) * filters].T)
+        yield voting.energies(flat[group * filters:(group + 1) * filters])
+
+
+def _tallies(energy: Ints, starts: Sequence[int]) -> list[Tally]:
+    """Of the bands that start at these rows."""
+    ends = [*starts[1:], energy.shape[1]]
+    return [Tally(energy, start, end - start) for start, end in zip(starts, ends, strict=True)]
 
 
 def _projected(weights: Reals, layer: Layer, segment: int, groups: Sequence[Sequence[Band]]) -> Projection:
     """Weights where the bands keep them, with the shapes as JSON values."""
-    mask = np.concatenate([np.concatenate([band.mask for band in bands]) for bands in groups], axis=1).T
-    mask = np.ascontiguousarray(mask).reshape(weights.shape)
+    mask = np.concatenate([np.concatenate([band.mask for band in bands], axis=1) for bands in groups])
+    mask = mask.reshape(weights.shape)
     frozen = [[{"row0": band.row0, "shapes": [np.flatnonzero(s).tolist() for s in band.shapes],
                 "sizes": band.sizes.tolist()} for band in bands] for bands in groups]
     return Projection(np.where(mask, weights, 0.0), mask, {"segment": segment, "groups": frozen})

@@ -10,16 +10,14 @@ time grows about linearly with the filters.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
 from xbarch.datapaths.records import Ints, Reals
+from xbarch.datapaths.segprune import loops
 
 _STEPS, _FALL = 30, 0.93  # of the search for prices, and what a step is multiplied by
 _BITS = 46  # of the largest worth as a whole number
-_MOST = 4  # a price, in largest worths: sums along a path then stay far below _FAR
-_FAR = np.int64(1) << 61
+_MOST = 4  # a price, in largest worths: sums along a path then stay far below `loops.FAR`
 
 
 def seated(worth: Reals, sizes: Ints) -> Ints:
@@ -29,8 +27,8 @@ def seated(worth: Reals, sizes: Ints) -> Ints:
     spare = max(0, int(sizes.sum()) - filters)
     rows = np.zeros((filters + spare, count))  # filters of no worth fill what room is left
     rows[:filters] = worth.T
-    scale = _BITS - int(np.frexp(rows.max(initial=0))[1])
-    prices = _prices(rows[:filters].astype(np.float32), sizes, spare > 0)
+    scale = _BITS - int(np.frexp(worth.max(initial=0))[1])
+    prices = _prices(np.ascontiguousarray(worth, np.float32), sizes, spare > 0)
     whole = np.rint(np.ldexp(rows, scale)).astype(np.int64) - np.rint(np.ldexp(prices, scale)).astype(np.int64)
     member = whole.argmax(axis=1)
     cheap = np.flatnonzero(prices == prices.min())
@@ -41,14 +39,15 @@ def seated(worth: Reals, sizes: Ints) -> Ints:
     return np.asarray(member[:filters], np.int64)
 
 
-def _prices(worth: Reals, sizes: Ints, spare: bool) -> Reals:
-    """Prices at which the filters' own choices fill the shapes nearly as `sizes` says; worth [F, T]. spare: shapes have
+def _prices(worth: loops.Prices, sizes: Ints, spare: bool) -> Reals:
+    """Prices at which the filters' own choices fill the shapes nearly as `sizes` says; worth [T, F]. spare: shapes have
     more room than there are filters, so one with room left has the price zero and none has a lower one."""
-    price = best = np.zeros(len(sizes), np.float32)
+    price: loops.Prices = np.zeros(len(sizes), np.float32)
+    best = price
     most = _MOST * float(worth.max(initial=0))
-    step, least, low = float(worth.std()), len(worth) + 1, 0.0 if spare else -most
+    step, least, low = float(worth.std()), worth.shape[1] + 1, 0.0 if spare else -most
     for _ in range(_STEPS):
-        over = np.bincount((worth - price).argmax(axis=1), minlength=len(sizes)) - sizes
+        over = loops.count_wishes(worth, price) - sizes
         excess = int(np.maximum(over, 0).sum())
         if excess < least:
             best, least = price, excess
@@ -63,42 +62,24 @@ def _level(worth: Ints, member: Ints, sizes: Ints) -> None:
     """Move filters, by changing `member`, from shapes with too many to shapes with room, at the least loss of worth."""
     count = len(sizes)
     load = np.bincount(member, minlength=count)
-    loss, filters = np.full((count, count), _FAR), np.zeros((count, count), np.int64)
-
-    def renew(shape: int) -> None:
-        """The filter of this shape that loses least by a move to each other shape, and what it loses."""
-        mine = np.flatnonzero(member == shape)
-        loss[shape] = _FAR
-        if len(mine):
-            lost = worth[mine, shape][:, None] - worth[mine]
-            filters[shape] = mine[lost.argmin(axis=0)]
-            loss[shape] = lost.min(axis=0)
-            loss[shape, shape] = _FAR
-
+    if (load <= sizes).all():
+        return
+    loss, filters = np.full((count, count), loops.FAR), np.zeros((count, count), np.int64)
     for shape in range(count):
-        renew(shape)
+        loops.renew(loss, filters, worth, member, shape)
     while (load > sizes).any():
         path = _path(loss, load, sizes)
-        moved = [filters[a, b] for a, b in pairwise(path)]
-        member[moved] = path[1:]
+        member[filters[path[:-1], path[1:]]] = path[1:]
         load[path[0]] -= 1
         load[path[-1]] += 1
         for shape in path:
-            renew(shape)
+            loops.renew(loss, filters, worth, member, shape)
 
 
 def _path(loss: Ints, load: Ints, sizes: Ints) -> list[int]:
-    """The shapes along the path of least loss from one with too many filters to one with room (Bellman and Ford, all
-    shapes at a time)."""
-    away = np.where(load > sizes, 0, _FAR)
-    before = np.full(len(loss), -1)
-    while True:
-        through = away[:, None] + np.minimum(loss, _FAR)
-        nearest = through.argmin(axis=0)
-        found = through[nearest, np.arange(len(loss))]
-        if not (found < away).any():
-            break
-        before, away = np.where(found < away, nearest, before), np.minimum(found, away)
+    """The shapes along the path of least loss from one with too many filters to one with room."""
+    away, before = np.where(load > sizes, 0, loops.FAR), np.full(len(loss), -1)
+    loops.shorten(loss, away, before)
     room = np.flatnonzero(load < sizes)
     path = [int(room[away[room].argmin()])]
     while before[path[-1]] >= 0:

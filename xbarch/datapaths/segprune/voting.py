@@ -3,13 +3,13 @@
 A band is h rows of the unrolled matrix. The part of one filter in a band is a segment; the positions that a segment
 keeps are its shape. A band has few shapes, so many filters share each of them. Everything works on energies, the
 squared weights: the nearest weights of a given shape have all others set to zero, and their squared distance is the
-energy lost. Steps, in this project's reading of Zheng et al. (only the paper's abstract is public):
+energy lost. Energies are whole numbers, so sums are exact and the same on every machine. Steps, in this project's
+reading of Zheng et al. (only the paper's abstract is public):
 
     ballot  every segment votes for its own Euclidean projection, its `keep` largest weights
-    vote equal ballots are merged; a shape's votes are the energy that its voters keep; the best are candidates
-    elect greedy maximum coverage: the next shape is the one that adds most energy to the shapes elected so far
-        refine  rounds of Lloyd's algorithm: filters take the shape that keeps most of them, no shape more than its
-        share
+    vote    equal ballots are merged; a shape's votes are the energy that its voters keep; the best are candidates
+    elect   greedy maximum coverage: the next shape is the one that adds most energy to the shapes elected so far
+    refine  rounds of Lloyd's algorithm: filters take the shape that keeps most of them, no shape more than its share
             of filters (an optimal assignment); shapes take the rows of largest energy over their filters
     grow    variable k: rows of all shapes of the layer compete for the available cells and crossbars; then filters
             change shapes again, with the number per shape unchanged, as long as that keeps more energy
@@ -23,9 +23,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xbarch.datapaths.records import Bools, Ints, Reals
+from xbarch.datapaths.segprune import loops
 from xbarch.datapaths.segprune.seats import seated
 
-_ROUNDS = 8 # of Lloyd's algorithm
+_ROUNDS = 8  # of Lloyd's algorithm
+_BITS = 60  # of the sum of all energies as a whole number
+_TILE = 64  # filters that lie side by side in memory
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class Band:
 
     @property
     def mask(self) -> Bools:
-        """Kept positions [h, F]."""
-        return self.shapes[self.member].T
+        """Kept positions [F, h]."""
+        return self.shapes[self.member]
 
     @property
     def sizes(self) -> Ints:
@@ -47,38 +50,87 @@ class Band:
         return np.bincount(self.member, minlength=len(self.shapes))
 
 
-def vote(energy: Reals, row0: int, keep: int, count: int, sizes: Ints | None) -> Band:
-    """`count` shapes of `keep` rows for a band's energy [h, F]. sizes: most filters of each shape (None: no limit)."""
-    shapes = elect(energy, ballots(energy.T, keep), count)
-    kept = shapes.astype(np.float64) @ energy
-    band = Band(row0, shapes, assign(kept, sizes))
-    return refine(energy, band, keep, sizes, total(kept, band))
+def energies(weights: Reals) -> Ints:
+    """Squares of weights [F, R] as whole numbers, so that no sum depends on its order: multiples of about 2**-60 of
+    their sum."""
+    squares = np.square(np.asarray(weights, np.float64))
+    scale = min(_BITS - int(np.frexp(squares.sum())[1]), 1000)  # 2**1000 is a number
+    return np.rint(np.multiply(squares, np.ldexp(1.0, scale), out=squares), out=squares).astype(np.int64)
 
 
-def ballots(energy: Reals, keep: int) -> Bools:
+class Tally:
+    """Sums over the shapes and over the filters of a band: rows row0 to row0 + height of energy [F, R]. They are kept
+    up: only what is asked otherwise than the time before is added or taken away."""
+
+    def __init__(self, energy: Ints, row0: int, height: int) -> None:
+        self.whole, self.row0 = energy, row0
+        self.tiles = np.zeros((-(-len(energy) // _TILE), height, _TILE), np.int64)
+        loops.tile(energy, row0, self.tiles)
+        self.shapes, self.sums = np.zeros((0, height), bool), np.zeros((0, 0), np.int64)
+        self.member, self.rows = np.full(len(energy), -1), np.zeros((0, height), np.int64)
+
+    @property
+    def energy(self) -> Ints:
+        """The band's part, [F, h]."""
+        return self.whole[:, self.row0:self.row0 + self.shapes.shape[1]]
+
+    def kept(self, shapes: Bools) -> Ints:
+        """Energy that each of the shapes [T, h] would keep of each filter, [T, F]; valid until the next call."""
+        if len(shapes) != len(self.shapes):
+            self.shapes = np.zeros_like(shapes)
+            self.sums = np.zeros((len(shapes), len(self.tiles) * _TILE), np.int64)
+        for more, sign in ((shapes & ~self.shapes, 1), (self.shapes & ~shapes, -1)):
+            number, row = np.nonzero(more)
+            loops.add_rows(self.sums, self.tiles, number, row, sign)
+        self.shapes = shapes
+        return self.sums[:, :len(self.whole)]
+
+    def together(self, band: Band) -> Ints:
+        """Energy of each row over the filters of each shape, [T, h]; valid until the next call."""
+        if not len(self.rows):
+            self.rows = np.zeros(band.shapes.shape, np.int64)
+        moved = np.flatnonzero(self.member != band.member)
+        left = moved[self.member[moved] >= 0]
+        loops.add_filters(self.rows, self.whole, self.row0, band.member[moved], moved, 1)
+        loops.add_filters(self.rows, self.whole, self.row0, self.member[left], left, -1)
+        self.member = band.member
+        return self.rows
+
+
+def vote(tally: Tally, keep: int, count: int, sizes: Ints | None) -> Band:
+    """`count` shapes of `keep` rows for a band. sizes: most filters of each shape (None: no limit)."""
+    shapes = elect(tally, ballots(tally.energy, keep), count)
+    kept = tally.kept(shapes)
+    band = Band(tally.row0, shapes, assign(kept, sizes))
+    return refine(tally, band, keep, sizes, total(kept, band))
+
+
+def ballots(energy: Reals | Ints, keep: int) -> Bools:
     """The `keep` largest of each row of energy [n, h], bool [n, h]: its Euclidean projection."""
     chosen = np.zeros(energy.shape, bool)
-    if 0 < keep < energy.shape[1]:
-        np.put_along_axis(chosen, np.argpartition(-energy, keep - 1, axis=1)[:, :keep], True, axis=1)
-    else:
+    if not 0 < keep < energy.shape[1]:
         chosen[:] = keep > 0
+        return chosen
+    least = energy.shape[1] - keep
+    chosen = energy >= np.partition(energy, least, axis=1)[:, least, None]
+    if len(tied := np.flatnonzero(np.count_nonzero(chosen, axis=1) > keep)):
+        among = -energy[tied].astype(np.float64)
+        chosen[tied] = False
+        chosen[tied[:, None], np.argpartition(among, keep - 1, axis=1)[:, :keep]] = True
     return chosen
 
 
-def elect(energy: Reals, cast: Bools, count: int) -> Bools:
+def elect(tally: Tally, cast: Bools, count: int) -> Bools:
     """`count` shapes [count, h] from the ballots cast [F, h]."""
     _, first, ballot = np.unique(np.packbits(cast, axis=1), axis=0, return_index=True, return_inverse=True)
-    votes = np.bincount(ballot.ravel(), (cast.T * energy).sum(axis=0))
+    votes = np.bincount(ballot.ravel(), np.where(cast, tally.energy, 0).sum(axis=1))
     candidates = cast[first[np.argsort(-votes, kind="stable")[:max(8 * count, 64)]]]
-    kept = candidates.astype(np.float64) @ energy
-    covered, chosen = np.zeros(energy.shape[1]), np.empty(count, np.int64)
-    for seat in range(count):
-        chosen[seat] = np.maximum(kept, covered).sum(axis=1).argmax()
-        covered = np.maximum(covered, kept[chosen[seat]])
+    chosen = np.empty(count, np.int64)
+    loops.cover(np.ascontiguousarray(tally.kept(candidates)), chosen)
     return np.asarray(candidates[chosen], np.bool_)
 
 
-def assign(kept: Reals, sizes: Ints | None) -> Ints:
+def assign(kept: Reals | Ints, sizes: Ints | None) -> Ints:
     """The shape of each filter, [F], such that most energy is kept in total; kept [T, F], at most sizes[t] filters of
     shape t.
 
@@ -86,14 +138,14 @@ def assign(kept: Reals, sizes: Ints | None) -> Ints:
     """
     if sizes is None or len(kept) == 1:
         return np.asarray(kept.argmax(axis=0), np.int64)
-    return seated(kept, sizes)
+    return seated(np.ldexp(kept, -_BITS), sizes)
 
 
-def refine(energy: Reals, band: Band, keep: int, sizes: Ints | None, best: float) -> Band:
+def refine(tally: Tally, band: Band, keep: int, sizes: Ints | None, best: int) -> Band:
     """Rounds of Lloyd's algorithm until the energy kept no longer grows. best: the energy that the band keeps."""
     for _ in range(_ROUNDS):
-        shapes = np.where(band.sizes[:, None] > 0, ballots(together(energy, band).T, keep), band.shapes)
-        kept = shapes.astype(np.float64) @ energy
+        shapes = np.where(band.sizes[:, None] > 0, ballots(tally.together(band), keep), band.shapes)
+        kept = tally.kept(shapes)
         other = Band(band.row0, shapes, assign(kept, sizes))
         found = total(kept, other)
         if found <= best:
@@ -102,24 +154,20 @@ def refine(energy: Reals, band: Band, keep: int, sizes: Ints | None, best: float
     return band
 
 
-def total(kept: Reals, band: Band) -> float:
+def total(kept: Ints, band: Band) -> int:
     """Energy that a band keeps; kept: as of `assign`."""
-    return float(kept[band.member, np.arange(len(band.member))].sum())
+    return int(kept[band.member, np.arange(len(band.member))].sum())
 
 
-def together(energy: Reals, band: Band) -> Reals:
-    """Energy of each row over the filters of each shape, [h, T]."""
-    return np.asarray(energy @ (band.member[:, None] == np.arange(len(band.shapes))).astype(np.float64))
-
-
-def settle(energy: Reals, bands: Sequence[Band], unit: int, per: int, share: float, balanced: bool) -> list[Band]:
+def settle(tallies: Sequence[Tally], bands: Sequence[Band], unit: int, per: int, share: float,
+           balanced: bool) -> list[Band]:
     """`grow` the shapes to that share of the weights, assign filters to them again (`deal`), and repeat while that
     keeps more energy."""
-    cells = int(share * energy.size + 1e-6)
-    best, most = list(bands), -1.0
+    cells = int(share * tallies[0].whole.size + 1e-6)
+    best, most = list(bands), -1
     for _ in range(_ROUNDS):
-        bands = grow(energy, bands, unit, per, cells, share)
-        kept = [retained(energy, band) for band in bands]
+        bands = grow(tallies, bands, unit, per, cells, share)
+        kept = [tally.kept(band.shapes) for tally, band in zip(tallies, bands, strict=True)]
         found = sum(map(total, kept, bands))
         if found <= most:
             break
@@ -128,7 +176,7 @@ def settle(energy: Reals, bands: Sequence[Band], unit: int, per: int, share: flo
     return best
 
 
-def deal(bands: Sequence[Band], kept: Sequence[Reals], balanced: bool) -> list[Band]:
+def deal(bands: Sequence[Band], kept: Sequence[Ints], balanced: bool) -> list[Band]:
     """Assign every filter to the frozen shape of its band that keeps most of it, with no more weights than before.
     kept: the energy that each shape would keep of each filter, [T, F] for each band.
 
@@ -147,7 +195,7 @@ def deal(bands: Sequence[Band], kept: Sequence[Reals], balanced: bool) -> list[B
     def fits(members: list[Ints]) -> bool:
         return sum(int(r[m].sum()) for r, m in zip(rows, members, strict=True)) <= cells
 
-    low, high, found = 0.0, max(float(k.max(initial=0)) for k in kept) + 1, chosen(0.0)
+    low, high, found = 0.0, float(max(k.max(initial=0) for k in kept)) + 1, chosen(0.0)
     if not fits(found):
         found = chosen(high)
         for _ in range(40):
@@ -160,48 +208,39 @@ def deal(bands: Sequence[Band], kept: Sequence[Reals], balanced: bool) -> list[B
     return [replace(band, member=member) for band, member in zip(bands, found, strict=True)]
 
 
-def retained(energy: Reals, band: Band) -> Reals:
-    """Energy that each shape would keep of each filter, [T, F]."""
-    return np.asarray(band.shapes.astype(np.float64) @ part(energy, band))
-
-
-def part(energy: Reals, band: Band) -> Reals:
-    """The band's rows of the layer's energy."""
-    return energy[band.row0:band.row0 + band.shapes.shape[1]]
-
-
-def grow(energy: Reals, bands: Sequence[Band], unit: int, per: int, cells: int, share: float) -> list[Band]:
+def grow(tallies: Sequence[Tally], bands: Sequence[Band], unit: int, per: int, cells: int,
+         share: float) -> list[Band]:
     """Choose how many rows each shape keeps, from none (its segments are pruned whole) to all.
 
-    energy: [R, F] of the layer. A page is `unit` rows of one shape, in the order of their energy: what one crossbar, or
+    A page is `unit` rows of one shape, in the order of their energy: what one crossbar, or
     one read of an operation unit, holds. Pages are taken in the order of energy per crossbar (a page takes
     ceil(filters / per) of them) until they make up the share `share` of all pages or one page per shape, whichever is
     more. Within them, rows are taken in the order of energy per cell while at most `cells` weights are kept.
     """
     tall = max(band.shapes.shape[1] for band in bands)
     tall = -(-tall // unit) * unit
-    gains = np.full((len(bands), len(bands[0].shapes), tall), -1.0)  # -1: no such row
-    for b, band in enumerate(bands):
-        gains[b, :, :band.shapes.shape[1]] = together(part(energy, band), band).T
+    gains = np.full((len(bands), len(bands[0].shapes), tall), -1)  # -1: no such row
+    for b, (tally, band) in enumerate(zip(tallies, bands, strict=True)):
+        gains[b, :, :band.shapes.shape[1]] = tally.together(band)
     filters = np.array([band.sizes for band in bands])
     rank = np.argsort(-gains, axis=2, kind="stable")
     gains = np.take_along_axis(gains, rank, axis=2)
     pages = np.maximum(gains, 0).reshape(*filters.shape, -1, unit).sum(axis=3)
     real = (gains[:, :, ::unit] >= 0) & (filters > 0)[:, :, None]
-    price = np.where(real, -(-filters // per)[:, :, None], 0)
+    price = np.where(real, -(-filters // per)[:, :, None], 0)  # of a page
     room = max(int(np.ceil(share * price.sum())), int(price[:, :, 0].sum()))
-    taken = _fill(np.where(real, pages / np.maximum(price, 1), -1.0), price, room) & real
-    allowed = np.repeat(taken, unit, axis=2) & (gains >= 0)
+    taken = _fill(pages / np.maximum(price, 1), price, real, room)
     each = np.broadcast_to(filters[:, :, None], gains.shape)
-    rows = _fill(np.where(allowed, gains / np.maximum(each, 1), -1.0), np.where(allowed, each, 0), cells) & allowed
+    rows = _fill(gains / np.maximum(each, 1), each, np.repeat(taken, unit, axis=2) & (gains >= 0), cells)
     kept = np.zeros_like(rows)
     np.put_along_axis(kept, rank, rows, axis=2)
     return [replace(band, shapes=kept[b, :, :band.shapes.shape[1]]) for b, band in enumerate(bands)]
 
 
-def _fill(worth: Reals, price: Ints, room: int) -> Bools:
-    """The entries of largest worth, as many as fit into `room` by price; equal ones in order."""
-    order = np.argsort(-worth, axis=None, kind="stable")
+def _fill(worth: Reals, price: Ints, allowed: Bools, room: int) -> Bools:
+    """The allowed entries of largest worth, as many as fit into `room` by price; equal ones in order."""
+    order = np.flatnonzero(allowed)
+    order = order[np.argsort(-worth.ravel()[order], kind="stable")]
     chosen = np.zeros(worth.size, bool)
     chosen[order] = np.cumsum(price.ravel()[order]) <= room
     return chosen.reshape(worth.shape)

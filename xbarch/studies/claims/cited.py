@@ -6,22 +6,36 @@ are converted to factors.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from xbarch.studies.claims.claim import Base, Claim, Paper
 
 _ISAAC = Base(name="dense", text="the machine's own `dense`: offset encoding, 2-bit cells, 8-bit ADCs")
 _UNITS = Base(name="units", text="`dense` on `sre_like`, one operation unit after the other, with nothing skipped")
 _ROWS = Base(name="full rows", text="`dense` on `isaac_like`, which reads all rows at once", architecture="isaac_like")
+_OPTIMIZED = Base(name="optimized", text="the same filters and rows removed, 8 bits, unsigned, on `isaac_like` with "
+                  "the packing of `hybrid_p`", workload="field/vgg16_forms_unsigned", datapath="hybrid_p",
+                  architecture="isaac_like")
+
+
+def wide_inputs(base: Base) -> tuple[Base, Base]:
+    """Return the two readings of FORMS's 16-bit inputs."""
+    return (replace(base, name=f"{base.name}, 16-bit inputs", activation_bits=16, text=f"as `{base.name}`, with "
+                    "activations in 16 bits on both sides, whose levels are those of the trained network: leading bits "
+                    "are zero"),
+            replace(base, name=f"{base.name}, 16-bit levels", level_bits=16, text=f"as `{base.name}`, with activations "
+                    "in 16 bits on both sides that divide the trained range into 65,536 levels: no bit is to spare"))
+
 
 PAPERS = (
     Paper(key="forms", name="FORMS",
           cite="Yuan et al., FORMS: Fine-grained Polarized ReRAM-based In-situ Computation for Mixed-signal DNN "
           "Accelerator, ISCA 2021",
           base="Published against \"optimized ISAAC\", the same pruned 8-bit network without polarization, with 16-bit "
-          "inputs. Here inputs have 8 bits; the base reads the rows it keeps by index, a cost that the paper's base "
-          "does not have.",
-          bases=(Base(name="optimized", text="the same filters and rows removed, 8 bits, unsigned, on `isaac_like` "
-                      "with the packing of "
-                "`hybrid_p`", workload="field/vgg16_forms_unsigned", datapath="hybrid_p", architecture="isaac_like"),
+          "inputs; how much of 16 bits activations use is not known here. They have 8 bits as trained, or 16, which is "
+          "read both ways: with the trained levels, or with the trained range divided to the last bit. The base reads "
+          "the rows it keeps by index, a cost that the paper's base does not have.",
+          bases=(_OPTIMIZED, *wide_inputs(_OPTIMIZED),
            Base(name="dense, 8-bit", text="`dense` with 8-bit weights and activations on `isaac_like`", bits=8,
                 architecture="isaac_like")), architecture="forms_like"),
     Paper(key="pim_prune", name="PIM-Prune",
@@ -96,12 +110,11 @@ def _claims(paper: str, workload: str, note: str, *rows: tuple[str, float, str, 
 
 
 CLAIMS = (
-    *_claims("forms", "field/vgg16_forms_8x", "four 4-bit ADCs per crossbar replace one 8-bit ADC; inputs have 8 bits "
-             "here and 16 in the paper",
+    *_claims("forms", "field/vgg16_forms_8x", "four 4-bit ADCs per crossbar replace one 8-bit ADC",
              ("1.50× GOPS/s/mm² of optimized ISAAC", 1.5, "TOPS/mm²",
-              "16-bit inputs begin with more zero bits, whose reads are skipped, than the 8-bit inputs here"),
+              "activations use fewer than 8 of 16 bits: the reads of leading zeros are skipped"),
              ("1.93× GOPS/W of optimized ISAAC", 1.93, "TOPS/W",
-              "16-bit inputs begin with more zero bits, and the base pays nothing for reading by index")),
+              "activations use 8 to 9 of 16 bits: the reads of leading zeros are skipped")),
     *_claims("pim_prune", "field/vgg16_pim_prune_8x", _EIGHTH,
              ("24.85× fewer crossbars (ResNet-18, CIFAR-10)", 24.85, "crossbars", _ASKED),
              ("3.56× fewer crossbars (ResNet-18, ImageNet)", 3.56, "crossbars", _ASKED)),

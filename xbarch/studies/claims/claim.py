@@ -23,6 +23,10 @@ class Base:
     """Of the machine, for both sides of the comparison."""
     bits: int | None = None
     """Least bits of weights and activations; None: as stored."""
+    activation_bits: int | None = None
+    """Least bits of both sides' activations; None: as `bits` says."""
+    level_bits: int | None = None
+    """Least bits of both sides' levels; None: as stored."""
     both: bool = False
     """Whether `bits` holds for the pruned network as well."""
     workload: str = ""

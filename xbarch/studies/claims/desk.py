@@ -15,7 +15,7 @@ from xbarch.mapping.pack import Packed, dense_crossbars
 from xbarch.mapping.plan import parse_policy
 from xbarch.parts.scaling.adc import Adc
 from xbarch.plugins import registry
-from xbarch.request import Choices, Request, widen
+from xbarch.request import Choices, Request
 from xbarch.result.result import Result
 from xbarch.run import Setup, pack_network, prepare
 from xbarch.specs.component import Scaled
@@ -24,7 +24,11 @@ from xbarch.studies.runs.bench import Bench
 from xbarch.support import bundled
 from xbarch.support.progress import Progress
 from xbarch.workload.graph import Workload
+from xbarch.workload.precision import at_bits
 from xbarch.workload.store import MANIFEST
+
+_Bits = tuple[int | None, int | None, int | None]  # bits, activation_bits and level_bits of a request
+_STORED: _Bits = (None, None, None)
 
 
 class Desk:
@@ -38,28 +42,24 @@ class Desk:
         """
         self.bench, self.folder = bench, folder or bundled.folder("workloads")
         self.given: dict[str, Any] = {} if images is None else {"images": images}
-        self._networks: dict[tuple[str, int | None], Workload | None] = {}
+        self._networks: dict[tuple[str, _Bits], Workload | None] = {}
 
     @property
     def images(self) -> int:
         """Images of every run."""
         return int(self.given.get("images", Request.model_fields["images"].default))
 
-    def network(self, name: str, bits: int | None = None) -> Workload | None:
-        """Return a stored workload, or None if there is none. bits: as in a request."""
+    def network(self, name: str, bits: _Bits = _STORED) -> Workload | None:
+        """Return a stored workload, or None if there is none."""
         if (name, bits) not in self._networks:
-            if bits is not None:
-                narrow = self.network(name)
-                self._networks[name, bits] = narrow and widen(narrow, bits)
-            else:
-                place = self.folder / name
-                self._networks[name, bits] = self.bench.contents.workload(place) if (place / MANIFEST).is_file() \
-                    else None
+            place = self.folder / name
+            found = self.bench.contents.workload(place) if (place / MANIFEST).is_file() else None
+            self._networks[name, bits] = found and at_bits(found, *bits)
         return self._networks[name, bits]
 
     def workload(self, request: Request) -> Workload:
         """Return the workload of a request made here."""
-        found = self.network(self.name(request), request.bits)
+        found = self.network(self.name(request), _bits(request))
         assert found is not None
         return found
 
@@ -72,7 +72,7 @@ class Desk:
         one. choices: as in a request; an empty policy or data path counts as not given."""
         given = {**self.given, **{name: value for name, value in choices.items() if value != ""}}
         made = Request(arch=architecture, workload=self.folder / workload, **cast(Any, given))
-        factor, network = parse_policy(made.policy)[1], self.network(workload, made.bits)
+        factor, network = parse_policy(made.policy)[1], self.network(workload, _bits(made))
         if not factor or network is None:
             return made
         found = self.bench.contents.architecture(made)[0]
@@ -114,3 +114,7 @@ class Desk:
         if answer.why:
             raise XbarchError(answer.why)
         return answer.result
+
+
+def _bits(request: Request) -> _Bits:
+    return request.bits, request.activation_bits, request.level_bits

@@ -97,14 +97,16 @@ class Case:
         return desk.request(self.workload, self.machine, policy=self.policy, periphery=self.periphery,
                             replication=_REPLICATION.get(self.periphery, ""), datapath=self.claim.datapath,
                             options=dict(self.base.method), overrides=self.overrides,
-                            bits=self.base.bits if self.base.both else None)
+                            bits=self.base.bits if self.base.both else None,
+                            activation_bits=self.base.activation_bits, level_bits=self.base.level_bits)
 
     def before(self, desk: Desk) -> Request:
         """Return the run of the base."""
         return desk.request(self.rival, self.base.architecture or self.machine, policy=self.policy,
                             periphery=self.periphery, replication=_REPLICATION.get(self.periphery, ""),
                             datapath=self.base.datapath, options=dict(self.base.options), overrides=self.overrides,
-                            bits=self.base.bits)
+                            bits=self.base.bits, activation_bits=self.base.activation_bits,
+                            level_bits=self.base.level_bits)
 
     @property
     def machine(self) -> str:

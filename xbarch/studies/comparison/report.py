@@ -52,7 +52,7 @@ def compare(architectures: Sequence[str], workloads: Sequence[str], *, out: str 
         progress: called with (runs done, runs in all, what was run).
         more: the other fields of a study (`xbarch.specs.study.Study`): datapaths (names, "own" or "all"), policies,
             machines, axes, and fields of a request for every run: images, chips, mode, placement, replication, batch,
-            engine, reload, bits; scope.
+            engine, reload, bits, activation_bits, level_bits; scope.
 
     Raises:
         InputError: something named does not exist or is refused, or the folder cannot be written.

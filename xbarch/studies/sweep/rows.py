@@ -23,7 +23,8 @@ class Row:
 
     point: Point
     name: str
-    """Digest of its request."""
+    """Digest of its request, or, in a screened sweep, of one that cannot run for the same reason; empty if it was
+    neither bounded nor run."""
     why: str
     """Why it did not run; empty if it did."""
     figures: Mapping[str, float]
@@ -57,7 +58,7 @@ class Rows(Sequence[Row]):
         with Store(self._store, writes=False) as store:
             for at in range(0, len(numbers), _SOME):
                 names = [self._name(number) for number in numbers[at:at + _SOME]]
-                found = store.answers(set(names))
+                found = store.answers({*names} - {""})
                 for name in names:
                     yield self._row(next(each), name, found.get(name, self._missing) or found[name])
 
@@ -71,7 +72,8 @@ class Rows(Sequence[Row]):
         return next(self.some([range(len(self))[at]]))
 
     def _name(self, number: int) -> str:
-        return self._names[BYTES * number:BYTES * (number + 1)].hex()
+        name = self._names[BYTES * number:BYTES * (number + 1)]
+        return name.hex() if any(name) else ""
 
     def _row(self, point: Point, name: str, answer: Answer) -> Row:
         return Row(point, name, answer.why, *answer.measured(self._wanted))

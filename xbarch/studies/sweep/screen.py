@@ -1,5 +1,8 @@
 """Screening: of a sweep's points, those are run that can be on its front given the bounds of all.
 
+Bounds of points that differ in prices alone follow from those of a few (`xbarch.studies.sweep.prices`); other points
+are neither named nor stored before they run.
+
 A point whose bounds a point that ran equals or surpasses cannot be on the front. Points are run in the order of the
 product of their bounds. What surpasses the bounds of a point has a smaller product and is run before it, so that one at
 a time, just those points are run that no other of the sweep rules out; of several at a time a few more.
@@ -7,7 +10,7 @@ a time, just those points are run that no other of the sweep rules out; of sever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,19 +21,20 @@ from xbarch.errors import InputError, XbarchError
 from xbarch.request import Request
 from xbarch.specs.explain import shown
 from xbarch.specs.sweep import Sweep
-from xbarch.studies.runs.answer import LOST
+from xbarch.studies.runs.answer import LOST, Answer
 from xbarch.studies.runs.axes import list_fields
 from xbarch.studies.runs.batch import Named
 from xbarch.studies.runs.bench import Bench, describe
-from xbarch.studies.runs.bounds import BOUNDED, bounds_name
-from xbarch.studies.runs.store import Buffer
+from xbarch.studies.runs.bounds import USED, bounds_name
+from xbarch.studies.runs.store import Buffer, Store
 from xbarch.studies.sweep.points import Points
-from xbarch.studies.sweep.rows import BYTES, Row, Rows
-from xbarch.studies.sweep.sheet import Swept, energy_of, table_figures
+from xbarch.studies.sweep.prices import FAILED, KNOWN, NOBODY, OUT, UNKNOWN, Bounded, Families, Ints, Values
+from xbarch.studies.sweep.rows import BYTES, Rows
+from xbarch.studies.sweep.sheet import EXACT, LATENCY, Swept, energy_of, table_figures
+from xbarch.studies.sweep.totals import SPEED
 from xbarch.support.progress import Progress
 
-Values = NDArray[np.float64]
-Ints = NDArray[np.int64]
+_SOME = 500  # answers that are read together
 
 
 def check_count(most: int | None) -> None:
@@ -68,11 +72,13 @@ class Screen:
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
-        self.names, self.ran = bytearray(), 0
+        self.names, self.ran = bytearray(BYTES * len(self.every)), 0
         self.rated = all(point.like.images > 1 for point in self.every.samples())
 
     def run(self) -> Buffer:
-        """Bound all points and run those that can be on the front; return the digests of all, one behind the other."""
+        """Bound the points and run those that can be on the front; return the digests of all, one behind the other:
+        of points that were neither bounded nor run, none (zeros), or that of a point that cannot run for the same
+        reason."""
         bounds = self.bounds()
         with self.bench.staying(self.most):
             run_candidates(bounds, self.most, lambda numbers, left: self._run(numbers, left, bounds))
@@ -81,32 +87,55 @@ class Screen:
     def bounds(self) -> Values:
         """Return the bounds of what the front compares, less is better, one row for each point: -inf where none is
         known, inf where it cannot be on the front whatever they are."""
-        names = bytearray()
-
-        def named() -> Iterator[Named]:
-            for point in self.every:
-                name = self.bench.digest(point.request)
-                self.names.extend(bytes.fromhex(name))
-                names.extend(bytes.fromhex(bounds_name(name)))
-                yield bounds_name(name), point.request
-
-        for _ in self.bench.bounding().stream(named(), len(self.every), self.progress):
+        families = Families(self.every)
+        order = families.order
+        named = ((bounds_name(self._name(number)), self.every[number].request) for number in order)
+        for _ in self.bench.bounding().stream(named, len(order), self.progress):
             pass
-        swept, found = Swept(self.asked, Rows(self.every, names, self.store, BOUNDED)), np.empty((len(self.every), 3))
-        for number, row in enumerate(swept.rows):
-            found[number] = self._values(swept, row)
+        values, like = families.bounds(self._bounded(families))
+        names, alike = np.frombuffer(self.names, np.uint8).reshape(-1, BYTES), like != NOBODY
+        names[alike] = names[like[alike]]
+        return values
+
+    def _bounded(self, families: Families) -> Bounded:
+        """Read the bounds of the points of stars from the store."""
+        stars = families.stars
+        found, reasons = Bounded.of(stars.shape), dict[str, int]()
+        with Store(self.store, writes=False) as store:
+            for at in range(0, stars.size, _SOME):
+                places = range(at, min(at + _SOME, stars.size))
+                names = [bounds_name(self._name(int(stars.flat[place]))) for place in places]
+                answers = store.answers(set(names))
+                for place, name in zip(places, names, strict=True):
+                    answer = answers[name]
+                    found.why.flat[place] = reasons.setdefault(answer.why, len(reasons))
+                    found.state.flat[place] = state = self._state(
+                        answer, figures := answer.figures(), families.most)
+                    if state == KNOWN:
+                        found.time.flat[place] = -figures[SPEED] if self.rated else figures[LATENCY]
+                        found.energy.flat[place] = figures[energy_of(self.asked)]
+                        found.area.flat[place] = figures[USED]
         return found
 
-    def _values(self, swept: Swept, row: Row) -> tuple[float, ...]:
-        if row.why or energy_of(self.asked) not in row.figures:
-            return (-np.inf,) * 3
-        return (np.inf,) * 3 if swept.leaves_out(row) else swept.objectives(row, self.rated)
+    def _state(self, answer: Answer, figures: Mapping[str, float], most: int) -> int:
+        if answer.why:
+            return UNKNOWN if answer.error == LOST else FAILED
+        if energy_of(self.asked) not in figures or max(figures[energy_of(self.asked)], figures[USED]) > most:
+            return UNKNOWN
+        return KNOWN if self.asked.tolerate_clipping or figures.get(EXACT, True) else OUT
+
+    def _name(self, number: int) -> str:
+        """Return the digest of a point, which is found once."""
+        place = slice(BYTES * number, BYTES * (number + 1))
+        if not any(self.names[place]):
+            self.names[place] = bytes.fromhex(self.bench.digest(self.every[number].request))
+        return self.names[place].hex()
 
     def _run(self, numbers: list[int], left: int, bounds: Values) -> Iterator[tuple[int, Values]]:
         """Run points and yield what the front compares of those that may be on it. left: how many may follow."""
         def named() -> Iterator[Named]:
             for number in numbers:
-                yield self.names[BYTES * number:BYTES * (number + 1)].hex(), self.every[number].request
+                yield self._name(number), self.every[number].request
 
         def report(done: int, total: int, text: str) -> None:
             if self.progress is not None:
@@ -135,14 +164,14 @@ def run_candidates(bounds: Values, most: int,
     be on the front whatever the others are. run: takes the numbers of at most `most` points, and of how many others may
     have to run after them; returns the number and values of each that may be on the front.
     """
-    left = _ordered(bounds)
+    left = ordered(bounds)
     while len(left):
         batch, left = left[:most], left[most:]
         for number, values in run(batch.tolist(), len(left)):
             left = left[~_ruled_out(bounds[left], values, left > number)]
 
 
-def _ordered(bounds: Values) -> Ints:
+def ordered(bounds: Values) -> Ints:
     """Return the numbers of the points that may be on the front: first those without bounds, then the smallest product
     of time per image (or latency), energy and area; of equals the first."""
     may = np.flatnonzero((bounds < np.inf).any(axis=1))

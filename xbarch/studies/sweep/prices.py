@@ -1,0 +1,163 @@
+"""Bounds of points that differ in prices alone: those of all follow from those of a few.
+
+What a component costs follows from its own price and from what it does, whatever other components cost; how long that
+takes and which converters suffice follow from no price (`xbarch.machine.kept`). So energy and area are sums of parts,
+one for each component, and of a family of points with every combination of prices it is enough to bound a *star*: its
+first point, and those that differ from that one in the prices of one component. The others' bounds are sums of whole
+numbers, and the same to the last digit as if each point were bounded by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xbarch.specs.study import fields
+from xbarch.specs.sweep import Space
+from xbarch.studies.sweep.points import Points
+
+Values = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+KNOWN, UNKNOWN, OUT, FAILED = range(4)
+"""Of a bounded point: it has bounds; it has none; it cannot be on the front; it cannot run."""
+NOBODY = -1
+_PRICES = ("area", "energy", "leakage", "power")  # fields of a component that nothing but its own cost follows from
+
+
+def priced(asked: Space) -> list[list[int]]:
+    """Return the axes, by number, that change prices alone: in one list those that change the prices of a component, or
+    of several which one axis changes together."""
+    found: list[tuple[set[str], list[int]]] = []
+    for number, axis in enumerate(asked.axes):
+        mine, together = {_component(field, asked.policies) for field in fields(axis)}, [number]
+        if "" in mine:
+            continue
+        for each in [each for each in found if each[0] & mine]:
+            found.remove(each)
+            mine, together = mine | each[0], each[1] + together
+        found.append((mine, together))
+    return [sorted(together) for _, together in found]
+
+
+def _component(field: str, policies: Sequence[str]) -> str:
+    """The component of which a field is a price and nothing else; empty: there is none. Under the policy `area`, areas
+    decide how many tiles there are."""
+    above, _, price = field.rpartition(".")
+    first, _, name = above.partition(".")
+    own = first == "components" and "." not in name and price in _PRICES
+    return name if own and not (price == "area" and "area" in policies) else ""
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """Bounds of the points of all stars: arrays [families, points of a star], less is better."""
+
+    state: Ints
+    """`KNOWN`, `UNKNOWN`, `OUT` or `FAILED`."""
+    why: Ints
+    """Of points that cannot run, which of different sentences says why."""
+    time: Values
+    energy: Ints
+    """aJ per image."""
+    area: Ints
+    """nm²."""
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...]) -> Bounded:
+        """Return arrays to fill."""
+        state, why, energy, area = (np.zeros(shape, np.int64) for _ in range(4))
+        return cls(state, why, np.zeros(shape), energy, area)
+
+
+class Families:
+    """The points of a sweep, by number, those together that differ in prices alone."""
+
+    def __init__(self, every: Points) -> None:
+        sizes = every.sizes
+        several = [place for place, size in enumerate(sizes) if size > 1]
+        apart = [[1 + axis for axis in group if sizes[1 + axis] > 1] for group in priced(every.asked)]
+        others = [place for place in several if place not in chain(*apart)]
+        table = np.arange(len(every)).reshape([sizes[place] for place in several])
+        table = table.transpose([several.index(place) for place in chain(others, *apart)])
+        self.numbers: Ints = table.reshape(-1, *(prod(sizes[place] for place in group) for group in apart if group))
+        """[families, prices of one component, of the next, …]"""
+        self.most = 2**62 // self.numbers.ndim
+        """The largest energy or area whose sums are whole numbers of 64 bits."""
+        self._policies = sizes[-1]
+
+    @property
+    def stars(self) -> Ints:
+        """The points to bound: [families, points of a star], the first of a family first."""
+        rays = [self._ray(group)[:, 1:] for group in range(self.numbers.ndim - 1)]
+        return np.hstack([self.numbers.reshape(len(self.numbers), -1)[:, :1], *rays])
+
+    def _ray(self, group: int) -> Ints:
+        """Points that differ from the first of their family in one component's prices alone: [families, prices]."""
+        found: Ints = self.numbers[:, *(slice(None) if at == group else 0 for at in range(self.numbers.ndim - 1))]
+        return found
+
+    @property
+    def order(self) -> list[int]:
+        """The points of all stars in the order in which to bound them: those follow one another that share most."""
+        stars = self.stars
+        shared = stars.reshape(-1, self._policies, stars.shape[1]).transpose(0, 2, 1)  # policies share a machine
+        return [int(number) for number in shared.ravel()]
+
+    def bounds(self, found: Bounded) -> tuple[Values, Ints]:
+        """Return the bounds of all points, and of those that cannot run for the reason of another, that one's number
+        (else `NOBODY`).
+
+        Bounds are float64 [points, 3]: time, energy and area (mm²), -inf where none is known, and inf where the point
+        cannot be on the front. Points of stars that cannot run have no bounds.
+        """
+        first, stars = found.state[:, 0], self.stars
+        state, fault = np.full(self.numbers.shape, KNOWN), np.zeros(self.numbers.shape, np.int64)
+        state[...] = self._wide(np.where((first == FAILED) & ~self._fails(found), UNKNOWN, first))
+        alike = np.where((found.state == KNOWN) & (found.time != found.time[:, :1]), UNKNOWN, found.state)
+        for column, states in self._along(alike):
+            changes = (state == KNOWN) & (states != KNOWN)
+            fault[changes] = np.broadcast_to(column, state.shape)[changes]
+            state[changes] = np.broadcast_to(states, state.shape)[changes]
+        values = np.stack(np.broadcast_arrays(
+            self._wide(found.time[:, 0]), self._sum(found.energy), self._sum(found.area) / 1e12), axis=-1)
+        values[state == UNKNOWN], values[(state == OUT) | (state == FAILED)] = -np.inf, np.inf
+        reason = np.where(state == FAILED, np.take_along_axis(
+            stars, fault.reshape(len(stars), -1), axis=1).reshape(state.shape), NOBODY)
+        bounds, like = np.empty((self.numbers.size, 3)), np.empty(self.numbers.size, np.int64)
+        bounds[self.numbers], like[self.numbers] = values, reason
+        own = like == np.arange(len(like))
+        bounds[own], like[own] = -np.inf, NOBODY
+        return bounds, like
+
+    @staticmethod
+    def _fails(found: Bounded) -> NDArray[np.bool_]:
+        """Which families cannot run at all: whatever price is changed, the reason stays the same. A price that is at
+        fault has another reason beside it once it is changed, or none."""
+        fails: NDArray[np.bool_] = ((found.state == FAILED) & (found.why == found.why[:, :1])).all(axis=1)
+        return fails
+
+    def _along(self, values: Ints) -> Iterator[tuple[Ints, Ints]]:
+        """Yield, for each component whose prices change, the columns of the star that have them, and their values: as
+        far as arrays of all points need them."""
+        start, (many, *sizes) = 1, self.numbers.shape
+        for group, size in enumerate(sizes):
+            columns = np.array([0, *range(start, start + size - 1)])
+            shape = [size if at == group else 1 for at in range(len(sizes))]
+            yield columns.reshape(1, *shape), values[:, columns].reshape(many, *shape)
+            start += size - 1
+
+    def _sum(self, values: Ints) -> Ints:
+        """Return what the first point of each family has, and on top what each component's prices change."""
+        first: Ints = self._wide(values[:, 0])
+        return first + sum((each - first for _, each in self._along(values)), np.zeros_like(first))
+
+    def _wide(self, values: NDArray[Any]) -> NDArray[Any]:
+        """One value of each family, for arrays of all points."""
+        return values.reshape(-1, *([1] * (self.numbers.ndim - 1)))
