@@ -175,7 +175,11 @@ def verify(arch: str | Path | Architecture | Request, workload: str | Path | Wor
     Raises:
         InputError: as in `simulate`; or the workload stores no activations.
     """
-    setup = prepare(to_request(arch, workload, choices))
+    return verify_prepared(prepare(to_request(arch, workload, choices)), lossless, progress)
+
+
+def verify_prepared(setup: Setup, lossless: bool, progress: Progress | None = None) -> list[dict[str, Any]]:
+    """`verify` of a prepared request."""
     refuse_impossible(setup.network, setup.machine, setup.path)
     with setup.blamed():
         setup.machine.refuse_stacked()

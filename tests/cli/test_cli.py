@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from xbarch.support import bundled
+from xbarch.support import bundled, files
 
 RUN = ("simulate", "--arch", "isaac_like.yaml", "--workload", "vgg7_pruned", "--images", 2)
 KINDS = ["pdf", "png", "svg"]
@@ -211,6 +211,16 @@ def test_verify(call):
     assert code == 0 and rows and not any(r["mismatches"] or r["clips"] for r in rows)
     code, out, _ = call("verify", "-a", "isaac_like", "-w", "vgg7_pruned", "--set", "crossbar.adc_bits=3", "--json")
     assert code == 5 and any(r["mismatches"] for r in json.loads(out))
+
+
+def test_verify_says_that_noise_is_left_out_and_reads_the_architecture_once(call, tmp_path, monkeypatch):
+    file, seen, read = tmp_path / "mine.yaml", [], files.read
+    file.write_text("extends: isaac_like\nnoise: {preset: cells_5pct}\n")
+    monkeypatch.setattr(files, "read", lambda path, most: seen.append(Path(path)) or read(path, most))
+    code, out, err = call("verify", "-a", str(file), "-w", "vgg7_pruned")
+    assert code == 0 and "noise on: exactness is of the ideal machine" in out + err and seen.count(file) == 1
+    code, out, err = call("verify", "-a", "isaac_like", "-w", "vgg7_pruned")
+    assert code == 0 and "noise on" not in out + err
 
 
 def write(place, name, text):

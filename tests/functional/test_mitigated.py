@@ -79,6 +79,7 @@ def test_writing_takes_the_pulses_that_the_errors_expect():
 def test_verifying_without_a_price_of_its_read_is_refused():
     with pytest.raises(InputError, match=r"crossbar.programming.verify: must be stated where the effect programming"):
         xbarch.simulate("isaac_like", "vgg7_pruned", images=1, overrides=[
+            "noise.effects.programming.independent=0.1",
             "noise.effects.programming.verify.tolerance=0.02", "noise.effects.programming.verify.rounds=9"])
 
 

@@ -28,6 +28,16 @@ def built(*overrides, name="isaac_like"):
     (["preset=pcm_joshi_2021"], "pcm_joshi_2021: no such file; the bundled noise presets are"),
     (["full_scale=ideal", "effects.converter.offset=1"], "must not be ideal with the effect converter"),
     (["calibration.lower_end=low"], "must be zero or calibrated, not 'low'"),
+    (["calibration.lower_end=calibrated"],
+     "noise.calibration.lower_end=calibrated: needs full_scale: calibrated, not unit, or nothing reads it"),
+    (["full_scale=40", "calibration.per=column"], "noise.calibration.per=column: needs full_scale: calibrated, not 40"),
+    (["full_scale=stored", "calibration={per: column, images: 9}"], "noise.calibration.per: needs full_scale: calibra"),
+    (["conductance.subtracted=false"], "noise.conductance.subtracted=false: must be true without on_off"),
+    (["effects.programming.verify={tolerance: 0.1, rounds: 3}"],
+     "noise.effects.programming.verify: needs the error of a pulse; state independent, proportional, polynomial or"),
+    (["effects.drift={seconds: 100, compensation: none}"],
+     "noise.effects.drift.compensation: needs exponent or spread"),
+    (["effects.converter={offset: 1, codes: 16}"], "noise.effects.converter.codes: needs integral or differential"),
     (["cell_bits=4"], "is for cells of 4 bits, but crossbar.cell_bits is 2"),
 ])
 def test_contradictions_are_one_sentence(overrides, says):
@@ -35,6 +45,25 @@ def test_contradictions_are_one_sentence(overrides, says):
         built(*overrides)
     said = str(refused.value)
     assert says in said and "\n" not in said and "noise" in said, said
+
+
+@pytest.mark.parametrize("overrides", [
+    ["full_scale=ideal", "calibration.percentile=99"],  # a run without converters beside one with them
+    ["full_scale=stored", "calibration={percentile: 99, images: 9}"],  # training starts from these
+    ["full_scale=array", "calibration.lower_end=zero"],
+    ["effects.programming={independent: 0, verify: {tolerance: 0.1, rounds: 3}}"],  # a point of a sweep
+    ["effects.converter={integral: 0, codes: 16}"],
+    ["effects.drift={seconds: 100, spread: {offset: 0.1}}"],
+])
+def test_what_is_read_or_moot_is_taken(overrides):
+    assert built(*overrides) is not None
+
+
+def test_a_refused_field_names_its_line(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: isaac_like\nnoise:\n  calibration:\n    lower_end: calibrated\n")
+    with pytest.raises(InputError, match=r"mine\.yaml:4: noise\.calibration\.lower_end: needs full_scale: calibrated"):
+        load(file, Architecture)
 
 
 def test_amplifiers_that_drop_low_bits_have_no_other_full_scale():

@@ -24,7 +24,7 @@ from xbarch.studies.validation.macros import (
 )
 from xbarch.studies.validation.named import COLONNADE, ENERGY, HERMES, WANG
 from xbarch.studies.validation.pages import MACRO as MACRO_ENERGY
-from xbarch.studies.validation.pages import TIME, verdict
+from xbarch.studies.validation.pages import TIME, chart, verdict
 from xbarch.studies.validation.row import Row
 from xbarch.support.ranks import spearman
 
@@ -117,6 +117,20 @@ def test_the_report(tmp_path):
     (0.3, 1.3, "do not say which macro costs more; within 30 % they say how much")])
 def test_what_is_said_follows_the_rows(order, reach, says):
     assert verdict(order, reach) == f"Geometry, bits and node alone {says}."
+
+
+def test_the_chart_has_every_quantity_in_one_unit_of_its_kind():
+    """A click in the legend shows a kind alone."""
+    common = {"kind": "silicon", "standing": "independent", "source": "s", "about": "a", "quantity": "q"}
+    rows = [Row(theirs=theirs, ours=2 * theirs, unit=unit, **common) for theirs, unit in (
+        (3.0, "pJ"), (3.0, "µJ"), (4.0, "ns"), (4.0, "µs"), (5.0, "TOPS"), (6.0, named.RATIO))]
+    spec = chart(rows).spec
+    assert [(v["series"], v["size"]) for v in spec["data"]["values"]] == [
+        ("energy, pJ", 3.0), ("energy, pJ", 3e6), ("time, ns", 4.0), ("time, ns", 4e3), ("rate, TOPS", 5.0),
+        ("growth with the supply, ×", 6.0)]
+    assert {(v["ratio"], v["told"], v["band"]) for v in spec["data"]["values"]} == {(2.0, "2.00", "0.75 to 1.25")}
+    assert spec["data"]["values"][1]["theirs"] == "3 µJ" and spec["data"]["values"][1]["ours"] == "6 µJ"
+    assert [p["bind"] for p in spec["params"]] == ["scales", "legend"]
 
 
 # -- macros by name -----------------------------------------------------------------------------------------------

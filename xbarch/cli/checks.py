@@ -43,21 +43,21 @@ def verify(
     is 5 if any output differs. Noise is left out, and a line says so: `xbarch accuracy` draws devices.
     """
     from xbarch import run
+    from xbarch.request import Request
 
     load_plugins(plugin)
     with Bar("verify", as_json) as progress:
-        rows = run.verify(arch, workload, datapath=datapath, options=options(option), overrides=set,
-                          lossless=lossless, progress=progress)
+        setup = run.prepare(Request(arch=arch, workload=workload, datapath=datapath, options=options(option),
+                                    overrides=tuple(set)))
+        rows = run.verify_prepared(setup, lossless, progress)
     if as_json:
         print_json(rows)
     else:
         from xbarch.render import tables
         from xbarch.result import words
-        from xbarch.specs.architecture import Architecture
-        from xbarch.specs.load import load
 
         tables.show_verification(rows)
-        if (noise := load(arch, Architecture, set).noise) is not None and not noise.ideal:
+        if (noise := setup.architecture.noise) is not None and not noise.ideal:
             say(words.NOISE)
     if any(row["mismatches"] for row in rows):
         raise typer.Exit(5)

@@ -77,9 +77,9 @@ def counted(graph: StageGraph, trace: Trace) -> Counts:
     but for processes: `xbarch.sim.bounds.conserve` has checked that each stage ran as often as follows from it."""
     if graph.processes:
         return _counted(graph, trace)
-    if graph.images not in graph.tallies:
-        graph.tallies[graph.images] = _counted(graph, trace)
-    found: Counts = graph.tallies[graph.images]
+    if graph.images not in graph.known.tallies:
+        graph.known.tallies[graph.images] = _counted(graph, trace)
+    found: Counts = graph.known.tallies[graph.images]
     return found
 
 

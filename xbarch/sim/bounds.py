@@ -56,9 +56,9 @@ def upper(graph: StageGraph) -> int:
 
 def survey(graph: StageGraph) -> Load:
     """What a graph asks for, counted once for its stages and images."""
-    if graph.images not in graph.surveys:
-        graph.surveys[graph.images] = _survey(graph)
-    found: Load = graph.surveys[graph.images]
+    if graph.images not in graph.known.surveys:
+        graph.known.surveys[graph.images] = _survey(graph)
+    found: Load = graph.known.surveys[graph.images]
     return found
 
 

@@ -161,6 +161,18 @@ class Pool:
     capacity: int
 
 
+@dataclass
+class Known:
+    """What was found of a graph's stages, which graphs of the same stages share."""
+
+    surveys: dict[int, Any] = field(default_factory=dict)
+    """What `xbarch.sim.bounds.survey` found, by images."""
+    tallies: dict[int, Any] = field(default_factory=dict)
+    """How often a run does what, by images, where somebody counted it: it follows from the stages."""
+    work: list[int] | None = None
+    """What `xbarch.sim.least.work` found."""
+
+
 @dataclass(frozen=True)
 class StageGraph:
     servers: tuple[Server, ...]
@@ -185,14 +197,9 @@ class StageGraph:
         return columns([flow.copies for flow in self.flows])
 
     @cached_property
-    def surveys(self) -> dict[int, Any]:
-        """What `xbarch.sim.bounds.survey` found, by images."""
-        return {}
-
-    @cached_property
-    def tallies(self) -> dict[int, Any]:
-        """How often a run does what, by images, where somebody counted it: it follows from the stages."""
-        return {}
+    def known(self) -> Known:
+        """What was found of the stages: made at first use and kept."""
+        return Known()
 
     def of(self, images: int) -> StageGraph:
         """The same graph for so many images."""
@@ -200,7 +207,7 @@ class StageGraph:
 
     def share(self, other: StageGraph) -> StageGraph:
         """Take over what is known of the stages of another graph, which has the same ones, and return this graph."""
-        self.__dict__.update(columns=other.columns, surveys=other.surveys, tallies=other.tallies)
+        self.__dict__.update(columns=other.columns, known=other.known)
         return self
 
 

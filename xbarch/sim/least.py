@@ -13,7 +13,6 @@ from xbarch.sim.bounds import finishes, lower, survey
 from xbarch.sim.graph import Flow, Stage, StageGraph, Trace
 
 Ints = NDArray[np.int64]
-_WORK = 0  # where the surveys of a graph keep `work`: no run has so few images
 
 
 def interval(graph: StageGraph, images: int | None = None) -> Fraction:
@@ -35,11 +34,9 @@ def first_image(graph: StageGraph) -> int:
 def work(graph: StageGraph) -> list[int]:
     """For each server, the ps that it is held for any image at least. Where copies take windows in turns that do not
     end with an image, one copy's share of an image differs by a turn; the least share counts."""
-    if _WORK not in graph.surveys:
-        one = graph.of(1)
-        graph.surveys[_WORK] = survey(one).work if all(map(_repeats, graph.flows)) else _least(graph)
-    found: list[int] = graph.surveys[_WORK]
-    return found
+    if graph.known.work is None:
+        graph.known.work = survey(graph.of(1)).work if all(map(_repeats, graph.flows)) else _least(graph)
+    return graph.known.work
 
 
 def _repeats(flow: Flow) -> bool:

@@ -26,6 +26,12 @@ class Conductance(Spec):
                              "a dummy column or a pair; false: it stays in them, and only where the coefficients of an "
                              "output's bit lines add up to zero does it cancel")
 
+    @model_validator(mode="after")
+    def _pedestal(self) -> "Conductance":
+        if not self.subtracted and self.on_off is None:
+            raise ValueError("subtracted: must be true without on_off, as cells at level 0 then conduct nothing")
+        return self
+
     @property
     def lowest(self) -> float:
         """Gmin, as a share of Gmax."""
@@ -75,6 +81,17 @@ class Noise(Spec):
         if isinstance(self.full_scale, int) and not 1 <= self.full_scale <= 2**20:
             raise ValueError(f"full_scale: must be unit, array, calibrated, stored, ideal or 1 to {2**20:,} cell "
                              f"levels, not {self.full_scale:,}")
+        return self
+
+    @model_validator(mode="after")
+    def _calibrated(self) -> "Noise":
+        """Refuse what no full scale is found by. Without converters all of it is moot, and a comparison with them may
+        leave it in place; training finds learned full scales from calibrated ones on."""
+        learned = ("percentile", "images") if self.full_scale == "stored" else ()
+        for name, value in self.calibration if self.full_scale not in ("calibrated", "ideal") else ():
+            if value != Calibration.model_fields[name].default and name not in learned:
+                raise ValueError(f"calibration.{name}: needs full_scale: calibrated, not {self.full_scale}, or nothing "
+                                 "reads it")
         return self
 
     @property

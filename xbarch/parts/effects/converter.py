@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xbarch.parts.effects.base import Effect, Given, Ints, Singles, Transfer
 from xbarch.specs.model import Options
@@ -27,6 +27,12 @@ class ConverterOptions(Options):
                                 "width of a code, steps; thresholds start and end at their ideal places")
     codes: int = Field(256, ge=2, le=65536, description="codes over which the nonlinearities reach, 2^bits; larger "
                        "sums are distorted no further")
+
+    @model_validator(mode="after")
+    def _nonlinear(self) -> ConverterOptions:
+        if "codes" in self.model_fields_set and not self.model_fields_set & {"integral", "differential"}:
+            raise ValueError("codes: needs integral or differential, the nonlinearities that reach over them")
+        return self
 
 
 class Converter(Effect[ConverterOptions]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xbarch.parts.effects.base import Effect, Given, Singles, Stage
 from xbarch.specs.model import Options
@@ -38,6 +38,12 @@ class DriftOptions(Options):
     compensation: Literal["array", "none"] = Field(
         "array", description="array: what each array gives is multiplied so that its cells together conduct what they "
                              "did when they were programmed; none: not")
+
+    @model_validator(mode="after")
+    def _drifts(self) -> DriftOptions:
+        if self.model_fields_set and not self.model_fields_set & {"exponent", "spread"}:
+            raise ValueError(f"{min(self.model_fields_set)}: needs exponent or spread, or nothing drifts")
+        return self
 
 
 class Drift(Effect[DriftOptions]):

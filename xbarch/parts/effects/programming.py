@@ -6,10 +6,11 @@ from math import erf, sqrt
 from typing import ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xbarch.parts.effects.base import Effect, Given, Singles
 from xbarch.parts.effects.law import Law
+from xbarch.specs.explain import listed
 from xbarch.specs.model import Options, Spec
 
 
@@ -24,6 +25,12 @@ class ProgrammingOptions(Law):
     """Options of `programming`: the law of one pulse, and whether it is verified."""
 
     verify: Verified | None = Field(None, description="none: one pulse writes a cell for good")
+
+    @model_validator(mode="after")
+    def _error(self) -> ProgrammingOptions:
+        if self.verify is not None and not self.model_fields_set & set(Law.model_fields):
+            raise ValueError(f"verify: needs the error of a pulse; state {listed(list(Law.model_fields))}")
+        return self
 
     def accepted(self, levels: Singles) -> Singles:
         """Probability that the error of a pulse is accepted, at each conductance; what is cut off at zero is an error

@@ -35,7 +35,7 @@ def document(rows: Sequence[Row]) -> Document:
     sections.append(Section("Outside their band", 2, bullets=[
         f"{row.about}, {row.quantity}: {row.ratio:.2f}; {row.note}." for row in outside]))
     return Document("What is simulated, beside silicon and other tools", "xbarch report validation",
-                    [Picture("validation.svg", "Ours and theirs", [_chart(rows)])], sections)
+                    [Picture("validation.svg", "Ours and theirs", [chart(rows)])], sections)
 
 
 _NAMED = (
@@ -113,15 +113,24 @@ def _number(value: float, unit: str) -> str:
     return f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.4g} {unit}"
 
 
-def _chart(rows: Sequence[Row]) -> Chart:
-    values = [{"key": row.about, "what": row.quantity, "standing": row.standing, "theirs": row.theirs,
-               "ours": f"{row.ours:.4g}", "ratio": row.ratio} for row in rows
-              if row.kind == "silicon" and row.unit == "pJ"]
-    tips = {"key": "what", "what": "quantity", "theirs": "measured, pJ", "ours": "simulated, pJ",
-            "ratio": "ours / theirs"}
-    spec = points(values, ("theirs", "measured energy of an operation, pJ"), ("ratio", "ours / theirs"), "standing",
-                  tips, (True, True))
-    return Chart(spec, f"Macros of silicon: simulated over measured energy; 1 is equal. {ZOOM}")
+# unit: what is measured in it, the unit of the chart, and how many of that it is
+_MEASURED = {"pJ": ("energy", "pJ", 1), "µJ": ("energy", "pJ", 10**6), "ns": ("time", "ns", 1),
+             "µs": ("time", "ns", 1000), "TOPS": ("rate", "TOPS", 1), RATIO: ("growth with the supply", RATIO, 1)}
+
+
+def chart(rows: Sequence[Row]) -> Chart:
+    """Return the chart of all rows: each kind of quantity is a series in one unit."""
+    values = []
+    for row in rows:
+        kind, unit, factor = _MEASURED[row.unit]
+        values.append({"key": row.about, "what": row.quantity, "series": f"{kind}, {unit}", "size": row.theirs * factor,
+                       "ratio": row.ratio, "theirs": _number(row.theirs, row.unit), "ours": _number(row.ours, row.unit),
+                       "told": f"{row.ratio:.2f}", "band": f"{row.low:g} to {row.high:g}", "standing": row.standing})
+    tips = {"key": "what", "what": "quantity", "theirs": "theirs", "ours": "ours", "told": "ours / theirs",
+            "band": "band", "standing": "standing"}
+    spec = points(values, ("size", "theirs, in the unit of the series"), ("ratio", "ours / theirs"), "series", tips,
+                  (True, True))
+    return Chart(spec, f"All figures: ours over theirs; 1 is equal. {ZOOM}")
 
 
 def table(rows: Sequence[Row]) -> str:
