@@ -64,7 +64,7 @@ def test_families_have_every_point_once(changes):
 STATES = [KNOWN, KNOWN, KNOWN, UNKNOWN, OUT, FAILED]
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=3), st.lists(st.sampled_from(STATES), min_size=1, max_size=3),
        st.lists(st.tuples(st.integers(0, 50), st.integers(0, 6)), min_size=27, max_size=27), st.booleans())
 def test_bounds_of_all_points_from_those_of_stars(sizes, state, drawn, sound):
