@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from xbarch.datapaths.base import Geometry
-from xbarch.datapaths.xue import Xue, bit_level, budget, hold, largest_sums, value_level
+from xbarch.datapaths.xue import Xue, bit_level, budget, hold, largest_sums, loops, value_level
 from xbarch.datapaths.xue import bits as bits_module
 from xbarch.datapaths.xue.optimum import least_errors
 from xbarch.errors import InputError
@@ -178,6 +178,40 @@ def test_value_level_keeps_the_largest_of_each_segment():
         part, kept = np.abs(weights[start:start + 128]), mask[start:start + 128]
         assert (kept.sum(axis=0) == rows // 10).all()
         assert all(part[kept[:, f], f].min() >= part[~kept[:, f], f].max() for f in range(5))
+
+
+@pytest.mark.parametrize("density", [0.05, 0.3, 0.6, 1])
+def test_of_equal_magnitudes_the_first_stay(density):
+    weights = np.random.default_rng(8).integers(-3, 4, (50, 30))
+    order = np.argsort(-np.abs(weights), axis=0, kind="stable")[:int(50 * density + 1e-6)]
+    first = np.zeros(weights.shape, bool)
+    np.put_along_axis(first, order, True, axis=0)
+    assert np.array_equal(value_level(weights, 50, density), first)
+
+
+@pytest.mark.parametrize("cell_bits, cap", [(1, 2), (2, 5), (3, 9)])
+def test_a_column_is_changed_where_it_saves_most(cell_bits, cap):
+    """Every change of one weight, and every two of those that are tried in pairs, made and counted."""
+    rng = np.random.default_rng(cap)
+    table = np.array([[digit(v, p, cell_bits) for p in range(-(-3 // cell_bits))] for v in range(8)])
+    m, pairs = rng.integers(0, 8, (60, 5)), []
+    v = bit_level(rng.integers(0, 8, (5, 60)), 3, cell_bits, cap).T.copy()
+    near = np.argsort(rng.random((60, 40)), axis=1)[:, :12]
+    after, changed = v.copy(), np.empty(60, bool)
+    loops.change(m, after, near, table, cap, changed)
+    for c in range(60):
+        tried = [(k,) for k in range(40)] + [p for p in itertools.combinations(near[c], 2) if p[0] // 8 != p[1] // 8]
+        least = ((m[c] - v[c]) ** 2).sum()
+        for change in tried:
+            other = v[c].copy()
+            for k in change:
+                other[k // 8] = k % 8
+            if worst(other, 3, cell_bits) <= cap:
+                least = min(least, ((m[c] - other) ** 2).sum())
+        assert ((m[c] - after[c]) ** 2).sum() == least and worst(after[c], 3, cell_bits) <= cap
+        assert changed[c] == (after[c] != v[c]).any()
+        pairs.append((after[c] != v[c]).sum() == 2)
+    assert any(pairs) and not all(pairs)
 
 
 @pytest.mark.parametrize("adc_bits, single_bit", [(2, True), (2, False), (3, True), (3, False)])

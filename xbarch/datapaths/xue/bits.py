@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.records import Ints
+from xbarch.datapaths.xue import loops
 from xbarch.datapaths.xue.optimum import least_errors
 from xbarch.datapaths.xue.relax import Prices, relax
 from xbarch.errors import InputError
@@ -25,6 +26,7 @@ from xbarch.errors import InputError
 Reals = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
 _PAIRED = 32               # changes that are tried in pairs
 _WORDS = 1 << 20           # entries of the largest working arrays
+_COLUMNS = 1024            # most columns that are solved together
 
 
 def budget(adc_bits: int, dac_bits: int = 1) -> int:
@@ -48,9 +50,12 @@ def value_level(weights: Reals, rows: int, density: float) -> NDArray[np.bool_]:
     """
     mask = np.zeros(weights.shape, bool)
     for start in range(0, len(weights), rows):
-        part = np.abs(weights[start:start + rows])
-        order = np.argsort(-part, axis=0, kind="stable")[:share(density, len(part))]
-        np.put_along_axis(mask[start:start + rows], order, True, axis=0)
+        part, kept = np.abs(weights[start:start + rows]), mask[start:start + rows]
+        most = share(density, len(part))
+        kept[:] = part >= np.partition(part, len(part) - most, axis=0)[len(part) - most]
+        tied = np.flatnonzero(np.count_nonzero(kept, axis=0) > most)
+        order = np.argsort(-part[:, tied], axis=0, kind="stable")[most:]
+        kept[order, tied] = False
     return mask
 
 
@@ -94,7 +99,7 @@ def bit_level(magnitudes: Reals, bits: int, cell_bits: int, cap: int) -> Ints:
     if rows:
         order = np.argsort(np.uint16(0xFFFF) - fixed, axis=1, kind="stable")[:, :rows]
         distinct, back = _distinct(np.take_along_axis(lines, order, axis=1))
-        chunk = max(1, _WORDS // max(rows * len(table), _PAIRED**2))
+        chunk = max(1, min(_COLUMNS, _WORDS // (rows * len(table))))
         solved = [_solve(distinct[i:i + chunk].astype(np.int32), table, cap) for i in range(0, len(distinct), chunk)]
         # the larger magnitude gets the larger value: the least error of all orders, with the same sums
         descending = -np.sort(-np.concatenate(solved), axis=1)
@@ -213,40 +218,17 @@ def _improve(m: Ints, v: Ints, price: Prices, table: Ints, cap: int) -> Ints:
     """Make the change of one weight, or of two together, that lowers the error most and stays within the cap, again and
     again until there is none. Pairs are formed from the _PAIRED changes that are cheapest at the prices of the
     digits."""
-    v = v.copy()
+    v, whole = v.copy(), table.astype(np.int64)
     todo = np.arange(len(v))
     while len(todo):
-        cost, rise, room = _changes(m[todo], v[todo], table, cap)
-        every = np.arange(len(todo))
-        alone = np.where((rise <= room).all(axis=0), cost, 0).reshape(len(todo), -1)
-        one = alone.argmin(axis=1)
-        item, value, pair = _pairs(cost, rise, room, v[todo], price[todo])
-        two = pair.argmin(axis=1)
-        lone, saved = alone[every, one], pair[every, two]
-        double = np.flatnonzero(saved < lone)
-        single = np.flatnonzero((lone <= saved) & (lone < 0))
-        for pick in np.divmod(two, item.shape[1]):
-            v[todo[double], item[double, pick[double]]] = value[double, pick[double]]
-        v[todo[single], one[single] // len(table)] = one[single] % len(table)
-        todo = np.sort(todo[np.concatenate((double, single))])
+        here, priced = v[todo], np.empty((len(todo), v.shape[1] * len(table)))
+        loops.appraise(m[todo], here, price[todo], whole, priced)
+        count = min(_PAIRED, priced.shape[1])
+        near, changed = np.argpartition(priced, count - 1, axis=1)[:, :count], np.empty(len(todo), bool)
+        loops.change(m[todo], here, np.ascontiguousarray(near), whole, cap, changed)
+        v[todo] = here
+        todo = todo[changed]
     return v
-
-
-def _pairs(cost: Ints, rise: Ints, room: Ints, v: Ints, price: Prices) -> tuple[Ints, Ints, Ints]:
-    """The cheapest changes per column: weight and value of each, [columns, k], and what each two of them cost together,
-    [columns, k * k]; 0 where the two do not fit or change the same weight."""
-    columns, _, values = cost.shape
-    priced = cost + np.einsum("pcnv,cp->cnv", rise, price)
-    priced[np.arange(values) == v[:, :, None]] = np.inf
-    flat = priced.reshape(columns, -1)
-    count = min(_PAIRED, flat.shape[1])
-    near = np.argpartition(flat, count - 1, axis=1)[:, :count]
-    item, value = np.divmod(near, values)
-    alone = np.take_along_axis(cost.reshape(columns, -1), near, 1)
-    step = np.take_along_axis(rise.reshape(len(rise), columns, -1), near[None], 2)
-    fits = (step[:, :, :, None] <= room - step[:, :, None]).all(axis=0) & (item[:, :, None] != item[:, None])
-    pair = np.where(fits, alone[:, :, None] + alone[:, None], 0)
-    return item, value, pair.reshape(columns, -1)
 
 
 def _changes(m: Ints, v: Ints, table: Ints, cap: int) -> tuple[Ints, Ints, Ints]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xbarch.datapaths.records import Bools, Ints
+from xbarch.datapaths.xue import loops
 
 _STEPS, _LAST = 20, 0.01    # subgradient steps per digit, and the last step's size relative to the first
 _SLOPE = 0.25              # added to magnitudes in the relaxation, from the first weight of a column to the last
@@ -47,17 +48,17 @@ class _Ascent:
     """
 
     def __init__(self, m: Ints, table: Ints, cap: int) -> None:
-        self.m, self.table, self.cap = np.ascontiguousarray(m.T.astype(np.int32)), table.astype(np.int32), cap
+        self.m, self.cap = np.ascontiguousarray(m.T.astype(np.int32)), cap
         slope = np.linspace(_SLOPE, -_SLOPE, m.shape[1], dtype=np.float32)
         distance = ((m + slope)[:, :, None] - np.arange(len(table))).astype(np.float32) ** 2
         self.distance = np.ascontiguousarray(distance.transpose(2, 1, 0))  # [values, n, columns]
         self.distance[1:, self.m == 0] = np.inf  # a weight of zero stays zero
-        self.held = [np.ascontiguousarray(digit) for digit in self.table.T]
+        self.held = np.ascontiguousarray(table.T, np.int64)
         self.digits = table.astype(np.float32)
         count = table.shape[1]
         self.size = (len(table) ** (2 * np.arange(count) / count)).astype(np.float32) / cap
-        self.price = self.prices = np.zeros((len(m), count), np.float32)
-        self.best, self.relaxed = np.zeros_like(self.m), self.m
+        self.price, self.prices = np.zeros((2, len(m), count), np.float32)
+        self.best, self.relaxed = np.zeros_like(self.m), self.m.copy()
         self.least, self.bound = (self.m**2).sum(axis=0), np.full(len(m), -np.inf, np.float32)
 
     @property
@@ -66,28 +67,20 @@ class _Ascent:
 
     def step(self, share: float) -> None:
         """One step, of that share of the first one's size."""
-        v, lowest = self._cheapest(np.ascontiguousarray((self.price @ self.digits.T).T))
-        at = v.astype(np.intp)
-        over = np.stack([digit.take(at).sum(axis=0) for digit in self.held], axis=1) - self.cap
+        v, lowest = np.empty_like(self.m), np.empty(self.m.shape, np.float32)
+        loops.cheapest(self.distance, np.ascontiguousarray((self.price @ self.digits.T).T), v, lowest)
+        sums, error = np.empty((len(self.held), len(self.price)), np.int64), np.empty(len(self.price), np.int64)
+        loops.weigh(self.m, v, self.held, sums, error)
+        over = sums.T - self.cap
         dual = np.ascontiguousarray(lowest.T).sum(axis=1) - self.cap * self.price.sum(axis=1)
-        error = ((self.m - v) ** 2).sum(axis=0)
         won = (over <= 0).all(axis=1) & (error < self.least)
-        self.best[:, won], self.least[won] = v[:, won], error[won]
+        np.copyto(self.best, v, where=won)
+        np.copyto(self.least, error, where=won)
         tighter = dual > self.bound
-        self.relaxed = np.where(tighter, v, self.relaxed)
-        self.prices = np.where(tighter[:, None], self.price, self.prices)
-        self.bound = np.maximum(self.bound, dual)
+        np.copyto(self.relaxed, v, where=tighter)
+        np.copyto(self.prices, self.price, where=tighter[:, None])
+        np.maximum(self.bound, dual, out=self.bound)
         self.price = np.maximum(0, self.price + self.size * np.float32(share) * over.astype(np.float32))
-
-    def _cheapest(self, paid: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The value of least distance and price of every weight, the smallest of equal ones, and what it costs.
-        paid: [values, columns]."""
-        lowest, v = self.distance[0] + paid[0], np.zeros(self.m.shape, np.int32)
-        for value in range(1, len(paid)):
-            cost = self.distance[value] + paid[value]
-            np.copyto(v, value, where=cost < lowest)
-            np.minimum(lowest, cost, out=lowest)
-        return v, lowest
 
     def keep(self, chosen: Bools) -> None:
         """Go on with these columns alone."""
