@@ -3,10 +3,11 @@
 import pytest
 
 import xbarch
+from xbarch.choice import choose_datapath
 from xbarch.cli.catalog import tree
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
-from xbarch.request import Contents, Request, choose_datapath
+from xbarch.request import Contents, Request
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.chip import Encoding
 from xbarch.specs.load import load

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import xbarch
+from xbarch.choice import choose_datapath
 from xbarch.datapaths.dense import Dense
 from xbarch.machine.machine import Machine
 from xbarch.mapping import packings
@@ -14,7 +15,6 @@ from xbarch.mapping.pack import dense_crossbars, distinct, stream
 from xbarch.mapping.pack import pack as single
 from xbarch.plugins import checked, registry
 from xbarch.plugins.registry import datapath
-from xbarch.request import choose_datapath
 from xbarch.run import refuse_impossible
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load

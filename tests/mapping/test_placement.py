@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xbarch
+from xbarch.choice import choose_datapath
 from xbarch.errors import InputError
 from xbarch.machine.build import build
 from xbarch.mapping import placement
@@ -24,7 +25,6 @@ from xbarch.mapping.traffic import GATE, Transfer, traffic
 from xbarch.parts.topologies.bus import Bus
 from xbarch.parts.topologies.htree import HTree
 from xbarch.parts.topologies.mesh import Mesh
-from xbarch.request import choose_datapath
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.load import load
 from xbarch.workload.find import resolve

@@ -9,9 +9,10 @@ import pytest
 from rigs import fitted
 
 import xbarch
+from xbarch.choice import choose_datapath
 from xbarch.errors import InputError
 from xbarch.functional.network import through
-from xbarch.request import Request, choose_datapath
+from xbarch.request import Request
 from xbarch.result.accuracy import wilson
 from xbarch.result.summary import facts
 from xbarch.run import prepare

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
 
+from xbarch.choice import choose_datapath
 from xbarch.errors import CapacityError
-from xbarch.request import Request, choose_datapath
+from xbarch.request import Request
 from xbarch.result import words
 from xbarch.result.result import Result
 from xbarch.studies.claims.chips import Fitted, fit

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from xbarch.choice import choose_datapath
 from xbarch.datapaths.dense import Sign, largest
 from xbarch.datapaths.records import Geometry
 from xbarch.errors import InputError
 from xbarch.machine.build import buildable
 from xbarch.mapping.plan import parse_policy
 from xbarch.plugins import guard, registry
-from xbarch.request import Contents, Request, choose_datapath
+from xbarch.request import Contents, Request
 from xbarch.specs.explain import unknown
 from xbarch.specs.study import Study
 from xbarch.studies.runs.axes import Variant, blame_field, list_fields, merge_overrides, variants

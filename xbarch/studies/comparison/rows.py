@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xbarch.choice import choose_datapath, chosen_options
 from xbarch.datapaths.base import title_of
 from xbarch.errors import ContractError
-from xbarch.request import Request, choose_datapath, chosen_options
+from xbarch.request import Request
 from xbarch.result import words
 from xbarch.specs.architecture import Architecture
 from xbarch.specs.study import Study

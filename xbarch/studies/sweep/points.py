@@ -9,8 +9,9 @@ from itertools import chain
 from math import prod
 from typing import Any, overload
 
+from xbarch.choice import choose_datapath, chosen_options
 from xbarch.mapping.plan import parse_policy
-from xbarch.request import Contents, Request, choose_datapath, chosen_options
+from xbarch.request import Contents, Request
 from xbarch.specs.study import Value
 from xbarch.specs.sweep import Space
 from xbarch.studies.runs.axes import Variant, blame_field, joined, pieces
