@@ -74,7 +74,14 @@ def _machine(machine: Machine, sized: bool) -> Iterator[object]:
     yield machine.kind
     yield a.crossbar.model_copy(update={"adc_bits": 1})
     yield [getattr(a, name) for name in Architecture.model_fields if name not in _PRICED]
-    yield [(name, c.level, c.action, c.covers, c.actions, c.per) for name, c in a.components.items()]
+    yield paces(machine)
+
+
+def paces(machine: Machine) -> list[object]:
+    """What times follow from in the components of one kind of tile. A component's `per` may follow from its price where
+    that decides which machine it is written for."""
+    components = machine.architecture.components
+    return [(name, c.level, c.action, c.covers, c.actions, c.per) for name, c in components.items()]
 
 
 def read(packed: Mapping[str, Packed]) -> list[object]:

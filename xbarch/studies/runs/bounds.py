@@ -12,8 +12,9 @@ from xbarch.studies.runs.answer import CONVERTERS, Answer, Names, compiled, keep
 from xbarch.support.defaults import SCOPES
 
 USED = "area.used_nm2"  # whole, so that parts of it can be added up
+PACES = "paces"  # a digest
 BOUNDED: Names = ("throughput.images_per_second", "latency.first_image_ps",
-                  *(f"energy.scopes_aj.{scope}" for scope in SCOPES), USED, "correctness.exact")
+                  *(f"energy.scopes_aj.{scope}" for scope in SCOPES), USED, "correctness.exact", PACES)
 """Figures of which a bound is known."""
 
 
@@ -40,4 +41,4 @@ def bounds(request: Request, contents: Contents | None = None) -> Answer:
 
 def _values(found: Estimate) -> list[float | None]:
     return [found.images_per_second, found.first_image_ps, *(found.scopes_aj[scope] for scope in SCOPES),
-            found.used_nm2, found.exact]
+            found.used_nm2, found.exact, found.paces]

@@ -1,10 +1,11 @@
 """Bounds of points that differ in prices alone: those of all follow from those of a few.
 
 What a component costs follows from its own price and from what it does, whatever other components cost; how long that
-takes and which converters suffice follow from no price (`xbarch.machine.kept`). So energy and area are sums of parts,
-one for each component, and of a family of points with every combination of prices it is enough to bound a *star*: its
-first point, and those that differ from that one in the prices of one component. The others' bounds are sums of whole
-numbers, and the same to the last digit as if each point were bounded by itself.
+takes follows from its pace, if from anything of it, and which converters suffice from neither (`xbarch.machine.kept`).
+So energy and area are sums of parts, one for each component, and of a family of points with every combination of prices
+it is enough to bound a *star*: its first point, and those that differ from that one in the prices of one component. The
+others' bounds are sums of whole numbers, and the same to the last digit as if each point were bounded by itself.
+Prices with which a component has another pace are left to be bounded by themselves.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ Ints = NDArray[np.int64]
 
 KNOWN, UNKNOWN, OUT, FAILED = range(4)
 """Of a bounded point: it has bounds; it has none; it cannot be on the front; it cannot run."""
+_ALONE = 4  # nothing follows for it from others
 NOBODY = -1
 _PRICES = ("area", "energy", "leakage", "power")  # fields of a component that nothing but its own cost follows from
 
@@ -57,7 +59,7 @@ def _component(field: str, policies: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Bounded:
-    """Bounds of the points of all stars: arrays [families, points of a star], less is better."""
+    """Bounds of points: arrays of one shape, less is better."""
 
     state: Ints
     """`KNOWN`, `UNKNOWN`, `OUT` or `FAILED`."""
@@ -68,12 +70,25 @@ class Bounded:
     """aJ per image."""
     area: Ints
     """nm²."""
+    paces: Ints
+    """Equal where all components have the same paces."""
 
     @classmethod
     def of(cls, shape: tuple[int, ...]) -> Bounded:
         """Return arrays to fill."""
-        state, why, energy, area = (np.zeros(shape, np.int64) for _ in range(4))
-        return cls(state, why, np.zeros(shape), energy, area)
+        state, why, energy, area, paces = (np.zeros(shape, np.int64) for _ in range(5))
+        return cls(state, why, np.zeros(shape), energy, area, paces)
+
+    def values(self) -> Values:
+        """Return what the front compares: float64 [..., 3], time, energy and area (mm²); -inf where nothing is known,
+        and of points that cannot run, which have to say why; inf where a point cannot be on the front."""
+        return _values(self.state, self.time, self.energy, self.area)
+
+
+def _values(state: Ints, time: Values, energy: Ints, area: Ints) -> Values:
+    found = np.stack(np.broadcast_arrays(time, energy, area / 1e12), axis=-1)
+    found[state == OUT], found[(state != OUT) & (state != KNOWN)] = np.inf, -np.inf
+    return found
 
 
 class Families:
@@ -110,31 +125,32 @@ class Families:
         shared = stars.reshape(-1, self._policies, stars.shape[1]).transpose(0, 2, 1)  # policies share a machine
         return [int(number) for number in shared.ravel()]
 
-    def bounds(self, found: Bounded) -> tuple[Values, Ints]:
-        """Return the bounds of all points, and of those that cannot run for the reason of another, that one's number
-        (else `NOBODY`).
-
-        Bounds are float64 [points, 3]: time, energy and area (mm²), -inf where none is known, and inf where the point
-        cannot be on the front. Points of stars that cannot run have no bounds.
+    def bounds(self, found: Bounded) -> tuple[Values, Ints, Ints]:
+        """Return the bounds of all points, as of `Bounded.values`, from those of stars; of points that cannot run, the
+        number of the one that says why (else `NOBODY`): others have no need to run; and the numbers of the points that
+        have to be bounded by themselves.
         """
-        first, stars = found.state[:, 0], self.stars
+        state, fault = self._states(found)
+        values = _values(state, self._wide(found.time[:, 0]), self._sum(found.energy), self._sum(found.area))
+        stars = self.stars
+        reason = np.where(state == FAILED, np.take_along_axis(
+            stars, fault.reshape(len(stars), -1), axis=1).reshape(state.shape), NOBODY)
+        values[(state == FAILED) & (reason != self.numbers)] = np.inf
+        bounds, like = np.empty((self.numbers.size, 3)), np.empty(self.numbers.size, np.int64)
+        bounds[self.numbers], like[self.numbers] = values, reason
+        return bounds, like, self.numbers[state == _ALONE]
+
+    def _states(self, found: Bounded) -> tuple[Ints, Ints]:
+        """The state of all points, and the column of stars that decides it."""
+        first, fails = found.state[:, 0], self._fails(found)
         state, fault = np.full(self.numbers.shape, KNOWN), np.zeros(self.numbers.shape, np.int64)
-        state[...] = self._wide(np.where((first == FAILED) & ~self._fails(found), UNKNOWN, first))
-        alike = np.where((found.state == KNOWN) & (found.time != found.time[:, :1]), UNKNOWN, found.state)
-        for column, states in self._along(alike):
+        state[...] = self._wide(np.where((first == FAILED) & ~fails, _ALONE, first))
+        for column, states in self._along(np.where(
+                (found.state == KNOWN) & (found.paces != found.paces[:, :1]), _ALONE, found.state)):
             changes = (state == KNOWN) & (states != KNOWN)
             fault[changes] = np.broadcast_to(column, state.shape)[changes]
             state[changes] = np.broadcast_to(states, state.shape)[changes]
-        values = np.stack(np.broadcast_arrays(
-            self._wide(found.time[:, 0]), self._sum(found.energy), self._sum(found.area) / 1e12), axis=-1)
-        values[state == UNKNOWN], values[(state == OUT) | (state == FAILED)] = -np.inf, np.inf
-        reason = np.where(state == FAILED, np.take_along_axis(
-            stars, fault.reshape(len(stars), -1), axis=1).reshape(state.shape), NOBODY)
-        bounds, like = np.empty((self.numbers.size, 3)), np.empty(self.numbers.size, np.int64)
-        bounds[self.numbers], like[self.numbers] = values, reason
-        own = like == np.arange(len(like))
-        bounds[own], like[own] = -np.inf, NOBODY
-        return bounds, like
+        return state, fault
 
     @staticmethod
     def _fails(found: Bounded) -> NDArray[np.bool_]:

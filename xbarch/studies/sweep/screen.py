@@ -25,7 +25,7 @@ from xbarch.studies.runs.answer import LOST, Answer
 from xbarch.studies.runs.axes import list_fields
 from xbarch.studies.runs.batch import Named
 from xbarch.studies.runs.bench import Bench, describe
-from xbarch.studies.runs.bounds import USED, bounds_name
+from xbarch.studies.runs.bounds import PACES, USED, bounds_name
 from xbarch.studies.runs.store import Buffer, Store
 from xbarch.studies.sweep.points import Points
 from xbarch.studies.sweep.prices import FAILED, KNOWN, NOBODY, OUT, UNKNOWN, Bounded, Families, Ints, Values
@@ -88,33 +88,37 @@ class Screen:
         """Return the bounds of what the front compares, less is better, one row for each point: -inf where none is
         known, inf where it cannot be on the front whatever they are."""
         families = Families(self.every)
-        order = families.order
-        named = ((bounds_name(self._name(number)), self.every[number].request) for number in order)
-        for _ in self.bench.bounding().stream(named, len(order), self.progress):
-            pass
-        values, like = families.bounds(self._bounded(families))
+        self._bound(families.order)
+        values, like, alone = families.bounds(self._bounded(families.stars, families.most))
+        self._bound(alone.tolist())
+        values[alone] = self._bounded(alone, families.most).values()
         names, alike = np.frombuffer(self.names, np.uint8).reshape(-1, BYTES), like != NOBODY
         names[alike] = names[like[alike]]
         return values
 
-    def _bounded(self, families: Families) -> Bounded:
-        """Read the bounds of the points of stars from the store."""
-        stars = families.stars
-        found, reasons = Bounded.of(stars.shape), dict[str, int]()
+    def _bound(self, numbers: list[int]) -> None:
+        """Bound points, unless the store has their bounds."""
+        named = ((bounds_name(self._name(number)), self.every[number].request) for number in numbers)
+        for _ in self.bench.bounding().stream(named, len(numbers), self.progress):
+            pass
+
+    def _bounded(self, numbers: Ints, most: int) -> Bounded:
+        """Read the bounds of points from the store. most: the largest whole number."""
+        found, reasons = Bounded.of(numbers.shape), dict[str, int]()
         with Store(self.store, writes=False) as store:
-            for at in range(0, stars.size, _SOME):
-                places = range(at, min(at + _SOME, stars.size))
-                names = [bounds_name(self._name(int(stars.flat[place]))) for place in places]
+            for at in range(0, numbers.size, _SOME):
+                places = range(at, min(at + _SOME, numbers.size))
+                names = [bounds_name(self._name(int(numbers.flat[place]))) for place in places]
                 answers = store.answers(set(names))
                 for place, name in zip(places, names, strict=True):
                     answer = answers[name]
+                    figures = answer.figures()
                     found.why.flat[place] = reasons.setdefault(answer.why, len(reasons))
-                    found.state.flat[place] = state = self._state(
-                        answer, figures := answer.figures(), families.most)
+                    found.state.flat[place] = state = self._state(answer, figures, most)
                     if state == KNOWN:
                         found.time.flat[place] = -figures[SPEED] if self.rated else figures[LATENCY]
                         found.energy.flat[place] = figures[energy_of(self.asked)]
-                        found.area.flat[place] = figures[USED]
+                        found.area.flat[place], found.paces.flat[place] = figures[USED], figures[PACES]
         return found
 
     def _state(self, answer: Answer, figures: Mapping[str, float], most: int) -> int:
