@@ -93,6 +93,21 @@ def test_a_buffer_too_small_for_a_window_says_need_and_capacity():
     check(edge(need=np.array([1, 4, 4, 4]), capacity=3))
 
 
+def test_graphs_that_share_what_is_known_are_refused_for_their_own_buffers_and_pools():
+    need = np.array([1, 4, 4, 4])
+    good = replace(edge(need=need, capacity=3), pools=(Pool("p", 2),),
+                   flows=(replace(FIRST, copies=((replace(STAGE, room=((0, 2),)),),)),
+                          edge(need=need, capacity=3).flows[1]))
+    check(good)
+    check(replace(good).share(good))
+    with pytest.raises(InputError, match="could never start: it needs 2 at once in p, which holds 1"):
+        check(replace(good, pools=(Pool("p", 1),)).share(good))
+    for capacity, error in ((2, "its buffer holds 2"), (0, "must hold at least 1 window, not 0")):
+        flows = good.flows[0], edge(need=need, capacity=capacity).flows[1]
+        with pytest.raises((InputError, ConservationError), match=error):
+            check(replace(good, flows=flows).share(good))
+
+
 @pytest.mark.parametrize(("broken", "error", "says"), [
     (graph(first=replace(FIRST, windows=2**70, copies=())), ConservationError, "flow a has no copy"),
     (replace(stage(room=((0, 1),)), pools=(Pool("p", -2**70),)), InputError, "could never start: it needs 1 at once"),

@@ -363,7 +363,7 @@ class Machine:
             InputError: which action, and the stage that does it.
         """
         prices = self.prices()
-        for flow in graph.flows:
+        for flow in () if graph.actions <= prices.keys() else graph.flows:
             for stage in (stage for copy in flow.copies for stage in copy):
                 for action, count in stage.actions:
                     if action not in prices and np.any(count):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,17 +189,25 @@ def finishes(graph: StageGraph, load: Load) -> list[int]:
     return [end for end, _ in _ends(graph, load)]
 
 
-def _ends(graph: StageGraph, load: Load) -> Iterator[tuple[int, int]]:
+def _ends(graph: StageGraph, load: Load) -> list[tuple[int, int]]:
+    """`_found_ends`, once for its stages, needs and images."""
+    if graph.images not in graph.known.ends:
+        graph.known.ends[graph.images] = _found_ends(graph, load)
+    return graph.known.ends[graph.images]
+
+
+def _found_ends(graph: StageGraph, load: Load) -> list[tuple[int, int]]:
     """For each flow, when its windows are all done and when all have left their gates if nothing makes them wait: a
-    recurrence over the flows in order."""
-    ready = list[Times]()
+    recurrence over the flows in order, which is the same whatever buffers hold."""
+    ready, ends = list[Times](), list[tuple[int, int]]()
     for flow, span, gate in zip(graph.flows, load.span, load.gate, strict=True):
         issue = np.zeros(graph.images * flow.windows, np.int64)
         for edge in flow.inputs:
             issue = np.maximum(issue, _needed(ready[edge.producer], graph, edge))
         issue = _rising(_gated(issue, gate, flow))
         ready.append(_rising(issue + span))
-        yield int(ready[-1][-1]), _latest(issue, gate)
+        ends.append((int(ready[-1][-1]), _latest(issue, gate)))
+    return ends
 
 
 def _rising(times: Times) -> Times:

@@ -32,7 +32,9 @@ def check(graph: StageGraph) -> None:
     _rule(graph.images >= 1, f"images must be at least 1, not {graph.images}")
     _rule(bool(graph.flows), "it has no flow")
     countable(graph)
-    sound = _sound(graph)
+    before = graph.known.sound
+    sound = _sound(graph) if before is None else before
+    fits = sound & _roomy(graph)
     for number, flow in enumerate(graph.flows):
         name = f"flow {flow.name}"
         _rule(flow.windows >= 1, f"{name} must have at least 1 window, not {flow.windows}")
@@ -41,9 +43,14 @@ def check(graph: StageGraph) -> None:
         _deal(flow)
         for edge in flow.inputs:
             _rule(0 <= edge.producer < number, f"{name} must read a flow before {number}, not flow {edge.producer}")
-            _edge(flow, edge, graph.flows[edge.producer])
-        if not sound[graph.columns.flow == number].all():
+            _rule(edge.capacity >= 1, f"{name} from {graph.flows[edge.producer].name}: the buffer must hold at least 1 "
+                  f"window, not {edge.capacity}")
+            if before is None:
+                _edge(flow, edge, graph.flows[edge.producer])
+            _room(flow, edge, graph.flows[edge.producer])
+        if not fits[graph.columns.flow == number].all():
             _copies(graph, flow)
+    graph.known.sound = sound
 
 
 def countable(graph: StageGraph) -> None:
@@ -76,7 +83,8 @@ def _rule(holds: bool, message: str) -> None:
 
 
 def _sound(graph: StageGraph) -> NDArray[np.bool_]:
-    """[copies]: whether nothing is wrong with a copy; `_copies` examines the others closely."""
+    """[copies]: whether nothing is wrong with a copy but that it may take more room than there is; `_copies` examines
+    the others closely."""
     c = graph.columns
     windows = ints([max(flow.windows, 1) for flow in graph.flows])[c.flow][c.copy]
     wrong = (c.server < -1) | (c.server >= len(graph.servers))
@@ -87,14 +95,22 @@ def _sound(graph: StageGraph) -> NDArray[np.bool_]:
     actions = [stage.actions for flow in graph.flows for stages in flow.copies for stage in stages]
     doer = owners(actions)
     wrong[doer[_odd(*distinct([count for some in actions for _, count in some]), windows[doer])]] = True
-    room = ints([0, *(pool.capacity for pool in graph.pools)])
-    known = (c.pool >= 0) & (c.pool < len(graph.pools))
-    wrong[c.taker[(c.server[c.taker] < 0) | (c.amount < 1) | (c.amount > room[np.where(known, c.pool + 1, 0)])]] = True
+    unknown = (c.pool < 0) | (c.pool >= len(graph.pools))
+    wrong[c.taker[(c.server[c.taker] < 0) | (c.amount < 1) | unknown]] = True
     wrong[_repeated(c.taker, c.pool)] = True
     reads = np.array([bool(flow.inputs) for flow in graph.flows])[c.flow]
     stages, gates, faults = (np.bincount(column, minlength=len(c.flow)) for column in (
         c.copy, c.copy[c.gate], c.copy[wrong]))
     found: NDArray[np.bool_] = (stages > 0) & (~reads | (gates > 0)) & (faults == 0)
+    return found
+
+
+def _roomy(graph: StageGraph) -> NDArray[np.bool_]:
+    """[copies]: whether every pool holds what a stage of the copy takes from it at once."""
+    c, room = graph.columns, ints([pool.capacity for pool in graph.pools])
+    there = (c.pool >= 0) & (c.pool < len(room))
+    short = c.taker[there][c.amount[there] > room[c.pool[there]]]
+    found: NDArray[np.bool_] = np.bincount(c.copy[short], minlength=len(c.flow)) == 0
     return found
 
 
@@ -188,7 +204,6 @@ def _deal(flow: Flow) -> None:
 
 def _edge(flow: Flow, edge: Edge, producer: Flow) -> None:
     name = f"flow {flow.name} from {producer.name}"
-    _rule(edge.capacity >= 1, f"{name}: the buffer must hold at least 1 window, not {edge.capacity}")
     for label, marks in (("need", edge.need), ("release", edge.release)):
         _rule(marks.shape == (flow.windows,) and marks.dtype.kind in "iu",
               f"{name}: {label} must be one integer per window ({flow.windows}), not {marks.dtype}{list(marks.shape)}")
@@ -197,7 +212,6 @@ def _edge(flow: Flow, edge: Edge, producer: Flow) -> None:
               f"{name}: {label} must lie in 0 to {producer.windows}, not {int(marks[0])} to {int(marks[-1])}")
     _rule(int(edge.release[-1]) == producer.windows,
           f"{name}: all {producer.windows} windows must be released in the end, not {int(edge.release[-1])}")
-    _room(flow, edge, producer)
 
 
 def _room(flow: Flow, edge: Edge, producer: Flow) -> None:

@@ -163,7 +163,8 @@ class Pool:
 
 @dataclass
 class Known:
-    """What was found of a graph's stages, which graphs of the same stages share."""
+    """What was found of a graph's stages and of what its windows need, which graphs that differ in nothing but images,
+    pools' capacities and the sizes of buffers share."""
 
     surveys: dict[int, Any] = field(default_factory=dict)
     """What `xbarch.sim.bounds.survey` found, by images."""
@@ -171,6 +172,12 @@ class Known:
     """How often a run does what, by images, where somebody counted it: it follows from the stages."""
     work: list[int] | None = None
     """What `xbarch.sim.least.work` found."""
+    ends: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    """When flows end if nothing makes them wait, by images (`xbarch.sim.bounds`)."""
+    sound: NDArray[np.bool_] | None = None
+    """Which copies have no fault, once a graph passed `xbarch.sim.check`."""
+    actions: frozenset[str] | None = None
+    """What `StageGraph.actions` found."""
 
 
 @dataclass(frozen=True)
@@ -201,12 +208,21 @@ class StageGraph:
         """What was found of the stages: made at first use and kept."""
         return Known()
 
+    @property
+    def actions(self) -> frozenset[str]:
+        """Names of all that its stages do."""
+        if self.known.actions is None:
+            stages = (stage for flow in self.flows for copy in flow.copies for stage in copy)
+            self.known.actions = frozenset(action for stage in stages for action, _ in stage.actions)
+        return self.known.actions
+
     def of(self, images: int) -> StageGraph:
         """The same graph for so many images."""
         return replace(self, images=images).share(self)
 
     def share(self, other: StageGraph) -> StageGraph:
-        """Take over what is known of the stages of another graph, which has the same ones, and return this graph."""
+        """Take over what is known of another graph, which has the same stages and needs (see `Known`), and return this
+        graph."""
         self.__dict__.update(columns=other.columns, known=other.known)
         return self
 
