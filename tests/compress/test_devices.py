@@ -152,6 +152,32 @@ def test_weights_vary_as_the_law_says() -> None:
     assert np.var(draws, axis=0, ddof=1).mean() == pytest.approx(variance.mean(), rel=0.03)
 
 
+def test_calibrated_ranges_are_those_of_the_present_weights() -> None:
+    """In training those of every batch; otherwise those of the first batch after they were last asked for."""
+    network, devices, images = made("crossbar.adc_bits=6", "noise.full_scale=calibrated",
+                                    "noise.calibration.per=column", "noise.calibration.lower_end=calibrated")
+    node = network.compute_nodes()[0]
+
+    def passed(learns: bool) -> list[tuple[float, ...]]:
+        with torch.set_grad_enabled(learns):
+            network(images)
+        return [(*each.low, *each.high) for each in devices.ranges[node.layer.name].values()]
+
+    def turned() -> None:
+        with torch.no_grad():
+            node.weight.neg_()
+
+    with devices.at_work():
+        first = passed(learns=False)
+        turned()
+        assert passed(learns=False) == first
+        other = passed(learns=True)
+        assert other != first
+        turned()
+        devices.calibrate()
+        assert passed(learns=False) == first
+
+
 @pytest.mark.full
 def test_an_interrupted_adaptation_ends_with_the_same_bytes(tmp_path, monkeypatch) -> None:
     from xbarch.compress.training.trainer import Trainer

@@ -10,6 +10,7 @@ import numpy as np
 from xbarch.datapaths.base import Geometry
 from xbarch.errors import InputError
 from xbarch.functional.arrays import Crossbar, Ints, significance
+from xbarch.functional.codes import count_sums
 from xbarch.functional.device import Range
 from xbarch.functional.fast import Singles, driven, together
 from xbarch.specs.noise import Calibration
@@ -45,8 +46,27 @@ def _found(crossbars: Sequence[Crossbar], layer: Layer, geometry: Geometry, maps
     for some in together(maps, layer):
         digits = driven(maps[:, some], layer, geometry)
         for crossbar in crossbars:
-            _count(counts, crossbar, groups[crossbar.number], digits, geometry)
+            _add(counts, _seen(crossbar, digits, geometry, len(groups[crossbar.number])), groups[crossbar.number])
     return {group: _ends(seen, asked) for group, seen in counts.items()}
+
+
+def _add(counts: dict[int, Ints], seen: Ints, groups: Ints) -> None:
+    """Add what was seen on the bit lines of a crossbar to the counts of their groups."""
+    used = np.flatnonzero(seen.any(axis=1))
+    if not len(used):
+        return
+    used = used[np.argsort(groups[used], kind="stable")]
+    names, first = np.unique(groups[used], return_index=True)
+    for group, mine in zip(names.tolist(), np.add.reduceat(seen[used], first), strict=True):
+        counts[group] = _sum(counts[group], mine) if group in counts else mine
+
+
+def _sum(one: Ints, other: Ints) -> Ints:
+    """The sum of two lists of counts, of which one may be longer."""
+    short, long = sorted((one, other), key=len)
+    found = long.copy()
+    found[:len(short)] += short
+    return found
 
 
 def _ends(seen: Ints, asked: Calibration) -> tuple[float, float]:
@@ -84,24 +104,19 @@ def _groups(crossbar: Crossbar, asked: Calibration, width: int) -> Ints:
     return found
 
 
-def _count(counts: dict[int, Ints], crossbar: Crossbar, groups: Ints, digits: list[Singles],
-           geometry: Geometry) -> None:
-    """Add how often each magnitude is seen, by group."""
+def _seen(crossbar: Crossbar, digits: list[Singles], geometry: Geometry, width: int) -> Ints:
+    """How often each magnitude is seen on each bit line of a crossbar, [bit lines, magnitudes]."""
+    top = (1 << geometry.dac_bits) - 1
+    wide = max((int(np.abs(read.cells).sum(axis=0).max(initial=0)) for read in crossbar.reads()), default=0) * top + 1
+    seen = np.zeros((width, wide), np.int64)
     for read in crossbar.reads():
         step = geometry.ou_rows or len(read.lines)
-        names, place = np.unique(groups[read.columns], return_inverse=True)
+        lines = np.arange(width)[read.columns]
         for vectors in digits:
             some = vectors[read.inputs]
             for first in range(0, len(read.lines), step):
-                sums = np.abs(read.cells[first:first + step].T @ some[first:first + step]).astype(np.int64)
-                wide = int(sums.max(initial=0)) + 1
-                sums += place[:, None] * wide
-                found = np.bincount(sums.ravel(), minlength=len(names) * wide).reshape(-1, wide)
-                for group, seen in zip(names.tolist(), found, strict=True):
-                    before = counts.get(group, np.zeros(0, np.int64))
-                    if len(before) < wide:
-                        counts[group] = before = np.pad(before, (0, wide - len(before)))
-                    before[:wide] += seen
+                count_sums(read.cells[first:first + step].T @ some[first:first + step], lines, seen)
+    return seen
 
 
 def _percentile(seen: Ints, percentile: float) -> int:

@@ -101,3 +101,13 @@ def _add_lines(found: Any, codes: Any, outputs: Any, lines: Any, factors: Any) -
         into, row, factor = found[outputs[entry]], codes[lines[entry]], factors[entry]
         for w in range(len(row)):
             into[w] += factor * row[w]
+
+
+@jit
+def count_sums(sums: Reals, lines: NDArray[np.int64], seen: NDArray[np.int64]) -> None:
+    """Add to `seen` [bit lines, magnitudes] how often each magnitude occurs in sums [some bit lines, windows], whole
+    numbers. lines: which bit lines these are."""
+    for line in range(len(lines)):
+        row, into = sums[line], seen[lines[line]]
+        for w in range(len(row)):
+            into[int(abs(row[w]))] += 1

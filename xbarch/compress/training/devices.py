@@ -36,7 +36,6 @@ from xbarch.workload.graph import Layer
 
 _EPOCH = 1 << 24  # draws that an epoch has for itself
 _SLOPES = 8  # images of a batch that say how sums grow with full scales
-_KEPT = 50  # batches for which calibrated full scales are kept
 
 
 @dataclass
@@ -47,8 +46,9 @@ class Devices:
     setup: Setup
     clip: float | None = None
     draw: int = 0
-    ranges: dict[str, tuple[int, dict[int, Range]]] = field(default_factory=dict)
-    """Calibrated ranges of each layer's converters, and the draw at which they were found."""
+    ranges: dict[str, dict[int, Range]] = field(default_factory=dict)
+    """Calibrated ranges of each layer's converters: in training those of the batch, as weights move all the time;
+    otherwise those of the first batch since `calibrate`."""
 
     @classmethod
     def of(cls, network: Network, recipe: Recipe, images: Tensor) -> Devices:
@@ -91,6 +91,10 @@ class Devices:
         """Start an epoch: its draws depend on its number alone."""
         self.draw, self.ranges = epoch * _EPOCH, {}
 
+    def calibrate(self) -> None:
+        """Calibrated ranges are found anew, with the next images that pass."""
+        self.ranges = {}
+
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """The network's sums are those of devices within."""
@@ -111,9 +115,10 @@ class Devices:
         self.draw += first
         if self.setup.machine.of(node.layer.name).imperfect is None:
             return node.products(x, node.quantized())
+        learning = torch.is_grad_enabled()
         with torch.no_grad():
             maps = _maps(node, x)
-            made = self._drawn(node, maps)
+            made = self._drawn(node, maps, learning)
             step = node.levels.step(node.weight * node.mask)
             unit = step * node.source()
         if made.converted or made.varies or made.geometry.offset(made.layer):
@@ -121,7 +126,7 @@ class Devices:
             unit = unit.reshape(_across(step, exact))
             real = _shaped(made.sums(maps), node, len(x)) * unit
             found = exact + (real - exact).detach()
-            return self._learning(node, found, made, maps, unit) if torch.is_grad_enabled() else found
+            return self._learning(node, found, made, maps, unit) if learning else found
         held = torch.from_numpy(_own(made.matrix, node.layer)).reshape(node.weight.shape).to(x.dtype)
         return node.products(x, node.quantized(held))
 
@@ -135,7 +140,7 @@ class Devices:
         shared: Tensor = node.scales(found, slopes, some.shape[1] / len(found)) if slopes else found
         return shared
 
-    def _drawn(self, node: Node, maps: Maps) -> Imperfectly:
+    def _drawn(self, node: Node, maps: Maps, learning: bool) -> Imperfectly:
         """The layer with its present weights on the devices of this draw."""
         levels, _ = node.levels.integers(node.weight * node.mask)
         whole, mask = (t.reshape(*t.shape[:2], *node.layer.kernel).numpy() for t in (levels, node.mask))
@@ -144,10 +149,11 @@ class Devices:
         assert machine.imperfect is not None
         with guard.asking(self.setup.path, "contents", layer.name, limited=False):
             made = list(crossbars(checked.blocks(self.setup.path, layer, machine.geometry), machine.geometry))
-        device = machine.imperfect.device(layer.name, self.draw, self._ranges(made, node, layer, maps))
+        device = machine.imperfect.device(layer.name, self.draw, self._ranges(made, node, layer, maps, learning))
         return Imperfectly.of(made, layer, machine.geometry, device, machine.sensing)
 
-    def _ranges(self, made: list[Crossbar], node: Node, layer: Layer, maps: Maps) -> dict[int, Range]:
+    def _ranges(self, made: list[Crossbar], node: Node, layer: Layer, maps: Maps,
+                learning: bool) -> dict[int, Range]:
         """What the codes of the converters span, found on the images of a batch or learned."""
         machine = self.setup.machine.of(layer.name)
         assert machine.imperfect is not None
@@ -160,11 +166,9 @@ class Devices:
             return stored(made, replace(layer, full_scales=node.scales.whole), machine.geometry)
         if noise.full_scale != "calibrated":
             return {}
-        since, found = self.ranges.get(layer.name, (-_KEPT, {}))
-        if self.draw - since >= _KEPT:
-            found = ranges(made, layer, machine.geometry, some, noise.calibration)
-            self.ranges[layer.name] = self.draw, found
-        return found
+        if learning or layer.name not in self.ranges:
+            self.ranges[layer.name] = ranges(made, layer, machine.geometry, some, noise.calibration)
+        return self.ranges[layer.name]
 
 
 def _path(recipe: Recipe, asked: Adaptation) -> tuple[str, dict[str, Any]]:

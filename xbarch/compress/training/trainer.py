@@ -248,6 +248,8 @@ class Trainer:
 
     def recalibrate(self) -> None:
         """A fixed draw of up to 1,024 training images; the same for every caller."""
+        if self.recipe.adaptation is not None:
+            self.devices.calibrate()
         self.network.recalibrate(x for x, _ in self.sampled(1024))
 
     def sampled(self, images: int) -> Iterator[tuple[Tensor, Tensor]]:
