@@ -139,3 +139,8 @@ def test_bits_out_of_range_are_refused():
     for name in ("activation_bits", "level_bits"):
         with pytest.raises(InputError, match=f"{name}: .*2 to 16"):
             xbarch.Request(arch="isaac_like", workload="vgg7_pruned", **{name: 17})
+
+
+def test_accuracy_is_that_of_the_stored_network():
+    stored, wide = (xbarch.accuracy("isaac_like", "vgg7_pruned", images=60, **bits) for bits in ({}, {"bits": 8}))
+    assert wide.integer_network == stored.integer_network > 0.6

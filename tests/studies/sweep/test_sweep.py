@@ -633,6 +633,17 @@ def test_points_say_options_and_required_data_paths(tmp_path):
     assert found.plain()[0]["datapath"] == "meng:group_ch=8"
 
 
+def test_a_column_that_an_axis_names_too_is_there_once():
+    small = Sweep(**{**SMALL, "policies": ["one_copy"], "images": 1, "figures": [AREA]},
+                  axes={"images": [1, 3]})
+    rows = [Row(point, f"{number}", "", {SPEED: 1, LATENCY: 1, ENERGY: 1, AREA: 5 + number})
+            for number, point in enumerate(Points(small))]
+    lines = list(csv.DictReader(Swept(small, rows).csv().splitlines()))
+    assert lines == [{"point": f"{number}", "architecture": "isaac_like", "workload": "vgg7_pruned", "datapath": "meng",
+                      "policy": "one_copy", "images": str(images), "why": "", AREA: str(5 + number)}
+                     for number, images in enumerate([1, 3])]
+
+
 def test_a_finished_sweep_is_not_read_again(tmp_path, monkeypatch):
     """But a file that is gone or was changed is written anew, and what the sweep asks for makes it another."""
     small = asked(axes={"crossbar.adc_bits": [8, 99], "hierarchy.tiles": [2, 168]})

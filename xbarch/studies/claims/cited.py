@@ -20,11 +20,11 @@ _OPTIMIZED = Base(name="optimized", text="the same filters and rows removed, 8 b
 
 def wide_inputs(base: Base) -> tuple[Base, Base]:
     """Return the two readings of FORMS's 16-bit inputs."""
-    return (replace(base, name=f"{base.name}, 16-bit inputs", activation_bits=16, text=f"as `{base.name}`, with "
-                    "activations in 16 bits on both sides, whose levels are those of the trained network: leading bits "
-                    "are zero"),
-            replace(base, name=f"{base.name}, 16-bit levels", level_bits=16, text=f"as `{base.name}`, with activations "
-                    "in 16 bits on both sides that divide the trained range into 65,536 levels: no bit is to spare"))
+    both = f"as `{base.name}`, with activations in 16 bits on both sides"
+    return (replace(base, name="16-bit inputs", activation_bits=16,
+                    text=f"{both}, whose levels are those of the trained network: leading bits are zero"),
+            replace(base, name="16-bit levels", level_bits=16,
+                    text=f"{both} that divide the trained range into 65,536 levels: no bit is to spare"))
 
 
 PAPERS = (

@@ -81,7 +81,7 @@ class Answer:
         return self.reason if self.error == IncompatibleError.__name__ else self.why
 
     def _unpacked(self) -> Any:
-        return json.loads(zlib.decompress(self.packed).decode())  # bytes would be looked at for their encoding
+        return _decode(zlib.decompress(self.packed).decode())[0]
 
     @property
     def result(self) -> Result:
@@ -118,6 +118,7 @@ CONVERTERS = "converters"  # the last of the names: in words
 
 
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode  # twice as fast as `json.loads` on a short text
 
 
 def _packed(content: Any) -> bytes:

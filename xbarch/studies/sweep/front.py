@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import le
 from typing import Generic, TypeVar
 
 P = TypeVar("P")
@@ -39,7 +40,7 @@ class Front(Generic[P]):
 
 def _surpassed(values: Values, by: list[tuple[Values, P]]) -> bool:
     for number, (other, _) in enumerate(by):
-        if all(a <= b for a, b in zip(other, values, strict=True)):
+        if all(map(le, other, values)):
             if number > _FIRST:
                 by.insert(0, by.pop(number))
             return True

@@ -70,16 +70,27 @@ class Swept:
 
     def lines(self) -> Iterator[dict[str, object]]:
         """Yield the dicts of `plain` one by one."""
-        columns, changed = self.columns, self.changed
+        heads = self.heads
+        for cells in self._cells():
+            yield dict(zip(heads, cells, strict=True))
+
+    def _cells(self) -> Iterator[list[object]]:
+        """Yield the cells of every line below `heads`; of columns of the same name the last counts."""
+        columns, named = self.columns, self._named
+        places = list({name: place for place, name in enumerate(named)}.values())
         for r in self._ranked():
-            yield {"point": r.name[:_LETTERS], **dict(zip(RUN, r.point.run, strict=True)),
-                   "images": r.point.like.images, **dict(zip(changed, r.point.values, strict=True)), "why": r.why,
-                   **{name: r.figures.get(name) for name in columns}}
+            cells: list[object] = [r.name[:_LETTERS], *r.point.run, r.point.like.images, *r.point.values, r.why,
+                                   *map(r.figures.get, columns)]
+            yield cells if len(places) == len(cells) else [cells[place] for place in places]
+
+    @property
+    def _named(self) -> list[str]:
+        return ["point", *RUN, "images", *self.changed, "why", *self.columns]
 
     @property
     def heads(self) -> list[str]:
         """The columns of the table."""
-        return list(dict.fromkeys(["point", *RUN, "images", *self.changed, "why", *self.columns]))
+        return list(dict.fromkeys(self._named))
 
     @property
     def columns(self) -> list[str]:
@@ -93,7 +104,7 @@ class Swept:
         return "".join(self._csv())
 
     def _csv(self) -> Iterator[str]:
-        return written(self.heads, (list(line.values()) for line in self.lines()))
+        return written(self.heads, self._cells())
 
     def save(self, path: Path) -> Path:
         """Write the table as CSV, whole or not at all.
