@@ -3,7 +3,6 @@ that it inherits, and does not attribute to their source what it changes."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
@@ -26,17 +25,19 @@ def anchored(below: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, An
     changed = {place: value for place, value, now in _differences(below, whole) if value != now}
     if not changed:
         return dict(whole)
-    found = copy.deepcopy(dict(whole))
+    found, components = dict(whole), dict(new)  # what is not copied here is shared: data never change
     for name, component in new.items():
         before = old.get(name)
         if not isinstance(before, Mapping) or not isinstance(component, Mapping):
             continue
         if all(before.get(key) == component.get(key) for key in _PRICE):
-            found["components"][name]["of"] = {**changed, **_mapping(component.get("of"))}
+            components[name] = {**component, "of": {**changed, **_mapping(component.get("of"))}}
+    if components:
+        found["components"] = components
     x, y = _mapping(below.get("crossbar")), _mapping(found.get("crossbar"))
     if "crossbar.rows" in changed and x.get("read") == y.get("read") and y.get("read_rows") is None \
             and "read" in x and "rows" in x:
-        found["crossbar"]["read_rows"] = x.get("read_rows", x["rows"])
+        found["crossbar"] = {**y, "read_rows": x.get("read_rows", x["rows"])}
     return found
 
 

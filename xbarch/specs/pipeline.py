@@ -123,12 +123,13 @@ class Pipeline(Spec):
             if (count > 1 and role not in _REPEATED) or (not count and role == "compute"):
                 raise ValueError(f"stages: must have the role {role} {'once' if role == 'compute' else 'at most once'}"
                                  f", not {count} times")
+        last = self.ordered()[-1]
         for number, stage in enumerate(self.stages):
-            if wrong := self._misplaced(stage):
+            if wrong := self._misplaced(stage, last):
                 raise ValueError(f"stages.{number}.role: {wrong}")
 
-    def _misplaced(self, stage: Stage) -> str:
-        """What is wrong with a stage's place, in words; empty if nothing is."""
+    def _misplaced(self, stage: Stage, last: Stage) -> str:
+        """What is wrong with a stage's place, in words; empty if nothing is. last: the one that comes last."""
         before = [other.role for other in self.before(stage)]
         if late := next((role for role in before if _ORDER[role] > _ORDER[stage.role]), ""):
             return f"must come before {late}, as roles follow one another: {', '.join(_ORDER)}; not {stage.role}"
@@ -139,7 +140,7 @@ class Pipeline(Spec):
         if stage.role in NEAR and stage.unit is None:
             return (f"must name a unit, of the {'drivers' if stage.role == 'drive' else 'converters'} that are shared; "
                     "where none are, compute includes this role and the stage is left out")
-        if stage is not self.ordered()[-1] and not any(stage in self.before(other) for other in self.stages):
+        if stage is not last and not any(stage in self.before(other) for other in self.stages):
             return f"must lead on to another stage, but none comes after {stage.called}"
         return ""
 
