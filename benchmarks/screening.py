@@ -119,8 +119,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     return [
         "Grids run in full, and which of their points `--screen N` runs; the front of those is that of all, in every",
         "figure. Points without bounds, such as those that do not fit, run too; *candidates* are exact points, which",
-        "alone may be on the front. CPU time in one process: *all*, to pack and run every point; *bounds*, to bound",
-        "every point, packed before; not measured where answers were there (`--swept`).",
+        "alone may be on the front. CPU time in one process: *all*, to pack and run every point; *bounds*, to know the",
+        "bounds of every point, packed before; not measured where answers were there (`--swept`).",
         *table(["grid", "points", "that can run", "candidates", "on the front", "all, CPU s", "bounds, CPU s",
                 *(f"run, {most} at a time" for most in together)], [
             [row["grid"], f"{row['points']:,}", f"{row['ran']:,}", f"{row['candidates']:,}", row["front"],
