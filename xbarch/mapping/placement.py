@@ -163,8 +163,8 @@ def place_tiles(plan: Plan, name: str, network: Network, chips: int,
 def moved(transfers: Sequence[Transfer], order: Sequence[int]) -> Iterator[Transfer]:
     """The same transfers after the tiles were renumbered."""
     for t in transfers:
-        yield replace(t, source=t.source if t.source == GATE else order[t.source],
-                      targets=tuple(order[target] for target in t.targets))
+        yield Transfer(t.layer, t.source if t.source == GATE else order[t.source],
+                       tuple([order[target] for target in t.targets]), t.bits, t.windows)
 
 
 def _talk(network: Network, chip: int, transfers: Sequence[Transfer]) -> tuple[Ints, Ints]:

@@ -19,6 +19,8 @@ from xbarch.mapping.plan import Plan
 from xbarch.result import exact
 from xbarch.result.schema import Amortized
 
+Parts = Mapping[str, list[list[Part]]]
+
 
 @dataclass(frozen=True)
 class Programming:
@@ -58,9 +60,9 @@ def programming(machine: Machine, packed: Mapping[str, Packed], plan: Plan) -> P
     """
     def written(own: Machine) -> _Write:
         a = own.architecture
-        found: _Write = writes.get((plan, *(p.layout for p in packed.values())), (
+        found: _Write = writes.get((plan.parts, *(p.layout for p in packed.values())), (
             own.kind, machine.on, a.crossbar.programming, a.noise, own.geometry.rows, own.geometry.cell_bits,
-            a.hierarchy, machine.network.tiles), lambda: _write(machine, own, packed, plan))
+            a.hierarchy, machine.network.tiles), lambda: _write(machine, own, packed, plan.parts))
         return found
 
     kinds = [written(each) for each in machine.each]
@@ -83,19 +85,19 @@ class _Write:
     verify: int
 
 
-def _write(machine: Machine, own: Machine, packed: Mapping[str, Packed], plan: Plan) -> _Write:
-    """The cost of writing the layers on tiles of one kind, `own`."""
+def _write(machine: Machine, own: Machine, packed: Mapping[str, Packed], parts: Parts) -> _Write:
+    """The cost of writing the parts of layers on tiles of one kind, `own`."""
     spec = own.architecture.crossbar.programming
     counted = {name: _written(p, own.geometry.rows, spec.parallel.cells) for name, p in packed.items()
                if machine.of(name) is own}
     mean, rounds = _pulses(own)
     step = ceil((spec.pulse + (spec.verify.read if spec.verify else 0)) * rounds)
     per_ima, per_tile, per_chip = own.crossbars_per_ima, own.architecture.crossbars_per_tile, machine.network.tiles
-    chips = -(-(1 + max(part.tile for _, part in _parts(plan))) // per_chip)
+    chips = -(-(1 + max(part.tile for _, part in _each(parts))) // per_chip)
     tiles = chips * per_chip
     slowest = max((int(pulses.max()) for _, pulses in counted.values()), default=0) * step
     busy, stored = np.zeros((tiles, per_tile), exact.safe_type(slowest * tiles * per_tile)), np.zeros(tiles, np.int64)
-    for name, part in _parts(plan):
+    for name, part in _each(parts):
         if name in counted:
             cells, pulses = counted[name]
             there = busy[part.tile, part.slot:part.slot + part.crossbars]
@@ -140,8 +142,8 @@ def amortized(done: Programming, images: int) -> Amortized:
     return Amortized(cells=done.cells / images, time_ps=done.time / images, energy_aj=done.total / images)
 
 
-def _parts(plan: Plan) -> Iterator[tuple[str, Part]]:
-    for name, copies in plan.parts.items():
+def _each(parts: Parts) -> Iterator[tuple[str, Part]]:
+    for name, copies in parts.items():
         for copy in copies:
             for part in copy:
                 yield name, part

@@ -1,5 +1,6 @@
 """Bounds of points that differ in prices alone: from a few of them, the same as those that each has by itself."""
 
+import json
 from itertools import product
 
 import numpy as np
@@ -125,6 +126,15 @@ def test_bounds_are_those_that_each_point_has(tmp_path, monkeypatch, changes):
     runs = (each > -np.inf).all(axis=1)
     assert runs.any() and few[runs].tolist() == each[runs].tolist()
     assert np.isinf(few[~runs]).all()  # those that cannot run
+
+
+def test_bounds_on_several_kinds_of_tile(tmp_path, monkeypatch):
+    """One kind has a price of its own, which no axis changes."""
+    slow = {"tiles": 68, "takes": "linear", "components": {"adc": {"area": "0.003 mm^2", "source": "assumed: x"}}}
+    (tmp_path / "two.yaml").write_text(json.dumps({"extends": "isaac_like", "kinds": {"fast": {"tiles": 100},
+                                                                                      "slow": slow}}))
+    few, each = both(asked(architectures=[str(tmp_path / "two.yaml")]), tmp_path, monkeypatch)
+    assert few.tolist() == each.tolist() and (each > -np.inf).all()
 
 
 def test_a_price_that_changes_a_pace_is_bounded_by_itself(tmp_path, monkeypatch):

@@ -53,9 +53,13 @@ class Band:
 def energies(weights: Reals) -> Ints:
     """Squares of weights [F, R] as whole numbers, so that no sum depends on its order: multiples of about 2**-60 of
     their sum."""
-    squares = np.square(np.asarray(weights, np.float64))
-    scale = min(_BITS - int(np.frexp(squares.sum())[1]), 1000)  # 2**1000 is a number
-    return np.rint(np.multiply(squares, np.ldexp(1.0, scale), out=squares), out=squares).astype(np.int64)
+    weights = np.asarray(weights, np.float64)
+    scale = min(_BITS - int(np.frexp(np.einsum("fr,fr->", weights, weights))[1]), 1000)  # 2**1000 is a number
+    found = np.empty(weights.shape, np.int64)
+    for first in range(0, len(weights), _TILE):  # some at a time, which stay in the processor's cache
+        some = np.square(weights[first:first + _TILE]) * np.ldexp(1.0, scale)
+        found[first:first + _TILE] = np.rint(some, out=some)
+    return found
 
 
 class Tally:
