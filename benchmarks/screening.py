@@ -117,10 +117,11 @@ def lines(found: dict[str, Any]) -> list[str]:
     rows = found["rows"]
     together = list(rows[0]["screened"])
     return [
-        "Grids run in full, and which of their points `--screen N` runs; the front of those is that of all, in every",
-        "figure. Points without bounds, such as those that do not fit, run too; *candidates* are exact points, which",
-        "alone may be on the front. CPU time in one process: *all*, to pack and run every point; *bounds*, to know the",
-        "bounds of every point, packed before; not measured where answers were there (`--swept`).",
+        "Grids run in full, and which of their points `--screen N` runs; the front of those is that of all, in",
+        "every figure. Points without bounds run too, such as one that does not fit, for all that differ from it",
+        "in prices alone; *candidates* are exact points, which alone may be on the front. CPU time in one process:",
+        "*all*, to pack and run every point; *bounds*, to know the bounds of every point, packed before; not",
+        "measured where answers were there (`--swept`).",
         *table(["grid", "points", "that can run", "candidates", "on the front", "all, CPU s", "bounds, CPU s",
                 *(f"run, {most} at a time" for most in together)], [
             [row["grid"], f"{row['points']:,}", f"{row['ran']:,}", f"{row['candidates']:,}", row["front"],

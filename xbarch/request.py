@@ -104,7 +104,8 @@ class Request(Spec):
                           "None: as stored")
     activation_bits: Annotated[int | None, whole(defaults.MOST_BITS, defaults.LEAST_BITS, none=True)] = Field(
         default=None,
-        description="least bits of activations alone; values stay the same; None: as `bits` says")
+        description="least bits of activations alone, where that is more than `bits`; values stay the same; "
+                    "None: no more than `bits`")
     level_bits: Annotated[int | None, whole(defaults.MOST_BITS, defaults.LEAST_BITS, none=True)] = Field(
         default=None,
         description="least bits that divide the range of activations: finer levels than the stored ones, and cells "

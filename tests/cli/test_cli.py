@@ -211,6 +211,8 @@ def test_verify(call):
     assert code == 0 and rows and not any(r["mismatches"] or r["clips"] for r in rows)
     code, out, _ = call("verify", "-a", "isaac_like", "-w", "vgg7_pruned", "--set", "crossbar.adc_bits=3", "--json")
     assert code == 5 and any(r["mismatches"] for r in json.loads(out))
+    code, out, _ = call("verify", "-a", "isaac_like", "-w", "vgg7_pruned", "--level-bits", "6", "--json")
+    assert code == 0 and rows != json.loads(out) and not any(r["mismatches"] for r in json.loads(out))
 
 
 def test_verify_says_that_noise_is_left_out_and_reads_the_architecture_once(call, tmp_path, monkeypatch):

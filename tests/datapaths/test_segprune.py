@@ -162,6 +162,21 @@ def test_a_ballot_of_equal_energies_has_its_size(seed, keep, levels):
         assert sorted(row[kept]) == sorted(row)[8 - min(keep, 8):]
 
 
+def test_a_ballot_keeps_the_largest_of_nearly_equal_energies():
+    energy = np.array([[1, 1, 1, 2, -(1 << 59)]]) + (1 << 59)  # the others differ by less than a float can tell
+    chosen = voting.ballots(energy, 2)
+    assert chosen[0, 3] and chosen.sum() == 2 and not chosen[0, 4]
+
+
+def test_a_free_deal_keeps_no_more_weights():
+    """The highest price is above the energy of any row, however large energies are."""
+    energy = voting.energies(np.array([[1, 0, 0, 0], [0, 1e-3, 0, 0]]))
+    band = voting.Band(0, np.array([[True, False, False, False], [False] * 4]), np.array([1, 1]))
+    kept = voting.Tally(energy, 0, 4).kept(band.shapes)
+    dealt, = voting.deal([band], [kept], balanced=False)
+    assert dealt.member.tolist() == [1, 1]
+
+
 def test_energies_are_the_squares_as_far_as_they_count():
     weights = np.random.default_rng(0).laplace(size=(30, 40)) * 1e-3
     energy = voting.energies(weights)

@@ -115,7 +115,7 @@ def test_finer_levels_in_a_wider_word():
     net = at_bits(NET, None, 16, 10)
     assert (net["signed"].input_bits, net["signed"].output_bits, net["signed"].level_bits) == (16, 16, 10)
     assert np.array_equal(infer(net, IMAGE)["add"], infer(refine(NET, 10), IMAGE)["add"])
-    assert net.name == "all with 16-bit activations with 10-bit levels"
+    assert net.name == "all, activations at 16 bits, levels of at least 10 bits"
 
 
 def test_stored_activations_are_those_of_the_finer_network():

@@ -46,7 +46,7 @@ Bits = Annotated[int | None, number(
     "bits", f"Store weights and activations in at least this many bits, {defaults.LEAST_BITS} to {defaults.MOST_BITS}; "
             "their values stay.")]
 ActivationBits = Annotated[int | None, number(
-    "activation_bits", "As --bits, of activations alone.")]
+    "activation_bits", "Least bits of activations alone, where that is more than --bits.")]
 LevelBits = Annotated[int | None, number(
     "level_bits", f"Divide the range of activations into levels of at least this many bits, {defaults.LEAST_BITS} to "
                   f"{defaults.MOST_BITS}.")]

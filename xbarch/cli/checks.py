@@ -33,7 +33,7 @@ _ACCURACY = "accuracy.json"
 
 def verify(
     arch: Arch, workload: Load, datapath: DataPath = None, option: Option = [], set: Set = [],
-    plugin: Plugin = [],
+    bits: Bits = None, activation_bits: ActivationBits = None, level_bits: LevelBits = None, plugin: Plugin = [],
     lossless: Annotated[bool, typer.Option("--lossless", help="Use ADCs of sufficient resolution.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +48,8 @@ def verify(
     load_plugins(plugin)
     with Bar("verify", as_json) as progress:
         setup = run.prepare(Request(arch=arch, workload=workload, datapath=datapath, options=options(option),
-                                    overrides=tuple(set)))
+                                    overrides=tuple(set), bits=bits, activation_bits=activation_bits,
+                                    level_bits=level_bits))
         rows = run.verify_prepared(setup, lossless, progress)
     if as_json:
         print_json(rows)

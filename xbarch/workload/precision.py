@@ -16,8 +16,8 @@ from xbarch.workload.infer import inferred
 def at_bits(network: Workload, bits: int | None, activation_bits: int | None, level_bits: int | None) -> Workload:
     """Return the network as a request's fields of these names ask for it."""
     said = [f" at {bits} bits"] if bits else []
-    said += [f" with {activation_bits}-bit activations"] if activation_bits else []
-    said += [f" with {level_bits}-bit levels"] if level_bits else []
+    said += [f", activations at {activation_bits} bits"] if activation_bits and activation_bits > (bits or 0) else []
+    said += [f", levels of at least {level_bits} bits"] if level_bits else []
     fine = refine(network, level_bits) if level_bits else network
     wide = widen(fine, bits or 0, max(bits or 0, activation_bits or 0)) if bits or activation_bits else fine
     return replace(wide, name=network.name + "".join(said)) if said else network
@@ -46,27 +46,27 @@ def refine(network: Workload, bits: int) -> Workload:
     for layer in network.layers:
         before = [finer[name] for name in layer.inputs]
         if layer.op in SCALED and layer.name not in network.real:
-            after = max(0, bits - layer.output_bits)
+            added = max(0, bits - layer.output_bits)
         else:
-            after = before[0] if before and layer.op not in SCALED else 0
-        finer[layer.name] = after
-        layers.append(_refined(layer, before, after))
+            added = before[0] if before and layer.op not in SCALED else 0
+        finer[layer.name] = added
+        layers.append(_refined(layer, before, added))
     outputs = tuple(replace(each, step=each.step / 2 ** finer[each.layer]) for each in network.outputs)
     made = replace(network, layers=tuple(layers), outputs=outputs, activations={})
     return replace(made, activations=_activations(network, made, finer))
 
 
-def _refined(layer: Layer, before: Sequence[int], after: int) -> Layer:
-    """A layer with so many more bits in the levels of each of its inputs, and of its outputs."""
+def _refined(layer: Layer, before: Sequence[int], added: int) -> Layer:
+    """A layer with so many more bits in the levels of each of its inputs (before) and of its outputs (added)."""
     if not before:
         return layer
-    wider = replace(layer, input_bits=layer.input_bits + before[0], output_bits=layer.output_bits + after,
-                    table=None if layer.table is None else layer.table.astype(np.int64) << after)
+    wider = replace(layer, input_bits=layer.input_bits + before[0], output_bits=layer.output_bits + added,
+                    table=None if layer.table is None else layer.table.astype(np.int64) << added)
     if layer.scale is None:
         return wider
     each = np.array(before if layer.op in ("add", "concat") else [sum(before)])
     inputs = 0 if layer.op == "norm" else each  # a normalized value has no unit
-    outputs = 0 if layer.function else after    # a table reads levels of its own
+    outputs = 0 if layer.function else added  # a table reads levels of its own
     return replace(wider, scale=layer.scale * np.exp2(outputs - inputs), epsilon=layer.epsilon * 4 ** before[0],
                    bias=None if layer.bias is None else layer.bias * np.exp2(outputs))
 

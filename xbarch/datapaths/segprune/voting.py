@@ -3,8 +3,8 @@
 A band is h rows of the unrolled matrix. The part of one filter in a band is a segment; the positions that a segment
 keeps are its shape. A band has few shapes, so many filters share each of them. Everything works on energies, the
 squared weights: the nearest weights of a given shape have all others set to zero, and their squared distance is the
-energy lost. Energies are whole numbers, so sums are exact and the same on every machine. Steps, in this project's
-reading of Zheng et al. (only the paper's abstract is public):
+energy lost. Energies are whole numbers, so sums of them do not depend on their order. Steps, in this project's reading
+of Zheng et al. (only the paper's abstract is public):
 
     ballot  every segment votes for its own Euclidean projection, its `keep` largest weights
     vote    equal ballots are merged; a shape's votes are the energy that its voters keep; the best are candidates
@@ -118,7 +118,7 @@ def ballots(energy: Reals | Ints, keep: int) -> Bools:
     least = energy.shape[1] - keep
     chosen = energy >= np.partition(energy, least, axis=1)[:, least, None]
     if len(tied := np.flatnonzero(np.count_nonzero(chosen, axis=1) > keep)):
-        among = -energy[tied].astype(np.float64)
+        among = -energy[tied]
         chosen[tied] = False
         chosen[tied[:, None], np.argpartition(among, keep - 1, axis=1)[:, :keep]] = True
     return chosen
@@ -199,7 +199,7 @@ def deal(bands: Sequence[Band], kept: Sequence[Ints], balanced: bool) -> list[Ba
     def fits(members: list[Ints]) -> bool:
         return sum(int(r[m].sum()) for r, m in zip(rows, members, strict=True)) <= cells
 
-    low, high, found = 0.0, float(max(k.max(initial=0) for k in kept)) + 1, chosen(0.0)
+    low, high, found = 0.0, 2.0 * max(int(k.max(initial=0)) for k in kept) + 1, chosen(0.0)
     if not fits(found):
         found = chosen(high)
         for _ in range(40):

@@ -5,7 +5,7 @@ takes follows from its pace, if from anything of it, and which converters suffic
 So energy and area are sums of parts, one for each component, and of a family of points with every combination of prices
 it is enough to bound a *star*: its first point, and those that differ from that one in the prices of one component. The
 others' bounds are sums of whole numbers, and the same to the last digit as if each point were bounded by itself.
-Prices with which a component has another pace are left to be bounded by themselves.
+A point whose price changes a component's pace is bounded by itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KNOWN, UNKNOWN, OUT, FAILED = range(4)
 """Of a bounded point: it has bounds; it has none; it cannot be on the front; it cannot run."""
 _ALONE = 4  # nothing follows for it from others
 NOBODY = -1
-_PRICES = ("area", "energy", "leakage", "power")  # fields of a component that nothing but its own cost follows from
+_PRICES = ("area", "energy", "leakage", "power")  # fields of a component that affect nothing but its own cost
 
 
 def priced(asked: Space) -> list[list[int]]:
@@ -160,8 +160,8 @@ class Families:
         return fails
 
     def _along(self, values: Ints) -> Iterator[tuple[Ints, Ints]]:
-        """Yield, for each component whose prices change, the columns of the star that have them, and their values: as
-        far as arrays of all points need them."""
+        """Yield, for each component whose prices change, the columns of the star that have them, and their values,
+        in the shape in which arrays of all points can be combined with them."""
         start, (many, *sizes) = 1, self.numbers.shape
         for group, size in enumerate(sizes):
             columns = np.array([0, *range(start, start + size - 1)])
