@@ -25,7 +25,7 @@ def measure(asked: Any, say: Any) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(1)
-    width, images = (8, 128) if asked.quick else (32, 256)
+    width, images = (8, 128) if asked.quick else (64, 256)
     with TemporaryDirectory() as folder:
         say("networks")
         epochs = {"plain PyTorch": _plain(width, images), "baseline": _epoch(width, images, Path(folder))}
