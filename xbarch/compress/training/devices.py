@@ -116,9 +116,11 @@ class Devices:
         if self.setup.machine.of(node.layer.name).imperfect is None:
             return node.products(x, node.quantized())
         learning = torch.is_grad_enabled()
+        if learning:
+            self.ranges.pop(node.layer.name, None)
         with torch.no_grad():
             maps = _maps(node, x)
-            made = self._drawn(node, maps, learning)
+            made = self._drawn(node, maps)
             step = node.levels.step(node.weight * node.mask)
             unit = step * node.source()
         if made.converted or made.varies or made.geometry.offset(made.layer):
@@ -140,7 +142,7 @@ class Devices:
         shared: Tensor = node.scales(found, slopes, some.shape[1] / len(found)) if slopes else found
         return shared
 
-    def _drawn(self, node: Node, maps: Maps, learning: bool) -> Imperfectly:
+    def _drawn(self, node: Node, maps: Maps) -> Imperfectly:
         """The layer with its present weights on the devices of this draw."""
         levels, _ = node.levels.integers(node.weight * node.mask)
         whole, mask = (t.reshape(*t.shape[:2], *node.layer.kernel).numpy() for t in (levels, node.mask))
@@ -149,11 +151,10 @@ class Devices:
         assert machine.imperfect is not None
         with guard.asking(self.setup.path, "contents", layer.name, limited=False):
             made = list(crossbars(checked.blocks(self.setup.path, layer, machine.geometry), machine.geometry))
-        device = machine.imperfect.device(layer.name, self.draw, self._ranges(made, node, layer, maps, learning))
+        device = machine.imperfect.device(layer.name, self.draw, self._ranges(made, node, layer, maps))
         return Imperfectly.of(made, layer, machine.geometry, device, machine.sensing)
 
-    def _ranges(self, made: list[Crossbar], node: Node, layer: Layer, maps: Maps,
-                learning: bool) -> dict[int, Range]:
+    def _ranges(self, made: list[Crossbar], node: Node, layer: Layer, maps: Maps) -> dict[int, Range]:
         """What the codes of the converters span, found on the images of a batch or learned."""
         machine = self.setup.machine.of(layer.name)
         assert machine.imperfect is not None
@@ -166,7 +167,7 @@ class Devices:
             return stored(made, replace(layer, full_scales=node.scales.whole), machine.geometry)
         if noise.full_scale != "calibrated":
             return {}
-        if learning or layer.name not in self.ranges:
+        if layer.name not in self.ranges:
             self.ranges[layer.name] = ranges(made, layer, machine.geometry, some, noise.calibration)
         return self.ranges[layer.name]
 

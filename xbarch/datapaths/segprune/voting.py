@@ -216,10 +216,10 @@ def grow(tallies: Sequence[Tally], bands: Sequence[Band], unit: int, per: int, c
          share: float) -> list[Band]:
     """Choose how many rows each shape keeps, from none (its segments are pruned whole) to all.
 
-    A page is `unit` rows of one shape, in the order of their energy: what one crossbar, or
-    one read of an operation unit, holds. Pages are taken in the order of energy per crossbar (a page takes
-    ceil(filters / per) of them) until they make up the share `share` of all pages or one page per shape, whichever is
-    more. Within them, rows are taken in the order of energy per cell while at most `cells` weights are kept.
+    A page is `unit` rows of one shape, in the order of their energy: what one crossbar, or one read of an operation
+    unit, holds. Pages are taken in the order of energy per crossbar (a page takes ceil(filters / per) of them) until
+    they make up the share `share` of all pages or one page per shape, whichever is more. Within them, rows are taken in
+    the order of energy per cell while at most `cells` weights are kept.
     """
     tall = max(band.shapes.shape[1] for band in bands)
     tall = -(-tall // unit) * unit
